@@ -1,0 +1,61 @@
+//! A dense `f32` array in row-major order.
+
+/// Values with their dimensions; the length always equals the product of the dimensions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array {
+    /// Dimensions, outermost first.
+    pub shape: Vec<usize>,
+    /// Values, row-major.
+    pub data: Vec<f32>,
+}
+
+impl Array {
+    /// Puts values and dimensions together.
+    ///
+    /// # Panics
+    /// If their sizes differ: that is a bug of the caller, not a property of data.
+    pub fn new(shape: &[usize], data: Vec<f32>) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), data.len(), "array of shape {shape:?}");
+        Self { shape: shape.to_vec(), data }
+    }
+
+    /// All zeros.
+    pub fn zeros(shape: &[usize]) -> Self {
+        Self { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] }
+    }
+
+    /// The chosen positions along one axis, in the given order.
+    ///
+    /// # Panics
+    /// If an index lies outside the axis.
+    #[must_use]
+    pub fn select(&self, axis: usize, indices: &[usize]) -> Self {
+        let inner: usize = self.shape[axis + 1..].iter().product();
+        let outer: usize = self.shape[..axis].iter().product();
+        let size = self.shape[axis];
+        let mut data = Vec::with_capacity(outer * indices.len() * inner);
+        for o in 0..outer {
+            for i in indices {
+                assert!(*i < size, "index {i} on an axis of {size}");
+                let start = (o * size + i) * inner;
+                data.extend_from_slice(&self.data[start..start + inner]);
+            }
+        }
+        let mut shape = self.shape.clone();
+        shape[axis] = indices.len();
+        Self { shape, data }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn select_takes_rows_and_columns() {
+        let a = Array::new(&[2, 3, 2], (0..12u8).map(f32::from).collect());
+        assert_eq!(a.select(1, &[2, 0]).data, [4.0, 5.0, 0.0, 1.0, 10.0, 11.0, 6.0, 7.0]);
+        assert_eq!(a.select(0, &[1]).data, [6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
+        assert_eq!(a.select(2, &[1]).shape, [2, 3, 1]);
+    }
+}

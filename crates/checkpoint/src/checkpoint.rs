@@ -1,0 +1,57 @@
+//! What a checkpoint holds.
+
+use std::collections::BTreeMap;
+
+use bonsai_graph::ModelSpec;
+use serde::{Deserialize, Serialize};
+
+use crate::{CheckpointError, Weights};
+
+/// A detector with its weights, and how far its training has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// Network, head and class names.
+    pub model: ModelSpec,
+    /// The weights to deploy: after training, the exponential moving average.
+    pub weights: Weights,
+    /// Free notes (`imgsz`, where it came from); no wall-clock time, so that equal content is equal bytes.
+    pub metadata: BTreeMap<String, String>,
+    /// What a resumed training needs.
+    pub train: Option<TrainState>,
+}
+
+/// The state of a training between two epochs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainState {
+    /// The weights that the optimiser moves; [`Checkpoint::weights`] is their average.
+    pub raw: Weights,
+    /// Momentum by parameter name.
+    pub momentum: Weights,
+    /// Counters.
+    pub progress: Progress,
+}
+
+/// Counters of a training. Together with the seed they fix the random state and the loader's position.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Epochs completed.
+    pub epoch: usize,
+    /// Optimiser steps taken.
+    pub updates: u64,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Best fitness so far.
+    pub best_fitness: Option<f64>,
+}
+
+impl Checkpoint {
+    /// Puts a model and its weights together.
+    ///
+    /// # Errors
+    /// As [`Weights::check`].
+    pub fn new(model: ModelSpec, weights: Weights) -> Result<Self, CheckpointError> {
+        let weights = weights.check(model.graph())?;
+        Ok(Self { model, weights, metadata: BTreeMap::new(), train: None })
+    }
+}

@@ -1,0 +1,139 @@
+//! The file: safetensors, with everything that is no tensor as JSON under one header key.
+//!
+//! One key, because the order of several would be that of a hash map and differ from run to run.
+//! `NAME` is a weight to deploy; `train.raw.NAME` and `train.momentum.NAME` serve a resumed training.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use bonsai_graph::{ModelSpec, ParamRole};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::{Array, Checkpoint, CheckpointError, Progress, TrainState, Weights, write_file};
+
+const HEADER_KEY: &str = "bonsai";
+const RAW: &str = "train.raw.";
+const MOMENTUM: &str = "train.momentum.";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    model: ModelSpec,
+    metadata: BTreeMap<String, String>,
+    progress: Option<Progress>,
+}
+
+impl Checkpoint {
+    /// The file's bytes; equal checkpoints give equal bytes.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Format`] if the header would be too large.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
+        let header = Header {
+            model: self.model.clone(),
+            metadata: self.metadata.clone(),
+            progress: self.train.as_ref().map(|t| t.progress.clone()),
+        };
+        let metadata = HashMap::from([(HEADER_KEY.to_owned(), serde_json::to_string(&header)?)]);
+        let train = self.train.iter().flat_map(|t| {
+            let named = |prefix: &'static str, w: &Weights| {
+                w.iter().map(|(n, a)| (format!("{prefix}{n}"), a.clone())).collect::<Vec<_>>()
+            };
+            named(RAW, &t.raw).into_iter().chain(named(MOMENTUM, &t.momentum))
+        });
+        let weights = self.weights.iter().map(|(n, a)| (n.to_owned(), a.clone()));
+        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = weights
+            .chain(train)
+            .map(|(name, a)| (name, a.shape, a.data.iter().flat_map(|v| v.to_le_bytes()).collect()))
+            .collect();
+        let views = tensors
+            .iter()
+            .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+            .collect::<Result<Vec<_>, CheckpointError>>()?;
+        Ok(safetensors::serialize(views, Some(metadata))?)
+    }
+
+    /// Reads what [`Checkpoint::to_bytes`] wrote. The bytes are not trusted.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] naming the tensor or the part that is wrong.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes)?;
+        let header =
+            metadata.metadata().as_ref().and_then(|m| m.get(HEADER_KEY)).ok_or_else(|| {
+                CheckpointError::Foreign { what: format!("the header has no `{HEADER_KEY}`") }
+            })?;
+        let Header { model, metadata, progress } = serde_json::from_str(header)?;
+        let mut weights = Weights::new();
+        let mut raw = Weights::new();
+        let mut momentum = Weights::new();
+        for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
+            let array = read_array(name, &view)?;
+            if let Some(name) = name.strip_prefix(RAW) {
+                raw.insert(name, array);
+            } else if let Some(name) = name.strip_prefix(MOMENTUM) {
+                momentum.insert(name, array);
+            } else {
+                weights.insert(name, array);
+            }
+        }
+        let train = match progress {
+            Some(progress) => {
+                let raw = raw.check(model.graph())?;
+                Some(TrainState { raw, momentum: check_momentum(momentum, &model)?, progress })
+            }
+            None => match raw.iter().chain(momentum.iter()).next() {
+                Some((name, _)) => return Err(CheckpointError::Unexpected { name: name.to_owned() }),
+                None => None,
+            },
+        };
+        let weights = weights.check(model.graph())?;
+        Ok(Self { model, weights, metadata, train })
+    }
+
+    /// Writes the file; a reader sees the old one or the new one, never a part.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Io`] with the path.
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        write_file(path, &self.to_bytes()?)
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Load`] with the path, around what is wrong.
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        let wrap = |source| CheckpointError::Load { path: path.to_owned(), source: Box::new(source) };
+        let bytes = std::fs::read(path).map_err(|source| CheckpointError::Io {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::from_bytes(&bytes).map_err(wrap)
+    }
+}
+
+fn read_array(name: &str, view: &TensorView<'_>) -> Result<Array, CheckpointError> {
+    if view.dtype() != Dtype::F32 {
+        return Err(CheckpointError::Dtype { name: name.to_owned(), got: format!("{:?}", view.dtype()) });
+    }
+    let data = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    Ok(Array::new(view.shape(), data))
+}
+
+/// Momentum exists for the trained parameters only.
+fn check_momentum(momentum: Weights, model: &ModelSpec) -> Result<Weights, CheckpointError> {
+    let mut padded = momentum;
+    let statistics = |role: ParamRole| !role.is_trained();
+    for spec in model.graph().params().into_iter().filter(|s| statistics(s.role)) {
+        if padded.get(&spec.name).is_some() {
+            return Err(CheckpointError::Unexpected { name: format!("{MOMENTUM}{}", spec.name) });
+        }
+        padded.insert(spec.name.clone(), Array::zeros(&spec.shape));
+    }
+    let checked = padded.check(model.graph())?;
+    let trained: Vec<_> = model.graph().params().into_iter().filter(|s| s.role.is_trained()).collect();
+    Ok(trained.into_iter().filter_map(|s| checked.get(&s.name).cloned().map(|a| (s.name, a))).collect())
+}

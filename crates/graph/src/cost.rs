@@ -1,0 +1,50 @@
+//! What a network costs: learned scalars and multiply-accumulates.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Graph, GraphError, Op};
+
+/// Size and work of a network at batch 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Learned scalars; running statistics are not counted.
+    pub params: u64,
+    /// Multiply-accumulates of the convolutions (published GFLOPs are twice this).
+    pub macs: u64,
+}
+
+impl Graph {
+    /// Cost for an image of `h` x `w` pixels.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn cost(&self, h: usize, w: usize) -> Result<Cost, GraphError> {
+        let macs = self.node_macs(h, w)?.iter().sum();
+        let params = self.params().iter().filter(|p| p.role.is_trained()).map(|p| p.len() as u64).sum();
+        Ok(Cost { params, macs })
+    }
+
+    /// Multiply-accumulates of every layer, in topological order; all but convolutions count as none.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn node_macs(&self, h: usize, w: usize) -> Result<Vec<u64>, GraphError> {
+        let shapes = self.shapes(h, w)?;
+        Ok(self
+            .iter()
+            .map(|(id, node)| match node.op {
+                Op::Conv2d { kernel, .. } => {
+                    (self.in_channels(id) * kernel * kernel) as u64 * shapes[id.0].len() as u64
+                }
+                Op::Input { .. }
+                | Op::BatchNorm { .. }
+                | Op::Silu
+                | Op::Add
+                | Op::Concat
+                | Op::Slice { .. }
+                | Op::MaxPool { .. }
+                | Op::Upsample { .. } => 0,
+            })
+            .collect())
+    }
+}

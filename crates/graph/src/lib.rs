@@ -1,0 +1,43 @@
+//! A detection network as data: layers, shapes, parameters and cost.
+//!
+//! A [`Graph`] is a topologically ordered list of nine primitive layers ([`Op`]).
+//! Channel counts are stored once, on the layers that choose them; everything else is inferred,
+//! and a bad wire fails when it is added, with the layer's name and both numbers.
+//! Executors, the pruner, the cost counter and the exporters are each one pass over that list.
+//!
+//! This crate holds no tensors, reads no files and starts no threads.
+//!
+//! ```
+//! use bonsai_graph::{GraphBuilder, Op};
+//! let mut b = GraphBuilder::new();
+//! let images = b.push("images", Op::Input { channels: 3 }, &[])?;
+//! let conv = b.conv("stem.conv", images, 16, 3, 2)?;
+//! let bn = b.push("stem.bn", Op::batch_norm(), &[conv])?;
+//! let graph = b.finish(&[bn])?;
+//! assert_eq!(graph.cost(64, 64)?.params, 16 * 3 * 9 + 2 * 16);
+//! assert_eq!(graph.shapes(64, 64)?[bn.index()].h, 32);
+//! # Ok::<(), bonsai_graph::GraphError>(())
+//! ```
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod build;
+mod cost;
+mod error;
+mod file;
+mod fold;
+mod graph;
+mod model;
+mod op;
+mod param;
+mod shape;
+mod text;
+
+pub use build::GraphBuilder;
+pub use cost::Cost;
+pub use error::GraphError;
+pub use fold::{Fold, FoldedGraph};
+pub use graph::{Graph, Node, NodeId};
+pub use model::{DetectHead, ModelSpec};
+pub use op::Op;
+pub use param::{ParamRole, ParamSpec};
+pub use shape::Shape;

@@ -1,0 +1,86 @@
+//! All that is needed besides weights: the graph, what its outputs mean, and the class names.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Graph, GraphError};
+
+/// How the raw outputs of a YOLOv8 network are to be read. Decoding itself is no layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetectHead {
+    /// Number of classes.
+    pub num_classes: usize,
+    /// Bins of the distance distribution per box side.
+    pub reg_max: usize,
+    /// Pixels per cell of each level, ascending.
+    pub strides: Vec<usize>,
+    /// Per level, position in [`Graph::outputs`] of the box logits `[n, 4 * reg_max, h, w]`.
+    pub box_outputs: Vec<usize>,
+    /// Per level, position in [`Graph::outputs`] of the class logits `[n, num_classes, h, w]`.
+    pub cls_outputs: Vec<usize>,
+}
+
+/// A detector without its weights. Checked when made and when read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "crate::file::ModelFile", into = "crate::file::ModelFile")]
+pub struct ModelSpec {
+    pub(crate) graph: Graph,
+    pub(crate) head: DetectHead,
+    pub(crate) class_names: Vec<String>,
+}
+
+impl ModelSpec {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// [`GraphError::Head`] if outputs, channels, strides or class names do not agree.
+    pub fn new(graph: Graph, head: DetectHead, class_names: Vec<String>) -> Result<Self, GraphError> {
+        let check = |what: &str, expected: usize, got: usize| {
+            if expected == got {
+                Ok(())
+            } else {
+                Err(GraphError::Head { what: what.to_owned(), expected, got })
+            }
+        };
+        let levels = head.strides.len();
+        check("number of class names", head.num_classes, class_names.len())?;
+        check("box outputs, one per stride", levels, head.box_outputs.len())?;
+        check("class outputs, one per stride", levels, head.cls_outputs.len())?;
+        check("levels without a stride of at least 1", 0, head.strides.iter().filter(|s| **s == 0).count())?;
+        check("graph outputs, two per level", 2 * levels, graph.outputs().len())?;
+        let outputs = [(&head.box_outputs, 4 * head.reg_max), (&head.cls_outputs, head.num_classes)];
+        for (positions, channels) in outputs {
+            for position in positions {
+                let node = graph.outputs().get(*position).map(|id| graph.node(*id)).ok_or_else(|| {
+                    let what = "position of an output (exclusive limit)".to_owned();
+                    GraphError::Head { what, expected: graph.outputs().len(), got: *position }
+                })?;
+                check(&format!("channels of `{}`", node.name()), channels, node.channels())?;
+            }
+        }
+        Ok(Self { graph, head, class_names })
+    }
+
+    /// The network.
+    pub const fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The meaning of its outputs.
+    pub const fn head(&self) -> &DetectHead {
+        &self.head
+    }
+
+    /// Names of the classes, by index.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// The same model around another graph with outputs in the same order (folded, pruned).
+    ///
+    /// # Errors
+    /// [`GraphError::Head`] if the outputs do not fit the head.
+    pub fn with_graph(&self, graph: Graph) -> Result<Self, GraphError> {
+        Self::new(graph, self.head.clone(), self.class_names.clone())
+    }
+}

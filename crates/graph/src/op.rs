@@ -1,0 +1,83 @@
+//! The nine layers. Closed on purpose: a new one makes the compiler list every pass.
+
+use serde::{Deserialize, Serialize};
+
+/// A primitive layer. Every number is explicit; widths of inputs are inferred.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Op {
+    /// The network's input `[n, channels, h, w]`.
+    Input {
+        /// Channels of the image.
+        channels: usize,
+    },
+    /// A square, ungrouped 2-d convolution with kernel `[out_channels, in, kernel, kernel]`.
+    Conv2d {
+        /// Output channels: the one place where this number stands.
+        out_channels: usize,
+        /// Window side.
+        kernel: usize,
+        /// Step, in both directions.
+        stride: usize,
+        /// Zero padding on each side.
+        padding: usize,
+        /// Whether a bias `[out_channels]` is added.
+        bias: bool,
+    },
+    /// Batch normalisation over `n, h, w` per channel, with affine gamma and beta.
+    BatchNorm {
+        /// Added to the variance.
+        eps: f32,
+        /// Weight of the new batch in the running statistics (PyTorch's convention).
+        momentum: f32,
+    },
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// The sum of two or more wires of one shape.
+    Add,
+    /// Channels of several wires, one after another.
+    Concat,
+    /// Channels `start .. start + len` of a wire.
+    Slice {
+        /// First channel.
+        start: usize,
+        /// Number of channels.
+        len: usize,
+    },
+    /// Maximum over a window; padding is minus infinity, as in PyTorch.
+    MaxPool {
+        /// Window side.
+        kernel: usize,
+        /// Step, in both directions.
+        stride: usize,
+        /// Padding on each side, at most half of the kernel.
+        padding: usize,
+    },
+    /// Nearest-neighbour enlargement by a whole factor.
+    Upsample {
+        /// Factor, in both directions.
+        scale: usize,
+    },
+}
+
+impl Op {
+    /// Batch norm as YOLOv8 uses it: eps 1e-3, momentum 0.03.
+    pub const fn batch_norm() -> Self {
+        Self::BatchNorm { eps: 1e-3, momentum: 0.03 }
+    }
+
+    /// The keyword of this layer in the text form and in errors.
+    pub const fn keyword(&self) -> &'static str {
+        match self {
+            Self::Input { .. } => "input",
+            Self::Conv2d { .. } => "conv2d",
+            Self::BatchNorm { .. } => "batch_norm",
+            Self::Silu => "silu",
+            Self::Add => "add",
+            Self::Concat => "concat",
+            Self::Slice { .. } => "slice",
+            Self::MaxPool { .. } => "max_pool",
+            Self::Upsample { .. } => "upsample",
+        }
+    }
+}
