@@ -1,0 +1,246 @@
+//! The flat buffers and the optimiser step on them.
+
+use bonsai_checkpoint::{Array, Weights};
+use bonsai_graph::{Graph, NodeId, Op, ParamRole};
+use candle_core::{DType, Device, Result, Tensor};
+
+use super::backward::Gradients;
+use crate::layout::ParamLayout;
+use crate::{Buffer, ExecError, L1Placement, UpdateReport, UpdateRule};
+
+/// Every parameter of the network in a few one-dimensional tensors.
+#[derive(Debug)]
+pub(super) struct FlatBuffers {
+    layout: ParamLayout,
+    device: Device,
+    /// Per layer and role, the slot; looked up on every pass.
+    slots: Vec<[Option<usize>; 6]>,
+    params: Tensor,
+    statistics: Tensor,
+    gradients: Option<Tensor>,
+    momentum: Tensor,
+    ema_params: Tensor,
+    ema_statistics: Tensor,
+    batch_norms: Vec<NodeId>,
+}
+
+impl FlatBuffers {
+    pub(super) fn new(
+        graph: &Graph,
+        weights: &Weights,
+        device: &Device,
+    ) -> std::result::Result<Self, ExecError> {
+        let layout = ParamLayout::of(graph);
+        let mut slots = vec![[None; 6]; graph.nodes().len()];
+        for (position, slot) in layout.slots().iter().enumerate() {
+            slots[slot.spec.node.index()][role_index(slot.spec.role)] = Some(position);
+        }
+        let zeros = |len| Tensor::zeros(len, DType::F32, device);
+        let (trained, statistics) = (layout.trained_len(), layout.statistics_len());
+        let is_norm = |id: &NodeId| matches!(graph.node(*id).op(), Op::BatchNorm { .. });
+        let mut buffers = Self {
+            slots,
+            params: zeros(trained)?,
+            statistics: zeros(statistics)?,
+            gradients: None,
+            momentum: zeros(trained)?,
+            ema_params: zeros(trained)?,
+            ema_statistics: zeros(statistics)?,
+            batch_norms: graph.ids().filter(is_norm).collect(),
+            layout,
+            device: device.clone(),
+        };
+        buffers.write(Buffer::Params, &weights.clone().check(graph)?)?;
+        buffers.ema_params = buffers.params.clone();
+        buffers.ema_statistics = buffers.statistics.clone();
+        Ok(buffers)
+    }
+
+    pub(super) const fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// A parameter as a view into its buffer.
+    pub(super) fn view(&self, node: NodeId, role: ParamRole) -> Result<Tensor> {
+        let position = self.slots[node.index()][role_index(role)]
+            .ok_or_else(|| candle_core::Error::msg(format!("it has no {role:?}")))?;
+        let slot = &self.layout.slots()[position];
+        let buffer = if role.is_trained() { &self.params } else { &self.statistics };
+        buffer.narrow(0, slot.offset, slot.spec.len())?.reshape(slot.spec.shape.as_slice())
+    }
+
+    /// New running statistics, one pair per batch norm in the graph's order.
+    pub(super) fn set_statistics(&mut self, statistics: &[[Tensor; 2]]) -> Result<()> {
+        debug_assert_eq!(statistics.len(), self.batch_norms.len());
+        let means = statistics.iter().map(|s| &s[0]);
+        let all: Vec<&Tensor> = means.chain(statistics.iter().map(|s| &s[1])).collect();
+        self.statistics = join(&all, &self.device)?;
+        Ok(())
+    }
+
+    /// Adds one backward pass's gradients.
+    pub(super) fn add_gradients(&mut self, gradients: &Gradients) -> std::result::Result<(), ExecError> {
+        let mut by_slot: Vec<Option<Tensor>> = vec![None; self.layout.slots().len()];
+        for (node, role, gradient) in gradients {
+            let position = self.slots[node.index()][role_index(*role)];
+            if let Some(position) = position {
+                by_slot[position] = Some(gradient.flatten_all()?);
+            }
+        }
+        let mut parts = Vec::new();
+        for (slot, gradient) in self.layout.slots().iter().zip(by_slot) {
+            if slot.spec.role.is_trained() {
+                // A layer that no output depends on has no gradient.
+                parts.push(match gradient {
+                    Some(g) => g,
+                    None => Tensor::zeros(slot.spec.len(), DType::F32, &self.device)?,
+                });
+            }
+        }
+        let new = join(&parts, &self.device)?;
+        self.gradients = Some(match self.gradients.take() {
+            Some(sum) => (sum + new)?,
+            None => new,
+        });
+        Ok(())
+    }
+
+    pub(super) fn zero_gradients(&mut self) -> std::result::Result<(), ExecError> {
+        self.gradients = None;
+        Ok(())
+    }
+
+    /// One step; see [`UpdateRule`] for the order.
+    pub(super) fn update(&mut self, rule: &UpdateRule) -> std::result::Result<UpdateReport, ExecError> {
+        let mut g = match self.gradients.take() {
+            Some(g) => g,
+            None => self.momentum.zeros_like()?,
+        };
+        if rule.l1_placement == L1Placement::BeforeClip {
+            g = self.add_l1(rule, g)?;
+        }
+        let gradient_norm = g.sqr()?.sum_all()?.to_scalar::<f32>()?.sqrt();
+        if let Some(limit) = rule.clip_norm {
+            // PyTorch's clip_grad_norm_: limit / (norm + 1e-6), at most 1.
+            let factor = f64::from(limit) / (f64::from(gradient_norm) + 1e-6);
+            if factor < 1.0 {
+                g = (g * factor)?;
+            }
+        }
+        if rule.l1_placement == L1Placement::AfterClip {
+            g = self.add_l1(rule, g)?;
+        }
+        let momentum = f64::from(rule.momentum);
+        let g = self.per_role(&g, |role, g, w| {
+            let decay = rule.role(role).map_or(0.0, |r| r.weight_decay);
+            if decay == 0.0 { Ok(g) } else { g + (w * f64::from(decay))? }
+        })?;
+        self.momentum = ((&self.momentum * momentum)? + &g)?;
+        let step = if rule.nesterov { (g + (&self.momentum * momentum)?)? } else { self.momentum.clone() };
+        self.params = self.per_role(&step, |role, step, w| {
+            let lr = rule.role(role).map_or(0.0, |r| r.lr);
+            w - (step * f64::from(lr))?
+        })?;
+        let decay = f64::from(rule.ema_decay);
+        let average = |ema: &Tensor, new: &Tensor| (ema * decay)? + (new * (1.0 - decay))?;
+        self.ema_params = average(&self.ema_params, &self.params)?;
+        self.ema_statistics = average(&self.ema_statistics, &self.statistics)?;
+        Ok(UpdateReport { gradient_norm })
+    }
+
+    fn add_l1(&self, rule: &UpdateRule, g: Tensor) -> Result<Tensor> {
+        if rule.bn_gamma.l1 == 0.0
+            && rule.bn_beta.l1 == 0.0
+            && rule.conv_weight.l1 == 0.0
+            && rule.conv_bias.l1 == 0.0
+        {
+            return Ok(g);
+        }
+        self.per_role(&g, |role, g, w| {
+            let l1 = rule.role(role).map_or(0.0, |r| r.l1);
+            // candle's sign is 0 at 0, as the recipe asks.
+            if l1 == 0.0 { Ok(g) } else { g + (w.sign()? * f64::from(l1))? }
+        })
+    }
+
+    /// Applies `f(role, values, parameters)` to the range of every trained role and joins the results.
+    fn per_role(
+        &self,
+        values: &Tensor,
+        f: impl Fn(ParamRole, Tensor, Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let trained = ParamRole::ALL.into_iter().filter(|r| r.is_trained());
+        let mut parts = Vec::new();
+        for role in trained {
+            let range = self.layout.range(role);
+            if !range.is_empty() {
+                let part = |t: &Tensor| t.narrow(0, range.start, range.len());
+                parts.push(f(role, part(values)?, part(&self.params)?)?);
+            }
+        }
+        join(&parts, &self.device)
+    }
+
+    pub(super) fn read(&self, buffer: Buffer) -> std::result::Result<Weights, ExecError> {
+        let (trained, statistics) = match buffer {
+            Buffer::Params => (Some(&self.params), Some(&self.statistics)),
+            Buffer::Ema => (Some(&self.ema_params), Some(&self.ema_statistics)),
+            Buffer::Momentum => (Some(&self.momentum), None),
+            Buffer::Gradients => (self.gradients.as_ref(), None),
+        };
+        let host = |t: Option<&Tensor>| t.map(Tensor::to_vec1::<f32>).transpose();
+        let (trained, statistics) = (host(trained)?, host(statistics)?);
+        let with_statistics = matches!(buffer, Buffer::Params | Buffer::Ema);
+        let mut slots: Vec<_> = self.layout.slots().iter().collect();
+        slots.sort_by_key(|s| s.spec.node);
+        let wanted = slots.into_iter().filter(|s| with_statistics || s.spec.role.is_trained());
+        Ok(wanted
+            .map(|slot| {
+                let source = if slot.spec.role.is_trained() { &trained } else { &statistics };
+                let values = source.as_ref().map_or_else(
+                    || vec![0.0; slot.spec.len()],
+                    |v| v[slot.offset..slot.offset + slot.spec.len()].to_vec(),
+                );
+                (slot.spec.name.clone(), Array::new(&slot.spec.shape, values))
+            })
+            .collect())
+    }
+
+    pub(super) fn write(&mut self, buffer: Buffer, weights: &Weights) -> std::result::Result<(), ExecError> {
+        let mut trained = vec![0.0; self.layout.trained_len()];
+        let mut statistics = vec![0.0; self.layout.statistics_len()];
+        let with_statistics = matches!(buffer, Buffer::Params | Buffer::Ema);
+        for slot in self.layout.slots() {
+            if !slot.spec.role.is_trained() && !with_statistics {
+                continue;
+            }
+            let array = weights.require(&slot.spec.name)?;
+            if array.shape != slot.spec.shape {
+                return Err(ExecError::Shape {
+                    what: format!("parameter `{}`", slot.spec.name),
+                    got: array.shape.clone(),
+                    expected: format!("{:?}", slot.spec.shape),
+                });
+            }
+            let target = if slot.spec.role.is_trained() { &mut trained } else { &mut statistics };
+            target[slot.offset..slot.offset + slot.spec.len()].copy_from_slice(&array.data);
+        }
+        let tensor = |v: Vec<f32>| Tensor::new(v, &self.device);
+        match buffer {
+            Buffer::Params => (self.params, self.statistics) = (tensor(trained)?, tensor(statistics)?),
+            Buffer::Ema => (self.ema_params, self.ema_statistics) = (tensor(trained)?, tensor(statistics)?),
+            Buffer::Momentum => self.momentum = tensor(trained)?,
+            Buffer::Gradients => self.gradients = Some(tensor(trained)?),
+        }
+        Ok(())
+    }
+}
+
+fn role_index(role: ParamRole) -> usize {
+    ParamRole::ALL.iter().position(|r| *r == role).expect("every role is listed")
+}
+
+/// Ranges put together to a buffer; a network may have no parameter of a kind.
+fn join<T: AsRef<Tensor>>(parts: &[T], device: &Device) -> Result<Tensor> {
+    if parts.is_empty() { Tensor::zeros(0, DType::F32, device) } else { Tensor::cat(parts, 0) }
+}

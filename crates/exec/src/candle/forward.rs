@@ -1,0 +1,166 @@
+//! The forward walk.
+
+use bonsai_graph::{Graph, NodeId, Op, ParamRole};
+use candle_core::{Result, Tensor};
+
+use super::batch_norm::{BatchNorm, Normalised};
+use super::conv::{self, ConvSpec};
+use super::flat::FlatBuffers;
+use super::{max_pool, upsample};
+use crate::{ExecError, Mode};
+
+/// The values of one forward pass.
+#[derive(Debug)]
+pub(super) struct Pass {
+    pub(super) mode: Mode,
+    values: Vec<Option<Tensor>>,
+    /// Per layer, what its backward needs beyond values.
+    pub(super) saved: Vec<Option<Saved>>,
+    /// Per batch norm in order: new running mean and variance.
+    pub(super) statistics: Vec<[Tensor; 2]>,
+}
+
+/// What a layer keeps for its backward.
+#[derive(Debug)]
+pub(super) enum Saved {
+    /// Batch norm.
+    Normalised(Normalised),
+    /// SiLU: the sigmoid of its input.
+    Sigmoid(Tensor),
+}
+
+impl Pass {
+    pub(super) fn value(&self, node: NodeId) -> Option<&Tensor> {
+        self.values[node.index()].as_ref()
+    }
+
+    pub(super) fn outputs(&self, graph: &Graph) -> std::result::Result<Vec<Tensor>, ExecError> {
+        let output = |id: &NodeId| self.value(*id).cloned().ok_or(ExecError::NoForward { what: "an output" });
+        graph.outputs().iter().map(output).collect()
+    }
+}
+
+/// Runs every layer in order on `input` `[c, n, h, w]`.
+pub(super) fn run(
+    graph: &Graph,
+    buffers: &FlatBuffers,
+    mode: Mode,
+    input: Tensor,
+    taps: &[NodeId],
+) -> std::result::Result<Pass, ExecError> {
+    let (c, _, h, w) = input.dims4()?;
+    let wanted = graph.node(graph.input()).channels();
+    if c != wanted {
+        let expected = format!("{wanted} channels, as the network's input");
+        return Err(ExecError::Shape { what: "the image batch".to_owned(), got: vec![c, h, w], expected });
+    }
+    let shapes = graph.shapes(h, w)?;
+    let last_use = last_uses(graph, taps);
+    let mut pass = Pass {
+        mode,
+        values: vec![None; graph.nodes().len()],
+        saved: graph.nodes().iter().map(|_| None).collect(),
+        statistics: Vec::new(),
+    };
+    for (id, node) in graph.iter() {
+        let shape = shapes[id.index()];
+        let value = layer(graph, buffers, &mut pass, id, (shape.h, shape.w), &input)
+            .map_err(|e| ExecError::Layer { node: node.name().to_owned(), source: Box::new(e) })?;
+        pass.values[id.index()] = Some(value);
+        for input in node.inputs() {
+            // In training, a value stays only where a layer's backward reads it.
+            let freed = mode == Mode::Eval || !backward_reads(graph, *input);
+            if freed && last_use[input.index()] == Some(id) {
+                pass.values[input.index()] = None;
+            }
+        }
+    }
+    Ok(pass)
+}
+
+fn layer(
+    graph: &Graph,
+    buffers: &FlatBuffers,
+    pass: &mut Pass,
+    id: NodeId,
+    (h, w): (usize, usize),
+    images: &Tensor,
+) -> Result<Tensor> {
+    let node = graph.node(id);
+    let inputs = node
+        .inputs()
+        .iter()
+        .map(|i| pass.values[i.index()].clone().ok_or_else(|| candle_core::Error::msg("its input was freed")))
+        .collect::<Result<Vec<_>>>()?;
+    match *node.op() {
+        Op::Input { .. } => Ok(images.clone()),
+        Op::Conv2d { kernel, stride, padding, bias, out_channels } => {
+            let spec = ConvSpec { kernel, stride, padding };
+            let weight = buffers.view(id, ParamRole::ConvWeight)?;
+            let y = conv::forward(spec, &inputs[0], &weight, (h, w))?;
+            if bias {
+                let bias = buffers.view(id, ParamRole::ConvBias)?.reshape((out_channels, 1, 1, 1))?;
+                return y.broadcast_add(&bias);
+            }
+            Ok(y)
+        }
+        Op::BatchNorm { eps, momentum } => {
+            let layer = BatchNorm {
+                gamma: buffers.view(id, ParamRole::BnGamma)?,
+                beta: buffers.view(id, ParamRole::BnBeta)?,
+                mean: buffers.view(id, ParamRole::BnMean)?,
+                var: buffers.view(id, ParamRole::BnVar)?,
+                eps: f64::from(eps),
+                momentum: f64::from(momentum),
+            };
+            if pass.mode == Mode::Eval {
+                return layer.eval(&inputs[0]);
+            }
+            let (y, normalised, statistics) = layer.train(&inputs[0])?;
+            pass.saved[id.index()] = Some(Saved::Normalised(normalised));
+            pass.statistics.push(statistics);
+            Ok(y)
+        }
+        Op::Silu => {
+            if pass.mode == Mode::Eval {
+                return inputs[0].silu();
+            }
+            let sigmoid = candle_nn::ops::sigmoid(&inputs[0])?;
+            let y = (&inputs[0] * &sigmoid)?;
+            pass.saved[id.index()] = Some(Saved::Sigmoid(sigmoid));
+            Ok(y)
+        }
+        Op::Add => inputs[1..].iter().try_fold(inputs[0].clone(), |sum, x| sum + x),
+        Op::Concat => Tensor::cat(&inputs, 0),
+        Op::Slice { start, len } => inputs[0].narrow(0, start, len),
+        Op::MaxPool { kernel, stride, padding } => {
+            max_pool::forward(ConvSpec { kernel, stride, padding }, &inputs[0], (h, w))
+        }
+        Op::Upsample { scale } => upsample::forward(&inputs[0], scale),
+    }
+}
+
+/// Whether some layer's backward needs the output of `node`.
+fn backward_reads(graph: &Graph, node: NodeId) -> bool {
+    let is_pool = |id: NodeId| matches!(graph.node(id).op(), Op::MaxPool { .. });
+    // A consumer that reads its input in backward; a SiLU and a pooling also read their own output.
+    is_pool(node)
+        || matches!(graph.node(node).op(), Op::Silu)
+        || graph
+            .iter()
+            .any(|(id, n)| n.inputs().contains(&node) && (matches!(n.op(), Op::Conv2d { .. }) || is_pool(id)))
+}
+
+/// For each layer, the last one that reads it; `None` where the value must stay (outputs and taps).
+fn last_uses(graph: &Graph, taps: &[NodeId]) -> Vec<Option<NodeId>> {
+    let mut last = vec![None; graph.nodes().len()];
+    for (id, node) in graph.iter() {
+        for input in node.inputs() {
+            last[input.index()] = Some(id);
+        }
+    }
+    for kept in graph.outputs().iter().chain(taps) {
+        last[kept.index()] = None;
+    }
+    last
+}

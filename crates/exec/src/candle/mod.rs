@@ -1,0 +1,125 @@
+//! The portable executor: candle tensors on any device, with its own reverse walk.
+//!
+//! Every wire is a tensor `[c, n, h, w]`: channels outermost, so that a concatenation is a copy of blocks,
+//! a slice is a view, batch statistics are sums over contiguous rows, and a convolution is one matrix product
+//! `[out, taps * in] x [taps * in, n * h * w]`.
+//! Backward walks the graph in reverse with candle's forward operations only; candle's autograd is not used,
+//! whose pooling and upsampling gradients are wrong and which zero-fills and adds for every gradient.
+
+mod backward;
+mod batch_norm;
+mod conv;
+mod flat;
+mod forward;
+mod max_pool;
+mod upsample;
+mod wire;
+
+use bonsai_checkpoint::{Array, Weights};
+use bonsai_graph::{Graph, NodeId};
+use candle_core::{Module, Tensor};
+
+use crate::{Buffer, Device, ExecError, Executor, Mode, UpdateReport, UpdateRule};
+use flat::FlatBuffers;
+use forward::Pass;
+
+/// Runs a graph with candle.
+#[derive(Debug)]
+pub struct CandleExecutor {
+    graph: Graph,
+    buffers: FlatBuffers,
+    taps: Vec<NodeId>,
+    last: Option<Pass>,
+    input_gradient: Option<Tensor>,
+}
+
+impl CandleExecutor {
+    /// Puts a network and its parameters on a device.
+    ///
+    /// # Errors
+    /// [`ExecError::Weights`] if the parameters are not the graph's, [`ExecError::Device`] if there is no such device.
+    pub fn new(graph: &Graph, weights: &Weights, device: Device) -> Result<Self, ExecError> {
+        let buffers = FlatBuffers::new(graph, weights, &device.open()?)?;
+        Ok(Self { graph: graph.clone(), buffers, taps: Vec::new(), last: None, input_gradient: None })
+    }
+}
+
+impl Executor for CandleExecutor {
+    fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    fn forward(&mut self, mode: Mode, images: &Array) -> Result<Vec<Array>, ExecError> {
+        self.last = None;
+        let input = wire::upload(images, self.buffers.device(), "images")?;
+        let pass = forward::run(&self.graph, &self.buffers, mode, input, &self.taps)?;
+        if mode == Mode::Train {
+            self.buffers.set_statistics(&pass.statistics)?;
+        }
+        let outputs = pass.outputs(&self.graph)?;
+        self.last = Some(pass);
+        outputs.iter().map(wire::download).collect()
+    }
+
+    fn backward(&mut self, output_gradients: &[Array]) -> Result<(), ExecError> {
+        let pass = match self.last.take() {
+            Some(pass) if pass.mode == Mode::Train => pass,
+            _ => return Err(ExecError::NoForward { what: "backward" }),
+        };
+        let want_input = self.taps.contains(&self.graph.input());
+        let (gradients, input) =
+            backward::run(&self.graph, &self.buffers, &pass, output_gradients, want_input)?;
+        self.input_gradient = input;
+        self.buffers.add_gradients(&gradients)
+    }
+
+    fn set_taps(&mut self, nodes: &[NodeId]) {
+        self.taps = nodes.to_vec();
+    }
+
+    fn tap(&self, node: NodeId) -> Result<Array, ExecError> {
+        let kept = self.last.as_ref().filter(|_| self.taps.contains(&node));
+        let value = kept.and_then(|p| p.value(node)).ok_or(ExecError::NoForward { what: "a tap" })?;
+        wire::download(value)
+    }
+
+    fn input_gradient(&self) -> Result<Array, ExecError> {
+        let what = "the input gradient (with a tap on the input)";
+        wire::download(self.input_gradient.as_ref().ok_or(ExecError::NoForward { what })?)
+    }
+
+    fn read(&self, buffer: Buffer) -> Result<Weights, ExecError> {
+        self.buffers.read(buffer)
+    }
+
+    fn write(&mut self, buffer: Buffer, weights: &Weights) -> Result<(), ExecError> {
+        self.buffers.write(buffer, weights)
+    }
+
+    fn zero_gradients(&mut self) -> Result<(), ExecError> {
+        self.buffers.zero_gradients()
+    }
+
+    fn update(&mut self, rule: &UpdateRule) -> Result<UpdateReport, ExecError> {
+        self.buffers.update(rule)
+    }
+}
+
+/// Evaluation inside a candle program: images `[n, c, h, w]` in; one output as it is `[n, c, h, w]`,
+/// several flattened per image and joined in order `[n, values]`.
+impl Module for CandleExecutor {
+    fn forward(&self, images: &Tensor) -> candle_core::Result<Tensor> {
+        let input = images.transpose(0, 1)?.contiguous()?;
+        let run = || -> Result<Vec<Tensor>, ExecError> {
+            forward::run(&self.graph, &self.buffers, Mode::Eval, input, &[])?.outputs(&self.graph)
+        };
+        let outputs = run().map_err(|e| candle_core::Error::wrap(e))?;
+        let outputs =
+            outputs.iter().map(|o| o.transpose(0, 1)?.contiguous()).collect::<Result<Vec<_>, _>>()?;
+        if let [only] = outputs.as_slice() {
+            return Ok(only.clone());
+        }
+        let flat = outputs.iter().map(|o| o.flatten_from(1)).collect::<Result<Vec<_>, _>>()?;
+        Tensor::cat(&flat, 1)
+    }
+}

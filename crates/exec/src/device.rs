@@ -1,0 +1,64 @@
+//! Where a network runs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::ExecError;
+
+/// A processor, by the names PyTorch users know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    /// The host.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU by index; needs the feature `cuda`.
+    Cuda(usize),
+}
+
+impl Device {
+    pub(crate) fn open(self) -> Result<candle_core::Device, ExecError> {
+        match self {
+            Self::Cpu => Ok(candle_core::Device::Cpu),
+            Self::Cuda(index) => candle_core::Device::new_cuda(index)
+                .map_err(|source| ExecError::Device { device: self, source: Box::new(source) }),
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => write!(f, "cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => s
+                .strip_prefix("cuda:")
+                .and_then(|i| i.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| format!("`{s}` is no device: use `cpu` or `cuda:0`")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for device in [Device::Cpu, Device::Cuda(0), Device::Cuda(3)] {
+            assert_eq!(device.to_string().parse(), Ok(device));
+        }
+        assert!("gpu".parse::<Device>().unwrap_err().contains("`gpu`"));
+    }
+}

@@ -1,0 +1,63 @@
+//! Why a network cannot be run.
+
+use bonsai_checkpoint::CheckpointError;
+use bonsai_graph::GraphError;
+
+use crate::Device;
+
+/// What went wrong, with the layer it went wrong at.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecError {
+    /// The device cannot be opened.
+    #[error("cannot use device `{device}`: is the program built with its feature, and is the driver there?")]
+    Device {
+        /// The device asked for.
+        device: Device,
+        /// candle's reason.
+        #[source]
+        source: Box<candle_core::Error>,
+    },
+    /// An input does not have the shape the graph needs.
+    #[error("{what} has shape {got:?}, expected {expected}")]
+    Shape {
+        /// Which array.
+        what: String,
+        /// What it is.
+        got: Vec<usize>,
+        /// What it must be, in words.
+        expected: String,
+    },
+    /// The number of output gradients is not the number of outputs.
+    #[error("backward needs one gradient per output: expected {expected}, got {got}")]
+    GradientCount {
+        /// Number of outputs.
+        expected: usize,
+        /// Number given.
+        got: usize,
+    },
+    /// Backward or a tap was asked for without a forward pass that kept the values.
+    #[error("{what} needs a forward pass in training mode before it")]
+    NoForward {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// A layer failed on the device.
+    #[error("layer `{node}` failed")]
+    Layer {
+        /// Its name.
+        node: String,
+        /// candle's reason.
+        #[source]
+        source: Box<candle_core::Error>,
+    },
+    /// A device operation outside a layer failed.
+    #[error("device operation failed")]
+    Candle(#[from] candle_core::Error),
+    /// Sizes do not fit the image.
+    #[error("the network does not fit the image")]
+    Graph(#[from] GraphError),
+    /// Parameters do not fit the graph.
+    #[error("the parameters do not fit the network")]
+    Weights(#[from] CheckpointError),
+}

@@ -1,0 +1,64 @@
+//! Where each parameter lies in an executor's flat buffers.
+//!
+//! Trained parameters are ordered by role, so that everything one role is subject to is one range:
+//! kernels, biases, gammas, betas. Running statistics form a second buffer: means, variances.
+
+use std::ops::Range;
+
+use bonsai_graph::{Graph, ParamRole, ParamSpec};
+
+/// One parameter's place.
+#[derive(Debug, Clone)]
+pub struct ParamSlot {
+    /// Which parameter.
+    pub spec: ParamSpec,
+    /// First scalar in its buffer: the trained one, or that of statistics.
+    pub offset: usize,
+}
+
+/// The places of all parameters of a graph.
+#[derive(Debug, Clone)]
+pub struct ParamLayout {
+    slots: Vec<ParamSlot>,
+    ranges: [Range<usize>; 6],
+}
+
+impl ParamLayout {
+    /// Lays out the parameters of `graph`.
+    pub fn of(graph: &Graph) -> Self {
+        let params = graph.params();
+        let mut slots = Vec::with_capacity(params.len());
+        let mut end = [0usize; 2];
+        let ranges = ParamRole::ALL.map(|role| {
+            let buffer = usize::from(!role.is_trained());
+            let start = end[buffer];
+            for spec in params.iter().filter(|s| s.role == role) {
+                slots.push(ParamSlot { spec: spec.clone(), offset: end[buffer] });
+                end[buffer] += spec.len();
+            }
+            start..end[buffer]
+        });
+        Self { slots, ranges }
+    }
+
+    /// All places, role by role.
+    pub fn slots(&self) -> &[ParamSlot] {
+        &self.slots
+    }
+
+    /// The range of one role in its buffer.
+    pub fn range(&self, role: ParamRole) -> Range<usize> {
+        let position = ParamRole::ALL.iter().position(|r| *r == role).expect("every role is listed");
+        self.ranges[position].clone()
+    }
+
+    /// Number of trained scalars.
+    pub fn trained_len(&self) -> usize {
+        self.range(ParamRole::BnBeta).end
+    }
+
+    /// Number of running statistics.
+    pub fn statistics_len(&self) -> usize {
+        self.range(ParamRole::BnVar).end
+    }
+}

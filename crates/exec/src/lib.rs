@@ -1,0 +1,40 @@
+//! Runs a layer graph forward and backward, and applies the optimiser step.
+//!
+//! [`Executor`] is the contract: raw outputs as host arrays, a backward pass from gradients at the outputs,
+//! and an optimiser step that is data ([`UpdateRule`]) and is applied where the parameters live.
+//! [`CandleExecutor`] is the portable implementation, on any candle device.
+//!
+//! Losses, datasets and files are none of this crate's business.
+//!
+//! ```
+//! use bonsai_checkpoint::{Array, Weights};
+//! use bonsai_exec::{CandleExecutor, Device, Executor, Mode};
+//! use bonsai_graph::{GraphBuilder, Op};
+//!
+//! let mut b = GraphBuilder::new();
+//! let x = b.push("x", Op::Input { channels: 1 }, &[])?;
+//! let y = b.conv("y", x, 1, 1, 1)?;
+//! let graph = b.finish(&[y])?;
+//! let mut weights = Weights::new();
+//! weights.insert("y.weight", Array::new(&[1, 1, 1, 1], vec![2.0]));
+//!
+//! let mut executor = CandleExecutor::new(&graph, &weights, Device::Cpu)?;
+//! let images = Array::new(&[1, 1, 1, 2], vec![3.0, 4.0]);
+//! assert_eq!(executor.forward(Mode::Eval, &images)?[0].data, [6.0, 8.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod candle;
+mod device;
+mod error;
+mod executor;
+mod layout;
+mod update;
+
+pub use candle::CandleExecutor;
+pub use device::Device;
+pub use error::ExecError;
+pub use executor::{Buffer, Executor, Mode};
+pub use layout::{ParamLayout, ParamSlot};
+pub use update::{L1Placement, RoleRule, UpdateReport, UpdateRule};

@@ -1,0 +1,85 @@
+//! The optimiser step as data: SGD with momentum, weight decay, L1 on batch norm, clipping and averaging.
+
+use bonsai_graph::ParamRole;
+use serde::{Deserialize, Serialize};
+
+/// What one role's parameters are subject to.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct RoleRule {
+    /// Learning rate.
+    pub lr: f32,
+    /// Weight decay, added to the gradient as `weight_decay * w`.
+    pub weight_decay: f32,
+    /// L1 strength, added to the gradient as `l1 * sign(w)` with `sign(0) = 0`.
+    pub l1: f32,
+}
+
+/// Whether clipping sees the L1 term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum L1Placement {
+    /// L1 is added first and shrinks with the gradient, as in the hand-patched trainers.
+    #[default]
+    BeforeClip,
+    /// L1 is added to the clipped gradient, so that its strength is what was asked for.
+    AfterClip,
+}
+
+/// One optimiser step. Order: L1 (if before), clip, L1 (if after), weight decay, momentum, step, average.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct UpdateRule {
+    /// Convolution kernels.
+    pub conv_weight: RoleRule,
+    /// Convolution biases.
+    pub conv_bias: RoleRule,
+    /// Batch-norm scales.
+    pub bn_gamma: RoleRule,
+    /// Batch-norm shifts.
+    pub bn_beta: RoleRule,
+    /// Momentum: `v = momentum * v + g`.
+    pub momentum: f32,
+    /// Whether the step looks ahead: `g + momentum * v` instead of `v` (PyTorch's form).
+    pub nesterov: bool,
+    /// Largest global gradient norm; larger gradients are scaled down to it.
+    pub clip_norm: Option<f32>,
+    /// Where the L1 term goes.
+    pub l1_placement: L1Placement,
+    /// `ema = decay * ema + (1 - decay) * w`, for parameters and running statistics.
+    pub ema_decay: f32,
+}
+
+impl UpdateRule {
+    /// Plain gradient descent with one learning rate; a start for struct update syntax.
+    pub fn sgd(lr: f32) -> Self {
+        let rule = RoleRule { lr, ..RoleRule::default() };
+        Self {
+            conv_weight: rule,
+            conv_bias: rule,
+            bn_gamma: rule,
+            bn_beta: rule,
+            momentum: 0.0,
+            nesterov: false,
+            clip_norm: None,
+            l1_placement: L1Placement::default(),
+            ema_decay: 0.0,
+        }
+    }
+
+    /// The rule of a trained role; `None` for running statistics.
+    pub const fn role(&self, role: ParamRole) -> Option<&RoleRule> {
+        match role {
+            ParamRole::ConvWeight => Some(&self.conv_weight),
+            ParamRole::ConvBias => Some(&self.conv_bias),
+            ParamRole::BnGamma => Some(&self.bn_gamma),
+            ParamRole::BnBeta => Some(&self.bn_beta),
+            ParamRole::BnMean | ParamRole::BnVar => None,
+        }
+    }
+}
+
+/// What a step found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UpdateReport {
+    /// Global gradient norm before clipping (with L1 if that goes before).
+    pub gradient_norm: f32,
+}

@@ -1,0 +1,55 @@
+//! Wrong shapes and wrong order name what is wrong and both numbers.
+
+use std::error::Error;
+
+use bonsai_checkpoint::Array;
+use bonsai_exec::{CandleExecutor, Device, Executor, Mode};
+use bonsai_testkit::{RandomGraphConfig, random_model};
+
+fn text(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(e) = source {
+        text = format!("{text}: {e}");
+        source = e.source();
+    }
+    text
+}
+
+#[test]
+fn misuse_is_an_error_with_names_and_numbers() {
+    let model = random_model(1, &RandomGraphConfig::default());
+    let graph = model.checkpoint.model.graph();
+    let mut executor = CandleExecutor::new(graph, &model.checkpoint.weights, Device::Cpu).unwrap();
+
+    let wrong_channels = Array::zeros(&[1, 4, model.h, model.w]);
+    let message = text(&executor.forward(Mode::Eval, &wrong_channels).unwrap_err());
+    assert!(message.contains("[4, ") && message.contains("3 channels"), "{message}");
+
+    let flat = Array::zeros(&[3, 4]);
+    assert!(text(&executor.forward(Mode::Eval, &flat).unwrap_err()).contains("[n, c, h, w]"));
+
+    let images = Array::zeros(&[1, 3, model.h, model.w]);
+    let outputs = executor.forward(Mode::Eval, &images).unwrap();
+    assert!(text(&executor.backward(&outputs).unwrap_err()).contains("training"));
+    assert!(text(&executor.tap(graph.input()).unwrap_err()).contains("forward pass"));
+
+    executor.forward(Mode::Train, &images).unwrap();
+    let message = text(&executor.backward(&outputs[1..]).unwrap_err());
+    assert!(message.contains(&format!("expected {}", outputs.len())), "{message}");
+
+    let mut weights = model.checkpoint.weights.clone();
+    let name = graph.params()[0].name.clone();
+    weights.insert(name.clone(), Array::zeros(&[1]));
+    let message = text(&CandleExecutor::new(graph, &weights, Device::Cpu).unwrap_err());
+    assert!(message.contains(&name) && message.contains("[1]"), "{message}");
+}
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_device_that_is_not_there_is_named() {
+    let model = random_model(1, &RandomGraphConfig::default());
+    let weights = &model.checkpoint.weights;
+    let error = CandleExecutor::new(model.checkpoint.model.graph(), weights, Device::Cuda(3)).unwrap_err();
+    assert!(text(&error).contains("cuda:3"), "{}", text(&error));
+}

@@ -1,0 +1,8 @@
+//! The executor against PyTorch's numbers, an independent forward, finite differences and hand-worked steps.
+
+mod errors;
+mod golden;
+mod gradients;
+mod module;
+mod optimiser;
+mod random;

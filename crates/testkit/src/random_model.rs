@@ -1,0 +1,76 @@
+//! Random detectors, small enough to run a thousand in seconds.
+
+use std::fmt;
+
+use bonsai_checkpoint::Checkpoint;
+use bonsai_graph::ModelSpec;
+use proptest::strategy::Strategy;
+
+use crate::random_network::random_spec;
+use crate::random_weights;
+
+/// Limits of a random network.
+#[derive(Debug, Clone, Copy)]
+pub struct RandomGraphConfig {
+    /// Building blocks between image and head; each adds one to about ten layers.
+    pub blocks: usize,
+    /// Most channels of a convolution; a concat may have twice as many.
+    pub max_channels: usize,
+    /// Largest side of the image, in pixels; at least 8.
+    pub max_side: usize,
+}
+
+impl Default for RandomGraphConfig {
+    fn default() -> Self {
+        Self { blocks: 7, max_channels: 12, max_side: 16 }
+    }
+}
+
+/// A detector with random layers and weights, and an image size that fits it.
+#[derive(Clone)]
+pub struct RandomModel {
+    /// Model and weights.
+    pub checkpoint: Checkpoint,
+    /// Height of an image that fits, in pixels; odd as often as even.
+    pub h: usize,
+    /// Width of an image that fits, in pixels.
+    pub w: usize,
+}
+
+impl fmt::Debug for RandomModel {
+    /// The network as text, which is what a failing case needs; the weights follow from the seed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "images {}x{}\n{}", self.h, self.w, self.spec().graph())
+    }
+}
+
+impl RandomModel {
+    /// Network, head and class names.
+    pub const fn spec(&self) -> &ModelSpec {
+        &self.checkpoint.model
+    }
+}
+
+/// A random detector; the same seed and configuration give the same bits.
+///
+/// Over a few dozen seeds there is every layer, residuals of two and three wires, uneven and overlapping
+/// slices, slices across a concat's seam, nested concats, the same wire twice in one and one wire in two,
+/// chained poolings, upsampling with several readers, kernels 1, 3 and 5, strides 1 and 2, odd widths and
+/// heights, batch norm without activation, without convolution, or twice behind one, and convolutions
+/// without batch norm.
+///
+/// # Panics
+/// If the limits leave no room (`max_channels` below 2, `max_side` below 8).
+pub fn random_model(seed: u64, config: &RandomGraphConfig) -> RandomModel {
+    assert!(config.max_channels >= 2 && config.max_side >= 8, "no room in {config:?}");
+    let (spec, h, w) = random_spec(seed, config);
+    let weights = random_weights(seed ^ 0x5eed, spec.graph());
+    let checkpoint = Checkpoint::new(spec, weights).expect("weights are drawn from the parameter list");
+    RandomModel { checkpoint, h, w }
+}
+
+/// [`random_model`] over all seeds, with up to `config.blocks` blocks; shrinks to fewer blocks.
+pub fn arb_model(config: RandomGraphConfig) -> impl Strategy<Value = RandomModel> {
+    (1..=config.blocks.max(1), proptest::num::u64::ANY)
+        .prop_map(move |(blocks, seed)| random_model(seed, &RandomGraphConfig { blocks, ..config }))
+}

@@ -1,0 +1,201 @@
+//! Drawing the layers of a random detector, block by block.
+//!
+//! Every wire carries its real height and width for the drawn image, so that only wires of one size meet.
+
+use bonsai_graph::{DetectHead, GraphBuilder, ModelSpec, NodeId, Op};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::RandomGraphConfig;
+use crate::random_block::BLOCKS;
+
+/// A layer's output as later blocks see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Wire {
+    pub(crate) id: NodeId,
+    pub(crate) channels: usize,
+    pub(crate) h: usize,
+    pub(crate) w: usize,
+    /// Pixels per cell along the longest way down.
+    pub(crate) stride: usize,
+}
+
+/// A network under construction, with its random state.
+pub(crate) struct Net {
+    builder: GraphBuilder,
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) config: RandomGraphConfig,
+    /// What later blocks may read.
+    pub(crate) pool: Vec<Wire>,
+    /// Whether a layer reads it already.
+    read: Vec<bool>,
+    layers: usize,
+}
+
+/// A model and the height and width of an image that fits it.
+pub(crate) fn random_spec(seed: u64, config: &RandomGraphConfig) -> (ModelSpec, usize, usize) {
+    let mut net = Net {
+        builder: GraphBuilder::new(),
+        rng: ChaCha8Rng::seed_from_u64(seed),
+        config: *config,
+        pool: Vec::new(),
+        read: Vec::new(),
+        layers: 0,
+    };
+    let mut side = || {
+        let side = net.rng.random_range(8..=config.max_side);
+        if net.rng.random() { side } else { (side / 8) * 8 }
+    };
+    let (h, w) = (side(), side());
+    let images = Wire { id: net.push(Op::Input { channels: 3 }, &[]), channels: 3, h, w, stride: 1 };
+    net.pool.push(images);
+    let stem = net.conv_bn_silu(images, 2, 3, 2);
+    net.pool.push(stem);
+    for _ in 0..config.blocks {
+        let block = BLOCKS[net.below(BLOCKS.len())];
+        let wire = block(&mut net);
+        net.pool.push(wire);
+    }
+    let spec = net.head();
+    (spec, h, w)
+}
+
+impl Net {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.rng.random_range(0..limit)
+    }
+
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    pub(crate) fn channels(&mut self, at_least: usize) -> usize {
+        let most = self.config.max_channels.max(at_least);
+        self.rng.random_range(at_least..=most)
+    }
+
+    pub(crate) fn push(&mut self, op: Op, inputs: &[NodeId]) -> NodeId {
+        for input in inputs {
+            self.read[input.index()] = true;
+        }
+        let name = format!("n{}.{}", self.layers, op.keyword());
+        self.layers += 1;
+        self.read.push(false);
+        self.builder.push(&name, op, inputs).unwrap_or_else(|e| panic!("random network: {e}"))
+    }
+
+    /// A wire for a block to read: the newest half of the time, the image itself rarely.
+    pub(crate) fn pick(&mut self) -> Wire {
+        let last = self.pool.len() - 1;
+        let i = if self.rng.random() { last } else { self.below(last + 1) };
+        let i = if i == 0 && !self.one_in(4) { last } else { i };
+        self.pool[i]
+    }
+
+    /// Another wire of the same size as `wire`; `wire` itself if there is no other.
+    pub(crate) fn pick_beside(&mut self, wire: Wire) -> Wire {
+        let fits = |o: &&Wire| (o.h, o.w) == (wire.h, wire.w);
+        let others: Vec<Wire> = self.pool.iter().filter(fits).copied().collect();
+        if others.is_empty() { wire } else { others[self.below(others.len())] }
+    }
+
+    pub(crate) fn conv(
+        &mut self,
+        x: Wire,
+        out_channels: usize,
+        kernel: usize,
+        stride: usize,
+        bias: bool,
+    ) -> Wire {
+        let padding = kernel / 2;
+        let id = self.push(Op::Conv2d { out_channels, kernel, stride, padding, bias }, &[x.id]);
+        Wire { id, channels: out_channels, stride: x.stride * stride, ..steps(x, kernel, stride, padding) }
+    }
+
+    pub(crate) fn max_pool(&mut self, x: Wire, kernel: usize, stride: usize) -> Wire {
+        let padding = kernel / 2;
+        let id = self.push(Op::MaxPool { kernel, stride, padding }, &[x.id]);
+        Wire { id, stride: x.stride * stride, ..steps(x, kernel, stride, padding) }
+    }
+
+    pub(crate) fn same(&mut self, op: Op, x: Wire) -> Wire {
+        Wire { id: self.push(op, &[x.id]), ..x }
+    }
+
+    pub(crate) fn batch_norm(&mut self, x: Wire) -> Wire {
+        self.same(Op::batch_norm(), x)
+    }
+
+    pub(crate) fn slice(&mut self, x: Wire, start: usize, len: usize) -> Wire {
+        Wire { channels: len, ..self.same(Op::Slice { start, len }, x) }
+    }
+
+    pub(crate) fn add(&mut self, parts: &[Wire]) -> Wire {
+        Wire { id: self.push(Op::Add, &parts.iter().map(|p| p.id).collect::<Vec<_>>()), ..parts[0] }
+    }
+
+    pub(crate) fn concat(&mut self, parts: &[Wire]) -> Wire {
+        let id = self.push(Op::Concat, &parts.iter().map(|p| p.id).collect::<Vec<_>>());
+        Wire { id, channels: parts.iter().map(|p| p.channels).sum(), ..parts[0] }
+    }
+
+    pub(crate) fn conv_bn_silu(&mut self, x: Wire, at_least: usize, kernel: usize, stride: usize) -> Wire {
+        let channels = self.channels(at_least);
+        self.conv_bn_silu_to(x, channels, kernel, stride)
+    }
+
+    pub(crate) fn conv_bn_silu_to(&mut self, x: Wire, channels: usize, kernel: usize, stride: usize) -> Wire {
+        let bias = self.one_in(5);
+        let x = self.conv(x, channels, kernel, stride, bias);
+        let x = self.batch_norm(x);
+        if self.one_in(5) { x } else { self.same(Op::Silu, x) }
+    }
+
+    /// Narrows a wire that concatenation made too wide.
+    pub(crate) fn bounded(&mut self, x: Wire) -> Wire {
+        if x.channels > 2 * self.config.max_channels { self.conv_bn_silu(x, 2, 1, 1) } else { x }
+    }
+
+    /// One or two levels; each reads one wire and whatever of its size nobody reads yet.
+    fn head(mut self) -> ModelSpec {
+        let mut levels: Vec<Wire> = Vec::new();
+        let newest_first: Vec<Wire> = self.pool[1..].iter().rev().copied().collect();
+        for wire in newest_first {
+            if levels.len() < 2 && levels.iter().all(|l| l.stride != wire.stride) {
+                levels.push(wire);
+            }
+        }
+        levels.sort_by_key(|l| l.stride);
+        let (reg_max, num_classes) = (1 + self.below(3), 1 + self.below(3));
+        let (mut boxes, mut classes) = (Vec::new(), Vec::new());
+        for level in &levels {
+            let mut parts = vec![*level];
+            let unread = |x: &&Wire| (x.h, x.w) == (level.h, level.w) && !self.read[x.id.index()];
+            parts.extend(self.pool.iter().filter(unread).filter(|x| x.id != level.id));
+            let x = if parts.len() > 1 { self.concat(&parts) } else { *level };
+            for (outputs, channels) in [(&mut boxes, 4 * reg_max), (&mut classes, num_classes)] {
+                let y = if self.rng.random() { self.conv_bn_silu(x, 1, 3, 1) } else { x };
+                outputs.push(self.conv(y, channels, 1, 1, true).id);
+            }
+        }
+        let n = levels.len();
+        // Outputs by kind, or level by level: the head says which is which.
+        let (outputs, box_outputs, cls_outputs) = if self.rng.random() {
+            (boxes.iter().chain(&classes).copied().collect(), (0..n).collect(), (n..2 * n).collect())
+        } else {
+            let pairs: Vec<NodeId> = boxes.iter().zip(&classes).flat_map(|(b, c)| [*b, *c]).collect();
+            (pairs, (0..n).map(|l| 2 * l).collect(), (0..n).map(|l| 2 * l + 1).collect())
+        };
+        let strides = levels.iter().map(|l| l.stride).collect();
+        let head = DetectHead { num_classes, reg_max, strides, box_outputs, cls_outputs };
+        let class_names = (0..num_classes).map(|i| format!("class{i}")).collect();
+        let graph = self.builder.finish(&outputs).unwrap_or_else(|e| panic!("random network: {e}"));
+        ModelSpec::new(graph, head, class_names).unwrap_or_else(|e| panic!("random network: {e}"))
+    }
+}
+
+/// Height and width behind a sliding window.
+fn steps(x: Wire, kernel: usize, stride: usize, padding: usize) -> Wire {
+    let side = |size: usize| (size + 2 * padding - kernel) / stride + 1;
+    Wire { h: side(x.h), w: side(x.w), ..x }
+}
