@@ -1,7 +1,7 @@
 //! For tests only: named tolerances, golden files, random networks, a reference forward.
 //!
 //! - [`Tolerance`] and [`assert_close`]: how far two results may lie apart, by name and with a reason.
-//! - [`Golden`]: arrays that another program wrote; [`shared_data`]: larger data that may or may not be there.
+//! - [`Golden`]: arrays that another program wrote; [`shared_data`]: larger data that may not be there.
 //! - [`random_model`] and [`arb_model`]: small valid detectors that contain what real ones rarely do.
 //! - [`reference_forward`]: the nine layers as plain loops in `f64`, an oracle that shares no code with
 //!   any executor.

@@ -1,0 +1,177 @@
+//! A side's distance as a distribution over bins: softmax, expectation, and the distribution focal loss.
+//!
+//! Idea: the head gives `reg_max` logits per side; the distance is the expected bin, in cells, and the focal
+//! loss pulls probability to the two bins around the target (Li et al., "Generalized Focal Loss", 2020).
+//! Softmax and both gradients are here, for one anchor's four sides gathered into contiguous memory. It knows
+//! no boxes.
+
+use crate::sigmoid::exp_negative;
+
+/// Ultralytics keeps the target this far under the last bin, so that a bin lies above it.
+const TARGET_MARGIN: f64 = 0.01;
+
+/// Probabilities of one anchor's four sides, in a buffer that is used again for the next anchor.
+#[derive(Debug)]
+pub(crate) struct Distribution {
+    reg_max: usize,
+    logits: Vec<f32>,
+    probabilities: Vec<f32>,
+    /// Of each side: the logarithm of the sum of the exponentials, less nothing.
+    log_sum: [f64; 4],
+    /// Expected bin of the left, top, right and bottom distance, in cells.
+    distances: [f64; 4],
+}
+
+impl Distribution {
+    pub(crate) fn new(reg_max: usize) -> Self {
+        let zeros = vec![0.0; 4 * reg_max];
+        Self { reg_max, logits: zeros.clone(), probabilities: zeros, log_sum: [0.0; 4], distances: [0.0; 4] }
+    }
+
+    /// Reads the logits of a cell from planes `[4 * reg_max, cells]` and returns the four expected distances.
+    pub(crate) fn read(&mut self, planes: &[f32], cells: usize, cell: usize) -> [f64; 4] {
+        for (logit, plane) in self.logits.iter_mut().zip(planes.chunks_exact(cells)) {
+            *logit = plane[cell];
+        }
+        let sides =
+            self.logits.chunks_exact(self.reg_max).zip(self.probabilities.chunks_exact_mut(self.reg_max));
+        for (side, (logits, probabilities)) in sides.enumerate() {
+            let highest = logits.iter().fold(f32::NEG_INFINITY, |m, &x| m.max(x));
+            for (p, &x) in probabilities.iter_mut().zip(logits) {
+                *p = exp_negative(x - highest);
+            }
+            let (mut sum, mut weighted) = (0.0, 0.0);
+            for (bin, &p) in probabilities.iter().enumerate() {
+                sum += f64::from(p);
+                weighted += bin as f64 * f64::from(p);
+            }
+            let scale = (1.0 / sum) as f32;
+            for p in probabilities {
+                *p *= scale;
+            }
+            self.log_sum[side] = f64::from(highest) + sum.ln();
+            self.distances[side] = weighted / sum;
+        }
+        self.distances
+    }
+
+    /// Mean over the sides of the cross-entropy with the two bins around `target` (in cells, clamped to the
+    /// bins).
+    pub(crate) fn focal_loss(&self, target: [f64; 4]) -> f64 {
+        let mut sum = 0.0;
+        for (side, logits) in self.logits.chunks_exact(self.reg_max).enumerate() {
+            let (bin, above) = self.split(target[side]);
+            let wanted = (1.0 - above) * f64::from(logits[bin]) + above * f64::from(logits[bin + 1]);
+            sum += self.log_sum[side] - wanted;
+        }
+        sum / 4.0
+    }
+
+    /// Writes the gradient by a cell's logits into planes `[4 * reg_max, cells]`, of a loss whose derivative
+    /// by the four distances is `by_distance` and which has `focal_weight` times [`Self::focal_loss`] in it.
+    pub(crate) fn write_gradient(
+        &self,
+        by_distance: [f64; 4],
+        target: [f64; 4],
+        focal_weight: f64,
+        planes: &mut [f32],
+        cells: usize,
+        cell: usize,
+    ) {
+        for (i, plane) in planes.chunks_exact_mut(cells).enumerate() {
+            let (side, k) = (i / self.reg_max, i % self.reg_max);
+            let (bin, above) = self.split(target[side]);
+            let wanted = if k == bin {
+                1.0 - above
+            } else if k == bin + 1 {
+                above
+            } else {
+                0.0
+            };
+            let p = f64::from(self.probabilities[i]);
+            let expectation = by_distance[side] * p * (k as f64 - self.distances[side]);
+            plane[cell] = (expectation + focal_weight / 4.0 * (p - wanted)) as f32;
+        }
+    }
+
+    /// The bin under a distance and the share of the bin above it.
+    fn split(&self, distance: f64) -> (usize, f64) {
+        let clamped = distance.clamp(0.0, (self.reg_max - 1) as f64 - TARGET_MARGIN);
+        let bin = clamped.floor();
+        (bin as usize, clamped - bin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BINS: usize = 5;
+
+    fn example() -> Vec<f32> {
+        (0..4 * BINS).map(|i| ((i * 7 % 11) as f32 - 5.0) * 0.4).collect()
+    }
+
+    /// The loss of which `write_gradient` is the gradient, in f64 throughout and written down anew.
+    fn reference(logits: &[f64], by_distance: [f64; 4], target: [f64; 4], focal_weight: f64) -> f64 {
+        let mut total = 0.0;
+        for (side, x) in logits.chunks(BINS).enumerate() {
+            let sum: f64 = x.iter().map(|x| x.exp()).sum();
+            let p: Vec<f64> = x.iter().map(|x| x.exp() / sum).collect();
+            let distance: f64 = p.iter().enumerate().map(|(k, p)| k as f64 * p).sum();
+            let t = target[side].clamp(0.0, 3.99);
+            let bin = t as usize;
+            let (low, high) = (bin as f64 + 1.0 - t, t - bin as f64);
+            total += by_distance[side] * distance;
+            total += focal_weight / 4.0 * -(low * p[bin].ln() + high * p[bin + 1].ln());
+        }
+        total
+    }
+
+    #[test]
+    fn gradient_is_that_of_finite_differences() {
+        let (by_distance, target, weight) = ([0.7, -1.3, 0.2, 2.0], [1.25, -3.0, 9.0, 2.0], 1.7);
+        let mut distribution = Distribution::new(BINS);
+        let logits = example();
+        distribution.read(&logits, 1, 0);
+        let mut gradient = vec![0.0; logits.len()];
+        distribution.write_gradient(by_distance, target, weight, &mut gradient, 1, 0);
+        let wide: Vec<f64> = logits.iter().copied().map(f64::from).collect();
+        for (i, gradient) in gradient.into_iter().enumerate() {
+            let moved = |by: f64| {
+                let mut x = wide.clone();
+                x[i] += by;
+                reference(&x, by_distance, target, weight)
+            };
+            let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+            assert!((f64::from(gradient) - numeric).abs() < 2e-6, "logit {i}: {gradient} and {numeric}");
+        }
+        let value = weight * distribution.focal_loss(target);
+        assert!((value - reference(&wide, [0.0; 4], target, weight)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_certain_bin_is_the_distance() {
+        let mut planes = vec![-60.0; 4 * BINS];
+        for side in 0..4 {
+            planes[side * BINS + side] = 60.0;
+        }
+        let mut distribution = Distribution::new(BINS);
+        let distances = distribution.read(&planes, 1, 0);
+        assert!(
+            distances.iter().zip([0.0, 1.0, 2.0, 3.0]).all(|(d, k)| (d - k).abs() < 1e-12),
+            "{distances:?}"
+        );
+        assert!(distribution.focal_loss([0.0, 1.0, 2.0, 3.0]).abs() < 1e-9);
+    }
+
+    #[test]
+    fn reads_the_asked_cell() {
+        let planes: Vec<f32> = example().into_iter().flat_map(|x| [0.0, x, 1.0]).collect();
+        let mut distribution = Distribution::new(BINS);
+        let even = distribution.read(&planes, 3, 0);
+        assert!(even.iter().all(|d| (d - 2.0).abs() < 1e-6), "{even:?}");
+        let found = distribution.read(&planes, 3, 1).map(f64::to_bits);
+        assert_eq!(distribution.read(&example(), 1, 0).map(f64::to_bits), found);
+    }
+}

@@ -1,0 +1,275 @@
+//! Raw outputs of the detection head, as plain slices.
+//!
+//! Idea: the loss, the assigner and the decoder read the same two planes per level (box logits and class
+//! logits), whichever executor made them. Invariant: a [`HeadOutput`] that exists has slices of the right
+//! lengths and levels that cover the same image, so nothing behind it checks again. It does not own the data
+//! and knows no network.
+//!
+//! Anchors are counted by level in the given order, then row by row; every consumer uses that order.
+
+use thiserror::Error;
+
+/// What is wrong with head outputs, targets or predictions that were handed in.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// There is nothing to read.
+    #[error(
+        "head output with batch {batch}, {num_classes} classes, {levels} levels: all three must be at least 1"
+    )]
+    Empty {
+        /// Images.
+        batch: usize,
+        /// Classes.
+        num_classes: usize,
+        /// Levels.
+        levels: usize,
+    },
+    /// A distribution over fewer than two bins has no gradient.
+    #[error("reg_max is {0}: a side's distribution needs at least 2 bins (YOLOv8 has 16)")]
+    RegMax(usize),
+    /// A level with no cells.
+    #[error("level {level} is {h} x {w} cells at stride {stride}: all three must be at least 1")]
+    EmptyLevel {
+        /// Position of the level.
+        level: usize,
+        /// Rows.
+        h: usize,
+        /// Columns.
+        w: usize,
+        /// Pixels per cell.
+        stride: usize,
+    },
+    /// A slice does not have the length that its shape says.
+    #[error(
+        "level {level}: {what} has {found} values, but [{batch}, {channels}, {h}, {w}] needs {expected}; \
+         pass the whole NCHW output"
+    )]
+    Length {
+        /// Position of the level.
+        level: usize,
+        /// `box_logits` or `cls_logits`.
+        what: &'static str,
+        /// Images.
+        batch: usize,
+        /// Channels.
+        channels: usize,
+        /// Rows.
+        h: usize,
+        /// Columns.
+        w: usize,
+        /// Values that the shape needs.
+        expected: usize,
+        /// Values that are there.
+        found: usize,
+    },
+    /// The levels are not of one image.
+    #[error(
+        "level {level} covers {found_h} x {found_w} px, level 0 covers {h} x {w} px; \
+         use an image size that every stride divides"
+    )]
+    ImageSize {
+        /// Position of the level.
+        level: usize,
+        /// Height by level 0, pixels.
+        h: usize,
+        /// Width by level 0, pixels.
+        w: usize,
+        /// Height by this level, pixels.
+        found_h: usize,
+        /// Width by this level, pixels.
+        found_w: usize,
+    },
+    /// A target names an image that is not in the batch.
+    #[error("target {target} belongs to image {image}, but the batch has {batch} images (numbered from 0)")]
+    TargetImage {
+        /// Position of the target.
+        target: usize,
+        /// Its image.
+        image: usize,
+        /// Images in the batch.
+        batch: usize,
+    },
+    /// A target names a class that the head does not have.
+    #[error("target {target} has class {class_id}, but the head has {num_classes} classes (numbered from 0)")]
+    TargetClass {
+        /// Position of the target.
+        target: usize,
+        /// Its class.
+        class_id: usize,
+        /// Classes of the head.
+        num_classes: usize,
+    },
+    /// A target's box is not made of numbers.
+    #[error("target {target} has the box {bbox:?}: every coordinate must be finite")]
+    TargetBox {
+        /// Position of the target.
+        target: usize,
+        /// Its box.
+        bbox: bonsai_boxes::Cxcywh,
+    },
+    /// Decoded predictions of the wrong length.
+    #[error("predictions have {found} values, but [{batch}, 4 + {num_classes}, {anchors}] needs {expected}")]
+    Predictions {
+        /// Images.
+        batch: usize,
+        /// Classes.
+        num_classes: usize,
+        /// Anchors.
+        anchors: usize,
+        /// Values that the shape needs.
+        expected: usize,
+        /// Values that are there.
+        found: usize,
+    },
+}
+
+/// Raw outputs of one level, NCHW.
+#[derive(Debug, Clone, Copy)]
+pub struct LevelOutput<'a> {
+    /// `[n, 4 * reg_max, h, w]`: logits over the bins of the left, top, right and bottom distance, in cells.
+    pub box_logits: &'a [f32],
+    /// `[n, num_classes, h, w]`: class logits.
+    pub cls_logits: &'a [f32],
+    /// Rows of cells.
+    pub h: usize,
+    /// Columns of cells.
+    pub w: usize,
+    /// Pixels per cell.
+    pub stride: usize,
+}
+
+impl LevelOutput<'_> {
+    /// Cells of the level, each with one anchor at its centre.
+    pub fn cells(&self) -> usize {
+        self.h * self.w
+    }
+}
+
+/// Raw outputs of a whole head, checked.
+#[derive(Debug, Clone)]
+pub struct HeadOutput<'a> {
+    batch: usize,
+    num_classes: usize,
+    reg_max: usize,
+    levels: Vec<LevelOutput<'a>>,
+}
+
+impl<'a> HeadOutput<'a> {
+    /// Checks every length and that the levels cover one image size.
+    ///
+    /// # Errors
+    /// [`HeadError`] names the level, what it has and what it needs.
+    pub fn new(
+        batch: usize,
+        num_classes: usize,
+        reg_max: usize,
+        levels: Vec<LevelOutput<'a>>,
+    ) -> Result<Self, HeadError> {
+        if batch == 0 || num_classes == 0 || levels.is_empty() {
+            return Err(HeadError::Empty { batch, num_classes, levels: levels.len() });
+        }
+        if reg_max < 2 {
+            return Err(HeadError::RegMax(reg_max));
+        }
+        for (level, l) in levels.iter().enumerate() {
+            if l.h == 0 || l.w == 0 || l.stride == 0 {
+                return Err(HeadError::EmptyLevel { level, h: l.h, w: l.w, stride: l.stride });
+            }
+            for (what, channels, slice) in
+                [("box_logits", 4 * reg_max, l.box_logits), ("cls_logits", num_classes, l.cls_logits)]
+            {
+                let expected = batch * channels * l.cells();
+                if slice.len() != expected {
+                    let (h, w, found) = (l.h, l.w, slice.len());
+                    return Err(HeadError::Length { level, what, batch, channels, h, w, expected, found });
+                }
+            }
+            let (h, w) = (levels[0].h * levels[0].stride, levels[0].w * levels[0].stride);
+            let (found_h, found_w) = (l.h * l.stride, l.w * l.stride);
+            if (h, w) != (found_h, found_w) {
+                return Err(HeadError::ImageSize { level, h, w, found_h, found_w });
+            }
+        }
+        Ok(Self { batch, num_classes, reg_max, levels })
+    }
+
+    /// Images in the batch.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Classes.
+    pub fn num_classes(&self) -> usize {
+        self.num_classes
+    }
+
+    /// Bins of a side's distribution; YOLOv8 has 16.
+    pub fn reg_max(&self) -> usize {
+        self.reg_max
+    }
+
+    /// The levels, in the order in which anchors are counted.
+    pub fn levels(&self) -> &[LevelOutput<'a>] {
+        &self.levels
+    }
+
+    /// Anchors of one image, over all levels.
+    pub fn anchors(&self) -> usize {
+        self.levels.iter().map(LevelOutput::cells).sum()
+    }
+
+    /// Width and height of the network's input, in pixels.
+    pub fn image_size(&self) -> (usize, usize) {
+        (self.levels[0].w * self.levels[0].stride, self.levels[0].h * self.levels[0].stride)
+    }
+
+    /// The box logits of one image at a level, `[4 * reg_max, h, w]`.
+    pub(crate) fn box_logits(&self, level: usize, image: usize) -> &'a [f32] {
+        let length = 4 * self.reg_max * self.levels[level].cells();
+        &self.levels[level].box_logits[image * length..][..length]
+    }
+
+    /// The class logits of one image at a level, `[num_classes, h, w]`.
+    pub(crate) fn cls_logits(&self, level: usize, image: usize) -> &'a [f32] {
+        let length = self.num_classes * self.levels[level].cells();
+        &self.levels[level].cls_logits[image * length..][..length]
+    }
+}
+
+/// Where the anchors of a level lie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grid {
+    /// Rows of cells.
+    pub(crate) h: usize,
+    /// Columns of cells.
+    pub(crate) w: usize,
+    /// Pixels per cell.
+    pub(crate) stride: usize,
+    /// Number of this level's first anchor.
+    pub(crate) first: usize,
+}
+
+impl Grid {
+    /// The grids of all levels, their anchors counted through.
+    pub(crate) fn of(head: &HeadOutput) -> Vec<Self> {
+        let mut first = 0;
+        let grid = |l: &LevelOutput| {
+            let grid = Self { h: l.h, w: l.w, stride: l.stride, first };
+            first += l.cells();
+            grid
+        };
+        head.levels().iter().map(grid).collect()
+    }
+
+    /// Centre of a cell of this level, counted from its first; in cells.
+    pub(crate) fn centre(&self, cell: usize) -> (f64, f64) {
+        ((cell % self.w) as f64 + 0.5, (cell / self.w) as f64 + 0.5)
+    }
+
+    /// The level and the cell in it of an anchor, which must exist.
+    pub(crate) fn locate(grids: &[Self], anchor: usize) -> (usize, usize) {
+        let level = grids.partition_point(|g| g.first <= anchor) - 1;
+        (level, anchor - grids[level].first)
+    }
+}

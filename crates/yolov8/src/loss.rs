@@ -1,0 +1,236 @@
+//! The detection loss of YOLOv8, value and gradient together.
+//!
+//! Idea: three sums over the batch, divided by the sum S of all soft labels (at least 1): binary
+//! cross-entropy of every anchor and class with its soft label; 1 - CIoU of the positive anchors; the
+//! distribution focal loss of their sides. The last two are weighted by the soft label. Background is one
+//! streaming pass over the class planes; all else touches positive anchors only.
+//!
+//! Invariant: images are independent but for S, and are combined in order, so the result has the same bits
+//! for any number of threads. The assignment counts as a constant, as does S. Definition: Ultralytics 8.0.90,
+//! with which `fixtures/yolov8` compares values, gradients and assignments.
+
+use rayon::prelude::*;
+
+use crate::assigner::{Positive, assign_objects};
+use crate::ciou::{Ciou, Corners, ciou};
+use crate::distribution::Distribution;
+use crate::head::{Grid, HeadError, HeadOutput};
+use crate::sigmoid::background_cross_entropy;
+use crate::target::{Object, Target, objects_by_image};
+
+/// Weights of the three parts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LossGains {
+    /// Of 1 - CIoU.
+    pub bbox: f32,
+    /// Of the class cross-entropy.
+    pub cls: f32,
+    /// Of the distribution focal loss.
+    pub dfl: f32,
+}
+
+impl Default for LossGains {
+    /// 7.5, 0.5 and 1.5, as Ultralytics.
+    fn default() -> Self {
+        Self { bbox: 7.5, cls: 0.5, dfl: 1.5 }
+    }
+}
+
+/// The three parts with their gains, divided by the sum of soft labels: what Ultralytics logs.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LossItems {
+    /// Box part.
+    pub bbox: f32,
+    /// Class part.
+    pub cls: f32,
+    /// Distribution part.
+    pub dfl: f32,
+}
+
+/// Gradient of the total by the raw outputs of a level, in the same NCHW layout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LevelGradient {
+    /// `[n, 4 * reg_max, h, w]`.
+    pub box_logits: Vec<f32>,
+    /// `[n, num_classes, h, w]`.
+    pub cls_logits: Vec<f32>,
+}
+
+/// Value and gradient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LossOutput {
+    /// The parts.
+    pub items: LossItems,
+    /// Sum of the parts times the batch size: what training descends.
+    pub total: f32,
+    /// Gradient of `total`, by level.
+    pub gradients: Vec<LevelGradient>,
+}
+
+/// The loss of a batch and its gradient by the head's raw outputs.
+///
+/// A batch without targets has only the class part. NaN among the logits makes the loss NaN; it is not an
+/// error.
+///
+/// # Errors
+/// A target whose image or class does not exist, or whose box is not finite.
+pub fn detection_loss(
+    head: &HeadOutput,
+    targets: &[Target],
+    gains: LossGains,
+) -> Result<LossOutput, HeadError> {
+    let objects = objects_by_image(head, targets)?;
+    let positives = assign_objects(head, &objects);
+    Ok(evaluate(head, &objects, &positives, gains))
+}
+
+/// Unweighted sums of one image, and of the batch.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    bbox: f64,
+    cls: f64,
+    dfl: f64,
+}
+
+/// By how much a unit of each sum weighs in the total.
+#[derive(Debug, Clone, Copy)]
+struct Weights {
+    bbox: f64,
+    cls: f64,
+    dfl: f64,
+}
+
+/// One image's part of the gradient at a level.
+struct ImagePlanes<'a> {
+    box_logits: &'a mut [f32],
+    cls_logits: &'a mut [f32],
+}
+
+/// The loss for an assignment that is given.
+fn evaluate(
+    head: &HeadOutput,
+    objects: &[Vec<Object>],
+    positives: &[Vec<Positive>],
+    gains: LossGains,
+) -> LossOutput {
+    let label_sum = positives.iter().flatten().map(|p| p.score).sum::<f64>().max(1.0);
+    let batch = head.batch() as f64;
+    let weight = |gain: f32| f64::from(gain) * batch / label_sum;
+    let weights = Weights { bbox: weight(gains.bbox), cls: weight(gains.cls), dfl: weight(gains.dfl) };
+
+    let zeros = |channels: usize, cells: usize| vec![0.0f32; head.batch() * channels * cells];
+    let mut gradients: Vec<LevelGradient> = head
+        .levels()
+        .iter()
+        .map(|l| LevelGradient {
+            box_logits: zeros(4 * head.reg_max(), l.cells()),
+            cls_logits: zeros(head.num_classes(), l.cells()),
+        })
+        .collect();
+    let grids = Grid::of(head);
+    let sums: Vec<Sums> = planes_by_image(head, &mut gradients)
+        .into_par_iter()
+        .enumerate()
+        .map(|(image, mut planes)| {
+            let mut sums = Sums { cls: background(head, image, weights.cls, &mut planes), ..Sums::default() };
+            let mut distribution = Distribution::new(head.reg_max());
+            // Objects of an image keep the order of the targets, so a target is found by its position.
+            for positive in &positives[image] {
+                let found = objects[image].binary_search_by_key(&positive.target, |o| o.target);
+                if let Ok(found) = found {
+                    let foreground = Foreground { head, image, grids: &grids, weights };
+                    let object = &objects[image][found];
+                    foreground.add(positive, object, &mut distribution, &mut planes, &mut sums);
+                }
+            }
+            sums
+        })
+        .collect();
+
+    let mut sum = Sums::default();
+    for s in sums {
+        sum.bbox += s.bbox;
+        sum.cls += s.cls;
+        sum.dfl += s.dfl;
+    }
+    let item = |gain: f32, sum: f64| f64::from(gain) * sum / label_sum;
+    let (bbox, cls, dfl) = (item(gains.bbox, sum.bbox), item(gains.cls, sum.cls), item(gains.dfl, sum.dfl));
+    LossOutput {
+        items: LossItems { bbox: bbox as f32, cls: cls as f32, dfl: dfl as f32 },
+        total: ((bbox + cls + dfl) * batch) as f32,
+        gradients,
+    }
+}
+
+/// Cuts the gradient into the parts of the images, each with all levels.
+fn planes_by_image<'a>(head: &HeadOutput, gradients: &'a mut [LevelGradient]) -> Vec<Vec<ImagePlanes<'a>>> {
+    let mut images: Vec<Vec<ImagePlanes>> =
+        (0..head.batch()).map(|_| Vec::with_capacity(gradients.len())).collect();
+    for (gradient, level) in gradients.iter_mut().zip(head.levels()) {
+        let boxes = gradient.box_logits.chunks_exact_mut(4 * head.reg_max() * level.cells());
+        let classes = gradient.cls_logits.chunks_exact_mut(head.num_classes() * level.cells());
+        for ((box_logits, cls_logits), image) in boxes.zip(classes).zip(&mut images) {
+            image.push(ImagePlanes { box_logits, cls_logits });
+        }
+    }
+    images
+}
+
+/// The class part as if there were no objects.
+fn background(head: &HeadOutput, image: usize, weight: f64, planes: &mut [ImagePlanes]) -> f64 {
+    let one = |(level, planes): (usize, &mut ImagePlanes)| {
+        background_cross_entropy(head.cls_logits(level, image), weight as f32, planes.cls_logits)
+    };
+    planes.iter_mut().enumerate().map(one).sum()
+}
+
+/// What the positive anchors of an image need.
+struct Foreground<'a> {
+    head: &'a HeadOutput<'a>,
+    image: usize,
+    grids: &'a [Grid],
+    weights: Weights,
+}
+
+impl Foreground<'_> {
+    /// Adds one positive anchor to all three sums and to the gradient.
+    fn add(
+        &self,
+        positive: &Positive,
+        object: &Object,
+        distribution: &mut Distribution,
+        planes: &mut [ImagePlanes],
+        sums: &mut Sums,
+    ) {
+        let (level, cell) = Grid::locate(self.grids, positive.anchor);
+        let grid = self.grids[level];
+        let cells = grid.h * grid.w;
+        let score = positive.score;
+
+        // The target of the cross-entropy enters linearly: -x t.
+        let logit = object.class_id * cells + cell;
+        sums.cls -= f64::from(self.head.cls_logits(level, self.image)[logit]) * score;
+        let gradient = &mut planes[level].cls_logits[logit];
+        *gradient = (f64::from(*gradient) - self.weights.cls * score) as f32;
+
+        let (x, y) = grid.centre(cell);
+        let target = object.bbox.scaled(1.0 / grid.stride as f64);
+        let wanted = [x - target.x1, y - target.y1, target.x2 - x, target.y2 - y];
+        let [left, top, right, bottom] =
+            distribution.read(self.head.box_logits(level, self.image), cells, cell);
+        let predicted = Corners { x1: x - left, y1: y - top, x2: x + right, y2: y + bottom };
+        let Ciou { value, gradient: [x1, y1, x2, y2] } = ciou(predicted, target);
+        sums.bbox += (1.0 - value) * score;
+        sums.dfl += distribution.focal_loss(wanted) * score;
+
+        // 1 - CIoU falls as CIoU rises; the left and top distances move their sides the other way.
+        let scale = self.weights.bbox * score;
+        let by_distance = [scale * x1, scale * y1, -scale * x2, -scale * y2];
+        let focal_weight = self.weights.dfl * score;
+        let planes = &mut *planes[level].box_logits;
+        distribution.write_gradient(by_distance, wanted, focal_weight, planes, cells, cell);
+    }
+}
+
+#[cfg(test)]
+mod tests;

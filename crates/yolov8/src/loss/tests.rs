@@ -1,0 +1,107 @@
+//! Gradient of the whole against finite differences, with the assignment held (it is a constant of the loss).
+
+use bonsai_boxes::Cxcywh;
+
+use super::*;
+use crate::head::LevelOutput;
+
+const CLASSES: usize = 2;
+const BINS: usize = 4;
+/// Rows, columns and stride of two levels of a 32 x 16 px image.
+const LEVELS: [(usize, usize, usize); 2] = [(2, 4, 8), (1, 2, 16)];
+
+/// Box and class logits of a level, for two images.
+#[derive(Clone)]
+struct Level([Vec<f32>; 2]);
+
+fn logits() -> Vec<Level> {
+    let wave = |n: usize, seed: usize| (0..n).map(|i| (i as f32 * 1.7 + seed as f32).sin() * 1.5).collect();
+    let level = |&(h, w, stride): &(usize, usize, usize)| {
+        Level([wave(2 * h * w * 4 * BINS, stride), wave(2 * h * w * CLASSES, stride + 3)])
+    };
+    LEVELS.iter().map(level).collect()
+}
+
+fn head(logits: &[Level]) -> HeadOutput<'_> {
+    let mut levels = Vec::new();
+    for (&(h, w, stride), Level([box_logits, cls_logits])) in LEVELS.iter().zip(logits) {
+        levels.push(LevelOutput { box_logits, cls_logits, h, w, stride });
+    }
+    HeadOutput::new(2, CLASSES, BINS, levels).unwrap()
+}
+
+fn targets() -> Vec<Target> {
+    let target = |image, class_id, cx, cy, w, h| Target { image, class_id, bbox: Cxcywh { cx, cy, w, h } };
+    vec![
+        target(0, 0, 0.41, 0.52, 0.63, 0.81),
+        target(1, 1, 0.30, 0.45, 0.52, 0.77),
+        target(0, 1, 0.72, 0.5, 0.5, 0.9),
+    ]
+}
+
+/// Central differences with step 1e-2 on f32 logits: the error is of order step² (1e-4) plus rounding of an
+/// f32 total near 40 over the step (2e-4); the largest gradient is near 1. Tolerance 2e-3 absolute.
+///
+/// The box part is left out: CIoU's alpha is a constant of the gradient but not of the differences; `ciou`
+/// tests it.
+#[test]
+fn gradient_is_that_of_finite_differences() {
+    let gains = LossGains { bbox: 0.0, ..LossGains::default() };
+    let base = logits();
+    let objects = objects_by_image(&head(&base), &targets()).unwrap();
+    let positives = assign_objects(&head(&base), &objects);
+    assert!(positives.iter().all(|p| p.len() >= 2), "{positives:?}");
+    let found = evaluate(&head(&base), &objects, &positives, gains);
+
+    let mut largest = 0.0f32;
+    for (level, gradient) in found.gradients.iter().enumerate() {
+        for (kind, analytic) in [&gradient.box_logits, &gradient.cls_logits].into_iter().enumerate() {
+            for (i, &analytic) in analytic.iter().enumerate() {
+                let total = |by: f32| {
+                    let mut moved = base.clone();
+                    moved[level].0[kind][i] += by;
+                    evaluate(&head(&moved), &objects, &positives, gains).total
+                };
+                let numeric = (total(1e-2) - total(-1e-2)) / 2e-2;
+                assert!((analytic - numeric).abs() < 2e-3, "level {level}, {i}: {analytic} and {numeric}");
+                largest = largest.max(analytic.abs());
+            }
+        }
+    }
+    assert!(largest > 0.1, "the gradients that were compared are at most {largest}");
+}
+
+#[test]
+fn total_is_the_sum_times_the_batch_and_gains_scale_the_parts() {
+    let base = logits();
+    let found = detection_loss(&head(&base), &targets(), LossGains::default()).unwrap();
+    let LossItems { bbox, cls, dfl } = found.items;
+    assert!((found.total - 2.0 * (bbox + cls + dfl)).abs() < 1e-5 * found.total);
+    let gains = LossGains { bbox: 15.0, cls: 0.25, dfl: 0.0 };
+    let other = detection_loss(&head(&base), &targets(), gains).unwrap().items;
+    assert!((other.bbox - 2.0 * bbox).abs() < 1e-6 && (other.cls - cls / 2.0).abs() < 1e-6);
+    assert!(other.dfl.abs() < f32::MIN_POSITIVE, "without gain there is no such part");
+}
+
+#[test]
+fn a_diverged_network_is_seen_in_the_total() {
+    let mut base = logits();
+    base[0].0[1][0] = f32::NAN;
+    assert!(detection_loss(&head(&base), &targets(), LossGains::default()).unwrap().total.is_nan());
+}
+
+#[test]
+fn bad_targets_are_named() {
+    let base = logits();
+    let fails = |target: Target| {
+        let list = [targets()[0], target];
+        detection_loss(&head(&base), &list, LossGains::default()).unwrap_err().to_string()
+    };
+    let good = targets()[0];
+    let message = fails(Target { image: 2, ..good });
+    assert_eq!(message, "target 1 belongs to image 2, but the batch has 2 images (numbered from 0)");
+    let message = fails(Target { class_id: 7, ..good });
+    assert_eq!(message, "target 1 has class 7, but the head has 2 classes (numbered from 0)");
+    let message = fails(Target { bbox: Cxcywh { w: f32::NAN, ..good.bbox }, ..good });
+    assert!(message.starts_with("target 1 has the box") && message.contains("finite"), "{message}");
+}

@@ -1,0 +1,8 @@
+//! Tests of the public surface.
+#![allow(clippy::unwrap_used, reason = "a test whose set-up fails must fail")]
+
+mod golden;
+mod head;
+mod laws;
+mod loss;
+mod nms;
