@@ -1,0 +1,54 @@
+//! YOLO-format datasets, letterbox, augmentation, a seeded loader and the drawn dataset.
+//!
+//! From files to batches: [`Dataset`] reads `data.yaml`, finds the images of a split and checks their labels
+//! ([`Split`], [`Scan`]); [`Loader`] turns a split into [`Batch`]es in background threads; [`Letterbox`] fits one
+//! image into a canvas and maps boxes back, which prediction needs too.
+//! [`shapes`] draws a dataset of its own, so that everything can be tried without downloading one.
+//!
+//! Invariant: results depend on files, configuration and seed, never on the number of threads or on timing.
+//! This crate knows no network and no loss; pixels leave it as plain `f32`.
+//!
+//! ```
+//! use bonsai_data::{Dataset, Loader, LoaderConfig, SplitKind, shapes};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let config = shapes::ShapesConfig { train: 6, val: 2, test: 0, imgsz: 64, seed: 1 };
+//! let data_yaml = shapes::draw(&config, &folder.path().join("shapes"))?;
+//!
+//! let dataset = Dataset::open(data_yaml)?;
+//! let (split, scan) = dataset.scan(SplitKind::Train)?;
+//! assert_eq!((scan.images, scan.warnings.len()), (6, 0));
+//!
+//! let loader = Loader::new(split, LoaderConfig { imgsz: 64, batch: 4, shuffle: true, ..Default::default() })?;
+//! let shapes: Vec<_> = loader.epoch(0).map(|batch| batch.shape).collect();
+//! assert_eq!(shapes, [[4, 3, 64, 64], [2, 3, 64, 64]]);
+//! # Ok(())
+//! # }
+//! ```
+
+mod augment;
+mod batch;
+mod data_yaml;
+mod dataset;
+mod decode;
+mod error;
+mod image_files;
+mod label_file;
+mod letterbox;
+mod loader;
+mod random;
+pub mod shapes;
+mod store;
+mod warning;
+
+pub use augment::{Augment, HsvGains, flip_horizontal};
+pub use batch::{Batch, Target, write_planes};
+pub use data_yaml::{DataYaml, SplitKind};
+pub use dataset::{Dataset, Label, Sample, Scan, Split};
+pub use decode::{decode, dimensions};
+pub use error::DataError;
+pub use image::RgbImage;
+pub use letterbox::{Letterbox, LetterboxTransform, PADDING};
+pub use loader::{Epoch, Loader, LoaderConfig};
+pub use warning::{Warning, WarningKind};

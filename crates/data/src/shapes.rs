@@ -1,0 +1,168 @@
+//! The drawn dataset `shapes`: circles, squares, triangles and stars over textured noise.
+//!
+//! For trying and testing a detector without anybody's photographs: any number and size of images from a seed.
+//! Easy enough that a small network learns it in a few hundred steps (objects are large and always stand out),
+//! yet not trivial: colour says nothing about the class, objects are turned at random and the background has
+//! structure at every scale.
+//!
+//! Invariant: an image depends on seed, split, number and size only. No sine or cosine is used, whose last bit
+//! differs between systems.
+
+mod noise;
+mod object;
+mod scene;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use image::{ExtendedColorType, ImageEncoder as _, RgbImage, codecs::png::PngEncoder};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::random::{Purpose, stream};
+use crate::{DataError, Label, SplitKind};
+
+/// Names of the four classes, by class index.
+pub const CLASS_NAMES: [&str; 4] = ["circle", "square", "triangle", "star"];
+
+/// Smallest and largest side of a drawn image, in pixels.
+const SIDES: std::ops::RangeInclusive<usize> = 32..=4096;
+
+/// What to draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShapesConfig {
+    /// Images in the train split; at least 1.
+    pub train: usize,
+    /// Images in the validation split; at least 1.
+    pub val: usize,
+    /// Images in the test split; 0 leaves the split out.
+    pub test: usize,
+    /// Side of the square images in pixels, 32 to 4096.
+    pub imgsz: usize,
+    /// Where all randomness starts from.
+    pub seed: u64,
+}
+
+impl Default for ShapesConfig {
+    fn default() -> Self {
+        Self { train: 256, val: 64, test: 64, imgsz: 160, seed: 0 }
+    }
+}
+
+/// Draws a dataset into the folder `dir` (PNG images, label files, `data.yaml`) and returns the path of `data.yaml`.
+///
+/// Everything is written to `DIR.partial` first, which is renamed when complete: `dir` is whole or not there.
+/// A `DIR.partial` left by an interrupted run is replaced. The same configuration gives the same bytes.
+///
+/// # Errors
+/// [`DataError::Config`] for a value out of range, [`DataError::TargetExists`] where `dir` holds something already,
+/// [`DataError::Io`] and [`DataError::Encode`] where writing fails.
+pub fn draw(config: &ShapesConfig, dir: &Path) -> Result<PathBuf, DataError> {
+    let imgsz = config.validate()?;
+    let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file();
+    let name =
+        dir.file_name().filter(|_| !occupied).ok_or_else(|| DataError::TargetExists(dir.to_owned()))?;
+    let mut partial_name = name.to_owned();
+    partial_name.push(".partial");
+    let partial = dir.with_file_name(partial_name);
+    if partial.exists() {
+        std::fs::remove_dir_all(&partial).map_err(DataError::io("remove the unfinished folder", &partial))?;
+    }
+    for (split, count) in config.splits() {
+        draw_split(&partial, split, count, config.seed, imgsz)?;
+    }
+    let yaml = partial.join("data.yaml");
+    std::fs::write(&yaml, config.data_yaml()).map_err(DataError::io("write", &yaml))?;
+    if dir.exists() {
+        // Not every system renames onto an empty folder.
+        std::fs::remove_dir(dir).map_err(DataError::io("replace the empty folder", dir))?;
+    }
+    std::fs::rename(&partial, dir).map_err(DataError::io("rename the finished folder to", dir))?;
+    Ok(dir.join("data.yaml"))
+}
+
+/// One drawn image and its labels, without any file.
+///
+/// The images are those of no split of [`draw`].
+///
+/// # Panics
+/// Where `imgsz` is not in 32..=4096.
+pub fn sample(seed: u64, imgsz: usize) -> (RgbImage, Vec<Label>) {
+    assert!(SIDES.contains(&imgsz), "imgsz is {imgsz}; it must be between 32 and 4096");
+    scene::Scene::random(imgsz as u32, &mut stream(Purpose::Shapes, seed, u64::MAX, 0)).render()
+}
+
+impl ShapesConfig {
+    fn validate(&self) -> Result<u32, DataError> {
+        let wrong = |field, value: usize, expected| {
+            Err(DataError::Config { field, value: value.to_string(), expected })
+        };
+        if !SIDES.contains(&self.imgsz) {
+            return wrong("imgsz", self.imgsz, "between 32 and 4096 pixels");
+        }
+        if self.train == 0 {
+            return wrong("train", 0, "at least 1 image");
+        }
+        if self.val == 0 {
+            return wrong("val", 0, "at least 1 image");
+        }
+        Ok(self.imgsz as u32)
+    }
+
+    fn splits(&self) -> impl Iterator<Item = (SplitKind, usize)> {
+        [(SplitKind::Train, self.train), (SplitKind::Val, self.val), (SplitKind::Test, self.test)]
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+    }
+
+    fn data_yaml(&self) -> String {
+        let mut text = format!(
+            "# Drawn by bonsai-data: shapes, {} px, seed {}. No rights reserved.\n",
+            self.imgsz, self.seed
+        );
+        for (split, _) in self.splits() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{0}: images/{0}", split.key());
+        }
+        let _ = writeln!(text, "nc: {}\nnames: [{}]", CLASS_NAMES.len(), CLASS_NAMES.join(", "));
+        text
+    }
+}
+
+fn draw_split(root: &Path, split: SplitKind, count: usize, seed: u64, imgsz: u32) -> Result<(), DataError> {
+    let folder = |kind| root.join(kind).join(split.key());
+    let (images, labels) = (folder("images"), folder("labels"));
+    for folder in [&images, &labels] {
+        std::fs::create_dir_all(folder).map_err(DataError::io("create", folder))?;
+    }
+    let major = match split {
+        SplitKind::Train => 0,
+        SplitKind::Val => 1,
+        SplitKind::Test => 2,
+    };
+    (0..count).into_par_iter().try_for_each(|number| {
+        let mut rng = stream(Purpose::Shapes, seed, major, number as u64);
+        let (image, objects) = scene::Scene::random(imgsz, &mut rng).render();
+        write_png(&image, &images.join(format!("{number:06}.png")))?;
+        let path = labels.join(format!("{number:06}.txt"));
+        std::fs::write(&path, label_rows(&objects)).map_err(DataError::io("write", &path))
+    })
+}
+
+fn write_png(image: &RgbImage, path: &Path) -> Result<(), DataError> {
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(image.as_raw(), image.width(), image.height(), ExtendedColorType::Rgb8)
+        .map_err(|source| DataError::Encode { path: path.to_owned(), source })?;
+    std::fs::write(path, bytes).map_err(DataError::io("write", path))
+}
+
+fn label_rows(labels: &[Label]) -> String {
+    let mut rows = String::new();
+    for Label { class_id, bbox } in labels {
+        // Writing to a string cannot fail.
+        let _ = writeln!(rows, "{class_id} {:.6} {:.6} {:.6} {:.6}", bbox.cx, bbox.cy, bbox.w, bbox.h);
+    }
+    rows
+}

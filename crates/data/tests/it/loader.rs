@@ -1,0 +1,126 @@
+//! Batches: content, order, independence of workers and cache, damaged images.
+
+use bonsai_boxes::Cxcywh;
+use bonsai_data::{Augment, Batch, Loader, LoaderConfig, PADDING, SplitKind, WarningKind, shapes};
+
+use crate::folder::{Folder, file_name};
+
+fn drawn(folder: &Folder, train: usize) -> bonsai_data::Split {
+    let config = shapes::ShapesConfig { train, val: 1, test: 0, imgsz: 48, seed: 5 };
+    let yaml = shapes::draw(&config, &folder.path("shapes")).unwrap();
+    bonsai_data::Dataset::open(yaml).unwrap().scan(SplitKind::Train).unwrap().0
+}
+
+fn config() -> LoaderConfig {
+    LoaderConfig {
+        imgsz: 64,
+        batch: 4,
+        seed: 3,
+        shuffle: true,
+        augment: Some(Augment::default()),
+        ..LoaderConfig::default()
+    }
+}
+
+#[test]
+fn the_same_batches_whatever_workers_and_cache() {
+    let folder = Folder::new();
+    let split = std::sync::Arc::new(drawn(&folder, 11));
+    let epochs = |workers, cache_bytes| -> Vec<Vec<Batch>> {
+        let config = LoaderConfig { workers, cache_bytes, ..config() };
+        let loader = Loader::new(std::sync::Arc::clone(&split), config).unwrap();
+        let epochs = (0..2).map(|epoch| loader.epoch(epoch).collect()).collect();
+        assert!(loader.cached_bytes() <= cache_bytes);
+        // Room for five and a half images of 64 x 64 keeps five.
+        assert_eq!(loader.cached_bytes() / (3 * 64 * 64), if cache_bytes == 0 { 0 } else { 5 });
+        epochs
+    };
+    let reference = epochs(0, 0);
+    for (workers, cache_bytes) in [(1, 0), (2, 0), (7, 0), (2, 3 * 64 * 64 * 11 / 2)] {
+        assert!(epochs(workers, cache_bytes) == reference, "{workers} workers, {cache_bytes} bytes of cache");
+    }
+
+    let order = |epoch: &[Batch]| -> Vec<usize> { epoch.iter().flat_map(|b| b.samples.clone()).collect() };
+    assert_ne!(order(&reference[0]), order(&reference[1]));
+    for epoch in &reference {
+        let mut all = order(epoch);
+        all.sort_unstable();
+        assert_eq!(all, (0..11).collect::<Vec<_>>(), "each sample once");
+        assert_eq!(epoch.iter().map(|b| b.shape[0]).collect::<Vec<_>>(), [4, 4, 3]);
+    }
+}
+
+#[test]
+fn pixels_and_targets_without_augmentation() {
+    let folder = Folder::new();
+    folder.image("images/a.png", 20, 10, 255);
+    folder.image("images/b.png", 10, 10, 51);
+    folder.write("labels/a.txt", "1 0.5 0.5 1 1\n");
+    let (split, _) = folder.scan("train: images\nnames: [x, y]", SplitKind::Train);
+    let config = LoaderConfig { imgsz: 20, ..LoaderConfig::default() };
+    let loader = Loader::new(split, config).unwrap();
+    let mut epoch = loader.epoch(0);
+    assert_eq!((epoch.len(), loader.batches()), (1, 1));
+    let batch = epoch.next().unwrap();
+    assert!(epoch.next().is_none());
+
+    assert_eq!((batch.shape, &batch.samples), ([2, 3, 20, 20], &vec![0, 1]));
+    let at = |image: usize, channel: usize, y: usize| {
+        let value = batch.images[((image * 3 + channel) * 20 + y) * 20 + 7];
+        (value * 255.0).round() as u8
+    };
+    // `a` lies in rows 5 to 14 with grey around; `b` fills the canvas.
+    assert_eq!([at(0, 0, 4), at(0, 0, 5), at(0, 1, 14), at(0, 2, 9), at(0, 2, 15)], [114, 255, 40, 200, 114]);
+    assert_eq!([at(1, 0, 0), at(1, 1, 10), at(1, 2, 19)], [51, 40, 200]);
+    assert!(batch.images.iter().all(|value| (0.0..=1.0).contains(value)));
+
+    let [target] = batch.targets[..] else { panic!("{:?}", batch.targets) };
+    assert_eq!((target.image, target.class_id), (0, 1));
+    assert_eq!(target.bbox, Cxcywh { cx: 0.5, cy: 0.5, w: 1.0, h: 0.5 });
+    assert_eq!(batch.transforms[0].padding, (0, 5));
+}
+
+#[test]
+fn an_image_damaged_behind_its_header_becomes_background_and_one_warning() {
+    let folder = Folder::new();
+    folder.image("images/a.png", 64, 64, 9);
+    let whole = std::fs::read(folder.path("images/a.png")).unwrap();
+    folder.write("images/b.png", &whole[..whole.len() - 30]);
+    for name in ["a", "b"] {
+        folder.write(&format!("labels/{name}.txt"), "0 0.5 0.5 0.5 0.5\n");
+    }
+    let (split, scan) = folder.scan("train: images\nnames: [x]", SplitKind::Train);
+    assert!(scan.warnings.is_empty(), "the scan reads headers only");
+    let loader = Loader::new(split, LoaderConfig { imgsz: 32, ..LoaderConfig::default() }).unwrap();
+    for epoch in 0..2 {
+        let batch = loader.epoch(epoch).next().unwrap();
+        assert_eq!(batch.targets.iter().map(|target| target.image).collect::<Vec<_>>(), [0]);
+        assert!(batch.images[3 * 32 * 32..].iter().all(|value| (value * 255.0).round() as u8 == PADDING));
+    }
+    let warnings = loader.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert_eq!(file_name(&warnings[0].path), "b.png");
+    assert!(matches!(warnings[0].kind, WarningKind::UnreadableImage { .. }));
+}
+
+#[test]
+fn an_epoch_may_be_left_early() {
+    let folder = Folder::new();
+    let loader = Loader::new(drawn(&folder, 11), LoaderConfig { batch: 1, ..config() }).unwrap();
+    let first = loader.epoch(0).next().unwrap();
+    assert_eq!(loader.epoch(0).next().unwrap(), first);
+}
+
+#[test]
+fn impossible_settings_are_refused() {
+    let folder = Folder::new();
+    let split = std::sync::Arc::new(drawn(&folder, 1));
+    for (config, part) in [
+        (LoaderConfig { batch: 0, ..config() }, "`batch` is 0"),
+        (LoaderConfig { imgsz: 0, ..config() }, "`imgsz` is 0"),
+        (LoaderConfig { imgsz: 1 << 20, ..config() }, "`imgsz` is 1048576"),
+    ] {
+        let message = Loader::new(std::sync::Arc::clone(&split), config).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+    }
+}

@@ -1,0 +1,12 @@
+//! Behaviour of `bonsai-data` through its public interface, on files written into temporary folders.
+
+#![allow(clippy::unwrap_used, reason = "a failed step of a test should stop it")]
+
+mod augment;
+mod bccd;
+mod dataset;
+mod folder;
+mod images;
+mod letterbox;
+mod loader;
+mod shapes;
