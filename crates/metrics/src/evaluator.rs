@@ -1,0 +1,168 @@
+//! From images to figures.
+
+use std::collections::BTreeMap;
+
+use bonsai_boxes::{Detection, GroundTruth, Xyxy};
+use serde::{Deserialize, Serialize};
+
+use crate::confidence_curve::ConfidenceCurve;
+use crate::matching::{LEVELS, match_boxes};
+use crate::ranking::{ClassTally, Ranking};
+use crate::{ApIntegration, Matching};
+
+/// Which arithmetic the figures are made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Protocol {
+    /// How detections are paired with labels.
+    pub matching: Matching,
+    /// How the precision-recall curve is closed.
+    pub integration: ApIntegration,
+}
+
+impl Protocol {
+    /// Ultralytics 8.0.90, the default.
+    pub const ULTRALYTICS_80: Self =
+        Self { matching: Matching::BestLabel, integration: ApIntegration::Ultralytics80 };
+    /// Ultralytics 8.4.
+    pub const ULTRALYTICS_84: Self =
+        Self { matching: Matching::Greedy, integration: ApIntegration::Ultralytics84 };
+}
+
+/// Figures over a set of images, as fractions in `0..=1`.
+///
+/// Means run over the classes that have labels; without any, they are 0.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DetMetrics {
+    /// Mean over classes of the average precision at `IoU` 0.5.
+    pub map50: f64,
+    /// Mean over classes of the average precision, averaged over `IoU` 0.5 to 0.95.
+    pub map50_95: f64,
+    /// Mean precision (right / detected) at [`Self::confidence`], `IoU` 0.5.
+    pub precision: f64,
+    /// Mean recall (right / labels) at [`Self::confidence`], `IoU` 0.5.
+    pub recall: f64,
+    /// The confidence with the highest smoothed mean F1, at which precision and recall are given.
+    pub confidence: f64,
+    /// One entry per class: entry `i` is class `i` for all classes that [`Evaluator::new`] was told of;
+    /// classes beyond that follow, by ascending id, if an image had labels of them.
+    pub per_class: Vec<ClassMetrics>,
+    /// Images seen, those without labels included.
+    pub images: usize,
+    /// Labels seen.
+    pub instances: usize,
+}
+
+/// Figures of one class, as fractions in `0..=1`; all 0 for a class without labels.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ClassMetrics {
+    /// Index into the class names.
+    pub class_id: usize,
+    /// Labels of this class; with 0 the class takes no part in the means.
+    pub instances: usize,
+    /// Average precision at `IoU` 0.5.
+    pub ap50: f64,
+    /// Average precision, averaged over `IoU` 0.5 to 0.95.
+    pub ap50_95: f64,
+    /// Precision at [`DetMetrics::confidence`], `IoU` 0.5.
+    pub precision: f64,
+    /// Recall at [`DetMetrics::confidence`], `IoU` 0.5.
+    pub recall: f64,
+}
+
+/// Gathers the images of a validation set.
+///
+/// Memory grows by 8 bytes per detection, not with the images.
+#[derive(Debug, Clone)]
+pub struct Evaluator {
+    protocol: Protocol,
+    num_classes: usize,
+    classes: BTreeMap<usize, ClassTally>,
+    images: usize,
+}
+
+impl Evaluator {
+    /// An evaluator for `num_classes` classes with the arithmetic of Ultralytics 8.0.90.
+    pub fn new(num_classes: usize) -> Self {
+        Self::with_protocol(num_classes, Protocol::default())
+    }
+
+    /// An evaluator with the arithmetic of `protocol`.
+    pub fn with_protocol(num_classes: usize, protocol: Protocol) -> Self {
+        Self { protocol, num_classes, classes: BTreeMap::new(), images: 0 }
+    }
+
+    /// Adds one image: what was detected, in any order, and what is there.
+    ///
+    /// Boxes are corners in one unit for both (pixels of the original image, normally).
+    /// Detections are expected after non-maximum suppression and with a low confidence threshold (0.001),
+    /// since average precision integrates over confidence. A detection whose confidence is not a number is
+    /// left out.
+    pub fn add_image(&mut self, detections: &[Detection], labels: &[GroundTruth]) {
+        self.images += 1;
+        let mut by_class: BTreeMap<usize, (Vec<&Detection>, Vec<Xyxy>)> = BTreeMap::new();
+        for detection in detections.iter().filter(|d| !d.confidence.is_nan()) {
+            by_class.entry(detection.class_id).or_default().0.push(detection);
+        }
+        for label in labels {
+            by_class.entry(label.class_id).or_default().1.push(label.bbox);
+        }
+        for (class_id, (mut found, truth)) in by_class {
+            // Stable: detections of equal confidence keep the caller's order within their image.
+            found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+            let boxes: Vec<Xyxy> = found.iter().map(|d| d.bbox).collect();
+            let hits = match_boxes(self.protocol.matching, &boxes, &truth);
+            let tally = self.classes.entry(class_id).or_default();
+            tally.instances += truth.len();
+            tally.detections.extend(found.iter().map(|d| d.confidence).zip(hits));
+        }
+    }
+
+    /// The figures over all images added.
+    pub fn finish(mut self) -> DetMetrics {
+        for class_id in 0..self.num_classes {
+            self.classes.entry(class_id).or_default();
+        }
+        let num_classes = self.num_classes;
+        self.classes.retain(|&class_id, tally| class_id < num_classes || tally.instances > 0);
+
+        let integration = self.protocol.integration;
+        let ranked: Vec<(usize, usize, Ranking)> = self
+            .classes
+            .iter_mut()
+            .map(|(&class_id, tally)| (class_id, tally.instances, Ranking::of(tally, integration)))
+            .collect();
+        let labelled = ranked.iter().filter(|(_, instances, _)| *instances > 0);
+        let best =
+            ConfidenceCurve::mean_f1(labelled.map(|(_, _, r)| (&r.precision, &r.recall))).smoothed_peak();
+
+        let per_class = ranked
+            .iter()
+            .map(|(class_id, instances, ranking)| ClassMetrics {
+                class_id: *class_id,
+                instances: *instances,
+                ap50: ranking.ap[0],
+                ap50_95: ranking.ap.iter().sum::<f64>() / LEVELS as f64,
+                precision: ranking.precision.at(best),
+                recall: ranking.recall.at(best),
+            })
+            .collect();
+        summarise(per_class, self.images, ConfidenceCurve::confidence(best))
+    }
+}
+
+/// Means over the classes that have labels.
+fn summarise(per_class: Vec<ClassMetrics>, images: usize, confidence: f64) -> DetMetrics {
+    let labelled = || per_class.iter().filter(|class| class.instances > 0);
+    let count = labelled().count().max(1) as f64;
+    let mean = |figure: fn(&ClassMetrics) -> f64| labelled().map(figure).sum::<f64>() / count;
+    DetMetrics {
+        map50: mean(|c| c.ap50),
+        map50_95: mean(|c| c.ap50_95),
+        precision: mean(|c| c.precision),
+        recall: mean(|c| c.recall),
+        confidence,
+        instances: per_class.iter().map(|class| class.instances).sum(),
+        images,
+        per_class,
+    }
+}

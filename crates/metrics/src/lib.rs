@@ -1,0 +1,45 @@
+//! Detection metrics: average precision at one and many `IoU` thresholds.
+//!
+//! An [`Evaluator`] is shown the detections and the labels of one image at a time and gives [`DetMetrics`]:
+//! mAP50, mAP50-95, precision and recall, overall and per class, as fractions in `0..=1`.
+//! The arithmetic is Ultralytics', because that is what published YOLOv8 figures were measured with; it
+//! changed between releases, so which one is meant is data: a [`Protocol`] of a [`Matching`] and an
+//! [`ApIntegration`].
+//!
+//! Two properties of that arithmetic surprise people and are kept:
+//! a perfect detector scores 0.995, because the precision curve is pulled to zero at recall 1, the last of
+//! the 101 points; and a class without labels takes no part in any mean.
+//!
+//! Invariant: the result does not depend on the order of the images.
+//! Detections of equal confidence are ranked wrong ones first, so a tie never flatters.
+//!
+//! This crate reads no files, draws nothing and knows no model; COCO's own protocol is not implemented yet.
+//!
+//! ```
+//! use bonsai_boxes::{Detection, GroundTruth, Xyxy};
+//! use bonsai_metrics::Evaluator;
+//!
+//! let bbox = Xyxy { x1: 10.0, y1: 10.0, x2: 50.0, y2: 50.0 };
+//! let shifted = Xyxy { x1: 14.0, ..bbox };
+//! let mut evaluator = Evaluator::new(2);
+//! evaluator.add_image(
+//!     &[Detection { bbox: shifted, confidence: 0.9, class_id: 1 }],
+//!     &[GroundTruth { bbox, class_id: 1 }],
+//! );
+//! let metrics = evaluator.finish();
+//! assert!((metrics.map50 - 0.995).abs() < 1e-9);
+//! assert!(metrics.map50_95 < metrics.map50); // the box is 4 px off: `IoU` 0.9
+//! assert_eq!((metrics.images, metrics.instances), (1, 1));
+//! assert_eq!(metrics.per_class[0].instances, 0); // class 0 has no labels and counts nowhere
+//! ```
+
+mod average_precision;
+mod confidence_curve;
+mod evaluator;
+mod interpolation;
+mod matching;
+mod ranking;
+
+pub use average_precision::ApIntegration;
+pub use evaluator::{ClassMetrics, DetMetrics, Evaluator, Protocol};
+pub use matching::{IOU_THRESHOLDS, Matching};

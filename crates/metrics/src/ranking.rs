@@ -1,0 +1,70 @@
+//! The detections of one class over all images, ranked by confidence.
+//!
+//! Invariant: a [`Ranking`] depends on which detections there are, not on the order they came in.
+
+use crate::confidence_curve::ConfidenceCurve;
+use crate::interpolation::interpolate;
+use crate::matching::{Hits, LEVELS};
+use crate::{ApIntegration, average_precision::average_precision};
+
+/// What is known of one class so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClassTally {
+    pub(crate) instances: usize,
+    pub(crate) detections: Vec<(f32, Hits)>,
+}
+
+/// The figures of one class that has labels.
+pub(crate) struct Ranking {
+    /// Average precision per `IoU` threshold.
+    pub(crate) ap: [f64; LEVELS],
+    /// Precision over confidence, at the lowest threshold.
+    pub(crate) precision: ConfidenceCurve,
+    /// Recall over confidence, at the lowest threshold.
+    pub(crate) recall: ConfidenceCurve,
+}
+
+impl Ranking {
+    /// Ranks the detections of a class; all figures are 0 where there are no labels or no detections.
+    pub(crate) fn of(tally: &mut ClassTally, integration: ApIntegration) -> Self {
+        if tally.instances == 0 || tally.detections.is_empty() {
+            let zero = ConfidenceCurve::default;
+            return Self { ap: [0.0; LEVELS], precision: zero(), recall: zero() };
+        }
+        // Of equal confidences the wrong one goes first: the order of images must not matter, and a tie not
+        // flatter.
+        tally.detections.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+
+        let mut ap = [0.0; LEVELS];
+        let mut lowest = (Vec::new(), Vec::new());
+        for (level, ap) in ap.iter_mut().enumerate() {
+            let (recall, precision) = cumulate(&tally.detections, level, tally.instances);
+            *ap = average_precision(integration, &recall, &precision);
+            if level == 0 {
+                lowest = (recall, precision);
+            }
+        }
+        // Confidence falls along the ranking, so both curves are read on a mirrored axis.
+        let mirrored: Vec<f64> =
+            tally.detections.iter().map(|&(confidence, _)| -f64::from(confidence)).collect();
+        let (recall, precision) = lowest;
+        Self {
+            ap,
+            precision: ConfidenceCurve::sample(|c| interpolate(-c, &mirrored, &precision, 1.0)),
+            recall: ConfidenceCurve::sample(|c| interpolate(-c, &mirrored, &recall, 0.0)),
+        }
+    }
+}
+
+/// Recall and precision after each detection of the ranking.
+fn cumulate(ranked: &[(f32, Hits)], level: usize, instances: usize) -> (Vec<f64>, Vec<f64>) {
+    let mut right = 0usize;
+    ranked
+        .iter()
+        .enumerate()
+        .map(|(index, (_, hits))| {
+            right += usize::from(hits.at(level));
+            (right as f64 / instances as f64, right as f64 / (index + 1) as f64)
+        })
+        .unzip()
+}

@@ -1,0 +1,6 @@
+//! The metrics against Ultralytics' own code, and the laws they obey.
+
+#![allow(clippy::unwrap_used, reason = "a test reports a broken fixture by panicking")]
+
+mod laws;
+mod ultralytics;
