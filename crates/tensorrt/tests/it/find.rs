@@ -1,0 +1,88 @@
+//! Finding `trtexec` and reading what it is.
+
+use std::ffi::OsString;
+
+use bonsai_tensorrt::{Environment, FindOptions, NotFound, find_trtexec};
+
+use crate::stand_in::{Bench, HELP_8_6, HELP_10, HELP_11};
+
+#[test]
+fn version_and_precision_flags_come_from_the_help() {
+    for (help, version, flags) in
+        [(HELP_8_6, "8.6.1", true), (HELP_10, "10.16.0", true), (HELP_11, "11.1.0", false)]
+    {
+        let capabilities = *Bench::new(help, "").trtexec().capabilities();
+        assert_eq!(
+            (capabilities.version.to_string().as_str(), capabilities.precision_flags),
+            (version, flags)
+        );
+        assert!(capabilities.memory_pools && capabilities.skip_inference);
+    }
+}
+
+#[test]
+fn the_named_program_wins_then_the_variable_then_path_then_usual_folders() {
+    let bench = Bench::empty();
+    let place = |name: &str, minor: u32| {
+        let help =
+            format!("#!/bin/sh\necho '&&&& RUNNING TensorRT.trtexec [TensorRT v10{minor:02}00] # x'\n");
+        bench.write_script(&format!("{name}/trtexec"), &help)
+    };
+    let (explicit, variable) = (place("explicit", 1), place("variable", 2));
+    place("in-path", 3);
+    place("usual", 4);
+    let path = OsString::from(format!(
+        "{}::{}",
+        bench.path("nothing-here").display(),
+        bench.path("in-path").display()
+    ));
+
+    let mut options = FindOptions {
+        explicit: Some(explicit),
+        environment: Environment { trtexec: Some(variable.into()), path: Some(path) },
+        usual_folders: vec![bench.path("usual")],
+    };
+    let minor = |options: &FindOptions| find_trtexec(options).unwrap().capabilities().version.minor;
+    assert_eq!(minor(&options), 1);
+    options.explicit = None;
+    assert_eq!(minor(&options), 2);
+    options.environment.trtexec = Some(OsString::new()); // set but empty counts as unset
+    assert_eq!(minor(&options), 3);
+    options.environment.path = None;
+    assert_eq!(minor(&options), 4);
+}
+
+#[test]
+fn a_named_program_that_does_not_work_is_an_error_even_if_another_would() {
+    let bench = Bench::new(HELP_10, "");
+    let options = FindOptions { explicit: Some(bench.path("typo")), ..bench.find_options() };
+    let error = find_trtexec(&options).unwrap_err();
+    assert!(matches!(error, NotFound::Unusable { .. }));
+    assert!(error.to_string().contains("typo") && error.to_string().contains("no such file"), "{error}");
+}
+
+#[test]
+fn nowhere_says_where_it_looked_and_what_was_wrong() {
+    let bench = Bench::empty();
+    bench.write_script(
+        "broken/trtexec",
+        "#!/bin/sh\necho 'error while loading shared libraries: libnvinfer.so.8' >&2\nexit 127\n",
+    );
+    let folders = ["absent", "broken"].map(|name| bench.path(name));
+    let error = find_trtexec(&FindOptions { usual_folders: folders.to_vec(), ..FindOptions::default() })
+        .unwrap_err()
+        .to_string();
+    for part in ["absent/trtexec (no such file)", "broken/trtexec (error while loading", "TRTEXEC"] {
+        assert!(error.contains(part), "{error} does not say {part}");
+    }
+}
+
+#[test]
+fn a_working_program_later_in_path_is_found_behind_a_broken_one() {
+    let bench = Bench::new(HELP_11, "");
+    bench.write_script("broken/trtexec", "not a program");
+    let path = OsString::from(format!("{}:{}", bench.path("broken").display(), bench.path("bin").display()));
+    let environment = Environment { path: Some(path), ..Environment::default() };
+    let found = find_trtexec(&FindOptions { environment, ..FindOptions::default() }).unwrap();
+    assert_eq!(found.path(), bench.path("bin/trtexec"));
+}
