@@ -1,0 +1,15 @@
+//! The kernels against definitions written differently, against finite differences, and against each other.
+
+#![allow(clippy::unwrap_used, reason = "a test reports a refused argument by panicking")]
+#![allow(
+    clippy::float_cmp,
+    reason = "small whole numbers are exact; where rounding occurs, a tolerance is named"
+)]
+
+mod batch_norm;
+mod conv;
+mod linear_maps;
+mod max_pool;
+mod numbers;
+mod refusals;
+mod silu;
