@@ -1,0 +1,76 @@
+//! Making the smaller network.
+
+use bonsai_checkpoint::{Checkpoint, Weights};
+use bonsai_graph::{Node, NodeId, Op, ParamRole, ParamSpec};
+
+use crate::param::checked;
+use crate::{Coupling, PruneError, PrunePlan};
+
+/// Removes the channels that `plan` does not keep.
+///
+/// Convolutions lose output rows and their readers the matching input columns; batch-norm vectors and
+/// [`Op::Slice`] ranges follow. If the removed channels have gamma = beta = 0, the result computes the same
+/// function, up to the order of summation. Head, class names and metadata stay; the training state is
+/// dropped, since momentum of another shape helps nobody.
+///
+/// # Shapes
+/// A kernel `[out, in, k, k]` becomes `[out', in', k, k]`, where `out'` is the length of its `keep` list.
+/// Spatial sizes and the network's outputs do not change.
+///
+/// # Errors
+/// The plan is for another model: [`PruneError::UnknownLayer`], [`PruneError::MissingLayer`],
+/// [`PruneError::Channels`] or [`PruneError::OtherNetwork`].
+/// It breaks a rule: [`PruneError::Uncoupled`], [`PruneError::Pinned`] or [`PruneError::EmptiedLayer`].
+/// The weights are not those of the network: [`PruneError::Checkpoint`].
+pub fn apply(plan: &PrunePlan, model: &Checkpoint) -> Result<Checkpoint, PruneError> {
+    let graph = model.model.graph();
+    let kept = plan.kept_channels(&Coupling::of(graph))?;
+    let pruned = graph.map_ops(|id, node| pruned_op(id, node, &kept))?;
+    let mut weights = Weights::new();
+    for spec in graph.params() {
+        let array = checked(&model.weights, &spec)?;
+        let rows = array.select(0, &kept[spec.node.index()]);
+        let array = match source_of_columns(graph.node(spec.node), &spec) {
+            Some(source) => rows.select(1, &kept[source.index()]),
+            None => rows,
+        };
+        weights.insert(spec.name, array);
+    }
+    let mut checkpoint = Checkpoint::new(model.model.with_graph(pruned)?, weights)?;
+    checkpoint.metadata.clone_from(&model.metadata);
+    Ok(checkpoint)
+}
+
+fn pruned_op(id: NodeId, node: &Node, kept: &[Vec<usize>]) -> Op {
+    let width = kept[id.index()].len();
+    match *node.op() {
+        Op::Conv2d { kernel, stride, padding, bias, .. } => {
+            Op::Conv2d { out_channels: width, kernel, stride, padding, bias }
+        }
+        // What is kept of the slice are the kept channels of its input within the range, so the new range
+        // starts behind those before it.
+        Op::Slice { start, .. } => {
+            let start = kept[node.inputs()[0].index()].partition_point(|c| *c < start);
+            Op::Slice { start, len: width }
+        }
+        Op::Input { .. }
+        | Op::BatchNorm { .. }
+        | Op::Silu
+        | Op::Add
+        | Op::Concat
+        | Op::MaxPool { .. }
+        | Op::Upsample { .. } => *node.op(),
+    }
+}
+
+/// The layer whose channels are the second axis of a parameter; the first is always the layer's own.
+fn source_of_columns(node: &Node, spec: &ParamSpec) -> Option<NodeId> {
+    match spec.role {
+        ParamRole::ConvWeight => node.inputs().first().copied(),
+        ParamRole::ConvBias
+        | ParamRole::BnGamma
+        | ParamRole::BnBeta
+        | ParamRole::BnMean
+        | ParamRole::BnVar => None,
+    }
+}

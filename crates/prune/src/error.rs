@@ -1,0 +1,179 @@
+//! Why channels cannot be scored, chosen or removed.
+
+use bonsai_checkpoint::CheckpointError;
+use bonsai_graph::GraphError;
+
+/// A rule that a plan, a policy or a model breaks.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PruneError {
+    /// The plan keeps one of two channels that belong together and removes the other.
+    #[error(
+        "`{kept}` keeps channel {kept_channel} but `{dropped}` removes channel {dropped_channel}, and these \
+         two can only go together: keep both or neither"
+    )]
+    Uncoupled {
+        /// The convolution that keeps.
+        kept: String,
+        /// Its channel.
+        kept_channel: usize,
+        /// The convolution that removes.
+        dropped: String,
+        /// Its channel.
+        dropped_channel: usize,
+    },
+    /// The plan removes a channel that must stay.
+    #[error("the plan removes channel {channel} of `{layer}`, which must stay: {reason}")]
+    Pinned {
+        /// The convolution.
+        layer: String,
+        /// Its channel.
+        channel: usize,
+        /// What it belongs to.
+        reason: String,
+    },
+    /// The plan names a layer that is no convolution of the network.
+    #[error(
+        "the plan names `{layer}`, which is no convolution of this network: is it the plan of another model?"
+    )]
+    UnknownLayer {
+        /// The name.
+        layer: String,
+    },
+    /// The plan says nothing about a convolution.
+    #[error("the plan has no line for convolution `{layer}`: add one, or make the plan anew")]
+    MissingLayer {
+        /// The convolution.
+        layer: String,
+    },
+    /// The plan names a convolution twice.
+    #[error("the plan names `{layer}` twice: keep one line")]
+    DuplicateLayer {
+        /// The convolution.
+        layer: String,
+    },
+    /// The plan was made for another width.
+    #[error(
+        "the plan is for `{layer}` with {expected} channels, this network's has {got}: make the plan anew"
+    )]
+    Channels {
+        /// The convolution.
+        layer: String,
+        /// Channels according to the plan.
+        expected: usize,
+        /// Channels of the network.
+        got: usize,
+    },
+    /// The plan was made for another network whose convolutions look the same.
+    #[error("the plan is for network {expected}, this one is {got} (wired otherwise): make the plan anew")]
+    OtherNetwork {
+        /// Fingerprint in the plan.
+        expected: String,
+        /// Fingerprint of the network.
+        got: String,
+    },
+    /// The plan leaves a layer without channels.
+    #[error("the plan removes all {channels} channels of `{layer}`: keep at least one")]
+    EmptiedLayer {
+        /// The layer.
+        layer: String,
+        /// How many channels it has.
+        channels: usize,
+    },
+    /// A list of kept channels cannot be read.
+    #[error("`{layer}`: cannot read the kept channels {text:?}: {reason}")]
+    KeepList {
+        /// The convolution.
+        layer: String,
+        /// The list.
+        text: String,
+        /// What is wrong and what was expected.
+        reason: String,
+    },
+    /// The plan has a version that this program does not know.
+    #[error("the plan has version {got}; this program reads version {expected}: update it")]
+    Version {
+        /// The version found.
+        got: u32,
+        /// The version that can be read.
+        expected: u32,
+    },
+    /// The text is no plan.
+    #[error("not a prune plan")]
+    Json(#[from] serde_json::Error),
+    /// A number of the policy is out of range.
+    #[error("prune policy: {field} is {got}, must be {expected}")]
+    Policy {
+        /// Which number.
+        field: &'static str,
+        /// What it is.
+        got: String,
+        /// The accepted range, in words.
+        expected: &'static str,
+    },
+    /// A pattern of layers to protect matches none.
+    #[error(
+        "no convolution or batch norm matches the protected pattern {pattern:?}; `*` matches any run of \
+         characters"
+    )]
+    NothingProtected {
+        /// The pattern.
+        pattern: String,
+    },
+    /// Scores and coupling are those of different graphs.
+    #[error("scores are for {got} channel sets, this network has {expected}: score this network")]
+    ScoresMismatch {
+        /// Sets of the network.
+        expected: usize,
+        /// Sets scored.
+        got: usize,
+    },
+    /// A set that was to be removed does not exist.
+    #[error("channel set {set} does not exist; this network has {sets}")]
+    UnknownSet {
+        /// Its number.
+        set: usize,
+        /// How many there are.
+        sets: usize,
+    },
+    /// A scale is infinite or no number, so channels cannot be compared.
+    #[error(
+        "`{param}` is {value} in channel {channel}: the training has diverged; use an earlier checkpoint"
+    )]
+    NotFinite {
+        /// The parameter.
+        param: String,
+        /// The channel.
+        channel: usize,
+        /// The value.
+        value: f32,
+    },
+    /// The weights do not belong to the network, or a file cannot be used.
+    #[error("the checkpoint cannot be pruned")]
+    Checkpoint(#[source] Box<CheckpointError>),
+    /// The network does not fit the image size.
+    #[error("the network cannot be measured")]
+    Graph(#[source] Box<GraphError>),
+    /// A plan's file cannot be used.
+    #[error("cannot load {}", path.display())]
+    Load {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+// Boxed by hand: both are large, and every function here would carry their size in its result.
+impl From<CheckpointError> for PruneError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Checkpoint(Box::new(error))
+    }
+}
+
+impl From<GraphError> for PruneError {
+    fn from(error: GraphError) -> Self {
+        Self::Graph(Box::new(error))
+    }
+}

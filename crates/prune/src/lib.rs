@@ -1,0 +1,92 @@
+//! Removing channels from a network: which belong together, which matter least, and the smaller network.
+//!
+//! Three pure steps, three types, all from the graph as data: no tracing, no device, no layer numbers.
+//!
+//! 1. [`Coupling::of`] finds the channels that can only be kept or removed together, and those that must
+//!    stay.
+//! 2. [`score`] gives every such set an importance, and [`select`] turns scores and a [`PrunePolicy`] into a
+//!    [`PrunePlan`]: kept channels per convolution, as JSON that can be reviewed and replayed.
+//! 3. [`apply`] makes the smaller [`Checkpoint`](bonsai_checkpoint::Checkpoint), an ordinary one.
+//!
+//! The law that defines all this: **the pruned network computes what the original computes when gamma and
+//! beta of the removed channels are zero**, in evaluation and in training mode.
+//! Channels for which that cannot hold are pinned, see [`Pin`].
+//!
+//! Not here: training towards small gammas (`bonsai-sparsity`), running networks, and fine-tuning.
+//!
+//! # Example
+//!
+//! A residual block: the stem and the block's second convolution are added, so they lose the same channels.
+//!
+//! ```
+//! use bonsai_checkpoint::{Array, Checkpoint, Weights};
+//! use bonsai_graph::{DetectHead, Graph, ModelSpec, ParamRole};
+//! use bonsai_prune::{Coupling, PrunePolicy, Reduction, apply, score, select};
+//!
+//! let graph: Graph = "
+//!     x = input() channels=3
+//!     stem = conv2d(x) out_channels=4 kernel=3 stride=1 padding=1 bias=false
+//!     stem.bn = batch_norm(stem) eps=0.001 momentum=0.03
+//!     block = conv2d(stem.bn) out_channels=4 kernel=3 stride=1 padding=1 bias=false
+//!     block.bn = batch_norm(block) eps=0.001 momentum=0.03
+//!     sum = add(stem.bn, block.bn)
+//!     boxes = conv2d(sum) out_channels=4 kernel=1 stride=1 padding=0 bias=true
+//!     classes = conv2d(sum) out_channels=1 kernel=1 stride=1 padding=0 bias=true
+//!     outputs = boxes, classes
+//! "
+//! .parse()?;
+//! let head = DetectHead {
+//!     num_classes: 1,
+//!     reg_max: 1,
+//!     strides: vec![1],
+//!     box_outputs: vec![0],
+//!     cls_outputs: vec![1],
+//! };
+//! let mut weights: Weights =
+//!     graph.params().into_iter().map(|p| (p.name, Array::zeros(&p.shape))).collect();
+//! weights.insert("stem.bn.weight", Array::new(&[4], vec![0.9, 0.1, 0.8, 0.1]));
+//! weights.insert("block.bn.weight", Array::new(&[4], vec![0.7, 0.2, 0.1, 0.9]));
+//! let model = Checkpoint::new(ModelSpec::new(graph, head, vec!["fall".to_owned()])?, weights)?;
+//!
+//! let coupling = Coupling::of(model.model.graph());
+//! assert_eq!(coupling.prunable().count(), 4);
+//! let scores = score(&coupling, &model.weights, Reduction::Mean)?;
+//! let policy = PrunePolicy { prune_ratio: 0.25, min_channels: 1, round_to: None, ..PrunePolicy::default() };
+//! let plan = select(&coupling, &scores, &policy)?;
+//! // Channel 1 has mean |gamma| (0.1 + 0.2) / 2, less than any other.
+//! assert_eq!(plan.keep("stem"), Some(&[0, 2, 3][..]));
+//! assert_eq!(plan.keep("block"), Some(&[0, 2, 3][..]));
+//!
+//! let small = apply(&plan, &model)?;
+//! assert_eq!(small.weights.require("block.weight")?.shape, [3, 3, 3, 3]);
+//! assert_eq!(small.weights.require("boxes.weight")?.shape, [4, 3, 1, 1]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Method: Liu et al., "Learning Efficient Convolutional Networks through Network Slimming", ICCV 2017, with
+//! channels coupled as in Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod apply;
+mod coupling;
+mod disjoint;
+mod error;
+mod glob;
+mod keep;
+mod param;
+mod pin;
+mod plan;
+mod policy;
+mod report;
+mod score;
+mod select;
+
+pub use apply::apply;
+pub use coupling::{ChannelSet, Coupling, Member};
+pub use error::PruneError;
+pub use pin::Pin;
+pub use plan::{LayerPlan, PrunePlan};
+pub use policy::{PrunePolicy, Scope};
+pub use report::{GammaRange, LayerReport, PruneReport, report};
+pub use score::{ChannelScores, Reduction, score};
+pub use select::select;

@@ -1,0 +1,129 @@
+//! How much to remove, and what to leave alone.
+
+use serde::{Deserialize, Serialize};
+
+use crate::PruneError;
+
+/// Among which sets the lowest scores are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Among all of the network: unimportant layers lose more (Network Slimming's threshold).
+    #[default]
+    Global,
+    /// Within each group: every layer loses the same share.
+    PerLayer,
+}
+
+/// The choice of channels, as configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrunePolicy {
+    /// Share to remove, `0..=1`, of the coupled channel sets that may be pruned, before guards and rounding.
+    /// Default 0.5, as in the literature on YOLO pruning.
+    pub prune_ratio: f64,
+    /// Where the lowest scores are looked for.
+    pub scope: Scope,
+    /// Sets that each group keeps at least (all of a smaller one). Default 8, as in the usual scripts.
+    pub min_channels: usize,
+    /// The kept count of each group is rounded **up** to a multiple of this, at most to the whole group.
+    /// Default 8: what fp16 tensor cores and wide vector units want. `None` turns rounding off.
+    pub round_to: Option<usize>,
+    /// Layers that keep all channels: names of convolutions or batch norms, with `*` and `?`.
+    pub protect: Vec<String>,
+    /// Largest share that any group may lose.
+    pub max_ratio_per_layer: Option<f64>,
+}
+
+impl Default for PrunePolicy {
+    fn default() -> Self {
+        Self {
+            prune_ratio: 0.5,
+            scope: Scope::Global,
+            min_channels: 8,
+            round_to: Some(8),
+            protect: Vec::new(),
+            max_ratio_per_layer: None,
+        }
+    }
+}
+
+impl PrunePolicy {
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    /// [`PruneError::Policy`] with the field, the number and what it must be.
+    pub fn check(&self) -> Result<(), PruneError> {
+        let share = |field: &'static str, got: f64| {
+            if (0.0..=1.0).contains(&got) {
+                Ok(())
+            } else {
+                Err(PruneError::Policy { field, got: got.to_string(), expected: "in 0..=1" })
+            }
+        };
+        share("prune_ratio", self.prune_ratio)?;
+        share("max_ratio_per_layer", self.max_ratio_per_layer.unwrap_or(0.0))?;
+        if self.round_to == Some(0) {
+            let (field, got) = ("round_to", "0".to_owned());
+            return Err(PruneError::Policy {
+                field,
+                got,
+                expected: "at least 1; leave it out for no rounding",
+            });
+        }
+        Ok(())
+    }
+
+    /// How many of a group's `size` sets stay when at most `removable` should go: never none, and never
+    /// less than any guard allows.
+    pub(crate) fn kept_count(&self, size: usize, removable: usize) -> usize {
+        let largest_loss = self.max_ratio_per_layer.map_or(size, |ratio| share_of(ratio, size));
+        let kept = (size - removable).max(size - largest_loss).max(self.min_channels).max(1);
+        kept.next_multiple_of(self.round_to.unwrap_or(1)).min(size)
+    }
+}
+
+/// `floor(ratio * count)`, where a product that falls short of a whole number by a rounding error counts as
+/// that number (0.29 of 100 is 29).
+pub(crate) fn share_of(ratio: f64, count: usize) -> usize {
+    ((ratio * count as f64 + 1e-9).floor() as usize).min(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(min_channels: usize, round_to: Option<usize>, max: Option<f64>) -> PrunePolicy {
+        PrunePolicy { min_channels, round_to, max_ratio_per_layer: max, ..PrunePolicy::default() }
+    }
+
+    #[test]
+    fn guards_only_ever_keep_more() {
+        let kept = |min, round, max, size, removable| policy(min, round, max).kept_count(size, removable);
+        assert_eq!(kept(0, None, None, 10, 10), 1, "never none");
+        assert_eq!(kept(8, None, None, 16, 12), 8);
+        assert_eq!(kept(8, None, None, 5, 5), 5, "a small group stays whole");
+        assert_eq!(kept(1, Some(8), None, 32, 23), 16, "9 are rounded up");
+        assert_eq!(kept(1, Some(8), None, 13, 4), 13, "not beyond the group");
+        assert_eq!(kept(1, None, Some(0.25), 16, 12), 12);
+        assert_eq!(kept(1, Some(8), Some(0.0), 12, 12), 12);
+    }
+
+    #[test]
+    fn shares_do_not_suffer_from_binary_fractions() {
+        assert_eq!(
+            [share_of(0.29, 100), share_of(0.3, 10), share_of(0.5, 5), share_of(1.0, 7)],
+            [29, 3, 2, 7]
+        );
+    }
+
+    #[test]
+    fn numbers_are_checked() {
+        for bad in [-0.1, 1.1, f64::NAN] {
+            assert!(PrunePolicy { prune_ratio: bad, ..PrunePolicy::default() }.check().is_err());
+            assert!(policy(8, None, Some(bad)).check().is_err());
+        }
+        assert!(policy(8, Some(0), None).check().is_err());
+        assert!(serde_json::from_str::<PrunePolicy>(r#"{"prune_ratio": 0.3, "ratio": 1}"#).is_err());
+    }
+}

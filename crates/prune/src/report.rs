@@ -1,0 +1,123 @@
+//! What a plan does to a network, as numbers for tables.
+
+use bonsai_checkpoint::Checkpoint;
+use bonsai_graph::{Cost, Graph, NodeId, Op, ParamRole};
+use serde::Serialize;
+
+use crate::param::checked;
+use crate::{Coupling, PruneError, PrunePlan, apply};
+
+/// The effect of a plan on a network.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PruneReport {
+    /// One line per convolution, in the network's order.
+    pub layers: Vec<LayerReport>,
+    /// Coupled channel sets in all.
+    pub sets: usize,
+    /// Those of them that may be removed.
+    pub prunable_sets: usize,
+    /// Those that the plan removes.
+    pub removed_sets: usize,
+    /// Cost before.
+    pub before: Cost,
+    /// Cost after.
+    pub after: Cost,
+    /// Largest |beta| among the removed channels. What is lost with it is the constant SiLU(beta), which the
+    /// law does not cover: near 0, pruning costs nothing that fine-tuning has to repair.
+    pub largest_removed_beta: Option<f32>,
+}
+
+/// One convolution before and after.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerReport {
+    /// Its name.
+    pub conv: String,
+    /// Output channels before.
+    pub original: usize,
+    /// Output channels after.
+    pub kept: usize,
+    /// Multiply-accumulates before.
+    pub macs_before: u64,
+    /// Multiply-accumulates after.
+    pub macs_after: u64,
+    /// |gamma| before pruning of the batch norm behind it; `None` for one without.
+    pub gamma: Option<GammaRange>,
+}
+
+/// Range of |gamma| in one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct GammaRange {
+    /// Smallest.
+    pub min: f32,
+    /// Mean.
+    pub mean: f32,
+    /// Largest.
+    pub max: f32,
+}
+
+/// Measures what `plan` does to `model` for images of `h` x `w` pixels.
+///
+/// # Errors
+/// As [`apply`](crate::apply()), and [`PruneError::Graph`] if the image does not fit the network.
+pub fn report(plan: &PrunePlan, model: &Checkpoint, h: usize, w: usize) -> Result<PruneReport, PruneError> {
+    let graph = model.model.graph();
+    let coupling = Coupling::of(graph);
+    let kept = plan.kept_channels(&coupling)?;
+    let pruned = apply(plan, model)?;
+    let (macs_before, macs_after) = (graph.node_macs(h, w)?, pruned.model.graph().node_macs(h, w)?);
+    let mut layers = Vec::new();
+    for (id, node) in graph.iter().filter(|(_, n)| matches!(n.op(), Op::Conv2d { .. })) {
+        layers.push(LayerReport {
+            conv: node.name().to_owned(),
+            original: node.channels(),
+            kept: kept[id.index()].len(),
+            macs_before: macs_before[id.index()],
+            macs_after: macs_after[id.index()],
+            gamma: batch_norm_behind(graph, id).map(|bn| gamma_range(model, bn)).transpose()?,
+        });
+    }
+    let is_kept = |set: &crate::ChannelSet| {
+        set.members.first().is_none_or(|m| kept[m.node.index()].binary_search(&m.channel).is_ok())
+    };
+    Ok(PruneReport {
+        layers,
+        sets: coupling.sets().len(),
+        prunable_sets: coupling.prunable().count(),
+        removed_sets: coupling.sets().iter().filter(|s| !is_kept(s)).count(),
+        before: graph.cost(h, w)?,
+        after: pruned.model.graph().cost(h, w)?,
+        largest_removed_beta: largest_removed_beta(model, &kept)?,
+    })
+}
+
+/// The first batch norm that reads a layer.
+fn batch_norm_behind(graph: &Graph, conv: NodeId) -> Option<NodeId> {
+    let reads = |n: &bonsai_graph::Node| matches!(n.op(), Op::BatchNorm { .. }) && n.inputs().contains(&conv);
+    graph.iter().find(|(_, n)| reads(n)).map(|(id, _)| id)
+}
+
+fn gamma_range(model: &Checkpoint, batch_norm: NodeId) -> Result<GammaRange, PruneError> {
+    let specs = model.model.graph().node_params(batch_norm);
+    let mut range = GammaRange { min: f32::INFINITY, mean: 0.0, max: 0.0 };
+    for spec in specs.iter().filter(|s| s.role == ParamRole::BnGamma) {
+        let gammas = &checked(&model.weights, spec)?.data;
+        for gamma in gammas.iter().map(|g| g.abs()) {
+            range.min = range.min.min(gamma);
+            range.max = range.max.max(gamma);
+            range.mean += gamma / gammas.len() as f32;
+        }
+    }
+    Ok(range)
+}
+
+fn largest_removed_beta(model: &Checkpoint, kept: &[Vec<usize>]) -> Result<Option<f32>, PruneError> {
+    let mut largest: Option<f32> = None;
+    for spec in model.model.graph().params().iter().filter(|s| s.role == ParamRole::BnBeta) {
+        let betas = &checked(&model.weights, spec)?.data;
+        let keep = &kept[spec.node.index()];
+        for (_, beta) in betas.iter().enumerate().filter(|(c, _)| keep.binary_search(c).is_err()) {
+            largest = Some(largest.unwrap_or(0.0).max(beta.abs()));
+        }
+    }
+    Ok(largest)
+}

@@ -1,0 +1,101 @@
+//! The pruned network computes what the original computes when gamma and beta of the removed channels are 0.
+
+use bonsai_checkpoint::{Array, Checkpoint};
+use bonsai_prune::{Coupling, PrunePlan, apply};
+use bonsai_testkit::{
+    RandomGraphConfig, Tolerance, arb_model, assert_arrays_close, random_array, random_model, random_weights,
+    reference_forward,
+};
+use bonsai_yolov8::{Scale, build};
+use proptest::prelude::{ProptestConfig, any, proptest};
+
+use crate::zeroing::{random_plan, zero_removed};
+
+fn outputs(model: &Checkpoint, images: &Array, train: bool) -> Vec<Array> {
+    reference_forward(model.model.graph(), &model.weights, images, train)
+}
+
+/// The contract is 1e-4; the reference runs in `f64`, so only the final rounding to `f32` may differ.
+fn check_law(model: &Checkpoint, plan: &PrunePlan, images: &Array) {
+    let (pruned, zeroed) = (apply(plan, model).unwrap(), zero_removed(plan, model));
+    for train in [false, true] {
+        let (actual, expected) = (outputs(&pruned, images, train), outputs(&zeroed, images, train));
+        for (i, (actual, expected)) in actual.iter().zip(&expected).enumerate() {
+            assert_arrays_close(actual, expected, Tolerance::Tight, &format!("output {i}, train {train}"));
+        }
+    }
+}
+
+fn thousand_cases() -> ProptestConfig {
+    ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(thousand_cases())]
+
+    #[test]
+    fn pruning_equals_zeroing(model in arb_model(RandomGraphConfig::default()), seed in any::<u64>()) {
+        let plan = random_plan(&Coupling::of(model.spec().graph()), seed);
+        check_law(&model.checkpoint, &plan, &random_array(seed, &[2, 3, model.h, model.w]));
+        let (before, after) = (model.spec().graph(), apply(&plan, &model.checkpoint).unwrap());
+        let (before, after) = (before.cost(model.h, model.w), after.model.graph().cost(model.h, model.w));
+        let (before, after) = (before.unwrap(), after.unwrap());
+        assert!(after.params <= before.params && after.macs <= before.macs, "{before:?} {after:?}");
+    }
+
+    #[test]
+    fn two_prunings_are_the_composed_one(
+        model in arb_model(RandomGraphConfig::default()),
+        seeds in any::<[u64; 2]>(),
+    ) {
+        let first = random_plan(&Coupling::of(model.spec().graph()), seeds[0]);
+        let once = apply(&first, &model.checkpoint).unwrap();
+        let second = random_plan(&Coupling::of(once.model.graph()), seeds[1]);
+        let twice = apply(&second, &once).unwrap();
+        assert_eq!(apply(&first.then(&second).unwrap(), &model.checkpoint).unwrap(), twice);
+    }
+
+    #[test]
+    fn the_identity_plan_changes_nothing(model in arb_model(RandomGraphConfig::default())) {
+        let plan = PrunePlan::identity(model.spec().graph());
+        assert!(plan.is_identity());
+        assert_eq!(apply(&plan, &model.checkpoint).unwrap(), model.checkpoint);
+    }
+
+    #[test]
+    fn saving_and_loading_changes_nothing(
+        model in arb_model(RandomGraphConfig::default()),
+        seed in any::<u64>(),
+    ) {
+        let plan = random_plan(&Coupling::of(model.spec().graph()), seed);
+        let loaded = PrunePlan::from_json(&plan.to_json().unwrap()).unwrap();
+        assert_eq!(loaded, plan);
+        let pruned = apply(&loaded, &model.checkpoint).unwrap();
+        assert_eq!(Checkpoint::from_bytes(&pruned.to_bytes().unwrap()).unwrap(), pruned);
+    }
+}
+
+/// The law would hold for a pruner that removes nothing: this one removes, and what it removes counts.
+#[test]
+fn the_law_is_not_empty() {
+    let (mut removing, mut changing) = (0, 0);
+    for seed in 0..100 {
+        let model = random_model(seed, &RandomGraphConfig::default());
+        let plan = random_plan(&Coupling::of(model.spec().graph()), seed);
+        let pruned = apply(&plan, &model.checkpoint).unwrap();
+        let images = random_array(seed, &[1, 3, model.h, model.w]);
+        removing += usize::from(!plan.is_identity());
+        changing +=
+            usize::from(outputs(&pruned, &images, false) != outputs(&model.checkpoint, &images, false));
+    }
+    assert!(removing > 90 && changing > 80, "{removing} remove, {changing} change");
+}
+
+#[test]
+fn yolov8n_obeys_the_law() {
+    let spec = build(Scale::N, &["a".to_owned(), "b".to_owned()]).unwrap();
+    let weights = random_weights(5, spec.graph());
+    let model = Checkpoint::new(spec, weights).unwrap();
+    let plan = random_plan(&Coupling::of(model.model.graph()), 6);
+    check_law(&model, &plan, &random_array(7, &[1, 3, 64, 64]));
+}

@@ -1,0 +1,11 @@
+//! The pruner's law on random networks, its known answers on YOLOv8, its guards and its refusals.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod coupling;
+mod law;
+mod plan;
+mod report;
+mod select;
+mod small_model;
+mod zeroing;
