@@ -1,0 +1,69 @@
+//! A detector as an ONNX file, and what an ONNX file says about itself.
+//!
+//! [`export`] is one pass over the folded layer graph: every layer becomes the ONNX operators that mean the same,
+//! then the head's decoding (distribution, anchors, sigmoid) is written behind them with constant anchors,
+//! so that the file takes `images [1, 3, h, w]` and gives `output0 [1, 4 + classes, anchors]` as Ultralytics' do.
+//! The result is topologically sorted, has a shape on every value, and equal checkpoints give equal bytes.
+//!
+//! The protobuf types in [`proto`] are checked in, so that building needs neither protoc nor a build script.
+//! This crate runs no network, and it knows no architecture: a pruned network is exported as any other.
+//!
+//! ```
+//! use bonsai_checkpoint::{Array, Checkpoint};
+//! use bonsai_graph::{DetectHead, GraphBuilder, ModelSpec, Op};
+//! use bonsai_onnx::{ExportOptions, OnnxInfo, export};
+//!
+//! // A detector with one level, four bins and one class.
+//! let mut b = GraphBuilder::new();
+//! let images = b.push("images", Op::Input { channels: 3 }, &[])?;
+//! let stem = b.conv("stem.conv", images, 8, 3, 2)?;
+//! let stem = b.push("stem.bn", Op::batch_norm(), &[stem])?;
+//! let stem = b.push("stem.act", Op::Silu, &[stem])?;
+//! let boxes = b.conv("box", stem, 16, 1, 1)?;
+//! let classes = b.conv("cls", stem, 1, 1, 1)?;
+//! let head = DetectHead {
+//!     num_classes: 1,
+//!     reg_max: 4,
+//!     strides: vec![2],
+//!     box_outputs: vec![0],
+//!     cls_outputs: vec![1],
+//! };
+//! let model = ModelSpec::new(b.finish(&[boxes, classes])?, head, vec!["cat".to_owned()])?;
+//! let weights = model.graph().params().into_iter().map(|p| (p.name.clone(), Array::zeros(&p.shape)));
+//! let checkpoint = Checkpoint::new(model.clone(), weights.collect())?;
+//!
+//! let onnx = export(&checkpoint, &ExportOptions::new((32, 64)))?;
+//! let info = OnnxInfo::read(&onnx.to_bytes())?;
+//! assert_eq!(info.inputs[0].to_string(), "images FLOAT [1, 3, 32, 64]");
+//! assert_eq!(info.outputs[0].to_string(), "output0 FLOAT [1, 5, 512]");
+//! assert_eq!(info.class_names, Some(vec!["cat".to_owned()]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod attribute;
+mod decode;
+mod error;
+mod info;
+mod layers;
+mod literal;
+mod metadata;
+mod model;
+mod name;
+mod options;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    rustdoc::all,
+    reason = "generated from ONNX's schema, with its comments"
+)]
+pub mod proto;
+mod split;
+mod writer;
+
+pub use error::OnnxError;
+pub use info::{Dim, OnnxInfo, TensorInfo};
+pub use model::{OnnxModel, export};
+pub use options::ExportOptions;

@@ -1,0 +1,16 @@
+//! Exported files: their form, their meaning in an independent reader, and reading them back.
+
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+mod form;
+mod parity;
+mod reading;
+
+use bonsai_checkpoint::Checkpoint;
+use bonsai_yolov8::{Scale, build, init};
+
+/// The smallest YOLOv8 with fresh weights.
+fn yolov8n(class_names: &[&str]) -> Checkpoint {
+    let names: Vec<String> = class_names.iter().map(|n| (*n).to_owned()).collect();
+    init(&build(Scale::N, &names).unwrap(), 3).unwrap()
+}
