@@ -41,6 +41,8 @@ pub struct Progress {
     pub updates: u64,
     /// Seed of the run.
     pub seed: u64,
+    /// Batches since the first epoch at which the optimiser last stepped; fixes where accumulation stands.
+    pub last_step: Option<u64>,
     /// Best fitness so far.
     pub best_fitness: Option<f64>,
 }

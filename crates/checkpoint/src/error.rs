@@ -38,6 +38,12 @@ pub enum CheckpointError {
         /// The stored type.
         got: String,
     },
+    /// A layer has a name that would be taken for training state.
+    #[error("layer `{layer}`: names that begin with `train.` are kept for training state: rename the layer")]
+    Reserved {
+        /// Its name.
+        layer: String,
+    },
     /// The file is no checkpoint of Bonsai.
     #[error("{what}; is this a Bonsai checkpoint?")]
     Foreign {

@@ -6,13 +6,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use bonsai_graph::{ModelSpec, ParamRole};
+use bonsai_graph::{Graph, ModelSpec, ParamSpec};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::{Array, Checkpoint, CheckpointError, Progress, TrainState, Weights, write_file};
 
 const HEADER_KEY: &str = "bonsai";
+/// What no layer's name may begin with.
+const RESERVED: &str = "train.";
 const RAW: &str = "train.raw.";
 const MOMENTUM: &str = "train.momentum.";
 
@@ -28,8 +30,10 @@ impl Checkpoint {
     /// The file's bytes; equal checkpoints give equal bytes.
     ///
     /// # Errors
-    /// [`CheckpointError::Format`] if the header would be too large.
+    /// What [`Checkpoint::from_bytes`] would refuse: weights or training state that are not those of the graph,
+    /// and [`CheckpointError::Reserved`] for layers whose names begin with `train.`.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
+        self.check()?;
         let header = Header {
             model: self.model.clone(),
             metadata: self.metadata.clone(),
@@ -80,11 +84,16 @@ impl Checkpoint {
         }
         let train = match progress {
             Some(progress) => {
-                let raw = raw.check(model.graph())?;
-                Some(TrainState { raw, momentum: check_momentum(momentum, &model)?, progress })
+                let raw = raw.check(model.graph()).map_err(|e| prefixed(RAW, e))?;
+                let momentum =
+                    momentum.arrange(&trained(model.graph())).map_err(|e| prefixed(MOMENTUM, e))?;
+                Some(TrainState { raw, momentum, progress })
             }
             None => match raw.iter().chain(momentum.iter()).next() {
-                Some((name, _)) => return Err(CheckpointError::Unexpected { name: name.to_owned() }),
+                Some((name, _)) => {
+                    let prefix = if raw.get(name).is_some() { RAW } else { MOMENTUM };
+                    return Err(CheckpointError::Unexpected { name: format!("{prefix}{name}") });
+                }
                 None => None,
             },
         };
@@ -115,6 +124,35 @@ impl Checkpoint {
     }
 }
 
+/// Fields are public, so a checkpoint may have been put together wrongly; that must not become a file.
+impl Checkpoint {
+    fn check(&self) -> Result<(), CheckpointError> {
+        let graph = self.model.graph();
+        if let Some(node) = graph.nodes().iter().find(|n| n.name().starts_with(RESERVED)) {
+            return Err(CheckpointError::Reserved { layer: node.name().to_owned() });
+        }
+        self.weights.verify(&graph.params())?;
+        if let Some(train) = &self.train {
+            train.raw.verify(&graph.params()).map_err(|e| prefixed(RAW, e))?;
+            train.momentum.verify(&trained(graph)).map_err(|e| prefixed(MOMENTUM, e))?;
+        }
+        Ok(())
+    }
+}
+
+/// The error with the name that the tensor has in the file.
+fn prefixed(prefix: &str, error: CheckpointError) -> CheckpointError {
+    let full = |name: String| format!("{prefix}{name}");
+    match error {
+        CheckpointError::Missing { name } => CheckpointError::Missing { name: full(name) },
+        CheckpointError::Unexpected { name } => CheckpointError::Unexpected { name: full(name) },
+        CheckpointError::Shape { name, expected, got } => {
+            CheckpointError::Shape { name: full(name), expected, got }
+        }
+        other => other,
+    }
+}
+
 fn read_array(name: &str, view: &TensorView<'_>) -> Result<Array, CheckpointError> {
     if view.dtype() != Dtype::F32 {
         return Err(CheckpointError::Dtype { name: name.to_owned(), got: format!("{:?}", view.dtype()) });
@@ -123,17 +161,7 @@ fn read_array(name: &str, view: &TensorView<'_>) -> Result<Array, CheckpointErro
     Ok(Array::new(view.shape(), data))
 }
 
-/// Momentum exists for the trained parameters only.
-fn check_momentum(momentum: Weights, model: &ModelSpec) -> Result<Weights, CheckpointError> {
-    let mut padded = momentum;
-    let statistics = |role: ParamRole| !role.is_trained();
-    for spec in model.graph().params().into_iter().filter(|s| statistics(s.role)) {
-        if padded.get(&spec.name).is_some() {
-            return Err(CheckpointError::Unexpected { name: format!("{MOMENTUM}{}", spec.name) });
-        }
-        padded.insert(spec.name.clone(), Array::zeros(&spec.shape));
-    }
-    let checked = padded.check(model.graph())?;
-    let trained: Vec<_> = model.graph().params().into_iter().filter(|s| s.role.is_trained()).collect();
-    Ok(trained.into_iter().filter_map(|s| checked.get(&s.name).cloned().map(|a| (s.name, a))).collect())
+/// The parameters that have a momentum.
+fn trained(graph: &Graph) -> Vec<ParamSpec> {
+    graph.params().into_iter().filter(|s| s.role.is_trained()).collect()
 }

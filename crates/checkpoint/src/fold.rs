@@ -11,10 +11,10 @@ impl Checkpoint {
     /// The same detector in evaluation, without the batch norms that could be folded. Training state is dropped.
     ///
     /// # Errors
-    /// [`CheckpointError::Missing`] if weights of the checkpoint are not those of its graph.
+    /// As [`Weights::check`](crate::Weights::check), if the weights are not those of the graph.
     pub fn fold_batch_norm(&self) -> Result<Self, CheckpointError> {
         let folded = self.model.graph().fold_batch_norm();
-        let mut weights = self.weights.clone();
+        let mut weights = self.weights.clone().check(self.model.graph())?;
         for fold in &folded.folds {
             let of =
                 |layer: &str, role: ParamRole| self.weights.require(&format!("{layer}.{}", role.suffix()));

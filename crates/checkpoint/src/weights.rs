@@ -1,6 +1,8 @@
 //! Parameters as plain arrays by name, in a stable order.
 
-use bonsai_graph::Graph;
+use std::collections::BTreeSet;
+
+use bonsai_graph::{Graph, ParamSpec};
 use indexmap::IndexMap;
 
 use crate::{Array, CheckpointError};
@@ -60,24 +62,35 @@ impl Weights {
     /// # Errors
     /// [`CheckpointError::Missing`], [`CheckpointError::Shape`] or [`CheckpointError::Unexpected`], with the name.
     pub fn check(self, graph: &Graph) -> Result<Self, CheckpointError> {
-        let mut rest = self.arrays;
-        let mut arrays = IndexMap::with_capacity(rest.len());
-        for spec in graph.params() {
-            let array = rest
-                .swap_remove(&spec.name)
-                .ok_or_else(|| CheckpointError::Missing { name: spec.name.clone() })?;
+        self.arrange(&graph.params())
+    }
+
+    /// These arrays in the order of `specs`, if they are exactly those.
+    pub(crate) fn arrange(mut self, specs: &[ParamSpec]) -> Result<Self, CheckpointError> {
+        self.verify(specs)?;
+        let mut take = |spec: &ParamSpec| self.arrays.swap_remove_entry(&spec.name);
+        Ok(Self { arrays: specs.iter().filter_map(&mut take).collect() })
+    }
+
+    /// Whether these are exactly the arrays of `specs`, in any order.
+    pub(crate) fn verify(&self, specs: &[ParamSpec]) -> Result<(), CheckpointError> {
+        for spec in specs {
+            let array = self.require(&spec.name)?;
             if array.shape != spec.shape {
                 return Err(CheckpointError::Shape {
-                    name: spec.name,
-                    expected: spec.shape,
-                    got: array.shape,
+                    name: spec.name.clone(),
+                    expected: spec.shape.clone(),
+                    got: array.shape.clone(),
                 });
             }
-            arrays.insert(spec.name, array);
         }
-        match rest.keys().min() {
+        if self.len() == specs.len() {
+            return Ok(());
+        }
+        let known: BTreeSet<&str> = specs.iter().map(|s| s.name.as_str()).collect();
+        match self.arrays.keys().filter(|name| !known.contains(name.as_str())).min() {
             Some(name) => Err(CheckpointError::Unexpected { name: name.clone() }),
-            None => Ok(Self { arrays }),
+            None => Ok(()),
         }
     }
 }

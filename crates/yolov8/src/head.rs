@@ -7,6 +7,8 @@
 //!
 //! Anchors are counted by level in the given order, then row by row; every consumer uses that order.
 
+use bonsai_checkpoint::Array;
+use bonsai_graph::DetectHead;
 use thiserror::Error;
 
 /// What is wrong with head outputs, targets or predictions that were handed in.
@@ -24,6 +26,14 @@ pub enum HeadError {
         num_classes: usize,
         /// Levels.
         levels: usize,
+    },
+    /// The head describes an output that is not there, or that is no image-shaped array.
+    #[error("the head reads output {position} [n, c, h, w], but the network gave {found} outputs")]
+    Outputs {
+        /// Position of the output.
+        position: usize,
+        /// Number of outputs given.
+        found: usize,
     },
     /// A distribution over fewer than two bins has no gradient.
     #[error("reg_max is {0}: a side's distribution needs at least 2 bins (YOLOv8 has 16)")]
@@ -192,6 +202,28 @@ impl<'a> HeadOutput<'a> {
             }
         }
         Ok(Self { batch, num_classes, reg_max, levels })
+    }
+
+    /// Reads the outputs of an executor, in the graph's order `[n, c, h, w]`, as `head` describes them.
+    ///
+    /// # Errors
+    /// [`HeadError::Outputs`] if there are too few, otherwise as [`HeadOutput::new`].
+    pub fn of(head: &DetectHead, outputs: &'a [Array]) -> Result<Self, HeadError> {
+        let output = |position: usize| {
+            outputs
+                .get(position)
+                .filter(|o| o.shape.len() == 4)
+                .ok_or(HeadError::Outputs { position, found: outputs.len() })
+        };
+        let level = |((boxes, classes), stride): ((&usize, &usize), &usize)| {
+            let (boxes, classes) = (output(*boxes)?, output(*classes)?);
+            let (h, w) = (boxes.shape[2], boxes.shape[3]);
+            Ok(LevelOutput { box_logits: &boxes.data, cls_logits: &classes.data, h, w, stride: *stride })
+        };
+        let positions = head.box_outputs.iter().zip(&head.cls_outputs).zip(&head.strides);
+        let levels = positions.map(level).collect::<Result<Vec<_>, _>>()?;
+        let batch = outputs.first().map_or(0, |o| o.shape[0]);
+        Self::new(batch, head.num_classes, head.reg_max, levels)
     }
 
     /// Images in the batch.

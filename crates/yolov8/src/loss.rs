@@ -10,6 +10,7 @@
 //! with which `fixtures/yolov8` compares values, gradients and assignments.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::assigner::{Positive, assign_objects};
 use crate::ciou::{Ciou, Corners, ciou};
@@ -19,7 +20,8 @@ use crate::sigmoid::background_cross_entropy;
 use crate::target::{Object, Target, objects_by_image};
 
 /// Weights of the three parts.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LossGains {
     /// Of 1 - CIoU.
     pub bbox: f32,

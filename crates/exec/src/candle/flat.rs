@@ -105,9 +105,8 @@ impl FlatBuffers {
         Ok(())
     }
 
-    pub(super) fn zero_gradients(&mut self) -> std::result::Result<(), ExecError> {
+    pub(super) fn zero_gradients(&mut self) {
         self.gradients = None;
-        Ok(())
     }
 
     /// One step; see [`UpdateRule`] for the order.

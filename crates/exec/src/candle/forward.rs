@@ -45,7 +45,7 @@ pub(super) fn run(
     graph: &Graph,
     buffers: &FlatBuffers,
     mode: Mode,
-    input: Tensor,
+    input: &Tensor,
     taps: &[NodeId],
 ) -> std::result::Result<Pass, ExecError> {
     let (c, _, h, w) = input.dims4()?;
@@ -64,7 +64,7 @@ pub(super) fn run(
     };
     for (id, node) in graph.iter() {
         let shape = shapes[id.index()];
-        let value = layer(graph, buffers, &mut pass, id, (shape.h, shape.w), &input)
+        let value = layer(graph, buffers, &mut pass, id, (shape.h, shape.w), input)
             .map_err(|e| ExecError::Layer { node: node.name().to_owned(), source: Box::new(e) })?;
         pass.values[id.index()] = Some(value);
         for input in node.inputs() {

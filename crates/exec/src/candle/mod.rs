@@ -52,7 +52,7 @@ impl Executor for CandleExecutor {
     fn forward(&mut self, mode: Mode, images: &Array) -> Result<Vec<Array>, ExecError> {
         self.last = None;
         let input = wire::upload(images, self.buffers.device(), "images")?;
-        let pass = forward::run(&self.graph, &self.buffers, mode, input, &self.taps)?;
+        let pass = forward::run(&self.graph, &self.buffers, mode, &input, &self.taps)?;
         if mode == Mode::Train {
             self.buffers.set_statistics(&pass.statistics)?;
         }
@@ -97,7 +97,8 @@ impl Executor for CandleExecutor {
     }
 
     fn zero_gradients(&mut self) -> Result<(), ExecError> {
-        self.buffers.zero_gradients()
+        self.buffers.zero_gradients();
+        Ok(())
     }
 
     fn update(&mut self, rule: &UpdateRule) -> Result<UpdateReport, ExecError> {
@@ -111,9 +112,9 @@ impl Module for CandleExecutor {
     fn forward(&self, images: &Tensor) -> candle_core::Result<Tensor> {
         let input = images.transpose(0, 1)?.contiguous()?;
         let run = || -> Result<Vec<Tensor>, ExecError> {
-            forward::run(&self.graph, &self.buffers, Mode::Eval, input, &[])?.outputs(&self.graph)
+            forward::run(&self.graph, &self.buffers, Mode::Eval, &input, &[])?.outputs(&self.graph)
         };
-        let outputs = run().map_err(|e| candle_core::Error::wrap(e))?;
+        let outputs = run().map_err(candle_core::Error::wrap)?;
         let outputs =
             outputs.iter().map(|o| o.transpose(0, 1)?.contiguous()).collect::<Result<Vec<_>, _>>()?;
         if let [only] = outputs.as_slice() {

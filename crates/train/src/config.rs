@@ -1,0 +1,65 @@
+//! Knobs of a training, by Ultralytics' names.
+
+use bonsai_yolov8::LossGains;
+use serde::{Deserialize, Serialize};
+
+/// How to train. Defaults are those of Ultralytics 8.0 unless a field says otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Passes over the training split.
+    pub epochs: usize,
+    /// Images per forward pass.
+    pub batch: usize,
+    /// Images per optimiser step: gradients of `nbs / batch` batches are added up.
+    pub nbs: usize,
+    /// Learning rate after warm-up.
+    pub lr0: f64,
+    /// Learning rate at the end, as a share of `lr0`.
+    pub lrf: f64,
+    /// Cosine instead of linear decay.
+    pub cos_lr: bool,
+    /// SGD momentum.
+    pub momentum: f64,
+    /// Weight decay of convolution kernels at `nbs` images per step.
+    pub weight_decay: f64,
+    /// Length of the warm-up; fractions are fine.
+    pub warmup_epochs: f64,
+    /// Fewest batches of warm-up (8.0 has 100), unless `warmup_epochs` is 0.
+    pub warmup_min_batches: usize,
+    /// Momentum at the start of warm-up.
+    pub warmup_momentum: f64,
+    /// Learning rate of biases at the start of warm-up; the others start at 0.
+    pub warmup_bias_lr: f64,
+    /// Largest global gradient norm.
+    pub clip_norm: f64,
+    /// Weights of the loss parts.
+    pub gains: LossGains,
+    /// Evaluate every so many epochs, and after the last.
+    pub val_period: usize,
+    /// Seed, recorded in the checkpoint; the trainer itself draws nothing.
+    pub seed: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 100,
+            batch: 16,
+            nbs: 64,
+            lr0: 0.01,
+            lrf: 0.01,
+            cos_lr: false,
+            momentum: 0.937,
+            weight_decay: 5e-4,
+            warmup_epochs: 3.0,
+            warmup_min_batches: 100,
+            warmup_momentum: 0.8,
+            warmup_bias_lr: 0.1,
+            clip_norm: 10.0,
+            gains: LossGains::default(),
+            val_period: 1,
+            seed: 0,
+        }
+    }
+}

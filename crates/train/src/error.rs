@@ -1,0 +1,80 @@
+//! Why a training stops early.
+
+use bonsai_checkpoint::CheckpointError;
+use bonsai_exec::ExecError;
+use bonsai_yolov8::HeadError;
+
+/// What went wrong, and where in the training.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A number of the configuration is outside its range.
+    #[error("{field} is {got}, must be {expected}")]
+    Config {
+        /// Which knob.
+        field: &'static str,
+        /// Its value.
+        got: String,
+        /// The accepted range, in words.
+        expected: &'static str,
+    },
+    /// The loss or the gradient is no longer a number.
+    #[error(
+        "training diverged in epoch {epoch}, batch {batch}: loss {loss}, gradient norm {gradient_norm}; \
+         try a smaller lr0 or a longer warm-up, and look at the images of that batch"
+    )]
+    Diverged {
+        /// Epoch from 1.
+        epoch: usize,
+        /// Batch of the epoch, from 1.
+        batch: usize,
+        /// The loss.
+        loss: f32,
+        /// The gradient's norm.
+        gradient_norm: f32,
+    },
+    /// The checkpoint was trained for at least as long as asked for.
+    #[error("the checkpoint has {done} of {epochs} epochs: nothing to train; raise epochs")]
+    Finished {
+        /// Epochs done.
+        done: usize,
+        /// Epochs asked for.
+        epochs: usize,
+    },
+    /// The network failed.
+    #[error("the network failed in epoch {epoch}, batch {batch}")]
+    Exec {
+        /// Epoch from 1; 0 before the first.
+        epoch: usize,
+        /// Batch of the epoch, from 1; 0 between epochs.
+        batch: usize,
+        /// Why.
+        #[source]
+        source: Box<ExecError>,
+    },
+    /// The loss cannot be computed.
+    #[error("the loss cannot be computed in epoch {epoch}, batch {batch}")]
+    Loss {
+        /// Epoch from 1.
+        epoch: usize,
+        /// Batch of the epoch, from 1.
+        batch: usize,
+        /// Why.
+        #[source]
+        source: Box<HeadError>,
+    },
+    /// Evaluation or saving, which the caller supplies, failed.
+    #[error("the {service} after epoch {epoch} failed")]
+    Service {
+        /// Which service.
+        service: &'static str,
+        /// Epoch from 1.
+        epoch: usize,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A checkpoint cannot be put together.
+    #[error("the trained weights do not fit the network")]
+    Checkpoint(#[from] CheckpointError),
+}

@@ -1,0 +1,31 @@
+//! The training loop: schedule, warm-up, accumulation, EMA, best and last.
+//!
+//! One trainer serves baseline, sparsity training and fine-tuning; what differs is configuration and the
+//! [`Penalty`] on batch norm. It takes values and closures: an [`Executor`](bonsai_exec::Executor) that holds the
+//! parameters, batches from any [`BatchSource`], an evaluation of the averaged weights, an [`Observer`].
+//! Checkpoint in, checkpoints out; the structure of the network is never touched.
+//!
+//! Datasets, metrics, files and progress bars are none of this crate's business.
+//! Arithmetic: Ultralytics 8.0's recipe (SGD with Nesterov momentum, three parameter groups, nominal batch size).
+//!
+//! ```
+//! use bonsai_train::{Schedule, TrainConfig};
+//! let config = TrainConfig { epochs: 100, batch: 16, nbs: 16, warmup_epochs: 0.0, ..TrainConfig::default() };
+//! let schedule = Schedule::new(&config, 200);
+//! let late = schedule.step(99 * 200, 99);
+//! assert!((late.weight_lr - 0.01 * (0.01 + 0.01 * 0.99)).abs() < 1e-6);
+//! ```
+
+mod batch;
+mod config;
+mod error;
+mod observer;
+mod schedule;
+mod trainer;
+
+pub use batch::{Batch, BatchSource};
+pub use config::TrainConfig;
+pub use error::TrainError;
+pub use observer::{EpochRecord, Evaluation, NoObserver, Observer, StepRecord};
+pub use schedule::{Penalty, Schedule, StepSchedule, ema_decay};
+pub use trainer::{Services, Trained, train};

@@ -1,0 +1,91 @@
+//! What a training tells while it runs.
+
+use std::ops::ControlFlow;
+
+use bonsai_checkpoint::Checkpoint;
+use bonsai_yolov8::LossItems;
+use serde::{Deserialize, Serialize};
+
+/// How good the averaged weights are on the validation split; fractions in 0..=1.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Mean average precision at IoU 0.5.
+    pub map50: f64,
+    /// Mean average precision over IoU 0.5 to 0.95.
+    pub map50_95: f64,
+    /// Precision at the best mean F1.
+    pub precision: f64,
+    /// Recall at the best mean F1.
+    pub recall: f64,
+}
+
+impl Evaluation {
+    /// What decides which weights are best: a tenth mAP50 and nine tenths mAP50-95, as Ultralytics 8.0.
+    pub fn fitness(&self) -> f64 {
+        0.1 * self.map50 + 0.9 * self.map50_95
+    }
+}
+
+/// One batch.
+#[derive(Debug, Clone, Copy)]
+pub struct StepRecord {
+    /// Epoch from 1.
+    pub epoch: usize,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Batch of the epoch, from 1.
+    pub batch: usize,
+    /// Batches of an epoch.
+    pub batches: usize,
+    /// Loss parts of this batch.
+    pub loss: LossItems,
+    /// Objects in this batch.
+    pub instances: usize,
+}
+
+/// One epoch.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Epoch from 1.
+    pub epoch: usize,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Mean box loss.
+    pub box_loss: f64,
+    /// Mean class loss.
+    pub cls_loss: f64,
+    /// Mean distribution loss.
+    pub dfl_loss: f64,
+    /// Learning rate of kernels at the end.
+    pub lr: f64,
+    /// Strength of L1 on gamma per batch.
+    pub l1_gamma: f64,
+    /// Validation, where this epoch had one.
+    pub evaluation: Option<Evaluation>,
+}
+
+/// Watches a training; may end it.
+pub trait Observer {
+    /// After each batch. `Break` ends the training after this epoch's bookkeeping, with what there is.
+    fn on_step(&mut self, _: &StepRecord) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    /// After each epoch, with a checkpoint from which the training can go on.
+    ///
+    /// # Errors
+    /// Whatever keeps the observer from saving; it ends the training.
+    fn on_epoch(
+        &mut self,
+        _: &EpochRecord,
+        _last: &Checkpoint,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Ok(())
+    }
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {}

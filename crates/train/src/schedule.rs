@@ -1,0 +1,175 @@
+//! Learning rates, momentum, accumulation and weight decay of every batch (recipe of Ultralytics 8.0).
+
+use bonsai_exec::{L1Placement, RoleRule, UpdateRule};
+
+use crate::TrainConfig;
+
+/// Averaging starts with short memory: `0.9999 * (1 - exp(-updates / 2000))`.
+pub fn ema_decay(updates: u64) -> f64 {
+    0.9999 * (1.0 - (-(updates as f64) / 2000.0).exp())
+}
+
+/// L1 on batch norm in one epoch, per batch: accumulated batches add up, as in the hand-patched trainers.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Penalty {
+    /// Strength on gamma.
+    pub gamma: f64,
+    /// Strength on beta.
+    pub beta: f64,
+    /// Before or after clipping.
+    pub placement: L1Placement,
+}
+
+/// What applies at one batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepSchedule {
+    /// Learning rate of kernels and gammas.
+    pub weight_lr: f64,
+    /// Learning rate of biases and betas.
+    pub bias_lr: f64,
+    /// Momentum.
+    pub momentum: f64,
+    /// Batches per optimiser step.
+    pub accumulate: u64,
+}
+
+/// The whole schedule of a training.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    config: TrainConfig,
+    warmup_batches: u64,
+    weight_decay: f64,
+}
+
+impl Schedule {
+    /// The schedule for `batches` batches per epoch.
+    pub fn new(config: &TrainConfig, batches: usize) -> Self {
+        let wanted = (config.warmup_epochs * batches as f64).round() as u64;
+        let floor = if config.warmup_epochs > 0.0 { config.warmup_min_batches as u64 } else { 0 };
+        let accumulate = (config.nbs as f64 / config.batch as f64).round().max(1.0);
+        let weight_decay = config.weight_decay * config.batch as f64 * accumulate / config.nbs as f64;
+        Self { config: config.clone(), warmup_batches: wanted.max(floor), weight_decay }
+    }
+
+    /// Weight decay at the real number of images per step.
+    pub const fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    /// Learning rate after warm-up in an epoch counted from 0.
+    pub fn lr(&self, epoch: usize) -> f64 {
+        let done = epoch as f64 / self.config.epochs as f64;
+        let factor = if self.config.cos_lr {
+            (1.0 - (std::f64::consts::PI * done).cos()) / 2.0 * (self.config.lrf - 1.0) + 1.0
+        } else {
+            (1.0 - done) * (1.0 - self.config.lrf) + self.config.lrf
+        };
+        self.config.lr0 * factor
+    }
+
+    /// What applies at batch `number` since the first epoch, in the given epoch; both from 0.
+    pub fn step(&self, number: u64, epoch: usize) -> StepSchedule {
+        let config = &self.config;
+        let lr = self.lr(epoch);
+        let nominal = config.nbs as f64 / config.batch as f64;
+        if number > self.warmup_batches || self.warmup_batches == 0 {
+            let accumulate = nominal.round().max(1.0) as u64;
+            return StepSchedule { weight_lr: lr, bias_lr: lr, momentum: config.momentum, accumulate };
+        }
+        let done = number as f64 / self.warmup_batches as f64;
+        let between = |from: f64, to: f64| from + (to - from) * done;
+        StepSchedule {
+            weight_lr: between(0.0, lr),
+            bias_lr: between(config.warmup_bias_lr, lr),
+            momentum: between(config.warmup_momentum, config.momentum),
+            accumulate: between(1.0, nominal).round().max(1.0) as u64,
+        }
+    }
+
+    /// The optimiser step after `accumulated` batches; `updates` counts this one.
+    pub fn rule(&self, step: StepSchedule, penalty: Penalty, accumulated: u64, updates: u64) -> UpdateRule {
+        let role = |lr: f64, weight_decay: f64, l1: f64| RoleRule {
+            lr: lr as f32,
+            weight_decay: weight_decay as f32,
+            l1: (l1 * accumulated as f64) as f32,
+        };
+        UpdateRule {
+            conv_weight: role(step.weight_lr, self.weight_decay, 0.0),
+            conv_bias: role(step.bias_lr, 0.0, 0.0),
+            bn_gamma: role(step.weight_lr, 0.0, penalty.gamma),
+            bn_beta: role(step.bias_lr, 0.0, penalty.beta),
+            momentum: step.momentum as f32,
+            nesterov: true,
+            clip_norm: Some(self.config.clip_norm as f32),
+            l1_placement: penalty.placement,
+            ema_decay: ema_decay(updates) as f32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(actual: f64, expected: f64) {
+        assert!((actual - expected).abs() < 1e-9, "{actual} is not {expected}");
+    }
+
+    fn config() -> TrainConfig {
+        TrainConfig { epochs: 100, batch: 16, nbs: 64, ..TrainConfig::default() }
+    }
+
+    #[test]
+    fn linear_and_cosine_tables() {
+        let linear = Schedule::new(&config(), 50);
+        for (epoch, lr) in [(0, 0.01), (50, 0.01 * (0.5 * 0.99 + 0.01)), (99, 0.01 * (0.01 * 0.99 + 0.01))] {
+            near(linear.lr(epoch), lr);
+        }
+        let cosine = Schedule::new(&TrainConfig { cos_lr: true, ..config() }, 50);
+        for (epoch, lr) in [(0, 0.01), (50, 0.01 * (0.5 * -0.99 + 1.0)), (100, 0.01 * 0.01)] {
+            near(cosine.lr(epoch), lr);
+        }
+    }
+
+    #[test]
+    fn warm_up_is_at_least_a_hundred_batches_and_interpolates() {
+        let schedule = Schedule::new(&config(), 20); // 3 epochs are 60 batches, so 100.
+        let start = schedule.step(0, 0);
+        assert_eq!(start, StepSchedule { weight_lr: 0.0, bias_lr: 0.1, momentum: 0.8, accumulate: 1 });
+        let half = schedule.step(50, 2);
+        near(half.weight_lr, schedule.lr(2) / 2.0);
+        near(half.bias_lr, f64::midpoint(0.1, schedule.lr(2)));
+        near(half.momentum, f64::midpoint(0.8, 0.937));
+        assert_eq!(half.accumulate, 3); // round(2.5) away from zero
+        let after = schedule.step(101, 5);
+        assert_eq!((after.weight_lr, after.bias_lr), (schedule.lr(5), schedule.lr(5)));
+        assert_eq!((after.momentum, after.accumulate), (0.937, 4));
+    }
+
+    #[test]
+    fn weight_decay_follows_the_real_batch() {
+        near(Schedule::new(&config(), 1).weight_decay(), 5e-4);
+        // 24 images, round(64 / 24) = 3 batches: 72 images per step.
+        near(Schedule::new(&TrainConfig { batch: 24, ..config() }, 1).weight_decay(), 5e-4 * 72.0 / 64.0);
+        near(Schedule::new(&TrainConfig { batch: 128, ..config() }, 1).weight_decay(), 1e-3);
+    }
+
+    #[test]
+    fn averaging_by_hand() {
+        near(ema_decay(0), 0.0);
+        near(ema_decay(2000), 0.9999 * (1.0 - (-1.0f64).exp()));
+    }
+
+    #[test]
+    fn groups_as_in_the_recipe() {
+        let schedule = Schedule::new(&config(), 50);
+        let step = StepSchedule { weight_lr: 0.25, bias_lr: 0.5, momentum: 0.75, accumulate: 4 };
+        let penalty = Penalty { gamma: 0.125, beta: 0.0625, placement: L1Placement::BeforeClip };
+        let rule = schedule.rule(step, penalty, 4, 10);
+        assert_eq!(rule.conv_weight, RoleRule { lr: 0.25, weight_decay: 5e-4, l1: 0.0 });
+        assert_eq!(rule.conv_bias, RoleRule { lr: 0.5, weight_decay: 0.0, l1: 0.0 });
+        assert_eq!(rule.bn_gamma, RoleRule { lr: 0.25, weight_decay: 0.0, l1: 0.5 });
+        assert_eq!(rule.bn_beta, RoleRule { lr: 0.5, weight_decay: 0.0, l1: 0.25 });
+        assert_eq!((rule.momentum, rule.nesterov, rule.clip_norm), (0.75, true, Some(10.0)));
+    }
+}
