@@ -6,9 +6,9 @@ use candle_core::{Result, Tensor};
 
 use super::conv::{self, ConvSpec};
 use super::flat::FlatBuffers;
-use super::forward::{Pass, Saved};
+use super::forward::Pass;
 use super::wire::{flat, upload};
-use super::{max_pool, upsample};
+use super::{max_pool, silu, upsample};
 use crate::ExecError;
 
 /// Gradients by layer and role, and at the network's input if wanted.
@@ -86,7 +86,7 @@ impl Walk<'_> {
                 }
             }
             Op::BatchNorm { .. } => {
-                let Some(Saved::Normalised(normalised)) = &self.pass.saved[id.index()] else {
+                let Some(normalised) = &self.pass.saved[id.index()] else {
                     return Err(candle_core::Error::msg("its statistics were not kept"));
                 };
                 let gamma = self.buffers.view(id, ParamRole::BnGamma)?;
@@ -96,13 +96,8 @@ impl Walk<'_> {
                 self.pending[inputs[0].index()].add(dx)?;
             }
             Op::Silu => {
-                let Some(Saved::Sigmoid(s)) = &self.pass.saved[id.index()] else {
-                    return Err(candle_core::Error::msg("its sigmoid was not kept"));
-                };
-                // y = x s, so dy/dx = s + x s (1 - s) = s + y (1 - s) = s + y - y s.
-                let y = self.value(id)?;
-                let slope = ((s + y)? - (y * s)?)?;
-                self.pending[inputs[0].index()].add((slope * dy)?)?;
+                let dx = silu::backward(self.value(inputs[0])?, dy)?;
+                self.pending[inputs[0].index()].add(dx)?;
             }
             Op::Add => {
                 for input in inputs {

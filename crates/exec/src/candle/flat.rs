@@ -1,12 +1,13 @@
-//! The flat buffers and the optimiser step on them.
+//! Every parameter of a network in a few one-dimensional tensors.
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId, Op, ParamRole};
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::backward::Gradients;
+use super::sgd;
 use crate::layout::ParamLayout;
-use crate::{Buffer, ExecError, L1Placement, UpdateReport, UpdateRule};
+use crate::{Buffer, ExecError, UpdateReport, UpdateRule};
 
 /// Every parameter of the network in a few one-dimensional tensors.
 #[derive(Debug)]
@@ -111,73 +112,16 @@ impl FlatBuffers {
 
     /// One step; see [`UpdateRule`] for the order.
     pub(super) fn update(&mut self, rule: &UpdateRule) -> std::result::Result<UpdateReport, ExecError> {
-        let mut g = match self.gradients.take() {
+        let gradients = match self.gradients.take() {
             Some(g) => g,
             None => self.momentum.zeros_like()?,
         };
-        if rule.l1_placement == L1Placement::BeforeClip {
-            g = self.add_l1(rule, g)?;
-        }
-        let gradient_norm = g.sqr()?.sum_all()?.to_scalar::<f32>()?.sqrt();
-        if let Some(limit) = rule.clip_norm {
-            // PyTorch's clip_grad_norm_: limit / (norm + 1e-6), at most 1.
-            let factor = f64::from(limit) / (f64::from(gradient_norm) + 1e-6);
-            if factor < 1.0 {
-                g = (g * factor)?;
-            }
-        }
-        if rule.l1_placement == L1Placement::AfterClip {
-            g = self.add_l1(rule, g)?;
-        }
-        let momentum = f64::from(rule.momentum);
-        let g = self.per_role(&g, |role, g, w| {
-            let decay = rule.role(role).map_or(0.0, |r| r.weight_decay);
-            if decay == 0.0 { Ok(g) } else { g + (w * f64::from(decay))? }
-        })?;
-        self.momentum = ((&self.momentum * momentum)? + &g)?;
-        let step = if rule.nesterov { (g + (&self.momentum * momentum)?)? } else { self.momentum.clone() };
-        self.params = self.per_role(&step, |role, step, w| {
-            let lr = rule.role(role).map_or(0.0, |r| r.lr);
-            w - (step * f64::from(lr))?
-        })?;
-        let decay = f64::from(rule.ema_decay);
-        let average = |ema: &Tensor, new: &Tensor| (ema * decay)? + (new * (1.0 - decay))?;
-        self.ema_params = average(&self.ema_params, &self.params)?;
-        self.ema_statistics = average(&self.ema_statistics, &self.statistics)?;
-        Ok(UpdateReport { gradient_norm })
-    }
-
-    fn add_l1(&self, rule: &UpdateRule, g: Tensor) -> Result<Tensor> {
-        if rule.bn_gamma.l1 == 0.0
-            && rule.bn_beta.l1 == 0.0
-            && rule.conv_weight.l1 == 0.0
-            && rule.conv_bias.l1 == 0.0
-        {
-            return Ok(g);
-        }
-        self.per_role(&g, |role, g, w| {
-            let l1 = rule.role(role).map_or(0.0, |r| r.l1);
-            // candle's sign is 0 at 0, as the recipe asks.
-            if l1 == 0.0 { Ok(g) } else { g + (w.sign()? * f64::from(l1))? }
-        })
-    }
-
-    /// Applies `f(role, values, parameters)` to the range of every trained role and joins the results.
-    fn per_role(
-        &self,
-        values: &Tensor,
-        f: impl Fn(ParamRole, Tensor, Tensor) -> Result<Tensor>,
-    ) -> Result<Tensor> {
-        let trained = ParamRole::ALL.into_iter().filter(|r| r.is_trained());
-        let mut parts = Vec::new();
-        for role in trained {
-            let range = self.layout.range(role);
-            if !range.is_empty() {
-                let part = |t: &Tensor| t.narrow(0, range.start, range.len());
-                parts.push(f(role, part(values)?, part(&self.params)?)?);
-            }
-        }
-        join(&parts, &self.device)
+        let stepped = sgd::step(rule, &self.layout, &self.params, &gradients, &self.momentum)?;
+        self.params = stepped.params;
+        self.momentum = stepped.momentum;
+        self.ema_params = sgd::average(rule.ema_decay, &self.ema_params, &self.params)?;
+        self.ema_statistics = sgd::average(rule.ema_decay, &self.ema_statistics, &self.statistics)?;
+        Ok(UpdateReport { gradient_norm: stepped.gradient_norm })
     }
 
     pub(super) fn read(&self, buffer: Buffer) -> std::result::Result<Weights, ExecError> {
@@ -240,6 +184,6 @@ fn role_index(role: ParamRole) -> usize {
 }
 
 /// Ranges put together to a buffer; a network may have no parameter of a kind.
-fn join<T: AsRef<Tensor>>(parts: &[T], device: &Device) -> Result<Tensor> {
+pub(super) fn join<T: AsRef<Tensor>>(parts: &[T], device: &Device) -> Result<Tensor> {
     if parts.is_empty() { Tensor::zeros(0, DType::F32, device) } else { Tensor::cat(parts, 0) }
 }

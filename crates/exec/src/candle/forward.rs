@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor};
 use super::batch_norm::{BatchNorm, Normalised};
 use super::conv::{self, ConvSpec};
 use super::flat::FlatBuffers;
-use super::{max_pool, upsample};
+use super::{max_pool, silu, upsample};
 use crate::{ExecError, Mode};
 
 /// The values of one forward pass.
@@ -14,19 +14,10 @@ use crate::{ExecError, Mode};
 pub(super) struct Pass {
     pub(super) mode: Mode,
     values: Vec<Option<Tensor>>,
-    /// Per layer, what its backward needs beyond values.
-    pub(super) saved: Vec<Option<Saved>>,
+    /// Per batch norm, what its backward needs beyond values.
+    pub(super) saved: Vec<Option<Normalised>>,
     /// Per batch norm in order: new running mean and variance.
     pub(super) statistics: Vec<[Tensor; 2]>,
-}
-
-/// What a layer keeps for its backward.
-#[derive(Debug)]
-pub(super) enum Saved {
-    /// Batch norm.
-    Normalised(Normalised),
-    /// SiLU: the sigmoid of its input.
-    Sigmoid(Tensor),
 }
 
 impl Pass {
@@ -117,19 +108,11 @@ fn layer(
                 return layer.eval(&inputs[0]);
             }
             let (y, normalised, statistics) = layer.train(&inputs[0])?;
-            pass.saved[id.index()] = Some(Saved::Normalised(normalised));
+            pass.saved[id.index()] = Some(normalised);
             pass.statistics.push(statistics);
             Ok(y)
         }
-        Op::Silu => {
-            if pass.mode == Mode::Eval {
-                return inputs[0].silu();
-            }
-            let sigmoid = candle_nn::ops::sigmoid(&inputs[0])?;
-            let y = (&inputs[0] * &sigmoid)?;
-            pass.saved[id.index()] = Some(Saved::Sigmoid(sigmoid));
-            Ok(y)
-        }
+        Op::Silu => silu::forward(&inputs[0]),
         Op::Add => inputs[1..].iter().try_fold(inputs[0].clone(), |sum, x| sum + x),
         Op::Concat => Tensor::cat(&inputs, 0),
         Op::Slice { start, len } => inputs[0].narrow(0, start, len),
@@ -140,15 +123,13 @@ fn layer(
     }
 }
 
-/// Whether some layer's backward needs the output of `node`.
+/// Whether some layer's backward needs the output of `node`: a convolution, SiLU or pooling reads its input,
+/// a pooling also its output. (Batch norm keeps its input itself.)
 fn backward_reads(graph: &Graph, node: NodeId) -> bool {
-    let is_pool = |id: NodeId| matches!(graph.node(id).op(), Op::MaxPool { .. });
-    // A consumer that reads its input in backward; a SiLU and a pooling also read their own output.
-    is_pool(node)
-        || matches!(graph.node(node).op(), Op::Silu)
-        || graph
-            .iter()
-            .any(|(id, n)| n.inputs().contains(&node) && (matches!(n.op(), Op::Conv2d { .. }) || is_pool(id)))
+    let is_pool = |op: &Op| matches!(op, Op::MaxPool { .. });
+    let reads_input = |op: &Op| matches!(op, Op::Conv2d { .. } | Op::Silu) || is_pool(op);
+    is_pool(graph.node(node).op())
+        || graph.nodes().iter().any(|n| reads_input(n.op()) && n.inputs().contains(&node))
 }
 
 /// For each layer, the last one that reads it; `None` where the value must stay (outputs and taps).

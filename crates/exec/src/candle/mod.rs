@@ -3,6 +3,7 @@
 //! Every wire is a tensor `[c, n, h, w]`: channels outermost, so that a concatenation is a copy of blocks,
 //! a slice is a view, batch statistics are sums over contiguous rows, and a convolution is one matrix product
 //! `[out, taps * in] x [taps * in, n * h * w]`.
+//! On the CPU, passes that candle would take several of are taken at once ([`host`]); elsewhere they are candle's.
 //! Backward walks the graph in reverse with candle's forward operations only; candle's autograd is not used,
 //! whose pooling and upsampling gradients are wrong and which zero-fills and adds for every gradient.
 
@@ -11,7 +12,11 @@ mod batch_norm;
 mod conv;
 mod flat;
 mod forward;
+mod gather;
+mod host;
 mod max_pool;
+mod sgd;
+mod silu;
 mod upsample;
 mod wire;
 
