@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Graph, GraphError, Op};
 
-/// Size and work of a network at batch 1.
+/// Size and work of a network at batch 1. Work beyond `u64` is given as [`u64::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// Learned scalars; running statistics are not counted.
@@ -19,7 +19,7 @@ impl Graph {
     /// # Errors
     /// As [`Graph::shapes`].
     pub fn cost(&self, h: usize, w: usize) -> Result<Cost, GraphError> {
-        let macs = self.node_macs(h, w)?.iter().sum();
+        let macs = self.node_macs(h, w)?.into_iter().fold(0, u64::saturating_add);
         let params = self.params().iter().filter(|p| p.role.is_trained()).map(|p| p.len() as u64).sum();
         Ok(Cost { params, macs })
     }
@@ -34,7 +34,8 @@ impl Graph {
             .iter()
             .map(|(id, node)| match node.op {
                 Op::Conv2d { kernel, .. } => {
-                    (self.in_channels(id) * kernel * kernel) as u64 * shapes[id.0].len() as u64
+                    let per_value = (self.in_channels(id) * kernel * kernel) as u64;
+                    per_value.saturating_mul(shapes[id.0].len() as u64)
                 }
                 Op::Input { .. }
                 | Op::BatchNorm { .. }

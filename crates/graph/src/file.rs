@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{DetectHead, Graph, GraphBuilder, GraphError, ModelSpec, NodeId, Op};
 
@@ -19,20 +21,56 @@ pub(crate) struct GraphFile {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "UncheckedNode")]
 struct NodeFile {
     name: String,
     layer: Op,
     inputs: Vec<String>,
 }
 
+/// A layer before its fields are compared with those that its kind has.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UncheckedNode {
+    name: String,
+    layer: Map<String, Value>,
+    inputs: Vec<String>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ModelFile {
+    // First, and checked where it stands: what follows in a newer file may make no sense to this program.
+    #[serde(deserialize_with = "known_version")]
     version: u32,
     graph: Graph,
     head: DetectHead,
     class_names: Vec<String>,
+}
+
+impl TryFrom<UncheckedNode> for NodeFile {
+    type Error = String;
+
+    fn try_from(node: UncheckedNode) -> Result<Self, String> {
+        let UncheckedNode { name, layer, inputs } = node;
+        let known = |op: Op| {
+            // Derived code passes over the fields of a kind that has none (`silu`), so they are compared here.
+            let written = serde_json::to_value(op)?;
+            match layer.keys().find(|key| written.get(key.as_str()).is_none()) {
+                Some(key) => Err(serde_json::Error::custom(format!("unknown field `{key}`"))),
+                None => Ok(op),
+            }
+        };
+        let layer = serde_json::from_value(Value::Object(layer.clone())).and_then(known);
+        Ok(Self { layer: layer.map_err(|e| format!("layer `{name}`: {e}"))?, name, inputs })
+    }
+}
+
+fn known_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        VERSION => Ok(VERSION),
+        got => Err(D::Error::custom(GraphError::Version { got, expected: VERSION })),
+    }
 }
 
 impl From<Graph> for GraphFile {
@@ -76,9 +114,6 @@ impl TryFrom<ModelFile> for ModelSpec {
     type Error = GraphError;
 
     fn try_from(file: ModelFile) -> Result<Self, GraphError> {
-        if file.version != VERSION {
-            return Err(GraphError::Version { got: file.version, expected: VERSION });
-        }
         Self::new(file.graph, file.head, file.class_names)
     }
 }

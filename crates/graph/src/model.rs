@@ -1,8 +1,13 @@
 //! All that is needed besides weights: the graph, what its outputs mean, and the class names.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Graph, GraphError};
+
+/// Largest stride accepted; keeps pixels computed from cells far from overflow.
+const MAX_STRIDE: usize = 1 << 16;
 
 /// How the raw outputs of a YOLOv8 network are to be read. Decoding itself is no layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,9 +51,19 @@ impl ModelSpec {
         check("number of class names", head.num_classes, class_names.len())?;
         check("box outputs, one per stride", levels, head.box_outputs.len())?;
         check("class outputs, one per stride", levels, head.cls_outputs.len())?;
-        check("levels without a stride of at least 1", 0, head.strides.iter().filter(|s| **s == 0).count())?;
+        let ascending = head.strides.windows(2).all(|s| s[0] <= s[1]);
+        let (first, last) = (head.strides.first().map_or(1, |s| *s), head.strides.last().map_or(1, |s| *s));
+        if !ascending || first == 0 || last > MAX_STRIDE {
+            return Err(GraphError::InvalidNumber {
+                node: "detection head".to_owned(),
+                field: "strides",
+                got: format!("{:?}", head.strides),
+                expected: "in 1..=65536 and ascending",
+            });
+        }
         check("graph outputs, two per level", 2 * levels, graph.outputs().len())?;
-        let outputs = [(&head.box_outputs, 4 * head.reg_max), (&head.cls_outputs, head.num_classes)];
+        let box_channels = head.reg_max.saturating_mul(4);
+        let outputs = [(&head.box_outputs, box_channels), (&head.cls_outputs, head.num_classes)];
         for (positions, channels) in outputs {
             for position in positions {
                 let node = graph.outputs().get(*position).map(|id| graph.node(*id)).ok_or_else(|| {
@@ -58,6 +73,8 @@ impl ModelSpec {
                 check(&format!("channels of `{}`", node.name()), channels, node.channels())?;
             }
         }
+        let positions: BTreeSet<_> = head.box_outputs.iter().chain(&head.cls_outputs).collect();
+        check("different positions of outputs", 2 * levels, positions.len())?;
         Ok(Self { graph, head, class_names })
     }
 

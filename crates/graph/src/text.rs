@@ -45,7 +45,7 @@ impl FromStr for Graph {
     fn from_str(text: &str) -> Result<Self, GraphError> {
         let mut ids: HashMap<String, NodeId> = HashMap::new();
         let mut builder = GraphBuilder::new();
-        let mut outputs = Vec::new();
+        let mut outputs = None;
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -67,7 +67,9 @@ impl FromStr for Graph {
                     .collect::<Result<Vec<_>, _>>()
             };
             if name == "outputs" {
-                outputs = resolve(rest)?;
+                if outputs.replace(resolve(rest)?).is_some() {
+                    return Err(syntax("`outputs` is given twice".to_owned()));
+                }
                 continue;
             }
             let (keyword, rest) = rest
@@ -80,7 +82,7 @@ impl FromStr for Graph {
             let id = builder.push(name, op, &inputs)?;
             ids.insert(name.to_owned(), id);
         }
-        builder.finish(&outputs)
+        builder.finish(&outputs.unwrap_or_default())
     }
 }
 

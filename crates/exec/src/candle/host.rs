@@ -31,9 +31,7 @@ impl<G: Deref<Target = Storage>> Deref for Values<G> {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        match &*self.storage {
-            Storage::Cpu(CpuStorage::F32(values)) => &values[self.start..self.end],
-            _ => &[],
-        }
+        let Storage::Cpu(CpuStorage::F32(values)) = &*self.storage else { return &[] };
+        &values[self.start..self.end]
     }
 }

@@ -57,7 +57,7 @@ impl Executor for CandleExecutor {
     fn forward(&mut self, mode: Mode, images: &Array) -> Result<Vec<Array>, ExecError> {
         self.last = None;
         let input = wire::upload(images, self.buffers.device(), "images")?;
-        let pass = forward::run(&self.graph, &self.buffers, mode, &input, &self.taps)?;
+        let pass = on_worker(|| forward::run(&self.graph, &self.buffers, mode, &input, &self.taps))?;
         if mode == Mode::Train {
             self.buffers.set_statistics(&pass.statistics)?;
         }
@@ -72,8 +72,9 @@ impl Executor for CandleExecutor {
             _ => return Err(ExecError::NoForward { what: "backward" }),
         };
         let want_input = self.taps.contains(&self.graph.input());
-        let (gradients, input) =
-            backward::run(&self.graph, &self.buffers, &pass, output_gradients, want_input)?;
+        let (gradients, input) = on_worker(|| {
+            backward::run(&self.graph, &self.buffers, &pass, output_gradients, want_input)
+        })?;
         self.input_gradient = input;
         self.buffers.add_gradients(&gradients)
     }
@@ -107,8 +108,14 @@ impl Executor for CandleExecutor {
     }
 
     fn update(&mut self, rule: &UpdateRule) -> Result<UpdateReport, ExecError> {
-        self.buffers.update(rule)
+        on_worker(|| self.buffers.update(rule))
     }
+}
+
+/// Runs a whole pass on a thread of rayon's pool. From any other thread each of its hundreds of parallel loops would
+/// hand its work over and sleep until it is done, and that costs as much as the loops themselves on small images.
+fn on_worker<T: Send>(pass: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| pass())
 }
 
 /// Evaluation inside a candle program: images `[n, c, h, w]` in; one output as it is `[n, c, h, w]`,

@@ -1,5 +1,7 @@
 //! Small trainings on made-up batches: what must fall, what must be equal bit for bit, what must be refused.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
+
 use std::ops::ControlFlow;
 
 use bonsai_boxes::Cxcywh;

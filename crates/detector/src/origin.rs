@@ -1,0 +1,107 @@
+//! What a file is, told from its first bytes.
+//!
+//! Extensions lie (`best.pt` renamed, `model.engine` of three different programs), so they are not looked at.
+//! The kinds that cannot be run are recognised all the same, to say so instead of "not a safetensors file".
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::DetectorError;
+
+/// What a detector was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A checkpoint; its batch norm was folded when it was loaded.
+    Checkpoint,
+    /// A CPU engine, folded when it was written.
+    CpuEngine,
+}
+
+/// Bytes that are enough to tell.
+const HEAD: u64 = 64;
+
+/// Passes a file that may be a checkpoint; says what any other one is.
+///
+/// # Errors
+/// [`DetectorError::Io`], [`DetectorError::Unsupported`] or [`DetectorError::Unknown`], each with the path.
+pub(crate) fn check_is_safetensors(path: &Path) -> Result<(), DetectorError> {
+    let io = |source| DetectorError::Io { path: path.to_owned(), source };
+    let mut head = Vec::new();
+    File::open(path).map_err(io)?.take(HEAD).read_to_end(&mut head).map_err(io)?;
+    if is_safetensors(&head) {
+        return Ok(());
+    }
+    let path = path.to_owned();
+    Err(match foreign(&head) {
+        Some((what, remedy)) => DetectorError::Unsupported { path, what, remedy },
+        None => DetectorError::Unknown { path, found: in_words(&head) },
+    })
+}
+
+/// The length of a JSON object as 64 bits little-endian (the format allows 100 MB), then the object.
+fn is_safetensors(head: &[u8]) -> bool {
+    head.get(4..9).is_some_and(|rest| rest == [0, 0, 0, 0, b'{'])
+}
+
+/// Kinds that a user may well pass, and what to do with each.
+fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    const PYTORCH: &str = "train a model with `cargo xtask train`, or pass a Bonsai checkpoint";
+    const ONNX: &str = "pass the checkpoint that it was exported from, or the CPU engine beside it \
+                        (`cargo xtask engine` writes one)";
+    const TENSORRT: &str =
+        "time it with `trtexec --loadEngine=FILE`, and pass the checkpoint or the CPU engine here";
+    if head.starts_with(b"PK\x03\x04") {
+        return Some(("a zip archive (a PyTorch `.pt`?)", PYTORCH));
+    }
+    // Protocol 2 to 5 of pickle: how PyTorch saved before version 1.6.
+    if head.len() > 2 && head[0] == 0x80 && (2..=5).contains(&head[1]) {
+        return Some(("a pickle (an old PyTorch `.pt`?)", PYTORCH));
+    }
+    if head.starts_with(b"ftrt") || head.starts_with(b"ptrt") {
+        return Some(("a TensorRT engine", TENSORRT));
+    }
+    is_onnx(head).then_some(("an ONNX model", ONNX))
+}
+
+/// `ModelProto`: `ir_version` (field 1, a small number) first, then another field of the message.
+/// Fields and numbers: onnx.proto of ONNX 1.17; protobuf writers emit fields in ascending order.
+fn is_onnx(head: &[u8]) -> bool {
+    const FIELDS: [u8; 8] = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72];
+    matches!(head, [0x08, version, field, ..] if (1..0x40).contains(version) && FIELDS.contains(field))
+}
+
+fn in_words(head: &[u8]) -> String {
+    if head.is_empty() {
+        return "is empty".to_owned();
+    }
+    let bytes: Vec<String> = head.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    if head.len() < 9 {
+        format!("ends after the bytes {}", bytes.join(" "))
+    } else {
+        format!("begins with the bytes {}", bytes.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_told_by_content() {
+        let safetensors = [&[0x08, 1, 0, 0, 0, 0, 0, 0][..], b"{\"a\""].concat();
+        assert!(is_safetensors(&safetensors));
+        assert!(!is_safetensors(&safetensors[..8]));
+        assert!(!is_safetensors(b"{\"a\": {}}"));
+        // As PyTorch's exporter begins a file: IR version 8, producer `pytorch`; and one without a producer.
+        assert!(is_onnx(b"\x08\x08\x12\x07pytorch\x1a\x032.1"));
+        assert!(is_onnx(b"\x08\x07\x3a\xff\x01"));
+        assert!(!is_onnx(b"\x08\x00\x12\x07pytorch"));
+        assert!(!is_onnx(b"\x08"));
+        assert!(foreign(b"PK\x03\x04....").unwrap().0.contains("zip"));
+        assert!(foreign(b"\x80\x02\x8a\x0a").unwrap().0.contains("pickle"));
+        assert!(foreign(b"ftrt....").unwrap().0.contains("TensorRT"));
+        assert!(foreign(b"hello").is_none());
+        assert!(foreign(b"").is_none());
+    }
+}

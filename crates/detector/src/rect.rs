@@ -1,0 +1,60 @@
+//! Filled rectangles, the one thing that drawing is made of.
+
+use bonsai_boxes::Xyxy;
+use bonsai_data::RgbImage;
+use image::Rgb;
+
+/// Pixels `left .. right` of the rows `top .. bottom`; may lie outside a picture, in whole or in part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rect {
+    pub(crate) left: i64,
+    pub(crate) top: i64,
+    pub(crate) right: i64,
+    pub(crate) bottom: i64,
+}
+
+impl Rect {
+    pub(crate) const fn sized(left: i64, top: i64, width: i64, height: i64) -> Self {
+        Self { left, top, right: left + width, bottom: top + height }
+    }
+
+    /// The pixels nearest to a box inside a picture of `width` x `height`; none for a box that has no area in
+    /// it.
+    pub(crate) fn of_box(bbox: Xyxy, width: u32, height: u32) -> Option<Self> {
+        // Written so that NaN, for which every comparison is false, is refused.
+        let ordered = bbox.x1 < bbox.x2 && bbox.y1 < bbox.y2;
+        let inside = bbox.x1 < width as f32 && bbox.y1 < height as f32 && bbox.x2 > 0.0 && bbox.y2 > 0.0;
+        if !(ordered && inside) {
+            return None;
+        }
+        let bbox = bbox.clip(width as f32, height as f32);
+        let (left, top) = (
+            (bbox.x1.round() as i64).min(i64::from(width) - 1),
+            (bbox.y1.round() as i64).min(i64::from(height) - 1),
+        );
+        let (right, bottom) = ((bbox.x2.round() as i64).max(left + 1), (bbox.y2.round() as i64).max(top + 1));
+        Some(Self { left, top, right, bottom })
+    }
+
+    /// Paints every pixel of it that the picture has.
+    pub(crate) fn fill(self, image: &mut RgbImage, colour: Rgb<u8>) {
+        let (width, height) = (i64::from(image.width()), i64::from(image.height()));
+        // Clamped to 0 .. a picture's side, so they fit 32 bits.
+        let columns = self.left.clamp(0, width) as u32..self.right.clamp(0, width) as u32;
+        for y in self.top.clamp(0, height) as u32..self.bottom.clamp(0, height) as u32 {
+            for x in columns.clone() {
+                image.put_pixel(x, y, colour);
+            }
+        }
+    }
+
+    /// Paints its border, `line` pixels wide and inside of it, so that a box as large as the picture is seen.
+    pub(crate) fn outline(self, image: &mut RgbImage, line: i64, colour: Rgb<u8>) {
+        let Self { left, top, right, bottom } = self;
+        let (x, y) = ((left + line).min(right), (top + line).min(bottom));
+        Self { bottom: y, ..self }.fill(image, colour);
+        Self { top: (bottom - line).max(top), ..self }.fill(image, colour);
+        Self { right: x, ..self }.fill(image, colour);
+        Self { left: (right - line).max(left), ..self }.fill(image, colour);
+    }
+}

@@ -1,0 +1,137 @@
+//! What is drawn, and what is left alone.
+
+use bonsai_boxes::{Detection, Xyxy};
+use bonsai_data::RgbImage;
+use bonsai_detector::{class_colour, draw_detections};
+use image::Rgb;
+use proptest::prelude::*;
+
+const GREY: Rgb<u8> = Rgb([90, 91, 92]);
+
+fn at(x1: f32, y1: f32, x2: f32, y2: f32) -> Detection {
+    Detection { bbox: Xyxy { x1, y1, x2, y2 }, confidence: 0.87, class_id: 0 }
+}
+
+fn names() -> Vec<String> {
+    vec!["leaf".to_owned(), "a name much too long for a small picture".to_owned()]
+}
+
+fn drawn(width: u32, height: u32, detections: &[Detection]) -> RgbImage {
+    let mut image = RgbImage::from_pixel(width, height, GREY);
+    draw_detections(&mut image, detections, &names());
+    image
+}
+
+/// The smallest rectangle (left, top, right, bottom; the latter two exclusive) with all changed pixels.
+fn changed(image: &RgbImage) -> Option<(u32, u32, u32, u32)> {
+    let pixels = image.enumerate_pixels().filter(|(_, _, p)| **p != GREY);
+    pixels.fold(None, |bounds, (x, y, _)| {
+        let (l, t, r, b) = bounds.unwrap_or((x, y, x + 1, y + 1));
+        Some((l.min(x), t.min(y), r.max(x + 1), b.max(y + 1)))
+    })
+}
+
+#[test]
+fn only_the_frame_and_its_label_change() {
+    let image = drawn(320, 240, &[at(100.0, 60.0, 220.0, 180.0)]);
+    // "leaf 0.87" is 9 letters of 8 pixels and a margin of 1: 74 x 10, above the frame.
+    assert_eq!(changed(&image), Some((100, 50, 220, 180)));
+    for (x, y) in [(100, 120), (219, 120), (150, 60), (150, 179)] {
+        assert_eq!(*image.get_pixel(x, y), class_colour(0), "side at {x}, {y}");
+    }
+    assert_eq!(*image.get_pixel(173, 50), class_colour(0));
+    assert_eq!(*image.get_pixel(174, 50), GREY, "right of the label");
+    assert_eq!(*image.get_pixel(160, 120), GREY, "inside the frame");
+    assert!(image.enumerate_pixels().any(|(_, y, p)| y < 60 && *p == Rgb([0; 3])), "letters");
+}
+
+#[test]
+fn lines_and_letters_grow_with_the_picture() {
+    let (small, large) = (
+        drawn(320, 180, &[at(80.0, 60.0, 240.0, 150.0)]),
+        drawn(1920, 1080, &[at(480.0, 360.0, 1440.0, 900.0)]),
+    );
+    let line = |image: &RgbImage, y| {
+        image
+            .enumerate_pixels()
+            .filter(|(x, py, p)| *py == y && *x < image.width() / 2 && **p != GREY)
+            .count()
+    };
+    assert_eq!((line(&small, 100), line(&large, 600)), (1, 4));
+    let label = |image: &RgbImage, top| changed(image).map(|(_, t, ..)| top - t);
+    assert_eq!((label(&small, 60), label(&large, 360)), (Some(10), Some(40)));
+}
+
+#[test]
+fn labels_stay_inside_the_picture() {
+    // No room above: inside the frame; no room on the right: moved to the left.
+    let image = drawn(320, 240, &[at(290.0, 4.0, 318.0, 200.0)]);
+    assert_eq!(changed(&image), Some((246, 4, 320, 200)));
+    assert_eq!(*image.get_pixel(246, 4), class_colour(0));
+    // The first row with room for all of a label, and the last without.
+    assert_eq!(changed(&drawn(320, 240, &[at(10.0, 10.0, 200.0, 200.0)])), Some((10, 0, 200, 200)));
+    assert_eq!(changed(&drawn(320, 240, &[at(10.0, 9.0, 200.0, 200.0)])), Some((10, 9, 200, 200)));
+    // The whole picture.
+    assert_eq!(changed(&drawn(320, 240, &[at(-5.0, -5.0, 400.0, 400.0)])), Some((0, 0, 320, 240)));
+    // A name that does not fit is cut, its score is not: the label ends in the picture.
+    let long = Detection { class_id: 1, ..at(10.0, 30.0, 70.0, 60.0) };
+    let image = drawn(80, 80, &[long]);
+    assert_eq!(changed(&image), Some((6, 20, 80, 60)));
+}
+
+#[test]
+fn boxes_outside_or_without_area_draw_nothing() {
+    for bad in [
+        at(330.0, 10.0, 400.0, 50.0),
+        at(10.0, -50.0, 60.0, 0.0),
+        at(50.0, 50.0, 50.0, 90.0),
+        at(90.0, 50.0, 50.0, 90.0),
+        at(f32::NAN, 50.0, 80.0, 90.0),
+        at(10.0, 10.0, 50.0, f32::NAN),
+    ] {
+        assert_eq!(changed(&drawn(320, 240, &[bad])), None, "{bad:?}");
+    }
+    assert!(changed(&drawn(320, 240, &[at(f32::NEG_INFINITY, 30.0, f32::INFINITY, 50.0)])).is_some());
+    assert!(
+        changed(&drawn(320, 240, &[at(319.8, 239.9, 320.0, 240.0)])).is_some(),
+        "less than a pixel, in a corner"
+    );
+}
+
+#[test]
+fn the_most_confident_is_on_top_in_any_order() {
+    let (low, high) = (
+        Detection { confidence: 0.3, ..at(50.0, 50.0, 200.0, 200.0) },
+        Detection { class_id: 1, ..at(50.0, 50.0, 200.0, 200.0) },
+    );
+    let (a, b) = (drawn(320, 240, &[low, high]), drawn(320, 240, &[high, low]));
+    assert_eq!(a, b);
+    assert_eq!(*a.get_pixel(50, 120), class_colour(1));
+}
+
+#[test]
+fn classes_without_a_name_have_a_number_and_colours_repeat() {
+    let nameless = Detection { class_id: 1234, ..at(50.0, 50.0, 60.0, 60.0) };
+    // "1234 0.87": 9 letters.
+    assert_eq!(changed(&drawn(320, 240, &[nameless])), Some((50, 40, 124, 60)));
+    let colours: Vec<_> = (0..12).map(class_colour).collect();
+    assert!((1..12).all(|i| !colours[..i].contains(&colours[i])));
+    assert_eq!(class_colour(12), class_colour(0));
+    assert_eq!(class_colour(usize::MAX), class_colour(usize::MAX));
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics(
+        width in 0u32..40,
+        height in 0u32..40,
+        values in prop::array::uniform5(any::<f32>()),
+        near in prop::array::uniform4(-20.0f32..60.0),
+        class_id in 0usize..4,
+    ) {
+        let [x1, y1, x2, y2, confidence] = values;
+        let wild = Detection { confidence, class_id, ..at(x1, y1, x2, y2) };
+        let tame = Detection { class_id, ..at(near[0], near[1], near[2], near[3]) };
+        drawn(width, height, &[wild, tame]);
+    }
+}

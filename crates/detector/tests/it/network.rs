@@ -1,0 +1,46 @@
+//! A network whose answer is known by hand.
+//!
+//! One convolution per output, 8 pixels wide and 8 apart: a cell's score is its mean brightness, and its box
+//! is whatever the biases say. A white cell on black is then one object at a known place.
+
+use bonsai_checkpoint::{Array, Checkpoint, Weights};
+use bonsai_graph::{DetectHead, GraphBuilder, ModelSpec, Op};
+
+/// Pixels per cell.
+pub(crate) const STRIDE: usize = 8;
+/// Bins per side of a box: distances of 0 to 7 cells.
+const REG_MAX: usize = 8;
+
+/// Boxes reach `distances` cells to the left, top, right and bottom of their cell's centre; white cells have
+/// the logit `white[class]`, black ones and padding are far below any threshold.
+pub(crate) fn bright_cells(distances: [usize; 4], white: &[f32]) -> Checkpoint {
+    let conv =
+        |out_channels| Op::Conv2d { out_channels, kernel: STRIDE, stride: STRIDE, padding: 0, bias: true };
+    let mut b = GraphBuilder::new();
+    let images = b.push("images", Op::Input { channels: 3 }, &[]).unwrap();
+    let boxes = b.push("boxes", conv(4 * REG_MAX), &[images]).unwrap();
+    let classes = b.push("classes", conv(white.len()), &[images]).unwrap();
+    let head = DetectHead {
+        num_classes: white.len(),
+        reg_max: REG_MAX,
+        strides: vec![STRIDE],
+        box_outputs: vec![0],
+        cls_outputs: vec![1],
+    };
+    let names = (0..white.len()).map(|c| format!("class{c}")).collect();
+    let model = ModelSpec::new(b.finish(&[boxes, classes]).unwrap(), head, names).unwrap();
+
+    let mut box_bias = Array::zeros(&[4 * REG_MAX]);
+    for (side, distance) in distances.into_iter().enumerate() {
+        // 100 more than its neighbours: in f32 the other bins weigh nothing.
+        box_bias.data[side * REG_MAX + distance] = 100.0;
+    }
+    let inputs = 3 * STRIDE * STRIDE;
+    let rows = white.iter().flat_map(|logit| vec![(logit + 40.0) / inputs as f32; inputs]).collect();
+    let mut weights = Weights::new();
+    weights.insert("boxes.weight", Array::zeros(&[4 * REG_MAX, 3, STRIDE, STRIDE]));
+    weights.insert("boxes.bias", box_bias);
+    weights.insert("classes.weight", Array::new(&[white.len(), 3, STRIDE, STRIDE], rows));
+    weights.insert("classes.bias", Array::new(&[white.len()], vec![-40.0; white.len()]));
+    Checkpoint::new(model, weights).unwrap()
+}

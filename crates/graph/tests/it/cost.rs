@@ -1,0 +1,59 @@
+//! Parameters and multiply-accumulates against numbers worked out by hand.
+
+use bonsai_graph::{Cost, ParamRole};
+
+use crate::graph;
+
+#[test]
+fn a_small_network_by_hand() {
+    let graph = graph(
+        "x = input() channels=3
+         a = conv2d(x) out_channels=4 kernel=3 stride=2 padding=1 bias=false
+         b = batch_norm(a) eps=0.001 momentum=0.03
+         c = silu(b)
+         d = conv2d(c) out_channels=5 kernel=1 stride=1 padding=0 bias=true
+         e = upsample(d) scale=2
+         outputs = e",
+    );
+    // a: 3 * 4 * 9 = 108 weights; b: 4 gammas, 4 betas (the 8 statistics are not counted); d: 20 weights, 5 biases.
+    // An image of 7 x 10 leaves `a` as 4 x 5 = 20 cells: 108 * 20 and 20 * 20.
+    assert_eq!(graph.cost(7, 10).unwrap(), Cost { params: 108 + 8 + 25, macs: 2160 + 400 });
+    assert_eq!(graph.node_macs(7, 10).unwrap(), [0, 2160, 0, 0, 400, 0]);
+    assert!(graph.cost(0, 10).is_err());
+}
+
+#[test]
+fn every_parameter_has_its_name_shape_and_role() {
+    let graph = graph(
+        "x = input() channels=3
+         a = conv2d(x) out_channels=4 kernel=3 stride=2 padding=1 bias=true
+         b = batch_norm(a) eps=0.001 momentum=0.03
+         outputs = b",
+    );
+    let found: Vec<_> = graph.params().into_iter().map(|p| (p.name, p.shape, p.role)).collect();
+    let expected = [
+        ("a.weight", vec![4, 3, 3, 3], ParamRole::ConvWeight),
+        ("a.bias", vec![4], ParamRole::ConvBias),
+        ("b.weight", vec![4], ParamRole::BnGamma),
+        ("b.bias", vec![4], ParamRole::BnBeta),
+        ("b.running_mean", vec![4], ParamRole::BnMean),
+        ("b.running_var", vec![4], ParamRole::BnVar),
+    ]
+    .map(|(name, shape, role)| (name.to_owned(), shape, role));
+    assert_eq!(found, expected);
+    let trained = ParamRole::ALL.into_iter().filter(|r| r.is_trained()).count();
+    assert_eq!(trained, 4);
+}
+
+/// The largest network that can be described is far beyond what `u64` counts.
+#[test]
+fn work_beyond_counting_does_not_overflow() {
+    let graph = graph(
+        "x = input() channels=65536
+         a = conv2d(x) out_channels=65536 kernel=64 stride=1 padding=31 bias=false
+         b = conv2d(a) out_channels=65536 kernel=64 stride=1 padding=31 bias=false
+         outputs = b",
+    );
+    let cost = graph.cost(65_536, 65_536).unwrap();
+    assert_eq!(cost, Cost { params: 2 << 44, macs: u64::MAX });
+}

@@ -1,0 +1,111 @@
+//! How strong L1 is in each epoch.
+
+use serde::{Deserialize, Serialize};
+
+/// Strengths in one epoch: what is added to a gradient, times the sign of the parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct L1 {
+    /// On batch-norm gammas.
+    pub gamma: f32,
+    /// On batch-norm betas.
+    pub beta: f32,
+}
+
+/// How the strength on gamma changes over the epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Decay {
+    /// The same in every epoch.
+    Constant,
+    /// In epoch `e` of `E`: `1 - (1 - last) * e / E` of the strength.
+    Linear {
+        /// The share that is left at the end (reached by epoch `E`, which is no longer trained).
+        last: f64,
+    },
+}
+
+/// Strengths over a training. In a configuration, what is left out is as in [`L1Schedule::SEED`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "UncheckedSchedule")]
+pub struct L1Schedule {
+    /// Strength on gammas in the first epoch.
+    pub gamma: f64,
+    /// Strength on betas, the same in every epoch. A removed channel still shifts what follows by its
+    /// `silu(beta)`, so betas are to become small too.
+    pub beta: f64,
+    /// What happens to the strength on gammas.
+    pub gamma_decay: Decay,
+}
+
+/// A number of a schedule that makes no sense.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("L1 schedule: `{field}` is {got}; it must be a finite number of 0 or more")]
+#[non_exhaustive]
+pub struct ScheduleError {
+    /// Which number.
+    pub field: &'static str,
+    /// What it is.
+    pub got: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct UncheckedSchedule {
+    gamma: f64,
+    beta: f64,
+    gamma_decay: Decay,
+}
+
+impl Default for UncheckedSchedule {
+    fn default() -> Self {
+        let L1Schedule { gamma, beta, gamma_decay } = L1Schedule::SEED;
+        Self { gamma, beta, gamma_decay }
+    }
+}
+
+impl TryFrom<UncheckedSchedule> for L1Schedule {
+    type Error = ScheduleError;
+
+    fn try_from(s: UncheckedSchedule) -> Result<Self, ScheduleError> {
+        Self { gamma: s.gamma, beta: s.beta, gamma_decay: s.gamma_decay }.check()
+    }
+}
+
+impl L1Schedule {
+    /// As widely practised for YOLOv8: 1e-2 on gamma, falling linearly to a tenth; 1e-2 on beta throughout.
+    pub const SEED: Self = Self { gamma: 1e-2, beta: 1e-2, gamma_decay: Decay::Linear { last: 0.1 } };
+
+    /// The schedule itself, if its numbers make sense. Reading a configuration does this.
+    ///
+    /// # Errors
+    /// [`ScheduleError`] for a number that is negative or not finite.
+    pub fn check(self) -> Result<Self, ScheduleError> {
+        let last = match self.gamma_decay {
+            Decay::Constant => 1.0,
+            Decay::Linear { last } => last,
+        };
+        for (field, got) in [("gamma", self.gamma), ("beta", self.beta), ("last", last)] {
+            if !(got.is_finite() && got >= 0.0) {
+                return Err(ScheduleError { field, got });
+            }
+        }
+        Ok(self)
+    }
+
+    /// Strengths in epoch `epoch` (from 0) of `epochs`; beyond the last epoch they stay.
+    pub fn at(&self, epoch: usize, epochs: usize) -> L1 {
+        let progress = epoch.min(epochs) as f64 / epochs.max(1) as f64;
+        let share = match self.gamma_decay {
+            Decay::Constant => 1.0,
+            Decay::Linear { last } => 1.0 - (1.0 - last) * progress,
+        };
+        L1 { gamma: (self.gamma * share) as f32, beta: self.beta as f32 }
+    }
+}
+
+impl Default for L1Schedule {
+    fn default() -> Self {
+        Self::SEED
+    }
+}

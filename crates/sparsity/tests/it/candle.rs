@@ -1,0 +1,46 @@
+//! The adaptor for candle does what the rule on slices does.
+
+use bonsai_sparsity::{add_l1, add_l1_to_gradient};
+use candle_core::{DType, Device, Tensor, Var};
+
+const VALUES: [f32; 4] = [2.0, -3.0, 0.0, -0.5];
+
+fn var(dtype: DType) -> Var {
+    let tensor = Tensor::new(&VALUES, &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+    Var::from_tensor(&tensor).unwrap()
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.to_dtype(DType::F32).unwrap().to_vec1().unwrap()
+}
+
+#[test]
+fn it_adds_what_the_rule_on_slices_adds() {
+    for dtype in [DType::F32, DType::F64, DType::BF16] {
+        let var = var(dtype);
+        let mut grads = var.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        let mut expected = VALUES.map(|v| 2.0 * v);
+        assert_eq!(values(grads.get(&var).unwrap()), expected);
+        add_l1(&mut grads, &var, 0.25).unwrap();
+        add_l1_to_gradient(&mut expected, &VALUES, 0.25);
+        assert_eq!(values(grads.get(&var).unwrap()), expected, "{dtype:?}");
+        assert_eq!(expected.to_vec(), [4.25, -6.25, 0.0, -1.25]);
+    }
+}
+
+#[test]
+fn a_variable_without_a_gradient_gets_the_penalty_alone() {
+    let (reached, other) = (var(DType::F32), var(DType::F32));
+    let mut grads = reached.sum_all().unwrap().backward().unwrap();
+    add_l1(&mut grads, &other, 0.5).unwrap();
+    assert_eq!(values(grads.get(&other).unwrap()), [0.5, -0.5, 0.0, -0.5]);
+    assert_eq!(values(grads.get(&reached).unwrap()), [1.0; 4], "others stay as they are");
+}
+
+#[test]
+fn a_variable_of_any_shape() {
+    let var = Var::from_tensor(&Tensor::new(&[[1.0f32, -1.0], [0.0, 2.0]], &Device::Cpu).unwrap()).unwrap();
+    let mut grads = var.sum_all().unwrap().backward().unwrap();
+    add_l1(&mut grads, &var, 1.0).unwrap();
+    assert_eq!(grads.get(&var).unwrap().to_vec2::<f32>().unwrap(), [[2.0, 0.0], [1.0, 2.0]]);
+}

@@ -1,0 +1,32 @@
+//! Weights of one's own in a file, and back.
+// needs: graph
+
+use bonsai_checkpoint::{Checkpoint, Weights};
+use bonsai_graph::{DetectHead, Graph, ModelSpec};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = std::env::args_os().nth(1).ok_or("usage: checkpoint FOLDER")?;
+    let graph: Graph = "
+        x = input() channels=3
+        boxes = conv2d(x) out_channels=4 kernel=1 stride=1 padding=0 bias=true
+        classes = conv2d(x) out_channels=1 kernel=1 stride=1 padding=0 bias=true
+        outputs = boxes, classes
+    "
+    .parse()?;
+    let weights: Weights =
+        graph.params().into_iter().map(|p| (p.name, bonsai_checkpoint::Array::zeros(&p.shape))).collect();
+    let head = DetectHead {
+        num_classes: 1,
+        reg_max: 1,
+        strides: vec![1],
+        box_outputs: vec![0],
+        cls_outputs: vec![1],
+    };
+    let saved = Checkpoint::new(ModelSpec::new(graph, head, vec!["cell".to_owned()])?, weights)?;
+    let file = std::path::Path::new(&folder).join("one.safetensors");
+    saved.save(&file)?;
+    let loaded = Checkpoint::load(&file)?;
+    assert_eq!(loaded.to_bytes()?, saved.to_bytes()?);
+    println!("checkpoint: {} arrays there and back", loaded.weights.len());
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! A drawn dataset, as batches for anybody's training loop.
+
+use bonsai_data::{Dataset, Loader, LoaderConfig, SplitKind, shapes};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = std::env::args_os().nth(1).ok_or("usage: data FOLDER")?;
+    let config = shapes::ShapesConfig { train: 3, val: 1, test: 0, imgsz: 64, seed: 1 };
+    let data_yaml = shapes::draw(&config, &std::path::Path::new(&folder).join("shapes"))?;
+    let (split, scan) = Dataset::open(data_yaml)?.scan(SplitKind::Train)?;
+    assert_eq!(scan.images, 3);
+    let loader = Loader::new(split, LoaderConfig { imgsz: 64, batch: 2, ..LoaderConfig::default() })?;
+    let images: usize = loader.epoch(0).map(|batch| batch.shape[0]).sum();
+    assert_eq!(images, 3);
+    println!("data: {images} images in {} batches", loader.batches());
+    Ok(())
+}
