@@ -1,0 +1,28 @@
+//! The loader's batches as the trainer wants them.
+
+use bonsai_checkpoint::Array;
+use bonsai_data::Loader;
+use bonsai_train::{Batch, BatchSource};
+use bonsai_yolov8::Target;
+
+/// A loader as a source of training batches.
+pub(crate) struct LoaderBatches(pub(crate) Loader);
+
+impl BatchSource for LoaderBatches {
+    fn batches(&self) -> usize {
+        self.0.batches()
+    }
+
+    fn epoch(&mut self, epoch: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+        Box::new(self.0.epoch(epoch as u64).map(|batch| {
+            Batch {
+                images: Array::new(&batch.shape, batch.images),
+                targets: batch
+                    .targets
+                    .iter()
+                    .map(|t| Target { image: t.image, class_id: t.class_id, bbox: t.bbox })
+                    .collect(),
+            }
+        }))
+    }
+}

@@ -1,0 +1,145 @@
+//! Every knob of a run. Each section is the configuration of the stage it is named for.
+
+use std::path::PathBuf;
+
+use bonsai_data::Augment;
+use bonsai_data::shapes::ShapesConfig;
+use bonsai_exec::L1Placement;
+use bonsai_prune::PrunePolicy;
+use bonsai_sparsity::L1Schedule;
+use bonsai_tensorrt::Precision;
+use bonsai_train::TrainConfig;
+use serde::{Deserialize, Serialize};
+
+/// A whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PipelineConfig {
+    /// `data.yaml` of a dataset in YOLO format; without it, shapes are drawn.
+    pub data: Option<PathBuf>,
+    /// What to start from: `yolov8n` to `yolov8x`, or a checkpoint file.
+    pub model: String,
+    /// Side of the images in pixels, a multiple of 32.
+    pub imgsz: usize,
+    /// Where all randomness starts from.
+    pub seed: u64,
+    /// `cpu` or `cuda:0`.
+    pub device: String,
+    /// The drawn dataset, used without `data`.
+    pub shapes: ShapesConfig,
+    /// How batches are made.
+    pub loader: LoaderSettings,
+    /// Baseline training.
+    pub baseline: TrainConfig,
+    /// Sparsity training, from the baseline.
+    pub sparse: TrainConfig,
+    /// L1 during sparsity training.
+    pub l1: L1Config,
+    /// Which channels go.
+    pub prune: PrunePolicy,
+    /// Fine-tuning, from the pruned network, without L1.
+    pub finetune: TrainConfig,
+    /// Engines.
+    pub engine: EngineConfig,
+    /// Single images timed for a latency in the report.
+    pub latency_runs: usize,
+}
+
+/// How batches are made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoaderSettings {
+    /// Background threads.
+    pub workers: usize,
+    /// Most bytes of decoded images kept between epochs.
+    pub cache_bytes: u64,
+    /// Random changes to training images.
+    pub augment: Augment,
+}
+
+/// L1 on batch norm: strength over the epochs, and whether clipping sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct L1Config {
+    /// Strength; default is the seed's (1e-2, gamma decaying to a tenth).
+    pub schedule: L1Schedule,
+    /// Before clipping, as in the hand-patched trainers, or after.
+    pub placement: L1Placement,
+}
+
+/// Engines beside the CPU one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineConfig {
+    /// Where `trtexec` is, if not in `TRTEXEC`, on `PATH` or in the usual places.
+    pub trtexec: Option<PathBuf>,
+    /// Precision of the TensorRT engine.
+    pub precision: Precision,
+}
+
+impl Default for PipelineConfig {
+    /// For a real dataset: 640 px, 50 epochs a stage.
+    fn default() -> Self {
+        let train = TrainConfig { epochs: 50, nbs: 16, ..TrainConfig::default() };
+        Self {
+            data: None,
+            model: "yolov8n".to_owned(),
+            imgsz: 640,
+            seed: 0,
+            device: "cpu".to_owned(),
+            shapes: ShapesConfig::default(),
+            loader: LoaderSettings::default(),
+            baseline: train.clone(),
+            sparse: train.clone(),
+            l1: L1Config::default(),
+            prune: PrunePolicy::default(),
+            finetune: train,
+            engine: EngineConfig::default(),
+            latency_runs: 30,
+        }
+    }
+}
+
+impl PipelineConfig {
+    /// The drawn dataset at small size: a few minutes on two cores.
+    pub fn drawn() -> Self {
+        let imgsz = 64;
+        let train = |epochs| TrainConfig {
+            epochs,
+            nbs: 16,
+            lr0: 0.02,
+            warmup_epochs: 2.0,
+            warmup_min_batches: 0,
+            val_period: 4,
+            ..TrainConfig::default()
+        };
+        Self {
+            imgsz,
+            shapes: ShapesConfig { train: 512, val: 128, test: 128, imgsz, seed: 0 },
+            baseline: train(16),
+            sparse: train(8),
+            prune: PrunePolicy { prune_ratio: 0.4, ..PrunePolicy::default() },
+            finetune: train(8),
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for LoaderSettings {
+    /// One worker (the network uses the other cores), half a gibibyte of decoded images, the recipe's augmentation.
+    fn default() -> Self {
+        Self { workers: 1, cache_bytes: 512 << 20, augment: Augment::default() }
+    }
+}
+
+impl Default for L1Config {
+    fn default() -> Self {
+        Self { schedule: L1Schedule::SEED, placement: L1Placement::BeforeClip }
+    }
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { trtexec: None, precision: Precision::Fp16 }
+    }
+}

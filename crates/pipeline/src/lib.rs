@@ -1,0 +1,47 @@
+//! The stages composed: dataset, baseline, sparse, prune, finetune, export, engine, report.
+//!
+//! Each stage is a configuration and a function from values to values; they stand in [`stages`].
+//! [`run`] strings them together over a [`RunDir`]: one folder per stage, written as `.partial`, renamed when
+//! complete, with a [`Manifest`] of configuration and input digests, so that a second run does only what changed.
+//! This is the only crate that knows how a run directory looks, and the only one in which stages meet.
+//!
+//! It prints nothing: whoever calls it passes a [`Progress`].
+//!
+//! ```no_run
+//! use bonsai_pipeline::{PipelineConfig, Quiet, RunDir, run};
+//! let report = run(&PipelineConfig::drawn(), &RunDir::new("runs/shapes"), &mut Quiet)?;
+//! println!("{} rows", report.rows.len());
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+
+mod batches;
+mod config;
+mod doctor;
+mod evaluate;
+pub mod jobs;
+mod latency;
+mod manifest;
+mod progress;
+mod report;
+mod run;
+mod run_dir;
+mod settings;
+pub mod stages;
+mod summary;
+
+pub use bonsai_data::SplitKind;
+pub use bonsai_metrics::DetMetrics;
+pub use bonsai_prune::PruneReport;
+pub use bonsai_tensorrt::EngineOutcome;
+pub use bonsai_train::{EpochRecord, StepRecord};
+pub use config::{EngineConfig, L1Config, LoaderSettings, PipelineConfig};
+pub use doctor::{Check, doctor};
+pub use evaluate::evaluate;
+pub use latency::median_latency_ms;
+pub use manifest::{Manifest, digest_file, digest_json};
+pub use progress::{Progress, Quiet, StageState};
+pub use report::{Report, Row, markdown};
+pub use run::run;
+pub use run_dir::{RunDir, Stage};
+pub use settings::{load_settings, resolve};
+pub use summary::{LayerSummary, Summary, open_model, summarise};

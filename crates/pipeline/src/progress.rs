@@ -1,0 +1,34 @@
+//! What a run tells while it goes on.
+
+use bonsai_train::{EpochRecord, StepRecord};
+
+use crate::Stage;
+
+/// What happens to a stage.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StageState {
+    /// It is done already, from the same configuration and inputs.
+    Skipped,
+    /// It starts, because of this.
+    Started(String),
+    /// It ended after so many seconds.
+    Finished(f64),
+}
+
+/// Watches a run.
+pub trait Progress {
+    /// A stage changed its state.
+    fn stage(&mut self, _: Stage, _: &StageState) {}
+    /// A training batch ended.
+    fn step(&mut self, _: &StepRecord) {}
+    /// A training epoch ended.
+    fn epoch(&mut self, _: &EpochRecord) {}
+    /// Something worth a line: a warning, a figure.
+    fn note(&mut self, _: &str) {}
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Quiet;
+
+impl Progress for Quiet {}

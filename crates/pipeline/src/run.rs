@@ -1,0 +1,239 @@
+//! All stages in order over a run directory; what is done already is not done again.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use bonsai_checkpoint::{Checkpoint, write_file};
+use bonsai_detector::write_engine;
+use bonsai_exec::Device;
+use bonsai_sparsity::GammaStatistics;
+use bonsai_tensorrt::EngineOutcome;
+use bonsai_train::Trained;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::report::{self, Measured};
+use crate::stages::{
+    Data, Setting, build_tensorrt, draw_dataset, export_stage, open_dataset, prune_stage, start_checkpoint,
+    train_stage,
+};
+use crate::{Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState, digest_json};
+
+const BEST: &str = "best.safetensors";
+const LAST: &str = "last.safetensors";
+const PRUNED: &str = "pruned.safetensors";
+const BASELINE_ONNX: &str = "baseline.onnx";
+const FINETUNED_ONNX: &str = "finetuned.onnx";
+const BASELINE_ENGINE: &str = "baseline.cpu.safetensors";
+const FINETUNED_ENGINE: &str = "finetuned.cpu.safetensors";
+const TENSORRT_ENGINE: &str = "finetuned.engine";
+const TENSORRT_OUTCOME: &str = "tensorrt.json";
+const PRUNE_REPORT: &str = "report.json";
+const REPORT_MARKDOWN: &str = "report.md";
+const REPORT_JSON: &str = "report.json";
+
+/// Runs every stage that is out of date and returns the report.
+///
+/// # Errors
+/// With the stage's name around what went wrong; what was completed stays.
+pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -> Result<Report> {
+    check(config)?;
+    std::fs::create_dir_all(dir.root()).with_context(|| format!("cannot create {}", dir.root().display()))?;
+    write_file(&dir.config(), toml::to_string(config)?.as_bytes())?;
+    let device: Device = config.device.parse().map_err(anyhow::Error::msg)?;
+    let setting = Setting { imgsz: config.imgsz, seed: config.seed, device, loader: config.loader };
+    let shared = (&config.model, config.imgsz, config.seed, &config.device, config.loader.augment);
+    let mut runner = Runner { dir, progress };
+
+    let (data, dataset) = runner.dataset(config)?;
+    let start = || start_checkpoint(&config.model, &data.class_names, config.seed);
+    let start_digest = digest_json(&start()?.to_bytes()?)?;
+
+    let baseline = runner.training(
+        Stage::Baseline,
+        (&config.baseline, shared, start_digest),
+        &[&dataset],
+        |progress| train_stage(&start()?, &data, &config.baseline, None, &setting, progress),
+    )?;
+    let baseline_best = dir.stage(Stage::Baseline).join(BEST);
+
+    let sparse = runner.training(
+        Stage::Sparse,
+        (&config.sparse, config.l1, shared),
+        &[&dataset, &baseline],
+        |progress| {
+            let (start, l1) = (Checkpoint::load(&baseline_best)?, Some(&config.l1));
+            train_stage(&start, &data, &config.sparse, l1, &setting, progress)
+        },
+    )?;
+    // The last weights are the sparsest; the best ones are the least sparse.
+    let sparse_last = dir.stage(Stage::Sparse).join(LAST);
+
+    let prune =
+        runner.stage(Stage::Prune, &(&config.prune, config.imgsz), &[&sparse], |folder, progress| {
+            let pruned = prune_stage(&Checkpoint::load(&sparse_last)?, &config.prune, config.imgsz)?;
+            progress.note(&format!(
+                "removed {} of {} channel sets that may go: {} -> {} params, {} -> {} MACs",
+                pruned.report.removed_sets,
+                pruned.report.prunable_sets,
+                pruned.report.before.params,
+                pruned.report.after.params,
+                pruned.report.before.macs,
+                pruned.report.after.macs
+            ));
+            pruned.plan.save(&folder.join("plan.json"))?;
+            save_json(&folder.join(PRUNE_REPORT), &pruned.report)?;
+            Ok(pruned.checkpoint.save(&folder.join(PRUNED))?)
+        })?;
+    let pruned_file = dir.stage(Stage::Prune).join(PRUNED);
+
+    let finetune =
+        runner.training(Stage::Finetune, (&config.finetune, shared), &[&dataset, &prune], |progress| {
+            train_stage(&Checkpoint::load(&pruned_file)?, &data, &config.finetune, None, &setting, progress)
+        })?;
+    let finetuned_best = dir.stage(Stage::Finetune).join(BEST);
+    let finals = [&baseline, &finetune];
+
+    let export = runner.stage(Stage::Export, &config.imgsz, &finals, |folder, _| {
+        for (checkpoint, name) in [(&baseline_best, BASELINE_ONNX), (&finetuned_best, FINETUNED_ONNX)] {
+            export_stage(&Checkpoint::load(checkpoint)?, config.imgsz)?.save(&folder.join(name))?;
+        }
+        Ok(())
+    })?;
+
+    let engine_inputs = [&baseline, &finetune, &export];
+    // Whether trtexec is there decides what this stage does, so it is part of what it is made from.
+    let engine_key = (&config.engine, crate::doctor::trtexec_path(&config.engine));
+    let engine = runner.stage(Stage::Engine, &engine_key, &engine_inputs, |folder, progress| {
+        write_engine(&Checkpoint::load(&baseline_best)?, &folder.join(BASELINE_ENGINE))?;
+        write_engine(&Checkpoint::load(&finetuned_best)?, &folder.join(FINETUNED_ENGINE))?;
+        let onnx = dir.stage(Stage::Export).join(FINETUNED_ONNX);
+        let outcome = build_tensorrt(&config.engine, &onnx, &folder.join(TENSORRT_ENGINE), progress)?;
+        save_json(&folder.join(TENSORRT_OUTCOME), &outcome)
+    })?;
+
+    let manifests = [&dataset, &baseline, &sparse, &prune, &finetune, &export, &engine];
+    runner.stage(Stage::Report, &config.latency_runs, &manifests, |folder, _| {
+        let in_stage = |stage: Stage, name: &str| dir.stage(stage).join(name);
+        let tensorrt: EngineOutcome = load_json(&in_stage(Stage::Engine, TENSORRT_OUTCOME))?;
+        let report = report::measure(&Measured {
+            config,
+            data: &data,
+            setting: &setting,
+            checkpoints: [
+                ("baseline", baseline_best.clone()),
+                ("sparse", sparse_last.clone()),
+                ("pruned", pruned_file.clone()),
+                ("fine-tuned", finetuned_best.clone()),
+            ],
+            engines: [
+                ("CPU engine, baseline", in_stage(Stage::Engine, BASELINE_ENGINE)),
+                ("CPU engine, fine-tuned", in_stage(Stage::Engine, FINETUNED_ENGINE)),
+            ],
+            onnx: [
+                ("ONNX, baseline", in_stage(Stage::Export, BASELINE_ONNX)),
+                ("ONNX, fine-tuned", in_stage(Stage::Export, FINETUNED_ONNX)),
+            ],
+            tensorrt,
+            seconds: manifests.iter().map(|m| (m.stage, m.seconds)).collect(),
+        })?;
+        write_file(&folder.join(REPORT_MARKDOWN), report::markdown(&report).as_bytes())?;
+        save_json(&folder.join(REPORT_JSON), &report)
+    })?;
+    load_json(&dir.stage(Stage::Report).join(REPORT_JSON))
+}
+
+/// Refuses what would fail an hour later.
+fn check(config: &PipelineConfig) -> Result<()> {
+    anyhow::ensure!(
+        config.imgsz >= 32 && config.imgsz.is_multiple_of(32),
+        "imgsz is {}, must be a multiple of 32 (the largest stride)",
+        config.imgsz
+    );
+    config.prune.check()?;
+    Ok(())
+}
+
+struct Runner<'a> {
+    dir: &'a RunDir,
+    progress: &'a mut dyn Progress,
+}
+
+impl Runner<'_> {
+    /// Finds or draws the dataset and reads it.
+    fn dataset(&mut self, config: &PipelineConfig) -> Result<(Data, Manifest)> {
+        if let Some(yaml) = &config.data {
+            let data = open_dataset(yaml, self.progress).context("stage `dataset`")?;
+            let digest = data.digest()?;
+            let manifest = self.stage(Stage::Dataset, &digest, &[], |folder, _| {
+                save_json(&folder.join("source.json"), &(yaml, &digest))
+            })?;
+            return Ok((data, manifest));
+        }
+        let manifest = self.stage(Stage::Dataset, &config.shapes, &[], |folder, _| {
+            draw_dataset(&config.shapes, &folder.join("shapes")).map(drop)
+        })?;
+        let yaml = self.dir.stage(Stage::Dataset).join("shapes").join("data.yaml");
+        let data = open_dataset(&yaml, self.progress).context("stage `dataset`")?;
+        Ok((data, manifest))
+    }
+
+    /// A training stage: best and last weights, history and gamma statistics.
+    fn training(
+        &mut self,
+        stage: Stage,
+        config: impl Serialize,
+        inputs: &[&Manifest],
+        work: impl FnOnce(&mut dyn Progress) -> Result<Trained>,
+    ) -> Result<Manifest> {
+        self.stage(stage, &config, inputs, |folder, progress| {
+            let trained = work(progress)?;
+            trained.best.save(&folder.join(BEST))?;
+            let gammas = GammaStatistics::of(trained.last.model.graph(), &trained.last.weights)?;
+            trained.last.save(&folder.join(LAST))?;
+            save_json(&folder.join("gammas.json"), &gammas)?;
+            save_json(&folder.join("history.json"), &trained.history)
+        })
+    }
+
+    /// Runs one stage unless it is done from the same configuration and inputs.
+    fn stage(
+        &mut self,
+        stage: Stage,
+        config: &impl Serialize,
+        inputs: &[&Manifest],
+        work: impl FnOnce(&Path, &mut dyn Progress) -> Result<()>,
+    ) -> Result<Manifest> {
+        let run = || -> Result<Manifest> {
+            let key = Manifest::key(stage, config, inputs)?;
+            let reason = match self.dir.completed(stage) {
+                Some(manifest) if manifest.key == key => {
+                    self.progress.stage(stage, &StageState::Skipped);
+                    return Ok(manifest);
+                }
+                Some(_) => "its configuration or an earlier stage changed",
+                None => "it was not complete",
+            };
+            self.progress.stage(stage, &StageState::Started(reason.to_owned()));
+            let start = Instant::now();
+            let folder: PathBuf = self.dir.begin(stage)?;
+            work(&folder, self.progress)?;
+            let seconds = start.elapsed().as_secs_f64();
+            let manifest = Manifest::of(stage, key, &folder, seconds)?;
+            self.dir.finish(stage, &manifest)?;
+            self.progress.stage(stage, &StageState::Finished(seconds));
+            Ok(manifest)
+        };
+        run().with_context(|| format!("stage `{stage}`"))
+    }
+}
+
+fn save_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    Ok(write_file(path, &serde_json::to_vec_pretty(value)?)?)
+}
+
+fn load_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is not valid", path.display()))
+}

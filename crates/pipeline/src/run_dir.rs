@@ -1,0 +1,137 @@
+//! How a run directory looks. No other file names a file of it.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::Manifest;
+
+/// The stages, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Find or draw the dataset.
+    Dataset,
+    /// Train.
+    Baseline,
+    /// Train on with L1.
+    Sparse,
+    /// Remove channels.
+    Prune,
+    /// Train on without L1.
+    Finetune,
+    /// Write ONNX.
+    Export,
+    /// Build engines.
+    Engine,
+    /// Measure and write the report.
+    Report,
+}
+
+impl Stage {
+    /// All stages in order.
+    pub const ALL: [Self; 8] = [
+        Self::Dataset,
+        Self::Baseline,
+        Self::Sparse,
+        Self::Prune,
+        Self::Finetune,
+        Self::Export,
+        Self::Engine,
+        Self::Report,
+    ];
+
+    /// Name, and folder in the run directory.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dataset => "dataset",
+            Self::Baseline => "baseline",
+            Self::Sparse => "sparse",
+            Self::Prune => "prune",
+            Self::Finetune => "finetune",
+            Self::Export => "export",
+            Self::Engine => "engine",
+            Self::Report => "report",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A run directory.
+#[derive(Debug, Clone)]
+pub struct RunDir {
+    root: PathBuf,
+}
+
+impl RunDir {
+    /// Names a directory; nothing is created yet.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The resolved configuration of the last run.
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
+    /// Folder of a completed stage.
+    pub fn stage(&self, stage: Stage) -> PathBuf {
+        self.root.join(stage.name())
+    }
+
+    /// Folder of a stage in progress.
+    pub fn partial(&self, stage: Stage) -> PathBuf {
+        self.root.join(format!("{}.partial", stage.name()))
+    }
+
+    /// A fresh, empty folder to work in.
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn begin(&self, stage: Stage) -> Result<PathBuf> {
+        let partial = self.partial(stage);
+        remove_if_there(&partial)?;
+        fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
+        Ok(partial)
+    }
+
+    /// Seals a stage: writes its manifest, then puts the folder in its place.
+    ///
+    /// # Errors
+    /// If writing or renaming fails.
+    pub fn finish(&self, stage: Stage, manifest: &Manifest) -> Result<()> {
+        let (partial, folder) = (self.partial(stage), self.stage(stage));
+        manifest.save(&partial.join(Manifest::FILE))?;
+        remove_if_there(&folder)?;
+        fs::rename(&partial, &folder).with_context(|| format!("cannot rename {}", partial.display()))
+    }
+
+    /// The manifest of a completed stage whose files are all as it left them.
+    pub fn completed(&self, stage: Stage) -> Option<Manifest> {
+        let folder = self.stage(stage);
+        let manifest = Manifest::load(&folder.join(Manifest::FILE)).ok()?;
+        manifest.outputs_hold(&folder).then_some(manifest)
+    }
+}
+
+fn remove_if_there(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}

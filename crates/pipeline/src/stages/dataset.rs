@@ -1,0 +1,87 @@
+//! Dataset: find it or draw it, read its labels, tell what is wrong with them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use bonsai_data::shapes::{self, ShapesConfig};
+use bonsai_data::{Dataset, Split, SplitKind};
+
+use crate::{Progress, digest_file, digest_json};
+
+/// A dataset with its labels read.
+#[derive(Debug, Clone)]
+pub struct Data {
+    /// Its `data.yaml`.
+    pub yaml: PathBuf,
+    /// Names of the classes.
+    pub class_names: Vec<String>,
+    /// What is trained on.
+    pub train: Arc<Split>,
+    /// What chooses the best weights.
+    pub val: Arc<Split>,
+    /// What the report measures; the validation split where the dataset has no test split.
+    pub test: Arc<Split>,
+    /// Name of the split in `test`.
+    pub test_name: &'static str,
+}
+
+impl Data {
+    /// Digest of everything that training sees but pixels: paths, file sizes, labels, names.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn digest(&self) -> Result<String> {
+        let mut parts = vec![digest_file(&self.yaml)?];
+        for split in [&self.train, &self.val, &self.test] {
+            for sample in &split.samples {
+                let size = std::fs::metadata(&sample.image_path)
+                    .with_context(|| format!("cannot read {}", sample.image_path.display()))?
+                    .len();
+                let labels: Vec<_> = sample.labels.iter().map(|l| (l.class_id, l.bbox)).collect();
+                parts.push(digest_json(&(sample.image_path.file_name().map(Path::new), size, labels))?);
+            }
+        }
+        digest_json(&parts)
+    }
+}
+
+/// Opens a dataset in YOLO format; warnings about its labels go to `progress`.
+///
+/// # Errors
+/// If `data.yaml` is not valid, or the training or validation split is missing or empty.
+pub fn open_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
+    let dataset = Dataset::open(yaml)?;
+    let mut scan = |kind: SplitKind| -> Result<Arc<Split>> {
+        let (split, scan) = dataset.scan(kind)?;
+        for warning in scan.warnings.iter().take(10) {
+            progress.note(&format!("warning: {warning}"));
+        }
+        if scan.warnings.len() > 10 {
+            progress.note(&format!("warning: and {} more about labels", scan.warnings.len() - 10));
+        }
+        progress.note(&format!(
+            "{} images, {} objects, {} backgrounds in {}",
+            scan.images,
+            scan.instances,
+            scan.backgrounds,
+            kind.key()
+        ));
+        Ok(Arc::new(split))
+    };
+    let train = scan(SplitKind::Train)?;
+    let val = scan(SplitKind::Val)?;
+    let has_test = dataset.has(SplitKind::Test);
+    let (test, test_name) =
+        if has_test { (scan(SplitKind::Test)?, "test") } else { (Arc::clone(&val), "val") };
+    let class_names = dataset.class_names().to_vec();
+    Ok(Data { yaml: yaml.to_owned(), class_names, train, val, test, test_name })
+}
+
+/// Draws the dataset `shapes` into `folder`, which must not hold anything.
+///
+/// # Errors
+/// If writing fails.
+pub fn draw_dataset(config: &ShapesConfig, folder: &Path) -> Result<PathBuf> {
+    Ok(shapes::draw(config, folder)?)
+}

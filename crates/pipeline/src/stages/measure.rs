@@ -1,0 +1,67 @@
+//! What the report measures, each row on the thing itself.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use bonsai_checkpoint::Checkpoint;
+use bonsai_data::{Loader, LoaderConfig, Split};
+use bonsai_detector::Detector;
+use bonsai_metrics::DetMetrics;
+
+use super::Setting;
+use crate::{LoaderSettings, evaluate, median_latency_ms};
+
+/// A loader that neither shuffles nor augments.
+///
+/// # Errors
+/// If the configuration is out of range.
+pub fn validation_loader(
+    split: &Arc<Split>,
+    imgsz: usize,
+    batch: usize,
+    settings: &LoaderSettings,
+) -> Result<Loader> {
+    let config = LoaderConfig {
+        imgsz,
+        batch,
+        workers: settings.workers,
+        cache_bytes: settings.cache_bytes,
+        ..LoaderConfig::default()
+    };
+    Ok(Loader::new(Arc::clone(split), config)?)
+}
+
+/// How good a checkpoint is on a split.
+///
+/// # Errors
+/// If the network cannot run.
+pub fn measure_checkpoint(
+    checkpoint: &Checkpoint,
+    split: &Arc<Split>,
+    setting: &Setting,
+    batch: usize,
+) -> Result<DetMetrics> {
+    let mut detector = Detector::from_checkpoint(checkpoint, setting.device)?;
+    evaluate(&mut detector, &validation_loader(split, setting.imgsz, batch, &setting.loader)?)
+}
+
+/// How good and how fast files that a detector can load are, taking turns for the times.
+///
+/// # Errors
+/// If a file cannot be loaded or run.
+pub fn measure_artefacts(
+    paths: &[&Path],
+    split: &Arc<Split>,
+    setting: &Setting,
+    batch: usize,
+    latency_runs: usize,
+) -> Result<Vec<(DetMetrics, f64)>> {
+    let mut detectors =
+        paths.iter().map(|p| Detector::load(p, setting.device)).collect::<Result<Vec<_>, _>>()?;
+    let loader = validation_loader(split, setting.imgsz, batch, &setting.loader)?;
+    let metrics = detectors.iter_mut().map(|d| evaluate(d, &loader)).collect::<Result<Vec<_>>>()?;
+    let mut turns: Vec<&mut Detector> = detectors.iter_mut().collect();
+    let latencies = median_latency_ms(&mut turns, setting.imgsz, latency_runs)?;
+    Ok(metrics.into_iter().zip(latencies).collect())
+}

@@ -1,0 +1,17 @@
+//! The stages, as functions from values to values: no stage knows a run directory.
+
+mod dataset;
+mod engine;
+mod export;
+mod measure;
+mod prune;
+mod start;
+mod train;
+
+pub use dataset::{Data, draw_dataset, open_dataset};
+pub use engine::{build_tensorrt, environment};
+pub use export::export_stage;
+pub use measure::{measure_artefacts, measure_checkpoint, validation_loader};
+pub use prune::{Pruned, prune_stage};
+pub use start::start_checkpoint;
+pub use train::{Setting, train_stage};

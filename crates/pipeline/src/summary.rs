@@ -1,0 +1,81 @@
+//! What a model or file is: parameters, MACs, layers.
+
+use anyhow::Result;
+use bonsai_checkpoint::Checkpoint;
+use bonsai_graph::ModelSpec;
+use bonsai_yolov8::{Scale, build};
+use serde::Serialize;
+
+/// Classes of a model that is only named: COCO's number, for which the published figures hold.
+const DEFAULT_CLASSES: usize = 80;
+
+/// Figures of a network.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// What was asked for.
+    pub model: String,
+    /// Side of the image for which `macs` holds, in pixels.
+    pub imgsz: usize,
+    /// Number of classes.
+    pub num_classes: usize,
+    /// Learned scalars.
+    pub params: u64,
+    /// Multiply-accumulates at batch 1.
+    pub macs: u64,
+    /// Every layer.
+    pub layers: Vec<LayerSummary>,
+}
+
+/// Figures of a layer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerSummary {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub op: &'static str,
+    /// Output shape `[c, h, w]`.
+    pub shape: [usize; 3],
+    /// Learned scalars.
+    pub params: u64,
+    /// Multiply-accumulates at batch 1.
+    pub macs: u64,
+}
+
+/// The network behind a name or in a file.
+///
+/// # Errors
+/// If it is neither, or the file is not valid.
+pub fn open_model(model: &str) -> Result<ModelSpec> {
+    if let Some(scale) = Scale::from_model_name(model) {
+        let names: Vec<String> = (0..DEFAULT_CLASSES).map(|i| format!("class{i}")).collect();
+        return Ok(build(scale, &names)?);
+    }
+    Ok(Checkpoint::load(model.as_ref())?.model)
+}
+
+/// Figures of a network for images of `imgsz` pixels.
+///
+/// # Errors
+/// If the size does not fit the network.
+pub fn summarise(name: &str, model: &ModelSpec, imgsz: usize) -> Result<Summary> {
+    let graph = model.graph();
+    let cost = graph.cost(imgsz, imgsz)?;
+    let shapes = graph.shapes(imgsz, imgsz)?;
+    let macs = graph.node_macs(imgsz, imgsz)?;
+    let layers = graph
+        .iter()
+        .map(|(id, node)| {
+            let trained = graph.node_params(id).into_iter().filter(|p| p.role.is_trained());
+            let shape = shapes[id.index()];
+            LayerSummary {
+                name: node.name().to_owned(),
+                op: node.op().keyword(),
+                shape: [shape.channels, shape.h, shape.w],
+                params: trained.map(|p| p.len() as u64).sum(),
+                macs: macs[id.index()],
+            }
+        })
+        .collect();
+    let num_classes = model.head().num_classes;
+    Ok(Summary { model: name.to_owned(), imgsz, num_classes, params: cost.params, macs: cost.macs, layers })
+}

@@ -1,0 +1,205 @@
+//! Commands and their arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// YOLOv8: train, sparsify, prune, fine-tune, export to ONNX, build engines.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// All stages in order, from a dataset to engines and a report; without arguments on a drawn dataset
+    Pipeline(Pipeline),
+    /// Train a baseline
+    Train(Train),
+    /// Train on with L1 on batch norm
+    Sparsify(Train),
+    /// Train on without L1, keeping the structure
+    Finetune(Train),
+    /// Measure a checkpoint or CPU engine on a split
+    Val(Val),
+    /// Remove channels with small gamma
+    Prune(Prune),
+    /// Write a checkpoint as ONNX
+    Export(Convert),
+    /// Make an engine: for the CPU from a checkpoint, for TensorRT from ONNX
+    Engine(Convert),
+    /// Find objects in an image or a folder of images
+    Predict(Predict),
+    /// Parameters, MACs and layers of a model or file
+    Summary(Summary),
+    /// What this machine can do
+    Doctor,
+    /// All tests, in release mode; arguments go to `cargo test`
+    Test {
+        /// Arguments for `cargo test`, for example `-p bonsai-prune`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+/// Where settings come from: defaults, then the file, then flags, then --set.
+#[derive(Args, Clone)]
+pub(crate) struct Settings {
+    /// data.yaml of a dataset in YOLO format
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: Option<PathBuf>,
+    /// yolov8n to yolov8x, or a checkpoint file
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Side of the images in pixels, a multiple of 32
+    #[arg(long)]
+    pub(crate) imgsz: Option<usize>,
+    /// Images per batch, in every training
+    #[arg(long)]
+    pub(crate) batch: Option<usize>,
+    /// Epochs of every training
+    #[arg(long)]
+    pub(crate) epochs: Option<usize>,
+    /// Where all randomness starts from
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// cpu or cuda:0
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+    /// TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One setting, for example finetune.epochs=20 or prune.prune_ratio=0.3; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// A whole run.
+#[derive(Args)]
+pub(crate) struct Pipeline {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Run directory [default: runs/shapes, or runs/NAME-MODEL for --data .../NAME/data.yaml]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) project: Option<PathBuf>,
+}
+
+/// One training.
+#[derive(Args)]
+pub(crate) struct Train {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Where best, last and history go
+    #[arg(long, value_name = "DIR", default_value = "runs/train")]
+    pub(crate) project: PathBuf,
+}
+
+/// Which images.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Split {
+    /// Trained on
+    Train,
+    /// Chooses the best weights
+    Val,
+    /// Measured in the end
+    Test,
+}
+
+/// A measurement.
+#[derive(Args)]
+pub(crate) struct Val {
+    /// Checkpoint or CPU engine
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    /// Which split
+    #[arg(long, default_value = "val")]
+    pub(crate) split: Split,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// A pruning.
+#[derive(Args)]
+pub(crate) struct Prune {
+    /// Checkpoint, best after sparsity training
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    /// Share to remove of the channel sets that may go
+    #[arg(long)]
+    pub(crate) prune_ratio: Option<f64>,
+    /// Where the smaller checkpoint goes
+    #[arg(long, short, value_name = "FILE", default_value = "pruned.safetensors")]
+    pub(crate) out: PathBuf,
+    /// Only say what would go
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// File to file.
+#[derive(Args)]
+pub(crate) struct Convert {
+    /// The file to start from
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    /// The file to write
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// A detection.
+#[derive(Args)]
+pub(crate) struct Predict {
+    /// Checkpoint or CPU engine
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    /// An image, or a folder of images
+    #[arg(long, value_name = "PATH")]
+    pub(crate) source: PathBuf,
+    /// Side of the network's input [default: as trained]
+    #[arg(long)]
+    pub(crate) imgsz: Option<usize>,
+    /// Lowest score
+    #[arg(long)]
+    pub(crate) conf: Option<f32>,
+    /// Overlap at which the lesser box goes
+    #[arg(long)]
+    pub(crate) iou: Option<f32>,
+    /// Most objects per image
+    #[arg(long)]
+    pub(crate) max_det: Option<usize>,
+    /// Where pictures with boxes go
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// cpu or cuda:0
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
+    /// Print one JSON object per image
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A description.
+#[derive(Args)]
+pub(crate) struct Summary {
+    /// yolov8n to yolov8x (80 classes), or a checkpoint file
+    pub(crate) model: String,
+    /// Side of the image for which MACs are counted
+    #[arg(long, default_value_t = 640)]
+    pub(crate) imgsz: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

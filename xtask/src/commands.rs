@@ -1,0 +1,206 @@
+//! What each command does with its arguments.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use bonsai_pipeline::{
+    EngineOutcome, PipelineConfig, PruneReport, RunDir, SplitKind, Stage, doctor as examine, jobs,
+    load_settings, markdown, open_model, resolve, run, summarise,
+};
+
+use crate::args;
+use crate::terminal::Terminal;
+
+impl args::Settings {
+    /// Defaults, then the file, then flags, then --set.
+    fn resolve(&self, base: PipelineConfig) -> Result<PipelineConfig> {
+        let mut config = match &self.config {
+            Some(path) => load_settings(&base, path)?,
+            None => base,
+        };
+        if let Some(data) = &self.data {
+            config.data = Some(data.clone());
+        }
+        for training in [&mut config.baseline, &mut config.sparse, &mut config.finetune] {
+            training.epochs = self.epochs.unwrap_or(training.epochs);
+            training.batch = self.batch.unwrap_or(training.batch);
+        }
+        config.model = self.model.clone().unwrap_or(config.model);
+        config.imgsz = self.imgsz.unwrap_or(config.imgsz);
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.device = self.device.clone().unwrap_or(config.device);
+        resolve(&config, &self.set)
+    }
+}
+
+pub(crate) fn pipeline(args: &args::Pipeline) -> Result<ExitCode> {
+    let base = if args.settings.data.is_some() { PipelineConfig::default() } else { PipelineConfig::drawn() };
+    let config = args.settings.resolve(base)?;
+    let folder = args.project.clone().unwrap_or_else(|| default_run_dir(&config));
+    let report = run(&config, &RunDir::new(&folder), &mut Terminal::new())?;
+    println!("\n{}\nEverything is in {}", markdown(&report), folder.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `runs/shapes`, or `runs/NAME-MODEL` from `.../NAME/data.yaml`.
+fn default_run_dir(config: &PipelineConfig) -> PathBuf {
+    let model = Path::new(&config.model).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = match &config.data {
+        None => "shapes".to_owned(),
+        Some(yaml) => {
+            let folder = yaml.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+            format!("{folder}-{model}")
+        }
+    };
+    Path::new("runs").join(name)
+}
+
+pub(crate) fn train(args: &args::Train, stage: Stage) -> Result<ExitCode> {
+    let config = args.settings.resolve(PipelineConfig::default())?;
+    jobs::train(&config, stage, &args.project, &mut Terminal::new())?;
+    println!("best and last weights are in {}", args.project.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
+    let config = args.settings.resolve(PipelineConfig::default())?;
+    let split = match args.split {
+        args::Split::Train => SplitKind::Train,
+        args::Split::Val => SplitKind::Val,
+        args::Split::Test => SplitKind::Test,
+    };
+    let (metrics, names) = jobs::validate(&config, &args.weights, split)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&metrics)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{:>20} {:>9} {:>9} {:>9} {:>9} {:>9}", "class", "objects", "P", "R", "mAP50", "mAP50-95");
+    let row = |name: &str, n: usize, figures: [f64; 4]| {
+        let [p, r, map50, map50_95] = figures;
+        println!("{name:>20} {n:>9} {p:>9.3} {r:>9.3} {map50:>9.3} {map50_95:>9.3}");
+    };
+    let all = [metrics.precision, metrics.recall, metrics.map50, metrics.map50_95];
+    row("all", metrics.instances, all);
+    for class in &metrics.per_class {
+        let name = names.get(class.class_id).map_or("?", String::as_str);
+        row(name, class.instances, [class.precision, class.recall, class.ap50, class.ap50_95]);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn prune(args: &args::Prune) -> Result<ExitCode> {
+    let mut config = args.settings.resolve(PipelineConfig::default())?;
+    config.prune.prune_ratio = args.prune_ratio.unwrap_or(config.prune.prune_ratio);
+    let report = jobs::prune(&config, &args.weights, (!args.dry_run).then_some(&args.out))?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print_pruning(&report);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_pruning(report: &PruneReport) {
+    println!(
+        "{:>28} {:>5} {:>5} {:>8} {:>8} {:>8}",
+        "convolution", "was", "kept", "min", "mean", "max |gamma|"
+    );
+    for layer in report.layers.iter().filter(|l| l.gamma.is_some()) {
+        let (min, mean, max) = layer.gamma.as_ref().map_or((0.0, 0.0, 0.0), |g| (g.min, g.mean, g.max));
+        println!(
+            "{:>28} {:>5} {:>5} {min:>8.4} {mean:>8.4} {max:>8.4}",
+            layer.conv, layer.original, layer.kept
+        );
+    }
+    let share = |after: u64, before: u64| 100.0 * after as f64 / before as f64;
+    println!(
+        "removed {} of {} channel sets that may go ({} in all); params {} -> {} ({:.0} %), MACs {} -> {} ({:.0} %)",
+        report.removed_sets,
+        report.prunable_sets,
+        report.sets,
+        report.before.params,
+        report.after.params,
+        share(report.after.params, report.before.params),
+        report.before.macs,
+        report.after.macs,
+        share(report.after.macs, report.before.macs)
+    );
+}
+
+pub(crate) fn export(args: &args::Convert) -> Result<ExitCode> {
+    let config = args.settings.resolve(PipelineConfig::default())?;
+    jobs::export(&config, &args.weights, &args.out)?;
+    println!("{} for images of {} px", args.out.display(), config.imgsz);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn engine(args: &args::Convert) -> Result<ExitCode> {
+    let config = args.settings.resolve(PipelineConfig::default())?;
+    match jobs::engine(&config, &args.weights, &args.out, &mut Terminal::new())? {
+        jobs::Engine::Cpu(path) => println!("CPU engine: {}", path.display()),
+        jobs::Engine::TensorRt(EngineOutcome::Built(built)) => {
+            println!("TensorRT {} engine: {}", built.version, built.engine.display());
+        }
+        jobs::Engine::TensorRt(EngineOutcome::NotRun { because }) => {
+            eprintln!("not run, because {because}");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn predict(args: &args::Predict) -> Result<ExitCode> {
+    let detect = jobs::DetectSettings {
+        imgsz: args.imgsz,
+        confidence: args.conf,
+        iou: args.iou,
+        max_detections: args.max_det,
+    };
+    let settings = jobs::Predict { detect, out: args.out.as_deref(), device: &args.device };
+    jobs::predict(&args.weights, &args.source, &settings, &mut |path, found| {
+        if args.json {
+            println!("{}", serde_json::json!({ "image": path, "detections": found }));
+            return Ok(());
+        }
+        println!("{}: {} objects", path.display(), found.len());
+        for object in found {
+            let [x1, y1, x2, y2] = object.xyxy;
+            println!("  {} {:.3} at {x1:.0},{y1:.0} to {x2:.0},{y2:.0}", object.name, object.confidence);
+        }
+        Ok(())
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn summary(args: &args::Summary) -> Result<ExitCode> {
+    let summary = summarise(&args.model, &open_model(&args.model)?, args.imgsz)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&summary)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for layer in &summary.layers {
+        let [c, h, w] = layer.shape;
+        let shape = format!("{c}x{h}x{w}");
+        println!("{:>24} {:>10} {shape:>14} {:>10} {:>13}", layer.name, layer.op, layer.params, layer.macs);
+    }
+    println!(
+        "{}: {} layers, {} classes, {} params, {} MACs ({:.2} G) at {} px",
+        summary.model,
+        summary.layers.len(),
+        summary.num_classes,
+        summary.params,
+        summary.macs,
+        summary.macs as f64 / 1e9,
+        summary.imgsz
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every command has one signature")]
+pub(crate) fn doctor() -> Result<ExitCode> {
+    for check in examine() {
+        println!("{} {}: {}", if check.works { "yes" } else { " no" }, check.name, check.detail);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,42 @@
+//! The command line of Bonsai: arguments, progress bars and logging. What is done is `bonsai-pipeline`'s.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod args;
+mod commands;
+mod terminal;
+mod testing;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .without_time()
+        .init();
+    let result = match Cli::parse().command {
+        Command::Pipeline(args) => commands::pipeline(&args),
+        Command::Train(args) => commands::train(&args, bonsai_pipeline::Stage::Baseline),
+        Command::Sparsify(args) => commands::train(&args, bonsai_pipeline::Stage::Sparse),
+        Command::Finetune(args) => commands::train(&args, bonsai_pipeline::Stage::Finetune),
+        Command::Val(args) => commands::val(&args),
+        Command::Prune(args) => commands::prune(&args),
+        Command::Export(args) => commands::export(&args),
+        Command::Engine(args) => commands::engine(&args),
+        Command::Predict(args) => commands::predict(&args),
+        Command::Summary(args) => commands::summary(&args),
+        Command::Doctor => commands::doctor(),
+        Command::Test { arguments } => testing::test(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

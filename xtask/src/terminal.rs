@@ -1,0 +1,75 @@
+//! A run on a terminal: one bar for the training in progress, one line per stage and epoch.
+
+use bonsai_pipeline::{EpochRecord, Progress, Stage, StageState, StepRecord};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Draws on standard error; without a terminal only the lines remain.
+pub(crate) struct Terminal {
+    bar: Option<ProgressBar>,
+}
+
+impl Terminal {
+    pub(crate) const fn new() -> Self {
+        Self { bar: None }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) if !bar.is_hidden() => bar.println(text),
+            _ => eprintln!("{text}"),
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Terminal {
+    fn stage(&mut self, stage: Stage, state: &StageState) {
+        self.clear();
+        match state {
+            StageState::Skipped => self.line(&format!("{stage}: done already")),
+            StageState::Started(reason) => self.line(&format!("{stage}: running, because {reason}")),
+            StageState::Finished(seconds) => self.line(&format!("{stage}: done in {seconds:.1} s")),
+        }
+    }
+
+    fn step(&mut self, step: &StepRecord) {
+        let length = (step.epochs * step.batches) as u64;
+        let bar = self.bar.get_or_insert_with(|| {
+            let template = "{bar:30} {pos}/{len} batches, ETA {eta} {msg}";
+            let style =
+                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(length).with_style(style)
+        });
+        bar.set_position(((step.epoch - 1) * step.batches + step.batch) as u64);
+        bar.set_message(format!(
+            "epoch {}/{} box {:.3} cls {:.3} dfl {:.3} objects {}",
+            step.epoch, step.epochs, step.loss.bbox, step.loss.cls, step.loss.dfl, step.instances
+        ));
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) {
+        let judged = record.evaluation.map_or_else(String::new, |e| {
+            format!(
+                "  P {:.3} R {:.3} mAP50 {:.3} mAP50-95 {:.3}",
+                e.precision, e.recall, e.map50, e.map50_95
+            )
+        });
+        let width = record.epochs.to_string().len();
+        self.line(&format!(
+            "  epoch {:>width$}/{}  box {:.3} cls {:.3} dfl {:.3}{judged}",
+            record.epoch, record.epochs, record.box_loss, record.cls_loss, record.dfl_loss
+        ));
+        if record.epoch == record.epochs {
+            self.clear();
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.line(&format!("  {text}"));
+    }
+}
