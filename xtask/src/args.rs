@@ -72,7 +72,7 @@ pub(crate) struct Settings {
     /// TOML file with settings
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// One setting, for example finetune.epochs=20 or prune.prune_ratio=0.3; may be repeated
+    /// One setting, for example `finetune.epochs=20` or `prune.prune_ratio=0.3`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
 }
@@ -131,8 +131,8 @@ pub(crate) struct Prune {
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
     /// Share to remove of the channel sets that may go
-    #[arg(long)]
-    pub(crate) prune_ratio: Option<f64>,
+    #[arg(long = "prune-ratio", value_name = "SHARE")]
+    pub(crate) ratio: Option<f64>,
     /// Where the smaller checkpoint goes
     #[arg(long, short, value_name = "FILE", default_value = "pruned.safetensors")]
     pub(crate) out: PathBuf,

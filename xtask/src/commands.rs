@@ -91,7 +91,7 @@ pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
 
 pub(crate) fn prune(args: &args::Prune) -> Result<ExitCode> {
     let mut config = args.settings.resolve(PipelineConfig::default())?;
-    config.prune.prune_ratio = args.prune_ratio.unwrap_or(config.prune.prune_ratio);
+    config.prune.prune_ratio = args.ratio.unwrap_or(config.prune.prune_ratio);
     let report = jobs::prune(&config, &args.weights, (!args.dry_run).then_some(&args.out))?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -139,13 +139,15 @@ pub(crate) fn engine(args: &args::Convert) -> Result<ExitCode> {
     let config = args.settings.resolve(PipelineConfig::default())?;
     match jobs::engine(&config, &args.weights, &args.out, &mut Terminal::new())? {
         jobs::Engine::Cpu(path) => println!("CPU engine: {}", path.display()),
-        jobs::Engine::TensorRt(EngineOutcome::Built(built)) => {
-            println!("TensorRT {} engine: {}", built.version, built.engine.display());
-        }
-        jobs::Engine::TensorRt(EngineOutcome::NotRun { because }) => {
-            eprintln!("not run, because {because}");
-            return Ok(ExitCode::FAILURE);
-        }
+        jobs::Engine::TensorRt(outcome) => match *outcome {
+            EngineOutcome::Built(built) => {
+                println!("TensorRT {} engine: {}", built.version, built.engine.display());
+            }
+            EngineOutcome::NotRun { because } => {
+                eprintln!("not run, because {because}");
+                return Ok(ExitCode::FAILURE);
+            }
+        },
     }
     Ok(ExitCode::SUCCESS)
 }

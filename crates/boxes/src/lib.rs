@@ -156,8 +156,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn arb_box() -> impl Strategy<Value = Xyxy> {
-        (0.0f32..100.0, 0.0f32..100.0, 0.1f32..50.0, 0.1f32..50.0)
-            .prop_map(|(x, y, w, h)| Xyxy { x1: x, y1: y, x2: x + w, y2: y + h })
+        (0.0f32..100.0, 0.0f32..100.0, 0.1f32..50.0, 0.1f32..50.0).prop_map(|(x, y, w, h)| Xyxy {
+            x1: x,
+            y1: y,
+            x2: x + w,
+            y2: y + h,
+        })
     }
 
     proptest! {

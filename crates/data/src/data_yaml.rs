@@ -12,6 +12,9 @@ use serde_yaml_ng::Value;
 
 use crate::DataError;
 
+/// Most classes: each is an output channel of the head, and no layer has more channels than this.
+const MAX_CLASSES: usize = 65_536;
+
 /// The part of a dataset that is used for one purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SplitKind {
@@ -136,6 +139,11 @@ fn class_names(names: Option<Value>, nc: Option<usize>) -> Result<Vec<String>, S
     let names = match names {
         None => {
             let nc = nc.ok_or("has neither `names` nor `nc`; add `names: [first, second, ...]`")?;
+            if nc > MAX_CLASSES {
+                return Err(format!(
+                    "`nc` is {nc}; at most {MAX_CLASSES} classes are possible, so correct `nc` or list `names`"
+                ));
+            }
             (0..nc).map(|class| format!("class_{class}")).collect()
         }
         Some(Value::Sequence(items)) => items.iter().map(name).collect::<Result<Vec<_>, _>>()?,
@@ -160,6 +168,12 @@ fn class_names(names: Option<Value>, nc: Option<usize>) -> Result<Vec<String>, S
     };
     if names.is_empty() {
         return Err("has no classes; `names` must hold at least one".to_owned());
+    }
+    if names.len() > MAX_CLASSES {
+        return Err(format!(
+            "`names` has {} entries; at most {MAX_CLASSES} classes are possible",
+            names.len()
+        ));
     }
     match nc {
         Some(nc) if nc != names.len() => Err(format!(
@@ -201,6 +215,7 @@ mod tests {
 
     #[test]
     fn names_as_list_map_or_count() {
+        assert_eq!(parse("train: t\nnc: 65536").unwrap().class_names.len(), MAX_CLASSES);
         for (names, expected) in [
             ("names: [cat, dog]", vec!["cat", "dog"]),
             ("names: {1: dog, 0: cat}", vec!["cat", "dog"]),
@@ -222,6 +237,8 @@ mod tests {
             ("train: t", "neither `names` nor `nc`"),
             ("names: [a]", "no `train`"),
             ("train: [", "not a dataset file"),
+            ("train: t\nnc: 99999999999", "`nc` is 99999999999; at most 65536 classes"),
+            ("train: t\nnc: 65537", "`nc` is 65537; at most 65536 classes"),
         ] {
             let problem = parse(text).unwrap_err();
             assert!(problem.contains(part), "{text}: {problem}");

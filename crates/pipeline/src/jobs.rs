@@ -35,7 +35,7 @@ pub enum Engine {
     /// A folded network for the CPU.
     Cpu(PathBuf),
     /// A TensorRT engine, or why there is none.
-    TensorRt(EngineOutcome),
+    TensorRt(Box<EngineOutcome>),
 }
 
 fn setting(config: &PipelineConfig) -> Result<Setting> {
@@ -132,7 +132,7 @@ pub fn engine(
     progress: &mut dyn Progress,
 ) -> Result<Engine> {
     if file.extension().is_some_and(|e| e == "onnx") {
-        return Ok(Engine::TensorRt(build_tensorrt(&config.engine, file, out, progress)?));
+        return Ok(Engine::TensorRt(Box::new(build_tensorrt(&config.engine, file, out, progress)?)));
     }
     write_engine(&Checkpoint::load(file)?, out)?;
     Ok(Engine::Cpu(out.to_owned()))

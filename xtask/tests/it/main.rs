@@ -1,8 +1,11 @@
-//! What the tree promises about itself: which crate may know which, and the rules of the house.
+//! What the tree promises about itself: which crate may know which, and the rules of the house; and the command line.
 //!
-//! These tests read manifests, sources and documents, never behaviour; each failure lists every place at once and says
-//! what to do about it.
+//! The tests of the tree read manifests, sources and documents, never behaviour; each failure lists every place at once
+//! and says what to do about it. Those of the command line run the built program.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
+
+mod command_line;
 mod dependencies;
 mod documents;
 mod files;

@@ -72,9 +72,8 @@ impl Executor for CandleExecutor {
             _ => return Err(ExecError::NoForward { what: "backward" }),
         };
         let want_input = self.taps.contains(&self.graph.input());
-        let (gradients, input) = on_worker(|| {
-            backward::run(&self.graph, &self.buffers, &pass, output_gradients, want_input)
-        })?;
+        let (gradients, input) =
+            on_worker(|| backward::run(&self.graph, &self.buffers, &pass, output_gradients, want_input))?;
         self.input_gradient = input;
         self.buffers.add_gradients(&gradients)
     }

@@ -62,7 +62,7 @@ pub fn train_stage(
     let mut executor = CandleExecutor::new(start.model.graph(), &start.weights, setting.device)?;
     let mut judge = |checkpoint: &Checkpoint| {
         let mut detector = Detector::from_checkpoint(checkpoint, setting.device)?;
-        let metrics = evaluate(&mut detector, &validation).map_err(|e| e.into_boxed_dyn_error())?;
+        let metrics = evaluate(&mut detector, &validation).map_err(anyhow::Error::into_boxed_dyn_error)?;
         Ok(Evaluation {
             map50: metrics.map50,
             map50_95: metrics.map50_95,

@@ -1,0 +1,8 @@
+//! A whole run at its smallest, what a second one leaves out, what the exported files mean, and refusals.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
+
+mod parity;
+mod refusals;
+mod tiny_run;
+mod whole;

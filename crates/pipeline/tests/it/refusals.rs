@@ -1,0 +1,66 @@
+//! What cannot work is refused with the thing's name, before time is spent on it.
+
+use bonsai_pipeline::{PipelineConfig, Quiet, RunDir, Stage, run};
+use bonsai_yolov8::{Scale, build, init};
+
+use crate::tiny_run::tiny_config;
+
+/// Runs with a changed configuration; the message must have all `parts`, and no network may have been trained.
+fn refuses(change: impl FnOnce(&mut PipelineConfig), parts: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = RunDir::new(folder.path().join("run"));
+    let mut config = tiny_config();
+    change(&mut config);
+    let message = format!("{:#}", run(&config, &dir, &mut Quiet).unwrap_err());
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+    assert!(!dir.stage(Stage::Baseline).exists());
+}
+
+#[test]
+fn an_image_size_that_no_stride_divides() {
+    refuses(|config| config.imgsz = 100, &["imgsz is 100", "multiple of 32"]);
+    refuses(|config| config.imgsz = 0, &["imgsz is 0", "multiple of 32"]);
+}
+
+#[test]
+fn a_model_that_is_neither_name_nor_file() {
+    refuses(|config| config.model = "yolov9n".to_owned(), &["`yolov9n`", "yolov8n", "yolov8x"]);
+}
+
+#[test]
+fn a_dataset_that_is_not_there() {
+    refuses(
+        |config| config.data = Some("nowhere/data.yaml".into()),
+        &["stage `dataset`", "nowhere/data.yaml"],
+    );
+}
+
+#[test]
+fn a_checkpoint_for_other_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cells.safetensors");
+    let cells = init(&build(Scale::N, &["red cell".to_owned()]).unwrap(), 0).unwrap();
+    cells.save(&path).unwrap();
+    let path = path.to_string_lossy().into_owned();
+    refuses(
+        |config| config.model.clone_from(&path),
+        &[&path, "red cell", "circle", "1 classes", "4 classes"],
+    );
+}
+
+#[test]
+fn a_file_that_is_no_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.safetensors");
+    std::fs::write(&path, "not a network").unwrap();
+    let path = path.to_string_lossy().into_owned();
+    refuses(|config| config.model.clone_from(&path), &[&path]);
+}
+
+#[test]
+fn a_share_above_one_and_an_unknown_device() {
+    refuses(|config| config.prune.prune_ratio = 1.5, &["prune_ratio", "1.5"]);
+    refuses(|config| config.device = "gpu".to_owned(), &["gpu", "cpu"]);
+}

@@ -1,0 +1,162 @@
+//! One run from nothing, then again: unchanged, with leftovers, with another setting, with damaged files.
+//!
+//! One test, because each part goes on from the directory that the part before left.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use bonsai_pipeline::{
+    EngineOutcome, Manifest, PipelineConfig, Report, Row, Stage, load_settings, markdown, open_model,
+};
+
+use crate::parity::onnx_equals_executor;
+use crate::tiny_run::TinyRun;
+
+#[test]
+fn a_run_and_what_runs_again() {
+    let mut tiny = TinyRun::new();
+    let (report, told) = tiny.run();
+    assert_eq!((told.ran.as_slice(), told.skipped.as_slice()), (Stage::ALL.as_slice(), [].as_slice()));
+    assert_eq!(told.steps, 3 * 2, "three trainings of two batches");
+    every_file_is_there(&tiny);
+    the_report_says_what_was_made(&tiny, &report);
+    onnx_equals_executor(&tiny, "baseline.onnx", Stage::Baseline);
+    onnx_equals_executor(&tiny, "finetuned.onnx", Stage::Finetune);
+
+    // Whatever an interrupted run left behind is in nobody's way.
+    let leftover = tiny.dir().partial(Stage::Prune);
+    fs::create_dir_all(&leftover).unwrap();
+    fs::write(leftover.join("leftover"), "half a file").unwrap();
+    let (again, told) = tiny.run();
+    assert_eq!((told.ran.as_slice(), told.skipped.as_slice()), ([].as_slice(), Stage::ALL.as_slice()));
+    assert_eq!((again, told.steps), (report.clone(), 0));
+
+    let before = [Stage::Baseline, Stage::Sparse].map(|stage| tiny.manifest(stage));
+    tiny.config.prune.prune_ratio = 0.6;
+    let (smaller, told) = tiny.run();
+    let from_prune = [Stage::Prune, Stage::Finetune, Stage::Export, Stage::Engine, Stage::Report];
+    assert_eq!(told.ran, from_prune);
+    assert_eq!(told.skipped, [Stage::Dataset, Stage::Baseline, Stage::Sparse]);
+    assert!(told.reasons.iter().all(|(_, reason)| reason.contains("changed")), "{:?}", told.reasons);
+    assert_eq!(before, [Stage::Baseline, Stage::Sparse].map(|stage| tiny.manifest(stage)));
+    assert!(row(&smaller, "pruned").params < row(&report, "pruned").params);
+    assert!(!leftover.exists());
+    every_file_is_there(&tiny);
+    onnx_equals_executor(&tiny, "finetuned.onnx", Stage::Finetune);
+
+    damaged_files_are_made_again(&tiny);
+}
+
+/// A stage whose file is damaged runs again, and then whatever was made from files that are now different.
+fn damaged_files_are_made_again(tiny: &TinyRun) {
+    for (damaged, name) in [
+        (Stage::Export, "finetuned.onnx"),
+        (Stage::Prune, "plan.json"),
+        (Stage::Sparse, "last.safetensors"),
+        (Stage::Report, "report.json"),
+    ] {
+        let outputs = tiny.manifest(damaged).outputs;
+        let path = tiny.file(damaged, name);
+        let length = fs::metadata(&path).unwrap().len();
+        File::options().write(true).open(&path).unwrap().set_len(length / 2).unwrap();
+        let (_, told) = tiny.run();
+        assert_eq!(told.reasons[0], (damaged, "it was not complete".to_owned()));
+        let same = tiny.manifest(damaged).outputs == outputs;
+        // Exporting and pruning are arithmetic without threads: the same input gives the same bytes.
+        assert!(same || !matches!(damaged, Stage::Export | Stage::Prune), "{damaged} gave other files");
+        let following = Stage::ALL.into_iter().filter(|stage| *stage > damaged && !same);
+        let expected: Vec<Stage> = std::iter::once(damaged).chain(following).collect();
+        assert_eq!(told.ran, expected, "after damage to {name}");
+        every_file_is_there(tiny);
+    }
+    // A file that is gone is a damaged one.
+    fs::remove_file(tiny.file(Stage::Engine, "finetuned.cpu.safetensors")).unwrap();
+    let (_, told) = tiny.run();
+    assert_eq!(told.ran[0], Stage::Engine);
+    every_file_is_there(tiny);
+}
+
+fn every_file_is_there(tiny: &TinyRun) {
+    const TRAINED: &[&str] = &["best.safetensors", "last.safetensors", "gammas.json", "history.json"];
+    for stage in Stage::ALL {
+        let names: &[&str] = match stage {
+            Stage::Dataset => &["shapes/data.yaml"],
+            Stage::Baseline | Stage::Sparse | Stage::Finetune => TRAINED,
+            Stage::Prune => &["pruned.safetensors", "plan.json", "report.json"],
+            Stage::Export => &["baseline.onnx", "finetuned.onnx"],
+            Stage::Engine => &["baseline.cpu.safetensors", "finetuned.cpu.safetensors", "tensorrt.json"],
+            Stage::Report => &["report.md", "report.json"],
+        };
+        let manifest = tiny.manifest(stage);
+        assert_eq!(manifest.stage, stage);
+        for name in names {
+            let path = tiny.file(stage, name);
+            assert!(path.is_file(), "{} is missing", path.display());
+            assert!(manifest.outputs.contains_key(*name), "{name} is not in the manifest of {stage}");
+        }
+        assert!(manifest.outputs_hold(&tiny.dir().stage(stage)));
+        assert!(!tiny.dir().partial(stage).exists());
+        assert!(!manifest.outputs.contains_key("leftover"));
+        assert!(!manifest.outputs.contains_key(Manifest::FILE));
+    }
+    // The configuration that was resolved is the one that the file gives back.
+    let saved = load_settings(&PipelineConfig::default(), &tiny.dir().config()).unwrap();
+    assert_eq!(saved, tiny.config);
+}
+
+fn row<'a>(report: &'a Report, name: &str) -> &'a Row {
+    report.rows.iter().find(|row| row.name == name).unwrap()
+}
+
+fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
+    let names: Vec<&str> = report.rows.iter().map(|row| row.name.as_str()).collect();
+    let engines = ["CPU engine, baseline", "CPU engine, fine-tuned"];
+    assert_eq!(names[..4], ["baseline", "sparse", "pruned", "fine-tuned"]);
+    assert_eq!(names[4..], engines);
+    assert_eq!((report.split.as_str(), report.images, report.imgsz), ("test", 8, 64));
+    assert!(report.instances >= 8);
+
+    let [baseline, sparse, pruned, finetuned, engine, small_engine] = report.rows.as_slice() else {
+        panic!("{} rows", report.rows.len())
+    };
+    assert_eq!((sparse.params, sparse.macs), (baseline.params, baseline.macs));
+    assert!(pruned.params < baseline.params && pruned.macs < baseline.macs);
+    assert_eq!((finetuned.params, finetuned.macs), (pruned.params, pruned.macs));
+    // Folding replaces gamma and beta of each batch norm by one bias.
+    assert!(engine.params < baseline.params && small_engine.params < finetuned.params);
+    assert!(small_engine.bytes < engine.bytes && small_engine.params < engine.params);
+    // An engine is the folded checkpoint: it finds the same objects.
+    for (checkpoint, engine) in [(baseline, engine), (finetuned, small_engine)] {
+        assert!((checkpoint.map50_95 - engine.map50_95).abs() < 1e-3);
+    }
+    for row in &report.rows {
+        assert!((0.0..=1.0).contains(&row.map50_95) && row.map50_95 <= row.map50, "{row:?}");
+        assert!(row.latency_ms > 0.0 && row.bytes > 0, "{row:?}");
+    }
+    let file = tiny.file(Stage::Finetune, "best.safetensors");
+    let params = open_model(&file.to_string_lossy()).unwrap().graph().cost(64, 64).unwrap().params;
+    assert_eq!(finetuned.params, params);
+    assert_eq!(finetuned.bytes, fs::metadata(&file).unwrap().len());
+
+    let stages: Vec<Stage> = report.seconds.iter().map(|(stage, _)| *stage).collect();
+    assert_eq!(stages, Stage::ALL[..7]);
+    let text = fs::read_to_string(tiny.file(Stage::Report, "report.md")).unwrap();
+    assert_eq!(text, markdown(report));
+    assert!(names.iter().all(|name| text.contains(&format!("| {name} |"))), "{text}");
+    tensorrt_is_there_or_has_a_reason(&tiny.file(Stage::Engine, "tensorrt.json"), report, &text);
+}
+
+fn tensorrt_is_there_or_has_a_reason(outcome: &Path, report: &Report, text: &str) {
+    match serde_json::from_slice(&fs::read(outcome).unwrap()).unwrap() {
+        EngineOutcome::Built(_) => {
+            assert_eq!((report.exports.len(), report.not_run.len()), (3, 0));
+            assert!(report.exports[2].0.contains("TensorRT"));
+        }
+        EngineOutcome::NotRun { because } => {
+            assert!(because.contains("trtexec"), "{because}");
+            assert_eq!(report.not_run, [("TensorRT engine".to_owned(), because.clone())]);
+            assert_eq!(report.exports.len(), 2);
+            assert!(text.contains("not run") && text.contains(&because), "{text}");
+        }
+    }
+}

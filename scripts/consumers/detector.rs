@@ -1,0 +1,24 @@
+//! An engine written, loaded and shown a picture.
+// needs: data exec yolov8
+
+use bonsai_data::shapes;
+use bonsai_detector::{DetectConfig, Detector, draw_detections, write_engine};
+use bonsai_exec::Device;
+use bonsai_yolov8::{Scale, build, init};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = std::env::args_os().nth(1).ok_or("usage: detector FOLDER")?;
+    let checkpoint = init(&build(Scale::N, &["cell".to_owned()])?, 0)?;
+    let file = std::path::Path::new(&folder).join("untrained.cpu.safetensors");
+    write_engine(&checkpoint, &file)?;
+
+    let mut detector = Detector::load(&file, Device::Cpu)?;
+    let (mut picture, _) = shapes::sample(1, 64);
+    // An untrained network is sure of nothing: only without a threshold does it answer.
+    let config = DetectConfig { imgsz: 64, confidence: 0.0, max_detections: 3, ..detector.config() };
+    let detections = detector.detect(&picture, &config)?;
+    assert_eq!(detections.len(), 3);
+    draw_detections(&mut picture, &detections, detector.class_names());
+    println!("detector: {} boxes of at most {:.3}", detections.len(), detections[0].confidence);
+    Ok(())
+}
