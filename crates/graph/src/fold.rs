@@ -29,7 +29,8 @@ pub struct FoldedGraph {
 impl Graph {
     /// Folds every batch norm that is the only reader of a convolution which is not itself an output.
     ///
-    /// Others stay: folding them would change what another reader sees.
+    /// Others stay: folding them would change what another reader sees. Of several batch norms in a row, the first
+    /// goes.
     pub fn fold_batch_norm(&self) -> FoldedGraph {
         let consumers = self.consumers();
         let folds_into = |id: NodeId| {
