@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Type-checks every crate with candle's CUDA and cuDNN code switched on, on a machine without a GPU or a CUDA toolkit.
+# Type-checks `bonsai-exec` with candle's CUDA and cuDNN code switched on, on a machine without a GPU or a CUDA toolkit.
 #
 # candle's build script compiles its kernels with nvcc. This script puts a stand-in first on PATH that answers what the
 # build scripts ask and writes empty results, so the Rust side is checked in full and nothing can be linked or run.

@@ -6,7 +6,7 @@
 //! 640-pixel image, `ln(5 / classes / (640 / stride)^2)`.
 
 use bonsai_checkpoint::{Array, Checkpoint, CheckpointError, Weights};
-use bonsai_graph::{ModelSpec, ParamRole};
+use bonsai_graph::{ModelSpec, Op, ParamRole};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -37,10 +37,8 @@ pub fn init(model: &ModelSpec, seed: u64) -> Result<Checkpoint, CheckpointError>
 }
 
 fn kernel_area(model: &ModelSpec, spec: &bonsai_graph::ParamSpec) -> usize {
-    match *model.graph().node(spec.node).op() {
-        bonsai_graph::Op::Conv2d { kernel, .. } => kernel * kernel,
-        _ => 1,
-    }
+    let Op::Conv2d { kernel, .. } = *model.graph().node(spec.node).op() else { return 1 };
+    kernel * kernel
 }
 
 fn init_head(model: &ModelSpec, weights: &mut Weights) {
