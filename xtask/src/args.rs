@@ -54,7 +54,7 @@ pub(crate) struct Settings {
     /// yolov8n to yolov8x, or a checkpoint file
     #[arg(long)]
     pub(crate) model: Option<String>,
-    /// Side of the images in pixels, a multiple of 32
+    /// Side of the images in pixels, a multiple of 32 [default: 640, or what the file was trained at]
     #[arg(long)]
     pub(crate) imgsz: Option<usize>,
     /// Images per batch, in every training

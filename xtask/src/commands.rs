@@ -10,6 +10,7 @@ use bonsai_pipeline::{
 };
 
 use crate::args;
+use crate::output::say;
 use crate::terminal::Terminal;
 
 impl args::Settings {
@@ -39,7 +40,7 @@ pub(crate) fn pipeline(args: &args::Pipeline) -> Result<ExitCode> {
     let config = args.settings.resolve(base)?;
     let folder = args.project.clone().unwrap_or_else(|| default_run_dir(&config));
     let report = run(&config, &RunDir::new(&folder), &mut Terminal::new())?;
-    println!("\n{}\nEverything is in {}", markdown(&report), folder.display());
+    say!("\n{}\nEverything is in {}", markdown(&report), folder.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -59,12 +60,18 @@ fn default_run_dir(config: &PipelineConfig) -> PathBuf {
 pub(crate) fn train(args: &args::Train, stage: Stage) -> Result<ExitCode> {
     let config = args.settings.resolve(PipelineConfig::default())?;
     jobs::train(&config, stage, &args.project, &mut Terminal::new())?;
-    println!("best and last weights are in {}", args.project.display());
+    say!("best and last weights are in {}", args.project.display());
     Ok(ExitCode::SUCCESS)
 }
 
+/// Defaults for a file: its own image size.
+fn for_file(weights: &Path) -> Result<PipelineConfig> {
+    let base = PipelineConfig::default();
+    Ok(PipelineConfig { imgsz: jobs::trained_imgsz(weights)?.unwrap_or(base.imgsz), ..base })
+}
+
 pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
-    let config = args.settings.resolve(PipelineConfig::default())?;
+    let config = args.settings.resolve(for_file(&args.weights)?)?;
     let split = match args.split {
         args::Split::Train => SplitKind::Train,
         args::Split::Val => SplitKind::Val,
@@ -72,13 +79,13 @@ pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
     };
     let (metrics, names) = jobs::validate(&config, &args.weights, split)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&metrics)?);
+        say!("{}", serde_json::to_string_pretty(&metrics)?);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{:>20} {:>9} {:>9} {:>9} {:>9} {:>9}", "class", "objects", "P", "R", "mAP50", "mAP50-95");
+    say!("{:>20} {:>9} {:>9} {:>9} {:>9} {:>9}", "class", "objects", "P", "R", "mAP50", "mAP50-95");
     let row = |name: &str, n: usize, figures: [f64; 4]| {
         let [p, r, map50, map50_95] = figures;
-        println!("{name:>20} {n:>9} {p:>9.3} {r:>9.3} {map50:>9.3} {map50_95:>9.3}");
+        say!("{name:>20} {n:>9} {p:>9.3} {r:>9.3} {map50:>9.3} {map50_95:>9.3}");
     };
     let all = [metrics.precision, metrics.recall, metrics.map50, metrics.map50_95];
     row("all", metrics.instances, all);
@@ -90,11 +97,11 @@ pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
 }
 
 pub(crate) fn prune(args: &args::Prune) -> Result<ExitCode> {
-    let mut config = args.settings.resolve(PipelineConfig::default())?;
+    let mut config = args.settings.resolve(for_file(&args.weights)?)?;
     config.prune.prune_ratio = args.ratio.unwrap_or(config.prune.prune_ratio);
     let report = jobs::prune(&config, &args.weights, (!args.dry_run).then_some(&args.out))?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print_pruning(&report);
     }
@@ -102,19 +109,13 @@ pub(crate) fn prune(args: &args::Prune) -> Result<ExitCode> {
 }
 
 fn print_pruning(report: &PruneReport) {
-    println!(
-        "{:>28} {:>5} {:>5} {:>8} {:>8} {:>8}",
-        "convolution", "was", "kept", "min", "mean", "max |gamma|"
-    );
+    say!("{:>28} {:>5} {:>5} {:>8} {:>8} {:>8}", "convolution", "was", "kept", "min", "mean", "max |gamma|");
     for layer in report.layers.iter().filter(|l| l.gamma.is_some()) {
         let (min, mean, max) = layer.gamma.as_ref().map_or((0.0, 0.0, 0.0), |g| (g.min, g.mean, g.max));
-        println!(
-            "{:>28} {:>5} {:>5} {min:>8.4} {mean:>8.4} {max:>8.4}",
-            layer.conv, layer.original, layer.kept
-        );
+        say!("{:>28} {:>5} {:>5} {min:>8.4} {mean:>8.4} {max:>8.4}", layer.conv, layer.original, layer.kept);
     }
     let share = |after: u64, before: u64| 100.0 * after as f64 / before as f64;
-    println!(
+    say!(
         "removed {} of {} channel sets that may go ({} in all); params {} -> {} ({:.0} %), MACs {} -> {} ({:.0} %)",
         report.removed_sets,
         report.prunable_sets,
@@ -129,19 +130,19 @@ fn print_pruning(report: &PruneReport) {
 }
 
 pub(crate) fn export(args: &args::Convert) -> Result<ExitCode> {
-    let config = args.settings.resolve(PipelineConfig::default())?;
+    let config = args.settings.resolve(for_file(&args.weights)?)?;
     jobs::export(&config, &args.weights, &args.out)?;
-    println!("{} for images of {} px", args.out.display(), config.imgsz);
+    say!("{} for images of {} px", args.out.display(), config.imgsz);
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn engine(args: &args::Convert) -> Result<ExitCode> {
     let config = args.settings.resolve(PipelineConfig::default())?;
     match jobs::engine(&config, &args.weights, &args.out, &mut Terminal::new())? {
-        jobs::Engine::Cpu(path) => println!("CPU engine: {}", path.display()),
+        jobs::Engine::Cpu(path) => say!("CPU engine: {}", path.display()),
         jobs::Engine::TensorRt(outcome) => match *outcome {
             EngineOutcome::Built(built) => {
-                println!("TensorRT {} engine: {}", built.version, built.engine.display());
+                say!("TensorRT {} engine: {}", built.version, built.engine.display());
             }
             EngineOutcome::NotRun { because } => {
                 eprintln!("not run, because {because}");
@@ -162,13 +163,13 @@ pub(crate) fn predict(args: &args::Predict) -> Result<ExitCode> {
     let settings = jobs::Predict { detect, out: args.out.as_deref(), device: &args.device };
     jobs::predict(&args.weights, &args.source, &settings, &mut |path, found| {
         if args.json {
-            println!("{}", serde_json::json!({ "image": path, "detections": found }));
+            say!("{}", serde_json::json!({ "image": path, "detections": found }));
             return Ok(());
         }
-        println!("{}: {} objects", path.display(), found.len());
+        say!("{}: {} objects", path.display(), found.len());
         for object in found {
             let [x1, y1, x2, y2] = object.xyxy;
-            println!("  {} {:.3} at {x1:.0},{y1:.0} to {x2:.0},{y2:.0}", object.name, object.confidence);
+            say!("  {} {:.3} at {x1:.0},{y1:.0} to {x2:.0},{y2:.0}", object.name, object.confidence);
         }
         Ok(())
     })?;
@@ -178,15 +179,15 @@ pub(crate) fn predict(args: &args::Predict) -> Result<ExitCode> {
 pub(crate) fn summary(args: &args::Summary) -> Result<ExitCode> {
     let summary = summarise(&args.model, &open_model(&args.model)?, args.imgsz)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&summary)?);
+        say!("{}", serde_json::to_string_pretty(&summary)?);
         return Ok(ExitCode::SUCCESS);
     }
     for layer in &summary.layers {
         let [c, h, w] = layer.shape;
         let shape = format!("{c}x{h}x{w}");
-        println!("{:>24} {:>10} {shape:>14} {:>10} {:>13}", layer.name, layer.op, layer.params, layer.macs);
+        say!("{:>24} {:>10} {shape:>14} {:>10} {:>13}", layer.name, layer.op, layer.params, layer.macs);
     }
-    println!(
+    say!(
         "{}: {} layers, {} classes, {} params, {} MACs ({:.2} G) at {} px",
         summary.model,
         summary.layers.len(),
@@ -202,7 +203,7 @@ pub(crate) fn summary(args: &args::Summary) -> Result<ExitCode> {
 #[expect(clippy::unnecessary_wraps, reason = "every command has one signature")]
 pub(crate) fn doctor() -> Result<ExitCode> {
     for check in examine() {
-        println!("{} {}: {}", if check.works { "yes" } else { " no" }, check.name, check.detail);
+        say!("{} {}: {}", if check.works { "yes" } else { " no" }, check.name, check.detail);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -47,6 +47,14 @@ fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
     config.data.as_deref().context("no dataset: pass --data DATA.YAML")
 }
 
+/// The image size that a checkpoint or engine file was trained at, if it says so.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn trained_imgsz(file: &Path) -> Result<Option<usize>> {
+    Ok(Checkpoint::load(file)?.metadata.get("imgsz").and_then(|size| size.parse().ok()))
+}
+
 /// Trains `config.model` by the rules of `stage` (baseline, sparse or finetune) into `folder`:
 /// `best.safetensors`, `last.safetensors`, `history.json`.
 ///

@@ -10,7 +10,7 @@
 //! ```no_run
 //! use bonsai_pipeline::{PipelineConfig, Quiet, RunDir, run};
 //! let report = run(&PipelineConfig::drawn(), &RunDir::new("runs/shapes"), &mut Quiet)?;
-//! println!("{} rows", report.rows.len());
+//! assert_eq!(report.rows.len(), 6);
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
