@@ -64,14 +64,15 @@ pub(crate) fn train(args: &args::Train, stage: Stage) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Defaults for a file: its own image size.
-fn for_file(weights: &Path) -> Result<PipelineConfig> {
+/// Defaults for a file: its own image size. What is wrong with a file is the command's to say, not this one's.
+fn for_file(weights: &Path) -> PipelineConfig {
     let base = PipelineConfig::default();
-    Ok(PipelineConfig { imgsz: jobs::trained_imgsz(weights)?.unwrap_or(base.imgsz), ..base })
+    let trained = jobs::trained_imgsz(weights).ok().flatten();
+    PipelineConfig { imgsz: trained.unwrap_or(base.imgsz), ..base }
 }
 
 pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
-    let config = args.settings.resolve(for_file(&args.weights)?)?;
+    let config = args.settings.resolve(for_file(&args.weights))?;
     let split = match args.split {
         args::Split::Train => SplitKind::Train,
         args::Split::Val => SplitKind::Val,
@@ -97,7 +98,7 @@ pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
 }
 
 pub(crate) fn prune(args: &args::Prune) -> Result<ExitCode> {
-    let mut config = args.settings.resolve(for_file(&args.weights)?)?;
+    let mut config = args.settings.resolve(for_file(&args.weights))?;
     config.prune.prune_ratio = args.ratio.unwrap_or(config.prune.prune_ratio);
     let report = jobs::prune(&config, &args.weights, (!args.dry_run).then_some(&args.out))?;
     if args.json {
@@ -130,7 +131,7 @@ fn print_pruning(report: &PruneReport) {
 }
 
 pub(crate) fn export(args: &args::Convert) -> Result<ExitCode> {
-    let config = args.settings.resolve(for_file(&args.weights)?)?;
+    let config = args.settings.resolve(for_file(&args.weights))?;
     jobs::export(&config, &args.weights, &args.out)?;
     say!("{} for images of {} px", args.out.display(), config.imgsz);
     Ok(ExitCode::SUCCESS)
