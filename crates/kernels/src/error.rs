@@ -1,23 +1,11 @@
 //! Why a kernel refuses its arguments.
 
-use crate::{Nhwc, Window};
+use crate::{Nhwc, View, Window};
 
 /// Arguments that do not fit together; nothing has been written.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KernelError {
-    /// A slice is too short or too long.
-    #[error("{kernel}: `{argument}` has {got} values, its shape needs {expected}")]
-    Length {
-        /// The kernel called.
-        kernel: &'static str,
-        /// The argument at fault.
-        argument: &'static str,
-        /// Values that the shape asks for.
-        expected: usize,
-        /// Values given.
-        got: usize,
-    },
     /// A window with a zero size or stride.
     #[error("{window:?}: kernel and stride must be at least 1")]
     EmptyWindow {
@@ -52,25 +40,59 @@ pub enum KernelError {
         /// Which tensor.
         what: &'static str,
     },
-    /// Statistics of a single value have no variance.
-    #[error(
-        "batch norm in training needs at least 2 values per channel, {shape:?} has {got}; use a larger batch"
-    )]
-    TooFewValues {
-        /// The shape.
-        shape: Nhwc,
-        /// Values per channel.
-        got: usize,
+    /// An instruction set that does not exist or is not here.
+    #[error("no instruction set `{name}` on this machine; it has {available}")]
+    Isa {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        available: String,
     },
-    /// A range of channels that the tensor does not have.
-    #[error("channels {start}..{start}+{len} do not exist in a tensor of {channels} channels")]
-    ChannelRange {
-        /// First channel.
-        start: usize,
-        /// Number of channels.
+    /// The system starts no more threads.
+    #[error("cannot start {threads} threads: {reason}; ask for fewer")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system says.
+        reason: String,
+    },
+    /// A rectangle whose rows overlap.
+    #[error("{label}: {view:?} has a row pitch below its channels")]
+    View {
+        /// The kernel.
+        label: String,
+        /// The rectangle.
+        view: View,
+    },
+    /// A kernel would write what it reads or writes elsewhere.
+    #[error("{label}: operands overlap: {views:?}")]
+    Overlap {
+        /// The kernel.
+        label: String,
+        /// The two rectangles.
+        views: Box<[View; 2]>,
+    },
+    /// Operands of different sizes.
+    #[error("{label}: {what} has {got}, needs {expected}")]
+    Operand {
+        /// The kernel.
+        label: String,
+        /// Which operand and which of its sizes.
+        what: &'static str,
+        /// Its size.
+        got: usize,
+        /// The size that fits.
+        expected: usize,
+    },
+    /// A program was given too little memory.
+    #[error("buffer {index} has {len} values, the program needs {needed}")]
+    Buffer {
+        /// Which buffer.
+        index: usize,
+        /// Values it has.
         len: usize,
-        /// Channels there are.
-        channels: usize,
+        /// Values it must have.
+        needed: usize,
     },
     /// Enlarging by nothing.
     #[error("upsampling factor must be at least 1, is {factor}")]
@@ -78,14 +100,4 @@ pub enum KernelError {
         /// The factor.
         factor: usize,
     },
-}
-
-/// Refuses a slice of the wrong length.
-pub(crate) fn check_len(
-    kernel: &'static str,
-    argument: &'static str,
-    expected: usize,
-    got: usize,
-) -> Result<(), KernelError> {
-    if expected == got { Ok(()) } else { Err(KernelError::Length { kernel, argument, expected, got }) }
 }

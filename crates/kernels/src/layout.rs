@@ -1,88 +1,186 @@
-//! Conversion between PyTorch's layouts and those of the kernels.
+//! Between PyTorch's NCHW tensors and padded NHWC buffers, on the host.
 //!
-//! Weights: OIHW `[out, in, h, w]` and HWIO `[h, w, in, out]`. Images: NCHW and NHWC.
-//! Both are permutations of four axes; nothing is rounded.
+//! A transposition touches one cache line per value on one of its sides, so all are done in blocks of a few pixels and at
+//! most a segment of channels, whose lines stay in the first-level cache. Nothing is rounded.
 
-use crate::error::check_len;
-use crate::{KernelError, Nhwc};
+use rayon::prelude::*;
 
-/// HWIO weights from OIHW weights of sizes `[out, in, h, w]`.
-///
-/// # Errors
-///
-/// [`KernelError::Length`].
-pub fn oihw_to_hwio(sizes: [usize; 4], weights: &[f32]) -> Result<Vec<f32>, KernelError> {
-    permute("layout::oihw_to_hwio", sizes, [2, 3, 1, 0], weights)
+use crate::fit::{equal, fits};
+use crate::{KernelError, Nhwc, SEGMENT, Team, View};
+
+/// Logical channels that lie side by side in a padded tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// First channel of the NCHW tensor.
+    pub logical: usize,
+    /// First channel of the view.
+    pub physical: usize,
+    /// Number of channels.
+    pub len: usize,
 }
 
-/// OIHW weights from HWIO weights; `sizes` are `[out, in, h, w]` here too.
+/// Pixels of a block.
+const BLOCK: usize = 64;
+
+/// Dense, unpadded NHWC images from NCHW images, both of sizes `shape`.
 ///
 /// # Errors
-///
-/// [`KernelError::Length`].
-pub fn hwio_to_oihw(sizes: [usize; 4], weights: &[f32]) -> Result<Vec<f32>, KernelError> {
-    let [o, i, h, w] = sizes;
-    permute("layout::hwio_to_oihw", [h, w, i, o], [3, 2, 0, 1], weights)
+/// [`KernelError::Operand`] if a slice has another length.
+pub fn images_to_nhwc(team: &Team, shape: Nhwc, nchw: &[f32], to: &mut [f32]) -> Result<(), KernelError> {
+    /// Pixels of a task.
+    const TASK: usize = 1 << 14;
+    const LABEL: &str = "images_to_nhwc";
+    equal(LABEL, "values of the NCHW images", nchw.len(), shape.len())?;
+    equal(LABEL, "values of the NHWC images", to.len(), shape.len())?;
+    if shape.is_empty() {
+        return Ok(());
+    }
+    let (plane, channels) = (shape.h * shape.w, shape.c);
+    team.install(|| {
+        let images = to.par_chunks_exact_mut(plane * channels).zip(nchw.par_chunks_exact(plane * channels));
+        images.for_each(|(to, from)| {
+            to.par_chunks_mut(TASK * channels).enumerate().for_each(|(task, to)| {
+                if let [red, green, blue] = from.chunks_exact(plane).collect::<Vec<_>>()[..] {
+                    let start = task * TASK;
+                    interleave(&red[start..], &green[start..], &blue[start..], to);
+                    return;
+                }
+                for (block, to) in to.chunks_mut(BLOCK * channels).enumerate() {
+                    let start = task * TASK + block * BLOCK;
+                    for (c, plane) in from.chunks_exact(plane).enumerate() {
+                        let pixels = to.chunks_exact_mut(channels).zip(&plane[start..]);
+                        pixels.for_each(|(pixel, &value)| pixel[c] = value);
+                    }
+                }
+            });
+        });
+    });
+    Ok(())
 }
 
-/// NHWC images from NCHW images of sizes `shape`.
+/// Three planes as pixels of three channels.
+fn interleave(red: &[f32], green: &[f32], blue: &[f32], to: &mut [f32]) {
+    let planes = red.iter().zip(green).zip(blue);
+    for (pixel, ((&red, &green), &blue)) in to.chunks_exact_mut(3).zip(planes) {
+        pixel[0] = red;
+        pixel[1] = green;
+        pixel[2] = blue;
+    }
+}
+
+/// Where each logical channel lies in the view, or why the segments are none of its.
+fn physical_channels(label: &str, view: &View, segments: &[Segment]) -> Result<Vec<usize>, KernelError> {
+    let mut physical = Vec::new();
+    for segment in segments {
+        equal(label, "first channel of a segment", segment.logical, physical.len())?;
+        let end = segment.physical.saturating_add(segment.len);
+        equal(label, "last channel of a segment", end, end.min(view.channels))?;
+        physical.extend(segment.physical..end);
+    }
+    Ok(physical)
+}
+
+fn check(
+    label: &'static str,
+    shape: Nhwc,
+    nchw: usize,
+    buffer: usize,
+    view: &View,
+    segments: &[Segment],
+) -> Result<Vec<usize>, KernelError> {
+    let physical = physical_channels(label, view, segments)?;
+    equal(label, "channels of the segments", physical.len(), shape.c)?;
+    equal(label, "values of the NCHW tensor", nchw, shape.len())?;
+    fits!(label, "the view", view, shape.pixels(), view.channels)?;
+    equal(label, "row pitch", view.ld, view.ld.max(view.channels).max(1))?;
+    let end = (view.pixels.saturating_sub(1)).saturating_mul(view.ld).saturating_add(view.channels);
+    let end = if view.pixels == 0 { 0 } else { end.saturating_add(view.offset) };
+    equal(label, "values of the buffer", buffer, buffer.max(end))?;
+    Ok(physical)
+}
+
+/// The channels of a padded view as an NCHW tensor of sizes `shape` (its channels are the logical ones).
+///
+/// `segments` lists, from logical channel 0 on, where the channels lie in the view.
 ///
 /// # Errors
-///
-/// [`KernelError::Length`].
-pub fn nchw_to_nhwc(shape: Nhwc, images: &[f32]) -> Result<Vec<f32>, KernelError> {
-    permute("layout::nchw_to_nhwc", [shape.n, shape.c, shape.h, shape.w], [0, 2, 3, 1], images)
-}
-
-/// NCHW images from NHWC images of sizes `shape`.
-///
-/// # Errors
-///
-/// [`KernelError::Length`].
-pub fn nhwc_to_nchw(shape: Nhwc, images: &[f32]) -> Result<Vec<f32>, KernelError> {
-    permute("layout::nhwc_to_nchw", [shape.n, shape.h, shape.w, shape.c], [0, 3, 1, 2], images)
-}
-
-/// Axis `i` of the result is axis `order[i]` of `values`.
-fn permute(
-    kernel: &'static str,
-    sizes: [usize; 4],
-    order: [usize; 4],
-    values: &[f32],
-) -> Result<Vec<f32>, KernelError> {
-    let expected = sizes.iter().fold(1usize, |product, &size| product.saturating_mul(size));
-    check_len(kernel, "values", expected, values.len())?;
-    let strides = [sizes[1] * sizes[2] * sizes[3], sizes[2] * sizes[3], sizes[3], 1];
-    let mut result = Vec::with_capacity(values.len());
-    for a in 0..sizes[order[0]] {
-        for b in 0..sizes[order[1]] {
-            for c in 0..sizes[order[2]] {
-                let base = a * strides[order[0]] + b * strides[order[1]] + c * strides[order[2]];
-                result.extend((0..sizes[order[3]]).map(|d| values[base + d * strides[order[3]]]));
+/// [`KernelError::Operand`] if the sizes do not fit.
+pub fn to_nchw(
+    team: &Team,
+    shape: Nhwc,
+    buffer: &[f32],
+    view: &View,
+    segments: &[Segment],
+    nchw: &mut [f32],
+) -> Result<(), KernelError> {
+    let physical = check("to_nchw", shape, nchw.len(), buffer.len(), view, segments)?;
+    if shape.is_empty() {
+        return Ok(());
+    }
+    let plane = shape.h * shape.w;
+    let transpose = |image: usize, channels: &[usize], planes: &mut [f32]| {
+        let rows = &buffer[view.offset + image * plane * view.ld..];
+        for start in (0..plane).step_by(BLOCK) {
+            let end = (start + BLOCK).min(plane);
+            for (&channel, plane) in channels.iter().zip(planes.chunks_exact_mut(plane)) {
+                let column = rows[start * view.ld + channel..].iter().step_by(view.ld);
+                plane[start..end].iter_mut().zip(column).for_each(|(to, &from)| *to = from);
             }
         }
-    }
-    Ok(result)
+    };
+    team.install(|| {
+        nchw.par_chunks_exact_mut(plane * shape.c).enumerate().for_each(|(image, planes)| {
+            let groups = planes.par_chunks_mut(plane * SEGMENT).zip(physical.par_chunks(SEGMENT));
+            groups.for_each(|(planes, channels)| transpose(image, channels, planes));
+        });
+    });
+    Ok(())
 }
 
-#[cfg(test)]
-#[allow(clippy::float_cmp, reason = "nothing is rounded here")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn conversions_are_inverse_and_put_values_where_they_belong() {
-        let (o, i, h, w) = (2, 3, 4, 5);
-        let oihw: Vec<f32> = (0u8..120).map(f32::from).collect();
-        let hwio = oihw_to_hwio([o, i, h, w], &oihw).unwrap();
-        // out 1, in 2, row 3, column 0.
-        assert_eq!(hwio[((3 * w) * i + 2) * o + 1], oihw[((i + 2) * h + 3) * w]);
-        assert_eq!(hwio_to_oihw([o, i, h, w], &hwio).unwrap(), oihw);
-
-        let shape = Nhwc::new(2, 4, 5, 3);
-        let nhwc = nchw_to_nhwc(shape, &oihw).unwrap();
-        assert_eq!(nhwc[shape.pixel(1, 2, 3) + 2], oihw[((3 + 2) * 4 + 2) * 5 + 3]);
-        assert_eq!(nhwc_to_nchw(shape, &nhwc).unwrap(), oihw);
-        assert!(nchw_to_nhwc(shape, &oihw[1..]).is_err());
+/// Writes an NCHW tensor of sizes `shape` into a padded view; channels of the view in no segment become 0.
+///
+/// # Errors
+/// As [`to_nchw`].
+pub fn from_nchw(
+    team: &Team,
+    shape: Nhwc,
+    nchw: &[f32],
+    buffer: &mut [f32],
+    view: &View,
+    segments: &[Segment],
+) -> Result<(), KernelError> {
+    let physical = check("from_nchw", shape, nchw.len(), buffer.len(), view, segments)?;
+    if shape.pixels() == 0 {
+        return Ok(());
     }
+    let plane = shape.h * shape.w;
+    let padding: Vec<usize> = (0..view.channels).filter(|channel| !physical.contains(channel)).collect();
+    let transpose = |image: usize, start: usize, rows: &mut [f32]| {
+        let image = &nchw[image * plane * shape.c..][..plane * shape.c];
+        for (group, channels) in physical.chunks(SEGMENT).enumerate() {
+            let planes = image.chunks_exact(plane).skip(group * SEGMENT);
+            for (&channel, plane) in channels.iter().zip(planes) {
+                let column = rows[channel..].iter_mut().step_by(view.ld);
+                for (to, &from) in column.zip(&plane[start..]) {
+                    *to = from;
+                }
+            }
+        }
+        for row in rows.chunks_mut(view.ld) {
+            for &channel in &padding {
+                row[channel] = 0.0;
+            }
+        }
+    };
+    // Not beyond the last row's channels: what follows may belong to another tensor.
+    let len = (view.pixels - 1) * view.ld + view.channels;
+    let rows = &mut buffer[view.offset..][..len];
+    team.install(|| {
+        rows.par_chunks_mut(plane * view.ld).enumerate().for_each(|(image, rows)| {
+            rows.par_chunks_mut(BLOCK * view.ld)
+                .enumerate()
+                .for_each(|(block, rows)| transpose(image, block * BLOCK, rows));
+        });
+    });
+    Ok(())
 }

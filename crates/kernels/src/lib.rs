@@ -1,46 +1,85 @@
-//! CPU kernels for the nine layers of a detection network, on plain slices.
+//! CPU kernels for the layers of a detection network: forward and backward, `f32`, NHWC.
 //!
-//! Forward and backward of convolution, batch norm, SiLU, max-pool, nearest upsampling, addition, slice and
-//! concat.
-//! Images are NHWC, `f32`, dense: pixel after pixel, each with all its channels. Convolution weights are HWIO
-//! (`[kernel h, kernel w, in, out]`), so that the innermost loop runs over output channels; [`layout`]
-//! converts from and to PyTorch's OIHW and NCHW.
+//! Tensors lie in aligned [`Buffer`]s as [`View`]s: pixel after pixel, channels padded with zeros to segments of 16.
+//! A concat, a slice and a residual cost nothing: producers write into views of one buffer.
+//! Kernels are appended to a [`Program`], which checks every rectangle they touch, and a [`Team`] of threads runs it.
+//! Each kernel exists three times, for AVX-512, AVX2 with FMA and plain Rust, chosen at run time ([`Isa`]).
 //!
-//! This is the **portable reference path**: plain safe loops, one thread, no instruction set assumed.
-//! The AVX2 and AVX-512 paths come next and are held against it, as is the other executor in tests.
-//! Hence the choice for being right over being fast: every sum is carried in `f64` in a fixed order and
-//! rounded once.
-//!
-//! Invariants: outputs are overwritten, never added to, unless the name says so; wrong lengths are errors,
-//! found before anything is written; the same inputs give the same bits.
-//! The crate knows no graph, allocates nothing that outlives a call except what it returns, and starts no
-//! thread.
+//! Invariants: the same program on the same instruction set gives the same bits with any number of threads; padding
+//! channels stay zero; nothing is allocated while a program runs.
+//! The crate knows no graph and no layer names.
 //!
 //! ```
-//! use bonsai_kernels::{ConvShape, Nhwc, Window, conv};
+//! use bonsai_kernels::{Buffer, Conv, Epilogue, Isa, Nhwc, Program, Team, View, WinogradMode, Window};
 //!
-//! // A 3x3 box filter over a 4x4 image with one channel, padded by 1.
-//! let shape = ConvShape::new(Nhwc::new(1, 4, 4, 1), 1, Window::square(3, 1, 1))?;
-//! let (x, weights) = ([1.0; 16], [1.0; 9]);
-//! let mut y = vec![0.0; shape.output().len()];
-//! conv::forward(&shape, &x, &weights, None, &mut y)?;
-//! assert_eq!(y[0], 4.0); // a corner sees four pixels
-//! assert_eq!(y[5], 9.0);
+//! // A 3x3 box filter over a 4x4 image of one channel, into the first of 16 channels.
+//! let isa = Isa::detect();
+//! let conv = Conv::new(isa, Nhwc::new(1, 4, 4, 1), 16, Window::square(3, 1, 1), WinogradMode::Off)?;
+//! let x = View::dense(0, 0, 16, 1);
+//! let weights = View::vector(0, 16, conv.weights_len());
+//! let packed = View::vector(0, weights.end(), conv.packed_len());
+//! let y = View::dense(0, packed.end(), 16, 16);
+//! let mut program = Program::new(isa);
+//! conv.push_pack(&mut program, "pack", weights, packed)?;
+//! conv.push_forward(&mut program, "conv", x, packed, y, Epilogue::default())?;
+//!
+//! let mut memory = Buffer::zeroed(y.end());
+//! memory.as_mut_slice()[..16].fill(1.0);
+//! for tap in 0..9 {
+//!     memory.as_mut_slice()[weights.offset + 16 * tap] = 1.0; // [tap][in][out]
+//! }
+//! program.run(&Team::new(2)?, &mut [&mut memory])?;
+//! assert_eq!(memory.as_slice()[y.offset], 4.0); // a corner sees four pixels
+//! assert_eq!(memory.as_slice()[y.offset + 5 * 16], 9.0);
 //! # Ok::<(), bonsai_kernels::KernelError>(())
 //! ```
+#![allow(
+    unsafe_code,
+    reason = "kernels work on disjoint rectangles of shared buffers; each block says why it is sound"
+)]
+#![allow(
+    clippy::inline_always,
+    reason = "what is not inlined into a `target_feature` function runs without the feature"
+)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "an iterator around vectors may not be inlined, and then runs without the feature"
+)]
 
-pub mod add;
-pub mod batch_norm;
-pub mod channels;
-pub mod conv;
+mod bias_gradient;
+mod chunk;
+mod conv;
+mod copy;
 mod error;
+mod fit;
+mod isa;
 pub mod layout;
-pub mod max_pool;
+mod math;
+mod max_pool;
+mod memory;
+mod moments;
+mod norm;
+mod pointwise;
+mod program;
 mod shape;
-pub mod silu;
-pub mod upsample;
+mod simd;
+mod team;
+mod upsample;
 mod window;
+mod winograd;
 
+pub use bias_gradient::{BiasGradient, BiasSums};
+pub use conv::{Algorithm, Conv, Epilogue, WinogradMode};
+pub use copy::{Copy, Zero};
 pub use error::KernelError;
+pub use isa::Isa;
+pub use max_pool::{MaxPool, MaxPoolGradient};
+pub use memory::{Access, Buffer, Operand, SEGMENT, View, padded};
+pub use moments::Moments;
+pub use norm::{BatchNorm, BatchNormGradient, FoldBatchNorm, FrozenBatchNorm};
+pub use pointwise::{Pointwise, PointwiseGradient, PointwiseSums};
+pub use program::{Kernel, Program};
 pub use shape::{ConvShape, Nhwc, PoolShape};
+pub use team::Team;
+pub use upsample::{Upsample, UpsampleGradient};
 pub use window::Window;

@@ -1,125 +1,217 @@
 //! Maximum over a sliding window.
 //!
-//! Padding counts as minus infinity, not as zero: SiLU outputs can be negative, and a padded zero would win
-//! at the border. Of equal values the first in reading order is the maximum, and a NaN always is, as in
-//! PyTorch.
+//! Padding counts as minus infinity, not as zero: SiLU can be negative, and a padded zero would win at the border.
+//! PyTorch's rules: of equal values the first in reading order is the maximum, and a NaN always is, the last of several.
+//! The backward gathers: each input pixel asks the outputs whose windows cover it, so no two tasks add to one value.
 
-use crate::error::check_len;
-use crate::{KernelError, PoolShape};
+use crate::chunk::Chunks;
+use crate::fit::{equal, fits, segments};
+use crate::memory::{Memory, Operand};
+use crate::program::Kernel;
+use crate::simd::Simd;
+use crate::{KernelError, PoolShape, SEGMENT, View};
 
-/// Computes `y` and, for the backward pass, which tap (row * kernel width + column) held each maximum.
-///
-/// # Shapes
-///
-/// `x` is `shape.input()`; `y` and `argmax` are `shape.output()`.
-///
-/// # Errors
-///
-/// [`KernelError::Length`].
-pub fn forward(shape: &PoolShape, x: &[f32], y: &mut [f32], argmax: &mut [u8]) -> Result<(), KernelError> {
-    const NAME: &str = "max_pool::forward";
-    let (input, output, window) = (shape.input(), shape.output(), shape.window());
-    check_len(NAME, "x", input.len(), x.len())?;
-    check_len(NAME, "y", output.len(), y.len())?;
-    check_len(NAME, "argmax", output.len(), argmax.len())?;
-    y.fill(f32::NEG_INFINITY);
-    for (index, y) in y.chunks_exact_mut(output.c.max(1)).enumerate() {
-        let argmax = &mut argmax[index * output.c..][..output.c];
-        let (column, row, image) =
-            (index % output.w, index / output.w % output.h, index / output.w / output.h);
-        let mut untouched = true;
-        for tap in 0..window.area() {
-            let (ky, kx) = (tap / window.kernel[1], tap % window.kernel[1]);
-            let (Some(in_row), Some(in_column)) =
-                (window.input_of(0, row, ky, input.h), window.input_of(1, column, kx, input.w))
-            else {
-                continue;
-            };
-            let x = &x[input.pixel(image, in_row, in_column)..][..input.c];
-            for ((y, argmax), &x) in y.iter_mut().zip(argmax.iter_mut()).zip(x) {
-                // The first pixel is taken whatever it is, else a window of minus infinities would point
-                // nowhere.
-                if untouched || x > *y || (x.is_nan() && !y.is_nan()) {
-                    *y = x;
-                    *argmax = tap as u8;
-                }
-            }
-            untouched = false;
-        }
-    }
-    Ok(())
+/// `y` is the maximum of `x` under each window.
+#[derive(Debug, Clone)]
+pub struct MaxPool {
+    /// Sizes.
+    pub shape: PoolShape,
+    /// Input.
+    pub x: View,
+    /// Output.
+    pub y: View,
+    /// For the backward pass: gets, as a byte per output value, which tap (row * kernel width + column) held the
+    /// maximum. A vector of [`MaxPool::argmax_len`] values.
+    pub argmax: Option<View>,
 }
 
-/// Routes `dy` to the pixels that were maxima: each sums what it gets, all others get 0.
-///
-/// # Shapes
-///
-/// `dy` and `argmax` are `shape.output()`, `dx` is `shape.input()`.
-///
-/// # Errors
-///
-/// [`KernelError::Length`].
-pub fn backward(shape: &PoolShape, dy: &[f32], argmax: &[u8], dx: &mut [f32]) -> Result<(), KernelError> {
-    const NAME: &str = "max_pool::backward";
-    let (input, output, window) = (shape.input(), shape.output(), shape.window());
-    check_len(NAME, "dy", output.len(), dy.len())?;
-    check_len(NAME, "argmax", output.len(), argmax.len())?;
-    check_len(NAME, "dx", input.len(), dx.len())?;
-    let mut sums = vec![0.0f64; input.c];
-    for (index, dx) in dx.chunks_exact_mut(input.c.max(1)).enumerate() {
-        let (column, row, image) = (index % input.w, index / input.w % input.h, index / input.w / input.h);
-        sums.fill(0.0);
-        for tap in 0..window.area() {
-            let (ky, kx) = (tap / window.kernel[1], tap % window.kernel[1]);
-            let (Some(out_row), Some(out_column)) =
-                (window.output_of(0, row, ky, output.h), window.output_of(1, column, kx, output.w))
-            else {
-                continue;
-            };
-            let from = output.pixel(image, out_row, out_column);
-            for (c, sum) in sums.iter_mut().enumerate() {
-                if usize::from(argmax[from + c]) == tap {
-                    *sum += f64::from(dy[from + c]);
+impl MaxPool {
+    /// `f32` values that hold the bytes of the argmax.
+    pub fn argmax_len(shape: &PoolShape) -> usize {
+        shape.output().len().div_ceil(4).next_multiple_of(SEGMENT)
+    }
+}
+
+/// Maximum of a byte that names a tap, plus one.
+const MOST_TAPS: usize = 256;
+
+/// The valid taps of one pixel, in reading order: where the pixel at the other end lies, and the tap's number.
+struct Taps {
+    len: usize,
+    pixel: [usize; MOST_TAPS],
+    tap: [f32; MOST_TAPS],
+}
+
+impl Taps {
+    fn none() -> Self {
+        Self { len: 0, pixel: [0; MOST_TAPS], tap: [0.0; MOST_TAPS] }
+    }
+
+    /// Inputs of output pixel `index` if `FORWARD`, else the outputs that read input pixel `index`.
+    fn find<const FORWARD: bool>(&mut self, shape: &PoolShape, index: usize) {
+        let (input, output, window) = (shape.input(), shape.output(), shape.window());
+        let (near, far) = if FORWARD { (output, input) } else { (input, output) };
+        let (column, row, image) = (index % near.w, index / near.w % near.h, index / near.w / near.h);
+        let across = |axis: usize, at: usize, tap: usize, size: usize| {
+            if FORWARD { window.input_of(axis, at, tap, size) } else { window.output_of(axis, at, tap, size) }
+        };
+        self.len = 0;
+        for ky in 0..window.kernel[0] {
+            let Some(far_row) = across(0, row, ky, far.h) else { continue };
+            for kx in 0..window.kernel[1] {
+                let Some(far_column) = across(1, column, kx, far.w) else { continue };
+                self.pixel[self.len] = (image * far.h + far_row) * far.w + far_column;
+                self.tap[self.len] = (ky * window.kernel[1] + kx) as f32;
+                self.len += 1;
+            }
+        }
+    }
+}
+
+fn check(label: &str, shape: &PoolShape, outer: [View; 2], argmax: Option<&View>) -> Result<(), KernelError> {
+    let (input, output) = (shape.input(), shape.output());
+    segments(label, "channels of the input", input.c)?;
+    // Without pixels some windows would have no maximum.
+    equal(label, "height of the input", input.h, input.h.max(1))?;
+    equal(label, "width of the input", input.w, input.w.max(1))?;
+    fits!(label, "the input", outer[0], input.pixels(), input.c)?;
+    fits!(label, "the output", outer[1], output.pixels(), output.c)?;
+    argmax.map_or(Ok(()), |argmax| fits!(label, "the argmax", argmax, 1, MaxPool::argmax_len(shape)))
+}
+
+/// Tasks over `pixels` pixels: a pixel costs as much as a few passes over it.
+fn chunks(shape: &PoolShape, pixels: usize) -> Chunks {
+    Chunks::of(pixels, shape.input().c * shape.window().area().div_ceil(4))
+}
+
+// SAFETY: a task writes its own range of output pixels and their bytes.
+unsafe impl Kernel for MaxPool {
+    fn operands(&self) -> Vec<Operand> {
+        let mut operands = vec![self.x.read(), self.y.write()];
+        operands.extend(self.argmax.map(View::write));
+        operands
+    }
+
+    fn check(&self, label: &str) -> Result<(), KernelError> {
+        check(label, &self.shape, [self.x, self.y], self.argmax.as_ref())
+    }
+
+    fn tasks(&self) -> usize {
+        chunks(&self.shape, self.y.pixels).count()
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
+        // SAFETY: this method's contract.
+        unsafe {
+            match &self.argmax {
+                Some(argmax) => self.chunk::<S, true>(s, memory, task, argmax),
+                None => self.chunk::<S, false>(s, memory, task, &self.y),
+            }
+        }
+    }
+}
+
+impl MaxPool {
+    #[inline(always)]
+    unsafe fn chunk<S: Simd, const ARGMAX: bool>(
+        &self,
+        s: S,
+        memory: Memory<'_>,
+        task: usize,
+        argmax: &View,
+    ) {
+        let mut taps = Taps::none();
+        let channels = self.y.channels;
+        for pixel in chunks(&self.shape, self.y.pixels).range(task) {
+            taps.find::<true>(&self.shape, pixel);
+            // SAFETY: taps name pixels of `x`; `check` saw that `y` has this pixel and the argmax its bytes. There is a
+            // first tap, because no window lies wholly in the padding and the image is not empty.
+            unsafe {
+                let x = memory.at(&self.x);
+                let y = memory.at(&self.y).add(pixel * self.y.ld);
+                let bytes = memory.at(argmax).cast::<u8>();
+                let mut c = 0;
+                while c < channels {
+                    // The first pixel is taken whatever it is, else a window of minus infinities would point nowhere.
+                    let mut best = s.load(x.add(taps.pixel[0] * self.x.ld + c));
+                    let mut tap = s.splat(taps.tap[0]);
+                    for i in 1..taps.len {
+                        let value = s.load(x.add(taps.pixel[i] * self.x.ld + c));
+                        let better = s.exceeds(value, best);
+                        best = s.select(better, value, best);
+                        if ARGMAX {
+                            tap = s.select(better, s.splat(taps.tap[i]), tap);
+                        }
+                    }
+                    s.store(y.add(c), best);
+                    if ARGMAX {
+                        s.store_bytes(bytes.add(pixel * channels + c), tap);
+                    }
+                    c += S::LANES;
                 }
             }
         }
-        for (dx, &sum) in dx.iter_mut().zip(&sums) {
-            *dx = sum as f32;
-        }
     }
-    Ok(())
 }
 
-#[cfg(test)]
-#[allow(clippy::float_cmp, reason = "nothing is rounded here")]
-mod tests {
-    use super::*;
-    use crate::{Nhwc, Window};
+/// Routes `dy` to the pixels that were maxima: each sums what it gets, in the order of the taps; all others get 0.
+#[derive(Debug, Clone)]
+pub struct MaxPoolGradient {
+    /// Sizes.
+    pub shape: PoolShape,
+    /// Gradient of the output.
+    pub dy: View,
+    /// The forward's.
+    pub argmax: View,
+    /// Gets the gradient of the input.
+    pub dx: View,
+    /// Adds to what `dx` holds.
+    pub accumulate: bool,
+}
 
-    #[test]
-    fn padding_never_wins_and_the_first_of_equals_does() {
-        let shape = PoolShape::new(Nhwc::new(1, 2, 2, 1), Window::square(3, 1, 1)).unwrap();
-        let (mut y, mut argmax, mut dx) = ([0.0; 4], [0; 4], [0.0; 4]);
-        forward(&shape, &[-3.0, -1.0, -1.0, -2.0], &mut y, &mut argmax).unwrap();
-        assert_eq!(y, [-1.0; 4]);
-        // The pixel at (0, 1), seen from each of the four positions.
-        assert_eq!(argmax, [5, 4, 2, 1]);
-        backward(&shape, &[1.0, 2.0, 3.0, 4.0], &argmax, &mut dx).unwrap();
-        assert_eq!(dx, [0.0, 10.0, 0.0, 0.0]);
+// SAFETY: a task writes its own range of input pixels.
+unsafe impl Kernel for MaxPoolGradient {
+    fn operands(&self) -> Vec<Operand> {
+        vec![self.dy.read(), self.argmax.read(), self.dx.store(self.accumulate)]
     }
 
-    #[test]
-    fn nan_and_minus_infinity_are_values() {
-        let shape = PoolShape::new(Nhwc::new(1, 1, 3, 1), Window::square(1, 1, 0)).unwrap();
-        let (mut y, mut argmax) = ([0.0; 3], [9; 3]);
-        forward(&shape, &[f32::NEG_INFINITY, f32::NAN, 1.0], &mut y, &mut argmax).unwrap();
-        assert!(y[0] == f32::NEG_INFINITY && y[1].is_nan() && y[2] == 1.0);
-        assert_eq!(argmax, [0; 3]);
+    fn check(&self, label: &str) -> Result<(), KernelError> {
+        check(label, &self.shape, [self.dx, self.dy], Some(&self.argmax))
+    }
 
-        let row =
-            PoolShape::new(Nhwc::new(1, 1, 3, 1), Window { kernel: [1, 3], stride: [1, 1], padding: [0, 0] });
-        let (mut y, mut argmax) = ([0.0], [9]);
-        forward(&row.unwrap(), &[2.0, f32::NAN, 3.0], &mut y, &mut argmax).unwrap();
-        assert!(y[0].is_nan() && argmax == [1]);
+    fn tasks(&self) -> usize {
+        chunks(&self.shape, self.dx.pixels).count()
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
+        let mut taps = Taps::none();
+        let channels = self.dx.channels;
+        let zero = s.splat(0.0);
+        for pixel in chunks(&self.shape, self.dx.pixels).range(task) {
+            taps.find::<false>(&self.shape, pixel);
+            // SAFETY: taps name pixels of `dy`; `check` saw that `dx` has this pixel and the argmax their bytes.
+            unsafe {
+                let dy = memory.at(&self.dy);
+                let bytes = memory.at(&self.argmax).cast::<u8>();
+                let dx = memory.at(&self.dx).add(pixel * self.dx.ld);
+                let mut c = 0;
+                while c < channels {
+                    let mut sum = zero;
+                    for i in 0..taps.len {
+                        let chosen = s.load_bytes(bytes.add(taps.pixel[i] * channels + c));
+                        let here = s.equals(chosen, s.splat(taps.tap[i]));
+                        let gradient = s.load(dy.add(taps.pixel[i] * self.dy.ld + c));
+                        sum = s.add(sum, s.select(here, gradient, zero));
+                    }
+                    if self.accumulate {
+                        sum = s.add(s.load(dx.add(c)), sum);
+                    }
+                    s.store(dx.add(c), sum);
+                    c += S::LANES;
+                }
+            }
+        }
     }
 }

@@ -38,11 +38,6 @@ impl Nhwc {
         self.n.saturating_mul(self.h).saturating_mul(self.w)
     }
 
-    /// Offset of the first channel of a pixel.
-    pub(crate) fn pixel(&self, image: usize, row: usize, column: usize) -> usize {
-        ((image * self.h + row) * self.w + column) * self.c
-    }
-
     fn check_size(&self, what: &'static str) -> Result<(), KernelError> {
         if self.len() == usize::MAX { Err(KernelError::TooLarge { what }) } else { Ok(()) }
     }
@@ -89,11 +84,6 @@ impl ConvShape {
     /// Values in the HWIO weights.
     pub fn weights_len(&self) -> usize {
         self.window.area().saturating_mul(self.input.c).saturating_mul(self.output.c)
-    }
-
-    /// Offset of the `[in, out]` block of a tap in the HWIO weights.
-    pub(crate) fn tap(&self, ky: usize, kx: usize) -> usize {
-        (ky * self.window.kernel[1] + kx) * self.input.c * self.output.c
     }
 }
 

@@ -1,69 +1,145 @@
 //! Nearest-neighbour enlargement by a whole factor.
 
-use crate::error::check_len;
-use crate::{KernelError, Nhwc};
+use crate::chunk::Chunks;
+use crate::fit::{fits, segments};
+use crate::memory::{Memory, Operand};
+use crate::program::Kernel;
+use crate::simd::Simd;
+use crate::{KernelError, Nhwc, View};
 
 /// The shape after enlarging `input` by `factor` in both directions.
 ///
 /// # Errors
-///
 /// [`KernelError::Factor`] for 0, [`KernelError::TooLarge`] for absurd sizes.
-pub fn output(input: Nhwc, factor: usize) -> Result<Nhwc, KernelError> {
+fn enlarged(input: Nhwc, factor: usize) -> Result<Nhwc, KernelError> {
     if factor == 0 {
         return Err(KernelError::Factor { factor });
     }
-    let enlarged = Nhwc { h: input.h.saturating_mul(factor), w: input.w.saturating_mul(factor), ..input };
-    if enlarged.len() == usize::MAX {
+    let output = Nhwc { h: input.h.saturating_mul(factor), w: input.w.saturating_mul(factor), ..input };
+    if output.len() == usize::MAX {
         return Err(KernelError::TooLarge { what: "the upsampled image" });
     }
-    Ok(enlarged)
+    Ok(output)
 }
 
-/// Repeats every pixel of `x` (sizes `input`) `factor` times in both directions.
-///
-/// # Errors
-///
-/// As [`output`], or [`KernelError::Length`].
-pub fn forward(input: Nhwc, factor: usize, x: &[f32], y: &mut [f32]) -> Result<(), KernelError> {
-    let out = output(input, factor)?;
-    check_len("upsample::forward", "x", input.len(), x.len())?;
-    check_len("upsample::forward", "y", out.len(), y.len())?;
-    for image in 0..out.n {
-        for row in 0..out.h {
-            for column in 0..out.w {
-                let from = input.pixel(image, row / factor, column / factor);
-                let to = out.pixel(image, row, column);
-                y[to..to + out.c].copy_from_slice(&x[from..from + out.c]);
-            }
-        }
+/// Repeats every pixel of `x` `factor` times in both directions.
+#[derive(Debug, Clone)]
+pub struct Upsample {
+    /// Sizes of `x`.
+    pub input: Nhwc,
+    /// How often a pixel is repeated along each axis.
+    pub factor: usize,
+    /// Input.
+    pub x: View,
+    /// Output.
+    pub y: View,
+}
+
+impl Upsample {
+    /// Sizes of the output.
+    ///
+    /// # Errors
+    /// [`KernelError::Factor`] for factor 0, [`KernelError::TooLarge`] for absurd sizes.
+    pub fn output(input: Nhwc, factor: usize) -> Result<Nhwc, KernelError> {
+        enlarged(input, factor)
     }
-    Ok(())
 }
 
-/// Sums `dy` over the copies of each pixel into `dx` (sizes `input`).
-///
-/// # Errors
-///
-/// As [`forward`].
-pub fn backward(input: Nhwc, factor: usize, dy: &[f32], dx: &mut [f32]) -> Result<(), KernelError> {
-    let out = output(input, factor)?;
-    check_len("upsample::backward", "dy", out.len(), dy.len())?;
-    check_len("upsample::backward", "dx", input.len(), dx.len())?;
-    for image in 0..input.n {
-        for row in 0..input.h {
-            for column in 0..input.w {
-                let to = input.pixel(image, row, column);
-                for c in 0..input.c {
-                    let mut sum = 0.0f64;
-                    for copy in 0..factor * factor {
-                        let (down, right) = (copy / factor, copy % factor);
-                        sum +=
-                            f64::from(dy[out.pixel(image, row * factor + down, column * factor + right) + c]);
+// SAFETY: a task reads its own range of input pixels and writes their copies.
+unsafe impl Kernel for Upsample {
+    fn operands(&self) -> Vec<Operand> {
+        vec![self.x.read(), self.y.write()]
+    }
+
+    fn check(&self, label: &str) -> Result<(), KernelError> {
+        let output = enlarged(self.input, self.factor)?;
+        segments(label, "channels of the input", self.input.c)?;
+        fits!(label, "x", self.x, self.input.pixels(), self.input.c)?;
+        fits!(label, "y", self.y, output.pixels(), self.input.c)
+    }
+
+    fn tasks(&self) -> usize {
+        Chunks::of(self.x.pixels, self.x.channels * self.factor * self.factor).count()
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
+        let (w, factor) = (self.input.w, self.factor);
+        for pixel in Chunks::of(self.x.pixels, self.x.channels * factor * factor).range(task) {
+            // Rows of all images are enlarged alike, so the image does not matter.
+            let first = (pixel / w * factor * w + pixel % w) * factor;
+            // SAFETY: `check` saw that `x` has this pixel and `y` its copies.
+            unsafe {
+                let x = memory.at(&self.x).add(pixel * self.x.ld);
+                for copy in 0..factor * factor {
+                    let to = first + copy / factor * w * factor + copy % factor;
+                    let y = memory.at(&self.y).add(to * self.y.ld);
+                    let mut c = 0;
+                    while c < self.x.channels {
+                        s.store(y.add(c), s.load(x.add(c)));
+                        c += S::LANES;
                     }
-                    dx[to + c] = sum as f32;
                 }
             }
         }
     }
-    Ok(())
+}
+
+/// Sums `dy` over the copies of each pixel, in reading order.
+#[derive(Debug, Clone)]
+pub struct UpsampleGradient {
+    /// Sizes of `dx`.
+    pub input: Nhwc,
+    /// The forward's.
+    pub factor: usize,
+    /// Gradient of the output.
+    pub dy: View,
+    /// Gets the gradient of the input.
+    pub dx: View,
+    /// Adds to what `dx` holds.
+    pub accumulate: bool,
+}
+
+// SAFETY: a task writes its own range of input pixels and reads their copies.
+unsafe impl Kernel for UpsampleGradient {
+    fn operands(&self) -> Vec<Operand> {
+        vec![self.dy.read(), self.dx.store(self.accumulate)]
+    }
+
+    fn check(&self, label: &str) -> Result<(), KernelError> {
+        let output = enlarged(self.input, self.factor)?;
+        segments(label, "channels of the input", self.input.c)?;
+        fits!(label, "dx", self.dx, self.input.pixels(), self.input.c)?;
+        fits!(label, "dy", self.dy, output.pixels(), self.input.c)
+    }
+
+    fn tasks(&self) -> usize {
+        Chunks::of(self.dx.pixels, self.dx.channels * self.factor * self.factor).count()
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
+        let (w, factor) = (self.input.w, self.factor);
+        for pixel in Chunks::of(self.dx.pixels, self.dx.channels * factor * factor).range(task) {
+            let first = (pixel / w * factor * w + pixel % w) * factor;
+            // SAFETY: `check` saw that `dx` has this pixel and `dy` its copies.
+            unsafe {
+                let dy = memory.at(&self.dy).add(first * self.dy.ld);
+                let dx = memory.at(&self.dx).add(pixel * self.dx.ld);
+                let mut c = 0;
+                while c < self.dx.channels {
+                    let mut sum = s.load(dy.add(c));
+                    for copy in 1..factor * factor {
+                        let from = copy / factor * w * factor + copy % factor;
+                        sum = s.add(sum, s.load(dy.add(from * self.dy.ld + c)));
+                    }
+                    if self.accumulate {
+                        sum = s.add(s.load(dx.add(c)), sum);
+                    }
+                    s.store(dx.add(c), sum);
+                    c += S::LANES;
+                }
+            }
+        }
+    }
 }

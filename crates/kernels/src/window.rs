@@ -27,19 +27,19 @@ impl Window {
 
     /// Outputs along `axis` (0 vertical, 1 horizontal) of an image with `size` pixels there; `None` if the
     /// kernel is larger than the padded image or the window is empty.
-    pub(crate) fn output_size(&self, axis: usize, size: usize) -> Option<usize> {
+    pub fn output_size(&self, axis: usize, size: usize) -> Option<usize> {
         let padded = size.checked_add(self.padding[axis].checked_mul(2)?)?;
         let room = padded.checked_sub(self.kernel[axis])?;
         room.checked_div(self.stride[axis])?.checked_add(1)
     }
 
     /// The pixel that output `out` reads through tap `tap`; `None` in the padding.
-    pub(crate) fn input_of(&self, axis: usize, out: usize, tap: usize, size: usize) -> Option<usize> {
+    pub fn input_of(&self, axis: usize, out: usize, tap: usize, size: usize) -> Option<usize> {
         (out * self.stride[axis] + tap).checked_sub(self.padding[axis]).filter(|&pixel| pixel < size)
     }
 
     /// The output that reads pixel `pixel` through tap `tap`; `None` if no output does.
-    pub(crate) fn output_of(&self, axis: usize, pixel: usize, tap: usize, outputs: usize) -> Option<usize> {
+    pub fn output_of(&self, axis: usize, pixel: usize, tap: usize, outputs: usize) -> Option<usize> {
         let offset = (pixel + self.padding[axis]).checked_sub(tap)?;
         let aligned = offset.is_multiple_of(self.stride[axis]);
         aligned.then(|| offset / self.stride[axis]).filter(|&out| out < outputs)

@@ -6,10 +6,7 @@
     reason = "small whole numbers are exact; where rounding occurs, a tolerance is named"
 )]
 
-mod batch_norm;
 mod conv;
-mod linear_maps;
-mod max_pool;
 mod numbers;
-mod refusals;
-mod silu;
+mod reference;
+mod tensors;

@@ -12,18 +12,6 @@ pub(crate) fn numbers(seed: u64, len: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Inner product.
-pub(crate) fn inner(a: &[f32], b: &[f32]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
-}
-
-/// Whether two inner products agree, given the length of their vectors: each term is rounded to `f32` at most
-/// twice.
-pub(crate) fn agree(a: f64, b: f64, len: usize) -> bool {
-    (a - b).abs() <= 2e-7 * (len as f64).max(1.0) * 16.0
-}
-
 /// Fails unless all numbers agree within `tolerance`, relative to the larger of 1 and the expected one.
 #[track_caller]
 pub(crate) fn assert_close(what: &str, got: &[f32], expected: &[f64], tolerance: f64) {
@@ -32,24 +20,4 @@ pub(crate) fn assert_close(what: &str, got: &[f32], expected: &[f64], tolerance:
         let error = (f64::from(got) - expected).abs() / expected.abs().max(1.0);
         assert!(error <= tolerance, "{what}[{index}]: got {got}, expected {expected}");
     }
-}
-
-/// Central differences of `loss` at `x`, in `f64`: exact to about 1e-9 for smooth losses of size 1.
-pub(crate) fn finite_differences(x: &[f64], loss: impl Fn(&[f64]) -> f64) -> Vec<f64> {
-    const STEP: f64 = 1e-5;
-    (0..x.len())
-        .map(|i| {
-            let at = |offset: f64| {
-                let mut moved = x.to_vec();
-                moved[i] += offset;
-                loss(&moved)
-            };
-            (at(STEP) - at(-STEP)) / (2.0 * STEP)
-        })
-        .collect()
-}
-
-/// The same numbers in `f64`.
-pub(crate) fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&v| f64::from(v)).collect()
 }

@@ -1,0 +1,126 @@
+//! How a convolution is cut into tasks: by shape alone, so that results do not depend on threads.
+
+use std::ops::Range;
+
+use super::panels::{Panel, groups, panels};
+use crate::{ConvShape, Isa};
+
+/// Values of a padded strip of inputs: with its outputs and one panel of weights it stays in the second-level cache.
+const STRIP: usize = 48 << 10;
+/// Tasks below which a convolution is cut further, if it is worth it.
+const TASKS: usize = 16;
+/// Multiply-accumulates below which cutting costs more than it gives.
+const WORTH: usize = 2 << 20;
+
+/// Whether every output pixel reads one input pixel, the one at its own place.
+pub(crate) fn is_pointwise(shape: &ConvShape) -> bool {
+    let w = shape.window();
+    w.kernel == [1, 1] && w.stride == [1, 1] && w.padding == [0, 0]
+}
+
+/// Parts of the output pixels times groups of output channels.
+#[derive(Debug, Clone)]
+pub(crate) struct Grid {
+    /// Rows per part of one image; for a pointwise convolution pixels per part of the batch.
+    step: usize,
+    /// Rows of an image, or pixels of the batch.
+    size: usize,
+    /// 1 for a pointwise convolution.
+    images: usize,
+    /// Output pixels per row, or 1.
+    row: usize,
+    /// Groups of panels.
+    pub(crate) groups: Vec<Vec<Panel>>,
+}
+
+/// The part of the output that a task computes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Which image; 0 for a pointwise convolution.
+    pub(crate) image: usize,
+    /// Rows of the image, or pixels of the batch.
+    pub(crate) rows: Range<usize>,
+    /// The same as pixels of the batch.
+    pub(crate) pixels: Range<usize>,
+}
+
+impl Grid {
+    /// The grid of a convolution of this shape that computes `channels` per output pixel.
+    pub(crate) fn new(isa: Isa, shape: &ConvShape) -> Self {
+        let (input, output, window) = (shape.input(), shape.output(), shape.window());
+        let pointwise = is_pointwise(shape);
+        let (images, size, row) =
+            if pointwise { (1, output.pixels(), 1) } else { (output.n, output.h, output.w) };
+        let per_row = if pointwise {
+            input.c + output.c
+        } else {
+            (input.w + 2 * window.padding[1]) * input.c * window.stride[0]
+        };
+        let fitting = (STRIP / per_row.max(1)).clamp(1, size.max(1));
+        let macs = shape.weights_len() * output.pixels();
+        let wanted = (macs / WORTH).clamp(1, TASKS);
+        // As many parts as fit and as are wanted, as long as each has pixels for a few tiles.
+        let mut parts = size.div_ceil(fitting);
+        let smallest = 28usize.div_ceil(row);
+        parts = parts.max(wanted.div_ceil(images.max(1)).min(size / smallest)).max(1);
+        let step = size.div_ceil(parts).max(1);
+        let panels = panels(isa, output.c);
+        let tasks = size.div_ceil(step) * images;
+        let groups = groups(&panels, wanted.div_ceil(tasks.max(1)));
+        Self { step, size, images, row, groups }
+    }
+
+    /// Number of parts.
+    pub(crate) fn parts(&self) -> usize {
+        self.images * self.size.div_ceil(self.step)
+    }
+
+    /// One of them.
+    pub(crate) fn part(&self, index: usize) -> Part {
+        let per_image = self.size.div_ceil(self.step);
+        let (image, index) = (index / per_image, index % per_image);
+        let rows = index * self.step..((index + 1) * self.step).min(self.size);
+        let pixel = |row: usize| (image * self.size + row) * self.row;
+        Part { image, pixels: pixel(rows.start)..pixel(rows.end), rows }
+    }
+
+    /// Output pixels of every part.
+    pub(crate) fn counts(&self) -> Vec<usize> {
+        (0..self.parts()).map(|i| self.part(i).pixels.len()).collect()
+    }
+
+    /// Parts times groups.
+    pub(crate) fn tasks(&self) -> usize {
+        self.parts() * self.groups.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Nhwc, Window};
+
+    #[test]
+    fn parts_cover_every_pixel_in_order() {
+        for (n, h, w, ci, co, k) in
+            [(1, 20, 20, 256, 256, 1), (8, 80, 80, 32, 64, 3), (3, 1, 7, 16, 16, 5), (1, 2, 2, 512, 16, 1)]
+        {
+            let shape = ConvShape::new(Nhwc::new(n, h, w, ci), co, Window::square(k, 1, k / 2)).unwrap();
+            let grid = Grid::new(Isa::detect(), &shape);
+            let mut next = 0;
+            for i in 0..grid.parts() {
+                let part = grid.part(i);
+                assert_eq!(part.pixels.start, next);
+                assert!(!part.pixels.is_empty());
+                next = part.pixels.end;
+            }
+            assert_eq!(next, n * h * w);
+        }
+    }
+
+    #[test]
+    fn a_small_map_with_many_channels_is_cut_by_channels_too() {
+        let shape = ConvShape::new(Nhwc::new(1, 10, 10, 256), 256, Window::square(3, 1, 1)).unwrap();
+        assert!(Grid::new(Isa::detect(), &shape).tasks() >= 8);
+    }
+}

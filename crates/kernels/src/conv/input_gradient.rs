@@ -1,0 +1,174 @@
+//! Direct convolution, gradient of the input.
+//!
+//! A gather: input pixel `i` sums `dy[o] . w[tap]` over the outputs `o` that read it, `o = (i + padding - tap) / stride`.
+//! With stride `s` the pixels fall into `s * s` phases, each of which meets the same taps everywhere: a dense convolution
+//! of its own with fewer taps, written at every `s`-th pixel.
+
+use super::grid::{Grid, Part, is_pointwise};
+use super::strip::Strip;
+use super::tile::{Rows, Run};
+use crate::memory::{Memory, Operand, View};
+use crate::program::Kernel;
+use crate::simd::Simd;
+use crate::{ConvShape, Isa, KernelError, Nhwc, Window};
+
+/// `dx = conv^T(dy)`, stored or added.
+pub(crate) struct InputGradient {
+    shape: ConvShape,
+    grid: Grid,
+    /// Runs of each phase `[row][column]`, and their length.
+    phases: Vec<Phase>,
+    dy: View,
+    packed: View,
+    dx: View,
+    accumulate: bool,
+}
+
+struct Phase {
+    runs: Vec<Run>,
+    len: usize,
+}
+
+/// Along one axis: the outputs that inputs `start .. end` meet, first and count.
+fn met(window: &Window, axis: usize, start: usize, end: usize) -> (isize, usize) {
+    let (k, s, p) =
+        (window.kernel[axis] as isize, window.stride[axis] as isize, window.padding[axis] as isize);
+    let first = (start as isize + p - (k - 1)).div_euclid(s);
+    let last = (end as isize - 1 + p).div_euclid(s);
+    (first, (last - first + 1).max(0) as usize)
+}
+
+/// Along one axis: taps that input `pixel` meets and the outputs they belong to, by rising output.
+fn taps(window: &Window, axis: usize, pixel: usize) -> impl Iterator<Item = (usize, isize)> {
+    let (k, s) = (window.kernel[axis], window.stride[axis]);
+    let place = pixel + window.padding[axis];
+    (0..k).rev().filter_map(move |tap| {
+        let offset = place as isize - tap as isize;
+        (offset.rem_euclid(s as isize) == 0).then(|| (tap, offset.div_euclid(s as isize)))
+    })
+}
+
+impl InputGradient {
+    /// `packed` are panels of `[flipped tap][out]`.
+    ///
+    /// # Errors
+    /// [`KernelError::TooLarge`] if sizes overflow.
+    pub(crate) fn new(
+        isa: Isa,
+        shape: ConvShape,
+        dy: View,
+        packed: View,
+        dx: View,
+        accumulate: bool,
+    ) -> Result<Self, KernelError> {
+        let (input, window) = (shape.input(), shape.window());
+        // Cut as a pointwise or dense convolution of the same work that computes `dx`.
+        let widened = Nhwc { c: shape.output().c, ..input };
+        let like = if is_pointwise(&shape) { window } else { Window::square(3, 1, 1) };
+        let grid = Grid::new(isa, &ConvShape::new(widened, input.c, like)?);
+        let mut gradient = Self { shape, grid, phases: Vec::new(), dy, packed, dx, accumulate };
+        gradient.phases = gradient.phases();
+        Ok(gradient)
+    }
+
+    fn strip(&self, part: &Part) -> Strip {
+        let (input, window) = (self.shape.input(), self.shape.window());
+        // From a multiple of the stride on, so that a phase has the same runs in every part.
+        let from = part.rows.start / window.stride[0] * window.stride[0];
+        let (top, rows) = met(&window, 0, from, part.rows.end.max(from + window.stride[0]));
+        let (left, columns) = met(&window, 1, 0, input.w.max(window.stride[1]));
+        Strip { top, rows, left, columns, channels: self.shape.output().c }
+    }
+
+    fn phases(&self) -> Vec<Phase> {
+        let (window, c) = (self.shape.window(), self.shape.output().c);
+        let strip = self.strip(&self.grid.part(0));
+        let flipped = |ky: usize, kx: usize| window.area() - 1 - (ky * window.kernel[1] + kx);
+        let mut phases = Vec::new();
+        for py in 0..window.stride[0] {
+            for px in 0..window.stride[1] {
+                let mut runs = Vec::new();
+                for (ky, oy) in taps(&window, 0, py) {
+                    for (kx, ox) in taps(&window, 1, px) {
+                        let (row, column) = ((oy - strip.top) as usize, (ox - strip.left) as usize);
+                        runs.push(Run { x: row * strip.row_len() + column * c, w: flipped(ky, kx) * c });
+                    }
+                }
+                // Without stride a row of taps lies together in the strip and in the panel.
+                let merge = if window.stride[1] == 1 { window.kernel[1] } else { 1 };
+                phases.push(Phase { runs: runs.into_iter().step_by(merge).collect(), len: merge * c });
+            }
+        }
+        phases
+    }
+}
+
+// SAFETY: a task writes the pixels of its part and the channels of its group.
+unsafe impl Kernel for InputGradient {
+    fn operands(&self) -> Vec<Operand> {
+        vec![self.dy.read(), self.packed.read(), self.dx.store(self.accumulate)]
+    }
+
+    fn tasks(&self) -> usize {
+        self.grid.tasks()
+    }
+
+    fn scratch_len(&self) -> usize {
+        if is_pointwise(&self.shape) {
+            return 0;
+        }
+        (0..self.grid.parts()).map(|i| self.strip(&self.grid.part(i)).len()).max().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, scratch: *mut f32) {
+        let groups = self.grid.groups.len();
+        let part = self.grid.part(task / groups);
+        let group = &self.grid.groups[task % groups];
+        let (input, output, window) = (self.shape.input(), self.shape.output(), self.shape.window());
+        let k = window.area() * output.c;
+        let (ld, accumulate) = (self.dx.ld, self.accumulate);
+        // SAFETY: the kernel's contract; the strip holds every output that the part's inputs meet.
+        unsafe {
+            let (dy, packed) = (memory.at(&self.dy), memory.at(&self.packed));
+            let dx = memory.at(&self.dx).add(part.pixels.start * ld);
+            if is_pointwise(&self.shape) {
+                let dy = dy.add(part.pixels.start * self.dy.ld);
+                for panel in group {
+                    let (w, y) = (packed.add(panel.start * k), dx.add(panel.start));
+                    let runs = &[Run { x: 0, w: 0 }];
+                    let (n, pitch, width) = (part.pixels.len(), self.dy.ld, panel.width);
+                    Rows { n, x: dy, pitch, runs, len: k, w, width, y, ldy: ld, accumulate }.compute(s);
+                }
+                return;
+            }
+            let strip = self.strip(&part);
+            let image = dy.add(part.image * output.h * output.w * self.dy.ld);
+            strip.fill(image, output.h, output.w, self.dy.ld, scratch);
+            let [sy, sx] = window.stride;
+            for row in part.rows.clone() {
+                // Down by one row of outputs for every `sy` rows of inputs.
+                let x = scratch.add((row / sy - part.rows.start / sy) * strip.row_len());
+                let dx = dx.add((row - part.rows.start) * input.w * ld);
+                for panel in group {
+                    for px in 0..sx.min(input.w) {
+                        let phase = &self.phases[row % sy * sx + px];
+                        Rows {
+                            n: (input.w - px).div_ceil(sx),
+                            x,
+                            pitch: output.c,
+                            runs: &phase.runs,
+                            len: phase.len,
+                            w: packed.add(panel.start * k),
+                            width: panel.width,
+                            y: dx.add(px * ld + panel.start),
+                            ldy: sx * ld,
+                            accumulate,
+                        }
+                        .compute(s);
+                    }
+                }
+            }
+        }
+    }
+}

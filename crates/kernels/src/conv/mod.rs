@@ -1,0 +1,282 @@
+//! Two-dimensional convolution, forward and both gradients: one plan per layer, which picks the algorithm.
+//!
+//! Weights are `[ky * kw + kx][in][out]` over padded channels. Every pass reads them packed for its own purpose, so a
+//! program packs them first ([`Conv::push_pack`], [`Conv::push_pack_transposed`]).
+
+mod epilogue;
+mod forward;
+mod grid;
+mod input_gradient;
+mod outer;
+mod pack;
+mod panels;
+mod strip;
+mod tile;
+mod weight_gradient;
+
+pub use epilogue::Epilogue;
+pub(crate) use epilogue::finish;
+
+use crate::memory::{SEGMENT, View};
+use crate::program::Program;
+use crate::{ConvShape, Isa, KernelError, Nhwc, Window, winograd};
+use grid::Grid;
+
+/// How a convolution is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Multiply and add, in registers.
+    Direct,
+    /// F(4x4, 3x3): fewer multiplications, a little less exact.
+    Winograd,
+}
+
+/// Whether Winograd may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WinogradMode {
+    /// Where it pays.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// A convolution of one shape.
+#[derive(Debug, Clone, Copy)]
+pub struct Conv {
+    isa: Isa,
+    shape: ConvShape,
+    algorithm: Algorithm,
+}
+
+impl Conv {
+    /// A convolution of `input` into `out_channels` channels, both counted with their padding.
+    ///
+    /// # Errors
+    /// As [`ConvShape::new`]; [`KernelError::Operand`] if the output's channels are no whole segments.
+    pub fn new(
+        isa: Isa,
+        input: Nhwc,
+        out_channels: usize,
+        window: Window,
+        winograd: WinogradMode,
+    ) -> Result<Self, KernelError> {
+        let shape = ConvShape::new(input, out_channels, window)?;
+        expect("convolution", "output channels", out_channels, out_channels.next_multiple_of(SEGMENT))?;
+        let pays = winograd == WinogradMode::Auto && winograd::pays(&shape);
+        let algorithm = if pays { Algorithm::Winograd } else { Algorithm::Direct };
+        Ok(Self { isa, shape, algorithm })
+    }
+
+    /// Sizes of the input.
+    pub fn input(&self) -> Nhwc {
+        self.shape.input()
+    }
+
+    /// Sizes of the output.
+    pub fn output(&self) -> Nhwc {
+        self.shape.output()
+    }
+
+    /// What was chosen.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Values of the weights, padding included.
+    pub fn weights_len(&self) -> usize {
+        self.shape.weights_len()
+    }
+
+    /// Values of the weights as the forward pass reads them.
+    pub fn packed_len(&self) -> usize {
+        match self.algorithm {
+            Algorithm::Direct => self.shape.weights_len(),
+            Algorithm::Winograd => winograd::packed_len(&self.shape),
+        }
+    }
+
+    /// Values of the weights as the input gradient reads them.
+    pub fn packed_transposed_len(&self) -> usize {
+        match self.algorithm {
+            Algorithm::Direct => self.packed_len(),
+            Algorithm::Winograd => self.swapped().map_or(0, |s| winograd::packed_len(&s)),
+        }
+    }
+
+    fn swapped(&self) -> Result<ConvShape, KernelError> {
+        ConvShape::new(self.output(), self.input().c, self.shape.window())
+    }
+
+    /// Values that the weight gradient needs to work in.
+    pub fn partials_len(&self) -> usize {
+        match self.algorithm {
+            Algorithm::Direct => weight_gradient::parts(self.isa, &self.shape) * self.shape.weights_len(),
+            Algorithm::Winograd => winograd::partials_len(&self.shape),
+        }
+    }
+
+    /// Pixels behind each part of [`Epilogue::moments`], a view of twice as many rows.
+    pub fn moment_counts(&self) -> Vec<usize> {
+        match self.algorithm {
+            Algorithm::Direct => Grid::new(self.isa, &self.shape).counts(),
+            Algorithm::Winograd => winograd::moment_counts(&self.shape),
+        }
+    }
+
+    /// Appends what fills `packed` from `weights`.
+    ///
+    /// # Errors
+    /// [`KernelError::Operand`] if a size does not fit; errors of [`Program::push`].
+    pub fn push_pack(
+        &self,
+        p: &mut Program,
+        label: &str,
+        weights: View,
+        packed: View,
+    ) -> Result<(), KernelError> {
+        vector(label, "the weights", &weights, self.weights_len())?;
+        vector(label, "the packed weights", &packed, self.packed_len())?;
+        match self.algorithm {
+            Algorithm::Direct => p.push(label, pack::Pack::new(self.isa, self.shape, weights, packed)),
+            Algorithm::Winograd => {
+                p.push(label, winograd::Pack::new(label, &self.shape, weights, packed, false)?)
+            }
+        }
+    }
+
+    /// Appends what fills `packed` from `weights` for the input gradient.
+    ///
+    /// # Errors
+    /// As [`Conv::push_pack`].
+    pub fn push_pack_transposed(
+        &self,
+        p: &mut Program,
+        label: &str,
+        weights: View,
+        packed: View,
+    ) -> Result<(), KernelError> {
+        vector(label, "the weights", &weights, self.weights_len())?;
+        vector(label, "the packed weights", &packed, self.packed_transposed_len())?;
+        expect(label, "input channels", self.input().c, self.input().c.next_multiple_of(SEGMENT))?;
+        match self.algorithm {
+            Algorithm::Direct => {
+                p.push(label, pack::PackTransposed::new(self.isa, self.shape, weights, packed))
+            }
+            Algorithm::Winograd => {
+                p.push(label, winograd::Pack::new(label, &self.shape, weights, packed, true)?)
+            }
+        }
+    }
+
+    /// Appends `y = conv(x)` and the epilogue.
+    ///
+    /// # Errors
+    /// As [`Conv::push_pack`].
+    pub fn push_forward(
+        &self,
+        p: &mut Program,
+        label: &str,
+        x: View,
+        packed: View,
+        y: View,
+        epilogue: Epilogue,
+    ) -> Result<(), KernelError> {
+        tensor(label, "x", &x, self.input())?;
+        vector(label, "the packed weights", &packed, self.packed_len())?;
+        tensor(label, "y", &y, self.output())?;
+        if let Some(bias) = &epilogue.bias {
+            vector(label, "the bias", bias, self.output().c)?;
+        }
+        if let Some(residual) = &epilogue.residual {
+            tensor(label, "the residual", residual, self.output())?;
+        }
+        if let Some(moments) = &epilogue.moments {
+            expect(label, "rows of moments", moments.pixels, 2 * self.moment_counts().len())?;
+            expect(label, "channels of moments", moments.channels, self.output().c)?;
+        }
+        match self.algorithm {
+            Algorithm::Direct => {
+                p.push(label, forward::Forward::new(self.isa, self.shape, x, packed, y, epilogue))
+            }
+            Algorithm::Winograd => {
+                p.push(label, winograd::Forward::new(label, &self.shape, x, packed, y, epilogue, false)?)
+            }
+        }
+    }
+
+    /// Appends the gradient of the input, stored in `dx` or added to it.
+    ///
+    /// # Errors
+    /// As [`Conv::push_pack`].
+    pub fn push_input_gradient(
+        &self,
+        p: &mut Program,
+        label: &str,
+        dy: View,
+        packed: View,
+        dx: View,
+        accumulate: bool,
+    ) -> Result<(), KernelError> {
+        tensor(label, "dy", &dy, self.output())?;
+        vector(label, "the packed weights", &packed, self.packed_transposed_len())?;
+        tensor(label, "dx", &dx, self.input())?;
+        expect(label, "input channels", self.input().c, self.input().c.next_multiple_of(SEGMENT))?;
+        match self.algorithm {
+            Algorithm::Direct => {
+                let gradient =
+                    input_gradient::InputGradient::new(self.isa, self.shape, dy, packed, dx, accumulate)?;
+                p.push(label, gradient)
+            }
+            Algorithm::Winograd => {
+                let swapped = ConvShape::new(self.output(), self.input().c, self.shape.window())?;
+                let none = Epilogue::default();
+                p.push(label, winograd::Forward::new(label, &swapped, dy, packed, dx, none, accumulate)?)
+            }
+        }
+    }
+
+    /// Appends the gradient of the weights, added to `dw`. `partials` is overwritten.
+    ///
+    /// # Errors
+    /// As [`Conv::push_pack`].
+    pub fn push_weight_gradient(
+        &self,
+        p: &mut Program,
+        label: &str,
+        x: View,
+        dy: View,
+        partials: View,
+        dw: View,
+    ) -> Result<(), KernelError> {
+        tensor(label, "x", &x, self.input())?;
+        tensor(label, "dy", &dy, self.output())?;
+        vector(label, "the partial sums", &partials, self.partials_len())?;
+        vector(label, "dw", &dw, self.weights_len())?;
+        match self.algorithm {
+            Algorithm::Direct => {
+                let parts = weight_gradient::parts(self.isa, &self.shape);
+                p.push(label, weight_gradient::WeightGradient::new(self.isa, self.shape, x, dy, partials))?;
+                p.push(label, weight_gradient::Reduce { parts, partials, dw })
+            }
+            Algorithm::Winograd => winograd::push_weight_gradient(p, label, &self.shape, x, dy, partials, dw),
+        }
+    }
+}
+
+fn expect(label: &str, what: &'static str, got: usize, expected: usize) -> Result<(), KernelError> {
+    if got == expected {
+        return Ok(());
+    }
+    Err(KernelError::Operand { label: label.to_owned(), what, got, expected })
+}
+
+fn vector(label: &str, what: &'static str, view: &View, len: usize) -> Result<(), KernelError> {
+    expect(label, what, view.pixels, 1)?;
+    expect(label, what, view.channels, len)
+}
+
+fn tensor(label: &str, what: &'static str, view: &View, shape: Nhwc) -> Result<(), KernelError> {
+    expect(label, what, view.pixels, shape.pixels())?;
+    expect(label, what, view.channels, shape.c)
+}

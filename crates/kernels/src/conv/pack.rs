@@ -1,0 +1,103 @@
+//! Weights reordered into the panels that tiles stream.
+
+use super::panels::{Panel, panels};
+use crate::memory::{Memory, Operand, View};
+use crate::program::Kernel;
+use crate::simd::Simd;
+use crate::{ConvShape, Isa};
+
+/// Panels of `[tap][in]` over output channels, from `[tap][in][out]`.
+pub(crate) struct Pack {
+    shape: ConvShape,
+    panels: Vec<Panel>,
+    weights: View,
+    packed: View,
+}
+
+impl Pack {
+    pub(crate) fn new(isa: Isa, shape: ConvShape, weights: View, packed: View) -> Self {
+        Self { shape, panels: panels(isa, shape.output().c), weights, packed }
+    }
+}
+
+// SAFETY: a task writes its own panel.
+unsafe impl Kernel for Pack {
+    fn operands(&self) -> Vec<Operand> {
+        vec![self.weights.read(), self.packed.write()]
+    }
+
+    fn tasks(&self) -> usize {
+        self.panels.len()
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _: *mut f32) {
+        let Panel { start, width } = self.panels[task];
+        let co = self.shape.output().c;
+        let k = self.shape.weights_len() / co;
+        // SAFETY: the kernel's contract; a panel lies inside `packed`, a row of it inside `weights`.
+        unsafe {
+            let from = memory.at(&self.weights).add(start);
+            let to = memory.at(&self.packed).add(start * k);
+            for row in 0..k {
+                let mut c = 0;
+                while c < width {
+                    s.store(to.add(row * width + c), s.load(from.add(row * co + c)));
+                    c += S::LANES;
+                }
+            }
+        }
+    }
+}
+
+/// Panels of `[flipped tap][out]` over input channels, for the input gradient.
+pub(crate) struct PackTransposed {
+    shape: ConvShape,
+    panels: Vec<Panel>,
+    weights: View,
+    packed: View,
+}
+
+impl PackTransposed {
+    pub(crate) fn new(isa: Isa, shape: ConvShape, weights: View, packed: View) -> Self {
+        Self { shape, panels: panels(isa, shape.input().c), weights, packed }
+    }
+}
+
+/// Output channels transposed together: a cache line of each input channel's row.
+const BLOCK: usize = 16;
+
+// SAFETY: a task writes its own panel.
+unsafe impl Kernel for PackTransposed {
+    fn operands(&self) -> Vec<Operand> {
+        vec![self.weights.read(), self.packed.write()]
+    }
+
+    fn tasks(&self) -> usize {
+        self.panels.len()
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, _: S, memory: Memory<'_>, task: usize, _: *mut f32) {
+        let Panel { start, width } = self.panels[task];
+        let (ci, co, taps) = (self.shape.input().c, self.shape.output().c, self.shape.window().area());
+        // SAFETY: the kernel's contract; widths are whole segments, so blocks are full.
+        unsafe {
+            let from = memory.at(&self.weights);
+            let to = memory.at(&self.packed).add(start * taps * co);
+            for tap in 0..taps {
+                let from = from.add((tap * ci + start) * co);
+                let to = to.add((taps - 1 - tap) * co * width);
+                let mut block = 0;
+                while block < co {
+                    for i in 0..width {
+                        for o in block..block + BLOCK {
+                            *to.add(o * width + i) = *from.add(i * co + o);
+                        }
+                    }
+                    block += BLOCK;
+                }
+            }
+        }
+    }
+}

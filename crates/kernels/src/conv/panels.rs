@@ -1,0 +1,76 @@
+//! How output channels are covered by panels, the widths that a tile computes at once.
+//!
+//! A packed matrix `[k][channels]` lies panel after panel, each `[k][width]`, so that a tile reads its weights in one
+//! stream. The panel that starts at channel `s` starts at value `s * k`.
+
+use crate::{Isa, SEGMENT};
+
+/// Some neighbouring output channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Panel {
+    /// First channel.
+    pub(crate) start: usize,
+    /// 16, 32 or 48 channels.
+    pub(crate) width: usize,
+}
+
+/// Panels of `channels` (whole segments), as wide as the instruction set likes them and none needlessly narrow.
+pub(crate) fn panels(isa: Isa, channels: usize) -> Vec<Panel> {
+    debug_assert!(channels.is_multiple_of(SEGMENT));
+    let mut panels = Vec::new();
+    let mut start = 0;
+    while start < channels {
+        let width = match (isa.widest_panel(), channels - start) {
+            (48, 48) => 48,
+            (48, rest) if rest > SEGMENT => 32,
+            _ => SEGMENT,
+        };
+        panels.push(Panel { start, width });
+        start += width;
+    }
+    panels
+}
+
+/// Cuts panels into `groups` of nearly the same number of channels; fewer if there are fewer panels.
+pub(crate) fn groups(panels: &[Panel], groups: usize) -> Vec<Vec<Panel>> {
+    let groups = groups.clamp(1, panels.len().max(1));
+    let cut = |i: usize| panels.len() * i / groups;
+    (0..groups).map(|i| panels[cut(i)..cut(i + 1)].to_vec()).collect()
+}
+
+/// First channel and number of channels of neighbouring panels.
+pub(crate) fn extent(group: &[Panel]) -> (usize, usize) {
+    let start = group.first().map_or(0, |p| p.start);
+    (start, group.iter().map(|p| p.width).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_cover_every_channel_once() {
+        for isa in Isa::available() {
+            for segments in 1..20 {
+                let channels = segments * SEGMENT;
+                let panels = panels(isa, channels);
+                let mut next = 0;
+                for panel in &panels {
+                    assert_eq!(panel.start, next);
+                    assert!(panel.width <= isa.widest_panel());
+                    next += panel.width;
+                }
+                assert_eq!(next, channels);
+                for n in 1..5 {
+                    let groups = groups(&panels, n);
+                    assert_eq!(groups.concat(), panels);
+                    assert!(groups.iter().all(|g| !g.is_empty()));
+                }
+            }
+        }
+        if let Ok(isa) = "avx512".parse() {
+            let widths: Vec<_> = panels(isa, 80).iter().map(|p| p.width).collect();
+            assert_eq!(widths, [32, 48]);
+        }
+    }
+}

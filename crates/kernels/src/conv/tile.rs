@@ -1,0 +1,162 @@
+//! The micro-kernel of forward and input gradient: pixels times a panel of output channels, kept in registers.
+//!
+//! `y[m][n] = sum over runs and k of x[run + m * pitch + k] * w[run][k][n]`: the outer product of a broadcast input and a
+//! row of weights. One run is a stretch of inputs that lie together: the whole row of a kernel on a dense strip.
+
+use crate::simd::{Simd, WithSimd};
+
+/// A stretch of inputs and the weights that it meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Offset of the stretch from a pixel's address.
+    pub(crate) x: usize,
+    /// Row of the panel that meets its first value.
+    pub(crate) w: usize,
+}
+
+/// A row of output pixels against one panel.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    /// Output pixels.
+    pub(crate) n: usize,
+    /// Inputs of the first pixel.
+    pub(crate) x: *const f32,
+    /// From one pixel's inputs to the next one's.
+    pub(crate) pitch: usize,
+    /// What is summed.
+    pub(crate) runs: &'a [Run],
+    /// Length of each run.
+    pub(crate) len: usize,
+    /// The panel, `[rows][width]`.
+    pub(crate) w: *const f32,
+    /// Width of the panel.
+    pub(crate) width: usize,
+    /// First output pixel.
+    pub(crate) y: *mut f32,
+    /// From one output pixel to the next.
+    pub(crate) ldy: usize,
+    /// Whether to add to what is there.
+    pub(crate) accumulate: bool,
+}
+
+impl Rows<'_> {
+    /// Computes the row.
+    ///
+    /// # Safety
+    /// Inputs, weights and outputs that the fields describe lie in memory that may be read or written.
+    #[inline(always)]
+    pub(crate) unsafe fn compute<S: Simd>(self, s: S) {
+        s.vectorize(self);
+    }
+}
+
+impl WithSimd for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with<S: Simd>(self, s: S) {
+        // SAFETY: made by `compute` only, whose caller promises the addresses.
+        unsafe {
+            match (self.width / S::LANES, self.accumulate) {
+                (1, false) => cover::<S, 1, false>(s, self),
+                (1, true) => cover::<S, 1, true>(s, self),
+                (2, false) => cover::<S, 2, false>(s, self),
+                (2, true) => cover::<S, 2, true>(s, self),
+                (_, false) => cover::<S, 3, false>(s, self),
+                (_, true) => cover::<S, 3, true>(s, self),
+            }
+        }
+    }
+}
+
+/// Splits `n` into the fewest nearly equal pieces of at most `most`, and calls `$body` with first and length of each.
+macro_rules! pieces {
+    ($n:expr, $most:expr, $start:ident, $len:ident => $body:expr) => {{
+        let n = $n;
+        let count = n.div_ceil($most);
+        let (base, longer) = (n / count.max(1), n % count.max(1));
+        let mut $start = 0;
+        for i in 0..count {
+            let $len = base + usize::from(i < longer);
+            $body;
+            $start += $len;
+        }
+    }};
+}
+
+/// Calls `$tile::<S, $len, NR, ..>` for a run-time `$len` up to `S::PIXELS[NR]`; longer ones are not even compiled.
+macro_rules! with_height {
+    ($len:expr, $S:ident, $NR:ident, $M:ident => $call:expr) => {
+        with_height!(@ $len, $S, $NR, $M, $call; 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24)
+    };
+    (@ $len:expr, $S:ident, $NR:ident, $M:ident, $call:expr; $($m:literal)*) => {
+        match $len {
+            $($m => {
+                const $M: usize = $m;
+                if const { $m <= $S::PIXELS[$NR] } { $call }
+            })*
+            _ => {}
+        }
+    };
+}
+pub(crate) use {pieces, with_height};
+
+#[inline(always)]
+unsafe fn cover<S: Simd, const NR: usize, const ACC: bool>(s: S, rows: Rows<'_>) {
+    if const { S::PIXELS[NR] == 0 } {
+        unreachable!("panels are cut to widths that have a tile");
+    } else {
+        pieces!(rows.n, S::PIXELS[NR], start, len => {
+            // SAFETY: pixels `start .. start + len` of the row.
+            unsafe {
+                let x = rows.x.add(start * rows.pitch);
+                let y = rows.y.add(start * rows.ldy);
+                with_height!(len, S, NR, M => tile::<S, M, NR, ACC>(s, x, y, &rows));
+            }
+        });
+    }
+}
+
+#[inline(always)]
+unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ACC: bool>(
+    s: S,
+    x: *const f32,
+    y: *mut f32,
+    rows: &Rows<'_>,
+) {
+    // SAFETY: `MR` pixels from `x` and `y` on, and a panel of `NR` vectors, lie inside what `Rows` promises.
+    unsafe {
+        let (pitch, ldy) = (rows.pitch, rows.ldy);
+        let mut acc = [[s.splat(0.0); NR]; MR];
+        if ACC {
+            for m in 0..MR {
+                for n in 0..NR {
+                    acc[m][n] = s.load(y.add(m * ldy + n * S::LANES));
+                }
+            }
+        }
+        for run in rows.runs {
+            let mut x = x.add(run.x);
+            let mut w = rows.w.add(run.w * NR * S::LANES);
+            for _ in 0..rows.len {
+                let mut weights = [s.splat(0.0); NR];
+                for n in 0..NR {
+                    weights[n] = s.load(w.add(n * S::LANES));
+                }
+                for m in 0..MR {
+                    let input = s.splat(*x.add(m * pitch));
+                    for n in 0..NR {
+                        acc[m][n] = s.fma(input, weights[n], acc[m][n]);
+                    }
+                }
+                x = x.add(1);
+                w = w.add(NR * S::LANES);
+            }
+        }
+        for m in 0..MR {
+            for n in 0..NR {
+                s.store(y.add(m * ldy + n * S::LANES), acc[m][n]);
+            }
+        }
+    }
+}

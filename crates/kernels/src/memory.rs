@@ -1,0 +1,239 @@
+//! Aligned buffers, and the rectangles of channels and pixels that kernels read and write in them.
+//!
+//! A buffer holds many tensors; a [`View`] says where one lies. A concat is no copy: its inputs are views with the same
+//! row pitch `ld`, side by side. Kernels never hold a slice of a buffer: two tasks write different channels of the same
+//! pixels, so each works on raw pointers inside the rectangles that its kernel declared ([`Operand`]) and that
+//! [`Program::push`](crate::Program::push) checked.
+
+use std::fmt;
+
+/// Channels in a segment: views start and end at multiples of it, and the channels that pad a segment are zero.
+pub const SEGMENT: usize = 16;
+
+/// `channels` rounded up to whole segments.
+pub const fn padded(channels: usize) -> usize {
+    channels.next_multiple_of(SEGMENT)
+}
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Lane([f32; SEGMENT]);
+
+/// Zeroed `f32` memory that starts at a cache line.
+pub struct Buffer {
+    lanes: Vec<Lane>,
+    len: usize,
+}
+
+impl Buffer {
+    /// `len` zeros.
+    pub fn zeroed(len: usize) -> Self {
+        Self { lanes: vec![Lane([0.0; SEGMENT]); len.div_ceil(SEGMENT)], len }
+    }
+
+    /// Number of values.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The values.
+    pub fn as_slice(&self) -> &[f32] {
+        // SAFETY: `Lane` is `repr(C)` over `f32`s with no padding, and `len` of them are initialised.
+        unsafe { std::slice::from_raw_parts(self.lanes.as_ptr().cast(), self.len) }
+    }
+
+    /// The values.
+    pub fn as_mut_slice(&mut self) -> &mut [f32] {
+        // SAFETY: as above, and `self` is borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.lanes.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+impl Clone for Buffer {
+    fn clone(&self) -> Self {
+        Self { lanes: self.lanes.clone(), len: self.len }
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} values)", self.len)
+    }
+}
+
+/// A rectangle in a buffer: `pixels` rows of `channels` values, `ld` values from row to row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// Which of the buffers given to [`Program::run`](crate::Program::run).
+    pub buffer: usize,
+    /// Where the first channel of the first pixel lies.
+    pub offset: usize,
+    /// Rows: for an image tensor `n * h * w`.
+    pub pixels: usize,
+    /// Channels, padding included.
+    pub channels: usize,
+    /// Row pitch, at least `channels`.
+    pub ld: usize,
+}
+
+impl View {
+    /// A dense tensor.
+    pub const fn dense(buffer: usize, offset: usize, pixels: usize, channels: usize) -> Self {
+        Self { buffer, offset, pixels, channels, ld: channels }
+    }
+
+    /// `len` values in a row.
+    pub const fn vector(buffer: usize, offset: usize, len: usize) -> Self {
+        Self::dense(buffer, offset, 1, len)
+    }
+
+    /// Channels `start .. start + len` of the same pixels.
+    #[must_use]
+    pub const fn columns(self, start: usize, len: usize) -> Self {
+        Self { offset: self.offset + start, channels: len, ..self }
+    }
+
+    /// One past its last value.
+    pub const fn end(&self) -> usize {
+        match self.pixels {
+            0 => self.offset,
+            n => self.offset + (n - 1) * self.ld + self.channels,
+        }
+    }
+
+    /// Whether the rectangle has no value.
+    pub const fn is_empty(&self) -> bool {
+        self.pixels == 0 || self.channels == 0
+    }
+
+    /// Whether a value belongs to both. May say yes for rectangles of different pitch that only interleave.
+    pub const fn overlaps(&self, other: &Self) -> bool {
+        if self.buffer != other.buffer || self.is_empty() || other.is_empty() {
+            return false;
+        }
+        if self.end() <= other.offset || other.end() <= self.offset {
+            return false;
+        }
+        if self.ld != other.ld {
+            return true;
+        }
+        let (first, second) = if self.offset <= other.offset { (self, other) } else { (other, self) };
+        let column = (second.offset - first.offset) % self.ld;
+        column < first.channels || column + second.channels > self.ld
+    }
+}
+
+/// What a kernel does with a rectangle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reads it.
+    Read,
+    /// Overwrites all of it.
+    Write,
+    /// Reads and writes it.
+    Update,
+}
+
+/// A rectangle and what is done with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operand {
+    /// Where.
+    pub view: View,
+    /// What.
+    pub access: Access,
+}
+
+impl Operand {
+    /// Whether the two may not happen in any order.
+    pub(crate) fn conflicts(&self, other: &Self) -> bool {
+        (self.access != Access::Read || other.access != Access::Read) && self.view.overlaps(&other.view)
+    }
+}
+
+/// Shorthand of kernels that declare their operands.
+impl View {
+    pub(crate) const fn read(self) -> Operand {
+        Operand { view: self, access: Access::Read }
+    }
+
+    pub(crate) const fn write(self) -> Operand {
+        Operand { view: self, access: Access::Write }
+    }
+
+    pub(crate) const fn update(self) -> Operand {
+        Operand { view: self, access: Access::Update }
+    }
+
+    /// [`View::update`] if the kernel adds to what is there, else [`View::write`].
+    pub(crate) const fn store(self, accumulate: bool) -> Operand {
+        if accumulate { self.update() } else { self.write() }
+    }
+}
+
+/// The buffers of a running program, shared by its threads.
+#[derive(Clone, Copy)]
+pub struct Memory<'a> {
+    bases: &'a [Base],
+}
+
+/// Start of a buffer.
+#[derive(Clone, Copy)]
+pub(crate) struct Base(*mut f32);
+
+// SAFETY: a pointer may be sent; whoever reads or writes through it promises to keep to its task's rectangles.
+unsafe impl Send for Base {}
+// SAFETY: as above.
+unsafe impl Sync for Base {}
+
+impl<'a> Memory<'a> {
+    pub(crate) fn new(bases: &'a [Base]) -> Self {
+        Self { bases }
+    }
+
+    /// Where a view's first value lies.
+    ///
+    /// # Safety
+    /// The view was declared by a kernel of the running program, so that it was checked to lie inside its buffer.
+    #[inline(always)]
+    pub(crate) unsafe fn at(self, view: &View) -> *mut f32 {
+        debug_assert!(view.buffer < self.bases.len());
+        // SAFETY: `Program::run` made one base for every buffer that a checked operand names.
+        unsafe { self.bases.get_unchecked(view.buffer).0.add(view.offset) }
+    }
+}
+
+impl Base {
+    pub(crate) fn of(buffer: &mut Buffer) -> Self {
+        Self(buffer.lanes.as_mut_ptr().cast())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_one_tensor_do_not_overlap_and_neighbours_do() {
+        let whole = View::dense(0, 32, 10, 48);
+        let (left, right) = (whole.columns(0, 16), whole.columns(16, 32));
+        assert!(!left.overlaps(&right) && !right.overlaps(&left));
+        assert!(whole.overlaps(&left) && whole.columns(0, 32).overlaps(&right));
+        assert!(!whole.overlaps(&View { buffer: 1, ..whole }));
+        assert!(!whole.overlaps(&View::dense(0, whole.end(), 4, 16)));
+        assert!(whole.overlaps(&View::vector(0, whole.end() - 16, 16)));
+        // The same pitch, shifted by a row and 32 channels: the columns still tell them apart.
+        assert!(!left.overlaps(&View { offset: 32 + 48 + 32, channels: 16, ..whole }));
+    }
+
+    #[test]
+    fn memory_starts_at_a_cache_line() {
+        let buffer = Buffer::zeroed(33);
+        assert_eq!(buffer.as_slice().as_ptr() as usize % 64, 0);
+        assert_eq!(buffer.as_slice(), [0.0; 33]);
+    }
+}

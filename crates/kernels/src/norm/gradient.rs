@@ -1,0 +1,99 @@
+//! Backward: gradients of gamma and beta, and the coefficients of the input's gradient.
+
+use super::{load, store};
+use crate::fit::{equal, fits, segments};
+use crate::memory::{Memory, Operand};
+use crate::program::Kernel;
+use crate::simd::Simd;
+use crate::{KernelError, SEGMENT, View};
+
+/// Combines the sums of [`PointwiseSums`](crate::PointwiseSums).
+///
+/// With `du` the gradient of the normalised value `u` and sums over the `n` pixels, `dbeta = sum du`,
+/// `dgamma = inv * sum du (y - mean)`, and mean and variance depend on `y`, too:
+/// `dy = scale * (du - dbeta / n - (y - mean) * inv * dgamma / n) = scale * du + k1 * y + k0`.
+#[derive(Debug, Clone)]
+pub struct BatchNormGradient {
+    /// Number of pixels normalised over.
+    pub pixels: usize,
+    /// Rows `2p` and `2p + 1`: `sum du` and `inv * sum du (y - mean)` of part `p`.
+    pub partials: View,
+    /// The forward's, a vector, as all that follow.
+    pub scale: View,
+    /// The forward's.
+    pub mean: View,
+    /// The forward's.
+    pub inv: View,
+    /// The gradient is added.
+    pub dgamma: View,
+    /// The gradient is added.
+    pub dbeta: View,
+    /// Gets `-scale * inv * dgamma / n`.
+    pub k1: View,
+    /// Gets `-scale * dbeta / n - k1 * mean`.
+    pub k0: View,
+}
+
+// SAFETY: a task reads and writes its own segment of every vector.
+unsafe impl Kernel for BatchNormGradient {
+    fn operands(&self) -> Vec<Operand> {
+        let mut operands = [self.partials, self.scale, self.mean, self.inv].map(View::read).to_vec();
+        operands.extend([self.dgamma, self.dbeta].map(View::update));
+        operands.extend([self.k1, self.k0].map(View::write));
+        operands
+    }
+
+    fn check(&self, label: &str) -> Result<(), KernelError> {
+        let channels = self.scale.channels;
+        segments(label, "channels of scale", channels)?;
+        equal(label, "rows of the sums", self.partials.pixels, self.partials.pixels.next_multiple_of(2))?;
+        fits!(label, "the sums", self.partials, self.partials.pixels, channels)?;
+        fits!(label, "scale", self.scale, 1, channels)?;
+        fits!(label, "mean", self.mean, 1, channels)?;
+        fits!(label, "inv", self.inv, 1, channels)?;
+        fits!(label, "dgamma", self.dgamma, 1, channels)?;
+        fits!(label, "dbeta", self.dbeta, 1, channels)?;
+        fits!(label, "k1", self.k1, 1, channels)?;
+        fits!(label, "k0", self.k0, 1, channels)?;
+        equal(label, "number of pixels normalised over", self.pixels, self.pixels.max(2))
+    }
+
+    fn tasks(&self) -> usize {
+        self.scale.channels / SEGMENT
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, _s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
+        let (mut sum, mut sum_hat) = ([0.0; SEGMENT], [0.0; SEGMENT]);
+        // SAFETY: `check` saw that every vector has this segment and every part its two rows.
+        unsafe {
+            for part in 0..self.partials.pixels / 2 {
+                let du = load(memory, &self.partials, 2 * part, task);
+                let du_hat = load(memory, &self.partials, 2 * part + 1, task);
+                for i in 0..SEGMENT {
+                    sum[i] += du[i];
+                    sum_hat[i] += du_hat[i];
+                }
+            }
+            let (scale, mean) = (load(memory, &self.scale, 0, task), load(memory, &self.mean, 0, task));
+            let inv = load(memory, &self.inv, 0, task);
+            let mut dgamma = load(memory, &self.dgamma, 0, task);
+            let mut dbeta = load(memory, &self.dbeta, 0, task);
+            let (mut k1, mut k0) = ([0.0; SEGMENT], [0.0; SEGMENT]);
+            let n = self.pixels as f64;
+            for i in 0..SEGMENT {
+                dgamma[i] += sum_hat[i];
+                dbeta[i] += sum[i];
+                k1[i] = -scale[i] * inv[i] * sum_hat[i] / n;
+            }
+            // With the rounded k1, so that k1 * y + k0 is centred at the mean.
+            let k1 = store(memory, &self.k1, task, &k1);
+            for i in 0..SEGMENT {
+                k0[i] = -scale[i] * sum[i] / n - k1[i] * mean[i];
+            }
+            store(memory, &self.k0, task, &k0);
+            store(memory, &self.dgamma, task, &dgamma);
+            store(memory, &self.dbeta, task, &dbeta);
+        }
+    }
+}

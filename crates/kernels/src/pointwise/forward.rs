@@ -1,0 +1,107 @@
+//! Forward: `z = act(scale * y + shift) + residual`.
+
+use crate::chunk::Chunks;
+use crate::fit::{fits, in_place, segments};
+use crate::math::silu;
+use crate::memory::{Memory, Operand};
+use crate::program::Kernel;
+use crate::simd::Simd;
+use crate::{KernelError, View};
+
+/// `z = act(scale * y + shift) + residual`.
+#[derive(Debug, Clone)]
+pub struct Pointwise {
+    /// Input.
+    pub y: View,
+    /// Output; may be `y` or the residual.
+    pub z: View,
+    /// Scale and shift, vectors of one value per channel.
+    pub norm: Option<(View, View)>,
+    /// Whether SiLU follows.
+    pub silu: bool,
+    /// Added at last.
+    pub residual: Option<View>,
+}
+
+// SAFETY: a task reads and writes its own range of pixels, each value after it was read.
+unsafe impl Kernel for Pointwise {
+    fn operands(&self) -> Vec<Operand> {
+        let read: Vec<View> = [self.y].into_iter().chain(self.residual).collect();
+        let mut operands = in_place(&read, self.z.write());
+        operands.extend(self.norm.iter().flat_map(|&(scale, shift)| [scale.read(), shift.read()]));
+        operands
+    }
+
+    fn check(&self, label: &str) -> Result<(), KernelError> {
+        let (pixels, channels) = (self.y.pixels, self.y.channels);
+        segments(label, "channels of y", channels)?;
+        fits!(label, "z", self.z, pixels, channels)?;
+        if let Some((scale, shift)) = &self.norm {
+            fits!(label, "scale", scale, 1, channels)?;
+            fits!(label, "shift", shift, 1, channels)?;
+        }
+        if let Some(residual) = &self.residual {
+            fits!(label, "the residual", residual, pixels, channels)?;
+        }
+        Ok(())
+    }
+
+    fn tasks(&self) -> usize {
+        Chunks::of(self.y.pixels, self.y.channels).count()
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
+        // SAFETY: this method's contract.
+        unsafe {
+            match (self.norm.is_some(), self.silu, self.residual.is_some()) {
+                (true, true, true) => self.chunk::<S, true, true, true>(s, memory, task),
+                (true, true, false) => self.chunk::<S, true, true, false>(s, memory, task),
+                (true, false, true) => self.chunk::<S, true, false, true>(s, memory, task),
+                (true, false, false) => self.chunk::<S, true, false, false>(s, memory, task),
+                (false, true, true) => self.chunk::<S, false, true, true>(s, memory, task),
+                (false, true, false) => self.chunk::<S, false, true, false>(s, memory, task),
+                (false, false, true) => self.chunk::<S, false, false, true>(s, memory, task),
+                (false, false, false) => self.chunk::<S, false, false, false>(s, memory, task),
+            }
+        }
+    }
+}
+
+impl Pointwise {
+    #[inline(always)]
+    unsafe fn chunk<S: Simd, const NORM: bool, const SILU: bool, const RESIDUAL: bool>(
+        &self,
+        s: S,
+        memory: Memory<'_>,
+        task: usize,
+    ) {
+        // What is absent is never read.
+        let (scale, shift) = self.norm.as_ref().map_or((&self.y, &self.y), |(scale, shift)| (scale, shift));
+        let residual = self.residual.as_ref().unwrap_or(&self.y);
+        // SAFETY: `check` saw that all have the same pixels and channels, and the vectors the channels.
+        unsafe {
+            let (scale, shift) = (memory.at(scale), memory.at(shift));
+            for pixel in Chunks::of(self.y.pixels, self.y.channels).range(task) {
+                let y = memory.at(&self.y).add(pixel * self.y.ld);
+                let z = memory.at(&self.z).add(pixel * self.z.ld);
+                let r = memory.at(residual).add(pixel * residual.ld);
+                let mut c = 0;
+                while c < self.y.channels {
+                    let mut value = s.load(y.add(c));
+                    if NORM {
+                        value = s.fma(value, s.load(scale.add(c)), s.load(shift.add(c)));
+                    }
+                    if SILU {
+                        value = silu(s, value);
+                    }
+                    if RESIDUAL {
+                        value = s.add(value, s.load(r.add(c)));
+                    }
+                    s.store(z.add(c), value);
+                    c += S::LANES;
+                }
+            }
+        }
+    }
+}

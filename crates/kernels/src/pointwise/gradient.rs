@@ -1,0 +1,114 @@
+//! Backward, second pass: the gradient of the convolution's output.
+
+use crate::chunk::Chunks;
+use crate::fit::{fits, in_place, segments};
+use crate::math::silu_slope;
+use crate::memory::{Memory, Operand};
+use crate::program::Kernel;
+use crate::simd::Simd;
+use crate::{KernelError, View};
+
+/// `dy (+)= scale * du + k1 * y + k0`, with `du = dz * act'(scale * y + shift)`; without norm `dy (+)= du`.
+#[derive(Debug, Clone)]
+pub struct PointwiseGradient {
+    /// The forward's input.
+    pub y: View,
+    /// Gradient of the forward's output.
+    pub dz: View,
+    /// Gets the gradient of `y`; may be `dz` or `y`.
+    pub dy: View,
+    /// Scale, shift, `k1`, `k0`: vectors of one value per channel. For frozen statistics `k1` and `k0` are 0.
+    pub norm: Option<[View; 4]>,
+    /// Whether the forward applied SiLU.
+    pub silu: bool,
+    /// Adds to what `dy` holds.
+    pub accumulate: bool,
+}
+
+// SAFETY: a task reads and writes its own range of pixels, each value after it was read.
+unsafe impl Kernel for PointwiseGradient {
+    fn operands(&self) -> Vec<Operand> {
+        let mut operands = in_place(&[self.y, self.dz], self.dy.store(self.accumulate));
+        operands.extend(self.norm.iter().flatten().map(|vector| vector.read()));
+        operands
+    }
+
+    fn check(&self, label: &str) -> Result<(), KernelError> {
+        let (pixels, channels) = (self.y.pixels, self.y.channels);
+        segments(label, "channels of y", channels)?;
+        fits!(label, "dz", self.dz, pixels, channels)?;
+        fits!(label, "dy", self.dy, pixels, channels)?;
+        if let Some([scale, shift, k1, k0]) = &self.norm {
+            fits!(label, "scale", scale, 1, channels)?;
+            fits!(label, "shift", shift, 1, channels)?;
+            fits!(label, "k1", k1, 1, channels)?;
+            fits!(label, "k0", k0, 1, channels)?;
+        }
+        Ok(())
+    }
+
+    fn tasks(&self) -> usize {
+        Chunks::of(self.y.pixels, self.y.channels).count()
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
+        // SAFETY: this method's contract.
+        unsafe {
+            match (self.norm.is_some(), self.silu, self.accumulate) {
+                (true, true, true) => self.chunk::<S, true, true, true>(s, memory, task),
+                (true, true, false) => self.chunk::<S, true, true, false>(s, memory, task),
+                (true, false, true) => self.chunk::<S, true, false, true>(s, memory, task),
+                (true, false, false) => self.chunk::<S, true, false, false>(s, memory, task),
+                (false, true, true) => self.chunk::<S, false, true, true>(s, memory, task),
+                (false, true, false) => self.chunk::<S, false, true, false>(s, memory, task),
+                (false, false, true) => self.chunk::<S, false, false, true>(s, memory, task),
+                (false, false, false) => self.chunk::<S, false, false, false>(s, memory, task),
+            }
+        }
+    }
+}
+
+impl PointwiseGradient {
+    #[inline(always)]
+    unsafe fn chunk<S: Simd, const NORM: bool, const SILU: bool, const ACCUMULATE: bool>(
+        &self,
+        s: S,
+        memory: Memory<'_>,
+        task: usize,
+    ) {
+        // What is absent is never read.
+        let [scale, shift, k1, k0] = self.norm.unwrap_or([self.y; 4]);
+        // SAFETY: `check` saw that all have the same pixels and channels, and the vectors the channels.
+        unsafe {
+            let (scale, shift) = (memory.at(&scale), memory.at(&shift));
+            let (k1, k0) = (memory.at(&k1), memory.at(&k0));
+            for pixel in Chunks::of(self.y.pixels, self.y.channels).range(task) {
+                let y = memory.at(&self.y).add(pixel * self.y.ld);
+                let dz = memory.at(&self.dz).add(pixel * self.dz.ld);
+                let dy = memory.at(&self.dy).add(pixel * self.dy.ld);
+                let mut c = 0;
+                while c < self.y.channels {
+                    let value = s.load(y.add(c));
+                    let mut gradient = s.load(dz.add(c));
+                    if NORM {
+                        let scale = s.load(scale.add(c));
+                        if SILU {
+                            let u = s.fma(value, scale, s.load(shift.add(c)));
+                            gradient = s.mul(gradient, silu_slope(s, u));
+                        }
+                        let through_statistics = s.fma(value, s.load(k1.add(c)), s.load(k0.add(c)));
+                        gradient = s.fma(gradient, scale, through_statistics);
+                    } else if SILU {
+                        gradient = s.mul(gradient, silu_slope(s, value));
+                    }
+                    if ACCUMULATE {
+                        gradient = s.add(gradient, s.load(dy.add(c)));
+                    }
+                    s.store(dy.add(c), gradient);
+                    c += S::LANES;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Plain Rust over arrays of 8, which the compiler turns into what the build target has.
+
+use super::{Simd, WithSimd};
+
+/// Needs no proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Portable;
+
+const LANES: usize = 8;
+type V = [f32; LANES];
+
+/// Beyond it `2^n` leaves the normal numbers.
+const LIMIT: f32 = 87.0;
+/// Adding and subtracting it rounds to a whole number, ties to even.
+const ROUNDER: f32 = 12_582_912.0;
+
+macro_rules! lanes {
+    ($($v:ident),+ => $result:expr) => {{
+        let mut all = [Default::default(); LANES];
+        let mut i = 0;
+        while i < LANES {
+            $(let $v = $v[i];)+
+            all[i] = $result;
+            i += 1;
+        }
+        all
+    }};
+}
+
+impl Simd for Portable {
+    type V = V;
+    type M = [bool; LANES];
+    const LANES: usize = LANES;
+    const PIXELS: [usize; 4] = [0, 0, 2, 0];
+
+    #[inline(always)]
+    fn vectorize<F: WithSimd>(self, f: F) -> F::Output {
+        f.with(self)
+    }
+
+    #[inline(always)]
+    fn splat(self, v: f32) -> V {
+        [v; LANES]
+    }
+
+    #[inline(always)]
+    fn add(self, a: V, b: V) -> V {
+        lanes!(a, b => a + b)
+    }
+
+    #[inline(always)]
+    fn sub(self, a: V, b: V) -> V {
+        lanes!(a, b => a - b)
+    }
+
+    #[inline(always)]
+    fn mul(self, a: V, b: V) -> V {
+        lanes!(a, b => a * b)
+    }
+
+    #[inline(always)]
+    fn div(self, a: V, b: V) -> V {
+        lanes!(a, b => a / b)
+    }
+
+    // Two roundings: `mul_add` without the instruction is a library call.
+    #[inline(always)]
+    fn fma(self, a: V, b: V, c: V) -> V {
+        lanes!(a, b, c => a * b + c)
+    }
+
+    #[inline(always)]
+    fn fms(self, a: V, b: V, c: V) -> V {
+        lanes!(a, b, c => a * b - c)
+    }
+
+    #[inline(always)]
+    fn fnma(self, a: V, b: V, c: V) -> V {
+        lanes!(a, b, c => c - a * b)
+    }
+
+    #[inline(always)]
+    fn round(self, v: V) -> V {
+        lanes!(v => (v + ROUNDER) - ROUNDER)
+    }
+
+    #[inline(always)]
+    fn scale2(self, p: V, n: V) -> V {
+        lanes!(p, n => f32::from_bits(p.to_bits().wrapping_add(((n as i32) << 23) as u32)))
+    }
+
+    #[inline(always)]
+    fn limit(self, x: V) -> V {
+        lanes!(x => if x > LIMIT { LIMIT } else if x > -LIMIT { x } else { -LIMIT })
+    }
+
+    #[inline(always)]
+    fn exceeds(self, a: V, b: V) -> [bool; LANES] {
+        lanes!(a, b => a > b || a.is_nan())
+    }
+
+    #[inline(always)]
+    fn equals(self, a: V, b: V) -> [bool; LANES] {
+        lanes!(a, b => a == b)
+    }
+
+    #[inline(always)]
+    fn select(self, mask: [bool; LANES], a: V, b: V) -> V {
+        lanes!(mask, a, b => if mask { a } else { b })
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> V {
+        // SAFETY: the caller's promise; an array needs no more alignment than its elements.
+        unsafe { p.cast::<V>().read() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: V) {
+        // SAFETY: as above.
+        unsafe { p.cast::<V>().write(v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(self, p: *const u8) -> V {
+        // SAFETY: as above.
+        let bytes = unsafe { p.cast::<[u8; LANES]>().read() };
+        lanes!(bytes => f32::from(bytes))
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, p: *mut u8, v: V) {
+        let bytes: [u8; LANES] = lanes!(v => v as u8);
+        // SAFETY: as above.
+        unsafe { p.cast::<[u8; LANES]>().write(bytes) }
+    }
+}

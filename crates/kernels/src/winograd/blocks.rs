@@ -1,0 +1,192 @@
+//! How the tiles of a batch are cut into blocks, and channels into panels.
+//!
+//! A tile is 4x4 pixels of the output. A block is whole tile rows of one image, or whole images: a contiguous range of
+//! pixels, so that statistics and epilogue run over it while it is in the cache.
+//! All cuts depend on the shape alone.
+
+use std::ops::Range;
+
+use crate::Nhwc;
+use crate::simd::Simd;
+
+/// Outputs of a tile along an axis.
+pub(super) const TILE: usize = 4;
+/// Products per tile, input and output channel.
+pub(super) const PLANES: usize = 36;
+/// Channels by which groups of output channels are cut; the last unit takes what is left.
+const UNIT: usize = 32;
+
+/// Piece `i` when `total` is cut into `pieces` that differ by one at most.
+pub(super) const fn piece(total: usize, pieces: usize, i: usize) -> Range<usize> {
+    total * i / pieces..total * (i + 1) / pieces
+}
+
+/// Distance of planes of `len` values: an odd number of cache lines, because 36 lines that are written together must not
+/// compete for the same places of the cache.
+pub(super) const fn plane_pitch(len: usize) -> usize {
+    (len.div_ceil(16) | 1) * 16
+}
+
+/// Channels of the panel of packed weights that starts where `rest` channels are left: an odd rest becomes one wide panel.
+#[inline(always)]
+pub(super) const fn panel<S: Simd>(rest: usize) -> usize {
+    match (S::LANES, rest) {
+        (16, 48) => 48,
+        (16, 32..) => 32,
+        _ => 16,
+    }
+}
+
+/// Number of groups into which `channels` can be cut between panels.
+pub(super) const fn units(channels: usize) -> usize {
+    if channels < UNIT { 1 } else { channels / UNIT }
+}
+
+/// Channels of group `i` of `groups`, whole panels on every instruction set.
+pub(super) fn group(channels: usize, groups: usize, i: usize) -> Range<usize> {
+    let cut = piece(units(channels), groups, i);
+    let end = if i + 1 == groups { channels } else { cut.end * UNIT };
+    cut.start * UNIT..end
+}
+
+/// Channels of the widest group.
+pub(super) fn widest_group(channels: usize, groups: usize) -> usize {
+    (0..groups).map(|i| group(channels, groups, i).len()).max().unwrap_or(0)
+}
+
+/// The tiles of a batch, cut into blocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blocks {
+    image: Nhwc,
+    cut: Cut,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Cut {
+    /// Each image into so many pieces.
+    Rows(usize),
+    /// The batch into so many pieces.
+    Images(usize),
+}
+
+/// Some tiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Block {
+    /// First image.
+    pub(super) image: usize,
+    /// Images, one unless they are whole.
+    pub(super) images: usize,
+    /// First tile row.
+    pub(super) row: usize,
+    /// Tile rows of each image.
+    pub(super) rows: usize,
+}
+
+impl Blocks {
+    /// Blocks of at most `most` tiles, more only if a row of tiles has more.
+    pub(super) fn new(image: Nhwc, most: usize) -> Self {
+        let (rows, columns) = (image.h.div_ceil(TILE), image.w.div_ceil(TILE));
+        let cut = if rows * columns <= most {
+            Cut::Images(image.n.div_ceil(most / (rows * columns)))
+        } else {
+            Cut::Rows(rows.div_ceil((most / columns).max(1)))
+        };
+        Self { image, cut }
+    }
+
+    /// Number of blocks.
+    pub(super) fn len(&self) -> usize {
+        match self.cut {
+            Cut::Rows(pieces) => self.image.n * pieces,
+            Cut::Images(blocks) => blocks,
+        }
+    }
+
+    /// Tiles in a row.
+    pub(super) fn columns(&self) -> usize {
+        self.image.w.div_ceil(TILE)
+    }
+
+    fn rows(&self) -> usize {
+        self.image.h.div_ceil(TILE)
+    }
+
+    /// Tiles in the largest block.
+    pub(super) fn most_tiles(&self) -> usize {
+        match self.cut {
+            Cut::Rows(pieces) => self.rows().div_ceil(pieces) * self.columns(),
+            Cut::Images(blocks) => self.image.n.div_ceil(blocks) * self.rows() * self.columns(),
+        }
+    }
+
+    /// Block `i`.
+    pub(super) fn get(&self, i: usize) -> Block {
+        match self.cut {
+            Cut::Rows(pieces) => {
+                let rows = piece(self.rows(), pieces, i % pieces);
+                Block { image: i / pieces, images: 1, row: rows.start, rows: rows.len() }
+            }
+            Cut::Images(blocks) => {
+                let images = piece(self.image.n, blocks, i);
+                Block { image: images.start, images: images.len(), row: 0, rows: self.rows() }
+            }
+        }
+    }
+
+    /// Tiles of a block.
+    pub(super) fn tiles(&self, block: &Block) -> usize {
+        block.images * block.rows * self.columns()
+    }
+
+    /// Pixels of a block.
+    pub(super) fn pixels(&self, block: &Block) -> Range<usize> {
+        let Nhwc { h, w, .. } = self.image;
+        let end = ((block.row + block.rows) * TILE).min(h);
+        let first = (block.image * h + block.row * TILE) * w;
+        first..((block.image + block.images - 1) * h + end) * w
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_cover_every_pixel_once_in_order() {
+        for (n, h, w) in [(1, 1, 1), (3, 10, 10), (8, 40, 40), (2, 13, 5), (5, 3, 200), (2, 21, 33)] {
+            for most in [1, 9, 28, 60] {
+                let blocks = Blocks::new(Nhwc::new(n, h, w, 16), most);
+                let (mut pixel, mut tiles) = (0, 0);
+                for i in 0..blocks.len() {
+                    let block = blocks.get(i);
+                    let range = blocks.pixels(&block);
+                    assert_eq!(range.start, pixel);
+                    assert!(!range.is_empty() && blocks.tiles(&block) <= blocks.most_tiles());
+                    pixel = range.end;
+                    tiles += blocks.tiles(&block);
+                }
+                assert_eq!((pixel, tiles), (n * h * w, n * h.div_ceil(4) * w.div_ceil(4)));
+                assert!(blocks.most_tiles() <= most.max(w.div_ceil(4)));
+            }
+        }
+    }
+
+    #[test]
+    fn groups_are_whole_panels() {
+        for channels in (16..=272).step_by(16) {
+            for groups in 1..=units(channels) {
+                let mut end = 0;
+                for i in 0..groups {
+                    let group = group(channels, groups, i);
+                    assert_eq!((group.start, group.start % 32), (end, 0));
+                    assert!(
+                        group.end == channels || group.end.is_multiple_of(32) && channels - group.end >= 32
+                    );
+                    assert!(!group.is_empty() && group.len() <= widest_group(channels, groups));
+                    end = group.end;
+                }
+                assert_eq!(end, channels);
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The convolution itself, and its input's gradient.
+//!
+//! A task is a block of tiles and a group of output channels: `V` of the block, then for some of the channels after another
+//! the products of all planes, their transform into the output, and what follows the convolution, while all is cached.
+
+use std::marker::PhantomData;
+
+use super::blocks::{Blocks, PLANES, group, plane_pitch, units, widest_group};
+use super::input::{STRIP_LEN, Transform};
+use super::multiply::Multiply;
+use super::output::Store;
+use super::points::Input;
+use super::{check_shape, contiguous, packed_pitch, tensor};
+use crate::conv::{Epilogue, finish};
+use crate::memory::{Memory, Operand};
+use crate::moments;
+use crate::program::Kernel;
+use crate::simd::Simd;
+use crate::{ConvShape, KernelError, View};
+
+/// Bytes of `V` and `M` together that leave room in the second-level cache for the panel of weights and the image.
+const CACHED: usize = 1_150_000;
+/// Most output channels whose products are kept at once.
+const MOST_CHANNELS: usize = 128;
+/// Tasks that keep several threads busy.
+const ENOUGH_TASKS: usize = 16;
+
+/// How a shape is cut.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    blocks: Blocks,
+    /// Groups of output channels: a task each.
+    groups: usize,
+    /// Pieces of a group, one after another.
+    passes: usize,
+}
+
+impl Plan {
+    fn new(shape: &ConvShape) -> Self {
+        let (inputs, outputs) = (shape.input().c, shape.output().c);
+        let kept = outputs.min(MOST_CHANNELS);
+        let most = CACHED / (PLANES * size_of::<f32>() * (inputs + kept));
+        let blocks = Blocks::new(shape.input(), most.clamp(28, 60));
+        let mut groups = 1;
+        while blocks.len() * groups < ENOUGH_TASKS && units(outputs) >= groups * 4 {
+            groups *= 2;
+        }
+        Self { blocks, groups, passes: widest_group(outputs, groups).div_ceil(MOST_CHANNELS) }
+    }
+
+    /// Output channels of a pass.
+    fn channels(&self, outputs: usize, index: usize, pass: usize) -> std::ops::Range<usize> {
+        let all = group(outputs, self.groups, index);
+        let passes = self.passes.min(units(all.len()));
+        if pass >= passes {
+            return all.end..all.end;
+        }
+        let part = group(all.len(), passes, pass);
+        all.start + part.start..all.start + part.end
+    }
+
+    /// Channels of the widest pass.
+    fn widest(&self, outputs: usize) -> usize {
+        let all = (0..self.groups).flat_map(|i| (0..self.passes).map(move |pass| (i, pass)));
+        all.map(|(i, pass)| self.channels(outputs, i, pass).len()).max().unwrap_or(0)
+    }
+}
+
+/// Pixels of each part of the moments: the blocks.
+pub(super) fn moment_counts(shape: &ConvShape) -> Vec<usize> {
+    let blocks = Plan::new(shape).blocks;
+    (0..blocks.len()).map(|i| blocks.pixels(&blocks.get(i)).len()).collect()
+}
+
+/// `y = x * w`, or `y += x * w`, with what follows.
+pub(crate) struct Forward {
+    shape: ConvShape,
+    plan: Plan,
+    x: View,
+    packed: View,
+    y: View,
+    epilogue: Epilogue,
+    accumulate: bool,
+    /// Distance of the planes of `U`, `V` and `M`.
+    pitches: [usize; 3],
+}
+
+impl Forward {
+    /// For the input's gradient `shape` is that of the convolution from `dy` to `dx`.
+    ///
+    /// # Errors
+    /// [`KernelError::Operand`] if a view does not fit or the shape is not for this algorithm.
+    pub(crate) fn new(
+        label: &str,
+        shape: &ConvShape,
+        x: View,
+        packed: View,
+        y: View,
+        epilogue: Epilogue,
+        accumulate: bool,
+    ) -> Result<Self, KernelError> {
+        check_shape(label, shape)?;
+        let (inputs, outputs, pixels) = (shape.input().c, shape.output().c, shape.input().pixels());
+        tensor(label, ["pixels of x", "channels of x"], &x, [pixels, inputs])?;
+        tensor(label, ["pixels of y", "channels of y"], &y, [pixels, outputs])?;
+        let plan = Plan::new(shape);
+        let packed_pitch = packed_pitch(shape);
+        let packed = contiguous(label, "packed weights", &packed, PLANES * packed_pitch)?;
+        let mut epilogue = epilogue;
+        if let Some(bias) = &mut epilogue.bias {
+            *bias = contiguous(label, "bias", bias, outputs)?;
+        }
+        if let Some(residual) = &epilogue.residual {
+            let what = ["pixels of the residual", "channels of the residual"];
+            tensor(label, what, residual, [pixels, outputs])?;
+        }
+        if let Some(moments) = &epilogue.moments {
+            let what = ["rows of the moments", "channels of the moments"];
+            tensor(label, what, moments, [2 * plan.blocks.len(), outputs])?;
+        }
+        let tiles = plan.blocks.most_tiles();
+        let pitches = [packed_pitch, plane_pitch(tiles * inputs), plane_pitch(tiles * plan.widest(outputs))];
+        Ok(Self { shape: *shape, plan, x, packed, y, epilogue, accumulate, pitches })
+    }
+}
+
+// SAFETY: a task writes the pixels of its block and the channels of its group of `y`, and the rows of its block and these
+// channels of the moments; `new` checked that all views fit the shape.
+unsafe impl Kernel for Forward {
+    fn operands(&self) -> Vec<Operand> {
+        let mut operands = vec![self.x.read(), self.packed.read(), self.y.store(self.accumulate)];
+        operands.extend(self.epilogue.bias.map(View::read));
+        operands.extend(self.epilogue.residual.map(View::read));
+        operands.extend(self.epilogue.moments.map(View::write));
+        operands
+    }
+
+    fn tasks(&self) -> usize {
+        self.plan.blocks.len() * self.plan.groups
+    }
+
+    fn scratch_len(&self) -> usize {
+        PLANES * (self.pitches[1] + self.pitches[2]) + STRIP_LEN
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, scratch: *mut f32) {
+        let (index, group) = (task / self.plan.groups, task % self.plan.groups);
+        let block = self.plan.blocks.get(index);
+        let (image, inputs, outputs) = (self.shape.input(), self.shape.input().c, self.shape.output().c);
+        let [u_pitch, v_pitch, m_pitch] = self.pitches;
+        // SAFETY: scratch is as long as these three; views are operands, and all channels are below their widths.
+        unsafe {
+            let (v, m) = (scratch, scratch.add(PLANES * v_pitch));
+            let strip = m.add(PLANES * m_pitch);
+            s.vectorize(Transform::<Input, 6> {
+                from: memory.at(&self.x),
+                ld: self.x.ld,
+                image,
+                block,
+                channels: inputs,
+                to: v,
+                pitch: v_pitch,
+                strip,
+                expand: PhantomData,
+            });
+            for pass in 0..self.plan.passes {
+                let range = self.plan.channels(outputs, group, pass);
+                let channels = range.len();
+                let y = memory.at(&self.y).add(range.start);
+                let bias = self.epilogue.bias;
+                s.vectorize(Multiply {
+                    v,
+                    v_pitch,
+                    tiles: self.plan.blocks.tiles(&block),
+                    inputs,
+                    u: memory.at(&self.packed),
+                    u_pitch,
+                    outputs: range.clone(),
+                    m,
+                    m_pitch,
+                });
+                s.vectorize(Store {
+                    from: m,
+                    pitch: m_pitch,
+                    channels,
+                    to: y,
+                    ld: self.y.ld,
+                    image,
+                    block,
+                    bias: bias.map_or(std::ptr::null(), |bias| memory.at(&bias).add(range.start)),
+                    accumulate: self.accumulate,
+                });
+                self.follow(s, memory, index, range);
+            }
+        }
+    }
+}
+
+impl Forward {
+    /// Moments, SiLU and residual of a block and some channels.
+    ///
+    /// # Safety
+    /// As [`Kernel::run`]; the outputs are stored.
+    #[inline(always)]
+    unsafe fn follow<S: Simd>(
+        &self,
+        s: S,
+        memory: Memory<'_>,
+        index: usize,
+        channels: std::ops::Range<usize>,
+    ) {
+        let pixels = self.plan.blocks.pixels(&self.plan.blocks.get(index));
+        let (start, count) = (channels.start, channels.len());
+        // SAFETY: the caller's promise; every block has two rows of moments.
+        unsafe {
+            if let Some(view) = &self.epilogue.moments {
+                let y = memory.at(&self.y).add(pixels.start * self.y.ld + start);
+                let mean = memory.at(view).add(2 * index * view.ld + start);
+                moments::part(s, y, self.y.ld, pixels.len(), count, mean, mean.add(view.ld));
+            }
+            if self.epilogue.silu || self.epilogue.residual.is_some() {
+                // The bias is in `y` already.
+                let rest = Epilogue { bias: None, moments: None, ..self.epilogue };
+                finish(s, memory, &rest, &self.y, [pixels.start, pixels.len()], [start, count]);
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What the kernels compute, by definition and in `f64`.
+
+pub(crate) mod conv;
