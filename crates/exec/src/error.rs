@@ -2,6 +2,7 @@
 
 use bonsai_checkpoint::CheckpointError;
 use bonsai_graph::GraphError;
+use bonsai_kernels::KernelError;
 
 use crate::Device;
 
@@ -54,6 +55,9 @@ pub enum ExecError {
     /// A device operation outside a layer failed.
     #[error("device operation failed")]
     Candle(#[from] candle_core::Error),
+    /// The CPU kernels refuse: a size that does not fit, an instruction set that is not there.
+    #[error("the CPU engine cannot run this")]
+    Kernel(#[from] KernelError),
     /// Sizes do not fit the image.
     #[error("the network does not fit the image")]
     Graph(#[from] GraphError),

@@ -48,8 +48,7 @@ impl ParamLayout {
 
     /// The range of one role in its buffer.
     pub fn range(&self, role: ParamRole) -> Range<usize> {
-        let position = ParamRole::ALL.iter().position(|r| *r == role).expect("every role is listed");
-        self.ranges[position].clone()
+        self.ranges[role_index(role)].clone()
     }
 
     /// Number of trained scalars.
@@ -61,4 +60,9 @@ impl ParamLayout {
     pub fn statistics_len(&self) -> usize {
         self.range(ParamRole::BnVar).end
     }
+}
+
+/// Position of a role in [`ParamRole::ALL`].
+pub(crate) fn role_index(role: ParamRole) -> usize {
+    ParamRole::ALL.iter().position(|r| *r == role).expect("every role is listed")
 }

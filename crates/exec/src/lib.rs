@@ -2,13 +2,14 @@
 //!
 //! [`Executor`] is the contract: raw outputs as host arrays, a backward pass from gradients at the outputs,
 //! and an optimiser step that is data ([`UpdateRule`]) and is applied where the parameters live.
-//! [`CandleExecutor`] is the portable implementation, on any candle device.
+//! [`CpuExecutor`] is the fast one for the CPU, with hand-written kernels ([`Isa`] says for which instruction set);
+//! [`CandleExecutor`] is the portable one, on any candle device.
 //!
 //! Losses, datasets and files are none of this crate's business.
 //!
 //! ```
 //! use bonsai_checkpoint::{Array, Weights};
-//! use bonsai_exec::{CandleExecutor, Device, Executor, Mode};
+//! use bonsai_exec::{CandleExecutor, CpuExecutor, CpuOptions, Device, Executor, Mode};
 //! use bonsai_graph::{GraphBuilder, Op};
 //!
 //! let mut b = GraphBuilder::new();
@@ -18,21 +19,28 @@
 //! let mut weights = Weights::new();
 //! weights.insert("y.weight", Array::new(&[1, 1, 1, 1], vec![2.0]));
 //!
-//! let mut executor = CandleExecutor::new(&graph, &weights, Device::Cpu)?;
 //! let images = Array::new(&[1, 1, 1, 2], vec![3.0, 4.0]);
-//! assert_eq!(executor.forward(Mode::Eval, &images)?[0].data, [6.0, 8.0]);
+//! let mut fast = CpuExecutor::new(&graph, &weights, CpuOptions::default())?;
+//! assert_eq!(fast.forward(Mode::Eval, &images)?[0].data, [6.0, 8.0]);
+//! let mut portable = CandleExecutor::new(&graph, &weights, Device::Cpu)?;
+//! assert_eq!(portable.forward(Mode::Eval, &images)?[0].data, [6.0, 8.0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod candle;
+mod cpu;
 mod device;
 mod error;
 mod executor;
 mod layout;
+mod step;
 mod update;
 
+/// The instruction set that [`CpuExecutor`] runs on, and why a kernel refuses.
+pub use bonsai_kernels::{Isa, KernelError};
 pub use candle::CandleExecutor;
+pub use cpu::{CpuExecutor, CpuOptions, LayerTime};
 pub use device::Device;
 pub use error::ExecError;
 pub use executor::{Buffer, Executor, Mode};

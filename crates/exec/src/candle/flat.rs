@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use super::backward::Gradients;
 use super::sgd;
-use crate::layout::ParamLayout;
+use crate::layout::{ParamLayout, role_index};
 use crate::{Buffer, ExecError, UpdateReport, UpdateRule};
 
 /// Every parameter of the network in a few one-dimensional tensors.
@@ -177,10 +177,6 @@ impl FlatBuffers {
         }
         Ok(())
     }
-}
-
-fn role_index(role: ParamRole) -> usize {
-    ParamRole::ALL.iter().position(|r| *r == role).expect("every role is listed")
 }
 
 /// Ranges put together to a buffer; a network may have no parameter of a kind.

@@ -4,16 +4,13 @@
 
 use std::ops::Range;
 
-use bonsai_graph::ParamRole;
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use super::flat::join;
 use super::host::{host_values, tensor_like};
+use crate::step::{CHUNK, ValueStep, clip_factor, l1_parts, role_rules, sum_of_squares};
 use crate::{L1Placement, ParamLayout, RoleRule, UpdateRule};
-
-/// Values handled by one task, and the unit in which sums are combined: fixed, so that sums do not depend on threads.
-const CHUNK: usize = 1 << 14;
 
 /// What a step leaves.
 pub(super) struct Stepped {
@@ -62,9 +59,7 @@ struct Roles(Vec<(Range<usize>, RoleRule)>);
 
 impl Roles {
     fn of(rule: &UpdateRule, layout: &ParamLayout) -> Self {
-        let ranges =
-            ParamRole::ALL.into_iter().filter_map(|role| Some((layout.range(role), *rule.role(role)?)));
-        Self(ranges.filter(|(range, _)| !range.is_empty()).collect())
+        Self(role_rules(rule, |role| layout.range(role)).collect())
     }
 
     /// Applies `f(role, part of a, part of b)` to every range and joins the results.
@@ -82,42 +77,22 @@ impl Roles {
     }
 }
 
-/// PyTorch's `clip_grad_norm_`: `limit / (norm + 1e-6)`, at most 1.
-fn clip_factor(rule: &UpdateRule, norm: f32) -> f32 {
-    rule.clip_norm.map_or(1.0, |limit| (limit / (norm + 1e-6)).min(1.0))
-}
-
-/// `sign(0) = 0`, as the recipe asks; NaN stays visible.
-fn sign(v: f32) -> f32 {
-    if v == 0.0 { 0.0 } else { v.signum() }
-}
-
 fn host_step(rule: &UpdateRule, roles: &Roles, w: &[f32], g: &[f32], v: &[f32]) -> (Vec<f32>, Vec<f32>, f32) {
-    let (before, after) = match rule.l1_placement {
-        L1Placement::BeforeClip => (1.0, 0.0),
-        L1Placement::AfterClip => (0.0, 1.0),
-    };
     let sum: f64 = roles
         .0
         .iter()
         .map(|(range, role)| {
-            let l1 = role.l1 * before;
+            let l1 = l1_parts(rule, role).0;
             let chunks = g[range.clone()].par_chunks(CHUNK).zip(w[range.clone()].par_chunks(CHUNK));
-            let sums: Vec<f64> = chunks
-                .map(|(g, w)| {
-                    let squares = g.iter().zip(w).map(|(g, w)| f64::from(g + l1 * sign(*w)).powi(2));
-                    squares.sum()
-                })
-                .collect();
+            let sums: Vec<f64> = chunks.map(|(g, w)| sum_of_squares(g, w, l1)).collect();
             sums.iter().sum::<f64>()
         })
         .sum();
     let norm = sum.sqrt() as f32;
     let clip = clip_factor(rule, norm);
-    let m = rule.momentum;
     let (mut new_w, mut new_v) = (vec![0.0f32; w.len()], vec![0.0f32; v.len()]);
     for (range, role) in &roles.0 {
-        let (l1_before, l1_after) = (role.l1 * before, role.l1 * after);
+        let step = ValueStep::new(rule, role, clip);
         new_w[range.clone()]
             .par_chunks_mut(CHUNK)
             .zip(new_v[range.clone()].par_chunks_mut(CHUNK))
@@ -126,12 +101,7 @@ fn host_step(rule: &UpdateRule, roles: &Roles, w: &[f32], g: &[f32], v: &[f32]) 
             .zip(v[range.clone()].par_chunks(CHUNK))
             .for_each(|((((new_w, new_v), w), g), v)| {
                 for ((((new_w, new_v), w), g), v) in new_w.iter_mut().zip(new_v).zip(w).zip(g).zip(v) {
-                    let sign = sign(*w);
-                    let g = (g + l1_before * sign) * clip + l1_after * sign + role.weight_decay * w;
-                    let moved = m * v + g;
-                    let step = if rule.nesterov { g + m * moved } else { moved };
-                    *new_v = moved;
-                    *new_w = w - role.lr * step;
+                    (*new_w, *new_v) = step.apply(*w, *g, *v);
                 }
             });
     }
@@ -215,10 +185,5 @@ mod tests {
                 assert!((host.gradient_norm - device.gradient_norm).abs() < 1e-4);
             }
         }
-    }
-
-    #[test]
-    fn sign_is_zero_at_zero() {
-        assert_eq!([-0.0f32, 0.0, 2.0, -3.0].map(sign), [0.0, 0.0, 1.0, -1.0]);
     }
 }

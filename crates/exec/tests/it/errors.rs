@@ -3,8 +3,10 @@
 use std::error::Error;
 
 use bonsai_checkpoint::Array;
-use bonsai_exec::{CandleExecutor, Device, Executor, Mode};
+use bonsai_exec::{CandleExecutor, CpuExecutor, CpuOptions, Device, Mode};
 use bonsai_testkit::{RandomGraphConfig, random_model};
+
+use crate::engines::Engine;
 
 fn text(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -18,9 +20,15 @@ fn text(error: &dyn Error) -> String {
 
 #[test]
 fn misuse_is_an_error_with_names_and_numbers() {
+    for engine in Engine::all() {
+        misuse(engine);
+    }
+}
+
+fn misuse(engine: Engine) {
     let model = random_model(1, &RandomGraphConfig::default());
     let graph = model.checkpoint.model.graph();
-    let mut executor = CandleExecutor::new(graph, &model.checkpoint.weights, Device::Cpu).unwrap();
+    let mut executor = engine.start(graph, &model.checkpoint.weights);
 
     let wrong_channels = Array::zeros(&[1, 4, model.h, model.w]);
     let message = text(&executor.forward(Mode::Eval, &wrong_channels).unwrap_err());
@@ -41,8 +49,12 @@ fn misuse_is_an_error_with_names_and_numbers() {
     let mut weights = model.checkpoint.weights.clone();
     let name = graph.params()[0].name.clone();
     weights.insert(name.clone(), Array::zeros(&[1]));
-    let message = text(&CandleExecutor::new(graph, &weights, Device::Cpu).unwrap_err());
-    assert!(message.contains(&name) && message.contains("[1]"), "{message}");
+    for message in [
+        text(&CandleExecutor::new(graph, &weights, Device::Cpu).unwrap_err()),
+        text(&CpuExecutor::new(graph, &weights, CpuOptions::default()).unwrap_err()),
+    ] {
+        assert!(message.contains(&name) && message.contains("[1]"), "{message}");
+    }
 }
 
 #[cfg(not(feature = "cuda"))]

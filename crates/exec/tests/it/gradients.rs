@@ -1,9 +1,11 @@
 //! Every convolution and pooling shape against central differences of the `f64` reference forward.
 
 use bonsai_checkpoint::{Array, Weights};
-use bonsai_exec::{Buffer, CandleExecutor, Device, Executor, Mode};
+use bonsai_exec::{Buffer, Mode};
 use bonsai_graph::{Graph, GraphBuilder, Op};
 use bonsai_testkit::{random_array, random_weights, reference_forward};
+
+use crate::engines::Engine;
 
 /// Step of the central differences; the reference computes in `f64`, so cancellation is no issue.
 const STEP: f32 = 1.0 / 256.0;
@@ -17,10 +19,16 @@ fn loss(graph: &Graph, weights: &Weights, images: &Array, upstream: &Array) -> f
 
 /// Compares analytic gradients at the input and at all parameters with differences.
 fn check(graph: &Graph, h: usize, w: usize) {
+    for engine in Engine::all() {
+        check_engine(engine, graph, h, w);
+    }
+}
+
+fn check_engine(engine: Engine, graph: &Graph, h: usize, w: usize) {
     let weights = random_weights(3, graph);
     let channels = graph.node(graph.input()).channels();
     let images = random_array(5, &[2, channels, h, w]);
-    let mut executor = CandleExecutor::new(graph, &weights, Device::Cpu).unwrap();
+    let mut executor = engine.start(graph, &weights);
     executor.set_taps(&[graph.input()]);
     let outputs = executor.forward(Mode::Train, &images).unwrap();
     let upstream = random_array(7, &outputs[0].shape);
@@ -29,7 +37,10 @@ fn check(graph: &Graph, h: usize, w: usize) {
     let compare = |analytic: f32, plus: f64, minus: f64, what: String| {
         let numeric = (plus - minus) / f64::from(2.0 * STEP);
         let error = (f64::from(analytic) - numeric).abs();
-        assert!(error < TOLERANCE * numeric.abs().max(1.0), "{what}: {analytic} against {numeric}\n{graph}");
+        assert!(
+            error < TOLERANCE * numeric.abs().max(1.0),
+            "{engine:?}, {what}: {analytic} against {numeric}\n{graph}"
+        );
     };
     let input_gradient = executor.input_gradient().unwrap();
     for i in (0..images.data.len()).step_by(images.data.len().div_ceil(40)) {

@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
+mod cpu;
+mod engines;
 mod errors;
 mod golden;
 mod gradients;
 mod module;
 mod optimiser;
 mod random;
+mod seen;
+mod wires;

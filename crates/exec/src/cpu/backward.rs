@@ -1,0 +1,300 @@
+//! The backward program: unit by unit in reverse.
+//!
+//! A unit's output gradient becomes that of its `y` in place; from that follow the gradients of the input, the weights and
+//! the bias. Gradients of parameters are added to their buffer, those of wires go where [`Gradients`] says. What nothing
+//! trained or tapped lies before is not computed.
+
+use bonsai_graph::{NodeId, Op, ParamRole};
+use bonsai_kernels::{
+    BatchNormGradient, BiasGradient, BiasSums, Conv, Copy, KernelError, MaxPoolGradient, Nhwc,
+    PointwiseGradient, PointwiseSums, Program, UpsampleGradient, View, Zero, padded,
+};
+
+use super::arena::Boundary;
+use super::gradients::{Gradients, Target};
+use super::layers::{ConvLayer, HostWire, Layers};
+use super::train::{Kept, NormVectors};
+use super::units::Unit;
+
+/// A backward program under construction.
+pub(super) struct Backward<'a> {
+    layers: Layers<'a>,
+    gradients: Gradients,
+    /// Per wire, whether anything before it is trained or tapped.
+    wanted: Vec<bool>,
+}
+
+impl<'a> Backward<'a> {
+    /// `want_input`: whether the gradient at the images is wanted.
+    pub(super) fn new(layers: Layers<'a>, want_input: bool) -> Self {
+        let network = layers.network;
+        let mut wanted: Vec<bool> = Vec::with_capacity(network.graph.nodes().len());
+        for node in network.graph.nodes() {
+            let before = |wanted: &[bool]| node.inputs().iter().any(|i| wanted[i.index()]);
+            wanted.push(match *node.op() {
+                Op::Input { .. } => want_input,
+                Op::Conv2d { .. } | Op::BatchNorm { .. } => true,
+                Op::Silu
+                | Op::Add
+                | Op::Concat
+                | Op::Slice { .. }
+                | Op::MaxPool { .. }
+                | Op::Upsample { .. } => before(&wanted),
+            });
+        }
+        let roots = network.placement.roots.iter().map(|root| {
+            let pixels = layers.pixels(root.wire);
+            // The gradient of dense images is padded: kernels write whole segments.
+            layers.arena.tensor(pixels, padded(root.width))
+        });
+        let gradients = Gradients::new(roots.collect());
+        Self { layers, gradients, wanted }
+    }
+
+    fn is_wanted(&self, wire: NodeId) -> bool {
+        self.wanted[wire.index()]
+    }
+
+    fn claim(&mut self, p: &mut Program, label: &str, wire: NodeId) -> Result<Target, KernelError> {
+        let spot = self.layers.network.placement.spot(wire);
+        self.gradients.claim(p, label, spot, padded(self.layers.width(wire)))
+    }
+
+    fn arrived(&mut self, p: &mut Program, label: &str, wire: NodeId) -> Result<Option<View>, KernelError> {
+        let spot = self.layers.network.placement.spot(wire);
+        self.gradients.arrived(p, label, spot, padded(self.layers.width(wire)))
+    }
+
+    /// Where the host puts the gradients of the outputs: in place, or beside it if two outputs share memory.
+    pub(super) fn receive(&mut self, p: &mut Program) -> Result<Vec<HostWire>, KernelError> {
+        let network = self.layers.network;
+        let mut wires = Vec::new();
+        let mut beside = Vec::new();
+        for output in network.graph.outputs() {
+            let (spot, width) = (network.placement.spot(*output), self.layers.width(*output));
+            let view = if self.gradients.is_reached(spot, width) {
+                let pixels = self.layers.pixels(*output);
+                let view = self.layers.arena.tensor(pixels, width);
+                beside.push((*output, view));
+                view
+            } else {
+                self.gradients.set_written(spot, width);
+                self.gradients.view(spot, width)
+            };
+            wires.push(self.layers.host_wire(*output, view, Boundary::AfterForward));
+        }
+        for (output, from) in beside {
+            let label = network.graph.node(output).name();
+            let Target { view, accumulate } = self.claim(p, label, output)?;
+            p.push(label, Copy { from, to: view, accumulate })?;
+        }
+        Ok(wires)
+    }
+
+    /// The gradient at the images, if it is wanted.
+    pub(super) fn input_gradient(&mut self, p: &mut Program) -> Result<Option<HostWire>, KernelError> {
+        let network = self.layers.network;
+        let input = network.graph.input();
+        if !self.is_wanted(input) {
+            return Ok(None);
+        }
+        let label = network.graph.node(input).name();
+        let view = if let Some(view) = self.arrived(p, label, input)? {
+            view
+        } else {
+            let Target { view, .. } = self.claim(p, label, input)?;
+            p.push(label, Zero { view })?;
+            view
+        };
+        let mut wire = self.layers.host_wire(input, view, Boundary::AfterBackward);
+        wire.segments = network.channels[input.index()].to_padded().segments();
+        Ok(Some(wire))
+    }
+
+    /// Appends the backward of a unit whose output gradient is complete.
+    pub(super) fn push(&mut self, p: &mut Program, unit: &Unit, kept: &Kept) -> Result<(), KernelError> {
+        let label = self.layers.network.graph.node(unit.node).name();
+        if matches!(self.layers.network.graph.node(unit.last).op(), Op::Slice { .. } | Op::Input { .. }) {
+            return Ok(());
+        }
+        if !self.is_wanted(unit.last) {
+            return Ok(());
+        }
+        let Some(dz) = self.arrived(p, label, unit.last)? else { return Ok(()) };
+        if unit.is_chain() {
+            self.push_chain(p, label, unit, kept, dz)
+        } else {
+            self.push_alone(p, label, unit, kept, dz)
+        }
+    }
+
+    fn push_chain(
+        &mut self,
+        p: &mut Program,
+        label: &str,
+        unit: &Unit,
+        kept: &Kept,
+        dz: View,
+    ) -> Result<(), KernelError> {
+        let network = self.layers.network;
+        let input = network.graph.node(unit.node).inputs()[0];
+        let residual = unit.residual.map(|r| r.1).filter(|wire| self.is_wanted(*wire));
+        let mut residual = residual.map(|wire| self.claim(p, label, wire)).transpose()?;
+        let conv = unit.conv.map(|conv| self.layers.conv(conv)).transpose()?.flatten();
+        let packed = match &conv {
+            Some(conv) if self.is_wanted(input) => Some(self.push_pack(p, label, conv)?),
+            _ => None,
+        };
+        let mut coefficients = None;
+        if let (Some(node), Some(norm), Some(y)) = (unit.norm, kept.norm, kept.y) {
+            let residual = residual.take().map(|r| (r.view, r.accumulate));
+            coefficients =
+                Some(self.push_sums(p, label, node, (y, dz), norm, (unit.silu.is_some(), residual))?);
+        }
+        if let Some(Target { view, accumulate }) = residual {
+            p.push(label, Copy { from: dz, to: view, accumulate })?;
+        }
+        if let Some(y) = kept.y.filter(|_| unit.norm.is_some() || unit.silu.is_some()) {
+            let target = match &conv {
+                Some(_) => Some(Target { view: dz, accumulate: false }),
+                None if self.is_wanted(input) => Some(self.claim(p, label, input)?),
+                None => None,
+            };
+            if let Some(Target { view: dy, accumulate }) = target {
+                let silu = unit.silu.is_some();
+                p.push(label, PointwiseGradient { y, dz, dy, norm: coefficients, silu, accumulate })?;
+            }
+        }
+        conv.map_or(Ok(()), |conv| self.push_conv(p, label, &conv, packed, dz))
+    }
+
+    /// First pass over a batch norm: its gradients and the coefficients `scale, shift, k1, k0` of the second.
+    fn push_sums(
+        &mut self,
+        p: &mut Program,
+        label: &str,
+        node: NodeId,
+        (y, dz): (View, View),
+        norm: NormVectors,
+        (silu, residual): (bool, Option<(View, bool)>),
+    ) -> Result<[View; 4], KernelError> {
+        let NormVectors { mean, inv, scale, shift } = norm;
+        let (pixels, width) = (self.layers.pixels(node), self.layers.width(node));
+        let parts = PointwiseSums::parts(pixels);
+        let partials = self.layers.arena.tensor(2 * parts, width);
+        p.push(label, PointwiseSums { y, dz, scale, shift, mean, inv, silu, partials, residual })?;
+        let (k1, k0) = (self.layers.arena.vector(width), self.layers.arena.vector(width));
+        let (dgamma, dbeta) = (
+            self.layers.params.gradient(node, ParamRole::BnGamma),
+            self.layers.params.gradient(node, ParamRole::BnBeta),
+        );
+        p.push(label, BatchNormGradient { pixels, partials, scale, mean, inv, dgamma, dbeta, k1, k0 })?;
+        Ok([scale, shift, k1, k0])
+    }
+
+    /// The weights for the input gradient and the plan that reads them.
+    fn push_pack(
+        &mut self,
+        p: &mut Program,
+        label: &str,
+        layer: &ConvLayer,
+    ) -> Result<(Conv, View), KernelError> {
+        let input = layer.conv.input();
+        let (mut conv, mut weights) = (layer.conv, layer.weights);
+        if padded(input.c) != input.c {
+            // Dense images, whose gradient is wanted: the same convolution of padded images.
+            let output = layer.conv.output().c;
+            let wide = Nhwc { c: padded(input.c), ..input };
+            conv = Conv::new(self.layers.isa, wide, output, layer.window, self.layers.winograd)?;
+            weights = self.layers.arena.vector(conv.weights_len());
+            p.push(label, Zero { view: weights })?;
+            for tap in 0..layer.window.area() {
+                let rows = |of: View, c: usize| {
+                    View::dense(of.buffer, of.offset + tap * c * output, input.c, output)
+                };
+                let (from, to) = (rows(layer.weights, input.c), rows(weights, wide.c));
+                p.push(label, Copy { from, to, accumulate: false })?;
+            }
+        }
+        let packed = self.layers.arena.vector(conv.packed_transposed_len());
+        conv.push_pack_transposed(p, label, weights, packed)?;
+        Ok((conv, packed))
+    }
+
+    fn push_conv(
+        &mut self,
+        p: &mut Program,
+        label: &str,
+        layer: &ConvLayer,
+        packed: Option<(Conv, View)>,
+        dy: View,
+    ) -> Result<(), KernelError> {
+        if let Some((conv, packed)) = packed {
+            let Target { view, accumulate } = self.claim(p, label, layer.input)?;
+            conv.push_input_gradient(p, label, dy, packed, view, accumulate)?;
+        }
+        let x = self.layers.value(layer.input);
+        let partials = self.layers.arena.vector(layer.conv.partials_len());
+        let dw = self.layers.params.gradient(layer.node, ParamRole::ConvWeight);
+        layer.conv.push_weight_gradient(p, label, x, dy, partials, dw)?;
+        if layer.bias.is_some() {
+            let db = self.layers.params.gradient(layer.node, ParamRole::ConvBias);
+            let partials = self.layers.arena.tensor(BiasSums::parts(dy.pixels), dy.channels);
+            p.push(label, BiasSums { dy, partials })?;
+            p.push(label, BiasGradient { partials, db })?;
+        }
+        Ok(())
+    }
+
+    fn push_alone(
+        &mut self,
+        p: &mut Program,
+        label: &str,
+        unit: &Unit,
+        kept: &Kept,
+        dz: View,
+    ) -> Result<(), KernelError> {
+        let network = self.layers.network;
+        let (graph, node) = (&network.graph, unit.node);
+        let inputs = graph.node(node).inputs();
+        match *graph.node(node).op() {
+            Op::Input { .. } | Op::Slice { .. } | Op::Conv2d { .. } | Op::BatchNorm { .. } | Op::Silu => {}
+            Op::Add => {
+                for input in inputs {
+                    self.push_copy(p, label, dz, *input)?;
+                }
+            }
+            Op::Concat => {
+                for (wire, column) in network.placement.copies(graph, &network.channels, node) {
+                    self.push_copy(p, label, dz.columns(column, self.layers.width(wire)), wire)?;
+                }
+            }
+            Op::MaxPool { .. } => {
+                if let (Some(shape), Some(argmax)) = (self.layers.pool(node)?, kept.argmax) {
+                    let Target { view: dx, accumulate } = self.claim(p, label, inputs[0])?;
+                    p.push(label, MaxPoolGradient { shape, dy: dz, argmax, dx, accumulate })?;
+                }
+            }
+            Op::Upsample { scale } => {
+                let input = self.layers.nhwc(inputs[0]);
+                let Target { view: dx, accumulate } = self.claim(p, label, inputs[0])?;
+                p.push(label, UpsampleGradient { input, factor: scale, dy: dz, dx, accumulate })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn push_copy(
+        &mut self,
+        p: &mut Program,
+        label: &str,
+        from: View,
+        wire: NodeId,
+    ) -> Result<(), KernelError> {
+        if !self.is_wanted(wire) {
+            return Ok(());
+        }
+        let Target { view: to, accumulate } = self.claim(p, label, wire)?;
+        p.push(label, Copy { from, to, accumulate })
+    }
+}

@@ -1,0 +1,116 @@
+//! Gradients of wires: where they lie and what has arrived.
+//!
+//! Gradient roots mirror value roots: a value in memory has one gradient, however many wires show it, and every reader of
+//! any of these wires adds to it. The first to arrive at a segment stores, later ones add; nothing is zero-filled but
+//! what one reader covers and only a part of which has been reached before.
+//!
+//! Backward runs units in reverse, so a unit's output gradient is complete when its turn comes, and nobody needs it after.
+
+use bonsai_kernels::{KernelError, Program, SEGMENT, View, Zero};
+
+use super::placement::Spot;
+
+/// The gradients of all roots while a backward program is written.
+#[derive(Debug, Default)]
+pub(super) struct Gradients {
+    roots: Vec<View>,
+    /// Per root, whether each segment holds something.
+    written: Vec<Vec<bool>>,
+}
+
+/// Where a gradient goes and whether it is added to what is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target {
+    pub(super) view: View,
+    pub(super) accumulate: bool,
+}
+
+impl Gradients {
+    /// Nothing has arrived at any of these roots.
+    pub(super) fn new(roots: Vec<View>) -> Self {
+        let written = roots.iter().map(|r| vec![false; r.channels.div_ceil(SEGMENT)]).collect();
+        Self { roots, written }
+    }
+
+    /// Where the gradient of `width` channels at `spot` lies.
+    pub(super) fn view(&self, spot: Spot, width: usize) -> View {
+        self.roots[spot.root].columns(spot.column, width)
+    }
+
+    /// Whether anything has arrived there.
+    pub(super) fn is_reached(&self, spot: Spot, width: usize) -> bool {
+        self.segments(spot, width).iter().any(|w| *w)
+    }
+
+    /// Marks all of it as written by the host.
+    pub(super) fn set_written(&mut self, spot: Spot, width: usize) {
+        self.segments_mut(spot, width).fill(true);
+    }
+
+    /// The place for one more contribution.
+    pub(super) fn claim(
+        &mut self,
+        p: &mut Program,
+        label: &str,
+        spot: Spot,
+        width: usize,
+    ) -> Result<Target, KernelError> {
+        let accumulate = self.arrived(p, label, spot, width)?.is_some();
+        self.set_written(spot, width);
+        Ok(Target { view: self.view(spot, width), accumulate })
+    }
+
+    /// The gradient as it has arrived; `None` if nothing has.
+    pub(super) fn arrived(
+        &mut self,
+        p: &mut Program,
+        label: &str,
+        spot: Spot,
+        width: usize,
+    ) -> Result<Option<View>, KernelError> {
+        if !self.is_reached(spot, width) {
+            return Ok(None);
+        }
+        let view = self.view(spot, width);
+        let mut start = 0;
+        for run in self.segments(spot, width).chunk_by(|a, b| a == b) {
+            if !run[0] {
+                p.push(label, Zero { view: view.columns(start * SEGMENT, run.len() * SEGMENT) })?;
+            }
+            start += run.len();
+        }
+        self.set_written(spot, width);
+        Ok(Some(view))
+    }
+
+    fn segments(&self, spot: Spot, width: usize) -> &[bool] {
+        &self.written[spot.root][spot.column / SEGMENT..(spot.column + width).div_ceil(SEGMENT)]
+    }
+
+    fn segments_mut(&mut self, spot: Spot, width: usize) -> &mut [bool] {
+        &mut self.written[spot.root][spot.column / SEGMENT..(spot.column + width).div_ceil(SEGMENT)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bonsai_kernels::Isa;
+
+    #[test]
+    fn the_first_stores_later_ones_add_and_gaps_are_zeroed() {
+        let mut gradients = Gradients::new(vec![View::dense(0, 0, 10, 64)]);
+        let mut p = Program::new(Isa::PORTABLE);
+        let at = |column| Spot { root: 0, column };
+        assert!(gradients.arrived(&mut p, "l", at(0), 64).unwrap().is_none());
+        assert!(!gradients.claim(&mut p, "l", at(16), 16).unwrap().accumulate);
+        assert!(!gradients.claim(&mut p, "l", at(48), 16).unwrap().accumulate);
+        assert!(gradients.claim(&mut p, "l", at(48), 16).unwrap().accumulate);
+        assert_eq!(p.len(), 0);
+        assert!(gradients.claim(&mut p, "l", at(0), 48).unwrap().accumulate);
+        let zeroed: Vec<_> = p.operands().map(|(_, o)| (o[0].view.offset, o[0].view.channels)).collect();
+        assert_eq!(zeroed, [(0, 16), (32, 16)]);
+        assert_eq!(gradients.arrived(&mut p, "l", at(0), 64).unwrap(), Some(View::dense(0, 0, 10, 64)));
+        assert_eq!(p.len(), 2);
+    }
+}

@@ -1,0 +1,179 @@
+//! What the programs of training and inference have in common: where wires lie, and the layers that are no chain.
+
+use bonsai_graph::{Graph, NodeId, Op, ParamRole, Shape};
+use bonsai_kernels::layout::Segment;
+use bonsai_kernels::{
+    Conv, Copy, Isa, KernelError, MaxPool, Nhwc, Pointwise, PoolShape, Program, Upsample, View, Window,
+    WinogradMode,
+};
+
+use super::arena::{Arena, Boundary};
+use super::cuts::{self, Channels};
+use super::params::Params;
+use super::placement::Placement;
+
+/// A network as far as it does not depend on the size of the images.
+#[derive(Debug)]
+pub(super) struct Network {
+    pub(super) graph: Graph,
+    pub(super) channels: Vec<Channels>,
+    pub(super) placement: Placement,
+}
+
+impl Network {
+    pub(super) fn new(graph: &Graph) -> Self {
+        let channels = cuts::channels(graph);
+        Self { graph: graph.clone(), placement: Placement::of(graph, &channels), channels }
+    }
+}
+
+/// A wire that the host reads or writes.
+#[derive(Debug, Clone)]
+pub(super) struct HostWire {
+    pub(super) node: NodeId,
+    pub(super) view: View,
+    pub(super) shape: [usize; 4],
+    pub(super) segments: Vec<Segment>,
+}
+
+/// What programs are written from.
+pub(super) struct Layers<'a> {
+    pub(super) network: &'a Network,
+    pub(super) params: &'a Params,
+    pub(super) isa: Isa,
+    pub(super) winograd: WinogradMode,
+    /// Images in the batch.
+    pub(super) n: usize,
+    /// Sizes of every wire.
+    pub(super) shapes: &'a [Shape],
+    pub(super) arena: &'a mut Arena,
+    /// The tensor of every root.
+    pub(super) values: Vec<View>,
+}
+
+impl Layers<'_> {
+    /// Names a tensor for every root.
+    pub(super) fn make_values(&mut self) {
+        let network = self.network;
+        for root in &network.placement.roots {
+            let pixels = self.pixels(root.wire);
+            self.values.push(self.arena.tensor(pixels, root.width));
+        }
+    }
+
+    /// Physical sizes of a wire.
+    pub(super) fn nhwc(&self, wire: NodeId) -> Nhwc {
+        let shape = self.shapes[wire.index()];
+        Nhwc::new(self.n, shape.h, shape.w, self.width(wire))
+    }
+
+    /// Physical channels of a wire.
+    pub(super) fn width(&self, wire: NodeId) -> usize {
+        self.network.channels[wire.index()].physical()
+    }
+
+    /// Pixels of a wire in the whole batch.
+    pub(super) fn pixels(&self, wire: NodeId) -> usize {
+        let shape = self.shapes[wire.index()];
+        self.n * shape.h * shape.w
+    }
+
+    /// Where a wire's values lie.
+    pub(super) fn value(&self, wire: NodeId) -> View {
+        let spot = self.network.placement.spot(wire);
+        self.values[spot.root].columns(spot.column, self.width(wire))
+    }
+
+    /// A wire as the host sees it, which it touches at `boundary`.
+    pub(super) fn host_wire(&mut self, wire: NodeId, view: View, boundary: Boundary) -> HostWire {
+        self.arena.touch(&view, boundary);
+        let shape = self.shapes[wire.index()];
+        let channels = &self.network.channels[wire.index()];
+        let shape = [self.n, shape.channels, shape.h, shape.w];
+        HostWire { node: wire, view, shape, segments: channels.segments() }
+    }
+
+    /// A parameter.
+    pub(super) fn param(&self, node: NodeId, role: ParamRole) -> View {
+        self.params.view(node, role)
+    }
+
+    /// The plan of a convolution; `None` for any other layer.
+    pub(super) fn conv(&self, node: NodeId) -> Result<Option<ConvLayer>, KernelError> {
+        let graph = &self.network.graph;
+        let Op::Conv2d { kernel, stride, padding, bias, .. } = *graph.node(node).op() else {
+            return Ok(None);
+        };
+        let input = graph.node(node).inputs()[0];
+        let window = Window::square(kernel, stride, padding);
+        let conv = Conv::new(self.isa, self.nhwc(input), self.width(node), window, self.winograd)?;
+        let bias = bias.then(|| self.param(node, ParamRole::ConvBias));
+        Ok(Some(ConvLayer {
+            node,
+            input,
+            conv,
+            window,
+            weights: self.param(node, ParamRole::ConvWeight),
+            bias,
+        }))
+    }
+
+    /// Appends a layer that is no chain. Gives where the positions of maxima are kept, if they are to be.
+    pub(super) fn push_alone(
+        &mut self,
+        p: &mut Program,
+        node: NodeId,
+        keep_maxima: bool,
+    ) -> Result<Option<View>, KernelError> {
+        let network = self.network;
+        let graph = &network.graph;
+        let (label, inputs) = (graph.node(node).name(), graph.node(node).inputs());
+        let to = self.value(node);
+        match *graph.node(node).op() {
+            // Written by the host; a view; appended as chains.
+            Op::Input { .. } | Op::Slice { .. } | Op::Conv2d { .. } | Op::BatchNorm { .. } | Op::Silu => {}
+            Op::Add => {
+                let mut sum = self.value(inputs[0]);
+                for input in &inputs[1..] {
+                    let residual = Some(self.value(*input));
+                    p.push(label, Pointwise { y: sum, z: to, norm: None, silu: false, residual })?;
+                    sum = to;
+                }
+            }
+            Op::Concat => {
+                for (wire, column) in network.placement.copies(graph, &network.channels, node) {
+                    let to = to.columns(column, self.width(wire));
+                    p.push(label, Copy { from: self.value(wire), to, accumulate: false })?;
+                }
+            }
+            Op::MaxPool { .. } => {
+                let Some(shape) = self.pool(node)? else { return Ok(None) };
+                let argmax = keep_maxima.then(|| self.arena.vector(MaxPool::argmax_len(&shape)));
+                p.push(label, MaxPool { shape, x: self.value(inputs[0]), y: to, argmax })?;
+                return Ok(argmax);
+            }
+            Op::Upsample { scale } => {
+                let input = self.nhwc(inputs[0]);
+                p.push(label, Upsample { input, factor: scale, x: self.value(inputs[0]), y: to })?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The shape of a pooling; `None` for any other layer.
+    pub(super) fn pool(&self, node: NodeId) -> Result<Option<PoolShape>, KernelError> {
+        let node = self.network.graph.node(node);
+        let Op::MaxPool { kernel, stride, padding } = *node.op() else { return Ok(None) };
+        PoolShape::new(self.nhwc(node.inputs()[0]), Window::square(kernel, stride, padding)).map(Some)
+    }
+}
+
+/// A convolution with its parameters.
+pub(super) struct ConvLayer {
+    pub(super) node: NodeId,
+    pub(super) input: NodeId,
+    pub(super) conv: Conv,
+    pub(super) window: Window,
+    pub(super) weights: View,
+    pub(super) bias: Option<View>,
+}

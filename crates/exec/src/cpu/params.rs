@@ -1,0 +1,233 @@
+//! Every parameter of a network in a few flat buffers, in the physical layout of the kernels.
+//!
+//! A kernel is `[tap][in][out]` and a vector `[out]`, in physical channels; padding is zero in every buffer and stays so,
+//! because its gradient is zero and neither decay nor L1 moves a zero. Order and roles are [`ParamLayout`]'s.
+
+use std::ops::Range;
+
+use bonsai_checkpoint::{Array, Weights};
+use bonsai_graph::{Graph, NodeId, Op, ParamRole, ParamSpec};
+use bonsai_kernels::{Buffer as Memory, View};
+
+use super::arena::buffers;
+use super::cuts::Channels;
+use crate::layout::role_index;
+use crate::step::CHUNK;
+use crate::{Buffer, ExecError, ParamLayout};
+
+/// The buffers and what lies where.
+#[derive(Debug)]
+pub(super) struct Params {
+    slots: Vec<Slot>,
+    /// Per layer and role, the slot.
+    by_node: Vec<[Option<usize>; 6]>,
+    ranges: Ranges,
+    pub(super) trained: Memory,
+    pub(super) statistics: Memory,
+    pub(super) gradients: Memory,
+    pub(super) momentum: Memory,
+    pub(super) ema_trained: Memory,
+    pub(super) ema_statistics: Memory,
+    /// One sum for every chunk of the longest role.
+    pub(super) chunk_sums: Vec<f64>,
+}
+
+/// The physical range of every role in its buffer.
+#[derive(Debug, Clone)]
+pub(super) struct Ranges([Range<usize>; 6]);
+
+impl Ranges {
+    pub(super) fn of(&self, role: ParamRole) -> Range<usize> {
+        self.0[role_index(role)].clone()
+    }
+}
+
+/// A parameter's place in its buffer.
+#[derive(Debug)]
+struct Slot {
+    spec: ParamSpec,
+    offset: usize,
+    taps: usize,
+    /// Physical position of every input channel, and how many there are with padding; one for a vector.
+    inputs: (Vec<usize>, usize),
+    /// The same for output channels.
+    outputs: (Vec<usize>, usize),
+}
+
+impl Slot {
+    fn of(graph: &Graph, channels: &[Channels], spec: ParamSpec) -> Self {
+        let node = graph.node(spec.node);
+        let wire = |id: NodeId| {
+            let channels = &channels[id.index()];
+            (channels.positions(), channels.physical())
+        };
+        let (taps, inputs) = match (spec.role, node.op()) {
+            (ParamRole::ConvWeight, Op::Conv2d { kernel, .. }) => (kernel * kernel, wire(node.inputs()[0])),
+            _ => (1, (vec![0], 1)),
+        };
+        Self { outputs: wire(spec.node), spec, offset: 0, taps, inputs }
+    }
+
+    /// Values, padding included.
+    fn len(&self) -> usize {
+        self.taps * self.inputs.1 * self.outputs.1
+    }
+
+    fn range(&self) -> Range<usize> {
+        self.offset..self.offset + self.len()
+    }
+
+    /// Calls `f(position in the array, position in the slot)` for every scalar.
+    fn each(&self, mut f: impl FnMut(usize, usize)) {
+        let (inputs, outputs) = (&self.inputs.0, &self.outputs.0);
+        for (o, output) in outputs.iter().enumerate() {
+            for (i, input) in inputs.iter().enumerate() {
+                for tap in 0..self.taps {
+                    let physical = (tap * self.inputs.1 + input) * self.outputs.1 + output;
+                    f((o * inputs.len() + i) * self.taps + tap, physical);
+                }
+            }
+        }
+    }
+}
+
+impl Params {
+    /// The parameters of `graph`; gradients and momentum are zero, averages equal the parameters.
+    pub(super) fn new(graph: &Graph, weights: &Weights, channels: &[Channels]) -> Result<Self, ExecError> {
+        let mut slots: Vec<Slot> = ParamLayout::of(graph)
+            .slots()
+            .iter()
+            .map(|s| Slot::of(graph, channels, s.spec.clone()))
+            .collect();
+        let mut by_node = vec![[None; 6]; graph.nodes().len()];
+        let mut ends = [0; 2];
+        let mut ranges: [Range<usize>; 6] = Default::default();
+        for role in ParamRole::ALL {
+            let end = &mut ends[usize::from(!role.is_trained())];
+            let start = *end;
+            for (position, slot) in slots.iter_mut().enumerate().filter(|(_, s)| s.spec.role == role) {
+                slot.offset = *end;
+                *end += slot.len();
+                by_node[slot.spec.node.index()][role_index(role)] = Some(position);
+            }
+            ranges[role_index(role)] = start..*end;
+        }
+        let [trained, statistics] = ends;
+        let longest = ranges.iter().map(|r| r.len().div_ceil(CHUNK)).max().unwrap_or(0);
+        let mut params = Self {
+            slots,
+            by_node,
+            ranges: Ranges(ranges),
+            trained: Memory::zeroed(trained),
+            statistics: Memory::zeroed(statistics),
+            gradients: Memory::zeroed(trained),
+            momentum: Memory::zeroed(trained),
+            ema_trained: Memory::zeroed(trained),
+            ema_statistics: Memory::zeroed(statistics),
+            chunk_sums: vec![0.0; longest],
+        };
+        params.write(Buffer::Params, &weights.clone().check(graph)?)?;
+        params.ema_trained = params.trained.clone();
+        params.ema_statistics = params.statistics.clone();
+        Ok(params)
+    }
+
+    /// Where each role lies.
+    pub(super) fn ranges(&self) -> Ranges {
+        self.ranges.clone()
+    }
+
+    /// A parameter as kernels see it; empty if the layer has none of the role.
+    pub(super) fn view(&self, node: NodeId, role: ParamRole) -> View {
+        let buffer = if role.is_trained() { buffers::PARAMS } else { buffers::STATISTICS };
+        self.in_buffer(buffer, node, role)
+    }
+
+    /// Its gradient as kernels see it.
+    pub(super) fn gradient(&self, node: NodeId, role: ParamRole) -> View {
+        self.in_buffer(buffers::GRADIENTS, node, role)
+    }
+
+    fn in_buffer(&self, buffer: usize, node: NodeId, role: ParamRole) -> View {
+        let position = self.by_node[node.index()][role_index(role)];
+        let range = position.map_or(0..0, |position| self.slots[position].range());
+        View::vector(buffer, range.start, range.len())
+    }
+
+    /// A copy by name, without padding.
+    pub(super) fn read(&self, buffer: Buffer) -> Weights {
+        let (trained, statistics) = self.memory(buffer);
+        let mut slots: Vec<_> = self.slots.iter().collect();
+        slots.sort_by_key(|s| s.spec.node);
+        let read = |slot: &Slot| {
+            let memory = if slot.spec.role.is_trained() { trained } else { statistics? };
+            let source = &memory.as_slice()[slot.range()];
+            let mut data = vec![0.0; slot.spec.len()];
+            slot.each(|logical, physical| data[logical] = source[physical]);
+            Some((slot.spec.name.clone(), Array::new(&slot.spec.shape, data)))
+        };
+        slots.into_iter().filter_map(read).collect()
+    }
+
+    /// Replaces a buffer; nothing is changed if an array is missing or misshaped.
+    pub(super) fn write(&mut self, buffer: Buffer, weights: &Weights) -> Result<(), ExecError> {
+        let with_statistics = self.memory(buffer).1.is_some();
+        let wanted = |slot: &&Slot| with_statistics || slot.spec.role.is_trained();
+        for slot in self.slots.iter().filter(wanted) {
+            let array = weights.require(&slot.spec.name)?;
+            if array.shape != slot.spec.shape {
+                return Err(ExecError::Shape {
+                    what: format!("parameter `{}`", slot.spec.name),
+                    got: array.shape.clone(),
+                    expected: format!("{:?}", slot.spec.shape),
+                });
+            }
+        }
+        let (trained, mut statistics) = match buffer {
+            Buffer::Params => (&mut self.trained, Some(&mut self.statistics)),
+            Buffer::Ema => (&mut self.ema_trained, Some(&mut self.ema_statistics)),
+            Buffer::Momentum => (&mut self.momentum, None),
+            Buffer::Gradients => (&mut self.gradients, None),
+        };
+        for slot in &self.slots {
+            let memory =
+                if slot.spec.role.is_trained() { Some(&mut *trained) } else { statistics.as_deref_mut() };
+            let Some(memory) = memory else { continue };
+            let source = &weights.require(&slot.spec.name)?.data;
+            let target = &mut memory.as_mut_slice()[slot.range()];
+            slot.each(|logical, physical| target[physical] = source[logical]);
+        }
+        Ok(())
+    }
+
+    fn memory(&self, buffer: Buffer) -> (&Memory, Option<&Memory>) {
+        match buffer {
+            Buffer::Params => (&self.trained, Some(&self.statistics)),
+            Buffer::Ema => (&self.ema_trained, Some(&self.ema_statistics)),
+            Buffer::Momentum => (&self.momentum, None),
+            Buffer::Gradients => (&self.gradients, None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cuts;
+    use super::*;
+    use bonsai_testkit::{RandomGraphConfig, random_model};
+
+    #[test]
+    fn arrays_survive_the_physical_layout_and_padding_is_zero() {
+        for seed in 0..20 {
+            let model = random_model(seed, &RandomGraphConfig::default());
+            let (graph, weights) = (model.spec().graph(), &model.checkpoint.weights);
+            let params = Params::new(graph, weights, &cuts::channels(graph)).unwrap();
+            assert_eq!(params.read(Buffer::Params), weights.clone().check(graph).unwrap());
+            assert_eq!(params.read(Buffer::Ema), params.read(Buffer::Params));
+            let nonzero = |m: &Memory| m.as_slice().iter().filter(|v| **v != 0.0).count();
+            let logical: usize =
+                weights.iter().map(|(_, a)| a.data.iter().filter(|v| **v != 0.0).count()).sum();
+            assert_eq!(nonzero(&params.trained) + nonzero(&params.statistics), logical);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Which wires share memory: a concat is the memory that its inputs are written into, a slice is a view.
+//!
+//! A wire lies in a *root*, a tensor of its own, at a column. Later concats choose first, so that of nested concats the
+//! outer one is the root. What cannot be placed is copied at run time: a wire that lies elsewhere already (one wire in two
+//! concats, or twice in one), the images, and slices that the concat joins otherwise than their source has them.
+//!
+//! Invariant: two wires share a column of a root only if one is a view of the other there, so the column has one value
+//! (and one gradient) however many wires show it.
+
+use bonsai_graph::{Graph, NodeId, Op};
+
+use super::cuts::Channels;
+
+/// Where a wire lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spot {
+    /// Which root.
+    pub(super) root: usize,
+    /// First physical channel in it.
+    pub(super) column: usize,
+}
+
+/// A tensor that wires lie in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Root {
+    /// The wire that is all of it.
+    pub(super) wire: NodeId,
+    /// Physical channels.
+    pub(super) width: usize,
+}
+
+/// Where all wires lie.
+#[derive(Debug)]
+pub(super) struct Placement {
+    pub(super) roots: Vec<Root>,
+    spots: Vec<Spot>,
+}
+
+impl Placement {
+    /// Places every wire.
+    pub(super) fn of(graph: &Graph, channels: &[Channels]) -> Self {
+        let mut walk = Walk { graph, channels, roots: Vec::new(), spots: vec![None; channels.len()] };
+        for id in graph.ids().rev() {
+            let node = graph.node(id);
+            if matches!(node.op(), Op::Slice { .. }) {
+                continue;
+            }
+            let spot = walk.spots[id.index()].unwrap_or_else(|| walk.new_root(id));
+            if matches!(node.op(), Op::Concat) {
+                walk.join(id, spot);
+            }
+        }
+        let spot = |id: NodeId| {
+            let (base, offset) = source(graph, channels, id);
+            let spot = walk.spots[base.index()].expect("all but slices were placed");
+            Spot { column: spot.column + offset, ..spot }
+        };
+        Self { spots: graph.ids().map(spot).collect(), roots: walk.roots }
+    }
+
+    /// Where a wire lies.
+    pub(super) fn spot(&self, wire: NodeId) -> Spot {
+        self.spots[wire.index()]
+    }
+
+    /// The inputs of a concat that must be copied into it: the wire and its first physical channel in the concat.
+    pub(super) fn copies(
+        &self,
+        graph: &Graph,
+        channels: &[Channels],
+        concat: NodeId,
+    ) -> Vec<(NodeId, usize)> {
+        let home = self.spot(concat);
+        parts(graph, channels, concat)
+            .filter(|(wire, column)| {
+                self.spot(*wire) != Spot { root: home.root, column: home.column + column }
+            })
+            .collect()
+    }
+}
+
+/// The inputs of a concat with the physical channel at which each begins.
+fn parts<'a>(
+    graph: &'a Graph,
+    channels: &'a [Channels],
+    concat: NodeId,
+) -> impl Iterator<Item = (NodeId, usize)> + 'a {
+    graph.node(concat).inputs().iter().scan(0, |column, input| {
+        let start = *column;
+        *column += channels[input.index()].physical();
+        Some((*input, start))
+    })
+}
+
+/// The wire that a slice (of a slice) is a view of, and its first physical channel there.
+fn source(graph: &Graph, channels: &[Channels], mut wire: NodeId) -> (NodeId, usize) {
+    let mut offset = 0;
+    while let Op::Slice { start, .. } = *graph.node(wire).op() {
+        wire = graph.node(wire).inputs()[0];
+        offset += channels[wire.index()].column(start);
+    }
+    (wire, offset)
+}
+
+struct Walk<'a> {
+    graph: &'a Graph,
+    channels: &'a [Channels],
+    roots: Vec<Root>,
+    spots: Vec<Option<Spot>>,
+}
+
+impl Walk<'_> {
+    fn new_root(&mut self, wire: NodeId) -> Spot {
+        let spot = Spot { root: self.roots.len(), column: 0 };
+        self.roots.push(Root { wire, width: self.channels[wire.index()].physical() });
+        self.spots[wire.index()] = Some(spot);
+        spot
+    }
+
+    /// Places the inputs of a concat inside it, as far as they are free and fit.
+    fn join(&mut self, concat: NodeId, home: Spot) {
+        let graph = self.graph;
+        let parts: Vec<_> = parts(graph, self.channels, concat).collect();
+        for &(wire, column) in &parts {
+            let (base, offset) = source(graph, self.channels, wire);
+            if self.spots[base.index()].is_some() || base == graph.input() {
+                continue;
+            }
+            let end = column + self.channels[base.index()].physical();
+            let Some(start) = column.checked_sub(offset) else { continue };
+            let end = end - offset;
+            // Every part that the source would cover must be the matching piece of the source.
+            let fits = parts.iter().all(|&(other, at)| {
+                let other_end = at + self.channels[other.index()].physical();
+                let (other_base, other_offset) = source(graph, self.channels, other);
+                let apart = other_end <= start || end <= at;
+                apart || (other_base == base && other_offset + start == at)
+            });
+            if fits && end <= self.channels[concat.index()].physical() {
+                self.spots[base.index()] = Some(Spot { root: home.root, column: home.column + start });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cuts;
+    use super::*;
+
+    struct Case {
+        graph: Graph,
+        placement: Placement,
+        channels: Vec<Channels>,
+    }
+
+    impl Case {
+        fn of(text: &str) -> Self {
+            let graph: Graph = text.parse().unwrap();
+            let channels = cuts::channels(&graph);
+            Self { placement: Placement::of(&graph, &channels), graph, channels }
+        }
+
+        fn spot(&self, name: &str) -> Spot {
+            self.placement.spot(self.graph.find(name).unwrap())
+        }
+
+        fn copies(&self, name: &str) -> usize {
+            let concat = self.graph.find(name).unwrap();
+            self.placement.copies(&self.graph, &self.channels, concat).len()
+        }
+    }
+
+    const CONV: &str = "out_channels=20 kernel=1 stride=1 padding=0 bias=false";
+
+    #[test]
+    fn both_slices_and_a_residual_land_in_the_concat_behind_them() {
+        let case = Case::of(&format!(
+            "x = input() channels=3
+            a = conv2d(x) {CONV}
+            s = slice(a) start=0 len=13
+            t = slice(a) start=13 len=7
+            b = conv2d(t) out_channels=7 kernel=1 stride=1 padding=0 bias=false
+            r = add(t, b)
+            y = concat(s, t, r)
+            outputs = y"
+        ));
+        let root = case.spot("y").root;
+        assert_eq!(case.copies("y"), 0);
+        assert_eq!(case.spot("a"), Spot { root, column: 0 });
+        assert_eq!(case.spot("t"), Spot { root, column: 16 });
+        assert_eq!(case.spot("r"), Spot { root, column: 32 });
+        assert_ne!(case.spot("b").root, root);
+    }
+
+    #[test]
+    fn slices_in_another_order_are_copied() {
+        let case = Case::of(&format!(
+            "x = input() channels=3
+            a = conv2d(x) {CONV}
+            s = slice(a) start=0 len=13
+            t = slice(a) start=13 len=7
+            y = concat(t, s)
+            outputs = y"
+        ));
+        assert_eq!(case.copies("y"), 2);
+    }
+
+    #[test]
+    fn the_outer_of_nested_concats_is_the_root() {
+        let case = Case::of(&format!(
+            "x = input() channels=3
+            a = conv2d(x) {CONV}
+            b = conv2d(x) {CONV}
+            inner = concat(a, b)
+            c = conv2d(inner) {CONV}
+            outer = concat(c, inner)
+            outputs = outer"
+        ));
+        assert_eq!((case.copies("inner"), case.copies("outer")), (0, 0));
+        assert_eq!(case.spot("inner"), Spot { root: case.spot("outer").root, column: 32 });
+        assert_eq!(case.spot("b").column, 64);
+    }
+
+    #[test]
+    fn one_wire_in_two_concats_or_twice_in_one_is_copied_once() {
+        let case = Case::of(&format!(
+            "x = input() channels=3
+            a = conv2d(x) {CONV}
+            b = conv2d(x) {CONV}
+            first = concat(a, b)
+            second = concat(b, a, a)
+            outputs = first, second"
+        ));
+        assert_eq!((case.copies("first"), case.copies("second")), (2, 1));
+        let case = Case::of("x = input() channels=3\ny = concat(x, x)\noutputs = y");
+        assert_eq!(case.copies("y"), 2, "the images are never placed");
+    }
+}

@@ -1,0 +1,137 @@
+//! The programs of a training step: forward with batch statistics here, then [`Backward`].
+//!
+//! Kept between the two are what convolutions read (`x`), what stands behind them (`y`), four vectors per batch norm and
+//! the positions of maxima. Weights are packed right before they are read, beside the layer before.
+
+use bonsai_graph::{NodeId, Op, ParamRole};
+use bonsai_kernels::{BatchNorm, Epilogue, KernelError, Moments, Pointwise, Program, View};
+
+use super::arena::Boundary;
+use super::backward::Backward;
+use super::layers::{ConvLayer, HostWire, Layers};
+use super::units::Unit;
+
+/// A training step.
+pub(super) struct TrainPrograms {
+    pub(super) forward: Program,
+    pub(super) backward: Program,
+    pub(super) images: HostWire,
+    pub(super) outputs: Vec<HostWire>,
+    pub(super) taps: Vec<HostWire>,
+    /// Where the host puts the gradients of the outputs.
+    pub(super) upstream: Vec<HostWire>,
+    pub(super) input_gradient: Option<HostWire>,
+}
+
+/// What a unit's backward needs of its forward.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// What stands before batch norm and activation.
+    pub(super) y: Option<View>,
+    pub(super) norm: Option<NormVectors>,
+    /// Positions of maxima.
+    pub(super) argmax: Option<View>,
+}
+
+/// The vectors of a batch norm over one batch.
+#[derive(Clone, Copy)]
+pub(super) struct NormVectors {
+    pub(super) mean: View,
+    /// One over the standard deviation.
+    pub(super) inv: View,
+    /// `gamma * inv`.
+    pub(super) scale: View,
+    /// `beta - mean * scale`.
+    pub(super) shift: View,
+}
+
+/// Writes the programs of a training step.
+pub(super) fn write(
+    mut layers: Layers<'_>,
+    units: &[Unit],
+    taps: &[NodeId],
+) -> Result<TrainPrograms, KernelError> {
+    layers.make_values();
+    let network = layers.network;
+    let input = network.graph.input();
+    let images = layers.value(input);
+    let images = layers.host_wire(input, images, Boundary::BeforeForward);
+    let mut forward = Program::new(layers.isa);
+    let kept: Vec<Kept> =
+        units.iter().map(|unit| push_forward(&mut layers, &mut forward, unit)).collect::<Result<_, _>>()?;
+    let mut visible = |wire: &NodeId| {
+        let view = layers.value(*wire);
+        layers.host_wire(*wire, view, Boundary::AfterForward)
+    };
+    let outputs = network.graph.outputs().iter().map(&mut visible).collect();
+    let tapped = taps.iter().map(visible).collect();
+
+    let mut p = Program::new(layers.isa);
+    let mut backward = Backward::new(layers, taps.contains(&input));
+    let upstream = backward.receive(&mut p)?;
+    for (unit, kept) in units.iter().zip(&kept).rev() {
+        backward.push(&mut p, unit, kept)?;
+    }
+    let input_gradient = backward.input_gradient(&mut p)?;
+    Ok(TrainPrograms { forward, backward: p, images, outputs, taps: tapped, upstream, input_gradient })
+}
+
+fn push_forward(layers: &mut Layers<'_>, p: &mut Program, unit: &Unit) -> Result<Kept, KernelError> {
+    if !unit.is_chain() {
+        let argmax = layers.push_alone(p, unit.node, true)?;
+        return Ok(Kept { argmax, ..Kept::default() });
+    }
+    let network = layers.network;
+    let label = network.graph.node(unit.node).name();
+    let (width, pixels) = (layers.width(unit.node), layers.pixels(unit.node));
+    let residual = unit.residual.map(|(_, wire)| layers.value(wire));
+    let z = layers.value(unit.last);
+    let conv = unit.conv.map(|conv| layers.conv(conv)).transpose()?.flatten();
+    let bare = unit.norm.is_none() && unit.silu.is_none();
+    let y = match &conv {
+        Some(_) if bare => z,
+        Some(_) => layers.arena.tensor(pixels, width),
+        None => layers.value(network.graph.node(unit.node).inputs()[0]),
+    };
+    let counts =
+        unit.norm.map(|_| conv.as_ref().map_or_else(|| Moments::counts(pixels), |c| c.conv.moment_counts()));
+    let moments = counts.as_ref().map(|counts| layers.arena.tensor(2 * counts.len(), width));
+    if let Some(ConvLayer { input, conv, weights, bias, .. }) = &conv {
+        let packed = layers.arena.vector(conv.packed_len());
+        conv.push_pack(p, label, *weights, packed)?;
+        let residual = residual.filter(|_| bare);
+        let epilogue = Epilogue { bias: *bias, silu: false, residual, moments };
+        conv.push_forward(p, label, layers.value(*input), packed, y, epilogue)?;
+    } else if let Some(partials) = moments {
+        p.push(label, Moments { y, partials })?;
+    }
+    let mut norm = None;
+    if let (Some(node), Some(counts), Some(partials)) = (unit.norm, counts, moments)
+        && let Op::BatchNorm { eps, momentum } = *network.graph.node(node).op()
+    {
+        let mut vector = || layers.arena.vector(width);
+        let vectors = NormVectors { mean: vector(), inv: vector(), scale: vector(), shift: vector() };
+        let NormVectors { mean, inv, scale, shift } = vectors;
+        let kernel = BatchNorm {
+            counts,
+            partials,
+            gamma: layers.param(node, ParamRole::BnGamma),
+            beta: layers.param(node, ParamRole::BnBeta),
+            running_mean: layers.param(node, ParamRole::BnMean),
+            running_var: layers.param(node, ParamRole::BnVar),
+            momentum,
+            eps,
+            mean,
+            inv,
+            scale,
+            shift,
+        };
+        p.push(label, kernel)?;
+        norm = Some(vectors);
+    }
+    if !bare {
+        let norm = norm.map(|n| (n.scale, n.shift));
+        p.push(label, Pointwise { y, z, norm, silu: unit.silu.is_some(), residual })?;
+    }
+    Ok(Kept { y: Some(y), norm, argmax: None })
+}

@@ -1,0 +1,139 @@
+//! The optimiser step where the parameters lie: one pass for the gradient norm, one for everything else.
+//!
+//! A step is bound by memory: the second pass reads and writes parameter, gradient, momentum and average of a value while
+//! it is at hand. Chunks have a fixed size and their sums are combined in order, so bits do not depend on threads.
+
+use bonsai_kernels::Team;
+
+use super::params::Params;
+use crate::step::{CHUNK, ValueStep, clip_factor, l1_parts, role_rules, sum_of_squares};
+use crate::{UpdateReport, UpdateRule};
+
+/// Momentum below this is zero: that of a dead channel would otherwise shrink into denormals and stay there.
+const NEGLIGIBLE: f32 = 1e-30;
+
+/// Applies one step; the gradients are zero afterwards.
+pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> UpdateReport {
+    let parallel = team.threads() > 1;
+    team.install(|| {
+        let gradient_norm = gradient_norm(rule, params, parallel);
+        let clip = clip_factor(rule, gradient_norm);
+        let ranges = params.ranges();
+        for (range, role) in role_rules(rule, |role| ranges.of(role)) {
+            let step = ValueStep::new(rule, &role, clip);
+            let part = Values {
+                w: &mut params.trained.as_mut_slice()[range.clone()],
+                g: &mut params.gradients.as_mut_slice()[range.clone()],
+                v: &mut params.momentum.as_mut_slice()[range.clone()],
+                ema: &mut params.ema_trained.as_mut_slice()[range],
+            };
+            each(part, parallel, &|part| part.step(&step, rule.ema_decay));
+        }
+        let statistics = params.statistics.as_slice();
+        average(rule.ema_decay, params.ema_statistics.as_mut_slice(), statistics);
+        UpdateReport { gradient_norm }
+    })
+}
+
+/// Global gradient norm before clipping.
+fn gradient_norm(rule: &UpdateRule, params: &mut Params, parallel: bool) -> f32 {
+    let ranges = params.ranges();
+    let mut total = 0.0f64;
+    for (range, role) in role_rules(rule, |role| ranges.of(role)) {
+        let sums = &mut params.chunk_sums[..range.len().div_ceil(CHUNK)];
+        let part = Squares {
+            g: &params.gradients.as_slice()[range.clone()],
+            w: &params.trained.as_slice()[range],
+            sums: &mut *sums,
+        };
+        let l1 = l1_parts(rule, &role).0;
+        each(part, parallel, &|part| part.sums[0] = sum_of_squares(part.g, part.w, l1));
+        total += sums.iter().sum::<f64>();
+    }
+    total.sqrt() as f32
+}
+
+/// `decay * average + (1 - decay) * values`.
+fn average(decay: f32, average: &mut [f32], values: &[f32]) {
+    for (average, value) in average.iter_mut().zip(values) {
+        *average = *average * decay + value * (1.0 - decay);
+    }
+}
+
+/// Slices of equal length that are worked on together.
+trait Slices: Sized + Send {
+    fn len(&self) -> usize;
+    fn split(self, at: usize) -> (Self, Self);
+}
+
+/// Calls `f` on every chunk, without allocating.
+fn each<T: Slices>(part: T, parallel: bool, f: &(impl Fn(T) + Sync)) {
+    let chunks = part.len().div_ceil(CHUNK);
+    if chunks == 0 {
+        return;
+    }
+    if chunks == 1 {
+        f(part);
+        return;
+    }
+    let (left, right) = part.split(chunks / 2 * CHUNK);
+    if parallel {
+        rayon::join(|| each(left, parallel, f), || each(right, parallel, f));
+    } else {
+        each(left, parallel, f);
+        each(right, parallel, f);
+    }
+}
+
+struct Squares<'a> {
+    g: &'a [f32],
+    w: &'a [f32],
+    /// One for every chunk.
+    sums: &'a mut [f64],
+}
+
+impl Slices for Squares<'_> {
+    fn len(&self) -> usize {
+        self.g.len()
+    }
+
+    fn split(self, at: usize) -> (Self, Self) {
+        let (g, w) = (self.g.split_at(at), self.w.split_at(at));
+        let sums = self.sums.split_at_mut(at / CHUNK);
+        (Self { g: g.0, w: w.0, sums: sums.0 }, Self { g: g.1, w: w.1, sums: sums.1 })
+    }
+}
+
+struct Values<'a> {
+    w: &'a mut [f32],
+    g: &'a mut [f32],
+    v: &'a mut [f32],
+    ema: &'a mut [f32],
+}
+
+impl Slices for Values<'_> {
+    fn len(&self) -> usize {
+        self.w.len()
+    }
+
+    fn split(self, at: usize) -> (Self, Self) {
+        let (w, g) = (self.w.split_at_mut(at), self.g.split_at_mut(at));
+        let (v, ema) = (self.v.split_at_mut(at), self.ema.split_at_mut(at));
+        (Self { w: w.0, g: g.0, v: v.0, ema: ema.0 }, Self { w: w.1, g: g.1, v: v.1, ema: ema.1 })
+    }
+}
+
+impl Values<'_> {
+    fn step(self, step: &ValueStep, ema_decay: f32) {
+        // A copy that the compiler knows nothing else can change.
+        let step = *step;
+        for (((w, g), v), ema) in self.w.iter_mut().zip(self.g).zip(self.v).zip(self.ema) {
+            let (moved_w, moved_v) = step.apply(*w, *g, *v);
+            *w = moved_w;
+            // NaN is no smaller than anything and stays.
+            *v = if moved_v.abs() < NEGLIGIBLE { 0.0 } else { moved_v };
+            *g = 0.0;
+            *ema = *ema * ema_decay + moved_w * (1.0 - ema_decay);
+        }
+    }
+}

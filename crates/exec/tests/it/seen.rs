@@ -1,0 +1,78 @@
+//! What an executor shows of a pass, to be compared with another's.
+
+use bonsai_checkpoint::{Array, Weights};
+use bonsai_exec::{Buffer, Executor, Mode};
+use bonsai_graph::NodeId;
+use bonsai_testkit::{Tolerance, assert_arrays_close, random_array};
+
+/// Everything that a training pass shows.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) arrays: Vec<(String, Array)>,
+}
+
+impl Seen {
+    /// Evaluation, then a forward and a backward pass in training.
+    pub(crate) fn of(executor: &mut dyn Executor, images: &Array, taps: &[NodeId]) -> Self {
+        let mut arrays = Vec::new();
+        executor.set_taps(taps);
+        for mode in [Mode::Eval, Mode::Train] {
+            for (i, output) in executor.forward(mode, images).unwrap().into_iter().enumerate() {
+                arrays.push((format!("{mode:?} output {i}"), output));
+            }
+            for tap in taps {
+                let name = executor.graph().node(*tap).name().to_owned();
+                arrays.push((format!("{mode:?} tap {name}"), executor.tap(*tap).unwrap()));
+            }
+        }
+        let shapes =
+            arrays.iter().filter(|(n, _)| n.starts_with("Train output")).map(|(_, a)| a.shape.clone());
+        let upstream: Vec<Array> = shapes.enumerate().map(|(i, s)| random_array(i as u64, &s)).collect();
+        executor.backward(&upstream).unwrap();
+        if taps.contains(&executor.graph().input()) {
+            arrays.push(("input gradient".to_owned(), executor.input_gradient().unwrap()));
+        }
+        for buffer in [Buffer::Gradients, Buffer::Params] {
+            arrays.extend(named(&executor.read(buffer).unwrap(), buffer));
+        }
+        Self { arrays }
+    }
+
+    /// Compares array by array. Gradients through batch norms cancel, that of a bias in front of one even to zero, and what
+    /// is left of the digits depends on what cancelled: so they are held against the largest gradient as well.
+    #[track_caller]
+    pub(crate) fn assert_close(&self, expected: &Self, tolerance: Tolerance, what: &str) {
+        assert_eq!(self.arrays.len(), expected.arrays.len());
+        for ((name, actual), (_, array)) in self.arrays.iter().zip(&expected.arrays) {
+            let kind = name.split(' ').next().unwrap_or(name);
+            let slack =
+                if ["Gradients", "Momentum"].contains(&kind) { SLACK * expected.largest(kind) } else { 0.0 };
+            let limit = tolerance.share() as f32 * largest(array).max(slack);
+            let near = |(a, e): (&f32, &f32)| (a - e).abs() <= limit;
+            if actual.shape != array.shape || !actual.data.iter().zip(&array.data).all(near) {
+                assert_arrays_close(actual, array, tolerance, &format!("{name}, {what}"));
+            }
+        }
+    }
+
+    /// Over all arrays of a kind.
+    fn largest(&self, kind: &str) -> f32 {
+        self.arrays
+            .iter()
+            .filter(|(name, _)| name.starts_with(kind))
+            .map(|(_, a)| largest(a))
+            .fold(0.0, f32::max)
+    }
+}
+
+/// Share of the largest gradient that may have cancelled in another.
+const SLACK: f32 = 0.1;
+
+fn largest(array: &Array) -> f32 {
+    array.data.iter().fold(0.0, |m, v| m.max(v.abs()))
+}
+
+/// Arrays with names that tell the buffer.
+pub(crate) fn named(weights: &Weights, buffer: Buffer) -> Vec<(String, Array)> {
+    weights.iter().map(|(name, array)| (format!("{buffer:?} {name}"), array.clone())).collect()
+}
