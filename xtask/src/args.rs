@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use bonsai_pipeline::ExecutorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::bench::Bench;
 
 /// YOLOv8: train, sparsify, prune, fine-tune, export to ONNX, build engines.
 #[derive(Parser)]
@@ -35,6 +38,9 @@ pub(crate) enum Command {
     Predict(Predict),
     /// Parameters, MACs and layers of a model or file
     Summary(Summary),
+    /// Time a training step or an inference
+    #[command(subcommand)]
+    Bench(Bench),
     /// What this machine can do
     Doctor,
     /// All tests, in release mode; arguments go to `cargo test`
@@ -66,15 +72,28 @@ pub(crate) struct Settings {
     /// Where all randomness starts from
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// cpu or cuda:0
-    #[arg(long)]
-    pub(crate) device: Option<String>,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
     /// TOML file with settings
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// One setting, for example `finetune.epochs=20` or `prune.prune_ratio=0.3`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+}
+
+/// What runs networks.
+#[derive(Args, Clone)]
+pub(crate) struct Machine {
+    /// cpu or cuda:0 [default: cpu]
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+    /// cpu (this project's kernels) or candle [default: cpu on the CPU, candle on a GPU]
+    #[arg(long)]
+    pub(crate) executor: Option<ExecutorKind>,
+    /// Threads of the CPU, 0 for one per core [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
 }
 
 /// A whole run.
@@ -183,9 +202,8 @@ pub(crate) struct Predict {
     /// Where pictures with boxes go
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// cpu or cuda:0
-    #[arg(long, default_value = "cpu")]
-    pub(crate) device: String,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
     /// Print one JSON object per image
     #[arg(long)]
     pub(crate) json: bool,

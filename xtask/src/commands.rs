@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use bonsai_pipeline::{
-    EngineOutcome, PipelineConfig, PruneReport, RunDir, SplitKind, Stage, doctor as examine, jobs,
-    load_settings, markdown, open_model, resolve, run, summarise,
+    EngineOutcome, ExecutorOptions, PipelineConfig, PruneReport, RunDir, SplitKind, Stage, doctor as examine,
+    executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve, run, summarise,
 };
 
 use crate::args;
@@ -14,7 +14,7 @@ use crate::output::say;
 use crate::terminal::Terminal;
 
 impl args::Settings {
-    /// Defaults, then the file, then flags, then --set.
+    /// Defaults, then the file, then flags, then --set. Limits the program's threads to what comes out.
     fn resolve(&self, base: PipelineConfig) -> Result<PipelineConfig> {
         let mut config = match &self.config {
             Some(path) => load_settings(&base, path)?,
@@ -30,8 +30,22 @@ impl args::Settings {
         config.model = self.model.clone().unwrap_or(config.model);
         config.imgsz = self.imgsz.unwrap_or(config.imgsz);
         config.seed = self.seed.unwrap_or(config.seed);
-        config.device = self.device.clone().unwrap_or(config.device);
-        resolve(&config, &self.set)
+        config.device = self.machine.device.clone().unwrap_or(config.device);
+        config.executor = self.machine.executor.or(config.executor);
+        config.threads = self.machine.threads.unwrap_or(config.threads);
+        let config = resolve(&config, &self.set)?;
+        limit_threads(config.threads)?;
+        Ok(config)
+    }
+}
+
+impl args::Machine {
+    /// The flags alone. Limits the program's threads to what they say.
+    pub(crate) fn options(&self) -> Result<ExecutorOptions> {
+        let threads = self.threads.unwrap_or(0);
+        let options = executor_options(self.executor, self.device.as_deref().unwrap_or("cpu"), threads)?;
+        limit_threads(threads)?;
+        Ok(options)
     }
 }
 
@@ -161,7 +175,7 @@ pub(crate) fn predict(args: &args::Predict) -> Result<ExitCode> {
         iou: args.iou,
         max_detections: args.max_det,
     };
-    let settings = jobs::Predict { detect, out: args.out.as_deref(), device: &args.device };
+    let settings = jobs::Predict { detect, out: args.out.as_deref(), executor: args.machine.options()? };
     jobs::predict(&args.weights, &args.source, &settings, &mut |path, found| {
         if args.json {
             say!("{}", serde_json::json!({ "image": path, "detections": found }));

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod args;
+mod bench;
 mod commands;
 mod output;
 mod terminal;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Engine(args) => commands::engine(&args),
         Command::Predict(args) => commands::predict(&args),
         Command::Summary(args) => commands::summary(&args),
+        Command::Bench(bench) => bench::run(&bench),
         Command::Doctor => commands::doctor(),
         Command::Test { arguments } => testing::test(&arguments),
     };

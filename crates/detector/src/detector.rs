@@ -3,12 +3,13 @@
 //! Letterbox, network, decode, suppression, and back to the picture's own pixels: each step is another
 //! crate's; here they meet. The network is run folded, whatever it was loaded from.
 
+use std::fmt;
 use std::path::Path;
 
 use bonsai_boxes::Detection;
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::{Letterbox, RgbImage, write_planes};
-use bonsai_exec::{CandleExecutor, Device, Executor, Mode};
+use bonsai_exec::{Executor, ExecutorOptions, Mode, build_executor};
 use bonsai_graph::ModelSpec;
 use bonsai_yolov8::{HeadError, HeadOutput, LevelOutput, Predictions, decode, nms};
 
@@ -19,42 +20,57 @@ use crate::{DetectConfig, DetectorError, engine};
 const IMGSZ: &str = "imgsz";
 
 /// A network that is ready to look at pictures.
-#[derive(Debug)]
 pub struct Detector {
     model: ModelSpec,
-    executor: CandleExecutor,
+    executor: Box<dyn Executor + Send>,
     imgsz: usize,
     origin: Origin,
 }
 
+impl fmt::Debug for Detector {
+    /// Without the network, which is long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Detector");
+        out.field("class_names", &self.class_names())
+            .field("imgsz", &self.imgsz)
+            .field("origin", &self.origin);
+        out.finish_non_exhaustive()
+    }
+}
+
 impl Detector {
     /// Loads a checkpoint or a CPU engine; which of them it is, the content tells.
+    ///
+    /// `options` say what runs it: a [`Device`](bonsai_exec::Device), or in full [`ExecutorOptions`].
     ///
     /// # Errors
     /// [`DetectorError::Io`] if there is no such file, [`DetectorError::Unsupported`] for PyTorch, ONNX and
     /// TensorRT files, [`DetectorError::Unknown`] for anything else, [`DetectorError::Checkpoint`] if it is
     /// cut off or inconsistent, and [`DetectorError::Load`] around what [`Detector::from_checkpoint`] found.
     /// Each names the file.
-    pub fn load(path: &Path, device: Device) -> Result<Self, DetectorError> {
+    pub fn load(path: &Path, options: impl Into<ExecutorOptions>) -> Result<Self, DetectorError> {
         check_is_safetensors(path)?;
         let checkpoint = Checkpoint::load(path)?;
         let named = |source| DetectorError::Load { path: path.to_owned(), source: Box::new(source) };
-        Self::from_checkpoint(&checkpoint, device).map_err(named)
+        Self::from_checkpoint(&checkpoint, options).map_err(named)
     }
 
-    /// Folds a checkpoint and puts it on a device.
+    /// Folds a checkpoint and puts it where the options say.
     ///
     /// # Errors
     /// [`DetectorError::Channels`] if the network does not read RGB, [`DetectorError::Metadata`] if the note
-    /// `imgsz` is no size for it, [`DetectorError::Exec`] if there is no such device.
-    pub fn from_checkpoint(checkpoint: &Checkpoint, device: Device) -> Result<Self, DetectorError> {
+    /// `imgsz` is no size for it, [`DetectorError::Exec`] if there is no such device or executor.
+    pub fn from_checkpoint(
+        checkpoint: &Checkpoint,
+        options: impl Into<ExecutorOptions>,
+    ) -> Result<Self, DetectorError> {
         let folded = checkpoint.fold_batch_norm()?;
         let input = folded.model.graph().node(folded.model.graph().input());
         if input.channels() != 3 {
             return Err(DetectorError::Channels { node: input.name().to_owned(), found: input.channels() });
         }
         let imgsz = read_imgsz(&folded)?;
-        let executor = CandleExecutor::new(folded.model.graph(), &folded.weights, device)?;
+        let executor = build_executor(folded.model.graph(), &folded.weights, &options.into())?;
         Ok(Self { origin: engine::origin(checkpoint), model: folded.model, executor, imgsz })
     }
 

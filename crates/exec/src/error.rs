@@ -4,7 +4,7 @@ use bonsai_checkpoint::CheckpointError;
 use bonsai_graph::GraphError;
 use bonsai_kernels::KernelError;
 
-use crate::Device;
+use crate::{Device, ExecutorKind};
 
 /// What went wrong, with the layer it went wrong at.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,22 @@ pub enum ExecError {
         /// candle's reason.
         #[source]
         source: Box<candle_core::Error>,
+    },
+    /// This executor does not run on this device.
+    #[error("executor `{kind}` does not run on device `{device}`; leave the executor out, or use `candle`")]
+    Executor {
+        /// The executor asked for.
+        kind: ExecutorKind,
+        /// The device asked for.
+        device: Device,
+    },
+    /// The system starts no more threads.
+    #[error("cannot start {threads} threads: {reason}; ask for fewer")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system says.
+        reason: String,
     },
     /// An input does not have the shape the graph needs.
     #[error("{what} has shape {got:?}, expected {expected}")]
@@ -57,11 +73,17 @@ pub enum ExecError {
     Candle(#[from] candle_core::Error),
     /// The CPU kernels refuse: a size that does not fit, an instruction set that is not there.
     #[error("the CPU engine cannot run this")]
-    Kernel(#[from] KernelError),
+    Kernel(#[source] Box<KernelError>),
     /// Sizes do not fit the image.
     #[error("the network does not fit the image")]
     Graph(#[from] GraphError),
     /// Parameters do not fit the graph.
     #[error("the parameters do not fit the network")]
     Weights(#[from] CheckpointError),
+}
+
+impl From<KernelError> for ExecError {
+    fn from(error: KernelError) -> Self {
+        Self::Kernel(Box::new(error))
+    }
 }

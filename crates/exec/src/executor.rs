@@ -1,5 +1,7 @@
 //! The contract between a network and whoever trains or evaluates it.
 
+use std::time::Duration;
+
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId};
 
@@ -82,4 +84,18 @@ pub trait Executor {
     /// # Errors
     /// Only if the device fails.
     fn update(&mut self, rule: &UpdateRule) -> Result<UpdateReport, ExecError>;
+
+    /// Starts to add up the time that each layer takes, from zero, or stops and forgets it.
+    fn set_timing(&mut self, on: bool) {
+        let _ = on;
+    }
+
+    /// What was added up since timing was started, in the order of execution; empty without timing or where the
+    /// executor cannot tell.
+    ///
+    /// A label begins with the layer's name; what may follow is the part of its work, such as `backward`. Times of
+    /// several threads at once may be summed over them, so they are shares rather than a clock.
+    fn timings(&self) -> Vec<(String, Duration)> {
+        Vec::new()
+    }
 }

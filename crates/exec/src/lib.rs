@@ -3,7 +3,7 @@
 //! [`Executor`] is the contract: raw outputs as host arrays, a backward pass from gradients at the outputs,
 //! and an optimiser step that is data ([`UpdateRule`]) and is applied where the parameters live.
 //! [`CpuExecutor`] is the fast one for the CPU, with hand-written kernels ([`Isa`] says for which instruction set);
-//! [`CandleExecutor`] is the portable one, on any candle device.
+//! [`CandleExecutor`] is the portable one, on any candle device; [`build_executor`] chooses by [`ExecutorOptions`].
 //!
 //! Losses, datasets and files are none of this crate's business.
 //!
@@ -34,6 +34,7 @@ mod device;
 mod error;
 mod executor;
 mod layout;
+mod options;
 mod step;
 mod update;
 
@@ -45,4 +46,5 @@ pub use device::Device;
 pub use error::ExecError;
 pub use executor::{Buffer, Executor, Mode};
 pub use layout::{ParamLayout, ParamSlot};
+pub use options::{ExecutorInfo, ExecutorKind, ExecutorOptions, build_executor};
 pub use update::{L1Placement, RoleRule, UpdateReport, UpdateRule};

@@ -36,6 +36,8 @@ pub(crate) fn silu<S: Simd>(s: S, x: S::V) -> S::V {
 }
 
 /// Derivative of SiLU: `s + x s (1 - s)` for `s = sigmoid(x)`; lies in -0.0998 ..= 1.0998.
+///
+/// Within 1.2e-6 of the truth: `x`, up to 17, times the rounding of `1 - s`, as in PyTorch.
 #[inline(always)]
 pub(crate) fn silu_slope<S: Simd>(s: S, x: S::V) -> S::V {
     let sigmoid = sigmoid(s, x);
@@ -107,7 +109,7 @@ mod tests {
                 }
             }
             assert!(worst < near, "{isa}: {worst} ulp");
-            assert!(worst_negative < 2e-7, "{isa}: {worst_negative} below 0");
+            assert!(worst_negative < 1e-7, "{isa}: {worst_negative} below 0");
             assert!(worst_slope < slope_near, "{isa}: slope off by {worst_slope}");
         }
     }

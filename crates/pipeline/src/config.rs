@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bonsai_data::Augment;
 use bonsai_data::shapes::ShapesConfig;
-use bonsai_exec::L1Placement;
+use bonsai_exec::{ExecutorKind, L1Placement};
 use bonsai_prune::PrunePolicy;
 use bonsai_sparsity::L1Schedule;
 use bonsai_tensorrt::Precision;
@@ -25,6 +25,10 @@ pub struct PipelineConfig {
     pub seed: u64,
     /// `cpu` or `cuda:0`.
     pub device: String,
+    /// What runs networks; without it the CPU executor on the CPU and candle on a GPU.
+    pub executor: Option<ExecutorKind>,
+    /// Threads of the CPU; 0 is one per core.
+    pub threads: usize,
     /// The drawn dataset, used without `data`.
     pub shapes: ShapesConfig,
     /// How batches are made.
@@ -87,6 +91,8 @@ impl Default for PipelineConfig {
             imgsz: 640,
             seed: 0,
             device: "cpu".to_owned(),
+            executor: None,
+            threads: 0,
             shapes: ShapesConfig::default(),
             loader: LoaderSettings::default(),
             baseline: train.clone(),

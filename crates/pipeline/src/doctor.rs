@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bonsai_exec::{CandleExecutor, Device};
+use bonsai_exec::{Device, ExecutorKind, ExecutorOptions, Isa, build_executor};
 use bonsai_tensorrt::{FindOptions, find_trtexec};
 use bonsai_yolov8::{Scale, build, init};
 
@@ -26,13 +26,18 @@ pub fn doctor() -> Vec<Check> {
     let mut checks = vec![Check {
         name: "processor",
         works: true,
-        detail: format!("{cores} cores, {}", instruction_set()),
+        detail: format!("{cores} cores, instructions: {}", Isa::detect()),
     }];
-    for (name, device) in [("CPU executor", Device::Cpu), ("CUDA executor", Device::Cuda(0))] {
+    for (name, kind, device) in [
+        ("CPU executor", ExecutorKind::Cpu, Device::Cpu),
+        ("candle executor", ExecutorKind::Candle, Device::Cpu),
+        ("CUDA executor", ExecutorKind::Candle, Device::Cuda(0)),
+    ] {
+        let options = ExecutorOptions { kind: Some(kind), device, ..ExecutorOptions::default() };
         let tried = build(Scale::N, &["object".to_owned()])
             .map_err(anyhow::Error::from)
             .and_then(|model| Ok((init(&model, 0)?, model)))
-            .and_then(|(c, model)| Ok(CandleExecutor::new(model.graph(), &c.weights, device)?));
+            .and_then(|(c, model)| Ok(build_executor(model.graph(), &c.weights, &options)?));
         let works = tried.is_ok();
         let detail = tried.map_or_else(|e| format!("{e:#}"), |_| "a network was loaded".to_owned());
         checks.push(Check { name, works, detail });
@@ -57,17 +62,4 @@ pub(crate) fn trtexec_path(config: &EngineConfig) -> Option<PathBuf> {
         ..FindOptions::default()
     };
     find_trtexec(&options).ok().map(|t| t.path().to_owned())
-}
-
-fn instruction_set() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "AVX-512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            return "AVX2";
-        }
-    }
-    "no AVX2"
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_data::{SplitKind, decode};
 use bonsai_detector::{DetectConfig, Detector, draw_detections, write_engine};
-use bonsai_exec::Device;
+use bonsai_exec::ExecutorOptions;
 use bonsai_metrics::DetMetrics;
 use bonsai_prune::PruneReport;
 use bonsai_tensorrt::EngineOutcome;
@@ -39,8 +39,8 @@ pub enum Engine {
 }
 
 fn setting(config: &PipelineConfig) -> Result<Setting> {
-    let device: Device = config.device.parse().map_err(anyhow::Error::msg)?;
-    Ok(Setting { imgsz: config.imgsz, seed: config.seed, device, loader: config.loader })
+    let executor = config.executor_options()?;
+    Ok(Setting { imgsz: config.imgsz, seed: config.seed, executor, loader: config.loader })
 }
 
 fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
@@ -93,7 +93,7 @@ pub fn validate(
     let setting = setting(config)?;
     let dataset = bonsai_data::Dataset::open(data_yaml(config)?)?;
     let (split, _) = dataset.scan(split)?;
-    let mut detector = Detector::load(weights, setting.device)?;
+    let mut detector = Detector::load(weights, setting.executor)?;
     let (ours, theirs) = (detector.class_names().len(), split.class_names.len());
     if ours != theirs {
         bail!("{} has {ours} classes, but {} has {theirs}", weights.display(), data_yaml(config)?.display());
@@ -153,8 +153,8 @@ pub struct Predict<'a> {
     pub detect: DetectSettings,
     /// Where pictures with boxes go; none are drawn without it.
     pub out: Option<&'a Path>,
-    /// `cpu` or `cuda:0`.
-    pub device: &'a str,
+    /// What runs the network.
+    pub executor: ExecutorOptions,
 }
 
 /// What to look for; `None` is the detector's own default.
@@ -180,7 +180,7 @@ pub fn predict(
     settings: &Predict<'_>,
     each: &mut dyn FnMut(&Path, Vec<Found>) -> Result<()>,
 ) -> Result<()> {
-    let mut detector = Detector::load(weights, settings.device.parse().map_err(anyhow::Error::msg)?)?;
+    let mut detector = Detector::load(weights, settings.executor)?;
     let base = detector.config();
     let config = DetectConfig {
         imgsz: settings.detect.imgsz.unwrap_or(base.imgsz),

@@ -15,11 +15,13 @@
 //! ```
 
 mod batches;
+pub mod bench;
 mod config;
 mod doctor;
 mod evaluate;
 pub mod jobs;
 mod latency;
+mod machine;
 mod manifest;
 mod progress;
 mod report;
@@ -30,6 +32,7 @@ pub mod stages;
 mod summary;
 
 pub use bonsai_data::SplitKind;
+pub use bonsai_exec::{ExecutorInfo, ExecutorKind, ExecutorOptions};
 pub use bonsai_metrics::DetMetrics;
 pub use bonsai_prune::PruneReport;
 pub use bonsai_tensorrt::EngineOutcome;
@@ -38,6 +41,7 @@ pub use config::{EngineConfig, L1Config, LoaderSettings, PipelineConfig};
 pub use doctor::{Check, doctor};
 pub use evaluate::evaluate;
 pub use latency::median_latency_ms;
+pub use machine::{executor_options, limit_threads};
 pub use manifest::{Manifest, digest_file, digest_json};
 pub use progress::{Progress, Quiet, StageState};
 pub use report::{Report, Row, markdown};

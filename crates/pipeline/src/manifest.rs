@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use bonsai_checkpoint::write_file;
+use bonsai_exec::ExecutorInfo;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -26,6 +27,10 @@ pub struct Manifest {
     pub outputs: BTreeMap<String, String>,
     /// Wall-clock seconds it took.
     pub seconds: f64,
+    /// What ran the network, in stages that run one. The same seed with the same executor and instructions gives the
+    /// same bits on the CPU executor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<ExecutorInfo>,
 }
 
 impl Manifest {
@@ -48,7 +53,8 @@ impl Manifest {
     pub fn of(stage: Stage, key: String, folder: &Path, seconds: f64) -> Result<Self> {
         let mut outputs = BTreeMap::new();
         digest_folder(folder, folder, &mut outputs)?;
-        Ok(Self { stage, version: env!("CARGO_PKG_VERSION").to_owned(), key, outputs, seconds })
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Ok(Self { stage, version, key, outputs, seconds, executor: None })
     }
 
     /// Whether every recorded file is there, unchanged.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use bonsai_checkpoint::Checkpoint;
+use bonsai_exec::ExecutorInfo;
 use bonsai_onnx::OnnxInfo;
 use bonsai_tensorrt::EngineOutcome;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub struct Report {
     pub images: usize,
     /// Its objects.
     pub instances: usize,
+    /// What ran the networks.
+    pub executor: ExecutorInfo,
     /// One row per thing that was measured.
     pub rows: Vec<Row>,
     /// Files that are made but not measured here, with their size in bytes.
@@ -109,6 +112,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<Report> {
         split: what.data.test_name.to_owned(),
         images,
         instances,
+        executor: what.setting.executor.describe()?,
         rows,
         exports,
         not_run,
@@ -127,8 +131,8 @@ pub fn markdown(report: &Report) -> String {
     let _ = writeln!(
         text,
         "# {} at {} px\n\nMeasured on the {} split: {} images, {} objects. mAP is a fraction; latency is the \
-         median of one image on this CPU, decode included.\n",
-        report.model, report.imgsz, report.split, report.images, report.instances
+         median of one image, decode included ({}).\n",
+        report.model, report.imgsz, report.split, report.images, report.instances, report.executor
     );
     let _ = writeln!(text, "| | mAP50 | mAP50-95 | params | MACs | file | latency |");
     let _ = writeln!(text, "|---|---:|---:|---:|---:|---:|---:|");

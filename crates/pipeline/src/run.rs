@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_detector::write_engine;
-use bonsai_exec::Device;
+use bonsai_exec::ExecutorInfo;
 use bonsai_sparsity::GammaStatistics;
 use bonsai_tensorrt::EngineOutcome;
 use bonsai_train::Trained;
@@ -39,12 +39,15 @@ const REPORT_JSON: &str = "report.json";
 /// With the stage's name around what went wrong; what was completed stays.
 pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -> Result<Report> {
     check(config)?;
+    let executor = config.executor_options()?;
     std::fs::create_dir_all(dir.root()).with_context(|| format!("cannot create {}", dir.root().display()))?;
     write_file(&dir.config(), toml::to_string(config)?.as_bytes())?;
-    let device: Device = config.device.parse().map_err(anyhow::Error::msg)?;
-    let setting = Setting { imgsz: config.imgsz, seed: config.seed, device, loader: config.loader };
-    let shared = (&config.model, config.imgsz, config.seed, &config.device, config.loader.augment);
-    let mut runner = Runner { dir, progress };
+    let setting = Setting { imgsz: config.imgsz, seed: config.seed, executor, loader: config.loader };
+    let info = executor.describe()?;
+    // Threads and instructions are not among what a training is made from: they change its last bits at most.
+    let where_run = (info.executor, &config.device);
+    let shared = (&config.model, config.imgsz, config.seed, where_run, config.loader.augment);
+    let mut runner = Runner { dir, progress, executor: info.clone() };
 
     let (data, dataset) = runner.dataset(config)?;
     let start = || start_checkpoint(&config.model, &data.class_names, config.seed);
@@ -114,7 +117,8 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     })?;
 
     let manifests = [&dataset, &baseline, &sparse, &prune, &finetune, &export, &engine];
-    runner.stage(Stage::Report, &config.latency_runs, &manifests, |folder, _| {
+    // Latencies are of this machine, so all of it is among what the report is made from.
+    runner.stage(Stage::Report, &(config.latency_runs, &info), &manifests, |folder, _| {
         let in_stage = |stage: Stage, name: &str| dir.stage(stage).join(name);
         let tensorrt: EngineOutcome = load_json(&in_stage(Stage::Engine, TENSORRT_OUTCOME))?;
         let report = report::measure(&Measured {
@@ -158,6 +162,7 @@ fn check(config: &PipelineConfig) -> Result<()> {
 struct Runner<'a> {
     dir: &'a RunDir,
     progress: &'a mut dyn Progress,
+    executor: ExecutorInfo,
 }
 
 impl Runner<'_> {
@@ -220,7 +225,8 @@ impl Runner<'_> {
             let folder: PathBuf = self.dir.begin(stage)?;
             work(&folder, self.progress)?;
             let seconds = start.elapsed().as_secs_f64();
-            let manifest = Manifest::of(stage, key, &folder, seconds)?;
+            let mut manifest = Manifest::of(stage, key, &folder, seconds)?;
+            manifest.executor = stage.runs_network().then(|| self.executor.clone());
             self.dir.finish(stage, &manifest)?;
             self.progress.stage(stage, &StageState::Finished(seconds));
             Ok(manifest)

@@ -57,6 +57,14 @@ impl Stage {
             Self::Report => "report",
         }
     }
+
+    /// Whether it runs a network, so that what runs it is in the manifest.
+    pub const fn runs_network(self) -> bool {
+        match self {
+            Self::Baseline | Self::Sparse | Self::Finetune | Self::Report => true,
+            Self::Dataset | Self::Prune | Self::Export | Self::Engine => false,
+        }
+    }
 }
 
 impl fmt::Display for Stage {

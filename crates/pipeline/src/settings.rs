@@ -42,7 +42,7 @@ pub fn resolve(base: &PipelineConfig, settings: &[String]) -> Result<PipelineCon
 }
 
 /// Keys that have no value by default and so are absent from a serialised configuration.
-const OPTIONAL: [&str; 3] = ["data", "engine.trtexec", "prune.max_ratio_per_layer"];
+const OPTIONAL: [&str; 4] = ["data", "executor", "engine.trtexec", "prune.max_ratio_per_layer"];
 
 fn merge(base: &mut Table, over: Table, prefix: &str) -> Result<()> {
     for (key, value) in over {
@@ -118,6 +118,8 @@ mod tests {
             "data=some/data.yaml",
             "prune.protect=[\"model.22.*\"]",
             "l1.schedule.gamma=0.05",
+            "executor=candle",
+            "threads=3",
         ])
         .unwrap();
         assert_eq!(config.finetune.epochs, 3);
@@ -125,6 +127,8 @@ mod tests {
         assert_eq!((config.model.as_str(), config.prune.protect.len()), ("yolov8s", 1));
         assert_eq!(config.data.as_deref(), Some(Path::new("some/data.yaml")));
         assert_eq!(config.sparse, PipelineConfig::drawn().sparse);
+        assert_eq!((config.executor, config.threads), (Some(bonsai_exec::ExecutorKind::Candle), 3));
+        assert!(format!("{:#}", set(&["executor=onnx"]).unwrap_err()).contains("candle"));
     }
 
     #[test]

@@ -1,36 +1,16 @@
 //! The built program: what it answers, and what it says where it cannot.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
 use bonsai_pipeline::{PipelineConfig, stages::draw_dataset};
 
+use crate::program::{answer, refusal};
+
 /// Every command, in the order of the help.
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "pipeline", "train", "sparsify", "finetune", "val", "prune", "export", "engine", "predict", "summary",
-    "doctor", "test",
+    "bench", "doctor", "test",
 ];
-
-fn xtask(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).output().unwrap()
-}
-
-/// Standard output of a command that succeeds.
-fn answer(arguments: &[&str]) -> String {
-    let output = xtask(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Standard error of a command that fails.
-fn refusal(arguments: &[&str]) -> String {
-    let output = xtask(arguments);
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
-    assert!(output.stdout.is_empty(), "{arguments:?} prints a result and fails");
-    assert!(message.starts_with("error: "), "{message}");
-    message
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -71,10 +51,10 @@ fn summary_gives_the_published_figures() {
 #[test]
 fn doctor_succeeds_whatever_is_missing() {
     let found = answer(&["doctor"]);
-    for name in ["processor", "CPU executor", "CUDA executor", "trtexec"] {
+    for name in ["processor", "CPU executor", "candle executor", "CUDA executor", "trtexec"] {
         assert!(found.contains(name), "{found}");
     }
-    assert!(found.contains("yes CPU executor"), "{found}");
+    assert!(found.contains("yes CPU executor") && found.contains("yes candle executor"), "{found}");
 }
 
 #[test]

@@ -5,8 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
+mod benchmarks;
 mod command_line;
 mod dependencies;
 mod documents;
 mod files;
+mod program;
 mod tree;

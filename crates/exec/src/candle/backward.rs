@@ -4,6 +4,7 @@ use bonsai_checkpoint::Array;
 use bonsai_graph::{Graph, NodeId, Op, ParamRole};
 use candle_core::{Result, Tensor};
 
+use super::clock::Clock;
 use super::conv::{self, ConvSpec};
 use super::flat::FlatBuffers;
 use super::forward::Pass;
@@ -21,6 +22,7 @@ pub(super) fn run(
     pass: &Pass,
     output_gradients: &[Array],
     want_input: bool,
+    clock: &mut Clock,
 ) -> std::result::Result<(Gradients, Option<Tensor>), ExecError> {
     let outputs = graph.outputs();
     if outputs.len() != output_gradients.len() {
@@ -42,7 +44,7 @@ pub(super) fn run(
     let mut gradients = Gradients::new();
     let mut input_gradient = None;
     for (id, node) in graph.iter().rev() {
-        let mut step = || -> Result<()> {
+        let step = || -> Result<()> {
             let Some(dy) = std::mem::take(&mut pending[id.index()]).total(node.channels())? else {
                 return Ok(());
             };
@@ -53,7 +55,9 @@ pub(super) fn run(
             let mut walk = Walk { graph, buffers, pass, pending: &mut pending, gradients: &mut gradients };
             walk.layer(id, &dy, want_input)
         };
-        step().map_err(|e| ExecError::Layer { node: node.name().to_owned(), source: Box::new(e) })?;
+        clock
+            .backward(id, step)
+            .map_err(|e| ExecError::Layer { node: node.name().to_owned(), source: Box::new(e) })?;
     }
     Ok((gradients, input_gradient))
 }

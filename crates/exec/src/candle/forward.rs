@@ -4,6 +4,7 @@ use bonsai_graph::{Graph, NodeId, Op, ParamRole};
 use candle_core::{Result, Tensor};
 
 use super::batch_norm::{BatchNorm, Normalised};
+use super::clock::Clock;
 use super::conv::{self, ConvSpec};
 use super::flat::FlatBuffers;
 use super::{max_pool, silu, upsample};
@@ -38,6 +39,7 @@ pub(super) fn run(
     mode: Mode,
     input: &Tensor,
     taps: &[NodeId],
+    clock: &mut Clock,
 ) -> std::result::Result<Pass, ExecError> {
     let (c, _, h, w) = input.dims4()?;
     let wanted = graph.node(graph.input()).channels();
@@ -55,7 +57,8 @@ pub(super) fn run(
     };
     for (id, node) in graph.iter() {
         let shape = shapes[id.index()];
-        let value = layer(graph, buffers, &mut pass, id, (shape.h, shape.w), input)
+        let value = clock
+            .forward(id, || layer(graph, buffers, &mut pass, id, (shape.h, shape.w), input))
             .map_err(|e| ExecError::Layer { node: node.name().to_owned(), source: Box::new(e) })?;
         pass.values[id.index()] = Some(value);
         for input in node.inputs() {

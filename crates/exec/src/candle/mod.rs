@@ -9,6 +9,7 @@
 
 mod backward;
 mod batch_norm;
+mod clock;
 mod conv;
 mod flat;
 mod forward;
@@ -20,11 +21,14 @@ mod silu;
 mod upsample;
 mod wire;
 
+use std::time::Duration;
+
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId};
 use candle_core::{Module, Tensor};
 
 use crate::{Buffer, Device, ExecError, Executor, Mode, UpdateReport, UpdateRule};
+use clock::Clock;
 use flat::FlatBuffers;
 use forward::Pass;
 
@@ -36,6 +40,8 @@ pub struct CandleExecutor {
     taps: Vec<NodeId>,
     last: Option<Pass>,
     input_gradient: Option<Tensor>,
+    workers: Workers,
+    clock: Clock,
 }
 
 impl CandleExecutor {
@@ -45,7 +51,27 @@ impl CandleExecutor {
     /// [`ExecError::Weights`] if the parameters are not the graph's, [`ExecError::Device`] if there is no such device.
     pub fn new(graph: &Graph, weights: &Weights, device: Device) -> Result<Self, ExecError> {
         let buffers = FlatBuffers::new(graph, weights, &device.open()?)?;
-        Ok(Self { graph: graph.clone(), buffers, taps: Vec::new(), last: None, input_gradient: None })
+        Ok(Self {
+            graph: graph.clone(),
+            buffers,
+            taps: Vec::new(),
+            last: None,
+            input_gradient: None,
+            workers: Workers::default(),
+            clock: Clock::default(),
+        })
+    }
+
+    /// Runs passes on so many threads of the host; 0 is rayon's global pool, as without this call.
+    ///
+    /// candle cuts a matrix product into as many parts as the machine has cores whatever this says, but all parts
+    /// run on these threads.
+    ///
+    /// # Errors
+    /// [`ExecError::Threads`] if the system starts no more threads.
+    pub fn with_threads(mut self, threads: usize) -> Result<Self, ExecError> {
+        self.workers = Workers::new(threads)?;
+        Ok(self)
     }
 }
 
@@ -57,7 +83,10 @@ impl Executor for CandleExecutor {
     fn forward(&mut self, mode: Mode, images: &Array) -> Result<Vec<Array>, ExecError> {
         self.last = None;
         let input = wire::upload(images, self.buffers.device(), "images")?;
-        let pass = on_worker(|| forward::run(&self.graph, &self.buffers, mode, &input, &self.taps))?;
+        let pass = {
+            let Self { graph, buffers, taps, clock, .. } = self;
+            self.workers.run(|| forward::run(graph, buffers, mode, &input, taps, clock))?
+        };
         if mode == Mode::Train {
             self.buffers.set_statistics(&pass.statistics)?;
         }
@@ -72,8 +101,9 @@ impl Executor for CandleExecutor {
             _ => return Err(ExecError::NoForward { what: "backward" }),
         };
         let want_input = self.taps.contains(&self.graph.input());
+        let Self { graph, buffers, clock, .. } = self;
         let (gradients, input) =
-            on_worker(|| backward::run(&self.graph, &self.buffers, &pass, output_gradients, want_input))?;
+            self.workers.run(|| backward::run(graph, buffers, &pass, output_gradients, want_input, clock))?;
         self.input_gradient = input;
         self.buffers.add_gradients(&gradients)
     }
@@ -107,14 +137,44 @@ impl Executor for CandleExecutor {
     }
 
     fn update(&mut self, rule: &UpdateRule) -> Result<UpdateReport, ExecError> {
-        on_worker(|| self.buffers.update(rule))
+        self.workers.run(|| self.buffers.update(rule))
+    }
+
+    /// On a GPU, where work is queued, only the time to queue it.
+    fn set_timing(&mut self, on: bool) {
+        self.clock = if on { Clock::on(&self.graph) } else { Clock::default() };
+    }
+
+    fn timings(&self) -> Vec<(String, Duration)> {
+        self.clock.timings(&self.graph)
     }
 }
 
-/// Runs a whole pass on a thread of rayon's pool. From any other thread each of its hundreds of parallel loops would
-/// hand its work over and sleep until it is done, and that costs as much as the loops themselves on small images.
-fn on_worker<T: Send>(pass: impl FnOnce() -> T + Send) -> T {
-    rayon::scope(|_| pass())
+/// The threads that a pass may use.
+#[derive(Debug, Default)]
+struct Workers {
+    /// `None` is rayon's global pool.
+    pool: Option<rayon::ThreadPool>,
+}
+
+impl Workers {
+    fn new(threads: usize) -> Result<Self, ExecError> {
+        if threads == 0 || threads == rayon::current_num_threads() {
+            return Ok(Self::default());
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|e| ExecError::Threads { threads, reason: e.to_string() })?;
+        Ok(Self { pool: Some(pool) })
+    }
+
+    /// Runs a whole pass on a thread of the pool. From any other thread each of its hundreds of parallel loops would
+    /// hand its work over and sleep until it is done, and that costs as much as the loops themselves on small images.
+    fn run<T: Send>(&self, pass: impl FnOnce() -> T + Send) -> T {
+        match &self.pool {
+            Some(pool) => pool.install(pass),
+            None => rayon::scope(|_| pass()),
+        }
+    }
 }
 
 /// Evaluation inside a candle program: images `[n, c, h, w]` in; one output as it is `[n, c, h, w]`,
@@ -123,7 +183,8 @@ impl Module for CandleExecutor {
     fn forward(&self, images: &Tensor) -> candle_core::Result<Tensor> {
         let input = images.transpose(0, 1)?.contiguous()?;
         let run = || -> Result<Vec<Tensor>, ExecError> {
-            forward::run(&self.graph, &self.buffers, Mode::Eval, &input, &[])?.outputs(&self.graph)
+            forward::run(&self.graph, &self.buffers, Mode::Eval, &input, &[], &mut Clock::default())?
+                .outputs(&self.graph)
         };
         let outputs = run().map_err(candle_core::Error::wrap)?;
         let outputs =

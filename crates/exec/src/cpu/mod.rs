@@ -299,6 +299,18 @@ impl Executor for CpuExecutor {
         self.version += 1;
         Ok(update::update(rule, &mut self.params, &self.team))
     }
+
+    fn set_timing(&mut self, on: bool) {
+        self.set_timed(on);
+    }
+
+    fn timings(&self) -> Vec<(String, Duration)> {
+        let layers = self.timings();
+        let passes = layers.into_iter().flat_map(|l| {
+            [(format!("{} forward", l.node), l.forward), (format!("{} backward", l.node), l.backward)]
+        });
+        passes.filter(|(_, time)| !time.is_zero()).collect()
+    }
 }
 
 impl fmt::Debug for CpuExecutor {

@@ -21,7 +21,7 @@ impl Default for CpuOptions {
 
 impl CpuOptions {
     /// The instruction set to use. The only place where the variable is read.
-    pub(super) fn instruction_set(&self) -> Result<Isa, KernelError> {
+    pub(crate) fn instruction_set(&self) -> Result<Isa, KernelError> {
         match (self.isa, std::env::var("BONSAI_ISA")) {
             (Some(isa), _) => Ok(isa),
             (None, Ok(name)) if !name.is_empty() => name.parse(),

@@ -9,6 +9,7 @@ mod golden;
 mod gradients;
 mod module;
 mod optimiser;
+mod options;
 mod random;
 mod seen;
 mod wires;

@@ -86,7 +86,8 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn scale2(self, p: V, n: V) -> V {
-        lanes!(p, n => f32::from_bits(p.to_bits().wrapping_add(((n as i32) << 23) as u32)))
+        // The last bits of `n + ROUNDER` are those of the whole number.
+        lanes!(p, n => f32::from_bits(p.to_bits().wrapping_add((n + ROUNDER).to_bits() << 23)))
     }
 
     #[inline(always)]

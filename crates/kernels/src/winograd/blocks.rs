@@ -27,6 +27,11 @@ pub(super) const fn plane_pitch(len: usize) -> usize {
     (len.div_ceil(16) | 1) * 16
 }
 
+/// Distance of tiles of many channels: rows of a product that are read together must not lie a power of two apart.
+pub(super) const fn tile_pitch(channels: usize) -> usize {
+    if channels < 128 { channels } else { plane_pitch(channels) }
+}
+
 /// Channels of the panel of packed weights that starts where `rest` channels are left: an odd rest becomes one wide panel.
 #[inline(always)]
 pub(super) const fn panel<S: Simd>(rest: usize) -> usize {

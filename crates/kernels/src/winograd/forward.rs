@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use super::blocks::{Blocks, PLANES, group, plane_pitch, units, widest_group};
+use super::blocks::{Blocks, PLANES, TILE, group, plane_pitch, tile_pitch, units, widest_group};
 use super::input::{STRIP_LEN, Transform};
 use super::multiply::Multiply;
 use super::output::Store;
@@ -20,10 +20,12 @@ use crate::{ConvShape, KernelError, View};
 
 /// Bytes of `V` and `M` together that leave room in the second-level cache for the panel of weights and the image.
 const CACHED: usize = 1_150_000;
+/// Bounds of the tiles in a block: fewer read the packed weights too often, more gain nothing.
+const TILES: [usize; 2] = [28, 60];
 /// Most output channels whose products are kept at once.
 const MOST_CHANNELS: usize = 128;
 /// Tasks that keep several threads busy.
-const ENOUGH_TASKS: usize = 16;
+const ENOUGH_TASKS: usize = 8;
 
 /// How a shape is cut.
 #[derive(Debug, Clone, Copy)]
@@ -38,11 +40,15 @@ struct Plan {
 impl Plan {
     fn new(shape: &ConvShape) -> Self {
         let (inputs, outputs) = (shape.input().c, shape.output().c);
-        let kept = outputs.min(MOST_CHANNELS);
-        let most = CACHED / (PLANES * size_of::<f32>() * (inputs + kept));
-        let blocks = Blocks::new(shape.input(), most.clamp(28, 60));
+        let image = shape.input();
+        let tiles = image.n * image.h.div_ceil(TILE) * image.w.div_ceil(TILE);
+        let kept = inputs + outputs.min(MOST_CHANNELS);
+        let most = (CACHED / (PLANES * size_of::<f32>() * kept)).min(tiles.div_ceil(ENOUGH_TASKS));
+        let blocks = Blocks::new(image, most.clamp(TILES[0], TILES[1]));
+        // Every group transforms the input again: only wide ones pay, but some must be for two threads.
+        let fewest = if blocks.len() == 1 { 2 } else { 4 };
         let mut groups = 1;
-        while blocks.len() * groups < ENOUGH_TASKS && units(outputs) >= groups * 4 {
+        while blocks.len() * groups < ENOUGH_TASKS && units(outputs) >= groups * 2 * fewest {
             groups *= 2;
         }
         Self { blocks, groups, passes: widest_group(outputs, groups).div_ceil(MOST_CHANNELS) }
@@ -119,7 +125,11 @@ impl Forward {
             tensor(label, what, moments, [2 * plan.blocks.len(), outputs])?;
         }
         let tiles = plan.blocks.most_tiles();
-        let pitches = [packed_pitch, plane_pitch(tiles * inputs), plane_pitch(tiles * plan.widest(outputs))];
+        let pitches = [
+            packed_pitch,
+            plane_pitch(tiles * tile_pitch(inputs)),
+            plane_pitch(tiles * plan.widest(outputs)),
+        ];
         Ok(Self { shape: *shape, plan, x, packed, y, epilogue, accumulate, pitches })
     }
 }
@@ -161,6 +171,7 @@ unsafe impl Kernel for Forward {
                 channels: inputs,
                 to: v,
                 pitch: v_pitch,
+                tile_pitch: tile_pitch(inputs),
                 strip,
                 expand: PhantomData,
             });
@@ -172,6 +183,7 @@ unsafe impl Kernel for Forward {
                 s.vectorize(Multiply {
                     v,
                     v_pitch,
+                    tile_pitch: tile_pitch(inputs),
                     tiles: self.plan.blocks.tiles(&block),
                     inputs,
                     u: memory.at(&self.packed),

@@ -33,6 +33,8 @@ pub(super) struct Transform<E, const IN: usize> {
     pub(super) to: *mut f32,
     /// Distance of the planes.
     pub(super) pitch: usize,
+    /// Distance of the tiles in a plane.
+    pub(super) tile_pitch: usize,
     /// [`STRIP_LEN`] values.
     pub(super) strip: *mut f32,
     /// The transform.
@@ -62,7 +64,7 @@ impl<E: Expand<IN>, const IN: usize> WithSimd for Transform<E, IN> {
                             self.rows(s, to.add(channel), tiles);
                             channel += S::LANES;
                         }
-                        to = to.add(tiles * self.channels);
+                        to = to.add(tiles * self.tile_pitch);
                     }
                     column += tiles;
                 }
@@ -130,7 +132,7 @@ impl<E: Expand<IN>, const IN: usize> Transform<E, IN> {
                         d[j] = s.load(from.add(j * 6 * S::LANES));
                     }
                     let q = E::expand(s, d);
-                    let to = to.add(tile * self.channels + i * 6 * self.pitch);
+                    let to = to.add(tile * self.tile_pitch + i * 6 * self.pitch);
                     for j in 0..6 {
                         s.store(to.add(j * self.pitch), q[j]);
                     }

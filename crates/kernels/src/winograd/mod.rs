@@ -16,9 +16,9 @@ mod multiply;
 mod output;
 mod pack;
 mod points;
+mod prefetch;
 mod weight_gradient;
 
-#[cfg(test)]
 #[cfg(test)]
 mod tests;
 

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::blocks::{PLANES, panel};
+use super::prefetch::near;
 use crate::simd::{Simd, WithSimd};
 
 /// A matrix of which single values are read: `step` from `k` to `k + 1`, `pitch` from row to row.
@@ -21,6 +22,8 @@ struct Rows {
 struct Columns {
     at: *const f32,
     step: usize,
+    /// What comes next: a cache line of it is asked for in every step, if the constant `AHEAD` says so.
+    ahead: *const f32,
 }
 
 /// The product.
@@ -35,7 +38,7 @@ struct Product {
 /// # Safety
 /// All values exist.
 #[inline(always)]
-unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ADD: bool>(
+unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ADD: bool, const AHEAD: bool>(
     s: S,
     rows: Rows,
     columns: Columns,
@@ -52,7 +55,7 @@ unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ADD: bool>(
                 }
             }
         }
-        let (mut a, mut b) = (rows.at, columns.at);
+        let (mut a, mut b, mut ahead) = (rows.at, columns.at, columns.ahead);
         for _ in 0..depth {
             let mut vectors = [s.splat(0.0); NR];
             for n in 0..NR {
@@ -63,6 +66,10 @@ unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ADD: bool>(
                 for n in 0..NR {
                     sums[m][n] = s.fma(value, vectors[n], sums[m][n]);
                 }
+            }
+            if AHEAD {
+                near(ahead);
+                ahead = ahead.wrapping_add(16);
             }
             a = a.add(rows.step);
             b = b.add(columns.step);
@@ -79,7 +86,7 @@ unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ADD: bool>(
 macro_rules! tile_of_height {
     ($height:expr, $nr:ident, [$($m:literal)*], $arguments:tt) => {
         match $height {
-            $($m if $m <= S::PIXELS[$nr] => tile::<S, $m, $nr, ADD> $arguments,)*
+            $($m if $m <= S::PIXELS[$nr] => tile::<S, $m, $nr, ADD, AHEAD> $arguments,)*
             height => unreachable!("{height} rows"),
         }
     };
@@ -90,11 +97,11 @@ macro_rules! tile_of_height {
 /// # Safety
 /// All values exist.
 #[inline(always)]
-unsafe fn strip<S: Simd, const NR: usize, const ADD: bool>(
+unsafe fn strip<S: Simd, const NR: usize, const ADD: bool, const AHEAD: bool>(
     s: S,
     count: usize,
     mut rows: Rows,
-    columns: Columns,
+    mut columns: Columns,
     depth: usize,
     mut product: Product,
 ) {
@@ -111,6 +118,7 @@ unsafe fn strip<S: Simd, const NR: usize, const ADD: bool>(
             );
             rows.at = rows.at.add(height * rows.pitch);
             product.at = product.at.add(height * product.pitch);
+            columns.ahead = columns.ahead.wrapping_add(depth * 16);
         }
     }
 }
@@ -120,7 +128,7 @@ unsafe fn strip<S: Simd, const NR: usize, const ADD: bool>(
 /// # Safety
 /// All values exist.
 #[inline(always)]
-unsafe fn panel_strip<S: Simd, const ADD: bool>(
+unsafe fn panel_strip<S: Simd, const ADD: bool, const AHEAD: bool>(
     s: S,
     width: usize,
     count: usize,
@@ -132,12 +140,12 @@ unsafe fn panel_strip<S: Simd, const ADD: bool>(
     // SAFETY: the caller's promise. Eight lanes have panels of two vectors, sixteen have all three widths.
     unsafe {
         if S::LANES == 8 {
-            strip::<S, 2, ADD>(s, count, rows, columns, depth, product);
+            strip::<S, 2, ADD, AHEAD>(s, count, rows, columns, depth, product);
         } else {
             match width {
-                48 => strip::<S, 3, ADD>(s, count, rows, columns, depth, product),
-                32 => strip::<S, 2, ADD>(s, count, rows, columns, depth, product),
-                _ => strip::<S, 1, ADD>(s, count, rows, columns, depth, product),
+                48 => strip::<S, 3, ADD, AHEAD>(s, count, rows, columns, depth, product),
+                32 => strip::<S, 2, ADD, AHEAD>(s, count, rows, columns, depth, product),
+                _ => strip::<S, 1, ADD, AHEAD>(s, count, rows, columns, depth, product),
             }
         }
     }
@@ -149,6 +157,8 @@ pub(super) struct Multiply {
     pub(super) v: *const f32,
     /// Distance of the planes of `V`.
     pub(super) v_pitch: usize,
+    /// Distance of the tiles in `V`.
+    pub(super) tile_pitch: usize,
     /// Rows of `V` and of `M`.
     pub(super) tiles: usize,
     /// Input channels.
@@ -177,12 +187,18 @@ impl WithSimd for Multiply {
                 let width = panel::<S>(channels - channel);
                 // SAFETY: made only by `Forward`, with planes of these sizes.
                 unsafe {
-                    let rows = Rows { at: self.v.add(plane * self.v_pitch), pitch: self.inputs, step: 1 };
+                    let rows = Rows { at: self.v.add(plane * self.v_pitch), pitch: self.tile_pitch, step: 1 };
                     let panel = (self.outputs.start + channel) * self.inputs;
-                    let columns = Columns { at: self.u.add(plane * self.u_pitch + panel), step: width };
+                    let u = self.u.add(plane * self.u_pitch + panel);
+                    let ahead = if channel + width < channels {
+                        u.wrapping_add(width * self.inputs)
+                    } else {
+                        u.wrapping_add(self.u_pitch - channel * self.inputs)
+                    };
+                    let columns = Columns { at: u, step: width, ahead };
                     let m = self.m.add(plane * self.m_pitch + channel);
                     let product = Product { at: m, pitch: channels };
-                    panel_strip::<S, false>(s, width, self.tiles, rows, columns, self.inputs, product);
+                    panel_strip::<S, false, true>(s, width, self.tiles, rows, columns, self.inputs, product);
                 }
                 channel += width;
             }
@@ -229,12 +245,28 @@ impl WithSimd for Correlate {
                     let z = self.z.add(plane * self.z_pitch + channel);
                     let p = self.p.add(plane * self.p_pitch + channel);
                     let rows = Rows { at: v, pitch: 1, step: self.inputs };
-                    let columns = Columns { at: z, step: self.outputs };
+                    let columns = Columns { at: z, step: self.outputs, ahead: z };
                     let product = Product { at: p, pitch: self.outputs };
                     if self.accumulate {
-                        panel_strip::<S, true>(s, width, self.inputs, rows, columns, self.tiles, product);
+                        panel_strip::<S, true, false>(
+                            s,
+                            width,
+                            self.inputs,
+                            rows,
+                            columns,
+                            self.tiles,
+                            product,
+                        );
                     } else {
-                        panel_strip::<S, false>(s, width, self.inputs, rows, columns, self.tiles, product);
+                        panel_strip::<S, false, false>(
+                            s,
+                            width,
+                            self.inputs,
+                            rows,
+                            columns,
+                            self.tiles,
+                            product,
+                        );
                     }
                 }
                 channel += width;

@@ -22,9 +22,9 @@ const MOST_CHANNELS: usize = 64;
 /// Bytes of `V` and `Z` of a block.
 const CACHED: usize = 800_000;
 /// Fewest tiles of a part: below, writing and reading its sums costs too much.
-const FEWEST_TILES: usize = 100;
+const FEWEST_TILES: usize = 50;
 /// Tasks that keep several threads busy.
-const ENOUGH_TASKS: usize = 16;
+const ENOUGH_TASKS: usize = 8;
 
 /// How a shape is cut.
 #[derive(Debug, Clone, Copy)]
@@ -146,6 +146,7 @@ unsafe impl Kernel for WeightGradient {
                     channels: inputs.len(),
                     to: v,
                     pitch: v_pitch,
+                    tile_pitch: inputs.len(),
                     strip,
                     expand: PhantomData,
                 });
@@ -157,6 +158,7 @@ unsafe impl Kernel for WeightGradient {
                     channels: outputs.len(),
                     to: z,
                     pitch: z_pitch,
+                    tile_pitch: outputs.len(),
                     strip,
                     expand: PhantomData,
                 });

@@ -6,7 +6,14 @@
     reason = "small whole numbers are exact; where rounding occurs, a tolerance is named"
 )]
 
+mod arena;
+mod batch_norm;
 mod conv;
+mod layout;
+mod linear_maps;
+mod max_pool;
 mod numbers;
+mod pointwise;
 mod reference;
+mod refusals;
 mod tensors;

@@ -21,3 +21,23 @@ pub(crate) fn assert_close(what: &str, got: &[f32], expected: &[f64], tolerance:
         assert!(error <= tolerance, "{what}[{index}]: got {got}, expected {expected}");
     }
 }
+
+/// Central differences of `loss` at `x`, in `f64`: exact to about 1e-9 for smooth losses of size 1.
+pub(crate) fn finite_differences(x: &[f64], loss: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    const STEP: f64 = 1e-5;
+    (0..x.len())
+        .map(|i| {
+            let at = |offset: f64| {
+                let mut moved = x.to_vec();
+                moved[i] += offset;
+                loss(&moved)
+            };
+            (at(STEP) - at(-STEP)) / (2.0 * STEP)
+        })
+        .collect()
+}
+
+/// The same numbers in `f64`.
+pub(crate) fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| f64::from(v)).collect()
+}

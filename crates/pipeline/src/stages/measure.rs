@@ -42,7 +42,7 @@ pub fn measure_checkpoint(
     setting: &Setting,
     batch: usize,
 ) -> Result<DetMetrics> {
-    let mut detector = Detector::from_checkpoint(checkpoint, setting.device)?;
+    let mut detector = Detector::from_checkpoint(checkpoint, setting.executor)?;
     evaluate(&mut detector, &validation_loader(split, setting.imgsz, batch, &setting.loader)?)
 }
 
@@ -58,7 +58,7 @@ pub fn measure_artefacts(
     latency_runs: usize,
 ) -> Result<Vec<(DetMetrics, f64)>> {
     let mut detectors =
-        paths.iter().map(|p| Detector::load(p, setting.device)).collect::<Result<Vec<_>, _>>()?;
+        paths.iter().map(|p| Detector::load(p, setting.executor)).collect::<Result<Vec<_>, _>>()?;
     let loader = validation_loader(split, setting.imgsz, batch, &setting.loader)?;
     let metrics = detectors.iter_mut().map(|d| evaluate(d, &loader)).collect::<Result<Vec<_>>>()?;
     let mut turns: Vec<&mut Detector> = detectors.iter_mut().collect();

@@ -7,7 +7,7 @@ use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Loader, LoaderConfig};
 use bonsai_detector::Detector;
-use bonsai_exec::{CandleExecutor, Device};
+use bonsai_exec::{ExecutorOptions, build_executor};
 use bonsai_sparsity::{PlannedUpdate, Travel};
 use bonsai_train::{
     EpochRecord, Evaluation, Observer, Penalty, Services, StepRecord, TrainConfig, Trained, train,
@@ -24,8 +24,8 @@ pub struct Setting {
     pub imgsz: usize,
     /// Where all randomness starts from.
     pub seed: u64,
-    /// Where the network runs.
-    pub device: Device,
+    /// What runs the network.
+    pub executor: ExecutorOptions,
     /// How batches are made.
     pub loader: LoaderSettings,
 }
@@ -59,9 +59,9 @@ pub fn train_stage(
     if let Some(l1) = l1 {
         warn_about_travel(l1, &config, loader.batches(), progress);
     }
-    let mut executor = CandleExecutor::new(start.model.graph(), &start.weights, setting.device)?;
+    let mut executor = build_executor(start.model.graph(), &start.weights, &setting.executor)?;
     let mut judge = |checkpoint: &Checkpoint| {
-        let mut detector = Detector::from_checkpoint(checkpoint, setting.device)?;
+        let mut detector = Detector::from_checkpoint(checkpoint, setting.executor)?;
         let metrics = evaluate(&mut detector, &validation).map_err(anyhow::Error::into_boxed_dyn_error)?;
         Ok(Evaluation {
             map50: metrics.map50,
@@ -82,7 +82,7 @@ pub fn train_stage(
     };
     let mut batches = LoaderBatches(loader.clone());
     let services = Services {
-        executor: &mut executor,
+        executor: &mut *executor,
         batches: &mut batches,
         evaluate: &mut judge,
         penalty: &penalty,

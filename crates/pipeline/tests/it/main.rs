@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
+mod bench;
 mod parity;
 mod refusals;
 mod tiny_run;

@@ -89,6 +89,7 @@ fn every_file_is_there(tiny: &TinyRun) {
         };
         let manifest = tiny.manifest(stage);
         assert_eq!(manifest.stage, stage);
+        assert_eq!(manifest.executor.is_some(), stage.runs_network(), "{stage}");
         for name in names {
             let path = tiny.file(stage, name);
             assert!(path.is_file(), "{} is missing", path.display());
@@ -115,6 +116,7 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     assert_eq!(names[4..], engines);
     assert_eq!((report.split.as_str(), report.images, report.imgsz), ("test", 8, 64));
     assert!(report.instances >= 8);
+    assert_eq!(report.executor.device, "cpu");
 
     let [baseline, sparse, pruned, finetuned, engine, small_engine] = report.rows.as_slice() else {
         panic!("{} rows", report.rows.len())

@@ -1,3 +1,7 @@
 //! What the kernels compute, by definition and in `f64`.
 
+pub(crate) mod batch_norm;
 pub(crate) mod conv;
+pub(crate) mod max_pool;
+pub(crate) mod silu;
+pub(crate) mod upsample;

@@ -1,0 +1,207 @@
+//! Which executor runs a network, on what, with how many threads.
+//!
+//! One place decides, so that training, detection and benchmarks agree: on the CPU the project's own kernels, on a GPU
+//! candle.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bonsai_checkpoint::Weights;
+use bonsai_graph::Graph;
+use bonsai_kernels::Isa;
+use serde::{Deserialize, Serialize};
+
+use crate::{CandleExecutor, CpuExecutor, CpuOptions, Device, ExecError, Executor};
+
+/// An implementation of [`Executor`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutorKind {
+    /// The project's own kernels, on the host.
+    Cpu,
+    /// candle, on the host or a GPU.
+    Candle,
+}
+
+impl ExecutorKind {
+    /// `cpu` or `candle`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Candle => "candle",
+        }
+    }
+}
+
+impl fmt::Display for ExecutorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for ExecutorKind {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        [Self::Cpu, Self::Candle]
+            .into_iter()
+            .find(|kind| kind.name() == s)
+            .ok_or_else(|| format!("`{s}` is no executor: use `cpu` or `candle`"))
+    }
+}
+
+/// How to run a network; the default is the fastest way on the host with all of its cores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExecutorOptions {
+    /// Which executor; `None` is [`ExecutorKind::Cpu`] on the host and [`ExecutorKind::Candle`] on a GPU.
+    pub kind: Option<ExecutorKind>,
+    /// Where.
+    pub device: Device,
+    /// Threads on the host; 0 is one per core for the CPU executor, and rayon's global pool for candle.
+    pub threads: usize,
+    /// Whether the CPU executor may compute 3x3 convolutions by Winograd's algorithm where that is faster.
+    /// It rounds differently from the direct sum, by some units in the last place.
+    pub winograd: bool,
+    /// Instructions of the CPU executor; `None` is what `BONSAI_ISA` names, else the fastest that the machine has.
+    pub isa: Option<Isa>,
+}
+
+impl Default for ExecutorOptions {
+    fn default() -> Self {
+        Self { kind: None, device: Device::Cpu, threads: 0, winograd: true, isa: None }
+    }
+}
+
+impl From<Device> for ExecutorOptions {
+    fn from(device: Device) -> Self {
+        Self { device, ..Self::default() }
+    }
+}
+
+/// What the options come to on this machine: for manifests and benchmarks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExecutorInfo {
+    /// Which executor.
+    pub executor: ExecutorKind,
+    /// `cpu` or `cuda:0`.
+    pub device: String,
+    /// `portable`, `avx2` or `avx512`. For candle on the host the best of the machine, which its matrix products find
+    /// by themselves; on a GPU `cuda`.
+    pub isa: String,
+    /// Threads on the host.
+    pub threads: usize,
+}
+
+impl fmt::Display for ExecutorInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { executor, device, isa, threads } = self;
+        let s = if *threads == 1 { "" } else { "s" };
+        write!(f, "executor {executor} on {device}, {isa}, {threads} thread{s}")
+    }
+}
+
+impl ExecutorOptions {
+    /// The executor that these options mean.
+    ///
+    /// # Errors
+    /// [`ExecError::Executor`] if the CPU executor is asked for on a GPU.
+    pub fn chosen(&self) -> Result<ExecutorKind, ExecError> {
+        match (self.kind, self.device) {
+            (None | Some(ExecutorKind::Cpu), Device::Cpu) => Ok(ExecutorKind::Cpu),
+            (Some(ExecutorKind::Candle), _) | (None, Device::Cuda(_)) => Ok(ExecutorKind::Candle),
+            (Some(kind @ ExecutorKind::Cpu), device @ Device::Cuda(_)) => {
+                Err(ExecError::Executor { kind, device })
+            }
+        }
+    }
+
+    fn cpu(&self) -> CpuOptions {
+        CpuOptions { threads: self.threads, winograd: self.winograd, isa: self.isa }
+    }
+
+    /// What these options come to on this machine. Opens no device.
+    ///
+    /// # Errors
+    /// As [`ExecutorOptions::chosen`], and [`ExecError::Kernel`] if `BONSAI_ISA` names what is not there.
+    pub fn describe(&self) -> Result<ExecutorInfo, ExecError> {
+        let executor = self.chosen()?;
+        let isa = match (executor, self.device) {
+            (ExecutorKind::Cpu, _) => self.cpu().instruction_set()?.name(),
+            (ExecutorKind::Candle, Device::Cpu) => Isa::detect().name(),
+            (ExecutorKind::Candle, Device::Cuda(_)) => "cuda",
+        };
+        let threads = match (self.threads, executor) {
+            (0, ExecutorKind::Cpu) => std::thread::available_parallelism().map_or(1, usize::from),
+            (0, ExecutorKind::Candle) => rayon::current_num_threads(),
+            (threads, _) => threads,
+        };
+        Ok(ExecutorInfo { executor, device: self.device.to_string(), isa: isa.to_owned(), threads })
+    }
+}
+
+/// Puts a network and its parameters where the options say.
+///
+/// # Errors
+/// [`ExecError::Executor`] if executor and device do not fit, [`ExecError::Device`] if there is no such device,
+/// [`ExecError::Threads`] if the system starts no more threads, [`ExecError::Weights`] if the parameters are not the
+/// graph's.
+pub fn build_executor(
+    graph: &Graph,
+    weights: &Weights,
+    options: &ExecutorOptions,
+) -> Result<Box<dyn Executor + Send>, ExecError> {
+    match options.chosen()? {
+        ExecutorKind::Cpu => Ok(Box::new(CpuExecutor::new(graph, weights, options.cpu())?)),
+        ExecutorKind::Candle => {
+            let executor = CandleExecutor::new(graph, weights, options.device)?;
+            Ok(Box::new(executor.with_threads(options.threads)?))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(kind: Option<ExecutorKind>, device: Device) -> ExecutorOptions {
+        ExecutorOptions { kind, device, ..ExecutorOptions::default() }
+    }
+
+    #[test]
+    fn names_round_trip() {
+        for kind in [ExecutorKind::Cpu, ExecutorKind::Candle] {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        let message = "onnx".parse::<ExecutorKind>().unwrap_err();
+        assert!(message.contains("`onnx`") && message.contains("`candle`"), "{message}");
+    }
+
+    #[test]
+    fn a_gpu_selects_candle_and_the_host_the_cpu_executor() {
+        let (cpu, candle) = (ExecutorKind::Cpu, ExecutorKind::Candle);
+        for (kind, device, expected) in [
+            (None, Device::Cpu, cpu),
+            (None, Device::Cuda(0), candle),
+            (Some(cpu), Device::Cpu, cpu),
+            (Some(candle), Device::Cpu, candle),
+            (Some(candle), Device::Cuda(1), candle),
+        ] {
+            assert_eq!(options(kind, device).chosen().unwrap(), expected);
+        }
+        let message = options(Some(cpu), Device::Cuda(1)).chosen().unwrap_err().to_string();
+        assert!(message.contains("`cpu`") && message.contains("`cuda:1`"), "{message}");
+    }
+
+    #[test]
+    fn the_description_names_what_will_run() {
+        let mut options = options(None, Device::Cpu);
+        (options.threads, options.isa) = (3, Some(Isa::PORTABLE));
+        let info = options.describe().unwrap();
+        assert_eq!(info.to_string(), "executor cpu on cpu, portable, 3 threads");
+        options.kind = Some(ExecutorKind::Candle);
+        assert_eq!(options.describe().unwrap().isa, Isa::detect().name());
+        assert_eq!(ExecutorOptions::from(Device::Cuda(0)).describe().unwrap().isa, "cuda");
+        assert!(ExecutorOptions::default().describe().unwrap().threads > 0);
+    }
+}

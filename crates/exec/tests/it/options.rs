@@ -1,0 +1,67 @@
+//! Choosing an executor, its threads and its clock.
+
+#![expect(clippy::result_large_err, reason = "the error of an executor carries candle's")]
+
+use bonsai_exec::{Device, ExecError, Executor, ExecutorKind, ExecutorOptions, Mode, build_executor};
+use bonsai_testkit::{
+    RandomGraphConfig, RandomModel, Tolerance, assert_arrays_close, random_array, random_model,
+    reference_forward,
+};
+
+fn build(model: &RandomModel, options: &ExecutorOptions) -> Result<Box<dyn Executor + Send>, ExecError> {
+    build_executor(model.spec().graph(), &model.checkpoint.weights, options)
+}
+
+fn options(kind: Option<ExecutorKind>, threads: usize) -> ExecutorOptions {
+    ExecutorOptions { kind, threads, ..ExecutorOptions::default() }
+}
+
+#[test]
+fn every_choice_computes_the_same_function() {
+    let model = random_model(3, &RandomGraphConfig::default());
+    let images = random_array(5, &[2, 3, model.h, model.w]);
+    let expected = reference_forward(model.spec().graph(), &model.checkpoint.weights, &images, false);
+    let (cpu, candle) = (Some(ExecutorKind::Cpu), Some(ExecutorKind::Candle));
+    for (kind, threads) in [(None, 0), (cpu, 1), (cpu, 3), (candle, 1), (candle, 3)] {
+        let mut executor = build(&model, &options(kind, threads)).unwrap();
+        let outputs = executor.forward(Mode::Eval, &images).unwrap();
+        for (actual, expected) in outputs.iter().zip(&expected) {
+            let what = format!("{kind:?} with {threads} threads");
+            assert_arrays_close(actual, expected, Tolerance::Close, &what);
+        }
+    }
+}
+
+#[test]
+fn the_cpu_executor_refuses_a_gpu() {
+    let model = random_model(0, &RandomGraphConfig::default());
+    let refused =
+        build(&model, &ExecutorOptions { device: Device::Cuda(0), ..options(Some(ExecutorKind::Cpu), 0) });
+    let error = refused.err().expect("there is no such executor");
+    assert!(matches!(error, ExecError::Executor { .. }), "{error}");
+}
+
+#[test]
+fn the_clock_runs_only_when_it_is_on() {
+    let model = random_model(1, &RandomGraphConfig::default());
+    let graph = model.spec().graph();
+    let images = random_array(2, &[1, 3, model.h, model.w]);
+    for kind in [ExecutorKind::Cpu, ExecutorKind::Candle] {
+        let mut executor = build(&model, &options(Some(kind), 0)).unwrap();
+        let pass = |executor: &mut dyn Executor| {
+            let outputs = executor.forward(Mode::Train, &images).unwrap();
+            executor.backward(&outputs).unwrap();
+        };
+        pass(&mut *executor);
+        assert!(executor.timings().is_empty());
+        executor.set_timing(true);
+        pass(&mut *executor);
+        let timings = executor.timings();
+        for node in graph.nodes().iter().filter(|n| n.op().keyword() == "conv2d") {
+            let named = timings.iter().any(|(label, _)| label.starts_with(node.name()));
+            assert!(named, "{kind}: no time of `{}` in {timings:?}", node.name());
+        }
+        executor.set_timing(false);
+        assert!(executor.timings().is_empty());
+    }
+}

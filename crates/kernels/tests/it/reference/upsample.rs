@@ -1,0 +1,15 @@
+//! Nearest-neighbour enlargement by a whole factor.
+
+use bonsai_kernels::Nhwc;
+
+/// For every value of the output, which value of the input it copies.
+pub(crate) fn sources(input: Nhwc, factor: usize) -> Vec<usize> {
+    let (h, w) = (input.h * factor, input.w * factor);
+    (0..input.n * h * w * input.c)
+        .map(|i| {
+            let (c, column, row) = (i % input.c, i / input.c % w, i / input.c / w % h);
+            let image = i / input.c / w / h;
+            ((image * input.h + row / factor) * input.w + column / factor) * input.c + c
+        })
+        .collect()
+}

@@ -1,0 +1,71 @@
+//! From settings to what runs a network: executor, device, threads, instructions.
+//!
+//! The environment is read here, so that no library reads it.
+
+use std::env::VarError;
+
+use anyhow::{Context, Result};
+use bonsai_exec::{Device, ExecutorKind, ExecutorOptions, Isa};
+
+use crate::PipelineConfig;
+
+/// Holds the CPU executor to older instructions than the machine has: `portable`, `avx2` or `avx512`.
+const ISA: &str = "BONSAI_ISA";
+
+/// Options from the words of a command line or a settings file, checked: an executor that does not fit its device is
+/// refused before anything is loaded.
+///
+/// # Errors
+/// If the device is none, executor and device do not fit, or `BONSAI_ISA` names what the machine has not.
+pub fn executor_options(kind: Option<ExecutorKind>, device: &str, threads: usize) -> Result<ExecutorOptions> {
+    let device: Device = device.parse().map_err(anyhow::Error::msg)?;
+    let isa = match std::env::var(ISA) {
+        Ok(name) => {
+            Some(name.parse::<Isa>().with_context(|| format!("{ISA} is `{name}` in the environment"))?)
+        }
+        Err(VarError::NotPresent) => None,
+        Err(e) => return Err(e).with_context(|| format!("cannot read {ISA} from the environment")),
+    };
+    let options = ExecutorOptions { kind, device, threads, isa, ..ExecutorOptions::default() };
+    options.chosen()?;
+    Ok(options)
+}
+
+/// Limits what runs outside executors (loss, decode, suppression) to so many threads; 0 leaves it at one per core.
+///
+/// For programs, once, before anything else: these threads belong to the whole process.
+///
+/// # Errors
+/// If they were started already, or the system starts no more.
+pub fn limit_threads(threads: usize) -> Result<()> {
+    if threads == 0 {
+        return Ok(());
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global().with_context(|| format!("cannot limit the program to {threads} threads"))
+}
+
+impl PipelineConfig {
+    /// What runs the networks of this configuration.
+    ///
+    /// # Errors
+    /// As [`executor_options`].
+    pub fn executor_options(&self) -> Result<ExecutorOptions> {
+        executor_options(self.executor, &self.device, self.threads)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_do_not_fit_are_refused_with_both() {
+        let text = |e: anyhow::Error| format!("{e:#}");
+        let cpu = Some(ExecutorKind::Cpu);
+        let message = text(executor_options(cpu, "cuda:1", 0).unwrap_err());
+        assert!(message.contains("`cpu`") && message.contains("`cuda:1`"), "{message}");
+        assert!(text(executor_options(None, "gpu", 0).unwrap_err()).contains("`gpu`"));
+        assert_eq!(executor_options(None, "cuda:0", 3).unwrap().chosen().unwrap(), ExecutorKind::Candle);
+    }
+}

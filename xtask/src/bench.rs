@@ -1,0 +1,178 @@
+//! `cargo xtask bench`: its arguments, and how its figures are printed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use bonsai_pipeline::bench::{InferBench, LayerShare, Narrow, Network, PhaseTime, StepBench, infer, step};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::args::Machine;
+use crate::output::say;
+
+/// What to time.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// One training step on made images: forward, loss, backward, clip, SGD, average
+    Step(Step),
+    /// One inference on noise: folded network, decode, suppression
+    Infer(Infer),
+}
+
+/// A training step.
+#[derive(Args)]
+pub(crate) struct Step {
+    #[command(flatten)]
+    what: What,
+    /// Side of the images in pixels
+    #[arg(long, default_value_t = 320)]
+    imgsz: usize,
+    /// Images in the batch
+    #[arg(long, default_value_t = 8)]
+    batch: usize,
+    /// Steps that count, after two that warm up
+    #[arg(long, default_value_t = 6)]
+    steps: usize,
+    /// Mean square of the raw outputs in place of the loss, and no optimiser
+    #[arg(long)]
+    dummy_loss: bool,
+}
+
+/// An inference.
+#[derive(Args)]
+pub(crate) struct Infer {
+    #[command(flatten)]
+    what: What,
+    /// Side of the images in pixels
+    #[arg(long, default_value_t = 640)]
+    imgsz: usize,
+    /// Images at once
+    #[arg(long, default_value_t = 1)]
+    batch: usize,
+    /// Runs that count, after three that warm up
+    #[arg(long, default_value_t = 20)]
+    runs: usize,
+}
+
+/// The network and what runs it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+#[derive(Args)]
+struct What {
+    /// yolov8n to yolov8x with fresh weights
+    #[arg(long, default_value = "yolov8n")]
+    model: String,
+    /// Checkpoint or CPU engine, in place of --model
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    weights: Option<PathBuf>,
+    /// Cut the widths by this seed to about half, none a multiple of 8
+    #[arg(long, value_name = "SEED")]
+    narrow: Option<u64>,
+    /// The same widths, rounded up to multiples of 16
+    #[arg(long, value_name = "SEED", conflicts_with = "narrow")]
+    narrow_rounded: Option<u64>,
+    /// Print the network as text instead, for other implementations
+    #[arg(long)]
+    print_graph: bool,
+    /// Compute every convolution as a direct sum
+    #[arg(long)]
+    no_winograd: bool,
+    /// Print where the time goes, by layer
+    #[arg(long)]
+    layers: bool,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+impl What {
+    fn network(&self) -> Network {
+        let narrow = self.narrow.map(|seed| Narrow { seed, rounded: false });
+        let rounded = self.narrow_rounded.map(|seed| Narrow { seed, rounded: true });
+        Network { model: self.model.clone(), weights: self.weights.clone(), narrow: narrow.or(rounded) }
+    }
+
+    fn options(&self) -> Result<bonsai_pipeline::ExecutorOptions> {
+        Ok(bonsai_pipeline::ExecutorOptions { winograd: !self.no_winograd, ..self.machine.options()? })
+    }
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
+    let (Bench::Step(Step { what, .. }) | Bench::Infer(Infer { what, .. })) = bench;
+    if what.print_graph {
+        // The text ends with a line break of its own.
+        say!("{}", what.network().open()?.model.graph().to_string().trim_end());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (network, executor, layers) = (what.network(), what.options()?, what.layers);
+    match bench {
+        Bench::Step(args) => {
+            let &Step { imgsz, batch, steps, dummy_loss, .. } = args;
+            let figures = step(&StepBench { network, imgsz, batch, steps, dummy_loss, executor, layers })?;
+            if what.json {
+                return json(&figures);
+            }
+            print_layers(&figures.layers);
+            print_phases(&figures.phases);
+            say!(
+                "{} ({} params), {batch} images of {imgsz} px, {}: {:.2} ms a step (least {:.2}){}",
+                figures.network,
+                figures.params,
+                figures.executor,
+                figures.step_ms_median,
+                figures.step_ms_min,
+                memory(figures.peak_rss_mb)
+            );
+        }
+        Bench::Infer(args) => {
+            let &Infer { imgsz, batch, runs, .. } = args;
+            let figures = infer(&InferBench { network, imgsz, batch, runs, executor, layers })?;
+            if what.json {
+                return json(&figures);
+            }
+            print_layers(&figures.layers);
+            print_phases(&figures.phases);
+            say!(
+                "{} ({} params), {batch} images of {imgsz} px, {}: {:.2} ms (least {:.2}){}",
+                figures.network,
+                figures.params,
+                figures.executor,
+                figures.latency_ms_median,
+                figures.latency_ms_min,
+                memory(figures.peak_rss_mb)
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn json(figures: &impl Serialize) -> Result<ExitCode> {
+    say!("{}", serde_json::to_string(figures)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn memory(peak: Option<f64>) -> String {
+    peak.map_or_else(String::new, |mb| format!(", peak {mb:.0} MiB"))
+}
+
+fn print_layers(layers: &[LayerShare]) {
+    let mut so_far = 0.0;
+    for layer in layers {
+        so_far += layer.share;
+        say!(
+            "{:>48} {:>9.3} ms {:>5.1} % {:>6.1} % so far",
+            layer.layer,
+            layer.ms,
+            1e2 * layer.share,
+            1e2 * so_far
+        );
+    }
+}
+
+fn print_phases(phases: &[PhaseTime]) {
+    for phase in phases {
+        say!("{:>48} {:>9.3} ms", phase.phase, phase.ms);
+    }
+}

@@ -1,0 +1,25 @@
+//! The built program, run.
+
+use std::process::{Command, Output};
+
+/// What a command says and how it ends.
+pub(crate) fn xtask(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).output().unwrap()
+}
+
+/// Standard output of a command that succeeds.
+pub(crate) fn answer(arguments: &[&str]) -> String {
+    let output = xtask(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Standard error of a command that fails.
+pub(crate) fn refusal(arguments: &[&str]) -> String {
+    let output = xtask(arguments);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
+    assert!(output.stdout.is_empty(), "{arguments:?} prints a result and fails");
+    assert!(message.starts_with("error: "), "{message}");
+    message
+}
