@@ -117,7 +117,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
             print_layers(&figures.layers);
             print_phases(&figures.phases);
             say!(
-                "{} ({} params), {batch} images of {imgsz} px, {}: {:.2} ms a step (least {:.2}){}",
+                "{} ({} params), batch {batch} at {imgsz} px, {}: {:.2} ms a step (least {:.2}){}",
                 figures.network,
                 figures.params,
                 figures.executor,
@@ -135,7 +135,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
             print_layers(&figures.layers);
             print_phases(&figures.phases);
             say!(
-                "{} ({} params), {batch} images of {imgsz} px, {}: {:.2} ms (least {:.2}){}",
+                "{} ({} params), batch {batch} at {imgsz} px, {}: {:.2} ms (least {:.2}){}",
                 figures.network,
                 figures.params,
                 figures.executor,

@@ -1,33 +1,19 @@
-//! From settings to what runs a network: executor, device, threads, instructions.
-//!
-//! The environment is read here, so that no library reads it.
-
-use std::env::VarError;
+//! From settings to what runs a network: executor, device, threads.
 
 use anyhow::{Context, Result};
-use bonsai_exec::{Device, ExecutorKind, ExecutorOptions, Isa};
+use bonsai_exec::{Device, ExecutorKind, ExecutorOptions};
 
 use crate::PipelineConfig;
-
-/// Holds the CPU executor to older instructions than the machine has: `portable`, `avx2` or `avx512`.
-const ISA: &str = "BONSAI_ISA";
 
 /// Options from the words of a command line or a settings file, checked: an executor that does not fit its device is
 /// refused before anything is loaded.
 ///
 /// # Errors
-/// If the device is none, executor and device do not fit, or `BONSAI_ISA` names what the machine has not.
+/// If the device is none, executor and device do not fit, or `BONSAI_ISA` names what the machine does not have.
 pub fn executor_options(kind: Option<ExecutorKind>, device: &str, threads: usize) -> Result<ExecutorOptions> {
     let device: Device = device.parse().map_err(anyhow::Error::msg)?;
-    let isa = match std::env::var(ISA) {
-        Ok(name) => {
-            Some(name.parse::<Isa>().with_context(|| format!("{ISA} is `{name}` in the environment"))?)
-        }
-        Err(VarError::NotPresent) => None,
-        Err(e) => return Err(e).with_context(|| format!("cannot read {ISA} from the environment")),
-    };
-    let options = ExecutorOptions { kind, device, threads, isa, ..ExecutorOptions::default() };
-    options.chosen()?;
+    let options = ExecutorOptions { kind, device, threads, ..ExecutorOptions::default() };
+    options.describe()?;
     Ok(options)
 }
 

@@ -12,6 +12,7 @@ use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, UpdateRule, build_executor};
 use bonsai_graph::DetectHead;
 use bonsai_yolov8::{HeadOutput, LossGains, Target, detection_loss};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::input::{images, targets};
@@ -165,17 +166,27 @@ fn mean_square(head: &DetectHead, outputs: &mut [Array]) -> f64 {
     let mut loss = 0.0;
     for positions in [&head.box_outputs, &head.cls_outputs] {
         let count: usize = positions.iter().map(|p| outputs[*p].data.len()).sum();
-        let factor = 2.0 / count as f32;
-        let mut sum = 0.0;
         for position in positions {
-            for value in &mut outputs[*position].data {
-                sum += f64::from(*value * *value);
+            loss += square(&mut outputs[*position].data, 2.0 / count as f32) / count as f64;
+        }
+    }
+    loss
+}
+
+/// The sum of squares; the values are then scaled. In blocks, which are added in order.
+fn square(values: &mut [f32], factor: f32) -> f64 {
+    const BLOCK: usize = 1 << 13;
+    let block = |block: &mut [f32]| -> f64 {
+        let mut lanes = [0.0f32; 16];
+        for row in block.chunks_mut(lanes.len()) {
+            for (lane, value) in lanes.iter_mut().zip(row) {
+                *lane += *value * *value;
                 *value *= factor;
             }
         }
-        loss += sum / count as f64;
-    }
-    loss
+        lanes.iter().map(|lane| f64::from(*lane)).sum()
+    };
+    values.par_chunks_mut(BLOCK).map(block).collect::<Vec<f64>>().iter().sum()
 }
 
 #[cfg(test)]

@@ -30,9 +30,15 @@ fn a_step_is_the_sum_of_its_phases_and_moves_the_weights() {
     assert!(figures.loss_ms_median > 0.0 && figures.loss_ms_median < sum);
     assert_eq!((figures.params, figures.executor.threads), (3_157_184, 1));
     assert!(figures.layers.is_empty());
-    // The same batch over and over: only the weights can change the loss.
-    let longer = step(&StepBench { steps: 12, ..step_bench(network(None)) }).unwrap();
-    assert_ne!(longer.loss, figures.loss);
+    // The batch is always the same, so only other weights give another loss. It need not be smaller: better boxes make
+    // softer labels larger.
+    let longer = step(&StepBench { steps: 4, ..step_bench(network(None)) }).unwrap();
+    assert!(
+        (longer.loss - figures.loss).abs() > 1e-3 * figures.loss,
+        "{} after {}",
+        longer.loss,
+        figures.loss
+    );
 }
 
 #[test]

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Times this program against PyTorch, onnxruntime and OpenVINO in turns, and prints rows for BENCHMARKS.md.
+#
+# Usage: PEER_PYTHON=.../bin/python PEER_DIR=... scripts/compare-peers.sh [--rounds N] [--list] [ROW...]
+#
+# PEER_PYTHON  a Python with torch, ultralytics, onnxruntime and openvino
+# PEER_DIR     the folder with step_time.py, infer_time.py and export_ultralytics.py, which print one line of JSON
+#
+# Without rows all are timed, which takes an hour: each row is five rounds of both sides. For developers, on a machine
+# that does nothing else; CI does not run it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+: "${PEER_PYTHON:?is to name a Python with the peers}"
+: "${PEER_DIR:?is to name the folder with the scripts of the peers}"
+cargo build --quiet --release --locked --package xtask
+export XTASK=${CARGO_TARGET_DIR:-target}/release/xtask
+export PEER_PYTHON PEER_DIR
+exec "$PEER_PYTHON" scripts/peers/compare.py "$@"
