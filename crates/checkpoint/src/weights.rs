@@ -42,6 +42,14 @@ impl Weights {
         self.get(name).ok_or_else(|| CheckpointError::Missing { name: name.to_owned() })
     }
 
+    /// One array, writable, which must be there.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Missing`] with the name.
+    pub fn require_mut(&mut self, name: &str) -> Result<&mut Array, CheckpointError> {
+        self.arrays.get_mut(name).ok_or_else(|| CheckpointError::Missing { name: name.to_owned() })
+    }
+
     /// All arrays in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Array)> {
         self.arrays.iter().map(|(n, a)| (n.as_str(), a))
@@ -72,8 +80,11 @@ impl Weights {
         Ok(Self { arrays: specs.iter().filter_map(&mut take).collect() })
     }
 
-    /// Whether these are exactly the arrays of `specs`, in any order.
-    pub(crate) fn verify(&self, specs: &[ParamSpec]) -> Result<(), CheckpointError> {
+    /// Checks that these are exactly the arrays of `specs`, in any order.
+    ///
+    /// # Errors
+    /// As [`Weights::check`].
+    pub fn verify(&self, specs: &[ParamSpec]) -> Result<(), CheckpointError> {
         for spec in specs {
             let array = self.require(&spec.name)?;
             if array.shape != spec.shape {
@@ -92,6 +103,15 @@ impl Weights {
             Some(name) => Err(CheckpointError::Unexpected { name: name.clone() }),
             None => Ok(()),
         }
+    }
+}
+
+impl IntoIterator for Weights {
+    type Item = (String, Array);
+    type IntoIter = indexmap::map::IntoIter<String, Array>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.arrays.into_iter()
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use bonsai_boxes::Detection;
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::{Letterbox, RgbImage, write_planes};
-use bonsai_exec::{Executor, ExecutorOptions, Mode, build_executor};
+use bonsai_exec::{ExecutorOptions, Inference, build_inference};
 use bonsai_graph::ModelSpec;
 use bonsai_yolov8::{HeadError, HeadOutput, LevelOutput, Predictions, decode, nms};
 
@@ -22,7 +22,7 @@ const IMGSZ: &str = "imgsz";
 /// A network that is ready to look at pictures.
 pub struct Detector {
     model: ModelSpec,
-    executor: Box<dyn Executor + Send>,
+    network: Box<dyn Inference + Send>,
     imgsz: usize,
     origin: Origin,
 }
@@ -52,7 +52,7 @@ impl Detector {
         check_is_safetensors(path)?;
         let checkpoint = Checkpoint::load(path)?;
         let named = |source| DetectorError::Load { path: path.to_owned(), source: Box::new(source) };
-        Self::from_checkpoint(&checkpoint, options).map_err(named)
+        Self::from_checkpoint(checkpoint, options).map_err(named)
     }
 
     /// Folds a checkpoint and puts it where the options say.
@@ -61,17 +61,18 @@ impl Detector {
     /// [`DetectorError::Channels`] if the network does not read RGB, [`DetectorError::Metadata`] if the note
     /// `imgsz` is no size for it, [`DetectorError::Exec`] if there is no such device or executor.
     pub fn from_checkpoint(
-        checkpoint: &Checkpoint,
+        checkpoint: Checkpoint,
         options: impl Into<ExecutorOptions>,
     ) -> Result<Self, DetectorError> {
+        let origin = engine::origin(&checkpoint);
         let folded = checkpoint.fold_batch_norm()?;
         let input = folded.model.graph().node(folded.model.graph().input());
         if input.channels() != 3 {
             return Err(DetectorError::Channels { node: input.name().to_owned(), found: input.channels() });
         }
         let imgsz = read_imgsz(&folded)?;
-        let executor = build_executor(folded.model.graph(), &folded.weights, &options.into())?;
-        Ok(Self { origin: engine::origin(checkpoint), model: folded.model, executor, imgsz })
+        let network = build_inference(folded.model.graph(), folded.weights, &options.into())?;
+        Ok(Self { origin, model: folded.model, network, imgsz })
     }
 
     /// The network as it is run (folded), its head and its class names.
@@ -115,7 +116,7 @@ impl Detector {
         if n == 0 || h == 0 || w == 0 || !h.is_multiple_of(stride) || !w.is_multiple_of(stride) {
             return Err(input_shape(images, stride));
         }
-        let outputs = self.executor.forward(Mode::Eval, images)?;
+        let outputs = self.network.infer(images)?;
         for (output, id) in outputs.iter().zip(self.model.graph().outputs()) {
             // Suppression would pass over a NaN in silence, and a diverged network would look like an empty
             // picture.

@@ -21,7 +21,7 @@ const CPU_ENGINE: &str = "cpu-engine";
 /// # Errors
 /// [`DetectorError::Checkpoint`] with the path if it cannot be written.
 pub fn write_engine(checkpoint: &Checkpoint, path: &Path) -> Result<(), DetectorError> {
-    let mut engine = checkpoint.fold_batch_norm()?;
+    let mut engine = checkpoint.clone().fold_batch_norm()?;
     engine.metadata.insert(KIND.to_owned(), CPU_ENGINE.to_owned());
     Ok(engine.save(path)?)
 }

@@ -4,6 +4,7 @@
 //! and an optimiser step that is data ([`UpdateRule`]) and is applied where the parameters live.
 //! [`CpuExecutor`] is the fast one for the CPU, with hand-written kernels ([`Isa`] says for which instruction set);
 //! [`CandleExecutor`] is the portable one, on any candle device; [`build_executor`] chooses by [`ExecutorOptions`].
+//! [`Inference`] is the smaller contract of who only runs forward, [`CpuInference`] and [`build_inference`] its other half.
 //!
 //! Losses, datasets and files are none of this crate's business.
 //!
@@ -33,6 +34,7 @@ mod cpu;
 mod device;
 mod error;
 mod executor;
+mod inference;
 mod layout;
 mod options;
 mod step;
@@ -41,10 +43,11 @@ mod update;
 /// The instruction set that [`CpuExecutor`] runs on, and why a kernel refuses.
 pub use bonsai_kernels::{Isa, KernelError};
 pub use candle::CandleExecutor;
-pub use cpu::{CpuExecutor, CpuOptions, LayerTime};
+pub use cpu::{CpuExecutor, CpuInference, CpuOptions, LayerTime};
 pub use device::Device;
 pub use error::ExecError;
 pub use executor::{Buffer, Executor, Mode};
+pub use inference::Inference;
 pub use layout::{ParamLayout, ParamSlot};
-pub use options::{ExecutorInfo, ExecutorKind, ExecutorOptions, build_executor};
+pub use options::{ExecutorInfo, ExecutorKind, ExecutorOptions, build_executor, build_inference};
 pub use update::{L1Placement, RoleRule, UpdateReport, UpdateRule};

@@ -11,7 +11,8 @@ use bonsai_graph::Graph;
 use bonsai_kernels::Isa;
 use serde::{Deserialize, Serialize};
 
-use crate::{CandleExecutor, CpuExecutor, CpuOptions, Device, ExecError, Executor};
+use crate::inference::EvalOnly;
+use crate::{CandleExecutor, CpuExecutor, CpuInference, CpuOptions, Device, ExecError, Executor, Inference};
 
 /// An implementation of [`Executor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +141,7 @@ impl ExecutorOptions {
     }
 }
 
-/// Puts a network and its parameters where the options say.
+/// Puts a network and its parameters where the options say, for training and all else.
 ///
 /// # Errors
 /// [`ExecError::Executor`] if executor and device do not fit, [`ExecError::Device`] if there is no such device,
@@ -156,6 +157,24 @@ pub fn build_executor(
         ExecutorKind::Candle => {
             let executor = CandleExecutor::new(graph, weights, options.device)?;
             Ok(Box::new(executor.with_threads(options.threads)?))
+        }
+    }
+}
+
+/// Puts a network and its parameters where the options say, for inference alone: less memory than [`build_executor`].
+///
+/// # Errors
+/// As [`build_executor`].
+pub fn build_inference(
+    graph: &Graph,
+    weights: Weights,
+    options: &ExecutorOptions,
+) -> Result<Box<dyn Inference + Send>, ExecError> {
+    match options.chosen()? {
+        ExecutorKind::Cpu => Ok(Box::new(CpuInference::new(graph, weights, options.cpu())?)),
+        ExecutorKind::Candle => {
+            let executor = CandleExecutor::new(graph, &weights, options.device)?;
+            Ok(Box::new(EvalOnly::new(executor.with_threads(options.threads)?)))
         }
     }
 }

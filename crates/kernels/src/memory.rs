@@ -15,20 +15,26 @@ pub const fn padded(channels: usize) -> usize {
     channels.next_multiple_of(SEGMENT)
 }
 
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Lane([f32; SEGMENT]);
-
 /// Zeroed `f32` memory that starts at a cache line.
+///
+/// The system hands out zeroed pages when they are first touched, so a large buffer that nobody uses costs nothing.
 pub struct Buffer {
-    lanes: Vec<Lane>,
+    /// The values, with room before and behind them to start at a cache line.
+    values: Vec<f32>,
+    start: usize,
     len: usize,
 }
+
+/// Bytes of a cache line.
+const CACHE_LINE: usize = SEGMENT * size_of::<f32>();
 
 impl Buffer {
     /// `len` zeros.
     pub fn zeroed(len: usize) -> Self {
-        Self { lanes: vec![Lane([0.0; SEGMENT]); len.div_ceil(SEGMENT)], len }
+        let values = vec![0.0; if len == 0 { 0 } else { len + SEGMENT - 1 }];
+        let start = if len == 0 { 0 } else { values.as_ptr().align_offset(CACHE_LINE) };
+        assert!(start < SEGMENT, "values are aligned to their own size");
+        Self { values, start, len }
     }
 
     /// Number of values.
@@ -43,20 +49,21 @@ impl Buffer {
 
     /// The values.
     pub fn as_slice(&self) -> &[f32] {
-        // SAFETY: `Lane` is `repr(C)` over `f32`s with no padding, and `len` of them are initialised.
-        unsafe { std::slice::from_raw_parts(self.lanes.as_ptr().cast(), self.len) }
+        &self.values[self.start..self.start + self.len]
     }
 
     /// The values.
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
-        // SAFETY: as above, and `self` is borrowed exclusively.
-        unsafe { std::slice::from_raw_parts_mut(self.lanes.as_mut_ptr().cast(), self.len) }
+        &mut self.values[self.start..self.start + self.len]
     }
 }
 
 impl Clone for Buffer {
+    /// The copy starts at a cache line of its own.
     fn clone(&self) -> Self {
-        Self { lanes: self.lanes.clone(), len: self.len }
+        let mut copy = Self::zeroed(self.len);
+        copy.as_mut_slice().copy_from_slice(self.as_slice());
+        copy
     }
 }
 
@@ -209,7 +216,7 @@ impl<'a> Memory<'a> {
 
 impl Base {
     pub(crate) fn of(buffer: &mut Buffer) -> Self {
-        Self(buffer.lanes.as_mut_ptr().cast())
+        Self(buffer.as_mut_slice().as_mut_ptr())
     }
 }
 
@@ -232,8 +239,15 @@ mod tests {
 
     #[test]
     fn memory_starts_at_a_cache_line() {
-        let buffer = Buffer::zeroed(33);
-        assert_eq!(buffer.as_slice().as_ptr() as usize % 64, 0);
-        assert_eq!(buffer.as_slice(), [0.0; 33]);
+        for len in [1, 16, 33] {
+            let mut buffer = Buffer::zeroed(len);
+            assert_eq!(buffer.as_slice(), vec![0.0; len]);
+            buffer.as_mut_slice().fill(len as f32);
+            for buffer in [&buffer, &buffer.clone()] {
+                assert_eq!(buffer.as_slice().as_ptr() as usize % CACHE_LINE, 0);
+                assert_eq!(buffer.as_slice(), vec![len as f32; len]);
+            }
+        }
+        assert!(Buffer::zeroed(0).clone().is_empty());
     }
 }

@@ -36,7 +36,7 @@ pub struct OnnxModel {
 pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<OnnxModel, OnnxError> {
     let ir_version = options.ir_version()?;
     options.check_names()?;
-    let folded = checkpoint.fold_batch_norm()?;
+    let folded = checkpoint.clone().fold_batch_norm()?;
     let graph = folded.model.graph();
     let shapes = graph.shapes(options.imgsz.0, options.imgsz.1)?;
     let input = shapes[graph.input().index()];

@@ -5,6 +5,7 @@
 //! network, an ONNX runtime and an engine are one type. It neither filters nor sorts; see `nms`.
 
 use bonsai_boxes::Cxcywh;
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 use crate::head::{Grid, HeadError, HeadOutput};
@@ -114,55 +115,66 @@ impl<'a> ImagePredictions<'a> {
 /// Decodes a batch.
 pub fn decode(head: &HeadOutput) -> Predictions {
     let (batch, num_classes, anchors) = (head.batch(), head.num_classes(), head.anchors());
-    let length = (4 + num_classes) * anchors;
-    let mut data = vec![0.0; batch * length];
+    let planes = 4 + num_classes;
+    let mut data = vec![0.0; batch * planes * anchors];
     let grids = Grid::of(head);
-    data.par_chunks_exact_mut(length).enumerate().for_each(|(image, planes)| {
-        let (boxes, scores) = planes.split_at_mut(4 * anchors);
+    // A plane is a task, so that one image keeps several threads busy.
+    data.par_chunks_exact_mut(anchors).enumerate().for_each(|(index, plane)| {
+        let (image, index) = (index / planes, index % planes);
         for (level, grid) in grids.iter().enumerate() {
             let cells = grid.h * grid.w;
-            let logits = head.box_logits(level, image);
-            for start in (0..cells).step_by(BLOCK) {
-                let end = (start + BLOCK).min(cells);
-                let [left, top, right, bottom] = std::array::from_fn(|side| {
-                    let side = &logits[side * head.reg_max() * cells..][..head.reg_max() * cells];
-                    expected_bins(side, cells, start, end)
-                });
-                for (i, cell) in (start..end).enumerate() {
-                    let (x, y) = grid.centre(cell);
-                    let (x, y, stride) = (x as f32, y as f32, grid.stride as f32);
-                    let (x1, y1, x2, y2) = (x - left[i], y - top[i], x + right[i], y + bottom[i]);
-                    let bbox = [f32::midpoint(x1, x2), f32::midpoint(y1, y2), x2 - x1, y2 - y1];
-                    for (plane, value) in bbox.into_iter().enumerate() {
-                        boxes[plane * anchors + grid.first + cell] = value * stride;
-                    }
-                }
+            let values = &mut plane[grid.first..][..cells];
+            if let Some(class) = index.checked_sub(4) {
+                sigmoid(&head.cls_logits(level, image)[class * cells..][..cells], values);
+            } else {
+                let bins = head.reg_max() * cells;
+                expected_bins(&head.box_logits(level, image)[index * bins..][..bins], values);
             }
-            let classes = head.cls_logits(level, image).chunks_exact(cells);
-            for (logits, scores) in classes.zip(scores.chunks_exact_mut(anchors)) {
-                sigmoid(logits, &mut scores[grid.first..][..cells]);
+        }
+    });
+    data.par_chunks_exact_mut(planes * anchors).for_each(|planes| {
+        let (left, rest) = planes.split_at_mut(anchors);
+        let (top, rest) = rest.split_at_mut(anchors);
+        let (right, bottom) = rest.split_at_mut(anchors);
+        for grid in &grids {
+            let stride = grid.stride as f32;
+            for cell in 0..grid.h * grid.w {
+                let (x, y) = grid.centre(cell);
+                let (x, y) = (x as f32, y as f32);
+                let at = grid.first + cell;
+                let (x1, y1, x2, y2) = (x - left[at], y - top[at], x + right[at], y + bottom[at]);
+                (left[at], top[at]) = (f32::midpoint(x1, x2) * stride, f32::midpoint(y1, y2) * stride);
+                (right[at], bottom[at]) = ((x2 - x1) * stride, (y2 - y1) * stride);
             }
         }
     });
     Predictions { batch, num_classes, anchors, data }
 }
 
-/// The expected bin of one side at the cells `start..end`, from planes `[reg_max, cells]`.
-fn expected_bins(planes: &[f32], cells: usize, start: usize, end: usize) -> [f32; BLOCK] {
-    let mut highest = [f32::NEG_INFINITY; BLOCK];
-    for plane in planes.chunks_exact(cells) {
-        for (highest, &x) in highest.iter_mut().zip(&plane[start..end]) {
-            *highest = if x > *highest { x } else { *highest };
+/// The expected bin of one side at every cell, from planes `[reg_max, cells]`.
+#[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
+fn expected_bins(planes: &[f32], expected: &mut [f32]) {
+    let cells = expected.len();
+    for (block, expected) in expected.chunks_mut(BLOCK).enumerate() {
+        let range = block * BLOCK..block * BLOCK + expected.len();
+        let mut highest = [f32::NEG_INFINITY; BLOCK];
+        for plane in planes.chunks_exact(cells) {
+            for (highest, &x) in highest.iter_mut().zip(&plane[range.clone()]) {
+                *highest = if x > *highest { x } else { *highest };
+            }
+        }
+        let (mut sum, mut weighted) = ([0.0f32; BLOCK], [0.0f32; BLOCK]);
+        for (bin, plane) in planes.chunks_exact(cells).enumerate() {
+            let bin = bin as f32;
+            let sums = sum.iter_mut().zip(&mut weighted).zip(&highest);
+            for (((sum, weighted), highest), &x) in sums.zip(&plane[range.clone()]) {
+                let p = exp_negative(x - highest);
+                *sum += p;
+                *weighted += bin * p;
+            }
+        }
+        for ((expected, weighted), sum) in expected.iter_mut().zip(weighted).zip(sum) {
+            *expected = weighted / sum;
         }
     }
-    let (mut sum, mut weighted) = ([0.0f32; BLOCK], [0.0f32; BLOCK]);
-    for (bin, plane) in planes.chunks_exact(cells).enumerate() {
-        let bin = bin as f32;
-        for (i, &x) in plane[start..end].iter().enumerate() {
-            let p = exp_negative(x - highest[i]);
-            sum[i] += p;
-            weighted[i] += bin * p;
-        }
-    }
-    std::array::from_fn(|i| weighted[i] / sum[i])
 }

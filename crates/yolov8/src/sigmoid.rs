@@ -3,6 +3,13 @@
 //! Idea: `f32::exp` is a call per value; the class loss needs one for every anchor and class, so it would
 //! take longer than all else. These are branch-free polynomials in f32 (relative error below 3e-7, tested
 //! against f64). NaN stays NaN, so a diverged network is seen in the loss.
+//!
+//! The loops are compiled for wider vectors too, and the machine chooses when it runs. Each operation is rounded as
+//! before, so every machine gives the same bits.
+
+#![expect(clippy::inline_always, reason = "a call from a wide loop would leave the wide instructions")]
+
+use multiversion::multiversion;
 
 /// Values that are handled together: several vector registers of any instruction set.
 const LANES: usize = 32;
@@ -11,7 +18,7 @@ const LANES: usize = 32;
 ///
 /// x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial for e^r (Cephes `expf`), and n added to the exponent
 /// bits.
-#[inline]
+#[inline(always)]
 pub(crate) fn exp_negative(x: f32) -> f32 {
     // Adding 1.5 * 2^23 leaves the nearest integer in the low mantissa bits.
     const ROUND: f32 = 12_582_912.0;
@@ -33,7 +40,7 @@ pub(crate) fn exp_negative(x: f32) -> f32 {
 }
 
 /// ln(1 + t) for t in 0..=1, by the series of 2 artanh(t / (2 + t)); accurate for tiny t too.
-#[inline]
+#[inline(always)]
 fn ln_one_plus(t: f32) -> f32 {
     let s = t / (2.0 + t);
     let z = s * s;
@@ -47,7 +54,7 @@ fn ln_one_plus(t: f32) -> f32 {
 }
 
 /// Sigmoid and softplus, ln(1 + e^x), of one value.
-#[inline]
+#[inline(always)]
 fn sigmoid_softplus(x: f32) -> (f32, f32) {
     let t = exp_negative(-x.abs());
     let above = 1.0 / (1.0 + t);
@@ -56,6 +63,7 @@ fn sigmoid_softplus(x: f32) -> (f32, f32) {
 }
 
 /// Writes `sigmoid(x)` for every x.
+#[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
 pub(crate) fn sigmoid(x: &[f32], out: &mut [f32]) {
     for (o, &x) in out.iter_mut().zip(x) {
         *o = sigmoid_softplus(x).0;
@@ -66,6 +74,7 @@ pub(crate) fn sigmoid(x: &[f32], out: &mut [f32]) {
 /// binary cross-entropy with logits where every target is 0.
 ///
 /// Sums are f32 within 32 values and f64 beyond.
+#[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
 pub(crate) fn background_cross_entropy(x: &[f32], scale: f32, gradient: &mut [f32]) -> f64 {
     let mut sum = 0.0f64;
     let (chunks, rest) = x.as_chunks::<LANES>();
@@ -88,6 +97,7 @@ pub(crate) fn background_cross_entropy(x: &[f32], scale: f32, gradient: &mut [f3
 }
 
 /// Pairwise, so that the compiler can add halves of vectors.
+#[inline(always)]
 fn sum_lanes(mut values: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
     while half > 0 {

@@ -14,7 +14,7 @@ proptest! {
 
     #[test]
     fn a_folded_network_computes_the_same(model in arb_model(RandomGraphConfig::default()), seed in 0..99u64) {
-        let folded = model.checkpoint.fold_batch_norm().unwrap();
+        let folded = model.checkpoint.clone().fold_batch_norm().unwrap();
         let images = random_array(seed, &[2, 3, model.h, model.w]);
         let run = |c: &Checkpoint| reference_forward(c.model.graph(), &c.weights, &images, false);
         for (i, (new, old)) in run(&folded).iter().zip(&run(&model.checkpoint)).enumerate() {
@@ -73,10 +73,10 @@ fn weights_and_biases_by_hand() {
 #[test]
 fn folding_drops_training_and_keeps_notes() {
     let checkpoint = trained(0);
-    let folded = checkpoint.fold_batch_norm().unwrap();
+    let folded = checkpoint.clone().fold_batch_norm().unwrap();
     assert_eq!((folded.train.is_none(), &folded.metadata), (true, &checkpoint.metadata));
     assert_eq!(folded.model.class_names(), checkpoint.model.class_names());
-    let again = folded.fold_batch_norm().unwrap();
+    let again = folded.clone().fold_batch_norm().unwrap();
     assert_eq!(again, folded, "nothing is left to fold");
     assert_eq!(Checkpoint::from_bytes(&folded.to_bytes().unwrap()).unwrap(), folded);
 }

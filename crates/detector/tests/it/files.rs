@@ -193,6 +193,6 @@ fn a_checkpoint_that_is_no_detector_is_refused_with_its_name() {
     let model = ModelSpec::new(b.finish(&[boxes, classes]).unwrap(), head, vec!["a".to_owned()]).unwrap();
     let weights = random_weights(1, model.graph());
     let grey = Checkpoint::new(model, weights).unwrap();
-    let error = Detector::from_checkpoint(&grey, Device::Cpu).unwrap_err().to_string();
+    let error = Detector::from_checkpoint(grey, Device::Cpu).unwrap_err().to_string();
     assert_eq!(error, "layer `grey` takes 1 channels; a detector of RGB pictures needs 3");
 }

@@ -10,7 +10,7 @@ use image::Rgb;
 use crate::network::bright_cells;
 
 fn detector(distances: [usize; 4], white: &[f32]) -> Detector {
-    Detector::from_checkpoint(&bright_cells(distances, white), Device::Cpu).unwrap()
+    Detector::from_checkpoint(bright_cells(distances, white), Device::Cpu).unwrap()
 }
 
 /// Black, with white squares of `side` at these corners.
@@ -120,7 +120,7 @@ fn a_limit_counts_wanted_objects_only() {
     let half = weight.data.len() / 2;
     weight.data[..half].fill(10.0 / half as f32);
     checkpoint.weights.get_mut("classes.bias").unwrap().data[0] = -4.0;
-    let mut detector = Detector::from_checkpoint(&checkpoint, Device::Cpu).unwrap();
+    let mut detector = Detector::from_checkpoint(checkpoint, Device::Cpu).unwrap();
     let mut mixed = picture(64, 64, 8, &[(0, 0), (16, 0), (32, 0)]);
     for (x, y) in (40..48).flat_map(|x| (40..48).map(move |y| (x, y))) {
         mixed.put_pixel(x, y, Rgb([150; 3]));
@@ -147,8 +147,8 @@ fn the_same_picture_gives_the_same_bits() {
     let noise =
         RgbImage::from_fn(90, 70, |x, y| Rgb([(x * 37 + y * 91) as u8, (x * y) as u8, (x ^ y) as u8]));
     let low = DetectConfig { confidence: 0.0, ..config(64) };
-    let mut first = Detector::from_checkpoint(&checkpoint, Device::Cpu).unwrap();
-    let mut second = Detector::from_checkpoint(&checkpoint, Device::Cpu).unwrap();
+    let mut first = Detector::from_checkpoint(checkpoint.clone(), Device::Cpu).unwrap();
+    let mut second = Detector::from_checkpoint(checkpoint, Device::Cpu).unwrap();
     let found = first.detect(&noise, &low).unwrap();
     assert!(!found.is_empty());
     assert_eq!(first.detect(&noise, &low).unwrap(), found);
@@ -194,7 +194,7 @@ fn inputs_that_do_not_fit_are_named() {
 fn a_diverged_network_is_an_error_not_an_empty_picture() {
     let mut checkpoint = bright_cells([1, 1, 1, 1], &[5.0]);
     checkpoint.weights.get_mut("classes.bias").unwrap().data[0] = f32::NAN;
-    let mut detector = Detector::from_checkpoint(&checkpoint, Device::Cpu).unwrap();
+    let mut detector = Detector::from_checkpoint(checkpoint, Device::Cpu).unwrap();
     let error = detector.detect(&picture(16, 16, 8, &[]), &config(32)).unwrap_err();
     assert!(error.to_string().contains("`classes` holds values that are not finite"), "{error}");
 }
@@ -202,7 +202,7 @@ fn a_diverged_network_is_an_error_not_an_empty_picture() {
 #[test]
 fn a_detector_tells_what_it_is() {
     let mut checkpoint = bright_cells([1, 1, 1, 1], &[5.0, 1.0]);
-    let detector = Detector::from_checkpoint(&checkpoint, Device::Cpu).unwrap();
+    let detector = Detector::from_checkpoint(checkpoint.clone(), Device::Cpu).unwrap();
     assert_eq!(
         (detector.imgsz(), detector.config().imgsz, detector.origin()),
         (640, 640, Origin::Checkpoint)
@@ -211,10 +211,10 @@ fn a_detector_tells_what_it_is() {
     assert_eq!(detector.model().head().strides, [8]);
 
     checkpoint.metadata.insert("imgsz".to_owned(), "96".to_owned());
-    assert_eq!(Detector::from_checkpoint(&checkpoint, Device::Cpu).unwrap().config().imgsz, 96);
+    assert_eq!(Detector::from_checkpoint(checkpoint.clone(), Device::Cpu).unwrap().config().imgsz, 96);
     for wrong in ["large", "-8", "100", "0"] {
         checkpoint.metadata.insert("imgsz".to_owned(), wrong.to_owned());
-        let error = Detector::from_checkpoint(&checkpoint, Device::Cpu).unwrap_err().to_string();
+        let error = Detector::from_checkpoint(checkpoint.clone(), Device::Cpu).unwrap_err().to_string();
         assert!(
             error.starts_with(&format!("the checkpoint says `imgsz` = `{wrong}`; it must be a ")),
             "{error}"

@@ -20,17 +20,16 @@ pub(super) mod buffers {
     /// Gradients of trained parameters.
     pub(in crate::cpu) const GRADIENTS: usize = 3;
     /// What is made of the parameters once, for inference.
-    pub(in crate::cpu) const PREPARED: usize = 4;
+    pub(in crate::cpu) const FOLDED: usize = 4;
     /// How many there are; in a draft, tensors are buffers from here on.
     pub(in crate::cpu) const COUNT: usize = 5;
 }
 
-/// A moment between programs at which the host reads or writes tensors. Plans run `prepare` (in inference), `forward` and
-/// `backward` (in training).
+/// A moment between programs at which the host reads or writes tensors. Plans run `forward` and, in training, `backward`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Boundary {
     /// Images arrive.
-    BeforeForward = 1,
+    BeforeForward,
     /// Outputs and taps are read, gradients of outputs arrive.
     AfterForward,
     /// The gradient of the images is read.
@@ -46,7 +45,6 @@ pub(super) struct Arena {
     touches: Vec<(usize, Boundary)>,
     /// Where each tensor lies; none in a draft.
     offsets: Option<Vec<usize>>,
-    prepared_len: usize,
 }
 
 impl Arena {
@@ -65,13 +63,6 @@ impl Arena {
         self.tensor(1, len)
     }
 
-    /// A vector that outlives a pass.
-    pub(super) fn prepared(&mut self, len: usize) -> View {
-        let offset = self.prepared_len;
-        self.prepared_len = (offset + len).next_multiple_of(SEGMENT);
-        View::vector(buffers::PREPARED, offset, len)
-    }
-
     /// The host reads or writes this tensor at that boundary.
     pub(super) fn touch(&mut self, view: &View, boundary: Boundary) {
         if let Some(id) = view.buffer.checked_sub(buffers::COUNT) {
@@ -79,21 +70,16 @@ impl Arena {
         }
     }
 
-    /// Values that outlive a pass.
-    pub(super) fn prepared_len(&self) -> usize {
-        self.prepared_len
-    }
-
-    /// Ends the draft: finds a place for every tensor that the programs `prepare`, `forward` and `backward` touch. Gives the
-    /// values that the activations need.
-    pub(super) fn place(&mut self, programs: [&Program; 3]) -> usize {
+    /// Ends the draft: finds a place for every tensor that the programs `forward` and `backward` touch. Gives the values
+    /// that the activations need.
+    pub(super) fn place(&mut self, programs: [&Program; 2]) -> usize {
         let spans = self.spans(programs);
         let (offsets, len) = pack(&self.lens, &spans);
         *self = Self { offsets: Some(offsets), ..Self::default() };
         len
     }
 
-    fn spans(&self, programs: [&Program; 3]) -> Vec<Option<Span>> {
+    fn spans(&self, programs: [&Program; 2]) -> Vec<Option<Span>> {
         let mut spans = vec![None; self.lens.len()];
         let mut now = 0;
         let mut boundaries = vec![now];

@@ -11,6 +11,7 @@ use super::arena::{Arena, Boundary};
 use super::cuts::{self, Channels};
 use super::params::Params;
 use super::placement::Placement;
+use super::units::Unit;
 
 /// A network as far as it does not depend on the size of the images.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ pub(super) struct Layers<'a> {
     pub(super) values: Vec<View>,
 }
 
-impl Layers<'_> {
+impl<'a> Layers<'a> {
     /// Names a tensor for every root.
     pub(super) fn make_values(&mut self) {
         let network = self.network;
@@ -59,6 +60,11 @@ impl Layers<'_> {
             let pixels = self.pixels(root.wire);
             self.values.push(self.arena.tensor(pixels, root.width));
         }
+    }
+
+    /// What programs call a unit: the name of its first layer.
+    pub(super) fn label(&self, unit: &Unit) -> &'a str {
+        self.network.graph.node(unit.node).name()
     }
 
     /// Physical sizes of a wire.

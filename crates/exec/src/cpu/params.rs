@@ -92,7 +92,7 @@ impl Slot {
 }
 
 impl Params {
-    /// The parameters of `graph`; gradients and momentum are zero, averages equal the parameters.
+    /// The parameters of `graph`; gradients, momentum and averages are zero, and cost nothing before they are used.
     pub(super) fn new(graph: &Graph, weights: &Weights, channels: &[Channels]) -> Result<Self, ExecError> {
         let mut slots: Vec<Slot> = ParamLayout::of(graph)
             .slots()
@@ -126,10 +126,23 @@ impl Params {
             ema_statistics: Memory::zeroed(statistics),
             chunk_sums: vec![0.0; longest],
         };
-        params.write(Buffer::Params, &weights.clone().check(graph)?)?;
-        params.ema_trained = params.trained.clone();
-        params.ema_statistics = params.statistics.clone();
+        weights.verify(&graph.params())?;
+        params.write(Buffer::Params, weights)?;
         Ok(params)
+    }
+
+    /// Averages equal the parameters from here on.
+    pub(super) fn start_average(&mut self) {
+        self.ema_trained = self.trained.clone();
+        self.ema_statistics = self.statistics.clone();
+    }
+
+    /// Gives all memory back; places stay what they are.
+    pub(super) fn forget(&mut self) {
+        let Self { trained, statistics, gradients, momentum, ema_trained, ema_statistics, .. } = self;
+        for memory in [trained, statistics, gradients, momentum, ema_trained, ema_statistics] {
+            *memory = Memory::zeroed(0);
+        }
     }
 
     /// Where each role lies.
@@ -221,9 +234,10 @@ mod tests {
         for seed in 0..20 {
             let model = random_model(seed, &RandomGraphConfig::default());
             let (graph, weights) = (model.spec().graph(), &model.checkpoint.weights);
-            let params = Params::new(graph, weights, &cuts::channels(graph)).unwrap();
-            assert_eq!(params.read(Buffer::Params), weights.clone().check(graph).unwrap());
-            assert_eq!(params.read(Buffer::Ema), params.read(Buffer::Params));
+            let mut params = Params::new(graph, weights, &cuts::channels(graph)).unwrap();
+            params.start_average();
+            assert!(params.read(Buffer::Params) == weights.clone().check(graph).unwrap(), "seed {seed}");
+            assert!(params.read(Buffer::Ema) == params.read(Buffer::Params), "seed {seed}");
             let nonzero = |m: &Memory| m.as_slice().iter().filter(|v| **v != 0.0).count();
             let logical: usize =
                 weights.iter().map(|(_, a)| a.data.iter().filter(|v| **v != 0.0).count()).sum();

@@ -1,9 +1,10 @@
 //! Everything that depends on the size of the images: programs, memory, and where the host finds what.
 
 use bonsai_graph::{NodeId, Shape};
-use bonsai_kernels::{Buffer as Memory, Isa, Program, WinogradMode};
+use bonsai_kernels::{Isa, Program, WinogradMode};
 
 use super::arena::Arena;
+use super::folded::Folded;
 use super::layers::{HostWire, Layers, Network};
 use super::params::Params;
 use super::{eval, train, units};
@@ -26,7 +27,7 @@ pub(super) struct Key {
 /// The programs for one size of images.
 pub(super) struct Plan {
     pub(super) key: Key,
-    /// Makes of the parameters what inference reads; empty in training.
+    /// Makes of folded parameters what inference on this size reads; empty in training.
     pub(super) prepare: Program,
     pub(super) forward: Program,
     /// Empty in inference.
@@ -38,47 +39,55 @@ pub(super) struct Plan {
     pub(super) input_gradient: Option<HostWire>,
     /// Values that the activations need.
     pub(super) activations_len: usize,
-    /// What `prepare` made.
-    pub(super) prepared: Memory,
-    /// Of which version of the parameters.
+    /// Folded parameters of its own, if it has taps.
+    pub(super) folded: Option<Folded>,
+    /// The version of the parameters that `prepare` ran on.
     pub(super) prepared_from: Option<u64>,
     /// When it was used last, for dropping old plans.
     pub(super) used: u64,
 }
 
-impl Plan {
-    /// Writes the programs twice: to learn what lives when, and with the places found.
-    pub(super) fn new(
-        key: Key,
-        network: &Network,
-        params: &Params,
-        (isa, winograd): (Isa, WinogradMode),
-    ) -> Result<Self, ExecError> {
-        let shapes = network.graph.shapes(key.h, key.w)?;
-        let maker = Maker { network, params, isa, winograd, n: key.n, shapes: &shapes };
-        let mut arena = Arena::default();
-        let draft = maker.write(&key, &mut arena)?;
-        let activations_len = arena.place([&draft.prepare, &draft.forward, &draft.backward]);
-        let plan = maker.write(&key, &mut arena)?;
-        Ok(Self { key, activations_len, prepared: Memory::zeroed(arena.prepared_len()), ..plan })
-    }
-}
-
-struct Maker<'a> {
-    network: &'a Network,
-    params: &'a Params,
-    isa: Isa,
-    winograd: WinogradMode,
-    n: usize,
-    shapes: &'a [Shape],
+/// What plans are made from.
+pub(super) struct Maker<'a> {
+    pub(super) network: &'a Network,
+    pub(super) params: &'a Params,
+    pub(super) isa: Isa,
+    pub(super) winograd: WinogradMode,
 }
 
 impl Maker<'_> {
-    fn write(&self, key: &Key, arena: &mut Arena) -> Result<Plan, ExecError> {
-        let Self { network, params, isa, winograd, n, shapes } = *self;
-        let layers = Layers { network, params, isa, winograd, n, shapes, arena, values: Vec::new() };
-        let units = units::units(&network.graph, &key.taps);
-        let empty = || Program::new(isa);
+    /// The folded parameters of inference with these taps; images of this size must be possible.
+    pub(super) fn fold(&self, key: &Key) -> Result<Folded, ExecError> {
+        let shapes = self.network.graph.shapes(key.h, key.w)?;
+        let mut arena = Arena::default();
+        let layers = self.layers(key, &shapes, &mut arena);
+        Ok(Folded::new(&layers, units::units(&self.network.graph, &key.taps))?)
+    }
+
+    /// Writes the programs twice: to learn what lives when, and with the places found. Inference needs `folded`.
+    pub(super) fn plan(&self, key: &Key, folded: Option<&Folded>) -> Result<Plan, ExecError> {
+        let shapes = self.network.graph.shapes(key.h, key.w)?;
+        let mut arena = Arena::default();
+        let draft = self.write(key, &shapes, folded, &mut arena)?;
+        let activations_len = arena.place([&draft.forward, &draft.backward]);
+        let plan = self.write(key, &shapes, folded, &mut arena)?;
+        Ok(Plan { activations_len, ..plan })
+    }
+
+    fn layers<'a>(&'a self, key: &Key, shapes: &'a [Shape], arena: &'a mut Arena) -> Layers<'a> {
+        let Self { network, params, isa, winograd } = *self;
+        Layers { network, params, isa, winograd, n: key.n, shapes, arena, values: Vec::new() }
+    }
+
+    fn write(
+        &self,
+        key: &Key,
+        shapes: &[Shape],
+        folded: Option<&Folded>,
+        arena: &mut Arena,
+    ) -> Result<Plan, ExecError> {
+        let layers = self.layers(key, shapes, arena);
+        let empty = || Program::new(self.isa);
         let plan = |images| Plan {
             key: key.clone(),
             prepare: empty(),
@@ -90,13 +99,13 @@ impl Maker<'_> {
             upstream: Vec::new(),
             input_gradient: None,
             activations_len: 0,
-            prepared: Memory::zeroed(0),
+            folded: None,
             prepared_from: None,
             used: 0,
         };
-        Ok(match key.mode {
-            Mode::Train => {
-                let made = train::write(layers, &units, &key.taps)?;
+        Ok(match folded {
+            None => {
+                let made = train::write(layers, &units::units(&self.network.graph, &key.taps), &key.taps)?;
                 Plan {
                     forward: made.forward,
                     backward: made.backward,
@@ -107,8 +116,8 @@ impl Maker<'_> {
                     ..plan(made.images)
                 }
             }
-            Mode::Eval => {
-                let made = eval::write(layers, &units, &key.taps)?;
+            Some(folded) => {
+                let made = eval::write(layers, folded, &key.taps)?;
                 Plan {
                     prepare: made.prepare,
                     forward: made.forward,

@@ -1,6 +1,9 @@
 //! What only shows from inside: memory that was not written, padding, the size of a plan.
 
+use super::plan::{Key, Maker};
 use super::*;
+use crate::{Buffer, Executor, Mode, UpdateRule};
+use bonsai_kernels::WinogradMode;
 use bonsai_testkit::{RandomGraphConfig, random_array, random_model};
 
 /// Outputs in both modes, all gradients and all parameters, with `poison` in the memory before each program.
@@ -14,7 +17,7 @@ fn passes(seed: u64, poison: Option<f32>) -> (Vec<Array>, Vec<Weights>, CpuExecu
         // The first pass makes the memory, the second finds it poisoned.
         executor.forward(mode, &images).unwrap();
         if let Some(poison) = poison {
-            executor.activations.as_mut_slice().fill(poison);
+            executor.runner.activations.as_mut_slice().fill(poison);
         }
         arrays.extend(executor.forward(mode, &images).unwrap());
     }
@@ -61,11 +64,13 @@ fn yolov8n_needs_little_memory() {
     let names: Vec<String> = (0..80).map(|i| format!("class{i}")).collect();
     let model = bonsai_yolov8::build(bonsai_yolov8::Scale::N, &names).unwrap();
     let weights = bonsai_yolov8::init(&model, 0).unwrap().weights;
-    let network = Network::new(model.graph());
+    let network = layers::Network::new(model.graph());
     let params = Params::new(model.graph(), &weights, &network.channels).unwrap();
+    let maker = Maker { network: &network, params: &params, isa: Isa::PORTABLE, winograd: WinogradMode::Off };
     let len = |mode, n, side| {
         let key = Key { mode, n, h: side, w: side, taps: Vec::new() };
-        Plan::new(key, &network, &params, (Isa::PORTABLE, WinogradMode::Off)).unwrap().activations_len
+        let folded = (mode == Mode::Eval).then(|| maker.fold(&key).unwrap());
+        maker.plan(&key, folded.as_ref()).unwrap().activations_len
     };
     // Seen: 250 and 10.
     let (train, eval) = (len(Mode::Train, 8, 320), len(Mode::Eval, 1, 640));

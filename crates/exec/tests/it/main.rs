@@ -7,6 +7,7 @@ mod engines;
 mod errors;
 mod golden;
 mod gradients;
+mod inference;
 mod module;
 mod optimiser;
 mod options;

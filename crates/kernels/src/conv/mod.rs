@@ -4,6 +4,7 @@
 //! program packs them first ([`Conv::push_pack`], [`Conv::push_pack_transposed`]).
 
 mod epilogue;
+mod fold;
 mod forward;
 mod grid;
 mod input_gradient;
@@ -16,9 +17,11 @@ mod weight_gradient;
 
 pub use epilogue::Epilogue;
 pub(crate) use epilogue::finish;
+pub(crate) use panels::Panel;
 
 use crate::memory::{SEGMENT, View};
 use crate::program::Program;
+use crate::winograd::Source;
 use crate::{ConvShape, Isa, KernelError, Nhwc, Window, winograd};
 use grid::Grid;
 
@@ -140,7 +143,7 @@ impl Conv {
         match self.algorithm {
             Algorithm::Direct => p.push(label, pack::Pack::new(self.isa, self.shape, weights, packed)),
             Algorithm::Winograd => {
-                p.push(label, winograd::Pack::new(label, &self.shape, weights, packed, false)?)
+                p.push(label, winograd::Pack::new(label, &self.shape, weights, packed, Source::Rows)?)
             }
         }
     }
@@ -164,7 +167,7 @@ impl Conv {
                 p.push(label, pack::PackTransposed::new(self.isa, self.shape, weights, packed))
             }
             Algorithm::Winograd => {
-                p.push(label, winograd::Pack::new(label, &self.shape, weights, packed, true)?)
+                p.push(label, winograd::Pack::new(label, &self.shape, weights, packed, Source::Turned)?)
             }
         }
     }

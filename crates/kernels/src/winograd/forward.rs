@@ -46,7 +46,7 @@ impl Plan {
         let most = (CACHED / (PLANES * size_of::<f32>() * kept)).min(tiles.div_ceil(ENOUGH_TASKS));
         let blocks = Blocks::new(image, most.clamp(TILES[0], TILES[1]));
         // Every group transforms the input again: only wide ones pay, but some must be for two threads.
-        let fewest = if blocks.len() == 1 { 2 } else { 4 };
+        let fewest = if blocks.len() == 1 { 1 } else { 4 };
         let mut groups = 1;
         while blocks.len() * groups < ENOUGH_TASKS && units(outputs) >= groups * 2 * fewest {
             groups *= 2;

@@ -23,14 +23,16 @@ mod weight_gradient;
 mod tests;
 
 pub(crate) use forward::Forward;
-pub(crate) use pack::Pack;
+pub(crate) use pack::{Pack, Source};
 pub(crate) use weight_gradient::{partials_len, push_weight_gradient};
 
 use self::blocks::{PLANES, TILE, plane_pitch};
 use crate::{ConvShape, KernelError, SEGMENT, View, Window};
 
-/// Fewest tiles for which reading 36 instead of 9 planes of weights is worth it.
+/// Fewest tiles, for every 128 input channels, for which reading 36 instead of 9 planes of weights is worth it: beyond that
+/// the planes of a panel do not stay in the second-level cache.
 const FEWEST_TILES: usize = 20;
+const DEPTH: usize = 128;
 /// Fewest channels for which transforms are cheap beside products.
 const FEWEST_CHANNELS: usize = 32;
 
@@ -49,7 +51,7 @@ pub(crate) fn pays(shape: &ConvShape) -> bool {
     let tiles = image.n * image.h.div_ceil(TILE) * image.w.div_ceil(TILE);
     applies(shape)
         && image.c.min(shape.output().c) >= FEWEST_CHANNELS
-        && tiles >= FEWEST_TILES
+        && tiles >= FEWEST_TILES * image.c.div_ceil(DEPTH)
         // Tiles that hang over the border do less than half of the saving.
         && image.pixels() * 9 >= tiles * PLANES * 2
 }

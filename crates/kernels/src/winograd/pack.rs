@@ -6,6 +6,7 @@
 use super::blocks::{PLANES, panel};
 use super::points::taps;
 use super::{check_shape, contiguous, packed_pitch};
+use crate::conv::Panel;
 use crate::memory::{Memory, Operand};
 use crate::program::Kernel;
 use crate::simd::{Simd, WithSimd};
@@ -14,14 +15,24 @@ use crate::{ConvShape, KernelError, SEGMENT, View};
 /// Values of a tap in a transposed block.
 const SQUARE: usize = SEGMENT * SEGMENT;
 
-/// Packs weights `[3][3][in][out]`.
+/// How the weights lie that are packed.
+pub(crate) enum Source {
+    /// `[3][3][in][out]`.
+    Rows,
+    /// The same; packed are the kernels of the input's gradient.
+    Turned,
+    /// As direct convolutions read them: panels of `[3][3][in]`.
+    Panels(Vec<Panel>),
+}
+
+/// Packs weights.
 pub(crate) struct Pack {
     /// Input and output channels of the weights.
     channels: [usize; 2],
     weights: View,
     packed: View,
     pitch: usize,
-    transposed: bool,
+    source: Source,
 }
 
 impl Pack {
@@ -34,7 +45,7 @@ impl Pack {
         shape: &ConvShape,
         weights: View,
         packed: View,
-        transposed: bool,
+        source: Source,
     ) -> Result<Self, KernelError> {
         check_shape(label, shape)?;
         let pitch = packed_pitch(shape);
@@ -43,14 +54,18 @@ impl Pack {
             weights: contiguous(label, "weights", &weights, shape.weights_len())?,
             packed: contiguous(label, "packed weights", &packed, PLANES * pitch)?,
             pitch,
-            transposed,
+            source,
         })
     }
 
     /// Input and output channels of the convolution that uses the packed weights.
     fn packed_channels(&self) -> [usize; 2] {
         let [inputs, outputs] = self.channels;
-        if self.transposed { [outputs, inputs] } else { [inputs, outputs] }
+        if self.turned() { [outputs, inputs] } else { [inputs, outputs] }
+    }
+
+    fn turned(&self) -> bool {
+        matches!(self.source, Source::Turned)
     }
 }
 
@@ -66,7 +81,7 @@ unsafe impl Kernel for Pack {
     }
 
     fn scratch_len(&self) -> usize {
-        if self.transposed { 9 * SQUARE } else { 0 }
+        if self.turned() { 9 * SQUARE } else { 0 }
     }
 
     #[inline(always)]
@@ -101,12 +116,19 @@ impl WithSimd for Rows<'_> {
                 // the panel `[inputs][width]` that starts at `start * inputs`.
                 unsafe {
                     let to = self.packed.add(start * inputs + self.row * width + channel);
-                    if self.pack.transposed {
-                        self.turn(start + channel);
-                        self.segment(s, self.scratch, SQUARE, SEGMENT, to, width);
-                    } else {
-                        let from = self.weights.add(self.row * outputs + start + channel);
-                        self.segment(s, from, inputs * outputs, outputs, to, width);
+                    match &self.pack.source {
+                        Source::Rows => {
+                            let from = self.weights.add(self.row * outputs + start + channel);
+                            self.segment(s, from, inputs * outputs, outputs, to, width);
+                        }
+                        Source::Turned => {
+                            self.turn(start + channel);
+                            self.segment(s, self.scratch, SQUARE, SEGMENT, to, width);
+                        }
+                        Source::Panels(panels) => {
+                            let (from, ld) = self.in_panels(panels, start + channel);
+                            self.segment(s, from, inputs * ld, ld, to, width);
+                        }
                     }
                 }
                 channel += SEGMENT;
@@ -117,6 +139,19 @@ impl WithSimd for Rows<'_> {
 }
 
 impl Rows<'_> {
+    /// Where the first tap of the first row has output `channel`, and the pitch of rows there.
+    ///
+    /// # Safety
+    /// There is such an output.
+    #[inline(always)]
+    unsafe fn in_panels(&self, panels: &[Panel], channel: usize) -> (*const f32, usize) {
+        let panel = panels[panels.partition_point(|p| p.start + p.width <= channel)];
+        let before = panel.start * 9 * self.pack.channels[0];
+        // SAFETY: panels lie one after another and together are the weights.
+        let from = unsafe { self.weights.add(before + self.row * panel.width + channel - panel.start) };
+        (from, panel.width)
+    }
+
     /// Transforms 16x16 kernels: rows of `from` are `ld` apart, its taps `tap`, rows of `to` are `width` apart.
     ///
     /// # Safety

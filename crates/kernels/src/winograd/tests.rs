@@ -1,6 +1,6 @@
 //! Against a plain convolution in `f64`, on every instruction set and with several numbers of threads.
 
-use super::{Forward, Pack, moment_counts, packed_len, partials_len, pays, push_weight_gradient};
+use super::{Forward, Pack, Source, moment_counts, packed_len, partials_len, pays, push_weight_gradient};
 use crate::conv::Epilogue;
 use crate::{Buffer, ConvShape, Isa, KernelError, Nhwc, Program, Team, View, Window};
 
@@ -156,8 +156,8 @@ impl Case {
         let v = &self.views;
         let none = Epilogue { bias: None, silu: false, residual: None, moments: None };
         let mut p = Program::new(isa);
-        p.push("pack", Pack::new("pack", &self.shape, v[W], v[U], false).unwrap()).unwrap();
-        p.push("turn", Pack::new("turn", &self.shape, v[W], v[UT], true).unwrap()).unwrap();
+        p.push("pack", Pack::new("pack", &self.shape, v[W], v[U], Source::Rows).unwrap()).unwrap();
+        p.push("turn", Pack::new("turn", &self.shape, v[W], v[UT], Source::Turned).unwrap()).unwrap();
         let forward = Forward::new("y", &self.shape, v[X], v[U], v[Y], none, accumulate);
         p.push("y", forward.unwrap()).unwrap();
         let none = Epilogue { bias: None, silu: false, residual: None, moments: None };
@@ -270,7 +270,7 @@ fn epilogue_and_moments_see_every_pixel_once() {
     let biased: Vec<f64> = sums.iter().enumerate().map(|(i, s)| s + f64::from(bias_values[i % co])).collect();
     for isa in Isa::available() {
         let mut program = Program::new(isa);
-        program.push("pack", Pack::new("pack", &shape, weights, packed, false).unwrap()).unwrap();
+        program.push("pack", Pack::new("pack", &shape, weights, packed, Source::Rows).unwrap()).unwrap();
         let epilogue =
             Epilogue { bias: Some(bias), silu: true, residual: Some(residual), moments: Some(moments) };
         let forward = Forward::new("y", &shape, x, packed, y, epilogue, false).unwrap();
@@ -319,7 +319,7 @@ fn operands_that_do_not_fit_are_refused_with_both_sizes() {
         forward(x, packed.columns(0, packed.channels - 16), y, none()),
         forward(x, packed, y, Epilogue { bias: Some(View::vector(3, 0, 32)), ..none() }),
         forward(x, packed, y, Epilogue { moments: Some(View::dense(3, 0, 1, 48)), ..none() }),
-        Pack::new("conv7", &shape, View::vector(3, 0, 9), packed, false).err(),
+        Pack::new("conv7", &shape, View::vector(3, 0, 9), packed, Source::Rows).err(),
     ] {
         assert!(
             matches!(error, Some(KernelError::Operand { ref label, .. }) if label == "conv7"),
@@ -328,7 +328,8 @@ fn operands_that_do_not_fit_are_refused_with_both_sizes() {
     }
     let strided = ConvShape::new(Nhwc::new(1, 8, 8, 32), 48, Window::square(3, 2, 1)).unwrap();
     assert!(
-        !pays(&strided) && Pack::new("", &strided, View::vector(3, 0, 9 * 32 * 48), packed, false).is_err()
+        !pays(&strided)
+            && Pack::new("", &strided, View::vector(3, 0, 9 * 32 * 48), packed, Source::Rows).is_err()
     );
 }
 

@@ -1,6 +1,8 @@
 //! Direct and Winograd convolution against the definition, on every instruction set.
 
-use bonsai_kernels::{Algorithm, Conv, ConvShape, Epilogue, Isa, Nhwc, Window, WinogradMode};
+use bonsai_kernels::{
+    Algorithm, Conv, ConvShape, Epilogue, FoldBatchNorm, Isa, Nhwc, View, Window, WinogradMode,
+};
 use proptest::prelude::*;
 
 use crate::numbers::numbers;
@@ -219,6 +221,56 @@ fn the_epilogue_comes_in_its_order() {
                 let expected: f64 = values.iter().map(|v| (v - expected).powi(2)).sum();
                 assert!((m2 / expected - 1.0).abs() < 1e-5, "M2 of {c} on {isa}: {m2}, expected {expected}");
             }
+        }
+    }
+}
+
+#[test]
+fn panels_serve_both_algorithms_and_take_batch_norm_in() {
+    for (h, ci, co, k, winograd) in [
+        (9, 3, 80, 3, WinogradMode::Auto),
+        (20, 32, 80, 3, WinogradMode::Auto),
+        (20, 48, 48, 3, WinogradMode::Off),
+    ] {
+        let shape = ConvShape::new(Nhwc::new(1, h, h, ci), co, Window::square(k, 1, k / 2)).unwrap();
+        let weights = numbers(1, shape.weights_len());
+        let vectors: [Vec<f32>; 5] = std::array::from_fn(|i| numbers(2 + i as u64, co));
+        for isa in Isa::available() {
+            let conv = Conv::new(isa, shape.input(), co, shape.window(), winograd).unwrap();
+            assert_eq!(conv.reads_panels(), conv.algorithm() == Algorithm::Direct);
+            assert!(conv.reads_panels() || conv.most_packed_len() == conv.packed_len());
+            let mut t = Tensors::new();
+            let w = t.filled(1, weights.len(), 0, &weights);
+            let [gamma, beta, mean, deviation, bias] =
+                std::array::from_fn(|i| t.filled(1, co, 0, &vectors[i]));
+            let (var, folded_bias, bias_of_panels) = (deviation, t.room(1, co, 0), t.room(1, co, 0));
+            let [folded, panels] = [0; 2].map(|_| t.room(1, weights.len(), 0));
+            let [packed, from_panels] = [0; 2].map(|_| t.room(1, conv.packed_len(), 0));
+            let rows = |view: View| View::dense(view.buffer, view.offset, weights.len() / co, co);
+            let fold = FoldBatchNorm {
+                weights: w,
+                folded: panels,
+                gamma,
+                beta,
+                mean,
+                var,
+                eps: 1.5,
+                bias: Some(bias),
+                folded_bias: bias_of_panels,
+            };
+            let plain = FoldBatchNorm { weights: rows(w), folded: rows(folded), folded_bias, ..fold.clone() };
+            t.run(isa, 2, |p| {
+                p.push("fold", plain)?;
+                conv.push_pack(p, "pack", folded, packed)?;
+                conv.push_folded_panels(p, "panels", &fold)?;
+                if !conv.reads_panels() {
+                    conv.push_pack_panels(p, "pack panels", panels, from_panels)?;
+                }
+                Ok(())
+            });
+            let got = t.read(if conv.reads_panels() { &panels } else { &from_panels });
+            assert_eq!(bits(&got), bits(&t.read(&packed)), "{ci} to {co} on {isa}");
+            assert_eq!(bits(&t.read(&bias_of_panels)), bits(&t.read(&folded_bias)));
         }
     }
 }

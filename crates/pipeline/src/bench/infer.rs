@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use bonsai_checkpoint::Checkpoint;
-use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, build_executor};
+use bonsai_exec::{ExecutorInfo, ExecutorOptions, build_inference};
 use bonsai_yolov8::{HeadOutput, NmsConfig, decode, nms};
 use serde::Serialize;
 
@@ -77,23 +77,22 @@ pub fn infer(what: &InferBench) -> Result<InferFigures> {
     let Checkpoint { model, weights, .. } = what.network.open()?.fold_batch_norm()?;
     let params = model.graph().cost(what.imgsz, what.imgsz)?.params;
     let images = images(what.batch, model.graph().node(model.graph().input()).channels(), what.imgsz);
-    let mut executor = build_executor(model.graph(), &weights, &what.executor)?;
-    drop(weights);
+    let mut network = build_inference(model.graph(), weights, &what.executor)?;
     let mut watch = Stopwatch::new(["network", "decode", "suppression"], WARM_UP);
     let mut detections = 0;
     for number in 1..=WARM_UP + what.runs {
         if what.layers && number == WARM_UP + 1 {
-            executor.set_timing(true);
+            network.set_timing(true);
         }
         let mut times = [Duration::ZERO; 3];
         let [forward, decoding, suppression] = &mut times;
-        let outputs = timed(forward, || executor.forward(Mode::Eval, &images))?;
+        let outputs = timed(forward, || network.infer(&images))?;
         let predictions =
-            timed(decoding, || HeadOutput::of(model.head(), &outputs).map(|head| decode(&head)))?;
+            timed(decoding, || HeadOutput::of(model.head(), outputs).map(|head| decode(&head)))?;
         detections = timed(suppression, || {
             let found = nms(&predictions, &NmsConfig::PREDICT).iter().map(Vec::len).sum();
             // Giving back what a run has allocated is part of it.
-            drop((outputs, predictions));
+            drop(predictions);
             found
         });
         watch.add(times);
@@ -108,6 +107,6 @@ pub fn infer(what: &InferBench) -> Result<InferFigures> {
         params,
         executor: what.executor.describe()?,
         phases: watch.phases(),
-        layers: if what.layers { layer_shares(&*executor, what.runs) } else { Vec::new() },
+        layers: if what.layers { layer_shares(network.timings(), what.runs) } else { Vec::new() },
     })
 }

@@ -124,7 +124,7 @@ pub fn step(what: &StepBench) -> Result<StepFigures> {
         network: what.network.name(),
         params,
         executor: what.executor.describe()?,
-        layers: if what.layers { layer_shares(&*executor, what.steps) } else { Vec::new() },
+        layers: if what.layers { layer_shares(executor.timings(), what.steps) } else { Vec::new() },
         phases,
     })
 }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use bonsai_exec::Executor;
 use serde::Serialize;
 
 /// Median time of a part of every run.
@@ -77,8 +76,7 @@ pub(super) fn timed<T>(sum: &mut Duration, work: impl FnOnce() -> T) -> T {
 }
 
 /// What the executor's clock has added up over `runs`, most expensive first.
-pub(super) fn layer_shares(executor: &dyn Executor, runs: usize) -> Vec<LayerShare> {
-    let timings = executor.timings();
+pub(super) fn layer_shares(timings: Vec<(String, Duration)>, runs: usize) -> Vec<LayerShare> {
     let total: f64 = timings.iter().map(|(_, t)| t.as_secs_f64()).sum();
     let share = |(layer, time): (String, Duration)| LayerShare {
         layer,

@@ -42,7 +42,7 @@ pub fn measure_checkpoint(
     setting: &Setting,
     batch: usize,
 ) -> Result<DetMetrics> {
-    let mut detector = Detector::from_checkpoint(checkpoint, setting.executor)?;
+    let mut detector = Detector::from_checkpoint(checkpoint.clone(), setting.executor)?;
     evaluate(&mut detector, &validation_loader(split, setting.imgsz, batch, &setting.loader)?)
 }
 

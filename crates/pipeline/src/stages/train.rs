@@ -61,7 +61,7 @@ pub fn train_stage(
     }
     let mut executor = build_executor(start.model.graph(), &start.weights, &setting.executor)?;
     let mut judge = |checkpoint: &Checkpoint| {
-        let mut detector = Detector::from_checkpoint(checkpoint, setting.executor)?;
+        let mut detector = Detector::from_checkpoint(checkpoint.clone(), setting.executor)?;
         let metrics = evaluate(&mut detector, &validation).map_err(anyhow::Error::into_boxed_dyn_error)?;
         Ok(Evaluation {
             map50: metrics.map50,

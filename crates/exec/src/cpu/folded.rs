@@ -1,0 +1,131 @@
+//! What inference reads, made of the parameters once for every size of images: folded weights in panels.
+//!
+//! Room for what Winograd's algorithm reads lies beside them. It is made for the sizes that use it, and costs no memory
+//! until then, because untouched pages cost none.
+
+use bonsai_graph::{NodeId, Op, ParamRole};
+use bonsai_kernels::{
+    Buffer as Memory, Copy, FoldBatchNorm, FrozenBatchNorm, KernelError, Program, SEGMENT, View, WinogradMode,
+};
+
+use super::arena::buffers;
+use super::layers::{ConvLayer, Layers};
+use super::units::Unit;
+
+/// Units with their folded parameters.
+pub(super) struct Folded {
+    pub(super) units: Vec<(Unit, Place)>,
+    /// Fills the memory.
+    pub(super) make: Program,
+    pub(super) memory: Memory,
+    /// The version of the parameters that it was made of.
+    pub(super) made_from: Option<u64>,
+}
+
+/// Where a unit's folded parameters lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    /// There are none.
+    Nowhere,
+    /// A convolution's.
+    Conv {
+        panels: View,
+        bias: Option<View>,
+        /// For Winograd's algorithm.
+        packed: View,
+    },
+    /// Scale and shift of a batch norm that no convolution takes in.
+    Norm { scale: View, shift: View },
+}
+
+impl Folded {
+    /// Writes the program. The size of the images for which `layers` were made does not matter.
+    pub(super) fn new(layers: &Layers<'_>, units: Vec<Unit>) -> Result<Self, KernelError> {
+        let mut writer = Writer { layers, make: Program::new(layers.isa), len: 0 };
+        let place = |unit: Unit| writer.place(&unit).map(|place| (unit, place));
+        let units = units.into_iter().map(place).collect::<Result<_, _>>()?;
+        Ok(Self { units, make: writer.make, memory: Memory::zeroed(writer.len), made_from: None })
+    }
+}
+
+struct Writer<'a> {
+    layers: &'a Layers<'a>,
+    make: Program,
+    len: usize,
+}
+
+impl Writer<'_> {
+    fn vector(&mut self, len: usize) -> View {
+        let offset = self.len;
+        self.len = (offset + len).next_multiple_of(SEGMENT);
+        View::vector(buffers::FOLDED, offset, len)
+    }
+
+    fn place(&mut self, unit: &Unit) -> Result<Place, KernelError> {
+        match unit.conv.map(|conv| self.layers.conv(conv)).transpose()?.flatten() {
+            Some(layer) => self.conv(unit, &layer),
+            None => self.norm(unit),
+        }
+    }
+
+    fn conv(&mut self, unit: &Unit, layer: &ConvLayer) -> Result<Place, KernelError> {
+        let layers = self.layers;
+        let label = layers.label(unit);
+        let conv = &layer.conv;
+        let panels = self.vector(conv.weights_len());
+        let mut bias = None;
+        if let Some((node, eps)) = batch_norm(layers, unit) {
+            let folded_bias = self.vector(layers.width(node));
+            let fold = FoldBatchNorm {
+                weights: layer.weights,
+                folded: panels,
+                gamma: layers.param(node, ParamRole::BnGamma),
+                beta: layers.param(node, ParamRole::BnBeta),
+                mean: layers.param(node, ParamRole::BnMean),
+                var: layers.param(node, ParamRole::BnVar),
+                eps,
+                bias: layer.bias,
+                folded_bias,
+            };
+            conv.push_folded_panels(&mut self.make, label, &fold)?;
+            bias = Some(folded_bias);
+        } else {
+            conv.push_panels(&mut self.make, label, layer.weights, panels)?;
+            if let Some(from) = layer.bias {
+                let to = self.vector(from.channels);
+                self.make.push(label, Copy { from, to, accumulate: false })?;
+                bias = Some(to);
+            }
+        }
+        let packed = match layers.winograd {
+            WinogradMode::Auto => conv.most_packed_len(),
+            WinogradMode::Off => 0,
+        };
+        Ok(Place::Conv { panels, bias, packed: self.vector(packed) })
+    }
+
+    fn norm(&mut self, unit: &Unit) -> Result<Place, KernelError> {
+        let layers = self.layers;
+        let Some((node, eps)) = batch_norm(layers, unit) else { return Ok(Place::Nowhere) };
+        let width = layers.width(node);
+        let (scale, shift) = (self.vector(width), self.vector(width));
+        let kernel = FrozenBatchNorm {
+            gamma: layers.param(node, ParamRole::BnGamma),
+            beta: layers.param(node, ParamRole::BnBeta),
+            mean: layers.param(node, ParamRole::BnMean),
+            var: layers.param(node, ParamRole::BnVar),
+            eps,
+            scale,
+            shift,
+        };
+        self.make.push(layers.label(unit), kernel)?;
+        Ok(Place::Norm { scale, shift })
+    }
+}
+
+/// The batch norm of a unit and what it adds to the variance.
+fn batch_norm(layers: &Layers<'_>, unit: &Unit) -> Option<(NodeId, f32)> {
+    let node = unit.norm?;
+    let Op::BatchNorm { eps, .. } = *layers.network.graph.node(node).op() else { return None };
+    Some((node, eps))
+}

@@ -1,0 +1,78 @@
+//! A network that only runs forward and holds no more than that needs.
+
+use std::fmt;
+use std::time::Duration;
+
+use bonsai_checkpoint::{Array, Weights};
+use bonsai_graph::Graph;
+
+use super::CpuOptions;
+use super::params::Params;
+use super::plan::Key;
+use super::runner::Runner;
+use crate::{ExecError, Inference, Mode};
+
+/// The only version of the parameters.
+const VERSION: u64 = 0;
+
+/// Runs a graph forward with hand-written kernels.
+///
+/// Of the parameters it keeps what it reads: weights with batch norm folded in, reordered for the kernels. Gradients,
+/// momentum and averages it does not have.
+pub struct CpuInference {
+    runner: Runner,
+    /// Without values from the first pass on.
+    params: Params,
+    outputs: Vec<Array>,
+}
+
+impl CpuInference {
+    /// Takes over a network and its parameters.
+    ///
+    /// # Errors
+    /// As [`CpuExecutor::new`](super::CpuExecutor::new).
+    pub fn new(graph: &Graph, weights: Weights, options: CpuOptions) -> Result<Self, ExecError> {
+        let runner = Runner::new(graph, options)?;
+        let params = Params::new(graph, &weights, &runner.network.channels)?;
+        // Before more memory is asked for.
+        drop(weights);
+        Ok(Self { runner, params, outputs: Vec::new() })
+    }
+
+    /// Bytes that passes so far needed at once for what lies between layers.
+    pub fn activation_bytes(&self) -> usize {
+        size_of_val(self.runner.activations.as_slice())
+    }
+}
+
+impl Inference for CpuInference {
+    fn graph(&self) -> &Graph {
+        &self.runner.network.graph
+    }
+
+    fn infer(&mut self, images: &Array) -> Result<&[Array], ExecError> {
+        let [n, _, h, w] = self.runner.image_dims(images)?;
+        let key = Key { mode: Mode::Eval, n, h, w, taps: Vec::new() };
+        let index = self.runner.plan(&key, &self.params)?;
+        self.runner.prepare(index, &mut self.params, VERSION)?;
+        self.params.forget();
+        self.runner.forward(index, images, &mut self.params, &mut self.outputs)?;
+        Ok(&self.outputs)
+    }
+
+    fn set_timing(&mut self, on: bool) {
+        self.runner.set_timed(on);
+    }
+
+    fn timings(&self) -> Vec<(String, Duration)> {
+        self.runner.timings().into_iter().map(|l| (l.node, l.forward)).collect()
+    }
+}
+
+impl fmt::Debug for CpuInference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("CpuInference");
+        text.field("layers", &self.graph().nodes().len()).field("isa", &self.runner.isa.name());
+        text.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,246 @@
+//! Runs plans: what training and inference alone have in common.
+
+use std::time::Duration;
+
+use bonsai_checkpoint::Array;
+use bonsai_graph::{Graph, Node};
+use bonsai_kernels::layout::{from_nchw, images_to_nhwc, to_nchw};
+use bonsai_kernels::{Buffer as Memory, Isa, Nhwc, Program, Team, WinogradMode};
+
+use super::folded::Folded;
+use super::layers::{HostWire, Network};
+use super::params::Params;
+use super::plan::{Key, Maker, Plan};
+use super::{CpuOptions, LayerTime};
+use crate::{ExecError, Mode};
+
+/// Plans kept at a time: training and evaluation on a few sizes.
+const MAX_PLANS: usize = 8;
+
+/// A network, its plans, and what they run on except for the parameters.
+pub(super) struct Runner {
+    pub(super) network: Network,
+    pub(super) team: Team,
+    pub(super) isa: Isa,
+    winograd: WinogradMode,
+    pub(super) plans: Vec<Plan>,
+    pub(super) activations: Memory,
+    /// Folded parameters of plans without taps.
+    folded: Option<Folded>,
+    passes: u64,
+    timed: bool,
+}
+
+/// A program of a plan.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Pass {
+    Forward,
+    Backward,
+}
+
+impl Runner {
+    pub(super) fn new(graph: &Graph, options: CpuOptions) -> Result<Self, ExecError> {
+        Ok(Self {
+            network: Network::new(graph),
+            isa: options.instruction_set()?,
+            team: Team::new(options.threads)?,
+            winograd: if options.winograd { WinogradMode::Auto } else { WinogradMode::Off },
+            plans: Vec::new(),
+            activations: Memory::zeroed(0),
+            folded: None,
+            passes: 0,
+            timed: false,
+        })
+    }
+
+    /// The position of a plan for `key`; made if there is none.
+    pub(super) fn plan(&mut self, key: &Key, params: &Params) -> Result<usize, ExecError> {
+        self.passes += 1;
+        let found = self.plans.iter().position(|p| p.key == *key);
+        let index = if let Some(index) = found {
+            index
+        } else {
+            let plan = self.make(key, params)?;
+            if self.activations.len() < plan.activations_len {
+                // The old one goes first.
+                self.activations = Memory::zeroed(0);
+                self.activations = Memory::zeroed(plan.activations_len);
+            }
+            if self.plans.len() < MAX_PLANS {
+                self.plans.push(plan);
+                self.plans.len() - 1
+            } else {
+                let oldest = (0..MAX_PLANS).min_by_key(|i| self.plans[*i].used).unwrap_or(0);
+                self.plans[oldest] = plan;
+                oldest
+            }
+        };
+        self.plans[index].used = self.passes;
+        Ok(index)
+    }
+
+    fn make(&mut self, key: &Key, params: &Params) -> Result<Plan, ExecError> {
+        let maker = Maker { network: &self.network, params, isa: self.isa, winograd: self.winograd };
+        if key.mode == Mode::Train {
+            return maker.plan(key, None);
+        }
+        if !key.taps.is_empty() {
+            // Taps decide what is folded, so these parameters serve no other plan.
+            let folded = maker.fold(key)?;
+            let plan = maker.plan(key, Some(&folded))?;
+            return Ok(Plan { folded: Some(folded), ..plan });
+        }
+        if self.folded.is_none() {
+            self.folded = Some(maker.fold(key)?);
+        }
+        maker.plan(key, self.folded.as_ref())
+    }
+
+    /// Makes what inference reads, unless it was made of this version of the parameters.
+    pub(super) fn prepare(
+        &mut self,
+        index: usize,
+        params: &mut Params,
+        version: u64,
+    ) -> Result<(), ExecError> {
+        let plan = &mut self.plans[index];
+        let Some(folded) = plan.folded.as_mut().or(self.folded.as_mut()) else { return Ok(()) };
+        let Folded { make, memory, made_from, .. } = folded;
+        let mut run = |program| {
+            run_on(program, (&self.team, self.timed), &mut self.activations, params, Some(&mut *memory))
+        };
+        if *made_from != Some(version) {
+            run(make)?;
+            *made_from = Some(version);
+        }
+        if plan.prepared_from != Some(version) {
+            run(&plan.prepare)?;
+            plan.prepared_from = Some(version);
+        }
+        Ok(())
+    }
+
+    /// Runs a program of a plan.
+    pub(super) fn run(&mut self, index: usize, pass: Pass, params: &mut Params) -> Result<(), ExecError> {
+        let plan = &mut self.plans[index];
+        let program = match pass {
+            Pass::Forward => &plan.forward,
+            Pass::Backward => &plan.backward,
+        };
+        let folded = plan.folded.as_mut().or(self.folded.as_mut()).map(|f| &mut f.memory);
+        run_on(program, (&self.team, self.timed), &mut self.activations, params, folded)
+    }
+
+    /// Runs the network forward; `outputs` are overwritten.
+    pub(super) fn forward(
+        &mut self,
+        index: usize,
+        images: &Array,
+        params: &mut Params,
+        outputs: &mut Vec<Array>,
+    ) -> Result<(), ExecError> {
+        let wire = self.plans[index].images.clone();
+        self.upload(&wire, images)?;
+        self.run(index, Pass::Forward, params)?;
+        let wires = &self.plans[index].outputs;
+        outputs.resize_with(wires.len(), || Array::zeros(&[0]));
+        wires.iter().zip(outputs).try_for_each(|(wire, array)| self.download_to(wire, array))
+    }
+
+    /// Brings a host array where a plan reads it.
+    pub(super) fn upload(&mut self, wire: &HostWire, array: &Array) -> Result<(), ExecError> {
+        let [n, c, h, w] = wire.shape;
+        let shape = Nhwc::new(n, h, w, c);
+        let memory = self.activations.as_mut_slice();
+        if wire.view.channels == c && wire.view.ld == c {
+            let range = wire.view.offset..wire.view.end();
+            return Ok(images_to_nhwc(&self.team, shape, &array.data, &mut memory[range])?);
+        }
+        Ok(from_nchw(&self.team, shape, &array.data, memory, &wire.view, &wire.segments)?)
+    }
+
+    /// Copies what a plan wrote to the host.
+    pub(super) fn download(&self, wire: &HostWire) -> Result<Array, ExecError> {
+        let mut array = Array::zeros(&wire.shape);
+        self.download_to(wire, &mut array)?;
+        Ok(array)
+    }
+
+    /// The same into an array whose memory is used again if it has the right shape.
+    fn download_to(&self, wire: &HostWire, array: &mut Array) -> Result<(), ExecError> {
+        let [n, c, h, w] = wire.shape;
+        if array.shape != wire.shape {
+            *array = Array::zeros(&wire.shape);
+        }
+        let memory = self.activations.as_slice();
+        Ok(to_nchw(&self.team, Nhwc::new(n, h, w, c), memory, &wire.view, &wire.segments, &mut array.data)?)
+    }
+
+    /// Sizes `[n, c, h, w]` of images that the network may be able to read.
+    pub(super) fn image_dims(&self, images: &Array) -> Result<[usize; 4], ExecError> {
+        let dims = dims(images, "images")?;
+        let graph = &self.network.graph;
+        let wanted = graph.node(graph.input()).channels();
+        let expected = match dims {
+            [0, ..] => "at least one image".to_owned(),
+            [_, c, ..] if c != wanted => format!("{wanted} channels, as the network's input"),
+            _ => return Ok(dims),
+        };
+        Err(ExecError::Shape {
+            what: "the image batch".to_owned(),
+            got: images.shape[1..].to_vec(),
+            expected,
+        })
+    }
+
+    /// See [`CpuExecutor::set_timed`](super::CpuExecutor::set_timed).
+    pub(super) fn set_timed(&mut self, timed: bool) {
+        self.timed = timed;
+        let programs = self.plans.iter().flat_map(|p| [&p.forward, &p.backward]);
+        programs.for_each(Program::reset_timings);
+    }
+
+    /// See [`CpuExecutor::timings`](super::CpuExecutor::timings).
+    pub(super) fn timings(&self) -> Vec<LayerTime> {
+        let layer = |node: &Node| LayerTime {
+            node: node.name().to_owned(),
+            forward: time_in(self.plans.iter().map(|p| &p.forward), node.name()),
+            backward: time_in(self.plans.iter().map(|p| &p.backward), node.name()),
+        };
+        let layers = self.network.graph.nodes().iter().map(layer);
+        layers.filter(|l| !(l.forward + l.backward).is_zero()).collect()
+    }
+}
+
+fn run_on(
+    program: &Program,
+    (team, timed): (&Team, bool),
+    activations: &mut Memory,
+    params: &mut Params,
+    folded: Option<&mut Memory>,
+) -> Result<(), ExecError> {
+    let mut none = Memory::zeroed(0);
+    // In the order of `arena::buffers`.
+    let mut buffers = [
+        activations,
+        &mut params.trained,
+        &mut params.statistics,
+        &mut params.gradients,
+        folded.unwrap_or(&mut none),
+    ];
+    let run = if timed { Program::run_timed } else { Program::run };
+    Ok(run(program, team, &mut buffers)?)
+}
+
+/// What kernels of that label took.
+fn time_in<'a>(programs: impl Iterator<Item = &'a Program>, label: &str) -> Duration {
+    programs.flat_map(Program::timings).filter(|(l, _)| *l == label).map(|(_, time)| time).sum()
+}
+
+/// The four dimensions of an image tensor.
+pub(super) fn dims(array: &Array, what: &str) -> Result<[usize; 4], ExecError> {
+    array.shape.as_slice().try_into().map_err(|_| {
+        let expected = "4 dimensions [n, c, h, w]".to_owned();
+        ExecError::Shape { what: what.to_owned(), got: array.shape.clone(), expected }
+    })
+}

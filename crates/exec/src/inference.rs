@@ -1,0 +1,60 @@
+//! The contract between a network and whoever only looks at what it says.
+
+use std::time::Duration;
+
+use bonsai_checkpoint::Array;
+use bonsai_graph::Graph;
+
+use crate::{ExecError, Executor, Mode};
+
+/// Runs one graph forward, with one set of parameters that nobody changes.
+pub trait Inference {
+    /// The network.
+    fn graph(&self) -> &Graph;
+
+    /// Runs the network on `images` `[n, c, h, w]` with running statistics and returns the raw outputs `[n, c, h, w]` in
+    /// the graph's order. Their memory is used again by the next run.
+    ///
+    /// # Errors
+    /// [`ExecError::Shape`] if the channels differ, [`ExecError::Graph`] if the size does not fit.
+    fn infer(&mut self, images: &Array) -> Result<&[Array], ExecError>;
+
+    /// As [`Executor::set_timing`].
+    fn set_timing(&mut self, on: bool) {
+        let _ = on;
+    }
+
+    /// As [`Executor::timings`].
+    fn timings(&self) -> Vec<(String, Duration)> {
+        Vec::new()
+    }
+}
+
+/// An executor that is used for inference only, and its last outputs.
+#[derive(Debug)]
+pub(crate) struct EvalOnly<E>(E, Vec<Array>);
+
+impl<E: Executor> EvalOnly<E> {
+    pub(crate) fn new(executor: E) -> Self {
+        Self(executor, Vec::new())
+    }
+}
+
+impl<E: Executor> Inference for EvalOnly<E> {
+    fn graph(&self) -> &Graph {
+        self.0.graph()
+    }
+
+    fn infer(&mut self, images: &Array) -> Result<&[Array], ExecError> {
+        self.1 = self.0.forward(Mode::Eval, images)?;
+        Ok(&self.1)
+    }
+
+    fn set_timing(&mut self, on: bool) {
+        self.0.set_timing(on);
+    }
+
+    fn timings(&self) -> Vec<(String, Duration)> {
+        self.0.timings()
+    }
+}

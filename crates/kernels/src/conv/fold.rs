@@ -1,0 +1,90 @@
+//! Weights for inference: once for every size of images, with the batch norm behind the convolution folded in.
+//!
+//! *Panels* are the weights as direct convolutions read them. They do not depend on the images, so networks that run on
+//! several sizes keep them and nothing else; what Winograd's algorithm reads is made of them.
+
+use super::panels::panels;
+use super::{Algorithm, Conv, pack, vector};
+use crate::memory::View;
+use crate::program::Program;
+use crate::winograd::{self, Source};
+use crate::{FoldBatchNorm, KernelError};
+
+impl Conv {
+    /// Appends what fills `panels`, as many values as the weights, from `weights`.
+    ///
+    /// # Errors
+    /// As [`Conv::push_pack`].
+    pub fn push_panels(
+        &self,
+        p: &mut Program,
+        label: &str,
+        weights: View,
+        panels: View,
+    ) -> Result<(), KernelError> {
+        vector(label, "the weights", &weights, self.weights_len())?;
+        vector(label, "the panels", &panels, self.weights_len())?;
+        p.push(label, pack::Pack::new(self.isa, self.shape, weights, panels))
+    }
+
+    /// [`Conv::push_panels`] with batch norm folded in: `fold.weights` become `fold.folded`, both vectors here.
+    ///
+    /// # Errors
+    /// As [`Conv::push_pack`].
+    pub fn push_folded_panels(
+        &self,
+        p: &mut Program,
+        label: &str,
+        fold: &FoldBatchNorm,
+    ) -> Result<(), KernelError> {
+        vector(label, "the weights", &fold.weights, self.weights_len())?;
+        vector(label, "the panels", &fold.folded, self.weights_len())?;
+        let channels = self.output().c;
+        let rows = self.weights_len() / channels;
+        let weights = View::dense(fold.weights.buffer, fold.weights.offset, rows, channels);
+        for panel in panels(self.isa, channels) {
+            let part = |view: View| view.columns(panel.start, panel.width);
+            let offset = fold.folded.offset + panel.start * rows;
+            let kernel = FoldBatchNorm {
+                weights: part(weights),
+                folded: View::dense(fold.folded.buffer, offset, rows, panel.width),
+                gamma: part(fold.gamma),
+                beta: part(fold.beta),
+                mean: part(fold.mean),
+                var: part(fold.var),
+                eps: fold.eps,
+                bias: fold.bias.map(part),
+                folded_bias: part(fold.folded_bias),
+            };
+            p.push(label, kernel)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the forward pass reads panels as they are; otherwise it reads what [`Conv::push_pack_panels`] makes.
+    pub fn reads_panels(&self) -> bool {
+        self.algorithm == Algorithm::Direct
+    }
+
+    /// Appends what fills `packed` from panels.
+    ///
+    /// # Errors
+    /// As [`Conv::push_pack`]; [`KernelError::Operand`] if the forward pass reads panels.
+    pub fn push_pack_panels(
+        &self,
+        p: &mut Program,
+        label: &str,
+        panels: View,
+        packed: View,
+    ) -> Result<(), KernelError> {
+        vector(label, "the panels", &panels, self.weights_len())?;
+        vector(label, "the packed weights", &packed, self.packed_len())?;
+        let source = Source::Panels(super::panels::panels(self.isa, self.output().c));
+        p.push(label, winograd::Pack::new(label, &self.shape, panels, packed, source)?)
+    }
+
+    /// Values that [`Conv::push_pack_panels`] may ask for, whatever the size of the images; 0 if none ever does.
+    pub fn most_packed_len(&self) -> usize {
+        if winograd::applies(&self.shape) { winograd::packed_len(&self.shape) } else { 0 }
+    }
+}
