@@ -1,0 +1,158 @@
+//! A small network, made-up batches, and a training of the one on the other.
+
+use std::ops::ControlFlow;
+
+use bonsai_boxes::Cxcywh;
+use bonsai_checkpoint::Checkpoint;
+use bonsai_exec::{Executor, ExecutorKind, ExecutorOptions, build_executor};
+use bonsai_graph::{DetectHead, Graph, ModelSpec};
+use bonsai_testkit::{random_array, random_weights};
+use bonsai_train::{
+    Batch, BatchSource, EpochRecord, Evaluation, Observer, Penalty, Services, StepRecord, TrainConfig,
+    TrainError, Trained, train,
+};
+use bonsai_yolov8::Target;
+
+pub(crate) const KINDS: [ExecutorKind; 2] = [ExecutorKind::Cpu, ExecutorKind::Candle];
+
+const NETWORK: &str = "
+    images = input() channels=3
+    a.conv = conv2d(images) out_channels=8 kernel=3 stride=2 padding=1 bias=false
+    a.bn = batch_norm(a.conv) eps=0.001 momentum=0.03
+    a.act = silu(a.bn)
+    b.conv = conv2d(a.act) out_channels=8 kernel=3 stride=2 padding=1 bias=false
+    b.bn = batch_norm(b.conv) eps=0.001 momentum=0.03
+    b.act = silu(b.bn)
+    c.conv = conv2d(b.act) out_channels=8 kernel=3 stride=2 padding=1 bias=false
+    c.bn = batch_norm(c.conv) eps=0.001 momentum=0.03
+    c.act = silu(c.bn)
+    boxes = conv2d(c.act) out_channels=16 kernel=1 stride=1 padding=0 bias=true
+    classes = conv2d(c.act) out_channels=2 kernel=1 stride=1 padding=0 bias=true
+    outputs = boxes, classes";
+
+pub(crate) fn start() -> Checkpoint {
+    let graph: Graph = NETWORK.parse().unwrap();
+    let head = DetectHead {
+        num_classes: 2,
+        reg_max: 4,
+        strides: vec![8],
+        box_outputs: vec![0],
+        cls_outputs: vec![1],
+    };
+    let weights = random_weights(1, &graph);
+    let model = ModelSpec::new(graph, head, vec!["a".to_owned(), "b".to_owned()]).unwrap();
+    Checkpoint::new(model, weights).unwrap()
+}
+
+pub(crate) fn config(epochs: usize) -> TrainConfig {
+    TrainConfig {
+        epochs,
+        batch: 4,
+        nbs: 8,
+        warmup_epochs: 1.0,
+        warmup_min_batches: 0,
+        ..TrainConfig::default()
+    }
+}
+
+/// Three batches per epoch of noise with one object per image; the second image is brighter where it is.
+pub(crate) struct Noise;
+
+impl BatchSource for Noise {
+    fn batches(&self) -> usize {
+        3
+    }
+
+    fn epoch(&mut self, epoch: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+        Box::new((0..3).map(move |index| {
+            let images = random_array((epoch * 3 + index) as u64, &[4, 3, 32, 32]);
+            let bbox = Cxcywh { cx: 0.5, cy: 0.5, w: 0.5, h: 0.4 };
+            let targets = (0..4).map(|image| Target { image, class_id: image % 2, bbox }).collect();
+            Batch { images, targets }
+        }))
+    }
+}
+
+/// Batches whose images are not numbers from the second on.
+pub(crate) struct Broken;
+
+impl BatchSource for Broken {
+    fn batches(&self) -> usize {
+        2
+    }
+
+    fn epoch(&mut self, epoch: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+        Box::new(
+            Noise
+                .epoch(epoch)
+                .take(2)
+                .enumerate()
+                .map(|(i, mut b)| {
+                    if i == 1 {
+                        b.images.data.fill(f32::NAN);
+                    }
+                    b
+                })
+                .collect::<Vec<_>>()
+                .into_iter(),
+        )
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Recorder {
+    pub(crate) steps: usize,
+    pub(crate) epochs: Vec<(EpochRecord, Checkpoint)>,
+    pub(crate) stop_at: Option<usize>,
+}
+
+impl Observer for Recorder {
+    fn on_step(&mut self, step: &StepRecord) -> ControlFlow<()> {
+        self.steps += 1;
+        if self.stop_at == Some(step.epoch) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn on_epoch(
+        &mut self,
+        record: &EpochRecord,
+        last: &Checkpoint,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.epochs.push((record.clone(), last.clone()));
+        Ok(())
+    }
+}
+
+pub(crate) fn run(
+    kind: ExecutorKind,
+    from: &Checkpoint,
+    config: &TrainConfig,
+    batches: &mut dyn BatchSource,
+    penalty: &dyn Fn(usize) -> Penalty,
+    observer: &mut Recorder,
+) -> Result<Trained, TrainError> {
+    let options = ExecutorOptions { kind: Some(kind), threads: 2, ..ExecutorOptions::default() };
+    run_with(&options, from, config, batches, penalty, observer)
+}
+
+pub(crate) fn run_with(
+    options: &ExecutorOptions,
+    from: &Checkpoint,
+    config: &TrainConfig,
+    batches: &mut dyn BatchSource,
+    penalty: &dyn Fn(usize) -> Penalty,
+    observer: &mut dyn Observer,
+) -> Result<Trained, TrainError> {
+    let mut executor = build_executor(from.model.graph(), &from.weights, options).unwrap();
+    let executor: &mut dyn Executor = &mut *executor;
+    // A fitness that falls: the first epoch is the best.
+    let mut evaluations = 0;
+    let mut evaluate = |_: &Checkpoint| {
+        evaluations += 1;
+        Ok(Evaluation { map50: 1.0 / f64::from(evaluations), ..Evaluation::default() })
+    };
+    train(from, config, Services { executor, batches, evaluate: &mut evaluate, penalty, observer })
+}
+
+pub(crate) fn no_penalty(_: usize) -> Penalty {
+    Penalty::default()
+}

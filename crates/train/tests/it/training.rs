@@ -1,0 +1,108 @@
+//! Small trainings on both executors: what must fall, what must be equal bit for bit, what must be refused.
+
+use bonsai_checkpoint::{Array, Checkpoint};
+use bonsai_exec::ExecutorKind;
+use bonsai_train::{EpochRecord, Penalty, TrainConfig, Trained};
+
+use crate::noise::{Broken, KINDS, Noise, Recorder, config, no_penalty, run, start};
+
+#[test]
+fn loss_falls_and_best_is_the_best_epoch() {
+    for kind in KINDS {
+        let mut seen = Recorder::default();
+        let trained = run(kind, &start(), &config(25), &mut Noise, &no_penalty, &mut seen).unwrap();
+        let loss = |r: &EpochRecord| r.box_loss + r.cls_loss + r.dfl_loss;
+        let (first, last) = (loss(&trained.history[0]), loss(&trained.history[24]));
+        assert!(last < 0.7 * first, "{first} to {last}");
+        assert_eq!((seen.steps, seen.epochs.len()), (75, 25));
+        assert_eq!(
+            trained.best.weights, seen.epochs[0].1.weights,
+            "fitness falls, so the first epoch is best"
+        );
+        assert!(trained.best.train.is_none());
+        assert_eq!(trained.last.train.unwrap().progress.epoch, 25);
+    }
+}
+
+#[test]
+fn the_same_start_gives_the_same_bits() {
+    for kind in KINDS {
+        let run =
+            || run(kind, &start(), &config(3), &mut Noise, &no_penalty, &mut Recorder::default()).unwrap();
+        assert_eq!(run().last, run().last);
+    }
+}
+
+#[test]
+fn resuming_equals_not_stopping() {
+    for kind in KINDS {
+        // nbs 8 at batch 4 with three batches per epoch: accumulation crosses the epoch.
+        let mut seen = Recorder::default();
+        let whole = run(kind, &start(), &config(5), &mut Noise, &no_penalty, &mut seen).unwrap();
+        for (_, middle) in &seen.epochs[..4] {
+            let bytes = middle.to_bytes().unwrap();
+            let reloaded = Checkpoint::from_bytes(&bytes).unwrap();
+            let rest =
+                run(kind, &reloaded, &config(5), &mut Noise, &no_penalty, &mut Recorder::default()).unwrap();
+            assert_eq!(rest.last.weights, whole.last.weights);
+            let state = |c: &Checkpoint| c.train.clone().unwrap();
+            assert_eq!(state(&rest.last).raw, state(&whole.last).raw);
+            assert_eq!(state(&rest.last).momentum, state(&whole.last).momentum);
+        }
+    }
+}
+
+#[test]
+fn stopping_ends_after_the_epoch_with_a_resumable_checkpoint() {
+    for kind in KINDS {
+        let mut seen = Recorder { stop_at: Some(2), ..Recorder::default() };
+        let stopped = run(kind, &start(), &config(5), &mut Noise, &no_penalty, &mut seen).unwrap();
+        assert_eq!(stopped.history.len(), 2);
+        assert_eq!(stopped.last.train.unwrap().progress.epoch, 2);
+    }
+}
+
+#[test]
+fn l1_moves_gamma_towards_zero() {
+    for kind in KINDS {
+        let penalty = |_: usize| Penalty { gamma: 0.5, ..Penalty::default() };
+        let mean = |trained: &Trained| {
+            let gamma: &Array = trained.last.train.as_ref().unwrap().raw.get("b.bn.weight").unwrap();
+            gamma.data.iter().map(|g| g.abs()).sum::<f32>()
+        };
+        let plain =
+            run(kind, &start(), &config(10), &mut Noise, &no_penalty, &mut Recorder::default()).unwrap();
+        let sparse =
+            run(kind, &start(), &config(10), &mut Noise, &penalty, &mut Recorder::default()).unwrap();
+        assert!(mean(&sparse) < 0.98 * mean(&plain), "{} against {}", mean(&sparse), mean(&plain));
+    }
+}
+
+#[test]
+fn divergence_names_epoch_and_batch() {
+    for kind in KINDS {
+        let error =
+            run(kind, &start(), &config(3), &mut Broken, &no_penalty, &mut Recorder::default()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("epoch 1, batch 2"), "{text}");
+    }
+}
+
+#[test]
+fn nonsense_is_refused_with_its_name() {
+    let kind = ExecutorKind::Cpu;
+    for (config, name) in [
+        (TrainConfig { epochs: 0, ..config(1) }, "epochs"),
+        (TrainConfig { batch: 0, ..config(1) }, "batch"),
+        (TrainConfig { lr0: f64::NAN, ..config(1) }, "lr0"),
+        (TrainConfig { momentum: 1.0, ..config(1) }, "momentum"),
+    ] {
+        let error =
+            run(kind, &start(), &config, &mut Noise, &no_penalty, &mut Recorder::default()).unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    let done = run(kind, &start(), &config(2), &mut Noise, &no_penalty, &mut Recorder::default()).unwrap();
+    let error =
+        run(kind, &done.last, &config(2), &mut Noise, &no_penalty, &mut Recorder::default()).unwrap_err();
+    assert!(error.to_string().contains("2 of 2"), "{error}");
+}
