@@ -200,8 +200,10 @@ fn keep_classes(predictions: Predictions, classes: &[usize]) -> Result<Predictio
     let (batch, num_classes, anchors) =
         (predictions.batch(), predictions.num_classes(), predictions.anchors());
     let wanted = |class: usize| classes.contains(&class);
-    let keep: Vec<bool> =
-        predictions.images().flat_map(|i| i.best().map(|(_, c, _)| wanted(c)).collect::<Vec<_>>()).collect();
+    let keep: Vec<bool> = predictions
+        .images()
+        .flat_map(|i| i.best().map(|(class_id, _)| wanted(class_id)).collect::<Vec<_>>())
+        .collect();
     let mut data = predictions.into_vec();
     let images = data.chunks_exact_mut((4 + num_classes) * anchors);
     for (planes, keep) in images.zip(keep.chunks_exact(anchors)) {

@@ -240,6 +240,13 @@ impl Program {
         self.steps.iter().map(|s| (s.label.as_str(), s.operands.as_slice()))
     }
 
+    /// What [`Program::operands`] gives, one list of kernels for each stage: those of one stage run at the same time.
+    pub fn stage_operands(&self) -> impl Iterator<Item = impl Iterator<Item = &[Operand]>> {
+        let ends = self.stages.iter().skip(1).copied().chain([self.steps.len()]);
+        let stages = self.stages.iter().copied().zip(ends);
+        stages.map(|(start, end)| self.steps[start..end].iter().map(|s| s.operands.as_slice()))
+    }
+
     /// Buffers of this program and the values each must have.
     pub fn buffer_lens(&self) -> &[usize] {
         &self.lens

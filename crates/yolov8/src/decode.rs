@@ -98,17 +98,14 @@ impl<'a> ImagePredictions<'a> {
         self.planes[4 * self.anchors..].chunks_exact(self.anchors.max(1))
     }
 
-    /// Every anchor's box, best class (the first of equals) and its score.
-    pub fn best(&self) -> impl ExactSizeIterator<Item = (Cxcywh, usize, f32)> + '_ {
-        let mut best = vec![(0, f32::NEG_INFINITY); self.anchors];
-        for (class_id, plane) in self.class_planes().enumerate() {
-            for (best, &score) in best.iter_mut().zip(plane) {
-                if score > best.1 {
-                    *best = (class_id, score);
-                }
-            }
+    /// Every anchor's best class (the first of equals) and its score.
+    pub fn best(&self) -> impl ExactSizeIterator<Item = (usize, f32)> + use<> {
+        let mut classes = vec![0u32; self.anchors];
+        let mut scores = vec![f32::NEG_INFINITY; self.anchors];
+        for (class_id, plane) in (0..).zip(self.class_planes()) {
+            raise(&mut scores, &mut classes, plane, class_id);
         }
-        best.into_iter().enumerate().map(|(anchor, (class_id, score))| (self.bbox(anchor), class_id, score))
+        classes.into_iter().map(|class_id| class_id as usize).zip(scores)
     }
 }
 
@@ -149,6 +146,17 @@ pub fn decode(head: &HeadOutput) -> Predictions {
         }
     });
     Predictions { batch, num_classes, anchors, data }
+}
+
+/// Takes the scores of a class where they are higher.
+#[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
+fn raise(best: &mut [f32], classes: &mut [u32], scores: &[f32], class_id: u32) {
+    for ((best, class), &score) in best.iter_mut().zip(classes).zip(scores) {
+        // Selections rather than a branch, for vectors.
+        let higher = score > *best;
+        *best = if higher { score } else { *best };
+        *class = if higher { class_id } else { *class };
+    }
 }
 
 /// The expected bin of one side at every cell, from planes `[reg_max, cells]`.

@@ -89,7 +89,7 @@ fn candidates(image: ImagePredictions, config: &NmsConfig) -> Vec<Candidate> {
             }
         }
     } else {
-        for (anchor, (_, class_id, confidence)) in image.best().enumerate() {
+        for (anchor, (class_id, confidence)) in image.best().enumerate() {
             if confidence > config.confidence {
                 found.push(Candidate { confidence, anchor, class_id });
             }

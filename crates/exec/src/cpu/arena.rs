@@ -4,8 +4,8 @@
 //! declare then say exactly when each is first and last touched, temporaries included. Tensors that never live at the
 //! same time share memory, and the second time the same requests in the same order get their real places.
 //!
-//! Invariant: two tensors that are alive at one moment do not overlap. Moments are kernels in program order; a kernel of a
-//! later moment never runs before an earlier one whose memory it takes over, because programs order conflicting kernels.
+//! Invariant: two tensors that are alive at one moment do not overlap. Moments are stages, kernels that run at the same
+//! time as long as they have no tensor in common; what shares memory is of different stages, so sharing splits none.
 
 use bonsai_kernels::{Program, SEGMENT, View};
 
@@ -84,9 +84,10 @@ impl Arena {
         let mut now = 0;
         let mut boundaries = vec![now];
         for program in programs {
-            for (_, operands) in program.operands() {
+            for stage in program.stage_operands() {
                 now += 1;
-                let tensors = operands.iter().filter_map(|o| o.view.buffer.checked_sub(buffers::COUNT));
+                let operands = stage.flatten();
+                let tensors = operands.filter_map(|o| o.view.buffer.checked_sub(buffers::COUNT));
                 tensors.for_each(|id| Span::include(&mut spans[id], now));
             }
             now += 1;

@@ -61,7 +61,8 @@ impl Maker<'_> {
         let shapes = self.network.graph.shapes(key.h, key.w)?;
         let mut arena = Arena::default();
         let layers = self.layers(key, &shapes, &mut arena);
-        Ok(Folded::new(&layers, units::units(&self.network.graph, &key.taps))?)
+        let graph = &self.network.graph;
+        Ok(Folded::new(&layers, units::by_depth(graph, units::units(graph, &key.taps)))?)
     }
 
     /// Writes the programs twice: to learn what lives when, and with the places found. Inference needs `folded`.

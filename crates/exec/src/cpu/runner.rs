@@ -6,6 +6,7 @@ use bonsai_checkpoint::Array;
 use bonsai_graph::{Graph, Node};
 use bonsai_kernels::layout::{from_nchw, images_to_nhwc, to_nchw};
 use bonsai_kernels::{Buffer as Memory, Isa, Nhwc, Program, Team, WinogradMode};
+use rayon::prelude::*;
 
 use super::folded::Folded;
 use super::layers::{HostWire, Network};
@@ -144,7 +145,9 @@ impl Runner {
         self.run(index, Pass::Forward, params)?;
         let wires = &self.plans[index].outputs;
         outputs.resize_with(wires.len(), || Array::zeros(&[0]));
-        wires.iter().zip(outputs).try_for_each(|(wire, array)| self.download_to(wire, array))
+        let downloads =
+            || wires.par_iter().zip(outputs).try_for_each(|(w, array)| self.download_to(w, array));
+        self.team.install(downloads)
     }
 
     /// Brings a host array where a plan reads it.

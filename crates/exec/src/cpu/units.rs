@@ -101,6 +101,25 @@ pub(super) fn units(graph: &Graph, kept: &[NodeId]) -> Vec<Unit> {
     units.into_iter().flatten().collect()
 }
 
+/// The same units by depth, the longest way from the images: units of one depth read nothing of each other, so they run at
+/// the same time, and threads meet less often.
+pub(super) fn by_depth(graph: &Graph, units: Vec<Unit>) -> Vec<Unit> {
+    let mut depths = vec![0; graph.nodes().len()];
+    let depth = |unit: Unit| {
+        let inputs =
+            graph.node(unit.node).inputs().iter().chain(unit.residual.as_ref().map(|(_, wire)| wire));
+        let before = inputs.map(|wire| depths[wire.index()]).max().unwrap_or(0);
+        // Views take no time; equal depths keep their order, so a join stays behind what it joins.
+        let view = matches!(graph.node(unit.node).op(), Op::Input { .. } | Op::Slice { .. } | Op::Concat);
+        let depth = before + usize::from(!view);
+        depths[unit.last.index()] = depth;
+        (depth, unit)
+    };
+    let mut units: Vec<_> = units.into_iter().map(depth).collect();
+    units.sort_by_key(|(depth, _)| *depth);
+    units.into_iter().map(|(_, unit)| unit).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +149,25 @@ mod tests {
     #[test]
     fn a_bottleneck_is_one_unit() {
         assert_eq!(of(RESIDUAL, &[]), ["x", "c+n+s+y", "z"]);
+    }
+
+    #[test]
+    fn branches_run_side_by_side() {
+        let conv = "out_channels=2 kernel=1 stride=1 padding=0 bias=true";
+        let text = format!(
+            "x = input() channels=2
+            a = conv2d(x) {conv}
+            b = conv2d(a) {conv}
+            s = slice(b) start=0 len=1
+            c = conv2d(x) {conv}
+            j = concat(s, c)
+            d = conv2d(j) {conv}
+            outputs = d, a"
+        );
+        let graph: Graph = text.parse().unwrap();
+        let order = by_depth(&graph, units(&graph, &[]));
+        let names: Vec<_> = order.iter().map(|u| graph.node(u.node).name()).collect();
+        assert_eq!(names, ["x", "a", "c", "b", "s", "j", "d"]);
     }
 
     #[test]

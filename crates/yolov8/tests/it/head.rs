@@ -47,7 +47,7 @@ fn decodes_a_cell_by_hand() {
     assert_close("by hand", found.as_slice(), &[12.0, 12.0, 16.0, 32.0, 0.5, 0.75], 1e-6);
     let best: Vec<_> = found.images().next().unwrap().best().collect();
     assert_eq!(best.len(), 1);
-    assert_eq!(best[0].1, 1);
+    assert_eq!(best[0].0, 1);
 }
 
 #[test]
