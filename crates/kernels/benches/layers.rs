@@ -11,46 +11,11 @@
 use std::time::Instant;
 
 use bonsai_kernels::{
-    Algorithm, Buffer, Conv, Epilogue, Isa, KernelError, Nhwc, Program, Team, View, Window, WinogradMode,
-    padded,
+    Algorithm, Buffer, Conv, Epilogue, KernelError, Nhwc, Program, Team, View, Window, WinogradMode, padded,
 };
+use yolov8n::{Places, isa};
 
-/// Input channels, output channels, kernel, stride, stride of the input map, how often.
-const YOLOV8N: [[usize; 6]; 33] = [
-    [3, 16, 3, 2, 1, 1],
-    [16, 32, 3, 2, 2, 1],
-    [32, 32, 1, 1, 4, 1],
-    [16, 16, 3, 1, 4, 2],
-    [48, 32, 1, 1, 4, 1],
-    [32, 64, 3, 2, 4, 1],
-    [64, 64, 1, 1, 8, 1],
-    [32, 32, 3, 1, 8, 6],
-    [128, 64, 1, 1, 8, 1],
-    [64, 128, 3, 2, 8, 1],
-    [128, 128, 1, 1, 16, 1],
-    [64, 64, 3, 1, 16, 8],
-    [256, 128, 1, 1, 16, 1],
-    [128, 256, 3, 2, 16, 1],
-    [256, 256, 1, 1, 32, 1],
-    [128, 128, 3, 1, 32, 4],
-    [384, 256, 1, 1, 32, 2],
-    [256, 128, 1, 1, 32, 1],
-    [512, 256, 1, 1, 32, 1],
-    [384, 128, 1, 1, 16, 1],
-    [192, 128, 1, 1, 16, 2],
-    [192, 64, 1, 1, 8, 1],
-    [96, 64, 1, 1, 8, 1],
-    [64, 64, 3, 2, 8, 1],
-    [128, 128, 3, 2, 16, 1],
-    [64, 64, 3, 1, 8, 2],
-    [64, 80, 3, 1, 8, 1],
-    [80, 80, 3, 1, 8, 1],
-    [128, 64, 3, 1, 16, 1],
-    [128, 80, 3, 1, 16, 1],
-    [80, 80, 3, 1, 16, 2],
-    [256, 64, 3, 1, 32, 1],
-    [256, 80, 3, 1, 32, 1],
-];
+mod yolov8n;
 
 struct Rig {
     team: Team,
@@ -76,10 +41,6 @@ impl Rig {
     }
 }
 
-fn isa() -> Isa {
-    std::env::var("BONSAI_ISA").map_or_else(|_| Isa::detect(), |name| name.parse().unwrap())
-}
-
 fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let argument = |i: usize, default: usize| numbers.get(i).copied().unwrap_or(default);
@@ -89,10 +50,7 @@ fn main() {
     } else {
         WinogradMode::Auto
     };
-    let mut rig = Rig { team: Team::new(threads).unwrap(), memory: Buffer::zeroed(96 << 20) };
-    for (i, v) in rig.memory.as_mut_slice().iter_mut().enumerate() {
-        *v = (i % 1013) as f32 / 1013.0 - 0.5;
-    }
+    let mut rig = Rig { team: Team::new(threads).unwrap(), memory: Buffer::zeroed(4 << 20) };
     // A pointwise convolution that stays in the cache is as fast as anything gets.
     let peak = {
         let conv =
@@ -106,43 +64,43 @@ fn main() {
     println!("| layer | map | times | algorithm | forward ms | % | dX ms | % | dW ms | % |");
     println!("|---|---|---:|---|---:|---:|---:|---:|---:|---:|");
     let mut total = [0.0f64; 4];
-    for [ci, co, k, s, stride, times] in YOLOV8N {
-        let narrow = |c: usize| if c == 3 { c } else { padded(c * width / 100) };
-        let side = imgsz.div_ceil(stride);
-        let input = Nhwc::new(batch, side, side, narrow(ci));
-        let conv = Conv::new(isa(), input, narrow(co), Window::square(k, s, k / 2), winograd).unwrap();
-        let output = conv.output();
-        let mut end = 0;
-        let mut place = |pixels: usize, channels: usize| {
-            let view = View::dense(0, end, pixels, channels);
-            end += (pixels * channels).next_multiple_of(16) + 64;
-            view
-        };
-        let x = place(input.pixels(), input.c);
-        let y = place(output.pixels(), output.c);
-        let dx = place(input.pixels(), padded(input.c));
-        let (w, dw) = (place(1, conv.weights_len()), place(1, conv.weights_len()));
-        let packed = place(1, conv.packed_len());
-        let partials = place(1, conv.partials_len());
-        assert!(end <= rig.memory.len(), "the benchmark's memory is too small for this size");
+    for layer in yolov8n::layers() {
+        let conv = layer.conv(imgsz, batch, width, winograd);
+        let (input, output) = (conv.input(), conv.output());
+        let mut places = Places::default();
+        let x = places.tensor(input.pixels(), input.c);
+        let y = places.tensor(output.pixels(), output.c);
+        let dx = places.tensor(input.pixels(), padded(input.c));
+        let dw = places.vector(conv.weights_len());
+        let packed = places.vector(conv.packed_len());
+        let partials = places.vector(conv.partials_len());
+        rig.memory = places.memory();
         let forward = rig.time(|p| conv.push_forward(p, "y", x, packed, y, Epilogue::default()));
-        let gradient =
-            if ci == 3 { 0.0 } else { rig.time(|p| conv.push_input_gradient(p, "dx", y, packed, dx, false)) };
+        let gradient = if layer.is_first() {
+            0.0
+        } else {
+            let transposed = places.vector(conv.packed_transposed_len());
+            rig.memory = places.memory();
+            rig.time(|p| conv.push_input_gradient(p, "dx", y, transposed, dx, false))
+        };
         let weights = rig.time(|p| conv.push_weight_gradient(p, "dw", x, y, partials, dw));
-        let _ = w;
-        let flop = 2.0 * (conv.weights_len() * output.pixels()) as f64;
+        let flop = yolov8n::flop(&conv);
         let percent = |ms: f64| if ms > 0.0 { flop / ms / 1e4 / peak } else { 0.0 };
         let algorithm = if conv.algorithm() == Algorithm::Winograd { "winograd" } else { "direct" };
         println!(
-            "| {}->{} k{k} s{s} | {side} | {times} | {algorithm} | {forward:.2} | {:.0} | {gradient:.2} | {:.0} | {weights:.2} | {:.0} |",
+            "| {}->{} k{} s{} | {} | {} | {algorithm} | {forward:.2} | {:.0} | {gradient:.2} | {:.0} | {weights:.2} | {:.0} |",
             input.c,
             output.c,
+            layer.kernel,
+            layer.stride,
+            input.w,
+            layer.times,
             percent(forward),
             percent(gradient),
             percent(weights)
         );
         for (sum, ms) in total.iter_mut().zip([forward, gradient, weights, flop / peak / 1e6]) {
-            *sum += ms * times as f64;
+            *sum += ms * layer.times as f64;
         }
     }
     println!(

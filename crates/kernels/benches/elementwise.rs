@@ -1,0 +1,99 @@
+//! Everything but convolutions on the maps of YOLOv8n at 320 px, batch 8: bytes per second, read and written.
+//!
+//! `cargo bench -p bonsai-kernels --bench elementwise [-- FILTER]`; all cores. Copying is the yardstick.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark stops at its first failure")]
+
+mod yolov8n;
+
+use std::time::Duration;
+
+use bonsai_kernels::{
+    Copy, Kernel, MaxPool, MaxPoolGradient, Moments, Nhwc, Pointwise, PointwiseGradient, PointwiseSums,
+    PoolShape, Program, Team, Upsample, UpsampleGradient, View, Window,
+};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use yolov8n::{Places, isa};
+
+/// Maps that feature extraction goes through: side and channels.
+const MAPS: [[usize; 2]; 4] = [[160, 16], [80, 32], [40, 64], [20, 128]];
+const BATCH: usize = 8;
+
+struct Bench<'a, 'b> {
+    group: &'a mut BenchmarkGroup<'b, WallTime>,
+    team: &'a Team,
+    map: String,
+}
+
+impl Bench<'_, '_> {
+    /// Times a kernel that reads and writes `values` in all.
+    fn run(&mut self, name: &str, values: usize, places: &Places, kernel: impl Kernel) {
+        let mut program = Program::new(isa());
+        program.push(name, kernel).unwrap();
+        let mut memory = places.memory();
+        self.group.throughput(Throughput::Bytes((values * size_of::<f32>()) as u64));
+        self.group.bench_function(BenchmarkId::new(name, &self.map), |b| {
+            b.iter(|| program.run(self.team, &mut [&mut memory]).unwrap());
+        });
+    }
+}
+
+fn elementwise(criterion: &mut Criterion) {
+    let team = Team::new(0).unwrap();
+    let mut group = criterion.benchmark_group("elementwise");
+    group
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(400))
+        .sample_size(10);
+    for [side, channels] in MAPS {
+        let (pixels, map) = (BATCH * side * side, format!("{side}px {channels}ch"));
+        let values = pixels * channels;
+        let mut bench = Bench { group: &mut group, team: &team, map };
+        let mut places = Places::default();
+        let [y, z, dz, dy] = [0; 4].map(|_| places.tensor(pixels, channels));
+        let [scale, shift, mean, inv] = [0; 4].map(|_| places.vector(channels));
+        let norm = Some((scale, shift));
+        let partials = |places: &mut Places, parts: usize| places.tensor(2 * parts, channels);
+        bench.run("copy", 2 * values, &places, Copy { from: y, to: z, accumulate: false });
+        let forward = Pointwise { y, z, norm, silu: true, residual: None };
+        bench.run("batch norm and SiLU", 2 * values, &places, forward);
+        let forward = Pointwise { y, z, norm, silu: true, residual: Some(dz) };
+        bench.run("batch norm, SiLU and residual", 3 * values, &places, forward);
+        let moments = Moments { y, partials: partials(&mut places, Moments::counts(pixels).len()) };
+        bench.run("moments", values, &places, moments);
+        let partials = partials(&mut places, PointwiseSums::parts(pixels));
+        let sums = PointwiseSums { y, dz, scale, shift, mean, inv, silu: true, partials, residual: None };
+        bench.run("backward, sums", 2 * values, &places, sums);
+        let norm = Some([scale, shift, mean, inv]);
+        let gradient = PointwiseGradient { y, dz, dy, norm, silu: true, accumulate: false };
+        bench.run("backward, gradient", 3 * values, &places, gradient);
+    }
+    resampling(&mut group, &team);
+    group.finish();
+}
+
+/// Pooling of the SPPF block and upsampling of the neck.
+fn resampling(group: &mut BenchmarkGroup<'_, WallTime>, team: &Team) {
+    let small = Nhwc::new(BATCH, 10, 10, 128);
+    let tensor = |places: &mut Places, shape: Nhwc| -> View { places.tensor(shape.pixels(), shape.c) };
+    let mut bench = Bench { group: &mut *group, team, map: "10px 128ch".to_owned() };
+    let shape = PoolShape::new(small, Window::square(5, 1, 2)).unwrap();
+    let mut places = Places::default();
+    let [x, y] = [0; 2].map(|_| tensor(&mut places, small));
+    let argmax = places.vector(MaxPool::argmax_len(&shape));
+    bench.run("max pool 5", 2 * small.len(), &places, MaxPool { shape, x, y, argmax: Some(argmax) });
+    let gradient = MaxPoolGradient { shape, dy: y, argmax, dx: x, accumulate: false };
+    bench.run("max pool 5, gradient", 2 * small.len(), &places, gradient);
+    let input = Nhwc::new(BATCH, 20, 20, 128);
+    let mut bench = Bench { group, team, map: "20px 128ch".to_owned() };
+    let mut places = Places::default();
+    let x = tensor(&mut places, input);
+    let y = tensor(&mut places, Nhwc::new(BATCH, 40, 40, 128));
+    bench.run("upsample 2", 5 * input.len(), &places, Upsample { input, factor: 2, x, y });
+    let gradient = UpsampleGradient { input, factor: 2, dy: y, dx: x, accumulate: false };
+    bench.run("upsample 2, gradient", 5 * input.len(), &places, gradient);
+}
+
+criterion_group!(benches, elementwise);
+criterion_main!(benches);
