@@ -72,8 +72,9 @@ pub(crate) struct Barrier {
     broken: AtomicBool,
 }
 
-/// How long a waiting thread spins before it lets others run: containers may have fewer cores than threads.
-const SPIN: Duration = Duration::from_micros(50);
+/// How long a waiting thread spins before it lets others run. Short, because the system may have put both threads on one
+/// core, or have fewer cores than threads: whoever is waited for then needs this one.
+const SPIN: Duration = Duration::from_micros(2);
 
 impl Barrier {
     pub(crate) fn new(threads: usize) -> Self {
