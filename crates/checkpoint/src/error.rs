@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use bonsai_graph::GraphError;
 
+use crate::PtError;
+
 /// A rule that a checkpoint breaks, or a file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -59,6 +61,9 @@ pub enum CheckpointError {
     /// The graph is not valid.
     #[error("the network is not valid")]
     Graph(#[from] GraphError),
+    /// The file is PyTorch's, and no detector can be read from it.
+    #[error(transparent)]
+    Pt(Box<PtError>),
     /// Reading or writing failed.
     #[error("cannot {action} {}", path.display())]
     Io {
@@ -79,4 +84,10 @@ pub enum CheckpointError {
         #[source]
         source: Box<CheckpointError>,
     },
+}
+
+impl From<PtError> for CheckpointError {
+    fn from(error: PtError) -> Self {
+        Self::Pt(Box::new(error))
+    }
 }

@@ -8,6 +8,9 @@
 //! Equal content gives equal bytes, and a file is written under a temporary name and then renamed.
 //! This crate never runs a network.
 //!
+//! [`Checkpoint::import`] reads what others saved: an Ultralytics `.pt` (without Python; nothing in it is run), or a state
+//! dict of one.
+//!
 //! ```
 //! use bonsai_checkpoint::{Array, Weights};
 //! let mut weights = Weights::new();
@@ -20,11 +23,14 @@ mod checkpoint;
 mod error;
 mod file;
 mod fold;
+mod import;
+mod pt;
 mod replace;
 mod weights;
 
 pub use array::Array;
 pub use checkpoint::{Checkpoint, Progress, TrainState};
 pub use error::CheckpointError;
+pub use pt::PtError;
 pub use replace::write_file;
 pub use weights::Weights;

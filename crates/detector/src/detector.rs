@@ -14,7 +14,7 @@ use bonsai_graph::ModelSpec;
 use bonsai_yolov8::{HeadError, HeadOutput, LevelOutput, Predictions, decode, nms};
 
 use crate::config::{DEFAULT_IMGSZ, check_imgsz, stride};
-use crate::origin::{Origin, check_is_safetensors};
+use crate::origin::{Origin, check_is_checkpoint};
 use crate::{DetectConfig, DetectorError, engine};
 
 const IMGSZ: &str = "imgsz";
@@ -39,18 +39,19 @@ impl fmt::Debug for Detector {
 }
 
 impl Detector {
-    /// Loads a checkpoint or a CPU engine; which of them it is, the content tells.
+    /// Loads a checkpoint, a CPU engine, or what [`Checkpoint::import`] reads: an Ultralytics `.pt` or a state dict. Which of
+    /// them it is, the content tells.
     ///
     /// `options` say what runs it: a [`Device`](bonsai_exec::Device), or in full [`ExecutorOptions`].
     ///
     /// # Errors
-    /// [`DetectorError::Io`] if there is no such file, [`DetectorError::Unsupported`] for PyTorch, ONNX and
-    /// TensorRT files, [`DetectorError::Unknown`] for anything else, [`DetectorError::Checkpoint`] if it is
+    /// [`DetectorError::Io`] if there is no such file, [`DetectorError::Unsupported`] for ONNX and TensorRT
+    /// files, [`DetectorError::Unknown`] for anything else, [`DetectorError::Checkpoint`] if it is
     /// cut off or inconsistent, and [`DetectorError::Load`] around what [`Detector::from_checkpoint`] found.
     /// Each names the file.
     pub fn load(path: &Path, options: impl Into<ExecutorOptions>) -> Result<Self, DetectorError> {
-        check_is_safetensors(path)?;
-        let checkpoint = Checkpoint::load(path)?;
+        check_is_checkpoint(path)?;
+        let checkpoint = Checkpoint::open(path)?;
         let named = |source| DetectorError::Load { path: path.to_owned(), source: Box::new(source) };
         Self::from_checkpoint(checkpoint, options).map_err(named)
     }

@@ -21,15 +21,15 @@ pub enum Origin {
 /// Bytes that are enough to tell.
 const HEAD: u64 = 64;
 
-/// Passes a file that may be a checkpoint; says what any other one is.
+/// Passes a file that may be a checkpoint, Bonsai's or PyTorch's; says what any other one is.
 ///
 /// # Errors
 /// [`DetectorError::Io`], [`DetectorError::Unsupported`] or [`DetectorError::Unknown`], each with the path.
-pub(crate) fn check_is_safetensors(path: &Path) -> Result<(), DetectorError> {
+pub(crate) fn check_is_checkpoint(path: &Path) -> Result<(), DetectorError> {
     let io = |source| DetectorError::Io { path: path.to_owned(), source };
     let mut head = Vec::new();
     File::open(path).map_err(io)?.take(HEAD).read_to_end(&mut head).map_err(io)?;
-    if is_safetensors(&head) {
+    if is_safetensors(&head) || is_pytorch(&head) {
         return Ok(());
     }
     let path = path.to_owned();
@@ -44,20 +44,17 @@ fn is_safetensors(head: &[u8]) -> bool {
     head.get(4..9).is_some_and(|rest| rest == [0, 0, 0, 0, b'{'])
 }
 
+/// A zip archive, or a pickle (protocol 2 to 5), as PyTorch saved before version 1.6.
+fn is_pytorch(head: &[u8]) -> bool {
+    head.starts_with(b"PK\x03\x04") || matches!(head, [0x80, 2..=5, _, ..])
+}
+
 /// Kinds that a user may well pass, and what to do with each.
 fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    const PYTORCH: &str = "train a model with `cargo xtask train`, or pass a Bonsai checkpoint";
     const ONNX: &str = "pass the checkpoint that it was exported from, or the CPU engine beside it \
                         (`cargo xtask engine` writes one)";
     const TENSORRT: &str =
         "time it with `trtexec --loadEngine=FILE`, and pass the checkpoint or the CPU engine here";
-    if head.starts_with(b"PK\x03\x04") {
-        return Some(("a zip archive (a PyTorch `.pt`?)", PYTORCH));
-    }
-    // Protocol 2 to 5 of pickle: how PyTorch saved before version 1.6.
-    if head.len() > 2 && head[0] == 0x80 && (2..=5).contains(&head[1]) {
-        return Some(("a pickle (an old PyTorch `.pt`?)", PYTORCH));
-    }
     if head.starts_with(b"ftrt") || head.starts_with(b"ptrt") {
         return Some(("a TensorRT engine", TENSORRT));
     }
@@ -98,8 +95,9 @@ mod tests {
         assert!(is_onnx(b"\x08\x07\x3a\xff\x01"));
         assert!(!is_onnx(b"\x08\x00\x12\x07pytorch"));
         assert!(!is_onnx(b"\x08"));
-        assert!(foreign(b"PK\x03\x04....").unwrap().0.contains("zip"));
-        assert!(foreign(b"\x80\x02\x8a\x0a").unwrap().0.contains("pickle"));
+        assert!(
+            is_pytorch(b"PK\x03\x04....") && is_pytorch(b"\x80\x02\x8a\x0a") && !is_pytorch(b"\x80\x09\x8a")
+        );
         assert!(foreign(b"ftrt....").unwrap().0.contains("TensorRT"));
         assert!(foreign(b"hello").is_none());
         assert!(foreign(b"").is_none());

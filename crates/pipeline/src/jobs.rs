@@ -52,7 +52,7 @@ fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
 /// # Errors
 /// If the file cannot be read.
 pub fn trained_imgsz(file: &Path) -> Result<Option<usize>> {
-    Ok(Checkpoint::load(file)?.metadata.get("imgsz").and_then(|size| size.parse().ok()))
+    Ok(Checkpoint::open(file)?.metadata.get("imgsz").and_then(|size| size.parse().ok()))
 }
 
 /// Trains `config.model` by the rules of `stage` (baseline, sparse or finetune) into `folder`:
@@ -113,7 +113,7 @@ pub fn validate(
 /// # Errors
 /// As the stage.
 pub fn prune(config: &PipelineConfig, weights: &Path, out: Option<&Path>) -> Result<PruneReport> {
-    let pruned = prune_stage(&Checkpoint::load(weights)?, &config.prune, config.imgsz)?;
+    let pruned = prune_stage(&Checkpoint::open(weights)?, &config.prune, config.imgsz)?;
     if let Some(out) = out {
         pruned.plan.save(&out.with_extension("plan.json"))?;
         pruned.checkpoint.save(out)?;
@@ -126,7 +126,7 @@ pub fn prune(config: &PipelineConfig, weights: &Path, out: Option<&Path>) -> Res
 /// # Errors
 /// As the stage.
 pub fn export(config: &PipelineConfig, weights: &Path, out: &Path) -> Result<()> {
-    Ok(export_stage(&Checkpoint::load(weights)?, config.imgsz)?.save(out)?)
+    Ok(export_stage(&Checkpoint::open(weights)?, config.imgsz)?.save(out)?)
 }
 
 /// Makes an engine: for the CPU from a checkpoint, for TensorRT from an ONNX file.
@@ -142,7 +142,7 @@ pub fn engine(
     if file.extension().is_some_and(|e| e == "onnx") {
         return Ok(Engine::TensorRt(Box::new(build_tensorrt(&config.engine, file, out, progress)?)));
     }
-    write_engine(&Checkpoint::load(file)?, out)?;
+    write_engine(&Checkpoint::open(file)?, out)?;
     Ok(Engine::Cpu(out.to_owned()))
 }
 

@@ -50,7 +50,7 @@ pub fn open_model(model: &str) -> Result<ModelSpec> {
         let names: Vec<String> = (0..DEFAULT_CLASSES).map(|i| format!("class{i}")).collect();
         return Ok(build(scale, &names)?);
     }
-    Ok(Checkpoint::load(model.as_ref())?.model)
+    Ok(Checkpoint::open(model.as_ref())?.model)
 }
 
 /// Figures of a network for images of `imgsz` pixels.

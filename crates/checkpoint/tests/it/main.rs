@@ -4,8 +4,10 @@
 
 mod damage;
 mod fold;
+mod pt;
 mod replace;
 mod round_trip;
+mod state_dict;
 mod strict;
 mod tampered;
 

@@ -4,5 +4,6 @@
 
 mod draw;
 mod files;
+mod import;
 mod network;
 mod pictures;

@@ -27,7 +27,7 @@ impl Network {
     /// If the file cannot be read or the name is none, or the network cannot be narrowed.
     pub fn open(&self) -> Result<Checkpoint> {
         let checkpoint = if let Some(path) = &self.weights {
-            Checkpoint { train: None, ..Checkpoint::load(path)? }
+            Checkpoint { train: None, ..Checkpoint::open(path)? }
         } else {
             let names = || Scale::ALL.map(Scale::model_name).join(", ");
             Scale::from_model_name(&self.model).with_context(|| {

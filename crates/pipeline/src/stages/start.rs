@@ -19,7 +19,7 @@ pub fn start_checkpoint(model: &str, class_names: &[String], seed: u64) -> Resul
         let names: Vec<_> = Scale::ALL.iter().map(|s| s.model_name()).collect();
         bail!("`{model}` is neither a file nor one of {}", names.join(", "));
     }
-    let mut checkpoint = Checkpoint::load(path)?;
+    let mut checkpoint = Checkpoint::open(path)?;
     if checkpoint.model.class_names() != class_names {
         bail!(
             "{model} has the {} classes {:?}, but the dataset has the {} classes {class_names:?}: \

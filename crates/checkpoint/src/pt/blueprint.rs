@@ -1,0 +1,210 @@
+//! A YOLOv8 detector as modules with the sizes that they really have, and the graph that it makes.
+//!
+//! Two readers draw it: [`modules`](super::modules) from pickled modules, which know their strides and wires, and
+//! [`stock`](super::stock) from the names and shapes of a state dict, which are those of the published network.
+
+use bonsai_graph::{DetectHead, GraphBuilder, GraphError, ModelSpec, NodeId, Op};
+
+/// Modules in order, and what the head needs.
+#[derive(Debug)]
+pub(super) struct Blueprint {
+    pub(super) layers: Vec<Layer>,
+    pub(super) class_names: Vec<String>,
+}
+
+/// A module and the modules that it reads: 0 is the first module, negative numbers count back from this one.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) from: Vec<i64>,
+    pub(super) part: Part,
+}
+
+#[derive(Debug)]
+pub(super) enum Part {
+    Conv(ConvBlock),
+    C2f(C2f),
+    Sppf(Sppf),
+    Upsample { scale: usize },
+    Concat,
+    Detect(Detect),
+}
+
+/// A convolution, batch norm unless it was folded, and SiLU if there is one.
+#[derive(Debug)]
+pub(super) struct ConvBlock {
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) padding: usize,
+    pub(super) bias: bool,
+    /// Term added to the variance, and momentum of running statistics.
+    pub(super) norm: Option<(f32, f32)>,
+    pub(super) silu: bool,
+}
+
+/// Split, bottlenecks, join.
+#[derive(Debug)]
+pub(super) struct C2f {
+    /// The half that goes past the bottlenecks, where Torch-Pruning made it a convolution of its own.
+    pub(super) cv0: Option<ConvBlock>,
+    pub(super) cv1: ConvBlock,
+    pub(super) cv2: ConvBlock,
+    pub(super) m: Vec<Bottleneck>,
+}
+
+#[derive(Debug)]
+pub(super) struct Bottleneck {
+    pub(super) cv1: ConvBlock,
+    pub(super) cv2: ConvBlock,
+    pub(super) shortcut: bool,
+}
+
+/// Chained poolings beside their input.
+#[derive(Debug)]
+pub(super) struct Sppf {
+    pub(super) cv1: ConvBlock,
+    pub(super) cv2: ConvBlock,
+    pub(super) kernel: usize,
+    pub(super) pools: usize,
+}
+
+/// The head: per level two convolution blocks and a plain convolution, for boxes and for classes.
+#[derive(Debug)]
+pub(super) struct Detect {
+    pub(super) boxes: Vec<[ConvBlock; 3]>,
+    pub(super) classes: Vec<[ConvBlock; 3]>,
+    pub(super) strides: Vec<usize>,
+    pub(super) reg_max: usize,
+}
+
+impl Blueprint {
+    /// The network.
+    ///
+    /// # Errors
+    /// [`GraphError`] if wires do not fit, with the layer's name.
+    pub(super) fn assemble(&self) -> Result<ModelSpec, GraphError> {
+        let inputs = match self.layers.first() {
+            Some(Layer { part: Part::Conv(conv), .. }) => conv.inputs,
+            _ => 3,
+        };
+        let mut b = GraphBuilder::new();
+        let images = b.push("images", Op::Input { channels: inputs }, &[])?;
+        let mut wires: Vec<NodeId> = Vec::new();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let name = format!("model.{index}");
+            // A module that reads what is not there reads the images; the shapes of the weights tell.
+            let wire = |from: &i64| {
+                let at = if *from < 0 { index as i64 + from } else { *from };
+                usize::try_from(at).ok().and_then(|at| wires.get(at).copied()).unwrap_or(images)
+            };
+            let from: Vec<NodeId> = layer.from.iter().map(wire).collect();
+            let first = from.first().copied().unwrap_or(images);
+            let made = match &layer.part {
+                Part::Conv(conv) => conv.push(&mut b, &name, first)?,
+                Part::C2f(block) => block.push(&mut b, &name, first)?,
+                Part::Sppf(block) => block.push(&mut b, &name, first)?,
+                Part::Upsample { scale } => b.push(&name, Op::Upsample { scale: *scale }, &[first])?,
+                Part::Concat => b.push(&name, Op::Concat, &from)?,
+                Part::Detect(head) => return self.finish(b, &name, head, &from),
+            };
+            wires.push(made);
+        }
+        // Without a head there are no outputs, which is refused.
+        let none = DetectHead {
+            num_classes: 0,
+            reg_max: 0,
+            strides: Vec::new(),
+            box_outputs: Vec::new(),
+            cls_outputs: Vec::new(),
+        };
+        b.finish(&[]).and_then(|graph| ModelSpec::new(graph, none, Vec::new()))
+    }
+
+    fn finish(
+        &self,
+        mut b: GraphBuilder,
+        name: &str,
+        head: &Detect,
+        from: &[NodeId],
+    ) -> Result<ModelSpec, GraphError> {
+        let mut outputs = Vec::new();
+        for (branch, levels) in [("cv2", &head.boxes), ("cv3", &head.classes)] {
+            for (level, (blocks, wire)) in levels.iter().zip(from).enumerate() {
+                let mut x = *wire;
+                for (i, block) in blocks.iter().enumerate() {
+                    let name = format!("{name}.{branch}.{level}.{i}");
+                    x = if i < 2 {
+                        block.push(&mut b, &name, x)?
+                    } else {
+                        block.push_bare(&mut b, &name, x)?
+                    };
+                }
+                outputs.push(x);
+            }
+        }
+        let levels = head.boxes.len();
+        let spec = DetectHead {
+            num_classes: self.class_names.len(),
+            reg_max: head.reg_max,
+            strides: head.strides.clone(),
+            box_outputs: (0..levels).collect(),
+            cls_outputs: (levels..2 * levels).collect(),
+        };
+        ModelSpec::new(b.finish(&outputs)?, spec, self.class_names.clone())
+    }
+}
+
+impl ConvBlock {
+    fn push_bare(&self, b: &mut GraphBuilder, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
+        let Self { outputs, kernel, stride, padding, bias, .. } = *self;
+        b.push(name, Op::Conv2d { out_channels: outputs, kernel, stride, padding, bias }, &[x])
+    }
+
+    fn push(&self, b: &mut GraphBuilder, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
+        let mut x = self.push_bare(b, &format!("{name}.conv"), x)?;
+        if let Some((eps, momentum)) = self.norm {
+            x = b.push(&format!("{name}.bn"), Op::BatchNorm { eps, momentum }, &[x])?;
+        }
+        if self.silu { b.push(&format!("{name}.act"), Op::Silu, &[x]) } else { Ok(x) }
+    }
+}
+
+impl C2f {
+    fn push(&self, b: &mut GraphBuilder, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
+        let (first, mut last) = if let Some(cv0) = &self.cv0 {
+            (cv0.push(b, &format!("{name}.cv0"), x)?, self.cv1.push(b, &format!("{name}.cv1"), x)?)
+        } else {
+            let joint = self.cv1.push(b, &format!("{name}.cv1"), x)?;
+            // Pruning can make the halves uneven: the second is what the bottlenecks read.
+            let second = self.m.first().map_or(self.cv1.outputs / 2, |m| m.cv1.inputs);
+            let start = self.cv1.outputs.saturating_sub(second);
+            let first = b.push(&format!("{name}.split.0"), Op::Slice { start: 0, len: start }, &[joint])?;
+            (first, b.push(&format!("{name}.split.1"), Op::Slice { start, len: second }, &[joint])?)
+        };
+        let mut parts = vec![first, last];
+        for (i, block) in self.m.iter().enumerate() {
+            let name = format!("{name}.m.{i}");
+            let y = block.cv1.push(b, &format!("{name}.cv1"), last)?;
+            let y = block.cv2.push(b, &format!("{name}.cv2"), y)?;
+            last = if block.shortcut { b.push(&format!("{name}.add"), Op::Add, &[last, y])? } else { y };
+            parts.push(last);
+        }
+        let joined = b.push(&format!("{name}.concat"), Op::Concat, &parts)?;
+        self.cv2.push(b, &format!("{name}.cv2"), joined)
+    }
+}
+
+impl Sppf {
+    fn push(&self, b: &mut GraphBuilder, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
+        let mut last = self.cv1.push(b, &format!("{name}.cv1"), x)?;
+        let mut parts = vec![last];
+        for i in 0..self.pools {
+            let pool = Op::MaxPool { kernel: self.kernel, stride: 1, padding: self.kernel / 2 };
+            last = b.push(&format!("{name}.m.{i}"), pool, &[last])?;
+            parts.push(last);
+        }
+        let joined = b.push(&format!("{name}.concat"), Op::Concat, &parts)?;
+        self.cv2.push(b, &format!("{name}.cv2"), joined)
+    }
+}

@@ -1,0 +1,130 @@
+//! Reads the blueprint from the names and shapes of a state dict.
+//!
+//! A state dict has no wires and no strides, so those of the published network (Ultralytics' `yolov8.yaml`: 23 modules) are
+//! taken, with the widths and depths that the tensors have. Any pruned network that kept the modules is read too.
+
+use std::collections::BTreeMap;
+
+use super::blueprint::{Blueprint, Bottleneck, C2f, ConvBlock, Detect, Layer, Part, Sppf};
+use super::error::PtError;
+
+/// Shapes by name.
+pub(super) type Shapes = BTreeMap<String, Vec<usize>>;
+
+/// Bottlenecks looked for in a block; YOLOv8l and x have six.
+const MOST_BOTTLENECKS: usize = 64;
+/// Levels of the head, by the modules that they read.
+const LEVELS: [i64; 3] = [15, 18, 21];
+const STRIDES: [usize; 3] = [8, 16, 32];
+const HEAD: usize = 22;
+
+/// The blueprint of a YOLOv8 detector with these tensors.
+pub(super) fn blueprint(shapes: &Shapes) -> Result<Blueprint, PtError> {
+    let tensors = Tensors { shapes };
+    let layer = |index: usize, from: Vec<i64>| Ok(Layer { from, part: tensors.part(index)? });
+    let mut layers = (0..HEAD)
+        .map(|index| {
+            let from = match index {
+                11 => vec![-1, 6],
+                14 => vec![-1, 4],
+                17 => vec![-1, 12],
+                20 => vec![-1, 9],
+                _ => vec![-1],
+            };
+            layer(index, from)
+        })
+        .collect::<Result<Vec<_>, PtError>>()?;
+    layers.push(layer(HEAD, LEVELS.to_vec())?);
+    let num_classes = match &layers[HEAD].part {
+        Part::Detect(head) => head.classes[0][2].outputs,
+        _ => 0,
+    };
+    Ok(Blueprint { layers, class_names: (0..num_classes).map(|i| format!("class{i}")).collect() })
+}
+
+struct Tensors<'a> {
+    shapes: &'a Shapes,
+}
+
+impl Tensors<'_> {
+    fn part(&self, index: usize) -> Result<Part, PtError> {
+        let place = format!("model.{index}");
+        Ok(match index {
+            0 | 1 | 3 | 5 | 7 | 16 | 19 => Part::Conv(self.conv_block(&place, 2)?),
+            9 => Part::Sppf(Sppf {
+                cv1: self.conv_block(&format!("{place}.cv1"), 1)?,
+                cv2: self.conv_block(&format!("{place}.cv2"), 1)?,
+                kernel: 5,
+                pools: 3,
+            }),
+            10 | 13 => Part::Upsample { scale: 2 },
+            11 | 14 | 17 | 20 => Part::Concat,
+            HEAD => Part::Detect(self.detect(&place)?),
+            _ => Part::C2f(self.c2f(&place, index < 9)?),
+        })
+    }
+
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.shapes.get(name).map(Vec::as_slice)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.shapes.contains_key(name)
+    }
+
+    /// A convolution named `conv` with stride `stride`.
+    fn conv(&self, conv: &str, stride: usize) -> Result<ConvBlock, PtError> {
+        let name = format!("{conv}.weight");
+        let (outputs, inputs, kernel) = match self.shape(&name) {
+            Some(&[outputs, inputs, h, w]) if h == w => (outputs, inputs, h),
+            Some(shape) => {
+                let expected = "a square kernel, [out, in, k, k]".to_owned();
+                return Err(PtError::Shape { name, found: shape.to_vec(), expected });
+            }
+            None => return Err(PtError::Missing { name }),
+        };
+        let bias = self.has(&format!("{conv}.bias"));
+        Ok(ConvBlock { inputs, outputs, kernel, stride, padding: kernel / 2, bias, norm: None, silu: false })
+    }
+
+    /// Convolution, batch norm unless it was folded, SiLU.
+    fn conv_block(&self, place: &str, stride: usize) -> Result<ConvBlock, PtError> {
+        let conv = self.conv(&format!("{place}.conv"), stride)?;
+        // Ultralytics' numbers, for every network.
+        let norm = self.has(&format!("{place}.bn.weight")).then_some((1e-3, 0.03));
+        Ok(ConvBlock { norm, silu: true, ..conv })
+    }
+
+    fn c2f(&self, place: &str, shortcut: bool) -> Result<C2f, PtError> {
+        let block = |name: String| self.conv_block(&format!("{place}.{name}"), 1);
+        let split = self.has(&format!("{place}.cv0.conv.weight"));
+        let count =
+            (0..MOST_BOTTLENECKS).take_while(|i| self.has(&format!("{place}.m.{i}.cv1.conv.weight"))).count();
+        let bottleneck = |i: usize| {
+            Ok(Bottleneck { cv1: block(format!("m.{i}.cv1"))?, cv2: block(format!("m.{i}.cv2"))?, shortcut })
+        };
+        Ok(C2f {
+            cv0: split.then(|| block("cv0".to_owned())).transpose()?,
+            cv1: block("cv1".to_owned())?,
+            cv2: block("cv2".to_owned())?,
+            m: (0..count).map(bottleneck).collect::<Result<_, PtError>>()?,
+        })
+    }
+
+    fn detect(&self, place: &str) -> Result<Detect, PtError> {
+        let branch = |name: &str| -> Result<Vec<[ConvBlock; 3]>, PtError> {
+            let level = |i: usize| {
+                let at = |j: usize| format!("{place}.{name}.{i}.{j}");
+                Ok([self.conv_block(&at(0), 1)?, self.conv_block(&at(1), 1)?, self.conv(&at(2), 1)?])
+            };
+            (0..LEVELS.len()).map(level).collect()
+        };
+        let (boxes, classes) = (branch("cv2")?, branch("cv3")?);
+        let channels = boxes[0][2].outputs;
+        if !channels.is_multiple_of(4) {
+            let what = format!("{channels} box channels; four sides need a multiple of 4");
+            return Err(PtError::Unsupported { place: format!("{place}.cv2.0.2"), what });
+        }
+        Ok(Detect { boxes, classes, strides: STRIDES.to_vec(), reg_max: channels / 4 })
+    }
+}

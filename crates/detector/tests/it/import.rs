@@ -1,0 +1,129 @@
+//! Imported networks against what Python says of the same images: `fixtures/checkpoint` and, if the environment variable
+//! `BONSAI_PT_DIR` names a folder that its script has filled, everything there; and the shared checkpoint, where it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bonsai_checkpoint::Array;
+use bonsai_detector::{DetectConfig, Detector};
+use bonsai_exec::{ExecutorKind, ExecutorOptions};
+use safetensors::SafeTensors;
+
+/// What boxes may differ by, in pixels: rounding of some sixty layers in another order.
+const BOX_BOUND: f32 = 0.05;
+/// What scores may differ by.
+const SCORE_BOUND: f32 = 1e-4;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn executors() -> [ExecutorOptions; 2] {
+    [ExecutorKind::Cpu, ExecutorKind::Candle]
+        .map(|kind| ExecutorOptions { kind: Some(kind), ..ExecutorOptions::default() })
+}
+
+/// Compares decoded outputs `[4 + classes, anchors]`.
+#[track_caller]
+fn assert_equal(what: &str, got: &[f32], expected: &[f32], anchors: usize) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
+        let (row, anchor) = (i / anchors, i % anchors);
+        let bound = if row < 4 { BOX_BOUND } else { SCORE_BOUND };
+        assert!(
+            (got - expected).abs() <= bound,
+            "{what}, row {row}, anchor {anchor}: {got}, expected {expected}"
+        );
+    }
+}
+
+fn golden(path: &Path) -> (Array, Vec<f32>) {
+    let bytes = fs::read(path).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let read = |name: &str| {
+        let view = tensors.tensor(name).unwrap();
+        let values = view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        Array::new(view.shape(), values)
+    };
+    (read("images"), read("output").data)
+}
+
+#[test]
+fn imported_networks_answer_as_in_python() {
+    let mut folders = vec![root().join("fixtures/checkpoint")];
+    folders.extend(std::env::var_os("BONSAI_PT_DIR").map(PathBuf::from));
+    let mut compared = 0;
+    for folder in &folders {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let answer = path.with_extension("safetensors");
+            if path.extension().is_none_or(|e| e != "pt") || !answer.exists() {
+                continue;
+            }
+            let (images, expected) = golden(&answer);
+            for options in executors() {
+                let mut detector = Detector::load(&path, options).unwrap();
+                let got = detector.predict(&images).unwrap();
+                let what = format!("{} on {:?}", path.display(), options.kind);
+                assert_equal(&what, got.as_slice(), &expected, got.anchors());
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared >= 3, "{compared} files");
+}
+
+#[test]
+fn other_architectures_are_refused_by_name() {
+    let Some(folder) = std::env::var_os("BONSAI_PT_DIR").map(PathBuf::from) else {
+        println!("skipped: BONSAI_PT_DIR names no folder that fixtures/checkpoint/make_pt.py has filled");
+        return;
+    };
+    for (name, module) in [("other-yolo11n", "`model.2`"), ("other-yolov8n-seg", "`SegmentationModel`")] {
+        let error =
+            Detector::load(&folder.join(format!("{name}.pt")), ExecutorOptions::default()).unwrap_err();
+        let message = format!("{:#}", Chain(&error));
+        assert!(message.contains(module), "{message}");
+    }
+}
+
+/// An error with its causes.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        self.0.source().map_or(Ok(()), |source| write!(f, ": {}", Chain(source)))
+    }
+}
+
+#[test]
+fn a_real_checkpoint_finds_the_three_people() {
+    let folder = root().join("../shared/weights/fall-yolov8s");
+    if !folder.exists() {
+        println!("skipped: {} is not there", folder.display());
+        return;
+    }
+    let picture = image::open(folder.join("bus_640.png")).unwrap().to_rgb8();
+    let (w, h) = picture.dimensions();
+    let mut images = Array::zeros(&[1, 3, h as usize, w as usize]);
+    for (x, y, pixel) in picture.enumerate_pixels() {
+        for c in 0..3 {
+            images.data[(c * h as usize + y as usize) * w as usize + x as usize] =
+                f32::from(pixel[c]) / 255.0;
+        }
+    }
+    // NumPy's format: ten bytes, a header of the length in the last two, the values.
+    let bytes = fs::read(folder.join("fall_bus_640_output0.npy")).unwrap();
+    let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let expected: Vec<f32> = bytes[start..].as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    for options in executors() {
+        let mut detector = Detector::load(&folder.join("best.pt"), options).unwrap();
+        let got = detector.predict(&images).unwrap();
+        assert_equal(&format!("{:?}", options.kind), got.as_slice(), &expected, got.anchors());
+        let config = DetectConfig { imgsz: 640, confidence: 0.25, iou: 0.45, ..DetectConfig::default() };
+        let found = detector.detect(&picture, &config).unwrap();
+        let scores: Vec<f32> = found.iter().map(|d| (d.confidence * 1000.0).round() / 1000.0).collect();
+        assert_eq!(scores, [0.658, 0.648, 0.641]);
+    }
+}
