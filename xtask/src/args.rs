@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bonsai_pipeline::ExecutorKind;
+use bonsai_pipeline::{Convention, ExecutorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::Bench;
@@ -28,10 +28,12 @@ pub(crate) enum Command {
     Finetune(Train),
     /// Measure a checkpoint or CPU engine on a split
     Val(Val),
+    /// Read an Ultralytics .pt or a state dict, without Python, into a checkpoint
+    Import(Import),
     /// Remove channels with small gamma
     Prune(Prune),
-    /// Write a checkpoint as ONNX
-    Export(Convert),
+    /// Write a checkpoint as ONNX, or its weights for PyTorch
+    Export(Export),
     /// Make an engine: for the CPU from a checkpoint, for TensorRT from ONNX
     Engine(Convert),
     /// Find objects in an image or a folder of images
@@ -130,12 +132,24 @@ pub(crate) enum Split {
 /// A measurement.
 #[derive(Args)]
 pub(crate) struct Val {
-    /// Checkpoint or CPU engine
+    /// Checkpoint, CPU engine or .pt
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
     /// Which split
     #[arg(long, default_value = "val")]
     pub(crate) split: Split,
+    /// Lowest score [default: 0.001]
+    #[arg(long)]
+    pub(crate) conf: Option<f32>,
+    /// Overlap at which the lesser box goes [default: 0.7]
+    #[arg(long)]
+    pub(crate) iou: Option<f32>,
+    /// Figures as of Ultralytics 8.4, or 8.0 [default: 8.4]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) figures: Option<Convention>,
+    /// Images of one shape together in canvases no larger than needed, as Ultralytics validates
+    #[arg(long)]
+    pub(crate) rect: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -178,13 +192,42 @@ pub(crate) struct Convert {
     pub(crate) settings: Settings,
 }
 
+/// An import.
+#[derive(Args)]
+pub(crate) struct Import {
+    /// .pt file, or state dict in safetensors
+    pub(crate) file: PathBuf,
+    /// The checkpoint to write
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+/// What an export writes.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Format {
+    /// ONNX, decoding included
+    Onnx,
+    /// State dict in safetensors, with Ultralytics' names
+    PtState,
+}
+
+/// An export.
+#[derive(Args)]
+pub(crate) struct Export {
+    /// What to write
+    #[arg(long, default_value = "onnx")]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) files: Convert,
+}
+
 /// A detection.
 #[derive(Args)]
 pub(crate) struct Predict {
-    /// Checkpoint or CPU engine
+    /// Checkpoint, CPU engine or .pt
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
-    /// An image, or a folder of images
+    /// An image, a folder of images, or a pattern in quotes (`'photos/*.jpg'`)
     #[arg(long, value_name = "PATH")]
     pub(crate) source: PathBuf,
     /// Side of the network's input [default: as trained]
@@ -199,9 +242,15 @@ pub(crate) struct Predict {
     /// Most objects per image
     #[arg(long)]
     pub(crate) max_det: Option<usize>,
+    /// Numbers of the classes to report, such as `0,2` [default: all]
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) classes: Option<Vec<usize>>,
     /// Where pictures with boxes go
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Write labels in YOLO's format to OUT/labels
+    #[arg(long, requires = "out")]
+    pub(crate) save_txt: bool,
     #[command(flatten)]
     pub(crate) machine: Machine,
     /// Print one JSON object per image

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Result;
+use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
 use bonsai_pipeline::{
     EngineOutcome, ExecutorOptions, PipelineConfig, PruneReport, RunDir, SplitKind, Stage, doctor as examine,
     executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve, run, summarise,
@@ -92,7 +94,9 @@ pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
         args::Split::Val => SplitKind::Val,
         args::Split::Test => SplitKind::Test,
     };
-    let (metrics, names) = jobs::validate(&config, &args.weights, split)?;
+    let convention = args.figures.unwrap_or_default();
+    let how = jobs::Validation { confidence: args.conf, iou: args.iou, rect: args.rect, convention };
+    let (metrics, names) = jobs::validate(&config, &args.weights, split, &how)?;
     if args.json {
         say!("{}", serde_json::to_string_pretty(&metrics)?);
         return Ok(ExitCode::SUCCESS);
@@ -144,7 +148,28 @@ fn print_pruning(report: &PruneReport) {
     );
 }
 
-pub(crate) fn export(args: &args::Convert) -> Result<ExitCode> {
+pub(crate) fn import(args: &args::Import) -> Result<ExitCode> {
+    let checkpoint = jobs::import(&args.file, &args.out)?;
+    let from = checkpoint.metadata.get("imported_from").map_or("a state dict", String::as_str);
+    let trained = checkpoint.model.graph().params().into_iter().filter(|p| p.role.is_trained());
+    let params = trained.fold(0, |sum, p| sum + p.len());
+    let classes = checkpoint.model.class_names();
+    say!(
+        "{}: {params} params, {} classes ({}), from {from}",
+        args.out.display(),
+        classes.len(),
+        classes.join(", ")
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn export(args: &args::Export) -> Result<ExitCode> {
+    let (format, args) = (args.format, &args.files);
+    if matches!(format, args::Format::PtState) {
+        jobs::export_state_dict(&args.weights, &args.out)?;
+        say!("{}: state dict for PyTorch, see examples/load_state_dict.py", args.out.display());
+        return Ok(ExitCode::SUCCESS);
+    }
     let config = args.settings.resolve(for_file(&args.weights))?;
     jobs::export(&config, &args.weights, &args.out)?;
     say!("{} for images of {} px", args.out.display(), config.imgsz);
@@ -169,25 +194,42 @@ pub(crate) fn engine(args: &args::Convert) -> Result<ExitCode> {
 }
 
 pub(crate) fn predict(args: &args::Predict) -> Result<ExitCode> {
-    let detect = jobs::DetectSettings {
+    let detect = DetectSettings {
         imgsz: args.imgsz,
         confidence: args.conf,
         iou: args.iou,
         max_detections: args.max_det,
+        classes: args.classes.clone(),
     };
-    let settings = jobs::Predict { detect, out: args.out.as_deref(), executor: args.machine.options()? };
-    jobs::predict(&args.weights, &args.source, &settings, &mut |path, found| {
-        if args.json {
-            say!("{}", serde_json::json!({ "image": path, "detections": found }));
-            return Ok(());
-        }
-        say!("{}: {} objects", path.display(), found.len());
-        for object in found {
-            let [x1, y1, x2, y2] = object.xyxy;
-            say!("  {} {:.3} at {x1:.0},{y1:.0} to {x2:.0},{y2:.0}", object.name, object.confidence);
+    let labels = args.out.as_ref().filter(|_| args.save_txt).map(|out| out.join("labels"));
+    let executor = args.machine.options()?;
+    let settings = Predict { detect, out: args.out.as_deref(), labels: labels.as_deref(), executor };
+    let (start, mut count, mut unreadable) = (Instant::now(), 0, 0);
+    predict_files(&args.weights, &args.source, &settings, &mut |path, seen| {
+        count += 1;
+        match seen {
+            Seen::Unreadable(why) => {
+                unreadable += 1;
+                eprintln!("warning: {} was passed over: {why}", path.display());
+            }
+            Seen::Found(found) if args.json => {
+                say!("{}", serde_json::json!({ "image": path, "detections": found }));
+            }
+            Seen::Found(found) => {
+                say!("{}: {} objects", path.display(), found.len());
+                for object in found {
+                    let [x1, y1, x2, y2] = object.xyxy;
+                    say!("  {} {:.3} at {x1:.0},{y1:.0} to {x2:.0},{y2:.0}", object.name, object.confidence);
+                }
+            }
         }
         Ok(())
     })?;
+    let seconds = start.elapsed().as_secs_f64();
+    eprintln!(
+        "{count} images in {seconds:.2} s, {:.1} a second, loading included; {unreadable} could not be read",
+        f64::from(count) / seconds
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Sparsify(args) => commands::train(&args, bonsai_pipeline::Stage::Sparse),
         Command::Finetune(args) => commands::train(&args, bonsai_pipeline::Stage::Finetune),
         Command::Val(args) => commands::val(&args),
+        Command::Import(args) => commands::import(&args),
         Command::Prune(args) => commands::prune(&args),
         Command::Export(args) => commands::export(&args),
         Command::Engine(args) => commands::engine(&args),

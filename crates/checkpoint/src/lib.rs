@@ -26,6 +26,7 @@ mod fold;
 mod import;
 mod pt;
 mod replace;
+mod state_dict;
 mod weights;
 
 pub use array::Array;

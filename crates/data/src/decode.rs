@@ -7,10 +7,15 @@ use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
+use image::error::{DecodingError, ImageFormatHint};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
+use jpeg_decoder::PixelFormat;
 
 use crate::DataError;
+
+/// Most bytes of a decoded JPEG, as `image` limits other formats.
+const LARGEST: usize = 512 << 20;
 
 /// Decodes an image file (BMP, JPEG, PNG, TIFF, WebP).
 ///
@@ -19,11 +24,45 @@ use crate::DataError;
 pub fn decode(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
     let path = path.as_ref();
     let failed = |source| DataError::Decode { path: path.to_owned(), source };
-    let mut decoder = open(path)?.into_decoder().map_err(failed)?;
+    let reader = open(path)?;
+    let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
+    let mut decoder = reader.into_decoder().map_err(failed)?;
     let orientation = decoder.orientation().map_err(failed)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let jpeg = if is_jpeg { decode_jpeg(path)? } else { None };
+    let mut picture = match jpeg {
+        Some(picture) => picture,
+        None => DynamicImage::from_decoder(decoder).map_err(failed)?,
+    };
     picture.apply_orientation(orientation);
     Ok(picture.into_rgb8())
+}
+
+/// A JPEG in colour or grey; `None` for other pixels, which are rare.
+///
+/// Not by `image`'s decoder: its colours are up to 4 levels from those of libjpeg, which pretrained networks were trained
+/// and validated on, and their mAP50-95 moves by 0.004. This one's are within a tenth of a level on average.
+fn decode_jpeg(path: &Path) -> Result<Option<DynamicImage>, DataError> {
+    let failed = |error: jpeg_decoder::Error| {
+        let source = DecodingError::new(ImageFormatHint::Exact(ImageFormat::Jpeg), error);
+        DataError::Decode { path: path.to_owned(), source: ImageError::Decoding(source) }
+    };
+    let file = File::open(path).map_err(DataError::io("read the image", path))?;
+    let mut decoder = jpeg_decoder::Decoder::new(BufReader::new(file));
+    decoder.set_max_decoding_buffer_size(LARGEST);
+    decoder.read_info().map_err(failed)?;
+    let Some(info) = decoder.info() else { return Ok(None) };
+    let (width, height) = (info.width.into(), info.height.into());
+    match info.pixel_format {
+        PixelFormat::RGB24 => {
+            let pixels = decoder.decode().map_err(failed)?;
+            Ok(RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8))
+        }
+        PixelFormat::L8 => {
+            let pixels = decoder.decode().map_err(failed)?;
+            Ok(GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8))
+        }
+        PixelFormat::L16 | PixelFormat::CMYK32 => Ok(None),
+    }
 }
 
 /// Width and height that [`decode`] will give, from the header alone.

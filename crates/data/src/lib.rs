@@ -38,6 +38,7 @@ mod label_file;
 mod letterbox;
 mod loader;
 mod random;
+mod rect;
 pub mod shapes;
 mod store;
 mod warning;

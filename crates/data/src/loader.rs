@@ -18,6 +18,7 @@ use crate::batch::write_planes;
 use crate::dataset::reason;
 use crate::letterbox::PADDING;
 use crate::random::{Purpose, stream};
+use crate::rect::{Arrangement, arrange};
 use crate::store::ImageStore;
 use crate::{
     Augment, Batch, DataError, Label, Letterbox, LetterboxTransform, Split, Target, Warning, WarningKind,
@@ -33,6 +34,9 @@ pub struct LoaderConfig {
     pub batch: usize,
     /// Where all randomness starts from.
     pub seed: u64,
+    /// Canvases no larger than a batch needs, in multiples of this many pixels, for validation: images are sorted by shape.
+    /// `None` for squares.
+    pub rect: Option<usize>,
     /// Whether each epoch has its own order; otherwise the order is that of the split.
     pub shuffle: bool,
     /// Random changes to the images; none for validation.
@@ -47,7 +51,16 @@ pub struct LoaderConfig {
 impl Default for LoaderConfig {
     /// Validation settings: no shuffling, no augmentation, 640 px, batches of 16, two workers, no cache.
     fn default() -> Self {
-        Self { imgsz: 640, batch: 16, seed: 0, shuffle: false, augment: None, workers: 2, cache_bytes: 0 }
+        Self {
+            imgsz: 640,
+            batch: 16,
+            seed: 0,
+            rect: None,
+            shuffle: false,
+            augment: None,
+            workers: 2,
+            cache_bytes: 0,
+        }
     }
 }
 
@@ -62,7 +75,9 @@ pub struct Loader {
 struct Kitchen {
     split: Arc<Split>,
     config: LoaderConfig,
-    imgsz: u32,
+    letterbox: Letterbox,
+    /// In rect mode.
+    rect: Option<Arrangement>,
     store: ImageStore,
     /// By sample, so that an image that fails in every epoch counts once and order does not matter.
     warnings: Mutex<BTreeMap<usize, Warning>>,
@@ -82,10 +97,23 @@ impl Loader {
         let Ok(imgsz @ 1..=16384) = u32::try_from(config.imgsz) else {
             return Err(wrong("imgsz", config.imgsz, "between 1 and 16384 pixels"));
         };
-        let split = split.into();
-        let store = ImageStore::new(split.samples.len(), Letterbox::square(imgsz), config.cache_bytes);
+        if config.rect.is_some() && (config.shuffle || config.augment.is_some()) {
+            let (field, value, expected) =
+                ("rect", "on".to_owned(), "off where images are shuffled or augmented");
+            return Err(DataError::Config { field, value, expected });
+        }
+        if config.rect.is_some_and(|stride| !(1..=1024).contains(&stride)) {
+            return Err(wrong("rect", config.rect.unwrap_or(0), "a stride between 1 and 1024 pixels"));
+        }
+        let split: Arc<Split> = split.into();
+        let letterbox = Letterbox { round_up: config.rect.is_some(), ..Letterbox::square(imgsz) };
+        let rect = config.rect.map(|stride| {
+            let sizes: Vec<_> = split.samples.iter().map(|s| s.size).collect();
+            arrange(&sizes, config.batch, config.imgsz, stride)
+        });
+        let store = ImageStore::new(split.samples.len(), letterbox, config.cache_bytes);
         let warnings = Mutex::new(BTreeMap::new());
-        Ok(Self { kitchen: Arc::new(Kitchen { split, config, imgsz, store, warnings }) })
+        Ok(Self { kitchen: Arc::new(Kitchen { split, config, letterbox, rect, store, warnings }) })
     }
 
     /// The split that batches are made of.
@@ -134,6 +162,9 @@ struct Prepared {
 
 impl Kitchen {
     fn order(&self, epoch: u64) -> Vec<usize> {
+        if let Some(rect) = &self.rect {
+            return rect.order.clone();
+        }
         let mut order: Vec<usize> = (0..self.split.samples.len()).collect();
         if self.config.shuffle {
             order.shuffle(&mut stream(Purpose::Shuffle, self.config.seed, epoch, 0));
@@ -144,12 +175,15 @@ impl Kitchen {
     fn batch(&self, order: &[usize], epoch: u64, number: usize) -> Batch {
         let start = number * self.config.batch;
         let samples = order[start..order.len().min(start + self.config.batch)].to_vec();
-        let plane = self.config.imgsz * self.config.imgsz;
+        let square = (self.letterbox.width, self.letterbox.height);
+        let canvas = self.rect.as_ref().map_or(square, |rect| rect.canvases[number]);
+        let (w, h) = (canvas.0 as usize, canvas.1 as usize);
+        let plane = w * h;
         let mut images = vec![0.0; samples.len() * 3 * plane];
         let mut targets = Vec::new();
         let mut transforms = Vec::with_capacity(samples.len());
         for (image, (&sample, planes)) in samples.iter().zip(images.chunks_exact_mut(3 * plane)).enumerate() {
-            let prepared = self.prepare(sample, epoch);
+            let prepared = self.prepare(sample, epoch, canvas);
             write_planes(&prepared.image, planes);
             targets.extend(prepared.labels.iter().map(|label| Target {
                 image,
@@ -158,14 +192,14 @@ impl Kitchen {
             }));
             transforms.push(prepared.transform);
         }
-        let shape = [samples.len(), 3, self.config.imgsz, self.config.imgsz];
+        let shape = [samples.len(), 3, h, w];
         Batch { images, shape, targets, samples, transforms }
     }
 
     /// The chain for one sample: store, letterbox, augmentation.
     /// A mosaic takes the place of the letterbox and asks the store for further samples.
-    fn prepare(&self, index: usize, epoch: u64) -> Prepared {
-        let mut prepared = self.letterboxed(index);
+    fn prepare(&self, index: usize, epoch: u64, canvas: (u32, u32)) -> Prepared {
+        let mut prepared = self.letterboxed(index, canvas);
         if let Some(augment) = &self.config.augment {
             let mut rng = stream(Purpose::Augment, self.config.seed, epoch, index as u64);
             augment.apply(&mut prepared.image, &mut prepared.labels, &mut rng);
@@ -173,11 +207,11 @@ impl Kitchen {
         prepared
     }
 
-    fn letterboxed(&self, index: usize) -> Prepared {
+    fn letterboxed(&self, index: usize, canvas: (u32, u32)) -> Prepared {
         let sample = &self.split.samples[index];
         match self.store.get(index, &sample.image_path) {
             Ok(scaled) => {
-                let transform = scaled.transform;
+                let transform = scaled.transform.in_canvas(canvas);
                 let to_canvas =
                     |label: &Label| Label { bbox: transform.label_to_canvas(label.bbox), ..*label };
                 let labels = sample.labels.iter().map(to_canvas).collect();
@@ -194,9 +228,9 @@ impl Kitchen {
                 drop(warnings);
                 let grey = image::Rgb([PADDING; 3]);
                 Prepared {
-                    image: RgbImage::from_pixel(self.imgsz, self.imgsz, grey),
+                    image: RgbImage::from_pixel(canvas.0, canvas.1, grey),
                     labels: Vec::new(),
-                    transform: Letterbox::square(self.imgsz).plan(sample.size),
+                    transform: self.letterbox.plan(sample.size).in_canvas(canvas),
                 }
             }
         }

@@ -16,6 +16,9 @@ const MAX_IMGSZ: usize = 16_384;
 pub struct DetectConfig {
     /// Side of the square that a picture is fitted into, in pixels; a multiple of the largest stride (32).
     pub imgsz: usize,
+    /// Whether what a picture does not fill of the square is left out, down to a multiple of the stride: faster, and as
+    /// Ultralytics predicts. Otherwise it is padded.
+    pub rect: bool,
     /// A score must be above this; 0..=1.
     pub confidence: f32,
     /// A box goes if a better one of its class has an `IoU` above this with it; 0..=1.
@@ -32,7 +35,7 @@ impl Default for DetectConfig {
     /// Ultralytics' settings for prediction: 640 px, confidence 0.25, `IoU` 0.7, 300 detections, all classes.
     fn default() -> Self {
         let NmsConfig { confidence, iou, max_detections, .. } = NmsConfig::PREDICT;
-        Self { imgsz: DEFAULT_IMGSZ, confidence, iou, max_detections, classes: None }
+        Self { imgsz: DEFAULT_IMGSZ, rect: true, confidence, iou, max_detections, classes: None }
     }
 }
 

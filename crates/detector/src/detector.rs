@@ -3,12 +3,13 @@
 //! Letterbox, network, decode, suppression, and back to the picture's own pixels: each step is another
 //! crate's; here they meet. The network is run folded, whatever it was loaded from.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 use bonsai_boxes::Detection;
 use bonsai_checkpoint::{Array, Checkpoint};
-use bonsai_data::{Letterbox, RgbImage, write_planes};
+use bonsai_data::{Letterbox, LetterboxTransform, RgbImage, write_planes};
 use bonsai_exec::{ExecutorOptions, Inference, build_inference};
 use bonsai_graph::ModelSpec;
 use bonsai_yolov8::{HeadError, HeadOutput, LevelOutput, Predictions, decode, nms};
@@ -153,7 +154,7 @@ impl Detector {
         Ok(found.into_iter().next().unwrap_or_default())
     }
 
-    /// As [`Detector::detect`] for several pictures, which may differ in size, in one pass of the network.
+    /// As [`Detector::detect`] for several pictures, which may differ in size, in one pass of the network for each canvas.
     ///
     /// The whole batch is in memory at once; for a folder, pass a few at a time.
     ///
@@ -172,22 +173,49 @@ impl Detector {
             let (width, height) = images[index].dimensions();
             return Err(DetectorError::EmptyImage { index, width, height });
         }
-        // The check above keeps the side far below what 32 bits hold.
+        // The check above keeps sides and strides far below what 32 bits hold.
         let letterbox = Letterbox::square(config.imgsz as u32);
-        let mut batch = Array::zeros(&[images.len(), 3, config.imgsz, config.imgsz]);
-        let planes = batch.data.chunks_exact_mut(3 * config.imgsz * config.imgsz);
-        let mut transforms = Vec::with_capacity(images.len());
-        for (image, planes) in images.iter().zip(planes) {
-            let (canvas, transform) = letterbox.apply(image);
-            write_planes(&canvas, planes);
-            transforms.push(transform);
+        let stride = stride(&self.model) as u32;
+        let plan = |image: &RgbImage| {
+            let transform = letterbox.plan(image.dimensions());
+            if config.rect { transform.tight(stride) } else { transform }
+        };
+        // Pictures of one canvas go through the network together.
+        let mut groups: BTreeMap<(u32, u32), Vec<(usize, LetterboxTransform)>> = BTreeMap::new();
+        for (index, image) in images.iter().enumerate() {
+            let transform = plan(image);
+            groups.entry(transform.canvas).or_default().push((index, transform));
+        }
+        let mut found = vec![Vec::new(); images.len()];
+        for ((w, h), members) in groups {
+            for ((index, _), native) in
+                members.iter().zip(self.detect_canvases(images, (w, h), &members, config)?)
+            {
+                found[*index] = native;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The objects in pictures that share a canvas.
+    fn detect_canvases(
+        &mut self,
+        images: &[RgbImage],
+        (w, h): (u32, u32),
+        members: &[(usize, LetterboxTransform)],
+        config: &DetectConfig,
+    ) -> Result<Vec<Vec<Detection>>, DetectorError> {
+        let (w, h) = (w as usize, h as usize);
+        let mut batch = Array::zeros(&[members.len(), 3, h, w]);
+        for ((index, transform), planes) in members.iter().zip(batch.data.chunks_exact_mut(3 * h * w)) {
+            write_planes(&transform.apply(&images[*index]), planes);
         }
         let mut predictions = self.predict(&batch)?;
         if let Some(classes) = &config.classes {
             predictions = keep_classes(predictions, classes)?;
         }
         let found = nms(&predictions, &config.nms());
-        let native = found.into_iter().zip(transforms).map(|(detections, transform)| {
+        let native = found.into_iter().zip(members).map(|(detections, (_, transform))| {
             detections.into_iter().map(|d| transform.detection_to_native(d)).collect()
         });
         Ok(native.collect())

@@ -1,33 +1,22 @@
 //! One stage on its own, from files to files: what the single commands of the command line do.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::{Checkpoint, write_file};
-use bonsai_data::{SplitKind, decode};
-use bonsai_detector::{DetectConfig, Detector, draw_detections, write_engine};
-use bonsai_exec::ExecutorOptions;
+use bonsai_data::SplitKind;
+use bonsai_detector::{Detector, write_engine};
 use bonsai_metrics::DetMetrics;
 use bonsai_prune::PruneReport;
 use bonsai_tensorrt::EngineOutcome;
-use serde::Serialize;
+use bonsai_yolov8::NmsConfig;
 
 use crate::stages::{
     Setting, build_tensorrt, export_stage, open_dataset, prune_stage, start_checkpoint, train_stage,
-    validation_loader,
+    validation_loader_in,
 };
-use crate::{PipelineConfig, Progress, Stage, evaluate};
-
-/// An object found in an image file, in pixels of that image.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Found {
-    /// Class.
-    pub name: String,
-    /// Score in 0..=1.
-    pub confidence: f32,
-    /// Left, top, right, bottom.
-    pub xyxy: [f32; 4],
-}
+use crate::{Convention, PipelineConfig, Progress, Stage, evaluate_with};
 
 /// What an engine job made.
 #[derive(Debug)]
@@ -81,6 +70,19 @@ pub fn train(
     Ok(write_file(&folder.join("history.json"), &serde_json::to_vec_pretty(&trained.history)?)?)
 }
 
+/// Settings of [`validate`] beside the file and the data.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Validation {
+    /// Lowest score; 0.001 where `None`.
+    pub confidence: Option<f32>,
+    /// Overlap at which the lesser box goes; 0.7 where `None`.
+    pub iou: Option<f32>,
+    /// Canvases no larger than needed, as Ultralytics validates, in place of squares.
+    pub rect: bool,
+    /// Whose figures are to be comparable.
+    pub convention: Convention,
+}
+
 /// Measures a file on a split of `config.data`; returns the metrics and the class names.
 ///
 /// # Errors
@@ -89,6 +91,7 @@ pub fn validate(
     config: &PipelineConfig,
     weights: &Path,
     split: SplitKind,
+    how: &Validation,
 ) -> Result<(DetMetrics, Vec<String>)> {
     let setting = setting(config)?;
     let dataset = bonsai_data::Dataset::open(data_yaml(config)?)?;
@@ -98,13 +101,16 @@ pub fn validate(
     if ours != theirs {
         bail!("{} has {ours} classes, but {} has {theirs}", weights.display(), data_yaml(config)?.display());
     }
-    let loader = validation_loader(
-        &std::sync::Arc::new(split),
-        setting.imgsz,
-        config.baseline.batch,
-        &setting.loader,
-    )?;
-    let metrics = evaluate(&mut detector, &loader)?;
+    let (imgsz, batch) = (setting.imgsz, config.baseline.batch);
+    let rect = how.rect.then(|| detector.model().head().strides.iter().copied().max().unwrap_or(32));
+    let loader = validation_loader_in(&Arc::new(split), imgsz, batch, &setting.loader, rect)?;
+    let standard = NmsConfig::VALIDATION;
+    let suppression = NmsConfig {
+        confidence: how.confidence.unwrap_or(standard.confidence),
+        iou: how.iou.unwrap_or(standard.iou),
+        ..standard
+    };
+    let metrics = evaluate_with(&mut detector, &loader, &suppression, how.convention)?;
     Ok((metrics, detector.class_names().to_vec()))
 }
 
@@ -119,6 +125,24 @@ pub fn prune(config: &PipelineConfig, weights: &Path, out: Option<&Path>) -> Res
         pruned.checkpoint.save(out)?;
     }
     Ok(pruned.report)
+}
+
+/// Imports a file of Ultralytics' or a state dict as a checkpoint.
+///
+/// # Errors
+/// If it is none that can be read, with the module or the place; or if `out` cannot be written.
+pub fn import(file: &Path, out: &Path) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::import(file)?;
+    checkpoint.save(out)?;
+    Ok(checkpoint)
+}
+
+/// Writes a checkpoint file as a state dict in safetensors, with Ultralytics' names.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn export_state_dict(weights: &Path, out: &Path) -> Result<()> {
+    Ok(Checkpoint::open(weights)?.save_state_dict(out)?)
 }
 
 /// Writes a checkpoint file as ONNX.
@@ -144,90 +168,4 @@ pub fn engine(
     }
     write_engine(&Checkpoint::open(file)?, out)?;
     Ok(Engine::Cpu(out.to_owned()))
-}
-
-/// Settings of [`predict`] beside the file and the images.
-#[derive(Debug, Clone)]
-pub struct Predict<'a> {
-    /// What to look for.
-    pub detect: DetectSettings,
-    /// Where pictures with boxes go; none are drawn without it.
-    pub out: Option<&'a Path>,
-    /// What runs the network.
-    pub executor: ExecutorOptions,
-}
-
-/// What to look for; `None` is the detector's own default.
-#[derive(Debug, Clone, Default)]
-pub struct DetectSettings {
-    /// Side of the network's input.
-    pub imgsz: Option<usize>,
-    /// Lowest score.
-    pub confidence: Option<f32>,
-    /// Overlap at which the lesser box goes.
-    pub iou: Option<f32>,
-    /// Most objects per image.
-    pub max_detections: Option<usize>,
-}
-
-/// Finds objects in an image or in every image of a folder; `each` is told of one image after the other.
-///
-/// # Errors
-/// If the network or an image cannot be read, or a picture cannot be written.
-pub fn predict(
-    weights: &Path,
-    source: &Path,
-    settings: &Predict<'_>,
-    each: &mut dyn FnMut(&Path, Vec<Found>) -> Result<()>,
-) -> Result<()> {
-    let mut detector = Detector::load(weights, settings.executor)?;
-    let base = detector.config();
-    let config = DetectConfig {
-        imgsz: settings.detect.imgsz.unwrap_or(base.imgsz),
-        confidence: settings.detect.confidence.unwrap_or(base.confidence),
-        iou: settings.detect.iou.unwrap_or(base.iou),
-        max_detections: settings.detect.max_detections.unwrap_or(base.max_detections),
-        classes: base.classes,
-    };
-    if let Some(out) = settings.out {
-        std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    }
-    for path in images(source)? {
-        let mut image = decode(&path)?;
-        let detections = detector.detect(&image, &config)?;
-        if let Some(out) = settings.out {
-            draw_detections(&mut image, &detections, detector.class_names());
-            let name = path.file_stem().context("an image without a name")?;
-            let target = out.join(name).with_extension("png");
-            image.save(&target).with_context(|| format!("cannot write {}", target.display()))?;
-        }
-        let found = detections.iter().map(|d| Found {
-            name: detector.class_names()[d.class_id].clone(),
-            confidence: d.confidence,
-            xyxy: [d.bbox.x1, d.bbox.y1, d.bbox.x2, d.bbox.y2],
-        });
-        each(&path, found.collect())?;
-    }
-    Ok(())
-}
-
-/// The file itself, or the images of a folder by name.
-fn images(source: &Path) -> Result<Vec<PathBuf>> {
-    const ENDINGS: [&str; 7] = ["bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
-    if !source.is_dir() {
-        return Ok(vec![source.to_owned()]);
-    }
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))? {
-        let path = entry?.path();
-        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        if ending.is_some_and(|e| ENDINGS.contains(&e.as_str())) {
-            found.push(path);
-        }
-    }
-    if found.is_empty() {
-        bail!("{} holds no image ({})", source.display(), ENDINGS.join(", "));
-    }
-    found.sort();
-    Ok(found)
 }

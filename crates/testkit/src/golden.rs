@@ -1,6 +1,8 @@
 //! Arrays that another program wrote, and data that may lie beside the repository.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use bonsai_checkpoint::Array;
@@ -101,6 +103,18 @@ pub fn shared_data(relative: &str) -> Option<PathBuf> {
     }
     eprintln!("not checked: ../shared/{relative} is not there (optional data beside the repository)");
     None
+}
+
+/// A `.pt` file of `fixtures/checkpoint`, where they are kept compressed.
+///
+/// # Panics
+/// If there is none of that name.
+pub fn imported(name: &str) -> Vec<u8> {
+    let path = workspace_root().join("fixtures/checkpoint").join(format!("{name}.pt.gz"));
+    let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("a fixture is whole");
+    bytes
 }
 
 #[cfg(test)]

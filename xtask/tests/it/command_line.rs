@@ -7,9 +7,9 @@ use bonsai_pipeline::{PipelineConfig, stages::draw_dataset};
 use crate::program::{answer, refusal};
 
 /// Every command, in the order of the help.
-const COMMANDS: [&str; 13] = [
-    "pipeline", "train", "sparsify", "finetune", "val", "prune", "export", "engine", "predict", "summary",
-    "bench", "doctor", "test",
+const COMMANDS: [&str; 14] = [
+    "pipeline", "train", "sparsify", "finetune", "val", "import", "prune", "export", "engine", "predict",
+    "summary", "bench", "doctor", "test",
 ];
 
 fn text(path: &Path) -> &str {

@@ -83,7 +83,11 @@ impl<R: Read + Seek> Archive<R> {
             return Err(PtError::TooLarge { entry, total: found.size(), bytes: most });
         }
         let mut bytes = Vec::with_capacity(found.size() as usize);
-        found.take(most).read_to_end(&mut bytes).map_err(|source| PtError::Entry { entry, source })?;
+        // One more than there can be: the checksum is compared where the entry ends.
+        found
+            .take(most.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|source| PtError::Entry { entry, source })?;
         Ok(bytes)
     }
 }

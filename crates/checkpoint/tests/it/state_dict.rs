@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
+use bonsai_testkit::imported;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::{assert_names, chain};
 
-/// The arrays of the fixture `bare.pt` by name, with the fixed weights of the head.
+fn bare() -> Checkpoint {
+    Checkpoint::import_bytes(&imported("bare")).unwrap()
+}
+
+/// The arrays of the fixture `bare` by name, with the fixed weights of the head.
 fn arrays() -> BTreeMap<String, Array> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/checkpoint/bare.pt");
-    let weights = Checkpoint::import(path.as_ref()).unwrap().weights;
+    let weights = bare().weights;
     let mut arrays: BTreeMap<_, _> = weights.iter().map(|(n, a)| (n.to_owned(), a.clone())).collect();
     let bins = (0..16u8).map(f32::from).collect();
     arrays.insert("model.22.dfl.conv.weight".to_owned(), Array::new(&[1, 16, 1, 1], bins));
@@ -37,8 +41,7 @@ fn refused(arrays: &BTreeMap<String, Array>, parts: &[&str]) {
 
 #[test]
 fn the_network_is_that_of_the_pickle_but_for_its_class_names() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/checkpoint/bare.pt");
-    let pickled = Checkpoint::import(path.as_ref()).unwrap();
+    let pickled = bare();
     for prefix in ["", "model."] {
         let read = Checkpoint::import_bytes(&file(&arrays(), prefix)).unwrap();
         assert_eq!(read.model.graph(), pickled.model.graph());
@@ -85,4 +88,19 @@ fn a_checkpoint_of_ours_is_opened_as_what_it_is() {
     assert!(Checkpoint::open(&path).unwrap().weights == checkpoint.weights);
     std::fs::write(&path, b"nothing").unwrap();
     assert_names(&chain(&Checkpoint::open(&path).unwrap_err()), &["model.safetensors"]);
+}
+
+#[test]
+fn a_state_dict_that_is_written_is_read_again() {
+    let checkpoint = bare();
+    let written = checkpoint.to_state_dict().unwrap();
+    let read = Checkpoint::import_bytes(&written).unwrap();
+    assert!(read.model.graph() == checkpoint.model.graph() && read.weights == checkpoint.weights);
+    // PyTorch's strict loading asks for these as well.
+    let tensors = safetensors::SafeTensors::deserialize(&written).unwrap();
+    assert_eq!(tensors.tensor("model.22.dfl.conv.weight").unwrap().shape(), [1, 16, 1, 1]);
+    let counter = tensors.tensor("model.0.bn.num_batches_tracked").unwrap();
+    assert_eq!((counter.dtype(), counter.shape(), counter.data()), (Dtype::I64, &[][..], &[0; 8][..]));
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&written).unwrap();
+    assert_eq!(metadata.metadata().as_ref().unwrap()["format"], "pt");
 }

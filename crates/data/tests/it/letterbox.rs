@@ -17,7 +17,7 @@ fn golden_geometry() {
         ((5000, 3), (64, 64), (64, 1), (0, 31)),
         ((40, 20), (64, 64), (64, 32), (0, 16)),
     ] {
-        let transform = Letterbox { width: canvas.0, height: canvas.1, upscale: true }.plan(native);
+        let transform = Letterbox { width: canvas.0, height: canvas.1, ..Letterbox::square(64) }.plan(native);
         assert_eq!((transform.resized, transform.padding), (resized, padding), "{native:?} in {canvas:?}");
     }
     let small = Letterbox { upscale: false, ..Letterbox::square(64) }.plan((40, 21));
@@ -61,7 +61,8 @@ proptest! {
         corner in (0.0f32..0.9, 0.0f32..0.9),
         share in (0.05f32..1.0, 0.05f32..1.0),
     ) {
-        let letterbox = Letterbox { width: canvas.0 * 32, height: canvas.1 * 32, upscale };
+        let letterbox =
+            Letterbox { width: canvas.0 * 32, height: canvas.1 * 32, upscale, round_up: false };
         let transform = letterbox.plan(native);
         let (w, h) = (native.0 as f32, native.1 as f32);
         let (x1, y1) = (corner.0 * w, corner.1 * h);

@@ -7,16 +7,12 @@ use std::path::{Path, PathBuf};
 use bonsai_checkpoint::Array;
 use bonsai_detector::{DetectConfig, Detector};
 use bonsai_exec::{ExecutorKind, ExecutorOptions};
-use safetensors::SafeTensors;
+use bonsai_testkit::{Golden, imported, shared_data, workspace_root};
 
 /// What boxes may differ by, in pixels: rounding of some sixty layers in another order.
 const BOX_BOUND: f32 = 0.05;
 /// What scores may differ by.
 const SCORE_BOUND: f32 = 1e-4;
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 fn executors() -> [ExecutorOptions; 2] {
     [ExecutorKind::Cpu, ExecutorKind::Candle]
@@ -37,46 +33,44 @@ fn assert_equal(what: &str, got: &[f32], expected: &[f32], anchors: usize) {
     }
 }
 
-fn golden(path: &Path) -> (Array, Vec<f32>) {
-    let bytes = fs::read(path).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let read = |name: &str| {
-        let view = tensors.tensor(name).unwrap();
-        let values = view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        Array::new(view.shape(), values)
-    };
-    (read("images"), read("output").data)
-}
-
 #[test]
 fn imported_networks_answer_as_in_python() {
-    let mut folders = vec![root().join("fixtures/checkpoint")];
+    let folder = tempfile::tempdir().unwrap();
+    let kept = workspace_root().join("fixtures/checkpoint");
+    for name in ["old", "bare", "pruned"] {
+        fs::write(folder.path().join(name).with_extension("pt"), imported(name)).unwrap();
+        let answer = Path::new(name).with_extension("safetensors");
+        fs::copy(kept.join(&answer), folder.path().join(&answer)).unwrap();
+    }
+    let mut folders = vec![folder.path().to_owned()];
     folders.extend(std::env::var_os("BONSAI_PT_DIR").map(PathBuf::from));
     let mut compared = 0;
-    for folder in &folders {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let answer = path.with_extension("safetensors");
-            if path.extension().is_none_or(|e| e != "pt") || !answer.exists() {
-                continue;
-            }
-            let (images, expected) = golden(&answer);
-            for options in executors() {
-                let mut detector = Detector::load(&path, options).unwrap();
-                let got = detector.predict(&images).unwrap();
-                let what = format!("{} on {:?}", path.display(), options.kind);
-                assert_equal(&what, got.as_slice(), &expected, got.anchors());
-            }
-            compared += 1;
+    for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
+        let path = entry.unwrap().path();
+        let answer = path.with_extension("safetensors");
+        if path.extension().is_none_or(|e| e != "pt") || !answer.exists() {
+            continue;
         }
+        let golden = Golden::load(&answer);
+        let (images, expected) = (golden.get("images"), &golden.get("output").data);
+        for options in executors() {
+            let mut detector = Detector::load(&path, options).unwrap();
+            let got = detector.predict(images).unwrap();
+            let what = format!("{} on {:?}", path.display(), options.kind);
+            assert_equal(&what, got.as_slice(), expected, got.anchors());
+        }
+        compared += 1;
     }
     assert!(compared >= 3, "{compared} files");
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a skipped check must be visible in the test's output")]
 fn other_architectures_are_refused_by_name() {
     let Some(folder) = std::env::var_os("BONSAI_PT_DIR").map(PathBuf::from) else {
-        println!("skipped: BONSAI_PT_DIR names no folder that fixtures/checkpoint/make_pt.py has filled");
+        eprintln!(
+            "not checked: BONSAI_PT_DIR names no folder that fixtures/checkpoint/make_pt.py has filled"
+        );
         return;
     };
     for (name, module) in [("other-yolo11n", "`model.2`"), ("other-yolov8n-seg", "`SegmentationModel`")] {
@@ -99,11 +93,7 @@ impl std::fmt::Display for Chain<'_> {
 
 #[test]
 fn a_real_checkpoint_finds_the_three_people() {
-    let folder = root().join("../shared/weights/fall-yolov8s");
-    if !folder.exists() {
-        println!("skipped: {} is not there", folder.display());
-        return;
-    }
+    let Some(folder) = shared_data("weights/fall-yolov8s") else { return };
     let picture = image::open(folder.join("bus_640.png")).unwrap().to_rgb8();
     let (w, h) = picture.dimensions();
     let mut images = Array::zeros(&[1, 3, h as usize, w as usize]);

@@ -22,9 +22,24 @@ pub fn validation_loader(
     batch: usize,
     settings: &LoaderSettings,
 ) -> Result<Loader> {
+    validation_loader_in(split, imgsz, batch, settings, None)
+}
+
+/// [`validation_loader`] with canvases that are squares, or no larger than needed (`rect`: multiples of so many pixels).
+///
+/// # Errors
+/// If the configuration is out of range.
+pub fn validation_loader_in(
+    split: &Arc<Split>,
+    imgsz: usize,
+    batch: usize,
+    settings: &LoaderSettings,
+    rect: Option<usize>,
+) -> Result<Loader> {
     let config = LoaderConfig {
         imgsz,
         batch,
+        rect,
         workers: settings.workers,
         cache_bytes: settings.cache_bytes,
         ..LoaderConfig::default()

@@ -11,7 +11,7 @@ mod train;
 pub use dataset::{Data, draw_dataset, open_dataset};
 pub use engine::{build_tensorrt, environment};
 pub use export::export_stage;
-pub use measure::{measure_artefacts, measure_checkpoint, validation_loader};
+pub use measure::{measure_artefacts, measure_checkpoint, validation_loader, validation_loader_in};
 pub use prune::{Pruned, prune_stage};
 pub use start::start_checkpoint;
 pub use train::{Setting, train_stage};

@@ -46,6 +46,7 @@ pub fn train_stage(
     let mut start = Checkpoint { train: None, ..start.clone() };
     start.metadata.insert("imgsz".to_owned(), setting.imgsz.to_string());
     let loader_config = LoaderConfig {
+        rect: None,
         imgsz: setting.imgsz,
         batch: config.batch,
         seed: setting.seed,

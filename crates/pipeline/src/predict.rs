@@ -1,0 +1,229 @@
+//! Objects in image files: found, drawn, written as labels.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+
+use anyhow::{Context, Result, bail};
+use bonsai_boxes::{Cxcywh, Detection};
+use bonsai_checkpoint::write_file;
+use bonsai_data::{RgbImage, decode};
+use bonsai_detector::{DetectConfig, Detector, draw_detections};
+use bonsai_exec::ExecutorOptions;
+use serde::Serialize;
+
+/// Images that are decoded before the network is free for them.
+const AHEAD: usize = 3;
+/// Endings of the names of image files.
+const ENDINGS: [&str; 7] = ["bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+
+/// An object found in an image file, in pixels of that image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Found {
+    /// Class.
+    pub name: String,
+    /// Its number.
+    pub class_id: usize,
+    /// Score in 0..=1.
+    pub confidence: f32,
+    /// Left, top, right, bottom.
+    pub xyxy: [f32; 4],
+}
+
+/// Settings of [`predict`] beside the file and the images.
+#[derive(Debug, Clone)]
+pub struct Predict<'a> {
+    /// What to look for.
+    pub detect: DetectSettings,
+    /// Where pictures with boxes go; none are drawn without it.
+    pub out: Option<&'a Path>,
+    /// Where labels in YOLO's format go, a file for each image.
+    pub labels: Option<&'a Path>,
+    /// What runs the network.
+    pub executor: ExecutorOptions,
+}
+
+/// What to look for; `None` is the detector's own default.
+#[derive(Debug, Clone, Default)]
+pub struct DetectSettings {
+    /// Side of the network's input.
+    pub imgsz: Option<usize>,
+    /// Lowest score.
+    pub confidence: Option<f32>,
+    /// Overlap at which the lesser box goes.
+    pub iou: Option<f32>,
+    /// Most objects per image.
+    pub max_detections: Option<usize>,
+    /// Numbers of the classes to report.
+    pub classes: Option<Vec<usize>>,
+}
+
+/// What became of an image.
+#[derive(Debug)]
+pub enum Seen {
+    /// It was searched.
+    Found(Vec<Found>),
+    /// It cannot be read, and why.
+    Unreadable(String),
+}
+
+/// Finds objects in an image, in every image of a folder, or in all that a pattern (`*`, `?`, `**`) names; `each` is told of
+/// one image after the other. Images are decoded while the network looks at earlier ones.
+///
+/// # Errors
+/// If the network cannot be read, the only image cannot, there is none, or a file cannot be written.
+pub fn predict(
+    weights: &Path,
+    source: &Path,
+    settings: &Predict<'_>,
+    each: &mut dyn FnMut(&Path, Seen) -> Result<()>,
+) -> Result<()> {
+    let mut detector = Detector::load(weights, settings.executor)?;
+    let paths = images(source)?;
+    let base = detector.config();
+    let config = DetectConfig {
+        imgsz: settings.detect.imgsz.unwrap_or(base.imgsz),
+        rect: base.rect,
+        confidence: settings.detect.confidence.unwrap_or(base.confidence),
+        iou: settings.detect.iou.unwrap_or(base.iou),
+        max_detections: settings.detect.max_detections.unwrap_or(base.max_detections),
+        classes: settings.detect.classes.clone().or(base.classes),
+    };
+    for folder in [settings.out, settings.labels].into_iter().flatten() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    let alone = paths.len() == 1;
+    let (sender, decoded) = sync_channel(AHEAD);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for path in paths {
+                let image = decode(&path);
+                if sender.send((path, image)).is_err() {
+                    break; // The search ended early.
+                }
+            }
+        });
+        // Taken in by value: an early end drops it, and with it the decoder's wait.
+        for (path, image) in decoded {
+            let mut image = match image {
+                Err(error) if !alone => {
+                    each(&path, Seen::Unreadable(format!("{:#}", anyhow::Error::from(error))))?;
+                    continue;
+                }
+                image => image?,
+            };
+            let detections = detector.detect(&image, &config)?;
+            if let Some(folder) = settings.labels {
+                write_labels(&target(folder, &path, "txt")?, &detections, image.dimensions())?;
+            }
+            if let Some(folder) = settings.out {
+                draw_detections(&mut image, &detections, detector.class_names());
+                save(&image, &target(folder, &path, "png")?)?;
+            }
+            let found = detections.iter().map(|d| Found {
+                name: detector.class_names()[d.class_id].clone(),
+                class_id: d.class_id,
+                confidence: d.confidence,
+                xyxy: [d.bbox.x1, d.bbox.y1, d.bbox.x2, d.bbox.y2],
+            });
+            each(&path, Seen::Found(found.collect()))?;
+        }
+        Ok(())
+    })
+}
+
+/// A file in `folder` named after an image.
+fn target(folder: &Path, image: &Path, ending: &str) -> Result<PathBuf> {
+    let name = image.file_stem().context("an image without a name")?;
+    Ok(folder.join(name).with_extension(ending))
+}
+
+/// Whole or not at all.
+fn save(image: &RgbImage, path: &Path) -> Result<()> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, image::ImageFormat::Png)?;
+    Ok(write_file(path, &bytes.into_inner())?)
+}
+
+/// A line for each object: class, centre and size in fractions of the image, as Ultralytics writes them.
+fn write_labels(path: &Path, detections: &[Detection], (w, h): (u32, u32)) -> Result<()> {
+    let mut text = String::new();
+    for detection in detections {
+        let bbox = Cxcywh::from(detection.bbox);
+        let (w, h) = (w as f32, h as f32);
+        let numbers = [bbox.cx / w, bbox.cy / h, bbox.w / w, bbox.h / h].map(significant);
+        writeln!(text, "{} {}", detection.class_id, numbers.join(" "))?;
+    }
+    Ok(write_file(path, text.as_bytes())?)
+}
+
+/// Six significant digits without zeros at the end.
+fn significant(value: f32) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return "0".to_owned();
+    }
+    let before = value.abs().log10().floor() as i32 + 1;
+    let text = format!("{value:.*}", (6 - before).max(0) as usize);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// The file itself, the images of a folder by name, or what a pattern names.
+fn images(source: &Path) -> Result<Vec<PathBuf>> {
+    let is_image = |path: &PathBuf| {
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
+    };
+    let text = source.to_string_lossy();
+    let mut found = if source.is_dir() {
+        let entries =
+            std::fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))?;
+        entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?
+    } else if !source.exists() && text.contains(['*', '?', '[']) {
+        let matches = glob::glob(&text).with_context(|| format!("`{text}` is no pattern"))?;
+        matches.map(|path| Ok(path?)).collect::<Result<Vec<_>>>()?
+    } else {
+        return Ok(vec![source.to_owned()]);
+    };
+    found.retain(is_image);
+    if found.is_empty() {
+        bail!("{} holds no image ({})", source.display(), ENDINGS.join(", "));
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_six_digits_as_in_c() {
+        for (value, text) in [
+            (0.716_796_9, "0.716797"),
+            (0.5, "0.5"),
+            (1.0, "1"),
+            (0.012_345_678, "0.0123457"),
+            (0.0, "0"),
+            (0.25, "0.25"),
+        ] {
+            assert_eq!(significant(value), text);
+        }
+    }
+
+    #[test]
+    fn sources_are_files_folders_and_patterns() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.jpg", "a.PNG", "notes.txt"] {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        let names = |source: &Path| {
+            let name = |p: PathBuf| p.file_name().unwrap().to_string_lossy().into_owned();
+            images(source).map(|paths| paths.into_iter().map(name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(folder.path()).unwrap(), ["a.PNG", "b.jpg"]);
+        assert_eq!(names(&folder.path().join("*.jpg")).unwrap(), ["b.jpg"]);
+        assert_eq!(names(&folder.path().join("b.jpg")).unwrap(), ["b.jpg"]);
+        let error = names(&folder.path().join("*.gif")).unwrap_err().to_string();
+        assert!(error.contains("holds no image"), "{error}");
+    }
+}
