@@ -56,7 +56,7 @@ pub fn train(
     progress: &mut dyn Progress,
 ) -> Result<()> {
     let data = open_dataset(data_yaml(config)?, progress)?;
-    let start = start_checkpoint(&config.model, &data.class_names, config.seed)?;
+    let start = start_checkpoint(&config.model, &data.class_names, config.seed, progress)?;
     let (rules, l1) = match stage {
         Stage::Baseline => (&config.baseline, None),
         Stage::Sparse => (&config.sparse, Some(&config.l1)),

@@ -18,7 +18,7 @@ use crate::stages::{
     Data, Setting, build_tensorrt, draw_dataset, export_stage, open_dataset, prune_stage, start_checkpoint,
     train_stage,
 };
-use crate::{Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState, digest_json};
+use crate::{Manifest, PipelineConfig, Progress, Quiet, Report, RunDir, Stage, StageState, digest_json};
 
 const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
@@ -50,14 +50,16 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     let mut runner = Runner { dir, progress, executor: info.clone() };
 
     let (data, dataset) = runner.dataset(config)?;
-    let start = || start_checkpoint(&config.model, &data.class_names, config.seed);
-    let start_digest = digest_json(&start()?.to_bytes()?)?;
+    let start = |progress: &mut dyn Progress| {
+        start_checkpoint(&config.model, &data.class_names, config.seed, progress)
+    };
+    let start_digest = digest_json(&start(&mut *runner.progress)?.to_bytes()?)?;
 
     let baseline = runner.training(
         Stage::Baseline,
         (&config.baseline, shared, start_digest),
         &[&dataset],
-        |progress| train_stage(&start()?, &data, &config.baseline, None, &setting, progress),
+        |progress| train_stage(&start(&mut Quiet)?, &data, &config.baseline, None, &setting, progress),
     )?;
     let baseline_best = dir.stage(Stage::Baseline).join(BEST);
 

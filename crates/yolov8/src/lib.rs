@@ -32,6 +32,7 @@ mod loss;
 mod nms;
 mod sigmoid;
 mod target;
+mod transfer;
 
 pub use assigner::{Positive, assign};
 pub use build::{REG_MAX, STRIDES, Scale, build};
@@ -41,3 +42,4 @@ pub use init::init;
 pub use loss::{LevelGradient, LossGains, LossItems, LossOutput, detection_loss};
 pub use nms::{NmsConfig, nms};
 pub use target::Target;
+pub use transfer::with_classes;

@@ -4,13 +4,21 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use bonsai_checkpoint::Checkpoint;
-use bonsai_yolov8::{Scale, build, init};
+use bonsai_yolov8::{Scale, build, init, with_classes};
 
-/// A checkpoint for `model`: `yolov8n` to `yolov8x` built for these classes with seeded weights, or a file.
+use crate::Progress;
+
+/// A checkpoint for `model`: `yolov8n` to `yolov8x` built for these classes with seeded weights, or a file, Bonsai's or
+/// Ultralytics'. A file for other classes gets new last convolutions in its class branches, which is noted.
 ///
 /// # Errors
-/// If the name is neither, or the file's classes are not the dataset's.
-pub fn start_checkpoint(model: &str, class_names: &[String], seed: u64) -> Result<Checkpoint> {
+/// If the name is neither, or the file cannot be read.
+pub fn start_checkpoint(
+    model: &str,
+    class_names: &[String],
+    seed: u64,
+    progress: &mut dyn Progress,
+) -> Result<Checkpoint> {
     if let Some(scale) = Scale::from_model_name(model) {
         return Ok(init(&build(scale, class_names)?, seed)?);
     }
@@ -19,16 +27,22 @@ pub fn start_checkpoint(model: &str, class_names: &[String], seed: u64) -> Resul
         let names: Vec<_> = Scale::ALL.iter().map(|s| s.model_name()).collect();
         bail!("`{model}` is neither a file nor one of {}", names.join(", "));
     }
-    let mut checkpoint = Checkpoint::open(path)?;
-    if checkpoint.model.class_names() != class_names {
-        bail!(
-            "{model} has the {} classes {:?}, but the dataset has the {} classes {class_names:?}: \
-             train a head for them from a scale name instead",
-            checkpoint.model.class_names().len(),
-            checkpoint.model.class_names(),
-            class_names.len()
-        );
+    let checkpoint = Checkpoint { train: None, ..Checkpoint::open(path)? };
+    let theirs = checkpoint.model.class_names();
+    if theirs == class_names {
+        return Ok(checkpoint);
     }
-    checkpoint.train = None;
-    Ok(checkpoint)
+    let numbers = (theirs.len(), class_names.len());
+    progress.note(&if numbers.0 == numbers.1 {
+        format!(
+            "{model} calls its {} classes otherwise than the dataset; the dataset's names are taken",
+            numbers.0
+        )
+    } else {
+        format!(
+            "{model} has {} classes, the dataset {}: the last convolutions of the class branches start anew",
+            numbers.0, numbers.1
+        )
+    });
+    Ok(with_classes(&checkpoint, class_names, seed)?)
 }

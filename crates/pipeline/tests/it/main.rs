@@ -5,5 +5,6 @@
 mod bench;
 mod parity;
 mod refusals;
+mod start;
 mod tiny_run;
 mod whole;

@@ -38,19 +38,6 @@ fn a_dataset_that_is_not_there() {
 }
 
 #[test]
-fn a_checkpoint_for_other_classes() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("cells.safetensors");
-    let cells = init(&build(Scale::N, &["red cell".to_owned()]).unwrap(), 0).unwrap();
-    cells.save(&path).unwrap();
-    let path = path.to_string_lossy().into_owned();
-    refuses(
-        |config| config.model.clone_from(&path),
-        &[&path, "red cell", "circle", "1 classes", "4 classes"],
-    );
-}
-
-#[test]
 fn a_file_that_is_no_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.safetensors");
