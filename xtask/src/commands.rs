@@ -154,12 +154,9 @@ pub(crate) fn import(args: &args::Import) -> Result<ExitCode> {
     let trained = checkpoint.model.graph().params().into_iter().filter(|p| p.role.is_trained());
     let params = trained.fold(0, |sum, p| sum + p.len());
     let classes = checkpoint.model.class_names();
-    say!(
-        "{}: {params} params, {} classes ({}), from {from}",
-        args.out.display(),
-        classes.len(),
-        classes.join(", ")
-    );
+    let more = if classes.len() > 8 { ", ..." } else { "" };
+    let names = classes.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
+    say!("{}: {params} params, {} classes ({names}{more}), from {from}", args.out.display(), classes.len());
     Ok(ExitCode::SUCCESS)
 }
 

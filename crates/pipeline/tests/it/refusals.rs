@@ -1,7 +1,6 @@
 //! What cannot work is refused with the thing's name, before time is spent on it.
 
 use bonsai_pipeline::{PipelineConfig, Quiet, RunDir, Stage, run};
-use bonsai_yolov8::{Scale, build, init};
 
 use crate::tiny_run::tiny_config;
 
