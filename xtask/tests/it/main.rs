@@ -10,5 +10,6 @@ mod command_line;
 mod dependencies;
 mod documents;
 mod files;
+mod imported;
 mod program;
 mod tree;

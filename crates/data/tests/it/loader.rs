@@ -124,3 +124,36 @@ fn impossible_settings_are_refused() {
         assert!(message.contains(part), "{message}");
     }
 }
+
+#[test]
+fn rect_batches_are_sorted_by_shape_and_no_larger_than_needed() {
+    let folder = Folder::new();
+    for (name, w, h) in [("a", 20, 20), ("b", 40, 20), ("c", 20, 40), ("d", 60, 20)] {
+        folder.image(&format!("images/{name}.png"), w, h, 255);
+        folder.write(&format!("labels/{name}.txt"), "0 0.5 0.5 1 1\n");
+    }
+    let (split, _) = folder.scan("train: images\nnames: [x]", SplitKind::Train);
+    let config = LoaderConfig { imgsz: 32, batch: 2, rect: Some(8), ..LoaderConfig::default() };
+    let loader = Loader::new(split, config).unwrap();
+    let batches: Vec<Batch> = loader.epoch(0).collect();
+    // d and b, flat: (0.5 * 32 / 8 + 0.5) strides high; a and c: a square.
+    assert_eq!(batches.iter().map(|b| b.samples.clone()).collect::<Vec<_>>(), [[3, 1], [0, 2]]);
+    assert_eq!(batches.iter().map(|b| b.shape).collect::<Vec<_>>(), [[2, 3, 24, 40], [2, 3, 40, 40]]);
+    for batch in &batches {
+        let (w, h) = (batch.shape[3], batch.shape[2]);
+        for ((target, transform), image) in
+            batch.targets.iter().zip(&batch.transforms).zip(batch.images.chunks_exact(3 * w * h))
+        {
+            // The label covers the white picture, and grey is around it.
+            let white = image[..w * h].iter().filter(|v| **v == 1.0).count();
+            assert_eq!(white, (transform.resized.0 * transform.resized.1) as usize);
+            let area = target.bbox.w * target.bbox.h * (w * h) as f32;
+            assert!((area - white as f32).abs() < 0.1, "{area} and {white}");
+            let grey = f32::from(PADDING) / 255.0;
+            assert!(image[..w * h].iter().all(|v| *v == 1.0 || *v == grey));
+        }
+    }
+    let (split, _) = folder.scan("train: images\nnames: [x]", SplitKind::Train);
+    let error = Loader::new(split, LoaderConfig { shuffle: true, ..config }).unwrap_err().to_string();
+    assert!(error.contains("rect"), "{error}");
+}

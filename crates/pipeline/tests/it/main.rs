@@ -7,4 +7,5 @@ mod parity;
 mod refusals;
 mod start;
 mod tiny_run;
+mod ultralytics;
 mod whole;

@@ -1,0 +1,29 @@
+//! Validation of a network that Ultralytics trained, against Ultralytics' own figures, where both are there.
+
+use bonsai_pipeline::jobs::{Validation, validate};
+use bonsai_pipeline::{PipelineConfig, SplitKind};
+use bonsai_testkit::shared_data;
+
+/// What figures may differ by. On the same pixels they agree to 1e-6; two decoders of JPEG differ by up to three levels.
+const BOUND: f64 = 0.003;
+
+#[test]
+fn figures_are_those_of_ultralytics() {
+    let (Some(folder), Some(data)) =
+        (shared_data("weights/bccd-yolov8n"), shared_data("data/bccd/data.yaml"))
+    else {
+        return;
+    };
+    let text = std::fs::read_to_string(folder.join("figures.json")).unwrap();
+    let figures: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut config = PipelineConfig { data: Some(data), imgsz: 320, ..PipelineConfig::default() };
+    config.baseline.batch = 16;
+    let how = Validation { rect: true, ..Validation::default() };
+    for (split, name) in [(SplitKind::Val, "val"), (SplitKind::Test, "test")] {
+        let (metrics, _) = validate(&config, &folder.join("best.pt"), split, &how).unwrap();
+        for (what, ours) in [("map50", metrics.map50), ("map50_95", metrics.map50_95)] {
+            let theirs = figures[name][what].as_f64().unwrap();
+            assert!((ours - theirs).abs() <= BOUND, "{what} on {name}: {ours}, Ultralytics has {theirs}");
+        }
+    }
+}

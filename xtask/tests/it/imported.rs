@@ -1,0 +1,76 @@
+//! The commands on a file of PyTorch's.
+
+use std::fs;
+use std::path::Path;
+
+use bonsai_testkit::imported;
+
+use crate::program::{answer, refusal};
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_pt_file_goes_wherever_a_checkpoint_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let pt = at("best.pt");
+    fs::write(&pt, imported("old")).unwrap();
+    let said = answer(&["import", text(&pt), "-o", text(&at("best.safetensors"))]);
+    assert!(said.contains("3 classes (leaf, twig, große Wurzel), from Ultralytics 8.0.90"), "{said}");
+    let summaries = [pt.clone(), at("best.safetensors")].map(|file| {
+        let summary = answer(&["summary", text(&file), "--imgsz", "64"]);
+        summary.lines().last().unwrap().split_once(": ").unwrap().1.to_owned()
+    });
+    assert_eq!(summaries[0], summaries[1]);
+    answer(&["export", "--weights", text(&pt), "-o", text(&at("best.onnx"))]);
+    answer(&["export", "--format", "pt-state", "--weights", text(&pt), "-o", text(&at("state.safetensors"))]);
+    // A state dict is read again, but knows no names.
+    let said = answer(&["import", text(&at("state.safetensors")), "-o", text(&at("again.safetensors"))]);
+    assert!(said.contains("3 classes (class0, class1, class2)"), "{said}");
+    let said = refusal(&["import", text(&at("best.onnx")), "-o", text(&at("no"))]);
+    assert!(said.contains("best.onnx") && !at("no").exists(), "{said}");
+}
+
+#[test]
+fn predict_reads_patterns_and_writes_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("best.pt"), imported("old")).unwrap();
+    for (name, size) in [("one.png", (40, 30)), ("two.png", (30, 40))] {
+        image::RgbImage::from_fn(size.0, size.1, |x, y| image::Rgb([x as u8 * 6, y as u8 * 6, 90]))
+            .save(at(name))
+            .unwrap();
+    }
+    fs::write(at("torn.png"), &fs::read(at("one.png")).unwrap()[..60]).unwrap();
+    let (weights, pattern, out) = (at("best.pt"), at("*.png"), at("seen"));
+    let common =
+        ["predict", "--weights", text(&weights), "--source", text(&pattern), "--conf", "0", "--json"];
+    // The torn picture is a warning on the other stream.
+    let lines = |said: &str| -> Vec<serde_json::Value> {
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let all = lines(&answer(&common));
+    assert_eq!(all.len(), 2, "{all:?}");
+    // What this network, which was never trained, sees everywhere.
+    let class = &all[0]["detections"][0]["class_id"];
+    let number = class.to_string();
+    let more = ["--out", text(&out), "--save-txt", "--classes", &number, "--max-det", "4"];
+    let said = answer(&[&common[..], &more[..]].concat());
+    let lines = lines(&said);
+    for (line, name) in lines.iter().zip(["one", "two"]) {
+        let found = line["detections"].as_array().unwrap();
+        assert!(found.iter().all(|f| f["class_id"] == *class), "{said}");
+        assert!((1..=4).contains(&found.len()), "{said}");
+        let labels = fs::read_to_string(out.join("labels").join(name).with_extension("txt")).unwrap();
+        assert_eq!(labels.lines().count(), found.len());
+        for label in labels.lines() {
+            let numbers: Vec<f32> = label.split(' ').map(|n| n.parse().unwrap()).collect();
+            assert!(numbers.len() == 5 && numbers[1..].iter().all(|n| (0.0..=1.0).contains(n)), "{label}");
+        }
+        assert!(out.join(name).with_extension("png").exists());
+    }
+    let said = refusal(&["predict", "--weights", text(&weights), "--source", text(&at("torn.png"))]);
+    assert!(said.contains("torn.png"), "{said}");
+}
