@@ -1,5 +1,6 @@
 //! The dictionary that Ultralytics saves, and what else `torch.save` may have been given.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
 use super::archive::Archive;
@@ -134,12 +135,32 @@ fn tensors<R: Read + Seek>(
     named.map(|(name, id)| array(archive, pickle, &name, id).map(|array| (name, array))).collect()
 }
 
-/// Notes what later stages can use: the size that it was trained at, and where it came from.
+/// A value that is a truth value, a number or a short text.
+fn plain(pickle: &Pickle, id: Id) -> Option<serde_json::Value> {
+    /// Longer texts are no settings.
+    const LONGEST: usize = 1 << 10;
+    match pickle.node(id) {
+        Node::Bool(value) => Some((*value).into()),
+        Node::Int(value) => Some((*value).into()),
+        Node::Float(value) => serde_json::Number::from_f64(*value).map(Into::into),
+        Node::Str(text) if text.len() <= LONGEST => Some((**text).into()),
+        _ => None,
+    }
+}
+
+/// Notes what later stages and people can use: where it came from, how it was trained, the size of its images.
 fn note(pickle: &Pickle, checkpoint: &mut Checkpoint) {
     let root = pickle.root();
     let version = pickle.get(root, "version").and_then(|id| pickle.str(id)).unwrap_or("of unknown version");
     checkpoint.metadata.insert("imported_from".to_owned(), format!("Ultralytics {version}"));
-    let imgsz = pickle.get(root, "train_args").and_then(|args| pickle.int(pickle.get(args, "imgsz")?));
+    let Some(arguments) = pickle.get(root, "train_args") else { return };
+    let entries = pickle.entries(arguments).unwrap_or_default().iter();
+    let plain: BTreeMap<&str, serde_json::Value> =
+        entries.filter_map(|(key, value)| Some((pickle.str(*key)?, plain(pickle, *value)?))).collect();
+    if let Ok(text) = serde_json::to_string(&plain) {
+        checkpoint.metadata.insert("train_args".to_owned(), text);
+    }
+    let imgsz = pickle.get(arguments, "imgsz").and_then(|id| pickle.int(id));
     if let Some(imgsz) = imgsz.filter(|imgsz| (1..=8192).contains(imgsz) && imgsz % 32 == 0) {
         checkpoint.metadata.insert("imgsz".to_owned(), imgsz.to_string());
     }

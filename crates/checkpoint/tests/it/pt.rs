@@ -96,6 +96,9 @@ fn what_ultralytics_and_torch_pruning_saved_is_read() {
         assert_eq!(checkpoint.metadata["imported_from"], format!("Ultralytics {version}"));
         let imgsz = checkpoint.metadata.get("imgsz").map(String::as_str);
         assert_eq!(imgsz, if name == "bare" { None } else { Some("64") });
+        let arguments = checkpoint.metadata.get("train_args").map(String::as_str);
+        let expected = r#"{"batch":16,"data":"none.yaml","imgsz":64}"#;
+        assert_eq!(arguments, if name == "bare" { None } else { Some(expected) });
         assert_eq!(checkpoint.model.head().strides, [8, 16, 32]);
         let graph = checkpoint.model.graph();
         assert_eq!(graph.find("model.6.cv0.conv").is_some(), uneven);
