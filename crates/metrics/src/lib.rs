@@ -13,7 +13,7 @@
 //! Invariant: the result does not depend on the order of the images.
 //! Detections of equal confidence are ranked wrong ones first, so a tie never flatters.
 //!
-//! This crate reads no files, draws nothing and knows no model; COCO's own protocol is not implemented yet.
+//! This crate reads no files, draws nothing and knows no model. [`CocoEvaluator`] is COCO's own protocol, figure for figure.
 //!
 //! ```
 //! use bonsai_boxes::{Detection, GroundTruth, Xyxy};
@@ -34,6 +34,7 @@
 //! ```
 
 mod average_precision;
+mod coco;
 mod confidence_curve;
 mod evaluator;
 mod interpolation;
@@ -41,5 +42,6 @@ mod matching;
 mod ranking;
 
 pub use average_precision::ApIntegration;
+pub use coco::{CocoDetection, CocoEvaluator, CocoMetrics, CocoTruth};
 pub use evaluator::{ClassMetrics, DetMetrics, Evaluator, Protocol};
 pub use matching::{IOU_THRESHOLDS, Matching};

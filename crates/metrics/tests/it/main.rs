@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports a broken fixture by panicking")]
 
+mod coco;
 mod laws;
 mod ultralytics;
