@@ -6,9 +6,7 @@
 //! image and a counted warning.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use image::RgbImage;
 use rand::seq::SliceRandom as _;
@@ -16,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::write_planes;
 use crate::dataset::reason;
+use crate::epoch::Epoch;
 use crate::letterbox::PADDING;
 use crate::random::{Purpose, stream};
 use crate::rect::{Arrangement, arrange};
@@ -72,9 +71,9 @@ pub struct Loader {
 
 /// What all workers share.
 #[derive(Debug)]
-struct Kitchen {
+pub(crate) struct Kitchen {
     split: Arc<Split>,
-    config: LoaderConfig,
+    pub(crate) config: LoaderConfig,
     letterbox: Letterbox,
     /// In rect mode.
     rect: Option<Arrangement>,
@@ -133,12 +132,7 @@ impl Loader {
 
     /// Starts preparing the batches of an epoch. Dropping the iterator stops the preparation.
     pub fn epoch(&self, epoch: u64) -> Epoch {
-        let order: Arc<[usize]> = self.kitchen.order(epoch).into();
-        let count = self.batches();
-        let workers = (0..self.kitchen.config.workers.min(count))
-            .map(|worker| Worker::start(worker, epoch, Arc::clone(&self.kitchen), Arc::clone(&order)))
-            .collect();
-        Epoch { kitchen: Arc::clone(&self.kitchen), order, number: epoch, next: 0, count, workers }
+        Epoch::start(&self.kitchen, epoch, self.batches())
     }
 
     /// Images that could not be decoded so far, in the order of the split.
@@ -161,7 +155,8 @@ struct Prepared {
 }
 
 impl Kitchen {
-    fn order(&self, epoch: u64) -> Vec<usize> {
+    /// The samples in the order of an epoch.
+    pub(crate) fn order(&self, epoch: u64) -> Vec<usize> {
         if let Some(rect) = &self.rect {
             return rect.order.clone();
         }
@@ -172,7 +167,8 @@ impl Kitchen {
         order
     }
 
-    fn batch(&self, order: &[usize], epoch: u64, number: usize) -> Batch {
+    /// Batch `number` of an epoch.
+    pub(crate) fn batch(&self, order: &[usize], epoch: u64, number: usize) -> Batch {
         let start = number * self.config.batch;
         let samples = order[start..order.len().min(start + self.config.batch)].to_vec();
         let square = (self.letterbox.width, self.letterbox.height);
@@ -233,80 +229,6 @@ impl Kitchen {
                     transform: self.letterbox.plan(sample.size).in_canvas(canvas),
                 }
             }
-        }
-    }
-}
-
-/// The batches of one epoch, in order.
-#[derive(Debug)]
-pub struct Epoch {
-    kitchen: Arc<Kitchen>,
-    order: Arc<[usize]>,
-    number: u64,
-    next: usize,
-    count: usize,
-    /// Worker `k` of `w` makes the batches `k`, `k + w`, `k + 2w`, ...: taking turns keeps the order.
-    workers: Vec<Worker>,
-}
-
-#[derive(Debug)]
-struct Worker {
-    batches: Receiver<Batch>,
-    thread: JoinHandle<()>,
-}
-
-impl Worker {
-    fn start(first: usize, epoch: u64, kitchen: Arc<Kitchen>, order: Arc<[usize]>) -> Self {
-        // No buffer: the batch that a worker waits to hand over is the one that is ahead.
-        let (sender, batches) = sync_channel(0);
-        let step = kitchen.config.workers;
-        let thread = std::thread::spawn(move || {
-            let count = order.len().div_ceil(kitchen.config.batch);
-            for number in (first..count).step_by(step) {
-                if sender.send(kitchen.batch(&order, epoch, number)).is_err() {
-                    break; // The iterator was dropped.
-                }
-            }
-        });
-        Self { batches, thread }
-    }
-}
-
-impl Iterator for Epoch {
-    type Item = Batch;
-
-    fn next(&mut self) -> Option<Batch> {
-        if self.next == self.count {
-            return None;
-        }
-        let batch = self.next;
-        self.next += 1;
-        if self.workers.is_empty() {
-            return Some(self.kitchen.batch(&self.order, self.number, batch));
-        }
-        let turn = batch % self.workers.len();
-        let received = self.workers[turn].batches.recv();
-        Some(received.unwrap_or_else(|_| {
-            // A worker ends early only by a panic, which is a bug: let it surface in the caller's thread.
-            let panic = self.workers.swap_remove(turn).thread.join().err();
-            std::panic::resume_unwind(panic.unwrap_or_else(|| Box::new("a loader thread ended early")))
-        }))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.count - self.next, Some(self.count - self.next))
-    }
-}
-
-impl ExactSizeIterator for Epoch {}
-
-impl Drop for Epoch {
-    fn drop(&mut self) {
-        // All receivers first: a thread that waits to hand over a batch then ends.
-        let threads: Vec<_> = self.workers.drain(..).map(|worker| worker.thread).collect();
-        for thread in threads {
-            // A panic was already reported by `next`, or its batch was never asked for.
-            let _ = thread.join();
         }
     }
 }

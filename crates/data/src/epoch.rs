@@ -1,0 +1,93 @@
+//! Background threads that prepare the batches of an epoch while the network is busy with earlier ones.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+
+use crate::Batch;
+use crate::loader::Kitchen;
+
+/// The batches of one epoch, in order.
+#[derive(Debug)]
+pub struct Epoch {
+    kitchen: Arc<Kitchen>,
+    order: Arc<[usize]>,
+    number: u64,
+    next: usize,
+    count: usize,
+    /// Worker `k` of `w` makes the batches `k`, `k + w`, `k + 2w`, ...: taking turns keeps the order.
+    workers: Vec<Worker>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    batches: Receiver<Batch>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    fn start(first: usize, epoch: u64, kitchen: Arc<Kitchen>, order: Arc<[usize]>) -> Self {
+        // No buffer: the batch that a worker waits to hand over is the one that is ahead.
+        let (sender, batches) = sync_channel(0);
+        let step = kitchen.config.workers;
+        let thread = std::thread::spawn(move || {
+            let count = order.len().div_ceil(kitchen.config.batch);
+            for number in (first..count).step_by(step) {
+                if sender.send(kitchen.batch(&order, epoch, number)).is_err() {
+                    break; // The iterator was dropped.
+                }
+            }
+        });
+        Self { batches, thread }
+    }
+}
+
+impl Epoch {
+    /// Starts the workers; `count` is the number of batches.
+    pub(crate) fn start(kitchen: &Arc<Kitchen>, number: u64, count: usize) -> Self {
+        let order: Arc<[usize]> = kitchen.order(number).into();
+        let workers = (0..kitchen.config.workers.min(count))
+            .map(|worker| Worker::start(worker, number, Arc::clone(kitchen), Arc::clone(&order)))
+            .collect();
+        Self { kitchen: Arc::clone(kitchen), order, number, next: 0, count, workers }
+    }
+}
+
+impl Iterator for Epoch {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        if self.next == self.count {
+            return None;
+        }
+        let batch = self.next;
+        self.next += 1;
+        if self.workers.is_empty() {
+            return Some(self.kitchen.batch(&self.order, self.number, batch));
+        }
+        let turn = batch % self.workers.len();
+        let received = self.workers[turn].batches.recv();
+        Some(received.unwrap_or_else(|_| {
+            // A worker ends early only by a panic, which is a bug: let it surface in the caller's thread.
+            let panic = self.workers.swap_remove(turn).thread.join().err();
+            std::panic::resume_unwind(panic.unwrap_or_else(|| Box::new("a loader thread ended early")))
+        }))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.count - self.next, Some(self.count - self.next))
+    }
+}
+
+impl ExactSizeIterator for Epoch {}
+
+impl Drop for Epoch {
+    fn drop(&mut self) {
+        // All receivers first: a thread that waits to hand over a batch then ends.
+        let threads: Vec<_> = self.workers.drain(..).map(|worker| worker.thread).collect();
+        for thread in threads {
+            // A panic was already reported by `next`, or its batch was never asked for.
+            let _ = thread.join();
+        }
+    }
+}
