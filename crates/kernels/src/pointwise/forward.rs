@@ -53,18 +53,7 @@ unsafe impl Kernel for Pointwise {
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
         // SAFETY: this method's contract.
-        unsafe {
-            match (self.norm.is_some(), self.silu, self.residual.is_some()) {
-                (true, true, true) => self.chunk::<S, true, true, true>(s, memory, task),
-                (true, true, false) => self.chunk::<S, true, true, false>(s, memory, task),
-                (true, false, true) => self.chunk::<S, true, false, true>(s, memory, task),
-                (true, false, false) => self.chunk::<S, true, false, false>(s, memory, task),
-                (false, true, true) => self.chunk::<S, false, true, true>(s, memory, task),
-                (false, true, false) => self.chunk::<S, false, true, false>(s, memory, task),
-                (false, false, true) => self.chunk::<S, false, false, true>(s, memory, task),
-                (false, false, false) => self.chunk::<S, false, false, false>(s, memory, task),
-            }
-        }
+        unsafe { chunk_of!(self, s, memory, task, [self.norm.is_some(), self.silu, self.residual.is_some()]) }
     }
 }
 
