@@ -1,112 +1,125 @@
-//! Random changes to a training image that leave its meaning alone.
+//! Random changes to training images that leave their meaning alone: which, how probable, how large.
 //!
-//! Invariant: all randomness comes from the generator that is passed in, and how many numbers are drawn does not
-//! depend on the image; so a seed means the same changes everywhere.
-//! Works on the letterboxed canvas. What combines several images (mosaic, mixup) does not belong here: it comes
-//! before, where the loader asks the image store for samples.
+//! The order is Ultralytics': mosaic or letterbox, perspective, mixup, colours, flips. Each change has a module of its own.
+//! Invariant: all randomness of a sample comes from one generator named by seed, epoch and sample.
 
-use image::{RgbImage, imageops};
-use rand::{Rng, RngExt as _};
 use serde::{Deserialize, Serialize};
 
-use crate::Label;
+use crate::DataError;
 
-/// Which changes, how probable and how large. Defaults are Ultralytics'.
+/// Which changes, how probable and how large; names and defaults are Ultralytics'.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augment {
-    /// Probability of mirroring left and right.
-    pub flip_horizontal: f64,
+    /// Probability of putting four images together.
+    pub mosaic: f64,
+    /// Probability of blending two images.
+    pub mixup: f64,
+    /// Largest rotation, in degrees.
+    pub degrees: f64,
+    /// Largest shift, as a share of the image.
+    pub translate: f64,
+    /// Largest relative change of size.
+    pub scale: f64,
+    /// Largest shear, in degrees.
+    pub shear: f64,
+    /// Largest perspective, in 1 / px.
+    pub perspective: f64,
     /// Largest relative change of hue.
-    pub hue: f32,
+    pub hsv_h: f64,
     /// Largest relative change of saturation.
-    pub saturation: f32,
+    pub hsv_s: f64,
     /// Largest relative change of value (brightness).
-    pub value: f32,
+    pub hsv_v: f64,
+    /// Probability of mirroring top and bottom.
+    pub flipud: f64,
+    /// Probability of mirroring left and right.
+    pub fliplr: f64,
 }
 
 impl Default for Augment {
     fn default() -> Self {
-        Self { flip_horizontal: 0.5, hue: 0.015, saturation: 0.7, value: 0.4 }
+        Self {
+            mosaic: 1.0,
+            mixup: 0.0,
+            degrees: 0.0,
+            translate: 0.1,
+            scale: 0.5,
+            shear: 0.0,
+            perspective: 0.0,
+            hsv_h: 0.015,
+            hsv_s: 0.7,
+            hsv_v: 0.4,
+            flipud: 0.0,
+            fliplr: 0.5,
+        }
     }
 }
 
 impl Augment {
-    /// Changes an image and its labels (fractions of that image).
-    pub fn apply(&self, image: &mut RgbImage, labels: &mut [Label], rng: &mut impl Rng) {
-        let mut gain = |largest: f32| 1.0 + rng.random_range(-1.0f32..=1.0) * largest;
-        let gains =
-            HsvGains { hue: gain(self.hue), saturation: gain(self.saturation), value: gain(self.value) };
-        let flip = rng.random::<f64>() < self.flip_horizontal;
-        gains.apply(image);
-        if flip {
-            flip_horizontal(image, labels);
-        }
+    /// No change at all.
+    pub const NONE: Self = Self {
+        mosaic: 0.0,
+        mixup: 0.0,
+        degrees: 0.0,
+        translate: 0.0,
+        scale: 0.0,
+        shear: 0.0,
+        perspective: 0.0,
+        hsv_h: 0.0,
+        hsv_s: 0.0,
+        hsv_v: 0.0,
+        flipud: 0.0,
+        fliplr: 0.0,
+    };
+
+    /// Colours and mirroring only: every image whole and at its own scale.
+    pub fn colours_and_flips() -> Self {
+        Self { mosaic: 0.0, translate: 0.0, scale: 0.0, ..Self::default() }
     }
-}
 
-/// Mirrors an image and its labels left to right.
-pub fn flip_horizontal(image: &mut RgbImage, labels: &mut [Label]) {
-    imageops::flip_horizontal_in_place(image);
-    for label in labels {
-        label.bbox.cx = 1.0 - label.bbox.cx;
+    /// The same without what combines several images, for the last epochs of a training.
+    #[must_use]
+    pub const fn without_mosaic(self) -> Self {
+        Self { mosaic: 0.0, mixup: 0.0, ..self }
     }
-}
 
-/// Factors on hue, saturation and value; 1 changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct HsvGains {
-    /// On the hue angle, which then wraps round.
-    pub hue: f32,
-    /// On saturation, which then saturates at 1.
-    pub saturation: f32,
-    /// On value, which then saturates at 255.
-    pub value: f32,
-}
+    /// Whether an image may be moved, scaled or bent.
+    pub(crate) fn moves(&self) -> bool {
+        [self.degrees, self.translate, self.scale, self.shear, self.perspective].iter().any(|v| *v != 0.0)
+    }
 
-impl HsvGains {
-    /// Changes every pixel.
+    /// Whether samples are combined.
+    pub(crate) fn combines(&self) -> bool {
+        self.mosaic > 0.0 || self.mixup > 0.0
+    }
+
+    /// Refuses what has no meaning.
     ///
-    /// Computed without rounding in between, so gains of 1 give back exactly the same pixels.
-    pub fn apply(self, image: &mut RgbImage) {
-        for pixel in image.as_chunks_mut::<3>().0 {
-            *pixel = self.change(*pixel);
+    /// # Errors
+    /// [`DataError::Config`] with the field.
+    pub fn check(&self) -> Result<(), DataError> {
+        let probability = (0.0..=1.0, "a probability between 0 and 1");
+        let share = (0.0..=1.0, "between 0 and 1");
+        let rules = [
+            ("mosaic", self.mosaic, &probability),
+            ("mixup", self.mixup, &probability),
+            ("flipud", self.flipud, &probability),
+            ("fliplr", self.fliplr, &probability),
+            ("translate", self.translate, &share),
+            ("hsv_h", self.hsv_h, &share),
+            ("hsv_s", self.hsv_s, &share),
+            ("hsv_v", self.hsv_v, &share),
+            ("scale", self.scale, &(0.0..=0.99, "between 0 and 0.99, or images would vanish")),
+            ("degrees", self.degrees, &(0.0..=180.0, "between 0 and 180 degrees")),
+            ("shear", self.shear, &(0.0..=80.0, "between 0 and 80 degrees")),
+            ("perspective", self.perspective, &(0.0..=0.001, "between 0 and 0.001")),
+        ];
+        for (field, value, (range, expected)) in rules {
+            if !range.contains(&value) {
+                return Err(DataError::Config { field, value: value.to_string(), expected });
+            }
         }
+        Ok(())
     }
-
-    fn change(self, [r, g, b]: [u8; 3]) -> [u8; 3] {
-        let (r, g, b) = (f32::from(r), f32::from(g), f32::from(b));
-        let value = r.max(g).max(b);
-        let chroma = value - r.min(g).min(b);
-        let new_value = (value * self.value).min(255.0);
-        if chroma == 0.0 {
-            return [round(new_value); 3];
-        }
-        // Hue in sixths of the circle: 0 red, 2 green, 4 blue.
-        let hue = if r >= g && r >= b {
-            (g - b) / chroma
-        } else if g >= b {
-            (b - r) / chroma + 2.0
-        } else {
-            (r - g) / chroma + 4.0
-        };
-        let hue = if hue < 0.0 { hue + 6.0 } else { hue };
-        let mut new_hue = hue * self.hue;
-        if !(0.0..6.0).contains(&new_hue) {
-            new_hue = new_hue.rem_euclid(6.0); // Rare, and a slow library call.
-        }
-        let new_chroma = new_value * (chroma / value * self.saturation).clamp(0.0, 1.0);
-        // Closed form of HSV to RGB: each channel dips by the chroma over its own part of the circle.
-        let channel = |offset: f32| {
-            let ahead = offset + new_hue;
-            let position = if ahead >= 6.0 { ahead - 6.0 } else { ahead };
-            round(new_value - new_chroma * position.min(4.0 - position).clamp(0.0, 1.0))
-        };
-        [channel(5.0), channel(3.0), channel(1.0)]
-    }
-}
-
-fn round(value: f32) -> u8 {
-    // Truncation after adding one half: `f32::round` is a library call and ties do not matter here.
-    (value + 0.5) as u8
 }

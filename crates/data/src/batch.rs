@@ -1,7 +1,6 @@
 //! What a network eats: images as planes of floats, and the objects on them.
 
 use bonsai_boxes::Cxcywh;
-use image::RgbImage;
 
 use crate::LetterboxTransform;
 
@@ -30,23 +29,4 @@ pub struct Batch {
     /// How each image was fitted into the canvas, before augmentation:
     /// maps detections back to the file only where the batch is not augmented.
     pub transforms: Vec<LetterboxTransform>,
-}
-
-/// Writes an image as three planes of 0..=1.
-///
-/// # Shapes
-/// `image` `h x w`, `planes` `[3, h, w]`.
-///
-/// # Panics
-/// Where `planes` does not hold `3 * h * w` values.
-pub fn write_planes(image: &RgbImage, planes: &mut [f32]) {
-    let pixels = image.as_chunks::<3>().0;
-    assert_eq!(planes.len(), 3 * pixels.len(), "three planes of the image's size");
-    let (red, rest) = planes.split_at_mut(pixels.len());
-    let (green, blue) = rest.split_at_mut(pixels.len());
-    for (((pixel, r), g), b) in pixels.iter().zip(red).zip(green).zip(blue) {
-        *r = f32::from(pixel[0]) / 255.0;
-        *g = f32::from(pixel[1]) / 255.0;
-        *b = f32::from(pixel[2]) / 255.0;
-    }
 }

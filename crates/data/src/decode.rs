@@ -37,6 +37,16 @@ pub fn decode(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
     Ok(picture.into_rgb8())
 }
 
+/// As [`decode`] but by `image`'s own JPEG decoder, which takes 0.4 of the time and whose colours are up to 4 levels away.
+pub(crate) fn decode_fast(path: &Path) -> Result<RgbImage, DataError> {
+    let failed = |source| DataError::Decode { path: path.to_owned(), source };
+    let mut decoder = open(path)?.into_decoder().map_err(failed)?;
+    let orientation = decoder.orientation().map_err(failed)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    picture.apply_orientation(orientation);
+    Ok(picture.into_rgb8())
+}
+
 /// A JPEG in colour or grey; `None` for other pixels, which are rare.
 ///
 /// Not by `image`'s decoder: its colours are up to 4 levels from those of libjpeg, which pretrained networks were trained

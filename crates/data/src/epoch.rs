@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use crate::Batch;
-use crate::loader::Kitchen;
+use crate::kitchen::{Kitchen, Scratch};
 
 /// The batches of one epoch, in order.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Epoch {
     count: usize,
     /// Worker `k` of `w` makes the batches `k`, `k + w`, `k + 2w`, ...: taking turns keeps the order.
     workers: Vec<Worker>,
+    /// Without workers.
+    scratch: Scratch,
 }
 
 #[derive(Debug)]
@@ -31,9 +33,10 @@ impl Worker {
         let (sender, batches) = sync_channel(0);
         let step = kitchen.config.workers;
         let thread = std::thread::spawn(move || {
+            let mut scratch = Scratch::default();
             let count = order.len().div_ceil(kitchen.config.batch);
             for number in (first..count).step_by(step) {
-                if sender.send(kitchen.batch(&order, epoch, number)).is_err() {
+                if sender.send(kitchen.batch(&order, epoch, number, &mut scratch)).is_err() {
                     break; // The iterator was dropped.
                 }
             }
@@ -49,7 +52,15 @@ impl Epoch {
         let workers = (0..kitchen.config.workers.min(count))
             .map(|worker| Worker::start(worker, number, Arc::clone(kitchen), Arc::clone(&order)))
             .collect();
-        Self { kitchen: Arc::clone(kitchen), order, number, next: 0, count, workers }
+        Self {
+            kitchen: Arc::clone(kitchen),
+            order,
+            number,
+            next: 0,
+            count,
+            workers,
+            scratch: Scratch::default(),
+        }
     }
 }
 
@@ -63,7 +74,7 @@ impl Iterator for Epoch {
         let batch = self.next;
         self.next += 1;
         if self.workers.is_empty() {
-            return Some(self.kitchen.batch(&self.order, self.number, batch));
+            return Some(self.kitchen.batch(&self.order, self.number, batch, &mut self.scratch));
         }
         let turn = batch % self.workers.len();
         let received = self.workers[turn].batches.recv();

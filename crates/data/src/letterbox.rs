@@ -113,6 +113,18 @@ impl LetterboxTransform {
             .expect("as many values as the resizer made")
     }
 
+    /// As [`resize`](Self::resize) in a fifth of the time, rounding twice.
+    pub(crate) fn resize_fast(self, image: RgbImage) -> RgbImage {
+        const CHECKED: &str = "both sides are 8-bit RGB of these sizes, the only things a resizer checks";
+        let (w, h) = image.dimensions();
+        let image = Image::from_vec_u8(w, h, image.into_raw(), PixelType::U8x3).expect(CHECKED);
+        let mut resized = Image::new(self.resized.0, self.resized.1, PixelType::U8x3);
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Interpolation(FilterType::Bilinear));
+        Resizer::new().resize(&image, &mut resized, &options).expect(CHECKED);
+        RgbImage::from_raw(self.resized.0, self.resized.1, resized.into_vec())
+            .expect("as many values as the resizer made")
+    }
+
     /// A canvas with the resized image at its place and [`PADDING`] around.
     pub(crate) fn pad(self, resized: &RgbImage) -> RgbImage {
         if self.canvas == self.resized {

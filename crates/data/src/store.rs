@@ -1,17 +1,18 @@
 //! Decoded images, kept in memory as long as there is room.
 //!
 //! Images are kept scaled but not padded: the letterbox pads them, and a mosaic can tile them.
-//! Nothing is ever thrown out: an epoch visits every image once, so that the image to be used soonest is always
-//! the one that a usual eviction rule would drop.
+//! Of what is kept between epochs nothing is ever thrown out: an epoch visits every image once, so that the image to be used
+//! soonest is always the one that a usual eviction rule would drop. Beside it the last few images are kept for mosaics.
 //! Invariant: what [`ImageStore::get`] returns does not depend on what is kept.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use image::RgbImage;
 
-use crate::decode::decode;
+use crate::decode::{decode, decode_fast};
 use crate::{DataError, Letterbox, LetterboxTransform};
 
 /// An image scaled for its canvas.
@@ -23,19 +24,39 @@ pub(crate) struct Scaled {
     pub(crate) transform: LetterboxTransform,
 }
 
+/// How images are decoded and scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fidelity {
+    /// As the tools that pretrained networks come from do it, to a level.
+    Exact,
+    /// In half the time, up to 4 levels beside it: far less than a change of colours in training.
+    Fast,
+}
+
 #[derive(Debug)]
 pub(crate) struct ImageStore {
     letterbox: Letterbox,
+    fidelity: Fidelity,
     limit: u64,
     used: AtomicU64,
     slots: Vec<OnceLock<Arc<Scaled>>>,
+    /// The last images that found no room in the slots, oldest first.
+    recent: Mutex<VecDeque<(usize, Arc<Scaled>)>>,
+    recent_limit: usize,
 }
 
 impl ImageStore {
-    /// A store for `samples` images that keeps at most `limit` bytes of pixels.
-    pub(crate) fn new(samples: usize, letterbox: Letterbox, limit: u64) -> Self {
+    /// A store for `samples` images that keeps at most `limit` bytes of pixels, and beyond them the last `recent` images.
+    pub(crate) fn new(
+        samples: usize,
+        letterbox: Letterbox,
+        fidelity: Fidelity,
+        limit: u64,
+        recent_limit: usize,
+    ) -> Self {
         let slots = (0..samples).map(|_| OnceLock::new()).collect();
-        Self { letterbox, limit, used: AtomicU64::new(0), slots }
+        let recent = Mutex::new(VecDeque::new());
+        Self { letterbox, fidelity, limit, used: AtomicU64::new(0), slots, recent, recent_limit }
     }
 
     /// The image of a sample, from memory or from its file.
@@ -44,22 +65,42 @@ impl ImageStore {
         if let Some(kept) = slot.get() {
             return Ok(Arc::clone(kept));
         }
-        let native = decode(path)?;
+        if let Some((_, kept)) = self.recent().iter().rev().find(|(index, _)| *index == sample) {
+            return Ok(Arc::clone(kept));
+        }
+        let native = match self.fidelity {
+            Fidelity::Exact => decode(path)?,
+            Fidelity::Fast => decode_fast(path)?,
+        };
         let transform = self.letterbox.plan(native.dimensions());
-        let image = if transform.resized == native.dimensions() { native } else { transform.resize(&native) };
+        let image = match self.fidelity {
+            _ if transform.resized == native.dimensions() => native,
+            Fidelity::Exact => transform.resize(&native),
+            Fidelity::Fast => transform.resize_fast(native),
+        };
         let bytes = image.as_raw().len() as u64;
         let scaled = Arc::new(Scaled { image, transform });
         let room = |used: u64| used.checked_add(bytes).filter(|total| *total <= self.limit);
-        if self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
-            && slot.set(Arc::clone(&scaled)).is_err()
-        {
-            // Another thread stored the same image in the meantime.
-            self.used.fetch_sub(bytes, Ordering::Relaxed);
+        if self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok() {
+            if slot.set(Arc::clone(&scaled)).is_err() {
+                // Another thread stored the same image in the meantime.
+                self.used.fetch_sub(bytes, Ordering::Relaxed);
+            }
+        } else if self.recent_limit > 0 {
+            let mut recent = self.recent();
+            if recent.len() == self.recent_limit {
+                recent.pop_front();
+            }
+            recent.push_back((sample, Arc::clone(&scaled)));
         }
         Ok(scaled)
     }
 
-    /// Bytes of pixels kept.
+    fn recent(&self) -> std::sync::MutexGuard<'_, VecDeque<(usize, Arc<Scaled>)>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes of pixels kept between epochs.
     pub(crate) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }

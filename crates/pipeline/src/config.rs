@@ -59,6 +59,8 @@ pub struct LoaderSettings {
     pub cache_bytes: u64,
     /// Random changes to training images.
     pub augment: Augment,
+    /// Last epochs of a training in which images are shown whole, without mosaic and mixup.
+    pub close_mosaic: usize,
 }
 
 /// L1 on batch norm: strength over the epochs, and whether clipping sees it.
@@ -125,6 +127,8 @@ impl PipelineConfig {
         Self {
             imgsz,
             shapes: ShapesConfig { train: 256, val: 96, test: 96, imgsz, seed: 0 },
+            // Whole shapes are learned in a few hundred updates, parts of them at any scale are not.
+            loader: LoaderSettings { augment: Augment::colours_and_flips(), ..LoaderSettings::default() },
             baseline: train(20),
             sparse: train(6),
             prune: PrunePolicy { prune_ratio: 0.4, ..PrunePolicy::default() },
@@ -135,9 +139,9 @@ impl PipelineConfig {
 }
 
 impl Default for LoaderSettings {
-    /// One worker (the network uses the other cores), half a gibibyte of decoded images, the recipe's augmentation.
+    /// One worker (the network uses the other cores), half a gibibyte of decoded images, Ultralytics' augmentation.
     fn default() -> Self {
-        Self { workers: 1, cache_bytes: 512 << 20, augment: Augment::default() }
+        Self { workers: 1, cache_bytes: 512 << 20, augment: Augment::default(), close_mosaic: 10 }
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// Reads a file. Relative paths start at the workspace root (`fixtures/exec/conv.safetensors`).
+    /// Reads a file, decompressed if it ends in `.gz`. Relative paths start at the workspace root.
     ///
     /// Numbers stored as F64, I64, I32, U8 or BOOL become `f32`.
     ///
@@ -27,7 +27,7 @@ impl Golden {
     pub fn load(path: impl AsRef<Path>) -> Self {
         let path = workspace_root().join(path);
         let fail = |e: &dyn std::fmt::Display| -> ! { panic!("golden file {}: {e}", path.display()) };
-        let bytes = std::fs::read(&path).unwrap_or_else(|e| fail(&e));
+        let bytes = fixture(&path);
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap_or_else(|e| fail(&e));
         let metadata = header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
         let tensors = SafeTensors::deserialize(&bytes).unwrap_or_else(|e| fail(&e));
@@ -110,10 +110,25 @@ pub fn shared_data(relative: &str) -> Option<PathBuf> {
 /// # Panics
 /// If there is none of that name.
 pub fn imported(name: &str) -> Vec<u8> {
-    let path = workspace_root().join("fixtures/checkpoint").join(format!("{name}.pt.gz"));
-    let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    fixture(format!("fixtures/checkpoint/{name}.pt.gz"))
+}
+
+/// The bytes of a file, decompressed if it ends in `.gz`. Relative paths start at the workspace root.
+///
+/// # Panics
+/// If it is missing or damaged.
+#[track_caller]
+pub fn fixture(path: impl AsRef<Path>) -> Vec<u8> {
+    let path = workspace_root().join(path);
+    let fail = |e: std::io::Error| -> ! { panic!("fixture {}: {e}", path.display()) };
+    let mut file = File::open(&path).unwrap_or_else(|e| fail(e));
     let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("a fixture is whole");
+    let read = if path.extension().is_some_and(|ending| ending == "gz") {
+        flate2::read::GzDecoder::new(file).read_to_end(&mut bytes)
+    } else {
+        file.read_to_end(&mut bytes)
+    };
+    read.unwrap_or_else(|e| fail(e));
     bytes
 }
 

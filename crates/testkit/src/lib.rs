@@ -29,7 +29,7 @@ mod random_weights;
 mod reference;
 mod tolerance;
 
-pub use golden::{Golden, imported, shared_data, workspace_root};
+pub use golden::{Golden, fixture, imported, shared_data, workspace_root};
 pub use random_model::{RandomGraphConfig, RandomModel, arb_model, random_model};
 pub use random_weights::{random_array, random_weights};
 pub use reference::{ReferenceTensor, reference_forward, reference_wires};

@@ -1,11 +1,9 @@
-//! Flip and HSV: labels follow, zero gain is identity, the generator is the only randomness.
+//! Flips and colours: labels follow the pixels, gains of 1 are identity.
 
 use bonsai_boxes::{Cxcywh, Xyxy};
-use bonsai_data::{Augment, HsvGains, Label, RgbImage, flip_horizontal, shapes};
+use bonsai_data::{HsvGains, Label, RgbImage, flip_horizontal, flip_vertical};
 use image::Rgb;
 use proptest::prelude::*;
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
 
 /// A white rectangle on black and its label.
 fn marked() -> (RgbImage, Vec<Label>) {
@@ -30,6 +28,11 @@ fn flipped_boxes_follow_the_pixels() {
     flip_horizontal(&mut image, &mut flipped);
     assert_eq!(image, original);
     assert!((flipped[0].bbox.cx - labels[0].bbox.cx).abs() < 1e-6);
+    let (mut turned, mut moved) =
+        (original.clone(), vec![Label { bbox: Cxcywh { cy: 0.3, ..labels[0].bbox }, ..labels[0] }]);
+    flip_vertical(&mut turned, &mut moved);
+    assert!((moved[0].bbox.cy - 0.7).abs() < 1e-6);
+    assert_eq!(turned.get_pixel(5, 31 - 7), original.get_pixel(5, 7));
 }
 
 proptest! {
@@ -57,23 +60,4 @@ fn known_colours() {
     assert_eq!(change([200, 100, 100], 1.0, 2.0, 1.0), [200, 0, 0]);
     assert_eq!(change([200, 100, 100], 1.0, 1.0, 2.0), [255, 128, 128]);
     assert_eq!(change([90, 90, 90], 1.3, 1.7, 0.5), [45; 3]);
-}
-
-#[test]
-fn a_seed_means_the_same_changes() {
-    let (image, labels) = shapes::sample(1, 64);
-    let run = |seed| {
-        let (mut image, mut labels) = (image.clone(), labels.clone());
-        Augment::default().apply(&mut image, &mut labels, &mut ChaCha8Rng::seed_from_u64(seed));
-        (image, labels)
-    };
-    assert_eq!(run(1), run(1));
-    assert_ne!(run(1).0, run(2).0);
-    let flips = (0..400).filter(|seed| run(*seed).1 != labels).count();
-    assert!((150..250).contains(&flips), "{flips} of 400 flipped at probability 0.5");
-
-    let nothing = Augment { flip_horizontal: 0.0, hue: 0.0, saturation: 0.0, value: 0.0 };
-    let (mut same, mut same_labels) = (image.clone(), labels.clone());
-    nothing.apply(&mut same, &mut same_labels, &mut ChaCha8Rng::seed_from_u64(0));
-    assert_eq!((same, same_labels), (image, labels));
 }

@@ -157,3 +157,33 @@ fn rect_batches_are_sorted_by_shape_and_no_larger_than_needed() {
     let error = Loader::new(split, LoaderConfig { shuffle: true, ..config }).unwrap_err().to_string();
     assert!(error.contains("rect"), "{error}");
 }
+
+#[test]
+fn mosaics_combine_and_close() {
+    let folder = Folder::new();
+    let split = std::sync::Arc::new(drawn(&folder, 11));
+    let objects = |augment: Augment, epoch: u64| -> (usize, Vec<Batch>) {
+        let config = LoaderConfig { augment: Some(augment), mosaic_epochs: Some(3), ..config() };
+        let loader = Loader::new(std::sync::Arc::clone(&split), config).unwrap();
+        let batches: Vec<Batch> = loader.epoch(epoch).collect();
+        (batches.iter().map(|batch| batch.targets.len()).sum(), batches)
+    };
+    let whole = split.samples.iter().map(|sample| sample.labels.len()).sum::<usize>();
+    let still = Augment { mosaic: 1.0, ..Augment::NONE };
+    // A mosaic shows a fourth of four images, a mixup all of two, and after the last epoch of either each shows its own.
+    let (with, batches) = objects(still, 2);
+    assert!(with != whole && batches != objects(still, 3).1);
+    assert_eq!(objects(still, 3).0, whole);
+    assert_eq!(objects(Augment::NONE, 3).1, objects(still, 3).1);
+    let (both, blended) = objects(Augment { mixup: 1.0, ..Augment::NONE }, 2);
+    assert!(both > 3 * whole / 2, "{both} objects of {whole} blended with others");
+    assert_eq!(objects(Augment { mixup: 1.0, ..Augment::NONE }, 3).0, whole);
+    for batch in batches.iter().chain(&blended) {
+        assert!(batch.images.iter().all(|value| (0.0..=1.0).contains(value)));
+        for target in &batch.targets {
+            let b = bonsai_boxes::Xyxy::from(target.bbox);
+            let inside = |v: f32| (-1e-6..=1.0 + 1e-6).contains(&v);
+            assert!(inside(b.x1) && inside(b.y1) && inside(b.x2) && inside(b.y2), "{b:?}");
+        }
+    }
+}

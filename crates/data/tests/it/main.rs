@@ -6,6 +6,7 @@ mod augment;
 mod bccd;
 mod dataset;
 mod folder;
+mod geometry;
 mod images;
 mod letterbox;
 mod loader;

@@ -1,4 +1,4 @@
-//! `fixtures/exec/golden.safetensors`: a small network with every layer, computed by PyTorch in `f64`.
+//! `fixtures/exec/golden.safetensors.gz`: a small network with every layer, computed by PyTorch in `f64`.
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_exec::{Buffer, Executor, Mode};
@@ -21,7 +21,7 @@ impl Case {
     }
 
     fn load(engine: Engine) -> Self {
-        let golden = Golden::load("fixtures/exec/golden.safetensors");
+        let golden = Golden::load("fixtures/exec/golden.safetensors.gz");
         let graph: Graph = NETWORK.parse().unwrap();
         let params =
             golden.iter().filter_map(|(n, a)| Some((n.strip_prefix("param.")?.to_owned(), a.clone())));

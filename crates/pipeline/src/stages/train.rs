@@ -52,6 +52,7 @@ pub fn train_stage(
         seed: setting.seed,
         shuffle: true,
         augment: Some(setting.loader.augment),
+        mosaic_epochs: Some(config.epochs.saturating_sub(setting.loader.close_mosaic) as u64),
         workers: setting.loader.workers,
         cache_bytes: setting.loader.cache_bytes,
     };

@@ -1,8 +1,7 @@
-//! Reads `fixtures/yolov8/loss.safetensors`; its generator documents the tensors.
-
-use std::path::Path;
+//! Reads `fixtures/yolov8/loss.safetensors.gz`; its generator documents the tensors.
 
 use bonsai_boxes::Cxcywh;
+use bonsai_testkit::fixture;
 use bonsai_yolov8::{HeadOutput, LevelOutput, Target};
 use safetensors::{Dtype, SafeTensors};
 
@@ -18,8 +17,7 @@ pub(crate) struct Inputs {
 
 impl Golden {
     pub(crate) fn load() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/yolov8/loss.safetensors");
-        Self(std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+        Self(fixture("fixtures/yolov8/loss.safetensors.gz"))
     }
 
     fn shaped(&self, name: &str) -> (Vec<usize>, Vec<f32>) {

@@ -1,0 +1,284 @@
+//! From samples to batches: what all workers of a loader share.
+//!
+//! A sample's chain is: store, mosaic or letterbox, perspective, mixup, colours, flips, planes. What it draws and which other
+//! samples it takes depend on its place in the epoch's order alone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bonsai_boxes::{Cxcywh, GroundTruth, Xyxy};
+use image::RgbImage;
+use rand::seq::SliceRandom as _;
+use rand::{Rng, RngExt as _};
+
+use crate::dataset::reason;
+use crate::letterbox::PADDING;
+use crate::mixup::draw_share;
+use crate::planes::{write_planes, write_planes_changed};
+use crate::random::{Purpose, stream};
+use crate::rect::{Arrangement, arrange};
+use crate::store::{Fidelity, ImageStore, Scaled};
+use crate::{
+    Augment, Batch, HsvGains, Label, Letterbox, LetterboxTransform, LoaderConfig, Motion, Perspective, Split,
+    Target, Tile, Warning, WarningKind, flip_horizontal, flip_vertical, mixup, mosaic,
+};
+
+/// Batches that a mosaic's other images are taken from.
+const WINDOW_BATCHES: usize = 8;
+/// Most images that a mosaic's others are taken from.
+const WINDOW_LIMIT: usize = 1000;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Kitchen {
+    split: Arc<Split>,
+    pub(crate) config: LoaderConfig,
+    letterbox: Letterbox,
+    /// In rect mode.
+    rect: Option<Arrangement>,
+    store: ImageStore,
+    /// By sample, so that an image that fails in every epoch counts once and order does not matter.
+    warnings: Mutex<BTreeMap<usize, Warning>>,
+}
+
+/// Memory that a worker uses again for every sample.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    mosaic: RgbImage,
+}
+
+/// Where a sample stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    order: &'a [usize],
+    position: usize,
+    canvas: (u32, u32),
+}
+
+/// One sample, ready to be written into a batch.
+struct Prepared {
+    image: RgbImage,
+    labels: Vec<Label>,
+    transform: LetterboxTransform,
+    /// Colours to change while it is written.
+    gains: Option<HsvGains>,
+}
+
+impl Kitchen {
+    /// Batches of a split; `imgsz` is the side of the images.
+    pub(crate) fn new(split: Arc<Split>, config: LoaderConfig, imgsz: u32) -> Self {
+        let letterbox = Letterbox { round_up: true, ..Letterbox::square(imgsz) };
+        let rect = config.rect.map(|stride| {
+            let sizes: Vec<_> = split.samples.iter().map(|s| s.size).collect();
+            arrange(&sizes, config.batch, config.imgsz, stride)
+        });
+        let samples = split.samples.len();
+        let combines = config.augment.is_some_and(|augment| augment.combines());
+        // Workers are at different batches; the images of all of them stay.
+        let ahead = config.workers.saturating_mul(config.batch);
+        let recent = if combines { window(config.batch, samples).saturating_add(ahead) } else { 0 };
+        let fidelity = if config.augment.is_some() { Fidelity::Fast } else { Fidelity::Exact };
+        let store = ImageStore::new(samples, letterbox, fidelity, config.cache_bytes, recent.min(samples));
+        Self { split, config, letterbox, rect, store, warnings: Mutex::default() }
+    }
+
+    pub(crate) fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// Images that could not be decoded so far, in the order of the split.
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        self.lock_warnings().values().cloned().collect()
+    }
+
+    /// Bytes of decoded images kept between epochs.
+    pub(crate) fn cached_bytes(&self) -> u64 {
+        self.store.used()
+    }
+
+    /// The samples in the order of an epoch.
+    pub(crate) fn order(&self, epoch: u64) -> Vec<usize> {
+        if let Some(rect) = &self.rect {
+            return rect.order.clone();
+        }
+        let mut order: Vec<usize> = (0..self.split.samples.len()).collect();
+        if self.config.shuffle {
+            order.shuffle(&mut stream(Purpose::Shuffle, self.config.seed, epoch, 0));
+        }
+        order
+    }
+
+    /// Batch `number` of an epoch.
+    pub(crate) fn batch(&self, order: &[usize], epoch: u64, number: usize, scratch: &mut Scratch) -> Batch {
+        let start = number * self.config.batch;
+        let samples = order[start..order.len().min(start + self.config.batch)].to_vec();
+        let square = (self.letterbox.width, self.letterbox.height);
+        let canvas = self.rect.as_ref().map_or(square, |rect| rect.canvases[number]);
+        let (w, h) = (canvas.0 as usize, canvas.1 as usize);
+        let plane = w * h;
+        let mut images = vec![0.0; samples.len() * 3 * plane];
+        let mut targets = Vec::new();
+        let mut transforms = Vec::with_capacity(samples.len());
+        for (image, planes) in images.chunks_exact_mut(3 * plane).enumerate() {
+            let place = Place { order, position: start + image, canvas };
+            let prepared = self.prepare(place, epoch, scratch);
+            match prepared.gains {
+                Some(gains) => write_planes_changed(&prepared.image, gains, planes),
+                None => write_planes(&prepared.image, planes),
+            }
+            targets.extend(prepared.labels.iter().map(|label| Target {
+                image,
+                class_id: label.class_id,
+                bbox: label.bbox,
+            }));
+            transforms.push(prepared.transform);
+        }
+        let shape = [samples.len(), 3, h, w];
+        Batch { images, shape, targets, samples, transforms }
+    }
+
+    /// The changes of an epoch.
+    fn augment(&self, epoch: u64) -> Option<Augment> {
+        let closed = self.config.mosaic_epochs.is_some_and(|epochs| epoch >= epochs);
+        self.config.augment.map(|augment| if closed { augment.without_mosaic() } else { augment })
+    }
+
+    fn prepare(&self, place: Place<'_>, epoch: u64, scratch: &mut Scratch) -> Prepared {
+        let index = place.order[place.position];
+        let Some(augment) = self.augment(epoch) else { return self.letterboxed(index, place.canvas) };
+        let mut rng = stream(Purpose::Augment, self.config.seed, epoch, index as u64);
+        let mut prepared = self.compose(place, &augment, &mut rng, scratch);
+        if rng.random::<f64>() < augment.mixup {
+            let position = self.partner(place, &mut rng);
+            let other = self.compose(Place { position, ..place }, &augment, &mut rng, scratch);
+            mixup(&mut prepared.image, &other.image, draw_share(&mut rng));
+            prepared.labels.extend(other.labels);
+        }
+        let mut gain = |largest: f64| 1.0 + (rng.random_range(-1.0..=1.0) * largest) as f32;
+        let gains = HsvGains {
+            hue: gain(augment.hsv_h),
+            saturation: gain(augment.hsv_s),
+            value: gain(augment.hsv_v),
+        };
+        prepared.gains = Some(gains);
+        if rng.random::<f64>() < augment.flipud {
+            flip_vertical(&mut prepared.image, &mut prepared.labels);
+        }
+        if rng.random::<f64>() < augment.fliplr {
+            flip_horizontal(&mut prepared.image, &mut prepared.labels);
+        }
+        prepared
+    }
+
+    /// Mosaic or letterbox, then perspective.
+    fn compose(
+        &self,
+        place: Place<'_>,
+        augment: &Augment,
+        rng: &mut impl Rng,
+        scratch: &mut Scratch,
+    ) -> Prepared {
+        let index = place.order[place.position];
+        let with_mosaic = rng.random::<f64>() < augment.mosaic;
+        let motion = Motion::draw(augment, rng);
+        if !with_mosaic {
+            let whole = self.letterboxed(index, place.canvas);
+            if !augment.moves() {
+                return whole;
+            }
+            let map = Perspective::new(&motion, place.canvas, place.canvas);
+            let objects = map.objects(&in_pixels(&whole.labels, place.canvas));
+            let labels = in_fractions(&objects, place.canvas);
+            return Prepared {
+                image: map.image(&whole.image),
+                labels,
+                transform: whole.transform,
+                gains: None,
+            };
+        }
+        let others = [(); 3].map(|()| place.order[self.partner(place, rng)]);
+        let four = [index, others[0], others[1], others[2]].map(|sample| self.scaled(sample));
+        let side = self.letterbox.width;
+        let mut centre = || rng.random_range(side / 2..=side + side / 2);
+        let centre = (centre(), centre());
+        if scratch.mosaic.dimensions() != (2 * side, 2 * side) {
+            scratch.mosaic = RgbImage::new(2 * side, 2 * side);
+        }
+        let tiles = std::array::from_fn(|i| Tile { image: &four[i].0.image, objects: &four[i].1 });
+        let objects = mosaic(tiles, centre, &mut scratch.mosaic);
+        let map = Perspective::new(&motion, (2 * side, 2 * side), place.canvas);
+        let labels = in_fractions(&map.objects(&objects), place.canvas);
+        Prepared { image: map.image(&scratch.mosaic), labels, transform: four[0].0.transform, gains: None }
+    }
+
+    /// A position to combine with the one at `place`: one of those before it, or at the start of an epoch of the first.
+    fn partner(&self, place: Place<'_>, rng: &mut impl Rng) -> usize {
+        let size = window(self.config.batch, place.order.len());
+        let first = place.position.saturating_sub(size);
+        rng.random_range(first..first + size)
+    }
+
+    /// A sample at its size in the batch, not padded, with its objects in pixels; grey and empty if it cannot be read.
+    fn scaled(&self, index: usize) -> (Arc<Scaled>, Vec<GroundTruth>) {
+        let sample = &self.split.samples[index];
+        match self.store.get(index, &sample.image_path) {
+            Ok(scaled) => {
+                let objects = in_pixels(&sample.labels, scaled.transform.resized);
+                (scaled, objects)
+            }
+            Err(error) => {
+                let kind = WarningKind::UnreadableImage { reason: reason(&error) };
+                let warning = Warning { path: sample.image_path.clone(), line: None, kind };
+                self.lock_warnings().entry(index).or_insert_with(|| {
+                    tracing::warn!(%warning, "image counts as background");
+                    warning
+                });
+                let transform = self.letterbox.plan(sample.size);
+                let (width, height) = transform.resized;
+                let image = RgbImage::from_pixel(width, height, image::Rgb([PADDING; 3]));
+                (Arc::new(Scaled { image, transform }), Vec::new())
+            }
+        }
+    }
+
+    fn letterboxed(&self, index: usize, canvas: (u32, u32)) -> Prepared {
+        let (scaled, objects) = self.scaled(index);
+        let transform = scaled.transform.in_canvas(canvas);
+        let sample = &self.split.samples[index];
+        let to_canvas = |label: &Label| Label { bbox: transform.label_to_canvas(label.bbox), ..*label };
+        let readable = objects.len() == sample.labels.len();
+        let labels = if readable { sample.labels.iter().map(to_canvas).collect() } else { Vec::new() };
+        Prepared { image: transform.pad(&scaled.image), labels, transform, gains: None }
+    }
+
+    fn lock_warnings(&self) -> MutexGuard<'_, BTreeMap<usize, Warning>> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many samples a mosaic's other images are taken from.
+fn window(batch: usize, samples: usize) -> usize {
+    batch.saturating_mul(WINDOW_BATCHES).min(WINDOW_LIMIT).min(samples)
+}
+
+/// From fractions of an image to its pixels.
+fn in_pixels(labels: &[Label], (width, height): (u32, u32)) -> Vec<GroundTruth> {
+    let (w, h) = (width as f32, height as f32);
+    let scale = |label: &Label| {
+        let b = Xyxy::from(label.bbox);
+        let bbox = Xyxy { x1: b.x1 * w, y1: b.y1 * h, x2: b.x2 * w, y2: b.y2 * h };
+        GroundTruth { bbox, class_id: label.class_id }
+    };
+    labels.iter().map(scale).collect()
+}
+
+/// From pixels of an image to fractions of it.
+fn in_fractions(objects: &[GroundTruth], (width, height): (u32, u32)) -> Vec<Label> {
+    let (w, h) = (width as f32, height as f32);
+    let scale = |object: &GroundTruth| {
+        let b = object.bbox;
+        let bbox = Cxcywh::from(Xyxy { x1: b.x1 / w, y1: b.y1 / h, x2: b.x2 / w, y2: b.y2 / h });
+        Label { class_id: object.class_id, bbox }
+    };
+    objects.iter().map(scale).collect()
+}
