@@ -1,8 +1,9 @@
-//! Confusion matrices of Ultralytics' own class, on the random boxes (seed 7) and on ties and edges made by hand.
+//! Confusion matrices of Ultralytics' own class, on the random boxes (seed 7) and on ties and edges made by
+//! hand.
 //!
-//! The tables are what `ConfusionMatrix.process_batch` of `ultralytics.utils.metrics` counted, image by image, at its
-//! default confidence and overlap (0.25, 0.45): 8.3.100 and 8.4.190 on PyTorch 2.15.0 and NumPy 2.4.6.
-//! Its rows are predicted and its columns true classes, as here.
+//! The tables are what `ConfusionMatrix.process_batch` of `ultralytics.utils.metrics` counted, image by
+//! image, at its default confidence and overlap (0.25, 0.45): 8.3.100 and 8.4.190 on PyTorch 2.15.0 and NumPy
+//! 2.4.6. Its rows are predicted and its columns true classes, as here.
 
 use bonsai_boxes::{Detection, GroundTruth, Xyxy};
 use bonsai_metrics::{ClassOutOfRange, ConfusionMatrix, Protocol};

@@ -1,7 +1,7 @@
 //! The curves that Ultralytics draws, at six of their thousand places, on the random boxes (seed 7).
 //!
-//! The tables are what `ap_per_class` of 8.0.90 and 8.4.190 handed to its plot functions (PyTorch 2.15.0, NumPy 2.4.6);
-//! the last row of each is the mean over classes.
+//! The tables are what `ap_per_class` of 8.0.90 and 8.4.190 handed to its plot functions (PyTorch 2.15.0,
+//! NumPy 2.4.6); the last row of each is the mean over classes.
 
 use bonsai_metrics::{Curve, CurveSet, Curves, DetMetrics, Evaluator, Protocol};
 
