@@ -10,7 +10,7 @@ set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # What design and documentation promise to run without candle, under its normal dependencies.
-readonly WITHOUT_CANDLE=(boxes checkpoint data graph kernels metrics onnx prune sparsity tensorrt yolov8)
+readonly WITHOUT_CANDLE=(boxes checkpoint data graph kernels metrics onnx plots prune sparsity tensorrt yolov8)
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

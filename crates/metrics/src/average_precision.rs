@@ -23,35 +23,51 @@ pub enum ApIntegration {
     Ultralytics84,
 }
 
-/// Area under the curve of (recall, precision) points, given by falling confidence.
-///
-/// Without points it is what the closing rule alone encloses; the caller decides whether such a class counts.
-pub(crate) fn average_precision(rule: ApIntegration, recall: &[f64], precision: &[f64]) -> f64 {
-    let mut xs = Vec::with_capacity(recall.len() + 3);
-    let mut ys = Vec::with_capacity(recall.len() + 3);
-    xs.push(0.0);
-    xs.extend_from_slice(recall);
-    ys.push(1.0);
-    ys.extend_from_slice(precision);
-    if rule == ApIntegration::Ultralytics84 {
-        xs.push(recall.last().copied().unwrap_or(1.0));
-        ys.push(0.0);
-    }
-    xs.push(1.0);
-    ys.push(0.0);
+/// The closed curve of precision over recall: the best precision at a recall or at any higher one.
+pub(crate) struct Envelope {
+    recall: Vec<f64>,
+    precision: Vec<f64>,
+}
 
-    // The envelope: precision at a recall is the best that any higher recall still has.
-    for i in (1..ys.len()).rev() {
-        ys[i - 1] = ys[i - 1].max(ys[i]);
+impl Envelope {
+    /// Closes the curve of (recall, precision) points, given by falling confidence.
+    ///
+    /// Without points it is what the closing rule alone encloses; the caller decides if such a class counts.
+    pub(crate) fn of(rule: ApIntegration, recall: &[f64], precision: &[f64]) -> Self {
+        let mut xs = Vec::with_capacity(recall.len() + 3);
+        let mut ys = Vec::with_capacity(recall.len() + 3);
+        xs.push(0.0);
+        xs.extend_from_slice(recall);
+        ys.push(1.0);
+        ys.extend_from_slice(precision);
+        if rule == ApIntegration::Ultralytics84 {
+            xs.push(recall.last().copied().unwrap_or(1.0));
+            ys.push(0.0);
+        }
+        xs.push(1.0);
+        ys.push(0.0);
+        for i in (1..ys.len()).rev() {
+            ys[i - 1] = ys[i - 1].max(ys[i]);
+        }
+        Self { recall: xs, precision: ys }
     }
-    let step = 1.0 / f64::from(INTERVALS);
-    let at = |i: u32| interpolate(f64::from(i) * step, &xs, &ys, 1.0);
-    (0..INTERVALS).map(|i| (at(i) + at(i + 1)) * 0.5 * step).sum()
+
+    /// The precision at a recall in `0..=1`.
+    pub(crate) fn at(&self, recall: f64) -> f64 {
+        interpolate(recall, &self.recall, &self.precision, 1.0)
+    }
+
+    /// The average precision: the area under the curve.
+    pub(crate) fn area(&self) -> f64 {
+        let step = 1.0 / f64::from(INTERVALS);
+        let at = |i: u32| self.at(f64::from(i) * step);
+        (0..INTERVALS).map(|i| (at(i) + at(i + 1)) * 0.5 * step).sum()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ApIntegration, average_precision};
+    use super::{ApIntegration, Envelope};
 
     #[test]
     fn known_areas() {
@@ -68,7 +84,7 @@ mod tests {
             (Ultralytics80, &[0.5, 0.5, 1.0], &[1.0, 0.5, 2.0 * third], 0.495 + 0.5 * 2.0 * third),
         ];
         for (rule, recall, precision, expected) in cases {
-            let area = average_precision(rule, recall, precision);
+            let area = Envelope::of(rule, recall, precision).area();
             assert!((area - expected).abs() < 1e-12, "{rule:?} {recall:?}: {area} is not {expected}");
         }
     }

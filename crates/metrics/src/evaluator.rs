@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bonsai_boxes::{Detection, GroundTruth, Xyxy};
 use serde::{Deserialize, Serialize};
 
-use crate::confidence_curve::ConfidenceCurve;
+use crate::curve::Curve;
+use crate::curves::{ClassCurves, CurveSet, Curves};
 use crate::matching::{LEVELS, match_boxes};
 use crate::ranking::{ClassTally, Ranking};
 use crate::{ApIntegration, Matching};
@@ -118,7 +119,26 @@ impl Evaluator {
     }
 
     /// The figures over all images added.
-    pub fn finish(mut self) -> DetMetrics {
+    pub fn finish(self) -> DetMetrics {
+        self.rank(false).0
+    }
+
+    /// The figures over all images added, equal to those of [`Self::finish`], and the curves behind them.
+    pub fn finish_with_curves(self) -> (DetMetrics, Curves) {
+        let (metrics, ranked) = self.rank(true);
+        let per_class = ranked
+            .into_iter()
+            .filter(|ranked| ranked.instances > 0)
+            .map(|Ranked { class_id, ranking, .. }| {
+                let f1 = Curve::f1(&ranking.precision, &ranking.recall);
+                let Ranking { precision, recall, precision_over_recall, .. } = ranking;
+                ClassCurves { class_id, curves: CurveSet { precision, recall, f1, precision_over_recall } }
+            })
+            .collect();
+        (metrics, Curves::of(per_class))
+    }
+
+    fn rank(mut self, with_curves: bool) -> (DetMetrics, Vec<Ranked>) {
         for class_id in 0..self.num_classes {
             self.classes.entry(class_id).or_default();
         }
@@ -126,18 +146,22 @@ impl Evaluator {
         self.classes.retain(|&class_id, tally| class_id < num_classes || tally.instances > 0);
 
         let integration = self.protocol.integration;
-        let ranked: Vec<(usize, usize, Ranking)> = self
+        let ranked: Vec<Ranked> = self
             .classes
             .iter_mut()
-            .map(|(&class_id, tally)| (class_id, tally.instances, Ranking::of(tally, integration)))
+            .map(|(&class_id, tally)| Ranked {
+                class_id,
+                instances: tally.instances,
+                ranking: Ranking::of(tally, integration, with_curves),
+            })
             .collect();
-        let labelled = ranked.iter().filter(|(_, instances, _)| *instances > 0);
-        let best =
-            ConfidenceCurve::mean_f1(labelled.map(|(_, _, r)| (&r.precision, &r.recall))).smoothed_peak();
+        let labelled = ranked.iter().filter(|ranked| ranked.instances > 0);
+        let f1: Vec<Curve> = labelled.map(|r| Curve::f1(&r.ranking.precision, &r.ranking.recall)).collect();
+        let (best, _) = Curve::mean(f1.iter()).smoothed_maximum();
 
         let per_class = ranked
             .iter()
-            .map(|(class_id, instances, ranking)| ClassMetrics {
+            .map(|Ranked { class_id, instances, ranking }| ClassMetrics {
                 class_id: *class_id,
                 instances: *instances,
                 ap50: ranking.ap[0],
@@ -146,8 +170,15 @@ impl Evaluator {
                 recall: ranking.recall.at(best),
             })
             .collect();
-        summarise(per_class, self.images, ConfidenceCurve::confidence(best))
+        (summarise(per_class, self.images, Curve::position(best)), ranked)
     }
+}
+
+/// A class and what became of its detections.
+struct Ranked {
+    class_id: usize,
+    instances: usize,
+    ranking: Ranking,
 }
 
 /// Means over the classes that have labels.

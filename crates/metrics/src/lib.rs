@@ -13,7 +13,9 @@
 //! Invariant: the result does not depend on the order of the images.
 //! Detections of equal confidence are ranked wrong ones first, so a tie never flatters.
 //!
-//! This crate reads no files, draws nothing and knows no model. [`CocoEvaluator`] is COCO's own protocol, figure for figure.
+//! [`Curves`] are what the figures are read from, [`ConfusionMatrix`] says which class is taken for which, and
+//! [`CocoEvaluator`] is COCO's own protocol, figure for figure.
+//! This crate reads no files, draws nothing and knows no model.
 //!
 //! ```
 //! use bonsai_boxes::{Detection, GroundTruth, Xyxy};
@@ -35,7 +37,9 @@
 
 mod average_precision;
 mod coco;
-mod confidence_curve;
+mod confusion_matrix;
+mod curve;
+mod curves;
 mod evaluator;
 mod interpolation;
 mod matching;
@@ -43,5 +47,8 @@ mod ranking;
 
 pub use average_precision::ApIntegration;
 pub use coco::{CocoDetection, CocoEvaluator, CocoMetrics, CocoTruth};
+pub use confusion_matrix::{ClassOutOfRange, ConfusionMatrix};
+pub use curve::{Curve, Peak};
+pub use curves::{ClassCurves, CurveSet, Curves};
 pub use evaluator::{ClassMetrics, DetMetrics, Evaluator, Protocol};
 pub use matching::{IOU_THRESHOLDS, Matching};

@@ -2,10 +2,10 @@
 //!
 //! Invariant: a [`Ranking`] depends on which detections there are, not on the order they came in.
 
-use crate::confidence_curve::ConfidenceCurve;
+use crate::curve::Curve;
 use crate::interpolation::interpolate;
 use crate::matching::{Hits, LEVELS};
-use crate::{ApIntegration, average_precision::average_precision};
+use crate::{ApIntegration, average_precision::Envelope};
 
 /// What is known of one class so far.
 #[derive(Debug, Clone, Default)]
@@ -19,17 +19,20 @@ pub(crate) struct Ranking {
     /// Average precision per `IoU` threshold.
     pub(crate) ap: [f64; LEVELS],
     /// Precision over confidence, at the lowest threshold.
-    pub(crate) precision: ConfidenceCurve,
+    pub(crate) precision: Curve,
     /// Recall over confidence, at the lowest threshold.
-    pub(crate) recall: ConfidenceCurve,
+    pub(crate) recall: Curve,
+    /// Precision over recall, at the lowest threshold; zero unless asked for.
+    pub(crate) precision_over_recall: Curve,
 }
 
 impl Ranking {
     /// Ranks the detections of a class; all figures are 0 where there are no labels or no detections.
-    pub(crate) fn of(tally: &mut ClassTally, integration: ApIntegration) -> Self {
+    pub(crate) fn of(tally: &mut ClassTally, integration: ApIntegration, with_curves: bool) -> Self {
         if tally.instances == 0 || tally.detections.is_empty() {
-            let zero = ConfidenceCurve::default;
-            return Self { ap: [0.0; LEVELS], precision: zero(), recall: zero() };
+            let zero = Curve::default;
+            let (ap, precision, recall) = ([0.0; LEVELS], zero(), zero());
+            return Self { ap, precision, recall, precision_over_recall: zero() };
         }
         // Of equal confidences the wrong one goes first: the order of images must not matter, and a tie not
         // flatter.
@@ -37,10 +40,15 @@ impl Ranking {
 
         let mut ap = [0.0; LEVELS];
         let mut lowest = (Vec::new(), Vec::new());
+        let mut precision_over_recall = Curve::default();
         for (level, ap) in ap.iter_mut().enumerate() {
             let (recall, precision) = cumulate(&tally.detections, level, tally.instances);
-            *ap = average_precision(integration, &recall, &precision);
+            let envelope = Envelope::of(integration, &recall, &precision);
+            *ap = envelope.area();
             if level == 0 {
+                if with_curves {
+                    precision_over_recall = Curve::sample(|recall| envelope.at(recall));
+                }
                 lowest = (recall, precision);
             }
         }
@@ -50,8 +58,9 @@ impl Ranking {
         let (recall, precision) = lowest;
         Self {
             ap,
-            precision: ConfidenceCurve::sample(|c| interpolate(-c, &mirrored, &precision, 1.0)),
-            recall: ConfidenceCurve::sample(|c| interpolate(-c, &mirrored, &recall, 0.0)),
+            precision: Curve::sample(|c| interpolate(-c, &mirrored, &precision, 1.0)),
+            recall: Curve::sample(|c| interpolate(-c, &mirrored, &recall, 0.0)),
+            precision_over_recall,
         }
     }
 }

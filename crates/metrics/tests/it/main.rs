@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test reports a broken fixture by panicking")]
 
 mod coco;
+mod confusion;
+mod curves;
 mod laws;
+mod random_boxes;
 mod ultralytics;

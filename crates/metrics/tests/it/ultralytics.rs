@@ -1,39 +1,18 @@
 //! Figures of Ultralytics 8.0.90 and 8.4 on random boxes (`fixtures/metrics/generate.py`).
 
-use bonsai_boxes::{Detection, GroundTruth, Xyxy};
 use bonsai_metrics::{DetMetrics, Evaluator, Protocol};
 use serde_json::Value;
+
+use crate::random_boxes::{fixture, images};
 
 /// The peer cumulates in f64 as we do; only the order of summation differs.
 const TOLERANCE: f64 = 1e-6;
 
-fn fixture() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/metrics/expected.json");
-    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{path}: {e}"));
-    serde_json::from_str(&text).unwrap()
-}
-
-fn numbers(row: &Value) -> Vec<f32> {
-    row.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
-}
-
-fn corners(v: &[f32]) -> Xyxy {
-    Xyxy { x1: v[0], y1: v[1], x2: v[2], y2: v[3] }
-}
-
 fn evaluate(fixture: &Value, protocol: Protocol) -> DetMetrics {
-    let mut evaluator = Evaluator::with_protocol(fixture["num_classes"].as_u64().unwrap() as usize, protocol);
-    for image in fixture["images"].as_array().unwrap() {
-        let rows = |key: &str| image[key].as_array().unwrap().iter().map(numbers).collect::<Vec<_>>();
-        let detections: Vec<Detection> = rows("detections")
-            .iter()
-            .map(|v| Detection { bbox: corners(v), confidence: v[4], class_id: v[5] as usize })
-            .collect();
-        let labels: Vec<GroundTruth> = rows("labels")
-            .iter()
-            .map(|v| GroundTruth { class_id: v[0] as usize, bbox: corners(&v[1..]) })
-            .collect();
-        evaluator.add_image(&detections, &labels);
+    let (num_classes, images) = images(fixture);
+    let mut evaluator = Evaluator::with_protocol(num_classes, protocol);
+    for (detections, labels) in &images {
+        evaluator.add_image(detections, labels);
     }
     evaluator.finish()
 }

@@ -1,0 +1,53 @@
+//! The curves behind the figures: what precision and recall would be at other confidences.
+
+use serde::Serialize;
+
+use crate::curve::Curve;
+
+/// Curves of every class and their means, at `IoU` 0.5, from
+/// [`Evaluator::finish_with_curves`](crate::Evaluator::finish_with_curves).
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Curves {
+    /// One entry per class that has labels, by ascending id.
+    pub per_class: Vec<ClassCurves>,
+    /// Pointwise means over these classes; zero everywhere if there are none.
+    ///
+    /// The smoothed peak of its F1 lies at [`DetMetrics::confidence`](crate::DetMetrics::confidence).
+    pub mean: CurveSet,
+}
+
+/// The curves of one class.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassCurves {
+    /// Index into the class names.
+    pub class_id: usize,
+    /// Its curves; zero everywhere if nothing was detected.
+    pub curves: CurveSet,
+}
+
+/// Four views of one ranking by confidence.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct CurveSet {
+    /// Precision over the confidence below which detections are dropped.
+    pub precision: Curve,
+    /// Recall over that confidence.
+    pub recall: Curve,
+    /// F1 over that confidence.
+    pub f1: Curve,
+    /// Precision over recall: the envelope whose area is the average precision.
+    pub precision_over_recall: Curve,
+}
+
+impl Curves {
+    /// Adds the means to the curves of the classes.
+    pub(crate) fn of(per_class: Vec<ClassCurves>) -> Self {
+        let mean = |view: fn(&CurveSet) -> &Curve| Curve::mean(per_class.iter().map(|c| view(&c.curves)));
+        let mean = CurveSet {
+            precision: mean(|c| &c.precision),
+            recall: mean(|c| &c.recall),
+            f1: mean(|c| &c.f1),
+            precision_over_recall: mean(|c| &c.precision_over_recall),
+        };
+        Self { per_class, mean }
+    }
+}

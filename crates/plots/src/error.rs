@@ -1,0 +1,44 @@
+//! What cannot be drawn.
+
+use thiserror::Error;
+
+/// Why a picture was not drawn.
+///
+/// Missing values, no epochs, no classes and no boxes are no errors: the picture says that there is nothing.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PlotError {
+    /// The counts are no square of one row per class and one for the background.
+    #[error(
+        "a confusion matrix of {classes} classes and the background has {} cells, not {cells}; \
+         give (classes + 1) x (classes + 1) counts, row by row",
+        expected_cells(*classes)
+    )]
+    Matrix {
+        /// Number of counts given.
+        cells: usize,
+        /// Number of class names given.
+        classes: usize,
+    },
+    /// A grid of nothing.
+    #[error("a grid needs at least one picture; skip the file where a batch has none")]
+    NoPictures,
+    /// A picture without pixels.
+    #[error("picture {name:?} of the grid is {width} x {height} px; leave pictures without pixels out")]
+    EmptyPicture {
+        /// The name it was to be shown under.
+        name: String,
+        /// Its width in pixels.
+        width: u32,
+        /// Its height in pixels.
+        height: u32,
+    },
+    /// The drawing library failed.
+    #[error("the picture could not be drawn")]
+    Drawing(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn expected_cells(classes: usize) -> u128 {
+    let side = classes as u128 + 1;
+    side.saturating_mul(side)
+}

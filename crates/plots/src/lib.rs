@@ -1,0 +1,52 @@
+//! The pictures of a training run, from plain values.
+//!
+//! | picture | function |
+//! |---|---|
+//! | losses and figures over epochs | [`draw_results`] |
+//! | which class is taken for which | [`draw_confusion_matrix`] |
+//! | precision, recall and F1 over confidence, precision over recall | [`draw_curves`] |
+//! | classes, places and sizes of labels | [`draw_labels`] |
+//! | pictures with their boxes | [`draw_grid`] |
+//!
+//! Every function takes numbers and gives an [`RgbImage`]; equal input gives equal pixels.
+//! Nothing to show is shown as nothing: no epochs, no classes, no boxes and values that are not finite are no
+//! errors. Class names are cut where they are too long, and replaced by the class's number where the font has
+//! no letters for them.
+//!
+//! This crate reads and writes no files, and knows no datasets, models or metrics.
+//! The font is Noto Sans (see the file `NOTICE` beside this crate's manifest).
+//!
+//! ```
+//! use bonsai_plots::{CellValue, draw_confusion_matrix};
+//!
+//! let names = ["cat".to_owned(), "dog".to_owned()];
+//! // Rows are predicted, columns true; the last of each is the background.
+//! let counts = [8, 1, 2, 0, 5, 1, 2, 3, 0];
+//! let picture = draw_confusion_matrix(&counts, &names, CellValue::Count)?;
+//! assert!(picture.width() > 400);
+//! assert!(draw_confusion_matrix(&counts[1..], &names, CellValue::Count).is_err());
+//! # Ok::<(), bonsai_plots::PlotError>(())
+//! ```
+
+mod axis;
+mod canvas;
+mod confusion_matrix;
+mod curve_plot;
+mod error;
+mod font;
+mod grid;
+mod heat_map;
+mod label_plot;
+mod palette;
+mod results;
+mod smoothing;
+mod stroke;
+
+pub use confusion_matrix::{CellValue, draw_confusion_matrix};
+pub use curve_plot::{ClassCurve, CurveKind, CurvePlot, draw_curves};
+pub use error::PlotError;
+pub use grid::{Tile, TileBox, draw_grid};
+pub use image::RgbImage;
+pub use label_plot::{LabelBox, draw_labels};
+pub use palette::class_colour;
+pub use results::{EpochFigures, Losses, draw_results};

@@ -1,0 +1,69 @@
+//! Colours and what they mean.
+//!
+//! Hues are those of Okabe and Ito, "Color Universal Design", which people who see colours differently can
+//! tell apart. Quantities are shown by one hue from white to dark, never by a rainbow.
+
+use image::Rgb;
+
+/// A colour as red, green and blue, 0 to 255.
+pub(crate) type Colour = Rgb<u8>;
+
+pub(crate) const WHITE: Colour = Rgb([255, 255, 255]);
+pub(crate) const BLACK: Colour = Rgb([0, 0, 0]);
+/// Text and axes.
+pub(crate) const INK: Colour = Rgb([33, 37, 41]);
+/// Text that explains.
+pub(crate) const MUTED: Colour = Rgb([92, 102, 112]);
+/// Lines that help the eye.
+pub(crate) const RULE: Colour = Rgb([225, 229, 233]);
+/// Measured values.
+pub(crate) const RAW: Colour = Rgb([86, 180, 233]);
+/// What is read from them: the smoothed line, the mean.
+pub(crate) const STRONG: Colour = Rgb([0, 90, 160]);
+/// The one point that matters.
+pub(crate) const MARK: Colour = Rgb([213, 94, 0]);
+/// The dark end of the shades.
+const DEEP: Colour = Rgb([8, 48, 107]);
+
+/// Classes with a colour of their own; then they are repeated.
+pub(crate) const CLASS_COLOURS: usize = 12;
+
+/// Neighbours differ in hue and in brightness; the first seven are Okabe's and Ito's.
+const CLASSES: [[u8; 3]; CLASS_COLOURS] = [
+    [230, 159, 0],
+    [86, 180, 233],
+    [0, 158, 115],
+    [240, 228, 66],
+    [0, 114, 178],
+    [213, 94, 0],
+    [204, 121, 167],
+    [136, 34, 85],
+    [180, 221, 30],
+    [70, 60, 160],
+    [255, 170, 187],
+    [120, 94, 60],
+];
+
+/// The colour of a class in every picture; twelve of them are repeated.
+pub fn class_colour(class_id: usize) -> Rgb<u8> {
+    Rgb(CLASSES[class_id % CLASS_COLOURS])
+}
+
+/// The shade of a share in `0..=1`: white for nothing, dark blue for all.
+pub(crate) fn shade(share: f64) -> Colour {
+    mix(WHITE, DEEP, share)
+}
+
+/// `share` of `to` and the rest of `from`.
+pub(crate) fn mix(from: Colour, to: Colour, share: f64) -> Colour {
+    let share = share.clamp(0.0, 1.0);
+    let channel =
+        |i: usize| (f64::from(from.0[i]) * (1.0 - share) + f64::from(to.0[i]) * share).round() as u8;
+    Rgb([channel(0), channel(1), channel(2)])
+}
+
+/// Black on bright colours, white on dark ones; brightness as Rec. 601 weighs the channels.
+pub(crate) fn readable_on(Rgb([r, g, b]): Colour) -> Colour {
+    let brightness = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
+    if brightness > 128_000 { BLACK } else { WHITE }
+}
