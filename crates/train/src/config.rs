@@ -3,6 +3,8 @@
 use bonsai_yolov8::LossGains;
 use serde::{Deserialize, Serialize};
 
+use crate::TrainError;
+
 /// How to train. Defaults are those of Ultralytics 8.0 unless a field says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -61,5 +63,50 @@ impl Default for TrainConfig {
             val_period: 1,
             seed: 0,
         }
+    }
+}
+
+impl TrainConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] with the field, its value and what it may be.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let counts = [
+            ("epochs", self.epochs),
+            ("batch", self.batch),
+            ("nbs", self.nbs),
+            ("val_period", self.val_period),
+        ];
+        for (field, value) in counts {
+            if value == 0 {
+                return Err(TrainError::Config { field, got: value.to_string(), expected: "at least 1" });
+            }
+        }
+        for (field, value) in [("lr0", self.lr0), ("lrf", self.lrf), ("clip_norm", self.clip_norm)] {
+            if !(value.is_finite() && value > 0.0) {
+                let got = value.to_string();
+                return Err(TrainError::Config { field, got, expected: "a positive number" });
+            }
+        }
+        let shares = [("momentum", self.momentum), ("warmup_momentum", self.warmup_momentum)];
+        for (field, value) in shares {
+            if !(0.0..1.0).contains(&value) {
+                let got = value.to_string();
+                return Err(TrainError::Config { field, got, expected: "at least 0 and below 1" });
+            }
+        }
+        let others = [
+            ("weight_decay", self.weight_decay),
+            ("warmup_epochs", self.warmup_epochs),
+            ("warmup_bias_lr", self.warmup_bias_lr),
+        ];
+        for (field, value) in others {
+            if !(value.is_finite() && value >= 0.0) {
+                let got = value.to_string();
+                return Err(TrainError::Config { field, got, expected: "a number of at least 0" });
+            }
+        }
+        Ok(())
     }
 }

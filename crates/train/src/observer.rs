@@ -43,8 +43,8 @@ pub struct StepRecord {
     pub instances: usize,
 }
 
-/// One epoch.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// One epoch. Equal trainings give equal records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Epoch from 1.
     pub epoch: usize,
@@ -66,12 +66,14 @@ pub struct EpochRecord {
 
 /// Watches a training; may end it.
 pub trait Observer {
-    /// After each batch. `Break` ends the training after this epoch's bookkeeping, with what there is.
+    /// After each batch. `Break` ends the training at the next optimiser step, or with the epoch's batches if that is
+    /// sooner; [`Trained::last`](crate::Trained::last) then goes on from there. The epoch is not judged.
     fn on_step(&mut self, _: &StepRecord) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
-    /// After each epoch, with a checkpoint from which the training can go on.
+    /// After each complete epoch, with a checkpoint from which the training can go on. Its weights are the best so far
+    /// where [`best_epoch`](bonsai_checkpoint::Progress::best_epoch) is this epoch.
     ///
     /// # Errors
     /// Whatever keeps the observer from saving; it ends the training.

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
 mod noise;
+mod resume;
 mod steps;
 mod training;

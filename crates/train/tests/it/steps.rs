@@ -24,8 +24,8 @@ impl BatchSource for Objects {
         STEPS
     }
 
-    fn epoch(&mut self, _: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-        Box::new((0..STEPS).map(|index| {
+    fn epoch(&mut self, _: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+        Box::new((first..STEPS).map(|index| {
             let images = random_array(index as u64, &[4, 3, 96, 96]);
             let target = |i: usize| {
                 let bbox = Cxcywh { cx: 0.3 + 0.1 * (i % 4) as f32, cy: 0.4, w: 0.5, h: 0.3 };
