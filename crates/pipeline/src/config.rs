@@ -96,7 +96,8 @@ impl Default for PipelineConfig {
             shapes: ShapesConfig::default(),
             loader: LoaderSettings::default(),
             baseline: train.clone(),
-            sparse: train.clone(),
+            // L1 lowers the figures first, and its schedule is to run to the end.
+            sparse: TrainConfig { patience: 0, ..train.clone() },
             l1: L1Config::default(),
             prune: PrunePolicy::default(),
             finetune: train,
@@ -126,7 +127,7 @@ impl PipelineConfig {
             imgsz,
             shapes: ShapesConfig { train: 256, val: 96, test: 96, imgsz, seed: 0 },
             baseline: train(20),
-            sparse: train(6),
+            sparse: TrainConfig { patience: 0, ..train(6) },
             prune: PrunePolicy { prune_ratio: 0.4, ..PrunePolicy::default() },
             finetune: train(8),
             ..Self::default()

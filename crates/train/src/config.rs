@@ -1,5 +1,6 @@
 //! Knobs of a training, by Ultralytics' names.
 
+use bonsai_checkpoint::Progress;
 use bonsai_yolov8::LossGains;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,8 @@ pub struct TrainConfig {
     pub gains: LossGains,
     /// Evaluate every so many epochs, and after the last.
     pub val_period: usize,
+    /// Stop where the best epoch is so many epochs ago, as judged (8.4 has 100); 0 never stops.
+    pub patience: usize,
     /// Seed, recorded in the checkpoint; the trainer itself draws nothing.
     pub seed: u64,
 }
@@ -61,12 +64,24 @@ impl Default for TrainConfig {
             clip_norm: 10.0,
             gains: LossGains::default(),
             val_period: 1,
+            patience: 50,
             seed: 0,
         }
     }
 }
 
 impl TrainConfig {
+    /// Whether the weights are judged after so many epochs.
+    pub(crate) fn judges(&self, epochs: usize) -> bool {
+        epochs == self.epochs || epochs.is_multiple_of(self.val_period)
+    }
+
+    /// Whether patience ends a training that was just judged; the epoch of the best, from 1.
+    pub(crate) fn out_of_patience(&self, progress: &Progress) -> Option<usize> {
+        let best = progress.best_epoch?;
+        (self.patience > 0 && progress.epoch.saturating_sub(best) >= self.patience).then_some(best)
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors

@@ -41,6 +41,19 @@ pub enum TrainError {
         /// Epochs asked for.
         epochs: usize,
     },
+    /// Patience has ended the training of the checkpoint.
+    #[error(
+        "the best of the checkpoint's {done} epochs is epoch {best}, and patience is {patience}: nothing to train; \
+         raise patience, or set it to 0"
+    )]
+    OutOfPatience {
+        /// Epochs done.
+        done: usize,
+        /// The best of them, from 1.
+        best: usize,
+        /// Epochs to wait for a better one.
+        patience: usize,
+    },
     /// The checkpoint stands at a batch that an epoch no longer has.
     #[error(
         "the checkpoint has {done} batches of an epoch that now has {batches}: the dataset or the batch size changed; \

@@ -36,6 +36,12 @@ impl<'a> Run<'a> {
         if progress.epoch >= config.epochs {
             return Err(TrainError::Finished { done: progress.epoch, epochs: config.epochs });
         }
+        if progress.batch == 0
+            && config.judges(progress.epoch)
+            && let Some(best) = config.out_of_patience(&progress)
+        {
+            return Err(TrainError::OutOfPatience { done: progress.epoch, best, patience: config.patience });
+        }
         if progress.batch > batches {
             return Err(TrainError::Position { done: progress.batch, batches });
         }

@@ -23,7 +23,12 @@ pub(crate) fn restore(
     executor.write(Buffer::Params, &state.raw).map_err(exec)?;
     executor.write(Buffer::Momentum, &state.momentum).map_err(exec)?;
     executor.write(Buffer::Ema, &start.weights).map_err(exec)?;
-    Ok(state.progress.clone())
+    let mut progress = state.progress.clone();
+    if progress.best_fitness.is_some() {
+        // Older checkpoints do not say which epoch was best; patience then counts from here.
+        progress.best_epoch.get_or_insert(progress.epoch);
+    }
+    Ok(progress)
 }
 
 /// The averaged weights with the state that resuming needs; model and metadata are those of `start`.

@@ -28,6 +28,8 @@ pub struct Services<'a> {
 pub enum Stopped {
     /// All epochs are done.
     Finished,
+    /// The best epoch is [`TrainConfig::patience`] epochs ago.
+    Patience,
     /// The observer asked for it: the rest can be trained from [`Trained::last`].
     Interrupted,
 }
@@ -71,26 +73,30 @@ pub fn train(
             return Ok(Trained { best, last, history, stopped: Stopped::Interrupted });
         };
         let mut last = run.checkpoint(start)?;
-        let ends = run.progress.epoch == config.epochs;
-        if ends || run.progress.epoch % config.val_period == 0 {
+        let mut stopped = (run.progress.epoch == config.epochs).then_some(Stopped::Finished);
+        if config.judges(run.progress.epoch) {
             let judged = Checkpoint { train: None, ..last.clone() };
             let service = |source| TrainError::Service { service: "evaluation", epoch: epoch + 1, source };
             let evaluation = evaluate(&judged).map_err(service)?;
             record.evaluation = Some(evaluation);
-            if run.progress.best_fitness.is_none_or(|b| evaluation.fitness() >= b) {
-                run.progress.best_fitness = Some(evaluation.fitness());
+            let fitness = evaluation.fitness();
+            if fitness.is_finite() && run.progress.best_fitness.is_none_or(|best| fitness >= best) {
+                run.progress.best_fitness = Some(fitness);
                 run.progress.best_epoch = Some(epoch + 1);
                 best = Some(judged);
             }
             if let Some(train) = &mut last.train {
                 train.progress = run.progress.clone();
             }
+            if config.out_of_patience(&run.progress).is_some() {
+                stopped.get_or_insert(Stopped::Patience);
+            }
         }
         let service = |source| TrainError::Service { service: "observer", epoch: epoch + 1, source };
         observer.on_epoch(&record, &last).map_err(service)?;
         history.push(record);
-        if ends {
-            return Ok(Trained { best, last, history, stopped: Stopped::Finished });
+        if let Some(stopped) = stopped {
+            return Ok(Trained { best, last, history, stopped });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Small trainings on both executors: what must fall, what must be equal bit for bit, what must be refused.
 
-use bonsai_checkpoint::Array;
+use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::ExecutorKind;
 use bonsai_train::{EpochRecord, Penalty, Stopped, TrainConfig, Trained};
 
@@ -32,6 +32,35 @@ fn the_same_start_gives_the_same_bits() {
         let run =
             || run(kind, &start(), &config(3), &mut Noise, &no_penalty, &mut Recorder::default()).unwrap();
         assert_eq!(run().last, run().last);
+    }
+}
+
+/// A fitness that never rises: with patience 3 the fourth epoch is the last.
+#[test]
+fn patience_ends_a_training_that_grows_no_better() {
+    let kind = ExecutorKind::Cpu;
+    for (patience, val_period, done, stopped) in [
+        (3, 1, 4, Stopped::Patience),
+        (1, 1, 2, Stopped::Patience),
+        // Judged after epochs 2, 4, 6, ...: the best is epoch 2, and four epochs from it are seen at 6.
+        (3, 2, 6, Stopped::Patience),
+        (7, 1, 8, Stopped::Finished),
+        (0, 1, 8, Stopped::Finished),
+    ] {
+        let config = TrainConfig { patience, val_period, ..config(8) };
+        let go =
+            |from: &Checkpoint| run(kind, from, &config, &mut Noise, &no_penalty, &mut Recorder::default());
+        let trained = go(&start()).unwrap();
+        assert_eq!((trained.history.len(), trained.stopped), (done, stopped), "patience {patience}");
+        let progress = &trained.last.train.as_ref().unwrap().progress;
+        assert_eq!(progress.best_epoch, Some(val_period));
+        let text = go(&trained.last).unwrap_err().to_string();
+        let expected = if stopped == Stopped::Patience {
+            format!("{done} epochs is epoch {val_period}, and patience is {patience}")
+        } else {
+            "8 of 8".to_owned()
+        };
+        assert!(text.contains(&expected), "{text}");
     }
 }
 
