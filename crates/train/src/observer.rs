@@ -17,6 +17,21 @@ pub struct Evaluation {
     pub precision: f64,
     /// Recall at the best mean F1.
     pub recall: f64,
+    /// Losses on the validation split, where the judge computes them.
+    #[serde(default)]
+    pub losses: Option<MeanLosses>,
+}
+
+/// Means of the loss parts over batches, gains included.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeanLosses {
+    /// Box part.
+    pub bbox: f64,
+    /// Class part.
+    pub cls: f64,
+    /// Distribution part.
+    pub dfl: f64,
 }
 
 impl Evaluation {
@@ -41,6 +56,10 @@ pub struct StepRecord {
     pub loss: LossItems,
     /// Objects in this batch.
     pub instances: usize,
+    /// Images in this batch.
+    pub images: usize,
+    /// The longer side of its images, in pixels.
+    pub imgsz: usize,
 }
 
 /// One epoch. Equal trainings give equal records.
@@ -56,12 +75,27 @@ pub struct EpochRecord {
     pub cls_loss: f64,
     /// Mean distribution loss.
     pub dfl_loss: f64,
-    /// Learning rate of kernels at the end.
+    /// Learning rate of kernels and gammas at the end: `lr/pg1` and `lr/pg2` of Ultralytics' `results.csv`.
     pub lr: f64,
+    /// Learning rate of biases and betas at the end: `lr/pg0`.
+    pub bias_lr: f64,
     /// Strength of L1 on gamma per batch.
     pub l1_gamma: f64,
     /// Validation, where this epoch had one.
     pub evaluation: Option<Evaluation>,
+}
+
+/// How long one epoch took; apart from [`EpochRecord`], which says the same in every run.
+///
+/// Of an epoch that was interrupted, only what came after.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct EpochTiming {
+    /// Seconds from its first batch to the end of its evaluation.
+    pub seconds: f64,
+    /// Of these, seconds without a batch: waiting for the [`BatchSource`](crate::BatchSource).
+    pub waiting: f64,
+    /// Of these, seconds in the evaluation.
+    pub evaluating: f64,
 }
 
 /// Watches a training; may end it.
@@ -80,6 +114,7 @@ pub trait Observer {
     fn on_epoch(
         &mut self,
         _: &EpochRecord,
+        _: &EpochTiming,
         _last: &Checkpoint,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Ok(())

@@ -1,5 +1,7 @@
 //! One pass over the batches of an epoch: forward, loss, backward, and a step when enough gradients are added up.
 
+use std::time::Instant;
+
 use bonsai_checkpoint::{Array, Checkpoint, Progress};
 use bonsai_exec::{ExecError, Executor, Mode};
 use bonsai_graph::DetectHead;
@@ -49,12 +51,14 @@ impl<'a> Run<'a> {
         Ok(Self { config, executor, head: start.model.head().clone(), schedule, batches, progress })
     }
 
-    /// The epoch that is due, or what is left of it; `None` where the observer ended it.
+    /// The epoch that is due, or what is left of it; `None` where the observer ended it. Adds the seconds without a
+    /// batch to `waiting`.
     pub(crate) fn epoch(
         &mut self,
         batches: &mut dyn BatchSource,
         penalty: Penalty,
         observer: &mut dyn Observer,
+        waiting: &mut f64,
     ) -> Result<Option<EpochRecord>, TrainError> {
         let epoch = self.progress.epoch;
         // Gradients do not outlive an epoch, as in the recipe, and training is interrupted where none are pending.
@@ -62,7 +66,9 @@ impl<'a> Run<'a> {
         let left = self.batches - self.progress.batch;
         let mut pending = 0;
         let mut stop = false;
-        for batch in batches.epoch(epoch, self.progress.batch).take(left) {
+        let mut waiting = Stopwatch(waiting);
+        let mut source = waiting.time(|| batches.epoch(epoch, self.progress.batch)).take(left);
+        while let Some(batch) = waiting.time(|| source.next()) {
             let loss = self.batch(&batch, &mut pending, penalty)?;
             let record = StepRecord {
                 epoch: epoch + 1,
@@ -71,6 +77,8 @@ impl<'a> Run<'a> {
                 batches: self.batches,
                 loss,
                 instances: batch.targets.len(),
+                images: batch.images.shape[0],
+                imgsz: batch.images.shape[2..].iter().copied().max().unwrap_or(0),
             };
             stop |= observer.on_step(&record).is_break();
             if stop && pending == 0 {
@@ -95,6 +103,7 @@ impl<'a> Run<'a> {
             cls_loss: mean[1],
             dfl_loss: mean[2],
             lr: step.weight_lr,
+            bias_lr: step.bias_lr,
             l1_gamma: penalty.gamma,
             evaluation: None,
         }
@@ -155,6 +164,18 @@ impl<'a> Run<'a> {
     /// The averaged weights with the state that resuming needs.
     pub(crate) fn checkpoint(&self, start: &Checkpoint) -> Result<Checkpoint, TrainError> {
         state::snapshot(start, &self.progress, self.executor)
+    }
+}
+
+/// Adds up seconds.
+struct Stopwatch<'a>(&'a mut f64);
+
+impl Stopwatch<'_> {
+    fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let clock = Instant::now();
+        let done = work();
+        *self.0 += clock.elapsed().as_secs_f64();
+        done
     }
 }
 

@@ -1,10 +1,12 @@
 //! The loop over epochs: train, judge, keep the best, stop.
 
+use std::time::Instant;
+
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::Executor;
 
 use crate::pass::Run;
-use crate::{BatchSource, EpochRecord, Evaluation, Observer, Penalty, TrainConfig, TrainError};
+use crate::{BatchSource, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, TrainConfig, TrainError};
 
 /// An error of a service that the caller supplies.
 type ServiceError = Box<dyn std::error::Error + Send + Sync>;
@@ -68,7 +70,9 @@ pub fn train(
     let mut history = Vec::new();
     loop {
         let epoch = run.progress.epoch;
-        let Some(mut record) = run.epoch(batches, penalty(epoch), observer)? else {
+        let begin = Instant::now();
+        let mut timing = EpochTiming::default();
+        let Some(mut record) = run.epoch(batches, penalty(epoch), observer, &mut timing.waiting)? else {
             let last = run.checkpoint(start)?;
             return Ok(Trained { best, last, history, stopped: Stopped::Interrupted });
         };
@@ -77,7 +81,9 @@ pub fn train(
         if config.judges(run.progress.epoch) {
             let judged = Checkpoint { train: None, ..last.clone() };
             let service = |source| TrainError::Service { service: "evaluation", epoch: epoch + 1, source };
+            let clock = Instant::now();
             let evaluation = evaluate(&judged).map_err(service)?;
+            timing.evaluating = clock.elapsed().as_secs_f64();
             record.evaluation = Some(evaluation);
             let fitness = evaluation.fitness();
             if fitness.is_finite() && run.progress.best_fitness.is_none_or(|best| fitness >= best) {
@@ -93,7 +99,8 @@ pub fn train(
             }
         }
         let service = |source| TrainError::Service { service: "observer", epoch: epoch + 1, source };
-        observer.on_epoch(&record, &last).map_err(service)?;
+        timing.seconds = begin.elapsed().as_secs_f64();
+        observer.on_epoch(&record, &timing, &last).map_err(service)?;
         history.push(record);
         if let Some(stopped) = stopped {
             return Ok(Trained { best, last, history, stopped });

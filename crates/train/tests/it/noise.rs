@@ -8,8 +8,8 @@ use bonsai_exec::{Executor, ExecutorKind, ExecutorOptions, build_executor};
 use bonsai_graph::{DetectHead, Graph, ModelSpec};
 use bonsai_testkit::{random_array, random_weights};
 use bonsai_train::{
-    Batch, BatchSource, EpochRecord, Evaluation, Observer, Penalty, Services, StepRecord, TrainConfig,
-    TrainError, Trained, train,
+    Batch, BatchSource, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, Services, StepRecord,
+    TrainConfig, TrainError, Trained, train,
 };
 use bonsai_yolov8::Target;
 
@@ -91,6 +91,7 @@ impl BatchSource for Broken {
 #[derive(Default)]
 pub(crate) struct Recorder {
     pub(crate) steps: usize,
+    pub(crate) timings: Vec<EpochTiming>,
     pub(crate) epochs: Vec<(EpochRecord, Checkpoint)>,
     /// Ends the training after so many batches.
     pub(crate) stop_after: Option<usize>,
@@ -105,9 +106,11 @@ impl Observer for Recorder {
     fn on_epoch(
         &mut self,
         record: &EpochRecord,
+        timing: &EpochTiming,
         last: &Checkpoint,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         self.epochs.push((record.clone(), last.clone()));
+        self.timings.push(*timing);
         Ok(())
     }
 }

@@ -6,7 +6,9 @@ use bonsai_boxes::Cxcywh;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::{ExecutorKind, ExecutorOptions};
 use bonsai_testkit::random_array;
-use bonsai_train::{Batch, BatchSource, EpochRecord, Observer, StepRecord, TrainConfig, Trained};
+use bonsai_train::{
+    Batch, BatchSource, EpochRecord, EpochTiming, Observer, StepRecord, TrainConfig, Trained,
+};
 use bonsai_yolov8::{Scale, Target, build, init};
 
 use crate::noise::{no_penalty, run_with};
@@ -49,6 +51,7 @@ impl Observer for Losses {
     fn on_epoch(
         &mut self,
         _: &EpochRecord,
+        _: &EpochTiming,
         _: &Checkpoint,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Ok(())
