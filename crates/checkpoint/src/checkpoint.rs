@@ -20,7 +20,7 @@ pub struct Checkpoint {
     pub train: Option<TrainState>,
 }
 
-/// The state of a training between two epochs.
+/// The state of a training between two optimiser steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainState {
     /// The weights that the optimiser moves; [`Checkpoint::weights`] is their average.
@@ -45,6 +45,15 @@ pub struct Progress {
     pub last_step: Option<u64>,
     /// Best fitness so far.
     pub best_fitness: Option<f64>,
+    /// Epoch, from 1, that had it; of equals the latest.
+    #[serde(default)]
+    pub best_epoch: Option<usize>,
+    /// Batches done of the epoch that is not complete.
+    #[serde(default)]
+    pub batch: usize,
+    /// Sums over these batches of the box, class and distribution loss.
+    #[serde(default)]
+    pub loss_sums: [f64; 3],
 }
 
 impl Checkpoint {

@@ -7,15 +7,16 @@ use std::thread::JoinHandle;
 use crate::Batch;
 use crate::kitchen::{Kitchen, Scratch};
 
-/// The batches of one epoch, in order.
+/// The batches of one epoch, or of what is left of it, in order.
 #[derive(Debug)]
 pub struct Epoch {
     kitchen: Arc<Kitchen>,
     order: Arc<[usize]>,
     number: u64,
+    first: usize,
     next: usize,
     count: usize,
-    /// Worker `k` of `w` makes the batches `k`, `k + w`, `k + 2w`, ...: taking turns keeps the order.
+    /// Worker `k` of `w` makes the batches `first + k`, `first + k + w`, ...: taking turns keeps the order.
     workers: Vec<Worker>,
     /// Without workers.
     scratch: Scratch,
@@ -46,17 +47,19 @@ impl Worker {
 }
 
 impl Epoch {
-    /// Starts the workers; `count` is the number of batches.
-    pub(crate) fn start(kitchen: &Arc<Kitchen>, number: u64, count: usize) -> Self {
+    /// Starts the workers at batch `first`; `count` is the number of batches of a whole epoch.
+    pub(crate) fn start(kitchen: &Arc<Kitchen>, number: u64, first: usize, count: usize) -> Self {
+        let first = first.min(count);
         let order: Arc<[usize]> = kitchen.order(number).into();
-        let workers = (0..kitchen.config.workers.min(count))
-            .map(|worker| Worker::start(worker, number, Arc::clone(kitchen), Arc::clone(&order)))
+        let workers = (0..kitchen.config.workers.min(count - first))
+            .map(|worker| Worker::start(first + worker, number, Arc::clone(kitchen), Arc::clone(&order)))
             .collect();
         Self {
             kitchen: Arc::clone(kitchen),
             order,
             number,
-            next: 0,
+            first,
+            next: first,
             count,
             workers,
             scratch: Scratch::default(),
@@ -76,7 +79,7 @@ impl Iterator for Epoch {
         if self.workers.is_empty() {
             return Some(self.kitchen.batch(&self.order, self.number, batch, &mut self.scratch));
         }
-        let turn = batch % self.workers.len();
+        let turn = (batch - self.first) % self.workers.len();
         let received = self.workers[turn].batches.recv();
         Some(received.unwrap_or_else(|_| {
             // A worker ends early only by a panic, which is a bug: let it surface in the caller's thread.

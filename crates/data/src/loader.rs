@@ -109,7 +109,12 @@ impl Loader {
 
     /// Starts preparing the batches of an epoch. Dropping the iterator stops the preparation.
     pub fn epoch(&self, epoch: u64) -> Epoch {
-        Epoch::start(&self.kitchen, epoch, self.batches())
+        self.epoch_from(epoch, 0)
+    }
+
+    /// The same without the first `first` batches: what is left of an epoch that was interrupted after them.
+    pub fn epoch_from(&self, epoch: u64, first: usize) -> Epoch {
+        Epoch::start(&self.kitchen, epoch, first, self.batches())
     }
 
     /// Images that could not be decoded so far, in the order of the split.

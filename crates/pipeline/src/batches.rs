@@ -13,8 +13,8 @@ impl BatchSource for LoaderBatches {
         self.0.batches()
     }
 
-    fn epoch(&mut self, epoch: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-        Box::new(self.0.epoch(epoch as u64).map(|batch| {
+    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+        Box::new(self.0.epoch_from(epoch as u64, first).map(|batch| {
             Batch {
                 images: Array::new(&batch.shape, batch.images),
                 targets: batch

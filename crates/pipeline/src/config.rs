@@ -98,7 +98,8 @@ impl Default for PipelineConfig {
             shapes: ShapesConfig::default(),
             loader: LoaderSettings::default(),
             baseline: train.clone(),
-            sparse: train.clone(),
+            // L1 lowers the figures first, and its schedule is to run to the end.
+            sparse: TrainConfig { patience: 0, ..train.clone() },
             l1: L1Config::default(),
             prune: PrunePolicy::default(),
             finetune: train,
@@ -130,7 +131,7 @@ impl PipelineConfig {
             // Whole shapes are learned in a few hundred updates, parts of them at any scale are not.
             loader: LoaderSettings { augment: Augment::colours_and_flips(), ..LoaderSettings::default() },
             baseline: train(20),
-            sparse: train(6),
+            sparse: TrainConfig { patience: 0, ..train(6) },
             prune: PrunePolicy { prune_ratio: 0.4, ..PrunePolicy::default() },
             finetune: train(8),
             ..Self::default()

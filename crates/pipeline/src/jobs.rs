@@ -65,7 +65,9 @@ pub fn train(
     };
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let trained = train_stage(&start, &data, rules, l1, &setting(config)?, progress)?;
-    trained.best.save(&folder.join("best.safetensors"))?;
+    if let Some(best) = &trained.best {
+        best.save(&folder.join("best.safetensors"))?;
+    }
     trained.last.save(&folder.join("last.safetensors"))?;
     Ok(write_file(&folder.join("history.json"), &serde_json::to_vec_pretty(&trained.history)?)?)
 }

@@ -196,7 +196,9 @@ impl Runner<'_> {
     ) -> Result<Manifest> {
         self.stage(stage, &config, inputs, |folder, progress| {
             let trained = work(progress)?;
-            trained.best.save(&folder.join(BEST))?;
+            if let Some(best) = &trained.best {
+                best.save(&folder.join(BEST))?;
+            }
             let gammas = GammaStatistics::of(trained.last.model.graph(), &trained.last.weights)?;
             trained.last.save(&folder.join(LAST))?;
             save_json(&folder.join("gammas.json"), &gammas)?;

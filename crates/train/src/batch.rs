@@ -17,6 +17,9 @@ pub trait BatchSource {
     /// Batches in an epoch.
     fn batches(&self) -> usize;
 
-    /// The batches of one epoch, counted from 0.
-    fn epoch(&mut self, epoch: usize) -> Box<dyn Iterator<Item = Batch> + '_>;
+    /// The batches of one epoch from `first` on; both are counted from 0.
+    ///
+    /// Batch `first` is the same one whether those before it are asked for or not. There is none left where `first` is
+    /// [`BatchSource::batches`].
+    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_>;
 }

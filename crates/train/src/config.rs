@@ -1,7 +1,10 @@
 //! Knobs of a training, by Ultralytics' names.
 
+use bonsai_checkpoint::Progress;
 use bonsai_yolov8::LossGains;
 use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
 
 /// How to train. Defaults are those of Ultralytics 8.0 unless a field says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +40,8 @@ pub struct TrainConfig {
     pub gains: LossGains,
     /// Evaluate every so many epochs, and after the last.
     pub val_period: usize,
+    /// Stop where the best epoch is so many epochs ago, as judged (8.4 has 100); 0 never stops.
+    pub patience: usize,
     /// Seed, recorded in the checkpoint; the trainer itself draws nothing.
     pub seed: u64,
 }
@@ -59,7 +64,64 @@ impl Default for TrainConfig {
             clip_norm: 10.0,
             gains: LossGains::default(),
             val_period: 1,
+            patience: 50,
             seed: 0,
         }
+    }
+}
+
+impl TrainConfig {
+    /// Whether the weights are judged after so many epochs.
+    pub(crate) fn judges(&self, epochs: usize) -> bool {
+        epochs == self.epochs || epochs.is_multiple_of(self.val_period)
+    }
+
+    /// Whether patience ends a training that was just judged; the epoch of the best, from 1.
+    pub(crate) fn out_of_patience(&self, progress: &Progress) -> Option<usize> {
+        let best = progress.best_epoch?;
+        (self.patience > 0 && progress.epoch.saturating_sub(best) >= self.patience).then_some(best)
+    }
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] with the field, its value and what it may be.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let counts = [
+            ("epochs", self.epochs),
+            ("batch", self.batch),
+            ("nbs", self.nbs),
+            ("val_period", self.val_period),
+        ];
+        for (field, value) in counts {
+            if value == 0 {
+                return Err(TrainError::Config { field, got: value.to_string(), expected: "at least 1" });
+            }
+        }
+        for (field, value) in [("lr0", self.lr0), ("lrf", self.lrf), ("clip_norm", self.clip_norm)] {
+            if !(value.is_finite() && value > 0.0) {
+                let got = value.to_string();
+                return Err(TrainError::Config { field, got, expected: "a positive number" });
+            }
+        }
+        let shares = [("momentum", self.momentum), ("warmup_momentum", self.warmup_momentum)];
+        for (field, value) in shares {
+            if !(0.0..1.0).contains(&value) {
+                let got = value.to_string();
+                return Err(TrainError::Config { field, got, expected: "at least 0 and below 1" });
+            }
+        }
+        let others = [
+            ("weight_decay", self.weight_decay),
+            ("warmup_epochs", self.warmup_epochs),
+            ("warmup_bias_lr", self.warmup_bias_lr),
+        ];
+        for (field, value) in others {
+            if !(value.is_finite() && value >= 0.0) {
+                let got = value.to_string();
+                return Err(TrainError::Config { field, got, expected: "a number of at least 0" });
+            }
+        }
+        Ok(())
     }
 }

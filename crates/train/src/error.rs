@@ -41,6 +41,30 @@ pub enum TrainError {
         /// Epochs asked for.
         epochs: usize,
     },
+    /// Patience has ended the training of the checkpoint.
+    #[error(
+        "the best of the checkpoint's {done} epochs is epoch {best}, and patience is {patience}: nothing to train; \
+         raise patience, or set it to 0"
+    )]
+    OutOfPatience {
+        /// Epochs done.
+        done: usize,
+        /// The best of them, from 1.
+        best: usize,
+        /// Epochs to wait for a better one.
+        patience: usize,
+    },
+    /// The checkpoint stands at a batch that an epoch no longer has.
+    #[error(
+        "the checkpoint has {done} batches of an epoch that now has {batches}: the dataset or the batch size changed; \
+         resume with those it was trained with, or start anew from its weights"
+    )]
+    Position {
+        /// Batches done.
+        done: usize,
+        /// Batches of an epoch.
+        batches: usize,
+    },
     /// The network failed.
     #[error("the network failed in epoch {epoch}, batch {batch}")]
     Exec {
@@ -77,4 +101,11 @@ pub enum TrainError {
     /// A checkpoint cannot be put together.
     #[error("the trained weights do not fit the network")]
     Checkpoint(#[from] CheckpointError),
+}
+
+impl TrainError {
+    /// The network failed at a batch of an epoch, both from 1, or at none where they are 0.
+    pub(crate) fn exec(epoch: usize, batch: usize, source: ExecError) -> Self {
+        Self::Exec { epoch, batch, source: Box::new(source) }
+    }
 }

@@ -20,12 +20,14 @@ mod batch;
 mod config;
 mod error;
 mod observer;
+mod pass;
 mod schedule;
+mod state;
 mod trainer;
 
 pub use batch::{Batch, BatchSource};
 pub use config::TrainConfig;
 pub use error::TrainError;
-pub use observer::{EpochRecord, Evaluation, NoObserver, Observer, StepRecord};
+pub use observer::{EpochRecord, EpochTiming, Evaluation, MeanLosses, NoObserver, Observer, StepRecord};
 pub use schedule::{Penalty, Schedule, StepSchedule, ema_decay};
-pub use trainer::{Services, Trained, train};
+pub use trainer::{Services, Stopped, Trained, train};

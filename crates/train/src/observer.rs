@@ -17,6 +17,21 @@ pub struct Evaluation {
     pub precision: f64,
     /// Recall at the best mean F1.
     pub recall: f64,
+    /// Losses on the validation split, where the judge computes them.
+    #[serde(default)]
+    pub losses: Option<MeanLosses>,
+}
+
+/// Means of the loss parts over batches, gains included.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeanLosses {
+    /// Box part.
+    pub bbox: f64,
+    /// Class part.
+    pub cls: f64,
+    /// Distribution part.
+    pub dfl: f64,
 }
 
 impl Evaluation {
@@ -41,10 +56,14 @@ pub struct StepRecord {
     pub loss: LossItems,
     /// Objects in this batch.
     pub instances: usize,
+    /// Images in this batch.
+    pub images: usize,
+    /// The longer side of its images, in pixels.
+    pub imgsz: usize,
 }
 
-/// One epoch.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// One epoch. Equal trainings give equal records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Epoch from 1.
     pub epoch: usize,
@@ -56,28 +75,46 @@ pub struct EpochRecord {
     pub cls_loss: f64,
     /// Mean distribution loss.
     pub dfl_loss: f64,
-    /// Learning rate of kernels at the end.
+    /// Learning rate of kernels and gammas at the end: `lr/pg1` and `lr/pg2` of Ultralytics' `results.csv`.
     pub lr: f64,
+    /// Learning rate of biases and betas at the end: `lr/pg0`.
+    pub bias_lr: f64,
     /// Strength of L1 on gamma per batch.
     pub l1_gamma: f64,
     /// Validation, where this epoch had one.
     pub evaluation: Option<Evaluation>,
 }
 
+/// How long one epoch took; apart from [`EpochRecord`], which says the same in every run.
+///
+/// Of an epoch that was interrupted, only what came after.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct EpochTiming {
+    /// Seconds from its first batch to the end of its evaluation.
+    pub seconds: f64,
+    /// Of these, seconds without a batch: waiting for the [`BatchSource`](crate::BatchSource).
+    pub waiting: f64,
+    /// Of these, seconds in the evaluation.
+    pub evaluating: f64,
+}
+
 /// Watches a training; may end it.
 pub trait Observer {
-    /// After each batch. `Break` ends the training after this epoch's bookkeeping, with what there is.
+    /// After each batch. `Break` ends the training at the next optimiser step, or with the epoch's batches if that is
+    /// sooner; [`Trained::last`](crate::Trained::last) then goes on from there. The epoch is not judged.
     fn on_step(&mut self, _: &StepRecord) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
-    /// After each epoch, with a checkpoint from which the training can go on.
+    /// After each complete epoch, with a checkpoint from which the training can go on. Its weights are the best so far
+    /// where [`best_epoch`](bonsai_checkpoint::Progress::best_epoch) is this epoch.
     ///
     /// # Errors
     /// Whatever keeps the observer from saving; it ends the training.
     fn on_epoch(
         &mut self,
         _: &EpochRecord,
+        _: &EpochTiming,
         _last: &Checkpoint,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Ok(())

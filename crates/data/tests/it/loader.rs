@@ -40,6 +40,15 @@ fn the_same_batches_whatever_workers_and_cache() {
         assert!(epochs(workers, cache_bytes) == reference, "{workers} workers, {cache_bytes} bytes of cache");
     }
 
+    for workers in [0, 1, 2, 7] {
+        let loader =
+            Loader::new(std::sync::Arc::clone(&split), LoaderConfig { workers, ..config() }).unwrap();
+        for first in 0..5 {
+            let rest: Vec<Batch> = loader.epoch_from(1, first).collect();
+            assert!(rest == reference[1][first.min(3)..], "{workers} workers, from batch {first}");
+        }
+    }
+
     let order = |epoch: &[Batch]| -> Vec<usize> { epoch.iter().flat_map(|b| b.samples.clone()).collect() };
     assert_ne!(order(&reference[0]), order(&reference[1]));
     for epoch in &reference {

@@ -10,7 +10,8 @@ use bonsai_detector::Detector;
 use bonsai_exec::{ExecutorOptions, build_executor};
 use bonsai_sparsity::{PlannedUpdate, Travel};
 use bonsai_train::{
-    EpochRecord, Evaluation, Observer, Penalty, Services, StepRecord, TrainConfig, Trained, train,
+    EpochRecord, EpochTiming, Evaluation, Observer, Penalty, Services, StepRecord, TrainConfig, Trained,
+    train,
 };
 
 use super::{Data, validation_loader};
@@ -70,6 +71,7 @@ pub fn train_stage(
             map50_95: metrics.map50_95,
             precision: metrics.precision,
             recall: metrics.recall,
+            losses: None,
         })
     };
     let penalty = |epoch: usize| {
@@ -125,6 +127,7 @@ impl Observer for Watch<'_> {
     fn on_epoch(
         &mut self,
         record: &EpochRecord,
+        _: &EpochTiming,
         _: &Checkpoint,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         self.0.epoch(record);

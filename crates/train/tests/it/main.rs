@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
 mod noise;
+mod records;
+mod resume;
 mod steps;
 mod training;

@@ -8,8 +8,8 @@ use bonsai_exec::{Executor, ExecutorKind, ExecutorOptions, build_executor};
 use bonsai_graph::{DetectHead, Graph, ModelSpec};
 use bonsai_testkit::{random_array, random_weights};
 use bonsai_train::{
-    Batch, BatchSource, EpochRecord, Evaluation, Observer, Penalty, Services, StepRecord, TrainConfig,
-    TrainError, Trained, train,
+    Batch, BatchSource, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, Services, StepRecord,
+    TrainConfig, TrainError, Trained, train,
 };
 use bonsai_yolov8::Target;
 
@@ -63,8 +63,8 @@ impl BatchSource for Noise {
         3
     }
 
-    fn epoch(&mut self, epoch: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-        Box::new((0..3).map(move |index| {
+    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+        Box::new((first..3).map(move |index| {
             let images = random_array((epoch * 3 + index) as u64, &[4, 3, 32, 32]);
             let bbox = Cxcywh { cx: 0.5, cy: 0.5, w: 0.5, h: 0.4 };
             let targets = (0..4).map(|image| Target { image, class_id: image % 2, bbox }).collect();
@@ -81,43 +81,36 @@ impl BatchSource for Broken {
         2
     }
 
-    fn epoch(&mut self, epoch: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-        Box::new(
-            Noise
-                .epoch(epoch)
-                .take(2)
-                .enumerate()
-                .map(|(i, mut b)| {
-                    if i == 1 {
-                        b.images.data.fill(f32::NAN);
-                    }
-                    b
-                })
-                .collect::<Vec<_>>()
-                .into_iter(),
-        )
+    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+        let mut batches: Vec<Batch> = Noise.epoch(epoch, 0).take(2).collect();
+        batches[1].images.data.fill(f32::NAN);
+        Box::new(batches.into_iter().skip(first))
     }
 }
 
 #[derive(Default)]
 pub(crate) struct Recorder {
     pub(crate) steps: usize,
+    pub(crate) timings: Vec<EpochTiming>,
     pub(crate) epochs: Vec<(EpochRecord, Checkpoint)>,
-    pub(crate) stop_at: Option<usize>,
+    /// Ends the training after so many batches.
+    pub(crate) stop_after: Option<usize>,
 }
 
 impl Observer for Recorder {
-    fn on_step(&mut self, step: &StepRecord) -> ControlFlow<()> {
+    fn on_step(&mut self, _: &StepRecord) -> ControlFlow<()> {
         self.steps += 1;
-        if self.stop_at == Some(step.epoch) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.stop_after == Some(self.steps) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn on_epoch(
         &mut self,
         record: &EpochRecord,
+        timing: &EpochTiming,
         last: &Checkpoint,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         self.epochs.push((record.clone(), last.clone()));
+        self.timings.push(*timing);
         Ok(())
     }
 }
@@ -144,11 +137,11 @@ pub(crate) fn run_with(
 ) -> Result<Trained, TrainError> {
     let mut executor = build_executor(from.model.graph(), &from.weights, options).unwrap();
     let executor: &mut dyn Executor = &mut *executor;
-    // A fitness that falls: the first epoch is the best.
-    let mut evaluations = 0;
+    // A fitness that falls from epoch to epoch: the first is the best.
+    let mut epoch = from.train.as_ref().map_or(0, |t| t.progress.epoch);
     let mut evaluate = |_: &Checkpoint| {
-        evaluations += 1;
-        Ok(Evaluation { map50: 1.0 / f64::from(evaluations), ..Evaluation::default() })
+        epoch += 1;
+        Ok(Evaluation { map50: 1.0 / epoch as f64, ..Evaluation::default() })
     };
     train(from, config, Services { executor, batches, evaluate: &mut evaluate, penalty, observer })
 }

@@ -6,7 +6,9 @@ use bonsai_boxes::Cxcywh;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::{ExecutorKind, ExecutorOptions};
 use bonsai_testkit::random_array;
-use bonsai_train::{Batch, BatchSource, EpochRecord, Observer, StepRecord, TrainConfig, Trained};
+use bonsai_train::{
+    Batch, BatchSource, EpochRecord, EpochTiming, Observer, StepRecord, TrainConfig, Trained,
+};
 use bonsai_yolov8::{Scale, Target, build, init};
 
 use crate::noise::{no_penalty, run_with};
@@ -24,8 +26,8 @@ impl BatchSource for Objects {
         STEPS
     }
 
-    fn epoch(&mut self, _: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-        Box::new((0..STEPS).map(|index| {
+    fn epoch(&mut self, _: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+        Box::new((first..STEPS).map(|index| {
             let images = random_array(index as u64, &[4, 3, 96, 96]);
             let target = |i: usize| {
                 let bbox = Cxcywh { cx: 0.3 + 0.1 * (i % 4) as f32, cy: 0.4, w: 0.5, h: 0.3 };
@@ -49,6 +51,7 @@ impl Observer for Losses {
     fn on_epoch(
         &mut self,
         _: &EpochRecord,
+        _: &EpochTiming,
         _: &Checkpoint,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Ok(())

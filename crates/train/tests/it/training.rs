@@ -2,7 +2,7 @@
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::ExecutorKind;
-use bonsai_train::{EpochRecord, Penalty, TrainConfig, Trained};
+use bonsai_train::{EpochRecord, Penalty, Stopped, TrainConfig, Trained};
 
 use crate::noise::{Broken, KINDS, Noise, Recorder, config, no_penalty, run, start};
 
@@ -16,10 +16,12 @@ fn loss_falls_and_best_is_the_best_epoch() {
         assert!(last < 0.7 * first, "{first} to {last}");
         assert_eq!((seen.steps, seen.epochs.len()), (75, 25));
         assert_eq!(
-            trained.best.weights, seen.epochs[0].1.weights,
+            trained.best.as_ref().unwrap().weights,
+            seen.epochs[0].1.weights,
             "fitness falls, so the first epoch is best"
         );
-        assert!(trained.best.train.is_none());
+        assert!(trained.best.unwrap().train.is_none());
+        assert_eq!(trained.stopped, Stopped::Finished);
         assert_eq!(trained.last.train.unwrap().progress.epoch, 25);
     }
 }
@@ -33,32 +35,32 @@ fn the_same_start_gives_the_same_bits() {
     }
 }
 
+/// A fitness that never rises: with patience 3 the fourth epoch is the last.
 #[test]
-fn resuming_equals_not_stopping() {
-    for kind in KINDS {
-        // nbs 8 at batch 4 with three batches per epoch: accumulation crosses the epoch.
-        let mut seen = Recorder::default();
-        let whole = run(kind, &start(), &config(5), &mut Noise, &no_penalty, &mut seen).unwrap();
-        for (_, middle) in &seen.epochs[..4] {
-            let bytes = middle.to_bytes().unwrap();
-            let reloaded = Checkpoint::from_bytes(&bytes).unwrap();
-            let rest =
-                run(kind, &reloaded, &config(5), &mut Noise, &no_penalty, &mut Recorder::default()).unwrap();
-            assert_eq!(rest.last.weights, whole.last.weights);
-            let state = |c: &Checkpoint| c.train.clone().unwrap();
-            assert_eq!(state(&rest.last).raw, state(&whole.last).raw);
-            assert_eq!(state(&rest.last).momentum, state(&whole.last).momentum);
-        }
-    }
-}
-
-#[test]
-fn stopping_ends_after_the_epoch_with_a_resumable_checkpoint() {
-    for kind in KINDS {
-        let mut seen = Recorder { stop_at: Some(2), ..Recorder::default() };
-        let stopped = run(kind, &start(), &config(5), &mut Noise, &no_penalty, &mut seen).unwrap();
-        assert_eq!(stopped.history.len(), 2);
-        assert_eq!(stopped.last.train.unwrap().progress.epoch, 2);
+fn patience_ends_a_training_that_grows_no_better() {
+    let kind = ExecutorKind::Cpu;
+    for (patience, val_period, done, stopped) in [
+        (3, 1, 4, Stopped::Patience),
+        (1, 1, 2, Stopped::Patience),
+        // Judged after epochs 2, 4, 6, ...: the best is epoch 2, and four epochs from it are seen at 6.
+        (3, 2, 6, Stopped::Patience),
+        (7, 1, 8, Stopped::Finished),
+        (0, 1, 8, Stopped::Finished),
+    ] {
+        let config = TrainConfig { patience, val_period, ..config(8) };
+        let go =
+            |from: &Checkpoint| run(kind, from, &config, &mut Noise, &no_penalty, &mut Recorder::default());
+        let trained = go(&start()).unwrap();
+        assert_eq!((trained.history.len(), trained.stopped), (done, stopped), "patience {patience}");
+        let progress = &trained.last.train.as_ref().unwrap().progress;
+        assert_eq!(progress.best_epoch, Some(val_period));
+        let text = go(&trained.last).unwrap_err().to_string();
+        let expected = if stopped == Stopped::Patience {
+            format!("{done} epochs is epoch {val_period}, and patience is {patience}")
+        } else {
+            "8 of 8".to_owned()
+        };
+        assert!(text.contains(&expected), "{text}");
     }
 }
 
@@ -96,6 +98,8 @@ fn nonsense_is_refused_with_its_name() {
         (TrainConfig { batch: 0, ..config(1) }, "batch"),
         (TrainConfig { lr0: f64::NAN, ..config(1) }, "lr0"),
         (TrainConfig { momentum: 1.0, ..config(1) }, "momentum"),
+        (TrainConfig { weight_decay: -1.0, ..config(1) }, "weight_decay"),
+        (TrainConfig { warmup_epochs: f64::INFINITY, ..config(1) }, "warmup_epochs"),
     ] {
         let error =
             run(kind, &start(), &config, &mut Noise, &no_penalty, &mut Recorder::default()).unwrap_err();

@@ -1,0 +1,189 @@
+//! One pass over the batches of an epoch: forward, loss, backward, and a step when enough gradients are added up.
+
+use std::time::Instant;
+
+use bonsai_checkpoint::{Array, Checkpoint, Progress};
+use bonsai_exec::{ExecError, Executor, Mode};
+use bonsai_graph::DetectHead;
+use bonsai_yolov8::{HeadOutput, LossItems, LossOutput, detection_loss};
+
+use crate::{
+    Batch, BatchSource, EpochRecord, Observer, Penalty, Schedule, StepRecord, TrainConfig, TrainError, state,
+};
+
+/// A training in progress.
+pub(crate) struct Run<'a> {
+    config: &'a TrainConfig,
+    executor: &'a mut dyn Executor,
+    head: DetectHead,
+    schedule: Schedule,
+    /// Batches of an epoch.
+    batches: usize,
+    pub(crate) progress: Progress,
+}
+
+impl<'a> Run<'a> {
+    /// Brings the executor to where `start` is.
+    pub(crate) fn start(
+        start: &Checkpoint,
+        config: &'a TrainConfig,
+        executor: &'a mut dyn Executor,
+        batches: usize,
+    ) -> Result<Self, TrainError> {
+        if batches == 0 {
+            let (field, got, expected) = ("the number of batches in an epoch", "0".to_owned(), "at least 1");
+            return Err(TrainError::Config { field, got, expected });
+        }
+        let progress = state::restore(start, config, executor)?;
+        if progress.epoch >= config.epochs {
+            return Err(TrainError::Finished { done: progress.epoch, epochs: config.epochs });
+        }
+        if progress.batch == 0
+            && config.judges(progress.epoch)
+            && let Some(best) = config.out_of_patience(&progress)
+        {
+            return Err(TrainError::OutOfPatience { done: progress.epoch, best, patience: config.patience });
+        }
+        if progress.batch > batches {
+            return Err(TrainError::Position { done: progress.batch, batches });
+        }
+        let schedule = Schedule::new(config, batches);
+        Ok(Self { config, executor, head: start.model.head().clone(), schedule, batches, progress })
+    }
+
+    /// The epoch that is due, or what is left of it; `None` where the observer ended it. Adds the seconds without a
+    /// batch to `waiting`.
+    pub(crate) fn epoch(
+        &mut self,
+        batches: &mut dyn BatchSource,
+        penalty: Penalty,
+        observer: &mut dyn Observer,
+        waiting: &mut f64,
+    ) -> Result<Option<EpochRecord>, TrainError> {
+        let epoch = self.progress.epoch;
+        // Gradients do not outlive an epoch, as in the recipe, and training is interrupted where none are pending.
+        self.executor.zero_gradients().map_err(|e| TrainError::exec(epoch + 1, 0, e))?;
+        let left = self.batches - self.progress.batch;
+        let mut pending = 0;
+        let mut stop = false;
+        let mut waiting = Stopwatch(waiting);
+        let mut source = waiting.time(|| batches.epoch(epoch, self.progress.batch)).take(left);
+        while let Some(batch) = waiting.time(|| source.next()) {
+            let loss = self.batch(&batch, &mut pending, penalty)?;
+            let record = StepRecord {
+                epoch: epoch + 1,
+                epochs: self.config.epochs,
+                batch: self.progress.batch,
+                batches: self.batches,
+                loss,
+                instances: batch.targets.len(),
+                images: batch.images.shape[0],
+                imgsz: batch.images.shape[2..].iter().copied().max().unwrap_or(0),
+            };
+            stop |= observer.on_step(&record).is_break();
+            if stop && pending == 0 {
+                return Ok(None);
+            }
+        }
+        Ok((!stop).then(|| self.close_epoch(penalty)))
+    }
+
+    /// Counts the epoch as done.
+    fn close_epoch(&mut self, penalty: Penalty) -> EpochRecord {
+        let (epoch, done) = (self.progress.epoch, self.progress.batch);
+        let mean = self.progress.loss_sums.map(|sum| sum / done.max(1) as f64);
+        let step = self.schedule.step((epoch * self.batches + done.saturating_sub(1)) as u64, epoch);
+        self.progress.epoch += 1;
+        self.progress.batch = 0;
+        self.progress.loss_sums = [0.0; 3];
+        EpochRecord {
+            epoch: epoch + 1,
+            epochs: self.config.epochs,
+            box_loss: mean[0],
+            cls_loss: mean[1],
+            dfl_loss: mean[2],
+            lr: step.weight_lr,
+            bias_lr: step.bias_lr,
+            l1_gamma: penalty.gamma,
+            evaluation: None,
+        }
+    }
+
+    /// Trains one batch; `pending` counts those whose gradients wait for a step.
+    fn batch(&mut self, batch: &Batch, pending: &mut u64, penalty: Penalty) -> Result<LossItems, TrainError> {
+        let (epoch, index) = (self.progress.epoch, self.progress.batch);
+        let number = (epoch * self.batches + index) as u64;
+        let step = self.schedule.step(number, epoch);
+        let loss = self.backward(batch, index)?;
+        *pending += 1;
+        let since_last = number + 1 - self.progress.last_step.map_or(0, |last| last + 1);
+        if since_last >= step.accumulate {
+            self.progress.updates += 1;
+            self.progress.last_step = Some(number);
+            let rule = self.schedule.rule(step, penalty, *pending, self.progress.updates);
+            let report =
+                self.executor.update(&rule).map_err(|e| TrainError::exec(epoch + 1, index + 1, e))?;
+            *pending = 0;
+            if !report.gradient_norm.is_finite() {
+                return Err(self.diverged(index, loss, batch.images.shape[0], report.gradient_norm));
+            }
+        }
+        for (sum, item) in self.progress.loss_sums.iter_mut().zip([loss.bbox, loss.cls, loss.dfl]) {
+            *sum += f64::from(item);
+        }
+        self.progress.batch += 1;
+        Ok(loss)
+    }
+
+    /// Forward, loss and backward of one batch.
+    fn backward(&mut self, batch: &Batch, index: usize) -> Result<LossItems, TrainError> {
+        let (epoch, number) = (self.progress.epoch + 1, index + 1);
+        let exec = |source: ExecError| TrainError::exec(epoch, number, source);
+        let outputs = self.executor.forward(Mode::Train, &batch.images).map_err(exec)?;
+        let loss = HeadOutput::of(&self.head, &outputs)
+            .and_then(|head| detection_loss(&head, &batch.targets, self.config.gains))
+            .map_err(|e| TrainError::Loss { epoch, batch: number, source: Box::new(e) })?;
+        if !loss.total.is_finite() {
+            return Err(self.diverged(index, loss.items, batch.images.shape[0], f32::NAN));
+        }
+        let items = loss.items;
+        let gradients = output_gradients(&self.head, outputs, loss);
+        self.executor.backward(&gradients).map_err(exec)?;
+        Ok(items)
+    }
+
+    fn diverged(&self, index: usize, loss: LossItems, images: usize, gradient_norm: f32) -> TrainError {
+        TrainError::Diverged {
+            epoch: self.progress.epoch + 1,
+            batch: index + 1,
+            loss: (loss.bbox + loss.cls + loss.dfl) * images as f32,
+            gradient_norm,
+        }
+    }
+
+    /// The averaged weights with the state that resuming needs.
+    pub(crate) fn checkpoint(&self, start: &Checkpoint) -> Result<Checkpoint, TrainError> {
+        state::snapshot(start, &self.progress, self.executor)
+    }
+}
+
+/// Adds up seconds.
+struct Stopwatch<'a>(&'a mut f64);
+
+impl Stopwatch<'_> {
+    fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let clock = Instant::now();
+        let done = work();
+        *self.0 += clock.elapsed().as_secs_f64();
+        done
+    }
+}
+
+/// The loss's gradients in the order and shape of the network's outputs.
+fn output_gradients(head: &DetectHead, mut outputs: Vec<Array>, loss: LossOutput) -> Vec<Array> {
+    for (level, gradient) in loss.gradients.into_iter().enumerate() {
+        outputs[head.box_outputs[level]].data = gradient.box_logits;
+        outputs[head.cls_outputs[level]].data = gradient.cls_logits;
+    }
+    outputs
+}

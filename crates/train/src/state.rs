@@ -1,0 +1,49 @@
+//! The state of a training: from a checkpoint into the executor, and back.
+
+use bonsai_checkpoint::{Array, Checkpoint, Progress, TrainState};
+use bonsai_exec::{Buffer, Executor};
+
+use crate::{TrainConfig, TrainError};
+
+/// Puts the state of `start` into the executor, or a fresh one with its weights; says how far the training has come.
+pub(crate) fn restore(
+    start: &Checkpoint,
+    config: &TrainConfig,
+    executor: &mut dyn Executor,
+) -> Result<Progress, TrainError> {
+    let exec = |source| TrainError::exec(0, 0, source);
+    let Some(state) = &start.train else {
+        executor.write(Buffer::Params, &start.weights).map_err(exec)?;
+        executor.write(Buffer::Ema, &start.weights).map_err(exec)?;
+        let momentum = executor.read(Buffer::Momentum).map_err(exec)?;
+        let zeros = momentum.iter().map(|(n, a)| (n.to_owned(), Array::zeros(&a.shape))).collect();
+        executor.write(Buffer::Momentum, &zeros).map_err(exec)?;
+        return Ok(Progress { seed: config.seed, ..Progress::default() });
+    };
+    executor.write(Buffer::Params, &state.raw).map_err(exec)?;
+    executor.write(Buffer::Momentum, &state.momentum).map_err(exec)?;
+    executor.write(Buffer::Ema, &start.weights).map_err(exec)?;
+    let mut progress = state.progress.clone();
+    if progress.best_fitness.is_some() {
+        // Older checkpoints do not say which epoch was best; patience then counts from here.
+        progress.best_epoch.get_or_insert(progress.epoch);
+    }
+    Ok(progress)
+}
+
+/// The averaged weights with the state that resuming needs; model and metadata are those of `start`.
+pub(crate) fn snapshot(
+    start: &Checkpoint,
+    progress: &Progress,
+    executor: &dyn Executor,
+) -> Result<Checkpoint, TrainError> {
+    let exec = |source| TrainError::exec(progress.epoch, 0, source);
+    let mut checkpoint = Checkpoint::new(start.model.clone(), executor.read(Buffer::Ema).map_err(exec)?)?;
+    checkpoint.metadata.clone_from(&start.metadata);
+    checkpoint.train = Some(TrainState {
+        raw: executor.read(Buffer::Params).map_err(exec)?,
+        momentum: executor.read(Buffer::Momentum).map_err(exec)?,
+        progress: progress.clone(),
+    });
+    Ok(checkpoint)
+}

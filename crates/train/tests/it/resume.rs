@@ -1,0 +1,101 @@
+//! Stopping and going on: a training in two parts ends with the bits of one that never stopped.
+
+use bonsai_checkpoint::Checkpoint;
+use bonsai_exec::ExecutorKind;
+use bonsai_train::{Stopped, TrainConfig, Trained};
+
+use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start};
+
+/// As a file would give it back.
+fn reloaded(checkpoint: &Checkpoint) -> Checkpoint {
+    let again = Checkpoint::from_bytes(&checkpoint.to_bytes().unwrap()).unwrap();
+    assert!(again == *checkpoint);
+    again
+}
+
+fn go_on(kind: ExecutorKind, from: &Checkpoint, config: &TrainConfig, observer: &mut Recorder) -> Trained {
+    run(kind, from, config, &mut Noise, &no_penalty, observer).unwrap()
+}
+
+/// Batches from the start at which there is a step; three batches make an epoch.
+fn steps(nbs: usize) -> Vec<usize> {
+    match nbs {
+        4 => (1..=12).collect(),
+        // Warm-up over three batches goes from one batch per step to two, then two go on across epochs.
+        8 => vec![1, 2, 4, 6, 8, 10, 12],
+        // From one to two to three.
+        12 => vec![1, 3, 6, 9, 12],
+        _ => unreachable!(),
+    }
+}
+
+#[test]
+fn a_checkpoint_of_every_epoch_goes_on_as_if_nothing_happened() {
+    for kind in KINDS {
+        // nbs 8 at batch 4 with three batches per epoch: accumulation crosses the epoch.
+        let mut seen = Recorder::default();
+        let whole = go_on(kind, &start(), &config(5), &mut seen);
+        for (_, middle) in &seen.epochs[..4] {
+            let rest = go_on(kind, &reloaded(middle), &config(5), &mut Recorder::default());
+            assert!(rest.last == whole.last);
+        }
+    }
+}
+
+#[test]
+fn training_stops_at_the_next_step_and_goes_on_from_there() {
+    for kind in KINDS {
+        for nbs in [4, 8, 12] {
+            let config = TrainConfig { nbs, ..config(4) };
+            let whole = go_on(kind, &start(), &config, &mut Recorder::default());
+            assert_eq!(whole.last.train.as_ref().unwrap().progress.updates, steps(nbs).len() as u64);
+            for asked in 1..=12 {
+                let what = format!("{kind}, nbs {nbs}, asked after batch {asked}");
+                let mut seen = Recorder { stop_after: Some(asked), ..Recorder::default() };
+                let first = go_on(kind, &start(), &config, &mut seen);
+                assert_eq!(first.stopped, Stopped::Interrupted, "{what}");
+                let progress = &first.last.train.as_ref().unwrap().progress;
+                // The next step, but not beyond the batches of the epoch.
+                let step = *steps(nbs).iter().find(|s| **s >= asked).unwrap();
+                let end = step.min(asked.next_multiple_of(3));
+                assert_eq!(progress.epoch * 3 + progress.batch, end, "{what}");
+                assert_eq!((seen.steps, seen.epochs.len()), (end, (end - 1) / 3), "{what}");
+                let second = go_on(kind, &reloaded(&first.last), &config, &mut Recorder::default());
+                assert!(second.last == whole.last, "{what}");
+                let history: Vec<_> = first.history.iter().chain(&second.history).cloned().collect();
+                assert_eq!(history, whole.history, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_training_may_be_stopped_again_and_again() {
+    for kind in KINDS {
+        let whole = go_on(kind, &start(), &config(4), &mut Recorder::default());
+        let mut last = start();
+        let mut parts = 0;
+        loop {
+            let mut impatient = Recorder { stop_after: Some(1), ..Recorder::default() };
+            let part = go_on(kind, &last, &config(4), &mut impatient);
+            last = reloaded(&part.last);
+            parts += 1;
+            if part.stopped == Stopped::Finished {
+                break;
+            }
+        }
+        assert!(parts > 6, "{parts}");
+        assert!(last == whole.last);
+    }
+}
+
+#[test]
+fn a_shorter_epoch_is_refused() {
+    let kind = ExecutorKind::Cpu;
+    let mut last =
+        go_on(kind, &start(), &config(2), &mut Recorder { stop_after: Some(2), ..Recorder::default() }).last;
+    last.train.as_mut().unwrap().progress.batch = 7;
+    let error = run(kind, &last, &config(2), &mut Noise, &no_penalty, &mut Recorder::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("7 batches") && text.contains("now has 3"), "{text}");
+}
