@@ -81,6 +81,8 @@ pub trait Executor {
 
     /// One optimiser step from the accumulated gradients, which are then zero.
     ///
+    /// Where the gradient norm is not finite, nothing else changes: the report tells.
+    ///
     /// # Errors
     /// Only if the device fails.
     fn update(&mut self, rule: &UpdateRule) -> Result<UpdateReport, ExecError>;

@@ -64,12 +64,12 @@ impl<'a> Run<'a> {
         // Gradients do not outlive an epoch, as in the recipe, and training is interrupted where none are pending.
         self.executor.zero_gradients().map_err(|e| TrainError::exec(epoch + 1, 0, e))?;
         let left = self.batches - self.progress.batch;
-        let mut pending = 0;
+        let mut pending = Pending::default();
         let mut stop = false;
         let mut waiting = Stopwatch(waiting);
         let mut source = waiting.time(|| batches.epoch(epoch, self.progress.batch)).take(left);
-        while let Some(batch) = waiting.time(|| source.next()) {
-            let loss = self.batch(&batch, &mut pending, penalty)?;
+        while let Some(mut batch) = waiting.time(|| source.next()) {
+            let loss = self.batch(&mut batch, &mut pending, penalty)?;
             let record = StepRecord {
                 epoch: epoch + 1,
                 epochs: self.config.epochs,
@@ -81,7 +81,7 @@ impl<'a> Run<'a> {
                 imgsz: batch.images.shape[2..].iter().copied().max().unwrap_or(0),
             };
             stop |= observer.on_step(&record).is_break();
-            if stop && pending == 0 {
+            if stop && pending.batches == 0 {
                 return Ok(None);
             }
         }
@@ -109,24 +109,31 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Trains one batch; `pending` counts those whose gradients wait for a step.
-    fn batch(&mut self, batch: &Batch, pending: &mut u64, penalty: Penalty) -> Result<LossItems, TrainError> {
+    /// Trains one batch.
+    fn batch(
+        &mut self,
+        batch: &mut Batch,
+        pending: &mut Pending,
+        penalty: Penalty,
+    ) -> Result<LossItems, TrainError> {
         let (epoch, index) = (self.progress.epoch, self.progress.batch);
         let number = (epoch * self.batches + index) as u64;
         let step = self.schedule.step(number, epoch);
         let loss = self.backward(batch, index)?;
-        *pending += 1;
+        pending.batches += 1;
+        pending.images.append(&mut batch.names);
         let since_last = number + 1 - self.progress.last_step.map_or(0, |last| last + 1);
         if since_last >= step.accumulate {
-            self.progress.updates += 1;
-            self.progress.last_step = Some(number);
-            let rule = self.schedule.rule(step, penalty, *pending, self.progress.updates);
+            let updates = self.progress.updates + 1;
+            let rule = self.schedule.rule(step, penalty, pending.batches, updates);
             let report =
                 self.executor.update(&rule).map_err(|e| TrainError::exec(epoch + 1, index + 1, e))?;
-            *pending = 0;
+            let Pending { images, .. } = std::mem::take(pending);
             if !report.gradient_norm.is_finite() {
-                return Err(self.diverged(index, loss, batch.images.shape[0], report.gradient_norm));
+                return Err(self.diverged(loss, Some(report.gradient_norm), images));
             }
+            self.progress.updates = updates;
+            self.progress.last_step = Some(number);
         }
         for (sum, item) in self.progress.loss_sums.iter_mut().zip([loss.bbox, loss.cls, loss.dfl]) {
             *sum += f64::from(item);
@@ -144,7 +151,7 @@ impl<'a> Run<'a> {
             .and_then(|head| detection_loss(&head, &batch.targets, self.config.gains))
             .map_err(|e| TrainError::Loss { epoch, batch: number, source: Box::new(e) })?;
         if !loss.total.is_finite() {
-            return Err(self.diverged(index, loss.items, batch.images.shape[0], f32::NAN));
+            return Err(self.diverged(loss.items, None, batch.names.clone()));
         }
         let items = loss.items;
         let gradients = output_gradients(&self.head, outputs, loss);
@@ -152,12 +159,15 @@ impl<'a> Run<'a> {
         Ok(items)
     }
 
-    fn diverged(&self, index: usize, loss: LossItems, images: usize, gradient_norm: f32) -> TrainError {
+    fn diverged(&self, loss: LossItems, gradient_norm: Option<f32>, images: Vec<String>) -> TrainError {
         TrainError::Diverged {
             epoch: self.progress.epoch + 1,
-            batch: index + 1,
-            loss: (loss.bbox + loss.cls + loss.dfl) * images as f32,
+            batch: self.progress.batch + 1,
+            step: self.progress.updates + 1,
+            loss,
             gradient_norm,
+            images,
+            good_epoch: self.progress.epoch,
         }
     }
 
@@ -165,6 +175,13 @@ impl<'a> Run<'a> {
     pub(crate) fn checkpoint(&self, start: &Checkpoint) -> Result<Checkpoint, TrainError> {
         state::snapshot(start, &self.progress, self.executor)
     }
+}
+
+/// Batches whose gradients wait for a step, and what their images are called.
+#[derive(Default)]
+struct Pending {
+    batches: u64,
+    images: Vec<String>,
 }
 
 /// Adds up seconds.

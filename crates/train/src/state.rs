@@ -1,6 +1,6 @@
 //! The state of a training: from a checkpoint into the executor, and back.
 
-use bonsai_checkpoint::{Array, Checkpoint, Progress, TrainState};
+use bonsai_checkpoint::{Array, Checkpoint, Progress, TrainState, Weights};
 use bonsai_exec::{Buffer, Executor};
 
 use crate::{TrainConfig, TrainError};
@@ -32,18 +32,34 @@ pub(crate) fn restore(
 }
 
 /// The averaged weights with the state that resuming needs; model and metadata are those of `start`.
+///
+/// What is not a number does not become a checkpoint: running statistics, which no gradient shows, may have gone astray.
 pub(crate) fn snapshot(
     start: &Checkpoint,
     progress: &Progress,
     executor: &dyn Executor,
 ) -> Result<Checkpoint, TrainError> {
     let exec = |source| TrainError::exec(progress.epoch, 0, source);
-    let mut checkpoint = Checkpoint::new(start.model.clone(), executor.read(Buffer::Ema).map_err(exec)?)?;
+    let read = |buffer| finite(executor.read(buffer).map_err(exec)?, progress);
+    let mut checkpoint = Checkpoint::new(start.model.clone(), read(Buffer::Ema)?)?;
     checkpoint.metadata.clone_from(&start.metadata);
     checkpoint.train = Some(TrainState {
-        raw: executor.read(Buffer::Params).map_err(exec)?,
-        momentum: executor.read(Buffer::Momentum).map_err(exec)?,
+        raw: read(Buffer::Params)?,
+        momentum: read(Buffer::Momentum)?,
         progress: progress.clone(),
     });
     Ok(checkpoint)
+}
+
+fn finite(weights: Weights, progress: &Progress) -> Result<Weights, TrainError> {
+    let Some((name, _)) = weights.iter().find(|(_, a)| !a.data.iter().all(|v| v.is_finite())) else {
+        return Ok(weights);
+    };
+    let inside = usize::from(progress.batch > 0);
+    Err(TrainError::Poisoned {
+        name: name.to_owned(),
+        epoch: progress.epoch + inside,
+        batch: progress.batch,
+        good_epoch: (progress.epoch + inside).saturating_sub(1),
+    })
 }

@@ -117,6 +117,9 @@ impl FlatBuffers {
             None => self.momentum.zeros_like()?,
         };
         let stepped = sgd::step(rule, &self.layout, &self.params, &gradients, &self.momentum)?;
+        if !stepped.gradient_norm.is_finite() {
+            return Ok(UpdateReport { gradient_norm: stepped.gradient_norm });
+        }
         self.params = stepped.params;
         self.momentum = stepped.momentum;
         self.ema_params = sgd::average(rule.ema_decay, &self.ema_params, &self.params)?;

@@ -17,6 +17,10 @@ pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> Upd
     let parallel = team.threads() > 1;
     team.install(|| {
         let gradient_norm = gradient_norm(rule, params, parallel);
+        if !gradient_norm.is_finite() {
+            params.gradients.as_mut_slice().fill(0.0);
+            return UpdateReport { gradient_norm };
+        }
         let clip = clip_factor(rule, gradient_norm);
         let ranges = params.ranges();
         for (range, role) in role_rules(rule, |role| ranges.of(role)) {

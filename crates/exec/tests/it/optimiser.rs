@@ -97,6 +97,23 @@ fn l1_goes_before_or_after_clipping_and_is_nothing_at_zero() {
 }
 
 #[test]
+fn a_gradient_that_is_no_number_changes_nothing() {
+    for engine in Engine::all() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let rule =
+                UpdateRule { momentum: 0.9, ema_decay: 0.5, clip_norm: Some(1.0), ..UpdateRule::sgd(0.1) };
+            let mut executor = executor(engine, 2.0, 1.0);
+            step(&mut *executor, 3.0, 1.0, &rule);
+            let buffers = [Buffer::Params, Buffer::Momentum, Buffer::Ema];
+            let before = buffers.map(|b| executor.read(b).unwrap());
+            assert!(!step(&mut *executor, 3.0, bad, &rule).is_finite());
+            assert_eq!(buffers.map(|b| executor.read(b).unwrap()), before);
+            assert_eq!(value(&*executor, Buffer::Gradients, "y.bias"), 0.0);
+        }
+    }
+}
+
+#[test]
 fn buffers_survive_a_round_trip() {
     for engine in Engine::all() {
         let mut first = executor(engine, 2.0, 1.0);
