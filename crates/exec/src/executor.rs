@@ -87,6 +87,13 @@ pub trait Executor {
     /// Only if the device fails.
     fn update(&mut self, rule: &UpdateRule) -> Result<UpdateReport, ExecError>;
 
+    /// Freezes these trained parameters, by name, and no others: steps leave them, their momentum and their share of the
+    /// gradient norm out. Their averages go towards what they are; running statistics go on as ever.
+    ///
+    /// # Errors
+    /// [`ExecError::Frozen`] if a name is no trained parameter's; then nothing changes.
+    fn freeze(&mut self, names: &[String]) -> Result<(), ExecError>;
+
     /// Starts to add up the time that each layer takes, from zero, or stops and forgets it.
     fn set_timing(&mut self, on: bool) {
         let _ = on;

@@ -34,6 +34,7 @@ mod cpu;
 mod device;
 mod error;
 mod executor;
+mod frozen;
 mod inference;
 mod layout;
 mod options;

@@ -4,18 +4,20 @@ use std::ops::Range;
 
 use bonsai_graph::ParamRole;
 
+use crate::frozen::Frozen;
 use crate::{L1Placement, RoleRule, UpdateRule};
 
 /// Values handled by one task, and the unit in which sums are combined: fixed, so that sums do not depend on threads.
 pub(crate) const CHUNK: usize = 1 << 14;
 
-/// The ranges of the trained roles that are not empty, in order, with what they are subject to.
+/// The ranges that a step works on, role by role, with what they are subject to.
 pub(crate) fn role_rules(
     rule: &UpdateRule,
     range: impl Fn(ParamRole) -> Range<usize>,
+    frozen: &Frozen,
 ) -> impl Iterator<Item = (Range<usize>, RoleRule)> {
     let rules = ParamRole::ALL.into_iter().filter_map(move |role| Some((range(role), *rule.role(role)?)));
-    rules.filter(|(range, _)| !range.is_empty())
+    rules.flat_map(|(range, rule)| frozen.trained(range).map(move |part| (part, rule)))
 }
 
 /// PyTorch's `clip_grad_norm_`: `limit / (norm + 1e-6)`, at most 1.

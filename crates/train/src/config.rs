@@ -4,7 +4,7 @@ use bonsai_checkpoint::Progress;
 use bonsai_yolov8::LossGains;
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::{Freeze, TrainError};
 
 /// How to train. Defaults are those of Ultralytics 8.0 unless a field says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,8 @@ pub struct TrainConfig {
     pub val_period: usize,
     /// Stop where the best epoch is so many epochs ago, as judged (8.4 has 100); 0 never stops.
     pub patience: usize,
+    /// Layers that are not trained.
+    pub freeze: Freeze,
     /// Seed, recorded in the checkpoint; the trainer itself draws nothing.
     pub seed: u64,
 }
@@ -65,6 +67,7 @@ impl Default for TrainConfig {
             gains: LossGains::default(),
             val_period: 1,
             patience: 50,
+            freeze: Freeze::default(),
             seed: 0,
         }
     }

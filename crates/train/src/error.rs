@@ -56,6 +56,14 @@ pub enum TrainError {
         /// The last complete epoch before, whose checkpoint is good; 0 is what training started from.
         good_epoch: usize,
     },
+    /// What is to be frozen does not fit the network.
+    #[error("cannot freeze: {what}; its modules are {}", modules.join(", "))]
+    Freeze {
+        /// What is wrong.
+        what: String,
+        /// The modules that have parameters.
+        modules: Vec<String>,
+    },
     /// The checkpoint was trained for at least as long as asked for.
     #[error("the checkpoint has {done} of {epochs} epochs: nothing to train; raise epochs")]
     Finished {

@@ -19,6 +19,7 @@
 mod batch;
 mod config;
 mod error;
+mod freeze;
 mod observer;
 mod pass;
 mod schedule;
@@ -28,6 +29,7 @@ mod trainer;
 pub use batch::{Batch, BatchSource};
 pub use config::TrainConfig;
 pub use error::TrainError;
+pub use freeze::{Freeze, FrozenModule};
 pub use observer::{EpochRecord, EpochTiming, Evaluation, MeanLosses, NoObserver, Observer, StepRecord};
 pub use schedule::{Penalty, Schedule, StepSchedule, ema_decay};
 pub use trainer::{Services, Stopped, Trained, train};

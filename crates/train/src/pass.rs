@@ -34,6 +34,8 @@ impl<'a> Run<'a> {
             let (field, got, expected) = ("the number of batches in an epoch", "0".to_owned(), "at least 1");
             return Err(TrainError::Config { field, got, expected });
         }
+        let frozen = config.freeze.parameters(start.model.graph())?;
+        executor.freeze(&frozen).map_err(|e| TrainError::exec(0, 0, e))?;
         let progress = state::restore(start, config, executor)?;
         if progress.epoch >= config.epochs {
             return Err(TrainError::Finished { done: progress.epoch, epochs: config.epochs });

@@ -5,8 +5,10 @@ use bonsai_graph::{Graph, NodeId, Op, ParamRole};
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::backward::Gradients;
-use super::sgd;
-use crate::layout::{ParamLayout, role_index};
+use super::sgd::{self, Roles};
+use crate::frozen::Frozen;
+use crate::layout::{ParamLayout, ParamSlot, role_index};
+use crate::step::clip_factor;
 use crate::{Buffer, ExecError, UpdateReport, UpdateRule};
 
 /// Every parameter of the network in a few one-dimensional tensors.
@@ -23,6 +25,7 @@ pub(super) struct FlatBuffers {
     ema_params: Tensor,
     ema_statistics: Tensor,
     batch_norms: Vec<NodeId>,
+    frozen: Frozen,
 }
 
 impl FlatBuffers {
@@ -48,6 +51,7 @@ impl FlatBuffers {
             ema_params: zeros(trained)?,
             ema_statistics: zeros(statistics)?,
             batch_norms: graph.ids().filter(is_norm).collect(),
+            frozen: Frozen::default(),
             layout,
             device: device.clone(),
         };
@@ -110,21 +114,31 @@ impl FlatBuffers {
         self.gradients = None;
     }
 
+    /// See [`Executor::freeze`](crate::Executor::freeze).
+    pub(super) fn freeze(&mut self, names: &[String]) -> std::result::Result<(), ExecError> {
+        let trained = self.layout.slots().iter().filter(|slot| slot.spec.role.is_trained());
+        let slot = |slot: &'_ ParamSlot| slot.offset..slot.offset + slot.spec.len();
+        self.frozen = Frozen::of(names, trained.map(|s| (s.spec.name.as_str(), slot(s))))?;
+        Ok(())
+    }
+
     /// One step; see [`UpdateRule`] for the order.
     pub(super) fn update(&mut self, rule: &UpdateRule) -> std::result::Result<UpdateReport, ExecError> {
         let gradients = match self.gradients.take() {
             Some(g) => g,
             None => self.momentum.zeros_like()?,
         };
-        let stepped = sgd::step(rule, &self.layout, &self.params, &gradients, &self.momentum)?;
-        if !stepped.gradient_norm.is_finite() {
-            return Ok(UpdateReport { gradient_norm: stepped.gradient_norm });
+        let roles = Roles::of(rule, &self.layout, &self.frozen);
+        let gradient_norm = sgd::gradient_norm(rule, &roles, &self.params, &gradients)?;
+        if !gradient_norm.is_finite() {
+            return Ok(UpdateReport { gradient_norm });
         }
-        self.params = stepped.params;
-        self.momentum = stepped.momentum;
-        self.ema_params = sgd::average(rule.ema_decay, &self.ema_params, &self.params)?;
+        let clip = clip_factor(rule, gradient_norm);
+        (self.params, self.momentum) =
+            sgd::step(rule, &roles, clip, &self.params, &gradients, &self.momentum)?;
+        self.ema_params = roles.average(rule.ema_decay, &self.ema_params, &self.params)?;
         self.ema_statistics = sgd::average(rule.ema_decay, &self.ema_statistics, &self.statistics)?;
-        Ok(UpdateReport { gradient_norm: stepped.gradient_norm })
+        Ok(UpdateReport { gradient_norm })
     }
 
     pub(super) fn read(&self, buffer: Buffer) -> std::result::Result<Weights, ExecError> {

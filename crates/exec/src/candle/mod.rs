@@ -140,6 +140,10 @@ impl Executor for CandleExecutor {
         self.workers.run(|| self.buffers.update(rule))
     }
 
+    fn freeze(&mut self, names: &[String]) -> Result<(), ExecError> {
+        self.buffers.freeze(names)
+    }
+
     /// On a GPU, where work is queued, only the time to queue it.
     fn set_timing(&mut self, on: bool) {
         self.clock = if on { Clock::on(&self.graph) } else { Clock::default() };

@@ -11,6 +11,7 @@ use bonsai_kernels::{Buffer as Memory, View};
 
 use super::arena::buffers;
 use super::cuts::Channels;
+use crate::frozen::Frozen;
 use crate::layout::role_index;
 use crate::step::CHUNK;
 use crate::{Buffer, ExecError, ParamLayout};
@@ -28,6 +29,7 @@ pub(super) struct Params {
     pub(super) momentum: Memory,
     pub(super) ema_trained: Memory,
     pub(super) ema_statistics: Memory,
+    pub(super) frozen: Frozen,
     /// One sum for every chunk of the longest role.
     pub(super) chunk_sums: Vec<f64>,
 }
@@ -124,6 +126,7 @@ impl Params {
             momentum: Memory::zeroed(trained),
             ema_trained: Memory::zeroed(trained),
             ema_statistics: Memory::zeroed(statistics),
+            frozen: Frozen::default(),
             chunk_sums: vec![0.0; longest],
         };
         weights.verify(&graph.params())?;
@@ -143,6 +146,13 @@ impl Params {
         for memory in [trained, statistics, gradients, momentum, ema_trained, ema_statistics] {
             *memory = Memory::zeroed(0);
         }
+    }
+
+    /// See [`Executor::freeze`](crate::Executor::freeze).
+    pub(super) fn freeze(&mut self, names: &[String]) -> Result<(), ExecError> {
+        let trained = self.slots.iter().filter(|slot| slot.spec.role.is_trained());
+        self.frozen = Frozen::of(names, trained.map(|slot| (slot.spec.name.as_str(), slot.range())))?;
+        Ok(())
     }
 
     /// Where each role lies.

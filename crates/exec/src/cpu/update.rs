@@ -6,6 +6,7 @@
 use bonsai_kernels::Team;
 
 use super::params::Params;
+use crate::frozen::average_frozen;
 use crate::step::{CHUNK, ValueStep, clip_factor, l1_parts, role_rules, sum_of_squares};
 use crate::{UpdateReport, UpdateRule};
 
@@ -23,7 +24,7 @@ pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> Upd
         }
         let clip = clip_factor(rule, gradient_norm);
         let ranges = params.ranges();
-        for (range, role) in role_rules(rule, |role| ranges.of(role)) {
+        for (range, role) in role_rules(rule, |role| ranges.of(role), &params.frozen) {
             let step = ValueStep::new(rule, &role, clip);
             let part = Values {
                 w: &mut params.trained.as_mut_slice()[range.clone()],
@@ -32,6 +33,13 @@ pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> Upd
                 ema: &mut params.ema_trained.as_mut_slice()[range],
             };
             each(part, parallel, &|part| part.step(&step, rule.ema_decay));
+        }
+        for range in params.frozen.ranges() {
+            params.gradients.as_mut_slice()[range.clone()].fill(0.0);
+            let values = &params.trained.as_slice()[range.clone()];
+            for (average, value) in params.ema_trained.as_mut_slice()[range.clone()].iter_mut().zip(values) {
+                *average = average_frozen(rule.ema_decay, *average, *value);
+            }
         }
         let statistics = params.statistics.as_slice();
         average(rule.ema_decay, params.ema_statistics.as_mut_slice(), statistics);
@@ -43,7 +51,7 @@ pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> Upd
 fn gradient_norm(rule: &UpdateRule, params: &mut Params, parallel: bool) -> f32 {
     let ranges = params.ranges();
     let mut total = 0.0f64;
-    for (range, role) in role_rules(rule, |role| ranges.of(role)) {
+    for (range, role) in role_rules(rule, |role| ranges.of(role), &params.frozen) {
         let sums = &mut params.chunk_sums[..range.len().div_ceil(CHUNK)];
         let part = Squares {
             g: &params.gradients.as_slice()[range.clone()],

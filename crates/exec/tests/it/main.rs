@@ -5,6 +5,7 @@
 mod cpu;
 mod engines;
 mod errors;
+mod freeze;
 mod golden;
 mod gradients;
 mod inference;

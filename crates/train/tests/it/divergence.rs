@@ -86,6 +86,10 @@ impl Executor for Cracked {
         self.whole.zero_gradients()
     }
 
+    fn freeze(&mut self, names: &[String]) -> Result<(), ExecError> {
+        self.whole.freeze(names)
+    }
+
     fn update(&mut self, rule: &UpdateRule) -> Result<UpdateReport, ExecError> {
         self.whole.update(rule)
     }
