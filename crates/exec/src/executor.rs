@@ -25,6 +25,9 @@ pub enum Buffer {
     Gradients,
     /// Momentum of the trained parameters.
     Momentum,
+    /// Mean square of the gradients of the trained parameters. Only AdamW has one: until it is used or written it is zero
+    /// and takes no memory.
+    SecondMoment,
     /// Exponential moving average of parameters and running statistics.
     Ema,
 }

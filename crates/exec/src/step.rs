@@ -57,12 +57,33 @@ pub(crate) fn sum_of_squares(g: &[f32], w: &[f32], l1: f32) -> f64 {
     lanes.iter().sum::<f64>() + rest
 }
 
-/// What one parameter of a role is subject to in one step.
+/// The gradient that a step uses: with L1, before or after clipping.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ValueStep {
+pub(crate) struct UsedGradient {
     clip: f32,
     l1_before: f32,
     l1_after: f32,
+}
+
+impl UsedGradient {
+    /// `clip` is the factor on the gradient.
+    pub(crate) fn new(rule: &UpdateRule, role: &RoleRule, clip: f32) -> Self {
+        let (l1_before, l1_after) = l1_parts(rule, role);
+        Self { clip, l1_before, l1_after }
+    }
+
+    /// From parameter and gradient.
+    #[inline]
+    pub(crate) fn of(&self, w: f32, g: f32) -> f32 {
+        let sign = sign(w);
+        (g + self.l1_before * sign) * self.clip + self.l1_after * sign
+    }
+}
+
+/// What one parameter of a role is subject to in one step of SGD.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ValueStep {
+    gradient: UsedGradient,
     weight_decay: f32,
     momentum: f32,
     nesterov: bool,
@@ -72,11 +93,8 @@ pub(crate) struct ValueStep {
 impl ValueStep {
     /// `clip` is the factor on the gradient.
     pub(crate) fn new(rule: &UpdateRule, role: &RoleRule, clip: f32) -> Self {
-        let (l1_before, l1_after) = l1_parts(rule, role);
         Self {
-            clip,
-            l1_before,
-            l1_after,
+            gradient: UsedGradient::new(rule, role, clip),
             weight_decay: role.weight_decay,
             momentum: rule.momentum,
             nesterov: rule.nesterov,
@@ -87,8 +105,7 @@ impl ValueStep {
     /// New parameter and momentum from parameter, gradient and momentum.
     #[inline]
     pub(crate) fn apply(&self, w: f32, g: f32, v: f32) -> (f32, f32) {
-        let sign = sign(w);
-        let g = (g + self.l1_before * sign) * self.clip + self.l1_after * sign + self.weight_decay * w;
+        let g = self.gradient.of(w, g) + self.weight_decay * w;
         let moved = self.momentum * v + g;
         let step = if self.nesterov { g + self.momentum * moved } else { moved };
         (w - self.lr * step, moved)

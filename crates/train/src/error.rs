@@ -4,6 +4,8 @@ use bonsai_checkpoint::CheckpointError;
 use bonsai_exec::ExecError;
 use bonsai_yolov8::{HeadError, LossItems};
 
+use crate::Optimizer;
+
 /// What went wrong, and where in the training.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -84,6 +86,17 @@ pub enum TrainError {
         best: usize,
         /// Epochs to wait for a better one.
         patience: usize,
+    },
+    /// The checkpoint's state is another optimiser's.
+    #[error(
+        "the checkpoint was trained with {trained} and cannot go on with {asked}: resume with {trained}, \
+         or start anew from its weights"
+    )]
+    Optimizer {
+        /// Which one the state is of.
+        trained: Optimizer,
+        /// Which one is asked for.
+        asked: Optimizer,
     },
     /// The checkpoint stands at a batch that an epoch no longer has.
     #[error(

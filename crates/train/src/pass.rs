@@ -175,7 +175,7 @@ impl<'a> Run<'a> {
 
     /// The averaged weights with the state that resuming needs.
     pub(crate) fn checkpoint(&self, start: &Checkpoint) -> Result<Checkpoint, TrainError> {
-        state::snapshot(start, &self.progress, self.executor)
+        state::snapshot(start, self.config, &self.progress, self.executor)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bonsai_exec::{L1Placement, RoleRule, UpdateRule};
 
-use crate::TrainConfig;
+use crate::{Optimizer, TrainConfig};
 
 /// Averaging starts with short memory: `0.9999 * (1 - exp(-updates / 2000))`.
 pub fn ema_decay(updates: u64) -> f64 {
@@ -81,7 +81,11 @@ impl Schedule {
         StepSchedule {
             weight_lr: between(0.0, lr),
             bias_lr: between(config.warmup_bias_lr, lr),
-            momentum: between(config.warmup_momentum, config.momentum),
+            momentum: match config.optimizer {
+                Optimizer::Sgd => between(config.warmup_momentum, config.momentum),
+                // Ultralytics warms up what a group calls momentum, and AdamW has betas.
+                Optimizer::AdamW => config.momentum,
+            },
             accumulate: between(1.0, nominal).round().max(1.0) as u64,
         }
     }
@@ -98,6 +102,7 @@ impl Schedule {
             conv_bias: role(step.bias_lr, 0.0, 0.0),
             bn_gamma: role(step.weight_lr, 0.0, penalty.gamma),
             bn_beta: role(step.bias_lr, 0.0, penalty.beta),
+            method: self.config.optimizer.method(updates),
             momentum: step.momentum as f32,
             nesterov: true,
             clip_norm: Some(self.config.clip_norm as f32),

@@ -3,7 +3,7 @@
 use bonsai_checkpoint::{Array, Checkpoint, Progress, TrainState, Weights};
 use bonsai_exec::{Buffer, Executor};
 
-use crate::{TrainConfig, TrainError};
+use crate::{Optimizer, TrainConfig, TrainError};
 
 /// Puts the state of `start` into the executor, or a fresh one with its weights; says how far the training has come.
 pub(crate) fn restore(
@@ -16,11 +16,21 @@ pub(crate) fn restore(
         executor.write(Buffer::Params, &start.weights).map_err(exec)?;
         executor.write(Buffer::Ema, &start.weights).map_err(exec)?;
         let momentum = executor.read(Buffer::Momentum).map_err(exec)?;
-        let zeros = momentum.iter().map(|(n, a)| (n.to_owned(), Array::zeros(&a.shape))).collect();
+        let zeros: Weights = momentum.iter().map(|(n, a)| (n.to_owned(), Array::zeros(&a.shape))).collect();
         executor.write(Buffer::Momentum, &zeros).map_err(exec)?;
+        if config.optimizer == Optimizer::AdamW {
+            executor.write(Buffer::SecondMoment, &zeros).map_err(exec)?;
+        }
         return Ok(Progress { seed: config.seed, ..Progress::default() });
     };
+    let trained = if state.second_moment.is_some() { Optimizer::AdamW } else { Optimizer::Sgd };
+    if trained != config.optimizer {
+        return Err(TrainError::Optimizer { trained, asked: config.optimizer });
+    }
     executor.write(Buffer::Params, &state.raw).map_err(exec)?;
+    if let Some(second) = &state.second_moment {
+        executor.write(Buffer::SecondMoment, second).map_err(exec)?;
+    }
     executor.write(Buffer::Momentum, &state.momentum).map_err(exec)?;
     executor.write(Buffer::Ema, &start.weights).map_err(exec)?;
     let mut progress = state.progress.clone();
@@ -36,6 +46,7 @@ pub(crate) fn restore(
 /// What is not a number does not become a checkpoint: running statistics, which no gradient shows, may have gone astray.
 pub(crate) fn snapshot(
     start: &Checkpoint,
+    config: &TrainConfig,
     progress: &Progress,
     executor: &dyn Executor,
 ) -> Result<Checkpoint, TrainError> {
@@ -46,6 +57,10 @@ pub(crate) fn snapshot(
     checkpoint.train = Some(TrainState {
         raw: read(Buffer::Params)?,
         momentum: read(Buffer::Momentum)?,
+        second_moment: match config.optimizer {
+            Optimizer::Sgd => None,
+            Optimizer::AdamW => Some(read(Buffer::SecondMoment)?),
+        },
         progress: progress.clone(),
     });
     Ok(checkpoint)

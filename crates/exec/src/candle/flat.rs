@@ -4,6 +4,7 @@ use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId, Op, ParamRole};
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::adamw;
 use super::backward::Gradients;
 use super::sgd::{self, Roles};
 use crate::frozen::Frozen;
@@ -22,6 +23,7 @@ pub(super) struct FlatBuffers {
     statistics: Tensor,
     gradients: Option<Tensor>,
     momentum: Tensor,
+    second_moment: Option<Tensor>,
     ema_params: Tensor,
     ema_statistics: Tensor,
     batch_norms: Vec<NodeId>,
@@ -48,6 +50,7 @@ impl FlatBuffers {
             statistics: zeros(statistics)?,
             gradients: None,
             momentum: zeros(trained)?,
+            second_moment: None,
             ema_params: zeros(trained)?,
             ema_statistics: zeros(statistics)?,
             batch_norms: graph.ids().filter(is_norm).collect(),
@@ -134,8 +137,20 @@ impl FlatBuffers {
             return Ok(UpdateReport { gradient_norm });
         }
         let clip = clip_factor(rule, gradient_norm);
-        (self.params, self.momentum) =
-            sgd::step(rule, &roles, clip, &self.params, &gradients, &self.momentum)?;
+        let second = match &self.second_moment {
+            Some(second) => second.clone(),
+            None => self.momentum.zeros_like()?,
+        };
+        let moments = (&self.momentum, &second);
+        match adamw::step(rule, &roles, clip, &self.params, &gradients, moments)? {
+            Some((params, first, second)) => {
+                (self.params, self.momentum, self.second_moment) = (params, first, Some(second));
+            }
+            None => {
+                (self.params, self.momentum) =
+                    sgd::step(rule, &roles, clip, &self.params, &gradients, &self.momentum)?;
+            }
+        }
         self.ema_params = roles.average(rule.ema_decay, &self.ema_params, &self.params)?;
         self.ema_statistics = sgd::average(rule.ema_decay, &self.ema_statistics, &self.statistics)?;
         Ok(UpdateReport { gradient_norm })
@@ -146,6 +161,7 @@ impl FlatBuffers {
             Buffer::Params => (Some(&self.params), Some(&self.statistics)),
             Buffer::Ema => (Some(&self.ema_params), Some(&self.ema_statistics)),
             Buffer::Momentum => (Some(&self.momentum), None),
+            Buffer::SecondMoment => (self.second_moment.as_ref(), None),
             Buffer::Gradients => (self.gradients.as_ref(), None),
         };
         let host = |t: Option<&Tensor>| t.map(Tensor::to_vec1::<f32>).transpose();
@@ -190,6 +206,7 @@ impl FlatBuffers {
             Buffer::Params => (self.params, self.statistics) = (tensor(trained)?, tensor(statistics)?),
             Buffer::Ema => (self.ema_params, self.ema_statistics) = (tensor(trained)?, tensor(statistics)?),
             Buffer::Momentum => self.momentum = tensor(trained)?,
+            Buffer::SecondMoment => self.second_moment = Some(tensor(trained)?),
             Buffer::Gradients => self.gradients = Some(tensor(trained)?),
         }
         Ok(())

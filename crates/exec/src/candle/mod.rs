@@ -7,6 +7,7 @@
 //! Backward walks the graph in reverse with candle's forward operations only; candle's autograd is not used,
 //! whose pooling and upsampling gradients are wrong and which zero-fills and adds for every gradient.
 
+mod adamw;
 mod backward;
 mod batch_norm;
 mod clock;
