@@ -32,10 +32,6 @@ impl Frozen {
         }
     }
 
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(crate) fn ranges(&self) -> &[Range<usize>] {
         &self.0
     }

@@ -6,5 +6,6 @@ mod divergence;
 mod noise;
 mod records;
 mod resume;
+mod schedule;
 mod steps;
 mod training;
