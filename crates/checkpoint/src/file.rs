@@ -91,24 +91,20 @@ impl Checkpoint {
                 weights.insert(name, array);
             }
         }
-        let train = match progress {
-            Some(progress) => {
-                let raw = raw.check(model.graph()).map_err(|e| prefixed(RAW, e))?;
-                let momentum =
-                    momentum.arrange(&trained(model.graph())).map_err(|e| prefixed(MOMENTUM, e))?;
-                let arrange = |second: Weights| second.arrange(&trained(model.graph()));
-                let second_moment = (!second.is_empty()).then(|| arrange(second)).transpose();
-                let second_moment = second_moment.map_err(|e| prefixed(SECOND_MOMENT, e))?;
-                Some(TrainState { raw, momentum, second_moment, progress })
-            }
-            None => {
-                for (prefix, part) in [(RAW, &raw), (MOMENTUM, &momentum), (SECOND_MOMENT, &second)] {
-                    if let Some((name, _)) = part.iter().next() {
-                        return Err(CheckpointError::Unexpected { name: format!("{prefix}{name}") });
-                    }
+        let train = if let Some(progress) = progress {
+            let raw = raw.check(model.graph()).map_err(|e| prefixed(RAW, e))?;
+            let momentum = momentum.arrange(&trained(model.graph())).map_err(|e| prefixed(MOMENTUM, e))?;
+            let arrange = |second: Weights| second.arrange(&trained(model.graph()));
+            let second_moment = (!second.is_empty()).then(|| arrange(second)).transpose();
+            let second_moment = second_moment.map_err(|e| prefixed(SECOND_MOMENT, e))?;
+            Some(TrainState { raw, momentum, second_moment, progress })
+        } else {
+            for (prefix, part) in [(RAW, &raw), (MOMENTUM, &momentum), (SECOND_MOMENT, &second)] {
+                if let Some((name, _)) = part.iter().next() {
+                    return Err(CheckpointError::Unexpected { name: format!("{prefix}{name}") });
                 }
-                None
             }
+            None
         };
         let weights = weights.check(model.graph())?;
         Ok(Self { model, weights, metadata, train })

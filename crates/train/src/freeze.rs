@@ -1,6 +1,6 @@
 //! Which layers are not trained.
 
-use bonsai_graph::Graph;
+use bonsai_graph::{Graph, Node};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -67,8 +67,9 @@ impl Freeze {
         let params = graph.params();
         for name in &wanted {
             // A layer without parameters may be named: a list of numbers runs over it.
-            let known = graph.nodes().iter().map(|n| n.name()).chain(params.iter().map(|p| p.name.as_str()));
-            if !known.into_iter().any(|known| is_within(known, name)) {
+            let mut known =
+                graph.nodes().iter().map(Node::name).chain(params.iter().map(|p| p.name.as_str()));
+            if !known.any(|known| is_within(known, name)) {
                 return Err(refused(format!("`{name}` is no part of this network")));
             }
         }

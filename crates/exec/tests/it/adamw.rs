@@ -13,7 +13,7 @@
 //! ```
 
 use bonsai_checkpoint::Array;
-use bonsai_exec::{Buffer, Executor, L1Placement, Method, Mode, RoleRule, UpdateRule};
+use bonsai_exec::{Buffer, L1Placement, Method, Mode, RoleRule, UpdateRule};
 use bonsai_graph::Graph;
 use bonsai_testkit::{Tolerance, assert_arrays_close, random_array, random_weights};
 
