@@ -27,6 +27,8 @@ pub struct TrainState {
     pub raw: Weights,
     /// Momentum by parameter name.
     pub momentum: Weights,
+    /// Mean square of the gradients by parameter name, where the optimiser keeps one (AdamW).
+    pub second_moment: Option<Weights>,
     /// Counters.
     pub progress: Progress,
 }

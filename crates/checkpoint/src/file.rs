@@ -1,7 +1,8 @@
 //! The file: safetensors, with everything that is no tensor as JSON under one header key.
 //!
 //! One key, because the order of several would be that of a hash map and differ from run to run.
-//! `NAME` is a weight to deploy; `train.raw.NAME` and `train.momentum.NAME` serve a resumed training.
+//! `NAME` is a weight to deploy; `train.raw.NAME`, `train.momentum.NAME` and, of AdamW, `train.second_moment.NAME` serve a
+//! resumed training.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -17,6 +18,7 @@ const HEADER_KEY: &str = "bonsai";
 const RESERVED: &str = "train.";
 const RAW: &str = "train.raw.";
 const MOMENTUM: &str = "train.momentum.";
+const SECOND_MOMENT: &str = "train.second_moment.";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +46,11 @@ impl Checkpoint {
             let named = |prefix: &'static str, w: &Weights| {
                 w.iter().map(|(n, a)| (format!("{prefix}{n}"), a.clone())).collect::<Vec<_>>()
             };
-            named(RAW, &t.raw).into_iter().chain(named(MOMENTUM, &t.momentum))
+            let second = t.second_moment.iter().flat_map(|second| named(SECOND_MOMENT, second));
+            named(RAW, &t.raw)
+                .into_iter()
+                .chain(named(MOMENTUM, &t.momentum))
+                .chain(second.collect::<Vec<_>>())
         });
         let weights = self.weights.iter().map(|(n, a)| (n.to_owned(), a.clone()));
         let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = weights
@@ -72,30 +78,33 @@ impl Checkpoint {
         let mut weights = Weights::new();
         let mut raw = Weights::new();
         let mut momentum = Weights::new();
+        let mut second = Weights::new();
         for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
             let array = read_array(name, &view)?;
             if let Some(name) = name.strip_prefix(RAW) {
                 raw.insert(name, array);
             } else if let Some(name) = name.strip_prefix(MOMENTUM) {
                 momentum.insert(name, array);
+            } else if let Some(name) = name.strip_prefix(SECOND_MOMENT) {
+                second.insert(name, array);
             } else {
                 weights.insert(name, array);
             }
         }
-        let train = match progress {
-            Some(progress) => {
-                let raw = raw.check(model.graph()).map_err(|e| prefixed(RAW, e))?;
-                let momentum =
-                    momentum.arrange(&trained(model.graph())).map_err(|e| prefixed(MOMENTUM, e))?;
-                Some(TrainState { raw, momentum, progress })
-            }
-            None => match raw.iter().chain(momentum.iter()).next() {
-                Some((name, _)) => {
-                    let prefix = if raw.get(name).is_some() { RAW } else { MOMENTUM };
+        let train = if let Some(progress) = progress {
+            let raw = raw.check(model.graph()).map_err(|e| prefixed(RAW, e))?;
+            let momentum = momentum.arrange(&trained(model.graph())).map_err(|e| prefixed(MOMENTUM, e))?;
+            let arrange = |second: Weights| second.arrange(&trained(model.graph()));
+            let second_moment = (!second.is_empty()).then(|| arrange(second)).transpose();
+            let second_moment = second_moment.map_err(|e| prefixed(SECOND_MOMENT, e))?;
+            Some(TrainState { raw, momentum, second_moment, progress })
+        } else {
+            for (prefix, part) in [(RAW, &raw), (MOMENTUM, &momentum), (SECOND_MOMENT, &second)] {
+                if let Some((name, _)) = part.iter().next() {
                     return Err(CheckpointError::Unexpected { name: format!("{prefix}{name}") });
                 }
-                None => None,
-            },
+            }
+            None
         };
         let weights = weights.check(model.graph())?;
         Ok(Self { model, weights, metadata, train })
@@ -135,6 +144,9 @@ impl Checkpoint {
         if let Some(train) = &self.train {
             train.raw.verify(&graph.params()).map_err(|e| prefixed(RAW, e))?;
             train.momentum.verify(&trained(graph)).map_err(|e| prefixed(MOMENTUM, e))?;
+            if let Some(second) = &train.second_moment {
+                second.verify(&trained(graph)).map_err(|e| prefixed(SECOND_MOMENT, e))?;
+            }
         }
         Ok(())
     }

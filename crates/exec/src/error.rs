@@ -74,6 +74,12 @@ pub enum ExecError {
     /// The CPU kernels refuse: a size that does not fit, an instruction set that is not there.
     #[error("the CPU engine cannot run this")]
     Kernel(#[source] Box<KernelError>),
+    /// What is to be frozen is not there.
+    #[error("`{name}` is no trained parameter of this network, so it cannot be frozen")]
+    Frozen {
+        /// Its name.
+        name: String,
+    },
     /// Sizes do not fit the image.
     #[error("the network does not fit the image")]
     Graph(#[from] GraphError),

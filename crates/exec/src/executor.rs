@@ -25,6 +25,9 @@ pub enum Buffer {
     Gradients,
     /// Momentum of the trained parameters.
     Momentum,
+    /// Mean square of the gradients of the trained parameters. Only AdamW has one: until it is used or written it is zero
+    /// and takes no memory.
+    SecondMoment,
     /// Exponential moving average of parameters and running statistics.
     Ema,
 }
@@ -81,9 +84,18 @@ pub trait Executor {
 
     /// One optimiser step from the accumulated gradients, which are then zero.
     ///
+    /// Where the gradient norm is not finite, nothing else changes: the report tells.
+    ///
     /// # Errors
     /// Only if the device fails.
     fn update(&mut self, rule: &UpdateRule) -> Result<UpdateReport, ExecError>;
+
+    /// Freezes these trained parameters, by name, and no others: steps leave them, their momentum and their share of the
+    /// gradient norm out. Their averages go towards what they are; running statistics go on as ever.
+    ///
+    /// # Errors
+    /// [`ExecError::Frozen`] if a name is no trained parameter's; then nothing changes.
+    fn freeze(&mut self, names: &[String]) -> Result<(), ExecError>;
 
     /// Starts to add up the time that each layer takes, from zero, or stops and forgets it.
     fn set_timing(&mut self, on: bool) {

@@ -29,11 +29,13 @@
 //! ```
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod adamw;
 mod candle;
 mod cpu;
 mod device;
 mod error;
 mod executor;
+mod frozen;
 mod inference;
 mod layout;
 mod options;
@@ -50,4 +52,4 @@ pub use executor::{Buffer, Executor, Mode};
 pub use inference::Inference;
 pub use layout::{ParamLayout, ParamSlot};
 pub use options::{ExecutorInfo, ExecutorKind, ExecutorOptions, build_executor, build_inference};
-pub use update::{L1Placement, RoleRule, UpdateReport, UpdateRule};
+pub use update::{L1Placement, Method, RoleRule, UpdateReport, UpdateRule};

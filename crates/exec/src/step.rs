@@ -4,18 +4,20 @@ use std::ops::Range;
 
 use bonsai_graph::ParamRole;
 
+use crate::frozen::Frozen;
 use crate::{L1Placement, RoleRule, UpdateRule};
 
 /// Values handled by one task, and the unit in which sums are combined: fixed, so that sums do not depend on threads.
 pub(crate) const CHUNK: usize = 1 << 14;
 
-/// The ranges of the trained roles that are not empty, in order, with what they are subject to.
+/// The ranges that a step works on, role by role, with what they are subject to.
 pub(crate) fn role_rules(
     rule: &UpdateRule,
     range: impl Fn(ParamRole) -> Range<usize>,
+    frozen: &Frozen,
 ) -> impl Iterator<Item = (Range<usize>, RoleRule)> {
     let rules = ParamRole::ALL.into_iter().filter_map(move |role| Some((range(role), *rule.role(role)?)));
-    rules.filter(|(range, _)| !range.is_empty())
+    rules.flat_map(|(range, rule)| frozen.trained(range).map(move |part| (part, rule)))
 }
 
 /// PyTorch's `clip_grad_norm_`: `limit / (norm + 1e-6)`, at most 1.
@@ -55,12 +57,33 @@ pub(crate) fn sum_of_squares(g: &[f32], w: &[f32], l1: f32) -> f64 {
     lanes.iter().sum::<f64>() + rest
 }
 
-/// What one parameter of a role is subject to in one step.
+/// The gradient that a step uses: with L1, before or after clipping.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ValueStep {
+pub(crate) struct UsedGradient {
     clip: f32,
     l1_before: f32,
     l1_after: f32,
+}
+
+impl UsedGradient {
+    /// `clip` is the factor on the gradient.
+    pub(crate) fn new(rule: &UpdateRule, role: &RoleRule, clip: f32) -> Self {
+        let (l1_before, l1_after) = l1_parts(rule, role);
+        Self { clip, l1_before, l1_after }
+    }
+
+    /// From parameter and gradient.
+    #[inline]
+    pub(crate) fn of(&self, w: f32, g: f32) -> f32 {
+        let sign = sign(w);
+        (g + self.l1_before * sign) * self.clip + self.l1_after * sign
+    }
+}
+
+/// What one parameter of a role is subject to in one step of SGD.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ValueStep {
+    gradient: UsedGradient,
     weight_decay: f32,
     momentum: f32,
     nesterov: bool,
@@ -70,11 +93,8 @@ pub(crate) struct ValueStep {
 impl ValueStep {
     /// `clip` is the factor on the gradient.
     pub(crate) fn new(rule: &UpdateRule, role: &RoleRule, clip: f32) -> Self {
-        let (l1_before, l1_after) = l1_parts(rule, role);
         Self {
-            clip,
-            l1_before,
-            l1_after,
+            gradient: UsedGradient::new(rule, role, clip),
             weight_decay: role.weight_decay,
             momentum: rule.momentum,
             nesterov: rule.nesterov,
@@ -85,8 +105,7 @@ impl ValueStep {
     /// New parameter and momentum from parameter, gradient and momentum.
     #[inline]
     pub(crate) fn apply(&self, w: f32, g: f32, v: f32) -> (f32, f32) {
-        let sign = sign(w);
-        let g = (g + self.l1_before * sign) * self.clip + self.l1_after * sign + self.weight_decay * w;
+        let g = self.gradient.of(w, g) + self.weight_decay * w;
         let moved = self.momentum * v + g;
         let step = if self.nesterov { g + self.momentum * moved } else { moved };
         (w - self.lr * step, moved)

@@ -1,4 +1,4 @@
-//! The optimiser step as data: SGD with momentum, weight decay, L1 on batch norm, clipping and averaging.
+//! The optimiser step as data: SGD with momentum or AdamW, weight decay, L1 on batch norm, clipping and averaging.
 
 use bonsai_graph::ParamRole;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct RoleRule {
     /// Learning rate.
     pub lr: f32,
-    /// Weight decay, added to the gradient as `weight_decay * w`.
+    /// Weight decay: added to the gradient as `weight_decay * w`; by AdamW taken off the parameter as
+    /// `lr * weight_decay * w`.
     pub weight_decay: f32,
     /// L1 strength, added to the gradient as `l1 * sign(w)` with `sign(0) = 0`.
     pub l1: f32,
@@ -25,6 +26,24 @@ pub enum L1Placement {
     AfterClip,
 }
 
+/// How a gradient becomes a step, as in PyTorch.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Stochastic gradient descent with momentum.
+    #[default]
+    Sgd,
+    /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019); [`UpdateRule::momentum`] is its beta1.
+    AdamW {
+        /// What the mean square of gradients keeps of itself in a step.
+        beta2: f32,
+        /// Added to the root of the mean square.
+        eps: f32,
+        /// Number of this step, from 1, by which means that start at zero are corrected.
+        step: u64,
+    },
+}
+
 /// One optimiser step. Order: L1 (if before), clip, L1 (if after), weight decay, momentum, step, average.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct UpdateRule {
@@ -36,9 +55,11 @@ pub struct UpdateRule {
     pub bn_gamma: RoleRule,
     /// Batch-norm shifts.
     pub bn_beta: RoleRule,
-    /// Momentum: `v = momentum * v + g`.
+    /// What makes a step of a gradient.
+    pub method: Method,
+    /// Momentum: `v = momentum * v + g`; in AdamW `v = momentum * v + (1 - momentum) * g`.
     pub momentum: f32,
-    /// Whether the step looks ahead: `g + momentum * v` instead of `v` (PyTorch's form).
+    /// Whether the step looks ahead: `g + momentum * v` instead of `v` (PyTorch's form). SGD only.
     pub nesterov: bool,
     /// Largest global gradient norm; larger gradients are scaled down to it.
     pub clip_norm: Option<f32>,
@@ -57,6 +78,7 @@ impl UpdateRule {
             conv_bias: rule,
             bn_gamma: rule,
             bn_beta: rule,
+            method: Method::Sgd,
             momentum: 0.0,
             nesterov: false,
             clip_norm: None,

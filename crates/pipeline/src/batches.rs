@@ -14,13 +14,19 @@ impl BatchSource for LoaderBatches {
     }
 
     fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-        Box::new(self.0.epoch_from(epoch as u64, first).map(|batch| {
+        let split = self.0.split();
+        Box::new(self.0.epoch_from(epoch as u64, first).map(move |batch| {
             Batch {
                 images: Array::new(&batch.shape, batch.images),
                 targets: batch
                     .targets
                     .iter()
                     .map(|t| Target { image: t.image, class_id: t.class_id, bbox: t.bbox })
+                    .collect(),
+                names: batch
+                    .samples
+                    .iter()
+                    .map(|sample| split.samples[*sample].image_path.display().to_string())
                     .collect(),
             }
         }))

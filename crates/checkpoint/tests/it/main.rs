@@ -38,7 +38,9 @@ fn trained(seed: u64) -> Checkpoint {
     let raw = random_weights(seed + 1, graph);
     let progress =
         Progress { epoch: 3, updates: 77, seed, best_fitness: Some(0.1 + 0.2), ..Progress::default() };
-    checkpoint.train = Some(TrainState { raw, momentum, progress });
+    // Every other one is AdamW's.
+    let second_moment = (seed % 2 == 1).then(|| momentum.clone());
+    checkpoint.train = Some(TrainState { raw, momentum, second_moment, progress });
     checkpoint
 }
 

@@ -49,7 +49,8 @@ fn tensors_that_belong_nowhere() {
         assert_refused(&add(name, &checkpoint), &[&format!("`{name}`"), "no layer"]);
     }
     // Training state without its counters.
-    for name in ["train.raw.stray.weight", "train.momentum.stray.weight"] {
+    for name in ["train.raw.stray.weight", "train.momentum.stray.weight", "train.second_moment.stray.weight"]
+    {
         assert_refused(&add(name, &deployed(0)), &[&format!("`{name}`"), "no layer"]);
     }
 }
@@ -166,4 +167,27 @@ fn a_new_checkpoint_is_checked_too() {
     wrong.insert(name.clone(), Array::zeros(&[1, 2, 3]));
     let message = Checkpoint::new(model, wrong).unwrap_err().to_string();
     assert_names(&message, &[&format!("`{name}`"), "[1, 2, 3]"]);
+}
+
+#[test]
+fn a_second_moment_is_whole_or_not_there() {
+    let mut checkpoint = trained(1);
+    let name = checkpoint.train.as_ref().unwrap().momentum.iter().next().unwrap().0.to_owned();
+    let full = format!("train.second_moment.{name}");
+    let bytes = tampered(&checkpoint, |parts| drop(parts.tensors.remove(&full).unwrap()));
+    if checkpoint.train.as_ref().unwrap().momentum.len() > 1 {
+        assert_refused(&bytes, &[&format!("`{full}`"), "missing"]);
+    }
+    let second = checkpoint.train.as_mut().unwrap().second_moment.as_mut().unwrap();
+    second.insert("stray.weight", Array::zeros(&[1]));
+    let message = chain(&checkpoint.to_bytes().unwrap_err());
+    assert_names(&message, &["`train.second_moment.stray.weight`", "no layer"]);
+    let bare = tampered(&trained(0), |parts| {
+        drop(
+            parts
+                .tensors
+                .insert("train.second_moment.stray.weight".to_owned(), (Dtype::F32, vec![1], vec![0; 4])),
+        );
+    });
+    assert_refused(&bare, &["`train.second_moment."]);
 }

@@ -4,9 +4,12 @@ use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId, Op, ParamRole};
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::adamw;
 use super::backward::Gradients;
-use super::sgd;
-use crate::layout::{ParamLayout, role_index};
+use super::sgd::{self, Roles};
+use crate::frozen::Frozen;
+use crate::layout::{ParamLayout, ParamSlot, role_index};
+use crate::step::clip_factor;
 use crate::{Buffer, ExecError, UpdateReport, UpdateRule};
 
 /// Every parameter of the network in a few one-dimensional tensors.
@@ -20,9 +23,11 @@ pub(super) struct FlatBuffers {
     statistics: Tensor,
     gradients: Option<Tensor>,
     momentum: Tensor,
+    second_moment: Option<Tensor>,
     ema_params: Tensor,
     ema_statistics: Tensor,
     batch_norms: Vec<NodeId>,
+    frozen: Frozen,
 }
 
 impl FlatBuffers {
@@ -45,9 +50,11 @@ impl FlatBuffers {
             statistics: zeros(statistics)?,
             gradients: None,
             momentum: zeros(trained)?,
+            second_moment: None,
             ema_params: zeros(trained)?,
             ema_statistics: zeros(statistics)?,
             batch_norms: graph.ids().filter(is_norm).collect(),
+            frozen: Frozen::default(),
             layout,
             device: device.clone(),
         };
@@ -110,18 +117,43 @@ impl FlatBuffers {
         self.gradients = None;
     }
 
+    /// See [`Executor::freeze`](crate::Executor::freeze).
+    pub(super) fn freeze(&mut self, names: &[String]) -> std::result::Result<(), ExecError> {
+        let trained = self.layout.slots().iter().filter(|slot| slot.spec.role.is_trained());
+        let slot = |slot: &'_ ParamSlot| slot.offset..slot.offset + slot.spec.len();
+        self.frozen = Frozen::of(names, trained.map(|s| (s.spec.name.as_str(), slot(s))))?;
+        Ok(())
+    }
+
     /// One step; see [`UpdateRule`] for the order.
     pub(super) fn update(&mut self, rule: &UpdateRule) -> std::result::Result<UpdateReport, ExecError> {
         let gradients = match self.gradients.take() {
             Some(g) => g,
             None => self.momentum.zeros_like()?,
         };
-        let stepped = sgd::step(rule, &self.layout, &self.params, &gradients, &self.momentum)?;
-        self.params = stepped.params;
-        self.momentum = stepped.momentum;
-        self.ema_params = sgd::average(rule.ema_decay, &self.ema_params, &self.params)?;
+        let roles = Roles::of(rule, &self.layout, &self.frozen);
+        let gradient_norm = sgd::gradient_norm(rule, &roles, &self.params, &gradients)?;
+        if !gradient_norm.is_finite() {
+            return Ok(UpdateReport { gradient_norm });
+        }
+        let clip = clip_factor(rule, gradient_norm);
+        let second = match &self.second_moment {
+            Some(second) => second.clone(),
+            None => self.momentum.zeros_like()?,
+        };
+        let moments = (&self.momentum, &second);
+        match adamw::step(rule, &roles, clip, &self.params, &gradients, moments)? {
+            Some((params, first, second)) => {
+                (self.params, self.momentum, self.second_moment) = (params, first, Some(second));
+            }
+            None => {
+                (self.params, self.momentum) =
+                    sgd::step(rule, &roles, clip, &self.params, &gradients, &self.momentum)?;
+            }
+        }
+        self.ema_params = roles.average(rule.ema_decay, &self.ema_params, &self.params)?;
         self.ema_statistics = sgd::average(rule.ema_decay, &self.ema_statistics, &self.statistics)?;
-        Ok(UpdateReport { gradient_norm: stepped.gradient_norm })
+        Ok(UpdateReport { gradient_norm })
     }
 
     pub(super) fn read(&self, buffer: Buffer) -> std::result::Result<Weights, ExecError> {
@@ -129,6 +161,7 @@ impl FlatBuffers {
             Buffer::Params => (Some(&self.params), Some(&self.statistics)),
             Buffer::Ema => (Some(&self.ema_params), Some(&self.ema_statistics)),
             Buffer::Momentum => (Some(&self.momentum), None),
+            Buffer::SecondMoment => (self.second_moment.as_ref(), None),
             Buffer::Gradients => (self.gradients.as_ref(), None),
         };
         let host = |t: Option<&Tensor>| t.map(Tensor::to_vec1::<f32>).transpose();
@@ -173,6 +206,7 @@ impl FlatBuffers {
             Buffer::Params => (self.params, self.statistics) = (tensor(trained)?, tensor(statistics)?),
             Buffer::Ema => (self.ema_params, self.ema_statistics) = (tensor(trained)?, tensor(statistics)?),
             Buffer::Momentum => self.momentum = tensor(trained)?,
+            Buffer::SecondMoment => self.second_moment = Some(tensor(trained)?),
             Buffer::Gradients => self.gradients = Some(tensor(trained)?),
         }
         Ok(())

@@ -7,6 +7,7 @@
 //! Backward walks the graph in reverse with candle's forward operations only; candle's autograd is not used,
 //! whose pooling and upsampling gradients are wrong and which zero-fills and adds for every gradient.
 
+mod adamw;
 mod backward;
 mod batch_norm;
 mod clock;
@@ -138,6 +139,10 @@ impl Executor for CandleExecutor {
 
     fn update(&mut self, rule: &UpdateRule) -> Result<UpdateReport, ExecError> {
         self.workers.run(|| self.buffers.update(rule))
+    }
+
+    fn freeze(&mut self, names: &[String]) -> Result<(), ExecError> {
+        self.buffers.freeze(names)
     }
 
     /// On a GPU, where work is queued, only the time to queue it.

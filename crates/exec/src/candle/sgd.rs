@@ -9,34 +9,113 @@ use rayon::prelude::*;
 
 use super::flat::join;
 use super::host::{host_values, tensor_like};
-use crate::step::{CHUNK, ValueStep, clip_factor, l1_parts, role_rules, sum_of_squares};
+use crate::frozen::Frozen;
+use crate::step::{CHUNK, ValueStep, l1_parts, role_rules, sum_of_squares};
 use crate::{L1Placement, ParamLayout, RoleRule, UpdateRule};
 
-/// What a step leaves.
-pub(super) struct Stepped {
-    pub(super) params: Tensor,
-    pub(super) momentum: Tensor,
-    /// Before clipping, with L1 if that goes before.
-    pub(super) gradient_norm: f32,
+/// All ranges of the trained buffer in order, with what they are subject to; frozen ones to nothing.
+pub(super) struct Roles(Vec<(Range<usize>, Option<RoleRule>)>);
+
+impl Roles {
+    pub(super) fn of(rule: &UpdateRule, layout: &ParamLayout, frozen: &Frozen) -> Self {
+        let trained = role_rules(rule, |role| layout.range(role), frozen).map(|(r, role)| (r, Some(role)));
+        let mut parts: Vec<_> = trained.chain(frozen.ranges().iter().map(|r| (r.clone(), None))).collect();
+        parts.sort_by_key(|(range, _)| range.start);
+        Self(parts)
+    }
+
+    /// The ranges that are trained.
+    fn trained(&self) -> impl Iterator<Item = (Range<usize>, &RoleRule)> {
+        self.0.iter().filter_map(|(range, role)| Some((range.clone(), role.as_ref()?)))
+    }
+
+    /// `f(role, part of a, part of b)` for every range that is trained and `a` as it is for the others, joined.
+    pub(super) fn map(
+        &self,
+        a: &Tensor,
+        b: &Tensor,
+        f: impl Fn(&RoleRule, Tensor, Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let parts = self.0.iter().map(|(range, role)| {
+            let part = |t: &Tensor| t.narrow(0, range.start, range.len());
+            match role {
+                Some(role) => f(role, part(a)?, part(b)?),
+                None => part(a),
+            }
+        });
+        join(&parts.collect::<Result<Vec<_>>>()?, a.device())
+    }
+
+    /// The averages of the trained buffer after a step.
+    pub(super) fn average(&self, decay: f32, old: &Tensor, values: &Tensor) -> Result<Tensor> {
+        let new = average(decay, old, values)?;
+        if self.0.iter().all(|(_, role)| role.is_some()) {
+            return Ok(new);
+        }
+        // The same as `average_frozen`.
+        let towards = (old + ((values - old)? * f64::from(1.0 - decay))?)?;
+        self.map(&towards, &new, |_, _, new| Ok(new))
+    }
 }
 
-/// One step of the trained parameters.
+/// Norm of the gradient of what is trained, before clipping, with L1 if that goes before.
+pub(super) fn gradient_norm(
+    rule: &UpdateRule,
+    roles: &Roles,
+    params: &Tensor,
+    gradients: &Tensor,
+) -> Result<f32> {
+    let (host_w, host_g) = (host_values(params), host_values(gradients));
+    let mut total = 0.0f64;
+    for (range, role) in roles.trained() {
+        let l1 = l1_parts(rule, role).0;
+        total += if let (Some(w), Some(g)) = (&host_w, &host_g) {
+            let chunks = g[range.clone()].par_chunks(CHUNK).zip(w[range].par_chunks(CHUNK));
+            chunks.map(|(g, w)| sum_of_squares(g, w, l1)).collect::<Vec<_>>().iter().sum::<f64>()
+        } else {
+            let part = |t: &Tensor| t.narrow(0, range.start, range.len());
+            let g = with_l1(l1, part(gradients)?, &part(params)?)?;
+            f64::from(g.sqr()?.sum_all()?.to_scalar::<f32>()?)
+        };
+    }
+    Ok(total.sqrt() as f32)
+}
+
+/// Parameters and momentum after one step; `clip` is the factor on the gradient.
 pub(super) fn step(
     rule: &UpdateRule,
-    layout: &ParamLayout,
+    roles: &Roles,
+    clip: f32,
     params: &Tensor,
     gradients: &Tensor,
     momentum: &Tensor,
-) -> Result<Stepped> {
-    let roles = Roles::of(rule, layout);
-    match (host_values(params), host_values(gradients), host_values(momentum)) {
-        (Some(w), Some(g), Some(v)) => {
-            let (new_w, new_v, gradient_norm) = host_step(rule, &roles, &w, &g, &v);
-            let (params, momentum) = (tensor_like(new_w, params)?, tensor_like(new_v, momentum)?);
-            Ok(Stepped { params, momentum, gradient_norm })
-        }
-        _ => device_step(rule, &roles, params, gradients, momentum),
+) -> Result<(Tensor, Tensor)> {
+    let host = (host_values(params), host_values(gradients), host_values(momentum));
+    let (Some(w), Some(g), Some(v)) = host else {
+        return device_step(rule, roles, clip, params, gradients, momentum);
+    };
+    let (new_w, new_v) = host_step(rule, roles, clip, &w, &g, &v);
+    Ok((tensor_like(new_w, params)?, tensor_like(new_v, momentum)?))
+}
+
+/// The gradient that a step uses: L1 and clipping, as the rule says.
+pub(super) fn used_gradient(
+    rule: &UpdateRule,
+    roles: &Roles,
+    clip: f32,
+    params: &Tensor,
+    gradients: &Tensor,
+) -> Result<Tensor> {
+    let l1 = |g: &Tensor| roles.map(g, params, |role, g, w| with_l1(role.l1, g, &w));
+    let clipped = |g: Tensor| if clip < 1.0 { g * f64::from(clip) } else { Ok(g) };
+    match rule.l1_placement {
+        L1Placement::BeforeClip => clipped(l1(gradients)?),
+        L1Placement::AfterClip => l1(&clipped(gradients.clone())?),
     }
+}
+
+fn with_l1(l1: f32, g: Tensor, w: &Tensor) -> Result<Tensor> {
+    if l1 == 0.0 { Ok(g) } else { g + (w.sign()? * f64::from(l1))? }
 }
 
 /// `decay * average + (1 - decay) * values`.
@@ -54,99 +133,61 @@ pub(super) fn average(decay: f32, average: &Tensor, values: &Tensor) -> Result<T
     tensor_like(result, average)
 }
 
-/// The ranges of the trained roles, in order, with what they are subject to.
-struct Roles(Vec<(Range<usize>, RoleRule)>);
-
-impl Roles {
-    fn of(rule: &UpdateRule, layout: &ParamLayout) -> Self {
-        Self(role_rules(rule, |role| layout.range(role)).collect())
-    }
-
-    /// Applies `f(role, part of a, part of b)` to every range and joins the results.
-    fn map(
-        &self,
-        a: &Tensor,
-        b: &Tensor,
-        f: impl Fn(&RoleRule, Tensor, Tensor) -> Result<Tensor>,
-    ) -> Result<Tensor> {
-        let parts = self.0.iter().map(|(range, role)| {
-            let part = |t: &Tensor| t.narrow(0, range.start, range.len());
-            f(role, part(a)?, part(b)?)
-        });
-        join(&parts.collect::<Result<Vec<_>>>()?, a.device())
-    }
-}
-
-fn host_step(rule: &UpdateRule, roles: &Roles, w: &[f32], g: &[f32], v: &[f32]) -> (Vec<f32>, Vec<f32>, f32) {
-    let sum: f64 = roles
-        .0
-        .iter()
-        .map(|(range, role)| {
-            let l1 = l1_parts(rule, role).0;
-            let chunks = g[range.clone()].par_chunks(CHUNK).zip(w[range.clone()].par_chunks(CHUNK));
-            let sums: Vec<f64> = chunks.map(|(g, w)| sum_of_squares(g, w, l1)).collect();
-            sums.iter().sum::<f64>()
-        })
-        .sum();
-    let norm = sum.sqrt() as f32;
-    let clip = clip_factor(rule, norm);
+fn host_step(
+    rule: &UpdateRule,
+    roles: &Roles,
+    clip: f32,
+    w: &[f32],
+    g: &[f32],
+    v: &[f32],
+) -> (Vec<f32>, Vec<f32>) {
     let (mut new_w, mut new_v) = (vec![0.0f32; w.len()], vec![0.0f32; v.len()]);
     for (range, role) in &roles.0 {
+        let range = range.clone();
+        let Some(role) = role else {
+            new_w[range.clone()].copy_from_slice(&w[range.clone()]);
+            new_v[range.clone()].copy_from_slice(&v[range]);
+            continue;
+        };
         let step = ValueStep::new(rule, role, clip);
         new_w[range.clone()]
             .par_chunks_mut(CHUNK)
             .zip(new_v[range.clone()].par_chunks_mut(CHUNK))
             .zip(w[range.clone()].par_chunks(CHUNK))
             .zip(g[range.clone()].par_chunks(CHUNK))
-            .zip(v[range.clone()].par_chunks(CHUNK))
+            .zip(v[range].par_chunks(CHUNK))
             .for_each(|((((new_w, new_v), w), g), v)| {
                 for ((((new_w, new_v), w), g), v) in new_w.iter_mut().zip(new_v).zip(w).zip(g).zip(v) {
                     (*new_w, *new_v) = step.apply(*w, *g, *v);
                 }
             });
     }
-    (new_w, new_v, norm)
+    (new_w, new_v)
 }
 
 fn device_step(
     rule: &UpdateRule,
     roles: &Roles,
+    clip: f32,
     params: &Tensor,
     gradients: &Tensor,
     momentum: &Tensor,
-) -> Result<Stepped> {
-    let with_l1 = |g: Tensor| {
-        roles.map(
-            &g,
-            params,
-            |role, g, w| if role.l1 == 0.0 { Ok(g) } else { g + (w.sign()? * f64::from(role.l1))? },
-        )
-    };
-    let mut g = gradients.clone();
-    if rule.l1_placement == L1Placement::BeforeClip {
-        g = with_l1(g)?;
-    }
-    let gradient_norm = g.sqr()?.sum_all()?.to_scalar::<f32>()?.sqrt();
-    let clip = clip_factor(rule, gradient_norm);
-    if clip < 1.0 {
-        g = (g * f64::from(clip))?;
-    }
-    if rule.l1_placement == L1Placement::AfterClip {
-        g = with_l1(g)?;
-    }
+) -> Result<(Tensor, Tensor)> {
+    let g = used_gradient(rule, roles, clip, params, gradients)?;
     let g = roles.map(&g, params, |role, g, w| {
         if role.weight_decay == 0.0 { Ok(g) } else { g + (w * f64::from(role.weight_decay))? }
     })?;
     let m = f64::from(rule.momentum);
-    let momentum = ((momentum * m)? + &g)?;
+    let momentum = roles.map(momentum, &g, |_, v, g| (v * m)? + g)?;
     let moved = if rule.nesterov { (g + (&momentum * m)?)? } else { momentum.clone() };
-    let params = roles.map(&moved, params, |role, moved, w| w - (moved * f64::from(role.lr))?)?;
-    Ok(Stepped { params, momentum, gradient_norm })
+    let params = roles.map(params, &moved, |role, w, moved| w - (moved * f64::from(role.lr))?)?;
+    Ok((params, momentum))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::step::clip_factor;
     use candle_core::Device;
 
     #[test]
@@ -161,7 +202,15 @@ mod tests {
         let layout = ParamLayout::of(&graph);
         let random = || Tensor::randn(0.0f32, 1.0, layout.trained_len(), &Device::Cpu).unwrap();
         let (w, g, v) = (random(), random(), random());
-        for l1_placement in [L1Placement::BeforeClip, L1Placement::AfterClip] {
+        let frozen = Frozen::of(
+            &["a.bias".to_owned(), "b.weight".to_owned()],
+            layout.slots().iter().map(|s| (s.spec.name.as_str(), s.offset..s.offset + s.spec.len())),
+        );
+        let frozen = [Frozen::default(), frozen.unwrap()];
+        for (l1_placement, frozen) in [L1Placement::BeforeClip, L1Placement::AfterClip]
+            .into_iter()
+            .flat_map(|l| frozen.each_ref().map(|f| (l, f)))
+        {
             for nesterov in [false, true] {
                 let mut rule = UpdateRule {
                     momentum: 0.9,
@@ -173,16 +222,32 @@ mod tests {
                 rule.conv_weight.weight_decay = 0.01;
                 rule.bn_gamma.l1 = 0.5;
                 rule.bn_beta.lr = 0.3;
-                let roles = Roles::of(&rule, &layout);
-                let device = device_step(&rule, &roles, &w, &g, &v).unwrap();
-                let host = step(&rule, &layout, &w, &g, &v).unwrap();
+                let roles = Roles::of(&rule, &layout, frozen);
+                let norm = gradient_norm(&rule, &roles, &w, &g).unwrap();
+                let clip = clip_factor(&rule, norm);
+                let device = device_step(&rule, &roles, clip, &w, &g, &v).unwrap();
+                let host = step(&rule, &roles, clip, &w, &g, &v).unwrap();
                 let largest = |a: &Tensor, b: &Tensor| {
                     (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap()
                 };
                 // A few roundings of values of order 1.
-                assert!(largest(&host.params, &device.params) < 1e-5);
-                assert!(largest(&host.momentum, &device.momentum) < 1e-5);
-                assert!((host.gradient_norm - device.gradient_norm).abs() < 1e-4);
+                assert!(largest(&host.0, &device.0) < 1e-5);
+                assert!(largest(&host.1, &device.1) < 1e-5);
+                for range in frozen.ranges() {
+                    let same = |a: &Tensor, b: &Tensor| {
+                        let part = |t: &Tensor| t.narrow(0, range.start, range.len()).unwrap();
+                        largest(&part(a), &part(b)) == 0.0
+                    };
+                    assert!(
+                        same(&host.0, &w) && same(&host.1, &v) && same(&device.0, &w) && same(&device.1, &v)
+                    );
+                }
+                let used = roles.trained().map(|(range, role)| {
+                    let part = |t: &Tensor| t.narrow(0, range.start, range.len()).unwrap();
+                    let g = with_l1(l1_parts(&rule, role).0, part(&g), &part(&w)).unwrap();
+                    f64::from(g.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap())
+                });
+                assert!((norm - used.sum::<f64>().sqrt() as f32).abs() < 1e-4);
             }
         }
     }

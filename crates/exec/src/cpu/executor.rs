@@ -92,6 +92,10 @@ impl Executor for CpuExecutor {
         Ok(update::update(rule, &mut self.params, &self.runner.team))
     }
 
+    fn freeze(&mut self, names: &[String]) -> Result<(), ExecError> {
+        self.params.freeze(names)
+    }
+
     fn set_timing(&mut self, on: bool) {
         self.set_timed(on);
     }

@@ -11,6 +11,7 @@ use bonsai_kernels::{Buffer as Memory, View};
 
 use super::arena::buffers;
 use super::cuts::Channels;
+use crate::frozen::Frozen;
 use crate::layout::role_index;
 use crate::step::CHUNK;
 use crate::{Buffer, ExecError, ParamLayout};
@@ -26,8 +27,11 @@ pub(super) struct Params {
     pub(super) statistics: Memory,
     pub(super) gradients: Memory,
     pub(super) momentum: Memory,
+    /// Empty until it is used.
+    pub(super) second_moment: Memory,
     pub(super) ema_trained: Memory,
     pub(super) ema_statistics: Memory,
+    pub(super) frozen: Frozen,
     /// One sum for every chunk of the longest role.
     pub(super) chunk_sums: Vec<f64>,
 }
@@ -122,8 +126,10 @@ impl Params {
             statistics: Memory::zeroed(statistics),
             gradients: Memory::zeroed(trained),
             momentum: Memory::zeroed(trained),
+            second_moment: Memory::zeroed(0),
             ema_trained: Memory::zeroed(trained),
             ema_statistics: Memory::zeroed(statistics),
+            frozen: Frozen::default(),
             chunk_sums: vec![0.0; longest],
         };
         weights.verify(&graph.params())?;
@@ -137,12 +143,28 @@ impl Params {
         self.ema_statistics = self.statistics.clone();
     }
 
+    /// Makes room for the second moment, unless there is.
+    pub(super) fn use_second_moment(&mut self) {
+        if self.second_moment.len() < self.trained.len() {
+            self.second_moment = Memory::zeroed(self.trained.len());
+        }
+    }
+
     /// Gives all memory back; places stay what they are.
     pub(super) fn forget(&mut self) {
-        let Self { trained, statistics, gradients, momentum, ema_trained, ema_statistics, .. } = self;
-        for memory in [trained, statistics, gradients, momentum, ema_trained, ema_statistics] {
+        let Self {
+            trained, statistics, gradients, momentum, second_moment, ema_trained, ema_statistics, ..
+        } = self;
+        for memory in [trained, statistics, gradients, momentum, second_moment, ema_trained, ema_statistics] {
             *memory = Memory::zeroed(0);
         }
+    }
+
+    /// See [`Executor::freeze`](crate::Executor::freeze).
+    pub(super) fn freeze(&mut self, names: &[String]) -> Result<(), ExecError> {
+        let trained = self.slots.iter().filter(|slot| slot.spec.role.is_trained());
+        self.frozen = Frozen::of(names, trained.map(|slot| (slot.spec.name.as_str(), slot.range())))?;
+        Ok(())
     }
 
     /// Where each role lies.
@@ -174,9 +196,11 @@ impl Params {
         slots.sort_by_key(|s| s.spec.node);
         let read = |slot: &Slot| {
             let memory = if slot.spec.role.is_trained() { trained } else { statistics? };
-            let source = &memory.as_slice()[slot.range()];
             let mut data = vec![0.0; slot.spec.len()];
-            slot.each(|logical, physical| data[logical] = source[physical]);
+            // A second moment that is not used yet is zero.
+            if let Some(source) = memory.as_slice().get(slot.range()) {
+                slot.each(|logical, physical| data[logical] = source[physical]);
+            }
             Some((slot.spec.name.clone(), Array::new(&slot.spec.shape, data)))
         };
         slots.into_iter().filter_map(read).collect()
@@ -196,10 +220,14 @@ impl Params {
                 });
             }
         }
+        if buffer == Buffer::SecondMoment {
+            self.use_second_moment();
+        }
         let (trained, mut statistics) = match buffer {
             Buffer::Params => (&mut self.trained, Some(&mut self.statistics)),
             Buffer::Ema => (&mut self.ema_trained, Some(&mut self.ema_statistics)),
             Buffer::Momentum => (&mut self.momentum, None),
+            Buffer::SecondMoment => (&mut self.second_moment, None),
             Buffer::Gradients => (&mut self.gradients, None),
         };
         for slot in &self.slots {
@@ -218,6 +246,7 @@ impl Params {
             Buffer::Params => (&self.trained, Some(&self.statistics)),
             Buffer::Ema => (&self.ema_trained, Some(&self.ema_statistics)),
             Buffer::Momentum => (&self.momentum, None),
+            Buffer::SecondMoment => (&self.second_moment, None),
             Buffer::Gradients => (&self.gradients, None),
         }
     }

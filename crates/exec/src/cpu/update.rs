@@ -6,10 +6,12 @@
 use bonsai_kernels::Team;
 
 use super::params::Params;
+use crate::adamw::AdamStep;
+use crate::frozen::average_frozen;
 use crate::step::{CHUNK, ValueStep, clip_factor, l1_parts, role_rules, sum_of_squares};
-use crate::{UpdateReport, UpdateRule};
+use crate::{Method, UpdateReport, UpdateRule};
 
-/// Momentum below this is zero: that of a dead channel would otherwise shrink into denormals and stay there.
+/// A moment below this is zero: that of a dead channel would otherwise shrink into denormals and stay there.
 const NEGLIGIBLE: f32 = 1e-30;
 
 /// Applies one step; the gradients are zero afterwards.
@@ -17,17 +19,36 @@ pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> Upd
     let parallel = team.threads() > 1;
     team.install(|| {
         let gradient_norm = gradient_norm(rule, params, parallel);
+        if !gradient_norm.is_finite() {
+            params.gradients.as_mut_slice().fill(0.0);
+            return UpdateReport { gradient_norm };
+        }
         let clip = clip_factor(rule, gradient_norm);
+        if matches!(rule.method, Method::AdamW { .. }) {
+            params.use_second_moment();
+        }
         let ranges = params.ranges();
-        for (range, role) in role_rules(rule, |role| ranges.of(role)) {
-            let step = ValueStep::new(rule, &role, clip);
+        for (range, role) in role_rules(rule, |role| ranges.of(role), &params.frozen) {
             let part = Values {
                 w: &mut params.trained.as_mut_slice()[range.clone()],
                 g: &mut params.gradients.as_mut_slice()[range.clone()],
                 v: &mut params.momentum.as_mut_slice()[range.clone()],
-                ema: &mut params.ema_trained.as_mut_slice()[range],
+                ema: &mut params.ema_trained.as_mut_slice()[range.clone()],
             };
-            each(part, parallel, &|part| part.step(&step, rule.ema_decay));
+            if let Some(step) = AdamStep::new(rule, &role, clip) {
+                let part = Moments { values: part, s: &mut params.second_moment.as_mut_slice()[range] };
+                each(part, parallel, &|part| part.step(&step, rule.ema_decay));
+            } else {
+                let step = ValueStep::new(rule, &role, clip);
+                each(part, parallel, &|part| part.step(&step, rule.ema_decay));
+            }
+        }
+        for range in params.frozen.ranges() {
+            params.gradients.as_mut_slice()[range.clone()].fill(0.0);
+            let values = &params.trained.as_slice()[range.clone()];
+            for (average, value) in params.ema_trained.as_mut_slice()[range.clone()].iter_mut().zip(values) {
+                *average = average_frozen(rule.ema_decay, *average, *value);
+            }
         }
         let statistics = params.statistics.as_slice();
         average(rule.ema_decay, params.ema_statistics.as_mut_slice(), statistics);
@@ -39,7 +60,7 @@ pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> Upd
 fn gradient_norm(rule: &UpdateRule, params: &mut Params, parallel: bool) -> f32 {
     let ranges = params.ranges();
     let mut total = 0.0f64;
-    for (range, role) in role_rules(rule, |role| ranges.of(role)) {
+    for (range, role) in role_rules(rule, |role| ranges.of(role), &params.frozen) {
         let sums = &mut params.chunk_sums[..range.len().div_ceil(CHUNK)];
         let part = Squares {
             g: &params.gradients.as_slice()[range.clone()],
@@ -130,10 +151,46 @@ impl Values<'_> {
         for (((w, g), v), ema) in self.w.iter_mut().zip(self.g).zip(self.v).zip(self.ema) {
             let (moved_w, moved_v) = step.apply(*w, *g, *v);
             *w = moved_w;
-            // NaN is no smaller than anything and stays.
-            *v = if moved_v.abs() < NEGLIGIBLE { 0.0 } else { moved_v };
+            *v = settled(moved_v);
             *g = 0.0;
             *ema = *ema * ema_decay + moved_w * (1.0 - ema_decay);
         }
     }
+}
+
+/// [`Values`] with their second moments.
+struct Moments<'a> {
+    values: Values<'a>,
+    s: &'a mut [f32],
+}
+
+impl Slices for Moments<'_> {
+    fn len(&self) -> usize {
+        self.s.len()
+    }
+
+    fn split(self, at: usize) -> (Self, Self) {
+        let (values, s) = (self.values.split(at), self.s.split_at_mut(at));
+        (Self { values: values.0, s: s.0 }, Self { values: values.1, s: s.1 })
+    }
+}
+
+impl Moments<'_> {
+    fn step(self, step: &AdamStep, ema_decay: f32) {
+        let step = *step;
+        let Values { w, g, v, ema } = self.values;
+        for ((((w, g), v), s), ema) in w.iter_mut().zip(g).zip(v).zip(self.s).zip(ema) {
+            let (moved_w, moved_v, moved_s) = step.apply(*w, *g, *v, *s);
+            *w = moved_w;
+            (*v, *s) = (settled(moved_v), settled(moved_s));
+            *g = 0.0;
+            *ema = *ema * ema_decay + moved_w * (1.0 - ema_decay);
+        }
+    }
+}
+
+/// The moment, or zero if it is negligible. NaN is no smaller than anything and stays.
+#[inline]
+fn settled(moment: f32) -> f32 {
+    if moment.abs() < NEGLIGIBLE { 0.0 } else { moment }
 }

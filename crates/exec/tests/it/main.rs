@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
+mod adamw;
 mod cpu;
 mod engines;
 mod errors;
+mod freeze;
 mod golden;
 mod gradients;
 mod inference;

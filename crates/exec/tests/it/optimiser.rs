@@ -10,7 +10,7 @@ use crate::engines::Engine;
 const EPS: f32 = 1e-6;
 
 /// A 1x1 convolution with weight `w` and bias `b`, on one pixel `x`: gradients are `x` and 1 times upstream.
-fn executor(engine: Engine, w: f32, b: f32) -> Box<dyn Executor> {
+pub(crate) fn executor(engine: Engine, w: f32, b: f32) -> Box<dyn Executor> {
     let mut builder = GraphBuilder::new();
     let x = builder.push("x", Op::Input { channels: 1 }, &[]).unwrap();
     let conv = Op::Conv2d { out_channels: 1, kernel: 1, stride: 1, padding: 0, bias: true };
@@ -25,17 +25,17 @@ fn executor(engine: Engine, w: f32, b: f32) -> Box<dyn Executor> {
     engine.start(&graph, &weights)
 }
 
-fn step(executor: &mut dyn Executor, x: f32, upstream: f32, rule: &UpdateRule) -> f32 {
+pub(crate) fn step(executor: &mut dyn Executor, x: f32, upstream: f32, rule: &UpdateRule) -> f32 {
     executor.forward(Mode::Train, &Array::new(&[1, 1, 1, 1], vec![x])).unwrap();
     executor.backward(&[Array::new(&[1, 1, 1, 1], vec![upstream])]).unwrap();
     executor.update(rule).unwrap().gradient_norm
 }
 
-fn value(executor: &dyn Executor, buffer: Buffer, name: &str) -> f32 {
+pub(crate) fn value(executor: &dyn Executor, buffer: Buffer, name: &str) -> f32 {
     executor.read(buffer).unwrap().get(name).unwrap().data[0]
 }
 
-fn near(actual: f32, expected: f32) {
+pub(crate) fn near(actual: f32, expected: f32) {
     assert!((actual - expected).abs() < EPS * expected.abs().max(1.0), "{actual} is not {expected}");
 }
 
@@ -93,6 +93,23 @@ fn l1_goes_before_or_after_clipping_and_is_nothing_at_zero() {
         let mut zero = executor(engine, 0.0, 0.0);
         step(&mut *zero, 0.0, 0.0, &with(L1Placement::AfterClip));
         assert_eq!(value(&*zero, Buffer::Params, "y.bias"), 0.0);
+    }
+}
+
+#[test]
+fn a_gradient_that_is_no_number_changes_nothing() {
+    for engine in Engine::all() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let rule =
+                UpdateRule { momentum: 0.9, ema_decay: 0.5, clip_norm: Some(1.0), ..UpdateRule::sgd(0.1) };
+            let mut executor = executor(engine, 2.0, 1.0);
+            step(&mut *executor, 3.0, 1.0, &rule);
+            let buffers = [Buffer::Params, Buffer::Momentum, Buffer::Ema];
+            let before = buffers.map(|b| executor.read(b).unwrap());
+            assert!(!step(&mut *executor, 3.0, bad, &rule).is_finite());
+            assert_eq!(buffers.map(|b| executor.read(b).unwrap()), before);
+            assert_eq!(value(&*executor, Buffer::Gradients, "y.bias"), 0.0);
+        }
     }
 }
 

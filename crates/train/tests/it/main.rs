@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
+mod divergence;
 mod noise;
 mod records;
 mod resume;
+mod schedule;
 mod steps;
 mod training;

@@ -68,23 +68,9 @@ impl BatchSource for Noise {
             let images = random_array((epoch * 3 + index) as u64, &[4, 3, 32, 32]);
             let bbox = Cxcywh { cx: 0.5, cy: 0.5, w: 0.5, h: 0.4 };
             let targets = (0..4).map(|image| Target { image, class_id: image % 2, bbox }).collect();
-            Batch { images, targets }
+            let names = (0..4).map(|image| format!("{epoch}-{index}-{image}.png")).collect();
+            Batch { images, targets, names }
         }))
-    }
-}
-
-/// Batches whose images are not numbers from the second on.
-pub(crate) struct Broken;
-
-impl BatchSource for Broken {
-    fn batches(&self) -> usize {
-        2
-    }
-
-    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-        let mut batches: Vec<Batch> = Noise.epoch(epoch, 0).take(2).collect();
-        batches[1].images.data.fill(f32::NAN);
-        Box::new(batches.into_iter().skip(first))
     }
 }
 
@@ -136,7 +122,17 @@ pub(crate) fn run_with(
     observer: &mut dyn Observer,
 ) -> Result<Trained, TrainError> {
     let mut executor = build_executor(from.model.graph(), &from.weights, options).unwrap();
-    let executor: &mut dyn Executor = &mut *executor;
+    train_on(&mut *executor, from, config, batches, penalty, observer)
+}
+
+pub(crate) fn train_on(
+    executor: &mut dyn Executor,
+    from: &Checkpoint,
+    config: &TrainConfig,
+    batches: &mut dyn BatchSource,
+    penalty: &dyn Fn(usize) -> Penalty,
+    observer: &mut dyn Observer,
+) -> Result<Trained, TrainError> {
     // A fitness that falls from epoch to epoch: the first is the best.
     let mut epoch = from.train.as_ref().map_or(0, |t| t.progress.epoch);
     let mut evaluate = |_: &Checkpoint| {

@@ -2,7 +2,7 @@
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::ExecutorKind;
-use bonsai_train::{Stopped, TrainConfig, Trained};
+use bonsai_train::{EpochRecord, Optimizer, Stopped, TrainConfig, Trained};
 
 use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start};
 
@@ -87,6 +87,29 @@ fn a_training_may_be_stopped_again_and_again() {
         assert!(parts > 6, "{parts}");
         assert!(last == whole.last);
     }
+}
+
+#[test]
+fn adamw_goes_on_as_if_nothing_happened_and_does_not_become_sgd() {
+    for kind in KINDS {
+        let config = TrainConfig { optimizer: Optimizer::AdamW, lr0: 1e-3, warmup_bias_lr: 0.0, ..config(4) };
+        let whole = go_on(kind, &start(), &config, &mut Recorder::default());
+        assert!(loss(&whole.history[3]) < loss(&whole.history[0]));
+        for asked in [1, 5, 8] {
+            let mut seen = Recorder { stop_after: Some(asked), ..Recorder::default() };
+            let first = go_on(kind, &start(), &config, &mut seen);
+            let second = go_on(kind, &reloaded(&first.last), &config, &mut Recorder::default());
+            assert!(second.last == whole.last, "{kind}, asked after batch {asked}");
+            let sgd = TrainConfig { optimizer: Optimizer::Sgd, ..config.clone() };
+            let error = run(kind, &first.last, &sgd, &mut Noise, &no_penalty, &mut Recorder::default());
+            let text = error.unwrap_err().to_string();
+            assert!(text.contains("trained with AdamW") && text.contains("go on with SGD"), "{text}");
+        }
+    }
+}
+
+fn loss(record: &EpochRecord) -> f64 {
+    record.box_loss + record.cls_loss + record.dfl_loss
 }
 
 #[test]

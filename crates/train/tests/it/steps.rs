@@ -33,7 +33,7 @@ impl BatchSource for Objects {
                 let bbox = Cxcywh { cx: 0.3 + 0.1 * (i % 4) as f32, cy: 0.4, w: 0.5, h: 0.3 };
                 Target { image: i % 4, class_id: i / 4, bbox }
             };
-            Batch { images, targets: (0..8).map(target).collect() }
+            Batch { images, targets: (0..8).map(target).collect(), names: Vec::new() }
         }))
     }
 }

@@ -2,9 +2,9 @@
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::ExecutorKind;
-use bonsai_train::{EpochRecord, Penalty, Stopped, TrainConfig, Trained};
+use bonsai_train::{EpochRecord, Freeze, FrozenModule, Penalty, Stopped, TrainConfig, Trained};
 
-use crate::noise::{Broken, KINDS, Noise, Recorder, config, no_penalty, run, start};
+use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start};
 
 #[test]
 fn loss_falls_and_best_is_the_best_epoch() {
@@ -81,13 +81,29 @@ fn l1_moves_gamma_towards_zero() {
 }
 
 #[test]
-fn divergence_names_epoch_and_batch() {
+fn frozen_layers_stay_but_their_statistics_are_measured() {
+    let freeze = Freeze::Modules(vec![FrozenModule::Name("a".to_owned())]);
     for kind in KINDS {
-        let error =
-            run(kind, &start(), &config(3), &mut Broken, &no_penalty, &mut Recorder::default()).unwrap_err();
-        let text = error.to_string();
-        assert!(text.contains("epoch 1, batch 2"), "{text}");
+        let config = TrainConfig { freeze: freeze.clone(), ..config(2) };
+        let from = start();
+        let trained = run(kind, &from, &config, &mut Noise, &no_penalty, &mut Recorder::default()).unwrap();
+        let raw = &trained.last.train.as_ref().unwrap().raw;
+        for (name, array) in from.weights.iter() {
+            let frozen = ["a.conv.weight", "a.bn.weight", "a.bn.bias"].contains(&name);
+            for now in [raw, &trained.last.weights] {
+                assert_eq!(now.get(name).unwrap() == array, frozen, "{kind}, {name}");
+            }
+        }
+        // Trained on without, it moves again, with momentum that begins at nothing.
+        let resumed = TrainConfig { epochs: 3, freeze: Freeze::default(), ..config.clone() };
+        let resumed =
+            run(kind, &trained.last, &resumed, &mut Noise, &no_penalty, &mut Recorder::default()).unwrap();
+        assert_ne!(resumed.last.weights.get("a.conv.weight"), from.weights.get("a.conv.weight"));
     }
+    let config = TrainConfig { freeze: Freeze::First(1), ..config(2) };
+    let kind = ExecutorKind::Cpu;
+    let error = run(kind, &start(), &config, &mut Noise, &no_penalty, &mut Recorder::default()).unwrap_err();
+    assert!(error.to_string().contains("modules are a, b, c, boxes, classes"), "{error}");
 }
 
 #[test]

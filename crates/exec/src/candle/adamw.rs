@@ -1,0 +1,38 @@
+//! AdamW in candle operations, on every device. SGD is the recipe's method and has a pass of its own on the host.
+
+use candle_core::{Result, Tensor};
+
+use super::sgd::{Roles, used_gradient};
+use crate::adamw::AdamFactors;
+use crate::{RoleRule, UpdateRule};
+
+/// Parameters, first and second moment.
+pub(super) type Moved = (Tensor, Tensor, Tensor);
+
+/// Parameters and moments after one step; `clip` is the factor on the gradient. `None` where the rule is another
+/// method's.
+pub(super) fn step(
+    rule: &UpdateRule,
+    roles: &Roles,
+    clip: f32,
+    params: &Tensor,
+    gradients: &Tensor,
+    moments: (&Tensor, &Tensor),
+) -> Result<Option<Moved>> {
+    if AdamFactors::of(rule, &RoleRule::default()).is_none() {
+        return Ok(None);
+    }
+    let g = used_gradient(rule, roles, clip, params, gradients)?;
+    let with = |a: &Tensor, b: &Tensor, f: &dyn Fn(AdamFactors, Tensor, Tensor) -> Result<Tensor>| {
+        roles.map(a, b, |role, a, b| {
+            AdamFactors::of(rule, role).map_or_else(|| Ok(a.clone()), |k| f(k, a.clone(), b))
+        })
+    };
+    let first = with(moments.0, &g, &|k, m, g| &m + ((g - &m)? * f64::from(k.take1))?)?;
+    let second =
+        with(moments.1, &g, &|k, s, g| (s * f64::from(k.beta2))? + (g.sqr()? * f64::from(k.take2))?)?;
+    let bottom = with(&second, &second, &|k, s, _| (s.sqrt()? * f64::from(k.root))? + f64::from(k.eps))?;
+    let moved = with(&first, &bottom, &|k, m, bottom| (m * f64::from(k.rate))? / bottom)?;
+    let params = with(params, &moved, &|k, w, moved| (w * f64::from(k.keep))? - moved)?;
+    Ok(Some((params, first, second)))
+}
