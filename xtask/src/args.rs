@@ -6,6 +6,7 @@ use bonsai_pipeline::{Convention, ExecutorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::Bench;
+use crate::train_args::Train;
 
 /// YOLOv8: train, sparsify, prune, fine-tune, export to ONNX, build engines.
 #[derive(Parser)]
@@ -106,16 +107,6 @@ pub(crate) struct Pipeline {
     /// Run directory [default: runs/shapes, or runs/NAME-MODEL for --data .../NAME/data.yaml]
     #[arg(long, value_name = "DIR")]
     pub(crate) project: Option<PathBuf>,
-}
-
-/// One training.
-#[derive(Args)]
-pub(crate) struct Train {
-    #[command(flatten)]
-    pub(crate) settings: Settings,
-    /// Where best, last and history go
-    #[arg(long, value_name = "DIR", default_value = "runs/train")]
-    pub(crate) project: PathBuf,
 }
 
 /// Which images.

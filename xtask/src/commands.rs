@@ -7,8 +7,9 @@ use std::time::Instant;
 use anyhow::Result;
 use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
 use bonsai_pipeline::{
-    EngineOutcome, ExecutorOptions, PipelineConfig, PruneReport, RunDir, SplitKind, Stage, doctor as examine,
-    executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve, run, summarise,
+    DetMetrics, EngineOutcome, ExecutorOptions, PipelineConfig, PruneReport, RunDir, SplitKind,
+    doctor as examine, executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve,
+    run, summarise,
 };
 
 use crate::args;
@@ -73,13 +74,6 @@ fn default_run_dir(config: &PipelineConfig) -> PathBuf {
     Path::new("runs").join(name)
 }
 
-pub(crate) fn train(args: &args::Train, stage: Stage) -> Result<ExitCode> {
-    let config = args.settings.resolve(PipelineConfig::default())?;
-    jobs::train(&config, stage, &args.project, &mut Terminal::new())?;
-    say!("best and last weights are in {}", args.project.display());
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Defaults for a file: its own image size. What is wrong with a file is the command's to say, not this one's.
 fn for_file(weights: &Path) -> PipelineConfig {
     let base = PipelineConfig::default();
@@ -101,6 +95,12 @@ pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
         say!("{}", serde_json::to_string_pretty(&metrics)?);
         return Ok(ExitCode::SUCCESS);
     }
+    print_metrics(&metrics, &names);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The table of classes that ends a validation.
+pub(crate) fn print_metrics(metrics: &DetMetrics, names: &[String]) {
     say!("{:>20} {:>9} {:>9} {:>9} {:>9} {:>9}", "class", "objects", "P", "R", "mAP50", "mAP50-95");
     let row = |name: &str, n: usize, figures: [f64; 4]| {
         let [p, r, map50, map50_95] = figures;
@@ -112,7 +112,6 @@ pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
         let name = names.get(class.class_id).map_or("?", String::as_str);
         row(name, class.instances, [class.precision, class.recall, class.ap50, class.ap50_95]);
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn prune(args: &args::Prune) -> Result<ExitCode> {

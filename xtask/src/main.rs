@@ -4,9 +4,12 @@
 mod args;
 mod bench;
 mod commands;
+mod interrupt;
 mod output;
 mod terminal;
 mod testing;
+mod train_args;
+mod training;
 
 use std::process::ExitCode;
 
@@ -22,9 +25,9 @@ fn main() -> ExitCode {
         .init();
     let result = match Cli::parse().command {
         Command::Pipeline(args) => commands::pipeline(&args),
-        Command::Train(args) => commands::train(&args, bonsai_pipeline::Stage::Baseline),
-        Command::Sparsify(args) => commands::train(&args, bonsai_pipeline::Stage::Sparse),
-        Command::Finetune(args) => commands::train(&args, bonsai_pipeline::Stage::Finetune),
+        Command::Train(args) => training::train(&args),
+        Command::Sparsify(args) => training::sparsify(&args),
+        Command::Finetune(args) => training::finetune(&args),
         Command::Val(args) => commands::val(&args),
         Command::Import(args) => commands::import(&args),
         Command::Prune(args) => commands::prune(&args),

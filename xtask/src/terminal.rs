@@ -1,16 +1,26 @@
 //! A run on a terminal: one bar for the training in progress, one line per stage and epoch.
 
-use bonsai_pipeline::{EpochRecord, Progress, Stage, StageState, StepRecord};
+use bonsai_pipeline::{EpochRecord, EpochTiming, Progress, Stage, StageState, StepRecord};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::interrupt::Interrupt;
 
 /// Draws on standard error; without a terminal only the lines remain.
 pub(crate) struct Terminal {
     bar: Option<ProgressBar>,
+    interrupt: Option<Interrupt>,
+    /// Whether it was said that a stop was asked for.
+    stopping: bool,
 }
 
 impl Terminal {
     pub(crate) const fn new() -> Self {
-        Self { bar: None }
+        Self { bar: None, interrupt: None, stopping: false }
+    }
+
+    /// One that passes on a request to stop.
+    pub(crate) const fn stopping_at(interrupt: Interrupt) -> Self {
+        Self { bar: None, interrupt: Some(interrupt), stopping: false }
     }
 
     fn line(&self, text: &str) {
@@ -40,19 +50,21 @@ impl Progress for Terminal {
     fn step(&mut self, step: &StepRecord) {
         let length = (step.epochs * step.batches) as u64;
         let bar = self.bar.get_or_insert_with(|| {
-            let template = "{bar:30} {pos}/{len} batches, ETA {eta} {msg}";
+            let template = "{bar:20} {pos}/{len} batches, ETA {eta} {msg}";
             let style =
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            ProgressBar::new(length).with_style(style)
+            // A resumed training starts in the middle, and its past is no measure of its speed.
+            let done = ((step.epoch - 1) * step.batches + step.batch - 1) as u64;
+            ProgressBar::new(length).with_style(style).with_position(done)
         });
         bar.set_position(((step.epoch - 1) * step.batches + step.batch) as u64);
         bar.set_message(format!(
-            "epoch {}/{} box {:.3} cls {:.3} dfl {:.3} objects {}",
-            step.epoch, step.epochs, step.loss.bbox, step.loss.cls, step.loss.dfl, step.instances
+            "epoch {}/{} box {:.3} cls {:.3} dfl {:.3} objects {} at {} px",
+            step.epoch, step.epochs, step.loss.bbox, step.loss.cls, step.loss.dfl, step.instances, step.imgsz
         ));
     }
 
-    fn epoch(&mut self, record: &EpochRecord) {
+    fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming) {
         let judged = record.evaluation.map_or_else(String::new, |e| {
             format!(
                 "  P {:.3} R {:.3} mAP50 {:.3} mAP50-95 {:.3}",
@@ -61,12 +73,27 @@ impl Progress for Terminal {
         });
         let width = record.epochs.to_string().len();
         self.line(&format!(
-            "  epoch {:>width$}/{}  box {:.3} cls {:.3} dfl {:.3}{judged}",
-            record.epoch, record.epochs, record.box_loss, record.cls_loss, record.dfl_loss
+            "  epoch {:>width$}/{}  box {:.3} cls {:.3} dfl {:.3}{judged}  {:.1} s, {:.0} % waiting for data",
+            record.epoch,
+            record.epochs,
+            record.box_loss,
+            record.cls_loss,
+            record.dfl_loss,
+            timing.seconds,
+            100.0 * timing.waiting / timing.seconds.max(1e-9)
         ));
         if record.epoch == record.epochs {
             self.clear();
         }
+    }
+
+    fn stop(&mut self) -> bool {
+        let asked = self.interrupt.as_ref().is_some_and(Interrupt::requested);
+        if asked && !self.stopping {
+            self.stopping = true;
+            self.line("stopping after this step; once more to stop now and lose what this epoch did so far");
+        }
+        asked
     }
 
     fn note(&mut self, text: &str) {

@@ -53,6 +53,9 @@ pub struct Progress {
     /// Batches done of the epoch that is not complete.
     #[serde(default)]
     pub batch: usize,
+    /// Batches that epoch has; 0 where none of it is done.
+    #[serde(default)]
+    pub batches: usize,
     /// Sums over these batches of the box, class and distribution loss.
     #[serde(default)]
     pub loss_sums: [f64; 3],

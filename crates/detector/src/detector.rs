@@ -113,6 +113,18 @@ impl Detector {
     /// [`DetectorError::InputShape`], [`DetectorError::NotFinite`] if the weights are damaged, and
     /// [`DetectorError::Exec`] or [`DetectorError::Head`] if the network does not fit the size.
     pub fn predict(&mut self, images: &Array) -> Result<Predictions, DetectorError> {
+        self.read_head(images, decode)
+    }
+
+    /// As [`predict`](Self::predict) for a reader of the raw outputs in place of the decoder: a loss, for example.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    pub fn read_head<T>(
+        &mut self,
+        images: &Array,
+        read: impl FnOnce(&HeadOutput<'_>) -> T,
+    ) -> Result<T, DetectorError> {
         let stride = stride(&self.model);
         let [n, 3, h, w] = images.shape[..] else { return Err(input_shape(images, stride)) };
         if n == 0 || h == 0 || w == 0 || !h.is_multiple_of(stride) || !w.is_multiple_of(stride) {
@@ -137,7 +149,7 @@ impl Detector {
             stride: *stride,
         };
         let levels = positions.map(level).collect();
-        Ok(decode(&HeadOutput::new(n, head.num_classes, head.reg_max, levels)?))
+        Ok(read(&HeadOutput::new(n, head.num_classes, head.reg_max, levels)?))
     }
 
     /// The objects in a picture of any size, most confident first, in its own pixels and clipped to it.

@@ -6,29 +6,34 @@ use bonsai_train::{Batch, BatchSource};
 use bonsai_yolov8::Target;
 
 /// A loader as a source of training batches.
-pub(crate) struct LoaderBatches(pub(crate) Loader);
+pub(crate) struct LoaderBatches<'a> {
+    pub(crate) loader: Loader,
+    /// Shown every batch before the trainer gets it, with epoch and number from 0.
+    pub(crate) tap: &'a mut dyn FnMut(usize, usize, &bonsai_data::Batch),
+}
 
-impl BatchSource for LoaderBatches {
+impl BatchSource for LoaderBatches<'_> {
     fn batches(&self) -> usize {
-        self.0.batches()
+        self.loader.batches()
     }
 
     fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-        let split = self.0.split();
-        Box::new(self.0.epoch_from(epoch as u64, first).map(move |batch| {
+        let (loader, tap) = (&self.loader, &mut self.tap);
+        let batches = loader.epoch_from(epoch as u64, first).enumerate();
+        Box::new(batches.map(move |(number, batch)| {
+            tap(epoch, first + number, &batch);
+            let name = |sample: &usize| loader.split().samples[*sample].image_path.display().to_string();
             Batch {
+                targets: targets(&batch),
+                names: batch.samples.iter().map(name).collect(),
                 images: Array::new(&batch.shape, batch.images),
-                targets: batch
-                    .targets
-                    .iter()
-                    .map(|t| Target { image: t.image, class_id: t.class_id, bbox: t.bbox })
-                    .collect(),
-                names: batch
-                    .samples
-                    .iter()
-                    .map(|sample| split.samples[*sample].image_path.display().to_string())
-                    .collect(),
             }
         }))
     }
+}
+
+/// The objects of a batch as the loss wants them.
+pub(crate) fn targets(batch: &bonsai_data::Batch) -> Vec<Target> {
+    let target = |t: &bonsai_data::Target| Target { image: t.image, class_id: t.class_id, bbox: t.bbox };
+    batch.targets.iter().map(target).collect()
 }

@@ -11,6 +11,8 @@ use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::settings::Settings;
+
 /// A whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -81,6 +83,11 @@ pub struct EngineConfig {
     pub trtexec: Option<PathBuf>,
     /// Precision of the TensorRT engine.
     pub precision: Precision,
+}
+
+impl Settings for PipelineConfig {
+    const OPTIONAL: &'static [&'static str] =
+        &["data", "executor", "engine.trtexec", "prune.max_ratio_per_layer"];
 }
 
 impl Default for PipelineConfig {

@@ -5,10 +5,13 @@ use std::str::FromStr;
 use anyhow::Result;
 use bonsai_boxes::{Cxcywh, Detection, GroundTruth, Xyxy};
 use bonsai_checkpoint::Array;
-use bonsai_data::{LetterboxTransform, Loader, Sample};
+use bonsai_data::{Batch, LetterboxTransform, Loader, Sample};
 use bonsai_detector::Detector;
-use bonsai_metrics::{DetMetrics, Evaluator, Protocol};
-use bonsai_yolov8::{NmsConfig, nms};
+use bonsai_metrics::{ConfusionMatrix, Curves, DetMetrics, Evaluator, Protocol};
+use bonsai_train::MeanLosses;
+use bonsai_yolov8::{LossGains, NmsConfig, decode, detection_loss, nms};
+
+use crate::batches::targets;
 
 /// Whose figures are to be comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,34 +69,87 @@ impl Convention {
     }
 }
 
-/// [`evaluate_with`] Ultralytics' settings for validation, figures as of 8.4.
-///
-/// # Errors
-/// If the network cannot run.
-pub fn evaluate(detector: &mut Detector, loader: &Loader) -> Result<DetMetrics> {
-    evaluate_with(detector, loader, &NmsConfig::VALIDATION, Convention::default())
+/// How a split is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Judging {
+    /// What is left of overlapping boxes.
+    pub suppression: NmsConfig,
+    /// Whose figures are to be comparable.
+    pub convention: Convention,
+    /// Gains of the loss parts, if losses are wanted.
+    pub gains: Option<LossGains>,
 }
 
-/// Runs every image of `loader` (which must neither shuffle nor augment), suppresses with these settings and compares with
-/// the labels.
+impl Default for Judging {
+    /// Ultralytics' settings for validation, figures as of 8.4, no losses.
+    fn default() -> Self {
+        Self { suppression: NmsConfig::VALIDATION, convention: Convention::default(), gains: None }
+    }
+}
+
+/// What a split says of a detector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// The figures.
+    pub metrics: DetMetrics,
+    /// The curves behind them.
+    pub curves: Curves,
+    /// Which class is taken for which.
+    pub confusion: ConfusionMatrix,
+    /// Mean losses of the batches, if they were wanted.
+    pub losses: Option<MeanLosses>,
+}
+
+/// Told each batch by number, and what was found on each of its images, in pixels of the batch.
+pub type BatchWatcher<'a> = &'a mut dyn FnMut(usize, &Batch, &[Vec<Detection>]);
+
+/// The figures of [`judge`] by the default [`Judging`].
 ///
 /// # Errors
-/// If the network cannot run.
-pub fn evaluate_with(
+/// As [`judge`].
+pub fn evaluate(detector: &mut Detector, loader: &Loader) -> Result<DetMetrics> {
+    Ok(judge(detector, loader, &Judging::default(), &mut |_, _, _| {})?.metrics)
+}
+
+/// Runs every image of `loader` (which must neither shuffle nor augment), suppresses and compares with the labels.
+///
+/// # Errors
+/// If the network cannot run, or has fewer classes than the labels.
+pub fn judge(
     detector: &mut Detector,
     loader: &Loader,
-    suppression: &NmsConfig,
-    convention: Convention,
-) -> Result<DetMetrics> {
-    let mut evaluator = Evaluator::with_protocol(detector.class_names().len(), convention.protocol());
-    for batch in loader.epoch(0) {
-        let predictions = detector.predict(&Array::new(&batch.shape, batch.images))?;
-        let found = nms(&predictions, suppression);
+    how: &Judging,
+    watch: BatchWatcher<'_>,
+) -> Result<Judged> {
+    let classes = detector.class_names().len();
+    let protocol = how.convention.protocol();
+    let mut evaluator = Evaluator::with_protocol(classes, protocol);
+    let mut confusion = ConfusionMatrix::with_protocol(classes, protocol);
+    let mut sums = [0.0f64; 3];
+    for (number, mut batch) in loader.epoch(0).enumerate() {
+        let images = Array::new(&batch.shape, std::mem::take(&mut batch.images));
+        let (predictions, loss) = detector.read_head(&images, |head| {
+            let loss = how.gains.map(|gains| detection_loss(head, &targets(&batch), gains));
+            (decode(head), loss.transpose())
+        })?;
+        if let Some(loss) = loss? {
+            let items = [loss.items.bbox, loss.items.cls, loss.items.dfl];
+            for (sum, item) in sums.iter_mut().zip(items) {
+                *sum += f64::from(item);
+            }
+        }
+        batch.images = images.data;
+        let found = nms(&predictions, &how.suppression);
         for ((detections, transform), sample) in found.iter().zip(&batch.transforms).zip(&batch.samples) {
             let (detections, truth) =
-                convention.boxes(detections, &loader.split().samples[*sample], *transform);
+                how.convention.boxes(detections, &loader.split().samples[*sample], *transform);
             evaluator.add_image(&detections, &truth);
+            confusion.add_image(&detections, &truth)?;
         }
+        watch(number, &batch, &found);
     }
-    Ok(evaluator.finish())
+    let [bbox, cls, dfl] = sums.map(|sum| sum / loader.batches().max(1) as f64);
+    let losses = how.gains.map(|_| MeanLosses { bbox, cls, dfl });
+    let (metrics, curves) = evaluator.finish_with_curves();
+    Ok(Judged { metrics, curves, confusion, losses })
 }

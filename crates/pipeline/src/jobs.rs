@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use bonsai_checkpoint::{Checkpoint, write_file};
+use bonsai_checkpoint::Checkpoint;
 use bonsai_data::SplitKind;
 use bonsai_detector::{Detector, write_engine};
 use bonsai_metrics::DetMetrics;
@@ -12,11 +12,8 @@ use bonsai_prune::PruneReport;
 use bonsai_tensorrt::EngineOutcome;
 use bonsai_yolov8::NmsConfig;
 
-use crate::stages::{
-    Setting, build_tensorrt, export_stage, open_dataset, prune_stage, start_checkpoint, train_stage,
-    validation_loader_in,
-};
-use crate::{Convention, PipelineConfig, Progress, Stage, evaluate_with};
+use crate::stages::{Setting, build_tensorrt, export_stage, prune_stage, validation_loader_in};
+use crate::{Convention, Judging, PipelineConfig, Progress, judge};
 
 /// What an engine job made.
 #[derive(Debug)]
@@ -29,7 +26,7 @@ pub enum Engine {
 
 fn setting(config: &PipelineConfig) -> Result<Setting> {
     let executor = config.executor_options()?;
-    Ok(Setting { imgsz: config.imgsz, seed: config.seed, executor, loader: config.loader })
+    Ok(Setting { imgsz: config.imgsz, seed: config.seed, executor, loader: config.loader, rect: false })
 }
 
 fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
@@ -42,34 +39,6 @@ fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
 /// If the file cannot be read.
 pub fn trained_imgsz(file: &Path) -> Result<Option<usize>> {
     Ok(Checkpoint::open(file)?.metadata.get("imgsz").and_then(|size| size.parse().ok()))
-}
-
-/// Trains `config.model` by the rules of `stage` (baseline, sparse or finetune) into `folder`:
-/// `best.safetensors`, `last.safetensors`, `history.json`.
-///
-/// # Errors
-/// As the stage.
-pub fn train(
-    config: &PipelineConfig,
-    stage: Stage,
-    folder: &Path,
-    progress: &mut dyn Progress,
-) -> Result<()> {
-    let data = open_dataset(data_yaml(config)?, progress)?;
-    let start = start_checkpoint(&config.model, &data.class_names, config.seed, progress)?;
-    let (rules, l1) = match stage {
-        Stage::Baseline => (&config.baseline, None),
-        Stage::Sparse => (&config.sparse, Some(&config.l1)),
-        Stage::Finetune => (&config.finetune, None),
-        other => bail!("stage `{other}` trains nothing"),
-    };
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let trained = train_stage(&start, &data, rules, l1, &setting(config)?, progress)?;
-    if let Some(best) = &trained.best {
-        best.save(&folder.join("best.safetensors"))?;
-    }
-    trained.last.save(&folder.join("last.safetensors"))?;
-    Ok(write_file(&folder.join("history.json"), &serde_json::to_vec_pretty(&trained.history)?)?)
 }
 
 /// Settings of [`validate`] beside the file and the data.
@@ -112,7 +81,8 @@ pub fn validate(
         iou: how.iou.unwrap_or(standard.iou),
         ..standard
     };
-    let metrics = evaluate_with(&mut detector, &loader, &suppression, how.convention)?;
+    let judging = Judging { suppression, convention: how.convention, gains: None };
+    let metrics = judge(&mut detector, &loader, &judging, &mut |_, _, _| {})?.metrics;
     Ok((metrics, detector.class_names().to_vec()))
 }
 

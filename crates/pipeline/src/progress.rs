@@ -1,6 +1,6 @@
 //! What a run tells while it goes on.
 
-use bonsai_train::{EpochRecord, StepRecord};
+use bonsai_train::{EpochRecord, EpochTiming, StepRecord};
 
 use crate::Stage;
 
@@ -22,9 +22,13 @@ pub trait Progress {
     /// A training batch ended.
     fn step(&mut self, _: &StepRecord) {}
     /// A training epoch ended.
-    fn epoch(&mut self, _: &EpochRecord) {}
+    fn epoch(&mut self, _: &EpochRecord, _: &EpochTiming) {}
     /// Something worth a line: a warning, a figure.
     fn note(&mut self, _: &str) {}
+    /// Whether to end at the next step from which work can go on. Asked after every batch of a training that can resume.
+    fn stop(&mut self) -> bool {
+        false
+    }
 }
 
 /// Watches nothing.

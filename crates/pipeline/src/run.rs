@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 
 use crate::report::{self, Measured};
 use crate::stages::{
-    Data, Setting, build_tensorrt, draw_dataset, export_stage, open_dataset, prune_stage, start_checkpoint,
-    train_stage,
+    Data, Setting, TrainWatch, build_tensorrt, draw_dataset, export_stage, open_dataset, prune_stage,
+    start_checkpoint, train_stage,
 };
 use crate::{Manifest, PipelineConfig, Progress, Quiet, Report, RunDir, Stage, StageState, digest_json};
 
@@ -42,7 +42,8 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     let executor = config.executor_options()?;
     std::fs::create_dir_all(dir.root()).with_context(|| format!("cannot create {}", dir.root().display()))?;
     write_file(&dir.config(), toml::to_string(config)?.as_bytes())?;
-    let setting = Setting { imgsz: config.imgsz, seed: config.seed, executor, loader: config.loader };
+    let loader = config.loader;
+    let setting = Setting { imgsz: config.imgsz, seed: config.seed, executor, loader, rect: false };
     let info = executor.describe()?;
     // Threads and instructions are not among what a training is made from: they change its last bits at most.
     let where_run = (info.executor, &config.device);
@@ -55,21 +56,19 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     };
     let start_digest = digest_json(&start(&mut *runner.progress)?.to_bytes()?)?;
 
-    let baseline = runner.training(
-        Stage::Baseline,
-        (&config.baseline, shared, start_digest),
-        &[&dataset],
-        |progress| train_stage(&start(&mut Quiet)?, &data, &config.baseline, None, &setting, progress),
-    )?;
+    let baseline =
+        runner.training(Stage::Baseline, (&config.baseline, shared, start_digest), &[&dataset], |watch| {
+            train_stage(&start(&mut Quiet)?, &data, &config.baseline, None, &setting, watch)
+        })?;
     let baseline_best = dir.stage(Stage::Baseline).join(BEST);
 
     let sparse = runner.training(
         Stage::Sparse,
         (&config.sparse, config.l1, shared),
         &[&dataset, &baseline],
-        |progress| {
+        |watch| {
             let (start, l1) = (Checkpoint::load(&baseline_best)?, Some(&config.l1));
-            train_stage(&start, &data, &config.sparse, l1, &setting, progress)
+            train_stage(&start, &data, &config.sparse, l1, &setting, watch)
         },
     )?;
     // The last weights are the sparsest; the best ones are the least sparse.
@@ -94,8 +93,8 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     let pruned_file = dir.stage(Stage::Prune).join(PRUNED);
 
     let finetune =
-        runner.training(Stage::Finetune, (&config.finetune, shared), &[&dataset, &prune], |progress| {
-            train_stage(&Checkpoint::load(&pruned_file)?, &data, &config.finetune, None, &setting, progress)
+        runner.training(Stage::Finetune, (&config.finetune, shared), &[&dataset, &prune], |watch| {
+            train_stage(&Checkpoint::load(&pruned_file)?, &data, &config.finetune, None, &setting, watch)
         })?;
     let finetuned_best = dir.stage(Stage::Finetune).join(BEST);
     let finals = [&baseline, &finetune];
@@ -192,10 +191,10 @@ impl Runner<'_> {
         stage: Stage,
         config: impl Serialize,
         inputs: &[&Manifest],
-        work: impl FnOnce(&mut dyn Progress) -> Result<Trained>,
+        work: impl FnOnce(&mut dyn TrainWatch) -> Result<Trained>,
     ) -> Result<Manifest> {
-        self.stage(stage, &config, inputs, |folder, progress| {
-            let trained = work(progress)?;
+        self.stage(stage, &config, inputs, |folder, mut progress| {
+            let trained = work(&mut progress)?;
             if let Some(best) = &trained.best {
                 best.save(&folder.join(BEST))?;
             }

@@ -5,17 +5,34 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
-use crate::PipelineConfig;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A configuration that files and flags are read over: its defaults, serialised, are the keys that exist.
+pub trait Settings: Serialize + DeserializeOwned {
+    /// Keys that have no value by default and so are absent from a serialised configuration.
+    const OPTIONAL: &'static [&'static str];
+}
 
 /// Reads a TOML file over `base`.
 ///
 /// # Errors
 /// If the file cannot be read, is no TOML, or names a key that does not exist.
-pub fn load_settings(base: &PipelineConfig, path: &Path) -> Result<PipelineConfig> {
+pub fn load_settings<T: Settings>(base: &T, path: &Path) -> Result<T> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let table: Table = text.parse().with_context(|| format!("{} is not valid TOML", path.display()))?;
     let mut resolved = to_table(base)?;
-    merge(&mut resolved, table, "").with_context(|| format!("in {}", path.display()))?;
+    merge(&mut resolved, table, "", T::OPTIONAL).with_context(|| format!("in {}", path.display()))?;
+    from_table(resolved)
+}
+
+/// Lays a table over `base`.
+///
+/// # Errors
+/// As [`load_settings`].
+pub fn overlay<T: Settings>(base: &T, table: Table) -> Result<T> {
+    let mut resolved = to_table(base)?;
+    merge(&mut resolved, table, "", T::OPTIONAL)?;
     from_table(resolved)
 }
 
@@ -23,7 +40,7 @@ pub fn load_settings(base: &PipelineConfig, path: &Path) -> Result<PipelineConfi
 ///
 /// # Errors
 /// If a key does not exist or a value does not fit it.
-pub fn resolve(base: &PipelineConfig, settings: &[String]) -> Result<PipelineConfig> {
+pub fn resolve<T: Settings>(base: &T, settings: &[String]) -> Result<T> {
     let mut resolved = to_table(base)?;
     for setting in settings {
         let (path, value) =
@@ -35,20 +52,17 @@ pub fn resolve(base: &PipelineConfig, settings: &[String]) -> Result<PipelineCon
             value = Value::Table(Table::from_iter([(key.to_owned(), value)]));
         }
         if let Value::Table(table) = value {
-            merge(&mut resolved, table, "").with_context(|| format!("in --set {setting}"))?;
+            merge(&mut resolved, table, "", T::OPTIONAL).with_context(|| format!("in --set {setting}"))?;
         }
     }
     from_table(resolved)
 }
 
-/// Keys that have no value by default and so are absent from a serialised configuration.
-const OPTIONAL: [&str; 4] = ["data", "executor", "engine.trtexec", "prune.max_ratio_per_layer"];
-
-fn merge(base: &mut Table, over: Table, prefix: &str) -> Result<()> {
+fn merge(base: &mut Table, over: Table, prefix: &str, optional: &[&str]) -> Result<()> {
     for (key, value) in over {
         let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match (base.get_mut(&key), value) {
-            (Some(Value::Table(inner)), Value::Table(value)) => merge(inner, value, &path)?,
+            (Some(Value::Table(inner)), Value::Table(value)) => merge(inner, value, &path, optional)?,
             (Some(Value::Float(old)), Value::Integer(new)) => *old = new as f64,
             (Some(old), value) => {
                 if !same_type(old, &value) {
@@ -56,7 +70,7 @@ fn merge(base: &mut Table, over: Table, prefix: &str) -> Result<()> {
                 }
                 *old = value;
             }
-            (None, value) if OPTIONAL.contains(&path.as_str()) => {
+            (None, value) if optional.contains(&path.as_str()) => {
                 base.insert(key, value);
             }
             (None, _) => {
@@ -72,15 +86,17 @@ fn merge(base: &mut Table, over: Table, prefix: &str) -> Result<()> {
 
 /// Values that can be a string or a structure (an enum) are left to the typed reading.
 fn same_type(old: &Value, new: &Value) -> bool {
+    let list_or_count = |v: &Value| matches!(v, Value::Integer(_) | Value::Array(_));
     old.same_type(new)
+        || (list_or_count(old) && list_or_count(new))
         || matches!((old, new), (Value::String(_), Value::Table(_)) | (Value::Table(_), Value::String(_)))
 }
 
-fn to_table(config: &PipelineConfig) -> Result<Table> {
+fn to_table(config: &impl Serialize) -> Result<Table> {
     Ok(Table::try_from(config)?)
 }
 
-fn from_table(table: Table) -> Result<PipelineConfig> {
+fn from_table<T: DeserializeOwned>(table: Table) -> Result<T> {
     Ok(table.try_into()?)
 }
 
@@ -103,6 +119,7 @@ fn edit_distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PipelineConfig;
 
     fn set(settings: &[&str]) -> Result<PipelineConfig> {
         resolve(&PipelineConfig::drawn(), &settings.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>())

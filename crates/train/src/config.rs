@@ -83,7 +83,7 @@ impl TrainConfig {
     }
 
     /// Whether patience ends a training that was just judged; the epoch of the best, from 1.
-    pub(crate) fn out_of_patience(&self, progress: &Progress) -> Option<usize> {
+    pub fn out_of_patience(&self, progress: &Progress) -> Option<usize> {
         let best = progress.best_epoch?;
         (self.patience > 0 && progress.epoch.saturating_sub(best) >= self.patience).then_some(best)
     }

@@ -98,15 +98,17 @@ pub enum TrainError {
         /// Which one is asked for.
         asked: Optimizer,
     },
-    /// The checkpoint stands at a batch that an epoch no longer has.
+    /// The checkpoint stands inside an epoch that is no longer the same.
     #[error(
-        "the checkpoint has {done} batches of an epoch that now has {batches}: the dataset or the batch size changed; \
-         resume with those it was trained with, or start anew from its weights"
+        "the checkpoint stands after {done} of {of} batches of an epoch, which now has {batches}: the dataset or the \
+         batch size changed; resume with those it was trained with, or start anew from its weights"
     )]
     Position {
         /// Batches done.
         done: usize,
-        /// Batches of an epoch.
+        /// Batches that the epoch had.
+        of: usize,
+        /// Batches that an epoch has now.
         batches: usize,
     },
     /// The network failed.

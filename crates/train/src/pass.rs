@@ -46,8 +46,9 @@ impl<'a> Run<'a> {
         {
             return Err(TrainError::OutOfPatience { done: progress.epoch, best, patience: config.patience });
         }
-        if progress.batch > batches {
-            return Err(TrainError::Position { done: progress.batch, batches });
+        if progress.batch > 0 && progress.batches != batches {
+            let (done, of) = (progress.batch, progress.batches);
+            return Err(TrainError::Position { done, of, batches });
         }
         let schedule = Schedule::new(config, batches);
         Ok(Self { config, executor, head: start.model.head().clone(), schedule, batches, progress })
@@ -96,7 +97,7 @@ impl<'a> Run<'a> {
         let mean = self.progress.loss_sums.map(|sum| sum / done.max(1) as f64);
         let step = self.schedule.step((epoch * self.batches + done.saturating_sub(1)) as u64, epoch);
         self.progress.epoch += 1;
-        self.progress.batch = 0;
+        (self.progress.batch, self.progress.batches) = (0, 0);
         self.progress.loss_sums = [0.0; 3];
         EpochRecord {
             epoch: epoch + 1,
@@ -124,7 +125,11 @@ impl<'a> Run<'a> {
         let loss = self.backward(batch, index)?;
         pending.batches += 1;
         pending.images.append(&mut batch.names);
-        let since_last = number + 1 - self.progress.last_step.map_or(0, |last| last + 1);
+        // A batch before the last step is one of a training that goes on with fewer batches in an epoch.
+        let since_last = match self.progress.last_step {
+            Some(last) => number.checked_sub(last).unwrap_or(step.accumulate),
+            None => number + 1,
+        };
         if since_last >= step.accumulate {
             let updates = self.progress.updates + 1;
             let rule = self.schedule.rule(step, penalty, pending.batches, updates);
@@ -141,6 +146,7 @@ impl<'a> Run<'a> {
             *sum += f64::from(item);
         }
         self.progress.batch += 1;
+        self.progress.batches = self.batches;
         Ok(loss)
     }
 

@@ -12,4 +12,5 @@ mod documents;
 mod files;
 mod imported;
 mod program;
+mod training;
 mod tree;

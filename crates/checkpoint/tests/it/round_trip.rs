@@ -81,13 +81,13 @@ fn training_state_is_part_of_the_content() {
 fn positions_inside_an_epoch_are_exact_and_older_files_have_none() {
     let mut with = trained(5);
     let progress = &mut with.train.as_mut().unwrap().progress;
-    (progress.best_epoch, progress.batch) = (Some(2), 7);
+    (progress.best_epoch, progress.batch, progress.batches) = (Some(2), 7, 9);
     // Values whose shortest decimal form a hasty parser reads one bit off.
     progress.loss_sums = [0.1 + 0.2, 8.410_000_000_000_001e21, 2.638_344_616_030_823e-256];
     assert_eq!(Checkpoint::from_bytes(&with.to_bytes().unwrap()).unwrap(), with);
     let older = tampered(&with, |parts| {
         let progress = parts.header["progress"].as_object_mut().unwrap();
-        for key in ["best_epoch", "batch", "loss_sums"] {
+        for key in ["best_epoch", "batch", "batches", "loss_sums"] {
             progress.remove(key).unwrap();
         }
     });

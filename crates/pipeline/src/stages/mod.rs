@@ -14,4 +14,4 @@ pub use export::export_stage;
 pub use measure::{measure_artefacts, measure_checkpoint, validation_loader, validation_loader_in};
 pub use prune::{Pruned, prune_stage};
 pub use start::start_checkpoint;
-pub use train::{Setting, train_stage};
+pub use train::{Setting, TrainWatch, train_stage};

@@ -1,11 +1,12 @@
 //! Baseline, sparsity training and fine-tuning: one trainer, different rules.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
-use bonsai_data::{Loader, LoaderConfig};
+use bonsai_data::{Batch, Loader, LoaderConfig};
 use bonsai_detector::Detector;
 use bonsai_exec::{ExecutorOptions, build_executor};
 use bonsai_sparsity::{PlannedUpdate, Travel};
@@ -14,9 +15,10 @@ use bonsai_train::{
     train,
 };
 
-use super::{Data, validation_loader};
+use super::{Data, validation_loader_in};
 use crate::batches::LoaderBatches;
-use crate::{L1Config, LoaderSettings, Progress, evaluate};
+use crate::evaluate::{Judging, judge};
+use crate::{L1Config, LoaderSettings, Progress};
 
 /// What all trainings of a run share.
 #[derive(Debug, Clone)]
@@ -29,49 +31,78 @@ pub struct Setting {
     pub executor: ExecutorOptions,
     /// How batches are made.
     pub loader: LoaderSettings,
+    /// Whether epochs are judged in canvases no larger than needed, as Ultralytics does, rather than in squares.
+    pub rect: bool,
 }
 
-/// Trains `start` on `data`; with `l1`, towards small gammas and betas.
+/// Watches a training, keeps what must not be lost, and may end it.
+pub trait TrainWatch {
+    /// Something worth a line.
+    fn note(&mut self, text: &str);
+
+    /// A batch is about to be trained on; epoch and number from 0.
+    fn batch(&mut self, _epoch: usize, _number: usize, _batch: &Batch) {}
+
+    /// A batch was trained on. `Break` ends the training at the next optimiser step.
+    fn step(&mut self, step: &StepRecord) -> ControlFlow<()>;
+
+    /// An epoch ended; `last` is what to go on from.
+    ///
+    /// # Errors
+    /// What keeps it from being saved; the training ends.
+    fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming, last: &Checkpoint) -> Result<()>;
+}
+
+impl TrainWatch for &mut dyn Progress {
+    fn note(&mut self, text: &str) {
+        (**self).note(text);
+    }
+
+    fn step(&mut self, step: &StepRecord) -> ControlFlow<()> {
+        (**self).step(step);
+        ControlFlow::Continue(())
+    }
+
+    fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming, _: &Checkpoint) -> Result<()> {
+        (**self).epoch(record, timing);
+        Ok(())
+    }
+}
+
+/// Trains `start` on `data`, or goes on if it carries the state of a training; with `l1`, towards small gammas and betas.
 ///
 /// # Errors
-/// If the network, the loader or the evaluation fails, or the training diverges.
+/// If the network, the loader, the evaluation or the watcher fails, or the training diverges.
 pub fn train_stage(
     start: &Checkpoint,
     data: &Data,
     config: &TrainConfig,
     l1: Option<&L1Config>,
     setting: &Setting,
-    progress: &mut dyn Progress,
+    watch: &mut dyn TrainWatch,
 ) -> Result<Trained> {
     let config = TrainConfig { seed: setting.seed, ..config.clone() };
-    let mut start = Checkpoint { train: None, ..start.clone() };
+    let mut start = start.clone();
     start.metadata.insert("imgsz".to_owned(), setting.imgsz.to_string());
-    let loader_config = LoaderConfig {
-        rect: None,
-        imgsz: setting.imgsz,
-        batch: config.batch,
-        seed: setting.seed,
-        shuffle: true,
-        augment: Some(setting.loader.augment),
-        mosaic_epochs: Some(config.epochs.saturating_sub(setting.loader.close_mosaic) as u64),
-        workers: setting.loader.workers,
-        cache_bytes: setting.loader.cache_bytes,
-    };
-    let loader = Loader::new(Arc::clone(&data.train), loader_config)?;
-    let validation = validation_loader(&data.val, setting.imgsz, config.batch, &setting.loader)?;
+    let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, setting))?;
+    let stride = start.model.head().strides.iter().copied().max().filter(|_| setting.rect);
+    let validation = validation_loader_in(&data.val, setting.imgsz, config.batch, &setting.loader, stride)?;
     if let Some(l1) = l1 {
-        warn_about_travel(l1, &config, loader.batches(), progress);
+        warn_about_travel(l1, &config, loader.batches(), watch);
     }
     let mut executor = build_executor(start.model.graph(), &start.weights, &setting.executor)?;
-    let mut judge = |checkpoint: &Checkpoint| {
+    let judging = Judging { gains: Some(config.gains), ..Judging::default() };
+    let mut evaluate = |checkpoint: &Checkpoint| {
         let mut detector = Detector::from_checkpoint(checkpoint.clone(), setting.executor)?;
-        let metrics = evaluate(&mut detector, &validation).map_err(anyhow::Error::into_boxed_dyn_error)?;
+        let judged = judge(&mut detector, &validation, &judging, &mut |_, _, _| {})
+            .map_err(anyhow::Error::into_boxed_dyn_error)?;
+        let metrics = judged.metrics;
         Ok(Evaluation {
             map50: metrics.map50,
             map50_95: metrics.map50_95,
             precision: metrics.precision,
             recall: metrics.recall,
-            losses: None,
+            losses: judged.losses,
         })
     };
     let penalty = |epoch: usize| {
@@ -84,23 +115,39 @@ pub fn train_stage(
             }
         })
     };
-    let mut batches = LoaderBatches(loader.clone());
+    let watch = RefCell::new(watch);
+    let mut tap = |epoch: usize, number: usize, batch: &Batch| watch.borrow_mut().batch(epoch, number, batch);
+    let mut batches = LoaderBatches { loader: loader.clone(), tap: &mut tap };
     let services = Services {
         executor: &mut *executor,
         batches: &mut batches,
-        evaluate: &mut judge,
+        evaluate: &mut evaluate,
         penalty: &penalty,
-        observer: &mut Watch(progress),
+        observer: &mut Watched(&watch),
     };
-    let trained = train(&start, &config, services)?;
+    let trained = train(&start, &config, services);
     for warning in loader.warnings() {
-        progress.note(&format!("warning: {warning}"));
+        watch.borrow_mut().note(&format!("warning: {warning}"));
     }
-    Ok(trained)
+    Ok(trained?)
+}
+
+fn loader_config(config: &TrainConfig, setting: &Setting) -> LoaderConfig {
+    LoaderConfig {
+        rect: None,
+        imgsz: setting.imgsz,
+        batch: config.batch,
+        seed: setting.seed,
+        shuffle: true,
+        augment: Some(setting.loader.augment),
+        mosaic_epochs: Some(config.epochs.saturating_sub(setting.loader.close_mosaic) as u64),
+        workers: setting.loader.workers,
+        cache_bytes: setting.loader.cache_bytes,
+    }
 }
 
 /// Says before training how far L1 alone can move a gamma, which starts near 1.
-fn warn_about_travel(l1: &L1Config, config: &TrainConfig, batches: usize, progress: &mut dyn Progress) {
+fn warn_about_travel(l1: &L1Config, config: &TrainConfig, batches: usize, watch: &mut dyn TrainWatch) {
     let schedule = bonsai_train::Schedule::new(config, batches);
     let updates = (0..config.epochs).flat_map(|epoch| {
         let lambda = f64::from(l1.schedule.at(epoch, config.epochs).gamma);
@@ -112,25 +159,23 @@ fn warn_about_travel(l1: &L1Config, config: &TrainConfig, batches: usize, progre
         })
     });
     let travel = Travel::of(updates);
-    progress.note(&travel.warning().map_or_else(|| travel.to_string(), |w| format!("warning: {w}")));
+    watch.note(&travel.warning().map_or_else(|| travel.to_string(), |w| format!("warning: {w}")));
 }
 
-/// Passes what the trainer tells on to the run's progress.
-struct Watch<'a>(&'a mut dyn Progress);
+/// Passes what the trainer tells on to the watcher.
+struct Watched<'a, 'b>(&'a RefCell<&'b mut dyn TrainWatch>);
 
-impl Observer for Watch<'_> {
+impl Observer for Watched<'_, '_> {
     fn on_step(&mut self, step: &StepRecord) -> ControlFlow<()> {
-        self.0.step(step);
-        ControlFlow::Continue(())
+        self.0.borrow_mut().step(step)
     }
 
     fn on_epoch(
         &mut self,
         record: &EpochRecord,
-        _: &EpochTiming,
-        _: &Checkpoint,
+        timing: &EpochTiming,
+        last: &Checkpoint,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        self.0.epoch(record);
-        Ok(())
+        self.0.borrow_mut().epoch(record, timing, last).map_err(anyhow::Error::into_boxed_dyn_error)
     }
 }

@@ -2,7 +2,7 @@
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::ExecutorKind;
-use bonsai_train::{EpochRecord, Optimizer, Stopped, TrainConfig, Trained};
+use bonsai_train::{Batch, BatchSource, EpochRecord, Optimizer, Stopped, TrainConfig, Trained};
 
 use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start};
 
@@ -112,13 +112,33 @@ fn loss(record: &EpochRecord) -> f64 {
     record.box_loss + record.cls_loss + record.dfl_loss
 }
 
+/// Noise with another number of batches in an epoch.
+struct Other(usize);
+
+impl BatchSource for Other {
+    fn batches(&self) -> usize {
+        self.0
+    }
+
+    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+        let batch = Noise.epoch(epoch, 0).next().unwrap();
+        Box::new(std::iter::repeat_n(batch, self.0 - first))
+    }
+}
+
 #[test]
-fn a_shorter_epoch_is_refused() {
+fn another_number_of_batches_is_refused_inside_an_epoch_and_fine_between() {
     let kind = ExecutorKind::Cpu;
-    let mut last =
-        go_on(kind, &start(), &config(2), &mut Recorder { stop_after: Some(2), ..Recorder::default() }).last;
-    last.train.as_mut().unwrap().progress.batch = 7;
-    let error = run(kind, &last, &config(2), &mut Noise, &no_penalty, &mut Recorder::default()).unwrap_err();
-    let text = error.to_string();
-    assert!(text.contains("7 batches") && text.contains("now has 3"), "{text}");
+    let quiet = Recorder::default;
+    let inside = go_on(kind, &start(), &config(3), &mut Recorder { stop_after: Some(2), ..quiet() }).last;
+    for batches in [1, 2, 4] {
+        let result = run(kind, &inside, &config(3), &mut Other(batches), &no_penalty, &mut quiet());
+        let text = result.unwrap_err().to_string();
+        assert!(text.contains("2 of 3 batches") && text.contains(&format!("now has {batches}")), "{text}");
+    }
+    // Fewer batches than were done before the last step: the next one steps.
+    let between = go_on(kind, &start(), &config(2), &mut quiet()).last;
+    let updates = |c: &Checkpoint| c.train.as_ref().unwrap().progress.updates;
+    let more = run(kind, &between, &config(3), &mut Other(1), &no_penalty, &mut quiet()).unwrap();
+    assert_eq!(updates(&more.last), updates(&between) + 1);
 }

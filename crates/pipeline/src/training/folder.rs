@@ -1,0 +1,141 @@
+//! How the folder of a training looks. No other file names a file of it.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+/// The folder of a training.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrainDir {
+    root: PathBuf,
+}
+
+impl TrainDir {
+    /// Makes `project/name`, or with the first free number behind it (`train2`); with `exist_ok` takes what is there.
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn claim(project: &Path, name: &str, exist_ok: bool) -> Result<Self> {
+        std::fs::create_dir_all(project).with_context(|| format!("cannot create {}", project.display()))?;
+        for number in 1usize.. {
+            let suffix = if number == 1 { String::new() } else { number.to_string() };
+            let root = project.join(format!("{name}{suffix}"));
+            match std::fs::create_dir(&root) {
+                Err(e) if e.kind() == ErrorKind::AlreadyExists && !(exist_ok && root.is_dir()) => {}
+                Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+                    return Err(e).with_context(|| format!("cannot create {}", root.display()));
+                }
+                _ => return Self { root }.with_weights(),
+            }
+        }
+        bail!("no number is free for {name} in {}", project.display())
+    }
+
+    /// The folder of an interrupted training: `path` is the folder, or its `last` checkpoint.
+    ///
+    /// # Errors
+    /// If there is nothing to go on from.
+    pub fn of(path: &Path) -> Result<Self> {
+        let root = if path.is_dir() {
+            path.to_owned()
+        } else {
+            path.parent().and_then(Path::parent).unwrap_or(Path::new("")).to_owned()
+        };
+        let found = Self { root };
+        for file in [found.args(), found.last()] {
+            if !file.is_file() {
+                bail!("{} cannot be resumed: there is no {}", path.display(), file.display());
+            }
+        }
+        Ok(found)
+    }
+
+    /// The training in `project` that was saved last.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn latest(project: &Path) -> Result<Self> {
+        let entries =
+            std::fs::read_dir(project).with_context(|| format!("cannot list {}", project.display()))?;
+        let saved = |entry: std::io::Result<std::fs::DirEntry>| {
+            let folder = Self::of(&entry.ok()?.path()).ok()?;
+            let time = std::fs::metadata(folder.last()).and_then(|m| m.modified()).ok()?;
+            Some((time, folder))
+        };
+        let latest = entries.filter_map(saved).max_by(|a, b| (a.0, &a.1.root).cmp(&(b.0, &b.1.root)));
+        match latest {
+            Some((_, folder)) => Ok(folder),
+            None => bail!("{} holds no training that was saved", project.display()),
+        }
+    }
+
+    fn with_weights(self) -> Result<Self> {
+        let weights = self.root.join("weights");
+        std::fs::create_dir_all(&weights).with_context(|| format!("cannot create {}", weights.display()))?;
+        Ok(self)
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What was asked for.
+    pub fn args(&self) -> PathBuf {
+        self.root.join("args.toml")
+    }
+
+    /// The averaged weights with the best fitness.
+    pub fn best(&self) -> PathBuf {
+        self.root.join("weights/best.safetensors")
+    }
+
+    /// The averaged weights of the last epoch, with what going on needs.
+    pub fn last(&self) -> PathBuf {
+        self.root.join("weights/last.safetensors")
+    }
+
+    /// One row per epoch.
+    pub fn results_csv(&self) -> PathBuf {
+        self.root.join("results.csv")
+    }
+
+    /// The figures on the validation split, as JSON.
+    pub fn metrics(&self) -> PathBuf {
+        self.root.join("metrics.json")
+    }
+
+    /// A picture by its name.
+    pub fn picture(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_count_up_and_are_found_again() {
+        let runs = tempfile::tempdir().unwrap();
+        let claim = |exist_ok| TrainDir::claim(runs.path(), "train", exist_ok).unwrap();
+        let (first, second) = (claim(false), claim(false));
+        assert_eq!(second.root().file_name().unwrap(), "train2");
+        assert_eq!(claim(true), first);
+        assert!(first.root().join("weights").is_dir());
+        assert!(TrainDir::latest(runs.path()).unwrap_err().to_string().contains("holds no training"));
+        let error = TrainDir::of(first.root()).unwrap_err().to_string();
+        assert!(error.contains("args.toml"), "{error}");
+        for folder in [&first, &second] {
+            std::fs::write(folder.args(), "").unwrap();
+            std::fs::write(folder.last(), "").unwrap();
+        }
+        assert_eq!(TrainDir::of(&first.last()).unwrap(), first);
+        assert_eq!(TrainDir::of(first.root()).unwrap(), first);
+        let earlier = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
+        let file = std::fs::File::options().write(true).open(second.last()).unwrap();
+        file.set_modified(earlier).unwrap();
+        assert_eq!(TrainDir::latest(runs.path()).unwrap(), first);
+    }
+}

@@ -1,0 +1,12 @@
+//! One training in a folder as people know it from Ultralytics: `weights/best`, `results.csv`, pictures.
+
+mod args;
+mod folder;
+mod pictures;
+mod results_csv;
+mod run;
+
+pub use args::TrainArgs;
+pub use folder::TrainDir;
+pub use results_csv::{Results, ResultsRow};
+pub use run::{TrainOutcome, saved_args, train_run};

@@ -1,0 +1,159 @@
+//! The pictures of a training, drawn by `bonsai-plots`, written whole or not at all.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use anyhow::Result;
+use bonsai_boxes::{Cxcywh, Detection, Xyxy};
+use bonsai_checkpoint::write_file;
+use bonsai_data::{Batch, Split};
+use bonsai_metrics::{Curve, CurveSet, DetMetrics};
+use bonsai_plots::{
+    CellValue, ClassCurve, CurveKind, CurvePlot, EpochFigures, LabelBox, Losses, RgbImage, Tile, TileBox,
+    draw_confusion_matrix, draw_curves, draw_grid, draw_labels, draw_results,
+};
+use image::ImageFormat;
+
+use super::{Results, TrainDir};
+use crate::evaluate::Judged;
+
+/// Batches that are shown, of training and of validation.
+pub(super) const SHOWN_BATCHES: usize = 3;
+
+/// Writes `labels.png`.
+pub(super) fn labels(split: &Split, dir: &TrainDir) -> Result<()> {
+    let boxes: Vec<_> = split
+        .samples
+        .iter()
+        .flat_map(|sample| &sample.labels)
+        .map(|label| LabelBox { class_id: label.class_id, bbox: label.bbox })
+        .collect();
+    write(&draw_labels(&boxes, &split.class_names)?, &dir.picture("labels.png"))
+}
+
+/// Writes a batch with its labels.
+pub(super) fn labelled(batch: &Batch, split: &Split, path: &Path) -> Result<()> {
+    let boxes = |image: usize| {
+        let targets = batch.targets.iter().filter(|target| target.image == image);
+        targets
+            .map(|t| TileBox { bbox: in_pixels(t.bbox, batch), class_id: t.class_id, confidence: None })
+            .collect()
+    };
+    grid(batch, split, boxes, path)
+}
+
+/// Writes a batch with what was found on it.
+pub(super) fn detected(batch: &Batch, found: &[Vec<Detection>], split: &Split, path: &Path) -> Result<()> {
+    let boxes = |image: usize| {
+        let found = found[image].iter();
+        found
+            .map(|d| TileBox { bbox: d.bbox, class_id: d.class_id, confidence: Some(d.confidence) })
+            .collect()
+    };
+    grid(batch, split, boxes, path)
+}
+
+fn grid(batch: &Batch, split: &Split, boxes: impl Fn(usize) -> Vec<TileBox>, path: &Path) -> Result<()> {
+    let [count, _, h, w] = batch.shape;
+    let images: Vec<_> = batch.images.chunks_exact(3 * h * w).map(|planes| picture(planes, w, h)).collect();
+    let name = |image: usize| {
+        let path = &split.samples[batch.samples[image]].image_path;
+        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    };
+    let parts: Vec<_> = (0..count).map(|image| (name(image), boxes(image))).collect();
+    let tiles: Vec<_> =
+        images.iter().zip(&parts).map(|(image, (name, boxes))| Tile { image, name, boxes }).collect();
+    write(&draw_grid(&tiles, &split.class_names)?, path)
+}
+
+/// Planes of 0..=1 as a picture.
+fn picture(planes: &[f32], w: usize, h: usize) -> RgbImage {
+    RgbImage::from_fn(w as u32, h as u32, |x, y| {
+        let at = y as usize * w + x as usize;
+        image::Rgb([0, 1, 2].map(|plane| (planes[plane * w * h + at] * 255.0).round() as u8))
+    })
+}
+
+fn in_pixels(bbox: Cxcywh, batch: &Batch) -> Xyxy {
+    let (w, h) = (batch.shape[3] as f32, batch.shape[2] as f32);
+    let b = Xyxy::from(bbox);
+    Xyxy { x1: b.x1 * w, y1: b.y1 * h, x2: b.x2 * w, y2: b.y2 * h }
+}
+
+/// Writes `results.png`.
+pub(super) fn results(results: &Results, dir: &TrainDir) -> Result<()> {
+    let figures: Vec<_> = results
+        .rows
+        .iter()
+        .map(|row| EpochFigures {
+            epoch: row.epoch,
+            train: Losses { bbox: row.train_box_loss, cls: row.train_cls_loss, dfl: row.train_dfl_loss },
+            val: Losses { bbox: row.val_box_loss, cls: row.val_cls_loss, dfl: row.val_dfl_loss },
+            precision: row.precision,
+            recall: row.recall,
+            map50: row.map50,
+            map50_95: row.map50_95,
+        })
+        .collect();
+    write(&draw_results(&figures)?, &dir.picture("results.png"))
+}
+
+/// Which of the curves a picture shows.
+type View = fn(&CurveSet) -> &Curve;
+
+/// Writes confusion matrices and curves.
+pub(super) fn judged(judged: &Judged, names: &[String], dir: &TrainDir) -> Result<()> {
+    let matrix = &judged.confusion;
+    for (name, value) in [
+        ("confusion_matrix.png", CellValue::Count),
+        ("confusion_matrix_normalized.png", CellValue::ShareOfTrueClass),
+    ] {
+        write(&draw_confusion_matrix(matrix.counts(), names, value)?, &dir.picture(name))?;
+    }
+    let curves: [(&str, CurveKind, View); 4] = [
+        ("P_curve.png", CurveKind::Precision, |c| &c.precision),
+        ("R_curve.png", CurveKind::Recall, |c| &c.recall),
+        ("F1_curve.png", CurveKind::F1, |c| &c.f1),
+        ("PR_curve.png", CurveKind::PrecisionRecall, |c| &c.precision_over_recall),
+    ];
+    for (name, kind, pick) in curves {
+        let over_recall = matches!(kind, CurveKind::PrecisionRecall);
+        let figure = |class_id: usize| {
+            let class = judged.metrics.per_class.iter().find(|class| class.class_id == class_id);
+            class.filter(|_| over_recall).map(|class| class.ap50)
+        };
+        let classes: Vec<_> = judged
+            .curves
+            .per_class
+            .iter()
+            .map(|c| ClassCurve {
+                class_id: c.class_id,
+                values: pick(&c.curves).values(),
+                figure: figure(c.class_id),
+            })
+            .collect();
+        let mean = pick(&judged.curves.mean);
+        let peak = mean.smoothed_peak();
+        let plot = CurvePlot {
+            kind,
+            classes: &classes,
+            mean: mean.values(),
+            mean_figure: over_recall.then_some(judged.metrics.map50),
+            best: matches!(kind, CurveKind::F1).then_some((peak.position, peak.value)),
+        };
+        write(&draw_curves(&plot, names)?, &dir.picture(name))?;
+    }
+    Ok(())
+}
+
+/// Writes the figures as JSON.
+pub(super) fn metrics(metrics: &DetMetrics, dir: &TrainDir) -> Result<()> {
+    Ok(write_file(&dir.metrics(), &serde_json::to_vec_pretty(metrics)?)?)
+}
+
+/// PNG or JPEG by the ending.
+fn write(image: &RgbImage, path: &Path) -> Result<()> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, ImageFormat::from_path(path)?)?;
+    Ok(write_file(path, &bytes.into_inner())?)
+}

@@ -1,0 +1,242 @@
+//! A training in a folder of its own: what `cargo xtask train` does.
+//!
+//! After every epoch `best` (where it is one), `results.csv` and `last` are written in this order, each whole or not at all.
+//! Killed between any two of them, a training resumed from `last` repeats the epoch, to the same bits.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use bonsai_checkpoint::{Checkpoint, write_file};
+use bonsai_data::{Batch, Split};
+use bonsai_detector::Detector;
+use bonsai_metrics::DetMetrics;
+use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
+
+use super::{Results, TrainArgs, TrainDir, pictures};
+use crate::Progress;
+use crate::evaluate::{Judging, judge};
+use crate::settings::load_settings;
+use crate::stages::{Data, TrainWatch, open_dataset, start_checkpoint, train_stage, validation_loader_in};
+
+/// What came of a training.
+#[derive(Debug)]
+pub struct TrainOutcome {
+    /// Its folder.
+    pub dir: TrainDir,
+    /// Why it ended.
+    pub stopped: Stopped,
+    /// The best weights on the validation split; `None` for a training that was interrupted.
+    pub metrics: Option<DetMetrics>,
+    /// Names of the classes.
+    pub class_names: Vec<String>,
+}
+
+/// What a training in `dir` was asked to do.
+///
+/// # Errors
+/// If its `args.toml` cannot be read.
+pub fn saved_args(dir: &TrainDir) -> Result<TrainArgs> {
+    load_settings(&TrainArgs::default(), &dir.args())
+}
+
+/// Trains by `args`, in `resume` if given, else in a new folder.
+///
+/// # Errors
+/// If the arguments, the dataset or the start is not usable, the training diverges, or a file cannot be written.
+pub fn train_run(
+    args: &TrainArgs,
+    resume: Option<TrainDir>,
+    progress: &mut dyn Progress,
+) -> Result<TrainOutcome> {
+    args.check()?;
+    let setting = args.setting()?;
+    let yaml = args.data.as_deref().context("no dataset: pass --data DATA.yaml")?;
+    let mut data = open_dataset(yaml, progress)?;
+    data.train = take_fraction(&data.train, args.fraction);
+    let (dir, start, results) = match resume {
+        Some(dir) => go_on(args, dir, &data, progress)?,
+        None => begin(args, &data, progress)?,
+    };
+    if let Some(stopped) = ended(&start, args) {
+        // Killed while it drew the pictures.
+        return conclude(args, dir, data, &results, stopped);
+    }
+    let mut keeper = Keeper { args, dir: &dir, split: Arc::clone(&data.train), results, progress };
+    let trained = train_stage(&start, &data, &args.train_config(), args.l1.as_ref(), &setting, &mut keeper)
+        .with_context(|| after_failure(&dir))?;
+    let results = keeper.results;
+    if trained.stopped == Stopped::Interrupted {
+        trained.last.save(&dir.last())?;
+        return Ok(TrainOutcome {
+            dir,
+            stopped: trained.stopped,
+            metrics: None,
+            class_names: data.class_names,
+        });
+    }
+    conclude(args, dir, data, &results, trained.stopped)
+}
+
+/// Why a saved training has nothing left to do, if so.
+fn ended(start: &Checkpoint, args: &TrainArgs) -> Option<Stopped> {
+    let progress = &start.train.as_ref()?.progress;
+    if progress.epoch >= args.epochs {
+        return Some(Stopped::Finished);
+    }
+    args.train_config().out_of_patience(progress).map(|_| Stopped::Patience)
+}
+
+/// A new folder, and what to start from.
+fn begin(
+    args: &TrainArgs,
+    data: &Data,
+    progress: &mut dyn Progress,
+) -> Result<(TrainDir, Checkpoint, Results)> {
+    let start = start_checkpoint(&args.model, &data.class_names, args.seed, progress)?;
+    let dir = TrainDir::claim(&args.project, &args.name, args.exist_ok)?;
+    write_file(&dir.args(), toml::to_string(args)?.as_bytes())?;
+    if args.plots {
+        pictures::labels(&data.train, &dir)?;
+    }
+    Ok((dir, start, Results::default()))
+}
+
+/// What an interrupted training left.
+fn go_on(
+    args: &TrainArgs,
+    dir: TrainDir,
+    data: &Data,
+    progress: &mut dyn Progress,
+) -> Result<(TrainDir, Checkpoint, Results)> {
+    let start = Checkpoint::load(&dir.last())?;
+    check_classes(&start, data, &dir)?;
+    let done = start.train.as_ref().map_or(0, |state| state.progress.epoch);
+    let results = if done == 0 { Results::default() } else { Results::load(&dir.results_csv(), done)? };
+    progress.note(&format!("{} goes on after epoch {done} of {}", dir.root().display(), args.epochs));
+    Ok((dir, start, results))
+}
+
+/// Judges the best weights and draws what is drawn at the end.
+fn conclude(
+    args: &TrainArgs,
+    dir: TrainDir,
+    data: Data,
+    results: &Results,
+    stopped: Stopped,
+) -> Result<TrainOutcome> {
+    let metrics = judge_best(args, &dir, &data)?;
+    if args.plots {
+        pictures::results(results, &dir)?;
+    }
+    Ok(TrainOutcome { dir, stopped, metrics: Some(metrics), class_names: data.class_names })
+}
+
+/// The first images of a split, as Ultralytics takes a fraction.
+fn take_fraction(split: &Arc<Split>, fraction: f64) -> Arc<Split> {
+    let count = (split.samples.len() as f64 * fraction).round().max(1.0) as usize;
+    if count >= split.samples.len() {
+        return Arc::clone(split);
+    }
+    Arc::new(Split { samples: split.samples[..count].to_vec(), class_names: split.class_names.clone() })
+}
+
+fn check_classes(start: &Checkpoint, data: &Data, dir: &TrainDir) -> Result<()> {
+    let (theirs, ours) = (start.model.class_names(), &data.class_names);
+    anyhow::ensure!(
+        theirs == ours.as_slice(),
+        "{} was trained on {} classes ({}), the dataset now has {} ({}): a training goes on with the data it began with",
+        dir.last().display(),
+        theirs.len(),
+        theirs.join(", "),
+        ours.len(),
+        ours.join(", ")
+    );
+    Ok(())
+}
+
+fn after_failure(dir: &TrainDir) -> String {
+    if dir.last().is_file() {
+        let (last, root) = (dir.last(), dir.root().display());
+        format!("the training stopped; {} is whole: `--resume {root}` goes on from it", last.display())
+    } else {
+        "the training stopped before its first epoch ended".to_owned()
+    }
+}
+
+/// Figures, curves and pictures of the best weights.
+fn judge_best(args: &TrainArgs, dir: &TrainDir, data: &Data) -> Result<DetMetrics> {
+    let setting = args.setting()?;
+    let mut detector = Detector::load(&dir.best(), setting.executor)?;
+    let stride = detector.model().head().strides.iter().copied().max();
+    let loader = validation_loader_in(&data.val, args.imgsz, args.batch, &setting.loader, stride)?;
+    let mut drawn = Ok(());
+    let mut watch = |number: usize, batch: &Batch, found: &[Vec<bonsai_boxes::Detection>]| {
+        if args.plots && number < pictures::SHOWN_BATCHES && drawn.is_ok() {
+            let path = |what: &str| dir.picture(&format!("val_batch{number}_{what}.jpg"));
+            drawn = pictures::labelled(batch, &data.val, &path("labels"))
+                .and_then(|()| pictures::detected(batch, found, &data.val, &path("pred")));
+        }
+    };
+    let judged = judge(&mut detector, &loader, &Judging::default(), &mut watch)?;
+    drawn?;
+    pictures::metrics(&judged.metrics, dir)?;
+    if args.plots {
+        pictures::judged(&judged, &data.class_names, dir)?;
+    }
+    Ok(judged.metrics)
+}
+
+/// Saves what a training must not lose, and shows how it goes.
+struct Keeper<'a> {
+    args: &'a TrainArgs,
+    dir: &'a TrainDir,
+    split: Arc<Split>,
+    results: Results,
+    progress: &'a mut dyn Progress,
+}
+
+impl Keeper<'_> {
+    /// A picture that cannot be written is no reason to stop.
+    fn shown(&mut self, path: &Path, drawn: Result<()>) {
+        if let Err(error) = drawn {
+            self.progress.note(&format!("warning: {} was not drawn: {error:#}", path.display()));
+        }
+    }
+}
+
+impl TrainWatch for Keeper<'_> {
+    fn note(&mut self, text: &str) {
+        self.progress.note(text);
+    }
+
+    fn batch(&mut self, epoch: usize, number: usize, batch: &Batch) {
+        // The first batches, and the first ones without mosaic.
+        let closed = self.args.epochs.saturating_sub(self.args.close_mosaic);
+        let closes = self.args.close_mosaic > 0 && epoch == closed && closed > 0;
+        if self.args.plots && number < pictures::SHOWN_BATCHES && (epoch == 0 || closes) {
+            let count = if closes { pictures::SHOWN_BATCHES + number } else { number };
+            let path = self.dir.picture(&format!("train_batch{count}.jpg"));
+            let drawn = pictures::labelled(batch, &self.split, &path);
+            self.shown(&path, drawn);
+        }
+    }
+
+    fn step(&mut self, step: &StepRecord) -> ControlFlow<()> {
+        self.progress.step(step);
+        if self.progress.stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming, last: &Checkpoint) -> Result<()> {
+        self.results.push(record, timing);
+        let best = last.train.as_ref().is_some_and(|state| state.progress.best_epoch == Some(record.epoch));
+        if best {
+            Checkpoint { train: None, ..last.clone() }.save(&self.dir.best())?;
+        }
+        self.results.save(&self.dir.results_csv())?;
+        last.save(&self.dir.last())?;
+        self.progress.epoch(record, timing);
+        Ok(())
+    }
+}

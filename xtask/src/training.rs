@@ -1,0 +1,71 @@
+//! `train`, `sparsify`, `finetune`: where the run goes, how it is stopped, what is said at the end.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use bonsai_pipeline::training::{TrainArgs, TrainDir, TrainOutcome, saved_args, train_run};
+use bonsai_pipeline::{L1Config, Stopped, limit_threads};
+
+use crate::commands::print_metrics;
+use crate::interrupt::Interrupt;
+use crate::output::say;
+use crate::terminal::Terminal;
+use crate::train_args::Train;
+
+pub(crate) fn train(args: &Train) -> Result<ExitCode> {
+    run(args, TrainArgs::default())
+}
+
+pub(crate) fn sparsify(args: &Train) -> Result<ExitCode> {
+    // L1 lowers the figures before they recover: no patience.
+    let sparse = TrainArgs { l1: Some(L1Config::default()), patience: 0, ..TrainArgs::default() };
+    run(args, TrainArgs { name: "sparsify".to_owned(), ..sparse })
+}
+
+pub(crate) fn finetune(args: &Train) -> Result<ExitCode> {
+    run(args, TrainArgs { name: "finetune".to_owned(), ..TrainArgs::default() })
+}
+
+fn run(given: &Train, defaults: TrainArgs) -> Result<ExitCode> {
+    let asked = given.resolve(defaults)?;
+    let (args, folder) = match &given.resume {
+        None => (asked, None),
+        Some(path) => {
+            let others = given.given()?;
+            if !others.is_empty() {
+                bail!(
+                    "--resume goes on with what the run began with, so {} cannot be given; for other settings start a \
+                     new training from its weights with --model",
+                    others.join(", ")
+                );
+            }
+            let folder = match path {
+                Some(path) => TrainDir::of(path)?,
+                None => TrainDir::latest(&asked.project)?,
+            };
+            (given.on_this_machine(&saved_args(&folder)?)?, Some(folder))
+        }
+    };
+    limit_threads(args.threads)?;
+    let interrupt = Interrupt::listen()?;
+    let outcome = train_run(&args, folder, &mut Terminal::stopping_at(interrupt.clone()))?;
+    Ok(report(&outcome, &interrupt))
+}
+
+fn report(outcome: &TrainOutcome, interrupt: &Interrupt) -> ExitCode {
+    let root = outcome.dir.root().display();
+    match outcome.stopped {
+        Stopped::Interrupted => {
+            eprintln!("stopped; `cargo xtask train --resume {root}` goes on from here");
+            return ExitCode::from(interrupt.exit_code());
+        }
+        Stopped::Patience => say!("ended early: no better epoch for as long as --patience allows"),
+        Stopped::Finished => {}
+    }
+    if let Some(metrics) = &outcome.metrics {
+        say!("{} on the validation split:", outcome.dir.best().display());
+        print_metrics(metrics, &outcome.class_names);
+    }
+    say!("Everything is in {root}");
+    ExitCode::SUCCESS
+}
