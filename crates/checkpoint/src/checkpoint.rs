@@ -70,4 +70,15 @@ impl Checkpoint {
         let weights = weights.check(model.graph())?;
         Ok(Self { model, weights, metadata: BTreeMap::new(), train: None })
     }
+
+    /// The weights to deploy, without the state of a training.
+    #[must_use]
+    pub fn deployed(&self) -> Self {
+        Self {
+            model: self.model.clone(),
+            weights: self.weights.clone(),
+            metadata: self.metadata.clone(),
+            train: None,
+        }
+    }
 }

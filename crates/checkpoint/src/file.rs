@@ -4,11 +4,12 @@
 //! `NAME` is a weight to deploy; `train.raw.NAME`, `train.momentum.NAME` and, of AdamW, `train.second_moment.NAME` serve a
 //! resumed training.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use bonsai_graph::{Graph, ModelSpec, ParamSpec};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use serde::{Deserialize, Serialize};
 
 use crate::{Array, Checkpoint, CheckpointError, Progress, TrainState, Weights, write_file};
@@ -28,6 +29,27 @@ struct Header {
     progress: Option<Progress>,
 }
 
+/// An array as the file holds it: its bytes are made when it is its turn, so that they exist once.
+struct Stored<'a>(&'a Array);
+
+impl View for Stored<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.0.data.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    fn data_len(&self) -> usize {
+        size_of::<f32>() * self.0.data.len()
+    }
+}
+
 impl Checkpoint {
     /// The file's bytes; equal checkpoints give equal bytes.
     ///
@@ -42,26 +64,16 @@ impl Checkpoint {
             progress: self.train.as_ref().map(|t| t.progress.clone()),
         };
         let metadata = HashMap::from([(HEADER_KEY.to_owned(), serde_json::to_string(&header)?)]);
-        let train = self.train.iter().flat_map(|t| {
-            let named = |prefix: &'static str, w: &Weights| {
-                w.iter().map(|(n, a)| (format!("{prefix}{n}"), a.clone())).collect::<Vec<_>>()
-            };
-            let second = t.second_moment.iter().flat_map(|second| named(SECOND_MOMENT, second));
-            named(RAW, &t.raw)
-                .into_iter()
-                .chain(named(MOMENTUM, &t.momentum))
-                .chain(second.collect::<Vec<_>>())
-        });
-        let weights = self.weights.iter().map(|(n, a)| (n.to_owned(), a.clone()));
-        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = weights
-            .chain(train)
-            .map(|(name, a)| (name, a.shape, a.data.iter().flat_map(|v| v.to_le_bytes()).collect()))
-            .collect();
-        let views = tensors
-            .iter()
-            .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
-            .collect::<Result<Vec<_>, CheckpointError>>()?;
-        Ok(safetensors::serialize(views, Some(metadata))?)
+        let named = |prefix: &'static str, weights| {
+            Weights::iter(weights).map(move |(n, a)| (format!("{prefix}{n}"), Stored(a)))
+        };
+        let mut tensors: Vec<(String, Stored<'_>)> = named("", &self.weights).collect();
+        if let Some(train) = &self.train {
+            tensors.extend(named(RAW, &train.raw));
+            tensors.extend(named(MOMENTUM, &train.momentum));
+            tensors.extend(train.second_moment.iter().flat_map(|second| named(SECOND_MOMENT, second)));
+        }
+        Ok(safetensors::serialize(tensors, Some(metadata))?)
     }
 
     /// Reads what [`Checkpoint::to_bytes`] wrote. The bytes are not trusted.

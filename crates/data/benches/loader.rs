@@ -3,6 +3,8 @@
 //! Prints one line of JSON per epoch, the first one apart (it fills the cache). `scripts/peers/loader_time.py` does the same
 //! with Ultralytics' dataloader.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints")]
+
 use std::time::Instant;
 
 use bonsai_data::{Augment, Dataset, Loader, LoaderConfig, SplitKind};

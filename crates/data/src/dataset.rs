@@ -5,6 +5,7 @@
 //! Pixels are not kept: [`Loader`](crate::Loader) decodes.
 
 use std::fmt::Write as _;
+use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use bonsai_boxes::{Cxcywh, GroundTruth, Xyxy};
 use rayon::prelude::*;
 
 use crate::decode::{dimensions, is_truncated_jpeg};
+use crate::scan_cache::{Header, ScanCache};
 use crate::{DataError, DataYaml, SplitKind, Warning, WarningKind, image_files, label_file};
 
 /// Images smaller than this in either direction are left out, as Ultralytics does.
@@ -112,6 +114,24 @@ impl Dataset {
     /// [`DataError::UndefinedSplit`], [`DataError::MissingSource`], [`DataError::EmptySplit`], and
     /// [`DataError::Io`] for folders and lists that cannot be read.
     pub fn scan(&self, split: SplitKind) -> Result<(Split, Scan), DataError> {
+        self.scan_known(split, &ScanCache::default()).map(|(split, scan, _)| (split, scan))
+    }
+
+    /// As [`scan`](Self::scan), with what an earlier scan wrote into the file `cache` about images that have not changed since
+    /// (same length, same time of change). Labels are always read anew. The file is written if it can be.
+    ///
+    /// # Errors
+    /// As [`scan`](Self::scan); never about the cache.
+    pub fn scan_cached(&self, split: SplitKind, cache: &Path) -> Result<(Split, Scan), DataError> {
+        let known = ScanCache::load(cache);
+        let (split, scan, mut found) = self.scan_known(split, &known)?;
+        if found != known {
+            found.save(cache);
+        }
+        Ok((split, scan))
+    }
+
+    fn scan_known(&self, split: SplitKind, known: &ScanCache) -> Result<(Split, Scan, ScanCache), DataError> {
         let sources = self.yaml.sources(split);
         let (yaml, key) = (&self.yaml.file, split.key());
         if sources.is_empty() {
@@ -126,12 +146,16 @@ impl Dataset {
         }
         let files = image_files::find(sources)?;
         let num_classes = self.yaml.class_names.len();
-        let looked_at: Vec<_> = files.par_iter().map(|file| look_at(file, num_classes)).collect();
+        let looked_at: Vec<_> = files.par_iter().map(|file| look_at(file, num_classes, known)).collect();
 
         let mut scan = Scan::default();
+        let mut found = ScanCache::default();
         let mut samples = Vec::with_capacity(looked_at.len());
-        for (sample, warnings) in looked_at {
+        for (file, (header, sample, warnings)) in files.iter().zip(looked_at) {
             scan.warnings.extend(warnings);
+            if let Some((metadata, header)) = header {
+                found.insert(file, &metadata, header);
+            }
             if let Some(sample) = sample {
                 scan.images += 1;
                 scan.instances += sample.labels.len();
@@ -155,21 +179,34 @@ impl Dataset {
             warnings = scan.warnings.len(),
             "scanned"
         );
-        Ok((Split { samples, class_names: self.yaml.class_names.clone() }, scan))
+        Ok((Split { samples, class_names: self.yaml.class_names.clone() }, scan, found))
     }
 }
 
-fn look_at(image: &Path, num_classes: usize) -> (Option<Sample>, Vec<Warning>) {
+/// What one image gives: its header if it can be read, the sample if it can be used, and what is wrong.
+type LookedAt = (Option<(Metadata, Header)>, Option<Sample>, Vec<Warning>);
+
+fn look_at(image: &Path, num_classes: usize, known: &ScanCache) -> LookedAt {
     let mut warnings = Vec::new();
     let flaw = |kind| Warning { path: image.to_owned(), line: None, kind };
-    let (width, height) = match dimensions(image) {
-        Ok(size) => size,
-        Err(error) => return (None, vec![flaw(WarningKind::UnreadableImage { reason: reason(&error) })]),
+    let unreadable = |reason| (None, None, vec![flaw(WarningKind::UnreadableImage { reason })]);
+    let metadata = match std::fs::metadata(image) {
+        Ok(metadata) => metadata,
+        Err(error) => return unreadable(error.to_string()),
     };
+    let header = match known.get(image, &metadata) {
+        Some(header) => header,
+        None => match dimensions(image) {
+            Ok(size) => Header { size, truncated: is_truncated_jpeg(image).unwrap_or(true) },
+            Err(error) => return unreadable(reason(&error)),
+        },
+    };
+    let (width, height) = header.size;
+    let seen = Some((metadata, header));
     if width.min(height) < MIN_SIDE {
-        return (None, vec![flaw(WarningKind::TinyImage { width, height })]);
+        return (seen, None, vec![flaw(WarningKind::TinyImage { width, height })]);
     }
-    if is_truncated_jpeg(image).unwrap_or(true) {
+    if header.truncated {
         warnings.push(flaw(WarningKind::TruncatedJpeg));
     }
     let label_path = image_files::label_path(image);
@@ -182,7 +219,7 @@ fn look_at(image: &Path, num_classes: usize) -> (Option<Sample>, Vec<Warning>) {
             Vec::new()
         }
     };
-    (Some(Sample { image_path: image.to_owned(), size: (width, height), labels }), warnings)
+    (seen, Some(Sample { image_path: image.to_owned(), size: (width, height), labels }), warnings)
 }
 
 /// The innermost cause: the outer messages only repeat the path, which a warning names anyway.

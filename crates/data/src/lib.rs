@@ -47,6 +47,7 @@ mod perspective;
 mod planes;
 mod random;
 mod rect;
+mod scan_cache;
 pub mod shapes;
 mod store;
 mod warning;

@@ -70,7 +70,8 @@ impl ImageStore {
         }
         let native = match self.fidelity {
             Fidelity::Exact => decode(path)?,
-            Fidelity::Fast => decode_fast(path)?,
+            // What it refuses, damaged files for example, the other decoder may still read.
+            Fidelity::Fast => decode_fast(path).or_else(|_| decode(path))?,
         };
         let transform = self.letterbox.plan(native.dimensions());
         let image = match self.fidelity {

@@ -79,7 +79,7 @@ pub fn train(
         let mut last = run.checkpoint(start)?;
         let mut stopped = (run.progress.epoch == config.epochs).then_some(Stopped::Finished);
         if config.judges(run.progress.epoch) {
-            let judged = Checkpoint { train: None, ..last.clone() };
+            let judged = last.deployed();
             let service = |source| TrainError::Service { service: "evaluation", epoch: epoch + 1, source };
             let clock = Instant::now();
             let evaluation = evaluate(&judged).map_err(service)?;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
+mod bad_data;
 mod benchmarks;
 mod command_line;
 mod dependencies;

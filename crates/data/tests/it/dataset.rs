@@ -92,6 +92,20 @@ fn a_listed_image_that_is_missing_is_a_warning() {
     assert_eq!(file_name(&scan.warnings[0].path), "b.png");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_read_is_named() {
+    let folder = Folder::new();
+    folder.image("images/a.png", 20, 20, 0);
+    // A link to itself: unreadable for every user, where a folder without permissions is readable for root.
+    std::os::unix::fs::symlink("round", folder.path("images/round")).unwrap();
+    std::os::unix::fs::symlink("loop", folder.path("loop")).unwrap();
+    let message = folder.scan_error("train: loop\nnames: [x]", SplitKind::Train);
+    assert!(message.contains("loop"), "{message}");
+    // Among readable images, it is no image.
+    assert_eq!(folder.scan("train: images\nnames: [x]", SplitKind::Train).0.samples.len(), 1);
+}
+
 #[test]
 fn unusable_datasets_are_refused() {
     let folder = Folder::new();

@@ -10,4 +10,5 @@ mod geometry;
 mod images;
 mod letterbox;
 mod loader;
+mod scan_cache;
 mod shapes;

@@ -53,7 +53,7 @@ impl Data {
 pub fn open_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
     let dataset = Dataset::open(yaml)?;
     let mut scan = |kind: SplitKind| -> Result<Arc<Split>> {
-        let (split, scan) = dataset.scan(kind)?;
+        let (split, scan) = dataset.scan_cached(kind, &scan_cache(yaml, kind))?;
         for warning in scan.warnings.iter().take(10) {
             progress.note(&format!("warning: {warning}"));
         }
@@ -76,6 +76,12 @@ pub fn open_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
         if has_test { (scan(SplitKind::Test)?, "test") } else { (Arc::clone(&val), "val") };
     let class_names = dataset.class_names().to_vec();
     Ok(Data { yaml: yaml.to_owned(), class_names, train, val, test, test_name })
+}
+
+/// A hidden file beside `data.yaml`.
+fn scan_cache(yaml: &Path, kind: SplitKind) -> PathBuf {
+    let stem = yaml.file_stem().unwrap_or_default().to_string_lossy();
+    yaml.with_file_name(format!(".{stem}.{}.scan.json", kind.key()))
 }
 
 /// Draws the dataset `shapes` into `folder`, which must not hold anything.

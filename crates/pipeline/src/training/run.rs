@@ -4,8 +4,9 @@
 //! Killed between any two of them, a training resumed from `last` repeats the epoch, to the same bits.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
@@ -63,10 +64,12 @@ pub fn train_run(
         // Killed while it drew the pictures.
         return conclude(args, dir, data, &results, stopped);
     }
-    let mut keeper = Keeper { args, dir: &dir, split: Arc::clone(&data.train), results, progress };
-    let trained = train_stage(&start, &data, &args.train_config(), args.l1.as_ref(), &setting, &mut keeper)
-        .with_context(|| after_failure(&dir))?;
+    let split = Arc::clone(&data.train);
+    let mut keeper = Keeper { args, dir: &dir, split, results, progress, drawing: Vec::new() };
+    let trained = train_stage(&start, &data, &args.train_config(), args.l1.as_ref(), &setting, &mut keeper);
+    keeper.finish_pictures();
     let results = keeper.results;
+    let trained = trained.with_context(|| after_failure(&dir))?;
     if trained.stopped == Stopped::Interrupted {
         trained.last.save(&dir.last())?;
         return Ok(TrainOutcome {
@@ -195,13 +198,20 @@ struct Keeper<'a> {
     split: Arc<Split>,
     results: Results,
     progress: &'a mut dyn Progress,
+    /// Pictures in the making.
+    drawing: Vec<(PathBuf, JoinHandle<Result<()>>)>,
 }
 
 impl Keeper<'_> {
-    /// A picture that cannot be written is no reason to stop.
-    fn shown(&mut self, path: &Path, drawn: Result<()>) {
-        if let Err(error) = drawn {
-            self.progress.note(&format!("warning: {} was not drawn: {error:#}", path.display()));
+    /// Waits for the pictures. One that cannot be written is no reason to stop.
+    fn finish_pictures(&mut self) {
+        for (path, drawing) in self.drawing.drain(..) {
+            let why = match drawing.join() {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => format!("{error:#}"),
+                Err(_) => "the thread that drew it ended early".to_owned(),
+            };
+            self.progress.note(&format!("warning: {} was not drawn: {why}", path.display()));
         }
     }
 }
@@ -218,8 +228,9 @@ impl TrainWatch for Keeper<'_> {
         if self.args.plots && number < pictures::SHOWN_BATCHES && (epoch == 0 || closes) {
             let count = if closes { pictures::SHOWN_BATCHES + number } else { number };
             let path = self.dir.picture(&format!("train_batch{count}.jpg"));
-            let drawn = pictures::labelled(batch, &self.split, &path);
-            self.shown(&path, drawn);
+            // In a thread of its own: the trainer waits for the batch.
+            let (batch, split, to) = (batch.clone(), Arc::clone(&self.split), path.clone());
+            self.drawing.push((path, std::thread::spawn(move || pictures::labelled(&batch, &split, &to))));
         }
     }
 
@@ -232,7 +243,7 @@ impl TrainWatch for Keeper<'_> {
         self.results.push(record, timing);
         let best = last.train.as_ref().is_some_and(|state| state.progress.best_epoch == Some(record.epoch));
         if best {
-            Checkpoint { train: None, ..last.clone() }.save(&self.dir.best())?;
+            last.deployed().save(&self.dir.best())?;
         }
         self.results.save(&self.dir.results_csv())?;
         last.save(&self.dir.last())?;
