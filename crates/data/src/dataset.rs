@@ -228,7 +228,8 @@ pub(crate) fn reason(error: &DataError) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    // Some decoders end their messages with a line break.
+    cause.to_string().trim().to_owned()
 }
 
 fn listing(paths: &[PathBuf]) -> String {

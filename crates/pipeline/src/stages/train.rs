@@ -86,7 +86,9 @@ pub fn train_stage(
     start.metadata.insert("imgsz".to_owned(), setting.imgsz.to_string());
     let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, setting))?;
     let stride = start.model.head().strides.iter().copied().max().filter(|_| setting.rect);
-    let validation = validation_loader_in(&data.val, setting.imgsz, config.batch, &setting.loader, stride)?;
+    // Half a training batch keeps the memory of judging small beside that of training.
+    let judged = config.batch.div_ceil(2);
+    let validation = validation_loader_in(&data.val, setting.imgsz, judged, &setting.loader, stride)?;
     if let Some(l1) = l1 {
         warn_about_travel(l1, &config, loader.batches(), watch);
     }

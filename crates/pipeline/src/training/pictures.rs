@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use bonsai_boxes::{Cxcywh, Detection, Xyxy};
 use bonsai_checkpoint::write_file;
-use bonsai_data::{Batch, Split};
+use bonsai_data::{Batch, Split, Target};
 use bonsai_metrics::{Curve, CurveSet, DetMetrics};
 use bonsai_plots::{
     CellValue, ClassCurve, CurveKind, CurvePlot, EpochFigures, LabelBox, Losses, RgbImage, Tile, TileBox,
@@ -31,39 +31,53 @@ pub(super) fn labels(split: &Split, dir: &TrainDir) -> Result<()> {
     write(&draw_labels(&boxes, &split.class_names)?, &dir.picture("labels.png"))
 }
 
-/// Writes a batch with its labels.
-pub(super) fn labelled(batch: &Batch, split: &Split, path: &Path) -> Result<()> {
-    let boxes = |image: usize| {
-        let targets = batch.targets.iter().filter(|target| target.image == image);
-        targets
-            .map(|t| TileBox { bbox: in_pixels(t.bbox, batch), class_id: t.class_id, confidence: None })
-            .collect()
-    };
-    grid(batch, split, boxes, path)
+/// Images of a batch with boxes, ready to be drawn: a fourth of the memory of the batch.
+pub(super) struct Sheet {
+    tiles: Vec<(RgbImage, String, Vec<TileBox>)>,
 }
 
-/// Writes a batch with what was found on it.
-pub(super) fn detected(batch: &Batch, found: &[Vec<Detection>], split: &Split, path: &Path) -> Result<()> {
-    let boxes = |image: usize| {
-        let found = found[image].iter();
-        found
-            .map(|d| TileBox { bbox: d.bbox, class_id: d.class_id, confidence: Some(d.confidence) })
-            .collect()
-    };
-    grid(batch, split, boxes, path)
-}
+impl Sheet {
+    /// A batch with its labels.
+    pub(super) fn labelled(batch: &Batch, split: &Split) -> Self {
+        Self::of(batch, split, |image| {
+            let targets = batch.targets.iter().filter(|target| target.image == image);
+            let boxed = |t: &Target| TileBox {
+                bbox: in_pixels(t.bbox, batch),
+                class_id: t.class_id,
+                confidence: None,
+            };
+            targets.map(boxed).collect()
+        })
+    }
 
-fn grid(batch: &Batch, split: &Split, boxes: impl Fn(usize) -> Vec<TileBox>, path: &Path) -> Result<()> {
-    let [count, _, h, w] = batch.shape;
-    let images: Vec<_> = batch.images.chunks_exact(3 * h * w).map(|planes| picture(planes, w, h)).collect();
-    let name = |image: usize| {
-        let path = &split.samples[batch.samples[image]].image_path;
-        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-    };
-    let parts: Vec<_> = (0..count).map(|image| (name(image), boxes(image))).collect();
-    let tiles: Vec<_> =
-        images.iter().zip(&parts).map(|(image, (name, boxes))| Tile { image, name, boxes }).collect();
-    write(&draw_grid(&tiles, &split.class_names)?, path)
+    /// A batch with what was found on it.
+    pub(super) fn detected(batch: &Batch, found: &[Vec<Detection>], split: &Split) -> Self {
+        Self::of(batch, split, |image| {
+            let boxed = |d: &Detection| TileBox {
+                bbox: d.bbox,
+                class_id: d.class_id,
+                confidence: Some(d.confidence),
+            };
+            found[image].iter().map(boxed).collect()
+        })
+    }
+
+    fn of(batch: &Batch, split: &Split, boxes: impl Fn(usize) -> Vec<TileBox>) -> Self {
+        let [_, _, h, w] = batch.shape;
+        let tile = |(image, planes): (usize, &[f32])| {
+            let path = &split.samples[batch.samples[image]].image_path;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (picture(planes, w, h), name, boxes(image))
+        };
+        Self { tiles: batch.images.chunks_exact(3 * h * w).enumerate().map(tile).collect() }
+    }
+
+    /// Writes it.
+    pub(super) fn write(&self, class_names: &[String], path: &Path) -> Result<()> {
+        let tiles: Vec<_> =
+            self.tiles.iter().map(|(image, name, boxes)| Tile { image, name, boxes }).collect();
+        write(&draw_grid(&tiles, class_names)?, path)
+    }
 }
 
 /// Planes of 0..=1 as a picture.

@@ -15,6 +15,7 @@ use bonsai_detector::Detector;
 use bonsai_metrics::DetMetrics;
 use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
 
+use super::pictures::Sheet;
 use super::{Results, TrainArgs, TrainDir, pictures};
 use crate::Progress;
 use crate::evaluate::{Judging, judge};
@@ -178,8 +179,11 @@ fn judge_best(args: &TrainArgs, dir: &TrainDir, data: &Data) -> Result<DetMetric
     let mut watch = |number: usize, batch: &Batch, found: &[Vec<bonsai_boxes::Detection>]| {
         if args.plots && number < pictures::SHOWN_BATCHES && drawn.is_ok() {
             let path = |what: &str| dir.picture(&format!("val_batch{number}_{what}.jpg"));
-            drawn = pictures::labelled(batch, &data.val, &path("labels"))
-                .and_then(|()| pictures::detected(batch, found, &data.val, &path("pred")));
+            let sheets = [
+                (Sheet::labelled(batch, &data.val), path("labels")),
+                (Sheet::detected(batch, found, &data.val), path("pred")),
+            ];
+            drawn = sheets.iter().try_for_each(|(sheet, path)| sheet.write(&data.class_names, path));
         }
     };
     let judged = judge(&mut detector, &loader, &Judging::default(), &mut watch)?;
@@ -229,8 +233,9 @@ impl TrainWatch for Keeper<'_> {
             let count = if closes { pictures::SHOWN_BATCHES + number } else { number };
             let path = self.dir.picture(&format!("train_batch{count}.jpg"));
             // In a thread of its own: the trainer waits for the batch.
-            let (batch, split, to) = (batch.clone(), Arc::clone(&self.split), path.clone());
-            self.drawing.push((path, std::thread::spawn(move || pictures::labelled(&batch, &split, &to))));
+            let (sheet, split, to) =
+                (Sheet::labelled(batch, &self.split), Arc::clone(&self.split), path.clone());
+            self.drawing.push((path, std::thread::spawn(move || sheet.write(&split.class_names, &to))));
         }
     }
 
