@@ -3,6 +3,7 @@
 use bonsai_boxes::Cxcywh;
 
 use crate::LetterboxTransform;
+use crate::planes::to_floats;
 
 /// An object on one image of a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,4 +30,22 @@ pub struct Batch {
     /// How each image was fitted into the canvas, before augmentation:
     /// maps detections back to the file only where the batch is not augmented.
     pub transforms: Vec<LetterboxTransform>,
+}
+
+/// A batch as workers make it: in bytes.
+#[derive(Debug)]
+pub(crate) struct ByteBatch {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) shape: [usize; 4],
+    pub(crate) targets: Vec<Target>,
+    pub(crate) samples: Vec<usize>,
+    pub(crate) transforms: Vec<LetterboxTransform>,
+}
+
+impl ByteBatch {
+    /// The batch in floats, and the memory of the bytes for another.
+    pub(crate) fn finish(self) -> (Batch, Vec<u8>) {
+        let Self { bytes, shape, targets, samples, transforms } = self;
+        (Batch { images: to_floats(&bytes), shape, targets, samples, transforms }, bytes)
+    }
 }

@@ -1,10 +1,11 @@
 //! Background threads that prepare the batches of an epoch while the network is busy with earlier ones.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use crate::Batch;
+use crate::batch::ByteBatch;
 use crate::kitchen::{Kitchen, Scratch};
 
 /// The batches of one epoch, or of what is left of it, in order.
@@ -24,7 +25,9 @@ pub struct Epoch {
 
 #[derive(Debug)]
 struct Worker {
-    batches: Receiver<Batch>,
+    batches: Receiver<ByteBatch>,
+    /// Takes back the memory of a batch.
+    spare: Sender<Vec<u8>>,
     thread: JoinHandle<()>,
 }
 
@@ -32,17 +35,19 @@ impl Worker {
     fn start(first: usize, epoch: u64, kitchen: Arc<Kitchen>, order: Arc<[usize]>) -> Self {
         // No buffer: the batch that a worker waits to hand over is the one that is ahead.
         let (sender, batches) = sync_channel(0);
+        let (spare, spares) = channel();
         let step = kitchen.config.workers;
         let thread = std::thread::spawn(move || {
             let mut scratch = Scratch::default();
             let count = order.len().div_ceil(kitchen.config.batch);
             for number in (first..count).step_by(step) {
+                scratch.bytes = spares.try_recv().unwrap_or_default();
                 if sender.send(kitchen.batch(&order, epoch, number, &mut scratch)).is_err() {
                     break; // The iterator was dropped.
                 }
             }
         });
-        Self { batches, thread }
+        Self { batches, spare, thread }
     }
 }
 
@@ -77,15 +82,22 @@ impl Iterator for Epoch {
         let batch = self.next;
         self.next += 1;
         if self.workers.is_empty() {
-            return Some(self.kitchen.batch(&self.order, self.number, batch, &mut self.scratch));
+            let made = self.kitchen.batch(&self.order, self.number, batch, &mut self.scratch);
+            let (batch, bytes) = made.finish();
+            self.scratch.bytes = bytes;
+            return Some(batch);
         }
         let turn = (batch - self.first) % self.workers.len();
         let received = self.workers[turn].batches.recv();
-        Some(received.unwrap_or_else(|_| {
+        let made = received.unwrap_or_else(|_| {
             // A worker ends early only by a panic, which is a bug: let it surface in the caller's thread.
             let panic = self.workers.swap_remove(turn).thread.join().err();
             std::panic::resume_unwind(panic.unwrap_or_else(|| Box::new("a loader thread ended early")))
-        }))
+        });
+        let (batch, bytes) = made.finish();
+        // A worker that has made its last batch needs no memory.
+        let _ = self.workers[turn].spare.send(bytes);
+        Some(batch)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

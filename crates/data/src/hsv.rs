@@ -42,8 +42,7 @@ fn change(gains: HsvGains, pixels: &mut [[u8; 3]]) {
             [red[index], green[index], blue[index]] = changed;
         }
         for (index, pixel) in block.iter_mut().enumerate() {
-            // Truncation after adding one half: `f32::round` is a library call and ties do not matter here.
-            *pixel = [red[index], green[index], blue[index]].map(|v| (v + 0.5) as u8);
+            *pixel = [red[index], green[index], blue[index]].map(to_level);
         }
     }
 }
@@ -76,4 +75,14 @@ impl HsvGains {
         };
         [channel(5.0), channel(3.0), channel(1.0)]
     }
+}
+
+/// The nearest level of a value in 0..=255, the even one of two.
+///
+/// Adding 2^23 leaves no room for a fraction in a float, so that its last bits are the whole number: a cast would be done
+/// value by value, because it checks the range.
+#[inline]
+pub(crate) fn to_level(value: f32) -> u8 {
+    const NO_FRACTIONS: f32 = 8_388_608.0;
+    (value + NO_FRACTIONS).to_bits() as u8
 }

@@ -11,15 +11,16 @@ use image::RgbImage;
 use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _};
 
+use crate::batch::ByteBatch;
 use crate::dataset::reason;
 use crate::letterbox::PADDING;
 use crate::mixup::draw_share;
-use crate::planes::{write_planes, write_planes_changed};
+use crate::planes::write_bytes;
 use crate::random::{Purpose, stream};
 use crate::rect::{Arrangement, arrange};
 use crate::store::{Fidelity, ImageStore, Scaled};
 use crate::{
-    Augment, Batch, HsvGains, Label, Letterbox, LetterboxTransform, LoaderConfig, Motion, Perspective, Split,
+    Augment, HsvGains, Label, Letterbox, LetterboxTransform, LoaderConfig, Motion, Perspective, Split,
     Target, Tile, Warning, WarningKind, flip_horizontal, flip_vertical, mixup, mosaic,
 };
 
@@ -45,6 +46,8 @@ pub(crate) struct Kitchen {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     mosaic: RgbImage,
+    /// Of an earlier batch.
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Where a sample stands.
@@ -108,24 +111,28 @@ impl Kitchen {
         order
     }
 
-    /// Batch `number` of an epoch.
-    pub(crate) fn batch(&self, order: &[usize], epoch: u64, number: usize, scratch: &mut Scratch) -> Batch {
+    /// Batch `number` of an epoch; its bytes are those of the scratch if it has some.
+    pub(crate) fn batch(
+        &self,
+        order: &[usize],
+        epoch: u64,
+        number: usize,
+        scratch: &mut Scratch,
+    ) -> ByteBatch {
         let start = number * self.config.batch;
         let samples = order[start..order.len().min(start + self.config.batch)].to_vec();
         let square = (self.letterbox.width, self.letterbox.height);
         let canvas = self.rect.as_ref().map_or(square, |rect| rect.canvases[number]);
         let (w, h) = (canvas.0 as usize, canvas.1 as usize);
         let plane = w * h;
-        let mut images = vec![0.0; samples.len() * 3 * plane];
+        let mut bytes = std::mem::take(&mut scratch.bytes);
+        bytes.resize(samples.len() * 3 * plane, 0);
         let mut targets = Vec::new();
         let mut transforms = Vec::with_capacity(samples.len());
-        for (image, planes) in images.chunks_exact_mut(3 * plane).enumerate() {
+        for (image, planes) in bytes.chunks_exact_mut(3 * plane).enumerate() {
             let place = Place { order, position: start + image, canvas };
             let prepared = self.prepare(place, epoch, scratch);
-            match prepared.gains {
-                Some(gains) => write_planes_changed(&prepared.image, gains, planes),
-                None => write_planes(&prepared.image, planes),
-            }
+            write_bytes(&prepared.image, prepared.gains, planes);
             targets.extend(prepared.labels.iter().map(|label| Target {
                 image,
                 class_id: label.class_id,
@@ -134,7 +141,7 @@ impl Kitchen {
             transforms.push(prepared.transform);
         }
         let shape = [samples.len(), 3, h, w];
-        Batch { images, shape, targets, samples, transforms }
+        ByteBatch { bytes, shape, targets, samples, transforms }
     }
 
     /// The changes of an epoch.

@@ -32,7 +32,7 @@ pub struct LoaderConfig {
     pub augment: Option<Augment>,
     /// Epochs with mosaic and mixup, after which images are shown whole; `None` for all.
     pub mosaic_epochs: Option<u64>,
-    /// Background threads. Each keeps one finished batch waiting, `12 * batch * imgsz * imgsz` bytes.
+    /// Background threads. Each keeps one finished batch waiting, `3 * batch * imgsz * imgsz` bytes.
     /// 0 prepares batches in the calling thread, when they are asked for.
     pub workers: usize,
     /// Most bytes of decoded images (`3 * imgsz * imgsz` or less for each) kept between epochs; 0 keeps none.

@@ -1,9 +1,12 @@
-//! From interleaved bytes to planes of floats, with a change of colours on the way.
+//! From interleaved bytes to planes, with a change of colours on the way.
+//!
+//! Workers make planes of bytes, a fourth of the memory of floats; who takes the batch makes floats of them.
 
 use image::RgbImage;
 use multiversion::multiversion;
 
 use crate::HsvGains;
+use crate::hsv::to_level;
 
 /// Pixels worked on at a time: enough to fill vector registers, few enough to stay in the first cache.
 const BLOCK: usize = 64;
@@ -20,13 +23,23 @@ pub fn write_planes(image: &RgbImage, planes: &mut [f32]) {
     write(image.as_chunks::<3>().0, red, green, blue);
 }
 
-/// As [`write_planes`] after [`HsvGains::apply`], in one pass and to the same bits.
-pub(crate) fn write_planes_changed(image: &RgbImage, gains: HsvGains, planes: &mut [f32]) {
+/// Writes an image as three planes of bytes, as it would be after [`HsvGains::apply`] if there are gains.
+pub(crate) fn write_bytes(image: &RgbImage, gains: Option<HsvGains>, planes: &mut [u8]) {
     let (red, green, blue) = split(image, planes);
-    write_changed(image.as_chunks::<3>().0, gains, red, green, blue);
+    let pixels = image.as_chunks::<3>().0;
+    match gains {
+        Some(gains) => write_changed(pixels, gains, red, green, blue),
+        None => write_plain(pixels, red, green, blue),
+    }
 }
 
-fn split<'a>(image: &RgbImage, planes: &'a mut [f32]) -> (&'a mut [f32], &'a mut [f32], &'a mut [f32]) {
+/// From bytes to 0..=1.
+#[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
+pub(crate) fn to_floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.iter().map(|byte| f32::from(*byte) / 255.0).collect()
+}
+
+fn split<'a, T>(image: &RgbImage, planes: &'a mut [T]) -> (&'a mut [T], &'a mut [T], &'a mut [T]) {
     let pixels = image.as_raw().len() / 3;
     assert_eq!(planes.len(), 3 * pixels, "three planes of the image's size");
     let (red, rest) = planes.split_at_mut(pixels);
@@ -42,17 +55,52 @@ fn write(pixels: &[[u8; 3]], red: &mut [f32], green: &mut [f32], blue: &mut [f32
 }
 
 #[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
-fn write_changed(pixels: &[[u8; 3]], gains: HsvGains, red: &mut [f32], green: &mut [f32], blue: &mut [f32]) {
-    let planes = red.chunks_mut(BLOCK).zip(green.chunks_mut(BLOCK)).zip(blue.chunks_mut(BLOCK));
-    for (block, ((red, green), blue)) in pixels.chunks(BLOCK).zip(planes) {
-        for (((pixel, r), g), b) in block.iter().zip(&mut *red).zip(&mut *green).zip(&mut *blue) {
-            [*r, *g, *b] = pixel.map(f32::from);
-        }
-        for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
-            // Whole levels, as an image would hold them. Values are at least 0, so `trunc` rounds down.
-            [*r, *g, *b] = gains.of([*r, *g, *b]).map(|value| (value + 0.5).trunc() / 255.0);
-        }
+fn write_plain(pixels: &[[u8; 3]], red: &mut [u8], green: &mut [u8], blue: &mut [u8]) {
+    for (((pixel, r), g), b) in pixels.iter().zip(red).zip(green).zip(blue) {
+        [*r, *g, *b] = *pixel;
     }
+}
+
+#[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
+fn write_changed(pixels: &[[u8; 3]], gains: HsvGains, red: &mut [u8], green: &mut [u8], blue: &mut [u8]) {
+    let (blocks, rest) = pixels.as_chunks::<BLOCK>();
+    let ((red, red_rest), (green, green_rest), (blue, blue_rest)) =
+        (red.as_chunks_mut(), green.as_chunks_mut(), blue.as_chunks_mut());
+    for (((block, red), green), blue) in blocks.iter().zip(red).zip(green).zip(blue) {
+        change_block(block, gains, red, green, blue);
+    }
+    let (mut block, mut planes) = ([[0; 3]; BLOCK], [[0; BLOCK]; 3]);
+    block[..rest.len()].copy_from_slice(rest);
+    let [red, green, blue] = &mut planes;
+    change_block(&block, gains, red, green, blue);
+    red_rest.copy_from_slice(&red[..rest.len()]);
+    green_rest.copy_from_slice(&green[..rest.len()]);
+    blue_rest.copy_from_slice(&blue[..rest.len()]);
+}
+
+/// Of fixed size, and each step a loop of its own, so that each is made of vector instructions.
+#[expect(clippy::inline_always, reason = "it is compiled for the instruction set of its caller")]
+#[inline(always)]
+fn change_block(
+    pixels: &[[u8; 3]; BLOCK],
+    gains: HsvGains,
+    red: &mut [u8; BLOCK],
+    green: &mut [u8; BLOCK],
+    blue: &mut [u8; BLOCK],
+) {
+    let mut bytes = [[0u8; BLOCK]; 3];
+    for (index, pixel) in pixels.iter().enumerate() {
+        bytes[0][index] = pixel[0];
+        bytes[1][index] = pixel[1];
+        bytes[2][index] = pixel[2];
+    }
+    let [mut r, mut g, mut b] = bytes.map(|plane| plane.map(f32::from));
+    for ((r, g), b) in r.iter_mut().zip(&mut g).zip(&mut b) {
+        [*r, *g, *b] = gains.of([*r, *g, *b]);
+    }
+    *red = r.map(to_level);
+    *green = g.map(to_level);
+    *blue = b.map(to_level);
 }
 
 #[cfg(test)]
@@ -60,15 +108,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_pass_gives_the_bits_of_two() {
+    fn one_pass_gives_what_two_give() {
         let image =
             RgbImage::from_fn(37, 11, |x, y| image::Rgb([x * 7, y * 23, x * y].map(|v| (v % 256) as u8)));
         let gains = HsvGains { hue: 1.01, saturation: 1.4, value: 0.7 };
-        let (mut once, mut twice) = (vec![0.0; 3 * 37 * 11], vec![0.0; 3 * 37 * 11]);
-        write_planes_changed(&image, gains, &mut once);
-        let mut changed = image;
-        gains.apply(&mut changed);
-        write_planes(&changed, &mut twice);
-        assert_eq!(once, twice);
+        let mut bytes = vec![0; 3 * 37 * 11];
+        let mut planes = vec![0.0; bytes.len()];
+        for gains in [None, Some(gains)] {
+            let mut changed = image.clone();
+            if let Some(gains) = gains {
+                gains.apply(&mut changed);
+            }
+            write_planes(&changed, &mut planes);
+            write_bytes(&image, gains, &mut bytes);
+            assert_eq!(to_floats(&bytes), planes);
+        }
     }
 }
