@@ -16,11 +16,12 @@ impl BatchSource for OneImage {
         1
     }
 
-    fn epoch(&mut self, _: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+    fn epoch(&mut self, _: usize, _first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
         let bbox = Cxcywh { cx: 0.5, cy: 0.5, w: 0.5, h: 0.5 };
         Box::new(std::iter::once(Batch {
             images: Array::new(&[1, 3, 32, 32], vec![0.5; 3 * 32 * 32]),
             targets: vec![Target { image: 0, class_id: 0, bbox }],
+            names: vec!["grey".to_owned()],
         }))
     }
 }
