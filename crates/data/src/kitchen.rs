@@ -204,7 +204,11 @@ impl Kitchen {
             };
         }
         let others = [(); 3].map(|()| place.order[self.partner(place, rng)]);
-        let four = [index, others[0], others[1], others[2]].map(|sample| self.scaled(sample));
+        let four = [index, others[0], others[1], others[2]].map(|sample| {
+            let (scaled, labels) = self.scaled(sample);
+            let objects = in_pixels(labels, scaled.transform.resized);
+            (scaled, objects)
+        });
         let side = self.letterbox.width;
         let mut centre = || rng.random_range(side / 2..=side + side / 2);
         let centre = (centre(), centre());
@@ -225,14 +229,11 @@ impl Kitchen {
         rng.random_range(first..first + size)
     }
 
-    /// A sample at its size in the batch, not padded, with its objects in pixels; grey and empty if it cannot be read.
-    fn scaled(&self, index: usize) -> (Arc<Scaled>, Vec<GroundTruth>) {
+    /// A sample at its size in the batch, not padded, with its labels; grey and without any if it cannot be read.
+    fn scaled(&self, index: usize) -> (Arc<Scaled>, &[Label]) {
         let sample = &self.split.samples[index];
         match self.store.get(index, &sample.image_path) {
-            Ok(scaled) => {
-                let objects = in_pixels(&sample.labels, scaled.transform.resized);
-                (scaled, objects)
-            }
+            Ok(scaled) => (scaled, &sample.labels),
             Err(error) => {
                 let kind = WarningKind::UnreadableImage { reason: reason(&error) };
                 let warning = Warning { path: sample.image_path.clone(), line: None, kind };
@@ -243,18 +244,16 @@ impl Kitchen {
                 let transform = self.letterbox.plan(sample.size);
                 let (width, height) = transform.resized;
                 let image = RgbImage::from_pixel(width, height, image::Rgb([PADDING; 3]));
-                (Arc::new(Scaled { image, transform }), Vec::new())
+                (Arc::new(Scaled { image, transform }), &[])
             }
         }
     }
 
     fn letterboxed(&self, index: usize, canvas: (u32, u32)) -> Prepared {
-        let (scaled, objects) = self.scaled(index);
+        let (scaled, labels) = self.scaled(index);
         let transform = scaled.transform.in_canvas(canvas);
-        let sample = &self.split.samples[index];
         let to_canvas = |label: &Label| Label { bbox: transform.label_to_canvas(label.bbox), ..*label };
-        let readable = objects.len() == sample.labels.len();
-        let labels = if readable { sample.labels.iter().map(to_canvas).collect() } else { Vec::new() };
+        let labels = labels.iter().map(to_canvas).collect();
         Prepared { image: transform.pad(&scaled.image), labels, transform, gains: None }
     }
 
