@@ -2,7 +2,7 @@
 // needs: graph yolov8
 
 use bonsai_graph::{Graph, ParamRole};
-use bonsai_prune::{Coupling, PrunePolicy, Reduction, apply, score, select};
+use bonsai_prune::{Coupling, PrunePolicy, ScoreConfig, apply, score, select};
 use bonsai_yolov8::{Scale, build, init};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let coupling = Coupling::of(model.model.graph());
-    let scores = score(&coupling, &model.weights, Reduction::Mean)?;
+    let scores = score(&coupling, &model.weights, &ScoreConfig::default())?;
     let plan = select(&coupling, &scores, &PrunePolicy { prune_ratio: 0.4, ..PrunePolicy::default() })?;
     let pruned = apply(&plan, &model)?;
     let params = |graph: &Graph| graph.cost(640, 640).map(|cost| cost.params);

@@ -6,6 +6,7 @@ use bonsai_pipeline::{Convention, ExecutorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::Bench;
+use crate::pruning::Prune;
 use crate::train_args::Train;
 
 /// YOLOv8: train, sparsify, prune, fine-tune, export to ONNX, build engines.
@@ -141,28 +142,6 @@ pub(crate) struct Val {
     /// Images of one shape together in canvases no larger than needed, as Ultralytics validates
     #[arg(long)]
     pub(crate) rect: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) settings: Settings,
-}
-
-/// A pruning.
-#[derive(Args)]
-pub(crate) struct Prune {
-    /// Checkpoint, best after sparsity training
-    #[arg(long, value_name = "FILE")]
-    pub(crate) weights: PathBuf,
-    /// Share to remove of the channel sets that may go
-    #[arg(long = "prune-ratio", value_name = "SHARE")]
-    pub(crate) ratio: Option<f64>,
-    /// Where the smaller checkpoint goes
-    #[arg(long, short, value_name = "FILE", default_value = "pruned.safetensors")]
-    pub(crate) out: PathBuf,
-    /// Only say what would go
-    #[arg(long)]
-    pub(crate) dry_run: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use bonsai_pipeline::bench::{InferBench, LayerShare, Narrow, Network, PhaseTime, StepBench, infer, step};
+use bonsai_pipeline::bench::{
+    CompareBench, InferBench, LayerShare, Narrow, Network, PhaseTime, StepBench, compare, infer, step,
+};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -18,6 +20,27 @@ pub(crate) enum Bench {
     Step(Step),
     /// One inference on noise: folded network, decode, suppression
     Infer(Infer),
+    /// One image on several files in turns: how much faster the smaller ones are
+    Compare(Compare),
+}
+
+/// Networks against the first of them.
+#[derive(Args)]
+pub(crate) struct Compare {
+    /// Checkpoints or CPU engines; what follows is compared with the first
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    weights: Vec<PathBuf>,
+    /// Side of the images in pixels, several in turn
+    #[arg(long, default_value = "640", num_args = 1..)]
+    imgsz: Vec<usize>,
+    /// Rounds that count, after three that warm up
+    #[arg(long, default_value_t = 20)]
+    rounds: usize,
+    /// Print one line of JSON for each size
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    machine: Machine,
 }
 
 /// A training step.
@@ -100,7 +123,10 @@ impl What {
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
-    let (Bench::Step(Step { what, .. }) | Bench::Infer(Infer { what, .. })) = bench;
+    let what = match bench {
+        Bench::Step(Step { what, .. }) | Bench::Infer(Infer { what, .. }) => what,
+        Bench::Compare(args) => return run_compare(args),
+    };
     if what.print_graph {
         // The text ends with a line break of its own.
         say!("{}", what.network().open()?.model.graph().to_string().trim_end());
@@ -108,6 +134,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
     }
     let (network, executor, layers) = (what.network(), what.options()?, what.layers);
     match bench {
+        Bench::Compare(_) => {}
         Bench::Step(args) => {
             let &Step { imgsz, batch, steps, dummy_loss, .. } = args;
             let figures = step(&StepBench { network, imgsz, batch, steps, dummy_loss, executor, layers })?;
@@ -142,6 +169,30 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
                 figures.latency_ms_median,
                 figures.latency_ms_min,
                 memory(figures.peak_rss_mb)
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_compare(args: &Compare) -> Result<ExitCode> {
+    for &imgsz in &args.imgsz {
+        let (files, executor) = (args.weights.clone(), args.machine.options()?);
+        let networks = compare(&CompareBench { files, imgsz, rounds: args.rounds, executor })?;
+        if args.json {
+            say!("{}", serde_json::to_string(&networks)?);
+            continue;
+        }
+        say!("{:>9} {:>9} {:>7} {:>9} {:>7}  at {imgsz} px", "params", "MACs, M", "share", "ms", "share");
+        for network in networks {
+            say!(
+                "{:>9} {:>9.1} {:>7.3} {:>9.3} {:>7.3}  {}",
+                network.cost.params,
+                network.cost.macs as f64 / 1e6,
+                network.macs_share,
+                network.latency_ms,
+                network.latency_share,
+                network.file.display()
             );
         }
     }

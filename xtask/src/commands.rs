@@ -7,9 +7,8 @@ use std::time::Instant;
 use anyhow::Result;
 use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
 use bonsai_pipeline::{
-    DetMetrics, EngineOutcome, ExecutorOptions, PipelineConfig, PruneReport, RunDir, SplitKind,
-    doctor as examine, executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve,
-    run, summarise,
+    DetMetrics, EngineOutcome, ExecutorOptions, PipelineConfig, RunDir, SplitKind, doctor as examine,
+    executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve, run, summarise,
 };
 
 use crate::args;
@@ -18,7 +17,7 @@ use crate::terminal::Terminal;
 
 impl args::Settings {
     /// Defaults, then the file, then flags, then --set. Limits the program's threads to what comes out.
-    fn resolve(&self, base: PipelineConfig) -> Result<PipelineConfig> {
+    pub(crate) fn resolve(&self, base: PipelineConfig) -> Result<PipelineConfig> {
         let mut config = match &self.config {
             Some(path) => load_settings(&base, path)?,
             None => base,
@@ -75,7 +74,7 @@ fn default_run_dir(config: &PipelineConfig) -> PathBuf {
 }
 
 /// Defaults for a file: its own image size. What is wrong with a file is the command's to say, not this one's.
-fn for_file(weights: &Path) -> PipelineConfig {
+pub(crate) fn for_file(weights: &Path) -> PipelineConfig {
     let base = PipelineConfig::default();
     let trained = jobs::trained_imgsz(weights).ok().flatten();
     PipelineConfig { imgsz: trained.unwrap_or(base.imgsz), ..base }
@@ -112,39 +111,6 @@ pub(crate) fn print_metrics(metrics: &DetMetrics, names: &[String]) {
         let name = names.get(class.class_id).map_or("?", String::as_str);
         row(name, class.instances, [class.precision, class.recall, class.ap50, class.ap50_95]);
     }
-}
-
-pub(crate) fn prune(args: &args::Prune) -> Result<ExitCode> {
-    let mut config = args.settings.resolve(for_file(&args.weights))?;
-    config.prune.prune_ratio = args.ratio.unwrap_or(config.prune.prune_ratio);
-    let report = jobs::prune(&config, &args.weights, (!args.dry_run).then_some(&args.out))?;
-    if args.json {
-        say!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print_pruning(&report);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print_pruning(report: &PruneReport) {
-    say!("{:>28} {:>5} {:>5} {:>8} {:>8} {:>8}", "convolution", "was", "kept", "min", "mean", "max |gamma|");
-    for layer in report.layers.iter().filter(|l| l.gamma.is_some()) {
-        let (min, mean, max) = layer.gamma.as_ref().map_or((0.0, 0.0, 0.0), |g| (g.min, g.mean, g.max));
-        say!("{:>28} {:>5} {:>5} {min:>8.4} {mean:>8.4} {max:>8.4}", layer.conv, layer.original, layer.kept);
-    }
-    let share = |after: u64, before: u64| 100.0 * after as f64 / before as f64;
-    say!(
-        "removed {} of {} channel sets that may go ({} in all); params {} -> {} ({:.0} %), MACs {} -> {} ({:.0} %)",
-        report.removed_sets,
-        report.prunable_sets,
-        report.sets,
-        report.before.params,
-        report.after.params,
-        share(report.after.params, report.before.params),
-        report.before.macs,
-        report.after.macs,
-        share(report.after.macs, report.before.macs)
-    );
 }
 
 pub(crate) fn import(args: &args::Import) -> Result<ExitCode> {

@@ -6,6 +6,7 @@ mod bench;
 mod commands;
 mod interrupt;
 mod output;
+mod pruning;
 mod terminal;
 mod testing;
 mod train_args;
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
         Command::Finetune(args) => training::finetune(&args),
         Command::Val(args) => commands::val(&args),
         Command::Import(args) => commands::import(&args),
-        Command::Prune(args) => commands::prune(&args),
+        Command::Prune(args) => pruning::prune(&args),
         Command::Export(args) => commands::export(&args),
         Command::Engine(args) => commands::engine(&args),
         Command::Predict(args) => commands::predict(&args),

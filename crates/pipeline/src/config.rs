@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bonsai_data::Augment;
 use bonsai_data::shapes::ShapesConfig;
 use bonsai_exec::{ExecutorKind, L1Placement};
-use bonsai_prune::PrunePolicy;
+use bonsai_prune::{IterateConfig, PrunePolicy, ScoreConfig};
 use bonsai_sparsity::L1Schedule;
 use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
@@ -41,8 +41,14 @@ pub struct PipelineConfig {
     pub sparse: TrainConfig,
     /// L1 during sparsity training.
     pub l1: L1Config,
+    /// What makes channels matter.
+    pub score: ScoreConfig,
     /// Which channels go.
     pub prune: PrunePolicy,
+    /// What else is done when channels go.
+    pub extras: PruneExtras,
+    /// Pruning in steps, with recovery between them.
+    pub iterate: IterateSettings,
     /// Fine-tuning, from the pruned network, without L1.
     pub finetune: TrainConfig,
     /// Engines.
@@ -75,6 +81,43 @@ pub struct L1Config {
     pub placement: L1Placement,
 }
 
+/// What is done when channels go, beside removing them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PruneExtras {
+    /// Whether the layers behind removed channels take over the constants that these still emitted.
+    pub compensate: bool,
+    /// Batches of training images over which running statistics are measured anew; 0 leaves them.
+    pub recalibrate: usize,
+    /// Batches of training images over which gradients are added up, for importance taylor.
+    pub gradient_batches: usize,
+    /// Images in such a batch.
+    pub batch: usize,
+}
+
+/// Pruning in steps.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IterateSettings {
+    /// Steps towards the whole; 1 prunes at once, without recovery within the stage.
+    pub steps: usize,
+    /// Largest loss of mAP50-95 after recovery, against the network before the first step, that is accepted.
+    pub max_map_drop: f64,
+    /// Epochs of fine-tuning after each step; all else is as in fine-tuning.
+    pub epochs: usize,
+}
+
+/// All that pruning is told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PruneSettings {
+    /// What makes channels matter.
+    pub score: ScoreConfig,
+    /// Which go.
+    pub policy: PrunePolicy,
+    /// What else is done.
+    pub extras: PruneExtras,
+}
+
 /// Engines beside the CPU one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -87,7 +130,7 @@ pub struct EngineConfig {
 
 impl Settings for PipelineConfig {
     const OPTIONAL: &'static [&'static str] =
-        &["data", "executor", "engine.trtexec", "prune.max_ratio_per_layer"];
+        &["data", "executor", "engine.trtexec", "prune.max_ratio_per_layer", "prune.target"];
 }
 
 impl Default for PipelineConfig {
@@ -108,7 +151,10 @@ impl Default for PipelineConfig {
             // L1 lowers the figures first, and its schedule is to run to the end.
             sparse: TrainConfig { patience: 0, ..train.clone() },
             l1: L1Config::default(),
+            score: ScoreConfig::default(),
             prune: PrunePolicy::default(),
+            extras: PruneExtras::default(),
+            iterate: IterateSettings::default(),
             finetune: train,
             engine: EngineConfig::default(),
             latency_runs: 30,
@@ -117,6 +163,11 @@ impl Default for PipelineConfig {
 }
 
 impl PipelineConfig {
+    /// All that pruning is told.
+    pub fn prune_settings(&self) -> PruneSettings {
+        PruneSettings { score: self.score, policy: self.prune.clone(), extras: self.extras }
+    }
+
     /// The drawn dataset at small size: a few minutes on two cores.
     ///
     /// Small batches, because from scratch it is updates that count; no floor under the warm-up, because a hundred
@@ -156,6 +207,27 @@ impl Default for LoaderSettings {
 impl Default for L1Config {
     fn default() -> Self {
         Self { schedule: L1Schedule::SEED, placement: L1Placement::BeforeClip }
+    }
+}
+
+impl Default for PruneExtras {
+    fn default() -> Self {
+        Self { compensate: true, recalibrate: 0, gradient_batches: 8, batch: 8 }
+    }
+}
+
+impl Default for IterateSettings {
+    /// At once; limit and epochs are those of Torch-Pruning's example.
+    fn default() -> Self {
+        let IterateConfig { steps, max_map_drop } = IterateConfig::default();
+        Self { steps, max_map_drop, epochs: 10 }
+    }
+}
+
+impl IterateSettings {
+    /// The part for the pruner.
+    pub const fn config(&self) -> IterateConfig {
+        IterateConfig { steps: self.steps, max_map_drop: self.max_map_drop }
     }
 }
 

@@ -8,11 +8,15 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_data::SplitKind;
 use bonsai_detector::{Detector, write_engine};
 use bonsai_metrics::DetMetrics;
-use bonsai_prune::PruneReport;
+use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, compensate, report};
 use bonsai_tensorrt::EngineOutcome;
 use bonsai_yolov8::NmsConfig;
 
-use crate::stages::{Setting, build_tensorrt, export_stage, prune_stage, validation_loader_in};
+use crate::iterations::{Files, save_iterations};
+use crate::stages::{
+    Iteration, Setting, build_tensorrt, export_stage, iterate_stage, open_dataset, prune_stage,
+    validation_loader_in,
+};
 use crate::{Convention, Judging, PipelineConfig, Progress, judge};
 
 /// What an engine job made.
@@ -90,13 +94,62 @@ pub fn validate(
 ///
 /// # Errors
 /// As the stage.
-pub fn prune(config: &PipelineConfig, weights: &Path, out: Option<&Path>) -> Result<PruneReport> {
-    let pruned = prune_stage(&Checkpoint::open(weights)?, &config.prune, config.imgsz)?;
+pub fn prune(
+    config: &PipelineConfig,
+    weights: &Path,
+    out: Option<&Path>,
+    progress: &mut dyn Progress,
+) -> Result<PruneReport> {
+    let model = Checkpoint::open(weights)?;
+    let data = config.data.as_ref().map(|yaml| open_dataset(yaml, progress)).transpose()?;
+    let pruned = prune_stage(&model, &config.prune_settings(), &setting(config)?, data.as_ref())?;
     if let Some(out) = out {
         pruned.plan.save(&out.with_extension("plan.json"))?;
         pruned.checkpoint.save(out)?;
     }
     Ok(pruned.report)
+}
+
+/// Prunes a checkpoint file as a plan says; with `out`, writes the smaller checkpoint.
+///
+/// # Errors
+/// If the plan cannot be read or is another network's.
+pub fn replay(
+    config: &PipelineConfig,
+    weights: &Path,
+    plan: &Path,
+    out: Option<&Path>,
+) -> Result<PruneReport> {
+    let (model, plan) = (Checkpoint::open(weights)?, PrunePlan::load(plan)?);
+    let mut pruned = apply(&plan, &model)?;
+    if config.extras.compensate {
+        compensate(&plan, &model, &mut pruned)?;
+    }
+    let report = report(&plan, &model, config.imgsz, config.imgsz)?;
+    if let Some(out) = out {
+        pruned.save(out)?;
+    }
+    Ok(report)
+}
+
+/// Prunes a checkpoint file in steps with fine-tuning between them; writes the last good network (`out`), its plan
+/// (`OUT.plan.json`), the curve (`OUT.iterations.json`) and its picture (`OUT.png`).
+///
+/// # Errors
+/// As the stage, or if a file cannot be written.
+pub fn iterate(
+    config: &PipelineConfig,
+    weights: &Path,
+    out: &Path,
+    mut progress: &mut dyn Progress,
+) -> Result<Iterated> {
+    let model = Checkpoint { train: None, ..Checkpoint::open(weights)? };
+    let data = open_dataset(data_yaml(config)?, progress)?;
+    let prune = config.prune_settings();
+    let what = Iteration { prune: &prune, iterate: &config.iterate, finetune: &config.finetune };
+    let iterated = iterate_stage(&model, &what, &data, &setting(config)?, &mut progress)?;
+    save_iterations(&iterated, config.iterate.max_map_drop, &Files::beside(out))?;
+    Ok(iterated)
 }
 
 /// Imports a file of Ultralytics' or a state dict as a checkpoint.

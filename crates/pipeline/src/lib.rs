@@ -19,12 +19,16 @@ pub mod bench;
 mod config;
 mod doctor;
 mod evaluate;
+mod gamma_history;
+mod iterations;
 pub mod jobs;
 mod latency;
 mod machine;
 mod manifest;
+mod picture_file;
 pub mod predict;
 mod progress;
+mod prune_folder;
 mod report;
 mod run;
 mod run_dir;
@@ -36,12 +40,17 @@ pub mod training;
 pub use bonsai_data::SplitKind;
 pub use bonsai_exec::{ExecutorInfo, ExecutorKind, ExecutorOptions};
 pub use bonsai_metrics::DetMetrics;
-pub use bonsai_prune::PruneReport;
+pub use bonsai_prune::{
+    Importance, Iterated, IterationEnd, Normalisation, Preset, PruneReport, Reduction, Scope, Target,
+};
 pub use bonsai_tensorrt::EngineOutcome;
 pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
-pub use config::{EngineConfig, L1Config, LoaderSettings, PipelineConfig};
+pub use config::{
+    EngineConfig, IterateSettings, L1Config, LoaderSettings, PipelineConfig, PruneExtras, PruneSettings,
+};
 pub use doctor::{Check, doctor};
 pub use evaluate::{BatchWatcher, Convention, Judged, Judging, evaluate, judge};
+pub use gamma_history::{GammaHistory, GammaRecord};
 pub use latency::median_latency_ms;
 pub use machine::{executor_options, limit_threads};
 pub use manifest::{Manifest, digest_file, digest_json};

@@ -7,29 +7,29 @@ use anyhow::{Context, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_detector::write_engine;
 use bonsai_exec::ExecutorInfo;
-use bonsai_sparsity::GammaStatistics;
 use bonsai_tensorrt::EngineOutcome;
 use bonsai_train::Trained;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::gamma_history::WatchedGammas;
+use crate::picture_file::write_picture;
+use crate::prune_folder::{PRUNED, fill_prune_folder};
 use crate::report::{self, Measured};
 use crate::stages::{
-    Data, Setting, TrainWatch, build_tensorrt, draw_dataset, export_stage, open_dataset, prune_stage,
-    start_checkpoint, train_stage,
+    Data, Setting, TrainWatch, build_tensorrt, draw_dataset, export_stage, open_dataset, start_checkpoint,
+    train_stage,
 };
 use crate::{Manifest, PipelineConfig, Progress, Quiet, Report, RunDir, Stage, StageState, digest_json};
 
 const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
-const PRUNED: &str = "pruned.safetensors";
 const BASELINE_ONNX: &str = "baseline.onnx";
 const FINETUNED_ONNX: &str = "finetuned.onnx";
 const BASELINE_ENGINE: &str = "baseline.cpu.safetensors";
 const FINETUNED_ENGINE: &str = "finetuned.cpu.safetensors";
 const TENSORRT_ENGINE: &str = "finetuned.engine";
 const TENSORRT_OUTCOME: &str = "tensorrt.json";
-const PRUNE_REPORT: &str = "report.json";
 const REPORT_MARKDOWN: &str = "report.md";
 const REPORT_JSON: &str = "report.json";
 
@@ -74,22 +74,13 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     // The last weights are the sparsest; the best ones are the least sparse.
     let sparse_last = dir.stage(Stage::Sparse).join(LAST);
 
-    let prune =
-        runner.stage(Stage::Prune, &(&config.prune, config.imgsz), &[&sparse], |folder, progress| {
-            let pruned = prune_stage(&Checkpoint::load(&sparse_last)?, &config.prune, config.imgsz)?;
-            progress.note(&format!(
-                "removed {} of {} channel sets that may go: {} -> {} params, {} -> {} MACs",
-                pruned.report.removed_sets,
-                pruned.report.prunable_sets,
-                pruned.report.before.params,
-                pruned.report.after.params,
-                pruned.report.before.macs,
-                pruned.report.after.macs
-            ));
-            pruned.plan.save(&folder.join("plan.json"))?;
-            save_json(&folder.join(PRUNE_REPORT), &pruned.report)?;
-            Ok(pruned.checkpoint.save(&folder.join(PRUNED))?)
-        })?;
+    // Fine-tuning belongs to pruning where it happens between steps.
+    let recovery = (config.iterate.steps > 1).then_some((&config.iterate, &config.finetune, shared));
+    let prune_key = (config.prune_settings(), recovery, config.imgsz);
+    let prune = runner.stage(Stage::Prune, &prune_key, &[&dataset, &sparse], |folder, progress| {
+        let model = Checkpoint { train: None, ..Checkpoint::load(&sparse_last)? };
+        fill_prune_folder(folder, &model, config, &data, &setting, progress)
+    })?;
     let pruned_file = dir.stage(Stage::Prune).join(PRUNED);
 
     let finetune =
@@ -157,7 +148,7 @@ fn check(config: &PipelineConfig) -> Result<()> {
         config.imgsz
     );
     config.prune.check()?;
-    Ok(())
+    Ok(config.iterate.config().check()?)
 }
 
 struct Runner<'a> {
@@ -194,13 +185,14 @@ impl Runner<'_> {
         work: impl FnOnce(&mut dyn TrainWatch) -> Result<Trained>,
     ) -> Result<Manifest> {
         self.stage(stage, &config, inputs, |folder, mut progress| {
-            let trained = work(&mut progress)?;
+            let mut gammas = WatchedGammas::new(&mut progress);
+            let trained = work(&mut gammas)?;
             if let Some(best) = &trained.best {
                 best.save(&folder.join(BEST))?;
             }
-            let gammas = GammaStatistics::of(trained.last.model.graph(), &trained.last.weights)?;
             trained.last.save(&folder.join(LAST))?;
-            save_json(&folder.join("gammas.json"), &gammas)?;
+            gammas.history.save(&folder.join("gammas.json"))?;
+            write_picture(&gammas.history.draw()?, &folder.join("gammas.png"))?;
             save_json(&folder.join("history.json"), &trained.history)
         })
     }
@@ -238,7 +230,7 @@ impl Runner<'_> {
     }
 }
 
-fn save_json(path: &Path, value: &impl Serialize) -> Result<()> {
+pub(crate) fn save_json(path: &Path, value: &impl Serialize) -> Result<()> {
     Ok(write_file(path, &serde_json::to_vec_pretty(value)?)?)
 }
 

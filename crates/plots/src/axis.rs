@@ -18,6 +18,7 @@ pub(crate) fn is_drawable(value: f64) -> bool {
 /// The range of values along one side of a chart.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Axis {
+    /// At the left or the foot; above `high` where the axis falls.
     low: f64,
     high: f64,
     /// Distance of ticks.
@@ -46,6 +47,16 @@ impl Axis {
         Some(Self { low: low - room, high: high + room, step })
     }
 
+    /// Percent, from a hundred on the left to none on the right.
+    pub(crate) fn falling_percent() -> Self {
+        Self { low: 103.0, high: -3.0, step: 20.0 }
+    }
+
+    /// From 0 to `high`, with about `ticks` ticks.
+    pub(crate) fn from_zero(high: f64, ticks: u32) -> Self {
+        Self { low: 0.0, high, step: round_step(high / f64::from(ticks.max(1))) }
+    }
+
     /// From 0 to a little above the largest count.
     pub(crate) fn count(largest: u64, ticks: u32) -> Self {
         let high = (largest as f64 * 1.08).max(1.0);
@@ -59,12 +70,13 @@ impl Axis {
 
     /// Places and labels of the ticks.
     pub(crate) fn ticks(&self) -> Vec<(f64, String)> {
+        let (low, high) = (self.low.min(self.high), self.low.max(self.high));
         let slack = self.step * 1e-6;
-        let first = ((self.low - slack) / self.step).ceil();
+        let first = ((low - slack) / self.step).ceil();
         // More than a hundred happen only where the step is below the resolution of the numbers.
         (0..100)
             .map(|i| (first + f64::from(i)) * self.step)
-            .take_while(|value| *value <= self.high + slack)
+            .take_while(|value| *value <= high + slack)
             .map(|value| (value, number(value, self.step)))
             .collect()
     }

@@ -5,6 +5,8 @@
 //! | losses and figures over epochs | [`draw_results`] |
 //! | which class is taken for which | [`draw_confusion_matrix`] |
 //! | precision, recall and F1 over confidence, precision over recall | [`draw_curves`] |
+//! | gammas over the epochs of a sparsity training | [`draw_gammas`] |
+//! | figures of a network pruned step by step | [`draw_pruning`] |
 //! | classes, places and sizes of labels | [`draw_labels`] |
 //! | pictures with their boxes | [`draw_grid`] |
 //!
@@ -34,10 +36,12 @@ mod confusion_matrix;
 mod curve_plot;
 mod error;
 mod font;
+mod gamma_plot;
 mod grid;
 mod heat_map;
 mod label_plot;
 mod palette;
+mod pruning_plot;
 mod results;
 mod smoothing;
 mod stroke;
@@ -45,8 +49,10 @@ mod stroke;
 pub use confusion_matrix::{CellValue, draw_confusion_matrix};
 pub use curve_plot::{ClassCurve, CurveKind, CurvePlot, draw_curves};
 pub use error::PlotError;
+pub use gamma_plot::{GammaEpoch, draw_gammas};
 pub use grid::{Tile, TileBox, draw_grid};
 pub use image::RgbImage;
 pub use label_plot::{LabelBox, draw_labels};
 pub use palette::class_colour;
+pub use pruning_plot::{PruningStep, draw_pruning};
 pub use results::{EpochFigures, Losses, draw_results};

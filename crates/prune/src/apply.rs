@@ -41,7 +41,7 @@ pub fn apply(plan: &PrunePlan, model: &Checkpoint) -> Result<Checkpoint, PruneEr
     Ok(checkpoint)
 }
 
-fn pruned_op(id: NodeId, node: &Node, kept: &[Vec<usize>]) -> Op {
+pub(crate) fn pruned_op(id: NodeId, node: &Node, kept: &[Vec<usize>]) -> Op {
     let width = kept[id.index()].len();
     match *node.op() {
         Op::Conv2d { kernel, stride, padding, bias, .. } => {

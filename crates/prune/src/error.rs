@@ -148,6 +148,84 @@ pub enum PruneError {
         /// The value.
         value: f32,
     },
+    /// A name that is none of those known.
+    #[error("unknown {what} {got:?}: it is one of {known}")]
+    UnknownName {
+        /// What it should name.
+        what: &'static str,
+        /// The name.
+        got: String,
+        /// All there are.
+        known: &'static str,
+    },
+    /// Scores by gamma of a network that has none.
+    #[error(
+        "the network has no batch norm, so no gamma says what matters: use the checkpoint from before folding or \
+         export, or importance l1 or l2"
+    )]
+    NoBatchNorm,
+    /// Scores by gradients, and no gradients.
+    #[error("importance taylor needs gradients: pass what computes them to `score_with_gradients`")]
+    NoGradients,
+    /// A target of latency, and nothing to measure it with.
+    #[error("a latency target needs a measurement: pass one in the services of `prune`")]
+    NoLatency,
+    /// Whoever was asked for gradients has failed.
+    #[error("no gradients for importance taylor")]
+    Gradients(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A preset made for networks of another kind.
+    #[error("preset {preset} prunes layers `{layer}`, and this network has none: use preset group")]
+    PresetLayer {
+        /// The preset.
+        preset: &'static str,
+        /// The pattern of the layers.
+        layer: String,
+    },
+    /// The guards keep more than the target leaves.
+    #[error(
+        "{asked} of the {cost} cannot be reached: {least:.4} are left when all that may go is gone ({guards}); ask for \
+         more, or loosen a guard"
+    )]
+    Unreachable {
+        /// What was to become small.
+        cost: &'static str,
+        /// The share that was asked for.
+        asked: f64,
+        /// The least share there is.
+        least: f64,
+        /// What keeps the rest.
+        guards: String,
+    },
+    /// A ratio that would empty a layer, where that is not to be clamped.
+    #[error(
+        "a ratio of {ratio} would remove all {channels} channels of `{layer}`; up to {safe:.4} no layer is emptied: lower \
+         the ratio, or let the guards clamp"
+    )]
+    WouldEmpty {
+        /// The layer.
+        layer: String,
+        /// How many channels it has.
+        channels: usize,
+        /// The ratio asked for.
+        ratio: f64,
+        /// The largest ratio that empties none.
+        safe: f64,
+    },
+    /// Whoever was asked for the statistics of a batch has failed.
+    #[error("no batch statistics for recalibration")]
+    Statistics(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A service of the iterative loop has failed.
+    #[error("{what} has failed between two steps of pruning")]
+    Service {
+        /// What it does.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A measurement for a target has failed.
+    #[error("cannot measure what a plan leaves")]
+    Measurement(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The weights do not belong to the network, or a file cannot be used.
     #[error("the checkpoint cannot be pruned")]
     Checkpoint(#[source] Box<CheckpointError>),

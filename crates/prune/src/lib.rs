@@ -21,7 +21,7 @@
 //! ```
 //! use bonsai_checkpoint::{Array, Checkpoint, Weights};
 //! use bonsai_graph::{DetectHead, Graph, ModelSpec, ParamRole};
-//! use bonsai_prune::{Coupling, PrunePolicy, Reduction, apply, score, select};
+//! use bonsai_prune::{Coupling, PrunePolicy, ScoreConfig, apply, score, select};
 //!
 //! let graph: Graph = "
 //!     x = input() channels=3
@@ -50,7 +50,7 @@
 //!
 //! let coupling = Coupling::of(model.model.graph());
 //! assert_eq!(coupling.prunable().count(), 4);
-//! let scores = score(&coupling, &model.weights, Reduction::Mean)?;
+//! let scores = score(&coupling, &model.weights, &ScoreConfig::default())?;
 //! let policy = PrunePolicy { prune_ratio: 0.25, min_channels: 1, round_to: None, ..PrunePolicy::default() };
 //! let plan = select(&coupling, &scores, &policy)?;
 //! // Channel 1 has mean |gamma| (0.1 + 0.2) / 2, less than any other.
@@ -68,25 +68,47 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod apply;
+mod compensate;
 mod coupling;
 mod disjoint;
 mod error;
+mod gammas;
 mod glob;
+mod importance;
+mod iterate;
 mod keep;
 mod param;
 mod pin;
 mod plan;
 mod policy;
+mod preset;
+mod pruning;
+mod recalibrate;
 mod report;
+mod safe_limit;
 mod score;
+mod seed;
 mod select;
+mod slim;
+mod target;
 
 pub use apply::apply;
+pub use compensate::{Compensation, compensate};
 pub use coupling::{ChannelSet, Coupling, Member};
 pub use error::PruneError;
+pub use importance::{Importance, Normalisation, Reduction, ScoreConfig};
+pub use iterate::{
+    IterateConfig, Iterated, IterationEnd, IterationRecord, IterationServices, ServiceError, StepPruner,
+    iterate,
+};
 pub use pin::Pin;
 pub use plan::{LayerPlan, PrunePlan};
 pub use policy::{PrunePolicy, Scope};
-pub use report::{GammaRange, LayerReport, PruneReport, report};
-pub use score::{ChannelScores, Reduction, score};
-pub use select::select;
+pub use preset::{Preset, choose};
+pub use pruning::{LatencySource, PruneConfig, PruneServices, Pruned, prune};
+pub use recalibrate::{BatchStatistics, recalibrate};
+pub use report::{Choice, GammaRange, LayerReport, PruneReport, report};
+pub use safe_limit::{SafeLimit, safe_limit};
+pub use score::{ChannelScores, GradientSource, score, score_with_gradients};
+pub use select::{Clamp, select, select_and_clamp};
+pub use target::{Reached, Target, planned_cost, reach};

@@ -1,8 +1,10 @@
 //! How much to remove, and what to leave alone.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
-use crate::PruneError;
+use crate::{Preset, PruneError, Target};
 
 /// Among which sets the lowest scores are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -15,13 +17,32 @@ pub enum Scope {
     PerLayer,
 }
 
+impl FromStr for Scope {
+    type Err = PruneError;
+
+    fn from_str(text: &str) -> Result<Self, PruneError> {
+        match text {
+            "global" => Ok(Self::Global),
+            "per_layer" | "per-layer" | "local" => Ok(Self::PerLayer),
+            _ => {
+                let (got, known) = (text.to_owned(), "global, per_layer");
+                Err(PruneError::UnknownName { what: "scope", got, known })
+            }
+        }
+    }
+}
+
 /// The choice of channels, as configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrunePolicy {
+    /// Whose way of choosing.
+    pub preset: Preset,
     /// Share to remove, `0..=1`, of the coupled channel sets that may be pruned, before guards and rounding.
     /// Default 0.5, as in the literature on YOLO pruning.
     pub prune_ratio: f64,
+    /// What is to be left of a cost; then the ratio is found by search, and `prune_ratio` is not read.
+    pub target: Option<Target>,
     /// Where the lowest scores are looked for.
     pub scope: Scope,
     /// Sets that each group keeps at least (all of a smaller one). Default 8, as in the usual scripts.
@@ -33,17 +54,22 @@ pub struct PrunePolicy {
     pub protect: Vec<String>,
     /// Largest share that any group may lose.
     pub max_ratio_per_layer: Option<f64>,
+    /// Whether a layer that the ratio would empty keeps what the guards say (default), or is an error.
+    pub clamp: bool,
 }
 
 impl Default for PrunePolicy {
     fn default() -> Self {
         Self {
+            preset: Preset::Group,
             prune_ratio: 0.5,
+            target: None,
             scope: Scope::Global,
             min_channels: 8,
             round_to: Some(8),
             protect: Vec::new(),
             max_ratio_per_layer: None,
+            clamp: true,
         }
     }
 }
@@ -63,6 +89,7 @@ impl PrunePolicy {
         };
         share("prune_ratio", self.prune_ratio)?;
         share("max_ratio_per_layer", self.max_ratio_per_layer.unwrap_or(0.0))?;
+        self.target.map_or(Ok(()), Target::check)?;
         if self.round_to == Some(0) {
             let (field, got) = ("round_to", "0".to_owned());
             return Err(PruneError::Policy {
@@ -72,6 +99,17 @@ impl PrunePolicy {
             });
         }
         Ok(())
+    }
+
+    /// What keeps channels beyond the ratio, in words.
+    pub(crate) fn describe_guards(&self) -> String {
+        let mut guards = vec![format!("at least {} channels a layer", self.min_channels.max(1))];
+        guards.extend(self.round_to.map(|r| format!("rounded up to {r}")));
+        guards.extend(self.max_ratio_per_layer.map(|r| format!("no layer losing more than {r}")));
+        if !self.protect.is_empty() {
+            guards.push(format!("{} protected", self.protect.join(", ")));
+        }
+        guards.join(", ")
     }
 
     /// How many of a group's `size` sets stay when at most `removable` should go: never none, and never

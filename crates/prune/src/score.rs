@@ -1,39 +1,12 @@
-//! How much a set of channels matters: the size of its batch-norm scales.
+//! How much each set of channels matters.
 
 use bonsai_checkpoint::Weights;
-use bonsai_graph::ParamRole;
-use serde::{Deserialize, Serialize};
+use bonsai_graph::{Graph, Op, ParamRole, ParamSpec};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::param::checked;
-use crate::{Coupling, PruneError};
-
-/// How the |gamma| of several batch norms become the score of their common set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reduction {
-    /// Their mean (default; a residual stream is then measured like a single channel).
-    #[default]
-    Mean,
-    /// The largest: a set stays if any layer needs it.
-    Max,
-    /// Their sum: sets with many layers score higher.
-    Sum,
-    /// That of the first layer in topological order.
-    First,
-}
-
-impl Reduction {
-    fn of(self, values: &[f64]) -> Option<f64> {
-        let first = *values.first()?;
-        let sum: f64 = values.iter().sum();
-        Some(match self {
-            Self::Mean => sum / values.len() as f64,
-            Self::Max => values.iter().copied().fold(first, f64::max),
-            Self::Sum => sum,
-            Self::First => first,
-        })
-    }
-}
+use crate::{Coupling, Importance, Member, Normalisation, PruneError, Reduction, ScoreConfig};
 
 /// The importance of every set of a [`Coupling`].
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +15,7 @@ pub struct ChannelScores {
 }
 
 impl ChannelScores {
-    /// The score of a set; `None` if no batch norm belongs to it.
+    /// The score of a set; `None` if nothing that is measured belongs to it.
     pub fn get(&self, set: usize) -> Option<f64> {
         self.values.get(set).copied().flatten()
     }
@@ -53,49 +26,215 @@ impl ChannelScores {
     }
 }
 
-/// Scores every set by the |gamma| of its batch norms.
-///
-/// Source: Liu et al., "Network Slimming", ICCV 2017; over coupled channels as in DepGraph, CVPR 2023.
+/// What gives the gradients of a loss at the parameters, by name; whoever runs networks supplies it.
+pub type GradientSource<'a> = dyn FnMut() -> Result<Weights, Box<dyn std::error::Error + Send + Sync>> + 'a;
+
+/// Scores every set by what stands in the weights.
 ///
 /// # Errors
-/// [`PruneError::Checkpoint`] if a gamma is missing or misshaped, [`PruneError::NotFinite`] if one is no
-/// number.
+/// [`PruneError::Checkpoint`] if a parameter is missing or misshaped, [`PruneError::NotFinite`] if one is no number,
+/// [`PruneError::NoBatchNorm`] if gammas are asked for and there are none, [`PruneError::NoGradients`] for
+/// [`Importance::Taylor`].
 pub fn score(
     coupling: &Coupling,
     weights: &Weights,
-    reduction: Reduction,
+    config: &ScoreConfig,
 ) -> Result<ChannelScores, PruneError> {
-    let graph = coupling.graph();
-    // One look-up per layer, not per channel.
-    let mut gammas: Vec<Option<&[f32]>> = vec![None; graph.nodes().len()];
-    for spec in graph.params() {
-        if spec.role != ParamRole::BnGamma {
-            continue;
-        }
-        let array = checked(weights, &spec)?;
-        if let Some(channel) = array.data.iter().position(|v| !v.is_finite()) {
-            return Err(PruneError::NotFinite { param: spec.name, channel, value: array.data[channel] });
-        }
-        gammas[spec.node.index()] = Some(&array.data);
-    }
-    let of_set = |set: usize| {
-        let gamma = |m: crate::Member| Some(f64::from(gammas[m.node.index()]?[m.channel].abs()));
-        reduction.of(&coupling.gammas(set).filter_map(gamma).collect::<Vec<_>>())
-    };
-    Ok(ChannelScores { values: (0..coupling.sets().len()).map(of_set).collect() })
+    score_by(coupling, weights, None, config)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// As [`score`]; `gradients` is asked once, and only for [`Importance::Taylor`].
+///
+/// # Errors
+/// As [`score`], and [`PruneError::Gradients`] with what `gradients` reports.
+pub fn score_with_gradients(
+    coupling: &Coupling,
+    weights: &Weights,
+    config: &ScoreConfig,
+    gradients: &mut GradientSource<'_>,
+) -> Result<ChannelScores, PruneError> {
+    if config.importance != Importance::Taylor {
+        return score_by(coupling, weights, None, config);
+    }
+    let gradients = gradients().map_err(PruneError::Gradients)?;
+    score_by(coupling, weights, Some(&gradients), config)
+}
 
-    #[test]
-    fn reductions() {
-        let values = [0.3, 0.1, 0.5];
-        let reduced =
-            [Reduction::Mean, Reduction::Max, Reduction::Sum, Reduction::First].map(|r| r.of(&values));
-        let expected = [0.3, 0.5, 0.9, 0.3];
-        assert!(reduced.iter().zip(expected).all(|(r, e)| (r.unwrap() - e).abs() < 1e-12), "{reduced:?}");
-        assert_eq!(Reduction::Mean.of(&[]), None);
+fn score_by(
+    coupling: &Coupling,
+    weights: &Weights,
+    gradients: Option<&Weights>,
+    config: &ScoreConfig,
+) -> Result<ChannelScores, PruneError> {
+    let mut values = match (config.importance, gradients) {
+        (Importance::Gamma, _) => {
+            if !has_batch_norm(coupling.graph()) {
+                return Err(PruneError::NoBatchNorm);
+            }
+            measured(coupling, weights, None, config.reduction, Parts::Gammas, f64::abs)?
+        }
+        (Importance::L1, _) => measured(coupling, weights, None, config.reduction, Parts::All, f64::abs)?,
+        (Importance::L2 | Importance::Lamp, _) => {
+            measured(coupling, weights, None, config.reduction, Parts::All, |w| w * w)?
+        }
+        (Importance::Taylor, Some(gradients)) => {
+            measured(coupling, weights, Some(gradients), config.reduction, Parts::All, f64::abs)?
+        }
+        (Importance::Taylor, None) => return Err(PruneError::NoGradients),
+        (Importance::Random { seed }, _) => {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            coupling.sets().iter().map(|_| Some(rng.random_range(0.0..1.0))).collect()
+        }
+    };
+    for group in coupling.groups() {
+        if config.importance == Importance::Lamp {
+            lamp(group, &mut values);
+        } else {
+            normalise(group, &mut values, config.normalisation);
+        }
+    }
+    Ok(ChannelScores { values })
+}
+
+fn has_batch_norm(graph: &Graph) -> bool {
+    graph.nodes().iter().any(|n| matches!(n.op(), Op::BatchNorm { .. }))
+}
+
+/// What of the network is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    /// Batch-norm scales.
+    Gammas,
+    /// Kernels, by output and by input channel, and batch-norm scales.
+    All,
+}
+
+/// The terms of a set, reduced as they come.
+#[derive(Clone, Copy, Default)]
+struct Terms {
+    count: usize,
+    sum: f64,
+    max: f64,
+    first: f64,
+}
+
+impl Terms {
+    fn add(&mut self, term: f64) {
+        if self.count == 0 {
+            (self.first, self.max) = (term, term);
+        }
+        self.count += 1;
+        self.sum += term;
+        self.max = self.max.max(term);
+    }
+
+    fn reduced(self, reduction: Reduction) -> Option<f64> {
+        (self.count > 0).then(|| match reduction {
+            Reduction::Mean => self.sum / self.count as f64,
+            Reduction::Max => self.max,
+            Reduction::Sum => self.sum,
+            Reduction::First => self.first,
+        })
+    }
+}
+
+/// Sums `size(w)`, or `size(w * gradient)`, over every row, column and gamma, each a term of its set.
+fn measured(
+    coupling: &Coupling,
+    weights: &Weights,
+    gradients: Option<&Weights>,
+    reduction: Reduction,
+    parts: Parts,
+    size: impl Fn(f64) -> f64,
+) -> Result<Vec<Option<f64>>, PruneError> {
+    let graph = coupling.graph();
+    let mut terms = vec![Terms::default(); coupling.sets().len()];
+    for spec in graph.params() {
+        let (rows, columns) = match (spec.role, parts) {
+            (ParamRole::BnGamma, _) => (spec.len(), 1),
+            (ParamRole::ConvWeight, Parts::All) => (spec.shape[0], spec.shape[1]),
+            (ParamRole::ConvWeight, Parts::Gammas)
+            | (ParamRole::ConvBias | ParamRole::BnBeta | ParamRole::BnMean | ParamRole::BnVar, _) => continue,
+        };
+        let sums = sums(&spec, weights, gradients, rows, columns, &size)?;
+        for (channel, sum) in sums.rows.iter().enumerate() {
+            terms[coupling.set_of(Member { node: spec.node, channel })].add(*sum);
+        }
+        if spec.role == ParamRole::ConvWeight {
+            let node = graph.node(spec.node).inputs()[0];
+            for (channel, sum) in sums.columns.iter().enumerate() {
+                terms[coupling.set_of(Member { node, channel })].add(*sum);
+            }
+        }
+    }
+    Ok(terms.into_iter().map(|t| t.reduced(reduction)).collect())
+}
+
+struct Sums {
+    rows: Vec<f64>,
+    columns: Vec<f64>,
+}
+
+/// One pass over a parameter `[rows, columns, ..]`.
+fn sums(
+    spec: &ParamSpec,
+    weights: &Weights,
+    gradients: Option<&Weights>,
+    rows: usize,
+    columns: usize,
+    size: &impl Fn(f64) -> f64,
+) -> Result<Sums, PruneError> {
+    let values = &checked(weights, spec)?.data;
+    let gradients = gradients.map(|g| checked(g, spec)).transpose()?.map(|g| &g.data);
+    let mut sums = Sums { rows: vec![0.0; rows], columns: vec![0.0; columns] };
+    let area = values.len() / (rows * columns).max(1);
+    for (index, taps) in values.chunks_exact(area.max(1)).enumerate() {
+        let sum: f64 = match gradients {
+            None => taps.iter().map(|w| size(f64::from(*w))).sum(),
+            Some(gradients) => {
+                let gradients = &gradients[index * area..][..area];
+                taps.iter().zip(gradients).map(|(w, g)| size(f64::from(*w) * f64::from(*g))).sum()
+            }
+        };
+        sums.rows[index / columns] += sum;
+        sums.columns[index % columns] += sum;
+    }
+    if sums.rows.iter().all(|sum| sum.is_finite()) {
+        return Ok(sums);
+    }
+    // Which number it is matters only now.
+    let bad = |data: &[f32]| data.iter().position(|v| !v.is_finite()).map(|at| (at, data[at]));
+    let (at, value) = bad(values).or_else(|| bad(gradients?)).unwrap_or((0, f32::NAN));
+    let channel = at / (columns * area).max(1);
+    Err(PruneError::NotFinite { param: spec.name.clone(), channel, value })
+}
+
+/// Divides the scores of a group.
+fn normalise(group: &[usize], values: &mut [Option<f64>], normalisation: Normalisation) {
+    let known = || group.iter().filter_map(|set| values[*set]);
+    let by = match normalisation {
+        Normalisation::None => return,
+        Normalisation::Mean => known().sum::<f64>() / known().count().max(1) as f64,
+        Normalisation::Max => known().fold(0.0, f64::max),
+        Normalisation::Sum => known().sum(),
+    };
+    // A group of zeros stays one.
+    if by > 0.0 {
+        for set in group {
+            values[*set] = values[*set].map(|v| v / by);
+        }
+    }
+}
+
+/// Each score as a share of the sum of itself and all that is larger in the group.
+fn lamp(group: &[usize], values: &mut [Option<f64>]) {
+    let score = |values: &[Option<f64>], set: usize| values[set].unwrap_or(0.0);
+    let mut falling = group.to_vec();
+    falling.sort_by(|a, b| score(values, *b).total_cmp(&score(values, *a)).then(a.cmp(b)));
+    let mut sum = 0.0;
+    for set in falling {
+        let value = score(values, set);
+        sum += value;
+        values[set] = Some(if sum > 0.0 { value / sum } else { 0.0 });
     }
 }

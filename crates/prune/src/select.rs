@@ -4,7 +4,20 @@ use bonsai_graph::Op;
 
 use crate::glob::matches;
 use crate::policy::share_of;
-use crate::{ChannelScores, Coupling, PruneError, PrunePlan, PrunePolicy, Scope};
+use crate::{ChannelScores, Coupling, PruneError, PrunePlan, PrunePolicy, Scope, safe_limit};
+
+/// A group that keeps more than its scores say, because a guard holds it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Clamp {
+    /// Its first convolution.
+    pub layer: String,
+    /// Its channel sets.
+    pub sets: usize,
+    /// How many were to go.
+    pub asked: usize,
+    /// How many go.
+    pub removed: usize,
+}
 
 /// Chooses the channels to keep.
 ///
@@ -15,12 +28,25 @@ use crate::{ChannelScores, Coupling, PruneError, PrunePlan, PrunePolicy, Scope};
 ///
 /// # Errors
 /// [`PruneError::Policy`] if a number is out of range, [`PruneError::NothingProtected`] if a pattern matches
-/// no layer, [`PruneError::ScoresMismatch`] if the scores are those of another graph.
+/// no layer, [`PruneError::ScoresMismatch`] if the scores are those of another graph, [`PruneError::WouldEmpty`] if
+/// `clamp` is off and a layer would lose everything.
 pub fn select(
     coupling: &Coupling,
     scores: &ChannelScores,
     policy: &PrunePolicy,
 ) -> Result<PrunePlan, PruneError> {
+    Ok(select_and_clamp(coupling, scores, policy)?.0)
+}
+
+/// As [`select`], with the groups that guards held.
+///
+/// # Errors
+/// As [`select`].
+pub fn select_and_clamp(
+    coupling: &Coupling,
+    scores: &ChannelScores,
+    policy: &PrunePolicy,
+) -> Result<(PrunePlan, Vec<Clamp>), PruneError> {
     policy.check()?;
     if scores.len() != coupling.sets().len() {
         return Err(PruneError::ScoresMismatch { expected: coupling.sets().len(), got: scores.len() });
@@ -38,6 +64,7 @@ pub fn select(
         candidates[..count].iter().for_each(|s| marked[*s] = true);
     }
     let mut removed = vec![false; coupling.sets().len()];
+    let mut clamps = Vec::new();
     for group in coupling.groups() {
         let mut candidates: Vec<usize> = group.iter().copied().filter(|s| !protected[*s]).collect();
         lowest_first(&mut candidates);
@@ -45,10 +72,22 @@ pub fn select(
             Scope::Global => candidates.iter().filter(|s| marked[**s]).count(),
             Scope::PerLayer => share_of(policy.prune_ratio, candidates.len()),
         };
+        if removable == group.len() && !policy.clamp {
+            return Err(PruneError::WouldEmpty {
+                layer: coupling.group_name(group).to_owned(),
+                channels: group.len(),
+                ratio: policy.prune_ratio,
+                safe: safe_limit(coupling, scores).map_or(0.0, |limit| limit.ratio),
+            });
+        }
         let count = group.len() - policy.kept_count(group.len(), removable);
+        if count < removable {
+            let (layer, sets) = (coupling.group_name(group).to_owned(), group.len());
+            clamps.push(Clamp { layer, sets, asked: removable, removed: count });
+        }
         candidates[..count].iter().for_each(|s| removed[*s] = true);
     }
-    PrunePlan::from_removed(coupling, &removed)
+    Ok((PrunePlan::from_removed(coupling, &removed)?, clamps))
 }
 
 /// The sets that hold a channel of a layer whose name matches a pattern.

@@ -34,5 +34,6 @@ pub use error::TrainError;
 pub use freeze::{Freeze, FrozenModule};
 pub use observer::{EpochRecord, EpochTiming, Evaluation, MeanLosses, NoObserver, Observer, StepRecord};
 pub use optimizer::Optimizer;
+pub use pass::output_gradients;
 pub use schedule::{Penalty, Schedule, StepSchedule, ema_decay};
 pub use trainer::{Services, Stopped, Trained, train};

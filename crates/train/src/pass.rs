@@ -204,8 +204,8 @@ impl Stopwatch<'_> {
     }
 }
 
-/// The loss's gradients in the order and shape of the network's outputs.
-fn output_gradients(head: &DetectHead, mut outputs: Vec<Array>, loss: LossOutput) -> Vec<Array> {
+/// The loss's gradients in the order and shape of the network's `outputs`, as an executor's backward pass wants them.
+pub fn output_gradients(head: &DetectHead, mut outputs: Vec<Array>, loss: LossOutput) -> Vec<Array> {
     for (level, gradient) in loss.gradients.into_iter().enumerate() {
         outputs[head.box_outputs[level]].data = gradient.box_logits;
         outputs[head.cls_outputs[level]].data = gradient.cls_logits;

@@ -8,9 +8,7 @@ pub(crate) type Image = (Vec<Detection>, Vec<GroundTruth>);
 
 /// The fixture with its figures.
 pub(crate) fn fixture() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/metrics/expected.json");
-    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{path}: {e}"));
-    serde_json::from_str(&text).unwrap()
+    serde_json::from_slice(&bonsai_testkit::fixture("fixtures/metrics/expected.json.gz")).unwrap()
 }
 
 /// The number of classes and the images of [`fixture`].

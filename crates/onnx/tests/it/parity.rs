@@ -2,7 +2,7 @@
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_onnx::{ExportOptions, export};
-use bonsai_prune::{Coupling, PrunePolicy, Reduction, apply, score, select};
+use bonsai_prune::{Coupling, PrunePolicy, ScoreConfig, apply, score, select};
 use bonsai_testkit::{
     RandomGraphConfig, RandomModel, arb_model, random_array, random_weights, reference_forward,
 };
@@ -73,7 +73,7 @@ fn yolov8n_means_the_same() {
 fn a_pruned_yolov8n_means_the_same() {
     let dense = with_random_weights(yolov8n(&["a", "b", "c"]));
     let coupling = Coupling::of(dense.model.graph());
-    let scores = score(&coupling, &dense.weights, Reduction::Mean).unwrap();
+    let scores = score(&coupling, &dense.weights, &ScoreConfig::default()).unwrap();
     // Without rounding: odd widths, and unequal halves in every split.
     let policy = PrunePolicy { prune_ratio: 0.5, min_channels: 1, round_to: None, ..PrunePolicy::default() };
     let pruned = apply(&select(&coupling, &scores, &policy).unwrap(), &dense).unwrap();

@@ -4,6 +4,7 @@
 //! work (`scripts/compare-peers.sh`). Figures are wall-clock; ratios mean something only when both sides were timed
 //! in turns on one machine.
 
+mod compare;
 mod infer;
 mod input;
 mod memory;
@@ -12,6 +13,7 @@ mod network;
 mod step;
 mod stopwatch;
 
+pub use compare::{CompareBench, ComparedNetwork, compare};
 pub use infer::{InferBench, InferFigures, infer};
 pub use memory::peak_rss_mb;
 pub use narrow::{Narrow, narrow};

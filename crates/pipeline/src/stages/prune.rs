@@ -1,29 +1,113 @@
-//! Pruning by batch-norm gamma.
+//! Pruning, with what the pruner asks others for: gradients, latency, batch statistics.
 
-use anyhow::Result;
-use bonsai_checkpoint::Checkpoint;
-use bonsai_prune::{Coupling, PrunePlan, PrunePolicy, PruneReport, Reduction, apply, report, score, select};
+use anyhow::{Context as _, Result};
+use bonsai_checkpoint::{Array, Checkpoint, Weights};
+use bonsai_data::{Batch, Loader};
+use bonsai_detector::Detector;
+use bonsai_exec::{Buffer, Executor, Mode, build_executor};
+use bonsai_prune::{PruneConfig, PruneServices, Pruned, ServiceError, prune, recalibrate};
+use bonsai_train::output_gradients;
+use bonsai_yolov8::{HeadOutput, LossGains, detection_loss};
 
-/// The smaller network and how it came about.
-#[derive(Debug, Clone)]
-pub struct Pruned {
-    /// An ordinary checkpoint.
-    pub checkpoint: Checkpoint,
-    /// What was kept.
-    pub plan: PrunePlan,
-    /// Per layer and in all.
-    pub report: PruneReport,
-}
+use super::{Data, Setting, validation_loader};
+use crate::batches::targets;
+use crate::{PruneSettings, median_latency_ms};
 
-/// Scores by |gamma| (mean over coupled channels), selects by `policy`, applies.
+/// Runs of a network for one probe of a latency target.
+const LATENCY_RUNS: usize = 15;
+
+/// Prunes as the settings say. Without `data`, what needs images (importance taylor, recalibration) is refused.
 ///
 /// # Errors
-/// If the policy's numbers are out of range or a protected layer does not exist.
-pub fn prune_stage(model: &Checkpoint, policy: &PrunePolicy, imgsz: usize) -> Result<Pruned> {
-    let coupling = Coupling::of(model.model.graph());
-    let scores = score(&coupling, &model.weights, Reduction::Mean)?;
-    let plan = select(&coupling, &scores, policy)?;
-    let checkpoint = apply(&plan, model)?;
-    let report = report(&plan, model, imgsz, imgsz)?;
-    Ok(Pruned { checkpoint, plan, report })
+/// If the settings are out of range, a protected layer does not exist, a target cannot be reached or images are missing.
+pub fn prune_stage(
+    model: &Checkpoint,
+    settings: &PruneSettings,
+    setting: &Setting,
+    data: Option<&Data>,
+) -> Result<Pruned> {
+    let config = PruneConfig {
+        score: settings.score,
+        policy: settings.policy.clone(),
+        compensate: settings.extras.compensate,
+        image: (setting.imgsz, setting.imgsz),
+    };
+    let mut gradients = || -> Result<Weights, ServiceError> {
+        let data = data.ok_or("gradients need images: pass --data DATA.yaml")?;
+        Ok(gradients(model, data, setting, settings)?)
+    };
+    let mut latency = |model: &Checkpoint| -> Result<f64, ServiceError> {
+        let mut detector = Detector::from_checkpoint(model.clone(), setting.executor)?;
+        Ok(median_latency_ms(&mut [&mut detector], setting.imgsz, LATENCY_RUNS)?[0])
+    };
+    let services = PruneServices { gradients: Some(&mut gradients), latency: Some(&mut latency) };
+    let mut pruned = prune(model, &config, services)?;
+    if settings.extras.recalibrate > 0 {
+        let data = data.context("recalibration needs images: pass --data DATA.yaml")?;
+        pruned.checkpoint = recalibrated(&pruned.checkpoint, data, setting, settings)?;
+    }
+    Ok(pruned)
+}
+
+/// The first training images, whole and unchanged, over and over.
+struct Images {
+    loader: Loader,
+    batches: std::vec::IntoIter<Batch>,
+}
+
+impl Images {
+    fn new(data: &Data, setting: &Setting, settings: &PruneSettings) -> Result<Self> {
+        let loader = validation_loader(&data.train, setting.imgsz, settings.extras.batch, &setting.loader)?;
+        Ok(Self { loader, batches: Vec::new().into_iter() })
+    }
+
+    fn next(&mut self, wanted: usize) -> Result<Batch> {
+        if let Some(batch) = self.batches.next() {
+            return Ok(batch);
+        }
+        let again: Vec<Batch> = self.loader.epoch(0).take(wanted).collect();
+        self.batches = again.into_iter();
+        self.batches.next().context("the training split has no images")
+    }
+}
+
+/// Gradients of the loss at the parameters, added up over batches.
+fn gradients(
+    model: &Checkpoint,
+    data: &Data,
+    setting: &Setting,
+    settings: &PruneSettings,
+) -> Result<Weights> {
+    let mut executor = build_executor(model.model.graph(), &model.weights, &setting.executor)?;
+    let mut images = Images::new(data, setting, settings)?;
+    for _ in 0..settings.extras.gradient_batches {
+        let batch = images.next(settings.extras.gradient_batches)?;
+        let objects = targets(&batch);
+        let outputs = executor.forward(Mode::Train, &Array::new(&batch.shape, batch.images))?;
+        let head = model.model.head();
+        let loss = detection_loss(&HeadOutput::of(head, &outputs)?, &objects, LossGains::default())?;
+        executor.backward(&output_gradients(head, outputs, loss))?;
+    }
+    Ok(executor.read(Buffer::Gradients)?)
+}
+
+/// The network with running statistics of the training images.
+fn recalibrated(
+    model: &Checkpoint,
+    data: &Data,
+    setting: &Setting,
+    settings: &PruneSettings,
+) -> Result<Checkpoint> {
+    let mut images = Images::new(data, setting, settings)?;
+    let mut executor: Option<Box<dyn Executor>> = None;
+    let mut statistics = |network: &Checkpoint, _: usize| -> Result<Weights, ServiceError> {
+        let executor = match &mut executor {
+            Some(executor) => executor,
+            none => none.insert(build_executor(network.model.graph(), &network.weights, &setting.executor)?),
+        };
+        let batch = images.next(settings.extras.recalibrate)?;
+        executor.forward(Mode::Train, &Array::new(&batch.shape, batch.images))?;
+        Ok(executor.read(Buffer::Params)?)
+    };
+    Ok(recalibrate(model, settings.extras.recalibrate, &mut statistics)?)
 }

@@ -101,6 +101,11 @@ impl TrainDir {
         self.root.join("results.csv")
     }
 
+    /// The distribution of gammas after each epoch of a sparsity training.
+    pub fn gammas(&self) -> PathBuf {
+        self.root.join("gammas.json")
+    }
+
     /// The figures on the validation split, as JSON.
     pub fn metrics(&self) -> PathBuf {
         self.root.join("metrics.json")

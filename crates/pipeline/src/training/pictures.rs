@@ -1,6 +1,5 @@
 //! The pictures of a training, drawn by `bonsai-plots`, written whole or not at all.
 
-use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::Result;
@@ -12,10 +11,11 @@ use bonsai_plots::{
     CellValue, ClassCurve, CurveKind, CurvePlot, EpochFigures, LabelBox, Losses, RgbImage, Tile, TileBox,
     draw_confusion_matrix, draw_curves, draw_grid, draw_labels, draw_results,
 };
-use image::ImageFormat;
 
 use super::{Results, TrainDir};
+use crate::GammaHistory;
 use crate::evaluate::Judged;
+use crate::picture_file::write_picture;
 
 /// Batches that are shown, of training and of validation.
 pub(super) const SHOWN_BATCHES: usize = 3;
@@ -28,7 +28,7 @@ pub(super) fn labels(split: &Split, dir: &TrainDir) -> Result<()> {
         .flat_map(|sample| &sample.labels)
         .map(|label| LabelBox { class_id: label.class_id, bbox: label.bbox })
         .collect();
-    write(&draw_labels(&boxes, &split.class_names)?, &dir.picture("labels.png"))
+    write_picture(&draw_labels(&boxes, &split.class_names)?, &dir.picture("labels.png"))
 }
 
 /// Images of a batch with boxes, ready to be drawn: a fourth of the memory of the batch.
@@ -76,7 +76,7 @@ impl Sheet {
     pub(super) fn write(&self, class_names: &[String], path: &Path) -> Result<()> {
         let tiles: Vec<_> =
             self.tiles.iter().map(|(image, name, boxes)| Tile { image, name, boxes }).collect();
-        write(&draw_grid(&tiles, class_names)?, path)
+        write_picture(&draw_grid(&tiles, class_names)?, path)
     }
 }
 
@@ -109,7 +109,12 @@ pub(super) fn results(results: &Results, dir: &TrainDir) -> Result<()> {
             map50_95: row.map50_95,
         })
         .collect();
-    write(&draw_results(&figures)?, &dir.picture("results.png"))
+    write_picture(&draw_results(&figures)?, &dir.picture("results.png"))
+}
+
+/// Writes `gammas.png`.
+pub(super) fn gammas(history: &GammaHistory, dir: &TrainDir) -> Result<()> {
+    write_picture(&history.draw()?, &dir.picture("gammas.png"))
 }
 
 /// Which of the curves a picture shows.
@@ -122,7 +127,7 @@ pub(super) fn judged(judged: &Judged, names: &[String], dir: &TrainDir) -> Resul
         ("confusion_matrix.png", CellValue::Count),
         ("confusion_matrix_normalized.png", CellValue::ShareOfTrueClass),
     ] {
-        write(&draw_confusion_matrix(matrix.counts(), names, value)?, &dir.picture(name))?;
+        write_picture(&draw_confusion_matrix(matrix.counts(), names, value)?, &dir.picture(name))?;
     }
     let curves: [(&str, CurveKind, View); 4] = [
         ("P_curve.png", CurveKind::Precision, |c| &c.precision),
@@ -155,7 +160,7 @@ pub(super) fn judged(judged: &Judged, names: &[String], dir: &TrainDir) -> Resul
             mean_figure: over_recall.then_some(judged.metrics.map50),
             best: matches!(kind, CurveKind::F1).then_some((peak.position, peak.value)),
         };
-        write(&draw_curves(&plot, names)?, &dir.picture(name))?;
+        write_picture(&draw_curves(&plot, names)?, &dir.picture(name))?;
     }
     Ok(())
 }
@@ -163,11 +168,4 @@ pub(super) fn judged(judged: &Judged, names: &[String], dir: &TrainDir) -> Resul
 /// Writes the figures as JSON.
 pub(super) fn metrics(metrics: &DetMetrics, dir: &TrainDir) -> Result<()> {
     Ok(write_file(&dir.metrics(), &serde_json::to_vec_pretty(metrics)?)?)
-}
-
-/// PNG or JPEG by the ending.
-fn write(image: &RgbImage, path: &Path) -> Result<()> {
-    let mut bytes = Cursor::new(Vec::new());
-    image.write_to(&mut bytes, ImageFormat::from_path(path)?)?;
-    Ok(write_file(path, &bytes.into_inner())?)
 }

@@ -17,10 +17,10 @@ use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
 
 use super::pictures::Sheet;
 use super::{Results, TrainArgs, TrainDir, pictures};
-use crate::Progress;
 use crate::evaluate::{Judging, judge};
 use crate::settings::load_settings;
 use crate::stages::{Data, TrainWatch, open_dataset, start_checkpoint, train_stage, validation_loader_in};
+use crate::{GammaHistory, Progress};
 
 /// What came of a training.
 #[derive(Debug)]
@@ -57,19 +57,19 @@ pub fn train_run(
     let yaml = args.data.as_deref().context("no dataset: pass --data DATA.yaml")?;
     let mut data = open_dataset(yaml, progress)?;
     data.train = take_fraction(&data.train, args.fraction);
-    let (dir, start, results) = match resume {
+    let (dir, start, history) = match resume {
         Some(dir) => go_on(args, dir, &data, progress)?,
         None => begin(args, &data, progress)?,
     };
     if let Some(stopped) = ended(&start, args) {
         // Killed while it drew the pictures.
-        return conclude(args, dir, data, &results, stopped);
+        return conclude(args, dir, data, &history, stopped);
     }
     let split = Arc::clone(&data.train);
-    let mut keeper = Keeper { args, dir: &dir, split, results, progress, drawing: Vec::new() };
+    let mut keeper = Keeper { args, dir: &dir, split, history, progress, drawing: Vec::new() };
     let trained = train_stage(&start, &data, &args.train_config(), args.l1.as_ref(), &setting, &mut keeper);
     keeper.finish_pictures();
-    let results = keeper.results;
+    let history = keeper.history;
     let trained = trained.with_context(|| after_failure(&dir))?;
     if trained.stopped == Stopped::Interrupted {
         trained.last.save(&dir.last())?;
@@ -80,7 +80,7 @@ pub fn train_run(
             class_names: data.class_names,
         });
     }
-    conclude(args, dir, data, &results, trained.stopped)
+    conclude(args, dir, data, &history, trained.stopped)
 }
 
 /// Why a saved training has nothing left to do, if so.
@@ -97,14 +97,19 @@ fn begin(
     args: &TrainArgs,
     data: &Data,
     progress: &mut dyn Progress,
-) -> Result<(TrainDir, Checkpoint, Results)> {
+) -> Result<(TrainDir, Checkpoint, History)> {
     let start = start_checkpoint(&args.model, &data.class_names, args.seed, progress)?;
     let dir = TrainDir::claim(&args.project, &args.name, args.exist_ok)?;
     write_file(&dir.args(), toml::to_string(args)?.as_bytes())?;
     if args.plots {
         pictures::labels(&data.train, &dir)?;
     }
-    Ok((dir, start, Results::default()))
+    let mut history = History::default();
+    if args.l1.is_some() {
+        history.gammas.push(0, &start)?;
+        history.gammas.save(&dir.gammas())?;
+    }
+    Ok((dir, start, history))
 }
 
 /// What an interrupted training left.
@@ -113,13 +118,19 @@ fn go_on(
     dir: TrainDir,
     data: &Data,
     progress: &mut dyn Progress,
-) -> Result<(TrainDir, Checkpoint, Results)> {
+) -> Result<(TrainDir, Checkpoint, History)> {
     let start = Checkpoint::load(&dir.last())?;
     check_classes(&start, data, &dir)?;
     let done = start.train.as_ref().map_or(0, |state| state.progress.epoch);
-    let results = if done == 0 { Results::default() } else { Results::load(&dir.results_csv(), done)? };
+    let mut history = History::default();
+    if done > 0 {
+        history.results = Results::load(&dir.results_csv(), done)?;
+    }
+    if args.l1.is_some() && dir.gammas().exists() {
+        history.gammas = GammaHistory::load(&dir.gammas(), done)?;
+    }
     progress.note(&format!("{} goes on after epoch {done} of {}", dir.root().display(), args.epochs));
-    Ok((dir, start, results))
+    Ok((dir, start, history))
 }
 
 /// Judges the best weights and draws what is drawn at the end.
@@ -127,12 +138,15 @@ fn conclude(
     args: &TrainArgs,
     dir: TrainDir,
     data: Data,
-    results: &Results,
+    history: &History,
     stopped: Stopped,
 ) -> Result<TrainOutcome> {
     let metrics = judge_best(args, &dir, &data)?;
     if args.plots {
-        pictures::results(results, &dir)?;
+        pictures::results(&history.results, &dir)?;
+        if args.l1.is_some() {
+            pictures::gammas(&history.gammas, &dir)?;
+        }
     }
     Ok(TrainOutcome { dir, stopped, metrics: Some(metrics), class_names: data.class_names })
 }
@@ -195,12 +209,20 @@ fn judge_best(args: &TrainArgs, dir: &TrainDir, data: &Data) -> Result<DetMetric
     Ok(judged.metrics)
 }
 
+/// What was measured after each epoch.
+#[derive(Debug, Default)]
+struct History {
+    results: Results,
+    /// Of a sparsity training.
+    gammas: GammaHistory,
+}
+
 /// Saves what a training must not lose, and shows how it goes.
 struct Keeper<'a> {
     args: &'a TrainArgs,
     dir: &'a TrainDir,
     split: Arc<Split>,
-    results: Results,
+    history: History,
     progress: &'a mut dyn Progress,
     /// Pictures in the making.
     drawing: Vec<(PathBuf, JoinHandle<Result<()>>)>,
@@ -245,12 +267,16 @@ impl TrainWatch for Keeper<'_> {
     }
 
     fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming, last: &Checkpoint) -> Result<()> {
-        self.results.push(record, timing);
+        self.history.results.push(record, timing);
         let best = last.train.as_ref().is_some_and(|state| state.progress.best_epoch == Some(record.epoch));
         if best {
             last.deployed().save(&self.dir.best())?;
         }
-        self.results.save(&self.dir.results_csv())?;
+        self.history.results.save(&self.dir.results_csv())?;
+        if self.args.l1.is_some() {
+            self.history.gammas.push(record.epoch, last)?;
+            self.history.gammas.save(&self.dir.gammas())?;
+        }
         last.save(&self.dir.last())?;
         self.progress.epoch(record, timing);
         Ok(())

@@ -4,6 +4,7 @@
 
 mod confusion;
 mod curves;
+mod gammas;
 mod grid;
 mod labels;
 mod pixels;

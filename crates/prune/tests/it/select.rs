@@ -2,7 +2,7 @@
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::Op;
-use bonsai_prune::{Coupling, PruneError, PrunePlan, PrunePolicy, Reduction, Scope, apply, score, select};
+use bonsai_prune::{Coupling, PruneError, PrunePlan, PrunePolicy, Scope, ScoreConfig, apply, score, select};
 use bonsai_testkit::{RandomGraphConfig, arb_model, random_weights};
 use bonsai_yolov8::{Scale, build};
 use proptest::prelude::{ProptestConfig, any, proptest};
@@ -23,7 +23,7 @@ fn bare(prune_ratio: f64) -> PrunePolicy {
 
 fn plan(model: &Checkpoint, policy: &PrunePolicy) -> Result<PrunePlan, PruneError> {
     let coupling = Coupling::of(model.model.graph());
-    select(&coupling, &score(&coupling, &model.weights, Reduction::Mean)?, policy)
+    select(&coupling, &score(&coupling, &model.weights, &ScoreConfig::default())?, policy)
 }
 
 fn removed_sets(plan: &PrunePlan, model: &Checkpoint) -> usize {
@@ -115,7 +115,7 @@ fn wrong_policies_and_weights_are_refused() {
     );
     let other = small_model(&conv_bn("y", "x", 5));
     let coupling = Coupling::of(other.model.graph());
-    let scores = score(&coupling, &other.weights, Reduction::Max).unwrap();
+    let scores = score(&coupling, &other.weights, &ScoreConfig::default()).unwrap();
     let mismatch = select(&Coupling::of(model.model.graph()), &scores, &bare(0.5));
     assert!(matches!(mismatch, Err(PruneError::ScoresMismatch { expected: 12, got: 13 })), "{mismatch:?}");
     model.weights.get_mut("y.weight").unwrap().data[2] = f32::NAN;
@@ -141,7 +141,7 @@ proptest! {
         let scope = if global { Scope::Global } else { Scope::PerLayer };
         let protect = vec![];
         let policy =
-            PrunePolicy { prune_ratio: ratio, scope, min_channels, round_to, protect, max_ratio_per_layer };
+            PrunePolicy { prune_ratio: ratio, scope, min_channels, round_to, protect, max_ratio_per_layer, ..PrunePolicy::default() };
         let coupling = Coupling::of(model.spec().graph());
         let plan = plan(&model.checkpoint, &policy).unwrap();
         apply(&plan, &model.checkpoint).unwrap();

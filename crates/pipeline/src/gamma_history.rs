@@ -1,0 +1,129 @@
+//! What a sparsity training does to the gammas, epoch by epoch: as data and as a picture.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use bonsai_checkpoint::{Checkpoint, write_file};
+use bonsai_data::Batch;
+use bonsai_plots::{GammaEpoch, RgbImage, draw_gammas};
+use bonsai_prune::{Coupling, SafeLimit, ScoreConfig, safe_limit, score};
+use bonsai_sparsity::{GammaStatistics, Histogram};
+use bonsai_train::{EpochRecord, EpochTiming, StepRecord};
+use serde::{Deserialize, Serialize};
+
+use crate::stages::TrainWatch;
+
+/// The epochs of a training, in order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GammaHistory {
+    /// One entry for each epoch.
+    pub epochs: Vec<GammaRecord>,
+}
+
+/// The averaged weights after an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GammaRecord {
+    /// Number of the epoch, from 1; 0 is what training started from.
+    pub epoch: usize,
+    /// Overall and in each layer.
+    pub statistics: GammaStatistics,
+    /// Largest share of channel sets that pruning could remove without emptying a layer, and which layer bounds it.
+    pub safe_limit: Option<SafeLimit>,
+}
+
+impl GammaHistory {
+    /// Adds what stands in `checkpoint`.
+    ///
+    /// # Errors
+    /// If the network has no batch norm, or a gamma is no finite number.
+    pub fn push(&mut self, epoch: usize, checkpoint: &Checkpoint) -> Result<()> {
+        let graph = checkpoint.model.graph();
+        let statistics = GammaStatistics::of(graph, &checkpoint.weights)?;
+        let coupling = Coupling::of(graph);
+        let scores = score(&coupling, &checkpoint.weights, &ScoreConfig::default())?;
+        let safe_limit = safe_limit(&coupling, &scores);
+        self.epochs.push(GammaRecord { epoch, statistics, safe_limit });
+        Ok(())
+    }
+
+    /// Reads a file and keeps the first `epochs` epochs (and the start).
+    ///
+    /// # Errors
+    /// If the file cannot be read or is none.
+    pub fn load(path: &Path, epochs: usize) -> Result<Self> {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut history: Self = serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is no history of gammas", path.display()))?;
+        history.epochs.retain(|record| record.epoch <= epochs);
+        Ok(history)
+    }
+
+    /// Writes a file, whole or not at all.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        Ok(write_file(path, &serde_json::to_vec(self)?)?)
+    }
+
+    /// The distribution over the epochs.
+    ///
+    /// # Errors
+    /// If the drawing library fails.
+    pub fn draw(&self) -> Result<RgbImage> {
+        let epochs: Vec<GammaEpoch> = self.epochs.iter().map(GammaRecord::shown).collect();
+        Ok(draw_gammas(&epochs, 1.0 / Histogram::BINS_PER_UNIT as f64)?)
+    }
+}
+
+/// Watches a training and remembers its gammas.
+pub(crate) struct WatchedGammas<'a> {
+    pub(crate) history: GammaHistory,
+    watch: &'a mut dyn TrainWatch,
+}
+
+impl<'a> WatchedGammas<'a> {
+    /// Passes everything on to `watch`.
+    pub(crate) fn new(watch: &'a mut dyn TrainWatch) -> Self {
+        Self { history: GammaHistory::default(), watch }
+    }
+}
+
+impl TrainWatch for WatchedGammas<'_> {
+    fn note(&mut self, text: &str) {
+        self.watch.note(text);
+    }
+
+    fn batch(&mut self, epoch: usize, number: usize, batch: &Batch) {
+        self.watch.batch(epoch, number, batch);
+    }
+
+    fn step(&mut self, step: &StepRecord) -> ControlFlow<()> {
+        self.watch.step(step)
+    }
+
+    fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming, last: &Checkpoint) -> Result<()> {
+        self.history.push(record.epoch, last)?;
+        self.watch.epoch(record, timing, last)
+    }
+}
+
+impl GammaRecord {
+    fn shown(&self) -> GammaEpoch {
+        let overall = &self.statistics.overall;
+        // Of the seven percentiles those that the picture has room for.
+        let percentiles = [0, 2, 3, 4, 6].map(|i| f64::from(overall.percentiles[i]));
+        GammaEpoch {
+            epoch: self.epoch,
+            counts: overall.histogram.counts.clone(),
+            above: overall.histogram.above,
+            percentiles,
+            below_1e2: overall.below_1e2,
+            below_1e3: overall.below_1e3,
+            safe_ratio: self.safe_limit.as_ref().map(|limit| limit.ratio),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What the stage `prune` of a run leaves in its folder.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use bonsai_checkpoint::Checkpoint;
+use bonsai_prune::PruneReport;
+
+use crate::iterations::{Files, save_iterations};
+use crate::run::save_json;
+use crate::stages::{Data, Iteration, Setting, iterate_stage, prune_stage};
+use crate::{PipelineConfig, Progress};
+
+pub(crate) const PRUNED: &str = "pruned.safetensors";
+const PLAN: &str = "plan.json";
+const REPORT: &str = "report.json";
+
+/// Prunes `model` at once, or in steps with fine-tuning between them, and writes network, plan and report.
+pub(crate) fn fill_prune_folder(
+    folder: &Path,
+    model: &Checkpoint,
+    config: &PipelineConfig,
+    data: &Data,
+    setting: &Setting,
+    mut progress: &mut dyn Progress,
+) -> Result<()> {
+    let settings = config.prune_settings();
+    let report = if config.iterate.steps > 1 {
+        let what = Iteration { prune: &settings, iterate: &config.iterate, finetune: &config.finetune };
+        let iterated = iterate_stage(model, &what, data, setting, &mut progress)?;
+        let files = Files {
+            checkpoint: folder.join(PRUNED),
+            plan: folder.join(PLAN),
+            records: folder.join("iterations.json"),
+            picture: folder.join("pruning.png"),
+        };
+        save_iterations(&iterated, config.iterate.max_map_drop, &files)?;
+        let plan = iterated.plan.context(
+            "not even the first step stays within `iterate.max_map_drop`: allow more, or take more steps",
+        )?;
+        bonsai_prune::report(&plan, model, config.imgsz, config.imgsz)?
+    } else {
+        let pruned = prune_stage(model, &settings, setting, Some(data))?;
+        pruned.plan.save(&folder.join(PLAN))?;
+        pruned.checkpoint.save(&folder.join(PRUNED))?;
+        pruned.report
+    };
+    progress.note(&removed(&report));
+    save_json(&folder.join(REPORT), &report)
+}
+
+fn removed(report: &PruneReport) -> String {
+    format!(
+        "removed {} of {} channel sets that may go: {} -> {} params, {} -> {} MACs",
+        report.removed_sets,
+        report.prunable_sets,
+        report.before.params,
+        report.after.params,
+        report.before.macs,
+        report.after.macs
+    )
+}

@@ -1,0 +1,145 @@
+//! What makes a set of channels matter, as configuration.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::PruneError;
+
+/// From which numbers the importance of a channel is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Importance {
+    /// |gamma| of its batch norms (Liu et al., "Network Slimming", ICCV 2017).
+    #[default]
+    Gamma,
+    /// Sum of |w| over all that makes and reads it: rows of kernels, columns of the kernels that read it, gammas
+    /// (Li et al., "Pruning Filters for Efficient `ConvNets`", ICLR 2017, over coupled channels as in DepGraph).
+    L1,
+    /// The same with squares.
+    L2,
+    /// [`Importance::L2`] as a share of the sum of itself and all that is larger in its group (Lee et al.,
+    /// "Layer-adaptive Sparsity for the Magnitude-based Pruning", ICLR 2021). Has a normalisation of its own.
+    Lamp,
+    /// Sum of |w * dL/dw|: what the loss would change by without it, to first order (Molchanov et al., CVPR 2019).
+    /// Needs gradients.
+    Taylor,
+    /// A number drawn for each set: what any other importance must beat.
+    Random {
+        /// Where the numbers start from.
+        #[serde(default)]
+        seed: u64,
+    },
+}
+
+impl Importance {
+    const NAMES: &'static str = "gamma, l1, l2, lamp, taylor, random";
+}
+
+impl FromStr for Importance {
+    type Err = PruneError;
+
+    fn from_str(text: &str) -> Result<Self, PruneError> {
+        match text {
+            "gamma" => Ok(Self::Gamma),
+            "l1" => Ok(Self::L1),
+            "l2" => Ok(Self::L2),
+            "lamp" => Ok(Self::Lamp),
+            "taylor" => Ok(Self::Taylor),
+            "random" => Ok(Self::Random { seed: 0 }),
+            _ => {
+                Err(PruneError::UnknownName { what: "importance", got: text.to_owned(), known: Self::NAMES })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Importance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gamma => "gamma",
+            Self::L1 => "l1",
+            Self::L2 => "l2",
+            Self::Lamp => "lamp",
+            Self::Taylor => "taylor",
+            Self::Random { .. } => "random",
+        })
+    }
+}
+
+/// How the numbers of several layers become the score of their common set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reduction {
+    /// Their mean (default; a residual stream is then measured like a single channel).
+    #[default]
+    Mean,
+    /// The largest: a set stays if any layer needs it.
+    Max,
+    /// Their sum: sets with many layers score higher.
+    Sum,
+    /// That of the first layer in topological order.
+    First,
+}
+
+impl FromStr for Reduction {
+    type Err = PruneError;
+
+    fn from_str(text: &str) -> Result<Self, PruneError> {
+        match text {
+            "mean" => Ok(Self::Mean),
+            "max" => Ok(Self::Max),
+            "sum" => Ok(Self::Sum),
+            "first" => Ok(Self::First),
+            _ => {
+                let (got, known) = (text.to_owned(), "mean, max, sum, first");
+                Err(PruneError::UnknownName { what: "reduction", got, known })
+            }
+        }
+    }
+}
+
+/// What the scores of a group are divided by, so that groups can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalisation {
+    /// Nothing: gammas of all layers mean the same.
+    #[default]
+    None,
+    /// Their mean (Torch-Pruning's default).
+    Mean,
+    /// The largest.
+    Max,
+    /// Their sum.
+    Sum,
+}
+
+impl FromStr for Normalisation {
+    type Err = PruneError;
+
+    fn from_str(text: &str) -> Result<Self, PruneError> {
+        match text {
+            "none" => Ok(Self::None),
+            "mean" => Ok(Self::Mean),
+            "max" => Ok(Self::Max),
+            "sum" => Ok(Self::Sum),
+            _ => {
+                let (got, known) = (text.to_owned(), "none, mean, max, sum");
+                Err(PruneError::UnknownName { what: "normalisation", got, known })
+            }
+        }
+    }
+}
+
+/// How sets are scored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScoreConfig {
+    /// What is measured.
+    pub importance: Importance,
+    /// Over the layers of a set.
+    pub reduction: Reduction,
+    /// Over the sets of a group.
+    pub normalisation: Normalisation,
+}

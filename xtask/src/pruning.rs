@@ -1,0 +1,232 @@
+//! `prune`: which channels go, and what is said about it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use bonsai_pipeline::{
+    Importance, Iterated, IterationEnd, Normalisation, PipelineConfig, Preset, PruneReport, Reduction, Scope,
+    Target, jobs,
+};
+use clap::Args;
+
+use crate::args::Settings;
+use crate::commands::for_file;
+use crate::output::say;
+use crate::terminal::Terminal;
+
+/// Which channels go.
+#[derive(Args)]
+#[command(next_help_heading = "Choice")]
+struct Choice {
+    /// Share to remove of the channel sets that may go [default: 0.5]
+    #[arg(long = "prune-ratio", value_name = "SHARE", group = "amount")]
+    ratio: Option<f64>,
+    /// Share to keep: 1 less the ratio
+    #[arg(long, value_name = "SHARE", group = "amount")]
+    keep: Option<f64>,
+    /// Share of the multiply-accumulates that is to be left
+    #[arg(long, value_name = "SHARE", group = "amount")]
+    target_macs: Option<f64>,
+    /// Share of the parameters that is to be left
+    #[arg(long, value_name = "SHARE", group = "amount")]
+    target_params: Option<f64>,
+    /// Share of the measured latency that is to be left
+    #[arg(long, value_name = "SHARE", group = "amount")]
+    target_latency: Option<f64>,
+    /// Do what a plan says (`OUT.plan.json` of an earlier pruning, reviewed or edited)
+    #[arg(long, value_name = "FILE", group = "amount")]
+    plan: Option<PathBuf>,
+    /// Whose way: group (coupled sets, all guards), slim (masked scripts), seed (the seed's script) [default: group]
+    #[arg(long)]
+    preset: Option<Preset>,
+    /// gamma, l1, l2, lamp, taylor (needs --data) or random [default: gamma]
+    #[arg(long)]
+    importance: Option<Importance>,
+    /// Over the layers of a coupled set: mean, max, sum, first [default: mean]
+    #[arg(long)]
+    reduction: Option<Reduction>,
+    /// Over the sets of a group: none, mean, max, sum [default: none]
+    #[arg(long)]
+    normalisation: Option<Normalisation>,
+    /// Where the lowest scores are looked for: global, per-layer [default: global]
+    #[arg(long)]
+    scope: Option<Scope>,
+    /// Channels that each layer keeps at least [default: 8]
+    #[arg(long, value_name = "N")]
+    min_channels: Option<usize>,
+    /// Round what is kept up to a multiple, 1 for none [default: 8]
+    #[arg(long, value_name = "N")]
+    round_to: Option<usize>,
+    /// Largest share that any layer loses
+    #[arg(long, value_name = "SHARE")]
+    max_ratio_per_layer: Option<f64>,
+    /// Layers that keep all channels, with `*` and `?`; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    protect: Vec<String>,
+    /// Leave out what removed channels still emitted, where it could be taken over [default: take over]
+    #[arg(long)]
+    no_compensate: bool,
+    /// Measure running statistics anew over so many batches (needs --data) [default: 0]
+    #[arg(long, value_name = "BATCHES")]
+    recalibrate: Option<usize>,
+    /// Prune in so many steps with fine-tuning between them (needs --data) [default: 1]
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// With --steps: epochs of fine-tuning after each [default: 10]
+    #[arg(long, value_name = "EPOCHS")]
+    step_epochs: Option<usize>,
+    /// With --steps: largest loss of mAP50-95 that is accepted [default: 0.2]
+    #[arg(long, value_name = "MAP")]
+    max_map_drop: Option<f64>,
+}
+
+/// A pruning.
+#[derive(Args)]
+pub(crate) struct Prune {
+    /// Checkpoint, best after sparsity training
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    #[command(flatten)]
+    choice: Choice,
+    /// Where the smaller checkpoint goes
+    #[arg(long, short, value_name = "FILE", default_value = "pruned.safetensors")]
+    out: PathBuf,
+    /// Only say what would go
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Choice {
+    /// What was given, over what the file and the defaults say.
+    fn apply(&self, config: &mut PipelineConfig) {
+        let Self { preset, importance, reduction, normalisation, scope, .. } = *self;
+        let (score, policy) = (&mut config.score, &mut config.prune);
+        score.importance = importance.unwrap_or(score.importance);
+        if let Importance::Random { seed } = &mut score.importance {
+            *seed = config.seed;
+        }
+        score.reduction = reduction.unwrap_or(score.reduction);
+        score.normalisation = normalisation.unwrap_or(score.normalisation);
+        policy.preset = preset.unwrap_or(policy.preset);
+        policy.scope = scope.unwrap_or(policy.scope);
+        if let Some(ratio) = self.ratio.or(self.keep.map(|keep| 1.0 - keep)) {
+            (policy.prune_ratio, policy.target) = (ratio, None);
+        }
+        let targets = [
+            self.target_macs.map(Target::Macs),
+            self.target_params.map(Target::Params),
+            self.target_latency.map(Target::Latency),
+        ];
+        policy.target = targets.into_iter().flatten().next().or(policy.target);
+        policy.min_channels = self.min_channels.unwrap_or(policy.min_channels);
+        match self.round_to {
+            Some(1) => policy.round_to = None,
+            Some(multiple) => policy.round_to = Some(multiple),
+            None => {}
+        }
+        policy.max_ratio_per_layer = self.max_ratio_per_layer.or(policy.max_ratio_per_layer);
+        policy.protect.extend(self.protect.iter().cloned());
+        config.extras.compensate &= !self.no_compensate;
+        config.extras.recalibrate = self.recalibrate.unwrap_or(config.extras.recalibrate);
+        config.iterate.steps = self.steps.unwrap_or(config.iterate.steps);
+        config.iterate.epochs = self.step_epochs.unwrap_or(config.iterate.epochs);
+        config.iterate.max_map_drop = self.max_map_drop.unwrap_or(config.iterate.max_map_drop);
+    }
+}
+
+pub(crate) fn prune(args: &Prune) -> Result<ExitCode> {
+    let mut config = args.settings.resolve(for_file(&args.weights))?;
+    args.choice.apply(&mut config);
+    let out = (!args.dry_run).then_some(args.out.as_path());
+    if config.iterate.steps > 1 {
+        ensure!(
+            !args.dry_run,
+            "--steps fine-tunes between steps, so there is nothing to see without doing it"
+        );
+        ensure!(args.choice.plan.is_none(), "--plan says what goes, so there are no --steps towards it");
+        return Ok(print_steps(
+            &jobs::iterate(&config, &args.weights, &args.out, &mut Terminal::new())?,
+            args,
+        ));
+    }
+    let report = match &args.choice.plan {
+        Some(plan) => jobs::replay(&config, &args.weights, plan, out)?,
+        None => jobs::prune(&config, &args.weights, out, &mut Terminal::new())?,
+    };
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print_pruning(&report);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_steps(iterated: &Iterated, args: &Prune) -> ExitCode {
+    if args.json {
+        say!("{}", serde_json::json!({ "records": iterated.records, "end": iterated.end }));
+    }
+    match (iterated.end, &iterated.plan) {
+        (IterationEnd::Finished, _) => say!("all steps are done: {}", args.out.display()),
+        (IterationEnd::Dropped, Some(_)) => {
+            say!("the last step lost too much and was taken back: {}", args.out.display());
+        }
+        (IterationEnd::Dropped, None) => {
+            eprintln!(
+                "not even the first step stays within --max-map-drop; {} is what it began with",
+                args.out.display()
+            );
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn print_pruning(report: &PruneReport) {
+    say!("{:>28} {:>5} {:>5} {:>8} {:>8} {:>8}", "convolution", "was", "kept", "min", "mean", "max |gamma|");
+    for layer in report.layers.iter().filter(|l| l.gamma.is_some()) {
+        let (min, mean, max) = layer.gamma.as_ref().map_or((0.0, 0.0, 0.0), |g| (g.min, g.mean, g.max));
+        say!("{:>28} {:>5} {:>5} {min:>8.4} {mean:>8.4} {max:>8.4}", layer.conv, layer.original, layer.kept);
+    }
+    if let Some(choice) = &report.choice {
+        for clamp in &choice.clamped {
+            say!(
+                "{:>28} keeps more than its scores say: {} of {} were to go, {} do",
+                clamp.layer,
+                clamp.asked,
+                clamp.sets,
+                clamp.removed
+            );
+        }
+        if let Some(limit) = &choice.safe_limit {
+            let (ratio, safe, layer) = (choice.prune_ratio, limit.ratio, &limit.layer);
+            say!("ratio {ratio:.4}; up to {safe:.4} no layer is emptied, the next would be {layer}");
+        }
+        if let Some(made) = &choice.compensation {
+            say!(
+                "{} convolutions behind removed channels took over what these still emitted (at most {:.3}), {} could not",
+                made.convolutions,
+                made.largest_shift,
+                made.left
+            );
+        }
+    }
+    let share = |after: u64, before: u64| 100.0 * after as f64 / before as f64;
+    say!(
+        "removed {} of {} channel sets that may go ({} in all); params {} -> {} ({:.0} %), MACs {} -> {} ({:.0} %)",
+        report.removed_sets,
+        report.prunable_sets,
+        report.sets,
+        report.before.params,
+        report.after.params,
+        share(report.after.params, report.before.params),
+        report.before.macs,
+        report.after.macs,
+        share(report.after.macs, report.before.macs)
+    );
+}
