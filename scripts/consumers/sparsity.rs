@@ -1,30 +1,32 @@
 //! L1 in a training loop of one's own, on plain slices.
 
-use bonsai_sparsity::{L1Schedule, PlannedUpdate, Travel, add_l1_to_gradient};
+use bonsai_sparsity::{L1Plan, PlanError, PlannedStep, add_l1_to_gradient};
 
 /// Epochs, updates in each, and the learning rate.
 const EPOCHS: usize = 4;
 const UPDATES: usize = 100;
 const LR: f32 = 0.5;
 
-fn main() {
-    let schedule = L1Schedule::SEED;
-    let updates = (0..EPOCHS * UPDATES).map(|i| PlannedUpdate {
-        lr: f64::from(LR),
-        lambda: f64::from(schedule.at(i / UPDATES, EPOCHS).gamma),
+fn main() -> Result<(), PlanError> {
+    let steps = (0..EPOCHS * UPDATES).map(|i| PlannedStep {
+        epoch: i / UPDATES,
+        gamma_lr: f64::from(LR),
+        beta_lr: f64::from(LR),
         momentum: 0.0,
+        times: 1.0,
     });
-    let travel = Travel::of(updates);
-    assert!(travel.is_enough());
+    let forecast = L1Plan::DEFAULT.forecast(EPOCHS, steps)?;
+    assert!(forecast.gamma.is_enough());
 
     // Two scales start at 1; the loss wants the first of them where it is, and does not care about the second.
     let mut gammas = [1.0_f32, 1.0];
     for update in 0..EPOCHS * UPDATES {
         let mut gradient = [gammas[0] - 1.0, 0.0];
-        let strength = schedule.at(update / UPDATES, EPOCHS).gamma;
+        let strength = forecast.schedule.at(update / UPDATES, EPOCHS).gamma;
         add_l1_to_gradient(&mut gradient, &gammas, strength);
         gammas.iter_mut().zip(gradient).for_each(|(gamma, slope)| *gamma -= LR * slope);
     }
     assert!(gammas[0] > 0.98 && gammas[1].abs() < 0.01, "{gammas:?}");
-    println!("sparsity: {travel}; scales of 1 become {gammas:?}");
+    println!("sparsity: {}; scales of 1 become {gammas:?}", forecast.gamma);
+    Ok(())
 }

@@ -23,7 +23,7 @@ pub(crate) struct Train {
     /// TOML file with the same keys (`lr0 = 0.02`)
     #[arg(long, visible_alias = "cfg", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// One key, for example `l1.schedule.gamma=0.005`; may be repeated
+    /// One key, for example `l1.gamma=0.005`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Go on with an interrupted training: its folder or `last` checkpoint, or nothing for the latest in --project

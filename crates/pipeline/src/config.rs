@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use bonsai_data::Augment;
 use bonsai_data::shapes::ShapesConfig;
-use bonsai_exec::{ExecutorKind, L1Placement};
+use bonsai_exec::ExecutorKind;
 use bonsai_prune::{IterateConfig, PrunePolicy, ScoreConfig};
-use bonsai_sparsity::L1Schedule;
 use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::L1Config;
 use crate::settings::Settings;
 
 /// A whole run.
@@ -71,16 +71,6 @@ pub struct LoaderSettings {
     pub close_mosaic: usize,
 }
 
-/// L1 on batch norm: strength over the epochs, and whether clipping sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct L1Config {
-    /// Strength; default is the seed's (1e-2, gamma decaying to a tenth).
-    pub schedule: L1Schedule,
-    /// Before clipping, as in the hand-patched trainers, or after.
-    pub placement: L1Placement,
-}
-
 /// What is done when channels go, beside removing them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -131,6 +121,8 @@ pub struct EngineConfig {
 impl Settings for PipelineConfig {
     const OPTIONAL: &'static [&'static str] =
         &["data", "executor", "engine.trtexec", "prune.max_ratio_per_layer", "prune.target"];
+    const WHOLE: &'static [&'static str] =
+        &["l1.gamma", "l1.beta", "l1.gamma_decay", "prune.target", "score.importance"];
 }
 
 impl Default for PipelineConfig {
@@ -201,12 +193,6 @@ impl Default for LoaderSettings {
     /// One worker (the network uses the other cores), half a gibibyte of decoded images, Ultralytics' augmentation.
     fn default() -> Self {
         Self { workers: 1, cache_bytes: 512 << 20, augment: Augment::default(), close_mosaic: 10 }
-    }
-}
-
-impl Default for L1Config {
-    fn default() -> Self {
-        Self { schedule: L1Schedule::SEED, placement: L1Placement::BeforeClip }
     }
 }
 

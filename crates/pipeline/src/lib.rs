@@ -22,9 +22,11 @@ mod evaluate;
 mod gamma_history;
 mod iterations;
 pub mod jobs;
+mod l1;
 mod latency;
 mod machine;
 mod manifest;
+mod penalty;
 mod picture_file;
 pub mod predict;
 mod progress;
@@ -45,12 +47,11 @@ pub use bonsai_prune::{
 };
 pub use bonsai_tensorrt::EngineOutcome;
 pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
-pub use config::{
-    EngineConfig, IterateSettings, L1Config, LoaderSettings, PipelineConfig, PruneExtras, PruneSettings,
-};
+pub use config::{EngineConfig, IterateSettings, LoaderSettings, PipelineConfig, PruneExtras, PruneSettings};
 pub use doctor::{Check, doctor};
 pub use evaluate::{BatchWatcher, Convention, Judged, Judging, evaluate, judge};
 pub use gamma_history::{GammaHistory, GammaRecord};
+pub use l1::{L1Config, L1Preset};
 pub use latency::median_latency_ms;
 pub use machine::{executor_options, limit_threads};
 pub use manifest::{Manifest, digest_file, digest_json};

@@ -12,6 +12,10 @@ use serde::de::DeserializeOwned;
 pub trait Settings: Serialize + DeserializeOwned {
     /// Keys that have no value by default and so are absent from a serialised configuration.
     const OPTIONAL: &'static [&'static str];
+
+    /// Keys whose value is taken as it is given and never mixed with the one before: numbers or tables, as an enum is
+    /// written.
+    const WHOLE: &'static [&'static str] = &[];
 }
 
 /// Reads a TOML file over `base`.
@@ -22,7 +26,7 @@ pub fn load_settings<T: Settings>(base: &T, path: &Path) -> Result<T> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let table: Table = text.parse().with_context(|| format!("{} is not valid TOML", path.display()))?;
     let mut resolved = to_table(base)?;
-    merge(&mut resolved, table, "", T::OPTIONAL).with_context(|| format!("in {}", path.display()))?;
+    merge::<T>(&mut resolved, table, "").with_context(|| format!("in {}", path.display()))?;
     from_table(resolved)
 }
 
@@ -32,7 +36,7 @@ pub fn load_settings<T: Settings>(base: &T, path: &Path) -> Result<T> {
 /// As [`load_settings`].
 pub fn overlay<T: Settings>(base: &T, table: Table) -> Result<T> {
     let mut resolved = to_table(base)?;
-    merge(&mut resolved, table, "", T::OPTIONAL)?;
+    merge::<T>(&mut resolved, table, "")?;
     from_table(resolved)
 }
 
@@ -52,17 +56,27 @@ pub fn resolve<T: Settings>(base: &T, settings: &[String]) -> Result<T> {
             value = Value::Table(Table::from_iter([(key.to_owned(), value)]));
         }
         if let Value::Table(table) = value {
-            merge(&mut resolved, table, "", T::OPTIONAL).with_context(|| format!("in --set {setting}"))?;
+            merge::<T>(&mut resolved, table, "").with_context(|| format!("in --set {setting}"))?;
+            // Keys that a preset or an optional section brings exist for the settings behind it. What does not make sense
+            // without those is not answered before the end.
+            if let Ok(so_far) = from_table::<T>(resolved.clone()) {
+                resolved = to_table(&so_far)?;
+            }
         }
     }
     from_table(resolved)
 }
 
-fn merge(base: &mut Table, over: Table, prefix: &str, optional: &[&str]) -> Result<()> {
+/// Lays `over` over `base`. A `preset` is what the keys beside it start from, so those that are not given with it go.
+fn merge<T: Settings>(base: &mut Table, over: Table, prefix: &str) -> Result<()> {
+    if over.contains_key("preset") && base.contains_key("preset") {
+        base.retain(|key, _| over.contains_key(key));
+    }
     for (key, value) in over {
         let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match (base.get_mut(&key), value) {
-            (Some(Value::Table(inner)), Value::Table(value)) => merge(inner, value, &path, optional)?,
+            (Some(old), value) if T::WHOLE.contains(&path.as_str()) => *old = value,
+            (Some(Value::Table(inner)), Value::Table(value)) => merge::<T>(inner, value, &path)?,
             (Some(Value::Float(old)), Value::Integer(new)) => *old = new as f64,
             (Some(old), value) => {
                 if !same_type(old, &value) {
@@ -70,7 +84,7 @@ fn merge(base: &mut Table, over: Table, prefix: &str, optional: &[&str]) -> Resu
                 }
                 *old = value;
             }
-            (None, value) if optional.contains(&path.as_str()) => {
+            (None, value) if T::OPTIONAL.contains(&path.as_str()) => {
                 base.insert(key, value);
             }
             (None, _) => {
@@ -119,7 +133,10 @@ fn edit_distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PipelineConfig;
+    use crate::training::TrainArgs;
+    use crate::{L1Config, L1Preset, PipelineConfig};
+    use bonsai_exec::L1Placement;
+    use bonsai_sparsity::{Decay, Strength};
 
     fn set(settings: &[&str]) -> Result<PipelineConfig> {
         resolve(&PipelineConfig::drawn(), &settings.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>())
@@ -134,7 +151,7 @@ mod tests {
             "model=yolov8s",
             "data=some/data.yaml",
             "prune.protect=[\"model.22.*\"]",
-            "l1.schedule.gamma=0.05",
+            "l1.gamma=0.05",
             "executor=candle",
             "threads=3",
         ])
@@ -145,6 +162,7 @@ mod tests {
         assert_eq!(config.data.as_deref(), Some(Path::new("some/data.yaml")));
         assert_eq!(config.sparse, PipelineConfig::drawn().sparse);
         assert_eq!((config.executor, config.threads), (Some(bonsai_exec::ExecutorKind::Candle), 3));
+        assert_eq!(config.l1, L1Config { gamma: Strength::Lambda(0.05), ..L1Config::default() });
         assert!(format!("{:#}", set(&["executor=onnx"]).unwrap_err()).contains("candle"));
     }
 
@@ -156,6 +174,49 @@ mod tests {
         let error = text(set(&["imgsz=large"]).unwrap_err());
         assert!(error.contains("`imgsz` is a integer"), "{error}");
         assert!(text(set(&["imgsz"]).unwrap_err()).contains("key=value"));
+    }
+
+    #[test]
+    fn strengths_and_presets_of_l1() {
+        let (default, seed) = (L1Config::default(), L1Config::of(L1Preset::Seed));
+        for (settings, expected) in [
+            (vec!["l1.gamma=0"], L1Config { gamma: Strength::Lambda(0.0), ..default }),
+            (vec!["l1.gamma.travel=2"], L1Config { gamma: Strength::Travel(2.0), ..default }),
+            (vec!["l1.beta={travel = 1.5}"], L1Config { beta: Strength::Travel(1.5), ..default }),
+            (vec!["l1.preset=seed"], seed),
+            (vec!["l1.preset=seed", "l1.preset=default"], default),
+            (
+                vec!["l1.gamma=0.5", "l1.preset=seed", "l1.beta=1"],
+                L1Config { beta: Strength::Lambda(1.0), ..seed },
+            ),
+            (vec!["l1={preset = 'seed', gamma = 0.5}"], L1Config { gamma: Strength::Lambda(0.5), ..seed }),
+            (vec!["l1.gamma_decay=constant"], L1Config { gamma_decay: Decay::Constant, ..default }),
+            (
+                vec!["l1.gamma_decay.cosine.last=0.2"],
+                L1Config { gamma_decay: Decay::Cosine { last: 0.2 }, ..default },
+            ),
+            (
+                vec!["l1.placement=before_clip", "l1.per=step"],
+                L1Config { placement: L1Placement::BeforeClip, ..default },
+            ),
+        ] {
+            assert_eq!(set(&settings).unwrap().l1, expected, "{settings:?}");
+            // Where L1 is off by default, the first setting switches it on.
+            let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
+            assert_eq!(resolve(&TrainArgs::default(), &settings).unwrap().l1, Some(expected), "{settings:?}");
+            let on = TrainArgs { l1: Some(default), ..TrainArgs::default() };
+            assert_eq!(resolve(&on, &settings).unwrap().l1, Some(expected), "{settings:?}");
+        }
+        for (setting, parts) in [
+            ("l1.gamma=-0.1", ["`gamma` is -0.1", "0 or more"]),
+            ("l1.gamma=strong", ["a number, or `{ travel = DISTANCE }`", "l1.gamma"]),
+            ("l1.preset=seeds", ["`default`", "`seed`"]),
+            ("l1.gama=1", ["`l1.gama`", "did you mean `gamma`?"]),
+            ("l1.gamma_decay.linear.first=1", ["`first`", "`last`"]),
+        ] {
+            let text = format!("{:#}", set(&[setting]).unwrap_err());
+            assert!(parts.iter().all(|part| text.contains(part)), "{setting}: {text}");
+        }
     }
 
     #[test]

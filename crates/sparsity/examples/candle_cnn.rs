@@ -1,13 +1,14 @@
 //! Sparsity in somebody else's candle training loop: a small classifier, nothing of YOLO.
 //!
 //! It learns to tell horizontal from vertical stripes with far more channels than that takes, and L1 finds out
-//! which ones are not needed. The lines that matter are the two calls of `add_l1` between backward and step.
+//! which ones are not needed. The lines that matter are the plan, which chooses how strong L1 must be for a training of
+//! this length, and the two calls of `add_l1` between backward and step.
 //!
 //! Run with `cargo run --release -p bonsai-sparsity --features candle --example candle_cnn`.
 
 #![allow(clippy::print_stdout, reason = "an example shows what it found")]
 
-use bonsai_sparsity::{Decay, L1Schedule, PlannedUpdate, Travel, add_l1};
+use bonsai_sparsity::{L1Plan, PlannedStep, Strength, add_l1};
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::{BatchNorm, ModuleT, Optimizer, SGD, loss};
 use rand::{RngExt, SeedableRng};
@@ -91,14 +92,18 @@ fn main() -> Result<()> {
     let network = Network { blocks, head: random(rng, &[CHANNELS, 2], 0.5)? };
     let mut optimiser = SGD::new(network.vars(), LR)?;
 
-    let schedule = L1Schedule { gamma: 0.1, beta: 0.01, gamma_decay: Decay::Linear { last: 0.1 } };
     // candle's SGD has no momentum.
-    let travel = Travel::of((0..EPOCHS * BATCHES).map(|i| PlannedUpdate {
-        lr: LR,
-        lambda: f64::from(schedule.at(i / BATCHES, EPOCHS).gamma),
+    let steps = (0..EPOCHS * BATCHES).map(|i| PlannedStep {
+        epoch: i / BATCHES,
+        gamma_lr: LR,
+        beta_lr: LR,
         momentum: 0.0,
-    }));
-    println!("{}", travel.warning().unwrap_or_else(|| travel.to_string()));
+        times: 1.0,
+    });
+    let plan = L1Plan { beta: Strength::Lambda(0.01), ..L1Plan::DEFAULT };
+    let forecast = plan.forecast(EPOCHS, steps).map_err(candle_core::Error::wrap)?;
+    let schedule = forecast.schedule;
+    println!("with {:.3} on gamma, {}", schedule.gamma, forecast.gamma);
 
     for epoch in 0..EPOCHS {
         let l1 = schedule.at(epoch, EPOCHS);

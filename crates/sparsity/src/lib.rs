@@ -1,43 +1,55 @@
-//! L1 on batch-norm gamma and beta: schedules, travel, statistics.
+//! L1 on batch-norm gamma and beta: strengths, schedules, travel, statistics.
 //!
 //! A penalty on the scales of batch norm pulls those of unimportant channels towards zero, so that pruning can
 //! tell channels apart (Liu et al., "Learning Efficient Convolutional Networks through Network Slimming",
-//! ICCV 2017). This crate says how strong the penalty is in each epoch ([`L1Schedule`]), whether a training is
-//! long enough for it to matter ([`Travel`]), and what it achieved ([`GammaStatistics`]).
+//! ICCV 2017). This crate says how far a penalty can move a gamma over a training ([`Travel`]), how strong it must be for
+//! that ([`L1Plan`]), how strong it is in each epoch ([`L1Schedule`]), and what it achieved ([`GammaStatistics`]).
 //!
 //! Invariant: everything is plain numbers and slices; whoever trains applies them. [`add_l1_to_gradient`] is the
 //! whole rule, for a training loop of one's own; with feature `candle`, `add_l1` does the same to a candle
 //! `GradStore`. This crate neither trains nor prunes.
 //!
 //! ```
-//! use bonsai_sparsity::{L1Schedule, PlannedUpdate, Travel};
+//! use bonsai_sparsity::{L1Plan, PlannedStep};
 //!
-//! let schedule = L1Schedule::SEED;
-//! assert_eq!(schedule.at(0, 50).gamma, 1e-2);
-//!
-//! // 50 epochs of 13 updates at a constant learning rate: too short for that schedule.
-//! let updates = (0..650).map(|i| PlannedUpdate {
-//!     lr: 0.01,
-//!     lambda: f64::from(schedule.at(i / 13, 50).gamma),
+//! // 50 epochs of 13 updates at a constant learning rate.
+//! let steps = (0..650).map(|i| PlannedStep {
+//!     epoch: i / 13,
+//!     gamma_lr: 0.01,
+//!     beta_lr: 0.01,
 //!     momentum: 0.937,
+//!     times: 1.0,
 //! });
-//! let travel = Travel::of(updates);
-//! assert!(!travel.is_enough());
-//! assert!(travel.warning().unwrap().contains("650 updates"));
+//! // Too short for the strength that is widely practised.
+//! let seed = L1Plan::SEED.forecast(50, steps.clone())?;
+//! assert_eq!(seed.schedule.at(0, 50).gamma, 1e-2);
+//! assert!(seed.gamma.warning().unwrap().contains("650 updates"));
+//!
+//! // As strong as it takes.
+//! let enough = L1Plan::DEFAULT.forecast(50, steps)?;
+//! assert_eq!(enough.gamma.to_string(), "L1 alone can move a gamma by 1.75 in 650 updates");
+//! assert!(enough.schedule.gamma > 3.0 * seed.schedule.gamma);
+//! # Ok::<(), bonsai_sparsity::PlanError>(())
 //! ```
 
 #[cfg(feature = "candle")]
 mod candle;
+mod decay;
 mod gradient;
+mod plan;
 mod schedule;
 mod statistics;
+mod strength;
 mod summary;
 mod travel;
 
 #[cfg(feature = "candle")]
-pub use candle::add_l1;
+pub use candle::{add_l1, add_scaled_l1};
+pub use decay::Decay;
 pub use gradient::add_l1_to_gradient;
-pub use schedule::{Decay, L1, L1Schedule, ScheduleError};
+pub use plan::{L1Forecast, L1Plan, PlanError, PlannedStep};
+pub use schedule::{L1, L1Schedule, ScheduleError};
 pub use statistics::{GammaStatistics, LayerGammas, StatisticsError};
+pub use strength::Strength;
 pub use summary::{GammaSummary, Histogram};
 pub use travel::{PlannedUpdate, Travel};

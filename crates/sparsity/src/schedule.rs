@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Decay;
+
 /// Strengths in one epoch: what is added to a gradient, times the sign of the parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,24 +14,11 @@ pub struct L1 {
     pub beta: f32,
 }
 
-/// How the strength on gamma changes over the epochs.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Decay {
-    /// The same in every epoch.
-    Constant,
-    /// In epoch `e` of `E`: `1 - (1 - last) * e / E` of the strength.
-    Linear {
-        /// The share that is left at the end (reached by epoch `E`, which is no longer trained).
-        last: f64,
-    },
-}
-
 /// Strengths over a training. In a configuration, what is left out is as in [`L1Schedule::SEED`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "UncheckedSchedule")]
 pub struct L1Schedule {
-    /// Strength on gammas in the first epoch.
+    /// Strength on gammas, of which each epoch has a share.
     pub gamma: f64,
     /// Strength on betas, the same in every epoch. A removed channel still shifts what follows by its
     /// `silu(beta)`, so betas are to become small too.
@@ -38,7 +27,7 @@ pub struct L1Schedule {
     pub gamma_decay: Decay,
 }
 
-/// A number of a schedule that makes no sense.
+/// A number of a schedule or plan that makes no sense.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("L1 schedule: `{field}` is {got}; it must be a finite number of 0 or more")]
 #[non_exhaustive]
@@ -47,6 +36,12 @@ pub struct ScheduleError {
     pub field: &'static str,
     /// What it is.
     pub got: f64,
+}
+
+impl ScheduleError {
+    pub(crate) fn check(field: &'static str, got: f64) -> Result<(), Self> {
+        if got.is_finite() && got >= 0.0 { Ok(()) } else { Err(Self { field, got }) }
+    }
 }
 
 #[derive(Deserialize)]
@@ -81,26 +76,15 @@ impl L1Schedule {
     /// # Errors
     /// [`ScheduleError`] for a number that is negative or not finite.
     pub fn check(self) -> Result<Self, ScheduleError> {
-        let last = match self.gamma_decay {
-            Decay::Constant => 1.0,
-            Decay::Linear { last } => last,
-        };
-        for (field, got) in [("gamma", self.gamma), ("beta", self.beta), ("last", last)] {
-            if !(got.is_finite() && got >= 0.0) {
-                return Err(ScheduleError { field, got });
-            }
-        }
+        ScheduleError::check("gamma", self.gamma)?;
+        ScheduleError::check("beta", self.beta)?;
+        self.gamma_decay.check()?;
         Ok(self)
     }
 
     /// Strengths in epoch `epoch` (from 0) of `epochs`; beyond the last epoch they stay.
     pub fn at(&self, epoch: usize, epochs: usize) -> L1 {
-        let progress = epoch.min(epochs) as f64 / epochs.max(1) as f64;
-        let share = match self.gamma_decay {
-            Decay::Constant => 1.0,
-            Decay::Linear { last } => 1.0 - (1.0 - last) * progress,
-        };
-        L1 { gamma: (self.gamma * share) as f32, beta: self.beta as f32 }
+        L1 { gamma: (self.gamma * self.gamma_decay.share(epoch, epochs)) as f32, beta: self.beta as f32 }
     }
 }
 

@@ -79,7 +79,7 @@ pub struct EpochRecord {
     pub lr: f64,
     /// Learning rate of biases and betas at the end: `lr/pg0`.
     pub bias_lr: f64,
-    /// Strength of L1 on gamma per batch.
+    /// Strength of L1 on gamma, per optimiser step or batch as [`Penalty::per`](crate::Penalty::per) says.
     pub l1_gamma: f64,
     /// Validation, where this epoch had one.
     pub evaluation: Option<Evaluation>,

@@ -125,12 +125,7 @@ impl<'a> Run<'a> {
         let loss = self.backward(batch, index)?;
         pending.batches += 1;
         pending.images.append(&mut batch.names);
-        // A batch before the last step is one of a training that goes on with fewer batches in an epoch.
-        let since_last = match self.progress.last_step {
-            Some(last) => number.checked_sub(last).unwrap_or(step.accumulate),
-            None => number + 1,
-        };
-        if since_last >= step.accumulate {
+        if step.completes(number, self.progress.last_step) {
             let updates = self.progress.updates + 1;
             let rule = self.schedule.rule(step, penalty, pending.batches, updates);
             let report =

@@ -1,23 +1,12 @@
 //! Learning rates, momentum, accumulation and weight decay of every batch (recipe of Ultralytics 8.0).
 
-use bonsai_exec::{L1Placement, RoleRule, UpdateRule};
+use bonsai_exec::{RoleRule, UpdateRule};
 
-use crate::{Optimizer, TrainConfig};
+use crate::{Optimizer, Penalty, TrainConfig};
 
 /// Averaging starts with short memory: `0.9999 * (1 - exp(-updates / 2000))`.
 pub fn ema_decay(updates: u64) -> f64 {
     0.9999 * (1.0 - (-(updates as f64) / 2000.0).exp())
-}
-
-/// L1 on batch norm in one epoch, per batch: accumulated batches add up, as in the hand-patched trainers.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Penalty {
-    /// Strength on gamma.
-    pub gamma: f64,
-    /// Strength on beta.
-    pub beta: f64,
-    /// Before or after clipping.
-    pub placement: L1Placement,
 }
 
 /// What applies at one batch.
@@ -42,6 +31,7 @@ fn whole(batches: f64) -> u64 {
 #[derive(Debug, Clone)]
 pub struct Schedule {
     config: TrainConfig,
+    batches: usize,
     warmup_batches: u64,
     weight_decay: f64,
 }
@@ -53,7 +43,17 @@ impl Schedule {
         let floor = if config.warmup_epochs > 0.0 { config.warmup_min_batches as u64 } else { 0 };
         let accumulate = whole(config.nbs as f64 / config.batch as f64) as f64;
         let weight_decay = config.weight_decay * config.batch as f64 * accumulate / config.nbs as f64;
-        Self { config: config.clone(), warmup_batches: wanted.max(floor), weight_decay }
+        Self { config: config.clone(), batches, warmup_batches: wanted.max(floor), weight_decay }
+    }
+
+    /// Epochs of the training.
+    pub(crate) const fn epochs(&self) -> usize {
+        self.config.epochs
+    }
+
+    /// Batches of an epoch.
+    pub(crate) const fn batches(&self) -> usize {
+        self.batches
     }
 
     /// Weight decay at the real number of images per step.
@@ -97,10 +97,11 @@ impl Schedule {
 
     /// The optimiser step after `accumulated` batches; `updates` counts this one.
     pub fn rule(&self, step: StepSchedule, penalty: Penalty, accumulated: u64, updates: u64) -> UpdateRule {
+        let times = penalty.per.times(accumulated) as f64;
         let role = |lr: f64, weight_decay: f64, l1: f64| RoleRule {
             lr: lr as f32,
             weight_decay: weight_decay as f32,
-            l1: (l1 * accumulated as f64) as f32,
+            l1: (l1 * times) as f32,
         };
         UpdateRule {
             conv_weight: role(step.weight_lr, self.weight_decay, 0.0),

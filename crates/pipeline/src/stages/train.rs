@@ -9,7 +9,6 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Batch, Loader, LoaderConfig};
 use bonsai_detector::Detector;
 use bonsai_exec::{ExecutorOptions, build_executor};
-use bonsai_sparsity::{PlannedUpdate, Travel};
 use bonsai_train::{
     EpochRecord, EpochTiming, Evaluation, Observer, Penalty, Services, StepRecord, TrainConfig, Trained,
     train,
@@ -18,6 +17,7 @@ use bonsai_train::{
 use super::{Data, validation_loader_in};
 use crate::batches::LoaderBatches;
 use crate::evaluate::{Judging, judge};
+use crate::penalty::PlannedL1;
 use crate::{L1Config, LoaderSettings, Progress};
 
 /// What all trainings of a run share.
@@ -89,8 +89,10 @@ pub fn train_stage(
     // Half a training batch keeps the memory of judging small beside that of training.
     let judged = config.batch.div_ceil(2);
     let validation = validation_loader_in(&data.val, setting.imgsz, judged, &setting.loader, stride)?;
-    if let Some(l1) = l1 {
-        warn_about_travel(l1, &config, loader.batches(), watch);
+    let l1 = l1.map(|l1| PlannedL1::of(l1, &config, loader.batches())).transpose()?;
+    if let Some(l1) = &l1 {
+        watch.note(&l1.announcement());
+        l1.warning().into_iter().for_each(|warning| watch.note(&format!("warning: {warning}")));
     }
     let mut executor = build_executor(start.model.graph(), &start.weights, &setting.executor)?;
     let judging = Judging { gains: Some(config.gains), ..Judging::default() };
@@ -107,16 +109,7 @@ pub fn train_stage(
             losses: judged.losses,
         })
     };
-    let penalty = |epoch: usize| {
-        l1.map_or_else(Penalty::default, |l1| {
-            let strength = l1.schedule.at(epoch, config.epochs);
-            Penalty {
-                gamma: f64::from(strength.gamma),
-                beta: f64::from(strength.beta),
-                placement: l1.placement,
-            }
-        })
-    };
+    let penalty = |epoch: usize| l1.map_or_else(Penalty::default, |l1| l1.penalty(epoch));
     let watch = RefCell::new(watch);
     let mut tap = |epoch: usize, number: usize, batch: &Batch| watch.borrow_mut().batch(epoch, number, batch);
     let mut batches = LoaderBatches { loader: loader.clone(), tap: &mut tap };
@@ -146,22 +139,6 @@ fn loader_config(config: &TrainConfig, setting: &Setting) -> LoaderConfig {
         workers: setting.loader.workers,
         cache_bytes: setting.loader.cache_bytes,
     }
-}
-
-/// Says before training how far L1 alone can move a gamma, which starts near 1.
-fn warn_about_travel(l1: &L1Config, config: &TrainConfig, batches: usize, watch: &mut dyn TrainWatch) {
-    let schedule = bonsai_train::Schedule::new(config, batches);
-    let updates = (0..config.epochs).flat_map(|epoch| {
-        let lambda = f64::from(l1.schedule.at(epoch, config.epochs).gamma);
-        let schedule = &schedule;
-        (0..batches).map(move |batch| {
-            let step = schedule.step((epoch * batches + batch) as u64, epoch);
-            // Accumulated batches each add their L1 to one step, so a batch counts for itself.
-            PlannedUpdate { lr: step.weight_lr, lambda, momentum: step.momentum }
-        })
-    });
-    let travel = Travel::of(updates);
-    watch.note(&travel.warning().map_or_else(|| travel.to_string(), |w| format!("warning: {w}")));
 }
 
 /// Passes what the trainer tells on to the watcher.

@@ -116,6 +116,7 @@ pub struct TrainArgs {
 
 impl Settings for TrainArgs {
     const OPTIONAL: &'static [&'static str] = &["data", "executor", "l1"];
+    const WHOLE: &'static [&'static str] = &["l1.gamma", "l1.beta", "l1.gamma_decay"];
 }
 
 impl Default for TrainArgs {

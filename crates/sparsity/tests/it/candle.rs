@@ -1,6 +1,6 @@
 //! The adaptor for candle does what the rule on slices does.
 
-use bonsai_sparsity::{add_l1, add_l1_to_gradient};
+use bonsai_sparsity::{add_l1, add_l1_to_gradient, add_scaled_l1};
 use candle_core::{DType, Device, Tensor, Var};
 
 const VALUES: [f32; 4] = [2.0, -3.0, 0.0, -0.5];
@@ -43,4 +43,22 @@ fn a_variable_of_any_shape() {
     let mut grads = var.sum_all().unwrap().backward().unwrap();
     add_l1(&mut grads, &var, 1.0).unwrap();
     assert_eq!(grads.get(&var).unwrap().to_vec2::<f32>().unwrap(), [[2.0, 0.0], [1.0, 2.0]]);
+}
+
+/// A loss scaled by a power of two and unscaled in front of the step: no bit of the step may change.
+#[test]
+fn a_scaled_loss_with_scaled_l1_gives_the_same_step() {
+    let step = |loss_scale: f64| {
+        let var = var(DType::F32);
+        let loss = var.sqr().unwrap().sum_all().unwrap();
+        let mut grads = (loss * loss_scale).unwrap().backward().unwrap();
+        add_scaled_l1(&mut grads, &var, 0.01, loss_scale).unwrap();
+        let unscaled = (grads.get(&var).unwrap() / loss_scale).unwrap();
+        values(&(var.as_tensor() - (unscaled * 0.1).unwrap()).unwrap())
+    };
+    let plain = step(1.0);
+    assert_eq!(plain, VALUES.map(|v| v - 0.1 * (2.0 * v + 0.01 * if v == 0.0 { 0.0 } else { v.signum() })));
+    for loss_scale in [65536.0, 1024.0, 0.5] {
+        assert_eq!(step(loss_scale), plain, "{loss_scale}");
+    }
 }

@@ -5,6 +5,7 @@
 #[cfg(feature = "candle")]
 mod candle;
 mod gradient;
+mod plan;
 mod schedule;
 mod statistics;
 mod travel;

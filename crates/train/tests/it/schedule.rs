@@ -1,7 +1,7 @@
 //! The schedule against tables worked out by hand from the published recipe of Ultralytics 8.0.
 
 use bonsai_exec::{L1Placement, Method, RoleRule};
-use bonsai_train::{Optimizer, Penalty, Schedule, StepSchedule, TrainConfig, ema_decay};
+use bonsai_train::{Optimizer, Penalty, Per, PlannedStep, Schedule, StepSchedule, TrainConfig, ema_decay};
 
 #[track_caller]
 fn near(actual: f64, expected: f64, what: &str) {
@@ -170,9 +170,14 @@ const STEP: StepSchedule = StepSchedule { weight_lr: 0.25, bias_lr: 0.5, momentu
 
 #[test]
 fn parameter_groups() {
-    let penalty = Penalty { gamma: 0.125, beta: 0.0625, placement: L1Placement::AfterClip };
-    // Four batches of L1; three were added up at the end of an epoch.
-    for (accumulated, gamma, beta) in [(4, 0.5, 0.25), (3, 0.375, 0.1875)] {
+    // Per batch: four batches of L1, or three that were added up at the end of an epoch. Per step: one.
+    for (per, accumulated, gamma, beta) in [
+        (Per::Batch, 4, 0.5, 0.25),
+        (Per::Batch, 3, 0.375, 0.1875),
+        (Per::Step, 4, 0.125, 0.0625),
+        (Per::Step, 3, 0.125, 0.0625),
+    ] {
+        let penalty = Penalty { gamma: 0.125, beta: 0.0625, placement: L1Placement::AfterClip, per };
         let rule = Schedule::new(&defaults(), 50).rule(STEP, penalty, accumulated, 2_000);
         assert_eq!(rule.conv_bias, RoleRule { lr: 0.5, weight_decay: 0.0, l1: 0.0 }, "pg0: biases");
         assert_eq!(rule.bn_beta, RoleRule { lr: 0.5, weight_decay: 0.0, l1: beta }, "pg0: betas");
@@ -182,6 +187,21 @@ fn parameter_groups() {
         assert_eq!((rule.clip_norm, rule.l1_placement), (Some(10.0), L1Placement::AfterClip));
         near(f64::from(rule.ema_decay), f64::from(0.632_057_35f32), "decay of the average");
     }
+}
+
+/// Five batches an epoch, three to a step after a warm-up of four batches, in which it grows from one.
+#[test]
+fn planned_steps_by_hand() {
+    let config =
+        TrainConfig { epochs: 2, batch: 1, nbs: 3, warmup_epochs: 0.8, warmup_min_batches: 0, ..defaults() };
+    let schedule = Schedule::new(&config, 5);
+    let steps: Vec<PlannedStep> = schedule.planned().collect();
+    // Steps need 1, 2, 2, 2 (of 1.5 and 2.5 rounded) and from batch 4 on 3 batches. Batches 3 and 4 are pending where the
+    // epoch ends, and are dropped, but batch 5 counts from the step before.
+    let found: Vec<_> = steps.iter().map(|s| (s.epoch, s.batches, s.schedule.accumulate)).collect();
+    assert_eq!(found, [(0, 1, 1), (0, 2, 2), (1, 1, 3), (1, 3, 3)]);
+    assert_eq!(steps[1].schedule, schedule.step(2, 0));
+    assert_eq!(steps[3].schedule, schedule.step(8, 1));
 }
 
 #[test]

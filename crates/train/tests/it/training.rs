@@ -2,7 +2,7 @@
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::ExecutorKind;
-use bonsai_train::{EpochRecord, Freeze, FrozenModule, Penalty, Stopped, TrainConfig, Trained};
+use bonsai_train::{EpochRecord, Freeze, FrozenModule, Penalty, Schedule, Stopped, TrainConfig, Trained};
 
 use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start};
 
@@ -61,6 +61,17 @@ fn patience_ends_a_training_that_grows_no_better() {
             "8 of 8".to_owned()
         };
         assert!(text.contains(&expected), "{text}");
+    }
+}
+
+#[test]
+fn as_many_steps_are_planned_as_are_made() {
+    for epochs in [1, 2, 7] {
+        let config = config(epochs);
+        let trained =
+            run(ExecutorKind::Cpu, &start(), &config, &mut Noise, &no_penalty, &mut Recorder::default());
+        let made = trained.unwrap().last.train.unwrap().progress.updates;
+        assert_eq!(Schedule::new(&config, 3).planned().count() as u64, made, "{epochs} epochs");
     }
 }
 

@@ -1,0 +1,88 @@
+//! L1 on batch norm as a configuration: a preset, and what is to differ from it.
+
+use bonsai_exec::L1Placement;
+use bonsai_sparsity::{Decay, L1Plan, Strength};
+use bonsai_train::Per;
+use serde::{Deserialize, Serialize};
+
+/// Where the keys of [`L1Config`] start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum L1Preset {
+    /// As strong as it takes for gammas to travel 1.75 whatever the size of the dataset, after clipping, once for each
+    /// optimiser step; channels that pruning cannot remove are left alone.
+    #[default]
+    Default,
+    /// The hand-patched trainers' recipe: 1e-2 on gamma falling to a tenth, 1e-2 on beta, before clipping, once for each
+    /// batch, on every channel.
+    Seed,
+}
+
+/// L1 on batch norm. Read from a configuration, keys that are left out are as in its preset.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "L1Keys")]
+pub struct L1Config {
+    /// What the other keys started from.
+    pub preset: L1Preset,
+    /// Strength on gammas: a number, or `{ travel = DISTANCE }` for as strong as it takes to move a gamma so far.
+    pub gamma: Strength,
+    /// Strength on betas, likewise.
+    pub beta: Strength,
+    /// What becomes of the strength on gammas over the epochs.
+    pub gamma_decay: Decay,
+    /// Before clipping, which shrinks it, or after.
+    pub placement: L1Placement,
+    /// Once for each optimiser step, or for each batch.
+    pub per: Per,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct L1Keys {
+    preset: L1Preset,
+    gamma: Option<Strength>,
+    beta: Option<Strength>,
+    gamma_decay: Option<Decay>,
+    placement: Option<L1Placement>,
+    per: Option<Per>,
+}
+
+impl TryFrom<L1Keys> for L1Config {
+    type Error = bonsai_sparsity::ScheduleError;
+
+    fn try_from(keys: L1Keys) -> Result<Self, Self::Error> {
+        let start = Self::of(keys.preset);
+        let config = Self {
+            preset: keys.preset,
+            gamma: keys.gamma.unwrap_or(start.gamma),
+            beta: keys.beta.unwrap_or(start.beta),
+            gamma_decay: keys.gamma_decay.unwrap_or(start.gamma_decay),
+            placement: keys.placement.unwrap_or(start.placement),
+            per: keys.per.unwrap_or(start.per),
+        };
+        config.plan().check().map(|()| config)
+    }
+}
+
+impl L1Config {
+    /// A preset as it is.
+    pub const fn of(preset: L1Preset) -> Self {
+        let (plan, placement, per) = match preset {
+            L1Preset::Default => (L1Plan::DEFAULT, L1Placement::AfterClip, Per::Step),
+            L1Preset::Seed => (L1Plan::SEED, L1Placement::BeforeClip, Per::Batch),
+        };
+        let L1Plan { gamma, beta, gamma_decay } = plan;
+        Self { preset, gamma, beta, gamma_decay, placement, per }
+    }
+
+    /// The strengths that are asked for.
+    pub const fn plan(&self) -> L1Plan {
+        L1Plan { gamma: self.gamma, beta: self.beta, gamma_decay: self.gamma_decay }
+    }
+}
+
+impl Default for L1Config {
+    fn default() -> Self {
+        Self::of(L1Preset::Default)
+    }
+}

@@ -1,0 +1,155 @@
+//! L1 as it is asked for, and what becomes of it once the length of training is known.
+//!
+//! A strength that sparsifies a large dataset does nothing on a small one, which has fewer updates. So a strength may be
+//! given by the distance it is to move a parameter; as travel is linear in the strength, one sum over the planned updates
+//! tells which strength that is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Decay, L1Schedule, PlannedUpdate, ScheduleError, Strength, Travel};
+
+/// L1 as it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct L1Plan {
+    /// On gammas; [`L1Plan::gamma_decay`] says of which share each epoch has.
+    pub gamma: Strength,
+    /// On betas, the same in every epoch.
+    pub beta: Strength,
+    /// What happens to the strength on gammas.
+    pub gamma_decay: Decay,
+}
+
+/// What is known of one optimiser step before training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlannedStep {
+    /// Its epoch, from 0.
+    pub epoch: usize,
+    /// Learning rate of gammas.
+    pub gamma_lr: f64,
+    /// Learning rate of betas, which is that of biases.
+    pub beta_lr: f64,
+    /// Momentum of SGD, below 1; 0 where the strength is no part of what momentum carries on.
+    pub momentum: f64,
+    /// How often L1 is in its gradient: 1, or the number of accumulated batches where each adds its own.
+    pub times: f64,
+}
+
+/// The strengths of a training, and how far they can move gammas and betas.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct L1Forecast {
+    /// The strengths.
+    pub schedule: L1Schedule,
+    /// How far L1 alone can move a gamma.
+    pub gamma: Travel,
+    /// How far L1 alone can move a beta.
+    pub beta: Travel,
+}
+
+/// Why there is no forecast.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// A number makes no sense.
+    #[error(transparent)]
+    Number(#[from] ScheduleError),
+    /// No strength moves anything.
+    #[error(
+        "no strength of L1 on {what} gives a travel of {travel}: over {updates} planned updates, learning rate by \
+         (1 - momentum) adds up to {sum}, which must be a positive number; give the strength as a number, or train"
+    )]
+    Unreachable {
+        /// `gamma` or `beta`.
+        what: &'static str,
+        /// The travel that was asked for.
+        travel: f64,
+        /// Number of planned updates.
+        updates: u64,
+        /// Travel of a strength of 1.
+        sum: f64,
+    },
+}
+
+impl L1Plan {
+    /// As widely practised for YOLOv8, see [`L1Schedule::SEED`].
+    pub const SEED: Self = Self::fixed(L1Schedule::SEED);
+
+    /// What works whatever the size of the dataset: gammas can travel [`Travel::AIM`] under a strength that falls to a
+    /// tenth, betas, which start at 0, half a unit.
+    pub const DEFAULT: Self = Self {
+        gamma: Strength::Travel(Travel::AIM),
+        beta: Strength::Travel(0.5),
+        gamma_decay: Decay::Linear { last: 0.1 },
+    };
+
+    /// The plan that asks for these strengths.
+    pub const fn fixed(schedule: L1Schedule) -> Self {
+        let L1Schedule { gamma, beta, gamma_decay } = schedule;
+        Self { gamma: Strength::Lambda(gamma), beta: Strength::Lambda(beta), gamma_decay }
+    }
+
+    /// The strengths, where they do not depend on how long training is.
+    pub const fn schedule(&self) -> Option<L1Schedule> {
+        match (self.gamma, self.beta) {
+            (Strength::Lambda(gamma), Strength::Lambda(beta)) => {
+                Some(L1Schedule { gamma, beta, gamma_decay: self.gamma_decay })
+            }
+            _ => None,
+        }
+    }
+
+    /// Refuses numbers that make no sense.
+    ///
+    /// # Errors
+    /// [`ScheduleError`] for a number that is negative or not finite.
+    pub fn check(&self) -> Result<(), ScheduleError> {
+        ScheduleError::check("gamma", self.gamma.number())?;
+        ScheduleError::check("beta", self.beta.number())?;
+        self.gamma_decay.check()
+    }
+
+    /// The strengths over `steps` in `epochs` epochs, and how far they reach.
+    ///
+    /// # Errors
+    /// [`PlanError`] for a number that makes no sense, or a travel that no strength gives.
+    pub fn forecast(
+        &self,
+        epochs: usize,
+        steps: impl IntoIterator<Item = PlannedStep, IntoIter: Clone>,
+    ) -> Result<L1Forecast, PlanError> {
+        self.check()?;
+        let steps = steps.into_iter();
+        // What a strength of 1 does.
+        let gamma = Travel::of(steps.clone().map(|s| PlannedUpdate {
+            lr: s.gamma_lr,
+            lambda: s.times * self.gamma_decay.share(s.epoch, epochs),
+            momentum: s.momentum,
+        }));
+        let beta =
+            Travel::of(steps.map(|s| PlannedUpdate { lr: s.beta_lr, lambda: s.times, momentum: s.momentum }));
+        let strengths = [("gamma", self.gamma, gamma), ("beta", self.beta, beta)];
+        let [gamma, beta] = strengths.map(|(what, strength, unit)| reached(what, strength, unit));
+        let ((gamma, gamma_travel), (beta, beta_travel)) = (gamma?, beta?);
+        let schedule = L1Schedule { gamma, beta, gamma_decay: self.gamma_decay };
+        Ok(L1Forecast { schedule, gamma: gamma_travel, beta: beta_travel })
+    }
+}
+
+impl Default for L1Plan {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The strength as a number and its travel, where that of a strength of 1 is `unit`.
+fn reached(what: &'static str, strength: Strength, unit: Travel) -> Result<(f64, Travel), PlanError> {
+    let Travel { distance: sum, updates } = unit;
+    let lambda = match strength {
+        Strength::Lambda(lambda) => lambda,
+        Strength::Travel(0.0) => 0.0,
+        Strength::Travel(travel) if sum.is_finite() && sum > 0.0 => travel / sum,
+        Strength::Travel(travel) => return Err(PlanError::Unreachable { what, travel, updates, sum }),
+    };
+    Ok((lambda, Travel { distance: lambda * sum, updates }))
+}

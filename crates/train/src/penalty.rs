@@ -1,0 +1,38 @@
+//! L1 on batch norm as the trainer sees it: strengths of one epoch, and how often they are applied.
+
+use bonsai_exec::L1Placement;
+use serde::{Deserialize, Serialize};
+
+/// How often L1 is in the gradient of an optimiser step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// Once, however many batches were added up.
+    #[default]
+    Step,
+    /// Once for each batch that was added up, as in the hand-patched trainers.
+    Batch,
+}
+
+impl Per {
+    /// How often it is in a step of `accumulated` batches.
+    pub const fn times(self, accumulated: u64) -> u64 {
+        match self {
+            Self::Step => 1,
+            Self::Batch => accumulated,
+        }
+    }
+}
+
+/// L1 on batch norm in one epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Penalty {
+    /// Strength on gamma.
+    pub gamma: f64,
+    /// Strength on beta.
+    pub beta: f64,
+    /// Before or after clipping.
+    pub placement: L1Placement,
+    /// Once for each optimiser step or for each batch.
+    pub per: Per,
+}
