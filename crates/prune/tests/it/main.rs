@@ -8,4 +8,5 @@ mod plan;
 mod report;
 mod select;
 mod small_model;
+mod torch_pruning;
 mod zeroing;

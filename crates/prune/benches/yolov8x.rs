@@ -1,0 +1,54 @@
+//! Half of every layer of a `YOLOv8x` by L2: seconds for coupling, score, select and apply.
+//!
+//! `cargo bench -p bonsai-prune --bench yolov8x`; `scripts/peers/prune_time.py` times Torch-Pruning on the same network.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and may stop")]
+
+use std::time::Instant;
+
+use bonsai_checkpoint::Checkpoint;
+use bonsai_prune::{Coupling, Importance, Normalisation, PrunePolicy, ScoreConfig, Scope, apply, score, select};
+use bonsai_yolov8::{Scale, build, init};
+
+const ROUNDS: usize = 7;
+
+fn main() {
+    let names: Vec<String> = (0..80).map(|i| format!("class{i}")).collect();
+    let model: Checkpoint = init(&build(Scale::X, &names).unwrap(), 0).unwrap();
+    let config = ScoreConfig {
+        importance: Importance::L2,
+        normalisation: Normalisation::Mean,
+        ..ScoreConfig::default()
+    };
+    let policy = PrunePolicy {
+        scope: Scope::PerLayer,
+        min_channels: 0,
+        round_to: None,
+        ..PrunePolicy::default()
+    };
+    let mut totals = Vec::new();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let coupling = Coupling::of(model.model.graph());
+        let coupled = start.elapsed();
+        let scores = score(&coupling, &model.weights, &config).unwrap();
+        let scored = start.elapsed();
+        let plan = select(&coupling, &scores, &policy).unwrap();
+        let selected = start.elapsed();
+        let pruned = apply(&plan, &model).unwrap();
+        let applied = start.elapsed();
+        let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
+        println!(
+            "coupling {:.0} ms, score {:.0}, select {:.0}, apply {:.0}: {:.0} ms, {} params",
+            ms(coupled),
+            ms(scored - coupled),
+            ms(selected - scored),
+            ms(applied - selected),
+            ms(applied),
+            pruned.model.graph().cost(640, 640).unwrap().params
+        );
+        totals.push(ms(applied));
+    }
+    totals.sort_by(f64::total_cmp);
+    println!("median {:.0} ms", totals[ROUNDS / 2]);
+}
