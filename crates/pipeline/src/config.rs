@@ -87,7 +87,7 @@ pub struct EngineConfig {
 
 impl Settings for PipelineConfig {
     const OPTIONAL: &'static [&'static str] =
-        &["data", "executor", "engine.trtexec", "prune.max_ratio_per_layer"];
+        &["data", "executor", "engine.trtexec", "prune.max_ratio_per_layer", "prune.target"];
 }
 
 impl Default for PipelineConfig {

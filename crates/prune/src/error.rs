@@ -3,6 +3,9 @@
 use bonsai_checkpoint::CheckpointError;
 use bonsai_graph::GraphError;
 
+/// An error of whatever kind, from a caller's closure.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// A rule that a plan, a policy or a model breaks.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -120,6 +123,42 @@ pub enum PruneError {
         /// The pattern.
         pattern: String,
     },
+    /// The ratio would take all channels of a layer, and the policy does not let guards hold it back.
+    #[error(
+        "prune ratio {ratio:.4} would remove all {channels} channels of `{layer}`; the largest safe ratio is \
+         {safe:.4}: lower prune_ratio, or set clamp = true to let such layers keep some"
+    )]
+    EmptyingRatio {
+        /// The first convolution of the group.
+        layer: String,
+        /// Channel sets of the group.
+        channels: usize,
+        /// The ratio asked for.
+        ratio: f64,
+        /// The largest at which no group is emptied.
+        safe: f64,
+    },
+    /// No ratio makes the network as cheap as asked.
+    #[error(
+        "target {target} cannot be reached: with every channel removed that the guards allow, {left} remain \
+         ({guards}); raise the target or loosen the guards"
+    )]
+    UnreachableTarget {
+        /// The target, in words.
+        target: String,
+        /// The least that can be reached, in words.
+        left: String,
+        /// The guards, in words.
+        guards: String,
+    },
+    /// A layer that a preset prunes by name is not as in the stock YOLOv8.
+    #[error("preset {preset} needs a stock YOLOv8: {reason} (use preset group, which needs no names)")]
+    PresetLayer {
+        /// The preset.
+        preset: crate::Preset,
+        /// Which layer, and what is wrong with it.
+        reason: String,
+    },
     /// Scores and coupling are those of different graphs.
     #[error("scores are for {got} channel sets, this network has {expected}: score this network")]
     ScoresMismatch {
@@ -154,6 +193,15 @@ pub enum PruneError {
     /// The network does not fit the image size.
     #[error("the network cannot be measured")]
     Graph(#[source] Box<GraphError>),
+    /// Something that the caller lent (a clock, a training, an evaluation) has failed.
+    #[error("{task} failed")]
+    Service {
+        /// What it was to do.
+        task: String,
+        /// Why it could not.
+        #[source]
+        source: BoxError,
+    },
     /// A plan's file cannot be used.
     #[error("cannot load {}", path.display())]
     Load {

@@ -68,25 +68,37 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod apply;
+mod choose;
 mod coupling;
 mod disjoint;
 mod error;
+mod gamma;
 mod glob;
+mod guard;
 mod keep;
 mod param;
 mod pin;
 mod plan;
 mod policy;
+mod preset;
+mod ranking;
 mod report;
 mod score;
+mod seed;
 mod select;
+mod slim;
+mod target;
 
 pub use apply::apply;
+pub use choose::{Candidates, MeasureLatency, Selection, SelectionSummary, choose, choose_measured};
 pub use coupling::{ChannelSet, Coupling, Member};
-pub use error::PruneError;
+pub use error::{BoxError, PruneError};
+pub use guard::{ClampedLayer, Guard, SafeLimit};
 pub use pin::Pin;
 pub use plan::{LayerPlan, PrunePlan};
 pub use policy::{PrunePolicy, Scope};
+pub use preset::Preset;
 pub use report::{GammaRange, LayerReport, PruneReport, report};
 pub use score::{ChannelScores, Reduction, score};
 pub use select::select;
+pub use target::{Target, TargetReached};

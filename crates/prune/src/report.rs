@@ -5,7 +5,7 @@ use bonsai_graph::{Cost, Graph, NodeId, Op, ParamRole};
 use serde::Serialize;
 
 use crate::param::checked;
-use crate::{Coupling, PruneError, PrunePlan, apply};
+use crate::{Coupling, PruneError, PrunePlan, SelectionSummary, apply};
 
 /// The effect of a plan on a network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +25,8 @@ pub struct PruneReport {
     /// Largest |beta| among the removed channels. What is lost with it is the constant SiLU(beta), which the
     /// law does not cover: near 0, pruning costs nothing that fine-tuning has to repair.
     pub largest_removed_beta: Option<f32>,
+    /// How the plan was chosen, where the one who asks for the report knows.
+    pub selection: Option<SelectionSummary>,
 }
 
 /// One convolution before and after.
@@ -87,6 +89,7 @@ pub fn report(plan: &PrunePlan, model: &Checkpoint, h: usize, w: usize) -> Resul
         before: graph.cost(h, w)?,
         after: pruned.model.graph().cost(h, w)?,
         largest_removed_beta: largest_removed_beta(model, &kept)?,
+        selection: None,
     })
 }
 

@@ -2,57 +2,131 @@
 
 use bonsai_graph::Op;
 
+use crate::choose::at_ratio;
 use crate::glob::matches;
+use crate::guard::conv_of;
 use crate::policy::share_of;
-use crate::{ChannelScores, Coupling, PruneError, PrunePlan, PrunePolicy, Scope};
+use crate::ranking::{Choice, Ranking};
+use crate::{ChannelScores, Coupling, Preset, PruneError, PrunePlan, PrunePolicy, SafeLimit, Scope};
 
-/// Chooses the channels to keep.
+/// Chooses the channels to keep, by scores alone.
 ///
 /// Of the sets that are neither pinned nor protected, the share `prune_ratio` with the lowest scores is
 /// marked, equal scores by their number. Then each group takes back its best ones until it keeps at least
 /// `min_channels`, loses at most `max_ratio_per_layer`, is a multiple of `round_to`, and keeps one anyway.
 /// So a layer is never emptied, and more may be kept than the ratio says, never less.
 ///
+/// This is [`Preset::Group`] at a ratio; [`choose`](crate::choose()) knows the other presets and targets.
+///
 /// # Errors
-/// [`PruneError::Policy`] if a number is out of range, [`PruneError::NothingProtected`] if a pattern matches
-/// no layer, [`PruneError::ScoresMismatch`] if the scores are those of another graph.
+/// [`PruneError::Policy`] if a number is out of range or the policy asks for another preset or a target,
+/// [`PruneError::NothingProtected`] if a pattern matches no layer, [`PruneError::ScoresMismatch`] if the
+/// scores are those of another graph, [`PruneError::EmptyingRatio`] if `clamp` is off.
 pub fn select(
     coupling: &Coupling,
     scores: &ChannelScores,
     policy: &PrunePolicy,
 ) -> Result<PrunePlan, PruneError> {
     policy.check()?;
-    if scores.len() != coupling.sets().len() {
-        return Err(PruneError::ScoresMismatch { expected: coupling.sets().len(), got: scores.len() });
+    let refuse = |field, got| Err(PruneError::Policy { field, got, expected: "left out here: use `choose`" });
+    if policy.preset != Preset::Group {
+        return refuse("preset", policy.preset.to_string());
     }
-    let protected = protected_sets(coupling, &policy.protect)?;
-    let score = |set: usize| scores.get(set).unwrap_or(f64::INFINITY);
-    let lowest_first =
-        |sets: &mut Vec<usize>| sets.sort_by(|a, b| score(*a).total_cmp(&score(*b)).then(a.cmp(b)));
+    if let Some(target) = policy.target {
+        return refuse("target", format!("{target:?}"));
+    }
+    let ranking = GroupRanking::new(coupling, scores, policy)?;
+    let choice = at_ratio(&ranking, policy)?;
+    PrunePlan::from_removed(coupling, &choice.removed)
+}
 
-    let mut marked = vec![false; coupling.sets().len()];
-    if policy.scope == Scope::Global {
-        let mut candidates: Vec<usize> = coupling.prunable().filter(|s| !protected[*s]).collect();
-        lowest_first(&mut candidates);
-        let count = share_of(policy.prune_ratio, candidates.len());
-        candidates[..count].iter().for_each(|s| marked[*s] = true);
+/// The sets of a network by score, for [`Preset::Group`].
+pub(crate) struct GroupRanking<'a> {
+    coupling: &'a Coupling,
+    policy: &'a PrunePolicy,
+    /// The groups that are not protected, lowest scores first.
+    groups: Vec<Vec<usize>>,
+    /// For each set that may go, its place among all of them.
+    rank: Vec<usize>,
+    /// How many those are.
+    candidates: usize,
+}
+
+impl<'a> GroupRanking<'a> {
+    /// # Errors
+    /// [`PruneError::ScoresMismatch`] or [`PruneError::NothingProtected`].
+    pub(crate) fn new(
+        coupling: &'a Coupling,
+        scores: &ChannelScores,
+        policy: &'a PrunePolicy,
+    ) -> Result<Self, PruneError> {
+        if scores.len() != coupling.sets().len() {
+            return Err(PruneError::ScoresMismatch { expected: coupling.sets().len(), got: scores.len() });
+        }
+        let protected = protected_sets(coupling, &policy.protect)?;
+        let score = |set: usize| scores.get(set).unwrap_or(f64::INFINITY);
+        let lowest_first =
+            |sets: &mut Vec<usize>| sets.sort_by(|a, b| score(*a).total_cmp(&score(*b)).then(a.cmp(b)));
+        let mut order: Vec<usize> = coupling.prunable().filter(|s| !protected[*s]).collect();
+        lowest_first(&mut order);
+        let mut rank = vec![0; coupling.sets().len()];
+        order.iter().enumerate().for_each(|(place, set)| rank[*set] = place);
+        // A group touches the same layers with all its sets, so it is protected whole or not at all.
+        let mut groups: Vec<Vec<usize>> =
+            coupling.groups().iter().filter(|g| !g.iter().any(|s| protected[*s])).cloned().collect();
+        groups.iter_mut().for_each(lowest_first);
+        Ok(Self { coupling, policy, groups, rank, candidates: order.len() })
     }
-    let mut removed = vec![false; coupling.sets().len()];
-    for group in coupling.groups() {
-        let mut candidates: Vec<usize> = group.iter().copied().filter(|s| !protected[*s]).collect();
-        lowest_first(&mut candidates);
-        let removable = match policy.scope {
-            Scope::Global => candidates.iter().filter(|s| marked[**s]).count(),
-            Scope::PerLayer => share_of(policy.prune_ratio, candidates.len()),
+}
+
+impl Ranking for GroupRanking<'_> {
+    fn at(&self, ratio: f64) -> Choice {
+        let marked = share_of(ratio, self.candidates);
+        let mut choice = Choice::none(self.coupling);
+        for group in &self.groups {
+            let asked = match self.policy.scope {
+                Scope::Global => group.partition_point(|set| self.rank[*set] < marked),
+                Scope::PerLayer => share_of(ratio, group.len()),
+            };
+            choice.take(self.coupling, self.policy, group, asked);
+        }
+        choice
+    }
+
+    fn ratios(&self) -> Vec<f64> {
+        let mut sizes = match self.policy.scope {
+            Scope::Global => vec![self.candidates],
+            Scope::PerLayer => self.groups.iter().map(Vec::len).collect(),
         };
-        let count = group.len() - policy.kept_count(group.len(), removable);
-        candidates[..count].iter().for_each(|s| removed[*s] = true);
+        sizes.sort_unstable();
+        sizes.dedup();
+        let mut ratios = vec![0.0];
+        ratios.extend(sizes.into_iter().flat_map(|n| (1..=n).map(move |k| k as f64 / n as f64)));
+        ratios.sort_by(f64::total_cmp);
+        ratios.dedup();
+        ratios
     }
-    PrunePlan::from_removed(coupling, &removed)
+
+    fn safe_limit(&self) -> Option<SafeLimit> {
+        match self.policy.scope {
+            Scope::Global => {
+                // The group whose best set comes first; up to there each keeps one.
+                let best = self.groups.iter().filter_map(|g| g.last()).min_by_key(|s| self.rank[**s])?;
+                let ratio = self.rank[*best] as f64 / self.candidates as f64;
+                Some(SafeLimit { ratio, conv: conv_of(self.coupling, *best) })
+            }
+            Scope::PerLayer => {
+                // All are emptied at 1 and none before.
+                let smallest = self.groups.iter().min_by_key(|g| g.len())?;
+                let ratio = self.ratios().into_iter().rfind(|ratio| *ratio < 1.0)?;
+                Some(SafeLimit { ratio, conv: conv_of(self.coupling, *smallest.first()?) })
+            }
+        }
+    }
 }
 
 /// The sets that hold a channel of a layer whose name matches a pattern.
-fn protected_sets(coupling: &Coupling, patterns: &[String]) -> Result<Vec<bool>, PruneError> {
+pub(crate) fn protected_sets(coupling: &Coupling, patterns: &[String]) -> Result<Vec<bool>, PruneError> {
     let graph = coupling.graph();
     let mut protected = vec![false; coupling.sets().len()];
     for pattern in patterns {

@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
-use bonsai_prune::{Coupling, PrunePlan, PrunePolicy, PruneReport, Reduction, apply, report, score, select};
+use bonsai_prune::{
+    Candidates, Coupling, PrunePlan, PrunePolicy, PruneReport, Reduction, Selection, apply, choose, report,
+    score,
+};
 
 /// The smaller network and how it came about.
 #[derive(Debug, Clone)]
@@ -15,15 +18,16 @@ pub struct Pruned {
     pub report: PruneReport,
 }
 
-/// Scores by |gamma| (mean over coupled channels), selects by `policy`, applies.
+/// Scores by |gamma| (mean over coupled channels), chooses by `policy`, applies.
 ///
 /// # Errors
-/// If the policy's numbers are out of range or a protected layer does not exist.
+/// If the policy's numbers are out of range, a layer that it names does not exist, or its target cannot be reached.
 pub fn prune_stage(model: &Checkpoint, policy: &PrunePolicy, imgsz: usize) -> Result<Pruned> {
     let coupling = Coupling::of(model.model.graph());
     let scores = score(&coupling, &model.weights, Reduction::Mean)?;
-    let plan = select(&coupling, &scores, policy)?;
+    let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &model.weights };
+    let Selection { plan, summary } = choose(&candidates, policy, (imgsz, imgsz))?;
     let checkpoint = apply(&plan, model)?;
-    let report = report(&plan, model, imgsz, imgsz)?;
+    let report = PruneReport { selection: Some(summary), ..report(&plan, model, imgsz, imgsz)? };
     Ok(Pruned { checkpoint, plan, report })
 }

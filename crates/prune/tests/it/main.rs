@@ -5,7 +5,9 @@
 mod coupling;
 mod law;
 mod plan;
+mod presets;
 mod report;
 mod select;
 mod small_model;
+mod target;
 mod zeroing;

@@ -1,0 +1,142 @@
+//! A goal for the pruned network's cost, and the ratio that reaches it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ranking::{Choice, Ranking};
+use crate::{PruneError, PrunePolicy};
+
+/// What the pruned network may cost at most. In configurations `{ macs = 0.25 }`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Share, `0..=1`, of the original's learned scalars.
+    Params(f64),
+    /// Share, `0..=1`, of the original's multiply-accumulates.
+    Macs(f64),
+    /// Share, `0..=1`, of the original's measured latency.
+    Latency(f64),
+    /// Measured latency in milliseconds.
+    LatencyMs(f64),
+}
+
+impl Target {
+    /// The limit, in the unit of the variant.
+    pub const fn limit(self) -> f64 {
+        match self {
+            Self::Params(limit) | Self::Macs(limit) | Self::Latency(limit) | Self::LatencyMs(limit) => limit,
+        }
+    }
+
+    /// Whether it takes a clock.
+    pub const fn is_measured(self) -> bool {
+        matches!(self, Self::Latency(_) | Self::LatencyMs(_))
+    }
+
+    /// # Errors
+    /// [`PruneError::Policy`] if the number is out of range.
+    pub(crate) fn check(self) -> Result<(), PruneError> {
+        let (fits, expected) = match self {
+            Self::LatencyMs(ms) => (ms.is_finite() && ms > 0.0, "a positive number of milliseconds"),
+            Self::Params(s) | Self::Macs(s) | Self::Latency(s) => {
+                ((0.0..=1.0).contains(&s), "a share in 0..=1")
+            }
+        };
+        let got = self.limit().to_string();
+        if fits { Ok(()) } else { Err(PruneError::Policy { field: "target", got, expected }) }
+    }
+
+    /// An amount in words: `25.0 % of the MACs`.
+    fn words(self, amount: f64) -> String {
+        match self {
+            Self::Params(_) => format!("{:.1} % of the parameters", 100.0 * amount),
+            Self::Macs(_) => format!("{:.1} % of the MACs", 100.0 * amount),
+            Self::Latency(_) => format!("{:.1} % of the latency", 100.0 * amount),
+            Self::LatencyMs(_) => format!("{amount:.3} ms"),
+        }
+    }
+
+    /// The error for a target that stays out of reach.
+    pub(crate) fn unreachable(self, left: f64, policy: &PrunePolicy) -> PruneError {
+        PruneError::UnreachableTarget {
+            target: self.words(self.limit()),
+            left: self.words(left),
+            guards: policy.describe_guards(),
+        }
+    }
+}
+
+/// A target and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TargetReached {
+    /// The target.
+    pub target: Target,
+    /// The cost of the network that was chosen, in the target's unit; never above it.
+    pub reached: f64,
+}
+
+/// A ratio, what goes at it, and what is then left, in the target's unit.
+#[derive(Debug, Clone)]
+pub(crate) struct Reached {
+    pub(crate) ratio: f64,
+    pub(crate) choice: Choice,
+    pub(crate) cost: f64,
+}
+
+/// How closely and with how many tries a target is approached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// Most tries in all.
+    pub(crate) probes: usize,
+    /// Into how many steps the ratios are cut first where a higher one may keep more than a lower one.
+    pub(crate) scanned: usize,
+    /// A cost this share under the limit is close enough; 0 to find the smallest ratio.
+    pub(crate) close: f64,
+}
+
+/// Finds the smallest of `ratios` at which the cost is within the target.
+///
+/// Several ratios may cost the same (rounding); of those the smallest is found, if probes suffice.
+///
+/// # Errors
+/// [`PruneError::UnreachableTarget`], and those of `cost`.
+pub(crate) fn search(
+    ranking: &dyn Ranking,
+    ratios: &[f64],
+    (target, policy): (Target, &PrunePolicy),
+    effort: Effort,
+    mut cost: impl FnMut(&Choice) -> Result<f64, PruneError>,
+) -> Result<Reached, PruneError> {
+    let mut probe = |index: usize| -> Result<Reached, PruneError> {
+        let ratio = ratios[index];
+        let choice = ranking.at(ratio);
+        let cost = cost(&choice)?;
+        Ok(Reached { ratio, choice, cost })
+    };
+    let (limit, last) = (target.limit(), ratios.len() - 1);
+    let steps = if ranking.is_monotone() { 0 } else { effort.scanned };
+    let (mut low, mut found, mut least) = (0, None, f64::INFINITY);
+    for step in 0..=steps {
+        let index = (last * step).checked_div(steps).unwrap_or(last);
+        let reached = probe(index)?;
+        least = least.min(reached.cost);
+        if reached.cost <= limit {
+            found = Some((index, reached));
+            break;
+        }
+        low = index + 1;
+    }
+    let (mut high, mut best) = found.ok_or_else(|| target.unreachable(least, policy))?;
+    for _ in steps.min(effort.probes) + 1..effort.probes {
+        if low >= high || (effort.close > 0.0 && best.cost >= limit * (1.0 - effort.close)) {
+            break;
+        }
+        let middle = low.midpoint(high);
+        let reached = probe(middle)?;
+        if reached.cost <= limit {
+            (high, best) = (middle, reached);
+        } else {
+            low = middle + 1;
+        }
+    }
+    Ok(best)
+}
