@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use bonsai_pipeline::{
-    Importance, Iterated, IterationEnd, Normalisation, PipelineConfig, Preset, PruneReport, Reduction, Scope,
-    Target, jobs,
+    ClampedLayer, Importance, Iterated, IterationEnd, Normalisation, PipelineConfig, Preset, PruneReport,
+    Reduction, Scope, Target, jobs,
 };
 use clap::Args;
 
@@ -193,28 +193,25 @@ fn print_pruning(report: &PruneReport) {
         let (min, mean, max) = layer.gamma.as_ref().map_or((0.0, 0.0, 0.0), |g| (g.min, g.mean, g.max));
         say!("{:>28} {:>5} {:>5} {min:>8.4} {mean:>8.4} {max:>8.4}", layer.conv, layer.original, layer.kept);
     }
-    if let Some(choice) = &report.choice {
-        for clamp in &choice.clamped {
+    if let Some(chosen) = &report.selection {
+        for clamp in &chosen.clamped {
+            let &ClampedLayer { channels, asked, lost, guard, .. } = clamp;
+            say!("{:>28} loses {lost} of {channels}, not {asked}: {guard:?}", clamp.conv);
+        }
+        if let Some(limit) = &chosen.safe_limit {
+            let (ratio, safe, conv) = (chosen.prune_ratio, limit.ratio, &limit.conv);
             say!(
-                "{:>28} keeps more than its scores say: {} of {} were to go, {} do",
-                clamp.layer,
-                clamp.asked,
-                clamp.sets,
-                clamp.removed
+                "ratio {ratio:.4}; up to {safe:.4} no layer is asked for all it has, beyond it {conv} is the first"
             );
         }
-        if let Some(limit) = &choice.safe_limit {
-            let (ratio, safe, layer) = (choice.prune_ratio, limit.ratio, &limit.layer);
-            say!("ratio {ratio:.4}; up to {safe:.4} no layer is emptied, the next would be {layer}");
-        }
-        if let Some(made) = &choice.compensation {
-            say!(
-                "{} convolutions behind removed channels took over what these still emitted (at most {:.3}), {} could not",
-                made.convolutions,
-                made.largest_shift,
-                made.left
-            );
-        }
+    }
+    if let Some(made) = &report.compensation {
+        say!(
+            "{} convolutions behind removed channels took over what these still emitted (at most {:.3}), {} could not",
+            made.convolutions,
+            made.largest_shift,
+            made.left
+        );
     }
     let share = |after: u64, before: u64| 100.0 * after as f64 / before as f64;
     say!(

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_data::Batch;
 use bonsai_plots::{GammaEpoch, RgbImage, draw_gammas};
-use bonsai_prune::{Coupling, SafeLimit, ScoreConfig, safe_limit, score};
+use bonsai_prune::{Candidates, Coupling, PrunePolicy, SafeLimit, ScoreConfig, choose, score};
 use bonsai_sparsity::{GammaStatistics, Histogram};
 use bonsai_train::{EpochRecord, EpochTiming, StepRecord};
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,11 @@ impl GammaHistory {
         let statistics = GammaStatistics::of(graph, &checkpoint.weights)?;
         let coupling = Coupling::of(graph);
         let scores = score(&coupling, &checkpoint.weights, &ScoreConfig::default())?;
-        let safe_limit = safe_limit(&coupling, &scores);
+        let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &checkpoint.weights };
+        // Nothing is to go: the limit is what is asked for.
+        let nothing = PrunePolicy { prune_ratio: 0.0, ..PrunePolicy::default() };
+        let stride = checkpoint.model.head().strides.iter().copied().max().unwrap_or(32);
+        let safe_limit = choose(&candidates, &nothing, (stride, stride))?.summary.safe_limit;
         self.epochs.push(GammaRecord { epoch, statistics, safe_limit });
         Ok(())
     }

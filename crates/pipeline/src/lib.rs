@@ -43,7 +43,8 @@ pub use bonsai_data::SplitKind;
 pub use bonsai_exec::{ExecutorInfo, ExecutorKind, ExecutorOptions};
 pub use bonsai_metrics::DetMetrics;
 pub use bonsai_prune::{
-    Importance, Iterated, IterationEnd, Normalisation, Preset, PruneReport, Reduction, Scope, Target,
+    ClampedLayer, Importance, Iterated, IterationEnd, Normalisation, Preset, PruneReport, Reduction, Scope,
+    Target,
 };
 pub use bonsai_tensorrt::EngineOutcome;
 pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};

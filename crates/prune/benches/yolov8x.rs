@@ -7,7 +7,9 @@
 use std::time::Instant;
 
 use bonsai_checkpoint::Checkpoint;
-use bonsai_prune::{Coupling, Importance, Normalisation, PrunePolicy, ScoreConfig, Scope, apply, score, select};
+use bonsai_prune::{
+    Coupling, Importance, Normalisation, PrunePolicy, Scope, ScoreConfig, apply, score, select,
+};
 use bonsai_yolov8::{Scale, build, init};
 
 const ROUNDS: usize = 7;
@@ -20,34 +22,30 @@ fn main() {
         normalisation: Normalisation::Mean,
         ..ScoreConfig::default()
     };
-    let policy = PrunePolicy {
-        scope: Scope::PerLayer,
-        min_channels: 0,
-        round_to: None,
-        ..PrunePolicy::default()
-    };
+    let policy =
+        PrunePolicy { scope: Scope::PerLayer, min_channels: 0, round_to: None, ..PrunePolicy::default() };
+    let ms = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
     let mut totals = Vec::new();
     for _ in 0..ROUNDS {
         let start = Instant::now();
         let coupling = Coupling::of(model.model.graph());
-        let coupled = start.elapsed();
+        let coupled = ms(start);
         let scores = score(&coupling, &model.weights, &config).unwrap();
-        let scored = start.elapsed();
+        let scored = ms(start);
         let plan = select(&coupling, &scores, &policy).unwrap();
-        let selected = start.elapsed();
+        let selected = ms(start);
         let pruned = apply(&plan, &model).unwrap();
-        let applied = start.elapsed();
-        let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
+        let applied = ms(start);
         println!(
             "coupling {:.0} ms, score {:.0}, select {:.0}, apply {:.0}: {:.0} ms, {} params",
-            ms(coupled),
-            ms(scored - coupled),
-            ms(selected - scored),
-            ms(applied - selected),
-            ms(applied),
+            coupled,
+            scored - coupled,
+            selected - scored,
+            applied - selected,
+            applied,
             pruned.model.graph().cost(640, 640).unwrap().params
         );
-        totals.push(ms(applied));
+        totals.push(applied);
     }
     totals.sort_by(f64::total_cmp);
     println!("median {:.0} ms", totals[ROUNDS / 2]);

@@ -1,7 +1,7 @@
 //! Making the smaller network.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
-use bonsai_graph::{Node, NodeId, Op, ParamRole, ParamSpec};
+use bonsai_graph::{Graph, GraphError, Node, NodeId, Op, ParamRole, ParamSpec};
 
 use crate::param::checked;
 use crate::{Coupling, PruneError, PrunePlan};
@@ -25,7 +25,7 @@ use crate::{Coupling, PruneError, PrunePlan};
 pub fn apply(plan: &PrunePlan, model: &Checkpoint) -> Result<Checkpoint, PruneError> {
     let graph = model.model.graph();
     let kept = plan.kept_channels(&Coupling::of(graph))?;
-    let pruned = graph.map_ops(|id, node| pruned_op(id, node, &kept))?;
+    let pruned = pruned_graph(graph, &kept)?;
     let mut weights = Weights::new();
     for spec in graph.params() {
         let array = checked(&model.weights, &spec)?;
@@ -41,7 +41,12 @@ pub fn apply(plan: &PrunePlan, model: &Checkpoint) -> Result<Checkpoint, PruneEr
     Ok(checkpoint)
 }
 
-pub(crate) fn pruned_op(id: NodeId, node: &Node, kept: &[Vec<usize>]) -> Op {
+/// The graph with the widths that are left; no weights needed.
+pub(crate) fn pruned_graph(graph: &Graph, kept: &[Vec<usize>]) -> Result<Graph, GraphError> {
+    graph.map_ops(|id, node| pruned_op(id, node, kept))
+}
+
+fn pruned_op(id: NodeId, node: &Node, kept: &[Vec<usize>]) -> Op {
     let width = kept[id.index()].len();
     match *node.op() {
         Op::Conv2d { kernel, stride, padding, bias, .. } => {

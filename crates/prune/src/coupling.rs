@@ -114,13 +114,6 @@ impl Coupling {
         &self.groups
     }
 
-    /// The name of the first convolution of a group, for messages.
-    pub(crate) fn group_name(&self, group: &[usize]) -> &str {
-        let members = group.first().map_or(&[][..], |set| &self.sets[*set].members);
-        let conv = members.iter().find(|m| matches!(self.graph.node(m.node).op(), Op::Conv2d { .. }));
-        conv.or(members.first()).map_or("", |m| self.graph.node(m.node).name())
-    }
-
     /// The channels of each layer that remain when the sets marked in `removed` are gone.
     pub(crate) fn kept_channels(&self, removed: &[bool]) -> Vec<Vec<usize>> {
         let kept = |sets: &Vec<usize>| (0..sets.len()).filter(|c| !removed[sets[*c]]).collect();

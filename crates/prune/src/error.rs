@@ -3,6 +3,9 @@
 use bonsai_checkpoint::CheckpointError;
 use bonsai_graph::GraphError;
 
+/// An error of whatever kind, from a caller's closure.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// A rule that a plan, a policy or a model breaks.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -120,6 +123,42 @@ pub enum PruneError {
         /// The pattern.
         pattern: String,
     },
+    /// The ratio would take all channels of a layer, and the policy does not let guards hold it back.
+    #[error(
+        "prune ratio {ratio:.4} would remove all {channels} channels of `{layer}`; the largest safe ratio is \
+         {safe:.4}: lower prune_ratio, or set clamp = true to let such layers keep some"
+    )]
+    EmptyingRatio {
+        /// The first convolution of the group.
+        layer: String,
+        /// Channel sets of the group.
+        channels: usize,
+        /// The ratio asked for.
+        ratio: f64,
+        /// The largest at which no group is emptied.
+        safe: f64,
+    },
+    /// No ratio makes the network as cheap as asked.
+    #[error(
+        "target {target} cannot be reached: with every channel removed that the guards allow, {left} remain \
+         ({guards}); raise the target or loosen the guards"
+    )]
+    UnreachableTarget {
+        /// The target, in words.
+        target: String,
+        /// The least that can be reached, in words.
+        left: String,
+        /// The guards, in words.
+        guards: String,
+    },
+    /// A layer that a preset prunes by name is not as in the stock YOLOv8.
+    #[error("preset {preset} needs a stock YOLOv8: {reason} (use preset group, which needs no names)")]
+    PresetLayer {
+        /// The preset.
+        preset: crate::Preset,
+        /// Which layer, and what is wrong with it.
+        reason: String,
+    },
     /// Scores and coupling are those of different graphs.
     #[error("scores are for {got} channel sets, this network has {expected}: score this network")]
     ScoresMismatch {
@@ -170,68 +209,21 @@ pub enum PruneError {
     /// A target of latency, and nothing to measure it with.
     #[error("a latency target needs a measurement: pass one in the services of `prune`")]
     NoLatency,
-    /// Whoever was asked for gradients has failed.
-    #[error("no gradients for importance taylor")]
-    Gradients(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A preset made for networks of another kind.
-    #[error("preset {preset} prunes layers `{layer}`, and this network has none: use preset group")]
-    PresetLayer {
-        /// The preset.
-        preset: &'static str,
-        /// The pattern of the layers.
-        layer: String,
-    },
-    /// The guards keep more than the target leaves.
-    #[error(
-        "{asked} of the {cost} cannot be reached: {least:.4} are left when all that may go is gone ({guards}); ask for \
-         more, or loosen a guard"
-    )]
-    Unreachable {
-        /// What was to become small.
-        cost: &'static str,
-        /// The share that was asked for.
-        asked: f64,
-        /// The least share there is.
-        least: f64,
-        /// What keeps the rest.
-        guards: String,
-    },
-    /// A ratio that would empty a layer, where that is not to be clamped.
-    #[error(
-        "a ratio of {ratio} would remove all {channels} channels of `{layer}`; up to {safe:.4} no layer is emptied: lower \
-         the ratio, or let the guards clamp"
-    )]
-    WouldEmpty {
-        /// The layer.
-        layer: String,
-        /// How many channels it has.
-        channels: usize,
-        /// The ratio asked for.
-        ratio: f64,
-        /// The largest ratio that empties none.
-        safe: f64,
-    },
-    /// Whoever was asked for the statistics of a batch has failed.
-    #[error("no batch statistics for recalibration")]
-    Statistics(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A service of the iterative loop has failed.
-    #[error("{what} has failed between two steps of pruning")]
-    Service {
-        /// What it does.
-        what: &'static str,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A measurement for a target has failed.
-    #[error("cannot measure what a plan leaves")]
-    Measurement(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The weights do not belong to the network, or a file cannot be used.
     #[error("the checkpoint cannot be pruned")]
     Checkpoint(#[source] Box<CheckpointError>),
     /// The network does not fit the image size.
     #[error("the network cannot be measured")]
     Graph(#[source] Box<GraphError>),
+    /// Something that the caller lent (a clock, a training, an evaluation) has failed.
+    #[error("{task} failed")]
+    Service {
+        /// What it was to do.
+        task: String,
+        /// Why it could not.
+        #[source]
+        source: BoxError,
+    },
     /// A plan's file cannot be used.
     #[error("cannot load {}", path.display())]
     Load {

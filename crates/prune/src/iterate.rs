@@ -3,12 +3,10 @@
 //! As Torch-Pruning's example for YOLOv8 does, with one difference: it stops at the network that broke the limit, this
 //! gives back the last one that did not.
 
-use std::error::Error;
-
 use bonsai_checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};
 
-use crate::{PruneError, PrunePlan};
+use crate::{BoxError, PruneError, PrunePlan};
 
 /// How many steps, and when to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -94,9 +92,6 @@ pub struct Iterated {
     pub end: IterationEnd,
 }
 
-/// An error of a service.
-pub type ServiceError = Box<dyn Error + Send + Sync>;
-
 /// A step of pruning: the smaller network and its plan.
 pub type StepPruner<'a> = dyn FnMut(&Checkpoint, usize) -> Result<(Checkpoint, PrunePlan), PruneError> + 'a;
 
@@ -105,9 +100,9 @@ pub struct IterationServices<'a> {
     /// Prunes by the given step, from 1.
     pub prune: &'a mut StepPruner<'a>,
     /// Measures mAP.
-    pub evaluate: &'a mut dyn FnMut(&Checkpoint) -> Result<f64, ServiceError>,
+    pub evaluate: &'a mut dyn FnMut(&Checkpoint) -> Result<f64, BoxError>,
     /// Fine-tunes after the given step.
-    pub recover: &'a mut dyn FnMut(Checkpoint, usize) -> Result<Checkpoint, ServiceError>,
+    pub recover: &'a mut dyn FnMut(Checkpoint, usize) -> Result<Checkpoint, BoxError>,
     /// Is told of every record as it comes.
     pub watch: &'a mut dyn FnMut(&IterationRecord),
 }
@@ -124,20 +119,23 @@ pub fn iterate(
 ) -> Result<Iterated, PruneError> {
     config.check()?;
     let IterationServices { prune, evaluate, recover, watch } = services;
-    let failed = |what: &'static str| move |source| PruneError::Service { what, source };
+    let failed = |step: usize, what: &str| {
+        let task = format!("{what} the network of step {step}");
+        move |source| PruneError::Service { task, source }
+    };
     let record = |step, model: &Checkpoint, map_pruned, map_recovered| -> Result<_, PruneError> {
         let cost = model.model.graph().cost(image.0, image.1)?;
         Ok(IterationRecord { step, params: cost.params, macs: cost.macs, map_pruned, map_recovered })
     };
-    let first = evaluate(start).map_err(failed("evaluation"))?;
+    let first = evaluate(start).map_err(failed(0, "judging"))?;
     let mut records = vec![record(0, start, first, first)?];
     watch(&records[0]);
     let (mut good, mut composed): (Checkpoint, Option<PrunePlan>) = (start.clone(), None);
     for step in 1..=config.steps {
         let (pruned, plan) = prune(&good, step)?;
-        let map_pruned = evaluate(&pruned).map_err(failed("evaluation"))?;
-        let recovered = recover(pruned, step).map_err(failed("fine-tuning"))?;
-        let map_recovered = evaluate(&recovered).map_err(failed("evaluation"))?;
+        let map_pruned = evaluate(&pruned).map_err(failed(step, "judging"))?;
+        let recovered = recover(pruned, step).map_err(failed(step, "fine-tuning"))?;
+        let map_recovered = evaluate(&recovered).map_err(failed(step, "judging"))?;
         let record = record(step, &recovered, map_pruned, map_recovered)?;
         watch(&record);
         records.push(record);

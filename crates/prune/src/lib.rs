@@ -68,12 +68,14 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod apply;
+mod choose;
 mod compensate;
 mod coupling;
 mod disjoint;
 mod error;
-mod gammas;
+mod gamma;
 mod glob;
+mod guard;
 mod importance;
 mod iterate;
 mod keep;
@@ -83,9 +85,9 @@ mod plan;
 mod policy;
 mod preset;
 mod pruning;
+mod ranking;
 mod recalibrate;
 mod report;
-mod safe_limit;
 mod score;
 mod seed;
 mod select;
@@ -93,22 +95,22 @@ mod slim;
 mod target;
 
 pub use apply::apply;
+pub use choose::{Candidates, MeasureLatency, Selection, SelectionSummary, choose, choose_measured};
 pub use compensate::{Compensation, compensate};
 pub use coupling::{ChannelSet, Coupling, Member};
-pub use error::PruneError;
+pub use error::{BoxError, PruneError};
+pub use guard::{ClampedLayer, Guard, SafeLimit};
 pub use importance::{Importance, Normalisation, Reduction, ScoreConfig};
 pub use iterate::{
-    IterateConfig, Iterated, IterationEnd, IterationRecord, IterationServices, ServiceError, StepPruner,
-    iterate,
+    IterateConfig, Iterated, IterationEnd, IterationRecord, IterationServices, StepPruner, iterate,
 };
 pub use pin::Pin;
 pub use plan::{LayerPlan, PrunePlan};
 pub use policy::{PrunePolicy, Scope};
-pub use preset::{Preset, choose};
+pub use preset::Preset;
 pub use pruning::{LatencySource, PruneConfig, PruneServices, Pruned, prune};
 pub use recalibrate::{BatchStatistics, recalibrate};
-pub use report::{Choice, GammaRange, LayerReport, PruneReport, report};
-pub use safe_limit::{SafeLimit, safe_limit};
+pub use report::{GammaRange, LayerReport, PruneReport, report};
 pub use score::{ChannelScores, GradientSource, score, score_with_gradients};
-pub use select::{Clamp, select, select_and_clamp};
-pub use target::{Reached, Target, planned_cost, reach};
+pub use select::select;
+pub use target::{Target, TargetReached};

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Preset, PruneError, Target};
+use crate::{Guard, Preset, PruneError, Target};
 
 /// Among which sets the lowest scores are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -33,16 +33,15 @@ impl FromStr for Scope {
 }
 
 /// The choice of channels, as configuration.
+///
+/// `scope`, `min_channels` and `round_to` are for [`Preset::Group`]; the other presets bring their own rules.
+/// `protect`, `max_ratio_per_layer`, `target` and `clamp` hold for all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrunePolicy {
-    /// Whose way of choosing.
-    pub preset: Preset,
     /// Share to remove, `0..=1`, of the coupled channel sets that may be pruned, before guards and rounding.
     /// Default 0.5, as in the literature on YOLO pruning.
     pub prune_ratio: f64,
-    /// What is to be left of a cost; then the ratio is found by search, and `prune_ratio` is not read.
-    pub target: Option<Target>,
     /// Where the lowest scores are looked for.
     pub scope: Scope,
     /// Sets that each group keeps at least (all of a smaller one). Default 8, as in the usual scripts.
@@ -54,21 +53,27 @@ pub struct PrunePolicy {
     pub protect: Vec<String>,
     /// Largest share that any group may lose.
     pub max_ratio_per_layer: Option<f64>,
-    /// Whether a layer that the ratio would empty keeps what the guards say (default), or is an error.
+    /// How channels are chosen.
+    pub preset: Preset,
+    /// What the result may cost at most. If set, the smallest ratio that reaches it is looked for, and
+    /// `prune_ratio` is not used. See [`choose`](crate::choose()).
+    pub target: Option<Target>,
+    /// Whether a group of which the ratio would take all channels keeps some by the other guards (default),
+    /// or makes the choice an error ([`PruneError::EmptyingRatio`]).
     pub clamp: bool,
 }
 
 impl Default for PrunePolicy {
     fn default() -> Self {
         Self {
-            preset: Preset::Group,
             prune_ratio: 0.5,
-            target: None,
             scope: Scope::Global,
             min_channels: 8,
             round_to: Some(8),
             protect: Vec::new(),
             max_ratio_per_layer: None,
+            preset: Preset::Group,
+            target: None,
             clamp: true,
         }
     }
@@ -89,7 +94,6 @@ impl PrunePolicy {
         };
         share("prune_ratio", self.prune_ratio)?;
         share("max_ratio_per_layer", self.max_ratio_per_layer.unwrap_or(0.0))?;
-        self.target.map_or(Ok(()), Target::check)?;
         if self.round_to == Some(0) {
             let (field, got) = ("round_to", "0".to_owned());
             return Err(PruneError::Policy {
@@ -98,26 +102,54 @@ impl PrunePolicy {
                 expected: "at least 1; leave it out for no rounding",
             });
         }
-        Ok(())
+        self.target.map_or(Ok(()), Target::check)
     }
 
-    /// What keeps channels beyond the ratio, in words.
-    pub(crate) fn describe_guards(&self) -> String {
-        let mut guards = vec![format!("at least {} channels a layer", self.min_channels.max(1))];
-        guards.extend(self.round_to.map(|r| format!("rounded up to {r}")));
-        guards.extend(self.max_ratio_per_layer.map(|r| format!("no layer losing more than {r}")));
-        if !self.protect.is_empty() {
-            guards.push(format!("{} protected", self.protect.join(", ")));
-        }
-        guards.join(", ")
-    }
-
-    /// How many of a group's `size` sets stay when at most `removable` should go: never none, and never
-    /// less than any guard allows.
-    pub(crate) fn kept_count(&self, size: usize, removable: usize) -> usize {
+    /// How many of a group's `size` sets stay when at most `removable` should go, and the guard that made it
+    /// more: never none stay, and never less than any guard allows.
+    pub(crate) fn kept_count(&self, size: usize, removable: usize) -> (usize, Option<Guard>) {
         let largest_loss = self.max_ratio_per_layer.map_or(size, |ratio| share_of(ratio, size));
-        let kept = (size - removable).max(size - largest_loss).max(self.min_channels).max(1);
-        kept.next_multiple_of(self.round_to.unwrap_or(1)).min(size)
+        let floors = [
+            (1, Guard::LastChannel),
+            (self.min_channels, Guard::MinChannels),
+            (size - largest_loss, Guard::MaxRatio),
+        ];
+        let asked = size - removable;
+        let (mut kept, mut guard) = (asked, None);
+        for (floor, of) in floors {
+            if kept < floor {
+                (kept, guard) = (floor, Some(of));
+            }
+        }
+        let rounded = kept.next_multiple_of(self.round_to.unwrap_or(1));
+        if rounded > kept && kept < size {
+            guard = Some(Guard::RoundTo);
+        }
+        let kept = rounded.min(size);
+        (kept, guard.filter(|_| kept > asked))
+    }
+
+    /// The policy whose guards a preset with rules of its own obeys.
+    pub(crate) fn without_floors(&self) -> Self {
+        Self { min_channels: 1, round_to: None, ..self.clone() }
+    }
+
+    /// The guards in words, for the error that they cause.
+    pub(crate) fn describe_guards(&self) -> String {
+        let mut words = vec![format!("preset {}", self.preset)];
+        if self.preset == Preset::Group {
+            words.push(format!("at least {} channels a group", self.min_channels.max(1)));
+            words.extend(self.round_to.filter(|r| *r > 1).map(|r| format!("rounded up to multiples of {r}")));
+        }
+        let percent = |ratio| format!("at most {:.0} % of a group", 100.0 * ratio);
+        words.extend(self.max_ratio_per_layer.map(percent));
+        if !self.protect.is_empty() {
+            words.push(format!("protected: {}", self.protect.join(", ")));
+        }
+        if !self.clamp {
+            words.push("no group may be emptied by the ratio".to_owned());
+        }
+        words.join("; ")
     }
 }
 
@@ -137,7 +169,7 @@ mod tests {
 
     #[test]
     fn guards_only_ever_keep_more() {
-        let kept = |min, round, max, size, removable| policy(min, round, max).kept_count(size, removable);
+        let kept = |min, round, max, size, removable| policy(min, round, max).kept_count(size, removable).0;
         assert_eq!(kept(0, None, None, 10, 10), 1, "never none");
         assert_eq!(kept(8, None, None, 16, 12), 8);
         assert_eq!(kept(8, None, None, 5, 5), 5, "a small group stays whole");
@@ -145,6 +177,19 @@ mod tests {
         assert_eq!(kept(1, Some(8), None, 13, 4), 13, "not beyond the group");
         assert_eq!(kept(1, None, Some(0.25), 16, 12), 12);
         assert_eq!(kept(1, Some(8), Some(0.0), 12, 12), 12);
+    }
+
+    #[test]
+    fn the_guard_that_decides_is_named() {
+        let guard = |min, round, max, size, removable| policy(min, round, max).kept_count(size, removable).1;
+        assert_eq!(guard(0, None, None, 10, 9), None);
+        assert_eq!(guard(0, None, None, 10, 10), Some(Guard::LastChannel));
+        assert_eq!(guard(8, None, None, 16, 12), Some(Guard::MinChannels));
+        assert_eq!(guard(8, None, None, 5, 0), None, "nothing was asked for");
+        assert_eq!(guard(8, None, Some(0.25), 16, 12), Some(Guard::MaxRatio));
+        assert_eq!(guard(8, Some(8), None, 32, 23), Some(Guard::RoundTo));
+        assert_eq!(guard(8, Some(8), None, 32, 24), None);
+        assert_eq!(guard(9, Some(8), None, 32, 30), Some(Guard::RoundTo));
     }
 
     #[test]

@@ -1,60 +1,62 @@
-//! Ways of choosing that others have made known, beside this crate's own.
+//! Three ways to choose channels: ours, and the two that existing scripts for YOLOv8 use.
 
+use std::fmt;
 use std::str::FromStr;
 
-use bonsai_checkpoint::Weights;
 use serde::{Deserialize, Serialize};
 
-use crate::seed::select_seed;
-use crate::slim::select_slim;
-use crate::{ChannelScores, Coupling, PruneError, PrunePlan, PrunePolicy, select};
+use crate::PruneError;
 
-/// Which channels are looked at, and what they are compared with.
+/// How channels are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
-    /// All coupled sets, by any importance, within every guard ([`select`]).
+    /// Coupled sets by their scores, with all guards of the policy. Everything that can be pruned is.
     #[default]
     Group,
-    /// Network Slimming for YOLOv8 as the masked scripts practise it: batch norms outside residual streams, one by one,
-    /// by |gamma|. Guards and rounding do not apply.
+    /// Network Slimming as in the "masked rebuild" scripts: single channels by |gamma|; batch norms of
+    /// residual streams are left alone.
+    ///
+    /// The threshold stands at `floor(n * prune_ratio)` of the ascending |gamma|, and what is strictly above
+    /// it stays (so a little more than the ratio goes; at ratio 0 nothing does). Layers that are split in
+    /// two keep an even count. No rounding; each group keeps one channel.
     Slim,
-    /// The seed's script: 29 layers of a YOLOv8s, by |gamma| against a threshold over all batch norms, at least 8 channels
-    /// each. Guards and rounding do not apply.
+    /// The seed workflow's script: fixed layers of the stock YOLOv8, found by Ultralytics' names.
+    ///
+    /// The threshold stands at `floor(n * (1 - prune_ratio))` of all |gamma| of the network, descending, and
+    /// what is at or above it stays; a layer's threshold is halved until it keeps 8. No rounding.
     Seed,
+}
+
+impl Preset {
+    /// All presets.
+    pub const ALL: [Self; 3] = [Self::Group, Self::Slim, Self::Seed];
+
+    /// The name in configurations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Slim => "slim",
+            Self::Seed => "seed",
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl FromStr for Preset {
     type Err = PruneError;
 
-    fn from_str(text: &str) -> Result<Self, PruneError> {
-        match text {
-            "group" => Ok(Self::Group),
-            "slim" => Ok(Self::Slim),
-            "seed" => Ok(Self::Seed),
-            _ => {
-                let (got, known) = (text.to_owned(), "group, slim, seed");
-                Err(PruneError::UnknownName { what: "preset", got, known })
-            }
-        }
-    }
-}
-
-/// Chooses the channels to keep as the policy's preset does; only [`Preset::Group`] reads `scores`, the others gammas.
-///
-/// # Errors
-/// As [`select`]; [`PruneError::Checkpoint`] and [`PruneError::NotFinite`] for gammas that cannot be read;
-/// [`PruneError::PresetLayer`] if the network is not of the kind that the preset is made for.
-pub fn choose(
-    coupling: &Coupling,
-    weights: &Weights,
-    scores: &ChannelScores,
-    policy: &PrunePolicy,
-) -> Result<PrunePlan, PruneError> {
-    policy.check()?;
-    match policy.preset {
-        Preset::Group => select(coupling, scores, policy),
-        Preset::Slim => select_slim(coupling, weights, policy.prune_ratio),
-        Preset::Seed => select_seed(coupling, weights, 1.0 - policy.prune_ratio),
+    fn from_str(name: &str) -> Result<Self, PruneError> {
+        let unknown = || PruneError::Policy {
+            field: "preset",
+            got: format!("{name:?}"),
+            expected: "\"group\", \"slim\" or \"seed\"",
+        };
+        Self::ALL.into_iter().find(|p| p.name() == name).ok_or_else(unknown)
     }
 }

@@ -3,19 +3,18 @@
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_graph::{Graph, Op, ParamRole};
 
-use crate::PruneError;
 use crate::param::checked;
+use crate::{BoxError, PruneError};
 
 /// What runs a network in training mode on a batch and gives back its weights, running statistics included.
 ///
 /// It is given a network whose batch norms have momentum 1, so that the statistics afterwards are those of the batch.
-pub type BatchStatistics<'a> =
-    dyn FnMut(&Checkpoint, usize) -> Result<Weights, Box<dyn std::error::Error + Send + Sync>> + 'a;
+pub type BatchStatistics<'a> = dyn FnMut(&Checkpoint, usize) -> Result<Weights, BoxError> + 'a;
 
 /// `model` with running means and variances that are the means of those of `batches` batches.
 ///
 /// # Errors
-/// [`PruneError::Statistics`] with what `statistics` reports; [`PruneError::Checkpoint`] if it gives other weights;
+/// [`PruneError::Service`] with what `statistics` reports; [`PruneError::Checkpoint`] if it gives other weights;
 /// [`PruneError::Policy`] for no batches.
 pub fn recalibrate(
     model: &Checkpoint,
@@ -32,7 +31,9 @@ pub fn recalibrate(
     let specs = graph.params().into_iter().filter(|s| matches!(s.role, ParamRole::BnMean | ParamRole::BnVar));
     let mut sums: Vec<_> = specs.map(|spec| (vec![0.0f64; spec.len()], spec)).collect();
     for batch in 0..batches {
-        let found = statistics(&forgetful, batch).map_err(PruneError::Statistics)?;
+        let task = || format!("measuring the statistics of batch {batch}");
+        let found =
+            statistics(&forgetful, batch).map_err(|source| PruneError::Service { task: task(), source })?;
         for (sum, spec) in &mut sums {
             sum.iter_mut().zip(&checked(&found, spec)?.data).for_each(|(s, v)| *s += f64::from(*v));
         }

@@ -5,7 +5,7 @@ use bonsai_graph::{Cost, Graph, NodeId, Op, ParamRole};
 use serde::Serialize;
 
 use crate::param::checked;
-use crate::{Clamp, Compensation, Coupling, PruneError, PrunePlan, SafeLimit, apply};
+use crate::{Compensation, Coupling, PruneError, PrunePlan, SelectionSummary, apply};
 
 /// The effect of a plan on a network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,20 +25,8 @@ pub struct PruneReport {
     /// Largest |beta| among the removed channels. What is lost with it is the constant SiLU(beta), which the
     /// law does not cover: near 0, pruning costs nothing that fine-tuning has to repair.
     pub largest_removed_beta: Option<f32>,
-    /// How the plan came about, where [`prune`](crate::prune()) made it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub choice: Option<Choice>,
-}
-
-/// How a plan came about.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Choice {
-    /// The ratio: asked for, or found for a target.
-    pub prune_ratio: f64,
-    /// Up to which ratio a threshold over the whole network empties no layer.
-    pub safe_limit: Option<SafeLimit>,
-    /// Groups that guards held.
-    pub clamped: Vec<Clamp>,
+    /// How the plan was chosen, where the one who asks for the report knows.
+    pub selection: Option<SelectionSummary>,
     /// What the layers behind removed channels took over, if they were asked to.
     pub compensation: Option<Compensation>,
 }
@@ -103,7 +91,8 @@ pub fn report(plan: &PrunePlan, model: &Checkpoint, h: usize, w: usize) -> Resul
         before: graph.cost(h, w)?,
         after: pruned.model.graph().cost(h, w)?,
         largest_removed_beta: largest_removed_beta(model, &kept)?,
-        choice: None,
+        selection: None,
+        compensation: None,
     })
 }
 

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::param::checked;
-use crate::{Coupling, Importance, Member, Normalisation, PruneError, Reduction, ScoreConfig};
+use crate::{BoxError, Coupling, Importance, Member, Normalisation, PruneError, Reduction, ScoreConfig};
 
 /// The importance of every set of a [`Coupling`].
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +27,7 @@ impl ChannelScores {
 }
 
 /// What gives the gradients of a loss at the parameters, by name; whoever runs networks supplies it.
-pub type GradientSource<'a> = dyn FnMut() -> Result<Weights, Box<dyn std::error::Error + Send + Sync>> + 'a;
+pub type GradientSource<'a> = dyn FnMut() -> Result<Weights, BoxError> + 'a;
 
 /// Scores every set by what stands in the weights.
 ///
@@ -46,7 +46,7 @@ pub fn score(
 /// As [`score`]; `gradients` is asked once, and only for [`Importance::Taylor`].
 ///
 /// # Errors
-/// As [`score`], and [`PruneError::Gradients`] with what `gradients` reports.
+/// As [`score`], and [`PruneError::Service`] with what `gradients` reports.
 pub fn score_with_gradients(
     coupling: &Coupling,
     weights: &Weights,
@@ -56,7 +56,8 @@ pub fn score_with_gradients(
     if config.importance != Importance::Taylor {
         return score_by(coupling, weights, None, config);
     }
-    let gradients = gradients().map_err(PruneError::Gradients)?;
+    let failed = |source| PruneError::Service { task: "computing gradients".to_owned(), source };
+    let gradients = gradients().map_err(failed)?;
     score_by(coupling, weights, Some(&gradients), config)
 }
 

@@ -1,23 +1,29 @@
-//! The choice that the seed's hand-written script makes, without its script.
+//! The seed workflow's choice: fixed layers of the stock YOLOv8, one global threshold, a floor of 8.
 //!
-//! All gammas of the network are sorted, and the one at the given share from the top is the threshold. Only layers whose
-//! readers the script knows are cut: first convolutions of bottlenecks, a few layers between the blocks, what feeds the
-//! heads, and the heads' first two convolutions. Where fewer than eight channels reach the threshold, it is halved for
-//! that layer until eight do.
+//! The only place of this crate that knows layer names. Sizes and depths do not matter; the layers must be
+//! there, and their channels must be tied to nothing else.
 
-use bonsai_checkpoint::Weights;
-use bonsai_graph::{Graph, NodeId};
+use bonsai_graph::{NodeId, Op};
 
-use crate::gammas::gammas;
+use crate::gamma::Gammas;
 use crate::glob::matches;
-use crate::{Coupling, Member, PruneError, PrunePlan};
+use crate::guard::conv_of;
+use crate::policy::share_of;
+use crate::ranking::{Choice, Ranking};
+use crate::select::protected_sets;
+use crate::{Candidates, Coupling, Guard, Member, Preset, PruneError, PrunePolicy, SafeLimit};
 
-/// Channels that every layer keeps.
-const FLOOR: usize = 8;
-
-/// Batch norms of the layers that are cut, by Ultralytics' names: the bottlenecks of every depth, and single layers.
-const LAYERS: [&str; 10] = [
-    "model.*.m.*.cv1.bn",
+/// The batch norms that the script prunes: first convolutions of the bottlenecks, convolutions with a single
+/// reader behind which nothing is joined, the three levels' last convolutions, and those of the head.
+const PRUNED: [&str; 27] = [
+    "model.2.m.*.cv1.bn",
+    "model.4.m.*.cv1.bn",
+    "model.6.m.*.cv1.bn",
+    "model.8.m.*.cv1.bn",
+    "model.12.m.*.cv1.bn",
+    "model.15.m.*.cv1.bn",
+    "model.18.m.*.cv1.bn",
+    "model.21.m.*.cv1.bn",
     "model.3.bn",
     "model.5.bn",
     "model.7.bn",
@@ -25,67 +31,146 @@ const LAYERS: [&str; 10] = [
     "model.15.cv2.bn",
     "model.18.cv2.bn",
     "model.21.cv2.bn",
-    "model.22.cv?.?.0.bn",
-    "model.22.cv?.?.1.bn",
+    "model.22.cv2.0.0.bn",
+    "model.22.cv2.0.1.bn",
+    "model.22.cv2.1.0.bn",
+    "model.22.cv2.1.1.bn",
+    "model.22.cv2.2.0.bn",
+    "model.22.cv2.2.1.bn",
+    "model.22.cv3.0.0.bn",
+    "model.22.cv3.0.1.bn",
+    "model.22.cv3.1.0.bn",
+    "model.22.cv3.1.1.bn",
+    "model.22.cv3.2.0.bn",
+    "model.22.cv3.2.1.bn",
 ];
 
-/// Keeps about the share `keep` of all channels.
-pub(crate) fn select_seed(
-    coupling: &Coupling,
-    weights: &Weights,
-    keep: f64,
-) -> Result<PrunePlan, PruneError> {
-    let graph = coupling.graph();
-    let gammas = gammas(graph, weights)?;
-    let mut falling: Vec<f64> = gammas.iter().flat_map(|(_, g)| g.iter().copied()).collect();
-    falling.sort_by(|a, b| b.total_cmp(a));
-    let index = (falling.len() as f64 * keep) as usize;
-    // Beyond the last: everything is kept.
-    let threshold = falling.get(index).copied().unwrap_or(0.0);
-    let mut removed = Vec::new();
-    for (node, gamma) in gammas.iter().filter(|(node, _)| is_cut(graph, *node)) {
-        let kept = kept(gamma, threshold);
-        removed.extend((0..gamma.len()).filter(|c| !kept[*c]).map(|channel| {
-            let member = Member { node: *node, channel };
-            coupling.set_of(member)
-        }));
-    }
-    for pattern in LAYERS {
-        if !graph.nodes().iter().any(|n| matches(pattern, n.name())) {
-            return Err(PruneError::PresetLayer { preset: "seed", layer: pattern.to_owned() });
+/// Channels that a layer keeps at least.
+const FLOOR: usize = 8;
+
+/// The layers of [`Preset::Seed`] with their scales.
+pub(crate) struct SeedRanking<'a> {
+    coupling: &'a Coupling,
+    policy: PrunePolicy,
+    layers: Vec<Layer>,
+    /// |gamma| of every batch-norm channel of the network, descending.
+    sorted: Vec<f32>,
+}
+
+/// One pruned layer: |gamma| and sets, lowest first.
+struct Layer {
+    gammas: Vec<f32>,
+    sets: Vec<usize>,
+}
+
+impl<'a> SeedRanking<'a> {
+    /// # Errors
+    /// [`PruneError::PresetLayer`] if a layer is missing or tied to others; [`PruneError::Checkpoint`],
+    /// [`PruneError::NotFinite`], [`PruneError::NothingProtected`].
+    pub(crate) fn new(candidates: &Candidates<'a>, policy: &PrunePolicy) -> Result<Self, PruneError> {
+        let coupling = candidates.coupling;
+        let gammas = Gammas::of(coupling.graph(), candidates.weights)?;
+        let protected = protected_sets(coupling, &policy.protect)?;
+        let mut layers = Vec::new();
+        for pattern in PRUNED {
+            let is_norm = |op: &Op| matches!(op, Op::BatchNorm { .. });
+            let nodes = coupling.graph().iter();
+            let mut found =
+                nodes.filter(|(_, n)| is_norm(n.op()) && matches(pattern, n.name())).map(|(id, _)| id);
+            let Some(first) = found.next() else {
+                return Err(refusal(format!("there is no batch norm `{pattern}`")));
+            };
+            for norm in std::iter::once(first).chain(found) {
+                let mut layer = Vec::new();
+                for (channel, set) in free_sets(coupling, norm)?.into_iter().enumerate() {
+                    layer.push((gammas.get(Member { node: norm, channel }), set));
+                }
+                if layer.iter().any(|(_, set)| protected[*set]) {
+                    continue;
+                }
+                layer.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+                let (gammas, sets) = layer.into_iter().unzip();
+                layers.push(Layer { gammas, sets });
+            }
         }
+        let mut sorted = gammas.all();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        Ok(Self { coupling, policy: policy.without_floors(), layers, sorted })
     }
-    PrunePlan::removing(coupling, removed)
-}
 
-fn is_cut(graph: &Graph, node: NodeId) -> bool {
-    LAYERS.iter().any(|pattern| matches(pattern, graph.node(node).name()))
-}
-
-/// Which channels reach the threshold, halved until enough do.
-fn kept(gamma: &[f64], mut threshold: f64) -> Vec<bool> {
-    loop {
-        let kept: Vec<bool> = gamma.iter().map(|g| *g >= threshold).collect();
-        if kept.iter().filter(|k| **k).count() >= FLOOR.min(gamma.len()) {
-            return kept;
+    /// What a layer loses to the halved threshold.
+    fn lost(layer: &Layer, mut threshold: f32) -> usize {
+        let below = |threshold: f32| layer.gammas.partition_point(|g| *g < threshold);
+        if layer.gammas.len() < FLOOR {
+            return 0;
         }
-        threshold *= 0.5;
+        while layer.gammas.len() - below(threshold) < FLOOR {
+            threshold *= 0.5;
+        }
+        below(threshold)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_threshold_is_halved_until_eight_are_kept() {
-        let gamma: Vec<f64> = (1..=16).map(f64::from).collect();
-        let count = |threshold| kept(&gamma, threshold).iter().filter(|k| **k).count();
-        assert_eq!(count(4.0), 13);
-        assert_eq!(count(9.0), 8, "those that reach it are enough");
-        assert_eq!(count(10.0), 12, "7 reach 10, 12 reach 5");
-        assert_eq!(count(1e9), 9, "a billion, halved until 8 reach it, is 7.45");
-        assert_eq!(kept(&[0.5, 0.1], 0.3), [true, true], "a small layer stays whole");
-        assert_eq!(kept(&[0.0; 9], 1.0), [true; 9], "halved down to zero");
+impl Ranking for SeedRanking<'_> {
+    fn at(&self, ratio: f64) -> Choice {
+        let mut choice = Choice::none(self.coupling);
+        let last = self.sorted.len() - 1;
+        let threshold = self.sorted[share_of(1.0 - ratio, self.sorted.len()).min(last)];
+        for layer in &self.layers {
+            let asked = layer.gammas.partition_point(|g| *g < threshold);
+            let lost = Self::lost(layer, threshold);
+            if lost < asked {
+                let (kept, guard) = self.policy.kept_count(layer.sets.len(), lost);
+                let lost = layer.sets.len() - kept;
+                layer.sets[..lost].iter().for_each(|set| choice.removed[*set] = true);
+                choice.note(self.coupling, &layer.sets, asked, lost, guard.unwrap_or(Guard::SeedFloor));
+            } else {
+                choice.take(self.coupling, &self.policy, &layer.sets, asked);
+            }
+        }
+        choice
     }
+
+    fn ratios(&self) -> Vec<f64> {
+        let n = self.sorted.len();
+        (0..=n).map(|k| k as f64 / n as f64).collect()
+    }
+
+    fn safe_limit(&self) -> Option<SafeLimit> {
+        let best = |layer: &Layer| layer.gammas.last().copied().unwrap_or(0.0);
+        let weakest = self.layers.iter().min_by(|a, b| best(a).total_cmp(&best(b)))?;
+        // The threshold may be that gamma itself: what equals it stays.
+        let index = self.sorted.partition_point(|g| *g > best(weakest));
+        let ratio = 1.0 - index as f64 / self.sorted.len() as f64;
+        Some(SafeLimit { ratio, conv: conv_of(self.coupling, *weakest.sets.first()?) })
+    }
+
+    /// A slightly higher threshold may have to be halved where a lower one was not.
+    fn is_monotone(&self) -> bool {
+        false
+    }
+}
+
+/// The set of each channel of a batch norm, if they may go and hold no other batch norm.
+fn free_sets(coupling: &Coupling, norm: NodeId) -> Result<Vec<usize>, PruneError> {
+    let node = coupling.graph().node(norm);
+    let free = |channel| {
+        let set = coupling.set_of(Member { node: norm, channel });
+        if let Some(pin) = coupling.sets()[set].pin {
+            let reason = pin.describe(coupling.graph());
+            return Err(refusal(format!("channel {channel} of `{}` must stay: {reason}", node.name())));
+        }
+        match coupling.gammas(set).find(|m| m.node != norm) {
+            Some(other) => {
+                let other = coupling.graph().node(other.node).name();
+                Err(refusal(format!("channel {channel} of `{}` is tied to `{other}`", node.name())))
+            }
+            None => Ok(set),
+        }
+    };
+    (0..node.channels()).map(free).collect()
+}
+
+const fn refusal(reason: String) -> PruneError {
+    PruneError::PresetLayer { preset: Preset::Seed, reason }
 }

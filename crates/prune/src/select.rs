@@ -2,96 +2,131 @@
 
 use bonsai_graph::Op;
 
+use crate::choose::at_ratio;
 use crate::glob::matches;
+use crate::guard::conv_of;
 use crate::policy::share_of;
-use crate::{ChannelScores, Coupling, PruneError, PrunePlan, PrunePolicy, Scope, safe_limit};
+use crate::ranking::{Choice, Ranking};
+use crate::{ChannelScores, Coupling, Preset, PruneError, PrunePlan, PrunePolicy, SafeLimit, Scope};
 
-/// A group that keeps more than its scores say, because a guard holds it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Clamp {
-    /// Its first convolution.
-    pub layer: String,
-    /// Its channel sets.
-    pub sets: usize,
-    /// How many were to go.
-    pub asked: usize,
-    /// How many go.
-    pub removed: usize,
-}
-
-/// Chooses the channels to keep.
+/// Chooses the channels to keep, by scores alone.
 ///
 /// Of the sets that are neither pinned nor protected, the share `prune_ratio` with the lowest scores is
 /// marked, equal scores by their number. Then each group takes back its best ones until it keeps at least
 /// `min_channels`, loses at most `max_ratio_per_layer`, is a multiple of `round_to`, and keeps one anyway.
 /// So a layer is never emptied, and more may be kept than the ratio says, never less.
 ///
+/// This is [`Preset::Group`] at a ratio; [`choose`](crate::choose()) knows the other presets and targets.
+///
 /// # Errors
-/// [`PruneError::Policy`] if a number is out of range, [`PruneError::NothingProtected`] if a pattern matches
-/// no layer, [`PruneError::ScoresMismatch`] if the scores are those of another graph, [`PruneError::WouldEmpty`] if
-/// `clamp` is off and a layer would lose everything.
+/// [`PruneError::Policy`] if a number is out of range or the policy asks for another preset or a target,
+/// [`PruneError::NothingProtected`] if a pattern matches no layer, [`PruneError::ScoresMismatch`] if the
+/// scores are those of another graph, [`PruneError::EmptyingRatio`] if `clamp` is off.
 pub fn select(
     coupling: &Coupling,
     scores: &ChannelScores,
     policy: &PrunePolicy,
 ) -> Result<PrunePlan, PruneError> {
-    Ok(select_and_clamp(coupling, scores, policy)?.0)
+    policy.check()?;
+    let refuse = |field, got| Err(PruneError::Policy { field, got, expected: "left out here: use `choose`" });
+    if policy.preset != Preset::Group {
+        return refuse("preset", policy.preset.to_string());
+    }
+    if let Some(target) = policy.target {
+        return refuse("target", format!("{target:?}"));
+    }
+    let ranking = GroupRanking::new(coupling, scores, policy)?;
+    let choice = at_ratio(&ranking, policy)?;
+    PrunePlan::from_removed(coupling, &choice.removed)
 }
 
-/// As [`select`], with the groups that guards held.
-///
-/// # Errors
-/// As [`select`].
-pub fn select_and_clamp(
-    coupling: &Coupling,
-    scores: &ChannelScores,
-    policy: &PrunePolicy,
-) -> Result<(PrunePlan, Vec<Clamp>), PruneError> {
-    policy.check()?;
-    if scores.len() != coupling.sets().len() {
-        return Err(PruneError::ScoresMismatch { expected: coupling.sets().len(), got: scores.len() });
-    }
-    let protected = protected_sets(coupling, &policy.protect)?;
-    let score = |set: usize| scores.get(set).unwrap_or(f64::INFINITY);
-    let lowest_first =
-        |sets: &mut Vec<usize>| sets.sort_by(|a, b| score(*a).total_cmp(&score(*b)).then(a.cmp(b)));
+/// The sets of a network by score, for [`Preset::Group`].
+pub(crate) struct GroupRanking<'a> {
+    coupling: &'a Coupling,
+    policy: &'a PrunePolicy,
+    /// The groups that are not protected, lowest scores first.
+    groups: Vec<Vec<usize>>,
+    /// For each set that may go, its place among all of them.
+    rank: Vec<usize>,
+    /// How many those are.
+    candidates: usize,
+}
 
-    let mut marked = vec![false; coupling.sets().len()];
-    if policy.scope == Scope::Global {
-        let mut candidates: Vec<usize> = coupling.prunable().filter(|s| !protected[*s]).collect();
-        lowest_first(&mut candidates);
-        let count = share_of(policy.prune_ratio, candidates.len());
-        candidates[..count].iter().for_each(|s| marked[*s] = true);
+impl<'a> GroupRanking<'a> {
+    /// # Errors
+    /// [`PruneError::ScoresMismatch`] or [`PruneError::NothingProtected`].
+    pub(crate) fn new(
+        coupling: &'a Coupling,
+        scores: &ChannelScores,
+        policy: &'a PrunePolicy,
+    ) -> Result<Self, PruneError> {
+        if scores.len() != coupling.sets().len() {
+            return Err(PruneError::ScoresMismatch { expected: coupling.sets().len(), got: scores.len() });
+        }
+        let protected = protected_sets(coupling, &policy.protect)?;
+        let score = |set: usize| scores.get(set).unwrap_or(f64::INFINITY);
+        let lowest_first =
+            |sets: &mut Vec<usize>| sets.sort_by(|a, b| score(*a).total_cmp(&score(*b)).then(a.cmp(b)));
+        let mut order: Vec<usize> = coupling.prunable().filter(|s| !protected[*s]).collect();
+        lowest_first(&mut order);
+        let mut rank = vec![0; coupling.sets().len()];
+        order.iter().enumerate().for_each(|(place, set)| rank[*set] = place);
+        // A group touches the same layers with all its sets, so it is protected whole or not at all.
+        let mut groups: Vec<Vec<usize>> =
+            coupling.groups().iter().filter(|g| !g.iter().any(|s| protected[*s])).cloned().collect();
+        groups.iter_mut().for_each(lowest_first);
+        Ok(Self { coupling, policy, groups, rank, candidates: order.len() })
     }
-    let mut removed = vec![false; coupling.sets().len()];
-    let mut clamps = Vec::new();
-    for group in coupling.groups() {
-        let mut candidates: Vec<usize> = group.iter().copied().filter(|s| !protected[*s]).collect();
-        lowest_first(&mut candidates);
-        let removable = match policy.scope {
-            Scope::Global => candidates.iter().filter(|s| marked[**s]).count(),
-            Scope::PerLayer => share_of(policy.prune_ratio, candidates.len()),
+}
+
+impl Ranking for GroupRanking<'_> {
+    fn at(&self, ratio: f64) -> Choice {
+        let marked = share_of(ratio, self.candidates);
+        let mut choice = Choice::none(self.coupling);
+        for group in &self.groups {
+            let asked = match self.policy.scope {
+                Scope::Global => group.partition_point(|set| self.rank[*set] < marked),
+                Scope::PerLayer => share_of(ratio, group.len()),
+            };
+            choice.take(self.coupling, self.policy, group, asked);
+        }
+        choice
+    }
+
+    fn ratios(&self) -> Vec<f64> {
+        let mut sizes = match self.policy.scope {
+            Scope::Global => vec![self.candidates],
+            Scope::PerLayer => self.groups.iter().map(Vec::len).collect(),
         };
-        if removable == group.len() && !policy.clamp {
-            return Err(PruneError::WouldEmpty {
-                layer: coupling.group_name(group).to_owned(),
-                channels: group.len(),
-                ratio: policy.prune_ratio,
-                safe: safe_limit(coupling, scores).map_or(0.0, |limit| limit.ratio),
-            });
-        }
-        let count = group.len() - policy.kept_count(group.len(), removable);
-        if count < removable {
-            let (layer, sets) = (coupling.group_name(group).to_owned(), group.len());
-            clamps.push(Clamp { layer, sets, asked: removable, removed: count });
-        }
-        candidates[..count].iter().for_each(|s| removed[*s] = true);
+        sizes.sort_unstable();
+        sizes.dedup();
+        let mut ratios = vec![0.0];
+        ratios.extend(sizes.into_iter().flat_map(|n| (1..=n).map(move |k| k as f64 / n as f64)));
+        ratios.sort_by(f64::total_cmp);
+        ratios.dedup();
+        ratios
     }
-    Ok((PrunePlan::from_removed(coupling, &removed)?, clamps))
+
+    fn safe_limit(&self) -> Option<SafeLimit> {
+        match self.policy.scope {
+            Scope::Global => {
+                // The group whose best set comes first; up to there each keeps one.
+                let best = self.groups.iter().filter_map(|g| g.last()).min_by_key(|s| self.rank[**s])?;
+                let ratio = self.rank[*best] as f64 / self.candidates as f64;
+                Some(SafeLimit { ratio, conv: conv_of(self.coupling, *best) })
+            }
+            Scope::PerLayer => {
+                // All are emptied at 1 and none before.
+                let smallest = self.groups.iter().min_by_key(|g| g.len())?;
+                let ratio = self.ratios().into_iter().rfind(|ratio| *ratio < 1.0)?;
+                Some(SafeLimit { ratio, conv: conv_of(self.coupling, *smallest.first()?) })
+            }
+        }
+    }
 }
 
 /// The sets that hold a channel of a layer whose name matches a pattern.
-fn protected_sets(coupling: &Coupling, patterns: &[String]) -> Result<Vec<bool>, PruneError> {
+pub(crate) fn protected_sets(coupling: &Coupling, patterns: &[String]) -> Result<Vec<bool>, PruneError> {
     let graph = coupling.graph();
     let mut protected = vec![false; coupling.sets().len()];
     for pattern in patterns {

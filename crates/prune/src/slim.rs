@@ -1,105 +1,139 @@
-//! Network Slimming for YOLOv8 as the scripts that rebuild a masked network practise it.
+//! Network Slimming as the "masked rebuild" scripts for YOLOv8 do it, from the graph instead of from names.
 //!
-//! Every batch norm outside a residual stream is cut by its own gammas against one threshold: the gamma at the given share
-//! from below. A layer whose output is split keeps an even count, and none is emptied.
+//! Their ignore list holds the batch norms of residual streams: here, every batch norm of which a channel is
+//! tied to another batch norm. Their list of layers that are cut in halves: here, whose output a slice reads.
 
-use bonsai_checkpoint::Weights;
 use bonsai_graph::{Graph, NodeId, Op};
 
-use crate::gammas::gammas;
-use crate::{Coupling, Member, PruneError, PrunePlan};
+use crate::gamma::Gammas;
+use crate::guard::conv_of;
+use crate::policy::share_of;
+use crate::ranking::{Choice, Ranking};
+use crate::select::protected_sets;
+use crate::{Candidates, Coupling, Guard, Member, PruneError, PrunePolicy, SafeLimit};
 
-/// Removes about the share `ratio` of the channels that are looked at.
-pub(crate) fn select_slim(
-    coupling: &Coupling,
-    weights: &Weights,
-    ratio: f64,
-) -> Result<PrunePlan, PruneError> {
-    let graph = coupling.graph();
-    let mut layers = gammas(graph, weights)?;
-    layers.retain(|(node, gamma)| {
-        // A set with two batch norms is a residual stream: the scripts leave all layers on it alone.
-        (0..gamma.len()).all(|channel| {
-            let set = coupling.set_of(Member { node: *node, channel });
-            coupling.sets()[set].pin.is_none() && coupling.gammas(set).count() == 1
-        })
-    });
-    let mut rising: Vec<f64> = layers.iter().flat_map(|(_, g)| g.iter().copied()).collect();
-    rising.sort_by(f64::total_cmp);
-    let index = (rising.len() as f64 * ratio) as usize;
-    let threshold = match rising.get(index) {
-        Some(_) if ratio == 0.0 => f64::NEG_INFINITY,
-        Some(threshold) => *threshold,
-        None => f64::INFINITY,
-    };
-    let needed = last_of_groups(coupling, &layers);
-    let mut removed = Vec::new();
-    for (node, gamma) in &layers {
-        let set = |channel: usize| coupling.set_of(Member { node: *node, channel });
-        let kept = kept(gamma, threshold, is_split(graph, *node), |c| needed[set(c)]);
-        removed.extend((0..gamma.len()).filter(|c| !kept[*c]).map(set));
-    }
-    PrunePlan::removing(coupling, removed)
+/// The channels that [`Preset::Slim`](crate::Preset::Slim) may remove.
+pub(crate) struct SlimRanking<'a> {
+    coupling: &'a Coupling,
+    policy: PrunePolicy,
+    layers: Vec<Layer>,
+    /// |gamma| of each set; 0 for those that are not ranked.
+    gamma: Vec<f32>,
+    /// Those of all that are ranked, ascending.
+    sorted: Vec<f32>,
 }
 
-/// The best set of each group: halves of a split layer are read apart, and neither may lose everything.
-fn last_of_groups(coupling: &Coupling, layers: &[(NodeId, Vec<f64>)]) -> Vec<bool> {
-    let mut score = vec![f64::NEG_INFINITY; coupling.sets().len()];
-    for (node, gamma) in layers {
-        for (channel, gamma) in gamma.iter().enumerate() {
-            score[coupling.set_of(Member { node: *node, channel })] = *gamma;
-        }
-    }
-    let mut needed = vec![false; score.len()];
-    for group in coupling.groups() {
-        let best = group.iter().copied().max_by(|a, b| score[*a].total_cmp(&score[*b]).then(b.cmp(a)));
-        if let Some(set) = best {
-            needed[set] = true;
-        }
-    }
-    needed
+/// One batch norm.
+struct Layer {
+    /// Its groups, lowest |gamma| first: one, or more where slices part it.
+    groups: Vec<Vec<usize>>,
+    channels: usize,
+    is_split: bool,
 }
 
-/// Which channels are needed or above the threshold, in pairs if asked for: then the next largest joins them.
-fn kept(gamma: &[f64], threshold: f64, even: bool, needed: impl Fn(usize) -> bool) -> Vec<bool> {
-    let mut kept: Vec<bool> = gamma.iter().enumerate().map(|(c, g)| *g > threshold || needed(c)).collect();
-    let count = kept.iter().filter(|k| **k).count();
-    if even && count % 2 == 1 {
-        let left = (0..gamma.len()).filter(|c| !kept[*c]);
-        let next = left.max_by(|a, b| gamma[*a].total_cmp(&gamma[*b]).then(b.cmp(a)));
-        if let Some(channel) = next {
-            kept[channel] = true;
+impl<'a> SlimRanking<'a> {
+    /// # Errors
+    /// [`PruneError::Checkpoint`], [`PruneError::NotFinite`] or [`PruneError::NothingProtected`].
+    pub(crate) fn new(candidates: &Candidates<'a>, policy: &PrunePolicy) -> Result<Self, PruneError> {
+        let coupling = candidates.coupling;
+        let graph = coupling.graph();
+        let gammas = Gammas::of(graph, candidates.weights)?;
+        let protected = protected_sets(coupling, &policy.protect)?;
+        let mut gamma = vec![0.0; coupling.sets().len()];
+        let mut layers: Vec<(NodeId, Layer)> = Vec::new();
+        for group in coupling.groups().iter().filter(|g| !g.iter().any(|s| protected[*s])) {
+            let Some(norm) = sole_norm(coupling, group[0]).filter(|n| stands_alone(coupling, *n)) else {
+                continue;
+            };
+            for set in group {
+                gamma[*set] = coupling.gammas(*set).map(|m| gammas.get(m)).fold(0.0, f32::max);
+            }
+            let mut group = group.clone();
+            group.sort_by(|a, b| gamma[*a].total_cmp(&gamma[*b]).then(a.cmp(b)));
+            if let Some((_, layer)) = layers.iter_mut().find(|(id, _)| *id == norm) {
+                layer.groups.push(group);
+            } else {
+                let (channels, is_split) = (graph.node(norm).channels(), is_split(graph, norm));
+                layers.push((norm, Layer { groups: vec![group], channels, is_split }));
+            }
+        }
+        let layers: Vec<Layer> = layers.into_iter().map(|(_, layer)| layer).collect();
+        let ranked = layers.iter().flat_map(|l| l.groups.iter().flatten());
+        let mut sorted: Vec<f32> = ranked.map(|set| gamma[*set]).collect();
+        sorted.sort_by(f32::total_cmp);
+        Ok(Self { coupling, policy: policy.without_floors(), layers, gamma, sorted })
+    }
+
+    /// Puts one channel back where an odd number is left of a layer that is split.
+    fn make_even(&self, layer: &Layer, choice: &mut Choice) {
+        let removed = |set: &&usize| choice.removed[**set];
+        let lost = layer.groups.iter().flatten().filter(removed).count();
+        if !layer.is_split || (layer.channels - lost).is_multiple_of(2) {
+            return;
+        }
+        let best = layer.groups.iter().flatten().filter(removed);
+        let best = best.max_by(|a, b| self.gamma[**a].total_cmp(&self.gamma[**b]).then(b.cmp(a))).copied();
+        let Some(best) = best else { return };
+        choice.removed[best] = false;
+        if let Some(group) = layer.groups.iter().find(|g| g.contains(&best)) {
+            let lost = group.iter().filter(|set| choice.removed[**set]).count();
+            choice.note(self.coupling, group, lost + 1, lost, Guard::EvenSplit);
         }
     }
-    kept
 }
 
-/// Whether slices read the layer, through whatever keeps channels in place.
-fn is_split(graph: &Graph, layer: NodeId) -> bool {
-    graph.iter().filter(|(_, n)| n.inputs().contains(&layer)).any(|(id, n)| match n.op() {
-        Op::Slice { .. } => true,
-        Op::BatchNorm { .. } | Op::Silu => is_split(graph, id),
-        Op::Input { .. }
-        | Op::Conv2d { .. }
-        | Op::Add
-        | Op::Concat
-        | Op::MaxPool { .. }
-        | Op::Upsample { .. } => false,
+impl Ranking for SlimRanking<'_> {
+    fn at(&self, ratio: f64) -> Choice {
+        let mut choice = Choice::none(self.coupling);
+        let Some(last) = self.sorted.len().checked_sub(1).filter(|_| ratio > 0.0) else { return choice };
+        let threshold = self.sorted[share_of(ratio, self.sorted.len()).min(last)];
+        for layer in &self.layers {
+            for group in &layer.groups {
+                let asked = group.partition_point(|set| self.gamma[*set] <= threshold);
+                choice.take(self.coupling, &self.policy, group, asked);
+            }
+            self.make_even(layer, &mut choice);
+        }
+        choice
+    }
+
+    fn ratios(&self) -> Vec<f64> {
+        let n = self.sorted.len();
+        // Above 0 the index 0 takes the smallest already: half a step stands for it.
+        let half = (n > 0).then(|| 0.5 / n as f64);
+        std::iter::once(0.0).chain(half).chain((1..n).map(|k| k as f64 / n as f64)).collect()
+    }
+
+    fn safe_limit(&self) -> Option<SafeLimit> {
+        let best = self.layers.iter().flat_map(|l| &l.groups).filter_map(|g| g.last());
+        let best = best.min_by(|a, b| self.gamma[**a].total_cmp(&self.gamma[**b]))?;
+        // The threshold must stay below that gamma, so the index before its first occurrence is the last.
+        let index = self.sorted.partition_point(|g| *g < self.gamma[*best]);
+        let ratio = index.saturating_sub(1) as f64 / self.sorted.len() as f64;
+        Some(SafeLimit { ratio, conv: conv_of(self.coupling, *best) })
+    }
+}
+
+/// The batch norm of a set that has exactly one.
+fn sole_norm(coupling: &Coupling, set: usize) -> Option<NodeId> {
+    let mut norms = coupling.gammas(set);
+    let first = norms.next()?;
+    norms.next().is_none().then_some(first.node)
+}
+
+/// Whether no channel of a batch norm is tied to another batch norm.
+fn stands_alone(coupling: &Coupling, norm: NodeId) -> bool {
+    let channels = 0..coupling.graph().node(norm).channels();
+    channels.map(|channel| Member { node: norm, channel }).all(|member| {
+        let set = coupling.set_of(member);
+        sole_norm(coupling, set).is_some()
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn above_the_threshold_what_is_needed_and_pairs() {
-        let of = |threshold, even| kept(&[0.1, 0.4, 0.2, 0.3], threshold, even, |c| c == 1);
-        assert_eq!(of(0.1, false), [false, true, true, true]);
-        assert_eq!(of(0.25, false), [false, true, false, true]);
-        assert_eq!(of(9.0, false), [false, true, false, false]);
-        assert_eq!(of(0.1, true), [true; 4]);
-        assert_eq!(of(9.0, true), [false, true, false, true]);
-        assert_eq!(kept(&[0.1, 0.4, 0.2], 0.0, true, |_| false), [true; 3], "there is no fourth");
-    }
+/// Whether a slice reads what a batch norm gives, as it is or after its activation.
+fn is_split(graph: &Graph, norm: NodeId) -> bool {
+    let reads = |id: NodeId| graph.nodes().iter().filter(move |n| n.inputs().contains(&id));
+    let is_slice = |id: NodeId| reads(id).any(|n| matches!(n.op(), Op::Slice { .. }));
+    let silus = graph.iter().filter(|(_, n)| matches!(n.op(), Op::Silu) && n.inputs().contains(&norm));
+    is_slice(norm) || silus.into_iter().any(|(id, _)| is_slice(id))
 }

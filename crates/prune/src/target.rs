@@ -1,120 +1,142 @@
-//! How much to remove so that a cost falls below a limit: bisection over the ratio.
+//! A goal for the pruned network's cost, and the ratio that reaches it.
 
-use bonsai_graph::Cost;
 use serde::{Deserialize, Serialize};
 
-use crate::{Coupling, PruneError, PrunePlan, PrunePolicy};
+use crate::ranking::{Choice, Ranking};
+use crate::{PruneError, PrunePolicy};
 
-/// What is to be left of a cost, as a share of the original network's.
+/// What the pruned network may cost at most. In configurations `{ macs = 0.25 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
-    /// Learned scalars.
+    /// Share, `0..=1`, of the original's learned scalars.
     Params(f64),
-    /// Multiply-accumulates.
+    /// Share, `0..=1`, of the original's multiply-accumulates.
     Macs(f64),
-    /// Measured time of one image.
+    /// Share, `0..=1`, of the original's measured latency.
     Latency(f64),
+    /// Measured latency in milliseconds.
+    LatencyMs(f64),
 }
 
 impl Target {
-    /// The share that is asked for.
-    pub const fn share(self) -> f64 {
+    /// The limit, in the unit of the variant.
+    pub const fn limit(self) -> f64 {
         match self {
-            Self::Params(share) | Self::Macs(share) | Self::Latency(share) => share,
+            Self::Params(limit) | Self::Macs(limit) | Self::Latency(limit) | Self::LatencyMs(limit) => limit,
         }
     }
 
-    /// The name of the cost.
-    pub const fn cost(self) -> &'static str {
-        match self {
-            Self::Params(_) => "params",
-            Self::Macs(_) => "MACs",
-            Self::Latency(_) => "latency",
-        }
+    /// Whether it takes a clock.
+    pub const fn is_measured(self) -> bool {
+        matches!(self, Self::Latency(_) | Self::LatencyMs(_))
     }
 
-    /// Probes before the search ends: a measurement is dear and noisy, counting is neither.
-    const fn probes(self) -> usize {
-        match self {
-            Self::Params(_) | Self::Macs(_) => 24,
-            Self::Latency(_) => 7,
-        }
-    }
-
-    /// Checks the share.
+    /// # Errors
+    /// [`PruneError::Policy`] if the number is out of range.
     pub(crate) fn check(self) -> Result<(), PruneError> {
-        let share = self.share();
-        if share > 0.0 && share <= 1.0 {
-            return Ok(());
+        let (fits, expected) = match self {
+            Self::LatencyMs(ms) => (ms.is_finite() && ms > 0.0, "a positive number of milliseconds"),
+            Self::Params(s) | Self::Macs(s) | Self::Latency(s) => {
+                ((0.0..=1.0).contains(&s), "a share in 0..=1")
+            }
+        };
+        let got = self.limit().to_string();
+        if fits { Ok(()) } else { Err(PruneError::Policy { field: "target", got, expected }) }
+    }
+
+    /// An amount in words: `25.0 % of the MACs`.
+    fn words(self, amount: f64) -> String {
+        match self {
+            Self::Params(_) => format!("{:.1} % of the parameters", 100.0 * amount),
+            Self::Macs(_) => format!("{:.1} % of the MACs", 100.0 * amount),
+            Self::Latency(_) => format!("{:.1} % of the latency", 100.0 * amount),
+            Self::LatencyMs(_) => format!("{amount:.3} ms"),
         }
-        let (field, got) = ("target", format!("{share} of the {}", self.cost()));
-        Err(PruneError::Policy { field, got, expected: "above 0 and at most 1" })
+    }
+
+    /// The error for a target that stays out of reach.
+    pub(crate) fn unreachable(self, left: f64, policy: &PrunePolicy) -> PruneError {
+        PruneError::UnreachableTarget {
+            target: self.words(self.limit()),
+            left: self.words(left),
+            guards: policy.describe_guards(),
+        }
     }
 }
 
-/// A plan that reaches a target.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reached {
-    /// The plan.
-    pub plan: PrunePlan,
-    /// The ratio that gave it.
-    pub prune_ratio: f64,
-    /// What is left of the cost.
-    pub share: f64,
+/// A target and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TargetReached {
+    /// The target.
+    pub target: Target,
+    /// The cost of the network that was chosen, in the target's unit; never above it.
+    pub reached: f64,
 }
 
-/// The smallest ratio whose plan leaves at most the target's share.
+/// A ratio, what goes at it, and what is then left, in the target's unit.
+#[derive(Debug, Clone)]
+pub(crate) struct Reached {
+    pub(crate) ratio: f64,
+    pub(crate) choice: Choice,
+    pub(crate) cost: f64,
+}
+
+/// How closely and with how many tries a target is approached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// Most tries in all.
+    pub(crate) probes: usize,
+    /// Into how many steps the ratios are cut first where a higher one may keep more than a lower one.
+    pub(crate) scanned: usize,
+    /// A cost this share under the limit is close enough; 0 to find the smallest ratio.
+    pub(crate) close: f64,
+}
+
+/// Finds the smallest of `ratios` at which the cost is within the target.
 ///
-/// `plan_at` makes a plan from the policy with another ratio; `share_left` says what a plan leaves of the cost: from
-/// [`planned_cost`], or from measuring the pruned network. Guards and rounding make steps, so less may be left than was
-/// asked for, never more. Latency is probed 7 times, to within 1/128 of the ratio.
+/// Several ratios may cost the same (rounding); of those the smallest is found, if probes suffice.
 ///
 /// # Errors
-/// [`PruneError::Unreachable`] if not even the ratio 1 gets there; what the closures report.
-pub fn reach(
-    target: Target,
-    policy: &PrunePolicy,
-    plan_at: &mut dyn FnMut(&PrunePolicy) -> Result<PrunePlan, PruneError>,
-    share_left: &mut dyn FnMut(&PrunePlan) -> Result<f64, PruneError>,
+/// [`PruneError::UnreachableTarget`], and those of `cost`.
+pub(crate) fn search(
+    ranking: &dyn Ranking,
+    ratios: &[f64],
+    (target, policy): (Target, &PrunePolicy),
+    effort: Effort,
+    mut cost: impl FnMut(&Choice) -> Result<f64, PruneError>,
 ) -> Result<Reached, PruneError> {
-    target.check()?;
-    let mut probe = |prune_ratio: f64| -> Result<Reached, PruneError> {
-        let plan = plan_at(&PrunePolicy { prune_ratio, ..policy.clone() })?;
-        let share = share_left(&plan)?;
-        Ok(Reached { plan, prune_ratio, share })
+    let mut probe = |index: usize| -> Result<Reached, PruneError> {
+        let ratio = ratios[index];
+        let choice = ranking.at(ratio);
+        let cost = cost(&choice)?;
+        Ok(Reached { ratio, choice, cost })
     };
-    let none = probe(0.0)?;
-    if none.share <= target.share() {
-        return Ok(none);
+    let (limit, last) = (target.limit(), ratios.len() - 1);
+    let steps = if ranking.is_monotone() { 0 } else { effort.scanned };
+    let (mut low, mut found, mut least) = (0, None, f64::INFINITY);
+    for step in 0..=steps {
+        let index = (last * step).checked_div(steps).unwrap_or(last);
+        let reached = probe(index)?;
+        least = least.min(reached.cost);
+        if reached.cost <= limit {
+            found = Some((index, reached));
+            break;
+        }
+        low = index + 1;
     }
-    let mut best = probe(1.0)?;
-    if best.share > target.share() {
-        return Err(PruneError::Unreachable {
-            cost: target.cost(),
-            asked: target.share(),
-            least: best.share,
-            guards: policy.describe_guards(),
-        });
-    }
-    let mut too_little = 0.0;
-    for _ in 0..target.probes() {
-        let tried = probe(f64::midpoint(too_little, best.prune_ratio))?;
-        if tried.share <= target.share() {
-            best = tried;
+    let (mut high, mut best) = found.ok_or_else(|| target.unreachable(least, policy))?;
+    for _ in steps.min(effort.probes) + 1..effort.probes {
+        if low >= high || (effort.close > 0.0 && best.cost >= limit * (1.0 - effort.close)) {
+            break;
+        }
+        let middle = low.midpoint(high);
+        let reached = probe(middle)?;
+        if reached.cost <= limit {
+            (high, best) = (middle, reached);
         } else {
-            too_little = tried.prune_ratio;
+            low = middle + 1;
         }
     }
     Ok(best)
-}
-
-/// The cost of the network that a plan leaves, for images of `h` x `w` pixels; no weights are touched.
-///
-/// # Errors
-/// As [`apply`](crate::apply()), but for the weights; [`PruneError::Graph`] if the image does not fit.
-pub fn planned_cost(coupling: &Coupling, plan: &PrunePlan, h: usize, w: usize) -> Result<Cost, PruneError> {
-    let kept = plan.kept_channels(coupling)?;
-    let graph = coupling.graph().map_ops(|id, node| crate::apply::pruned_op(id, node, &kept))?;
-    Ok(graph.cost(h, w)?)
 }

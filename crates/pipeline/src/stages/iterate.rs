@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::{
-    Iterated, IterationRecord, IterationServices, PruneError, PrunePolicy, ServiceError, Target, iterate,
+    BoxError, Iterated, IterationRecord, IterationServices, PruneError, PrunePolicy, Target, iterate,
 };
 use bonsai_train::TrainConfig;
 
@@ -46,19 +46,20 @@ pub fn iterate_stage(
             Ok(match target {
                 Target::Params(_) => now.params as f64 / first.params as f64,
                 Target::Macs(_) => now.macs as f64 / first.macs as f64,
-                Target::Latency(_) => config.share_after(target.share(), step - 1),
+                Target::Latency(_) | Target::LatencyMs(_) => config.share_after(target.limit(), step - 1),
             })
         })?;
         let settings = PruneSettings { policy, ..what.prune.clone() };
-        let pruned = prune_stage(model, &settings, setting, Some(data))
-            .map_err(|error| PruneError::Service { what: "pruning", source: error.into_boxed_dyn_error() })?;
+        let pruned = prune_stage(model, &settings, setting, Some(data)).map_err(|error| {
+            PruneError::Service { task: format!("step {step} of pruning"), source: error.into() }
+        })?;
         Ok((pruned.checkpoint, pruned.plan))
     };
-    let mut evaluate = |model: &Checkpoint| -> Result<f64, ServiceError> {
+    let mut evaluate = |model: &Checkpoint| -> Result<f64, BoxError> {
         Ok(measure_checkpoint(model, &data.val, setting, finetune.batch)?.map50_95)
     };
     let watch = RefCell::new(watch);
-    let mut recover = |model: Checkpoint, _: usize| -> Result<Checkpoint, ServiceError> {
+    let mut recover = |model: Checkpoint, _: usize| -> Result<Checkpoint, BoxError> {
         let trained = train_stage(&model, data, &finetune, None, setting, &mut **watch.borrow_mut())?;
         Ok(trained.best.unwrap_or(trained.last).deployed())
     };
@@ -83,11 +84,14 @@ fn step_policy(
         return Ok(PrunePolicy { prune_ratio: config.step_ratio(whole.prune_ratio), ..whole.clone() });
     };
     // Rounding may have taken an earlier step beyond this one's share: then there is nothing to remove.
-    let share = (config.share_after(target.share(), step) / left_now(target)?).min(1.0);
+    let share =
+        || Ok::<f64, PruneError>((config.share_after(target.limit(), step) / left_now(target)?).min(1.0));
     let target = match target {
-        Target::Params(_) => Target::Params(share),
-        Target::Macs(_) => Target::Macs(share),
-        Target::Latency(_) => Target::Latency(share),
+        Target::Params(_) => Target::Params(share()?),
+        Target::Macs(_) => Target::Macs(share()?),
+        Target::Latency(_) => Target::Latency(share()?),
+        // Milliseconds say nothing of what a step may leave, so the first goes all the way.
+        Target::LatencyMs(_) => target,
     };
     Ok(PrunePolicy { target: Some(target), ..whole.clone() })
 }

@@ -5,7 +5,7 @@ use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_data::{Batch, Loader};
 use bonsai_detector::Detector;
 use bonsai_exec::{Buffer, Executor, Mode, build_executor};
-use bonsai_prune::{PruneConfig, PruneServices, Pruned, ServiceError, prune, recalibrate};
+use bonsai_prune::{BoxError, PruneConfig, PruneServices, Pruned, prune, recalibrate};
 use bonsai_train::output_gradients;
 use bonsai_yolov8::{HeadOutput, LossGains, detection_loss};
 
@@ -32,11 +32,11 @@ pub fn prune_stage(
         compensate: settings.extras.compensate,
         image: (setting.imgsz, setting.imgsz),
     };
-    let mut gradients = || -> Result<Weights, ServiceError> {
+    let mut gradients = || -> Result<Weights, BoxError> {
         let data = data.ok_or("gradients need images: pass --data DATA.yaml")?;
         Ok(gradients(model, data, setting, settings)?)
     };
-    let mut latency = |model: &Checkpoint| -> Result<f64, ServiceError> {
+    let mut latency = |model: &Checkpoint| -> Result<f64, BoxError> {
         let mut detector = Detector::from_checkpoint(model.clone(), setting.executor)?;
         Ok(median_latency_ms(&mut [&mut detector], setting.imgsz, LATENCY_RUNS)?[0])
     };
@@ -100,7 +100,7 @@ fn recalibrated(
 ) -> Result<Checkpoint> {
     let mut images = Images::new(data, setting, settings)?;
     let mut executor: Option<Box<dyn Executor>> = None;
-    let mut statistics = |network: &Checkpoint, _: usize| -> Result<Weights, ServiceError> {
+    let mut statistics = |network: &Checkpoint, _: usize| -> Result<Weights, BoxError> {
         let executor = match &mut executor {
             Some(executor) => executor,
             none => none.insert(build_executor(network.model.graph(), &network.weights, &setting.executor)?),

@@ -5,8 +5,10 @@
 mod coupling;
 mod law;
 mod plan;
+mod presets;
 mod report;
 mod select;
 mod small_model;
+mod target;
 mod torch_pruning;
 mod zeroing;

@@ -139,9 +139,14 @@ proptest! {
         max_ratio_per_layer in proptest::option::of(0.0..=1.0),
     ) {
         let scope = if global { Scope::Global } else { Scope::PerLayer };
-        let protect = vec![];
-        let policy =
-            PrunePolicy { prune_ratio: ratio, scope, min_channels, round_to, protect, max_ratio_per_layer, ..PrunePolicy::default() };
+        let policy = PrunePolicy {
+            prune_ratio: ratio,
+            scope,
+            min_channels,
+            round_to,
+            max_ratio_per_layer,
+            ..PrunePolicy::default()
+        };
         let coupling = Coupling::of(model.spec().graph());
         let plan = plan(&model.checkpoint, &policy).unwrap();
         apply(&plan, &model.checkpoint).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::{
-    Coupling, Importance, Normalisation, PrunePlan, PrunePolicy, Reduction, ScoreConfig, Scope, score, select,
+    Coupling, Importance, Normalisation, PrunePlan, PrunePolicy, Reduction, Scope, ScoreConfig, score, select,
 };
 use bonsai_testkit::{fixture, shared_data};
 use serde::Deserialize;
@@ -51,7 +51,10 @@ fn half(scope: Scope, protect: &[&str]) -> PrunePolicy {
 /// The channels whose bits are set.
 fn channels(hexadecimal: &str) -> Vec<usize> {
     let digits = hexadecimal.bytes().rev().map(|b| char::from(b).to_digit(16).unwrap());
-    digits.enumerate().flat_map(|(i, d)| (0..4).filter(move |b| d >> b & 1 == 1).map(move |b| 4 * i + b)).collect()
+    digits
+        .enumerate()
+        .flat_map(|(i, d)| (0..4).filter(move |b| d >> b & 1 == 1).map(move |b| 4 * i + b))
+        .collect()
 }
 
 /// How many layers and channels are kept otherwise.
@@ -60,7 +63,8 @@ fn differences(plan: &PrunePlan, case: &Case) -> Vec<String> {
         .iter()
         .filter_map(|(conv, bits)| {
             let (ours, theirs) = (plan.keep(conv).unwrap(), channels(bits));
-            let only = |a: &[usize], b: &[usize]| a.iter().filter(|c| !b.contains(c)).copied().collect::<Vec<_>>();
+            let only =
+                |a: &[usize], b: &[usize]| a.iter().filter(|c| !b.contains(c)).copied().collect::<Vec<_>>();
             (ours != theirs.as_slice()).then(|| {
                 let (mine, other) = (only(ours, &theirs), only(&theirs, ours));
                 format!("{conv}: only here {mine:?}, only there {other:?}")
@@ -69,8 +73,11 @@ fn differences(plan: &PrunePlan, case: &Case) -> Vec<String> {
         .collect()
 }
 
-const L2: ScoreConfig =
-    ScoreConfig { importance: Importance::L2, reduction: Reduction::Mean, normalisation: Normalisation::Mean };
+const L2: ScoreConfig = ScoreConfig {
+    importance: Importance::L2,
+    reduction: Reduction::Mean,
+    normalisation: Normalisation::Mean,
+};
 
 #[test]
 fn half_of_every_layer_by_l2() {
