@@ -34,7 +34,7 @@ impl Travel {
     /// Travel below which hardly a gamma can reach 0: they start at 1.
     pub const ENOUGH: f64 = 1.0;
     /// Travel to aim for: room for gammas above 1 and for what the loss holds back.
-    pub const AIM: f64 = 1.75;
+    pub const AIM: f64 = 1.5;
 
     /// Sum of `lr * lambda / (1 - momentum)` over `updates`, with warm-up and schedules as the caller has them.
     pub fn of(updates: impl IntoIterator<Item = PlannedUpdate>) -> Self {
