@@ -69,10 +69,12 @@
 
 mod apply;
 mod choose;
+mod compensate;
 mod coupling;
 mod disjoint;
 mod error;
 mod gamma;
+mod gaussian;
 mod glob;
 mod guard;
 mod keep;
@@ -91,6 +93,7 @@ mod target;
 
 pub use apply::apply;
 pub use choose::{Candidates, MeasureLatency, Selection, SelectionSummary, choose, choose_measured};
+pub use compensate::{Compensation, apply_compensated};
 pub use coupling::{ChannelSet, Coupling, Member};
 pub use error::{BoxError, PruneError};
 pub use guard::{ClampedLayer, Guard, SafeLimit};

@@ -5,7 +5,7 @@ use bonsai_graph::{Cost, Graph, NodeId, Op, ParamRole};
 use serde::Serialize;
 
 use crate::param::checked;
-use crate::{Coupling, PruneError, PrunePlan, SelectionSummary, apply};
+use crate::{Compensation, Coupling, PruneError, PrunePlan, SelectionSummary, apply};
 
 /// The effect of a plan on a network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +27,8 @@ pub struct PruneReport {
     pub largest_removed_beta: Option<f32>,
     /// How the plan was chosen, where the one who asks for the report knows.
     pub selection: Option<SelectionSummary>,
+    /// What the pruned network was given for the constants of removed channels, where it was.
+    pub compensation: Option<Compensation>,
 }
 
 /// One convolution before and after.
@@ -90,6 +92,7 @@ pub fn report(plan: &PrunePlan, model: &Checkpoint, h: usize, w: usize) -> Resul
         after: pruned.model.graph().cost(h, w)?,
         largest_removed_beta: largest_removed_beta(model, &kept)?,
         selection: None,
+        compensation: None,
     })
 }
 

@@ -1,0 +1,208 @@
+//! What removed channels still said, given to those who listened.
+//!
+//! A channel whose gamma is 0 is not silent: it says SiLU(beta), the same everywhere. Removing it takes that
+//! constant from every sum in which it was a term. Walking the graph once, this module follows such constants
+//! to the convolutions that read them and puts their sums where a constant belongs: into the bias, or into
+//! the running mean of the batch norm behind.
+//!
+//! In evaluation mode this is exact for gamma = 0 and readers with 1x1 kernels. With larger kernels it is
+//! exact wherever the window lies inside the image; at the border the original sees zeros beside its
+//! constant. With gamma other than 0 the channel's mean is taken, beta and gamma being mean and deviation of
+//! what a batch norm gives. In training mode a batch norm removes any constant by itself.
+
+use std::collections::BTreeSet;
+
+use bonsai_checkpoint::{Array, Checkpoint};
+use bonsai_graph::{Graph, NodeId, Op, ParamRole};
+use serde::{Deserialize, Serialize};
+
+use crate::coupling::for_each_source;
+use crate::gaussian::{Gaussian, after_silu};
+use crate::param::checked;
+use crate::{Coupling, Member, PruneError, PrunePlan, apply};
+
+/// What was made up for.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Compensation {
+    /// Removed channel sets that had something to say to a convolution.
+    pub sets: usize,
+    /// Convolutions that listened to them.
+    pub convs: usize,
+    /// The largest constant, in size, that a convolution's output channel missed.
+    pub largest_shift: f64,
+    /// Layers behind which a constant could not be kept, because a convolution without bias is read by
+    /// something that is no batch norm.
+    pub lost: Vec<String>,
+}
+
+/// As [`apply`](crate::apply()), and makes up for the constants that the removed channels emitted.
+///
+/// Only biases of convolutions and running means of batch norms differ from what [`apply`](crate::apply())
+/// gives.
+///
+/// # Errors
+/// As [`apply`](crate::apply()); [`PruneError::NotFinite`] if a gamma, beta or kernel is no number.
+pub fn apply_compensated(
+    plan: &PrunePlan,
+    model: &Checkpoint,
+) -> Result<(Checkpoint, Compensation), PruneError> {
+    let mut pruned = apply(plan, model)?;
+    let coupling = Coupling::of(model.model.graph());
+    let kept = plan.kept_channels(&coupling)?;
+    let missing = Missing::of(model, &kept)?;
+    for (param, shifts) in &missing.shifts {
+        let array = pruned.weights.require_mut(param)?;
+        array
+            .data
+            .iter_mut()
+            .zip(shifts)
+            .for_each(|(value, shift)| *value = (f64::from(*value) + shift) as f32);
+    }
+    let sets: BTreeSet<usize> = missing.heard.iter().map(|member| coupling.set_of(*member)).collect();
+    let compensation = Compensation {
+        sets: sets.len(),
+        convs: missing.convs,
+        largest_shift: missing.largest_shift,
+        lost: missing.lost,
+    };
+    Ok((pruned, compensation))
+}
+
+/// What the pruned network lacks, layer by layer.
+struct Missing<'a> {
+    model: &'a Checkpoint,
+    kept: &'a [Vec<usize>],
+    /// For each layer and each of its original channels: what a removed channel emits, or what a kept one
+    /// has come to lack.
+    wires: Vec<Vec<Gaussian>>,
+    /// Parameters of the pruned network with what is to be added to them.
+    shifts: Vec<(String, Vec<f64>)>,
+    heard: BTreeSet<Member>,
+    convs: usize,
+    largest_shift: f64,
+    lost: Vec<String>,
+}
+
+impl<'a> Missing<'a> {
+    fn of(model: &'a Checkpoint, kept: &'a [Vec<usize>]) -> Result<Self, PruneError> {
+        let graph = model.model.graph();
+        let mut missing = Self {
+            model,
+            kept,
+            wires: Vec::with_capacity(kept.len()),
+            shifts: Vec::new(),
+            heard: BTreeSet::new(),
+            convs: 0,
+            largest_shift: 0.0,
+            lost: Vec::new(),
+        };
+        for (id, node) in graph.iter() {
+            let wire = match node.op() {
+                Op::Input { .. } => vec![Gaussian::default(); node.channels()],
+                Op::Conv2d { bias, .. } => missing.conv(graph, id, *bias)?,
+                Op::BatchNorm { .. } => missing.batch_norm(graph, id)?,
+                Op::Silu => missing.silu(graph, id),
+                Op::Add | Op::Concat | Op::Slice { .. } | Op::MaxPool { .. } | Op::Upsample { .. } => {
+                    missing.passed_on(graph, id)
+                }
+            };
+            // What an output lacks, nobody can add.
+            if graph.outputs().contains(&id) && kept[id.index()].iter().any(|c| wire[*c].mean != 0.0) {
+                missing.lost.push(node.name().to_owned());
+            }
+            missing.wires.push(wire);
+        }
+        Ok(missing)
+    }
+
+    fn parameter(&self, graph: &Graph, id: NodeId, role: ParamRole) -> Result<&'a Array, PruneError> {
+        let specs = graph.node_params(id);
+        let spec = specs.iter().find(|s| s.role == role).expect("the role belongs to the layer's kind");
+        let array = checked(&self.model.weights, spec)?;
+        let per_channel = array.data.len() / array.shape[0];
+        match array.data.iter().position(|v| !v.is_finite()) {
+            Some(i) => Err(PruneError::NotFinite {
+                param: spec.name.clone(),
+                channel: i / per_channel,
+                value: array.data[i],
+            }),
+            None => Ok(array),
+        }
+    }
+
+    /// Sums what the kernel makes of missing inputs; a bias takes it up, else the output lacks it.
+    fn conv(&mut self, graph: &Graph, id: NodeId, bias: bool) -> Result<Vec<Gaussian>, PruneError> {
+        let node = graph.node(id);
+        let (source, kept) = (node.inputs()[0], self.kept);
+        let input = &self.wires[source.index()];
+        let silent: Vec<usize> = (0..input.len()).filter(|c| input[*c].mean != 0.0).collect();
+        let mut wire = vec![Gaussian::default(); node.channels()];
+        if silent.is_empty() {
+            return Ok(wire);
+        }
+        let weight = self.parameter(graph, id, ParamRole::ConvWeight)?;
+        let area: usize = weight.shape[2..].iter().product();
+        let taps = |o: usize, c: usize| &weight.data[(o * input.len() + c) * area..][..area];
+        let sum = |o, c| taps(o, c).iter().map(|w| f64::from(*w)).sum::<f64>();
+        let shift = |o: &usize| silent.iter().map(|c| input[*c].mean * sum(*o, *c)).sum::<f64>();
+        let shifts: Vec<f64> = kept[id.index()].iter().map(shift).collect();
+        let is_removed = |c: &usize| kept[source.index()].binary_search(c).is_err();
+        let heard = silent.iter().filter(|c| is_removed(c)).map(|c| Member { node: source, channel: *c });
+        self.heard.extend(heard);
+        self.convs += 1;
+        self.largest_shift = shifts.iter().fold(self.largest_shift, |largest, s| largest.max(s.abs()));
+        if bias {
+            self.shifts.push((format!("{}.{}", node.name(), ParamRole::ConvBias.suffix()), shifts));
+        } else {
+            for (channel, shift) in kept[id.index()].iter().zip(shifts) {
+                wire[*channel].mean = shift;
+            }
+        }
+        Ok(wire)
+    }
+
+    /// Removed channels emit; of kept ones the running mean takes up what is missing.
+    fn batch_norm(&mut self, graph: &Graph, id: NodeId) -> Result<Vec<Gaussian>, PruneError> {
+        let node = graph.node(id);
+        let kept = &self.kept[id.index()];
+        let input = &self.wires[node.inputs()[0].index()];
+        let shifts: Vec<f64> = kept.iter().map(|c| -input[*c].mean).collect();
+        let mut wire = vec![Gaussian::default(); node.channels()];
+        if kept.len() < wire.len() {
+            let gamma = self.parameter(graph, id, ParamRole::BnGamma)?;
+            let beta = self.parameter(graph, id, ParamRole::BnBeta)?;
+            for channel in (0..wire.len()).filter(|c| kept.binary_search(c).is_err()) {
+                let (mean, deviation) = (f64::from(beta.data[channel]), f64::from(gamma.data[channel]));
+                wire[channel] = Gaussian { mean, variance: deviation * deviation };
+            }
+        }
+        if shifts.iter().any(|s| *s != 0.0) {
+            self.shifts.push((format!("{}.{}", node.name(), ParamRole::BnMean.suffix()), shifts));
+        }
+        Ok(wire)
+    }
+
+    fn silu(&mut self, graph: &Graph, id: NodeId) -> Vec<Gaussian> {
+        let mut wire = self.passed_on(graph, id);
+        let kept = &self.kept[id.index()];
+        if kept.iter().any(|c| wire[*c].mean != 0.0) {
+            self.lost.push(graph.node(id).name().to_owned());
+        }
+        for (channel, emitted) in wire.iter_mut().enumerate() {
+            let is_kept = kept.binary_search(&channel).is_ok();
+            *emitted = if is_kept { Gaussian::default() } else { after_silu(*emitted) };
+        }
+        wire
+    }
+
+    /// Layers under which a constant stays a constant.
+    fn passed_on(&self, graph: &Graph, id: NodeId) -> Vec<Gaussian> {
+        let mut wire = vec![Gaussian::default(); graph.node(id).channels()];
+        for_each_source(graph, id, |channel, source| {
+            let from = self.wires[source.node.index()][source.channel];
+            wire[channel].mean += from.mean;
+            wire[channel].variance += from.variance;
+        });
+        wire
+    }
+}
