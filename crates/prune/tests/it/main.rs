@@ -4,9 +4,11 @@
 
 mod compensate;
 mod coupling;
+mod iterate;
 mod law;
 mod plan;
 mod presets;
+mod recalibrate;
 mod report;
 mod select;
 mod small_model;
