@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use bonsai_pipeline::{
-    ClampedLayer, Importance, Iterated, IterationEnd, Normalisation, PipelineConfig, Preset, PruneReport,
-    Reduction, Scope, Target, jobs,
+    ClampedLayer, Importance, Iterated, Normalisation, PipelineConfig, Preset, PruneReport, Reduction, Scope,
+    StepsEnd, Target, jobs,
 };
 use clap::Args;
 
@@ -169,21 +169,24 @@ pub(crate) fn prune(args: &Prune) -> Result<ExitCode> {
 
 fn print_steps(iterated: &Iterated, args: &Prune) -> ExitCode {
     if args.json {
-        say!("{}", serde_json::json!({ "records": iterated.records, "end": iterated.end }));
+        say!("{}", serde_json::json!({ "records": iterated.records, "stopped": iterated.stopped }));
     }
-    match (iterated.end, &iterated.plan) {
-        (IterationEnd::Finished, _) => say!("all steps are done: {}", args.out.display()),
-        (IterationEnd::Dropped, Some(_)) => {
-            say!("the last step lost too much and was taken back: {}", args.out.display());
-        }
-        (IterationEnd::Dropped, None) => {
+    match iterated.stopped {
+        StepsEnd::Done => {}
+        StepsEnd::MapDrop { step, drop } => {
             eprintln!(
-                "not even the first step stays within --max-map-drop; {} is what it began with",
-                args.out.display()
+                "step {step} lost {drop:.3} of mAP50-95, more than --max-map-drop allows, and was taken back"
             );
-            return ExitCode::FAILURE;
+        }
+        StepsEnd::NothingLeft { step } => {
+            eprintln!("the guards left nothing to remove in step {step}");
         }
     }
+    if iterated.good_step == 0 {
+        eprintln!("no step is left; {} is what it began with", args.out.display());
+        return ExitCode::FAILURE;
+    }
+    say!("{} is the network after step {}", args.out.display(), iterated.good_step);
     ExitCode::SUCCESS
 }
 
@@ -207,10 +210,10 @@ fn print_pruning(report: &PruneReport) {
     }
     if let Some(made) = &report.compensation {
         say!(
-            "{} convolutions behind removed channels took over what these still emitted (at most {:.3}), {} could not",
-            made.convolutions,
+            "{} convolutions behind removed channels took over what these still emitted, at most {:.3}; {} could not",
+            made.convs,
             made.largest_shift,
-            made.left
+            made.lost.len()
         );
     }
     let share = |after: u64, before: u64| 100.0 * after as f64 / before as f64;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bonsai_data::Augment;
 use bonsai_data::shapes::ShapesConfig;
 use bonsai_exec::ExecutorKind;
-use bonsai_prune::{IterateConfig, PrunePolicy, ScoreConfig};
+use bonsai_prune::{Iteration, PrunePolicy, ScoreConfig};
 use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -205,15 +205,7 @@ impl Default for PruneExtras {
 impl Default for IterateSettings {
     /// At once; limit and epochs are those of Torch-Pruning's example.
     fn default() -> Self {
-        let IterateConfig { steps, max_map_drop } = IterateConfig::default();
-        Self { steps, max_map_drop, epochs: 10 }
-    }
-}
-
-impl IterateSettings {
-    /// The part for the pruner.
-    pub const fn config(&self) -> IterateConfig {
-        IterateConfig { steps: self.steps, max_map_drop: self.max_map_drop }
+        Self { steps: 1, max_map_drop: Iteration::default().max_map_drop, epochs: 10 }
     }
 }
 

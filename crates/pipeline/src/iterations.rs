@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use bonsai_checkpoint::write_file;
 use bonsai_plots::{PruningStep, draw_pruning};
-use bonsai_prune::{Iterated, IterationRecord};
+use bonsai_prune::{Iterated, StepRecord};
 
 use crate::picture_file::write_picture;
 
@@ -29,26 +29,24 @@ impl Files {
     }
 }
 
-/// Writes all files, each whole or not at all. Without a step that was good enough there is no plan.
+/// Writes all files, each whole or not at all.
 pub(crate) fn save_iterations(iterated: &Iterated, max_map_drop: f64, files: &Files) -> Result<()> {
     write_file(&files.records, &serde_json::to_vec_pretty(&iterated.records)?)?;
     let limit = iterated.records.first().map(|first| first.map_recovered - max_map_drop);
     write_picture(&draw_pruning(&curve(&iterated.records), limit)?, &files.picture)?;
-    if let Some(plan) = &iterated.plan {
-        plan.save(&files.plan)?;
-    }
+    iterated.plan.save(&files.plan)?;
     Ok(iterated.checkpoint.save(&files.checkpoint)?)
 }
 
 /// The records as shares of the first.
-fn curve(records: &[IterationRecord]) -> Vec<PruningStep> {
+fn curve(records: &[StepRecord]) -> Vec<PruningStep> {
     let Some(first) = records.first() else { return Vec::new() };
     let share = |now: u64, before: u64| now as f64 / before.max(1) as f64;
     records
         .iter()
         .map(|record| PruningStep {
-            params: share(record.params, first.params),
-            macs: share(record.macs, first.macs),
+            params: share(record.cost.params, first.cost.params),
+            macs: share(record.cost.macs, first.cost.macs),
             map_pruned: record.map_pruned,
             map_recovered: record.map_recovered,
         })

@@ -8,13 +8,13 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_data::SplitKind;
 use bonsai_detector::{Detector, write_engine};
 use bonsai_metrics::DetMetrics;
-use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, compensate, report};
+use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
 use bonsai_tensorrt::EngineOutcome;
 use bonsai_yolov8::NmsConfig;
 
 use crate::iterations::{Files, save_iterations};
 use crate::stages::{
-    Iteration, Setting, build_tensorrt, export_stage, iterate_stage, open_dataset, prune_stage,
+    Setting, Stepwise, build_tensorrt, export_stage, iterate_stage, open_dataset, prune_stage,
     validation_loader_in,
 };
 use crate::{Convention, Judging, PipelineConfig, Progress, judge};
@@ -121,11 +121,14 @@ pub fn replay(
     out: Option<&Path>,
 ) -> Result<PruneReport> {
     let (model, plan) = (Checkpoint::open(weights)?, PrunePlan::load(plan)?);
-    let mut pruned = apply(&plan, &model)?;
-    if config.extras.compensate {
-        compensate(&plan, &model, &mut pruned)?;
-    }
-    let report = report(&plan, &model, config.imgsz, config.imgsz)?;
+    let mut report = report(&plan, &model, config.imgsz, config.imgsz)?;
+    let pruned = if config.extras.compensate {
+        let (pruned, compensation) = apply_compensated(&plan, &model)?;
+        report.compensation = Some(compensation);
+        pruned
+    } else {
+        apply(&plan, &model)?
+    };
     if let Some(out) = out {
         pruned.save(out)?;
     }
@@ -146,7 +149,7 @@ pub fn iterate(
     let model = Checkpoint { train: None, ..Checkpoint::open(weights)? };
     let data = open_dataset(data_yaml(config)?, progress)?;
     let prune = config.prune_settings();
-    let what = Iteration { prune: &prune, iterate: &config.iterate, finetune: &config.finetune };
+    let what = Stepwise { prune: &prune, iterate: &config.iterate, finetune: &config.finetune };
     let iterated = iterate_stage(&model, &what, &data, &setting(config)?, &mut progress)?;
     save_iterations(&iterated, config.iterate.max_map_drop, &Files::beside(out))?;
     Ok(iterated)

@@ -43,8 +43,8 @@ pub use bonsai_data::SplitKind;
 pub use bonsai_exec::{ExecutorInfo, ExecutorKind, ExecutorOptions};
 pub use bonsai_metrics::DetMetrics;
 pub use bonsai_prune::{
-    ClampedLayer, Importance, Iterated, IterationEnd, Normalisation, Preset, PruneReport, Reduction, Scope,
-    Target,
+    ClampedLayer, Importance, Iterated, Normalisation, Preset, PruneReport, Reduction, Scope,
+    Stopped as StepsEnd, Target,
 };
 pub use bonsai_tensorrt::EngineOutcome;
 pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};

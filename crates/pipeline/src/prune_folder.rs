@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, ensure};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::PruneReport;
 
 use crate::iterations::{Files, save_iterations};
 use crate::run::save_json;
-use crate::stages::{Data, Iteration, Setting, iterate_stage, prune_stage};
+use crate::stages::{Data, Setting, Stepwise, iterate_stage, prune_stage};
 use crate::{PipelineConfig, Progress};
 
 pub(crate) const PRUNED: &str = "pruned.safetensors";
@@ -26,7 +26,7 @@ pub(crate) fn fill_prune_folder(
 ) -> Result<()> {
     let settings = config.prune_settings();
     let report = if config.iterate.steps > 1 {
-        let what = Iteration { prune: &settings, iterate: &config.iterate, finetune: &config.finetune };
+        let what = Stepwise { prune: &settings, iterate: &config.iterate, finetune: &config.finetune };
         let iterated = iterate_stage(model, &what, data, setting, &mut progress)?;
         let files = Files {
             checkpoint: folder.join(PRUNED),
@@ -35,10 +35,11 @@ pub(crate) fn fill_prune_folder(
             picture: folder.join("pruning.png"),
         };
         save_iterations(&iterated, config.iterate.max_map_drop, &files)?;
-        let plan = iterated.plan.context(
-            "not even the first step stays within `iterate.max_map_drop`: allow more, or take more steps",
-        )?;
-        bonsai_prune::report(&plan, model, config.imgsz, config.imgsz)?
+        ensure!(
+            iterated.good_step > 0,
+            "not even the first step stays within `iterate.max_map_drop`: allow more, or take more steps"
+        );
+        bonsai_prune::report(&iterated.plan, model, config.imgsz, config.imgsz)?
     } else {
         let pruned = prune_stage(model, &settings, setting, Some(data))?;
         pruned.plan.save(&folder.join(PLAN))?;

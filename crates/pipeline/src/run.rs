@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_detector::write_engine;
 use bonsai_exec::ExecutorInfo;
+use bonsai_prune::Iteration;
 use bonsai_tensorrt::EngineOutcome;
 use bonsai_train::Trained;
 use serde::Serialize;
@@ -20,7 +21,10 @@ use crate::stages::{
     Data, Setting, TrainWatch, build_tensorrt, draw_dataset, export_stage, open_dataset, start_checkpoint,
     train_stage,
 };
-use crate::{Manifest, PipelineConfig, Progress, Quiet, Report, RunDir, Stage, StageState, digest_json};
+use crate::{
+    IterateSettings, Manifest, PipelineConfig, Progress, Quiet, Report, RunDir, Stage, StageState,
+    digest_json,
+};
 
 const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
@@ -148,7 +152,8 @@ fn check(config: &PipelineConfig) -> Result<()> {
         config.imgsz
     );
     config.prune.check()?;
-    Ok(config.iterate.config().check()?)
+    let IterateSettings { steps, max_map_drop, .. } = config.iterate;
+    Ok(Iteration { prune_ratio: config.prune.prune_ratio, steps, max_map_drop }.check()?)
 }
 
 struct Runner<'a> {

@@ -1,204 +1,208 @@
-//! What removed channels still said: a constant, which the layers that read them can take over.
+//! What removed channels still said, given to those who listened.
 //!
-//! A channel with gamma 0 emits SiLU(beta) everywhere, whatever the image. Without it the convolutions that read it lack
-//! that constant times the sum of their kernel. Where a batch norm follows, its running mean takes it; where the
-//! convolution has a bias, the bias does.
-//! This is exact in evaluation mode for gamma 0 into kernels of one tap, and away from the padded border for larger ones.
-//! For other gammas the constant is the channel's expectation, taken over a normalised input that is normal.
-//! In training mode batch norm takes any constant away, so nothing changes.
+//! A channel whose gamma is 0 is not silent: it says SiLU(beta), the same everywhere. Removing it takes that
+//! constant from every sum in which it was a term. Walking the graph once, this module follows such constants
+//! to the convolutions that read them and puts their sums where a constant belongs: into the bias, or into
+//! the running mean of the batch norm behind.
+//!
+//! In evaluation mode this is exact for gamma = 0 and readers with 1x1 kernels. With larger kernels it is
+//! exact wherever the window lies inside the image; at the border the original sees zeros beside its
+//! constant. With gamma other than 0 the channel's mean is taken, beta and gamma being mean and deviation of
+//! what a batch norm gives. In training mode a batch norm removes any constant by itself.
 
-use bonsai_checkpoint::{Checkpoint, Weights};
+use std::collections::BTreeSet;
+
+use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_graph::{Graph, NodeId, Op, ParamRole};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::coupling::for_each_source;
+use crate::gaussian::{Gaussian, after_silu};
 use crate::param::checked;
-use crate::{Coupling, PruneError, PrunePlan};
+use crate::{Coupling, Member, PruneError, PrunePlan, apply};
 
-/// What was taken over.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+/// What was made up for.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Compensation {
-    /// Convolutions that read a removed channel and whose reader took it over.
-    pub convolutions: usize,
-    /// Convolutions that have neither bias nor batch norm to take it.
-    pub left: usize,
-    /// The largest change of a mean or bias.
-    pub largest_shift: f32,
+    /// Removed channel sets that had something to say to a convolution.
+    pub sets: usize,
+    /// Convolutions that listened to them.
+    pub convs: usize,
+    /// The largest constant, in size, that a convolution's output channel missed.
+    pub largest_shift: f64,
+    /// Layers behind which a constant could not be kept, because a convolution without bias is read by
+    /// something that is no batch norm.
+    pub lost: Vec<String>,
 }
 
-/// The trapezoidal rule converges fast on a function that dies out at both ends: steps to each side, and how many
-/// standard deviations they reach.
-const STEPS: i32 = 64;
-const REACH: f64 = 8.0;
-
-/// Mean and spread of a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Emitted {
-    mean: f64,
-    spread: f64,
-}
-
-/// Changes running means and biases of `pruned`, which `plan` made of `model`, for what is missing.
+/// As [`apply`](crate::apply()), and makes up for the constants that the removed channels emitted.
+///
+/// Only biases of convolutions and running means of batch norms differ from what [`apply`](crate::apply())
+/// gives.
 ///
 /// # Errors
-/// As [`apply`](crate::apply()).
-pub fn compensate(
+/// As [`apply`](crate::apply()); [`PruneError::NotFinite`] if a gamma, beta or kernel is no number.
+pub fn apply_compensated(
     plan: &PrunePlan,
     model: &Checkpoint,
-    pruned: &mut Checkpoint,
-) -> Result<Compensation, PruneError> {
-    let graph = model.model.graph();
-    let kept = plan.kept_channels(&Coupling::of(graph))?;
-    let emitted = emitted(graph, &model.weights, &kept)?;
-    let mut compensation = Compensation::default();
-    for (id, node) in graph.iter() {
-        let Op::Conv2d { bias, .. } = *node.op() else { continue };
-        let source = node.inputs()[0];
-        let missing: Vec<(usize, f64)> = emitted[source.index()]
-            .iter()
-            .enumerate()
-            .filter(|(channel, e)| e.mean != 0.0 && kept[source.index()].binary_search(channel).is_err())
-            .map(|(channel, e)| (channel, e.mean))
-            .collect();
-        if missing.is_empty() {
-            continue;
-        }
-        let shifts = shifts(graph, &model.weights, id, &missing, &kept[id.index()])?;
-        let takers = if bias { vec![(id, ParamRole::ConvBias, 1.0)] } else { means_behind(graph, id) };
-        if takers.is_empty() {
-            compensation.left += 1;
-            continue;
-        }
-        for (taker, role, sign) in takers {
-            let name = format!("{}.{}", graph.node(taker).name(), role.suffix());
-            let Some(values) = pruned.weights.get_mut(&name) else { continue };
-            for (value, shift) in values.data.iter_mut().zip(&shifts) {
-                *value = (f64::from(*value) + sign * shift) as f32;
-                compensation.largest_shift = compensation.largest_shift.max(shift.abs() as f32);
-            }
-        }
-        compensation.convolutions += 1;
+) -> Result<(Checkpoint, Compensation), PruneError> {
+    let mut pruned = apply(plan, model)?;
+    let coupling = Coupling::of(model.model.graph());
+    let kept = plan.kept_channels(&coupling)?;
+    let missing = Missing::of(model, &kept)?;
+    for (param, shifts) in &missing.shifts {
+        let array = pruned.weights.require_mut(param)?;
+        array
+            .data
+            .iter_mut()
+            .zip(shifts)
+            .for_each(|(value, shift)| *value = (f64::from(*value) + shift) as f32);
     }
-    Ok(compensation)
+    let sets: BTreeSet<usize> = missing.heard.iter().map(|member| coupling.set_of(*member)).collect();
+    let compensation = Compensation {
+        sets: sets.len(),
+        convs: missing.convs,
+        largest_shift: missing.largest_shift,
+        lost: missing.lost,
+    };
+    Ok((pruned, compensation))
 }
 
-/// What each output channel of a convolution that stays lacks.
-fn shifts(
-    graph: &Graph,
-    weights: &Weights,
-    conv: NodeId,
-    missing: &[(usize, f64)],
-    kept: &[usize],
-) -> Result<Vec<f64>, PruneError> {
-    let specs = graph.node_params(conv);
-    let mut shifts = vec![0.0; kept.len()];
-    for spec in specs.iter().filter(|s| s.role == ParamRole::ConvWeight) {
-        let values = &checked(weights, spec)?.data;
-        let (columns, area) = (spec.shape[1], spec.shape[2] * spec.shape[3]);
-        for (shift, row) in shifts.iter_mut().zip(kept) {
-            for (column, mean) in missing {
-                let taps = &values[(row * columns + column) * area..][..area];
-                *shift += mean * taps.iter().map(|w| f64::from(*w)).sum::<f64>();
-            }
-        }
-    }
-    Ok(shifts)
+/// What the pruned network lacks, layer by layer.
+struct Missing<'a> {
+    model: &'a Checkpoint,
+    kept: &'a [Vec<usize>],
+    /// For each layer and each of its original channels: what a removed channel emits, or what a kept one
+    /// has come to lack.
+    wires: Vec<Vec<Gaussian>>,
+    /// Parameters of the pruned network with what is to be added to them.
+    shifts: Vec<(String, Vec<f64>)>,
+    heard: BTreeSet<Member>,
+    convs: usize,
+    largest_shift: f64,
+    lost: Vec<String>,
 }
 
-/// The batch norms that read a convolution, if nothing else does: a smaller input needs a smaller mean.
-fn means_behind(graph: &Graph, conv: NodeId) -> Vec<(NodeId, ParamRole, f64)> {
-    let readers: Vec<_> = graph.iter().filter(|(_, n)| n.inputs().contains(&conv)).collect();
-    let all_norms = readers.iter().all(|(_, n)| matches!(n.op(), Op::BatchNorm { .. }));
-    if !all_norms || graph.outputs().contains(&conv) {
-        return Vec::new();
-    }
-    readers.into_iter().map(|(id, _)| (id, ParamRole::BnMean, -1.0)).collect()
-}
-
-/// What each removed channel of each layer emits. Kept channels emit what they always did, which is nothing here.
-fn emitted(graph: &Graph, weights: &Weights, kept: &[Vec<usize>]) -> Result<Vec<Vec<Emitted>>, PruneError> {
-    let mut all: Vec<Vec<Emitted>> = Vec::with_capacity(kept.len());
-    for (id, node) in graph.iter() {
-        let of = |i: usize| -> &Vec<Emitted> { &all[node.inputs()[i].index()] };
-        let nothing = || vec![Emitted::default(); node.channels()];
-        let channels = match *node.op() {
-            Op::Input { .. } | Op::Conv2d { .. } => nothing(),
-            Op::BatchNorm { .. } => {
-                let mut channels = nothing();
-                for spec in graph.node_params(id) {
-                    let values = &checked(weights, &spec)?.data;
-                    for (channel, value) in channels.iter_mut().zip(values) {
-                        match spec.role {
-                            ParamRole::BnGamma => channel.spread = f64::from(value.abs()),
-                            ParamRole::BnBeta => channel.mean = f64::from(*value),
-                            ParamRole::ConvWeight
-                            | ParamRole::ConvBias
-                            | ParamRole::BnMean
-                            | ParamRole::BnVar => {}
-                        }
-                    }
-                }
-                for channel in &kept[id.index()] {
-                    channels[*channel] = Emitted::default();
-                }
-                channels
-            }
-            Op::Silu => of(0).iter().map(|e| e.through_silu()).collect(),
-            Op::MaxPool { .. } | Op::Upsample { .. } => of(0).clone(),
-            Op::Add => {
-                let mut sum = of(0).clone();
-                for i in 1..node.inputs().len() {
-                    sum.iter_mut().zip(of(i)).for_each(|(a, b)| *a = a.plus(*b));
-                }
-                sum
-            }
-            Op::Concat => (0..node.inputs().len()).flat_map(|i| of(i).iter().copied()).collect(),
-            Op::Slice { start, len } => of(0)[start..start + len].to_vec(),
+impl<'a> Missing<'a> {
+    fn of(model: &'a Checkpoint, kept: &'a [Vec<usize>]) -> Result<Self, PruneError> {
+        let graph = model.model.graph();
+        let mut missing = Self {
+            model,
+            kept,
+            wires: Vec::with_capacity(kept.len()),
+            shifts: Vec::new(),
+            heard: BTreeSet::new(),
+            convs: 0,
+            largest_shift: 0.0,
+            lost: Vec::new(),
         };
-        all.push(channels);
-    }
-    Ok(all)
-}
-
-impl Emitted {
-    /// Both at once, as if independent.
-    fn plus(self, other: Self) -> Self {
-        Self { mean: self.mean + other.mean, spread: self.spread.hypot(other.spread) }
-    }
-
-    /// The expectation of SiLU over a normal input; exactly its value at the mean where nothing varies.
-    fn through_silu(self) -> Self {
-        let silu = |v: f64| v / (1.0 + (-v).exp());
-        if self.spread == 0.0 {
-            return Self { mean: silu(self.mean), spread: 0.0 };
+        for (id, node) in graph.iter() {
+            let wire = match node.op() {
+                Op::Input { .. } => vec![Gaussian::default(); node.channels()],
+                Op::Conv2d { bias, .. } => missing.conv(graph, id, *bias)?,
+                Op::BatchNorm { .. } => missing.batch_norm(graph, id)?,
+                Op::Silu => missing.silu(graph, id),
+                Op::Add | Op::Concat | Op::Slice { .. } | Op::MaxPool { .. } | Op::Upsample { .. } => {
+                    missing.passed_on(graph, id)
+                }
+            };
+            // What an output lacks, nobody can add.
+            if graph.outputs().contains(&id) && kept[id.index()].iter().any(|c| wire[*c].mean != 0.0) {
+                missing.lost.push(node.name().to_owned());
+            }
+            missing.wires.push(wire);
         }
-        let (mut mean, mut square, mut total) = (0.0, 0.0, 0.0);
-        for step in -STEPS..=STEPS {
-            let z = f64::from(step) / f64::from(STEPS) * REACH;
-            let density = (-0.5 * z * z).exp();
-            let value = silu(self.mean + self.spread * z);
-            mean += density * value;
-            square += density * value * value;
-            total += density;
-        }
-        let mean = mean / total;
-        Self { mean, spread: (square / total - mean * mean).max(0.0).sqrt() }
+        Ok(missing)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    fn parameter(&self, graph: &Graph, id: NodeId, role: ParamRole) -> Result<&'a Array, PruneError> {
+        let specs = graph.node_params(id);
+        let spec = specs.iter().find(|s| s.role == role).expect("the role belongs to the layer's kind");
+        let array = checked(&self.model.weights, spec)?;
+        let per_channel = array.data.len() / array.shape[0];
+        match array.data.iter().position(|v| !v.is_finite()) {
+            Some(i) => Err(PruneError::NotFinite {
+                param: spec.name.clone(),
+                channel: i / per_channel,
+                value: array.data[i],
+            }),
+            None => Ok(array),
+        }
+    }
 
-    #[test]
-    fn expectations_of_silu() {
-        let of = |mean: f64, spread: f64| Emitted { mean, spread }.through_silu();
-        assert_eq!(of(0.0, 0.0), Emitted::default());
-        assert!((of(1.0, 0.0).mean - 0.731_058_578_630_004_9).abs() < 1e-15);
-        // Far from zero SiLU is the identity, or nothing.
-        assert!((of(50.0, 2.0).mean - 50.0).abs() < 1e-9 && (of(50.0, 2.0).spread - 2.0).abs() < 1e-9);
-        assert!(of(-80.0, 1.0).mean.abs() < 1e-9);
-        // SiLU(z) = z / 2 + an even part: E = 0.2066214 for a standard normal input (mean of 1e8 draws, 4e-5 apart).
-        assert!((of(0.0, 1.0).mean - 0.2066).abs() < 1e-3, "{:?}", of(0.0, 1.0));
-        assert!((of(0.3, 1e-9).mean - of(0.3, 0.0).mean).abs() < 1e-12);
+    /// Sums what the kernel makes of missing inputs; a bias takes it up, else the output lacks it.
+    fn conv(&mut self, graph: &Graph, id: NodeId, bias: bool) -> Result<Vec<Gaussian>, PruneError> {
+        let node = graph.node(id);
+        let (source, kept) = (node.inputs()[0], self.kept);
+        let input = &self.wires[source.index()];
+        let silent: Vec<usize> = (0..input.len()).filter(|c| input[*c].mean != 0.0).collect();
+        let mut wire = vec![Gaussian::default(); node.channels()];
+        if silent.is_empty() {
+            return Ok(wire);
+        }
+        let weight = self.parameter(graph, id, ParamRole::ConvWeight)?;
+        let area: usize = weight.shape[2..].iter().product();
+        let taps = |o: usize, c: usize| &weight.data[(o * input.len() + c) * area..][..area];
+        let sum = |o, c| taps(o, c).iter().map(|w| f64::from(*w)).sum::<f64>();
+        let shift = |o: &usize| silent.iter().map(|c| input[*c].mean * sum(*o, *c)).sum::<f64>();
+        let shifts: Vec<f64> = kept[id.index()].iter().map(shift).collect();
+        let is_removed = |c: &usize| kept[source.index()].binary_search(c).is_err();
+        let heard = silent.iter().filter(|c| is_removed(c)).map(|c| Member { node: source, channel: *c });
+        self.heard.extend(heard);
+        self.convs += 1;
+        self.largest_shift = shifts.iter().fold(self.largest_shift, |largest, s| largest.max(s.abs()));
+        if bias {
+            self.shifts.push((format!("{}.{}", node.name(), ParamRole::ConvBias.suffix()), shifts));
+        } else {
+            for (channel, shift) in kept[id.index()].iter().zip(shifts) {
+                wire[*channel].mean = shift;
+            }
+        }
+        Ok(wire)
+    }
+
+    /// Removed channels emit; of kept ones the running mean takes up what is missing.
+    fn batch_norm(&mut self, graph: &Graph, id: NodeId) -> Result<Vec<Gaussian>, PruneError> {
+        let node = graph.node(id);
+        let kept = &self.kept[id.index()];
+        let input = &self.wires[node.inputs()[0].index()];
+        let shifts: Vec<f64> = kept.iter().map(|c| -input[*c].mean).collect();
+        let mut wire = vec![Gaussian::default(); node.channels()];
+        if kept.len() < wire.len() {
+            let gamma = self.parameter(graph, id, ParamRole::BnGamma)?;
+            let beta = self.parameter(graph, id, ParamRole::BnBeta)?;
+            for channel in (0..wire.len()).filter(|c| kept.binary_search(c).is_err()) {
+                let (mean, deviation) = (f64::from(beta.data[channel]), f64::from(gamma.data[channel]));
+                wire[channel] = Gaussian { mean, variance: deviation * deviation };
+            }
+        }
+        if shifts.iter().any(|s| *s != 0.0) {
+            self.shifts.push((format!("{}.{}", node.name(), ParamRole::BnMean.suffix()), shifts));
+        }
+        Ok(wire)
+    }
+
+    fn silu(&mut self, graph: &Graph, id: NodeId) -> Vec<Gaussian> {
+        let mut wire = self.passed_on(graph, id);
+        let kept = &self.kept[id.index()];
+        if kept.iter().any(|c| wire[*c].mean != 0.0) {
+            self.lost.push(graph.node(id).name().to_owned());
+        }
+        for (channel, emitted) in wire.iter_mut().enumerate() {
+            let is_kept = kept.binary_search(&channel).is_ok();
+            *emitted = if is_kept { Gaussian::default() } else { after_silu(*emitted) };
+        }
+        wire
+    }
+
+    /// Layers under which a constant stays a constant.
+    fn passed_on(&self, graph: &Graph, id: NodeId) -> Vec<Gaussian> {
+        let mut wire = vec![Gaussian::default(); graph.node(id).channels()];
+        for_each_source(graph, id, |channel, source| {
+            let from = self.wires[source.node.index()][source.channel];
+            wire[channel].mean += from.mean;
+            wire[channel].variance += from.variance;
+        });
+        wire
     }
 }

@@ -185,7 +185,7 @@ impl Coupling {
 
 /// Calls `f(channel, source)` for every channel of a layer and each channel of its inputs with which it must
 /// share an index.
-fn for_each_source(graph: &Graph, id: NodeId, mut f: impl FnMut(usize, Member)) {
+pub(crate) fn for_each_source(graph: &Graph, id: NodeId, mut f: impl FnMut(usize, Member)) {
     let node = graph.node(id);
     match *node.op() {
         Op::Input { .. } | Op::Conv2d { .. } => {}

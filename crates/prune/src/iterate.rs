@@ -1,152 +1,177 @@
-//! Pruning in steps with recovery between them, for as long as the figures allow.
+//! Pruning in small steps with training between them, as long as it goes well.
 //!
-//! As Torch-Pruning's example for YOLOv8 does, with one difference: it stops at the network that broke the limit, this
-//! gives back the last one that did not.
+//! The loop of Torch-Pruning's `YOLOv8` example, with one difference: it ends with the last model that kept
+//! within the limit, not with the one that broke it. Pruning, evaluating and training are closures, so the
+//! loop itself is pure.
 
 use bonsai_checkpoint::Checkpoint;
+use bonsai_graph::Cost;
 use serde::{Deserialize, Serialize};
 
 use crate::{BoxError, PruneError, PrunePlan};
 
-/// How many steps, and when to stop.
+/// How far and in how many steps.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct IterateConfig {
-    /// Steps towards the whole ratio; 1 prunes at once.
+pub struct Iteration {
+    /// Share to remove in all, `0..=1`, of what the policy's ratio counts. Default 0.5.
+    pub prune_ratio: f64,
+    /// Steps. Default 16.
     pub steps: usize,
-    /// Largest loss of mAP after recovery, against the first network, that is accepted.
+    /// How far the mAP after recovery may fall below the initial one. Default 0.2.
     pub max_map_drop: f64,
 }
 
-impl Default for IterateConfig {
-    /// At once; 0.2 as in the example.
+impl Default for Iteration {
     fn default() -> Self {
-        Self { steps: 1, max_map_drop: 0.2 }
+        Self { prune_ratio: 0.5, steps: 16, max_map_drop: 0.2 }
     }
 }
 
-impl IterateConfig {
-    /// The share of what is left that each step removes, so that all together remove `whole`:
-    /// `1 - (1 - whole)^(1 / steps)`.
-    pub fn step_ratio(&self, whole: f64) -> f64 {
-        1.0 - (1.0 - whole).powf(1.0 / self.steps.max(1) as f64)
-    }
-
-    /// The share of the original that is to be left after `step` steps (from 1), for a whole share `left`.
-    pub fn share_after(&self, left: f64, step: usize) -> f64 {
-        left.powf(step as f64 / self.steps.max(1) as f64)
+impl Iteration {
+    /// The ratio of each step, of what is then left: `1 - (1 - prune_ratio)^(1 / steps)`.
+    pub fn step_ratio(&self) -> f64 {
+        1.0 - (1.0 - self.prune_ratio).powf(1.0 / self.steps as f64)
     }
 
     /// Checks the numbers.
     ///
     /// # Errors
-    /// [`PruneError::Policy`].
+    /// [`PruneError::Policy`] with the field, the number and what it must be.
     pub fn check(&self) -> Result<(), PruneError> {
         let refuse = |field, got: String, expected| Err(PruneError::Policy { field, got, expected });
+        if !(0.0..=1.0).contains(&self.prune_ratio) {
+            return refuse("prune_ratio", self.prune_ratio.to_string(), "in 0..=1");
+        }
         if self.steps == 0 {
             return refuse("steps", "0".to_owned(), "at least 1");
         }
-        if !(0.0..=1.0).contains(&self.max_map_drop) {
-            return refuse("max_map_drop", self.max_map_drop.to_string(), "in 0..=1");
+        if self.max_map_drop.is_nan() {
+            return refuse("max_map_drop", self.max_map_drop.to_string(), "a number");
         }
         Ok(())
     }
 }
 
-/// One step of the curve.
+/// Prunes a model by a ratio of what is left in it.
+pub type PruneStep<'a> = dyn FnMut(&Checkpoint, f64) -> Result<(PrunePlan, Checkpoint), BoxError> + 'a;
+
+/// What a step needs done.
+pub struct IterateServices<'a> {
+    /// The plan for that model, and what comes out.
+    pub prune: &'a mut PruneStep<'a>,
+    /// Its mAP, by whatever measure the limit is meant for.
+    pub evaluate: &'a mut dyn FnMut(&Checkpoint) -> Result<f64, BoxError>,
+    /// Trains a pruned model in the step of that number, from 1; the network must stay as it is.
+    pub fine_tune: &'a mut dyn FnMut(Checkpoint, usize) -> Result<Checkpoint, BoxError>,
+    /// Told of each record when it is made, to draw or to print.
+    pub progress: &'a mut dyn FnMut(&StepRecord),
+}
+
+/// One point of the curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IterationRecord {
-    /// From 1; 0 is the network before the first.
+pub struct StepRecord {
+    /// 0 for the model at the start, then the steps.
     pub step: usize,
-    /// Learned scalars.
-    pub params: u64,
-    /// Multiply-accumulates.
-    pub macs: u64,
+    /// Size and work.
+    pub cost: Cost,
     /// mAP right after pruning.
     pub map_pruned: f64,
-    /// mAP after recovery.
+    /// mAP after fine-tuning; for the start equal to the other.
     pub map_recovered: f64,
 }
 
-/// Why it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Why the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum IterationEnd {
-    /// All steps are done.
-    Finished,
-    /// The last step lost more than is accepted and was taken back.
-    Dropped,
+pub enum Stopped {
+    /// All steps were taken.
+    Done,
+    /// The mAP fell further than allowed in this step, which is not part of the result.
+    MapDrop {
+        /// The step.
+        step: usize,
+        /// By how much.
+        drop: f64,
+    },
+    /// Guards and rounding left nothing to remove in this step.
+    NothingLeft {
+        /// The step.
+        step: usize,
+    },
 }
 
-/// What is left in the end.
-#[derive(Debug, Clone)]
+/// The result of [`iterate`].
+#[derive(Debug, Clone, PartialEq)]
 pub struct Iterated {
-    /// The last network within the limit.
+    /// The last model that kept within the limit; the start, if the first step broke it.
     pub checkpoint: Checkpoint,
-    /// What it keeps of the first; `None` if no step was within the limit.
-    pub plan: Option<PrunePlan>,
-    /// The first network and every step, the one that was taken back included.
-    pub records: Vec<IterationRecord>,
+    /// The plan that leads from the start's network to that model's.
+    pub plan: PrunePlan,
+    /// The step after which that model stood.
+    pub good_step: usize,
+    /// The curve, with the step that broke the limit, if one did.
+    pub records: Vec<StepRecord>,
     /// Why it ended.
-    pub end: IterationEnd,
+    pub stopped: Stopped,
 }
 
-/// A step of pruning: the smaller network and its plan.
-pub type StepPruner<'a> = dyn FnMut(&Checkpoint, usize) -> Result<(Checkpoint, PrunePlan), PruneError> + 'a;
-
-/// What the loop needs from others.
-pub struct IterationServices<'a> {
-    /// Prunes by the given step, from 1.
-    pub prune: &'a mut StepPruner<'a>,
-    /// Measures mAP.
-    pub evaluate: &'a mut dyn FnMut(&Checkpoint) -> Result<f64, BoxError>,
-    /// Fine-tunes after the given step.
-    pub recover: &'a mut dyn FnMut(Checkpoint, usize) -> Result<Checkpoint, BoxError>,
-    /// Is told of every record as it comes.
-    pub watch: &'a mut dyn FnMut(&IterationRecord),
-}
-
-/// Prunes and recovers in turns. `image` is height and width for which work is counted.
+/// Prunes `start` step by step; costs are for images of `h` x `w` pixels.
 ///
 /// # Errors
-/// What pruning reports; [`PruneError::Service`] around what the others do.
+/// [`PruneError::Policy`] for wrong numbers, [`PruneError::Service`] with the step if a closure fails or
+/// training gives another network back, [`PruneError::Graph`] if the image does not fit, and those of
+/// [`PrunePlan::then`] if a plan is not for the model that it was made from.
 pub fn iterate(
+    config: &Iteration,
     start: &Checkpoint,
-    config: &IterateConfig,
-    image: (usize, usize),
-    services: IterationServices<'_>,
+    (h, w): (usize, usize),
+    services: &mut IterateServices<'_>,
 ) -> Result<Iterated, PruneError> {
     config.check()?;
-    let IterationServices { prune, evaluate, recover, watch } = services;
-    let failed = |step: usize, what: &str| {
-        let task = format!("{what} the network of step {step}");
-        move |source| PruneError::Service { task, source }
+    let initial = (services.evaluate)(start).map_err(failed("evaluating the model at the start"))?;
+    let cost = start.model.graph().cost(h, w)?;
+    let first = StepRecord { step: 0, cost, map_pruned: initial, map_recovered: initial };
+    (services.progress)(&first);
+    let mut result = Iterated {
+        checkpoint: start.deployed(),
+        plan: PrunePlan::identity(start.model.graph()),
+        good_step: 0,
+        records: vec![first],
+        stopped: Stopped::Done,
     };
-    let record = |step, model: &Checkpoint, map_pruned, map_recovered| -> Result<_, PruneError> {
-        let cost = model.model.graph().cost(image.0, image.1)?;
-        Ok(IterationRecord { step, params: cost.params, macs: cost.macs, map_pruned, map_recovered })
-    };
-    let first = evaluate(start).map_err(failed(0, "judging"))?;
-    let mut records = vec![record(0, start, first, first)?];
-    watch(&records[0]);
-    let (mut good, mut composed): (Checkpoint, Option<PrunePlan>) = (start.clone(), None);
     for step in 1..=config.steps {
-        let (pruned, plan) = prune(&good, step)?;
-        let map_pruned = evaluate(&pruned).map_err(failed(step, "judging"))?;
-        let recovered = recover(pruned, step).map_err(failed(step, "fine-tuning"))?;
-        let map_recovered = evaluate(&recovered).map_err(failed(step, "judging"))?;
-        let record = record(step, &recovered, map_pruned, map_recovered)?;
-        watch(&record);
-        records.push(record);
-        if first - map_recovered > config.max_map_drop {
-            return Ok(Iterated { checkpoint: good, plan: composed, records, end: IterationEnd::Dropped });
+        let (plan, pruned) = (services.prune)(&result.checkpoint, config.step_ratio())
+            .map_err(failed(&format!("step {step}: pruning")))?;
+        if plan.is_identity() {
+            result.stopped = Stopped::NothingLeft { step };
+            break;
         }
-        composed = Some(match composed {
-            Some(before) => before.then(&plan)?,
-            None => plan,
-        });
-        good = recovered;
+        let plan = result.plan.then(&plan)?;
+        let cost = pruned.model.graph().cost(h, w)?;
+        let evaluating = format!("step {step}: evaluating");
+        let map_pruned = (services.evaluate)(&pruned).map_err(failed(&evaluating))?;
+        let (model, training) = (pruned.model.clone(), format!("step {step}: fine-tuning"));
+        let tuned = (services.fine_tune)(pruned, step).map_err(failed(&training))?;
+        if tuned.model != model {
+            return Err(failed(&training)("it gave another network back".into()));
+        }
+        let map_recovered = (services.evaluate)(&tuned).map_err(failed(&evaluating))?;
+        let record = StepRecord { step, cost, map_pruned, map_recovered };
+        (services.progress)(&record);
+        result.records.push(record);
+        let drop = initial - map_recovered;
+        // Written so that no number counts as too far.
+        if drop.is_nan() || drop > config.max_map_drop {
+            result.stopped = Stopped::MapDrop { step, drop };
+            break;
+        }
+        (result.checkpoint, result.plan, result.good_step) = (tuned, plan, step);
     }
-    Ok(Iterated { checkpoint: good, plan: composed, records, end: IterationEnd::Finished })
+    Ok(result)
+}
+
+fn failed(task: &str) -> impl FnOnce(BoxError) -> PruneError {
+    let task = task.to_owned();
+    |source| PruneError::Service { task, source }
 }

@@ -74,6 +74,7 @@ mod coupling;
 mod disjoint;
 mod error;
 mod gamma;
+mod gaussian;
 mod glob;
 mod guard;
 mod importance;
@@ -96,20 +97,18 @@ mod target;
 
 pub use apply::apply;
 pub use choose::{Candidates, MeasureLatency, Selection, SelectionSummary, choose, choose_measured};
-pub use compensate::{Compensation, compensate};
+pub use compensate::{Compensation, apply_compensated};
 pub use coupling::{ChannelSet, Coupling, Member};
 pub use error::{BoxError, PruneError};
 pub use guard::{ClampedLayer, Guard, SafeLimit};
 pub use importance::{Importance, Normalisation, Reduction, ScoreConfig};
-pub use iterate::{
-    IterateConfig, Iterated, IterationEnd, IterationRecord, IterationServices, StepPruner, iterate,
-};
+pub use iterate::{IterateServices, Iterated, Iteration, PruneStep, StepRecord, Stopped, iterate};
 pub use pin::Pin;
 pub use plan::{LayerPlan, PrunePlan};
 pub use policy::{PrunePolicy, Scope};
 pub use preset::Preset;
 pub use pruning::{LatencySource, PruneConfig, PruneServices, Pruned, prune};
-pub use recalibrate::{BatchStatistics, recalibrate};
+pub use recalibrate::{MeasureStatistics, recalibrate};
 pub use report::{GammaRange, LayerReport, PruneReport, report};
 pub use score::{ChannelScores, GradientSource, score, score_with_gradients};
 pub use select::select;

@@ -4,7 +4,7 @@ use bonsai_checkpoint::Checkpoint;
 
 use crate::{
     BoxError, Candidates, Coupling, GradientSource, PruneError, PrunePlan, PrunePolicy, PruneReport,
-    ScoreConfig, Selection, Target, apply, choose, choose_measured, compensate, report, score,
+    ScoreConfig, Selection, Target, apply, apply_compensated, choose, choose_measured, report, score,
     score_with_gradients,
 };
 
@@ -47,7 +47,7 @@ pub struct Pruned {
 /// Prunes a network.
 ///
 /// # Errors
-/// As [`score_with_gradients`], [`choose_measured`], [`apply`] and [`compensate`]; [`PruneError::NoGradients`] and
+/// As [`score_with_gradients`], [`choose_measured`], [`apply_compensated`]; [`PruneError::NoGradients`] and
 /// [`PruneError::NoLatency`] where a service is missing.
 pub fn prune(
     model: &Checkpoint,
@@ -70,9 +70,12 @@ pub fn prune(
         None if measured => return Err(PruneError::NoLatency),
         None => choose(&candidates, &config.policy, config.image)?,
     };
-    let mut checkpoint = apply(&plan, model)?;
-    let compensation =
-        if config.compensate { Some(compensate(&plan, model, &mut checkpoint)?) } else { None };
+    let (checkpoint, compensation) = if config.compensate {
+        let (checkpoint, compensation) = apply_compensated(&plan, model)?;
+        (checkpoint, Some(compensation))
+    } else {
+        (apply(&plan, model)?, None)
+    };
     let (h, w) = config.image;
     let report = PruneReport { selection: Some(summary), compensation, ..report(&plan, model, h, w)? };
     Ok(Pruned { checkpoint, plan, report })

@@ -1,63 +1,71 @@
-//! Running statistics measured anew: after pruning every layer sees other inputs than those its batch norm remembers.
+//! Measuring the running statistics of batch norm anew, after pruning and before fine-tuning.
+//!
+//! Removed channels change the mean and variance of what the layers behind them see; the running statistics
+//! are still those of the whole network. Weights stay as they are; running the network is the caller's
+//! business.
 
-use bonsai_checkpoint::{Array, Checkpoint, Weights};
-use bonsai_graph::{Graph, Op, ParamRole};
+use bonsai_checkpoint::{Checkpoint, Weights};
+use bonsai_graph::{Op, ParamRole};
 
 use crate::param::checked;
 use crate::{BoxError, PruneError};
 
-/// What runs a network in training mode on a batch and gives back its weights, running statistics included.
-///
-/// It is given a network whose batch norms have momentum 1, so that the statistics afterwards are those of the batch.
-pub type BatchStatistics<'a> = dyn FnMut(&Checkpoint, usize) -> Result<Weights, BoxError> + 'a;
+/// Runs one batch in training mode: gets the network and the batch's number, gives its weights back with the
+/// running statistics that the batch left.
+pub type MeasureStatistics<'a> = dyn FnMut(&Checkpoint, usize) -> Result<Weights, BoxError> + 'a;
 
-/// `model` with running means and variances that are the means of those of `batches` batches.
+/// `model` with running means and variances that are the averages over `batches` batches of the batches' own.
+///
+/// The network that `statistics` gets has the momentum of every batch norm set to 1, so that after a forward
+/// in training mode its running statistics are the batch's, and nothing of the old ones remains. Averages are
+/// taken in `f64`. The result has the original momentum, and no training state.
 ///
 /// # Errors
-/// [`PruneError::Service`] with what `statistics` reports; [`PruneError::Checkpoint`] if it gives other weights;
-/// [`PruneError::Policy`] for no batches.
+/// [`PruneError::Policy`] for no batches, [`PruneError::Service`] if a batch fails,
+/// [`PruneError::Checkpoint`] if a statistic is missing or misshaped, [`PruneError::NotFinite`] if one is no
+/// number.
 pub fn recalibrate(
     model: &Checkpoint,
     batches: usize,
-    statistics: &mut BatchStatistics<'_>,
+    statistics: &mut MeasureStatistics<'_>,
 ) -> Result<Checkpoint, PruneError> {
     if batches == 0 {
-        let (field, got) = ("recalibrate", "0 batches".to_owned());
+        let (field, got) = ("recalibration batches", "0".to_owned());
         return Err(PruneError::Policy { field, got, expected: "at least 1" });
     }
     let graph = model.model.graph();
-    let forgetful = forgetful(graph)?;
-    let forgetful = Checkpoint::new(model.model.with_graph(forgetful)?, model.weights.clone())?;
-    let specs = graph.params().into_iter().filter(|s| matches!(s.role, ParamRole::BnMean | ParamRole::BnVar));
-    let mut sums: Vec<_> = specs.map(|spec| (vec![0.0f64; spec.len()], spec)).collect();
-    for batch in 0..batches {
-        let task = || format!("measuring the statistics of batch {batch}");
-        let found =
-            statistics(&forgetful, batch).map_err(|source| PruneError::Service { task: task(), source })?;
-        for (sum, spec) in &mut sums {
-            sum.iter_mut().zip(&checked(&found, spec)?.data).for_each(|(s, v)| *s += f64::from(*v));
-        }
-    }
-    let mut recalibrated = model.clone();
-    recalibrated.train = None;
-    for (sum, spec) in sums {
-        let mean = sum.iter().map(|s| (s / batches as f64) as f32).collect();
-        recalibrated.weights.insert(spec.name, Array::new(&spec.shape, mean));
-    }
-    Ok(recalibrated)
-}
-
-/// The network whose batch norms remember the last batch only.
-fn forgetful(graph: &Graph) -> Result<Graph, PruneError> {
-    Ok(graph.map_ops(|_, node| match *node.op() {
+    let forgetful = graph.map_ops(|_, node| match *node.op() {
         Op::BatchNorm { eps, .. } => Op::BatchNorm { eps, momentum: 1.0 },
-        Op::Input { .. }
+        op @ (Op::Input { .. }
         | Op::Conv2d { .. }
         | Op::Silu
         | Op::Add
         | Op::Concat
         | Op::Slice { .. }
         | Op::MaxPool { .. }
-        | Op::Upsample { .. } => *node.op(),
-    })?)
+        | Op::Upsample { .. }) => op,
+    })?;
+    let measured = Checkpoint { model: model.model.with_graph(forgetful)?, ..model.deployed() };
+    let is_statistic = |role| matches!(role, ParamRole::BnMean | ParamRole::BnVar);
+    let specs: Vec<_> = graph.params().into_iter().filter(|s| is_statistic(s.role)).collect();
+    let mut sums: Vec<Vec<f64>> = specs.iter().map(|spec| vec![0.0; spec.len()]).collect();
+    for batch in 0..batches {
+        let failed = |source| PruneError::Service { task: format!("recalibration batch {batch}"), source };
+        let weights = statistics(&measured, batch).map_err(failed)?;
+        for (spec, sum) in specs.iter().zip(&mut sums) {
+            let array = checked(&weights, spec)?;
+            for (channel, (sum, value)) in sum.iter_mut().zip(&array.data).enumerate() {
+                if !value.is_finite() {
+                    return Err(PruneError::NotFinite { param: spec.name.clone(), channel, value: *value });
+                }
+                *sum += f64::from(*value);
+            }
+        }
+    }
+    let mut recalibrated = model.deployed();
+    for (spec, sum) in specs.iter().zip(sums) {
+        let array = recalibrated.weights.require_mut(&spec.name)?;
+        array.data = sum.into_iter().map(|s| (s / batches as f64) as f32).collect();
+    }
+    Ok(recalibrated)
 }

@@ -91,11 +91,36 @@ fn the_law_is_not_empty() {
     assert!(removing > 90 && changing > 80, "{removing} remove, {changing} change");
 }
 
-#[test]
-fn yolov8n_obeys_the_law() {
-    let spec = build(Scale::N, &["a".to_owned(), "b".to_owned()]).unwrap();
+/// Two classes, two images; a small side keeps the largest in seconds.
+fn check_scale(scale: Scale, side: usize) {
+    let spec = build(scale, &["a".to_owned(), "b".to_owned()]).unwrap();
     let weights = random_weights(5, spec.graph());
     let model = Checkpoint::new(spec, weights).unwrap();
     let plan = random_plan(&Coupling::of(model.model.graph()), 6);
-    check_law(&model, &plan, &random_array(7, &[1, 3, 64, 64]));
+    check_law(&model, &plan, &random_array(7, &[2, 3, side, side]));
+}
+
+#[test]
+fn yolov8n_obeys_the_law() {
+    check_scale(Scale::N, 64);
+}
+
+#[test]
+fn yolov8s_obeys_the_law() {
+    check_scale(Scale::S, 64);
+}
+
+#[test]
+fn yolov8m_obeys_the_law() {
+    check_scale(Scale::M, 32);
+}
+
+#[test]
+fn yolov8l_obeys_the_law() {
+    check_scale(Scale::L, 32);
+}
+
+#[test]
+fn yolov8x_obeys_the_law() {
+    check_scale(Scale::X, 32);
 }

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod compensate;
 mod coupling;
+mod iterate;
 mod law;
 mod plan;
 mod presets;
+mod recalibrate;
 mod report;
 mod select;
 mod small_model;

@@ -163,6 +163,20 @@ fn weights_of_another_network_are_refused() {
     assert!(matches!(error, PruneError::Checkpoint(_)), "{error}");
 }
 
+/// What scripts that rebuild the network from its configuration do without a word.
+#[test]
+fn a_pruned_checkpoint_does_not_go_into_the_whole_network() {
+    let model = halves();
+    let coupling = Coupling::of(model.model.graph());
+    let set = coupling.set_of(Member { node: model.model.graph().find("c.conv").unwrap(), channel: 0 });
+    let pruned = apply(&PrunePlan::removing(&coupling, [set]).unwrap(), &model).unwrap();
+    let error = Checkpoint::new(model.model.clone(), pruned.weights).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "tensor `c.conv.weight` has shape [3, 3, 3, 3], the network needs [4, 3, 3, 3]"
+    );
+}
+
 #[test]
 fn plans_are_files() {
     let folder = tempfile::tempdir().unwrap();
