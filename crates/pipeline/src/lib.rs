@@ -25,6 +25,7 @@ mod latency;
 mod machine;
 mod manifest;
 mod penalty;
+mod planned_l1;
 pub mod predict;
 mod progress;
 mod report;
