@@ -1,6 +1,5 @@
 //! AdamW on single values, as `torch.optim.AdamW`.
 
-use crate::step::UsedGradient;
 use crate::{Method, RoleRule, UpdateRule};
 
 /// The factors of a step, of one role.
@@ -41,7 +40,7 @@ impl AdamFactors {
 /// What one parameter of a role is subject to in one step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AdamStep {
-    gradient: UsedGradient,
+    clip: f32,
     factors: AdamFactors,
 }
 
@@ -49,14 +48,14 @@ impl AdamStep {
     /// `clip` is the factor on the gradient; `None` where the rule is another method's.
     pub(crate) fn new(rule: &UpdateRule, role: &RoleRule, clip: f32) -> Option<Self> {
         let factors = AdamFactors::of(rule, role)?;
-        Some(Self { gradient: UsedGradient::new(rule, role, clip), factors })
+        Some(Self { clip, factors })
     }
 
     /// New parameter, first and second moment from parameter, gradient and moments.
     #[inline]
     pub(crate) fn apply(&self, w: f32, g: f32, m: f32, s: f32) -> (f32, f32, f32) {
         let AdamFactors { keep, take1, beta2, take2, root, eps, rate } = self.factors;
-        let g = self.gradient.of(w, g);
+        let g = g * self.clip;
         let m = m + (g - m) * take1;
         let s = s * beta2 + g * g * take2;
         (w * keep - rate * m / (s.sqrt() * root + eps), m, s)

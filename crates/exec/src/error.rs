@@ -80,6 +80,24 @@ pub enum ExecError {
         /// Its name.
         name: String,
     },
+    /// L1 is told about what is no scale or shift of a batch norm.
+    #[error(
+        "`{name}` is no weight or bias of a batch norm of this network, so L1 cannot be told about its channels"
+    )]
+    Penalised {
+        /// Its name.
+        name: String,
+    },
+    /// L1 is told about more or fewer channels than there are.
+    #[error("`{name}` has {expected} channels, but L1 is told about {got}")]
+    PenaltyLength {
+        /// The parameter.
+        name: String,
+        /// Channels in the map.
+        got: usize,
+        /// Channels in the network.
+        expected: usize,
+    },
     /// Sizes do not fit the image.
     #[error("the network does not fit the image")]
     Graph(#[from] GraphError),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId};
 
-use crate::{ExecError, UpdateReport, UpdateRule};
+use crate::{ExecError, PenaltyMap, UpdateReport, UpdateRule};
 
 /// How batch norm behaves and what is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +96,14 @@ pub trait Executor {
     /// # Errors
     /// [`ExecError::Frozen`] if a name is no trained parameter's; then nothing changes.
     fn freeze(&mut self, names: &[String]) -> Result<(), ExecError>;
+
+    /// Says which channels of batch norms L1 is on and which gammas are one group, in place of what was said before;
+    /// without it L1 is on all channels, each alone. Frozen parameters get no L1 and are in no group, whatever it says.
+    ///
+    /// # Errors
+    /// [`ExecError::Penalised`] if a name is no batch norm's scale or shift, [`ExecError::PenaltyLength`] if it has other
+    /// channels; then nothing changes.
+    fn penalise(&mut self, map: &PenaltyMap) -> Result<(), ExecError>;
 
     /// Starts to add up the time that each layer takes, from zero, or stops and forgets it.
     fn set_timing(&mut self, on: bool) {

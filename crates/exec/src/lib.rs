@@ -39,6 +39,8 @@ mod frozen;
 mod inference;
 mod layout;
 mod options;
+mod penalty;
+mod penalty_map;
 mod step;
 mod update;
 
@@ -52,4 +54,5 @@ pub use executor::{Buffer, Executor, Mode};
 pub use inference::Inference;
 pub use layout::{ParamLayout, ParamSlot};
 pub use options::{ExecutorInfo, ExecutorKind, ExecutorOptions, build_executor, build_inference};
-pub use update::{L1Placement, Method, RoleRule, UpdateReport, UpdateRule};
+pub use penalty_map::PenaltyMap;
+pub use update::{L1Method, L1Placement, Method, RoleRule, UpdateReport, UpdateRule};

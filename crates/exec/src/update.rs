@@ -11,7 +11,7 @@ pub struct RoleRule {
     /// Weight decay: added to the gradient as `weight_decay * w`; by AdamW taken off the parameter as
     /// `lr * weight_decay * w`.
     pub weight_decay: f32,
-    /// L1 strength, added to the gradient as `l1 * sign(w)` with `sign(0) = 0`.
+    /// Strength of L1; [`UpdateRule::l1_method`] says what it does.
     pub l1: f32,
 }
 
@@ -24,6 +24,23 @@ pub enum L1Placement {
     BeforeClip,
     /// L1 is added to the clipped gradient, so that its strength is what was asked for.
     AfterClip,
+}
+
+/// What L1 does with its strength, on the channels that [`Executor::penalise`](crate::Executor::penalise) leaves to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum L1Method {
+    /// `l1 * sign(w)` is added to the gradient, with `sign(0) = 0`. Parameters come near zero and swing around it.
+    #[default]
+    Subgradient,
+    /// After the step `w` moves towards zero by `lr * l1 / (1 - momentum)` (SGD) or `lr * l1` (AdamW) and stops there:
+    /// true zeros, and no part in gradients, their norm or clipping. Under SGD a strength moves a parameter as far as it
+    /// does as a subgradient.
+    Proximal,
+    /// `l1 * sqrt(n) * w / norm` is added to the gradient of the `n` gammas of a group, where `norm` is that of the
+    /// group (Yuan and Lin, 2006), and nothing where it is 0: channels that go together become small together. Equal
+    /// gammas are pulled as by their sign. What is in no group, and betas, are pulled by their sign.
+    GroupLasso,
 }
 
 /// How a gradient becomes a step, as in PyTorch.
@@ -44,7 +61,8 @@ pub enum Method {
     },
 }
 
-/// One optimiser step. Order: L1 (if before), clip, L1 (if after), weight decay, momentum, step, average.
+/// One optimiser step. Order: L1 (if before), clip, L1 (if after), weight decay, momentum, step, soft threshold (if that is
+/// what L1 is), average.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct UpdateRule {
     /// Convolution kernels.
@@ -63,7 +81,9 @@ pub struct UpdateRule {
     pub nesterov: bool,
     /// Largest global gradient norm; larger gradients are scaled down to it.
     pub clip_norm: Option<f32>,
-    /// Where the L1 term goes.
+    /// What L1 does.
+    pub l1_method: L1Method,
+    /// Where the L1 term goes, if it is added to gradients.
     pub l1_placement: L1Placement,
     /// `ema = decay * ema + (1 - decay) * w`, for parameters and running statistics.
     pub ema_decay: f32,
@@ -82,6 +102,7 @@ impl UpdateRule {
             momentum: 0.0,
             nesterov: false,
             clip_norm: None,
+            l1_method: L1Method::default(),
             l1_placement: L1Placement::default(),
             ema_decay: 0.0,
         }

@@ -1,6 +1,6 @@
 //! L1 on batch norm as a configuration: a preset, and what is to differ from it.
 
-use bonsai_exec::L1Placement;
+use bonsai_exec::{L1Method, L1Placement};
 use bonsai_sparsity::{Decay, L1Plan, Strength};
 use bonsai_train::Per;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum L1Preset {
-    /// As strong as it takes for gammas to travel 1.75 whatever the size of the dataset, after clipping, once for each
+    /// As strong as it takes for gammas to travel 1.5 whatever the size of the dataset, after clipping, once for each
     /// optimiser step; channels that pruning cannot remove are left alone.
     #[default]
     Default,
@@ -30,10 +30,14 @@ pub struct L1Config {
     pub beta: Strength,
     /// What becomes of the strength on gammas over the epochs.
     pub gamma_decay: Decay,
+    /// Added to gradients, as a threshold, or to gradients of coupled gammas together.
+    pub method: L1Method,
     /// Before clipping, which shrinks it, or after.
     pub placement: L1Placement,
     /// Once for each optimiser step, or for each batch.
     pub per: Per,
+    /// Whether channels that pruning cannot remove are left alone.
+    pub exclude_unprunable: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -43,8 +47,10 @@ struct L1Keys {
     gamma: Option<Strength>,
     beta: Option<Strength>,
     gamma_decay: Option<Decay>,
+    method: Option<L1Method>,
     placement: Option<L1Placement>,
     per: Option<Per>,
+    exclude_unprunable: Option<bool>,
 }
 
 impl TryFrom<L1Keys> for L1Config {
@@ -57,8 +63,10 @@ impl TryFrom<L1Keys> for L1Config {
             gamma: keys.gamma.unwrap_or(start.gamma),
             beta: keys.beta.unwrap_or(start.beta),
             gamma_decay: keys.gamma_decay.unwrap_or(start.gamma_decay),
+            method: keys.method.unwrap_or(start.method),
             placement: keys.placement.unwrap_or(start.placement),
             per: keys.per.unwrap_or(start.per),
+            exclude_unprunable: keys.exclude_unprunable.unwrap_or(start.exclude_unprunable),
         };
         config.plan().check().map(|()| config)
     }
@@ -67,12 +75,13 @@ impl TryFrom<L1Keys> for L1Config {
 impl L1Config {
     /// A preset as it is.
     pub const fn of(preset: L1Preset) -> Self {
-        let (plan, placement, per) = match preset {
-            L1Preset::Default => (L1Plan::DEFAULT, L1Placement::AfterClip, Per::Step),
-            L1Preset::Seed => (L1Plan::SEED, L1Placement::BeforeClip, Per::Batch),
+        let (plan, placement, per, exclude_unprunable) = match preset {
+            L1Preset::Default => (L1Plan::DEFAULT, L1Placement::AfterClip, Per::Step, true),
+            L1Preset::Seed => (L1Plan::SEED, L1Placement::BeforeClip, Per::Batch, false),
         };
+        let method = L1Method::Subgradient;
         let L1Plan { gamma, beta, gamma_decay } = plan;
-        Self { preset, gamma, beta, gamma_decay, placement, per }
+        Self { preset, gamma, beta, gamma_decay, method, placement, per, exclude_unprunable }
     }
 
     /// The strengths that are asked for.

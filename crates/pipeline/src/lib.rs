@@ -28,6 +28,7 @@ mod machine;
 mod manifest;
 mod penalty;
 mod picture_file;
+mod planned_l1;
 pub mod predict;
 mod progress;
 mod prune_folder;

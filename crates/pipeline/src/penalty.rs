@@ -1,183 +1,93 @@
-//! From L1 as it is configured to what a training does: strengths, chosen before training, and what is said of them.
+//! Which channels L1 is on: pruning knows which can go, and which go together.
 
-use anyhow::{Result, bail};
-use bonsai_exec::L1Placement;
-use bonsai_sparsity::{L1Schedule, PlannedStep, Strength, Travel};
-use bonsai_train::{Optimizer, Penalty, Schedule, TrainConfig};
+use bonsai_exec::PenaltyMap;
+use bonsai_graph::{Graph, NodeId, ParamRole};
+use bonsai_prune::{Coupling, Member};
 
-use crate::L1Config;
-
-/// L1 in a training whose length is known.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct PlannedL1 {
-    config: L1Config,
-    schedule: L1Schedule,
-    epochs: usize,
-    /// How far it alone can move a gamma and a beta; `None` where that depends on the gradients.
-    travel: Option<(Travel, Travel)>,
+/// The channels of a network as L1 sees them.
+#[derive(Debug)]
+pub(crate) struct Penalised {
+    pub(crate) map: PenaltyMap,
+    /// Batch-norm channels that are left alone, and all.
+    pub(crate) left: usize,
+    pub(crate) channels: usize,
 }
 
-impl PlannedL1 {
-    /// Chooses the strengths for a training of `batches` batches an epoch.
-    ///
-    /// # Errors
-    /// If a number makes no sense, or a travel is asked for that nothing gives.
-    pub(crate) fn of(config: &L1Config, training: &TrainConfig, batches: usize) -> Result<Self> {
-        let plan = config.plan();
-        let planned = |schedule, travel| Self { config: *config, schedule, epochs: training.epochs, travel };
-        if training.optimizer == Optimizer::AdamW {
-            plan.check()?;
-            let Some(schedule) = plan.schedule() else {
-                let keys = [("l1.gamma", config.gamma), ("l1.beta", config.beta)];
-                let asked = keys.into_iter().filter(|(_, strength)| matches!(strength, Strength::Travel(_)));
-                let keys: Vec<_> = asked.map(|(key, _)| format!("`{key}`")).collect();
-                bail!(
-                    "under AdamW, how far L1 moves a parameter depends on its gradients, so no strength can be chosen for a \
-                     travel: give {} as a number, or train with SGD",
-                    keys.join(" and ")
-                );
-            };
-            return Ok(planned(schedule, None));
+impl Penalised {
+    /// Every batch-norm channel of `graph`, with the number of its coupled set as its group; those that pruning cannot
+    /// remove are left alone if asked for.
+    pub(crate) fn of(graph: &Graph, exclude_unprunable: bool) -> Self {
+        let coupling = Coupling::of(graph);
+        let mut penalised = Self { map: PenaltyMap::default(), left: 0, channels: 0 };
+        let params = graph.params();
+        for gamma in params.iter().filter(|param| param.role == ParamRole::BnGamma) {
+            let channels = groups(&coupling, gamma.node, gamma.len(), exclude_unprunable);
+            penalised.left += channels.iter().filter(|channel| channel.is_none()).count();
+            penalised.channels += channels.len();
+            let is_beta =
+                |node| move |p: &&bonsai_graph::ParamSpec| p.node == node && p.role == ParamRole::BnBeta;
+            for beta in params.iter().filter(is_beta(gamma.node)) {
+                penalised.map.insert(beta.name.as_str(), channels.clone());
+            }
+            penalised.map.insert(gamma.name.as_str(), channels);
         }
-        let schedule = Schedule::new(training, batches);
-        let steps = schedule.planned().map(|step| PlannedStep {
-            epoch: step.epoch,
-            gamma_lr: step.schedule.weight_lr,
-            beta_lr: step.schedule.bias_lr,
-            momentum: step.schedule.momentum,
-            times: config.per.times(step.batches) as f64,
-        });
-        let forecast = plan.forecast(training.epochs, steps)?;
-        Ok(planned(forecast.schedule, Some((forecast.gamma, forecast.beta))))
-    }
-
-    /// What the trainer applies in an epoch, from 0.
-    pub(crate) fn penalty(&self, epoch: usize) -> Penalty {
-        let strength = self.schedule.at(epoch, self.epochs);
-        Penalty {
-            gamma: f64::from(strength.gamma),
-            beta: f64::from(strength.beta),
-            placement: self.config.placement,
-            per: self.config.per,
-        }
-    }
-
-    /// What is said before training.
-    pub(crate) fn announcement(&self) -> String {
-        let L1Schedule { gamma, beta, .. } = self.schedule;
-        let (place, most) = match self.config.placement {
-            L1Placement::BeforeClip => ("before clipping, which shrinks it", "at most "),
-            L1Placement::AfterClip => ("after clipping", ""),
-        };
-        match self.travel {
-            Some((on_gamma, on_beta)) => format!(
-                "L1 on gamma {} {place}: alone it can move a gamma by {most}{:.2} in {} updates; on beta {}: by {most}{:.2}",
-                digits(gamma),
-                on_gamma.distance,
-                on_gamma.updates,
-                digits(beta),
-                on_beta.distance,
-            ),
-            None => format!(
-                "L1 on gamma {}, on beta {} {place}: under AdamW, how far that moves them depends on their gradients",
-                digits(gamma),
-                digits(beta)
-            ),
-        }
-    }
-
-    /// What is wrong with it, if it cannot sparsify.
-    pub(crate) fn warning(&self) -> Option<String> {
-        self.travel.and_then(|(gamma, _)| gamma.warning())
+        penalised
     }
 }
 
-/// A strength in three digits.
-fn digits(strength: f64) -> String {
-    if strength == 0.0 {
-        return "0".to_owned();
-    }
-    let places = (2.0 - strength.abs().log10().floor()).clamp(0.0, 12.0) as usize;
-    let text = format!("{strength:.places$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+fn groups(coupling: &Coupling, node: NodeId, channels: usize, exclude: bool) -> Vec<Option<usize>> {
+    let set_of = |channel| coupling.set_of(Member { node, channel });
+    let is_left = |set: &usize| exclude && coupling.sets()[*set].pin.is_some();
+    (0..channels).map(|channel| Some(set_of(channel)).filter(|set| !is_left(set))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::L1Preset;
-    use bonsai_train::Per;
+    use std::collections::{BTreeMap, BTreeSet};
 
-    /// BCCD: 13 batches of 16, a step each.
-    fn bccd(epochs: usize) -> TrainConfig {
-        TrainConfig { epochs, nbs: 16, ..TrainConfig::default() }
-    }
+    use bonsai_yolov8::{Scale, build};
+
+    /// A residual block whose sum a last batch norm hands to the output: that one cannot be pruned.
+    const RESIDUAL: &str = "
+        x = input() channels=3
+        stem = conv2d(x) out_channels=2 kernel=3 stride=1 padding=1 bias=false
+        stem.bn = batch_norm(stem) eps=0.001 momentum=0.03
+        block = conv2d(stem.bn) out_channels=2 kernel=3 stride=1 padding=1 bias=false
+        block.bn = batch_norm(block) eps=0.001 momentum=0.03
+        sum = add(stem.bn, block.bn)
+        last = conv2d(sum) out_channels=2 kernel=1 stride=1 padding=0 bias=false
+        last.bn = batch_norm(last) eps=0.001 momentum=0.03
+        outputs = last.bn";
 
     #[test]
-    fn the_default_reaches_its_travel_in_any_training() {
-        for (epochs, batches) in [(50, 13), (6, 32), (100, 1000)] {
-            for (batch, nbs) in [(16, 16), (4, 16), (16, 64)] {
-                let training = TrainConfig { batch, nbs, ..bccd(epochs) };
-                let planned = PlannedL1::of(&L1Config::default(), &training, batches).unwrap();
-                let said = planned.announcement();
-                assert!(said.contains("after clipping: alone it can move a gamma by 1.75 in "), "{said}");
-                assert!(said.ends_with("by 0.50"), "{said}");
-                assert_eq!(planned.warning(), None);
-            }
+    fn a_residual_is_one_group_and_outputs_are_left_alone() {
+        let graph: Graph = RESIDUAL.parse().unwrap();
+        for exclude in [true, false] {
+            let penalised = Penalised::of(&graph, exclude);
+            let map: BTreeMap<_, _> = penalised.map.iter().collect();
+            assert_eq!(map.len(), 6);
+            assert_eq!(map["stem.bn.weight"], map["block.bn.weight"]);
+            assert_eq!(map["stem.bn.weight"], map["stem.bn.bias"]);
+            let numbers: BTreeSet<_> = map["stem.bn.weight"].iter().flatten().collect();
+            assert_eq!(numbers.len(), 2, "two channels, two groups");
+            assert_eq!(map["last.bn.weight"].iter().all(Option::is_none), exclude);
+            assert_eq!(map["last.bn.weight"], map["last.bn.bias"]);
+            assert_eq!((penalised.left, penalised.channels), (if exclude { 2 } else { 0 }, 6));
         }
     }
 
     #[test]
-    fn the_seed_is_what_it_was_and_too_weak_for_a_small_dataset() {
-        let planned = PlannedL1::of(&L1Config::of(L1Preset::Seed), &bccd(50), 13).unwrap();
-        assert_eq!(
-            planned.announcement(),
-            "L1 on gamma 0.01 before clipping, which shrinks it: alone it can move a gamma by at most 0.27 in 650 updates; \
-             on beta 0.01: by at most 0.77"
-        );
-        assert!(planned.warning().unwrap().contains("6.4-fold"));
-        let first = planned.penalty(0);
-        assert_eq!((first.gamma, first.beta), (f64::from(1e-2f32), f64::from(1e-2f32)));
-        assert_eq!((first.placement, first.per), (L1Placement::BeforeClip, Per::Batch));
-        assert!((planned.penalty(25).gamma - 5.5e-3).abs() < 1e-9);
-    }
-
-    /// Four batches to a step: counted per batch the same strength moves about four times as far as per step.
-    #[test]
-    fn batches_of_a_step_count_once_or_each() {
-        let training = TrainConfig { nbs: 64, warmup_epochs: 0.0, ..bccd(50) };
-        let distance = |per| {
-            let config = L1Config { per, ..L1Config::of(L1Preset::Seed) };
-            PlannedL1::of(&config, &training, 12).unwrap().travel.unwrap().0
-        };
-        let (step, batch) = (distance(Per::Step), distance(Per::Batch));
-        assert_eq!((step.updates, batch.updates), (150, 150));
-        assert!((batch.distance / step.distance - 4.0).abs() < 1e-9, "{step:?}, {batch:?}");
-    }
-
-    #[test]
-    fn adamw_takes_numbers_alone() {
-        let training = TrainConfig { optimizer: Optimizer::AdamW, ..bccd(50) };
-        let error = PlannedL1::of(&L1Config::default(), &training, 13).unwrap_err().to_string();
-        assert!(error.contains("give `l1.gamma` and `l1.beta` as a number"), "{error}");
-        let half = L1Config { gamma: Strength::Lambda(0.1), ..L1Config::default() };
-        let error = PlannedL1::of(&half, &training, 13).unwrap_err().to_string();
-        assert!(error.contains("give `l1.beta` as a number"), "{error}");
-        let seed = PlannedL1::of(&L1Config::of(L1Preset::Seed), &training, 13).unwrap();
-        assert!(
-            seed.announcement().contains("on gamma 0.01, on beta 0.01 before"),
-            "{}",
-            seed.announcement()
-        );
-        assert_eq!(seed.warning(), None);
-    }
-
-    #[test]
-    fn strengths_in_three_digits() {
-        for (strength, text) in
-            [(0.0, "0"), (0.052_74, "0.0527"), (0.01, "0.01"), (1.0, "1"), (123.4, "123"), (1500.0, "1500")]
-        {
-            assert_eq!(digits(strength), text);
-        }
+    fn of_yolov8n_what_pruning_may_take_is_penalised() {
+        let model = build(Scale::N, &["cell".to_owned()]).unwrap();
+        let graph = model.graph();
+        let coupling = Coupling::of(graph);
+        let is_norm = |m: &&Member| graph.node(m.node).op().keyword() == "batch_norm";
+        let prunable: usize =
+            coupling.prunable().map(|set| coupling.sets()[set].members.iter().filter(is_norm).count()).sum();
+        let penalised = Penalised::of(graph, true);
+        assert_eq!(penalised.channels - penalised.left, prunable);
+        let whole = Penalised::of(graph, false);
+        assert_eq!((whole.left, whole.channels), (0, penalised.channels));
     }
 }

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::training::TrainArgs;
     use crate::{L1Config, L1Preset, PipelineConfig};
-    use bonsai_exec::L1Placement;
+    use bonsai_exec::{L1Method, L1Placement};
     use bonsai_sparsity::{Decay, Strength};
 
     fn set(settings: &[&str]) -> Result<PipelineConfig> {
@@ -196,6 +196,10 @@ mod tests {
                 L1Config { gamma_decay: Decay::Cosine { last: 0.2 }, ..default },
             ),
             (
+                vec!["l1.method=group_lasso", "l1.exclude_unprunable=false"],
+                L1Config { method: L1Method::GroupLasso, exclude_unprunable: false, ..default },
+            ),
+            (
                 vec!["l1.placement=before_clip", "l1.per=step"],
                 L1Config { placement: L1Placement::BeforeClip, ..default },
             ),
@@ -211,6 +215,7 @@ mod tests {
             ("l1.gamma=-0.1", ["`gamma` is -0.1", "0 or more"]),
             ("l1.gamma=strong", ["a number, or `{ travel = DISTANCE }`", "l1.gamma"]),
             ("l1.preset=seeds", ["`default`", "`seed`"]),
+            ("l1.method=lasso", ["`proximal`", "`group_lasso`"]),
             ("l1.gama=1", ["`l1.gama`", "did you mean `gamma`?"]),
             ("l1.gamma_decay.linear.first=1", ["`first`", "`last`"]),
         ] {

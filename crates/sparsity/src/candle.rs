@@ -33,3 +33,13 @@ pub fn add_scaled_l1(grads: &mut GradStore, var: &Var, lambda: f64, loss_scale: 
     grads.insert(var, sum);
     Ok(())
 }
+
+/// Moves the values of `var` by `threshold` towards zero, and no further: after the optimiser's step, instead of
+/// [`add_l1`]. Makes true zeros; see [`shrink`](crate::shrink()) for the threshold.
+///
+/// # Errors
+/// What candle reports, for instance a type that has no arithmetic.
+pub fn shrink_var(var: &Var, threshold: f64) -> Result<()> {
+    let values = var.as_detached_tensor();
+    var.set(&((values.abs()? - threshold)?.relu()? * values.sign()?)?)
+}

@@ -3,11 +3,12 @@
 //! A penalty on the scales of batch norm pulls those of unimportant channels towards zero, so that pruning can
 //! tell channels apart (Liu et al., "Learning Efficient Convolutional Networks through Network Slimming",
 //! ICCV 2017). This crate says how far a penalty can move a gamma over a training ([`Travel`]), how strong it must be for
-//! that ([`L1Plan`]), how strong it is in each epoch ([`L1Schedule`]), and what it achieved ([`GammaStatistics`]).
+//! that ([`L1Plan`]), how strong it is in each epoch ([`L1Schedule`]), and what it achieved ([`GammaStatistics`], [`Outcome`]).
 //!
 //! Invariant: everything is plain numbers and slices; whoever trains applies them. [`add_l1_to_gradient`] is the
-//! whole rule, for a training loop of one's own; with feature `candle`, `add_l1` does the same to a candle
-//! `GradStore`. This crate neither trains nor prunes.
+//! whole rule, for a training loop of one's own; [`shrink()`] and [`add_group_lasso_to_gradient`] may stand in its place.
+//! With feature `candle`, `add_l1`, `add_scaled_l1` and `shrink_var` do the same to a candle `GradStore` and `Var`.
+//! This crate neither trains nor prunes.
 //!
 //! ```
 //! use bonsai_sparsity::{L1Plan, PlannedStep};
@@ -27,7 +28,7 @@
 //!
 //! // As strong as it takes.
 //! let enough = L1Plan::DEFAULT.forecast(50, steps)?;
-//! assert_eq!(enough.gamma.to_string(), "L1 alone can move a gamma by 1.75 in 650 updates");
+//! assert_eq!(enough.gamma.to_string(), "L1 alone can move a gamma by 1.50 in 650 updates");
 //! assert!(enough.schedule.gamma > 3.0 * seed.schedule.gamma);
 //! # Ok::<(), bonsai_sparsity::PlanError>(())
 //! ```
@@ -36,6 +37,7 @@
 mod candle;
 mod decay;
 mod gradient;
+mod outcome;
 mod plan;
 mod schedule;
 mod statistics;
@@ -44,9 +46,10 @@ mod summary;
 mod travel;
 
 #[cfg(feature = "candle")]
-pub use candle::{add_l1, add_scaled_l1};
+pub use candle::{add_l1, add_scaled_l1, shrink_var};
 pub use decay::Decay;
-pub use gradient::add_l1_to_gradient;
+pub use gradient::{add_group_lasso_to_gradient, add_l1_to_gradient, shrink};
+pub use outcome::Outcome;
 pub use plan::{L1Forecast, L1Plan, PlanError, PlannedStep};
 pub use schedule::{L1, L1Schedule, ScheduleError};
 pub use statistics::{GammaStatistics, LayerGammas, StatisticsError};

@@ -1,6 +1,6 @@
 //! L1 on batch norm as the trainer sees it: strengths of one epoch, and how often they are applied.
 
-use bonsai_exec::L1Placement;
+use bonsai_exec::{L1Method, L1Placement};
 use serde::{Deserialize, Serialize};
 
 /// How often L1 is in the gradient of an optimiser step.
@@ -31,6 +31,9 @@ pub struct Penalty {
     pub gamma: f64,
     /// Strength on beta.
     pub beta: f64,
+    /// What a strength does; groups of channels are the executor's to know
+    /// ([`penalise`](bonsai_exec::Executor::penalise)).
+    pub method: L1Method,
     /// Before or after clipping.
     pub placement: L1Placement,
     /// Once for each optimiser step or for each batch.

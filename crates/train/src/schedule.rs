@@ -112,6 +112,7 @@ impl Schedule {
             momentum: step.momentum as f32,
             nesterov: true,
             clip_norm: Some(self.config.clip_norm as f32),
+            l1_method: penalty.method,
             l1_placement: penalty.placement,
             ema_decay: ema_decay(updates) as f32,
         }

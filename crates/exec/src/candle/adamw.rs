@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::sgd::{Roles, used_gradient};
+use super::sgd::{Roles, clipped};
 use crate::adamw::AdamFactors;
 use crate::{RoleRule, UpdateRule};
 
@@ -22,7 +22,7 @@ pub(super) fn step(
     if AdamFactors::of(rule, &RoleRule::default()).is_none() {
         return Ok(None);
     }
-    let g = used_gradient(rule, roles, clip, params, gradients)?;
+    let g = clipped(gradients.clone(), clip)?;
     let with = |a: &Tensor, b: &Tensor, f: &dyn Fn(AdamFactors, Tensor, Tensor) -> Result<Tensor>| {
         roles.map(a, b, |role, a, b| {
             AdamFactors::of(rule, role).map_or_else(|| Ok(a.clone()), |k| f(k, a.clone(), b))

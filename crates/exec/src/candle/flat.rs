@@ -6,11 +6,13 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use super::adamw;
 use super::backward::Gradients;
+use super::penalty;
 use super::sgd::{self, Roles};
 use crate::frozen::Frozen;
 use crate::layout::{ParamLayout, ParamSlot, role_index};
+use crate::penalty_map::{ChannelSlot, Marks, is_affine};
 use crate::step::clip_factor;
-use crate::{Buffer, ExecError, UpdateReport, UpdateRule};
+use crate::{Buffer, ExecError, L1Placement, PenaltyMap, UpdateReport, UpdateRule};
 
 /// Every parameter of the network in a few one-dimensional tensors.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub(super) struct FlatBuffers {
     ema_statistics: Tensor,
     batch_norms: Vec<NodeId>,
     frozen: Frozen,
+    marks: Marks,
 }
 
 impl FlatBuffers {
@@ -55,6 +58,7 @@ impl FlatBuffers {
             ema_statistics: zeros(statistics)?,
             batch_norms: graph.ids().filter(is_norm).collect(),
             frozen: Frozen::default(),
+            marks: Marks::default(),
             layout,
             device: device.clone(),
         };
@@ -125,18 +129,39 @@ impl FlatBuffers {
         Ok(())
     }
 
+    /// See [`Executor::penalise`](crate::Executor::penalise).
+    pub(super) fn penalise(&mut self, map: &PenaltyMap) -> std::result::Result<(), ExecError> {
+        let span = self.layout.range(ParamRole::BnGamma).start..self.layout.range(ParamRole::BnBeta).end;
+        let norms = self.layout.slots().iter().filter(|slot| is_affine(slot.spec.role));
+        let slots = norms.map(|slot| ChannelSlot {
+            name: &slot.spec.name,
+            role: slot.spec.role,
+            positions: (slot.offset..slot.offset + slot.spec.len()).collect(),
+        });
+        self.marks = Marks::of(map, slots, span)?;
+        Ok(())
+    }
+
     /// One step; see [`UpdateRule`] for the order.
     pub(super) fn update(&mut self, rule: &UpdateRule) -> std::result::Result<UpdateReport, ExecError> {
-        let gradients = match self.gradients.take() {
+        let mut gradients = match self.gradients.take() {
             Some(g) => g,
             None => self.momentum.zeros_like()?,
         };
         let roles = Roles::of(rule, &self.layout, &self.frozen);
-        let gradient_norm = sgd::gradient_norm(rule, &roles, &self.params, &gradients)?;
+        let pull = penalty::pull(rule, &roles, &self.marks, &self.params)?;
+        if rule.l1_placement == L1Placement::BeforeClip {
+            gradients = penalty::add(&gradients, &pull)?;
+        }
+        let gradient_norm = sgd::gradient_norm(&roles, &gradients)?;
         if !gradient_norm.is_finite() {
             return Ok(UpdateReport { gradient_norm });
         }
-        let clip = clip_factor(rule, gradient_norm);
+        let mut clip = clip_factor(rule, gradient_norm);
+        if rule.l1_placement == L1Placement::AfterClip && !pull.is_empty() {
+            gradients = penalty::add(&sgd::clipped(gradients, clip)?, &pull)?;
+            clip = 1.0;
+        }
         let second = match &self.second_moment {
             Some(second) => second.clone(),
             None => self.momentum.zeros_like()?,
@@ -151,6 +176,7 @@ impl FlatBuffers {
                     sgd::step(rule, &roles, clip, &self.params, &gradients, &self.momentum)?;
             }
         }
+        self.params = penalty::shrink(rule, &roles, &self.marks, &self.params)?;
         self.ema_params = roles.average(rule.ema_decay, &self.ema_params, &self.params)?;
         self.ema_statistics = sgd::average(rule.ema_decay, &self.ema_statistics, &self.statistics)?;
         Ok(UpdateReport { gradient_norm })

@@ -17,6 +17,7 @@ mod forward;
 mod gather;
 mod host;
 mod max_pool;
+mod penalty;
 mod sgd;
 mod silu;
 mod upsample;
@@ -28,7 +29,7 @@ use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId};
 use candle_core::{Module, Tensor};
 
-use crate::{Buffer, Device, ExecError, Executor, Mode, UpdateReport, UpdateRule};
+use crate::{Buffer, Device, ExecError, Executor, Mode, PenaltyMap, UpdateReport, UpdateRule};
 use clock::Clock;
 use flat::FlatBuffers;
 use forward::Pass;
@@ -143,6 +144,10 @@ impl Executor for CandleExecutor {
 
     fn freeze(&mut self, names: &[String]) -> Result<(), ExecError> {
         self.buffers.freeze(names)
+    }
+
+    fn penalise(&mut self, map: &PenaltyMap) -> Result<(), ExecError> {
+        self.buffers.penalise(map)
     }
 
     /// On a GPU, where work is queued, only the time to queue it.

@@ -1,4 +1,4 @@
-//! The optimiser step on flat buffers: SGD with momentum as in PyTorch, L1, clipping.
+//! The optimiser step on flat buffers: SGD with momentum as in PyTorch, clipping.
 //!
 //! On the host each buffer is written once; on other devices the same in candle operations, role by role.
 
@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use super::flat::join;
 use super::host::{host_values, tensor_like};
 use crate::frozen::Frozen;
-use crate::step::{CHUNK, ValueStep, l1_parts, role_rules, sum_of_squares};
-use crate::{L1Placement, ParamLayout, RoleRule, UpdateRule};
+use crate::step::{CHUNK, ValueStep, role_rules, sum_of_squares};
+use crate::{ParamLayout, RoleRule, UpdateRule};
 
 /// All ranges of the trained buffer in order, with what they are subject to; frozen ones to nothing.
 pub(super) struct Roles(Vec<(Range<usize>, Option<RoleRule>)>);
@@ -25,7 +25,7 @@ impl Roles {
     }
 
     /// The ranges that are trained.
-    fn trained(&self) -> impl Iterator<Item = (Range<usize>, &RoleRule)> {
+    pub(super) fn trained(&self) -> impl Iterator<Item = (Range<usize>, &RoleRule)> {
         self.0.iter().filter_map(|(range, role)| Some((range.clone(), role.as_ref()?)))
     }
 
@@ -58,23 +58,15 @@ impl Roles {
     }
 }
 
-/// Norm of the gradient of what is trained, before clipping, with L1 if that goes before.
-pub(super) fn gradient_norm(
-    rule: &UpdateRule,
-    roles: &Roles,
-    params: &Tensor,
-    gradients: &Tensor,
-) -> Result<f32> {
-    let (host_w, host_g) = (host_values(params), host_values(gradients));
+/// Norm of the gradient of what is trained.
+pub(super) fn gradient_norm(roles: &Roles, gradients: &Tensor) -> Result<f32> {
+    let host = host_values(gradients);
     let mut total = 0.0f64;
-    for (range, role) in roles.trained() {
-        let l1 = l1_parts(rule, role).0;
-        total += if let (Some(w), Some(g)) = (&host_w, &host_g) {
-            let chunks = g[range.clone()].par_chunks(CHUNK).zip(w[range].par_chunks(CHUNK));
-            chunks.map(|(g, w)| sum_of_squares(g, w, l1)).collect::<Vec<_>>().iter().sum::<f64>()
+    for (range, _) in roles.trained() {
+        total += if let Some(g) = &host {
+            g[range].par_chunks(CHUNK).map(sum_of_squares).collect::<Vec<_>>().iter().sum::<f64>()
         } else {
-            let part = |t: &Tensor| t.narrow(0, range.start, range.len());
-            let g = with_l1(l1, part(gradients)?, &part(params)?)?;
+            let g = gradients.narrow(0, range.start, range.len())?;
             f64::from(g.sqr()?.sum_all()?.to_scalar::<f32>()?)
         };
     }
@@ -98,24 +90,9 @@ pub(super) fn step(
     Ok((tensor_like(new_w, params)?, tensor_like(new_v, momentum)?))
 }
 
-/// The gradient that a step uses: L1 and clipping, as the rule says.
-pub(super) fn used_gradient(
-    rule: &UpdateRule,
-    roles: &Roles,
-    clip: f32,
-    params: &Tensor,
-    gradients: &Tensor,
-) -> Result<Tensor> {
-    let l1 = |g: &Tensor| roles.map(g, params, |role, g, w| with_l1(role.l1, g, &w));
-    let clipped = |g: Tensor| if clip < 1.0 { g * f64::from(clip) } else { Ok(g) };
-    match rule.l1_placement {
-        L1Placement::BeforeClip => clipped(l1(gradients)?),
-        L1Placement::AfterClip => l1(&clipped(gradients.clone())?),
-    }
-}
-
-fn with_l1(l1: f32, g: Tensor, w: &Tensor) -> Result<Tensor> {
-    if l1 == 0.0 { Ok(g) } else { g + (w.sign()? * f64::from(l1))? }
+/// The gradient, scaled down by a factor of at most 1.
+pub(super) fn clipped(gradients: Tensor, clip: f32) -> Result<Tensor> {
+    if clip < 1.0 { gradients * f64::from(clip) } else { Ok(gradients) }
 }
 
 /// `decay * average + (1 - decay) * values`.
@@ -173,7 +150,7 @@ fn device_step(
     gradients: &Tensor,
     momentum: &Tensor,
 ) -> Result<(Tensor, Tensor)> {
-    let g = used_gradient(rule, roles, clip, params, gradients)?;
+    let g = clipped(gradients.clone(), clip)?;
     let g = roles.map(&g, params, |role, g, w| {
         if role.weight_decay == 0.0 { Ok(g) } else { g + (w * f64::from(role.weight_decay))? }
     })?;
@@ -207,23 +184,14 @@ mod tests {
             layout.slots().iter().map(|s| (s.spec.name.as_str(), s.offset..s.offset + s.spec.len())),
         );
         let frozen = [Frozen::default(), frozen.unwrap()];
-        for (l1_placement, frozen) in [L1Placement::BeforeClip, L1Placement::AfterClip]
-            .into_iter()
-            .flat_map(|l| frozen.each_ref().map(|f| (l, f)))
-        {
+        for frozen in frozen {
             for nesterov in [false, true] {
-                let mut rule = UpdateRule {
-                    momentum: 0.9,
-                    nesterov,
-                    clip_norm: Some(1.0),
-                    l1_placement,
-                    ..UpdateRule::sgd(0.1)
-                };
+                let mut rule =
+                    UpdateRule { momentum: 0.9, nesterov, clip_norm: Some(1.0), ..UpdateRule::sgd(0.1) };
                 rule.conv_weight.weight_decay = 0.01;
-                rule.bn_gamma.l1 = 0.5;
                 rule.bn_beta.lr = 0.3;
-                let roles = Roles::of(&rule, &layout, frozen);
-                let norm = gradient_norm(&rule, &roles, &w, &g).unwrap();
+                let roles = Roles::of(&rule, &layout, &frozen);
+                let norm = gradient_norm(&roles, &g).unwrap();
                 let clip = clip_factor(&rule, norm);
                 let device = device_step(&rule, &roles, clip, &w, &g, &v).unwrap();
                 let host = step(&rule, &roles, clip, &w, &g, &v).unwrap();
@@ -242,9 +210,8 @@ mod tests {
                         same(&host.0, &w) && same(&host.1, &v) && same(&device.0, &w) && same(&device.1, &v)
                     );
                 }
-                let used = roles.trained().map(|(range, role)| {
-                    let part = |t: &Tensor| t.narrow(0, range.start, range.len()).unwrap();
-                    let g = with_l1(l1_parts(&rule, role).0, part(&g), &part(&w)).unwrap();
+                let used = roles.trained().map(|(range, _)| {
+                    let g = g.narrow(0, range.start, range.len()).unwrap();
                     f64::from(g.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap())
                 });
                 assert!((norm - used.sum::<f64>().sqrt() as f32).abs() < 1e-4);

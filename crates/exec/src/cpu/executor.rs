@@ -8,7 +8,7 @@ use bonsai_graph::{Graph, NodeId};
 use super::plan::Key;
 use super::runner::{Pass, dims};
 use super::{CpuExecutor, update};
-use crate::{Buffer, ExecError, Executor, Mode, UpdateReport, UpdateRule};
+use crate::{Buffer, ExecError, Executor, Mode, PenaltyMap, UpdateReport, UpdateRule};
 
 impl Executor for CpuExecutor {
     fn graph(&self) -> &Graph {
@@ -94,6 +94,10 @@ impl Executor for CpuExecutor {
 
     fn freeze(&mut self, names: &[String]) -> Result<(), ExecError> {
         self.params.freeze(names)
+    }
+
+    fn penalise(&mut self, map: &PenaltyMap) -> Result<(), ExecError> {
+        self.params.penalise(map)
     }
 
     fn set_timing(&mut self, on: bool) {

@@ -13,8 +13,9 @@ use super::arena::buffers;
 use super::cuts::Channels;
 use crate::frozen::Frozen;
 use crate::layout::role_index;
+use crate::penalty_map::{ChannelSlot, Marks, is_affine};
 use crate::step::CHUNK;
-use crate::{Buffer, ExecError, ParamLayout};
+use crate::{Buffer, ExecError, ParamLayout, PenaltyMap};
 
 /// The buffers and what lies where.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(super) struct Params {
     pub(super) ema_trained: Memory,
     pub(super) ema_statistics: Memory,
     pub(super) frozen: Frozen,
+    pub(super) marks: Marks,
     /// One sum for every chunk of the longest role.
     pub(super) chunk_sums: Vec<f64>,
 }
@@ -130,6 +132,7 @@ impl Params {
             ema_trained: Memory::zeroed(trained),
             ema_statistics: Memory::zeroed(statistics),
             frozen: Frozen::default(),
+            marks: Marks::default(),
             chunk_sums: vec![0.0; longest],
         };
         weights.verify(&graph.params())?;
@@ -164,6 +167,19 @@ impl Params {
     pub(super) fn freeze(&mut self, names: &[String]) -> Result<(), ExecError> {
         let trained = self.slots.iter().filter(|slot| slot.spec.role.is_trained());
         self.frozen = Frozen::of(names, trained.map(|slot| (slot.spec.name.as_str(), slot.range())))?;
+        Ok(())
+    }
+
+    /// See [`Executor::penalise`](crate::Executor::penalise).
+    pub(super) fn penalise(&mut self, map: &PenaltyMap) -> Result<(), ExecError> {
+        let span = self.ranges.of(ParamRole::BnGamma).start..self.ranges.of(ParamRole::BnBeta).end;
+        let norms = self.slots.iter().filter(|slot| is_affine(slot.spec.role));
+        let slots = norms.map(|slot| ChannelSlot {
+            name: &slot.spec.name,
+            role: slot.spec.role,
+            positions: slot.outputs.0.iter().map(|channel| slot.offset + channel).collect(),
+        });
+        self.marks = Marks::of(map, slots, span)?;
         Ok(())
     }
 

@@ -1,15 +1,20 @@
-//! The optimiser step where the parameters lie: one pass for the gradient norm, one for everything else.
+//! The optimiser step where the parameters lie: one pass for the gradient norm, one for everything else; L1 has a small
+//! one of its own before or after clipping, or behind the step.
 //!
 //! A step is bound by memory: the second pass reads and writes parameter, gradient, momentum and average of a value while
 //! it is at hand. Chunks have a fixed size and their sums are combined in order, so bits do not depend on threads.
+
+use std::convert::Infallible;
+use std::ops::Range;
 
 use bonsai_kernels::Team;
 
 use super::params::Params;
 use crate::adamw::AdamStep;
 use crate::frozen::average_frozen;
-use crate::step::{CHUNK, ValueStep, clip_factor, l1_parts, role_rules, sum_of_squares};
-use crate::{Method, UpdateReport, UpdateRule};
+use crate::penalty::{self, Part};
+use crate::step::{CHUNK, ValueStep, clip_factor, role_rules, sum_of_squares};
+use crate::{L1Placement, Method, UpdateReport, UpdateRule};
 
 /// A moment below this is zero: that of a dead channel would otherwise shrink into denormals and stay there.
 const NEGLIGIBLE: f32 = 1e-30;
@@ -18,17 +23,29 @@ const NEGLIGIBLE: f32 = 1e-30;
 pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> UpdateReport {
     let parallel = team.threads() > 1;
     team.install(|| {
+        let pull = pull(rule, params);
+        if rule.l1_placement == L1Placement::BeforeClip {
+            add(&pull, 1.0, params);
+        }
         let gradient_norm = gradient_norm(rule, params, parallel);
         if !gradient_norm.is_finite() {
             params.gradients.as_mut_slice().fill(0.0);
             return UpdateReport { gradient_norm };
         }
         let clip = clip_factor(rule, gradient_norm);
+        if rule.l1_placement == L1Placement::AfterClip {
+            add(&pull, clip, params);
+        }
         if matches!(rule.method, Method::AdamW { .. }) {
             params.use_second_moment();
         }
         let ranges = params.ranges();
         for (range, role) in role_rules(rule, |role| ranges.of(role), &params.frozen) {
+            let is_clipped = rule.l1_placement == L1Placement::AfterClip && penalty::pulls(rule, &role);
+            let clip = if is_clipped { 1.0 } else { clip };
+            let threshold = penalty::threshold(rule, &role);
+            // What the threshold is yet to change is averaged behind it.
+            let ema_decay = if threshold.is_some() { 1.0 } else { rule.ema_decay };
             let part = Values {
                 w: &mut params.trained.as_mut_slice()[range.clone()],
                 g: &mut params.gradients.as_mut_slice()[range.clone()],
@@ -36,11 +53,16 @@ pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> Upd
                 ema: &mut params.ema_trained.as_mut_slice()[range.clone()],
             };
             if let Some(step) = AdamStep::new(rule, &role, clip) {
-                let part = Moments { values: part, s: &mut params.second_moment.as_mut_slice()[range] };
-                each(part, parallel, &|part| part.step(&step, rule.ema_decay));
+                let s = &mut params.second_moment.as_mut_slice()[range.clone()];
+                each(Moments { values: part, s }, parallel, &|part| part.step(&step, ema_decay));
             } else {
                 let step = ValueStep::new(rule, &role, clip);
-                each(part, parallel, &|part| part.step(&step, rule.ema_decay));
+                each(part, parallel, &|part| part.step(&step, ema_decay));
+            }
+            if let Some(threshold) = threshold {
+                let w = &mut params.trained.as_mut_slice()[range.clone()];
+                penalty::shrink(threshold, &params.marks, range.clone(), w);
+                average(rule.ema_decay, &mut params.ema_trained.as_mut_slice()[range], w);
             }
         }
         for range in params.frozen.ranges() {
@@ -56,19 +78,32 @@ pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> Upd
     })
 }
 
+/// What L1 adds to the gradients.
+fn pull(rule: &UpdateRule, params: &Params) -> Vec<Part> {
+    let ranges = params.ranges();
+    let parts = role_rules(rule, |role| ranges.of(role), &params.frozen);
+    let values = |range: Range<usize>| Ok::<_, Infallible>(params.trained.as_slice()[range].to_vec());
+    let Ok(pull) = penalty::pull(rule, parts, &params.marks, values);
+    pull
+}
+
+/// Adds what is pulled to the clipped gradients.
+fn add(pull: &[Part], clip: f32, params: &mut Params) {
+    for (range, pull) in pull {
+        for (g, pull) in params.gradients.as_mut_slice()[range.clone()].iter_mut().zip(pull) {
+            *g = *g * clip + pull;
+        }
+    }
+}
+
 /// Global gradient norm before clipping.
 fn gradient_norm(rule: &UpdateRule, params: &mut Params, parallel: bool) -> f32 {
     let ranges = params.ranges();
     let mut total = 0.0f64;
-    for (range, role) in role_rules(rule, |role| ranges.of(role), &params.frozen) {
+    for (range, _) in role_rules(rule, |role| ranges.of(role), &params.frozen) {
         let sums = &mut params.chunk_sums[..range.len().div_ceil(CHUNK)];
-        let part = Squares {
-            g: &params.gradients.as_slice()[range.clone()],
-            w: &params.trained.as_slice()[range],
-            sums: &mut *sums,
-        };
-        let l1 = l1_parts(rule, &role).0;
-        each(part, parallel, &|part| part.sums[0] = sum_of_squares(part.g, part.w, l1));
+        let part = Squares { g: &params.gradients.as_slice()[range], sums: &mut *sums };
+        each(part, parallel, &|part| part.sums[0] = sum_of_squares(part.g));
         total += sums.iter().sum::<f64>();
     }
     total.sqrt() as f32
@@ -108,7 +143,6 @@ fn each<T: Slices>(part: T, parallel: bool, f: &(impl Fn(T) + Sync)) {
 
 struct Squares<'a> {
     g: &'a [f32],
-    w: &'a [f32],
     /// One for every chunk.
     sums: &'a mut [f64],
 }
@@ -119,9 +153,8 @@ impl Slices for Squares<'_> {
     }
 
     fn split(self, at: usize) -> (Self, Self) {
-        let (g, w) = (self.g.split_at(at), self.w.split_at(at));
-        let sums = self.sums.split_at_mut(at / CHUNK);
-        (Self { g: g.0, w: w.0, sums: sums.0 }, Self { g: g.1, w: w.1, sums: sums.1 })
+        let (g, sums) = (self.g.split_at(at), self.sums.split_at_mut(at / CHUNK));
+        (Self { g: g.0, sums: sums.0 }, Self { g: g.1, sums: sums.1 })
     }
 }
 

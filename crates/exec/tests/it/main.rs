@@ -13,6 +13,8 @@ mod inference;
 mod module;
 mod optimiser;
 mod options;
+mod penalty;
+mod penalty_oracle;
 mod random;
 mod seen;
 mod wires;

@@ -9,15 +9,17 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Batch, Loader, LoaderConfig};
 use bonsai_detector::Detector;
 use bonsai_exec::{ExecutorOptions, build_executor};
+use bonsai_sparsity::{GammaStatistics, GammaSummary, Outcome, Travel};
 use bonsai_train::{
-    EpochRecord, EpochTiming, Evaluation, Observer, Penalty, Services, StepRecord, TrainConfig, Trained,
-    train,
+    EpochRecord, EpochTiming, Evaluation, Observer, Penalty, Services, StepRecord, Stopped, TrainConfig,
+    Trained, train,
 };
 
 use super::{Data, validation_loader_in};
 use crate::batches::LoaderBatches;
 use crate::evaluate::{Judging, judge};
-use crate::penalty::PlannedL1;
+use crate::penalty::Penalised;
+use crate::planned_l1::PlannedL1;
 use crate::{L1Config, LoaderSettings, Progress};
 
 /// What all trainings of a run share.
@@ -95,6 +97,16 @@ pub fn train_stage(
         l1.warning().into_iter().for_each(|warning| watch.note(&format!("warning: {warning}")));
     }
     let mut executor = build_executor(start.model.graph(), &start.weights, &setting.executor)?;
+    if let Some(l1) = &l1 {
+        let penalised = l1.penalised(start.model.graph());
+        executor.penalise(&penalised.map)?;
+        if penalised.left > 0 {
+            let Penalised { left, channels, .. } = penalised;
+            watch.note(&format!(
+                "L1 leaves {left} of {channels} batch-norm channels alone, which pruning cannot remove"
+            ));
+        }
+    }
     let judging = Judging { gains: Some(config.gains), ..Judging::default() };
     let mut evaluate = |checkpoint: &Checkpoint| {
         let mut detector = Detector::from_checkpoint(checkpoint.clone(), setting.executor)?;
@@ -124,7 +136,20 @@ pub fn train_stage(
     for warning in loader.warnings() {
         watch.borrow_mut().note(&format!("warning: {warning}"));
     }
-    Ok(trained?)
+    let trained = trained?;
+    if let Some(l1) = l1.filter(|_| trained.stopped != Stopped::Interrupted) {
+        watch.borrow_mut().note(&outcome(l1.travel(), &start, &trained)?.to_string());
+    }
+    Ok(trained)
+}
+
+/// What became of the gammas, beside what was foreseen. Where a training goes on, how it began is no longer known.
+fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> Result<Outcome> {
+    let overall = |checkpoint: &Checkpoint| -> Result<GammaSummary> {
+        Ok(GammaStatistics::of(checkpoint.model.graph(), &checkpoint.weights)?.overall)
+    };
+    let before = if start.train.is_none() { Some(overall(start)?) } else { None };
+    Ok(Outcome { predicted, before, after: overall(&trained.last)? })
 }
 
 fn loader_config(config: &TrainConfig, setting: &Setting) -> LoaderConfig {

@@ -2,8 +2,8 @@
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::{
-    BoxError, Coupling, IterateServices, Iterated, Iteration, PruneError, PrunePlan, PrunePolicy, Reduction,
-    Scope, apply, iterate, score, select,
+    BoxError, Coupling, IterateServices, Iterated, Iteration, PruneError, PrunePlan, PrunePolicy, Scope,
+    ScoreConfig, apply, iterate, score, select,
 };
 
 use crate::small_model::{conv_bn, small_model};
@@ -14,7 +14,7 @@ fn model() -> Checkpoint {
 
 fn prune(model: &Checkpoint, prune_ratio: f64) -> Result<(PrunePlan, Checkpoint), BoxError> {
     let coupling = Coupling::of(model.model.graph());
-    let scores = score(&coupling, &model.weights, Reduction::Mean)?;
+    let scores = score(&coupling, &model.weights, &ScoreConfig::default())?;
     let policy = PrunePolicy {
         prune_ratio,
         scope: Scope::PerLayer,

@@ -1,6 +1,6 @@
 //! The adaptor for candle does what the rule on slices does.
 
-use bonsai_sparsity::{add_l1, add_l1_to_gradient, add_scaled_l1};
+use bonsai_sparsity::{add_l1, add_l1_to_gradient, add_scaled_l1, shrink, shrink_var};
 use candle_core::{DType, Device, Tensor, Var};
 
 const VALUES: [f32; 4] = [2.0, -3.0, 0.0, -0.5];
@@ -60,5 +60,17 @@ fn a_scaled_loss_with_scaled_l1_gives_the_same_step() {
     assert_eq!(plain, VALUES.map(|v| v - 0.1 * (2.0 * v + 0.01 * if v == 0.0 { 0.0 } else { v.signum() })));
     for loss_scale in [65536.0, 1024.0, 0.5] {
         assert_eq!(step(loss_scale), plain, "{loss_scale}");
+    }
+}
+
+#[test]
+fn a_variable_shrinks_as_a_slice_does() {
+    for dtype in [DType::F32, DType::F64, DType::BF16] {
+        let var = var(dtype);
+        shrink_var(&var, 0.5).unwrap();
+        let mut expected = VALUES;
+        shrink(&mut expected, 0.5);
+        assert_eq!(values(&var), expected, "{dtype:?}");
+        assert_eq!(expected, [1.5, -2.5, 0.0, 0.0]);
     }
 }

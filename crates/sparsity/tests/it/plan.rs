@@ -79,7 +79,7 @@ fn a_travel_of_nothing_needs_no_updates_and_others_are_refused() {
 
     let still = PlannedStep { epoch: 0, gamma_lr: 0.1, beta_lr: 0.0, momentum: 0.0, times: 1.0 };
     for (steps, parts) in [
-        (vec![], ["gamma", "1.75", "0 planned updates"]),
+        (vec![], ["gamma", "1.5", "0 planned updates"]),
         (vec![still; 3], ["beta", "0.5", "3 planned updates"]),
         (vec![PlannedStep { momentum: 1.0, ..still }], ["gamma", "inf", "1 planned updates"]),
     ] {

@@ -2,7 +2,7 @@
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::Graph;
-use bonsai_sparsity::{GammaStatistics, GammaSummary, Histogram, StatisticsError};
+use bonsai_sparsity::{GammaStatistics, GammaSummary, Histogram, Outcome, StatisticsError, Travel};
 use bonsai_testkit::random_weights;
 
 fn network() -> Graph {
@@ -87,4 +87,31 @@ fn what_has_no_statistics_is_told() {
             assert!(message.contains(part), "`{part}` is missing in: {message}");
         }
     }
+}
+
+#[test]
+fn an_outcome_in_a_sentence() {
+    let summary = |gammas: &[f32]| {
+        let mut weights = weights();
+        weights.insert("a.weight", Array::new(&[5], gammas.to_vec()));
+        weights.insert("c.weight", Array::new(&[1], vec![1.0]));
+        GammaStatistics::of(&network(), &weights).unwrap().overall
+    };
+    let outcome = Outcome {
+        predicted: Some(Travel { distance: 1.75, updates: 650 }),
+        before: Some(summary(&[1.0, -1.0, 1.0, 0.5, 1.5])),
+        after: summary(&[0.004, 0.0, -0.5, 0.25, 0.25]),
+    };
+    // Sorted before: 0.5, 1, 1, 1, 1, 1.5; after: 0, 0.004, 0.25, 0.25, 0.5, 1; the 5th percentile is at position 0.25.
+    assert_eq!(
+        outcome.to_string(),
+        "L1 alone could move a gamma by 1.75 in 650 updates: the median of |gamma| went from 1.000 to 0.250, its 5th \
+         percentile from 0.625 to 0.001, and the share below 0.01 from 0.0 % to 33.3 %"
+    );
+    let json = serde_json::to_string(&outcome).unwrap();
+    assert_eq!(serde_json::from_str::<Outcome>(&json).unwrap(), outcome);
+    assert_eq!(
+        Outcome { predicted: None, before: None, ..outcome }.to_string(),
+        "after L1, the median of |gamma| is 0.250, its 5th percentile 0.001, and the share below 0.01 33.3 %"
+    );
 }

@@ -46,7 +46,7 @@ fn the_seed_is_too_weak_for_a_small_dataset() {
     assert!((0.26..0.29).contains(&travel.distance), "{travel}");
     assert!(!travel.is_enough());
     let warning = travel.warning().unwrap();
-    for part in ["0.27", "650 updates", "start at 1", "6.4-fold", "1.75"] {
+    for part in ["0.27", "650 updates", "start at 1", "5.5-fold", "1.5"] {
         assert!(warning.contains(part), "`{part}` is missing in: {warning}");
     }
 }
@@ -56,7 +56,7 @@ fn what_the_warning_advises_is_enough() {
     let factor = Travel::AIM / bccd(L1Schedule::SEED).distance;
     let seed = L1Schedule::SEED;
     let travel = bccd(L1Schedule { gamma: seed.gamma * factor, ..seed });
-    assert!((travel.distance - 1.75).abs() < 1e-6, "{travel}");
+    assert!((travel.distance - 1.5).abs() < 1e-6, "{travel}");
     assert_eq!((travel.is_enough(), travel.warning()), (true, None));
 }
 

@@ -2,7 +2,7 @@
 
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_exec::{
-    Buffer, ExecError, Executor, ExecutorKind, ExecutorOptions, Mode, UpdateReport, UpdateRule,
+    Buffer, ExecError, Executor, ExecutorKind, ExecutorOptions, Mode, PenaltyMap, UpdateReport, UpdateRule,
     build_executor,
 };
 use bonsai_graph::{Graph, NodeId};
@@ -84,6 +84,10 @@ impl Executor for Cracked {
 
     fn zero_gradients(&mut self) -> Result<(), ExecError> {
         self.whole.zero_gradients()
+    }
+
+    fn penalise(&mut self, map: &PenaltyMap) -> Result<(), ExecError> {
+        self.whole.penalise(map)
     }
 
     fn freeze(&mut self, names: &[String]) -> Result<(), ExecError> {

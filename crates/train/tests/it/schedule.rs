@@ -1,6 +1,6 @@
 //! The schedule against tables worked out by hand from the published recipe of Ultralytics 8.0.
 
-use bonsai_exec::{L1Placement, Method, RoleRule};
+use bonsai_exec::{L1Method, L1Placement, Method, RoleRule};
 use bonsai_train::{Optimizer, Penalty, Per, PlannedStep, Schedule, StepSchedule, TrainConfig, ema_decay};
 
 #[track_caller]
@@ -177,7 +177,13 @@ fn parameter_groups() {
         (Per::Step, 4, 0.125, 0.0625),
         (Per::Step, 3, 0.125, 0.0625),
     ] {
-        let penalty = Penalty { gamma: 0.125, beta: 0.0625, placement: L1Placement::AfterClip, per };
+        let penalty = Penalty {
+            gamma: 0.125,
+            beta: 0.0625,
+            method: L1Method::Proximal,
+            placement: L1Placement::AfterClip,
+            per,
+        };
         let rule = Schedule::new(&defaults(), 50).rule(STEP, penalty, accumulated, 2_000);
         assert_eq!(rule.conv_bias, RoleRule { lr: 0.5, weight_decay: 0.0, l1: 0.0 }, "pg0: biases");
         assert_eq!(rule.bn_beta, RoleRule { lr: 0.5, weight_decay: 0.0, l1: beta }, "pg0: betas");
@@ -185,6 +191,7 @@ fn parameter_groups() {
         assert_eq!(rule.bn_gamma, RoleRule { lr: 0.25, weight_decay: 0.0, l1: gamma }, "pg2");
         assert_eq!((rule.method, rule.momentum, rule.nesterov), (Method::Sgd, 0.75, true));
         assert_eq!((rule.clip_norm, rule.l1_placement), (Some(10.0), L1Placement::AfterClip));
+        assert_eq!(rule.l1_method, L1Method::Proximal);
         near(f64::from(rule.ema_decay), f64::from(0.632_057_35f32), "decay of the average");
     }
 }

@@ -1,0 +1,156 @@
+//! Which channels of batch norms L1 is on, and which of them are one group.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use bonsai_graph::ParamRole;
+
+use crate::ExecError;
+
+/// For batch-norm scales and shifts by name: each channel, left alone (`None`) or penalised with its group (`Some`).
+///
+/// Parameters that it does not name are penalised whole, each channel alone. Gammas of one group are pulled as one by
+/// [`L1Method::GroupLasso`](crate::L1Method::GroupLasso), also across layers; to betas and other methods the number
+/// means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PenaltyMap(BTreeMap<String, Vec<Option<usize>>>);
+
+impl PenaltyMap {
+    /// Says what holds for the channels of a parameter, in place of what was said before.
+    pub fn insert(&mut self, name: impl Into<String>, channels: Vec<Option<usize>>) {
+        self.0.insert(name.into(), channels);
+    }
+
+    /// What is said, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[Option<usize>])> {
+        self.0.iter().map(|(name, channels)| (name.as_str(), channels.as_slice()))
+    }
+}
+
+/// What holds for one value of the trained buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Mark {
+    /// It is not penalised.
+    Left,
+    /// It is penalised for itself.
+    #[default]
+    Alone,
+    /// It is a gamma of this group.
+    Group(usize),
+}
+
+/// Whether a role is a batch norm's scale or shift.
+pub(crate) const fn is_affine(role: ParamRole) -> bool {
+    matches!(role, ParamRole::BnGamma | ParamRole::BnBeta)
+}
+
+/// A batch norm's scale or shift.
+pub(crate) struct ChannelSlot<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) role: ParamRole,
+    /// Of each channel in the trained buffer.
+    pub(crate) positions: Vec<usize>,
+}
+
+/// A [`PenaltyMap`] laid over the trained buffer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Marks {
+    /// Position of the first mark; what stands outside is penalised for itself.
+    start: usize,
+    of_channels: Vec<Mark>,
+    /// Number of groups.
+    groups: usize,
+}
+
+impl Marks {
+    /// Lays `map` over a buffer in which scales and shifts lie within `span`.
+    pub(crate) fn of<'a>(
+        map: &PenaltyMap,
+        slots: impl Iterator<Item = ChannelSlot<'a>>,
+        span: Range<usize>,
+    ) -> Result<Self, ExecError> {
+        let mut left = map.0.clone();
+        let mut marks = vec![Mark::Alone; span.len()];
+        let mut numbers = BTreeMap::new();
+        for slot in slots {
+            let Some(channels) = left.remove(slot.name) else { continue };
+            let (got, expected) = (channels.len(), slot.positions.len());
+            if got != expected {
+                return Err(ExecError::PenaltyLength { name: slot.name.to_owned(), got, expected });
+            }
+            for (position, channel) in slot.positions.into_iter().zip(channels) {
+                let groups = numbers.len();
+                marks[position - span.start] = match channel {
+                    None => Mark::Left,
+                    Some(group) if slot.role == ParamRole::BnGamma => {
+                        Mark::Group(*numbers.entry(group).or_insert(groups))
+                    }
+                    Some(_) => Mark::Alone,
+                };
+            }
+        }
+        match left.pop_first() {
+            Some((name, _)) => Err(ExecError::Penalised { name }),
+            None => Ok(Self { start: span.start, of_channels: marks, groups: numbers.len() }),
+        }
+    }
+
+    /// Marks of a range of the trained buffer.
+    pub(crate) fn within(&self, range: Range<usize>) -> impl Iterator<Item = Mark> {
+        range.map(|at| {
+            let mark = at.checked_sub(self.start).and_then(|at| self.of_channels.get(at));
+            mark.copied().unwrap_or_default()
+        })
+    }
+
+    /// Number of groups.
+    pub(crate) const fn groups(&self) -> usize {
+        self.groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slots() -> impl Iterator<Item = ChannelSlot<'static>> {
+        let slot = |name, role, positions| ChannelSlot { name, role, positions };
+        [
+            slot("a.weight", ParamRole::BnGamma, vec![10, 12]),
+            slot("b.weight", ParamRole::BnGamma, vec![14, 13]),
+            slot("a.bias", ParamRole::BnBeta, vec![15, 17]),
+        ]
+        .into_iter()
+    }
+
+    fn map(entries: &[(&str, &[Option<usize>])]) -> PenaltyMap {
+        let mut map = PenaltyMap::default();
+        entries.iter().for_each(|(name, channels)| map.insert(*name, channels.to_vec()));
+        map
+    }
+
+    #[test]
+    fn a_map_is_laid_over_positions() {
+        let map = map(&[
+            ("a.weight", &[Some(70), None]),
+            ("b.weight", &[Some(70), Some(9)]),
+            ("a.bias", &[None, Some(70)]),
+        ]);
+        let marks = Marks::of(&map, slots(), 10..20).unwrap();
+        use Mark::{Alone, Group, Left};
+        // Positions between channels, and outside of the span, are padding and other parameters.
+        let expected = [Alone, Group(0), Alone, Left, Group(1), Group(0), Left, Alone, Alone, Alone];
+        assert_eq!(marks.within(9..19).collect::<Vec<_>>(), expected);
+        assert_eq!(marks.groups(), 2);
+        assert!(Marks::default().within(0..3).all(|mark| mark == Alone));
+    }
+
+    #[test]
+    fn names_and_lengths_are_checked() {
+        let text = |entries| Marks::of(&map(entries), slots(), 10..20).unwrap_err().to_string();
+        let error = text(&[("a.weight", &[None; 2]), ("c.weight", &[None; 2])]);
+        assert!(error.contains("`c.weight`"), "{error}");
+        let error = text(&[("b.weight", &[None; 3])]);
+        assert!(["`b.weight`", "2 channels", "3"].iter().all(|part| error.contains(part)), "{error}");
+    }
+}

@@ -1,0 +1,241 @@
+//! From L1 as it is configured to what a training does: strengths, chosen before training, and what is said of them.
+
+use anyhow::{Result, bail};
+use bonsai_exec::{L1Method, L1Placement};
+use bonsai_graph::Graph;
+use bonsai_sparsity::{L1Schedule, PlannedStep, Strength, Travel};
+use bonsai_train::{Optimizer, Penalty, Schedule, TrainConfig};
+
+use crate::L1Config;
+use crate::penalty::Penalised;
+
+/// L1 in a training whose length is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct PlannedL1 {
+    config: L1Config,
+    schedule: L1Schedule,
+    epochs: usize,
+    /// How far it alone can move a gamma and a beta; `None` where that depends on the gradients.
+    travel: Option<(Travel, Travel)>,
+}
+
+impl PlannedL1 {
+    /// Chooses the strengths for a training of `batches` batches an epoch.
+    ///
+    /// # Errors
+    /// If a number makes no sense, or a travel is asked for that nothing gives.
+    pub(crate) fn of(config: &L1Config, training: &TrainConfig, batches: usize) -> Result<Self> {
+        let plan = config.plan();
+        let planned = |schedule, travel| Self { config: *config, schedule, epochs: training.epochs, travel };
+        let is_threshold = config.method == L1Method::Proximal;
+        let is_sgd = training.optimizer == Optimizer::Sgd;
+        if !is_sgd && !is_threshold {
+            plan.check()?;
+            let Some(schedule) = plan.schedule() else {
+                let keys = [("l1.gamma", config.gamma), ("l1.beta", config.beta)];
+                let asked = keys.into_iter().filter(|(_, strength)| matches!(strength, Strength::Travel(_)));
+                let keys: Vec<_> = asked.map(|(key, _)| format!("`{key}`")).collect();
+                bail!(
+                    "under AdamW, how far L1 moves a parameter depends on its gradients, so no strength can be chosen for a \
+                     travel: give {} as a number, set `l1.method` to `proximal`, or train with SGD",
+                    keys.join(" and ")
+                );
+            };
+            return Ok(planned(schedule, None));
+        }
+        let schedule = Schedule::new(training, batches);
+        let steps = schedule.planned().map(|step| PlannedStep {
+            epoch: step.epoch,
+            gamma_lr: step.schedule.weight_lr,
+            beta_lr: step.schedule.bias_lr,
+            momentum: if is_sgd { step.schedule.momentum } else { 0.0 },
+            times: config.per.times(step.batches) as f64,
+        });
+        let forecast = plan.forecast(training.epochs, steps)?;
+        Ok(planned(forecast.schedule, Some((forecast.gamma, forecast.beta))))
+    }
+
+    /// What the trainer applies in an epoch, from 0.
+    pub(crate) fn penalty(&self, epoch: usize) -> Penalty {
+        let strength = self.schedule.at(epoch, self.epochs);
+        Penalty {
+            gamma: f64::from(strength.gamma),
+            beta: f64::from(strength.beta),
+            method: self.config.method,
+            placement: self.config.placement,
+            per: self.config.per,
+        }
+    }
+
+    /// How far it alone can move a gamma; `None` where that depends on the gradients.
+    pub(crate) fn travel(&self) -> Option<Travel> {
+        self.travel.map(|(gamma, _)| gamma)
+    }
+
+    /// Which channels it is on.
+    pub(crate) fn penalised(&self, graph: &Graph) -> Penalised {
+        Penalised::of(graph, self.config.exclude_unprunable)
+    }
+
+    /// What is said before training.
+    pub(crate) fn announcement(&self) -> String {
+        let L1Schedule { gamma, beta, .. } = self.schedule;
+        let (place, most) = match (self.config.method, self.config.placement) {
+            (L1Method::Proximal, _) => ("as a threshold behind the step", ""),
+            (L1Method::Subgradient, L1Placement::BeforeClip) => {
+                ("before clipping, which shrinks it", "at most ")
+            }
+            (L1Method::Subgradient, L1Placement::AfterClip) => ("after clipping", ""),
+            (L1Method::GroupLasso, L1Placement::BeforeClip) => {
+                ("by groups before clipping, which shrinks it", "at most ")
+            }
+            (L1Method::GroupLasso, L1Placement::AfterClip) => ("by groups after clipping", ""),
+        };
+        match self.travel {
+            Some((on_gamma, on_beta)) => format!(
+                "L1 on gamma {} {place}: alone it can move a gamma by {most}{:.2} in {} updates; on beta {}: by {most}{:.2}",
+                digits(gamma),
+                on_gamma.distance,
+                on_gamma.updates,
+                digits(beta),
+                on_beta.distance,
+            ),
+            None => format!(
+                "L1 on gamma {}, on beta {} {place}: under AdamW, how far that moves them depends on their gradients",
+                digits(gamma),
+                digits(beta)
+            ),
+        }
+    }
+
+    /// What is wrong with it, if it cannot sparsify.
+    pub(crate) fn warning(&self) -> Option<String> {
+        self.travel.and_then(|(gamma, _)| gamma.warning())
+    }
+}
+
+/// A strength in three digits.
+fn digits(strength: f64) -> String {
+    if strength == 0.0 {
+        return "0".to_owned();
+    }
+    let places = (2.0 - strength.abs().log10().floor()).clamp(0.0, 12.0) as usize;
+    let text = format!("{strength:.places$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::L1Preset;
+    use bonsai_train::Per;
+
+    /// BCCD: 13 batches of 16, a step each.
+    fn bccd(epochs: usize) -> TrainConfig {
+        TrainConfig { epochs, nbs: 16, ..TrainConfig::default() }
+    }
+
+    #[test]
+    fn the_default_reaches_its_travel_in_any_training() {
+        for (epochs, batches) in [(50, 13), (6, 32), (100, 1000)] {
+            for (batch, nbs) in [(16, 16), (4, 16), (16, 64)] {
+                let training = TrainConfig { batch, nbs, ..bccd(epochs) };
+                let planned = PlannedL1::of(&L1Config::default(), &training, batches).unwrap();
+                let said = planned.announcement();
+                assert!(said.contains("after clipping: alone it can move a gamma by 1.50 in "), "{said}");
+                assert!(said.ends_with("by 0.50"), "{said}");
+                assert_eq!(planned.warning(), None);
+            }
+        }
+    }
+
+    #[test]
+    fn the_seed_is_what_it_was_and_too_weak_for_a_small_dataset() {
+        let planned = PlannedL1::of(&L1Config::of(L1Preset::Seed), &bccd(50), 13).unwrap();
+        assert_eq!(
+            planned.announcement(),
+            "L1 on gamma 0.01 before clipping, which shrinks it: alone it can move a gamma by at most 0.27 in 650 updates; \
+             on beta 0.01: by at most 0.77"
+        );
+        assert!(planned.warning().unwrap().contains("6.4-fold"));
+        let first = planned.penalty(0);
+        assert_eq!((first.gamma, first.beta), (f64::from(1e-2f32), f64::from(1e-2f32)));
+        assert_eq!((first.placement, first.per), (L1Placement::BeforeClip, Per::Batch));
+        assert!((planned.penalty(25).gamma - 5.5e-3).abs() < 1e-9);
+    }
+
+    /// Four batches to a step: counted per batch the same strength moves about four times as far as per step.
+    #[test]
+    fn batches_of_a_step_count_once_or_each() {
+        let training = TrainConfig { nbs: 64, warmup_epochs: 0.0, ..bccd(50) };
+        let distance = |per| {
+            let config = L1Config { per, ..L1Config::of(L1Preset::Seed) };
+            PlannedL1::of(&config, &training, 12).unwrap().travel.unwrap().0
+        };
+        let (step, batch) = (distance(Per::Step), distance(Per::Batch));
+        assert_eq!((step.updates, batch.updates), (150, 150));
+        assert!((batch.distance / step.distance - 4.0).abs() < 1e-9, "{step:?}, {batch:?}");
+    }
+
+    #[test]
+    fn adamw_takes_numbers_alone() {
+        let training = TrainConfig { optimizer: Optimizer::AdamW, ..bccd(50) };
+        let error = PlannedL1::of(&L1Config::default(), &training, 13).unwrap_err().to_string();
+        assert!(error.contains("give `l1.gamma` and `l1.beta` as a number"), "{error}");
+        let half = L1Config { gamma: Strength::Lambda(0.1), ..L1Config::default() };
+        let error = PlannedL1::of(&half, &training, 13).unwrap_err().to_string();
+        assert!(error.contains("give `l1.beta` as a number"), "{error}");
+        let seed = PlannedL1::of(&L1Config::of(L1Preset::Seed), &training, 13).unwrap();
+        assert!(
+            seed.announcement().contains("on gamma 0.01, on beta 0.01 before"),
+            "{}",
+            seed.announcement()
+        );
+        assert_eq!((seed.warning(), seed.travel()), (None, None));
+    }
+
+    /// Thresholds know no momentum under AdamW: the strength is that of SGD without.
+    #[test]
+    fn thresholds_are_foreseen_under_adamw_too() {
+        let config = L1Config { method: L1Method::Proximal, ..L1Config::default() };
+        let strength = |optimizer, momentum| {
+            let training = TrainConfig { optimizer, momentum, warmup_epochs: 0.0, ..bccd(50) };
+            let planned = PlannedL1::of(&config, &training, 13).unwrap();
+            let said = planned.announcement();
+            assert!(
+                said.contains("as a threshold behind the step: alone it can move a gamma by 1.50 in"),
+                "{said}"
+            );
+            assert_eq!(planned.penalty(0).method, L1Method::Proximal);
+            planned.penalty(0).gamma
+        };
+        assert_eq!(strength(Optimizer::AdamW, 0.9), strength(Optimizer::Sgd, 0.0));
+        let share = strength(Optimizer::Sgd, 0.75) / strength(Optimizer::AdamW, 0.75);
+        assert!((share - 0.25).abs() < 1e-6, "{share}");
+    }
+
+    #[test]
+    fn groups_before_clipping_are_said() {
+        let config = L1Config {
+            method: L1Method::GroupLasso,
+            placement: L1Placement::BeforeClip,
+            ..L1Config::default()
+        };
+        let said = PlannedL1::of(&config, &bccd(50), 13).unwrap().announcement();
+        assert!(
+            said.contains(
+                "by groups before clipping, which shrinks it: alone it can move a gamma by at most 1.50"
+            ),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn strengths_in_three_digits() {
+        for (strength, text) in
+            [(0.0, "0"), (0.052_74, "0.0527"), (0.01, "0.01"), (1.0, "1"), (123.4, "123"), (1500.0, "1500")]
+        {
+            assert_eq!(digits(strength), text);
+        }
+    }
+}
