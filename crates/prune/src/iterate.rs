@@ -53,10 +53,13 @@ impl Iteration {
     }
 }
 
+/// Prunes a model by a ratio: gives the plan for that model, and what comes out.
+pub type PruneStep<'a> = dyn FnMut(&Checkpoint, f64) -> Result<(PrunePlan, Checkpoint), BoxError> + 'a;
+
 /// What a step needs done.
 pub struct IterateServices<'a> {
     /// Prunes a model by a ratio: the plan for that model, and what comes out.
-    pub prune: &'a mut dyn FnMut(&Checkpoint, f64) -> Result<(PrunePlan, Checkpoint), BoxError>,
+    pub prune: &'a mut PruneStep<'a>,
     /// Its mAP, by whatever measure the limit is meant for.
     pub evaluate: &'a mut dyn FnMut(&Checkpoint) -> Result<f64, BoxError>,
     /// Trains a pruned model in the step of that number, from 1; the network must stay as it is.
