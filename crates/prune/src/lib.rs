@@ -6,13 +6,20 @@
 //!    stay.
 //! 2. [`score`] gives every such set an importance, and [`select`] turns scores and a [`PrunePolicy`] into a
 //!    [`PrunePlan`]: kept channels per convolution, as JSON that can be reviewed and replayed.
+//!    [`choose`] does so too, to a [`Target`] for parameters or MACs ([`choose_measured`]: latency) or by
+//!    another [`Preset`], and says where guards held back.
 //! 3. [`apply`] makes the smaller [`Checkpoint`](bonsai_checkpoint::Checkpoint), an ordinary one.
+//!    [`apply_compensated`] also makes up for the constants that removed channels emitted.
+//!
+//! Around them: [`report()`] puts a plan into numbers, [`recalibrate`] measures batch-norm statistics anew, and
+//! [`iterate`] prunes in small steps with training between; running networks is left to closures.
 //!
 //! The law that defines all this: **the pruned network computes what the original computes when gamma and
 //! beta of the removed channels are zero**, in evaluation and in training mode.
 //! Channels for which that cannot hold are pinned, see [`Pin`].
 //!
-//! Not here: training towards small gammas (`bonsai-sparsity`), running networks, and fine-tuning.
+//! Not here: training towards small gammas (`bonsai-sparsity`), running networks, and fine-tuning. Layer
+//! names stand nowhere but in [`Preset::Seed`].
 //!
 //! # Example
 //!
