@@ -57,7 +57,7 @@ pub(crate) struct ChannelSlot<'a> {
 pub(crate) struct Marks {
     /// Position of the first mark; what stands outside is penalised for itself.
     start: usize,
-    of_channels: Vec<Mark>,
+    values: Vec<Mark>,
     /// Number of groups.
     groups: usize,
 }
@@ -91,14 +91,14 @@ impl Marks {
         }
         match left.pop_first() {
             Some((name, _)) => Err(ExecError::Penalised { name }),
-            None => Ok(Self { start: span.start, of_channels: marks, groups: numbers.len() }),
+            None => Ok(Self { start: span.start, values: marks, groups: numbers.len() }),
         }
     }
 
     /// Marks of a range of the trained buffer.
     pub(crate) fn within(&self, range: Range<usize>) -> impl Iterator<Item = Mark> {
         range.map(|at| {
-            let mark = at.checked_sub(self.start).and_then(|at| self.of_channels.get(at));
+            let mark = at.checked_sub(self.start).and_then(|at| self.values.get(at));
             mark.copied().unwrap_or_default()
         })
     }
@@ -111,6 +111,7 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
+    use super::Mark::{Alone, Group, Left};
     use super::*;
 
     fn slots() -> impl Iterator<Item = ChannelSlot<'static>> {
@@ -125,7 +126,9 @@ mod tests {
 
     fn map(entries: &[(&str, &[Option<usize>])]) -> PenaltyMap {
         let mut map = PenaltyMap::default();
-        entries.iter().for_each(|(name, channels)| map.insert(*name, channels.to_vec()));
+        for (name, channels) in entries {
+            map.insert(*name, channels.to_vec());
+        }
         map
     }
 
@@ -137,7 +140,6 @@ mod tests {
             ("a.bias", &[None, Some(70)]),
         ]);
         let marks = Marks::of(&map, slots(), 10..20).unwrap();
-        use Mark::{Alone, Group, Left};
         // Positions between channels, and outside of the span, are padding and other parameters.
         let expected = [Alone, Group(0), Alone, Left, Group(1), Group(0), Left, Alone, Alone, Alone];
         assert_eq!(marks.within(9..19).collect::<Vec<_>>(), expected);

@@ -79,8 +79,8 @@ mod tests {
     #[test]
     fn squares_of_every_length_are_summed() {
         for len in [0, 1, 15, 16, 17, 40] {
-            let values: Vec<f32> = (0..len).map(|i| i as f32 - 2.0).collect();
-            let expected: f64 = (0..len).map(|i| (i as f64 - 2.0).powi(2)).sum();
+            let values: Vec<f32> = (0..len).map(|i: u8| f32::from(i) - 2.0).collect();
+            let expected: f64 = (0..len).map(|i| (f64::from(i) - 2.0).powi(2)).sum();
             assert_eq!(sum_of_squares(&values), expected);
         }
     }

@@ -202,7 +202,9 @@ fn a_map_that_says_nothing_changes_no_bit_and_can_be_taken_back() {
     for engine in Engine::all() {
         let train = |maps: &[PenaltyMap]| {
             let mut executor = start(engine);
-            maps.iter().for_each(|map| executor.penalise(map).unwrap());
+            for map in maps {
+                executor.penalise(map).unwrap();
+            }
             for seed in 0..2 {
                 gradients(&mut *executor, seed);
                 executor.update(&rule(L1Method::Subgradient, L1Placement::AfterClip)).unwrap();

@@ -102,8 +102,7 @@ impl State {
         };
         let l1 = f64::from(role(rule, name).l1);
         match (rule.l1_method, group) {
-            (L1Method::Proximal, _) => 0.0,
-            (L1Method::GroupLasso, Some((_, 0.0))) => 0.0,
+            (L1Method::Proximal, _) | (L1Method::GroupLasso, Some((_, 0.0))) => 0.0,
             (L1Method::GroupLasso, Some((members, norm))) => l1 * members.sqrt() * value / norm,
             _ => l1 * sign,
         }

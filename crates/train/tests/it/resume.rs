@@ -1,10 +1,10 @@
 //! Stopping and going on: a training in two parts ends with the bits of one that never stopped.
 
 use bonsai_checkpoint::Checkpoint;
-use bonsai_exec::ExecutorKind;
-use bonsai_train::{Batch, BatchSource, EpochRecord, Optimizer, Stopped, TrainConfig, Trained};
+use bonsai_exec::{ExecutorKind, ExecutorOptions, L1Method, L1Placement, PenaltyMap, build_executor};
+use bonsai_train::{Batch, BatchSource, EpochRecord, Optimizer, Penalty, Per, Stopped, TrainConfig, Trained};
 
-use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start};
+use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start, train_on};
 
 /// As a file would give it back.
 fn reloaded(checkpoint: &Checkpoint) -> Checkpoint {
@@ -38,6 +38,37 @@ fn a_checkpoint_of_every_epoch_goes_on_as_if_nothing_happened() {
         for (_, middle) in &seen.epochs[..4] {
             let rest = go_on(kind, &reloaded(middle), &config(5), &mut Recorder::default());
             assert!(rest.last == whole.last);
+        }
+    }
+}
+
+/// What L1 is on is the caller's to say again; strengths fall from epoch to epoch.
+#[test]
+fn with_l1_by_every_method_too() {
+    let mut map = PenaltyMap::default();
+    map.insert("a.bn.weight", (0..8).map(|c| (c != 3).then_some(c / 3)).collect());
+    map.insert("b.bn.weight", (0..8).map(|c| Some(c / 2)).collect());
+    for kind in KINDS {
+        for method in [L1Method::Subgradient, L1Method::Proximal, L1Method::GroupLasso] {
+            let penalty = |epoch: usize| Penalty {
+                gamma: 0.2 / (1 + epoch) as f64,
+                beta: 0.1,
+                method,
+                placement: L1Placement::AfterClip,
+                per: Per::Step,
+            };
+            let go_on = |from: &Checkpoint, seen: &mut Recorder| {
+                let options = ExecutorOptions { kind: Some(kind), threads: 2, ..ExecutorOptions::default() };
+                let mut executor = build_executor(from.model.graph(), &from.weights, &options).unwrap();
+                executor.penalise(&map).unwrap();
+                train_on(&mut *executor, from, &config(4), &mut Noise, &penalty, seen).unwrap()
+            };
+            let mut seen = Recorder::default();
+            let whole = go_on(&start(), &mut seen);
+            for (_, middle) in &seen.epochs[..3] {
+                let rest = go_on(&reloaded(middle), &mut Recorder::default());
+                assert!(rest.last == whole.last, "{kind}, {method:?}");
+            }
         }
     }
 }
