@@ -197,10 +197,10 @@ pub enum PruneError {
         /// All there are.
         known: &'static str,
     },
-    /// Scores by gamma of a network that has none.
+    /// A network that cannot be pruned, because nothing in it could be brought to zero.
     #[error(
-        "the network has no batch norm, so no gamma says what matters: use the checkpoint from before folding or \
-         export, or importance l1 or l2"
+        "the network has no batch norm, so no channel can be silenced and removed: was it folded? use the checkpoint \
+         from before export"
     )]
     NoBatchNorm,
     /// Scores by gradients, and no gradients.

@@ -33,7 +33,7 @@ pub type GradientSource<'a> = dyn FnMut() -> Result<Weights, BoxError> + 'a;
 ///
 /// # Errors
 /// [`PruneError::Checkpoint`] if a parameter is missing or misshaped, [`PruneError::NotFinite`] if one is no number,
-/// [`PruneError::NoBatchNorm`] if gammas are asked for and there are none, [`PruneError::NoGradients`] for
+/// [`PruneError::NoBatchNorm`] for a folded network, [`PruneError::NoGradients`] for
 /// [`Importance::Taylor`].
 pub fn score(
     coupling: &Coupling,
@@ -67,11 +67,11 @@ fn score_by(
     gradients: Option<&Weights>,
     config: &ScoreConfig,
 ) -> Result<ChannelScores, PruneError> {
+    if !has_batch_norm(coupling.graph()) {
+        return Err(PruneError::NoBatchNorm);
+    }
     let mut values = match (config.importance, gradients) {
         (Importance::Gamma, _) => {
-            if !has_batch_norm(coupling.graph()) {
-                return Err(PruneError::NoBatchNorm);
-            }
             measured(coupling, weights, None, config.reduction, Parts::Gammas, f64::abs)?
         }
         (Importance::L1, _) => measured(coupling, weights, None, config.reduction, Parts::All, f64::abs)?,

@@ -13,5 +13,6 @@ mod documents;
 mod files;
 mod imported;
 mod program;
+mod pruning;
 mod training;
 mod tree;

@@ -4,6 +4,7 @@
 
 mod compensate;
 mod coupling;
+mod importance;
 mod iterate;
 mod law;
 mod plan;
