@@ -181,9 +181,10 @@ impl PipelineConfig {
             // Whole shapes are learned in a few hundred updates, parts of them at any scale are not.
             loader: LoaderSettings { augment: Augment::colours_and_flips(), ..LoaderSettings::default() },
             baseline: train(20),
-            sparse: TrainConfig { patience: 0, ..train(6) },
-            prune: PrunePolicy { prune_ratio: 0.4, ..PrunePolicy::default() },
-            finetune: train(8),
+            // So long that L1 has its travel at a strength that the loss can resist.
+            sparse: TrainConfig { patience: 0, ..train(20) },
+            prune: PrunePolicy { prune_ratio: 0.6, ..PrunePolicy::default() },
+            finetune: train(16),
             ..Self::default()
         }
     }

@@ -26,7 +26,7 @@ pub struct GammaEpoch {
     pub below_1e2: f64,
     /// Share below 1e-3.
     pub below_1e3: f64,
-    /// Largest share of channels that pruning could remove without emptying a layer, if known.
+    /// Largest share of channels that a threshold over the whole network could take without emptying a layer, if known.
     pub safe_ratio: Option<f64>,
 }
 
@@ -36,7 +36,7 @@ type Share = (&'static str, Colour, fn(&GammaEpoch) -> f64);
 const SHARES: [Share; 3] = [
     ("below 0.01", STRONG, |e| e.below_1e2),
     ("below 0.001", RAW, |e| e.below_1e3),
-    ("could be pruned", MARK, |e| e.safe_ratio.unwrap_or(f64::NAN)),
+    ("empties no layer", MARK, |e| e.safe_ratio.unwrap_or(f64::NAN)),
 ];
 
 /// Draws two panels over the epochs, 1200 x 1000 px: where the magnitudes of the gammas lie, dark where many do, with

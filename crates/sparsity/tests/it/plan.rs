@@ -20,6 +20,26 @@ fn near(actual: f64, expected: f64) {
 }
 
 #[test]
+fn a_training_too_short_for_its_travel_is_warned_about() {
+    let steps = |updates: usize| {
+        (0..updates).map(|_| PlannedStep {
+            epoch: 0,
+            gamma_lr: 0.01,
+            beta_lr: 0.01,
+            momentum: 0.9,
+            times: 1.0,
+        })
+    };
+    // Each update moves a gamma by a tenth of the strength.
+    let warning = |updates| L1Plan::DEFAULT.forecast(1, steps(updates)).unwrap().warning();
+    assert_eq!(warning(150), None);
+    let said = warning(100).unwrap();
+    for part in ["0.15", "100 updates", "travel of 1.50", "150 updates or more"] {
+        assert!(said.contains(part), "`{part}` is missing in: {said}");
+    }
+}
+
+#[test]
 fn a_travel_becomes_the_strength_that_gives_it() {
     // A strength of 1 moves a gamma by 0.2 + 0.4 in the first epoch, and at half of it by 0.8 + 0.05 in the second; a
     // beta by 0.4 + 0.4 + 0.8 + 0.1.
