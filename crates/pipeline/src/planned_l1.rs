@@ -160,7 +160,7 @@ mod tests {
             "L1 on gamma 0.01 before clipping, which shrinks it: alone it can move a gamma by at most 0.27 in 650 updates; \
              on beta 0.01: by at most 0.77"
         );
-        assert!(planned.warning().unwrap().contains("6.4-fold"));
+        assert!(planned.warning().unwrap().contains("5.5-fold"));
         let first = planned.penalty(0);
         assert_eq!((first.gamma, first.beta), (f64::from(1e-2f32), f64::from(1e-2f32)));
         assert_eq!((first.placement, first.per), (L1Placement::BeforeClip, Per::Batch));

@@ -32,7 +32,7 @@ fn a_run_and_what_runs_again() {
     assert_eq!((again, told.steps), (report.clone(), 0));
 
     let before = [Stage::Baseline, Stage::Sparse].map(|stage| tiny.manifest(stage));
-    tiny.config.prune.prune_ratio = 0.6;
+    tiny.config.prune.prune_ratio = 0.8;
     let (smaller, told) = tiny.run();
     let from_prune = [Stage::Prune, Stage::Finetune, Stage::Export, Stage::Engine, Stage::Report];
     assert_eq!(told.ran, from_prune);
