@@ -54,7 +54,8 @@ fn check_exact(model: &Checkpoint, plan: &PrunePlan, images: &Array) -> Compensa
     let (pruned, compensation) = apply_compensated(plan, &silenced).unwrap();
     if compensation.lost.is_empty() {
         for (actual, expected) in outputs(&pruned, images).iter().zip(outputs(&silenced, images)) {
-            assert_arrays_close(actual, &expected, Tolerance::Tight, "compensated");
+            // The shifts are exact in `f64`, but means and biases keep them in `f32`, layer after layer.
+            assert_arrays_close(actual, &expected, Tolerance::Close, "compensated");
         }
     }
     compensation
