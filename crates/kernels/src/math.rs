@@ -26,7 +26,7 @@ pub(crate) fn sigmoid<S: Simd>(s: S, x: S::V) -> S::V {
     power = s.fma(power, z, s.splat(EXP2[4]));
     power = s.fma(power, z, s.splat(EXP2[5]));
     let one = s.splat(1.0);
-    s.div(one, s.add(one, s.scale2(power, n)))
+    s.reciprocal(s.add(one, s.scale2(power, n)))
 }
 
 /// `x * sigmoid(x)`. The factor is the unlimited `x`, which brings NaN back.

@@ -200,7 +200,7 @@ impl<'a> Backward<'a> {
         layer: &ConvLayer,
     ) -> Result<(Conv, View), KernelError> {
         let input = layer.conv.input();
-        let (mut conv, mut weights) = (layer.conv, layer.weights);
+        let (mut conv, mut weights) = (layer.conv.clone(), layer.weights);
         if padded(input.c) != input.c {
             // Dense images, whose gradient is wanted: the same convolution of padded images.
             let output = layer.conv.output().c;

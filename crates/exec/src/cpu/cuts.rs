@@ -8,6 +8,7 @@
 //! whole segments of the wire it is part of.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use bonsai_graph::{Graph, Node, NodeId, Op};
 use bonsai_kernels::layout::Segment;
@@ -48,6 +49,11 @@ impl Channels {
             segment
         };
         self.cuts.windows(2).map(segment).collect()
+    }
+
+    /// Physical channels that are no padding.
+    pub(super) fn live(&self) -> Vec<Range<usize>> {
+        self.segments().iter().map(|s| s.physical..s.physical + s.len).collect()
     }
 
     /// Physical position of every logical channel.

@@ -112,7 +112,9 @@ impl<'a> Layers<'a> {
         };
         let input = graph.node(node).inputs()[0];
         let window = Window::square(kernel, stride, padding);
-        let conv = Conv::new(self.isa, self.nhwc(input), self.width(node), window, self.winograd)?;
+        let [live_input, live_output] = [input, node].map(|wire| self.network.channels[wire.index()].live());
+        let conv = Conv::new(self.isa, self.nhwc(input), self.width(node), window, self.winograd)?
+            .with_live(&live_input, &live_output)?;
         let bias = bias.then(|| self.param(node, ParamRole::ConvBias));
         Ok(Some(ConvLayer {
             node,

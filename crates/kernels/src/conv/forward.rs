@@ -2,6 +2,7 @@
 
 use super::epilogue::{Epilogue, finish};
 use super::grid::{Grid, Part, is_pointwise};
+use super::live::Live;
 use super::panels::extent;
 use super::strip::Strip;
 use super::tile::{Rows, Run};
@@ -14,6 +15,7 @@ use crate::{ConvShape, Isa, moments};
 pub(crate) struct Forward {
     shape: ConvShape,
     grid: Grid,
+    /// What every output pixel sums, from the first of its inputs on.
     runs: Vec<Run>,
     x: View,
     packed: View,
@@ -22,21 +24,25 @@ pub(crate) struct Forward {
 }
 
 impl Forward {
-    /// `packed` are panels of `[tap][in]`.
+    /// `packed` are panels of `[tap][in]`; of the input's channels, those outside `live` are zero.
     pub(crate) fn new(
         isa: Isa,
         shape: ConvShape,
+        live: &Live,
         x: View,
         packed: View,
         y: View,
         epilogue: Epilogue,
     ) -> Self {
         let forward = Self { shape, grid: Grid::new(isa, &shape), runs: Vec::new(), x, packed, y, epilogue };
+        if is_pointwise(&shape) {
+            return Self { runs: live.runs(0, 0, 1), ..forward };
+        }
         let (window, c) = (shape.window(), shape.input().c);
-        // A row of the kernel is one run, because the columns of a strip lie together.
         let row_len = forward.strip(&forward.grid.part(0)).row_len();
-        let run = |ky: usize| Run { x: ky * row_len, w: ky * window.kernel[1] * c };
-        Self { runs: (0..window.kernel[0]).map(run).collect(), ..forward }
+        // The columns that a row of the kernel meets lie together in the strip.
+        let row = |ky: usize| live.runs(ky * row_len, ky * window.kernel[1] * c, window.kernel[1]);
+        Self { runs: (0..window.kernel[0]).flat_map(row).collect(), ..forward }
     }
 
     fn strip(&self, part: &Part) -> Strip {
@@ -88,8 +94,7 @@ unsafe impl Kernel for Forward {
                         n: part.pixels.len(),
                         x,
                         pitch: self.x.ld,
-                        runs: &[Run { x: 0, w: 0 }],
-                        len: k,
+                        runs: &self.runs,
                         w: packed.add(panel.start * k),
                         width: panel.width,
                         y: y.add(panel.start),
@@ -109,7 +114,6 @@ unsafe impl Kernel for Forward {
                             x: scratch.add(row * window.stride[0] * strip.row_len()),
                             pitch: window.stride[1] * input.c,
                             runs: &self.runs,
-                            len: window.kernel[1] * input.c,
                             w: packed.add(panel.start * k),
                             width: panel.width,
                             y: y.add(row * output.w * self.y.ld + panel.start),

@@ -5,6 +5,7 @@
 //! of its own with fewer taps, written at every `s`-th pixel.
 
 use super::grid::{Grid, Part, is_pointwise};
+use super::live::Live;
 use super::strip::Strip;
 use super::tile::{Rows, Run};
 use crate::memory::{Memory, Operand, View};
@@ -16,17 +17,12 @@ use crate::{ConvShape, Isa, KernelError, Nhwc, Window};
 pub(crate) struct InputGradient {
     shape: ConvShape,
     grid: Grid,
-    /// Runs of each phase `[row][column]`, and their length.
-    phases: Vec<Phase>,
+    /// Runs of each phase `[row][column]`.
+    phases: Vec<Vec<Run>>,
     dy: View,
     packed: View,
     dx: View,
     accumulate: bool,
-}
-
-struct Phase {
-    runs: Vec<Run>,
-    len: usize,
 }
 
 /// Along one axis: the outputs that inputs `start .. end` meet, first and count.
@@ -49,13 +45,14 @@ fn taps(window: &Window, axis: usize, pixel: usize) -> impl Iterator<Item = (usi
 }
 
 impl InputGradient {
-    /// `packed` are panels of `[flipped tap][out]`.
+    /// `packed` are panels of `[flipped tap][out]`; of the output's channels, those outside `live` have no gradient.
     ///
     /// # Errors
     /// [`KernelError::TooLarge`] if sizes overflow.
     pub(crate) fn new(
         isa: Isa,
         shape: ConvShape,
+        live: &Live,
         dy: View,
         packed: View,
         dx: View,
@@ -67,7 +64,7 @@ impl InputGradient {
         let like = if is_pointwise(&shape) { window } else { Window::square(3, 1, 1) };
         let grid = Grid::new(isa, &ConvShape::new(widened, input.c, like)?);
         let mut gradient = Self { shape, grid, phases: Vec::new(), dy, packed, dx, accumulate };
-        gradient.phases = gradient.phases();
+        gradient.phases = if is_pointwise(&shape) { vec![live.runs(0, 0, 1)] } else { gradient.phases(live) };
         Ok(gradient)
     }
 
@@ -80,23 +77,24 @@ impl InputGradient {
         Strip { top, rows, left, columns, channels: self.shape.output().c }
     }
 
-    fn phases(&self) -> Vec<Phase> {
+    fn phases(&self, live: &Live) -> Vec<Vec<Run>> {
         let (window, c) = (self.shape.window(), self.shape.output().c);
         let strip = self.strip(&self.grid.part(0));
         let flipped = |ky: usize, kx: usize| window.area() - 1 - (ky * window.kernel[1] + kx);
         let mut phases = Vec::new();
         for py in 0..window.stride[0] {
             for px in 0..window.stride[1] {
-                let mut runs = Vec::new();
-                for (ky, oy) in taps(&window, 0, py) {
-                    for (kx, ox) in taps(&window, 1, px) {
-                        let (row, column) = ((oy - strip.top) as usize, (ox - strip.left) as usize);
-                        runs.push(Run { x: row * strip.row_len() + column * c, w: flipped(ky, kx) * c });
-                    }
-                }
                 // Without stride a row of taps lies together in the strip and in the panel.
                 let merge = if window.stride[1] == 1 { window.kernel[1] } else { 1 };
-                phases.push(Phase { runs: runs.into_iter().step_by(merge).collect(), len: merge * c });
+                let mut runs = Vec::new();
+                for (ky, oy) in taps(&window, 0, py) {
+                    for (kx, ox) in taps(&window, 1, px).step_by(merge) {
+                        let (row, column) = ((oy - strip.top) as usize, (ox - strip.left) as usize);
+                        let x = row * strip.row_len() + column * c;
+                        runs.extend(live.runs(x, flipped(ky, kx) * c, merge));
+                    }
+                }
+                phases.push(runs);
             }
         }
         phases
@@ -136,9 +134,9 @@ unsafe impl Kernel for InputGradient {
                 let dy = dy.add(part.pixels.start * self.dy.ld);
                 for panel in group {
                     let (w, y) = (packed.add(panel.start * k), dx.add(panel.start));
-                    let runs = &[Run { x: 0, w: 0 }];
+                    let runs = &self.phases[0];
                     let (n, pitch, width) = (part.pixels.len(), self.dy.ld, panel.width);
-                    Rows { n, x: dy, pitch, runs, len: k, w, width, y, ldy: ld, accumulate }.compute(s);
+                    Rows { n, x: dy, pitch, runs, w, width, y, ldy: ld, accumulate }.compute(s);
                 }
                 return;
             }
@@ -157,8 +155,7 @@ unsafe impl Kernel for InputGradient {
                             n: (input.w - px).div_ceil(sx),
                             x,
                             pitch: output.c,
-                            runs: &phase.runs,
-                            len: phase.len,
+                            runs: phase,
                             w: packed.add(panel.start * k),
                             width: panel.width,
                             y: dx.add(px * ld + panel.start),

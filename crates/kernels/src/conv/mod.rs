@@ -8,6 +8,7 @@ mod fold;
 mod forward;
 mod grid;
 mod input_gradient;
+mod live;
 mod outer;
 mod pack;
 mod panels;
@@ -19,11 +20,14 @@ pub use epilogue::Epilogue;
 pub(crate) use epilogue::finish;
 pub(crate) use panels::Panel;
 
+use std::ops::Range;
+
 use crate::memory::{SEGMENT, View};
 use crate::program::Program;
 use crate::winograd::Source;
 use crate::{ConvShape, Isa, KernelError, Nhwc, Window, winograd};
 use grid::Grid;
+use live::Live;
 
 /// How a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +49,13 @@ pub enum WinogradMode {
 }
 
 /// A convolution of one shape.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Conv {
     isa: Isa,
     shape: ConvShape,
     algorithm: Algorithm,
+    live_input: Live,
+    live_output: Live,
 }
 
 impl Conv {
@@ -68,7 +74,19 @@ impl Conv {
         expect("convolution", "output channels", out_channels, out_channels.next_multiple_of(SEGMENT))?;
         let pays = winograd == WinogradMode::Auto && winograd::pays(&shape);
         let algorithm = if pays { Algorithm::Winograd } else { Algorithm::Direct };
-        Ok(Self { isa, shape, algorithm })
+        let (live_input, live_output) = (Live::all(input.c), Live::all(out_channels));
+        Ok(Self { isa, shape, algorithm, live_input, live_output })
+    }
+
+    /// Says which channels of input and output are no padding. The others hold zeros, and direct convolutions do not
+    /// multiply with them; results are the same to the bit.
+    ///
+    /// # Errors
+    /// [`KernelError::Operand`] if a range does not rise or ends beyond the channels.
+    pub fn with_live(self, input: &[Range<usize>], output: &[Range<usize>]) -> Result<Self, KernelError> {
+        let live_input = Live::new("live channels of the input", input, self.input().c)?;
+        let live_output = Live::new("live channels of the output", output, self.output().c)?;
+        Ok(Self { live_input, live_output, ..self })
     }
 
     /// Sizes of the input.
@@ -200,7 +218,8 @@ impl Conv {
         }
         match self.algorithm {
             Algorithm::Direct => {
-                p.push(label, forward::Forward::new(self.isa, self.shape, x, packed, y, epilogue))
+                let live = &self.live_input;
+                p.push(label, forward::Forward::new(self.isa, self.shape, live, x, packed, y, epilogue))
             }
             Algorithm::Winograd => {
                 p.push(label, winograd::Forward::new(label, &self.shape, x, packed, y, epilogue, false)?)
@@ -227,8 +246,10 @@ impl Conv {
         expect(label, "input channels", self.input().c, self.input().c.next_multiple_of(SEGMENT))?;
         match self.algorithm {
             Algorithm::Direct => {
-                let gradient =
-                    input_gradient::InputGradient::new(self.isa, self.shape, dy, packed, dx, accumulate)?;
+                let live = &self.live_output;
+                let gradient = input_gradient::InputGradient::new(
+                    self.isa, self.shape, live, dy, packed, dx, accumulate,
+                )?;
                 p.push(label, gradient)
             }
             Algorithm::Winograd => {

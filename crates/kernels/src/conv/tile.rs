@@ -12,6 +12,8 @@ pub(crate) struct Run {
     pub(crate) x: usize,
     /// Row of the panel that meets its first value.
     pub(crate) w: usize,
+    /// Number of inputs.
+    pub(crate) len: usize,
 }
 
 /// A row of output pixels against one panel.
@@ -25,8 +27,6 @@ pub(crate) struct Rows<'a> {
     pub(crate) pitch: usize,
     /// What is summed.
     pub(crate) runs: &'a [Run],
-    /// Length of each run.
-    pub(crate) len: usize,
     /// The panel, `[rows][width]`.
     pub(crate) w: *const f32,
     /// Width of the panel.
@@ -138,7 +138,7 @@ unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ACC: bool>(
         for run in rows.runs {
             let mut x = x.add(run.x);
             let mut w = rows.w.add(run.w * NR * S::LANES);
-            for _ in 0..rows.len {
+            for _ in 0..run.len {
                 let mut weights = [s.splat(0.0); NR];
                 for n in 0..NR {
                     weights[n] = s.load(w.add(n * S::LANES));

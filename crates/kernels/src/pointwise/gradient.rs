@@ -8,7 +8,17 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{KernelError, View};
 
+/// A gradient below this, behind a batch norm, counts as none.
+///
+/// Where sparsity training has brought a chain of gammas near zero, each layer divides what passes back by a thousand or
+/// more; after a dozen layers it is denormal, and every product with it takes a hundred times as long. What is left of a
+/// gradient here can change no weight (they are moved by rate times gradient, and `f32` has seven digits), and its products
+/// with activations and weights of any useful size are still normal.
+const NEGLIGIBLE: f32 = 1e-18;
+
 /// `dy (+)= scale * du + k1 * y + k0`, with `du = dz * act'(scale * y + shift)`; without norm `dy (+)= du`.
+///
+/// With norm, what is added to `dy` is zero where it would be below 1e-18: products with denormals are slow.
 #[derive(Debug, Clone)]
 pub struct PointwiseGradient {
     /// The forward's input.
@@ -88,6 +98,9 @@ impl PointwiseGradient {
                         }
                         let through_statistics = s.fma(value, s.load(k1.add(c)), s.load(k0.add(c)));
                         gradient = s.fma(gradient, scale, through_statistics);
+                        // NaN exceeds everything, so a diverged network still shows.
+                        let counts = s.exceeds(s.abs(gradient), s.splat(NEGLIGIBLE));
+                        gradient = s.select(counts, gradient, s.splat(0.0));
                     } else if SILU {
                         gradient = s.mul(gradient, silu_slope(s, value));
                     }

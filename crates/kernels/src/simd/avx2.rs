@@ -65,8 +65,8 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn div(self, a: __m256, b: __m256) -> __m256 {
-        unsafe { _mm256_div_ps(a, b) }
+    fn reciprocal(self, v: __m256) -> __m256 {
+        unsafe { _mm256_div_ps(_mm256_set1_ps(1.0), v) }
     }
 
     #[inline(always)]
@@ -82,6 +82,11 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn fnma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         unsafe { _mm256_fnmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn abs(self, a: __m256) -> __m256 {
+        unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
     }
 
     #[inline(always)]

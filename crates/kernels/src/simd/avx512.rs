@@ -65,8 +65,13 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn div(self, a: __m512, b: __m512) -> __m512 {
-        unsafe { _mm512_div_ps(a, b) }
+    fn reciprocal(self, v: __m512) -> __m512 {
+        // A division takes 16 cycles. Newton's step doubles the 14 bits of the estimate.
+        unsafe {
+            let estimate = _mm512_rcp14_ps(v);
+            let error = _mm512_fnmadd_ps(v, estimate, _mm512_set1_ps(1.0));
+            _mm512_fmadd_ps(estimate, error, estimate)
+        }
     }
 
     #[inline(always)]
@@ -85,6 +90,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn abs(self, a: __m512) -> __m512 {
+        unsafe { _mm512_abs_ps(a) }
+    }
+
+    #[inline(always)]
     fn round(self, v: __m512) -> __m512 {
         unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v) }
     }
@@ -96,7 +106,8 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn limit(self, x: __m512) -> __m512 {
-        x
+        // Of a number and NaN, the second operand.
+        unsafe { _mm512_max_ps(_mm512_set1_ps(-87.0), x) }
     }
 
     #[inline(always)]

@@ -46,19 +46,22 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b`.
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a / b`.
-    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `1 / v` within 1 ulp, for `v` from 1 to 2^126; NaN for NaN.
+    fn reciprocal(self, v: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the machine can.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a * b - c`.
     fn fms(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `c - a * b`.
     fn fnma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `|a|`.
+    fn abs(self, a: Self::V) -> Self::V;
     /// Nearest whole number, ties to even, for magnitudes below 2^22.
     fn round(self, v: Self::V) -> Self::V;
     /// `p * 2^n` for whole `n`; overflow and underflow are right only where [`Simd::limit`] leaves its argument alone.
     fn scale2(self, p: Self::V, n: Self::V) -> Self::V;
-    /// `x` brought into the range where [`Simd::scale2`] works for `2^(x log2 e)`; loses NaN where it changes anything.
+    /// `x` brought into the range where [`Simd::scale2`] works for `2^(-x log2 e)` and the result is below 2^126; may lose
+    /// NaN.
     fn limit(self, x: Self::V) -> Self::V;
     /// `a > b`, or `a` is NaN: PyTorch's rule for a new maximum.
     fn exceeds(self, a: Self::V, b: Self::V) -> Self::M;

@@ -58,12 +58,12 @@ impl Simd for Portable {
         lanes!(a, b => a * b)
     }
 
+    // Two roundings: `mul_add` without the instruction is a library call.
     #[inline(always)]
-    fn div(self, a: V, b: V) -> V {
-        lanes!(a, b => a / b)
+    fn reciprocal(self, v: V) -> V {
+        lanes!(v => 1.0 / v)
     }
 
-    // Two roundings: `mul_add` without the instruction is a library call.
     #[inline(always)]
     fn fma(self, a: V, b: V, c: V) -> V {
         lanes!(a, b, c => a * b + c)
@@ -77,6 +77,11 @@ impl Simd for Portable {
     #[inline(always)]
     fn fnma(self, a: V, b: V, c: V) -> V {
         lanes!(a, b, c => c - a * b)
+    }
+
+    #[inline(always)]
+    fn abs(self, a: V) -> V {
+        lanes!(a => a.abs())
     }
 
     #[inline(always)]

@@ -1,5 +1,7 @@
 //! Direct and Winograd convolution against the definition, on every instruction set.
 
+use std::ops::Range;
+
 use bonsai_kernels::{
     Algorithm, Conv, ConvShape, Epilogue, FoldBatchNorm, Isa, Nhwc, View, Window, WinogradMode,
 };
@@ -18,6 +20,7 @@ fn exact(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&v| v as f32).collect()
 }
 
+#[derive(Clone)]
 struct Case {
     isa: Isa,
     shape: ConvShape,
@@ -25,6 +28,8 @@ struct Case {
     extra: usize,
     threads: usize,
     winograd: WinogradMode,
+    /// Channels of input and output that are no padding, where that is said.
+    live: Option<[Vec<Range<usize>>; 2]>,
 }
 
 /// `y`, `dx` added to `base`, `dw` added to `base`.
@@ -37,7 +42,12 @@ struct Outcome {
 impl Case {
     fn conv(&self) -> Conv {
         let shape = self.shape;
-        Conv::new(self.isa, shape.input(), shape.output().c, shape.window(), self.winograd).unwrap()
+        let conv =
+            Conv::new(self.isa, shape.input(), shape.output().c, shape.window(), self.winograd).unwrap();
+        match &self.live {
+            Some([input, output]) => conv.with_live(input, output).unwrap(),
+            None => conv,
+        }
     }
 
     fn run(&self, x: &[f32], w: &[f32], dy: &[f32], base: Option<[&[f32]; 2]>) -> Outcome {
@@ -105,13 +115,46 @@ proptest! {
         let dx = plus(reference::input_gradient(&shape, &dy, &w), &base[0]);
         let dw = plus(reference::weight_gradient(&shape, &x, &dy), &base[1]);
         for isa in Isa::available() {
-            let case = Case { isa, shape, extra, threads: 2, winograd: WinogradMode::Off };
+            let case = Case { isa, shape, extra, threads: 2, winograd: WinogradMode::Off, live: None };
             let got = case.run(&x, &w, &dy, accumulate.then_some([&base[0], &base[1]]));
             prop_assert_eq!(&got.y, &y, "y on {}", isa);
             if let Some(got) = &got.dx {
                 prop_assert_eq!(got, &dx, "dx on {}", isa);
             }
             prop_assert_eq!(&got.dw, &dw, "dw on {}", isa);
+        }
+    }
+}
+
+/// Values of `channels` in a row where those outside of `live` are zero.
+fn padded(seed: u64, len: usize, channels: usize, live: &[Range<usize>]) -> Vec<f32> {
+    let keep = |i: usize| live.iter().any(|range| range.contains(&(i % channels)));
+    numbers(seed, len).iter().enumerate().map(|(i, v)| if keep(i) { *v } else { 0.0 }).collect()
+}
+
+#[test]
+fn leaving_padding_out_changes_no_bit() {
+    for (ci, co, k, s) in [(32, 48, 1, 1), (16, 16, 3, 1), (48, 32, 3, 2), (32, 16, 5, 3), (64, 16, 1, 2)] {
+        let shape = ConvShape::new(Nhwc::new(2, 9, 11, ci), co, Window::square(k, s, k / 2)).unwrap();
+        // Every segment but the last is pruned to a length of its own; a last segment is pruned altogether.
+        let live = |channels: usize| -> Vec<Range<usize>> {
+            (0..channels / 16).map(|i| 16 * i..16 * i + [8, 13, 16, 0][i]).collect()
+        };
+        let (live_in, live_out) = (live(ci), live(co));
+        let x = padded(1, shape.input().len(), ci, &live_in);
+        let weights = numbers(2, shape.weights_len());
+        let dy = padded(3, shape.output().len(), co, &live_out);
+        for isa in Isa::available() {
+            let plain = Case { isa, shape, extra: 16, threads: 2, winograd: WinogradMode::Off, live: None };
+            let aware = Case { live: Some([live_in.clone(), live_out.clone()]), ..plain.clone() };
+            let [plain, aware] = [plain, aware].map(|case| case.run(&x, &weights, &dy, None));
+            assert_eq!(bits(&aware.y), bits(&plain.y), "y of {ci} {co} {k} on {isa}");
+            assert_eq!(
+                aware.dx.map(|v| bits(&v)),
+                plain.dx.map(|v| bits(&v)),
+                "dx of {ci} {co} {k} on {isa}"
+            );
+            assert_eq!(bits(&aware.dw), bits(&plain.dw), "dw of {ci} {co} {k} on {isa}");
         }
     }
 }
@@ -132,7 +175,8 @@ fn winograd_stays_within_its_bound_and_keeps_its_bits() {
             reference::weight_gradient(&shape, &x, &dy),
         ];
         for isa in Isa::available() {
-            let case = |threads| Case { isa, shape, extra: 16, threads, winograd: WinogradMode::Auto };
+            let case =
+                |threads| Case { isa, shape, extra: 16, threads, winograd: WinogradMode::Auto, live: None };
             assert_eq!(case(1).conv().algorithm(), Algorithm::Winograd);
             let got = case(1).run(&x, &weights, &dy, None);
             let again = case(3).run(&x, &weights, &dy, None);
@@ -161,7 +205,7 @@ fn the_direct_gradients_keep_their_bits_with_any_number_of_threads() {
         let dy = numbers(3, shape.output().len());
         for isa in Isa::available() {
             let run = |threads| {
-                let case = Case { isa, shape, extra: 0, threads, winograd: WinogradMode::Off };
+                let case = Case { isa, shape, extra: 0, threads, winograd: WinogradMode::Off, live: None };
                 let got = case.run(&x, &weights, &dy, None);
                 [bits(&got.y), bits(&got.dx.unwrap_or_default()), bits(&got.dw)]
             };

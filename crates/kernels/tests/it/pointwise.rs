@@ -181,3 +181,39 @@ fn nan_and_infinity_pass_through() {
         assert!(!dy[1].is_finite() && !dy[2].is_finite() && dy[3].is_finite(), "{}: {dy:?}", outcome.isa);
     }
 }
+
+#[test]
+fn behind_a_batch_norm_no_gradient_is_denormal() {
+    // From denormals to what counts; the scale of 1e-3 is that of a gamma near zero.
+    let dz: Vec<f32> = (0..CHANNELS).map(|c| 2.0 * 10f32.powi(c as i32 % 45 - 44)).collect();
+    let mut arena = Arena::new();
+    let [view, gradient] = [&vec![0.0; CHANNELS], &dz].map(|values| arena.vector(values));
+    let [scale, zero] = [1e-3, 0.0].map(|value| arena.vector(&[value; CHANNELS]));
+    let before: Vec<f32> = vec![1.0; CHANNELS];
+    let (dy, added) = (arena.output(Rows::Dense, 1, CHANNELS), arena.vector(&before));
+    let outcomes = arena.run(|p| {
+        let norm = Some([scale, zero, zero, zero]);
+        for (dy, accumulate) in [(dy, false), (added, true)] {
+            let kernel = PointwiseGradient { y: view, dz: gradient, dy, norm, silu: true, accumulate };
+            p.push("dy", kernel).unwrap();
+        }
+    });
+    for outcome in outcomes {
+        let (dy, added) = (outcome.values(&dy, CHANNELS), outcome.values(&added, CHANNELS));
+        for c in 0..CHANNELS {
+            let exact = f64::from(dz[c]) * 0.5e-3;
+            if exact < 0.9e-18 {
+                assert_eq!(dy[c].to_bits(), 0, "{}: {} from {}", outcome.isa, dy[c], dz[c]);
+            } else if exact > 1.1e-18 {
+                assert!(
+                    (f64::from(dy[c]) / exact - 1.0).abs() < 1e-6,
+                    "{}: {} is not {exact}",
+                    outcome.isa,
+                    dy[c]
+                );
+            }
+            assert_eq!(added[c], 1.0 + dy[c]);
+        }
+        assert!(dy.iter().any(|v| *v == 0.0) && dy.iter().any(|v| *v != 0.0));
+    }
+}
