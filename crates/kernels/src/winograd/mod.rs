@@ -33,8 +33,6 @@ use crate::{ConvShape, KernelError, SEGMENT, View, Window};
 /// the planes of a panel do not stay in the second-level cache.
 const FEWEST_TILES: usize = 20;
 const DEPTH: usize = 128;
-/// Fewest channels for which transforms are cheap beside products.
-const FEWEST_CHANNELS: usize = 32;
 
 /// Whether a convolution can be computed so.
 pub(crate) fn applies(shape: &ConvShape) -> bool {
@@ -50,7 +48,6 @@ pub(crate) fn pays(shape: &ConvShape) -> bool {
     let image = shape.input();
     let tiles = image.n * image.h.div_ceil(TILE) * image.w.div_ceil(TILE);
     applies(shape)
-        && image.c.min(shape.output().c) >= FEWEST_CHANNELS
         && tiles >= FEWEST_TILES * image.c.div_ceil(DEPTH)
         // Tiles that hang over the border do less than half of the saving.
         && image.pixels() * 9 >= tiles * PLANES * 2

@@ -334,11 +334,13 @@ fn operands_that_do_not_fit_are_refused_with_both_sizes() {
 }
 
 #[test]
-fn it_pays_for_wide_layers_on_large_maps() {
-    for (n, size, ci, co) in [(8, 80, 32, 32), (8, 10, 256, 256), (1, 20, 128, 128), (1, 40, 64, 64)] {
+fn it_pays_on_maps_large_enough_for_the_depth() {
+    for (n, size, ci, co) in
+        [(8, 80, 16, 16), (8, 80, 32, 32), (8, 10, 256, 256), (1, 20, 128, 128), (1, 40, 64, 64)]
+    {
         assert!(pays(&shape(n, size, size, ci, co)), "{n} images of {size}, {ci} to {co}");
     }
-    for (n, size, ci, co) in [(8, 80, 16, 32), (1, 10, 256, 256), (64, 5, 64, 64), (64, 1, 64, 64)] {
+    for (n, size, ci, co) in [(1, 10, 256, 256), (64, 5, 64, 64), (64, 1, 64, 64)] {
         assert!(!pays(&shape(n, size, size, ci, co)), "{n} images of {size}, {ci} to {co}");
     }
 }
