@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use bonsai_boxes::{Detection, GroundTruth, Xyxy};
+use bonsai_boxes::{Detection, GroundTruth};
 use serde::{Deserialize, Serialize};
 
 use crate::curve::Curve;
 use crate::curves::{ClassCurves, CurveSet, Curves};
-use crate::matching::{LEVELS, match_boxes};
-use crate::ranking::{ClassTally, Ranking};
+use crate::matching::LEVELS;
+use crate::ranking::Ranking;
+use crate::tally::{ClassTally, tally_image};
 use crate::{ApIntegration, Matching};
 
 /// Which arithmetic the figures are made with.
@@ -100,21 +101,10 @@ impl Evaluator {
     /// left out.
     pub fn add_image(&mut self, detections: &[Detection], labels: &[GroundTruth]) {
         self.images += 1;
-        let mut by_class: BTreeMap<usize, (Vec<&Detection>, Vec<Xyxy>)> = BTreeMap::new();
-        for detection in detections.iter().filter(|d| !d.confidence.is_nan()) {
-            by_class.entry(detection.class_id).or_default().0.push(detection);
-        }
-        for label in labels {
-            by_class.entry(label.class_id).or_default().1.push(label.bbox);
-        }
-        for (class_id, (mut found, truth)) in by_class {
-            // Stable: detections of equal confidence keep the caller's order within their image.
-            found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-            let boxes: Vec<Xyxy> = found.iter().map(|d| d.bbox).collect();
-            let hits = match_boxes(self.protocol.matching, &boxes, &truth);
+        for (class_id, of_image) in tally_image(self.protocol.matching, detections, labels) {
             let tally = self.classes.entry(class_id).or_default();
-            tally.instances += truth.len();
-            tally.detections.extend(found.iter().map(|d| d.confidence).zip(hits));
+            tally.instances += of_image.instances;
+            tally.detections.extend(of_image.detections);
         }
     }
 

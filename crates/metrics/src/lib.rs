@@ -15,6 +15,7 @@
 //!
 //! [`Curves`] are what the figures are read from, [`ConfusionMatrix`] says which class is taken for which, and
 //! [`CocoEvaluator`] is COCO's own protocol, figure for figure.
+//! [`ImageOutcomes`] of two detectors on the same images say whether one is better than the other, or within noise.
 //! This crate reads no files, draws nothing and knows no model.
 //!
 //! ```
@@ -36,6 +37,7 @@
 //! ```
 
 mod average_precision;
+mod bootstrap;
 mod coco;
 mod confusion_matrix;
 mod curve;
@@ -44,8 +46,10 @@ mod evaluator;
 mod interpolation;
 mod matching;
 mod ranking;
+mod tally;
 
 pub use average_precision::ApIntegration;
+pub use bootstrap::{Change, ImageOutcomes, PairedChange, RESAMPLES, Unpaired, Verdict};
 pub use coco::{CocoDetection, CocoEvaluator, CocoMetrics, CocoTruth};
 pub use confusion_matrix::{ClassOutOfRange, ConfusionMatrix};
 pub use curve::{Curve, Peak};

@@ -5,14 +5,8 @@
 use crate::curve::Curve;
 use crate::interpolation::interpolate;
 use crate::matching::{Hits, LEVELS};
+use crate::tally::{ClassTally, by_rank};
 use crate::{ApIntegration, average_precision::Envelope};
-
-/// What is known of one class so far.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ClassTally {
-    pub(crate) instances: usize,
-    pub(crate) detections: Vec<(f32, Hits)>,
-}
 
 /// The figures of one class that has labels.
 pub(crate) struct Ranking {
@@ -34,9 +28,7 @@ impl Ranking {
             let (ap, precision, recall) = ([0.0; LEVELS], zero(), zero());
             return Self { ap, precision, recall, precision_over_recall: zero() };
         }
-        // Of equal confidences the wrong one goes first: the order of images must not matter, and a tie not
-        // flatter.
-        tally.detections.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        tally.detections.sort_unstable_by(by_rank);
 
         let mut ap = [0.0; LEVELS];
         let mut lowest = (Vec::new(), Vec::new());

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports a broken fixture by panicking")]
 
+mod bootstrap;
 mod coco;
 mod confusion;
 mod curves;

@@ -1,0 +1,302 @@
+//! Is one detector better than another, or is it these images?
+//!
+//! Method: the paired bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13).
+//! Images are drawn with replacement, both detectors are measured on the same draw, and the middle 95 % of the differences
+//! are the interval. What makes an image hard is hard for both, so most of the noise cancels.
+//!
+//! Invariant: a draw scores exactly what an [`Evaluator`](crate::Evaluator) says of the drawn images.
+
+use std::collections::BTreeMap;
+
+use bonsai_boxes::{Detection, GroundTruth};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::average_precision::Envelope;
+use crate::matching::{Hits, LEVELS};
+use crate::tally::{ClassTally, by_rank, tally_image};
+use crate::{ApIntegration, Protocol};
+
+/// Draws that give a 95 % interval whose ends are steady in the third decimal.
+pub const RESAMPLES: usize = 1000;
+
+/// Share of the draws below and above the interval.
+const TAIL: f64 = 0.025;
+
+/// What a detector did on each image of a set, in the set's order.
+#[derive(Debug, Clone)]
+pub struct ImageOutcomes {
+    protocol: Protocol,
+    images: Vec<BTreeMap<usize, ClassTally>>,
+}
+
+/// A figure of two detectors, as fractions in `0..=1`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Of the first.
+    pub before: f64,
+    /// Of the second.
+    pub after: f64,
+    /// Lower end of the 95 % interval of `after - before`.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// What can be said of a [`Change`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The interval lies above 0.
+    Better,
+    /// The interval lies below 0.
+    Worse,
+    /// The interval holds 0.
+    WithinNoise,
+}
+
+/// How a second detector differs from a first one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PairedChange {
+    /// Images in the set.
+    pub images: usize,
+    /// Mean average precision at `IoU` 0.5.
+    pub map50: Change,
+    /// The same, averaged over `IoU` 0.5 to 0.95.
+    pub map50_95: Change,
+    /// Average precision over `IoU` 0.5 to 0.95 of every class that has labels, by class id.
+    pub per_class: BTreeMap<usize, Change>,
+}
+
+/// Two sets of outcomes that are not of the same images.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unpaired {
+    /// There is nothing to draw from, or one set is longer.
+    #[error("{before} images on one side and {after} on the other: both need the same images, at least two")]
+    Count {
+        /// Images of the first set.
+        before: usize,
+        /// Images of the second set.
+        after: usize,
+    },
+    /// An image has other labels on one side.
+    #[error(
+        "image {image} has {before} labels of class {class_id} on one side and {after} on the other: both sets must hold \
+         the same images in the same order"
+    )]
+    Labels {
+        /// Position of the image, from 0.
+        image: usize,
+        /// The class.
+        class_id: usize,
+        /// Labels on the first side.
+        before: usize,
+        /// Labels on the second side.
+        after: usize,
+    },
+}
+
+impl Change {
+    /// `after - before`.
+    pub fn difference(&self) -> f64 {
+        self.after - self.before
+    }
+
+    /// Whether the images can tell the two apart.
+    pub fn verdict(&self) -> Verdict {
+        if self.low > 0.0 {
+            Verdict::Better
+        } else if self.high < 0.0 {
+            Verdict::Worse
+        } else {
+            Verdict::WithinNoise
+        }
+    }
+}
+
+impl ImageOutcomes {
+    /// No images yet; figures by the arithmetic of `protocol`.
+    pub const fn new(protocol: Protocol) -> Self {
+        Self { protocol, images: Vec::new() }
+    }
+
+    /// Adds an image, as [`Evaluator::add_image`](crate::Evaluator::add_image).
+    pub fn add_image(&mut self, detections: &[Detection], labels: &[GroundTruth]) {
+        self.images.push(tally_image(self.protocol.matching, detections, labels));
+    }
+
+    /// How `after` differs from this one, with 95 % intervals from `resamples` draws ([`RESAMPLES`] are enough).
+    ///
+    /// The same seed gives the same intervals. Takes time in proportion to draws times detections.
+    ///
+    /// # Errors
+    /// [`Unpaired`] unless both are of the same images in the same order, and those are two or more.
+    pub fn change_to(&self, after: &Self, resamples: usize, seed: u64) -> Result<PairedChange, Unpaired> {
+        self.check_pair(after)?;
+        let images = self.images.len();
+        let sides = [self, after].map(Self::rankings);
+        let full = vec![1; images];
+        let [before, now] = [0, 1].map(|side| Scores::of(&sides[side], &full, self.protocol.integration));
+
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut draws = Vec::with_capacity(resamples);
+        for _ in 0..resamples {
+            let mut counts = vec![0; images];
+            for _ in 0..images {
+                counts[random.random_range(0..images)] += 1;
+            }
+            let [a, b] = [0, 1].map(|side| Scores::of(&sides[side], &counts, self.protocol.integration));
+            draws.push(b.minus(&a));
+        }
+        let change = |figure: &dyn Fn(&Scores) -> Option<f64>| {
+            let mut differences: Vec<f64> = draws.iter().filter_map(figure).collect();
+            differences.sort_unstable_by(f64::total_cmp);
+            let [before, after] = [&before, &now].map(|scores| figure(scores).unwrap_or(0.0));
+            Change {
+                before,
+                after,
+                low: quantile(&differences, TAIL),
+                high: quantile(&differences, 1.0 - TAIL),
+            }
+        };
+        let classes = now.per_class.keys();
+        Ok(PairedChange {
+            images,
+            map50: change(&|scores| Some(scores.map50)),
+            map50_95: change(&|scores| Some(scores.map50_95)),
+            per_class: classes.map(|class| (*class, change(&|s| s.per_class.get(class).copied()))).collect(),
+        })
+    }
+
+    fn check_pair(&self, other: &Self) -> Result<(), Unpaired> {
+        let [before, after] = [self, other].map(|outcomes| outcomes.images.len());
+        if before != after || before < 2 {
+            return Err(Unpaired::Count { before, after });
+        }
+        for (image, (a, b)) in self.images.iter().zip(&other.images).enumerate() {
+            for &class_id in a.keys().chain(b.keys()) {
+                let [before, after] =
+                    [a, b].map(|side| side.get(&class_id).map_or(0, |tally| tally.instances));
+                if before != after {
+                    return Err(Unpaired::Labels { image, class_id, before, after });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The classes that have labels, each with its detections of all images ranked.
+    fn rankings(&self) -> BTreeMap<usize, Ranked> {
+        let mut classes: BTreeMap<usize, Ranked> = BTreeMap::new();
+        for (image, tallies) in self.images.iter().enumerate() {
+            for (class_id, tally) in tallies {
+                let ranked = classes.entry(*class_id).or_default();
+                ranked.instances.push((image, tally.instances));
+                ranked.detections.extend(tally.detections.iter().map(|detection| (*detection, image)));
+            }
+        }
+        classes.retain(|_, ranked| ranked.instances.iter().any(|(_, instances)| *instances > 0));
+        for ranked in classes.values_mut() {
+            ranked.detections.sort_by(|(a, _), (b, _)| by_rank(a, b));
+        }
+        classes
+    }
+}
+
+/// The detections of one class, each with its image, by falling confidence; and the labels in each image.
+#[derive(Default)]
+struct Ranked {
+    instances: Vec<(usize, usize)>,
+    detections: Vec<((f32, Hits), usize)>,
+}
+
+impl Ranked {
+    /// Average precision at each threshold where image `i` is there `counts[i]` times; `None` without labels.
+    fn average_precision(&self, counts: &[usize], integration: ApIntegration) -> Option<[f64; LEVELS]> {
+        let instances: usize = self.instances.iter().map(|(image, n)| n * counts[*image]).sum();
+        if instances == 0 {
+            return None;
+        }
+        let drawn = || self.detections.iter().filter(|(_, image)| counts[*image] > 0);
+        if drawn().next().is_none() {
+            return Some([0.0; LEVELS]);
+        }
+        Some(std::array::from_fn(|level| {
+            let (mut right, mut seen) = (0usize, 0usize);
+            let (mut recall, mut precision) = (Vec::new(), Vec::new());
+            let mut last_is_wrong = false;
+            for ((_, hits), image) in drawn() {
+                let count = counts[*image];
+                let hit = hits.at(level);
+                // Of wrong ones in a row, which share their recall, the curve shows the last.
+                if !hit && last_is_wrong {
+                    recall.pop();
+                    precision.pop();
+                }
+                for _ in 0..if hit { count } else { 1 } {
+                    right += usize::from(hit);
+                    seen += if hit { 1 } else { count };
+                    recall.push(right as f64 / instances as f64);
+                    precision.push(right as f64 / seen as f64);
+                }
+                last_is_wrong = !hit;
+            }
+            Envelope::of(integration, &recall, &precision).area()
+        }))
+    }
+}
+
+/// The figures of one draw, or differences of them.
+#[derive(Debug)]
+struct Scores {
+    map50: f64,
+    map50_95: f64,
+    per_class: BTreeMap<usize, f64>,
+}
+
+impl Scores {
+    fn of(classes: &BTreeMap<usize, Ranked>, counts: &[usize], integration: ApIntegration) -> Self {
+        let mut per_class = BTreeMap::new();
+        let mut sum50 = 0.0;
+        for (class_id, ranked) in classes {
+            let Some(ap) = ranked.average_precision(counts, integration) else { continue };
+            sum50 += ap[0];
+            per_class.insert(*class_id, ap.iter().sum::<f64>() / LEVELS as f64);
+        }
+        let classes = per_class.len().max(1) as f64;
+        Self { map50: sum50 / classes, map50_95: per_class.values().sum::<f64>() / classes, per_class }
+    }
+
+    /// Both are of the same draw, so they have the same classes.
+    fn minus(&self, other: &Self) -> Self {
+        let class = |(id, ap): (&usize, &f64)| other.per_class.get(id).map(|before| (*id, ap - before));
+        Self {
+            map50: self.map50 - other.map50,
+            map50_95: self.map50_95 - other.map50_95,
+            per_class: self.per_class.iter().filter_map(class).collect(),
+        }
+    }
+}
+
+/// The value below which a share of the sorted values lies, interpolated between neighbours; 0 without values.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let place = share * last as f64;
+    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    below + (above - below) * place.fract()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quantile;
+
+    #[test]
+    fn quantiles_lie_between_neighbours() {
+        assert_eq!(quantile(&[], 0.5), 0.0);
+        assert_eq!(quantile(&[3.0], 0.025), 3.0);
+        assert_eq!(quantile(&[0.0, 1.0, 2.0, 3.0], 0.5), 1.5);
+        assert_eq!(quantile(&[0.0, 10.0], 0.975), 9.75);
+    }
+}
