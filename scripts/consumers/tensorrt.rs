@@ -1,15 +1,45 @@
-//! An engine where there is a TensorRT, and the reason where there is none.
+//! An engine where there is a builder, and the reason where there is none; and what a plan says of itself.
 
-use bonsai_tensorrt::{BuildOptions, EngineOutcome, FindOptions, build_if_possible};
+use std::path::PathBuf;
+
+use bonsai_tensorrt::{
+    BackendChoice, BuildError, BuildOptions, BuilderTraits, EngineFile, EngineKind, EngineMetadata, Places,
+    PreflightError, ShapeProfile, add_metadata, build_if_possible, preflight,
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let nowhere = FindOptions { usual_folders: Vec::new(), ..FindOptions::default() };
-    let options = BuildOptions::new("model.onnx", "model.engine");
-    match build_if_possible(&nowhere, &options, &mut |_| ())? {
-        EngineOutcome::NotRun { because } => println!("tensorrt: not run, because {because}"),
-        EngineOutcome::Built(report) => {
-            return Err(format!("built {} from nothing", report.engine.display()).into());
-        }
-    }
+    let files = PathBuf::from(std::env::args().nth(1).ok_or("no folder for files")?);
+    let nowhere = Places { usual_folders: Some(Vec::new()), ..Places::default() };
+    let profile: ShapeProfile = "images:1x3x640x640,4x3x640x640,16x3x640x640".parse()?;
+    let (onnx, engine) = (files.join("model.onnx"), files.join("model.engine"));
+    let options = BuildOptions { profiles: vec![profile], ..BuildOptions::new(&onnx, &engine) };
+    let outcome = build_if_possible(BackendChoice::Trtexec, &nowhere, &options, &mut |_| ())?;
+    println!("tensorrt: {outcome:?}");
+
+    // A plan is told by its header, and Ultralytics' form of it has names in front.
+    let mut plan = vec![0; 100];
+    plan[..4].copy_from_slice(b"ftrt");
+    plan[24..27].copy_from_slice(&[10, 16, 0]);
+    std::fs::write(&engine, &plan)?;
+    let metadata = object("names", "cat");
+    let prefixed = files.join("prefixed.engine");
+    add_metadata(&engine, &metadata, &prefixed)?;
+    let bytes = std::fs::read(&prefixed)?;
+    let file = EngineFile::read(&bytes)?;
+    assert_eq!((file.header.kind, file.plan), (EngineKind::TensorRt, plan.as_slice()));
+    assert_eq!(file.metadata, Some(metadata));
+
+    // What no builder could take is refused before one is started.
+    std::fs::write(&onnx, b"not an ONNX file")?;
+    let strict = BuilderTraits::of_rtx("TensorRT-RTX".to_owned());
+    let refusal: BuildError = preflight(&onnx, &[], &strict).unwrap_err().into();
+    assert!(matches!(refusal, BuildError::Preflight(PreflightError::NotOnnx { .. })));
     Ok(())
+}
+
+/// A map of one entry, without naming the crate of JSON.
+fn object(key: &str, value: &str) -> EngineMetadata {
+    let mut metadata = EngineMetadata::new();
+    metadata.insert(key.to_owned(), value.into());
+    metadata
 }

@@ -6,6 +6,7 @@ use bonsai_pipeline::{Convention, ExecutorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::Bench;
+use crate::engine_args::{Engine, Inspect};
 use crate::pruning::Prune;
 use crate::train_args::Train;
 
@@ -36,8 +37,10 @@ pub(crate) enum Command {
     Prune(Prune),
     /// Write a checkpoint as ONNX, or its weights for PyTorch
     Export(Export),
-    /// Make an engine: for the CPU from a checkpoint, for TensorRT from ONNX
-    Engine(Convert),
+    /// Make an engine: for the CPU from a checkpoint, for TensorRT and TensorRT-RTX from ONNX
+    Engine(Engine),
+    /// What a file is, and what it says of itself
+    Inspect(Inspect),
     /// Find objects in an image or a folder of images
     Predict(Predict),
     /// Parameters, MACs and layers of a model or file

@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::Result;
 use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
 use bonsai_pipeline::{
-    DetMetrics, EngineOutcome, ExecutorOptions, PipelineConfig, RunDir, SplitKind, doctor as examine,
-    executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve, run, summarise,
+    DetMetrics, ExecutorOptions, PipelineConfig, RunDir, SplitKind, doctor as examine, executor_options,
+    jobs, limit_threads, load_settings, markdown, open_model, resolve, run, summarise,
 };
 
 use crate::args;
@@ -135,23 +135,6 @@ pub(crate) fn export(args: &args::Export) -> Result<ExitCode> {
     let config = args.settings.resolve(for_file(&args.weights))?;
     jobs::export(&config, &args.weights, &args.out)?;
     say!("{} for images of {} px", args.out.display(), config.imgsz);
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(crate) fn engine(args: &args::Convert) -> Result<ExitCode> {
-    let config = args.settings.resolve(PipelineConfig::default())?;
-    match jobs::engine(&config, &args.weights, &args.out, &mut Terminal::new())? {
-        jobs::Engine::Cpu(path) => say!("CPU engine: {}", path.display()),
-        jobs::Engine::TensorRt(outcome) => match *outcome {
-            EngineOutcome::Built(built) => {
-                say!("TensorRT {} engine: {}", built.version, built.engine.display());
-            }
-            EngineOutcome::NotRun { because } => {
-                eprintln!("not run, because {because}");
-                return Ok(ExitCode::FAILURE);
-            }
-        },
-    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,6 +4,8 @@
 mod args;
 mod bench;
 mod commands;
+mod engine;
+mod engine_args;
 mod interrupt;
 mod output;
 mod pruning;
@@ -33,7 +35,8 @@ fn main() -> ExitCode {
         Command::Import(args) => commands::import(&args),
         Command::Prune(args) => pruning::prune(&args),
         Command::Export(args) => commands::export(&args),
-        Command::Engine(args) => commands::engine(&args),
+        Command::Engine(args) => engine::engine(&args),
+        Command::Inspect(args) => engine::inspect(&args),
         Command::Predict(args) => commands::predict(&args),
         Command::Summary(args) => commands::summary(&args),
         Command::Bench(bench) => bench::run(&bench),

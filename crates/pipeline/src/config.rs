@@ -6,12 +6,11 @@ use bonsai_data::Augment;
 use bonsai_data::shapes::ShapesConfig;
 use bonsai_exec::ExecutorKind;
 use bonsai_prune::{Iteration, PrunePolicy, ScoreConfig};
-use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::L1Config;
 use crate::settings::Settings;
+use crate::{EngineConfig, L1Config};
 
 /// A whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,19 +107,21 @@ pub struct PruneSettings {
     pub extras: PruneExtras,
 }
 
-/// Engines beside the CPU one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EngineConfig {
-    /// Where `trtexec` is, if not in `TRTEXEC`, on `PATH` or in the usual places.
-    pub trtexec: Option<PathBuf>,
-    /// Precision of the TensorRT engine.
-    pub precision: Precision,
-}
-
 impl Settings for PipelineConfig {
-    const OPTIONAL: &'static [&'static str] =
-        &["data", "executor", "engine.trtexec", "prune.max_ratio_per_layer", "prune.target"];
+    const OPTIONAL: &'static [&'static str] = &[
+        "data",
+        "executor",
+        "engine.trtexec",
+        "engine.tensorrt_rtx",
+        "engine.rtx_folder",
+        "engine.precision",
+        "engine.workspace_mib",
+        "engine.optimization_level",
+        "engine.timing_cache",
+        "engine.hardware_compatibility",
+        "prune.max_ratio_per_layer",
+        "prune.target",
+    ];
     const WHOLE: &'static [&'static str] =
         &["l1.gamma", "l1.beta", "l1.gamma_decay", "prune.target", "score.importance"];
 }
@@ -207,11 +208,5 @@ impl Default for IterateSettings {
     /// At once; limit and epochs are those of Torch-Pruning's example.
     fn default() -> Self {
         Self { steps: 1, max_map_drop: Iteration::default().max_map_drop, epochs: 10 }
-    }
-}
-
-impl Default for EngineConfig {
-    fn default() -> Self {
-        Self { trtexec: None, precision: Precision::Fp16 }
     }
 }

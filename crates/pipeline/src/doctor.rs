@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use bonsai_exec::{Device, ExecutorKind, ExecutorOptions, Isa, build_executor};
-use bonsai_tensorrt::{FindOptions, find_trtexec};
+use bonsai_tensorrt::{Program, RTX_BUILT_IN, find_libraries, find_tool};
 use bonsai_yolov8::{Scale, build, init};
 
 use crate::EngineConfig;
-use crate::stages::environment;
 
 /// One thing that was tried.
 #[derive(Debug, Clone)]
@@ -42,24 +41,33 @@ pub fn doctor() -> Vec<Check> {
         let detail = tried.map_or_else(|e| format!("{e:#}"), |_| "a network was loaded".to_owned());
         checks.push(Check { name, works, detail });
     }
-    let found = find_trtexec(&FindOptions { environment: environment(), ..FindOptions::default() });
-    checks.push(match found {
-        Ok(trtexec) => Check {
-            name: "trtexec",
-            works: true,
-            detail: format!("{} at {}", trtexec.capabilities().version, trtexec.path().display()),
-        },
-        Err(e) => Check { name: "trtexec", works: false, detail: e.to_string() },
-    });
+    let places = EngineConfig::default().places();
+    for (name, program) in [("trtexec", Program::Trtexec), ("tensorrt_rtx", Program::TensorrtRtx)] {
+        checks.push(match find_tool(&places.of(program)) {
+            Ok(tool) => Check {
+                name,
+                works: true,
+                detail: format!("{} at {}", tool.capabilities().title(), tool.path().display()),
+            },
+            Err(e) => Check { name, works: false, detail: e.to_string() },
+        });
+    }
+    let (works, detail) = match find_libraries(&places) {
+        Ok(found) if RTX_BUILT_IN => (true, found.core.display().to_string()),
+        Ok(found) => {
+            let there = found.core.display();
+            (false, format!("{there} is there, but this program was built without feature `rtx`"))
+        }
+        Err(because) => (false, because),
+    };
+    checks.push(Check { name: "TensorRT-RTX library", works, detail });
     checks
 }
 
-/// Where trtexec would be taken from, if anywhere.
-pub(crate) fn trtexec_path(config: &EngineConfig) -> Option<PathBuf> {
-    let options = FindOptions {
-        explicit: config.trtexec.clone(),
-        environment: environment(),
-        ..FindOptions::default()
-    };
-    find_trtexec(&options).ok().map(|t| t.path().to_owned())
+/// Where the builders of engines would be taken from, if anywhere.
+pub(crate) fn engine_builders(config: &EngineConfig) -> [Option<PathBuf>; 3] {
+    let places = config.places();
+    let tool = |program| find_tool(&places.of(program)).ok().map(|tool| tool.path().to_owned());
+    let library = RTX_BUILT_IN.then(|| find_libraries(&places).ok()).flatten().map(|found| found.core);
+    [tool(Program::Trtexec), tool(Program::TensorrtRtx), library]
 }

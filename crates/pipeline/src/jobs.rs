@@ -1,32 +1,22 @@
 //! One stage on its own, from files to files: what the single commands of the command line do.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::SplitKind;
-use bonsai_detector::{Detector, write_engine};
+use bonsai_detector::Detector;
 use bonsai_metrics::DetMetrics;
 use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
-use bonsai_tensorrt::EngineOutcome;
 use bonsai_yolov8::NmsConfig;
 
+pub use crate::engine_job::{Engine, UltralyticsForm, engine, engine_metadata, unwrap_engine};
 use crate::iterations::{Files, save_iterations};
 use crate::stages::{
-    Setting, Stepwise, build_tensorrt, export_stage, iterate_stage, open_dataset, prune_stage,
-    validation_loader_in,
+    Setting, Stepwise, export_stage, iterate_stage, open_dataset, prune_stage, validation_loader_in,
 };
 use crate::{Convention, Judging, PipelineConfig, Progress, judge};
-
-/// What an engine job made.
-#[derive(Debug)]
-pub enum Engine {
-    /// A folded network for the CPU.
-    Cpu(PathBuf),
-    /// A TensorRT engine, or why there is none.
-    TensorRt(Box<EngineOutcome>),
-}
 
 fn setting(config: &PipelineConfig) -> Result<Setting> {
     let executor = config.executor_options()?;
@@ -179,21 +169,4 @@ pub fn export_state_dict(weights: &Path, out: &Path) -> Result<()> {
 /// As the stage.
 pub fn export(config: &PipelineConfig, weights: &Path, out: &Path) -> Result<()> {
     Ok(export_stage(&Checkpoint::open(weights)?, config.imgsz)?.save(out)?)
-}
-
-/// Makes an engine: for the CPU from a checkpoint, for TensorRT from an ONNX file.
-///
-/// # Errors
-/// If the file cannot be read or the builder fails.
-pub fn engine(
-    config: &PipelineConfig,
-    file: &Path,
-    out: &Path,
-    progress: &mut dyn Progress,
-) -> Result<Engine> {
-    if file.extension().is_some_and(|e| e == "onnx") {
-        return Ok(Engine::TensorRt(Box::new(build_tensorrt(&config.engine, file, out, progress)?)));
-    }
-    write_engine(&Checkpoint::open(file)?, out)?;
-    Ok(Engine::Cpu(out.to_owned()))
 }

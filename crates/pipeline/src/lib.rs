@@ -18,8 +18,11 @@ mod batches;
 pub mod bench;
 mod config;
 mod doctor;
+mod engine_config;
+mod engine_job;
 mod evaluate;
 mod gamma_history;
+pub mod inspect;
 mod iterations;
 pub mod jobs;
 mod l1;
@@ -47,10 +50,14 @@ pub use bonsai_prune::{
     ClampedLayer, Importance, Iterated, Normalisation, Preset, PruneReport, Reduction, Scope,
     Stopped as StepsEnd, Target,
 };
-pub use bonsai_tensorrt::EngineOutcome;
+pub use bonsai_tensorrt::{
+    Backend, BackendChoice, BuildReport, ComputeCapability, EngineOutcome, HardwareCompatibility, Precision,
+    RTX_BUILT_IN, ShapeProfile,
+};
 pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
-pub use config::{EngineConfig, IterateSettings, LoaderSettings, PipelineConfig, PruneExtras, PruneSettings};
+pub use config::{IterateSettings, LoaderSettings, PipelineConfig, PruneExtras, PruneSettings};
 pub use doctor::{Check, doctor};
+pub use engine_config::EngineConfig;
 pub use evaluate::{BatchWatcher, Convention, Judged, Judging, evaluate, judge};
 pub use gamma_history::{GammaHistory, GammaRecord};
 pub use l1::{L1Config, L1Preset};

@@ -102,7 +102,8 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<Report> {
     let mut not_run = Vec::new();
     match &what.tensorrt {
         EngineOutcome::Built(built) => {
-            exports.push((format!("TensorRT engine ({})", built.version), built.engine_bytes));
+            let (kind, version) = (built.backend.engine_kind(), built.version);
+            exports.push((format!("{kind} engine ({version}, {})", built.precision), built.engine_bytes));
         }
         EngineOutcome::NotRun { because } => not_run.push(("TensorRT engine".to_owned(), because.clone())),
     }

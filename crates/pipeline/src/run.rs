@@ -102,8 +102,8 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     })?;
 
     let engine_inputs = [&baseline, &finetune, &export];
-    // Whether trtexec is there decides what this stage does, so it is part of what it is made from.
-    let engine_key = (&config.engine, crate::doctor::trtexec_path(&config.engine));
+    // Which builders are there decides what this stage does, so it is part of what it is made from.
+    let engine_key = (&config.engine, crate::doctor::engine_builders(&config.engine));
     let engine = runner.stage(Stage::Engine, &engine_key, &engine_inputs, |folder, progress| {
         write_engine(&Checkpoint::load(&baseline_best)?, &folder.join(BASELINE_ENGINE))?;
         write_engine(&Checkpoint::load(&finetuned_best)?, &folder.join(FINETUNED_ENGINE))?;

@@ -1,24 +1,24 @@
-//! Translation of [`BuildOptions`] into the words of an installed `trtexec`.
+//! Translation of [`BuildOptions`] into the words of an installed `trtexec` or `tensorrt_rtx`.
 //!
 //! A pure function: what is refused here is refused before anything runs.
 
 use std::path::{Path, PathBuf};
 
-use crate::options::ShapeProfile;
-use crate::{BuildOptions, Capabilities, Precision, Version};
+use crate::shape_profile::shape_text;
+use crate::{BuildOptions, Capabilities, HardwareCompatibility, Precision, ProfileError, Program};
 
-/// Why options cannot be put into words for this `trtexec`.
+/// Why options cannot be put into words for this builder.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptionsError {
-    /// Strongly typed TensorRT takes precision from the ONNX file only.
+    /// A strongly typed builder takes precision from the ONNX file only.
     #[error(
-        "TensorRT {version} has no precision flags: it computes in what the ONNX file spells out, \
-         which is {onnx:?}, but the engine should be {wanted:?}; export the ONNX file as {wanted:?} first"
+        "{builder} computes in the types that the ONNX file spells out, and knows no precision but theirs: the file \
+         is {onnx}, but the engine should be {wanted}; export the ONNX file as {wanted} first"
     )]
     PrecisionIsInTheFile {
-        /// Version of the installed TensorRT.
-        version: Version,
+        /// The builder, with its version.
+        builder: String,
         /// Arithmetic of the engine asked for.
         wanted: Precision,
         /// Arithmetic of the ONNX file.
@@ -26,44 +26,45 @@ pub enum OptionsError {
     },
     /// `trtexec` would make up scales.
     #[error(
-        "an int8 engine needs quantise / dequantise nodes in the ONNX file, which is {onnx:?}; \
+        "an int8 engine needs quantise / dequantise nodes in the ONNX file, which is {onnx}; \
          without them trtexec makes up the scales and the engine detects nothing: export with int8 first"
     )]
     NotQuantised {
         /// Arithmetic of the ONNX file.
         onnx: Precision,
     },
-    /// The installed version predates an option.
-    #[error(
-        "trtexec of TensorRT {version} does not know `{flag}`; leave the option out or install 8.6 or newer"
-    )]
+    /// The installed version predates an option, or has dropped it.
+    #[error("{builder} does not know `{flag}`; leave the option out or install a version that does")]
     UnknownFlag {
         /// The option that its help does not name.
         flag: &'static str,
-        /// Version of the installed TensorRT.
-        version: Version,
+        /// The builder, with its version.
+        builder: String,
     },
-    /// The three shapes of a profile do not fit together.
-    #[error(
-        "shape profile of input `{input}`: min {min:?}, opt {opt:?} and max {max:?} must have the same rank, \
-         no zeros, and rise in every dimension"
-    )]
-    BadProfile {
-        /// Name of the input.
-        input: String,
-        /// Smallest shape given.
-        min: Vec<usize>,
-        /// Preferred shape given.
-        opt: Vec<usize>,
-        /// Largest shape given.
-        max: Vec<usize>,
+    /// The option is not this builder's to take.
+    #[error("{option} is not for {builder}: {because}")]
+    NotForThisBuilder {
+        /// The option.
+        option: &'static str,
+        /// The builder, with its version.
+        builder: String,
+        /// Why not, and what to do.
+        because: &'static str,
     },
+    /// A shape profile makes no sense.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// TensorRT has levels 0 to 5.
     #[error("optimisation level {level} does not exist; choose 0 (fast build) to 5 (thorough)")]
     BadLevel {
         /// The level asked for.
         level: u8,
     },
+    /// There are no times without an inference.
+    #[error(
+        "times of inferences and layers are asked for, but the engine is not to be timed; ask for one or the other"
+    )]
+    NothingMeasured,
     /// Words are text.
     #[error("path {path:?} is not valid UTF-8 and cannot be passed on; rename it")]
     PathNotText {
@@ -72,87 +73,232 @@ pub enum OptionsError {
     },
 }
 
-/// The words to start `trtexec` with, program name excluded.
+/// The words to start the tool with, program name excluded.
 ///
-/// Memory sizes are in whole MiB and every flag exists in the version at hand.
+/// `onnx` is the arithmetic of the ONNX file. Memory sizes are in whole MiB and every flag exists in the version at
+/// hand.
 ///
 /// # Errors
 ///
 /// [`OptionsError`]; most notably [`OptionsError::PrecisionIsInTheFile`] for an fp16 engine from an fp32 file
 /// on TensorRT 11.
-pub fn argv(capabilities: &Capabilities, options: &BuildOptions) -> Result<Vec<String>, OptionsError> {
-    let version = capabilities.version;
-    let mut words =
-        vec![format!("--onnx={}", text(&options.onnx)?), format!("--saveEngine={}", text(&options.engine)?)];
-    words.extend(precision_flags(capabilities, options)?.iter().map(ToString::to_string));
+pub fn argv(
+    capabilities: &Capabilities,
+    options: &BuildOptions,
+    onnx: Precision,
+) -> Result<Vec<String>, OptionsError> {
+    if capabilities.program == Program::TensorrtRtx {
+        refuse_for_rtx(&capabilities.title(), options)?;
+    }
+    let mut words = Words { capabilities, words: Vec::new() };
+    words.file("--onnx", &options.onnx)?;
+    words.file("--saveEngine", &options.engine)?;
+    precision_flags(&mut words, options, onnx)?;
     if let Some(mib) = options.workspace_mib {
-        if !capabilities.memory_pools {
-            return Err(OptionsError::UnknownFlag { flag: "--memPoolSize", version });
-        }
         // 8.6 reads a bare number as MiB and so does every later version; suffixes came later.
-        words.push(format!("--memPoolSize=workspace:{mib}"));
+        words.value("--memPoolSize", &format!("workspace:{mib}"))?;
     }
-    if let Some(profile) = &options.profile {
-        words.extend(profile_flags(profile)?);
-    }
+    shapes(&mut words, options)?;
     if let Some(level) = options.optimization_level {
         if level > 5 {
             return Err(OptionsError::BadLevel { level });
         }
-        words.push(format!("--builderOptimizationLevel={level}"));
+        words.value("--builderOptimizationLevel", &level.to_string())?;
     }
     if let Some(cache) = &options.timing_cache {
-        words.push(format!("--timingCacheFile={}", text(cache)?));
+        words.known("--timingCacheFile")?;
+        words.file("--timingCacheFile", cache)?;
     }
-    if !options.measure {
-        if !capabilities.skip_inference {
-            return Err(OptionsError::UnknownFlag { flag: "--skipInference", version });
+    target(&mut words, options)?;
+    measurement(&mut words, options)?;
+    words.words.extend(options.extra.iter().cloned());
+    Ok(words.words)
+}
+
+/// Arithmetic of the engine that comes of a file, where the builder casts no weights.
+///
+/// # Errors
+///
+/// [`OptionsError::PrecisionIsInTheFile`] if another is wanted.
+pub(crate) fn typed_precision(
+    builder: &str,
+    wanted: Option<Precision>,
+    onnx: Precision,
+) -> Result<Precision, OptionsError> {
+    match wanted {
+        Some(Precision::Int8) if onnx != Precision::Int8 => Err(OptionsError::NotQuantised { onnx }),
+        Some(wanted) if wanted != onnx => {
+            Err(OptionsError::PrecisionIsInTheFile { builder: builder.to_owned(), wanted, onnx })
         }
-        words.push("--skipInference".to_owned());
+        _ => Ok(onnx),
     }
-    words.extend(options.extra.iter().cloned());
-    Ok(words)
+}
+
+/// Arithmetic of the engine that these options give.
+///
+/// # Errors
+///
+/// As [`argv`], for what concerns precision.
+pub(crate) fn engine_precision(
+    capabilities: &Capabilities,
+    options: &BuildOptions,
+    onnx: Precision,
+) -> Result<Precision, OptionsError> {
+    if options.strongly_typed || !capabilities.precision_flags() {
+        return typed_precision(&capabilities.title(), options.precision, onnx);
+    }
+    // A weakly typed builder makes fp16 of fp32 by itself, which is what most want of it.
+    let wanted = options.precision.unwrap_or(if onnx == Precision::Fp32 { Precision::Fp16 } else { onnx });
+    if wanted == Precision::Int8 && onnx != Precision::Int8 {
+        return Err(OptionsError::NotQuantised { onnx });
+    }
+    Ok(wanted)
+}
+
+/// The words so far, and what may follow.
+struct Words<'a> {
+    capabilities: &'a Capabilities,
+    words: Vec<String>,
+}
+
+impl Words<'_> {
+    fn known(&self, flag: &'static str) -> Result<(), OptionsError> {
+        if self.capabilities.names(flag) {
+            return Ok(());
+        }
+        Err(OptionsError::UnknownFlag { flag, builder: self.capabilities.title() })
+    }
+
+    fn flag(&mut self, flag: &'static str) -> Result<(), OptionsError> {
+        self.known(flag)?;
+        self.words.push(flag.to_owned());
+        Ok(())
+    }
+
+    fn value(&mut self, flag: &'static str, value: &str) -> Result<(), OptionsError> {
+        self.known(flag)?;
+        self.words.push(format!("{flag}={value}"));
+        Ok(())
+    }
+
+    /// Unlike the others not looked up: what every version knows.
+    fn file(&mut self, flag: &'static str, path: &Path) -> Result<(), OptionsError> {
+        let text = path.to_str().ok_or_else(|| OptionsError::PathNotText { path: path.to_owned() })?;
+        self.words.push(format!("{flag}={text}"));
+        Ok(())
+    }
 }
 
 /// Flags that choose the arithmetic; none where the ONNX file alone decides.
 fn precision_flags(
-    capabilities: &Capabilities,
+    words: &mut Words<'_>,
     options: &BuildOptions,
-) -> Result<&'static [&'static str], OptionsError> {
-    let (wanted, onnx) = (options.precision, options.onnx_precision);
-    if wanted == Precision::Int8 && onnx != Precision::Int8 {
-        return Err(OptionsError::NotQuantised { onnx });
+    onnx: Precision,
+) -> Result<(), OptionsError> {
+    let precision = engine_precision(words.capabilities, options, onnx)?;
+    if !words.capabilities.precision_flags() {
+        // Strongly typed whatever is asked.
+        return Ok(());
     }
-    if !capabilities.precision_flags {
-        return if wanted == onnx {
-            Ok(&[])
-        } else {
-            Err(OptionsError::PrecisionIsInTheFile { version: capabilities.version, wanted, onnx })
-        };
+    if options.strongly_typed {
+        return words.flag("--stronglyTyped");
     }
-    Ok(match wanted {
-        Precision::Fp32 => &[],
-        Precision::Fp16 => &["--fp16"],
+    match precision {
+        Precision::Fp32 => Ok(()),
+        Precision::Fp16 => words.flag("--fp16"),
         // What is not quantised runs in fp16 rather than fp32.
-        Precision::Int8 => &["--int8", "--fp16"],
-    })
-}
-
-fn profile_flags(profile: &ShapeProfile) -> Result<[String; 3], OptionsError> {
-    let ShapeProfile { input, min, opt, max } = profile;
-    let same_rank = min.len() == opt.len() && opt.len() == max.len() && !min.is_empty();
-    let rises = |a: &[usize], b: &[usize]| a.iter().zip(b).all(|(a, b)| a <= b);
-    if !same_rank || min.contains(&0) || !rises(min, opt) || !rises(opt, max) {
-        let (input, min, opt, max) = (input.clone(), min.clone(), opt.clone(), max.clone());
-        return Err(OptionsError::BadProfile { input, min, opt, max });
+        Precision::Int8 => words.flag("--int8").and_then(|()| words.flag("--fp16")),
     }
-    let flag = |name: &str, shape: &[usize]| {
-        let dims: Vec<String> = shape.iter().map(ToString::to_string).collect();
-        format!("--{name}={input}:{}", dims.join("x"))
-    };
-    Ok([flag("minShapes", min), flag("optShapes", opt), flag("maxShapes", max)])
 }
 
-fn text(path: &Path) -> Result<&str, OptionsError> {
-    path.to_str().ok_or_else(|| OptionsError::PathNotText { path: path.to_owned() })
+/// One flag for each end, with all inputs.
+fn shapes(words: &mut Words<'_>, options: &BuildOptions) -> Result<(), OptionsError> {
+    for profile in &options.profiles {
+        profile.check()?;
+    }
+    if options.profiles.is_empty() {
+        return Ok(());
+    }
+    let mut end = |flag: &'static str, shape: fn(&crate::ShapeProfile) -> &[usize]| {
+        let all: Vec<String> =
+            options.profiles.iter().map(|p| format!("{}:{}", p.input, shape_text(shape(p)))).collect();
+        words.value(flag, &all.join(","))
+    };
+    end("--minShapes", |p| &p.min)?;
+    end("--optShapes", |p| &p.opt)?;
+    end("--maxShapes", |p| &p.max)
+}
+
+/// Where else the engine is to run.
+fn target(words: &mut Words<'_>, options: &BuildOptions) -> Result<(), OptionsError> {
+    if words.capabilities.program == Program::Trtexec && !options.compute_capabilities.is_empty() {
+        return Err(OptionsError::NotForThisBuilder {
+            option: "a list of compute capabilities",
+            builder: words.capabilities.title(),
+            because: "it builds for the GPU that it runs on; ask for hardware compatibility, or use TensorRT-RTX",
+        });
+    }
+    if options.version_compatible {
+        words.flag("--versionCompatible")?;
+    }
+    if let Some(compatibility) = options.hardware_compatibility {
+        let level = match compatibility {
+            HardwareCompatibility::AmperePlus => "ampere+",
+            HardwareCompatibility::SameComputeCapability => "sameComputeCapability",
+        };
+        words.value("--hardwareCompatibilityLevel", level)?;
+    }
+    if !options.compute_capabilities.is_empty() {
+        let list: Vec<String> = options.compute_capabilities.iter().map(|c| c.number().to_string()).collect();
+        words.value("--computeCapabilities", &list.join(","))?;
+    }
+    Ok(())
+}
+
+/// What TensorRT-RTX has no use for, with its command line tool or without.
+pub(crate) fn refuse_for_rtx(builder: &str, options: &BuildOptions) -> Result<(), OptionsError> {
+    let refusal = if options.hardware_compatibility.is_some() {
+        (
+            "hardware compatibility",
+            "its engines run on every compute capability that they are built for; list those",
+        )
+    } else if options.version_compatible {
+        ("version compatibility", "it builds engines for its own version alone")
+    } else if options.timing_cache.is_some() {
+        ("a timing cache", "it times nothing while it builds")
+    } else {
+        return Ok(());
+    };
+    let (option, because) = refusal;
+    Err(OptionsError::NotForThisBuilder { option, builder: builder.to_owned(), because })
+}
+
+/// Whether to run the engine, and what to write about it.
+fn measurement(words: &mut Words<'_>, options: &BuildOptions) -> Result<(), OptionsError> {
+    let exports = &options.exports;
+    if !options.measure {
+        if exports.times.is_some() || exports.profile.is_some() {
+            return Err(OptionsError::NothingMeasured);
+        }
+        words.flag("--skipInference")?;
+    }
+    if exports.layer_info.is_some() || exports.profile.is_some() {
+        // Without it layers have names and nothing else.
+        words.value("--profilingVerbosity", "detailed")?;
+    }
+    if exports.profile.is_some() {
+        // A run of its own, so that watching the layers does not slow down what is timed.
+        words.flag("--separateProfileRun")?;
+    }
+    for (flag, file) in [
+        ("--exportTimes", &exports.times),
+        ("--exportProfile", &exports.profile),
+        ("--exportLayerInfo", &exports.layer_info),
+    ] {
+        if let Some(file) = file {
+            words.known(flag)?;
+            words.file(flag, file)?;
+        }
+    }
+    Ok(())
 }

@@ -1,28 +1,29 @@
-//! One run of `trtexec`, from options to a plan under its final name.
+//! One run of `trtexec` or `tensorrt_rtx`, from options to a plan under its final name.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use crate::arguments::engine_precision;
+use crate::placement::{Log, Placement, file_error};
 use crate::process::{self, Ending, Stream};
-use crate::{BuildOptions, BuildReport, Measurement, OptionsError, PlanError, Trtexec, argv, check_plan};
+use crate::{
+    Backend, BuildOptions, BuildReport, BuilderTraits, Measurement, OptionsError, PlanError, PlanHeader,
+    PreflightError, ProfilingExports, Program, Tool, argv, preflight,
+};
 
 /// Why there is no engine. No variant leaves a file under the engine's name that was not there before.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The options make no sense for this `trtexec`.
+    /// The options make no sense for this builder.
     #[error(transparent)]
     Options(#[from] OptionsError),
-    /// There is nothing to build from.
-    #[error("there is no ONNX file {path:?}; export one first")]
-    NoOnnx {
-        /// The file asked for.
-        path: PathBuf,
-    },
+    /// The ONNX file has a flaw, or does not fit the options.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
     /// A file could not be handled.
     #[error("cannot {action} {path:?}")]
     File {
@@ -35,20 +36,22 @@ pub enum BuildError {
         source: io::Error,
     },
     /// The program could not be run to its end.
-    #[error("cannot run {trtexec:?}")]
+    #[error("cannot run {program:?}")]
     Run {
         /// The program.
-        trtexec: PathBuf,
+        program: PathBuf,
         /// What the system said.
         #[source]
         source: io::Error,
     },
-    /// It took too long and was killed.
+    /// It took too long and was stopped.
     #[error(
-        "trtexec was killed after {} s, the time limit; last it said {last:?} (log: {log:?})",
+        "{builder} was stopped after {} s, the time limit; last it said {last:?} (log: {log:?})",
         limit.as_secs_f64()
     )]
     TimedOut {
+        /// The builder.
+        builder: String,
         /// The limit.
         limit: Duration,
         /// Its last line.
@@ -57,16 +60,20 @@ pub enum BuildError {
         log: PathBuf,
     },
     /// This machine has no GPU that it can use.
-    #[error("trtexec finds no usable GPU: {complaint:?} (log: {log:?})")]
+    #[error("{builder} finds no usable GPU: {complaint:?} (log: {log:?})")]
     NoGpu {
+        /// The builder.
+        builder: String,
         /// Its words.
         complaint: String,
         /// Everything it printed.
         log: PathBuf,
     },
     /// It ended with an error.
-    #[error("trtexec failed ({status}): {complaint:?} (log: {log:?})")]
+    #[error("{builder} failed ({status}): {complaint:?} (log: {log:?})")]
     Failed {
+        /// The builder.
+        builder: String,
         /// How it ended.
         status: ExitStatus,
         /// The first error it printed, else its last line.
@@ -75,21 +82,32 @@ pub enum BuildError {
         log: PathBuf,
     },
     /// It ended well without saying that it passed.
-    #[error("trtexec exited with 0 but never printed `&&&& PASSED`; last it said {last:?} (log: {log:?})")]
+    #[error("{builder} exited with 0 but never printed `&&&& PASSED`; last it said {last:?} (log: {log:?})")]
     NotPassed {
+        /// The builder.
+        builder: String,
         /// Its last line.
         last: String,
         /// Everything it printed.
         log: PathBuf,
     },
     /// It said that it passed, but the file is not a plan.
-    #[error("trtexec said PASSED but wrote no plan (log: {log:?})")]
+    #[error("{builder} said PASSED but wrote no plan: {source} (log: {log:?})")]
     Plan {
+        /// The builder.
+        builder: String,
         /// Everything it printed.
         log: PathBuf,
         /// What is wrong with the file.
-        #[source]
         source: PlanError,
+    },
+    /// The library in this process gave no engine.
+    #[error("TensorRT-RTX's library refuses: {complaint} (log: {log:?})")]
+    Library {
+        /// The first error it reported.
+        complaint: String,
+        /// Everything it reported.
+        log: PathBuf,
     },
 }
 
@@ -111,7 +129,8 @@ impl Transcript {
             return;
         }
         line.clone_into(&mut self.last);
-        if line.contains("Cuda failure") || line.contains("Cannot find any available devices") {
+        let no_gpu = ["Cuda failure", "Cannot find any available devices", "no CUDA-capable device"];
+        if no_gpu.iter().any(|words| line.contains(words)) {
             self.no_gpu.get_or_insert_with(|| line.to_owned());
         }
         // Errors are marked [E]; a program that dies early (linker, shell) marks nothing.
@@ -123,89 +142,131 @@ impl Transcript {
 
 /// Builds the engine and moves it into place.
 ///
-/// Every line that `trtexec` prints goes to `progress` and into the log, which lies beside the engine (`.log`
-/// added to its name) and is kept on failure too. An older engine stays until the new one is complete.
+/// Every line that the tool prints goes to `progress` and into the log, which lies beside the engine (`.log`
+/// added to its name) and is kept on failure too. An older engine stays until the new one is complete, and so does
+/// an older timing cache.
 ///
 /// # Errors
 ///
 /// [`BuildError`]. Success needs exit status 0, a line `&&&& PASSED` and a plausible plan, all three: some
 /// versions exit with 0 on errors, others print no verdict.
 pub fn build(
-    trtexec: &Trtexec,
+    tool: &Tool,
     options: &BuildOptions,
     progress: &mut dyn FnMut(&str),
 ) -> Result<BuildReport, BuildError> {
-    let argv_final = argv(trtexec.capabilities(), options)?;
-    if !options.onnx.is_file() {
-        return Err(BuildError::NoOnnx { path: options.onnx.clone() });
-    }
-    let file_error = |action, path: &Path| {
-        let path = path.to_owned();
-        move |source| BuildError::File { action, path, source }
+    let capabilities = tool.capabilities();
+    let (program, builder) = (capabilities.program, capabilities.title());
+    let traits = match program {
+        Program::Trtexec => {
+            let strongly_typed = options.strongly_typed || !capabilities.precision_flags();
+            BuilderTraits::of_tensorrt(builder.clone(), strongly_typed)
+        }
+        Program::TensorrtRtx => BuilderTraits::of_rtx(builder.clone()),
     };
+    let onnx = preflight(&options.onnx, &options.profiles, &traits)?.precision;
+    let argv_final = argv(capabilities, options, onnx)?;
+    let precision = engine_precision(capabilities, options, onnx)?;
 
-    // Beside the engine, so that the last step is a rename; removed with whatever is in it when dropped.
-    let folder = match options.engine.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let partial = tempfile::Builder::new()
-        .prefix(".engine-")
-        .suffix(".partial")
-        .tempdir_in(folder)
-        .map_err(file_error("make a temporary folder in", folder))?;
-    let plan = partial.path().join("plan");
-    let words = argv(trtexec.capabilities(), &BuildOptions { engine: plan.clone(), ..options.clone() })?;
+    let placement = Placement::beside(&options.engine)?;
+    let inside = redirected(options, &placement)?;
+    let words = argv(capabilities, &inside, onnx)?;
 
-    let log = log_path(&options.engine);
-    let mut log_file = BufWriter::new(File::create(&log).map_err(file_error("write the log", &log))?);
-    let mut transcript = Transcript::default();
+    let mut log = Log::beside(&options.engine)?;
+    let (mut transcript, mut log_failure) = (Transcript::default(), None);
     let start = Instant::now();
-    let ending = process::run(trtexec.path(), &words, options.time_limit, &mut |stream, line| {
+    let ending = process::run(tool.path(), &words, options.time_limit, &mut |stream, line| {
         transcript.read_line(stream, line);
         progress(line);
-        writeln!(log_file, "{line}")
+        log.line(line).map_err(|error| {
+            log_failure = Some(error);
+            io::Error::other("the log cannot be written")
+        })
     });
     let wall_seconds = start.elapsed().as_secs_f64();
-    log_file.flush().map_err(file_error("write the log", &log))?;
-    let ending = ending.map_err(|source| BuildError::Run { trtexec: trtexec.path().to_owned(), source })?;
+    if let Some(error) = log_failure {
+        return Err(error);
+    }
+    let ending = ending.map_err(|source| BuildError::Run { program: tool.path().to_owned(), source })?;
 
-    judge(&ending, &transcript, options.time_limit, &log)?;
-    let engine_bytes = check_plan(&plan).map_err(|source| BuildError::Plan { log: log.clone(), source })?;
-    // Durable before visible: the name must never stand for half a file, even after a power cut.
-    File::open(&plan).and_then(|file| file.sync_all()).map_err(file_error("sync", &plan))?;
-    fs::rename(&plan, &options.engine).map_err(file_error("move the finished plan to", &options.engine))?;
+    judge(&ending, &transcript, &builder, options.time_limit, log.path())?;
+    let header = PlanHeader::open_kind(&inside.engine, program.engine_kind())
+        .map_err(|source| BuildError::Plan { builder, log: log.path().to_owned(), source })?;
+    placement.finish(PLAN)?;
+    for (name, target) in deliveries(options) {
+        placement.deliver(name, target)?;
+    }
     Ok(BuildReport {
+        backend: Backend::from(program),
         engine: options.engine.clone(),
-        log,
-        engine_bytes,
-        precision: options.precision,
-        version: trtexec.capabilities().version,
+        log: log.path().to_owned(),
+        engine_bytes: header.bytes,
+        precision,
+        version: capabilities.version.unwrap_or(header.version),
         argv: argv_final,
         wall_seconds,
         measurement: transcript.measurement,
     })
 }
 
-/// Whether the run counts as passed, by everything but the file.
-fn judge(ending: &Ending, transcript: &Transcript, limit: Duration, log: &Path) -> Result<(), BuildError> {
-    let (log, last) = (log.to_owned(), transcript.last.clone());
-    match *ending {
-        Ending::TimedOut => Err(BuildError::TimedOut { limit, last, log }),
-        Ending::Exited(status) if status.success() && transcript.passed => Ok(()),
-        Ending::Exited(status) => Err(if let Some(complaint) = transcript.no_gpu.clone() {
-            BuildError::NoGpu { complaint, log }
-        } else if status.success() {
-            BuildError::NotPassed { last, log }
-        } else {
-            BuildError::Failed { status, complaint: transcript.complaint.clone().unwrap_or(last), log }
-        }),
-    }
+/// Names of what is made, in the temporary folder.
+const PLAN: &str = "plan";
+const TIMES: &str = "times.json";
+const PROFILE: &str = "profile.json";
+const LAYERS: &str = "layers.json";
+const CACHE: &str = "timing.cache";
+
+/// Everything but the plan, by its name in the temporary folder, with its final place.
+fn deliveries(options: &BuildOptions) -> impl Iterator<Item = (&'static str, &PathBuf)> {
+    let exports = &options.exports;
+    [
+        (TIMES, &exports.times),
+        (PROFILE, &exports.profile),
+        (LAYERS, &exports.layer_info),
+        (CACHE, &options.timing_cache),
+    ]
+    .into_iter()
+    .filter_map(|(name, target)| Some((name, target.as_ref()?)))
 }
 
-/// The engine's path with `.log` added: `model.engine.log`.
-fn log_path(engine: &Path) -> PathBuf {
-    let mut name = OsString::from(engine);
-    name.push(".log");
-    PathBuf::from(name)
+/// The same options with everything that is written going to the temporary folder.
+fn redirected(options: &BuildOptions, placement: &Placement) -> Result<BuildOptions, BuildError> {
+    if let Some(cache) = options.timing_cache.as_ref().filter(|cache| cache.exists()) {
+        fs::copy(cache, placement.partial(CACHE)).map_err(file_error("read the timing cache", cache))?;
+    }
+    let exports = &options.exports;
+    let moved = |target: &Option<PathBuf>, name: &str| target.as_ref().map(|_| placement.partial(name));
+    Ok(BuildOptions {
+        engine: placement.partial(PLAN),
+        exports: ProfilingExports {
+            times: moved(&exports.times, TIMES),
+            profile: moved(&exports.profile, PROFILE),
+            layer_info: moved(&exports.layer_info, LAYERS),
+        },
+        timing_cache: moved(&options.timing_cache, CACHE),
+        ..options.clone()
+    })
+}
+
+/// Whether the run counts as passed, by everything but the file.
+fn judge(
+    ending: &Ending,
+    transcript: &Transcript,
+    builder: &str,
+    limit: Duration,
+    log: &Path,
+) -> Result<(), BuildError> {
+    let (builder, log, last) = (builder.to_owned(), log.to_owned(), transcript.last.clone());
+    match *ending {
+        Ending::TimedOut => Err(BuildError::TimedOut { builder, limit, last, log }),
+        Ending::Exited(status) if status.success() && transcript.passed => Ok(()),
+        Ending::Exited(status) => Err(if let Some(complaint) = transcript.no_gpu.clone() {
+            BuildError::NoGpu { builder, complaint, log }
+        } else if status.success() {
+            BuildError::NotPassed { builder, last, log }
+        } else {
+            let complaint = transcript.complaint.clone().unwrap_or(last);
+            BuildError::Failed { builder, status, complaint, log }
+        }),
+    }
 }

@@ -1,63 +1,99 @@
-//! What an installed `trtexec` understands, read from its own help text.
+//! What an installed tool understands, read from its own help text.
 //!
 //! Options are decided by whether the help names them, not by version numbers: the help cannot be out of
 //! date.
 
-use crate::Version;
+use std::collections::BTreeSet;
 
-/// What one `trtexec` can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use crate::{Program, Version};
+
+/// What one `trtexec` or `tensorrt_rtx` can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Version from the banner.
-    pub version: Version,
-    /// Whether precision is chosen by flags (`--fp16`). If not (TensorRT 11), networks are strongly typed:
-    /// the engine computes in whatever the ONNX file spells out.
-    pub precision_flags: bool,
-    /// Whether `--memPoolSize` is known (since 8.4).
-    pub memory_pools: bool,
-    /// Whether `--skipInference` is known (since 8.6).
-    pub skip_inference: bool,
+    /// Which of the two it is.
+    pub program: Program,
+    /// Version from the banner; TensorRT-RTX's tool may print none.
+    pub version: Option<Version>,
+    /// Every `--word` of the help.
+    flags: BTreeSet<String>,
 }
 
 impl Capabilities {
-    /// Reads the output of `trtexec --help`; `None` if no line of it is TensorRT's banner.
-    pub fn from_help(help: &str) -> Option<Self> {
-        let version = help.lines().find_map(Version::from_banner)?;
-        let names = |flag: &str| {
-            let is_word = |c: char| c.is_alphanumeric() || c == '-';
-            help.match_indices(flag).any(|(at, _)| {
-                let (before, after) = (&help[..at], &help[at + flag.len()..]);
-                !before.ends_with(is_word) && !after.starts_with(is_word)
-            })
+    /// Reads the output of `--help`; `None` if no line of it is the banner of TensorRT.
+    ///
+    /// The sibling in TensorRT-RTX is also known by options that no other program has.
+    pub fn from_help(program: Program, help: &str) -> Option<Self> {
+        let version = help.lines().find_map(Version::from_banner);
+        let found = Self { program, version, flags: flags(help) };
+        let known = match program {
+            Program::Trtexec => version.is_some(),
+            Program::TensorrtRtx => {
+                found.names("--saveEngine") && (version.is_some() || found.names("--computeCapabilities"))
+            }
         };
-        Some(Self {
-            version,
-            precision_flags: names("--fp16"),
-            memory_pools: names("--memPoolSize"),
-            skip_inference: names("--skipInference"),
-        })
+        known.then_some(found)
     }
+
+    /// Whether the help names the option, such as `--skipInference`.
+    pub fn names(&self, flag: &str) -> bool {
+        self.flags.contains(flag)
+    }
+
+    /// Whether precision is chosen by flags (`--fp16`). If not (TensorRT 11 and TensorRT-RTX), networks are
+    /// strongly typed: the engine computes in whatever the ONNX file spells out.
+    pub fn precision_flags(&self) -> bool {
+        self.program == Program::Trtexec && self.names("--fp16")
+    }
+
+    /// Name and version for messages: `TensorRT 8.6.1`.
+    pub fn title(&self) -> String {
+        let name = match self.program {
+            Program::Trtexec => "TensorRT",
+            Program::TensorrtRtx => "TensorRT-RTX",
+        };
+        self.version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
+    }
+}
+
+/// The words of a text that begin with exactly two hyphens.
+fn flags(help: &str) -> BTreeSet<String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    help.split(|c: char| !is_word(c))
+        .filter(|word| word.strip_prefix("--").is_some_and(|rest| rest.starts_with(char::is_alphanumeric)))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::Capabilities;
+    use crate::Program;
 
     const BANNER: &str = "&&&& RUNNING TensorRT.trtexec [TensorRT v101600] # trtexec --help\n";
 
     #[test]
     fn flags_are_whole_words() {
-        let precision =
-            |text: &str| Capabilities::from_help(&format!("{BANNER}{text}")).unwrap().precision_flags;
+        let precision = |text: &str| {
+            Capabilities::from_help(Program::Trtexec, &format!("{BANNER}{text}")).unwrap().precision_flags()
+        };
         assert!(precision("  --fp16      Enable fp16 precision"));
         assert!(precision("--fp16"));
+        assert!(precision("[--fp16=on]"));
         assert!(!precision("  --fp16Something    another flag"));
         assert!(!precision("  ---fp16"));
         assert!(!precision(""));
     }
 
     #[test]
-    fn help_without_banner_is_not_trtexec() {
-        assert_eq!(Capabilities::from_help("--fp16 --memPoolSize"), None);
+    fn help_of_another_program_is_neither() {
+        for help in ["--fp16 --memPoolSize", "usage: cat [OPTION]", ""] {
+            assert_eq!(Capabilities::from_help(Program::Trtexec, help), None);
+            assert_eq!(Capabilities::from_help(Program::TensorrtRtx, help), None);
+        }
+        // trtexec under the wrong name knows the banner, but every trtexec saves engines.
+        let help = "  --saveEngine=<file>\n  --computeCapabilities=spec";
+        assert_eq!(Capabilities::from_help(Program::Trtexec, help), None);
+        let rtx = Capabilities::from_help(Program::TensorrtRtx, help).unwrap();
+        assert_eq!((rtx.version, rtx.title().as_str()), (None, "TensorRT-RTX"));
     }
 }

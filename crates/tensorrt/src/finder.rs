@@ -1,4 +1,4 @@
-//! Where `trtexec` is, and what it is.
+//! Where `trtexec` or `tensorrt_rtx` is, and what it is.
 
 use std::env;
 use std::ffi::OsString;
@@ -6,20 +6,23 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::Capabilities;
 use crate::process::{self, Ending, Stream};
+use crate::{Capabilities, Program};
 
-/// Folders in which NVIDIA's packages and containers put it.
-const USUAL_FOLDERS: [&str; 4] =
-    ["/usr/src/tensorrt/bin", "/usr/local/tensorrt/bin", "/opt/tensorrt/bin", "/opt/TensorRT/bin"];
 /// `--help` answers at once; loading the libraries from a slow disk may take a while.
 const HELP_LIMIT: Duration = Duration::from_secs(30);
 
 /// The variables that say where to look, as the caller read them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Environment {
-    /// Value of `TRTEXEC`: the program itself.
+    /// Value of `TRTEXEC`: that program itself.
     pub trtexec: Option<OsString>,
+    /// Value of `TENSORRT_RTX`: that program itself.
+    pub tensorrt_rtx: Option<OsString>,
+    /// Value of `TENSORRT_RTX_DIR`: the folder that TensorRT-RTX was unpacked or installed into.
+    pub rtx_folder: Option<OsString>,
+    /// Value of `LD_LIBRARY_PATH`, for TensorRT-RTX's libraries.
+    pub library_path: Option<OsString>,
     /// Value of `PATH`.
     pub path: Option<OsString>,
 }
@@ -27,7 +30,9 @@ pub struct Environment {
 /// Where to look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindOptions {
-    /// The program, if the user named it; nothing else is tried then.
+    /// Which tool.
+    pub program: Program,
+    /// Its file, if the user named it; nothing else is tried then.
     pub explicit: Option<PathBuf>,
     /// The caller's environment.
     pub environment: Environment,
@@ -35,40 +40,45 @@ pub struct FindOptions {
     pub usual_folders: Vec<PathBuf>,
 }
 
-impl Default for FindOptions {
+impl FindOptions {
     /// The usual folders only.
-    fn default() -> Self {
+    pub fn new(program: Program) -> Self {
         Self {
+            program,
             explicit: None,
             environment: Environment::default(),
-            usual_folders: USUAL_FOLDERS.iter().map(PathBuf::from).collect(),
+            usual_folders: program.usual_folders().iter().map(PathBuf::from).collect(),
         }
     }
 }
 
-/// A `trtexec` that runs.
+/// A `trtexec` or `tensorrt_rtx` that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trtexec {
+pub struct Tool {
     path: PathBuf,
     capabilities: Capabilities,
 }
 
-/// Why there is no `trtexec`.
+/// Why there is no tool.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotFound {
     /// None of the places has one that works.
     #[error(
-        "no trtexec found: name it with a path or TRTEXEC, or add it to PATH; looked at {}",
-        list(.tried)
+        "no {} found: name it with a path or {}, or add it to PATH; looked at {}",
+        .program.file_name(), .program.variable(), list(.tried)
     )]
     Nowhere {
+        /// The one looked for.
+        program: Program,
         /// Places looked at, each with what was wrong there.
         tried: Vec<(PathBuf, String)>,
     },
     /// The program the user named is unusable.
-    #[error("{path:?}, named by {origin}, is not a usable trtexec: {because}")]
+    #[error("{path:?}, named by {origin}, is not a usable {}: {because}", .program.file_name())]
     Unusable {
+        /// What it was to be.
+        program: Program,
         /// The program.
         path: PathBuf,
         /// Who named it.
@@ -78,7 +88,7 @@ pub enum NotFound {
     },
 }
 
-fn list(tried: &[(PathBuf, String)]) -> String {
+pub(crate) fn list(tried: &[(PathBuf, String)]) -> String {
     let mut text = String::new();
     for (index, (path, because)) in tried.iter().enumerate() {
         let comma = if index > 0 { ", " } else { "" };
@@ -88,7 +98,7 @@ fn list(tried: &[(PathBuf, String)]) -> String {
     if text.is_empty() { "no place at all".to_owned() } else { text }
 }
 
-impl Trtexec {
+impl Tool {
     /// The program.
     pub fn path(&self) -> &Path {
         &self.path
@@ -104,7 +114,7 @@ impl Trtexec {
     /// # Errors
     ///
     /// A sentence that says why it is not usable, for instance the dynamic linker's complaint.
-    pub fn probe(path: &Path) -> Result<Self, String> {
+    pub fn probe(program: Program, path: &Path) -> Result<Self, String> {
         if !path.is_file() {
             return Err("no such file".to_owned());
         }
@@ -125,15 +135,16 @@ impl Trtexec {
             // Some versions exit with 1 after printing help, so the banner decides.
             Ok(Ending::Exited(_)) => {}
         }
-        match Capabilities::from_help(&help) {
+        match Capabilities::from_help(program, &help) {
             Some(capabilities) => Ok(Self { path: path.to_owned(), capabilities }),
-            None => Err(complaint.unwrap_or_else(|| "`--help` prints no TensorRT banner".to_owned())),
+            None => Err(complaint
+                .unwrap_or_else(|| format!("`--help` is not that of TensorRT's {}", program.file_name()))),
         }
     }
 }
 
-/// Finds a `trtexec`: the named one, else `TRTEXEC`, else the first that works in `PATH` and the usual
-/// folders.
+/// Finds a tool: the named one, else that of its variable, else the first that works in `PATH`, in the folder of
+/// TensorRT-RTX (for its own tool) and in the usual folders.
 ///
 /// Each candidate is run with `--help`.
 ///
@@ -141,27 +152,33 @@ impl Trtexec {
 ///
 /// [`NotFound::Unusable`] if the user named a program that does not work (nothing else is tried, so that a
 /// typing error does not end in another version), [`NotFound::Nowhere`] otherwise.
-pub fn find_trtexec(options: &FindOptions) -> Result<Trtexec, NotFound> {
-    let environment = &options.environment;
-    let variable = environment.trtexec.as_ref().filter(|value| !value.is_empty()).map(PathBuf::from);
-    for (named, origin) in [(options.explicit.clone(), "the options"), (variable, "TRTEXEC")] {
+pub fn find_tool(options: &FindOptions) -> Result<Tool, NotFound> {
+    let (program, environment) = (options.program, &options.environment);
+    let (variable, sdk) = match program {
+        Program::Trtexec => (&environment.trtexec, &None),
+        Program::TensorrtRtx => (&environment.tensorrt_rtx, &environment.rtx_folder),
+    };
+    let set = |variable: &Option<OsString>| variable.as_ref().filter(|v| !v.is_empty()).map(PathBuf::from);
+    for (named, origin) in [(options.explicit.clone(), "the options"), (set(variable), program.variable())] {
         if let Some(path) = named {
-            return Trtexec::probe(&path).map_err(|because| NotFound::Unusable { path, origin, because });
+            let unusable = |because| NotFound::Unusable { program, path: path.clone(), origin, because };
+            return Tool::probe(program, &path).map_err(unusable);
         }
     }
 
     let mut tried: Vec<(PathBuf, String)> = Vec::new();
     let in_path =
         environment.path.iter().flat_map(env::split_paths).filter(|folder| !folder.as_os_str().is_empty());
-    for folder in in_path.chain(options.usual_folders.iter().cloned()) {
-        let path = folder.join(format!("trtexec{}", env::consts::EXE_SUFFIX));
+    let in_sdk = set(sdk).into_iter().map(|folder| folder.join("bin"));
+    for folder in in_path.chain(in_sdk).chain(options.usual_folders.iter().cloned()) {
+        let path = folder.join(format!("{}{}", program.file_name(), env::consts::EXE_SUFFIX));
         if tried.iter().any(|(earlier, _)| *earlier == path) {
             continue;
         }
-        match Trtexec::probe(&path) {
+        match Tool::probe(program, &path) {
             Ok(found) => return Ok(found),
             Err(because) => tried.push((path, because)),
         }
     }
-    Err(NotFound::Nowhere { tried })
+    Err(NotFound::Nowhere { program, tried })
 }

@@ -1,47 +1,72 @@
-//! From an ONNX file to a TensorRT engine through `trtexec`.
+//! From an ONNX file to an engine of TensorRT or TensorRT-RTX, and what such files say of themselves.
 //!
-//! NVIDIA ships TensorRT's builder as a command line tool whose options changed with every major version.
-//! [`find_trtexec`] finds it and asks it what it is ([`Capabilities`]), [`argv`] is the pure translation of
-//! [`BuildOptions`] into its words, and [`build`] runs it under a time limit.
-//! [`build_if_possible`] does all three and turns what a machine lacks into [`EngineOutcome::NotRun`].
+//! There are three builders ([`Backend`]). `trtexec` and its sibling `tensorrt_rtx` are command line tools whose options
+//! changed with every major version: [`find_tool`] finds one and asks it what it is ([`Capabilities`]), [`argv`] is the
+//! pure translation of [`BuildOptions`] into its words, and [`build`] runs it under a time limit. The third is
+//! TensorRT-RTX's library in this process, behind feature `rtx`, which builds without a GPU.
+//! [`build_if_possible`] takes the first that is there and turns what a machine lacks into [`EngineOutcome::NotRun`].
+//! Before any of them starts, [`preflight`] reads the ONNX file and refuses what cannot work.
 //!
-//! Invariant: the engine file appears under its name only when `trtexec` exited with 0, said `&&&& PASSED`
-//! and wrote a file that starts as a plan does. Until then it lives in a folder that is removed whatever
+//! [`PlanHeader`] tells what a plan is, and [`EngineFile`] takes Ultralytics' form of an engine apart, which has metadata
+//! in front.
+//!
+//! Invariant: the engine file appears under its name only when its builder ended well (a tool: exited with 0 and said
+//! `&&&& PASSED`) and wrote a file that starts as a plan does. Until then it lives in a folder that is removed whatever
 //! happens; the log is kept either way.
 //!
-//! This crate reads no environment variable (the caller passes an [`Environment`]), prints nothing, does not
-//! parse the ONNX file and cannot run an engine. TensorRT-RTX and the in-process builder come later.
+//! This crate reads no environment variable (the caller passes an [`Environment`]), prints nothing, and cannot run an
+//! engine.
 //!
 //! ```
-//! use bonsai_tensorrt::{BuildOptions, Capabilities, Precision, argv};
+//! use bonsai_tensorrt::{BuildOptions, Capabilities, Precision, Program, argv};
 //!
 //! let help = "&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --help\n  --fp16  Enable fp16\n";
-//! let capabilities = Capabilities::from_help(help).expect("the banner is there");
-//! assert_eq!(capabilities.version.to_string(), "8.6.1");
+//! let capabilities = Capabilities::from_help(Program::Trtexec, help).expect("the banner is there");
+//! assert_eq!(capabilities.title(), "TensorRT 8.6.1");
 //!
-//! let options = BuildOptions { precision: Precision::Fp16, ..BuildOptions::new("yolov8n.onnx",
-//! "yolov8n.engine") }; let words = argv(&capabilities, &options)?;
-//! assert_eq!(words, ["--onnx=yolov8n.onnx", "--saveEngine=yolov8n.engine", "--fp16"]);
+//! let options = BuildOptions { precision: Some(Precision::Fp16), ..BuildOptions::new("n.onnx", "n.engine") };
+//! let words = argv(&capabilities, &options, Precision::Fp32)?;
+//! assert_eq!(words, ["--onnx=n.onnx", "--saveEngine=n.engine", "--fp16"]);
 //! # Ok::<(), bonsai_tensorrt::OptionsError>(())
 //! ```
 
 mod arguments;
+mod backend;
 mod builder;
 mod capabilities;
+mod compute_capability;
 mod finder;
 mod measurement;
+mod onnx;
 mod options;
 mod outcome;
+mod placement;
 mod plan;
+mod preflight;
 mod process;
+mod program;
+mod rtx;
+mod shape_profile;
+mod ultralytics;
 mod version;
 
 pub use arguments::{OptionsError, argv};
+pub use backend::{Backend, BackendChoice};
 pub use builder::{BuildError, build};
 pub use capabilities::Capabilities;
-pub use finder::{Environment, FindOptions, NotFound, Trtexec, find_trtexec};
+pub use compute_capability::{ComputeCapability, ComputeCapabilityError};
+pub use finder::{Environment, FindOptions, NotFound, Tool, find_tool};
 pub use measurement::{Latency, Measurement};
-pub use options::{BuildOptions, Precision, ShapeProfile};
-pub use outcome::{BuildReport, EngineOutcome, build_if_possible};
-pub use plan::{PlanError, check_plan};
+pub use onnx::{Element, ForeignOperator, MixedLayer, OnnxFileError, OnnxSource, OnnxTensor};
+pub use options::{BuildOptions, HardwareCompatibility, Precision, ProfilingExports};
+pub use outcome::{BuildReport, EngineOutcome, Places, build_if_possible, engine_path};
+pub use plan::{EngineKind, HEADER_BYTES, HeaderError, PlanError, PlanHeader};
+pub use preflight::{BuilderTraits, PreflightError, preflight};
+pub use program::Program;
+pub(crate) use rtx::build_with_library;
+pub use rtx::{RTX_BUILT_IN, RtxLibraries, find_libraries};
+pub use shape_profile::{ProfileError, ShapeProfile};
+pub use ultralytics::{
+    EngineFile, EngineFileError, EngineMetadata, add_metadata, metadata_prefix, remove_metadata,
+};
 pub use version::Version;

@@ -1,9 +1,13 @@
 //! What engine is wanted, in words of this crate.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::{ComputeCapability, ShapeProfile};
 
 /// Arithmetic of an engine or of an ONNX file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,61 +23,120 @@ pub enum Precision {
     Int8,
 }
 
-/// Sizes that an input of dynamic shape may take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShapeProfile {
-    /// Name of the input, `images` for Bonsai's exports.
-    pub input: String,
-    /// Smallest shape, NCHW.
-    pub min: Vec<usize>,
-    /// Shape to optimise for.
-    pub opt: Vec<usize>,
-    /// Largest shape.
-    pub max: Vec<usize>,
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fp32 => "fp32",
+            Self::Fp16 => "fp16",
+            Self::Int8 => "int8",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = [Self::Fp32, Self::Fp16, Self::Int8];
+        let found = known.into_iter().find(|precision| precision.to_string() == text);
+        found.ok_or_else(|| format!("`{text}` is none of fp32, fp16, int8"))
+    }
+}
+
+/// Other GPUs than the building one on which an engine runs too, for some of its speed.
+///
+/// For TensorRT only: an engine of TensorRT-RTX runs on every [`ComputeCapability`] it was built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HardwareCompatibility {
+    /// Ampere and every later architecture.
+    AmperePlus,
+    /// GPUs of the builder's compute capability (TensorRT 10 and later).
+    SameComputeCapability,
+}
+
+impl FromStr for HardwareCompatibility {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "ampere_plus" => Ok(Self::AmperePlus),
+            "same_compute_capability" => Ok(Self::SameComputeCapability),
+            _ => Err(format!("`{text}` is neither ampere_plus nor same_compute_capability")),
+        }
+    }
+}
+
+/// Files of figures that `trtexec` writes beside the engine, each where asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProfilingExports {
+    /// JSON of the times of every inference.
+    pub times: Option<PathBuf>,
+    /// JSON of the time of every layer, measured in a run of its own.
+    pub profile: Option<PathBuf>,
+    /// JSON of what every layer became.
+    pub layer_info: Option<PathBuf>,
 }
 
 /// What to build and how.
 ///
-/// [`BuildOptions::new`] gives fp32, a measured latency and half an hour; change what differs.
+/// [`BuildOptions::new`] gives the precision that suits the file, a measured latency and half an hour; change
+/// what differs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BuildOptions {
     /// The ONNX file.
     pub onnx: PathBuf,
     /// Where the plan goes; its folder must exist. An older file there is replaced on success only.
     pub engine: PathBuf,
-    /// Arithmetic of the engine.
-    pub precision: Precision,
-    /// Arithmetic the ONNX file spells out: `Fp16` if its weights are fp16, `Int8` if it has Q/DQ nodes.
-    pub onnx_precision: Precision,
+    /// Arithmetic of the engine. Without it fp16 where the builder converts weights (`trtexec` up to version 10,
+    /// weakly typed), and what the file spells out where it does not.
+    pub precision: Option<Precision>,
+    /// Whether every layer computes in the types that the file spells out, and in no faster one. Always so on
+    /// TensorRT 11 and TensorRT-RTX.
+    pub strongly_typed: bool,
     /// Upper bound of the builder's scratch memory, in MiB; TensorRT's own default is all of the GPU's.
     pub workspace_mib: Option<u32>,
-    /// Needed exactly if the ONNX file has a dynamic shape.
-    pub profile: Option<ShapeProfile>,
+    /// One for each input that has a dynamic shape.
+    pub profiles: Vec<ShapeProfile>,
     /// How hard to search, 0 to 5; TensorRT's own default is 3.
     pub optimization_level: Option<u8>,
-    /// File in which tactic timings are kept between builds.
+    /// File in which tactic timings are kept between builds; replaced on success only.
     pub timing_cache: Option<PathBuf>,
-    /// Whether to time the engine after building it.
+    /// Whether later minor versions of TensorRT can load the engine too.
+    pub version_compatible: bool,
+    /// Other GPUs on which the engine runs too.
+    pub hardware_compatibility: Option<HardwareCompatibility>,
+    /// GPUs that an engine of TensorRT-RTX is for; empty for the library's own choice (8.0, 8.6, 8.9 and from 12.0
+    /// on). Not for TensorRT, whose engines are for the GPU that built them.
+    pub compute_capabilities: Vec<ComputeCapability>,
+    /// Whether to time the engine after building it, which needs a GPU.
     pub measure: bool,
-    /// Further words for `trtexec`, passed as they are.
+    /// Further files to write.
+    pub exports: ProfilingExports,
+    /// Further words for the command line tool, passed as they are.
     pub extra: Vec<String>,
-    /// Time after which `trtexec` is killed.
+    /// Time after which the builder is stopped.
     pub time_limit: Duration,
 }
 
 impl BuildOptions {
-    /// An fp32 engine from an fp32 file.
+    /// An engine from a file, with the builder's own defaults.
     pub fn new(onnx: impl Into<PathBuf>, engine: impl Into<PathBuf>) -> Self {
         Self {
             onnx: onnx.into(),
             engine: engine.into(),
-            precision: Precision::Fp32,
-            onnx_precision: Precision::Fp32,
+            precision: None,
+            strongly_typed: false,
             workspace_mib: None,
-            profile: None,
+            profiles: Vec::new(),
             optimization_level: None,
             timing_cache: None,
+            version_compatible: false,
+            hardware_compatibility: None,
+            compute_capabilities: Vec::new(),
             measure: true,
+            exports: ProfilingExports::default(),
             extra: Vec::new(),
             time_limit: Duration::from_mins(30),
         }

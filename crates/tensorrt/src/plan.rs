@@ -1,15 +1,92 @@
-//! Whether a file can be a TensorRT plan.
-//!
-//! Only the header is looked at: loading a plan needs the GPU it was built for.
+//! Headers of plans: what a serialised engine is, without the GPU that could load it.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// First bytes of every TensorRT plan. (TensorRT-RTX writes `vtrt`; the two cannot load each other's files.)
-const MAGIC: [u8; 4] = *b"ftrt";
+use serde::{Deserialize, Serialize};
+
+use crate::Version;
+
 /// A plan's header alone is longer than this.
 const SHORTEST: u64 = 64;
+/// How much of a file [`PlanHeader::read`] looks at.
+pub const HEADER_BYTES: usize = 28;
+
+/// Whose engine a plan is. Neither runtime can load the other's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineKind {
+    /// TensorRT: for the version and the GPU that built it.
+    TensorRt,
+    /// TensorRT-RTX: for its version, and the compute capabilities it was built for.
+    TensorRtRtx,
+}
+
+impl EngineKind {
+    /// First bytes of a plan.
+    fn magic(self) -> [u8; 4] {
+        match self {
+            Self::TensorRt => *b"ftrt",
+            Self::TensorRtRtx => *b"vtrt",
+        }
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TensorRt => "TensorRT",
+            Self::TensorRtRtx => "TensorRT-RTX",
+        })
+    }
+}
+
+/// What the first bytes of a plan say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanHeader {
+    /// Whose engine it is.
+    pub kind: EngineKind,
+    /// The version that built it, and that alone can load it.
+    pub version: Version,
+    /// Bytes of the plan.
+    pub bytes: u64,
+}
+
+/// Why something is not a whole plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// Nothing, or the beginning of something.
+    #[error("{bytes} bytes are too few for a plan (at least {SHORTEST}): the disk may be full")]
+    TooShort {
+        /// Size.
+        bytes: u64,
+    },
+    /// Something else.
+    #[error("a plan starts with `ftrt` (TensorRT) or `vtrt` (TensorRT-RTX), not with {found:02x?}")]
+    WrongMagic {
+        /// The first four bytes.
+        found: [u8; 4],
+    },
+    /// The wrong one of the two.
+    #[error("an engine of {found} cannot take the place of one of {wanted}")]
+    WrongKind {
+        /// Whose it is.
+        found: EngineKind,
+        /// Whose was wanted.
+        wanted: EngineKind,
+    },
+    /// Cut off, or something follows.
+    #[error("the plan says that it has {said} bytes, but there are {found}: it was cut off or added to")]
+    Length {
+        /// In the header.
+        said: u64,
+        /// Really.
+        found: u64,
+    },
+}
 
 /// Why a file is not a plan.
 #[derive(Debug, thiserror::Error)]
@@ -24,40 +101,105 @@ pub enum PlanError {
         #[source]
         source: io::Error,
     },
-    /// Nothing, or the beginning of something.
-    #[error("{path:?} has {bytes} bytes, too few for a plan (at least {SHORTEST}): the disk may be full")]
-    TooShort {
+    /// It is something else.
+    #[error("{path:?} is no plan: {source}")]
+    Header {
         /// The file.
         path: PathBuf,
-        /// Its size.
-        bytes: u64,
-    },
-    /// Something else.
-    #[error("{path:?} starts with {found:02x?}, a TensorRT plan with {MAGIC:02x?} (`ftrt`)")]
-    WrongMagic {
-        /// The file.
-        path: PathBuf,
-        /// Its first four bytes.
-        found: [u8; 4],
+        /// What is wrong with it.
+        source: HeaderError,
     },
 }
 
-/// Checks that `path` starts as a TensorRT plan does, and returns its size in bytes.
-///
-/// # Errors
-///
-/// [`PlanError`] says what is wrong with the file.
-pub fn check_plan(path: &Path) -> Result<u64, PlanError> {
-    let unreadable = |source| PlanError::Unreadable { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(unreadable)?;
-    let bytes = file.metadata().map_err(unreadable)?.len();
-    if bytes < SHORTEST {
-        return Err(PlanError::TooShort { path: path.to_owned(), bytes });
+impl PlanHeader {
+    /// Reads the header of a plan of `bytes` bytes from its first [`HEADER_BYTES`] (or more).
+    ///
+    /// # Errors
+    ///
+    /// [`HeaderError`] if it is none, or TensorRT-RTX's own note of the length is not met. TensorRT's header is not
+    /// known to have such a note.
+    pub fn read(start: &[u8], bytes: u64) -> Result<Self, HeaderError> {
+        let Some(&head) = start.first_chunk::<HEADER_BYTES>() else {
+            return Err(HeaderError::TooShort { bytes: bytes.min(start.len() as u64) });
+        };
+        let found = [head[0], head[1], head[2], head[3]];
+        let kinds = [EngineKind::TensorRt, EngineKind::TensorRtRtx];
+        let kind = kinds.into_iter().find(|kind| kind.magic() == found);
+        let kind = kind.ok_or(HeaderError::WrongMagic { found })?;
+        if bytes < SHORTEST {
+            return Err(HeaderError::TooShort { bytes });
+        }
+        if kind == EngineKind::TensorRtRtx {
+            let mut said = [0; 8];
+            said.copy_from_slice(&head[16..24]);
+            let said = u64::from_le_bytes(said);
+            if said != bytes {
+                return Err(HeaderError::Length { said, found: bytes });
+            }
+        }
+        let [major, minor, patch] = [head[24], head[25], head[26]].map(u32::from);
+        Ok(Self { kind, version: Version { major, minor, patch }, bytes })
     }
-    let mut found = [0; 4];
-    file.read_exact(&mut found).map_err(unreadable)?;
-    if found != MAGIC {
-        return Err(PlanError::WrongMagic { path: path.to_owned(), found });
+
+    /// Reads the header of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError`] says what is wrong with the file.
+    pub fn open(path: &Path) -> Result<Self, PlanError> {
+        let unreadable = |source| PlanError::Unreadable { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(unreadable)?;
+        let bytes = file.metadata().map_err(unreadable)?.len();
+        let mut start = Vec::with_capacity(HEADER_BYTES);
+        file.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut start).map_err(unreadable)?;
+        Self::read(&start, bytes).map_err(|source| PlanError::Header { path: path.to_owned(), source })
     }
-    Ok(bytes)
+
+    /// As [`PlanHeader::open`], for a plan of which it is known whose it must be.
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`HeaderError::WrongKind`].
+    pub fn open_kind(path: &Path, wanted: EngineKind) -> Result<Self, PlanError> {
+        let header = Self::open(path)?;
+        if header.kind == wanted {
+            return Ok(header);
+        }
+        let source = HeaderError::WrongKind { found: header.kind, wanted };
+        Err(PlanError::Header { path: path.to_owned(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EngineKind, HeaderError, PlanHeader};
+
+    fn plan(magic: &[u8; 4], said: u64, bytes: usize) -> Vec<u8> {
+        let mut plan = vec![0; bytes];
+        plan[..4].copy_from_slice(magic);
+        plan[16..24].copy_from_slice(&said.to_le_bytes());
+        plan[24..27].copy_from_slice(&[10, 16, 1]);
+        plan
+    }
+
+    #[test]
+    fn both_headers_are_read() {
+        for (magic, said, kind) in
+            [(b"ftrt", 0, EngineKind::TensorRt), (b"vtrt", 80, EngineKind::TensorRtRtx)]
+        {
+            let header = PlanHeader::read(&plan(magic, said, 80), 80).unwrap();
+            assert_eq!((header.kind, header.version.to_string().as_str()), (kind, "10.16.1"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_plan_says_why() {
+        let cut = plan(b"vtrt", 81, 80);
+        assert_eq!(PlanHeader::read(&cut, 80), Err(HeaderError::Length { said: 81, found: 80 }));
+        let short = plan(b"ftrt", 0, 40);
+        assert_eq!(PlanHeader::read(&short, 40), Err(HeaderError::TooShort { bytes: 40 }));
+        assert_eq!(PlanHeader::read(b"ftrt", 4), Err(HeaderError::TooShort { bytes: 4 }));
+        let other = plan(b"PK\x03\x04", 0, 80);
+        assert!(matches!(PlanHeader::read(&other, 80), Err(HeaderError::WrongMagic { .. })));
+    }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A TensorRT version; ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Version {
-    /// 8, 10 or 11 for the versions this crate was written for.
+    /// 8, 10 or 11 for the versions of TensorRT that this crate was written for, 1 for TensorRT-RTX.
     pub major: u32,
     /// Minor version.
     pub minor: u32,
@@ -23,10 +23,12 @@ impl Version {
         Self { major: number / unit, minor: number % unit / 100, patch: number % 100 }
     }
 
-    /// Finds `[TensorRT vNNNN]` in the banner line `&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # ...`.
+    /// Finds `[TensorRT vNNNN]` in the banner line `&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # ...`; the
+    /// word in front of the version may say more, as TensorRT-RTX's does.
     pub fn from_banner(line: &str) -> Option<Self> {
-        let (_, rest) = line.split_once("[TensorRT v")?;
-        let (number, _) = rest.split_once(']')?;
+        let (_, rest) = line.split_once("[TensorRT")?;
+        let (inside, _) = rest.split_once(']')?;
+        let (_, number) = inside.rsplit_once(" v")?;
         number.parse().ok().map(Self::from_banner_number)
     }
 }
@@ -50,6 +52,7 @@ mod tests {
             ("100001", "10.0.1"),
             ("101600", "10.16.0"),
             ("110100", "11.1.0"),
+            ("10701", "1.7.1"),
         ] {
             let line = format!("&&&& RUNNING TensorRT.trtexec [TensorRT v{number}] [b12] # trtexec --help");
             assert_eq!(Version::from_banner(&line).unwrap().to_string(), expected);
@@ -58,7 +61,9 @@ mod tests {
 
     #[test]
     fn other_lines_are_no_banner() {
-        for line in ["", "usage: trtexec", "[TensorRT v]", "[TensorRT v8601", "[TensorRT v99999999999]"] {
+        for line in
+            ["", "usage: trtexec", "[TensorRT v]", "[TensorRT v8601", "[TensorRT v99999999999]", "[TensorRT]"]
+        {
             assert_eq!(Version::from_banner(line), None, "{line}");
         }
     }

@@ -7,9 +7,9 @@ use bonsai_pipeline::{PipelineConfig, stages::draw_dataset};
 use crate::program::{answer, refusal};
 
 /// Every command, in the order of the help.
-const COMMANDS: [&str; 14] = [
-    "pipeline", "train", "sparsify", "finetune", "val", "import", "prune", "export", "engine", "predict",
-    "summary", "bench", "doctor", "test",
+const COMMANDS: [&str; 15] = [
+    "pipeline", "train", "sparsify", "finetune", "val", "import", "prune", "export", "engine", "inspect",
+    "predict", "summary", "bench", "doctor", "test",
 ];
 
 fn text(path: &Path) -> &str {
@@ -51,7 +51,15 @@ fn summary_gives_the_published_figures() {
 #[test]
 fn doctor_succeeds_whatever_is_missing() {
     let found = answer(&["doctor"]);
-    for name in ["processor", "CPU executor", "candle executor", "CUDA executor", "trtexec"] {
+    for name in [
+        "processor",
+        "CPU executor",
+        "candle executor",
+        "CUDA executor",
+        "trtexec",
+        "tensorrt_rtx",
+        "TensorRT-RTX library",
+    ] {
         assert!(found.contains(name), "{found}");
     }
     assert!(found.contains("yes CPU executor") && found.contains("yes candle executor"), "{found}");

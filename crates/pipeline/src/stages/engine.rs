@@ -1,37 +1,23 @@
-//! Engines: TensorRT through trtexec where there is one. (The CPU engine is `bonsai_detector::write_engine`.)
+//! Engines of TensorRT and TensorRT-RTX, where there is a builder. (The CPU engine is `bonsai_detector::write_engine`.)
 
 use std::path::Path;
 
 use anyhow::Result;
-use bonsai_tensorrt::{BuildOptions, EngineOutcome, Environment, FindOptions, Precision, build_if_possible};
+use bonsai_tensorrt::{EngineOutcome, build_if_possible};
 
 use crate::{EngineConfig, Progress};
 
-/// What the environment says about trtexec; read here so that no library reads it.
-pub fn environment() -> Environment {
-    Environment { trtexec: std::env::var_os("TRTEXEC"), path: std::env::var_os("PATH") }
-}
-
-/// Builds `engine` from `onnx` (fp32), or says why not.
+/// Builds `engine` from `onnx`, or says why not. TensorRT-RTX's is named `*.rtx.engine`.
 ///
 /// # Errors
-/// If trtexec is there, accepts the request, and fails.
+/// If a builder is there, accepts the request, and fails; or the file or the settings are wrong on any machine.
 pub fn build_tensorrt(
     config: &EngineConfig,
     onnx: &Path,
     engine: &Path,
     progress: &mut dyn Progress,
 ) -> Result<EngineOutcome> {
-    let find = FindOptions {
-        explicit: config.trtexec.clone(),
-        environment: environment(),
-        ..FindOptions::default()
-    };
-    let options = BuildOptions {
-        precision: config.precision,
-        onnx_precision: Precision::Fp32,
-        ..BuildOptions::new(onnx, engine)
-    };
+    let options = config.build_options(onnx, engine);
     let mut line = |text: &str| progress.note(text);
-    Ok(build_if_possible(&find, &options, &mut line)?)
+    Ok(build_if_possible(config.backend, &config.places(), &options, &mut line)?)
 }

@@ -10,7 +10,7 @@ mod start;
 mod train;
 
 pub use dataset::{Data, draw_dataset, open_dataset};
-pub use engine::{build_tensorrt, environment};
+pub use engine::build_tensorrt;
 pub use export::export_stage;
 pub use iterate::{Stepwise, iterate_stage};
 pub use measure::{measure_artefacts, measure_checkpoint, validation_loader, validation_loader_in};

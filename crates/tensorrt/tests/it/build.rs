@@ -1,35 +1,25 @@
-//! How a run of `trtexec` is judged, and what it leaves behind.
+//! Builds that go well, and what they leave.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bonsai_tensorrt::{
-    BuildError, BuildOptions, BuildReport, EngineOutcome, Precision, build, build_if_possible,
+    Backend, BuildError, BuildOptions, BuildReport, Precision, ProfilingExports, Program, build,
 };
 
-use crate::stand_in::{Bench, HELP_8_6, HELP_10, HELP_11, PASSES};
+use crate::help::{HELP_8_6, HELP_10, HELP_11, HELP_RTX};
+use crate::plan_bytes::{WRITE_PLAN, WRITE_RTX_PLAN};
+use crate::stand_in::{Bench, PASSES};
 
-fn options(bench: &Bench) -> BuildOptions {
+pub(crate) fn options(bench: &Bench) -> BuildOptions {
     BuildOptions {
-        precision: Precision::Fp16,
         time_limit: Duration::from_secs(20),
         ..BuildOptions::new(bench.path("model.onnx"), bench.path("model.engine"))
     }
 }
 
-fn run(bench: &Bench) -> Result<BuildReport, BuildError> {
+pub(crate) fn run(bench: &Bench) -> Result<BuildReport, BuildError> {
     build(&bench.trtexec(), &options(bench), &mut |_| {})
-}
-
-/// Runs a build that must fail, over an older engine that must survive; the log must be kept and nothing
-/// else.
-fn failure(run_script: &str) -> BuildError {
-    let bench = Bench::new(HELP_8_6, run_script);
-    fs::write(bench.path("model.engine"), b"an older engine").unwrap();
-    let error = run(&bench).unwrap_err();
-    assert_eq!(bench.listing(), ["bin", "model.engine", "model.engine.log", "model.onnx"]);
-    assert_eq!(fs::read(bench.path("model.engine")).unwrap(), b"an older engine");
-    error
 }
 
 #[test]
@@ -40,8 +30,8 @@ fn a_passed_build_is_moved_into_place_and_reported() {
         build(&bench.trtexec(), &options(&bench), &mut |line: &str| lines.push(line.to_owned())).unwrap();
 
     assert_eq!(bench.listing(), ["bin", "model.engine", "model.engine.log", "model.onnx"]);
-    assert_eq!(report.engine_bytes, 204);
-    assert_eq!(report.version.to_string(), "8.6.1");
+    assert_eq!((report.backend, report.engine_bytes), (Backend::Trtexec, 204));
+    assert_eq!((report.precision, report.version.to_string().as_str()), (Precision::Fp16, "8.6.1"));
     assert_eq!(report.argv[1], format!("--saveEngine={}", bench.path("model.engine").display()));
     assert_eq!(report.argv[2..], ["--fp16"]);
     assert_eq!(report.measurement.build_seconds, Some(31.5));
@@ -55,6 +45,51 @@ fn a_passed_build_is_moved_into_place_and_reported() {
 }
 
 #[test]
+fn every_version_passes_in_its_own_words() {
+    let passes = |banner: &str, built: &str| {
+        format!(
+            "echo '&&&& RUNNING TensorRT.trtexec {banner} # trtexec'\n\
+             echo '[01/31/2026-10:00:00] [I] {built}'\n{WRITE_PLAN}\n\
+             echo '[01/31/2026-10:00:09] [I] Throughput: 500 qps'\n\
+             echo '[01/31/2026-10:00:09] [I] GPU Compute Time: min = 1 ms, max = 3 ms, mean = 2 ms, median = 1.9 ms, \
+             percentile(90%) = 2 ms, percentile(95%) = 2 ms, percentile(99%) = 2.5 ms'\n\
+             echo '&&&& PASSED TensorRT.trtexec {banner} # trtexec'"
+        )
+    };
+    for (help, banner, built, version, precision) in [
+        (HELP_8_6, "[TensorRT v8601]", "Engine built in 12.5 sec.", "8.6.1", Precision::Fp16),
+        (HELP_10, "[TensorRT v101600] [b1]", "Engine built in 12.5 sec.", "10.16.0", Precision::Fp16),
+        (HELP_11, "[TensorRT v110100] [b2]", "Engine built in 12.5 sec.", "11.1.0", Precision::Fp32),
+    ] {
+        let report = run(&Bench::new(help, &passes(banner, built))).unwrap();
+        assert_eq!((report.version.to_string().as_str(), report.precision), (version, precision));
+        assert_eq!(report.measurement.build_seconds, Some(12.5));
+        assert_eq!(report.measurement.gpu_compute.map(|t| t.median_ms), Some(1.9));
+    }
+}
+
+#[test]
+fn the_tool_of_rtx_builds_its_own_kind() {
+    let bench = Bench::empty();
+    let passes = format!("{WRITE_RTX_PLAN}\necho '&&&& PASSED TensorRT-RTX.tensorrt_rtx'");
+    bench.add(Program::TensorrtRtx, HELP_RTX, &passes);
+    let report = build(&bench.tool(Program::TensorrtRtx), &options(&bench), &mut |_| {}).unwrap();
+    assert_eq!((report.backend, report.engine_bytes), (Backend::TensorrtRtx, 204));
+    assert_eq!((report.precision, report.version.to_string().as_str()), (Precision::Fp32, "1.7.1"));
+
+    // A plan of the other runtime is none.
+    bench.add(Program::TensorrtRtx, HELP_RTX, PASSES);
+    let error = build(&bench.tool(Program::TensorrtRtx), &options(&bench), &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("an engine of TensorRT cannot take the place"), "{error}");
+
+    // Where the banner is missing, the engine tells the version.
+    let (_, without_banner) = HELP_RTX.split_once('\n').unwrap();
+    bench.add(Program::TensorrtRtx, without_banner, &passes);
+    let report = build(&bench.tool(Program::TensorrtRtx), &options(&bench), &mut |_| {}).unwrap();
+    assert_eq!(report.version.to_string(), "1.7.1");
+}
+
+#[test]
 fn a_second_build_replaces_the_first() {
     let bench = Bench::new(HELP_8_6, PASSES);
     fs::write(bench.path("model.engine"), b"an older engine").unwrap();
@@ -62,60 +97,49 @@ fn a_second_build_replaces_the_first() {
     assert!(fs::read(bench.path("model.engine")).unwrap().starts_with(b"ftrt"));
 }
 
-#[test]
-fn a_failed_build_names_the_first_error() {
-    let error = failure(
-        "echo '[01/31/2026-10:00:00] [W] [TRT] a warning' >&2\n\
-         echo '[01/31/2026-10:00:00] [E] Error[4]: no optimization profile has been defined' >&2\n\
-         echo '[01/31/2026-10:00:00] [E] Engine set up failed' >&2\n\
-         printf ftrt > \"$engine\"\n\
-         echo '&&&& FAILED TensorRT.trtexec [TensorRT v8601]'; exit 1",
-    );
-    assert!(matches!(error, BuildError::Failed { .. }));
-    assert!(error.to_string().contains("no optimization profile has been defined"), "{error}");
-}
+/// Shell commands that write every file the words ask for, and copy what the cache held.
+const WRITES_ALL: &str = r#"
+for word in "$@"; do
+case "$word" in
+--exportTimes=*) echo times > "${word#*=}";;
+--exportProfile=*) echo profile > "${word#*=}";;
+--exportLayerInfo=*) echo layers > "${word#*=}";;
+--timingCacheFile=*) echo more >> "${word#*=}";;
+esac
+done
+"#;
 
 #[test]
-fn exit_0_alone_is_not_success() {
-    let error = failure("{ printf ftrt; head -c 200 /dev/zero; } > \"$engine\"; echo 'unknown option'");
-    assert!(matches!(error, BuildError::NotPassed { .. }), "{error}");
-}
+fn exports_and_timing_cache_appear_with_the_engine_alone() {
+    let options = |bench: &Bench| BuildOptions {
+        timing_cache: Some(bench.path("timing.cache")),
+        exports: ProfilingExports {
+            times: Some(bench.path("t.json")),
+            profile: Some(bench.path("p.json")),
+            layer_info: Some(bench.path("l.json")),
+        },
+        ..options(bench)
+    };
+    let bench = Bench::new(HELP_10, &format!("{WRITES_ALL}\necho '&&&& FAILED'; exit 1"));
+    fs::write(bench.path("timing.cache"), "old\n").unwrap();
+    build(&bench.trtexec(), &options(&bench), &mut |_| {}).unwrap_err();
+    assert_eq!(bench.listing(), ["bin", "model.engine.log", "model.onnx", "timing.cache"]);
+    assert_eq!(fs::read_to_string(bench.path("timing.cache")).unwrap(), "old\n");
+    drop(bench);
 
-#[test]
-fn passed_with_exit_1_is_not_success() {
-    let error = failure(&format!("{PASSES}\nexit 1"));
-    assert!(matches!(error, BuildError::Failed { .. }), "{error}");
-}
-
-#[test]
-fn passed_without_a_plan_is_not_success() {
-    for (write, reason) in [
-        ("true", "cannot read the plan"),
-        ("printf ftrt > \"$engine\"", "too few for a plan"),
-        ("head -c 300 /dev/zero > \"$engine\"", "a TensorRT plan with"),
-        ("{ printf vtrt; head -c 200 /dev/zero; } > \"$engine\"", "a TensorRT plan with"),
+    let bench = Bench::new(HELP_10, &format!("{WRITES_ALL}\n{PASSES}"));
+    fs::write(bench.path("timing.cache"), "old\n").unwrap();
+    let report = build(&bench.trtexec(), &options(&bench), &mut |_| {}).unwrap();
+    let named = format!("--exportTimes={}", bench.path("t.json").display());
+    assert!(report.argv.contains(&named), "{:?}", report.argv);
+    for (name, content) in [
+        ("t.json", "times\n"),
+        ("p.json", "profile\n"),
+        ("l.json", "layers\n"),
+        ("timing.cache", "old\nmore\n"),
     ] {
-        let error = failure(&format!("{write}\necho '&&&& PASSED TensorRT.trtexec'"));
-        let BuildError::Plan { source, .. } = &error else { panic!("{error}") };
-        assert!(source.to_string().contains(reason), "{source}");
+        assert_eq!(fs::read_to_string(bench.path(name)).unwrap(), content);
     }
-}
-
-#[test]
-fn a_hanging_build_is_killed() {
-    let bench =
-        Bench::new(HELP_10, "echo 'timing tactics'; printf ftrt > \"$engine\"; sleep 12 & exec sleep 60");
-    let options = BuildOptions { time_limit: Duration::from_millis(400), ..options(&bench) };
-    let start = Instant::now();
-    let error = build(&bench.trtexec(), &options, &mut |_| {}).unwrap_err();
-    assert!(
-        start.elapsed() < Duration::from_secs(10),
-        "a child of trtexec that keeps the pipes open delays nothing"
-    );
-    let text = error.to_string();
-    assert!(matches!(error, BuildError::TimedOut { .. }));
-    assert!(text.contains("0.4 s") && text.contains("timing tactics"), "{text}");
-    assert_eq!(bench.listing(), ["bin", "model.engine.log", "model.onnx"]);
 }
 
 #[test]
@@ -129,36 +153,4 @@ fn a_slow_reader_misses_nothing() {
     };
     build(&bench.trtexec(), &options(&bench), slow).unwrap();
     assert_eq!(count, 46);
-}
-
-#[test]
-fn missing_input_and_missing_folder_are_named() {
-    let bench = Bench::new(HELP_8_6, PASSES);
-    let no_onnx = BuildOptions { onnx: bench.path("typo.onnx"), ..options(&bench) };
-    let error = build(&bench.trtexec(), &no_onnx, &mut |_| {}).unwrap_err();
-    assert!(matches!(error, BuildError::NoOnnx { .. }) && error.to_string().contains("typo.onnx"));
-
-    let no_folder = BuildOptions { engine: bench.path("absent/model.engine"), ..options(&bench) };
-    let error = build(&bench.trtexec(), &no_folder, &mut |_| {}).unwrap_err();
-    assert!(matches!(error, BuildError::File { .. }) && error.to_string().contains("absent"), "{error}");
-}
-
-#[test]
-fn what_the_machine_lacks_is_an_outcome() {
-    let because = |bench: &Bench| match build_if_possible(&bench.find_options(), &options(bench), &mut |_| {})
-    {
-        Ok(EngineOutcome::NotRun { because }) => because,
-        other => panic!("{other:?}"),
-    };
-    assert!(because(&Bench::empty()).contains("no trtexec found"));
-    let no_gpu = "echo '[E] Cannot find any available devices (GPUs)!' >&2; echo '&&&& FAILED'; exit 1";
-    assert!(because(&Bench::new(HELP_8_6, no_gpu)).contains("no usable GPU"));
-    assert!(because(&Bench::new(HELP_11, PASSES)).contains("no precision flags"));
-
-    let bench = Bench::new(HELP_10, PASSES);
-    let outcome = build_if_possible(&bench.find_options(), &options(&bench), &mut |_| {}).unwrap();
-    assert!(matches!(outcome, EngineOutcome::Built(report) if report.engine == bench.path("model.engine")));
-    drop(bench);
-    let bench = Bench::new(HELP_10, "exit 3");
-    assert!(build_if_possible(&bench.find_options(), &options(&bench), &mut |_| {}).is_err());
 }

@@ -1,111 +1,192 @@
 //! The exact words per version.
 
-use bonsai_tensorrt::{BuildOptions, Capabilities, OptionsError, Precision, ShapeProfile, argv};
+use bonsai_tensorrt::{
+    BuildOptions, Capabilities, HardwareCompatibility, OptionsError, Precision, ProfilingExports, Program,
+    ShapeProfile, argv,
+};
 
-use crate::stand_in::{HELP_8_6, HELP_10, HELP_11};
+use crate::help::{HELP_8_6, HELP_10, HELP_11, HELP_RTX};
 
-fn words(help: &str, options: &BuildOptions) -> Result<String, OptionsError> {
-    argv(&Capabilities::from_help(help).unwrap(), options).map(|words| words.join(" "))
+const PLAIN: &str = "--onnx=m.onnx --saveEngine=m.engine";
+
+fn words_of(
+    program: Program,
+    help: &str,
+    options: &BuildOptions,
+    onnx: Precision,
+) -> Result<String, OptionsError> {
+    argv(&Capabilities::from_help(program, help).unwrap(), options, onnx).map(|words| words.join(" "))
 }
 
-fn half() -> BuildOptions {
-    BuildOptions { precision: Precision::Fp16, ..BuildOptions::new("m.onnx", "m.engine") }
+fn words(help: &str, options: &BuildOptions, onnx: Precision) -> Result<String, OptionsError> {
+    words_of(Program::Trtexec, help, options, onnx)
 }
 
-fn half_in_the_file() -> BuildOptions {
-    BuildOptions { onnx_precision: Precision::Fp16, ..half() }
+fn rtx(options: &BuildOptions, onnx: Precision) -> Result<String, OptionsError> {
+    words_of(Program::TensorrtRtx, HELP_RTX, options, onnx)
+}
+
+fn plain() -> BuildOptions {
+    BuildOptions::new("m.onnx", "m.engine")
+}
+
+fn wants(precision: Precision) -> BuildOptions {
+    BuildOptions { precision: Some(precision), ..plain() }
 }
 
 #[test]
 fn fp32_needs_no_flag_anywhere() {
     for help in [HELP_8_6, HELP_10, HELP_11] {
-        let plain = words(help, &BuildOptions::new("m.onnx", "m.engine"));
-        assert_eq!(plain.unwrap(), "--onnx=m.onnx --saveEngine=m.engine");
+        assert_eq!(words(help, &wants(Precision::Fp32), Precision::Fp32).unwrap(), PLAIN);
     }
+    assert_eq!(rtx(&wants(Precision::Fp32), Precision::Fp32).unwrap(), PLAIN);
 }
 
 #[test]
 fn fp16_is_a_flag_up_to_10_and_a_property_of_the_file_from_11() {
+    use Precision::{Fp16, Fp32};
     for help in [HELP_8_6, HELP_10] {
-        assert_eq!(words(help, &half()).unwrap(), "--onnx=m.onnx --saveEngine=m.engine --fp16");
-        assert_eq!(words(help, &half_in_the_file()).unwrap(), "--onnx=m.onnx --saveEngine=m.engine --fp16");
+        for (options, onnx) in [(wants(Fp16), Fp32), (wants(Fp16), Fp16), (plain(), Fp32), (plain(), Fp16)] {
+            assert_eq!(words(help, &options, onnx).unwrap(), format!("{PLAIN} --fp16"));
+        }
     }
-    assert_eq!(words(HELP_11, &half_in_the_file()).unwrap(), "--onnx=m.onnx --saveEngine=m.engine");
+    assert_eq!(words(HELP_11, &wants(Fp16), Fp16).unwrap(), PLAIN);
+    assert_eq!(words(HELP_11, &plain(), Fp32).unwrap(), PLAIN, "nobody asked for fp16");
 
-    let refusal = words(HELP_11, &half()).unwrap_err().to_string();
+    let refusal = words(HELP_11, &wants(Fp16), Fp32).unwrap_err().to_string();
     assert_eq!(
         refusal,
-        "TensorRT 11.1.0 has no precision flags: it computes in what the ONNX file spells out, which \
-         is Fp32, but the engine should be Fp16; export the ONNX file as Fp16 first"
+        "TensorRT 11.1.0 computes in the types that the ONNX file spells out, and knows no precision but theirs: the \
+         file is fp32, but the engine should be fp16; export the ONNX file as fp16 first"
     );
-    let fp32_from_half = BuildOptions { precision: Precision::Fp32, ..half_in_the_file() };
-    assert!(matches!(words(HELP_11, &fp32_from_half), Err(OptionsError::PrecisionIsInTheFile { .. })));
+    for refused in [words(HELP_11, &wants(Fp32), Fp16), rtx(&wants(Fp16), Fp32)] {
+        assert!(matches!(refused, Err(OptionsError::PrecisionIsInTheFile { .. })));
+    }
+}
+
+#[test]
+fn strong_typing_is_a_flag_of_10_alone() {
+    use Precision::{Fp16, Fp32, Int8};
+    let strong = |precision| BuildOptions { strongly_typed: true, precision, ..plain() };
+    let flag = format!("{PLAIN} --stronglyTyped");
+    for onnx in [Fp32, Fp16, Int8] {
+        assert_eq!(words(HELP_10, &strong(None), onnx).unwrap(), flag);
+        assert_eq!(words(HELP_10, &strong(Some(onnx)), onnx).unwrap(), flag);
+        assert_eq!(words(HELP_11, &strong(None), onnx).unwrap(), PLAIN);
+        assert_eq!(rtx(&strong(None), onnx).unwrap(), PLAIN);
+    }
+    let refused = words(HELP_10, &strong(Some(Fp16)), Fp32);
+    assert!(matches!(refused, Err(OptionsError::PrecisionIsInTheFile { .. })));
+    let refused = words(HELP_8_6, &strong(None), Fp32).unwrap_err().to_string();
+    assert!(refused.contains("TensorRT 8.6.1") && refused.contains("`--stronglyTyped`"), "{refused}");
 }
 
 #[test]
 fn int8_needs_quantise_nodes_everywhere() {
-    let from_fp32 = BuildOptions { precision: Precision::Int8, ..half() };
-    let quantised = BuildOptions { onnx_precision: Precision::Int8, ..from_fp32.clone() };
+    use Precision::{Fp32, Int8};
     for (help, flags) in [(HELP_8_6, " --int8 --fp16"), (HELP_10, " --int8 --fp16"), (HELP_11, "")] {
-        assert!(matches!(words(help, &from_fp32), Err(OptionsError::NotQuantised { .. })));
-        assert_eq!(words(help, &quantised).unwrap(), format!("--onnx=m.onnx --saveEngine=m.engine{flags}"));
+        assert!(matches!(words(help, &wants(Int8), Fp32), Err(OptionsError::NotQuantised { .. })));
+        for options in [wants(Int8), plain()] {
+            assert_eq!(words(help, &options, Int8).unwrap(), format!("{PLAIN}{flags}"));
+        }
+    }
+    assert!(matches!(rtx(&wants(Int8), Fp32), Err(OptionsError::NotQuantised { .. })));
+    assert_eq!(rtx(&wants(Int8), Int8).unwrap(), PLAIN);
+}
+
+fn everything() -> BuildOptions {
+    BuildOptions {
+        workspace_mib: Some(2048),
+        profiles: vec![
+            "images:1x3x640x640,4x3x640x640,16x3x640x640".parse().unwrap(),
+            "scale:1".parse().unwrap(),
+        ],
+        optimization_level: Some(5),
+        timing_cache: Some("timing.cache".into()),
+        version_compatible: true,
+        hardware_compatibility: Some(HardwareCompatibility::AmperePlus),
+        measure: true,
+        exports: ProfilingExports {
+            times: Some("t.json".into()),
+            profile: Some("p.json".into()),
+            layer_info: Some("l.json".into()),
+        },
+        extra: vec!["--verbose".to_owned()],
+        ..plain()
     }
 }
 
+const SHAPES: &str = "--minShapes=images:1x3x640x640,scale:1 --optShapes=images:4x3x640x640,scale:1 \
+                      --maxShapes=images:16x3x640x640,scale:1";
+const EXPORTS: &str = "--profilingVerbosity=detailed --separateProfileRun --exportTimes=t.json --exportProfile=p.json \
+                       --exportLayerInfo=l.json --verbose";
+
 #[test]
 fn everything_at_once() {
-    let options = BuildOptions {
-        workspace_mib: Some(2048),
-        profile: Some(ShapeProfile {
-            input: "images".to_owned(),
-            min: vec![1, 3, 640, 640],
-            opt: vec![4, 3, 640, 640],
-            max: vec![16, 3, 640, 640],
-        }),
-        optimization_level: Some(5),
-        timing_cache: Some("timing.cache".into()),
-        measure: false,
-        extra: vec!["--verbose".to_owned()],
-        ..half()
-    };
-    for help in [HELP_8_6, HELP_10] {
+    for (help, fp16) in [(HELP_8_6, " --fp16"), (HELP_10, " --fp16"), (HELP_11, "")] {
         assert_eq!(
-            words(help, &options).unwrap(),
-            "--onnx=m.onnx --saveEngine=m.engine --fp16 --memPoolSize=workspace:2048 \
-             --minShapes=images:1x3x640x640 --optShapes=images:4x3x640x640 --maxShapes=images:16x3x640x640 \
-             --builderOptimizationLevel=5 --timingCacheFile=timing.cache --skipInference --verbose"
+            words(help, &everything(), Precision::Fp32).unwrap(),
+            format!(
+                "{PLAIN}{fp16} --memPoolSize=workspace:2048 {SHAPES} --builderOptimizationLevel=5 \
+                 --timingCacheFile=timing.cache --versionCompatible --hardwareCompatibilityLevel=ampere+ {EXPORTS}"
+            )
         );
+    }
+    let unmeasured = BuildOptions {
+        measure: false,
+        hardware_compatibility: Some(HardwareCompatibility::SameComputeCapability),
+        ..plain()
+    };
+    assert_eq!(
+        words(HELP_11, &unmeasured, Precision::Fp16).unwrap(),
+        format!("{PLAIN} --hardwareCompatibilityLevel=sameComputeCapability --skipInference")
+    );
+}
+
+#[test]
+fn rtx_takes_compute_capabilities_in_place_of_compatibility() {
+    let targets = BuildOptions {
+        compute_capabilities: ["7.5", "86", "12.0"].map(|text| text.parse().unwrap()).to_vec(),
+        timing_cache: None,
+        version_compatible: false,
+        hardware_compatibility: None,
+        ..everything()
+    };
+    assert_eq!(
+        rtx(&targets, Precision::Fp32).unwrap(),
+        format!(
+            "{PLAIN} --memPoolSize=workspace:2048 {SHAPES} --builderOptimizationLevel=5 \
+             --computeCapabilities=75,86,120 {EXPORTS}"
+        )
+    );
+    let refused = words(HELP_10, &targets, Precision::Fp32).unwrap_err().to_string();
+    assert!(refused.contains("compute capabilities") && refused.contains("TensorRT 10.16.0"), "{refused}");
+    let others = [
+        BuildOptions { timing_cache: Some("c".into()), ..plain() },
+        BuildOptions { version_compatible: true, ..plain() },
+        BuildOptions { hardware_compatibility: Some(HardwareCompatibility::AmperePlus), ..plain() },
+    ];
+    for options in others {
+        assert!(matches!(rtx(&options, Precision::Fp32), Err(OptionsError::NotForThisBuilder { .. })));
     }
 }
 
 #[test]
 fn senseless_options_are_refused() {
-    let profile = |min: &[usize], opt: &[usize], max: &[usize]| BuildOptions {
-        profile: Some(ShapeProfile {
-            input: "images".to_owned(),
-            min: min.to_vec(),
-            opt: opt.to_vec(),
-            max: max.to_vec(),
-        }),
-        ..half()
-    };
-    for bad in [
-        profile(&[2, 3], &[1, 3], &[4, 3]),
-        profile(&[1, 3], &[8, 3], &[4, 3]),
-        profile(&[1, 3], &[1, 3, 1], &[4, 3]),
-        profile(&[0, 3], &[1, 3], &[4, 3]),
-        profile(&[], &[], &[]),
-    ] {
-        assert!(matches!(words(HELP_10, &bad), Err(OptionsError::BadProfile { .. })));
-    }
-    let level = BuildOptions { optimization_level: Some(6), ..half() };
-    assert_eq!(words(HELP_10, &level), Err(OptionsError::BadLevel { level: 6 }));
+    let bad = ShapeProfile { input: "images".to_owned(), min: vec![2, 3], opt: vec![1, 3], max: vec![4, 3] };
+    let profile = BuildOptions { profiles: vec![bad], ..plain() };
+    assert!(matches!(words(HELP_10, &profile, Precision::Fp32), Err(OptionsError::Profile(_))));
+    let level = BuildOptions { optimization_level: Some(6), ..plain() };
+    assert_eq!(words(HELP_10, &level, Precision::Fp32), Err(OptionsError::BadLevel { level: 6 }));
+    let exports = ProfilingExports { times: Some("t.json".into()), ..ProfilingExports::default() };
+    let unmeasured = BuildOptions { measure: false, exports, ..plain() };
+    assert_eq!(words(HELP_10, &unmeasured, Precision::Fp32), Err(OptionsError::NothingMeasured));
 
     let old = "&&&& RUNNING TensorRT.trtexec [TensorRT v8205] # trtexec --help\n --fp16 \n --workspace=N";
-    let workspace = BuildOptions { workspace_mib: Some(64), ..half() };
-    let unmeasured = BuildOptions { measure: false, ..half() };
+    let workspace = BuildOptions { workspace_mib: Some(64), ..plain() };
+    let unmeasured = BuildOptions { measure: false, ..plain() };
     for (options, name) in [(workspace, "--memPoolSize"), (unmeasured, "--skipInference")] {
-        let error = words(old, &options).unwrap_err().to_string();
+        let error = words(old, &options, Precision::Fp32).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains("8.2.5"), "{error}");
     }
 }

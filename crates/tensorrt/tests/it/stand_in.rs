@@ -1,46 +1,25 @@
-//! Shell scripts that answer as `trtexec` does.
+//! Shell scripts that answer as `trtexec` and `tensorrt_rtx` do.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bonsai_tensorrt::{FindOptions, Trtexec, find_trtexec};
+use bonsai_tensorrt::{FindOptions, Places, Program, Tool, find_tool};
 use tempfile::TempDir;
+
+use crate::onnx_file;
 
 /// Held while scripts are written and run: a program forked by another test meanwhile would inherit the open
 /// script, and the kernel refuses to start a file that someone may still write.
 static SCRIPTS: Mutex<()> = Mutex::new(());
-
-pub(crate) const HELP_8_6: &str = "\
-&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --help
-=== Model Options ===
-  --onnx=<file>               ONNX model
-=== Build Options ===
-  --memPoolSize=poolspec      Specify the size constraints of the designated memory pool(s) in MiB.
-  --fp16                      Enable fp16 precision, in addition to fp32 (default = disabled)
-  --int8                      Enable int8 precision, in addition to fp32 (default = disabled)
-  --skipInference             Exit after the engine has been built and skip inference perf measurement";
-
-pub(crate) const HELP_10: &str = "\
-&&&& RUNNING TensorRT.trtexec [TensorRT v101600] [b1] # trtexec --help
-  --memPoolSize=poolspec      Specify the size constraints of the designated memory pool(s)
-  --fp16                      [DEPRECATED] Enable fp16 precision, in addition to fp32 (default = disabled)
-  --stronglyTyped             Create a strongly typed network. (default = disabled)
-  --skipInference             Exit after the engine has been built";
-
-pub(crate) const HELP_11: &str = "\
-&&&& RUNNING TensorRT.trtexec [TensorRT v110100] [b2] # trtexec --help
-  --memPoolSize=poolspec      Specify the size constraints of the designated memory pool(s)
-  --stronglyTyped             No-op
-  --skipInference             Exit after the engine has been built";
 
 /// What a build that goes well prints and writes.
 pub(crate) const PASSES: &str = r#"
 echo "&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec $*"
 echo "[01/31/2026-10:00:00] [W] a warning" >&2
 echo "[01/31/2026-10:00:00] [I] Engine built in 31.5 sec."
-{ printf ftrt; head -c 200 /dev/zero; } > "$engine"
+{ printf ftrt; head -c 20 /dev/zero; printf '\010\006\001'; head -c 177 /dev/zero; } > "$engine"
 echo "[01/31/2026-10:00:09] [I] Throughput: 978.2 qps"
 echo "[I] Latency: min = 1.1 ms, max = 3.5 ms, mean = 1.3 ms, median = 1.2 ms, percentile(99%) = 2 ms"
 echo "&&&& PASSED TensorRT.trtexec [TensorRT v8601] # trtexec $*"
@@ -59,12 +38,18 @@ impl Bench {
     /// Only one bench may live at a time: drop one before making the next.
     pub(crate) fn new(help: &str, run: &str) -> Self {
         let bench = Self::empty();
+        bench.add(Program::Trtexec, help, run);
+        bench
+    }
+
+    /// Puts a stand-in for either program into `bin/`.
+    pub(crate) fn add(&self, program: Program, help: &str, run: &str) {
         let answer_help = format!("if [ \"$1\" = --help ]; then cat <<'HELP'\n{help}\nHELP\nexit 0; fi");
         let find_engine = "for word in \"$@\"; do\n\
                            case \"$word\" in --saveEngine=*) engine=${word#--saveEngine=};; esac\n\
                            done";
-        bench.write_script("bin/trtexec", &format!("#!/bin/sh\n{answer_help}\n{find_engine}\n{run}\n"));
-        bench
+        let script = format!("#!/bin/sh\n{answer_help}\n{find_engine}\n{run}\n");
+        self.write_script(&format!("bin/{}", program.file_name()), &script);
     }
 
     /// No stand-in yet.
@@ -72,7 +57,7 @@ impl Bench {
         // A test that failed while holding the lock leaves nothing behind that could disturb the next.
         let alone = SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("model.onnx"), b"onnx").unwrap();
+        fs::write(folder.path().join("model.onnx"), onnx_file::fp32()).unwrap();
         Self { folder, _alone: alone }
     }
 
@@ -89,12 +74,21 @@ impl Bench {
     }
 
     /// Looks in `bin/` only.
-    pub(crate) fn find_options(&self) -> FindOptions {
-        FindOptions { usual_folders: vec![self.path("bin")], ..FindOptions::default() }
+    pub(crate) fn find_options(&self, program: Program) -> FindOptions {
+        FindOptions { usual_folders: vec![self.path("bin")], ..FindOptions::new(program) }
     }
 
-    pub(crate) fn trtexec(&self) -> Trtexec {
-        find_trtexec(&self.find_options()).unwrap()
+    /// Looks in `bin/` only, for every builder.
+    pub(crate) fn places(&self) -> Places {
+        Places { usual_folders: Some(vec![self.path("bin")]), ..Places::default() }
+    }
+
+    pub(crate) fn tool(&self, program: Program) -> Tool {
+        find_tool(&self.find_options(program)).unwrap()
+    }
+
+    pub(crate) fn trtexec(&self) -> Tool {
+        self.tool(Program::Trtexec)
     }
 
     /// Names of everything in the folder, sorted.

@@ -1,0 +1,90 @@
+//! The three ways to an engine.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{EngineKind, Program};
+
+/// What builds an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// TensorRT's command line tool; needs a GPU.
+    Trtexec,
+    /// TensorRT-RTX's command line tool.
+    TensorrtRtx,
+    /// TensorRT-RTX's library in this process (feature `rtx`); needs no GPU.
+    Rtx,
+}
+
+impl Backend {
+    /// What it builds.
+    pub fn engine_kind(self) -> EngineKind {
+        match self {
+            Self::Trtexec => EngineKind::TensorRt,
+            Self::TensorrtRtx | Self::Rtx => EngineKind::TensorRtRtx,
+        }
+    }
+}
+
+impl From<Program> for Backend {
+    fn from(program: Program) -> Self {
+        match program {
+            Program::Trtexec => Self::Trtexec,
+            Program::TensorrtRtx => Self::TensorrtRtx,
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Trtexec => "trtexec",
+            Self::TensorrtRtx => "tensorrt_rtx",
+            Self::Rtx => "rtx",
+        })
+    }
+}
+
+/// Which backend is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackendChoice {
+    /// The first that is installed, in the order of [`Backend`].
+    #[default]
+    Auto,
+    /// [`Backend::Trtexec`] and no other.
+    Trtexec,
+    /// [`Backend::TensorrtRtx`] and no other.
+    TensorrtRtx,
+    /// [`Backend::Rtx`] and no other.
+    Rtx,
+}
+
+impl BackendChoice {
+    /// What to try, in order.
+    pub(crate) fn candidates(self) -> &'static [Backend] {
+        match self {
+            Self::Auto => &[Backend::Trtexec, Backend::TensorrtRtx, Backend::Rtx],
+            Self::Trtexec => &[Backend::Trtexec],
+            Self::TensorrtRtx => &[Backend::TensorrtRtx],
+            Self::Rtx => &[Backend::Rtx],
+        }
+    }
+}
+
+impl FromStr for BackendChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "trtexec" => Ok(Self::Trtexec),
+            "tensorrt_rtx" => Ok(Self::TensorrtRtx),
+            "rtx" => Ok(Self::Rtx),
+            _ => Err(format!("`{text}` is none of auto, trtexec, tensorrt_rtx, rtx")),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Refusals that need no builder: what is wrong with an ONNX file, or does not fit the options.
+//!
+//! TensorRT answers some of these after minutes, some in words that do not name the file's flaw, and takes a file of
+//! garbage for an empty network.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Element, OnnxFileError, OnnxSource, ShapeProfile};
+
+/// Why no builder is started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PreflightError {
+    /// There is nothing to build from.
+    #[error("there is no ONNX file {path:?}; export one first")]
+    NoOnnx {
+        /// The file asked for.
+        path: PathBuf,
+    },
+    /// It is something else.
+    #[error("{path:?}: {source}")]
+    NotOnnx {
+        /// The file asked for.
+        path: PathBuf,
+        /// What it is not.
+        source: OnnxFileError,
+    },
+    /// Nothing goes in or comes out.
+    #[error("{path:?} has no {what}; there is nothing to build")]
+    Empty {
+        /// The file asked for.
+        path: PathBuf,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// A value comes from nowhere.
+    #[error(
+        "{path:?}: {node} uses `{value}`, which nothing makes; the file is damaged or was cut out of a larger one"
+    )]
+    Undefined {
+        /// The file asked for.
+        path: PathBuf,
+        /// Who uses it.
+        node: String,
+        /// Name of the value.
+        value: String,
+    },
+    /// Weights are elsewhere, but not there.
+    #[error("{path:?} keeps weights in {file:?}, which is not beside it; copy both files together")]
+    WeightsMissing {
+        /// The file asked for.
+        path: PathBuf,
+        /// The other file.
+        file: PathBuf,
+    },
+    /// A dynamic shape without limits.
+    #[error(
+        "input `{input}` of {path:?} has the shape {shape}, and nothing says which sizes `?` may take; give a shape \
+         profile such as {example}, or export with a fixed shape"
+    )]
+    NoProfile {
+        /// The file asked for.
+        path: PathBuf,
+        /// Name of the input.
+        input: String,
+        /// Its shape, with `?` for what is open.
+        shape: String,
+        /// A profile that would do.
+        example: String,
+    },
+    /// A profile for something that is not there.
+    #[error("there is a shape profile for `{input}`, but the inputs of {path:?} are {}", inputs.join(", "))]
+    UnknownInput {
+        /// The file asked for.
+        path: PathBuf,
+        /// Name in the profile.
+        input: String,
+        /// Names in the file.
+        inputs: Vec<String>,
+    },
+    /// The same input twice.
+    #[error("there are two shape profiles for input `{input}`; give one")]
+    TwoProfiles {
+        /// Name of the input.
+        input: String,
+    },
+    /// A profile that contradicts the file.
+    #[error("shape profile {profile} does not fit input {shape} of {path:?}; fixed sizes must be equal")]
+    ProfileMismatch {
+        /// The file asked for.
+        path: PathBuf,
+        /// The profile.
+        profile: String,
+        /// The input.
+        shape: String,
+    },
+    /// Types that a strongly typed builder does not mix.
+    #[error(
+        "{node} of {path:?} takes {input} but has {weights} weights, which {builder} does not mix; \
+         export with casts at the input and output (half precision with fp32 input), or with all in one type"
+    )]
+    MixedTypes {
+        /// The file asked for.
+        path: PathBuf,
+        /// Name of the node.
+        node: String,
+        /// Type of what flows in.
+        input: Element,
+        /// Type of the weights.
+        weights: Element,
+        /// The builder.
+        builder: String,
+    },
+    /// An operator that only a plugin could bring.
+    #[error(
+        "{node} of {path:?} is the operator `{op}` of `{domain}`, which is not ONNX's, and {builder} loads no plugins; \
+         export without it"
+    )]
+    ForeignOperator {
+        /// The file asked for.
+        path: PathBuf,
+        /// Name of the node.
+        node: String,
+        /// The operator.
+        op: String,
+        /// Whose it is.
+        domain: String,
+        /// The builder.
+        builder: String,
+    },
+    /// An operator for which the builder has no implementation.
+    #[error("{path:?} has the operator `{op}`, which {builder} cannot build; export without it")]
+    UnsupportedOperator {
+        /// The file asked for.
+        path: PathBuf,
+        /// The operator.
+        op: &'static str,
+        /// The builder.
+        builder: String,
+    },
+}
+
+/// What is true of a builder for every file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuilderTraits {
+    /// Its name and version, for messages.
+    pub title: String,
+    /// Whether it computes in the types of the file and nothing else.
+    pub strongly_typed: bool,
+    /// Whether operators can come from plugins.
+    pub plugins: bool,
+    /// Operators of ONNX that it reads but cannot build.
+    pub lacks: &'static [&'static str],
+}
+
+impl BuilderTraits {
+    /// TensorRT, by whatever version and way.
+    pub fn of_tensorrt(title: String, strongly_typed: bool) -> Self {
+        Self { title, strongly_typed, plugins: true, lacks: &[] }
+    }
+
+    /// TensorRT-RTX, as version 1.7.1 was found to be.
+    pub fn of_rtx(title: String) -> Self {
+        Self { title, strongly_typed: true, plugins: false, lacks: &["NonMaxSuppression"] }
+    }
+}
+
+/// Reads the ONNX file and checks it against the profiles and the builder.
+///
+/// # Errors
+///
+/// [`PreflightError`] names the flaw and what mends it.
+pub fn preflight(
+    onnx: &Path,
+    profiles: &[ShapeProfile],
+    builder: &BuilderTraits,
+) -> Result<OnnxSource, PreflightError> {
+    let path = || onnx.to_owned();
+    if !onnx.is_file() {
+        return Err(PreflightError::NoOnnx { path: path() });
+    }
+    let source = OnnxSource::open(onnx).map_err(|source| PreflightError::NotOnnx { path: path(), source })?;
+    for (what, count) in
+        [("nodes", source.nodes), ("inputs", source.inputs.len()), ("outputs", source.outputs.len())]
+    {
+        if count == 0 {
+            return Err(PreflightError::Empty { path: path(), what });
+        }
+    }
+    if let Some((node, value)) = source.undefined.first().cloned() {
+        return Err(PreflightError::Undefined { path: path(), node, value });
+    }
+    let folder = onnx.parent().unwrap_or(Path::new(""));
+    if let Some(file) = source.external.iter().map(|file| folder.join(file)).find(|file| !file.is_file()) {
+        return Err(PreflightError::WeightsMissing { path: path(), file });
+    }
+    check_profiles(onnx, &source, profiles)?;
+    if builder.strongly_typed
+        && let Some(layer) = source.mixed.first().cloned()
+    {
+        return Err(PreflightError::MixedTypes {
+            path: path(),
+            node: layer.node,
+            input: layer.input,
+            weights: layer.weights,
+            builder: builder.title.clone(),
+        });
+    }
+    if !builder.plugins
+        && let Some(foreign) = source.foreign.first().cloned()
+    {
+        return Err(PreflightError::ForeignOperator {
+            path: path(),
+            node: foreign.node,
+            op: foreign.op,
+            domain: foreign.domain,
+            builder: builder.title.clone(),
+        });
+    }
+    if let Some(&op) = builder.lacks.iter().find(|&&op| source.operators.contains(op)) {
+        return Err(PreflightError::UnsupportedOperator { path: path(), op, builder: builder.title.clone() });
+    }
+    Ok(source)
+}
+
+fn check_profiles(onnx: &Path, source: &OnnxSource, profiles: &[ShapeProfile]) -> Result<(), PreflightError> {
+    let path = || onnx.to_owned();
+    for (index, profile) in profiles.iter().enumerate() {
+        let input = profile.input.clone();
+        if profiles[..index].iter().any(|earlier| earlier.input == input) {
+            return Err(PreflightError::TwoProfiles { input });
+        }
+        let Some(tensor) = source.inputs.iter().find(|tensor| tensor.name == input) else {
+            let inputs = source.inputs.iter().map(|tensor| format!("`{}`", tensor.name)).collect();
+            return Err(PreflightError::UnknownInput { path: path(), input, inputs });
+        };
+        let fits = |shape: &[usize]| {
+            shape.len() == tensor.dims.len()
+                && tensor.dims.iter().zip(shape).all(|(dim, size)| dim.is_none_or(|fixed| fixed == *size))
+        };
+        if ![&profile.min, &profile.opt, &profile.max].into_iter().all(|shape| fits(shape)) {
+            let (profile, shape) = (profile.to_string(), tensor.to_string());
+            return Err(PreflightError::ProfileMismatch { path: path(), profile, shape });
+        }
+    }
+    for tensor in &source.inputs {
+        let has = profiles.iter().any(|profile| profile.input == tensor.name);
+        if tensor.dims.contains(&None) && !has {
+            let shape =
+                tensor.dims.iter().map(|dim| dim.map_or_else(|| "?".to_owned(), |size| size.to_string()));
+            let shape = format!("[{}]", shape.collect::<Vec<_>>().join(", "));
+            let example = example(tensor.name.clone(), &tensor.dims);
+            return Err(PreflightError::NoProfile {
+                path: path(),
+                input: tensor.name.clone(),
+                shape,
+                example,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A profile for pictures: batches of 1 to 8, sides of 320 to 640.
+fn example(input: String, dims: &[Option<usize>]) -> String {
+    let at = |batch: usize, side: usize| {
+        let open = |(axis, dim): (usize, &Option<usize>)| dim.unwrap_or(if axis == 0 { batch } else { side });
+        dims.iter().enumerate().map(open).collect()
+    };
+    ShapeProfile { input, min: at(1, 320), opt: at(1, 640), max: at(8, 640) }.to_string()
+}

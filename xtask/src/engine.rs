@@ -1,0 +1,138 @@
+//! Engines made and files inspected.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use bonsai_pipeline::inspect::{
+    Content, EngineContent, Inspection, NetworkContent, OnnxContent, inspect as look,
+};
+use bonsai_pipeline::{BuildReport, EngineOutcome, PipelineConfig, jobs};
+
+use crate::engine_args;
+use crate::output::say;
+use crate::terminal::Terminal;
+
+pub(crate) fn engine(args: &engine_args::Engine) -> Result<ExitCode> {
+    let files = &args.files;
+    let config = args.over(files.settings.resolve(PipelineConfig::default())?.engine);
+    let form = jobs::UltralyticsForm { wanted: args.ultralytics, metadata_from: args.metadata_from.clone() };
+    match jobs::engine(&config, &files.weights, &files.out, &form, &mut Terminal::new())? {
+        jobs::Engine::Cpu(path) => say!("CPU engine: {}", path.display()),
+        jobs::Engine::Prefixed(path) => say!("engine with metadata, for Ultralytics: {}", path.display()),
+        jobs::Engine::TensorRt(outcome) => match *outcome {
+            EngineOutcome::Built(built) => print_build(&built),
+            EngineOutcome::NotRun { because } => {
+                eprintln!("not run, because {because}");
+                return Ok(ExitCode::FAILURE);
+            }
+        },
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_build(built: &BuildReport) {
+    say!(
+        "{} {} engine, {}: {} ({} bytes, built in {:.1} s)",
+        built.backend.engine_kind(),
+        built.version,
+        built.precision,
+        built.engine.display(),
+        built.engine_bytes,
+        built.measurement.build_seconds.unwrap_or(built.wall_seconds)
+    );
+    if let Some(latency) = built.measurement.latency.or(built.measurement.gpu_compute) {
+        let qps = built.measurement.throughput_qps.unwrap_or(f64::NAN);
+        say!("  median latency {:.3} ms, {qps:.1} inferences a second", latency.median_ms);
+    }
+}
+
+pub(crate) fn inspect(args: &engine_args::Inspect) -> Result<ExitCode> {
+    if let Some(out) = &args.unwrap {
+        let bytes = jobs::unwrap_engine(&args.file, out)?;
+        say!("bare plan of {bytes} bytes: {}", out.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let found = look(&args.file)?;
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&found)?);
+    } else {
+        print_inspection(&found);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_inspection(found: &Inspection) {
+    let (file, bytes) = (found.file.display(), found.bytes);
+    match &found.content {
+        Content::Onnx(onnx) => {
+            say!("{file}: ONNX file, {bytes} bytes");
+            print_onnx(onnx);
+        }
+        Content::Engine(engine) => {
+            let form = if engine.metadata.is_some() { ", in Ultralytics' form" } else { "" };
+            say!("{file}: engine of {} {}{form}, {bytes} bytes", engine.runtime, engine.version);
+            print_engine(engine);
+        }
+        Content::Network(network) => {
+            say!("{file}: {}, {bytes} bytes", network.form);
+            print_network(network);
+        }
+        // The list may grow.
+        _ => say!("{file}: {bytes} bytes"),
+    }
+}
+
+fn entry(name: &str, value: &str) {
+    say!("{name:>14}  {value}");
+}
+
+fn list(name: &str, values: &[String]) {
+    for value in values {
+        entry(name, value);
+    }
+}
+
+fn names(names: &[String]) {
+    let more = if names.len() > 8 { ", ..." } else { "" };
+    entry("classes", &format!("{} ({}{more})", names.len(), names[..names.len().min(8)].join(", ")));
+}
+
+fn notes<'a>(notes: impl Iterator<Item = (&'a String, String)>) {
+    for (key, value) in notes {
+        let short: String = value.chars().take(100).collect();
+        entry("note", &format!("{key} = {short}{}", if short.len() < value.len() { " ..." } else { "" }));
+    }
+}
+
+fn print_onnx(onnx: &OnnxContent) {
+    entry("version", &format!("opset {}, IR {}, by {}", onnx.opset, onnx.ir_version, onnx.producer));
+    entry("arithmetic", &onnx.precision);
+    list("input", &onnx.inputs);
+    list("output", &onnx.outputs);
+    let kinds = onnx.nodes.iter().map(|(op, count)| format!("{op} {count}")).collect::<Vec<_>>().join(", ");
+    let count: usize = onnx.nodes.values().sum();
+    entry("nodes", &format!("{count} ({kinds}), {} constants", onnx.constants));
+    if let Some(classes) = &onnx.class_names {
+        names(classes);
+    }
+    notes(onnx.metadata.iter().map(|(key, value)| (key, value.clone())));
+}
+
+fn print_engine(engine: &EngineContent) {
+    entry("plan", &format!("{} bytes; inputs and outputs are known to its runtime alone", engine.plan_bytes));
+    if let Some(metadata) = &engine.metadata {
+        notes(metadata.iter().map(|(key, value)| (key, value.to_string())));
+    }
+}
+
+fn print_network(network: &NetworkContent) {
+    let macs = network.macs.map_or_else(String::new, |macs| format!(", {:.3} G MACs", macs as f64 / 1e9));
+    entry("network", &format!("{} layers, {} params{macs}", network.layers, network.params));
+    list("input", &network.inputs);
+    list("output", &network.outputs);
+    names(&network.class_names);
+    if let Some(steps) = network.training_step {
+        entry("training", &format!("can go on after {steps} optimiser steps"));
+    }
+    notes(network.metadata.iter().map(|(key, value)| (key, value.clone())));
+}

@@ -1,0 +1,121 @@
+//! Arguments of `engine` and `inspect`.
+
+use std::path::PathBuf;
+
+use bonsai_pipeline::{
+    BackendChoice, ComputeCapability, EngineConfig, HardwareCompatibility, Precision, ShapeProfile,
+};
+use clap::Args;
+
+use crate::args::Convert;
+
+/// An engine.
+#[derive(Args)]
+pub(crate) struct Engine {
+    #[command(flatten)]
+    pub(crate) files: Convert,
+    /// auto, trtexec, `tensorrt_rtx` (TensorRT-RTX's tool) or rtx (its library: needs no GPU, but a build with
+    /// `--features rtx`) [default: auto, the first that is installed]
+    #[arg(long)]
+    pub(crate) backend: Option<BackendChoice>,
+    /// fp32, fp16 or int8 [default: fp16 with TensorRT up to 10, else what the ONNX file spells out]
+    #[arg(long)]
+    pub(crate) precision: Option<Precision>,
+    /// Take the arithmetic from the ONNX file on TensorRT 10 too
+    #[arg(long)]
+    pub(crate) strongly_typed: bool,
+    /// Sizes of a dynamic input as NAME:MIN,OPT,MAX, such as `images:1x3x640x640,4x3x640x640,16x3x640x640`; may be
+    /// repeated
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Vec<ShapeProfile>,
+    /// Upper bound of the builder's scratch memory
+    #[arg(long, value_name = "MIB")]
+    pub(crate) workspace: Option<u32>,
+    /// How hard to search, 0 to 5 [default: the builder's, 3]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) optimization_level: Option<u8>,
+    /// File in which tactic timings are kept between builds
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timing_cache: Option<PathBuf>,
+    /// Let later minor versions of TensorRT load the engine
+    #[arg(long)]
+    pub(crate) version_compatible: bool,
+    /// Let other GPUs run the engine: `ampere_plus` or `same_compute_capability`
+    #[arg(long, value_name = "GPUS")]
+    pub(crate) hardware_compatibility: Option<HardwareCompatibility>,
+    /// GPUs that an engine of TensorRT-RTX is for, such as `7.5,8.6` [default: 8.0, 8.6, 8.9 and from 12.0 on]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) compute_capability: Vec<ComputeCapability>,
+    /// Do not time the engine
+    #[arg(long)]
+    pub(crate) no_timing: bool,
+    /// Write times, layer times and layers as JSON beside the engine
+    #[arg(long)]
+    pub(crate) exports: bool,
+    /// One further word for the command line tool, such as `--extra=--verbose`; may be repeated
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    pub(crate) extra: Vec<String>,
+    /// Stop the builder after that time [default: 1800]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) time_limit: Option<u64>,
+    /// The trtexec to use [default: that of `TRTEXEC`, of PATH, of the usual places]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trtexec: Option<PathBuf>,
+    /// The `tensorrt_rtx` to use [default: that of `TENSORRT_RTX`, of PATH, of the usual places]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tensorrt_rtx: Option<PathBuf>,
+    /// Folder with TensorRT-RTX's libraries [default: that of `TENSORRT_RTX_DIR`, of the usual places]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rtx_dir: Option<PathBuf>,
+    /// Put metadata in front of the plan, as Ultralytics writes engines; trtexec and C++ clients do not load that
+    #[arg(long)]
+    pub(crate) ultralytics: bool,
+    /// With --ultralytics, where --weights is a plan: the ONNX file that it was built from
+    #[arg(long, value_name = "FILE", requires = "ultralytics")]
+    pub(crate) metadata_from: Option<PathBuf>,
+}
+
+impl Engine {
+    /// The flags over what file and --set say.
+    pub(crate) fn over(&self, base: EngineConfig) -> EngineConfig {
+        let or = |flag: &Option<PathBuf>, base: Option<PathBuf>| flag.clone().or(base);
+        EngineConfig {
+            backend: self.backend.unwrap_or(base.backend),
+            trtexec: or(&self.trtexec, base.trtexec),
+            tensorrt_rtx: or(&self.tensorrt_rtx, base.tensorrt_rtx),
+            rtx_folder: or(&self.rtx_dir, base.rtx_folder),
+            precision: self.precision.or(base.precision),
+            strongly_typed: self.strongly_typed || base.strongly_typed,
+            workspace_mib: self.workspace.or(base.workspace_mib),
+            profiles: given(&self.profile, base.profiles),
+            optimization_level: self.optimization_level.or(base.optimization_level),
+            timing_cache: or(&self.timing_cache, base.timing_cache),
+            version_compatible: self.version_compatible || base.version_compatible,
+            hardware_compatibility: self.hardware_compatibility.or(base.hardware_compatibility),
+            compute_capabilities: given(&self.compute_capability, base.compute_capabilities),
+            measure: base.measure && !self.no_timing,
+            exports: self.exports || base.exports,
+            extra: given(&self.extra, base.extra),
+            time_limit_seconds: self.time_limit.unwrap_or(base.time_limit_seconds),
+        }
+    }
+}
+
+/// A list from the command line in place of the one below it, if it says anything.
+fn given<T: Clone>(flag: &[T], base: Vec<T>) -> Vec<T> {
+    if flag.is_empty() { base } else { flag.to_vec() }
+}
+
+/// A question.
+#[derive(Args)]
+pub(crate) struct Inspect {
+    /// ONNX file, engine of TensorRT or TensorRT-RTX (bare or as Ultralytics writes it), checkpoint, CPU engine, .pt or
+    /// state dict
+    pub(crate) file: PathBuf,
+    /// Write the bare plan of an engine that has metadata in front
+    #[arg(long, value_name = "FILE")]
+    pub(crate) unwrap: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
