@@ -4,6 +4,7 @@
 mod args;
 mod bench;
 mod commands;
+mod export;
 mod interrupt;
 mod output;
 mod pruning;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         Command::Val(args) => commands::val(&args),
         Command::Import(args) => commands::import(&args),
         Command::Prune(args) => pruning::prune(&args),
-        Command::Export(args) => commands::export(&args),
+        Command::Export(args) => export::export(&args),
         Command::Engine(args) => commands::engine(&args),
         Command::Predict(args) => commands::predict(&args),
         Command::Summary(args) => commands::summary(&args),
