@@ -134,6 +134,8 @@ def openvino(path, model, feed, rounds):
 def tensorrt_rtx(path, model, feed, rounds):
     import tensorrt_rtx_bindings as trt
 
+    if any(node.op_type == "NonMaxSuppression" for node in model.graph.node):
+        raise ImportError("the library parses NonMaxSuppression, but has no kernel for it on any GPU")
     logger = trt.Logger(trt.Logger.ERROR)
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
