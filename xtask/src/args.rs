@@ -1,12 +1,16 @@
 //! Commands and their arguments.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use anyhow::{Result, ensure};
 use bonsai_pipeline::{Convention, ExecutorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::Bench;
 use crate::engine_args::{Engine, Inspect};
+use crate::export::Export;
 use crate::pruning::Prune;
 use crate::train_args::Train;
 
@@ -67,10 +71,10 @@ pub(crate) struct Settings {
     /// yolov8n to yolov8x, or a checkpoint file
     #[arg(long)]
     pub(crate) model: Option<String>,
-    /// Side of the images in pixels, a multiple of 32 [default: 640, or what the file was trained at]
+    /// Side of the images in pixels, a multiple of 32; for `export` also HEIGHT,WIDTH [default: 640, or as trained]
     #[arg(long)]
-    pub(crate) imgsz: Option<usize>,
-    /// Images per batch, in every training
+    pub(crate) imgsz: Option<ImageSize>,
+    /// Images per batch, in every training; for `export` images at a time [default: 1]
     #[arg(long)]
     pub(crate) batch: Option<usize>,
     /// Epochs of every training
@@ -87,6 +91,55 @@ pub(crate) struct Settings {
     /// One setting, for example `finetune.epochs=20` or `prune.prune_ratio=0.3`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+}
+
+/// Height and width of images in pixels, written as `HEIGHT,WIDTH`, or as one number for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ImageSize {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+}
+
+impl ImageSize {
+    /// That many pixels on each side.
+    pub(crate) const fn square(side: usize) -> Self {
+        Self { height: side, width: side }
+    }
+
+    /// The one number for both sides, where no rectangle will do.
+    pub(crate) fn side(self) -> Result<usize> {
+        let Self { height, width } = self;
+        ensure!(
+            height == width,
+            "--imgsz {height},{width}: only `export` takes a rectangle; pass one number"
+        );
+        Ok(height)
+    }
+}
+
+impl FromStr for ImageSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |part: &str| {
+            let part = part.trim();
+            part.parse().map_err(|_| format!("`{part}` is no number of pixels: use 640, or 480,640"))
+        };
+        match text.split_once(',') {
+            None => Ok(Self::square(number(text)?)),
+            Some((height, width)) => Ok(Self { height: number(height)?, width: number(width)? }),
+        }
+    }
+}
+
+impl fmt::Display for ImageSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.height == self.width {
+            write!(f, "{}", self.height)
+        } else {
+            write!(f, "{}x{}", self.height, self.width)
+        }
+    }
 }
 
 /// What runs networks.
@@ -173,25 +226,6 @@ pub(crate) struct Import {
     /// The checkpoint to write
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: PathBuf,
-}
-
-/// What an export writes.
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Format {
-    /// ONNX, decoding included
-    Onnx,
-    /// State dict in safetensors, with Ultralytics' names
-    PtState,
-}
-
-/// An export.
-#[derive(Args)]
-pub(crate) struct Export {
-    /// What to write
-    #[arg(long, default_value = "onnx")]
-    pub(crate) format: Format,
-    #[command(flatten)]
-    pub(crate) files: Convert,
 }
 
 /// A detection.

@@ -30,7 +30,7 @@ impl args::Settings {
             training.batch = self.batch.unwrap_or(training.batch);
         }
         config.model = self.model.clone().unwrap_or(config.model);
-        config.imgsz = self.imgsz.unwrap_or(config.imgsz);
+        config.imgsz = self.imgsz.map_or(Ok(config.imgsz), args::ImageSize::side)?;
         config.seed = self.seed.unwrap_or(config.seed);
         config.device = self.machine.device.clone().unwrap_or(config.device);
         config.executor = self.machine.executor.or(config.executor);
@@ -122,19 +122,6 @@ pub(crate) fn import(args: &args::Import) -> Result<ExitCode> {
     let more = if classes.len() > 8 { ", ..." } else { "" };
     let names = classes.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
     say!("{}: {params} params, {} classes ({names}{more}), from {from}", args.out.display(), classes.len());
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(crate) fn export(args: &args::Export) -> Result<ExitCode> {
-    let (format, args) = (args.format, &args.files);
-    if matches!(format, args::Format::PtState) {
-        jobs::export_state_dict(&args.weights, &args.out)?;
-        say!("{}: state dict for PyTorch, see examples/load_state_dict.py", args.out.display());
-        return Ok(ExitCode::SUCCESS);
-    }
-    let config = args.settings.resolve(for_file(&args.weights))?;
-    jobs::export(&config, &args.weights, &args.out)?;
-    say!("{} for images of {} px", args.out.display(), config.imgsz);
     Ok(ExitCode::SUCCESS)
 }
 

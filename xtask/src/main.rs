@@ -6,6 +6,7 @@ mod bench;
 mod commands;
 mod engine;
 mod engine_args;
+mod export;
 mod interrupt;
 mod output;
 mod pruning;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         Command::Val(args) => commands::val(&args),
         Command::Import(args) => commands::import(&args),
         Command::Prune(args) => pruning::prune(&args),
-        Command::Export(args) => commands::export(&args),
+        Command::Export(args) => export::export(&args),
         Command::Engine(args) => engine::engine(&args),
         Command::Inspect(args) => engine::inspect(&args),
         Command::Predict(args) => commands::predict(&args),

@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use bonsai_checkpoint::CheckpointError;
 use bonsai_graph::GraphError;
+use half::f16;
+
+use crate::TooLarge;
+
+/// Tensors that an error lists by name.
+const LISTED: usize = 5;
 
 /// What stands in the way, with the tensor, the field or the file and the numbers that disagree.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +38,59 @@ pub enum OnnxError {
         input: String,
         /// Name asked for the output.
         output: String,
+    },
+    /// No images at a time.
+    #[error("a batch of 0 images was asked for; choose 1 or more")]
+    Batch,
+    /// Two things were asked for that exclude each other.
+    #[error("{left} and {right} exclude each other: {instead}")]
+    Combination {
+        /// One of them.
+        left: &'static str,
+        /// The other.
+        right: &'static str,
+        /// What to do.
+        instead: &'static str,
+    },
+    /// A setting of the suppression makes no sense.
+    #[error("nms {field} is {got}; {expected} was expected")]
+    Nms {
+        /// Which setting.
+        field: &'static str,
+        /// What was asked for.
+        got: String,
+        /// What is possible.
+        expected: &'static str,
+    },
+    /// Weights that become infinite in 16 bits.
+    #[error(
+        "{count} weights are beyond the {max} that 16 bits hold: {list}; export without half, or train on with weight decay"
+    )]
+    Half {
+        /// How many.
+        count: usize,
+        /// The largest number of 16 bits.
+        max: f32,
+        /// Where they are.
+        tensors: Vec<TooLarge>,
+        /// The first of them, in words.
+        list: String,
+    },
+    /// A wire that is to be quantised has no range.
+    #[error("no range is known of `{wire}`, which is to be quantised: calibrate all of `quantized_wires`")]
+    NoRange {
+        /// The layer that makes it.
+        wire: String,
+    },
+    /// The range of a wire is none.
+    #[error("the range of `{wire}` is {low} to {high}; two finite numbers in order were expected")]
+    Range {
+        /// The layer that makes it.
+        wire: String,
+        /// Its smallest value.
+        low: f32,
+        /// Its largest value.
+        high: f32,
     },
     /// A weight is not a number, or infinite, after batch norm was folded.
     #[error(
@@ -107,4 +166,16 @@ pub enum OnnxError {
         #[source]
         source: Box<OnnxError>,
     },
+}
+
+impl OnnxError {
+    /// These weights cannot be written in 16 bits.
+    pub(crate) fn half(tensors: Vec<TooLarge>) -> Self {
+        let mut list: Vec<String> = tensors.iter().take(LISTED).map(TooLarge::to_string).collect();
+        if tensors.len() > LISTED {
+            list.push(format!("and {} more tensors", tensors.len() - LISTED));
+        }
+        let count = tensors.iter().map(|t| t.count).sum();
+        Self::Half { count, max: f16::MAX.to_f32(), list: list.join(", "), tensors }
+    }
 }

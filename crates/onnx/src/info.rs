@@ -9,22 +9,12 @@ use std::path::Path;
 use prost::Message;
 
 use crate::OnnxError;
+use crate::dim::Dim;
 use crate::literal::{read_names, read_pair};
 use crate::metadata::{IMGSZ, NAMES, STRIDE};
 use crate::proto::tensor_proto::DataType;
 use crate::proto::tensor_shape_proto::{Dimension, dimension};
 use crate::proto::{GraphProto, ModelProto, ValueInfoProto, type_proto};
-
-/// One dimension of an input or output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Dim {
-    /// A fixed size.
-    Fixed(usize),
-    /// A size that is chosen when the model runs, by name.
-    Symbolic(String),
-    /// Nothing is said.
-    Unknown,
-}
 
 /// An input or output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,16 +153,6 @@ fn parse<T>(
     let Some((_, value)) = metadata.iter().find(|(k, _)| k == key) else { return Ok(None) };
     let shortened = || value.chars().take(60).collect();
     read(value).map(Some).map_err(|reason| OnnxError::Metadata { key, value: shortened(), reason })
-}
-
-impl fmt::Display for Dim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fixed(size) => write!(f, "{size}"),
-            Self::Symbolic(name) => f.write_str(name),
-            Self::Unknown => f.write_str("?"),
-        }
-    }
 }
 
 /// `images FLOAT [1, 3, 640, 640]`.

@@ -1,29 +1,44 @@
 //! Each layer of the graph as ONNX nodes.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
-use bonsai_graph::{Graph, Node, NodeId, Op, ParamRole, Shape};
+use bonsai_graph::{Graph, Node, NodeId, Op, ParamRole};
 
 use crate::OnnxError;
 use crate::attribute::{float, int, ints, string};
+use crate::dim::Dim;
+use crate::element::Element;
+use crate::integer::Integers;
 use crate::name::common_module;
+use crate::options::Precision;
 use crate::proto::AttributeProto;
 use crate::split::splits;
+use crate::too_large::TooLarge;
 use crate::writer::{Value, Writer};
 
 /// Writes all layers that the outputs depend on; the values of the outputs, in the graph's order.
 ///
 /// # Errors
-/// [`OnnxError::Checkpoint`] if a weight is missing, [`OnnxError::NotFinite`] if one is no finite number.
+/// [`OnnxError::Checkpoint`] if a weight is missing, [`OnnxError::NotFinite`] if one is no finite number,
+/// [`OnnxError::Half`] if one does not fit into 16 bits where that was asked for, and [`OnnxError::NoRange`] or
+/// [`OnnxError::Range`] for what is to be quantised.
 pub(crate) fn write_layers(
     writer: &mut Writer,
     checkpoint: &Checkpoint,
-    shapes: &[Shape],
+    sizes: &[[Dim; 4]],
     input: &Value,
+    precision: &Precision,
 ) -> Result<Vec<Value>, OnnxError> {
     let graph = checkpoint.model.graph();
     let live = live(graph);
     let splits = splits(graph, &live);
-    let mut values = vec![None; graph.nodes().len()];
+    let (element, mut integers) = match precision {
+        Precision::Fp32 => (Element::F32, None),
+        Precision::Half { .. } => (Element::F16, None),
+        Precision::Int8(quantization) => (Element::F32, Some(Integers::new(graph, quantization))),
+    };
+    let mut parameters = Parameters { weights: &checkpoint.weights, element, too_large: Vec::new() };
+    let input = writer.cast(graph.node(graph.input()).name(), input, element);
+    let mut values: Vec<Option<Value>> = vec![None; graph.nodes().len()];
     for (id, node) in graph.iter().filter(|(id, _)| live[id.index()]) {
         if values[id.index()].is_some() {
             continue; // A slice that came with the first one of its split.
@@ -36,10 +51,14 @@ pub(crate) fn write_layers(
             }
             continue;
         }
-        let shape = shapes[id.index()];
-        let mut layer =
-            Layer { writer, node, weights: &checkpoint.weights, dims: [1, shape.channels, shape.h, shape.w] };
-        values[id.index()] = Some(layer.write(input, &inputs)?);
+        let mut layer = Layer { writer, node, parameters: &mut parameters, dims: &sizes[id.index()] };
+        values[id.index()] = Some(match &mut integers {
+            Some(integers) if integers.takes(id) => integers.write(&mut layer, id, inputs[0])?,
+            _ => layer.write(&input, &inputs)?,
+        });
+    }
+    if !parameters.too_large.is_empty() {
+        return Err(OnnxError::half(parameters.too_large));
     }
     Ok(graph.outputs().iter().filter_map(|o| values[o.index()].clone()).collect())
 }
@@ -67,31 +86,46 @@ fn split(writer: &mut Writer, graph: &Graph, input: &Value, slices: &[NodeId]) -
     }
     let sizes: Vec<usize> = slices.iter().map(|id| graph.node(*id).channels()).collect();
     let name = common_module(graph, slices).unwrap_or_else(|| graph.node(slices[0]).name().to_owned());
-    writer.split(&name, input, &sizes)
+    writer.split(&name, input, 1, &sizes)
+}
+
+/// The network's weights, as the file stores them.
+pub(crate) struct Parameters<'a> {
+    weights: &'a Weights,
+    element: Element,
+    /// What was met that 16 bits cannot hold.
+    too_large: Vec<TooLarge>,
+}
+
+impl Parameters<'_> {
+    /// The values and shape of one, all of them finite.
+    pub(crate) fn read(&self, name: &str) -> Result<(&[usize], &[f32]), OnnxError> {
+        let array = self.weights.require(name)?;
+        match array.data.iter().enumerate().find(|(_, v)| !v.is_finite()) {
+            Some((index, value)) => {
+                Err(OnnxError::NotFinite { tensor: name.to_owned(), index, value: *value })
+            }
+            None => Ok((&array.shape, &array.data)),
+        }
+    }
 }
 
 /// One layer on its way into the file.
-struct Layer<'a> {
-    writer: &'a mut Writer,
-    node: &'a Node,
-    weights: &'a Weights,
+pub(crate) struct Layer<'a, 'w> {
+    pub(crate) writer: &'a mut Writer,
+    pub(crate) node: &'a Node,
+    pub(crate) parameters: &'a mut Parameters<'w>,
     /// Of the output.
-    dims: [usize; 4],
+    pub(crate) dims: &'a [Dim; 4],
 }
 
-impl Layer<'_> {
+impl Layer<'_, '_> {
     fn write(&mut self, images: &Value, inputs: &[&Value]) -> Result<Value, OnnxError> {
         Ok(match *self.node.op() {
             Op::Input { .. } => images.clone(),
-            Op::Conv2d { kernel, stride, padding, bias, .. } => {
-                let mut inputs = inputs.to_vec();
+            Op::Conv2d { .. } => {
                 let weight = self.weight(ParamRole::ConvWeight)?;
-                let bias = if bias { Some(self.weight(ParamRole::ConvBias)?) } else { None };
-                inputs.push(&weight);
-                inputs.extend(bias.as_ref());
-                let mut attributes = window(kernel, stride, padding);
-                attributes.push(int("group", 1));
-                self.push("Conv", &inputs, attributes)
+                self.convolve(inputs[0], &weight)?
             }
             Op::BatchNorm { eps, momentum } => {
                 let roles = [ParamRole::BnGamma, ParamRole::BnBeta, ParamRole::BnMean, ParamRole::BnVar];
@@ -116,7 +150,7 @@ impl Layer<'_> {
             Op::Concat => self.push("Concat", inputs, vec![int("axis", 1)]),
             Op::Slice { start, len } => {
                 let bounds = [("starts", start), ("ends", start + len), ("axes", 1)].map(|(what, number)| {
-                    self.writer.ints(&format!("{}.{what}", self.node.name()), &[number])
+                    self.writer.ints(&format!("{}.{what}", self.node.name()), &[number as i64])
                 });
                 self.push("Slice", &[inputs[0], &bounds[0], &bounds[1], &bounds[2]], Vec::new())
             }
@@ -125,32 +159,62 @@ impl Layer<'_> {
                 attributes.push(int("ceil_mode", 0));
                 self.push("MaxPool", inputs, attributes)
             }
-            Op::Upsample { scale } => {
-                let name = format!("{}.scales", self.node.name());
-                let scales = self.writer.floats(&name, &[4], &[1.0, 1.0, scale as f32, scale as f32]);
-                // Output cell i reads input cell floor(i / scale): repetition, whatever the size.
-                let attributes = vec![
-                    string("coordinate_transformation_mode", "asymmetric"),
-                    string("mode", "nearest"),
-                    string("nearest_mode", "floor"),
-                ];
-                self.push("Resize", &[inputs[0], &Value::absent(), &scales], attributes)
-            }
+            Op::Upsample { scale } => self.upsample(inputs[0], scale),
         })
     }
 
+    /// The convolution with `weight` and the layer's own bias.
+    pub(crate) fn convolve(&mut self, input: &Value, weight: &Value) -> Result<Value, OnnxError> {
+        let Op::Conv2d { kernel, stride, padding, bias, .. } = *self.node.op() else {
+            return Ok(input.clone());
+        };
+        let bias = if bias { Some(self.weight(ParamRole::ConvBias)?) } else { None };
+        let mut inputs = vec![input, weight];
+        inputs.extend(bias.as_ref());
+        let mut attributes = window(kernel, stride, padding);
+        attributes.push(int("group", 1));
+        Ok(self.push("Conv", &inputs, attributes))
+    }
+
+    fn upsample(&mut self, input: &Value, scale: usize) -> Value {
+        let name = |what: &str| format!("{}.{what}", self.node.name());
+        // Before 13 the region is no optional input, though only another mode reads it.
+        let region = if self.writer.opset() < 13 {
+            self.writer.floats(&name("roi"), Element::F32, &[0], &[])
+        } else {
+            Value::absent()
+        };
+        let factors = [1.0, 1.0, scale as f32, scale as f32];
+        let scales = self.writer.floats(&name("scales"), Element::F32, &[4], &factors);
+        // Output cell i reads input cell floor(i / scale): repetition, whatever the size.
+        let attributes = vec![
+            string("coordinate_transformation_mode", "asymmetric"),
+            string("mode", "nearest"),
+            string("nearest_mode", "floor"),
+        ];
+        self.push("Resize", &[input, &region, &scales], attributes)
+    }
+
     fn push(&mut self, op_type: &str, inputs: &[&Value], attributes: Vec<AttributeProto>) -> Value {
-        self.writer.node(self.node.name(), op_type, inputs, attributes, &self.dims)
+        self.writer.node(self.node.name(), op_type, inputs, attributes, self.dims)
+    }
+
+    /// Name of the layer's parameter of that role.
+    pub(crate) fn parameter(&self, role: ParamRole) -> String {
+        format!("{}.{}", self.node.name(), role.suffix())
     }
 
     /// The layer's parameter of that role, as a constant.
     fn weight(&mut self, role: ParamRole) -> Result<Value, OnnxError> {
-        let name = format!("{}.{}", self.node.name(), role.suffix());
-        let array = self.weights.require(&name)?;
-        if let Some((index, value)) = array.data.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-            return Err(OnnxError::NotFinite { tensor: name, index, value: *value });
+        let name = self.parameter(role);
+        let element = self.parameters.element;
+        let (shape, data) = self.parameters.read(&name)?;
+        let value = self.writer.floats(&name, element, shape, data);
+        if element == Element::F16 {
+            let found = TooLarge::find(&name, data);
+            self.parameters.too_large.extend(found);
         }
-        Ok(self.writer.floats(&name, &array.shape, &array.data))
+        Ok(value)
     }
 }
 

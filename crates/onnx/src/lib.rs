@@ -1,9 +1,11 @@
 //! A detector as an ONNX file, and what an ONNX file says about itself.
 //!
 //! [`export`] is one pass over the folded layer graph: every layer becomes the ONNX operators that mean the same,
-//! then the head's decoding (distribution, anchors, sigmoid) is written behind them with constant anchors,
+//! then the head's decoding (distribution, anchors, sigmoid) is written behind them,
 //! so that the file takes `images [1, 3, h, w]` and gives `output0 [1, 4 + classes, anchors]` as Ultralytics' do.
-//! The result is topologically sorted, has a shape on every value, and equal checkpoints give equal bytes.
+//! [`ExportOptions`] asks for other forms: 16 or 8 bits ([`Precision`]), sizes that are chosen when the model runs
+//! ([`Dynamic`]), another client's output ([`Layout`]), suppression inside ([`NmsOptions`]).
+//! The result is topologically sorted, has type and shape on every value, and equal checkpoints give equal bytes.
 //!
 //! The protobuf types in [`proto`] are checked in, so that building needs neither protoc nor a build script.
 //! This crate runs no network, and it knows no architecture: a pruned network is exported as any other.
@@ -43,13 +45,18 @@
 
 mod attribute;
 mod decode;
+mod dim;
+mod element;
 mod error;
+mod grid;
 mod info;
+mod integer;
 mod layers;
 mod literal;
 mod metadata;
 mod model;
 mod name;
+mod nms;
 mod options;
 #[allow(
     missing_docs,
@@ -60,10 +67,17 @@ mod options;
     reason = "generated from ONNX's schema, with its comments"
 )]
 pub mod proto;
+mod quantization;
+mod sizes;
 mod split;
+mod too_large;
 mod writer;
 
+pub use dim::Dim;
 pub use error::OnnxError;
-pub use info::{Dim, OnnxInfo, TensorInfo};
+pub use info::{OnnxInfo, TensorInfo};
 pub use model::{OnnxModel, export};
-pub use options::ExportOptions;
+pub use nms::NmsOptions;
+pub use options::{Dynamic, ExportOptions, Io, Layout, Precision};
+pub use quantization::{Placement, Quantization, quantized_wires};
+pub use too_large::TooLarge;

@@ -5,9 +5,9 @@
 
 use bonsai_graph::ModelSpec;
 
-use crate::ExportOptions;
 use crate::literal::{write_names, write_pair};
 use crate::proto::StringStringEntryProto;
+use crate::{Dynamic, ExportOptions, Precision};
 
 pub(crate) const STRIDE: &str = "stride";
 pub(crate) const IMGSZ: &str = "imgsz";
@@ -24,13 +24,32 @@ pub(crate) fn entries(model: &ModelSpec, options: &ExportOptions) -> Vec<StringS
         ("license", options.license.clone()),
         ("task", "detect".to_owned()),
         (STRIDE, stride.to_string()),
-        ("batch", "1".to_owned()),
+        ("batch", options.batch.to_string()),
         (IMGSZ, write_pair(options.imgsz)),
         (NAMES, write_names(model.class_names())),
         ("channels", input.channels().to_string()),
         ("end2end", "False".to_owned()),
-        ("args", "{'nms': False, 'dynamic': False}".to_owned()),
+        ("args", args(options)),
     ]
     .map(|(key, value)| StringStringEntryProto { key: Some(key.to_owned()), value: Some(value) })
     .into()
+}
+
+/// The arguments that an export of Ultralytics' would have had: its readers look at `nms` and `dynamic`.
+fn args(options: &ExportOptions) -> String {
+    let word = |yes: bool| if yes { "True" } else { "False" };
+    // A reader that takes `dynamic` to mean the size too gives images of any size: only with `shape` is that true.
+    let dynamic = options.dynamic == Dynamic::Shape;
+    let mut entries =
+        vec![("nms", word(options.nms.is_some()).to_owned()), ("dynamic", word(dynamic).to_owned())];
+    match options.precision {
+        Precision::Fp32 => {}
+        Precision::Half { .. } => entries.push(("half", word(true).to_owned())),
+        Precision::Int8(_) => entries.push(("int8", word(true).to_owned())),
+    }
+    if options.batch != 1 {
+        entries.push(("batch", options.batch.to_string()));
+    }
+    let entries: Vec<String> = entries.into_iter().map(|(key, value)| format!("'{key}': {value}")).collect();
+    format!("{{{}}}", entries.join(", "))
 }

@@ -5,13 +5,17 @@ use std::path::Path;
 use bonsai_checkpoint::{Checkpoint, write_file};
 use prost::Message;
 
-use crate::decode::write_decode;
+use crate::attribute::int;
+use crate::decode::{Decoded, write_decode};
+use crate::element::Element;
 use crate::layers::write_layers;
 use crate::metadata::entries;
 use crate::name::common_module;
+use crate::nms::write_nms;
 use crate::proto::{ModelProto, OperatorSetIdProto};
-use crate::writer::Writer;
-use crate::{ExportOptions, OnnxError};
+use crate::sizes::sizes;
+use crate::writer::{Value, Writer};
+use crate::{ExportOptions, Io, Layout, OnnxError};
 
 /// Protobuf's limit for one message.
 const MAX_BYTES: usize = i32::MAX as usize;
@@ -22,31 +26,41 @@ pub struct OnnxModel {
     proto: ModelProto,
 }
 
-/// Exports a detector: `f32`, batch 1, batch norm folded, decoding included.
+/// Exports a detector with batch norm folded and decoding included.
 ///
-/// The input is `[1, channels, h, w]` (RGB in 0..=1, as it was trained), the output `[1, 4 + classes, anchors]`:
+/// The input is `[n, channels, h, w]` (RGB in 0..=1, as it was trained), the output `[n, 4 + classes, anchors]`:
 /// centre x, centre y, width, height in pixels of the input, then one score per class.
 /// Anchors are ordered by level (stride 8, 16, 32) and row by row; nothing is suppressed.
+/// [`Layout`] and [`ExportOptions::nms`] change that form.
 ///
 /// # Errors
-/// [`OnnxError::Opset`] for an operator set that is not written, [`OnnxError::Names`] for names that clash,
-/// [`OnnxError::Graph`] if the network cannot take
-/// images of this size, [`OnnxError::NotFinite`] for weights that are no numbers,
-/// [`OnnxError::TooLarge`] beyond 2 GiB.
+/// As [`ExportOptions::check`] for what cannot be written; [`OnnxError::Graph`] if the network cannot take images of this
+/// size, [`OnnxError::NotFinite`] for weights that are no numbers, [`OnnxError::Half`] for those that 16 bits cannot hold,
+/// [`OnnxError::NoRange`] or [`OnnxError::Range`] for int8 without the ranges that it needs, [`OnnxError::TooLarge`]
+/// beyond 2 GiB.
 pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<OnnxModel, OnnxError> {
-    let ir_version = options.ir_version()?;
-    options.check_names()?;
+    options.check()?;
     let folded = checkpoint.clone().fold_batch_norm()?;
     let graph = folded.model.graph();
-    let shapes = graph.shapes(options.imgsz.0, options.imgsz.1)?;
-    let input = shapes[graph.input().index()];
-    let dims = [1, input.channels, input.h, input.w];
-    let (mut writer, images) = Writer::new(&options.input_name, &dims, &options.output_name);
-    let outputs = write_layers(&mut writer, &folded, &shapes, &images)?;
-    let head = common_module(graph, graph.outputs()).unwrap_or_else(|| "head".to_owned());
-    let output = write_decode(&mut writer, &head, folded.model.head(), &outputs);
+    let sizes = sizes(graph, options.imgsz, options.batch, options.dynamic)?;
+    let io = match options.io() {
+        Io::Fp32 => Element::F32,
+        Io::Fp16 => Element::F16,
+    };
+    let dims = &sizes[graph.input().index()];
+    let (mut writer, images) =
+        Writer::new(options.opset, &options.input_name, io, dims, options.output_name());
+    let outputs = write_layers(&mut writer, &folded, &sizes, &images, &options.precision)?;
+    let layer = common_module(graph, graph.outputs()).unwrap_or_else(|| "head".to_owned());
+    let objectness = options.layout == Layout::YoloTrtSim;
+    let found = write_decode(&mut writer, &layer, folded.model.head(), &outputs, objectness);
+    let output = match &options.nms {
+        Some(nms) => write_nms(&mut writer, &layer, &found, nms),
+        None => arrange(&mut writer, &layer, &found, options.layout),
+    };
+    let output = writer.cast(&layer, &output, io);
     let proto = ModelProto {
-        ir_version: Some(ir_version),
+        ir_version: Some(options.ir_version()),
         opset_import: vec![OperatorSetIdProto {
             domain: Some(String::new()),
             version: Some(i64::from(options.opset)),
@@ -62,6 +76,20 @@ pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<OnnxMo
         return Err(OnnxError::TooLarge { bytes, max: MAX_BYTES });
     }
     Ok(OnnxModel { proto })
+}
+
+/// Boxes and scores as one value, as the layout wants it.
+fn arrange(writer: &mut Writer, layer: &str, found: &Decoded, layout: Layout) -> Value {
+    let rows =
+        [&found.boxes, &found.scores].map(|v| v.dims()[1].fixed()).into_iter().flatten().sum::<usize>();
+    let mut dims = found.boxes.dims().to_vec();
+    dims[1] = rows.into();
+    let rows = [&found.boxes, &found.scores];
+    let all = writer.node(layer, "Concat", &rows, vec![int("axis", 1)], &dims);
+    match layout {
+        Layout::Ultralytics => all,
+        Layout::YoloTrtSim => writer.swap(layer, &all, 1, 2),
+    }
 }
 
 impl OnnxModel {

@@ -1,34 +1,36 @@
 //! Collects nodes, constants and shapes in the order in which they are written.
 //!
 //! A node can only be given values that exist, so the result is topologically sorted by construction,
-//! and every value is made with its shape, so none is without one. Names are made unique here.
+//! and every value is made with its type and shape, so none is without one. Names are made unique here.
 
 use std::collections::BTreeSet;
 
-use crate::attribute::int;
+use crate::attribute::{int, ints};
+use crate::dim::Dim;
+use crate::element::Element;
 use crate::name::node_name;
-use crate::proto::tensor_proto::DataType;
 use crate::proto::tensor_shape_proto::{Dimension, dimension};
 use crate::proto::{
     AttributeProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
     type_proto,
 };
 
-/// A value that nodes can read: its name and its dimensions.
+/// A value that nodes can read: its name, the type of its elements and its dimensions.
 #[derive(Debug, Clone)]
 pub(crate) struct Value {
     name: String,
-    dims: Vec<usize>,
+    element: Element,
+    dims: Vec<Dim>,
 }
 
 impl Value {
     /// Stands for an optional input that is not given.
     pub(crate) const fn absent() -> Self {
-        Self { name: String::new(), dims: Vec::new() }
+        Self { name: String::new(), element: Element::F32, dims: Vec::new() }
     }
 
     /// Dimensions, outermost first.
-    pub(crate) fn dims(&self) -> &[usize] {
+    pub(crate) fn dims(&self) -> &[Dim] {
         &self.dims
     }
 }
@@ -36,6 +38,7 @@ impl Value {
 /// A graph in the making.
 #[derive(Debug)]
 pub(crate) struct Writer {
+    opset: u32,
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
     values: Vec<ValueInfoProto>,
@@ -45,10 +48,17 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Begins a graph with one `f32` input; `output_name` is kept free for [`Writer::finish`].
-    pub(crate) fn new(input_name: &str, dims: &[usize], output_name: &str) -> (Self, Value) {
-        let input = Value { name: input_name.to_owned(), dims: dims.to_vec() };
+    /// Begins a graph with one input; `output_name` is kept free for [`Writer::finish`].
+    pub(crate) fn new(
+        opset: u32,
+        input_name: &str,
+        element: Element,
+        dims: &[Dim],
+        output_name: &str,
+    ) -> (Self, Value) {
+        let input = Value { name: input_name.to_owned(), element, dims: dims.to_vec() };
         let writer = Self {
+            opset,
             nodes: Vec::new(),
             constants: Vec::new(),
             values: Vec::new(),
@@ -59,41 +69,122 @@ impl Writer {
         (writer, input)
     }
 
-    /// Adds a node with one output of the given dimensions; `layer` is the dotted name of what it comes from.
+    /// The operator set that is written for.
+    pub(crate) const fn opset(&self) -> u32 {
+        self.opset
+    }
+
+    /// Adds a node with one output, of the first input's type; `layer` is the dotted name of what it comes from.
     pub(crate) fn node(
         &mut self,
         layer: &str,
         op_type: &str,
         inputs: &[&Value],
         attributes: Vec<AttributeProto>,
-        dims: &[usize],
+        dims: &[Dim],
+    ) -> Value {
+        let element = inputs.first().map_or(Element::F32, |v| v.element);
+        self.typed(layer, op_type, inputs, attributes, (element, dims))
+    }
+
+    /// Adds a node with one output of that type and those dimensions.
+    pub(crate) fn typed(
+        &mut self,
+        layer: &str,
+        op_type: &str,
+        inputs: &[&Value],
+        attributes: Vec<AttributeProto>,
+        (element, dims): (Element, &[Dim]),
     ) -> Value {
         let name = self.begin(layer, op_type, inputs, attributes);
-        self.output(&name, 0, dims)
+        self.output(&name, 0, element, dims.to_vec())
     }
 
-    /// Cuts `input` along axis 1 into parts of the given sizes.
-    pub(crate) fn split(&mut self, layer: &str, input: &Value, sizes: &[usize]) -> Vec<Value> {
-        let sizes_input = self.ints(&format!("{layer}.sizes"), sizes);
-        let name = self.begin(layer, "Split", &[input, &sizes_input], vec![int("axis", 1)]);
-        let mut dims = input.dims.clone();
-        let part = |(i, size): (usize, &usize)| {
-            dims[1] = *size;
-            self.output(&name, i, &dims)
+    /// Adds a node with several outputs, each of its type and dimensions.
+    pub(crate) fn several(
+        &mut self,
+        layer: &str,
+        op_type: &str,
+        inputs: &[&Value],
+        attributes: Vec<AttributeProto>,
+        outputs: Vec<(Element, Vec<Dim>)>,
+    ) -> Vec<Value> {
+        let name = self.begin(layer, op_type, inputs, attributes);
+        let outputs = outputs.into_iter().enumerate();
+        outputs.map(|(i, (element, dims))| self.output(&name, i, element, dims)).collect()
+    }
+
+    /// Cuts `input` along `axis` into parts of the given sizes.
+    pub(crate) fn split(&mut self, layer: &str, input: &Value, axis: usize, sizes: &[usize]) -> Vec<Value> {
+        let part = |size: &usize| {
+            let mut dims = input.dims.clone();
+            dims[axis] = (*size).into();
+            (input.element, dims)
         };
-        sizes.iter().enumerate().map(part).collect()
+        let outputs = sizes.iter().map(part).collect();
+        let mut attributes = vec![int("axis", axis)];
+        // Up to 12 the sizes are an attribute.
+        if self.opset < 13 {
+            attributes.push(ints("split", sizes));
+            return self.several(layer, "Split", &[input], attributes, outputs);
+        }
+        let sizes: Vec<i64> = sizes.iter().map(|s| *s as i64).collect();
+        let sizes = self.ints(&format!("{layer}.sizes"), &sizes);
+        self.several(layer, "Split", &[input, &sizes], attributes, outputs)
     }
 
-    /// Adds a constant of real numbers.
-    pub(crate) fn floats(&mut self, name: &str, dims: &[usize], data: &[f32]) -> Value {
-        let bytes = data.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.constant(name, DataType::Float, dims, bytes)
+    /// Swaps two axes.
+    pub(crate) fn swap(&mut self, layer: &str, value: &Value, a: usize, b: usize) -> Value {
+        let mut order: Vec<usize> = (0..value.dims.len()).collect();
+        let mut dims = value.dims.clone();
+        order.swap(a, b);
+        dims.swap(a, b);
+        self.node(layer, "Transpose", &[value], vec![ints("perm", &order)], &dims)
+    }
+
+    /// Shares that are positive and sum to 1 along `axis`.
+    pub(crate) fn softmax(&mut self, layer: &str, value: &Value, axis: usize) -> Value {
+        let last = value.dims.len() - 1;
+        // Up to 12 it is over all axes from `axis` on, so that only the last is one alone.
+        if self.opset >= 13 || axis == last {
+            return self.node(layer, "Softmax", &[value], vec![int("axis", axis)], &value.dims);
+        }
+        let turned = self.swap(layer, value, axis, last);
+        let shares = self.node(layer, "Softmax", &[&turned], vec![int("axis", last)], &turned.dims);
+        self.swap(layer, &shares, axis, last)
+    }
+
+    /// The value as another type; itself if it is of that type.
+    pub(crate) fn cast(&mut self, layer: &str, value: &Value, element: Element) -> Value {
+        if value.element == element {
+            return value.clone();
+        }
+        let to = vec![int("to", i32::from(element.data_type()) as usize)];
+        self.typed(layer, "Cast", &[value], to, (element, &value.dims))
+    }
+
+    /// The value in other dimensions. What is not known becomes `0` (as in the input) on axis 0, else `-1` (the rest).
+    pub(crate) fn reshape(&mut self, layer: &str, value: &Value, dims: &[Dim]) -> Value {
+        let words: Vec<i64> =
+            dims.iter().enumerate().map(|(axis, d)| d.or(if axis == 0 { 0 } else { -1 })).collect();
+        let shape = self.ints(&format!("{layer}.shape"), &words);
+        self.node(layer, "Reshape", &[value, &shape], Vec::new(), dims)
+    }
+
+    /// Adds a constant of real numbers, stored as `element`.
+    pub(crate) fn floats(&mut self, name: &str, element: Element, dims: &[usize], data: &[f32]) -> Value {
+        self.constant(name, element, dims, element.store(data))
     }
 
     /// Adds a constant list of whole numbers.
-    pub(crate) fn ints(&mut self, name: &str, data: &[usize]) -> Value {
-        let bytes = data.iter().flat_map(|v| (*v as i64).to_le_bytes()).collect();
-        self.constant(name, DataType::Int64, &[data.len()], bytes)
+    pub(crate) fn ints(&mut self, name: &str, data: &[i64]) -> Value {
+        let bytes = data.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.constant(name, Element::I64, &[data.len()], bytes)
+    }
+
+    /// Adds one whole number.
+    pub(crate) fn int(&mut self, name: &str, value: i64) -> Value {
+        self.constant(name, Element::I64, &[], value.to_le_bytes().to_vec())
     }
 
     /// Ends the graph: `output`, which nothing reads, gets the output's name.
@@ -104,7 +195,7 @@ impl Writer {
             }
         }
         self.values.retain(|v| v.name() != output.name);
-        let output = Value { name: self.output_name, dims: output.dims.clone() };
+        let output = Value { name: self.output_name, ..output.clone() };
         GraphProto {
             name: Some(name.to_owned()),
             node: self.nodes,
@@ -136,8 +227,8 @@ impl Writer {
     }
 
     /// Adds output number `index` to the node just begun.
-    fn output(&mut self, node: &str, index: usize, dims: &[usize]) -> Value {
-        let value = Value { name: self.unique(&format!("{node}_output_{index}")), dims: dims.to_vec() };
+    fn output(&mut self, node: &str, index: usize, element: Element, dims: Vec<Dim>) -> Value {
+        let value = Value { name: self.unique(&format!("{node}_output_{index}")), element, dims };
         self.values.push(value_info(&value));
         if let Some(node) = self.nodes.last_mut() {
             node.output.push(value.name.clone());
@@ -145,16 +236,16 @@ impl Writer {
         value
     }
 
-    fn constant(&mut self, name: &str, kind: DataType, dims: &[usize], bytes: Vec<u8>) -> Value {
+    fn constant(&mut self, name: &str, element: Element, dims: &[usize], bytes: Vec<u8>) -> Value {
         let name = self.unique(name);
         self.constants.push(TensorProto {
             name: Some(name.clone()),
-            data_type: Some(kind.into()),
+            data_type: Some(element.data_type().into()),
             dims: dims.iter().map(|d| *d as i64).collect(),
             raw_data: Some(bytes),
             ..TensorProto::default()
         });
-        Value { name, dims: dims.to_vec() }
+        Value { name, element, dims: dims.iter().map(|d| Dim::Fixed(*d)).collect() }
     }
 
     /// `wanted`, or that with a number behind it if it is taken.
@@ -171,10 +262,16 @@ impl Writer {
 
 /// Name, element type and dimensions of a value.
 fn value_info(value: &Value) -> ValueInfoProto {
-    let dimension =
-        |d: &usize| Dimension { value: Some(dimension::Value::DimValue(*d as i64)), ..Dimension::default() };
+    let dimension = |d: &Dim| {
+        let value = match d {
+            Dim::Fixed(size) => Some(dimension::Value::DimValue(*size as i64)),
+            Dim::Symbolic(name) => Some(dimension::Value::DimParam(name.clone())),
+            Dim::Unknown => None,
+        };
+        Dimension { value, ..Dimension::default() }
+    };
     let shape = TensorShapeProto { dim: value.dims.iter().map(dimension).collect() };
-    let tensor = type_proto::Tensor { elem_type: Some(DataType::Float.into()), shape: Some(shape) };
+    let tensor = type_proto::Tensor { elem_type: Some(value.element.data_type().into()), shape: Some(shape) };
     ValueInfoProto {
         name: Some(value.name.clone()),
         r#type: Some(TypeProto {

@@ -8,13 +8,15 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_data::SplitKind;
 use bonsai_detector::Detector;
 use bonsai_metrics::DetMetrics;
+use bonsai_onnx::{ExportOptions, Precision, Quantization};
 use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
 use bonsai_yolov8::NmsConfig;
 
 pub use crate::engine_job::{Engine, UltralyticsForm, engine, engine_metadata, unwrap_engine};
 use crate::iterations::{Files, save_iterations};
 use crate::stages::{
-    Setting, Stepwise, export_stage, iterate_stage, open_dataset, prune_stage, validation_loader_in,
+    Calibration, Setting, Stepwise, calibrate_stage, export_stage, iterate_stage, open_dataset, prune_stage,
+    validation_loader_in,
 };
 use crate::{Convention, Judging, PipelineConfig, Progress, judge};
 
@@ -163,10 +165,29 @@ pub fn export_state_dict(weights: &Path, out: &Path) -> Result<()> {
     Ok(Checkpoint::open(weights)?.save_state_dict(out)?)
 }
 
-/// Writes a checkpoint file as ONNX.
+/// Writes a checkpoint file as ONNX; for 8-bit integers `calibration` says how the ranges in `options` are found, on
+/// images of `config.data`.
 ///
 /// # Errors
-/// As the stage.
-pub fn export(config: &PipelineConfig, weights: &Path, out: &Path) -> Result<()> {
-    Ok(export_stage(&Checkpoint::open(weights)?, config.imgsz)?.save(out)?)
+/// As the stages, or if calibration is wanted and there is no dataset.
+pub fn export(
+    config: &PipelineConfig,
+    weights: &Path,
+    out: &Path,
+    options: &ExportOptions,
+    calibration: Option<&Calibration>,
+) -> Result<()> {
+    let checkpoint = Checkpoint::open(weights)?;
+    let mut options = options.clone();
+    if let Some(calibration) = calibration {
+        options.precision = Precision::Int8(Quantization::default());
+        // Before images are run.
+        options.check()?;
+        let yaml = data_yaml(config).context("int8 is calibrated on images")?;
+        let (split, _) = bonsai_data::Dataset::open(yaml)?.scan(SplitKind::Train)?;
+        // The loader makes squares; what a wire carries hardly depends on the shape of the picture.
+        let setting = Setting { imgsz: options.imgsz.0.max(options.imgsz.1), ..setting(config)? };
+        options.precision = Precision::Int8(calibrate_stage(&checkpoint, calibration, &split, &setting)?);
+    }
+    Ok(export_stage(&checkpoint, &options)?.save(out)?)
 }

@@ -28,6 +28,7 @@ pub mod jobs;
 mod l1;
 mod latency;
 mod machine;
+mod magnitudes;
 mod manifest;
 mod penalty;
 mod picture_file;
@@ -46,6 +47,9 @@ pub mod training;
 pub use bonsai_data::SplitKind;
 pub use bonsai_exec::{ExecutorInfo, ExecutorKind, ExecutorOptions};
 pub use bonsai_metrics::DetMetrics;
+pub use bonsai_onnx::{
+    Dynamic, ExportOptions, Io, Layout, NmsOptions, Placement, Precision as OnnxPrecision,
+};
 pub use bonsai_prune::{
     ClampedLayer, Importance, Iterated, Normalisation, Preset, PruneReport, Reduction, Scope,
     Stopped as StepsEnd, Target,

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_detector::write_engine;
 use bonsai_exec::ExecutorInfo;
+use bonsai_onnx::ExportOptions;
 use bonsai_prune::Iteration;
 use bonsai_tensorrt::EngineOutcome;
 use bonsai_train::Trained;
@@ -95,8 +96,9 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     let finals = [&baseline, &finetune];
 
     let export = runner.stage(Stage::Export, &config.imgsz, &finals, |folder, _| {
+        let options = ExportOptions::new((config.imgsz, config.imgsz));
         for (checkpoint, name) in [(&baseline_best, BASELINE_ONNX), (&finetuned_best, FINETUNED_ONNX)] {
-            export_stage(&Checkpoint::load(checkpoint)?, config.imgsz)?.save(&folder.join(name))?;
+            export_stage(&Checkpoint::load(checkpoint)?, &options)?.save(&folder.join(name))?;
         }
         Ok(())
     })?;

@@ -32,5 +32,5 @@ mod tolerance;
 pub use golden::{Golden, fixture, imported, shared_data, workspace_root};
 pub use random_model::{RandomGraphConfig, RandomModel, arb_model, random_model};
 pub use random_weights::{random_array, random_weights};
-pub use reference::{ReferenceTensor, reference_forward, reference_wires};
+pub use reference::{ReferenceTensor, reference_forward, reference_wires, reference_wires_reading};
 pub use tolerance::{Tolerance, assert_arrays_close, assert_close};

@@ -4,8 +4,10 @@
 //! no running statistics; gradients can be checked against it by finite differences, which is why the
 //! wires come out in `f64`.
 
+use std::borrow::Cow;
+
 use bonsai_checkpoint::{Array, Weights};
-use bonsai_graph::{Graph, Op, ParamRole};
+use bonsai_graph::{Graph, NodeId, Op, ParamRole};
 
 /// Values of one wire, `[n, c, h, w]` row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +40,21 @@ pub fn reference_wires(
     images: &Array,
     train: bool,
 ) -> Vec<ReferenceTensor> {
+    reference_wires_reading(graph, weights, images, train, &|_, _, _| None)
+}
+
+/// [`reference_wires`] of a network whose layers do not read their inputs as they are: `read` is asked for each with the
+/// layer, the wire and its values, and gives what is read in their place, if anything is.
+///
+/// # Panics
+/// As [`reference_forward`].
+pub fn reference_wires_reading(
+    graph: &Graph,
+    weights: &Weights,
+    images: &Array,
+    train: bool,
+    read: &dyn Fn(NodeId, NodeId, &ReferenceTensor) -> Option<ReferenceTensor>,
+) -> Vec<ReferenceTensor> {
     let [n, c, h, w] = images.shape[..] else {
         panic!("images must be [n, c, h, w], got {:?}", images.shape)
     };
@@ -49,7 +66,12 @@ pub fn reference_wires(
         let s = shapes[id.index()];
         let mut out =
             ReferenceTensor { shape: [n, s.channels, s.h, s.w], data: vec![0.0; n * s.channels * s.h * s.w] };
-        let ins: Vec<&ReferenceTensor> = node.inputs().iter().map(|i| &wires[i.index()]).collect();
+        let read = |wire: &NodeId| {
+            let values = &wires[wire.index()];
+            read(id, *wire, values).map_or(Cow::Borrowed(values), Cow::Owned)
+        };
+        let ins: Vec<Cow<'_, ReferenceTensor>> = node.inputs().iter().map(read).collect();
+        let ins: Vec<&ReferenceTensor> = ins.iter().map(AsRef::as_ref).collect();
         let param = |role: ParamRole| {
             let name = format!("{}.{}", node.name(), role.suffix());
             weights.require(&name).unwrap_or_else(|e| panic!("{e}")).data.as_slice()

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bonsai_onnx::proto::tensor_proto::DataType;
 use bonsai_onnx::proto::{
     ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto,
 };
@@ -10,8 +11,32 @@ use bonsai_testkit::{RandomGraphConfig, random_model};
 
 use crate::yolov8n;
 
-/// Every name is made before it is read, once, and every value has a shape.
-fn check_form(model: &ModelProto) {
+/// Operators whose values are all of one type.
+const OF_ONE_TYPE: &[&str] = &[
+    "Add",
+    "BatchNormalization",
+    "Concat",
+    "Conv",
+    "MatMul",
+    "MaxPool",
+    "Mul",
+    "Sigmoid",
+    "Softmax",
+    "Sub",
+    "Transpose",
+];
+
+/// Type of every value and constant.
+pub(crate) fn types(model: &ModelProto) -> BTreeMap<&str, DataType> {
+    let graph = model.graph.as_ref().unwrap();
+    let values = graph.input.iter().chain(&graph.value_info).chain(&graph.output);
+    let values = values.map(|v| (v.name(), tensor(v).elem_type()));
+    let constants = graph.initializer.iter().map(|c| (c.name(), c.data_type()));
+    values.chain(constants).map(|(name, t)| (name, DataType::try_from(t).unwrap())).collect()
+}
+
+/// Every name is made before it is read, once, every value has a type and a shape, and types fit each other.
+pub(crate) fn check_form(model: &ModelProto) {
     let graph = model.graph.as_ref().unwrap();
     let mut known = BTreeSet::new();
     for name in
@@ -19,6 +44,7 @@ fn check_form(model: &ModelProto) {
     {
         assert!(known.insert(name), "{name} exists twice");
     }
+    let types = types(model);
     let mut read = BTreeSet::new();
     let mut node_names = BTreeSet::new();
     for node in &graph.node {
@@ -30,11 +56,22 @@ fn check_form(model: &ModelProto) {
         for output in &node.output {
             assert!(known.insert(output), "{output} is made twice");
         }
+        if OF_ONE_TYPE.contains(&node.op_type()) {
+            let all: Vec<DataType> =
+                node.input.iter().chain(&node.output).map(|v| types[v.as_str()]).collect();
+            assert!(all.iter().all(|t| *t == all[0]), "{} mixes {all:?}", node.name());
+        }
     }
     for constant in &graph.initializer {
         assert!(read.contains(constant.name()), "nothing reads {}", constant.name());
         let values: i64 = constant.dims.iter().product();
-        let width = if constant.data_type() == 1 { 4 } else { 8 };
+        let width = match types[constant.name()] {
+            DataType::Float => 4,
+            DataType::Float16 => 2,
+            DataType::Int64 => 8,
+            DataType::Int8 => 1,
+            other => panic!("{} is of {other:?}", constant.name()),
+        };
         assert_eq!(constant.raw_data().len() as i64, values * width, "{}", constant.name());
     }
     let described: BTreeSet<&str> = graph.value_info.iter().map(ValueInfoProto::name).collect();
@@ -43,17 +80,20 @@ fn check_form(model: &ModelProto) {
     assert_eq!(described, made.difference(&outputs).copied().collect(), "values with a shape");
     assert!(outputs.is_subset(&made));
     for value in graph.value_info.iter().chain(&graph.output) {
-        assert!(!dims(value).is_empty() && dims(value).iter().all(|d| *d > 0), "{}", value.name());
+        for dimension in &tensor(value).shape.as_ref().unwrap().dim {
+            let known = match dimension.value.as_ref() {
+                Some(dimension::Value::DimValue(size)) => *size > 0,
+                Some(dimension::Value::DimParam(name)) => !name.is_empty(),
+                None => false,
+            };
+            assert!(known, "{} has a dimension {dimension:?}", value.name());
+        }
     }
 }
 
-fn dims(value: &ValueInfoProto) -> Vec<i64> {
+fn tensor(value: &ValueInfoProto) -> &type_proto::Tensor {
     let Some(type_proto::Value::TensorType(t)) = &value.r#type.as_ref().unwrap().value else { panic!() };
-    let size = |d: &Option<dimension::Value>| match d {
-        Some(dimension::Value::DimValue(size)) => *size,
-        other => panic!("{} has a dimension {other:?}", value.name()),
-    };
-    t.shape.as_ref().unwrap().dim.iter().map(|d| size(&d.value)).collect()
+    t
 }
 
 #[test]
@@ -126,7 +166,7 @@ fn options_reach_the_file() {
     let options = ExportOptions {
         opset: 17,
         input_name: "data".to_owned(),
-        output_name: "outputs".to_owned(),
+        output_name: Some("outputs".to_owned()),
         license: "CC0-1.0".to_owned(),
         ..ExportOptions::new((64, 64))
     };
@@ -164,11 +204,11 @@ fn equal_checkpoints_give_equal_bytes() {
 #[test]
 fn what_cannot_be_exported_is_refused_with_the_reason() {
     let mut checkpoint = yolov8n(&["a"]);
-    let options = ExportOptions { opset: 12, ..ExportOptions::new((64, 64)) };
+    let options = ExportOptions { opset: 10, ..ExportOptions::new((64, 64)) };
     let error = export(&checkpoint, &options).unwrap_err().to_string();
-    assert_eq!(error, "opset 12 cannot be written: choose one of 13 to 17");
+    assert_eq!(error, "opset 10 cannot be written: choose one of 11 to 17");
 
-    let options = ExportOptions { output_name: "images".to_owned(), ..ExportOptions::new((64, 64)) };
+    let options = ExportOptions { output_name: Some("images".to_owned()), ..ExportOptions::new((64, 64)) };
     let error = export(&checkpoint, &options).unwrap_err().to_string();
     assert!(error.contains("two different names"), "{error}");
 

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 mod form;
+mod half;
+mod int8;
+mod nms;
 mod parity;
+mod reader;
 mod reading;
 
 use bonsai_checkpoint::Checkpoint;

@@ -1,95 +1,123 @@
-//! What the file computes, in `rten`, a reader that shares no code with us, against the plain-loop reference.
+//! Files of 32 bits compute what the network does: in every operator set, layout and choice of sizes.
 
-use bonsai_checkpoint::{Array, Checkpoint};
-use bonsai_onnx::{ExportOptions, export};
-use bonsai_prune::{Coupling, PrunePolicy, ScoreConfig, apply, score, select};
-use bonsai_testkit::{
-    RandomGraphConfig, RandomModel, arb_model, random_array, random_weights, reference_forward,
-};
-use bonsai_yolov8::{HeadOutput, LevelOutput, decode};
+use bonsai_graph::GraphError;
+use bonsai_onnx::{Dynamic, ExportOptions, Layout, OnnxError, OnnxInfo, export};
+use bonsai_testkit::{RandomGraphConfig, RandomModel, arb_model};
 use proptest::prelude::*;
-use rten::Value;
 
+use crate::form::check_form;
+use crate::reader::{check, compare, expected, pictures, pruned, run, with_random_weights};
 use crate::yolov8n;
-
-/// Pixels by which a box may differ.
-const BOX_TOLERANCE: f32 = 1e-2;
-/// By how much a score may differ.
-const SCORE_TOLERANCE: f32 = 1e-4;
-
-/// Exports, runs the file, and compares with reference and decode.
-fn check(checkpoint: &Checkpoint, h: usize, w: usize) {
-    let onnx = export(checkpoint, &ExportOptions::new((h, w))).unwrap();
-    let channels = checkpoint.model.graph().node(checkpoint.model.graph().input()).channels();
-    let images = random_array(5, &[1, channels, h, w]);
-    let input = Value::from_shape(&images.shape, images.data.clone()).unwrap();
-    let model = rten::Model::load(onnx.to_bytes()).unwrap();
-    let output = model.run_one(input.into(), None).unwrap();
-    let (shape, actual) = output.into_shape_vec::<f32, 3>().unwrap();
-    let (expected, anchors) = expected(checkpoint, &images);
-    assert_eq!(shape, [1, expected.len() / anchors, anchors]);
-    for (i, (a, e)) in actual.iter().zip(&expected).enumerate() {
-        let (row, anchor) = (i / anchors, i % anchors);
-        let limit = if row < 4 { BOX_TOLERANCE } else { SCORE_TOLERANCE };
-        assert!((a - e).abs() <= limit, "row {row} of anchor {anchor} is {a}, expected {e}");
-    }
-}
-
-/// `[4 + classes, anchors]` and the number of anchors.
-fn expected(checkpoint: &Checkpoint, images: &Array) -> (Vec<f32>, usize) {
-    let raw = reference_forward(checkpoint.model.graph(), &checkpoint.weights, images, false);
-    let head = checkpoint.model.head();
-    // Level by level: a random network's levels need not fit one image size.
-    let levels = (0..head.strides.len()).map(|i| {
-        let (boxes, classes) = (&raw[head.box_outputs[i]], &raw[head.cls_outputs[i]]);
-        let level = LevelOutput {
-            box_logits: &boxes.data,
-            cls_logits: &classes.data,
-            h: boxes.shape[2],
-            w: boxes.shape[3],
-            stride: head.strides[i],
-        };
-        decode(&HeadOutput::new(1, head.num_classes, head.reg_max, vec![level]).unwrap())
-    });
-    let levels: Vec<_> = levels.collect();
-    let row = |i: usize| levels.iter().flat_map(move |l| &l.as_slice()[i * l.anchors()..][..l.anchors()]);
-    let rows = (0..4 + head.num_classes).flat_map(row).copied().collect();
-    (rows, levels.iter().map(bonsai_yolov8::Predictions::anchors).sum())
-}
-
-/// Fresh weights give nearly equal outputs everywhere: these do not.
-fn with_random_weights(mut checkpoint: Checkpoint) -> Checkpoint {
-    checkpoint.weights = random_weights(7, checkpoint.model.graph());
-    checkpoint
-}
 
 #[test]
 fn yolov8n_means_the_same() {
-    check(&yolov8n(&["a", "b", "c"]), 64, 96);
-    check(&with_random_weights(yolov8n(&["a", "b", "c"])), 96, 64);
+    check(&yolov8n(&["a", "b", "c"]), &ExportOptions::new((64, 96)), 1, (64, 96));
+    check(&with_random_weights(yolov8n(&["a", "b", "c"])), &ExportOptions::new((96, 64)), 1, (96, 64));
 }
 
 #[test]
 fn a_pruned_yolov8n_means_the_same() {
-    let dense = with_random_weights(yolov8n(&["a", "b", "c"]));
-    let coupling = Coupling::of(dense.model.graph());
-    let scores = score(&coupling, &dense.weights, &ScoreConfig::default()).unwrap();
-    // Without rounding: odd widths, and unequal halves in every split.
-    let policy = PrunePolicy { prune_ratio: 0.5, min_channels: 1, round_to: None, ..PrunePolicy::default() };
-    let pruned = apply(&select(&coupling, &scores, &policy).unwrap(), &dense).unwrap();
-    let params = |c: &Checkpoint| c.model.graph().cost(64, 96).unwrap().params;
-    assert!(params(&pruned) * 2 < params(&dense));
-    check(&pruned, 64, 96);
+    check(&pruned(), &ExportOptions::new((64, 96)), 1, (64, 96));
+}
+
+#[test]
+fn every_operator_set_means_the_same() {
+    let checkpoint = with_random_weights(yolov8n(&["a", "b"]));
+    for opset in 11..=17 {
+        for dynamic in [Dynamic::None, Dynamic::Shape] {
+            let options = ExportOptions { opset, dynamic, ..ExportOptions::new((64, 96)) };
+            check(&checkpoint, &options, 1, (64, 96));
+            check_form(export(&checkpoint, &options).unwrap().proto());
+        }
+    }
+}
+
+#[test]
+fn several_images_at_a_time_mean_the_same() {
+    let checkpoint = with_random_weights(yolov8n(&["a", "b"]));
+    check(&checkpoint, &ExportOptions { batch: 3, ..ExportOptions::new((64, 64)) }, 3, (64, 64));
+    let options = ExportOptions { dynamic: Dynamic::Batch, ..ExportOptions::new((64, 96)) };
+    for n in [1, 3] {
+        check(&checkpoint, &options, n, (64, 96));
+    }
+    let info = OnnxInfo::read(&export(&checkpoint, &options).unwrap().to_bytes()).unwrap();
+    assert_eq!(info.inputs[0].to_string(), "images FLOAT [batch, 3, 64, 96]");
+    assert_eq!(info.outputs[0].to_string(), "output0 FLOAT [batch, 6, 126]");
+    assert_eq!(info.node_count, 224, "no chain of nodes computes sizes");
+    // Readers that take `dynamic` to mean the size as well must not.
+    assert_eq!(info.get("args"), Some("{'nms': False, 'dynamic': False}"));
+}
+
+#[test]
+fn images_of_any_size_mean_the_same() {
+    let options = ExportOptions { dynamic: Dynamic::Shape, ..ExportOptions::new((640, 640)) };
+    for checkpoint in [with_random_weights(yolov8n(&["a", "b", "c"])), pruned()] {
+        for (n, size) in [(1, (64, 96)), (2, (96, 32))] {
+            check(&checkpoint, &options, n, size);
+        }
+    }
+    let info = OnnxInfo::read(&export(&pruned(), &options).unwrap().to_bytes()).unwrap();
+    assert_eq!(info.inputs[0].to_string(), "images FLOAT [batch, 3, height, width]");
+    assert_eq!(info.outputs[0].to_string(), "output0 FLOAT [batch, 7, anchors]");
+    assert_eq!(info.get("args"), Some("{'nms': False, 'dynamic': True}"));
+}
+
+#[test]
+fn the_other_layout_is_turned_and_has_an_objectness_of_one() {
+    let checkpoint = with_random_weights(yolov8n(&["a", "b", "c"]));
+    for (dynamic, n) in [(Dynamic::None, 1), (Dynamic::Batch, 2), (Dynamic::Shape, 2)] {
+        let options = ExportOptions { layout: Layout::YoloTrtSim, dynamic, ..ExportOptions::new((64, 96)) };
+        let onnx = export(&checkpoint, &options).unwrap();
+        check_form(onnx.proto());
+        assert_eq!(OnnxInfo::read(&onnx.to_bytes()).unwrap().outputs[0].name, "outputs");
+        let images = pictures(&checkpoint, n, (64, 96));
+        let (shape, actual) = run(&onnx, &images);
+        let (expected, anchors) = expected(&checkpoint, &images);
+        assert_eq!(shape, [n, anchors, 8]);
+        let at = |image: usize, row: usize, anchor: usize| actual[(image * anchors + anchor) * 8 + row];
+        let mut turned = Vec::new();
+        for image in 0..n {
+            for anchor in 0..anchors {
+                assert_eq!(at(image, 4, anchor), 1.0, "objectness");
+            }
+            for row in [0, 1, 2, 3, 5, 6, 7] {
+                turned.extend((0..anchors).map(|anchor| at(image, row, anchor)));
+            }
+        }
+        compare(&turned, &expected, 7, anchors);
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_network_means_the_same(model in arb_model(RandomGraphConfig::default())) {
+    fn any_network_means_the_same(model in arb_model(RandomGraphConfig::default()), opset in 11u32..=17) {
         let RandomModel { checkpoint, h, w } = &model;
         // Decoding refuses a distribution of one bin, whose expectation is always 0.
         prop_assume!(checkpoint.model.head().reg_max > 1);
-        check(checkpoint, *h, *w);
+        check(checkpoint, &ExportOptions { opset, ..ExportOptions::new((*h, *w)) }, 1, (*h, *w));
+    }
+
+    #[test]
+    fn any_network_takes_any_number_of_images_and_what_size_it_can(
+        model in arb_model(RandomGraphConfig::default()),
+        n in 1usize..4,
+    ) {
+        let RandomModel { checkpoint, h, w } = &model;
+        prop_assume!(checkpoint.model.head().reg_max > 1);
+        let options = ExportOptions { dynamic: Dynamic::Batch, ..ExportOptions::new((*h, *w)) };
+        check(checkpoint, &options, n, (*h, *w));
+        let options = ExportOptions { dynamic: Dynamic::Shape, ..options };
+        match export(checkpoint, &options) {
+            Ok(onnx) => {
+                check_form(onnx.proto());
+                check(checkpoint, &options, n, (*h, *w));
+            }
+            // Wires that meet at this size and at no other.
+            Err(error) => prop_assert!(
+                matches!(error, OnnxError::Graph(GraphError::SpatialMismatch { .. })), "{error}"
+            ),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The stages, as functions from values to values: no stage knows a run directory.
 
+mod calibrate;
 mod dataset;
 mod engine;
 mod export;
@@ -9,6 +10,7 @@ mod prune;
 mod start;
 mod train;
 
+pub use calibrate::{Calibration, Range, calibrate_stage};
 pub use dataset::{Data, draw_dataset, open_dataset};
 pub use engine::build_tensorrt;
 pub use export::export_stage;

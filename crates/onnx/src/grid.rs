@@ -1,0 +1,144 @@
+//! Where the anchors are: constants where the size of the images is known, else computed from the maps' sizes.
+
+use crate::attribute::int;
+use crate::dim::Dim;
+use crate::element::Element;
+use crate::writer::{Value, Writer};
+
+/// One level of the head.
+pub(crate) struct Level<'a> {
+    /// Its number, from the finest.
+    index: usize,
+    /// Pixels per cell.
+    stride: f32,
+    /// A map `[n, c, h, w]` of it.
+    map: &'a Value,
+    /// `h * w`.
+    pub(crate) cells: Dim,
+}
+
+impl<'a> Level<'a> {
+    /// The level whose cells are those of `map` `[n, c, h, w]`.
+    pub(crate) fn new(index: usize, stride: usize, map: &'a Value) -> Self {
+        let cells = match map.dims()[2..].iter().map(Dim::fixed).product::<Option<usize>>() {
+            Some(cells) => Dim::Fixed(cells),
+            None => Dim::named(format!("anchors_{index}")),
+        };
+        Self { index, stride: stride as f32, map, cells }
+    }
+}
+
+/// What turns boxes in cells, relative to their own, into pixels of the image.
+pub(crate) struct Grid {
+    /// `[1, 1, anchors]`: pixels per cell.
+    pub(crate) strides: Value,
+    /// `[1, rows, anchors]`: what to add: the centre of the cell in pixels, no size, and an objectness of 1.
+    pub(crate) centres: Value,
+}
+
+/// Writes the grid of all levels: `rows` is 4, or 5 with an objectness.
+pub(crate) fn write_grid(
+    writer: &mut Writer,
+    layer: &str,
+    levels: &[Level<'_>],
+    anchors: &Dim,
+    rows: usize,
+) -> Grid {
+    let name = |part: &str| format!("{layer}.{part}");
+    if let Some(count) = anchors.fixed() {
+        let (strides, centres) = constants(levels, rows);
+        let strides = writer.floats(&name("strides"), Element::F32, &[1, 1, count], &strides);
+        let centres = writer.floats(&name("anchors"), Element::F32, &[1, rows, count], &centres);
+        return Grid { strides, centres };
+    }
+    let mut parts = Vec::with_capacity(levels.len());
+    for level in levels {
+        parts.push(computed(writer, &name(&format!("anchors.{}", level.index)), level, rows));
+    }
+    let mut join = |part: &str, values: Vec<&Value>, rows: usize| match values.as_slice() {
+        [value] => (*value).clone(),
+        _ => {
+            let dims = [1.into(), rows.into(), anchors.clone()];
+            writer.node(&name(part), "Concat", &values, vec![int("axis", 2)], &dims)
+        }
+    };
+    Grid {
+        strides: join("strides", parts.iter().map(|g| &g.strides).collect(), 1),
+        centres: join("anchors", parts.iter().map(|g| &g.centres).collect(), rows),
+    }
+}
+
+/// The grid of levels whose sizes are known.
+fn constants(levels: &[Level<'_>], rows: usize) -> (Vec<f32>, Vec<f32>) {
+    let (mut strides, mut x, mut y) = (Vec::new(), Vec::new(), Vec::new());
+    for level in levels {
+        let side = |axis: usize| level.map.dims()[axis].fixed().unwrap_or(0);
+        for row in 0..side(2) {
+            for column in 0..side(3) {
+                strides.push(level.stride);
+                x.push((column as f32 + 0.5) * level.stride);
+                y.push((row as f32 + 0.5) * level.stride);
+            }
+        }
+    }
+    let sizes = vec![0.0; 2 * strides.len()];
+    let objectness = vec![1.0; (rows - 4) * strides.len()];
+    (strides, [x, y, sizes, objectness].concat())
+}
+
+/// The grid of one level whose size the map tells when the model runs.
+fn computed(writer: &mut Writer, layer: &str, level: &Level<'_>, rows: usize) -> Grid {
+    let (h, w) = (&level.map.dims()[2], &level.map.dims()[3]);
+    let shape = writer.typed(layer, "Shape", &[level.map], Vec::new(), (Element::I64, &[4.into()]));
+    let bounds = [("starts", 2), ("ends", 4), ("axes", 0)]
+        .map(|(what, number)| writer.ints(&format!("{layer}.{what}"), &[number]));
+    let sides = [&shape, &bounds[0], &bounds[1], &bounds[2]];
+    let sides = writer.node(layer, "Slice", &sides, Vec::new(), &[2.into()]);
+    let x = positions(writer, &format!("{layer}.x"), &shape, (3, w), level.stride);
+    let y = positions(writer, &format!("{layer}.y"), &shape, (2, h), level.stride);
+    let y = writer.reshape(&format!("{layer}.y"), &y, &[h.clone(), 1.into()]);
+
+    // One row of the grid, from what can be repeated to `[h, w]`.
+    let mut row = |part: &str, value: &Value| {
+        let part = format!("{layer}.{part}");
+        let map = writer.node(&part, "Expand", &[value, &sides], Vec::new(), &[h.clone(), w.clone()]);
+        // From [h, w], so that 0 on the first axis would not mean 1.
+        writer.reshape(&part, &map, &[1.into(), 1.into(), level.cells.clone()])
+    };
+    let (x, y) = (row("x", &x), row("y", &y));
+    let mut constant = |part: &str, value: f32| {
+        let value = writer.floats(&format!("{layer}.{part}"), Element::F32, &[1, 1], &[value]);
+        let part = format!("{layer}.{part}");
+        let map = writer.node(&part, "Expand", &[&value, &sides], Vec::new(), &[h.clone(), w.clone()]);
+        writer.reshape(&part, &map, &[1.into(), 1.into(), level.cells.clone()])
+    };
+    let (strides, zeros) = (constant("stride", level.stride), constant("size", 0.0));
+    let mut centre = vec![x, y, zeros.clone(), zeros];
+    if rows > 4 {
+        centre.push(constant("objectness", 1.0));
+    }
+    let centre: Vec<&Value> = centre.iter().collect();
+    let dims = [1.into(), rows.into(), level.cells.clone()];
+    let centres = writer.node(layer, "Concat", &centre, vec![int("axis", 1)], &dims);
+    Grid { strides, centres }
+}
+
+/// Centres of the cells along one axis of a map of that shape, in pixels: `[size]`.
+fn positions(
+    writer: &mut Writer,
+    layer: &str,
+    shape: &Value,
+    (axis, size): (i64, &Dim),
+    stride: f32,
+) -> Value {
+    let index = writer.int(&format!("{layer}.axis"), axis);
+    let end = writer.node(layer, "Gather", &[shape, &index], vec![int("axis", 0)], &[]);
+    let first = writer.int(&format!("{layer}.first"), 0);
+    let step = writer.int(&format!("{layer}.step"), 1);
+    let cells = writer.node(layer, "Range", &[&first, &end, &step], Vec::new(), &[size.clone()]);
+    let cells = writer.cast(layer, &cells, Element::F32);
+    let half = writer.floats(&format!("{layer}.half"), Element::F32, &[], &[0.5]);
+    let middle = writer.node(layer, "Add", &[&cells, &half], Vec::new(), &[size.clone()]);
+    let stride = writer.floats(&format!("{layer}.stride"), Element::F32, &[], &[stride]);
+    writer.node(layer, "Mul", &[&middle, &stride], Vec::new(), &[size.clone()])
+}

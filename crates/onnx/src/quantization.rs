@@ -1,0 +1,96 @@
+//! Which wires become 8-bit integers, and with which scales.
+//!
+//! Everything is symmetric, because `TensorRT` takes no zero points: a wire has one scale, its largest magnitude over 127;
+//! a convolution's weights have one for each output channel (Nagel et al., "A White Paper on Neural Network Quantization",
+//! 2021, arXiv 2106.08295). Rounding is to the nearest, halves to even, as `QuantizeLinear` rounds.
+//!
+//! Convolutions that make the network's outputs stay in 32 bits, for an eighth of a bit in a box's logits moves it by pixels.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bonsai_graph::{Graph, NodeId, Op};
+
+use crate::OnnxError;
+
+/// Largest magnitude of an 8-bit integer on both sides of zero.
+const LEVELS: f32 = 127.0;
+
+/// On which sides of a convolution numbers are rounded to 8 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Placement {
+    /// What it reads. `TensorRT` and `OpenVINO` make integer convolutions of that, onnxruntime does not.
+    Inputs,
+    /// What it reads and what it makes: onnxruntime needs both.
+    #[default]
+    InputsAndOutputs,
+}
+
+/// Ranges of wires, and where they count.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Quantization {
+    /// Smallest and largest value of a wire, by the name of the layer that makes it in the network with batch norm folded.
+    /// [`quantized_wires`] says which are needed.
+    pub ranges: BTreeMap<String, (f32, f32)>,
+    /// On which sides of a convolution numbers are rounded.
+    pub placement: Placement,
+}
+
+/// The wires of a folded graph whose ranges a [`Quantization`] must have, in the graph's order.
+pub fn quantized_wires(graph: &Graph, placement: Placement) -> Vec<NodeId> {
+    let mut wires = BTreeSet::new();
+    for (id, node) in graph.iter().filter(|(id, _)| is_quantized(graph, *id)) {
+        wires.insert(node.inputs()[0]);
+        if placement == Placement::InputsAndOutputs {
+            wires.insert(id);
+        }
+    }
+    wires.into_iter().collect()
+}
+
+/// Whether a layer computes with integers.
+pub(crate) fn is_quantized(graph: &Graph, layer: NodeId) -> bool {
+    matches!(graph.node(layer).op(), Op::Conv2d { .. }) && !graph.outputs().contains(&layer)
+}
+
+impl Quantization {
+    /// What one step of a wire's integers stands for.
+    pub(crate) fn wire_scale(&self, wire: &str) -> Result<f32, OnnxError> {
+        let range = self.ranges.get(wire);
+        let (low, high) = *range.ok_or_else(|| OnnxError::NoRange { wire: wire.to_owned() })?;
+        if !(low.is_finite() && high.is_finite() && low <= high) {
+            return Err(OnnxError::Range { wire: wire.to_owned(), low, high });
+        }
+        Ok(scale(low.abs().max(high.abs())))
+    }
+}
+
+/// One scale for each output channel, and the weights in steps of it.
+pub(crate) fn quantize_weights(weights: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
+    let per_channel = weights.len() / channels.max(1);
+    let mut scales = Vec::with_capacity(channels);
+    let mut steps = Vec::with_capacity(weights.len());
+    for channel in weights.chunks(per_channel.max(1)) {
+        let step = scale(channel.iter().fold(0.0, |largest, w| w.abs().max(largest)));
+        scales.push(step);
+        steps.extend(channel.iter().map(|w| (w / step).round_ties_even().clamp(-LEVELS, LEVELS)));
+    }
+    (scales, steps)
+}
+
+/// The step for which `magnitude` is the last. What is all zero, or so small that its step would be none, gets a step of 1.
+fn scale(magnitude: f32) -> f32 {
+    let step = magnitude / LEVELS;
+    if step.is_normal() { step } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_channel_has_its_own_step() {
+        let (scales, steps) = quantize_weights(&[1.0, -2.54, 0.0, 0.0, 1e-3, 127e-3], 3);
+        assert_eq!(scales, [0.02, 1.0, 1e-3]);
+        assert_eq!(steps, [50.0, -127.0, 0.0, 0.0, 1.0, 127.0]);
+    }
+}

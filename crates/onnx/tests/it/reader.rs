@@ -1,0 +1,110 @@
+//! What a file computes, in `rten`, a reader that shares no code with us, and what it should compute.
+
+use bonsai_checkpoint::{Array, Checkpoint};
+use bonsai_onnx::{ExportOptions, OnnxModel, export};
+use bonsai_prune::{Coupling, PrunePolicy, ScoreConfig, apply, score, select};
+use bonsai_testkit::{ReferenceTensor, random_array, random_weights, reference_wires};
+use bonsai_yolov8::{HeadOutput, LevelOutput, Predictions, decode};
+use rten::Value;
+
+use crate::yolov8n;
+
+/// Pixels by which a box may differ.
+pub(crate) const BOX_TOLERANCE: f32 = 1e-2;
+/// By how much a score may differ.
+pub(crate) const SCORE_TOLERANCE: f32 = 1e-4;
+
+/// Runs a file in `rten`: shape and values of its output. 16 bits are widened to 32 when it reads them.
+pub(crate) fn run(onnx: &OnnxModel, images: &Array) -> ([usize; 3], Vec<f32>) {
+    let input = Value::from_shape(&images.shape, images.data.clone()).unwrap();
+    let model = rten::Model::load(onnx.to_bytes()).unwrap();
+    let output = model.run_one(input.into(), None).unwrap();
+    output.into_shape_vec::<f32, 3>().unwrap()
+}
+
+/// Random pictures `[n, 3, h, w]`, or with as many channels as the network takes.
+pub(crate) fn pictures(checkpoint: &Checkpoint, n: usize, (h, w): (usize, usize)) -> Array {
+    let channels = checkpoint.model.graph().node(checkpoint.model.graph().input()).channels();
+    random_array(5, &[n, channels, h, w])
+}
+
+/// `[n, 4 + classes, anchors]` in plain loops, and the number of anchors.
+pub(crate) fn expected(checkpoint: &Checkpoint, images: &Array) -> (Vec<f32>, usize) {
+    let wires = reference_wires(checkpoint.model.graph(), &checkpoint.weights, images, false);
+    decoded(checkpoint, &wires)
+}
+
+/// Decodes all wires of a network.
+pub(crate) fn decoded(checkpoint: &Checkpoint, wires: &[ReferenceTensor]) -> (Vec<f32>, usize) {
+    let (graph, head) = (checkpoint.model.graph(), checkpoint.model.head());
+    let output = |i: usize| {
+        let wire = &wires[graph.outputs()[i].index()];
+        (wire.shape, wire.data.iter().map(|v| *v as f32).collect::<Vec<f32>>())
+    };
+    // Level by level: a random network's levels need not fit one image size.
+    let levels = (0..head.strides.len()).map(|i| {
+        let ((shape, boxes), (_, classes)) = (output(head.box_outputs[i]), output(head.cls_outputs[i]));
+        let level = LevelOutput {
+            box_logits: &boxes,
+            cls_logits: &classes,
+            h: shape[2],
+            w: shape[3],
+            stride: head.strides[i],
+        };
+        decode(&HeadOutput::new(shape[0], head.num_classes, head.reg_max, vec![level]).unwrap())
+    });
+    let levels: Vec<Predictions> = levels.collect();
+    let images = wires[graph.input().index()].shape[0];
+    let rows = 4 + head.num_classes;
+    let row = |i: usize| levels.iter().flat_map(move |l| &l.as_slice()[i * l.anchors()..][..l.anchors()]);
+    ((0..images * rows).flat_map(row).copied().collect(), levels.iter().map(Predictions::anchors).sum())
+}
+
+/// Compares outputs `[n, 4 + classes, anchors]`.
+pub(crate) fn compare(actual: &[f32], expected: &[f32], rows: usize, anchors: usize) {
+    assert_eq!(actual.len(), expected.len());
+    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
+        let (row, anchor) = (i / anchors % rows, i % anchors);
+        let limit = if row < 4 { BOX_TOLERANCE } else { SCORE_TOLERANCE };
+        assert!((a - e).abs() <= limit, "row {row} of anchor {anchor} is {a}, expected {e}");
+    }
+}
+
+/// Exports, runs the file on `n` images, and compares with reference and decode.
+pub(crate) fn check(checkpoint: &Checkpoint, options: &ExportOptions, n: usize, size: (usize, usize)) {
+    check_against(checkpoint, checkpoint, options, n, size);
+}
+
+/// [`check`] of a file that should compute what another network does.
+pub(crate) fn check_against(
+    checkpoint: &Checkpoint,
+    reference: &Checkpoint,
+    options: &ExportOptions,
+    n: usize,
+    size: (usize, usize),
+) {
+    let images = pictures(checkpoint, n, size);
+    let (shape, actual) = run(&export(checkpoint, options).unwrap(), &images);
+    let (expected, anchors) = expected(reference, &images);
+    let rows = expected.len() / (n * anchors);
+    assert_eq!(shape, [n, rows, anchors]);
+    compare(&actual, &expected, rows, anchors);
+}
+
+/// Fresh weights give nearly equal outputs everywhere: these do not.
+pub(crate) fn with_random_weights(mut checkpoint: Checkpoint) -> Checkpoint {
+    checkpoint.weights = random_weights(7, checkpoint.model.graph());
+    checkpoint
+}
+
+/// A network with odd widths and unequal halves in every split.
+pub(crate) fn pruned() -> Checkpoint {
+    let dense = with_random_weights(yolov8n(&["a", "b", "c"]));
+    let coupling = Coupling::of(dense.model.graph());
+    let scores = score(&coupling, &dense.weights, &ScoreConfig::default()).unwrap();
+    let policy = PrunePolicy { prune_ratio: 0.5, min_channels: 1, round_to: None, ..PrunePolicy::default() };
+    let pruned = apply(&select(&coupling, &scores, &policy).unwrap(), &dense).unwrap();
+    let params = |c: &Checkpoint| c.model.graph().cost(64, 96).unwrap().params;
+    assert!(params(&pruned) * 2 < params(&dense));
+    pruned
+}
