@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
 use bonsai_pipeline::{
-    DetMetrics, ExecutorOptions, PipelineConfig, RunDir, SplitKind, doctor as examine, executor_options,
-    jobs, limit_threads, load_settings, markdown, open_model, resolve, run, summarise,
+    DetMetrics, ExecutorOptions, Interrupted, PipelineConfig, RunDir, SplitKind, doctor as examine,
+    executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve, run, summarise,
 };
 
 use crate::args;
+use crate::interrupt::Interrupt;
 use crate::output::say;
 use crate::terminal::Terminal;
 
@@ -55,7 +56,16 @@ pub(crate) fn pipeline(args: &args::Pipeline) -> Result<ExitCode> {
     let base = if args.settings.data.is_some() { PipelineConfig::default() } else { PipelineConfig::drawn() };
     let config = args.settings.resolve(base)?;
     let folder = args.project.clone().unwrap_or_else(|| default_run_dir(&config));
-    let report = run(&config, &RunDir::new(&folder), &mut Terminal::new())?;
+    let interrupt = Interrupt::listen()?;
+    let mut terminal = Terminal::stopping_at(interrupt.clone());
+    let report = match run(&config, &RunDir::new(&folder), &mut terminal) {
+        Err(error) if error.is::<Interrupted>() => {
+            eprintln!("{error:#}");
+            return Ok(ExitCode::from(interrupt.exit_code()));
+        }
+        outcome => outcome
+            .with_context(|| format!("{} keeps what is done; the same command goes on", folder.display()))?,
+    };
     say!("\n{}\nEverything is in {}", markdown(&report), folder.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -1,18 +1,13 @@
 //! What a sparsity training does to the gammas, epoch by epoch: as data and as a picture.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
-use bonsai_data::Batch;
 use bonsai_plots::{GammaEpoch, RgbImage, draw_gammas};
 use bonsai_prune::{Candidates, Coupling, PrunePolicy, SafeLimit, ScoreConfig, choose, score};
 use bonsai_sparsity::{GammaStatistics, Histogram};
-use bonsai_train::{EpochRecord, EpochTiming, StepRecord};
 use serde::{Deserialize, Serialize};
-
-use crate::stages::TrainWatch;
 
 /// The epochs of a training, in order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -80,38 +75,6 @@ impl GammaHistory {
     pub fn draw(&self) -> Result<RgbImage> {
         let epochs: Vec<GammaEpoch> = self.epochs.iter().map(GammaRecord::shown).collect();
         Ok(draw_gammas(&epochs, 1.0 / Histogram::BINS_PER_UNIT as f64)?)
-    }
-}
-
-/// Watches a training and remembers its gammas.
-pub(crate) struct WatchedGammas<'a> {
-    pub(crate) history: GammaHistory,
-    watch: &'a mut dyn TrainWatch,
-}
-
-impl<'a> WatchedGammas<'a> {
-    /// Passes everything on to `watch`.
-    pub(crate) fn new(watch: &'a mut dyn TrainWatch) -> Self {
-        Self { history: GammaHistory::default(), watch }
-    }
-}
-
-impl TrainWatch for WatchedGammas<'_> {
-    fn note(&mut self, text: &str) {
-        self.watch.note(text);
-    }
-
-    fn batch(&mut self, epoch: usize, number: usize, batch: &Batch) {
-        self.watch.batch(epoch, number, batch);
-    }
-
-    fn step(&mut self, step: &StepRecord) -> ControlFlow<()> {
-        self.watch.step(step)
-    }
-
-    fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming, last: &Checkpoint) -> Result<()> {
-        self.history.push(record.epoch, last)?;
-        self.watch.epoch(record, timing, last)
     }
 }
 

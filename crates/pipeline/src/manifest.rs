@@ -11,7 +11,7 @@ use bonsai_exec::ExecutorInfo;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Stage;
+use crate::{RunDir, Stage};
 
 /// The record of a completed stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct Manifest {
     pub outputs: BTreeMap<String, String>,
     /// Wall-clock seconds it took.
     pub seconds: f64,
+    /// Most resident memory while it ran, in MiB, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_mib: Option<f64>,
     /// What ran the network, in stages that run one. The same seed with the same executor and instructions gives the
     /// same bits on the CPU executor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +57,8 @@ impl Manifest {
         let mut outputs = BTreeMap::new();
         digest_folder(folder, folder, &mut outputs)?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Ok(Self { stage, version, key, outputs, seconds, executor: None })
+        outputs.remove(RunDir::KEY);
+        Ok(Self { stage, version, key, outputs, seconds, peak_mib: None, executor: None })
     }
 
     /// Whether every recorded file is there, unchanged.

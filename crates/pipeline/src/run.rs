@@ -10,25 +10,23 @@ use bonsai_exec::ExecutorInfo;
 use bonsai_onnx::ExportOptions;
 use bonsai_prune::Iteration;
 use bonsai_tensorrt::EngineOutcome;
-use bonsai_train::Trained;
+use bonsai_train::TrainConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::gamma_history::WatchedGammas;
-use crate::picture_file::write_picture;
+use crate::peak_memory::{peak_rss_mb, reset_peak};
 use crate::prune_folder::{PRUNED, fill_prune_folder};
 use crate::report::{self, Measured};
+use crate::run_lock::RunLock;
+use crate::stage_training::{BEST, LAST, train_in};
 use crate::stages::{
-    Data, Setting, TrainWatch, build_tensorrt, draw_dataset, export_stage, open_dataset, start_checkpoint,
-    train_stage,
+    Data, Setting, build_tensorrt, draw_dataset, export_stage, open_dataset, start_checkpoint, train_stage,
 };
 use crate::{
-    IterateSettings, Manifest, PipelineConfig, Progress, Quiet, Report, RunDir, Stage, StageState,
+    IterateSettings, L1Config, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState,
     digest_json,
 };
 
-const BEST: &str = "best.safetensors";
-const LAST: &str = "last.safetensors";
 const BASELINE_ONNX: &str = "baseline.onnx";
 const FINETUNED_ONNX: &str = "finetuned.onnx";
 const BASELINE_ENGINE: &str = "baseline.cpu.safetensors";
@@ -46,6 +44,7 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     check(config)?;
     let executor = config.executor_options()?;
     std::fs::create_dir_all(dir.root()).with_context(|| format!("cannot create {}", dir.root().display()))?;
+    let _lock = RunLock::take(dir.root())?;
     write_file(&dir.config(), toml::to_string(config)?.as_bytes())?;
     let loader = config.loader;
     let setting = Setting { imgsz: config.imgsz, seed: config.seed, executor, loader, rect: false };
@@ -56,26 +55,17 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     let mut runner = Runner { dir, progress, executor: info.clone() };
 
     let (data, dataset) = runner.dataset(config)?;
-    let start = |progress: &mut dyn Progress| {
-        start_checkpoint(&config.model, &data.class_names, config.seed, progress)
-    };
-    let start_digest = digest_json(&start(&mut *runner.progress)?.to_bytes()?)?;
+    let start = start_checkpoint(&config.model, &data.class_names, config.seed, &mut *runner.progress)?;
+    let start_digest = digest_json(&start.to_bytes()?)?;
 
-    let baseline =
-        runner.training(Stage::Baseline, (&config.baseline, shared, start_digest), &[&dataset], |watch| {
-            train_stage(&start(&mut Quiet)?, &data, &config.baseline, None, &setting, watch)
-        })?;
+    let stage = Training { stage: Stage::Baseline, config: &config.baseline, l1: None, inputs: &[&dataset] };
+    let baseline = runner.training(&stage, (shared, start_digest), &data, &setting, || Ok(start))?;
     let baseline_best = dir.stage(Stage::Baseline).join(BEST);
 
-    let sparse = runner.training(
-        Stage::Sparse,
-        (&config.sparse, config.l1, shared),
-        &[&dataset, &baseline],
-        |watch| {
-            let (start, l1) = (Checkpoint::load(&baseline_best)?, Some(&config.l1));
-            train_stage(&start, &data, &config.sparse, l1, &setting, watch)
-        },
-    )?;
+    let inputs = &[&dataset, &baseline];
+    let stage = Training { stage: Stage::Sparse, config: &config.sparse, l1: Some(&config.l1), inputs };
+    let sparse =
+        runner.training(&stage, shared, &data, &setting, || Ok(Checkpoint::load(&baseline_best)?))?;
     // The last weights are the sparsest; the best ones are the least sparse.
     let sparse_last = dir.stage(Stage::Sparse).join(LAST);
 
@@ -88,10 +78,10 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     })?;
     let pruned_file = dir.stage(Stage::Prune).join(PRUNED);
 
+    let inputs = &[&dataset, &prune];
+    let stage = Training { stage: Stage::Finetune, config: &config.finetune, l1: None, inputs };
     let finetune =
-        runner.training(Stage::Finetune, (&config.finetune, shared), &[&dataset, &prune], |watch| {
-            train_stage(&Checkpoint::load(&pruned_file)?, &data, &config.finetune, None, &setting, watch)
-        })?;
+        runner.training(&stage, shared, &data, &setting, || Ok(Checkpoint::load(&pruned_file)?))?;
     let finetuned_best = dir.stage(Stage::Finetune).join(BEST);
     let finals = [&baseline, &finetune];
 
@@ -158,6 +148,14 @@ fn check(config: &PipelineConfig) -> Result<()> {
     Ok(Iteration { prune_ratio: config.prune.prune_ratio, steps, max_map_drop }.check()?)
 }
 
+/// A training stage.
+struct Training<'a> {
+    stage: Stage,
+    config: &'a TrainConfig,
+    l1: Option<&'a L1Config>,
+    inputs: &'a [&'a Manifest],
+}
+
 struct Runner<'a> {
     dir: &'a RunDir,
     progress: &'a mut dyn Progress,
@@ -186,21 +184,17 @@ impl Runner<'_> {
     /// A training stage: best and last weights, history and gamma statistics.
     fn training(
         &mut self,
-        stage: Stage,
-        config: impl Serialize,
-        inputs: &[&Manifest],
-        work: impl FnOnce(&mut dyn TrainWatch) -> Result<Trained>,
+        what: &Training<'_>,
+        shared: impl Serialize,
+        data: &Data,
+        setting: &Setting,
+        start: impl FnOnce() -> Result<Checkpoint>,
     ) -> Result<Manifest> {
-        self.stage(stage, &config, inputs, |folder, mut progress| {
-            let mut gammas = WatchedGammas::new(&mut progress);
-            let trained = work(&mut gammas)?;
-            if let Some(best) = &trained.best {
-                best.save(&folder.join(BEST))?;
-            }
-            trained.last.save(&folder.join(LAST))?;
-            gammas.history.save(&folder.join("gammas.json"))?;
-            write_picture(&gammas.history.draw()?, &folder.join("gammas.png"))?;
-            save_json(&folder.join("history.json"), &trained.history)
+        let Training { stage, config, l1, inputs } = *what;
+        self.stage(stage, &(config, l1, shared), inputs, |folder, progress| {
+            train_in(folder, stage, config, progress, start, |start, watch| {
+                train_stage(start, data, config, l1, setting, watch)
+            })
         })
     }
 
@@ -224,10 +218,13 @@ impl Runner<'_> {
             };
             self.progress.stage(stage, &StageState::Started(reason.to_owned()));
             let start = Instant::now();
-            let folder: PathBuf = self.dir.begin(stage)?;
+            reset_peak();
+            let folder: PathBuf =
+                if stage.is_training() { self.dir.go_on(stage, &key)? } else { self.dir.begin(stage)? };
             work(&folder, self.progress)?;
             let seconds = start.elapsed().as_secs_f64();
             let mut manifest = Manifest::of(stage, key, &folder, seconds)?;
+            manifest.peak_mib = peak_rss_mb();
             manifest.executor = stage.runs_network().then(|| self.executor.clone());
             self.dir.finish(stage, &manifest)?;
             self.progress.stage(stage, &StageState::Finished(seconds));
@@ -241,7 +238,7 @@ pub(crate) fn save_json(path: &Path, value: &impl Serialize) -> Result<()> {
     Ok(write_file(path, &serde_json::to_vec_pretty(value)?)?)
 }
 
-fn load_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+pub(crate) fn load_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_slice(&bytes).with_context(|| format!("{} is not valid", path.display()))
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use bonsai_checkpoint::write_file;
 use serde::{Deserialize, Serialize};
 
 use crate::Manifest;
@@ -58,6 +59,14 @@ impl Stage {
         }
     }
 
+    /// Whether it trains, so that it can go on where it was interrupted.
+    pub const fn is_training(self) -> bool {
+        match self {
+            Self::Baseline | Self::Sparse | Self::Finetune => true,
+            Self::Dataset | Self::Prune | Self::Export | Self::Engine | Self::Report => false,
+        }
+    }
+
     /// Whether it runs a network, so that what runs it is in the manifest.
     pub const fn runs_network(self) -> bool {
         match self {
@@ -80,6 +89,9 @@ pub struct RunDir {
 }
 
 impl RunDir {
+    /// File in the folder of a stage that can go on: what it is being made from.
+    pub const KEY: &'static str = "key";
+
     /// Names a directory; nothing is created yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
@@ -113,6 +125,30 @@ impl RunDir {
         let partial = self.partial(stage);
         remove_if_there(&partial)?;
         fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
+        Ok(partial)
+    }
+
+    /// What an attempt with the same key left of a stage that can go on, or a fresh, empty folder.
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn go_on(&self, stage: Stage, key: &str) -> Result<PathBuf> {
+        let partial = self.partial(stage);
+        let mark = partial.join(Self::KEY);
+        if fs::read_to_string(&mark).is_ok_and(|left| left == key) {
+            // Files that were being written when the attempt ended.
+            for entry in
+                fs::read_dir(&partial).with_context(|| format!("cannot read {}", partial.display()))?
+            {
+                let path = entry?.path();
+                if path.extension().is_some_and(|ending| ending == "partial") {
+                    fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+                }
+            }
+            return Ok(partial);
+        }
+        self.begin(stage)?;
+        write_file(&mark, key.as_bytes())?;
         Ok(partial)
     }
 

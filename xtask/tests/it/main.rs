@@ -12,6 +12,7 @@ mod dependencies;
 mod documents;
 mod files;
 mod imported;
+mod killed;
 mod program;
 mod pruning;
 mod training;

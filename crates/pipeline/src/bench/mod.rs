@@ -7,15 +7,14 @@
 mod compare;
 mod infer;
 mod input;
-mod memory;
 mod narrow;
 mod network;
 mod step;
 mod stopwatch;
 
+pub use crate::peak_memory::peak_rss_mb;
 pub use compare::{CompareBench, ComparedNetwork, compare};
 pub use infer::{InferBench, InferFigures, infer};
-pub use memory::peak_rss_mb;
 pub use narrow::{Narrow, narrow};
 pub use network::Network;
 pub use step::{StepBench, StepFigures, step};

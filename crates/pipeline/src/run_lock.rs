@@ -1,0 +1,67 @@
+//! One run at a time in a directory.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+/// Name of the file in the run directory.
+const FILE: &str = "run.lock";
+
+/// Held while a run is at work; the system lets it go when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct RunLock {
+    _file: File,
+}
+
+impl RunLock {
+    /// Takes the lock of a run directory that exists.
+    ///
+    /// # Errors
+    /// If another process has it, with its number, or the file cannot be written.
+    pub(crate) fn take(root: &Path) -> Result<Self> {
+        let path = root.join(FILE);
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                bail!(
+                    "another run is at work in {} ({}): wait for it, or name another folder with --project",
+                    root.display(),
+                    holder.trim()
+                );
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+        file.set_len(0).and_then(|()| writeln!(file, "process {}", std::process::id()))?;
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_is_refused_until_the_first_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = RunLock::take(folder.path()).unwrap();
+        let refused = RunLock::take(folder.path()).unwrap_err().to_string();
+        let number = format!("process {}", std::process::id());
+        assert!(refused.contains("another run is at work") && refused.contains(&number), "{refused}");
+        drop(first);
+        assert!(RunLock::take(folder.path()).is_ok());
+        assert!(RunLock::take(&folder.path().join("missing")).is_err());
+    }
+}

@@ -1,0 +1,139 @@
+//! A training stage that survives: after every epoch its folder holds all that is needed to go on.
+//!
+//! Files are written in the order best, history, gammas, last, each whole or not at all. Killed between any two of them, the
+//! stage goes on from `last` and repeats one epoch, to the same bits.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use anyhow::Result;
+use bonsai_checkpoint::Checkpoint;
+use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped, TrainConfig, Trained};
+
+use crate::gamma_history::GammaHistory;
+use crate::picture_file::write_picture;
+use crate::run::{load_json, save_json};
+use crate::stages::TrainWatch;
+use crate::{Progress, Stage};
+
+/// The averaged weights of the best epoch.
+pub(crate) const BEST: &str = "best.safetensors";
+/// The weights at the end, and what a training needs to go on.
+pub(crate) const LAST: &str = "last.safetensors";
+/// What was measured after each epoch.
+pub(crate) const HISTORY: &str = "history.json";
+/// Where the gammas were after each epoch.
+pub(crate) const GAMMAS: &str = "gammas.json";
+
+/// A run that was asked to stop, and did where it can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interrupted {
+    /// The stage that is not complete.
+    pub stage: Stage,
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stopped as asked; nothing is lost: the same command goes on inside stage `{}`", self.stage)
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Trains in `folder`, from `start` or from what an earlier attempt left there.
+///
+/// # Errors
+/// If the training fails or a file cannot be written; [`Interrupted`] if the progress asked for a stop.
+pub(crate) fn train_in(
+    folder: &Path,
+    stage: Stage,
+    config: &TrainConfig,
+    progress: &mut dyn Progress,
+    start: impl FnOnce() -> Result<Checkpoint>,
+    train: impl FnOnce(&Checkpoint, &mut dyn TrainWatch) -> Result<Trained>,
+) -> Result<()> {
+    let mut keeper = Keeper { folder, history: Vec::new(), gammas: GammaHistory::default(), progress };
+    let start = match keeper.take_up()? {
+        Some(last) => last,
+        None => {
+            let start = start()?;
+            keeper.gammas.push(0, &start)?;
+            start
+        }
+    };
+    if !has_ended(&start, config) {
+        let trained = train(&start, &mut keeper)?;
+        if trained.stopped == Stopped::Interrupted {
+            keeper.save_last(&trained.last)?;
+            return Err(Interrupted { stage }.into());
+        }
+    }
+    write_picture(&keeper.gammas.draw()?, &folder.join("gammas.png"))
+}
+
+/// Whether a saved training has nothing left to do: it was killed after its last epoch.
+fn has_ended(start: &Checkpoint, config: &TrainConfig) -> bool {
+    start.train.as_ref().is_some_and(|state| {
+        state.progress.epoch >= config.epochs || config.out_of_patience(&state.progress).is_some()
+    })
+}
+
+/// Saves what a training must not lose.
+struct Keeper<'a> {
+    folder: &'a Path,
+    history: Vec<EpochRecord>,
+    gammas: GammaHistory,
+    progress: &'a mut dyn Progress,
+}
+
+impl Keeper<'_> {
+    /// What an earlier attempt left, if it came as far as to leave something.
+    fn take_up(&mut self) -> Result<Option<Checkpoint>> {
+        let last = self.folder.join(LAST);
+        if !last.is_file() {
+            return Ok(None);
+        }
+        let last = Checkpoint::load(&last)?;
+        let done = last.train.as_ref().map_or(0, |state| state.progress.epoch);
+        let history = self.folder.join(HISTORY);
+        if history.is_file() {
+            self.history = load_json(&history)?;
+            self.history.retain(|record| record.epoch <= done);
+        }
+        let gammas = self.folder.join(GAMMAS);
+        if gammas.is_file() {
+            self.gammas = GammaHistory::load(&gammas, done)?;
+        }
+        self.progress.note(&format!("goes on after epoch {done}"));
+        Ok(Some(last))
+    }
+
+    fn save_last(&self, last: &Checkpoint) -> Result<()> {
+        save_json(&self.folder.join(HISTORY), &self.history)?;
+        self.gammas.save(&self.folder.join(GAMMAS))?;
+        Ok(last.save(&self.folder.join(LAST))?)
+    }
+}
+
+impl TrainWatch for Keeper<'_> {
+    fn note(&mut self, text: &str) {
+        self.progress.note(text);
+    }
+
+    fn step(&mut self, step: &StepRecord) -> ControlFlow<()> {
+        self.progress.step(step);
+        if self.progress.stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming, last: &Checkpoint) -> Result<()> {
+        self.history.push(record.clone());
+        self.gammas.push(record.epoch, last)?;
+        if last.train.as_ref().is_some_and(|state| state.progress.best_epoch == Some(record.epoch)) {
+            last.deployed().save(&self.folder.join(BEST))?;
+        }
+        self.save_last(last)?;
+        self.progress.epoch(record, timing);
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! A run that is stopped inside each of its trainings goes on there, to the same bits.
+
+use bonsai_pipeline::{Interrupted, Manifest, Progress, Stage, StageState, StepRecord, run};
+
+use crate::tiny_run::{TinyRun, tiny_config};
+
+/// Asks for a stop after so many steps of a stage, once.
+struct StopAt {
+    stage: Stage,
+    after: usize,
+    running: Option<Stage>,
+    notes: Vec<String>,
+}
+
+impl Progress for StopAt {
+    fn stage(&mut self, stage: Stage, state: &StageState) {
+        self.running = matches!(state, StageState::Started(_)).then_some(stage);
+    }
+
+    fn step(&mut self, _: &StepRecord) {
+        if self.running == Some(self.stage) {
+            self.after = self.after.saturating_sub(1);
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.notes.push(text.to_owned());
+    }
+
+    fn stop(&mut self) -> bool {
+        self.running == Some(self.stage) && self.after == 0
+    }
+}
+
+fn three_epochs() -> TinyRun {
+    let mut tiny = TinyRun::new();
+    tiny.config = tiny_config();
+    for training in [&mut tiny.config.baseline, &mut tiny.config.sparse, &mut tiny.config.finetune] {
+        training.epochs = 3;
+    }
+    tiny
+}
+
+fn made(tiny: &TinyRun, stage: Stage) -> Vec<(String, String)> {
+    let Manifest { outputs, .. } = tiny.manifest(stage);
+    // Where trtexec was looked for is in the outcome, and it depends on the folder.
+    outputs.into_iter().filter(|(name, _)| name != "tensorrt.json").collect()
+}
+
+#[test]
+fn a_stopped_run_goes_on_inside_its_stage() {
+    let whole = three_epochs();
+    let (_, told) = whole.run();
+    assert_eq!(told.steps, 3 * 3 * 2);
+    let stopped = three_epochs();
+    // In the middle of the second epoch, at its end, and after the first step of all.
+    for (stage, after) in [(Stage::Baseline, 3), (Stage::Sparse, 4), (Stage::Finetune, 1)] {
+        let mut stop = StopAt { stage, after, running: None, notes: Vec::new() };
+        let error = run(&stopped.config, &stopped.dir(), &mut stop).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Interrupted { stage }), "{error:#}");
+        assert!(stopped.dir().partial(stage).join("last.safetensors").is_file());
+    }
+    let (_, told) = stopped.run();
+    assert!(told.steps < 3 * 2, "the last stage began anew: {} steps", told.steps);
+    for stage in &Stage::ALL[..7] {
+        assert_eq!(made(&stopped, *stage), made(&whole, *stage), "{stage}");
+    }
+}
+
+#[test]
+fn what_was_begun_from_other_settings_is_not_taken_up() {
+    let mut tiny = three_epochs();
+    let mut stop = StopAt { stage: Stage::Baseline, after: 3, running: None, notes: Vec::new() };
+    assert!(run(&tiny.config, &tiny.dir(), &mut stop).is_err());
+    let key = tiny.dir().partial(Stage::Baseline).join("key");
+    let before = std::fs::read_to_string(&key).unwrap();
+    tiny.config.baseline.lr0 /= 2.0;
+    let mut again = StopAt { stage: Stage::Baseline, after: 1, running: None, notes: Vec::new() };
+    assert!(run(&tiny.config, &tiny.dir(), &mut again).is_err());
+    assert_ne!(std::fs::read_to_string(&key).unwrap(), before);
+    assert!(!again.notes.iter().any(|note| note.contains("goes on after")), "{:?}", again.notes);
+}
