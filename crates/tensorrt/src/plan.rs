@@ -174,9 +174,9 @@ impl PlanHeader {
 mod tests {
     use super::{EngineKind, HeaderError, PlanHeader};
 
-    fn plan(magic: &[u8; 4], said: u64, bytes: usize) -> Vec<u8> {
+    fn plan(magic: [u8; 4], said: u64, bytes: usize) -> Vec<u8> {
         let mut plan = vec![0; bytes];
-        plan[..4].copy_from_slice(magic);
+        plan[..4].copy_from_slice(&magic);
         plan[16..24].copy_from_slice(&said.to_le_bytes());
         plan[24..27].copy_from_slice(&[10, 16, 1]);
         plan
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn both_headers_are_read() {
         for (magic, said, kind) in
-            [(b"ftrt", 0, EngineKind::TensorRt), (b"vtrt", 80, EngineKind::TensorRtRtx)]
+            [(*b"ftrt", 0, EngineKind::TensorRt), (*b"vtrt", 80, EngineKind::TensorRtRtx)]
         {
             let header = PlanHeader::read(&plan(magic, said, 80), 80).unwrap();
             assert_eq!((header.kind, header.version.to_string().as_str()), (kind, "10.16.1"));
@@ -194,12 +194,12 @@ mod tests {
 
     #[test]
     fn what_is_no_whole_plan_says_why() {
-        let cut = plan(b"vtrt", 81, 80);
+        let cut = plan(*b"vtrt", 81, 80);
         assert_eq!(PlanHeader::read(&cut, 80), Err(HeaderError::Length { said: 81, found: 80 }));
-        let short = plan(b"ftrt", 0, 40);
+        let short = plan(*b"ftrt", 0, 40);
         assert_eq!(PlanHeader::read(&short, 40), Err(HeaderError::TooShort { bytes: 40 }));
         assert_eq!(PlanHeader::read(b"ftrt", 4), Err(HeaderError::TooShort { bytes: 4 }));
-        let other = plan(b"PK\x03\x04", 0, 80);
+        let other = plan(*b"PK\x03\x04", 0, 80);
         assert!(matches!(PlanHeader::read(&other, 80), Err(HeaderError::WrongMagic { .. })));
     }
 }

@@ -10,6 +10,7 @@ mod benchmarks;
 mod command_line;
 mod dependencies;
 mod documents;
+mod engine;
 mod files;
 mod imported;
 mod killed;

@@ -100,8 +100,7 @@ fn result(node: &Node, known: &HashMap<&str, Element>) -> Option<Element> {
         "QuantizeLinear" => {
             number("output_dtype").filter(|e| e.0 != 0).or_else(|| input(2)).or(Some(Element(2)))
         }
-        "Where" => input(1),
-        "CastLike" => input(1),
+        "Where" | "CastLike" => input(1),
         "If" | "Loop" | "Scan" | "RandomNormal" | "RandomUniform" | "EyeLike" | "OneHot" => None,
         _ if !super::is_standard(node) => None,
         _ => input(0),

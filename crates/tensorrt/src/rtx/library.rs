@@ -33,13 +33,12 @@ pub struct RtxLibraries {
 pub fn find_libraries(places: &Places) -> Result<RtxLibraries, String> {
     let set = |variable: &Option<OsString>| variable.as_ref().filter(|v| !v.is_empty()).map(PathBuf::from);
     let variable = set(&places.environment.rtx_folder);
-    let folders: Vec<PathBuf> = match places.rtx_folder.clone().or(variable) {
-        Some(folder) => vec![folder],
-        None => {
-            let loader = places.environment.library_path.iter().flat_map(env::split_paths);
-            let usual = || USUAL_FOLDERS.iter().map(PathBuf::from).collect();
-            loader.chain(places.usual_folders.clone().unwrap_or_else(usual)).collect()
-        }
+    let folders: Vec<PathBuf> = if let Some(folder) = places.rtx_folder.clone().or(variable) {
+        vec![folder]
+    } else {
+        let loader = places.environment.library_path.iter().flat_map(env::split_paths);
+        let usual = || USUAL_FOLDERS.iter().map(PathBuf::from).collect();
+        loader.chain(places.usual_folders.clone().unwrap_or_else(usual)).collect()
     };
     let mut tried = Vec::new();
     for folder in folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()) {
