@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bonsai_pipeline::{Convention, ExecutorKind};
+use bonsai_pipeline::{Convention, ExecutorKind, Runtime, RuntimeChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::Bench;
@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Sparsify(Train),
     /// Train on without L1, keeping the structure
     Finetune(Train),
-    /// Measure a checkpoint or CPU engine on a split
+    /// Measure a checkpoint, CPU engine or ONNX file on a split
     Val(Val),
     /// Read an Ultralytics .pt or a state dict, without Python, into a checkpoint
     Import(Import),
@@ -100,6 +100,23 @@ pub(crate) struct Machine {
     pub(crate) threads: Option<usize>,
 }
 
+/// What runs ONNX files.
+#[derive(Args, Clone)]
+pub(crate) struct OnnxRuntime {
+    /// What runs an ONNX file, as --executor runs the other ones: rten or onnxruntime [default: rten]
+    #[arg(long)]
+    pub(crate) runtime: Option<Runtime>,
+    /// onnxruntime's library, or a folder with it [default: `ORT_DYLIB_PATH`, or the usual places]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) onnxruntime: Option<PathBuf>,
+}
+
+impl OnnxRuntime {
+    pub(crate) fn choice(&self) -> RuntimeChoice {
+        RuntimeChoice { runtime: self.runtime, library: self.onnxruntime.clone() }
+    }
+}
+
 /// A whole run.
 #[derive(Args)]
 pub(crate) struct Pipeline {
@@ -124,7 +141,7 @@ pub(crate) enum Split {
 /// A measurement.
 #[derive(Args)]
 pub(crate) struct Val {
-    /// Checkpoint, CPU engine or .pt
+    /// Checkpoint, CPU engine, .pt or ONNX file
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
     /// Which split
@@ -145,6 +162,8 @@ pub(crate) struct Val {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) onnx: OnnxRuntime,
     #[command(flatten)]
     pub(crate) settings: Settings,
 }
@@ -194,7 +213,7 @@ pub(crate) struct Export {
 /// A detection.
 #[derive(Args)]
 pub(crate) struct Predict {
-    /// Checkpoint, CPU engine or .pt
+    /// Checkpoint, CPU engine, .pt or ONNX file
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
     /// An image, a folder of images, or a pattern in quotes (`'photos/*.jpg'`)
@@ -221,6 +240,8 @@ pub(crate) struct Predict {
     /// Write labels in YOLO's format to OUT/labels
     #[arg(long, requires = "out")]
     pub(crate) save_txt: bool,
+    #[command(flatten)]
+    pub(crate) onnx: OnnxRuntime,
     #[command(flatten)]
     pub(crate) machine: Machine,
     /// Print one JSON object per image

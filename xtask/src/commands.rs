@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
 use bonsai_pipeline::{
-    DetMetrics, EngineOutcome, ExecutorOptions, PipelineConfig, RunDir, SplitKind, doctor as examine,
+    DetMetrics, EngineOutcome, ExecutorOptions, Parity, PipelineConfig, RunDir, SplitKind, doctor as examine,
     executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve, run, summarise,
 };
 
@@ -88,7 +88,8 @@ pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
         args::Split::Test => SplitKind::Test,
     };
     let convention = args.figures.unwrap_or_default();
-    let how = jobs::Validation { confidence: args.conf, iou: args.iou, rect: args.rect, convention };
+    let runtime = args.onnx.choice();
+    let how = jobs::Validation { confidence: args.conf, iou: args.iou, rect: args.rect, convention, runtime };
     let (metrics, names) = jobs::validate(&config, &args.weights, split, &how)?;
     if args.json {
         say!("{}", serde_json::to_string_pretty(&metrics)?);
@@ -133,9 +134,24 @@ pub(crate) fn export(args: &args::Export) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = args.settings.resolve(for_file(&args.weights))?;
-    jobs::export(&config, &args.weights, &args.out)?;
+    let parity = jobs::export(&config, &args.weights, &args.out)?;
     say!("{} for images of {} px", args.out.display(), config.imgsz);
+    print_parity(&parity);
     Ok(ExitCode::SUCCESS)
+}
+
+/// How far an exported file is from its checkpoint.
+pub(crate) fn print_parity(parity: &Parity) {
+    say!(
+        "in {}, boxes are within {:.1e} px of the checkpoint's (limit {:.0e}), scores within {:.1e} (limit {:.0e}); {} \
+         boxes compared",
+        parity.reader,
+        parity.worst_box_px,
+        parity.limits.box_px,
+        parity.worst_score,
+        parity.limits.score,
+        parity.boxes
+    );
 }
 
 pub(crate) fn engine(args: &args::Convert) -> Result<ExitCode> {
@@ -164,8 +180,8 @@ pub(crate) fn predict(args: &args::Predict) -> Result<ExitCode> {
         classes: args.classes.clone(),
     };
     let labels = args.out.as_ref().filter(|_| args.save_txt).map(|out| out.join("labels"));
-    let executor = args.machine.options()?;
-    let settings = Predict { detect, out: args.out.as_deref(), labels: labels.as_deref(), executor };
+    let load = args.onnx.choice().with(args.machine.options()?);
+    let settings = Predict { detect, out: args.out.as_deref(), labels: labels.as_deref(), load };
     let (start, mut count, mut unreadable) = (Instant::now(), 0, 0);
     predict_files(&args.weights, &args.source, &settings, &mut |path, seen| {
         count += 1;

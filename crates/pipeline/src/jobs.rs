@@ -6,18 +6,20 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::SplitKind;
-use bonsai_detector::{Detector, write_engine};
+use bonsai_detector::{Detector, FileKind, OnnxSignature, write_engine};
 use bonsai_metrics::DetMetrics;
+use bonsai_onnx::OnnxInfo;
 use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
 use bonsai_tensorrt::EngineOutcome;
 use bonsai_yolov8::NmsConfig;
 
+use crate::checkpoint_file::open_checkpoint;
 use crate::iterations::{Files, save_iterations};
 use crate::stages::{
-    Setting, Stepwise, build_tensorrt, export_stage, iterate_stage, open_dataset, prune_stage,
+    Canvas, Setting, Stepwise, build_tensorrt, export_stage, iterate_stage, open_dataset, prune_stage,
     validation_loader_in,
 };
-use crate::{Convention, Judging, PipelineConfig, Progress, judge};
+use crate::{Convention, Judging, Parity, PipelineConfig, Progress, RuntimeChoice, confirm_parity, judge};
 
 /// What an engine job made.
 #[derive(Debug)]
@@ -37,25 +39,36 @@ fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
     config.data.as_deref().context("no dataset: pass --data DATA.YAML")
 }
 
-/// The image size that a checkpoint or engine file was trained at, if it says so.
+/// Whether a file is an ONNX model, by its first bytes; no other kind, and no file that cannot be read.
+pub fn is_onnx(file: &Path) -> bool {
+    FileKind::of(file).is_ok_and(|kind| kind == FileKind::Onnx)
+}
+
+/// The image size that a checkpoint or engine file was trained at or an ONNX file exported for, if it says so.
 ///
 /// # Errors
 /// If the file cannot be read.
 pub fn trained_imgsz(file: &Path) -> Result<Option<usize>> {
-    Ok(Checkpoint::open(file)?.metadata.get("imgsz").and_then(|size| size.parse().ok()))
+    if FileKind::of(file)? == FileKind::Onnx {
+        return Ok(Some(OnnxSignature::read(&OnnxInfo::open(file)?)?.imgsz));
+    }
+    Ok(open_checkpoint(file)?.metadata.get("imgsz").and_then(|size| size.parse().ok()))
 }
 
 /// Settings of [`validate`] beside the file and the data.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Validation {
     /// Lowest score; 0.001 where `None`.
     pub confidence: Option<f32>,
     /// Overlap at which the lesser box goes; 0.7 where `None`.
     pub iou: Option<f32>,
-    /// Canvases no larger than needed, as Ultralytics validates, in place of squares.
+    /// Canvases no larger than needed, as Ultralytics validates, in place of squares; without meaning for an ONNX file of
+    /// one size.
     pub rect: bool,
     /// Whose figures are to be comparable.
     pub convention: Convention,
+    /// What runs an ONNX file.
+    pub runtime: RuntimeChoice,
 }
 
 /// Measures a file on a split of `config.data`; returns the metrics and the class names.
@@ -71,14 +84,20 @@ pub fn validate(
     let setting = setting(config)?;
     let dataset = bonsai_data::Dataset::open(data_yaml(config)?)?;
     let (split, _) = dataset.scan(split)?;
-    let mut detector = Detector::load(weights, setting.executor)?;
+    let mut detector = Detector::load(weights, how.runtime.with(setting.executor))?;
     let (ours, theirs) = (detector.class_names().len(), split.class_names.len());
     if ours != theirs {
         bail!("{} has {ours} classes, but {} has {theirs}", weights.display(), data_yaml(config)?.display());
     }
     let (imgsz, batch) = (setting.imgsz, config.baseline.batch);
-    let rect = how.rect.then(|| detector.model().head().strides.iter().copied().max().unwrap_or(32));
-    let loader = validation_loader_in(&Arc::new(split), imgsz, batch, &setting.loader, rect)?;
+    let canvas = match detector.fixed_size() {
+        Some((h, w)) if h.max(w) == imgsz => Canvas::Fixed((h, w)),
+        Some((h, w)) => {
+            bail!("{} was exported for images of {h} x {w} pixels, but imgsz is {imgsz}", weights.display())
+        }
+        None => how.rect.then(|| detector.stride()).into(),
+    };
+    let loader = validation_loader_in(&Arc::new(split), imgsz, batch, &setting.loader, canvas)?;
     let standard = NmsConfig::VALIDATION;
     let suppression = NmsConfig {
         confidence: how.confidence.unwrap_or(standard.confidence),
@@ -100,7 +119,7 @@ pub fn prune(
     out: Option<&Path>,
     progress: &mut dyn Progress,
 ) -> Result<PruneReport> {
-    let model = Checkpoint::open(weights)?;
+    let model = open_checkpoint(weights)?;
     let data = config.data.as_ref().map(|yaml| open_dataset(yaml, progress)).transpose()?;
     let pruned = prune_stage(&model, &config.prune_settings(), &setting(config)?, data.as_ref())?;
     if let Some(out) = out {
@@ -120,7 +139,7 @@ pub fn replay(
     plan: &Path,
     out: Option<&Path>,
 ) -> Result<PruneReport> {
-    let (model, plan) = (Checkpoint::open(weights)?, PrunePlan::load(plan)?);
+    let (model, plan) = (open_checkpoint(weights)?, PrunePlan::load(plan)?);
     let mut report = report(&plan, &model, config.imgsz, config.imgsz)?;
     let pruned = if config.extras.compensate {
         let (pruned, compensation) = apply_compensated(&plan, &model)?;
@@ -146,7 +165,7 @@ pub fn iterate(
     out: &Path,
     mut progress: &mut dyn Progress,
 ) -> Result<Iterated> {
-    let model = Checkpoint { train: None, ..Checkpoint::open(weights)? };
+    let model = Checkpoint { train: None, ..open_checkpoint(weights)? };
     let data = open_dataset(data_yaml(config)?, progress)?;
     let prune = config.prune_settings();
     let what = Stepwise { prune: &prune, iterate: &config.iterate, finetune: &config.finetune };
@@ -170,15 +189,17 @@ pub fn import(file: &Path, out: &Path) -> Result<Checkpoint> {
 /// # Errors
 /// If a file cannot be read or written.
 pub fn export_state_dict(weights: &Path, out: &Path) -> Result<()> {
-    Ok(Checkpoint::open(weights)?.save_state_dict(out)?)
+    Ok(open_checkpoint(weights)?.save_state_dict(out)?)
 }
 
-/// Writes a checkpoint file as ONNX.
+/// Writes a checkpoint file as ONNX, and beside it how far it is from the checkpoint (`NAME.parity.json`).
 ///
 /// # Errors
-/// As the stage.
-pub fn export(config: &PipelineConfig, weights: &Path, out: &Path) -> Result<()> {
-    Ok(export_stage(&Checkpoint::open(weights)?, config.imgsz)?.save(out)?)
+/// As the stage, and as [`confirm_parity`].
+pub fn export(config: &PipelineConfig, weights: &Path, out: &Path) -> Result<Parity> {
+    let checkpoint = open_checkpoint(weights)?;
+    export_stage(&checkpoint, config.imgsz)?.save(out)?;
+    confirm_parity(&checkpoint, out, &NmsConfig::PREDICT)
 }
 
 /// Makes an engine: for the CPU from a checkpoint, for TensorRT from an ONNX file.
@@ -191,9 +212,11 @@ pub fn engine(
     out: &Path,
     progress: &mut dyn Progress,
 ) -> Result<Engine> {
-    if file.extension().is_some_and(|e| e == "onnx") {
+    if is_onnx(file) || file.extension().is_some_and(|e| e == "onnx") {
+        // The builder may not be here, and what it says of a file that is none is long.
+        OnnxInfo::open(file)?;
         return Ok(Engine::TensorRt(Box::new(build_tensorrt(&config.engine, file, out, progress)?)));
     }
-    write_engine(&Checkpoint::open(file)?, out)?;
+    write_engine(&open_checkpoint(file)?, out)?;
     Ok(Engine::Cpu(out.to_owned()))
 }

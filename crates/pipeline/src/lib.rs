@@ -16,6 +16,7 @@
 
 mod batches;
 pub mod bench;
+mod checkpoint_file;
 mod config;
 mod doctor;
 mod evaluate;
@@ -26,6 +27,7 @@ mod l1;
 mod latency;
 mod machine;
 mod manifest;
+mod parity;
 mod penalty;
 mod picture_file;
 mod planned_l1;
@@ -35,12 +37,14 @@ mod prune_folder;
 mod report;
 mod run;
 mod run_dir;
+mod runtime;
 mod settings;
 pub mod stages;
 mod summary;
 pub mod training;
 
 pub use bonsai_data::SplitKind;
+pub use bonsai_detector::{LoadOptions, Runtime};
 pub use bonsai_exec::{ExecutorInfo, ExecutorKind, ExecutorOptions};
 pub use bonsai_metrics::DetMetrics;
 pub use bonsai_prune::{
@@ -57,9 +61,11 @@ pub use l1::{L1Config, L1Preset};
 pub use latency::median_latency_ms;
 pub use machine::{executor_options, limit_threads};
 pub use manifest::{Manifest, digest_file, digest_json};
+pub use parity::{Parity, ParityLimits, check_parity, confirm_parity};
 pub use progress::{Progress, Quiet, StageState};
 pub use report::{Report, Row, markdown};
 pub use run::run;
 pub use run_dir::{RunDir, Stage};
+pub use runtime::RuntimeChoice;
 pub use settings::{Settings, load_settings, overlay, resolve};
 pub use summary::{LayerSummary, Summary, open_model, summarise};

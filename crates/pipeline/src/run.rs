@@ -10,6 +10,7 @@ use bonsai_exec::ExecutorInfo;
 use bonsai_prune::Iteration;
 use bonsai_tensorrt::EngineOutcome;
 use bonsai_train::Trained;
+use bonsai_yolov8::NmsConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -23,7 +24,7 @@ use crate::stages::{
 };
 use crate::{
     IterateSettings, Manifest, PipelineConfig, Progress, Quiet, Report, RunDir, Stage, StageState,
-    digest_json,
+    confirm_parity, digest_json,
 };
 
 const BEST: &str = "best.safetensors";
@@ -96,7 +97,9 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
 
     let export = runner.stage(Stage::Export, &config.imgsz, &finals, |folder, _| {
         for (checkpoint, name) in [(&baseline_best, BASELINE_ONNX), (&finetuned_best, FINETUNED_ONNX)] {
-            export_stage(&Checkpoint::load(checkpoint)?, config.imgsz)?.save(&folder.join(name))?;
+            let (checkpoint, file) = (Checkpoint::load(checkpoint)?, folder.join(name));
+            export_stage(&checkpoint, config.imgsz)?.save(&file)?;
+            confirm_parity(&checkpoint, &file, &NmsConfig::PREDICT)?;
         }
         Ok(())
     })?;
