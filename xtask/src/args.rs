@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Result, ensure};
-use bonsai_pipeline::{Convention, ExecutorKind};
+use bonsai_pipeline::{Convention, ExecutorKind, Runtime, RuntimeChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::Bench;
@@ -33,7 +33,7 @@ pub(crate) enum Command {
     Sparsify(Train),
     /// Train on without L1, keeping the structure
     Finetune(Train),
-    /// Measure a checkpoint or CPU engine on a split
+    /// Measure a checkpoint, CPU engine or ONNX file on a split
     Val(Val),
     /// Read an Ultralytics .pt or a state dict, without Python, into a checkpoint
     Import(Import),
@@ -156,6 +156,23 @@ pub(crate) struct Machine {
     pub(crate) threads: Option<usize>,
 }
 
+/// What runs ONNX files.
+#[derive(Args, Clone)]
+pub(crate) struct OnnxRuntime {
+    /// What runs an ONNX file, as --executor runs the other ones: rten or onnxruntime [default: rten]
+    #[arg(long)]
+    pub(crate) runtime: Option<Runtime>,
+    /// onnxruntime's library, or a folder with it [default: `ORT_DYLIB_PATH`, or the usual places]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) onnxruntime: Option<PathBuf>,
+}
+
+impl OnnxRuntime {
+    pub(crate) fn choice(&self) -> RuntimeChoice {
+        RuntimeChoice { runtime: self.runtime, library: self.onnxruntime.clone() }
+    }
+}
+
 /// A whole run.
 #[derive(Args)]
 pub(crate) struct Pipeline {
@@ -180,7 +197,7 @@ pub(crate) enum Split {
 /// A measurement.
 #[derive(Args)]
 pub(crate) struct Val {
-    /// Checkpoint, CPU engine or .pt
+    /// Checkpoint, CPU engine, .pt or ONNX file
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
     /// Which split
@@ -201,6 +218,8 @@ pub(crate) struct Val {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) onnx: OnnxRuntime,
     #[command(flatten)]
     pub(crate) settings: Settings,
 }
@@ -231,7 +250,7 @@ pub(crate) struct Import {
 /// A detection.
 #[derive(Args)]
 pub(crate) struct Predict {
-    /// Checkpoint, CPU engine or .pt
+    /// Checkpoint, CPU engine, .pt or ONNX file
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
     /// An image, a folder of images, or a pattern in quotes (`'photos/*.jpg'`)
@@ -258,6 +277,8 @@ pub(crate) struct Predict {
     /// Write labels in YOLO's format to OUT/labels
     #[arg(long, requires = "out")]
     pub(crate) save_txt: bool,
+    #[command(flatten)]
+    pub(crate) onnx: OnnxRuntime,
     #[command(flatten)]
     pub(crate) machine: Machine,
     /// Print one JSON object per image

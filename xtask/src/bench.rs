@@ -1,16 +1,18 @@
 //! `cargo xtask bench`: its arguments, and how its figures are printed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use bonsai_pipeline::bench::{
-    CompareBench, InferBench, LayerShare, Narrow, Network, PhaseTime, StepBench, compare, infer, step,
+    ArtefactBench, CompareBench, InferBench, LayerShare, Narrow, Network, PhaseTime, StepBench, artefact,
+    compare, infer, step,
 };
+use bonsai_pipeline::jobs;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::args::Machine;
+use crate::args::{Machine, OnnxRuntime};
 use crate::output::say;
 
 /// What to time.
@@ -18,7 +20,7 @@ use crate::output::say;
 pub(crate) enum Bench {
     /// One training step on made images: forward, loss, backward, clip, SGD, average
     Step(Step),
-    /// One inference on noise: folded network, decode, suppression
+    /// One inference on noise: folded network, decode, suppression; of an ONNX file in every runtime that is there
     Infer(Infer),
     /// One image on several files in turns: how much faster the smaller ones are
     Compare(Compare),
@@ -67,15 +69,20 @@ pub(crate) struct Step {
 pub(crate) struct Infer {
     #[command(flatten)]
     what: What,
-    /// Side of the images in pixels
-    #[arg(long, default_value_t = 640)]
-    imgsz: usize,
+    /// Side of the images in pixels [default: 640, or what an ONNX file takes]
+    #[arg(long)]
+    imgsz: Option<usize>,
     /// Images at once
     #[arg(long, default_value_t = 1)]
     batch: usize,
     /// Runs that count, after three that warm up
     #[arg(long, default_value_t = 20)]
     runs: usize,
+    /// With an ONNX file: a checkpoint or CPU engine that takes turns with it
+    #[arg(long, value_name = "FILE", requires = "weights")]
+    beside: Option<PathBuf>,
+    #[command(flatten)]
+    onnx: OnnxRuntime,
 }
 
 /// The network and what runs it.
@@ -85,7 +92,7 @@ struct What {
     /// yolov8n to yolov8x with fresh weights
     #[arg(long, default_value = "yolov8n")]
     model: String,
-    /// Checkpoint or CPU engine, in place of --model
+    /// Checkpoint or CPU engine, for `infer` also an ONNX file, in place of --model
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     weights: Option<PathBuf>,
     /// Cut the widths by this seed to about half, none a multiple of 8
@@ -123,6 +130,11 @@ impl What {
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
+    if let Bench::Infer(args) = bench
+        && let Some(file) = args.what.weights.as_ref().filter(|file| jobs::is_onnx(file))
+    {
+        return run_artefact(args, file);
+    }
     let what = match bench {
         Bench::Step(Step { what, .. }) | Bench::Infer(Infer { what, .. }) => what,
         Bench::Compare(args) => return run_compare(args),
@@ -154,7 +166,12 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
             );
         }
         Bench::Infer(args) => {
-            let &Infer { imgsz, batch, runs, .. } = args;
+            let &Infer { batch, runs, .. } = args;
+            let imgsz = args.imgsz.unwrap_or(640);
+            ensure!(
+                args.beside.is_none() && args.onnx.runtime.is_none(),
+                "--beside and --runtime are for an ONNX file; `bench compare` has networks take turns"
+            );
             let figures = infer(&InferBench { network, imgsz, batch, runs, executor, layers })?;
             if what.json {
                 return json(&figures);
@@ -172,6 +189,45 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
             );
         }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An ONNX file, in turns with what stands beside it.
+fn run_artefact(args: &Infer, file: &Path) -> Result<ExitCode> {
+    let What { narrow, narrow_rounded, print_graph, layers, .. } = args.what;
+    ensure!(
+        narrow.or(narrow_rounded).is_none() && !print_graph && !layers,
+        "{} is an ONNX file, which is run as it is: it has no layers to narrow, print or time",
+        file.display()
+    );
+    let figures = artefact(&ArtefactBench {
+        file: file.to_owned(),
+        beside: args.beside.clone(),
+        imgsz: args.imgsz,
+        batch: args.batch,
+        runs: args.runs,
+        executor: args.what.options()?,
+        runtime: args.onnx.choice(),
+    })?;
+    if args.what.json {
+        return json(&figures);
+    }
+    for runner in &figures.runners {
+        say!(
+            "{:>12} {:>9.2} ms (least {:.2}) {:>7.3} of the first, {} objects  {}",
+            runner.runner,
+            runner.latency_ms_median,
+            runner.latency_ms_min,
+            runner.share,
+            runner.detections,
+            runner.file.display()
+        );
+    }
+    for reason in &figures.not_run {
+        say!("{reason}");
+    }
+    let (h, w) = figures.size;
+    say!("batch {} at {h} x {w} px{}", figures.batch, memory(figures.peak_rss_mb));
     Ok(ExitCode::SUCCESS)
 }
 

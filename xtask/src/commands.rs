@@ -98,7 +98,8 @@ pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
         args::Split::Test => SplitKind::Test,
     };
     let convention = args.figures.unwrap_or_default();
-    let how = jobs::Validation { confidence: args.conf, iou: args.iou, rect: args.rect, convention };
+    let runtime = args.onnx.choice();
+    let how = jobs::Validation { confidence: args.conf, iou: args.iou, rect: args.rect, convention, runtime };
     let (metrics, names) = jobs::validate(&config, &args.weights, split, &how)?;
     if args.json {
         say!("{}", serde_json::to_string_pretty(&metrics)?);
@@ -144,8 +145,8 @@ pub(crate) fn predict(args: &args::Predict) -> Result<ExitCode> {
         classes: args.classes.clone(),
     };
     let labels = args.out.as_ref().filter(|_| args.save_txt).map(|out| out.join("labels"));
-    let executor = args.machine.options()?;
-    let settings = Predict { detect, out: args.out.as_deref(), labels: labels.as_deref(), executor };
+    let load = args.onnx.choice().with(args.machine.options()?);
+    let settings = Predict { detect, out: args.out.as_deref(), labels: labels.as_deref(), load };
     let (start, mut count, mut unreadable) = (Instant::now(), 0, 0);
     predict_files(&args.weights, &args.source, &settings, &mut |path, seen| {
         count += 1;

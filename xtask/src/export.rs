@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use bonsai_pipeline::stages::{Calibration, Range};
-use bonsai_pipeline::{Dynamic, ExportOptions, Io, Layout, NmsOptions, OnnxPrecision, Placement, jobs};
+use bonsai_pipeline::{
+    Dynamic, ExportOptions, Io, Layout, NmsOptions, OnnxPrecision, Parity, Placement, jobs,
+};
 use clap::{Args, ValueEnum};
 
 use crate::args::{ImageSize, Settings};
@@ -186,6 +188,20 @@ impl Onnx {
     }
 }
 
+/// How far an exported file is from its checkpoint.
+fn print_parity(parity: &Parity) {
+    say!(
+        "in {}, boxes are within {:.1e} px of the checkpoint's (limit {:.0e}), scores within {:.1e} (limit {:.0e}); {} \
+         boxes compared",
+        parity.reader,
+        parity.worst_box_px,
+        parity.limits.box_px,
+        parity.worst_score,
+        parity.limits.score,
+        parity.boxes
+    );
+}
+
 pub(crate) fn export(args: &Export) -> Result<ExitCode> {
     if matches!(args.format, Format::PtState) {
         jobs::export_state_dict(&args.weights, &args.out)?;
@@ -197,7 +213,8 @@ pub(crate) fn export(args: &Export) -> Result<ExitCode> {
     let config = settings.resolve(for_file(&args.weights))?;
     let size = args.settings.imgsz.unwrap_or_else(|| ImageSize::square(config.imgsz));
     let options = args.onnx.options(size, args.settings.batch.unwrap_or(1))?;
-    jobs::export(&config, &args.weights, &args.out, &options, args.onnx.calibration().as_ref())?;
+    let parity = jobs::export(&config, &args.weights, &args.out, &options, args.onnx.calibration().as_ref())?;
     say!("{} for images of {size} px", args.out.display());
+    print_parity(&parity);
     Ok(ExitCode::SUCCESS)
 }

@@ -70,7 +70,8 @@ struct Prepared {
 impl Kitchen {
     /// Batches of a split; `imgsz` is the side of the images.
     pub(crate) fn new(split: Arc<Split>, config: LoaderConfig, imgsz: u32) -> Self {
-        let letterbox = Letterbox { round_up: true, ..Letterbox::square(imgsz) };
+        let (width, height) = config.canvas.unwrap_or((imgsz, imgsz));
+        let letterbox = Letterbox { width, height, round_up: true, ..Letterbox::square(imgsz) };
         let rect = config.rect.map(|stride| {
             let sizes: Vec<_> = split.samples.iter().map(|s| s.size).collect();
             arrange(&sizes, config.batch, config.imgsz, stride)

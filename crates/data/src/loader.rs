@@ -26,6 +26,9 @@ pub struct LoaderConfig {
     /// Canvases no larger than a batch needs, in multiples of this many pixels, for validation: images are sorted by shape.
     /// `None` for squares.
     pub rect: Option<usize>,
+    /// Width and height of the one canvas for all images, in pixels, in place of a square; for validation of what takes no
+    /// other size.
+    pub canvas: Option<(u32, u32)>,
     /// Whether each epoch has its own order; otherwise the order is that of the split.
     pub shuffle: bool,
     /// Random changes to the images; none for validation.
@@ -49,6 +52,7 @@ impl Default for LoaderConfig {
             batch: 16,
             seed: 0,
             rect: None,
+            canvas: None,
             shuffle: false,
             augment: None,
             mosaic_epochs: None,
@@ -85,6 +89,20 @@ impl Loader {
         }
         if config.rect.is_some_and(|stride| !(1..=1024).contains(&stride)) {
             return Err(wrong("rect", config.rect.unwrap_or(0), "a stride between 1 and 1024 pixels"));
+        }
+        if let Some((w, h)) = config.canvas {
+            let value = format!("{w} x {h}");
+            if config.rect.is_some() || config.augment.is_some() {
+                let expected = "left out where `rect` or `augment` choose canvases";
+                return Err(DataError::Config { field: "canvas", value, expected });
+            }
+            if !(1..=16384).contains(&w) || !(1..=16384).contains(&h) {
+                return Err(DataError::Config {
+                    field: "canvas",
+                    value,
+                    expected: "sides of 1 to 16384 pixels",
+                });
+            }
         }
         if let Some(augment) = &config.augment {
             augment.check()?;

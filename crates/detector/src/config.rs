@@ -1,6 +1,5 @@
 //! What to look for in a picture, and how sure to be.
 
-use bonsai_graph::ModelSpec;
 use bonsai_yolov8::NmsConfig;
 
 use crate::DetectorError;
@@ -9,15 +8,16 @@ use crate::DetectorError;
 pub const DEFAULT_IMGSZ: usize = 640;
 
 /// Largest side accepted; beyond it one picture takes gigabytes of activations.
-const MAX_IMGSZ: usize = 16_384;
+pub(crate) const MAX_IMGSZ: usize = 16_384;
 
 /// Settings of a detection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DetectConfig {
-    /// Side of the square that a picture is fitted into, in pixels; a multiple of the largest stride (32).
+    /// Side of the square that a picture is fitted into, in pixels; a multiple of the largest stride (32). A file that takes one
+    /// size only wants the longer side of it.
     pub imgsz: usize,
     /// Whether what a picture does not fill of the square is left out, down to a multiple of the stride: faster, and as
-    /// Ultralytics predicts. Otherwise it is padded.
+    /// Ultralytics predicts. Otherwise it is padded, as it always is for a file that takes one size only.
     pub rect: bool,
     /// A score must be above this; 0..=1.
     pub confidence: f32,
@@ -39,17 +39,32 @@ impl Default for DetectConfig {
     }
 }
 
+/// What an input may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InputLimits {
+    /// What height and width must be multiples of, in pixels.
+    pub(crate) stride: usize,
+    /// The only height and width, if there is only one.
+    pub(crate) fixed: Option<(usize, usize)>,
+}
+
 impl DetectConfig {
-    pub(crate) fn check(&self, model: &ModelSpec) -> Result<(), DetectorError> {
-        check_imgsz(self.imgsz, model)
-            .map_err(|expected| wrong("imgsz", self.imgsz.to_string(), expected))?;
+    pub(crate) fn check(&self, limits: &InputLimits, count: usize) -> Result<(), DetectorError> {
+        match limits.fixed {
+            Some((h, w)) if self.imgsz == h.max(w) => {}
+            Some((h, w)) => {
+                let expected = format!("{}: the file was exported for images of {h} x {w} pixels", h.max(w));
+                return Err(wrong("imgsz", self.imgsz.to_string(), expected));
+            }
+            None => check_imgsz(self.imgsz, limits.stride)
+                .map_err(|expected| wrong("imgsz", self.imgsz.to_string(), expected))?,
+        }
         for (field, value) in [("confidence", self.confidence), ("iou", self.iou)] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(wrong(field, value.to_string(), "between 0 and 1".to_owned()));
             }
         }
         let Some(classes) = &self.classes else { return Ok(()) };
-        let count = model.class_names().len();
         if classes.is_empty() {
             let expected = "at least one class; leave it out to report all".to_owned();
             return Err(wrong("classes", "empty".to_owned(), expected));
@@ -73,15 +88,8 @@ impl DetectConfig {
     }
 }
 
-/// What sides of an input must be multiples of, in pixels: each cell of each level then is whole.
-pub(crate) fn stride(model: &ModelSpec) -> usize {
-    // Levels halve one another in every YOLO; where they do not, the heads' check behind this one speaks up.
-    model.head().strides.iter().copied().max().unwrap_or(1)
-}
-
 /// In the error, what would be right.
-pub(crate) fn check_imgsz(imgsz: usize, model: &ModelSpec) -> Result<(), String> {
-    let stride = stride(model);
+pub(crate) fn check_imgsz(imgsz: usize, stride: usize) -> Result<(), String> {
     if imgsz > 0 && imgsz <= MAX_IMGSZ && imgsz.is_multiple_of(stride) {
         Ok(())
     } else {

@@ -1,7 +1,7 @@
 //! From a picture to objects.
 //!
 //! Letterbox, network, decode, suppression, and back to the picture's own pixels: each step is another
-//! crate's; here they meet. The network is run folded, whatever it was loaded from.
+//! crate's; here they meet. A network of ours is run folded, whatever it was loaded from; an ONNX file is run as it is.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,51 +10,88 @@ use std::path::Path;
 use bonsai_boxes::Detection;
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::{Letterbox, LetterboxTransform, RgbImage, write_planes};
-use bonsai_exec::{ExecutorOptions, Inference, build_inference};
+use bonsai_exec::ExecutorOptions;
 use bonsai_graph::ModelSpec;
-use bonsai_yolov8::{HeadError, HeadOutput, LevelOutput, Predictions, decode, nms};
+use bonsai_yolov8::{HeadOutput, Predictions, decode};
 
-use crate::config::{DEFAULT_IMGSZ, check_imgsz, stride};
-use crate::origin::{Origin, check_is_checkpoint};
-use crate::{DetectConfig, DetectorError, engine};
+use crate::config::{DEFAULT_IMGSZ, InputLimits, check_imgsz};
+use crate::network::{Network, stride};
+use crate::onnx::Artefact;
+use crate::origin::{FileKind, Origin};
+use crate::{DetectConfig, DetectorError, LoadOptions, Outputs, engine};
 
 const IMGSZ: &str = "imgsz";
 
-/// A network that is ready to look at pictures.
+/// Something that finds objects, ready to look at pictures.
 pub struct Detector {
-    model: ModelSpec,
-    network: Box<dyn Inference + Send>,
+    backend: Backend,
+    class_names: Vec<String>,
+    limits: InputLimits,
     imgsz: usize,
     origin: Origin,
+}
+
+/// What finds them.
+enum Backend {
+    /// Raw outputs, decoded here.
+    Network(Box<Network>),
+    /// Decoded outputs.
+    Artefact(Box<Artefact>),
 }
 
 impl fmt::Debug for Detector {
     /// Without the network, which is long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Detector");
-        out.field("class_names", &self.class_names())
-            .field("imgsz", &self.imgsz)
-            .field("origin", &self.origin);
+        out.field("class_names", &self.class_names).field("imgsz", &self.imgsz).field("origin", &self.origin);
         out.finish_non_exhaustive()
     }
 }
 
 impl Detector {
-    /// Loads a checkpoint, a CPU engine, or what [`Checkpoint::import`] reads: an Ultralytics `.pt` or a state dict. Which of
-    /// them it is, the content tells.
+    /// Loads a checkpoint, a CPU engine, what [`Checkpoint::import`] reads (an Ultralytics `.pt` or a state dict), or an ONNX
+    /// file of a detector, ours or another's. Which of them it is, the content tells.
     ///
-    /// `options` say what runs it: a [`Device`](bonsai_exec::Device), or in full [`ExecutorOptions`].
+    /// `options` say what runs it: a [`Device`](bonsai_exec::Device), [`ExecutorOptions`], or in full [`LoadOptions`].
     ///
     /// # Errors
-    /// [`DetectorError::Io`] if there is no such file, [`DetectorError::Unsupported`] for ONNX and TensorRT
-    /// files, [`DetectorError::Unknown`] for anything else, [`DetectorError::Checkpoint`] if it is
-    /// cut off or inconsistent, and [`DetectorError::Load`] around what [`Detector::from_checkpoint`] found.
+    /// [`DetectorError::Io`] if there is no such file, [`DetectorError::Unsupported`] for TensorRT
+    /// engines, [`DetectorError::Unknown`] for anything else, [`DetectorError::Checkpoint`] if a checkpoint is
+    /// cut off or inconsistent, [`DetectorError::Choice`] if the options are for another kind of file, and
+    /// [`DetectorError::Load`] around what [`Detector::from_checkpoint`] found, or around what is wrong with an ONNX
+    /// file: [`DetectorError::Onnx`], [`DetectorError::Tensor`], [`DetectorError::Metadata`], [`DetectorError::Run`], or
+    /// [`DetectorError::NotRun`] where the runtime is missing.
     /// Each names the file.
-    pub fn load(path: &Path, options: impl Into<ExecutorOptions>) -> Result<Self, DetectorError> {
-        check_is_checkpoint(path)?;
-        let checkpoint = Checkpoint::open(path)?;
+    pub fn load(path: &Path, options: impl Into<LoadOptions>) -> Result<Self, DetectorError> {
+        let options = options.into();
         let named = |source| DetectorError::Load { path: path.to_owned(), source: Box::new(source) };
-        Self::from_checkpoint(checkpoint, options).map_err(named)
+        match FileKind::of(path)? {
+            FileKind::Checkpoint => {
+                if let Some(runtime) = options.runtime {
+                    let given = format!("the runtime {runtime}");
+                    return Err(named(DetectorError::Choice {
+                        given,
+                        wanted: "`--executor`",
+                        kind: "a network",
+                    }));
+                }
+                let checkpoint = Checkpoint::open(path)?;
+                Self::from_checkpoint(checkpoint, options.executor).map_err(named)
+            }
+            FileKind::Onnx => {
+                let ExecutorOptions { kind, device, .. } = options.executor;
+                if kind.is_some() || device != ExecutorOptions::default().device {
+                    let executor = kind.map_or_else(String::new, |kind| format!(" {kind}"));
+                    let given = format!("the executor{executor} on {device}");
+                    return Err(named(DetectorError::Choice {
+                        given,
+                        wanted: "`--runtime`",
+                        kind: "an ONNX file",
+                    }));
+                }
+                Ok(Self::from_artefact(Artefact::open(path, &options).map_err(named)?))
+            }
+        }
     }
 
     /// Folds a checkpoint and puts it where the options say.
@@ -68,26 +105,51 @@ impl Detector {
     ) -> Result<Self, DetectorError> {
         let origin = engine::origin(&checkpoint);
         let folded = checkpoint.fold_batch_norm()?;
-        let input = folded.model.graph().node(folded.model.graph().input());
-        if input.channels() != 3 {
-            return Err(DetectorError::Channels { node: input.name().to_owned(), found: input.channels() });
+        let noted = folded.metadata.get(IMGSZ).cloned();
+        let network = Network::new(folded, &options.into())?;
+        let stride = stride(&network.model);
+        let imgsz = noted.map_or(Ok(DEFAULT_IMGSZ), |value| read_imgsz(&value, stride))?;
+        let class_names = network.model.class_names().to_vec();
+        let limits = InputLimits { stride, fixed: None };
+        Ok(Self { backend: Backend::Network(Box::new(network)), class_names, limits, imgsz, origin })
+    }
+
+    fn from_artefact(artefact: Artefact) -> Self {
+        let signature = &artefact.signature;
+        Self {
+            class_names: artefact.class_names(),
+            limits: InputLimits { stride: signature.stride, fixed: signature.size },
+            imgsz: signature.imgsz,
+            origin: Origin::Onnx(artefact.runtime),
+            backend: Backend::Artefact(Box::new(artefact)),
         }
-        let imgsz = read_imgsz(&folded)?;
-        let network = build_inference(folded.model.graph(), folded.weights, &options.into())?;
-        Ok(Self { origin, model: folded.model, network, imgsz })
     }
 
-    /// The network as it is run (folded), its head and its class names.
-    pub const fn model(&self) -> &ModelSpec {
-        &self.model
+    /// The network as it is run (folded), its head and its class names; an ONNX file shows none.
+    pub const fn model(&self) -> Option<&ModelSpec> {
+        match &self.backend {
+            Backend::Network(network) => Some(&network.model),
+            Backend::Artefact(_) => None,
+        }
     }
 
-    /// Names of the classes, by [`Detection::class_id`].
+    /// Names of the classes, by [`Detection::class_id`]; numbers where an ONNX file has no names.
     pub fn class_names(&self) -> &[String] {
-        self.model.class_names()
+        &self.class_names
     }
 
-    /// Side of the square input that the network was trained for, in pixels; 640 where the file does not say.
+    /// What height and width of an input must be multiples of, in pixels.
+    pub const fn stride(&self) -> usize {
+        self.limits.stride
+    }
+
+    /// Height and width of the input in pixels, if only one size will do: that of an ONNX file exported for it.
+    pub const fn fixed_size(&self) -> Option<(usize, usize)> {
+        self.limits.fixed
+    }
+
+    /// Side of the square input that the network was trained for, in pixels; 640 where the file does not say. Of a
+    /// [`fixed_size`](Self::fixed_size), the longer side.
     pub const fn imgsz(&self) -> usize {
         self.imgsz
     }
@@ -102,54 +164,48 @@ impl Detector {
         DetectConfig { imgsz: self.imgsz, ..DetectConfig::default() }
     }
 
-    /// Runs the network on prepared images and decodes its outputs: boxes in pixels of these images, nothing
-    /// filtered.
+    /// Runs prepared images: what is found of each, in pixels of these images, nothing filtered that the file itself does
+    /// not filter.
     ///
     /// # Shapes
-    /// `images` `[n, 3, h, w]`, RGB in 0..=1, `h` and `w` multiples of the largest stride; they need not be
-    /// equal.
+    /// `images` `[n, 3, h, w]`, RGB in 0..=1, `h` and `w` multiples of [`stride`](Self::stride), or the
+    /// [`fixed_size`](Self::fixed_size); they need not be equal.
     ///
     /// # Errors
-    /// [`DetectorError::InputShape`], [`DetectorError::NotFinite`] if the weights are damaged, and
-    /// [`DetectorError::Exec`] or [`DetectorError::Head`] if the network does not fit the size.
+    /// [`DetectorError::InputShape`], [`DetectorError::NotFinite`] if the weights are damaged,
+    /// [`DetectorError::Exec`] or [`DetectorError::Head`] if a network does not fit the size, and
+    /// [`DetectorError::Run`] or [`DetectorError::Tensor`] if an ONNX file does not keep what it promised.
+    pub fn run(&mut self, images: &Array) -> Result<Outputs, DetectorError> {
+        match &mut self.backend {
+            Backend::Network(network) => Ok(Outputs::Predictions(network.read_head(images, decode)?)),
+            Backend::Artefact(artefact) => artefact.run(images),
+        }
+    }
+
+    /// As [`run`](Self::run) for a box and scores of each anchor, before suppression.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and [`DetectorError::Suppressed`] for a file that suppresses by itself.
     pub fn predict(&mut self, images: &Array) -> Result<Predictions, DetectorError> {
-        self.read_head(images, decode)
+        match self.run(images)? {
+            Outputs::Predictions(predictions) => Ok(predictions),
+            Outputs::Detections(_) => Err(DetectorError::Suppressed),
+        }
     }
 
     /// As [`predict`](Self::predict) for a reader of the raw outputs in place of the decoder: a loss, for example.
     ///
     /// # Errors
-    /// As [`predict`](Self::predict).
+    /// As [`run`](Self::run), and [`DetectorError::NoHead`] for an ONNX file, which decodes by itself.
     pub fn read_head<T>(
         &mut self,
         images: &Array,
         read: impl FnOnce(&HeadOutput<'_>) -> T,
     ) -> Result<T, DetectorError> {
-        let stride = stride(&self.model);
-        let [n, 3, h, w] = images.shape[..] else { return Err(input_shape(images, stride)) };
-        if n == 0 || h == 0 || w == 0 || !h.is_multiple_of(stride) || !w.is_multiple_of(stride) {
-            return Err(input_shape(images, stride));
+        match &mut self.backend {
+            Backend::Network(network) => network.read_head(images, read),
+            Backend::Artefact(_) => Err(DetectorError::NoHead),
         }
-        let outputs = self.network.infer(images)?;
-        for (output, id) in outputs.iter().zip(self.model.graph().outputs()) {
-            // Suppression would pass over a NaN in silence, and a diverged network would look like an empty
-            // picture.
-            if !output.data.iter().all(|v| v.is_finite()) {
-                let node = self.model.graph().node(*id).name().to_owned();
-                return Err(DetectorError::NotFinite { node });
-            }
-        }
-        let head = self.model.head();
-        let positions = head.box_outputs.iter().zip(&head.cls_outputs).zip(&head.strides);
-        let level = |((boxes, classes), stride): ((&usize, &usize), &usize)| LevelOutput {
-            box_logits: &outputs[*boxes].data,
-            cls_logits: &outputs[*classes].data,
-            h: outputs[*boxes].shape[2],
-            w: outputs[*boxes].shape[3],
-            stride: *stride,
-        };
-        let levels = positions.map(level).collect();
-        Ok(read(&HeadOutput::new(n, head.num_classes, head.reg_max, levels)?))
     }
 
     /// The objects in a picture of any size, most confident first, in its own pixels and clipped to it.
@@ -177,7 +233,7 @@ impl Detector {
         images: &[RgbImage],
         config: &DetectConfig,
     ) -> Result<Vec<Vec<Detection>>, DetectorError> {
-        config.check(&self.model)?;
+        config.check(&self.limits, self.class_names.len())?;
         if images.is_empty() {
             return Ok(Vec::new());
         }
@@ -186,11 +242,16 @@ impl Detector {
             return Err(DetectorError::EmptyImage { index, width, height });
         }
         // The check above keeps sides and strides far below what 32 bits hold.
-        let letterbox = Letterbox::square(config.imgsz as u32);
-        let stride = stride(&self.model) as u32;
+        let square = Letterbox::square(config.imgsz as u32);
+        let letterbox = match self.limits.fixed {
+            Some((h, w)) => Letterbox { width: w as u32, height: h as u32, ..square },
+            None => square,
+        };
+        let tight = config.rect && self.limits.fixed.is_none();
+        let stride = self.limits.stride as u32;
         let plan = |image: &RgbImage| {
             let transform = letterbox.plan(image.dimensions());
-            if config.rect { transform.tight(stride) } else { transform }
+            if tight { transform.tight(stride) } else { transform }
         };
         // Pictures of one canvas go through the network together.
         let mut groups: BTreeMap<(u32, u32), Vec<(usize, LetterboxTransform)>> = BTreeMap::new();
@@ -222,11 +283,11 @@ impl Detector {
         for ((index, transform), planes) in members.iter().zip(batch.data.chunks_exact_mut(3 * h * w)) {
             write_planes(&transform.apply(&images[*index]), planes);
         }
-        let mut predictions = self.predict(&batch)?;
+        let mut outputs = self.run(&batch)?;
         if let Some(classes) = &config.classes {
-            predictions = keep_classes(predictions, classes)?;
+            outputs = outputs.keep_classes(classes)?;
         }
-        let found = nms(&predictions, &config.nms());
+        let found = outputs.suppress(&config.nms());
         let native = found.into_iter().zip(members).map(|(detections, (_, transform))| {
             detections.into_iter().map(|d| transform.detection_to_native(d)).collect()
         });
@@ -234,37 +295,9 @@ impl Detector {
     }
 }
 
-/// Sets every score of an anchor to 0 whose best class is not wanted.
-///
-/// Before suppression, not after: else unwanted objects would use up the candidates and `max_detections`.
-fn keep_classes(predictions: Predictions, classes: &[usize]) -> Result<Predictions, HeadError> {
-    let (batch, num_classes, anchors) =
-        (predictions.batch(), predictions.num_classes(), predictions.anchors());
-    let wanted = |class: usize| classes.contains(&class);
-    let keep: Vec<bool> = predictions
-        .images()
-        .flat_map(|i| i.best().map(|(class_id, _)| wanted(class_id)).collect::<Vec<_>>())
-        .collect();
-    let mut data = predictions.into_vec();
-    let images = data.chunks_exact_mut((4 + num_classes) * anchors);
-    for (planes, keep) in images.zip(keep.chunks_exact(anchors)) {
-        for scores in planes[4 * anchors..].chunks_exact_mut(anchors) {
-            for (score, _) in scores.iter_mut().zip(keep).filter(|(_, keep)| !**keep) {
-                *score = 0.0;
-            }
-        }
-    }
-    Predictions::new(batch, num_classes, anchors, data)
-}
-
-fn read_imgsz(checkpoint: &Checkpoint) -> Result<usize, DetectorError> {
-    let Some(value) = checkpoint.metadata.get(IMGSZ) else { return Ok(DEFAULT_IMGSZ) };
-    let wrong = |expected| DetectorError::Metadata { key: IMGSZ, value: value.clone(), expected };
+fn read_imgsz(value: &str, stride: usize) -> Result<usize, DetectorError> {
+    let wrong = |expected| DetectorError::Metadata { key: IMGSZ, value: value.to_owned(), expected };
     let imgsz = value.parse().map_err(|_| wrong("a number of pixels, such as 640".to_owned()))?;
-    check_imgsz(imgsz, &checkpoint.model).map_err(wrong)?;
+    check_imgsz(imgsz, stride).map_err(wrong)?;
     Ok(imgsz)
-}
-
-fn input_shape(images: &Array, stride: usize) -> DetectorError {
-    DetectorError::InputShape { found: images.shape.clone(), stride }
 }

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use bonsai_checkpoint::CheckpointError;
 use bonsai_exec::ExecError;
+use bonsai_onnx::OnnxError;
 use bonsai_yolov8::HeadError;
+
+use crate::Runtime;
 
 /// What went wrong, with the file or the value it went wrong at.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +34,8 @@ pub enum DetectorError {
     },
     /// The file is nothing that is known.
     #[error(
-        "`{}` is neither a Bonsai checkpoint nor a CPU engine: it {found}; \
-         pass a `.safetensors` file that `cargo xtask train` wrote or an engine that the pipeline wrote",
+        "`{}` is neither a Bonsai checkpoint nor a CPU engine, an Ultralytics `.pt` or an ONNX file: it {found}; \
+         pass a `.safetensors` file that `cargo xtask train` wrote, or what `cargo xtask export` or `engine` made of it",
         path.display()
     )]
     Unknown {
@@ -41,7 +44,7 @@ pub enum DetectorError {
         /// What it begins with instead, in words.
         found: String,
     },
-    /// The file is a checkpoint, but no detector can be made of it.
+    /// The file's kind is known, but no detector can be made of it.
     #[error("cannot make a detector of `{}`", path.display())]
     Load {
         /// The file.
@@ -61,8 +64,8 @@ pub enum DetectorError {
         /// Its channels.
         found: usize,
     },
-    /// A note in the checkpoint cannot be used.
-    #[error("the checkpoint says `{key}` = `{value}`; it must be {expected}")]
+    /// A note in the file cannot be used.
+    #[error("the file says `{key}` = `{value}`; it must be {expected}")]
     Metadata {
         /// The note.
         key: &'static str,
@@ -107,6 +110,52 @@ pub enum DetectorError {
         /// The output layer.
         node: String,
     },
+    /// The options say what runs another kind of file.
+    #[error("{given} was asked for, but this is {kind}: what runs it, {wanted} says")]
+    Choice {
+        /// What was asked for.
+        given: String,
+        /// The option of the command line that is meant for this kind.
+        wanted: &'static str,
+        /// What the file is.
+        kind: &'static str,
+    },
+    /// The file is no ONNX model.
+    #[error("cannot read it as an ONNX model")]
+    Onnx(#[source] Box<OnnxError>),
+    /// An input or output of an ONNX file is not that of a detector, or not what the file promised.
+    #[error("`{tensor}` is {found}; expected {expected}")]
+    Tensor {
+        /// The input or output.
+        tensor: String,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// The runtime refuses the file or fails while it runs.
+    #[error("{runtime} cannot run it")]
+    Run {
+        /// Which.
+        runtime: Runtime,
+        /// Its own words.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The runtime is not there.
+    #[error("{runtime}: not run, because {because}")]
+    NotRun {
+        /// Which.
+        runtime: Runtime,
+        /// Why, and what to do.
+        because: String,
+    },
+    /// There are no boxes and scores of anchors to be had.
+    #[error("the file suppresses overlapping boxes by itself, so it gives objects and no boxes of anchors")]
+    Suppressed,
+    /// There are no raw outputs to be had.
+    #[error("an ONNX file decodes its outputs by itself, so losses can only be had of a checkpoint")]
+    NoHead,
     /// The network could not be run.
     #[error("cannot run the network")]
     Exec(#[source] Box<ExecError>),

@@ -1,11 +1,14 @@
 //! Load an artefact, detect objects in an image.
 //!
-//! [`Detector::load`] takes a Bonsai checkpoint or a CPU engine ([`write_engine`]), told apart by their
-//! content. [`Detector::detect`] answers in pixels of the picture as it was; [`Detector::predict`] gives the
-//! decoded outputs before suppression, which validation and parity checks need; [`draw_detections`] makes the
+//! [`Detector::load`] takes a Bonsai checkpoint, a CPU engine ([`write_engine`]), an Ultralytics `.pt` or an ONNX file,
+//! told apart by their content. [`Detector::detect`] answers in pixels of the picture as it was;
+//! [`Detector::run`] gives what validation and parity checks need of prepared images; [`draw_detections`] makes the
 //! answer visible.
 //!
-//! Invariant: what is run is the folded network, so a checkpoint and the engine written from it agree.
+//! A network of ours is run by an executor; an ONNX file is run as it is by a [`Runtime`] that shares no code with it, so
+//! its figures are those of the artefact itself.
+//!
+//! Invariant: what is run of a checkpoint is the folded network, so it and the engine written from it agree.
 //! This crate trains nothing, changes no weights and reads no image files.
 //!
 //! ```
@@ -38,7 +41,10 @@ mod draw;
 mod engine;
 mod error;
 mod glyph;
+mod network;
+mod onnx;
 mod origin;
+mod outputs;
 mod rect;
 
 pub use config::{DEFAULT_IMGSZ, DetectConfig};
@@ -46,4 +52,6 @@ pub use detector::Detector;
 pub use draw::{class_colour, draw_detections};
 pub use engine::write_engine;
 pub use error::DetectorError;
-pub use origin::Origin;
+pub use onnx::{LibrarySearch, LoadOptions, OnnxSignature, OutputLayout, Runtime};
+pub use origin::{FileKind, Origin};
+pub use outputs::Outputs;

@@ -1,13 +1,13 @@
 //! What a file is, told from its first bytes.
 //!
 //! Extensions lie (`best.pt` renamed, `model.engine` of three different programs), so they are not looked at.
-//! The kinds that cannot be run are recognised all the same, to say so instead of "not a safetensors file".
+//! A kind that cannot be run is recognised all the same, to say so instead of "not a safetensors file".
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::DetectorError;
+use crate::{DetectorError, Runtime};
 
 /// What a detector was made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,27 +16,43 @@ pub enum Origin {
     Checkpoint,
     /// A CPU engine, folded when it was written.
     CpuEngine,
+    /// An ONNX file, and what runs it.
+    Onnx(Runtime),
+}
+
+/// What a file that can be run seems to be, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A checkpoint, Bonsai's or PyTorch's.
+    Checkpoint,
+    /// An ONNX model.
+    Onnx,
 }
 
 /// Bytes that are enough to tell.
 const HEAD: u64 = 64;
 
-/// Passes a file that may be a checkpoint, Bonsai's or PyTorch's; says what any other one is.
-///
-/// # Errors
-/// [`DetectorError::Io`], [`DetectorError::Unsupported`] or [`DetectorError::Unknown`], each with the path.
-pub(crate) fn check_is_checkpoint(path: &Path) -> Result<(), DetectorError> {
-    let io = |source| DetectorError::Io { path: path.to_owned(), source };
-    let mut head = Vec::new();
-    File::open(path).map_err(io)?.take(HEAD).read_to_end(&mut head).map_err(io)?;
-    if is_safetensors(&head) || is_pytorch(&head) {
-        return Ok(());
+impl FileKind {
+    /// What a file may be; says what any other one is.
+    ///
+    /// # Errors
+    /// [`DetectorError::Io`], [`DetectorError::Unsupported`] or [`DetectorError::Unknown`], each with the path.
+    pub fn of(path: &Path) -> Result<Self, DetectorError> {
+        let io = |source| DetectorError::Io { path: path.to_owned(), source };
+        let mut head = Vec::new();
+        File::open(path).map_err(io)?.take(HEAD).read_to_end(&mut head).map_err(io)?;
+        if is_safetensors(&head) || is_pytorch(&head) {
+            return Ok(Self::Checkpoint);
+        }
+        if is_onnx(&head) {
+            return Ok(Self::Onnx);
+        }
+        let path = path.to_owned();
+        Err(match foreign(&head) {
+            Some((what, remedy)) => DetectorError::Unsupported { path, what, remedy },
+            None => DetectorError::Unknown { path, found: in_words(&head) },
+        })
     }
-    let path = path.to_owned();
-    Err(match foreign(&head) {
-        Some((what, remedy)) => DetectorError::Unsupported { path, what, remedy },
-        None => DetectorError::Unknown { path, found: in_words(&head) },
-    })
 }
 
 /// The length of a JSON object as 64 bits little-endian (the format allows 100 MB), then the object.
@@ -49,16 +65,11 @@ fn is_pytorch(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || matches!(head, [0x80, 2..=5, _, ..])
 }
 
-/// Kinds that a user may well pass, and what to do with each.
+/// A kind that a user may well pass, and what to do with it.
 fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    const ONNX: &str = "pass the checkpoint that it was exported from, or the CPU engine beside it \
-                        (`cargo xtask engine` writes one)";
     const TENSORRT: &str =
         "time it with `trtexec --loadEngine=FILE`, and pass the checkpoint or the CPU engine here";
-    if head.starts_with(b"ftrt") || head.starts_with(b"ptrt") {
-        return Some(("a TensorRT engine", TENSORRT));
-    }
-    is_onnx(head).then_some(("an ONNX model", ONNX))
+    (head.starts_with(b"ftrt") || head.starts_with(b"ptrt")).then_some(("a TensorRT engine", TENSORRT))
 }
 
 /// `ModelProto`: `ir_version` (field 1, a small number) first, then another field of the message.

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use bonsai_checkpoint::Checkpoint;
 use bonsai_detector::write_engine;
 use bonsai_onnx::OnnxInfo;
 use bonsai_tensorrt::{
@@ -11,6 +10,8 @@ use bonsai_tensorrt::{
 };
 use serde_json::{Value, json};
 
+use crate::checkpoint_file::open_checkpoint;
+use crate::jobs::is_onnx;
 use crate::stages::build_tensorrt;
 use crate::{EngineConfig, Progress};
 
@@ -45,7 +46,9 @@ pub fn engine(
     form: &UltralyticsForm,
     progress: &mut dyn Progress,
 ) -> Result<Engine> {
-    if file.extension().is_some_and(|e| e == "onnx") {
+    if is_onnx(file) || file.extension().is_some_and(|e| e == "onnx") {
+        // The builder may not be here, and what it says of a file that is none is long.
+        OnnxInfo::open(file)?;
         return from_onnx(config, file, out, form, progress);
     }
     if PlanHeader::open(file).is_ok() {
@@ -65,7 +68,7 @@ pub fn engine(
             file.display()
         );
     }
-    write_engine(&Checkpoint::open(file)?, out)?;
+    write_engine(&open_checkpoint(file)?, out)?;
     Ok(Engine::Cpu(out.to_owned()))
 }
 

@@ -6,10 +6,10 @@ use anyhow::Result;
 use bonsai_boxes::{Cxcywh, Detection, GroundTruth, Xyxy};
 use bonsai_checkpoint::Array;
 use bonsai_data::{Batch, LetterboxTransform, Loader, Sample};
-use bonsai_detector::Detector;
+use bonsai_detector::{Detector, Outputs};
 use bonsai_metrics::{ConfusionMatrix, Curves, DetMetrics, Evaluator, Protocol};
 use bonsai_train::MeanLosses;
-use bonsai_yolov8::{LossGains, NmsConfig, decode, detection_loss, nms};
+use bonsai_yolov8::{LossGains, NmsConfig, decode, detection_loss};
 
 use crate::batches::targets;
 
@@ -76,7 +76,7 @@ pub struct Judging {
     pub suppression: NmsConfig,
     /// Whose figures are to be comparable.
     pub convention: Convention,
-    /// Gains of the loss parts, if losses are wanted.
+    /// Gains of the loss parts, if losses are wanted; only a network of ours has them, an ONNX file gives none.
     pub gains: Option<LossGains>,
 }
 
@@ -128,18 +128,21 @@ pub fn judge(
     let mut sums = [0.0f64; 3];
     for (number, mut batch) in loader.epoch(0).enumerate() {
         let images = Array::new(&batch.shape, std::mem::take(&mut batch.images));
-        let (predictions, loss) = detector.read_head(&images, |head| {
-            let loss = how.gains.map(|gains| detection_loss(head, &targets(&batch), gains));
-            (decode(head), loss.transpose())
-        })?;
-        if let Some(loss) = loss? {
+        let (outputs, loss) = match how.gains {
+            None => (detector.run(&images)?, None),
+            Some(gains) => detector.read_head(&images, |head| {
+                let loss = detection_loss(head, &targets(&batch), gains);
+                (Outputs::Predictions(decode(head)), Some(loss))
+            })?,
+        };
+        if let Some(loss) = loss.transpose()? {
             let items = [loss.items.bbox, loss.items.cls, loss.items.dfl];
             for (sum, item) in sums.iter_mut().zip(items) {
                 *sum += f64::from(item);
             }
         }
         batch.images = images.data;
-        let found = nms(&predictions, &how.suppression);
+        let found = outputs.suppress(&how.suppression);
         for ((detections, transform), sample) in found.iter().zip(&batch.transforms).zip(&batch.samples) {
             let (detections, truth) =
                 how.convention.boxes(detections, &loader.split().samples[*sample], *transform);

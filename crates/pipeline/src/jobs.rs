@@ -6,19 +6,20 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::SplitKind;
-use bonsai_detector::Detector;
+use bonsai_detector::{Detector, FileKind, OnnxSignature};
 use bonsai_metrics::DetMetrics;
-use bonsai_onnx::{ExportOptions, Precision, Quantization};
+use bonsai_onnx::{ExportOptions, OnnxInfo, Precision, Quantization};
 use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
 use bonsai_yolov8::NmsConfig;
 
+use crate::checkpoint_file::open_checkpoint;
 pub use crate::engine_job::{Engine, UltralyticsForm, engine, engine_metadata, unwrap_engine};
 use crate::iterations::{Files, save_iterations};
 use crate::stages::{
-    Calibration, Setting, Stepwise, calibrate_stage, export_stage, iterate_stage, open_dataset, prune_stage,
-    validation_loader_in,
+    Calibration, Canvas, Setting, Stepwise, calibrate_stage, export_stage, iterate_stage, open_dataset,
+    prune_stage, validation_loader_in,
 };
-use crate::{Convention, Judging, PipelineConfig, Progress, judge};
+use crate::{Convention, Judging, Parity, PipelineConfig, Progress, RuntimeChoice, confirm_parity, judge};
 
 fn setting(config: &PipelineConfig) -> Result<Setting> {
     let executor = config.executor_options()?;
@@ -29,25 +30,36 @@ fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
     config.data.as_deref().context("no dataset: pass --data DATA.YAML")
 }
 
-/// The image size that a checkpoint or engine file was trained at, if it says so.
+/// Whether a file is an ONNX model, by its first bytes; no other kind, and no file that cannot be read.
+pub fn is_onnx(file: &Path) -> bool {
+    FileKind::of(file).is_ok_and(|kind| kind == FileKind::Onnx)
+}
+
+/// The image size that a checkpoint or engine file was trained at or an ONNX file exported for, if it says so.
 ///
 /// # Errors
 /// If the file cannot be read.
 pub fn trained_imgsz(file: &Path) -> Result<Option<usize>> {
-    Ok(Checkpoint::open(file)?.metadata.get("imgsz").and_then(|size| size.parse().ok()))
+    if FileKind::of(file)? == FileKind::Onnx {
+        return Ok(Some(OnnxSignature::read(&OnnxInfo::open(file)?)?.imgsz));
+    }
+    Ok(open_checkpoint(file)?.metadata.get("imgsz").and_then(|size| size.parse().ok()))
 }
 
 /// Settings of [`validate`] beside the file and the data.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Validation {
     /// Lowest score; 0.001 where `None`.
     pub confidence: Option<f32>,
     /// Overlap at which the lesser box goes; 0.7 where `None`.
     pub iou: Option<f32>,
-    /// Canvases no larger than needed, as Ultralytics validates, in place of squares.
+    /// Canvases no larger than needed, as Ultralytics validates, in place of squares; without meaning for an ONNX file of
+    /// one size.
     pub rect: bool,
     /// Whose figures are to be comparable.
     pub convention: Convention,
+    /// What runs an ONNX file.
+    pub runtime: RuntimeChoice,
 }
 
 /// Measures a file on a split of `config.data`; returns the metrics and the class names.
@@ -63,14 +75,20 @@ pub fn validate(
     let setting = setting(config)?;
     let dataset = bonsai_data::Dataset::open(data_yaml(config)?)?;
     let (split, _) = dataset.scan(split)?;
-    let mut detector = Detector::load(weights, setting.executor)?;
+    let mut detector = Detector::load(weights, how.runtime.with(setting.executor))?;
     let (ours, theirs) = (detector.class_names().len(), split.class_names.len());
     if ours != theirs {
         bail!("{} has {ours} classes, but {} has {theirs}", weights.display(), data_yaml(config)?.display());
     }
     let (imgsz, batch) = (setting.imgsz, config.baseline.batch);
-    let rect = how.rect.then(|| detector.model().head().strides.iter().copied().max().unwrap_or(32));
-    let loader = validation_loader_in(&Arc::new(split), imgsz, batch, &setting.loader, rect)?;
+    let canvas = match detector.fixed_size() {
+        Some((h, w)) if h.max(w) == imgsz => Canvas::Fixed((h, w)),
+        Some((h, w)) => {
+            bail!("{} was exported for images of {h} x {w} pixels, but imgsz is {imgsz}", weights.display())
+        }
+        None => how.rect.then(|| detector.stride()).into(),
+    };
+    let loader = validation_loader_in(&Arc::new(split), imgsz, batch, &setting.loader, canvas)?;
     let standard = NmsConfig::VALIDATION;
     let suppression = NmsConfig {
         confidence: how.confidence.unwrap_or(standard.confidence),
@@ -92,7 +110,7 @@ pub fn prune(
     out: Option<&Path>,
     progress: &mut dyn Progress,
 ) -> Result<PruneReport> {
-    let model = Checkpoint::open(weights)?;
+    let model = open_checkpoint(weights)?;
     let data = config.data.as_ref().map(|yaml| open_dataset(yaml, progress)).transpose()?;
     let pruned = prune_stage(&model, &config.prune_settings(), &setting(config)?, data.as_ref())?;
     if let Some(out) = out {
@@ -112,7 +130,7 @@ pub fn replay(
     plan: &Path,
     out: Option<&Path>,
 ) -> Result<PruneReport> {
-    let (model, plan) = (Checkpoint::open(weights)?, PrunePlan::load(plan)?);
+    let (model, plan) = (open_checkpoint(weights)?, PrunePlan::load(plan)?);
     let mut report = report(&plan, &model, config.imgsz, config.imgsz)?;
     let pruned = if config.extras.compensate {
         let (pruned, compensation) = apply_compensated(&plan, &model)?;
@@ -138,7 +156,7 @@ pub fn iterate(
     out: &Path,
     mut progress: &mut dyn Progress,
 ) -> Result<Iterated> {
-    let model = Checkpoint { train: None, ..Checkpoint::open(weights)? };
+    let model = Checkpoint { train: None, ..open_checkpoint(weights)? };
     let data = open_dataset(data_yaml(config)?, progress)?;
     let prune = config.prune_settings();
     let what = Stepwise { prune: &prune, iterate: &config.iterate, finetune: &config.finetune };
@@ -162,22 +180,22 @@ pub fn import(file: &Path, out: &Path) -> Result<Checkpoint> {
 /// # Errors
 /// If a file cannot be read or written.
 pub fn export_state_dict(weights: &Path, out: &Path) -> Result<()> {
-    Ok(Checkpoint::open(weights)?.save_state_dict(out)?)
+    Ok(open_checkpoint(weights)?.save_state_dict(out)?)
 }
 
-/// Writes a checkpoint file as ONNX; for 8-bit integers `calibration` says how the ranges in `options` are found, on
-/// images of `config.data`.
+/// Writes a checkpoint file as ONNX, and beside it how far it is from the checkpoint (`NAME.parity.json`); for 8-bit integers
+/// `calibration` says how the ranges in `options` are found, on images of `config.data`.
 ///
 /// # Errors
-/// As the stages, or if calibration is wanted and there is no dataset.
+/// As the stages and [`confirm_parity`], or if calibration is wanted and there is no dataset.
 pub fn export(
     config: &PipelineConfig,
     weights: &Path,
     out: &Path,
     options: &ExportOptions,
     calibration: Option<&Calibration>,
-) -> Result<()> {
-    let checkpoint = Checkpoint::open(weights)?;
+) -> Result<Parity> {
+    let checkpoint = open_checkpoint(weights)?;
     let mut options = options.clone();
     if let Some(calibration) = calibration {
         options.precision = Precision::Int8(Quantization::default());
@@ -189,5 +207,12 @@ pub fn export(
         let setting = Setting { imgsz: options.imgsz.0.max(options.imgsz.1), ..setting(config)? };
         options.precision = Precision::Int8(calibrate_stage(&checkpoint, calibration, &split, &setting)?);
     }
-    Ok(export_stage(&checkpoint, &options)?.save(out)?)
+    export_stage(&checkpoint, &options)?.save(out)?;
+    let suppression = options.nms.as_ref().map_or(NmsConfig::PREDICT, |nms| NmsConfig {
+        confidence: nms.confidence,
+        iou: nms.iou,
+        max_detections: nms.max_detections,
+        ..NmsConfig::PREDICT
+    });
+    confirm_parity(&checkpoint, out, &suppression)
 }

@@ -16,6 +16,7 @@
 
 mod batches;
 pub mod bench;
+mod checkpoint_file;
 mod config;
 mod doctor;
 mod engine_config;
@@ -30,6 +31,7 @@ mod latency;
 mod machine;
 mod magnitudes;
 mod manifest;
+mod parity;
 mod peak_memory;
 mod penalty;
 mod picture_file;
@@ -41,6 +43,7 @@ mod report;
 mod run;
 mod run_dir;
 mod run_lock;
+mod runtime;
 mod settings;
 mod stage_training;
 pub mod stages;
@@ -48,6 +51,7 @@ mod summary;
 pub mod training;
 
 pub use bonsai_data::SplitKind;
+pub use bonsai_detector::{LoadOptions, Runtime};
 pub use bonsai_exec::{ExecutorInfo, ExecutorKind, ExecutorOptions};
 pub use bonsai_metrics::DetMetrics;
 pub use bonsai_onnx::{
@@ -71,10 +75,12 @@ pub use l1::{L1Config, L1Preset};
 pub use latency::median_latency_ms;
 pub use machine::{executor_options, limit_threads};
 pub use manifest::{Manifest, digest_file, digest_json};
+pub use parity::{Parity, ParityLimits, check_parity, confirm_parity};
 pub use progress::{Progress, Quiet, StageState};
 pub use report::{Report, Row, markdown};
 pub use run::run;
 pub use run_dir::{RunDir, Stage};
+pub use runtime::RuntimeChoice;
 pub use settings::{Settings, load_settings, overlay, resolve};
 pub use stage_training::Interrupted;
 pub use summary::{LayerSummary, Summary, open_model, summarise};

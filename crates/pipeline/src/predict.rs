@@ -8,8 +8,7 @@ use anyhow::{Context, Result, bail};
 use bonsai_boxes::{Cxcywh, Detection};
 use bonsai_checkpoint::write_file;
 use bonsai_data::{RgbImage, decode};
-use bonsai_detector::{DetectConfig, Detector, draw_detections};
-use bonsai_exec::ExecutorOptions;
+use bonsai_detector::{DetectConfig, Detector, LoadOptions, draw_detections};
 use serde::Serialize;
 
 /// Images that are decoded before the network is free for them.
@@ -39,8 +38,8 @@ pub struct Predict<'a> {
     pub out: Option<&'a Path>,
     /// Where labels in YOLO's format go, a file for each image.
     pub labels: Option<&'a Path>,
-    /// What runs the network.
-    pub executor: ExecutorOptions,
+    /// What runs the file.
+    pub load: LoadOptions,
 }
 
 /// What to look for; `None` is the detector's own default.
@@ -78,7 +77,7 @@ pub fn predict(
     settings: &Predict<'_>,
     each: &mut dyn FnMut(&Path, Seen) -> Result<()>,
 ) -> Result<()> {
-    let mut detector = Detector::load(weights, settings.executor)?;
+    let mut detector = Detector::load(weights, settings.load.clone())?;
     let paths = images(source)?;
     let base = detector.config();
     let config = DetectConfig {

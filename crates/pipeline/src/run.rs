@@ -11,6 +11,7 @@ use bonsai_onnx::ExportOptions;
 use bonsai_prune::Iteration;
 use bonsai_tensorrt::EngineOutcome;
 use bonsai_train::TrainConfig;
+use bonsai_yolov8::NmsConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,7 +25,7 @@ use crate::stages::{
 };
 use crate::{
     IterateSettings, L1Config, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState,
-    digest_json,
+    confirm_parity, digest_json,
 };
 
 const BASELINE_ONNX: &str = "baseline.onnx";
@@ -88,7 +89,9 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     let export = runner.stage(Stage::Export, &config.imgsz, &finals, |folder, _| {
         let options = ExportOptions::new((config.imgsz, config.imgsz));
         for (checkpoint, name) in [(&baseline_best, BASELINE_ONNX), (&finetuned_best, FINETUNED_ONNX)] {
-            export_stage(&Checkpoint::load(checkpoint)?, &options)?.save(&folder.join(name))?;
+            let (checkpoint, file) = (Checkpoint::load(checkpoint)?, folder.join(name));
+            export_stage(&checkpoint, &options)?.save(&file)?;
+            confirm_parity(&checkpoint, &file, &NmsConfig::PREDICT)?;
         }
         Ok(())
     })?;

@@ -1,10 +1,11 @@
 //! What a model or file is: parameters, MACs, layers.
 
 use anyhow::Result;
-use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::ModelSpec;
 use bonsai_yolov8::{Scale, build};
 use serde::Serialize;
+
+use crate::checkpoint_file::open_checkpoint;
 
 /// Classes of a model that is only named: COCO's number, for which the published figures hold.
 const DEFAULT_CLASSES: usize = 80;
@@ -50,7 +51,7 @@ pub fn open_model(model: &str) -> Result<ModelSpec> {
         let names: Vec<String> = (0..DEFAULT_CLASSES).map(|i| format!("class{i}")).collect();
         return Ok(build(scale, &names)?);
     }
-    Ok(Checkpoint::open(model.as_ref())?.model)
+    Ok(open_checkpoint(model.as_ref())?.model)
 }
 
 /// Figures of a network for images of `imgsz` pixels.

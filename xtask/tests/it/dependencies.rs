@@ -28,10 +28,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bonsai-prune", &["bonsai-checkpoint", "bonsai-graph"]),
     ("bonsai-onnx", &["bonsai-checkpoint", "bonsai-graph"]),
     ("bonsai-tensorrt", &[]),
-    // The detector composes: it letterboxes an image exactly as training did, so it uses data's letterbox.
+    // The detector composes: it letterboxes an image exactly as training did, so it uses data's letterbox; and what an ONNX
+    // file says about itself is read by the one reader that takes files of any origin, which is the exporter's.
     (
         "bonsai-detector",
-        &["bonsai-boxes", "bonsai-checkpoint", "bonsai-data", "bonsai-exec", "bonsai-graph", "bonsai-yolov8"],
+        &[
+            "bonsai-boxes",
+            "bonsai-checkpoint",
+            "bonsai-data",
+            "bonsai-exec",
+            "bonsai-graph",
+            "bonsai-onnx",
+            "bonsai-yolov8",
+        ],
     ),
     (
         "bonsai-pipeline",

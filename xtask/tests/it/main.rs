@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
 mod bad_data;
+mod bad_files;
 mod benchmarks;
 mod command_line;
 mod dependencies;

@@ -13,6 +13,7 @@ use bonsai_yolov8::{HeadOutput, LevelOutput, Scale, build, decode};
 use image::Rgb;
 use tempfile::TempDir;
 
+use crate::chain::Chain;
 use crate::network::bright_cells;
 
 fn yolov8n() -> Checkpoint {
@@ -47,7 +48,7 @@ fn an_engine_finds_what_its_checkpoint_finds() {
     assert_eq!((original.origin(), engine.origin()), (Origin::Checkpoint, Origin::CpuEngine));
     assert_eq!((original.imgsz(), engine.imgsz()), (64, 64));
     assert_eq!(original.model(), engine.model());
-    assert!(!engine.model().graph().nodes().iter().any(|n| matches!(n.op(), Op::BatchNorm { .. })));
+    assert!(!engine.model().unwrap().graph().nodes().iter().any(|n| matches!(n.op(), Op::BatchNorm { .. })));
 
     let noise =
         RgbImage::from_fn(90, 70, |x, y| Rgb([(x * 37 + y * 91) as u8, (x * y) as u8, (x ^ y) as u8]));
@@ -114,18 +115,18 @@ fn engines_are_plain_small_and_reproducible() {
 #[test]
 fn other_programs_files_are_recognised_by_content() {
     let folder = tempfile::tempdir().unwrap();
-    for (bytes, what, remedy) in [
-        (&b"\x08\x08\x12\x07pytorch\x1a\x052.1.0\x3a\x80\x01"[..], "an ONNX model", "cargo xtask engine"),
-        (b"ftrt\x00\x01\x02\x03\x04\x05", "a TensorRT engine", "trtexec"),
-    ] {
-        // The name claims something else.
-        let path = write(&folder, "model.safetensors", bytes);
-        let error = load_error(&path);
-        assert!(matches!(error, DetectorError::Unsupported { .. }), "{error:?}");
-        let message = error.to_string();
-        for part in [what, remedy, "model.safetensors", "not supported yet"] {
-            assert!(message.contains(part), "`{part}` in: {message}");
-        }
+    // The names claim something else.
+    let path = write(&folder, "model.safetensors", b"ftrt\x00\x01\x02\x03\x04\x05");
+    let error = load_error(&path);
+    assert!(matches!(error, DetectorError::Unsupported { .. }), "{error:?}");
+    let message = error.to_string();
+    for part in ["a TensorRT engine", "trtexec", "model.safetensors", "not supported yet"] {
+        assert!(message.contains(part), "`{part}` in: {message}");
+    }
+    let path = write(&folder, "model.pt", b"\x08\x08\x12\x07pytorch\x1a\x052.1.0\x3a\x80\x01");
+    let message = Chain(&load_error(&path)).to_string();
+    for part in ["model.pt", "cannot read it as an ONNX model", "not a complete ONNX file (21 bytes)"] {
+        assert!(message.contains(part), "`{part}` in: {message}");
     }
 }
 

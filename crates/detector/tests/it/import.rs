@@ -5,9 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bonsai_checkpoint::Array;
+use bonsai_data::RgbImage;
 use bonsai_detector::{DetectConfig, Detector};
 use bonsai_exec::{ExecutorKind, ExecutorOptions};
 use bonsai_testkit::{Golden, imported, shared_data, workspace_root};
+
+use crate::chain::Chain;
 
 /// What boxes may differ by, in pixels: rounding of some sixty layers in another order.
 const BOX_BOUND: f32 = 0.05;
@@ -21,7 +24,7 @@ fn executors() -> [ExecutorOptions; 2] {
 
 /// Compares decoded outputs `[4 + classes, anchors]`.
 #[track_caller]
-fn assert_equal(what: &str, got: &[f32], expected: &[f32], anchors: usize) {
+pub(crate) fn assert_equal(what: &str, got: &[f32], expected: &[f32], anchors: usize) {
     assert_eq!(got.len(), expected.len(), "{what}");
     for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
         let (row, anchor) = (i / anchors, i % anchors);
@@ -80,19 +83,8 @@ fn other_architectures_are_refused_by_name() {
     }
 }
 
-/// An error with its causes.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        self.0.source().map_or(Ok(()), |source| write!(f, ": {}", Chain(source)))
-    }
-}
-
-#[test]
-fn a_real_checkpoint_finds_the_three_people() {
-    let Some(folder) = shared_data("weights/fall-yolov8s") else { return };
+/// The shared picture, as a batch too, and what onnxruntime says of it.
+pub(crate) fn bus(folder: &Path) -> (RgbImage, Array, Vec<f32>) {
     let picture = image::open(folder.join("bus_640.png")).unwrap().to_rgb8();
     let (w, h) = picture.dimensions();
     let mut images = Array::zeros(&[1, 3, h as usize, w as usize]);
@@ -105,7 +97,14 @@ fn a_real_checkpoint_finds_the_three_people() {
     // NumPy's format: ten bytes, a header of the length in the last two, the values.
     let bytes = fs::read(folder.join("fall_bus_640_output0.npy")).unwrap();
     let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let expected: Vec<f32> = bytes[start..].as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    let expected = bytes[start..].as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    (picture, images, expected)
+}
+
+#[test]
+fn a_real_checkpoint_finds_the_three_people() {
+    let Some(folder) = shared_data("weights/fall-yolov8s") else { return };
+    let (picture, images, expected) = bus(&folder);
     for options in executors() {
         let mut detector = Detector::load(&folder.join("best.pt"), options).unwrap();
         let got = detector.predict(&images).unwrap();

@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod chain;
 mod draw;
+mod exported;
 mod files;
 mod import;
 mod network;
+mod onnx;
 mod pictures;
+mod tiny_onnx;

@@ -208,16 +208,14 @@ fn a_detector_tells_what_it_is() {
         (640, 640, Origin::Checkpoint)
     );
     assert_eq!(detector.class_names(), ["class0", "class1"]);
-    assert_eq!(detector.model().head().strides, [8]);
+    assert_eq!(detector.model().unwrap().head().strides, [8]);
+    assert_eq!((detector.stride(), detector.fixed_size()), (8, None));
 
     checkpoint.metadata.insert("imgsz".to_owned(), "96".to_owned());
     assert_eq!(Detector::from_checkpoint(checkpoint.clone(), Device::Cpu).unwrap().config().imgsz, 96);
     for wrong in ["large", "-8", "100", "0"] {
         checkpoint.metadata.insert("imgsz".to_owned(), wrong.to_owned());
         let error = Detector::from_checkpoint(checkpoint.clone(), Device::Cpu).unwrap_err().to_string();
-        assert!(
-            error.starts_with(&format!("the checkpoint says `imgsz` = `{wrong}`; it must be a ")),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("the file says `imgsz` = `{wrong}`; it must be a ")), "{error}");
     }
 }

@@ -14,11 +14,10 @@ use bonsai_exec::{ExecutorOptions, Inference, build_inference};
 use bonsai_graph::Cost;
 use serde::Serialize;
 
+use super::WARM_UP;
 use super::input::images;
 use super::stopwatch::{median, timed};
-
-/// Rounds before those that count.
-const WARM_UP: usize = 3;
+use crate::checkpoint_file::open_checkpoint;
 
 /// What to compare.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,7 +85,7 @@ pub fn compare(what: &CompareBench) -> Result<Vec<ComparedNetwork>> {
 }
 
 fn load(file: &Path, what: &CompareBench) -> Result<Candidate> {
-    let Checkpoint { model, weights, .. } = Checkpoint::open(file)?.fold_batch_norm()?;
+    let Checkpoint { model, weights, .. } = open_checkpoint(file)?.fold_batch_norm()?;
     let cost = model.graph().cost(what.imgsz, what.imgsz)?;
     let network = build_inference(model.graph(), weights, &what.executor)?;
     Ok(Candidate { cost, network, times: Vec::with_capacity(what.rounds) })

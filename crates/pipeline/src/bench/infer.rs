@@ -15,11 +15,8 @@ use serde::Serialize;
 
 use super::input::images;
 use super::network::Network;
-use super::peak_rss_mb;
 use super::stopwatch::{LayerShare, PhaseTime, Stopwatch, layer_shares, least, median, timed};
-
-/// Runs before those that count.
-const WARM_UP: usize = 3;
+use super::{WARM_UP, peak_rss_mb};
 
 /// What to time.
 #[derive(Debug, Clone, PartialEq)]

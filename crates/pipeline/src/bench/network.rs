@@ -7,6 +7,7 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_yolov8::{Scale, init};
 
 use super::narrow::{Narrow, narrow};
+use crate::checkpoint_file::open_checkpoint;
 use crate::open_model;
 
 /// Which network: a file, or a name with fresh weights.
@@ -27,7 +28,7 @@ impl Network {
     /// If the file cannot be read or the name is none, or the network cannot be narrowed.
     pub fn open(&self) -> Result<Checkpoint> {
         let checkpoint = if let Some(path) = &self.weights {
-            Checkpoint { train: None, ..Checkpoint::open(path)? }
+            Checkpoint { train: None, ..open_checkpoint(path)? }
         } else {
             let names = || Scale::ALL.map(Scale::model_name).join(", ");
             Scale::from_model_name(&self.model).with_context(|| {

@@ -12,6 +12,23 @@ use bonsai_metrics::DetMetrics;
 use super::Setting;
 use crate::{LoaderSettings, evaluate, median_latency_ms};
 
+/// What images are fitted into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Canvas {
+    /// Squares.
+    Square,
+    /// No larger than needed, in multiples of so many pixels; images of about one shape together.
+    Rect(usize),
+    /// One size: (height, width).
+    Fixed((usize, usize)),
+}
+
+impl From<Option<usize>> for Canvas {
+    fn from(stride: Option<usize>) -> Self {
+        stride.map_or(Self::Square, Self::Rect)
+    }
+}
+
 /// A loader that neither shuffles nor augments.
 ///
 /// # Errors
@@ -22,10 +39,10 @@ pub fn validation_loader(
     batch: usize,
     settings: &LoaderSettings,
 ) -> Result<Loader> {
-    validation_loader_in(split, imgsz, batch, settings, None)
+    validation_loader_in(split, imgsz, batch, settings, Canvas::Square)
 }
 
-/// [`validation_loader`] with canvases that are squares, or no larger than needed (`rect`: multiples of so many pixels).
+/// [`validation_loader`] with other canvases than squares.
 ///
 /// # Errors
 /// If the configuration is out of range.
@@ -34,12 +51,19 @@ pub fn validation_loader_in(
     imgsz: usize,
     batch: usize,
     settings: &LoaderSettings,
-    rect: Option<usize>,
+    canvas: impl Into<Canvas>,
 ) -> Result<Loader> {
+    let (rect, canvas) = match canvas.into() {
+        Canvas::Square => (None, None),
+        Canvas::Rect(stride) => (Some(stride), None),
+        // No side of a network's input comes near what 32 bits hold.
+        Canvas::Fixed((h, w)) => (None, Some((w as u32, h as u32))),
+    };
     let config = LoaderConfig {
         imgsz,
         batch,
         rect,
+        canvas,
         workers: settings.workers,
         cache_bytes: settings.cache_bytes,
         ..LoaderConfig::default()

@@ -7,6 +7,7 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_yolov8::{Scale, build, init, with_classes};
 
 use crate::Progress;
+use crate::checkpoint_file::open_checkpoint;
 
 /// A checkpoint for `model`: `yolov8n` to `yolov8x` built for these classes with seeded weights, or a file, Bonsai's or
 /// Ultralytics'. A file for other classes gets new last convolutions in its class branches, which is noted.
@@ -27,7 +28,7 @@ pub fn start_checkpoint(
         let names: Vec<_> = Scale::ALL.iter().map(|s| s.model_name()).collect();
         bail!("`{model}` is neither a file nor one of {}", names.join(", "));
     }
-    let checkpoint = Checkpoint { train: None, ..Checkpoint::open(path)? };
+    let checkpoint = Checkpoint { train: None, ..open_checkpoint(path)? };
     let theirs = checkpoint.model.class_names();
     if theirs == class_names {
         return Ok(checkpoint);

@@ -155,6 +155,7 @@ fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> 
 fn loader_config(config: &TrainConfig, setting: &Setting) -> LoaderConfig {
     LoaderConfig {
         rect: None,
+        canvas: None,
         imgsz: setting.imgsz,
         batch: config.batch,
         seed: setting.seed,

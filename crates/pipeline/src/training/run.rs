@@ -187,7 +187,7 @@ fn after_failure(dir: &TrainDir) -> String {
 fn judge_best(args: &TrainArgs, dir: &TrainDir, data: &Data) -> Result<DetMetrics> {
     let setting = args.setting()?;
     let mut detector = Detector::load(&dir.best(), setting.executor)?;
-    let stride = detector.model().head().strides.iter().copied().max();
+    let stride = Some(detector.stride());
     let loader = validation_loader_in(&data.val, args.imgsz, args.batch, &setting.loader, stride)?;
     let mut drawn = Ok(());
     let mut watch = |number: usize, batch: &Batch, found: &[Vec<bonsai_boxes::Detection>]| {

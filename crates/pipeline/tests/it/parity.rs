@@ -1,10 +1,11 @@
 //! What an exported file computes, in `rten`, a reader that shares no code with us, against the executor.
 
-use bonsai_checkpoint::Array;
+use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::shapes;
 use bonsai_exec::{CandleExecutor, Device, Executor, Mode};
-use bonsai_pipeline::Stage;
-use bonsai_yolov8::{HeadOutput, decode};
+use bonsai_pipeline::{Parity, Stage, confirm_parity};
+use bonsai_testkit::random_weights;
+use bonsai_yolov8::{HeadOutput, NmsConfig, Scale, build, decode};
 
 use crate::tiny_run::TinyRun;
 
@@ -44,4 +45,34 @@ fn picture(imgsz: usize) -> Array {
     let (image, _) = shapes::sample(77, imgsz);
     let planes = (0..3).flat_map(|c| image.pixels().map(move |pixel| f32::from(pixel.0[c]) / 255.0));
     Array::new(&[1, 3, imgsz, imgsz], planes.collect::<Vec<_>>())
+}
+
+/// `yolov8n` for three classes with random weights, whose outputs differ from anchor to anchor.
+fn random_yolov8n(seed: u64) -> Checkpoint {
+    let model = build(Scale::N, &["a", "b", "c"].map(str::to_owned)).unwrap();
+    let weights = random_weights(seed, model.graph());
+    Checkpoint::new(model, weights).unwrap()
+}
+
+#[test]
+fn an_export_is_confirmed_and_that_of_other_weights_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("best.onnx");
+    let checkpoint = random_yolov8n(3);
+    bonsai_onnx::export(&checkpoint, &bonsai_onnx::ExportOptions::new((64, 96)))
+        .unwrap()
+        .save(&file)
+        .unwrap();
+    let parity = confirm_parity(&checkpoint, &file, &NmsConfig::PREDICT).unwrap();
+    let anchors = 2 * (8 * 12 + 4 * 6 + 2 * 3);
+    assert_eq!((parity.boxes, parity.scores, parity.size), (anchors, 3 * anchors, (64, 96)));
+    assert!(parity.agrees && parity.worst_box_px > 0.0 && parity.worst_box_px <= 1e-2, "{parity:?}");
+    let report = folder.path().join("best.parity.json");
+    let written: Parity = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    assert_eq!(written, parity);
+
+    let error = confirm_parity(&random_yolov8n(4), &file, &NmsConfig::PREDICT).unwrap_err().to_string();
+    assert!(error.contains("best.onnx") && error.contains("(limit 0.01)") && file.exists(), "{error}");
+    let written: Parity = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    assert!(!written.agrees && written.worst_box_px > 1.0, "{written:?}");
 }

@@ -83,7 +83,9 @@ fn every_file_is_there(tiny: &TinyRun) {
             Stage::Dataset => &["shapes/data.yaml"],
             Stage::Baseline | Stage::Sparse | Stage::Finetune => TRAINED,
             Stage::Prune => &["pruned.safetensors", "plan.json", "report.json"],
-            Stage::Export => &["baseline.onnx", "finetuned.onnx"],
+            Stage::Export => {
+                &["baseline.onnx", "baseline.parity.json", "finetuned.onnx", "finetuned.parity.json"]
+            }
             Stage::Engine => &["baseline.cpu.safetensors", "finetuned.cpu.safetensors", "tensorrt.json"],
             Stage::Report => &["report.md", "report.json"],
         };

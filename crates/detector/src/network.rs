@@ -1,0 +1,69 @@
+//! A network of ours whose raw outputs are decoded here.
+
+use bonsai_checkpoint::{Array, Checkpoint};
+use bonsai_exec::{ExecutorOptions, Inference, build_inference};
+use bonsai_graph::ModelSpec;
+use bonsai_yolov8::{HeadOutput, LevelOutput};
+
+use crate::DetectorError;
+
+/// A folded network and what runs it.
+pub(crate) struct Network {
+    pub(crate) model: ModelSpec,
+    inference: Box<dyn Inference + Send>,
+}
+
+impl Network {
+    /// Puts a folded checkpoint where the options say.
+    pub(crate) fn new(folded: Checkpoint, options: &ExecutorOptions) -> Result<Self, DetectorError> {
+        let input = folded.model.graph().node(folded.model.graph().input());
+        if input.channels() != 3 {
+            return Err(DetectorError::Channels { node: input.name().to_owned(), found: input.channels() });
+        }
+        let inference = build_inference(folded.model.graph(), folded.weights, options)?;
+        Ok(Self { model: folded.model, inference })
+    }
+
+    /// Runs it and hands the raw outputs on.
+    pub(crate) fn read_head<T>(
+        &mut self,
+        images: &Array,
+        read: impl FnOnce(&HeadOutput<'_>) -> T,
+    ) -> Result<T, DetectorError> {
+        let stride = stride(&self.model);
+        let [n, 3, h, w] = images.shape[..] else { return Err(input_shape(images, stride)) };
+        if n == 0 || h == 0 || w == 0 || !h.is_multiple_of(stride) || !w.is_multiple_of(stride) {
+            return Err(input_shape(images, stride));
+        }
+        let outputs = self.inference.infer(images)?;
+        for (output, id) in outputs.iter().zip(self.model.graph().outputs()) {
+            // Suppression would pass over a NaN in silence, and a diverged network would look like an empty
+            // picture.
+            if !output.data.iter().all(|v| v.is_finite()) {
+                let node = self.model.graph().node(*id).name().to_owned();
+                return Err(DetectorError::NotFinite { node });
+            }
+        }
+        let head = self.model.head();
+        let positions = head.box_outputs.iter().zip(&head.cls_outputs).zip(&head.strides);
+        let level = |((boxes, classes), stride): ((&usize, &usize), &usize)| LevelOutput {
+            box_logits: &outputs[*boxes].data,
+            cls_logits: &outputs[*classes].data,
+            h: outputs[*boxes].shape[2],
+            w: outputs[*boxes].shape[3],
+            stride: *stride,
+        };
+        let levels = positions.map(level).collect();
+        Ok(read(&HeadOutput::new(n, head.num_classes, head.reg_max, levels)?))
+    }
+}
+
+/// What sides of an input must be multiples of, in pixels: each cell of each level then is whole.
+pub(crate) fn stride(model: &ModelSpec) -> usize {
+    // Levels halve one another in every YOLO; where they do not, the heads' check behind this one speaks up.
+    model.head().strides.iter().copied().max().unwrap_or(1)
+}
+
+fn input_shape(images: &Array, stride: usize) -> DetectorError {
+    DetectorError::InputShape { found: images.shape.clone(), stride }
+}

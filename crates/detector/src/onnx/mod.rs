@@ -1,0 +1,16 @@
+//! ONNX files of detectors: what they take and give, and the programs that run them.
+
+mod artefact;
+mod layout;
+mod library;
+#[cfg(feature = "ort")]
+mod onnxruntime;
+mod rten;
+mod runtime;
+mod signature;
+
+pub(crate) use artefact::Artefact;
+pub use layout::OutputLayout;
+pub use library::LibrarySearch;
+pub use runtime::{LoadOptions, Runtime};
+pub use signature::OnnxSignature;

@@ -1,0 +1,238 @@
+//! What an ONNX file of a detector takes and gives, from its own description.
+//!
+//! Dimensions of inputs and outputs come before metadata: they are what a runtime holds a file to. Metadata names the
+//! classes, and settles what dimensions leave open.
+
+use bonsai_checkpoint::Array;
+use bonsai_onnx::{Dim, OnnxInfo, TensorInfo};
+
+use super::layout::{Hints, OutputLayout};
+use crate::config::{DEFAULT_IMGSZ, MAX_IMGSZ};
+use crate::{DetectorError, Outputs};
+
+/// Strides of YOLO's usual levels, for what only needs a guess at the number of anchors.
+const LEVELS: [usize; 3] = [8, 16, 32];
+/// What sides must be multiples of where a file does not say, in pixels.
+const DEFAULT_STRIDE: usize = 32;
+const MAX_STRIDE: usize = 1024;
+/// More than any detector tells apart; beyond it a dimension is no number of classes.
+const MAX_CLASSES: usize = 100_000;
+/// How outputs are called, for files that have several.
+const OUTPUT_NAMES: [&str; 3] = ["output0", "outputs", "output"];
+
+/// Dimensions, `None` where one is chosen when the file runs.
+pub(super) type Dims = Vec<Option<usize>>;
+
+/// Input and output of a detector in an ONNX file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OnnxSignature {
+    /// Name of the input `[n, 3, h, w]`: RGB in 0..=1.
+    pub input: String,
+    /// Name of the output.
+    pub output: String,
+    /// Whether the input is `f16`.
+    pub half: bool,
+    /// Images in a run, where the file fixes them.
+    pub batch: Option<usize>,
+    /// Height and width of the input, where the file fixes them.
+    pub size: Option<(usize, usize)>,
+    /// What height and width must be multiples of otherwise.
+    pub stride: usize,
+    /// Longer side of the input: the fixed one, or what the metadata says, or 640.
+    pub imgsz: usize,
+    /// Layout of the output and number of classes; `None` if only a run can tell.
+    pub layout: Option<(OutputLayout, usize)>,
+    /// Names of the classes, where the file has them.
+    pub class_names: Option<Vec<String>>,
+    suppressed: bool,
+}
+
+impl OnnxSignature {
+    /// Reads it from a file's description.
+    ///
+    /// # Errors
+    /// [`DetectorError::Metadata`] if the file says that it is something else, [`DetectorError::Tensor`] if input or
+    /// output are not those of a detector.
+    pub fn read(info: &OnnxInfo) -> Result<Self, DetectorError> {
+        let entry = |key: &str| info.metadata.iter().find(|(k, _)| k == key).map(|(_, value)| value.trim());
+        if let Some(task) = entry("task")
+            && task != "detect"
+        {
+            return Err(metadata("task", task, "`detect`: this program runs detectors only"));
+        }
+        let input = only(&info.inputs, "an input")?;
+        let (batch, size) = read_input(input)?;
+        let stride = info.stride.unwrap_or(DEFAULT_STRIDE);
+        if !(1..=MAX_STRIDE).contains(&stride) {
+            return Err(metadata("stride", &stride.to_string(), &format!("1 to {MAX_STRIDE} pixels")));
+        }
+        let output = choose_output(&info.outputs)?;
+        let suppressed = entry("end2end").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+            || entry("args").is_some_and(nms_is_inside);
+        let mut signature = Self {
+            input: input.name.clone(),
+            output: output.name.clone(),
+            half: input.element == "FLOAT16",
+            batch,
+            size,
+            stride,
+            imgsz: imgsz(size, info.imgsz, stride)?,
+            layout: None,
+            class_names: info.class_names.clone().filter(|names| !names.is_empty()),
+            suppressed,
+        };
+        let dims = sizes(output);
+        // An output without a shape: the first run tells.
+        if !dims.is_empty() {
+            signature.layout = signature.tell(&dims).map_err(|expected| wrong(output, expected))?;
+        }
+        Ok(signature)
+    }
+
+    /// Number of classes; 0 before it is known.
+    pub fn classes(&self) -> usize {
+        self.layout.map_or(0, |(_, classes)| classes)
+    }
+
+    /// What an output of the file says of a batch of `images`; the first one settles the layout if nothing else has.
+    ///
+    /// # Errors
+    /// [`DetectorError::Tensor`] if the output is not what the file promised, [`DetectorError::NotFinite`].
+    pub fn outputs(&mut self, output: Array, images: usize) -> Result<Outputs, DetectorError> {
+        let (layout, classes) = if let Some(known) = self.layout {
+            known
+        } else {
+            let dims: Dims = output.shape.iter().copied().map(Some).collect();
+            let wrong = |expected| DetectorError::Tensor {
+                tensor: self.output.clone(),
+                found: format!("{:?}", output.shape),
+                expected,
+            };
+            let unclear = || "a layout that can be told".to_owned();
+            let told = self.tell(&dims).and_then(|told| told.ok_or_else(unclear)).map_err(wrong)?;
+            *self.layout.insert(told)
+        };
+        layout.read(&self.output, output, images, classes)
+    }
+
+    fn tell(&self, dims: &Dims) -> Result<Option<(OutputLayout, usize)>, String> {
+        let cells = |(h, w): (usize, usize)| LEVELS.iter().map(|s| (h / s) * (w / s)).sum();
+        let hints = Hints {
+            name: &self.output,
+            classes: self.class_names.as_ref().map(Vec::len),
+            suppressed: self.suppressed,
+            anchors: self.size.map(cells),
+        };
+        let told = OutputLayout::tell(dims, &hints)?;
+        match told {
+            Some((_, classes)) if classes > MAX_CLASSES => {
+                Err(format!("at most {MAX_CLASSES} classes, not {classes}"))
+            }
+            told => Ok(told),
+        }
+    }
+}
+
+/// Batch, and height and width, where they are fixed.
+type InputSizes = (Option<usize>, Option<(usize, usize)>);
+
+fn read_input(input: &TensorInfo) -> Result<InputSizes, DetectorError> {
+    let expected = |what: &str| wrong(input, what.to_owned());
+    if !["FLOAT", "FLOAT16"].contains(&input.element) {
+        return Err(expected("FLOAT or FLOAT16"));
+    }
+    let dims = sizes(input);
+    let &[batch, channels, h, w] = &dims[..] else { return Err(expected("[n, 3, h, w]")) };
+    if channels.is_some_and(|c| c != 3) {
+        return Err(expected("3 channels: [n, 3, h, w]"));
+    }
+    if batch == Some(0) {
+        return Err(expected("at least one image"));
+    }
+    let size = match (h, w) {
+        (Some(h), Some(w)) => Some((h, w)),
+        (None, None) => None,
+        _ => return Err(expected("height and width both fixed, or neither")),
+    };
+    if size.is_some_and(|(h, w)| h.min(w) == 0 || h.max(w) > MAX_IMGSZ) {
+        return Err(expected(&format!("sides of 1 to {MAX_IMGSZ} pixels")));
+    }
+    Ok((batch, size))
+}
+
+/// The longer side: the fixed one, what the metadata says, or the usual one.
+fn imgsz(
+    fixed: Option<(usize, usize)>,
+    said: Option<(usize, usize)>,
+    stride: usize,
+) -> Result<usize, DetectorError> {
+    if let Some((h, w)) = fixed {
+        return Ok(h.max(w));
+    }
+    let Some((h, w)) = said else { return Ok(DEFAULT_IMGSZ.next_multiple_of(stride)) };
+    let side = h.max(w);
+    if side == 0 || side > MAX_IMGSZ || !side.is_multiple_of(stride) {
+        let expected = format!("multiples of {stride}, at most {MAX_IMGSZ} pixels");
+        return Err(metadata("imgsz", &format!("[{h}, {w}]"), &expected));
+    }
+    Ok(side)
+}
+
+/// The one input; which of several is the image, nothing says.
+fn only<'a>(tensors: &'a [TensorInfo], what: &str) -> Result<&'a TensorInfo, DetectorError> {
+    match tensors {
+        [tensor] => Ok(tensor),
+        _ => Err(DetectorError::Tensor {
+            tensor: list(tensors),
+            found: format!("{} of them", tensors.len()),
+            expected: format!("{what}, one alone"),
+        }),
+    }
+}
+
+fn choose_output(outputs: &[TensorInfo]) -> Result<&TensorInfo, DetectorError> {
+    let output = match outputs {
+        [output] => output,
+        _ => OUTPUT_NAMES.iter().find_map(|name| outputs.iter().find(|o| o.name == *name)).ok_or_else(
+            || DetectorError::Tensor {
+                tensor: list(outputs),
+                found: format!("{} outputs", outputs.len()),
+                expected: format!("one output, or one that is called {}", OUTPUT_NAMES.join(", ")),
+            },
+        )?,
+    };
+    if !["FLOAT", "FLOAT16"].contains(&output.element) {
+        return Err(wrong(output, "FLOAT or FLOAT16".to_owned()));
+    }
+    Ok(output)
+}
+
+fn sizes(tensor: &TensorInfo) -> Dims {
+    let size = |dim: &Dim| match dim {
+        Dim::Fixed(size) => Some(*size),
+        Dim::Symbolic(_) | Dim::Unknown => None,
+    };
+    tensor.dims.iter().map(size).collect()
+}
+
+/// Whether Ultralytics' export arguments, a Python dictionary, say that suppression is part of the file.
+fn nms_is_inside(args: &str) -> bool {
+    let dense: String = args.chars().filter(|c| !c.is_whitespace()).collect();
+    ["'nms':True", "\"nms\":True", "\"nms\":true"].iter().any(|entry| dense.contains(entry))
+}
+
+fn list(tensors: &[TensorInfo]) -> String {
+    tensors.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join("`, `")
+}
+
+fn wrong(tensor: &TensorInfo, expected: String) -> DetectorError {
+    let text = tensor.to_string();
+    let found = text.strip_prefix(&tensor.name).unwrap_or(&text).trim_start().to_owned();
+    DetectorError::Tensor { tensor: tensor.name.clone(), found, expected }
+}
+
+fn metadata(key: &'static str, value: &str, expected: &str) -> DetectorError {
+    let value = value.chars().take(60).collect();
+    DetectorError::Metadata { key, value, expected: expected.to_owned() }
+}

@@ -1,0 +1,280 @@
+//! Whether an exported file says what its checkpoint says, in a reader that shares no code with our executor.
+//!
+//! Two drawn pictures go through the checkpoint, run by our executor, and through the file, run by `rten`. What may differ
+//! depends on what the file computes with.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use bonsai_boxes::{Detection, Xyxy};
+use bonsai_checkpoint::{Array, Checkpoint, write_file};
+use bonsai_data::{Letterbox, shapes, write_planes};
+use bonsai_detector::{Detector, LoadOptions, Outputs, Runtime};
+use bonsai_exec::ExecutorOptions;
+use bonsai_onnx::OnnxInfo;
+use bonsai_yolov8::{NmsConfig, Predictions, nms};
+use serde::{Deserialize, Serialize};
+
+/// Pictures that are compared.
+const IMAGES: usize = 2;
+/// From this score on a box is one that somebody would see; below it, rounding may move it as it likes.
+const SEEN: f32 = 0.25;
+/// Boxes of one object overlap by more than this, whatever rounding did to them.
+const SAME: f32 = 0.5;
+
+/// How far a file may be from its checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ParityLimits {
+    /// Sides and centres of boxes, in pixels.
+    pub box_px: f32,
+    /// Scores.
+    pub score: f32,
+    /// Boxes of a lower score in the checkpoint are not compared; their scores are.
+    pub least_score: f32,
+}
+
+impl ParityLimits {
+    /// The same sums in another order, over some sixty layers: what was measured between five runtimes.
+    pub const FP32: Self = Self { box_px: 1e-2, score: 1e-4, least_score: 0.0 };
+    /// Eleven bits of a value are kept in every layer: a thousandth of it, which adds up to about a hundredth of a score and,
+    /// for a box of hundreds of pixels, to a few of them.
+    pub const HALF: Self = Self { box_px: 4.0, score: 0.03, least_score: SEEN };
+    /// Eight bits of a wire's range: a value in the middle of it is off by a hundredth. This tells a file that is broken from
+    /// one that is coarse; what it costs, only `val` of the file tells.
+    pub const INT8: Self = Self { box_px: 48.0, score: 0.35, least_score: SEEN };
+
+    /// By what the file computes with, as it says itself.
+    pub fn of(info: &OnnxInfo) -> Self {
+        let half = info.inputs.iter().any(|input| input.element == "FLOAT16")
+            || info.get("args").is_some_and(|args| args.contains("'half': True"));
+        if info.op_counts.contains_key("QuantizeLinear") {
+            Self::INT8
+        } else if half {
+            Self::HALF
+        } else {
+            Self::FP32
+        }
+    }
+}
+
+/// How far it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parity {
+    /// What ran the file.
+    pub reader: String,
+    /// Pictures, and their height and width.
+    pub images: usize,
+    /// Height and width in pixels.
+    pub size: (usize, usize),
+    /// Boxes that were compared; objects for a file that suppresses by itself.
+    pub boxes: usize,
+    /// Scores that were compared.
+    pub scores: usize,
+    /// Objects of one side without a counterpart on the other, of a file that suppresses by itself.
+    pub unmatched: usize,
+    /// Largest difference of a box, in pixels.
+    pub worst_box_px: f32,
+    /// Largest difference of a score.
+    pub worst_score: f32,
+    /// What is allowed.
+    pub limits: ParityLimits,
+    /// Whether it is within the limits.
+    pub agrees: bool,
+}
+
+impl Parity {
+    /// `NAME.parity.json` beside `NAME.onnx`.
+    pub fn path(onnx: &Path) -> PathBuf {
+        onnx.with_extension("parity.json")
+    }
+}
+
+/// Runs a file and the checkpoint that it was exported from on the same pictures. `suppression` is what a file that
+/// suppresses by itself was exported with.
+///
+/// # Errors
+/// If the file is not one that the reader takes, or the checkpoint cannot run at its size.
+pub fn check_parity(checkpoint: &Checkpoint, onnx: &Path, suppression: &NmsConfig) -> Result<Parity> {
+    let limits = ParityLimits::of(&OnnxInfo::open(onnx)?);
+    let options = LoadOptions { runtime: Some(Runtime::Rten), ..LoadOptions::default() };
+    let mut theirs = Detector::load(onnx, options)?;
+    // Training state is not needed to run it.
+    let checkpoint = Checkpoint { train: None, ..checkpoint.clone() };
+    let mut ours = Detector::from_checkpoint(checkpoint, ExecutorOptions::default())?;
+    let side = theirs.imgsz();
+    let size = theirs.fixed_size().unwrap_or((side, side));
+    let images = pictures(size);
+    let expected = ours.predict(&images).context("cannot run the checkpoint for comparison")?;
+    let found = theirs.run(&images).with_context(|| format!("cannot run {}", onnx.display()))?;
+    let mut parity = Parity {
+        reader: Runtime::Rten.to_string(),
+        images: IMAGES,
+        size,
+        boxes: 0,
+        scores: 0,
+        unmatched: 0,
+        worst_box_px: 0.0,
+        worst_score: 0.0,
+        limits,
+        agrees: false,
+    };
+    match &found {
+        Outputs::Predictions(found) => parity.compare(found, &expected)?,
+        Outputs::Detections(found) => {
+            for (found, expected) in found.iter().zip(nms(&expected, suppression)) {
+                parity.match_up(found, &expected, suppression.confidence);
+            }
+        }
+    }
+    parity.agrees =
+        parity.unmatched == 0 && parity.worst_box_px <= limits.box_px && parity.worst_score <= limits.score;
+    Ok(parity)
+}
+
+/// [`check_parity`], written beside the file; a file that says something else is an error, and stays to be looked at.
+///
+/// # Errors
+/// As [`check_parity`], and if the file is not within the limits.
+pub fn confirm_parity(checkpoint: &Checkpoint, onnx: &Path, suppression: &NmsConfig) -> Result<Parity> {
+    let parity = check_parity(checkpoint, onnx, suppression)?;
+    let report = Parity::path(onnx);
+    write_file(&report, &serde_json::to_vec_pretty(&parity)?)?;
+    let &Parity { worst_box_px, worst_score, limits, unmatched, .. } = &parity;
+    anyhow::ensure!(
+        parity.agrees,
+        "{} says something else than its checkpoint: boxes differ by up to {worst_box_px} px (limit {}), scores by up to \
+         {worst_score} (limit {}), {unmatched} objects have no counterpart; see {}",
+        onnx.display(),
+        limits.box_px,
+        limits.score,
+        report.display()
+    );
+    Ok(parity)
+}
+
+impl Parity {
+    fn compare(&mut self, found: &Predictions, expected: &Predictions) -> Result<()> {
+        let dims = |p: &Predictions| [p.batch(), 4 + p.num_classes(), p.anchors()];
+        anyhow::ensure!(
+            dims(found) == dims(expected),
+            "the file gives {:?}, the checkpoint {:?}",
+            dims(found),
+            dims(expected)
+        );
+        for (a, e) in found.images().zip(expected.images()) {
+            for (a, e) in a.class_planes().zip(e.class_planes()) {
+                self.scores += e.len();
+                let worst = a.iter().zip(e).map(|(a, e)| (a - e).abs()).fold(0.0, f32::max);
+                self.worst_score = self.worst_score.max(worst);
+            }
+            for (anchor, (_, score)) in e.best().enumerate() {
+                if score >= self.limits.least_score {
+                    let (a, e) = (a.bbox(anchor), e.bbox(anchor));
+                    let sides = [a.cx - e.cx, a.cy - e.cy, a.w - e.w, a.h - e.h];
+                    self.see_box(sides);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The nearest object of the same class for each; what is within reach of the threshold may be on one side only.
+    fn match_up(&mut self, found: &[Detection], expected: &[Detection], threshold: f32) {
+        let mut left: Vec<&Detection> = expected.iter().collect();
+        for object in found {
+            let overlap =
+                |e: &Detection| if e.class_id == object.class_id { e.bbox.iou(object.bbox) } else { 0.0 };
+            let best = (0..left.len()).max_by(|a, b| overlap(left[*a]).total_cmp(&overlap(left[*b])));
+            let Some(best) = best.filter(|best| overlap(left[*best]) > SAME) else {
+                self.unmatched += usize::from(object.confidence > threshold + self.limits.score);
+                continue;
+            };
+            let other = left.swap_remove(best);
+            self.scores += 1;
+            self.worst_score = self.worst_score.max((object.confidence - other.confidence).abs());
+            let (Xyxy { x1, y1, x2, y2 }, e) = (object.bbox, other.bbox);
+            self.see_box([x1 - e.x1, y1 - e.y1, x2 - e.x2, y2 - e.y2]);
+        }
+        let certain = |e: &&&Detection| e.confidence > threshold + self.limits.score;
+        self.unmatched += left.iter().filter(certain).count();
+    }
+
+    fn see_box(&mut self, differences: [f32; 4]) {
+        self.boxes += 1;
+        let worst = differences.iter().fold(0.0f32, |worst, d| worst.max(d.abs()));
+        self.worst_box_px = self.worst_box_px.max(worst);
+    }
+}
+
+/// Drawn pictures of that height and width, `[2, 3, h, w]`.
+fn pictures((h, w): (usize, usize)) -> Array {
+    let mut images = Array::zeros(&[IMAGES, 3, h, w]);
+    // No side comes near what 32 bits hold.
+    let square = Letterbox::square(h.max(w) as u32);
+    let letterbox = Letterbox { width: w as u32, height: h as u32, ..square };
+    for (seed, planes) in (1..).zip(images.data.chunks_exact_mut(3 * h * w)) {
+        // Pictures are drawn in no other sizes.
+        let (picture, _) = shapes::sample(seed, h.max(w).clamp(32, 4096));
+        write_planes(&letterbox.apply(&picture).0, planes);
+    }
+    images
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing_yet(limits: ParityLimits) -> Parity {
+        Parity {
+            reader: "rten".to_owned(),
+            images: 1,
+            size: (64, 64),
+            boxes: 0,
+            scores: 0,
+            unmatched: 0,
+            worst_box_px: 0.0,
+            worst_score: 0.0,
+            limits,
+            agrees: false,
+        }
+    }
+
+    fn object(x: f32, confidence: f32, class_id: usize) -> Detection {
+        Detection { bbox: Xyxy { x1: x, y1: 0.0, x2: x + 10.0, y2: 10.0 }, confidence, class_id }
+    }
+
+    #[test]
+    fn objects_are_matched_by_class_and_place() {
+        let mut parity = nothing_yet(ParityLimits::FP32);
+        let expected = [object(0.0, 0.9, 0), object(30.0, 0.8, 0), object(0.0, 0.7, 1)];
+        let found = [object(1.0, 0.6, 1), object(0.5, 0.9, 0), object(30.0, 0.8, 0)];
+        parity.match_up(&found, &expected, 0.25);
+        assert_eq!((parity.boxes, parity.scores, parity.unmatched), (3, 3, 0));
+        assert_eq!(parity.worst_box_px, 1.0);
+        assert!((parity.worst_score - 0.1).abs() < 1e-6);
+    }
+
+    #[test]
+    fn only_what_is_surely_above_the_threshold_may_not_be_missing() {
+        let mut parity = nothing_yet(ParityLimits::HALF);
+        // Limits of scores are 0.03 here.
+        let at = |x: f32, score: f32| object(x, score, 0);
+        parity.match_up(&[at(0.0, 0.27), at(30.0, 0.29)], &[at(60.0, 0.26), at(90.0, 0.5)], 0.25);
+        assert_eq!((parity.boxes, parity.unmatched), (0, 2));
+    }
+
+    #[test]
+    fn anchors_are_compared_where_somebody_would_look() {
+        let planes = |cx: f32, low: f32| {
+            Predictions::new(1, 1, 2, vec![cx, low, 5.0, 5.0, 4.0, 4.0, 4.0, 4.0, 0.8, 0.1]).unwrap()
+        };
+        let mut exact = nothing_yet(ParityLimits::FP32);
+        exact.compare(&planes(5.5, 7.0), &planes(5.0, 5.0)).unwrap();
+        assert_eq!((exact.boxes, exact.scores, exact.worst_box_px), (2, 2, 2.0));
+        let mut seen = nothing_yet(ParityLimits::INT8);
+        seen.compare(&planes(5.5, 7.0), &planes(5.0, 5.0)).unwrap();
+        assert_eq!((seen.boxes, seen.scores, seen.worst_box_px), (1, 2, 0.5));
+        let other = Predictions::new(1, 2, 1, vec![0.0; 6]).unwrap();
+        assert!(seen.compare(&other, &planes(0.0, 0.0)).is_err());
+    }
+}
