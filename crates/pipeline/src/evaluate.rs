@@ -7,7 +7,7 @@ use bonsai_boxes::{Cxcywh, Detection, GroundTruth, Xyxy};
 use bonsai_checkpoint::Array;
 use bonsai_data::{Batch, LetterboxTransform, Loader, Sample};
 use bonsai_detector::{Detector, Outputs};
-use bonsai_metrics::{ConfusionMatrix, Curves, DetMetrics, Evaluator, Protocol};
+use bonsai_metrics::{ConfusionMatrix, Curves, DetMetrics, Evaluator, ImageOutcomes, Protocol};
 use bonsai_train::MeanLosses;
 use bonsai_yolov8::{LossGains, NmsConfig, decode, detection_loss};
 
@@ -88,7 +88,7 @@ impl Default for Judging {
 }
 
 /// What a split says of a detector.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Judged {
     /// The figures.
     pub metrics: DetMetrics,
@@ -96,6 +96,8 @@ pub struct Judged {
     pub curves: Curves,
     /// Which class is taken for which.
     pub confusion: ConfusionMatrix,
+    /// What was found on each image, for a comparison with another detector on the same split.
+    pub outcomes: ImageOutcomes,
     /// Mean losses of the batches, if they were wanted.
     pub losses: Option<MeanLosses>,
 }
@@ -125,6 +127,7 @@ pub fn judge(
     let protocol = how.convention.protocol();
     let mut evaluator = Evaluator::with_protocol(classes, protocol);
     let mut confusion = ConfusionMatrix::with_protocol(classes, protocol);
+    let mut outcomes = ImageOutcomes::new(protocol);
     let mut sums = [0.0f64; 3];
     for (number, mut batch) in loader.epoch(0).enumerate() {
         let images = Array::new(&batch.shape, std::mem::take(&mut batch.images));
@@ -147,6 +150,7 @@ pub fn judge(
             let (detections, truth) =
                 how.convention.boxes(detections, &loader.split().samples[*sample], *transform);
             evaluator.add_image(&detections, &truth);
+            outcomes.add_image(&detections, &truth);
             confusion.add_image(&detections, &truth)?;
         }
         watch(number, &batch, &found);
@@ -154,5 +158,5 @@ pub fn judge(
     let [bbox, cls, dfl] = sums.map(|sum| sum / loader.batches().max(1) as f64);
     let losses = how.gains.map(|_| MeanLosses { bbox, cls, dfl });
     let (metrics, curves) = evaluator.finish_with_curves();
-    Ok(Judged { metrics, curves, confusion, losses })
+    Ok(Judged { metrics, curves, confusion, outcomes, losses })
 }

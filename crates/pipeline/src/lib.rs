@@ -77,7 +77,9 @@ pub use machine::{executor_options, limit_threads};
 pub use manifest::{Manifest, digest_file, digest_json};
 pub use parity::{Parity, ParityLimits, check_parity, confirm_parity};
 pub use progress::{Progress, Quiet, StageState};
-pub use report::{Report, Row, markdown};
+pub use report::{
+    GammaCounts, Group, LayerWidth, NotRun, Report, Row, SCHEMA, StageCost, Training, markdown,
+};
 pub use run::run;
 pub use run_dir::{RunDir, Stage};
 pub use runtime::RuntimeChoice;

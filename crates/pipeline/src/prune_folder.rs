@@ -13,7 +13,7 @@ use crate::{PipelineConfig, Progress};
 
 pub(crate) const PRUNED: &str = "pruned.safetensors";
 const PLAN: &str = "plan.json";
-const REPORT: &str = "report.json";
+pub(crate) const REPORT: &str = "report.json";
 
 /// Prunes `model` at once, or in steps with fine-tuning between them, and writes network, plan and report.
 pub(crate) fn fill_prune_folder(

@@ -16,8 +16,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::peak_memory::{peak_rss_mb, reset_peak};
-use crate::prune_folder::{PRUNED, fill_prune_folder};
-use crate::report::{self, Measured};
+use crate::prune_folder::{self, PRUNED, fill_prune_folder};
+use crate::report::{self, Group, Measured};
 use crate::run_lock::RunLock;
 use crate::stage_training::{BEST, LAST, train_in};
 use crate::stages::{
@@ -35,6 +35,7 @@ const FINETUNED_ENGINE: &str = "finetuned.cpu.safetensors";
 const TENSORRT_ENGINE: &str = "finetuned.engine";
 const TENSORRT_OUTCOME: &str = "tensorrt.json";
 const REPORT_MARKDOWN: &str = "report.md";
+const REPORT_PAGE: &str = "report.html";
 const REPORT_JSON: &str = "report.json";
 
 /// Runs every stage that is out of date and returns the report.
@@ -112,28 +113,31 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     runner.stage(Stage::Report, &(config.latency_runs, &info), &manifests, |folder, _| {
         let in_stage = |stage: Stage, name: &str| dir.stage(stage).join(name);
         let tensorrt: EngineOutcome = load_json(&in_stage(Stage::Engine, TENSORRT_OUTCOME))?;
-        let report = report::measure(&Measured {
+        let engine = |name: &str| in_stage(Stage::Engine, name);
+        let onnx = |name: &str| in_stage(Stage::Export, name);
+        let checkpoint = |name, file: &PathBuf| (name, Group::Checkpoint, file.clone(), file.clone());
+        let export = |name, file: PathBuf, of: &PathBuf| (name, Group::Export, file, of.clone());
+        let (report, examples) = report::measure(&Measured {
+            dir,
             config,
             data: &data,
             setting: &setting,
-            checkpoints: [
-                ("baseline", baseline_best.clone()),
-                ("sparse", sparse_last.clone()),
-                ("pruned", pruned_file.clone()),
-                ("fine-tuned", finetuned_best.clone()),
-            ],
-            engines: [
-                ("CPU engine, baseline", in_stage(Stage::Engine, BASELINE_ENGINE)),
-                ("CPU engine, fine-tuned", in_stage(Stage::Engine, FINETUNED_ENGINE)),
-            ],
-            onnx: [
-                ("ONNX, baseline", in_stage(Stage::Export, BASELINE_ONNX)),
-                ("ONNX, fine-tuned", in_stage(Stage::Export, FINETUNED_ONNX)),
+            rows: vec![
+                checkpoint("baseline", &baseline_best),
+                checkpoint("sparse", &sparse_last),
+                checkpoint("pruned", &pruned_file),
+                checkpoint("fine-tuned", &finetuned_best),
+                export("CPU engine, baseline", engine(BASELINE_ENGINE), &engine(BASELINE_ENGINE)),
+                export("CPU engine, fine-tuned", engine(FINETUNED_ENGINE), &engine(FINETUNED_ENGINE)),
+                export("ONNX in rten, baseline", onnx(BASELINE_ONNX), &engine(BASELINE_ENGINE)),
+                export("ONNX in rten, fine-tuned", onnx(FINETUNED_ONNX), &engine(FINETUNED_ENGINE)),
             ],
             tensorrt,
-            seconds: manifests.iter().map(|m| (m.stage, m.seconds)).collect(),
+            manifests: &manifests,
+            pruning: in_stage(Stage::Prune, prune_folder::REPORT),
         })?;
         write_file(&folder.join(REPORT_MARKDOWN), report::markdown(&report).as_bytes())?;
+        write_file(&folder.join(REPORT_PAGE), report::page(&report, &examples).as_bytes())?;
         save_json(&folder.join(REPORT_JSON), &report)
     })?;
     load_json(&dir.stage(Stage::Report).join(REPORT_JSON))

@@ -7,10 +7,10 @@ use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Loader, LoaderConfig, Split};
 use bonsai_detector::Detector;
-use bonsai_metrics::DetMetrics;
+use bonsai_metrics::{DetMetrics, ImageOutcomes};
 
 use super::Setting;
-use crate::{LoaderSettings, evaluate, median_latency_ms};
+use crate::{Judged, Judging, LoaderSettings, evaluate, judge, median_latency_ms};
 
 /// What images are fitted into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,18 @@ pub fn measure_checkpoint(
     evaluate(&mut detector, &validation_loader(split, setting.imgsz, batch, &setting.loader)?)
 }
 
-/// How good and how fast files that a detector can load are, taking turns for the times.
+/// A file as it was measured.
+#[derive(Debug, Clone)]
+pub struct Artefact {
+    /// Its figures.
+    pub metrics: DetMetrics,
+    /// What it did on each image.
+    pub outcomes: ImageOutcomes,
+    /// Median milliseconds of one image, decode included.
+    pub latency_ms: f64,
+}
+
+/// How good and how fast files that a detector can load are, taking turns for the times. ONNX files are run by rten.
 ///
 /// # Errors
 /// If a file cannot be loaded or run.
@@ -95,12 +106,18 @@ pub fn measure_artefacts(
     setting: &Setting,
     batch: usize,
     latency_runs: usize,
-) -> Result<Vec<(DetMetrics, f64)>> {
+) -> Result<Vec<Artefact>> {
     let mut detectors =
         paths.iter().map(|p| Detector::load(p, setting.executor)).collect::<Result<Vec<_>, _>>()?;
     let loader = validation_loader(split, setting.imgsz, batch, &setting.loader)?;
-    let metrics = detectors.iter_mut().map(|d| evaluate(d, &loader)).collect::<Result<Vec<_>>>()?;
+    let judge = |detector: &mut Detector| judge(detector, &loader, &Judging::default(), &mut |_, _, _| {});
+    let judged = detectors.iter_mut().map(judge).collect::<Result<Vec<_>>>()?;
     let mut turns: Vec<&mut Detector> = detectors.iter_mut().collect();
     let latencies = median_latency_ms(&mut turns, setting.imgsz, latency_runs)?;
-    Ok(metrics.into_iter().zip(latencies).collect())
+    let artefact = |(judged, latency_ms): (Judged, f64)| Artefact {
+        metrics: judged.metrics,
+        outcomes: judged.outcomes,
+        latency_ms,
+    };
+    Ok(judged.into_iter().zip(latencies).map(artefact).collect())
 }

@@ -15,7 +15,9 @@ pub use dataset::{Data, draw_dataset, open_dataset};
 pub use engine::build_tensorrt;
 pub use export::export_stage;
 pub use iterate::{Stepwise, iterate_stage};
-pub use measure::{Canvas, measure_artefacts, measure_checkpoint, validation_loader, validation_loader_in};
+pub use measure::{
+    Artefact, Canvas, measure_artefacts, measure_checkpoint, validation_loader, validation_loader_in,
+};
 pub use prune::prune_stage;
 pub use start::start_checkpoint;
 pub use train::{Setting, TrainWatch, train_stage};

@@ -87,7 +87,7 @@ fn every_file_is_there(tiny: &TinyRun) {
                 &["baseline.onnx", "baseline.parity.json", "finetuned.onnx", "finetuned.parity.json"]
             }
             Stage::Engine => &["baseline.cpu.safetensors", "finetuned.cpu.safetensors", "tensorrt.json"],
-            Stage::Report => &["report.md", "report.json"],
+            Stage::Report => &["report.html", "report.md", "report.json"],
         };
         let manifest = tiny.manifest(stage);
         assert_eq!(manifest.stage, stage);
@@ -115,12 +115,13 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     let names: Vec<&str> = report.rows.iter().map(|row| row.name.as_str()).collect();
     let engines = ["CPU engine, baseline", "CPU engine, fine-tuned"];
     assert_eq!(names[..4], ["baseline", "sparse", "pruned", "fine-tuned"]);
-    assert_eq!(names[4..], engines);
+    assert_eq!(names[4..6], engines);
+    assert_eq!(names[6..], ["ONNX in rten, baseline", "ONNX in rten, fine-tuned"]);
     assert_eq!((report.split.as_str(), report.images, report.imgsz), ("test", 8, 64));
     assert!(report.instances >= 8);
     assert_eq!(report.executor.device, "cpu");
 
-    let [baseline, sparse, pruned, finetuned, engine, small_engine] = report.rows.as_slice() else {
+    let [baseline, sparse, pruned, finetuned, engine, small_engine, onnx, small_onnx] = report.rows.as_slice() else {
         panic!("{} rows", report.rows.len())
     };
     assert_eq!((sparse.params, sparse.macs), (baseline.params, baseline.macs));
@@ -130,8 +131,9 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     assert!(engine.params < baseline.params && small_engine.params < finetuned.params);
     assert!(small_engine.bytes < engine.bytes && small_engine.params < engine.params);
     // An engine is the folded checkpoint: it finds the same objects.
-    for (checkpoint, engine) in [(baseline, engine), (finetuned, small_engine)] {
+    for (checkpoint, engine, onnx) in [(baseline, engine, onnx), (finetuned, small_engine, small_onnx)] {
         assert!((checkpoint.map50_95 - engine.map50_95).abs() < 1e-3);
+        assert!((checkpoint.map50_95 - onnx.map50_95).abs() < 1e-3);
     }
     for row in &report.rows {
         assert!((0.0..=1.0).contains(&row.map50_95) && row.map50_95 <= row.map50, "{row:?}");
@@ -142,7 +144,7 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     assert_eq!(finetuned.params, params);
     assert_eq!(finetuned.bytes, fs::metadata(&file).unwrap().len());
 
-    let stages: Vec<Stage> = report.seconds.iter().map(|(stage, _)| *stage).collect();
+    let stages: Vec<Stage> = report.stages.iter().map(|cost| cost.stage).collect();
     assert_eq!(stages, Stage::ALL[..7]);
     let text = fs::read_to_string(tiny.file(Stage::Report, "report.md")).unwrap();
     assert_eq!(text, markdown(report));

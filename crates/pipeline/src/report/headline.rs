@@ -1,0 +1,108 @@
+//! The first sentence of a report, made by rule from its figures.
+
+use bonsai_metrics::Change;
+
+/// Loss of mAP50-95 that is called small.
+const SMALL_LOSS: f64 = 0.01;
+/// Where the interval may begin for a change to be called no loss at all: what rounding to three decimals hides.
+const NO_LOSS: f64 = -0.002;
+/// Latency counts as unchanged above this share.
+const SAME_LATENCY: f64 = 0.9;
+/// Multiply-accumulates count as much fewer below this share.
+const FEWER_MACS: f64 = 0.7;
+
+/// What decides how a run is summed up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Outcome {
+    /// mAP50-95 of baseline and fine-tuned network, with the interval of the change.
+    pub(crate) change: Change,
+    /// Share of the baseline's latency.
+    pub(crate) latency_share: f64,
+    /// Share of the baseline's multiply-accumulates.
+    pub(crate) macs_share: f64,
+}
+
+impl Outcome {
+    /// The head line.
+    pub(crate) fn headline(&self) -> String {
+        let difference = self.change.difference();
+        let loss = signed(difference);
+        if self.latency_share > SAME_LATENCY && self.macs_share < FEWER_MACS {
+            return "Smaller but not faster on this CPU".to_owned();
+        }
+        let speed = self.speed();
+        if self.change.low > NO_LOSS {
+            format!("{speed}, with no loss")
+        } else if self.change.high >= 0.0 {
+            format!("{speed}, with no loss that the test images can show")
+        } else if difference >= -SMALL_LOSS {
+            format!("{speed}, for {:.3} mAP50-95", -difference)
+        } else {
+            format!(
+                "Too much was lost: {loss} mAP50-95 for {} times the speed",
+                ratio(1.0 / self.latency_share)
+            )
+        }
+    }
+
+    fn speed(&self) -> String {
+        let times = 1.0 / self.latency_share;
+        if (1.95..2.05).contains(&times) {
+            return "Twice as fast on this CPU".to_owned();
+        }
+        format!("{} times as fast on this CPU", ratio(times))
+    }
+}
+
+/// A difference with its sign, to three decimals.
+pub(crate) fn signed(value: f64) -> String {
+    let sign = if value < -0.0005 {
+        "\u{2212}"
+    } else if value >= 0.0005 {
+        "+"
+    } else {
+        "±"
+    };
+    format!("{sign}{:.3}", value.abs())
+}
+
+/// Two significant digits.
+pub(crate) fn ratio(value: f64) -> String {
+    if value >= 10.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(difference: f64, [low, high]: [f64; 2], [latency_share, macs_share]: [f64; 2], expected: &str) {
+        let change = Change { before: 0.6, after: 0.6 + difference, low, high };
+        assert_eq!(Outcome { change, latency_share, macs_share }.headline(), expected);
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_is_said() {
+        check(0.01, [-0.001, 0.02], [0.5, 0.46], "Twice as fast on this CPU, with no loss");
+        check(
+            -0.004,
+            [-0.013, 0.005],
+            [0.4, 0.3],
+            "2.5 times as fast on this CPU, with no loss that the test images can show",
+        );
+        check(-0.006, [-0.011, -0.001], [0.4, 0.3], "2.5 times as fast on this CPU, for 0.006 mAP50-95");
+        check(
+            -0.05,
+            [-0.06, -0.04],
+            [0.25, 0.2],
+            "Too much was lost: \u{2212}0.050 mAP50-95 for 4.0 times the speed",
+        );
+        check(0.0, [0.0, 0.0], [0.95, 0.5], "Smaller but not faster on this CPU");
+        check(0.0, [0.0, 0.0], [0.95, 0.9], "1.1 times as fast on this CPU, with no loss");
+    }
+
+    #[test]
+    fn numbers_keep_their_sign_and_two_digits() {
+        assert_eq!([signed(-0.0123), signed(0.0123), signed(0.0001)], ["\u{2212}0.012", "+0.012", "±0.000"]);
+        assert_eq!([ratio(1.96), ratio(12.4)], ["2.0", "12"]);
+    }
+}

@@ -1,0 +1,101 @@
+//! The table of everything that was measured.
+
+use maud::{Markup, html};
+
+use super::super::headline::{ratio, signed};
+use super::super::{Group, Report, Row};
+use super::{Section, billions, millions, milliseconds};
+
+const COLUMNS: [&str; 10] = [
+    "model",
+    "mAP50\u{2011}95",
+    "change",
+    "latency, ms",
+    "speed",
+    "mAP50",
+    "MACs, G",
+    "params, M",
+    "file, MB",
+    "images/s",
+];
+
+pub(super) fn section(report: &Report) -> Section {
+    let heading = |group| match group {
+        Group::Checkpoint => format!("Checkpoints, f32, {}", report.executor),
+        Group::Export => "Exports and engines".to_owned(),
+    };
+    let body = html! {
+        p {
+            "Every row was measured on the file it names. mAP is a fraction, on the " (report.split)
+            " split; change is in mAP50-95 against the baseline; latency is the median of one image, decode included."
+        }
+        div class="scroll" tabindex="0" role="region" aria-label="Results table, scrolls sideways" {
+            table class="main" {
+                thead { tr { @for column in COLUMNS { th scope="col" { (column) } } } }
+                tbody {
+                    @for group in [Group::Checkpoint, Group::Export] {
+                        @if report.rows.iter().any(|row| row.group == group) {
+                            tr class="grp" { th colspan="10" scope="colgroup" { span { (heading(group)) } } }
+                            @for row in report.rows.iter().filter(|row| row.group == group) { (line(row, report)) }
+                        }
+                    }
+                    @for (name, bytes) in &report.exports {
+                        tr {
+                            th scope="row" { (name) }
+                            td class="na" colspan="9" { span { "made, not measured here (" (megabytes(*bytes)) " MB)" } }
+                        }
+                    }
+                    @for missing in &report.not_run {
+                        tr {
+                            th scope="row" { (missing.what) }
+                            td class="na" colspan="9" { span { "not run: " (first_clause(&missing.because)) } }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    Section { id: "table", short: "Results", title: "Results", body }
+}
+
+fn line(row: &Row, report: &Report) -> Markup {
+    let baseline = &report.rows[0];
+    let change = if std::ptr::eq(row, baseline) {
+        "ref.".to_owned()
+    } else {
+        signed(row.map50_95 - baseline.map50_95)
+    };
+    let colour = match row.name.as_str() {
+        "baseline" => Some("--c:var(--base)"),
+        "sparse" => Some("--c:var(--sparse)"),
+        "pruned" => Some("--c:var(--pruned)"),
+        "fine-tuned" => Some("--c:var(--ft)"),
+        _ => None,
+    };
+    html! {
+        tr class=[(row.name == "fine-tuned").then_some("me")] {
+            th scope="row" {
+                @if let Some(colour) = colour { span class="sw" style=(colour) {} }
+                (row.name)
+            }
+            td { (format!("{:.3}", row.map50_95)) }
+            td { (change) }
+            td { (milliseconds(row.latency_ms)) }
+            td { (ratio(baseline.latency_ms / row.latency_ms)) "\u{d7}" }
+            td { (format!("{:.3}", row.map50)) }
+            td { (billions(row.macs)) }
+            td { (millions(row.params)) }
+            td { (megabytes(row.bytes)) }
+            td { (format!("{:.0}", 1000.0 / row.latency_ms)) }
+        }
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
+}
+
+/// Why in short; the rest says where it was looked for.
+pub(super) fn first_clause(reason: &str) -> &str {
+    reason.split(';').next().unwrap_or(reason)
+}
