@@ -11,6 +11,7 @@ use crate::args::Convert;
 
 /// An engine.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Engine {
     #[command(flatten)]
     pub(crate) files: Convert,

@@ -199,7 +199,7 @@ impl ImageOutcomes {
         }
         classes.retain(|_, ranked| ranked.instances.iter().any(|(_, instances)| *instances > 0));
         for ranked in classes.values_mut() {
-            ranked.detections.sort_by(|(a, _), (b, _)| by_rank(a, b));
+            ranked.detections.sort_by(|(a, _), (b, _)| by_rank(*a, *b));
         }
         classes
     }

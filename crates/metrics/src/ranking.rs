@@ -28,7 +28,7 @@ impl Ranking {
             let (ap, precision, recall) = ([0.0; LEVELS], zero(), zero());
             return Self { ap, precision, recall, precision_over_recall: zero() };
         }
-        tally.detections.sort_unstable_by(by_rank);
+        tally.detections.sort_unstable_by(|a, b| by_rank(*a, *b));
 
         let mut ap = [0.0; LEVELS];
         let mut lowest = (Vec::new(), Vec::new());

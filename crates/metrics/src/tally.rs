@@ -17,7 +17,7 @@ pub(crate) struct ClassTally {
 
 /// Order of a ranking: by falling confidence. Of equal confidences the wrong one goes first: the order of images must not
 /// matter, and a tie not flatter.
-pub(crate) fn by_rank(a: &(f32, Hits), b: &(f32, Hits)) -> Ordering {
+pub(crate) fn by_rank(a: (f32, Hits), b: (f32, Hits)) -> Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
 

@@ -1,5 +1,7 @@
 //! Where the anchors are: constants where the size of the images is known, else computed from the maps' sizes.
 
+use std::slice;
+
 use crate::attribute::int;
 use crate::dim::Dim;
 use crate::element::Element;
@@ -55,12 +57,12 @@ pub(crate) fn write_grid(
     for level in levels {
         parts.push(computed(writer, &name(&format!("anchors.{}", level.index)), level, rows));
     }
-    let mut join = |part: &str, values: Vec<&Value>, rows: usize| match values.as_slice() {
-        [value] => (*value).clone(),
-        _ => {
-            let dims = [1.into(), rows.into(), anchors.clone()];
-            writer.node(&name(part), "Concat", &values, vec![int("axis", 2)], &dims)
+    let mut join = |part: &str, values: Vec<&Value>, rows: usize| {
+        if let [value] = values.as_slice() {
+            return (*value).clone();
         }
+        let dims = [1.into(), rows.into(), anchors.clone()];
+        writer.node(&name(part), "Concat", &values, vec![int("axis", 2)], &dims)
     };
     Grid {
         strides: join("strides", parts.iter().map(|g| &g.strides).collect(), 1),
@@ -135,10 +137,10 @@ fn positions(
     let end = writer.node(layer, "Gather", &[shape, &index], vec![int("axis", 0)], &[]);
     let first = writer.int(&format!("{layer}.first"), 0);
     let step = writer.int(&format!("{layer}.step"), 1);
-    let cells = writer.node(layer, "Range", &[&first, &end, &step], Vec::new(), &[size.clone()]);
+    let cells = writer.node(layer, "Range", &[&first, &end, &step], Vec::new(), slice::from_ref(size));
     let cells = writer.cast(layer, &cells, Element::F32);
     let half = writer.floats(&format!("{layer}.half"), Element::F32, &[], &[0.5]);
-    let middle = writer.node(layer, "Add", &[&cells, &half], Vec::new(), &[size.clone()]);
+    let middle = writer.node(layer, "Add", &[&cells, &half], Vec::new(), slice::from_ref(size));
     let stride = writer.floats(&format!("{layer}.stride"), Element::F32, &[], &[stride]);
-    writer.node(layer, "Mul", &[&middle, &stride], Vec::new(), &[size.clone()])
+    writer.node(layer, "Mul", &[&middle, &stride], Vec::new(), slice::from_ref(size))
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 /// Engines beside the CPU one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a builder, each of its own")]
 pub struct EngineConfig {
     /// `trtexec`, `tensorrt_rtx` (its sibling in TensorRT-RTX), `rtx` (TensorRT-RTX's library, which needs no GPU but a
     /// program built with feature `rtx`), or `auto` for the first of them that is installed.

@@ -54,13 +54,12 @@ pub(crate) fn train_in(
     train: impl FnOnce(&Checkpoint, &mut dyn TrainWatch) -> Result<Trained>,
 ) -> Result<()> {
     let mut keeper = Keeper { folder, history: Vec::new(), gammas: GammaHistory::default(), progress };
-    let start = match keeper.take_up()? {
-        Some(last) => last,
-        None => {
-            let start = start()?;
-            keeper.gammas.push(0, &start)?;
-            start
-        }
+    let start = if let Some(last) = keeper.take_up()? {
+        last
+    } else {
+        let start = start()?;
+        keeper.gammas.push(0, &start)?;
+        start
     };
     if !has_ended(&start, config) {
         let trained = train(&start, &mut keeper)?;

@@ -55,7 +55,7 @@ fn random_pruned_networks_answer_as_here() {
         let strides = &model.spec().head().strides;
         let side = strides.iter().max().unwrap() * 2;
         // Decoding refuses a distribution of one bin; and levels must fit one image size.
-        let fits = model.spec().head().reg_max > 1 && strides.iter().all(|s| side % s == 0);
+        let fits = model.spec().head().reg_max > 1 && strides.iter().all(|s| side.is_multiple_of(*s));
         let Some(checkpoint) = pruned(&model.checkpoint).filter(|_| fits) else { continue };
         let images = Array::zeros(&[1, 3, side, 2 * side]);
         let Ok(mut ours) = Detector::from_checkpoint(checkpoint.clone(), Device::Cpu) else { continue };

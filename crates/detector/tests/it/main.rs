@@ -1,5 +1,6 @@
 //! The detector on networks whose answer is known, its files, and what it draws.
 
+#![allow(clippy::print_stderr, reason = "a test says what it cannot check")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod chain;

@@ -2,6 +2,7 @@
 //!
 //! A pruned network has layers of 8 channels in segments of 16: half of the products would be with zeros.
 
+use std::iter;
 use std::ops::Range;
 
 use super::tile::Run;
@@ -17,7 +18,7 @@ pub(crate) struct Live {
 impl Live {
     /// Every channel.
     pub(crate) fn all(channels: usize) -> Self {
-        Self { stretches: vec![0..channels], channels }
+        Self { stretches: iter::once(0..channels).collect(), channels }
     }
 
     /// The channels in `ranges`; ranges that touch become one.
@@ -51,7 +52,7 @@ impl Live {
 
     /// The runs over `columns` neighbouring pixels whose inputs begin at `x` and whose rows of the panel begin at `w`.
     pub(crate) fn runs(&self, x: usize, w: usize, columns: usize) -> Vec<Run> {
-        if self.stretches == [0..self.channels] {
+        if self.stretches.first() == Some(&(0..self.channels)) {
             return vec![Run { x, w, len: columns * self.channels }];
         }
         let runs_of = |column: usize| {
@@ -67,6 +68,8 @@ impl Live {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     const WHAT: &str = "live channels";
@@ -87,13 +90,13 @@ mod tests {
 
     #[test]
     fn ranges_that_do_not_fit_are_refused() {
-        assert_eq!(Live::new(WHAT, &[0..16], 16), Ok(Live::all(16)));
+        assert_eq!(Live::new(WHAT, slice::from_ref(&(0..16)), 16), Ok(Live::all(16)));
         for ranges in [[0..8, 4..16], [0..8, 8..17], [0..8, 17..17]] {
             let error = Live::new(WHAT, &ranges, 16).unwrap_err();
             assert!(matches!(error, KernelError::Operand { what: WHAT, .. }), "{error}");
         }
         #[expect(clippy::reversed_empty_ranges, reason = "what is to be refused")]
-        let falling = [8..4];
-        assert!(Live::new(WHAT, &falling, 16).is_err());
+        let falling = 8..4;
+        assert!(Live::new(WHAT, slice::from_ref(&falling), 16).is_err());
     }
 }

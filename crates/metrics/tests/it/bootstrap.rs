@@ -77,7 +77,9 @@ fn figures_are_the_evaluators() {
         let change = outcomes(protocol, &images).change_to(&outcomes(protocol, &after), 2, 0).unwrap();
         let [before, after] = [&images, &after].map(|side| {
             let mut evaluator = Evaluator::with_protocol(classes, protocol);
-            side.iter().for_each(|(found, labels)| evaluator.add_image(found, labels));
+            for (found, labels) in side {
+                evaluator.add_image(found, labels);
+            }
             evaluator.finish()
         });
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");

@@ -63,7 +63,7 @@ fn layers_are_of_16_bits_and_decoding_of_32() {
         let element = types[node.output[0].as_str()];
         match node.op_type() {
             "Conv" | "MaxPool" | "Resize" | "Split" => {
-                assert_eq!(element, DataType::Float16, "{}", node.name())
+                assert_eq!(element, DataType::Float16, "{}", node.name());
             }
             "Softmax" | "MatMul" => assert_eq!(element, DataType::Float, "{}", node.name()),
             _ => assert!(

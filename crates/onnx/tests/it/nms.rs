@@ -30,7 +30,7 @@ fn check(settings: NmsOptions, candidates: usize, options: &ExportOptions, n: us
     best.sort_by(|a, b| b.total_cmp(a));
     // Between two scores: `rten` keeps what equals the lowest score, the standard does not say.
     let above = if candidates == 0 { 1.0 } else { best[candidates - 1] };
-    let settings = NmsOptions { confidence: (above + best[candidates]) / 2.0, ..settings };
+    let settings = NmsOptions { confidence: f32::midpoint(above, best[candidates]), ..settings };
     let config = NmsConfig {
         confidence: settings.confidence,
         iou: settings.iou,

@@ -76,7 +76,7 @@ impl Chart {
     /// The drawing with its axes, `decimals` behind the point of the upright one, and `inside` over them.
     pub(super) fn draw(&self, words: &Words<'_>, decimals: usize, inside: &Markup) -> Markup {
         let (title, says) = (format!("{}-t", words.id), format!("{}-d", words.id));
-        let (bottom, middle) = (self.bottom(), (LEFT + RIGHT) / 2.0);
+        let (bottom, middle) = (self.bottom(), f64::midpoint(LEFT, RIGHT));
         html! {
             svg viewBox=(format!("0 0 {WIDTH} {}", self.height)) role="img" aria-labelledby=(format!("{title} {says}")) {
                 title id=(title) { (words.title) }

@@ -117,7 +117,9 @@ fn story(report: &Report) -> Option<Markup> {
         offset += training.epochs.len();
     }
     let highest = lines.iter().flat_map(|line| &line.3).map(|point| point.1).fold(0.0, f64::max);
-    let last = lines.iter().rev().find_map(|line| line.3.last())?;
+    if lines.iter().all(|line| line.3.is_empty()) {
+        return None;
+    }
     let chart = Chart::new(HEIGHT, 0.0..=total.max(1) as f64, 0.0..=highest.max(0.1));
     let ends: Vec<String> = lines
         .iter()
@@ -140,7 +142,7 @@ fn story(report: &Report) -> Option<Markup> {
                 rect class="band" x=(format!("{left:.1}")) y="30" width=(format!("{:.1}", right - left))
                     height=(format!("{:.1}", chart.bottom() - 30.0)) {}
             }
-            text x=(format!("{:.1}", (left + right) / 2.0)) y="43" class="t" text-anchor="middle" { (noun(*stage)) }
+            text x=(format!("{:.1}", f64::midpoint(left, right))) y="43" class="t" text-anchor="middle" { (noun(*stage)) }
             path class=(format!("ln {}", class_of(*stage))) d=(chart.path(points.iter().copied())) {}
             @if let Some((x, y)) = points.last() {
                 circle class=(format!("dot {}", class_of(*stage))) r="4" cx=(format!("{:.1}", chart.at_x(*x)))
@@ -150,7 +152,6 @@ fn story(report: &Report) -> Option<Markup> {
             }
         }
     };
-    let _ = last;
     Some(html! {
         figure class="fig" {
             h3 { "What each stage did" }
