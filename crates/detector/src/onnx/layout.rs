@@ -253,7 +253,7 @@ mod tests {
         let bbox = second.bbox(2);
         assert_eq!((bbox.cx, bbox.cy, bbox.w, bbox.h), (13.0, 14.0, 15.0, 16.0));
         let planes: Vec<Vec<f32>> = second.class_planes().map(<[f32]>::to_vec).collect();
-        assert_eq!(planes[0], [0.5 * 0.31, 0.5 * 0.32, 0.5 * 0.33]);
+        assert_eq!(planes[0], [11.0f32, 12.0, 13.0].map(|k| 0.5 * (0.2 + k / 100.0)));
         assert_eq!(planes[1], [0.2; 3]);
     }
 

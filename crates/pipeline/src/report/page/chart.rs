@@ -109,7 +109,8 @@ fn share(range: &RangeInclusive<f64>, value: f64) -> f64 {
 
 /// Distance of the numbers at an axis: 1, 2 or 5 times a power of ten.
 fn step(range: &RangeInclusive<f64>) -> f64 {
-    let rough = ((range.end() - range.start()) / TICKS).max(1e-9);
+    let width = range.end() - range.start();
+    let rough = if width > 0.0 { width / TICKS } else { 1.0 };
     let power = 10f64.powf(rough.log10().floor());
     let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|f| f * power >= rough * 0.999).unwrap_or(10.0);
     factor * power
