@@ -92,14 +92,14 @@ pub enum BuildError {
         log: PathBuf,
     },
     /// It said that it passed, but the file is not a plan.
-    #[error("{builder} said PASSED but wrote no plan: {source} (log: {log:?})")]
+    #[error("{builder} said PASSED but wrote no plan: {why} (log: {log:?})")]
     Plan {
         /// The builder.
         builder: String,
         /// Everything it printed.
         log: PathBuf,
         /// What is wrong with the file.
-        source: PlanError,
+        why: PlanError,
     },
     /// The library in this process gave no engine.
     #[error("TensorRT-RTX's library refuses: {complaint} (log: {log:?})")]
@@ -191,7 +191,7 @@ pub fn build(
 
     judge(&ending, &transcript, &builder, options.time_limit, log.path())?;
     let header = PlanHeader::open_kind(&inside.engine, program.engine_kind())
-        .map_err(|source| BuildError::Plan { builder, log: log.path().to_owned(), source })?;
+        .map_err(|why| BuildError::Plan { builder, log: log.path().to_owned(), why })?;
     placement.finish(PLAN)?;
     for (name, target) in deliveries(options) {
         placement.deliver(name, target)?;

@@ -93,21 +93,20 @@ pub enum HeaderError {
 #[non_exhaustive]
 pub enum PlanError {
     /// The file is not there or cannot be read.
-    #[error("cannot read the plan {path:?}")]
+    #[error("cannot read the plan {path:?}: {why}")]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        #[source]
-        source: io::Error,
+        why: io::Error,
     },
     /// It is something else.
-    #[error("{path:?} is no plan: {source}")]
+    #[error("{path:?} is no plan: {why}")]
     Header {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: HeaderError,
+        why: HeaderError,
     },
 }
 
@@ -147,12 +146,12 @@ impl PlanHeader {
     ///
     /// [`PlanError`] says what is wrong with the file.
     pub fn open(path: &Path) -> Result<Self, PlanError> {
-        let unreadable = |source| PlanError::Unreadable { path: path.to_owned(), source };
+        let unreadable = |why| PlanError::Unreadable { path: path.to_owned(), why };
         let mut file = File::open(path).map_err(unreadable)?;
         let bytes = file.metadata().map_err(unreadable)?.len();
         let mut start = Vec::with_capacity(HEADER_BYTES);
         file.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut start).map_err(unreadable)?;
-        Self::read(&start, bytes).map_err(|source| PlanError::Header { path: path.to_owned(), source })
+        Self::read(&start, bytes).map_err(|why| PlanError::Header { path: path.to_owned(), why })
     }
 
     /// As [`PlanHeader::open`], for a plan of which it is known whose it must be.
@@ -165,8 +164,8 @@ impl PlanHeader {
         if header.kind == wanted {
             return Ok(header);
         }
-        let source = HeaderError::WrongKind { found: header.kind, wanted };
-        Err(PlanError::Header { path: path.to_owned(), source })
+        let why = HeaderError::WrongKind { found: header.kind, wanted };
+        Err(PlanError::Header { path: path.to_owned(), why })
     }
 }
 

@@ -18,12 +18,12 @@ pub enum PreflightError {
         path: PathBuf,
     },
     /// It is something else.
-    #[error("{path:?}: {source}")]
+    #[error("{path:?}: {why}")]
     NotOnnx {
         /// The file asked for.
         path: PathBuf,
         /// What it is not.
-        source: OnnxFileError,
+        why: OnnxFileError,
     },
     /// Nothing goes in or comes out.
     #[error("{path:?} has no {what}; there is nothing to build")]
@@ -179,7 +179,7 @@ pub fn preflight(
     if !onnx.is_file() {
         return Err(PreflightError::NoOnnx { path: path() });
     }
-    let source = OnnxSource::open(onnx).map_err(|source| PreflightError::NotOnnx { path: path(), source })?;
+    let source = OnnxSource::open(onnx).map_err(|why| PreflightError::NotOnnx { path: path(), why })?;
     for (what, count) in
         [("nodes", source.nodes), ("inputs", source.inputs.len()), ("outputs", source.outputs.len())]
     {

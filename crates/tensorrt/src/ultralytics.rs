@@ -37,7 +37,7 @@ pub enum EngineFileError {
     },
     /// Neither form.
     #[error("not an engine: {0}")]
-    Plan(#[from] HeaderError),
+    Plan(HeaderError),
     /// The form of Ultralytics', but the metadata is none.
     #[error("{bytes} bytes of metadata stand in front of the plan, but they are no JSON object: {reason}")]
     Metadata {
@@ -72,6 +72,13 @@ pub enum EngineFileError {
         /// How many there are.
         bytes: usize,
     },
+}
+
+// By hand, because the header's complaint is in the text already and must not follow it once more as its source.
+impl From<HeaderError> for EngineFileError {
+    fn from(error: HeaderError) -> Self {
+        Self::Plan(error)
+    }
 }
 
 /// An engine file, taken apart.

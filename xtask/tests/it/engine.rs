@@ -58,7 +58,7 @@ impl Files {
     fn build(&self, out: &str, more: &[&str]) -> String {
         let [onnx, trtexec, out] = ["best.onnx", "trtexec", out].map(|name| self.text(name));
         let words = ["engine", "--weights", &onnx, "-o", &out, "--trtexec", &trtexec];
-        answer(&[&words, more].concat())
+        answer(&[words.as_slice(), more].concat())
     }
 }
 

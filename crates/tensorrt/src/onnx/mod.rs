@@ -28,21 +28,20 @@ const EXTERNAL: i32 = 1;
 #[non_exhaustive]
 pub enum OnnxFileError {
     /// The file is not there or cannot be read.
-    #[error("cannot read the ONNX file {path:?}")]
+    #[error("cannot read the ONNX file {path:?}: {why}")]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        #[source]
-        source: io::Error,
+        why: io::Error,
     },
     /// The bytes are something else, or cut off.
-    #[error("not an ONNX file, or cut off ({bytes} bytes): {source}")]
+    #[error("not an ONNX file, or cut off ({bytes} bytes): {why}")]
     Decode {
         /// How many bytes there are.
         bytes: usize,
         /// Where the decoder stopped.
-        source: prost::DecodeError,
+        why: prost::DecodeError,
     },
     /// Protobuf, but nothing that any ONNX file lacks.
     #[error("not an ONNX file: it has no {what}")]
@@ -119,8 +118,7 @@ impl OnnxSource {
     ///
     /// [`OnnxFileError`] if they are no ONNX file or cut off.
     pub fn read(bytes: &[u8]) -> Result<Self, OnnxFileError> {
-        let model =
-            Model::decode(bytes).map_err(|source| OnnxFileError::Decode { bytes: bytes.len(), source })?;
+        let model = Model::decode(bytes).map_err(|why| OnnxFileError::Decode { bytes: bytes.len(), why })?;
         let incomplete = |what| OnnxFileError::Incomplete { what };
         model.ir_version.ok_or_else(|| incomplete("format version"))?;
         let graph = model.graph.as_ref().ok_or_else(|| incomplete("graph"))?;
@@ -135,8 +133,7 @@ impl OnnxSource {
     ///
     /// As [`OnnxSource::read`], and if the file cannot be read.
     pub fn open(path: &Path) -> Result<Self, OnnxFileError> {
-        let bytes =
-            fs::read(path).map_err(|source| OnnxFileError::Unreadable { path: path.to_owned(), source })?;
+        let bytes = fs::read(path).map_err(|why| OnnxFileError::Unreadable { path: path.to_owned(), why })?;
         Self::read(&bytes)
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn build(
     let partial = placement.partial("plan");
     fs::write(&partial, &plan).map_err(file_error("write the plan", &partial))?;
     let header = PlanHeader::open_kind(&partial, EngineKind::TensorRtRtx)
-        .map_err(|source| BuildError::Plan { builder: TITLE.to_owned(), log: log.clone(), source })?;
+        .map_err(|why| BuildError::Plan { builder: TITLE.to_owned(), log: log.clone(), why })?;
     placement.finish("plan")?;
     Ok(BuildReport {
         backend: Backend::Rtx,
