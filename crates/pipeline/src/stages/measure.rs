@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Loader, LoaderConfig, Split};
-use bonsai_detector::Detector;
+use bonsai_detector::{Detector, FileKind, LoadOptions, Runtime};
 use bonsai_metrics::{DetMetrics, ImageOutcomes};
 
 use super::Setting;
@@ -107,8 +107,15 @@ pub fn measure_artefacts(
     batch: usize,
     latency_runs: usize,
 ) -> Result<Vec<Artefact>> {
-    let mut detectors =
-        paths.iter().map(|p| Detector::load(p, setting.executor)).collect::<Result<Vec<_>, _>>()?;
+    let load = |path: &&Path| -> Result<Detector> {
+        // Executors run networks of ours.
+        let options = match FileKind::of(path)? {
+            FileKind::Onnx => LoadOptions { runtime: Some(Runtime::Rten), ..LoadOptions::default() },
+            FileKind::Checkpoint => setting.executor.into(),
+        };
+        Ok(Detector::load(path, options)?)
+    };
+    let mut detectors = paths.iter().map(load).collect::<Result<Vec<_>>>()?;
     let loader = validation_loader(split, setting.imgsz, batch, &setting.loader)?;
     let judge = |detector: &mut Detector| judge(detector, &loader, &Judging::default(), &mut |_, _, _| {});
     let judged = detectors.iter_mut().map(judge).collect::<Result<Vec<_>>>()?;
