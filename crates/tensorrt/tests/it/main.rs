@@ -4,6 +4,7 @@
 //! library needs feature `rtx` and the library, and says so where it is absent.
 
 #![cfg(unix)]
+#![allow(clippy::print_stdout, reason = "a test says what it cannot check")]
 #![allow(clippy::unwrap_used, reason = "a test reports a broken set-up by panicking")]
 
 mod build;
