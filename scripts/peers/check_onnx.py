@@ -116,8 +116,8 @@ def onnxruntime(path, model, feed, rounds):
     options = ort.SessionOptions()
     options.intra_op_num_threads = 2
     options.log_severity_level = 3
-    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    output, times = timed(lambda: session.run(None, feed)[0], rounds)
+    network = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    output, times = timed(lambda: network.run(None, feed)[0], rounds)
     return output, f"{ort.__version__}: {list(output.shape)} {output.dtype}{times}"
 
 

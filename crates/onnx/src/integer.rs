@@ -2,6 +2,12 @@
 //!
 //! A reader that has integer kernels takes the pairs of `QuantizeLinear` and `DequantizeLinear` together with the
 //! convolution between them; to any other they are ordinary arithmetic with the same result.
+//! Biases stay in 32 bits: onnxruntime rounds them by itself, and `TensorRT` refuses a bias of integers.
+//!
+//! On x86, onnxruntime makes unsigned integers of signed ones only where nothing but one `DequantizeLinear` reads a
+//! `QuantizeLinear` and one node reads that; else the convolution stays in 32 bits and is slower than without the pairs.
+//! And it joins pairs that are equal. So every convolution reads through a pair of its own, whose scale differs from the
+//! others' of that wire in the last bit, and a `Clip` that clips nothing stands between an output's pair and who reads it.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +17,21 @@ use crate::OnnxError;
 use crate::attribute::int;
 use crate::element::Element;
 use crate::layers::Layer;
-use crate::quantization::{Placement, Quantization, is_quantized, quantize_weights};
+use crate::quantization::{LOWEST, Placement, Quantization, is_quantized, quantize_weights};
 use crate::writer::{Value, Writer};
 
 /// Writes the convolutions that are quantised.
 pub(crate) struct Integers<'a> {
     graph: &'a Graph,
     quantization: &'a Quantization,
-    /// Wires that were rounded: once for all who read them.
-    rounded: BTreeMap<NodeId, Value>,
+    /// How many pairs each wire has so far.
+    pairs: BTreeMap<NodeId, usize>,
 }
 
 impl<'a> Integers<'a> {
     /// None written yet.
     pub(crate) const fn new(graph: &'a Graph, quantization: &'a Quantization) -> Self {
-        Self { graph, quantization, rounded: BTreeMap::new() }
+        Self { graph, quantization, pairs: BTreeMap::new() }
     }
 
     /// Whether that layer is one of them.
@@ -40,30 +46,36 @@ impl<'a> Integers<'a> {
         id: NodeId,
         input: &Value,
     ) -> Result<Value, OnnxError> {
-        let input = self.rounded(layer.writer, self.graph.node(id).inputs()[0], input)?;
+        let (input, _) = self.rounded(layer.writer, self.graph.node(id).inputs()[0], input)?;
         let weight = weight(layer)?;
         let output = layer.convolve(&input, &weight)?;
-        match self.quantization.placement {
-            Placement::Inputs => Ok(output),
-            Placement::InputsAndOutputs => self.rounded(layer.writer, id, &output),
+        if self.quantization.placement == Placement::Inputs {
+            return Ok(output);
         }
+        let (rounded, step) = self.rounded(layer.writer, id, &output)?;
+        let (name, writer) = (layer.node.name(), &mut *layer.writer);
+        let lowest = writer.floats(&format!("{name}.lowest"), Element::F32, &[], &[LOWEST * step]);
+        Ok(writer.node(name, "Clip", &[&rounded, &lowest], Vec::new(), rounded.dims()))
     }
 
-    /// `value`, which is what `wire` carries, rounded.
-    fn rounded(&mut self, writer: &mut Writer, wire: NodeId, value: &Value) -> Result<Value, OnnxError> {
-        if let Some(rounded) = self.rounded.get(&wire) {
-            return Ok(rounded.clone());
-        }
+    /// `value`, which is what `wire` carries, rounded, and the step.
+    fn rounded(
+        &mut self,
+        writer: &mut Writer,
+        wire: NodeId,
+        value: &Value,
+    ) -> Result<(Value, f32), OnnxError> {
         let name = self.graph.node(wire).name();
-        let step = self.quantization.wire_scale(name)?;
+        let pairs = self.pairs.entry(wire).or_default();
+        let step = (0..*pairs).fold(self.quantization.wire_scale(name)?, |step, _| step.next_up());
+        *pairs += 1;
         let scale = writer.floats(&format!("{name}.scale"), Element::F32, &[], &[step]);
         let zero = writer.floats(&format!("{name}.zero_point"), Element::I8, &[], &[0.0]);
         let form = (Element::I8, value.dims());
         let whole = writer.typed(name, "QuantizeLinear", &[value, &scale, &zero], Vec::new(), form);
         let form = (Element::F32, value.dims());
         let rounded = writer.typed(name, "DequantizeLinear", &[&whole, &scale, &zero], Vec::new(), form);
-        self.rounded.insert(wire, rounded.clone());
-        Ok(rounded)
+        Ok((rounded, step))
     }
 }
 

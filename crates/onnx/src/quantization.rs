@@ -14,6 +14,8 @@ use crate::OnnxError;
 
 /// Largest magnitude of an 8-bit integer on both sides of zero.
 const LEVELS: f32 = 127.0;
+/// The lowest 8-bit integer.
+pub(crate) const LOWEST: f32 = -128.0;
 
 /// On which sides of a convolution numbers are rounded to 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
