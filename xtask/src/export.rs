@@ -103,7 +103,7 @@ struct Onnx {
     /// Convolutions on 8-bit integers, calibrated on training images of --data
     #[arg(long)]
     int8: bool,
-    /// Range of a wire's values: minmax, percentile, percentile:99.9 [default: percentile, which is 99.99]
+    /// Range of a wire's values: minmax, percentile (99.99), percentile:99.9 [default: minmax]
     #[arg(long, value_name = "RANGE", requires = "int8")]
     calibration: Option<Range>,
     /// Training images that --int8 looks at [default: 128]
@@ -191,7 +191,7 @@ impl Onnx {
 /// How far an exported file is from its checkpoint.
 fn print_parity(parity: &Parity) {
     say!(
-        "in {}, boxes are within {:.1e} px of the checkpoint's (limit {:.0e}), scores within {:.1e} (limit {:.0e}); {} \
+        "in {}, boxes are within {:.1e} px of the checkpoint's (limit {}), scores within {:.1e} (limit {}); {} \
          boxes compared",
         parity.reader,
         parity.worst_box_px,

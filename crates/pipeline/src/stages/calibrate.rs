@@ -70,9 +70,10 @@ pub struct Calibration {
 }
 
 impl Default for Calibration {
-    /// All but a ten-thousandth of the values of 128 images.
+    /// All values of 128 images: on BCCD it cost 0.001 to 0.006 of mAP50-95, leaving a ten-thousandth out 0.010 to 0.016,
+    /// because what is left out is what the network is surest of.
     fn default() -> Self {
-        Self { range: Range::Percentile(PERCENT), images: 128, placement: Placement::default() }
+        Self { range: Range::MinMax, images: 128, placement: Placement::default() }
     }
 }
 
@@ -102,7 +103,11 @@ pub fn calibrate_stage(
     for batch in loader.epoch(0) {
         executor.forward(Mode::Eval, &Array::new(&batch.shape, batch.images))?;
         for (wire, magnitudes) in wires.iter().zip(&mut seen) {
-            magnitudes.add(&executor.tap(*wire)?.data);
+            let values = executor.tap(*wire)?.data;
+            match calibration.range {
+                Range::MinMax => magnitudes.widen(&values),
+                Range::Percentile(_) => magnitudes.count(&values),
+            }
         }
     }
     let range = |magnitudes: &Magnitudes| match calibration.range {
