@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Which client accepts which form of export, as a table: networks x forms x clients of check_onnx.py.
 
-    accept_onnx.py --xtask BIN --raw BIN --data data.yaml --out DIR NAME=WEIGHTS[:IMAGE.png:OUTPUT.npy]...
+    accept_onnx.py --xtask BIN --raw BIN --data data.yaml --out DIR NAME=WEIGHTS[:IMAGE.png[:OUTPUT.npy]]...
 
 Every form is exported by the command line with its parity check, at 640 px, and given to every client; NAME-FORM.onnx stays in
 DIR. What comes out is compared with the executor's output for the same images (`--raw` is the example raw_output of
-bonsai-detector), or with OUTPUT.npy for IMAGE.png where they are given. Lines of check_onnx.py go to DIR/clients.txt, and one
+bonsai-detector), or with OUTPUT.npy where it is given. Without IMAGE.png (of 640 px) the images are coarse colours, which no
+calibration has seen. Lines of check_onnx.py go to DIR/clients.txt, and one
 Markdown row per file is printed. The exit status is 1 if a client refused a file.
 """
 
@@ -44,7 +45,7 @@ SUPPRESSED = "NMS inside"
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="+", metavar="NAME=WEIGHTS[:IMAGE.png:OUTPUT.npy]")
+    parser.add_argument("networks", nargs="+", metavar="NAME=WEIGHTS[:IMAGE.png[:OUTPUT.npy]]")
     parser.add_argument("--xtask", required=True)
     parser.add_argument("--raw", required=True)
     parser.add_argument("--data", required=True, help="whose training images calibrate int8")
@@ -55,19 +56,22 @@ def arguments():
 
 def images_and_reference(parts, options, name):
     """The network's input, and what should come out."""
-    if len(parts) == 3:
+    if len(parts) > 1:
         from PIL import Image
 
         image = np.asarray(Image.open(parts[1]).convert("RGB"), np.float32) / 255
-        return np.ascontiguousarray(image.transpose(2, 0, 1)[None]), np.load(parts[2])
-    # Smooth pictures, because white noise looks like no image that a network was made for.
-    coarse = np.random.default_rng(0).random((2, 3, 16, 16), np.float32)
-    images = coarse.repeat(SIDE // 16, 2).repeat(SIDE // 16, 3)
+        images = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
+    else:
+        # No white noise: it looks like no image that a network was made for.
+        coarse = np.random.default_rng(0).random((2, 3, 16, 16), np.float32)
+        images = coarse.repeat(SIDE // 16, 2).repeat(SIDE // 16, 3)
+    if len(parts) == 3:
+        return images, np.load(parts[2])
     files = options.out / f"{name}.images.f32", options.out / f"{name}.output.f32"
     images.tofile(files[0])
     subprocess.run([options.raw, parts[0], files[0], str(SIDE), files[1]], check=True)
     anchors = sum((SIDE // stride) ** 2 for stride in (8, 16, 32))
-    return images, np.fromfile(files[1], np.float32).reshape(2, -1, anchors)
+    return images, np.fromfile(files[1], np.float32).reshape(len(images), -1, anchors)
 
 
 def main():

@@ -200,6 +200,11 @@ fn print_parity(parity: &Parity) {
         parity.limits.score,
         parity.boxes
     );
+    if !parity.agrees {
+        eprintln!(
+            "warning: that is beyond the limits: 8 bits are coarse for this network; measure the file with `val`"
+        );
+    }
 }
 
 pub(crate) fn export(args: &Export) -> Result<ExitCode> {

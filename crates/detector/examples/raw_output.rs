@@ -18,12 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("the arguments are WEIGHTS IMAGES.f32 SIDE OUTPUT.f32".into());
     };
     let side: usize = side.parse()?;
-    let numbers: Vec<f32> = fs::read(images)?
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect();
+    let numbers: Vec<f32> =
+        fs::read(images)?.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     let n = numbers.len() / (3 * side * side);
     if n * 3 * side * side != numbers.len() {
         return Err(format!("{images} holds {} numbers, no whole images of {side} px", numbers.len()).into());
