@@ -14,7 +14,7 @@ use bonsai_pipeline::{
 
 use crate::args;
 use crate::events::set_result;
-use crate::failure::{Blame as _, DONE, misused};
+use crate::failure::{Blame as _, DONE, demand, misused};
 use crate::interrupt::Interrupt;
 use crate::near::near_model;
 use crate::output::{complain, is_json, say, tell};
@@ -128,6 +128,7 @@ pub(crate) fn for_file(weights: &Path) -> PipelineConfig {
 
 pub(crate) fn val(args: &args::Val) -> Result<u8> {
     let config = args.settings.resolve(for_file(&args.weights))?;
+    demand!(config.data.is_some(), "no dataset: pass --data DATA.yaml");
     let split = match args.split {
         args::Split::Train => SplitKind::Train,
         args::Split::Val => SplitKind::Val,

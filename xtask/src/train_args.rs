@@ -196,6 +196,7 @@ impl Train {
     /// Defaults, then the file, then flags, then --set.
     pub(crate) fn resolve(&self, defaults: TrainArgs) -> Result<TrainArgs> {
         let args = self.overlaid(defaults).misuse()?;
+        args.check().misuse()?;
         known_model(&args.model)?;
         Ok(args)
     }

@@ -6,7 +6,7 @@ use bonsai_pipeline::{L1Config, Stopped, limit_threads};
 
 use crate::commands::print_metrics;
 use crate::events::set_result;
-use crate::failure::{DONE, misused};
+use crate::failure::{DONE, demand, misused};
 use crate::interrupt::Interrupt;
 use crate::invocation::program;
 use crate::output::{complain, say};
@@ -30,7 +30,10 @@ pub(crate) fn finetune(args: &Train) -> Result<u8> {
 fn run(given: &Train, defaults: TrainArgs) -> Result<u8> {
     let asked = given.resolve(defaults)?;
     let (args, folder) = match &given.resume {
-        None => (asked, None),
+        None => {
+            demand!(asked.data.is_some(), "no dataset: pass --data DATA.yaml");
+            (asked, None)
+        }
         Some(path) => {
             let others = given.given()?;
             if !others.is_empty() {

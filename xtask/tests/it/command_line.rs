@@ -108,7 +108,7 @@ fn a_missing_file_is_named() {
     assert!(message.contains("gone.safetensors"), "{message}");
     let message = refusal(&["val", "--weights", "gone.safetensors", "--data", "gone.yaml"]);
     assert!(message.contains("gone.yaml"), "{message}");
-    let message = refusal(&["val", "--weights", "gone.safetensors"]);
+    let message = misuse(&["val", "--weights", "gone.safetensors"]);
     assert!(message.contains("--data"), "{message}");
     for command in ["export", "engine"] {
         let out = folder.path().join("out");
