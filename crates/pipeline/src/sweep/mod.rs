@@ -43,7 +43,7 @@ pub fn run_sweep(sweep: &Sweep, configs: &[PipelineConfig], progress: &mut dyn P
     Ok(failed)
 }
 
-/// Leaves the reason beside a run directory that lies in a sweep, for [`gather`]; elsewhere does nothing.
+/// Leaves the reason beside a run directory that lies in a sweep, for [`gather()`]; elsewhere does nothing.
 pub fn note_failure(dir: &RunDir, error: &Error) {
     if let Some(file) = failure_file(dir) {
         // The failure itself is what the user has to hear of, not that it could not be noted.
