@@ -14,6 +14,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${PEER_PYTHON:?is to name a Python with the peers}"
 : "${PEER_DIR:?is to name the folder with the scripts of the peers}"
 cargo build --quiet --release --locked --package xtask
-export XTASK=${CARGO_TARGET_DIR:-target}/release/xtask
+export XTASK=${CARGO_TARGET_DIR:-target}/release/bonsai
 export PEER_PYTHON PEER_DIR
 exec "$PEER_PYTHON" scripts/peers/compare.py "$@"

@@ -4,20 +4,27 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use bonsai_pipeline::{Convention, ExecutorKind, Runtime, RuntimeChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bars::{RunBars, ValBars};
 use crate::bench::Bench;
+use crate::completion::{Completions, Manual};
 use crate::engine_args::{Engine, Inspect};
 use crate::export::Export;
+use crate::failure::demand;
+use crate::output::Manner;
 use crate::pruning::Prune;
+use crate::sweep::Many;
 use crate::train_args::Train;
 
 /// YOLOv8: train, sparsify, prune, fine-tune, export to ONNX, build engines.
 #[derive(Parser)]
-#[command(name = "cargo xtask", version)]
+#[command(name = "bonsai", version)]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) manner: Manner,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -60,6 +67,24 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// What a shell is to know to complete commands, options and values
+    Completions(Completions),
+    /// The manual, for `man`
+    Man(Manual),
+}
+
+impl Command {
+    /// Whether it works so long that `--json` is a stream of events rather than one document.
+    pub(crate) const fn is_long(&self) -> bool {
+        match self {
+            Self::Prune(args) => !args.is_dry(),
+            Self::Pipeline(args) => args.is_long(),
+            Self::Train(_) | Self::Sparsify(_) | Self::Finetune(_) | Self::Export(_) | Self::Engine(_) => {
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Where settings come from: defaults, then the file, then flags, then --set.
@@ -109,7 +134,7 @@ impl ImageSize {
     /// The one number for both sides, where no rectangle will do.
     pub(crate) fn side(self) -> Result<usize> {
         let Self { height, width } = self;
-        ensure!(
+        demand!(
             height == width,
             "--imgsz {height},{width}: only `export` takes a rectangle; pass one number"
         );
@@ -175,12 +200,27 @@ impl OnnxRuntime {
 
 /// A whole run.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Pipeline {
+    #[command(subcommand)]
+    pub(crate) many: Option<Many>,
     #[command(flatten)]
     pub(crate) settings: Settings,
     /// Run directory [default: runs/shapes, or runs/NAME-MODEL for --data .../NAME/data.yaml]
     #[arg(long, value_name = "DIR")]
     pub(crate) project: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) bars: RunBars,
+}
+
+impl Pipeline {
+    /// Whether it runs stages.
+    const fn is_long(&self) -> bool {
+        match &self.many {
+            None => true,
+            Some(Many::Sweep(runs)) => runs.is_long(),
+        }
+    }
 }
 
 /// Which images.
@@ -215,9 +255,8 @@ pub(crate) struct Val {
     /// Images of one shape together in canvases no larger than needed, as Ultralytics validates
     #[arg(long)]
     pub(crate) rect: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) bars: ValBars,
     #[command(flatten)]
     pub(crate) onnx: OnnxRuntime,
     #[command(flatten)]
@@ -281,9 +320,6 @@ pub(crate) struct Predict {
     pub(crate) onnx: OnnxRuntime,
     #[command(flatten)]
     pub(crate) machine: Machine,
-    /// Print one JSON object per image
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// A description.
@@ -294,7 +330,4 @@ pub(crate) struct Summary {
     /// Side of the image for which MACs are counted
     #[arg(long, default_value_t = 640)]
     pub(crate) imgsz: usize,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }

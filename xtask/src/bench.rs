@@ -1,9 +1,8 @@
 //! `cargo xtask bench`: its arguments, and how its figures are printed.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use bonsai_pipeline::bench::{
     ArtefactBench, CompareBench, InferBench, LayerShare, Narrow, Network, PhaseTime, StepBench, artefact,
     compare, infer, step,
@@ -13,7 +12,8 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::args::{Machine, OnnxRuntime};
-use crate::output::say;
+use crate::failure::{DONE, demand};
+use crate::output::{is_json, say};
 
 /// What to time.
 #[derive(Subcommand)]
@@ -38,9 +38,6 @@ pub(crate) struct Compare {
     /// Rounds that count, after three that warm up
     #[arg(long, default_value_t = 20)]
     rounds: usize,
-    /// Print one line of JSON for each size
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     machine: Machine,
 }
@@ -86,7 +83,6 @@ pub(crate) struct Infer {
 }
 
 /// The network and what runs it.
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Args)]
 struct What {
     /// yolov8n to yolov8x with fresh weights
@@ -110,9 +106,6 @@ struct What {
     /// Print where the time goes, by layer
     #[arg(long)]
     layers: bool,
-    /// Print one line of JSON
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     machine: Machine,
 }
@@ -129,7 +122,7 @@ impl What {
     }
 }
 
-pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
+pub(crate) fn run(bench: &Bench) -> Result<u8> {
     if let Bench::Infer(args) = bench
         && let Some(file) = args.what.weights.as_ref().filter(|file| jobs::is_onnx(file))
     {
@@ -142,7 +135,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
     if what.print_graph {
         // The text ends with a line break of its own.
         say!("{}", what.network().open()?.model.graph().to_string().trim_end());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(DONE);
     }
     let (network, executor, layers) = (what.network(), what.options()?, what.layers);
     match bench {
@@ -150,7 +143,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
         Bench::Step(args) => {
             let &Step { imgsz, batch, steps, dummy_loss, .. } = args;
             let figures = step(&StepBench { network, imgsz, batch, steps, dummy_loss, executor, layers })?;
-            if what.json {
+            if is_json() {
                 return json(&figures);
             }
             print_layers(&figures.layers);
@@ -168,12 +161,12 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
         Bench::Infer(args) => {
             let &Infer { batch, runs, .. } = args;
             let imgsz = args.imgsz.unwrap_or(640);
-            ensure!(
+            demand!(
                 args.beside.is_none() && args.onnx.runtime.is_none(),
                 "--beside and --runtime are for an ONNX file; `bench compare` has networks take turns"
             );
             let figures = infer(&InferBench { network, imgsz, batch, runs, executor, layers })?;
-            if what.json {
+            if is_json() {
                 return json(&figures);
             }
             print_layers(&figures.layers);
@@ -189,13 +182,13 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
             );
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
 /// An ONNX file, in turns with what stands beside it.
-fn run_artefact(args: &Infer, file: &Path) -> Result<ExitCode> {
+fn run_artefact(args: &Infer, file: &Path) -> Result<u8> {
     let What { narrow, narrow_rounded, print_graph, layers, .. } = args.what;
-    ensure!(
+    demand!(
         narrow.or(narrow_rounded).is_none() && !print_graph && !layers,
         "{} is an ONNX file, which is run as it is: it has no layers to narrow, print or time",
         file.display()
@@ -209,7 +202,7 @@ fn run_artefact(args: &Infer, file: &Path) -> Result<ExitCode> {
         executor: args.what.options()?,
         runtime: args.onnx.choice(),
     })?;
-    if args.what.json {
+    if is_json() {
         return json(&figures);
     }
     for runner in &figures.runners {
@@ -228,14 +221,14 @@ fn run_artefact(args: &Infer, file: &Path) -> Result<ExitCode> {
     }
     let (h, w) = figures.size;
     say!("batch {} at {h} x {w} px{}", figures.batch, memory(figures.peak_rss_mb));
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
-fn run_compare(args: &Compare) -> Result<ExitCode> {
+fn run_compare(args: &Compare) -> Result<u8> {
     for &imgsz in &args.imgsz {
         let (files, executor) = (args.weights.clone(), args.machine.options()?);
         let networks = compare(&CompareBench { files, imgsz, rounds: args.rounds, executor })?;
-        if args.json {
+        if is_json() {
             say!("{}", serde_json::to_string(&networks)?);
             continue;
         }
@@ -252,12 +245,12 @@ fn run_compare(args: &Compare) -> Result<ExitCode> {
             );
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
-fn json(figures: &impl Serialize) -> Result<ExitCode> {
+fn json(figures: &impl Serialize) -> Result<u8> {
     say!("{}", serde_json::to_string(figures)?);
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
 fn memory(peak: Option<f64>) -> String {

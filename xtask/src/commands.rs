@@ -1,24 +1,38 @@
 //! What each command does with its arguments.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
+use bonsai_pipeline::sweep::note_failure;
 use bonsai_pipeline::{
-    DetMetrics, ExecutorOptions, Interrupted, PipelineConfig, RunDir, SplitKind, doctor as examine,
-    executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve, run, summarise,
+    Check, DetMetrics, ExecutorOptions, Interrupted, PipelineConfig, RunDir, SplitKind, check,
+    doctor as examine, executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve,
+    run, summarise,
 };
 
 use crate::args;
+use crate::events::set_result;
+use crate::failure::{Blame as _, DONE, demand, misused};
 use crate::interrupt::Interrupt;
-use crate::output::say;
+use crate::near::near_model;
+use crate::output::{complain, is_json, say, tell};
+use crate::sweep::{Many, sweep};
 use crate::terminal::Terminal;
+
+/// Models that are known by name.
+const MODELS: [&str; 5] = ["yolov8n", "yolov8s", "yolov8m", "yolov8l", "yolov8x"];
 
 impl args::Settings {
     /// Defaults, then the file, then flags, then --set. Limits the program's threads to what comes out.
     pub(crate) fn resolve(&self, base: PipelineConfig) -> Result<PipelineConfig> {
+        let config = self.overlaid(base).misuse()?;
+        limit_threads(config.threads)?;
+        Ok(config)
+    }
+
+    fn overlaid(&self, base: PipelineConfig) -> Result<PipelineConfig> {
         let mut config = match &self.config {
             Some(path) => load_settings(&base, path)?,
             None => base,
@@ -37,7 +51,7 @@ impl args::Settings {
         config.executor = self.machine.executor.or(config.executor);
         config.threads = self.machine.threads.unwrap_or(config.threads);
         let config = resolve(&config, &self.set)?;
-        limit_threads(config.threads)?;
+        known_model(&config.model)?;
         Ok(config)
     }
 }
@@ -46,28 +60,50 @@ impl args::Machine {
     /// The flags alone. Limits the program's threads to what they say.
     pub(crate) fn options(&self) -> Result<ExecutorOptions> {
         let threads = self.threads.unwrap_or(0);
-        let options = executor_options(self.executor, self.device.as_deref().unwrap_or("cpu"), threads)?;
+        let device = self.device.as_deref().unwrap_or("cpu");
+        let options = executor_options(self.executor, device, threads).misuse()?;
         limit_threads(threads)?;
         Ok(options)
     }
 }
 
-pub(crate) fn pipeline(args: &args::Pipeline) -> Result<ExitCode> {
+pub(crate) fn pipeline(args: &args::Pipeline) -> Result<u8> {
+    if let Some(Many::Sweep(runs)) = &args.many {
+        return sweep(runs);
+    }
     let base = if args.settings.data.is_some() { PipelineConfig::default() } else { PipelineConfig::drawn() };
     let config = args.settings.resolve(base)?;
+    check(&config).misuse()?;
     let folder = args.project.clone().unwrap_or_else(|| default_run_dir(&config));
+    let dir = RunDir::new(&folder);
     let interrupt = Interrupt::listen()?;
     let mut terminal = Terminal::stopping_at(interrupt.clone());
-    let report = match run(&config, &RunDir::new(&folder), &mut terminal) {
+    let report = match run(&config, &dir, &mut terminal) {
         Err(error) if error.is::<Interrupted>() => {
-            eprintln!("{error:#}");
-            return Ok(ExitCode::from(interrupt.exit_code()));
+            complain!("{error:#}");
+            return Ok(interrupt.exit_code());
         }
         outcome => outcome
-            .with_context(|| format!("{} keeps what is done; the same command goes on", folder.display()))?,
+            .inspect_err(|error| note_failure(&dir, error))
+            .hint(|| format!("{} keeps what is done; the same command goes on", folder.display()))?,
     };
+    set_result(serde_json::json!({ "folder": folder, "headline": report.headline, "rows": report.rows }));
     say!("\n{}\nEverything is in {}", markdown(&report), folder.display());
-    Ok(ExitCode::SUCCESS)
+    Ok(args.bars.judge(&report))
+}
+
+/// Refuses a word that is neither a model's name nor looks like a file.
+pub(crate) fn known_model(name: &str) -> Result<()> {
+    let is_word = !name.contains(['.', '/', '\\']) && !Path::new(name).exists();
+    if !is_word || MODELS.contains(&name) {
+        return Ok(());
+    }
+    let text = format!("`{name}` is neither a file nor one of {}", MODELS.join(", "));
+    let refused = misused(text);
+    match near_model(name, MODELS.iter().map(|&model| model.to_owned())) {
+        Some(tip) => refused.hint(|| tip),
+        None => refused,
+    }
 }
 
 /// `runs/shapes`, or `runs/NAME-MODEL` from `.../NAME/data.yaml`.
@@ -90,8 +126,9 @@ pub(crate) fn for_file(weights: &Path) -> PipelineConfig {
     PipelineConfig { imgsz: trained.unwrap_or(base.imgsz), ..base }
 }
 
-pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
+pub(crate) fn val(args: &args::Val) -> Result<u8> {
     let config = args.settings.resolve(for_file(&args.weights))?;
+    demand!(config.data.is_some(), "no dataset: pass --data DATA.yaml");
     let split = match args.split {
         args::Split::Train => SplitKind::Train,
         args::Split::Val => SplitKind::Val,
@@ -101,12 +138,12 @@ pub(crate) fn val(args: &args::Val) -> Result<ExitCode> {
     let runtime = args.onnx.choice();
     let how = jobs::Validation { confidence: args.conf, iou: args.iou, rect: args.rect, convention, runtime };
     let (metrics, names) = jobs::validate(&config, &args.weights, split, &how)?;
-    if args.json {
+    if is_json() {
         say!("{}", serde_json::to_string_pretty(&metrics)?);
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        print_metrics(&metrics, &names);
     }
-    print_metrics(&metrics, &names);
-    Ok(ExitCode::SUCCESS)
+    Ok(args.bars.judge(&metrics))
 }
 
 /// The table of classes that ends a validation.
@@ -124,7 +161,7 @@ pub(crate) fn print_metrics(metrics: &DetMetrics, names: &[String]) {
     }
 }
 
-pub(crate) fn import(args: &args::Import) -> Result<ExitCode> {
+pub(crate) fn import(args: &args::Import) -> Result<u8> {
     let checkpoint = jobs::import(&args.file, &args.out)?;
     let from = checkpoint.metadata.get("imported_from").map_or("a state dict", String::as_str);
     let trained = checkpoint.model.graph().params().into_iter().filter(|p| p.role.is_trained());
@@ -132,11 +169,18 @@ pub(crate) fn import(args: &args::Import) -> Result<ExitCode> {
     let classes = checkpoint.model.class_names();
     let more = if classes.len() > 8 { ", ..." } else { "" };
     let names = classes.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if is_json() {
+        say!(
+            "{:#}",
+            serde_json::json!({ "file": args.out, "params": params, "classes": classes, "from": from })
+        );
+        return Ok(DONE);
+    }
     say!("{}: {params} params, {} classes ({names}{more}), from {from}", args.out.display(), classes.len());
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
-pub(crate) fn predict(args: &args::Predict) -> Result<ExitCode> {
+pub(crate) fn predict(args: &args::Predict) -> Result<u8> {
     let detect = DetectSettings {
         imgsz: args.imgsz,
         confidence: args.conf,
@@ -153,9 +197,9 @@ pub(crate) fn predict(args: &args::Predict) -> Result<ExitCode> {
         match seen {
             Seen::Unreadable(why) => {
                 unreadable += 1;
-                eprintln!("warning: {} was passed over: {why}", path.display());
+                tell!("warning: {} was passed over: {why}", path.display());
             }
-            Seen::Found(found) if args.json => {
+            Seen::Found(found) if is_json() => {
                 say!("{}", serde_json::json!({ "image": path, "detections": found }));
             }
             Seen::Found(found) => {
@@ -169,18 +213,19 @@ pub(crate) fn predict(args: &args::Predict) -> Result<ExitCode> {
         Ok(())
     })?;
     let seconds = start.elapsed().as_secs_f64();
-    eprintln!(
+    tell!(
         "{count} images in {seconds:.2} s, {:.1} a second, loading included; {unreadable} could not be read",
         f64::from(count) / seconds
     );
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
-pub(crate) fn summary(args: &args::Summary) -> Result<ExitCode> {
+pub(crate) fn summary(args: &args::Summary) -> Result<u8> {
+    known_model(&args.model)?;
     let summary = summarise(&args.model, &open_model(&args.model)?, args.imgsz)?;
-    if args.json {
+    if is_json() {
         say!("{}", serde_json::to_string_pretty(&summary)?);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(DONE);
     }
     for layer in &summary.layers {
         let [c, h, w] = layer.shape;
@@ -197,13 +242,20 @@ pub(crate) fn summary(args: &args::Summary) -> Result<ExitCode> {
         summary.macs as f64 / 1e9,
         summary.imgsz
     );
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every command has one signature")]
-pub(crate) fn doctor() -> Result<ExitCode> {
-    for check in examine() {
+pub(crate) fn doctor() -> Result<u8> {
+    let checks = examine();
+    if is_json() {
+        let entry = |check: &Check| serde_json::json!({ "name": check.name, "works": check.works, "detail": check.detail });
+        let checks: Vec<_> = checks.iter().map(entry).collect();
+        say!("{:#}", serde_json::json!({ "checks": checks }));
+        return Ok(DONE);
+    }
+    for check in checks {
         say!("{} {}: {}", if check.works { "yes" } else { " no" }, check.name, check.detail);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }

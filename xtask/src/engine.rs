@@ -1,7 +1,5 @@
 //! Engines made and files inspected.
 
-use std::process::ExitCode;
-
 use anyhow::Result;
 use bonsai_pipeline::inspect::{
     Content, EngineContent, Inspection, NetworkContent, OnnxContent, inspect as look,
@@ -9,10 +7,12 @@ use bonsai_pipeline::inspect::{
 use bonsai_pipeline::{BuildReport, EngineOutcome, PipelineConfig, jobs};
 
 use crate::engine_args;
-use crate::output::say;
+use crate::events::set_result;
+use crate::failure::{DONE, FAILED};
+use crate::output::{complain, is_json, say};
 use crate::terminal::Terminal;
 
-pub(crate) fn engine(args: &engine_args::Engine) -> Result<ExitCode> {
+pub(crate) fn engine(args: &engine_args::Engine) -> Result<u8> {
     let files = &args.files;
     let config = args.over(files.settings.resolve(PipelineConfig::default())?.engine);
     let form = jobs::UltralyticsForm { wanted: args.ultralytics, metadata_from: args.metadata_from.clone() };
@@ -20,14 +20,17 @@ pub(crate) fn engine(args: &engine_args::Engine) -> Result<ExitCode> {
         jobs::Engine::Cpu(path) => say!("CPU engine: {}", path.display()),
         jobs::Engine::Prefixed(path) => say!("engine with metadata, for Ultralytics: {}", path.display()),
         jobs::Engine::TensorRt(outcome) => match *outcome {
-            EngineOutcome::Built(built) => print_build(&built),
+            EngineOutcome::Built(built) => {
+                print_build(&built);
+                set_result(&built);
+            }
             EngineOutcome::NotRun { because } => {
-                eprintln!("not run, because {because}");
-                return Ok(ExitCode::FAILURE);
+                complain!("not run, because {because}");
+                return Ok(FAILED);
             }
         },
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
 fn print_build(built: &BuildReport) {
@@ -46,19 +49,19 @@ fn print_build(built: &BuildReport) {
     }
 }
 
-pub(crate) fn inspect(args: &engine_args::Inspect) -> Result<ExitCode> {
+pub(crate) fn inspect(args: &engine_args::Inspect) -> Result<u8> {
     if let Some(out) = &args.unwrap {
         let bytes = jobs::unwrap_engine(&args.file, out)?;
         say!("bare plan of {bytes} bytes: {}", out.display());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(DONE);
     }
     let found = look(&args.file)?;
-    if args.json {
+    if is_json() {
         say!("{}", serde_json::to_string_pretty(&found)?);
     } else {
         print_inspection(&found);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
 fn print_inspection(found: &Inspection) {

@@ -116,7 +116,4 @@ pub(crate) struct Inspect {
     /// Write the bare plan of an engine that has metadata in front
     #[arg(long, value_name = "FILE")]
     pub(crate) unwrap: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }

@@ -1,9 +1,8 @@
 //! `export`: what the file is to be like, and who can read it.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use bonsai_pipeline::stages::{Calibration, Range};
 use bonsai_pipeline::{
     Dynamic, ExportOptions, Io, Layout, NmsOptions, OnnxPrecision, Parity, Placement, jobs,
@@ -12,6 +11,8 @@ use clap::{Args, ValueEnum};
 
 use crate::args::{ImageSize, Settings};
 use crate::commands::for_file;
+use crate::events::set_result;
+use crate::failure::{DONE, demand};
 use crate::output::say;
 
 /// What an export writes.
@@ -166,7 +167,7 @@ impl Onnx {
                     max_detections: self.max_det.unwrap_or(standard.max_detections),
                 });
             }
-            Suppression::None => ensure!(
+            Suppression::None => demand!(
                 self.conf.is_none() && self.iou.is_none() && self.max_det.is_none(),
                 "--conf, --iou and --max-det are settings of --nms onnx, which was not asked for"
             ),
@@ -207,11 +208,11 @@ fn print_parity(parity: &Parity) {
     }
 }
 
-pub(crate) fn export(args: &Export) -> Result<ExitCode> {
+pub(crate) fn export(args: &Export) -> Result<u8> {
     if matches!(args.format, Format::PtState) {
         jobs::export_state_dict(&args.weights, &args.out)?;
         say!("{}: state dict for PyTorch, see examples/load_state_dict.py", args.out.display());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(DONE);
     }
     // Here the size may be a rectangle; the other settings know squares.
     let settings = Settings { imgsz: None, ..args.settings.clone() };
@@ -221,5 +222,6 @@ pub(crate) fn export(args: &Export) -> Result<ExitCode> {
     let parity = jobs::export(&config, &args.weights, &args.out, &options, args.onnx.calibration().as_ref())?;
     say!("{} for images of {size} px", args.out.display());
     print_parity(&parity);
-    Ok(ExitCode::SUCCESS)
+    set_result(serde_json::json!({ "file": args.out, "parity": parity }));
+    Ok(DONE)
 }

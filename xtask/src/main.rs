@@ -2,53 +2,82 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod args;
+mod bars;
 mod bench;
+mod command_tree;
 mod commands;
+mod completion;
+#[cfg(test)]
+mod documents;
 mod engine;
 mod engine_args;
+mod events;
+mod examples;
 mod export;
+mod failure;
 mod interrupt;
+mod invocation;
+mod near;
 mod output;
 mod pruning;
+mod spelling;
+mod sweep;
+mod sweep_script;
 mod terminal;
 mod testing;
 mod train_args;
 mod training;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
-use clap::Parser;
+use anyhow::Result;
+use serde_json::json;
 
 use args::{Cli, Command};
 
 fn main() -> ExitCode {
+    let Cli { mut manner, command } = command_tree::parse();
+    manner.long = command.is_long();
+    output::choose(manner);
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_max_level(if output::is_quiet() {
+            tracing_subscriber::filter::LevelFilter::ERROR
+        } else {
+            tracing_subscriber::filter::LevelFilter::WARN
+        })
+        .with_ansi(output::is_coloured())
         .without_time()
         .init();
-    let result = match Cli::parse().command {
-        Command::Pipeline(args) => commands::pipeline(&args),
-        Command::Train(args) => training::train(&args),
-        Command::Sparsify(args) => training::sparsify(&args),
-        Command::Finetune(args) => training::finetune(&args),
-        Command::Val(args) => commands::val(&args),
-        Command::Import(args) => commands::import(&args),
-        Command::Prune(args) => pruning::prune(&args),
-        Command::Export(args) => export::export(&args),
-        Command::Engine(args) => engine::engine(&args),
-        Command::Inspect(args) => engine::inspect(&args),
-        Command::Predict(args) => commands::predict(&args),
-        Command::Summary(args) => commands::summary(&args),
-        Command::Bench(bench) => bench::run(&bench),
+    let (start, arguments) = (Instant::now(), std::env::args_os().skip(1));
+    let arguments: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+    events::event("start", json!({ "version": env!("CARGO_PKG_VERSION"), "arguments": arguments }));
+    let code = run(&command).unwrap_or_else(|error| failure::report(error, &arguments));
+    let seconds = start.elapsed().as_secs_f64();
+    events::event("end", json!({ "code": code, "seconds": seconds, "result": events::result() }));
+    ExitCode::from(code)
+}
+
+/// Does what a command says and gives the code to end with.
+fn run(command: &Command) -> Result<u8> {
+    match command {
+        Command::Pipeline(args) => commands::pipeline(args),
+        Command::Train(args) => training::train(args),
+        Command::Sparsify(args) => training::sparsify(args),
+        Command::Finetune(args) => training::finetune(args),
+        Command::Val(args) => commands::val(args),
+        Command::Import(args) => commands::import(args),
+        Command::Prune(args) => pruning::prune(args),
+        Command::Export(args) => export::export(args),
+        Command::Engine(args) => engine::engine(args),
+        Command::Inspect(args) => engine::inspect(args),
+        Command::Predict(args) => commands::predict(args),
+        Command::Summary(args) => commands::summary(args),
+        Command::Bench(bench) => bench::run(bench),
         Command::Doctor => commands::doctor(),
-        Command::Test { arguments } => testing::test(&arguments),
-    };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Command::Test { arguments } => testing::test(arguments),
+        Command::Completions(args) => Ok(completion::completions(args)),
+        Command::Man(args) => completion::manual(args),
     }
 }

@@ -1,22 +1,127 @@
-//! Lines on standard output that end quietly when nobody reads them (`| head`), where `println!` would panic.
+//! What the program says: results on standard output, talk on standard error, errors there too.
+//!
+//! Both end quietly when nobody reads them (`| head`), where `println!` and `eprintln!` would panic.
 
+use std::env;
 use std::fmt::Arguments;
-use std::io::{ErrorKind, Write, stdout};
+use std::io::{Error, ErrorKind, IsTerminal as _, Write, stderr, stdout};
 use std::process::exit;
+use std::sync::OnceLock;
 
-/// Writes a line as `println!` does.
+use clap::{Args, ColorChoice};
+
+/// How results and talk are written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Manner {
+    /// Results as JSON: one document, or from long commands one object a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Only results and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Colours on standard error: as `NO_COLOR`, `CLICOLOR_FORCE` and the terminal say, or always, or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
+    /// Whether the command is long, so that `json` is one object a line.
+    #[arg(skip)]
+    pub(crate) long: bool,
+}
+
+static MANNER: OnceLock<Manner> = OnceLock::new();
+
+/// Decides for the rest of the program.
+pub(crate) fn choose(manner: Manner) {
+    let _ = MANNER.set(manner);
+}
+
+/// Whether a result is to be one JSON document.
+pub(crate) fn is_json() -> bool {
+    MANNER.get().is_some_and(|manner| manner.json)
+}
+
+/// Whether standard output is a stream of JSON events.
+pub(crate) fn is_stream() -> bool {
+    MANNER.get().is_some_and(|manner| manner.json && manner.long)
+}
+
+/// Whether there is to be no talk.
+pub(crate) fn is_quiet() -> bool {
+    MANNER.get().is_some_and(|manner| manner.quiet)
+}
+
+/// Whether to draw bars.
+pub(crate) fn has_bars() -> bool {
+    !is_quiet() && !is_json() && stderr().is_terminal() && !is_dumb()
+}
+
+/// Whether talk is coloured: as `--color` says, else by `NO_COLOR`, `CLICOLOR_FORCE` and whether it goes to a terminal.
+pub(crate) fn is_coloured() -> bool {
+    let given = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    match MANNER.get().map_or(ColorChoice::Auto, |manner| manner.color) {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            !given("NO_COLOR") && (given("CLICOLOR_FORCE") || (stderr().is_terminal() && !is_dumb()))
+        }
+    }
+}
+
+fn is_dumb() -> bool {
+    env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// The word in a colour (an SGR code), where colours are wanted.
+pub(crate) fn paint(word: &str, code: &str) -> String {
+    if is_coloured() { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
+}
+
+/// Writes a line of result as `println!` does; where results are events, it is talk.
 macro_rules! say {
     ($($argument:tt)*) => { $crate::output::line(format_args!($($argument)*)) };
 }
-pub(crate) use say;
+/// Writes a line of talk as `eprintln!` does, unless the program is to be quiet.
+macro_rules! tell {
+    ($($argument:tt)*) => { $crate::output::talk(format_args!($($argument)*)) };
+}
+/// Writes a line of an error or a missed bar, quiet or not.
+macro_rules! complain {
+    ($($argument:tt)*) => { $crate::output::complaint(format_args!($($argument)*)) };
+}
+pub(crate) use {complain, say, tell};
 
-/// Writes one line; a closed pipe ends the program as a signal would, any other failure with an error.
 pub(crate) fn line(text: Arguments<'_>) {
-    if let Err(error) = writeln!(stdout(), "{text}") {
+    if is_stream() { talk(text) } else { raw_line(&text.to_string()) }
+}
+
+pub(crate) fn talk(text: Arguments<'_>) {
+    if !is_quiet() {
+        complaint(text);
+    }
+}
+
+/// Where nobody listens, the work goes on.
+pub(crate) fn complaint(text: Arguments<'_>) {
+    let _ = writeln!(stderr(), "{text}");
+}
+
+/// Writes a line to standard output, whatever it is.
+pub(crate) fn raw_line(text: &str) {
+    ended(writeln!(stdout(), "{text}"));
+}
+
+/// Writes bytes to standard output as they are.
+pub(crate) fn say_bytes(bytes: &[u8]) {
+    ended(stdout().write_all(bytes).and_then(|()| stdout().flush()));
+}
+
+/// A closed pipe ends the program as a signal would, any other failure with an error.
+fn ended(written: Result<(), Error>) {
+    if let Err(error) = written {
         if error.kind() == ErrorKind::BrokenPipe {
             exit(0);
         }
-        eprintln!("error: cannot write to standard output: {error}");
+        complain!("error: cannot write to standard output: {error}");
         exit(1);
     }
 }

@@ -1,9 +1,8 @@
 //! `prune`: which channels go, and what is said about it.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use bonsai_pipeline::{
     ClampedLayer, Importance, Iterated, Normalisation, PipelineConfig, Preset, PruneReport, Reduction, Scope,
     StepsEnd, Target, jobs,
@@ -12,7 +11,9 @@ use clap::Args;
 
 use crate::args::Settings;
 use crate::commands::for_file;
-use crate::output::say;
+use crate::events::set_result;
+use crate::failure::{DONE, FAILED, demand};
+use crate::output::{complain, is_json, is_stream, say, tell};
 use crate::terminal::Terminal;
 
 /// Which channels go.
@@ -95,11 +96,15 @@ pub(crate) struct Prune {
     /// Only say what would go
     #[arg(long)]
     dry_run: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     settings: Settings,
+}
+
+impl Prune {
+    /// Whether nothing is to be written.
+    pub(crate) const fn is_dry(&self) -> bool {
+        self.dry_run
+    }
 }
 
 impl Choice {
@@ -140,16 +145,16 @@ impl Choice {
     }
 }
 
-pub(crate) fn prune(args: &Prune) -> Result<ExitCode> {
+pub(crate) fn prune(args: &Prune) -> Result<u8> {
     let mut config = args.settings.resolve(for_file(&args.weights))?;
     args.choice.apply(&mut config);
     let out = (!args.dry_run).then_some(args.out.as_path());
     if config.iterate.steps > 1 {
-        ensure!(
+        demand!(
             !args.dry_run,
             "--steps fine-tunes between steps, so there is nothing to see without doing it"
         );
-        ensure!(args.choice.plan.is_none(), "--plan says what goes, so there are no --steps towards it");
+        demand!(args.choice.plan.is_none(), "--plan says what goes, so there are no --steps towards it");
         return Ok(print_steps(
             &jobs::iterate(&config, &args.weights, &args.out, &mut Terminal::new())?,
             args,
@@ -159,35 +164,34 @@ pub(crate) fn prune(args: &Prune) -> Result<ExitCode> {
         Some(plan) => jobs::replay(&config, &args.weights, plan, out)?,
         None => jobs::prune(&config, &args.weights, out, &mut Terminal::new())?,
     };
-    if args.json {
+    if is_json() && !is_stream() {
         say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print_pruning(&report);
+        set_result(&report);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
-fn print_steps(iterated: &Iterated, args: &Prune) -> ExitCode {
-    if args.json {
-        say!("{}", serde_json::json!({ "records": iterated.records, "stopped": iterated.stopped }));
-    }
+fn print_steps(iterated: &Iterated, args: &Prune) -> u8 {
+    set_result(serde_json::json!({ "records": iterated.records, "stopped": iterated.stopped }));
     match iterated.stopped {
         StepsEnd::Done => {}
         StepsEnd::MapDrop { step, drop } => {
-            eprintln!(
+            tell!(
                 "step {step} lost {drop:.3} of mAP50-95, more than --max-map-drop allows, and was taken back"
             );
         }
         StepsEnd::NothingLeft { step } => {
-            eprintln!("the guards left nothing to remove in step {step}");
+            tell!("the guards left nothing to remove in step {step}");
         }
     }
     if iterated.good_step == 0 {
-        eprintln!("no step is left; {} is what it began with", args.out.display());
-        return ExitCode::FAILURE;
+        complain!("no step is left; {} is what it began with", args.out.display());
+        return FAILED;
     }
     say!("{} is the network after step {}", args.out.display(), iterated.good_step);
-    ExitCode::SUCCESS
+    DONE
 }
 
 fn print_pruning(report: &PruneReport) {

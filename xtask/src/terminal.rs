@@ -2,8 +2,11 @@
 
 use bonsai_pipeline::{EpochRecord, EpochTiming, Progress, Stage, StageState, StepRecord};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 
+use crate::events::event;
 use crate::interrupt::Interrupt;
+use crate::output::{has_bars, is_stream, tell};
 
 /// Draws on standard error; without a terminal only the lines remain.
 pub(crate) struct Terminal {
@@ -26,7 +29,7 @@ impl Terminal {
     fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) if !bar.is_hidden() => bar.println(text),
-            _ => eprintln!("{text}"),
+            _ => tell!("{text}"),
         }
     }
 
@@ -37,9 +40,21 @@ impl Terminal {
     }
 }
 
+fn stage_fields(stage: Stage, state: &StageState) -> Value {
+    match state {
+        StageState::Skipped => json!({ "stage": stage, "state": "skipped" }),
+        StageState::Started(because) => json!({ "stage": stage, "state": "started", "because": because }),
+        StageState::Finished(seconds) => json!({ "stage": stage, "state": "finished", "seconds": seconds }),
+    }
+}
+
 impl Progress for Terminal {
     fn stage(&mut self, stage: Stage, state: &StageState) {
         self.clear();
+        if is_stream() {
+            event("stage", stage_fields(stage, state));
+            return;
+        }
         match state {
             StageState::Skipped => self.line(&format!("{stage}: done already")),
             StageState::Started(reason) => self.line(&format!("{stage}: running, because {reason}")),
@@ -48,6 +63,9 @@ impl Progress for Terminal {
     }
 
     fn step(&mut self, step: &StepRecord) {
+        if !has_bars() {
+            return;
+        }
         let length = (step.epochs * step.batches) as u64;
         let bar = self.bar.get_or_insert_with(|| {
             let template = "{bar:20} {pos}/{len} batches, ETA {eta} {msg}";
@@ -65,6 +83,11 @@ impl Progress for Terminal {
     }
 
     fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming) {
+        if is_stream() {
+            let timing = json!({ "seconds": timing.seconds, "waiting": timing.waiting });
+            event("epoch", json!({ "record": record, "timing": timing }));
+            return;
+        }
         let judged = record.evaluation.map_or_else(String::new, |e| {
             format!(
                 "  P {:.3} R {:.3} mAP50 {:.3} mAP50-95 {:.3}",
@@ -97,6 +120,11 @@ impl Progress for Terminal {
     }
 
     fn note(&mut self, text: &str) {
+        if is_stream() {
+            let name = if text.starts_with("warning") { "warning" } else { "note" };
+            event(name, json!({ "text": text }));
+            return;
+        }
         self.line(&format!("  {text}"));
     }
 }

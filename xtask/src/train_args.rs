@@ -11,6 +11,9 @@ use clap::Args;
 use serde::Serialize;
 use toml::{Table, Value};
 
+use crate::commands::known_model;
+use crate::failure::Blame as _;
+
 /// Keys of the machine, which may change between an interruption and going on.
 const MACHINE: [&str; 5] = ["device", "executor", "threads", "workers", "cache_mib"];
 
@@ -192,6 +195,13 @@ fn freeze(text: &str) -> Result<Value, String> {
 impl Train {
     /// Defaults, then the file, then flags, then --set.
     pub(crate) fn resolve(&self, defaults: TrainArgs) -> Result<TrainArgs> {
+        let args = self.overlaid(defaults).misuse()?;
+        args.check().misuse()?;
+        known_model(&args.model)?;
+        Ok(args)
+    }
+
+    fn overlaid(&self, defaults: TrainArgs) -> Result<TrainArgs> {
         let base = match &self.config {
             Some(file) => load_settings(&defaults, file)?,
             None => defaults,

@@ -1,43 +1,47 @@
 //! `train`, `sparsify`, `finetune`: where the run goes, how it is stopped, what is said at the end.
 
-use std::process::ExitCode;
-
-use anyhow::{Result, bail};
+use anyhow::Result;
 use bonsai_pipeline::training::{TrainArgs, TrainDir, TrainOutcome, saved_args, train_run};
 use bonsai_pipeline::{L1Config, Stopped, limit_threads};
 
 use crate::commands::print_metrics;
+use crate::events::set_result;
+use crate::failure::{DONE, demand, misused};
 use crate::interrupt::Interrupt;
-use crate::output::say;
+use crate::invocation::program;
+use crate::output::{complain, say};
 use crate::terminal::Terminal;
 use crate::train_args::Train;
 
-pub(crate) fn train(args: &Train) -> Result<ExitCode> {
+pub(crate) fn train(args: &Train) -> Result<u8> {
     run(args, TrainArgs::default())
 }
 
-pub(crate) fn sparsify(args: &Train) -> Result<ExitCode> {
+pub(crate) fn sparsify(args: &Train) -> Result<u8> {
     // L1 lowers the figures before they recover: no patience.
     let sparse = TrainArgs { l1: Some(L1Config::default()), patience: 0, ..TrainArgs::default() };
     run(args, TrainArgs { name: "sparsify".to_owned(), ..sparse })
 }
 
-pub(crate) fn finetune(args: &Train) -> Result<ExitCode> {
+pub(crate) fn finetune(args: &Train) -> Result<u8> {
     run(args, TrainArgs { name: "finetune".to_owned(), ..TrainArgs::default() })
 }
 
-fn run(given: &Train, defaults: TrainArgs) -> Result<ExitCode> {
+fn run(given: &Train, defaults: TrainArgs) -> Result<u8> {
     let asked = given.resolve(defaults)?;
     let (args, folder) = match &given.resume {
-        None => (asked, None),
+        None => {
+            demand!(asked.data.is_some(), "no dataset: pass --data DATA.yaml");
+            (asked, None)
+        }
         Some(path) => {
             let others = given.given()?;
             if !others.is_empty() {
-                bail!(
+                return misused(format!(
                     "--resume goes on with what the run began with, so {} cannot be given; for other settings start a \
                      new training from its weights with --model",
                     others.join(", ")
-                );
+                ));
             }
             let folder = match path {
                 Some(path) => TrainDir::of(path)?,
@@ -52,12 +56,12 @@ fn run(given: &Train, defaults: TrainArgs) -> Result<ExitCode> {
     Ok(report(&outcome, &interrupt))
 }
 
-fn report(outcome: &TrainOutcome, interrupt: &Interrupt) -> ExitCode {
+fn report(outcome: &TrainOutcome, interrupt: &Interrupt) -> u8 {
     let root = outcome.dir.root().display();
     match outcome.stopped {
         Stopped::Interrupted => {
-            eprintln!("stopped; `cargo xtask train --resume {root}` goes on from here");
-            return ExitCode::from(interrupt.exit_code());
+            complain!("stopped; `{} train --resume {root}` goes on from here", program());
+            return interrupt.exit_code();
         }
         Stopped::Patience => say!("ended early: no better epoch for as long as --patience allows"),
         Stopped::Finished => {}
@@ -65,7 +69,8 @@ fn report(outcome: &TrainOutcome, interrupt: &Interrupt) -> ExitCode {
     if let Some(metrics) = &outcome.metrics {
         say!("{} on the validation split:", outcome.dir.best().display());
         print_metrics(metrics, &outcome.class_names);
+        set_result(serde_json::json!({ "folder": outcome.dir.root(), "metrics": metrics }));
     }
     say!("Everything is in {root}");
-    ExitCode::SUCCESS
+    DONE
 }

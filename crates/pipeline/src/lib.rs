@@ -48,6 +48,7 @@ mod settings;
 mod stage_training;
 pub mod stages;
 mod summary;
+pub mod sweep;
 pub mod training;
 
 pub use bonsai_data::SplitKind;
@@ -80,7 +81,7 @@ pub use progress::{Progress, Quiet, StageState};
 pub use report::{
     GammaCounts, Group, LayerWidth, NotRun, Report, Row, SCHEMA, StageCost, Training, markdown,
 };
-pub use run::run;
+pub use run::{check, run};
 pub use run_dir::{RunDir, Stage};
 pub use runtime::RuntimeChoice;
 pub use settings::{Settings, load_settings, overlay, resolve};

@@ -144,7 +144,10 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
 }
 
 /// Refuses what would fail an hour later.
-fn check(config: &PipelineConfig) -> Result<()> {
+///
+/// # Errors
+/// If a setting is out of range.
+pub fn check(config: &PipelineConfig) -> Result<()> {
     anyhow::ensure!(
         config.imgsz >= 32 && config.imgsz.is_multiple_of(32),
         "imgsz is {}, must be a multiple of 32 (the largest stride)",
@@ -215,6 +218,7 @@ impl Runner<'_> {
     ) -> Result<Manifest> {
         let run = || -> Result<Manifest> {
             let key = Manifest::key(stage, config, inputs)?;
+            crate::sweep::adopt(self.dir, stage, |manifest| manifest.key == key)?;
             let reason = match self.dir.completed(stage) {
                 Some(manifest) if manifest.key == key => {
                     self.progress.stage(stage, &StageState::Skipped);

@@ -7,6 +7,7 @@
 //! | precision, recall and F1 over confidence, precision over recall | [`draw_curves`] |
 //! | gammas over the epochs of a sparsity training | [`draw_gammas`] |
 //! | figures of a network pruned step by step | [`draw_pruning`] |
+//! | accuracy of several networks against what they cost | [`draw_tradeoff`] |
 //! | classes, places and sizes of labels | [`draw_labels`] |
 //! | pictures with their boxes | [`draw_grid`] |
 //!
@@ -45,6 +46,7 @@ mod pruning_plot;
 mod results;
 mod smoothing;
 mod stroke;
+mod tradeoff_plot;
 
 pub use confusion_matrix::{CellValue, draw_confusion_matrix};
 pub use curve_plot::{ClassCurve, CurveKind, CurvePlot, draw_curves};
@@ -56,3 +58,4 @@ pub use label_plot::{LabelBox, draw_labels};
 pub use palette::class_colour;
 pub use pruning_plot::{PruningStep, draw_pruning};
 pub use results::{EpochFigures, Losses, draw_results};
+pub use tradeoff_plot::{TradeoffPoint, draw_tradeoff};

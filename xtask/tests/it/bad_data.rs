@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use image::{Rgb, RgbImage};
 
-use crate::program::{refusal, xtask};
+use crate::program::{misuse, xtask};
 
 /// A dataset that a test fills file by file.
 struct Flawed(tempfile::TempDir);
@@ -110,5 +110,5 @@ fn what_cannot_be_trained_on_is_refused_before_a_folder_is_made() {
     let said = data.refuses();
     assert!(said.contains("`val`") && said.contains("no usable image"), "{said}");
     assert!(!data.path("runs").exists());
-    assert!(refusal(&["train", "--imgsz", "64"]).contains("--data"));
+    assert!(misuse(&["train", "--imgsz", "64"]).contains("--data"));
 }

@@ -1,6 +1,6 @@
 //! `bench`: one line of figures that a script can read, and the network it timed.
 
-use crate::program::{answer, refusal, xtask};
+use crate::program::{answer, misuse, refusal, xtask};
 
 /// The line of figures, which must be the only one.
 fn figures(arguments: &[&str]) -> serde_json::Value {
@@ -65,7 +65,7 @@ fn a_narrow_network_prints_itself() {
 
 #[test]
 fn what_does_not_fit_together_is_refused() {
-    let message = refusal(&["bench", "step", "--executor", "cpu", "--device", "cuda:0"]);
+    let message = misuse(&["bench", "step", "--executor", "cpu", "--device", "cuda:0"]);
     assert!(message.contains("`cpu`") && message.contains("`cuda:0`"), "{message}");
     let message = refusal(&["bench", "infer", "--imgsz", "36"]);
     assert!(message.contains("36x36"), "{message}");

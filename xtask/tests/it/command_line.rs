@@ -4,12 +4,27 @@ use std::path::Path;
 
 use bonsai_pipeline::{PipelineConfig, stages::draw_dataset};
 
-use crate::program::{answer, refusal};
+use crate::program::{answer, misuse, refusal};
 
 /// Every command, in the order of the help.
-const COMMANDS: [&str; 15] = [
-    "pipeline", "train", "sparsify", "finetune", "val", "import", "prune", "export", "engine", "inspect",
-    "predict", "summary", "bench", "doctor", "test",
+const COMMANDS: [&str; 17] = [
+    "pipeline",
+    "train",
+    "sparsify",
+    "finetune",
+    "val",
+    "import",
+    "prune",
+    "export",
+    "engine",
+    "inspect",
+    "predict",
+    "summary",
+    "bench",
+    "doctor",
+    "test",
+    "completions",
+    "man",
 ];
 
 fn text(path: &Path) -> &str {
@@ -45,7 +60,8 @@ fn summary_gives_the_published_figures() {
     };
     assert_eq!((of_layers("params"), of_layers("macs")), (3_157_184, macs));
     assert!(answer(&["summary", "yolov8n"]).contains("3157184 params"));
-    assert!(refusal(&["summary", "yolov9n"]).contains("yolov9n"));
+    let message = misuse(&["summary", "yolov9n"]);
+    assert!(message.contains("yolov9n") && message.contains("hint: did you mean `yolov8n`?"), "{message}");
 }
 
 #[test]
@@ -69,13 +85,13 @@ fn doctor_succeeds_whatever_is_missing() {
 fn a_misspelt_setting_is_answered_with_the_nearest() {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("run");
-    let message = refusal(&["pipeline", "--project", text(&project), "--set", "finetune.epoch=1"]);
+    let message = misuse(&["pipeline", "--project", text(&project), "--set", "finetune.epoch=1"]);
     assert!(message.contains("`finetune.epoch`") && message.contains("`epochs`"), "{message}");
     assert!(!project.exists());
 
     let file = folder.path().join("bonsai.toml");
     std::fs::write(&file, "[prune]\nprune_rate = 0.3\n").unwrap();
-    let message = refusal(&["pipeline", "--project", text(&project), "--config", text(&file)]);
+    let message = misuse(&["pipeline", "--project", text(&project), "--config", text(&file)]);
     assert!(message.contains("bonsai.toml") && message.contains("`prune_ratio`"), "{message}");
 }
 
@@ -92,7 +108,7 @@ fn a_missing_file_is_named() {
     assert!(message.contains("gone.safetensors"), "{message}");
     let message = refusal(&["val", "--weights", "gone.safetensors", "--data", "gone.yaml"]);
     assert!(message.contains("gone.yaml"), "{message}");
-    let message = refusal(&["val", "--weights", "gone.safetensors"]);
+    let message = misuse(&["val", "--weights", "gone.safetensors"]);
     assert!(message.contains("--data"), "{message}");
     for command in ["export", "engine"] {
         let out = folder.path().join("out");

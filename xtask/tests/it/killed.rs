@@ -51,7 +51,7 @@ fn a_killed_pipeline_goes_on_to_the_same_files() {
         let moment = (0.618_034 * (round + 1) as f64).fract();
         let mut kills = 0;
         loop {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+            let mut command = Command::new(env!("CARGO_BIN_EXE_bonsai"));
             command.args(arguments(&project)).stdout(Stdio::null()).stderr(Stdio::null());
             let mut child = command.spawn().unwrap();
             let to_be_killed = kills < 2;
@@ -77,7 +77,7 @@ fn a_killed_pipeline_goes_on_to_the_same_files() {
 fn two_runs_in_one_folder_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("run");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bonsai"));
     command.args(arguments(&project)).stdout(Stdio::null()).stderr(Stdio::null());
     let mut first = command.spawn().unwrap();
     while !project.join("dataset/manifest.json").exists() {

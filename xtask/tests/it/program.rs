@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 /// What a command says and how it ends.
 pub(crate) fn xtask(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_bonsai")).args(arguments).output().unwrap()
 }
 
 /// Standard output of a command that succeeds.
@@ -16,9 +16,18 @@ pub(crate) fn answer(arguments: &[&str]) -> String {
 
 /// Standard error of a command that fails.
 pub(crate) fn refusal(arguments: &[&str]) -> String {
+    ends_with(1, arguments)
+}
+
+/// Standard error of a command whose arguments or settings are wrong.
+pub(crate) fn misuse(arguments: &[&str]) -> String {
+    ends_with(2, arguments)
+}
+
+fn ends_with(code: i32, arguments: &[&str]) -> String {
     let output = xtask(arguments);
     let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
     assert!(output.stdout.is_empty(), "{arguments:?} prints a result and fails");
     assert!(message.starts_with("error: "), "{message}");
     message

@@ -9,3 +9,4 @@ mod grid;
 mod labels;
 mod pixels;
 mod results;
+mod tradeoff;

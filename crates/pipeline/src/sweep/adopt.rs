@@ -1,0 +1,87 @@
+//! A stage that a neighbour in the sweep has made from the same configuration and inputs is taken over rather than made again.
+//!
+//! Files are linked, or copied where the file system cannot link; a completed stage is never written to, so that a link
+//! is as good as a copy.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use super::plan::sweep_around;
+use crate::{Manifest, RunDir, Stage};
+
+/// Puts `stage` into `dir`, if that lies in a sweep, does not have a stage whose manifest `fits`, and a neighbour does.
+///
+/// # Errors
+/// If files can be neither linked nor copied.
+pub(crate) fn adopt(dir: &RunDir, stage: Stage, fits: impl Fn(&Manifest) -> bool) -> Result<()> {
+    let Some(sweep) = sweep_around(dir) else { return Ok(()) };
+    let has = |dir: &RunDir| Manifest::load(&dir.stage(stage).join(Manifest::FILE)).is_ok_and(|m| fits(&m));
+    if has(dir) {
+        return Ok(());
+    }
+    let entries = fs::read_dir(sweep).with_context(|| format!("cannot read {}", sweep.display()))?;
+    let mut neighbours: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    neighbours.sort();
+    let donors = neighbours.into_iter().filter(|path| path.file_name() != dir.root().file_name());
+    for donor in donors.map(RunDir::new).filter(|donor| has(donor)) {
+        // Only what is still as it was made.
+        if let Some(manifest) = donor.completed(stage) {
+            return take_over(&donor.stage(stage), &manifest, dir, stage);
+        }
+    }
+    Ok(())
+}
+
+fn take_over(from: &Path, manifest: &Manifest, dir: &RunDir, stage: Stage) -> Result<()> {
+    let partial = dir.begin(stage)?;
+    for name in manifest.outputs.keys() {
+        let (source, target) = (from.join(name), partial.join(name));
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+        if fs::hard_link(&source, &target).is_err() {
+            fs::copy(&source, &target)
+                .with_context(|| format!("cannot copy {} to {}", source.display(), target.display()))?;
+        }
+    }
+    dir.finish(stage, manifest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sweep;
+    use super::*;
+
+    fn made(dir: &RunDir, key: &str, text: &str) {
+        let folder = dir.begin(Stage::Baseline).unwrap();
+        fs::create_dir(folder.join("inner")).unwrap();
+        fs::write(folder.join("inner/best"), text).unwrap();
+        dir.finish(Stage::Baseline, &Manifest::of(Stage::Baseline, key.to_owned(), &folder, 1.0).unwrap())
+            .unwrap();
+    }
+
+    #[test]
+    fn a_stage_is_taken_from_a_whole_neighbour_with_the_same_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = |name: &str| RunDir::new(folder.path().join(name));
+        let (odd, broken, donor, own) = (dir("a"), dir("b"), dir("c"), dir("d"));
+        made(&odd, "other", "other");
+        made(&broken, "key", "whole");
+        fs::write(broken.stage(Stage::Baseline).join("inner/best"), "changed").unwrap();
+        made(&donor, "key", "whole");
+        // Outside a sweep, neighbours are strangers.
+        adopt(&own, Stage::Baseline, |manifest| manifest.key == "key").unwrap();
+        assert!(own.completed(Stage::Baseline).is_none());
+        fs::write(folder.path().join(Sweep::FILE), "[]").unwrap();
+        adopt(&own, Stage::Baseline, |manifest| manifest.key == "none has this").unwrap();
+        assert!(own.completed(Stage::Baseline).is_none());
+        adopt(&own, Stage::Baseline, |manifest| manifest.key == "key").unwrap();
+        assert_eq!(own.completed(Stage::Baseline), donor.completed(Stage::Baseline));
+        assert_eq!(fs::read_to_string(own.stage(Stage::Baseline).join("inner/best")).unwrap(), "whole");
+        // A donor that makes the stage anew leaves what was taken alone.
+        made(&donor, "new", "new");
+        assert_eq!(fs::read_to_string(own.stage(Stage::Baseline).join("inner/best")).unwrap(), "whole");
+    }
+}

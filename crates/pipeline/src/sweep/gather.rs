@@ -1,0 +1,199 @@
+//! What the runs of a sweep came to: one row each, whether it was done or not.
+
+use std::path::Path;
+
+use anyhow::Result;
+use bonsai_checkpoint::write_file;
+use bonsai_plots::{TradeoffPoint, draw_tradeoff};
+use serde::Serialize;
+
+use super::table::markdown;
+use super::{Sweep, SweepRun, failure_file};
+use crate::picture_file::write_picture;
+use crate::run::{load_json, save_json};
+use crate::{Manifest, Report, RunDir, Stage};
+
+/// Distance from the baseline's mAP50-95 that counts as near: the band of the picture.
+const NEAR: f64 = 0.01;
+
+/// All runs of a sweep.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SweepTable {
+    /// Version of this form.
+    pub schema: u32,
+    /// One a run, in the order of ratio, preset, seed.
+    pub rows: Vec<SweepRow>,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SweepRow {
+    /// Which.
+    pub run: SweepRun,
+    /// What it came to.
+    pub outcome: Outcome,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Its report is there.
+    Done(Figures),
+    /// Why there is none.
+    NotDone(String),
+}
+
+/// What a run's report says of fine-tuned network and baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Figures {
+    /// The fine-tuned network.
+    pub network: Point,
+    /// The baseline of the same run.
+    pub baseline: Point,
+    /// No run of the sweep is both more accurate and faster.
+    pub best_for_latency: bool,
+    /// No run of the sweep is both more accurate and smaller.
+    pub best_for_macs: bool,
+}
+
+/// Accuracy and cost of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Point {
+    /// Fraction in 0..=1.
+    pub map50_95: f64,
+    /// Median for one image.
+    pub latency_ms: f64,
+    /// Multiply-accumulates at batch 1.
+    pub macs: u64,
+    /// Learned scalars.
+    pub params: u64,
+}
+
+impl SweepTable {
+    /// The table as Markdown.
+    pub fn markdown(&self) -> String {
+        markdown(self)
+    }
+
+    /// The runs that have a report.
+    pub fn done(&self) -> impl Iterator<Item = (&SweepRun, &Figures)> {
+        self.rows.iter().filter_map(|row| match &row.outcome {
+            Outcome::Done(figures) => Some((&row.run, figures)),
+            Outcome::NotDone(_) => None,
+        })
+    }
+}
+
+/// Reads the reports of all runs and writes `sweep.md`, `results.json` and `sweep.png` beside them.
+///
+/// # Errors
+/// If a file cannot be written; a run without a readable report is a row with the reason.
+pub fn gather(sweep: &Sweep) -> Result<SweepTable> {
+    let rows = sweep.runs().iter().map(|run| {
+        let outcome = figures(&sweep.dir(run)).map_or_else(Outcome::NotDone, Outcome::Done);
+        SweepRow { run: run.clone(), outcome }
+    });
+    let mut table = SweepTable { schema: 1, rows: rows.collect() };
+    table.rows.sort_by(|a, b| {
+        let by = |row: &SweepRow| (row.run.preset.clone(), row.run.seed);
+        a.run.prune_ratio.total_cmp(&b.run.prune_ratio).then_with(|| by(a).cmp(&by(b)))
+    });
+    mark_best(&mut table);
+    let file = |name: &str| sweep.root().join(name);
+    write_file(&file("sweep.md"), table.markdown().as_bytes())?;
+    save_json(&file("results.json"), &table)?;
+    draw(&table, &file("sweep.png"))?;
+    Ok(table)
+}
+
+/// The figures of a run, or why there are none.
+fn figures(dir: &RunDir) -> Result<Figures, String> {
+    if dir.completed(Stage::Report).is_none() {
+        return Err(unfinished(dir));
+    }
+    let file = dir.stage(Stage::Report).join("report.json");
+    let report: Report = load_json(&file).map_err(|error| format!("{error:#}"))?;
+    let point = |name: &str| {
+        let row = report.row(name).ok_or_else(|| format!("its report has no row `{name}`"))?;
+        let (map50_95, latency_ms) = (row.map50_95, row.latency_ms);
+        Ok::<_, String>(Point { map50_95, latency_ms, macs: row.macs, params: row.params })
+    };
+    let (network, baseline) = (point("fine-tuned")?, point("baseline")?);
+    Ok(Figures { network, baseline, best_for_latency: false, best_for_macs: false })
+}
+
+fn unfinished(dir: &RunDir) -> String {
+    if let Some(reason) = failure_file(dir).and_then(|file| std::fs::read_to_string(file).ok()) {
+        return format!("failed: {}", reason.trim());
+    }
+    let is_made = |stage: &Stage| Manifest::load(&dir.stage(*stage).join(Manifest::FILE)).is_ok();
+    match Stage::ALL.into_iter().find(|stage| !is_made(stage)) {
+        Some(Stage::Dataset) => "not begun".to_owned(),
+        Some(stage) => format!("not finished: stage `{stage}` is not complete"),
+        None => "its report was changed after it was made".to_owned(),
+    }
+}
+
+/// Finds the runs that no other beats in both accuracy and cost.
+fn mark_best(table: &mut SweepTable) {
+    let points: Vec<Point> = table.done().map(|(_, figures)| figures.network).collect();
+    let beaten = |point: &Point, cost: fn(&Point) -> f64| {
+        points.iter().any(|other| {
+            let (cheaper, better) = (cost(other) <= cost(point), other.map50_95 >= point.map50_95);
+            let strictly = cost(other) < cost(point) || other.map50_95 > point.map50_95;
+            cheaper && better && strictly
+        })
+    };
+    for row in &mut table.rows {
+        if let Outcome::Done(figures) = &mut row.outcome {
+            figures.best_for_latency = !beaten(&figures.network, |point| point.latency_ms);
+            figures.best_for_macs = !beaten(&figures.network, |point| point.macs as f64);
+        }
+    }
+}
+
+fn draw(table: &SweepTable, file: &Path) -> Result<()> {
+    let costs = |point: &Point| [point.latency_ms, point.macs as f64 / 1e6];
+    let mut points = Vec::new();
+    for (run, Figures { network, baseline, best_for_latency, best_for_macs }) in table.done() {
+        let best = [*best_for_latency, *best_for_macs];
+        points.push(TradeoffPoint {
+            name: run.name.clone(),
+            costs: costs(network),
+            map: network.map50_95,
+            best,
+            is_baseline: false,
+        });
+        points.push(TradeoffPoint {
+            name: "baseline".to_owned(),
+            costs: costs(baseline),
+            map: baseline.map50_95,
+            best: [false; 2],
+            is_baseline: true,
+        });
+    }
+    let names = ["latency of one image, ms", "multiply-accumulates, millions"];
+    write_picture(&draw_tradeoff(&points, names, NEAR)?, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(map50_95: f64, latency_ms: f64, macs: u64) -> SweepRow {
+        let run = SweepRun { name: "r".to_owned(), prune_ratio: 0.5, seed: 0, preset: None, phase: 1 };
+        let network = Point { map50_95, latency_ms, macs, params: 1 };
+        let figures = Figures { network, baseline: network, best_for_latency: false, best_for_macs: false };
+        SweepRow { run, outcome: Outcome::Done(figures) }
+    }
+
+    #[test]
+    fn the_best_are_those_that_none_beats_in_both() {
+        let rows = vec![row(0.5, 10.0, 100), row(0.5, 12.0, 90), row(0.4, 11.0, 95), row(0.3, 5.0, 95)];
+        let mut table = SweepTable { schema: 1, rows };
+        mark_best(&mut table);
+        let best: Vec<_> = table.done().map(|(_, f)| (f.best_for_latency, f.best_for_macs)).collect();
+        assert_eq!(best, [(true, false), (false, true), (false, false), (true, false)]);
+    }
+}

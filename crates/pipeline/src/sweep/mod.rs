@@ -1,0 +1,59 @@
+//! Many runs in one folder: every ratio with every seed, and what all of them came to.
+//!
+//! A sweep is a folder with [`Sweep::FILE`], a run directory for each run, and the configuration of each in `configs`. A run
+//! whose folder lies in a sweep takes over the completed stages that its neighbours made from the same key, whoever
+//! started it (`adopt.rs`), so that dataset, baseline and sparsity training are made once for each seed. There is no
+//! scheduler here: runs go one after another, or whoever starts them keeps to the order of [`SweepRun::phase`].
+
+mod adopt;
+mod gather;
+mod plan;
+mod table;
+
+use std::path::PathBuf;
+
+use anyhow::{Error, Result};
+use bonsai_checkpoint::write_file;
+
+pub(crate) use adopt::adopt;
+pub use gather::{Figures, Outcome, Point, SweepRow, SweepTable, gather};
+pub use plan::{Axes, Sweep, SweepRun};
+
+use crate::{Interrupted, PipelineConfig, Progress, RunDir, run};
+
+/// Runs what is missing, one after another, and returns how many failed; a failure does not stop the others.
+///
+/// # Errors
+/// [`Interrupted`] if the progress asked for a stop.
+pub fn run_sweep(sweep: &Sweep, configs: &[PipelineConfig], progress: &mut dyn Progress) -> Result<usize> {
+    let (mut failed, count) = (0, configs.len());
+    for (index, (one, config)) in sweep.runs().iter().zip(configs).enumerate() {
+        progress.note(&format!("run {} of {count}: {}", index + 1, one.name));
+        let dir = sweep.dir(one);
+        match run(config, &dir, progress) {
+            Ok(_) => drop(failure_file(&dir).map(std::fs::remove_file)),
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            Err(error) => {
+                failed += 1;
+                note_failure(&dir, &error);
+                progress.note(&format!("warning: {} failed: {error:#}", one.name));
+            }
+        }
+    }
+    Ok(failed)
+}
+
+/// Leaves the reason beside a run directory that lies in a sweep, for [`gather()`]; elsewhere does nothing.
+pub fn note_failure(dir: &RunDir, error: &Error) {
+    if let Some(file) = failure_file(dir) {
+        // The failure itself is what the user has to hear of, not that it could not be noted.
+        let _ = file.parent().map(std::fs::create_dir_all);
+        let _ = write_file(&file, format!("{error:#}\n").as_bytes());
+    }
+}
+
+/// Why the last attempt failed. Not in the run directory, which may be what could not be made.
+fn failure_file(dir: &RunDir) -> Option<PathBuf> {
+    let name = dir.root().file_name()?.to_str()?;
+    Some(plan::sweep_around(dir)?.join("failures").join(format!("{name}.txt")))
+}

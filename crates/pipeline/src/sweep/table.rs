@@ -1,0 +1,99 @@
+//! A sweep's table as Markdown.
+
+use std::fmt::Write as _;
+
+use super::{Figures, Outcome, SweepTable};
+
+/// One row a run; a run that is not done keeps its place, with the reason below.
+pub(super) fn markdown(table: &SweepTable) -> String {
+    let mut text = String::from("# Sweep\n\n");
+    let done = table.done().count();
+    let _ = writeln!(
+        text,
+        "{done} of {} runs are done. Each is compared with the baseline of its own seed; \u{2713} marks runs that no \
+         other beats in both accuracy and cost.\n",
+        table.rows.len()
+    );
+    text.push_str(
+        "| run | mAP50-95 | change | latency, ms | speed | MACs, M | share | params | best for |\n",
+    );
+    text.push_str("|---|---:|---:|---:|---:|---:|---:|---:|---|\n");
+    for row in &table.rows {
+        let name = &row.run.name;
+        let _ = match &row.outcome {
+            Outcome::Done(figures) => writeln!(text, "| {name} | {} |", cells(figures)),
+            Outcome::NotDone(_) => writeln!(text, "| {name} | not done |{}", " \u{2013} |".repeat(7)),
+        };
+    }
+    let reasons: Vec<_> =
+        table.rows.iter().filter_map(|row| reason(&row.outcome).map(|r| (row, r))).collect();
+    if !reasons.is_empty() {
+        text.push_str("\nNot done:\n\n");
+        for (row, reason) in reasons {
+            let _ = writeln!(text, "- `{}`: {}", row.run.name, reason.replace('\n', " "));
+        }
+    }
+    text
+}
+
+fn reason(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Done(_) => None,
+        Outcome::NotDone(because) => Some(because),
+    }
+}
+
+fn cells(Figures { network, baseline, best_for_latency, best_for_macs }: &Figures) -> String {
+    let best: Vec<&str> = [(best_for_latency, "\u{2713} latency"), (best_for_macs, "\u{2713} MACs")]
+        .into_iter()
+        .filter_map(|(is_best, name)| is_best.then_some(name))
+        .collect();
+    let change = format!("{:+.3}", network.map50_95 - baseline.map50_95).replace('-', "\u{2212}");
+    format!(
+        "{:.3} | {change} | {:.2} | {:.2} | {:.1} | {:.0} % | {} | {}",
+        network.map50_95,
+        network.latency_ms,
+        baseline.latency_ms / network.latency_ms,
+        network.macs as f64 / 1e6,
+        100.0 * network.macs as f64 / baseline.macs as f64,
+        network.params,
+        if best.is_empty() { "\u{2013}".to_owned() } else { best.join(", ") }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SweepRun;
+    use super::super::gather::{Point, SweepRow};
+    use super::*;
+
+    #[test]
+    fn every_run_keeps_its_place() {
+        let run = |name: &str| SweepRun {
+            name: name.to_owned(),
+            prune_ratio: 0.3,
+            seed: 0,
+            preset: None,
+            phase: 1,
+        };
+        let point = |map50_95, latency_ms, macs| Point { map50_95, latency_ms, macs, params: 10 };
+        let figures = Figures {
+            network: point(0.49, 5.0, 2_000_000),
+            baseline: point(0.5, 10.0, 8_000_000),
+            best_for_latency: true,
+            best_for_macs: false,
+        };
+        let rows = vec![
+            SweepRow { run: run("a"), outcome: Outcome::Done(figures) },
+            SweepRow { run: run("b"), outcome: Outcome::NotDone("failed: no\nspace".to_owned()) },
+        ];
+        let text = markdown(&SweepTable { schema: 1, rows });
+        assert!(text.contains("1 of 2 runs are done"), "{text}");
+        let row = "| a | 0.490 | \u{2212}0.010 | 5.00 | 2.00 | 2.0 | 25 % | 10 | \u{2713} latency |\n";
+        assert!(text.contains(row), "{text}");
+        assert!(
+            text.contains("| b | not done | \u{2013} |") && text.contains("- `b`: failed: no space"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! The command line as clap knows it: what `args` declares, with the name it was called by, examples and exit codes.
+
+use std::ffi::OsString;
+
+use clap::{ColorChoice, Command, CommandFactory as _, FromArgMatches as _};
+
+use crate::args::Cli;
+use crate::examples::{Topic, topic};
+use crate::failure::EXIT_CODES;
+use crate::invocation::program;
+use crate::spelling::{with_foreign_options, with_tip};
+
+/// The commands with their help, for people and for completions.
+pub(crate) fn commands() -> Command {
+    let program = program();
+    let tree = decorated(Cli::command(), "").name(program).bin_name(program).display_name(program);
+    tree.after_help(EXIT_CODES)
+}
+
+/// Reads the command line of this process, or ends it with an error or help.
+pub(crate) fn parse() -> Cli {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let color = colour_of(&words);
+    let tree = with_all_foreign_options(commands()).color(color);
+    let result = tree.try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches));
+    result.unwrap_or_else(|error| with_tip(error).exit())
+}
+
+/// `--color` before anything is parsed, because parsing may fail in colour.
+fn colour_of(words: &[OsString]) -> ColorChoice {
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    let after = words.windows(2).find(|pair| pair[0] == "--color").map(|pair| pair[1]);
+    match after.or_else(|| words.iter().find_map(|word| word.strip_prefix("--color="))) {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}
+
+/// Reads words that follow the program's name.
+#[cfg(test)]
+pub(crate) fn parse_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Cli, clap::Error> {
+    let words = std::iter::once("bonsai").chain(words);
+    let result = with_all_foreign_options(commands()).try_get_matches_from(words);
+    result.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(with_tip)
+}
+
+fn with_all_foreign_options(command: Command) -> Command {
+    with_foreign_options(command).mut_subcommands(with_all_foreign_options)
+}
+
+/// The command at `path`, such as `bench step`, and those below it, with what is known of them.
+fn decorated(command: Command, path: &str) -> Command {
+    let command = command.mut_subcommands(|below| {
+        let path = format!("{path} {}", below.get_name()).trim().to_owned();
+        decorated(below, &path)
+    });
+    let Some(Topic { short, examples, notes, .. }) = topic(path) else { return command };
+    let program = program();
+    let mut long = notes.join("\n\n");
+    long.push_str(if notes.is_empty() { "Examples:" } else { "\n\nExamples:" });
+    for (line, what) in *examples {
+        long = format!("{long}\n  {what}:\n    $ {program} {line}");
+    }
+    let command = command.after_long_help(format!("{long}\n\n{EXIT_CODES}"));
+    if short.is_empty() {
+        return command.after_help("Examples and exit codes: --help");
+    }
+    let command = command.after_help("All options, examples and exit codes: --help");
+    command.mut_args(|arg| {
+        let hidden = arg.get_long().is_some_and(|long| !short.contains(&long));
+        arg.hide_short_help(hidden)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of a terminal that is not small.
+    const SCREEN: usize = 40;
+
+    fn each(command: &mut Command, path: &str, visit: &mut impl FnMut(&str, &mut Command)) {
+        visit(path, command);
+        for below in command.get_subcommands_mut().filter(|c| c.get_name() != "help") {
+            let path = format!("{path} {}", below.get_name());
+            each(below, path.trim(), visit);
+        }
+    }
+
+    #[test]
+    fn the_tree_is_sound() {
+        with_all_foreign_options(commands()).debug_assert();
+    }
+
+    #[test]
+    fn short_help_fits_a_screen() {
+        each(&mut commands(), "", &mut |path, command| {
+            let lines = command.render_help().to_string().lines().count();
+            assert!(lines <= SCREEN, "`{path} -h` has {lines} lines, more than {SCREEN}");
+        });
+    }
+
+    #[test]
+    fn every_command_has_examples_that_are_parsed() {
+        each(&mut commands(), "", &mut |path, command| {
+            if command.has_subcommands() && path != "pipeline" {
+                return;
+            }
+            let Some(Topic { examples, .. }) = topic(path) else { panic!("`{path}` has no examples") };
+            assert!((2..=4).contains(&examples.len()), "`{path}` has {} examples", examples.len());
+            let help = command.render_long_help().to_string();
+            for (line, _) in *examples {
+                assert!(help.contains(line), "{path}: {help}");
+                assert!(line.starts_with(path), "`{line}` is no example of `{path}`");
+                if let Err(error) = parse_words(words(line)) {
+                    panic!("`{line}`: {error}");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn what_short_help_shows_exists() {
+        each(&mut commands(), "", &mut |path, command| {
+            let short = topic(path).map_or(&[][..], |topic| topic.short);
+            let longs: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+            for name in short {
+                assert!(longs.contains(name), "`{path}` has no --{name}");
+            }
+        });
+    }
+
+    /// Words as a shell takes them, as far as examples go.
+    fn words(line: &str) -> Vec<&str> {
+        line.split_whitespace().map(|word| word.trim_matches(['\'', '"'])).collect()
+    }
+}

@@ -1,0 +1,72 @@
+//! `completions` and `man`: what shells and `man` are to know of the commands.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Command};
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use crate::command_tree::commands;
+use crate::failure::DONE;
+use crate::output::{say, say_bytes};
+
+/// Both are for the installed program.
+const NAME: &str = "bonsai";
+
+/// Completions.
+#[derive(Args)]
+pub(crate) struct Completions {
+    /// For which shell
+    shell: Shell,
+}
+
+/// Manual pages.
+#[derive(Args)]
+pub(crate) struct Manual {
+    /// Folder for a page of every command [default: one page, to standard output]
+    #[arg(long, short, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(crate) fn completions(args: &Completions) -> u8 {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut installed(), NAME, &mut script);
+    say_bytes(&script);
+    DONE
+}
+
+pub(crate) fn manual(args: &Manual) -> Result<u8> {
+    let Some(folder) = &args.out else {
+        let mut page = Vec::new();
+        Man::new(installed()).render(&mut page)?;
+        say_bytes(&page);
+        return Ok(DONE);
+    };
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let mut command = installed();
+    command.build();
+    let pages = write_pages(&command, NAME, folder)?;
+    say!("{pages} pages in {}", folder.display());
+    Ok(DONE)
+}
+
+fn installed() -> Command {
+    commands().name(NAME).bin_name(NAME).display_name(NAME)
+}
+
+/// Writes the page of a command and those below it, and counts them.
+fn write_pages(command: &Command, name: &str, folder: &Path) -> Result<usize> {
+    let path = folder.join(format!("{name}.1"));
+    let mut page = Vec::new();
+    // A page's name is fixed for the life of the program, as clap's names are.
+    let title: &'static str = name.to_owned().leak();
+    Man::new(command.clone().name(title).display_name(title)).render(&mut page)?;
+    let mut file =
+        std::fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(&page).with_context(|| format!("cannot write {}", path.display()))?;
+    command.get_subcommands().filter(|below| below.get_name() != "help").try_fold(1, |pages, below| {
+        Ok(pages + write_pages(below, &format!("{name}-{}", below.get_name()), folder)?)
+    })
+}

@@ -1,0 +1,143 @@
+//! How a command ends: exit codes, and what is said of an error.
+//!
+//! A failure is told in three parts: what, why if known, and what to do. The codes are part of the help.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use anyhow::{Error, Result};
+use serde_json::json;
+
+use crate::events::event;
+use crate::near::near_file;
+use crate::output::{complain, paint};
+
+/// All was done.
+pub(crate) const DONE: u8 = 0;
+/// The command failed.
+pub(crate) const FAILED: u8 = 1;
+/// The command line or a configuration is wrong; clap ends with the same.
+pub(crate) const MISUSED: u8 = 2;
+/// It was done, but a bar that was given was missed.
+pub(crate) const MISSED: u8 = 3;
+
+/// Ends every command's help.
+pub(crate) const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  failed
+  2  the command line or a configuration is wrong
+  3  done, but a bar given on the command line was missed (--min-map50, --min-map50-95, --max-drop)
+  130, 143  stopped by Ctrl-C or SIGTERM";
+
+/// An error that knows how the program ends and what would help; it reads as the error within.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    code: u8,
+    hint: Option<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl StdError for Failure {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.error.source()
+    }
+}
+
+/// Says more of an error than its text.
+pub(crate) trait Blame<T> {
+    /// It is the command line's or a configuration's fault.
+    fn misuse(self) -> Result<T>;
+    /// What would help.
+    fn hint(self, hint: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T, E: Into<Error>> Blame<T> for Result<T, E> {
+    fn misuse(self) -> Result<T> {
+        self.map_err(|error| Failure { code: MISUSED, ..Failure::of(error.into()) }.into())
+    }
+
+    fn hint(self, hint: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|error| Failure { hint: Some(hint()), ..Failure::of(error.into()) }.into())
+    }
+}
+
+/// `ensure!` for what is the command line's fault.
+macro_rules! demand {
+    ($condition:expr, $($text:tt)+) => {
+        if !$condition {
+            return $crate::failure::misused(format!($($text)+));
+        }
+    };
+}
+pub(crate) use demand;
+
+/// The error of a wrong command line.
+pub(crate) fn misused<T>(text: String) -> Result<T> {
+    Err(Failure { error: Error::msg(text), code: MISUSED, hint: None }.into())
+}
+
+impl Failure {
+    /// The same, if it is one already.
+    fn of(error: Error) -> Self {
+        let within = error.downcast_ref::<Self>();
+        let (code, hint) = within.map_or((FAILED, None), |f| (f.code, f.hint.clone()));
+        Self { error, code, hint }
+    }
+}
+
+/// Says what went wrong and gives the code to end with. `arguments` are those of the command line, among which the file
+/// that is not there is looked for.
+pub(crate) fn report(error: Error, arguments: &[String]) -> u8 {
+    let failure = Failure::of(error);
+    let parts = parts(&failure.error);
+    for (index, part) in parts.iter().enumerate() {
+        let label = if index == 0 { paint("error:", "1;31") } else { "  cause:".to_owned() };
+        // What follows in a text of several lines, such as a caret below a line, stays below it.
+        complain!("{label} {}", part.replace('\n', if index == 0 { "\n       " } else { "\n         " }));
+    }
+    let hint = failure.hint.or_else(|| near_file(&parts.join(" "), arguments));
+    if let Some(hint) = &hint {
+        complain!("{} {hint}", paint("hint:", "1;36"));
+    }
+    event("error", json!({ "error": parts[0], "causes": parts[1..], "hint": hint, "code": failure.code }));
+    failure.code
+}
+
+/// The error and its causes, without those that the text before them contains.
+fn parts(error: &Error) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for text in error.chain().map(|cause| cause.to_string().trim_end().to_owned()) {
+        if !parts.iter().any(|before| before.contains(&text)) {
+            parts.push(text);
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context as _, anyhow};
+
+    #[test]
+    fn an_error_keeps_its_code_and_hint_under_further_context() {
+        let inner: Result<()> = Err(anyhow!("no such key").context("in a.toml"));
+        let error = inner.misuse().hint(|| "look".to_owned()).context("reading settings").unwrap_err();
+        let failure = Failure::of(error);
+        assert_eq!((failure.code, failure.hint.as_deref()), (MISUSED, Some("look")));
+        assert_eq!(parts(&failure.error), ["reading settings", "in a.toml", "no such key"]);
+        assert_eq!(Failure::of(anyhow!("x")).code, FAILED);
+    }
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        let error = anyhow!("not found").context("cannot read a: not found");
+        assert_eq!(parts(&error), ["cannot read a: not found"]);
+    }
+}

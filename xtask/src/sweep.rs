@@ -1,0 +1,119 @@
+//! `pipeline sweep`: many runs, one after another, as a list of commands, or as an array of Slurm.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use bonsai_pipeline::sweep::{Axes, Sweep, gather, run_sweep};
+use bonsai_pipeline::{Interrupted, PipelineConfig};
+use clap::{Args, Subcommand};
+
+use crate::args::Settings;
+use crate::events::set_result;
+use crate::failure::{Blame as _, DONE, FAILED};
+use crate::interrupt::Interrupt;
+use crate::output::{complain, is_json, is_stream, say, tell};
+use crate::sweep_script::{command_list, slurm_script};
+use crate::terminal::Terminal;
+
+/// What a pipeline can be besides one run.
+#[derive(Subcommand)]
+pub(crate) enum Many {
+    /// A run for every prune ratio with every seed, and a table of accuracy against cost
+    Sweep(Box<Runs>),
+}
+
+/// A sweep.
+#[derive(Args)]
+pub(crate) struct Runs {
+    /// Shares of channel sets to remove, such as `0.3,0.5,0.7`
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', required_unless_present = "gather")]
+    ratios: Vec<f64>,
+    /// Where randomness starts from, such as `0,1,2` [default: the one of --seed]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    seeds: Vec<u64>,
+    /// Presets of L1 to compare: default, seed [default: the settings as they are]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    presets: Vec<String>,
+    /// Folder of the runs
+    #[arg(long, value_name = "DIR", default_value = "runs/sweep")]
+    project: PathBuf,
+    /// Print a command for each run in place of running them
+    #[arg(long, group = "way")]
+    commands: bool,
+    /// Write a script that submits the runs to Slurm in place of running them
+    #[arg(long, value_name = "FILE", group = "way")]
+    slurm: Option<PathBuf>,
+    /// Only make the table of a sweep from what is there
+    #[arg(long, value_name = "DIR", group = "way")]
+    gather: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Runs {
+    /// Whether it runs stages.
+    pub(crate) const fn is_long(&self) -> bool {
+        !self.commands && self.slurm.is_none() && self.gather.is_none()
+    }
+}
+
+pub(crate) fn sweep(args: &Runs) -> Result<u8> {
+    if let Some(folder) = &args.gather {
+        return show(&Sweep::open(folder).misuse()?);
+    }
+    let drawn = args.settings.data.is_none();
+    let base = if drawn { PipelineConfig::drawn() } else { PipelineConfig::default() };
+    let base = args.settings.resolve(base)?;
+    let seeds = if args.seeds.is_empty() { vec![base.seed] } else { args.seeds.clone() };
+    let axes = Axes { ratios: args.ratios.clone(), seeds, presets: args.presets.clone() };
+    let root = std::path::absolute(&args.project).context("the current folder is gone")?;
+    let (sweep, configs) = Sweep::plan(&root, &base, &axes).misuse()?;
+    configs.iter().try_for_each(bonsai_pipeline::check).misuse()?;
+    sweep.save(&configs)?;
+    if args.commands {
+        say!("{}", command_list(&sweep, &program_file()?).trim_end());
+        return Ok(DONE);
+    }
+    if let Some(file) = &args.slurm {
+        let script = slurm_script(&sweep, &program_file()?);
+        std::fs::write(file, script).with_context(|| format!("cannot write {}", file.display()))?;
+        say!("{}: `bash {0}` submits {} runs", file.display(), sweep.runs().len());
+        return Ok(DONE);
+    }
+    one_after_another(&sweep, &configs)
+}
+
+fn one_after_another(sweep: &Sweep, configs: &[PipelineConfig]) -> Result<u8> {
+    let interrupt = Interrupt::listen()?;
+    let failed = match run_sweep(sweep, configs, &mut Terminal::stopping_at(interrupt.clone())) {
+        Err(error) if error.is::<Interrupted>() => {
+            complain!("{error:#}");
+            return Ok(interrupt.exit_code());
+        }
+        outcome => outcome?,
+    };
+    show(sweep)?;
+    if failed > 0 {
+        complain!("error: {failed} of {} runs failed; the same command tries them again", sweep.runs().len());
+        return Ok(FAILED);
+    }
+    Ok(DONE)
+}
+
+/// Gathers what is there and shows it.
+fn show(sweep: &Sweep) -> Result<u8> {
+    let table = gather(sweep)?;
+    if is_json() && !is_stream() {
+        say!("{}", serde_json::to_string_pretty(&table)?);
+        return Ok(DONE);
+    }
+    say!("{}", table.markdown().trim_end());
+    tell!("table and picture are in {}", sweep.root().join("sweep.md").display());
+    set_result(&table);
+    Ok(DONE)
+}
+
+/// This program, as a script calls it from any folder.
+fn program_file() -> Result<PathBuf> {
+    std::env::current_exe().context("cannot find where this program is")
+}
