@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::bench::Bench;
 use crate::engine_args::{Engine, Inspect};
 use crate::export::Export;
+use crate::pipeline::Pipeline;
 use crate::pruning::Prune;
 use crate::train_args::Train;
 
@@ -171,16 +172,6 @@ impl OnnxRuntime {
     pub(crate) fn choice(&self) -> RuntimeChoice {
         RuntimeChoice { runtime: self.runtime, library: self.onnxruntime.clone() }
     }
-}
-
-/// A whole run.
-#[derive(Args)]
-pub(crate) struct Pipeline {
-    #[command(flatten)]
-    pub(crate) settings: Settings,
-    /// Run directory [default: runs/shapes, or runs/NAME-MODEL for --data .../NAME/data.yaml]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) project: Option<PathBuf>,
 }
 
 /// Which images.

@@ -1,20 +1,18 @@
 //! What each command does with its arguments.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
 use bonsai_pipeline::{
-    DetMetrics, ExecutorOptions, Interrupted, PipelineConfig, RunDir, SplitKind, doctor as examine,
-    executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve, run, summarise,
+    DetMetrics, ExecutorOptions, PipelineConfig, SplitKind, doctor as examine, executor_options, jobs,
+    limit_threads, load_settings, open_model, resolve, summarise,
 };
 
 use crate::args;
-use crate::interrupt::Interrupt;
 use crate::output::say;
-use crate::terminal::Terminal;
 
 impl args::Settings {
     /// Defaults, then the file, then flags, then --set. Limits the program's threads to what comes out.
@@ -50,37 +48,6 @@ impl args::Machine {
         limit_threads(threads)?;
         Ok(options)
     }
-}
-
-pub(crate) fn pipeline(args: &args::Pipeline) -> Result<ExitCode> {
-    let base = if args.settings.data.is_some() { PipelineConfig::default() } else { PipelineConfig::drawn() };
-    let config = args.settings.resolve(base)?;
-    let folder = args.project.clone().unwrap_or_else(|| default_run_dir(&config));
-    let interrupt = Interrupt::listen()?;
-    let mut terminal = Terminal::stopping_at(interrupt.clone());
-    let report = match run(&config, &RunDir::new(&folder), &mut terminal) {
-        Err(error) if error.is::<Interrupted>() => {
-            eprintln!("{error:#}");
-            return Ok(ExitCode::from(interrupt.exit_code()));
-        }
-        outcome => outcome
-            .with_context(|| format!("{} keeps what is done; the same command goes on", folder.display()))?,
-    };
-    say!("\n{}\nEverything is in {}", markdown(&report), folder.display());
-    Ok(ExitCode::SUCCESS)
-}
-
-/// `runs/shapes`, or `runs/NAME-MODEL` from `.../NAME/data.yaml`.
-fn default_run_dir(config: &PipelineConfig) -> PathBuf {
-    let model = Path::new(&config.model).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let name = match &config.data {
-        None => "shapes".to_owned(),
-        Some(yaml) => {
-            let folder = yaml.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-            format!("{folder}-{model}")
-        }
-    };
-    Path::new("runs").join(name)
 }
 
 /// Defaults for a file: its own image size. What is wrong with a file is the command's to say, not this one's.

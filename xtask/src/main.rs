@@ -9,6 +9,7 @@ mod engine_args;
 mod export;
 mod interrupt;
 mod output;
+mod pipeline;
 mod pruning;
 mod terminal;
 mod testing;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
         .without_time()
         .init();
     let result = match Cli::parse().command {
-        Command::Pipeline(args) => commands::pipeline(&args),
+        Command::Pipeline(args) => pipeline::pipeline(&args),
         Command::Train(args) => training::train(&args),
         Command::Sparsify(args) => training::sparsify(&args),
         Command::Finetune(args) => training::finetune(&args),

@@ -15,6 +15,7 @@ mod engine;
 mod files;
 mod imported;
 mod killed;
+mod pipeline;
 mod program;
 mod pruning;
 mod training;

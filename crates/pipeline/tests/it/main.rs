@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
 mod bench;
+mod control;
 mod interrupted;
 mod parity;
 mod refusals;

@@ -37,7 +37,10 @@ fn a_run_and_what_runs_again() {
     let from_prune = [Stage::Prune, Stage::Finetune, Stage::Export, Stage::Engine, Stage::Report];
     assert_eq!(told.ran, from_prune);
     assert_eq!(told.skipped, [Stage::Dataset, Stage::Baseline, Stage::Sparse]);
-    assert!(told.reasons.iter().all(|(_, reason)| reason.contains("changed")), "{:?}", told.reasons);
+    let why: Vec<&str> = told.reasons.iter().map(|(_, reason)| reason.as_str()).collect();
+    assert_eq!(why[0], "prune.prune_ratio 0.6 -> 0.8");
+    assert!(why[1..].iter().all(|why| why.starts_with("input ") && why.ends_with(" changed")), "{why:?}");
+    assert_eq!((why[1], why[2]), ("input prune changed", "input finetune changed"));
     assert_eq!(before, [Stage::Baseline, Stage::Sparse].map(|stage| tiny.manifest(stage)));
     assert!(row(&smaller, "pruned").params < row(&report, "pruned").params);
     assert!(!leftover.exists());
@@ -60,7 +63,7 @@ fn damaged_files_are_made_again(tiny: &TinyRun) {
         let length = fs::metadata(&path).unwrap().len();
         File::options().write(true).open(&path).unwrap().set_len(length / 2).unwrap();
         let (_, told) = tiny.run();
-        assert_eq!(told.reasons[0], (damaged, "it was not complete".to_owned()));
+        assert_eq!(told.reasons[0], (damaged, format!("files were changed or are missing: {name}")));
         let same = tiny.manifest(damaged).outputs == outputs;
         // Exporting and pruning are arithmetic without threads: the same input gives the same bytes.
         assert!(same || !matches!(damaged, Stage::Export | Stage::Prune), "{damaged} gave other files");
@@ -74,6 +77,12 @@ fn damaged_files_are_made_again(tiny: &TinyRun) {
     let (_, told) = tiny.run();
     assert_eq!(told.ran[0], Stage::Engine);
     every_file_is_there(tiny);
+    // So is a manifest of another version.
+    let manifest = tiny.file(Stage::Engine, Manifest::FILE);
+    fs::write(&manifest, fs::read_to_string(&manifest).unwrap().replace("\"began\"", "\"start\"")).unwrap();
+    let (_, told) = tiny.run();
+    assert_eq!(told.ran, [Stage::Engine]);
+    assert!(told.reasons[0].1.contains("its manifest cannot be read"), "{:?}", told.reasons);
 }
 
 fn every_file_is_there(tiny: &TinyRun) {
@@ -91,13 +100,14 @@ fn every_file_is_there(tiny: &TinyRun) {
         };
         let manifest = tiny.manifest(stage);
         assert_eq!(manifest.stage, stage);
-        assert_eq!(manifest.executor.is_some(), stage.runs_network(), "{stage}");
+        assert!(!manifest.executor.isa.is_empty() && manifest.began.ends_with('Z'), "{stage}");
+        assert_eq!(manifest.inputs.keys().copied().collect::<Vec<_>>(), stage.inputs(), "{stage}");
         for name in names {
             let path = tiny.file(stage, name);
             assert!(path.is_file(), "{} is missing", path.display());
             assert!(manifest.outputs.contains_key(*name), "{name} is not in the manifest of {stage}");
         }
-        assert!(manifest.outputs_hold(&tiny.dir().stage(stage)));
+        assert!(manifest.damaged(&tiny.dir().stage(stage)).is_empty());
         assert!(!tiny.dir().partial(stage).exists());
         assert!(!manifest.outputs.contains_key("leftover"));
         assert!(!manifest.outputs.contains_key(Manifest::FILE));
