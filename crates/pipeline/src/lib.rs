@@ -10,7 +10,7 @@
 //! ```no_run
 //! use bonsai_pipeline::{PipelineConfig, Quiet, RunDir, run};
 //! let report = run(&PipelineConfig::drawn(), &RunDir::new("runs/shapes"), &mut Quiet)?;
-//! assert_eq!(report.rows.len(), 6);
+//! assert_eq!(report.rows.len(), 12);
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
@@ -24,8 +24,11 @@ mod decision;
 mod difference;
 mod doctor;
 mod engine_config;
+mod engine_folder;
 mod engine_job;
 mod evaluate;
+mod export_folder;
+mod export_settings;
 mod forecast;
 mod gamma_history;
 pub mod inspect;
@@ -80,6 +83,7 @@ pub use control::Control;
 pub use doctor::{Check, doctor};
 pub use engine_config::EngineConfig;
 pub use evaluate::{BatchWatcher, Convention, Judged, Judging, evaluate, judge};
+pub use export_settings::ExportSettings;
 pub use forecast::{Basis, Estimate, Fate, Forecast, StageForecast, forecast};
 pub use gamma_history::{GammaHistory, GammaRecord};
 pub use l1::{L1Config, L1Preset};
@@ -90,7 +94,8 @@ pub use parity::{Parity, ParityLimits, check_parity, confirm_parity};
 pub use preset::PipelinePreset;
 pub use progress::{Progress, Quiet, StageState};
 pub use report::{
-    GammaCounts, Group, LayerWidth, NotRun, Report, Row, SCHEMA, StageCost, Training, markdown,
+    CheckVerdict, Checked, Confusion, GammaCounts, Group, LayerWidth, Made, NotRun, PrCurve, Report, Row,
+    SCHEMA, StageCost, Training, markdown,
 };
 pub use run::{Ended, run, run_stages};
 pub use run_dir::{Found, RunDir, Stage};

@@ -139,20 +139,24 @@ pub fn confirm_parity(checkpoint: &Checkpoint, onnx: &Path, suppression: &NmsCon
     let parity = check_parity(checkpoint, onnx, suppression)?;
     let report = Parity::path(onnx);
     write_file(&report, &serde_json::to_vec_pretty(&parity)?)?;
-    let &Parity { worst_box_px, worst_score, limits, unmatched, .. } = &parity;
-    anyhow::ensure!(
-        parity.agrees,
-        "{} says something else than its checkpoint: boxes differ by up to {worst_box_px} px (limit {}), scores by up to \
-         {worst_score} (limit {}), {unmatched} objects have no counterpart; see {}",
-        onnx.display(),
-        limits.box_px,
-        limits.score,
-        report.display()
-    );
+    anyhow::ensure!(parity.agrees, "{}", parity.refusal(onnx));
     Ok(parity)
 }
 
 impl Parity {
+    /// What is wrong with a file that is not within the limits.
+    pub(crate) fn refusal(&self, onnx: &Path) -> String {
+        let &Self { worst_box_px, worst_score, limits, unmatched, .. } = self;
+        format!(
+            "{} says something else than its checkpoint: boxes differ by up to {worst_box_px} px (limit {}), scores by up to \
+             {worst_score} (limit {}), {unmatched} objects have no counterpart; see {}",
+            onnx.display(),
+            limits.box_px,
+            limits.score,
+            Self::path(onnx).display()
+        )
+    }
+
     fn compare(&mut self, found: &Predictions, expected: &Predictions) -> Result<()> {
         let dims = |p: &Predictions| [p.batch(), 4 + p.num_classes(), p.anchors()];
         anyhow::ensure!(

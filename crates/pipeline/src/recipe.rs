@@ -46,7 +46,13 @@ impl Recipes<'_> {
                 if c.iterate.steps > 1 { with(with(own, steps), self.training()) } else { own }
             }
             Stage::Finetune => with(json!({"finetune": c.finetune}), self.training()),
-            Stage::Export => json!({"imgsz": c.imgsz}),
+            Stage::Export => {
+                // Calibration runs images, drawn by the seed.
+                let executor = self.executor.executor;
+                json!({
+                    "export": c.export, "imgsz": c.imgsz, "seed": c.seed, "executor": executor, "device": c.device
+                })
+            }
             Stage::Engine => {
                 // Which builders are there decides what this stage does.
                 let builders = engine_builders(&c.engine);

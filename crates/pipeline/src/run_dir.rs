@@ -76,7 +76,7 @@ impl Stage {
             Self::Sparse => &[Self::Dataset, Self::Baseline],
             Self::Prune => &[Self::Dataset, Self::Sparse],
             Self::Finetune => &[Self::Dataset, Self::Prune],
-            Self::Export => &[Self::Baseline, Self::Finetune],
+            Self::Export => &[Self::Dataset, Self::Baseline, Self::Finetune],
             Self::Engine => &[Self::Baseline, Self::Finetune, Self::Export],
             Self::Report => &[
                 Self::Dataset,

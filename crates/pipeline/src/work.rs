@@ -6,29 +6,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_detector::write_engine;
-use bonsai_onnx::ExportOptions;
-use bonsai_tensorrt::EngineOutcome;
+use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
-use bonsai_yolov8::NmsConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::engine_folder::{OUTCOMES, build_engines};
+use crate::export_folder::{Network, fill_export_folder};
 use crate::prune_folder::{self, PRUNED, fill_prune_folder};
-use crate::report::{self, Group, Measured};
+use crate::report::{self, Exported, Group, Measured, Wanted};
 use crate::run::{load_json, save_json};
 use crate::stage_training::{BEST, LAST, train_in};
-use crate::stages::{
-    Data, Setting, build_tensorrt, draw_dataset, export_stage, open_dataset, start_checkpoint, train_stage,
-};
-use crate::{L1Config, Manifest, PipelineConfig, Progress, RunDir, Stage, confirm_parity};
+use crate::stages::{Data, Setting, draw_dataset, open_dataset, start_checkpoint, train_stage};
+use crate::{L1Config, Manifest, Parity, PipelineConfig, Progress, RunDir, Stage};
 
 const SOURCE: &str = "source.json";
 const SHAPES: &str = "shapes";
-const BASELINE_ONNX: &str = "baseline.onnx";
-const FINETUNED_ONNX: &str = "finetuned.onnx";
-const BASELINE_ENGINE: &str = "baseline.cpu.safetensors";
-const FINETUNED_ENGINE: &str = "finetuned.cpu.safetensors";
-const TENSORRT_ENGINE: &str = "finetuned.engine";
-const TENSORRT_OUTCOME: &str = "tensorrt.json";
 const REPORT_MARKDOWN: &str = "report.md";
 const REPORT_PAGE: &str = "report.html";
 pub(crate) const REPORT_JSON: &str = "report.json";
@@ -99,7 +91,7 @@ impl Work<'_> {
                 let start = || Ok(Checkpoint::load(&self.file(Stage::Prune, PRUNED))?);
                 self.training(stage, folder, &self.config.finetune, None, progress, start)
             }
-            Stage::Export => self.export(folder),
+            Stage::Export => self.export(folder, progress),
             Stage::Engine => self.engine(folder, progress),
             Stage::Report => self.report(folder),
         }
@@ -140,56 +132,91 @@ impl Work<'_> {
         })
     }
 
-    fn export(&self, folder: &Path) -> Result<()> {
-        let options = ExportOptions::new((self.config.imgsz, self.config.imgsz));
-        for (stage, name) in [(Stage::Baseline, BASELINE_ONNX), (Stage::Finetune, FINETUNED_ONNX)] {
-            let (checkpoint, file) = (Checkpoint::load(&self.file(stage, BEST))?, folder.join(name));
-            export_stage(&checkpoint, &options)?.save(&file)?;
-            confirm_parity(&checkpoint, &file, &NmsConfig::PREDICT)?;
+    fn checkpoint(&self, network: Network) -> Result<Checkpoint> {
+        let checkpoint = Checkpoint::load(&self.file(network.stage(), BEST))?;
+        Ok(Checkpoint { train: None, ..checkpoint })
+    }
+
+    fn export(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
+        for network in Network::ALL {
+            let checkpoint = self.checkpoint(network)?;
+            let (settings, data) = (&self.config.export, self.data()?);
+            fill_export_folder(folder, (network, &checkpoint), settings, data, self.setting, progress)?;
         }
         Ok(())
     }
 
     fn engine(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
-        for (stage, name) in [(Stage::Baseline, BASELINE_ENGINE), (Stage::Finetune, FINETUNED_ENGINE)] {
-            write_engine(&Checkpoint::load(&self.file(stage, BEST))?, &folder.join(name))?;
+        for network in Network::ALL {
+            write_engine(&self.checkpoint(network)?, &folder.join(network.cpu_engine()))?;
         }
-        let onnx = self.file(Stage::Export, FINETUNED_ONNX);
-        let outcome = build_tensorrt(&self.config.engine, &onnx, &folder.join(TENSORRT_ENGINE), progress)?;
-        save_json(&folder.join(TENSORRT_OUTCOME), &outcome)
+        let (config, exported) = (&self.config.engine, self.config.export.precisions());
+        let made = build_engines(folder, &self.dir.stage(Stage::Export), config, &exported, progress)?;
+        save_json(&folder.join(OUTCOMES), &made)
     }
 
     fn report(&self, folder: &Path) -> Result<()> {
-        let tensorrt: EngineOutcome = load_json(&self.file(Stage::Engine, TENSORRT_OUTCOME))?;
-        let engine = |name: &str| self.file(Stage::Engine, name);
-        let onnx = |name: &str| self.file(Stage::Export, name);
-        let checkpoint = |name, stage, file: &str| {
-            let file = self.file(stage, file);
-            (name, Group::Checkpoint, file.clone(), file)
-        };
-        let export = |name, file: PathBuf, of: PathBuf| (name, Group::Export, file, of);
         let manifests: Vec<&Manifest> = self.done.values().collect();
         let (report, examples) = report::measure(&Measured {
             dir: self.dir,
             config: self.config,
             data: self.data()?,
             setting: self.setting,
-            rows: vec![
-                checkpoint("baseline", Stage::Baseline, BEST),
-                checkpoint("sparse", Stage::Sparse, LAST),
-                checkpoint("pruned", Stage::Prune, PRUNED),
-                checkpoint("fine-tuned", Stage::Finetune, BEST),
-                export("CPU engine, baseline", engine(BASELINE_ENGINE), engine(BASELINE_ENGINE)),
-                export("CPU engine, fine-tuned", engine(FINETUNED_ENGINE), engine(FINETUNED_ENGINE)),
-                export("ONNX in rten, baseline", onnx(BASELINE_ONNX), engine(BASELINE_ENGINE)),
-                export("ONNX in rten, fine-tuned", onnx(FINETUNED_ONNX), engine(FINETUNED_ENGINE)),
-            ],
-            tensorrt,
+            wanted: self.wanted(),
+            pruned: self.file(Stage::Prune, PRUNED),
+            exported: self.exported()?,
+            engines: load_json(&self.file(Stage::Engine, OUTCOMES))?,
             manifests: &manifests,
             pruning: self.file(Stage::Prune, prune_folder::REPORT),
         })?;
         write_file(&folder.join(REPORT_MARKDOWN), report::markdown(&report).as_bytes())?;
         write_file(&folder.join(REPORT_PAGE), report::page(&report, &examples).as_bytes())?;
         save_json(&folder.join(REPORT_JSON), &report)
+    }
+
+    /// What the report measures: checkpoints in the order of their making, then engines and ONNX files.
+    fn wanted(&self) -> Vec<Wanted> {
+        let checkpoint = |name: &'static str, stage, file: &str| {
+            let file = self.file(stage, file);
+            let (group, counted) = (Group::Checkpoint, file.clone());
+            Wanted { name: name.to_owned(), network: name, precision: Precision::Fp32, group, file, counted }
+        };
+        let mut wanted = vec![
+            checkpoint("baseline", Stage::Baseline, BEST),
+            checkpoint("sparse", Stage::Sparse, LAST),
+            checkpoint("pruned", Stage::Prune, PRUNED),
+            checkpoint("fine-tuned", Stage::Finetune, BEST),
+        ];
+        let export = |what: &str, network: Network, precision, file| Wanted {
+            name: format!("{what}, {}", network.title()),
+            network: network.title(),
+            precision,
+            group: Group::Export,
+            file,
+            // Folded, as every export is.
+            counted: self.file(Stage::Engine, &network.cpu_engine()),
+        };
+        for network in Network::ALL {
+            let file = self.file(Stage::Engine, &network.cpu_engine());
+            wanted.push(export("CPU engine", network, Precision::Fp32, file));
+        }
+        for (network, precision) in self.onnx() {
+            let file = self.file(Stage::Export, &network.onnx(precision));
+            wanted.push(export(&format!("ONNX {precision}"), network, precision, file));
+        }
+        wanted
+    }
+
+    fn onnx(&self) -> Vec<(Network, Precision)> {
+        let precisions = self.config.export.precisions();
+        precisions.into_iter().flat_map(|p| Network::ALL.map(|network| (network, p))).collect()
+    }
+
+    fn exported(&self) -> Result<Vec<Exported>> {
+        let of = |(network, precision): (Network, Precision)| {
+            let parity = load_json(&Parity::path(&self.file(Stage::Export, &network.onnx(precision))))?;
+            Ok(Exported { precision, parity })
+        };
+        self.onnx().into_iter().map(of).collect()
     }
 }

@@ -16,7 +16,8 @@ pub use engine::build_tensorrt;
 pub use export::export_stage;
 pub use iterate::{Stepwise, iterate_stage};
 pub use measure::{
-    Artefact, Canvas, measure_artefacts, measure_checkpoint, validation_loader, validation_loader_in,
+    Artefact, Canvas, Measurement, measure_artefacts, measure_checkpoint, validation_loader,
+    validation_loader_in,
 };
 pub use prune::prune_stage;
 pub use start::start_checkpoint;
