@@ -8,15 +8,15 @@ use anyhow::Result;
 use bonsai_pipeline::{Convention, ExecutorKind, Runtime, RuntimeChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::bars::{RunBars, ValBars};
+use crate::bars::ValBars;
 use crate::bench::Bench;
 use crate::completion::{Completions, Manual};
 use crate::engine_args::{Engine, Inspect};
 use crate::export::Export;
 use crate::failure::demand;
 use crate::output::Manner;
+use crate::pipeline::Pipeline;
 use crate::pruning::Prune;
-use crate::sweep::Many;
 use crate::train_args::Train;
 
 /// YOLOv8: train, sparsify, prune, fine-tune, export to ONNX, build engines.
@@ -195,31 +195,6 @@ pub(crate) struct OnnxRuntime {
 impl OnnxRuntime {
     pub(crate) fn choice(&self) -> RuntimeChoice {
         RuntimeChoice { runtime: self.runtime, library: self.onnxruntime.clone() }
-    }
-}
-
-/// A whole run.
-#[derive(Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct Pipeline {
-    #[command(subcommand)]
-    pub(crate) many: Option<Many>,
-    #[command(flatten)]
-    pub(crate) settings: Settings,
-    /// Run directory [default: runs/shapes, or runs/NAME-MODEL for --data .../NAME/data.yaml]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) project: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) bars: RunBars,
-}
-
-impl Pipeline {
-    /// Whether it runs stages.
-    const fn is_long(&self) -> bool {
-        match &self.many {
-            None => true,
-            Some(Many::Sweep(runs)) => runs.is_long(),
-        }
     }
 }
 

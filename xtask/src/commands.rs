@@ -1,25 +1,19 @@
 //! What each command does with its arguments.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
 use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
-use bonsai_pipeline::sweep::note_failure;
 use bonsai_pipeline::{
-    Check, DetMetrics, ExecutorOptions, Interrupted, PipelineConfig, RunDir, SplitKind, check,
-    doctor as examine, executor_options, jobs, limit_threads, load_settings, markdown, open_model, resolve,
-    run, summarise,
+    Check, DetMetrics, ExecutorOptions, PipelineConfig, SplitKind, doctor as examine, executor_options, jobs,
+    limit_threads, load_settings, open_model, resolve, summarise,
 };
 
 use crate::args;
-use crate::events::set_result;
 use crate::failure::{Blame as _, DONE, demand, misused};
-use crate::interrupt::Interrupt;
 use crate::near::near_model;
-use crate::output::{complain, is_json, say, tell};
-use crate::sweep::{Many, sweep};
-use crate::terminal::Terminal;
+use crate::output::{is_json, say, tell};
 
 /// Models that are known by name.
 const MODELS: [&str; 5] = ["yolov8n", "yolov8s", "yolov8m", "yolov8l", "yolov8x"];
@@ -67,31 +61,6 @@ impl args::Machine {
     }
 }
 
-pub(crate) fn pipeline(args: &args::Pipeline) -> Result<u8> {
-    if let Some(Many::Sweep(runs)) = &args.many {
-        return sweep(runs);
-    }
-    let base = if args.settings.data.is_some() { PipelineConfig::default() } else { PipelineConfig::drawn() };
-    let config = args.settings.resolve(base)?;
-    check(&config).misuse()?;
-    let folder = args.project.clone().unwrap_or_else(|| default_run_dir(&config));
-    let dir = RunDir::new(&folder);
-    let interrupt = Interrupt::listen()?;
-    let mut terminal = Terminal::stopping_at(interrupt.clone());
-    let report = match run(&config, &dir, &mut terminal) {
-        Err(error) if error.is::<Interrupted>() => {
-            complain!("{error:#}");
-            return Ok(interrupt.exit_code());
-        }
-        outcome => outcome
-            .inspect_err(|error| note_failure(&dir, error))
-            .hint(|| format!("{} keeps what is done; the same command goes on", folder.display()))?,
-    };
-    set_result(serde_json::json!({ "folder": folder, "headline": report.headline, "rows": report.rows }));
-    say!("\n{}\nEverything is in {}", markdown(&report), folder.display());
-    Ok(args.bars.judge(&report))
-}
-
 /// Refuses a word that is neither a model's name nor looks like a file.
 pub(crate) fn known_model(name: &str) -> Result<()> {
     let is_word = !name.contains(['.', '/', '\\']) && !Path::new(name).exists();
@@ -104,19 +73,6 @@ pub(crate) fn known_model(name: &str) -> Result<()> {
         Some(tip) => refused.hint(|| tip),
         None => refused,
     }
-}
-
-/// `runs/shapes`, or `runs/NAME-MODEL` from `.../NAME/data.yaml`.
-fn default_run_dir(config: &PipelineConfig) -> PathBuf {
-    let model = Path::new(&config.model).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let name = match &config.data {
-        None => "shapes".to_owned(),
-        Some(yaml) => {
-            let folder = yaml.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-            format!("{folder}-{model}")
-        }
-    };
-    Path::new("runs").join(name)
 }
 
 /// Defaults for a file: its own image size. What is wrong with a file is the command's to say, not this one's.

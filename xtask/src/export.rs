@@ -13,7 +13,7 @@ use crate::args::{ImageSize, Settings};
 use crate::commands::for_file;
 use crate::events::set_result;
 use crate::failure::{DONE, demand};
-use crate::output::say;
+use crate::output::{say, tell};
 
 /// What an export writes.
 #[derive(Clone, Copy, ValueEnum)]
@@ -202,7 +202,7 @@ fn print_parity(parity: &Parity) {
         parity.boxes
     );
     if !parity.agrees {
-        eprintln!(
+        tell!(
             "warning: that is beyond the limits: 8 bits are coarse for this network; measure the file with `val`"
         );
     }

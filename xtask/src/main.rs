@@ -19,6 +19,7 @@ mod interrupt;
 mod invocation;
 mod near;
 mod output;
+mod pipeline;
 mod pruning;
 mod spelling;
 mod sweep;
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
 /// Does what a command says and gives the code to end with.
 fn run(command: &Command) -> Result<u8> {
     match command {
-        Command::Pipeline(args) => commands::pipeline(args),
+        Command::Pipeline(args) => pipeline::pipeline(args),
         Command::Train(args) => training::train(args),
         Command::Sparsify(args) => training::sparsify(args),
         Command::Finetune(args) => training::finetune(args),

@@ -31,7 +31,7 @@ pub(crate) struct Runs {
     /// Where randomness starts from, such as `0,1,2` [default: the one of --seed]
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     seeds: Vec<u64>,
-    /// Presets of L1 to compare: default, seed [default: the settings as they are]
+    /// Presets to compare: default, seed [default: the settings as they are]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     presets: Vec<String>,
     /// Folder of the runs

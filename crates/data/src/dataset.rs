@@ -131,6 +131,14 @@ impl Dataset {
         Ok((split, scan))
     }
 
+    /// As [`scan_cached`](Self::scan_cached), but writes nothing.
+    ///
+    /// # Errors
+    /// As [`scan`](Self::scan); never about the cache.
+    pub fn scan_with(&self, split: SplitKind, cache: &Path) -> Result<(Split, Scan), DataError> {
+        self.scan_known(split, &ScanCache::load(cache)).map(|(split, scan, _)| (split, scan))
+    }
+
     fn scan_known(&self, split: SplitKind, known: &ScanCache) -> Result<(Split, Scan, ScanCache), DataError> {
         let sources = self.yaml.sources(split);
         let (yaml, key) = (&self.yaml.file, split.key());

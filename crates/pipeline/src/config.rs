@@ -10,7 +10,7 @@ use bonsai_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
-use crate::{EngineConfig, L1Config};
+use crate::{EngineConfig, ExportSettings, L1Config};
 
 /// A whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,8 @@ pub struct PipelineConfig {
     pub iterate: IterateSettings,
     /// Fine-tuning, from the pruned network, without L1.
     pub finetune: TrainConfig,
+    /// ONNX files.
+    pub export: ExportSettings,
     /// Engines.
     pub engine: EngineConfig,
     /// Single images timed for a latency in the report.
@@ -149,6 +151,7 @@ impl Default for PipelineConfig {
             extras: PruneExtras::default(),
             iterate: IterateSettings::default(),
             finetune: train,
+            export: ExportSettings::default(),
             engine: EngineConfig::default(),
             latency_runs: 30,
         }

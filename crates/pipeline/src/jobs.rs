@@ -22,8 +22,7 @@ use crate::stages::{
 use crate::{Convention, Judging, Parity, PipelineConfig, Progress, RuntimeChoice, confirm_parity, judge};
 
 fn setting(config: &PipelineConfig) -> Result<Setting> {
-    let executor = config.executor_options()?;
-    Ok(Setting { imgsz: config.imgsz, seed: config.seed, executor, loader: config.loader, rect: false })
+    Ok(Setting::of(config, config.executor_options()?))
 }
 
 fn data_yaml(config: &PipelineConfig) -> Result<&Path> {

@@ -10,7 +10,7 @@
 //! ```no_run
 //! use bonsai_pipeline::{PipelineConfig, Quiet, RunDir, run};
 //! let report = run(&PipelineConfig::drawn(), &RunDir::new("runs/shapes"), &mut Quiet)?;
-//! assert_eq!(report.rows.len(), 6);
+//! assert_eq!(report.rows.len(), 12);
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
@@ -18,10 +18,18 @@ mod batches;
 pub mod bench;
 mod checkpoint_file;
 mod config;
+mod control;
+mod cost_model;
+mod decision;
+mod difference;
 mod doctor;
 mod engine_config;
+mod engine_folder;
 mod engine_job;
 mod evaluate;
+mod export_folder;
+mod export_settings;
+mod forecast;
 mod gamma_history;
 pub mod inspect;
 mod iterations;
@@ -37,8 +45,10 @@ mod penalty;
 mod picture_file;
 mod planned_l1;
 pub mod predict;
+mod preset;
 mod progress;
 mod prune_folder;
+mod recipe;
 mod report;
 mod run;
 mod run_dir;
@@ -50,6 +60,8 @@ pub mod stages;
 mod summary;
 pub mod sweep;
 pub mod training;
+mod utc;
+mod work;
 
 pub use bonsai_data::SplitKind;
 pub use bonsai_detector::{LoadOptions, Runtime};
@@ -68,21 +80,26 @@ pub use bonsai_tensorrt::{
 };
 pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
 pub use config::{IterateSettings, LoaderSettings, PipelineConfig, PruneExtras, PruneSettings};
+pub use control::Control;
 pub use doctor::{Check, doctor};
 pub use engine_config::EngineConfig;
 pub use evaluate::{BatchWatcher, Convention, Judged, Judging, evaluate, judge};
+pub use export_settings::ExportSettings;
+pub use forecast::{Basis, Estimate, Fate, Forecast, StageForecast, forecast};
 pub use gamma_history::{GammaHistory, GammaRecord};
 pub use l1::{L1Config, L1Preset};
 pub use latency::median_latency_ms;
 pub use machine::{executor_options, limit_threads};
 pub use manifest::{Manifest, digest_file, digest_json};
 pub use parity::{Parity, ParityLimits, check_parity, confirm_parity};
+pub use preset::PipelinePreset;
 pub use progress::{Progress, Quiet, StageState};
 pub use report::{
-    GammaCounts, Group, LayerWidth, NotRun, Report, Row, SCHEMA, StageCost, Training, markdown,
+    CheckVerdict, Checked, Confusion, GammaCounts, Group, LayerWidth, Made, NotRun, PrCurve, Report, Row,
+    SCHEMA, StageCost, Training, markdown,
 };
-pub use run::{check, run};
-pub use run_dir::{RunDir, Stage};
+pub use run::{Ended, check, run, run_stages};
+pub use run_dir::{Found, RunDir, Stage};
 pub use runtime::RuntimeChoice;
 pub use settings::{Settings, load_settings, overlay, resolve};
 pub use stage_training::Interrupted;

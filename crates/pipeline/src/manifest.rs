@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use bonsai_checkpoint::write_file;
 use bonsai_exec::ExecutorInfo;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{RunDir, Stage};
@@ -21,49 +22,57 @@ pub struct Manifest {
     pub stage: Stage,
     /// Version of this program.
     pub version: String,
-    /// Digest of configuration and inputs: a stage with this key needs no other run.
-    pub key: String,
+    /// The part of the configuration that it was made from, by the names of the settings.
+    pub config: Value,
+    /// Digest over everything that each input stage made.
+    pub inputs: BTreeMap<Stage, String>,
     /// SHA-256 of every file made, by name.
     pub outputs: BTreeMap<String, String>,
-    /// Wall-clock seconds it took.
+    /// Where all randomness started from.
+    pub seed: u64,
+    /// When it began, in UTC. For people: nothing is decided by it.
+    pub began: String,
+    /// Wall-clock seconds it took, without what interrupted attempts before it took.
     pub seconds: f64,
     /// Most resident memory while it ran, in MiB, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_mib: Option<f64>,
-    /// What ran the network, in stages that run one. The same seed with the same executor and instructions gives the
-    /// same bits on the CPU executor.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub executor: Option<ExecutorInfo>,
+    /// What runs networks on this machine: executor, device, instruction set, threads. The same seed with the same
+    /// executor and instructions gives the same bits on the CPU executor.
+    pub executor: ExecutorInfo,
 }
 
 impl Manifest {
     /// Name of the file.
     pub const FILE: &'static str = "manifest.json";
 
-    /// The key of a stage: its configuration and what earlier stages made.
+    /// Digest of configuration, version and inputs: a stage with the same one needs no other run.
     ///
     /// # Errors
     /// If the configuration cannot be serialised.
-    pub fn key(stage: Stage, config: &impl Serialize, inputs: &[&Self]) -> Result<String> {
-        let outputs: Vec<_> = inputs.iter().map(|m| (m.stage, &m.outputs)).collect();
-        digest_json(&(stage, env!("CARGO_PKG_VERSION"), config, outputs))
+    pub fn key(stage: Stage, config: &Value, inputs: &BTreeMap<Stage, String>) -> Result<String> {
+        digest_json(&(stage, env!("CARGO_PKG_VERSION"), config, inputs))
     }
 
-    /// Records a folder: every file in it by digest.
+    /// Whether it is of this program's version, that configuration and those inputs.
+    pub fn is_of(&self, config: &Value, inputs: &BTreeMap<Stage, String>) -> bool {
+        self.version == env!("CARGO_PKG_VERSION") && self.config == *config && self.inputs == *inputs
+    }
+
+    /// Digest over every file made.
     ///
     /// # Errors
-    /// If a file cannot be read.
-    pub fn of(stage: Stage, key: String, folder: &Path, seconds: f64) -> Result<Self> {
-        let mut outputs = BTreeMap::new();
-        digest_folder(folder, folder, &mut outputs)?;
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        outputs.remove(RunDir::KEY);
-        Ok(Self { stage, version, key, outputs, seconds, peak_mib: None, executor: None })
+    /// Not in practice.
+    pub fn digest(&self) -> Result<String> {
+        digest_json(&self.outputs)
     }
 
-    /// Whether every recorded file is there, unchanged.
-    pub fn outputs_hold(&self, folder: &Path) -> bool {
-        self.outputs.iter().all(|(name, digest)| digest_file(&folder.join(name)).is_ok_and(|d| d == *digest))
+    /// The names of recorded files that are not there, or not as they were.
+    pub fn damaged(&self, folder: &Path) -> Vec<&str> {
+        let holds = |(name, digest): &(&String, &String)| {
+            digest_file(&folder.join(name)).is_ok_and(|d| d == **digest)
+        };
+        self.outputs.iter().filter(|entry| !holds(entry)).map(|(name, _)| name.as_str()).collect()
     }
 
     /// Writes the file.
@@ -82,6 +91,18 @@ impl Manifest {
         let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is not valid", path.display()))
     }
+}
+
+/// SHA-256 of every file in a folder, by name; manifest and mark of a stage in progress are no outputs.
+///
+/// # Errors
+/// If a file cannot be read.
+pub(crate) fn outputs_in(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut outputs = BTreeMap::new();
+    digest_folder(folder, folder, &mut outputs)?;
+    outputs.remove(RunDir::KEY);
+    outputs.remove(Manifest::FILE);
+    Ok(outputs)
 }
 
 fn digest_folder(root: &Path, folder: &Path, outputs: &mut BTreeMap<String, String>) -> Result<()> {

@@ -143,20 +143,24 @@ pub fn confirm_parity(checkpoint: &Checkpoint, onnx: &Path, suppression: &NmsCon
     let parity = check_parity(checkpoint, onnx, suppression)?;
     let report = Parity::path(onnx);
     write_file(&report, &serde_json::to_vec_pretty(&parity)?)?;
-    let &Parity { worst_box_px, worst_score, limits, unmatched, .. } = &parity;
-    anyhow::ensure!(
-        parity.agrees || !limits.refuses(),
-        "{} says something else than its checkpoint: boxes differ by up to {worst_box_px} px (limit {}), scores by up to \
-         {worst_score} (limit {}), {unmatched} objects without a counterpart; see {}",
-        onnx.display(),
-        limits.box_px,
-        limits.score,
-        report.display()
-    );
+    anyhow::ensure!(parity.agrees || !parity.limits.refuses(), "{}", parity.refusal(onnx));
     Ok(parity)
 }
 
 impl Parity {
+    /// What is wrong with a file that is not within the limits.
+    pub(crate) fn refusal(&self, onnx: &Path) -> String {
+        let &Self { worst_box_px, worst_score, limits, unmatched, .. } = self;
+        format!(
+            "{} says something else than its checkpoint: boxes differ by up to {worst_box_px} px (limit {}), scores by up to \
+             {worst_score} (limit {}), {unmatched} objects without a counterpart; see {}",
+            onnx.display(),
+            limits.box_px,
+            limits.score,
+            Self::path(onnx).display()
+        )
+    }
+
     fn compare(&mut self, found: &Predictions, expected: &Predictions) -> Result<()> {
         let dims = |p: &Predictions| [p.batch(), 4 + p.num_classes(), p.anchors()];
         anyhow::ensure!(
@@ -277,15 +281,8 @@ mod tests {
 
     /// Boxes of 10 px side at those places, with the scores of two classes.
     fn boxes(places: &[(f32, [f32; 2])]) -> Predictions {
-        let plane = |value: &dyn Fn(&(f32, [f32; 2])) -> f32| places.iter().map(value).collect::<Vec<_>>();
-        let planes = [
-            plane(&|p| p.0 + 5.0),
-            plane(&|_| 5.0),
-            plane(&|_| 10.0),
-            plane(&|_| 10.0),
-            plane(&|p| p.1[0]),
-            plane(&|p| p.1[1]),
-        ];
+        let rows = places.iter().map(|(x, scores)| [x + 5.0, 5.0, 10.0, 10.0, scores[0], scores[1]]);
+        let planes = [0, 1, 2, 3, 4, 5].map(|i| rows.clone().map(|row| row[i]).collect::<Vec<f32>>());
         Predictions::new(1, 2, places.len(), planes.concat()).unwrap()
     }
 

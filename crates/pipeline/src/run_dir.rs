@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use bonsai_checkpoint::write_file;
@@ -67,12 +68,38 @@ impl Stage {
         }
     }
 
-    /// Whether it runs a network, so that what runs it is in the manifest.
-    pub const fn runs_network(self) -> bool {
+    /// The stages whose files it reads.
+    pub const fn inputs(self) -> &'static [Self] {
         match self {
-            Self::Baseline | Self::Sparse | Self::Finetune | Self::Report => true,
-            Self::Dataset | Self::Prune | Self::Export | Self::Engine => false,
+            Self::Dataset => &[],
+            Self::Baseline => &[Self::Dataset],
+            Self::Sparse => &[Self::Dataset, Self::Baseline],
+            Self::Prune => &[Self::Dataset, Self::Sparse],
+            Self::Finetune => &[Self::Dataset, Self::Prune],
+            Self::Export => &[Self::Dataset, Self::Baseline, Self::Finetune],
+            Self::Engine => &[Self::Baseline, Self::Finetune, Self::Export],
+            Self::Report => &[
+                Self::Dataset,
+                Self::Baseline,
+                Self::Sparse,
+                Self::Prune,
+                Self::Finetune,
+                Self::Export,
+                Self::Engine,
+            ],
         }
+    }
+}
+
+impl FromStr for Stage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = || Self::ALL.map(Self::name).join(", ");
+        Self::ALL
+            .into_iter()
+            .find(|stage| stage.name() == text)
+            .ok_or_else(|| format!("`{text}` is no stage: use one of {}", names()))
     }
 }
 
@@ -165,10 +192,41 @@ impl RunDir {
 
     /// The manifest of a completed stage whose files are all as it left them.
     pub fn completed(&self, stage: Stage) -> Option<Manifest> {
-        let folder = self.stage(stage);
-        let manifest = Manifest::load(&folder.join(Manifest::FILE)).ok()?;
-        manifest.outputs_hold(&folder).then_some(manifest)
+        match self.found(stage) {
+            Found::Complete(manifest) => Some(manifest),
+            _ => None,
+        }
     }
+
+    /// What is there of a stage.
+    pub fn found(&self, stage: Stage) -> Found {
+        let folder = self.stage(stage);
+        if !folder.exists() {
+            return if self.partial(stage).exists() { Found::Begun } else { Found::Nothing };
+        }
+        match Manifest::load(&folder.join(Manifest::FILE)) {
+            Err(error) => Found::Unreadable(format!("{error:#}")),
+            Ok(manifest) => {
+                let damaged: Vec<String> = manifest.damaged(&folder).into_iter().map(str::to_owned).collect();
+                if damaged.is_empty() { Found::Complete(manifest) } else { Found::Damaged(manifest, damaged) }
+            }
+        }
+    }
+}
+
+/// What is there of a stage.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// It has not run here.
+    Nothing,
+    /// It was begun and not completed.
+    Begun,
+    /// A folder whose manifest is missing or another version's, and why it cannot be read.
+    Unreadable(String),
+    /// Files that were changed or are missing since.
+    Damaged(Manifest, Vec<String>),
+    /// All its files are as it left them.
+    Complete(Manifest),
 }
 
 fn remove_if_there(folder: &Path) -> Result<()> {

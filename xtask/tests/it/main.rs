@@ -17,6 +17,7 @@ mod files;
 mod imported;
 mod killed;
 mod machine_output;
+mod pipeline;
 mod program;
 mod pruning;
 mod sweep;

@@ -7,7 +7,7 @@ use bonsai_boxes::{Detection, Xyxy};
 use bonsai_data::{RgbImage, Split, decode};
 use bonsai_detector::{DetectConfig, Detector, draw_detections};
 use image::codecs::jpeg::JpegEncoder;
-use image::imageops::thumbnail;
+use image::imageops::{FilterType, resize, thumbnail};
 
 /// Images that are searched for disagreement, the first of the split.
 const SEARCHED: usize = 200;
@@ -107,9 +107,15 @@ fn disagreement(found: &[Vec<Detection>; 2]) -> usize {
 /// The image at the report's size with the objects drawn in, as a data URI.
 fn picture(image: &RgbImage, found: &[Detection], class_names: &[String]) -> Result<String> {
     let (w, h) = image.dimensions();
-    let scale = (f64::from(SIDE) / f64::from(w.max(h))).min(1.0);
+    // The browser would enlarge a small picture with its labels, which would then cover it.
+    let scale = f64::from(SIDE) / f64::from(w.max(h));
     let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
-    let mut small = if scale < 1.0 { thumbnail(image, side(w), side(h)) } else { image.clone() };
+    let (width, height) = (side(w), side(h));
+    let mut small = if scale < 1.0 {
+        thumbnail(image, width, height)
+    } else {
+        resize(image, width, height, FilterType::Triangle)
+    };
     let scaled: Vec<Detection> = found
         .iter()
         .map(|d| {
@@ -146,9 +152,12 @@ mod tests {
 
     #[test]
     fn pictures_are_small_and_lie_in_the_page() {
-        let uri = picture(&RgbImage::new(1280, 960), &[], &[]).unwrap();
-        let bytes = STANDARD.decode(uri.strip_prefix("data:image/jpeg;base64,").unwrap()).unwrap();
-        let picture = image::load_from_memory(&bytes).unwrap();
-        assert_eq!((picture.width(), picture.height()), (480, 360));
+        // A small one is enlarged before it is written on.
+        for (given, expected) in [((1280, 960), (480, 360)), ((64, 128), (240, 480))] {
+            let uri = picture(&RgbImage::new(given.0, given.1), &[], &[]).unwrap();
+            let bytes = STANDARD.decode(uri.strip_prefix("data:image/jpeg;base64,").unwrap()).unwrap();
+            let picture = image::load_from_memory(&bytes).unwrap();
+            assert_eq!((picture.width(), picture.height()), expected);
+        }
     }
 }

@@ -66,6 +66,11 @@ pub(crate) fn signed(value: f64) -> String {
     format!("{sign}{:.3}", value.abs())
 }
 
+/// Milliseconds with as many digits as mean something.
+pub(crate) fn milliseconds(value: f64) -> String {
+    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+}
+
 /// Two significant digits.
 pub(crate) fn ratio(value: f64) -> String {
     if value >= 10.0 { format!("{value:.0}") } else { format!("{value:.1}") }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::headline::signed;
-use super::{Report, Row};
+use super::{CheckVerdict, Report, Row, seed_table};
 
 /// Head line, results, exports, what was not run, and times.
 pub fn markdown(report: &Report) -> String {
@@ -28,10 +28,10 @@ pub fn markdown(report: &Report) -> String {
         });
         let _ = writeln!(text, "Fine-tuned against baseline: mAP50-95 {map}, mAP50 {half}.\n");
     }
-    let _ = writeln!(text, "| | mAP50 | mAP50-95 | change | params | MACs | file | latency |");
-    let _ = writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|");
+    let _ = writeln!(text, "| | mAP50 | mAP50-95 | change | params | MACs | file | latency | run by |");
+    let _ = writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|---|");
     for row in &report.rows {
-        let Row { name, map50, map50_95, params, macs, bytes, latency_ms, .. } = row;
+        let Row { name, map50, map50_95, params, macs, bytes, latency_ms, runner, .. } = row;
         let change = match row.change {
             Some(_) => signed(map50_95 - report.rows[0].map50_95),
             None => "\u{2013}".to_owned(),
@@ -39,21 +39,45 @@ pub fn markdown(report: &Report) -> String {
         let (params, macs, file) = (*params as f64 / 1e6, *macs as f64 / 1e9, mib(*bytes));
         let _ = writeln!(
             text,
-            "| {name} | {map50:.3} | {map50_95:.3} | {change} | {params:.3} M | {macs:.3} G | {file:.1} MiB | {latency_ms:.1} ms |"
+            "| {name} | {map50:.3} | {map50_95:.3} | {change} | {params:.3} M | {macs:.3} G | {file:.1} MiB | {latency_ms:.1} ms | {runner} |"
         );
     }
-    if !report.exports.is_empty() {
-        let _ = writeln!(text, "\n| made, not measured here | file |\n|---|---:|");
-        for (name, bytes) in &report.exports {
-            let _ = writeln!(text, "| {name} | {:.1} MiB |", mib(*bytes));
+    if !report.made.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n| built, mAP not measured here | network | file | latency |\n|---|---|---:|---:|"
+        );
+        for made in &report.made {
+            let latency = made.latency_ms.map_or_else(|| "\u{2013}".to_owned(), |ms| format!("{ms:.2} ms"));
+            let (what, network, precision) = (&made.what, &made.network, made.precision);
+            let _ = writeln!(
+                text,
+                "| {what}, {precision} | {network} | {:.1} MiB | {latency} |",
+                mib(made.bytes)
+            );
         }
+    }
+    let seed = seed_table::rows(report);
+    if !seed.is_empty() {
+        let _ = writeln!(text, "\n| {} |\n|---|---:|---:|---:|---:|", seed_table::COLUMNS.join(" | "));
+        for row in &seed {
+            let _ = writeln!(text, "| {} |", row.join(" | "));
+        }
+    }
+    let _ = writeln!(text);
+    for check in &report.checks {
+        let verdict = match check.verdict {
+            CheckVerdict::Failed => "**failed**",
+            CheckVerdict::Passed => "passed",
+            CheckVerdict::NotRun => "not run",
+        };
+        let _ = writeln!(text, "- {verdict}: {}", check.what.replace(": not run, because", ", because"));
     }
     if !report.not_run.is_empty() {
         let _ = writeln!(text, "\n| not run | because |\n|---|---|");
         for missing in &report.not_run {
-            // The first clause says why and what to do; report.json has the rest (every place looked at).
-            let short = missing.because.split(';').next().unwrap_or(&missing.because);
-            let _ = writeln!(text, "| {} | {short} |", missing.what);
+            // report.json has the rest: every place that was looked at.
+            let _ = writeln!(text, "| {} | {} |", missing.what, missing.short());
         }
     }
     let _ = writeln!(text, "\n| stage | seconds | peak memory |\n|---|---:|---:|");

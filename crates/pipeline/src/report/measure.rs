@@ -6,17 +6,36 @@ use anyhow::{Context, Result};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_detector::Detector;
 use bonsai_metrics::RESAMPLES;
-use bonsai_tensorrt::EngineOutcome;
+use bonsai_tensorrt::{EngineOutcome, Precision};
 use serde::Deserialize;
 
+use super::checks::{Exported, checks};
 use super::examples::examples;
 use super::headline::Outcome;
-use super::{Example, GammaCounts, Group, LayerWidth, NotRun, Report, Row, SCHEMA, StageCost, Training};
+use super::{
+    Confusion, Example, GammaCounts, Group, LayerWidth, Made, NotRun, PrCurve, Report, Row, SCHEMA,
+    StageCost, Training,
+};
+use crate::engine_folder::GpuEngine;
 use crate::gamma_history::GammaHistory;
 use crate::run::load_json;
 use crate::stage_training::{GAMMAS, HISTORY};
-use crate::stages::{Artefact, Data, Setting, measure_artefacts};
-use crate::{Manifest, PipelineConfig, RunDir, Stage};
+use crate::stages::{Artefact, Data, Measurement, Setting, measure_artefacts, measure_checkpoint};
+use crate::{Judged, Manifest, PipelineConfig, RunDir, Stage};
+
+/// Recalls at which the report keeps precision, both ends included.
+const RECALLS: usize = 101;
+
+/// A file to be measured.
+pub(crate) struct Wanted {
+    pub(crate) name: String,
+    pub(crate) network: &'static str,
+    pub(crate) precision: Precision,
+    pub(crate) group: Group,
+    pub(crate) file: PathBuf,
+    /// The checkpoint that its parameters and MACs are counted on.
+    pub(crate) counted: PathBuf,
+}
 
 /// Where the things to be measured are.
 pub(crate) struct Measured<'a> {
@@ -24,9 +43,13 @@ pub(crate) struct Measured<'a> {
     pub(crate) config: &'a PipelineConfig,
     pub(crate) data: &'a Data,
     pub(crate) setting: &'a Setting,
-    /// Name, kind, file, and the checkpoint that its parameters and MACs are counted on. The baseline is the first.
-    pub(crate) rows: Vec<(&'static str, Group, PathBuf, PathBuf)>,
-    pub(crate) tensorrt: EngineOutcome,
+    /// The baseline is the first.
+    pub(crate) wanted: Vec<Wanted>,
+    /// The pruned network before fine-tuning.
+    pub(crate) pruned: PathBuf,
+    /// ONNX files beside which it stands how far they are from their checkpoints.
+    pub(crate) exported: Vec<Exported>,
+    pub(crate) engines: Vec<GpuEngine>,
     pub(crate) manifests: &'a [&'a Manifest],
     /// Layers before and after: the pruner's report.
     pub(crate) pruning: PathBuf,
@@ -42,31 +65,29 @@ struct Pruning {
 pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     let Measured { config, data, setting, .. } = what;
     let (imgsz, batch) = (setting.imgsz, config.baseline.batch);
-    let paths: Vec<&Path> = what.rows.iter().map(|row| row.2.as_path()).collect();
-    let artefacts = measure_artefacts(&paths, &data.test, setting, batch, config.latency_runs)?;
-    let baseline = artefacts.first().context("a report without a baseline")?;
-    let mut rows = Vec::with_capacity(artefacts.len());
-    let mut change = None;
-    for ((name, group, path, counted), artefact) in what.rows.iter().zip(&artefacts) {
-        let cost = Checkpoint::load(counted)?.model.graph().cost(imgsz, imgsz)?;
-        // Without two images there is nothing to draw from, and no interval.
-        let against = baseline.outcomes.change_to(&artefact.outcomes, RESAMPLES, config.seed).ok();
-        let Artefact { metrics, latency_ms, .. } = artefact;
-        rows.push(Row {
-            name: (*name).to_owned(),
-            group: *group,
-            map50: metrics.map50,
-            map50_95: metrics.map50_95,
-            change: against.as_ref().map(|change| change.map50_95).filter(|_| !rows.is_empty()),
-            params: cost.params,
-            macs: cost.macs,
-            bytes: size(path)?,
-            latency_ms: *latency_ms,
-        });
-        if *name == "fine-tuned" {
-            change = against;
+    let paths: Vec<&Path> = what.wanted.iter().map(|wanted| wanted.file.as_path()).collect();
+    let found = measure_artefacts(&paths, &data.test, setting, batch, config.latency_runs)?;
+    let Some(Measurement::Measured(Artefact { judged: baseline, .. })) = found.first() else {
+        anyhow::bail!("a report without a baseline");
+    };
+    let (mut rows, mut not_run) = (Vec::with_capacity(found.len()), Vec::new());
+    let mut tuned = None;
+    for (wanted, found) in what.wanted.iter().zip(&found) {
+        match found {
+            Measurement::Measured(artefact) => {
+                rows.push(row(wanted, artefact, baseline, what)?);
+                if wanted.name == "fine-tuned" {
+                    tuned = Some(&artefact.judged);
+                }
+            }
+            Measurement::NotRun(because) => {
+                not_run.push(NotRun { what: wanted.name.clone(), because: because.clone() });
+            }
         }
     }
+    let tuned = tuned.context("a report without a fine-tuned network")?;
+    // Without two images there is nothing to draw from, and no interval.
+    let change = baseline.outcomes.change_to(&tuned.outcomes, RESAMPLES, config.seed).ok();
     let headline = match (rows.first(), rows.iter().find(|row| row.name == "fine-tuned"), &change) {
         (Some(before), Some(after), Some(change)) => Outcome {
             change: change.map50_95,
@@ -76,14 +97,23 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         .headline(),
         _ => "Measured on one image: no statement about accuracy".to_owned(),
     };
-    let (mut exports, mut not_run) = (Vec::new(), Vec::new());
-    match &what.tensorrt {
-        EngineOutcome::Built(built) => {
-            let (kind, version) = (built.backend.engine_kind(), built.version);
-            exports.push((format!("{kind} engine ({version}, {})", built.precision), built.engine_bytes));
-        }
-        EngineOutcome::NotRun { because } => {
-            not_run.push(NotRun { what: "TensorRT engine".to_owned(), because: because.clone() });
+    let mut made = Vec::new();
+    for engine in &what.engines {
+        match &engine.outcome {
+            EngineOutcome::Built(built) => made.push(Made {
+                what: format!("{} ({})", engine.what, built.version),
+                network: engine.network.map_or("", |network| network.title()).to_owned(),
+                precision: built.precision,
+                bytes: built.engine_bytes,
+                latency_ms: built
+                    .measurement
+                    .latency
+                    .or(built.measurement.gpu_compute)
+                    .map(|latency| latency.median_ms),
+            }),
+            EngineOutcome::NotRun { because } => {
+                not_run.push(NotRun { what: engine.what.clone(), because: because.clone() });
+            }
         }
     }
     let classes = data.class_names.iter().enumerate().map(|(id, name)| {
@@ -95,6 +125,8 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         seconds: manifest.seconds,
         peak_mib: manifest.peak_mib,
     };
+    let pruned = Checkpoint::load(&what.pruned)?;
+    let both = [("baseline", baseline), ("fine-tuned", tuned)];
     let report = Report {
         schema: SCHEMA,
         headline,
@@ -107,17 +139,56 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         instances: baseline.metrics.instances,
         executor: setting.executor.describe()?,
         classes: classes.collect(),
+        checks: checks(&what.exported, &rows, &made, &not_run),
         rows,
         change,
-        exports,
+        made,
         not_run,
         stages: what.manifests.iter().map(cost).collect(),
         trainings: trainings(what.dir)?,
+        pruned_validation: measure_checkpoint(&pruned, &data.val, setting, batch)?.map50_95,
+        curves: both.map(|(network, judged)| curve(network, judged)).into(),
+        confusions: both.map(|(network, judged)| confusion(network, judged)).into(),
         layers: load_json::<Pruning>(&what.pruning)?.layers,
         gammas: gammas(&what.dir.stage(Stage::Sparse).join(GAMMAS))?,
     };
     let confidence = baseline.metrics.confidence as f32;
     Ok((report, pictures(what, confidence)?))
+}
+
+fn row(wanted: &Wanted, artefact: &Artefact, baseline: &Judged, what: &Measured<'_>) -> Result<Row> {
+    let (imgsz, seed) = (what.setting.imgsz, what.config.seed);
+    let cost = Checkpoint::load(&wanted.counted)?.model.graph().cost(imgsz, imgsz)?;
+    let Artefact { judged, latency_ms, runner } = artefact;
+    // Nothing is compared with itself.
+    let change = (wanted.name != "baseline")
+        .then(|| baseline.outcomes.change_to(&judged.outcomes, RESAMPLES, seed).ok())
+        .flatten();
+    Ok(Row {
+        name: wanted.name.clone(),
+        network: wanted.network.to_owned(),
+        precision: wanted.precision,
+        runner: runner.clone(),
+        group: wanted.group,
+        map50: judged.metrics.map50,
+        map50_95: judged.metrics.map50_95,
+        change: change.map(|change| change.map50_95),
+        params: cost.params,
+        macs: cost.macs,
+        bytes: size(&wanted.file)?,
+        latency_ms: *latency_ms,
+    })
+}
+
+fn curve(network: &str, judged: &Judged) -> PrCurve {
+    let samples = judged.curves.mean.precision_over_recall.values();
+    let last = samples.len() - 1;
+    let precision = (0..RECALLS).map(|i| samples[(i * last + (RECALLS - 1) / 2) / (RECALLS - 1)]);
+    PrCurve { network: network.to_owned(), precision: precision.collect() }
+}
+
+fn confusion(network: &str, judged: &Judged) -> Confusion {
+    Confusion { network: network.to_owned(), counts: judged.confusion.counts().to_vec() }
 }
 
 /// What the data is called: its folder, or that it was drawn.
@@ -146,7 +217,7 @@ fn gammas(path: &Path) -> Result<Vec<GammaCounts>> {
 
 /// Images as baseline and fine-tuned network see them.
 fn pictures(what: &Measured<'_>, confidence: f32) -> Result<Vec<Example>> {
-    let file = |name: &str| what.rows.iter().find(|row| row.0 == name).map(|row| row.2.as_path());
+    let file = |name: &str| what.wanted.iter().find(|wanted| wanted.name == name).map(|w| w.file.as_path());
     let (Some(before), Some(after)) = (file("baseline"), file("fine-tuned")) else { return Ok(Vec::new()) };
     let load = |path: &Path| Detector::load(path, what.setting.executor);
     let (mut before, mut after) = (load(before)?, load(after)?);

@@ -3,26 +3,30 @@
 //! [`Report`] holds every number, and terminal, Markdown, JSON and page are written from it alone; only the example pictures
 //! come beside it.
 
+mod checks;
 mod examples;
 mod headline;
 mod markdown;
 mod measure;
 mod page;
+mod seed_table;
 
 use bonsai_exec::ExecutorInfo;
 use bonsai_metrics::{Change, PairedChange};
+use bonsai_tensorrt::Precision;
 use bonsai_train::EpochRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::Stage;
 
+pub(crate) use checks::Exported;
 pub(crate) use examples::Example;
 pub use markdown::markdown;
-pub(crate) use measure::{Measured, measure};
+pub(crate) use measure::{Measured, Wanted, measure};
 pub(crate) use page::page;
 
 /// Version of the form of `report.json`.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// What a run achieved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,14 +58,22 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// The fine-tuned network against the baseline; `None` for a split of fewer than two images.
     pub change: Option<PairedChange>,
-    /// Files that are made but not measured here, with their size in bytes.
-    pub exports: Vec<(String, u64)>,
+    /// Whether what was exported says what its checkpoint says; what failed comes first.
+    pub checks: Vec<Checked>,
+    /// Files that are made but whose mAP cannot be measured here.
+    pub made: Vec<Made>,
     /// What was not run.
     pub not_run: Vec<NotRun>,
     /// What each stage cost.
     pub stages: Vec<StageCost>,
     /// Every epoch of every training.
     pub trainings: Vec<Training>,
+    /// mAP50-95 of the pruned network before fine-tuning, on the validation split as the trainings' figures are.
+    pub pruned_validation: f64,
+    /// Precision over recall of baseline and fine-tuned network, means over the classes.
+    pub curves: Vec<PrCurve>,
+    /// Which class they take for which.
+    pub confusions: Vec<Confusion>,
     /// Every convolution before and after pruning.
     pub layers: Vec<LayerWidth>,
     /// Gammas over sparsity training.
@@ -74,6 +86,12 @@ pub struct Report {
 pub struct Row {
     /// What it is.
     pub name: String,
+    /// Which network: `baseline`, `sparse`, `pruned` or `fine-tuned`.
+    pub network: String,
+    /// What it computes with.
+    pub precision: Precision,
+    /// What ran it: `cpu`, `candle`, `rten` or `onnxruntime`.
+    pub runner: String,
     /// What kind of thing.
     pub group: Group,
     /// Fraction in 0..=1.
@@ -110,6 +128,71 @@ pub struct NotRun {
     pub what: String,
     /// Why.
     pub because: String,
+}
+
+/// A file that this program cannot run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Made {
+    /// What.
+    pub what: String,
+    /// Which network.
+    pub network: String,
+    /// What it computes with.
+    pub precision: Precision,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Median latency as its builder measured it.
+    pub latency_ms: Option<f64>,
+}
+
+/// Something that was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checked {
+    /// What, with figures and limits.
+    pub what: String,
+    /// How it went.
+    pub verdict: CheckVerdict,
+}
+
+/// How a check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckVerdict {
+    /// Outside of its limits.
+    Failed,
+    /// Within its limits.
+    Passed,
+    /// There was nothing to check it with.
+    NotRun,
+}
+
+/// Precision over recall.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrCurve {
+    /// Which network.
+    pub network: String,
+    /// At recalls that divide 0 to 1 evenly.
+    pub precision: Vec<f64>,
+}
+
+/// Which class is taken for which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confusion {
+    /// Which network.
+    pub network: String,
+    /// Row by row: rows are predicted, columns true classes, the last of each is the background.
+    pub counts: Vec<u64>,
+}
+
+impl NotRun {
+    /// Why, and what to do about it, without the places that were looked at.
+    pub fn short(&self) -> &str {
+        self.because.split("; looked at ").next().unwrap_or(&self.because)
+    }
 }
 
 /// What a stage cost.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bonsai_data::shapes::{self, ShapesConfig};
-use bonsai_data::{Dataset, Split, SplitKind};
+use bonsai_data::{DataError, Dataset, Scan, Split, SplitKind};
 
 use crate::{Progress, digest_file, digest_json};
 
@@ -51,9 +51,25 @@ impl Data {
 /// # Errors
 /// If `data.yaml` is not valid, or the training or validation split is missing or empty.
 pub fn open_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
+    open(yaml, progress, Dataset::scan_cached)
+}
+
+/// [`open_dataset`] without a trace: no cache is left beside `data.yaml`.
+///
+/// # Errors
+/// As [`open_dataset`].
+pub fn look_at_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
+    open(yaml, progress, Dataset::scan_with)
+}
+
+fn open(
+    yaml: &Path,
+    progress: &mut dyn Progress,
+    how: impl Fn(&Dataset, SplitKind, &Path) -> Result<(Split, Scan), DataError>,
+) -> Result<Data> {
     let dataset = Dataset::open(yaml)?;
     let mut scan = |kind: SplitKind| -> Result<Arc<Split>> {
-        let (split, scan) = dataset.scan_cached(kind, &scan_cache(yaml, kind))?;
+        let (split, scan) = how(&dataset, kind, &scan_cache(yaml, kind))?;
         for warning in scan.warnings.iter().take(10) {
             progress.note(&format!("warning: {warning}"));
         }

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Loader, LoaderConfig, Split};
 use bonsai_detector::{Detector, FileKind, LoadOptions, Runtime};
-use bonsai_metrics::{DetMetrics, ImageOutcomes};
+use bonsai_exec::ExecutorOptions;
+use bonsai_metrics::DetMetrics;
 
 use super::Setting;
-use crate::{Judged, Judging, LoaderSettings, evaluate, judge, median_latency_ms};
+use crate::{Judged, Judging, LoaderSettings, RuntimeChoice, evaluate, judge, median_latency_ms};
 
 /// What images are fitted into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,43 +89,78 @@ pub fn measure_checkpoint(
 /// A file as it was measured.
 #[derive(Debug, Clone)]
 pub struct Artefact {
-    /// Its figures.
-    pub metrics: DetMetrics,
-    /// What it did on each image.
-    pub outcomes: ImageOutcomes,
+    /// What was found on the split.
+    pub judged: Judged,
     /// Median milliseconds of one image, decode included.
     pub latency_ms: f64,
+    /// What ran it: `cpu`, `candle`, `rten` or `onnxruntime`.
+    pub runner: String,
 }
 
-/// How good and how fast files that a detector can load are, taking turns for the times. ONNX files are run by rten.
+/// What became of a file that was to be measured.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one value per file: a box would save nothing")]
+pub enum Measurement {
+    /// Its figures.
+    Measured(Artefact),
+    /// No runtime that is there takes it, and what each said.
+    NotRun(String),
+}
+
+/// How good and how fast files are, taking turns for the times. An ONNX file is run by rten, or by onnxruntime where rten
+/// cannot and the library is found.
 ///
 /// # Errors
-/// If a file cannot be loaded or run.
+/// If a file of ours cannot be loaded or run, or an ONNX file cannot be read.
 pub fn measure_artefacts(
     paths: &[&Path],
     split: &Arc<Split>,
     setting: &Setting,
     batch: usize,
     latency_runs: usize,
-) -> Result<Vec<Artefact>> {
-    let load = |path: &&Path| -> Result<Detector> {
-        // Executors run networks of ours.
-        let options = match FileKind::of(path)? {
-            FileKind::Onnx => LoadOptions { runtime: Some(Runtime::Rten), ..LoadOptions::default() },
-            FileKind::Checkpoint => setting.executor.into(),
-        };
-        Ok(Detector::load(path, options)?)
-    };
-    let mut detectors = paths.iter().map(load).collect::<Result<Vec<_>>>()?;
+) -> Result<Vec<Measurement>> {
     let loader = validation_loader(split, setting.imgsz, batch, &setting.loader)?;
-    let judge = |detector: &mut Detector| judge(detector, &loader, &Judging::default(), &mut |_, _, _| {});
-    let judged = detectors.iter_mut().map(judge).collect::<Result<Vec<_>>>()?;
-    let mut turns: Vec<&mut Detector> = detectors.iter_mut().collect();
-    let latencies = median_latency_ms(&mut turns, setting.imgsz, latency_runs)?;
-    let artefact = |(judged, latency_ms): (Judged, f64)| Artefact {
-        metrics: judged.metrics,
-        outcomes: judged.outcomes,
-        latency_ms,
+    let run = |path: &Path, options: LoadOptions| -> Result<(Detector, Judged)> {
+        let mut detector = Detector::load(path, options)?;
+        let judged = judge(&mut detector, &loader, &Judging::default(), &mut |_, _, _| {})?;
+        Ok((detector, judged))
     };
-    Ok(judged.into_iter().zip(latencies).map(artefact).collect())
+    let mut opened = Vec::with_capacity(paths.len());
+    for path in paths {
+        if FileKind::of(path)? != FileKind::Onnx {
+            // Executors run networks of ours.
+            let (detector, judged) = run(path, setting.executor.into())?;
+            opened.push(Ok((detector, judged, setting.executor.chosen()?.to_string())));
+            continue;
+        }
+        let mut reasons = Vec::new();
+        let found = Runtime::ALL.into_iter().find_map(|runtime| {
+            let choice = RuntimeChoice { runtime: Some(runtime), ..RuntimeChoice::default() };
+            match run(
+                path,
+                choice.with(ExecutorOptions {
+                    threads: setting.executor.threads,
+                    ..ExecutorOptions::default()
+                }),
+            ) {
+                Ok((detector, judged)) => Some((detector, judged, runtime.to_string())),
+                Err(error) => {
+                    reasons.push(format!("{runtime}: {error:#}"));
+                    None
+                }
+            }
+        });
+        opened.push(found.ok_or_else(|| reasons.join("; ")));
+    }
+    let mut turns: Vec<&mut Detector> =
+        opened.iter_mut().filter_map(|file| file.as_mut().ok()).map(|file| &mut file.0).collect();
+    let mut latencies = median_latency_ms(&mut turns, setting.imgsz, latency_runs)?.into_iter();
+    let measurement = |file| match file {
+        Ok((_, judged, runner)) => {
+            let latency_ms = latencies.next().context("a file was not timed")?;
+            Ok(Measurement::Measured(Artefact { judged, latency_ms, runner }))
+        }
+        Err(because) => Ok(Measurement::NotRun(because)),
+    };
+    opened.into_iter().map(measurement).collect()
 }

@@ -11,12 +11,13 @@ mod start;
 mod train;
 
 pub use calibrate::{Calibration, Range, calibrate_stage};
-pub use dataset::{Data, draw_dataset, open_dataset};
+pub use dataset::{Data, draw_dataset, look_at_dataset, open_dataset};
 pub use engine::build_tensorrt;
 pub use export::export_stage;
 pub use iterate::{Stepwise, iterate_stage};
 pub use measure::{
-    Artefact, Canvas, measure_artefacts, measure_checkpoint, validation_loader, validation_loader_in,
+    Artefact, Canvas, Measurement, measure_artefacts, measure_checkpoint, validation_loader,
+    validation_loader_in,
 };
 pub use prune::prune_stage;
 pub use start::start_checkpoint;

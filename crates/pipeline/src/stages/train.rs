@@ -20,7 +20,7 @@ use crate::batches::LoaderBatches;
 use crate::evaluate::{Judging, judge};
 use crate::penalty::Penalised;
 use crate::planned_l1::PlannedL1;
-use crate::{L1Config, LoaderSettings, Progress};
+use crate::{L1Config, LoaderSettings, PipelineConfig, Progress};
 
 /// What all trainings of a run share.
 #[derive(Debug, Clone)]
@@ -35,6 +35,13 @@ pub struct Setting {
     pub loader: LoaderSettings,
     /// Whether epochs are judged in canvases no larger than needed, as Ultralytics does, rather than in squares.
     pub rect: bool,
+}
+
+impl Setting {
+    /// Squares, and what the configuration says.
+    pub fn of(config: &PipelineConfig, executor: ExecutorOptions) -> Self {
+        Self { imgsz: config.imgsz, seed: config.seed, executor, loader: config.loader, rect: false }
+    }
 }
 
 /// Watches a training, keeps what must not be lost, and may end it.

@@ -51,15 +51,31 @@ fn take_over(from: &Path, manifest: &Manifest, dir: &RunDir, stage: Stage) -> Re
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use bonsai_exec::ExecutorOptions;
+
     use super::super::Sweep;
     use super::*;
+    use crate::manifest::outputs_in;
 
     fn made(dir: &RunDir, key: &str, text: &str) {
         let folder = dir.begin(Stage::Baseline).unwrap();
         fs::create_dir(folder.join("inner")).unwrap();
         fs::write(folder.join("inner/best"), text).unwrap();
-        dir.finish(Stage::Baseline, &Manifest::of(Stage::Baseline, key.to_owned(), &folder, 1.0).unwrap())
-            .unwrap();
+        let manifest = Manifest {
+            stage: Stage::Baseline,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            config: key.into(),
+            inputs: BTreeMap::new(),
+            outputs: outputs_in(&folder).unwrap(),
+            seed: 0,
+            began: String::new(),
+            seconds: 1.0,
+            peak_mib: None,
+            executor: ExecutorOptions::default().describe().unwrap(),
+        };
+        dir.finish(Stage::Baseline, &manifest).unwrap();
     }
 
     #[test]
@@ -72,12 +88,12 @@ mod tests {
         fs::write(broken.stage(Stage::Baseline).join("inner/best"), "changed").unwrap();
         made(&donor, "key", "whole");
         // Outside a sweep, neighbours are strangers.
-        adopt(&own, Stage::Baseline, |manifest| manifest.key == "key").unwrap();
+        adopt(&own, Stage::Baseline, |manifest| manifest.config == "key").unwrap();
         assert!(own.completed(Stage::Baseline).is_none());
         fs::write(folder.path().join(Sweep::FILE), "[]").unwrap();
-        adopt(&own, Stage::Baseline, |manifest| manifest.key == "none has this").unwrap();
+        adopt(&own, Stage::Baseline, |manifest| manifest.config == "none has this").unwrap();
         assert!(own.completed(Stage::Baseline).is_none());
-        adopt(&own, Stage::Baseline, |manifest| manifest.key == "key").unwrap();
+        adopt(&own, Stage::Baseline, |manifest| manifest.config == "key").unwrap();
         assert_eq!(own.completed(Stage::Baseline), donor.completed(Stage::Baseline));
         assert_eq!(fs::read_to_string(own.stage(Stage::Baseline).join("inner/best")).unwrap(), "whole");
         // A donor that makes the stage anew leaves what was taken alone.

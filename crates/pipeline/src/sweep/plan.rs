@@ -8,7 +8,7 @@ use bonsai_checkpoint::write_file;
 use serde::{Deserialize, Serialize};
 
 use crate::run::{load_json, save_json};
-use crate::{PipelineConfig, RunDir, resolve};
+use crate::{PipelineConfig, RunDir};
 
 /// What is varied; every combination is a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Axes {
     pub ratios: Vec<f64>,
     /// Where randomness starts from.
     pub seeds: Vec<u64>,
-    /// Presets of L1 (`l1.preset`); none leaves the settings as they are.
+    /// Names of [presets](crate::PipelinePreset); none leaves the settings as they are.
     pub presets: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ pub struct SweepRun {
     pub prune_ratio: f64,
     /// Where its randomness starts from.
     pub seed: u64,
-    /// Preset of L1, where that is varied.
+    /// Preset, where that is varied.
     pub preset: Option<String>,
     /// Runs of one phase share no stage that is still to be made, so they may go at once after those of earlier phases.
     pub phase: usize,
@@ -74,10 +74,10 @@ impl Sweep {
                         "run {name} is asked for twice; name each value once"
                     );
                     let mut config = PipelineConfig { seed, ..base.clone() };
-                    (config.prune.prune_ratio, config.prune.target) = (prune_ratio, None);
                     if let Some(preset) = preset {
-                        config = resolve(&config, &[format!("l1.preset={preset}")])?;
+                        config = config.with_preset(preset.parse().map_err(anyhow::Error::msg)?);
                     }
+                    (config.prune.prune_ratio, config.prune.target) = (prune_ratio, None);
                     config.prune.check().with_context(|| format!("run {name}"))?;
                     // The first run of a seed makes its baseline, the first with a preset its sparsity training.
                     let phase = 1 + usize::from(p > 0) + usize::from(r > 0);

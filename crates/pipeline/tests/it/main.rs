@@ -4,6 +4,7 @@
 
 mod bench;
 mod calibration;
+mod control;
 mod engine_settings;
 mod interrupted;
 mod parity;

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use bonsai_checkpoint::Checkpoint;
-use bonsai_pipeline::{Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState, run};
+use bonsai_pipeline::{
+    Control, Ended, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState, run, run_stages,
+};
 use tempfile::TempDir;
 
 /// Sixteen drawn images, one epoch per training.
@@ -31,6 +33,8 @@ pub(crate) struct Told {
     pub(crate) reasons: Vec<(Stage, String)>,
     /// Batches that were trained on.
     pub(crate) steps: usize,
+    /// Lines.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Progress for Told {
@@ -40,6 +44,10 @@ impl Progress for Told {
             StageState::Started(reason) => self.reasons.push((stage, reason.clone())),
             StageState::Finished(_) => self.ran.push(stage),
         }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.notes.push(text.to_owned());
     }
 
     fn step(&mut self, _: &bonsai_pipeline::StepRecord) {
@@ -66,6 +74,15 @@ impl TinyRun {
         let mut told = Told::default();
         let report = run(&self.config, &self.dir(), &mut told).unwrap();
         (report, told)
+    }
+
+    /// Runs a part; what it told, or what was wrong.
+    pub(crate) fn part(&self, control: &Control) -> Result<(Ended, Told), String> {
+        let mut told = Told::default();
+        match run_stages(&self.config, &self.dir(), control, &mut told) {
+            Ok(ended) => Ok((ended, told)),
+            Err(error) => Err(format!("{error:#}")),
+        }
     }
 
     /// A file of a completed stage.

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use bonsai_pipeline::{
-    EngineOutcome, Manifest, PipelineConfig, Report, Row, Stage, load_settings, markdown, open_model,
+    CheckVerdict, Manifest, PipelineConfig, Report, Row, Stage, load_settings, markdown, open_model,
 };
 
 use crate::parity::onnx_equals_executor;
@@ -37,7 +37,10 @@ fn a_run_and_what_runs_again() {
     let from_prune = [Stage::Prune, Stage::Finetune, Stage::Export, Stage::Engine, Stage::Report];
     assert_eq!(told.ran, from_prune);
     assert_eq!(told.skipped, [Stage::Dataset, Stage::Baseline, Stage::Sparse]);
-    assert!(told.reasons.iter().all(|(_, reason)| reason.contains("changed")), "{:?}", told.reasons);
+    let why: Vec<&str> = told.reasons.iter().map(|(_, reason)| reason.as_str()).collect();
+    assert_eq!(why[0], "prune.prune_ratio 0.6 -> 0.8");
+    assert!(why[1..].iter().all(|why| why.starts_with("input ") && why.ends_with(" changed")), "{why:?}");
+    assert_eq!((why[1], why[2]), ("input prune changed", "input finetune changed"));
     assert_eq!(before, [Stage::Baseline, Stage::Sparse].map(|stage| tiny.manifest(stage)));
     assert!(row(&smaller, "pruned").params < row(&report, "pruned").params);
     assert!(!leftover.exists());
@@ -60,7 +63,7 @@ fn damaged_files_are_made_again(tiny: &TinyRun) {
         let length = fs::metadata(&path).unwrap().len();
         File::options().write(true).open(&path).unwrap().set_len(length / 2).unwrap();
         let (_, told) = tiny.run();
-        assert_eq!(told.reasons[0], (damaged, "it was not complete".to_owned()));
+        assert_eq!(told.reasons[0], (damaged, format!("files were changed or are missing: {name}")));
         let same = tiny.manifest(damaged).outputs == outputs;
         // Exporting and pruning are arithmetic without threads: the same input gives the same bytes.
         assert!(same || !matches!(damaged, Stage::Export | Stage::Prune), "{damaged} gave other files");
@@ -74,6 +77,12 @@ fn damaged_files_are_made_again(tiny: &TinyRun) {
     let (_, told) = tiny.run();
     assert_eq!(told.ran[0], Stage::Engine);
     every_file_is_there(tiny);
+    // So is a manifest of another version.
+    let manifest = tiny.file(Stage::Engine, Manifest::FILE);
+    fs::write(&manifest, fs::read_to_string(&manifest).unwrap().replace("\"began\"", "\"start\"")).unwrap();
+    let (_, told) = tiny.run();
+    assert_eq!(told.ran, [Stage::Engine]);
+    assert!(told.reasons[0].1.contains("its manifest cannot be read"), "{:?}", told.reasons);
 }
 
 fn every_file_is_there(tiny: &TinyRun) {
@@ -83,21 +92,31 @@ fn every_file_is_there(tiny: &TinyRun) {
             Stage::Dataset => &["shapes/data.yaml"],
             Stage::Baseline | Stage::Sparse | Stage::Finetune => TRAINED,
             Stage::Prune => &["pruned.safetensors", "plan.json", "report.json"],
-            Stage::Export => {
-                &["baseline.onnx", "baseline.parity.json", "finetuned.onnx", "finetuned.parity.json"]
-            }
+            Stage::Export => &[
+                "baseline.onnx",
+                "baseline.parity.json",
+                "baseline.fp16.onnx",
+                "baseline.int8.onnx",
+                "finetuned.onnx",
+                "finetuned.parity.json",
+                "finetuned.fp16.onnx",
+                "finetuned.fp16.parity.json",
+                "finetuned.int8.onnx",
+                "finetuned.int8.parity.json",
+            ],
             Stage::Engine => &["baseline.cpu.safetensors", "finetuned.cpu.safetensors", "tensorrt.json"],
             Stage::Report => &["report.html", "report.md", "report.json"],
         };
         let manifest = tiny.manifest(stage);
         assert_eq!(manifest.stage, stage);
-        assert_eq!(manifest.executor.is_some(), stage.runs_network(), "{stage}");
+        assert!(!manifest.executor.isa.is_empty() && manifest.began.ends_with('Z'), "{stage}");
+        assert_eq!(manifest.inputs.keys().copied().collect::<Vec<_>>(), stage.inputs(), "{stage}");
         for name in names {
             let path = tiny.file(stage, name);
             assert!(path.is_file(), "{} is missing", path.display());
             assert!(manifest.outputs.contains_key(*name), "{name} is not in the manifest of {stage}");
         }
-        assert!(manifest.outputs_hold(&tiny.dir().stage(stage)));
+        assert!(manifest.damaged(&tiny.dir().stage(stage)).is_empty());
         assert!(!tiny.dir().partial(stage).exists());
         assert!(!manifest.outputs.contains_key("leftover"));
         assert!(!manifest.outputs.contains_key(Manifest::FILE));
@@ -116,12 +135,14 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     let engines = ["CPU engine, baseline", "CPU engine, fine-tuned"];
     assert_eq!(names[..4], ["baseline", "sparse", "pruned", "fine-tuned"]);
     assert_eq!(names[4..6], engines);
-    assert_eq!(names[6..], ["ONNX in rten, baseline", "ONNX in rten, fine-tuned"]);
+    let onnx = ["fp32", "fp16", "int8"].map(|p| ["baseline", "fine-tuned"].map(|n| format!("ONNX {p}, {n}")));
+    assert_eq!(names[6..], onnx.concat());
+    assert!(report.rows[6..].iter().all(|row| row.runner == "rten"));
     assert_eq!((report.split.as_str(), report.images, report.imgsz), ("test", 8, 64));
     assert!(report.instances >= 8);
     assert_eq!(report.executor.device, "cpu");
 
-    let [baseline, sparse, pruned, finetuned, engine, small_engine, onnx, small_onnx] =
+    let [baseline, sparse, pruned, finetuned, engine, small_engine, onnx, small_onnx, half, _, int8, _] =
         report.rows.as_slice()
     else {
         panic!("{} rows", report.rows.len())
@@ -137,6 +158,8 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
         assert!((checkpoint.map50_95 - engine.map50_95).abs() < 1e-3);
         assert!((checkpoint.map50_95 - onnx.map50_95).abs() < 1e-3);
     }
+    assert!(half.bytes * 10 < onnx.bytes * 6 && int8.bytes * 10 < onnx.bytes * 4, "{half:?} {int8:?}");
+    assert!((half.map50_95 - onnx.map50_95).abs() < 0.05, "{half:?}");
     for row in &report.rows {
         assert!((0.0..=1.0).contains(&row.map50_95) && row.map50_95 <= row.map50, "{row:?}");
         assert!(row.latency_ms > 0.0 && row.bytes > 0, "{row:?}");
@@ -151,6 +174,18 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     let text = fs::read_to_string(tiny.file(Stage::Report, "report.md")).unwrap();
     assert_eq!(text, markdown(report));
     assert!(names.iter().all(|name| text.contains(&format!("| {name} |"))), "{text}");
+    // The original workflow's table: two networks in two arithmetics.
+    assert!(
+        text.contains("| pruned, int8, ONNX in rten |") && text.contains("| baseline, fp16, ONNX in rten |")
+    );
+    let verdict = |start: &str| report.checks.iter().find(|c| c.what.starts_with(start)).map(|c| c.verdict);
+    for check in ["ONNX in fp32 = checkpoint", "ONNX in fp16 = checkpoint", "CPU engine = checkpoint"] {
+        assert_eq!(verdict(check), Some(CheckVerdict::Passed), "{check}: {:?}", report.checks);
+    }
+    assert!(verdict("ONNX in int8").is_some() && verdict("int8 loses").is_some());
+    assert!(report.curves.iter().all(|curve| curve.precision.len() == 101) && report.curves.len() == 2);
+    assert!(report.confusions.iter().all(|matrix| matrix.counts.len() == 25));
+    assert!((0.0..=1.0).contains(&report.pruned_validation));
     let page = fs::read_to_string(tiny.file(Stage::Report, "report.html")).unwrap();
     the_page_stands_alone(&page, &names);
     tensorrt_is_there_or_has_a_reason(&tiny.file(Stage::Engine, "tensorrt.json"), report, &text);
@@ -169,19 +204,20 @@ fn the_page_stands_alone(page: &str, names: &[&str]) {
     assert!(page.len() < 3_000_000, "{} bytes", page.len());
 }
 
-fn tensorrt_is_there_or_has_a_reason(outcome: &Path, report: &Report, text: &str) {
-    match serde_json::from_slice(&fs::read(outcome).unwrap()).unwrap() {
-        EngineOutcome::Built(_) => {
-            assert_eq!((report.exports.len(), report.not_run.len()), (1, 0));
-            assert!(report.exports[0].0.contains("TensorRT"));
+fn tensorrt_is_there_or_has_a_reason(outcomes: &Path, report: &Report, text: &str) {
+    let outcomes: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(outcomes).unwrap()).unwrap();
+    for (what, builder) in [("TensorRT engine", "trtexec"), ("TensorRT-RTX engine", "tensorrt_rtx")] {
+        let of: Vec<_> = outcomes.iter().filter(|outcome| outcome["what"] == what).collect();
+        if of.iter().all(|outcome| outcome["outcome"]["outcome"] == "built") {
+            assert_eq!(report.made.iter().filter(|made| made.what.starts_with(what)).count(), 4);
+            continue;
         }
-        EngineOutcome::NotRun { because } => {
-            assert!(because.contains("trtexec"), "{because}");
-            let [missing] = report.not_run.as_slice() else { panic!("{:?}", report.not_run) };
-            assert_eq!((missing.what.as_str(), &missing.because), ("TensorRT engine", &because));
-            assert!(report.exports.is_empty());
-            let short = because.split(';').next().unwrap();
-            assert!(text.contains("not run") && text.contains(short), "{text}");
-        }
+        // It is said once, not for every file.
+        assert_eq!(of.len(), 1, "{of:?}");
+        let missing = report.not_run.iter().find(|missing| missing.what == what).unwrap();
+        assert!(missing.because.contains(builder), "{missing:?}");
+        assert_eq!(of[0]["outcome"]["because"], missing.because);
+        let short = missing.because.split(';').next().unwrap();
+        assert!(text.contains("not run") && text.contains(short), "{text}");
     }
 }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::super::Report;
 use super::super::headline::signed;
-use super::Section;
+use super::{Section, curves};
 
 /// Classes shown at once; the rest waits behind a click.
 const SHOWN: usize = 20;
@@ -41,6 +41,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
         @if !rest.is_empty() {
             details { summary { (rest.len()) " more classes" } (table(rest, scale)) }
         }
+        (curves::figures(report))
     };
     Some(Section { id: "errors", short: "Errors", title: "What changed in the errors", body })
 }

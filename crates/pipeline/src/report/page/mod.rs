@@ -5,6 +5,7 @@
 
 mod channels;
 mod chart;
+mod curves;
 mod errors;
 mod notes;
 mod pictures;
@@ -14,8 +15,8 @@ mod training;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::headline::{ratio, signed};
-use super::{Example, Report, Row};
+use super::headline::{milliseconds, ratio, signed};
+use super::{CheckVerdict, Example, Report, Row};
 
 const STYLE: &str = include_str!("style.css");
 /// Nothing is loaded, nothing is run.
@@ -63,6 +64,7 @@ pub(crate) fn page(report: &Report, examples: &[Example]) -> String {
                 (head(report))
                 main {
                     (cards(report))
+                    (checks(report))
                     nav aria-label="Sections" {
                         @for section in &sections { a href=(format!("#{}", section.id)) { (section.short) } " " }
                     }
@@ -180,8 +182,19 @@ fn cards(report: &Report) -> Markup {
     }
 }
 
-fn milliseconds(value: f64) -> String {
-    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+/// Whether the exports say what the checkpoints say.
+fn checks(report: &Report) -> Markup {
+    html! {
+        ul class="checks" aria-label="Checks" {
+            @for check in &report.checks {
+                @match check.verdict {
+                    CheckVerdict::Failed => li class="bad" { b { "failed: " } (check.what) },
+                    CheckVerdict::Passed => li { (check.what) },
+                    CheckVerdict::NotRun => li class="no" { (check.what) },
+                }
+            }
+        }
+    }
 }
 
 fn billions(value: u64) -> String {

@@ -4,7 +4,6 @@ use maud::html;
 
 use super::super::Report;
 use super::Section;
-use super::results::first_clause;
 
 pub(super) fn not_run(report: &Report) -> Option<Section> {
     if report.not_run.is_empty() {
@@ -20,8 +19,8 @@ pub(super) fn not_run(report: &Report) -> Option<Section> {
                         tr {
                             th scope="row" { (missing.what) }
                             td class="na" {
-                                (first_clause(&missing.because))
-                                @if first_clause(&missing.because) != missing.because {
+                                (missing.short())
+                                @if missing.short() != missing.because {
                                     details { summary { "All of it" } (missing.because) }
                                 }
                             }

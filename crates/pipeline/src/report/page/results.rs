@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::headline::{ratio, signed};
-use super::super::{Group, Report, Row};
+use super::super::{Group, Report, Row, seed_table};
 use super::{Section, billions, millions, milliseconds};
 
 const COLUMNS: [&str; 10] = [
@@ -39,16 +39,38 @@ pub(super) fn section(report: &Report) -> Section {
                             @for row in report.rows.iter().filter(|row| row.group == group) { (line(row, report)) }
                         }
                     }
-                    @for (name, bytes) in &report.exports {
+                    @for made in &report.made {
                         tr {
-                            th scope="row" { (name) }
-                            td class="na" colspan="9" { span { "made, not measured here (" (megabytes(*bytes)) " MB)" } }
+                            th scope="row" { (made.what) ", " (made.precision) ", " (made.network) }
+                            td class="na" colspan="9" {
+                                span {
+                                    "built, " (megabytes(made.bytes)) " MB"
+                                    @if let Some(ms) = made.latency_ms { ", " (milliseconds(ms)) " ms" }
+                                    "; its mAP is for a program that runs it to measure"
+                                }
+                            }
                         }
                     }
                     @for missing in &report.not_run {
                         tr {
                             th scope="row" { (missing.what) }
-                            td class="na" colspan="9" { span { "not run: " (first_clause(&missing.because)) } }
+                            td class="na" colspan="9" { span { "not run: " (missing.short()) } }
+                        }
+                    }
+                }
+            }
+        }
+        @let seed = seed_table::rows(report);
+        @if !seed.is_empty() {
+            details {
+                summary { "As the original workflow ends: baseline and pruned, fp16 and int8" }
+                div class="scroll" tabindex="0" role="region" aria-label="Baseline and pruned in fp16 and int8" {
+                    table {
+                        thead { tr { @for column in seed_table::COLUMNS { th scope="col" { (column) } } } }
+                        tbody {
+                            @for [name, figures @ ..] in &seed {
+                                tr { th scope="row" { (name) } @for figure in figures { td { (figure) } } }
+                            }
                         }
                     }
                 }
@@ -77,6 +99,7 @@ fn line(row: &Row, report: &Report) -> Markup {
             th scope="row" {
                 @if let Some(colour) = colour { span class="sw" style=(colour) {} }
                 (row.name)
+                @if row.group == Group::Export { " " span class="muted" { "in " (row.runner) } }
             }
             td { (format!("{:.3}", row.map50_95)) }
             td { (change) }
@@ -93,9 +116,4 @@ fn line(row: &Row, report: &Report) -> Markup {
 
 fn megabytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1e6)
-}
-
-/// Why in short; the rest says where it was looked for.
-pub(super) fn first_clause(reason: &str) -> &str {
-    reason.split(';').next().unwrap_or(reason)
 }

@@ -121,13 +121,15 @@ fn story(report: &Report) -> Option<Markup> {
         return None;
     }
     let chart = Chart::new(HEIGHT, 0.0..=total.max(1) as f64, 0.0..=highest.max(0.1));
+    // Pruning lies where fine-tuning begins, between two trainings.
+    let pruned = lines.iter().find(|line| line.0 == Stage::Finetune).map(|line| line.1 as f64);
     let ends: Vec<String> = lines
         .iter()
         .filter_map(|(stage, .., points)| {
             points.last().map(|p| format!("{} ends at {:.3}", noun(*stage), p.1))
         })
         .collect();
-    let says = format!("{}.", ends.join(", "));
+    let says = format!("{}. Pruning alone leaves {:.3}.", ends.join(", "), report.pruned_validation);
     let words = Words {
         id: "story",
         title: "Validation mAP50-95 over all trainings",
@@ -135,7 +137,17 @@ fn story(report: &Report) -> Option<Markup> {
         x: "epoch",
         y: "mAP50-95 (validation, averaged weights)",
     };
+    let left_behind = lines.iter().find(|line| line.0 == Stage::Sparse).and_then(|line| line.3.last());
     let inside = html! {
+        @if let Some(x) = pruned {
+            @let (x, y) = (chart.at_x(x), chart.at_y(report.pruned_validation));
+            @let from = left_behind.map_or(y, |point| chart.at_y(point.1));
+            path class="ln pruned dash" d=(format!("M{x:.1} {from:.1}V{y:.1}")) {}
+            circle class="dot pruned" r="4" cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) {}
+            text x=(format!("{:.1}", x + 6.0)) y=(format!("{:.1}", (y - 6.0).min(chart.bottom() - 6.0))) class="t" {
+                (format!("pruned {:.3}", report.pruned_validation))
+            }
+        }
         @for (stage, start, len, points) in &lines {
             @let (left, right) = (chart.at_x(*start as f64), chart.at_x((start + len) as f64));
             @if *stage == Stage::Sparse {

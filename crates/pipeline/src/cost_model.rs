@@ -1,0 +1,141 @@
+//! A rough model of what stages cost, for directories in which nothing has run yet.
+//!
+//! The network is run on one image a few times, here and now. A training image counts as three such runs: forward, and twice
+//! as much backward. Memory is what the layers hold for a batch; disk is what the parameters take in the files of a stage.
+
+use anyhow::Result;
+use bonsai_checkpoint::Checkpoint;
+use bonsai_detector::Detector;
+use bonsai_exec::ExecutorOptions;
+use bonsai_prune::Target;
+use bonsai_train::TrainConfig;
+
+use crate::forecast::{Basis, Estimate};
+use crate::stages::{Data, start_checkpoint};
+use crate::{PipelineConfig, Quiet, Stage, median_latency_ms};
+
+/// Runs of the network that training on one image counts as.
+const TRAINED: f64 = 3.0;
+/// Runs that are timed.
+const RUNS: usize = 3;
+/// Seconds to draw one image.
+const DRAWN: f64 = 0.002;
+/// Seconds for what is neither network nor image: opening files, suppression, writing.
+const BASE: f64 = 1.0;
+/// Bytes of a drawn image, for each pixel.
+const DENSITY: f64 = 2.1;
+/// Resident memory of the program itself, in MiB.
+const PROGRAM: f64 = 60.0;
+const MIB: f64 = 1_048_576.0;
+
+/// What is counted.
+#[derive(Debug)]
+pub(crate) struct CostModel<'a> {
+    config: &'a PipelineConfig,
+    /// Seconds for one image.
+    run: f64,
+    params: f64,
+    /// Bytes that the layers of one image hold.
+    layers: f64,
+    /// Images of the splits train, val and test.
+    images: [f64; 3],
+}
+
+impl<'a> CostModel<'a> {
+    /// Times the network that the configuration names.
+    ///
+    /// # Errors
+    /// If there is no such network, or it cannot run.
+    pub(crate) fn new(
+        config: &'a PipelineConfig,
+        executor: ExecutorOptions,
+        data: Option<&Data>,
+    ) -> Result<Self> {
+        let drawn = || bonsai_data::shapes::CLASS_NAMES.map(str::to_owned).to_vec();
+        let names = data.map_or_else(drawn, |data| data.class_names.clone());
+        let checkpoint = start_checkpoint(&config.model, &names, config.seed, &mut Quiet)?;
+        let graph = checkpoint.model.graph();
+        let cost = graph.cost(config.imgsz, config.imgsz)?;
+        let values: usize = graph.shapes(config.imgsz, config.imgsz)?.iter().map(|shape| shape.len()).sum();
+        let shapes = &config.shapes;
+        let images = match data {
+            Some(data) => [&data.train, &data.val, &data.test].map(|split| split.samples.len()),
+            None => [shapes.train, shapes.val, shapes.test],
+        };
+        let run = seconds_of(checkpoint, executor, config.imgsz)?;
+        let (params, layers) = (cost.params as f64, 4.0 * values as f64);
+        Ok(Self { config, run, params, layers, images: images.map(|n| n as f64) })
+    }
+
+    /// What a stage costs.
+    pub(crate) fn of(&self, stage: Stage) -> Estimate {
+        let (c, [_, val, test]) = (self.config, self.images);
+        let left = self.left();
+        let calibrated = 128.0f64.min(self.images[0]);
+        let (seconds, memory, disk) = match stage {
+            Stage::Dataset if c.data.is_some() => (0.1, 0.0, 1_000.0),
+            Stage::Dataset => {
+                let drawn: f64 = self.images.iter().sum();
+                (DRAWN * drawn, 0.0, DENSITY * drawn * (c.shapes.imgsz * c.shapes.imgsz) as f64)
+            }
+            Stage::Baseline => self.training(&c.baseline, 1.0),
+            Stage::Sparse => self.training(&c.sparse, 1.0),
+            Stage::Prune if c.iterate.steps > 1 => {
+                let step = TrainConfig { epochs: c.iterate.epochs, ..c.finetune.clone() };
+                let (seconds, memory, _) = self.training(&step, f64::midpoint(1.0, left));
+                let steps = c.iterate.steps as f64;
+                (steps * (seconds + 2.0 * val * self.run), memory, 4.0 * self.params * left)
+            }
+            Stage::Prune => (BASE, 8.0 * self.params, 4.0 * self.params * left),
+            Stage::Finetune => self.training(&c.finetune, left),
+            Stage::Export => {
+                // Three files each, with 4, 2 and 1 bytes for a parameter.
+                let runs = (calibrated + 20.0) * self.run * (1.0 + left);
+                (6.0 * BASE + runs, 12.0 * self.params + 8.0 * self.layers, 7.0 * self.params * (1.0 + left))
+            }
+            Stage::Engine => (BASE, 8.0 * self.params, 4.0 * self.params * (1.0 + left)),
+            Stage::Report => {
+                // Checkpoints, engines and ONNX files of the network before and after pruning; other runtimes take longer.
+                let rows = 4.0 + 2.0 * 3.0 * (1.0 + left);
+                let timed = 1.0 + c.latency_runs as f64;
+                (
+                    5.0 * BASE + rows * (test + timed) * self.run,
+                    30.0 * self.params + 8.0 * self.layers,
+                    300_000.0,
+                )
+            }
+        };
+        Estimate { seconds, memory_mib: PROGRAM + memory / MIB, disk_bytes: disk as u64, basis: Basis::Macs }
+    }
+
+    /// Seconds, bytes of memory and bytes on disk of a training of a network that has so much of its MACs left.
+    fn training(&self, config: &TrainConfig, left: f64) -> (f64, f64, f64) {
+        let [train, val, _] = self.images;
+        let judged = (config.epochs as f64 / config.val_period.max(1) as f64).ceil();
+        let runs = config.epochs as f64 * train * TRAINED + judged * val;
+        // Weights, gradients, momentum and average; values and gradients of every layer.
+        let memory = left * (16.0 * self.params + 2.0 * config.batch as f64 * self.layers)
+            + self.pictures().min(self.config.loader.cache_bytes as f64);
+        // Best weights, and average, weights and momentum to go on from.
+        (BASE + left * self.run * runs, memory, left * 16.0 * self.params)
+    }
+
+    /// Bytes of all decoded images for training, if they are of the network's size.
+    fn pictures(&self) -> f64 {
+        3.0 * (self.config.imgsz * self.config.imgsz) as f64 * self.images[0]
+    }
+
+    /// Share of the MACs that pruning is asked to leave.
+    fn left(&self) -> f64 {
+        match self.config.prune.target {
+            Some(Target::Params(share) | Target::Macs(share) | Target::Latency(share)) => share,
+            Some(Target::LatencyMs(ms)) => (ms / (1e3 * self.run)).min(1.0),
+            None => 1.0 - self.config.prune.prune_ratio,
+        }
+    }
+}
+
+fn seconds_of(checkpoint: Checkpoint, executor: ExecutorOptions, imgsz: usize) -> Result<f64> {
+    let mut detector = Detector::from_checkpoint(checkpoint, executor)?;
+    Ok(median_latency_ms(&mut [&mut detector], imgsz, RUNS)?[0] / 1e3)
+}

@@ -1,0 +1,134 @@
+//! The engines of a run: what the stage `engine` leaves in its folder.
+//!
+//! One for the CPU is always made. For GPUs every builder that is there makes one of each network and arithmetic; a builder
+//! that is not there is one entry with its reason.
+
+use std::path::Path;
+
+use anyhow::Result;
+use bonsai_tensorrt::{BackendChoice, EngineOutcome, Precision};
+use serde::{Deserialize, Serialize};
+
+use crate::export_folder::Network;
+use crate::stages::build_tensorrt;
+use crate::{EngineConfig, Progress};
+
+/// What became of the engines for GPUs.
+pub(crate) const OUTCOMES: &str = "tensorrt.json";
+
+/// An engine for a GPU, or why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct GpuEngine {
+    /// `TensorRT engine` or `TensorRT-RTX engine`.
+    pub(crate) what: String,
+    /// Which network; `None` where there is none of any.
+    pub(crate) network: Option<Network>,
+    /// Built, or not run.
+    pub(crate) outcome: EngineOutcome,
+}
+
+impl Network {
+    /// Name of the engine for the CPU.
+    pub(crate) fn cpu_engine(self) -> String {
+        format!("{}.cpu.safetensors", self.stem())
+    }
+}
+
+/// Builds what can be built from the files in `onnx`.
+///
+/// # Errors
+/// If a builder is there, accepts a file, and fails.
+pub(crate) fn build_engines(
+    folder: &Path,
+    onnx: &Path,
+    config: &EngineConfig,
+    exported: &[Precision],
+    progress: &mut dyn Progress,
+) -> Result<Vec<GpuEngine>> {
+    let mut made = Vec::new();
+    for (what, choices) in builders(config.backend) {
+        if exported.is_empty() {
+            let because = "no ONNX file is exported; set export.fp16=true".to_owned();
+            let outcome = EngineOutcome::NotRun { because };
+            made.push(GpuEngine { what: what.to_owned(), network: None, outcome });
+        }
+        'builder: for network in Network::ALL {
+            for precision in sources(config, exported) {
+                let onnx = onnx.join(network.onnx(precision));
+                let engine = folder.join(format!("{}.{precision}.engine", network.stem()));
+                let outcome = build_first(config, choices, &onnx, &engine, progress)?;
+                let network = matches!(outcome, EngineOutcome::Built(_)).then_some(network);
+                made.push(GpuEngine { what: what.to_owned(), network, outcome });
+                if network.is_none() {
+                    // It would say the same of every file.
+                    break 'builder;
+                }
+            }
+        }
+    }
+    Ok(made)
+}
+
+/// What is built, and by which builders in turn.
+fn builders(choice: BackendChoice) -> Vec<(&'static str, &'static [BackendChoice])> {
+    const TENSORRT: &str = "TensorRT engine";
+    const RTX: &str = "TensorRT-RTX engine";
+    match choice {
+        BackendChoice::Auto => vec![
+            (TENSORRT, &[BackendChoice::Trtexec]),
+            (RTX, &[BackendChoice::TensorrtRtx, BackendChoice::Rtx]),
+        ],
+        BackendChoice::Trtexec => vec![(TENSORRT, &[BackendChoice::Trtexec])],
+        BackendChoice::TensorrtRtx => vec![(RTX, &[BackendChoice::TensorrtRtx])],
+        BackendChoice::Rtx => vec![(RTX, &[BackendChoice::Rtx])],
+    }
+}
+
+/// The files that engines are built from: what GPUs are fast at, as far as it was exported.
+fn sources(config: &EngineConfig, exported: &[Precision]) -> Vec<Precision> {
+    let wanted = |precision: &Precision| match config.precision {
+        // Builders make fp16 of fp32 by themselves, or refuse.
+        Some(asked) => *precision == asked,
+        None => *precision != Precision::Fp32,
+    };
+    let found: Vec<Precision> = exported.iter().copied().filter(wanted).collect();
+    if found.is_empty() { exported.iter().copied().take(1).collect() } else { found }
+}
+
+fn build_first(
+    config: &EngineConfig,
+    choices: &[BackendChoice],
+    onnx: &Path,
+    engine: &Path,
+    progress: &mut dyn Progress,
+) -> Result<EngineOutcome> {
+    let mut reasons = Vec::new();
+    for backend in choices {
+        let config = EngineConfig { backend: *backend, ..config.clone() };
+        match build_tensorrt(&config, onnx, engine, progress)? {
+            EngineOutcome::NotRun { because } => reasons.push(because),
+            built @ EngineOutcome::Built(_) => return Ok(built),
+        }
+    }
+    // The last one asks least of a machine: what it wants comes first.
+    reasons.reverse();
+    Ok(EngineOutcome::NotRun { because: reasons.join("; ") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_are_built_from_what_a_gpu_is_fast_at() {
+        let of = |precision, exported: &[Precision]| {
+            sources(&EngineConfig { precision, ..EngineConfig::default() }, exported)
+        };
+        let all = [Precision::Fp32, Precision::Fp16, Precision::Int8];
+        assert_eq!(of(None, &all), [Precision::Fp16, Precision::Int8]);
+        assert_eq!(of(None, &all[..1]), [Precision::Fp32]);
+        assert_eq!(of(Some(Precision::Int8), &all), [Precision::Int8]);
+        assert_eq!(of(Some(Precision::Fp16), &all[..1]), [Precision::Fp32]);
+        assert!(of(None, &[]).is_empty());
+    }
+}

@@ -1,0 +1,216 @@
+//! What a run would do and cost, told without writing anything.
+//!
+//! A stage that ran here before costs what it cost then, scaled by epochs and by the area of the images. One that did not is
+//! estimated from MACs: the network is run on one image, and everything is counted in such runs. That is meant to tell
+//! minutes from hours, not to be right.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cost_model::CostModel;
+use crate::decision::{Decision, decide};
+use crate::recipe::Recipes;
+use crate::run::check;
+use crate::stages::{Data, look_at_dataset};
+use crate::work::yaml_of;
+use crate::{Control, Manifest, PipelineConfig, Progress, RunDir, Stage};
+
+/// What would become of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It is done already.
+    Cached,
+    /// The run begins behind it, and it is taken as it is.
+    Taken,
+    /// It runs.
+    Run,
+    /// The run ends before it.
+    Left,
+}
+
+/// Where an estimate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Basis {
+    /// An earlier run in the same directory.
+    #[serde(rename = "as last time")]
+    LastTime,
+    /// A run of the network on one image, and counting.
+    #[serde(rename = "estimated from MACs")]
+    Macs,
+}
+
+impl Basis {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::LastTime => "as last time",
+            Self::Macs => "estimated from MACs",
+        }
+    }
+}
+
+/// What a stage would cost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Most resident memory, in MiB.
+    pub memory_mib: f64,
+    /// Bytes of what it leaves.
+    pub disk_bytes: u64,
+    /// Where the numbers come from.
+    pub basis: Basis,
+}
+
+/// A stage of a run that has not been.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StageForecast {
+    /// Which stage.
+    pub stage: Stage,
+    /// What would become of it.
+    pub fate: Fate,
+    /// Why it runs; empty where it does not.
+    pub because: Vec<String>,
+    /// What it would cost, where it runs.
+    pub estimate: Option<Estimate>,
+}
+
+/// A run that has not been.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Forecast {
+    /// Every stage in order.
+    pub stages: Vec<StageForecast>,
+    /// Seconds of all that runs.
+    pub seconds: f64,
+    /// The most memory that a stage takes, in MiB.
+    pub memory_mib: f64,
+    /// Bytes of all that is left behind.
+    pub disk_bytes: u64,
+}
+
+/// Tells what [`run_stages`](crate::run_stages) would do. Stages behind one that runs are told to run too, although some may
+/// turn out to have the same inputs as before.
+///
+/// # Errors
+/// As a run would refuse the configuration, the dataset or the directory.
+pub fn forecast(
+    config: &PipelineConfig,
+    dir: &RunDir,
+    control: &Control,
+    progress: &mut dyn Progress,
+) -> Result<Forecast> {
+    check(config)?;
+    control.check()?;
+    let options = config.executor_options()?;
+    let info = options.describe()?;
+    let data = data(config, dir, control, progress)?;
+    let content = data.as_ref().filter(|_| config.data.is_some()).map(Data::digest).transpose()?;
+    let recipes = Recipes { config, executor: &info, content };
+    let mut model = None;
+    let mut done: BTreeMap<Stage, Option<String>> = BTreeMap::new();
+    let mut stages = Vec::new();
+    for stage in Stage::ALL {
+        if stage > control.last() {
+            stages.push(StageForecast { stage, fate: Fate::Left, because: Vec::new(), estimate: None });
+            continue;
+        }
+        let inputs = stage.inputs().iter().map(|i| (*i, done.get(i).cloned().flatten())).collect();
+        let recipe = recipes.of(stage)?;
+        let (fate, because, estimate, digest) = match decide(dir, control, stage, &recipe, &inputs)? {
+            Decision::Cached(manifest) => (Fate::Cached, Vec::new(), None, Some(manifest.digest()?)),
+            Decision::Taken(manifest) => (Fate::Taken, Vec::new(), None, Some(manifest.digest()?)),
+            Decision::Run(because, last) => {
+                let estimate = if let Some(last) = last {
+                    as_last_time(&last, &recipe, &dir.stage(stage))
+                } else {
+                    if model.is_none() {
+                        model = Some(CostModel::new(config, options, data.as_ref())?);
+                    }
+                    model.as_ref().map(|model| model.of(stage))
+                };
+                (Fate::Run, because, estimate, None)
+            }
+        };
+        done.insert(stage, digest);
+        stages.push(StageForecast { stage, fate, because, estimate });
+    }
+    let estimates: Vec<Estimate> = stages.iter().filter_map(|stage| stage.estimate).collect();
+    Ok(Forecast {
+        seconds: estimates.iter().map(|e| e.seconds).sum(),
+        memory_mib: estimates.iter().map(|e| e.memory_mib).fold(0.0, f64::max),
+        disk_bytes: estimates.iter().map(|e| e.disk_bytes).sum(),
+        stages,
+    })
+}
+
+/// The dataset as far as it is there: one that is to be drawn is not.
+fn data(
+    config: &PipelineConfig,
+    dir: &RunDir,
+    control: &Control,
+    progress: &mut dyn Progress,
+) -> Result<Option<Data>> {
+    let yaml = yaml_of(config, dir)?;
+    if config.data.is_some() || (control.takes(Stage::Dataset) && yaml.is_file()) {
+        return look_at_dataset(&yaml, progress).map(Some);
+    }
+    Ok(None)
+}
+
+/// What the manifest and the files of an earlier run say.
+fn as_last_time(last: &Manifest, recipe: &Value, folder: &Path) -> Option<Estimate> {
+    let number = |config: &Value, path: &[&str]| {
+        path.iter().try_fold(config, |value, key| value.get(key)).and_then(Value::as_f64)
+    };
+    let times = |path: &[&str], power: i32| match (number(&last.config, path), number(recipe, path)) {
+        (Some(old), Some(new)) if old > 0.0 => (new / old).powi(power),
+        _ => 1.0,
+    };
+    let area = times(&["imgsz"], 2);
+    let work = area * times(&[last.stage.name(), "epochs"], 1);
+    let sizes = last.outputs.keys().filter_map(|name| fs::metadata(folder.join(name)).ok());
+    Some(Estimate {
+        seconds: last.seconds * work,
+        // Batches of larger images take more; what does not depend on them is the smaller part.
+        memory_mib: last.peak_mib? * area.max(1.0) * times(&[last.stage.name(), "batch"], 1).max(1.0),
+        disk_bytes: sizes.map(|metadata| metadata.len()).sum(),
+        basis: Basis::LastTime,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bonsai_exec::ExecutorOptions;
+    use serde_json::json;
+
+    #[test]
+    fn an_earlier_run_is_scaled_by_epochs_and_area() {
+        let config = |epochs: usize, imgsz: usize| json!({"sparse": {"epochs": epochs}, "imgsz": imgsz});
+        let last = Manifest {
+            stage: Stage::Sparse,
+            version: String::new(),
+            config: config(10, 64),
+            inputs: BTreeMap::new(),
+            outputs: BTreeMap::from([("gone".to_owned(), String::new())]),
+            seed: 0,
+            began: String::new(),
+            seconds: 6.0,
+            peak_mib: Some(100.0),
+            executor: ExecutorOptions::default().describe().unwrap(),
+        };
+        let of = |epochs, imgsz| as_last_time(&last, &config(epochs, imgsz), Path::new("nowhere")).unwrap();
+        assert_eq!((of(10, 64).seconds, of(20, 64).seconds, of(5, 128).seconds), (6.0, 12.0, 12.0));
+        assert_eq!(
+            (of(10, 64).memory_mib, of(10, 128).memory_mib, of(10, 32).memory_mib),
+            (100.0, 400.0, 100.0)
+        );
+        assert_eq!(of(10, 64).disk_bytes, 0);
+    }
+}

@@ -1,0 +1,46 @@
+//! Whole recipes that a run's settings start from.
+
+use std::str::FromStr;
+
+use bonsai_prune::Preset;
+
+use crate::{L1Config, L1Preset, PipelineConfig, PruneExtras};
+
+/// Where the settings of a run start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PipelinePreset {
+    /// Bonsai's own.
+    #[default]
+    Default,
+    /// The workflow of the hand-patched trainers: their L1, one global threshold on the fixed layers of the stock network,
+    /// half of the channels, nothing compensated.
+    Seed,
+}
+
+impl FromStr for PipelinePreset {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "default" => Ok(Self::Default),
+            "seed" => Ok(Self::Seed),
+            _ => Err(format!("`{text}` is no preset: use default or seed")),
+        }
+    }
+}
+
+impl PipelineConfig {
+    /// These settings, with those changed that make the preset.
+    #[must_use]
+    pub fn with_preset(self, preset: PipelinePreset) -> Self {
+        match preset {
+            PipelinePreset::Default => self,
+            PipelinePreset::Seed => Self {
+                l1: L1Config::of(L1Preset::Seed),
+                prune: bonsai_prune::PrunePolicy { preset: Preset::Seed, prune_ratio: 0.5, ..self.prune },
+                extras: PruneExtras { compensate: false, ..self.extras },
+                ..self
+            },
+        }
+    }
+}

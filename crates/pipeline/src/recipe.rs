@@ -1,0 +1,79 @@
+//! What each stage is made from: its part of the configuration, by the names of the settings.
+//!
+//! This decides what a change of a setting redoes. What changes nothing but the last bits (threads, instruction set) is left
+//! out, except where times are measured.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use bonsai_exec::ExecutorInfo;
+use serde_json::{Map, Value, json};
+
+use crate::doctor::engine_builders;
+use crate::{PipelineConfig, Stage, digest_file};
+
+/// Everything that the recipes of a run draw on.
+#[derive(Debug)]
+pub(crate) struct Recipes<'a> {
+    pub(crate) config: &'a PipelineConfig,
+    pub(crate) executor: &'a ExecutorInfo,
+    /// Digest of a dataset that was not drawn.
+    pub(crate) content: Option<String>,
+}
+
+impl Recipes<'_> {
+    /// The configuration that `stage` is made from.
+    ///
+    /// # Errors
+    /// If the file that training starts from cannot be read.
+    pub(crate) fn of(&self, stage: Stage) -> Result<Value> {
+        let c = self.config;
+        Ok(match stage {
+            Stage::Dataset if c.data.is_some() => json!({"data": c.data, "content": self.content}),
+            Stage::Dataset => json!({"shapes": c.shapes}),
+            Stage::Baseline => {
+                // The name of a scale says all about the start; a file may be another one tomorrow.
+                let file = Path::new(&c.model);
+                let content = file.is_file().then(|| digest_file(file)).transpose()?;
+                let own = json!({"baseline": c.baseline, "model": c.model, "model_content": content});
+                with(own, self.training())
+            }
+            Stage::Sparse => with(json!({"sparse": c.sparse, "l1": c.l1}), self.training()),
+            Stage::Prune => {
+                let own = json!({"score": c.score, "prune": c.prune, "extras": c.extras, "imgsz": c.imgsz});
+                // Fine-tuning belongs to pruning where it happens between steps.
+                let steps = json!({"iterate": c.iterate, "finetune": c.finetune});
+                if c.iterate.steps > 1 { with(with(own, steps), self.training()) } else { own }
+            }
+            Stage::Finetune => with(json!({"finetune": c.finetune}), self.training()),
+            Stage::Export => {
+                // Calibration runs images, drawn by the seed.
+                let executor = self.executor.executor;
+                json!({
+                    "export": c.export, "imgsz": c.imgsz, "seed": c.seed, "executor": executor, "device": c.device
+                })
+            }
+            Stage::Engine => {
+                // Which builders are there decides what this stage does.
+                let builders = engine_builders(&c.engine);
+                let text = |path: PathBuf| path.to_string_lossy().into_owned();
+                json!({"engine": c.engine, "builders": builders.map(|path| path.map(text))})
+            }
+            // Latencies are of this machine.
+            Stage::Report => json!({"latency_runs": c.latency_runs, "machine": self.executor}),
+        })
+    }
+
+    /// What all trainings share.
+    fn training(&self) -> Value {
+        let c = self.config;
+        let loader = json!({"augment": c.loader.augment, "close_mosaic": c.loader.close_mosaic});
+        let executor = self.executor.executor;
+        json!({"imgsz": c.imgsz, "seed": c.seed, "executor": executor, "device": c.device, "loader": loader})
+    }
+}
+
+fn with(own: Value, more: Value) -> Value {
+    let entries = |value| if let Value::Object(entries) = value { entries } else { Map::new() };
+    entries(own).into_iter().chain(entries(more)).collect()
+}

@@ -1,0 +1,222 @@
+//! What each stage of a run does with the files that earlier ones left: from paths to values and back.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use bonsai_checkpoint::{Checkpoint, write_file};
+use bonsai_detector::write_engine;
+use bonsai_tensorrt::Precision;
+use bonsai_train::TrainConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::engine_folder::{OUTCOMES, build_engines};
+use crate::export_folder::{Network, fill_export_folder};
+use crate::prune_folder::{self, PRUNED, fill_prune_folder};
+use crate::report::{self, Exported, Group, Measured, Wanted};
+use crate::run::{load_json, save_json};
+use crate::stage_training::{BEST, LAST, train_in};
+use crate::stages::{Data, Setting, draw_dataset, open_dataset, start_checkpoint, train_stage};
+use crate::{L1Config, Manifest, Parity, PipelineConfig, Progress, RunDir, Stage};
+
+const SOURCE: &str = "source.json";
+const SHAPES: &str = "shapes";
+const REPORT_MARKDOWN: &str = "report.md";
+const REPORT_PAGE: &str = "report.html";
+pub(crate) const REPORT_JSON: &str = "report.json";
+
+/// Where a dataset that was not drawn is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Source {
+    yaml: PathBuf,
+    content: String,
+}
+
+/// The dataset of a run: the one in the configuration, or else the one that stage `dataset` left.
+///
+/// # Errors
+/// If it is not there or not valid.
+pub(crate) fn data_of(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -> Result<Data> {
+    open_dataset(&yaml_of(config, dir)?, progress)
+}
+
+pub(crate) fn yaml_of(config: &PipelineConfig, dir: &RunDir) -> Result<PathBuf> {
+    if let Some(yaml) = &config.data {
+        return Ok(yaml.clone());
+    }
+    let folder = dir.stage(Stage::Dataset);
+    let source = folder.join(SOURCE);
+    if source.is_file() {
+        return Ok(load_json::<Source>(&source)?.yaml);
+    }
+    Ok(folder.join(SHAPES).join("data.yaml"))
+}
+
+/// What a stage has to work with.
+pub(crate) struct Work<'a> {
+    pub(crate) config: &'a PipelineConfig,
+    pub(crate) dir: &'a RunDir,
+    pub(crate) setting: &'a Setting,
+    /// Read before any stage but `dataset` of a drawn one.
+    pub(crate) data: Option<&'a Data>,
+    /// Manifests of the stages before.
+    pub(crate) done: &'a BTreeMap<Stage, Manifest>,
+}
+
+impl Work<'_> {
+    /// Makes the files of a stage in `folder`.
+    ///
+    /// # Errors
+    /// What the stage says, or if a file cannot be read or written.
+    pub(crate) fn fill(&self, stage: Stage, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
+        match stage {
+            Stage::Dataset => self.dataset(folder),
+            Stage::Baseline => {
+                let names = &self.data()?.class_names;
+                let (model, seed) = (&self.config.model, self.config.seed);
+                let start = start_checkpoint(model, names, seed, progress)?;
+                self.training(stage, folder, &self.config.baseline, None, progress, || Ok(start))
+            }
+            Stage::Sparse => {
+                let start = || Ok(Checkpoint::load(&self.file(Stage::Baseline, BEST))?);
+                self.training(stage, folder, &self.config.sparse, Some(&self.config.l1), progress, start)
+            }
+            Stage::Prune => {
+                // The last weights are the sparsest; the best ones are the least sparse.
+                let sparse = Checkpoint::load(&self.file(Stage::Sparse, LAST))?;
+                let model = Checkpoint { train: None, ..sparse };
+                fill_prune_folder(folder, &model, self.config, self.data()?, self.setting, progress)
+            }
+            Stage::Finetune => {
+                let start = || Ok(Checkpoint::load(&self.file(Stage::Prune, PRUNED))?);
+                self.training(stage, folder, &self.config.finetune, None, progress, start)
+            }
+            Stage::Export => self.export(folder, progress),
+            Stage::Engine => self.engine(folder, progress),
+            Stage::Report => self.report(folder),
+        }
+    }
+
+    fn data(&self) -> Result<&Data> {
+        self.data.context("the dataset was not read")
+    }
+
+    /// A file of a completed stage.
+    fn file(&self, stage: Stage, name: &str) -> PathBuf {
+        self.dir.stage(stage).join(name)
+    }
+
+    fn dataset(&self, folder: &Path) -> Result<()> {
+        match &self.config.data {
+            Some(yaml) => {
+                let source = Source { yaml: yaml.clone(), content: self.data()?.digest()? };
+                save_json(&folder.join(SOURCE), &source)
+            }
+            None => draw_dataset(&self.config.shapes, &folder.join(SHAPES)).map(drop),
+        }
+    }
+
+    /// Best and last weights, history and gamma statistics.
+    fn training(
+        &self,
+        stage: Stage,
+        folder: &Path,
+        config: &TrainConfig,
+        l1: Option<&L1Config>,
+        progress: &mut dyn Progress,
+        start: impl FnOnce() -> Result<Checkpoint>,
+    ) -> Result<()> {
+        let data = self.data()?;
+        train_in(folder, stage, config, progress, start, |start, watch| {
+            train_stage(start, data, config, l1, self.setting, watch)
+        })
+    }
+
+    fn checkpoint(&self, network: Network) -> Result<Checkpoint> {
+        let checkpoint = Checkpoint::load(&self.file(network.stage(), BEST))?;
+        Ok(Checkpoint { train: None, ..checkpoint })
+    }
+
+    fn export(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
+        for network in Network::ALL {
+            let checkpoint = self.checkpoint(network)?;
+            let (settings, data) = (&self.config.export, self.data()?);
+            fill_export_folder(folder, (network, &checkpoint), settings, data, self.setting, progress)?;
+        }
+        Ok(())
+    }
+
+    fn engine(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
+        for network in Network::ALL {
+            write_engine(&self.checkpoint(network)?, &folder.join(network.cpu_engine()))?;
+        }
+        let (config, exported) = (&self.config.engine, self.config.export.precisions());
+        let made = build_engines(folder, &self.dir.stage(Stage::Export), config, &exported, progress)?;
+        save_json(&folder.join(OUTCOMES), &made)
+    }
+
+    fn report(&self, folder: &Path) -> Result<()> {
+        let manifests: Vec<&Manifest> = self.done.values().collect();
+        let (report, examples) = report::measure(&Measured {
+            dir: self.dir,
+            config: self.config,
+            data: self.data()?,
+            setting: self.setting,
+            wanted: self.wanted(),
+            pruned: self.file(Stage::Prune, PRUNED),
+            exported: self.exported()?,
+            engines: load_json(&self.file(Stage::Engine, OUTCOMES))?,
+            manifests: &manifests,
+            pruning: self.file(Stage::Prune, prune_folder::REPORT),
+        })?;
+        write_file(&folder.join(REPORT_MARKDOWN), report::markdown(&report).as_bytes())?;
+        write_file(&folder.join(REPORT_PAGE), report::page(&report, &examples).as_bytes())?;
+        save_json(&folder.join(REPORT_JSON), &report)
+    }
+
+    /// What the report measures: checkpoints in the order of their making, then engines and ONNX files.
+    fn wanted(&self) -> Vec<Wanted> {
+        let checkpoint = |name: &'static str, stage, file: &str| {
+            let file = self.file(stage, file);
+            let (group, counted) = (Group::Checkpoint, file.clone());
+            Wanted { name: name.to_owned(), network: name, precision: Precision::Fp32, group, file, counted }
+        };
+        let mut wanted = vec![
+            checkpoint("baseline", Stage::Baseline, BEST),
+            checkpoint("sparse", Stage::Sparse, LAST),
+            checkpoint("pruned", Stage::Prune, PRUNED),
+            checkpoint("fine-tuned", Stage::Finetune, BEST),
+        ];
+        let export = |what: &str, network: Network, precision, file| Wanted {
+            name: format!("{what}, {}", network.title()),
+            network: network.title(),
+            precision,
+            group: Group::Export,
+            file,
+            // Folded, as every export is.
+            counted: self.file(Stage::Engine, &network.cpu_engine()),
+        };
+        for network in Network::ALL {
+            let file = self.file(Stage::Engine, &network.cpu_engine());
+            wanted.push(export("CPU engine", network, Precision::Fp32, file));
+        }
+        for (network, precision) in self.onnx() {
+            let file = self.file(Stage::Export, &network.onnx(precision));
+            wanted.push(export(&format!("ONNX {precision}"), network, precision, file));
+        }
+        wanted
+    }
+
+    fn onnx(&self) -> Vec<(Network, Precision)> {
+        let precisions = self.config.export.precisions();
+        precisions.into_iter().flat_map(|p| Network::ALL.map(|network| (network, p))).collect()
+    }
+
+    fn exported(&self) -> Result<Vec<Exported>> {
+        let of = |(network, precision): (Network, Precision)| {
+            let parity = load_json(&Parity::path(&self.file(Stage::Export, &network.onnx(precision))))?;
+            Ok(Exported { precision, parity })
+        };
+        self.onnx().into_iter().map(of).collect()
+    }
+}

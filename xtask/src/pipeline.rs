@@ -1,0 +1,215 @@
+//! `pipeline`: all stages, some of them, or what they would do; and what goes on from where one stopped.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use bonsai_pipeline::sweep::note_failure;
+use bonsai_pipeline::{
+    Control, Ended, Estimate, Fate, Forecast, Interrupted, PipelineConfig, PipelinePreset, RunDir, Stage,
+    check, forecast, markdown, run_stages,
+};
+use clap::Args;
+
+use crate::args::Settings;
+use crate::bars::RunBars;
+use crate::events::set_result;
+use crate::failure::{Blame as _, DONE};
+use crate::interrupt::Interrupt;
+use crate::output::{complain, is_json, say};
+use crate::sweep::{Many, sweep};
+use crate::terminal::Terminal;
+
+/// A whole run.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Pipeline {
+    #[command(subcommand)]
+    many: Option<Many>,
+    /// What the settings start from: default, or seed for the hand-patched trainers' L1 and threshold [default: default]
+    #[arg(long)]
+    preset: Option<PipelinePreset>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Run directory [default: runs/shapes, or runs/NAME-MODEL for --data .../NAME/data.yaml]
+    #[arg(long, value_name = "DIR")]
+    project: Option<PathBuf>,
+    /// First stage: those before it must be complete, and are taken whatever they were made from
+    #[arg(long, value_name = "STAGE")]
+    from: Option<Stage>,
+    /// Last stage
+    #[arg(long, value_name = "STAGE")]
+    until: Option<Stage>,
+    /// A stage that is done again though it is up to date; may be repeated
+    #[arg(long, value_name = "STAGE")]
+    force: Vec<Stage>,
+    /// Write nothing; tell what would run and why, how long it would take, and what memory and disk
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    bars: RunBars,
+}
+
+impl Pipeline {
+    /// Whether it runs stages.
+    pub(crate) const fn is_long(&self) -> bool {
+        match &self.many {
+            None => !self.dry_run,
+            Some(Many::Sweep(runs)) => runs.is_long(),
+        }
+    }
+}
+
+pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
+    if let Some(Many::Sweep(runs)) = &args.many {
+        return sweep(runs);
+    }
+    let base = if args.settings.data.is_some() { PipelineConfig::default() } else { PipelineConfig::drawn() };
+    let config = args.settings.resolve(base.with_preset(args.preset.unwrap_or_default()))?;
+    check(&config).misuse()?;
+    let folder = args.project.clone().unwrap_or_else(|| default_run_dir(&config));
+    let dir = RunDir::new(&folder);
+    let control = Control { from: args.from, until: args.until, force: args.force.clone() };
+    control.check().misuse()?;
+    if args.dry_run {
+        let forecast = forecast(&config, &dir, &control, &mut Terminal::new())?;
+        if is_json() {
+            say!("{}", serde_json::to_string_pretty(&forecast)?);
+        } else {
+            print_forecast(&forecast, &folder);
+        }
+        return Ok(DONE);
+    }
+    let interrupt = Interrupt::listen()?;
+    let mut terminal = Terminal::stopping_at(interrupt.clone());
+    match run_stages(&config, &dir, &control, &mut terminal) {
+        Ok(Ended::Complete(report)) => {
+            set_result(
+                serde_json::json!({ "folder": folder, "headline": report.headline, "rows": report.rows }),
+            );
+            say!("\n{}\nEverything is in {}", markdown(&report), folder.display());
+            Ok(args.bars.judge(&report))
+        }
+        Ok(Ended::Until(stage)) => {
+            set_result(serde_json::json!({ "folder": folder, "until": stage }));
+            say!("stopped after stage {stage}, as --until says; this goes on:\n  {}", command(&["--until"]));
+            Ok(DONE)
+        }
+        Err(error) if error.is::<Interrupted>() => {
+            complain!("{error:#}\n  {}", command(&[]));
+            Ok(interrupt.exit_code())
+        }
+        Err(error) => {
+            note_failure(&dir, &error);
+            Err(error).hint(|| format!("{} keeps what is done; `{}` goes on", folder.display(), command(&[])))
+        }
+    }
+}
+
+/// `runs/shapes`, or `runs/NAME-MODEL` from `.../NAME/data.yaml`.
+fn default_run_dir(config: &PipelineConfig) -> PathBuf {
+    let model = Path::new(&config.model).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = match &config.data {
+        None => "shapes".to_owned(),
+        Some(yaml) => {
+            let folder = yaml.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+            format!("{folder}-{model}")
+        }
+    };
+    Path::new("runs").join(name)
+}
+
+/// This command line for a shell, without some of its options.
+fn command(without: &[&str]) -> String {
+    let words = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = leave_out(words, without).iter().map(|word| quoted(word)).collect();
+    format!("cargo xtask {}", words.join(" "))
+}
+
+/// Words without those options that take a value, in either of their forms.
+fn leave_out(words: impl Iterator<Item = String>, options: &[&str]) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut is_value = false;
+    for word in words {
+        let option = word.split_once('=').map_or(word.as_str(), |(option, _)| option);
+        if is_value {
+            is_value = false;
+        } else if options.contains(&option) {
+            is_value = option == word;
+        } else {
+            kept.push(word);
+        }
+    }
+    kept
+}
+
+/// A word as a shell takes it for one.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "-_=./,:@%+".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+fn print_forecast(forecast: &Forecast, folder: &Path) {
+    say!("{:<9} {:<7} {:>12} {:>9} {:>9}  why", "stage", "", "time", "memory", "disk");
+    for stage in &forecast.stages {
+        let fate = match stage.fate {
+            Fate::Cached => "cached",
+            Fate::Taken => "taken",
+            Fate::Run => "run",
+            Fate::Left => "left",
+        };
+        let (name, because) = (stage.stage.name(), stage.because.join("; "));
+        match &stage.estimate {
+            Some(Estimate { seconds, memory_mib, disk_bytes, basis }) => say!(
+                "{name:<9} {fate:<7} {:>12} {:>6.0} MB {:>6.1} MB  {because} ({})",
+                duration(*seconds),
+                memory_mib * 1.048_576,
+                *disk_bytes as f64 / 1e6,
+                basis.words()
+            ),
+            None => say!(
+                "{}",
+                format!("{name:<9} {fate:<7} {:>12} {:>9} {:>9}  {because}", "", "", "").trim_end()
+            ),
+        }
+    }
+    say!(
+        "all: {}, at most {:.0} MB of memory, {:.0} MB on disk in {}; nothing was written",
+        duration(forecast.seconds),
+        forecast.memory_mib * 1.048_576,
+        forecast.disk_bytes as f64 / 1e6,
+        folder.display()
+    );
+}
+
+fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, _) if seconds < 10.0 => format!("{seconds:.1} s"),
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_goes_on_is_for_a_shell() {
+        let words = ["pipeline", "--until", "prune", "--until=export", "--set", "model=it's here"];
+        let kept = leave_out(words.map(str::to_owned).into_iter(), &["--until"]);
+        assert_eq!(kept, ["pipeline", "--set", "model=it's here"]);
+        assert_eq!(quoted(&kept[2]), r"'model=it'\''s here'");
+        assert_eq!([quoted("--set"), quoted("")], ["--set", "''"]);
+    }
+
+    #[test]
+    fn times_are_told_as_people_say_them() {
+        assert_eq!([3.21, 42.0, 125.0, 7_500.0].map(duration), ["3.2 s", "42 s", "2 min 5 s", "2 h 5 min"]);
+    }
+}

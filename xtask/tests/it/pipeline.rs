@@ -1,0 +1,166 @@
+//! `pipeline` on the command line: parts of a run, what goes on from there, forecasts, and folders that take no more.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::program::{answer, refusal, xtask};
+
+fn arguments(project: &Path) -> Vec<String> {
+    let mut words = vec!["pipeline", "--project", project.to_str().unwrap(), "--imgsz", "64"];
+    words.extend(["--epochs", "1", "--batch", "8"]);
+    for setting in ["shapes.train=16", "shapes.val=8", "shapes.test=8", "shapes.imgsz=64", "latency_runs=2"] {
+        words.extend(["--set", setting]);
+    }
+    words.into_iter().map(str::to_owned).collect()
+}
+
+fn run(project: &Path, more: &[&str]) -> Output {
+    let words = arguments(project);
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    xtask(&words)
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Stages that ran, with their reasons.
+fn ran(output: &Output) -> Vec<(String, String)> {
+    let split =
+        |line: &str| line.split_once(": running, because ").map(|(a, b)| (a.to_owned(), b.to_owned()));
+    said(output).lines().filter_map(split).collect()
+}
+
+/// Dates every file back to 1970.
+fn age(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            age(&path);
+        } else {
+            let file = fs::File::options().append(true).open(&path).unwrap();
+            file.set_modified(UNIX_EPOCH + Duration::from_secs(1)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_run_in_parts_and_one_with_nothing_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("run");
+
+    let plan = run(&project, &["--dry-run", "--json", "--until", "export"]);
+    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
+    assert_eq!(plan["stages"].as_array().unwrap().len(), 8);
+    assert_eq!((&plan["stages"][0]["stage"], &plan["stages"][0]["fate"]), (&"dataset".into(), &"run".into()));
+    assert_eq!((&plan["stages"][7]["fate"], &plan["stages"][7]["estimate"]), (&"left".into(), &Value::Null));
+    assert_eq!(plan["stages"][1]["estimate"]["basis"], "estimated from MACs");
+    assert!(plan["seconds"].as_f64().unwrap() > 0.0 && !project.exists());
+
+    let first = run(&project, &["--until", "prune"]);
+    assert!(first.status.success(), "{}", said(&first));
+    let text = String::from_utf8_lossy(&first.stdout);
+    assert!(text.contains("stopped after stage prune") && !project.join("finetune").exists(), "{text}");
+    let goes_on = text.lines().last().unwrap().trim();
+    assert!(
+        goes_on.starts_with("cargo xtask pipeline --project") && !goes_on.contains("--until"),
+        "{goes_on}"
+    );
+    let words: Vec<&str> = goes_on.split(' ').skip(2).collect();
+    answer(&words);
+
+    let begun = Instant::now();
+    let again = run(&project, &[]);
+    let taken = begun.elapsed();
+    assert!(again.status.success() && ran(&again).is_empty(), "{}", said(&again));
+    assert!(taken < Duration::from_secs(2), "a run with nothing to do took {taken:?}");
+
+    // Nor does a clock that was set back make work: nothing is decided by times.
+    age(&project);
+    assert!(ran(&run(&project, &[])).is_empty());
+
+    let smaller = run(&project, &["--set", "prune.prune_ratio=0.7"]);
+    let (stages, reasons): (Vec<_>, Vec<_>) = ran(&smaller).into_iter().unzip();
+    assert_eq!(stages, ["prune", "finetune", "export", "engine", "report"]);
+    assert_eq!(reasons[..2], ["prune.prune_ratio 0.6 -> 0.7", "input prune changed"]);
+
+    let told =
+        answer(&arguments(&project).iter().map(String::as_str).chain(["--dry-run"]).collect::<Vec<_>>());
+    assert!(told.contains("prune.prune_ratio 0.7 -> 0.6 (as last time)"), "{told}");
+    assert!(told.contains("sparse    cached") && told.contains("prune runs before it"), "{told}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("run");
+    let refused = |more: &[&str]| {
+        let words = arguments(&project);
+        refusal(&words.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    assert!(refused(&["--from", "export", "--until", "prune"]).contains("no stage would be left"));
+    assert!(refused(&["--from", "export", "--force", "prune"]).contains("--force prune"));
+    assert!(!project.exists());
+    let message = refused(&["--from", "prune"]);
+    assert!(message.contains("stage `dataset`") && message.contains("it has not run here"), "{message}");
+    let unknown = run(&project, &["--from", "pruning"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(said(&unknown).contains("dataset, baseline, sparse, prune"), "{}", said(&unknown));
+}
+
+/// A limit on the size of files stands for a full disk: writing fails in the middle of a file.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_takes_no_more_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("run");
+    assert!(run(&project, &["--until", "baseline"]).status.success());
+    let baseline = fs::read(project.join("baseline/manifest.json")).unwrap();
+    let full = Command::new("sh")
+        .args(["-c", r#"trap '' XFSZ; ulimit -f 2000; exec "$@""#, "sh", env!("CARGO_BIN_EXE_bonsai")])
+        .args(arguments(&project))
+        .args(["--until", "sparse"])
+        .output()
+        .unwrap();
+    let message = said(&full);
+    assert_eq!(full.status.code(), Some(1), "{message}");
+    for part in ["stage `sparse`", "safetensors", "keeps what is done", "`cargo xtask pipeline --project"] {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+    assert_eq!(fs::read(project.join("baseline/manifest.json")).unwrap(), baseline);
+    let on = run(&project, &["--until", "sparse"]);
+    assert!(on.status.success(), "{}", said(&on));
+    assert_eq!(ran(&on).into_iter().map(|stage| stage.0).collect::<Vec<_>>(), ["sparse"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "not a folder").unwrap();
+    let output = run(&file.join("run"), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("cannot create") && said(&output).contains("file/run"),
+        "{}",
+        said(&output)
+    );
+
+    let closed = folder.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
+    if fs::write(closed.join("probe"), "").is_ok() {
+        println!("not checked: this user may write into folders that are closed to writing");
+        return;
+    }
+    let output = run(&closed.join("run"), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("cannot create"), "{}", said(&output));
+}
