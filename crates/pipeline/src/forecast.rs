@@ -142,7 +142,8 @@ pub fn forecast(
     }
     let estimates: Vec<Estimate> = stages.iter().filter_map(|stage| stage.estimate).collect();
     Ok(Forecast {
-        seconds: estimates.iter().map(|e| e.seconds).sum(),
+        // A sum of nothing would be a negative zero.
+        seconds: estimates.iter().map(|e| e.seconds).fold(0.0, |sum, seconds| sum + seconds),
         memory_mib: estimates.iter().map(|e| e.memory_mib).fold(0.0, f64::max),
         disk_bytes: estimates.iter().map(|e| e.disk_bytes).sum(),
         stages,

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::program::{answer, refusal, xtask};
 
 /// Writes a plan of 64 + 140 bytes and passes, as TensorRT 10.16 does.
-const TRTEXEC: &str = r#"#!/bin/sh
+pub(crate) const TRTEXEC: &str = r#"#!/bin/sh
 echo '&&&& RUNNING TensorRT.trtexec [TensorRT v101600] # trtexec'
 if [ "$1" = --help ]; then echo ' --fp16 --stronglyTyped --skipInference'; exit 0; fi
 for word in "$@"; do case "$word" in --saveEngine=*) engine=${word#*=};; esac; done

@@ -164,3 +164,40 @@ fn a_folder_that_cannot_be_written_is_named() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("cannot create"), "{}", said(&output));
 }
+
+/// A stand-in for trtexec builds both networks in both arithmetics, and the report has them.
+#[cfg(unix)]
+#[test]
+fn a_builder_that_is_there_builds_every_engine() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (project, trtexec) = (folder.path().join("run"), folder.path().join("trtexec"));
+    fs::write(&trtexec, crate::engine::TRTEXEC.replace("--fp16 ", "--fp16 --int8 ")).unwrap();
+    fs::set_permissions(&trtexec, fs::Permissions::from_mode(0o755)).unwrap();
+    let setting = format!("engine.trtexec={}", trtexec.display());
+    let output = run(&project, &["--set", &setting]);
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8_lossy(&output.stdout);
+    for (stem, title) in [("baseline", "baseline"), ("finetuned", "fine-tuned")] {
+        for precision in ["fp16", "int8"] {
+            let engine = project.join(format!("engine/{stem}.{precision}.engine"));
+            assert_eq!(fs::metadata(&engine).unwrap().len(), 204, "{}", engine.display());
+            assert!(
+                text.contains(&format!("| TensorRT engine (10.16.0), {precision} | {title} |")),
+                "{text}"
+            );
+        }
+    }
+    assert!(
+        text.contains("| pruned, int8, TensorRT engine (10.16.0) | not measured | not measured |"),
+        "{text}"
+    );
+    assert!(!text.contains("not run: TensorRT engine"), "{text}");
+
+    // Another builder is another engine; without one the reason takes its place.
+    let without = run(&project, &[]);
+    let (stages, reasons): (Vec<_>, Vec<_>) = ran(&without).into_iter().unzip();
+    assert_eq!(stages, ["engine", "report"]);
+    assert!(reasons[0].contains("builders") && reasons[0].contains("engine.trtexec"), "{reasons:?}");
+}

@@ -1,6 +1,8 @@
 //! A run that is stopped inside each of its trainings goes on there, to the same bits.
 
-use bonsai_pipeline::{Interrupted, Manifest, Progress, Stage, StageState, StepRecord, run};
+use bonsai_pipeline::{
+    Control, Interrupted, Manifest, Progress, Stage, StageState, StepRecord, run, run_stages,
+};
 
 use crate::tiny_run::{TinyRun, tiny_config};
 
@@ -79,4 +81,21 @@ fn what_was_begun_from_other_settings_is_not_taken_up() {
     assert!(run(&tiny.config, &tiny.dir(), &mut again).is_err());
     assert_ne!(std::fs::read_to_string(&key).unwrap(), before);
     assert!(!again.notes.iter().any(|note| note.contains("goes on after")), "{:?}", again.notes);
+}
+
+#[test]
+fn a_forced_stage_that_is_stopped_goes_on_when_it_is_forced_again() {
+    let tiny = three_epochs();
+    let until = Control { until: Some(Stage::Sparse), ..Control::default() };
+    tiny.part(&until).unwrap();
+    let forced = Control { force: vec![Stage::Sparse], ..until.clone() };
+    let mut stop = StopAt { stage: Stage::Sparse, after: 3, running: None, notes: Vec::new() };
+    let error = run_stages(&tiny.config, &tiny.dir(), &forced, &mut stop).unwrap_err();
+    assert!(error.is::<Interrupted>(), "{error:#}");
+    // What was complete before is complete still.
+    let (_, told) = tiny.part(&until).unwrap();
+    assert_eq!(told.ran, []);
+    let (_, told) = tiny.part(&forced).unwrap();
+    assert_eq!(told.ran, [Stage::Sparse]);
+    assert!(told.steps < 3 * 2, "it began anew: {} steps", told.steps);
 }

@@ -14,7 +14,7 @@ const DARK: f64 = 0.5;
 /// Both, side by side.
 pub(super) fn figures(report: &Report) -> Markup {
     html! {
-        div class="grid2" {
+        div class="grid2 apart" {
             @for figure in [precision_over_recall(report), confusion(report)].into_iter().flatten() { (figure) }
         }
     }

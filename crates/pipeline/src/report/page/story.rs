@@ -144,7 +144,7 @@ fn story(report: &Report) -> Option<Markup> {
             @let from = left_behind.map_or(y, |point| chart.at_y(point.1));
             path class="ln pruned dash" d=(format!("M{x:.1} {from:.1}V{y:.1}")) {}
             circle class="dot pruned" r="4" cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) {}
-            text x=(format!("{:.1}", x + 6.0)) y=(format!("{:.1}", (y - 6.0).min(chart.bottom() - 6.0))) class="t" {
+            text x=(format!("{:.1}", x + 6.0)) y=(format!("{:.1}", (y + 18.0).min(chart.bottom() - 6.0))) class="t" {
                 (format!("pruned {:.3}", report.pruned_validation))
             }
         }
