@@ -16,6 +16,7 @@ use crate::bars::RunBars;
 use crate::events::set_result;
 use crate::failure::{Blame as _, DONE};
 use crate::interrupt::Interrupt;
+use crate::invocation::program;
 use crate::output::{complain, is_json, say};
 use crate::sweep::{Many, sweep};
 use crate::terminal::Terminal;
@@ -123,7 +124,7 @@ fn default_run_dir(config: &PipelineConfig) -> PathBuf {
 fn command(without: &[&str]) -> String {
     let words = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     let words: Vec<String> = leave_out(words, without).iter().map(|word| quoted(word)).collect();
-    format!("cargo xtask {}", words.join(" "))
+    format!("{} {}", program(), words.join(" "))
 }
 
 /// Words without those options that take a value, in either of their forms.

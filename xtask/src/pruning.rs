@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bonsai_pipeline::{
-    ClampedLayer, Importance, Iterated, Normalisation, PipelineConfig, Preset, PruneReport, Reduction, Scope,
-    StepsEnd, Target, jobs,
+    ClampedLayer, Importance, Iterated, Normalisation, PipelineConfig, Preset, PrunePolicy, PruneReport,
+    Reduction, Scope, StepsEnd, Target, jobs,
 };
 use clap::Args;
 
@@ -146,7 +146,10 @@ impl Choice {
 }
 
 pub(crate) fn prune(args: &Prune) -> Result<u8> {
-    let mut config = args.settings.resolve(for_file(&args.weights))?;
+    let base = for_file(&args.weights);
+    // Alone, it prunes by a ratio unless told otherwise, as every other pruner does.
+    let base = PipelineConfig { prune: PrunePolicy::default(), ..base };
+    let mut config = args.settings.resolve(base)?;
     args.choice.apply(&mut config);
     let out = (!args.dry_run).then_some(args.out.as_path());
     if config.iterate.steps > 1 {

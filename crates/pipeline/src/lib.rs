@@ -71,7 +71,7 @@ pub use bonsai_onnx::{
     Dynamic, ExportOptions, Io, Layout, NmsOptions, Placement, Precision as OnnxPrecision,
 };
 pub use bonsai_prune::{
-    ClampedLayer, Importance, Iterated, Normalisation, Preset, PruneReport, Reduction, Scope,
+    ClampedLayer, Importance, Iterated, Normalisation, Preset, PrunePolicy, PruneReport, Reduction, Scope,
     Stopped as StepsEnd, Target,
 };
 pub use bonsai_tensorrt::{

@@ -37,7 +37,12 @@ impl PipelineConfig {
             PipelinePreset::Default => self,
             PipelinePreset::Seed => Self {
                 l1: L1Config::of(L1Preset::Seed),
-                prune: bonsai_prune::PrunePolicy { preset: Preset::Seed, prune_ratio: 0.5, ..self.prune },
+                prune: bonsai_prune::PrunePolicy {
+                    preset: Preset::Seed,
+                    prune_ratio: 0.5,
+                    target: None,
+                    ..self.prune
+                },
                 extras: PruneExtras { compensate: false, ..self.extras },
                 ..self
             },

@@ -16,6 +16,9 @@ pub trait Settings: Serialize + DeserializeOwned {
     /// Keys whose value is taken as it is given and never mixed with the one before: numbers or tables, as an enum is
     /// written.
     const WHOLE: &'static [&'static str] = &[];
+
+    /// Pairs of which the second means nothing beside the first: giving the first does away with a second from before.
+    const INSTEAD: &'static [(&'static str, &'static str)] = &[];
 }
 
 /// Reads a TOML file over `base`.
@@ -72,8 +75,14 @@ fn merge<T: Settings>(base: &mut Table, over: Table, prefix: &str) -> Result<()>
     if over.contains_key("preset") && base.contains_key("preset") {
         base.retain(|key, _| over.contains_key(key));
     }
+    let within = |key: &str| if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
+    for key in over.keys() {
+        for (_, other) in T::INSTEAD.iter().filter(|(first, _)| *first == within(key)) {
+            base.retain(|key, _| within(key) != *other);
+        }
+    }
     for (key, value) in over {
-        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let path = within(&key);
         match (base.get_mut(&key), value) {
             (Some(old), value) if T::WHOLE.contains(&path.as_str()) => *old = value,
             (Some(Value::Table(inner)), Value::Table(value)) => merge::<T>(inner, value, &path)?,
@@ -136,6 +145,7 @@ mod tests {
     use crate::training::TrainArgs;
     use crate::{L1Config, L1Preset, PipelineConfig};
     use bonsai_exec::{L1Method, L1Placement};
+    use bonsai_prune::Target;
     use bonsai_sparsity::{Decay, Strength};
 
     fn set(settings: &[&str]) -> Result<PipelineConfig> {
@@ -222,6 +232,25 @@ mod tests {
             let text = format!("{:#}", set(&[setting]).unwrap_err());
             assert!(parts.iter().all(|part| text.contains(part)), "{setting}: {text}");
         }
+    }
+
+    #[test]
+    fn a_ratio_takes_the_place_of_a_target() {
+        let pruned = |settings: &[&str]| {
+            let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
+            resolve(&PipelineConfig::default(), &settings).unwrap().prune
+        };
+        let standard = PipelineConfig::default().prune;
+        assert_eq!(standard.target, Some(Target::Macs(0.5)));
+        assert_eq!(pruned(&["prune.min_channels=16"]).target, standard.target);
+        let ratio = pruned(&["prune.prune_ratio=0.3"]);
+        assert_eq!((ratio.prune_ratio, ratio.target), (0.3, None));
+        let both = pruned(&["prune.prune_ratio=0.3", "prune.target.params=0.4"]);
+        assert_eq!(both.target, Some(Target::Params(0.4)));
+        assert_eq!(
+            pruned(&["prune={prune_ratio = 0.3, target = {macs = 0.4}}"]).target,
+            Some(Target::Macs(0.4))
+        );
     }
 
     #[test]
