@@ -189,7 +189,6 @@ impl PipelineConfig {
             baseline: train(20),
             // So long that L1 has its travel at a strength that the loss can resist.
             sparse: TrainConfig { patience: 0, ..train(20) },
-            prune: PrunePolicy { prune_ratio: 0.6, ..PrunePolicy::default() },
             finetune: train(16),
             ..Self::default()
         }

@@ -83,14 +83,14 @@ fn a_run_in_parts_and_one_with_nothing_to_do() {
     age(&project);
     assert!(ran(&run(&project, &[])).is_empty());
 
-    let smaller = run(&project, &["--set", "prune.prune_ratio=0.7"]);
+    let smaller = run(&project, &["--set", "prune.target.macs=0.4"]);
     let (stages, reasons): (Vec<_>, Vec<_>) = ran(&smaller).into_iter().unzip();
     assert_eq!(stages, ["prune", "finetune", "export", "engine", "report"]);
-    assert_eq!(reasons[..2], ["prune.prune_ratio 0.6 -> 0.7", "input prune changed"]);
+    assert_eq!(reasons[..2], ["prune.target.macs 0.5 -> 0.4", "input prune changed"]);
 
     let told =
         answer(&arguments(&project).iter().map(String::as_str).chain(["--dry-run"]).collect::<Vec<_>>());
-    assert!(told.contains("prune.prune_ratio 0.7 -> 0.6 (as last time)"), "{told}");
+    assert!(told.contains("prune.target.macs 0.4 -> 0.5 (as last time)"), "{told}");
     assert!(told.contains("sparse    cached") && told.contains("prune runs before it"), "{told}");
 }
 

@@ -18,6 +18,7 @@ pub(crate) fn tiny_config() -> PipelineConfig {
         training.epochs = 1;
         training.batch = 8;
     }
+    (config.prune.prune_ratio, config.prune.target) = (0.6, None);
     config.latency_runs = 2;
     config
 }
