@@ -85,7 +85,8 @@ pub(crate) fn fill_export_folder(
             ExportOptions { precision: arithmetic, ..ExportOptions::new((setting.imgsz, setting.imgsz)) };
         let file = folder.join(network.onnx(precision));
         export_stage(checkpoint, &options)?.save(&file)?;
-        let parity = check_parity(checkpoint, &file, &NmsConfig::PREDICT)?;
+        let split = (precision == Precision::Int8).then_some(&*data.val);
+        let parity = check_parity(checkpoint, &file, &NmsConfig::PREDICT, split)?;
         save_json(&Parity::path(&file), &parity)?;
         if !parity.agrees {
             let refused = parity.refusal(&file);

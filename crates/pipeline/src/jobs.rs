@@ -195,7 +195,7 @@ pub fn export(
     calibration: Option<&Calibration>,
 ) -> Result<Parity> {
     let checkpoint = open_checkpoint(weights)?;
-    let mut options = options.clone();
+    let (mut options, mut calibrated_on) = (options.clone(), None);
     if let Some(calibration) = calibration {
         options.precision = Precision::Int8(Quantization::default());
         // Before images are run.
@@ -205,6 +205,7 @@ pub fn export(
         // The loader makes squares; what a wire carries hardly depends on the shape of the picture.
         let setting = Setting { imgsz: options.imgsz.0.max(options.imgsz.1), ..setting(config)? };
         options.precision = Precision::Int8(calibrate_stage(&checkpoint, calibration, &split, &setting)?);
+        calibrated_on = Some(split);
     }
     export_stage(&checkpoint, &options)?.save(out)?;
     let suppression = options.nms.as_ref().map_or(NmsConfig::PREDICT, |nms| NmsConfig {
@@ -213,5 +214,5 @@ pub fn export(
         max_detections: nms.max_detections,
         ..NmsConfig::PREDICT
     });
-    confirm_parity(&checkpoint, out, &suppression)
+    confirm_parity(&checkpoint, out, &suppression, calibrated_on.as_ref())
 }

@@ -1,14 +1,14 @@
 //! Whether an exported file says what its checkpoint says, in a reader that shares no code with our executor.
 //!
-//! Two drawn pictures go through the checkpoint, run by our executor, and through the file, run by `rten`. What may differ
-//! depends on what the file computes with.
+//! Two pictures go through the checkpoint, run by our executor, and through the file, run by `rten`. What may differ depends
+//! on what the file computes with.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use bonsai_boxes::{Detection, Xyxy};
 use bonsai_checkpoint::{Array, Checkpoint, write_file};
-use bonsai_data::{Letterbox, shapes, write_planes};
+use bonsai_data::{Letterbox, Split, decode, shapes, write_planes};
 use bonsai_detector::{Detector, LoadOptions, Outputs, Runtime};
 use bonsai_exec::ExecutorOptions;
 use bonsai_onnx::OnnxInfo;
@@ -92,12 +92,18 @@ impl Parity {
     }
 }
 
-/// Runs a file and the checkpoint that it was exported from on the same pictures. `suppression` is what a file that
-/// suppresses by itself was exported with.
+/// Runs a file and the checkpoint that it was exported from on the same pictures: the first of `split`, or drawn ones. A
+/// file on 8-bit integers is to be given pictures like those of its calibration: in others a wire takes values beyond its
+/// range. `suppression` is what a file that suppresses by itself was exported with.
 ///
 /// # Errors
-/// If the file is not one that the reader takes, or the checkpoint cannot run at its size.
-pub fn check_parity(checkpoint: &Checkpoint, onnx: &Path, suppression: &NmsConfig) -> Result<Parity> {
+/// If the file is not one that the reader takes, the checkpoint cannot run at its size, or an image cannot be read.
+pub fn check_parity(
+    checkpoint: &Checkpoint,
+    onnx: &Path,
+    suppression: &NmsConfig,
+    split: Option<&Split>,
+) -> Result<Parity> {
     let limits = ParityLimits::of(&OnnxInfo::open(onnx)?);
     let options = LoadOptions { runtime: Some(Runtime::Rten), ..LoadOptions::default() };
     let mut theirs = Detector::load(onnx, options)?;
@@ -106,7 +112,7 @@ pub fn check_parity(checkpoint: &Checkpoint, onnx: &Path, suppression: &NmsConfi
     let mut ours = Detector::from_checkpoint(checkpoint, ExecutorOptions::default())?;
     let side = theirs.imgsz();
     let size = theirs.fixed_size().unwrap_or((side, side));
-    let images = pictures(size);
+    let images = pictures(size, split)?;
     let expected = ours.predict(&images).context("cannot run the checkpoint for comparison")?;
     let found = theirs.run(&images).with_context(|| format!("cannot run {}", onnx.display()))?;
     let mut parity = Parity {
@@ -139,8 +145,13 @@ pub fn check_parity(checkpoint: &Checkpoint, onnx: &Path, suppression: &NmsConfi
 ///
 /// # Errors
 /// As [`check_parity`], and if the file is not within limits that [refuse](ParityLimits::refuses) it.
-pub fn confirm_parity(checkpoint: &Checkpoint, onnx: &Path, suppression: &NmsConfig) -> Result<Parity> {
-    let parity = check_parity(checkpoint, onnx, suppression)?;
+pub fn confirm_parity(
+    checkpoint: &Checkpoint,
+    onnx: &Path,
+    suppression: &NmsConfig,
+    split: Option<&Split>,
+) -> Result<Parity> {
+    let parity = check_parity(checkpoint, onnx, suppression, split)?;
     let report = Parity::path(onnx);
     write_file(&report, &serde_json::to_vec_pretty(&parity)?)?;
     anyhow::ensure!(parity.agrees || !parity.limits.refuses(), "{}", parity.refusal(onnx));
@@ -246,18 +257,22 @@ impl Parity {
     }
 }
 
-/// Drawn pictures of that height and width, `[2, 3, h, w]`.
-fn pictures((h, w): (usize, usize)) -> Array {
+/// Pictures at that height and width, `[2, 3, h, w]`: those of `split`, and drawn ones where it has none.
+fn pictures((h, w): (usize, usize), split: Option<&Split>) -> Result<Array> {
     let mut images = Array::zeros(&[IMAGES, 3, h, w]);
     // No side comes near what 32 bits hold.
     let square = Letterbox::square(h.max(w) as u32);
     let letterbox = Letterbox { width: w as u32, height: h as u32, ..square };
-    for (seed, planes) in (1..).zip(images.data.chunks_exact_mut(3 * h * w)) {
-        // Pictures are drawn in no other sizes.
-        let (picture, _) = shapes::sample(seed, h.max(w).clamp(32, 4096));
+    let samples = split.map_or(&[][..], |split| &split.samples);
+    for (index, planes) in images.data.chunks_exact_mut(3 * h * w).enumerate() {
+        let picture = match samples.get(index) {
+            Some(sample) => decode(&sample.image_path)?,
+            // Pictures are drawn in no other sizes.
+            None => shapes::sample(1 + index as u64, h.max(w).clamp(32, 4096)).0,
+        };
         write_planes(&letterbox.apply(&picture).0, planes);
     }
-    images
+    Ok(images)
 }
 
 #[cfg(test)]

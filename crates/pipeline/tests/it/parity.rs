@@ -63,7 +63,7 @@ fn an_export_is_confirmed_and_that_of_other_weights_is_not() {
         .unwrap()
         .save(&file)
         .unwrap();
-    let parity = confirm_parity(&checkpoint, &file, &NmsConfig::PREDICT).unwrap();
+    let parity = confirm_parity(&checkpoint, &file, &NmsConfig::PREDICT, None).unwrap();
     let anchors = 2 * (8 * 12 + 4 * 6 + 2 * 3);
     assert_eq!((parity.boxes, parity.scores, parity.size), (anchors, 3 * anchors, (64, 96)));
     assert!(parity.agrees && parity.worst_box_px > 0.0 && parity.worst_box_px <= 1e-2, "{parity:?}");
@@ -71,7 +71,7 @@ fn an_export_is_confirmed_and_that_of_other_weights_is_not() {
     let written: Parity = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
     assert_eq!(written, parity);
 
-    let error = confirm_parity(&random_yolov8n(4), &file, &NmsConfig::PREDICT).unwrap_err().to_string();
+    let error = confirm_parity(&random_yolov8n(4), &file, &NmsConfig::PREDICT, None).unwrap_err().to_string();
     assert!(error.contains("best.onnx") && error.contains("(limit 0.01)") && file.exists(), "{error}");
     let written: Parity = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
     assert!(!written.agrees && written.worst_box_px > 1.0, "{written:?}");
