@@ -24,7 +24,7 @@ impl FromStr for PipelinePreset {
         match text {
             "default" => Ok(Self::Default),
             "seed" => Ok(Self::Seed),
-            _ => Err(format!("`{text}` is no preset: use default or seed")),
+            _ => Err(format!("`{text}` is no preset: use `default` or `seed`")),
         }
     }
 }

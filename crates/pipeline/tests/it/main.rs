@@ -9,6 +9,7 @@ mod engine_settings;
 mod interrupted;
 mod parity;
 mod refusals;
+mod settings_file;
 mod start;
 mod tiny_run;
 mod ultralytics;
