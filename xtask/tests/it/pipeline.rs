@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::program::{answer, refusal, xtask};
+use crate::program::{answer, misuse, refusal, xtask};
 
 fn arguments(project: &Path) -> Vec<String> {
     let mut words = vec!["pipeline", "--project", project.to_str().unwrap(), "--imgsz", "64"];
@@ -98,14 +98,14 @@ fn a_run_in_parts_and_one_with_nothing_to_do() {
 fn what_cannot_be_meant_is_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("run");
-    let refused = |more: &[&str]| {
-        let words = arguments(&project);
-        refusal(&words.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())
+    let words = arguments(&project);
+    let with = |more: &[&'static str]| {
+        words.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>()
     };
-    assert!(refused(&["--from", "export", "--until", "prune"]).contains("no stage would be left"));
-    assert!(refused(&["--from", "export", "--force", "prune"]).contains("--force prune"));
+    assert!(misuse(&with(&["--from", "export", "--until", "prune"])).contains("no stage would be left"));
+    assert!(misuse(&with(&["--from", "export", "--force", "prune"])).contains("--force prune"));
     assert!(!project.exists());
-    let message = refused(&["--from", "prune"]);
+    let message = refusal(&with(&["--from", "prune"]));
     assert!(message.contains("stage `dataset`") && message.contains("it has not run here"), "{message}");
     let unknown = run(&project, &["--from", "pruning"]);
     assert_eq!(unknown.status.code(), Some(2));
