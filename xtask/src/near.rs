@@ -28,24 +28,9 @@ pub(crate) fn near_model(name: &str, models: impl Iterator<Item = String>) -> Op
 
 /// The name that differs by a slip; of several, the first in the alphabet of those that differ least.
 pub(crate) fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
-    let measured = names.map(|other| (distance(name, &other), other)).filter(|(d, _)| (1..=SLIP).contains(d));
+    let measured =
+        names.map(|other| (strsim::levenshtein(name, &other), other)).filter(|(d, _)| (1..=SLIP).contains(d));
     measured.min().map(|(_, other)| other)
-}
-
-/// Levenshtein's distance, in letters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, other) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(letter != *other);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -71,6 +56,5 @@ mod tests {
         let models = || ["yolov8n", "yolov8s"].into_iter().map(str::to_owned);
         assert_eq!(nearest("yolo8s", models()).as_deref(), Some("yolov8s"));
         assert_eq!(nearest("resnet50", models()), None);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

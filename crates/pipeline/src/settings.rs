@@ -98,7 +98,7 @@ fn merge<T: Settings>(base: &mut Table, over: Table, prefix: &str) -> Result<()>
             }
             (None, _) => {
                 let known: Vec<&String> = base.keys().collect();
-                let nearest = known.iter().min_by_key(|k| edit_distance(k, &key));
+                let nearest = known.iter().min_by_key(|k| strsim::levenshtein(k, &key));
                 let hint = nearest.map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
                 bail!("there is no setting `{path}`{hint}");
             }
@@ -121,22 +121,6 @@ fn to_table(config: &impl Serialize) -> Result<Table> {
 
 fn from_table<T: DeserializeOwned>(table: Table) -> Result<T> {
     Ok(table.try_into()?)
-}
-
-/// Levenshtein distance, for the nearest name.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -258,6 +242,5 @@ mod tests {
         let config = PipelineConfig::drawn();
         let text = toml::to_string(&config).unwrap();
         assert_eq!(toml::from_str::<PipelineConfig>(&text).unwrap(), config);
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
     }
 }
