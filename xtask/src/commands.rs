@@ -6,12 +6,12 @@ use std::time::Instant;
 use anyhow::Result;
 use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
 use bonsai_pipeline::{
-    Check, DetMetrics, ExecutorOptions, PipelineConfig, SplitKind, doctor as examine, executor_options, jobs,
-    limit_threads, load_settings, open_model, resolve, summarise,
+    Check, DetMetrics, ExecutorOptions, NoDataset, PipelineConfig, SplitKind, doctor as examine,
+    executor_options, jobs, limit_threads, load_settings, open_model, resolve, summarise,
 };
 
 use crate::args;
-use crate::failure::{Blame as _, DONE, demand, misused};
+use crate::failure::{Blame as _, DONE, misused};
 use crate::near::near_model;
 use crate::output::{is_json, say, tell};
 
@@ -84,7 +84,7 @@ pub(crate) fn for_file(weights: &Path) -> PipelineConfig {
 
 pub(crate) fn val(args: &args::Val) -> Result<u8> {
     let config = args.settings.resolve(for_file(&args.weights))?;
-    demand!(config.data.is_some(), "no dataset: pass --data DATA.yaml");
+    config.data.as_ref().ok_or(NoDataset)?;
     let split = match args.split {
         args::Split::Train => SplitKind::Train,
         args::Split::Val => SplitKind::Val,

@@ -6,6 +6,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use anyhow::{Error, Result};
+use bonsai_pipeline::is_misuse;
 use serde_json::json;
 
 use crate::events::event;
@@ -86,7 +87,8 @@ impl Failure {
     /// The same, if it is one already.
     fn of(error: Error) -> Self {
         let within = error.downcast_ref::<Self>();
-        let (code, hint) = within.map_or((FAILED, None), |f| (f.code, f.hint.clone()));
+        let unmarked = if is_misuse(&error) { MISUSED } else { FAILED };
+        let (code, hint) = within.map_or((unmarked, None), |f| (f.code.max(unmarked), f.hint.clone()));
         Self { error, code, hint }
     }
 }

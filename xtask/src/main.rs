@@ -19,6 +19,7 @@ mod interrupt;
 mod invocation;
 mod near;
 mod output;
+mod pace;
 mod pipeline;
 mod pruning;
 mod spelling;

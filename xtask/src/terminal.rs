@@ -1,4 +1,7 @@
-//! A run on a terminal: one bar for the training in progress, one line per stage and epoch.
+//! A run on a terminal: one bar for the training in progress, one line per stage and epoch; without bars, a line now and
+//! then within an epoch that takes long.
+
+use std::time::Instant;
 
 use bonsai_pipeline::{EpochRecord, EpochTiming, Progress, Stage, StageState, StepRecord};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -7,10 +10,13 @@ use serde_json::{Value, json};
 use crate::events::event;
 use crate::interrupt::Interrupt;
 use crate::output::{has_bars, is_stream, tell};
+use crate::pace::Pace;
 
 /// Draws on standard error; without a terminal only the lines remain.
 pub(crate) struct Terminal {
     bar: Option<ProgressBar>,
+    /// In place of a bar.
+    pace: Option<Pace>,
     interrupt: Option<Interrupt>,
     /// Whether it was said that a stop was asked for.
     stopping: bool,
@@ -18,15 +24,18 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) const fn new() -> Self {
-        Self { bar: None, interrupt: None, stopping: false }
+        Self { bar: None, pace: None, interrupt: None, stopping: false }
     }
 
     /// One that passes on a request to stop.
     pub(crate) const fn stopping_at(interrupt: Interrupt) -> Self {
-        Self { bar: None, interrupt: Some(interrupt), stopping: false }
+        Self { bar: None, pace: None, interrupt: Some(interrupt), stopping: false }
     }
 
-    fn line(&self, text: &str) {
+    fn line(&mut self, text: &str) {
+        if let Some(pace) = &mut self.pace {
+            pace.heard(Instant::now());
+        }
         match &self.bar {
             Some(bar) if !bar.is_hidden() => bar.println(text),
             _ => tell!("{text}"),
@@ -34,6 +43,7 @@ impl Terminal {
     }
 
     fn clear(&mut self) {
+        self.pace = None;
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
@@ -63,7 +73,13 @@ impl Progress for Terminal {
     }
 
     fn step(&mut self, step: &StepRecord) {
+        if is_stream() {
+            return;
+        }
         if !has_bars() {
+            let now = Instant::now();
+            let line = self.pace.get_or_insert_with(|| Pace::at(step, now)).line(step, now);
+            line.into_iter().for_each(|line| tell!("{line}"));
             return;
         }
         let length = (step.epochs * step.batches) as u64;

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use bonsai_pipeline::training::{TrainArgs, TrainDir, TrainOutcome, saved_args, train_run};
-use bonsai_pipeline::{L1Config, Stopped, limit_threads};
+use bonsai_pipeline::{L1Config, NoDataset, Stopped, limit_threads};
 
 use crate::commands::print_metrics;
 use crate::events::set_result;
-use crate::failure::{DONE, demand, misused};
+use crate::failure::{DONE, misused};
 use crate::interrupt::Interrupt;
 use crate::invocation::program;
 use crate::output::{complain, say};
@@ -31,7 +31,7 @@ fn run(given: &Train, defaults: TrainArgs) -> Result<u8> {
     let asked = given.resolve(defaults)?;
     let (args, folder) = match &given.resume {
         None => {
-            demand!(asked.data.is_some(), "no dataset: pass --data DATA.yaml");
+            asked.data.as_ref().ok_or(NoDataset)?;
             (asked, None)
         }
         Some(path) => {

@@ -19,14 +19,16 @@ use crate::stages::{
     Calibration, Canvas, Setting, Stepwise, calibrate_stage, export_stage, iterate_stage, open_dataset,
     prune_stage, validation_loader_in,
 };
-use crate::{Convention, Judging, Parity, PipelineConfig, Progress, RuntimeChoice, confirm_parity, judge};
+use crate::{
+    Convention, Judging, NoDataset, Parity, PipelineConfig, Progress, RuntimeChoice, confirm_parity, judge,
+};
 
 fn setting(config: &PipelineConfig) -> Result<Setting> {
     Ok(Setting::of(config, config.executor_options()?))
 }
 
 fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
-    config.data.as_deref().context("no dataset: pass --data DATA.YAML")
+    Ok(config.data.as_deref().ok_or(NoDataset)?)
 }
 
 /// Whether a file is an ONNX model, by its first bytes; no other kind, and no file that cannot be read.

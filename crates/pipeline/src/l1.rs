@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum L1Preset {
-    /// As strong as it takes for gammas to travel 1.5 whatever the size of the dataset, after clipping, once for each
-    /// optimiser step; channels that pruning cannot remove are left alone.
+    /// As strong as it takes for gammas to travel 1.5 whatever the size of the dataset, but not so strong that it drowns the
+    /// loss, after clipping, once for each optimiser step; channels that pruning cannot remove are left alone.
     #[default]
     Default,
     /// The hand-patched trainers' recipe: 1e-2 on gamma falling to a tenth, 1e-2 on beta, before clipping, once for each
@@ -30,6 +30,8 @@ pub struct L1Config {
     pub beta: Strength,
     /// What becomes of the strength on gammas over the epochs.
     pub gamma_decay: Decay,
+    /// What no strength that is chosen for a travel goes beyond.
+    pub limit: f64,
     /// Added to gradients, as a threshold, or to gradients of coupled gammas together.
     pub method: L1Method,
     /// Before clipping, which shrinks it, or after.
@@ -47,6 +49,7 @@ struct L1Keys {
     gamma: Option<Strength>,
     beta: Option<Strength>,
     gamma_decay: Option<Decay>,
+    limit: Option<f64>,
     method: Option<L1Method>,
     placement: Option<L1Placement>,
     per: Option<Per>,
@@ -63,6 +66,7 @@ impl TryFrom<L1Keys> for L1Config {
             gamma: keys.gamma.unwrap_or(start.gamma),
             beta: keys.beta.unwrap_or(start.beta),
             gamma_decay: keys.gamma_decay.unwrap_or(start.gamma_decay),
+            limit: keys.limit.unwrap_or(start.limit),
             method: keys.method.unwrap_or(start.method),
             placement: keys.placement.unwrap_or(start.placement),
             per: keys.per.unwrap_or(start.per),
@@ -80,13 +84,14 @@ impl L1Config {
             L1Preset::Seed => (L1Plan::SEED, L1Placement::BeforeClip, Per::Batch, false),
         };
         let method = L1Method::Subgradient;
-        let L1Plan { gamma, beta, gamma_decay } = plan;
-        Self { preset, gamma, beta, gamma_decay, method, placement, per, exclude_unprunable }
+        let L1Plan { gamma, beta, gamma_decay, limit } = plan;
+        Self { preset, gamma, beta, gamma_decay, limit, method, placement, per, exclude_unprunable }
     }
 
     /// The strengths that are asked for.
     pub const fn plan(&self) -> L1Plan {
-        L1Plan { gamma: self.gamma, beta: self.beta, gamma_decay: self.gamma_decay }
+        let Self { gamma, beta, gamma_decay, limit, .. } = *self;
+        L1Plan { gamma, beta, gamma_decay, limit }
     }
 }
 

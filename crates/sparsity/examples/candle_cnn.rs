@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 const SIDE: usize = 8;
 const BATCH: usize = 32;
 const CHANNELS: usize = 16;
-const EPOCHS: usize = 10;
+const EPOCHS: usize = 12;
 const BATCHES: usize = 25;
 const LR: f64 = 0.1;
 

@@ -2,7 +2,8 @@
 //!
 //! A strength that sparsifies a large dataset does nothing on a small one, which has fewer updates. So a strength may be
 //! given by the distance it is to move a parameter; as travel is linear in the strength, one sum over the planned updates
-//! tells which strength that is.
+//! tells which strength that is. A very short training would take a strength that the loss cannot resist, so there is a
+//! limit to what is chosen: then gammas travel less.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ pub struct L1Plan {
     pub beta: Strength,
     /// What happens to the strength on gammas.
     pub gamma_decay: Decay,
+    /// No strength that is chosen for a travel is beyond it; strengths that are given as numbers are as they are given.
+    /// Where it holds gammas, betas travel less by the same share: they are to follow, not to go first.
+    pub limit: f64,
 }
 
 /// What is known of one optimiser step before training.
@@ -45,6 +49,8 @@ pub struct L1Forecast {
     pub gamma: Travel,
     /// How far L1 alone can move a beta.
     pub beta: Travel,
+    /// The travel of a gamma that was asked for, where [`L1Plan::limit`] allows less.
+    pub held_from: Option<f64>,
 }
 
 /// Why there is no forecast.
@@ -76,17 +82,29 @@ impl L1Forecast {
     /// updates, and everything under 0.15 in 192.
     pub const STRONG: f64 = 0.1;
 
-    /// A sentence for the user where a training is so short that its travel takes more than [`L1Forecast::STRONG`].
+    /// A sentence for the user where L1 cannot sparsify, not in so short a training, or takes more than
+    /// [`L1Forecast::STRONG`] for it: what will happen, and what to change by how much.
     pub fn warning(&self) -> Option<String> {
-        let (strength, updates) = (self.schedule.gamma, self.gamma.updates);
-        (strength > Self::STRONG).then(|| {
-            let enough = (updates as f64 * strength / Self::STRONG).ceil();
-            format!(
-                "L1 on gamma is {strength:.2}, as {updates} updates are few for a travel of {:.2}: beyond {} it takes more \
-                 than it tells apart; train for {enough} updates or more, or ask for less travel",
-                self.gamma.distance,
-                Self::STRONG
-            )
+        let (strength, travel) = (self.schedule.gamma, self.gamma);
+        let updates = travel.updates;
+        if let Some(asked) = self.held_from {
+            let enough = (updates as f64 * asked / travel.distance).round();
+            return Some(format!(
+                "{updates} updates are few for a travel of {asked:.2}: held at a strength of {strength}, beyond which it drowns \
+                 the loss, {travel}, so channels will be ranked by the gammas that are there already; train for {enough} updates \
+                 or more"
+            ));
+        }
+        travel.warning().or_else(|| {
+            (strength > Self::STRONG).then(|| {
+                let enough = (updates as f64 * strength / Self::STRONG).round();
+                format!(
+                    "L1 on gamma is {strength:.2}, as {updates} updates are few for a travel of {:.2}: beyond {} it takes \
+                     more than it tells apart; train for {enough} updates or more, or ask for less travel",
+                    travel.distance,
+                    Self::STRONG
+                )
+            })
         })
     }
 }
@@ -96,17 +114,19 @@ impl L1Plan {
     pub const SEED: Self = Self::fixed(L1Schedule::SEED);
 
     /// What works whatever the size of the dataset: gammas can travel [`Travel::AIM`] under a strength that falls to a
-    /// tenth, betas, which start at 0, half a unit.
+    /// tenth, betas, which start at 0, half a unit, both under no strength that drowns the loss.
     pub const DEFAULT: Self = Self {
         gamma: Strength::Travel(Travel::AIM),
         beta: Strength::Travel(0.5),
         gamma_decay: Decay::Linear { last: 0.1 },
+        limit: L1Forecast::STRONG,
     };
 
     /// The plan that asks for these strengths.
     pub const fn fixed(schedule: L1Schedule) -> Self {
         let L1Schedule { gamma, beta, gamma_decay } = schedule;
-        Self { gamma: Strength::Lambda(gamma), beta: Strength::Lambda(beta), gamma_decay }
+        let (gamma, beta) = (Strength::Lambda(gamma), Strength::Lambda(beta));
+        Self { gamma, beta, gamma_decay, limit: L1Forecast::STRONG }
     }
 
     /// The strengths, where they do not depend on how long training is.
@@ -126,6 +146,7 @@ impl L1Plan {
     pub fn check(&self) -> Result<(), ScheduleError> {
         ScheduleError::check("gamma", self.gamma.number())?;
         ScheduleError::check("beta", self.beta.number())?;
+        ScheduleError::check("limit", self.limit)?;
         self.gamma_decay.check()
     }
 
@@ -148,11 +169,40 @@ impl L1Plan {
         }));
         let beta =
             Travel::of(steps.map(|s| PlannedUpdate { lr: s.beta_lr, lambda: s.times, momentum: s.momentum }));
-        let strengths = [("gamma", self.gamma, gamma), ("beta", self.beta, beta)];
-        let [gamma, beta] = strengths.map(|(what, strength, unit)| reached(what, strength, unit));
-        let ((gamma, gamma_travel), (beta, beta_travel)) = (gamma?, beta?);
+        let (gamma, gamma_travel) = self.reached("gamma", self.gamma, gamma, 1.0)?;
+        let held_from = match self.gamma {
+            Strength::Travel(asked)
+                if gamma > 0.0 && gamma == self.limit && gamma_travel.distance < asked =>
+            {
+                Some(asked)
+            }
+            _ => None,
+        };
+        let share = held_from.map_or(1.0, |asked| gamma_travel.distance / asked);
+        let (beta, beta_travel) = self.reached("beta", self.beta, beta, share)?;
         let schedule = L1Schedule { gamma, beta, gamma_decay: self.gamma_decay };
-        Ok(L1Forecast { schedule, gamma: gamma_travel, beta: beta_travel })
+        Ok(L1Forecast { schedule, gamma: gamma_travel, beta: beta_travel, held_from })
+    }
+
+    /// The strength as a number and its travel, where that of a strength of 1 is `unit`; of a travel that is asked for, a
+    /// share is wanted.
+    fn reached(
+        &self,
+        what: &'static str,
+        strength: Strength,
+        unit: Travel,
+        share: f64,
+    ) -> Result<(f64, Travel), PlanError> {
+        let Travel { distance: sum, updates } = unit;
+        let lambda = match strength {
+            Strength::Lambda(lambda) => lambda,
+            Strength::Travel(0.0) => 0.0,
+            Strength::Travel(travel) if sum.is_finite() && sum > 0.0 => {
+                (share * travel / sum).min(self.limit)
+            }
+            Strength::Travel(travel) => return Err(PlanError::Unreachable { what, travel, updates, sum }),
+        };
+        Ok((lambda, Travel { distance: lambda * sum, updates }))
     }
 }
 
@@ -160,16 +210,4 @@ impl Default for L1Plan {
     fn default() -> Self {
         Self::DEFAULT
     }
-}
-
-/// The strength as a number and its travel, where that of a strength of 1 is `unit`.
-fn reached(what: &'static str, strength: Strength, unit: Travel) -> Result<(f64, Travel), PlanError> {
-    let Travel { distance: sum, updates } = unit;
-    let lambda = match strength {
-        Strength::Lambda(lambda) => lambda,
-        Strength::Travel(0.0) => 0.0,
-        Strength::Travel(travel) if sum.is_finite() && sum > 0.0 => travel / sum,
-        Strength::Travel(travel) => return Err(PlanError::Unreachable { what, travel, updates, sum }),
-    };
-    Ok((lambda, Travel { distance: lambda * sum, updates }))
 }

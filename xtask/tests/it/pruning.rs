@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bonsai_pipeline::{PipelineConfig, stages::draw_dataset};
 
-use crate::program::{answer, refusal, xtask};
+use crate::program::{answer, misuse, refusal, xtask};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -114,18 +114,13 @@ fn what_cannot_be_pruned_is_refused_with_names_and_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let yaml = drawn(folder.path());
     let weights = sparse(folder.path(), &yaml).join("weights/last.safetensors");
-    let prune = |more: &[&str]| {
-        let out = folder.path().join("none.safetensors");
-        let mut arguments = vec!["prune", "--weights", text(&weights), "-o", text(&out)];
-        arguments.extend(more);
-        let message = refusal(&arguments);
-        assert!(!out.exists());
-        message
-    };
-    let message = prune(&["--target-macs", "0.001"]);
+    let out = folder.path().join("none.safetensors");
+    let prune = |more: &[&str]| [&["prune", "--weights", text(&weights), "-o", text(&out)], more].concat();
+    let asked = |more: &[&str]| misuse(&prune(more));
+    let message = asked(&["--target-macs", "0.001"]);
     assert!(message.contains("0.1 % of the MACs") && message.contains("at least 8 channels"), "{message}");
-    assert!(prune(&["--protect", "model.99.*"]).contains("model.99.*"));
-    let message = prune(&["--prune-ratio", "1", "--set", "prune.clamp=false"]);
+    assert!(asked(&["--protect", "model.99.*"]).contains("model.99.*"));
+    let message = asked(&["--prune-ratio", "1", "--set", "prune.clamp=false"]);
     assert!(message.contains("would remove all") && message.contains("largest safe ratio"), "{message}");
     let plan = folder.path().join("plan.json");
     fs::write(
@@ -133,7 +128,8 @@ fn what_cannot_be_pruned_is_refused_with_names_and_numbers() {
         r#"{"version": 1, "network": "0", "layers": [{"conv": "a", "channels": 1, "keep": "0"}]}"#,
     )
     .unwrap();
-    assert!(prune(&["--plan", text(&plan)]).contains("is it the plan of another model?"));
+    assert!(refusal(&prune(&["--plan", text(&plan)])).contains("is it the plan of another model?"));
+    assert!(!out.exists());
     // The arguments themselves are refused by the parser, with status 2.
     let output = xtask(&["prune", "--weights", text(&weights), "--importance", "size"]);
     let message = String::from_utf8(output.stderr).unwrap();

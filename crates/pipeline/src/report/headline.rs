@@ -2,6 +2,8 @@
 
 use bonsai_metrics::Change;
 
+use super::{CheckVerdict, Checked};
+
 /// Loss of mAP50-95 that is called small.
 const SMALL_LOSS: f64 = 0.01;
 /// Where the interval may begin for a change to be called no loss at all: what rounding to three decimals hides.
@@ -54,6 +56,17 @@ impl Outcome {
     }
 }
 
+/// The head line where checks failed: what an export loses belongs to what the run achieved.
+pub(crate) fn with_failures(headline: &str, checks: &[Checked]) -> String {
+    let failed: Vec<&str> =
+        checks.iter().filter(|c| c.verdict == CheckVerdict::Failed).map(|c| c.what.as_str()).collect();
+    match failed.as_slice() {
+        [] => headline.to_owned(),
+        [one] => format!("{headline}, but a check failed: {one}"),
+        [first, ..] => format!("{headline}, but {} checks failed, the first: {first}", failed.len()),
+    }
+}
+
 /// A difference with its sign, to three decimals.
 pub(crate) fn signed(value: f64) -> String {
     let sign = if value < -0.0005 {
@@ -103,6 +116,17 @@ mod tests {
         );
         check(0.0, [0.0, 0.0], [0.95, 0.5], "Smaller but not faster on this CPU");
         check(0.0, [0.0, 0.0], [0.95, 0.9], "1.1 times as fast on this CPU, with no loss");
+    }
+
+    #[test]
+    fn failed_checks_are_part_of_it() {
+        let check = |what: &str, verdict| Checked { what: what.to_owned(), verdict };
+        let (passed, failed) =
+            (check("fine", CheckVerdict::Passed), check("int8 loses", CheckVerdict::Failed));
+        assert_eq!(with_failures("Fast", &[passed]), "Fast");
+        assert_eq!(with_failures("Fast", &[failed.clone()]), "Fast, but a check failed: int8 loses");
+        let both = [failed, check("boxes differ", CheckVerdict::Failed)];
+        assert_eq!(with_failures("Fast", &both), "Fast, but 2 checks failed, the first: int8 loses");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::checks::{Exported, checks};
 use super::examples::examples;
-use super::headline::Outcome;
+use super::headline::{Outcome, with_failures};
 use super::{
     Confusion, Example, GammaCounts, Group, LayerWidth, Made, NotRun, PrCurve, Report, Row, SCHEMA,
     StageCost, Training,
@@ -127,9 +127,10 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     };
     let pruned = Checkpoint::load(&what.pruned)?;
     let both = [("baseline", baseline), ("fine-tuned", tuned)];
+    let checks = checks(&what.exported, &rows, &made, &not_run);
     let report = Report {
         schema: SCHEMA,
-        headline,
+        headline: with_failures(&headline, &checks),
         model: config.model.clone(),
         data: data_name(config),
         imgsz,
@@ -139,7 +140,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         instances: baseline.metrics.instances,
         executor: setting.executor.describe()?,
         classes: classes.collect(),
-        checks: checks(&what.exported, &rows, &made, &not_run),
+        checks,
         rows,
         change,
         made,

@@ -7,6 +7,7 @@ use bonsai_checkpoint::write_file;
 use bonsai_plots::{TradeoffPoint, draw_tradeoff};
 use serde::Serialize;
 
+use super::means::{Mean, means};
 use super::table::markdown;
 use super::{Sweep, SweepRun, failure_file};
 use crate::picture_file::write_picture;
@@ -23,6 +24,8 @@ pub struct SweepTable {
     pub schema: u32,
     /// One a run, in the order of ratio, preset, seed.
     pub rows: Vec<SweepRow>,
+    /// Over the seeds, for each ratio and preset that has two or more.
+    pub means: Vec<Mean>,
 }
 
 /// One run.
@@ -94,12 +97,13 @@ pub fn gather(sweep: &Sweep) -> Result<SweepTable> {
         let outcome = figures(&sweep.dir(run)).map_or_else(Outcome::NotDone, Outcome::Done);
         SweepRow { run: run.clone(), outcome }
     });
-    let mut table = SweepTable { schema: 1, rows: rows.collect() };
+    let mut table = SweepTable { schema: 1, rows: rows.collect(), means: Vec::new() };
     table.rows.sort_by(|a, b| {
         let by = |row: &SweepRow| (row.run.preset.clone(), row.run.seed);
         a.run.prune_ratio.total_cmp(&b.run.prune_ratio).then_with(|| by(a).cmp(&by(b)))
     });
     mark_best(&mut table);
+    table.means = means(table.done());
     let file = |name: &str| sweep.root().join(name);
     write_file(&file("sweep.md"), table.markdown().as_bytes())?;
     save_json(&file("results.json"), &table)?;
@@ -191,7 +195,7 @@ mod tests {
     #[test]
     fn the_best_are_those_that_none_beats_in_both() {
         let rows = vec![row(0.5, 10.0, 100), row(0.5, 12.0, 90), row(0.4, 11.0, 95), row(0.3, 5.0, 95)];
-        let mut table = SweepTable { schema: 1, rows };
+        let mut table = SweepTable { schema: 1, rows, means: Vec::new() };
         mark_best(&mut table);
         let best: Vec<_> = table.done().map(|(_, f)| (f.best_for_latency, f.best_for_macs)).collect();
         assert_eq!(best, [(true, false), (false, true), (false, false), (true, false)]);

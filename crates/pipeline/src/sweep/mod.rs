@@ -7,6 +7,7 @@
 
 mod adopt;
 mod gather;
+mod means;
 mod plan;
 mod table;
 
@@ -17,6 +18,7 @@ use bonsai_checkpoint::write_file;
 
 pub(crate) use adopt::adopt;
 pub use gather::{Figures, Outcome, Point, SweepRow, SweepTable, gather};
+pub use means::Mean;
 pub use plan::{Axes, Sweep, SweepRun};
 
 use crate::{Interrupted, PipelineConfig, Progress, RunDir, run};

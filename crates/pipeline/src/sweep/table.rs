@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Figures, Outcome, SweepTable};
+use super::{Figures, Mean, Outcome, SweepTable};
 
 /// One row a run; a run that is not done keeps its place, with the reason below.
 pub(super) fn markdown(table: &SweepTable) -> String {
@@ -24,6 +24,15 @@ pub(super) fn markdown(table: &SweepTable) -> String {
             Outcome::Done(figures) => writeln!(text, "| {name} | {} |", cells(figures)),
             Outcome::NotDone(_) => writeln!(text, "| {name} | not done |{}", " \u{2013} |".repeat(7)),
         };
+    }
+    if !table.means.is_empty() {
+        text.push_str(
+            "\nOver the seeds:\n\n| ratio | seeds | mAP50-95 | change (from, to) | speed | MACs |\n",
+        );
+        text.push_str("|---|---:|---:|---:|---:|---:|\n");
+        for mean in &table.means {
+            let _ = writeln!(text, "| {} |", mean_cells(mean));
+        }
     }
     let reasons: Vec<_> =
         table.rows.iter().filter_map(|row| reason(&row.outcome).map(|r| (row, r))).collect();
@@ -48,7 +57,7 @@ fn cells(Figures { network, baseline, best_for_latency, best_for_macs }: &Figure
         .into_iter()
         .filter_map(|(is_best, name)| is_best.then_some(name))
         .collect();
-    let change = format!("{:+.3}", network.map50_95 - baseline.map50_95).replace('-', "\u{2212}");
+    let change = change(network.map50_95 - baseline.map50_95);
     format!(
         "{:.3} | {change} | {:.2} | {:.2} | {:.1} | {:.0} % | {} | {}",
         network.map50_95,
@@ -59,6 +68,22 @@ fn cells(Figures { network, baseline, best_for_latency, best_for_macs }: &Figure
         network.params,
         if best.is_empty() { "\u{2013}".to_owned() } else { best.join(", ") }
     )
+}
+
+fn mean_cells(mean: &Mean) -> String {
+    let Mean { prune_ratio, preset, seeds, map50_95, change_range: [low, high], speed, macs_share, .. } =
+        mean;
+    let preset = preset.as_ref().map_or_else(String::new, |preset| format!(", {preset}"));
+    let (mean, low, high) = (change(mean.change), change(*low), change(*high));
+    let percent = 100.0 * macs_share;
+    format!(
+        "{prune_ratio}{preset} | {seeds} | {map50_95:.3} | {mean} ({low}, {high}) | {speed:.2} | {percent:.0} %"
+    )
+}
+
+/// A difference with its sign.
+fn change(difference: f64) -> String {
+    format!("{difference:+.3}").replace('-', "\u{2212}")
 }
 
 #[cfg(test)]
@@ -87,7 +112,19 @@ mod tests {
             SweepRow { run: run("a"), outcome: Outcome::Done(figures) },
             SweepRow { run: run("b"), outcome: Outcome::NotDone("failed: no\nspace".to_owned()) },
         ];
-        let text = markdown(&SweepTable { schema: 1, rows });
+        let mean = Mean {
+            prune_ratio: 0.3,
+            preset: Some("seed".to_owned()),
+            seeds: 2,
+            map50_95: 0.48,
+            change: -0.02,
+            change_range: [-0.03, 0.01],
+            speed: 2.0,
+            macs_share: 0.25,
+        };
+        let text = markdown(&SweepTable { schema: 1, rows, means: vec![mean] });
+        let over = "| 0.3, seed | 2 | 0.480 | \u{2212}0.020 (\u{2212}0.030, +0.010) | 2.00 | 25 % |\n";
+        assert!(text.contains(over), "{text}");
         assert!(text.contains("1 of 2 runs are done"), "{text}");
         let row = "| a | 0.490 | \u{2212}0.010 | 5.00 | 2.00 | 2.0 | 25 % | 10 | \u{2713} latency |\n";
         assert!(text.contains(row), "{text}");

@@ -20,7 +20,7 @@ use super::{Results, TrainArgs, TrainDir, pictures};
 use crate::evaluate::{Judging, judge};
 use crate::settings::load_settings;
 use crate::stages::{Data, TrainWatch, open_dataset, start_checkpoint, train_stage, validation_loader_in};
-use crate::{GammaHistory, Progress};
+use crate::{GammaHistory, NoDataset, Progress};
 
 /// What came of a training.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub fn train_run(
 ) -> Result<TrainOutcome> {
     args.check()?;
     let setting = args.setting()?;
-    let yaml = args.data.as_deref().context("no dataset: pass --data DATA.yaml")?;
+    let yaml = args.data.as_deref().ok_or(NoDataset)?;
     let mut data = open_dataset(yaml, progress)?;
     data.train = take_fraction(&data.train, args.fraction);
     let (dir, start, history) = match resume {

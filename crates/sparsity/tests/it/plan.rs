@@ -31,12 +31,39 @@ fn a_training_too_short_for_its_travel_is_warned_about() {
         })
     };
     // Each update moves a gamma by a tenth of the strength.
-    let warning = |updates| L1Plan::DEFAULT.forecast(1, steps(updates)).unwrap().warning();
-    assert_eq!(warning(151), None);
-    let said = warning(100).unwrap();
-    for part in ["0.15", "100 updates", "travel of 1.50", "15"] {
+    let forecast = |plan: L1Plan, updates| plan.forecast(1, steps(updates)).unwrap();
+    assert_eq!(forecast(L1Plan::DEFAULT, 151).warning(), None);
+
+    // A chosen strength is held where the loss can resist it, and gammas travel less.
+    let held = forecast(L1Plan::DEFAULT, 75);
+    near(held.schedule.gamma, L1Plan::DEFAULT.limit);
+    near(held.gamma.distance, 0.75);
+    assert_eq!(held.held_from, Some(1.5));
+    let said = held.warning().unwrap();
+    for part in
+        ["75 updates are few for a travel of 1.50", "a strength of 0.1", "by 0.75", "150 updates or more"]
+    {
         assert!(said.contains(part), "`{part}` is missing in: {said}");
     }
+
+    // A limit of one's own, and a number, are obeyed, and warned about where they are strong.
+    let bold = forecast(L1Plan { limit: 1.0, ..L1Plan::DEFAULT }, 100);
+    let number = forecast(L1Plan { gamma: Strength::Lambda(0.15), ..L1Plan::DEFAULT }, 100);
+    for forecast in [bold, number] {
+        near(forecast.schedule.gamma, 0.15);
+        assert_eq!(forecast.held_from, None);
+        let said = forecast.warning().unwrap();
+        for part in ["0.15", "100 updates", "travel of 1.50", "150 updates or more"] {
+            assert!(said.contains(part), "`{part}` is missing in: {said}");
+        }
+    }
+    // Betas are held by the same share, and by the limit itself.
+    near(held.beta.distance, 0.25);
+    let beta = L1Plan { gamma: Strength::Lambda(0.01), ..L1Plan::DEFAULT };
+    near(forecast(beta, 25).schedule.beta, 0.1);
+    // A limit of nothing switches L1 off.
+    let off = forecast(L1Plan { limit: 0.0, ..L1Plan::DEFAULT }, 100);
+    assert!(off.warning().unwrap().contains("switched off"));
 }
 
 #[test]
@@ -47,6 +74,7 @@ fn a_travel_becomes_the_strength_that_gives_it() {
         gamma: Strength::Travel(2.9),
         beta: Strength::Travel(0.34),
         gamma_decay: Decay::Linear { last: 0.0 },
+        limit: 10.0,
     };
     let forecast = plan.forecast(2, steps()).unwrap();
     near(forecast.schedule.gamma, 2.9 / 1.45);
@@ -73,7 +101,8 @@ fn travel_does_not_depend_on_how_long_training_is() {
             momentum: 0.937,
             times: 1.0,
         });
-        let forecast = L1Plan::DEFAULT.forecast(50, steps).unwrap();
+        let plan = L1Plan { limit: 1.0, ..L1Plan::DEFAULT };
+        let forecast = plan.forecast(50, steps).unwrap();
         near(forecast.gamma.distance, Travel::AIM);
         near(forecast.beta.distance, 0.5);
         // Shorter trainings need more: lr / (1 - momentum) is 0.01 / 0.063, and the mean share over 50 epochs 0.559.
@@ -112,7 +141,7 @@ fn a_travel_of_nothing_needs_no_updates_and_others_are_refused() {
 
 #[test]
 fn numbers_are_checked_by_name() {
-    let plan = |gamma, beta, gamma_decay| L1Plan { gamma, beta, gamma_decay };
+    let plan = |gamma, beta, gamma_decay| L1Plan { gamma, beta, gamma_decay, ..L1Plan::DEFAULT };
     let one = Strength::Lambda(1.0);
     for (plan, part) in [
         (plan(Strength::Travel(-1.75), one, Decay::Constant), "`gamma` is -1.75"),
@@ -120,6 +149,7 @@ fn numbers_are_checked_by_name() {
         (plan(one, Strength::Lambda(f64::NAN), Decay::Constant), "`beta` is NaN"),
         (plan(one, one, Decay::Cosine { last: -0.5 }), "`last` is -0.5"),
         (plan(one, one, Decay::Growing { first: f64::NAN }), "`first` is NaN"),
+        (L1Plan { limit: -1.0, ..L1Plan::DEFAULT }, "`limit` is -1"),
     ] {
         let error = plan.forecast(2, steps()).unwrap_err();
         assert!(matches!(error, PlanError::Number(_)) && error.to_string().contains(part), "{error}");

@@ -1,0 +1,80 @@
+//! How fast batches go, for those who read a log rather than watch a bar.
+
+use std::time::{Duration, Instant};
+
+use bonsai_pipeline::StepRecord;
+
+/// The longest silence of a training.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Counts batches since it began, and since something was said.
+pub(crate) struct Pace {
+    began: Instant,
+    /// Batches that were done before, which say nothing about the speed.
+    before: usize,
+    spoke: Instant,
+}
+
+impl Pace {
+    /// Begins with the first batch of a training, or of what is left of it.
+    pub(crate) fn at(step: &StepRecord, now: Instant) -> Self {
+        Self { began: now, before: done(step), spoke: now }
+    }
+
+    /// That something was said.
+    pub(crate) const fn heard(&mut self, now: Instant) {
+        self.spoke = now;
+    }
+
+    /// A line, if nothing was said for long.
+    pub(crate) fn line(&mut self, step: &StepRecord, now: Instant) -> Option<String> {
+        if now - self.spoke < SILENCE {
+            return None;
+        }
+        self.spoke = now;
+        let timed = done(step) - self.before;
+        let left = step.epochs * step.batches - done(step);
+        let seconds = (now - self.began).as_secs_f64() * left as f64 / timed.max(1) as f64;
+        Some(format!(
+            "  epoch {}/{}, batch {}/{}  box {:.3} cls {:.3} dfl {:.3}  about {:.0} min left",
+            step.epoch,
+            step.epochs,
+            step.batch,
+            step.batches,
+            step.loss.bbox,
+            step.loss.cls,
+            step.loss.dfl,
+            (seconds / 60.0).ceil()
+        ))
+    }
+}
+
+/// Batches of all epochs up to this one.
+const fn done(step: &StepRecord) -> usize {
+    (step.epoch - 1) * step.batches + step.batch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(epoch: usize, batch: usize) -> StepRecord {
+        let loss = Default::default();
+        StepRecord { epoch, epochs: 3, batch, batches: 10, loss, instances: 4, images: 2, imgsz: 64 }
+    }
+
+    #[test]
+    fn it_speaks_after_a_silence_and_counts_what_it_saw() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        // Goes on in the second epoch: 11 batches were done before.
+        let mut pace = Pace::at(&step(2, 1), at(0));
+        assert_eq!(pace.line(&step(2, 2), at(29)), None);
+        pace.heard(at(10));
+        assert_eq!(pace.line(&step(2, 3), at(39)), None);
+        // 5 batches in 50 s, 14 to go.
+        let line = pace.line(&step(2, 6), at(50)).unwrap();
+        assert!(line.starts_with("  epoch 2/3, batch 6/10 ") && line.ends_with("about 3 min left"), "{line}");
+        assert_eq!(pace.line(&step(2, 7), at(60)), None);
+    }
+}
