@@ -57,9 +57,10 @@ const fn done(step: &StepRecord) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bonsai_pipeline::LossItems;
 
     fn step(epoch: usize, batch: usize) -> StepRecord {
-        let loss = Default::default();
+        let loss = LossItems::default();
         StepRecord { epoch, epochs: 3, batch, batches: 10, loss, instances: 4, images: 2, imgsz: 64 }
     }
 

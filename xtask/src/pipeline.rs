@@ -93,7 +93,10 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
         }
         Ok(Ended::Until(stage)) => {
             set_result(serde_json::json!({ "folder": folder, "until": stage }));
-            say!("stopped after stage {stage}, as --until says; this goes on:\n  {}", command(&["--until"]));
+            say!(
+                "stopped after stage {stage}, as --until says; this goes on:\n  {}",
+                command(&["--until", "--force"])
+            );
             Ok(DONE)
         }
         Err(error) if error.is::<Interrupted>() => {

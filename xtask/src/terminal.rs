@@ -78,8 +78,9 @@ impl Progress for Terminal {
         }
         if !has_bars() {
             let now = Instant::now();
-            let line = self.pace.get_or_insert_with(|| Pace::at(step, now)).line(step, now);
-            line.into_iter().for_each(|line| tell!("{line}"));
+            if let Some(line) = self.pace.get_or_insert_with(|| Pace::at(step, now)).line(step, now) {
+                tell!("{line}");
+            }
             return;
         }
         let length = (step.epochs * step.batches) as u64;

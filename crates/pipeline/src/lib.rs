@@ -80,6 +80,7 @@ pub use bonsai_tensorrt::{
     RTX_BUILT_IN, ShapeProfile,
 };
 pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
+pub use bonsai_yolov8::LossItems;
 pub use config::{IterateSettings, LoaderSettings, PipelineConfig, PruneExtras, PruneSettings};
 pub use control::Control;
 pub use doctor::{Check, doctor};

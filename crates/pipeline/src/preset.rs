@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use bonsai_prune::Preset;
+use bonsai_prune::{Importance, Preset};
 
 use crate::{L1Config, L1Preset, PipelineConfig, PruneExtras};
 
@@ -43,7 +43,7 @@ impl PipelineConfig {
                     target: None,
                     ..self.prune
                 },
-                extras: PruneExtras { compensate: false, ..self.extras },
+                extras: PruneExtras { compensate: false, dense_importance: Importance::Gamma, ..self.extras },
                 ..self
             },
         }

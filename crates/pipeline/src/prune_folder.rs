@@ -4,16 +4,31 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use bonsai_checkpoint::Checkpoint;
-use bonsai_prune::PruneReport;
+use bonsai_prune::{Importance, Preset, PruneReport};
+use bonsai_sparsity::GammaStatistics;
+use serde::{Deserialize, Serialize};
 
 use crate::iterations::{Files, save_iterations};
 use crate::run::save_json;
 use crate::stages::{Data, Setting, Stepwise, iterate_stage, prune_stage};
-use crate::{PipelineConfig, Progress};
+use crate::{PipelineConfig, Progress, PruneSettings};
 
 pub(crate) const PRUNED: &str = "pruned.safetensors";
 const PLAN: &str = "plan.json";
 pub(crate) const REPORT: &str = "report.json";
+
+/// Share of gammas below 1e-2 under which they do not tell channels apart: sparsity training leaves nine in ten there, or
+/// none.
+const DENSE: f64 = 0.1;
+
+/// What went, and what decided it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Pruning<R> {
+    /// What channels were ranked by.
+    pub(crate) importance: Importance,
+    #[serde(flatten)]
+    pub(crate) report: R,
+}
 
 /// Prunes `model` at once, or in steps with fine-tuning between them, and writes network, plan and report.
 pub(crate) fn fill_prune_folder(
@@ -24,7 +39,17 @@ pub(crate) fn fill_prune_folder(
     setting: &Setting,
     mut progress: &mut dyn Progress,
 ) -> Result<()> {
-    let settings = config.prune_settings();
+    let mut settings = config.prune_settings();
+    let near_zero = GammaStatistics::of(model.model.graph(), &model.weights)?.overall.below_1e2;
+    let importance = ranking(&settings, near_zero);
+    if importance != settings.score.importance {
+        progress.note(&format!(
+            "warning: {:.0} % of the gammas are below 0.01, too few to tell channels apart: they are ranked by {importance} \
+             instead (extras.dense_importance)",
+            100.0 * near_zero
+        ));
+        settings.score.importance = importance;
+    }
     let report = if config.iterate.steps > 1 {
         let what = Stepwise { prune: &settings, iterate: &config.iterate, finetune: &config.finetune };
         let iterated = iterate_stage(model, &what, data, setting, &mut progress)?;
@@ -47,7 +72,15 @@ pub(crate) fn fill_prune_folder(
         pruned.report
     };
     progress.note(&removed(&report));
-    save_json(&folder.join(REPORT), &report)
+    save_json(&folder.join(REPORT), &Pruning { importance, report })
+}
+
+/// What to rank channels by, where so large a share of the gammas is near zero. The presets of other scripts know gammas
+/// alone.
+fn ranking(settings: &PruneSettings, near_zero: f64) -> Importance {
+    let asked = settings.score.importance;
+    let is_dense = asked == Importance::Gamma && near_zero < DENSE && settings.policy.preset == Preset::Group;
+    if is_dense { settings.extras.dense_importance } else { asked }
 }
 
 fn removed(report: &PruneReport) -> String {
@@ -60,4 +93,23 @@ fn removed(report: &PruneReport) -> String {
         report.before.macs,
         report.after.macs
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PipelineConfig, PipelinePreset};
+
+    #[test]
+    fn gammas_rank_where_they_tell_channels_apart() {
+        let settings = PipelineConfig::default().prune_settings();
+        assert_eq!(ranking(&settings, 0.88), Importance::Gamma);
+        assert_eq!(ranking(&settings, 0.0), Importance::Taylor);
+        let seed = PipelineConfig::default().with_preset(PipelinePreset::Seed).prune_settings();
+        assert_eq!(ranking(&seed, 0.0), Importance::Gamma);
+        // What was asked for is done.
+        let mut lamp = settings;
+        lamp.score.importance = Importance::Lamp;
+        assert_eq!(ranking(&lamp, 0.0), Importance::Lamp);
+    }
 }

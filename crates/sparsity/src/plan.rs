@@ -91,7 +91,7 @@ impl L1Forecast {
             let enough = (updates as f64 * asked / travel.distance).round();
             return Some(format!(
                 "{updates} updates are few for a travel of {asked:.2}: held at a strength of {strength}, beyond which it drowns \
-                 the loss, {travel}, so channels will be ranked by the gammas that are there already; train for {enough} updates \
+                 the loss, {travel}, and gammas will hardly tell channels apart; train for {enough} updates \
                  or more"
             ));
         }

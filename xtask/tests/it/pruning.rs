@@ -115,8 +115,8 @@ fn what_cannot_be_pruned_is_refused_with_names_and_numbers() {
     let yaml = drawn(folder.path());
     let weights = sparse(folder.path(), &yaml).join("weights/last.safetensors");
     let out = folder.path().join("none.safetensors");
-    let prune = |more: &[&str]| [&["prune", "--weights", text(&weights), "-o", text(&out)], more].concat();
-    let asked = |more: &[&str]| misuse(&prune(more));
+    let whole = ["prune", "--weights", text(&weights), "-o", text(&out)];
+    let asked = |more: &[&str]| misuse(&[&whole, more].concat());
     let message = asked(&["--target-macs", "0.001"]);
     assert!(message.contains("0.1 % of the MACs") && message.contains("at least 8 channels"), "{message}");
     assert!(asked(&["--protect", "model.99.*"]).contains("model.99.*"));
@@ -128,7 +128,10 @@ fn what_cannot_be_pruned_is_refused_with_names_and_numbers() {
         r#"{"version": 1, "network": "0", "layers": [{"conv": "a", "channels": 1, "keep": "0"}]}"#,
     )
     .unwrap();
-    assert!(refusal(&prune(&["--plan", text(&plan)])).contains("is it the plan of another model?"));
+    assert!(
+        refusal(&[&whole[..], &["--plan", text(&plan)]].concat())
+            .contains("is it the plan of another model?")
+    );
     assert!(!out.exists());
     // The arguments themselves are refused by the parser, with status 2.
     let output = xtask(&["prune", "--weights", text(&weights), "--importance", "size"]);

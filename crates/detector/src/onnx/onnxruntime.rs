@@ -70,6 +70,9 @@ impl OnnxruntimeSession {
         let threads = if threads == 0 { available_parallelism().map_or(1, usize::from) } else { threads };
         let configured = || -> ort::Result<OrtSession> {
             let builder = OrtSession::builder(environment)?.with_intra_threads(threads)?;
+            // Its threads would turn for up to 50 ms after a run, on cores that others may need: the caller's next kernel, or
+            // what is timed in turns with it.
+            let builder = builder.with_config_entry("session.force_spinning_stop", "1")?;
             builder.with_log_level(LogLevel::Fatal)?.commit_from_memory(bytes)
         };
         let session = configured()?;

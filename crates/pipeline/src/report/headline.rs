@@ -124,7 +124,10 @@ mod tests {
         let (passed, failed) =
             (check("fine", CheckVerdict::Passed), check("int8 loses", CheckVerdict::Failed));
         assert_eq!(with_failures("Fast", &[passed]), "Fast");
-        assert_eq!(with_failures("Fast", &[failed.clone()]), "Fast, but a check failed: int8 loses");
+        assert_eq!(
+            with_failures("Fast", std::slice::from_ref(&failed)),
+            "Fast, but a check failed: int8 loses"
+        );
         let both = [failed, check("boxes differ", CheckVerdict::Failed)];
         assert_eq!(with_failures("Fast", &both), "Fast, but 2 checks failed, the first: int8 loses");
     }

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::engine_folder::GpuEngine;
 use crate::gamma_history::GammaHistory;
+use crate::prune_folder::Pruning;
 use crate::run::load_json;
 use crate::stage_training::{GAMMAS, HISTORY};
 use crate::stages::{Artefact, Data, Measurement, Setting, measure_artefacts, measure_checkpoint};
@@ -57,7 +58,7 @@ pub(crate) struct Measured<'a> {
 
 /// The part of the pruner's report that is shown.
 #[derive(Deserialize)]
-struct Pruning {
+struct Layers {
     layers: Vec<LayerWidth>,
 }
 
@@ -125,6 +126,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         seconds: manifest.seconds,
         peak_mib: manifest.peak_mib,
     };
+    let pruning: Pruning<Layers> = load_json(&what.pruning)?;
     let pruned = Checkpoint::load(&what.pruned)?;
     let both = [("baseline", baseline), ("fine-tuned", tuned)];
     let checks = checks(&what.exported, &rows, &made, &not_run);
@@ -150,7 +152,8 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         pruned_validation: measure_checkpoint(&pruned, &data.val, setting, batch)?.map50_95,
         curves: both.map(|(network, judged)| curve(network, judged)).into(),
         confusions: both.map(|(network, judged)| confusion(network, judged)).into(),
-        layers: load_json::<Pruning>(&what.pruning)?.layers,
+        ranked_by: pruning.importance,
+        layers: pruning.report.layers,
         gammas: gammas(&what.dir.stage(Stage::Sparse).join(GAMMAS))?,
     };
     let confidence = baseline.metrics.confidence as f32;

@@ -13,6 +13,7 @@ mod seed_table;
 
 use bonsai_exec::ExecutorInfo;
 use bonsai_metrics::{Change, PairedChange};
+use bonsai_prune::Importance;
 use bonsai_tensorrt::Precision;
 use bonsai_train::EpochRecord;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub(crate) use measure::{Measured, Wanted, measure};
 pub(crate) use page::page;
 
 /// Version of the form of `report.json`.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// What a run achieved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,6 +75,8 @@ pub struct Report {
     pub curves: Vec<PrCurve>,
     /// Which class they take for which.
     pub confusions: Vec<Confusion>,
+    /// What channels were ranked by.
+    pub ranked_by: Importance,
     /// Every convolution before and after pruning.
     pub layers: Vec<LayerWidth>,
     /// Gammas over sparsity training.

@@ -1,5 +1,6 @@
 //! Where pruning took channels from: a row for each module, and each convolution behind a click.
 
+use bonsai_prune::Importance;
 use maud::{Markup, html};
 
 use super::super::{LayerWidth, Report};
@@ -15,7 +16,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
     let modules = modules(&report.layers);
     let cut = modules.len().div_ceil(2);
     let body = html! {
-        p { (finding(&report.layers)) " Modules that keep less than 45 % of their channels are drawn in vermillion." }
+        p { (finding(&report.layers)) " " (ranking(report.ranked_by)) " Modules that keep less than 45 % of their channels are drawn in vermillion." }
         div class="grid2" {
             @for half in [&modules[..cut], &modules[cut..]] { div class="box" { (table("module", half)) } }
         }
@@ -28,6 +29,14 @@ fn finding(layers: &[LayerWidth]) -> String {
     let [original, kept] =
         [|l: &LayerWidth| l.original, |l: &LayerWidth| l.kept].map(|of| layers.iter().map(of).sum::<usize>());
     format!("Of {original} output channels {kept} were kept.")
+}
+
+/// What decided which of them.
+fn ranking(by: Importance) -> String {
+    match by {
+        Importance::Gamma => "Those with the smallest gammas went.".to_owned(),
+        other => format!("They were ranked by importance {other}, not by gamma."),
+    }
 }
 
 /// Convolutions by the first two parts of their names: `model.2`.
