@@ -15,6 +15,7 @@ use bonsai_yolov8::NmsConfig;
 use crate::checkpoint_file::open_checkpoint;
 pub use crate::engine_job::{Engine, UltralyticsForm, engine, engine_metadata, unwrap_engine};
 use crate::iterations::{Files, save_iterations};
+use crate::ranking::ranking;
 use crate::stages::{
     Calibration, Canvas, Setting, Stepwise, calibrate_stage, export_stage, iterate_stage, open_dataset,
     prune_stage, validation_loader_in,
@@ -113,7 +114,12 @@ pub fn prune(
 ) -> Result<PruneReport> {
     let model = open_checkpoint(weights)?;
     let data = config.data.as_ref().map(|yaml| open_dataset(yaml, progress)).transpose()?;
-    let pruned = prune_stage(&model, &config.prune_settings(), &setting(config)?, data.as_ref())?;
+    let settings = config.prune_settings();
+    let pruned = prune_stage(&model, &settings, &setting(config)?, data.as_ref())?;
+    if let (importance, Some(reason)) = ranking(&model, &settings)? {
+        progress
+            .note(&format!("warning: {reason}: `--importance {importance}` with `--data` may know better"));
+    }
     if let Some(out) = out {
         pruned.plan.save(&out.with_extension("plan.json"))?;
         pruned.checkpoint.save(out)?;

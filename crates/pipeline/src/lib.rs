@@ -49,6 +49,7 @@ pub mod predict;
 mod preset;
 mod progress;
 mod prune_folder;
+mod ranking;
 mod recipe;
 mod report;
 mod run;

@@ -4,22 +4,18 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use bonsai_checkpoint::Checkpoint;
-use bonsai_prune::{Importance, Preset, PruneReport};
-use bonsai_sparsity::GammaStatistics;
+use bonsai_prune::{Importance, PruneReport};
 use serde::{Deserialize, Serialize};
 
 use crate::iterations::{Files, save_iterations};
+use crate::ranking::ranking;
 use crate::run::save_json;
 use crate::stages::{Data, Setting, Stepwise, iterate_stage, prune_stage};
-use crate::{PipelineConfig, Progress, PruneSettings};
+use crate::{PipelineConfig, Progress};
 
 pub(crate) const PRUNED: &str = "pruned.safetensors";
 const PLAN: &str = "plan.json";
 pub(crate) const REPORT: &str = "report.json";
-
-/// Share of gammas below 1e-2 under which they do not tell channels apart: sparsity training leaves nine in ten there, or
-/// none.
-const DENSE: f64 = 0.1;
 
 /// What went, and what decided it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,16 +36,12 @@ pub(crate) fn fill_prune_folder(
     mut progress: &mut dyn Progress,
 ) -> Result<()> {
     let mut settings = config.prune_settings();
-    let near_zero = GammaStatistics::of(model.model.graph(), &model.weights)?.overall.below_1e2;
-    let importance = ranking(&settings, near_zero);
-    if importance != settings.score.importance {
-        progress.note(&format!(
-            "warning: {:.0} % of the gammas are below 0.01, too few to tell channels apart: they are ranked by {importance} \
-             instead (extras.dense_importance)",
-            100.0 * near_zero
-        ));
-        settings.score.importance = importance;
+    let (importance, reason) = ranking(model, &settings)?;
+    if let Some(reason) = reason {
+        progress
+            .note(&format!("warning: {reason}: they are ranked by {importance} (extras.dense_importance)"));
     }
+    settings.score.importance = importance;
     let report = if config.iterate.steps > 1 {
         let what = Stepwise { prune: &settings, iterate: &config.iterate, finetune: &config.finetune };
         let iterated = iterate_stage(model, &what, data, setting, &mut progress)?;
@@ -75,14 +67,6 @@ pub(crate) fn fill_prune_folder(
     save_json(&folder.join(REPORT), &Pruning { importance, report })
 }
 
-/// What to rank channels by, where so large a share of the gammas is near zero. The presets of other scripts know gammas
-/// alone.
-fn ranking(settings: &PruneSettings, near_zero: f64) -> Importance {
-    let asked = settings.score.importance;
-    let is_dense = asked == Importance::Gamma && near_zero < DENSE && settings.policy.preset == Preset::Group;
-    if is_dense { settings.extras.dense_importance } else { asked }
-}
-
 fn removed(report: &PruneReport) -> String {
     format!(
         "removed {} of {} channel sets that may go: {} -> {} params, {} -> {} MACs",
@@ -93,23 +77,4 @@ fn removed(report: &PruneReport) -> String {
         report.before.macs,
         report.after.macs
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{PipelineConfig, PipelinePreset};
-
-    #[test]
-    fn gammas_rank_where_they_tell_channels_apart() {
-        let settings = PipelineConfig::default().prune_settings();
-        assert_eq!(ranking(&settings, 0.88), Importance::Gamma);
-        assert_eq!(ranking(&settings, 0.0), Importance::Taylor);
-        let seed = PipelineConfig::default().with_preset(PipelinePreset::Seed).prune_settings();
-        assert_eq!(ranking(&seed, 0.0), Importance::Gamma);
-        // What was asked for is done.
-        let mut lamp = settings;
-        lamp.score.importance = Importance::Lamp;
-        assert_eq!(ranking(&lamp, 0.0), Importance::Lamp);
-    }
 }

@@ -61,13 +61,15 @@ fn a_run_in_parts_and_one_with_nothing_to_do() {
     assert_eq!(plan["stages"][1]["estimate"]["basis"], "estimated from MACs");
     assert!(plan["seconds"].as_f64().unwrap() > 0.0 && !project.exists());
 
-    let first = run(&project, &["--until", "prune"]);
+    let first = run(&project, &["--until", "prune", "--force", "baseline"]);
     assert!(first.status.success(), "{}", said(&first));
     let text = String::from_utf8_lossy(&first.stdout);
     assert!(text.contains("stopped after stage prune") && !project.join("finetune").exists(), "{text}");
     let goes_on = text.lines().last().unwrap().trim();
     assert!(
-        goes_on.starts_with("cargo xtask pipeline --project") && !goes_on.contains("--until"),
+        goes_on.starts_with("cargo xtask pipeline --project")
+            && !goes_on.contains("--until")
+            && !goes_on.contains("--force"),
         "{goes_on}"
     );
     let words: Vec<&str> = goes_on.split(' ').skip(2).collect();

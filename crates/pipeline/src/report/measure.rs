@@ -133,7 +133,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     let report = Report {
         schema: SCHEMA,
         headline: with_failures(&headline, &checks),
-        model: config.model.clone(),
+        model: model_name(&config.model),
         data: data_name(config),
         imgsz,
         seed: config.seed,
@@ -195,6 +195,12 @@ fn confusion(network: &str, judged: &Judged) -> Confusion {
     Confusion { network: network.to_owned(), counts: judged.confusion.counts().to_vec() }
 }
 
+/// A scale as it is, a file with the folder that it lies in: the rest of its path means nothing elsewhere.
+fn model_name(model: &str) -> String {
+    let parts: Vec<_> = Path::new(model).iter().map(|part| part.to_string_lossy()).collect();
+    parts[parts.len().saturating_sub(2)..].join("/")
+}
+
 /// What the data is called: its folder, or that it was drawn.
 fn data_name(config: &PipelineConfig) -> String {
     match &config.data {
@@ -230,4 +236,16 @@ fn pictures(what: &Measured<'_>, confidence: f32) -> Result<Vec<Example>> {
 
 fn size(path: &Path) -> Result<u64> {
     Ok(std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_called_by_its_end() {
+        assert_eq!(model_name("yolov8n"), "yolov8n");
+        assert_eq!(model_name("best.pt"), "best.pt");
+        assert_eq!(model_name("/home/me/fall/best.pt"), "fall/best.pt");
+    }
 }
