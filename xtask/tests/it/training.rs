@@ -140,7 +140,8 @@ fn an_interrupted_training_goes_on_to_the_same_bits() {
     let last = parts.join("train/weights/last.safetensors");
     let mut child = start(&arguments(&yaml, &parts));
     wait_for(|| last.exists());
-    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    // The shell's own `kill`: a small system has no program of that name.
+    let signal = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
     assert!(signal.success());
     let code = child.wait().unwrap().code();
     // It may have been in its last batch.
