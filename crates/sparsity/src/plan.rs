@@ -89,10 +89,10 @@ impl L1Forecast {
         let updates = travel.updates;
         if let Some(asked) = self.held_from {
             let enough = (updates as f64 * asked / travel.distance).round();
+            let so = if travel.is_enough() { "" } else { ", and gammas will hardly tell channels apart" };
             return Some(format!(
                 "{updates} updates are few for a travel of {asked:.2}: held at a strength of {strength}, beyond which it drowns \
-                 the loss, {travel}, and gammas will hardly tell channels apart; train for {enough} updates \
-                 or more"
+                 the loss, {travel}{so}; train for {enough} updates or more"
             ));
         }
         travel.warning().or_else(|| {
