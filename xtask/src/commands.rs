@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::Result;
 use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
 use bonsai_pipeline::{
-    Check, DetMetrics, ExecutorOptions, NoDataset, PipelineConfig, SplitKind, doctor as examine,
-    executor_options, jobs, limit_threads, load_settings, open_model, resolve, summarise,
+    Check, DetMetrics, ExecutorOptions, NoDataset, PipelineConfig, PipelinePreset, SplitKind,
+    doctor as examine, executor_options, jobs, limit_threads, load_settings, open_model, resolve, summarise,
 };
 
 use crate::args;
@@ -22,6 +22,16 @@ impl args::Settings {
     /// Defaults, then the file, then flags, then --set. Limits the program's threads to what comes out.
     pub(crate) fn resolve(&self, base: PipelineConfig) -> Result<PipelineConfig> {
         let config = self.overlaid(base).misuse()?;
+        limit_threads(config.threads)?;
+        Ok(config)
+    }
+
+    /// The settings of a run, over those of the drawn dataset where no other is named, be it by a flag, in a file or by
+    /// `--set`.
+    pub(crate) fn resolve_run(&self, preset: PipelinePreset) -> Result<PipelineConfig> {
+        let own = self.overlaid(PipelineConfig::default().with_preset(preset)).misuse()?;
+        let drawn = || self.overlaid(PipelineConfig::drawn().with_preset(preset)).misuse();
+        let config = if own.data.is_some() { own } else { drawn()? };
         limit_threads(config.threads)?;
         Ok(config)
     }

@@ -65,8 +65,7 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
     if let Some(Many::Sweep(runs)) = &args.many {
         return sweep(runs);
     }
-    let base = if args.settings.data.is_some() { PipelineConfig::default() } else { PipelineConfig::drawn() };
-    let config = args.settings.resolve(base.with_preset(args.preset.unwrap_or_default()))?;
+    let config = args.settings.resolve_run(args.preset.unwrap_or_default())?;
     check(&config).misuse()?;
     let folder = args.project.clone().unwrap_or_else(|| default_run_dir(&config));
     let dir = RunDir::new(&folder);

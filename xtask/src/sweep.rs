@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use bonsai_pipeline::sweep::{Axes, Sweep, gather, run_sweep};
-use bonsai_pipeline::{Interrupted, PipelineConfig};
+use bonsai_pipeline::{Interrupted, PipelineConfig, PipelinePreset};
 use clap::{Args, Subcommand};
 
 use crate::args::Settings;
@@ -61,9 +61,7 @@ pub(crate) fn sweep(args: &Runs) -> Result<u8> {
     if let Some(folder) = &args.gather {
         return show(&Sweep::open(folder).misuse()?);
     }
-    let drawn = args.settings.data.is_none();
-    let base = if drawn { PipelineConfig::drawn() } else { PipelineConfig::default() };
-    let base = args.settings.resolve(base)?;
+    let base = args.settings.resolve_run(PipelinePreset::Default)?;
     let seeds = if args.seeds.is_empty() { vec![base.seed] } else { args.seeds.clone() };
     let axes = Axes { ratios: args.ratios.clone(), seeds, presets: args.presets.clone() };
     let root = std::path::absolute(&args.project).context("the current folder is gone")?;

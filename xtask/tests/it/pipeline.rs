@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use bonsai_pipeline::PipelineConfig;
+use bonsai_pipeline::stages::draw_dataset;
 use serde_json::Value;
 
 use crate::program::{answer, misuse, refusal, xtask};
@@ -202,4 +204,24 @@ fn a_builder_that_is_there_builds_every_engine() {
     let (stages, reasons): (Vec<_>, Vec<_>) = ran(&without).into_iter().unzip();
     assert_eq!(stages, ["engine", "report"]);
     assert!(reasons[0].contains("builders") && reasons[0].contains("engine.trtexec"), "{reasons:?}");
+}
+
+/// Own data have the settings for own data, wherever they are named.
+#[test]
+fn data_may_be_named_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shapes = PipelineConfig::drawn().shapes;
+    (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (2, 1, 1, 64);
+    let yaml = draw_dataset(&shapes, &folder.path().join("shapes")).unwrap();
+    let file = folder.path().join("own.toml");
+    fs::write(&file, format!("data = {:?}\n", yaml.to_str().unwrap())).unwrap();
+    let imgsz = |name: &str, more: &[&str]| {
+        let project = folder.path().join(name);
+        let given = ["pipeline", "--project", project.to_str().unwrap(), "--until", "dataset"];
+        answer(&[&given, more].concat());
+        let saved: toml::Table = fs::read_to_string(project.join("config.toml")).unwrap().parse().unwrap();
+        saved["imgsz"].as_integer()
+    };
+    assert_eq!(imgsz("file", &["--config", file.to_str().unwrap()]), Some(640));
+    assert_eq!(imgsz("drawn", &["--set", "shapes.train=2", "--set", "shapes.val=1"]), Some(128));
 }
