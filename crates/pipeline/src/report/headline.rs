@@ -8,6 +8,8 @@ use super::{CheckVerdict, Checked};
 const SMALL_LOSS: f64 = 0.01;
 /// Where the interval may begin for a change to be called no loss at all: what rounding to three decimals hides.
 const NO_LOSS: f64 = -0.002;
+/// mAP50-95 of a baseline below which there is nothing to lose.
+const NOTHING: f64 = 0.001;
 /// Latency counts as unchanged above this share.
 const SAME_LATENCY: f64 = 0.9;
 /// Multiply-accumulates count as much fewer below this share.
@@ -33,6 +35,9 @@ impl Outcome {
             return "Smaller but not faster on this CPU".to_owned();
         }
         let speed = self.speed();
+        if self.change.before < NOTHING {
+            return format!("{speed}, but the baseline finds nothing: train it for longer");
+        }
         if self.change.low > NO_LOSS {
             format!("{speed}, with no loss")
         } else if self.change.high >= 0.0 {
@@ -116,6 +121,13 @@ mod tests {
         );
         check(0.0, [0.0, 0.0], [0.95, 0.5], "Smaller but not faster on this CPU");
         check(0.0, [0.0, 0.0], [0.95, 0.9], "1.1 times as fast on this CPU, with no loss");
+    }
+
+    #[test]
+    fn who_finds_nothing_loses_nothing() {
+        let change = Change { before: 0.0, after: 0.0, low: 0.0, high: 0.0 };
+        let said = Outcome { change, latency_share: 0.5, macs_share: 0.5 }.headline();
+        assert_eq!(said, "Twice as fast on this CPU, but the baseline finds nothing: train it for longer");
     }
 
     #[test]
