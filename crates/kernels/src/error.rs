@@ -34,8 +34,8 @@ pub enum KernelError {
         /// Its kernel's pixels.
         area: usize,
     },
-    /// The shape has more values than can be addressed.
-    #[error("{what} would hold more values than a machine word can count")]
+    /// A size beyond what any memory holds.
+    #[error("{what} would be larger than any memory")]
     TooLarge {
         /// Which tensor.
         what: &'static str,
@@ -55,6 +55,32 @@ pub enum KernelError {
         threads: usize,
         /// What the system says.
         reason: String,
+    },
+    /// The system does not give the memory.
+    #[error("cannot get memory for {values} values of 4 bytes; use smaller batches or images")]
+    Memory {
+        /// How many values were asked for.
+        values: usize,
+    },
+    /// A rectangle outside of what any buffer holds.
+    #[error("{label}: {view:?} lies where no memory can be, or in a buffer of too high a number")]
+    Place {
+        /// The kernel.
+        label: String,
+        /// The rectangle.
+        view: View,
+    },
+    /// A convolution was planned for other instructions than the program has.
+    #[error(
+        "{label}: the convolution is for {conv}, the program for {program}; make both for one instruction set"
+    )]
+    OtherIsa {
+        /// The kernel.
+        label: String,
+        /// Instruction set of the convolution.
+        conv: &'static str,
+        /// Instruction set of the program.
+        program: &'static str,
     },
     /// A rectangle whose rows overlap.
     #[error("{label}: {view:?} has a row pitch below its channels")]
@@ -83,6 +109,14 @@ pub enum KernelError {
         got: usize,
         /// The size that fits.
         expected: usize,
+    },
+    /// A program was given too few buffers.
+    #[error("the program works on {needed} buffers and was given {got}")]
+    Buffers {
+        /// How many there are.
+        got: usize,
+        /// How many it needs.
+        needed: usize,
     },
     /// A program was given too little memory.
     #[error("buffer {index} has {len} values, the program needs {needed}")]

@@ -1,7 +1,7 @@
 //! Whether the operands of a kernel fit together, and which of them may lie in the same place.
 
 use crate::memory::Operand;
-use crate::{KernelError, SEGMENT, View};
+use crate::{KernelError, View, padded};
 
 /// `got`, called `what`, must be `expected`.
 pub(crate) fn equal(label: &str, what: &'static str, got: usize, expected: usize) -> Result<(), KernelError> {
@@ -13,7 +13,7 @@ pub(crate) fn equal(label: &str, what: &'static str, got: usize, expected: usize
 
 /// `channels`, called `what`, must be whole segments.
 pub(crate) fn segments(label: &str, what: &'static str, channels: usize) -> Result<(), KernelError> {
-    equal(label, what, channels, channels.next_multiple_of(SEGMENT))
+    equal(label, what, channels, padded(channels))
 }
 
 /// `fits!(label, "y", view, pixels, channels)`: the view called `y` must have these pixels and channels.

@@ -88,14 +88,14 @@ fn check(
     view: &View,
     segments: &[Segment],
 ) -> Result<Vec<usize>, KernelError> {
-    let physical = physical_channels(label, view, segments)?;
-    equal(label, "channels of the segments", physical.len(), shape.c)?;
     equal(label, "values of the NCHW tensor", nchw, shape.len())?;
     fits!(label, "the view", view, shape.pixels(), view.channels)?;
     equal(label, "row pitch", view.ld, view.ld.max(view.channels).max(1))?;
-    let end = (view.pixels.saturating_sub(1)).saturating_mul(view.ld).saturating_add(view.channels);
-    let end = if view.pixels == 0 { 0 } else { end.saturating_add(view.offset) };
+    let end = if view.pixels == 0 { view.channels } else { view.end() };
     equal(label, "values of the buffer", buffer, buffer.max(end))?;
+    // Not before it is known that there are no more channels than memory.
+    let physical = physical_channels(label, view, segments)?;
+    equal(label, "channels of the segments", physical.len(), shape.c)?;
     Ok(physical)
 }
 
@@ -177,7 +177,7 @@ pub fn from_nchw(
     let rows = &mut buffer[view.offset..][..len];
     team.install(|| {
         rows.par_chunks_mut(plane * view.ld).enumerate().for_each(|(image, rows)| {
-            rows.par_chunks_mut(BLOCK * view.ld)
+            rows.par_chunks_mut(BLOCK.saturating_mul(view.ld))
                 .enumerate()
                 .for_each(|(block, rows)| transpose(image, block * BLOCK, rows));
         });

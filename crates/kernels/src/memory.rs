@@ -4,15 +4,28 @@
 //! row pitch `ld`, side by side. Kernels never hold a slice of a buffer: two tasks write different channels of the same
 //! pixels, so each works on raw pointers inside the rectangles that its kernel declared ([`Operand`]) and that
 //! [`Program::push`](crate::Program::push) checked.
+//!
+//! The fields of a view are anybody's numbers: what is computed of them here saturates, so that a rectangle that no memory
+//! can hold never looks like one that fits.
 
+use std::alloc::{self, Layout};
 use std::fmt;
+
+use crate::KernelError;
 
 /// Channels in a segment: views start and end at multiples of it, and the channels that pad a segment are zero.
 pub const SEGMENT: usize = 16;
 
+/// Most values that a buffer can hold and a shape can count: more than any machine can address, and few enough that
+/// products with the sizes of a window do not overflow.
+pub(crate) const MOST_VALUES: usize = {
+    let addressable = isize::MAX as u64 / size_of::<f32>() as u64;
+    if addressable < 1 << 45 { addressable as usize } else { (1u64 << 45) as usize }
+};
+
 /// `channels` rounded up to whole segments.
 pub const fn padded(channels: usize) -> usize {
-    channels.next_multiple_of(SEGMENT)
+    channels.saturating_add(SEGMENT - 1) / SEGMENT * SEGMENT
 }
 
 /// Zeroed `f32` memory that starts at a cache line.
@@ -30,11 +43,25 @@ const CACHE_LINE: usize = SEGMENT * size_of::<f32>();
 
 impl Buffer {
     /// `len` zeros.
+    ///
+    /// # Panics
+    /// If the system does not give the memory; [`Buffer::try_zeroed`] says so instead.
     pub fn zeroed(len: usize) -> Self {
-        let values = vec![0.0; if len == 0 { 0 } else { len + SEGMENT - 1 }];
-        let start = if len == 0 { 0 } else { values.as_ptr().align_offset(CACHE_LINE) };
+        Self::try_zeroed(len).expect("memory for a buffer")
+    }
+
+    /// `len` zeros.
+    ///
+    /// # Errors
+    /// [`KernelError::Memory`] if the system does not give the memory.
+    pub fn try_zeroed(len: usize) -> Result<Self, KernelError> {
+        if len == 0 {
+            return Ok(Self { values: Vec::new(), start: 0, len });
+        }
+        let values = zeros(len.saturating_add(SEGMENT - 1)).ok_or(KernelError::Memory { values: len })?;
+        let start = values.as_ptr().align_offset(CACHE_LINE);
         assert!(start < SEGMENT, "values are aligned to their own size");
-        Self { values, start, len }
+        Ok(Self { values, start, len })
     }
 
     /// Number of values.
@@ -58,6 +85,19 @@ impl Buffer {
     }
 }
 
+/// `len` zeros, at least one, whose pages the system makes when they are touched; `None` if it does not give them. A vector
+/// that is filled after [`Vec::try_reserve`] would touch all of them.
+fn zeros(len: usize) -> Option<Vec<f32>> {
+    if len > MOST_VALUES {
+        return None;
+    }
+    let layout = Layout::array::<f32>(len).ok()?;
+    // SAFETY: `len` is not 0, so neither is the size.
+    let values = unsafe { alloc::alloc_zeroed(layout) };
+    // SAFETY: the global allocator gave it for this layout, that of a vector of `len` values, which are all zero.
+    (!values.is_null()).then(|| unsafe { Vec::from_raw_parts(values.cast(), len, len) })
+}
+
 impl Clone for Buffer {
     /// The copy starts at a cache line of its own.
     fn clone(&self) -> Self {
@@ -74,6 +114,8 @@ impl fmt::Debug for Buffer {
 }
 
 /// A rectangle in a buffer: `pixels` rows of `channels` values, `ld` values from row to row.
+///
+/// Any numbers may stand here; [`Program::push`](crate::Program::push) refuses those that are no place in a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View {
     /// Which of the buffers given to [`Program::run`](crate::Program::run).
@@ -99,17 +141,18 @@ impl View {
         Self::dense(buffer, offset, 1, len)
     }
 
-    /// Channels `start .. start + len` of the same pixels.
+    /// Channels `start .. start + len` of the same pixels. Beyond what a word can count the offset saturates, and the view
+    /// fits into no buffer.
     #[must_use]
     pub const fn columns(self, start: usize, len: usize) -> Self {
-        Self { offset: self.offset + start, channels: len, ..self }
+        Self { offset: self.offset.saturating_add(start), channels: len, ..self }
     }
 
-    /// One past its last value.
+    /// One past its last value, or [`usize::MAX`] if that is more than a word can count.
     pub const fn end(&self) -> usize {
         match self.pixels {
             0 => self.offset,
-            n => self.offset + (n - 1) * self.ld + self.channels,
+            n => self.offset.saturating_add((n - 1).saturating_mul(self.ld)).saturating_add(self.channels),
         }
     }
 
@@ -126,12 +169,12 @@ impl View {
         if self.end() <= other.offset || other.end() <= self.offset {
             return false;
         }
-        if self.ld != other.ld {
+        if self.ld != other.ld || self.ld == 0 {
             return true;
         }
         let (first, second) = if self.offset <= other.offset { (self, other) } else { (other, self) };
         let column = (second.offset - first.offset) % self.ld;
-        column < first.channels || column + second.channels > self.ld
+        column < first.channels || column.saturating_add(second.channels) > self.ld
     }
 }
 
@@ -209,7 +252,7 @@ impl<'a> Memory<'a> {
     #[inline(always)]
     pub(crate) unsafe fn at(self, view: &View) -> *mut f32 {
         debug_assert!(view.buffer < self.bases.len());
-        // SAFETY: `Program::run` made one base for every buffer that a checked operand names.
+        // SAFETY: `Program::run` saw that there is one base for every buffer that a checked operand names.
         unsafe { self.bases.get_unchecked(view.buffer).0.add(view.offset) }
     }
 }
@@ -249,5 +292,23 @@ mod tests {
             }
         }
         assert!(Buffer::zeroed(0).clone().is_empty());
+    }
+
+    #[test]
+    fn memory_that_nobody_has_is_refused() {
+        for len in [usize::MAX, usize::MAX - 14, isize::MAX as usize, MOST_VALUES] {
+            assert_eq!(Buffer::try_zeroed(len).unwrap_err(), KernelError::Memory { values: len });
+        }
+    }
+
+    #[test]
+    fn sizes_that_no_word_can_count_saturate() {
+        let far = View { buffer: 0, offset: usize::MAX - 15, pixels: 2, channels: 16, ld: 1 << 40 };
+        assert_eq!((far.end(), far.columns(usize::MAX, 16).offset), (usize::MAX, usize::MAX));
+        assert_eq!(View { offset: 0, pixels: 3, ld: 1 << 63, ..far }.end(), usize::MAX);
+        let flat = View { offset: 0, ld: 0, ..far };
+        assert!(flat.overlaps(&flat) && far.overlaps(&far));
+        assert_eq!(padded(usize::MAX), usize::MAX - 15);
+        assert_eq!([0, 1, 16, 17].map(padded), [0, 16, 16, 32]);
     }
 }

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::memory::{Access, Base, Memory, Operand};
+use crate::memory::{Access, Base, MOST_VALUES, Memory, Operand};
 use crate::simd::{Simd, WithSimd};
 use crate::team::{Barrier, Claims, Team};
 use crate::{Buffer, Isa, KernelError};
@@ -47,7 +47,6 @@ pub unsafe trait Kernel: Send + Sync + 'static {
 }
 
 trait ErasedKernel: Send + Sync {
-    fn tasks(&self) -> usize;
     unsafe fn run(&self, isa: Isa, memory: Memory<'_>, task: usize, scratch: *mut f32);
 }
 
@@ -69,19 +68,21 @@ impl<K: Kernel> WithSimd for Call<'_, K> {
 }
 
 impl<K: Kernel> ErasedKernel for K {
-    fn tasks(&self) -> usize {
-        Kernel::tasks(self)
-    }
-
     unsafe fn run(&self, isa: Isa, memory: Memory<'_>, task: usize, scratch: *mut f32) {
         isa.run(Call { kernel: self, memory, task, scratch });
     }
 }
 
+/// Most buffers of a program: views name them by number, and the program keeps a length for each number up to the highest.
+const MOST_BUFFERS: usize = 1 << 22;
+/// Most tasks of a program: its numbers of tasks times any number of threads stay far from overflow.
+const MOST_TASKS: usize = 1 << 40;
+
 struct Step {
     label: String,
     kernel: Box<dyn ErasedKernel>,
     operands: Vec<Operand>,
+    tasks: usize,
     busy_ns: AtomicU64,
 }
 
@@ -94,12 +95,14 @@ pub struct Program {
     /// Values that each buffer must have.
     lens: Vec<usize>,
     scratch_len: usize,
+    /// Tasks of all steps.
+    tasks: usize,
 }
 
 impl Program {
     /// An empty program for this instruction set.
     pub fn new(isa: Isa) -> Self {
-        Self { isa, steps: Vec::new(), stages: Vec::new(), lens: Vec::new(), scratch_len: 0 }
+        Self { isa, steps: Vec::new(), stages: Vec::new(), lens: Vec::new(), scratch_len: 0, tasks: 0 }
     }
 
     /// The instruction set.
@@ -111,7 +114,9 @@ impl Program {
     ///
     /// # Errors
     /// What [`Kernel::check`] says; [`KernelError::View`] if a rectangle has a pitch smaller than its width;
-    /// [`KernelError::Overlap`] if the kernel would write what it also reads or writes through another operand.
+    /// [`KernelError::Place`] if no buffer can hold it; [`KernelError::Overlap`] if the kernel would write what it also reads
+    /// or writes through another operand; [`KernelError::TooLarge`] if there would be too much to do. The program is then
+    /// what it was before.
     pub fn push<K: Kernel>(&mut self, label: &str, kernel: K) -> Result<(), KernelError> {
         kernel.check(label)?;
         let operands = kernel.operands();
@@ -120,18 +125,32 @@ impl Program {
             if view.ld < view.channels {
                 return Err(KernelError::View { label: label.to_owned(), view });
             }
+            if view.end().max(view.pixels).max(view.ld) > MOST_VALUES || view.buffer >= MOST_BUFFERS {
+                return Err(KernelError::Place { label: label.to_owned(), view });
+            }
             if let Some(other) = operands[..i].iter().find(|other| operand.conflicts(other)) {
                 let views = Box::new([other.view, view]);
                 return Err(KernelError::Overlap { label: label.to_owned(), views });
             }
         }
+        // Without a value to write there is nothing to do, however many pixels of no channels there are.
+        let idle = operands.iter().all(|o| !o.access.writes() || o.view.is_empty());
+        let tasks = if idle { 0 } else { kernel.tasks() };
+        let scratch_len = if idle { 0 } else { kernel.scratch_len() };
+        let all_tasks = self.tasks.saturating_add(tasks);
+        if all_tasks > MOST_TASKS || scratch_len > MOST_VALUES {
+            return Err(KernelError::TooLarge { what: "the list of tasks, or what a task works in," });
+        }
+        // From here on nothing fails: a program that a caught panic left half changed could run what it did not check.
+        let buffers = operands.iter().map(|o| o.view.buffer + 1).max().unwrap_or(0);
+        if self.lens.len() < buffers {
+            self.lens.resize(buffers, 0);
+        }
         for Operand { view, .. } in &operands {
-            if self.lens.len() <= view.buffer {
-                self.lens.resize(view.buffer + 1, 0);
-            }
             self.lens[view.buffer] = self.lens[view.buffer].max(view.end());
         }
-        self.scratch_len = self.scratch_len.max(kernel.scratch_len());
+        self.scratch_len = self.scratch_len.max(scratch_len);
+        self.tasks = all_tasks;
         let stage = self.stages.last().copied().unwrap_or(0);
         let depends = self.steps[stage..]
             .iter()
@@ -140,7 +159,7 @@ impl Program {
             self.stages.push(self.steps.len());
         }
         let (kernel, busy_ns) = (Box::new(kernel), AtomicU64::new(0));
-        self.steps.push(Step { label: label.to_owned(), kernel, operands, busy_ns });
+        self.steps.push(Step { label: label.to_owned(), kernel, operands, tasks, busy_ns });
         Ok(())
     }
 
@@ -162,7 +181,8 @@ impl Program {
     /// Runs all kernels. Buffer `i` of a [`View`](crate::View) is `buffers[i]`.
     ///
     /// # Errors
-    /// [`KernelError::Buffer`] if a buffer is missing or too short; nothing has run then.
+    /// [`KernelError::Buffers`] or [`KernelError::Buffer`] if a buffer is missing or too short, [`KernelError::Memory`] if
+    /// there is none for the threads to work in; nothing has run then.
     pub fn run(&self, team: &Team, buffers: &mut [&mut Buffer]) -> Result<(), KernelError> {
         self.execute::<false>(team, buffers)
     }
@@ -191,10 +211,13 @@ impl Program {
         team: &Team,
         buffers: &mut [&mut Buffer],
     ) -> Result<(), KernelError> {
-        for (index, &needed) in self.lens.iter().enumerate() {
-            let len = buffers.get(index).map_or(0, |b| b.len());
-            if len < needed {
-                return Err(KernelError::Buffer { index, len, needed });
+        // Even a kernel with empty rectangles asks where they begin.
+        if buffers.len() < self.lens.len() {
+            return Err(KernelError::Buffers { got: buffers.len(), needed: self.lens.len() });
+        }
+        for (index, (buffer, &needed)) in buffers.iter().zip(&self.lens).enumerate() {
+            if buffer.len() < needed {
+                return Err(KernelError::Buffer { index, len: buffer.len(), needed });
             }
         }
         let bases: Vec<Base> = buffers.iter_mut().map(|b| Base::of(b)).collect();
@@ -204,7 +227,7 @@ impl Program {
             .map(|i| {
                 let end = self.stages.get(i + 1).copied().unwrap_or(self.steps.len());
                 let steps = &self.steps[self.stages[i]..end];
-                (steps, Claims::new(steps.iter().map(|s| s.kernel.tasks()).sum(), threads))
+                (steps, Claims::new(steps.iter().map(|s| s.tasks).sum(), threads))
             })
             .collect();
         let barrier = Barrier::new(threads);
@@ -215,7 +238,7 @@ impl Program {
                     let mut step = steps.iter();
                     let step = loop {
                         let step = step.next().expect("claims count the tasks of these steps");
-                        match task.checked_sub(step.kernel.tasks()) {
+                        match task.checked_sub(step.tasks) {
                             Some(rest) => task = rest,
                             None => break step,
                         }
@@ -231,8 +254,7 @@ impl Program {
                 }
                 barrier.wait();
             }
-        });
-        Ok(())
+        })
     }
 
     /// What is read before anything in the program writes it, and what is written: for planners' tests.
@@ -245,6 +267,11 @@ impl Program {
         let ends = self.stages.iter().skip(1).copied().chain([self.steps.len()]);
         let stages = self.stages.iter().copied().zip(ends);
         stages.map(|(start, end)| self.steps[start..end].iter().map(|s| s.operands.as_slice()))
+    }
+
+    /// Values of scratch that each thread of a team needs.
+    pub fn scratch_len(&self) -> usize {
+        self.scratch_len
     }
 
     /// Buffers of this program and the values each must have.

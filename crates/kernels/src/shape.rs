@@ -1,8 +1,21 @@
 //! Shapes of images, convolutions and poolings.
 //!
-//! Invariant: a [`ConvShape`] or [`PoolShape`] that exists has an output, and none of its sizes overflows.
+//! Invariant: a [`ConvShape`] or [`PoolShape`] that exists has an output, and none of its sizes overflows, nor does what
+//! kernels compute of them: padded images, strips of rows, weights in several copies. So kernels multiply without checks.
 
+use crate::memory::MOST_VALUES;
 use crate::{KernelError, Window};
+
+/// Most pixels under a kernel, and largest stride and padding.
+const MOST_TAPS: usize = 1 << 20;
+const MOST_STEP: usize = 1 << 16;
+/// Most channels: cuts into panels list them.
+const MOST_CHANNELS: usize = 1 << 24;
+
+/// Whether so many values can lie in a memory; a size of 0 counts as 1, because parts of the product are computed, too.
+pub(crate) fn addressable(sizes: &[usize]) -> bool {
+    sizes.iter().fold(1, |product: usize, &size| product.saturating_mul(size.max(1))) <= MOST_VALUES
+}
 
 /// Sizes of a dense batch of images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,8 +51,9 @@ impl Nhwc {
         self.n.saturating_mul(self.h).saturating_mul(self.w)
     }
 
-    fn check_size(&self, what: &'static str) -> Result<(), KernelError> {
-        if self.len() == usize::MAX { Err(KernelError::TooLarge { what }) } else { Ok(()) }
+    pub(crate) fn check_size(&self, what: &'static str) -> Result<(), KernelError> {
+        let Self { n, h, w, c } = *self;
+        if addressable(&[n, h, w, c]) { Ok(()) } else { Err(KernelError::TooLarge { what }) }
     }
 }
 
@@ -60,7 +74,7 @@ impl ConvShape {
     pub fn new(input: Nhwc, out_channels: usize, window: Window) -> Result<Self, KernelError> {
         let output = slide(input, out_channels, window)?;
         let shape = Self { input, output, window };
-        if shape.weights_len() == usize::MAX {
+        if !addressable(&[window.area(), input.c, output.c]) {
             return Err(KernelError::TooLarge { what: "the weights" });
         }
         Ok(shape)
@@ -138,6 +152,18 @@ fn slide(input: Nhwc, channels: usize, window: Window) -> Result<Nhwc, KernelErr
     let output = Nhwc::new(input.n, h, w, channels);
     input.check_size("the input")?;
     output.check_size("the output")?;
+    let most = |sizes: [usize; 2]| sizes[0].max(sizes[1]);
+    if window.area() > MOST_TAPS || most(window.stride).max(most(window.padding)) > MOST_STEP {
+        return Err(KernelError::TooLarge { what: "the window" });
+    }
+    // What a kernel may copy of an image with its borders, of inputs for the outputs or the other way round.
+    let bordered = |axis: usize, size: usize| {
+        size + window.kernel[axis] + 2 * window.padding[axis] + 2 * window.stride[axis]
+    };
+    let channels = input.c.max(channels);
+    if channels > MOST_CHANNELS || !addressable(&[bordered(0, input.h), bordered(1, input.w), channels]) {
+        return Err(KernelError::TooLarge { what: "the padded image" });
+    }
     Ok(output)
 }
 
@@ -168,6 +194,14 @@ mod tests {
         ));
         let padding = usize::MAX / 2 + 1;
         assert!(matches!(conv(Window::square(1, 1, padding)), KernelError::WindowTooLarge { .. }));
+        for window in [Window::square(1025, 1, 1 << 10), Window::square(1, 1 << 17, 0)] {
+            assert!(matches!(conv(window), KernelError::TooLarge { what: "the window" }));
+        }
+        // Nothing of it is a number, but parts of the product are.
+        for image in [Nhwc::new(0, 1 << 30, 1 << 30, 16), Nhwc::new(1, 1 << 30, 1 << 30, 0)] {
+            let error = ConvShape::new(image, 16, Window::square(1, 1, 0)).unwrap_err();
+            assert!(matches!(error, KernelError::TooLarge { what: "the input" }), "{error}");
+        }
 
         let pool = |window| PoolShape::new(Nhwc::new(1, 40, 40, 1), window).unwrap_err();
         assert!(matches!(pool(Window::square(2, 2, 2)), KernelError::PoolPadding { .. }));

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::{Buffer, KernelError};
 
+/// Most threads of a team; no machine has so many cores.
+const MOST_THREADS: usize = 4096;
+
 /// A fixed number of threads, each with its own scratch memory.
 #[derive(Debug)]
 pub struct Team {
@@ -19,10 +22,14 @@ impl Team {
     /// Starts the threads; `threads` 0 means one per core. One thread is the caller itself.
     ///
     /// # Errors
-    /// [`KernelError::Threads`] if the system starts no more.
+    /// [`KernelError::Threads`] if the system starts no more, or for more than 4096.
     pub fn new(threads: usize) -> Result<Self, KernelError> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores() } else { threads };
+        if threads > MOST_THREADS {
+            let reason = format!("a team has at most {MOST_THREADS}");
+            return Err(KernelError::Threads { threads, reason });
+        }
         let pool = (threads > 1)
             .then(|| {
                 let names = |i| format!("bonsai-{i}");
@@ -46,13 +53,33 @@ impl Team {
         }
     }
 
+    /// Sees to it that every thread has that much scratch. It never shrinks.
+    ///
+    /// # Errors
+    /// [`KernelError::Memory`] if the system does not give it.
+    fn reserve(&self, scratch_len: usize) -> Result<(), KernelError> {
+        for scratch in &self.scratch {
+            let mut scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
+            if scratch.len() < scratch_len {
+                *scratch = Buffer::try_zeroed(scratch_len)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Calls `f(thread, scratch)` on every thread at once.
-    pub(crate) fn broadcast(&self, scratch_len: usize, f: impl Fn(usize, *mut f32) + Sync) {
+    ///
+    /// # Errors
+    /// [`KernelError::Memory`] if there is no room for the scratch; `f` has not been called then.
+    pub(crate) fn broadcast(
+        &self,
+        scratch_len: usize,
+        f: impl Fn(usize, *mut f32) + Sync,
+    ) -> Result<(), KernelError> {
+        self.reserve(scratch_len)?;
         let with_scratch = |thread: usize| {
             let mut scratch = self.scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
-            if scratch.len() < scratch_len {
-                *scratch = Buffer::zeroed(scratch_len);
-            }
+            assert!(scratch.len() >= scratch_len, "scratch was reserved");
             f(thread, scratch.as_mut_slice().as_mut_ptr());
         };
         match &self.pool {
@@ -61,6 +88,7 @@ impl Team {
             }
             None => with_scratch(0),
         }
+        Ok(())
     }
 }
 
@@ -108,16 +136,20 @@ impl Barrier {
 
     /// A guard that releases the others if this thread panics.
     pub(crate) fn guard(&self) -> Guard<'_> {
-        Guard(self)
+        Guard { barrier: self, panicking: std::thread::panicking() }
     }
 }
 
-pub(crate) struct Guard<'a>(&'a Barrier);
+pub(crate) struct Guard<'a> {
+    barrier: &'a Barrier,
+    /// A program may be run while a panic unwinds, by a value that is dropped.
+    panicking: bool,
+}
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.broken.store(true, Ordering::Relaxed);
+        if std::thread::panicking() && !self.panicking {
+            self.barrier.broken.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -201,7 +233,8 @@ mod tests {
                 assert_eq!(count.load(Ordering::Relaxed), 3 * round);
                 barrier.wait();
             }
-        });
+        })
+        .unwrap();
     }
 
     #[test]
@@ -213,7 +246,7 @@ mod tests {
                 let _guard = barrier.guard();
                 assert!(thread != 0, "told to");
                 barrier.wait();
-            });
+            })
         }));
         assert!(outcome.is_err());
     }

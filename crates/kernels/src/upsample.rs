@@ -16,9 +16,9 @@ fn enlarged(input: Nhwc, factor: usize) -> Result<Nhwc, KernelError> {
         return Err(KernelError::Factor { factor });
     }
     let output = Nhwc { h: input.h.saturating_mul(factor), w: input.w.saturating_mul(factor), ..input };
-    if output.len() == usize::MAX {
-        return Err(KernelError::TooLarge { what: "the upsampled image" });
-    }
+    output.check_size("the upsampled image")?;
+    // Of an image without pixels, too: the factor is squared.
+    Nhwc { h: factor, w: factor, ..input }.check_size("the upsampled pixel")?;
     Ok(output)
 }
 

@@ -22,6 +22,7 @@ impl Conv {
         weights: View,
         panels: View,
     ) -> Result<(), KernelError> {
+        self.for_program(p, label)?;
         vector(label, "the weights", &weights, self.weights_len())?;
         vector(label, "the panels", &panels, self.weights_len())?;
         p.push(label, pack::Pack::new(self.isa, self.shape, weights, panels))
@@ -37,14 +38,19 @@ impl Conv {
         label: &str,
         fold: &FoldBatchNorm,
     ) -> Result<(), KernelError> {
+        self.for_program(p, label)?;
         vector(label, "the weights", &fold.weights, self.weights_len())?;
         vector(label, "the panels", &fold.folded, self.weights_len())?;
         let channels = self.output().c;
-        let rows = self.weights_len() / channels;
+        let vectors = [fold.gamma, fold.beta, fold.mean, fold.var, fold.folded_bias];
+        for view in vectors.iter().chain(&fold.bias) {
+            vector(label, "a vector of the batch norm", view, channels)?;
+        }
+        let rows = self.weights_len().checked_div(channels).unwrap_or(0);
         let weights = View::dense(fold.weights.buffer, fold.weights.offset, rows, channels);
         for panel in panels(self.isa, channels) {
             let part = |view: View| view.columns(panel.start, panel.width);
-            let offset = fold.folded.offset + panel.start * rows;
+            let offset = fold.folded.offset.saturating_add(panel.start * rows);
             let kernel = FoldBatchNorm {
                 weights: part(weights),
                 folded: View::dense(fold.folded.buffer, offset, rows, panel.width),
@@ -77,6 +83,7 @@ impl Conv {
         panels: View,
         packed: View,
     ) -> Result<(), KernelError> {
+        self.for_program(p, label)?;
         vector(label, "the panels", &panels, self.weights_len())?;
         vector(label, "the packed weights", &packed, self.packed_len())?;
         let source = Source::Panels(super::panels::panels(self.isa, self.output().c));

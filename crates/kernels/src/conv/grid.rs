@@ -57,7 +57,7 @@ impl Grid {
             (input.w + 2 * window.padding[1]) * input.c * window.stride[0]
         };
         let fitting = (STRIP / per_row.max(1)).clamp(1, size.max(1));
-        let macs = shape.weights_len() * output.pixels();
+        let macs = shape.weights_len().saturating_mul(output.pixels());
         let wanted = (macs / WORTH).clamp(1, TASKS);
         // As many parts as fit and as are wanted, as long as each has pixels for a few tiles.
         let mut parts = size.div_ceil(fitting);

@@ -77,13 +77,20 @@ impl InputGradient {
         Strip { top, rows, left, columns, channels: self.shape.output().c }
     }
 
+    /// Phases along each axis that the image has a pixel of.
+    fn phases_met(&self) -> [usize; 2] {
+        let (input, [sy, sx]) = (self.shape.input(), self.shape.window().stride);
+        [sy.min(input.h), sx.min(input.w)]
+    }
+
     fn phases(&self, live: &Live) -> Vec<Vec<Run>> {
         let (window, c) = (self.shape.window(), self.shape.output().c);
         let strip = self.strip(&self.grid.part(0));
         let flipped = |ky: usize, kx: usize| window.area() - 1 - (ky * window.kernel[1] + kx);
         let mut phases = Vec::new();
-        for py in 0..window.stride[0] {
-            for px in 0..window.stride[1] {
+        let [rows, columns] = self.phases_met();
+        for py in 0..rows {
+            for px in 0..columns {
                 // Without stride a row of taps lies together in the strip and in the panel.
                 let merge = if window.stride[1] == 1 { window.kernel[1] } else { 1 };
                 let mut runs = Vec::new();
@@ -115,7 +122,11 @@ unsafe impl Kernel for InputGradient {
         if is_pointwise(&self.shape) {
             return 0;
         }
-        (0..self.grid.parts()).map(|i| self.strip(&self.grid.part(i)).len()).max().unwrap_or(0)
+        // The first part has as many rows as any; the strips of others may begin up to a step before theirs.
+        let (first, window) = (self.grid.part(0), self.shape.window());
+        let [sy, _] = window.stride;
+        let (_, rows) = met(&window, 0, 0, (first.rows.len() + sy - 1).max(sy));
+        Strip { rows, ..self.strip(&first) }.len()
     }
 
     #[inline(always)]
@@ -143,14 +154,14 @@ unsafe impl Kernel for InputGradient {
             let strip = self.strip(&part);
             let image = dy.add(part.image * output.h * output.w * self.dy.ld);
             strip.fill(image, output.h, output.w, self.dy.ld, scratch);
-            let [sy, sx] = window.stride;
+            let ([sy, sx], [_, columns]) = (window.stride, self.phases_met());
             for row in part.rows.clone() {
                 // Down by one row of outputs for every `sy` rows of inputs.
                 let x = scratch.add((row / sy - part.rows.start / sy) * strip.row_len());
                 let dx = dx.add((row - part.rows.start) * input.w * ld);
                 for panel in group {
-                    for px in 0..sx.min(input.w) {
-                        let phase = &self.phases[row % sy * sx + px];
+                    for px in 0..columns {
+                        let phase = &self.phases[row % sy * columns + px];
                         Rows {
                             n: (input.w - px).div_ceil(sx),
                             x,

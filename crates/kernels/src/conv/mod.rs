@@ -145,10 +145,28 @@ impl Conv {
         }
     }
 
+    /// How many there are.
+    fn moment_parts(&self) -> usize {
+        match self.algorithm {
+            Algorithm::Direct => Grid::new(self.isa, &self.shape).parts(),
+            Algorithm::Winograd => winograd::moment_parts(&self.shape),
+        }
+    }
+
+    /// Refuses a program for other instructions: panels are cut as one set's tiles like them.
+    fn for_program(&self, p: &Program, label: &str) -> Result<(), KernelError> {
+        if p.isa() == self.isa {
+            return Ok(());
+        }
+        let (conv, program) = (self.isa.name(), p.isa().name());
+        Err(KernelError::OtherIsa { label: label.to_owned(), conv, program })
+    }
+
     /// Appends what fills `packed` from `weights`.
     ///
     /// # Errors
-    /// [`KernelError::Operand`] if a size does not fit; errors of [`Program::push`].
+    /// [`KernelError::Operand`] if a size does not fit, [`KernelError::OtherIsa`] if the program is for other instructions;
+    /// errors of [`Program::push`].
     pub fn push_pack(
         &self,
         p: &mut Program,
@@ -156,6 +174,7 @@ impl Conv {
         weights: View,
         packed: View,
     ) -> Result<(), KernelError> {
+        self.for_program(p, label)?;
         vector(label, "the weights", &weights, self.weights_len())?;
         vector(label, "the packed weights", &packed, self.packed_len())?;
         match self.algorithm {
@@ -177,6 +196,7 @@ impl Conv {
         weights: View,
         packed: View,
     ) -> Result<(), KernelError> {
+        self.for_program(p, label)?;
         vector(label, "the weights", &weights, self.weights_len())?;
         vector(label, "the packed weights", &packed, self.packed_transposed_len())?;
         expect(label, "input channels", self.input().c, self.input().c.next_multiple_of(SEGMENT))?;
@@ -203,6 +223,7 @@ impl Conv {
         y: View,
         epilogue: Epilogue,
     ) -> Result<(), KernelError> {
+        self.for_program(p, label)?;
         tensor(label, "x", &x, self.input())?;
         vector(label, "the packed weights", &packed, self.packed_len())?;
         tensor(label, "y", &y, self.output())?;
@@ -213,7 +234,7 @@ impl Conv {
             tensor(label, "the residual", residual, self.output())?;
         }
         if let Some(moments) = &epilogue.moments {
-            expect(label, "rows of moments", moments.pixels, 2 * self.moment_counts().len())?;
+            expect(label, "rows of moments", moments.pixels, 2 * self.moment_parts())?;
             expect(label, "channels of moments", moments.channels, self.output().c)?;
         }
         match self.algorithm {
@@ -240,6 +261,7 @@ impl Conv {
         dx: View,
         accumulate: bool,
     ) -> Result<(), KernelError> {
+        self.for_program(p, label)?;
         tensor(label, "dy", &dy, self.output())?;
         vector(label, "the packed weights", &packed, self.packed_transposed_len())?;
         tensor(label, "dx", &dx, self.input())?;
@@ -273,10 +295,15 @@ impl Conv {
         partials: View,
         dw: View,
     ) -> Result<(), KernelError> {
+        self.for_program(p, label)?;
         tensor(label, "x", &x, self.input())?;
         tensor(label, "dy", &dy, self.output())?;
         vector(label, "the partial sums", &partials, self.partials_len())?;
         vector(label, "dw", &dw, self.weights_len())?;
+        if self.output().pixels() == 0 {
+            // No task would write the partial sums, and what they happen to hold is no gradient.
+            return Ok(());
+        }
         match self.algorithm {
             Algorithm::Direct => {
                 let parts = weight_gradient::parts(self.isa, &self.shape);

@@ -62,7 +62,7 @@ unsafe impl Kernel for BatchNorm {
         fits!(label, "scale", self.scale, 1, channels)?;
         fits!(label, "shift", self.shift, 1, channels)?;
         fits!(label, "the moments", self.partials, 2 * self.counts.len(), channels)?;
-        let pixels: usize = self.counts.iter().sum();
+        let pixels = self.counts.iter().fold(0, |sum: usize, &count| sum.saturating_add(count));
         // One value has no variance.
         equal(label, "number of pixels to normalise over", pixels, pixels.max(2))
     }

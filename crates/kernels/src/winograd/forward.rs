@@ -5,12 +5,12 @@
 
 use std::marker::PhantomData;
 
-use super::blocks::{Blocks, PLANES, TILE, group, plane_pitch, tile_pitch, units, widest_group};
+use super::blocks::{Blocks, PLANES, group, plane_pitch, tile_pitch, units, widest_group};
 use super::input::{STRIP_LEN, Transform};
 use super::multiply::Multiply;
 use super::output::Store;
 use super::points::Input;
-use super::{check_shape, contiguous, packed_pitch, tensor};
+use super::{check_shape, contiguous, packed_pitch, tensor, tiles};
 use crate::conv::{Epilogue, finish};
 use crate::memory::{Memory, Operand};
 use crate::moments;
@@ -41,7 +41,7 @@ impl Plan {
     fn new(shape: &ConvShape) -> Self {
         let (inputs, outputs) = (shape.input().c, shape.output().c);
         let image = shape.input();
-        let tiles = image.n * image.h.div_ceil(TILE) * image.w.div_ceil(TILE);
+        let tiles = tiles(image);
         let kept = inputs + outputs.min(MOST_CHANNELS);
         let most = (CACHED / (PLANES * size_of::<f32>() * kept)).min(tiles.div_ceil(ENOUGH_TASKS));
         let blocks = Blocks::new(image, most.clamp(TILES[0], TILES[1]));
@@ -76,6 +76,11 @@ impl Plan {
 pub(super) fn moment_counts(shape: &ConvShape) -> Vec<usize> {
     let blocks = Plan::new(shape).blocks;
     (0..blocks.len()).map(|i| blocks.pixels(&blocks.get(i)).len()).collect()
+}
+
+/// How many there are.
+pub(super) fn moment_parts(shape: &ConvShape) -> usize {
+    Plan::new(shape).blocks.len()
 }
 
 /// `y = x * w`, or `y += x * w`, with what follows.

@@ -27,7 +27,7 @@ pub(crate) use pack::{Pack, Source};
 pub(crate) use weight_gradient::{partials_len, push_weight_gradient};
 
 use self::blocks::{PLANES, TILE, plane_pitch};
-use crate::{ConvShape, KernelError, SEGMENT, View, Window};
+use crate::{ConvShape, KernelError, Nhwc, SEGMENT, View, Window};
 
 /// Fewest tiles, for every 128 input channels, for which reading 36 instead of 9 planes of weights is worth it: beyond that
 /// the planes of a panel do not stay in the second-level cache.
@@ -46,11 +46,16 @@ pub(crate) fn applies(shape: &ConvShape) -> bool {
 /// Whether a convolution is faster so, in all its directions.
 pub(crate) fn pays(shape: &ConvShape) -> bool {
     let image = shape.input();
-    let tiles = image.n * image.h.div_ceil(TILE) * image.w.div_ceil(TILE);
+    let tiles = tiles(image);
     applies(shape)
         && tiles >= FEWEST_TILES * image.c.div_ceil(DEPTH)
         // Tiles that hang over the border do less than half of the saving.
         && image.pixels() * 9 >= tiles * PLANES * 2
+}
+
+/// Tiles of a batch.
+fn tiles(image: Nhwc) -> usize {
+    image.n * image.h.div_ceil(TILE) * image.w.div_ceil(TILE)
 }
 
 /// Values of packed weights.
@@ -63,6 +68,11 @@ pub(crate) fn moment_counts(shape: &ConvShape) -> Vec<usize> {
     forward::moment_counts(shape)
 }
 
+/// How many there are.
+pub(crate) fn moment_parts(shape: &ConvShape) -> usize {
+    forward::moment_parts(shape)
+}
+
 /// Distance of the planes of packed weights.
 fn packed_pitch(shape: &ConvShape) -> usize {
     plane_pitch(shape.input().c * shape.output().c)
@@ -71,7 +81,7 @@ fn packed_pitch(shape: &ConvShape) -> usize {
 /// The first `len` values of a contiguous view.
 fn contiguous(label: &str, what: &'static str, view: &View, len: usize) -> Result<View, KernelError> {
     let contiguous = view.pixels <= 1 || view.ld == view.channels;
-    let got = if contiguous { view.pixels * view.channels } else { 0 };
+    let got = if contiguous { view.pixels.saturating_mul(view.channels) } else { 0 };
     if got < len {
         return Err(KernelError::Operand { label: label.to_owned(), what, got, expected: len });
     }

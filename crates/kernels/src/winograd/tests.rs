@@ -180,7 +180,8 @@ impl Case {
         team.broadcast(1 << 21, |_, scratch| {
             // SAFETY: the team gives every thread so many values.
             unsafe { std::slice::from_raw_parts_mut(scratch, 1 << 21) }.fill(f32::NAN);
-        });
+        })
+        .unwrap();
         self.program(isa, accumulate).run(&team, &mut all).unwrap();
         for i in [X, W, U, DY, UT, PARTS] {
             inside(&buffers[i], &v[i]);

@@ -11,7 +11,7 @@ use super::blocks::{Blocks, PLANES, group, piece, plane_pitch, units, widest_gro
 use super::input::{STRIP_LEN, Transform};
 use super::multiply::Correlate;
 use super::points::{Gradient, Input, tap_gradients};
-use super::{check_shape, contiguous, tensor};
+use super::{check_shape, contiguous, tensor, tiles};
 use crate::memory::{Memory, Operand};
 use crate::program::{Kernel, Program};
 use crate::simd::{Simd, WithSimd};
@@ -43,8 +43,7 @@ impl Plan {
         let kept = widest_group(channels[0], groups[0]) + widest_group(channels[1], groups[1]);
         let most = CACHED / (PLANES * size_of::<f32>() * kept);
         let blocks = Blocks::new(image, most.clamp(28, 100));
-        let tiles: usize = (0..blocks.len()).map(|i| blocks.tiles(&blocks.get(i))).sum();
-        let wanted = ENOUGH_TASKS.div_ceil(groups[0] * groups[1]).min(tiles / FEWEST_TILES);
+        let wanted = ENOUGH_TASKS.div_ceil(groups[0] * groups[1]).min(tiles(image) / FEWEST_TILES);
         Self { blocks, parts: wanted.clamp(1, blocks.len()), groups }
     }
 }

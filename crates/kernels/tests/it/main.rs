@@ -9,6 +9,7 @@
 mod arena;
 mod batch_norm;
 mod conv;
+mod hostile;
 mod layout;
 mod linear_maps;
 mod max_pool;
