@@ -4,7 +4,8 @@ use bonsai_checkpoint::CheckpointError;
 use bonsai_graph::GraphError;
 use bonsai_kernels::KernelError;
 
-use crate::{Device, ExecutorKind};
+use crate::memory::Bytes;
+use crate::{Device, ExecutorKind, MemoryBudget};
 
 /// What went wrong, with the layer it went wrong at.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,19 @@ pub enum ExecError {
         kind: ExecutorKind,
         /// The device asked for.
         device: Device,
+    },
+    /// There is not as much memory as a pass takes.
+    #[error(
+        "{what} takes {} of memory, and {} {}: use smaller batches (`--batch`) or smaller images (`--imgsz`)",
+        Bytes(*needed), budget.limit, Bytes(budget.bytes)
+    )]
+    Memory {
+        /// What takes it.
+        what: String,
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes that there are, and what says so.
+        budget: MemoryBudget,
     },
     /// The system starts no more threads.
     #[error("cannot start {threads} threads: {reason}; ask for fewer")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bonsai_checkpoint::Array;
 use bonsai_graph::Graph;
 
-use crate::{ExecError, Executor, Mode};
+use crate::{CandleExecutor, ExecError, Executor, Mode};
 
 /// Runs one graph forward, with one set of parameters that nobody changes.
 pub trait Inference {
@@ -18,6 +18,13 @@ pub trait Inference {
     /// # Errors
     /// [`ExecError::Shape`] if the channels differ, [`ExecError::Graph`] if the size does not fit.
     fn infer(&mut self, images: &Array) -> Result<&[Array], ExecError>;
+
+    /// Whether a pass over `[n, h, w]` images and pixels fits into the memory that the options name, without asking for any:
+    /// for callers whose images take memory, too.
+    ///
+    /// # Errors
+    /// [`ExecError::Memory`] if not; [`ExecError::Graph`] if the size does not fit.
+    fn check_memory(&mut self, size: [usize; 3]) -> Result<(), ExecError>;
 
     /// As [`Executor::set_timing`].
     fn set_timing(&mut self, on: bool) {
@@ -34,15 +41,19 @@ pub trait Inference {
 #[derive(Debug)]
 pub(crate) struct EvalOnly<E>(E, Vec<Array>);
 
-impl<E: Executor> EvalOnly<E> {
-    pub(crate) fn new(executor: E) -> Self {
+impl EvalOnly<CandleExecutor> {
+    pub(crate) fn new(executor: CandleExecutor) -> Self {
         Self(executor, Vec::new())
     }
 }
 
-impl<E: Executor> Inference for EvalOnly<E> {
+impl Inference for EvalOnly<CandleExecutor> {
     fn graph(&self) -> &Graph {
         self.0.graph()
+    }
+
+    fn check_memory(&mut self, size: [usize; 3]) -> Result<(), ExecError> {
+        self.0.check_memory(Mode::Eval, size)
     }
 
     fn infer(&mut self, images: &Array) -> Result<&[Array], ExecError> {

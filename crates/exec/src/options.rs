@@ -12,7 +12,10 @@ use bonsai_kernels::Isa;
 use serde::{Deserialize, Serialize};
 
 use crate::inference::EvalOnly;
-use crate::{CandleExecutor, CpuExecutor, CpuInference, CpuOptions, Device, ExecError, Executor, Inference};
+use crate::{
+    CandleExecutor, CpuExecutor, CpuInference, CpuOptions, Device, ExecError, Executor, Inference,
+    MemoryBudget,
+};
 
 /// An implementation of [`Executor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,11 +68,14 @@ pub struct ExecutorOptions {
     pub winograd: bool,
     /// Instructions of the CPU executor; `None` is what `BONSAI_ISA` names, else the fastest that the machine has.
     pub isa: Option<Isa>,
+    /// Memory of the host that there is for passes: what does not fit is refused before it is asked for. Without one an
+    /// executor asks for what it needs.
+    pub budget: Option<MemoryBudget>,
 }
 
 impl Default for ExecutorOptions {
     fn default() -> Self {
-        Self { kind: None, device: Device::Cpu, threads: 0, winograd: true, isa: None }
+        Self { kind: None, device: Device::Cpu, threads: 0, winograd: true, isa: None, budget: None }
     }
 }
 
@@ -117,7 +123,7 @@ impl ExecutorOptions {
         }
     }
 
-    fn cpu(&self) -> CpuOptions {
+    pub(crate) fn cpu(&self) -> CpuOptions {
         CpuOptions { threads: self.threads, winograd: self.winograd, isa: self.isa }
     }
 
@@ -133,9 +139,9 @@ impl ExecutorOptions {
             (ExecutorKind::Candle, Device::Cuda(_)) => "cuda",
         };
         let threads = match (self.threads, executor) {
-            (0, ExecutorKind::Cpu) => std::thread::available_parallelism().map_or(1, usize::from),
+            (_, ExecutorKind::Cpu) => self.cpu().thread_count(),
             (0, ExecutorKind::Candle) => rayon::current_num_threads(),
-            (threads, _) => threads,
+            (threads, ExecutorKind::Candle) => threads,
         };
         Ok(ExecutorInfo { executor, device: self.device.to_string(), isa: isa.to_owned(), threads })
     }
@@ -153,10 +159,12 @@ pub fn build_executor(
     options: &ExecutorOptions,
 ) -> Result<Box<dyn Executor + Send>, ExecError> {
     match options.chosen()? {
-        ExecutorKind::Cpu => Ok(Box::new(CpuExecutor::new(graph, weights, options.cpu())?)),
+        ExecutorKind::Cpu => {
+            Ok(Box::new(CpuExecutor::new(graph, weights, options.cpu())?.with_budget(options.budget)))
+        }
         ExecutorKind::Candle => {
             let executor = CandleExecutor::new(graph, weights, options.device)?;
-            Ok(Box::new(executor.with_threads(options.threads)?))
+            Ok(Box::new(executor.with_budget(options.budget).with_threads(options.threads)?))
         }
     }
 }
@@ -171,10 +179,13 @@ pub fn build_inference(
     options: &ExecutorOptions,
 ) -> Result<Box<dyn Inference + Send>, ExecError> {
     match options.chosen()? {
-        ExecutorKind::Cpu => Ok(Box::new(CpuInference::new(graph, weights, options.cpu())?)),
+        ExecutorKind::Cpu => {
+            Ok(Box::new(CpuInference::new(graph, weights, options.cpu())?.with_budget(options.budget)))
+        }
         ExecutorKind::Candle => {
             let executor = CandleExecutor::new(graph, &weights, options.device)?;
-            Ok(Box::new(EvalOnly::new(executor.with_threads(options.threads)?)))
+            let executor = executor.with_budget(options.budget).with_threads(options.threads)?;
+            Ok(Box::new(EvalOnly::new(executor)))
         }
     }
 }

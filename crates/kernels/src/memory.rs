@@ -9,7 +9,7 @@
 //! can hold never looks like one that fits.
 
 use std::alloc::{self, Layout};
-use std::fmt;
+use std::{fmt, ptr};
 
 use crate::KernelError;
 
@@ -33,7 +33,7 @@ pub const fn padded(channels: usize) -> usize {
 /// The system hands out zeroed pages when they are first touched, so a large buffer that nobody uses costs nothing.
 pub struct Buffer {
     /// The values, with room before and behind them to start at a cache line.
-    values: Vec<f32>,
+    values: Box<[f32]>,
     start: usize,
     len: usize,
 }
@@ -56,7 +56,7 @@ impl Buffer {
     /// [`KernelError::Memory`] if the system does not give the memory.
     pub fn try_zeroed(len: usize) -> Result<Self, KernelError> {
         if len == 0 {
-            return Ok(Self { values: Vec::new(), start: 0, len });
+            return Ok(Self { values: Box::default(), start: 0, len });
         }
         let values = zeros(len.saturating_add(SEGMENT - 1)).ok_or(KernelError::Memory { values: len })?;
         let start = values.as_ptr().align_offset(CACHE_LINE);
@@ -87,15 +87,15 @@ impl Buffer {
 
 /// `len` zeros, at least one, whose pages the system makes when they are touched; `None` if it does not give them. A vector
 /// that is filled after [`Vec::try_reserve`] would touch all of them.
-fn zeros(len: usize) -> Option<Vec<f32>> {
+fn zeros(len: usize) -> Option<Box<[f32]>> {
     if len > MOST_VALUES {
         return None;
     }
     let layout = Layout::array::<f32>(len).ok()?;
     // SAFETY: `len` is not 0, so neither is the size.
     let values = unsafe { alloc::alloc_zeroed(layout) };
-    // SAFETY: the global allocator gave it for this layout, that of a vector of `len` values, which are all zero.
-    (!values.is_null()).then(|| unsafe { Vec::from_raw_parts(values.cast(), len, len) })
+    // SAFETY: the global allocator gave it for this layout, that of a slice of `len` values, which are all zero.
+    (!values.is_null()).then(|| unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(values.cast(), len)) })
 }
 
 impl Clone for Buffer {

@@ -48,7 +48,7 @@ pub(super) fn run(
         return Err(ExecError::Shape { what: "the image batch".to_owned(), got: vec![c, h, w], expected });
     }
     let shapes = graph.shapes(h, w)?;
-    let last_use = last_uses(graph, taps);
+    let (last_use, kept) = (last_uses(graph, taps), backward_reads(graph));
     let mut pass = Pass {
         mode,
         values: vec![None; graph.nodes().len()],
@@ -63,7 +63,7 @@ pub(super) fn run(
         pass.values[id.index()] = Some(value);
         for input in node.inputs() {
             // In training, a value stays only where a layer's backward reads it.
-            let freed = mode == Mode::Eval || !backward_reads(graph, *input);
+            let freed = mode == Mode::Eval || !kept[input.index()];
             if freed && last_use[input.index()] == Some(id) {
                 pass.values[input.index()] = None;
             }
@@ -126,17 +126,22 @@ fn layer(
     }
 }
 
-/// Whether some layer's backward needs the output of `node`: a convolution, SiLU or pooling reads its input,
-/// a pooling also its output. (Batch norm keeps its input itself.)
-fn backward_reads(graph: &Graph, node: NodeId) -> bool {
-    let is_pool = |op: &Op| matches!(op, Op::MaxPool { .. });
-    let reads_input = |op: &Op| matches!(op, Op::Conv2d { .. } | Op::Silu) || is_pool(op);
-    is_pool(graph.node(node).op())
-        || graph.nodes().iter().any(|n| reads_input(n.op()) && n.inputs().contains(&node))
+/// For each layer, whether some layer's backward needs its output: a convolution, SiLU or pooling reads its input, a
+/// pooling also its output. (Batch norm keeps its input itself.)
+pub(super) fn backward_reads(graph: &Graph) -> Vec<bool> {
+    let mut read = vec![false; graph.nodes().len()];
+    for (id, node) in graph.iter() {
+        let is_pool = matches!(node.op(), Op::MaxPool { .. });
+        if is_pool || matches!(node.op(), Op::Conv2d { .. } | Op::Silu) {
+            node.inputs().iter().for_each(|input| read[input.index()] = true);
+        }
+        read[id.index()] |= is_pool;
+    }
+    read
 }
 
 /// For each layer, the last one that reads it; `None` where the value must stay (outputs and taps).
-fn last_uses(graph: &Graph, taps: &[NodeId]) -> Vec<Option<NodeId>> {
+pub(super) fn last_uses(graph: &Graph, taps: &[NodeId]) -> Vec<Option<NodeId>> {
     let mut last = vec![None; graph.nodes().len()];
     for (id, node) in graph.iter() {
         for input in node.inputs() {

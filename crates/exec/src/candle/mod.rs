@@ -17,6 +17,7 @@ mod forward;
 mod gather;
 mod host;
 mod max_pool;
+mod need;
 mod penalty;
 mod sgd;
 mod silu;
@@ -29,7 +30,10 @@ use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId};
 use candle_core::{Module, Tensor};
 
-use crate::{Buffer, Device, ExecError, Executor, Mode, PenaltyMap, UpdateReport, UpdateRule};
+use crate::memory::{least, pass_of};
+use crate::{
+    Buffer, Device, ExecError, Executor, MemoryBudget, MemoryNeed, Mode, PenaltyMap, UpdateReport, UpdateRule,
+};
 use clock::Clock;
 use flat::FlatBuffers;
 use forward::Pass;
@@ -44,6 +48,9 @@ pub struct CandleExecutor {
     input_gradient: Option<Tensor>,
     workers: Workers,
     clock: Clock,
+    budget: Option<MemoryBudget>,
+    /// The pass that was last seen to fit.
+    checked: Option<(Mode, [usize; 3])>,
 }
 
 impl CandleExecutor {
@@ -61,7 +68,32 @@ impl CandleExecutor {
             input_gradient: None,
             workers: Workers::default(),
             clock: Clock::default(),
+            budget: None,
+            checked: None,
         })
+    }
+
+    /// Refuses passes that do not fit into this memory ([`ExecError::Memory`]) before it asks for any: candle ends the
+    /// program where the system gives it none. On a GPU, whose memory is not the machine's, no pass is refused.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Option<MemoryBudget>) -> Self {
+        self.budget = budget.filter(|_| self.buffers.device().is_cpu());
+        self
+    }
+
+    /// See [`memory_need`](crate::memory_need).
+    pub(crate) fn memory_need(graph: &Graph, mode: Mode, size: [usize; 3]) -> Result<MemoryNeed, ExecError> {
+        need::need(graph, mode, size)
+    }
+
+    /// See [`Inference::check_memory`](crate::Inference::check_memory).
+    pub(crate) fn check_memory(&mut self, mode: Mode, size: [usize; 3]) -> Result<(), ExecError> {
+        let Some(budget) = self.budget.filter(|_| self.checked != Some((mode, size))) else { return Ok(()) };
+        let what = pass_of(mode, size);
+        budget.check(&what, least(&self.graph, size)?)?;
+        budget.check(&what, need::need(&self.graph, mode, size)?)?;
+        self.checked = Some((mode, size));
+        Ok(())
     }
 
     /// Runs passes on so many threads of the host; 0 is rayon's global pool, as without this call.
@@ -84,6 +116,9 @@ impl Executor for CandleExecutor {
 
     fn forward(&mut self, mode: Mode, images: &Array) -> Result<Vec<Array>, ExecError> {
         self.last = None;
+        if let [n, _, h, w] = images.shape[..] {
+            self.check_memory(mode, [n, h, w])?;
+        }
         let input = wire::upload(images, self.buffers.device(), "images")?;
         let pass = {
             let Self { graph, buffers, taps, clock, .. } = self;

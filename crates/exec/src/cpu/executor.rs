@@ -20,6 +20,7 @@ impl Executor for CpuExecutor {
         let [n, _, h, w] = self.runner.image_dims(images)?;
         let key = Key { mode, n, h, w, taps: self.taps.clone() };
         let index = self.runner.plan(&key, &self.params)?;
+        self.runner.reserve(index)?;
         match mode {
             Mode::Eval => self.runner.prepare(index, &mut self.params, self.version)?,
             Mode::Train => self.version += 1,

@@ -17,6 +17,8 @@ pub(super) struct Folded {
     pub(super) units: Vec<(Unit, Place)>,
     /// Fills the memory.
     pub(super) make: Program,
+    /// Values that the memory has once it is filled.
+    pub(super) len: usize,
     pub(super) memory: Memory,
     /// The version of the parameters that it was made of.
     pub(super) made_from: Option<u64>,
@@ -39,12 +41,13 @@ pub(super) enum Place {
 }
 
 impl Folded {
-    /// Writes the program. The size of the images for which `layers` were made does not matter.
+    /// Writes the program, and asks for no memory yet. The size of the images for which `layers` were made does not matter.
     pub(super) fn new(layers: &Layers<'_>, units: Vec<Unit>) -> Result<Self, KernelError> {
         let mut writer = Writer { layers, make: Program::new(layers.isa), len: 0 };
         let place = |unit: Unit| writer.place(&unit).map(|place| (unit, place));
         let units = units.into_iter().map(place).collect::<Result<_, _>>()?;
-        Ok(Self { units, make: writer.make, memory: Memory::zeroed(writer.len), made_from: None })
+        let (make, len) = (writer.make, writer.len);
+        Ok(Self { units, make, len, memory: Memory::zeroed(0), made_from: None })
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::Graph;
 
-use super::CpuOptions;
 use super::params::Params;
 use super::plan::Key;
 use super::runner::Runner;
-use crate::{ExecError, Inference, Mode};
+use super::{CpuOptions, need};
+use crate::{ExecError, Inference, MemoryBudget, MemoryNeed, Mode};
 
 /// The only version of the parameters.
 const VERSION: u64 = 0;
@@ -33,15 +33,39 @@ impl CpuInference {
     /// As [`CpuExecutor::new`](super::CpuExecutor::new).
     pub fn new(graph: &Graph, weights: Weights, options: CpuOptions) -> Result<Self, ExecError> {
         let runner = Runner::new(graph, options)?;
-        let params = Params::new(graph, &weights, &runner.network.channels)?;
+        let params = Params::for_inference(graph, &weights, &runner.network.channels)?;
         // Before more memory is asked for.
         drop(weights);
         Ok(Self { runner, params, outputs: Vec::new() })
     }
 
+    /// As [`CpuExecutor::with_budget`](super::CpuExecutor::with_budget).
+    #[must_use]
+    pub const fn with_budget(mut self, budget: Option<MemoryBudget>) -> Self {
+        self.runner.budget = budget;
+        self
+    }
+
+    /// See [`memory_need`](crate::memory_need).
+    pub(crate) fn memory_need(
+        graph: &Graph,
+        mode: Mode,
+        size: [usize; 3],
+        options: CpuOptions,
+    ) -> Result<MemoryNeed, ExecError> {
+        need::need(graph, mode, size, options)
+    }
+
     /// Bytes that passes so far needed at once for what lies between layers.
     pub fn activation_bytes(&self) -> usize {
         size_of_val(self.runner.activations.as_slice())
+    }
+}
+
+impl CpuInference {
+    fn plan(&mut self, [n, h, w]: [usize; 3]) -> Result<usize, ExecError> {
+        let key = Key { mode: Mode::Eval, n, h, w, taps: Vec::new() };
+        self.runner.plan(&key, &self.params)
     }
 }
 
@@ -52,12 +76,16 @@ impl Inference for CpuInference {
 
     fn infer(&mut self, images: &Array) -> Result<&[Array], ExecError> {
         let [n, _, h, w] = self.runner.image_dims(images)?;
-        let key = Key { mode: Mode::Eval, n, h, w, taps: Vec::new() };
-        let index = self.runner.plan(&key, &self.params)?;
+        let index = self.plan([n, h, w])?;
+        self.runner.reserve(index)?;
         self.runner.prepare(index, &mut self.params, VERSION)?;
         self.params.forget();
         self.runner.forward(index, images, &mut self.params, &mut self.outputs)?;
         Ok(&self.outputs)
+    }
+
+    fn check_memory(&mut self, size: [usize; 3]) -> Result<(), ExecError> {
+        self.plan(size).map(|_| ())
     }
 
     fn set_timing(&mut self, on: bool) {

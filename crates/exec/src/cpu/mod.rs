@@ -17,6 +17,7 @@ mod folded;
 mod gradients;
 mod inference;
 mod layers;
+mod need;
 mod options;
 mod params;
 mod placement;
@@ -35,7 +36,7 @@ use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId};
 use bonsai_kernels::Isa;
 
-use crate::ExecError;
+use crate::{ExecError, MemoryBudget};
 use params::Params;
 use runner::Runner;
 
@@ -76,6 +77,13 @@ impl CpuExecutor {
         let mut params = Params::new(graph, weights, &runner.network.channels)?;
         params.start_average();
         Ok(Self { runner, params, taps: Vec::new(), last: None, input_gradient: None, version: 0 })
+    }
+
+    /// Refuses passes that do not fit into this memory ([`ExecError::Memory`]) before it asks for any.
+    #[must_use]
+    pub const fn with_budget(mut self, budget: Option<MemoryBudget>) -> Self {
+        self.runner.budget = budget;
+        self
     }
 
     /// The instruction set in use.

@@ -20,6 +20,14 @@ impl Default for CpuOptions {
 }
 
 impl CpuOptions {
+    /// Threads that run, one per core for 0.
+    pub(crate) fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+
     /// The instruction set to use. The only place where the variable is read.
     pub(crate) fn instruction_set(&self) -> Result<Isa, KernelError> {
         match (self.isa, std::env::var("BONSAI_ISA")) {

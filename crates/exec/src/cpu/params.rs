@@ -24,6 +24,8 @@ pub(super) struct Params {
     /// Per layer and role, the slot.
     by_node: Vec<[Option<usize>; 6]>,
     ranges: Ranges,
+    /// Values of the trained parameters, and of the running statistics.
+    lens: [usize; 2],
     pub(super) trained: Memory,
     pub(super) statistics: Memory,
     pub(super) gradients: Memory,
@@ -98,8 +100,35 @@ impl Slot {
 }
 
 impl Params {
-    /// The parameters of `graph`; gradients, momentum and averages are zero, and cost nothing before they are used.
+    /// The parameters of `graph`, for training: gradients, momentum and averages are zero, and cost nothing before they are
+    /// used.
     pub(super) fn new(graph: &Graph, weights: &Weights, channels: &[Channels]) -> Result<Self, ExecError> {
+        let mut params = Self::for_inference(graph, weights, channels)?;
+        let [trained, statistics] = params.lens;
+        params.gradients = Memory::try_zeroed(trained)?;
+        params.momentum = Memory::try_zeroed(trained)?;
+        params.ema_trained = Memory::try_zeroed(trained)?;
+        params.ema_statistics = Memory::try_zeroed(statistics)?;
+        Ok(params)
+    }
+
+    /// The parameters of `graph` and nothing that only training has.
+    pub(super) fn for_inference(
+        graph: &Graph,
+        weights: &Weights,
+        channels: &[Channels],
+    ) -> Result<Self, ExecError> {
+        weights.verify(&graph.params())?;
+        let mut params = Self::laid_out(graph, channels);
+        let [trained, statistics] = params.lens;
+        params.trained = Memory::try_zeroed(trained)?;
+        params.statistics = Memory::try_zeroed(statistics)?;
+        params.write(Buffer::Params, weights)?;
+        Ok(params)
+    }
+
+    /// Where the parameters of `graph` would lie: enough for plans, and no memory.
+    pub(super) fn laid_out(graph: &Graph, channels: &[Channels]) -> Self {
         let mut slots: Vec<Slot> = ParamLayout::of(graph)
             .slots()
             .iter()
@@ -118,26 +147,29 @@ impl Params {
             }
             ranges[role_index(role)] = start..*end;
         }
-        let [trained, statistics] = ends;
         let longest = ranges.iter().map(|r| r.len().div_ceil(CHUNK)).max().unwrap_or(0);
-        let mut params = Self {
+        let none = || Memory::zeroed(0);
+        Self {
             slots,
             by_node,
             ranges: Ranges(ranges),
-            trained: Memory::zeroed(trained),
-            statistics: Memory::zeroed(statistics),
-            gradients: Memory::zeroed(trained),
-            momentum: Memory::zeroed(trained),
-            second_moment: Memory::zeroed(0),
-            ema_trained: Memory::zeroed(trained),
-            ema_statistics: Memory::zeroed(statistics),
+            lens: ends,
+            trained: none(),
+            statistics: none(),
+            gradients: none(),
+            momentum: none(),
+            second_moment: none(),
+            ema_trained: none(),
+            ema_statistics: none(),
             frozen: Frozen::default(),
             marks: Marks::default(),
             chunk_sums: vec![0.0; longest],
-        };
-        weights.verify(&graph.params())?;
-        params.write(Buffer::Params, weights)?;
-        Ok(params)
+        }
+    }
+
+    /// Values of the trained parameters and of the running statistics, padding included, whether they have memory or not.
+    pub(super) const fn lens(&self) -> [usize; 2] {
+        self.lens
     }
 
     /// Averages equal the parameters from here on.

@@ -1,14 +1,18 @@
 //! Everything that depends on the size of the images: programs, memory, and where the host finds what.
 
 use bonsai_graph::{NodeId, Shape};
-use bonsai_kernels::{Isa, Program, WinogradMode};
+use bonsai_kernels::{Isa, KernelError, Program, WinogradMode};
 
 use super::arena::Arena;
 use super::folded::Folded;
 use super::layers::{HostWire, Layers, Network};
 use super::params::Params;
 use super::{eval, train, units};
+use crate::memory::bytes_of;
 use crate::{ExecError, Mode};
+
+/// Most bytes of a wire: no machine has more, and sums over all wires stay far from overflow.
+const MOST_BYTES: u64 = 1 << 46;
 
 /// What a plan is made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +62,7 @@ pub(super) struct Maker<'a> {
 impl Maker<'_> {
     /// The folded parameters of inference with these taps; images of this size must be possible.
     pub(super) fn fold(&self, key: &Key) -> Result<Folded, ExecError> {
-        let shapes = self.network.graph.shapes(key.h, key.w)?;
+        let shapes = self.shapes(key)?;
         let mut arena = Arena::default();
         let layers = self.layers(key, &shapes, &mut arena);
         let graph = &self.network.graph;
@@ -67,12 +71,21 @@ impl Maker<'_> {
 
     /// Writes the programs twice: to learn what lives when, and with the places found. Inference needs `folded`.
     pub(super) fn plan(&self, key: &Key, folded: Option<&Folded>) -> Result<Plan, ExecError> {
-        let shapes = self.network.graph.shapes(key.h, key.w)?;
+        let shapes = self.shapes(key)?;
         let mut arena = Arena::default();
         let draft = self.write(key, &shapes, folded, &mut arena)?;
         let activations_len = arena.place([&draft.forward, &draft.backward]);
         let plan = self.write(key, &shapes, folded, &mut arena)?;
         Ok(Plan { activations_len, ..plan })
+    }
+
+    /// Sizes of all wires, whose values can be counted.
+    fn shapes(&self, key: &Key) -> Result<Vec<Shape>, ExecError> {
+        let shapes = self.network.graph.shapes(key.h, key.w)?;
+        if shapes.iter().any(|shape| bytes_of(key.n, *shape) > MOST_BYTES) {
+            return Err(KernelError::TooLarge { what: "the output of a layer" }.into());
+        }
+        Ok(shapes)
     }
 
     fn layers<'a>(&'a self, key: &Key, shapes: &'a [Shape], arena: &'a mut Arena) -> Layers<'a> {

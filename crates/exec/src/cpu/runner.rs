@@ -5,15 +5,16 @@ use std::time::Duration;
 use bonsai_checkpoint::Array;
 use bonsai_graph::{Graph, Node};
 use bonsai_kernels::layout::{from_nchw, images_to_nhwc, to_nchw};
-use bonsai_kernels::{Buffer as Memory, Isa, Nhwc, Program, Team, WinogradMode};
+use bonsai_kernels::{Buffer as Memory, Isa, KernelError, Nhwc, Program, Team, WinogradMode};
 use rayon::prelude::*;
 
 use super::folded::Folded;
 use super::layers::{HostWire, Network};
 use super::params::Params;
 use super::plan::{Key, Maker, Plan};
-use super::{CpuOptions, LayerTime};
-use crate::{ExecError, Mode};
+use super::{CpuOptions, LayerTime, need};
+use crate::memory::{least, pass_of};
+use crate::{ExecError, MemoryBudget, Mode};
 
 /// Plans kept at a time: training and evaluation on a few sizes.
 const MAX_PLANS: usize = 8;
@@ -28,6 +29,8 @@ pub(super) struct Runner {
     pub(super) activations: Memory,
     /// Folded parameters of plans without taps.
     folded: Option<Folded>,
+    /// Memory that there is for passes.
+    pub(super) budget: Option<MemoryBudget>,
     passes: u64,
     timed: bool,
 }
@@ -49,23 +52,28 @@ impl Runner {
             plans: Vec::new(),
             activations: Memory::zeroed(0),
             folded: None,
+            budget: None,
             passes: 0,
             timed: false,
         })
     }
 
-    /// The position of a plan for `key`; made if there is none.
+    /// The position of a plan for `key`; made if there is none and it fits into the memory.
     pub(super) fn plan(&mut self, key: &Key, params: &Params) -> Result<usize, ExecError> {
         self.passes += 1;
         let found = self.plans.iter().position(|p| p.key == *key);
         let index = if let Some(index) = found {
             index
         } else {
+            let size = [key.n, key.h, key.w];
+            if let Some(budget) = self.budget {
+                budget.check(&pass_of(key.mode, size), least(&self.network.graph, size)?)?;
+            }
             let plan = self.make(key, params)?;
-            if self.activations.len() < plan.activations_len {
-                // The old one goes first.
-                self.activations = Memory::zeroed(0);
-                self.activations = Memory::zeroed(plan.activations_len);
+            if let Some(budget) = self.budget {
+                let folded = plan.folded.as_ref().or(self.folded.as_ref());
+                let need = need::of(&plan, folded, params, self.team.threads());
+                budget.check(&pass_of(key.mode, size), need)?;
             }
             if self.plans.len() < MAX_PLANS {
                 self.plans.push(plan);
@@ -97,6 +105,17 @@ impl Runner {
         maker.plan(key, self.folded.as_ref())
     }
 
+    /// Makes room for what lies between layers.
+    pub(super) fn reserve(&mut self, index: usize) -> Result<(), ExecError> {
+        let len = self.plans[index].activations_len;
+        if self.activations.len() < len {
+            // The old one goes first.
+            self.activations = Memory::zeroed(0);
+            self.activations = Memory::try_zeroed(len)?;
+        }
+        Ok(())
+    }
+
     /// Makes what inference reads, unless it was made of this version of the parameters.
     pub(super) fn prepare(
         &mut self,
@@ -106,6 +125,9 @@ impl Runner {
     ) -> Result<(), ExecError> {
         let plan = &mut self.plans[index];
         let Some(folded) = plan.folded.as_mut().or(self.folded.as_mut()) else { return Ok(()) };
+        if folded.memory.len() < folded.len {
+            folded.memory = Memory::try_zeroed(folded.len)?;
+        }
         let Folded { make, memory, made_from, .. } = folded;
         let mut run = |program| {
             run_on(program, (&self.team, self.timed), &mut self.activations, params, Some(&mut *memory))
@@ -164,7 +186,7 @@ impl Runner {
 
     /// Copies what a plan wrote to the host.
     pub(super) fn download(&self, wire: &HostWire) -> Result<Array, ExecError> {
-        let mut array = Array::zeros(&wire.shape);
+        let mut array = Array::zeros(&[0]);
         self.download_to(wire, &mut array)?;
         Ok(array)
     }
@@ -173,7 +195,8 @@ impl Runner {
     fn download_to(&self, wire: &HostWire, array: &mut Array) -> Result<(), ExecError> {
         let [n, c, h, w] = wire.shape;
         if array.shape != wire.shape {
-            *array = Array::zeros(&wire.shape);
+            *array = Array::zeros(&[0]);
+            *array = host_array(&wire.shape)?;
         }
         let memory = self.activations.as_slice();
         Ok(to_nchw(&self.team, Nhwc::new(n, h, w, c), memory, &wire.view, &wire.segments, &mut array.data)?)
@@ -213,6 +236,15 @@ impl Runner {
         let layers = self.network.graph.nodes().iter().map(layer);
         layers.filter(|l| !(l.forward + l.backward).is_zero()).collect()
     }
+}
+
+/// Zeros on the host, or the error that there is no memory for them.
+fn host_array(shape: &[usize]) -> Result<Array, ExecError> {
+    let values = shape.iter().product();
+    let mut data = Vec::new();
+    data.try_reserve_exact(values).map_err(|_| KernelError::Memory { values })?;
+    data.resize(values, 0.0);
+    Ok(Array::new(shape, data))
 }
 
 fn run_on(
