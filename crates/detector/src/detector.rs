@@ -182,6 +182,18 @@ impl Detector {
         }
     }
 
+    /// Whether `[n, h, w]` images and pixels fit into the memory that the options name
+    /// ([`ExecutorOptions::budget`]), before anybody makes them. Of an ONNX file nothing is known.
+    ///
+    /// # Errors
+    /// [`DetectorError::Exec`] with what it takes and what there is.
+    pub fn check_memory(&mut self, size: [usize; 3]) -> Result<(), DetectorError> {
+        match &mut self.backend {
+            Backend::Network(network) => network.check_memory(size),
+            Backend::Artefact(_) => Ok(()),
+        }
+    }
+
     /// As [`run`](Self::run) for a box and scores of each anchor, before suppression.
     ///
     /// # Errors
@@ -279,6 +291,7 @@ impl Detector {
         config: &DetectConfig,
     ) -> Result<Vec<Vec<Detection>>, DetectorError> {
         let (w, h) = (w as usize, h as usize);
+        self.check_memory([members.len(), h, w])?;
         let mut batch = Array::zeros(&[members.len(), 3, h, w]);
         for ((index, transform), planes) in members.iter().zip(batch.data.chunks_exact_mut(3 * h * w)) {
             write_planes(&transform.apply(&images[*index]), planes);

@@ -24,6 +24,11 @@ impl Network {
         Ok(Self { model: folded.model, inference })
     }
 
+    /// See [`Detector::check_memory`](crate::Detector::check_memory).
+    pub(crate) fn check_memory(&mut self, size: [usize; 3]) -> Result<(), DetectorError> {
+        Ok(self.inference.check_memory(size)?)
+    }
+
     /// Runs it and hands the raw outputs on.
     pub(crate) fn read_head<T>(
         &mut self,

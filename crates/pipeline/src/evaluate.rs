@@ -5,7 +5,7 @@ use std::str::FromStr;
 use anyhow::Result;
 use bonsai_boxes::{Cxcywh, Detection, GroundTruth, Xyxy};
 use bonsai_checkpoint::Array;
-use bonsai_data::{Batch, LetterboxTransform, Loader, Sample};
+use bonsai_data::{Batch, LetterboxTransform, Loader, LoaderConfig, Sample};
 use bonsai_detector::{Detector, Outputs};
 use bonsai_metrics::{ConfusionMatrix, Curves, DetMetrics, Evaluator, ImageOutcomes, Protocol};
 use bonsai_train::MeanLosses;
@@ -116,13 +116,17 @@ pub fn evaluate(detector: &mut Detector, loader: &Loader) -> Result<DetMetrics> 
 /// Runs every image of `loader` (which must neither shuffle nor augment), suppresses and compares with the labels.
 ///
 /// # Errors
-/// If the network cannot run, or has fewer classes than the labels.
+/// If the network cannot run, or has fewer classes than the labels, or a batch does not fit into the memory.
 pub fn judge(
     detector: &mut Detector,
     loader: &Loader,
     how: &Judging,
     watch: BatchWatcher<'_>,
 ) -> Result<Judged> {
+    // Before a batch is made: its images take memory, too. Canvases of pictures' own shapes are as long as a square is wide.
+    let LoaderConfig { batch, imgsz, rect, canvas, .. } = *loader.config();
+    let (w, h) = canvas.map_or((rect.unwrap_or(imgsz), imgsz), |(w, h)| (w as usize, h as usize));
+    detector.check_memory([batch, h, w])?;
     let classes = detector.class_names().len();
     let protocol = how.convention.protocol();
     let mut evaluator = Evaluator::with_protocol(classes, protocol);

@@ -3,18 +3,23 @@
 use anyhow::{Context, Result};
 use bonsai_exec::{Device, ExecutorKind, ExecutorOptions};
 
-use crate::PipelineConfig;
+use crate::{PipelineConfig, memory_budget};
 
 /// Options from the words of a command line or a settings file, checked: an executor that does not fit its device is
-/// refused before anything is loaded.
+/// refused before anything is loaded. What does not fit into the memory that there is now will be refused, too.
 ///
 /// # Errors
 /// If the device is none, executor and device do not fit, or `BONSAI_ISA` names what the machine does not have.
 pub fn executor_options(kind: Option<ExecutorKind>, device: &str, threads: usize) -> Result<ExecutorOptions> {
     let device: Device = device.parse().map_err(anyhow::Error::msg)?;
-    let options = ExecutorOptions { kind, device, threads, ..ExecutorOptions::default() };
+    let options = ExecutorOptions { kind, device, threads, ..host_executor() };
     options.describe()?;
     Ok(options)
+}
+
+/// The fastest way on the host, within the memory that there is now.
+pub(crate) fn host_executor() -> ExecutorOptions {
+    ExecutorOptions { budget: memory_budget(), ..ExecutorOptions::default() }
 }
 
 /// Limits what runs outside executors (loss, decode, suppression) to so many threads; 0 leaves it at one per core.

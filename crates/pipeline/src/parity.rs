@@ -10,10 +10,11 @@ use bonsai_boxes::{Detection, Xyxy};
 use bonsai_checkpoint::{Array, Checkpoint, write_file};
 use bonsai_data::{Letterbox, Split, decode, shapes, write_planes};
 use bonsai_detector::{Detector, LoadOptions, Outputs, Runtime};
-use bonsai_exec::ExecutorOptions;
 use bonsai_onnx::OnnxInfo;
 use bonsai_yolov8::{ImagePredictions, NmsConfig, Predictions};
 use serde::{Deserialize, Serialize};
+
+use crate::machine::host_executor;
 
 /// Pictures that are compared.
 const IMAGES: usize = 2;
@@ -109,7 +110,7 @@ pub fn check_parity(
     let mut theirs = Detector::load(onnx, options)?;
     // Training state is not needed to run it.
     let checkpoint = Checkpoint { train: None, ..checkpoint.clone() };
-    let mut ours = Detector::from_checkpoint(checkpoint, ExecutorOptions::default())?;
+    let mut ours = Detector::from_checkpoint(checkpoint, host_executor())?;
     let side = theirs.imgsz();
     let size = theirs.fixed_size().unwrap_or((side, side));
     let images = pictures(size, split)?;

@@ -8,18 +8,21 @@ use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::write_file;
 use bonsai_exec::ExecutorInfo;
 use bonsai_prune::Iteration;
+use bonsai_yolov8::{Scale, build};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::decision::{Decision, decide};
 use crate::manifest::outputs_in;
+use crate::memory_need::check_training;
 use crate::peak_memory::{peak_rss_mb, reset_peak};
 use crate::recipe::Recipes;
 use crate::run_lock::RunLock;
 use crate::stages::{Data, Setting};
 use crate::work::{REPORT_JSON, Work, data_of};
 use crate::{
-    Control, IterateSettings, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState, utc,
+    Control, IterateSettings, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState,
+    open_model, utc,
 };
 
 /// How a run ended that did not fail.
@@ -56,10 +59,11 @@ pub fn run_stages(
     check(config)?;
     control.check()?;
     let executor = config.executor_options()?;
+    let setting = Setting::of(config, executor);
+    check_first_training(config, dir, control, &setting)?;
     std::fs::create_dir_all(dir.root()).with_context(|| format!("cannot create {}", dir.root().display()))?;
     let _lock = RunLock::take(dir.root())?;
     write_file(&dir.config(), toml::to_string(config)?.as_bytes())?;
-    let setting = Setting::of(config, executor);
     let info = executor.describe()?;
     let mut runner =
         Runner { config, dir, control, setting, executor: info, done: BTreeMap::new(), data: None };
@@ -85,6 +89,29 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
     config.prune.check()?;
     let IterateSettings { steps, max_map_drop, .. } = config.iterate;
     Ok(Iteration { prune_ratio: config.prune.prune_ratio, steps, max_map_drop }.check()?)
+}
+
+/// Refuses a run whose first training does not fit into the memory, as far as that is known before the dataset is: with a
+/// single class and few pictures. The training itself asks again.
+///
+/// # Errors
+/// If the model cannot be read or a training does not fit.
+fn check_first_training(
+    config: &PipelineConfig,
+    dir: &RunDir,
+    control: &Control,
+    setting: &Setting,
+) -> Result<()> {
+    let stage = Stage::Baseline;
+    if control.takes(stage) || control.last() < stage || dir.completed(stage).is_some() {
+        return Ok(());
+    }
+    let model = match Scale::from_model_name(&config.model) {
+        Some(scale) => build(scale, &["object".to_owned()])?,
+        None => open_model(&config.model)?,
+    };
+    check_training(model.graph(), &config.baseline, setting, [config.baseline.batch, 1])
+        .with_context(|| format!("stage `{stage}`"))
 }
 
 struct Runner<'a> {

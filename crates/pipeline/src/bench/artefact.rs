@@ -14,6 +14,7 @@ use super::input::images;
 use super::stopwatch::{least, median, timed};
 use super::{WARM_UP, peak_rss_mb};
 use crate::RuntimeChoice;
+use crate::machine::host_executor;
 
 /// What to time.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,7 +134,7 @@ fn open(what: &ArtefactBench) -> Result<(Vec<Runner>, Vec<String>)> {
     for runtime in Runtime::ALL.into_iter().filter(|runtime| asked.is_none_or(|asked| asked == *runtime)) {
         let choice = RuntimeChoice { runtime: Some(runtime), ..what.runtime.clone() };
         // Which executor is meant for the file beside it.
-        let threads = ExecutorOptions { threads: what.executor.threads, ..ExecutorOptions::default() };
+        let threads = ExecutorOptions { threads: what.executor.threads, ..host_executor() };
         match Detector::load(&what.file, choice.with(threads)) {
             Ok(detector) => add(runtime.to_string(), &what.file, detector),
             Err(DetectorError::Load { source, .. })

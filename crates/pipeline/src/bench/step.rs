@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use bonsai_checkpoint::{Array, Checkpoint};
-use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, UpdateRule, build_executor};
+use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, UpdateRule, build_executor, check_memory};
 use bonsai_graph::DetectHead;
 use bonsai_yolov8::{HeadOutput, LossGains, Target, detection_loss};
 use rayon::prelude::*;
@@ -83,6 +83,7 @@ pub fn step(what: &StepBench) -> Result<StepFigures> {
     let Checkpoint { model, weights, .. } = what.network.open()?;
     let params = model.graph().cost(what.imgsz, what.imgsz)?.params;
     let channels = model.graph().node(model.graph().input()).channels();
+    check_memory(model.graph(), Mode::Train, [what.batch, what.imgsz, what.imgsz], &what.executor)?;
     let images = images(what.batch, channels, what.imgsz);
     let loss = if what.dummy_loss {
         Loss::MeanSquare

@@ -27,6 +27,11 @@ pub struct Data {
 }
 
 impl Data {
+    /// Numbers of images that are trained on, and that epochs are judged on.
+    pub(crate) fn trained_and_judged(&self) -> [usize; 2] {
+        [&self.train, &self.val].map(|split| split.samples.len())
+    }
+
     /// Digest of everything that training sees but pixels: paths, file sizes, labels, names.
     ///
     /// # Errors

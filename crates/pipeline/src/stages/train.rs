@@ -18,6 +18,7 @@ use bonsai_train::{
 use super::{Data, validation_loader_in};
 use crate::batches::LoaderBatches;
 use crate::evaluate::{Judging, judge};
+use crate::memory_need::check_training;
 use crate::penalty::Penalised;
 use crate::planned_l1::PlannedL1;
 use crate::{L1Config, LoaderSettings, PipelineConfig, Progress};
@@ -93,6 +94,7 @@ pub fn train_stage(
     let config = TrainConfig { seed: setting.seed, ..config.clone() };
     let mut start = start.clone();
     start.metadata.insert("imgsz".to_owned(), setting.imgsz.to_string());
+    check_training(start.model.graph(), &config, setting, data.trained_and_judged())?;
     let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, setting))?;
     let stride = start.model.head().strides.iter().copied().max().filter(|_| setting.rect);
     // Half a training batch keeps the memory of judging small beside that of training.

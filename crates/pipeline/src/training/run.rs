@@ -18,8 +18,11 @@ use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
 use super::pictures::Sheet;
 use super::{Results, TrainArgs, TrainDir, pictures};
 use crate::evaluate::{Judging, judge};
+use crate::memory_need::check_training;
 use crate::settings::load_settings;
-use crate::stages::{Data, TrainWatch, open_dataset, start_checkpoint, train_stage, validation_loader_in};
+use crate::stages::{
+    Data, Setting, TrainWatch, open_dataset, start_checkpoint, train_stage, validation_loader_in,
+};
 use crate::{GammaHistory, NoDataset, Progress};
 
 /// What came of a training.
@@ -59,7 +62,7 @@ pub fn train_run(
     data.train = take_fraction(&data.train, args.fraction);
     let (dir, start, history) = match resume {
         Some(dir) => go_on(args, dir, &data, progress)?,
-        None => begin(args, &data, progress)?,
+        None => begin(args, &data, &setting, progress)?,
     };
     if let Some(stopped) = ended(&start, args) {
         // Killed while it drew the pictures.
@@ -96,9 +99,12 @@ fn ended(start: &Checkpoint, args: &TrainArgs) -> Option<Stopped> {
 fn begin(
     args: &TrainArgs,
     data: &Data,
+    setting: &Setting,
     progress: &mut dyn Progress,
 ) -> Result<(TrainDir, Checkpoint, History)> {
     let start = start_checkpoint(&args.model, &data.class_names, args.seed, progress)?;
+    // Before there is a folder.
+    check_training(start.model.graph(), &args.train_config(), setting, data.trained_and_judged())?;
     let dir = TrainDir::claim(&args.project, &args.name, args.exist_ok)?;
     write_file(&dir.args(), toml::to_string(args)?.as_bytes())?;
     if args.plots {

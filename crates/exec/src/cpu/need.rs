@@ -1,0 +1,72 @@
+//! What a plan takes of memory, told before it gets any.
+
+use std::collections::BTreeMap;
+
+use bonsai_graph::Graph;
+use bonsai_kernels::{Operand, Program, WinogradMode};
+
+use super::CpuOptions;
+use super::arena::buffers;
+use super::folded::Folded;
+use super::layers::{HostWire, Network};
+use super::params::Params;
+use super::plan::{Key, Maker, Plan};
+use crate::{ExecError, MemoryNeed, Mode};
+
+/// See [`memory_need`](crate::memory_need).
+pub(super) fn need(
+    graph: &Graph,
+    mode: Mode,
+    [n, h, w]: [usize; 3],
+    options: CpuOptions,
+) -> Result<MemoryNeed, ExecError> {
+    let network = Network::new(graph);
+    let params = Params::laid_out(graph, &network.channels);
+    let winograd = if options.winograd { WinogradMode::Auto } else { WinogradMode::Off };
+    let maker = Maker { network: &network, params: &params, isa: options.instruction_set()?, winograd };
+    let key = Key { mode, n, h, w, taps: Vec::new() };
+    let folded = match mode {
+        Mode::Train => None,
+        Mode::Eval => Some(maker.fold(&key)?),
+    };
+    let plan = maker.plan(&key, folded.as_ref())?;
+    Ok(of(&plan, folded.as_ref(), &params, options.thread_count()))
+}
+
+/// What the plan takes with all that belongs to it: parameters, folded ones in inference, what lies between layers, scratch
+/// of each thread, and images and outputs on the host.
+pub(super) fn of(plan: &Plan, folded: Option<&Folded>, params: &Params, threads: usize) -> MemoryNeed {
+    let [trained, statistics] = params.lens();
+    let scratch = [&plan.prepare, &plan.forward, &plan.backward]
+        .into_iter()
+        .chain(folded.map(|folded| &folded.make))
+        .map(Program::scratch_len)
+        .max()
+        .unwrap_or(0);
+    let host = |wires: &[HostWire]| wires.iter().map(|w| w.shape.iter().product::<usize>()).sum::<usize>();
+    let images = host(std::slice::from_ref(&plan.images));
+    // In training the gradients of the outputs are there, too, and stand beside what the loss keeps of the outputs.
+    let outputs = host(&plan.outputs) * if plan.key.mode == Mode::Train { 3 } else { 1 };
+    let passing = values(plan.activations_len + scratch * threads + images + outputs);
+    let Some(folded) = folded else {
+        // Parameters, gradients, momentum and average.
+        return passing.and(values(4 * trained + 2 * statistics));
+    };
+    let touched = written(&folded.make, buffers::FOLDED) + written(&plan.prepare, buffers::FOLDED);
+    let folded = MemoryNeed { touched: values(touched).touched, ..values(folded.len) };
+    // What folding reads is there until it is done.
+    passing.and(folded).and(values(trained + statistics))
+}
+
+fn values(values: usize) -> MemoryNeed {
+    MemoryNeed::all_touched((values as u64).saturating_mul(size_of::<f32>() as u64))
+}
+
+/// Values of a buffer that a program writes; each place is counted once.
+fn written(program: &Program, buffer: usize) -> usize {
+    let operands = program.operands().flat_map(|(_, operands)| operands);
+    let writes = operands.filter(|o: &&Operand| o.access.writes() && o.view.buffer == buffer);
+    let lens: BTreeMap<usize, usize> =
+        writes.map(|o| (o.view.offset, o.view.pixels * o.view.channels)).collect();
+    lens.values().sum()
+}
