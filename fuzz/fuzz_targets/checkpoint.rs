@@ -1,13 +1,30 @@
-//! Any bytes as a checkpoint: an error, or a checkpoint that can be written, read again and folded.
+//! Any bytes as a checkpoint: an error, or a checkpoint that can be written, read again and folded, and that runs where it
+//! says that this takes little memory.
 #![no_main]
 
-use bonsai_checkpoint::Checkpoint;
+use bonsai_checkpoint::{Array, Checkpoint};
+use bonsai_exec::{CpuInference, CpuOptions, ExecutorOptions, Inference, Mode, memory_need};
 use libfuzzer_sys::fuzz_target;
+
+/// Side of the images in pixels, and most bytes, multiply-accumulates and layers of a network that is run.
+const SIDE: usize = 32;
+const LITTLE: u64 = 64 << 20;
+const WORK: u64 = 20_000_000;
+const LAYERS: usize = 500;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(checkpoint) = Checkpoint::from_bytes(bytes) else { return };
     let written = checkpoint.to_bytes().expect("what was read can be written");
     let read = Checkpoint::from_bytes(&written).expect("what was written can be read");
     assert_eq!(read.to_bytes().expect("and written again"), written);
-    checkpoint.fold_batch_norm().expect("its weights belong to its graph");
+    let folded = checkpoint.fold_batch_norm().expect("its weights belong to its graph");
+    let graph = folded.model.graph();
+    let little = graph.cost(SIDE, SIDE).is_ok_and(|cost| cost.macs <= WORK) && graph.nodes().len() <= LAYERS;
+    let need = || memory_need(graph, Mode::Eval, [1, SIDE, SIDE], &ExecutorOptions::default());
+    if little && need().is_ok_and(|need| need.reserved <= LITTLE) {
+        let channels = graph.node(graph.input()).channels();
+        let options = CpuOptions { threads: 1, ..CpuOptions::default() };
+        let mut network = CpuInference::new(graph, folded.weights.clone(), options).expect("it was planned");
+        network.infer(&Array::zeros(&[1, channels, SIDE, SIDE])).expect("what can be planned runs");
+    }
 });

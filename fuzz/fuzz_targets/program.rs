@@ -117,6 +117,10 @@ mod programs {
         let before: Vec<Buffer> = buffers.clone();
         let fits = program.buffer_lens().iter().zip(&buffers).all(|(need, buffer)| *need <= buffer.len());
         let fits = fits && program.buffer_lens().len() <= buffers.len();
+        // Padding can be large; that there is no memory for it, a test says.
+        if program.scratch_len() > WORK {
+            return None;
+        }
         let outcome = program.run(team, &mut buffers.iter_mut().collect::<Vec<_>>());
         match outcome {
             Ok(()) => assert!(fits, "a program ran without the memory it needs"),

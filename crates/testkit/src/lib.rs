@@ -3,6 +3,7 @@
 //! - [`Tolerance`] and [`assert_close`]: how far two results may lie apart, by name and with a reason.
 //! - [`Golden`]: arrays that another program wrote; [`shared_data`]: larger data that may not be there.
 //! - [`random_model`] and [`arb_model`]: small valid detectors that contain what real ones rarely do.
+//! - [`enlarging_model`] and [`deep_model`]: valid networks that take all memory, or all of a stack.
 //! - [`reference_forward`]: the nine layers as plain loops in `f64`, an oracle that shares no code with
 //!   any executor.
 //!
@@ -21,6 +22,7 @@
 //! ```
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod extreme_model;
 mod golden;
 mod random_block;
 mod random_model;
@@ -29,6 +31,7 @@ mod random_weights;
 mod reference;
 mod tolerance;
 
+pub use extreme_model::{deep_model, enlarging_model};
 pub use golden::{Golden, fixture, imported, shared_data, workspace_root};
 pub use random_model::{RandomGraphConfig, RandomModel, arb_model, random_model};
 pub use random_weights::{random_array, random_weights};

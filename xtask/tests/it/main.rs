@@ -17,6 +17,8 @@ mod files;
 mod imported;
 mod killed;
 mod machine_output;
+#[cfg(target_os = "linux")]
+mod memory;
 mod pipeline;
 mod program;
 mod pruning;

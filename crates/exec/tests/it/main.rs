@@ -10,6 +10,7 @@ mod freeze;
 mod golden;
 mod gradients;
 mod inference;
+mod memory;
 mod module;
 mod optimiser;
 mod options;

@@ -1,0 +1,124 @@
+//! What a pass takes is said before it is asked for, and what does not fit is refused.
+
+use std::thread;
+
+use bonsai_checkpoint::Array;
+use bonsai_exec::{
+    CpuExecutor, CpuInference, CpuOptions, ExecError, Executor, ExecutorKind, ExecutorOptions, Inference,
+    MemoryBudget, MemoryLimit, Mode, build_executor, build_inference, check_memory, memory_need,
+};
+use bonsai_graph::Graph;
+use bonsai_testkit::{deep_model, enlarging_model};
+use bonsai_yolov8::{Scale, build, init};
+
+fn options(kind: ExecutorKind, bytes: Option<u64>) -> ExecutorOptions {
+    let budget = bytes.map(|bytes| MemoryBudget { bytes, limit: MemoryLimit::Machine });
+    ExecutorOptions { kind: Some(kind), threads: 2, budget, ..ExecutorOptions::default() }
+}
+
+const KINDS: [ExecutorKind; 2] = [ExecutorKind::Cpu, ExecutorKind::Candle];
+
+#[test]
+fn a_pass_runs_on_what_it_said_and_is_refused_on_a_byte_less() {
+    let checkpoint = init(&build(Scale::N, &["a".to_owned()]).unwrap(), 1).unwrap();
+    let (graph, weights) = (checkpoint.model.graph(), &checkpoint.weights);
+    let images = Array::zeros(&[2, 3, 64, 96]);
+    for kind in KINDS {
+        let needed = |mode| memory_need(graph, mode, [2, 64, 96], &options(kind, None)).unwrap().touched;
+        let train = |bytes| {
+            let mut executor = build_executor(graph, weights, &options(kind, Some(bytes))).unwrap();
+            executor.forward(Mode::Train, &images)
+        };
+        let infer = |bytes| {
+            let mut network = build_inference(graph, weights.clone(), &options(kind, Some(bytes))).unwrap();
+            network.infer(&images).map(<[Array]>::to_vec)
+        };
+        let (training, inference) = (needed(Mode::Train), needed(Mode::Eval));
+        assert!(training > inference, "{kind}: {training} and {inference}");
+        assert_eq!(train(training).unwrap().len(), infer(inference).unwrap().len());
+        for refused in [train(training - 1), infer(inference - 1)] {
+            let Err(ExecError::Memory { needed, budget, .. }) = refused else { panic!("{kind}: it ran") };
+            assert_eq!(needed, budget.bytes + 1, "{kind}");
+        }
+        let few = check_memory(graph, Mode::Train, [2, 64, 96], &options(kind, Some(1 << 20)));
+        let message = few.unwrap_err().to_string();
+        for part in ["training on 2 images of 64x96", "1.0 MiB", "this machine", "--batch", "--imgsz"] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+}
+
+#[test]
+fn the_cpu_executor_counts_what_it_then_takes() {
+    let checkpoint = init(&build(Scale::N, &["a".to_owned()]).unwrap(), 1).unwrap();
+    let (graph, weights) = (checkpoint.model.graph(), &checkpoint.weights);
+    let options = CpuOptions { threads: 1, ..CpuOptions::default() };
+    let need = |mode, n| {
+        let options =
+            ExecutorOptions { kind: Some(ExecutorKind::Cpu), threads: 1, ..ExecutorOptions::default() };
+        memory_need(graph, mode, [n, 64, 64], &options).unwrap().touched
+    };
+    // What differs between batches of two sizes is what lies between layers, images, and outputs on three levels; scratch
+    // hardly does.
+    let (images, outputs) = (3 * 64 * 64 * 4, (64 + 16 + 4) * (64 + 1) * 4);
+    let images_of = |n: usize| Array::zeros(&[n, 3, 64, 64]);
+    let mut executor = CpuExecutor::new(graph, weights, options).unwrap();
+    let mut network = CpuInference::new(graph, weights.clone(), options).unwrap();
+    let [mut trained, mut inferred] = [[0; 2]; 2];
+    for (i, n) in [4, 8].into_iter().enumerate() {
+        executor.forward(Mode::Train, &images_of(n)).unwrap();
+        network.infer(&images_of(n)).unwrap();
+        (trained[i], inferred[i]) = (executor.activation_bytes(), network.activation_bytes());
+    }
+    for (mode, used, outputs) in [(Mode::Train, trained, 3 * outputs), (Mode::Eval, inferred, outputs)] {
+        let (said, grown) =
+            ((need(mode, 8) - need(mode, 4)) as usize, used[1] - used[0] + 4 * (images + outputs));
+        assert!(said.abs_diff(grown) <= grown / 50, "{mode:?}: {said} and {grown}");
+        assert!(need(mode, 8) as usize > used[1] + 8 * (images + outputs));
+    }
+}
+
+#[test]
+fn a_network_that_makes_much_of_little_is_refused_and_not_asked_for() {
+    let model = enlarging_model();
+    let (graph, weights) = (model.model.graph(), &model.weights);
+    for kind in KINDS {
+        // 64 GiB would be a large machine; the network makes four times as much of 64 pixels.
+        let mut network = build_inference(graph, weights.clone(), &options(kind, Some(64 << 30))).unwrap();
+        let refused = network.check_memory([1, 64, 64]).unwrap_err();
+        assert!(matches!(refused, ExecError::Memory { needed, .. } if needed >= 256 << 30), "{refused}");
+        let refused = network.infer(&Array::zeros(&[1, 3, 64, 64])).unwrap_err();
+        assert!(matches!(refused, ExecError::Memory { .. }), "{refused}");
+        let mut executor = build_executor(graph, weights, &options(kind, Some(64 << 30))).unwrap();
+        let refused = executor.forward(Mode::Train, &Array::zeros(&[1, 3, 64, 64])).unwrap_err();
+        assert!(matches!(refused, ExecError::Memory { .. }), "{refused}");
+    }
+    // Beyond what can be counted, without any budget.
+    let sizes = [[16, 1024, 1024], [1 << 40, 64, 64], [usize::MAX, 1024, 1024]];
+    for size in sizes {
+        for mode in [Mode::Train, Mode::Eval] {
+            let error = memory_need(graph, mode, size, &options(ExecutorKind::Cpu, None)).unwrap_err();
+            assert!(matches!(error, ExecError::Kernel(_)), "{error}");
+            let candle = memory_need(graph, mode, size, &options(ExecutorKind::Candle, None)).unwrap();
+            assert!(candle.touched >= 1 << 46);
+        }
+    }
+}
+
+#[test]
+fn a_deep_network_runs_on_a_small_stack() {
+    let test = || {
+        let model = deep_model(2000);
+        let graph: &Graph = model.model.graph();
+        let images = Array::zeros(&[1, 3, 16, 16]);
+        for kind in KINDS {
+            let options = options(kind, Some(8 << 30));
+            let mut executor = build_executor(graph, &model.weights, &options).unwrap();
+            let outputs = executor.forward(Mode::Train, &images).unwrap();
+            executor.backward(&outputs).unwrap();
+            let mut network = build_inference(graph, model.weights.clone(), &options).unwrap();
+            assert_eq!(network.infer(&images).unwrap().len(), 2);
+        }
+    };
+    thread::Builder::new().stack_size(512 << 10).spawn(test).unwrap().join().unwrap();
+}
