@@ -11,8 +11,8 @@ use crate::stages::Setting;
 /// Batches that a mosaic's other images are taken from, and most images that are; see `LoaderConfig::cache_bytes`.
 const RECENT: (usize, usize) = (8, 1000);
 /// Copies of all parameters on the host: the checkpoint that a training began with and the last, each with the raw
-/// parameters, their momentum and the average.
-const COPIES: u64 = 6;
+/// parameters, their moments and the average. What AdamW keeps beside them is the last of these.
+const COPIES: u64 = 9;
 
 /// Refuses a training that does not fit into the memory that its executor may take: `images` for training and for
 /// validation.

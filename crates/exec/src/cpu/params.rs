@@ -174,15 +174,16 @@ impl Params {
 
     /// Averages equal the parameters from here on.
     pub(super) fn start_average(&mut self) {
-        self.ema_trained = self.trained.clone();
-        self.ema_statistics = self.statistics.clone();
+        self.ema_trained.as_mut_slice().copy_from_slice(self.trained.as_slice());
+        self.ema_statistics.as_mut_slice().copy_from_slice(self.statistics.as_slice());
     }
 
     /// Makes room for the second moment, unless there is.
-    pub(super) fn use_second_moment(&mut self) {
+    pub(super) fn use_second_moment(&mut self) -> Result<(), ExecError> {
         if self.second_moment.len() < self.trained.len() {
-            self.second_moment = Memory::zeroed(self.trained.len());
+            self.second_moment = Memory::try_zeroed(self.trained.len())?;
         }
+        Ok(())
     }
 
     /// Gives all memory back; places stay what they are.
@@ -269,7 +270,7 @@ impl Params {
             }
         }
         if buffer == Buffer::SecondMoment {
-            self.use_second_moment();
+            self.use_second_moment()?;
         }
         let (trained, mut statistics) = match buffer {
             Buffer::Params => (&mut self.trained, Some(&mut self.statistics)),

@@ -14,68 +14,72 @@ use crate::adamw::AdamStep;
 use crate::frozen::average_frozen;
 use crate::penalty::{self, Part};
 use crate::step::{CHUNK, ValueStep, clip_factor, role_rules, sum_of_squares};
-use crate::{L1Placement, Method, UpdateReport, UpdateRule};
+use crate::{ExecError, L1Placement, Method, UpdateReport, UpdateRule};
 
 /// A moment below this is zero: that of a dead channel would otherwise shrink into denormals and stay there.
 const NEGLIGIBLE: f32 = 1e-30;
 
 /// Applies one step; the gradients are zero afterwards.
-pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> UpdateReport {
-    let parallel = team.threads() > 1;
-    team.install(|| {
-        let pull = pull(rule, params);
-        if rule.l1_placement == L1Placement::BeforeClip {
-            add(&pull, 1.0, params);
+///
+/// # Errors
+/// [`ExecError::Kernel`] if there is no memory for what the method keeps; nothing has changed then.
+pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> Result<UpdateReport, ExecError> {
+    if matches!(rule.method, Method::AdamW { .. }) {
+        params.use_second_moment()?;
+    }
+    Ok(team.install(|| step(rule, params, team.threads() > 1)))
+}
+
+fn step(rule: &UpdateRule, params: &mut Params, parallel: bool) -> UpdateReport {
+    let pull = pull(rule, params);
+    if rule.l1_placement == L1Placement::BeforeClip {
+        add(&pull, 1.0, params);
+    }
+    let gradient_norm = gradient_norm(rule, params, parallel);
+    if !gradient_norm.is_finite() {
+        params.gradients.as_mut_slice().fill(0.0);
+        return UpdateReport { gradient_norm };
+    }
+    let clip = clip_factor(rule, gradient_norm);
+    if rule.l1_placement == L1Placement::AfterClip {
+        add(&pull, clip, params);
+    }
+    let ranges = params.ranges();
+    for (range, role) in role_rules(rule, |role| ranges.of(role), &params.frozen) {
+        let is_clipped = rule.l1_placement == L1Placement::AfterClip && penalty::pulls(rule, &role);
+        let clip = if is_clipped { 1.0 } else { clip };
+        let threshold = penalty::threshold(rule, &role);
+        // What the threshold is yet to change is averaged behind it.
+        let ema_decay = if threshold.is_some() { 1.0 } else { rule.ema_decay };
+        let part = Values {
+            w: &mut params.trained.as_mut_slice()[range.clone()],
+            g: &mut params.gradients.as_mut_slice()[range.clone()],
+            v: &mut params.momentum.as_mut_slice()[range.clone()],
+            ema: &mut params.ema_trained.as_mut_slice()[range.clone()],
+        };
+        if let Some(step) = AdamStep::new(rule, &role, clip) {
+            let s = &mut params.second_moment.as_mut_slice()[range.clone()];
+            each(Moments { values: part, s }, parallel, &|part| part.step(&step, ema_decay));
+        } else {
+            let step = ValueStep::new(rule, &role, clip);
+            each(part, parallel, &|part| part.step(&step, ema_decay));
         }
-        let gradient_norm = gradient_norm(rule, params, parallel);
-        if !gradient_norm.is_finite() {
-            params.gradients.as_mut_slice().fill(0.0);
-            return UpdateReport { gradient_norm };
+        if let Some(threshold) = threshold {
+            let w = &mut params.trained.as_mut_slice()[range.clone()];
+            penalty::shrink(threshold, &params.marks, range.clone(), w);
+            average(rule.ema_decay, &mut params.ema_trained.as_mut_slice()[range], w);
         }
-        let clip = clip_factor(rule, gradient_norm);
-        if rule.l1_placement == L1Placement::AfterClip {
-            add(&pull, clip, params);
+    }
+    for range in params.frozen.ranges() {
+        params.gradients.as_mut_slice()[range.clone()].fill(0.0);
+        let values = &params.trained.as_slice()[range.clone()];
+        for (average, value) in params.ema_trained.as_mut_slice()[range.clone()].iter_mut().zip(values) {
+            *average = average_frozen(rule.ema_decay, *average, *value);
         }
-        if matches!(rule.method, Method::AdamW { .. }) {
-            params.use_second_moment();
-        }
-        let ranges = params.ranges();
-        for (range, role) in role_rules(rule, |role| ranges.of(role), &params.frozen) {
-            let is_clipped = rule.l1_placement == L1Placement::AfterClip && penalty::pulls(rule, &role);
-            let clip = if is_clipped { 1.0 } else { clip };
-            let threshold = penalty::threshold(rule, &role);
-            // What the threshold is yet to change is averaged behind it.
-            let ema_decay = if threshold.is_some() { 1.0 } else { rule.ema_decay };
-            let part = Values {
-                w: &mut params.trained.as_mut_slice()[range.clone()],
-                g: &mut params.gradients.as_mut_slice()[range.clone()],
-                v: &mut params.momentum.as_mut_slice()[range.clone()],
-                ema: &mut params.ema_trained.as_mut_slice()[range.clone()],
-            };
-            if let Some(step) = AdamStep::new(rule, &role, clip) {
-                let s = &mut params.second_moment.as_mut_slice()[range.clone()];
-                each(Moments { values: part, s }, parallel, &|part| part.step(&step, ema_decay));
-            } else {
-                let step = ValueStep::new(rule, &role, clip);
-                each(part, parallel, &|part| part.step(&step, ema_decay));
-            }
-            if let Some(threshold) = threshold {
-                let w = &mut params.trained.as_mut_slice()[range.clone()];
-                penalty::shrink(threshold, &params.marks, range.clone(), w);
-                average(rule.ema_decay, &mut params.ema_trained.as_mut_slice()[range], w);
-            }
-        }
-        for range in params.frozen.ranges() {
-            params.gradients.as_mut_slice()[range.clone()].fill(0.0);
-            let values = &params.trained.as_slice()[range.clone()];
-            for (average, value) in params.ema_trained.as_mut_slice()[range.clone()].iter_mut().zip(values) {
-                *average = average_frozen(rule.ema_decay, *average, *value);
-            }
-        }
-        let statistics = params.statistics.as_slice();
-        average(rule.ema_decay, params.ema_statistics.as_mut_slice(), statistics);
-        UpdateReport { gradient_norm }
-    })
+    }
+    let statistics = params.statistics.as_slice();
+    average(rule.ema_decay, params.ema_statistics.as_mut_slice(), statistics);
+    UpdateReport { gradient_norm }
 }
 
 /// What L1 adds to the gradients.
