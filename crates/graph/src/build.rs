@@ -63,7 +63,7 @@ impl GraphBuilder {
         kernel: usize,
         stride: usize,
     ) -> Result<NodeId, GraphError> {
-        let op = Op::Conv2d { out_channels, kernel, stride, padding: kernel / 2, bias: false };
+        let op = Op::Conv2d { out_channels, kernel, stride, padding: kernel / 2, bias: false, groups: 1 };
         self.push(name, op, &[input])
     }
 
@@ -106,11 +106,21 @@ impl GraphBuilder {
         };
         match *op {
             Op::Input { channels } => count("no", inputs.is_empty()).map(|()| channels),
-            Op::Conv2d { out_channels, kernel, stride, padding, .. } => {
-                one()?;
+            Op::Conv2d { out_channels, kernel, stride, padding, groups, .. } => {
+                let channels = one()?;
                 check_window(name, kernel, stride)?;
                 if padding >= kernel {
                     return Err(invalid(name, "padding", padding, "smaller than the kernel"));
+                }
+                let divides = |channels: usize| groups > 0 && channels.is_multiple_of(groups);
+                if !divides(channels) || !divides(out_channels) {
+                    return Err(GraphError::Groups {
+                        node: name.to_owned(),
+                        groups,
+                        input: self.nodes[inputs[0].0].name.clone(),
+                        channels,
+                        out_channels,
+                    });
                 }
                 Ok(out_channels)
             }

@@ -33,8 +33,8 @@ impl Graph {
         Ok(self
             .iter()
             .map(|(id, node)| match node.op {
-                Op::Conv2d { kernel, .. } => {
-                    let per_value = (self.in_channels(id) * kernel * kernel) as u64;
+                Op::Conv2d { kernel, groups, .. } => {
+                    let per_value = (self.in_channels(id) / groups * kernel * kernel) as u64;
                     per_value.saturating_mul(shapes[id.0].len() as u64)
                 }
                 Op::Input { .. }

@@ -76,6 +76,23 @@ pub enum GraphError {
         /// How many channels that has.
         channels: usize,
     },
+    /// A convolution's channels cannot be split into its groups.
+    #[error(
+        "`{node}`: groups is {groups}, must be a divisor of both the {channels} channels of `{input}` \
+         and the layer's own {out_channels}"
+    )]
+    Groups {
+        /// The convolution.
+        node: String,
+        /// Its groups.
+        groups: usize,
+        /// The layer that it reads.
+        input: String,
+        /// How many channels that has.
+        channels: usize,
+        /// How many channels the convolution has.
+        out_channels: usize,
+    },
     /// Wires that meet have different heights or widths.
     #[error(
         "`{node}` joins `{left}` ({left_h}x{left_w}) and `{right}` ({right_h}x{right_w}) \

@@ -56,7 +56,11 @@ impl TryFrom<UncheckedNode> for NodeFile {
         let known = |op: Op| {
             // Derived code passes over the fields of a kind that has none (`silu`), so they are compared here.
             let written = serde_json::to_value(op)?;
-            match layer.keys().find(|key| written.get(key.as_str()).is_none()) {
+            // `groups` of 1 is read, but not written.
+            let has = |key: &str| {
+                written.get(key).is_some() || (key == "groups" && matches!(op, Op::Conv2d { .. }))
+            };
+            match layer.keys().find(|key| !has(key)) {
                 Some(key) => Err(serde_json::Error::custom(format!("unknown field `{key}`"))),
                 None => Ok(op),
             }

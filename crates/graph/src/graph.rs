@@ -109,6 +109,23 @@ impl Graph {
         self.nodes[id.0].inputs.first().map_or(0, |i| self.nodes[i.0].channels)
     }
 
+    /// Whether a layer is a convolution of which every output channel reads the input channel at its own place only.
+    pub fn is_depthwise(&self, id: NodeId) -> bool {
+        match self.node(id).op {
+            Op::Conv2d { groups, out_channels, .. } => {
+                groups > 1 && groups == out_channels && groups == self.in_channels(id)
+            }
+            Op::Input { .. }
+            | Op::BatchNorm { .. }
+            | Op::Silu
+            | Op::Add
+            | Op::Concat
+            | Op::Slice { .. }
+            | Op::MaxPool { .. }
+            | Op::Upsample { .. } => false,
+        }
+    }
+
     /// The same wiring with other numbers: `f` gives each layer's new operation.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ pub enum Op {
         /// Channels of the image.
         channels: usize,
     },
-    /// A square, ungrouped 2-d convolution with kernel `[out_channels, in, kernel, kernel]`.
+    /// A square 2-d convolution with kernel `[out_channels, in / groups, kernel, kernel]`.
     Conv2d {
         /// Output channels: the one place where this number stands.
         out_channels: usize,
@@ -23,6 +23,10 @@ pub enum Op {
         padding: usize,
         /// Whether a bias `[out_channels]` is added.
         bias: bool,
+        /// Groups of channels, one behind another, that do not see each other: outputs of a group read its inputs only.
+        /// 1 in a usual convolution, and then not written; as many as channels in a depthwise one.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        groups: usize,
     },
     /// Batch normalisation over `n, h, w` per channel, with affine gamma and beta.
     BatchNorm {
@@ -60,10 +64,24 @@ pub enum Op {
     },
 }
 
+const fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_one(groups: &usize) -> bool {
+    *groups == 1
+}
+
 impl Op {
     /// Batch norm as YOLOv8 uses it: eps 1e-3, momentum 0.03.
     pub const fn batch_norm() -> Self {
         Self::BatchNorm { eps: 1e-3, momentum: 0.03 }
+    }
+
+    /// Whether this is a convolution of more than one group.
+    pub const fn is_grouped(&self) -> bool {
+        matches!(self, Self::Conv2d { groups, .. } if *groups > 1)
     }
 
     /// The keyword of this layer in the text form and in errors.

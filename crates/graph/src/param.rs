@@ -8,7 +8,7 @@ use crate::{Graph, NodeId, Op};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParamRole {
-    /// Convolution kernel `[out, in, k, k]`.
+    /// Convolution kernel `[out, in / groups, k, k]`.
     ConvWeight,
     /// Convolution bias `[out]`.
     ConvBias,
@@ -81,9 +81,9 @@ impl Graph {
     pub fn node_params(&self, id: NodeId) -> Vec<ParamSpec> {
         let node = self.node(id);
         let roles: &[(ParamRole, Vec<usize>)] = &match node.op {
-            Op::Conv2d { out_channels, kernel, bias, .. } => {
-                let mut roles =
-                    vec![(ParamRole::ConvWeight, vec![out_channels, self.in_channels(id), kernel, kernel])];
+            Op::Conv2d { out_channels, kernel, bias, groups, .. } => {
+                let shape = vec![out_channels, self.in_channels(id) / groups, kernel, kernel];
+                let mut roles = vec![(ParamRole::ConvWeight, shape)];
                 if bias {
                     roles.push((ParamRole::ConvBias, vec![out_channels]));
                 }

@@ -5,6 +5,7 @@
 //! stem.conv = conv2d(images) out_channels=16 kernel=3 stride=2 padding=1 bias=false
 //! outputs = stem.conv
 //! ```
+//! A convolution in groups ends with `groups=`; without it, there is one.
 //! Empty lines and lines that start with `#` are passed over.
 
 use std::collections::HashMap;
@@ -21,10 +22,15 @@ impl fmt::Display for Graph {
             write!(f, "{} = {}({})", node.name, node.op.keyword(), names(&node.inputs))?;
             match node.op {
                 Op::Input { channels } => write!(f, " channels={channels}")?,
-                Op::Conv2d { out_channels, kernel, stride, padding, bias } => write!(
-                    f,
-                    " out_channels={out_channels} kernel={kernel} stride={stride} padding={padding} bias={bias}"
-                )?,
+                Op::Conv2d { out_channels, kernel, stride, padding, bias, groups } => {
+                    write!(
+                        f,
+                        " out_channels={out_channels} kernel={kernel} stride={stride} padding={padding} bias={bias}"
+                    )?;
+                    if groups != 1 {
+                        write!(f, " groups={groups}")?;
+                    }
+                }
                 Op::BatchNorm { eps, momentum } => write!(f, " eps={eps} momentum={momentum}")?,
                 Op::Slice { start, len } => write!(f, " start={start} len={len}")?,
                 Op::MaxPool { kernel, stride, padding } => {
@@ -86,7 +92,7 @@ impl FromStr for Graph {
     }
 }
 
-/// Reads `key=value` pairs into the layer named by `keyword`; every key must be there exactly once.
+/// Reads `key=value` pairs into the layer named by `keyword`; every key must be there exactly once, but `groups` may be left out.
 fn parse_op(keyword: &str, fields: &str) -> Result<Op, String> {
     let mut pairs = HashMap::new();
     for field in fields.split_whitespace() {
@@ -104,6 +110,7 @@ fn parse_op(keyword: &str, fields: &str) -> Result<Op, String> {
             stride: take(p, "stride")?,
             padding: take(p, "padding")?,
             bias: take(p, "bias")?,
+            groups: if p.contains_key("groups") { take(p, "groups")? } else { 1 },
         },
         "batch_norm" => Op::BatchNorm { eps: take(p, "eps")?, momentum: take(p, "momentum")? },
         "silu" => Op::Silu,

@@ -69,7 +69,7 @@ mod window;
 mod winograd;
 
 pub use bias_gradient::{BiasGradient, BiasSums};
-pub use conv::{Algorithm, Conv, Epilogue, WinogradMode};
+pub use conv::{Algorithm, Blocks, Collect, Conv, Epilogue, Spread, WinogradMode};
 pub use copy::{Copy, Zero};
 pub use error::KernelError;
 pub use isa::Isa;

@@ -165,14 +165,14 @@ impl Layer<'_, '_> {
 
     /// The convolution with `weight` and the layer's own bias.
     pub(crate) fn convolve(&mut self, input: &Value, weight: &Value) -> Result<Value, OnnxError> {
-        let Op::Conv2d { kernel, stride, padding, bias, .. } = *self.node.op() else {
+        let Op::Conv2d { kernel, stride, padding, bias, groups, .. } = *self.node.op() else {
             return Ok(input.clone());
         };
         let bias = if bias { Some(self.weight(ParamRole::ConvBias)?) } else { None };
         let mut inputs = vec![input, weight];
         inputs.extend(bias.as_ref());
         let mut attributes = window(kernel, stride, padding);
-        attributes.push(int("group", 1));
+        attributes.push(int("group", groups));
         Ok(self.push("Conv", &inputs, attributes))
     }
 

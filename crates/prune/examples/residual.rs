@@ -96,7 +96,14 @@ fn graph() -> Result<Graph, GraphError> {
         let outer = conv(&mut b, &format!("{name}.b"), inner, 32, 1)?;
         stream = b.push(&format!("{name}.add"), Op::Add, &[stream, outer])?;
     }
-    let last = |channels| Op::Conv2d { out_channels: channels, kernel: 1, stride: 1, padding: 0, bias: true };
+    let last = |channels| Op::Conv2d {
+        out_channels: channels,
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+        bias: true,
+        groups: 1,
+    };
     let boxes = b.push("boxes", last(4), &[stream])?;
     let classes = b.push("classes", last(1), &[stream])?;
     b.finish(&[boxes, classes])

@@ -15,6 +15,7 @@ use crate::{Coupling, PruneError, PrunePlan};
 ///
 /// # Shapes
 /// A kernel `[out, in, k, k]` becomes `[out', in', k, k]`, where `out'` is the length of its `keep` list.
+/// One in groups, `[out, in / groups, k, k]`, loses rows and whole groups; its second axis stays.
 /// Spatial sizes and the network's outputs do not change.
 ///
 /// # Errors
@@ -49,8 +50,10 @@ pub(crate) fn pruned_graph(graph: &Graph, kept: &[Vec<usize>]) -> Result<Graph, 
 fn pruned_op(id: NodeId, node: &Node, kept: &[Vec<usize>]) -> Op {
     let width = kept[id.index()].len();
     match *node.op() {
-        Op::Conv2d { kernel, stride, padding, bias, .. } => {
-            Op::Conv2d { out_channels: width, kernel, stride, padding, bias }
+        Op::Conv2d { kernel, stride, padding, bias, groups, .. } => {
+            // Groups go whole, so what is left of them is what is left of their outputs.
+            let groups = width * groups / node.channels();
+            Op::Conv2d { out_channels: width, kernel, stride, padding, bias, groups }
         }
         // What is kept of the slice are the kept channels of its input within the range, so the new range
         // starts behind those before it.
@@ -71,6 +74,8 @@ fn pruned_op(id: NodeId, node: &Node, kept: &[Vec<usize>]) -> Op {
 /// The layer whose channels are the second axis of a parameter; the first is always the layer's own.
 fn source_of_columns(node: &Node, spec: &ParamSpec) -> Option<NodeId> {
     match spec.role {
+        // Columns of a convolution in groups are places within a group, which is kept or removed whole.
+        ParamRole::ConvWeight if node.op().is_grouped() => None,
         ParamRole::ConvWeight => node.inputs().first().copied(),
         ParamRole::ConvBias
         | ParamRole::BnGamma

@@ -99,7 +99,7 @@ impl<'a> Missing<'a> {
         for (id, node) in graph.iter() {
             let wire = match node.op() {
                 Op::Input { .. } => vec![Gaussian::default(); node.channels()],
-                Op::Conv2d { bias, .. } => missing.conv(graph, id, *bias)?,
+                Op::Conv2d { bias, groups, .. } => missing.conv(graph, id, *bias, *groups)?,
                 Op::BatchNorm { .. } => missing.batch_norm(graph, id)?,
                 Op::Silu => missing.silu(graph, id),
                 Op::Add | Op::Concat | Op::Slice { .. } | Op::MaxPool { .. } | Op::Upsample { .. } => {
@@ -131,24 +131,48 @@ impl<'a> Missing<'a> {
     }
 
     /// Sums what the kernel makes of missing inputs; a bias takes it up, else the output lacks it.
-    fn conv(&mut self, graph: &Graph, id: NodeId, bias: bool) -> Result<Vec<Gaussian>, PruneError> {
+    fn conv(
+        &mut self,
+        graph: &Graph,
+        id: NodeId,
+        bias: bool,
+        groups: usize,
+    ) -> Result<Vec<Gaussian>, PruneError> {
         let node = graph.node(id);
         let (source, kept) = (node.inputs()[0], self.kept);
         let input = &self.wires[source.index()];
-        let silent: Vec<usize> = (0..input.len()).filter(|c| input[*c].mean != 0.0).collect();
         let mut wire = vec![Gaussian::default(); node.channels()];
-        if silent.is_empty() {
+        if input.iter().all(Gaussian::is_nothing) {
             return Ok(wire);
         }
         let weight = self.parameter(graph, id, ParamRole::ConvWeight)?;
         let area: usize = weight.shape[2..].iter().product();
-        let taps = |o: usize, c: usize| &weight.data[(o * input.len() + c) * area..][..area];
-        let sum = |o, c| taps(o, c).iter().map(|w| f64::from(*w)).sum::<f64>();
-        let shift = |o: &usize| silent.iter().map(|c| input[*c].mean * sum(*o, *c)).sum::<f64>();
-        let shifts: Vec<f64> = kept[id.index()].iter().map(shift).collect();
-        let is_removed = |c: &usize| kept[source.index()].binary_search(c).is_err();
-        let heard = silent.iter().filter(|c| is_removed(c)).map(|c| Member { node: source, channel: *c });
-        self.heard.extend(heard);
+        let (ins, outs) = (input.len() / groups, node.channels() / groups);
+        // What an output makes of the inputs of its group.
+        let heard_by = |o: usize| {
+            let taps = |i: usize| weight.data[(o * ins + i) * area..][..area].iter().map(|w| f64::from(*w));
+            let heard = input[o / outs * ins..][..ins].iter().enumerate().filter(|(_, x)| !x.is_nothing());
+            heard.fold(Gaussian::default(), |y, (i, x)| Gaussian {
+                mean: y.mean + x.mean * taps(i).sum::<f64>(),
+                variance: y.variance + x.variance * taps(i).map(|w| w * w).sum::<f64>(),
+            })
+        };
+        let is_removed = |layer: NodeId, c: &usize| kept[layer.index()].binary_search(c).is_err();
+        if groups > 1 {
+            // Removed outputs are made of removed inputs.
+            for o in (0..node.channels()).filter(|o| is_removed(id, o)) {
+                wire[o] = heard_by(o);
+            }
+        }
+        let shifts: Vec<f64> = kept[id.index()].iter().map(|o| heard_by(*o).mean).collect();
+        let silent = (0..input.len()).filter(|c| input[*c].mean != 0.0);
+        let (removed, lacking): (Vec<usize>, Vec<usize>) = silent.partition(|c| is_removed(source, c));
+        if lacking.is_empty() && (groups > 1 || removed.is_empty()) {
+            return Ok(wire);
+        }
+        if groups == 1 {
+            self.heard.extend(removed.into_iter().map(|channel| Member { node: source, channel }));
+        }
         self.convs += 1;
         self.largest_shift = shifts.iter().fold(self.largest_shift, |largest, s| largest.max(s.abs()));
         if bias {

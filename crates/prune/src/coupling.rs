@@ -47,7 +47,8 @@ impl Coupling {
     /// Couples the channels of `graph`.
     ///
     /// Batch norm, SiLU, pooling, upsampling, addition: channel with channel. Concat: with the channel behind
-    /// its offset. Slice: with the channel from its start on. A convolution couples nothing.
+    /// its offset. Slice: with the channel from its start on. A convolution couples nothing; one in groups couples
+    /// all channels of a group, in and out: in a depthwise one, channel with channel.
     pub fn of(graph: &Graph) -> Self {
         let mut offsets = Vec::with_capacity(graph.nodes().len());
         let mut elements = 0;
@@ -132,7 +133,8 @@ impl Coupling {
         for (id, node) in self.graph.iter() {
             match *node.op() {
                 Op::Input { .. } => pins.extend(self.set_of[id.index()].iter().map(|s| (*s, Pin::Input))),
-                Op::Conv2d { .. } => {
+                // One in groups loses what it makes of a channel together with the channel.
+                Op::Conv2d { groups: 1, .. } => {
                     let wire = node.inputs()[0];
                     for (channel, set) in self.set_of[wire.index()].iter().enumerate() {
                         if !zeroed[wire.index()][channel] {
@@ -140,7 +142,8 @@ impl Coupling {
                         }
                     }
                 }
-                Op::BatchNorm { .. }
+                Op::Conv2d { .. }
+                | Op::BatchNorm { .. }
                 | Op::Silu
                 | Op::Add
                 | Op::Concat
@@ -188,7 +191,14 @@ impl Coupling {
 pub(crate) fn for_each_source(graph: &Graph, id: NodeId, mut f: impl FnMut(usize, Member)) {
     let node = graph.node(id);
     match *node.op() {
-        Op::Input { .. } | Op::Conv2d { .. } => {}
+        Op::Input { .. } | Op::Conv2d { groups: 1, .. } => {}
+        Op::Conv2d { groups, out_channels, .. } => {
+            let (ins, outs) = (graph.in_channels(id) / groups, out_channels / groups);
+            for c in 0..out_channels {
+                let group = c / outs * ins;
+                (group..group + ins).for_each(|i| f(c, Member { node: node.inputs()[0], channel: i }));
+            }
+        }
         Op::BatchNorm { .. } | Op::Silu | Op::Add | Op::MaxPool { .. } | Op::Upsample { .. } => {
             for input in node.inputs() {
                 (0..node.channels()).for_each(|c| f(c, Member { node: *input, channel: c }));
@@ -213,7 +223,8 @@ fn zeroed_channels(graph: &Graph) -> Vec<Vec<bool>> {
     let mut zeroed: Vec<Vec<bool>> = Vec::with_capacity(graph.nodes().len());
     for (id, node) in graph.iter() {
         let mut channels = match node.op() {
-            Op::Input { .. } | Op::Conv2d { .. } => vec![false; node.channels()],
+            Op::Input { .. } | Op::Conv2d { groups: 1, .. } => vec![false; node.channels()],
+            Op::Conv2d { bias, .. } => vec![!bias; node.channels()],
             Op::BatchNorm { .. }
             | Op::Silu
             | Op::Add

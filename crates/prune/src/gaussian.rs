@@ -7,6 +7,13 @@ pub(crate) struct Gaussian {
     pub(crate) variance: f64,
 }
 
+impl Gaussian {
+    /// Whether it is zero everywhere.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Distance of the points at which the normal density is sampled, in deviations.
 const STEP: f64 = 0.25;
 /// Points on each side of the mean; beyond 8 deviations lies 1e-15 of the mass.

@@ -10,6 +10,8 @@ use bonsai_graph::{Graph, NodeId};
 /// A convolution's own output is *not* zero, nor is the image. That does no harm as long as only batch norms
 /// (through any of the layers above) read it; those channels vanish with the set. It breaks the law when a
 /// convolution reads such a channel: its sum would lose a term that is not zero.
+/// A convolution in groups is no such reader, because its outputs vanish with the group that they read; without a bias,
+/// it makes zeros of zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pin {
     /// The set holds channels of the image.

@@ -161,7 +161,8 @@ fn measured(
         for (channel, sum) in sums.rows.iter().enumerate() {
             terms[coupling.set_of(Member { node: spec.node, channel })].add(*sum);
         }
-        if spec.role == ParamRole::ConvWeight {
+        // A group's inputs are in the set of its outputs, whose rows have counted every weight.
+        if spec.role == ParamRole::ConvWeight && !graph.node(spec.node).op().is_grouped() {
             let node = graph.node(spec.node).inputs()[0];
             for (channel, sum) in sums.columns.iter().enumerate() {
                 terms[coupling.set_of(Member { node, channel })].add(*sum);

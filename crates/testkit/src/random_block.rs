@@ -9,7 +9,7 @@ use rand::RngExt;
 use crate::random_network::{Net, Wire};
 
 /// All blocks; a frequent one stands there twice.
-pub(crate) const BLOCKS: [fn(&mut Net) -> Wire; 11] = [
+pub(crate) const BLOCKS: [fn(&mut Net) -> Wire; 13] = [
     Net::plain,
     Net::plain,
     Net::residual,
@@ -21,6 +21,8 @@ pub(crate) const BLOCKS: [fn(&mut Net) -> Wire; 11] = [
     Net::pool_down,
     Net::pre_activation,
     Net::shared_conv,
+    Net::depthwise,
+    Net::grouped,
 ];
 
 impl Net {
@@ -167,6 +169,36 @@ impl Net {
         let x = self.batch_norm(x);
         let x = self.same(Op::Silu, x);
         self.conv_bn_silu(x, 1, 3, 1)
+    }
+
+    /// A depthwise convolution and a pointwise one, as in the class branches of later detectors; between them usually batch
+    /// norm, and in front of them whatever there is.
+    fn depthwise(&mut self) -> Wire {
+        let x = self.pick();
+        let kernel = [1, 3, 3, 5][self.below(4)];
+        let stride = if x.h.min(x.w) >= 4 && x.stride < 8 { 1 + self.below(2) } else { 1 };
+        let form = (self.one_in(4), x.channels);
+        let mut x = self.grouped_conv(x, x.channels, kernel, stride, form);
+        if !self.one_in(4) {
+            x = self.batch_norm(x);
+        }
+        if self.rng.random() {
+            x = self.same(Op::Silu, x);
+        }
+        self.conv_bn_silu(x, 1, 1, 1)
+    }
+
+    /// A convolution of a few groups, which may widen or narrow them: one channel in and several out among others.
+    fn grouped(&mut self) -> Wire {
+        let groups = 2 + self.below(3);
+        let most = (self.config.max_channels / groups).max(1);
+        let (ins, outs) = (1 + self.below(most), 1 + self.below(most));
+        let x = self.pick();
+        let x = self.conv_bn_silu_to(x, groups * ins, 1, 1);
+        let form = (self.one_in(4), groups);
+        let x = self.grouped_conv(x, groups * outs, 3, 1, form);
+        let x = if self.one_in(4) { x } else { self.batch_norm(x) };
+        if self.rng.random() { self.same(Op::Silu, x) } else { self.conv_bn_silu(x, 1, 1, 1) }
     }
 
     /// A convolution with two readers: two batch norms, or a batch norm and another convolution.

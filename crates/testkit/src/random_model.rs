@@ -56,8 +56,8 @@ impl RandomModel {
 /// Over a few dozen seeds there is every layer, residuals of two and three wires, uneven and overlapping
 /// slices, slices across a concat's seam, nested concats, the same wire twice in one and one wire in two,
 /// chained poolings, upsampling with several readers, kernels 1, 3 and 5, strides 1 and 2, odd widths and
-/// heights, batch norm without activation, without convolution, or twice behind one, and convolutions
-/// without batch norm.
+/// heights, batch norm without activation, without convolution, or twice behind one, convolutions without batch
+/// norm, depthwise ones and ones of a few groups.
 ///
 /// # Panics
 /// If the limits leave no room (`max_channels` below 2, `max_side` below 8).

@@ -107,8 +107,19 @@ impl Net {
         stride: usize,
         bias: bool,
     ) -> Wire {
+        self.grouped_conv(x, out_channels, kernel, stride, (bias, 1))
+    }
+
+    pub(crate) fn grouped_conv(
+        &mut self,
+        x: Wire,
+        out_channels: usize,
+        kernel: usize,
+        stride: usize,
+        (bias, groups): (bool, usize),
+    ) -> Wire {
         let padding = kernel / 2;
-        let id = self.push(Op::Conv2d { out_channels, kernel, stride, padding, bias }, &[x.id]);
+        let id = self.push(Op::Conv2d { out_channels, kernel, stride, padding, bias, groups }, &[x.id]);
         Wire { id, channels: out_channels, stride: x.stride * stride, ..steps(x, kernel, stride, padding) }
     }
 

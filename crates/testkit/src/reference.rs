@@ -78,9 +78,9 @@ pub fn reference_wires_reading(
         };
         match *node.op() {
             Op::Input { .. } => out.data = images.data.iter().map(|v| f64::from(*v)).collect(),
-            Op::Conv2d { kernel, stride, padding, bias, .. } => {
+            Op::Conv2d { kernel, stride, padding, bias, groups, .. } => {
                 let bias = if bias { Some(param(ParamRole::ConvBias)) } else { None };
-                conv(&mut out, ins[0], param(ParamRole::ConvWeight), bias, (kernel, stride, padding));
+                conv(&mut out, ins[0], param(ParamRole::ConvWeight), bias, (kernel, stride, padding), groups);
             }
             Op::BatchNorm { eps, .. } => {
                 let running =
@@ -162,15 +162,17 @@ fn conv(
     weight: &[f32],
     bias: Option<&[f32]>,
     (kernel, stride, padding): (usize, usize, usize),
+    groups: usize,
 ) {
     let [n, outs, oh, ow] = out.shape;
     let [_, ins, h, w] = x.shape;
+    let ins = ins / groups;
     for i in 0..n {
         for o in 0..outs {
             let plane = out.plane_mut(i, o);
             plane.fill(bias.map_or(0.0, |b| f64::from(b[o])));
             for c in 0..ins {
-                let source = x.plane(i, c);
+                let source = x.plane(i, o / (outs / groups) * ins + c);
                 for ky in 0..kernel {
                     for kx in 0..kernel {
                         let k = f64::from(weight[((o * ins + c) * kernel + ky) * kernel + kx]);

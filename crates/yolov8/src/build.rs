@@ -117,7 +117,14 @@ pub fn build(scale: Scale, class_names: &[String]) -> Result<ModelSpec, GraphErr
             let name = format!("model.22.{branch}.{level}");
             let y = conv(&mut b, &format!("{name}.0"), *x, width, 3, 1)?;
             let y = conv(&mut b, &format!("{name}.1"), y, width, 3, 1)?;
-            let last = Op::Conv2d { out_channels: channels, kernel: 1, stride: 1, padding: 0, bias: true };
+            let last = Op::Conv2d {
+                out_channels: channels,
+                kernel: 1,
+                stride: 1,
+                padding: 0,
+                bias: true,
+                groups: 1,
+            };
             outputs.push(b.push(&format!("{name}.2"), last, &[y])?);
         }
     }

@@ -6,7 +6,7 @@
 //! 640-pixel image, `ln(5 / classes / (640 / stride)^2)`.
 
 use bonsai_checkpoint::{Array, Checkpoint, CheckpointError, Weights};
-use bonsai_graph::{ModelSpec, Op, ParamRole};
+use bonsai_graph::{Graph, ModelSpec, NodeId, Op, ParamRole};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -21,7 +21,7 @@ pub fn init(model: &ModelSpec, seed: u64) -> Result<Checkpoint, CheckpointError>
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut weights = Weights::new();
     for spec in model.graph().params() {
-        let fan_in = model.graph().in_channels(spec.node) * kernel_area(model, &spec);
+        let fan_in = fan_in(model.graph(), spec.node);
         let bound = 1.0 / (fan_in as f32).sqrt();
         let data = match spec.role {
             ParamRole::ConvWeight | ParamRole::ConvBias => {
@@ -36,9 +36,10 @@ pub fn init(model: &ModelSpec, seed: u64) -> Result<Checkpoint, CheckpointError>
     Checkpoint::new(model.clone(), weights)
 }
 
-fn kernel_area(model: &ModelSpec, spec: &bonsai_graph::ParamSpec) -> usize {
-    let Op::Conv2d { kernel, .. } = *model.graph().node(spec.node).op() else { return 1 };
-    kernel * kernel
+/// Inputs that one output of a convolution sums; 1 for any other layer.
+fn fan_in(graph: &Graph, layer: NodeId) -> usize {
+    let Op::Conv2d { kernel, groups, .. } = *graph.node(layer).op() else { return 1 };
+    graph.in_channels(layer) / groups * kernel * kernel
 }
 
 fn init_head(model: &ModelSpec, weights: &mut Weights) {

@@ -19,8 +19,8 @@ pub fn with_classes(
     let (old, head) = (checkpoint.model.graph(), checkpoint.model.head());
     let is_last = |id| head.cls_outputs.iter().any(|output| old.outputs()[*output] == id);
     let graph = old.map_ops(|id, node| match *node.op() {
-        Op::Conv2d { kernel, stride, padding, bias, .. } if is_last(id) => {
-            Op::Conv2d { out_channels: class_names.len(), kernel, stride, padding, bias }
+        Op::Conv2d { kernel, stride, padding, bias, groups, .. } if is_last(id) => {
+            Op::Conv2d { out_channels: class_names.len(), kernel, stride, padding, bias, groups }
         }
         op => op,
     })?;

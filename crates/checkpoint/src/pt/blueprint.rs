@@ -158,7 +158,7 @@ impl Blueprint {
 impl ConvBlock {
     fn push_bare(&self, b: &mut GraphBuilder, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
         let Self { outputs, kernel, stride, padding, bias, .. } = *self;
-        b.push(name, Op::Conv2d { out_channels: outputs, kernel, stride, padding, bias }, &[x])
+        b.push(name, Op::Conv2d { out_channels: outputs, kernel, stride, padding, bias, groups: 1 }, &[x])
     }
 
     fn push(&self, b: &mut GraphBuilder, name: &str, x: NodeId) -> Result<NodeId, GraphError> {

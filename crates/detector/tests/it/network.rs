@@ -14,8 +14,14 @@ const REG_MAX: usize = 8;
 /// Boxes reach `distances` cells to the left, top, right and bottom of their cell's centre; white cells have
 /// the logit `white[class]`, black ones and padding are far below any threshold.
 pub(crate) fn bright_cells(distances: [usize; 4], white: &[f32]) -> Checkpoint {
-    let conv =
-        |out_channels| Op::Conv2d { out_channels, kernel: STRIDE, stride: STRIDE, padding: 0, bias: true };
+    let conv = |out_channels| Op::Conv2d {
+        out_channels,
+        kernel: STRIDE,
+        stride: STRIDE,
+        padding: 0,
+        bias: true,
+        groups: 1,
+    };
     let mut b = GraphBuilder::new();
     let images = b.push("images", Op::Input { channels: 3 }, &[]).unwrap();
     let boxes = b.push("boxes", conv(4 * REG_MAX), &[images]).unwrap();

@@ -3,6 +3,7 @@
 //! Forward gathers taps of the input. Backward gathers taps of the output gradient, once for both products:
 //! with stride `s` the input falls into `s * s` phases, and each kernel tap serves exactly one phase, so nothing
 //! is multiplied with zeros and every parity of height and width is right.
+//! Of a convolution in groups, each group is a product of its own in one batch of products.
 
 use candle_core::{Result, Tensor};
 
@@ -16,7 +17,7 @@ pub(super) struct ConvSpec {
     pub(super) padding: usize,
 }
 
-/// `x` `[in, n, h, w]` and `weight` `[out, in, k, k]` to `[out, n, oh, ow]`.
+/// `x` `[in, n, h, w]` and `weight` `[out, in / groups, k, k]` to `[out, n, oh, ow]`.
 pub(super) fn forward(
     spec: ConvSpec,
     x: &Tensor,
@@ -27,11 +28,13 @@ pub(super) fn forward(
     let axis = 0..spec.kernel;
     let taps = axis.clone().flat_map(|i| axis.clone().map(move |j| (offset(i), offset(j)))).collect();
     let columns = Gather { taps, stride: spec.stride, h: oh, w: ow }.run(x)?;
-    let matrix = weight.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?;
+    let groups = x.dim(0)? / weight.dim(1)?;
+    let matrix = by_group(&weight.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?, 1, groups)?;
+    let columns = by_group(&columns, spec.kernel * spec.kernel, groups)?;
     matrix.matmul(&columns)?.reshape((weight.dim(0)?, x.dim(1)?, oh, ow))
 }
 
-/// Gradients at the input `[in, n, h, w]` (if wanted) and at the weight `[out, in, k, k]`.
+/// Gradients at the input `[in, n, h, w]` (if wanted) and at the weight `[out, in / groups, k, k]`.
 pub(super) fn backward(
     spec: ConvSpec,
     x: &Tensor,
@@ -41,11 +44,13 @@ pub(super) fn backward(
 ) -> Result<(Option<Tensor>, Tensor)> {
     let ConvSpec { kernel, stride, .. } = spec;
     let (c_in, n, h, w) = x.dims4()?;
-    let out = dy.dim(0)?;
+    let (out, ins) = (weight.dim(0)?, weight.dim(1)?);
+    let groups = c_in / ins;
+    let outs = out / groups;
     let (qh, qw) = (h.div_ceil(stride), w.div_ceil(stride));
     let zeros = |shape: (usize, usize)| Tensor::zeros(shape, x.dtype(), x.device());
-    // `[k, k, out, in]`, so that the taps of a phase are rows of one matrix.
-    let kernels = weight.permute((2, 3, 0, 1))?.contiguous()?.reshape((kernel * kernel, out, c_in))?;
+    // `[k, k, out, in / groups]`, so that the taps of a phase are rows of one matrix.
+    let kernels = weight.permute((2, 3, 0, 1))?.contiguous()?.reshape((kernel * kernel, out, ins))?;
 
     let mut dx_phases = Vec::with_capacity(stride * stride);
     let mut dw_taps: Vec<Option<Tensor>> = vec![None; kernel * kernel];
@@ -60,10 +65,12 @@ pub(super) fn backward(
             }
             let shifts = taps.iter().map(|(i, j)| (i.shift, j.shift)).collect();
             let gathered = Gather { taps: shifts, stride: 1, h: qh, w: qw }.run(dy)?;
+            let gathered = by_group(&gathered, taps.len(), groups)?;
             let phase = Gather { taps: vec![(r as isize, c as isize)], stride, h: qh, w: qw }.run(x)?;
-            let dw = gathered.matmul(&phase.t()?)?;
+            let dw = gathered.matmul(&by_group(&phase, 1, groups)?.t()?)?;
             for (position, (i, j)) in taps.iter().enumerate() {
-                dw_taps[i.index * kernel + j.index] = Some(dw.narrow(0, position * out, out)?);
+                let tap = dw.narrow(1, position * outs, outs)?.reshape((out, ins))?;
+                dw_taps[i.index * kernel + j.index] = Some(tap);
             }
             if want_dx {
                 let indices = taps.iter().map(|(i, j)| i.index * kernel + j.index);
@@ -73,15 +80,24 @@ pub(super) fn backward(
                     let parts = indices.map(|t| kernels.get(t)).collect::<Result<Vec<_>>>()?;
                     Tensor::cat(&parts, 0)?
                 };
+                let chosen = by_group(&chosen, taps.len(), groups)?;
                 dx_phases.push(chosen.t()?.matmul(&gathered)?.reshape((c_in, n, qh, qw))?);
             }
         }
     }
-    let untouched = zeros((out, c_in))?;
+    let untouched = zeros((out, ins))?;
     let taps = dw_taps.into_iter().map(|t| t.unwrap_or_else(|| untouched.clone())).collect::<Vec<_>>();
-    let dw = Tensor::stack(&taps, 2)?.reshape((out, c_in, kernel, kernel))?;
+    let dw = Tensor::stack(&taps, 2)?.reshape((out, ins, kernel, kernel))?;
     let dx = if want_dx { Some(interleave(&dx_phases, stride, h, w)?) } else { None };
     Ok((dx, dw))
+}
+
+/// A matrix whose rows are `[parts, groups, ..]` as one matrix for every group, `[groups, parts * .., columns]`. Of one group
+/// it is a view.
+fn by_group(matrix: &Tensor, parts: usize, groups: usize) -> Result<Tensor> {
+    let (rows, columns) = matrix.dims2()?;
+    let split = matrix.reshape((parts, groups, rows / parts / groups, columns))?;
+    split.transpose(0, 1)?.contiguous()?.reshape((groups, rows / groups, columns))
 }
 
 /// One kernel row (or column) and the output row it meets, relative to the phase's row.

@@ -88,7 +88,7 @@ fn layer(
         .collect::<Result<Vec<_>>>()?;
     match *node.op() {
         Op::Input { .. } => Ok(images.clone()),
-        Op::Conv2d { kernel, stride, padding, bias, out_channels } => {
+        Op::Conv2d { kernel, stride, padding, bias, out_channels, .. } => {
             let spec = ConvSpec { kernel, stride, padding };
             let weight = buffers.view(id, ParamRole::ConvWeight)?;
             let y = conv::forward(spec, &inputs[0], &weight, (h, w))?;

@@ -200,7 +200,8 @@ impl<'a> Backward<'a> {
         layer: &ConvLayer,
     ) -> Result<(Conv, View), KernelError> {
         let input = layer.conv.input();
-        let (mut conv, mut weights) = (layer.conv.clone(), layer.weights);
+        let parameter = layer.push_spread(p, label, |len| self.layers.arena.vector(len))?;
+        let (mut conv, mut weights) = (layer.conv.clone(), parameter);
         if padded(input.c) != input.c {
             // Dense images, whose gradient is wanted: the same convolution of padded images.
             let output = layer.conv.output().c;
@@ -212,7 +213,7 @@ impl<'a> Backward<'a> {
                 let rows = |of: View, c: usize| {
                     View::dense(of.buffer, of.offset + tap * c * output, input.c, output)
                 };
-                let (from, to) = (rows(layer.weights, input.c), rows(weights, wide.c));
+                let (from, to) = (rows(parameter, input.c), rows(weights, wide.c));
                 p.push(label, Copy { from, to, accumulate: false })?;
             }
         }
@@ -234,9 +235,8 @@ impl<'a> Backward<'a> {
             conv.push_input_gradient(p, label, dy, packed, view, accumulate)?;
         }
         let x = self.layers.value(layer.input);
-        let partials = self.layers.arena.vector(layer.conv.partials_len());
         let dw = self.layers.params.gradient(layer.node, ParamRole::ConvWeight);
-        layer.conv.push_weight_gradient(p, label, x, dy, partials, dw)?;
+        layer.push_weight_gradient(p, label, [x, dy, dw], |len| self.layers.arena.vector(len))?;
         if layer.bias.is_some() {
             let db = self.layers.params.gradient(layer.node, ParamRole::ConvBias);
             let partials = self.layers.arena.tensor(BiasSums::parts(dy.pixels), dy.channels);

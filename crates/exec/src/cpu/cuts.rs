@@ -2,7 +2,8 @@
 //!
 //! A pruned network has 13 or 27 channels. A slice of a wire, and a wire inside a concat, can be a view only if it starts
 //! at a cache line; so every wire is cut wherever a slice or a concat cuts it or a wire it shares memory or
-//! arithmetic with, and each piece between two cuts is padded on its own. Convolutions mix channels, so cuts end there.
+//! arithmetic with, and each piece between two cuts is padded on its own. Convolutions mix channels, so cuts end there,
+//! except at depthwise ones.
 //!
 //! Invariant: wires that meet in an element-wise layer have equal segments, and a slice's or concat's part is a run of
 //! whole segments of the wire it is part of.
@@ -73,7 +74,7 @@ impl Channels {
 
 /// The channels of every wire.
 ///
-/// The images are dense where only convolutions read them: three channels in sixteen would be five times the traffic.
+/// The images are dense where only ungrouped convolutions read them: three channels in sixteen would be five times the traffic.
 pub(super) fn channels(graph: &Graph) -> Vec<Channels> {
     let mut cuts: Vec<BTreeSet<usize>> =
         graph.nodes().iter().map(|n| BTreeSet::from([0, n.channels()])).collect();
@@ -86,7 +87,7 @@ pub(super) fn channels(graph: &Graph) -> Vec<Channels> {
         }
     }
     let input = graph.input();
-    let is_conv = |n: &Node| matches!(n.op(), Op::Conv2d { .. });
+    let is_conv = |n: &Node| matches!(n.op(), Op::Conv2d { groups: 1, .. });
     let dense = !graph.outputs().contains(&input)
         && graph.nodes().iter().all(|n| is_conv(n) || !n.inputs().contains(&input));
     let channels = |(i, cuts): (usize, BTreeSet<usize>)| Channels {
@@ -103,6 +104,9 @@ fn sweep(graph: &Graph, order: impl Iterator<Item = NodeId>, cuts: &mut [BTreeSe
     for id in order {
         let (i, node) = (id.index(), graph.node(id));
         match *node.op() {
+            Op::Conv2d { .. } if graph.is_depthwise(id) => {
+                couple(cuts, node.inputs()[0].index(), i, 0, 0, node.channels())
+            }
             Op::Input { .. } | Op::Conv2d { .. } => {}
             Op::BatchNorm { .. } | Op::Silu | Op::Add | Op::MaxPool { .. } | Op::Upsample { .. } => {
                 for input in node.inputs() {

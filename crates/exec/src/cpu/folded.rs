@@ -59,9 +59,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn vector(&mut self, len: usize) -> View {
-        let offset = self.len;
-        self.len = (offset + len).next_multiple_of(SEGMENT);
-        View::vector(buffers::FOLDED, offset, len)
+        vector(&mut self.len, len)
     }
 
     fn place(&mut self, unit: &Unit) -> Result<Place, KernelError> {
@@ -75,12 +73,14 @@ impl Writer<'_> {
         let layers = self.layers;
         let label = layers.label(unit);
         let conv = &layer.conv;
+        let end = &mut self.len;
+        let weights = layer.push_spread(&mut self.make, label, |len| vector(end, len))?;
         let panels = self.vector(conv.weights_len());
         let mut bias = None;
         if let Some((node, eps)) = batch_norm(layers, unit) {
             let folded_bias = self.vector(layers.width(node));
             let fold = FoldBatchNorm {
-                weights: layer.weights,
+                weights,
                 folded: panels,
                 gamma: layers.param(node, ParamRole::BnGamma),
                 beta: layers.param(node, ParamRole::BnBeta),
@@ -93,7 +93,7 @@ impl Writer<'_> {
             conv.push_folded_panels(&mut self.make, label, &fold)?;
             bias = Some(folded_bias);
         } else {
-            conv.push_panels(&mut self.make, label, layer.weights, panels)?;
+            conv.push_panels(&mut self.make, label, weights, panels)?;
             if let Some(from) = layer.bias {
                 let to = self.vector(from.channels);
                 self.make.push(label, Copy { from, to, accumulate: false })?;
@@ -124,6 +124,13 @@ impl Writer<'_> {
         self.make.push(layers.label(unit), kernel)?;
         Ok(Place::Norm { scale, shift })
     }
+}
+
+/// Room for `len` values behind what there is, which ends at `end`.
+fn vector(end: &mut usize, len: usize) -> View {
+    let offset = *end;
+    *end = (offset + len).next_multiple_of(SEGMENT);
+    View::vector(buffers::FOLDED, offset, len)
 }
 
 /// The batch norm of a unit and what it adds to the variance.

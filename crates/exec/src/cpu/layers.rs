@@ -1,10 +1,12 @@
 //! What the programs of training and inference have in common: where wires lie, and the layers that are no chain.
 
+use std::sync::Arc;
+
 use bonsai_graph::{Graph, NodeId, Op, ParamRole, Shape};
 use bonsai_kernels::layout::Segment;
 use bonsai_kernels::{
-    Conv, Copy, Isa, KernelError, MaxPool, Nhwc, Pointwise, PoolShape, Program, Upsample, View, Window,
-    WinogradMode,
+    Blocks, Collect, Conv, Copy, Isa, KernelError, MaxPool, Nhwc, Pointwise, PoolShape, Program, Spread,
+    Upsample, View, Window, WinogradMode, Zero,
 };
 
 use super::arena::{Arena, Boundary};
@@ -107,14 +109,24 @@ impl<'a> Layers<'a> {
     /// The plan of a convolution; `None` for any other layer.
     pub(super) fn conv(&self, node: NodeId) -> Result<Option<ConvLayer>, KernelError> {
         let graph = &self.network.graph;
-        let Op::Conv2d { kernel, stride, padding, bias, .. } = *graph.node(node).op() else {
+        let Op::Conv2d { kernel, stride, padding, bias, groups, .. } = *graph.node(node).op() else {
             return Ok(None);
         };
         let input = graph.node(node).inputs()[0];
         let window = Window::square(kernel, stride, padding);
         let [live_input, live_output] = [input, node].map(|wire| self.network.channels[wire.index()].live());
-        let conv = Conv::new(self.isa, self.nhwc(input), self.width(node), window, self.winograd)?
-            .with_live(&live_input, &live_output)?;
+        let depthwise = graph.is_depthwise(node);
+        let conv = if depthwise {
+            Conv::depthwise(self.isa, self.nhwc(input), window)
+        } else {
+            Conv::new(self.isa, self.nhwc(input), self.width(node), window, self.winograd)
+        };
+        let conv = conv?.with_live(&live_input, &live_output)?;
+        let blocks = (groups > 1 && !depthwise).then(|| {
+            let [inputs, outputs] = [input, node].map(|wire| self.network.channels[wire.index()].positions());
+            let widths = [self.width(input), self.width(node)];
+            Blocks { taps: window.area(), groups, inputs, outputs, widths }
+        });
         let bias = bias.then(|| self.param(node, ParamRole::ConvBias));
         Ok(Some(ConvLayer {
             node,
@@ -122,6 +134,7 @@ impl<'a> Layers<'a> {
             conv,
             window,
             weights: self.param(node, ParamRole::ConvWeight),
+            blocks: blocks.map(Arc::new),
             bias,
         }))
     }
@@ -182,6 +195,42 @@ pub(super) struct ConvLayer {
     pub(super) input: NodeId,
     pub(super) conv: Conv,
     pub(super) window: Window,
-    pub(super) weights: View,
+    /// The parameter. `conv` reads what [`ConvLayer::push_spread`] makes of it.
+    weights: View,
+    /// Where its blocks stand in the weights of `conv`, if it is one in groups for which there is no kernel.
+    blocks: Option<Arc<Blocks>>,
     pub(super) bias: Option<View>,
+}
+
+impl ConvLayer {
+    /// Gives the weights as `conv` has them. Those of groups become a matrix with zeros between the blocks, in `room`.
+    pub(super) fn push_spread(
+        &self,
+        p: &mut Program,
+        label: &str,
+        room: impl FnOnce(usize) -> View,
+    ) -> Result<View, KernelError> {
+        let Some(blocks) = &self.blocks else { return Ok(self.weights) };
+        let to = room(self.conv.weights_len());
+        p.push(label, Spread { blocks: Arc::clone(blocks), from: self.weights, to })?;
+        Ok(to)
+    }
+
+    /// Appends the gradient of the parameter, added to `dw`.
+    pub(super) fn push_weight_gradient(
+        &self,
+        p: &mut Program,
+        label: &str,
+        [x, dy, dw]: [View; 3],
+        mut room: impl FnMut(usize) -> View,
+    ) -> Result<(), KernelError> {
+        let partials = room(self.conv.partials_len());
+        let Some(blocks) = &self.blocks else {
+            return self.conv.push_weight_gradient(p, label, x, dy, partials, dw);
+        };
+        let whole = room(self.conv.weights_len());
+        p.push(label, Zero { view: whole })?;
+        self.conv.push_weight_gradient(p, label, x, dy, partials, whole)?;
+        p.push(label, Collect { blocks: Arc::clone(blocks), from: whole, to: dw })
+    }
 }

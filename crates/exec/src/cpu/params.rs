@@ -1,6 +1,7 @@
 //! Every parameter of a network in a few flat buffers, in the physical layout of the kernels.
 //!
-//! A kernel is `[tap][in][out]` and a vector `[out]`, in physical channels; padding is zero in every buffer and stays so,
+//! A kernel is `[tap][in][out]` and a vector `[out]`, in physical channels; of a convolution in groups, `in` counts the
+//! inputs of one group, which have no padding. Padding is zero in every buffer and stays so,
 //! because its gradient is zero and neither decay nor L1 moves a zero. Order and roles are [`ParamLayout`]'s.
 
 use std::ops::Range;
@@ -70,7 +71,12 @@ impl Slot {
             (channels.positions(), channels.physical())
         };
         let (taps, inputs) = match (spec.role, node.op()) {
-            (ParamRole::ConvWeight, Op::Conv2d { kernel, .. }) => (kernel * kernel, wire(node.inputs()[0])),
+            (ParamRole::ConvWeight, Op::Conv2d { kernel, groups: 1, .. }) => {
+                (kernel * kernel, wire(node.inputs()[0]))
+            }
+            (ParamRole::ConvWeight, Op::Conv2d { kernel, .. }) => {
+                (kernel * kernel, ((0..spec.shape[1]).collect(), spec.shape[1]))
+            }
             _ => (1, (vec![0], 1)),
         };
         Self { outputs: wire(spec.node), spec, offset: 0, taps, inputs }

@@ -96,9 +96,10 @@ fn push_forward(layers: &mut Layers<'_>, p: &mut Program, unit: &Unit) -> Result
     let counts =
         unit.norm.map(|_| conv.as_ref().map_or_else(|| Moments::counts(pixels), |c| c.conv.moment_counts()));
     let moments = counts.as_ref().map(|counts| layers.arena.tensor(2 * counts.len(), width));
-    if let Some(ConvLayer { input, conv, weights, bias, .. }) = &conv {
+    if let Some(layer @ ConvLayer { input, conv, bias, .. }) = &conv {
+        let weights = layer.push_spread(p, label, |len| layers.arena.vector(len))?;
         let packed = layers.arena.vector(conv.packed_len());
-        conv.push_pack(p, label, *weights, packed)?;
+        conv.push_pack(p, label, weights, packed)?;
         let residual = residual.filter(|_| bare);
         let epilogue = Epilogue { bias: *bias, silu: false, residual, moments };
         conv.push_forward(p, label, layers.value(*input), packed, y, epilogue)?;

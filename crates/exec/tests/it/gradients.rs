@@ -86,9 +86,43 @@ fn convolutions_of_every_stride_and_parity() {
         (5, 3, 4),
     ] {
         for (h, w) in [(6, 6), (7, 6), (6, 7), (9, 7)] {
-            check(&single(Op::Conv2d { out_channels: 3, kernel, stride, padding, bias: true }, 2), h, w);
+            check(
+                &single(Op::Conv2d { out_channels: 3, kernel, stride, padding, bias: true, groups: 1 }, 2),
+                h,
+                w,
+            );
         }
     }
+}
+
+/// Depthwise ones, groups of several channels, several outputs of one channel, more inputs than outputs.
+#[test]
+fn convolutions_in_groups() {
+    for (channels, out_channels, groups) in [(3, 3, 3), (4, 6, 2), (2, 6, 2), (6, 2, 2), (17, 17, 17)] {
+        for (kernel, stride, padding) in [(1, 1, 0), (3, 1, 1), (3, 2, 1), (5, 3, 4)] {
+            let conv = Op::Conv2d { out_channels, kernel, stride, padding, bias: true, groups };
+            check(&single(conv, channels), 7, 6);
+        }
+    }
+}
+
+/// What a depthwise convolution reads keeps its cuts: the second half of 13 + 4 channels starts at a cache line of its own.
+#[test]
+fn a_depthwise_convolution_between_slices() {
+    let graph: Graph = "
+        x = input() channels=17
+        a = conv2d(x) out_channels=17 kernel=3 stride=1 padding=1 bias=true groups=17
+        s = silu(a)
+        first = slice(s) start=0 len=13
+        second = slice(s) start=13 len=4
+        b = conv2d(second) out_channels=4 kernel=3 stride=1 padding=1 bias=false groups=4
+        c = conv2d(b) out_channels=8 kernel=1 stride=1 padding=0 bias=false groups=2
+        n = batch_norm(b) eps=0.001 momentum=0.03
+        y = concat(first, n, c)
+        outputs = y"
+        .parse()
+        .unwrap();
+    check(&graph, 3, 4);
 }
 
 #[test]

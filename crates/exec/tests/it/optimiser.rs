@@ -13,7 +13,7 @@ const EPS: f32 = 1e-6;
 pub(crate) fn executor(engine: Engine, w: f32, b: f32) -> Box<dyn Executor> {
     let mut builder = GraphBuilder::new();
     let x = builder.push("x", Op::Input { channels: 1 }, &[]).unwrap();
-    let conv = Op::Conv2d { out_channels: 1, kernel: 1, stride: 1, padding: 0, bias: true };
+    let conv = Op::Conv2d { out_channels: 1, kernel: 1, stride: 1, padding: 0, bias: true, groups: 1 };
     let y = builder.push("y", conv, &[x]).unwrap();
     let graph = builder.finish(&[y]).unwrap();
     let weights: Weights = [

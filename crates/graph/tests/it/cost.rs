@@ -23,6 +23,21 @@ fn a_small_network_by_hand() {
 }
 
 #[test]
+fn groups_divide_weights_and_work() {
+    let graph = graph(
+        "x = input() channels=6
+         a = conv2d(x) out_channels=6 kernel=3 stride=1 padding=1 bias=false groups=6
+         b = conv2d(a) out_channels=4 kernel=1 stride=1 padding=0 bias=true groups=2
+         outputs = b",
+    );
+    // a: 6 kernels of 9; b: 4 of 6 / 2 = 3, and 4 biases. 5 x 5 cells.
+    let shapes: Vec<_> = graph.params().into_iter().map(|p| p.shape).collect();
+    assert_eq!(shapes, [vec![6, 1, 3, 3], vec![4, 3, 1, 1], vec![4]]);
+    assert_eq!(graph.node_macs(5, 5).unwrap(), [0, 54 * 25, 12 * 25]);
+    assert_eq!(graph.cost(5, 5).unwrap(), Cost { params: 54 + 12 + 4, macs: 66 * 25 });
+}
+
+#[test]
 fn every_parameter_has_its_name_shape_and_role() {
     let graph = graph(
         "x = input() channels=3

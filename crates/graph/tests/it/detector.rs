@@ -52,7 +52,7 @@ fn build() -> Result<ModelSpec, GraphError> {
     let mut outputs = Vec::new();
     for (level, input) in [neck, sppf].into_iter().enumerate() {
         for (branch, out_channels) in [("cv2", 8), ("cv3", 2)] {
-            let op = Op::Conv2d { out_channels, kernel: 1, stride: 1, padding: 0, bias: true };
+            let op = Op::Conv2d { out_channels, kernel: 1, stride: 1, padding: 0, bias: true, groups: 1 };
             outputs.push(b.push(&format!("model.7.{branch}.{level}"), op, &[input])?);
         }
     }

@@ -64,7 +64,8 @@ fn unknown_and_missing_fields() {
     check(|m| m["graph"]["colour"] = json!(1), &["`colour`"]);
     check(|m| m["head"]["colour"] = json!(1), &["`colour`"]);
     check(|m| node(m, "model.0.conv")["colour"] = json!(1), &["`colour`"]);
-    check(|m| node(m, "model.0.conv")["layer"]["groups"] = json!(8), &["`model.0.conv`", "`groups`"]);
+    check(|m| node(m, "model.0.bn")["layer"]["groups"] = json!(1), &["`model.0.bn`", "`groups`"]);
+    check(|m| node(m, "model.0.conv")["layer"]["dilation"] = json!(1), &["`model.0.conv`", "`dilation`"]);
     // A layer without fields has no fields either.
     check(|m| node(m, "model.0.act")["layer"]["beta"] = json!(2), &["`model.0.act`", "`beta`"]);
     check(|m| node(m, "model.2.concat")["layer"]["axis"] = json!(2), &["`model.2.concat`", "`axis`"]);
@@ -132,6 +133,29 @@ fn numbers_out_of_range() {
     check(|m| node(m, "model.0.bn")["layer"]["eps"] = json!(1e300), &["`model.0.bn`", "eps is inf"]);
     check(|m| node(m, "model.0.bn")["layer"]["momentum"] = json!(1.5), &["momentum is 1.5", "0..=1"]);
     check(|m| node(m, "images")["layer"]["channels"] = json!(65_537), &["`images`", "65537", "65536"]);
+}
+
+/// What old programs wrote has no groups, and what has one is written as they did.
+#[test]
+fn one_group_is_not_written() {
+    let plain = serde_json::to_value(detector()).unwrap();
+    assert!(!plain.to_string().contains("groups"));
+    let mut explicit = plain.clone();
+    node(&mut explicit, "model.0.conv")["layer"]["groups"] = json!(1);
+    assert_eq!(serde_json::from_value::<ModelSpec>(explicit).unwrap(), detector());
+}
+
+#[test]
+fn groups_must_divide_both_sides() {
+    let groups = |value: Value, parts: &[&str]| {
+        let parts: Vec<&str> = parts.iter().copied().chain(["`model.2.m.0.cv2.conv`"]).collect();
+        check(|m| node(m, "model.2.m.0.cv2.conv")["layer"]["groups"] = value, &parts);
+    };
+    groups(json!(0), &["groups is 0"]);
+    groups(json!(3), &["groups is 3", "`model.2.m.0.cv1.act`", "layer's own 10"]);
+    groups(json!(u64::MAX), &["groups is 18446744073709551615"]);
+    groups(json!(-1), &["-1"]);
+    groups(json!(1.5), &["1.5"]);
 }
 
 #[test]

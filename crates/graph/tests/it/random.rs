@@ -8,7 +8,7 @@ use crate::detector::detector;
 
 /// Random layers behind random wires. Layers that do not fit are left out, so every graph is valid.
 fn arb_graph() -> impl Strategy<Value = Graph> {
-    let layer = (0..9u8, any::<[usize; 3]>(), 1..7usize, any::<bool>());
+    let layer = (0..10u8, any::<[usize; 3]>(), 1..7usize, any::<bool>());
     (1..6usize, vec(layer, 0..25), any::<[usize; 2]>()).prop_map(|(channels, layers, outputs)| {
         let mut b = GraphBuilder::new();
         let mut ids = vec![b.push("images", Op::Input { channels }, &[]).unwrap()];
@@ -24,7 +24,13 @@ fn arb_graph() -> impl Strategy<Value = Graph> {
                 6 => (Op::BatchNorm { eps: 1.0 / number as f32, momentum: 0.1 }, &[first]),
                 _ => {
                     let stride = 1 + usize::from(flag);
-                    let conv = Op::Conv2d { out_channels: number, kernel: 3, stride, padding: 1, bias: flag };
+                    // As many groups as channels, or fewer: what does not divide both is left out.
+                    let (out_channels, groups) = match kind {
+                        7 => (b.channels(first), b.channels(first)),
+                        8 => (2 * number, 1 + wires[1] % 3),
+                        _ => (number, 1),
+                    };
+                    let conv = Op::Conv2d { out_channels, kernel: 3, stride, padding: 1, bias: flag, groups };
                     (conv, &[first])
                 }
             };

@@ -25,7 +25,8 @@ e = concat(c, d, c)
 f = slice(e) start=3 len=5
 g = max_pool(f) kernel=5 stride=1 padding=2
 h = upsample(g) scale=2
-outputs = h, f
+i = conv2d(h) out_channels=5 kernel=3 stride=1 padding=1 bias=true groups=5
+outputs = h, f, i
 ";
     assert_eq!(graph(text).to_string(), text);
 }
@@ -34,6 +35,15 @@ outputs = h, f
 fn notes_and_spacing_do_not_matter() {
     let loose = "# a note\n\n  x=input( )   channels=3\n y = add( x ,x )\noutputs=y\n";
     assert_eq!(graph(loose), graph("x = input() channels=3\ny = add(x, x)\noutputs = y"));
+}
+
+#[test]
+fn one_group_needs_no_mention() {
+    let text = "x = input() channels=4\ny = conv2d(x) out_channels=2 kernel=1 stride=1 padding=0 bias=true";
+    let plain = graph(&format!("{text}\noutputs = y"));
+    assert_eq!(graph(&format!("{text} groups=1\noutputs = y")), plain);
+    assert!(!plain.to_string().contains("groups"));
+    assert_ne!(graph(&format!("{text} groups=2\noutputs = y")), plain);
 }
 
 #[test]
@@ -70,6 +80,7 @@ fn faults_name_their_line_and_word() {
     check("y = upsample(x) scale=-2", &["line 2", "`scale=-2`"]);
     check("y = upsample(x) scale=99999999999999999999999", &["line 2", "`scale=9"]);
     check("y = upsample(x) scale=65", &["`y`", "65", "64"]);
+    check("y = silu(x) groups=1", &["line 2", "`silu`", "`groups`"]);
     check("y = batch_norm(x) eps=nan momentum=0.1", &["`y`", "eps", "NaN"]);
     check("x = silu(x)", &["`x`", "twice"]);
     check("a b = silu(x)", &["\"a b\""]);

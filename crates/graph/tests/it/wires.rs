@@ -55,8 +55,8 @@ fn mapping_refuses_numbers_that_do_not_fit() {
     let graph = detector().graph().clone();
     let narrow = |name: &'static str| {
         graph.map_ops(|_, node| match *node.op() {
-            Op::Conv2d { kernel, stride, padding, bias, .. } if node.name() == name => {
-                Op::Conv2d { out_channels: 9, kernel, stride, padding, bias }
+            Op::Conv2d { kernel, stride, padding, bias, groups, .. } if node.name() == name => {
+                Op::Conv2d { out_channels: 9, kernel, stride, padding, bias, groups }
             }
             op => op,
         })

@@ -1,10 +1,11 @@
 //! Weights for inference: once for every size of images, with the batch norm behind the convolution folded in.
 //!
 //! *Panels* are the weights as direct convolutions read them. They do not depend on the images, so networks that run on
-//! several sizes keep them and nothing else; what Winograd's algorithm reads is made of them.
+//! several sizes keep them and nothing else; what Winograd's algorithm reads is made of them. A depthwise convolution's are
+//! its weights.
 
 use super::panels::panels;
-use super::{Algorithm, Conv, pack, vector};
+use super::{Algorithm, Conv, as_they_are, pack, vector};
 use crate::memory::View;
 use crate::program::Program;
 use crate::winograd::{self, Source};
@@ -25,6 +26,9 @@ impl Conv {
         self.for_program(p, label)?;
         vector(label, "the weights", &weights, self.weights_len())?;
         vector(label, "the panels", &panels, self.weights_len())?;
+        if self.algorithm == Algorithm::Depthwise {
+            return as_they_are(p, label, weights, panels);
+        }
         p.push(label, pack::Pack::new(self.isa, self.shape, weights, panels))
     }
 
@@ -48,6 +52,10 @@ impl Conv {
         }
         let rows = self.weights_len().checked_div(channels).unwrap_or(0);
         let weights = View::dense(fold.weights.buffer, fold.weights.offset, rows, channels);
+        if self.algorithm == Algorithm::Depthwise {
+            let folded = View::dense(fold.folded.buffer, fold.folded.offset, rows, channels);
+            return p.push(label, FoldBatchNorm { weights, folded, ..fold.clone() });
+        }
         for panel in panels(self.isa, channels) {
             let part = |view: View| view.columns(panel.start, panel.width);
             let offset = fold.folded.offset.saturating_add(panel.start * rows);
@@ -69,7 +77,7 @@ impl Conv {
 
     /// Whether the forward pass reads panels as they are; otherwise it reads what [`Conv::push_pack_panels`] makes.
     pub fn reads_panels(&self) -> bool {
-        self.algorithm == Algorithm::Direct
+        self.algorithm != Algorithm::Winograd
     }
 
     /// Appends what fills `packed` from panels.
@@ -92,6 +100,7 @@ impl Conv {
 
     /// Values that [`Conv::push_pack_panels`] may ask for, whatever the size of the images; 0 if none ever does.
     pub fn most_packed_len(&self) -> usize {
-        if winograd::applies(&self.shape) { winograd::packed_len(&self.shape) } else { 0 }
+        let may = self.algorithm != Algorithm::Depthwise && winograd::applies(&self.shape);
+        if may { winograd::packed_len(&self.shape) } else { 0 }
     }
 }

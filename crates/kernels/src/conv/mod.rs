@@ -1,8 +1,11 @@
 //! Two-dimensional convolution, forward and both gradients: one plan per layer, which picks the algorithm.
 //!
 //! Weights are `[ky * kw + kx][in][out]` over padded channels. Every pass reads them packed for its own purpose, so a
-//! program packs them first ([`Conv::push_pack`], [`Conv::push_pack_transposed`]).
+//! program packs them first ([`Conv::push_pack`], [`Conv::push_pack_transposed`]). A depthwise convolution's are
+//! `[ky * kw + kx][channel]`, and every pass reads them as they are.
 
+mod blocks;
+mod depthwise;
 mod epilogue;
 mod fold;
 mod forward;
@@ -16,6 +19,7 @@ mod strip;
 mod tile;
 mod weight_gradient;
 
+pub use blocks::{Blocks, Collect, Spread};
 pub use epilogue::Epilogue;
 pub(crate) use epilogue::finish;
 pub(crate) use panels::Panel;
@@ -25,7 +29,7 @@ use std::ops::Range;
 use crate::memory::{SEGMENT, View};
 use crate::program::Program;
 use crate::winograd::Source;
-use crate::{ConvShape, Isa, KernelError, Nhwc, Window, winograd};
+use crate::{ConvShape, Copy, Isa, KernelError, Nhwc, Window, winograd};
 use grid::Grid;
 use live::Live;
 
@@ -36,6 +40,8 @@ pub enum Algorithm {
     Direct,
     /// F(4x4, 3x3): fewer multiplications, a little less exact.
     Winograd,
+    /// A window of its own for every channel: [`Conv::depthwise`].
+    Depthwise,
 }
 
 /// Whether Winograd may be used.
@@ -78,6 +84,15 @@ impl Conv {
         Ok(Self { isa, shape, algorithm, live_input, live_output })
     }
 
+    /// A convolution in which every channel of `input` has a window of weights of its own.
+    ///
+    /// # Errors
+    /// As [`Conv::new`].
+    pub fn depthwise(isa: Isa, input: Nhwc, window: Window) -> Result<Self, KernelError> {
+        let conv = Self::new(isa, input, input.c, window, WinogradMode::Off)?;
+        Ok(Self { algorithm: Algorithm::Depthwise, ..conv })
+    }
+
     /// Says which channels of input and output are no padding. The others hold zeros, and direct convolutions do not
     /// multiply with them; results are the same to the bit.
     ///
@@ -106,13 +121,16 @@ impl Conv {
 
     /// Values of the weights, padding included.
     pub fn weights_len(&self) -> usize {
-        self.shape.weights_len()
+        match self.algorithm {
+            Algorithm::Direct | Algorithm::Winograd => self.shape.weights_len(),
+            Algorithm::Depthwise => self.shape.window().area() * self.shape.output().c,
+        }
     }
 
     /// Values of the weights as the forward pass reads them.
     pub fn packed_len(&self) -> usize {
         match self.algorithm {
-            Algorithm::Direct => self.shape.weights_len(),
+            Algorithm::Direct | Algorithm::Depthwise => self.weights_len(),
             Algorithm::Winograd => winograd::packed_len(&self.shape),
         }
     }
@@ -120,7 +138,7 @@ impl Conv {
     /// Values of the weights as the input gradient reads them.
     pub fn packed_transposed_len(&self) -> usize {
         match self.algorithm {
-            Algorithm::Direct => self.packed_len(),
+            Algorithm::Direct | Algorithm::Depthwise => self.packed_len(),
             Algorithm::Winograd => self.swapped().map_or(0, |s| winograd::packed_len(&s)),
         }
     }
@@ -134,6 +152,9 @@ impl Conv {
         match self.algorithm {
             Algorithm::Direct => weight_gradient::parts(self.isa, &self.shape) * self.shape.weights_len(),
             Algorithm::Winograd => winograd::partials_len(&self.shape),
+            Algorithm::Depthwise => {
+                depthwise::WeightGradient::parts(&self.shape).count() * self.weights_len()
+            }
         }
     }
 
@@ -142,6 +163,7 @@ impl Conv {
         match self.algorithm {
             Algorithm::Direct => Grid::new(self.isa, &self.shape).counts(),
             Algorithm::Winograd => winograd::moment_counts(&self.shape),
+            Algorithm::Depthwise => depthwise::Parts::new(self.shape.output()).counts(),
         }
     }
 
@@ -182,6 +204,7 @@ impl Conv {
             Algorithm::Winograd => {
                 p.push(label, winograd::Pack::new(label, &self.shape, weights, packed, Source::Rows)?)
             }
+            Algorithm::Depthwise => as_they_are(p, label, weights, packed),
         }
     }
 
@@ -207,6 +230,7 @@ impl Conv {
             Algorithm::Winograd => {
                 p.push(label, winograd::Pack::new(label, &self.shape, weights, packed, Source::Turned)?)
             }
+            Algorithm::Depthwise => as_they_are(p, label, weights, packed),
         }
     }
 
@@ -245,6 +269,9 @@ impl Conv {
             Algorithm::Winograd => {
                 p.push(label, winograd::Forward::new(label, &self.shape, x, packed, y, epilogue, false)?)
             }
+            Algorithm::Depthwise => {
+                p.push(label, depthwise::Forward::new(self.shape, x, packed, y, epilogue))
+            }
         }
     }
 
@@ -279,6 +306,10 @@ impl Conv {
                 let none = Epilogue::default();
                 p.push(label, winograd::Forward::new(label, &swapped, dy, packed, dx, none, accumulate)?)
             }
+            Algorithm::Depthwise => {
+                let gradient = depthwise::InputGradient::new(self.shape, dy, packed, dx, accumulate);
+                p.push(label, gradient)
+            }
         }
     }
 
@@ -311,8 +342,18 @@ impl Conv {
                 p.push(label, weight_gradient::Reduce { parts, partials, dw })
             }
             Algorithm::Winograd => winograd::push_weight_gradient(p, label, &self.shape, x, dy, partials, dw),
+            Algorithm::Depthwise => {
+                let parts = depthwise::WeightGradient::parts(&self.shape).count();
+                p.push(label, depthwise::WeightGradient::new(self.shape, x, dy, partials))?;
+                p.push(label, weight_gradient::Reduce { parts, partials, dw })
+            }
         }
     }
+}
+
+/// Appends a copy of weights that every pass reads as they are.
+fn as_they_are(p: &mut Program, label: &str, from: View, to: View) -> Result<(), KernelError> {
+    p.push(label, Copy { from, to, accumulate: false })
 }
 
 fn expect(label: &str, what: &'static str, got: usize, expected: usize) -> Result<(), KernelError> {

@@ -10,6 +10,7 @@ mod arena;
 mod batch_norm;
 mod conv;
 mod hostile;
+mod depthwise;
 mod layout;
 mod linear_maps;
 mod max_pool;

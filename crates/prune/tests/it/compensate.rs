@@ -28,8 +28,8 @@ fn silenced(plan: &PrunePlan, model: &Checkpoint) -> Checkpoint {
 /// The same network with all convolutions 1x1, padded so that no size changes, and other weights.
 fn with_small_kernels(model: &Checkpoint) -> Checkpoint {
     let narrow = |op: &Op| match *op {
-        Op::Conv2d { out_channels, stride, bias, .. } => {
-            Op::Conv2d { out_channels, kernel: 1, stride, padding: 0, bias }
+        Op::Conv2d { out_channels, stride, bias, groups, .. } => {
+            Op::Conv2d { out_channels, kernel: 1, stride, padding: 0, bias, groups }
         }
         op @ (Op::Input { .. }
         | Op::BatchNorm { .. }

@@ -47,6 +47,10 @@ fn rare_shapes_occur() {
         "concat of concat",
         "convolution read by convolution",
         "convolution read twice",
+        "depthwise convolution",
+        "depthwise convolution with stride",
+        "depthwise convolution without batch norm",
+        "groups of several channels",
         "input read by slice or concat",
         "kernel 1",
         "kernel 3",
@@ -56,6 +60,7 @@ fn rare_shapes_occur() {
         "pooling of pooling",
         "pooling with stride",
         "same wire twice",
+        "several outputs of one channel",
         "slice of concat",
         "stride 2",
         "uneven slice",
@@ -83,7 +88,16 @@ fn features(graph: &Graph) -> Vec<&'static str> {
             Op::Input { .. } => {
                 note("input read by slice or concat", read_by("slice") + read_by("concat") > 0);
             }
-            Op::Conv2d { out_channels, kernel, stride, bias, .. } => {
+            Op::Conv2d { out_channels, kernel, stride, bias, groups, .. } => {
+                let ins = graph.in_channels(id);
+                note("depthwise convolution", graph.is_depthwise(id));
+                note("depthwise convolution with stride", graph.is_depthwise(id) && stride == 2);
+                note(
+                    "depthwise convolution without batch norm",
+                    graph.is_depthwise(id) && read_by("batch_norm") == 0,
+                );
+                note("groups of several channels", groups > 1 && ins > groups && out_channels > groups);
+                note("several outputs of one channel", groups > 1 && ins == groups && out_channels > ins);
                 note("kernel 1", kernel == 1);
                 note("kernel 3", kernel == 3);
                 note("kernel 5", kernel == 5);

@@ -1,0 +1,88 @@
+//! Depthwise convolution: every channel has a window of weights of its own and sees no other channel.
+//!
+//! With channels innermost that is a multiply-add per lane and tap. There is a handful of operations for every value that
+//! comes from memory, so memory is the limit: nothing is packed or copied, rows are read where they lie, and neighbouring
+//! pixels share their weights in registers. Taps in the padding are left out.
+//!
+//! Weights are `[ky * kw + kx][channel]`.
+
+mod forward;
+mod input_gradient;
+mod rows;
+mod taps;
+mod weight_gradient;
+
+pub(super) use forward::Forward;
+pub(super) use input_gradient::InputGradient;
+pub(super) use weight_gradient::WeightGradient;
+
+use std::ops::Range;
+
+use crate::Nhwc;
+
+/// Fewest and most values of a part, as far as whole rows allow: a part's rows and what they read stay in the
+/// second-level cache.
+const SMALLEST: usize = 8 << 10;
+const LARGEST: usize = 64 << 10;
+
+/// Rows of images as tasks: by shape alone, so that results do not depend on threads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts {
+    images: usize,
+    h: usize,
+    w: usize,
+    /// Rows of a part.
+    step: usize,
+}
+
+/// One of them.
+pub(super) struct Part {
+    image: usize,
+    rows: Range<usize>,
+    /// The same as pixels of the batch.
+    pixels: Range<usize>,
+}
+
+impl Parts {
+    pub(super) fn new(shape: Nhwc) -> Self {
+        let values = (shape.len() / 64).clamp(SMALLEST, LARGEST);
+        let step = (values / (shape.w * shape.c).max(1)).clamp(1, shape.h.max(1));
+        Self { images: shape.n, h: shape.h, w: shape.w, step }
+    }
+
+    fn per_image(&self) -> usize {
+        self.h.div_ceil(self.step)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.images * self.per_image()
+    }
+
+    #[inline(always)]
+    fn part(&self, index: usize) -> Part {
+        let (image, index) = (index / self.per_image(), index % self.per_image());
+        let rows = index * self.step..((index + 1) * self.step).min(self.h);
+        let pixel = |row: usize| (image * self.h + row) * self.w;
+        Part { image, pixels: pixel(rows.start)..pixel(rows.end), rows }
+    }
+
+    /// Pixels of every part.
+    pub(super) fn counts(&self) -> Vec<usize> {
+        (0..self.count()).map(|index| self.part(index).pixels.len()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cover_every_pixel_in_order() {
+        for (n, h, w, c) in [(1, 1, 1, 16), (2, 7, 5, 48), (8, 80, 80, 64), (1, 3, 9000, 16)] {
+            let parts = Parts::new(Nhwc::new(n, h, w, c));
+            let all: Vec<usize> = (0..parts.count()).flat_map(|i| parts.part(i).pixels).collect();
+            assert!(all.into_iter().eq(0..n * h * w), "{parts:?}");
+            assert!(parts.counts().iter().all(|count| *count > 0));
+        }
+    }
+}
