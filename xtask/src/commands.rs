@@ -13,7 +13,7 @@ use bonsai_pipeline::{
 use crate::args;
 use crate::failure::{Blame as _, DONE, misused};
 use crate::near::near_model;
-use crate::output::{is_json, say, tell};
+use crate::output::{complain, is_json, say, tell};
 
 /// Models that are known by name.
 const MODELS: [&str; 5] = ["yolov8n", "yolov8s", "yolov8m", "yolov8l", "yolov8x"];
@@ -128,7 +128,10 @@ pub(crate) fn print_metrics(metrics: &DetMetrics, names: &[String]) {
 }
 
 pub(crate) fn import(args: &args::Import) -> Result<u8> {
-    let checkpoint = jobs::import(&args.file, &args.out)?;
+    let (checkpoint, notes) = jobs::import(&args.file, &args.out)?;
+    for note in &notes {
+        complain!("warning: {}: {note}", args.file.display());
+    }
     let from = checkpoint.metadata.get("imported_from").map_or("a state dict", String::as_str);
     let trained = checkpoint.model.graph().params().into_iter().filter(|p| p.role.is_trained());
     let params = trained.fold(0, |sum, p| sum + p.len());
@@ -138,7 +141,9 @@ pub(crate) fn import(args: &args::Import) -> Result<u8> {
     if is_json() {
         say!(
             "{:#}",
-            serde_json::json!({ "file": args.out, "params": params, "classes": classes, "from": from })
+            serde_json::json!({
+                "file": args.out, "params": params, "classes": classes, "from": from, "warnings": notes
+            })
         );
         return Ok(DONE);
     }

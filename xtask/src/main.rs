@@ -44,11 +44,8 @@ fn main() -> ExitCode {
     output::choose(manner);
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_max_level(if output::is_quiet() {
-            tracing_subscriber::filter::LevelFilter::ERROR
-        } else {
-            tracing_subscriber::filter::LevelFilter::WARN
-        })
+        // Quiet or not: a warning says what may have changed a figure.
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_ansi(output::is_coloured())
         .without_time()
         .init();

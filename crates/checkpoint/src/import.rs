@@ -13,29 +13,49 @@ const ZIP: &[u8] = b"PK\x03\x04";
 /// First bytes of a bare pickle: protocol 2, as PyTorch saved before 1.6.
 const PICKLE: u8 = 0x80;
 
+/// Where a state dict of ours says which blocks have no activation, in the header of the file.
+pub(crate) const WITHOUT_SILU: &str = "bonsai.without_silu";
+
 impl Checkpoint {
-    /// Reads a YOLOv8 detector that Ultralytics or Torch-Pruning saved with `torch.save` (8.0 to 8.4; a checkpoint, a module or
-    /// a state dict), or a state dict of one in safetensors.
+    /// Reads a YOLOv8 detector that Ultralytics or Torch-Pruning saved with `torch.save` (8.0 to 8.4; a checkpoint, a module, the
+    /// class `YOLO` or a state dict, wrapped or fused), or a state dict of one in safetensors.
     ///
     /// The graph is that of the file's own modules and shapes, so pruned networks are read as what they are. A state dict
-    /// says neither wires nor class names: those of the published network are taken, and numbers.
+    /// says neither wires nor activations nor class names: those of the published network are taken, and numbers. What was
+    /// assumed is logged as a warning.
+    ///
+    /// Nothing in the file is run: classes are names, and values outside of the network may be of any class.
     ///
     /// # Errors
     /// [`CheckpointError::Load`] with the path, around a [`PtError`] that names the module or the place.
     pub fn import(path: &Path) -> Result<Self, CheckpointError> {
+        let (checkpoint, notes) = Self::import_with_notes(path)?;
+        for note in notes {
+            tracing::warn!("{}: {note}", path.display());
+        }
+        Ok(checkpoint)
+    }
+
+    /// [`Checkpoint::import`], and what was assumed or is worth knowing, a sentence each.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn import_with_notes(path: &Path) -> Result<(Self, Vec<String>), CheckpointError> {
         let io = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
         let file = File::open(path).map_err(io)?;
         let bytes = file.metadata().map_err(io)?.len();
         let wrap = |source| CheckpointError::Load { path: path.to_owned(), source: Box::new(source) };
-        Self::import_from(BufReader::new(file), bytes).map_err(wrap)
+        let mut notes = Vec::new();
+        let checkpoint = Self::import_from(BufReader::new(file), bytes, &mut notes).map_err(wrap)?;
+        Ok((checkpoint, notes))
     }
 
-    /// [`Checkpoint::import`] from bytes.
+    /// [`Checkpoint::import`] from bytes, without the notes.
     ///
     /// # Errors
     /// What is wrong with them.
     pub fn import_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
-        Self::import_from(Cursor::new(bytes), bytes.len() as u64)
+        Self::import_from(Cursor::new(bytes), bytes.len() as u64, &mut Vec::new())
     }
 
     /// A checkpoint of Bonsai's, or anything that [`Checkpoint::import`] reads.
@@ -53,21 +73,33 @@ impl Checkpoint {
         }
     }
 
-    fn import_from<R: Read + Seek>(mut reader: R, bytes: u64) -> Result<Self, CheckpointError> {
+    fn import_from<R: Read + Seek>(
+        mut reader: R,
+        bytes: u64,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, CheckpointError> {
         let mut head = [0; 4];
         let unreadable = |source| PtError::Entry { entry: "the first bytes".to_owned(), source };
         reader.read_exact(&mut head).map_err(unreadable)?;
         reader.rewind().map_err(unreadable)?;
         if head == ZIP {
-            return pt::read(reader, bytes);
+            return pt::read(reader, bytes, notes);
         }
         if head[0] == PICKLE {
             return Err(PtError::Old.into());
         }
         let mut content = Vec::new();
         reader.read_to_end(&mut content).map_err(unreadable)?;
-        pt::from_state_dict(state_dict(&content)?)
+        let without_silu = without_silu(&content)?;
+        pt::from_state_dict(state_dict(&content)?, without_silu.as_deref(), notes)
     }
+}
+
+/// The blocks without activation, if the file says which.
+fn without_silu(bytes: &[u8]) -> Result<Option<Vec<String>>, CheckpointError> {
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
+    let said = header.metadata().as_ref().and_then(|said| said.get(WITHOUT_SILU));
+    Ok(said.map(|blocks| blocks.split_whitespace().map(str::to_owned).collect()))
 }
 
 /// The tensors of a safetensors file.

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use bonsai_graph::ParamRole;
+use bonsai_graph::{NodeId, Op, ParamRole};
 use safetensors::tensor::{Dtype, TensorView};
 
+use crate::import::WITHOUT_SILU;
 use crate::{Checkpoint, CheckpointError, write_file};
 
 impl Checkpoint {
@@ -41,7 +42,22 @@ impl Checkpoint {
             .collect::<Result<Vec<_>, CheckpointError>>()?;
         // What PyTorch's reader of safetensors looks for.
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        Ok(safetensors::serialize(views, Some(metadata))?)
+        Ok(with_note(&safetensors::serialize(views, Some(metadata))?, &self.without_silu().join(" ")))
+    }
+
+    /// The blocks, such as `model.9.cv1`, behind whose convolution and batch norm there is no SiLU.
+    fn without_silu(&self) -> Vec<&str> {
+        let graph = self.model.graph();
+        let readers = graph.consumers();
+        let next = |id: NodeId, is: fn(&Op) -> bool| {
+            readers[id.index()].iter().copied().find(|reader| is(graph.node(*reader).op()))
+        };
+        let blocks = graph.iter().filter_map(|(id, node)| Some((id, node.name().strip_suffix(".conv")?)));
+        let bare = blocks.filter(|(conv, _)| {
+            let end = next(*conv, |op| matches!(op, Op::BatchNorm { .. })).unwrap_or(*conv);
+            next(end, |op| matches!(op, Op::Silu)).is_none()
+        });
+        bare.map(|(_, block)| block).collect()
     }
 
     /// Writes [`Checkpoint::to_state_dict`], whole or not at all.
@@ -51,4 +67,21 @@ impl Checkpoint {
     pub fn save_state_dict(&self, path: &Path) -> Result<(), CheckpointError> {
         write_file(path, &self.to_state_dict()?)
     }
+}
+
+/// The file with one more note in its header. By hand, because the order of two would be that of a hash map.
+fn with_note(file: &[u8], blocks: &str) -> Vec<u8> {
+    const FORMAT: &[u8] = br#"{"format":"pt"}"#;
+    let Some((length, rest)) = file.split_first_chunk::<8>() else { return file.to_vec() };
+    let Some((header, tensors)) = rest.split_at_checked(u64::from_le_bytes(*length) as usize) else {
+        return file.to_vec();
+    };
+    let Some(at) = header.windows(FORMAT.len()).position(|window| window == FORMAT) else {
+        return file.to_vec();
+    };
+    let note = format!(r#"{{"{WITHOUT_SILU}":"{blocks}","format":"pt"}}"#);
+    let mut header = [&header[..at], note.as_bytes(), &header[at + FORMAT.len()..]].concat();
+    // Tensors begin at a multiple of eight bytes.
+    header.resize(header.len().next_multiple_of(8), b' ');
+    [&(header.len() as u64).to_le_bytes()[..], &header, tensors].concat()
 }

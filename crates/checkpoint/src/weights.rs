@@ -85,24 +85,39 @@ impl Weights {
     /// # Errors
     /// As [`Weights::check`].
     pub fn verify(&self, specs: &[ParamSpec]) -> Result<(), CheckpointError> {
-        for spec in specs {
-            let array = self.require(&spec.name)?;
-            if array.shape != spec.shape {
-                return Err(CheckpointError::Shape {
-                    name: spec.name.clone(),
-                    expected: spec.shape.clone(),
-                    got: array.shape.clone(),
-                });
-            }
+        let shape = |name: &str| self.get(name).map(|array| array.shape.as_slice());
+        verify_shapes(specs, shape, self.arrays.keys().map(String::as_str))
+    }
+}
+
+/// Checks that names and shapes are exactly those of `specs`, in any order: `shape` of each, and all `names`.
+///
+/// # Errors
+/// As [`Weights::check`].
+pub(crate) fn verify_shapes<'a>(
+    specs: &[ParamSpec],
+    shape: impl Fn(&str) -> Option<&'a [usize]>,
+    names: impl ExactSizeIterator<Item = &'a str>,
+) -> Result<(), CheckpointError> {
+    for spec in specs {
+        let Some(got) = shape(&spec.name) else {
+            return Err(CheckpointError::Missing { name: spec.name.clone() });
+        };
+        if got != spec.shape {
+            return Err(CheckpointError::Shape {
+                name: spec.name.clone(),
+                expected: spec.shape.clone(),
+                got: got.to_vec(),
+            });
         }
-        if self.len() == specs.len() {
-            return Ok(());
-        }
-        let known: BTreeSet<&str> = specs.iter().map(|s| s.name.as_str()).collect();
-        match self.arrays.keys().filter(|name| !known.contains(name.as_str())).min() {
-            Some(name) => Err(CheckpointError::Unexpected { name: name.clone() }),
-            None => Ok(()),
-        }
+    }
+    if names.len() == specs.len() {
+        return Ok(());
+    }
+    let known: BTreeSet<&str> = specs.iter().map(|s| s.name.as_str()).collect();
+    match names.filter(|name| !known.contains(name)).min() {
+        Some(name) => Err(CheckpointError::Unexpected { name: name.to_owned() }),
+        None => Ok(()),
     }
 }
 

@@ -172,14 +172,14 @@ pub fn iterate(
     Ok(iterated)
 }
 
-/// Imports a file of Ultralytics' or a state dict as a checkpoint.
+/// Imports a file of Ultralytics' or a state dict as a checkpoint; beside it, what was assumed or is worth knowing.
 ///
 /// # Errors
 /// If it is none that can be read, with the module or the place; or if `out` cannot be written.
-pub fn import(file: &Path, out: &Path) -> Result<Checkpoint> {
-    let checkpoint = Checkpoint::import(file)?;
+pub fn import(file: &Path, out: &Path) -> Result<(Checkpoint, Vec<String>)> {
+    let (checkpoint, notes) = Checkpoint::import_with_notes(file)?;
     checkpoint.save(out)?;
-    Ok(checkpoint)
+    Ok((checkpoint, notes))
 }
 
 /// Writes a checkpoint file as a state dict in safetensors, with Ultralytics' names.

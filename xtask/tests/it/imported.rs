@@ -26,7 +26,7 @@ fn a_pt_file_goes_wherever_a_checkpoint_goes() {
     assert_eq!(summaries[0], summaries[1]);
     answer(&["export", "--weights", text(&pt), "-o", text(&at("best.onnx"))]);
     answer(&["export", "--format", "pt-state", "--weights", text(&pt), "-o", text(&at("state.safetensors"))]);
-    // A state dict is read again, but knows no names.
+    // A state dict is read again, but knows no names. Ours says where activations are.
     let said = answer(&["import", text(&at("state.safetensors")), "-o", text(&at("again.safetensors"))]);
     assert!(said.contains("3 classes (class0, class1, class2)"), "{said}");
     let said = refusal(&["import", text(&at("best.onnx")), "-o", text(&at("no"))]);

@@ -5,49 +5,34 @@
 
 use std::io::{Read, Seek};
 
-use zip::ZipArchive;
-use zip::read::ZipFile;
-
+use super::directory::{Directory, Entry};
 use super::error::PtError;
 use super::pickle::Storage;
 
 /// Longest pickle: that of YOLOv8x with its optimiser's state has some 500 KB.
 const LONGEST_PICKLE: u64 = 16 << 20;
+/// Longest of the small entries beside it.
+const LONGEST_NOTE: u64 = 16;
 
-/// An archive whose entries have been checked.
+/// An archive whose directory has been checked.
 pub(super) struct Archive<R> {
-    zip: ZipArchive<R>,
+    reader: R,
+    directory: Directory,
     /// What all names begin with, `/` included.
-    root: String,
+    root: Vec<u8>,
+    bytes: u64,
 }
 
 impl<R: Read + Seek> Archive<R> {
     /// Opens a file of so many bytes.
-    pub(super) fn open(reader: R, bytes: u64) -> Result<Self, PtError> {
-        let mut zip = ZipArchive::new(reader).map_err(PtError::Zip)?;
-        let mut root = None;
-        let mut total = 0u64;
-        for index in 0..zip.len() {
-            let entry = zip.by_index_raw(index).map_err(PtError::Zip)?;
-            let name = entry.name().map_err(PtError::Zip)?;
-            if entry.compression() != zip::CompressionMethod::Stored
-                || entry.size() != entry.compressed_size()
-            {
-                return Err(PtError::Compressed { entry: name.into_owned() });
-            }
-            total = total.saturating_add(entry.size());
-            if total > bytes {
-                return Err(PtError::TooLarge { entry: name.into_owned(), total, bytes });
-            }
-            if let Some(prefix) = name.strip_suffix("data.pkl")
-                && (prefix.is_empty() || prefix.ends_with('/'))
-            {
-                root = Some(prefix.to_owned());
-            }
-        }
-        let root = root.ok_or(PtError::NoPickle)?;
-        let mut archive = Self { zip, root };
-        if let Ok(order) = archive.read("byteorder", 16)
+    pub(super) fn open(mut reader: R, bytes: u64) -> Result<Self, PtError> {
+        let directory = Directory::read(&mut reader, bytes)?;
+        let root = directory.names().filter_map(|name| name.strip_suffix(b"data.pkl"));
+        // The outermost, if there are several.
+        let root = root.filter(|root| root.is_empty() || root.ends_with(b"/")).min_by_key(|root| root.len());
+        let root = root.ok_or(PtError::NoPickle)?.to_vec();
+        let mut archive = Self { reader, directory, root, bytes };
+        if let Ok(order) = archive.read("byteorder", LONGEST_NOTE)
             && order != b"little"
         {
             return Err(PtError::ByteOrder { found: String::from_utf8_lossy(&order).into_owned() });
@@ -55,39 +40,50 @@ impl<R: Read + Seek> Archive<R> {
         Ok(archive)
     }
 
+    /// The length of the file.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The pickle.
     pub(super) fn pickle(&mut self) -> Result<Vec<u8>, PtError> {
         self.read("data.pkl", LONGEST_PICKLE)
     }
 
-    /// The bytes of a storage, as many as it says.
-    pub(super) fn storage(&mut self, storage: &Storage) -> Result<Vec<u8>, PtError> {
-        let wanted = storage.len as u64 * storage.dtype.size() as u64;
-        let name = format!("data/{}", storage.key);
-        let bytes = self.read(&name, wanted)?;
-        if (bytes.len() as u64) < wanted {
-            let (entry, found) = (format!("{}{name}", self.root), bytes.len() as u64);
-            return Err(PtError::Short { entry, wanted, found });
+    /// Looks in the directory whether a storage has the bytes that it says.
+    pub(super) fn check(&self, storage: &Storage) -> Result<(), PtError> {
+        let (entry, Entry { size: found, .. }) = self.find(&format!("data/{}", storage.key))?;
+        let wanted = (storage.len as u64).saturating_mul(storage.dtype.size());
+        if found < wanted {
+            return Err(PtError::Short { entry: shown(&entry), wanted, found });
         }
-        Ok(bytes)
+        Ok(())
+    }
+
+    /// The bytes of a storage.
+    pub(super) fn storage(&mut self, key: &str) -> Result<Vec<u8>, PtError> {
+        self.read(&format!("data/{key}"), self.bytes)
+    }
+
+    /// An entry with its whole name.
+    fn find(&self, name: &str) -> Result<(Vec<u8>, Entry), PtError> {
+        let entry = [&self.root, name.as_bytes()].concat();
+        match self.directory.get(&entry) {
+            Some(found) => Ok((entry, found)),
+            None => Err(PtError::NoEntry { entry: shown(&entry) }),
+        }
     }
 
     fn read(&mut self, name: &str, most: u64) -> Result<Vec<u8>, PtError> {
-        let entry = format!("{}{name}", self.root);
-        let found: ZipFile<'_, R> = match self.zip.by_name(&entry) {
-            Ok(found) => found,
-            Err(zip::result::ZipError::FileNotFound) => return Err(PtError::NoEntry { entry }),
-            Err(source) => return Err(PtError::Zip(source)),
-        };
-        if found.size() > most {
-            return Err(PtError::TooLarge { entry, total: found.size(), bytes: most });
+        let (entry, found) = self.find(name)?;
+        if found.size > most {
+            return Err(PtError::TooLarge { entry: shown(&entry), total: found.size, bytes: most });
         }
-        let mut bytes = Vec::with_capacity(found.size() as usize);
-        // One more than there can be: the checksum is compared where the entry ends.
-        found
-            .take(most.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|source| PtError::Entry { entry, source })?;
-        Ok(bytes)
+        self.directory.content(&mut self.reader, &shown(&entry), found)
     }
+}
+
+/// A name as messages have it.
+fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).escape_debug().to_string()
 }

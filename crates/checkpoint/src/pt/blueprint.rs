@@ -37,6 +37,8 @@ pub(super) struct ConvBlock {
     pub(super) kernel: usize,
     pub(super) stride: usize,
     pub(super) padding: usize,
+    /// Parts that inputs and outputs are in, each reading its own part only; as many as inputs in a depthwise convolution.
+    pub(super) groups: usize,
     pub(super) bias: bool,
     /// Term added to the variance, and momentum of running statistics.
     pub(super) norm: Option<(f32, f32)>,
@@ -69,13 +71,23 @@ pub(super) struct Sppf {
     pub(super) pools: usize,
 }
 
-/// The head: per level two convolution blocks and a plain convolution, for boxes and for classes.
+/// The head: a branch for boxes and one for classes per level.
 #[derive(Debug)]
 pub(super) struct Detect {
-    pub(super) boxes: Vec<[ConvBlock; 3]>,
-    pub(super) classes: Vec<[ConvBlock; 3]>,
+    pub(super) boxes: Vec<Branch>,
+    pub(super) classes: Vec<Branch>,
     pub(super) strides: Vec<usize>,
     pub(super) reg_max: usize,
+}
+
+/// Convolution blocks one after another, and a plain convolution.
+#[derive(Debug)]
+pub(super) struct Branch {
+    /// With the name of each in the branch: `0` and `1`, or `0.0`, `0.1`, `1.0` and `1.1` where each is a depthwise one and a
+    /// pointwise one.
+    pub(super) blocks: Vec<(String, ConvBlock)>,
+    /// Named `2`.
+    pub(super) last: ConvBlock,
 }
 
 impl Blueprint {
@@ -130,17 +142,13 @@ impl Blueprint {
     ) -> Result<ModelSpec, GraphError> {
         let mut outputs = Vec::new();
         for (branch, levels) in [("cv2", &head.boxes), ("cv3", &head.classes)] {
-            for (level, (blocks, wire)) in levels.iter().zip(from).enumerate() {
+            for (level, (branches, wire)) in levels.iter().zip(from).enumerate() {
+                let name = format!("{name}.{branch}.{level}");
                 let mut x = *wire;
-                for (i, block) in blocks.iter().enumerate() {
-                    let name = format!("{name}.{branch}.{level}.{i}");
-                    x = if i < 2 {
-                        block.push(&mut b, &name, x)?
-                    } else {
-                        block.push_bare(&mut b, &name, x)?
-                    };
+                for (block_name, block) in &branches.blocks {
+                    x = block.push(&mut b, &format!("{name}.{block_name}"), x)?;
                 }
-                outputs.push(x);
+                outputs.push(branches.last.push_bare(&mut b, &format!("{name}.2"), x)?);
             }
         }
         let levels = head.boxes.len();
@@ -157,8 +165,8 @@ impl Blueprint {
 
 impl ConvBlock {
     fn push_bare(&self, b: &mut GraphBuilder, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
-        let Self { outputs, kernel, stride, padding, bias, .. } = *self;
-        b.push(name, Op::Conv2d { out_channels: outputs, kernel, stride, padding, bias, groups: 1 }, &[x])
+        let Self { outputs: out_channels, kernel, stride, padding, groups, bias, .. } = *self;
+        b.push(name, Op::Conv2d { out_channels, kernel, stride, padding, bias, groups }, &[x])
     }
 
     fn push(&self, b: &mut GraphBuilder, name: &str, x: NodeId) -> Result<NodeId, GraphError> {

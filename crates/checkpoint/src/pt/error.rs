@@ -6,11 +6,16 @@
 pub enum PtError {
     /// No zip archive, or a cut off one.
     #[error(
-        "not a complete archive of PyTorch's (of version 1.6 or later): was the file cut off while it was copied?"
+        "not a complete archive of PyTorch's (of version 1.6 or later), {what}: was the file cut off while it was copied?"
     )]
-    Zip(#[source] zip::result::ZipError),
-    /// An entry is compressed, which PyTorch never does.
-    #[error("entry `{entry}` is compressed, which PyTorch never does: its size cannot be trusted")]
+    Zip {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// An entry is compressed or encrypted, which PyTorch never does.
+    #[error(
+        "entry `{entry}` is compressed or encrypted, which PyTorch never does: its size cannot be trusted"
+    )]
     Compressed {
         /// Its name.
         entry: String,
@@ -66,19 +71,30 @@ pub enum PtError {
         /// What the file says.
         found: String,
     },
-    /// A name that a checkpoint has no use for.
+    /// The tensors of the network are far more than the file holds: many names share a storage.
     #[error(
-        "the pickle names `{module}.{name}` (byte {at}), which no YOLOv8 checkpoint needs; it was not run"
+        "the tensors of the network would take {total} bytes where the file has {bytes}: many of them share the same numbers, \
+         which no YOLOv8 does"
     )]
-    Global {
-        /// Where in the pickle.
-        at: usize,
-        /// Python module.
-        module: String,
-        /// Class or function.
+    Shared {
+        /// What they would take.
+        total: u64,
+        /// Length of the file.
+        bytes: u64,
+    },
+    /// There are more tensors than a network has.
+    #[error("it has more than {most} tensors; YOLOv8x has some 700")]
+    TooMany {
+        /// How many are read.
+        most: usize,
+    },
+    /// Two tensors of one name.
+    #[error("there are two tensors `{name}`")]
+    Twice {
+        /// The name.
         name: String,
     },
-    /// The pickle is damaged, or does something that checkpoints do not.
+    /// The pickle is damaged, or a tensor that the network needs is.
     #[error("the pickle is not a checkpoint's at byte {at}: {what}")]
     Pickle {
         /// Where in the pickle.
@@ -93,12 +109,14 @@ pub enum PtError {
         what: String,
     },
     /// A module that is not part of YOLOv8's detector.
-    #[error("module `{place}` is a `{class}`, which is not part of a YOLOv8 detector")]
+    #[error("module `{place}` is a `{class}` (of `{module}`), which is not part of a YOLOv8 detector")]
     Module {
         /// Its name, such as `model.2`.
         place: String,
         /// Its class.
         class: String,
+        /// The Python module that has the class.
+        module: String,
     },
     /// A module has something that is not supported.
     #[error("module `{place}`: {what}")]

@@ -1,10 +1,12 @@
 //! How a tensor lies in its storage.
 
+use std::rc::Rc;
+
 use super::pickle::{Dtype, Storage, Tensor};
 
 /// A tensor whose numbers all lie inside the storage, each seen once; else what is wrong.
 pub(super) fn checked(
-    storage: Storage,
+    storage: Rc<Storage>,
     offset: i64,
     shape: &[i64],
     strides: &[i64],
@@ -34,11 +36,11 @@ pub(super) fn checked(
     }
     // From the smallest stride on, each must step over everything that the smaller ones reach.
     let mut steps: Vec<(usize, usize)> =
-        strides.iter().copied().zip(shape.iter().copied()).filter(|(_, size)| *size > 1).collect();
+        strides.iter().copied().zip(shape.iter().copied()).filter(|(_, size)| len > 0 && *size > 1).collect();
     steps.sort_unstable();
     let mut reach = 0;
     for (stride, size) in steps {
-        if stride <= reach && len > 0 {
+        if stride <= reach {
             return Err(format!("a tensor of sizes {shape:?} with strides {strides:?} overlaps itself"));
         }
         reach += (size - 1) * stride;
@@ -47,7 +49,7 @@ pub(super) fn checked(
 }
 
 impl Tensor {
-    /// Numbers in it.
+    /// Numbers in it; they all lie in the storage, so there are no more than that has.
     pub(super) fn len(&self) -> usize {
         self.shape.iter().product()
     }
@@ -102,8 +104,8 @@ impl Tensor {
 mod tests {
     use super::*;
 
-    fn storage(len: usize) -> Storage {
-        Storage { key: "0".into(), dtype: Dtype::F32, len }
+    fn storage(len: usize) -> Rc<Storage> {
+        Rc::new(Storage { key: "0".into(), dtype: Dtype::F32, len })
     }
 
     fn check(len: usize, offset: i64, shape: &[i64], strides: &[i64]) -> Result<Tensor, String> {
@@ -120,6 +122,7 @@ mod tests {
         assert_eq!(values(0, &[2, 3], &[1, 4]), [0.0, 4.0, 8.0, 1.0, 5.0, 9.0]);
         assert_eq!(values(11, &[], &[]), [11.0]);
         assert_eq!(values(12, &[0, 3], &[3, 1]), [] as [f32; 0]);
+        assert_eq!(values(0, &[i64::MAX, 0], &[i64::MAX, i64::MAX]), [] as [f32; 0]);
         // A dimension of one may have any stride.
         assert_eq!(values(1, &[1, 2], &[0, 1]), [1.0, 2.0]);
     }
@@ -137,6 +140,7 @@ mod tests {
             (0, &[i64::MAX, 4], &[1, 1], "larger than memory"),
             (0, &[2, 2], &[i64::MAX, i64::MAX], "ends at"),
             (i64::MAX, &[3], &[i64::MAX], "larger than memory"),
+            (0, &[i64::MAX, i64::MAX, 0], &[1, 1, 1], "larger than memory"),
         ] {
             let error = check(12, offset, shape, strides).unwrap_err();
             assert!(error.contains(says), "{shape:?}: {error}");

@@ -1,25 +1,48 @@
 //! Modules of `torch.nn` as a pickle has them: a class, attributes, and tensors and modules by name.
 
-use std::io::{Read, Seek};
+use std::collections::HashMap;
 
-use super::archive::Archive;
 use super::error::PtError;
-use super::pickle::{Id, Node, Pickle};
-use crate::Array;
+use super::pickle::{Class, Id, Node, Pickle};
+
+/// Longest name of a tensor in bytes, with those of all modules around it.
+pub(super) const LONGEST_NAME: usize = 256;
 
 /// An object that is a module.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Module<'a> {
     pickle: &'a Pickle,
-    class: &'a str,
+    class: &'a Class,
     state: Id,
+}
+
+/// What a name in a module stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Own {
+    /// Modules.
+    Modules,
+    Parameters,
+    Buffers,
+}
+
+impl Own {
+    const fn attribute(self) -> &'static str {
+        match self {
+            Self::Modules => "_modules",
+            Self::Parameters => "_parameters",
+            Self::Buffers => "_buffers",
+        }
+    }
 }
 
 impl<'a> Module<'a> {
     /// The module that `id` is, if it is one.
     pub(super) fn of(pickle: &'a Pickle, id: Id) -> Option<Self> {
         match pickle.node(id) {
-            Node::Object { class, state: Some(state) } if pickle.get(*state, "_modules").is_some() => {
+            Node::Object { class, state: Some(state), .. }
+                if pickle.entries(*state).is_some()
+                    && pickle.get(*state, Own::Modules.attribute()).is_some() =>
+            {
                 Some(Self { pickle, class, state: *state })
             }
             _ => None,
@@ -28,7 +51,24 @@ impl<'a> Module<'a> {
 
     /// The class without the Python module, which changed with Ultralytics' versions.
     pub(super) fn class(&self) -> &'a str {
-        self.class.rsplit('.').next().unwrap_or(self.class)
+        &self.class.name
+    }
+
+    /// Whether it is the class of this name from `torch.nn` or Ultralytics' package, and not another's of the same name.
+    pub(super) fn is(&self, class: &str) -> bool {
+        let module = &*self.class.module;
+        let known = module.starts_with("ultralytics.") || module.starts_with("torch.nn.modules.");
+        // Torch-Pruning's example defines this class in the script that is run.
+        *self.class.name == *class && (known || class == "C2f_v2")
+    }
+
+    /// An error that this module is none of a detector's.
+    pub(super) fn stranger(&self, place: &str) -> PtError {
+        PtError::Module {
+            place: place.to_owned(),
+            class: self.class.name.escape_debug().to_string(),
+            module: self.class.module.escape_debug().to_string(),
+        }
     }
 
     /// An attribute.
@@ -41,28 +81,55 @@ impl<'a> Module<'a> {
         self.pickle
     }
 
+    /// Attributes, and entries of the dictionaries of modules and tensors: what looking for one of them costs.
+    pub(super) fn cost(&self) -> usize {
+        let entries = |id| self.pickle.entries(id).unwrap_or_default().len();
+        [Own::Modules, Own::Parameters, Own::Buffers]
+            .iter()
+            .filter_map(|own| self.attribute(own.attribute()))
+            .fold(entries(self.state), |sum, id| sum.saturating_add(entries(id)))
+    }
+
+    /// What it has of a kind, in order; of equal names the last one counts, as in Python.
+    pub(super) fn named(&self, own: Own) -> Vec<(&'a str, Id)> {
+        let entries = self.attribute(own.attribute()).and_then(|id| self.pickle.entries(id));
+        let mut named: Vec<(&str, Id)> = Vec::new();
+        let mut places = HashMap::new();
+        for (key, value) in entries.unwrap_or_default() {
+            let Some(name) = self.pickle.str(*key) else { continue };
+            if name.len() > LONGEST_NAME {
+                // Whoever makes a path of it refuses it; a megabyte need not be compared a million times.
+                named.push((name, *value));
+                continue;
+            }
+            match *places.entry(name).or_insert(named.len()) {
+                place if place < named.len() => named[place].1 = *value,
+                _ => named.push((name, *value)),
+            }
+        }
+        named
+    }
+
     /// The modules in it, in order.
     pub(super) fn children(&self) -> Vec<(&'a str, Module<'a>)> {
-        let entries = self.named("_modules");
+        let entries = self.named(Own::Modules);
         entries.into_iter().filter_map(|(name, id)| Some((name, Self::of(self.pickle, id)?))).collect()
     }
 
     /// A module in it.
     pub(super) fn child(&self, name: &str) -> Option<Module<'a>> {
-        self.children().into_iter().find(|(n, _)| *n == name).map(|(_, module)| module)
+        let children = self.attribute(Own::Modules.attribute())?;
+        self.pickle.entries(children)?;
+        Self::of(self.pickle, self.pickle.get(children, name)?)
     }
 
-    /// Its own tensors: parameters, then buffers.
-    pub(super) fn tensors(&self) -> Vec<(&'a str, Id)> {
-        let mut tensors = self.named("_parameters");
-        tensors.extend(self.named("_buffers"));
-        tensors.retain(|(_, id)| matches!(self.pickle.node(*id), Node::Tensor(_)));
-        tensors
-    }
-
-    fn named(&self, attribute: &str) -> Vec<(&'a str, Id)> {
-        let entries = self.attribute(attribute).and_then(|id| self.pickle.entries(id)).unwrap_or_default();
-        entries.iter().filter_map(|(key, value)| Some((self.pickle.str(*key)?, *value))).collect()
+    /// The shape of one of its parameters.
+    pub(super) fn shape(&self, name: &str) -> Option<&'a [usize]> {
+        let parameters = self.attribute(Own::Parameters.attribute())?;
+        match self.pickle.node(self.pickle.get(parameters, name)?) {
+            Node::Tensor(tensor) => Some(&tensor.shape),
+            _ => None,
+        }
     }
 
     /// A whole number, alone or the same for both directions.
@@ -100,25 +167,23 @@ impl<'a> Module<'a> {
             _ => self.pickle.kind(id),
         }
     }
-}
 
-/// The numbers of a tensor.
-///
-/// # Errors
-/// If its storage is not there, or holds no real numbers.
-pub(super) fn array<R: Read + Seek>(
-    archive: &mut Archive<R>,
-    pickle: &Pickle,
-    name: &str,
-    id: Id,
-) -> Result<Array, PtError> {
-    let Node::Tensor(tensor) = pickle.node(id) else {
-        return Err(PtError::Missing { name: name.to_owned() });
-    };
-    let bytes = archive.storage(&tensor.storage)?;
-    let Some(data) = tensor.values(&bytes) else {
-        let what = format!("tensor `{name}` holds whole numbers; weights are real");
-        return Err(PtError::Unsupported { place: name.to_owned(), what });
-    };
-    Ok(Array { shape: tensor.shape.clone(), data })
+    /// How it computes, where that was changed for this object alone: a method's name, or what else was put there.
+    pub(super) fn own_forward(&self) -> Option<String> {
+        let id = self.attribute("forward")?;
+        // A method of an object is `getattr(object, name)`.
+        let method = match self.pickle.node(id) {
+            Node::Object { class, arguments: Some(arguments), .. } if *class.name == *"getattr" => {
+                self.pickle.members(*arguments).and_then(|members| self.pickle.str(*members.get(1)?))
+            }
+            _ => None,
+        };
+        Some(method.map_or_else(|| self.pickle.kind(id), |name| name.escape_debug().to_string()))
+    }
+
+    /// Whether functions are run before or behind it.
+    pub(super) fn has_hooks(&self) -> bool {
+        let hooks = ["_forward_hooks", "_forward_pre_hooks"].map(|name| self.attribute(name));
+        hooks.into_iter().flatten().any(|id| self.pickle.entries(id).is_some_and(|hooks| !hooks.is_empty()))
+    }
 }

@@ -3,28 +3,34 @@
 //! Only class names, attributes and shapes of tensors are looked at; what has another meaning than in a YOLOv8 detector is
 //! refused with its place.
 
-use super::blueprint::{Blueprint, Bottleneck, C2f, ConvBlock, Detect, Layer, Part, Sppf};
+use super::blueprint::{Blueprint, Bottleneck, Branch, C2f, ConvBlock, Detect, Layer, Part, Sppf};
 use super::error::PtError;
 use super::module::Module;
-use super::pickle::{Id, Node};
+use super::names;
+use super::pickle::Id;
 
 /// Most modules in a list; YOLOv8 has 23.
 const MOST_CHILDREN: usize = 256;
+/// Most poolings in a row; YOLOv8 has three.
+const MOST_POOLS: usize = 64;
 
-/// The blueprint of a `DetectionModel`.
-pub(super) fn blueprint(model: Module<'_>) -> Result<Blueprint, PtError> {
+/// The blueprint of a `DetectionModel`; what was assumed is added to `notes`.
+pub(super) fn blueprint(model: Module<'_>, notes: &mut Vec<String>) -> Result<Blueprint, PtError> {
     let layers = few(child(model, "model", "model")?, "model")?;
     let layers = layers.into_iter().enumerate().map(|(index, (_, module))| {
         let place = format!("model.{index}");
-        Ok(Layer { from: from(module, &place)?, part: part(module, &place)? })
+        let part = part(module, &place)?;
+        let from = from(module, &place)?;
+        check_wires(&from, index, &place)?;
+        Ok(Layer { from, part })
     });
     let layers = layers.collect::<Result<Vec<_>, PtError>>()?;
     let Some(Layer { part: Part::Detect(head), .. }) = layers.last() else {
         let what = format!("the last of {} modules is no `Detect`", layers.len());
         return Err(PtError::Unsupported { place: "model".to_owned(), what });
     };
-    let num_classes = head.classes.first().map_or(0, |level| level[2].outputs);
-    let class_names = class_names(model, num_classes)?;
+    let num_classes = head.classes.first().map_or(0, |level| level.last.outputs);
+    let class_names = names::of(model, num_classes, notes)?;
     Ok(Blueprint { layers, class_names })
 }
 
@@ -32,8 +38,18 @@ fn unsupported<T>(place: &str, what: impl Into<String>) -> Result<T, PtError> {
     Err(PtError::Unsupported { place: place.to_owned(), what: what.into() })
 }
 
-fn wrong<T>(place: &str, module: Module<'_>) -> Result<T, PtError> {
-    Err(PtError::Module { place: place.to_owned(), class: module.class().to_owned() })
+/// The module, if it is of one of these classes and computes as the class does.
+fn expect(module: Module<'_>, place: &str, classes: &[&str]) -> Result<(), PtError> {
+    if !classes.iter().any(|class| module.is(class)) {
+        return Err(module.stranger(place));
+    }
+    match module.own_forward() {
+        // Ultralytics' own: of fused modules and of exported ones, which compute the same.
+        Some(name) if !["forward", "forward_fuse", "forward_split"].contains(&name.as_str()) => {
+            unsupported(place, format!("its `forward` was replaced by {name}, which is not run here"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn child<'a>(module: Module<'a>, place: &str, name: &str) -> Result<Module<'a>, PtError> {
@@ -64,7 +80,22 @@ fn from(module: Module<'_>, place: &str) -> Result<Vec<i64>, PtError> {
     }
 }
 
+/// Whether each module reads one that comes before it; the first one's -1 is the images.
+fn check_wires(from: &[i64], index: usize, place: &str) -> Result<(), PtError> {
+    let index = index as i64;
+    let is_there =
+        |from: &i64| (0..index).contains(from) || (-index..0).contains(from) || (index, *from) == (0, -1);
+    match from.iter().find(|from| !is_there(from)) {
+        Some(from) => {
+            unsupported(place, format!("it reads module {from} (`f`), which does not come before it"))
+        }
+        None if from.is_empty() => unsupported(place, "it reads no module (`f`)"),
+        None => Ok(()),
+    }
+}
+
 fn part(module: Module<'_>, place: &str) -> Result<Part, PtError> {
+    expect(module, place, &["Conv", "C2f", "C2f_v2", "SPPF", "Upsample", "Concat", "Detect"])?;
     match module.class() {
         "Conv" => Ok(Part::Conv(conv_block(module, place)?)),
         "C2f" | "C2f_v2" => Ok(Part::C2f(c2f(module, place)?)),
@@ -74,58 +105,64 @@ fn part(module: Module<'_>, place: &str) -> Result<Part, PtError> {
             Some(1) => Ok(Part::Concat),
             _ => unsupported(place, format!("joins along dimension {}, not channels", module.shown("d"))),
         },
-        "Detect" => Ok(Part::Detect(detect(module, place)?)),
-        _ => wrong(place, module),
+        _ => Ok(Part::Detect(detect(module, place)?)),
     }
 }
 
-/// `Conv`: convolution, batch norm, activation.
+/// `Conv` and `DWConv`: convolution, batch norm unless it was fused, activation.
 fn conv_block(module: Module<'_>, place: &str) -> Result<ConvBlock, PtError> {
-    if module.class() != "Conv" {
-        return wrong(place, module);
-    }
+    expect(module, place, &["Conv", "DWConv"])?;
     let conv = conv2d(child(module, place, "conv")?, &format!("{place}.conv"))?;
     let norm = match module.child("bn") {
+        Some(bn) if bn.is("Identity") => None,
         Some(bn) => Some(batch_norm(bn, &format!("{place}.bn"))?),
         None => None,
     };
+    if norm.is_some() && module.own_forward().is_some_and(|name| name == "forward_fuse") {
+        return unsupported(place, "it has a batch norm that its `forward` (`forward_fuse`) leaves out");
+    }
     let silu = match module.child("act") {
-        Some(act) if act.class() == "SiLU" => true,
-        Some(act) if act.class() == "Identity" => false,
-        Some(act) => return wrong(&format!("{place}.act"), act),
+        Some(act) if act.is("SiLU") => true,
+        Some(act) if act.is("Identity") => false,
+        Some(act) => {
+            return unsupported(
+                &format!("{place}.act"),
+                format!("the activation `{}`; SiLU is possible, or none", act.class().escape_debug()),
+            );
+        }
         None => return unsupported(place, "a `Conv` without `act`"),
     };
     Ok(ConvBlock { norm, silu, ..conv })
 }
 
 fn conv2d(module: Module<'_>, place: &str) -> Result<ConvBlock, PtError> {
-    if module.class() != "Conv2d" {
-        return wrong(place, module);
-    }
+    expect(module, place, &["Conv2d"])?;
     let pickle = module.pickle();
-    for (attribute, plain) in [("groups", 1), ("dilation", 1)] {
-        if module.size(attribute).is_some_and(|value| value != plain) {
-            return unsupported(
-                place,
-                format!("{attribute} is {}, only 1 is possible", module.shown(attribute)),
-            );
-        }
+    if module.size("dilation").is_some_and(|dilation| dilation != 1) {
+        return unsupported(place, format!("dilation is {}, only 1 is possible", module.shown("dilation")));
     }
     if module.attribute("padding_mode").is_some_and(|id| pickle.str(id) != Some("zeros")) {
         return unsupported(place, "padded with something else than zeros");
     }
-    let tensors = module.tensors();
-    let tensor = |name: &str| {
-        tensors.iter().find(|(n, _)| *n == name).and_then(|(_, id)| match pickle.node(*id) {
-            Node::Tensor(tensor) => Some(tensor.shape.as_slice()),
-            _ => None,
-        })
+    let groups = match module.attribute("groups") {
+        Some(_) => module.size("groups").filter(|groups| *groups > 0),
+        None => Some(1),
     };
-    let (outputs, inputs, kernel) = match tensor("weight") {
-        Some(&[outputs, inputs, h, w]) if h == w => (outputs, inputs, h),
+    let Some(groups) = groups else {
+        return unsupported(place, format!("groups is {}", module.shown("groups")));
+    };
+    let (outputs, inputs, kernel) = match module.shape("weight") {
+        // Of the inputs, the kernel has those of one group.
+        Some(&[outputs, inputs, h, w]) if h == w => (outputs, inputs.saturating_mul(groups), h),
         Some(shape) => {
             let (name, expected) = (format!("{place}.weight"), "a square kernel, [out, in, k, k]".to_owned());
             return Err(PtError::Shape { name, found: shape.to_vec(), expected });
+        }
+        None if module.shape("weight_orig").is_some() => {
+            return unsupported(
+                place,
+                "its weight is masked by `torch.nn.utils.prune`: call `prune.remove(module, \"weight\")` and save again",
+            );
         }
         None => return Err(PtError::Missing { name: format!("{place}.weight") }),
     };
@@ -136,14 +173,12 @@ fn conv2d(module: Module<'_>, place: &str) -> Result<ConvBlock, PtError> {
             format!("stride {stride}, padding {padding}: one number each is possible"),
         );
     };
-    let bias = tensor("bias").is_some();
-    Ok(ConvBlock { inputs, outputs, kernel, stride, padding, bias, norm: None, silu: false })
+    let bias = module.shape("bias").is_some();
+    Ok(ConvBlock { inputs, outputs, kernel, stride, padding, groups, bias, norm: None, silu: false })
 }
 
 fn batch_norm(module: Module<'_>, place: &str) -> Result<(f32, f32), PtError> {
-    if module.class() != "BatchNorm2d" {
-        return wrong(place, module);
-    }
+    expect(module, place, &["BatchNorm2d"])?;
     match (module.float("eps"), module.float("momentum")) {
         (Some(eps), Some(momentum)) => Ok((eps as f32, momentum as f32)),
         _ => unsupported(
@@ -172,9 +207,7 @@ fn c2f(module: Module<'_>, place: &str) -> Result<C2f, PtError> {
 }
 
 fn bottleneck(module: Module<'_>, place: &str) -> Result<Bottleneck, PtError> {
-    if module.class() != "Bottleneck" {
-        return wrong(place, module);
-    }
+    expect(module, place, &["Bottleneck"])?;
     let block = |name: &str| conv_block(child(module, place, name)?, &format!("{place}.{name}"));
     let Some(shortcut) = module.flag("add") else {
         return unsupported(place, "it does not say whether it adds its input (`add`)");
@@ -185,9 +218,7 @@ fn bottleneck(module: Module<'_>, place: &str) -> Result<Bottleneck, PtError> {
 fn sppf(module: Module<'_>, place: &str) -> Result<Sppf, PtError> {
     let block = |name: &str| conv_block(child(module, place, name)?, &format!("{place}.{name}"));
     let pool = child(module, place, "m")?;
-    if pool.class() != "MaxPool2d" {
-        return wrong(&format!("{place}.m"), pool);
-    }
+    expect(pool, &format!("{place}.m"), &["MaxPool2d"])?;
     if module.flag("add") == Some(true) {
         return unsupported(place, "adds its input, which YOLOv8's does not");
     }
@@ -201,6 +232,9 @@ fn sppf(module: Module<'_>, place: &str) -> Result<Sppf, PtError> {
     }
     // Versions before 8.4 always have three.
     let pools = module.size("n").unwrap_or(3);
+    if pools > MOST_POOLS {
+        return unsupported(place, format!("{pools} poolings in a row, at most {MOST_POOLS} are read"));
+    }
     Ok(Sppf { cv1: block("cv1")?, cv2: block("cv2")?, kernel, pools })
 }
 
@@ -220,10 +254,11 @@ fn upsample(module: Module<'_>, place: &str) -> Result<Part, PtError> {
 }
 
 fn detect(module: Module<'_>, place: &str) -> Result<Detect, PtError> {
-    if module.flag("end2end") == Some(true) {
-        return unsupported(place, "a head without suppression (`end2end`), which YOLOv8 does not have");
+    // `end2end` is a property of the class and never in the file; the second pair of branches is.
+    if let Some(name) = ["one2one_cv2", "one2one_cv3"].into_iter().find(|name| module.child(name).is_some()) {
+        return unsupported(place, end_to_end(name));
     }
-    let branch = |name: &str| -> Result<Vec<[ConvBlock; 3]>, PtError> {
+    let branch = |name: &str| -> Result<Vec<Branch>, PtError> {
         let levels = few(child(module, place, name)?, &format!("{place}.{name}"))?;
         levels.into_iter().map(|(level, m)| head_level(m, &format!("{place}.{name}.{level}"))).collect()
     };
@@ -231,6 +266,9 @@ fn detect(module: Module<'_>, place: &str) -> Result<Detect, PtError> {
     let Some(reg_max) = module.size("reg_max") else {
         return unsupported(place, "it does not say how many bins a side has (`reg_max`)");
     };
+    if reg_max < 2 || module.child("dfl").is_some_and(|dfl| !dfl.is("DFL")) {
+        return unsupported(place, format!("{reg_max} bins a side (`reg_max`) without `DFL`, as YOLOv8 has"));
+    }
     if boxes.len() != classes.len() || boxes.is_empty() {
         return unsupported(
             place,
@@ -238,9 +276,9 @@ fn detect(module: Module<'_>, place: &str) -> Result<Detect, PtError> {
         );
     }
     for (level, block) in boxes.iter().enumerate() {
-        if block[2].outputs != 4 * reg_max {
+        if Some(block.last.outputs) != reg_max.checked_mul(4) {
             let what =
-                format!("level {level} has {} box channels, 4 x {reg_max} are needed", block[2].outputs);
+                format!("level {level} has {} box channels, 4 x {reg_max} are needed", block.last.outputs);
             return unsupported(place, what);
         }
     }
@@ -253,33 +291,29 @@ pub(super) fn strides(model: Module<'_>) -> Option<Id> {
     head.and_then(|(_, head)| head.attribute("stride")).or_else(|| model.attribute("stride"))
 }
 
-/// Two `Conv` and a plain convolution.
-fn head_level(module: Module<'_>, place: &str) -> Result<[ConvBlock; 3], PtError> {
+/// Why a head that needs no suppression cannot be read.
+pub(super) fn end_to_end(branch: &str) -> String {
+    format!(
+        "an end-to-end head (`{branch}`); only heads without it, whose boxes are suppressed afterwards, are read"
+    )
+}
+
+/// Two `Conv`, or two pairs of a depthwise one and a pointwise one (class branches of Ultralytics 8.3.0 to 8.3.16), and a
+/// plain convolution.
+fn head_level(module: Module<'_>, place: &str) -> Result<Branch, PtError> {
     let children = module.children();
     let [first, second, last] = children[..] else {
         return unsupported(place, format!("{} modules, expected 3", children.len()));
     };
-    let at = |i: usize| format!("{place}.{i}");
-    Ok([conv_block(first.1, &at(0))?, conv_block(second.1, &at(1))?, conv2d(last.1, &at(2))?])
-}
-
-/// Names by class: a dictionary from numbers, or a list.
-fn class_names(model: Module<'_>, num_classes: usize) -> Result<Vec<String>, PtError> {
-    let pickle = model.pickle();
-    let names = model.attribute("names").and_then(|id| match pickle.entries(id) {
-        Some(entries) => (0..num_classes)
-            .map(|class| {
-                let named = entries.iter().rev().find(|(key, _)| pickle.int(*key) == Some(class as i64));
-                named.and_then(|(_, name)| pickle.str(*name)).map(str::to_owned)
-            })
-            .collect::<Option<Vec<_>>>(),
-        None => pickle.members(id)?.iter().map(|name| pickle.str(*name).map(str::to_owned)).collect(),
-    });
-    match names {
-        Some(names) if names.len() == num_classes => Ok(names),
-        _ => unsupported(
-            "model",
-            format!("`names` is {}, {num_classes} names are needed", model.shown("names")),
-        ),
+    let mut blocks = Vec::new();
+    for (i, (_, part)) in [first, second].into_iter().enumerate() {
+        if !part.is("Sequential") {
+            blocks.push((i.to_string(), conv_block(part, &format!("{place}.{i}"))?));
+            continue;
+        }
+        for (j, (_, part)) in few(part, &format!("{place}.{i}"))?.into_iter().enumerate() {
+            blocks.push((format!("{i}.{j}"), conv_block(part, &format!("{place}.{i}.{j}"))?));
+        }
     }
+    Ok(Branch { blocks, last: conv2d(last.1, &format!("{place}.2"))? })
 }

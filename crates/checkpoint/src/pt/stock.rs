@@ -1,12 +1,13 @@
 //! Reads the blueprint from the names and shapes of a state dict.
 //!
-//! A state dict has no wires and no strides, so those of the published network (Ultralytics' `yolov8.yaml`: 23 modules) are
-//! taken, with the widths and depths that the tensors have. Any pruned network that kept the modules is read too.
+//! A state dict has no wires, strides and activations, so those of the published network (Ultralytics' `yolov8.yaml`: 23
+//! modules) are taken, with the widths and depths that the tensors have. Any pruned network that kept the modules is read too.
 
 use std::collections::BTreeMap;
 
-use super::blueprint::{Blueprint, Bottleneck, C2f, ConvBlock, Detect, Layer, Part, Sppf};
+use super::blueprint::{Blueprint, Bottleneck, Branch, C2f, ConvBlock, Detect, Layer, Part, Sppf};
 use super::error::PtError;
+use super::{modules, names};
 
 /// Shapes by name.
 pub(super) type Shapes = BTreeMap<String, Vec<usize>>;
@@ -18,9 +19,10 @@ const LEVELS: [i64; 3] = [15, 18, 21];
 const STRIDES: [usize; 3] = [8, 16, 32];
 const HEAD: usize = 22;
 
-/// The blueprint of a YOLOv8 detector with these tensors.
-pub(super) fn blueprint(shapes: &Shapes) -> Result<Blueprint, PtError> {
-    let tensors = Tensors { shapes };
+/// The blueprint of a YOLOv8 detector with these tensors. `without_silu` has the blocks behind whose convolution there is no
+/// activation, if the file says so; all others have SiLU.
+pub(super) fn blueprint(shapes: &Shapes, without_silu: &[String]) -> Result<Blueprint, PtError> {
+    let tensors = Tensors { shapes, without_silu };
     let layer = |index: usize, from: Vec<i64>| Ok(Layer { from, part: tensors.part(index)? });
     let mut layers = (0..HEAD)
         .map(|index| {
@@ -36,14 +38,19 @@ pub(super) fn blueprint(shapes: &Shapes) -> Result<Blueprint, PtError> {
         .collect::<Result<Vec<_>, PtError>>()?;
     layers.push(layer(HEAD, LEVELS.to_vec())?);
     let num_classes = match &layers[HEAD].part {
-        Part::Detect(head) => head.classes[0][2].outputs,
+        Part::Detect(head) => head.classes[0].last.outputs,
         _ => 0,
     };
-    Ok(Blueprint { layers, class_names: (0..num_classes).map(|i| format!("class{i}")).collect() })
+    if num_classes > names::MOST_CLASSES {
+        let what = format!("{num_classes} classes, at most {} are read", names::MOST_CLASSES);
+        return Err(PtError::Unsupported { place: format!("model.{HEAD}"), what });
+    }
+    Ok(Blueprint { layers, class_names: (0..num_classes).map(names::numbered).collect() })
 }
 
 struct Tensors<'a> {
     shapes: &'a Shapes,
+    without_silu: &'a [String],
 }
 
 impl Tensors<'_> {
@@ -84,7 +91,8 @@ impl Tensors<'_> {
             None => return Err(PtError::Missing { name }),
         };
         let bias = self.has(&format!("{conv}.bias"));
-        Ok(ConvBlock { inputs, outputs, kernel, stride, padding: kernel / 2, bias, norm: None, silu: false })
+        let padding = kernel / 2;
+        Ok(ConvBlock { inputs, outputs, kernel, stride, padding, groups: 1, bias, norm: None, silu: false })
     }
 
     /// Convolution, batch norm unless it was folded, SiLU.
@@ -92,7 +100,23 @@ impl Tensors<'_> {
         let conv = self.conv(&format!("{place}.conv"), stride)?;
         // Ultralytics' numbers, for every network.
         let norm = self.has(&format!("{place}.bn.weight")).then_some((1e-3, 0.03));
-        Ok(ConvBlock { norm, silu: true, ..conv })
+        let silu = !self.without_silu.iter().any(|without| without == place);
+        Ok(ConvBlock { norm, silu, ..conv })
+    }
+
+    /// The same with a kernel for each channel.
+    fn depthwise(&self, place: &str) -> Result<ConvBlock, PtError> {
+        let block = self.conv_block(place, 1)?;
+        if block.inputs != 1 {
+            let name = format!("{place}.conv.weight");
+            let found = vec![block.outputs, block.inputs, block.kernel, block.kernel];
+            return Err(PtError::Shape {
+                name,
+                found,
+                expected: "a depthwise kernel, [c, 1, k, k]".to_owned(),
+            });
+        }
+        Ok(ConvBlock { inputs: block.outputs, groups: block.outputs, ..block })
     }
 
     fn c2f(&self, place: &str, shortcut: bool) -> Result<C2f, PtError> {
@@ -112,19 +136,36 @@ impl Tensors<'_> {
     }
 
     fn detect(&self, place: &str) -> Result<Detect, PtError> {
-        let branch = |name: &str| -> Result<Vec<[ConvBlock; 3]>, PtError> {
-            let level = |i: usize| {
-                let at = |j: usize| format!("{place}.{name}.{i}.{j}");
-                Ok([self.conv_block(&at(0), 1)?, self.conv_block(&at(1), 1)?, self.conv(&at(2), 1)?])
-            };
-            (0..LEVELS.len()).map(level).collect()
+        if let Some(name) = self.shapes.keys().find(|name| name.contains(".one2one_cv")) {
+            let what = modules::end_to_end(&name.escape_debug().to_string());
+            return Err(PtError::Unsupported { place: place.to_owned(), what });
+        }
+        let branch = |name: &str| -> Result<Vec<Branch>, PtError> {
+            (0..LEVELS.len()).map(|level| self.branch(&format!("{place}.{name}.{level}"))).collect()
         };
         let (boxes, classes) = (branch("cv2")?, branch("cv3")?);
-        let channels = boxes[0][2].outputs;
-        if !channels.is_multiple_of(4) {
-            let what = format!("{channels} box channels; four sides need a multiple of 4");
+        let channels = boxes[0].last.outputs;
+        if !channels.is_multiple_of(4) || channels < 8 {
+            let what = format!(
+                "{channels} box channels; four sides need a multiple of 4, and more than one bin each"
+            );
             return Err(PtError::Unsupported { place: format!("{place}.cv2.0.2"), what });
         }
         Ok(Detect { boxes, classes, strides: STRIDES.to_vec(), reg_max: channels / 4 })
+    }
+
+    /// Two blocks and a plain convolution; each block is a depthwise one and a pointwise one in class branches of Ultralytics
+    /// 8.3.0 to 8.3.16.
+    fn branch(&self, place: &str) -> Result<Branch, PtError> {
+        let mut blocks = Vec::new();
+        for i in 0..2 {
+            if self.has(&format!("{place}.{i}.0.conv.weight")) {
+                blocks.push((format!("{i}.0"), self.depthwise(&format!("{place}.{i}.0"))?));
+                blocks.push((format!("{i}.1"), self.conv_block(&format!("{place}.{i}.1"), 1)?));
+            } else {
+                blocks.push((i.to_string(), self.conv_block(&format!("{place}.{i}"), 1)?));
+            }
+        }
+        Ok(Branch { blocks, last: self.conv(&format!("{place}.2"), 1)? })
     }
 }

@@ -4,7 +4,11 @@
 
 mod damage;
 mod fold;
+mod forms;
+mod limits;
+mod network;
 mod pt;
+mod python;
 mod replace;
 mod round_trip;
 mod state_dict;

@@ -1,39 +1,45 @@
-//! The names that a pickle may mention.
+//! The names that a pickle mentions, and the few of them that mean something here.
 
 use std::fmt;
 use std::rc::Rc;
 
-/// Something that a pickle may name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::pt) enum Global {
-    /// `collections.OrderedDict`.
-    OrderedDict,
-    /// `set` or `frozenset`.
-    Set,
-    /// `torch.Size`.
-    Size,
-    /// `torch._utils._rebuild_tensor_v2`.
-    RebuildTensor,
-    /// `torch._utils._rebuild_parameter`.
-    RebuildParameter,
-    /// A class of storages.
-    Storage(Dtype),
-    /// Any other known class or function: its calls make inert objects.
-    Inert(Rc<str>),
+/// The name of a class or function. Nothing is imported or called for it.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::pt) struct Class {
+    /// The Python module.
+    pub(in crate::pt) module: Rc<str>,
+    pub(in crate::pt) name: Rc<str>,
 }
 
-impl fmt::Display for Global {
+impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OrderedDict => "collections.OrderedDict",
-            Self::Set => "set",
-            Self::Size => "torch.Size",
-            Self::RebuildTensor => "torch._utils._rebuild_tensor_v2",
-            Self::RebuildParameter => "torch._utils._rebuild_parameter",
-            Self::Storage(_) => "a storage class",
-            Self::Inert(name) => name,
-        })
+        // Whoever wrote the file chose the letters; they must not steer a terminal.
+        write!(f, "{}.{}", self.module.escape_debug(), self.name.escape_debug())
     }
+}
+
+/// What a call of a name makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::pt) enum Meaning {
+    /// A dictionary, of nothing, of another one or of pairs.
+    Dict,
+    List,
+    /// `tuple` or `torch.Size`.
+    Tuple,
+    /// `set` or `frozenset`.
+    Set,
+    /// `torch._utils._rebuild_tensor_v2`, or its forerunner.
+    Tensor,
+    /// `torch._utils._rebuild_parameter`: the tensor that it is given.
+    Parameter,
+    /// `torch._tensor._rebuild_from_type_v2`: a tensor or parameter with attributes.
+    Typed,
+    /// `copyreg._reconstructor` and its like: an object of the class that is their first argument.
+    Made,
+    /// A class of storages; a reference to one of them is numbers in the archive.
+    Storage(Dtype),
+    /// Anything else, known or not: an inert object that remembers its class.
+    Object,
 }
 
 /// What a storage's numbers are.
@@ -44,51 +50,49 @@ pub(in crate::pt) enum Dtype {
     F16,
     Bf16,
     /// Whole numbers or truth values of so many bytes; no weight is one.
-    Whole(usize),
+    Whole(u8),
 }
 
 impl Dtype {
+    /// Whether weights can be of it.
+    pub(in crate::pt) const fn is_real(self) -> bool {
+        !matches!(self, Self::Whole(_))
+    }
+
     /// Bytes of a number.
-    pub(in crate::pt) const fn size(self) -> usize {
+    pub(in crate::pt) const fn size(self) -> u64 {
         match self {
             Self::F64 => 8,
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
-            Self::Whole(size) => size,
+            Self::Whole(size) => size as u64,
         }
     }
 }
 
-impl Global {
-    /// What `module.name` is; `None` if a checkpoint has no use for it.
-    pub(super) fn known(module: &str, name: &str) -> Option<Self> {
-        let inert = || Some(Self::Inert(format!("{module}.{name}").into()));
+impl Meaning {
+    /// What `module.name` means. Every name is allowed, because none is ever imported: what is not listed makes inert objects.
+    pub(super) fn of(module: &str, name: &str) -> Self {
         match (module, name) {
-            ("collections", "OrderedDict") => Some(Self::OrderedDict),
-            ("__builtin__" | "builtins", "set" | "frozenset") => Some(Self::Set),
-            ("torch", "Size") => Some(Self::Size),
-            ("torch._utils", "_rebuild_tensor_v2") => Some(Self::RebuildTensor),
-            ("torch._utils", "_rebuild_parameter") => Some(Self::RebuildParameter),
-            ("torch", "DoubleStorage") => Some(Self::Storage(Dtype::F64)),
-            ("torch", "FloatStorage") => Some(Self::Storage(Dtype::F32)),
-            ("torch", "HalfStorage") => Some(Self::Storage(Dtype::F16)),
-            ("torch", "BFloat16Storage") => Some(Self::Storage(Dtype::Bf16)),
-            ("torch", "LongStorage") => Some(Self::Storage(Dtype::Whole(8))),
-            ("torch", "IntStorage") => Some(Self::Storage(Dtype::Whole(4))),
-            ("torch", "ShortStorage") => Some(Self::Storage(Dtype::Whole(2))),
-            ("torch", "CharStorage" | "ByteStorage" | "BoolStorage") => Some(Self::Storage(Dtype::Whole(1))),
-            // Training arguments, scores and paths beside the network.
-            ("torch", "device" | "float32" | "float16" | "bfloat16" | "float64")
-            | ("types", "SimpleNamespace")
-            | ("pathlib" | "pathlib._local", "Path" | "PosixPath" | "WindowsPath")
-            | ("numpy", "dtype" | "ndarray")
-            | ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar" | "_reconstruct")
-            | ("_codecs", "encode")
-            // Torch-Pruning's example defines this class in the script that is run.
-            | (_, "C2f_v2") => inert(),
-            _ if module.starts_with("torch.nn.modules.") => inert(),
-            _ if module.starts_with("ultralytics.") => inert(),
-            _ => None,
+            ("collections", "OrderedDict" | "defaultdict" | "Counter")
+            | ("__builtin__" | "builtins", "dict")
+            | ("types", "MappingProxyType") => Self::Dict,
+            ("__builtin__" | "builtins", "list") => Self::List,
+            ("__builtin__" | "builtins", "tuple") | ("torch", "Size") => Self::Tuple,
+            ("__builtin__" | "builtins", "set" | "frozenset") => Self::Set,
+            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Self::Tensor,
+            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Self::Parameter,
+            ("torch._tensor", "_rebuild_from_type_v2") => Self::Typed,
+            ("copy_reg" | "copyreg", "_reconstructor" | "__newobj__" | "__newobj_ex__") => Self::Made,
+            ("torch", "DoubleStorage") => Self::Storage(Dtype::F64),
+            ("torch", "FloatStorage") => Self::Storage(Dtype::F32),
+            ("torch", "HalfStorage") => Self::Storage(Dtype::F16),
+            ("torch", "BFloat16Storage") => Self::Storage(Dtype::Bf16),
+            ("torch", "LongStorage") => Self::Storage(Dtype::Whole(8)),
+            ("torch", "IntStorage") => Self::Storage(Dtype::Whole(4)),
+            ("torch", "ShortStorage") => Self::Storage(Dtype::Whole(2)),
+            ("torch", "CharStorage" | "ByteStorage" | "BoolStorage") => Self::Storage(Dtype::Whole(1)),
+            _ => Self::Object,
         }
     }
 }
@@ -98,23 +102,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_checkpoint_needs_is_known() {
+    fn a_name_means_an_inert_object_unless_it_makes_tensors_or_containers() {
         for (module, name) in [
             ("os", "system"),
-            ("posix", "system"),
             ("builtins", "eval"),
             ("builtins", "getattr"),
-            ("__builtin__", "exec"),
-            ("subprocess", "Popen"),
             ("torch", "load"),
-            ("torch.hub", "load"),
-            ("ultralyticsx", "Conv"),
-            ("torch.nn", "Module"),
+            ("torch.nn.modules.conv", "Conv2d"),
+            ("ultralytics.nn.modules", "Conv"),
+            ("collectionsx", "OrderedDict"),
+            ("torch.cuda", "FloatStorage"),
         ] {
-            assert_eq!(Global::known(module, name), None, "{module}.{name}");
+            assert_eq!(Meaning::of(module, name), Meaning::Object, "{module}.{name}");
         }
-        assert_eq!(Global::known("torch", "HalfStorage"), Some(Global::Storage(Dtype::F16)));
-        assert!(matches!(Global::known("ultralytics.nn.modules", "Conv"), Some(Global::Inert(_))));
-        assert!(matches!(Global::known("__main__", "C2f_v2"), Some(Global::Inert(_))));
+        assert_eq!(Meaning::of("torch", "HalfStorage"), Meaning::Storage(Dtype::F16));
+        assert_eq!(Meaning::of("collections", "defaultdict"), Meaning::Dict);
+    }
+
+    #[test]
+    fn a_name_cannot_steer_a_terminal() {
+        let class = Class { module: "a\u{1b}[2J".into(), name: "größe".into() };
+        assert_eq!(class.to_string(), "a\\u{1b}[2J.größe");
     }
 }

@@ -6,13 +6,13 @@ use super::opcode::op;
 use super::value::{Id, Node, Pickle};
 use crate::pt::error::PtError;
 
-/// Most values: a pickle of a checkpoint has some ten thousand.
-pub(super) const MOST_VALUES: usize = 1 << 24;
+/// Most values, and most that are remembered: a pickle of a checkpoint has some ten thousand.
+const MOST_VALUES: usize = 1 << 22;
 
 /// Runs a pickle.
 ///
 /// # Errors
-/// [`PtError::Global`] for a name that is not known, [`PtError::Pickle`] for anything else that is wrong, with the place.
+/// [`PtError::Pickle`] for what no program of Python's would have written, with the place.
 pub(in crate::pt) fn read(bytes: &[u8]) -> Result<Pickle, PtError> {
     let mut machine = Machine { bytes, ..Machine::default() };
     loop {
@@ -38,8 +38,8 @@ pub(super) struct Machine<'a> {
     /// Heights of the stack at the marks.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
-    /// Members that were copied from one value to another.
-    pub(super) copied: usize,
+    /// Values made, and members that were copied from one to another.
+    values: usize,
 }
 
 impl Machine<'_> {
@@ -47,7 +47,7 @@ impl Machine<'_> {
         Err(PtError::Pickle { at: self.op, what: what.into() })
     }
 
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], PtError> {
+    pub(super) fn take<const N: usize>(&mut self) -> Result<[u8; N], PtError> {
         match self.bytes[self.at..].first_chunk::<N>() {
             Some(bytes) => {
                 self.at += N;
@@ -57,37 +57,38 @@ impl Machine<'_> {
         }
     }
 
-    fn slice(&mut self, len: usize) -> Result<&[u8], PtError> {
-        match self.bytes[self.at..].get(..len) {
+    pub(super) fn slice(&mut self, len: u64) -> Result<&[u8], PtError> {
+        let slice = usize::try_from(len).ok().and_then(|len| self.bytes[self.at..].get(..len));
+        match slice {
             Some(slice) => {
-                self.at += len;
+                self.at += slice.len();
                 Ok(slice)
             }
             None => self.error(format!("{len} bytes are announced, {} follow", self.bytes.len() - self.at)),
         }
     }
 
-    /// A text of so many bytes.
-    fn text(&mut self, len: usize) -> Result<String, PtError> {
-        match std::str::from_utf8(self.slice(len)?) {
-            Ok(text) => Ok(text.to_owned()),
-            Err(_) => self.error("a text is not UTF-8"),
-        }
-    }
-
-    pub(super) fn line(&mut self) -> Result<String, PtError> {
+    /// The bytes up to the end of the line.
+    pub(super) fn line(&mut self) -> Result<&[u8], PtError> {
         let Some(len) = self.bytes[self.at..].iter().position(|b| *b == b'\n') else {
             return self.error("the pickle is cut off");
         };
-        let line = self.text(len)?;
-        self.at += 1;
+        let line = &self.bytes[self.at..self.at + len];
+        self.at += len + 1;
         Ok(line)
     }
 
-    pub(super) fn node(&mut self, node: Node) -> Result<Id, PtError> {
-        if self.nodes.len() == MOST_VALUES {
+    /// Counts what memory is taken for, before it is.
+    pub(super) fn spend(&mut self, values: usize) -> Result<(), PtError> {
+        self.values = self.values.saturating_add(values);
+        if self.values > MOST_VALUES {
             return self.error(format!("more than {MOST_VALUES} values"));
         }
+        Ok(())
+    }
+
+    pub(super) fn node(&mut self, node: Node) -> Result<Id, PtError> {
+        self.spend(1)?;
         let id = Id(self.nodes.len() as u32);
         self.nodes.push(node);
         Ok(id)
@@ -111,7 +112,7 @@ impl Machine<'_> {
     }
 
     /// What lies above the last mark.
-    fn pop_mark(&mut self) -> Result<Vec<Id>, PtError> {
+    pub(super) fn pop_mark(&mut self) -> Result<Vec<Id>, PtError> {
         match self.marks.pop() {
             Some(height) => Ok(self.stack.split_off(height)),
             None => self.error("there is no mark"),
@@ -128,8 +129,8 @@ impl Machine<'_> {
     fn step(&mut self, opcode: u8) -> Result<(), PtError> {
         match opcode {
             op::PROTO => match self.take()? {
-                [2..=5] => Ok(()),
-                [version] => self.error(format!("protocol {version}; 2 to 5 are read")),
+                [0..=5] => Ok(()),
+                [version] => self.error(format!("protocol {version}; up to 5 are read")),
             },
             op::FRAME => self.take::<8>().map(|_| ()),
             op::MARK => {
@@ -141,16 +142,27 @@ impl Machine<'_> {
                 Err(_) => self.pop_mark().map(|_| ()),
             },
             op::POP_MARK => self.pop_mark().map(|_| ()),
+            op::DUP => {
+                let top = self.top()?;
+                self.stack.push(top);
+                Ok(())
+            }
             op::NONE => self.push(Node::None),
             op::NEWTRUE => self.push(Node::Bool(true)),
             op::NEWFALSE => self.push(Node::Bool(false)),
-            op::BININT | op::BININT1 | op::BININT2 | op::LONG1 | op::BINFLOAT => self.number(opcode),
+            op::BININT | op::BININT1 | op::BININT2 | op::LONG1 | op::LONG4 | op::BINFLOAT => {
+                self.number(opcode)
+            }
+            op::INT | op::LONG | op::FLOAT | op::STRING | op::UNICODE => self.written(opcode),
             op::BINUNICODE
             | op::SHORT_BINUNICODE
+            | op::BINUNICODE8
             | op::BINSTRING
             | op::SHORT_BINSTRING
             | op::BINBYTES
-            | op::SHORT_BINBYTES => self.characters(opcode),
+            | op::SHORT_BINBYTES
+            | op::BINBYTES8
+            | op::BYTEARRAY8 => self.characters(opcode),
             op::EMPTY_LIST => self.push(Node::List(Vec::new())),
             op::EMPTY_TUPLE => self.push(Node::Tuple(Vec::new())),
             op::EMPTY_DICT => self.push(Node::Dict(Vec::new())),
@@ -165,6 +177,15 @@ impl Machine<'_> {
             op::TUPLE => {
                 let members = self.pop_mark()?;
                 self.push(Node::Tuple(members))
+            }
+            op::LIST => {
+                let members = self.pop_mark()?;
+                self.push(Node::List(members))
+            }
+            op::DICT => {
+                let entries = self.pop_mark()?;
+                self.push(Node::Dict(Vec::new()))?;
+                self.set(&entries)
             }
             op::FROZENSET => {
                 let members = self.pop_mark()?;
@@ -186,21 +207,20 @@ impl Machine<'_> {
                 let entries = self.pop_mark()?;
                 self.set(&entries)
             }
-            op::BINPUT | op::LONG_BINPUT | op::MEMOIZE => {
+            op::PUT | op::BINPUT | op::LONG_BINPUT | op::MEMOIZE => {
                 let index = match opcode {
-                    op::BINPUT => self.take::<1>()?[0].into(),
-                    op::LONG_BINPUT => u32::from_le_bytes(self.take()?),
-                    _ => self.memo.len() as u32,
+                    op::MEMOIZE => self.memo.len() as u32,
+                    _ => self.index(opcode)?,
                 };
                 let top = self.top()?;
                 self.memo.insert(index, top);
+                if self.memo.len() > MOST_VALUES {
+                    return self.error(format!("more than {MOST_VALUES} values are remembered"));
+                }
                 Ok(())
             }
-            op::BINGET | op::LONG_BINGET => {
-                let index = match opcode {
-                    op::BINGET => self.take::<1>()?[0].into(),
-                    _ => u32::from_le_bytes(self.take()?),
-                };
+            op::GET | op::BINGET | op::LONG_BINGET => {
+                let index = self.index(opcode)?;
                 match self.memo.get(&index) {
                     Some(id) => {
                         self.stack.push(*id);
@@ -209,47 +229,23 @@ impl Machine<'_> {
                     None => self.error(format!("nothing is remembered as {index}")),
                 }
             }
-            op::GLOBAL | op::STACK_GLOBAL | op::REDUCE | op::NEWOBJ | op::BUILD | op::BINPERSID => {
-                self.object(opcode)
-            }
-            other => self.error(format!("instruction {other:#04x} is none that a checkpoint has")),
+            _ => self.object(opcode),
         }
     }
 
-    fn number(&mut self, opcode: u8) -> Result<(), PtError> {
-        let node = match opcode {
-            op::BININT => Node::Int(i32::from_le_bytes(self.take()?).into()),
-            op::BININT1 => Node::Int(self.take::<1>()?[0].into()),
-            op::BININT2 => Node::Int(u16::from_le_bytes(self.take()?).into()),
-            op::BINFLOAT => Node::Float(f64::from_be_bytes(self.take()?)),
+    /// Where something is remembered.
+    fn index(&mut self, opcode: u8) -> Result<u32, PtError> {
+        match opcode {
+            op::BINPUT | op::BINGET => Ok(self.take::<1>()?[0].into()),
+            op::LONG_BINPUT | op::LONG_BINGET => Ok(u32::from_le_bytes(self.take()?)),
             _ => {
-                let [len] = self.take()?;
-                let bytes = self.slice(len.into())?;
-                // Two's complement, little end first; what does not fit is a random number's state or the like.
-                let fill = if bytes.last().is_some_and(|b| *b >= 0x80) { 0xff } else { 0 };
-                let mut value = [fill; 8];
-                if bytes.len() <= value.len() {
-                    value[..bytes.len()].copy_from_slice(bytes);
-                    Node::Int(i64::from_le_bytes(value))
-                } else {
-                    Node::Opaque
+                let line = self.line()?;
+                match str::from_utf8(line).ok().and_then(|text| text.trim().parse().ok()) {
+                    Some(index) => Ok(index),
+                    None => self.error("a place in the memory is no number"),
                 }
             }
-        };
-        self.push(node)
-    }
-
-    fn characters(&mut self, opcode: u8) -> Result<(), PtError> {
-        let short = matches!(opcode, op::SHORT_BINUNICODE | op::SHORT_BINSTRING | op::SHORT_BINBYTES);
-        let len = if short { self.take::<1>()?[0].into() } else { u32::from_le_bytes(self.take()?) as usize };
-        let node = match opcode {
-            op::BINUNICODE | op::SHORT_BINUNICODE => Node::Str(self.text(len)?.into()),
-            _ => {
-                self.slice(len)?;
-                Node::Opaque
-            }
-        };
-        self.push(node)
+        }
     }
 
     fn append(&mut self, members: Vec<Id>) -> Result<(), PtError> {
@@ -257,7 +253,7 @@ impl Machine<'_> {
         match &mut self.nodes[top.0 as usize] {
             Node::List(list) | Node::Set(list) => list.extend(members),
             // An inert object that is a list of a kind: its members are nobody's business.
-            Node::Object { .. } => {}
+            Node::Object { .. } | Node::Opaque => {}
             _ => return self.error("something is appended to what is no list"),
         }
         Ok(())
@@ -265,13 +261,13 @@ impl Machine<'_> {
 
     fn set(&mut self, entries: &[Id]) -> Result<(), PtError> {
         let (pairs, rest) = entries.as_chunks::<2>();
+        if !rest.is_empty() {
+            return self.error("a key has no value");
+        }
         let top = self.top()?;
         match &mut self.nodes[top.0 as usize] {
-            Node::Dict(dict) if rest.is_empty() => {
-                dict.extend(pairs.iter().map(|[key, value]| (*key, *value)));
-            }
-            Node::Object { .. } if rest.is_empty() => {}
-            Node::Dict(_) | Node::Object { .. } => return self.error("a key has no value"),
+            Node::Dict(dict) => dict.extend(pairs.iter().map(|[key, value]| (*key, *value))),
+            Node::Object { .. } | Node::Opaque => {}
             _ => return self.error("an entry is put into what is no dictionary"),
         }
         Ok(())

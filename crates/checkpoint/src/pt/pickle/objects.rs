@@ -1,153 +1,217 @@
 //! Instructions that make objects: what a name means, and what a call makes of it.
 
-use super::globals::Global;
-use super::machine::{MOST_VALUES, Machine};
+use std::rc::Rc;
+
+use super::globals::{Class, Meaning};
+use super::machine::Machine;
 use super::opcode::op;
-use super::value::{Id, Node, Storage, Tensor};
+use super::value::{Broken, Id, Node, Storage, Tensor};
 use crate::pt::error::PtError;
 use crate::pt::layout;
 
 /// Most dimensions of a tensor.
 const MOST_DIMENSIONS: usize = 8;
+/// What a tensor counts for: its node, its sizes, or the message that stands for it.
+const TENSOR: usize = 8;
 
 impl Machine<'_> {
     pub(super) fn object(&mut self, opcode: u8) -> Result<(), PtError> {
         match opcode {
             op::GLOBAL => {
-                let (module, name) = (self.line()?, self.line()?);
-                self.global(&module, &name)
+                let (module, name) = (self.word()?, self.word()?);
+                self.global(module, name)
             }
             op::STACK_GLOBAL => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 match (&self.nodes[module.0 as usize], &self.nodes[name.0 as usize]) {
                     (Node::Str(module), Node::Str(name)) => {
-                        let (module, name) = (module.to_string(), name.to_string());
-                        self.global(&module, &name)
+                        let (module, name) = (module.clone(), name.clone());
+                        self.global(module, name)
                     }
                     _ => self.error("the name of a class is no text"),
                 }
             }
-            op::REDUCE | op::NEWOBJ => {
+            op::REDUCE | op::NEWOBJ | op::NEWOBJ_EX => {
+                if opcode == op::NEWOBJ_EX {
+                    self.pop()?;
+                }
                 let (arguments, callee) = (self.pop()?, self.pop()?);
-                let Node::Global(callee) = self.nodes[callee.0 as usize].clone() else {
-                    return self.error("what is called is no class");
+                self.reduce(callee, arguments)
+            }
+            op::INST => {
+                let (module, name) = (self.word()?, self.word()?);
+                let arguments = self.pop_mark()?;
+                self.global(module, name)?;
+                let callee = self.pop()?;
+                let arguments = self.node(Node::Tuple(arguments))?;
+                self.reduce(callee, arguments)
+            }
+            op::OBJ => {
+                let members = self.pop_mark()?;
+                let Some((callee, arguments)) = members.split_first() else {
+                    return self.error("an object without a class");
                 };
-                let Node::Tuple(arguments) = &self.nodes[arguments.0 as usize] else {
-                    return self.error(format!("the arguments of `{callee}` are no tuple"));
-                };
-                // A call looks at five of them at most.
-                let arguments = arguments[..arguments.len().min(6)].to_vec();
-                let made = self.call(callee, &arguments)?;
-                self.stack.push(made);
-                Ok(())
+                let arguments = self.node(Node::Tuple(arguments.to_vec()))?;
+                self.reduce(*callee, arguments)
             }
             op::BUILD => {
                 let state = self.pop()?;
                 let top = self.top()?;
-                match &mut self.nodes[top.0 as usize] {
-                    Node::Object { state: own, .. } => *own = Some(state),
-                    // Attributes of an ordered dictionary, such as a state dict's versions.
-                    Node::Dict(_) => {}
-                    _ => return self.error("attributes are given to what has none"),
+                if let Node::Object { state: own, .. } = &mut self.nodes[top.0 as usize] {
+                    *own = Some(state);
                 }
+                // Others have none here: a dictionary's are a state dict's versions, a tensor's are notes.
                 Ok(())
             }
-            _ => {
+            op::BINPERSID => {
                 let id = self.pop()?;
-                let storage = self.storage(id)?;
-                self.push(Node::Storage(storage))
+                let node = self.storage(id).map_or(Node::Opaque, |storage| Node::Storage(Rc::new(storage)));
+                self.push(node)
             }
+            op::PERSID => {
+                self.line()?;
+                self.push(Node::Opaque)
+            }
+            // Classes by a number that a registry in Python knows.
+            op::EXT1 => self.take::<1>().and_then(|_| self.push(Node::Opaque)),
+            op::EXT2 => self.take::<2>().and_then(|_| self.push(Node::Opaque)),
+            op::EXT4 => self.take::<4>().and_then(|_| self.push(Node::Opaque)),
+            // Bytes that lie elsewhere.
+            op::NEXT_BUFFER => self.push(Node::Opaque),
+            op::READONLY_BUFFER => self.top().map(|_| ()),
+            other => self.error(format!("there is no instruction {other:#04x}")),
         }
     }
 
-    fn global(&mut self, module: &str, name: &str) -> Result<(), PtError> {
-        match Global::known(module, name) {
-            Some(global) => self.push(Node::Global(global)),
-            None => Err(PtError::Global { at: self.op, module: module.to_owned(), name: name.to_owned() }),
-        }
+    /// A line of text.
+    fn word(&mut self) -> Result<Rc<str>, PtError> {
+        let word = str::from_utf8(self.line()?).ok().map(Rc::from);
+        word.map_or_else(|| self.error("the name of a class is not UTF-8"), Ok)
     }
 
-    /// What a call of `callee` makes.
-    fn call(&mut self, callee: Global, arguments: &[Id]) -> Result<Id, PtError> {
-        let node = match (callee, arguments) {
-            (Global::OrderedDict, []) => Node::Dict(Vec::new()),
-            (Global::OrderedDict, [pairs]) => Node::Dict(self.pairs(*pairs)?),
-            (Global::Set, []) => Node::Set(Vec::new()),
-            (Global::Set, [members]) => Node::Set(self.copy(*members)?),
-            (Global::Size, [members]) => Node::Tuple(self.copy(*members)?),
-            (Global::RebuildParameter, [tensor, ..]) => return Ok(*tensor),
-            (Global::RebuildTensor, [storage, offset, shape, strides, ..]) => {
-                Node::Tensor(self.tensor(*storage, *offset, *shape, *strides)?)
-            }
-            (Global::Inert(class), _) => Node::Object { class, state: None },
-            (callee, arguments) => {
-                return self.error(format!("`{callee}` is called with {} arguments", arguments.len()));
-            }
+    fn global(&mut self, module: Rc<str>, name: Rc<str>) -> Result<(), PtError> {
+        let meaning = Meaning::of(&module, &name);
+        self.push(Node::Global { class: Rc::new(Class { module, name }), meaning })
+    }
+
+    /// Pushes what a call makes. Nothing is called: a few names are constructors of values here, others make inert objects.
+    fn reduce(&mut self, callee: Id, arguments: Id) -> Result<(), PtError> {
+        let Node::Tuple(members) = &self.nodes[arguments.0 as usize] else {
+            return self.error("the arguments of a call are no tuple");
         };
-        self.node(node)
+        // A constructor looks at four of them.
+        let members = members[..members.len().min(4)].to_vec();
+        let Node::Global { class, meaning } = self.nodes[callee.0 as usize].clone() else {
+            // A method of an object, or what another call made.
+            return self.push(Node::Opaque);
+        };
+        if meaning == Meaning::Parameter
+            && let [tensor, ..] = members[..]
+        {
+            self.stack.push(tensor);
+            return Ok(());
+        }
+        let node = match (meaning, &members[..]) {
+            (Meaning::Dict, _) => Node::Dict(self.entries_in(&members)?),
+            (Meaning::List, _) => Node::List(self.copy(members.first())?),
+            (Meaning::Tuple, _) => Node::Tuple(self.copy(members.first())?),
+            (Meaning::Set, _) => Node::Set(self.copy(members.first())?),
+            (Meaning::Tensor, [storage, offset, shape, strides]) => {
+                self.tensor(*storage, *offset, *shape, *strides)?
+            }
+            // The function, the type, the function's arguments; only what makes tensors itself is looked at.
+            (Meaning::Typed, [made_by, _, inner, ..])
+                if matches!(
+                    &self.nodes[made_by.0 as usize],
+                    Node::Global { meaning: Meaning::Tensor | Meaning::Parameter, .. }
+                ) =>
+            {
+                return self.reduce(*made_by, *inner);
+            }
+            (Meaning::Made, [of, ..]) => match &self.nodes[of.0 as usize] {
+                Node::Global { class, .. } => {
+                    Node::Object { class: class.clone(), arguments: Some(arguments), state: None }
+                }
+                _ => Node::Opaque,
+            },
+            _ => Node::Object { class, arguments: Some(arguments), state: None },
+        };
+        self.push(node)
     }
 
-    fn members(&self, id: Id) -> Result<&[Id], PtError> {
+    /// The members of a list, tuple or set.
+    fn members(&self, id: Id) -> Option<&[Id]> {
         match &self.nodes[id.0 as usize] {
-            Node::List(members) | Node::Tuple(members) | Node::Set(members) => Ok(members),
-            _ => self.error("a sequence was expected"),
+            Node::List(members) | Node::Tuple(members) | Node::Set(members) => Some(members),
+            _ => None,
         }
     }
 
     /// A copy of the members. The same list can be copied again and again, so copies count as values.
-    fn copy(&mut self, id: Id) -> Result<Vec<Id>, PtError> {
-        let members = self.members(id)?.to_vec();
-        self.copied += members.len();
-        if self.copied > MOST_VALUES {
-            return self.error(format!("more than {MOST_VALUES} values"));
-        }
+    fn copy(&mut self, id: Option<&Id>) -> Result<Vec<Id>, PtError> {
+        let members = id.and_then(|id| self.members(*id)).unwrap_or_default().to_vec();
+        self.spend(members.len())?;
         Ok(members)
     }
 
-    fn pairs(&mut self, id: Id) -> Result<Vec<(Id, Id)>, PtError> {
-        let members = self.copy(id)?;
-        let pair = |id: Id| match self.members(id)? {
-            [key, value] => Ok((*key, *value)),
-            _ => self.error("a pair was expected"),
+    /// What a dictionary is made of: another one, pairs, or nothing. A default is none.
+    fn entries_in(&mut self, arguments: &[Id]) -> Result<Vec<(Id, Id)>, PtError> {
+        let Some(&from) = arguments.last() else { return Ok(Vec::new()) };
+        if let Node::Dict(entries) = &self.nodes[from.0 as usize] {
+            let entries = entries.clone();
+            self.spend(entries.len())?;
+            return Ok(entries);
+        }
+        let members = self.copy(Some(&from))?;
+        let pair = |id: Id| match self.members(id) {
+            Some([key, value]) => Some((*key, *value)),
+            _ => None,
         };
-        members.into_iter().map(pair).collect()
+        Ok(members.into_iter().filter_map(pair).collect())
     }
 
-    /// `("storage", class, key, location, numbers)`.
-    fn storage(&self, id: Id) -> Result<Storage, PtError> {
+    /// `("storage", class, key, location, numbers)`, if it is one of a known kind.
+    fn storage(&self, id: Id) -> Option<Storage> {
         let members = self.members(id)?;
         let node = |i: usize| members.get(i).map(|id| &self.nodes[id.0 as usize]);
-        match (node(0), node(1), node(2), node(4)) {
+        match (node(0)?, node(1)?, node(2)?, node(4)?) {
             (
-                Some(Node::Str(kind)),
-                Some(Node::Global(Global::Storage(dtype))),
-                Some(Node::Str(key)),
-                Some(Node::Int(len)),
-            ) if **kind == *"storage" && *len >= 0 => {
-                Ok(Storage { key: key.clone(), dtype: *dtype, len: *len as usize })
+                Node::Str(kind),
+                Node::Global { meaning: Meaning::Storage(dtype), .. },
+                Node::Str(key),
+                Node::Int(len),
+            ) if **kind == *"storage" => {
+                Some(Storage { key: key.clone(), dtype: *dtype, len: usize::try_from(*len).ok()? })
             }
-            _ => self.error("a reference to something that is no storage of PyTorch's"),
+            _ => None,
         }
     }
 
-    fn tensor(&self, storage: Id, offset: Id, shape: Id, strides: Id) -> Result<Tensor, PtError> {
+    /// A tensor, or why there is none: it matters only where the network needs it.
+    fn tensor(&mut self, storage: Id, offset: Id, shape: Id, strides: Id) -> Result<Node, PtError> {
+        self.spend(TENSOR)?;
+        let at = self.op;
+        Ok(match self.view(storage, offset, shape, strides) {
+            Ok(tensor) => Node::Tensor(Box::new(tensor)),
+            Err(what) => Node::Broken(Box::new(Broken { at, what })),
+        })
+    }
+
+    fn view(&self, storage: Id, offset: Id, shape: Id, strides: Id) -> Result<Tensor, String> {
         let Node::Storage(storage) = &self.nodes[storage.0 as usize] else {
-            return self.error("a tensor is made of what is no storage");
+            return Err("a tensor is made of what is no storage of numbers that weights have".to_owned());
         };
         let int = |id: Id| match self.nodes[id.0 as usize] {
             Node::Int(value) => Ok(value),
-            _ => self.error("a size of a tensor is no number"),
+            _ => Err("a size of a tensor is no number".to_owned()),
         };
-        let ints = |id: Id| match self.members(id)? {
-            sizes if sizes.len() <= MOST_DIMENSIONS => {
+        let ints = |id: Id| match self.members(id) {
+            Some(sizes) if sizes.len() <= MOST_DIMENSIONS => {
                 sizes.iter().copied().map(int).collect::<Result<Vec<i64>, _>>()
             }
-            sizes => self.error(format!("a tensor of {} dimensions", sizes.len())),
+            Some(sizes) => Err(format!("a tensor of {} dimensions", sizes.len())),
+            None => Err("the sizes of a tensor are no sequence".to_owned()),
         };
-        let (offset, shape, strides) = (int(offset)?, ints(shape)?, ints(strides)?);
-        match layout::checked(storage.clone(), offset, &shape, &strides) {
-            Ok(tensor) => Ok(tensor),
-            Err(what) => self.error(what),
-        }
+        layout::checked(storage.clone(), int(offset)?, &ints(shape)?, &ints(strides)?)
     }
 }

@@ -1,4 +1,4 @@
-//! The instructions that are understood.
+//! The instructions: all of the protocols 0 to 5.
 
 /// Names after `pickletools`, with the byte of each.
 pub(super) mod op {
@@ -6,22 +6,37 @@ pub(super) mod op {
     pub(in crate::pt::pickle) const STOP: u8 = b'.';
     pub(in crate::pt::pickle) const POP: u8 = b'0';
     pub(in crate::pt::pickle) const POP_MARK: u8 = b'1';
+    pub(in crate::pt::pickle) const DUP: u8 = b'2';
+    pub(in crate::pt::pickle) const BINBYTES: u8 = b'B';
+    pub(in crate::pt::pickle) const SHORT_BINBYTES: u8 = b'C';
+    pub(in crate::pt::pickle) const FLOAT: u8 = b'F';
     pub(in crate::pt::pickle) const BINFLOAT: u8 = b'G';
+    pub(in crate::pt::pickle) const INT: u8 = b'I';
     pub(in crate::pt::pickle) const BININT: u8 = b'J';
     pub(in crate::pt::pickle) const BININT1: u8 = b'K';
+    pub(in crate::pt::pickle) const LONG: u8 = b'L';
     pub(in crate::pt::pickle) const BININT2: u8 = b'M';
     pub(in crate::pt::pickle) const NONE: u8 = b'N';
+    pub(in crate::pt::pickle) const PERSID: u8 = b'P';
     pub(in crate::pt::pickle) const BINPERSID: u8 = b'Q';
     pub(in crate::pt::pickle) const REDUCE: u8 = b'R';
+    pub(in crate::pt::pickle) const STRING: u8 = b'S';
     pub(in crate::pt::pickle) const BINSTRING: u8 = b'T';
     pub(in crate::pt::pickle) const SHORT_BINSTRING: u8 = b'U';
+    pub(in crate::pt::pickle) const UNICODE: u8 = b'V';
     pub(in crate::pt::pickle) const BINUNICODE: u8 = b'X';
     pub(in crate::pt::pickle) const APPEND: u8 = b'a';
     pub(in crate::pt::pickle) const BUILD: u8 = b'b';
     pub(in crate::pt::pickle) const GLOBAL: u8 = b'c';
+    pub(in crate::pt::pickle) const DICT: u8 = b'd';
     pub(in crate::pt::pickle) const APPENDS: u8 = b'e';
+    pub(in crate::pt::pickle) const GET: u8 = b'g';
     pub(in crate::pt::pickle) const BINGET: u8 = b'h';
+    pub(in crate::pt::pickle) const INST: u8 = b'i';
     pub(in crate::pt::pickle) const LONG_BINGET: u8 = b'j';
+    pub(in crate::pt::pickle) const LIST: u8 = b'l';
+    pub(in crate::pt::pickle) const OBJ: u8 = b'o';
+    pub(in crate::pt::pickle) const PUT: u8 = b'p';
     pub(in crate::pt::pickle) const BINPUT: u8 = b'q';
     pub(in crate::pt::pickle) const LONG_BINPUT: u8 = b'r';
     pub(in crate::pt::pickle) const SETITEM: u8 = b's';
@@ -32,19 +47,27 @@ pub(super) mod op {
     pub(in crate::pt::pickle) const EMPTY_TUPLE: u8 = b')';
     pub(in crate::pt::pickle) const PROTO: u8 = 0x80;
     pub(in crate::pt::pickle) const NEWOBJ: u8 = 0x81;
+    pub(in crate::pt::pickle) const EXT1: u8 = 0x82;
+    pub(in crate::pt::pickle) const EXT2: u8 = 0x83;
+    pub(in crate::pt::pickle) const EXT4: u8 = 0x84;
     pub(in crate::pt::pickle) const TUPLE1: u8 = 0x85;
     pub(in crate::pt::pickle) const TUPLE2: u8 = 0x86;
     pub(in crate::pt::pickle) const TUPLE3: u8 = 0x87;
     pub(in crate::pt::pickle) const NEWTRUE: u8 = 0x88;
     pub(in crate::pt::pickle) const NEWFALSE: u8 = 0x89;
     pub(in crate::pt::pickle) const LONG1: u8 = 0x8a;
-    pub(in crate::pt::pickle) const BINBYTES: u8 = b'B';
-    pub(in crate::pt::pickle) const SHORT_BINBYTES: u8 = b'C';
+    pub(in crate::pt::pickle) const LONG4: u8 = 0x8b;
     pub(in crate::pt::pickle) const SHORT_BINUNICODE: u8 = 0x8c;
+    pub(in crate::pt::pickle) const BINUNICODE8: u8 = 0x8d;
+    pub(in crate::pt::pickle) const BINBYTES8: u8 = 0x8e;
     pub(in crate::pt::pickle) const EMPTY_SET: u8 = 0x8f;
     pub(in crate::pt::pickle) const ADDITEMS: u8 = 0x90;
     pub(in crate::pt::pickle) const FROZENSET: u8 = 0x91;
+    pub(in crate::pt::pickle) const NEWOBJ_EX: u8 = 0x92;
     pub(in crate::pt::pickle) const STACK_GLOBAL: u8 = 0x93;
     pub(in crate::pt::pickle) const MEMOIZE: u8 = 0x94;
     pub(in crate::pt::pickle) const FRAME: u8 = 0x95;
+    pub(in crate::pt::pickle) const BYTEARRAY8: u8 = 0x96;
+    pub(in crate::pt::pickle) const NEXT_BUFFER: u8 = 0x97;
+    pub(in crate::pt::pickle) const READONLY_BUFFER: u8 = 0x98;
 }

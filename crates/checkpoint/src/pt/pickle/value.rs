@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use super::globals::{Dtype, Global};
+use super::globals::{Class, Dtype, Meaning};
 
 /// The position of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::pt) struct Id(pub(super) u32);
 
-/// A value; parts of it are values of their own.
+/// A value; parts of it are values of their own. A node is at most four words, because a byte of a pickle can make one.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::pt) enum Node {
     None,
@@ -16,21 +16,29 @@ pub(in crate::pt) enum Node {
     Int(i64),
     Float(f64),
     Str(Rc<str>),
-    /// Bytes, or a whole number of more than 64 bits: nothing here asks for their content.
+    /// Bytes, whole numbers of more than 64 bits, and what came of calling something that is no class: nothing here asks for
+    /// their content.
     Opaque,
     List(Vec<Id>),
     Tuple(Vec<Id>),
     Set(Vec<Id>),
     /// In the order of insertion; later entries of the same key replace earlier ones.
     Dict(Vec<(Id, Id)>),
-    Global(Global),
-    /// An object of a class that is known by name only, and its attributes.
+    /// A class or function.
+    Global {
+        class: Rc<Class>,
+        meaning: Meaning,
+    },
+    /// An object of a class that is known by name only, what the class would be called with, and its attributes.
     Object {
-        class: Rc<str>,
+        class: Rc<Class>,
+        arguments: Option<Id>,
         state: Option<Id>,
     },
-    Storage(Storage),
-    Tensor(Tensor),
+    Storage(Rc<Storage>),
+    Tensor(Box<Tensor>),
+    /// A tensor that cannot be read; that matters only if the network needs it.
+    Broken(Box<Broken>),
 }
 
 /// Numbers in an entry of the archive.
@@ -46,10 +54,18 @@ pub(in crate::pt) struct Storage {
 /// A view of a storage; all of it lies inside, and no number is seen twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::pt) struct Tensor {
-    pub(in crate::pt) storage: Storage,
+    pub(in crate::pt) storage: Rc<Storage>,
     pub(in crate::pt) offset: usize,
     pub(in crate::pt) shape: Vec<usize>,
     pub(in crate::pt) strides: Vec<usize>,
+}
+
+/// Why a tensor cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::pt) struct Broken {
+    /// Where in the pickle.
+    pub(in crate::pt) at: usize,
+    pub(in crate::pt) what: String,
 }
 
 /// All values, and the one that the pickle is of.
@@ -66,6 +82,14 @@ impl Pickle {
 
     pub(in crate::pt) fn node(&self, id: Id) -> &Node {
         &self.nodes[id.0 as usize]
+    }
+
+    /// The classes and functions that are named, as often as they are.
+    pub(in crate::pt) fn classes(&self) -> impl Iterator<Item = &Class> {
+        self.nodes.iter().filter_map(|node| match node {
+            Node::Global { class, .. } => Some(&**class),
+            _ => None,
+        })
     }
 
     pub(in crate::pt) fn str(&self, id: Id) -> Option<&str> {
@@ -108,9 +132,17 @@ impl Pickle {
         }
     }
 
-    /// The value of a key of a dictionary that is text.
-    pub(in crate::pt) fn get(&self, dict: Id, key: &str) -> Option<Id> {
-        let found = self.entries(dict)?.iter().rev().find(|(k, _)| self.str(*k) == Some(key));
+    /// The entries of a dictionary, or the attributes of an object such as a namespace.
+    pub(in crate::pt) fn fields(&self, id: Id) -> Option<&[(Id, Id)]> {
+        match self.node(id) {
+            Node::Object { state: Some(state), .. } => self.entries(*state),
+            _ => self.entries(id),
+        }
+    }
+
+    /// The value of a key of a dictionary that is text, or an attribute of an object.
+    pub(in crate::pt) fn get(&self, id: Id, key: &str) -> Option<Id> {
+        let found = self.fields(id)?.iter().rev().find(|(k, _)| self.str(*k) == Some(key));
         found.map(|(_, value)| *value)
     }
 
@@ -126,11 +158,22 @@ impl Pickle {
             Node::List(members) => format!("a list of {}", members.len()),
             Node::Tuple(members) => format!("a tuple of {}", members.len()),
             Node::Set(_) => "a set".to_owned(),
-            Node::Dict(_) => "a dictionary".to_owned(),
-            Node::Global(global) => format!("the name `{global}`"),
-            Node::Object { class, .. } => format!("a `{class}`"),
+            Node::Dict(entries) => format!("a dictionary of {}", entries.len()),
+            Node::Global { class, .. } => format!("the name `{class}`"),
+            Node::Object { class, .. } => format!("a `{class}` (which was not run)"),
             Node::Storage(_) => "a storage".to_owned(),
             Node::Tensor(tensor) => format!("a tensor {:?}", tensor.shape),
+            Node::Broken(broken) => broken.what.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_takes_four_words() {
+        assert!(size_of::<Node>() <= 32, "{}", size_of::<Node>());
     }
 }

@@ -1,0 +1,86 @@
+//! Where in a file the network is: users save checkpoints, modules, wrapped modules, whole programs' objects and state dicts.
+
+use super::error::PtError;
+use super::module::Module;
+use super::pickle::{Id, Node, Pickle};
+
+/// Deepest nesting of wrappers and dictionaries around a network.
+const DEEPEST: usize = 6;
+/// Where a network is in a dictionary or an object, the best first: the average, as Ultralytics' own loader takes it.
+const KEYS: [&str; 10] = [
+    "ema",
+    "model",
+    "module",
+    "_orig_mod",
+    "state_dict",
+    "model_state_dict",
+    "ema_state_dict",
+    "net",
+    "network",
+    "weights",
+];
+
+/// Most entries of dictionaries that are looked through.
+const MOST_ENTRIES: usize = 1 << 22;
+
+/// A network in a pickle.
+pub(super) enum Found<'a> {
+    Model(Module<'a>),
+    State(Id),
+}
+
+/// The network of a file.
+///
+/// # Errors
+/// [`PtError::NoModel`] with what is there instead.
+pub(super) fn network(pickle: &Pickle) -> Result<Found<'_>, PtError> {
+    let root = pickle.root();
+    let mut entries = MOST_ENTRIES;
+    within(pickle, root, DEEPEST, &mut entries).ok_or_else(|| {
+        let keys = pickle.fields(root).map(|entries| {
+            let keys = entries.iter().filter_map(|(key, _)| pickle.str(*key)).take(8);
+            let keys: Vec<String> = keys.map(|key| key.escape_debug().take(40).collect()).collect();
+            let kind = match pickle.node(root) {
+                Node::Object { .. } => pickle.kind(root),
+                _ => "a dictionary".to_owned(),
+            };
+            format!("{kind} with {}", keys.join(", "))
+        });
+        PtError::NoModel { what: keys.unwrap_or_else(|| pickle.kind(root)) }
+    })
+}
+
+/// Looks at a value and at what it has under the known keys, while entries may be looked at.
+fn within<'a>(pickle: &'a Pickle, id: Id, depth: usize, entries: &mut usize) -> Option<Found<'a>> {
+    let deeper = depth.checked_sub(1)?;
+    *entries = entries.checked_sub(1 + pickle.fields(id).unwrap_or_default().len())?;
+    if let Some(module) = Module::of(pickle, id) {
+        return Some(Found::Model(unwrapped(module)));
+    }
+    if is_state(pickle, id) {
+        return Some(Found::State(id));
+    }
+    KEYS.iter().find_map(|key| within(pickle, pickle.get(id, key)?, deeper, entries))
+}
+
+/// The network in `DataParallel`, `torch.compile`'s module, an average, or the class `YOLO` itself.
+fn unwrapped(mut module: Module<'_>) -> Module<'_> {
+    for _ in 0..DEEPEST {
+        let inner = ["module", "_orig_mod", "model"].iter().find_map(|name| module.child(name));
+        // A network's own `model` is a list of modules.
+        match inner.filter(|inner| !inner.is("Sequential")) {
+            Some(inner) => module = inner,
+            None => break,
+        }
+    }
+    module
+}
+
+/// Whether it is a dictionary with a network's tensors; other entries may be beside them.
+fn is_state(pickle: &Pickle, id: Id) -> bool {
+    let is_weight = |(name, value): &(Id, Id)| {
+        pickle.str(*name).is_some_and(|name| name.ends_with("weight"))
+            && matches!(pickle.node(*value), Node::Tensor(_) | Node::Broken(_))
+    };
+    pickle.entries(id).is_some_and(|entries| entries.iter().any(is_weight))
+}

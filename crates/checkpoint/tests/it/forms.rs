@@ -1,0 +1,375 @@
+//! The forms in which users save a network: wrapped, fused, with anything beside it, under any file name.
+
+use bonsai_checkpoint::{Checkpoint, Weights};
+use bonsai_graph::{Graph, Op};
+
+use crate::network::{Network, checkpoint, module, reclassed, sequential, with, with_module};
+use crate::python::{Py, call, class, dict, object, tensor, text};
+use crate::{assert_names, chain};
+
+#[track_caller]
+fn read(value: &Py) -> Checkpoint {
+    Checkpoint::import_bytes(&value.save()).unwrap_or_else(|error| panic!("{}", chain(&error)))
+}
+
+#[track_caller]
+fn refused(value: &Py, parts: &[&str]) {
+    let message =
+        chain(&Checkpoint::import_bytes(&value.save()).map(drop).expect_err("this must be refused"));
+    assert_names(&message, parts);
+}
+
+/// What an import says.
+fn notes(bytes: &[u8]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file.pt");
+    std::fs::write(&path, bytes).unwrap();
+    let (read, notes) =
+        Checkpoint::import_with_notes(&path).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    assert_eq!(read, Checkpoint::import_bytes(bytes).unwrap());
+    notes
+}
+
+fn plain() -> Checkpoint {
+    read(&Network::default().model())
+}
+
+/// The weights as a state dict, with something in front of every name in a `DetectionModel`.
+fn state(weights: &Weights, prefix: &str) -> Vec<(Py, Py)> {
+    let named = |name: &str| Py::Str(format!("{prefix}{}", name.strip_prefix("model.").unwrap()));
+    let mut entries: Vec<(Py, Py)> = weights
+        .iter()
+        .map(|(name, array)| (named(name), Py::Tensor(array.shape.clone(), array.data.clone())))
+        .collect();
+    let bins = Py::Tensor(vec![1, 16, 1, 1], (0..16u8).map(f32::from).collect());
+    entries.push((named("model.22.dfl.conv.weight"), bins));
+    entries
+}
+
+/// Whether a SiLU reads what a block computes.
+fn has_silu(graph: &Graph, block: &str) -> bool {
+    graph.find(&format!("{block}.act")).is_some_and(|id| matches!(graph.node(id).op(), Op::Silu))
+}
+
+#[test]
+fn a_file_of_any_name_is_read() {
+    let model = Network::default().model();
+    let expected = plain();
+    for stem in (1..=80).map(|letters| "n".repeat(letters)).chain(["größe 2".to_owned()]) {
+        let read = Checkpoint::import_bytes(&model.save_as(&stem));
+        assert!(read.is_ok_and(|read| read == expected), "{} letters", stem.len());
+    }
+}
+
+#[test]
+fn archives_of_other_writers_are_read() {
+    let plain = Network::default().model().save();
+    let expected = self::plain();
+    let end = plain.windows(4).rposition(|window| window == b"PK\x05\x06").unwrap();
+    let field = |at: usize| u32::from_le_bytes(plain[end + at..][..4].try_into().unwrap());
+    let [count, size, start] =
+        [u32::from(plain[end + 10]) | u32::from(plain[end + 11]) << 8, field(12), field(16)];
+    // As PyTorch ends every file: the record of large archives, a pointer to it, and the small one, which may say that its
+    // own numbers do not count.
+    let mut record =
+        [b"PK\x06\x06".to_vec(), 44u64.to_le_bytes().to_vec(), vec![45, 0, 45, 0], vec![0; 8]].concat();
+    for number in [count, count, size, start] {
+        record.extend(u64::from(number).to_le_bytes());
+    }
+    let locator =
+        [b"PK\x06\x07".to_vec(), vec![0; 4], (end as u64).to_le_bytes().to_vec(), vec![1, 0, 0, 0]].concat();
+    for hidden in [false, true] {
+        let mut last = plain[end..].to_vec();
+        if hidden {
+            last[8..20].fill(0xff);
+        }
+        let large = [&plain[..end], &record, &locator, &last].concat();
+        assert_eq!(Checkpoint::import_bytes(&large).unwrap(), expected);
+        // A comment, and bytes behind the end.
+        let mut commented = large.clone();
+        let len = commented.len();
+        commented[len - 2] = 3;
+        commented.extend(b"abc");
+        assert_eq!(Checkpoint::import_bytes(&commented).unwrap(), expected);
+        assert_eq!(Checkpoint::import_bytes(&[commented, vec![0; 100]].concat()).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_fused_network_has_biases_in_place_of_batch_norm() {
+    let network = Network { fused: true, ..Network::default() };
+    let fused = read(&checkpoint(network.model(), vec![]));
+    let graph = fused.model.graph();
+    assert!(graph.find("model.2.m.0.cv1.bn").is_none() && has_silu(graph, "model.2.m.0.cv1"));
+    assert_eq!(fused.weights.require("model.0.conv.bias").unwrap().shape, [8]);
+    assert_eq!(plain().fold_batch_norm().unwrap().model.graph(), graph);
+    // A batch norm that the fused function would leave out.
+    let mut layers = Network::default().layers();
+    let forward = call("builtins.getattr", vec![Py::None, "forward_fuse".into()]);
+    layers[0] = with(layers[0].clone(), "forward", forward);
+    refused(&network.model_of(layers.clone()), &["`model.0`", "forward_fuse", "batch norm"]);
+    // Somebody else's.
+    layers[0] = with(network.layers()[0].clone(), "forward", class("__main__.quantised_forward"));
+    refused(&network.model_of(layers), &["`model.0`", "`__main__.quantised_forward`", "not run"]);
+}
+
+#[test]
+fn a_wrapped_network_is_found() {
+    let model = || Network::default().model();
+    let wrapped = |class: &str, name: &str| module(class, vec![(name, model())], vec![], vec![]);
+    let expected = plain();
+    for value in [
+        wrapped("torch.nn.parallel.data_parallel.DataParallel", "module"),
+        wrapped("torch._dynamo.eval_frame.OptimizedModule", "_orig_mod"),
+        wrapped("torch.optim.swa_utils.AveragedModel", "module"),
+        wrapped("ultralytics.models.yolo.model.YOLO", "model"),
+        checkpoint(wrapped("torch.nn.parallel.distributed.DistributedDataParallel", "module"), vec![]),
+        checkpoint(Py::None, vec![("ema", model())]),
+        // Objects that are no modules: a trainer's average, YOLO of 8.0, a namespace.
+        dict(vec![("ema", object("ultralytics.utils.torch_utils.ModelEMA", vec![("ema", model())]))]),
+        object("ultralytics.yolo.engine.model.YOLO", vec![("model", model())]),
+        object("argparse.Namespace", vec![("net", model())]),
+    ] {
+        assert!(read(&value) == expected);
+    }
+    refused(&wrapped("ultralytics.nn.tasks.SegmentationModel", "other"), &["`model`", "`SegmentationModel`"]);
+    refused(&dict(vec![("other", model())]), &["a dictionary with other"]);
+}
+
+#[test]
+fn what_is_beside_the_network_may_be_of_any_class() {
+    let bytes = call("_codecs.encode", vec!["\u{1}\u{0}".into(), "latin1".into()]);
+    let dtype = call("numpy.dtype", vec!["f8".into(), Py::Bool(false), Py::Bool(true)]);
+    let raw = |parts: &[&[u8]]| Py::Raw(parts.concat());
+    let values = vec![
+        call("pathlib.PosixPath", vec!["/".into(), "data.yaml".into()]),
+        call("pathlib._local.WindowsPath", vec!["C:\\".into()]),
+        call("datetime.datetime", vec![bytes.clone()]),
+        object("argparse.Namespace", vec![("imgsz", 64.into())]),
+        object("ultralytics.utils.IterableSimpleNamespace", vec![("imgsz", 64.into())]),
+        call("collections.defaultdict", vec![class("__builtin__.list")]),
+        call("collections.Counter", vec![dict(vec![("a", 1.into())])]),
+        call("collections.deque", vec![Py::List(vec![]), Py::Int(3)]),
+        call("numpy._core.multiarray.scalar", vec![dtype.clone(), bytes.clone()]),
+        call("numpy.core.multiarray._reconstruct", vec![class("numpy.ndarray"), Py::Tuple(vec![0.into()]), bytes]),
+        call("torch.device", vec!["cpu".into()]),
+        class("torch.float16"),
+        call("torch.Size", vec![Py::Tuple(vec![1.into()])]),
+        call("enum.Enum", vec![2.into()]),
+        call("decimal.Decimal", vec!["0.1".into()]),
+        call("functools.partial", vec![class("torch.nn.modules.conv.Conv2d")]),
+        call("__builtin__.getattr", vec![dict(vec![]), "copy".into()]),
+        // What a method returns, called again.
+        Py::Call(Box::new(call("__builtin__.getattr", vec![Py::None, "a".into()])), vec![]),
+        call("copy_reg._reconstructor", vec![class("my.Thing"), class("__builtin__.object"), Py::None]),
+        object("a_module_that_nobody_has.Thing", vec![("inner", object("another.Thing", vec![]))]),
+        call("torch._utils._rebuild_qtensor", vec![1.into()]),
+        // A tensor of a storage that is none of ours, one that sees numbers twice, one with attributes.
+        raw(&[b"(X\x07\x00\x00\x00storagectorch\nComplexFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x10tQ"]),
+        raw(&[b"ctorch._utils\n_rebuild_tensor_v2\n(NK\x00K\x02\x85K\x00\x85\x89NtR"]),
+        // Instructions of the old and the newest protocols: INST, OBJ, PERSID, EXT1, NEWOBJ_EX, a buffer, bytes, long numbers.
+        raw(&[b"(I1\nS'a'\nimy_module\nThing\n"]),
+        raw(&[b"(cmy_module\nThing\nK\x01o"]),
+        raw(&[b"Psome id\n"]),
+        raw(&[b"\x82\x01"]),
+        raw(&[b"cmy_module\nThing\n)}\x92"]),
+        raw(&[b"\x97\x98"]),
+        raw(&[b"\x96\x02\x00\x00\x00\x00\x00\x00\x00ab"]),
+        raw(&[b"\x8b\x09\x00\x00\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09"]),
+        raw(&[b"(lL123456789012345678901234567890L\na(dVgr\\u00fcn\nF1.5\nsa0N"]),
+        raw(&[&text("collections"), &text("UserDict"), b"\x93)\x81}(", &text("k"), b"NuN0b"]),
+        tensor(&[2, 2]),
+    ];
+    let expected = plain();
+    for (i, value) in values.iter().enumerate() {
+        let beside = checkpoint(Network::default().model(), vec![("train_metrics", value.clone())]);
+        assert!(read(&beside).weights == expected.weights, "value {i}");
+        // As an attribute of the network too.
+        assert!(read(&with(Network::default().model(), "args", value.clone())) == expected, "value {i}");
+    }
+    // The arguments of a training are read from what is not a dictionary too.
+    let arguments = object("argparse.Namespace", vec![("imgsz", 96.into()), ("data", values[0].clone())]);
+    let read = read(&checkpoint(Network::default().model(), vec![("train_args", arguments)]));
+    assert_eq!(
+        (read.metadata["imgsz"].as_str(), read.metadata["train_args"].as_str()),
+        ("96", r#"{"imgsz":96}"#)
+    );
+}
+
+#[test]
+fn inside_the_network_every_class_must_be_known() {
+    let network = Network::default();
+    let change = |index: usize, change: &dyn Fn(Py) -> Py| {
+        let mut layers = network.layers();
+        layers[index] = change(layers[index].clone());
+        network.model_of(layers)
+    };
+    for (value, parts) in [
+        (
+            change(2, &|layer| reclassed(layer, "timm.layers.CBAM")),
+            &["`model.2`", "`CBAM`", "`timm.layers`"][..],
+        ),
+        // The names of known classes elsewhere.
+        (
+            change(0, &|layer| reclassed(layer, "models.common.Conv")),
+            &["`model.0`", "`Conv`", "`models.common`"],
+        ),
+        (
+            change(3, &|layer| {
+                with_module(layer, "act", module("torch.nn.modules.activation.ReLU", vec![], vec![], vec![]))
+            }),
+            &["`model.3.act`", "`ReLU`", "SiLU"],
+        ),
+        (
+            change(3, &|layer| with_module(layer, "act", object("my.Act", vec![]))),
+            &["`model.3.act`", "`Act`", "`my`"],
+        ),
+        (change(3, &|layer| with_module(layer, "conv", 7.into())), &["`model.3.conv`", "7"]),
+        (
+            change(22, &|layer| with_module(layer, "one2one_cv2", sequential(vec![]))),
+            &["`model.22`", "`one2one_cv2`"],
+        ),
+        (change(5, &|layer| with(layer, "f", 99.into())), &["`model.5`", "99"]),
+        (change(5, &|layer| with(layer, "f", (-6).into())), &["`model.5`", "-6"]),
+    ] {
+        refused(&value, parts);
+    }
+    // Wrong in the network, and the same beside it is nobody's business.
+    let twice = Py::Raw(b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000\
+        X\x03\x00\x00\x00cpuK\x10tQK\x00K\x02\x85K\x00\x85\x89NtR".to_vec());
+    let norm = |value: Py| {
+        let bn = module("torch.nn.modules.batchnorm.BatchNorm2d", vec![], vec![("weight", value)], vec![]);
+        change(0, &move |layer| with_module(layer, "bn", bn.clone()))
+    };
+    refused(&norm(twice), &["`model.0.bn.weight`", "overlaps itself"]);
+    refused(&norm(object("my.Quantised", vec![])), &["`model.0.bn`", "`weight`", "`my.Quantised`"]);
+    // A hook runs in Python and not here.
+    let hooks = dict(vec![("1", class("__main__.multiply_by_two"))]);
+    let hooked = change(4, &move |layer| with(layer, "_forward_hooks", hooks.clone()));
+    assert_names(&notes(&hooked.save()).join("\n"), &["`model.4`", "hooks"]);
+}
+
+#[test]
+fn a_tensor_with_attributes_is_a_tensor() {
+    let typed = |inner: Py| {
+        let Py::Tensor(..) = &inner else { panic!("a tensor") };
+        call(
+            "torch._utils._rebuild_parameter_with_state",
+            vec![inner, Py::Bool(true), Py::None, dict(vec![])],
+        )
+    };
+    let network = Network::default();
+    let mut layers = network.layers();
+    let norm = module(
+        "torch.nn.modules.batchnorm.BatchNorm2d",
+        vec![],
+        ["weight", "bias", "running_mean", "running_var"].map(|name| (name, typed(tensor(&[8])))).to_vec(),
+        vec![("eps", Py::Float(1e-3)), ("momentum", Py::Float(0.03))],
+    );
+    layers[0] = with_module(layers[0].clone(), "bn", norm);
+    assert!(read(&network.model_of(layers)) == plain());
+}
+
+#[test]
+fn a_state_dict_with_any_prefix_is_read_and_says_what_it_assumes() {
+    let expected = plain();
+    for prefix in
+        ["", "model.", "model.model.", "module.", "module.model.", "_orig_mod.model.", "ema.module.model."]
+    {
+        let entries = state(&expected.weights, prefix);
+        let file = Py::Dict(entries.clone()).save();
+        let read =
+            Checkpoint::import_bytes(&file).unwrap_or_else(|error| panic!("{prefix}: {}", chain(&error)));
+        assert!(read.model.graph() == expected.model.graph() && read.weights == expected.weights, "{prefix}");
+        assert_names(&notes(&file).join("\n"), &["SiLU", "`model.9.cv1`", "8.4.140"]);
+        let more = [entries, vec![("epoch".into(), 3.into())]].concat();
+        let inner = dict(vec![("state_dict", Py::Dict(more)), ("epoch", 3.into())]);
+        assert!(self::read(&inner).weights == expected.weights, "{prefix}");
+    }
+    let two = [state(&expected.weights, "a."), state(&expected.weights, "b.")].concat();
+    refused(&Py::Dict(two), &["several networks", "`a.` and `b.`"]);
+    let stray =
+        [state(&expected.weights, "module.model."), vec![("model.0.conv.weight".into(), tensor(&[1]))]]
+            .concat();
+    refused(&Py::Dict(stray), &["two tensors `model.0.conv.weight`"]);
+}
+
+#[test]
+fn the_activation_behind_the_pyramid_is_what_the_file_says() {
+    let expected = plain();
+    for (sppf, silu) in [("activation.SiLU", true), ("linear.Identity", false)] {
+        let file = Network { sppf, ..Network::default() }.model().save();
+        let read = Checkpoint::import_bytes(&file).unwrap();
+        assert_eq!(has_silu(read.model.graph(), "model.9.cv1"), silu);
+        assert_eq!(notes(&file), Vec::<String>::new());
+        assert_eq!(read.weights, expected.weights);
+        // A state dict of ours says it too, so nothing is assumed.
+        let written = read.to_state_dict().unwrap();
+        let again = Checkpoint::import_bytes(&written).unwrap();
+        assert!(again.model.graph() == read.model.graph() && again.weights == read.weights);
+        assert_eq!(notes(&written), Vec::<String>::new());
+        assert_eq!(written, read.to_state_dict().unwrap());
+    }
+}
+
+#[test]
+fn class_branches_may_be_depthwise() {
+    let network = Network { depthwise: true, ..Network::default() };
+    let read = read(&network.model());
+    let graph = read.model.graph();
+    for (name, groups, shape) in
+        [("0.0", 8, [8, 1, 3, 3]), ("0.1", 1, [8, 8, 1, 1]), ("1.0", 8, [8, 1, 3, 3])]
+    {
+        let conv = format!("model.22.cv3.2.{name}.conv");
+        let op = graph.node(graph.find(&conv).unwrap()).op();
+        assert!(matches!(op, Op::Conv2d { groups: g, .. } if *g == groups), "{op:?}");
+        assert_eq!(read.weights.require(&format!("{conv}.weight")).unwrap().shape, shape);
+        assert!(has_silu(graph, &format!("model.22.cv3.2.{name}")));
+    }
+    // Shapes tell it too.
+    let state = self::read(&Py::Dict(state(&read.weights, "model.")));
+    assert!(state.model.graph() == graph && state.weights == read.weights);
+    let mut layers = network.layers();
+    layers[1] = with_module(layers[1].clone(), "conv", {
+        let weight = vec![("weight", tensor(&[8, 1, 3, 3]))];
+        let pair = Py::Tuple(vec![1.into(), 1.into()]);
+        let attributes = vec![("groups", 2.into()), ("stride", pair.clone()), ("padding", pair)];
+        module("torch.nn.modules.conv.Conv2d", vec![], weight, attributes)
+    });
+    // Two groups of one channel each, where eight come in.
+    refused(&network.model_of(layers), &["`model.1.conv.weight`", "[8, 4, 3, 3]"]);
+}
+
+#[test]
+fn names_of_any_kind_are_read() {
+    let entries = |entries: &[(Py, Py)]| Py::Dict(entries.to_vec());
+    let strings = entries(&[("0".into(), "a".into()), ("1".into(), "b".into()), ("2".into(), "c".into())]);
+    let few = entries(&[(0.into(), "a".into())]);
+    let ints = entries(&[(0.into(), 0.into()), (1.into(), 1.into()), (2.into(), 2.into())]);
+    let many =
+        entries(&[(0, "a"), (1, "b"), (2, "c"), (3, "d")].map(|(key, name)| (key.into(), name.into())));
+    let list = Py::List(["a", "b", "c"].map(Py::from).to_vec());
+    let numbers = ["class0", "class1", "class2"];
+    for (names, expected, said) in [
+        (strings, ["a", "b", "c"], &[][..]),
+        (list, ["a", "b", "c"], &[]),
+        (few, ["a", "class1", "class2"], &["3 classes", "a dictionary of 1", "2 of them"]),
+        (Py::List(vec!["a".into()]), ["a", "class1", "class2"], &["a list of 1"]),
+        (many, ["a", "b", "c"], &["1 names for classes"]),
+        (ints, ["0", "1", "2"], &["not texts"]),
+        (Py::None, numbers, &["None", "they have numbers"]),
+        (object("my.Names", vec![]), numbers, &["`my.Names`"]),
+        (dict(vec![("x", "a".into())]), numbers, &["a dictionary of 1"]),
+        (
+            entries(&[(0.into(), "a".into()), (0.into(), "b".into())]),
+            ["b", "class1", "class2"],
+            &["2 of them"],
+        ),
+    ] {
+        let file = Network { names, ..Network::default() }.model().save();
+        assert_eq!(Checkpoint::import_bytes(&file).unwrap().model.class_names(), expected);
+        let notes = notes(&file).join("\n");
+        assert_names(&notes, said);
+        assert_eq!(notes.is_empty(), said.is_empty(), "{notes}");
+    }
+}
