@@ -1,6 +1,6 @@
-//! Any bytes as `data.yaml` and as a label file: a dataset with warnings, or an error.
+//! Any bytes as `data.yaml`, label files, a list of images and a file of names together: a dataset with flaws, or an error.
 //!
-//! The first line feed that is doubled divides the two.
+//! Line feeds that are doubled divide them, in the order of [`FILES`]; what is missing is empty.
 #![no_main]
 
 use std::fs;
@@ -10,32 +10,52 @@ use bonsai_data::{Dataset, SplitKind};
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
-/// A folder with one image, in which every input is tried.
+/// What the pieces of an input become.
+const FILES: [&str; 5] = ["data.yaml", "labels/a.txt", "list.txt", "names.txt", "images/b.txt"];
+
+/// A folder with two images, in which every input is tried.
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for name in ["images", "labels"] {
         fs::create_dir(folder.path().join(name)).expect("a new folder is empty");
     }
-    // The smallest bitmap: 1 x 1, 24 bits.
-    let mut bitmap = vec![0; 58];
+    // A grey bitmap: 16 x 16, 24 bits.
+    let mut bitmap = vec![0; 54 + 16 * 16 * 3];
     bitmap[..2].copy_from_slice(b"BM");
-    for (at, value) in [(2, 58), (10, 54), (14, 40), (18, 1), (22, 1), (26, 1), (28, 24)] {
+    for (at, value) in [(2, 54), (3, 3), (10, 54), (14, 40), (18, 16), (22, 16), (26, 1), (28, 24)] {
         bitmap[at] = value;
     }
-    fs::write(folder.path().join("images/a.bmp"), bitmap).expect("the folder can be written");
+    for name in ["images/a.bmp", "images/b.bmp"] {
+        fs::write(folder.path().join(name), &bitmap).expect("the folder can be written");
+    }
     folder
 });
 
+/// What stands before the first doubled line feed, and what behind it.
+fn divide(bytes: &[u8]) -> (&[u8], &[u8]) {
+    match bytes.windows(2).position(|pair| pair == b"\n\n") {
+        Some(at) => (&bytes[..=at], &bytes[at + 2..]),
+        None => (bytes, &[]),
+    }
+}
+
 fuzz_target!(|bytes: &[u8]| {
-    let middle = bytes.windows(2).position(|pair| pair == b"\n\n").unwrap_or(bytes.len());
-    let (yaml, labels) = bytes.split_at(middle);
-    let write = |name: &str, content: &[u8]| fs::write(FOLDER.path().join(name), content);
-    write("data.yaml", yaml).expect("the folder can be written");
-    write("labels/a.txt", labels).expect("the folder can be written");
+    let mut rest = bytes;
+    for name in FILES {
+        let (piece, more) = divide(rest);
+        rest = more;
+        fs::write(FOLDER.path().join(name), piece).expect("the folder can be written");
+    }
     let Ok(dataset) = Dataset::open(FOLDER.path().join("data.yaml")) else { return };
     for split in [SplitKind::Train, SplitKind::Val, SplitKind::Test] {
-        if let Ok((_, scan)) = dataset.scan(split) {
-            let _ = scan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let Ok((found, scan)) = dataset.scan(split) else { continue };
+        let _ = scan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(scan.images <= scan.found && scan.instances <= scan.rows, "{scan:?}");
+        for label in found.samples.iter().flat_map(|sample| &sample.labels) {
+            let b = label.bbox;
+            let sides = [b.cx, b.cy, b.w, b.h];
+            assert!(label.class_id < found.class_names.len(), "{label:?}");
+            assert!(sides.iter().all(|side| (0.0..=1.0).contains(side)) && b.w > 0.0 && b.h > 0.0, "{label:?}");
         }
     }
 });

@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (split, scan) = Dataset::open(data_yaml)?.scan(SplitKind::Train)?;
     assert_eq!(scan.images, 3);
     let loader = Loader::new(split, LoaderConfig { imgsz: 64, batch: 2, ..LoaderConfig::default() })?;
-    let images: usize = loader.epoch(0).map(|batch| batch.shape[0]).sum();
+    let images: usize = loader.epoch(0).map(|batch| batch.map_or(0, |batch| batch.shape[0])).sum();
     assert_eq!(images, 3);
     println!("data: {images} images in {} batches", loader.batches());
     Ok(())

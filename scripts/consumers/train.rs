@@ -5,7 +5,9 @@ use bonsai_boxes::Cxcywh;
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::{CandleExecutor, Device};
 use bonsai_graph::{DetectHead, Graph, ModelSpec};
-use bonsai_train::{Batch, BatchSource, Evaluation, NoObserver, Penalty, Services, TrainConfig, train};
+use bonsai_train::{
+    Batch, BatchResult, BatchSource, Evaluation, NoObserver, Penalty, Services, TrainConfig, train,
+};
 use bonsai_yolov8::{Target, init};
 
 /// One grey image with one object in the middle.
@@ -16,13 +18,13 @@ impl BatchSource for OneImage {
         1
     }
 
-    fn epoch(&mut self, _: usize, _first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+    fn epoch(&mut self, _: usize, _first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_> {
         let bbox = Cxcywh { cx: 0.5, cy: 0.5, w: 0.5, h: 0.5 };
-        Box::new(std::iter::once(Batch {
+        Box::new(std::iter::once(Ok(Batch {
             images: Array::new(&[1, 3, 32, 32], vec![0.5; 3 * 32 * 32]),
             targets: vec![Target { image: 0, class_id: 0, bbox }],
             names: vec!["grey".to_owned()],
-        }))
+        })))
     }
 }
 

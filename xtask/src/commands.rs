@@ -11,9 +11,10 @@ use bonsai_pipeline::{
 };
 
 use crate::args;
-use crate::failure::{Blame as _, DONE, misused};
+use crate::failure::{Blame as _, DONE, FAILED, misused};
 use crate::near::near_model;
 use crate::output::{complain, is_json, say, tell};
+use crate::terminal::Terminal;
 
 /// Models that are known by name.
 const MODELS: [&str; 5] = ["yolov8n", "yolov8s", "yolov8m", "yolov8l", "yolov8x"];
@@ -103,9 +104,12 @@ pub(crate) fn val(args: &args::Val) -> Result<u8> {
     let convention = args.figures.unwrap_or_default();
     let runtime = args.onnx.choice();
     let how = jobs::Validation { confidence: args.conf, iou: args.iou, rect: args.rect, convention, runtime };
-    let (metrics, names) = jobs::validate(&config, &args.weights, split, &how)?;
+    let mut terminal = Terminal::new();
+    let (metrics, names) = jobs::validate(&config, &args.weights, split, &how, &mut terminal)?;
     if is_json() {
-        say!("{}", serde_json::to_string_pretty(&metrics)?);
+        let mut document = serde_json::to_value(&metrics)?;
+        document["dataset"] = serde_json::to_value(terminal.splits())?;
+        say!("{document:#}");
     } else {
         print_metrics(&metrics, &names);
     }
@@ -168,7 +172,7 @@ pub(crate) fn predict(args: &args::Predict) -> Result<u8> {
         match seen {
             Seen::Unreadable(why) => {
                 unreadable += 1;
-                tell!("warning: {} was passed over: {why}", path.display());
+                complain!("warning: {} was passed over: {why}", path.display());
             }
             Seen::Found(found) if is_json() => {
                 say!("{}", serde_json::json!({ "image": path, "detections": found }));
@@ -188,7 +192,7 @@ pub(crate) fn predict(args: &args::Predict) -> Result<u8> {
         "{count} images in {seconds:.2} s, {:.1} a second, loading included; {unreadable} could not be read",
         f64::from(count) / seconds
     );
-    Ok(DONE)
+    Ok(if unreadable == 0 { DONE } else { FAILED })
 }
 
 pub(crate) fn summary(args: &args::Summary) -> Result<u8> {

@@ -14,6 +14,7 @@ use crate::commands::for_file;
 use crate::events::set_result;
 use crate::failure::{DONE, demand};
 use crate::output::{say, tell};
+use crate::terminal::Terminal;
 
 /// What an export writes.
 #[derive(Clone, Copy, ValueEnum)]
@@ -219,7 +220,14 @@ pub(crate) fn export(args: &Export) -> Result<u8> {
     let config = settings.resolve(for_file(&args.weights))?;
     let size = args.settings.imgsz.unwrap_or_else(|| ImageSize::square(config.imgsz));
     let options = args.onnx.options(size, args.settings.batch.unwrap_or(1))?;
-    let parity = jobs::export(&config, &args.weights, &args.out, &options, args.onnx.calibration().as_ref())?;
+    let parity = jobs::export(
+        &config,
+        &args.weights,
+        &args.out,
+        &options,
+        args.onnx.calibration().as_ref(),
+        &mut Terminal::new(),
+    )?;
     say!("{} for images of {size} px", args.out.display());
     print_parity(&parity);
     set_result(serde_json::json!({ "file": args.out, "parity": parity }));

@@ -49,6 +49,32 @@ impl Pace {
     }
 }
 
+/// Counts the images of a scan since something was said.
+pub(crate) struct ScanPace {
+    began: Instant,
+    /// Images that were looked at before.
+    before: usize,
+    spoke: Instant,
+}
+
+impl ScanPace {
+    pub(crate) const fn at(done: usize, now: Instant) -> Self {
+        Self { began: now, before: done, spoke: now }
+    }
+
+    /// A line, if nothing was said for long.
+    pub(crate) fn line(&mut self, split: &str, done: usize, total: usize, now: Instant) -> Option<String> {
+        if now - self.spoke < SILENCE {
+            return None;
+        }
+        self.spoke = now;
+        let timed = (done - self.before).max(1);
+        let seconds = (now - self.began).as_secs_f64() * (total - done) as f64 / timed as f64;
+        let minutes = (seconds / 60.0).ceil();
+        Some(format!("  {done} of {total} images of {split} looked at, about {minutes:.0} min left"))
+    }
+}
+
 /// Batches of all epochs up to this one.
 const fn done(step: &StepRecord) -> usize {
     (step.epoch - 1) * step.batches + step.batch
@@ -62,6 +88,18 @@ mod tests {
     fn step(epoch: usize, batch: usize) -> StepRecord {
         let loss = LossItems::default();
         StepRecord { epoch, epochs: 3, batch, batches: 10, loss, instances: 4, images: 2, imgsz: 64 }
+    }
+
+    #[test]
+    fn a_scan_speaks_after_a_silence() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut pace = ScanPace::at(0, start);
+        assert_eq!(pace.line("train", 10, 1000, at(29)), None);
+        // 100 images in 50 s, 900 to go.
+        let line = pace.line("train", 100, 1000, at(50)).unwrap();
+        assert_eq!(line, "  100 of 1000 images of train looked at, about 8 min left");
+        assert_eq!(pace.line("train", 200, 1000, at(60)), None);
     }
 
     #[test]

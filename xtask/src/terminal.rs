@@ -3,33 +3,44 @@
 
 use std::time::Instant;
 
-use bonsai_pipeline::{EpochRecord, EpochTiming, Progress, Stage, StageState, StepRecord};
+use bonsai_pipeline::{
+    EpochRecord, EpochTiming, Progress, SplitFlaws, SplitKind, Stage, StageState, StepRecord,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::events::event;
 use crate::interrupt::Interrupt;
-use crate::output::{has_bars, is_stream, tell};
-use crate::pace::Pace;
+use crate::output::{complain, has_bars, is_quiet, is_stream, tell};
+use crate::pace::{Pace, ScanPace};
 
 /// Draws on standard error; without a terminal only the lines remain.
 pub(crate) struct Terminal {
     bar: Option<ProgressBar>,
     /// In place of a bar.
     pace: Option<Pace>,
+    /// The same for a scan.
+    scan: Option<ScanPace>,
     interrupt: Option<Interrupt>,
     /// Whether it was said that a stop was asked for.
     stopping: bool,
+    /// What was left out of the dataset that was read last.
+    splits: Vec<SplitFlaws>,
 }
 
 impl Terminal {
     pub(crate) const fn new() -> Self {
-        Self { bar: None, pace: None, interrupt: None, stopping: false }
+        Self { bar: None, pace: None, scan: None, interrupt: None, stopping: false, splits: Vec::new() }
     }
 
     /// One that passes on a request to stop.
     pub(crate) const fn stopping_at(interrupt: Interrupt) -> Self {
-        Self { bar: None, pace: None, interrupt: Some(interrupt), stopping: false }
+        Self { interrupt: Some(interrupt), ..Self::new() }
+    }
+
+    /// What was left out of the dataset that was read last.
+    pub(crate) fn splits(&self) -> &[SplitFlaws] {
+        &self.splits
     }
 
     fn line(&mut self, text: &str) {
@@ -43,7 +54,7 @@ impl Terminal {
     }
 
     fn clear(&mut self) {
-        self.pace = None;
+        (self.pace, self.scan) = (None, None);
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
@@ -70,6 +81,30 @@ impl Progress for Terminal {
             StageState::Started(reason) => self.line(&format!("{stage}: running, because {reason}")),
             StageState::Finished(seconds) => self.line(&format!("{stage}: done in {seconds:.1} s")),
         }
+    }
+
+    fn scan(&mut self, split: SplitKind, done: usize, total: usize) {
+        if is_stream() {
+            return;
+        }
+        if done == total {
+            return self.clear();
+        }
+        if !has_bars() {
+            let now = Instant::now();
+            let pace = self.scan.get_or_insert_with(|| ScanPace::at(done, now));
+            if let Some(line) = pace.line(split.key(), done, total, now) {
+                tell!("{line}");
+            }
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let template = "{bar:20} {pos}/{len} images of {msg} looked at, ETA {eta}";
+            let style =
+                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(total as u64).with_style(style).with_message(split.key())
+        });
+        bar.set_position(done as u64);
     }
 
     fn step(&mut self, step: &StepRecord) {
@@ -124,6 +159,29 @@ impl Progress for Terminal {
         ));
         if record.epoch == record.epochs {
             self.clear();
+        }
+    }
+
+    /// A dataset that is read several times, as the runs of a sweep do, is told of once.
+    fn dataset(&mut self, splits: &[SplitFlaws]) {
+        if self.splits == splits {
+            return;
+        }
+        splits.clone_into(&mut self.splits);
+        let line = splits.iter().filter_map(SplitFlaws::line).collect::<Vec<_>>().join("; ");
+        if line.is_empty() {
+            return;
+        }
+        if is_stream() {
+            event("warning", json!({ "text": line, "dataset": splits }));
+        } else if is_quiet() {
+            // What changes a figure is said in any case.
+            complain!("warning: {line}");
+        } else {
+            splits
+                .iter()
+                .flat_map(SplitFlaws::digest)
+                .for_each(|line| self.line(&format!("warning: {line}")));
         }
     }
 

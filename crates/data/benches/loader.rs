@@ -29,7 +29,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let loader = Loader::new(split, config)?;
     for epoch in 0..epochs.parse()? {
         let start = Instant::now();
-        let count: usize = loader.epoch(epoch).map(|batch| batch.shape[0]).sum();
+        let mut count = 0;
+        for batch in loader.epoch(epoch) {
+            count += batch?.shape[0];
+        }
         assert_eq!(count, images);
         let rate = images as f64 / start.elapsed().as_secs_f64();
         println!("{{\"epoch\":{epoch},\"images_per_s\":{rate:.1}}}");

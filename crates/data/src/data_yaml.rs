@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 
-use crate::DataError;
-
-/// Most classes: each is an output channel of the head, and no layer has more channels than this.
-const MAX_CLASSES: usize = 65_536;
+use crate::class_names::{class_names, number_of_classes};
+use crate::source_path::{is_of_windows, seen_from, with_slashes};
+use crate::text::read_text;
+use crate::{DataError, Keypoints};
 
 /// The part of a dataset that is used for one purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,14 +42,18 @@ impl SplitKind {
 pub struct DataYaml {
     /// The file it was read from.
     pub file: PathBuf,
-    /// Folders and `.txt` lists of the train split.
+    /// The folder that its paths are relative to.
+    pub root: PathBuf,
+    /// Folders and `.txt` lists of the train split; empty where there is none.
     pub train: Vec<PathBuf>,
-    /// Folders and `.txt` lists of the validation split.
+    /// Folders and `.txt` lists of the validation split; empty where there is none.
     pub val: Vec<PathBuf>,
     /// Folders and `.txt` lists of the test split; empty where there is none.
     pub test: Vec<PathBuf>,
     /// Class names by class index.
     pub class_names: Vec<String>,
+    /// What stands behind the box in a row of labels: `kpt_shape` of pose datasets.
+    pub keypoints: Option<Keypoints>,
 }
 
 /// The file as written, before any rule is checked.
@@ -60,8 +64,9 @@ struct RawDataYaml {
     #[serde(alias = "validation")]
     val: Option<OneOrMany>,
     test: Option<OneOrMany>,
-    nc: Option<usize>,
+    nc: Option<Value>,
     names: Option<Value>,
+    kpt_shape: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -76,14 +81,16 @@ impl DataYaml {
     ///
     /// `path` is taken relative to the folder of the file (that folder itself when absent),
     /// the splits relative to `path`.
-    /// A split `../NAME` that leads nowhere is tried as `NAME` too, since widespread exporters write it so.
+    /// A split `../NAME` that leads nowhere is tried as `NAME` too, since widespread exporters write it so, and a `\`
+    /// that leads nowhere as `/`.
     ///
     /// # Errors
-    /// [`DataError::Io`] where the file cannot be read; [`DataError::DataYaml`] where it is not YAML, has no `train`,
+    /// [`DataError::Io`] where the file cannot be read and [`DataError::NotText`] where it is not UTF-8 or UTF-16;
+    /// [`DataError::DataYaml`] where it is not YAML, names no split, has a `path` of a Windows drive that is not here,
     /// no classes, a gap in the class indices, or an `nc` other than the number of names.
     pub fn load(file: impl AsRef<Path>) -> Result<Self, DataError> {
         let file = file.as_ref();
-        let text = std::fs::read_to_string(file).map_err(DataError::io("read the dataset file", file))?;
+        let text = read_text(file, "read the dataset file")?;
         Self::parse(&text, file).map_err(|problem| DataError::DataYaml { path: file.to_owned(), problem })
     }
 
@@ -100,17 +107,28 @@ impl DataYaml {
         let raw: RawDataYaml =
             serde_yaml_ng::from_str(text).map_err(|e| format!("not a dataset file: {e}"))?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        let root = raw.path.as_ref().map_or_else(|| folder.to_owned(), |path| folder.join(path));
-        if raw.train.is_none() {
-            return Err("has no `train`; add `train: FOLDER` (a folder of images or a .txt list)".to_owned());
+        let root = match raw.path.filter(|path| !path.as_os_str().is_empty()) {
+            Some(path) if is_of_windows(&path) && !path.exists() => {
+                return Err(format!(
+                    "`path` is `{}`, a folder of a Windows machine that is not here; set `path` to where the dataset \
+                     is, or leave it out if that is the folder of this file",
+                    path.display()
+                ));
+            }
+            Some(path) => seen_from(folder, &path),
+            None => folder.to_owned(),
+        };
+        let [train, val, test] = [raw.train, raw.val, raw.test].map(|sources| resolve(&root, sources));
+        if train.is_empty() && val.is_empty() && test.is_empty() {
+            return Err("has neither `train` nor `val` nor `test`; add `train: FOLDER` (a folder of images or a .txt \
+                        list)"
+                .to_owned());
         }
-        Ok(Self {
-            file: file.to_owned(),
-            train: resolve(&root, raw.train),
-            val: resolve(&root, raw.val),
-            test: resolve(&root, raw.test),
-            class_names: class_names(raw.names, raw.nc)?,
-        })
+        let nc = raw.nc.as_ref().map(number_of_classes).transpose()?.flatten();
+        let class_names = class_names(raw.names, nc, [&root, folder])?;
+        let keypoints = raw.kpt_shape.filter(|shape| !shape.is_null());
+        let keypoints = keypoints.as_ref().map(Keypoints::read).transpose()?;
+        Ok(Self { file: file.to_owned(), root, train, val, test, class_names, keypoints })
     }
 }
 
@@ -125,84 +143,16 @@ fn resolve(root: &Path, sources: Option<OneOrMany>) -> Vec<PathBuf> {
 }
 
 fn resolve_one(root: &Path, source: &Path) -> PathBuf {
-    let direct = root.join(source);
-    if !direct.exists()
-        && let Ok(inner) = source.strip_prefix("..")
-        && root.join(inner).exists()
-    {
-        return root.join(inner);
+    let direct = seen_from(root, source);
+    if !direct.exists() {
+        let slashed = with_slashes(source);
+        if let Ok(inner) = slashed.as_deref().unwrap_or(source).strip_prefix("..")
+            && root.join(inner).exists()
+        {
+            return root.join(inner);
+        }
     }
     direct
-}
-
-fn class_names(names: Option<Value>, nc: Option<usize>) -> Result<Vec<String>, String> {
-    let names = match names {
-        None => {
-            let nc = nc.ok_or("has neither `names` nor `nc`; add `names: [first, second, ...]`")?;
-            if nc > MAX_CLASSES {
-                return Err(format!(
-                    "`nc` is {nc}; at most {MAX_CLASSES} classes are possible, so correct `nc` or list `names`"
-                ));
-            }
-            (0..nc).map(|class| format!("class_{class}")).collect()
-        }
-        Some(Value::Sequence(items)) => items.iter().map(name).collect::<Result<Vec<_>, _>>()?,
-        Some(Value::Mapping(map)) => {
-            let mut indexed = map
-                .iter()
-                .map(|(key, value)| Ok((class_index(key)?, name(value)?)))
-                .collect::<Result<Vec<_>, String>>()?;
-            indexed.sort();
-            if let Some((expected, (found, _))) =
-                indexed.iter().enumerate().find(|(position, (index, _))| position != index)
-            {
-                return Err(format!(
-                    "`names` numbers its classes with a gap or twice: {found} stands where {expected} is due; \
-                     number them 0 to {}",
-                    indexed.len() - 1
-                ));
-            }
-            indexed.into_iter().map(|(_, name)| name).collect()
-        }
-        Some(_) => return Err("`names` must be a list or a map from class index to name".to_owned()),
-    };
-    if names.is_empty() {
-        return Err("has no classes; `names` must hold at least one".to_owned());
-    }
-    if names.len() > MAX_CLASSES {
-        return Err(format!(
-            "`names` has {} entries; at most {MAX_CLASSES} classes are possible",
-            names.len()
-        ));
-    }
-    match nc {
-        Some(nc) if nc != names.len() => Err(format!(
-            "`nc` is {nc} but `names` has {} entries; correct one of them or leave `nc` out",
-            names.len()
-        )),
-        _ => Ok(names),
-    }
-}
-
-fn class_index(key: &Value) -> Result<usize, String> {
-    let index = match key {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    };
-    index
-        .and_then(|index| usize::try_from(index).ok())
-        .ok_or_else(|| format!("`names` has the key {key:?}; keys must be class indices 0, 1, 2, ..."))
-}
-
-/// Class names need not be quoted: YAML reads `no` as text but `1` and `true` as other scalars.
-fn name(value: &Value) -> Result<String, String> {
-    match value {
-        Value::String(text) => Ok(text.clone()),
-        Value::Number(number) => Ok(number.to_string()),
-        Value::Bool(flag) => Ok(flag.to_string()),
-        _ => Err(format!("`names` has the entry {value:?}; every entry must be a name")),
-    }
 }
 
 #[cfg(test)]
@@ -215,12 +165,16 @@ mod tests {
 
     #[test]
     fn names_as_list_map_or_count() {
-        assert_eq!(parse("train: t\nnc: 65536").unwrap().class_names.len(), MAX_CLASSES);
+        assert_eq!(parse("train: t\nnc: 65536").unwrap().class_names.len(), 65_536);
         for (names, expected) in [
             ("names: [cat, dog]", vec!["cat", "dog"]),
             ("names: {1: dog, 0: cat}", vec!["cat", "dog"]),
             ("names: {'0': cat, '1': 7}\nnc: 2", vec!["cat", "7"]),
             ("nc: 2", vec!["class_0", "class_1"]),
+            ("nc: '2'", vec!["class_0", "class_1"]),
+            ("names: [cat, dog]\nnc: 2.0", vec!["cat", "dog"]),
+            ("names: [cat, dog]\nnc: ' 2.0 '", vec!["cat", "dog"]),
+            ("names: [cat, dog]\nnc:", vec!["cat", "dog"]),
         ] {
             assert_eq!(parse(&format!("train: t\n{names}")).unwrap().class_names, expected, "{names}");
         }
@@ -235,7 +189,14 @@ mod tests {
             ("train: t\nnames: []", "at least one"),
             ("train: t\nnames: 5", "list or a map"),
             ("train: t", "neither `names` nor `nc`"),
-            ("names: [a]", "no `train`"),
+            ("names: [a]", "neither `train` nor `val` nor `test`"),
+            ("train:\nval: ''\nnames: [a]", "neither `train` nor `val` nor `test`"),
+            ("train: t\nnames: [a]\nnc: many", "`nc` is `many`"),
+            ("train: t\nnames: [a]\nnc: 1.5", "`nc` is `1.5`"),
+            ("train: t\nnames: a, b", "`names` is `a, b`, neither a list nor a file"),
+            ("train: t\nnames: [a]\nkpt_shape: 17", "`kpt_shape` must be"),
+            ("train: t\nnames: [a]\nkpt_shape: [17, 4]", "`kpt_shape` must be"),
+            ("path: C:\\Users\\me\ntrain: t\nnames: [a]", "`C:\\Users\\me`, a folder of a Windows machine"),
             ("train: [", "not a dataset file"),
             ("train: t\nnc: 99999999999", "`nc` is 99999999999; at most 65536 classes"),
             ("train: t\nnc: 65537", "`nc` is 65537; at most 65536 classes"),
@@ -246,6 +207,13 @@ mod tests {
     }
 
     #[test]
+    fn keypoints_are_read() {
+        let of = |text: &str| parse(&format!("train: t\nnames: [x]\n{text}")).unwrap().keypoints;
+        assert_eq!(of("kpt_shape: [17, 3]"), Some(Keypoints { count: 17, dims: 3 }));
+        assert_eq!([of("kpt_shape:"), of("")], [None, None]);
+    }
+
+    #[test]
     fn sources_are_resolved_against_path() {
         let yaml =
             parse("path: ../root\ntrain: [a, b.txt]\nval: /abs\ntest:\nnames: [x]\ndownload: u").unwrap();
@@ -253,5 +221,6 @@ mod tests {
         assert_eq!(yaml.sources(SplitKind::Val), ["/abs"].map(PathBuf::from));
         assert!(yaml.sources(SplitKind::Test).is_empty());
         assert_eq!(parse("train: a\nnames: [x]").unwrap().train, [PathBuf::from("set/a")]);
+        assert_eq!(parse("val: a\nnames: [x]").unwrap().train, [PathBuf::new(); 0]);
     }
 }

@@ -1,20 +1,28 @@
 //! A YOLO-format dataset on disk: images, their labels, and what is wrong with either.
 //!
-//! Idea: [`Dataset::scan`] looks at every file once and keeps only what can be trained on, so that later stages
-//! meet no surprises; flaws are counted in [`Scan`], not hidden and not fatal.
-//! Pixels are not kept: [`Loader`](crate::Loader) decodes.
+//! Idea: [`Dataset::scan`] looks at every file once, decodes each image and keeps only what can be trained on, so that later
+//! stages meet no surprises; flaws are counted in [`Scan`], not hidden and not fatal.
+//! Pixels are not kept: [`Loader`](crate::Loader) decodes again.
 
 use std::fmt::Write as _;
-use std::fs::Metadata;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bonsai_boxes::{Cxcywh, GroundTruth, Xyxy};
 use rayon::prelude::*;
 
-use crate::decode::{dimensions, is_truncated_jpeg};
-use crate::scan_cache::{Header, ScanCache};
-use crate::{DataError, DataYaml, SplitKind, Warning, WarningKind, image_files, label_file};
+use crate::class_word::ClassWords;
+use crate::label_file::{LabelFile, labels_of};
+use crate::label_places::LabelPlaces;
+use crate::label_row::RowRules;
+use crate::scan_cache::ScanCache;
+use crate::verdict::{Judgement, Verdict, judge};
+use crate::{DataError, DataYaml, Flaws, SplitKind, Warning, WarningKind, image_files, label_judgement};
+
+/// Images that a thread looks at between two tellings. At the end of a turn threads wait for the last image of it.
+const IMAGES_A_TURN: usize = 32;
+
+/// Told how many images of a split a scan has looked at, and how many there are.
+pub type ScanWatch<'a> = &'a mut dyn FnMut(usize, usize);
 
 /// Images smaller than this in either direction are left out, as Ultralytics does.
 const MIN_SIDE: u32 = 10;
@@ -72,8 +80,14 @@ pub struct Scan {
     pub instances: usize,
     /// Usable images without any label.
     pub backgrounds: usize,
-    /// What was left out and why, in the order of the images.
-    pub warnings: Vec<Warning>,
+    /// What was left out or assumed and why, in the order of the images.
+    pub warnings: Flaws,
+    /// Image files that were found or listed, usable or not.
+    pub found: usize,
+    /// Rows in the label files of usable images, usable or not.
+    pub rows: usize,
+    /// Where the labels of the first image were looked for first.
+    pub label_path: Option<PathBuf>,
 }
 
 /// A dataset whose `data.yaml` has been read.
@@ -106,40 +120,81 @@ impl Dataset {
         !self.yaml.sources(split).is_empty()
     }
 
-    /// Finds the images of a split, reads their sizes and labels and checks both.
+    /// Finds the images of a split, decodes each, reads its labels and checks both.
     ///
-    /// Files are looked at in parallel; the result does not depend on how many threads there are.
+    /// What is in the split afterwards is decoded by every later stage. Files are looked at in parallel, each thread holding
+    /// one image; the result does not depend on how many threads there are.
     ///
     /// # Errors
-    /// [`DataError::UndefinedSplit`], [`DataError::MissingSource`], [`DataError::EmptySplit`], and
-    /// [`DataError::Io`] for folders and lists that cannot be read.
+    /// [`DataError::UndefinedSplit`], [`DataError::MissingSource`], [`DataError::MissingImages`],
+    /// [`DataError::EmptySplit`], [`DataError::Labels`] where labels cannot be meant as they are written, and
+    /// [`DataError::Io`] and [`DataError::NotText`] for folders and lists that cannot be read.
     pub fn scan(&self, split: SplitKind) -> Result<(Split, Scan), DataError> {
-        self.scan_known(split, &ScanCache::default()).map(|(split, scan, _)| (split, scan))
+        self.scan_known(split, &ScanCache::default(), &mut ScanCache::default(), &mut |_, _| {})
     }
 
     /// As [`scan`](Self::scan), with what an earlier scan wrote into the file `cache` about images that have not changed since
-    /// (same length, same time of change). Labels are always read anew. The file is written if it can be.
+    /// (same length, same times of change) or have the content of one that was scanned. Labels are always read anew. The file
+    /// is written if it can be.
     ///
     /// # Errors
     /// As [`scan`](Self::scan); never about the cache.
-    pub fn scan_cached(&self, split: SplitKind, cache: &Path) -> Result<(Split, Scan), DataError> {
+    pub fn scan_cached(
+        &self,
+        split: SplitKind,
+        cache: &Path,
+        watch: ScanWatch<'_>,
+    ) -> Result<(Split, Scan), DataError> {
         let known = ScanCache::load(cache);
-        let (split, scan, mut found) = self.scan_known(split, &known)?;
-        if found != known {
+        let mut found = ScanCache::default();
+        let scanned = self.scan_known(split, &known, &mut found, watch);
+        // For an error in labels, too: then no image has to be decoded again when it is corrected.
+        if !found.is_empty() && !found.same(&known) {
             found.save(cache);
         }
-        Ok((split, scan))
+        scanned
     }
 
     /// As [`scan_cached`](Self::scan_cached), but writes nothing.
     ///
     /// # Errors
     /// As [`scan`](Self::scan); never about the cache.
-    pub fn scan_with(&self, split: SplitKind, cache: &Path) -> Result<(Split, Scan), DataError> {
-        self.scan_known(split, &ScanCache::load(cache)).map(|(split, scan, _)| (split, scan))
+    pub fn scan_with(
+        &self,
+        split: SplitKind,
+        cache: &Path,
+        watch: ScanWatch<'_>,
+    ) -> Result<(Split, Scan), DataError> {
+        self.scan_known(split, &ScanCache::load(cache), &mut ScanCache::default(), watch)
     }
 
-    fn scan_known(&self, split: SplitKind, known: &ScanCache) -> Result<(Split, Scan, ScanCache), DataError> {
+    /// Refuses a split without a single label, as nothing can be learned from it.
+    ///
+    /// # Errors
+    /// [`DataError::Labels`], with the path where labels were looked for.
+    pub fn require_labels(&self, split: SplitKind, scan: &Scan) -> Result<(), DataError> {
+        if scan.instances > 0 {
+            return Ok(());
+        }
+        let path = scan.label_path.as_deref().unwrap_or(Path::new(""));
+        Err(DataError::Labels {
+            yaml: self.yaml.file.clone(),
+            split: split.key(),
+            problem: format!(
+                "no usable label: none of its {} images has any; those of the first were looked for in `{}`",
+                scan.images,
+                path.display()
+            ),
+        })
+    }
+
+    fn scan_known(
+        &self,
+        split: SplitKind,
+        known: &ScanCache,
+        found: &mut ScanCache,
+        watch: ScanWatch<'_>,
+    ) -> Result<(Split, Scan), DataError> {
         let sources = self.yaml.sources(split);
         let (yaml, key) = (&self.yaml.file, split.key());
         if sources.is_empty() {
@@ -152,18 +207,32 @@ impl Dataset {
                 source_path: missing.clone(),
             });
         }
-        let files = image_files::find(sources)?;
-        let num_classes = self.yaml.class_names.len();
-        let looked_at: Vec<_> = files.par_iter().map(|file| look_at(file, num_classes, known)).collect();
+        let image_files::Found { images, others, flaws } = image_files::find(sources, &self.yaml.root)?;
+        let files: Vec<PathBuf> = images.into_iter().collect();
+        let others = image_files::other_formats(&others);
+        let mut scan = Scan { found: files.len() + flaws.len(), warnings: flaws, ..Scan::default() };
+        if let (true, None, Some(first)) = (files.is_empty(), &others, scan.warnings.iter().next()) {
+            return Err(DataError::missing_images(yaml, key, scan.found, first));
+        }
+        scan.label_path = files.first().map(|image| LabelPlaces::expected_path(image));
+        let places = LabelPlaces::find(&files);
+        let rules =
+            RowRules { classes: ClassWords::new(&self.yaml.class_names), keypoints: self.yaml.keypoints };
+        let judgements = judge_all(&files, known, watch);
+        let used = |(file, judgement): (&PathBuf, &Judgement)| {
+            let mut flaws = Flaws::default();
+            let Some(size) = admitted(file, &judgement.verdict, &mut flaws) else { return (flaws, None, 0) };
+            let LabelFile { labels, rows, flaws: more } = labels_of(file, &places, &rules);
+            flaws.extend(more);
+            (flaws, Some(Sample { image_path: file.clone(), size, labels }), rows)
+        };
+        let looked_at: Vec<_> = files.par_iter().zip(&judgements).map(used).collect();
 
-        let mut scan = Scan::default();
-        let mut found = ScanCache::default();
-        let mut samples = Vec::with_capacity(looked_at.len());
-        for (file, (header, sample, warnings)) in files.iter().zip(looked_at) {
-            scan.warnings.extend(warnings);
-            if let Some((metadata, header)) = header {
-                found.insert(file, &metadata, header);
-            }
+        let mut samples = Vec::with_capacity(files.len());
+        for ((file, judgement), (flaws, sample, rows)) in files.iter().zip(judgements).zip(looked_at) {
+            scan.warnings.extend(flaws);
+            scan.rows += rows;
+            found.insert(file, judgement);
             if let Some(sample) = sample {
                 scan.images += 1;
                 scan.instances += sample.labels.len();
@@ -171,13 +240,21 @@ impl Dataset {
                 samples.push(sample);
             }
         }
+        if let Some(others) = &others {
+            scan.found += others.kind.times();
+            scan.warnings.push(others.clone());
+        }
         if samples.is_empty() {
             return Err(DataError::EmptySplit {
                 yaml: yaml.clone(),
                 split: key,
                 found: files.len(),
                 sources: listing(sources),
+                others: others.map_or_else(String::new, |warning| format!("; {warning}")),
             });
+        }
+        if let Some(problem) = label_judgement::misreading(&scan, &samples) {
+            return Err(DataError::Labels { yaml: yaml.clone(), split: key, problem });
         }
         tracing::debug!(
             split = key,
@@ -187,57 +264,40 @@ impl Dataset {
             warnings = scan.warnings.len(),
             "scanned"
         );
-        Ok((Split { samples, class_names: self.yaml.class_names.clone() }, scan, found))
+        Ok((Split { samples, class_names: self.yaml.class_names.clone() }, scan))
     }
 }
 
-/// What one image gives: its header if it can be read, the sample if it can be used, and what is wrong.
-type LookedAt = (Option<(Metadata, Header)>, Option<Sample>, Vec<Warning>);
+/// Judges every image, in parallel, in the order of the files.
+fn judge_all(files: &[PathBuf], known: &ScanCache, watch: ScanWatch<'_>) -> Vec<Judgement> {
+    let mut judged = Vec::with_capacity(files.len());
+    watch(0, files.len());
+    for turn in files.chunks(IMAGES_A_TURN * rayon::current_num_threads()) {
+        judged.par_extend(turn.par_iter().map(|file| judge(file, known)));
+        watch(judged.len(), files.len());
+    }
+    judged
+}
 
-fn look_at(image: &Path, num_classes: usize, known: &ScanCache) -> LookedAt {
-    let mut warnings = Vec::new();
-    let flaw = |kind| Warning { path: image.to_owned(), line: None, kind };
-    let unreadable = |reason| (None, None, vec![flaw(WarningKind::UnreadableImage { reason })]);
-    let metadata = match std::fs::metadata(image) {
-        Ok(metadata) => metadata,
-        Err(error) => return unreadable(error.to_string()),
-    };
-    let header = match known.get(image, &metadata) {
-        Some(header) => header,
-        None => match dimensions(image) {
-            Ok(size) => Header { size, truncated: is_truncated_jpeg(image).unwrap_or(true) },
-            Err(error) => return unreadable(reason(&error)),
-        },
-    };
-    let (width, height) = header.size;
-    let seen = Some((metadata, header));
-    if width.min(height) < MIN_SIDE {
-        return (seen, None, vec![flaw(WarningKind::TinyImage { width, height })]);
-    }
-    if header.truncated {
-        warnings.push(flaw(WarningKind::TruncatedJpeg));
-    }
-    let label_path = image_files::label_path(image);
-    let labels = match std::fs::read_to_string(&label_path) {
-        Ok(text) => label_file::parse(&text, &label_path, num_classes, &mut warnings),
-        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        Err(error) => {
-            let kind = WarningKind::UnreadableLabels { reason: error.to_string() };
-            warnings.push(Warning { path: label_path, line: None, kind });
-            Vec::new()
+/// The size of an image that can be used; says why another cannot be.
+fn admitted(image: &Path, verdict: &Verdict, flaws: &mut Flaws) -> Option<(u32, u32)> {
+    let mut flaw = |kind| flaws.push(Warning { path: image.to_owned(), line: None, kind });
+    match verdict {
+        Verdict::Unusable(reason) => {
+            flaw(WarningKind::UnreadableImage { reason: reason.clone() });
+            None
         }
-    };
-    (seen, Some(Sample { image_path: image.to_owned(), size: (width, height), labels }), warnings)
-}
-
-/// The innermost cause: the outer messages only repeat the path, which a warning names anyway.
-pub(crate) fn reason(error: &DataError) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
+        Verdict::Usable { size: (width, height), .. } if *width.min(height) < MIN_SIDE => {
+            flaw(WarningKind::TinyImage { width: *width, height: *height });
+            None
+        }
+        Verdict::Usable { size, doubt } => {
+            if let Some(reason) = doubt {
+                flaw(WarningKind::DoubtfulJpeg { reason: reason.clone() });
+            }
+            Some(*size)
+        }
     }
-    // Some decoders end their messages with a line break.
-    cause.to_string().trim().to_owned()
 }
 
 fn listing(paths: &[PathBuf]) -> String {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 
-use crate::Batch;
 use crate::batch::ByteBatch;
 use crate::kitchen::{Kitchen, Scratch};
+use crate::{Batch, DataError};
 
-/// The batches of one epoch, or of what is left of it, in order.
+/// The batches of one epoch, or of what is left of it, in order; an error is the last item.
 #[derive(Debug)]
 pub struct Epoch {
     kitchen: Arc<Kitchen>,
@@ -25,7 +25,7 @@ pub struct Epoch {
 
 #[derive(Debug)]
 struct Worker {
-    batches: Receiver<ByteBatch>,
+    batches: Receiver<Result<ByteBatch, DataError>>,
     /// Takes back the memory of a batch.
     spare: Sender<Vec<u8>>,
     thread: JoinHandle<()>,
@@ -42,8 +42,10 @@ impl Worker {
             let count = order.len().div_ceil(kitchen.config.batch);
             for number in (first..count).step_by(step) {
                 scratch.bytes = spares.try_recv().unwrap_or_default();
-                if sender.send(kitchen.batch(&order, epoch, number, &mut scratch)).is_err() {
-                    break; // The iterator was dropped.
+                let batch = kitchen.batch(&order, epoch, number, &mut scratch);
+                let failed = batch.is_err();
+                if sender.send(batch).is_err() || failed {
+                    break; // The iterator was dropped, or ends with the error.
                 }
             }
         });
@@ -72,20 +74,33 @@ impl Epoch {
     }
 }
 
-impl Iterator for Epoch {
-    type Item = Batch;
+impl Epoch {
+    /// No batch comes after an error.
+    fn end(&mut self, error: DataError) -> DataError {
+        self.next = self.count;
+        error
+    }
+}
 
-    fn next(&mut self) -> Option<Batch> {
+impl Iterator for Epoch {
+    type Item = Result<Batch, DataError>;
+
+    /// The next batch, or the error with which the epoch ends: an image can no longer be read, or is another one than at the
+    /// scan.
+    fn next(&mut self) -> Option<Self::Item> {
         if self.next == self.count {
             return None;
         }
         let batch = self.next;
         self.next += 1;
         if self.workers.is_empty() {
-            let made = self.kitchen.batch(&self.order, self.number, batch, &mut self.scratch);
+            let made = match self.kitchen.batch(&self.order, self.number, batch, &mut self.scratch) {
+                Ok(made) => made,
+                Err(error) => return Some(Err(self.end(error))),
+            };
             let (batch, bytes) = made.finish();
             self.scratch.bytes = bytes;
-            return Some(batch);
+            return Some(Ok(batch));
         }
         let turn = (batch - self.first) % self.workers.len();
         let received = self.workers[turn].batches.recv();
@@ -94,18 +109,21 @@ impl Iterator for Epoch {
             let panic = self.workers.swap_remove(turn).thread.join().err();
             std::panic::resume_unwind(panic.unwrap_or_else(|| Box::new("a loader thread ended early")))
         });
+        let made = match made {
+            Ok(made) => made,
+            Err(error) => return Some(Err(self.end(error))),
+        };
         let (batch, bytes) = made.finish();
         // A worker that has made its last batch needs no memory.
         let _ = self.workers[turn].spare.send(bytes);
-        Some(batch)
+        Some(Ok(batch))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.count - self.next, Some(self.count - self.next))
+        // An error ends it early.
+        (usize::from(self.next < self.count), Some(self.count - self.next))
     }
 }
-
-impl ExactSizeIterator for Epoch {}
 
 impl Drop for Epoch {
     fn drop(&mut self) {

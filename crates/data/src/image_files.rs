@@ -1,54 +1,64 @@
-//! Which image files a split consists of, and where the labels of each lie.
+//! Which image files a split consists of.
 //!
 //! Invariant: the list is sorted and free of repeats, whatever the order in which folders are read.
 
-use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use crate::DataError;
+use crate::source_path::seen_from;
+use crate::text::read_text;
+use crate::{DataError, Flaws, Warning, WarningKind, formats};
 
-/// Extensions that [`decode`](crate::decode) understands, lower case.
-const EXTENSIONS: [&str; 7] = ["bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+/// What is found in folders and lists.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Images; each is there.
+    pub(crate) images: BTreeSet<PathBuf>,
+    /// Images of formats that are not read.
+    pub(crate) others: BTreeSet<PathBuf>,
+    /// What lists name that is not there.
+    pub(crate) flaws: Flaws,
+}
 
-/// All images of the given folders (searched through, links followed) and `.txt` lists.
+impl Found {
+    fn insert(&mut self, path: PathBuf) {
+        let kind = if formats::not_read(&path).is_some() { &mut self.others } else { &mut self.images };
+        kind.insert(path);
+    }
+}
+
+/// The warning about images of other formats, if there are any.
+pub(crate) fn other_formats(others: &BTreeSet<PathBuf>) -> Option<Warning> {
+    let path = others.first()?.clone();
+    let mut counts = BTreeMap::new();
+    for extension in others.iter().filter_map(|path| formats::not_read(path)) {
+        *counts.entry(extension).or_default() += 1;
+    }
+    Some(Warning { path, line: None, kind: WarningKind::OtherFormats { counts } })
+}
+
+/// All images of the given folders (searched through, links followed), `.txt` lists and single images.
+///
+/// A path in a list is seen from the list's folder, from `root` and from the working directory, whichever has the image.
 ///
 /// # Errors
-/// [`DataError::Io`] for a folder or list that cannot be read.
-pub(crate) fn find(sources: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
-    let mut images = BTreeSet::new();
+/// [`DataError::Io`] for a folder or list that cannot be read, [`DataError::NotText`] for a list that is no text.
+pub(crate) fn find(sources: &[PathBuf], root: &Path) -> Result<Found, DataError> {
+    let mut found = Found::default();
     for source in sources {
         if source.is_dir() {
-            walk(source, &mut BTreeSet::new(), &mut images)?;
+            walk(source, &mut BTreeSet::new(), &mut found)?;
+        } else if formats::is_read(source) || formats::not_read(source).is_some() {
+            found.insert(source.clone());
         } else {
-            read_list(source, &mut images)?;
+            read_list(source, root, &mut found)?;
         }
     }
-    Ok(images.into_iter().collect())
-}
-
-/// Where the labels of an image lie: the last folder called `images` becomes `labels`, the extension `txt`.
-/// Without such a folder they lie beside the image.
-pub(crate) fn label_path(image: &Path) -> PathBuf {
-    let mut parts: Vec<Component<'_>> = image.components().collect();
-    let folders = parts.len().saturating_sub(1);
-    if let Some(position) = parts[..folders].iter().rposition(|part| part.as_os_str() == "images") {
-        parts[position] = Component::Normal("labels".as_ref());
-    }
-    parts.iter().collect::<PathBuf>().with_extension("txt")
-}
-
-fn is_image(path: &Path) -> bool {
-    path.extension()
-        .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
+    Ok(found)
 }
 
 /// `visited` holds real paths, so that a link to a parent folder ends instead of going round.
-fn walk(
-    folder: &Path,
-    visited: &mut BTreeSet<PathBuf>,
-    images: &mut BTreeSet<PathBuf>,
-) -> Result<(), DataError> {
+fn walk(folder: &Path, visited: &mut BTreeSet<PathBuf>, found: &mut Found) -> Result<(), DataError> {
     let real = folder.canonicalize().map_err(DataError::io("open the folder", folder))?;
     if !visited.insert(real) {
         return Ok(());
@@ -62,40 +72,33 @@ fn walk(
     paths.sort();
     for path in paths {
         if path.is_dir() {
-            walk(&path, visited, images)?;
-        } else if is_image(&path) {
-            images.insert(path);
+            walk(&path, visited, found)?;
+        } else if formats::is_read(&path) || formats::not_read(&path).is_some() {
+            found.insert(path);
         }
     }
     Ok(())
 }
 
-/// One image per line, relative to the list's folder.
-fn read_list(list: &Path, images: &mut BTreeSet<PathBuf>) -> Result<(), DataError> {
-    let text = std::fs::read_to_string(list).map_err(DataError::io("read the image list", list))?;
+/// One image per line.
+fn read_list(list: &Path, root: &Path, found: &mut Found) -> Result<(), DataError> {
+    let text = read_text(list, "read the image list")?;
     let folder = list.parent().unwrap_or(Path::new(""));
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let path = Path::new(line);
-        let relative = path.strip_prefix(".").unwrap_or(path);
-        images.insert(folder.join(relative));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn last_images_folder_becomes_labels() {
-        for (image, label) in [
-            ("/d/images/train/a.jpg", "/d/labels/train/a.txt"),
-            ("/images/x/images/a.b.png", "/images/x/labels/a.b.txt"),
-            ("images/a.jpg", "labels/a.txt"),
-            ("/d/pictures/images.png", "/d/pictures/images.txt"),
-            ("/d/myimages/a.png", "/d/myimages/a.txt"),
-        ] {
-            assert_eq!(label_path(Path::new(image)), Path::new(label), "{image}");
+    for (index, line) in text.lines().enumerate() {
+        let path = Path::new(line.trim());
+        if path.as_os_str().is_empty() {
+            continue;
+        }
+        let from = [folder, root, Path::new("")];
+        let mut places = from.iter().map(|from| seen_from(from, path));
+        match places.clone().find(|path| path.exists()) {
+            Some(image) => found.insert(image),
+            None => found.flaws.push(Warning {
+                path: list.to_owned(),
+                line: Some(index + 1),
+                kind: WarningKind::MissingImage { tried: places.next().unwrap_or_default() },
+            }),
         }
     }
+    Ok(())
 }

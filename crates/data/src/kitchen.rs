@@ -3,8 +3,7 @@
 //! A sample's chain is: store, mosaic or letterbox, perspective, mixup, colours, flips, planes. What it draws and which other
 //! samples it takes depend on its place in the epoch's order alone.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bonsai_boxes::{Cxcywh, GroundTruth, Xyxy};
 use image::RgbImage;
@@ -12,16 +11,15 @@ use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _};
 
 use crate::batch::ByteBatch;
-use crate::dataset::reason;
-use crate::letterbox::PADDING;
+use crate::decode::Fidelity;
 use crate::mixup::draw_share;
 use crate::planes::write_bytes;
 use crate::random::{Purpose, stream};
 use crate::rect::{Arrangement, arrange};
-use crate::store::{Fidelity, ImageStore, Scaled};
+use crate::store::{ImageStore, Scaled};
 use crate::{
-    Augment, HsvGains, Label, Letterbox, LetterboxTransform, LoaderConfig, Motion, Perspective, Split,
-    Target, Tile, Warning, WarningKind, flip_horizontal, flip_vertical, mixup, mosaic,
+    Augment, DataError, HsvGains, Label, Letterbox, LetterboxTransform, LoaderConfig, Motion, Perspective,
+    Split, Target, Tile, flip_horizontal, flip_vertical, mixup, mosaic,
 };
 
 /// Batches that a mosaic's other images are taken from.
@@ -38,8 +36,6 @@ pub(crate) struct Kitchen {
     /// In rect mode.
     rect: Option<Arrangement>,
     store: ImageStore,
-    /// By sample, so that an image that fails in every epoch counts once and order does not matter.
-    warnings: Mutex<BTreeMap<usize, Warning>>,
 }
 
 /// Memory that a worker uses again for every sample.
@@ -83,16 +79,11 @@ impl Kitchen {
         let recent = if combines { window(config.batch, samples).saturating_add(ahead) } else { 0 };
         let fidelity = if config.augment.is_some() { Fidelity::Fast } else { Fidelity::Exact };
         let store = ImageStore::new(samples, letterbox, fidelity, config.cache_bytes, recent.min(samples));
-        Self { split, config, letterbox, rect, store, warnings: Mutex::default() }
+        Self { split, config, letterbox, rect, store }
     }
 
     pub(crate) fn split(&self) -> &Split {
         &self.split
-    }
-
-    /// Images that could not be decoded so far, in the order of the split.
-    pub(crate) fn warnings(&self) -> Vec<Warning> {
-        self.lock_warnings().values().cloned().collect()
     }
 
     /// Bytes of decoded images kept between epochs.
@@ -113,13 +104,16 @@ impl Kitchen {
     }
 
     /// Batch `number` of an epoch; its bytes are those of the scratch if it has some.
+    ///
+    /// # Errors
+    /// If an image can no longer be decoded as the scan did: it would count as one on which there is nothing.
     pub(crate) fn batch(
         &self,
         order: &[usize],
         epoch: u64,
         number: usize,
         scratch: &mut Scratch,
-    ) -> ByteBatch {
+    ) -> Result<ByteBatch, DataError> {
         let start = number * self.config.batch;
         let samples = order[start..order.len().min(start + self.config.batch)].to_vec();
         let square = (self.letterbox.width, self.letterbox.height);
@@ -132,7 +126,7 @@ impl Kitchen {
         let mut transforms = Vec::with_capacity(samples.len());
         for (image, planes) in bytes.chunks_exact_mut(3 * plane).enumerate() {
             let place = Place { order, position: start + image, canvas };
-            let prepared = self.prepare(place, epoch, scratch);
+            let prepared = self.prepare(place, epoch, scratch)?;
             write_bytes(&prepared.image, prepared.gains, planes);
             targets.extend(prepared.labels.iter().map(|label| Target {
                 image,
@@ -142,7 +136,7 @@ impl Kitchen {
             transforms.push(prepared.transform);
         }
         let shape = [samples.len(), 3, h, w];
-        ByteBatch { bytes, shape, targets, samples, transforms }
+        Ok(ByteBatch { bytes, shape, targets, samples, transforms })
     }
 
     /// The changes of an epoch.
@@ -151,14 +145,14 @@ impl Kitchen {
         self.config.augment.map(|augment| if closed { augment.without_mosaic() } else { augment })
     }
 
-    fn prepare(&self, place: Place<'_>, epoch: u64, scratch: &mut Scratch) -> Prepared {
+    fn prepare(&self, place: Place<'_>, epoch: u64, scratch: &mut Scratch) -> Result<Prepared, DataError> {
         let index = place.order[place.position];
         let Some(augment) = self.augment(epoch) else { return self.letterboxed(index, place.canvas) };
         let mut rng = stream(Purpose::Augment, self.config.seed, epoch, index as u64);
-        let mut prepared = self.compose(place, &augment, &mut rng, scratch);
+        let mut prepared = self.compose(place, &augment, &mut rng, scratch)?;
         if rng.random::<f64>() < augment.mixup {
             let position = self.partner(place, &mut rng);
-            let other = self.compose(Place { position, ..place }, &augment, &mut rng, scratch);
+            let other = self.compose(Place { position, ..place }, &augment, &mut rng, scratch)?;
             mixup(&mut prepared.image, &other.image, draw_share(&mut rng));
             prepared.labels.extend(other.labels);
         }
@@ -175,7 +169,7 @@ impl Kitchen {
         if rng.random::<f64>() < augment.fliplr {
             flip_horizontal(&mut prepared.image, &mut prepared.labels);
         }
-        prepared
+        Ok(prepared)
     }
 
     /// Mosaic or letterbox, then perspective.
@@ -185,31 +179,32 @@ impl Kitchen {
         augment: &Augment,
         rng: &mut impl Rng,
         scratch: &mut Scratch,
-    ) -> Prepared {
+    ) -> Result<Prepared, DataError> {
         let index = place.order[place.position];
         let with_mosaic = rng.random::<f64>() < augment.mosaic;
         let motion = Motion::draw(augment, rng);
         if !with_mosaic {
-            let whole = self.letterboxed(index, place.canvas);
+            let whole = self.letterboxed(index, place.canvas)?;
             if !augment.moves() {
-                return whole;
+                return Ok(whole);
             }
             let map = Perspective::new(&motion, place.canvas, place.canvas);
             let objects = map.objects(&in_pixels(&whole.labels, place.canvas));
             let labels = in_fractions(&objects, place.canvas);
-            return Prepared {
+            return Ok(Prepared {
                 image: map.image(&whole.image),
                 labels,
                 transform: whole.transform,
                 gains: None,
-            };
+            });
         }
         let others = [(); 3].map(|()| place.order[self.partner(place, rng)]);
-        let four = [index, others[0], others[1], others[2]].map(|sample| {
-            let (scaled, labels) = self.scaled(sample);
+        let tile = |sample: usize| -> Result<_, DataError> {
+            let (scaled, labels) = self.scaled(sample)?;
             let objects = in_pixels(labels, scaled.transform.resized);
-            (scaled, objects)
-        });
+            Ok((scaled, objects))
+        };
+        let four = [tile(index)?, tile(others[0])?, tile(others[1])?, tile(others[2])?];
         let side = self.letterbox.width;
         let mut centre = || rng.random_range(side / 2..=side + side / 2);
         let centre = (centre(), centre());
@@ -220,7 +215,8 @@ impl Kitchen {
         let objects = mosaic(tiles, centre, &mut scratch.mosaic);
         let map = Perspective::new(&motion, (2 * side, 2 * side), place.canvas);
         let labels = in_fractions(&map.objects(&objects), place.canvas);
-        Prepared { image: map.image(&scratch.mosaic), labels, transform: four[0].0.transform, gains: None }
+        let transform = four[0].0.transform;
+        Ok(Prepared { image: map.image(&scratch.mosaic), labels, transform, gains: None })
     }
 
     /// A position to combine with the one at `place`: one of those before it, or at the start of an epoch of the first.
@@ -230,36 +226,18 @@ impl Kitchen {
         rng.random_range(first..first + size)
     }
 
-    /// A sample at its size in the batch, not padded, with its labels; grey and without any if it cannot be read.
-    fn scaled(&self, index: usize) -> (Arc<Scaled>, &[Label]) {
+    /// A sample at its size in the batch, not padded, with its labels.
+    fn scaled(&self, index: usize) -> Result<(Arc<Scaled>, &[Label]), DataError> {
         let sample = &self.split.samples[index];
-        match self.store.get(index, &sample.image_path) {
-            Ok(scaled) => (scaled, &sample.labels),
-            Err(error) => {
-                let kind = WarningKind::UnreadableImage { reason: reason(&error) };
-                let warning = Warning { path: sample.image_path.clone(), line: None, kind };
-                self.lock_warnings().entry(index).or_insert_with(|| {
-                    tracing::warn!(%warning, "image counts as background");
-                    warning
-                });
-                let transform = self.letterbox.plan(sample.size);
-                let (width, height) = transform.resized;
-                let image = RgbImage::from_pixel(width, height, image::Rgb([PADDING; 3]));
-                (Arc::new(Scaled { image, transform }), &[])
-            }
-        }
+        Ok((self.store.get(index, sample)?, &sample.labels))
     }
 
-    fn letterboxed(&self, index: usize, canvas: (u32, u32)) -> Prepared {
-        let (scaled, labels) = self.scaled(index);
+    fn letterboxed(&self, index: usize, canvas: (u32, u32)) -> Result<Prepared, DataError> {
+        let (scaled, labels) = self.scaled(index)?;
         let transform = scaled.transform.in_canvas(canvas);
         let to_canvas = |label: &Label| Label { bbox: transform.label_to_canvas(label.bbox), ..*label };
         let labels = labels.iter().map(to_canvas).collect();
-        Prepared { image: transform.pad(&scaled.image), labels, transform, gains: None }
-    }
-
-    fn lock_warnings(&self) -> MutexGuard<'_, BTreeMap<usize, Warning>> {
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(Prepared { image: transform.pad(&scaled.image), labels, transform, gains: None })
     }
 }
 

@@ -1,102 +1,111 @@
-//! One label file: rows `class cx cy w h` or `class x y x y x y ...`, in fractions of the image.
+//! One label file: its rows, and what is wrong with them.
 //!
-//! Invariant: a bad row costs that row only, and every bad row is reported with its line.
+//! Invariant: a bad row costs that row only, and every bad row is counted; the first ones are kept with their lines.
 
-use std::path::Path;
-use std::str::FromStr;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use bonsai_boxes::{Cxcywh, Xyxy};
+use crate::label_places::LabelPlaces;
+use crate::label_row::RowRules;
+use crate::text::{decode_text, read_bytes};
+use crate::{Flaws, Label, Warning, WarningKind};
 
-use crate::{Label, Warning, WarningKind};
+/// What a label file holds.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct LabelFile {
+    /// The objects that can be used.
+    pub(crate) labels: Vec<Label>,
+    /// Rows that are not empty, usable or not.
+    pub(crate) rows: usize,
+    /// What was left out or assumed.
+    pub(crate) flaws: Flaws,
+}
 
-/// Reads the rows of `text`; what is wrong goes to `warnings` under the name `path`.
-pub(crate) fn parse(text: &str, path: &Path, num_classes: usize, warnings: &mut Vec<Warning>) -> Vec<Label> {
-    let mut labels: Vec<Label> = Vec::new();
-    let mut lines: Vec<usize> = Vec::new();
+/// The labels of an image, none if it has no file of them.
+pub(crate) fn labels_of(image: &Path, places: &LabelPlaces, rules: &RowRules) -> LabelFile {
+    let path = places.label_path(image);
+    let bytes = match read_bytes(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return LabelFile::default(),
+        Err(error) => return unreadable(path, error.to_string()),
+    };
+    let mut file = match decode_text(&bytes) {
+        Ok(text) => parse(&text, &path, rules),
+        Err(reason) => return unreadable(path, reason.to_string()),
+    };
+    if let Some(expected) = places.instead_of(image) {
+        let kind = WarningKind::LabelsBesideImage { expected };
+        file.flaws.push(Warning { path, line: None, kind });
+    }
+    file
+}
+
+fn unreadable(path: PathBuf, reason: String) -> LabelFile {
+    let mut file = LabelFile::default();
+    file.flaws.push(Warning { path, line: None, kind: WarningKind::UnreadableLabels { reason } });
+    file
+}
+
+/// Reads the rows of `text`; what is wrong is told under the name `path`.
+pub(crate) fn parse(text: &str, path: &Path, rules: &RowRules) -> LabelFile {
+    let mut file = LabelFile::default();
+    // By the bits of the numbers: none of them is NaN or a negative zero.
+    let mut lines: HashMap<(usize, [u32; 4]), usize> = HashMap::new();
     for (index, row) in text.lines().enumerate() {
         let line = index + 1;
-        let words: Vec<&str> = row.split_whitespace().collect();
-        if words.is_empty() {
-            continue;
-        }
-        let outcome = parse_row(&words, num_classes).and_then(|label| {
-            match labels.iter().position(|earlier| *earlier == label) {
-                Some(first) => Err(WarningKind::Duplicate { first_line: lines[first] }),
-                None => Ok(label),
+        let Some(read) = rules.read(row) else { continue };
+        file.rows += 1;
+        let flaw = |kind| Warning { path: path.to_owned(), line: Some(line), kind };
+        match read {
+            Ok(row) => {
+                row.notes.into_iter().for_each(|kind| file.flaws.push(flaw(kind)));
+                let b = row.label.bbox;
+                // Adding zero makes a negative zero positive.
+                let bits = [b.cx, b.cy, b.w, b.h].map(|value| (value + 0.0).to_bits());
+                match lines.entry((row.label.class_id, bits)) {
+                    Entry::Vacant(place) => {
+                        place.insert(line);
+                        file.labels.push(row.label);
+                    }
+                    Entry::Occupied(first) => {
+                        file.flaws.push(flaw(WarningKind::Duplicate { first_line: *first.get() }));
+                    }
+                }
             }
-        });
-        match outcome {
-            Ok(label) => {
-                labels.push(label);
-                lines.push(line);
-            }
-            Err(kind) => warnings.push(Warning { path: path.to_owned(), line: Some(line), kind }),
+            Err(kind) => file.flaws.push(flaw(kind)),
         }
     }
-    labels
-}
-
-fn parse_row(words: &[&str], num_classes: usize) -> Result<Label, WarningKind> {
-    let found = words.len();
-    if found != 5 && (found < 7 || found.is_multiple_of(2)) {
-        return Err(WarningKind::NumberCount { found });
-    }
-    let class = number::<f64>(words[0], f64::is_finite)?;
-    if class.fract() != 0.0 || class < 0.0 || class >= num_classes as f64 {
-        return Err(WarningKind::ClassOutOfRange { class, num_classes });
-    }
-    let mut coordinates = Vec::with_capacity(found - 1);
-    for word in &words[1..] {
-        let value = number::<f32>(word, f32::is_finite)?;
-        if !(0.0..=1.0).contains(&value) {
-            return Err(WarningKind::CoordinateOutOfRange { value });
-        }
-        coordinates.push(value);
-    }
-    let bbox = match coordinates[..] {
-        [cx, cy, w, h] => Cxcywh { cx, cy, w, h },
-        _ => around_polygon(&coordinates),
-    };
-    if bbox.w <= 0.0 || bbox.h <= 0.0 {
-        return Err(WarningKind::EmptyBox);
-    }
-    Ok(Label { class_id: class as usize, bbox })
-}
-
-fn number<T: FromStr + Copy>(word: &str, is_finite: fn(T) -> bool) -> Result<T, WarningKind> {
-    word.parse::<T>()
-        .ok()
-        .filter(|value| is_finite(*value))
-        .ok_or_else(|| WarningKind::NotANumber { word: word.to_owned() })
-}
-
-/// The smallest box around the points `x y x y ...`.
-fn around_polygon(points: &[f32]) -> Cxcywh {
-    let start = Xyxy { x1: f32::INFINITY, y1: f32::INFINITY, x2: f32::NEG_INFINITY, y2: f32::NEG_INFINITY };
-    let bounds = points.chunks_exact(2).fold(start, |b, p| Xyxy {
-        x1: b.x1.min(p[0]),
-        y1: b.y1.min(p[1]),
-        x2: b.x2.max(p[0]),
-        y2: b.y2.max(p[1]),
-    });
-    Cxcywh::from(bounds)
+    file
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Keypoints;
+    use crate::class_word::ClassWords;
+    use bonsai_boxes::Cxcywh;
 
-    fn run(text: &str) -> (Vec<Label>, Vec<Warning>) {
-        let mut warnings = Vec::new();
-        let labels = parse(text, Path::new("a.txt"), 3, &mut warnings);
-        (labels, warnings)
+    fn run(text: &str, keypoints: Option<Keypoints>) -> LabelFile {
+        let names = ["cat", "dog", "bird"].map(str::to_owned);
+        parse(text, Path::new("a.txt"), &RowRules { classes: ClassWords::new(&names), keypoints })
+    }
+
+    /// What is said of a row, by the code of its kind; what was read of it.
+    fn one(row: &str, keypoints: Option<Keypoints>) -> (Vec<&'static str>, Vec<(usize, [f32; 4])>) {
+        let file = run(row, keypoints);
+        assert_eq!(file.rows, 1, "{row}");
+        let labels = file.labels.iter().map(|l| (l.class_id, [l.bbox.cx, l.bbox.cy, l.bbox.w, l.bbox.h]));
+        (file.flaws.iter().map(|warning| warning.kind.code()).collect(), labels.collect())
     }
 
     #[test]
     fn each_flaw_names_its_line_and_costs_its_row() {
-        let (labels, warnings) = run("0 .5 .5 .2 .2\n\
+        let file = run(
+            "0 .5 .5 .2 .2\n\
              1 .5 .5 .2\n\
-             1 .5 .5 .2 .2 .9\n\
+             1 .5 .5 .2 .2 .9 .9 .9\n\
              \n\
              1 .5 nan .2 .2\n\
              3 .5 .5 .2 .2\n\
@@ -105,33 +114,112 @@ mod tests {
              1 .5 1.5 .2 .2\n\
              1 .5 .5 0 .2\n\
              0.0 0.5 0.5 0.2 0.2\n\
-             2 .5 .5 .2 .2\n");
-        assert_eq!(labels.iter().map(|l| l.class_id).collect::<Vec<_>>(), [0, 2]);
+             2 .5 .5 .2 .2\n",
+            None,
+        );
+        assert_eq!(file.labels.iter().map(|l| l.class_id).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(file.rows, 11);
         let expected = [
-            (2, WarningKind::NumberCount { found: 4 }),
-            (3, WarningKind::NumberCount { found: 6 }),
+            (2, WarningKind::NumberCount { found: 4, keypoints: None }),
+            (3, WarningKind::NumberCount { found: 8, keypoints: None }),
             (5, WarningKind::NotANumber { word: "nan".to_owned() }),
-            (6, WarningKind::ClassOutOfRange { class: 3.0, num_classes: 3 }),
+            (6, WarningKind::ClassBehindLast { num_classes: 3 }),
             (7, WarningKind::ClassOutOfRange { class: -1.0, num_classes: 3 }),
             (8, WarningKind::ClassOutOfRange { class: 0.5, num_classes: 3 }),
             (9, WarningKind::CoordinateOutOfRange { value: 1.5 }),
             (10, WarningKind::EmptyBox),
             (11, WarningKind::Duplicate { first_line: 1 }),
         ];
-        assert_eq!(warnings.len(), expected.len());
-        for (warning, (line, kind)) in warnings.iter().zip(expected) {
+        assert_eq!(file.flaws.len(), expected.len());
+        for (warning, (line, kind)) in file.flaws.iter().zip(expected) {
             assert_eq!((warning.line, &warning.kind), (Some(line), &kind));
         }
         assert_eq!(
-            warnings[3].to_string(),
+            file.flaws.iter().nth(3).unwrap().to_string(),
             "a.txt:6: class 3, but `names` has 3 classes (whole numbers below 3); row left out"
         );
     }
 
     #[test]
     fn polygons_become_their_bounds() {
-        let (labels, warnings) = run("1 .25 .5 .75 .25 .5 1.0");
-        assert!(warnings.is_empty());
-        assert_eq!(labels, [Label { class_id: 1, bbox: Cxcywh { cx: 0.5, cy: 0.625, w: 0.5, h: 0.75 } }]);
+        let file = run("1 .25 .5 .75 .25 .5 1.0", None);
+        assert!(file.flaws.is_empty());
+        assert_eq!(
+            file.labels,
+            [Label { class_id: 1, bbox: Cxcywh { cx: 0.5, cy: 0.625, w: 0.5, h: 0.75 } }]
+        );
+    }
+
+    #[test]
+    fn separators_words_and_further_columns_are_read_and_noted() {
+        let read = vec![(1, [0.5, 0.25, 0.5, 0.125])];
+        for (row, notes) in [
+            ("1\t.5  .25\t.5 .125 ", vec![]),
+            ("1,.5,.25,.5,.125", vec!["separators"]),
+            ("1, 0.5, 0.25, 0.5, 0.125,", vec!["separators"]),
+            ("1;0.5;0.25;0.5;0.125", vec!["separators"]),
+            ("1 0.5,0.25 0.5,0.125", vec!["separators"]),
+            ("dog .5 .25 .5 .125", vec!["class-word"]),
+            ("DOG,.5,.25,.5,.125", vec!["separators", "class-word"]),
+            ("1 .5 .25 .5 .125 0.91", vec!["sixth-column"]),
+            ("1 .5 .25 .5 .125 17", vec!["sixth-column"]),
+        ] {
+            assert_eq!(one(row, None), (notes, read.clone()), "{row}");
+        }
+        for (row, code) in [
+            ("0,5 0,5 0,5 0,2 0,2", "decimal-comma"),
+            ("0 0,5 0,5 0,2 0,2", "decimal-comma"),
+            ("0;0,5;0,5;0,2;0,2", "decimal-comma"),
+            ("0,0,5,0,5,0,2,0,2", "decimal-comma"),
+            ("0,,.5,.5,.2,.2", "not-a-number"),
+            ("1 .5 .5 .2 .2 high", "not-a-number"),
+            ("wolf .5 .5 .2 .2", "unknown-class"),
+            ("1 188 138 116 99", "pixel-coordinate"),
+            ("1 .5 .5 .2 1.02", "coordinate-out-of-range"),
+            ("1 -.02 .5 .2 .2", "coordinate-out-of-range"),
+        ] {
+            assert_eq!(one(row, None), (vec![code], vec![]), "{row}");
+        }
+    }
+
+    #[test]
+    fn up_to_one_per_cent_outside_is_clipped() {
+        assert_eq!(one("0 .5 .5 1.0000001 1.009", None), (vec!["clipped"], vec![(0, [0.5, 0.5, 1.0, 1.0])]));
+        let polygon = one("0 -.005 0 1.01 0 1.01 .5 -.005 .5", None);
+        assert_eq!(polygon, (vec!["clipped"], vec![(0, [0.5, 0.25, 1.0, 0.5])]));
+    }
+
+    #[test]
+    fn rows_with_keypoints_are_boxes_and_never_polygons() {
+        let of = |count, dims| Some(Keypoints { count, dims });
+        let (read, none) = (vec![(0, [0.5, 0.5, 0.25, 0.25])], vec![]);
+        for (row, keypoints) in [
+            ("0 .5 .5 .25 .25 .5 .5 2 .4 .4 0", of(2, 3)),
+            ("0 .5 .5 .25 .25 .5 .5 1 .4 .4 0 .9 .9 1", of(3, 3)),
+            ("0 .5 .5 .25 .25 .5 .5 .4 .4", of(2, 2)),
+            ("0 .5 .5 .25 .25", of(2, 3)),
+        ] {
+            assert_eq!(one(row, keypoints), (vec![], read.clone()), "{row}");
+        }
+        for (row, keypoints, code) in [
+            ("0 .1 .1 .3 .1 .3 .3 .1 .3", of(2, 3), "number-count"),
+            ("0 .5 .5 .25 .25 .5 .5 2 .4 .4 2", None, "pose-row"),
+            ("0 .5 .5 .25 .25 .5 .5 2", None, "pose-row"),
+            ("0 .5 .5 .25 .25 .5 .5 1 .4 .4 0 .9 .9 1", None, "pose-row"),
+        ] {
+            assert_eq!(one(row, keypoints), (vec![code], none.clone()), "{row}");
+        }
+        // Either may be meant; which it is, the other rows of the dataset tell.
+        assert_eq!(one("0 .5 .5 .25 .25 .5 .5 1 .4 .4 0", None).0, ["maybe-pose"]);
+        // The whole image as a closed polygon, and one that touches edges.
+        assert_eq!(one("0 0 0 0 1 1 1 1 0 0 0", None), (vec![], vec![(0, [0.5, 0.5, 1.0, 1.0])]));
+        assert_eq!(one("0 .9 .2 .8 .1 1 .2 1 .3 .95 0", None).0, [""; 0]);
+    }
+
+    #[test]
+    fn a_million_bad_rows_are_a_count() {
+        let text = "9 .5 .5 .2 .2\n".repeat(1_000_000);
+        let file = run(&text, None);
+        assert_eq!((file.rows, file.flaws.len(), file.flaws.iter().count()), (1_000_000, 1_000_000, 3));
     }
 }

@@ -21,24 +21,34 @@
 //! assert_eq!((scan.images, scan.warnings.len()), (6, 0));
 //!
 //! let loader = Loader::new(split, LoaderConfig { imgsz: 64, batch: 4, shuffle: true, ..Default::default() })?;
-//! let shapes: Vec<_> = loader.epoch(0).map(|batch| batch.shape).collect();
-//! assert_eq!(shapes, [[4, 3, 64, 64], [2, 3, 64, 64]]);
+//! let shapes: Result<Vec<_>, _> = loader.epoch(0).map(|batch| batch.map(|batch| batch.shape)).collect();
+//! assert_eq!(shapes?, [[4, 3, 64, 64], [2, 3, 64, 64]]);
 //! # Ok(())
 //! # }
 //! ```
 
 mod augment;
 mod batch;
+mod class_names;
+mod class_word;
 mod data_yaml;
 mod dataset;
 mod decode;
 mod epoch;
 mod error;
+mod flaws;
 mod flip;
+mod formats;
 mod hsv;
 mod image_files;
+mod jpeg;
+mod jpeg2000;
+mod keypoints;
 mod kitchen;
 mod label_file;
+mod label_judgement;
+mod label_places;
+mod label_row;
 mod letterbox;
 mod loader;
 mod mixup;
@@ -49,20 +59,26 @@ mod random;
 mod rect;
 mod scan_cache;
 pub mod shapes;
+mod source_path;
 mod store;
+mod text;
+mod verdict;
 mod warning;
 mod warp;
 
 pub use augment::Augment;
 pub use batch::{Batch, Target};
 pub use data_yaml::{DataYaml, SplitKind};
-pub use dataset::{Dataset, Label, Sample, Scan, Split};
-pub use decode::{decode, dimensions};
+pub use dataset::{Dataset, Label, Sample, Scan, ScanWatch, Split};
+pub use decode::{Undecodable, decode};
 pub use epoch::Epoch;
 pub use error::DataError;
+pub use flaws::{Cost, Flaws};
 pub use flip::{flip_horizontal, flip_vertical};
+pub use formats::{READ as IMAGE_EXTENSIONS, is_read as is_image};
 pub use hsv::HsvGains;
 pub use image::RgbImage;
+pub use keypoints::Keypoints;
 pub use letterbox::{Letterbox, LetterboxTransform, PADDING};
 pub use loader::{Loader, LoaderConfig};
 pub use mixup::mixup;

@@ -2,8 +2,8 @@
 //!
 //! Invariant: the batches of an epoch depend on the split, the configuration's seed and the epoch only, not on the
 //! number of workers or their speed. Each sample draws from its own generator, named by seed, epoch and sample.
-//! An image that fails to decode (the scan reads headers only) does not stop training: it becomes a grey background
-//! image and a counted warning.
+//! The scan has decoded every image of a split. One that can no longer be decoded, or has another size, ends the epoch with an
+//! error: a folder was moved, or a disk fails, and to go on without the image would change figures without a word.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::epoch::Epoch;
 use crate::kitchen::Kitchen;
-use crate::{Augment, DataError, Split, Warning};
+use crate::{Augment, DataError, Split};
 
 /// How batches are made.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ impl Default for LoaderConfig {
     }
 }
 
-/// Makes batches of a split. Cheap to clone; clones share cache and warnings.
+/// Makes batches of a split. Cheap to clone; clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Loader {
     kitchen: Arc<Kitchen>,
@@ -133,11 +133,6 @@ impl Loader {
     /// The same without the first `first` batches: what is left of an epoch that was interrupted after them.
     pub fn epoch_from(&self, epoch: u64, first: usize) -> Epoch {
         Epoch::start(&self.kitchen, epoch, first, self.batches())
-    }
-
-    /// Images that could not be decoded so far, in the order of the split.
-    pub fn warnings(&self) -> Vec<Warning> {
-        self.kitchen.warnings()
     }
 
     /// Bytes of decoded images kept in memory now; never above [`LoaderConfig::cache_bytes`].

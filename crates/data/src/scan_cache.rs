@@ -1,68 +1,127 @@
-//! What a scan learned from the headers of images, kept in a file between scans.
+//! The verdicts on images, kept in a file between scans.
 //!
-//! An entry holds for a file of the same length and time of change; labels are small and read anew every time, so no edit of
-//! theirs can be missed. A cache that cannot be read or written costs time, nothing else.
+//! A verdict belongs to a content, known by its digest: an image that was moved, copied or touched is read again, but not
+//! decoded. An image whose length and times are those of the last scan is not even read. Should its content have changed all
+//! the same, which takes a change behind the file system's back, a wrong verdict counts no wrong figure: the loader decodes
+//! every image that it shows, and an image that it cannot decode, or of another size, ends the work with an error that names it.
+//! Labels are small and read anew every time. A cache that cannot be read or written costs time, nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::Metadata;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::{DECODERS, regular};
+use crate::verdict::{Judgement, Verdict};
+
 /// Raised when entries change their meaning.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Most bytes of a cache file: some four million images.
+const MOST_BYTES: u64 = 1 << 30;
 
-/// What the header of an image says.
+/// By what a change of a file shows, without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Header {
-    /// Width and height in pixels, EXIF orientation applied.
-    pub(crate) size: (u32, u32),
-    /// Whether it is a JPEG without its end marker.
-    pub(crate) truncated: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry {
+pub(crate) struct Stamp {
     bytes: u64,
     /// Nanoseconds since 1970.
-    modified: u128,
-    header: Header,
+    modified: Option<u128>,
+    /// The same of the last change of content, name or rights, which no program can set; on Unix.
+    changed: Option<i128>,
 }
 
-/// Headers by image file.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+impl Stamp {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        let since = |time: SystemTime| Some(time.duration_since(UNIX_EPOCH).ok()?.as_nanos());
+        Self {
+            bytes: metadata.len(),
+            modified: metadata.modified().ok().and_then(since),
+            changed: changed(metadata),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn changed(metadata: &Metadata) -> Option<i128> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some(i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn changed(_: &Metadata) -> Option<i128> {
+    None
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    stamp: Stamp,
+    /// SHA-256 of the content, hexadecimal.
+    digest: String,
+    verdict: Verdict,
+}
+
+/// Verdicts by image file and by content.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ScanCache {
     version: u32,
+    decoders: String,
     images: BTreeMap<PathBuf, Entry>,
+    #[serde(skip)]
+    by_content: HashMap<String, Verdict>,
 }
 
 impl ScanCache {
-    /// Reads a file; one that is missing, damaged or of another version is an empty cache.
+    /// Reads a file; one that is missing, damaged, of another version or by other decoders is an empty cache.
     pub(crate) fn load(path: &Path) -> Self {
-        let read = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
-        read.filter(|cache| cache.version == VERSION).unwrap_or_default()
+        let read = || -> Option<Self> {
+            regular(path).ok().filter(|metadata| metadata.len() <= MOST_BYTES)?;
+            let mut bytes = Vec::new();
+            std::fs::File::open(path).ok()?.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
+            serde_json::from_slice(&bytes).ok()
+        };
+        let current = |cache: &Self| cache.version == VERSION && cache.decoders == DECODERS;
+        let mut cache = read().filter(current).unwrap_or_default();
+        cache.images.retain(|_, entry| entry.verdict.is_possible());
+        cache.by_content =
+            cache.images.values().map(|entry| (entry.digest.clone(), entry.verdict.clone())).collect();
+        cache
     }
 
-    /// What is known of an image that has not changed.
-    pub(crate) fn get(&self, image: &Path, metadata: &Metadata) -> Option<Header> {
-        let entry = self.images.get(image)?;
-        (entry.bytes == metadata.len() && Some(entry.modified) == modified(metadata)).then_some(entry.header)
+    /// Verdict and digest of an image that has not changed.
+    pub(crate) fn unchanged(&self, image: &Path, stamp: Stamp) -> Option<(&Verdict, &str)> {
+        let same = |entry: &&Entry| entry.stamp == stamp && stamp.modified.is_some();
+        let entry = self.images.get(image).filter(same)?;
+        Some((&entry.verdict, &entry.digest))
     }
 
-    /// Keeps what was found of an image.
-    pub(crate) fn insert(&mut self, image: &Path, metadata: &Metadata, header: Header) {
+    /// The verdict on a content.
+    pub(crate) fn of_content(&self, digest: &str) -> Option<&Verdict> {
+        self.by_content.get(digest)
+    }
+
+    /// Whether nothing is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+
+    /// Whether both hold the same.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.images == other.images
+    }
+
+    /// Keeps a judgement, if it is one on a content.
+    pub(crate) fn insert(&mut self, image: &Path, judgement: Judgement) {
         // Paths that are not Unicode have no place in JSON.
-        if let (Some(modified), Some(_)) = (modified(metadata), image.to_str()) {
-            let entry = Entry { bytes: metadata.len(), modified, header };
-            self.images.insert(image.to_owned(), entry);
+        if let (Some((stamp, digest)), Some(_)) = (judgement.of, image.to_str()) {
+            self.images.insert(image.to_owned(), Entry { stamp, digest, verdict: judgement.verdict });
         }
     }
 
     /// Writes the file, whole or not at all.
     pub(crate) fn save(&mut self, path: &Path) {
-        self.version = VERSION;
+        (self.version, self.decoders) = (VERSION, DECODERS.to_owned());
         let write = || -> std::io::Result<()> {
             let folder =
                 path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -75,8 +134,4 @@ impl ScanCache {
             tracing::debug!(path = %path.display(), %error, "scan cache not written");
         }
     }
-}
-
-fn modified(metadata: &Metadata) -> Option<u128> {
-    Some(metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos())
 }

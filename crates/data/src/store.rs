@@ -6,14 +6,13 @@
 //! Invariant: what [`ImageStore::get`] returns does not depend on what is kept.
 
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use image::RgbImage;
 
-use crate::decode::{decode, decode_fast};
-use crate::{DataError, Letterbox, LetterboxTransform};
+use crate::decode::{Fidelity, decode_file};
+use crate::{DataError, Letterbox, LetterboxTransform, Sample};
 
 /// An image scaled for its canvas.
 #[derive(Debug)]
@@ -22,15 +21,6 @@ pub(crate) struct Scaled {
     pub(crate) image: RgbImage,
     /// Where they lie in the canvas.
     pub(crate) transform: LetterboxTransform,
-}
-
-/// How images are decoded and scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fidelity {
-    /// As the tools that pretrained networks come from do it, to a level.
-    Exact,
-    /// In half the time, up to 4 levels beside it: far less than a change of colours in training.
-    Fast,
 }
 
 #[derive(Debug)]
@@ -59,20 +49,23 @@ impl ImageStore {
         Self { letterbox, fidelity, limit, used: AtomicU64::new(0), slots, recent, recent_limit }
     }
 
-    /// The image of a sample, from memory or from its file.
-    pub(crate) fn get(&self, sample: usize, path: &Path) -> Result<Arc<Scaled>, DataError> {
-        let slot = &self.slots[sample];
+    /// The image of the sample of that number, from memory or from its file.
+    ///
+    /// # Errors
+    /// If the file cannot be read or decoded, or its picture has another size than at the scan.
+    pub(crate) fn get(&self, number: usize, sample: &Sample) -> Result<Arc<Scaled>, DataError> {
+        let slot = &self.slots[number];
         if let Some(kept) = slot.get() {
             return Ok(Arc::clone(kept));
         }
-        if let Some((_, kept)) = self.recent().iter().rev().find(|(index, _)| *index == sample) {
+        if let Some((_, kept)) = self.recent().iter().rev().find(|(index, _)| *index == number) {
             return Ok(Arc::clone(kept));
         }
-        let native = match self.fidelity {
-            Fidelity::Exact => decode(path)?,
-            // What it refuses, damaged files for example, the other decoder may still read.
-            Fidelity::Fast => decode_fast(path).or_else(|_| decode(path))?,
-        };
+        let native = decode_file(&sample.image_path, self.fidelity)?;
+        if native.dimensions() != sample.size {
+            let (path, found) = (sample.image_path.clone(), native.dimensions());
+            return Err(DataError::Changed { path, found, scanned: sample.size });
+        }
         let transform = self.letterbox.plan(native.dimensions());
         let image = match self.fidelity {
             _ if transform.resized == native.dimensions() => native,
@@ -92,7 +85,7 @@ impl ImageStore {
             if recent.len() == self.recent_limit {
                 recent.pop_front();
             }
-            recent.push_back((sample, Arc::clone(&scaled)));
+            recent.push_back((number, Arc::clone(&scaled)));
         }
         Ok(scaled)
     }

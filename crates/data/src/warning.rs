@@ -1,27 +1,36 @@
-//! Flaws of a dataset that cost one label or one image and are counted instead of stopping the work.
+//! Flaws of a dataset that cost one label or one image, or were read past, and are counted instead of stopping the work.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+
+use crate::flaws::Cost;
+use crate::{Keypoints, text::shown};
 
 /// One flaw, with the file and (for labels) the line that has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Warning {
     /// The label or image file.
     pub path: PathBuf,
-    /// Line in a label file, counted from 1.
+    /// Line in a label file or list, counted from 1.
     pub line: Option<usize>,
     /// What is wrong there.
     pub kind: WarningKind,
 }
 
-/// What is wrong, and thereby what was left out.
+/// What is wrong, and thereby what was left out or assumed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum WarningKind {
-    /// The image cannot be opened or decoded: left out by the scan, background for the loader.
+    /// The image cannot be opened or decoded: left out, with its labels.
     UnreadableImage {
         /// The decoder's reason.
         reason: String,
+    },
+    /// A list names an image that does not exist; the warning's file and line are those of the list.
+    MissingImage {
+        /// Where it was looked for first.
+        tried: PathBuf,
     },
     /// The image is less than 10 px wide or high: left out.
     TinyImage {
@@ -30,34 +39,71 @@ pub enum WarningKind {
         /// Height in pixels.
         height: u32,
     },
-    /// A JPEG file without its end marker: kept, but its lower part may be grey.
-    TruncatedJpeg,
+    /// A JPEG file that one of two decoders refuses, or that lacks its end marker: kept.
+    DoubtfulJpeg {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Images of formats that are not read: left out. The path is that of the first.
+    OtherFormats {
+        /// How many files there are of each extension.
+        counts: BTreeMap<String, usize>,
+    },
     /// The label file exists but cannot be read as text: the image counts as background.
     UnreadableLabels {
         /// The reason.
         reason: String,
     },
-    /// Neither a box nor a polygon: row left out.
+    /// Neither a box nor a polygon, nor a box with the keypoints of `kpt_shape`: row left out.
     NumberCount {
         /// Numbers in the row.
         found: usize,
+        /// What `kpt_shape` says.
+        keypoints: Option<Keypoints>,
     },
     /// A word that is no finite number: row left out.
     NotANumber {
         /// The word.
         word: String,
     },
-    /// The class is not in `names`: row left out.
+    /// Commas that may be decimal points: row left out.
+    DecimalComma {
+        /// The word with the comma.
+        word: String,
+    },
+    /// The class is neither a number nor in `names`: row left out.
+    UnknownClass {
+        /// The word.
+        word: String,
+        /// Whether several classes are called so.
+        several: bool,
+    },
+    /// The class is the number of classes, one more than the last has: row left out.
+    ClassBehindLast {
+        /// Number of class names, and the class as written.
+        num_classes: usize,
+    },
+    /// The class is another number that is not in `names`: row left out.
     ClassOutOfRange {
         /// The class as written.
         class: f64,
         /// Number of class names.
         num_classes: usize,
     },
-    /// A coordinate outside 0..=1: row left out.
+    /// A coordinate that can only be a count of pixels, or per cent: row left out.
+    PixelCoordinate {
+        /// The largest coordinate of the row.
+        value: f32,
+    },
+    /// A coordinate more than 1 % outside of 0..=1: row left out.
     CoordinateOutOfRange {
         /// The coordinate.
         value: f32,
+    },
+    /// A box and keypoints, where no `kpt_shape` says so: row left out.
+    PoseRow {
+        /// Keypoints in the row.
+        keypoints: usize,
     },
     /// A box without width or height: row left out.
     EmptyBox,
@@ -66,15 +112,119 @@ pub enum WarningKind {
         /// The earlier row, counted from 1.
         first_line: usize,
     },
+    /// Read as a polygon, but it may be a box and keypoints.
+    MaybePose {
+        /// Keypoints in the row.
+        keypoints: usize,
+    },
+    /// Commas or semicolons in place of blanks: read.
+    Separators,
+    /// The name of a class in place of its number: read.
+    ClassWord {
+        /// The name as written.
+        word: String,
+    },
+    /// A number behind the box, such as a confidence: ignored.
+    SixthColumn,
+    /// A coordinate at most 1 % outside of 0..=1: clipped.
+    Clipped {
+        /// The coordinate.
+        value: f32,
+    },
+    /// The label file lies beside its image, since there is none where it should be: read.
+    LabelsBesideImage {
+        /// Where it should be.
+        expected: PathBuf,
+    },
+}
+
+/// What is known of a kind of flaw beside its values: code, name of many, cost.
+type Facts = (&'static str, &'static str, Cost);
+
+impl WarningKind {
+    /// A name that stays: `number-count`, ...
+    pub fn code(&self) -> &'static str {
+        self.facts().0
+    }
+
+    /// What many of these are called: "images that cannot be read", ...
+    pub fn many(&self) -> &'static str {
+        self.facts().1
+    }
+
+    /// What one of these costs.
+    pub fn cost(&self) -> Cost {
+        self.facts().2
+    }
+
+    /// How many files or rows it is about.
+    pub(crate) fn times(&self) -> usize {
+        match self {
+            Self::OtherFormats { counts } => counts.values().sum(),
+            _ => 1,
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        match self {
+            Self::UnreadableImage { .. } => ("unreadable-image", "images that cannot be read", Cost::Image),
+            Self::MissingImage { .. } => ("missing-image", "listed images that do not exist", Cost::Image),
+            Self::TinyImage { .. } => ("tiny-image", "images of less than 10 px", Cost::Image),
+            Self::DoubtfulJpeg { .. } => {
+                ("doubtful-jpeg", "JPEG files that may be damaged, kept", Cost::Nothing)
+            }
+            Self::OtherFormats { .. } => {
+                ("other-formats", "images of formats that are not read", Cost::Image)
+            }
+            Self::UnreadableLabels { .. } => {
+                ("unreadable-labels", "label files that cannot be read", Cost::LabelFile)
+            }
+            Self::NumberCount { .. } => ("number-count", "rows with a wrong count of numbers", Cost::Row),
+            Self::NotANumber { .. } => ("not-a-number", "rows with a word in place of a number", Cost::Row),
+            Self::DecimalComma { .. } => ("decimal-comma", "rows with commas inside numbers", Cost::Row),
+            Self::UnknownClass { .. } => ("unknown-class", "rows with a name that is no class", Cost::Row),
+            Self::ClassBehindLast { .. } => {
+                ("class-behind-last", "rows with a class one above the last", Cost::Row)
+            }
+            Self::ClassOutOfRange { .. } => {
+                ("class-out-of-range", "rows with a class that `names` does not have", Cost::Row)
+            }
+            Self::PixelCoordinate { .. } => ("pixel-coordinate", "rows that look like pixels", Cost::Row),
+            Self::CoordinateOutOfRange { .. } => {
+                ("coordinate-out-of-range", "rows with coordinates outside 0..=1", Cost::Row)
+            }
+            Self::PoseRow { .. } => ("pose-row", "rows that look like keypoints", Cost::Row),
+            Self::EmptyBox => ("empty-box", "boxes without width or height", Cost::Row),
+            Self::Duplicate { .. } => ("duplicate", "repeated rows", Cost::Row),
+            Self::MaybePose { .. } => {
+                ("maybe-pose", "rows read as polygons that may be keypoints", Cost::Nothing)
+            }
+            Self::Separators => {
+                ("separators", "rows with commas or semicolons for blanks, read", Cost::Nothing)
+            }
+            Self::ClassWord { .. } => ("class-word", "rows with a name for a class, read", Cost::Nothing),
+            Self::SixthColumn => ("sixth-column", "rows with a sixth column, ignored", Cost::Nothing),
+            Self::Clipped { .. } => {
+                ("clipped", "rows with coordinates up to 1 % outside, clipped", Cost::Nothing)
+            }
+            Self::LabelsBesideImage { .. } => {
+                ("labels-beside-image", "label files beside their images, read", Cost::Nothing)
+            }
+        }
+    }
+}
+
+impl Warning {
+    /// File and line.
+    pub fn place(&self) -> String {
+        let path = self.path.display();
+        self.line.map_or_else(|| path.to_string(), |line| format!("{path}:{line}"))
+    }
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        write!(f, ": {}", self.kind)
+        write!(f, "{}: {}", self.place(), self.kind)
     }
 }
 
@@ -82,29 +232,87 @@ impl fmt::Display for WarningKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnreadableImage { reason } => write!(f, "image cannot be read ({reason}); left out"),
+            Self::MissingImage { tried } => write!(f, "`{}` does not exist; left out", tried.display()),
             Self::TinyImage { width, height } => {
                 write!(f, "image is {width} x {height} px, at least 10 x 10 are needed; left out")
             }
-            Self::TruncatedJpeg => write!(f, "JPEG has no end marker, its lower part may be missing; kept"),
+            Self::DoubtfulJpeg { reason } => {
+                write!(f, "JPEG may be damaged ({reason}); kept, because it can be decoded")
+            }
+            Self::OtherFormats { counts } => {
+                let files: usize = counts.values().sum();
+                let each: Vec<String> =
+                    counts.iter().map(|(name, count)| format!("{count} .{name}")).collect();
+                write!(
+                    f,
+                    "first of {files} images of formats that Bonsai does not read ({}); left out: convert them to PNG or JPEG",
+                    each.join(", ")
+                )
+            }
             Self::UnreadableLabels { reason } => {
                 write!(f, "labels cannot be read ({reason}); the image counts as background")
             }
-            Self::NumberCount { found } => write!(
+            Self::NumberCount { found, keypoints: None } => write!(
                 f,
                 "{found} numbers; a box has 5 (class cx cy w h), a polygon an odd count of 7 or more \
                  (class x y x y x y ...); row left out"
             ),
-            Self::NotANumber { word } => write!(f, "`{word}` is not a finite number; row left out"),
-            Self::ClassOutOfRange { class, num_classes } => write!(
+            Self::NumberCount { found, keypoints: Some(keypoints) } => write!(
                 f,
-                "class {class}, but `names` has {num_classes} classes (whole numbers below {num_classes}); \
-                 row left out"
+                "{found} numbers; with the `kpt_shape` of this dataset a row has {} (class cx cy w h and the \
+                 keypoints); row left out",
+                5 + keypoints.columns()
+            ),
+            Self::NotANumber { word } => write!(f, "`{word}` is not a finite number; row left out"),
+            Self::DecimalComma { word } => write!(
+                f,
+                "`{}` may be a number with a comma for its point; write points in numbers and blanks between \
+                 them; row left out",
+                shown(word)
+            ),
+            Self::UnknownClass { word, several: false } => {
+                write!(f, "`{word}` is no class: neither a number nor one of `names`; row left out")
+            }
+            Self::UnknownClass { word, several: true } => {
+                write!(f, "`{word}` is the name of several classes; row left out")
+            }
+            Self::ClassBehindLast { num_classes } => out_of_range(f, *num_classes as f64, *num_classes),
+            Self::ClassOutOfRange { class, num_classes } => out_of_range(f, *class, *num_classes),
+            Self::PixelCoordinate { value } => write!(
+                f,
+                "coordinate {value} looks like pixels, but must be a fraction of the image (0..=1); row left out"
             ),
             Self::CoordinateOutOfRange { value } => {
                 write!(f, "coordinate {value} is outside 0..=1 (fractions of the image); row left out")
             }
+            Self::PoseRow { keypoints } => write!(
+                f,
+                "looks like a box and {keypoints} keypoints; add `kpt_shape: [{keypoints}, 3]` to data.yaml, and \
+                 the box is read; row left out"
+            ),
             Self::EmptyBox => write!(f, "box without width or height; row left out"),
             Self::Duplicate { first_line } => write!(f, "same as line {first_line}; row left out"),
+            Self::MaybePose { keypoints } => write!(
+                f,
+                "read as a polygon; if it is a box and {keypoints} keypoints, add `kpt_shape: [{keypoints}, 3]` to \
+                 data.yaml"
+            ),
+            Self::Separators => {
+                write!(f, "numbers are separated by commas or semicolons, not by blanks; read")
+            }
+            Self::ClassWord { word } => write!(f, "class `{word}` by its name, not by its number; read"),
+            Self::SixthColumn => {
+                write!(f, "a sixth number behind the box, such as a confidence; ignored")
+            }
+            Self::Clipped { value } => write!(f, "coordinate {value} is a little outside 0..=1; clipped"),
+            Self::LabelsBesideImage { expected } => {
+                write!(f, "labels lie beside the image, not in `{}`; read", expected.display())
+            }
         }
     }
+}
+
+fn out_of_range(f: &mut fmt::Formatter<'_>, class: f64, num_classes: usize) -> fmt::Result {
+    let whole = format!("(whole numbers below {num_classes})");
+    write!(f, "class {class}, but `names` has {num_classes} classes {whole}; row left out")
 }

@@ -2,7 +2,7 @@
 
 use bonsai_checkpoint::Array;
 use bonsai_data::Loader;
-use bonsai_train::{Batch, BatchSource};
+use bonsai_train::{Batch, BatchResult, BatchSource};
 use bonsai_yolov8::Target;
 
 /// A loader as a source of training batches.
@@ -17,17 +17,18 @@ impl BatchSource for LoaderBatches<'_> {
         self.loader.batches()
     }
 
-    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_> {
         let (loader, tap) = (&self.loader, &mut self.tap);
         let batches = loader.epoch_from(epoch as u64, first).enumerate();
         Box::new(batches.map(move |(number, batch)| {
+            let batch = batch?;
             tap(epoch, first + number, &batch);
             let name = |sample: &usize| loader.split().samples[*sample].image_path.display().to_string();
-            Batch {
+            Ok(Batch {
                 targets: targets(&batch),
                 names: batch.samples.iter().map(name).collect(),
                 images: Array::new(&batch.shape, batch.images),
-            }
+            })
         }))
     }
 }

@@ -116,7 +116,8 @@ pub fn evaluate(detector: &mut Detector, loader: &Loader) -> Result<DetMetrics> 
 /// Runs every image of `loader` (which must neither shuffle nor augment), suppresses and compares with the labels.
 ///
 /// # Errors
-/// If the network cannot run, or has fewer classes than the labels, or a batch does not fit into the memory.
+/// If the network cannot run, has fewer classes than the labels, a batch does not fit into the memory, or an image can no
+/// longer be read.
 pub fn judge(
     detector: &mut Detector,
     loader: &Loader,
@@ -133,7 +134,8 @@ pub fn judge(
     let mut confusion = ConfusionMatrix::with_protocol(classes, protocol);
     let mut outcomes = ImageOutcomes::new(protocol);
     let mut sums = [0.0f64; 3];
-    for (number, mut batch) in loader.epoch(0).enumerate() {
+    for (number, batch) in loader.epoch(0).enumerate() {
+        let mut batch = batch?;
         let images = Array::new(&batch.shape, std::mem::take(&mut batch.images));
         let (outputs, loss) = match how.gains {
             None => (detector.run(&images)?, None),

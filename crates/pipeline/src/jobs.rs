@@ -9,7 +9,7 @@ use bonsai_data::SplitKind;
 use bonsai_detector::{Detector, FileKind, OnnxSignature};
 use bonsai_metrics::DetMetrics;
 use bonsai_onnx::{ExportOptions, OnnxInfo, Precision, Quantization};
-use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
+use bonsai_prune::{Importance, Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
 use bonsai_yolov8::NmsConfig;
 
 use crate::checkpoint_file::open_checkpoint;
@@ -18,7 +18,7 @@ use crate::iterations::{Files, save_iterations};
 use crate::ranking::ranking;
 use crate::stages::{
     Calibration, Canvas, Setting, Stepwise, calibrate_stage, export_stage, iterate_stage, open_dataset,
-    prune_stage, validation_loader_in,
+    open_images, open_split, prune_stage, validation_loader_in,
 };
 use crate::{
     Convention, Judging, NoDataset, Parity, PipelineConfig, Progress, RuntimeChoice, confirm_parity, judge,
@@ -73,10 +73,10 @@ pub fn validate(
     weights: &Path,
     split: SplitKind,
     how: &Validation,
+    progress: &mut dyn Progress,
 ) -> Result<(DetMetrics, Vec<String>)> {
     let setting = setting(config)?;
-    let dataset = bonsai_data::Dataset::open(data_yaml(config)?)?;
-    let (split, _) = dataset.scan(split)?;
+    let split = open_split(data_yaml(config)?, split, progress)?;
     let mut detector = Detector::load(weights, how.runtime.with(setting.executor))?;
     let (ours, theirs) = (detector.class_names().len(), split.class_names.len());
     if ours != theirs {
@@ -113,8 +113,10 @@ pub fn prune(
     progress: &mut dyn Progress,
 ) -> Result<PruneReport> {
     let model = open_checkpoint(weights)?;
-    let data = config.data.as_ref().map(|yaml| open_dataset(yaml, progress)).transpose()?;
     let settings = config.prune_settings();
+    // The loss is asked about labels; statistics are measured on images alone.
+    let open = if settings.score.importance == Importance::Taylor { open_dataset } else { open_images };
+    let data = config.data.as_ref().map(|yaml| open(yaml, progress)).transpose()?;
     let pruned = prune_stage(&model, &settings, &setting(config)?, data.as_ref())?;
     if let (importance, Some(reason)) = ranking(&model, &settings)? {
         progress
@@ -201,6 +203,7 @@ pub fn export(
     out: &Path,
     options: &ExportOptions,
     calibration: Option<&Calibration>,
+    progress: &mut dyn Progress,
 ) -> Result<Parity> {
     let checkpoint = open_checkpoint(weights)?;
     let (mut options, mut calibrated_on) = (options.clone(), None);
@@ -209,7 +212,7 @@ pub fn export(
         // Before images are run.
         options.check()?;
         let yaml = data_yaml(config).context("int8 is calibrated on images")?;
-        let (split, _) = bonsai_data::Dataset::open(yaml)?.scan(SplitKind::Train)?;
+        let split = open_split(yaml, SplitKind::Train, progress)?;
         // The loader makes squares; what a wire carries hardly depends on the shape of the picture.
         let setting = Setting { imgsz: options.imgsz.0.max(options.imgsz.1), ..setting(config)? };
         options.precision = Precision::Int8(calibrate_stage(&checkpoint, calibration, &split, &setting)?);

@@ -7,14 +7,12 @@ use std::sync::mpsc::sync_channel;
 use anyhow::{Context, Result, bail};
 use bonsai_boxes::{Cxcywh, Detection};
 use bonsai_checkpoint::write_file;
-use bonsai_data::{RgbImage, decode};
+use bonsai_data::{IMAGE_EXTENSIONS, RgbImage, decode, is_image};
 use bonsai_detector::{DetectConfig, Detector, LoadOptions, draw_detections};
 use serde::Serialize;
 
 /// Images that are decoded before the network is free for them.
 const AHEAD: usize = 3;
-/// Endings of the names of image files.
-const ENDINGS: [&str; 7] = ["bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 /// An object found in an image file, in pixels of that image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -168,10 +166,6 @@ fn significant(value: f32) -> String {
 
 /// The file itself, the images of a folder by name, or what a pattern names.
 fn images(source: &Path) -> Result<Vec<PathBuf>> {
-    let is_image = |path: &PathBuf| {
-        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
-    };
     let text = source.to_string_lossy();
     let mut found = if source.is_dir() {
         let entries =
@@ -183,9 +177,9 @@ fn images(source: &Path) -> Result<Vec<PathBuf>> {
     } else {
         return Ok(vec![source.to_owned()]);
     };
-    found.retain(is_image);
+    found.retain(|path| is_image(path));
     if found.is_empty() {
-        bail!("{} holds no image ({})", source.display(), ENDINGS.join(", "));
+        bail!("{} holds no image ({})", source.display(), IMAGE_EXTENSIONS.join(", "));
     }
     found.sort();
     Ok(found)
@@ -222,7 +216,7 @@ mod tests {
         assert_eq!(names(folder.path()).unwrap(), ["a.PNG", "b.jpg"]);
         assert_eq!(names(&folder.path().join("*.jpg")).unwrap(), ["b.jpg"]);
         assert_eq!(names(&folder.path().join("b.jpg")).unwrap(), ["b.jpg"]);
-        let error = names(&folder.path().join("*.gif")).unwrap_err().to_string();
+        let error = names(&folder.path().join("*.svg")).unwrap_err().to_string();
         assert!(error.contains("holds no image"), "{error}");
     }
 }

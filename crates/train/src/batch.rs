@@ -14,6 +14,9 @@ pub struct Batch {
     pub names: Vec<String>,
 }
 
+/// A batch, or why there is none.
+pub type BatchResult = Result<Batch, Box<dyn std::error::Error + Send + Sync>>;
+
 /// Batches by epoch. The same epoch must give the same batches, or a resumed training differs.
 pub trait BatchSource {
     /// Batches in an epoch.
@@ -22,6 +25,7 @@ pub trait BatchSource {
     /// The batches of one epoch from `first` on; both are counted from 0.
     ///
     /// Batch `first` is the same one whether those before it are asked for or not. There is none left where `first` is
-    /// [`BatchSource::batches`].
-    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_>;
+    /// [`BatchSource::batches`]. A batch that cannot be had is an error, with which the training ends: one that is left out
+    /// would change what is learned without a word.
+    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_>;
 }

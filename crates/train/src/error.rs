@@ -133,6 +133,17 @@ pub enum TrainError {
         #[source]
         source: Box<HeadError>,
     },
+    /// There is no next batch to train on.
+    #[error("batch {batch} of epoch {epoch} cannot be made")]
+    Batch {
+        /// Epoch from 1.
+        epoch: usize,
+        /// Batch of the epoch, from 1.
+        batch: usize,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Evaluation or saving, which the caller supplies, failed.
     #[error("the {service} after epoch {epoch} failed")]
     Service {

@@ -30,7 +30,7 @@ mod schedule;
 mod state;
 mod trainer;
 
-pub use batch::{Batch, BatchSource};
+pub use batch::{Batch, BatchResult, BatchSource};
 pub use config::TrainConfig;
 pub use error::TrainError;
 pub use freeze::{Freeze, FrozenModule};

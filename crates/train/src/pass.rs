@@ -71,7 +71,10 @@ impl<'a> Run<'a> {
         let mut stop = false;
         let mut waiting = Stopwatch(waiting);
         let mut source = waiting.time(|| batches.epoch(epoch, self.progress.batch)).take(left);
-        while let Some(mut batch) = waiting.time(|| source.next()) {
+        while let Some(batch) = waiting.time(|| source.next()) {
+            let number = self.progress.batch + 1;
+            let failed = |source| TrainError::Batch { epoch: epoch + 1, batch: number, source };
+            let mut batch = batch.map_err(failed)?;
             let loss = self.batch(&mut batch, &mut pending, penalty)?;
             let record = StepRecord {
                 epoch: epoch + 1,

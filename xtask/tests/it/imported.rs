@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bonsai_testkit::imported;
 
-use crate::program::{answer, refusal};
+use crate::program::{answer, refusal, xtask};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -43,11 +43,9 @@ fn predict_reads_patterns_and_writes_labels() {
             .save(at(name))
             .unwrap();
     }
-    fs::write(at("torn.png"), &fs::read(at("one.png")).unwrap()[..60]).unwrap();
     let (weights, pattern, out) = (at("best.pt"), at("*.png"), at("seen"));
     let common =
         ["predict", "--weights", text(&weights), "--source", text(&pattern), "--conf", "0", "--json"];
-    // The torn picture is a warning on the other stream.
     let lines = |said: &str| -> Vec<serde_json::Value> {
         said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
@@ -71,6 +69,12 @@ fn predict_reads_patterns_and_writes_labels() {
         }
         assert!(out.join(name).with_extension("png").exists());
     }
+    // A torn picture among others is passed over, and the code says so.
+    fs::write(at("torn.png"), &fs::read(at("one.png")).unwrap()[..60]).unwrap();
+    let output = xtask(&[&common[..], &["--quiet"]].concat());
+    let [found, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert_eq!((output.status.code(), found.lines().count()), (Some(1), 2), "{said}");
+    assert!(said.contains("torn.png was passed over"), "{said}");
     let said = refusal(&["predict", "--weights", text(&weights), "--source", text(&at("torn.png"))]);
     assert!(said.contains("torn.png"), "{said}");
 }

@@ -67,12 +67,12 @@ fn labels_are_read_and_flaws_counted_with_file_and_line() {
                 None,
                 std::mem::discriminant(&WarningKind::UnreadableLabels { reason: String::new() })
             ),
+            ("boxed.txt", Some(2), std::mem::discriminant(&WarningKind::ClassBehindLast { num_classes: 2 })),
             (
                 "boxed.txt",
-                Some(2),
-                std::mem::discriminant(&WarningKind::ClassOutOfRange { class: 2.0, num_classes: 2 })
+                Some(4),
+                std::mem::discriminant(&WarningKind::NumberCount { found: 4, keypoints: None })
             ),
-            ("boxed.txt", Some(4), std::mem::discriminant(&WarningKind::NumberCount { found: 4 })),
             ("text.png", None, unreadable),
             ("tiny.png", None, std::mem::discriminant(&WarningKind::TinyImage { width: 40, height: 9 })),
             ("zero.jpg", None, unreadable),
@@ -89,7 +89,9 @@ fn a_listed_image_that_is_missing_is_a_warning() {
     folder.write("list.txt", "a.png\nb.png\n");
     let (split, scan) = folder.scan("train: list.txt\nnames: [x]", SplitKind::Train);
     assert_eq!((split.samples.len(), scan.warnings.len()), (1, 1));
-    assert_eq!(file_name(&scan.warnings[0].path), "b.png");
+    assert_eq!(scan.found, 2);
+    let said = scan.warnings[0].to_string();
+    assert!(said.contains("list.txt:2: `") && said.contains("b.png` does not exist"), "{said}");
 }
 
 #[cfg(unix)]

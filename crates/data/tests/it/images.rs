@@ -1,77 +1,155 @@
-//! Decoding: formats, grey, orientation, damage.
+//! Decoding: formats, grey, orientation, limits.
 
-use bonsai_data::{SplitKind, WarningKind, decode, dimensions};
-use image::{DynamicImage, GrayImage, ImageFormat, Luma, RgbImage};
+use bonsai_data::{RgbImage, decode};
+use image::{DynamicImage, ImageFormat, Rgb};
 
+use crate::encoded::{
+    cmyk_jpeg, drawn, encoded, halves_jpeg, jpeg_2000, progressive_jpeg, with_orientation, with_sides,
+};
 use crate::folder::Folder;
-
-/// A JPEG of two halves, left dark and right bright.
-fn halves_jpeg() -> Vec<u8> {
-    let image = GrayImage::from_fn(48, 32, |x, _| Luma([if x < 24 { 20 } else { 220 }]));
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    DynamicImage::ImageLuma8(image).write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
-    bytes.into_inner()
-}
-
-/// Puts an EXIF block with one entry, the orientation, behind the start marker.
-fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
-    let mut exif = b"Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
-    exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
-    let length = u16::try_from(exif.len() + 2).unwrap().to_be_bytes();
-    [&jpeg[..2], &[0xFF, 0xE1], &length, &exif, &jpeg[2..]].concat()
-}
 
 #[test]
 fn grey_becomes_rgb_and_orientation_is_applied() {
     let folder = Folder::new();
     let plain = folder.write("plain.jpg", halves_jpeg());
     let picture = decode(&plain).unwrap();
-    assert_eq!((picture.dimensions(), dimensions(&plain).unwrap()), ((48, 32), (48, 32)));
+    assert_eq!(picture.dimensions(), (48, 32));
     let [r, g, b] = picture.get_pixel(4, 4).0;
     assert!(r == g && g == b && r < 40);
 
-    // 6: the camera was turned, the picture must be rotated clockwise: left becomes top.
-    let turned = folder.write("turned.jpg", with_orientation(&halves_jpeg(), 6));
-    let picture = decode(&turned).unwrap();
-    assert_eq!((picture.dimensions(), dimensions(&turned).unwrap()), ((32, 48), (32, 48)));
-    assert!(picture.get_pixel(16, 4).0[0] < 40 && picture.get_pixel(16, 44).0[0] > 200);
+    // Where the dark half is: left or right, or for a turned picture top or bottom.
+    for (orientation, size, dark) in [
+        (1, (48, 32), (4, 16)),
+        (2, (48, 32), (44, 16)),
+        (3, (48, 32), (44, 16)),
+        (4, (48, 32), (4, 16)),
+        (5, (32, 48), (16, 4)),
+        (6, (32, 48), (16, 4)),
+        (7, (32, 48), (16, 44)),
+        (8, (32, 48), (16, 44)),
+        (99, (48, 32), (4, 16)),
+    ] {
+        let turned = folder.write("turned.jpg", with_orientation(&halves_jpeg(), orientation));
+        let picture = decode(&turned).unwrap();
+        assert_eq!(picture.dimensions(), size, "{orientation}");
+        let bright = (size.0 - 1 - dark.0, size.1 - 1 - dark.1);
+        let level = |(x, y)| picture.get_pixel(x, y).0[0];
+        assert!(level(dark) < 40 && level(bright) > 200, "{orientation}");
+    }
 }
 
 #[test]
 fn every_format_is_told_by_its_content() {
     let folder = Folder::new();
-    let image = RgbImage::from_fn(16, 12, |x, y| image::Rgb([(x * 15) as u8, (y * 20) as u8, 77]));
+    let image = drawn(16, 12);
     for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::WebP] {
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        image.write_to(&mut bytes, format).unwrap();
         // All of them under a name that lies.
-        let path = folder.write("picture.jpg", bytes.into_inner());
-        assert_eq!(dimensions(&path).unwrap(), (16, 12), "{format:?}");
+        let path = folder.write("picture.jpg", encoded(image.clone(), format));
         assert_eq!(decode(&path).unwrap(), image, "{format:?}");
     }
+    // Few enough colours that none is lost.
+    let few = RgbImage::from_fn(16, 12, |x, y| Rgb([(x * 16) as u8, (y * 20) as u8, 0]));
+    let path =
+        folder.write("picture.jpg", encoded(DynamicImage::from(few.clone()).into_rgba8(), ImageFormat::Gif));
+    assert_eq!(decode(&path).unwrap(), few);
+    let deep = DynamicImage::from(image.clone()).into_rgb16();
+    let path = folder.write("deep.png", encoded(deep, ImageFormat::Png));
+    assert_eq!(decode(&path).unwrap(), image);
 }
 
 #[test]
-fn damaged_files_are_errors_that_name_the_file() {
+fn what_others_wrote_has_the_colours_that_were_drawn() {
     let folder = Folder::new();
-    folder.image("whole.png", 64, 64, 9);
-    let png = std::fs::read(folder.path("whole.png")).unwrap();
-    let truncated = folder.write("truncated.png", &png[..png.len() - 30]);
-    assert_eq!(dimensions(&truncated).unwrap(), (64, 64));
-    for path in [truncated, folder.write("zero.png", ""), folder.write("noise.jpg", [7; 500])] {
+    for (name, bytes, bound) in [
+        ("progressive", progressive_jpeg(), 16.0),
+        ("cmyk", cmyk_jpeg(), 24.0),
+        ("JPEG 2000", jpeg_2000(), 16.0),
+    ] {
+        let picture = decode(folder.write("picture.jpg", bytes)).unwrap();
+        assert_eq!(picture.dimensions(), (24, 16), "{name}");
+        let distance = |(x, y, pixel): (u32, u32, &Rgb<u8>)| -> f64 {
+            let expected = [x * 10, y * 15, (x + y) * 6].map(|v| v as u8);
+            pixel.0.iter().zip(expected).map(|(a, b)| f64::from(a.abs_diff(b))).sum()
+        };
+        let mean = picture.enumerate_pixels().map(distance).sum::<f64>() / (3.0 * 24.0 * 16.0);
+        assert!(mean < bound, "{name}: {mean} levels on average");
+    }
+}
+
+/// The header of a bitmap, with hardly a pixel behind it.
+fn bitmap(w: u32, h: u32) -> Vec<u8> {
+    let mut bytes = encoded(drawn(2, 2), ImageFormat::Bmp);
+    bytes[18..22].copy_from_slice(&w.to_le_bytes());
+    bytes[22..26].copy_from_slice(&h.to_le_bytes());
+    bytes
+}
+
+/// The same of a PNG, with a right checksum.
+fn png(w: u32, h: u32) -> Vec<u8> {
+    let mut bytes = encoded(drawn(2, 2), ImageFormat::Png);
+    bytes[16..20].copy_from_slice(&w.to_be_bytes());
+    bytes[20..24].copy_from_slice(&h.to_be_bytes());
+    let mut crc = u32::MAX;
+    for byte in &bytes[12..29] {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 };
+        }
+    }
+    bytes[29..33].copy_from_slice(&(!crc).to_be_bytes());
+    bytes
+}
+
+#[test]
+fn a_picture_beyond_the_limits_is_refused_before_it_is_allocated() {
+    let folder = Folder::new();
+    let mut wide = jpeg_2000();
+    let header = wide.windows(4).position(|window| window == b"\xFF\x4F\xFF\x51").unwrap() + 8;
+    wide[header..header + 8].copy_from_slice(&[0, 0, 0x80, 0, 0, 0, 0x80, 0]);
+    let begin = std::time::Instant::now();
+    for (name, bytes) in [
+        ("bitmap", bitmap(u32::MAX / 32, 200)),
+        ("square bitmap", bitmap(65_535, 65_535)),
+        ("png", png(65_535, 65_535)),
+        ("jpeg", with_sides(&halves_jpeg(), 65_535, 65_535)),
+        ("progressive jpeg", with_sides(&progressive_jpeg(), 65_535, 65_535)),
+        // Within the limit of pixels, but not with coefficients.
+        ("large progressive jpeg", with_sides(&progressive_jpeg(), 11_000, 11_000)),
+        ("JPEG 2000", wide),
+    ] {
+        let error = chain(&decode(folder.write("large", bytes)).unwrap_err());
+        assert!(error.contains("allowed") || error.contains("too large"), "{name}: {error}");
+    }
+    // The decoders would take a minute and more memory than there is.
+    assert!(begin.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn scans_without_end_are_refused() {
+    let folder = Folder::new();
+    let jpeg = progressive_jpeg();
+    let last = jpeg.windows(2).rposition(|marker| marker == [0xFF, 0xDA]).unwrap();
+    let scan = &jpeg[last..jpeg.len() - 2];
+    let many = [&jpeg[..last], &scan.repeat(300), &[0xFF, 0xD9]].concat();
+    let error = chain(&decode(folder.write("many.jpg", many)).unwrap_err());
+    assert!(error.contains("scans"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused_at_once() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("folder.jpg")).unwrap();
+    let pipe = folder.path("pipe.jpg");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()));
+    for path in [folder.path("folder.jpg"), pipe, folder.path("nowhere.jpg")] {
         let message = decode(&path).unwrap_err().to_string();
         assert!(message.contains(path.to_str().unwrap()), "{message}");
     }
 }
 
-#[test]
-fn a_truncated_jpeg_is_kept_with_a_warning() {
-    let folder = Folder::new();
-    let jpeg = halves_jpeg();
-    folder.write("images/cut.jpg", &jpeg[..jpeg.len() - 20]);
-    folder.write("images/whole.jpg", jpeg);
-    let (split, scan) = folder.scan("train: images\nnames: [x]", SplitKind::Train);
-    assert_eq!(split.samples.len(), 2);
-    assert_eq!(scan.warnings.iter().map(|w| &w.kind).collect::<Vec<_>>(), [&WarningKind::TruncatedJpeg]);
-    assert!(scan.warnings[0].path.ends_with("cut.jpg"));
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let cause = error.source().map(|cause| chain(cause)).unwrap_or_default();
+    format!("{error}: {cause}")
 }

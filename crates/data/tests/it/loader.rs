@@ -1,9 +1,9 @@
-//! Batches: content, order, independence of workers and cache, damaged images.
+//! Batches: content, order, independence of workers and cache, images that vanish.
 
 use bonsai_boxes::Cxcywh;
-use bonsai_data::{Augment, Batch, Loader, LoaderConfig, PADDING, SplitKind, WarningKind, shapes};
+use bonsai_data::{Augment, Batch, Loader, LoaderConfig, PADDING, SplitKind, shapes};
 
-use crate::folder::{Folder, file_name};
+use crate::folder::Folder;
 
 fn drawn(folder: &Folder, train: usize) -> bonsai_data::Split {
     let config = shapes::ShapesConfig { train, val: 1, test: 0, imgsz: 48, seed: 5 };
@@ -29,7 +29,7 @@ fn the_same_batches_whatever_workers_and_cache() {
     let epochs = |workers, cache_bytes| -> Vec<Vec<Batch>> {
         let config = LoaderConfig { workers, cache_bytes, ..config() };
         let loader = Loader::new(std::sync::Arc::clone(&split), config).unwrap();
-        let epochs = (0..2).map(|epoch| loader.epoch(epoch).collect()).collect();
+        let epochs = (0..2).map(|epoch| loader.epoch(epoch).map(Result::unwrap).collect()).collect();
         assert!(loader.cached_bytes() <= cache_bytes);
         // Room for five and a half images of 64 x 64 keeps five.
         assert_eq!(loader.cached_bytes() / (3 * 64 * 64), if cache_bytes == 0 { 0 } else { 5 });
@@ -44,7 +44,7 @@ fn the_same_batches_whatever_workers_and_cache() {
         let loader =
             Loader::new(std::sync::Arc::clone(&split), LoaderConfig { workers, ..config() }).unwrap();
         for first in 0..5 {
-            let rest: Vec<Batch> = loader.epoch_from(1, first).collect();
+            let rest: Vec<Batch> = loader.epoch_from(1, first).map(Result::unwrap).collect();
             assert!(rest == reference[1][first.min(3)..], "{workers} workers, from batch {first}");
         }
     }
@@ -69,8 +69,8 @@ fn pixels_and_targets_without_augmentation() {
     let config = LoaderConfig { imgsz: 20, ..LoaderConfig::default() };
     let loader = Loader::new(split, config).unwrap();
     let mut epoch = loader.epoch(0);
-    assert_eq!((epoch.len(), loader.batches()), (1, 1));
-    let batch = epoch.next().unwrap();
+    assert_eq!((epoch.size_hint(), loader.batches()), ((1, Some(1)), 1));
+    let batch = epoch.next().unwrap().unwrap();
     assert!(epoch.next().is_none());
 
     assert_eq!((batch.shape, &batch.samples), ([2, 3, 20, 20], &vec![0, 1]));
@@ -90,34 +90,49 @@ fn pixels_and_targets_without_augmentation() {
 }
 
 #[test]
-fn an_image_damaged_behind_its_header_becomes_background_and_one_warning() {
+fn an_image_that_vanishes_or_changes_after_the_scan_ends_the_epoch_with_its_name() {
     let folder = Folder::new();
-    folder.image("images/a.png", 64, 64, 9);
-    let whole = std::fs::read(folder.path("images/a.png")).unwrap();
-    folder.write("images/b.png", &whole[..whole.len() - 30]);
-    for name in ["a", "b"] {
+    for name in ["a", "b", "c", "d", "e"] {
+        folder.image(&format!("images/{name}.png"), 64, 64, 9);
         folder.write(&format!("labels/{name}.txt"), "0 0.5 0.5 0.5 0.5\n");
     }
-    let (split, scan) = folder.scan("train: images\nnames: [x]", SplitKind::Train);
-    assert!(scan.warnings.is_empty(), "the scan reads headers only");
-    let loader = Loader::new(split, LoaderConfig { imgsz: 32, ..LoaderConfig::default() }).unwrap();
-    for epoch in 0..2 {
-        let batch = loader.epoch(epoch).next().unwrap();
-        assert_eq!(batch.targets.iter().map(|target| target.image).collect::<Vec<_>>(), [0]);
-        assert!(batch.images[3 * 32 * 32..].iter().all(|value| (value * 255.0).round() as u8 == PADDING));
+    let (split, _) = folder.scan("train: images\nnames: [x]", SplitKind::Train);
+    let split = std::sync::Arc::new(split);
+    let whole = std::fs::read(folder.path("images/c.png")).unwrap();
+    let ended = |workers, augment| {
+        let config = LoaderConfig { imgsz: 32, batch: 1, workers, augment, ..LoaderConfig::default() };
+        let loader = Loader::new(std::sync::Arc::clone(&split), config).unwrap();
+        let mut batches: Vec<_> = loader.epoch(0).collect();
+        let error = batches.pop().unwrap().unwrap_err();
+        assert!(batches.iter().all(Result::is_ok));
+        (batches.len(), error.to_string())
+    };
+    let mosaic = Augment { mosaic: 1.0, ..Augment::NONE };
+    for workers in [0, 1, 3] {
+        std::fs::remove_file(folder.path("images/c.png")).unwrap();
+        let (before, message) = ended(workers, None);
+        assert_eq!(before, 2, "{workers} workers");
+        assert!(message.contains("cannot read the image") && message.contains("c.png"), "{message}");
+        assert!(ended(workers, Some(mosaic)).1.contains("c.png"));
+
+        folder.image("images/c.png", 64, 60, 9);
+        for augment in [None, Some(Augment::NONE)] {
+            let message = ended(workers, augment).1;
+            let parts = ["c.png", "64 x 60", "64 x 64", "start again"];
+            assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+        }
+        folder.write("images/c.png", &whole[..whole.len() - 30]);
+        assert!(ended(workers, None).1.contains("cannot decode the image"));
+        folder.write("images/c.png", &whole);
     }
-    let warnings = loader.warnings();
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert_eq!(file_name(&warnings[0].path), "b.png");
-    assert!(matches!(warnings[0].kind, WarningKind::UnreadableImage { .. }));
 }
 
 #[test]
 fn an_epoch_may_be_left_early() {
     let folder = Folder::new();
     let loader = Loader::new(drawn(&folder, 11), LoaderConfig { batch: 1, ..config() }).unwrap();
-    let first = loader.epoch(0).next().unwrap();
-    assert_eq!(loader.epoch(0).next().unwrap(), first);
+    let first = loader.epoch(0).next().unwrap().unwrap();
+    assert_eq!(loader.epoch(0).next().unwrap().unwrap(), first);
 }
 
 #[test]
@@ -144,7 +159,7 @@ fn rect_batches_are_sorted_by_shape_and_no_larger_than_needed() {
     let (split, _) = folder.scan("train: images\nnames: [x]", SplitKind::Train);
     let config = LoaderConfig { imgsz: 32, batch: 2, rect: Some(8), ..LoaderConfig::default() };
     let loader = Loader::new(split, config).unwrap();
-    let batches: Vec<Batch> = loader.epoch(0).collect();
+    let batches: Vec<Batch> = loader.epoch(0).map(Result::unwrap).collect();
     // d and b, flat: (0.5 * 32 / 8 + 0.5) strides high; a and c: a square.
     assert_eq!(batches.iter().map(|b| b.samples.clone()).collect::<Vec<_>>(), [[3, 1], [0, 2]]);
     assert_eq!(batches.iter().map(|b| b.shape).collect::<Vec<_>>(), [[2, 3, 24, 40], [2, 3, 40, 40]]);
@@ -174,7 +189,7 @@ fn mosaics_combine_and_close() {
     let objects = |augment: Augment, epoch: u64| -> (usize, Vec<Batch>) {
         let config = LoaderConfig { augment: Some(augment), mosaic_epochs: Some(3), ..config() };
         let loader = Loader::new(std::sync::Arc::clone(&split), config).unwrap();
-        let batches: Vec<Batch> = loader.epoch(epoch).collect();
+        let batches: Vec<Batch> = loader.epoch(epoch).map(Result::unwrap).collect();
         (batches.iter().map(|batch| batch.targets.len()).sum(), batches)
     };
     let whole = split.samples.iter().map(|sample| sample.labels.len()).sum::<usize>();

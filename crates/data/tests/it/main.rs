@@ -4,10 +4,13 @@
 
 mod augment;
 mod bccd;
+mod damage;
 mod dataset;
+mod encoded;
 mod folder;
 mod geometry;
 mod images;
+mod labels;
 mod letterbox;
 mod loader;
 mod scan_cache;

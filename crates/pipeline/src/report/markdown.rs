@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::headline::signed;
 use super::{CheckVerdict, Report, Row, seed_table};
+use crate::SplitFlaws;
 
 /// Head line, results, exports, what was not run, and times.
 pub fn markdown(report: &Report) -> String {
@@ -72,6 +73,9 @@ pub fn markdown(report: &Report) -> String {
             CheckVerdict::NotRun => "not run",
         };
         let _ = writeln!(text, "- {verdict}: {}", check.what.replace(": not run, because", ", because"));
+    }
+    for flaws in report.dataset.iter().filter_map(SplitFlaws::line) {
+        let _ = writeln!(text, "- {flaws}");
     }
     if !report.not_run.is_empty() {
         let _ = writeln!(text, "\n| not run | because |\n|---|---|");

@@ -140,6 +140,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         split: data.test_name.to_owned(),
         images: baseline.metrics.images,
         instances: baseline.metrics.instances,
+        dataset: data.flaws.clone(),
         executor: setting.executor.describe()?,
         classes: classes.collect(),
         checks,

@@ -18,7 +18,7 @@ use bonsai_tensorrt::Precision;
 use bonsai_train::EpochRecord;
 use serde::{Deserialize, Serialize};
 
-use crate::Stage;
+use crate::{SplitFlaws, Stage};
 
 pub(crate) use checks::Exported;
 pub(crate) use examples::Example;
@@ -27,7 +27,7 @@ pub(crate) use measure::{Measured, Wanted, measure};
 pub(crate) use page::page;
 
 /// Version of the form of `report.json`.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 /// What a run achieved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct Report {
     pub images: usize,
     /// Its objects.
     pub instances: usize,
+    /// What was left out of the dataset's splits, or assumed about them.
+    #[serde(default)]
+    pub dataset: Vec<SplitFlaws>,
     /// What ran the networks.
     pub executor: ExecutorInfo,
     /// The classes and their objects in the split.

@@ -80,7 +80,7 @@ impl Default for Calibration {
 /// Runs images of `split`, letterboxed as for detection, and keeps the ranges of all wires that are to be quantised.
 ///
 /// # Errors
-/// If there are no images, or the network cannot run.
+/// If there are no images, one can no longer be read, or the network cannot run.
 pub fn calibrate_stage(
     checkpoint: &Checkpoint,
     calibration: &Calibration,
@@ -101,6 +101,7 @@ pub fn calibrate_stage(
     let loader = validation_loader(&Arc::new(drawn), setting.imgsz, BATCH, &setting.loader)?;
     let mut seen = vec![Magnitudes::new(); wires.len()];
     for batch in loader.epoch(0) {
+        let batch = batch?;
         executor.forward(Mode::Eval, &Array::new(&batch.shape, batch.images))?;
         for (wire, magnitudes) in wires.iter().zip(&mut seen) {
             let values = executor.tap(*wire)?.data;

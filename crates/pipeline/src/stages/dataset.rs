@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bonsai_data::shapes::{self, ShapesConfig};
-use bonsai_data::{DataError, Dataset, Scan, Split, SplitKind};
+use bonsai_data::{DataError, Dataset, Scan, ScanWatch, Split, SplitKind};
 
-use crate::{Progress, digest_file, digest_json};
+use crate::{Progress, SplitFlaws, digest_file, digest_json};
 
 /// A dataset with its labels read.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Data {
     pub test: Arc<Split>,
     /// Name of the split in `test`.
     pub test_name: &'static str,
+    /// What was left out of its splits.
+    pub flaws: Vec<SplitFlaws>,
 }
 
 impl Data {
@@ -51,12 +53,21 @@ impl Data {
     }
 }
 
-/// Opens a dataset in YOLO format; warnings about its labels go to `progress`.
+/// Opens a dataset in YOLO format to train on; what is left out of it is told to `progress`.
 ///
 /// # Errors
-/// If `data.yaml` is not valid, or the training or validation split is missing or empty.
+/// If `data.yaml` is not valid, the training or validation split is missing or empty, labels cannot be meant as they are
+/// written, or the training split has none.
 pub fn open_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
-    open(yaml, progress, Dataset::scan_cached)
+    open(yaml, progress, true, Dataset::scan_cached)
+}
+
+/// [`open_dataset`] for what needs images and no labels.
+///
+/// # Errors
+/// As [`open_dataset`], but not for want of labels.
+pub fn open_images(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
+    open(yaml, progress, false, Dataset::scan_cached)
 }
 
 /// [`open_dataset`] without a trace: no cache is left beside `data.yaml`.
@@ -64,23 +75,35 @@ pub fn open_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
 /// # Errors
 /// As [`open_dataset`].
 pub fn look_at_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
-    open(yaml, progress, Dataset::scan_with)
+    open(yaml, progress, true, Dataset::scan_with)
+}
+
+/// One split of a dataset alone; what is left out of it is told to `progress`.
+///
+/// # Errors
+/// If `data.yaml` is not valid, the split is missing or empty, or its labels cannot be meant as they are written.
+pub fn open_split(yaml: &Path, kind: SplitKind, progress: &mut dyn Progress) -> Result<Split> {
+    let mut watch = |done, total| progress.scan(kind, done, total);
+    let (split, scan) = Dataset::open(yaml)?.scan_cached(kind, &scan_cache(yaml, kind), &mut watch)?;
+    progress.dataset(&[SplitFlaws::of(kind, &scan)]);
+    Ok(split)
 }
 
 fn open(
     yaml: &Path,
     progress: &mut dyn Progress,
-    how: impl Fn(&Dataset, SplitKind, &Path) -> Result<(Split, Scan), DataError>,
+    needs_labels: bool,
+    how: impl Fn(&Dataset, SplitKind, &Path, ScanWatch<'_>) -> Result<(Split, Scan), DataError>,
 ) -> Result<Data> {
     let dataset = Dataset::open(yaml)?;
+    let mut flaws = Vec::new();
     let mut scan = |kind: SplitKind| -> Result<Arc<Split>> {
-        let (split, scan) = how(&dataset, kind, &scan_cache(yaml, kind))?;
-        for warning in scan.warnings.iter().take(10) {
-            progress.note(&format!("warning: {warning}"));
+        let mut watch = |done, total| progress.scan(kind, done, total);
+        let (split, scan) = how(&dataset, kind, &scan_cache(yaml, kind), &mut watch)?;
+        if needs_labels && kind == SplitKind::Train {
+            dataset.require_labels(kind, &scan)?;
         }
-        if scan.warnings.len() > 10 {
-            progress.note(&format!("warning: and {} more about labels", scan.warnings.len() - 10));
-        }
+        flaws.push(SplitFlaws::of(kind, &scan));
         progress.note(&format!(
             "{} images, {} objects, {} backgrounds in {}",
             scan.images,
@@ -96,7 +119,8 @@ fn open(
     let (test, test_name) =
         if has_test { (scan(SplitKind::Test)?, "test") } else { (Arc::clone(&val), "val") };
     let class_names = dataset.class_names().to_vec();
-    Ok(Data { yaml: yaml.to_owned(), class_names, train, val, test, test_name })
+    progress.dataset(&flaws);
+    Ok(Data { yaml: yaml.to_owned(), class_names, train, val, test, test_name, flaws })
 }
 
 /// A hidden file beside `data.yaml`.

@@ -11,7 +11,7 @@ mod start;
 mod train;
 
 pub use calibrate::{Calibration, Range, calibrate_stage};
-pub use dataset::{Data, draw_dataset, look_at_dataset, open_dataset};
+pub use dataset::{Data, draw_dataset, look_at_dataset, open_dataset, open_images, open_split};
 pub use engine::build_tensorrt;
 pub use export::export_stage;
 pub use iterate::{Stepwise, iterate_stage};

@@ -65,7 +65,7 @@ impl Images {
         if let Some(batch) = self.batches.next() {
             return Ok(batch);
         }
-        let again: Vec<Batch> = self.loader.epoch(0).take(wanted).collect();
+        let again: Vec<Batch> = self.loader.epoch(0).take(wanted).collect::<Result<_, _>>()?;
         self.batches = again.into_iter();
         self.batches.next().context("the training split has no images")
     }

@@ -133,7 +133,7 @@ pub fn train_stage(
     let penalty = |epoch: usize| l1.map_or_else(Penalty::default, |l1| l1.penalty(epoch));
     let watch = RefCell::new(watch);
     let mut tap = |epoch: usize, number: usize, batch: &Batch| watch.borrow_mut().batch(epoch, number, batch);
-    let mut batches = LoaderBatches { loader: loader.clone(), tap: &mut tap };
+    let mut batches = LoaderBatches { loader, tap: &mut tap };
     let services = Services {
         executor: &mut *executor,
         batches: &mut batches,
@@ -141,11 +141,7 @@ pub fn train_stage(
         penalty: &penalty,
         observer: &mut Watched(&watch),
     };
-    let trained = train(&start, &config, services);
-    for warning in loader.warnings() {
-        watch.borrow_mut().note(&format!("warning: {warning}"));
-    }
-    let trained = trained?;
+    let trained = train(&start, &config, services)?;
     if let Some(l1) = l1.filter(|_| trained.stopped != Stopped::Interrupted) {
         watch.borrow_mut().note(&outcome(l1.travel(), &start, &trained)?.to_string());
     }

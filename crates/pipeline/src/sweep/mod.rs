@@ -11,6 +11,7 @@ mod means;
 mod plan;
 mod table;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Error, Result};
@@ -21,13 +22,19 @@ pub use gather::{Figures, Outcome, Point, SweepRow, SweepTable, gather};
 pub use means::Mean;
 pub use plan::{Axes, Sweep, SweepRun};
 
+use crate::stages::open_dataset;
 use crate::{Interrupted, PipelineConfig, Progress, RunDir, run};
 
 /// Runs what is missing, one after another, and returns how many failed; a failure does not stop the others.
 ///
 /// # Errors
-/// [`Interrupted`] if the progress asked for a stop.
+/// [`Interrupted`] if the progress asked for a stop, and those of [`open_dataset`], before the first run.
 pub fn run_sweep(sweep: &Sweep, configs: &[PipelineConfig], progress: &mut dyn Progress) -> Result<usize> {
+    // What no run can be trained on ends all of them at once.
+    let datasets: BTreeSet<_> = configs.iter().filter_map(|config| config.data.as_deref()).collect();
+    for yaml in datasets {
+        open_dataset(yaml, progress)?;
+    }
     let (mut failed, count) = (0, configs.len());
     for (index, (one, config)) in sweep.runs().iter().zip(configs).enumerate() {
         progress.note(&format!("run {} of {count}: {}", index + 1, one.name));

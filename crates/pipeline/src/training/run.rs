@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_data::{Batch, Split};
 use bonsai_detector::Detector;
@@ -60,6 +60,12 @@ pub fn train_run(
     let yaml = args.data.as_deref().ok_or(NoDataset)?;
     let mut data = open_dataset(yaml, progress)?;
     data.train = take_fraction(&data.train, args.fraction);
+    ensure!(
+        data.train.samples.iter().any(|sample| !sample.labels.is_empty()),
+        "none of the {} images that `fraction` {} leaves has a label: take more of them",
+        data.train.samples.len(),
+        args.fraction
+    );
     let (dir, start, history) = match resume {
         Some(dir) => go_on(args, dir, &data, progress)?,
         None => begin(args, &data, &setting, progress)?,

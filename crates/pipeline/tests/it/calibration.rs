@@ -83,16 +83,18 @@ fn a_file_of_integers_comes_out_and_needs_images() {
     drawn.checkpoint.save(&weights).unwrap();
     let calibration = Calibration { images: 4, ..Calibration::default() };
     let options = ExportOptions::new((64, 96));
-    jobs::export(&drawn.config, &weights, &out, &options, Some(&calibration)).unwrap();
+    jobs::export(&drawn.config, &weights, &out, &options, Some(&calibration), &mut Quiet).unwrap();
     let info = OnnxInfo::open(&out).unwrap();
     assert_eq!(info.op_counts["QuantizeLinear"], 114);
     assert_eq!(info.imgsz, Some((64, 96)));
 
     let old = ExportOptions { opset: 12, ..options.clone() };
-    let error = jobs::export(&drawn.config, &weights, &out, &old, Some(&calibration)).unwrap_err();
+    let error =
+        jobs::export(&drawn.config, &weights, &out, &old, Some(&calibration), &mut Quiet).unwrap_err();
     assert!(error.to_string().contains("opset below 13"), "{error}");
     drawn.config.data = None;
-    let error = jobs::export(&drawn.config, &weights, &out, &options, Some(&calibration)).unwrap_err();
+    let error =
+        jobs::export(&drawn.config, &weights, &out, &options, Some(&calibration), &mut Quiet).unwrap_err();
     assert!(format!("{error:#}").contains("--data"), "{error:#}");
 }
 

@@ -5,6 +5,7 @@
 mod bench;
 mod calibration;
 mod control;
+mod damaged_images;
 mod engine_settings;
 mod interrupted;
 mod parity;

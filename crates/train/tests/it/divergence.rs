@@ -6,7 +6,7 @@ use bonsai_exec::{
     build_executor,
 };
 use bonsai_graph::{Graph, NodeId};
-use bonsai_train::{Batch, BatchSource, TrainConfig, TrainError};
+use bonsai_train::{Batch, BatchResult, BatchSource, TrainConfig, TrainError};
 
 use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start, train_on};
 
@@ -22,15 +22,16 @@ impl BatchSource for Broken {
         Noise.batches()
     }
 
-    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_> {
         let bad = (epoch == self.epoch).then_some(self.batch);
         let value = self.value;
         let batches = Noise.epoch(epoch, first).collect::<Vec<_>>().into_iter().enumerate();
-        Box::new(batches.map(move |(index, mut batch)| {
+        Box::new(batches.map(move |(index, batch)| {
+            let mut batch = batch?;
             if Some(first + index) == bad {
                 batch.images.data.fill(value);
             }
-            batch
+            Ok(batch)
         }))
     }
 }
@@ -148,8 +149,8 @@ fn the_first_epoch_has_nothing_good_before_it_and_batches_may_have_no_names() {
         fn batches(&self) -> usize {
             self.0.batches()
         }
-        fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-            Box::new(self.0.epoch(epoch, first).map(|batch| Batch { names: Vec::new(), ..batch }))
+        fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_> {
+            Box::new(self.0.epoch(epoch, first).map(|batch| Ok(Batch { names: Vec::new(), ..batch? })))
         }
     }
     let mut seen = Recorder::default();
@@ -204,13 +205,14 @@ impl BatchSource for Huge {
         Noise.batches()
     }
 
-    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_> {
         let batches = Noise.epoch(epoch, first).collect::<Vec<_>>().into_iter().enumerate();
-        Box::new(batches.map(move |(index, mut batch)| {
+        Box::new(batches.map(move |(index, batch)| {
+            let mut batch = batch?;
             if (epoch, first + index) == (1, 1) {
                 batch.images.data.iter_mut().for_each(|v| *v *= 1e25);
             }
-            batch
+            Ok(batch)
         }))
     }
 }

@@ -8,8 +8,8 @@ use bonsai_exec::{Executor, ExecutorKind, ExecutorOptions, build_executor};
 use bonsai_graph::{DetectHead, Graph, ModelSpec};
 use bonsai_testkit::{random_array, random_weights};
 use bonsai_train::{
-    Batch, BatchSource, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, Services, StepRecord,
-    TrainConfig, TrainError, Trained, train,
+    Batch, BatchResult, BatchSource, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, Services,
+    StepRecord, TrainConfig, TrainError, Trained, train,
 };
 use bonsai_yolov8::Target;
 
@@ -63,13 +63,13 @@ impl BatchSource for Noise {
         3
     }
 
-    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_> {
         Box::new((first..3).map(move |index| {
             let images = random_array((epoch * 3 + index) as u64, &[4, 3, 32, 32]);
             let bbox = Cxcywh { cx: 0.5, cy: 0.5, w: 0.5, h: 0.4 };
             let targets = (0..4).map(|image| Target { image, class_id: image % 2, bbox }).collect();
             let names = (0..4).map(|image| format!("{epoch}-{index}-{image}.png")).collect();
-            Batch { images, targets, names }
+            Ok(Batch { images, targets, names })
         }))
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::{ExecutorKind, ExecutorOptions, build_executor};
 use bonsai_train::{
-    Batch, BatchSource, EpochRecord, EpochTiming, Evaluation, MeanLosses, Observer, Schedule, Services,
+    BatchResult, BatchSource, EpochRecord, EpochTiming, Evaluation, MeanLosses, Observer, Schedule, Services,
     StepRecord, train,
 };
 
@@ -49,8 +49,8 @@ impl BatchSource for Slow {
         Noise.batches()
     }
 
-    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-        let batches: Vec<Batch> = Noise.epoch(epoch, first).collect();
+    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_> {
+        let batches: Vec<BatchResult> = Noise.epoch(epoch, first).collect();
         Box::new(batches.into_iter().inspect(|_| std::thread::sleep(DELAY)))
     }
 }

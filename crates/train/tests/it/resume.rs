@@ -2,7 +2,9 @@
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::{ExecutorKind, ExecutorOptions, L1Method, L1Placement, PenaltyMap, build_executor};
-use bonsai_train::{Batch, BatchSource, EpochRecord, Optimizer, Penalty, Per, Stopped, TrainConfig, Trained};
+use bonsai_train::{
+    BatchResult, BatchSource, EpochRecord, Optimizer, Penalty, Per, Stopped, TrainConfig, Trained,
+};
 
 use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start, train_on};
 
@@ -151,9 +153,9 @@ impl BatchSource for Other {
         self.0
     }
 
-    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-        let batch = Noise.epoch(epoch, 0).next().unwrap();
-        Box::new(std::iter::repeat_n(batch, self.0 - first))
+    fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_> {
+        let batch = Noise.epoch(epoch, 0).next().unwrap().unwrap();
+        Box::new(std::iter::repeat_n(batch, self.0 - first).map(Ok))
     }
 }
 

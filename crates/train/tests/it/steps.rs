@@ -7,7 +7,7 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::{ExecutorKind, ExecutorOptions};
 use bonsai_testkit::random_array;
 use bonsai_train::{
-    Batch, BatchSource, EpochRecord, EpochTiming, Observer, StepRecord, TrainConfig, Trained,
+    Batch, BatchResult, BatchSource, EpochRecord, EpochTiming, Observer, StepRecord, TrainConfig, Trained,
 };
 use bonsai_yolov8::{Scale, Target, build, init};
 
@@ -26,14 +26,14 @@ impl BatchSource for Objects {
         STEPS
     }
 
-    fn epoch(&mut self, _: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+    fn epoch(&mut self, _: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_> {
         Box::new((first..STEPS).map(|index| {
             let images = random_array(index as u64, &[4, 3, 96, 96]);
             let target = |i: usize| {
                 let bbox = Cxcywh { cx: 0.3 + 0.1 * (i % 4) as f32, cy: 0.4, w: 0.5, h: 0.3 };
                 Target { image: i % 4, class_id: i / 4, bbox }
             };
-            Batch { images, targets: (0..8).map(target).collect(), names: Vec::new() }
+            Ok(Batch { images, targets: (0..8).map(target).collect(), names: Vec::new() })
         }))
     }
 }

@@ -17,6 +17,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::headline::{milliseconds, ratio, signed};
 use super::{CheckVerdict, Example, Report, Row};
+use crate::SplitFlaws;
 
 const STYLE: &str = include_str!("style.css");
 /// Nothing is loaded, nothing is run.
@@ -182,7 +183,7 @@ fn cards(report: &Report) -> Markup {
     }
 }
 
-/// Whether the exports say what the checkpoints say.
+/// Whether the exports say what the checkpoints say, and what of the dataset took no part.
 fn checks(report: &Report) -> Markup {
     html! {
         ul class="checks" aria-label="Checks" {
@@ -192,6 +193,9 @@ fn checks(report: &Report) -> Markup {
                     CheckVerdict::Passed => li { (check.what) },
                     CheckVerdict::NotRun => li class="no" { (check.what) },
                 }
+            }
+            @for flaws in report.dataset.iter().filter_map(SplitFlaws::line) {
+                li class="no" { (flaws) }
             }
         }
     }

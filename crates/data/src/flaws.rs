@@ -1,0 +1,137 @@
+//! Flaws counted by kind, with the first few of each: as large for a million bad rows as for ten.
+
+use std::ops::Index;
+
+use crate::{Warning, WarningKind};
+
+/// Of each kind so many are kept whole.
+const KEPT: usize = 3;
+
+/// How often something was wrong with a dataset or had to be assumed, by kind.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Flaws {
+    first: Vec<Warning>,
+    counts: Vec<(&'static str, usize)>,
+}
+
+/// What a flaw costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cost {
+    /// The image, with all its labels.
+    Image,
+    /// All labels of an image, which then counts as background.
+    LabelFile,
+    /// One label.
+    Row,
+    /// Nothing: something was assumed, or is worth knowing.
+    Nothing,
+}
+
+impl Flaws {
+    /// Counts a flaw.
+    pub fn push(&mut self, warning: Warning) {
+        self.add(warning.kind.code(), warning.kind.times());
+        self.keep(warning);
+    }
+
+    /// Counts all flaws of `other` behind those that are here.
+    pub fn extend(&mut self, other: Self) {
+        let Self { first, counts } = other;
+        first.into_iter().for_each(|warning| self.keep(warning));
+        counts.into_iter().for_each(|(code, count)| self.add(code, count));
+    }
+
+    /// Keeps a flaw if there are few of its kind.
+    fn keep(&mut self, warning: Warning) {
+        let code = warning.kind.code();
+        if self.first.iter().filter(|known| known.kind.code() == code).count() < KEPT {
+            self.first.push(warning);
+        }
+    }
+
+    fn add(&mut self, code: &'static str, more: usize) {
+        match self.counts.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, count)) => *count += more,
+            None => self.counts.push((code, more)),
+        }
+    }
+
+    /// How many flaws were counted.
+    pub fn len(&self) -> usize {
+        self.counts.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Whether nothing was wrong.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// The first three of each kind, in the order in which they were counted.
+    pub fn iter(&self) -> impl Iterator<Item = &Warning> {
+        self.first.iter()
+    }
+
+    /// Each kind with its count and its first flaw: what costs most first, then in the order in which they were met.
+    pub fn kinds(&self) -> Vec<(&Warning, usize)> {
+        let first = |code: &str| self.first.iter().find(|warning| warning.kind.code() == code);
+        let mut kinds: Vec<_> =
+            self.counts.iter().filter_map(|(code, count)| Some((first(code)?, *count))).collect();
+        kinds.sort_by_key(|(warning, _)| warning.kind.cost());
+        kinds
+    }
+
+    /// How many flaws cost this much.
+    pub fn costing(&self, cost: Cost) -> usize {
+        self.kinds().iter().filter(|(warning, _)| warning.kind.cost() == cost).map(|(_, count)| count).sum()
+    }
+
+    /// How many flaws are of the same kind as `kind`, whatever values it holds.
+    pub fn count(&self, kind: &WarningKind) -> usize {
+        self.counts.iter().find(|(code, _)| *code == kind.code()).map_or(0, |(_, count)| *count)
+    }
+}
+
+/// Those of [`Flaws::iter`] by number.
+impl Index<usize> for Flaws {
+    type Output = Warning;
+
+    fn index(&self, number: usize) -> &Warning {
+        &self.first[number]
+    }
+}
+
+impl<'a> IntoIterator for &'a Flaws {
+    type Item = &'a Warning;
+    type IntoIter = std::slice::Iter<'a, Warning>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flaw(line: usize, kind: WarningKind) -> Warning {
+        Warning { path: "a.txt".into(), line: Some(line), kind }
+    }
+
+    #[test]
+    fn counts_grow_and_examples_do_not() {
+        let mut all = Flaws::default();
+        for line in 1..=1000 {
+            let mut one = Flaws::default();
+            one.push(flaw(line, WarningKind::SixthColumn));
+            if line % 2 == 0 {
+                one.push(flaw(line, WarningKind::EmptyBox));
+            }
+            all.extend(one);
+        }
+        assert_eq!((all.len(), all.iter().count()), (1500, 6));
+        assert_eq!((all.costing(Cost::Row), all.costing(Cost::Nothing)), (500, 1000));
+        assert_eq!(all.count(&WarningKind::EmptyBox), 500);
+        let kinds: Vec<_> = all.kinds().iter().map(|(first, count)| (first.line, *count)).collect();
+        assert_eq!(kinds, [(Some(2), 500), (Some(1), 1000)]);
+    }
+}

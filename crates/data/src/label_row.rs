@@ -1,0 +1,205 @@
+//! One row of a label file: what its words say, however they are separated.
+//!
+//! Read are `class cx cy w h`, the same with a confidence behind it, `class x y x y x y ...` (the box around the
+//! polygon), and rows with keypoints behind the box. Where two readings are possible the row is refused with the
+//! reason: a box that was never drawn is worse than one that is missing.
+
+use std::str::FromStr;
+
+use bonsai_boxes::{Cxcywh, Xyxy};
+
+use crate::class_word::ClassWords;
+use crate::text::shown;
+use crate::{Keypoints, Label, WarningKind};
+
+/// How far outside of 0..=1 a coordinate may be to be clipped; Ultralytics takes as much since 8.3.163.
+const TOLERANCE: f32 = 0.01;
+
+/// From here on a coordinate is no fraction that went astray but a count of pixels, or per cent.
+const PIXELS: f32 = 2.0;
+
+/// What rows of a dataset mean.
+#[derive(Debug)]
+pub(crate) struct RowRules {
+    pub(crate) classes: ClassWords,
+    /// Of `kpt_shape`.
+    pub(crate) keypoints: Option<Keypoints>,
+}
+
+/// A row that was understood, and what was assumed to understand it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) label: Label,
+    pub(crate) notes: Vec<WarningKind>,
+}
+
+impl RowRules {
+    /// Reads a row; `None` for an empty one.
+    pub(crate) fn read(&self, row: &str) -> Option<Result<Row, WarningKind>> {
+        let (words, separated) = match split(row) {
+            Ok((words, _)) if words.is_empty() => return None,
+            Ok(found) => found,
+            Err(kind) => return Some(Err(kind)),
+        };
+        let notes = if separated { vec![WarningKind::Separators] } else { Vec::new() };
+        Some(self.understand(&words, notes))
+    }
+
+    fn understand(&self, words: &[&str], mut notes: Vec<WarningKind>) -> Result<Row, WarningKind> {
+        let (class, rest, is_word) = self.classes.of(words)?;
+        if is_word {
+            notes.push(WarningKind::ClassWord { word: shown(&words[..words.len() - rest.len()].join(" ")) });
+        }
+        let box_only = self.columns(rest, &mut notes)?;
+        let mut values = Vec::with_capacity(box_only.len());
+        for word in box_only {
+            values.push(number::<f32>(word, f32::is_finite)?);
+        }
+        if let Some(value) =
+            values.iter().copied().find(|value| !(-TOLERANCE..=1.0 + TOLERANCE).contains(value))
+        {
+            let largest = values.iter().copied().fold(value, f32::max);
+            let is_pixel = largest > PIXELS && values.iter().all(|value| *value >= -PIXELS);
+            return Err(if is_pixel {
+                WarningKind::PixelCoordinate { value: largest }
+            } else {
+                WarningKind::CoordinateOutOfRange { value }
+            });
+        }
+        if let Some(value) = values.iter().copied().find(|value| !(0.0..=1.0).contains(value)) {
+            notes.push(WarningKind::Clipped { value });
+            values.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+        }
+        let bbox = match values[..] {
+            [cx, cy, w, h] => Cxcywh { cx, cy, w, h },
+            _ => around_polygon(&values),
+        };
+        if bbox.w <= 0.0 || bbox.h <= 0.0 {
+            return Err(WarningKind::EmptyBox);
+        }
+        Ok(Row { label: Label { class_id: class, bbox }, notes })
+    }
+
+    /// The words of the box or polygon among those behind the class.
+    fn columns<'w, 't>(
+        &self,
+        rest: &'w [&'t str],
+        notes: &mut Vec<WarningKind>,
+    ) -> Result<&'w [&'t str], WarningKind> {
+        let wrong = WarningKind::NumberCount { found: rest.len() + 1, keypoints: self.keypoints };
+        if let Some(keypoints) = self.keypoints {
+            return if rest.len() == 4 || rest.len() == 4 + keypoints.columns() {
+                Ok(&rest[..4])
+            } else {
+                Err(wrong)
+            };
+        }
+        match rest.len() {
+            4 => Ok(rest),
+            5 => {
+                // It may be a confidence or the number of a track, but it must be a number.
+                number::<f32>(rest[4], f32::is_finite)?;
+                notes.push(WarningKind::SixthColumn);
+                Ok(&rest[..4])
+            }
+            0..=3 => Err(wrong),
+            n => {
+                let count = (n - 4) / 3;
+                match looks_like_pose(rest) {
+                    Some(true) => Err(WarningKind::PoseRow { keypoints: count }),
+                    Some(false) if n % 2 == 1 => Err(WarningKind::PoseRow { keypoints: count }),
+                    _ if n % 2 == 1 => Err(wrong),
+                    Some(false) => {
+                        notes.push(WarningKind::MaybePose { keypoints: count });
+                        Ok(rest)
+                    }
+                    None => Ok(rest),
+                }
+            }
+        }
+    }
+}
+
+/// Whether words behind a class are a box and keypoints `x y visibility`; `Some(true)` where they can be nothing else.
+///
+/// Every third number behind the box is then 0, 1 or 2, and the first four are a box that lies in the image, which the
+/// corners of a polygon hardly ever are.
+fn looks_like_pose(rest: &[&str]) -> Option<bool> {
+    let (bbox, points) = rest.split_at(4);
+    if points.is_empty() || !points.len().is_multiple_of(3) {
+        return None;
+    }
+    let mut visible = false;
+    for point in points.chunks_exact(3) {
+        match point[2].parse::<f32>() {
+            Ok(2.0) => visible = true,
+            Ok(0.0 | 1.0) => {}
+            _ => return None,
+        }
+    }
+    let bbox: Vec<f32> = bbox.iter().filter_map(|word| word.parse().ok()).collect();
+    let &[cx, cy, w, h] = bbox.as_slice() else { return None };
+    let lies_within = |centre: f32, side: f32| {
+        side > 0.0 && centre - side / 2.0 >= -TOLERANCE && centre + side / 2.0 <= 1.0 + TOLERANCE
+    };
+    (visible || (lies_within(cx, w) && lies_within(cy, h))).then_some(visible)
+}
+
+/// The words of a row, and whether commas or semicolons stood between them.
+///
+/// # Errors
+/// [`WarningKind::DecimalComma`] where a comma may belong to a number, [`WarningKind::NotANumber`] where one of two
+/// separators has nothing between them.
+fn split(row: &str) -> Result<(Vec<&str>, bool), WarningKind> {
+    if !row.contains([',', ';']) {
+        return Ok((row.split_whitespace().collect(), false));
+    }
+    let coarse: Vec<&str> =
+        row.split(|letter: char| letter == ';' || letter.is_whitespace()).filter(|w| !w.is_empty()).collect();
+    if let Some(word) = coarse.iter().find(|word| coarse.len() > 1 && is_decimal_comma(word)) {
+        return Err(WarningKind::DecimalComma { word: shown(word) });
+    }
+    let mut words = Vec::new();
+    let row = row.trim().trim_end_matches([',', ';']);
+    for part in row.split([',', ';']) {
+        let before = words.len();
+        words.extend(part.split_whitespace());
+        if words.len() == before && !row.is_empty() {
+            return Err(WarningKind::NotANumber { word: String::new() });
+        }
+    }
+    // `0,0,5,0,5,0,2,0,2` may be a box with commas in its numbers.
+    let whole = |word: &&str| word.bytes().all(|letter| letter.is_ascii_digit());
+    if words.len() > 6 && coarse.len() == 1 && words.iter().all(|word| whole(word)) {
+        return Err(WarningKind::DecimalComma { word: shown(coarse[0]) });
+    }
+    Ok((words, true))
+}
+
+/// Whether a word is a number with a comma for its point, and cannot be two numbers that have points of their own.
+fn is_decimal_comma(word: &str) -> bool {
+    let whole = |digits: &str| !digits.is_empty() && digits.bytes().all(|letter| letter.is_ascii_digit());
+    word.trim_start_matches(['+', '-'])
+        .split_once(',')
+        .is_some_and(|(before, after)| whole(before) && whole(after))
+}
+
+/// A word as a finite number.
+pub(crate) fn number<T: FromStr + Copy>(word: &str, is_finite: fn(T) -> bool) -> Result<T, WarningKind> {
+    word.parse::<T>()
+        .ok()
+        .filter(|value| is_finite(*value))
+        .ok_or_else(|| WarningKind::NotANumber { word: shown(word) })
+}
+
+/// The smallest box around the points `x y x y ...`.
+fn around_polygon(points: &[f32]) -> Cxcywh {
+    let start = Xyxy { x1: f32::INFINITY, y1: f32::INFINITY, x2: f32::NEG_INFINITY, y2: f32::NEG_INFINITY };
+    let bounds = points.chunks_exact(2).fold(start, |b, p| Xyxy {
+        x1: b.x1.min(p[0]),
+        y1: b.y1.min(p[1]),
+        x2: b.x2.max(p[0]),
+        y2: b.y2.max(p[1]),
+    });
+    Cxcywh::from(bounds)
+}

@@ -1,0 +1,74 @@
+//! Whether an image can be used: decoded once, believed by everyone.
+//!
+//! Training, validation, calibration, the comparison of exported files and the report's examples all take their images from a
+//! scan, and decode them as the scan did ([`decode_bytes`]). What passed here fails nowhere for its pixels; what did not is
+//! left out everywhere, with its labels.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::decode::{Fidelity, admit, decode_bytes, read, regular};
+use crate::error::reason;
+use crate::scan_cache::{ScanCache, Stamp};
+
+/// What decoding an image showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Verdict {
+    /// It is a picture.
+    Usable {
+        /// Width and height in pixels, EXIF orientation applied.
+        size: (u32, u32),
+        /// Why one of the decoders refuses it.
+        doubt: Option<String>,
+    },
+    /// It is none, and why.
+    Unusable(String),
+}
+
+impl Verdict {
+    /// Whether a decoder can have come to it: files of verdicts are not ours alone to write.
+    pub(crate) fn is_possible(&self) -> bool {
+        match self {
+            Self::Usable { size, .. } => size.0 > 0 && size.1 > 0 && admit(*size, 0).is_ok(),
+            Self::Unusable(_) => true,
+        }
+    }
+}
+
+/// A verdict and what it holds for.
+#[derive(Debug)]
+pub(crate) struct Judgement {
+    pub(crate) verdict: Verdict,
+    /// The file as it was, and the digest of its content; `None` for a file that cannot be read, which may pass.
+    pub(crate) of: Option<(Stamp, String)>,
+}
+
+/// Judges an image file, by what is known of it or of another file of the same content, or else by decoding it.
+pub(crate) fn judge(image: &Path, known: &ScanCache) -> Judgement {
+    let unreadable = |reason| Judgement { verdict: Verdict::Unusable(reason), of: None };
+    let stamp = match regular(image) {
+        Ok(metadata) => Stamp::of(&metadata),
+        Err(error) => return unreadable(error.to_string()),
+    };
+    if let Some((verdict, digest)) = known.unchanged(image, stamp) {
+        return Judgement { verdict: verdict.clone(), of: Some((stamp, digest.to_owned())) };
+    }
+    let bytes = match read(image) {
+        Ok(bytes) => bytes,
+        Err(error) => return unreadable(reason(&error)),
+    };
+    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let verdict = known.of_content(&digest).cloned().unwrap_or_else(|| look_at(&bytes));
+    Judgement { verdict, of: Some((stamp, digest)) }
+}
+
+/// Decodes the content of a file.
+fn look_at(bytes: &[u8]) -> Verdict {
+    match decode_bytes(bytes, Fidelity::Fast) {
+        Ok(decoded) => Verdict::Usable { size: decoded.image.dimensions(), doubt: decoded.doubt },
+        // Some decoders end their messages with a line break.
+        Err(error) => Verdict::Unusable(error.to_string().trim().to_owned()),
+    }
+}
