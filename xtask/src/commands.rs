@@ -4,11 +4,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
+use bonsai_pipeline::jobs::Validated;
 use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
 use bonsai_pipeline::{
-    Check, DetMetrics, ExecutorOptions, NoDataset, PipelineConfig, PipelinePreset, SplitKind,
+    Check, ClassMap, DetMetrics, ExecutorOptions, NoDataset, PipelineConfig, PipelinePreset, SplitFlaws, SplitKind,
     doctor as examine, executor_options, jobs, limit_threads, load_settings, open_model, resolve, summarise,
 };
+use serde::Serialize;
 
 use crate::args;
 use crate::failure::{Blame as _, DONE, FAILED, misused};
@@ -93,6 +95,17 @@ pub(crate) fn for_file(weights: &Path) -> PipelineConfig {
     PipelineConfig { imgsz: trained.unwrap_or(base.imgsz), ..base }
 }
 
+/// The result of a validation as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    metrics: &'a DetMetrics,
+    classes: &'a ClassMap,
+    left_out: &'a [usize],
+    /// What was left out of the split when it was read.
+    dataset: &'a [SplitFlaws],
+}
+
 pub(crate) fn val(args: &args::Val) -> Result<u8> {
     let config = args.settings.resolve(for_file(&args.weights))?;
     config.data.as_ref().ok_or(NoDataset)?;
@@ -105,29 +118,52 @@ pub(crate) fn val(args: &args::Val) -> Result<u8> {
     let runtime = args.onnx.choice();
     let how = jobs::Validation { confidence: args.conf, iou: args.iou, rect: args.rect, convention, runtime };
     let mut terminal = Terminal::new();
-    let (metrics, names) = jobs::validate(&config, &args.weights, split, &how, &mut terminal)?;
-    if is_json() {
-        let mut document = serde_json::to_value(&metrics)?;
-        document["dataset"] = serde_json::to_value(terminal.splits())?;
-        say!("{document:#}");
+    let Validated { metrics, classes, left_out } =
+        jobs::validate(&config, &args.weights, split, &how, &mut terminal)?;
+    if classes.is_plain() {
+        tell!("{classes}");
     } else {
-        print_metrics(&metrics, &names);
+        let fewer = match left_out.iter().sum() {
+            0usize => String::new(),
+            objects => format!("; {objects} objects of classes that the network does not have take no part"),
+        };
+        complain!("{classes}{fewer}");
+    }
+    if is_json() {
+        let document = Document {
+            metrics: &metrics,
+            classes: &classes,
+            left_out: &left_out,
+            dataset: terminal.splits(),
+        };
+        say!("{}", serde_json::to_string_pretty(&document)?);
+    } else {
+        print_metrics(&metrics, classes.dataset(), &left_out);
     }
     Ok(args.bars.judge(&metrics))
 }
 
-/// The table of classes that ends a validation.
-pub(crate) fn print_metrics(metrics: &DetMetrics, names: &[String]) {
+/// The table of classes that ends a validation. A class without an object that counts has no figures, and no part in the means;
+/// `left_out` has the objects by class that do not count.
+pub(crate) fn print_metrics(metrics: &DetMetrics, names: &[String], left_out: &[usize]) {
     say!("{:>20} {:>9} {:>9} {:>9} {:>9} {:>9}", "class", "objects", "P", "R", "mAP50", "mAP50-95");
-    let row = |name: &str, n: usize, figures: [f64; 4]| {
-        let [p, r, map50, map50_95] = figures;
-        say!("{name:>20} {n:>9} {p:>9.3} {r:>9.3} {map50:>9.3} {map50_95:>9.3}");
+    let row = |name: &str, (counted, left_out): (usize, usize), figures: [f64; 4]| {
+        let [p, r, map50, map50_95] =
+            figures.map(|figure| if counted == 0 { "n/a".to_owned() } else { format!("{figure:.3}") });
+        let n = counted + left_out;
+        say!("{name:>20} {n:>9} {p:>9} {r:>9} {map50:>9} {map50_95:>9}");
+    };
+    let counted = metrics.per_class.iter().filter(|class| class.instances > 0).count();
+    let whole = match metrics.per_class.len() {
+        classes if classes == counted => "all".to_owned(),
+        classes => format!("all ({counted} of {classes})"),
     };
     let all = [metrics.precision, metrics.recall, metrics.map50, metrics.map50_95];
-    row("all", metrics.instances, all);
+    row(&whole, (metrics.instances, 0), all);
     for class in &metrics.per_class {
         let name = names.get(class.class_id).map_or("?", String::as_str);
-        row(name, class.instances, [class.precision, class.recall, class.ap50, class.ap50_95]);
+        let objects = (class.instances, left_out.get(class.class_id).copied().unwrap_or_default());
+        row(name, objects, [class.precision, class.recall, class.ap50, class.ap50_95]);
     }
 }
 

@@ -194,6 +194,10 @@ impl Progress for Terminal {
         asked
     }
 
+    fn classes(&mut self, text: &str) {
+        if is_quiet() && !is_stream() { complain!("{text}") } else { self.note(text) }
+    }
+
     fn note(&mut self, text: &str) {
         if is_stream() {
             let name = if text.starts_with("warning") { "warning" } else { "note" };

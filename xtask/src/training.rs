@@ -68,7 +68,7 @@ fn report(outcome: &TrainOutcome, interrupt: &Interrupt) -> u8 {
     }
     if let Some(metrics) = &outcome.metrics {
         say!("{} on the validation split:", outcome.dir.best().display());
-        print_metrics(metrics, &outcome.class_names);
+        print_metrics(metrics, &outcome.class_names, &[]);
         set_result(serde_json::json!({ "folder": outcome.dir.root(), "metrics": metrics }));
     }
     say!("Everything is in {root}");

@@ -30,6 +30,32 @@ impl Outputs {
         }
     }
 
+    /// The answers for the classes that are `wanted` alone, as a network that has only these would give them: unlike a filter
+    /// behind suppression, the others take up no room among candidates and detections. Classes keep their numbers.
+    ///
+    /// # Errors
+    /// None in practice: the shape stays.
+    pub fn only_classes(self, wanted: impl Fn(usize) -> bool) -> Result<Self, HeadError> {
+        Ok(match self {
+            Self::Predictions(predictions) => {
+                let (batch, classes, anchors) =
+                    (predictions.batch(), predictions.num_classes(), predictions.anchors());
+                let mut data = predictions.into_vec();
+                for image in data.chunks_exact_mut(((4 + classes) * anchors).max(1)) {
+                    let planes = image[4 * anchors..].chunks_exact_mut(anchors.max(1)).enumerate();
+                    planes.filter(|(class, _)| !wanted(*class)).for_each(|(_, scores)| scores.fill(0.0));
+                }
+                Self::Predictions(Predictions::new(batch, classes, anchors, data)?)
+            }
+            Self::Detections(mut images) => {
+                for image in &mut images {
+                    image.retain(|d| wanted(d.class_id));
+                }
+                Self::Detections(images)
+            }
+        })
+    }
+
     /// Leaves out what is of no wanted class.
     pub(crate) fn keep_classes(self, classes: &[usize]) -> Result<Self, HeadError> {
         Ok(match self {

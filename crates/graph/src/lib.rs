@@ -21,6 +21,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod build;
+mod class_map;
 mod cost;
 mod error;
 mod file;
@@ -33,6 +34,7 @@ mod shape;
 mod text;
 
 pub use build::GraphBuilder;
+pub use class_map::{ClassMap, MatchedBy};
 pub use cost::Cost;
 pub use error::GraphError;
 pub use fold::{Fold, FoldedGraph};

@@ -7,11 +7,13 @@ use bonsai_boxes::{Cxcywh, Detection, GroundTruth, Xyxy};
 use bonsai_checkpoint::Array;
 use bonsai_data::{Batch, LetterboxTransform, Loader, LoaderConfig, Sample};
 use bonsai_detector::{Detector, Outputs};
+use bonsai_graph::ClassMap;
 use bonsai_metrics::{ConfusionMatrix, Curves, DetMetrics, Evaluator, ImageOutcomes, Protocol};
 use bonsai_train::MeanLosses;
 use bonsai_yolov8::{LossGains, NmsConfig, decode, detection_loss};
 
 use crate::batches::targets;
+use crate::classes::{in_dataset, in_network, matched};
 
 /// Whose figures are to be comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,7 +46,7 @@ impl Convention {
         }
     }
 
-    /// Detections and labels of an image, in the same pixels.
+    /// Detections and labels of an image, in the same pixels; classes are numbered as in the dataset.
     fn boxes(
         self,
         detections: &[Detection],
@@ -90,8 +92,10 @@ impl Default for Judging {
 /// What a split says of a detector.
 #[derive(Debug, Clone)]
 pub struct Judged {
-    /// The figures.
+    /// The figures; classes are numbered as in the dataset.
     pub metrics: DetMetrics,
+    /// Which of the network's classes they are.
+    pub classes: ClassMap,
     /// The curves behind them.
     pub curves: Curves,
     /// Which class is taken for which.
@@ -102,7 +106,7 @@ pub struct Judged {
     pub losses: Option<MeanLosses>,
 }
 
-/// Told each batch by number, and what was found on each of its images, in pixels of the batch.
+/// Told each batch by number, and what was found on each of its images, in pixels of the batch and classes of the dataset.
 pub type BatchWatcher<'a> = &'a mut dyn FnMut(usize, &Batch, &[Vec<Detection>]);
 
 /// The figures of [`judge`] by the default [`Judging`].
@@ -115,23 +119,28 @@ pub fn evaluate(detector: &mut Detector, loader: &Loader) -> Result<DetMetrics> 
 
 /// Runs every image of `loader` (which must neither shuffle nor augment), suppresses and compares with the labels.
 ///
+/// Classes are matched by name. Those that only the network or only the dataset has take no part.
+///
 /// # Errors
-/// If the network cannot run, has fewer classes than the labels, a batch does not fit into the memory, or an image can no
-/// longer be read.
+/// If the network cannot run, a batch does not fit into the memory, or an image can no longer be read;
+/// [`ForeignClasses`](crate::ForeignClasses) if it has no class in common with the dataset.
 pub fn judge(
     detector: &mut Detector,
     loader: &Loader,
     how: &Judging,
     watch: BatchWatcher<'_>,
 ) -> Result<Judged> {
+    let classes = matched(detector.class_names(), &loader.split().class_names)?;
+    let has_surplus = classes.surplus().next().is_some();
+    let renumber = !classes.keeps_numbers();
+    let count = classes.dataset().len();
     // Before a batch is made: its images take memory, too. Canvases of pictures' own shapes are as long as a square is wide.
     let LoaderConfig { batch, imgsz, rect, canvas, .. } = *loader.config();
     let (w, h) = canvas.map_or((rect.unwrap_or(imgsz), imgsz), |(w, h)| (w as usize, h as usize));
     detector.check_memory([batch, h, w])?;
-    let classes = detector.class_names().len();
     let protocol = how.convention.protocol();
-    let mut evaluator = Evaluator::with_protocol(classes, protocol);
-    let mut confusion = ConfusionMatrix::with_protocol(classes, protocol);
+    let mut evaluator = Evaluator::with_protocol(count, protocol);
+    let mut confusion = ConfusionMatrix::with_protocol(count, protocol);
     let mut outcomes = ImageOutcomes::new(protocol);
     let mut sums = [0.0f64; 3];
     for (number, batch) in loader.epoch(0).enumerate() {
@@ -140,7 +149,7 @@ pub fn judge(
         let (outputs, loss) = match how.gains {
             None => (detector.run(&images)?, None),
             Some(gains) => detector.read_head(&images, |head| {
-                let loss = detection_loss(head, &targets(&batch), gains);
+                let loss = detection_loss(head, &in_network(targets(&batch), &classes), gains);
                 (Outputs::Predictions(decode(head)), Some(loss))
             })?,
         };
@@ -151,10 +160,18 @@ pub fn judge(
             }
         }
         batch.images = images.data;
+        let own = |class| classes.dataset_class(class).is_some();
+        let outputs = if has_surplus { outputs.only_classes(own)? } else { outputs };
         let found = outputs.suppress(&how.suppression);
+        let found: Vec<_> = if renumber {
+            found.into_iter().map(|image| in_dataset(image, &classes)).collect()
+        } else {
+            found
+        };
         for ((detections, transform), sample) in found.iter().zip(&batch.transforms).zip(&batch.samples) {
-            let (detections, truth) =
+            let (detections, mut truth) =
                 how.convention.boxes(detections, &loader.split().samples[*sample], *transform);
+            truth.retain(|object| classes.network_class(object.class_id).is_some());
             evaluator.add_image(&detections, &truth);
             outcomes.add_image(&detections, &truth);
             confusion.add_image(&detections, &truth)?;
@@ -164,5 +181,5 @@ pub fn judge(
     let [bbox, cls, dfl] = sums.map(|sum| sum / loader.batches().max(1) as f64);
     let losses = how.gains.map(|_| MeanLosses { bbox, cls, dfl });
     let (metrics, curves) = evaluator.finish_with_curves();
-    Ok(Judged { metrics, curves, confusion, outcomes, losses })
+    Ok(Judged { metrics, classes, curves, confusion, outcomes, losses })
 }

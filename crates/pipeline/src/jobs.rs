@@ -7,12 +7,14 @@ use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::SplitKind;
 use bonsai_detector::{Detector, FileKind, OnnxSignature};
+use bonsai_graph::ClassMap;
 use bonsai_metrics::DetMetrics;
 use bonsai_onnx::{ExportOptions, OnnxInfo, Precision, Quantization};
 use bonsai_prune::{Importance, Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
 use bonsai_yolov8::NmsConfig;
 
 use crate::checkpoint_file::open_checkpoint;
+use crate::classes::{for_dataset, left_out};
 pub use crate::engine_job::{Engine, UltralyticsForm, engine, engine_metadata, unwrap_engine};
 use crate::iterations::{Files, save_iterations};
 use crate::ranking::ranking;
@@ -64,24 +66,31 @@ pub struct Validation {
     pub runtime: RuntimeChoice,
 }
 
-/// Measures a file on a split of `config.data`; returns the metrics and the class names.
+/// What [`validate`] found.
+#[derive(Debug, Clone)]
+pub struct Validated {
+    /// The figures; classes are numbered as in the dataset.
+    pub metrics: DetMetrics,
+    /// Which of the file's classes they are.
+    pub classes: ClassMap,
+    /// By class of the dataset, objects of the split that took no part, because the file does not have their class.
+    pub left_out: Vec<usize>,
+}
+
+/// Measures a file on a split of `config.data`.
 ///
 /// # Errors
-/// If the file or the split cannot be read, or the classes differ in number.
+/// If the file or the split cannot be read, or they have no class in common.
 pub fn validate(
     config: &PipelineConfig,
     weights: &Path,
     split: SplitKind,
     how: &Validation,
     progress: &mut dyn Progress,
-) -> Result<(DetMetrics, Vec<String>)> {
+) -> Result<Validated> {
     let setting = setting(config)?;
     let split = open_split(data_yaml(config)?, split, progress)?;
     let mut detector = Detector::load(weights, how.runtime.with(setting.executor))?;
-    let (ours, theirs) = (detector.class_names().len(), split.class_names.len());
-    if ours != theirs {
-        bail!("{} has {ours} classes, but {} has {theirs}", weights.display(), data_yaml(config)?.display());
-    }
     let (imgsz, batch) = (setting.imgsz, config.baseline.batch);
     let canvas = match detector.fixed_size() {
         Some((h, w)) if h.max(w) == imgsz => Canvas::Fixed((h, w)),
@@ -90,7 +99,8 @@ pub fn validate(
         }
         None => how.rect.then(|| detector.stride()).into(),
     };
-    let loader = validation_loader_in(&Arc::new(split), imgsz, batch, &setting.loader, canvas)?;
+    let split = Arc::new(split);
+    let loader = validation_loader_in(&split, imgsz, batch, &setting.loader, canvas)?;
     let standard = NmsConfig::VALIDATION;
     let suppression = NmsConfig {
         confidence: how.confidence.unwrap_or(standard.confidence),
@@ -98,8 +108,11 @@ pub fn validate(
         ..standard
     };
     let judging = Judging { suppression, convention: how.convention, gains: None };
-    let metrics = judge(&mut detector, &loader, &judging, &mut |_, _, _| {})?.metrics;
-    Ok((metrics, detector.class_names().to_vec()))
+    let yaml = data_yaml(config)?;
+    let judged = judge(&mut detector, &loader, &judging, &mut |_, _, _| {})
+        .with_context(|| format!("{} cannot be judged on {}", weights.display(), yaml.display()))?;
+    let left_out = left_out(&split, &judged.classes);
+    Ok(Validated { metrics: judged.metrics, classes: judged.classes, left_out })
 }
 
 /// Prunes a checkpoint file; with `out`, writes the smaller checkpoint and its plan (`OUT.plan.json`).
@@ -117,6 +130,12 @@ pub fn prune(
     // The loss is asked about labels; statistics are measured on images alone.
     let open = if settings.score.importance == Importance::Taylor { open_dataset } else { open_images };
     let data = config.data.as_ref().map(|yaml| open(yaml, progress)).transpose()?;
+    if let (Some(data), Importance::Taylor) = (&data, settings.score.importance) {
+        let classes = ClassMap::of(model.model.class_names(), &data.class_names);
+        if !classes.is_plain() {
+            progress.classes(&format!("{}: {classes}", weights.display()));
+        }
+    }
     let pruned = prune_stage(&model, &settings, &setting(config)?, data.as_ref())?;
     if let (importance, Some(reason)) = ranking(&model, &settings)? {
         progress
@@ -167,6 +186,7 @@ pub fn iterate(
 ) -> Result<Iterated> {
     let model = Checkpoint { train: None, ..open_checkpoint(weights)? };
     let data = open_dataset(data_yaml(config)?, progress)?;
+    let model = for_dataset(model, &data.class_names, config.seed, &weights.display().to_string(), progress)?;
     let prune = config.prune_settings();
     let what = Stepwise { prune: &prune, iterate: &config.iterate, finetune: &config.finetune };
     let iterated = iterate_stage(&model, &what, &data, &setting(config)?, &mut progress)?;

@@ -17,6 +17,7 @@
 mod batches;
 pub mod bench;
 mod checkpoint_file;
+mod classes;
 mod config;
 mod control;
 mod cost_model;
@@ -71,6 +72,7 @@ mod work;
 pub use bonsai_data::SplitKind;
 pub use bonsai_detector::{LoadOptions, Runtime};
 pub use bonsai_exec::{ExecutorInfo, ExecutorKind, ExecutorOptions};
+pub use bonsai_graph::{ClassMap, MatchedBy};
 pub use bonsai_metrics::DetMetrics;
 pub use bonsai_onnx::{
     Dynamic, ExportOptions, Io, Layout, NmsOptions, Placement, Precision as OnnxPrecision,
@@ -85,6 +87,7 @@ pub use bonsai_tensorrt::{
 };
 pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
 pub use bonsai_yolov8::LossItems;
+pub use classes::ForeignClasses;
 pub use config::{IterateSettings, LoaderSettings, PipelineConfig, PruneExtras, PruneSettings};
 pub use control::Control;
 pub use doctor::{Check, doctor};

@@ -6,6 +6,8 @@ use bonsai_data::DataError;
 use bonsai_prune::PruneError;
 use bonsai_train::TrainError;
 
+use crate::ForeignClasses;
+
 /// A dataset is needed, and none was named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoDataset;
@@ -19,10 +21,11 @@ impl fmt::Display for NoDataset {
 impl std::error::Error for NoDataset {}
 
 /// Whether other settings would mend it: a layer or pattern that the network does not have, a ratio that is too much for it,
-/// a dataset that was not named, labels that cannot be meant as they are written.
+/// a dataset that was not named or has other classes, labels that cannot be meant as they are written.
 pub fn is_misuse(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<NoDataset>()
+            || cause.is::<ForeignClasses>()
             || matches!(cause.downcast_ref(), Some(TrainError::Freeze { .. }))
             || matches!(cause.downcast_ref(), Some(DataError::Labels { .. }))
             || cause.downcast_ref().is_some_and(is_policy)

@@ -33,6 +33,11 @@ pub trait Progress {
             self.note(&format!("warning: {line}"));
         }
     }
+    /// A network meets a dataset whose classes are not simply its own, and this was matched with that. It is a line for everybody,
+    /// those who want only results included.
+    fn classes(&mut self, text: &str) {
+        self.note(text);
+    }
     /// Whether to end at the next step from which work can go on. Asked after every batch of a training that can resume.
     fn stop(&mut self) -> bool {
         false

@@ -10,6 +10,7 @@ use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::classes::for_dataset;
 use crate::engine_folder::{OUTCOMES, build_engines};
 use crate::export_folder::{Network, fill_export_folder};
 use crate::prune_folder::{self, PRUNED, fill_prune_folder};
@@ -78,18 +79,19 @@ impl Work<'_> {
                 self.training(stage, folder, &self.config.baseline, None, progress, || Ok(start))
             }
             Stage::Sparse => {
-                let start = || Ok(Checkpoint::load(&self.file(Stage::Baseline, BEST))?);
-                self.training(stage, folder, &self.config.sparse, Some(&self.config.l1), progress, start)
+                let start = self.start(Stage::Baseline, BEST, progress)?;
+                self.training(stage, folder, &self.config.sparse, Some(&self.config.l1), progress, || {
+                    Ok(start)
+                })
             }
             Stage::Prune => {
                 // The last weights are the sparsest; the best ones are the least sparse.
-                let sparse = Checkpoint::load(&self.file(Stage::Sparse, LAST))?;
-                let model = Checkpoint { train: None, ..sparse };
+                let model = self.start(Stage::Sparse, LAST, progress)?;
                 fill_prune_folder(folder, &model, self.config, self.data()?, self.setting, progress)
             }
             Stage::Finetune => {
-                let start = || Ok(Checkpoint::load(&self.file(Stage::Prune, PRUNED))?);
-                self.training(stage, folder, &self.config.finetune, None, progress, start)
+                let start = self.start(Stage::Prune, PRUNED, progress)?;
+                self.training(stage, folder, &self.config.finetune, None, progress, || Ok(start))
             }
             Stage::Export => self.export(folder, progress),
             Stage::Engine => self.engine(folder, progress),
@@ -104,6 +106,13 @@ impl Work<'_> {
     /// A file of a completed stage.
     fn file(&self, stage: Stage, name: &str) -> PathBuf {
         self.dir.stage(stage).join(name)
+    }
+
+    /// What an earlier stage made, for the dataset's classes: one that was taken as it is may have been made with others.
+    fn start(&self, stage: Stage, name: &str, progress: &mut dyn Progress) -> Result<Checkpoint> {
+        let file = self.file(stage, name);
+        let made = Checkpoint { train: None, ..Checkpoint::load(&file)? };
+        for_dataset(made, &self.data()?.class_names, self.config.seed, &file.display().to_string(), progress)
     }
 
     fn dataset(&self, folder: &Path) -> Result<()> {

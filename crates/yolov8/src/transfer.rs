@@ -1,35 +1,62 @@
 //! A trained network for other classes.
 
-use bonsai_checkpoint::{Checkpoint, CheckpointError};
-use bonsai_graph::{DetectHead, ModelSpec, Op};
+use std::collections::BTreeMap;
+
+use bonsai_checkpoint::{Array, Checkpoint, CheckpointError};
+use bonsai_graph::{ClassMap, DetectHead, GraphError, ModelSpec, NodeId, Op};
 
 use crate::init;
 
-/// The same network, pruned or not, for these classes: the last convolutions of the class branches get as many outputs as
-/// there are names and start anew from `seed`; everything else keeps its weights. With as many classes as before only the
-/// names change. Training state is dropped.
+/// The same network, pruned or not, for the dataset's classes in the dataset's order: of the last convolutions of the class
+/// branches, the outputs of classes that both have go where the dataset has them, with their weights; those of new classes
+/// start anew from `seed`, and those of classes that the dataset does not have go. Everything else keeps its weights. Training
+/// state is dropped.
 ///
 /// # Errors
-/// [`CheckpointError`] if there are no classes or too many, or the weights are not those of the graph.
+/// [`CheckpointError`] if `classes` is of another network, the dataset has no classes or too many, the class branches do not end
+/// in a convolution that nothing else reads, or the weights are not those of the graph.
 pub fn with_classes(
     checkpoint: &Checkpoint,
-    class_names: &[String],
+    classes: &ClassMap,
     seed: u64,
 ) -> Result<Checkpoint, CheckpointError> {
     let (old, head) = (checkpoint.model.graph(), checkpoint.model.head());
-    let is_last = |id| head.cls_outputs.iter().any(|output| old.outputs()[*output] == id);
-    let graph = old.map_ops(|id, node| match *node.op() {
-        Op::Conv2d { kernel, stride, padding, bias, groups, .. } if is_last(id) => {
-            Op::Conv2d { out_channels: class_names.len(), kernel, stride, padding, bias, groups }
+    let wrong =
+        |what: &str, expected, got| Err(GraphError::Head { what: what.to_owned(), expected, got }.into());
+    if classes.network() != checkpoint.model.class_names() {
+        return wrong("classes matched for this network", head.num_classes, classes.network().len());
+    }
+    let names = classes.dataset();
+    if classes.keeps_numbers() {
+        let model = ModelSpec::new(old.clone(), head.clone(), names.to_vec())?;
+        return Ok(Checkpoint { model, ..checkpoint.deployed() });
+    }
+    let last: Vec<NodeId> = head.cls_outputs.iter().map(|output| old.outputs()[*output]).collect();
+    let consumers = old.consumers();
+    let own =
+        |id: &NodeId| matches!(old.node(*id).op(), Op::Conv2d { .. }) && consumers[id.index()].is_empty();
+    let movable = last.iter().filter(|id| own(id)).count();
+    if movable != last.len() {
+        return wrong("class outputs of a convolution that nothing else reads", last.len(), movable);
+    }
+    checkpoint.weights.verify(&old.params())?;
+    let graph = old.map_ops(|id, node| {
+        let mut op = *node.op();
+        if let Op::Conv2d { out_channels, .. } = &mut op
+            && last.contains(&id)
+        {
+            *out_channels = names.len();
         }
-        op => op,
+        op
     })?;
-    let head = DetectHead { num_classes: class_names.len(), ..head.clone() };
-    let model = ModelSpec::new(graph, head, class_names.to_vec())?;
-    let mut moved = init(&model, seed)?;
+    let head = DetectHead { num_classes: names.len(), ..head.clone() };
+    let mut moved = init(&ModelSpec::new(graph, head, names.to_vec())?, seed)?;
+    let nodes: BTreeMap<String, NodeId> = old.params().into_iter().map(|p| (p.name, p.node)).collect();
     for (name, array) in checkpoint.weights.iter() {
         let fresh = moved.weights.require_mut(name)?;
-        if fresh.shape == array.shape {
+        if nodes.get(name).is_some_and(|node| last.contains(node)) {
+            move_outputs(array, fresh, classes);
+        } else {
             *fresh = array.clone();
         }
     }
@@ -37,39 +64,89 @@ pub fn with_classes(
     Ok(moved)
 }
 
+/// Copies what belongs to one output after the other: kernel or bias, `[classes, ...]`.
+fn move_outputs(from: &Array, to: &mut Array, classes: &ClassMap) {
+    let length = from.data.len() / classes.network().len().max(1);
+    for (class, values) in to.data.chunks_exact_mut(length.max(1)).enumerate() {
+        if let Some(of) = classes.network_class(class) {
+            values.copy_from_slice(&from.data[of * length..][..length]);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Scale, build};
 
-    fn names(n: usize) -> Vec<String> {
-        (0..n).map(|i| format!("class{i}")).collect()
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    #[test]
-    fn only_the_last_class_convolutions_start_anew() {
-        let mut trained = init(&build(Scale::N, &names(5)).unwrap(), 1).unwrap();
+    fn trained(of: &[&str]) -> Checkpoint {
+        let mut trained = init(&build(Scale::N, &names(of)).unwrap(), 1).unwrap();
         trained.metadata.insert("imgsz".to_owned(), "320".to_owned());
-        let moved = with_classes(&trained, &names(2), 7).unwrap();
-        assert_eq!((moved.model.class_names(), &moved.metadata), (&names(2)[..], &trained.metadata));
-        let fresh = init(&moved.model, 7).unwrap();
-        for (name, array) in moved.weights.iter() {
-            let last = name.starts_with("model.22.cv3.")
-                && (name.ends_with(".2.weight") || name.ends_with(".2.bias"));
-            let source = if last { &fresh } else { &trained };
-            assert!(source.weights.get(name) == Some(array), "{name}");
-        }
-        let shape = &moved.weights.get("model.22.cv3.1.2.weight").unwrap().shape;
-        assert_eq!(shape[0], 2);
+        trained
+    }
+
+    fn moved(trained: &Checkpoint, to: &[&str]) -> Checkpoint {
+        with_classes(trained, &ClassMap::of(trained.model.class_names(), &names(to)), 7).unwrap()
+    }
+
+    /// One class's share of the last class convolutions.
+    fn output(of: &Checkpoint, class: usize) -> Vec<Vec<f32>> {
+        let last = of.weights.iter().filter(|(name, _)| is_last(name));
+        last.map(|(_, array)| {
+            array.data.chunks_exact(array.data.len() / array.shape[0]).nth(class).unwrap().to_vec()
+        })
+        .collect()
+    }
+
+    fn is_last(name: &str) -> bool {
+        name.starts_with("model.22.cv3.") && (name.ends_with(".2.weight") || name.ends_with(".2.bias"))
     }
 
     #[test]
-    fn as_many_classes_keep_all_weights() {
-        let trained = init(&build(Scale::N, &names(2)).unwrap(), 1).unwrap();
-        let other = ["leaf".to_owned(), "twig".to_owned()];
-        let moved = with_classes(&trained, &other, 7).unwrap();
+    fn classes_that_both_have_keep_their_outputs_wherever_they_go() {
+        let trained = trained(&["a", "b", "c"]);
+        let moved = moved(&trained, &["c", "new", "A"]);
+        assert_eq!(
+            (moved.model.class_names(), &moved.metadata),
+            (&names(&["c", "new", "A"])[..], &trained.metadata)
+        );
+        assert_eq!(output(&moved, 0), output(&trained, 2));
+        assert_eq!(output(&moved, 2), output(&trained, 0));
+        assert_eq!(output(&moved, 1), output(&init(&moved.model, 7).unwrap(), 1), "drawn by the seed");
+        for (name, array) in moved.weights.iter().filter(|(name, _)| !is_last(name)) {
+            assert!(trained.weights.get(name) == Some(array), "{name}");
+        }
+    }
+
+    #[test]
+    fn without_a_common_class_all_outputs_start_anew() {
+        for to in [&["x", "y", "z"][..], &["x", "y"]] {
+            let trained = trained(&["a", "b", "c"]);
+            let (moved, fresh) =
+                (moved(&trained, to), init(&build(Scale::N, &names(to)).unwrap(), 7).unwrap());
+            for class in 0..to.len() {
+                assert_eq!(output(&moved, class), output(&fresh, class));
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_are_numbers_keep_all_weights() {
+        let trained = trained(&["class0", "class1"]);
+        let moved = moved(&trained, &["leaf", "twig"]);
         assert!(moved.weights == trained.weights);
-        assert_eq!(moved.model.class_names(), other);
-        assert!(with_classes(&trained, &[], 7).is_err());
+        assert_eq!(moved.model.class_names(), names(&["leaf", "twig"]));
+    }
+
+    #[test]
+    fn a_map_of_another_network_and_no_classes_are_refused() {
+        let trained = trained(&["a", "b"]);
+        let of = |network: &[&str], dataset: &[&str]| ClassMap::of(&names(network), &names(dataset));
+        assert!(with_classes(&trained, &of(&["b", "a"], &["a", "b"]), 7).is_err());
+        assert!(with_classes(&trained, &of(&["a", "b"], &[]), 7).is_err());
     }
 }

@@ -8,6 +8,7 @@
 mod bad_data;
 mod bad_files;
 mod benchmarks;
+mod classes;
 mod command_line;
 mod dependencies;
 mod documents;

@@ -1,7 +1,8 @@
-//! Graphs from outside: their two written forms, shapes, cost, wires, and the folding pass.
+//! Graphs from outside: their two written forms, shapes, cost, wires, and the folding pass; and classes matched by name.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod class_map;
 mod cost;
 mod deep;
 mod detector;

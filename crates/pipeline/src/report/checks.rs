@@ -1,5 +1,6 @@
 //! Whether what was exported says what its checkpoint says.
 
+use bonsai_graph::{ClassMap, MatchedBy};
 use bonsai_tensorrt::Precision;
 
 use super::{CheckVerdict, Checked, Made, NotRun, Row};
@@ -36,6 +37,26 @@ pub(super) fn checks(exported: &[Exported], rows: &[Row], made: &[Made], not_run
     }
     checks.sort_by_key(|check| check.verdict);
     checks
+}
+
+/// Networks whose classes are not simply the dataset's, as one that was taken from an earlier run: failed where the figures are
+/// not those of all classes, or nobody knows of which.
+pub(super) fn other_classes<'a>(judged: impl Iterator<Item = (&'a str, &'a ClassMap)>) -> Vec<Checked> {
+    let mut maps: Vec<(Vec<&str>, &ClassMap)> = Vec::new();
+    for (name, classes) in judged.filter(|(_, classes)| !classes.is_plain()) {
+        match maps.iter_mut().find(|(_, known)| *known == classes) {
+            Some((names, _)) => names.push(name),
+            None => maps.push((vec![name], classes)),
+        }
+    }
+    let check = |(names, classes): (Vec<&str>, &ClassMap)| {
+        let all = classes.missing().chain(classes.surplus()).next().is_none();
+        Checked {
+            what: format!("{}: {classes}", names.join(", ")),
+            verdict: verdict(all && classes.matched_by() == MatchedBy::Name),
+        }
+    };
+    maps.into_iter().map(check).collect()
 }
 
 fn verdict(passed: bool) -> CheckVerdict {
@@ -144,5 +165,18 @@ mod tests {
     fn a_file_out_of_its_limits_fails() {
         let found = checks(&[exported(Precision::Fp16, 9.0, false)], &[], &[], &[]);
         assert_eq!(found[0].verdict, CheckVerdict::Failed);
+    }
+
+    #[test]
+    fn networks_with_other_classes_are_told_once_and_fail_where_figures_are_not_of_all_classes() {
+        let map =
+            |network: [&str; 2]| ClassMap::of(&network.map(str::to_owned), &["a", "b"].map(str::to_owned));
+        let (plain, turned, partly, numbers) =
+            (map(["a", "b"]), map(["b", "a"]), map(["b", "c"]), map(["0", "1"]));
+        let judged = [("w", &plain), ("x", &turned), ("y", &partly), ("z", &turned), ("n", &numbers)];
+        let checks = other_classes(judged.into_iter());
+        let verdicts: Vec<_> = checks.iter().map(|check| check.verdict).collect();
+        assert_eq!(verdicts, [CheckVerdict::Passed, CheckVerdict::Failed, CheckVerdict::Failed]);
+        assert!(checks[0].what.starts_with("x, z: classes are matched by name"), "{}", checks[0].what);
     }
 }

@@ -6,8 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 use bonsai_boxes::{Detection, Xyxy};
 use bonsai_data::{RgbImage, Split, decode};
 use bonsai_detector::{DetectConfig, Detector, draw_detections};
+use bonsai_graph::ClassMap;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{FilterType, resize, thumbnail};
+
+use crate::classes::in_dataset;
 
 /// Images that are searched for disagreement, the first of the split.
 const SEARCHED: usize = 200;
@@ -47,11 +50,15 @@ pub(super) fn examples(
 ) -> Result<Vec<Example>> {
     let samples = &split.samples[..split.samples.len().min(SEARCHED)];
     let config = |detector: &Detector| DetectConfig { confidence, ..detector.config() };
+    let classes = [&*before, &*after].map(|of| ClassMap::of(of.class_names(), &split.class_names));
     let mut seen = Vec::with_capacity(samples.len());
     for (i, sample) in samples.iter().enumerate() {
         let image = decode(&sample.image_path)?;
         let (a, b) = (config(before), config(after));
-        let found = [before.detect(&image, &a)?, after.detect(&image, &b)?];
+        let found = [
+            in_dataset(before.detect(&image, &a)?, &classes[0]),
+            in_dataset(after.detect(&image, &b)?, &classes[1]),
+        ];
         seen.push((disagreement(&found), i, found));
     }
     seen.sort_by_key(|(differences, i, _)| (std::cmp::Reverse(*differences), *i));

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::absent::absent;
 use super::headline::signed;
 use super::{CheckVerdict, Report, Row, seed_table};
 use crate::SplitFlaws;
@@ -23,6 +24,9 @@ pub fn markdown(report: &Report) -> String {
         report.instances,
         report.executor
     );
+    if let Some(absent) = absent(report) {
+        let _ = writeln!(text, "{absent}\n");
+    }
     if let Some(change) = &report.change {
         let [map, half] = [&change.map50_95, &change.map50].map(|c| {
             format!("{} (95 % interval {} to {})", signed(c.difference()), signed(c.low), signed(c.high))

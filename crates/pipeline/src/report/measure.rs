@@ -9,7 +9,7 @@ use bonsai_metrics::RESAMPLES;
 use bonsai_tensorrt::{EngineOutcome, Precision};
 use serde::Deserialize;
 
-use super::checks::{Exported, checks};
+use super::checks::{Exported, checks, other_classes};
 use super::examples::examples;
 use super::headline::{Outcome, with_failures};
 use super::{
@@ -118,8 +118,8 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         }
     }
     let classes = data.class_names.iter().enumerate().map(|(id, name)| {
-        let objects = baseline.metrics.per_class.iter().find(|c| c.class_id == id).map_or(0, |c| c.instances);
-        (name.clone(), objects)
+        let labels = data.test.samples.iter().flat_map(|sample| &sample.labels);
+        (name.clone(), labels.filter(|label| label.class_id == id).count())
     });
     let cost = |manifest: &&Manifest| StageCost {
         stage: manifest.stage,
@@ -129,7 +129,13 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     let pruning: Pruning<Layers> = load_json(&what.pruning)?;
     let pruned = Checkpoint::load(&what.pruned)?;
     let both = [("baseline", baseline), ("fine-tuned", tuned)];
-    let checks = checks(&what.exported, &rows, &made, &not_run);
+    let mut checks = checks(&what.exported, &rows, &made, &not_run);
+    let judged = what.wanted.iter().zip(&found).filter_map(|(wanted, found)| match found {
+        Measurement::Measured(artefact) => Some((wanted.name.as_str(), &artefact.judged.classes)),
+        Measurement::NotRun(_) => None,
+    });
+    checks.extend(other_classes(judged));
+    checks.sort_by_key(|check| check.verdict);
     let report = Report {
         schema: SCHEMA,
         headline: with_failures(&headline, &checks),

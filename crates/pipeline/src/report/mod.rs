@@ -3,6 +3,7 @@
 //! [`Report`] holds every number, and terminal, Markdown, JSON and page are written from it alone; only the example pictures
 //! come beside it.
 
+mod absent;
 mod checks;
 mod examples;
 mod headline;

@@ -5,12 +5,14 @@ use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_data::{Batch, Loader};
 use bonsai_detector::Detector;
 use bonsai_exec::{Buffer, Executor, Mode, build_executor};
-use bonsai_prune::{BoxError, PruneConfig, PruneServices, Pruned, prune, recalibrate};
+use bonsai_graph::ClassMap;
+use bonsai_prune::{BoxError, Importance, PruneConfig, PruneServices, Pruned, prune, recalibrate};
 use bonsai_train::output_gradients;
 use bonsai_yolov8::{HeadOutput, LossGains, detection_loss};
 
 use super::{Data, Setting, validation_loader};
 use crate::batches::targets;
+use crate::classes::{in_network, matched};
 use crate::{PruneSettings, median_latency_ms};
 
 /// Runs of a network for one probe of a latency target.
@@ -19,7 +21,8 @@ const LATENCY_RUNS: usize = 15;
 /// Prunes as the settings say. Without `data`, what needs images (importance taylor, recalibration) is refused.
 ///
 /// # Errors
-/// If the settings are out of range, a protected layer does not exist, a target cannot be reached or images are missing.
+/// If the settings are out of range, a protected layer does not exist, a target cannot be reached or images are missing;
+/// [`ForeignClasses`](crate::ForeignClasses) if importance taylor asks for labels of which the network knows no class.
 pub fn prune_stage(
     model: &Checkpoint,
     settings: &PruneSettings,
@@ -32,9 +35,11 @@ pub fn prune_stage(
         compensate: settings.extras.compensate,
         image: (setting.imgsz, setting.imgsz),
     };
+    let labelled = data.filter(|_| settings.score.importance == Importance::Taylor);
+    let classes = labelled.map(|data| matched(model.model.class_names(), &data.class_names)).transpose()?;
     let mut gradients = || -> Result<Weights, BoxError> {
-        let data = data.ok_or("gradients need images: pass --data DATA.yaml")?;
-        Ok(gradients(model, data, setting, settings)?)
+        let images = labelled.zip(classes.as_ref()).ok_or("gradients need images: pass --data DATA.yaml")?;
+        Ok(gradients(model, images, setting, settings)?)
     };
     let mut latency = |model: &Checkpoint| -> Result<f64, BoxError> {
         let mut detector = Detector::from_checkpoint(model.clone(), setting.executor)?;
@@ -74,7 +79,7 @@ impl Images {
 /// Gradients of the loss at the parameters, added up over batches.
 fn gradients(
     model: &Checkpoint,
-    data: &Data,
+    (data, classes): (&Data, &ClassMap),
     setting: &Setting,
     settings: &PruneSettings,
 ) -> Result<Weights> {
@@ -82,7 +87,7 @@ fn gradients(
     let mut images = Images::new(data, setting, settings)?;
     for _ in 0..settings.extras.gradient_batches {
         let batch = images.next(settings.extras.gradient_batches)?;
-        let objects = targets(&batch);
+        let objects = in_network(targets(&batch), classes);
         let outputs = executor.forward(Mode::Train, &Array::new(&batch.shape, batch.images))?;
         let head = model.model.head();
         let loss = detection_loss(&HeadOutput::of(head, &outputs)?, &objects, LossGains::default())?;

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use bonsai_checkpoint::Checkpoint;
-use bonsai_yolov8::{Scale, build, init, with_classes};
+use bonsai_yolov8::{Scale, build, init};
 
 use crate::Progress;
 use crate::checkpoint_file::open_checkpoint;
+use crate::classes::for_dataset;
 
 /// A checkpoint for `model`: `yolov8n` to `yolov8x` built for these classes with seeded weights, or a file, Bonsai's or
-/// Ultralytics'. A file for other classes gets new last convolutions in its class branches, which is noted.
+/// Ultralytics'. The classes of a file are matched with the dataset's by name, which is noted: outputs of classes that both have
+/// are kept, wherever the dataset has them, and those of others start anew.
 ///
 /// # Errors
 /// If the name is neither, or the file cannot be read.
@@ -29,21 +31,5 @@ pub fn start_checkpoint(
         bail!("`{model}` is neither a file nor one of {}", names.join(", "));
     }
     let checkpoint = Checkpoint { train: None, ..open_checkpoint(path)? };
-    let theirs = checkpoint.model.class_names();
-    if theirs == class_names {
-        return Ok(checkpoint);
-    }
-    let numbers = (theirs.len(), class_names.len());
-    progress.note(&if numbers.0 == numbers.1 {
-        format!(
-            "{model} calls its {} classes otherwise than the dataset; the dataset's names are taken",
-            numbers.0
-        )
-    } else {
-        format!(
-            "{model} has {} classes, the dataset {}: the last convolutions of the class branches start anew",
-            numbers.0, numbers.1
-        )
-    });
-    Ok(with_classes(&checkpoint, class_names, seed)?)
+    for_dataset(checkpoint, class_names, seed, model, progress)
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Batch, Loader, LoaderConfig};
 use bonsai_detector::Detector;
@@ -82,7 +82,8 @@ impl TrainWatch for &mut dyn Progress {
 /// Trains `start` on `data`, or goes on if it carries the state of a training; with `l1`, towards small gammas and betas.
 ///
 /// # Errors
-/// If the network, the loader, the evaluation or the watcher fails, or the training diverges.
+/// If the network has not the dataset's classes in the dataset's order, if the network, the loader, the evaluation or the
+/// watcher fails, or the training diverges.
 pub fn train_stage(
     start: &Checkpoint,
     data: &Data,
@@ -91,6 +92,14 @@ pub fn train_stage(
     setting: &Setting,
     watch: &mut dyn TrainWatch,
 ) -> Result<Trained> {
+    // Labels are numbers: in another order every class would be trained on another one's output.
+    ensure!(
+        start.model.class_names() == data.class_names,
+        "the network's classes are {:?}, those of {} are {:?}: a training needs the same ones in the same order",
+        start.model.class_names(),
+        data.yaml.display(),
+        data.class_names
+    );
     let config = TrainConfig { seed: setting.seed, ..config.clone() };
     let mut start = start.clone();
     start.metadata.insert("imgsz".to_owned(), setting.imgsz.to_string());

@@ -4,6 +4,7 @@
 
 mod bench;
 mod calibration;
+mod classes;
 mod control;
 mod damaged_images;
 mod engine_settings;

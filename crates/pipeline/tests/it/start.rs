@@ -29,11 +29,28 @@ fn a_pt_file_of_a_pruned_network_for_the_same_classes_others_and_more() {
     };
     let (same, notes) = start(&["leaf", "twig", "große Wurzel"]);
     assert!(notes.is_empty(), "{notes}");
+    // In another order: every class keeps its weights, and its name.
+    let (turned, notes) = start(&["große Wurzel", "leaf", "twig"]);
+    assert!(notes.contains(&path) && notes.contains("another order"), "{notes}");
+    let last = "model.22.cv3.1.2.weight";
+    let row = |of: &bonsai_checkpoint::Checkpoint, class: usize| {
+        let array = of.weights.get(last).unwrap();
+        array.data.chunks_exact(array.data.len() / array.shape[0]).nth(class).unwrap().to_vec()
+    };
+    for (class, of) in [(0, 2), (1, 0), (2, 1)] {
+        assert_eq!(row(&turned, class), row(&same, of));
+    }
+    // As many others: nothing of the old classes is left in their outputs.
     let (renamed, notes) = start(&["a", "b", "c"]);
-    assert!(notes.contains(&path) && notes.contains("names are taken"), "{notes}");
-    assert!(renamed.weights == same.weights && renamed.model.class_names() == names(&["a", "b", "c"]));
-    let (more, notes) = start(&["a", "b", "c", "d"]);
-    assert!(notes.contains("3 classes") && notes.contains('4') && notes.contains("start anew"), "{notes}");
+    assert!(notes.contains("no class of the dataset") && notes.contains("start anew"), "{notes}");
+    assert_eq!(renamed.model.class_names(), names(&["a", "b", "c"]));
+    assert!((0..3).all(|new| (0..3).all(|old| row(&renamed, new) != row(&same, old))));
+    let (numbered, notes) = start(&["0", "1", "2"]);
+    assert!(notes.contains("by number") && notes.contains("all weights are kept"), "{notes}");
+    assert!(numbered.weights == same.weights && numbered.model.class_names() == names(&["0", "1", "2"]));
+    let (more, notes) = start(&["a", "b", "twig", "d"]);
+    assert!(notes.contains("1 in both") && notes.contains("only in the dataset: `a`, `b`, `d`"), "{notes}");
+    assert_eq!(row(&more, 2), row(&same, 1));
     // Still pruned.
     let widths = |checkpoint: &bonsai_checkpoint::Checkpoint| {
         checkpoint.weights.get("model.4.cv1.conv.weight").unwrap().shape.clone()

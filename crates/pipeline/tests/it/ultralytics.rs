@@ -20,8 +20,9 @@ fn figures_are_those_of_ultralytics() {
     config.baseline.batch = 16;
     let how = Validation { rect: true, ..Validation::default() };
     for (split, name) in [(SplitKind::Val, "val"), (SplitKind::Test, "test")] {
-        let (metrics, _) =
+        let validated =
             validate(&config, &folder.join("best.pt"), split, &how, &mut bonsai_pipeline::Quiet).unwrap();
+        let metrics = validated.metrics;
         for (what, ours) in [("map50", metrics.map50), ("map50_95", metrics.map50_95)] {
             let theirs = figures[name][what].as_f64().unwrap();
             assert!((ours - theirs).abs() <= BOUND, "{what} on {name}: {ours}, Ultralytics has {theirs}");

@@ -15,6 +15,7 @@ mod training;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::absent::absent;
 use super::headline::{milliseconds, ratio, signed};
 use super::{CheckVerdict, Example, Report, Row};
 use crate::SplitFlaws;
@@ -95,6 +96,7 @@ fn head(report: &Report) -> Markup {
             }
             h1 { (report.headline) }
             p class="lead" { (lead(report)) }
+            @if let Some(absent) = absent(report) { p { (absent) } }
         }
     }
 }

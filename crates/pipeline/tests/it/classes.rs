@@ -1,0 +1,222 @@
+//! A network meets a dataset that has its classes in another order, only some of them, more, or others.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bonsai_boxes::{Cxcywh, Detection};
+use bonsai_checkpoint::Checkpoint;
+use bonsai_data::{Label, Split};
+use bonsai_detector::Detector;
+use bonsai_exec::ExecutorOptions;
+use bonsai_graph::ClassMap;
+use bonsai_pipeline::stages::{
+    Data, Setting, draw_dataset, open_dataset, prune_stage, train_stage, validation_loader,
+};
+use bonsai_pipeline::{
+    ForeignClasses, Importance, Judged, Judging, LoaderSettings, PipelineConfig, Progress, Quiet, is_misuse,
+    judge,
+};
+use bonsai_testkit::random_weights;
+use bonsai_yolov8::{NmsConfig, Scale, build, with_classes};
+
+const CLASSES: [&str; 4] = ["circle", "square", "triangle", "star"];
+const SIDE: usize = 64;
+/// More detections than the anchors of an image can give.
+const ALL: usize = 1000;
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn drawn(folder: &Path) -> Data {
+    let mut shapes = PipelineConfig::drawn().shapes;
+    (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (4, 4, 0, SIDE);
+    open_dataset(&draw_dataset(&shapes, &folder.join("shapes")).unwrap(), &mut Quiet).unwrap()
+}
+
+fn network(seed: u64) -> Checkpoint {
+    let model = build(Scale::N, &owned(&CLASSES)).unwrap();
+    let mut weights = random_weights(seed, model.graph());
+    for level in 0..3 {
+        // Boxes of some 10 to 40 pixels, which fit into the image: near distances are the likely ones.
+        let bias = &mut weights.get_mut(&format!("model.22.cv2.{level}.2.bias")).unwrap().data;
+        bias.iter_mut().enumerate().for_each(|(i, value)| *value -= (i % 16) as f32);
+    }
+    Checkpoint::new(model, weights).unwrap()
+}
+
+fn judged(network: &Checkpoint, split: &Split, most: usize) -> (Judged, Vec<Vec<Detection>>) {
+    let mut detector = Detector::from_checkpoint(network.clone(), ExecutorOptions::default()).unwrap();
+    let loader = validation_loader(&Arc::new(split.clone()), SIDE, 4, &LoaderSettings::default()).unwrap();
+    let suppression = NmsConfig { max_detections: most, ..NmsConfig::VALIDATION };
+    let mut seen = Vec::new();
+    let mut watch = |_, _: &bonsai_data::Batch, found: &[Vec<Detection>]| seen.extend(found.to_vec());
+    let judged =
+        judge(&mut detector, &loader, &Judging { suppression, ..Judging::default() }, &mut watch).unwrap();
+    (judged, seen)
+}
+
+/// A split on which this network is right now and then: labels are some of its own detections, a little aside.
+fn labelled(network: &Checkpoint, split: &Split) -> Split {
+    let mut split = split.clone();
+    let found = judged(network, &split, ALL).1;
+    for (sample, found) in split.samples.iter_mut().zip(found) {
+        assert_eq!(sample.size, (SIDE as u32, SIDE as u32));
+        let label = |(i, d): (usize, Detection)| {
+            let scale = SIDE as f32;
+            let (w, h) = ((d.bbox.x2 - d.bbox.x1) / scale, (d.bbox.y2 - d.bbox.y1) / scale);
+            let (cx, cy) =
+                (f32::midpoint(d.bbox.x1, d.bbox.x2) / scale, f32::midpoint(d.bbox.y1, d.bbox.y2) / scale);
+            // Every fourth is of another class than the network thinks.
+            let class_id = if i % 4 == 3 { (d.class_id + 1) % 4 } else { d.class_id };
+            Label { class_id, bbox: Cxcywh { cx: cx + 0.04 * w * (i % 3) as f32, cy, w, h } }
+        };
+        let inside = |d: &Detection| d.bbox.clip(SIDE as f32, SIDE as f32) == d.bbox;
+        sample.labels = found.into_iter().filter(inside).step_by(7).take(12).enumerate().map(label).collect();
+    }
+    split
+}
+
+/// The same objects under other numbers; those of classes without a name are left out.
+fn renumbered(split: &Split, names: &[&str]) -> Split {
+    let mut other = Split { class_names: owned(names), ..split.clone() };
+    for sample in &mut other.samples {
+        sample.labels.retain_mut(|label| {
+            let place = names.iter().position(|name| *name == CLASSES[label.class_id]);
+            label.class_id = place.unwrap_or_default();
+            place.is_some()
+        });
+    }
+    other
+}
+
+fn close(a: f64, b: f64, bound: f64) {
+    assert!((a - b).abs() <= bound, "{a} and {b}");
+}
+
+#[test]
+fn figures_do_not_depend_on_the_order_of_the_datasets_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = drawn(folder.path());
+    for (seed, order) in [(1, [1, 0, 2, 3]), (2, [3, 2, 1, 0]), (3, [1, 2, 3, 0]), (4, [2, 0, 3, 1])] {
+        let network = network(seed);
+        let split = labelled(&network, &data.val);
+        let names = order.map(|class| CLASSES[class]);
+        let ((straight, found), (mapped, other)) =
+            (judged(&network, &split, ALL), judged(&network, &renumbered(&split, &names), ALL));
+        let figures = straight.metrics;
+        assert!(figures.map50 > 0.01 && figures.map50 < 0.99, "a figure that can move: {}", figures.map50);
+        assert!(straight.classes.is_plain() && !mapped.classes.is_plain());
+        // The mean adds the classes up in another order.
+        close(mapped.metrics.map50, figures.map50, 1e-12);
+        close(mapped.metrics.map50_95, figures.map50_95, 1e-12);
+        for (place, class) in order.into_iter().enumerate() {
+            let (ours, theirs) = (&mapped.metrics.per_class[place], &figures.per_class[class]);
+            assert_eq!(
+                (ours.class_id, ours.instances, ours.ap50, ours.ap50_95),
+                (place, theirs.instances, theirs.ap50, theirs.ap50_95)
+            );
+            for (beside, other) in order.into_iter().enumerate() {
+                assert_eq!(mapped.confusion.count(place, beside), straight.confusion.count(class, other));
+            }
+        }
+        for (a, b) in found.iter().flatten().zip(other.iter().flatten()) {
+            assert_eq!(
+                (a.bbox, a.class_id),
+                (b.bbox, order[b.class_id]),
+                "what is drawn has the dataset's numbers"
+            );
+        }
+        // And so does the network whose outputs are put into the dataset's order, as trainings do.
+        let moved = with_classes(&network, &ClassMap::of(&owned(&CLASSES), &owned(&names)), 0).unwrap();
+        let (moved, _) = judged(&moved, &renumbered(&split, &names), ALL);
+        assert!(moved.classes.is_plain());
+        // Suppression shifts boxes by their class's number, which rounds their corners: a box more or less may be left.
+        close(moved.metrics.map50, figures.map50, 0.02);
+    }
+}
+
+#[test]
+fn classes_of_one_side_alone_take_no_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = drawn(folder.path());
+    let network = network(7);
+    let split = labelled(&network, &data.val);
+    let all = judged(&network, &split, ALL).0.metrics;
+    assert!(all.map50 > 0.01, "{}", all.map50);
+    let fewer = renumbered(&split, &["star", "square"]);
+    let two = judged(&network, &fewer, ALL).0;
+    assert_eq!(two.metrics.per_class.len(), 2);
+    assert_eq!(two.metrics.per_class[0].ap50, all.per_class[3].ap50);
+    assert_eq!(two.metrics.per_class[1].ap50, all.per_class[1].ap50);
+    // What it finds of other classes takes no room: where few detections are kept, they are the wanted ones.
+    let narrowed = with_classes(&network, &ClassMap::of(&owned(&CLASSES), &fewer.class_names), 0).unwrap();
+    let few = [&network, &narrowed].map(|of| judged(of, &fewer, 10).0.metrics);
+    close(few[0].map50, few[1].map50, 0.02);
+    assert_eq!(few[0].instances, few[1].instances);
+    // Objects that the network does not know are no objects that it missed.
+    let mut more = split.clone();
+    more.class_names = owned(&["circle", "square", "hexagon", "star"]);
+    let known = judged(&network, &more, ALL).0;
+    assert_eq!(
+        (known.metrics.per_class[2].instances, known.classes.missing().collect::<Vec<_>>()),
+        (0, vec![2])
+    );
+    assert_eq!(known.metrics.per_class[0].ap50, all.per_class[0].ap50);
+    let mean = [0, 1, 3].map(|class| all.per_class[class].ap50).iter().sum::<f64>() / 3.0;
+    close(known.metrics.map50, mean, 1e-12);
+}
+
+#[test]
+fn without_a_common_class_there_are_no_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = drawn(folder.path());
+    for (names, part) in [
+        (["dog", "cat", "cow", "elk"], "`dog`, `cat`"),
+        (["star", "star", "square", "cat"], "more than once: `star`"),
+    ] {
+        let split = Split { class_names: owned(&names), ..(*data.val).clone() };
+        let mut detector = Detector::from_checkpoint(network(1), ExecutorOptions::default()).unwrap();
+        let loader = validation_loader(&Arc::new(split), SIDE, 4, &LoaderSettings::default()).unwrap();
+        let error = judge(&mut detector, &loader, &Judging::default(), &mut |_, _, _| {}).unwrap_err();
+        assert!(error.is::<ForeignClasses>() && is_misuse(&error), "{error:#}");
+        assert!(error.to_string().contains(part), "{error:#}");
+    }
+}
+
+#[test]
+fn gradients_for_pruning_are_those_of_the_right_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = drawn(folder.path());
+    let config = PipelineConfig { imgsz: SIDE, ..PipelineConfig::default() };
+    let setting = Setting::of(&config, ExecutorOptions::default());
+    let mut settings = config.prune_settings();
+    settings.score.importance = Importance::Taylor;
+    (settings.policy.prune_ratio, settings.policy.target) = (0.3, None);
+    settings.extras.gradient_batches = 1;
+    let network = network(2);
+    let plan = |data: &Data| prune_stage(&network, &settings, &setting, Some(data)).map(|pruned| pruned.plan);
+    let other = |names: &[&str]| Data {
+        train: Arc::new(renumbered(&data.train, names)),
+        class_names: owned(names),
+        ..data.clone()
+    };
+    let straight = plan(&data).unwrap();
+    assert!(plan(&other(&["star", "circle", "square", "triangle"])).unwrap() == straight);
+    assert!(is_misuse(&plan(&other(&["a", "b", "c", "d"])).unwrap_err()));
+}
+
+#[test]
+fn nothing_is_trained_on_another_classs_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = drawn(folder.path());
+    let config = PipelineConfig { imgsz: SIDE, ..PipelineConfig::default() };
+    let setting = Setting::of(&config, ExecutorOptions::default());
+    let names = owned(&["square", "circle", "triangle", "star"]);
+    let other = Data { class_names: names.clone(), ..data };
+    let mut quiet = Quiet;
+    let mut progress: &mut dyn Progress = &mut quiet;
+    let error =
+        train_stage(&network(1), &other, &config.finetune, None, &setting, &mut progress).unwrap_err();
+    assert!(error.to_string().contains("same order"), "{error:#}");
+}

@@ -1,0 +1,70 @@
+//! The order of the classes means nothing to a training: a step from a network whose class outputs were exchanged is the step
+//! of the original with its class outputs exchanged.
+
+use bonsai_boxes::Cxcywh;
+use bonsai_checkpoint::Checkpoint;
+use bonsai_exec::ExecutorKind;
+use bonsai_graph::ClassMap;
+use bonsai_testkit::{Tolerance, assert_arrays_close, random_array};
+use bonsai_train::{Batch, BatchSource, TrainConfig};
+use bonsai_yolov8::{Scale, Target, build, init, with_classes};
+
+use crate::noise::{KINDS, Recorder, no_penalty, run};
+
+const CLASSES: [&str; 4] = ["ant", "bee", "cow", "dog"];
+
+/// One batch of noise with objects of every class, under their numbers in `names`.
+struct Herd<'a>(&'a [String]);
+
+impl BatchSource for Herd<'_> {
+    fn batches(&self) -> usize {
+        1
+    }
+
+    fn epoch(&mut self, _: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+        let target = |i: usize| {
+            let class_id = self.0.iter().position(|name| name == CLASSES[i % 4]).unwrap();
+            let bbox = Cxcywh { cx: 0.25 + 0.08 * i as f32, cy: 0.4, w: 0.3, h: 0.25 + 0.05 * i as f32 };
+            Target { image: i / 3, class_id, bbox }
+        };
+        let batch = move |_| Batch {
+            images: random_array(5, &[2, 3, 64, 64]),
+            targets: (0..6).map(target).collect(),
+            names: Vec::new(),
+        };
+        Box::new((first..1).map(batch))
+    }
+}
+
+fn owned(names: [&str; 4]) -> Vec<String> {
+    names.map(str::to_owned).to_vec()
+}
+
+fn step(kind: ExecutorKind, start: &Checkpoint) -> Checkpoint {
+    let config = TrainConfig { epochs: 1, batch: 2, nbs: 2, warmup_epochs: 0.0, ..TrainConfig::default() };
+    let mut batches = Herd(start.model.class_names());
+    let last = run(kind, start, &config, &mut batches, &no_penalty, &mut Recorder::default()).unwrap().last;
+    let state = last.train.unwrap();
+    assert_eq!(state.progress.updates, 1);
+    Checkpoint { weights: state.raw, train: None, ..last }
+}
+
+#[test]
+fn a_step_of_exchanged_classes_is_the_exchanged_step() {
+    let start = init(&build(Scale::N, &owned(CLASSES)).unwrap(), 3).unwrap();
+    for order in [["bee", "ant", "cow", "dog"], ["dog", "cow", "ant", "bee"]] {
+        let classes = ClassMap::of(&owned(CLASSES), &owned(order));
+        let exchanged = |checkpoint: &Checkpoint| with_classes(checkpoint, &classes, 0).unwrap();
+        for kind in KINDS {
+            let (before, after) = (step(kind, &exchanged(&start)), exchanged(&step(kind, &start)));
+            assert_eq!(before.model.class_names(), owned(order));
+            for ((name, before), (_, after)) in before.weights.iter().zip(after.weights.iter()) {
+                // What flows back from the class outputs is a sum over them, which rounds by its order.
+                assert_arrays_close(before, after, Tolerance::Close, &format!("{kind:?}, {order:?}: {name}"));
+                assert!(start.weights.get(name).unwrap().shape == before.shape, "{name}");
+            }
+            let last = "model.22.cv3.0.2.weight";
+            assert!(before.weights.get(last) != start.weights.get(last), "nothing was trained");
+        }
+    }
+}
