@@ -1,6 +1,7 @@
 //! `--json` of long commands: one object a line on standard output, each with `schema` and `event`.
 //!
-//! Events are `start`, `stage`, `epoch`, `note`, `warning`, `error` and `end`; `end` has the exit code and the result.
+//! Events are `start`, `stage`, `epoch`, `note`, `warning`, `error` and `end`; `end` has the exit code and the result, and
+//! a `warning` about a dataset has its counts by split in `dataset`.
 
 use std::sync::Mutex;
 

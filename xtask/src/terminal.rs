@@ -34,7 +34,7 @@ impl Terminal {
     }
 
     /// One that passes on a request to stop.
-    pub(crate) const fn stopping_at(interrupt: Interrupt) -> Self {
+    pub(crate) fn stopping_at(interrupt: Interrupt) -> Self {
         Self { interrupt: Some(interrupt), ..Self::new() }
     }
 

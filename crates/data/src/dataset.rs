@@ -168,6 +168,26 @@ impl Dataset {
         self.scan_known(split, &ScanCache::load(cache), &mut ScanCache::default(), watch)
     }
 
+    /// Whether the folders and lists of a split are there.
+    ///
+    /// # Errors
+    /// [`DataError::UndefinedSplit`] and [`DataError::MissingSource`].
+    pub fn check_sources(&self, split: SplitKind) -> Result<(), DataError> {
+        let sources = self.yaml.sources(split);
+        let (yaml, key) = (&self.yaml.file, split.key());
+        if sources.is_empty() {
+            return Err(DataError::UndefinedSplit { yaml: yaml.clone(), split: key });
+        }
+        if let Some(missing) = sources.iter().find(|source| !source.exists()) {
+            return Err(DataError::MissingSource {
+                yaml: yaml.clone(),
+                split: key,
+                source_path: missing.clone(),
+            });
+        }
+        Ok(())
+    }
+
     /// Refuses a split without a single label, as nothing can be learned from it.
     ///
     /// # Errors
@@ -195,18 +215,8 @@ impl Dataset {
         found: &mut ScanCache,
         watch: ScanWatch<'_>,
     ) -> Result<(Split, Scan), DataError> {
-        let sources = self.yaml.sources(split);
-        let (yaml, key) = (&self.yaml.file, split.key());
-        if sources.is_empty() {
-            return Err(DataError::UndefinedSplit { yaml: yaml.clone(), split: key });
-        }
-        if let Some(missing) = sources.iter().find(|source| !source.exists()) {
-            return Err(DataError::MissingSource {
-                yaml: yaml.clone(),
-                split: key,
-                source_path: missing.clone(),
-            });
-        }
+        self.check_sources(split)?;
+        let (sources, yaml, key) = (self.yaml.sources(split), &self.yaml.file, split.key());
         let image_files::Found { images, others, flaws } = image_files::find(sources, &self.yaml.root)?;
         let files: Vec<PathBuf> = images.into_iter().collect();
         let others = image_files::other_formats(&others);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::decode::Undecodable;
 use crate::formats::READ;
+use crate::source_path::whereabouts;
 use crate::{Warning, WarningKind};
 
 /// A reason why a dataset, an image or a loader cannot be had.
@@ -54,7 +55,8 @@ pub enum DataError {
     /// Lists name images, none of which is there.
     #[error(
         "`{split}` of `{yaml}`: none of the {count} images that it lists exists; the first is on line {line} of \
-         `{list}` and was looked for as `{tried}`"
+         `{list}` and was looked for as `{tried}`{}",
+        whereabouts(tried)
     )]
     MissingImages {
         /// The dataset file.
@@ -72,7 +74,10 @@ pub enum DataError {
     },
 
     /// A folder or list that `data.yaml` names is not there.
-    #[error("`{split}` of `{yaml}` is `{source_path}`, which does not exist; correct `{split}` or `path`")]
+    #[error(
+        "`{split}` of `{yaml}` is `{source_path}`{}, which does not exist; correct `{split}` or `path`",
+        whereabouts(source_path)
+    )]
     MissingSource {
         /// The dataset file.
         yaml: PathBuf,

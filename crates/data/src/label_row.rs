@@ -169,8 +169,9 @@ fn split(row: &str) -> Result<(Vec<&str>, bool), WarningKind> {
         }
     }
     // `0,0,5,0,5,0,2,0,2` may be a box with commas in its numbers.
-    let whole = |word: &&str| word.bytes().all(|letter| letter.is_ascii_digit());
-    if words.len() > 6 && coarse.len() == 1 && words.iter().all(|word| whole(word)) {
+    let is_digits = |word: &&str| word.bytes().all(|letter| letter.is_ascii_digit());
+    let is_pairs = words.len() > 6 && words.iter().skip(1).step_by(2).all(|word| matches!(*word, "0" | "1"));
+    if is_pairs && coarse.len() == 1 && words.iter().all(is_digits) {
         return Err(WarningKind::DecimalComma { word: shown(coarse[0]) });
     }
     Ok((words, true))

@@ -2,11 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-/// `path` seen from `root`; where nothing is there, with `\` taken for a separator too.
+/// `path` seen from `root`; where nothing is there, with `\` taken for a separator too. A path of Windows with a drive stays
+/// as it is.
 pub(crate) fn seen_from(root: &Path, path: &Path) -> PathBuf {
     let direct = root.join(path.strip_prefix(".").unwrap_or(path));
     if direct.exists() {
         return direct;
+    }
+    if is_of_windows(path) {
+        // It is whole, on the machine that it was written on.
+        return path.to_owned();
     }
     match with_slashes(path) {
         Some(path) => root.join(path.strip_prefix(".").unwrap_or(&path)),
@@ -25,6 +30,11 @@ pub(crate) fn is_of_windows(path: &Path) -> bool {
     let text = path.to_string_lossy();
     let drive = matches!(text.as_bytes(), [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
     drive || text.starts_with(r"\\")
+}
+
+/// What else to say of a path that is not there.
+pub(crate) fn whereabouts(path: &Path) -> &'static str {
+    if is_of_windows(path) { " (a path of a Windows machine)" } else { "" }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What was left out of a split or assumed about it: said by every command that reads a dataset, and kept in the report.
 
-use bonsai_data::{Scan, SplitKind, Warning};
+use bonsai_data::{DataError, Scan, SplitKind, Warning};
 use serde::{Deserialize, Serialize};
 
 /// What a scan counted, as numbers and words.
@@ -17,6 +17,8 @@ pub struct SplitFlaws {
     pub labels: usize,
     /// Those of them that cannot be used.
     pub labels_left_out: usize,
+    /// Why it is not there, where another split takes its place.
+    pub missing: Option<String>,
     /// Where the labels of the first image were looked for, if no image has any.
     pub no_label_in: Option<String>,
     /// What was wrong or assumed; what costs most comes first.
@@ -52,6 +54,7 @@ impl SplitFlaws {
         let looked_for = scan.label_path.as_ref().map(|path| path.display().to_string());
         Self {
             split: split.key().to_owned(),
+            missing: None,
             images: scan.found,
             images_left_out: scan.found.saturating_sub(scan.images),
             labels: scan.rows,
@@ -61,9 +64,17 @@ impl SplitFlaws {
         }
     }
 
+    /// A split that is not there, so that the validation split takes its place.
+    pub(crate) fn missing(split: SplitKind, reason: &DataError) -> Self {
+        Self { missing: Some(reason.to_string()), ..Self::of(split, &Scan::default()) }
+    }
+
     /// What was left out of how many; `None` where all is well.
     fn headline(&self) -> Option<String> {
         let Self { split, images, images_left_out, labels, labels_left_out, .. } = self;
+        if let Some(reason) = &self.missing {
+            return Some(format!("dataset {split}: {reason}; the validation split is measured in its place"));
+        }
         let of_images = format!("{images_left_out} of {images} images");
         let of_labels = format!("{labels_left_out} of {labels} labels");
         let text = match (images_left_out, labels_left_out, &self.no_label_in) {
@@ -135,6 +146,9 @@ mod tests {
     fn a_split_that_is_well_says_nothing_and_one_without_labels_where_they_should_be() {
         let clean = Scan { images: 6, instances: 9, found: 6, rows: 9, ..Scan::default() };
         assert_eq!(SplitFlaws::of(SplitKind::Val, &clean).line(), None);
+        let gone = DataError::UndefinedSplit { yaml: "data.yaml".into(), split: "test" };
+        let line = SplitFlaws::missing(SplitKind::Test, &gone).line().unwrap();
+        assert!(line.starts_with("dataset test: `data.yaml` has no `test`"), "{line}");
         let path = Some("labels/a.txt".into());
         let bare = Scan { images: 6, found: 6, label_path: path, ..Scan::default() };
         let line = SplitFlaws::of(SplitKind::Val, &bare).line().unwrap();

@@ -196,7 +196,7 @@ fn every_command_that_reads_a_dataset_tells_what_it_left_out() {
     assert_eq!((warned.len(), &warned[0]["dataset"][1]["labels_left_out"]), (1, &2.into()), "{warned:?}");
 
     // Without any label there is a line that says so, with the path.
-    std::fs::remove_dir_all(data.path("labels/val")).unwrap();
+    fs::remove_dir_all(data.path("labels/val")).unwrap();
     let (code, _, said) = data.tells("-q val --imgsz 64 --weights", &[&weights]);
     assert_eq!((code, said.lines().count()), (Some(0), 1), "{said}");
     assert!(said.contains("none of the 2 images has a label") && said.contains("labels/val/a.txt"), "{said}");

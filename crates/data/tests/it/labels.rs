@@ -173,6 +173,14 @@ fn lists_of_any_system_find_their_images() {
     for part in ["none of the 2 images", "line 2", "list.txt", folder.path("9.png").to_str().unwrap()] {
         assert!(message.contains(part), "{message}");
     }
+    folder.write("list.txt", "C:\\data\\1.png");
+    let message = folder.scan_error("val: list.txt\nnames: [a]", SplitKind::Val);
+    assert!(message.contains("`C:\\data\\1.png` (a path of a Windows machine)"), "{message}");
+    let message = folder.scan_error("val: D:/data/images\nnames: [a]", SplitKind::Val);
+    assert!(
+        message.contains("`D:/data/images` (a path of a Windows machine), which does not exist"),
+        "{message}"
+    );
     folder.write("list.txt", b"images/val/1.png\nGr\xF6sse.png\n");
     let message = folder.scan_error("val: list.txt\nnames: [a]", SplitKind::Val);
     assert!(message.contains("list.txt`: line 2 is not UTF-8 text; save it as UTF-8"), "{message}");

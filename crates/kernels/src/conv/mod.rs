@@ -153,7 +153,7 @@ impl Conv {
             Algorithm::Direct => weight_gradient::parts(self.isa, &self.shape) * self.shape.weights_len(),
             Algorithm::Winograd => winograd::partials_len(&self.shape),
             Algorithm::Depthwise => {
-                depthwise::WeightGradient::parts(&self.shape).count() * self.weights_len()
+                depthwise::WeightGradient::parts(&self.shape).count().saturating_mul(self.weights_len())
             }
         }
     }
@@ -172,6 +172,7 @@ impl Conv {
         match self.algorithm {
             Algorithm::Direct => Grid::new(self.isa, &self.shape).parts(),
             Algorithm::Winograd => winograd::moment_parts(&self.shape),
+            Algorithm::Depthwise => depthwise::Parts::new(self.shape.output()).count(),
         }
     }
 

@@ -96,6 +96,9 @@ fn open(
     how: impl Fn(&Dataset, SplitKind, &Path, ScanWatch<'_>) -> Result<(Split, Scan), DataError>,
 ) -> Result<Data> {
     let dataset = Dataset::open(yaml)?;
+    // Before images are decoded.
+    dataset.check_sources(SplitKind::Train)?;
+    dataset.check_sources(SplitKind::Val)?;
     let mut flaws = Vec::new();
     let mut scan = |kind: SplitKind| -> Result<Arc<Split>> {
         let mut watch = |done, total| progress.scan(kind, done, total);
@@ -115,9 +118,16 @@ fn open(
     };
     let train = scan(SplitKind::Train)?;
     let val = scan(SplitKind::Val)?;
-    let has_test = dataset.has(SplitKind::Test);
-    let (test, test_name) =
-        if has_test { (scan(SplitKind::Test)?, "test") } else { (Arc::clone(&val), "val") };
+    let (test, test_name) = match dataset.check_sources(SplitKind::Test) {
+        Ok(()) => (scan(SplitKind::Test)?, "test"),
+        Err(reason) => {
+            // Exporters name a test folder in every dataset file, whether they make it or not.
+            if dataset.has(SplitKind::Test) {
+                flaws.push(SplitFlaws::missing(SplitKind::Test, &reason));
+            }
+            (Arc::clone(&val), "val")
+        }
+    };
     let class_names = dataset.class_names().to_vec();
     progress.dataset(&flaws);
     Ok(Data { yaml: yaml.to_owned(), class_names, train, val, test, test_name, flaws })

@@ -55,7 +55,7 @@ impl Parts {
     }
 
     pub(super) fn count(&self) -> usize {
-        self.images * self.per_image()
+        self.images.saturating_mul(self.per_image())
     }
 
     #[inline(always)]
