@@ -18,6 +18,7 @@ use crate::output::Manner;
 use crate::pipeline::Pipeline;
 use crate::pruning::Prune;
 use crate::train_args::Train;
+use crate::trial;
 
 /// YOLOv8: train, sparsify, prune, fine-tune, export to ONNX, build engines.
 #[derive(Parser)]
@@ -194,7 +195,11 @@ pub(crate) struct OnnxRuntime {
 
 impl OnnxRuntime {
     pub(crate) fn choice(&self) -> RuntimeChoice {
-        RuntimeChoice { runtime: self.runtime, library: self.onnxruntime.clone() }
+        RuntimeChoice {
+            runtime: self.runtime,
+            library: self.onnxruntime.clone(),
+            trial: trial::by_this_program(),
+        }
     }
 }
 

@@ -202,6 +202,11 @@ fn print_parity(parity: &Parity) {
         parity.limits.score,
         parity.boxes
     );
+    if let Some(confidence) = parity.confidence {
+        say!(
+            "objects were compared from a confidence of {confidence:.2e} on, above which there are some in the pictures"
+        );
+    }
     if !parity.agrees {
         tell!(
             "warning: that is beyond the limits: 8 bits are coarse for this network; measure the file with `val`"

@@ -29,6 +29,7 @@ mod terminal;
 mod testing;
 mod train_args;
 mod training;
+mod trial;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -39,6 +40,9 @@ use serde_json::json;
 use args::{Cli, Command};
 
 fn main() -> ExitCode {
+    if let Some(code) = trial::serve() {
+        return code;
+    }
     let Cli { mut manner, command } = command_tree::parse();
     manner.long = command.is_long();
     output::choose(manner);

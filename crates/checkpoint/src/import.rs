@@ -105,7 +105,7 @@ fn without_silu(bytes: &[u8]) -> Result<Option<Vec<String>>, CheckpointError> {
 /// The tensors of a safetensors file.
 fn state_dict(bytes: &[u8]) -> Result<Weights, CheckpointError> {
     let tensors = SafeTensors::deserialize(bytes)?;
-    let real = tensors.iter().filter(|(name, _)| !name.ends_with("num_batches_tracked"));
+    let real = tensors.iter().filter(|(name, _)| !pt::is_counter(name));
     real.map(|(name, view)| Ok((name.to_owned(), read(name, &view)?))).collect()
 }
 

@@ -142,6 +142,14 @@ pub enum DetectorError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The runtime failed on the file in a process that tried it, which kept this one from running it.
+    #[error("{runtime} cannot run it: tried in a process of its own, it {what}")]
+    Trial {
+        /// Which.
+        runtime: Runtime,
+        /// How it ended.
+        what: String,
+    },
     /// The runtime is not there.
     #[error("{runtime}: not run, because {because}")]
     NotRun {

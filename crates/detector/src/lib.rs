@@ -52,6 +52,6 @@ pub use detector::Detector;
 pub use draw::{class_colour, draw_detections};
 pub use engine::write_engine;
 pub use error::DetectorError;
-pub use onnx::{LibrarySearch, LoadOptions, OnnxSignature, OutputLayout, Runtime};
+pub use onnx::{LibrarySearch, LoadOptions, OnnxSignature, OutputLayout, Runtime, Trial, try_onnx};
 pub use origin::{FileKind, Origin};
 pub use outputs::Outputs;

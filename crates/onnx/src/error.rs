@@ -113,6 +113,14 @@ pub enum OnnxError {
         /// The limit.
         max: usize,
     },
+    /// A runtime is not given the file: it asks for too much, or something in it is not what it says.
+    #[error("{place} {what}")]
+    Unfit {
+        /// The node, constant, input or output.
+        place: String,
+        /// What is wrong with it, and what is possible.
+        what: String,
+    },
     /// The bytes are no protobuf message of ONNX's schema, or are cut off.
     #[error("not a complete ONNX file ({bytes} bytes)")]
     Decode {

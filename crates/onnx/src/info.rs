@@ -64,9 +64,15 @@ impl OnnxInfo {
     /// [`OnnxError::Decode`] if they are no ONNX file or cut off, [`OnnxError::Incomplete`] if a part is missing
     /// that every model has, [`OnnxError::Dimension`] or [`OnnxError::Metadata`] if one makes no sense.
     pub fn read(bytes: &[u8]) -> Result<Self, OnnxError> {
-        let model =
-            ModelProto::decode(bytes).map_err(|source| OnnxError::Decode { bytes: bytes.len(), source })?;
-        Self::summarise(&model)
+        Self::of(&Self::message(bytes)?)
+    }
+
+    /// The message in the bytes of a file.
+    ///
+    /// # Errors
+    /// [`OnnxError::Decode`].
+    pub fn message(bytes: &[u8]) -> Result<ModelProto, OnnxError> {
+        ModelProto::decode(bytes).map_err(|source| OnnxError::Decode { bytes: bytes.len(), source })
     }
 
     /// Reads a file.
@@ -85,7 +91,11 @@ impl OnnxInfo {
         self.metadata.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 
-    fn summarise(model: &ModelProto) -> Result<Self, OnnxError> {
+    /// Reads the message of a file.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn of(model: &ModelProto) -> Result<Self, OnnxError> {
         let incomplete = |what| OnnxError::Incomplete { what };
         let ir_version = model.ir_version.ok_or_else(|| incomplete("format version"))?;
         let graph = model.graph.as_ref().ok_or_else(|| incomplete("graph"))?;

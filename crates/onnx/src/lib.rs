@@ -48,6 +48,7 @@ mod decode;
 mod dim;
 mod element;
 mod error;
+mod footprint;
 mod grid;
 mod info;
 mod integer;
@@ -58,6 +59,7 @@ mod model;
 mod name;
 mod nms;
 mod options;
+mod parts;
 #[allow(
     missing_docs,
     unreachable_pub,
@@ -75,9 +77,11 @@ mod writer;
 
 pub use dim::Dim;
 pub use error::OnnxError;
+pub use footprint::{Footprint, FootprintLimits, OnnxProgram, OtherOperators};
 pub use info::{OnnxInfo, TensorInfo};
 pub use model::{OnnxModel, export};
 pub use nms::NmsOptions;
 pub use options::{Dynamic, ExportOptions, Io, Layout, Precision};
+pub use parts::{Given, Part, Suppression};
 pub use quantization::{Placement, Quantization, quantized_wires};
 pub use too_large::TooLarge;

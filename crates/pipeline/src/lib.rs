@@ -70,7 +70,7 @@ mod utc;
 mod work;
 
 pub use bonsai_data::SplitKind;
-pub use bonsai_detector::{LoadOptions, Runtime};
+pub use bonsai_detector::{LoadOptions, Runtime, Trial};
 pub use bonsai_exec::{ExecutorInfo, ExecutorKind, ExecutorOptions};
 pub use bonsai_graph::{ClassMap, MatchedBy};
 pub use bonsai_metrics::DetMetrics;
@@ -111,7 +111,7 @@ pub use report::{
 };
 pub use run::{Ended, check, run, run_stages};
 pub use run_dir::{Found, RunDir, Stage};
-pub use runtime::RuntimeChoice;
+pub use runtime::{RuntimeChoice, serve_trial};
 pub use settings::{Settings, load_settings, overlay, resolve};
 pub use split_flaws::{FlawCount, SplitFlaws};
 pub use stage_training::Interrupted;

@@ -18,6 +18,8 @@ use crate::machine::host_executor;
 
 /// Pictures that are compared.
 const IMAGES: usize = 2;
+/// Boxes that there should be to compare, of a file that suppresses by itself.
+const SOME: usize = 20;
 /// From this score on a box is one that somebody would see; below it, rounding may move it as it likes.
 const SEEN: f32 = 0.25;
 
@@ -74,6 +76,10 @@ pub struct Parity {
     pub boxes: usize,
     /// Scores that were compared.
     pub scores: usize,
+    /// Of a file that suppresses by itself: the confidence at which it was compared. Its own, or a lower one if there is hardly
+    /// a box above that in the pictures: then it ran with the lower one in its place.
+    #[serde(default)]
+    pub confidence: Option<f32>,
     /// Of a file that suppresses by itself: objects that are no box of the checkpoint, and boxes that should be objects.
     pub unmatched: usize,
     /// Largest difference of a box, in pixels.
@@ -105,9 +111,10 @@ pub fn check_parity(
     suppression: &NmsConfig,
     split: Option<&Split>,
 ) -> Result<Parity> {
-    let limits = ParityLimits::of(&OnnxInfo::open(onnx)?);
+    let info = OnnxInfo::open(onnx)?;
+    let limits = ParityLimits::of(&info);
     let options = LoadOptions { runtime: Some(Runtime::Rten), ..LoadOptions::default() };
-    let mut theirs = Detector::load(onnx, options)?;
+    let mut theirs = Detector::load(onnx, options.clone())?;
     // Training state is not needed to run it.
     let checkpoint = Checkpoint { train: None, ..checkpoint.clone() };
     let mut ours = Detector::from_checkpoint(checkpoint, host_executor())?;
@@ -115,6 +122,12 @@ pub fn check_parity(
     let size = theirs.fixed_size().unwrap_or((side, side));
     let images = pictures(size, split)?;
     let expected = ours.predict(&images).context("cannot run the checkpoint for comparison")?;
+    let suppresses = info.op_counts.contains_key("NonMaxSuppression");
+    let confidence = suppresses.then(|| something_above(&expected, suppression.confidence));
+    if confidence.is_some_and(|confidence| confidence < suppression.confidence) {
+        theirs = Detector::load(onnx, LoadOptions { suppress_above: confidence, ..options })?;
+    }
+    let suppression = &NmsConfig { confidence: confidence.unwrap_or(suppression.confidence), ..*suppression };
     let found = theirs.run(&images).with_context(|| format!("cannot run {}", onnx.display()))?;
     let mut parity = Parity {
         reader: Runtime::Rten.to_string(),
@@ -122,6 +135,7 @@ pub fn check_parity(
         size,
         boxes: 0,
         scores: 0,
+        confidence,
         unmatched: 0,
         worst_box_px: 0.0,
         worst_score: 0.0,
@@ -201,9 +215,8 @@ impl Parity {
     /// What a file that suppresses by itself found in an image, against all that the checkpoint predicts there.
     ///
     /// Each object is to be a box of the checkpoint, and each box above the confidence one of the objects, or to overlap a
-    /// better box. It is not held to what our suppression leaves: where two boxes overlap by just about the threshold,
-    /// rounding decides which of them goes; and rten 0.27 divides by the area of the frame around both boxes rather than of
-    /// their union, and lets boxes hide others that are hidden themselves.
+    /// better one of them. It is not held to what our suppression leaves: where two boxes overlap by just about the threshold,
+    /// or two scores are about the same, rounding decides which of them goes.
     fn hold(&mut self, found: &[Detection], expected: &ImagePredictions<'_>, suppression: &NmsConfig) {
         let planes: Vec<&[f32]> = expected.class_planes().collect();
         let best: Vec<(usize, f32)> = expected.best().collect();
@@ -238,7 +251,7 @@ impl Parity {
             let (class_id, score) = best[anchor];
             let least = suppression.iou - self.leeway(boxes[anchor], suppression.iou);
             let hidden = (0..boxes.len()).any(|other| {
-                let better = other != anchor && best[other].1 >= score - self.limits.score;
+                let better = taken[other] && best[other].1 >= score - self.limits.score;
                 better && best[other].0 == class_id && boxes[other].iou(boxes[anchor]) > least
             });
             self.unmatched += usize::from(!hidden);
@@ -255,6 +268,18 @@ impl Parity {
         self.boxes += 1;
         let worst = differences.iter().fold(0.0f32, |worst, d| worst.max(d.abs()));
         self.worst_box_px = self.worst_box_px.max(worst);
+    }
+}
+
+/// The confidence, or a lower one above which there are some boxes.
+fn something_above(expected: &Predictions, confidence: f32) -> f32 {
+    let mut scores: Vec<f32> =
+        expected.images().flat_map(|i| i.best().map(|(_, s)| s).collect::<Vec<_>>()).collect();
+    scores.sort_unstable_by(|a, b| b.total_cmp(a));
+    // Half way between two scores, so that rounding moves none over it.
+    match scores.get(SOME - 1..=SOME) {
+        Some(&[last, next]) => confidence.min(f32::midpoint(last, next)),
+        _ => confidence.min(0.0),
     }
 }
 
@@ -287,6 +312,7 @@ mod tests {
             size: (64, 64),
             boxes: 0,
             scores: 0,
+            confidence: None,
             unmatched: 0,
             worst_box_px: 0.0,
             worst_score: 0.0,

@@ -15,6 +15,7 @@ mod documents;
 mod endings;
 mod engine;
 mod files;
+mod hostile_onnx;
 mod imported;
 mod killed;
 mod machine_output;

@@ -37,6 +37,12 @@ pub(super) fn network(pickle: &Pickle) -> Result<Found<'_>, PtError> {
     let root = pickle.root();
     let mut entries = MOST_ENTRIES;
     within(pickle, root, DEEPEST, &mut entries).ok_or_else(|| {
+        if let Node::Object { class, .. } = pickle.node(root)
+            && class.module.starts_with("__torch__")
+        {
+            let what = "this is a program of TorchScript's, whose layers cannot be told apart".to_owned();
+            return PtError::NoModel { what };
+        }
         let keys = pickle.fields(root).map(|entries| {
             let keys = entries.iter().filter_map(|(key, _)| pickle.str(*key)).take(8);
             let keys: Vec<String> = keys.map(|key| key.escape_debug().take(40).collect()).collect();

@@ -29,3 +29,4 @@ mod walk;
 pub use error::PtError;
 pub(crate) use state::from_state_dict;
 pub(crate) use ultralytics::read;
+pub(crate) use walk::is_counter;

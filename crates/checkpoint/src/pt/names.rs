@@ -42,9 +42,13 @@ pub(super) fn of(
     };
     let attribute = model.attribute("names");
     if let Some(entries) = attribute.and_then(|id| pickle.entries(id)) {
-        entries.iter().for_each(|(key, name)| put(key_number(pickle, *key), *name));
+        for (key, name) in entries {
+            put(key_number(pickle, *key), *name);
+        }
     } else if let Some(members) = attribute.and_then(|id| pickle.members(id)) {
-        members.iter().enumerate().for_each(|(class, name)| put(Some(class), *name));
+        for (class, name) in members.iter().enumerate() {
+            put(Some(class), *name);
+        }
     }
     let missing = names.iter().filter(|name| name.is_none()).count();
     let shown = attribute.map_or_else(|| "missing".to_owned(), |id| pickle.kind(id));
@@ -60,7 +64,10 @@ pub(super) fn of(
         ));
     }
     if other > 0 {
-        notes.push(format!("{other} of the `names` are not texts by number"));
+        notes.push(format!(
+            "{other} entries of `names` are not a text under the number of a class: numbers are taken as texts, others are left \
+             out"
+        ));
     }
     Ok(names.into_iter().enumerate().map(|(class, name)| name.unwrap_or_else(|| numbered(class))).collect())
 }

@@ -12,8 +12,7 @@ use super::tensors::Tensors;
 use crate::weights::verify_shapes;
 use crate::{Array, Checkpoint, CheckpointError, Weights};
 
-/// What a state dict has beside the parameters of the graph.
-const COUNTERS: &str = "num_batches_tracked";
+/// What a state dict has beside the parameters of the graph and counters.
 const EXPECTATION: &str = "dfl.conv.weight";
 /// The first weight and the next, behind whatever all names begin with.
 const STEM: [&str; 2] = ["0.conv.weight", "1.conv.weight"];
@@ -117,13 +116,13 @@ fn own_name(name: &str, prefix: Option<&str>) -> String {
     }
 }
 
-/// Puts a network and its tensors together; the head's fixed weights are checked and left out, counters are left out.
+/// Puts a network and its tensors together; the head's fixed weights are checked and left out.
 fn checkpoint(model: ModelSpec, weights: Weights) -> Result<Checkpoint, CheckpointError> {
     let mut kept = Weights::new();
     for (name, array) in weights {
         if name.ends_with(EXPECTATION) {
             check_expectation(&name, &array)?;
-        } else if !name.ends_with(COUNTERS) {
+        } else {
             kept.insert(name, array);
         }
     }

@@ -16,8 +16,8 @@ const MOST_TENSORS: usize = 1 << 14;
 /// Most attributes and entries of all modules together; YOLOv8x's have some 20,000.
 const MOST_ENTRIES: usize = 1 << 20;
 
-/// Counters of batches, which are whole numbers and have no use here.
-const COUNTER: &str = "num_batches_tracked";
+/// Counters of batches and of averaged networks, which are whole numbers and have no use here.
+const COUNTERS: [&str; 2] = ["num_batches_tracked", "n_averaged"];
 
 /// Tensors by the names that PyTorch's `state_dict` would give them.
 pub(super) type Named = Vec<(String, Id)>;
@@ -113,7 +113,7 @@ impl Walk {
     }
 
     fn add(&mut self, prefix: &str, name: &str, id: Id) -> Result<(), PtError> {
-        if name.ends_with(COUNTER) {
+        if is_counter(name) {
             return Ok(());
         }
         if self.named.len() == MOST_TENSORS {
@@ -135,6 +135,11 @@ fn check_length(prefix: &str, name: &str) -> Result<(), PtError> {
     }
     let what = format!("`{}...` is longer than the {LONGEST_NAME} bytes of a name", shortened(name));
     Err(PtError::Unsupported { place: place(prefix), what })
+}
+
+/// Whether a tensor of this name is a counter.
+pub(crate) fn is_counter(name: &str) -> bool {
+    COUNTERS.iter().any(|counter| name.ends_with(counter))
 }
 
 /// A module's name from the prefix of what is in it.

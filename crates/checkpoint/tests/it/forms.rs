@@ -134,6 +134,7 @@ fn a_wrapped_network_is_found() {
     }
     refused(&wrapped("ultralytics.nn.tasks.SegmentationModel", "other"), &["`model`", "`SegmentationModel`"]);
     refused(&dict(vec![("other", model())]), &["a dictionary with other"]);
+    refused(&object("__torch__.ultralytics.nn.tasks.DetectionModel", vec![]), &["TorchScript"]);
 }
 
 #[test]
@@ -282,7 +283,12 @@ fn a_state_dict_with_any_prefix_is_read_and_says_what_it_assumes() {
             Checkpoint::import_bytes(&file).unwrap_or_else(|error| panic!("{prefix}: {}", chain(&error)));
         assert!(read.model.graph() == expected.model.graph() && read.weights == expected.weights, "{prefix}");
         assert_names(&notes(&file).join("\n"), &["SiLU", "`model.9.cv1`", "8.4.140"]);
-        let more = [entries, vec![("epoch".into(), 3.into())]].concat();
+        let averaged = Py::Raw(
+            b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nLongStorage\n\
+            X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQK\x00))\x89NtR"
+                .to_vec(),
+        );
+        let more = [entries, vec![("epoch".into(), 3.into()), ("n_averaged".into(), averaged)]].concat();
         let inner = dict(vec![("state_dict", Py::Dict(more)), ("epoch", 3.into())]);
         assert!(self::read(&inner).weights == expected.weights, "{prefix}");
     }
@@ -356,7 +362,7 @@ fn names_of_any_kind_are_read() {
         (few, ["a", "class1", "class2"], &["3 classes", "a dictionary of 1", "2 of them"]),
         (Py::List(vec!["a".into()]), ["a", "class1", "class2"], &["a list of 1"]),
         (many, ["a", "b", "c"], &["1 names for classes"]),
-        (ints, ["0", "1", "2"], &["not texts"]),
+        (ints, ["0", "1", "2"], &["not a text"]),
         (Py::None, numbers, &["None", "they have numbers"]),
         (object("my.Names", vec![]), numbers, &["`my.Names`"]),
         (dict(vec![("x", "a".into())]), numbers, &["a dictionary of 1"]),

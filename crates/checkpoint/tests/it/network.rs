@@ -220,14 +220,13 @@ pub(crate) fn with(value: Py, name: &str, attribute: Py) -> Py {
 pub(crate) fn with_module(value: Py, name: &str, inner: Py) -> Py {
     let Py::Object(of, attributes) = value else { panic!("an object") };
     let Py::Dict(mut entries) = *attributes else { panic!("a dictionary") };
-    for (key, value) in &mut entries {
-        if let (Py::Str(key), Py::Dict(modules)) = (&*key, value)
-            && key == "_modules"
-        {
-            modules.retain(|(key, _)| !matches!(key, Py::Str(key) if key == name));
-            modules.push((name.into(), inner.clone()));
-        }
-    }
+    let modules = entries.iter_mut().find_map(|(key, value)| match (&*key, value) {
+        (Py::Str(key), Py::Dict(modules)) if key == "_modules" => Some(modules),
+        _ => None,
+    });
+    let modules = modules.expect("a module");
+    modules.retain(|(key, _)| !matches!(key, Py::Str(key) if key == name));
+    modules.push((name.into(), inner));
     Py::Object(of, Box::new(Py::Dict(entries)))
 }
 

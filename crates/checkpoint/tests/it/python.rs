@@ -151,7 +151,9 @@ struct Saved {
 impl Saved {
     fn sequence(&mut self, begin: &[u8], members: &[Py], end: &[u8]) {
         self.pickle.extend(begin);
-        members.iter().for_each(|member| member.write(self));
+        for member in members {
+            member.write(self);
+        }
         self.pickle.extend(end);
     }
 }

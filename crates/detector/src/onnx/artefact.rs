@@ -3,31 +3,42 @@
 use std::path::Path;
 
 use bonsai_checkpoint::Array;
-use bonsai_onnx::{OnnxError, OnnxInfo};
+use bonsai_onnx::proto::ModelProto;
+use bonsai_onnx::{OnnxError, OnnxInfo, OnnxProgram};
 use half::f16;
 
+use super::guard::Guard;
 use super::rten::RtenSession;
 use super::runtime::{LoadOptions, Runtime, RuntimeError, Session};
 use super::signature::OnnxSignature;
+use super::trial::Needs;
 use crate::{DetectorError, Outputs};
+
+/// Bytes of the largest file: what protobuf allows.
+const MAX_FILE: u64 = i32::MAX as u64;
 
 /// A file and what runs it.
 pub(crate) struct Artefact {
     pub(crate) signature: OnnxSignature,
     pub(crate) runtime: Runtime,
     session: Box<dyn Session>,
+    guard: Guard,
 }
 
 impl Artefact {
-    /// Reads a file once, and gives the bytes to the runtime.
+    /// Reads a file once, checks what it asks for, and gives what was checked to the runtime.
     pub(crate) fn open(path: &Path, options: &LoadOptions) -> Result<Self, DetectorError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| DetectorError::Io { path: path.to_owned(), source })?;
-        let info = OnnxInfo::read(&bytes).map_err(|source| DetectorError::Onnx(Box::new(source)))?;
-        let signature = OnnxSignature::read(&info)?;
+        let (model, file) = read(path)?;
+        let signature = OnnxSignature::read(&OnnxInfo::of(&model)?)?;
         let runtime = options.runtime.unwrap_or_default();
-        let session = open_session(runtime, bytes, &signature, options)?;
-        let mut artefact = Self { signature, runtime, session };
+        let mut guard = Guard::new(OnnxProgram::new(model)?, runtime);
+        let footprint = guard.admit(signature.usual_images())?;
+        if let Some(trial) = &options.trial {
+            trial.run(path, options, &Needs { footprint, file })?;
+        }
+        let session = open_session(runtime, guard.program(), &signature, options)?;
+        guard.forget_weights();
+        let mut artefact = Self { signature, runtime, session, guard };
         if artefact.signature.layout.is_none() {
             artefact.probe()?;
         }
@@ -78,17 +89,16 @@ impl Artefact {
     }
 
     fn run_once(&mut self, dims: [usize; 4], pixels: &[f32], n: usize) -> Result<Outputs, DetectorError> {
+        self.guard.admit(dims)?;
         let runtime = self.runtime;
         let output =
             self.session.run(dims, pixels).map_err(|source| DetectorError::Run { runtime, source })?;
         self.signature.outputs(output, n)
     }
 
-    /// Runs one image of nothing, to see how the output looks.
+    /// Runs images of nothing, to see how the output looks.
     fn probe(&mut self) -> Result<(), DetectorError> {
-        let side = self.signature.imgsz;
-        let (h, w) = self.signature.size.unwrap_or((side, side));
-        self.run(&Array::zeros(&[self.signature.batch.unwrap_or(1), 3, h, w])).map(drop)
+        self.run(&Array::zeros(&self.signature.usual_images())).map(drop)
     }
 
     fn input_shape(&self, images: &Array) -> DetectorError {
@@ -104,22 +114,43 @@ impl Artefact {
     }
 }
 
+/// The message in a file, and its bytes.
+fn read(path: &Path) -> Result<(ModelProto, u64), DetectorError> {
+    let io = |source| DetectorError::Io { path: path.to_owned(), source };
+    let length = std::fs::metadata(path).map_err(io)?.len();
+    if length > MAX_FILE {
+        return Err(OnnxError::TooLarge { bytes: length as usize, max: MAX_FILE as usize }.into());
+    }
+    Ok((OnnxInfo::message(&std::fs::read(path).map_err(io)?)?, length))
+}
+
 fn open_session(
     runtime: Runtime,
-    bytes: Vec<u8>,
+    program: &OnnxProgram,
     signature: &OnnxSignature,
     options: &LoadOptions,
 ) -> Result<Box<dyn Session>, DetectorError> {
     let failed = |source: RuntimeError| DetectorError::Run { runtime, source };
     let threads = options.executor.threads;
     match runtime {
-        Runtime::Rten => Ok(Box::new(RtenSession::open(bytes, signature, threads).map_err(failed)?)),
+        Runtime::Rten => Ok(Box::new(
+            RtenSession::open(program, signature, options.suppress_above, threads).map_err(failed)?,
+        )),
+        #[cfg(feature = "ort")]
+        Runtime::Onnxruntime if options.suppress_above.is_some() => {
+            let because = "it suppresses by the file's own confidence only".to_owned();
+            Err(DetectorError::NotRun { runtime, because })
+        }
         #[cfg(feature = "ort")]
         Runtime::Onnxruntime => {
             let environment = super::onnxruntime::environment(&options.library)
                 .map_err(|because| DetectorError::NotRun { runtime, because })?;
-            let session =
-                super::onnxruntime::OnnxruntimeSession::open(&environment, &bytes, signature, threads);
+            let session = super::onnxruntime::OnnxruntimeSession::open(
+                &environment,
+                &program.to_bytes(),
+                signature,
+                threads,
+            );
             Ok(Box::new(session.map_err(failed)?))
         }
         #[cfg(not(feature = "ort"))]

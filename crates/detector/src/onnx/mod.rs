@@ -1,6 +1,7 @@
 //! ONNX files of detectors: what they take and give, and the programs that run them.
 
 mod artefact;
+mod guard;
 mod layout;
 mod library;
 #[cfg(feature = "ort")]
@@ -8,9 +9,12 @@ mod onnxruntime;
 mod rten;
 mod runtime;
 mod signature;
+mod suppression;
+mod trial;
 
 pub(crate) use artefact::Artefact;
 pub use layout::OutputLayout;
 pub use library::LibrarySearch;
 pub use runtime::{LoadOptions, Runtime};
 pub use signature::OnnxSignature;
+pub use trial::{Trial, try_onnx};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use bonsai_checkpoint::Array;
 use bonsai_exec::ExecutorOptions;
 
-use super::LibrarySearch;
+use super::{LibrarySearch, Trial};
 
 /// A reader of ONNX files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,7 +50,7 @@ impl FromStr for Runtime {
 }
 
 /// What runs a file. An executor runs networks of ours, a runtime runs ONNX files; asking for the other's is an error.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LoadOptions {
     /// For checkpoints and CPU engines; of these, ONNX files obey the number of threads.
     pub executor: ExecutorOptions,
@@ -58,6 +58,11 @@ pub struct LoadOptions {
     pub runtime: Option<Runtime>,
     /// Where onnxruntime's library may be.
     pub library: LibrarySearch,
+    /// In rten, for a file that suppresses by itself: the score from which it keeps boxes, in place of its own. So it can be
+    /// compared on pictures in which its own leaves nothing.
+    pub suppress_above: Option<f32>,
+    /// What tries an ONNX file before this process runs it; nothing where `None`.
+    pub trial: Option<Trial>,
 }
 
 impl<T: Into<ExecutorOptions>> From<T> for LoadOptions {

@@ -15,6 +15,8 @@ const LEVELS: [usize; 3] = [8, 16, 32];
 /// What sides must be multiples of where a file does not say, in pixels.
 const DEFAULT_STRIDE: usize = 32;
 const MAX_STRIDE: usize = 1024;
+/// Images that a file takes at once; beyond it one run takes gigabytes of pixels alone.
+const MAX_BATCH: usize = 1024;
 /// More than any detector tells apart; beyond it a dimension is no number of classes.
 const MAX_CLASSES: usize = 100_000;
 /// How outputs are called, for files that have several.
@@ -33,7 +35,8 @@ pub struct OnnxSignature {
     pub output: String,
     /// Whether the input is `f16`.
     pub half: bool,
-    /// Images in a run, where the file fixes them.
+    /// Images in a run, where the file fixes them: by the input's dimensions; or by metadata `batch` if it suppresses by
+    /// itself, for what is chosen then may be written to so many places only, whatever the dimensions say.
     pub batch: Option<usize>,
     /// Height and width of the input, where the file fixes them.
     pub size: Option<(usize, usize)>,
@@ -83,11 +86,24 @@ impl OnnxSignature {
             suppressed,
         };
         let dims = sizes(output);
+        let said = read_batch(entry("batch"))?;
         // An output without a shape: the first run tells.
         if !dims.is_empty() {
             signature.layout = signature.tell(&dims).map_err(|expected| wrong(output, expected))?;
         }
+        let suppresses = suppressed
+            || matches!(signature.layout, Some((OutputLayout::Detections, _)))
+            || info.op_counts.contains_key("NonMaxSuppression");
+        if suppresses && signature.batch.is_none() {
+            signature.batch = Some(said.unwrap_or(1));
+        }
         Ok(signature)
+    }
+
+    /// Dimensions of the images that the file is made for: `[n, 3, h, w]`.
+    pub(crate) fn usual_images(&self) -> [usize; 4] {
+        let (h, w) = self.size.unwrap_or((self.imgsz, self.imgsz));
+        [self.batch.unwrap_or(1), 3, h, w]
     }
 
     /// Number of classes; 0 before it is known.
@@ -147,8 +163,8 @@ fn read_input(input: &TensorInfo) -> Result<InputSizes, DetectorError> {
     if channels.is_some_and(|c| c != 3) {
         return Err(expected("3 channels: [n, 3, h, w]"));
     }
-    if batch == Some(0) {
-        return Err(expected("at least one image"));
+    if batch.is_some_and(|batch| !(1..=MAX_BATCH).contains(&batch)) {
+        return Err(expected(&format!("1 to {MAX_BATCH} images at once")));
     }
     let size = match (h, w) {
         (Some(h), Some(w)) => Some((h, w)),
@@ -159,6 +175,15 @@ fn read_input(input: &TensorInfo) -> Result<InputSizes, DetectorError> {
         return Err(expected(&format!("sides of 1 to {MAX_IMGSZ} pixels")));
     }
     Ok((batch, size))
+}
+
+/// Images at once that the metadata says.
+fn read_batch(said: Option<&str>) -> Result<Option<usize>, DetectorError> {
+    let Some(text) = said else { return Ok(None) };
+    match text.parse() {
+        Ok(batch @ 1..=MAX_BATCH) => Ok(Some(batch)),
+        _ => Err(metadata("batch", text, &format!("1 to {MAX_BATCH} images at once"))),
+    }
 }
 
 /// The longer side: the fixed one, what the metadata says, or the usual one.

@@ -154,7 +154,7 @@ impl Tiny {
     }
 }
 
-fn node(op: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
+pub(crate) fn node(op: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
     NodeProto {
         input: inputs.iter().map(|input| (*input).to_owned()).collect(),
         output: vec![output.to_owned()],
@@ -165,7 +165,7 @@ fn node(op: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>)
     }
 }
 
-fn int(name: &str, value: i64) -> AttributeProto {
+pub(crate) fn int(name: &str, value: i64) -> AttributeProto {
     AttributeProto {
         name: Some(name.to_owned()),
         r#type: Some(attribute_proto::AttributeType::Int as i32),
@@ -174,7 +174,7 @@ fn int(name: &str, value: i64) -> AttributeProto {
     }
 }
 
-fn ints(name: &str, values: &[i64]) -> AttributeProto {
+pub(crate) fn ints(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto {
         name: Some(name.to_owned()),
         r#type: Some(attribute_proto::AttributeType::Ints as i32),
@@ -183,7 +183,7 @@ fn ints(name: &str, values: &[i64]) -> AttributeProto {
     }
 }
 
-fn floats(name: &str, dims: &[usize], values: Vec<f32>) -> TensorProto {
+pub(crate) fn floats(name: &str, dims: &[usize], values: Vec<f32>) -> TensorProto {
     TensorProto {
         dims: dims.iter().map(|side| *side as i64).collect(),
         data_type: Some(DataType::Float as i32),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 mod deep;
+mod footprint;
 mod form;
 mod half;
 mod int8;

@@ -134,6 +134,7 @@ mod tests {
             size: (64, 64),
             boxes: 1,
             scores: 1,
+            confidence: None,
             unmatched: 0,
             worst_box_px: px,
             worst_score: 0.0,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use bonsai_checkpoint::Checkpoint;
+use bonsai_graph::Op;
 use bonsai_yolov8::{Scale, build, init};
 
 use crate::Progress;
@@ -15,7 +16,7 @@ use crate::classes::for_dataset;
 /// are kept, wherever the dataset has them, and those of others start anew.
 ///
 /// # Errors
-/// If the name is neither, or the file cannot be read.
+/// If the name is neither, if the file cannot be read, or if its network has no batch norm.
 pub fn start_checkpoint(
     model: &str,
     class_names: &[String],
@@ -31,5 +32,11 @@ pub fn start_checkpoint(
         bail!("`{model}` is neither a file nor one of {}", names.join(", "));
     }
     let checkpoint = Checkpoint { train: None, ..open_checkpoint(path)? };
+    // Fused by Ultralytics, or a CPU engine: without batch norm nothing keeps the training stable, and nothing can be pruned.
+    if !checkpoint.model.graph().nodes().iter().any(|node| matches!(node.op(), Op::BatchNorm { .. })) {
+        bail!(
+            "{model} has no batch norm, so it cannot be trained: it was fused (or folded); use the checkpoint from before that"
+        );
+    }
     for_dataset(checkpoint, class_names, seed, model, progress)
 }

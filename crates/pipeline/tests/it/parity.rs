@@ -76,3 +76,20 @@ fn an_export_is_confirmed_and_that_of_other_weights_is_not() {
     let written: Parity = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
     assert!(!written.agrees && written.worst_box_px > 1.0, "{written:?}");
 }
+
+#[test]
+fn a_file_that_suppresses_is_compared_where_there_is_something_to_compare() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("suppressed.onnx");
+    let checkpoint = random_yolov8n(3);
+    // Hardly anything is as sure as that.
+    let nms = bonsai_onnx::NmsOptions { confidence: 0.999_999, ..bonsai_onnx::NmsOptions::default() };
+    let options = bonsai_onnx::ExportOptions { nms: Some(nms), ..bonsai_onnx::ExportOptions::new((64, 64)) };
+    bonsai_onnx::export(&checkpoint, &options).unwrap().save(&file).unwrap();
+    let suppression = NmsConfig { confidence: nms.confidence, ..NmsConfig::PREDICT };
+    let parity = confirm_parity(&checkpoint, &file, &suppression, None).unwrap();
+    assert!(parity.confidence.unwrap() < nms.confidence, "{parity:?}");
+    assert!(parity.boxes > 2 && parity.unmatched == 0 && parity.agrees, "{parity:?}");
+    let error = confirm_parity(&random_yolov8n(4), &file, &suppression, None).unwrap_err().to_string();
+    assert!(error.contains("suppressed.onnx"), "{error}");
+}

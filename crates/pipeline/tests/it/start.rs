@@ -57,3 +57,14 @@ fn a_pt_file_of_a_pruned_network_for_the_same_classes_others_and_more() {
     };
     assert_eq!(widths(&more), widths(&same));
 }
+
+#[test]
+fn a_fused_network_is_not_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fused.safetensors");
+    let whole = bonsai_checkpoint::Checkpoint::import_bytes(&imported("pruned")).unwrap();
+    whole.fold_batch_norm().unwrap().save(&path).unwrap();
+    let classes = names(&["leaf", "twig", "große Wurzel"]);
+    let error = start_checkpoint(&path.to_string_lossy(), &classes, 0, &mut Notes::default()).unwrap_err();
+    assert!(error.to_string().contains("no batch norm") && error.to_string().contains("fused"), "{error}");
+}

@@ -207,29 +207,33 @@ impl Machine<'_> {
                 let entries = self.pop_mark()?;
                 self.set(&entries)
             }
-            op::PUT | op::BINPUT | op::LONG_BINPUT | op::MEMOIZE => {
-                let index = match opcode {
-                    op::MEMOIZE => self.memo.len() as u32,
-                    _ => self.index(opcode)?,
-                };
-                let top = self.top()?;
-                self.memo.insert(index, top);
-                if self.memo.len() > MOST_VALUES {
-                    return self.error(format!("more than {MOST_VALUES} values are remembered"));
-                }
+            op::PUT | op::BINPUT | op::LONG_BINPUT | op::MEMOIZE => self.remember(opcode),
+            op::GET | op::BINGET | op::LONG_BINGET => self.recall(opcode),
+            _ => self.object(opcode),
+        }
+    }
+
+    fn remember(&mut self, opcode: u8) -> Result<(), PtError> {
+        let index = match opcode {
+            op::MEMOIZE => self.memo.len() as u32,
+            _ => self.index(opcode)?,
+        };
+        let top = self.top()?;
+        self.memo.insert(index, top);
+        if self.memo.len() > MOST_VALUES {
+            return self.error(format!("more than {MOST_VALUES} values are remembered"));
+        }
+        Ok(())
+    }
+
+    fn recall(&mut self, opcode: u8) -> Result<(), PtError> {
+        let index = self.index(opcode)?;
+        match self.memo.get(&index) {
+            Some(id) => {
+                self.stack.push(*id);
                 Ok(())
             }
-            op::GET | op::BINGET | op::LONG_BINGET => {
-                let index = self.index(opcode)?;
-                match self.memo.get(&index) {
-                    Some(id) => {
-                        self.stack.push(*id);
-                        Ok(())
-                    }
-                    None => self.error(format!("nothing is remembered as {index}")),
-                }
-            }
-            _ => self.object(opcode),
+            None => self.error(format!("nothing is remembered as {index}")),
         }
     }
 

@@ -1,0 +1,48 @@
+//! Nothing reaches a runtime unless it is known what it will take.
+//!
+//! A file is checked twice: by itself when it is opened, and with the dimensions of the images before it first sees such
+//! images (`bonsai_onnx::OnnxProgram`). That is a few thousand steps of arithmetic, done once for each size.
+
+use std::collections::BTreeMap;
+
+use bonsai_onnx::{Footprint, FootprintLimits, OnnxProgram, OtherOperators};
+
+use super::Runtime;
+use crate::DetectorError;
+
+/// A file, and the dimensions that it may be given.
+pub(super) struct Guard {
+    program: OnnxProgram,
+    others: OtherOperators,
+    admitted: BTreeMap<[usize; 4], Footprint>,
+}
+
+impl Guard {
+    pub(super) fn new(program: OnnxProgram, runtime: Runtime) -> Self {
+        let others = match runtime {
+            Runtime::Rten => OtherOperators::Refused,
+            // It answers with an error where it runs out of memory, and it knows operators of its own.
+            Runtime::Onnxruntime => OtherOperators::Unchecked,
+        };
+        Self { program, others, admitted: BTreeMap::new() }
+    }
+
+    /// Refuses images of these dimensions if a run of them would take too much; what it takes otherwise.
+    pub(super) fn admit(&mut self, images: [usize; 4]) -> Result<Footprint, DetectorError> {
+        if let Some(known) = self.admitted.get(&images) {
+            return Ok(*known);
+        }
+        let footprint = self.program.footprint(&images, &FootprintLimits::default(), self.others)?;
+        self.admitted.insert(images, footprint);
+        Ok(footprint)
+    }
+
+    pub(super) fn program(&self) -> &OnnxProgram {
+        &self.program
+    }
+
+    /// Once a runtime has them.
+    pub(super) fn forget_weights(&mut self) {
+        self.program.forget_weights();
+    }
+}

@@ -1,0 +1,129 @@
+//! A node with what is known of its inputs.
+
+use super::span::Span;
+use super::value::Value;
+use crate::proto::{AttributeProto, NodeProto};
+
+/// A node that is about to run.
+pub(super) struct Call<'a> {
+    pub(super) node: &'a NodeProto,
+    /// Version of ONNX's operator set.
+    pub(super) opset: i64,
+    /// `None` for an optional input that is left out.
+    pub(super) inputs: Vec<Option<&'a Value>>,
+}
+
+/// What a node makes.
+pub(super) struct Made {
+    pub(super) outputs: Vec<Value>,
+    /// Additions and multiplications, about.
+    pub(super) work: f64,
+    /// Bytes that it needs beside its outputs.
+    pub(super) scratch: f64,
+}
+
+impl From<Value> for Made {
+    fn from(value: Value) -> Self {
+        vec![value].into()
+    }
+}
+
+impl From<Vec<Value>> for Made {
+    /// As much work as there are values.
+    fn from(outputs: Vec<Value>) -> Self {
+        let work = outputs.iter().map(Value::elements).sum();
+        Self { outputs, work, scratch: 0.0 }
+    }
+}
+
+impl<'a> Call<'a> {
+    fn attribute(&self, name: &str) -> Option<&'a AttributeProto> {
+        self.node.attribute.iter().find(|attribute| attribute.name() == name)
+    }
+
+    /// A whole number of an attribute.
+    pub(super) fn int(&self, name: &str) -> Option<i64> {
+        self.attribute(name).and_then(|attribute| attribute.i)
+    }
+
+    /// A list of whole numbers of an attribute; `None` where it is left out or empty.
+    pub(super) fn ints(&self, name: &str) -> Option<&'a [i64]> {
+        self.attribute(name).map(|attribute| attribute.ints.as_slice()).filter(|list| !list.is_empty())
+    }
+
+    /// A list of real numbers of an attribute.
+    pub(super) fn floats(&self, name: &str) -> Option<&'a [f32]> {
+        self.attribute(name).map(|attribute| attribute.floats.as_slice()).filter(|list| !list.is_empty())
+    }
+
+    /// A word of an attribute.
+    pub(super) fn word(&self, name: &str) -> String {
+        self.attribute(name).map(|a| String::from_utf8_lossy(a.s()).into_owned()).unwrap_or_default()
+    }
+
+    /// A tensor of an attribute.
+    pub(super) fn tensor(&self, name: &str) -> Option<&'a crate::proto::TensorProto> {
+        self.attribute(name).and_then(|attribute| attribute.t.as_ref())
+    }
+
+    pub(super) fn maybe(&self, index: usize) -> Option<&'a Value> {
+        self.inputs.get(index).copied().flatten()
+    }
+
+    pub(super) fn arg(&self, index: usize) -> Result<&'a Value, String> {
+        self.maybe(index).ok_or_else(|| format!("has no input {index}"))
+    }
+
+    /// Numbers of an input that decide a size.
+    pub(super) fn held(&self, index: usize) -> Result<&'a [Span], String> {
+        self.arg(index)?.held.as_deref().ok_or_else(|| {
+            format!(
+                "takes a size from `{}`, which is computed from the picture without a known limit",
+                self.node.input.get(index).map_or("", String::as_str)
+            )
+        })
+    }
+
+    /// Whole numbers of an input that a picture has no say in.
+    pub(super) fn exact(&self, index: usize) -> Result<Vec<i64>, String> {
+        let whole = |span: &Span| {
+            span.whole().ok_or_else(|| format!("takes sizes from input {index}, which are not fixed numbers"))
+        };
+        self.held(index)?.iter().map(whole).collect()
+    }
+
+    /// Whole numbers of an attribute, which became an input with some version; `None` where the attribute is left out.
+    ///
+    /// Both at once are refused: runtimes differ in which of them they read.
+    pub(super) fn moved(&self, name: &str, input: usize) -> Result<Option<&'a [i64]>, String> {
+        match (self.ints(name), self.maybe(input)) {
+            (Some(_), Some(_)) => Err(format!("has `{name}` as an attribute and as input {input}")),
+            (list, _) => Ok(list),
+        }
+    }
+
+    /// Axes: an attribute up to some version, an input since; `None` where they are left out.
+    pub(super) fn axes(&self, input: usize) -> Result<Option<Vec<i64>>, String> {
+        match self.moved("axes", input)? {
+            Some(axes) => Ok(Some(axes.to_vec())),
+            None if self.maybe(input).is_some() => {
+                self.exact(input).map(|axes| Some(axes).filter(|axes| !axes.is_empty()))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// As many outputs as the node names, all alike.
+    pub(super) fn alike(&self, value: &Value) -> Vec<Value> {
+        vec![value.clone(); self.node.output.len().max(1)]
+    }
+}
+
+/// An axis, counted from the end where negative.
+pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, String> {
+    let counted = if axis < 0 { axis.saturating_add(rank as i64) } else { axis };
+    usize::try_from(counted)
+        .ok()
+        .filter(|axis| *axis < rank)
+        .ok_or_else(|| format!("names axis {axis} of a tensor of {rank} dimensions"))
+}
