@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Result;
-use bonsai_pipeline::{Convention, ExecutorKind, Runtime, RuntimeChoice};
+use bonsai_pipeline::{Convention, ExecutorKind, Runtime, RuntimeChoice, path_text};
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bars::ValBars;
@@ -14,6 +15,7 @@ use crate::completion::{Completions, Manual};
 use crate::engine_args::{Engine, Inspect};
 use crate::export::Export;
 use crate::failure::demand;
+use crate::numbers::{seed, side};
 use crate::output::Manner;
 use crate::pipeline::Pipeline;
 use crate::pruning::Prune;
@@ -95,7 +97,7 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
     /// yolov8n to yolov8x, or a checkpoint file
-    #[arg(long)]
+    #[arg(long, value_parser = OsStringValueParser::new().map(|name| path_text(name.as_ref())))]
     pub(crate) model: Option<String>,
     /// Side of the images in pixels, a multiple of 32; for `export` also HEIGHT,WIDTH [default: 640, or as trained]
     #[arg(long)]
@@ -107,7 +109,7 @@ pub(crate) struct Settings {
     #[arg(long)]
     pub(crate) epochs: Option<usize>,
     /// Where all randomness starts from
-    #[arg(long)]
+    #[arg(long, value_parser = seed)]
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) machine: Machine,
@@ -177,7 +179,7 @@ pub(crate) struct Machine {
     /// cpu (this project's kernels) or candle [default: cpu on the CPU, candle on a GPU]
     #[arg(long)]
     pub(crate) executor: Option<ExecutorKind>,
-    /// Threads of the CPU, 0 for one per core [default: 0]
+    /// Threads of the CPU, at most one per core, 0 for that [default: 0]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
 }
@@ -276,7 +278,7 @@ pub(crate) struct Predict {
     #[arg(long, value_name = "PATH")]
     pub(crate) source: PathBuf,
     /// Side of the network's input [default: as trained]
-    #[arg(long)]
+    #[arg(long, value_parser = side)]
     pub(crate) imgsz: Option<usize>,
     /// Lowest score
     #[arg(long)]
@@ -290,7 +292,7 @@ pub(crate) struct Predict {
     /// Numbers of the classes to report, such as `0,2` [default: all]
     #[arg(long, value_delimiter = ',')]
     pub(crate) classes: Option<Vec<usize>>,
-    /// Where pictures with boxes go
+    /// Where pictures with boxes go, each named as its image
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Write labels in YOLO's format to OUT/labels
@@ -306,8 +308,9 @@ pub(crate) struct Predict {
 #[derive(Args)]
 pub(crate) struct Summary {
     /// yolov8n to yolov8x (80 classes), or a checkpoint file
+    #[arg(value_parser = OsStringValueParser::new().map(|name| path_text(name.as_ref())))]
     pub(crate) model: String,
     /// Side of the image for which MACs are counted
-    #[arg(long, default_value_t = 640)]
+    #[arg(long, default_value = "640", value_parser = side)]
     pub(crate) imgsz: usize,
 }

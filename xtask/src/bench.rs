@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::args::{Machine, OnnxRuntime};
 use crate::failure::{DONE, demand};
+use crate::numbers::{count, side};
 use crate::output::{is_json, say};
 
 /// What to time.
@@ -33,10 +34,10 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     weights: Vec<PathBuf>,
     /// Side of the images in pixels, several in turn
-    #[arg(long, default_value = "640", num_args = 1..)]
+    #[arg(long, default_value = "640", num_args = 1.., value_parser = side)]
     imgsz: Vec<usize>,
     /// Rounds that count, after three that warm up
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value = "20", value_parser = count)]
     rounds: usize,
     #[command(flatten)]
     machine: Machine,
@@ -48,13 +49,13 @@ pub(crate) struct Step {
     #[command(flatten)]
     what: What,
     /// Side of the images in pixels
-    #[arg(long, default_value_t = 320)]
+    #[arg(long, default_value = "320", value_parser = side)]
     imgsz: usize,
     /// Images in the batch
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value = "8", value_parser = count)]
     batch: usize,
     /// Steps that count, after two that warm up
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value = "6", value_parser = count)]
     steps: usize,
     /// Mean square of the raw outputs in place of the loss, and no optimiser
     #[arg(long)]
@@ -67,13 +68,13 @@ pub(crate) struct Infer {
     #[command(flatten)]
     what: What,
     /// Side of the images in pixels [default: 640, or what an ONNX file takes]
-    #[arg(long)]
+    #[arg(long, value_parser = side)]
     imgsz: Option<usize>,
     /// Images at once
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1", value_parser = count)]
     batch: usize,
     /// Runs that count, after three that warm up
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value = "20", value_parser = count)]
     runs: usize,
     /// With an ONNX file: a checkpoint or CPU engine that takes turns with it
     #[arg(long, value_name = "FILE", requires = "weights")]

@@ -1,8 +1,9 @@
 //! The command line as clap knows it: what `args` declares, with the name it was called by, examples and exit codes.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use clap::{ColorChoice, Command, CommandFactory as _, FromArgMatches as _};
+use clap::{ArgMatches, ColorChoice, Command, CommandFactory as _, FromArgMatches as _};
 
 use crate::args::Cli;
 use crate::examples::{Topic, topic};
@@ -17,13 +18,33 @@ pub(crate) fn commands() -> Command {
     tree.after_help(EXIT_CODES)
 }
 
-/// Reads the command line of this process, or ends it with an error or help.
-pub(crate) fn parse() -> Cli {
+/// Reads the command line of this process, or ends it with an error or help. Also gives the files that it names.
+pub(crate) fn parse() -> (Cli, Vec<PathBuf>) {
     let words: Vec<OsString> = std::env::args_os().collect();
     let color = colour_of(&words);
     let tree = with_all_foreign_options(commands()).color(color);
-    let result = tree.try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches));
-    result.unwrap_or_else(|error| with_tip(error).exit())
+    let result = tree.try_get_matches_from(words);
+    let parsed = result.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, files(&matches))));
+    parsed.unwrap_or_else(|error| with_tip(error).exit())
+}
+
+/// Values of options that take files, and of settings that do.
+fn files(matches: &ArgMatches) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for id in matches.ids().map(clap::Id::as_str) {
+        found.extend(matches.try_get_many::<PathBuf>(id).ok().flatten().into_iter().flatten().cloned());
+        let texts = matches.try_get_many::<String>(id).ok().flatten().into_iter().flatten();
+        match id {
+            "model" => found.extend(texts.map(PathBuf::from)),
+            "set" => found.extend(texts.filter_map(|set| {
+                let (key, value) = set.split_once('=')?;
+                ["data", "model"].contains(&key.trim()).then(|| PathBuf::from(value))
+            })),
+            _ => {}
+        }
+    }
+    found.extend(matches.subcommand().into_iter().flat_map(|(_, below)| files(below)));
+    found
 }
 
 /// `--color` before anything is parsed, because parsing may fail in colour.
@@ -91,6 +112,26 @@ mod tests {
     #[test]
     fn the_tree_is_sound() {
         with_all_foreign_options(commands()).debug_assert();
+    }
+
+    #[test]
+    fn files_are_told_from_other_values() {
+        let words = [
+            "bonsai",
+            "pipeline",
+            "--imgsz",
+            "64",
+            "--data",
+            "d.yaml",
+            "--set",
+            "model=m.pt",
+            "--project",
+            "p",
+        ];
+        let words = words.into_iter().chain(["--set", "seed=3", "--model", "n.pt", "--config", "c.toml"]);
+        let mut found = files(&commands().try_get_matches_from(words).unwrap());
+        found.sort();
+        assert_eq!(found, ["c.toml", "d.yaml", "m.pt", "n.pt", "p"].map(PathBuf::from));
     }
 
     #[test]

@@ -7,15 +7,16 @@ use anyhow::Result;
 use bonsai_pipeline::jobs::Validated;
 use bonsai_pipeline::predict::{DetectSettings, Predict, Seen, predict as predict_files};
 use bonsai_pipeline::{
-    Check, ClassMap, DetMetrics, ExecutorOptions, NoDataset, PipelineConfig, PipelinePreset, SplitFlaws, SplitKind,
-    doctor as examine, executor_options, jobs, limit_threads, load_settings, open_model, resolve, summarise,
+    Check, ClassMap, DetMetrics, ExecutorOptions, NoDataset, PipelineConfig, PipelinePreset, SplitFlaws,
+    SplitKind, check, doctor as examine, executor_options, jobs, limit_threads, load_settings, open_model,
+    path_of_text, path_text, resolve, summarise,
 };
 use serde::Serialize;
 
 use crate::args;
 use crate::failure::{Blame as _, DONE, FAILED, misused};
 use crate::near::near_model;
-use crate::output::{complain, is_json, say, tell};
+use crate::output::{complain, is_json, name, say, tell};
 use crate::terminal::Terminal;
 
 /// Models that are known by name.
@@ -25,6 +26,7 @@ impl args::Settings {
     /// Defaults, then the file, then flags, then --set. Limits the program's threads to what comes out.
     pub(crate) fn resolve(&self, base: PipelineConfig) -> Result<PipelineConfig> {
         let config = self.overlaid(base).misuse()?;
+        check(&config).misuse()?;
         limit_threads(config.threads)?;
         Ok(config)
     }
@@ -76,7 +78,7 @@ impl args::Machine {
 
 /// Refuses a word that is neither a model's name nor looks like a file.
 pub(crate) fn known_model(name: &str) -> Result<()> {
-    let is_word = !name.contains(['.', '/', '\\']) && !Path::new(name).exists();
+    let is_word = !name.contains(['.', '/', '\\']) && !path_of_text(name).exists();
     if !is_word || MODELS.contains(&name) {
         return Ok(());
     }
@@ -107,6 +109,8 @@ struct Document<'a> {
 }
 
 pub(crate) fn val(args: &args::Val) -> Result<u8> {
+    const USED: [&str; 7] = ["data", "imgsz", "baseline.batch", "loader", "device", "executor", "threads"];
+    args.settings.only("val", &USED)?;
     let config = args.settings.resolve(for_file(&args.weights))?;
     config.data.as_ref().ok_or(NoDataset)?;
     let split = match args.split {
@@ -147,10 +151,10 @@ pub(crate) fn val(args: &args::Val) -> Result<u8> {
 /// `left_out` has the objects by class that do not count.
 pub(crate) fn print_metrics(metrics: &DetMetrics, names: &[String], left_out: &[usize]) {
     say!("{:>20} {:>9} {:>9} {:>9} {:>9} {:>9}", "class", "objects", "P", "R", "mAP50", "mAP50-95");
-    let row = |name: &str, (counted, left_out): (usize, usize), figures: [f64; 4]| {
+    let row = |class: &str, (counted, left_out): (usize, usize), figures: [f64; 4]| {
         let [p, r, map50, map50_95] =
             figures.map(|figure| if counted == 0 { "n/a".to_owned() } else { format!("{figure:.3}") });
-        let n = counted + left_out;
+        let (name, n) = (name(class), counted + left_out);
         say!("{name:>20} {n:>9} {p:>9} {r:>9} {map50:>9} {map50_95:>9}");
     };
     let counted = metrics.per_class.iter().filter(|class| class.instances > 0).count();
@@ -161,9 +165,9 @@ pub(crate) fn print_metrics(metrics: &DetMetrics, names: &[String], left_out: &[
     let all = [metrics.precision, metrics.recall, metrics.map50, metrics.map50_95];
     row(&whole, (metrics.instances, 0), all);
     for class in &metrics.per_class {
-        let name = names.get(class.class_id).map_or("?", String::as_str);
+        let class_name = names.get(class.class_id).map_or("?", String::as_str);
         let objects = (class.instances, left_out.get(class.class_id).copied().unwrap_or_default());
-        row(name, objects, [class.precision, class.recall, class.ap50, class.ap50_95]);
+        row(class_name, objects, [class.precision, class.recall, class.ap50, class.ap50_95]);
     }
 }
 
@@ -177,12 +181,12 @@ pub(crate) fn import(args: &args::Import) -> Result<u8> {
     let params = trained.fold(0, |sum, p| sum + p.len());
     let classes = checkpoint.model.class_names();
     let more = if classes.len() > 8 { ", ..." } else { "" };
-    let names = classes.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let names = classes.iter().take(8).map(name).collect::<Vec<_>>().join(", ");
     if is_json() {
         say!(
             "{:#}",
             serde_json::json!({
-                "file": args.out, "params": params, "classes": classes, "from": from, "warnings": notes
+                "file": path_text(&args.out), "params": params, "classes": classes, "from": from, "warnings": notes
             })
         );
         return Ok(DONE);
@@ -208,16 +212,17 @@ pub(crate) fn predict(args: &args::Predict) -> Result<u8> {
         match seen {
             Seen::Unreadable(why) => {
                 unreadable += 1;
-                complain!("warning: {} was passed over: {why}", path.display());
+                complain!("warning: {} was passed over: {why}", name(&path.display()));
             }
             Seen::Found(found) if is_json() => {
-                say!("{}", serde_json::json!({ "image": path, "detections": found }));
+                say!("{}", serde_json::json!({ "image": path_text(path), "detections": found }));
             }
             Seen::Found(found) => {
-                say!("{}: {} objects", path.display(), found.len());
+                say!("{}: {} objects", name(&path.display()), found.len());
                 for object in found {
                     let [x1, y1, x2, y2] = object.xyxy;
-                    say!("  {} {:.3} at {x1:.0},{y1:.0} to {x2:.0},{y2:.0}", object.name, object.confidence);
+                    let class = name(&object.name);
+                    say!("  {class} {:.3} at {x1:.0},{y1:.0} to {x2:.0},{y2:.0}", object.confidence);
                 }
             }
         }

@@ -4,17 +4,28 @@ use anyhow::Result;
 use bonsai_pipeline::inspect::{
     Content, EngineContent, Inspection, NetworkContent, OnnxContent, inspect as look,
 };
-use bonsai_pipeline::{BuildReport, EngineOutcome, PipelineConfig, jobs};
+use bonsai_pipeline::{BackendChoice, BuildReport, EngineOutcome, PipelineConfig, jobs, path_text};
 
+use crate::commands::for_file;
 use crate::engine_args;
 use crate::events::set_result;
-use crate::failure::{DONE, FAILED};
-use crate::output::{complain, is_json, say};
+use crate::failure::{DONE, FAILED, demand};
+use crate::output::{complain, is_json, name, say};
 use crate::terminal::Terminal;
 
 pub(crate) fn engine(args: &engine_args::Engine) -> Result<u8> {
     let files = &args.files;
-    let config = args.over(files.settings.resolve(PipelineConfig::default())?.engine);
+    files.settings.only("engine", &["engine", "imgsz", "device", "executor", "threads"])?;
+    let base = files.settings.resolve(for_file(&files.weights))?;
+    let engine = args.over(base.engine.clone());
+    let exports =
+        (engine.backend != BackendChoice::Auto || args.ultralytics) && !jobs::is_onnx(&files.weights);
+    demand!(
+        exports || files.settings.imgsz.is_none(),
+        "--imgsz is for a checkpoint that is exported first, which --backend says; what is built from {} has the size in it",
+        files.weights.display()
+    );
+    let config = PipelineConfig { engine, ..base };
     let form = jobs::UltralyticsForm { wanted: args.ultralytics, metadata_from: args.metadata_from.clone() };
     match jobs::engine(&config, &files.weights, &files.out, &form, &mut Terminal::new())? {
         jobs::Engine::Cpu(path) => say!("CPU engine: {}", path.display()),
@@ -52,6 +63,10 @@ fn print_build(built: &BuildReport) {
 pub(crate) fn inspect(args: &engine_args::Inspect) -> Result<u8> {
     if let Some(out) = &args.unwrap {
         let bytes = jobs::unwrap_engine(&args.file, out)?;
+        if is_json() {
+            say!("{:#}", serde_json::json!({ "file": path_text(out), "bytes": bytes }));
+            return Ok(DONE);
+        }
         say!("bare plan of {bytes} bytes: {}", out.display());
         return Ok(DONE);
     }
@@ -85,25 +100,27 @@ fn print_inspection(found: &Inspection) {
     }
 }
 
-fn entry(name: &str, value: &str) {
-    say!("{name:>14}  {value}");
+fn entry(what: &str, value: &str) {
+    say!("{what:>14}  {value}");
 }
 
-fn list(name: &str, values: &[String]) {
+fn list(what: &str, values: &[String]) {
     for value in values {
-        entry(name, value);
+        entry(what, &name(value));
     }
 }
 
 fn names(names: &[String]) {
     let more = if names.len() > 8 { ", ..." } else { "" };
-    entry("classes", &format!("{} ({}{more})", names.len(), names[..names.len().min(8)].join(", ")));
+    let first: Vec<String> = names.iter().take(8).map(name).collect();
+    entry("classes", &format!("{} ({}{more})", names.len(), first.join(", ")));
 }
 
 fn notes<'a>(notes: impl Iterator<Item = (&'a String, String)>) {
     for (key, value) in notes {
         let short: String = value.chars().take(100).collect();
-        entry("note", &format!("{key} = {short}{}", if short.len() < value.len() { " ..." } else { "" }));
+        let more = if short.len() < value.len() { " ..." } else { "" };
+        entry("note", &format!("{} = {}{more}", name(key), name(&short)));
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Engine {
     #[command(flatten)]
     pub(crate) files: Convert,
     /// auto, trtexec, `tensorrt_rtx` (TensorRT-RTX's tool) or rtx (its library: needs no GPU, but a build with
-    /// `--features rtx`) [default: auto, the first that is installed]
+    /// `--features rtx`); a checkpoint is exported first [default: auto, the first that is installed]
     #[arg(long)]
     pub(crate) backend: Option<BackendChoice>,
     /// fp32, fp16 or int8 [default: fp16 with TensorRT up to 10, else what the ONNX file spells out]

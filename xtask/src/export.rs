@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use anyhow::Result;
 use bonsai_pipeline::stages::{Calibration, Range};
 use bonsai_pipeline::{
-    Dynamic, ExportOptions, Io, Layout, NmsOptions, OnnxPrecision, Parity, Placement, jobs,
+    Dynamic, ExportOptions, Io, Layout, NmsOptions, OnnxPrecision, Parity, Placement, check_imgsz, jobs,
+    path_text,
 };
 use clap::{Args, ValueEnum};
 
 use crate::args::{ImageSize, Settings};
 use crate::commands::for_file;
 use crate::events::set_result;
-use crate::failure::{DONE, demand};
+use crate::failure::{Blame as _, DONE, demand};
 use crate::output::{say, tell};
 use crate::terminal::Terminal;
 
@@ -109,7 +110,7 @@ struct Onnx {
     #[arg(long, value_name = "RANGE", requires = "int8")]
     calibration: Option<Range>,
     /// Training images that --int8 looks at [default: 128]
-    #[arg(long, value_name = "N", requires = "int8")]
+    #[arg(long, value_name = "N", requires = "int8", value_parser = crate::numbers::count)]
     calibration_images: Option<usize>,
     /// Where --int8 rounds [default: both, which onnxruntime needs]
     #[arg(long, value_name = "SIDES", requires = "int8")]
@@ -138,6 +139,16 @@ pub(crate) struct Export {
 }
 
 impl Onnx {
+    /// Whether any of it was given.
+    fn is_given(&self) -> bool {
+        let Self { opset, half, io, dynamic, layout, nms, conf, iou, max_det, int8, .. } = self;
+        let numbers = opset.is_some() || conf.is_some() || iou.is_some() || max_det.is_some();
+        let forms =
+            !matches!(layout, Form::Ultralytics) || !matches!(nms, Suppression::None) || dynamic.is_some();
+        // The options of int8 require it.
+        numbers || forms || *half || io.is_some() || *int8 || self.license.is_some()
+    }
+
     fn options(&self, size: ImageSize, batch: usize) -> Result<ExportOptions> {
         let mut options = ExportOptions::new((size.height, size.width));
         options.batch = batch;
@@ -216,14 +227,25 @@ fn print_parity(parity: &Parity) {
 
 pub(crate) fn export(args: &Export) -> Result<u8> {
     if matches!(args.format, Format::PtState) {
+        args.settings.only("export --format pt-state", &[])?;
+        demand!(
+            !args.onnx.is_given(),
+            "options of ONNX files have no meaning for `export --format pt-state`: leave them out"
+        );
         jobs::export_state_dict(&args.weights, &args.out)?;
         say!("{}: state dict for PyTorch, see examples/load_state_dict.py", args.out.display());
         return Ok(DONE);
     }
+    let mut used = vec!["imgsz", "baseline.batch", "device", "executor", "threads"];
+    if args.onnx.int8 {
+        used.extend(["data", "seed", "loader"]);
+    }
+    args.settings.only(if args.onnx.int8 { "export --int8" } else { "export" }, &used)?;
     // Here the size may be a rectangle; the other settings know squares.
     let settings = Settings { imgsz: None, ..args.settings.clone() };
     let config = settings.resolve(for_file(&args.weights))?;
     let size = args.settings.imgsz.unwrap_or_else(|| ImageSize::square(config.imgsz));
+    check_imgsz(size.height).and_then(|()| check_imgsz(size.width)).misuse()?;
     let options = args.onnx.options(size, args.settings.batch.unwrap_or(1))?;
     let parity = jobs::export(
         &config,
@@ -235,6 +257,6 @@ pub(crate) fn export(args: &Export) -> Result<u8> {
     )?;
     say!("{} for images of {size} px", args.out.display());
     print_parity(&parity);
-    set_result(serde_json::json!({ "file": args.out, "parity": parity }));
+    set_result(serde_json::json!({ "file": path_text(&args.out), "parity": parity }));
     Ok(DONE)
 }

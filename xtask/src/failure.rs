@@ -4,6 +4,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::path::PathBuf;
 
 use anyhow::{Error, Result};
 use bonsai_pipeline::is_misuse;
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use crate::events::event;
 use crate::near::near_file;
-use crate::output::{complain, paint};
+use crate::output::{complain, labelled};
 
 /// All was done.
 pub(crate) const DONE: u8 = 0;
@@ -93,19 +94,22 @@ impl Failure {
     }
 }
 
-/// Says what went wrong and gives the code to end with. `arguments` are those of the command line, among which the file
+/// Says what went wrong and gives the code to end with. `files` are those that the command line names, among which the one
 /// that is not there is looked for.
-pub(crate) fn report(error: Error, arguments: &[String]) -> u8 {
+pub(crate) fn report(error: Error, files: &[PathBuf]) -> u8 {
     let failure = Failure::of(error);
     let parts = parts(&failure.error);
     for (index, part) in parts.iter().enumerate() {
-        let label = if index == 0 { paint("error:", "1;31") } else { "  cause:".to_owned() };
         // What follows in a text of several lines, such as a caret below a line, stays below it.
-        complain!("{label} {}", part.replace('\n', if index == 0 { "\n       " } else { "\n         " }));
+        if index == 0 {
+            labelled("error:", "1;31", &part.replace('\n', "\n       "));
+        } else {
+            complain!("  cause: {}", part.replace('\n', "\n         "));
+        }
     }
-    let hint = failure.hint.or_else(|| near_file(&parts.join(" "), arguments));
+    let hint = failure.hint.or_else(|| near_file(&parts.join(" "), files));
     if let Some(hint) = &hint {
-        complain!("{} {hint}", paint("hint:", "1;36"));
+        labelled("hint:", "1;36", hint);
     }
     event("error", json!({ "error": parts[0], "causes": parts[1..], "hint": hint, "code": failure.code }));
     failure.code

@@ -18,10 +18,12 @@ mod failure;
 mod interrupt;
 mod invocation;
 mod near;
+mod numbers;
 mod output;
 mod pace;
 mod pipeline;
 mod pruning;
+mod shell;
 mod spelling;
 mod sweep;
 mod sweep_script;
@@ -30,6 +32,7 @@ mod testing;
 mod train_args;
 mod training;
 mod trial;
+mod used_options;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
     if let Some(code) = trial::serve() {
         return code;
     }
-    let Cli { mut manner, command } = command_tree::parse();
+    let (Cli { mut manner, command }, files) = command_tree::parse();
     manner.long = command.is_long();
     output::choose(manner);
     tracing_subscriber::fmt()
@@ -56,7 +59,7 @@ fn main() -> ExitCode {
     let (start, arguments) = (Instant::now(), std::env::args_os().skip(1));
     let arguments: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
     events::event("start", json!({ "version": env!("CARGO_PKG_VERSION"), "arguments": arguments }));
-    let code = run(&command).unwrap_or_else(|error| failure::report(error, &arguments));
+    let code = run(&command).unwrap_or_else(|error| failure::report(error, &files));
     let seconds = start.elapsed().as_secs_f64();
     events::event("end", json!({ "code": code, "seconds": seconds, "result": events::result() }));
     ExitCode::from(code)

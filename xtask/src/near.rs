@@ -1,14 +1,12 @@
 //! The name that was probably meant: of a file that is not there, of a model that does not exist.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Changes of a letter that a slip of the hand makes.
-const SLIP: usize = 2;
+use bonsai_pipeline::nearest;
 
-/// Says which file is there, if the error is about one of `arguments` that is not.
-pub(crate) fn near_file(error: &str, arguments: &[String]) -> Option<String> {
-    let values = arguments.iter().map(|word| word.split_once('=').map_or(word.as_str(), |(_, value)| value));
-    let missing = values.map(Path::new).find(|path| {
+/// Says which file is there, if the error is about one of `files` that is not.
+pub(crate) fn near_file(error: &str, files: &[PathBuf]) -> Option<String> {
+    let missing = files.iter().find(|path| {
         let named = path.to_str().is_some_and(|text| !text.is_empty() && error.contains(text));
         named && !path.exists()
     })?;
@@ -26,13 +24,6 @@ pub(crate) fn near_model(name: &str, models: impl Iterator<Item = String>) -> Op
     nearest(name, models).map(|near| format!("did you mean `{near}`?"))
 }
 
-/// The name that differs by a slip; of several, the first in the alphabet of those that differ least.
-pub(crate) fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
-    let measured =
-        names.map(|other| (strsim::levenshtein(name, &other), other)).filter(|(d, _)| (1..=SLIP).contains(d));
-    measured.min().map(|(_, other)| other)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,21 +31,17 @@ mod tests {
     #[test]
     fn a_missing_file_is_answered_with_its_neighbour() {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let at = |name: &str| folder.path().join(name);
         std::fs::write(at("data.yaml"), "").unwrap();
+        std::fs::write(at("a"), "").unwrap();
         let (missing, there) = (at("data.yml"), at("data.yaml"));
-        let error = format!("cannot read {missing}");
-        let hint = near_file(&error, &["val".to_owned(), "--data".to_owned(), missing.clone()]).unwrap();
-        assert!(hint.contains(&missing) && hint.contains(&format!("there is `{there}`")), "{hint}");
-        assert!(near_file(&error, &[format!("--data={missing}")]).is_some());
+        let error = format!("cannot read {}", missing.display());
+        let hint = near_file(&error, std::slice::from_ref(&missing)).unwrap();
+        let expected = format!("there is no `{}`; there is `{}`", missing.display(), there.display());
+        assert_eq!(hint, expected);
         assert_eq!(near_file("out of memory", &[missing]), None);
         assert_eq!(near_file("cannot read x", &[at("weights.pt")]), None);
-    }
-
-    #[test]
-    fn a_slip_is_understood_and_another_word_is_not() {
-        let models = || ["yolov8n", "yolov8s"].into_iter().map(str::to_owned);
-        assert_eq!(nearest("yolo8s", models()).as_deref(), Some("yolov8s"));
-        assert_eq!(nearest("resnet50", models()), None);
+        // A letter is near to every other.
+        assert_eq!(near_file(&format!("cannot read {}", at("18").display()), &[at("18")]), None);
     }
 }

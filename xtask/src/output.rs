@@ -2,8 +2,9 @@
 //!
 //! Both end quietly when nobody reads them (`| head`), where `println!` and `eprintln!` would panic.
 
+use std::borrow::Cow;
 use std::env;
-use std::fmt::Arguments;
+use std::fmt::{Arguments, Display};
 use std::io::{Error, ErrorKind, IsTerminal as _, Write, stderr, stdout};
 use std::process::exit;
 use std::sync::OnceLock;
@@ -72,7 +73,7 @@ fn is_dumb() -> bool {
 }
 
 /// The word in a colour (an SGR code), where colours are wanted.
-pub(crate) fn paint(word: &str, code: &str) -> String {
+fn paint(word: &str, code: &str) -> String {
     if is_coloured() { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
 }
 
@@ -90,6 +91,36 @@ macro_rules! complain {
 }
 pub(crate) use {complain, say, tell};
 
+/// Text without what would steer a terminal, such as names from foreign files may hold: controls and changes of direction are
+/// written as JSON escapes them, line breaks and tabs stay.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    let steers =
+        |letter: char| (letter.is_control() && !"\n\t".contains(letter)) || DIRECTIONS.contains(&letter);
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |letter: char| {
+        if steers(letter) { format!("\\u{:04x}", u32::from(letter)) } else { letter.to_string() }
+    };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
+/// A name from a foreign file, on one line.
+pub(crate) fn name(text: &(impl Display + ?Sized)) -> String {
+    visible(&text.to_string()).replace('\n', "\\n").replace('\t', "\\t")
+}
+
+/// Letters that show others in another order, or break lines.
+const DIRECTIONS: [char; 14] = [
+    '\u{61c}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}', '\u{202c}',
+    '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
+];
+
+/// Writes a line that begins with a word in a colour, quiet or not.
+pub(crate) fn labelled(label: &str, code: &str, text: &str) {
+    let _ = writeln!(stderr(), "{} {}", paint(label, code), visible(text));
+}
+
 pub(crate) fn line(text: Arguments<'_>) {
     if is_stream() { talk(text) } else { raw_line(&text.to_string()) }
 }
@@ -102,12 +133,12 @@ pub(crate) fn talk(text: Arguments<'_>) {
 
 /// Where nobody listens, the work goes on.
 pub(crate) fn complaint(text: Arguments<'_>) {
-    let _ = writeln!(stderr(), "{text}");
+    let _ = writeln!(stderr(), "{}", visible(&text.to_string()));
 }
 
 /// Writes a line to standard output, whatever it is.
 pub(crate) fn raw_line(text: &str) {
-    ended(writeln!(stdout(), "{text}"));
+    ended(writeln!(stdout(), "{}", visible(text)));
 }
 
 /// Writes bytes to standard output as they are.
@@ -123,5 +154,27 @@ fn ended(written: Result<(), Error>) {
         }
         complain!("error: cannot write to standard output: {error}");
         exit(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_names_do_not_steer_a_terminal() {
+        for (text, shown) in [
+            ("cat\n\tdog", "cat\n\tdog"),
+            ("\x1b[2Jcat", "\\u001b[2Jcat"),
+            ("a\rb\u{7f}\u{9b}31m", "a\\u000db\\u007f\\u009b31m"),
+            ("gpj.\u{202e}exe", "gpj.\\u202eexe"),
+            ("gro\u{df}e \u{6728}", "gro\u{df}e \u{6728}"),
+        ] {
+            assert_eq!(visible(text), shown);
+            // What stands in JSON reads back.
+            let json = serde_json::to_string(text).unwrap();
+            assert_eq!(serde_json::from_str::<String>(&visible(&json)).unwrap(), text);
+        }
+        assert_eq!(name("a\nb\t\x07"), "a\\nb\\t\\u0007");
     }
 }

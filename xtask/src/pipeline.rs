@@ -1,23 +1,25 @@
 //! `pipeline`: all stages, some of them, or what they would do; and what goes on from where one stopped.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bonsai_pipeline::sweep::note_failure;
 use bonsai_pipeline::{
     Control, Ended, Estimate, Fate, Forecast, Interrupted, PipelineConfig, PipelinePreset, RunDir, Stage,
-    check, forecast, markdown, run_stages,
+    check, forecast, markdown, path_of_text, path_text, run_stages,
 };
 use clap::Args;
 
 use crate::args::Settings;
 use crate::bars::RunBars;
 use crate::events::set_result;
-use crate::failure::{Blame as _, DONE};
+use crate::failure::{Blame as _, DONE, demand};
 use crate::interrupt::Interrupt;
 use crate::invocation::program;
 use crate::output::{complain, is_json, say};
+use crate::shell::quoted;
 use crate::sweep::{Many, sweep};
 use crate::terminal::Terminal;
 
@@ -67,6 +69,10 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
     }
     let config = args.settings.resolve_run(args.preset.unwrap_or_default())?;
     check(&config).misuse()?;
+    demand!(
+        config.data.is_none() || !args.settings.set.iter().any(|set| set.trim_start().starts_with("shapes.")),
+        "settings of the drawn dataset `shapes` have no meaning beside another dataset: leave them or --data out"
+    );
     let folder = args.project.clone().unwrap_or_else(|| default_run_dir(&config));
     let dir = RunDir::new(&folder);
     let control = Control { from: args.from, until: args.until, force: args.force.clone() };
@@ -85,13 +91,13 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
     match run_stages(&config, &dir, &control, &mut terminal) {
         Ok(Ended::Complete(report)) => {
             set_result(
-                serde_json::json!({ "folder": folder, "headline": report.headline, "rows": report.rows }),
+                serde_json::json!({ "folder": path_text(&folder), "headline": report.headline, "rows": report.rows }),
             );
             say!("\n{}\nEverything is in {}", markdown(&report), folder.display());
             Ok(args.bars.judge(&report))
         }
         Ok(Ended::Until(stage)) => {
-            set_result(serde_json::json!({ "folder": folder, "until": stage }));
+            set_result(serde_json::json!({ "folder": path_text(&folder), "until": stage }));
             say!(
                 "stopped after stage {stage}, as --until says; this goes on:\n  {}",
                 command(&["--until", "--force"])
@@ -104,6 +110,9 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
         }
         Err(error) => {
             note_failure(&dir, &error);
+            if !folder.is_dir() {
+                return Err(error);
+            }
             Err(error).hint(|| format!("{} keeps what is done; `{}` goes on", folder.display(), command(&[])))
         }
     }
@@ -111,7 +120,8 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
 
 /// `runs/shapes`, or `runs/NAME-MODEL` from `.../NAME/data.yaml`.
 fn default_run_dir(config: &PipelineConfig) -> PathBuf {
-    let model = Path::new(&config.model).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let model = path_of_text(&config.model);
+    let model = model.file_stem().unwrap_or_default().to_string_lossy();
     let name = match &config.data {
         None => "shapes".to_owned(),
         Some(yaml) => {
@@ -124,35 +134,26 @@ fn default_run_dir(config: &PipelineConfig) -> PathBuf {
 
 /// This command line for a shell, without some of its options.
 fn command(without: &[&str]) -> String {
-    let words = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    let words: Vec<String> = leave_out(words, without).iter().map(|word| quoted(word)).collect();
+    let words: Vec<String> = leave_out(env::args_os().skip(1), without).iter().map(quoted).collect();
     format!("{} {}", program(), words.join(" "))
 }
 
 /// Words without those options that take a value, in either of their forms.
-fn leave_out(words: impl Iterator<Item = String>, options: &[&str]) -> Vec<String> {
+fn leave_out(words: impl Iterator<Item = OsString>, options: &[&str]) -> Vec<OsString> {
     let mut kept = Vec::new();
     let mut is_value = false;
     for word in words {
-        let option = word.split_once('=').map_or(word.as_str(), |(option, _)| option);
+        let text = word.to_string_lossy();
+        let option = text.split_once('=').map_or(&*text, |(option, _)| option);
         if is_value {
             is_value = false;
         } else if options.contains(&option) {
-            is_value = option == word;
+            is_value = option == text;
         } else {
             kept.push(word);
         }
     }
     kept
-}
-
-/// A word as a shell takes it for one.
-fn quoted(word: &str) -> String {
-    let plain = |letter: char| letter.is_alphanumeric() || "-_=./,:@%+".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 fn print_forecast(forecast: &Forecast, folder: &Path) {
@@ -205,10 +206,8 @@ mod tests {
     #[test]
     fn the_command_that_goes_on_is_for_a_shell() {
         let words = ["pipeline", "--until", "prune", "--until=export", "--set", "model=it's here"];
-        let kept = leave_out(words.map(str::to_owned).into_iter(), &["--until"]);
+        let kept = leave_out(words.map(OsString::from).into_iter(), &["--until"]);
         assert_eq!(kept, ["pipeline", "--set", "model=it's here"]);
-        assert_eq!(quoted(&kept[2]), r"'model=it'\''s here'");
-        assert_eq!([quoted("--set"), quoted("")], ["--set", "''"]);
     }
 
     #[test]

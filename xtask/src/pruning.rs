@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 use bonsai_pipeline::{
     ClampedLayer, Importance, Iterated, Normalisation, PipelineConfig, Preset, PrunePolicy, PruneReport,
-    Reduction, Scope, StepsEnd, Target, jobs,
+    Reduction, Scope, StepsEnd, Target, check, jobs,
 };
 use clap::Args;
 
 use crate::args::Settings;
 use crate::commands::for_file;
 use crate::events::set_result;
-use crate::failure::{DONE, FAILED, demand};
+use crate::failure::{Blame as _, DONE, FAILED, demand};
 use crate::output::{complain, is_json, is_stream, say, tell};
 use crate::terminal::Terminal;
 
@@ -108,6 +108,33 @@ impl Prune {
 }
 
 impl Choice {
+    /// Refuses what means nothing beside the rest.
+    fn refuse_unused(&self, config: &PipelineConfig) -> Result<()> {
+        demand!(
+            config.iterate.steps > 1 || (self.step_epochs.is_none() && self.max_map_drop.is_none()),
+            "--step-epochs and --max-map-drop are for --steps of 2 or more, which were not asked for"
+        );
+        let choices = [
+            ("--preset", self.preset.is_some()),
+            ("--importance", self.importance.is_some()),
+            ("--reduction", self.reduction.is_some()),
+            ("--normalisation", self.normalisation.is_some()),
+            ("--scope", self.scope.is_some()),
+            ("--min-channels", self.min_channels.is_some()),
+            ("--round-to", self.round_to.is_some()),
+            ("--max-ratio-per-layer", self.max_ratio_per_layer.is_some()),
+            ("--protect", !self.protect.is_empty()),
+            ("--recalibrate", self.recalibrate.is_some()),
+        ];
+        let given: Vec<&str> = choices.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+        demand!(
+            self.plan.is_none() || given.is_empty(),
+            "--plan says what goes, so {} would choose nothing: leave one of them out",
+            given.join(", ")
+        );
+        Ok(())
+    }
+
     /// What was given, over what the file and the defaults say.
     fn apply(&self, config: &mut PipelineConfig) {
         let Self { preset, importance, reduction, normalisation, scope, .. } = *self;
@@ -145,12 +172,21 @@ impl Choice {
     }
 }
 
+/// Keys of the configuration that pruning has a use for.
+const USED: [&str; 12] = [
+    "data", "imgsz", "seed", "score", "prune", "extras", "iterate", "finetune", "loader", "device",
+    "executor", "threads",
+];
+
 pub(crate) fn prune(args: &Prune) -> Result<u8> {
     let base = for_file(&args.weights);
     // Alone, it prunes by a ratio unless told otherwise, as every other pruner does.
     let base = PipelineConfig { prune: PrunePolicy::default(), ..base };
+    args.settings.only("prune", &USED)?;
     let mut config = args.settings.resolve(base)?;
     args.choice.apply(&mut config);
+    check(&config).misuse()?;
+    args.choice.refuse_unused(&config)?;
     let out = (!args.dry_run).then_some(args.out.as_path());
     if config.iterate.steps > 1 {
         demand!(

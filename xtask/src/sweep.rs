@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use crate::args::Settings;
 use crate::events::set_result;
-use crate::failure::{Blame as _, DONE, FAILED};
+use crate::failure::{Blame as _, DONE, FAILED, demand};
 use crate::interrupt::Interrupt;
 use crate::output::{complain, is_json, is_stream, say, tell};
 use crate::sweep_script::{command_list, slurm_script};
@@ -29,7 +29,7 @@ pub(crate) struct Runs {
     #[arg(long, value_name = "SHARES", value_delimiter = ',', required_unless_present = "gather")]
     ratios: Vec<f64>,
     /// Where randomness starts from, such as `0,1,2` [default: the one of --seed]
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = crate::numbers::seed)]
     seeds: Vec<u64>,
     /// Presets to compare: default, seed [default: the settings as they are]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -58,10 +58,30 @@ impl Runs {
 }
 
 pub(crate) fn sweep(args: &Runs) -> Result<u8> {
+    let settings = &args.settings;
     if let Some(folder) = &args.gather {
+        settings.only("pipeline sweep --gather", &[])?;
+        demand!(
+            args.ratios.is_empty()
+                && args.seeds.is_empty()
+                && args.presets.is_empty()
+                && settings.config.is_none(),
+            "--gather makes the table of the runs that are there: leave --ratios, --seeds, --presets and --config out"
+        );
         return show(&Sweep::open(folder).misuse()?);
     }
-    let base = args.settings.resolve_run(PipelinePreset::Default)?;
+    demand!(
+        args.seeds.is_empty() || settings.seed.is_none(),
+        "--seed and --seeds both say where randomness starts: leave one of them out"
+    );
+    demand!(
+        !settings
+            .set
+            .iter()
+            .any(|set| ["prune.prune_ratio", "prune.target"].iter().any(|key| set.starts_with(key))),
+        "--ratios says how much is removed in each run: leave `prune.prune_ratio` and `prune.target` out"
+    );
+    let base = settings.resolve_run(PipelinePreset::Default)?;
     let seeds = if args.seeds.is_empty() { vec![base.seed] } else { args.seeds.clone() };
     let axes = Axes { ratios: args.ratios.clone(), seeds, presets: args.presets.clone() };
     let root = std::path::absolute(&args.project).context("the current folder is gone")?;

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use bonsai_pipeline::sweep::{Sweep, SweepRun};
 
+use crate::shell::quoted;
+
 /// One command a line; comments say which may go at once.
 pub(crate) fn command_list(sweep: &Sweep, program: &Path) -> String {
     let mut text = String::new();
@@ -31,7 +33,7 @@ pub(crate) fn command_list(sweep: &Sweep, program: &Path) -> String {
 
 /// A script that submits itself as one array for each phase, and does one run as a task of such an array.
 pub(crate) fn slurm_script(sweep: &Sweep, program: &Path) -> String {
-    let names: Vec<String> = sweep.runs().iter().map(|run| quoted(Path::new(&run.name))).collect();
+    let names: Vec<String> = sweep.runs().iter().map(|run| quoted(&run.name)).collect();
     let mut ranges = Vec::new();
     let mut first = 0;
     for (_, runs) in phases(sweep) {
@@ -75,26 +77,4 @@ exec \"$bonsai\" pipeline --config \"$sweep/configs/$run.toml\" --project \"$swe
 /// The runs of each phase, in order.
 fn phases(sweep: &Sweep) -> Vec<(usize, &[SweepRun])> {
     sweep.runs().chunk_by(|a, b| a.phase == b.phase).map(|runs| (runs[0].phase, runs)).collect()
-}
-
-/// A word as a shell reads it.
-fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@%".contains(letter);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.into_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_survive_the_shell() {
-        let quote = |text: &str| quoted(Path::new(text));
-        assert_eq!(quote("runs/r0.30-s0"), "runs/r0.30-s0");
-        assert_eq!(quote("my runs/it's"), r"'my runs/it'\''s'");
-    }
 }

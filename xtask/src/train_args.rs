@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bonsai_pipeline::training::TrainArgs;
-use bonsai_pipeline::{ExecutorKind, load_settings, overlay, resolve};
+use bonsai_pipeline::{ExecutorKind, load_settings, overlay, path_text, resolve};
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use serde::Serialize;
 use toml::{Table, Value};
 
@@ -29,7 +30,8 @@ pub(crate) struct Train {
     /// One key, for example `l1.gamma=0.005`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Go on with an interrupted training: its folder or `last` checkpoint, or nothing for the latest in --project
+    /// Go on with an interrupted training: its folder or `last` checkpoint, or nothing for the latest in --project;
+    /// --data says where its data are now, if they were moved
     #[arg(long, value_name = "PATH", num_args = 0..=1)]
     #[expect(
         clippy::option_option,
@@ -42,10 +44,11 @@ pub(crate) struct Train {
 #[derive(Args, Serialize)]
 pub(crate) struct Flags {
     /// yolov8n to yolov8x, a checkpoint, or an Ultralytics .pt [default: yolov8n]
-    #[arg(long)]
+    #[arg(long, value_parser = OsStringValueParser::new().map(|name| path_text(name.as_ref())))]
     model: Option<String>,
     /// data.yaml of a dataset in YOLO format
     #[arg(long, value_name = "FILE")]
+    #[serde(with = "bonsai_pipeline::path_text::optional")]
     data: Option<PathBuf>,
     /// Passes over the training split [default: 100]
     #[arg(long)]
@@ -61,6 +64,7 @@ pub(crate) struct Flags {
     imgsz: Option<usize>,
     /// Folder of the runs [default: runs/detect]
     #[arg(long, value_name = "DIR")]
+    #[serde(with = "bonsai_pipeline::path_text::optional")]
     project: Option<PathBuf>,
     /// Folder of this run in it [default: the command]
     #[arg(long)]
@@ -69,7 +73,7 @@ pub(crate) struct Flags {
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     exist_ok: Option<bool>,
     /// Where all randomness starts from [default: 0]
-    #[arg(long)]
+    #[arg(long, value_parser = crate::numbers::seed)]
     seed: Option<u64>,
     /// cpu or cuda:0 [default: cpu]
     #[arg(long)]
@@ -77,7 +81,7 @@ pub(crate) struct Flags {
     /// cpu (this project's kernels) or candle [default: cpu on the CPU, candle on a GPU]
     #[arg(long)]
     executor: Option<ExecutorKind>,
-    /// Threads of the CPU, 0 for one per core [default: 0]
+    /// Threads of the CPU, at most one per core, 0 for that [default: 0]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// Background threads that prepare batches [default: 1]
@@ -212,14 +216,23 @@ impl Train {
     /// What was asked for earlier, on the machine that is asked for now.
     pub(crate) fn on_this_machine(&self, saved: &TrainArgs) -> Result<TrainArgs> {
         let mut flags = Table::try_from(&self.flags)?;
-        flags.retain(|key, _| MACHINE.contains(&key));
+        // Data that were moved are named anew; whether they are the same is looked at.
+        flags.retain(|key, _| key == "data" || MACHINE.contains(&key));
         overlay(saved, flags)
     }
 
-    /// What was given, other than where the run is and on what it runs: a resumed training takes that from its folder.
-    pub(crate) fn given(&self) -> Result<Vec<String>> {
+    /// Whether data are named.
+    pub(crate) const fn names_data(&self) -> bool {
+        self.flags.data.is_some()
+    }
+
+    /// What was given, other than where the run and its data are and on what it runs: a resumed training takes that from its
+    /// folder. With a folder, the project is not looked for either.
+    pub(crate) fn given(&self, has_folder: bool) -> Result<Vec<String>> {
         let flags = Table::try_from(&self.flags)?;
-        let fixed = flags.keys().filter(|key| *key != "project" && !MACHINE.contains(&key.as_ref()));
+        let is_free =
+            |key: &str| key == "data" || MACHINE.contains(&key) || (key == "project" && !has_folder);
+        let fixed = flags.keys().filter(|key| !is_free(key));
         let mut keys: Vec<String> = fixed.map(|key| format!("--{}", key.replace('_', "-"))).collect();
         keys.extend(self.set.iter().map(|set| format!("--set {set}")));
         keys.extend(self.config.iter().map(|file| format!("--config {}", file.display())));

@@ -1,15 +1,16 @@
 //! `train`, `sparsify`, `finetune`: where the run goes, how it is stopped, what is said at the end.
 
 use anyhow::Result;
-use bonsai_pipeline::training::{TrainArgs, TrainDir, TrainOutcome, saved_args, train_run};
-use bonsai_pipeline::{L1Config, NoDataset, Stopped, limit_threads};
+use bonsai_pipeline::training::{Resume, TrainArgs, TrainDir, TrainOutcome, saved_args, train_run};
+use bonsai_pipeline::{L1Config, NoDataset, Stopped, limit_threads, path_text};
 
 use crate::commands::print_metrics;
 use crate::events::set_result;
-use crate::failure::{DONE, misused};
+use crate::failure::{Blame as _, DONE, misused};
 use crate::interrupt::Interrupt;
 use crate::invocation::program;
 use crate::output::{complain, say};
+use crate::shell::quoted;
 use crate::terminal::Terminal;
 use crate::train_args::Train;
 
@@ -35,7 +36,7 @@ fn run(given: &Train, defaults: TrainArgs) -> Result<u8> {
             (asked, None)
         }
         Some(path) => {
-            let others = given.given()?;
+            let others = given.given(path.is_some())?;
             if !others.is_empty() {
                 return misused(format!(
                     "--resume goes on with what the run began with, so {} cannot be given; for other settings start a \
@@ -47,12 +48,22 @@ fn run(given: &Train, defaults: TrainArgs) -> Result<u8> {
                 Some(path) => TrainDir::of(path)?,
                 None => TrainDir::latest(&asked.project)?,
             };
-            (given.on_this_machine(&saved_args(&folder)?)?, Some(folder))
+            let args = given.on_this_machine(&saved_args(&folder)?).misuse()?;
+            args.check().misuse()?;
+            let names_data = given.names_data();
+            (args, Some(Resume { dir: folder, names_data }))
         }
     };
     limit_threads(args.threads)?;
     let interrupt = Interrupt::listen()?;
-    let outcome = train_run(&args, folder, &mut Terminal::stopping_at(interrupt.clone()))?;
+    let is_gone = folder.is_some() && args.data.as_ref().is_some_and(|data| !data.exists());
+    let outcome = train_run(&args, folder, &mut Terminal::stopping_at(interrupt.clone()));
+    let outcome = match outcome {
+        Err(error) if is_gone => {
+            Err(error).hint(|| "if the dataset was moved, say with --data where it is now".to_owned())?
+        }
+        outcome => outcome?,
+    };
     Ok(report(&outcome, &interrupt))
 }
 
@@ -60,7 +71,8 @@ fn report(outcome: &TrainOutcome, interrupt: &Interrupt) -> u8 {
     let root = outcome.dir.root().display();
     match outcome.stopped {
         Stopped::Interrupted => {
-            complain!("stopped; `{} train --resume {root}` goes on from here", program());
+            let word = quoted(outcome.dir.root());
+            complain!("stopped; `{} train --resume {word}` goes on from here", program());
             return interrupt.exit_code();
         }
         Stopped::Patience => say!("ended early: no better epoch for as long as --patience allows"),
@@ -69,7 +81,7 @@ fn report(outcome: &TrainOutcome, interrupt: &Interrupt) -> u8 {
     if let Some(metrics) = &outcome.metrics {
         say!("{} on the validation split:", outcome.dir.best().display());
         print_metrics(metrics, &outcome.class_names, &[]);
-        set_result(serde_json::json!({ "folder": outcome.dir.root(), "metrics": metrics }));
+        set_result(serde_json::json!({ "folder": path_text(outcome.dir.root()), "metrics": metrics }));
     }
     say!("Everything is in {root}");
     DONE

@@ -33,5 +33,5 @@ pub use array::Array;
 pub use checkpoint::{Checkpoint, Progress, TrainState};
 pub use error::CheckpointError;
 pub use pt::PtError;
-pub use replace::write_file;
+pub use replace::{ScratchFolder, remove_leftovers, write_file};
 pub use weights::Weights;

@@ -27,6 +27,8 @@ pub const CLASS_NAMES: [&str; 4] = ["circle", "square", "triangle", "star"];
 
 /// Smallest and largest side of a drawn image, in pixels.
 const SIDES: std::ops::RangeInclusive<usize> = 32..=4096;
+/// Most images in a split.
+const MOST: usize = 1_000_000;
 
 /// What to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +61,8 @@ impl Default for ShapesConfig {
 /// [`DataError::Config`] for a value out of range, [`DataError::TargetExists`] where `dir` holds something already,
 /// [`DataError::Io`] and [`DataError::Encode`] where writing fails.
 pub fn draw(config: &ShapesConfig, dir: &Path) -> Result<PathBuf, DataError> {
-    let imgsz = config.validate()?;
+    config.check()?;
+    let imgsz = config.imgsz as u32;
     let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file();
     let name =
         dir.file_name().filter(|_| !occupied).ok_or_else(|| DataError::TargetExists(dir.to_owned()))?;
@@ -94,20 +97,26 @@ pub fn sample(seed: u64, imgsz: usize) -> (RgbImage, Vec<Label>) {
 }
 
 impl ShapesConfig {
-    fn validate(&self) -> Result<u32, DataError> {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] with the field, its value and what it may be.
+    pub fn check(&self) -> Result<(), DataError> {
         let wrong = |field, value: usize, expected| {
             Err(DataError::Config { field, value: value.to_string(), expected })
         };
         if !SIDES.contains(&self.imgsz) {
             return wrong("imgsz", self.imgsz, "between 32 and 4096 pixels");
         }
-        if self.train == 0 {
-            return wrong("train", 0, "at least 1 image");
+        for (field, count) in [("train", self.train), ("val", self.val)] {
+            if !(1..=MOST).contains(&count) {
+                return wrong(field, count, "at least 1 image, at most 1000000");
+            }
         }
-        if self.val == 0 {
-            return wrong("val", 0, "at least 1 image");
+        if self.test > MOST {
+            return wrong("test", self.test, "at most 1000000 images");
         }
-        Ok(self.imgsz as u32)
+        Ok(())
     }
 
     fn splits(&self) -> impl Iterator<Item = (SplitKind, usize)> {

@@ -10,6 +10,9 @@ pub const DEFAULT_IMGSZ: usize = 640;
 /// Largest side accepted; beyond it one picture takes gigabytes of activations.
 pub(crate) const MAX_IMGSZ: usize = 16_384;
 
+/// Most objects of a picture that are worth asking for: more than a network of the largest side has anchors.
+const MAX_DETECTIONS: usize = 10_000_000;
+
 /// Settings of a detection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DetectConfig {
@@ -49,6 +52,23 @@ pub(crate) struct InputLimits {
 }
 
 impl DetectConfig {
+    /// Checks what does not depend on a network: scores, overlaps and numbers of objects.
+    ///
+    /// # Errors
+    /// [`DetectorError::Config`] with the field, its value and the range.
+    pub fn check_thresholds(&self) -> Result<(), DetectorError> {
+        for (field, value) in [("confidence", self.confidence), ("iou", self.iou)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(wrong(field, value.to_string(), "between 0 and 1".to_owned()));
+            }
+        }
+        if !(1..=MAX_DETECTIONS).contains(&self.max_detections) {
+            let expected = format!("from 1 to {MAX_DETECTIONS}");
+            return Err(wrong("max_detections", self.max_detections.to_string(), expected));
+        }
+        Ok(())
+    }
+
     pub(crate) fn check(&self, limits: &InputLimits, count: usize) -> Result<(), DetectorError> {
         match limits.fixed {
             Some((h, w)) if self.imgsz == h.max(w) => {}
@@ -59,11 +79,7 @@ impl DetectConfig {
             None => check_imgsz(self.imgsz, limits.stride)
                 .map_err(|expected| wrong("imgsz", self.imgsz.to_string(), expected))?,
         }
-        for (field, value) in [("confidence", self.confidence), ("iou", self.iou)] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(wrong(field, value.to_string(), "between 0 and 1".to_owned()));
-            }
-        }
+        self.check_thresholds()?;
         let Some(classes) = &self.classes else { return Ok(()) };
         if classes.is_empty() {
             let expected = "at least one class; leave it out to report all".to_owned();

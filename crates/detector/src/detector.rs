@@ -164,6 +164,14 @@ impl Detector {
         DetectConfig { imgsz: self.imgsz, ..DetectConfig::default() }
     }
 
+    /// Whether it can look as the settings say, before there is a picture.
+    ///
+    /// # Errors
+    /// [`DetectorError::Config`] with the field, its value and what it may be.
+    pub fn accepts(&self, config: &DetectConfig) -> Result<(), DetectorError> {
+        config.check(&self.limits, self.class_names.len())
+    }
+
     /// Runs prepared images: what is found of each, in pixels of these images, nothing filtered that the file itself does
     /// not filter.
     ///
@@ -245,7 +253,7 @@ impl Detector {
         images: &[RgbImage],
         config: &DetectConfig,
     ) -> Result<Vec<Vec<Detection>>, DetectorError> {
-        config.check(&self.limits, self.class_names.len())?;
+        self.accepts(config)?;
         if images.is_empty() {
             return Ok(Vec::new());
         }

@@ -17,6 +17,7 @@ use crate::{EngineConfig, ExportSettings, L1Config};
 #[serde(deny_unknown_fields, default)]
 pub struct PipelineConfig {
     /// `data.yaml` of a dataset in YOLO format; without it, shapes are drawn.
+    #[serde(with = "crate::path_text::optional")]
     pub data: Option<PathBuf>,
     /// What to start from: `yolov8n` to `yolov8x`, or a checkpoint file.
     pub model: String,

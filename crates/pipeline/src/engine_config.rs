@@ -19,10 +19,13 @@ pub struct EngineConfig {
     /// program built with feature `rtx`), or `auto` for the first of them that is installed.
     pub backend: BackendChoice,
     /// Where `trtexec` is, if not in `TRTEXEC`, on `PATH` or in the usual places.
+    #[serde(with = "crate::path_text::optional")]
     pub trtexec: Option<PathBuf>,
     /// Where `tensorrt_rtx` is, if not in `TENSORRT_RTX`, on `PATH` or in the usual places.
+    #[serde(with = "crate::path_text::optional")]
     pub tensorrt_rtx: Option<PathBuf>,
     /// Folder with TensorRT-RTX's libraries, if not in `TENSORRT_RTX_DIR`, `LD_LIBRARY_PATH` or the usual places.
+    #[serde(with = "crate::path_text::optional")]
     pub rtx_folder: Option<PathBuf>,
     /// Arithmetic. Without it fp16 where the builder casts (TensorRT up to 10), and what the ONNX file spells out where it
     /// does not.
@@ -36,6 +39,7 @@ pub struct EngineConfig {
     /// How hard to search, 0 to 5.
     pub optimization_level: Option<u8>,
     /// File in which tactic timings are kept between builds.
+    #[serde(with = "crate::path_text::optional")]
     pub timing_cache: Option<PathBuf>,
     /// Whether later minor versions can load the engine too.
     pub version_compatible: bool,

@@ -3,17 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use bonsai_checkpoint::ScratchFolder;
 use bonsai_detector::write_engine;
-use bonsai_onnx::OnnxInfo;
+use bonsai_onnx::{ExportOptions, Io, OnnxInfo, Precision as OnnxPrecision};
 use bonsai_tensorrt::{
-    BackendChoice, EngineMetadata, EngineOutcome, PlanHeader, add_metadata, remove_metadata,
+    BackendChoice, EngineMetadata, EngineOutcome, PlanHeader, Precision, add_metadata, remove_metadata,
 };
 use serde_json::{Value, json};
+use toml::Table;
 
 use crate::checkpoint_file::open_checkpoint;
-use crate::jobs::is_onnx;
+use crate::jobs::{export, is_onnx};
+use crate::misuse::demand;
+use crate::overwrite::before_writing;
 use crate::stages::build_tensorrt;
-use crate::{EngineConfig, Progress};
+use crate::{EngineConfig, Misuse, PipelineConfig, Progress};
 
 /// What an engine job made.
 #[derive(Debug)]
@@ -35,23 +39,34 @@ pub struct UltralyticsForm {
     pub metadata_from: Option<PathBuf>,
 }
 
-/// Makes an engine: for the CPU from a checkpoint, for a GPU from an ONNX file; or adds metadata to a plan.
+/// Makes an engine: for the CPU from a checkpoint, for a GPU from an ONNX file or from a checkpoint that is exported first; or
+/// adds metadata to a plan. A checkpoint becomes an engine for a GPU where a backend is named, or Ultralytics' form is wanted.
 ///
 /// # Errors
-/// If the file cannot be read or the builder fails.
+/// If the file cannot be read, a setting has no meaning for it, or the builder fails.
 pub fn engine(
-    config: &EngineConfig,
+    config: &PipelineConfig,
     file: &Path,
     out: &Path,
     form: &UltralyticsForm,
     progress: &mut dyn Progress,
 ) -> Result<Engine> {
+    config.engine.check()?;
+    let log = log_beside(out);
+    let read: Vec<&Path> = std::iter::once(file).chain(form.metadata_from.as_deref()).collect();
+    before_writing(&read, &[out, &log])?;
+    let is_plan = PlanHeader::open(file).is_ok();
+    demand!(
+        is_plan || form.metadata_from.is_none(),
+        "--metadata-from is for an engine that is there; {} is none, and what is built of it has metadata of its own",
+        file.display()
+    );
     if is_onnx(file) || file.extension().is_some_and(|e| e == "onnx") {
         // The builder may not be here, and what it says of a file that is none is long.
         OnnxInfo::open(file)?;
-        return from_onnx(config, file, out, form, progress);
+        return from_onnx(&config.engine, file, out, form, progress);
     }
-    if PlanHeader::open(file).is_ok() {
+    if is_plan {
         let Some(onnx) = form.metadata_from.as_deref().filter(|_| form.wanted) else {
             bail!(
                 "{} is an engine already; to put metadata in front of it, pass --ultralytics and \
@@ -59,17 +74,58 @@ pub fn engine(
                 file.display()
             );
         };
+        refuse_builder_settings(&config.engine, file)?;
         add_metadata(file, &engine_metadata(onnx)?, out)?;
         return Ok(Engine::Prefixed(out.to_owned()));
     }
-    if form.wanted {
-        bail!(
-            "{} is neither an ONNX file nor a plan of TensorRT, so there is nothing for Ultralytics",
-            file.display()
-        );
+    if form.wanted || config.engine.backend != BackendChoice::Auto {
+        return from_checkpoint(config, file, out, form, progress);
     }
-    write_engine(&open_checkpoint(file)?, out)?;
+    let checkpoint = open_checkpoint(file)?;
+    refuse_builder_settings(&config.engine, file)?;
+    write_engine(&checkpoint, out)?;
     Ok(Engine::Cpu(out.to_owned()))
+}
+
+/// Refuses settings of builders where none is at work.
+fn refuse_builder_settings(config: &EngineConfig, file: &Path) -> Result<()> {
+    let table = |config: &EngineConfig| -> Result<Table> { Ok(Table::try_from(config)?) };
+    let (asked, standard) = (table(config)?, table(&EngineConfig::default())?);
+    let others = asked.iter().filter(|(key, value)| standard.get(*key) != Some(*value));
+    let others: Vec<String> = others.map(|(key, _)| format!("`{key}`")).collect();
+    demand!(
+        others.is_empty(),
+        "{} has no meaning without a builder of engines, and {} is not built by one: name one with --backend, which has a \
+         checkpoint exported first, or leave it out",
+        others.join(", "),
+        file.display()
+    );
+    Ok(())
+}
+
+/// Exports a checkpoint, and builds from that.
+fn from_checkpoint(
+    config: &PipelineConfig,
+    checkpoint: &Path,
+    out: &Path,
+    form: &UltralyticsForm,
+    progress: &mut dyn Progress,
+) -> Result<Engine> {
+    let mut options = ExportOptions::new((config.imgsz, config.imgsz));
+    match config.engine.precision {
+        Some(Precision::Fp16) => options.precision = OnnxPrecision::Half { io: Io::Fp32 },
+        Some(Precision::Int8) => bail!(Misuse::new(
+            "8 bits need ranges, which are found on images: make an ONNX file with `export --int8 --data DATA.yaml`, and pass \
+             that with --weights"
+        )),
+        _ => {}
+    }
+    let scratch = ScratchFolder::within(out.parent().unwrap_or(Path::new("")))?;
+    let name = Path::new(checkpoint.file_stem().unwrap_or_default()).with_extension("onnx");
+    let onnx = scratch.path().join(name);
+    export(config, checkpoint, &onnx, &options, None)?;
+    progress.note(&format!("exported {} to ONNX first, at {} px", checkpoint.display(), config.imgsz));
+    from_onnx(&config.engine, &onnx, out, form, progress)
 }
 
 fn from_onnx(
@@ -90,29 +146,28 @@ fn from_onnx(
     };
     let metadata = engine_metadata(onnx)?;
     // Under a name of its own first: a bare plan must not stand where the other form was asked for.
-    let folder = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let partial = tempfile::Builder::new()
-        .prefix(".engine-")
-        .tempdir_in(folder)
-        .with_context(|| format!("cannot make a temporary folder in {}", folder.display()))?;
-    let raw = partial.path().join(out.file_name().unwrap_or_default());
+    let scratch = ScratchFolder::within(out.parent().unwrap_or(Path::new("")))?;
+    let raw = scratch.path().join(out.file_name().unwrap_or_default());
     let config = EngineConfig { backend, ..config.clone() };
     let built = build_tensorrt(&config, onnx, &raw, progress);
     // The log tells why, if anything does.
-    let log = |path: &Path| PathBuf::from(format!("{}.log", path.display()));
-    if log(&raw).exists() {
-        std::fs::rename(log(&raw), log(out))
-            .with_context(|| format!("cannot write {}", log(out).display()))?;
+    if log_beside(&raw).exists() {
+        let log = log_beside(out);
+        std::fs::rename(log_beside(&raw), &log).with_context(|| format!("cannot write {}", log.display()))?;
     }
     let mut outcome = built?;
     if let EngineOutcome::Built(report) = &mut outcome {
         report.engine_bytes = add_metadata(&raw, &metadata, out)?;
-        (report.engine, report.log) = (out.to_owned(), log(out));
+        (report.engine, report.log) = (out.to_owned(), log_beside(out));
     }
     Ok(Engine::TensorRt(Box::new(outcome)))
+}
+
+/// Where the log of a build is.
+fn log_beside(engine: &Path) -> PathBuf {
+    let mut name = engine.as_os_str().to_owned();
+    name.push(".log");
+    PathBuf::from(name)
 }
 
 /// Takes the metadata off an engine of Ultralytics' form; returns the bytes of the bare plan.
@@ -120,6 +175,7 @@ fn from_onnx(
 /// # Errors
 /// If the file is not of that form, or one cannot be read or written.
 pub fn unwrap_engine(file: &Path, out: &Path) -> Result<u64> {
+    before_writing(&[file], &[out])?;
     remove_metadata(file, out).with_context(|| format!("cannot unwrap {}", file.display()))
 }
 

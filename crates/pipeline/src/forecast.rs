@@ -12,10 +12,11 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::check::{check, check_inputs, check_network};
 use crate::cost_model::CostModel;
 use crate::decision::{Decision, decide};
 use crate::recipe::Recipes;
-use crate::run::check;
+use crate::run::class_names;
 use crate::stages::{Data, look_at_dataset};
 use crate::work::yaml_of;
 use crate::{Control, Manifest, PipelineConfig, Progress, RunDir, Stage};
@@ -108,6 +109,8 @@ pub fn forecast(
     check(config)?;
     control.check()?;
     let options = config.executor_options()?;
+    check_inputs(config, dir, control)?;
+    check_network(config, &class_names(config)?, control)?;
     let info = options.describe()?;
     let data = data(config, dir, control, progress)?;
     let content = data.as_ref().filter(|_| config.data.is_some()).map(Data::digest).transpose()?;
@@ -203,6 +206,7 @@ mod tests {
             seed: 0,
             began: String::new(),
             seconds: 6.0,
+            interruptions: 0,
             peak_mib: Some(100.0),
             executor: ExecutorOptions::default().describe().unwrap(),
         };

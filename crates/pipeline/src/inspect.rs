@@ -15,6 +15,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Inspection {
     /// The file.
+    #[serde(with = "crate::path_text")]
     pub file: PathBuf,
     /// Its size.
     pub bytes: u64,

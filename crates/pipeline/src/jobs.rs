@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::SplitKind;
-use bonsai_detector::{Detector, FileKind, OnnxSignature};
+use bonsai_detector::{DetectConfig, Detector, FileKind, OnnxSignature};
 use bonsai_graph::ClassMap;
 use bonsai_metrics::DetMetrics;
 use bonsai_onnx::{ExportOptions, OnnxInfo, Precision, Quantization};
@@ -17,6 +17,7 @@ use crate::checkpoint_file::open_checkpoint;
 use crate::classes::{for_dataset, left_out};
 pub use crate::engine_job::{Engine, UltralyticsForm, engine, engine_metadata, unwrap_engine};
 use crate::iterations::{Files, save_iterations};
+use crate::overwrite::before_writing;
 use crate::ranking::ranking;
 use crate::stages::{
     Calibration, Canvas, Setting, Stepwise, calibrate_stage, export_stage, iterate_stage, open_dataset,
@@ -88,6 +89,14 @@ pub fn validate(
     how: &Validation,
     progress: &mut dyn Progress,
 ) -> Result<Validated> {
+    let standard = NmsConfig::VALIDATION;
+    let suppression = NmsConfig {
+        confidence: how.confidence.unwrap_or(standard.confidence),
+        iou: how.iou.unwrap_or(standard.iou),
+        ..standard
+    };
+    let NmsConfig { confidence, iou, max_detections, .. } = suppression;
+    DetectConfig { confidence, iou, max_detections, ..DetectConfig::default() }.check_thresholds()?;
     let setting = setting(config)?;
     let split = open_split(data_yaml(config)?, split, progress)?;
     let mut detector = Detector::load(weights, how.runtime.with(setting.executor))?;
@@ -101,12 +110,6 @@ pub fn validate(
     };
     let split = Arc::new(split);
     let loader = validation_loader_in(&split, imgsz, batch, &setting.loader, canvas)?;
-    let standard = NmsConfig::VALIDATION;
-    let suppression = NmsConfig {
-        confidence: how.confidence.unwrap_or(standard.confidence),
-        iou: how.iou.unwrap_or(standard.iou),
-        ..standard
-    };
     let judging = Judging { suppression, convention: how.convention, gains: None };
     let yaml = data_yaml(config)?;
     let judged = judge(&mut detector, &loader, &judging, &mut |_, _, _| {})
@@ -125,6 +128,9 @@ pub fn prune(
     out: Option<&Path>,
     progress: &mut dyn Progress,
 ) -> Result<PruneReport> {
+    let plan = out.map(|out| out.with_extension("plan.json"));
+    let outputs: Vec<&Path> = out.into_iter().chain(plan.as_deref()).collect();
+    before_writing(&[weights], &outputs)?;
     let model = open_checkpoint(weights)?;
     let settings = config.prune_settings();
     // The loss is asked about labels; statistics are measured on images alone.
@@ -141,8 +147,8 @@ pub fn prune(
         progress
             .note(&format!("warning: {reason}: `--importance {importance}` with `--data` may know better"));
     }
-    if let Some(out) = out {
-        pruned.plan.save(&out.with_extension("plan.json"))?;
+    if let (Some(out), Some(plan)) = (out, plan) {
+        pruned.plan.save(&plan)?;
         pruned.checkpoint.save(out)?;
     }
     Ok(pruned.report)
@@ -158,6 +164,7 @@ pub fn replay(
     plan: &Path,
     out: Option<&Path>,
 ) -> Result<PruneReport> {
+    before_writing(&[weights, plan], out.as_slice())?;
     let (model, plan) = (open_checkpoint(weights)?, PrunePlan::load(plan)?);
     let mut report = report(&plan, &model, config.imgsz, config.imgsz)?;
     let pruned = if config.extras.compensate {
@@ -184,13 +191,15 @@ pub fn iterate(
     out: &Path,
     mut progress: &mut dyn Progress,
 ) -> Result<Iterated> {
+    let files = Files::beside(out);
+    before_writing(&[weights], &[&files.checkpoint, &files.plan, &files.records, &files.picture])?;
     let model = Checkpoint { train: None, ..open_checkpoint(weights)? };
     let data = open_dataset(data_yaml(config)?, progress)?;
     let model = for_dataset(model, &data.class_names, config.seed, &weights.display().to_string(), progress)?;
     let prune = config.prune_settings();
     let what = Stepwise { prune: &prune, iterate: &config.iterate, finetune: &config.finetune };
     let iterated = iterate_stage(&model, &what, &data, &setting(config)?, &mut progress)?;
-    save_iterations(&iterated, config.iterate.max_map_drop, &Files::beside(out))?;
+    save_iterations(&iterated, config.iterate.max_map_drop, &files)?;
     Ok(iterated)
 }
 
@@ -199,6 +208,7 @@ pub fn iterate(
 /// # Errors
 /// If it is none that can be read, with the module or the place; or if `out` cannot be written.
 pub fn import(file: &Path, out: &Path) -> Result<(Checkpoint, Vec<String>)> {
+    before_writing(&[file], &[out])?;
     let (checkpoint, notes) = Checkpoint::import_with_notes(file)?;
     checkpoint.save(out)?;
     Ok((checkpoint, notes))
@@ -209,6 +219,7 @@ pub fn import(file: &Path, out: &Path) -> Result<(Checkpoint, Vec<String>)> {
 /// # Errors
 /// If a file cannot be read or written.
 pub fn export_state_dict(weights: &Path, out: &Path) -> Result<()> {
+    before_writing(&[weights], &[out])?;
     Ok(open_checkpoint(weights)?.save_state_dict(out)?)
 }
 
@@ -225,6 +236,7 @@ pub fn export(
     calibration: Option<&Calibration>,
     progress: &mut dyn Progress,
 ) -> Result<Parity> {
+    before_writing(&[weights], &[out, &Parity::path(out)])?;
     let checkpoint = open_checkpoint(weights)?;
     let (mut options, mut calibrated_on) = (options.clone(), None);
     if let Some(calibration) = calibration {

@@ -14,8 +14,10 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
+mod attempts;
 mod batches;
 pub mod bench;
+mod check;
 mod checkpoint_file;
 mod classes;
 mod config;
@@ -43,12 +45,15 @@ mod manifest;
 mod memory_limits;
 mod memory_need;
 mod misuse;
+mod overwrite;
 mod parity;
+pub mod path_text;
 mod peak_memory;
 mod penalty;
 mod picture_file;
 mod planned_l1;
 pub mod predict;
+mod predict_names;
 mod preset;
 mod progress;
 mod prune_folder;
@@ -87,6 +92,7 @@ pub use bonsai_tensorrt::{
 };
 pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
 pub use bonsai_yolov8::LossItems;
+pub use check::{check, check_imgsz};
 pub use classes::ForeignClasses;
 pub use config::{IterateSettings, LoaderSettings, PipelineConfig, PruneExtras, PruneSettings};
 pub use control::Control;
@@ -101,18 +107,19 @@ pub use latency::median_latency_ms;
 pub use machine::{executor_options, limit_threads};
 pub use manifest::{Manifest, digest_file, digest_json};
 pub use memory_limits::memory_budget;
-pub use misuse::{NoDataset, is_misuse};
+pub use misuse::{Misuse, NoDataset, is_misuse};
 pub use parity::{Parity, ParityLimits, check_parity, confirm_parity};
+pub use path_text::{path_of_text, path_text};
 pub use preset::PipelinePreset;
 pub use progress::{Progress, Quiet, StageState};
 pub use report::{
     CheckVerdict, Checked, Confusion, GammaCounts, Group, LayerWidth, Made, NotRun, PrCurve, Report, Row,
     SCHEMA, StageCost, Training, markdown,
 };
-pub use run::{Ended, check, run, run_stages};
+pub use run::{Ended, run, run_stages};
 pub use run_dir::{Found, RunDir, Stage};
 pub use runtime::{RuntimeChoice, serve_trial};
-pub use settings::{Settings, load_settings, overlay, resolve};
+pub use settings::{Settings, load_settings, nearest, overlay, resolve};
 pub use split_flaws::{FlawCount, SplitFlaws};
 pub use stage_training::Interrupted;
 pub use summary::{LayerSummary, Summary, open_model, summarise};

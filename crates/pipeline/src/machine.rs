@@ -12,6 +12,7 @@ use crate::{PipelineConfig, memory_budget};
 /// If the device is none, executor and device do not fit, or `BONSAI_ISA` names what the machine does not have.
 pub fn executor_options(kind: Option<ExecutorKind>, device: &str, threads: usize) -> Result<ExecutorOptions> {
     let device: Device = device.parse().map_err(anyhow::Error::msg)?;
+    let threads = threads.min(cores());
     let options = ExecutorOptions { kind, device, threads, ..host_executor() };
     options.describe()?;
     Ok(options)
@@ -22,7 +23,13 @@ pub(crate) fn host_executor() -> ExecutorOptions {
     ExecutorOptions { budget: memory_budget(), ..ExecutorOptions::default() }
 }
 
-/// Limits what runs outside executors (loss, decode, suppression) to so many threads; 0 leaves it at one per core.
+/// Threads that this process can run at a time, by the machine and by what it is allowed: more make nothing faster, and a
+/// number without a limit ends the program.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Limits what runs outside executors (loss, decode, suppression) to so many threads, at most one per core; 0 leaves it at one per core.
 ///
 /// For programs, once, before anything else: these threads belong to the whole process.
 ///
@@ -32,7 +39,13 @@ pub fn limit_threads(threads: usize) -> Result<()> {
     if threads == 0 {
         return Ok(());
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let most = cores();
+    if threads > most {
+        tracing::warn!(
+            "{threads} threads were asked for, and this machine runs {most} at a time: {most} are used"
+        );
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.min(most));
     pool.build_global().with_context(|| format!("cannot limit the program to {threads} threads"))
 }
 

@@ -32,8 +32,11 @@ pub struct Manifest {
     pub seed: u64,
     /// When it began, in UTC. For people: nothing is decided by it.
     pub began: String,
-    /// Wall-clock seconds it took, without what interrupted attempts before it took.
+    /// Wall-clock seconds it took, with those of interrupted attempts up to where they saved last.
     pub seconds: f64,
+    /// How often it was interrupted and went on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub interruptions: usize,
     /// Most resident memory while it ran, in MiB, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_mib: Option<f64>,
@@ -91,6 +94,11 @@ impl Manifest {
         let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is not valid", path.display()))
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde passes")]
+pub(crate) const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// SHA-256 of every file in a folder, by name; manifest and mark of a stage in progress are no outputs.

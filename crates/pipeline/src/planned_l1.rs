@@ -1,12 +1,13 @@
 //! From L1 as it is configured to what a training does: strengths, chosen before training, and what is said of them.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use bonsai_exec::{L1Method, L1Placement};
 use bonsai_graph::Graph;
 use bonsai_sparsity::{L1Forecast, L1Schedule, PlannedStep, Strength, Travel};
 use bonsai_train::{Optimizer, Penalty, Schedule, TrainConfig};
 
 use crate::L1Config;
+use crate::misuse::demand;
 use crate::penalty::Penalised;
 
 /// L1 in a training whose length is known.
@@ -21,6 +22,26 @@ pub(crate) struct PlannedL1 {
 }
 
 impl PlannedL1 {
+    /// Refuses what no number of batches makes possible.
+    ///
+    /// # Errors
+    /// If a number makes no sense, or a travel is asked for under an optimiser that gives none.
+    pub(crate) fn check(config: &L1Config, training: &TrainConfig) -> Result<()> {
+        let plan = config.plan();
+        plan.check()?;
+        let plans = training.optimizer == Optimizer::Sgd || config.method == L1Method::Proximal;
+        let keys = [("l1.gamma", config.gamma), ("l1.beta", config.beta)];
+        let asked = keys.into_iter().filter(|(_, strength)| matches!(strength, Strength::Travel(_)));
+        let keys: Vec<_> = asked.map(|(key, _)| format!("`{key}`")).collect();
+        demand!(
+            plans || keys.is_empty(),
+            "under AdamW, how far L1 moves a parameter depends on its gradients, so no strength can be chosen for a \
+             travel: give {} as a number, set `l1.method` to `proximal`, or train with SGD",
+            keys.join(" and ")
+        );
+        Ok(())
+    }
+
     /// Chooses the strengths for a training of `batches` batches an epoch.
     ///
     /// # Errors
@@ -35,19 +56,9 @@ impl PlannedL1 {
             is_sgd,
             forecast,
         };
+        Self::check(config, training)?;
         let is_threshold = config.method == L1Method::Proximal;
-        if !is_sgd && !is_threshold {
-            plan.check()?;
-            let Some(schedule) = plan.schedule() else {
-                let keys = [("l1.gamma", config.gamma), ("l1.beta", config.beta)];
-                let asked = keys.into_iter().filter(|(_, strength)| matches!(strength, Strength::Travel(_)));
-                let keys: Vec<_> = asked.map(|(key, _)| format!("`{key}`")).collect();
-                bail!(
-                    "under AdamW, how far L1 moves a parameter depends on its gradients, so no strength can be chosen for a \
-                     travel: give {} as a number, set `l1.method` to `proximal`, or train with SGD",
-                    keys.join(" and ")
-                );
-            };
+        if let (false, false, Some(schedule)) = (is_sgd, is_threshold, plan.schedule()) {
             return Ok(planned(schedule, None));
         }
         let schedule = Schedule::new(training, batches);

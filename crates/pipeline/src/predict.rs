@@ -6,10 +6,13 @@ use std::sync::mpsc::sync_channel;
 
 use anyhow::{Context, Result, bail};
 use bonsai_boxes::{Cxcywh, Detection};
-use bonsai_checkpoint::write_file;
+use bonsai_checkpoint::{remove_leftovers, write_file};
 use bonsai_data::{IMAGE_EXTENSIONS, RgbImage, decode, is_image};
 use bonsai_detector::{DetectConfig, Detector, LoadOptions, draw_detections};
 use serde::Serialize;
+
+use crate::picture_file::write_picture;
+use crate::predict_names::{OutputName, output_names, refuse_overwriting};
 
 /// Images that are decoded before the network is free for them.
 const AHEAD: usize = 3;
@@ -55,6 +58,20 @@ pub struct DetectSettings {
     pub classes: Option<Vec<usize>>,
 }
 
+impl DetectSettings {
+    /// What is said, over a detector's own.
+    fn over(&self, base: DetectConfig) -> DetectConfig {
+        DetectConfig {
+            imgsz: self.imgsz.unwrap_or(base.imgsz),
+            rect: base.rect,
+            confidence: self.confidence.unwrap_or(base.confidence),
+            iou: self.iou.unwrap_or(base.iou),
+            max_detections: self.max_detections.unwrap_or(base.max_detections),
+            classes: self.classes.clone().or(base.classes),
+        }
+    }
+}
+
 /// What became of an image.
 #[derive(Debug)]
 pub enum Seen {
@@ -75,20 +92,18 @@ pub fn predict(
     settings: &Predict<'_>,
     each: &mut dyn FnMut(&Path, Seen) -> Result<()>,
 ) -> Result<()> {
+    settings.detect.over(DetectConfig::default()).check_thresholds()?;
     let mut detector = Detector::load(weights, settings.load.clone())?;
     let paths = images(source)?;
-    let base = detector.config();
-    let config = DetectConfig {
-        imgsz: settings.detect.imgsz.unwrap_or(base.imgsz),
-        rect: base.rect,
-        confidence: settings.detect.confidence.unwrap_or(base.confidence),
-        iou: settings.detect.iou.unwrap_or(base.iou),
-        max_detections: settings.detect.max_detections.unwrap_or(base.max_detections),
-        classes: settings.detect.classes.clone().or(base.classes),
-    };
+    let names = output_names(&paths)?;
+    refuse_overwriting(&paths, &names, (settings.out, settings.labels))?;
+    let config = settings.detect.over(detector.config());
+    detector.accepts(&config)?;
     for folder in [settings.out, settings.labels].into_iter().flatten() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        remove_leftovers(folder);
     }
+    settings.out.or(settings.labels).into_iter().for_each(|folder| warn_of_numbers(&names, folder));
     let alone = paths.len() == 1;
     let (sender, decoded) = sync_channel(AHEAD);
     std::thread::scope(|scope| {
@@ -101,7 +116,7 @@ pub fn predict(
             }
         });
         // Taken in by value: an early end drops it, and with it the decoder's wait.
-        for (path, image) in decoded {
+        for ((path, image), name) in decoded.into_iter().zip(names) {
             let mut image = match image {
                 Err(error) if !alone => {
                     each(&path, Seen::Unreadable(format!("{:#}", anyhow::Error::from(error))))?;
@@ -111,11 +126,11 @@ pub fn predict(
             };
             let detections = detector.detect(&image, &config)?;
             if let Some(folder) = settings.labels {
-                write_labels(&target(folder, &path, "txt")?, &detections, image.dimensions())?;
+                write_labels(&folder.join(name.labels), &detections, image.dimensions())?;
             }
             if let Some(folder) = settings.out {
                 draw_detections(&mut image, &detections, detector.class_names());
-                save(&image, &target(folder, &path, "png")?)?;
+                write_picture(&image, &folder.join(name.picture))?;
             }
             let found = detections.iter().map(|d| Found {
                 name: detector.class_names()[d.class_id].clone(),
@@ -129,17 +144,17 @@ pub fn predict(
     })
 }
 
-/// A file in `folder` named after an image.
-fn target(folder: &Path, image: &Path, ending: &str) -> Result<PathBuf> {
-    let name = image.file_stem().context("an image without a name")?;
-    Ok(folder.join(name).with_extension(ending))
-}
-
-/// Whole or not at all.
-fn save(image: &RgbImage, path: &Path) -> Result<()> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    image.write_to(&mut bytes, image::ImageFormat::Png)?;
-    Ok(write_file(path, &bytes.into_inner())?)
+/// Says where files are not called as their images.
+fn warn_of_numbers(names: &[OutputName], folder: &Path) {
+    let numbered = names.iter().filter(|name| name.is_numbered);
+    if let Some(first) = numbered.clone().next() {
+        tracing::warn!(
+            "{} images share their name with another: what is written to {} for them has a number, such as {}",
+            numbered.count(),
+            folder.display(),
+            Path::new(&first.picture).display()
+        );
+    }
 }
 
 /// A line for each object: class, centre and size in fractions of the image, as Ultralytics writes them.

@@ -3,14 +3,12 @@
 //! This decides what a change of a setting redoes. What changes nothing but the last bits (threads, instruction set) is left
 //! out, except where times are measured.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::Result;
 use bonsai_exec::ExecutorInfo;
 use serde_json::{Map, Value, json};
 
 use crate::doctor::engine_builders;
-use crate::{PipelineConfig, Stage, digest_file};
+use crate::{PipelineConfig, Stage, digest_file, path_of_text, path_text};
 
 /// Everything that the recipes of a run draw on.
 #[derive(Debug)]
@@ -29,12 +27,14 @@ impl Recipes<'_> {
     pub(crate) fn of(&self, stage: Stage) -> Result<Value> {
         let c = self.config;
         Ok(match stage {
-            Stage::Dataset if c.data.is_some() => json!({"data": c.data, "content": self.content}),
+            Stage::Dataset if c.data.is_some() => {
+                json!({"data": c.data.as_deref().map(path_text), "content": self.content})
+            }
             Stage::Dataset => json!({"shapes": c.shapes}),
             Stage::Baseline => {
                 // The name of a scale says all about the start; a file may be another one tomorrow.
-                let file = Path::new(&c.model);
-                let content = file.is_file().then(|| digest_file(file)).transpose()?;
+                let file = path_of_text(&c.model);
+                let content = file.is_file().then(|| digest_file(&file)).transpose()?;
                 let own = json!({"baseline": c.baseline, "model": c.model, "model_content": content});
                 with(own, self.training())
             }
@@ -56,8 +56,8 @@ impl Recipes<'_> {
             Stage::Engine => {
                 // Which builders are there decides what this stage does.
                 let builders = engine_builders(&c.engine);
-                let text = |path: PathBuf| path.to_string_lossy().into_owned();
-                json!({"engine": c.engine, "builders": builders.map(|path| path.map(text))})
+                let builders = builders.map(|path| path.as_deref().map(path_text));
+                json!({"engine": c.engine, "builders": builders})
             }
             // Latencies are of this machine.
             Stage::Report => json!({"latency_runs": c.latency_runs, "machine": self.executor}),

@@ -5,13 +5,16 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use bonsai_checkpoint::write_file;
+use bonsai_checkpoint::{remove_leftovers, write_file};
+use bonsai_data::Dataset;
+use bonsai_data::shapes::CLASS_NAMES;
 use bonsai_exec::ExecutorInfo;
-use bonsai_prune::Iteration;
 use bonsai_yolov8::{Scale, build};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::attempts::Attempts;
+use crate::check::{check, check_inputs, check_network};
 use crate::decision::{Decision, decide};
 use crate::manifest::outputs_in;
 use crate::memory_need::check_training;
@@ -21,8 +24,7 @@ use crate::run_lock::RunLock;
 use crate::stages::{Data, Setting};
 use crate::work::{REPORT_JSON, Work, data_of};
 use crate::{
-    Control, IterateSettings, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState,
-    open_model, utc,
+    Control, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState, open_model, utc,
 };
 
 /// How a run ended that did not fail.
@@ -60,9 +62,12 @@ pub fn run_stages(
     control.check()?;
     let executor = config.executor_options()?;
     let setting = Setting::of(config, executor);
+    check_inputs(config, dir, control)?;
+    check_network(config, &class_names(config)?, control)?;
     check_first_training(config, dir, control, &setting)?;
     std::fs::create_dir_all(dir.root()).with_context(|| format!("cannot create {}", dir.root().display()))?;
-    let _lock = RunLock::take(dir.root())?;
+    let _lock = RunLock::take(dir.root(), "--project")?;
+    remove_leftovers(dir.root());
     write_file(&dir.config(), toml::to_string(config)?.as_bytes())?;
     let info = executor.describe()?;
     let mut runner =
@@ -76,19 +81,16 @@ pub fn run_stages(
     Ok(Ended::Complete(load_json(&dir.stage(Stage::Report).join(REPORT_JSON))?))
 }
 
-/// Refuses what would fail an hour later.
+/// Names of the classes of the dataset, of which no image is looked at.
 ///
 /// # Errors
-/// If a setting is out of range.
-pub fn check(config: &PipelineConfig) -> Result<()> {
-    anyhow::ensure!(
-        config.imgsz.is_multiple_of(32) && config.imgsz > 0,
-        "imgsz is {}, must be a multiple of 32 (the largest stride)",
-        config.imgsz
-    );
-    config.prune.check()?;
-    let IterateSettings { steps, max_map_drop, .. } = config.iterate;
-    Ok(Iteration { prune_ratio: config.prune.prune_ratio, steps, max_map_drop }.check()?)
+/// If `data.yaml` cannot be read.
+pub(crate) fn class_names(config: &PipelineConfig) -> Result<Vec<String>> {
+    let Some(yaml) = &config.data else {
+        return Ok(CLASS_NAMES.map(str::to_owned).to_vec());
+    };
+    let dataset = Dataset::open(yaml).with_context(|| format!("stage `{}`", Stage::Dataset))?;
+    Ok(dataset.class_names().to_vec())
 }
 
 /// Refuses a run whose first training does not fit into the memory, as far as that is known before the dataset is: with a
@@ -197,8 +199,11 @@ impl Runner<'_> {
             data: self.data.as_ref(),
             done: &self.done,
         };
+        // What an attempt with another key left is gone.
+        let earlier = Attempts::in_folder(&folder)?;
         work.fill(stage, &folder, progress)?;
-        let seconds = start.elapsed().as_secs_f64();
+        Attempts::forget(&folder)?;
+        let seconds = earlier.seconds + start.elapsed().as_secs_f64();
         let manifest = Manifest {
             stage,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -208,6 +213,7 @@ impl Runner<'_> {
             seed: self.config.seed,
             began,
             seconds,
+            interruptions: earlier.count,
             peak_mib: peak_rss_mb(),
             executor: self.executor.clone(),
         };

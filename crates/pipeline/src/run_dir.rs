@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
-use bonsai_checkpoint::write_file;
+use bonsai_checkpoint::{remove_leftovers, write_file};
 use serde::{Deserialize, Serialize};
 
 use crate::Manifest;
@@ -163,15 +163,7 @@ impl RunDir {
         let partial = self.partial(stage);
         let mark = partial.join(Self::KEY);
         if fs::read_to_string(&mark).is_ok_and(|left| left == key) {
-            // Files that were being written when the attempt ended.
-            for entry in
-                fs::read_dir(&partial).with_context(|| format!("cannot read {}", partial.display()))?
-            {
-                let path = entry?.path();
-                if path.extension().is_some_and(|ending| ending == "partial") {
-                    fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-                }
-            }
+            remove_leftovers(&partial);
             return Ok(partial);
         }
         self.begin(stage)?;

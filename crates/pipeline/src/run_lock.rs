@@ -1,7 +1,7 @@
-//! One run at a time in a directory.
+//! One run at a time in a directory, be it a pipeline's or a training's.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -16,11 +16,11 @@ pub(crate) struct RunLock {
 }
 
 impl RunLock {
-    /// Takes the lock of a run directory that exists.
+    /// Takes the lock of a run directory that exists; `elsewhere` is the option that names another.
     ///
     /// # Errors
     /// If another process has it, with its number, or the file cannot be written.
-    pub(crate) fn take(root: &Path) -> Result<Self> {
+    pub(crate) fn take(root: &Path, elsewhere: &str) -> Result<Self> {
         let path = root.join(FILE);
         let mut file = OpenOptions::new()
             .create(true)
@@ -35,9 +35,15 @@ impl RunLock {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
                 bail!(
-                    "another run is at work in {} ({}): wait for it, or name another folder with --project",
+                    "another run is at work in {} ({}): wait for it, or name another folder with {elsewhere}",
                     root.display(),
                     holder.trim()
+                );
+            }
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                tracing::warn!(
+                    "the file system of {} has no locks: take care that no other run works there",
+                    root.display()
                 );
             }
             Err(TryLockError::Error(error)) => {
@@ -56,12 +62,13 @@ mod tests {
     #[test]
     fn a_second_run_is_refused_until_the_first_ends() {
         let folder = tempfile::tempdir().unwrap();
-        let first = RunLock::take(folder.path()).unwrap();
-        let refused = RunLock::take(folder.path()).unwrap_err().to_string();
+        let first = RunLock::take(folder.path(), "--name").unwrap();
+        let refused = RunLock::take(folder.path(), "--name").unwrap_err().to_string();
         let number = format!("process {}", std::process::id());
         assert!(refused.contains("another run is at work") && refused.contains(&number), "{refused}");
+        assert!(refused.ends_with("another folder with --name"), "{refused}");
         drop(first);
-        assert!(RunLock::take(folder.path()).is_ok());
-        assert!(RunLock::take(&folder.path().join("missing")).is_err());
+        assert!(RunLock::take(folder.path(), "--name").is_ok());
+        assert!(RunLock::take(&folder.path().join("missing"), "--name").is_err());
     }
 }

@@ -97,14 +97,29 @@ fn merge<T: Settings>(base: &mut Table, over: Table, prefix: &str) -> Result<()>
                 base.insert(key, value);
             }
             (None, _) => {
-                let known: Vec<&String> = base.keys().collect();
-                let nearest = known.iter().min_by_key(|k| strsim::levenshtein(k, &key));
-                let hint = nearest.map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
+                let hint = match nearest(&key, base.keys().cloned()) {
+                    Some(near) => format!("; did you mean `{near}`?"),
+                    None => format!(
+                        "; there are {}",
+                        base.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+                    ),
+                };
                 bail!("there is no setting `{path}`{hint}");
             }
         }
     }
     Ok(())
+}
+
+/// Changes of a letter that a slip of the hand makes, at most: in a short name, every third letter.
+const SLIP: usize = 2;
+
+/// The name that differs by a slip; of several, the first in the alphabet of those that differ least.
+pub fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
+    let most = SLIP.min(name.chars().count() / 3);
+    let measured =
+        names.map(|other| (strsim::levenshtein(name, &other), other)).filter(|(d, _)| (1..=most).contains(d));
+    measured.min().map(|(_, other)| other)
 }
 
 /// Values that can be a string or a structure (an enum) are left to the typed reading.
@@ -235,6 +250,18 @@ mod tests {
             pruned(&["prune={prune_ratio = 0.3, target = {macs = 0.4}}"]).target,
             Some(Target::Macs(0.4))
         );
+    }
+
+    #[test]
+    fn a_slip_is_understood_and_another_word_is_not() {
+        let models = || ["yolov8n", "yolov8s", "k1"].into_iter().map(str::to_owned);
+        assert_eq!(nearest("yolo8s", models()).as_deref(), Some("yolov8s"));
+        assert_eq!(
+            [nearest("resnet50", models()), nearest("0", models()), nearest("k", models())],
+            [const { None }; 3]
+        );
+        let text = format!("{:#}", set(&["export.onnx=true"]).unwrap_err());
+        assert!(text.contains("there are calibration_images, fp16"), "{text}");
     }
 
     #[test]

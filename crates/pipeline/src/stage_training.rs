@@ -1,16 +1,18 @@
 //! A training stage that survives: after every epoch its folder holds all that is needed to go on.
 //!
-//! Files are written in the order best, history, gammas, last, each whole or not at all. Killed between any two of them, the
+//! Files are written in the order best, history, gammas, attempts, last, each whole or not at all. Killed between any two of them, the
 //! stage goes on from `last` and repeats one epoch, to the same bits.
 
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped, TrainConfig, Trained};
 
+use crate::attempts::Attempts;
 use crate::gamma_history::GammaHistory;
 use crate::picture_file::write_picture;
 use crate::run::{load_json, save_json};
@@ -53,7 +55,9 @@ pub(crate) fn train_in(
     start: impl FnOnce() -> Result<Checkpoint>,
     train: impl FnOnce(&Checkpoint, &mut dyn TrainWatch) -> Result<Trained>,
 ) -> Result<()> {
-    let mut keeper = Keeper { folder, history: Vec::new(), gammas: GammaHistory::default(), progress };
+    let earlier = Attempts::in_folder(folder)?;
+    let (history, gammas) = (Vec::new(), GammaHistory::default());
+    let mut keeper = Keeper { folder, earlier, start: Instant::now(), history, gammas, progress };
     let start = if let Some(last) = keeper.take_up()? {
         last
     } else {
@@ -81,6 +85,8 @@ fn has_ended(start: &Checkpoint, config: &TrainConfig) -> bool {
 /// Saves what a training must not lose.
 struct Keeper<'a> {
     folder: &'a Path,
+    earlier: Attempts,
+    start: Instant,
     history: Vec<EpochRecord>,
     gammas: GammaHistory,
     progress: &'a mut dyn Progress,
@@ -111,6 +117,7 @@ impl Keeper<'_> {
     fn save_last(&self, last: &Checkpoint) -> Result<()> {
         save_json(&self.folder.join(HISTORY), &self.history)?;
         self.gammas.save(&self.folder.join(GAMMAS))?;
+        self.earlier.save_with(self.start, self.folder)?;
         Ok(last.save(&self.folder.join(LAST))?)
     }
 }

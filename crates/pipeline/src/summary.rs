@@ -6,6 +6,7 @@ use bonsai_yolov8::{Scale, build};
 use serde::Serialize;
 
 use crate::checkpoint_file::open_checkpoint;
+use crate::path_of_text;
 
 /// Classes of a model that is only named: COCO's number, for which the published figures hold.
 const DEFAULT_CLASSES: usize = 80;
@@ -51,7 +52,7 @@ pub fn open_model(model: &str) -> Result<ModelSpec> {
         let names: Vec<String> = (0..DEFAULT_CLASSES).map(|i| format!("class{i}")).collect();
         return Ok(build(scale, &names)?);
     }
-    Ok(open_checkpoint(model.as_ref())?.model)
+    Ok(open_checkpoint(&path_of_text(model))?.model)
 }
 
 /// Figures of a network for images of `imgsz` pixels.

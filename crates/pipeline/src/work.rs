@@ -8,7 +8,7 @@ use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_detector::write_engine;
 use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::classes::for_dataset;
 use crate::engine_folder::{OUTCOMES, build_engines};
@@ -18,7 +18,7 @@ use crate::report::{self, Exported, Group, Measured, Wanted};
 use crate::run::{load_json, save_json};
 use crate::stage_training::{BEST, LAST, train_in};
 use crate::stages::{Data, Setting, draw_dataset, open_dataset, start_checkpoint, train_stage};
-use crate::{L1Config, Manifest, Parity, PipelineConfig, Progress, RunDir, Stage};
+use crate::{L1Config, Manifest, Parity, PipelineConfig, Progress, RunDir, Stage, path_of_text};
 
 const SOURCE: &str = "source.json";
 const SHAPES: &str = "shapes";
@@ -26,10 +26,9 @@ const REPORT_MARKDOWN: &str = "report.md";
 const REPORT_PAGE: &str = "report.html";
 pub(crate) const REPORT_JSON: &str = "report.json";
 
-/// Where a dataset that was not drawn is.
-#[derive(Debug, Serialize, Deserialize)]
+/// What a dataset is that was not drawn. Where it is, the manifest says: a dataset that was moved is the same.
+#[derive(Debug, Serialize)]
 struct Source {
-    yaml: PathBuf,
     content: String,
 }
 
@@ -46,9 +45,10 @@ pub(crate) fn yaml_of(config: &PipelineConfig, dir: &RunDir) -> Result<PathBuf> 
         return Ok(yaml.clone());
     }
     let folder = dir.stage(Stage::Dataset);
-    let source = folder.join(SOURCE);
-    if source.is_file() {
-        return Ok(load_json::<Source>(&source)?.yaml);
+    if folder.join(SOURCE).is_file() {
+        let manifest = Manifest::load(&folder.join(Manifest::FILE))?;
+        let yaml = manifest.config.get("data").and_then(serde_json::Value::as_str);
+        return Ok(path_of_text(yaml.context("the manifest of stage `dataset` names no dataset")?));
     }
     Ok(folder.join(SHAPES).join("data.yaml"))
 }
@@ -117,10 +117,7 @@ impl Work<'_> {
 
     fn dataset(&self, folder: &Path) -> Result<()> {
         match &self.config.data {
-            Some(yaml) => {
-                let source = Source { yaml: yaml.clone(), content: self.data()?.digest()? };
-                save_json(&folder.join(SOURCE), &source)
-            }
+            Some(_) => save_json(&folder.join(SOURCE), &Source { content: self.data()?.digest()? }),
             None => draw_dataset(&self.config.shapes, &folder.join(SHAPES)).map(drop),
         }
     }

@@ -43,11 +43,11 @@ impl Iteration {
         if !(0.0..=1.0).contains(&self.prune_ratio) {
             return refuse("prune_ratio", self.prune_ratio.to_string(), "in 0..=1");
         }
-        if self.steps == 0 {
-            return refuse("steps", "0".to_owned(), "at least 1");
+        if !(1..=1000).contains(&self.steps) {
+            return refuse("steps", self.steps.to_string(), "at least 1, at most 1000");
         }
-        if self.max_map_drop.is_nan() {
-            return refuse("max_map_drop", self.max_map_drop.to_string(), "a number");
+        if !(0.0..=1.0).contains(&self.max_map_drop) {
+            return refuse("max_map_drop", self.max_map_drop.to_string(), "in 0..=1");
         }
         Ok(())
     }

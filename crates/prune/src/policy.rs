@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Guard, Preset, PruneError, Target};
 
+/// Most channels that a layer of a graph can have.
+const MOST_CHANNELS: usize = 65_536;
+
 /// Among which sets the lowest scores are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -94,6 +97,15 @@ impl PrunePolicy {
         };
         share("prune_ratio", self.prune_ratio)?;
         share("max_ratio_per_layer", self.max_ratio_per_layer.unwrap_or(0.0))?;
+        let channels = |field: &'static str, got: usize, expected: &'static str| {
+            if got <= MOST_CHANNELS {
+                Ok(())
+            } else {
+                Err(PruneError::Policy { field, got: got.to_string(), expected })
+            }
+        };
+        channels("min_channels", self.min_channels, "at most 65536 channels")?;
+        channels("round_to", self.round_to.unwrap_or(1), "at most 65536 channels")?;
         if self.round_to == Some(0) {
             let (field, got) = ("round_to", "0".to_owned());
             return Err(PruneError::Policy {

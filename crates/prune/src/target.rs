@@ -36,7 +36,9 @@ impl Target {
     /// [`PruneError::Policy`] if the number is out of range.
     pub(crate) fn check(self) -> Result<(), PruneError> {
         let (fits, expected) = match self {
-            Self::LatencyMs(ms) => (ms.is_finite() && ms > 0.0, "a positive number of milliseconds"),
+            Self::LatencyMs(ms) => {
+                (ms > 0.0 && ms <= 1e9, "a positive number of milliseconds, at most 1000000000")
+            }
             Self::Params(s) | Self::Macs(s) | Self::Latency(s) => {
                 ((0.0..=1.0).contains(&s), "a share in 0..=1")
             }

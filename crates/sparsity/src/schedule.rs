@@ -29,7 +29,7 @@ pub struct L1Schedule {
 
 /// A number of a schedule or plan that makes no sense.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("L1 schedule: `{field}` is {got}; it must be a finite number of 0 or more")]
+#[error("L1 schedule: `{field}` is {got}; it must be a number of 0 or more, at most {most}", most = Self::LARGEST)]
 #[non_exhaustive]
 pub struct ScheduleError {
     /// Which number.
@@ -39,8 +39,11 @@ pub struct ScheduleError {
 }
 
 impl ScheduleError {
+    /// The largest strength, travel or share: what is beyond leaves the range of 32 bits within a few steps.
+    pub const LARGEST: f64 = 1e6;
+
     pub(crate) fn check(field: &'static str, got: f64) -> Result<(), Self> {
-        if got.is_finite() && got >= 0.0 { Ok(()) } else { Err(Self { field, got }) }
+        if (0.0..=Self::LARGEST).contains(&got) { Ok(()) } else { Err(Self { field, got }) }
     }
 }
 

@@ -13,6 +13,9 @@ use crate::BuildError;
 pub(crate) struct Placement {
     folder: TempDir,
     engine: PathBuf,
+    /// Tells who finds the folder of a builder that was killed from one whose builder is at work: `remove_leftovers` of
+    /// `bonsai-checkpoint` knows both names.
+    _lock: File,
 }
 
 impl Placement {
@@ -23,11 +26,16 @@ impl Placement {
             _ => Path::new("."),
         };
         let folder = tempfile::Builder::new()
-            .prefix(".engine-")
+            .prefix(".bonsai-")
             .suffix(".partial")
             .tempdir_in(parent)
             .map_err(file_error("make a temporary folder in", parent))?;
-        Ok(Self { folder, engine: engine.to_owned() })
+        let path = folder.path().join("lock");
+        let mut lock = File::create(&path).map_err(file_error("make a temporary file in", &path))?;
+        // Without locks nothing is ever taken for left.
+        let _ = lock.lock();
+        writeln!(lock, "held by who builds the engine").map_err(file_error("write", &path))?;
+        Ok(Self { folder, engine: engine.to_owned(), _lock: lock })
     }
 
     /// Where a file is made.

@@ -6,6 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Freeze, Optimizer, TrainError};
 
+/// Most of anything that is counted over a training.
+const MOST: usize = 1_000_000;
+/// Most images in a forward pass, and modules of a network.
+const MOST_IMAGES: usize = 65_536;
+/// Largest rate, gain or norm: what is beyond leaves the range of 32 bits within a few steps.
+const LARGEST: f64 = 1e6;
+
 /// How to train. Defaults are those of Ultralytics 8.0 unless a field says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -88,46 +95,62 @@ impl TrainConfig {
         (self.patience > 0 && progress.epoch.saturating_sub(best) >= self.patience).then_some(best)
     }
 
-    /// Checks the ranges.
+    /// Checks the ranges. Every number of a configuration has its range here.
     ///
     /// # Errors
     /// [`TrainError::Config`] with the field, its value and what it may be.
     pub fn check(&self) -> Result<(), TrainError> {
         let counts = [
-            ("epochs", self.epochs),
-            ("batch", self.batch),
-            ("nbs", self.nbs),
-            ("val_period", self.val_period),
+            ("epochs", self.epochs, 1, MOST),
+            ("batch", self.batch, 1, MOST_IMAGES),
+            ("nbs", self.nbs, 1, MOST),
+            ("val_period", self.val_period, 1, MOST),
+            ("warmup_min_batches", self.warmup_min_batches, 0, MOST),
         ];
-        for (field, value) in counts {
-            if value == 0 {
-                return Err(TrainError::Config { field, got: value.to_string(), expected: "at least 1" });
+        if let Freeze::First(modules) = self.freeze
+            && modules > MOST_IMAGES
+        {
+            return refuse("freeze", modules, format!("from 0 to {MOST_IMAGES}"));
+        }
+        for (field, value, least, most) in counts {
+            if !(least..=most).contains(&value) {
+                return refuse(field, value, format!("from {least} to {most}"));
             }
         }
-        for (field, value) in [("lr0", self.lr0), ("lrf", self.lrf), ("clip_norm", self.clip_norm)] {
-            if !(value.is_finite() && value > 0.0) {
-                let got = value.to_string();
-                return Err(TrainError::Config { field, got, expected: "a positive number" });
+        let rates = [("lr0", self.lr0), ("lrf", self.lrf), ("clip_norm", self.clip_norm)];
+        for (field, value) in rates {
+            if !(value > 0.0 && value <= LARGEST) {
+                return refuse(field, value, format!("a positive number, at most {LARGEST}"));
             }
         }
         let shares = [("momentum", self.momentum), ("warmup_momentum", self.warmup_momentum)];
         for (field, value) in shares {
             if !(0.0..1.0).contains(&value) {
-                let got = value.to_string();
-                return Err(TrainError::Config { field, got, expected: "at least 0 and below 1" });
+                return refuse(field, value, "at least 0 and below 1".to_owned());
             }
         }
+        let LossGains { bbox, cls, dfl } = self.gains;
         let others = [
             ("weight_decay", self.weight_decay),
             ("warmup_epochs", self.warmup_epochs),
             ("warmup_bias_lr", self.warmup_bias_lr),
+            ("gains.bbox (box)", f64::from(bbox)),
+            ("gains.cls (cls)", f64::from(cls)),
+            ("gains.dfl (dfl)", f64::from(dfl)),
         ];
         for (field, value) in others {
-            if !(value.is_finite() && value >= 0.0) {
-                let got = value.to_string();
-                return Err(TrainError::Config { field, got, expected: "a number of at least 0" });
+            if !(0.0..=LARGEST).contains(&value) {
+                return refuse(field, value, format!("a number of at least 0, at most {LARGEST}"));
             }
+        }
+        if bbox + cls + dfl == 0.0 {
+            let expected = "above 0 in one of bbox, cls and dfl, or there is nothing to learn".to_owned();
+            return refuse("gains", "0", expected);
         }
         Ok(())
     }
+}
+
+fn refuse(field: &'static str, got: impl ToString, expected: String) -> Result<(), TrainError> {
+    Err(TrainError::Config { field, got: got.to_string(), expected })
 }

@@ -18,7 +18,7 @@ pub enum TrainError {
         /// Its value.
         got: String,
         /// The accepted range, in words.
-        expected: &'static str,
+        expected: String,
     },
     /// The loss or the gradient is no longer a number.
     #[error(

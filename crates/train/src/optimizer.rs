@@ -54,7 +54,7 @@ impl FromStr for Optimizer {
         found.ok_or_else(|| TrainError::Config {
             field: "optimizer",
             got: format!("`{name}`"),
-            expected: "SGD or AdamW",
+            expected: "SGD or AdamW".to_owned(),
         })
     }
 }

@@ -31,8 +31,8 @@ impl<'a> Run<'a> {
         batches: usize,
     ) -> Result<Self, TrainError> {
         if batches == 0 {
-            let (field, got, expected) = ("the number of batches in an epoch", "0".to_owned(), "at least 1");
-            return Err(TrainError::Config { field, got, expected });
+            let (field, got) = ("the number of batches in an epoch", "0".to_owned());
+            return Err(TrainError::Config { field, got, expected: "at least 1".to_owned() });
         }
         let frozen = config.freeze.parameters(start.model.graph())?;
         executor.freeze(&frozen).map_err(|e| TrainError::exec(0, 0, e))?;

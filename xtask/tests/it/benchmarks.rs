@@ -1,6 +1,6 @@
 //! `bench`: one line of figures that a script can read, and the network it timed.
 
-use crate::program::{answer, misuse, refusal, xtask};
+use crate::program::{answer, misuse, xtask};
 
 /// The line of figures, which must be the only one.
 fn figures(arguments: &[&str]) -> serde_json::Value {
@@ -67,8 +67,8 @@ fn a_narrow_network_prints_itself() {
 fn what_does_not_fit_together_is_refused() {
     let message = misuse(&["bench", "step", "--executor", "cpu", "--device", "cuda:0"]);
     assert!(message.contains("`cpu`") && message.contains("`cuda:0`"), "{message}");
-    let message = refusal(&["bench", "infer", "--imgsz", "36"]);
-    assert!(message.contains("36x36"), "{message}");
+    let message = misuse(&["bench", "infer", "--imgsz", "36"]);
+    assert!(message.contains("imgsz is 36") && message.contains("multiple of 32"), "{message}");
     // What the parser of arguments refuses ends with its own code.
     for wrong in [["--executor", "onnx"], ["--threads", "two"]] {
         let output = xtask(&[&["bench", "step"][..], &wrong].concat());

@@ -177,6 +177,44 @@ fn engines_go_from_bare_to_ultralytics_and_back() {
 }
 
 #[test]
+fn a_checkpoint_is_exported_first_where_a_builder_is_named() {
+    let files = Files::new();
+    let [checkpoint, trtexec, out] = ["best.safetensors", "trtexec", "m.engine"].map(|name| files.text(name));
+    let words = ["engine", "--weights", &checkpoint, "-o", &out, "--imgsz", "64"];
+    let build = [&words[..], &["--backend", "trtexec", "--trtexec", &trtexec]].concat();
+    let said = answer(&build);
+    assert!(said.contains("TensorRT 10.16.0 engine"), "{said}");
+    assert_eq!(files.inspect("m.engine")["runtime"], "tensor_rt");
+    answer(&[&build[..], &["--ultralytics"]].concat());
+    assert_eq!(files.inspect("m.engine")["metadata"]["imgsz"], json!([64, 64]));
+    let gone =
+        ["engine", "--weights", &checkpoint, "-o", &out, "--backend", "trtexec", "--trtexec", "gone/trtexec"];
+    assert!(refusal_of(&gone).contains("not run, because "));
+    let left: Vec<_> = fs::read_dir(files.0.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with('.')), "{left:?}");
+
+    // What only a builder has a use for is not passed over where none is at work.
+    let plain = ["engine", "--weights", &checkpoint, "-o", &out];
+    let int8 = [&build[..], &["--precision", "int8"]].concat();
+    assert!(crate::program::misuse(&int8).contains("--int8"));
+    for more in
+        [&["--precision", "fp16"][..], &["--workspace", "64"], &["--no-timing"], &["--extra=--verbose"]]
+    {
+        let said = crate::program::misuse(&[&plain[..], more].concat());
+        assert!(said.contains("no meaning without a builder"), "{more:?}: {said}");
+    }
+    let onnx = files.text("best.onnx");
+    let said = crate::program::misuse(&[&build[..], &["--ultralytics", "--metadata-from", &onnx]].concat());
+    assert!(said.contains("--metadata-from"), "{said}");
+}
+
+fn refusal_of(words: &[&str]) -> String {
+    let output = xtask(words);
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
 fn what_cannot_be_built_has_a_reason() {
     let files = Files::new();
     let [onnx, out, gone] = ["best.onnx", "m.engine", "gone"].map(|name| files.text(name));

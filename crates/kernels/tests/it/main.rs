@@ -9,8 +9,8 @@
 mod arena;
 mod batch_norm;
 mod conv;
-mod hostile;
 mod depthwise;
+mod hostile;
 mod layout;
 mod linear_maps;
 mod max_pool;

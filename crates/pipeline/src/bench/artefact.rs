@@ -41,6 +41,7 @@ pub struct RunnerFigures {
     /// `cpu`, `candle`, `rten` or `onnxruntime`.
     pub runner: String,
     /// What it ran.
+    #[serde(with = "crate::path_text")]
     pub file: PathBuf,
     /// Median wall-clock milliseconds.
     pub latency_ms_median: f64,

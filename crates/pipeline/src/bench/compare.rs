@@ -36,6 +36,7 @@ pub struct CompareBench {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedNetwork {
     /// Its file.
+    #[serde(with = "crate::path_text")]
     pub file: PathBuf,
     /// Learned scalars and multiply-accumulates, folded.
     #[serde(flatten)]

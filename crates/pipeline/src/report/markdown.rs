@@ -1,6 +1,6 @@
 //! The report as GitHub-flavoured Markdown, for a terminal, a review or a chat.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use super::absent::absent;
 use super::headline::signed;
@@ -16,8 +16,8 @@ pub fn markdown(report: &Report) -> String {
         "# {}\n\n{} on {} at {} px, measured on the {} split: {} images, {} objects. mAP is a fraction; latency is the \
          median of one image, decode included ({}).\n",
         report.headline,
-        report.model,
-        report.data,
+        plain(&report.model),
+        plain(&report.data),
         report.imgsz,
         report.split,
         report.images,
@@ -76,7 +76,8 @@ pub fn markdown(report: &Report) -> String {
             CheckVerdict::Passed => "passed",
             CheckVerdict::NotRun => "not run",
         };
-        let _ = writeln!(text, "- {verdict}: {}", check.what.replace(": not run, because", ", because"));
+        let _ =
+            writeln!(text, "- {verdict}: {}", plain(check.what.replace(": not run, because", ", because")));
     }
     for flaws in report.dataset.iter().filter_map(SplitFlaws::line) {
         let _ = writeln!(text, "- {flaws}");
@@ -85,13 +86,45 @@ pub fn markdown(report: &Report) -> String {
         let _ = writeln!(text, "\n| not run | because |\n|---|---|");
         for missing in &report.not_run {
             // report.json has the rest: every place that was looked at.
-            let _ = writeln!(text, "| {} | {} |", missing.what, missing.short());
+            let _ = writeln!(text, "| {} | {} |", plain(&missing.what), plain(missing.short()));
         }
     }
     let _ = writeln!(text, "\n| stage | seconds | peak memory |\n|---|---:|---:|");
     for cost in &report.stages {
         let peak = cost.peak_mib.map_or_else(|| "\u{2013}".to_owned(), |mib| format!("{mib:.0} MiB"));
-        let _ = writeln!(text, "| {} | {:.1} | {peak} |", cost.stage, cost.seconds);
+        let again = match cost.interruptions {
+            0 => String::new(),
+            1 => " (interrupted once)".to_owned(),
+            times => format!(" (interrupted {times} times)"),
+        };
+        let _ = writeln!(text, "| {}{again} | {:.1} | {peak} |", cost.stage, cost.seconds);
     }
     text
+}
+
+/// Foreign text, such as a name or what a tool says, as text and nothing else, within a line or a cell of a table.
+pub(crate) fn plain(text: impl Display) -> String {
+    let mut escaped = String::new();
+    for letter in text.to_string().chars() {
+        match letter {
+            letter if letter.is_control() => escaped.push(' '),
+            '|' | '[' => escaped.extend(['\\', letter]),
+            '<' => escaped.push_str("&lt;"),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_makes_no_markup() {
+        assert_eq!(
+            plain("a|b\nc <img src=x> [d](e) my_data `f`"),
+            r"a\|b c &lt;img src=x> \[d](e) my_data `f`"
+        );
+    }
 }

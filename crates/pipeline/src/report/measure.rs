@@ -22,7 +22,7 @@ use crate::prune_folder::Pruning;
 use crate::run::load_json;
 use crate::stage_training::{GAMMAS, HISTORY};
 use crate::stages::{Artefact, Data, Measurement, Setting, measure_artefacts, measure_checkpoint};
-use crate::{Judged, Manifest, PipelineConfig, RunDir, Stage};
+use crate::{Judged, Manifest, PipelineConfig, RunDir, Stage, path_of_text};
 
 /// Recalls at which the report keeps precision, both ends included.
 const RECALLS: usize = 101;
@@ -123,6 +123,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     });
     let cost = |manifest: &&Manifest| StageCost {
         stage: manifest.stage,
+        interruptions: manifest.interruptions,
         seconds: manifest.seconds,
         peak_mib: manifest.peak_mib,
     };
@@ -204,7 +205,8 @@ fn confusion(network: &str, judged: &Judged) -> Confusion {
 
 /// A scale as it is, a file with the folder that it lies in: the rest of its path means nothing elsewhere.
 fn model_name(model: &str) -> String {
-    let parts: Vec<_> = Path::new(model).iter().map(|part| part.to_string_lossy()).collect();
+    let model = path_of_text(model);
+    let parts: Vec<_> = model.iter().map(|part| part.to_string_lossy()).collect();
     parts[parts.len().saturating_sub(2)..].join("/")
 }
 

@@ -19,11 +19,13 @@ use bonsai_tensorrt::Precision;
 use bonsai_train::EpochRecord;
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::is_zero;
 use crate::{SplitFlaws, Stage};
 
 pub(crate) use checks::Exported;
 pub(crate) use examples::Example;
 pub use markdown::markdown;
+pub(crate) use markdown::plain;
 pub(crate) use measure::{Measured, Wanted, measure};
 pub(crate) use page::page;
 
@@ -208,8 +210,11 @@ impl NotRun {
 pub struct StageCost {
     /// The stage.
     pub stage: Stage,
-    /// Wall-clock seconds.
+    /// Wall-clock seconds, with those of interrupted attempts.
     pub seconds: f64,
+    /// How often it was interrupted and went on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub interruptions: usize,
     /// Most resident memory while it ran, in MiB, where the system tells.
     pub peak_mib: Option<f64>,
 }

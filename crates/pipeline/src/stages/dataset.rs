@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bonsai_data::shapes::{self, ShapesConfig};
-use bonsai_data::{DataError, Dataset, Scan, ScanWatch, Split, SplitKind};
+use bonsai_data::{DataError, Dataset, Sample, Scan, ScanWatch, Split, SplitKind};
 
-use crate::{Progress, SplitFlaws, digest_file, digest_json};
+use crate::{Progress, SplitFlaws, digest_file, digest_json, path_text};
 
 /// A dataset with its labels read.
 #[derive(Debug, Clone)]
@@ -41,16 +41,32 @@ impl Data {
     pub fn digest(&self) -> Result<String> {
         let mut parts = vec![digest_file(&self.yaml)?];
         for split in [&self.train, &self.val, &self.test] {
-            for sample in &split.samples {
-                let size = std::fs::metadata(&sample.image_path)
-                    .with_context(|| format!("cannot read {}", sample.image_path.display()))?
-                    .len();
-                let labels: Vec<_> = sample.labels.iter().map(|l| (l.class_id, l.bbox)).collect();
-                parts.push(digest_json(&(sample.image_path.file_name().map(Path::new), size, labels))?);
-            }
+            parts.extend(digests(split)?);
         }
         digest_json(&parts)
     }
+
+    /// Digest of what a single training sees but pixels, wherever it lies: class names, and names, sizes and labels of the
+    /// images to train on and to judge by.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn content_digest(&self) -> Result<String> {
+        digest_json(&(&self.class_names, digests(&self.train)?, digests(&self.val)?))
+    }
+}
+
+/// A digest of every image of a split but its pixels.
+fn digests(split: &Split) -> Result<Vec<String>> {
+    let of = |sample: &Sample| {
+        let size = std::fs::metadata(&sample.image_path)
+            .with_context(|| format!("cannot read {}", sample.image_path.display()))?
+            .len();
+        let labels: Vec<_> = sample.labels.iter().map(|l| (l.class_id, l.bbox)).collect();
+        let name = sample.image_path.file_name().map(|name| path_text(Path::new(name)));
+        digest_json(&(name, size, labels))
+    };
+    split.samples.iter().map(of).collect()
 }
 
 /// Opens a dataset in YOLO format to train on; what is left out of it is told to `progress`.

@@ -72,6 +72,7 @@ mod tests {
             seed: 0,
             began: String::new(),
             seconds: 1.0,
+            interruptions: 0,
             peak_mib: None,
             executor: ExecutorOptions::default().describe().unwrap(),
         };

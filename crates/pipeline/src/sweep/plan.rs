@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf, absolute};
 
 use anyhow::{Context as _, Result, ensure};
-use bonsai_checkpoint::write_file;
+use bonsai_checkpoint::{remove_leftovers, write_file};
 use serde::{Deserialize, Serialize};
 
 use crate::run::{load_json, save_json};
-use crate::{PipelineConfig, RunDir};
+use crate::{PipelineConfig, RunDir, path_of_text, path_text};
 
 /// What is varied; every combination is a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,8 +61,9 @@ impl Sweep {
             if axes.presets.is_empty() { vec![None] } else { axes.presets.iter().map(Some).collect() };
         let mut base = base.clone();
         base.data = base.data.as_deref().map(absolute).transpose().context("the current folder is gone")?;
-        if Path::new(&base.model).exists() {
-            base.model = absolute(&base.model)?.to_string_lossy().into_owned();
+        let model = path_of_text(&base.model);
+        if model.exists() {
+            base.model = path_text(&absolute(&model)?);
         }
         let (mut planned, mut names) = (Vec::new(), BTreeSet::new());
         for (r, &prune_ratio) in axes.ratios.iter().enumerate() {
@@ -98,6 +99,7 @@ impl Sweep {
     pub fn save(&self, configs: &[PipelineConfig]) -> Result<()> {
         let folder = self.root.join("configs");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        [&self.root, &folder].into_iter().for_each(|folder| remove_leftovers(folder));
         for (run, config) in self.runs.iter().zip(configs) {
             write_file(&self.config_file(run), toml::to_string(config)?.as_bytes())?;
         }

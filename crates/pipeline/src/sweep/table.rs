@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Figures, Mean, Outcome, SweepTable};
+use crate::report::plain;
 
 /// One row a run; a run that is not done keeps its place, with the reason below.
 pub(super) fn markdown(table: &SweepTable) -> String {
@@ -39,7 +40,7 @@ pub(super) fn markdown(table: &SweepTable) -> String {
     if !reasons.is_empty() {
         text.push_str("\nNot done:\n\n");
         for (row, reason) in reasons {
-            let _ = writeln!(text, "- `{}`: {}", row.run.name, reason.replace('\n', " "));
+            let _ = writeln!(text, "- `{}`: {}", row.run.name, plain(reason));
         }
     }
     text

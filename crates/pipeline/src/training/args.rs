@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use bonsai_data::Augment;
 use bonsai_exec::{ExecutorKind, ExecutorOptions};
 use bonsai_train::{Freeze, Optimizer, TrainConfig};
 use bonsai_yolov8::LossGains;
 use serde::{Deserialize, Serialize};
 
+use crate::check::check_imgsz;
+use crate::misuse::demand;
+use crate::planned_l1::PlannedL1;
 use crate::settings::Settings;
 use crate::stages::Setting;
 use crate::{L1Config, LoaderSettings, executor_options};
@@ -20,6 +23,7 @@ pub struct TrainArgs {
     /// `yolov8n` to `yolov8x`, a checkpoint or an Ultralytics `.pt`.
     pub model: String,
     /// `data.yaml` of a dataset in YOLO format.
+    #[serde(with = "crate::path_text::optional")]
     pub data: Option<PathBuf>,
     /// Passes over the training split.
     pub epochs: usize,
@@ -30,6 +34,7 @@ pub struct TrainArgs {
     /// Side of the images in pixels, a multiple of 32.
     pub imgsz: usize,
     /// Folder of the runs.
+    #[serde(with = "crate::path_text")]
     pub project: PathBuf,
     /// Folder of this run in it; a number is added where it exists.
     pub name: String,
@@ -181,19 +186,20 @@ impl TrainArgs {
     /// # Errors
     /// With the argument, its value and the accepted range.
     pub fn check(&self) -> Result<()> {
-        ensure!(
-            self.imgsz >= 32 && self.imgsz.is_multiple_of(32),
-            "imgsz is {}, must be a multiple of 32 (the largest stride)",
-            self.imgsz
-        );
-        ensure!(
+        check_imgsz(self.imgsz)?;
+        demand!(
             self.fraction > 0.0 && self.fraction <= 1.0,
             "fraction is {}, must be above 0 and at most 1",
             self.fraction
         );
-        ensure!(!self.name.is_empty(), "name is empty: give the run's folder a name");
-        self.augment().check()?;
-        Ok(self.train_config().check()?)
+        demand!(!self.name.is_empty(), "name is empty: give the run's folder a name");
+        self.loader().check()?;
+        let training = self.train_config();
+        training.check()?;
+        if let Some(l1) = &self.l1 {
+            PlannedL1::check(l1, &training)?;
+        }
+        Ok(())
     }
 
     /// The part for the trainer.
@@ -239,6 +245,16 @@ impl TrainArgs {
         }
     }
 
+    /// The part for the loader.
+    pub fn loader(&self) -> LoaderSettings {
+        LoaderSettings {
+            workers: self.workers,
+            cache_bytes: self.cache_mib.saturating_mul(1 << 20),
+            augment: self.augment(),
+            close_mosaic: self.close_mosaic,
+        }
+    }
+
     /// What runs the network.
     ///
     /// # Errors
@@ -252,17 +268,11 @@ impl TrainArgs {
     /// # Errors
     /// As [`executor_options`](Self::executor_options).
     pub fn setting(&self) -> Result<Setting> {
-        let loader = LoaderSettings {
-            workers: self.workers,
-            cache_bytes: self.cache_mib.saturating_mul(1 << 20),
-            augment: self.augment(),
-            close_mosaic: self.close_mosaic,
-        };
         Ok(Setting {
             imgsz: self.imgsz,
             seed: self.seed,
             executor: self.executor_options()?,
-            loader,
+            loader: self.loader(),
             rect: true,
         })
     }

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use bonsai_checkpoint::remove_leftovers;
 
 /// The folder of a training.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,11 @@ impl TrainDir {
         }
     }
 
+    /// Takes away what processes that were killed have left. Only for who has the lock of the folder.
+    pub(super) fn clean(&self) {
+        [&*self.root, &*self.root.join("weights")].into_iter().for_each(remove_leftovers);
+    }
+
     fn with_weights(self) -> Result<Self> {
         let weights = self.root.join("weights");
         std::fs::create_dir_all(&weights).with_context(|| format!("cannot create {}", weights.display()))?;
@@ -84,6 +90,11 @@ impl TrainDir {
     /// What was asked for.
     pub fn args(&self) -> PathBuf {
         self.root.join("args.toml")
+    }
+
+    /// What data it was asked to do it with.
+    pub fn data(&self) -> PathBuf {
+        self.root.join("data.json")
     }
 
     /// The averaged weights with the best fitness.

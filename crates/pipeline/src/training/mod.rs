@@ -5,8 +5,9 @@ mod folder;
 mod pictures;
 mod results_csv;
 mod run;
+mod trained_on;
 
 pub use args::TrainArgs;
 pub use folder::TrainDir;
 pub use results_csv::{Results, ResultsRow};
-pub use run::{TrainOutcome, saved_args, train_run};
+pub use run::{Resume, TrainOutcome, saved_args, train_run};

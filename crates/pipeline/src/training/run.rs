@@ -16,14 +16,17 @@ use bonsai_metrics::DetMetrics;
 use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
 
 use super::pictures::Sheet;
+use super::trained_on::TrainedOn;
 use super::{Results, TrainArgs, TrainDir, pictures};
 use crate::evaluate::{Judging, judge};
 use crate::memory_need::check_training;
+use crate::overwrite::Inputs;
+use crate::run_lock::RunLock;
 use crate::settings::load_settings;
 use crate::stages::{
     Data, Setting, TrainWatch, open_dataset, start_checkpoint, train_stage, validation_loader_in,
 };
-use crate::{GammaHistory, NoDataset, Progress};
+use crate::{GammaHistory, NoDataset, Progress, path_of_text};
 
 /// What came of a training.
 #[derive(Debug)]
@@ -46,19 +49,31 @@ pub fn saved_args(dir: &TrainDir) -> Result<TrainArgs> {
     load_settings(&TrainArgs::default(), &dir.args())
 }
 
+/// A training that is to go on.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    /// Its folder.
+    pub dir: TrainDir,
+    /// Whether the data in its arguments were named now, where they were other ones, or elsewhere, before.
+    pub names_data: bool,
+}
+
 /// Trains by `args`, in `resume` if given, else in a new folder.
 ///
 /// # Errors
 /// If the arguments, the dataset or the start is not usable, the training diverges, or a file cannot be written.
 pub fn train_run(
     args: &TrainArgs,
-    resume: Option<TrainDir>,
+    resume: Option<Resume>,
     progress: &mut dyn Progress,
 ) -> Result<TrainOutcome> {
     args.check()?;
     let setting = args.setting()?;
     let yaml = args.data.as_deref().ok_or(NoDataset)?;
+    // Held to the end: two trainings in one folder would write over each other's epochs.
+    let mut lock = resume.as_ref().map(|resume| lock_folder(&resume.dir)).transpose()?;
     let mut data = open_dataset(yaml, progress)?;
+    let content = TrainedOn::of(&data)?;
     data.train = take_fraction(&data.train, args.fraction);
     ensure!(
         data.train.samples.iter().any(|sample| !sample.labels.is_empty()),
@@ -67,8 +82,17 @@ pub fn train_run(
         args.fraction
     );
     let (dir, start, history) = match resume {
-        Some(dir) => go_on(args, dir, &data, progress)?,
-        None => begin(args, &data, &setting, progress)?,
+        Some(Resume { dir, names_data }) => {
+            content.compare(&dir, names_data, progress)?;
+            let found = go_on(args, dir, &data, progress)?;
+            if names_data {
+                let moved = TrainArgs { data: args.data.clone(), ..saved_args(&found.0)? };
+                write_file(&found.0.args(), toml::to_string(&moved)?.as_bytes())?;
+            }
+            content.save(&found.0)?;
+            found
+        }
+        None => begin(args, &data, &content, &setting, &mut lock, progress)?,
     };
     if let Some(stopped) = ended(&start, args) {
         // Killed while it drew the pictures.
@@ -92,6 +116,12 @@ pub fn train_run(
     conclude(args, dir, data, &history, trained.stopped)
 }
 
+fn lock_folder(dir: &TrainDir) -> Result<RunLock> {
+    let lock = RunLock::take(dir.root(), "--project or --name")?;
+    dir.clean();
+    Ok(lock)
+}
+
 /// Why a saved training has nothing left to do, if so.
 fn ended(start: &Checkpoint, args: &TrainArgs) -> Option<Stopped> {
     let progress = &start.train.as_ref()?.progress;
@@ -105,13 +135,27 @@ fn ended(start: &Checkpoint, args: &TrainArgs) -> Option<Stopped> {
 fn begin(
     args: &TrainArgs,
     data: &Data,
+    content: &TrainedOn,
     setting: &Setting,
+    lock: &mut Option<RunLock>,
     progress: &mut dyn Progress,
 ) -> Result<(TrainDir, Checkpoint, History)> {
     let start = start_checkpoint(&args.model, &data.class_names, args.seed, progress)?;
+    args.train_config().freeze.parameters(start.model.graph())?;
     // Before there is a folder.
     check_training(start.model.graph(), &args.train_config(), setting, data.trained_and_judged())?;
     let dir = TrainDir::claim(&args.project, &args.name, args.exist_ok)?;
+    *lock = Some(lock_folder(&dir)?);
+    let inputs = Inputs::of([path_of_text(&args.model), data.yaml.clone()]);
+    for output in [dir.best(), dir.last(), dir.args(), dir.data()] {
+        inputs.refuse(&output, "give another --name")?;
+    }
+    if dir.last().exists() {
+        // Of an earlier training of that name: this one must never go on from it.
+        std::fs::remove_file(dir.last())
+            .with_context(|| format!("cannot remove {}", dir.last().display()))?;
+    }
+    content.save(&dir)?;
     write_file(&dir.args(), toml::to_string(args)?.as_bytes())?;
     if args.plots {
         pictures::labels(&data.train, &dir)?;

@@ -1,7 +1,7 @@
 //! A run that is stopped inside each of its trainings goes on there, to the same bits.
 
 use bonsai_pipeline::{
-    Control, Interrupted, Manifest, Progress, Stage, StageState, StepRecord, run, run_stages,
+    Control, Interrupted, Manifest, Progress, Stage, StageState, StepRecord, markdown, run, run_stages,
 };
 
 use crate::tiny_run::{TinyRun, tiny_config};
@@ -62,8 +62,12 @@ fn a_stopped_run_goes_on_inside_its_stage() {
         assert_eq!(error.downcast_ref(), Some(&Interrupted { stage }), "{error:#}");
         assert!(stopped.dir().partial(stage).join("last.safetensors").is_file());
     }
-    let (_, told) = stopped.run();
+    let (report, told) = stopped.run();
     assert!(told.steps < 3 * 2, "the last stage began anew: {} steps", told.steps);
+    // Times count what was before the stop, and the report says that there was one.
+    let interruptions = |stage| stopped.manifest(stage).interruptions;
+    assert_eq!([Stage::Baseline, Stage::Prune, Stage::Finetune].map(interruptions), [1, 0, 1]);
+    assert!(markdown(&report).contains("| baseline (interrupted once) | "), "{}", markdown(&report));
     for stage in &Stage::ALL[..7] {
         assert_eq!(made(&stopped, *stage), made(&whole, *stage), "{stage}");
     }

@@ -12,6 +12,7 @@ mod interrupted;
 mod parity;
 mod refusals;
 mod settings_file;
+mod settings_range;
 mod start;
 mod tiny_run;
 mod ultralytics;

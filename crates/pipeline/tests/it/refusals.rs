@@ -46,6 +46,45 @@ fn a_file_that_is_no_checkpoint() {
 }
 
 #[test]
+fn what_the_network_does_not_have() {
+    refuses(|config| config.prune.protect = vec!["model.99.*".to_owned()], &["`prune`", "model.99.*"]);
+    refuses(
+        |config| {
+            config.finetune.freeze =
+                bonsai_pipeline::resolve(&*config, &["finetune.freeze=[\"model.99\"]".to_owned()])
+                    .unwrap()
+                    .finetune
+                    .freeze
+        },
+        &["`finetune`", "model.99"],
+    );
+    refuses(
+        |config| config.prune.target = Some(bonsai_pipeline::Target::Macs(0.001)),
+        &["`prune`", "0.1 % of the MACs"],
+    );
+}
+
+#[test]
+fn a_dataset_and_a_model_inside_of_what_the_run_replaces() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = RunDir::new(folder.path().join("run"));
+    let file = dir.stage(Stage::Dataset).join("shapes/data.yaml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "").unwrap();
+    for change in [true, false] {
+        let mut config = tiny_config();
+        if change {
+            config.data = Some(file.clone());
+        } else {
+            config.model = file.to_str().unwrap().to_owned();
+        }
+        let message = format!("{:#}", run(&config, &dir, &mut Quiet).unwrap_err());
+        assert!(message.contains("stage `dataset` of this run"), "{message}");
+        assert!(file.exists());
+    }
+}
+
+#[test]
 fn a_share_above_one_and_an_unknown_device() {
     refuses(|config| config.prune.prune_ratio = 1.5, &["prune_ratio", "1.5"]);
     refuses(|config| config.device = "gpu".to_owned(), &["gpu", "cpu"]);

@@ -168,7 +168,10 @@ fn costs(report: &Report) -> Markup {
             tbody {
                 @for cost in &report.stages {
                     tr {
-                        th scope="row" { (noun(cost.stage)) }
+                        th scope="row" {
+                            (noun(cost.stage))
+                            @if cost.interruptions > 0 { ", interrupted" }
+                        }
                         td class="opt" { @if let Some(epochs) = epochs(cost.stage) { (epochs) } @else { "\u{2013}" } }
                         td { (duration(cost.seconds)) }
                         td {

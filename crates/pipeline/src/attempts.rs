@@ -1,0 +1,74 @@
+//! What earlier attempts at a stage took that was interrupted and goes on.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::run::{load_json, save_json};
+
+/// File in the folder of a stage in progress.
+const FILE: &str = "attempts.json";
+
+/// Attempts at a stage, as far as they saved what they did.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Attempts {
+    /// How many.
+    pub(crate) count: usize,
+    /// Wall-clock seconds of all of them, up to where they saved last.
+    pub(crate) seconds: f64,
+}
+
+impl Attempts {
+    /// Those that left something in a folder.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be read.
+    pub(crate) fn in_folder(folder: &Path) -> Result<Self> {
+        let file = folder.join(FILE);
+        if file.is_file() { load_json(&file) } else { Ok(Self::default()) }
+    }
+
+    /// Writes them with the one that goes on since `start`.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub(crate) fn save_with(self, start: Instant, folder: &Path) -> Result<()> {
+        let now = Self { count: self.count + 1, seconds: self.seconds + start.elapsed().as_secs_f64() };
+        save_json(&folder.join(FILE), &now)
+    }
+
+    /// Forgets them: the stage is complete, and its manifest has what they took.
+    ///
+    /// # Errors
+    /// If the file cannot be removed.
+    pub(crate) fn forget(folder: &Path) -> Result<()> {
+        let file = folder.join(FILE);
+        if file.exists() {
+            fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_add_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        let start = Instant::now();
+        assert_eq!(Attempts::in_folder(at).unwrap(), Attempts::default());
+        Attempts { count: 2, seconds: 5.0 }.save_with(start, at).unwrap();
+        let found = Attempts::in_folder(at).unwrap();
+        assert!(found.count == 3 && found.seconds >= 5.0 && found.seconds < 60.0, "{found:?}");
+        Attempts::forget(at).unwrap();
+        Attempts::forget(at).unwrap();
+        assert_eq!(Attempts::in_folder(at).unwrap().count, 0);
+    }
+}

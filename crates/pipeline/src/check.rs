@@ -1,0 +1,202 @@
+//! What is refused before the first stage starts: settings that would fail, or be useless, hours later.
+//!
+//! Each crate has the ranges of its own settings; the ranges of what only the pipeline knows are here.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use anyhow::{Error, Result};
+use bonsai_prune::{
+    Candidates, Coupling, Importance, Iteration, PrunePolicy, ScoreConfig, Target, choose, score,
+};
+use bonsai_tensorrt::Precision;
+use bonsai_train::TrainConfig;
+
+use crate::doctor::engine_builders;
+use crate::misuse::demand;
+use crate::overwrite::is_within;
+use crate::planned_l1::PlannedL1;
+use crate::stages::start_checkpoint;
+use crate::{
+    Control, EngineConfig, ExportSettings, IterateSettings, LoaderSettings, PipelineConfig, PruneExtras,
+    Quiet, RunDir, Stage, path_of_text,
+};
+
+/// Smallest and largest side of the images in pixels, in multiples of the largest stride.
+const SIDES: RangeInclusive<usize> = 32..=16_384;
+const STRIDE: usize = 32;
+/// Background threads that prepare batches.
+const WORKERS: RangeInclusive<usize> = 0..=256;
+/// Batches or images of a measurement.
+const COUNTS: RangeInclusive<usize> = 1..=1_000_000;
+/// Images in a batch.
+const BATCH: RangeInclusive<usize> = 1..=65_536;
+/// Seconds that a builder may take: up to a year.
+const SECONDS: RangeInclusive<u64> = 1..=31_536_000;
+
+/// Refuses what would fail an hour later.
+///
+/// # Errors
+/// If a setting is out of range, with its name, its value and the range.
+pub fn check(config: &PipelineConfig) -> Result<()> {
+    check_imgsz(config.imgsz)?;
+    within("latency_runs", config.latency_runs, COUNTS)?;
+    section("shapes", config.shapes.check())?;
+    section("loader", config.loader.check())?;
+    for (name, training) in trainings(config) {
+        section(name, training.check())?;
+    }
+    section("l1", PlannedL1::check(&config.l1, &config.sparse))?;
+    section("prune", config.prune.check())?;
+    section("extras", config.extras.check())?;
+    let IterateSettings { steps, max_map_drop, epochs } = config.iterate;
+    let iteration = Iteration { prune_ratio: config.prune.prune_ratio, steps, max_map_drop };
+    section("iterate", iteration.check())?;
+    section("iterate", TrainConfig { epochs, ..config.finetune.clone() }.check())?;
+    section("export", config.export.check())?;
+    section("engine", config.engine.check())?;
+    demand!(
+        config.engine.precision != Some(Precision::Int8) || config.export.int8,
+        "engine.precision is int8, but export.int8 is false, so there is no ONNX file of 8 bits to build from"
+    );
+    Ok(())
+}
+
+/// Refuses an image size that no network takes.
+///
+/// # Errors
+/// With the size and the range.
+pub fn check_imgsz(imgsz: usize) -> Result<()> {
+    demand!(
+        SIDES.contains(&imgsz) && imgsz.is_multiple_of(STRIDE),
+        "imgsz is {imgsz}, must be a multiple of {STRIDE} (the largest stride) from {} to {}",
+        SIDES.start(),
+        SIDES.end()
+    );
+    Ok(())
+}
+
+/// Refuses what the network of a run cannot do: layers to freeze or to protect that it does not have, and a target that lies
+/// beyond the guards. Only the choice of channels depends on weights, so that fresh ones tell.
+///
+/// # Errors
+/// If the network cannot be had, or with the setting that does not fit it.
+pub(crate) fn check_network(
+    config: &PipelineConfig,
+    class_names: &[String],
+    control: &Control,
+) -> Result<()> {
+    // What is taken may have been made from another network.
+    if control.takes(Stage::Baseline) {
+        return Ok(());
+    }
+    let start = start_checkpoint(&config.model, class_names, config.seed, &mut Quiet)?;
+    let graph = start.model.graph();
+    for (name, training) in trainings(config) {
+        section(name, training.freeze.parameters(graph))?;
+    }
+    if control.last() < Stage::Prune {
+        return Ok(());
+    }
+    let policy = PrunePolicy {
+        // A clock and a ratio that empties a group depend on the weights.
+        target: config.prune.target.filter(|target| !Target::is_measured(*target)),
+        clamp: true,
+        ..config.prune.clone()
+    };
+    let coupling = Coupling::of(graph);
+    let any = ScoreConfig { importance: Importance::Random { seed: 0 }, ..config.score };
+    let scores = section("score", score(&coupling, &start.weights, &any))?;
+    let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &start.weights };
+    section("prune", choose(&candidates, &policy, (config.imgsz, config.imgsz)))?;
+    Ok(())
+}
+
+/// Refuses a dataset or a model to start from that lies in the folder of a stage that the run may make anew: it would be
+/// removed, and the run begin with nothing.
+///
+/// # Errors
+/// With the file and the stage.
+pub(crate) fn check_inputs(config: &PipelineConfig, dir: &RunDir, control: &Control) -> Result<()> {
+    let model = path_of_text(&config.model);
+    let inputs = [config.data.as_deref(), Some(model.as_path()).filter(|model| model.is_file())];
+    for input in inputs.into_iter().flatten() {
+        for stage in Stage::ALL.into_iter().filter(|stage| !control.takes(*stage)) {
+            demand!(
+                [dir.stage(stage), dir.partial(stage)].iter().all(|folder| !is_within(input, folder)),
+                "{} is part of stage `{stage}` of this run, which removes it when it is made anew: name another folder with \
+                 --project, or copy it out first",
+                input.display()
+            );
+        }
+    }
+    let has_builder = || engine_builders(&config.engine).iter().any(Option::is_some);
+    demand!(
+        dir.root().to_str().is_some() || control.last() < Stage::Engine || !has_builder(),
+        "{} is not valid UTF-8, and builders of engines take no such paths: name another folder with --project",
+        dir.root().display()
+    );
+    Ok(())
+}
+
+fn trainings(config: &PipelineConfig) -> [(&'static str, &TrainConfig); 3] {
+    [("baseline", &config.baseline), ("sparse", &config.sparse), ("finetune", &config.finetune)]
+}
+
+/// Names the section of the configuration that an error is about.
+fn section<T, E: Into<Error>>(name: &str, checked: Result<T, E>) -> Result<T> {
+    checked.map_err(|error| {
+        let error: Error = error.into();
+        error.context(format!("in the settings `{name}`"))
+    })
+}
+
+fn within<T: PartialOrd + Display>(key: &str, value: T, range: RangeInclusive<T>) -> Result<()> {
+    demand!(range.contains(&value), "{key} is {value}, must be from {} to {}", range.start(), range.end());
+    Ok(())
+}
+
+impl LoaderSettings {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// With the setting, its value and the range.
+    pub fn check(&self) -> Result<()> {
+        within("workers", self.workers, WORKERS)?;
+        Ok(self.augment.check()?)
+    }
+}
+
+impl PruneExtras {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// With the setting, its value and the range.
+    pub fn check(&self) -> Result<()> {
+        within("recalibrate", self.recalibrate, 0..=*COUNTS.end())?;
+        within("gradient_batches", self.gradient_batches, COUNTS)?;
+        within("batch", self.batch, BATCH)
+    }
+}
+
+impl ExportSettings {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// With the setting, its value and the range.
+    pub fn check(&self) -> Result<()> {
+        within("calibration_images", self.calibration_images, COUNTS)
+    }
+}
+
+impl EngineConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// With the setting, its value and the range.
+    pub fn check(&self) -> Result<()> {
+        within("workspace_mib", self.workspace_mib.unwrap_or(1), 1..=u32::MAX)?;
+        within("optimization_level", self.optimization_level.unwrap_or(0), 0..=5)?;
+        within("time_limit_seconds", self.time_limit_seconds, SECONDS)
+    }
+}

@@ -1,0 +1,123 @@
+//! Which data a training began with, so that one that goes on knows whether it is still the same.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::TrainDir;
+use crate::Progress;
+use crate::misuse::demand;
+use crate::run::{load_json, save_json};
+use crate::stages::Data;
+
+/// The data of a training: what it is, wherever it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TrainedOn {
+    /// Where `data.yaml` was.
+    #[serde(with = "crate::path_text")]
+    yaml: PathBuf,
+    /// Class names, names and sizes of the images, and labels; not where they lie.
+    content: String,
+    /// Images to train on and to judge by.
+    images: [usize; 2],
+    /// Objects in them.
+    objects: [usize; 2],
+}
+
+impl TrainedOn {
+    /// # Errors
+    /// If an image cannot be looked at.
+    pub(crate) fn of(data: &Data) -> Result<Self> {
+        let splits = [&data.train, &data.val];
+        Ok(Self {
+            yaml: data.yaml.clone(),
+            content: data.content_digest()?,
+            images: splits.map(|split| split.samples.len()),
+            objects: splits.map(|split| split.samples.iter().map(|sample| sample.labels.len()).sum()),
+        })
+    }
+
+    /// # Errors
+    /// If the file cannot be written.
+    pub(crate) fn save(&self, dir: &TrainDir) -> Result<()> {
+        save_json(&dir.data(), self)
+    }
+
+    /// Compares it with what the training in `dir` began with. Other data are refused, unless they were named: then they are
+    /// told.
+    ///
+    /// # Errors
+    /// With both data, and what to do.
+    pub(crate) fn compare(&self, dir: &TrainDir, is_named: bool, progress: &mut dyn Progress) -> Result<()> {
+        if !dir.data().is_file() {
+            progress.note("warning: what data this training began with is not recorded, and so not compared");
+            return Ok(());
+        }
+        let before: Self = load_json(&dir.data())?;
+        if before.content == self.content {
+            return Ok(());
+        }
+        let differs = format!(
+            "{} is not the data that this training began with: {}; now {}",
+            self.yaml.display(),
+            before.words(),
+            self.words()
+        );
+        demand!(
+            is_named,
+            "{differs} (names and sizes of images, labels and class names are compared); put the data back, or pass `--data \
+             {}` to go on with it as it is now",
+            self.yaml.display()
+        );
+        progress.note(&format!("warning: {differs}; it goes on with these, as --data says"));
+        Ok(())
+    }
+
+    fn words(&self) -> String {
+        let [train, val] = self.images;
+        let [in_train, in_val] = self.objects;
+        let kind = &self.content[..self.content.len().min(8)];
+        format!(
+            "{train} images with {in_train} objects to train on, {val} with {in_val} to judge by ({kind})"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use bonsai_data::shapes::ShapesConfig;
+    use bonsai_data::{Label, Split};
+
+    use super::*;
+    use crate::Quiet;
+    use crate::stages::{draw_dataset, open_dataset};
+
+    fn drawn(folder: &Path) -> Data {
+        let config = ShapesConfig { train: 2, val: 1, test: 0, imgsz: 32, seed: 0 };
+        open_dataset(&draw_dataset(&config, folder).unwrap(), &mut Quiet).unwrap()
+    }
+
+    #[test]
+    fn the_same_data_elsewhere_is_the_same_and_another_label_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, there) = (drawn(&folder.path().join("here")), drawn(&folder.path().join("there/it/is")));
+        let dir = TrainDir::claim(folder.path(), "train", false).unwrap();
+        let now = TrainedOn::of(&there).unwrap();
+        now.compare(&dir, false, &mut Quiet).unwrap();
+        TrainedOn::of(&here).unwrap().save(&dir).unwrap();
+        now.compare(&dir, false, &mut Quiet).unwrap();
+
+        let mut samples = there.train.samples.clone();
+        let label: Label = samples[0].labels[0];
+        samples[0].labels[0] = Label { class_id: (label.class_id + 1) % 4, ..label };
+        let train = Arc::new(Split { samples, class_names: there.train.class_names.clone() });
+        let other = TrainedOn::of(&Data { train, ..there }).unwrap();
+        let error = other.compare(&dir, false, &mut Quiet).unwrap_err();
+        assert!(crate::is_misuse(&error) && error.to_string().contains("--data"), "{error}");
+        other.compare(&dir, true, &mut Quiet).unwrap();
+    }
+}
