@@ -187,7 +187,7 @@ mod tests {
             ("train: t\nnames: {0: a, 2: b}", "2 stands where 1 is due"),
             ("train: t\nnames: {a: b}", "class indices"),
             ("train: t\nnames: []", "at least one"),
-            ("train: t\nnames: 5", "list or a map"),
+            ("train: t\nnames: 5", "a list, a map"),
             ("train: t", "neither `names` nor `nc`"),
             ("names: [a]", "neither `train` nor `val` nor `test`"),
             ("train:\nval: ''\nnames: [a]", "neither `train` nor `val` nor `test`"),

@@ -125,8 +125,8 @@ impl Stock {
             let y =
                 match *node.op() {
                     Op::Input { .. } => Tensor::from_slice(&images.data, images.shape.as_slice(), &device)?,
-                    Op::Conv2d { stride, padding, bias, out_channels, .. } => {
-                        let y = x(0).conv2d(param(ParamRole::ConvWeight), padding, stride, 1, 1)?;
+                    Op::Conv2d { stride, padding, bias, out_channels, groups, .. } => {
+                        let y = x(0).conv2d(param(ParamRole::ConvWeight), padding, stride, 1, groups)?;
                         if bias {
                             y.broadcast_add(&param(ParamRole::ConvBias).reshape((1, out_channels, 1, 1))?)?
                         } else {

@@ -1,4 +1,4 @@
-//! Everything but convolutions on the maps of YOLOv8n at 320 px, batch 8: bytes per second, read and written.
+//! Everything whose limit is memory, depthwise convolutions among it, on the maps of YOLOv8n at 320 px, batch 8: bytes per second, read and written.
 //!
 //! `cargo bench -p bonsai-kernels --bench elementwise [-- FILTER]`; all cores. Copying is the yardstick.
 
@@ -9,8 +9,8 @@ mod yolov8n;
 use std::time::Duration;
 
 use bonsai_kernels::{
-    Copy, Kernel, MaxPool, MaxPoolGradient, Moments, Nhwc, Pointwise, PointwiseGradient, PointwiseSums,
-    PoolShape, Program, Team, Upsample, UpsampleGradient, View, Window,
+    Conv, Copy, Epilogue, Kernel, KernelError, MaxPool, MaxPoolGradient, Moments, Nhwc, Pointwise,
+    PointwiseGradient, PointwiseSums, PoolShape, Program, Team, Upsample, UpsampleGradient, View, Window,
 };
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -29,8 +29,19 @@ struct Bench<'a, 'b> {
 impl Bench<'_, '_> {
     /// Times a kernel that reads and writes `values` in all.
     fn run(&mut self, name: &str, values: usize, places: &Places, kernel: impl Kernel) {
+        self.program(name, values, places, |p| p.push(name, kernel));
+    }
+
+    /// The same for several kernels.
+    fn program(
+        &mut self,
+        name: &str,
+        values: usize,
+        places: &Places,
+        push: impl FnOnce(&mut Program) -> Result<(), KernelError>,
+    ) {
         let mut program = Program::new(isa());
-        program.push(name, kernel).unwrap();
+        push(&mut program).unwrap();
         let mut memory = places.memory();
         self.group.throughput(Throughput::Bytes((values * size_of::<f32>()) as u64));
         self.group.bench_function(BenchmarkId::new(name, &self.map), |b| {
@@ -69,8 +80,35 @@ fn elementwise(criterion: &mut Criterion) {
         let gradient = PointwiseGradient { y, dz, dy, norm, silu: true, accumulate: false };
         bench.run("backward, gradient", 3 * values, &places, gradient);
     }
+    depthwise(&mut group, &team);
     resampling(&mut group, &team);
     group.finish();
+}
+
+/// 3x3, as in the class branches of later detectors.
+fn depthwise(group: &mut BenchmarkGroup<'_, WallTime>, team: &Team) {
+    for [side, channels] in [[80, 64], [40, 128], [20, 256]] {
+        let shape = Nhwc::new(BATCH, side, side, channels);
+        let conv = Conv::depthwise(isa(), shape, Window::square(3, 1, 1)).unwrap();
+        let mut bench = Bench { group, team, map: format!("{side}px {channels}ch") };
+        let mut places = Places::default();
+        let [x, y] = [0; 2].map(|_| places.tensor(shape.pixels(), channels));
+        let [weights, dw] = [0; 2].map(|_| places.vector(conv.weights_len()));
+        let (bias, partials) = (places.vector(channels), places.vector(conv.partials_len()));
+        bench.run("copy", 2 * shape.len(), &places, Copy { from: x, to: y, accumulate: false });
+        let epilogue = Epilogue { bias: Some(bias), silu: true, ..Epilogue::default() };
+        for (name, epilogue) in [("depthwise", Epilogue::default()), ("depthwise, bias and SiLU", epilogue)] {
+            bench.program(name, 2 * shape.len(), &places, |p| {
+                conv.push_forward(p, name, x, weights, y, epilogue)
+            });
+        }
+        bench.program("depthwise, input gradient", 2 * shape.len(), &places, |p| {
+            conv.push_input_gradient(p, "dx", y, weights, x, false)
+        });
+        bench.program("depthwise, weight gradient", 2 * shape.len(), &places, |p| {
+            conv.push_weight_gradient(p, "dw", x, y, partials, dw)
+        });
+    }
 }
 
 /// Pooling of the SPPF block and upsampling of the neck.

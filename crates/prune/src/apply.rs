@@ -51,8 +51,8 @@ fn pruned_op(id: NodeId, node: &Node, kept: &[Vec<usize>]) -> Op {
     let width = kept[id.index()].len();
     match *node.op() {
         Op::Conv2d { kernel, stride, padding, bias, groups, .. } => {
-            // Groups go whole, so what is left of them is what is left of their outputs.
-            let groups = width * groups / node.channels();
+            // Groups go whole, so of many there are as many left as their outputs fill; one stays one.
+            let groups = if groups == 1 { 1 } else { width * groups / node.channels() };
             Op::Conv2d { out_channels: width, kernel, stride, padding, bias, groups }
         }
         // What is kept of the slice are the kept channels of its input within the range, so the new range

@@ -61,6 +61,22 @@ fn init_head(model: &ModelSpec, weights: &mut Weights) {
 mod tests {
     use super::*;
     use crate::{Scale, build};
+    use bonsai_graph::DetectHead;
+
+    #[test]
+    fn a_depthwise_kernel_has_the_bound_of_its_own_window() {
+        let text = "x = input() channels=64
+            d = conv2d(x) out_channels=64 kernel=3 stride=1 padding=1 bias=false groups=64
+            b = conv2d(d) out_channels=4 kernel=1 stride=1 padding=0 bias=true
+            c = conv2d(d) out_channels=1 kernel=1 stride=1 padding=0 bias=true
+            outputs = b, c";
+        let (box_outputs, cls_outputs) = (vec![0], vec![1]);
+        let head = DetectHead { num_classes: 1, reg_max: 1, strides: vec![1], box_outputs, cls_outputs };
+        let model = ModelSpec::new(text.parse().unwrap(), head, vec!["a".to_owned()]).unwrap();
+        let kernel = init(&model, 1).unwrap().weights.get("d.weight").unwrap().data.clone();
+        let largest = kernel.iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
+        assert!((0.33..=1.0 / 3.0).contains(&largest), "{largest}");
+    }
 
     #[test]
     fn same_seed_same_bits_and_published_head_biases() {

@@ -168,7 +168,7 @@ fn every_command_that_reads_a_dataset_tells_what_it_left_out() {
     let [out, run, trained] = ["out.onnx", "run", "trained"].map(|name| data.path(name));
     for (words, files, split) in [
         ("val --imgsz 64 --weights", vec![&*weights], "val"),
-        ("prune --ratio 0.3 --dry-run --imgsz 64 --weights", vec![&weights], "train"),
+        ("prune --prune-ratio 0.3 --dry-run --imgsz 64 --weights", vec![&weights], "train"),
         ("export --int8 --imgsz 64 --weights", vec![&weights, Path::new("--out"), &out], "train"),
         ("pipeline --dry-run --imgsz 64 --project", vec![&run], "train"),
         ("train --epochs 1 --imgsz 64 --plots false --project", vec![&trained], "train"),

@@ -4,6 +4,7 @@
 
 mod compensate;
 mod coupling;
+mod groups;
 mod importance;
 mod iterate;
 mod law;

@@ -6,7 +6,7 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::ExecutorKind;
 use bonsai_graph::ClassMap;
 use bonsai_testkit::{Tolerance, assert_arrays_close, random_array};
-use bonsai_train::{Batch, BatchSource, TrainConfig};
+use bonsai_train::{Batch, BatchResult, BatchSource, TrainConfig};
 use bonsai_yolov8::{Scale, Target, build, init, with_classes};
 
 use crate::noise::{KINDS, Recorder, no_penalty, run};
@@ -21,16 +21,18 @@ impl BatchSource for Herd<'_> {
         1
     }
 
-    fn epoch(&mut self, _: usize, first: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+    fn epoch(&mut self, _: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_> {
         let target = |i: usize| {
             let class_id = self.0.iter().position(|name| name == CLASSES[i % 4]).unwrap();
             let bbox = Cxcywh { cx: 0.25 + 0.08 * i as f32, cy: 0.4, w: 0.3, h: 0.25 + 0.05 * i as f32 };
             Target { image: i / 3, class_id, bbox }
         };
-        let batch = move |_| Batch {
-            images: random_array(5, &[2, 3, 64, 64]),
-            targets: (0..6).map(target).collect(),
-            names: Vec::new(),
+        let batch = move |_| {
+            Ok(Batch {
+                images: random_array(5, &[2, 3, 64, 64]),
+                targets: (0..6).map(target).collect(),
+                names: Vec::new(),
+            })
         };
         Box::new((first..1).map(batch))
     }

@@ -41,7 +41,7 @@ impl Row<'_> {
     /// `channels`, whole segments, are readable or writable at every pixel and weight, and at the bias.
     #[inline(always)]
     pub(super) unsafe fn compute<S: Simd>(self, s: S) {
-        for tile in &self.tiles.tiles {
+        for tile in &self.tiles.all {
             // SAFETY: the caller's promise.
             unsafe {
                 match tile.pixels {

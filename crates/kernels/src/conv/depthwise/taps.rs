@@ -70,7 +70,7 @@ const SIZES: [usize; 3] = [8, 4, 1];
 /// A row cut into tiles.
 #[derive(Debug, Clone)]
 pub(super) struct Tiles {
-    pub(super) tiles: Vec<Tile>,
+    pub(super) all: Vec<Tile>,
     /// Pixels from one of a tile to the next.
     pub(super) near_step: usize,
     /// The same on the other side.
@@ -81,7 +81,7 @@ impl Tiles {
     /// The tiles of a row of `near` pixels; rows of the other side have `far`.
     pub(super) fn new(way: Way, window: &Window, near: usize, far: usize) -> Self {
         let [near_step, far_step] = way.steps(window.stride[1]);
-        let mut tiles = Vec::new();
+        let mut all = Vec::new();
         for phase in 0..near_step.min(near) {
             let taps: Vec<Taps> =
                 (phase..near).step_by(near_step).map(|x| way.taps(window, 1, x, far)).collect();
@@ -93,11 +93,11 @@ impl Tiles {
                     last.is_some_and(|t| (t.first, t.count) == (taps[i].first, taps[i].count))
                 };
                 let pixels = SIZES.iter().find(alike).copied().unwrap_or(1);
-                tiles.push(Tile { x: phase + i * near_step, pixels, taps: taps[i] });
+                all.push(Tile { x: phase + i * near_step, pixels, taps: taps[i] });
                 i += pixels;
             }
         }
-        Self { tiles, near_step, far_step }
+        Self { all, near_step, far_step }
     }
 }
 
@@ -125,9 +125,9 @@ mod tests {
             for size in [1, 2, 5, 8, 20, 41] {
                 let Some(outputs) = window.output_size(1, size) else { continue };
                 for (way, near, far) in [(Way::Forward, outputs, size), (Way::Backward, size, outputs)] {
-                    let Tiles { tiles, near_step, far_step } = Tiles::new(way, &window, near, far);
+                    let Tiles { all, near_step, far_step } = Tiles::new(way, &window, near, far);
                     let mut seen = Vec::new();
-                    for Tile { x, pixels, taps } in tiles {
+                    for Tile { x, pixels, taps } in all {
                         for i in 0..pixels {
                             seen.push(x + i * near_step);
                             let listed: Vec<_> = (0..taps.count)
