@@ -257,6 +257,13 @@ pub(crate) fn export(args: &Export) -> Result<u8> {
     )?;
     say!("{} for images of {size} px", args.out.display());
     print_parity(&parity);
+    if matches!(args.onnx.dynamic, Some(Chosen::Batch)) {
+        // It goes by the output's shape, and not by `dynamic` in the metadata.
+        tell!(
+            "note: Ultralytics takes a file of --dynamic batch for one of any picture size: for its `val` use --dynamic shape, \
+             or leave --dynamic out"
+        );
+    }
     set_result(serde_json::json!({ "file": path_text(&args.out), "parity": parity }));
     Ok(DONE)
 }

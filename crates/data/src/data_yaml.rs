@@ -221,6 +221,6 @@ mod tests {
         assert_eq!(yaml.sources(SplitKind::Val), ["/abs"].map(PathBuf::from));
         assert!(yaml.sources(SplitKind::Test).is_empty());
         assert_eq!(parse("train: a\nnames: [x]").unwrap().train, [PathBuf::from("set/a")]);
-        assert_eq!(parse("val: a\nnames: [x]").unwrap().train, [PathBuf::new(); 0]);
+        assert!(parse("val: a\nnames: [x]").unwrap().train.is_empty());
     }
 }

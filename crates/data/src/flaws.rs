@@ -37,8 +37,12 @@ impl Flaws {
     /// Counts all flaws of `other` behind those that are here.
     pub fn extend(&mut self, other: Self) {
         let Self { first, counts } = other;
-        first.into_iter().for_each(|warning| self.keep(warning));
-        counts.into_iter().for_each(|(code, count)| self.add(code, count));
+        for warning in first {
+            self.keep(warning);
+        }
+        for (code, count) in counts {
+            self.add(code, count);
+        }
     }
 
     /// Keeps a flaw if there are few of its kind.

@@ -137,7 +137,7 @@ fn completed(bytes: &[u8]) -> Result<Vec<u8>, Undecodable> {
     // Of both, pixels would take the memory of two pictures.
     let pixels = |bytes: &[u8]| {
         let decoded = guarded(|| jpeg_decoder::Decoder::new(bytes).decode().map_err(failed));
-        decoded.map(|pixels| Sha256::digest(pixels))
+        decoded.map(Sha256::digest)
     };
     let whole = [bytes, &END].concat();
     match (pixels(&whole), pixels(&[bytes, &ONES, &END].concat())) {
@@ -213,6 +213,7 @@ fn next_marker(bytes: &[u8], from: usize) -> Option<(u8, usize)> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` gives the error away")]
 fn failed(error: jpeg_decoder::Error) -> Undecodable {
     refused(error.to_string())
 }

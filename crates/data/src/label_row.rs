@@ -68,7 +68,9 @@ impl RowRules {
         }
         if let Some(value) = values.iter().copied().find(|value| !(0.0..=1.0).contains(value)) {
             notes.push(WarningKind::Clipped { value });
-            values.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+            for value in &mut values {
+                *value = value.clamp(0.0, 1.0);
+            }
         }
         let bbox = match values[..] {
             [cx, cy, w, h] => Cxcywh { cx, cy, w, h },

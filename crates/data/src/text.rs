@@ -134,7 +134,7 @@ mod tests {
         for (bytes, line) in [
             (&b"a\nb\xF6"[..], 2),
             (b"a\rb\r\nc\xE4\n", 3),
-            (b"\xFF\xFE0\0\n\01", 2),
+            (b"\xFF\xFE0\0\n\x001", 2),
             (b"\xFF\xFE\0\xD8\n\0", 1),
             (b"\xFF\xFE\0\0a\0\0\0", 1),
             (b"\xFF\xFE\0", 1),

@@ -4,6 +4,7 @@
 //! scan, and decode them as the scan did ([`decode_bytes`]). What passed here fails nowhere for its pixels; what did not is
 //! left out everywhere, with its labels.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,11 @@ pub(crate) fn judge(image: &Path, known: &ScanCache) -> Judgement {
         Ok(bytes) => bytes,
         Err(error) => return unreadable(reason(&error)),
     };
-    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = Sha256::digest(&bytes).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
     let verdict = known.of_content(&digest).cloned().unwrap_or_else(|| look_at(&bytes));
     Judgement { verdict, of: Some((stamp, digest)) }
 }

@@ -24,6 +24,8 @@ pub enum MatchedBy {
     Name,
     /// Their numbers, because the names of a side are only numbers.
     Number,
+    /// Their numbers, because no name of one side is one of the other.
+    Order,
 }
 
 /// For each class of a dataset, that of a network.
@@ -70,6 +72,15 @@ impl ClassMap {
             return Self::by_position(network, dataset, MatchedBy::Number);
         }
         named
+    }
+
+    /// Matches the classes of both sides by their numbers where there are as many and no name tells more: a dataset whose
+    /// names were translated. Whether that is meant only a person knows, so it has to be said.
+    pub fn in_order(&self) -> Option<Self> {
+        let nothing_told = self.shared() == 0 && self.ambiguous.is_empty();
+        let same_count = self.network.len() == self.dataset.len();
+        (nothing_told && same_count)
+            .then(|| Self::by_position(&self.network, &self.dataset, MatchedBy::Order))
     }
 
     fn by_position(network: &[String], dataset: &[String], matched_by: MatchedBy) -> Self {
@@ -180,13 +191,17 @@ impl ClassMap {
 impl fmt::Display for ClassMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { network, dataset, .. } = self;
-        if self.matched_by == MatchedBy::Number {
+        let reason = match self.matched_by {
+            MatchedBy::Name => None,
+            MatchedBy::Number => Some("the names of one side are only numbers"),
+            MatchedBy::Order => Some("no class of the dataset has the name of one of the network's"),
+        };
+        if let Some(reason) = reason {
             let pairs: Vec<_> =
                 network.iter().zip(dataset).map(|(a, b)| format!("{} is {}", quoted(b), quoted(a))).collect();
             return write!(
                 f,
-                "classes are matched by number, because the names of one side are only numbers; of the dataset's classes, \
-                 as the network calls them: {}",
+                "classes are matched by number, because {reason}; of the dataset's classes, as the network calls them: {}",
                 listed(&pairs)
             );
         }

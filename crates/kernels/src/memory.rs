@@ -261,6 +261,10 @@ impl Base {
     pub(crate) fn of(buffer: &mut Buffer) -> Self {
         Self(buffer.as_mut_slice().as_mut_ptr())
     }
+
+    pub(crate) fn start(self) -> *mut f32 {
+        self.0
+    }
 }
 
 #[cfg(test)]

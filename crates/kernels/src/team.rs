@@ -3,19 +3,23 @@
 //! They are woken once per program and meet at a barrier after every stage: waking a thread costs more than many a stage.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::memory::Base;
 use crate::{Buffer, KernelError};
 
 /// Most threads of a team; no machine has so many cores.
 const MOST_THREADS: usize = 4096;
 
-/// A fixed number of threads, each with its own scratch memory.
+/// A fixed number of threads, with scratch memory for each.
 #[derive(Debug)]
 pub struct Team {
     pool: Option<rayon::ThreadPool>,
-    scratch: Vec<Mutex<Buffer>>,
+    threads: usize,
+    /// Scratch that nobody works in, a buffer for each thread. Who calls the threads takes one and brings it back, so that
+    /// nobody waits for another's: threads that wait at a barrier would then wait for each other.
+    spare: Mutex<Vec<Vec<Buffer>>>,
 }
 
 impl Team {
@@ -37,12 +41,12 @@ impl Team {
             })
             .transpose()
             .map_err(|e| KernelError::Threads { threads, reason: e.to_string() })?;
-        Ok(Self { pool, scratch: (0..threads).map(|_| Mutex::new(Buffer::zeroed(0))).collect() })
+        Ok(Self { pool, threads, spare: Mutex::default() })
     }
 
     /// How many.
     pub fn threads(&self) -> usize {
-        self.scratch.len()
+        self.threads
     }
 
     /// Calls `f` with these threads as rayon's: for host passes outside a program.
@@ -53,18 +57,21 @@ impl Team {
         }
     }
 
-    /// Sees to it that every thread has that much scratch. It never shrinks.
+    /// That much scratch for every thread. It never shrinks.
     ///
     /// # Errors
     /// [`KernelError::Memory`] if the system does not give it.
-    fn reserve(&self, scratch_len: usize) -> Result<(), KernelError> {
-        for scratch in &self.scratch {
-            let mut scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
-            if scratch.len() < scratch_len {
-                *scratch = Buffer::try_zeroed(scratch_len)?;
-            }
+    fn scratch(&self, len: usize) -> Result<Vec<Buffer>, KernelError> {
+        let kept = self.spare().pop();
+        let mut scratch = kept.unwrap_or_else(|| (0..self.threads).map(|_| Buffer::zeroed(0)).collect());
+        for buffer in scratch.iter_mut().filter(|buffer| buffer.len() < len) {
+            *buffer = Buffer::try_zeroed(len)?;
         }
-        Ok(())
+        Ok(scratch)
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<Buffer>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls `f(thread, scratch)` on every thread at once.
@@ -76,18 +83,16 @@ impl Team {
         scratch_len: usize,
         f: impl Fn(usize, *mut f32) + Sync,
     ) -> Result<(), KernelError> {
-        self.reserve(scratch_len)?;
-        let with_scratch = |thread: usize| {
-            let mut scratch = self.scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
-            assert!(scratch.len() >= scratch_len, "scratch was reserved");
-            f(thread, scratch.as_mut_slice().as_mut_ptr());
-        };
+        let mut scratch = self.scratch(scratch_len)?;
+        let bases: Vec<Base> = scratch.iter_mut().map(Base::of).collect();
+        let with_scratch = |thread: usize| f(thread, bases[thread].start());
         match &self.pool {
             Some(pool) => {
                 pool.broadcast(|context| with_scratch(context.index()));
             }
             None => with_scratch(0),
         }
+        self.spare().push(scratch);
         Ok(())
     }
 }

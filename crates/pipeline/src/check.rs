@@ -40,7 +40,7 @@ const SECONDS: RangeInclusive<u64> = 1..=31_536_000;
 /// If a setting is out of range, with its name, its value and the range.
 pub fn check(config: &PipelineConfig) -> Result<()> {
     check_imgsz(config.imgsz)?;
-    within("latency_runs", config.latency_runs, COUNTS)?;
+    within("latency_runs", &config.latency_runs, COUNTS)?;
     section("shapes", config.shapes.check())?;
     section("loader", config.loader.check())?;
     for (name, training) in trainings(config) {
@@ -151,8 +151,8 @@ fn section<T, E: Into<Error>>(name: &str, checked: Result<T, E>) -> Result<T> {
     })
 }
 
-fn within<T: PartialOrd + Display>(key: &str, value: T, range: RangeInclusive<T>) -> Result<()> {
-    demand!(range.contains(&value), "{key} is {value}, must be from {} to {}", range.start(), range.end());
+fn within<T: PartialOrd + Display>(key: &str, value: &T, range: RangeInclusive<T>) -> Result<()> {
+    demand!(range.contains(value), "{key} is {value}, must be from {} to {}", range.start(), range.end());
     Ok(())
 }
 
@@ -162,7 +162,7 @@ impl LoaderSettings {
     /// # Errors
     /// With the setting, its value and the range.
     pub fn check(&self) -> Result<()> {
-        within("workers", self.workers, WORKERS)?;
+        within("workers", &self.workers, WORKERS)?;
         Ok(self.augment.check()?)
     }
 }
@@ -173,9 +173,9 @@ impl PruneExtras {
     /// # Errors
     /// With the setting, its value and the range.
     pub fn check(&self) -> Result<()> {
-        within("recalibrate", self.recalibrate, 0..=*COUNTS.end())?;
-        within("gradient_batches", self.gradient_batches, COUNTS)?;
-        within("batch", self.batch, BATCH)
+        within("recalibrate", &self.recalibrate, 0..=*COUNTS.end())?;
+        within("gradient_batches", &self.gradient_batches, COUNTS)?;
+        within("batch", &self.batch, BATCH)
     }
 }
 
@@ -185,7 +185,7 @@ impl ExportSettings {
     /// # Errors
     /// With the setting, its value and the range.
     pub fn check(&self) -> Result<()> {
-        within("calibration_images", self.calibration_images, COUNTS)
+        within("calibration_images", &self.calibration_images, COUNTS)
     }
 }
 
@@ -195,8 +195,8 @@ impl EngineConfig {
     /// # Errors
     /// With the setting, its value and the range.
     pub fn check(&self) -> Result<()> {
-        within("workspace_mib", self.workspace_mib.unwrap_or(1), 1..=u32::MAX)?;
-        within("optimization_level", self.optimization_level.unwrap_or(0), 0..=5)?;
-        within("time_limit_seconds", self.time_limit_seconds, SECONDS)
+        within("workspace_mib", &self.workspace_mib.unwrap_or(1), 1..=u32::MAX)?;
+        within("optimization_level", &self.optimization_level.unwrap_or(0), 0..=5)?;
+        within("time_limit_seconds", &self.time_limit_seconds, SECONDS)
     }
 }

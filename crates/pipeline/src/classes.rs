@@ -27,24 +27,20 @@ impl fmt::Display for ForeignClasses {
             return f.write_str("give every class a name of its own in `names` of the dataset file");
         }
         let (network, dataset) = (self.0.network().len(), self.0.dataset().len());
-        if network == dataset {
-            f.write_str(
-                "if they are the same classes, call them in `names` of the dataset file as the network does",
-            )
-        } else {
-            write!(f, "the dataset has {dataset} classes, the network {network}: is it the right dataset?")
-        }
+        write!(f, "the dataset has {dataset} classes, the network {network}: is it the right dataset?")
     }
 }
 
 impl std::error::Error for ForeignClasses {}
 
-/// The classes of a network and a dataset, matched.
+/// The classes of a network and a dataset, matched: by number where there are as many on both sides and no name in common.
 ///
 /// # Errors
-/// [`ForeignClasses`] if none is shared, or a name of the dataset stands more than once and not in the same list.
+/// [`ForeignClasses`] if none is shared and there are not as many, or a name of the dataset stands more than once and not in the
+/// same list.
 pub(crate) fn matched(network: &[String], dataset: &[String]) -> Result<ClassMap, ForeignClasses> {
     let classes = ClassMap::of(network, dataset);
+    let classes = classes.in_order().unwrap_or(classes);
     if classes.shared() == 0 || classes.ambiguous().next().is_some() {
         return Err(ForeignClasses(Box::new(classes)));
     }

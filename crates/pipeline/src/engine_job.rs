@@ -123,7 +123,7 @@ fn from_checkpoint(
     let scratch = ScratchFolder::within(out.parent().unwrap_or(Path::new("")))?;
     let name = Path::new(checkpoint.file_stem().unwrap_or_default()).with_extension("onnx");
     let onnx = scratch.path().join(name);
-    export(config, checkpoint, &onnx, &options, None)?;
+    export(config, checkpoint, &onnx, &options, None, progress)?;
     progress.note(&format!("exported {} to ONNX first, at {} px", checkpoint.display(), config.imgsz));
     from_onnx(&config.engine, &onnx, out, form, progress)
 }

@@ -37,7 +37,7 @@ fn unescaped(text: &str) -> Option<PathBuf> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
-        bytes.extend(rest[..at].as_bytes());
+        bytes.extend(&rest.as_bytes()[..at]);
         let escape = &rest[at + 1..];
         rest = if let Some(rest) = escape.strip_prefix('\\') {
             bytes.push(b'\\');

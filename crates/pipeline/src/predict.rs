@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use anyhow::{Context, Result, bail};
 use bonsai_boxes::{Cxcywh, Detection};
 use bonsai_checkpoint::{remove_leftovers, write_file};
-use bonsai_data::{IMAGE_EXTENSIONS, RgbImage, decode, is_image};
+use bonsai_data::{IMAGE_EXTENSIONS, decode, is_image};
 use bonsai_detector::{DetectConfig, Detector, LoadOptions, draw_detections};
 use serde::Serialize;
 

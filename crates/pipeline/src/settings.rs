@@ -97,7 +97,11 @@ fn merge<T: Settings>(base: &mut Table, over: Table, prefix: &str) -> Result<()>
                 base.insert(key, value);
             }
             (None, _) => {
-                let hint = match nearest(&key, base.keys().cloned()) {
+                // What is unset has no key among those that are.
+                let folder = path.strip_suffix(key.as_str()).unwrap_or_default();
+                let unset = T::OPTIONAL.iter().filter_map(|path| path.strip_prefix(folder));
+                let unset = unset.filter(|key| !key.contains('.')).map(str::to_owned);
+                let hint = match nearest(&key, base.keys().cloned().chain(unset)) {
                     Some(near) => format!("; did you mean `{near}`?"),
                     None => format!(
                         "; there are {}",
@@ -114,12 +118,20 @@ fn merge<T: Settings>(base: &mut Table, over: Table, prefix: &str) -> Result<()>
 /// Changes of a letter that a slip of the hand makes, at most: in a short name, every third letter.
 const SLIP: usize = 2;
 
-/// The name that differs by a slip; of several, the first in the alphabet of those that differ least.
+/// Letters of a name that are enough to tell which one is meant.
+const BEGINNING: usize = 3;
+
+/// The name that differs by a slip; of several, the first in the alphabet of those that differ least. Where there is none, the
+/// only name that begins so.
 pub fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
-    let most = SLIP.min(name.chars().count() / 3);
-    let measured =
-        names.map(|other| (strsim::levenshtein(name, &other), other)).filter(|(d, _)| (1..=most).contains(d));
-    measured.min().map(|(_, other)| other)
+    let letters = name.chars().count();
+    let most = SLIP.min(letters / 3);
+    let names: Vec<String> = names.filter(|other| other != name).collect();
+    let slips =
+        names.iter().map(|other| (strsim::levenshtein(name, other), other)).filter(|(d, _)| *d <= most);
+    let mut begun = names.iter().filter(|other| letters >= BEGINNING && other.starts_with(name));
+    let begun = begun.next().filter(|_| begun.next().is_none());
+    slips.min().map(|(_, other)| other).or(begun).cloned()
 }
 
 /// Values that can be a string or a structure (an enum) are left to the typed reading.

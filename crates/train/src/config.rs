@@ -110,23 +110,23 @@ impl TrainConfig {
         if let Freeze::First(modules) = self.freeze
             && modules > MOST_IMAGES
         {
-            return refuse("freeze", modules, format!("from 0 to {MOST_IMAGES}"));
+            return refuse("freeze", &modules, format!("from 0 to {MOST_IMAGES}"));
         }
         for (field, value, least, most) in counts {
             if !(least..=most).contains(&value) {
-                return refuse(field, value, format!("from {least} to {most}"));
+                return refuse(field, &value, format!("from {least} to {most}"));
             }
         }
         let rates = [("lr0", self.lr0), ("lrf", self.lrf), ("clip_norm", self.clip_norm)];
         for (field, value) in rates {
             if !(value > 0.0 && value <= LARGEST) {
-                return refuse(field, value, format!("a positive number, at most {LARGEST}"));
+                return refuse(field, &value, format!("a positive number, at most {LARGEST}"));
             }
         }
         let shares = [("momentum", self.momentum), ("warmup_momentum", self.warmup_momentum)];
         for (field, value) in shares {
             if !(0.0..1.0).contains(&value) {
-                return refuse(field, value, "at least 0 and below 1".to_owned());
+                return refuse(field, &value, "at least 0 and below 1".to_owned());
             }
         }
         let LossGains { bbox, cls, dfl } = self.gains;
@@ -140,17 +140,17 @@ impl TrainConfig {
         ];
         for (field, value) in others {
             if !(0.0..=LARGEST).contains(&value) {
-                return refuse(field, value, format!("a number of at least 0, at most {LARGEST}"));
+                return refuse(field, &value, format!("a number of at least 0, at most {LARGEST}"));
             }
         }
         if bbox + cls + dfl == 0.0 {
             let expected = "above 0 in one of bbox, cls and dfl, or there is nothing to learn".to_owned();
-            return refuse("gains", "0", expected);
+            return refuse("gains", &"0", expected);
         }
         Ok(())
     }
 }
 
-fn refuse(field: &'static str, got: impl ToString, expected: String) -> Result<(), TrainError> {
+fn refuse(field: &'static str, got: &impl ToString, expected: String) -> Result<(), TrainError> {
     Err(TrainError::Config { field, got: got.to_string(), expected })
 }

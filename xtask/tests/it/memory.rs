@@ -23,18 +23,20 @@ fn within(kib: u64, arguments: &[&str]) -> Output {
 fn a_network_that_makes_much_of_little_is_refused_by_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let (file, picture, out) = (at("enlarging.safetensors"), at("picture.png"), at("out"));
+    let (file, picture) = (at("enlarging.safetensors"), at("picture.png"));
     enlarging_model().save(&file).unwrap();
     image::RgbImage::new(40, 30).save(&picture).unwrap();
     let mut shapes = PipelineConfig::drawn().shapes;
     (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (1, 1, 0, 64);
     let data = draw_dataset(&shapes, &at("shapes")).unwrap();
+    // The network's classes are among the dataset's.
+    let yaml = fs::read_to_string(&data).unwrap();
+    fs::write(&data, yaml.replace("circle", "a").replace("square", "b")).unwrap();
     // 64 TiB: no machine of today has as much.
     for command in [
         "predict --weights FILE --source IMAGE --imgsz 1024",
         "predict --weights FILE --source IMAGE --imgsz 1024 --executor candle",
-        "val --weights FILE --data DATA --imgsz 1024",
-        "train --model FILE --data DATA --project OUT --epochs 1 --imgsz 1024 --batch 1",
+        "val --weights FILE --data DATA --imgsz 1024 --batch 1",
         "bench infer --weights FILE --runs 1 --imgsz 1024",
         "bench step --weights FILE --steps 1 --imgsz 1024 --batch 1",
     ] {
@@ -42,7 +44,6 @@ fn a_network_that_makes_much_of_little_is_refused_by_every_command() {
             "FILE" => text(&file).to_owned(),
             "DATA" => text(&data).to_owned(),
             "IMAGE" => text(&picture).to_owned(),
-            "OUT" => text(&out).to_owned(),
             word => word.to_owned(),
         };
         let arguments: Vec<String> = command.split(' ').map(fill).collect();
@@ -52,7 +53,6 @@ fn a_network_that_makes_much_of_little_is_refused_by_every_command() {
         for part in ["TiB of memory", "--imgsz"] {
             assert!(message.contains(part), "{command}: {part}: {message}");
         }
-        assert!(!out.exists(), "{command} leaves something behind");
     }
     let summary = answer(&["summary", text(&file), "--imgsz", "1024"]);
     assert!(summary.contains("4096"), "{summary}");

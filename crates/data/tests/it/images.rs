@@ -150,6 +150,6 @@ fn what_is_no_file_is_refused_at_once() {
 
 /// An error with its causes.
 fn chain(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(|cause| chain(cause)).unwrap_or_default();
+    let cause = error.source().map(chain).unwrap_or_default();
     format!("{error}: {cause}")
 }

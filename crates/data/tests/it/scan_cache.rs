@@ -122,7 +122,7 @@ fn a_cache_of_others_costs_time_only() {
     for text in others {
         assert!(text != ours);
         folder.write("cache", &text);
-        assert_eq!(scanned(&folder).0.samples[0].size, (40, 20), "{:.200}", text);
+        assert_eq!(scanned(&folder).0.samples[0].size, (40, 20), "{text:.200}");
     }
     std::fs::remove_file(folder.path("cache")).unwrap();
     std::fs::create_dir(folder.path("cache")).unwrap();

@@ -105,7 +105,7 @@ fn sweep(graph: &Graph, order: impl Iterator<Item = NodeId>, cuts: &mut [BTreeSe
         let (i, node) = (id.index(), graph.node(id));
         match *node.op() {
             Op::Conv2d { .. } if graph.is_depthwise(id) => {
-                couple(cuts, node.inputs()[0].index(), i, 0, 0, node.channels())
+                couple(cuts, node.inputs()[0].index(), i, 0, 0, node.channels());
             }
             Op::Input { .. } | Op::Conv2d { .. } => {}
             Op::BatchNorm { .. } | Op::Silu | Op::Add | Op::MaxPool { .. } | Op::Upsample { .. } => {

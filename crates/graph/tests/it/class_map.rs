@@ -143,3 +143,16 @@ proptest! {
         prop_assert_eq!(map.network_class(dataset.len()), None);
     }
 }
+
+#[test]
+fn classes_of_other_names_are_taken_in_their_order_only_if_asked() {
+    let translated = map(&["ant", "bee"], &["Ameise", "Biene"]);
+    assert_eq!(translated.shared(), 0);
+    let taken = translated.in_order().unwrap();
+    assert_eq!((taken.matched_by(), taken.network_class(1)), (MatchedBy::Order, Some(1)));
+    assert!(!taken.is_plain() && taken.to_string().contains("`Biene` is `bee`"), "{taken}");
+    // As many classes, and nothing that a name tells otherwise.
+    assert_eq!(map(&["ant", "bee"], &["Ameise"]).in_order(), None);
+    assert_eq!(map(&["ant", "bee"], &["bee", "Ameise"]).in_order(), None);
+    assert_eq!(map(&["ant", "bee"], &["bee", "bee"]).in_order(), None);
+}

@@ -117,10 +117,6 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
             }
         }
     }
-    let classes = data.class_names.iter().enumerate().map(|(id, name)| {
-        let labels = data.test.samples.iter().flat_map(|sample| &sample.labels);
-        (name.clone(), labels.filter(|label| label.class_id == id).count())
-    });
     let cost = |manifest: &&Manifest| StageCost {
         stage: manifest.stage,
         interruptions: manifest.interruptions,
@@ -149,7 +145,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         instances: baseline.metrics.instances,
         dataset: data.flaws.clone(),
         executor: setting.executor.describe()?,
-        classes: classes.collect(),
+        classes: objects_by_class(data),
         checks,
         rows,
         change,
@@ -166,6 +162,15 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     };
     let confidence = baseline.metrics.confidence as f32;
     Ok((report, pictures(what, confidence)?))
+}
+
+/// The dataset's classes, each with its objects in the split that is measured on.
+fn objects_by_class(data: &Data) -> Vec<(String, usize)> {
+    let count = |id: usize| {
+        let labels = data.test.samples.iter().flat_map(|sample| &sample.labels);
+        labels.filter(|label| label.class_id == id).count()
+    };
+    data.class_names.iter().enumerate().map(|(id, name)| (name.clone(), count(id))).collect()
 }
 
 fn row(wanted: &Wanted, artefact: &Artefact, baseline: &Judged, what: &Measured<'_>) -> Result<Row> {

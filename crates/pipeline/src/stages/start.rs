@@ -25,7 +25,7 @@ pub fn start_checkpoint(
         return Ok(init(&build(scale, class_names)?, seed)?);
     }
     let path = path_of_text(model);
-    let model = path.display();
+    let model = path.display().to_string();
     if !path.exists() {
         let names: Vec<_> = Scale::ALL.iter().map(|s| s.model_name()).collect();
         bail!("`{model}` is neither a file nor one of {}", names.join(", "));
@@ -37,5 +37,5 @@ pub fn start_checkpoint(
             "{model} has no batch norm, so it cannot be trained: it was fused (or folded); use the checkpoint from before that"
         );
     }
-    for_dataset(checkpoint, class_names, seed, model, progress)
+    for_dataset(checkpoint, class_names, seed, &model, progress)
 }

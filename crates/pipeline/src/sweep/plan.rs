@@ -99,7 +99,9 @@ impl Sweep {
     pub fn save(&self, configs: &[PipelineConfig]) -> Result<()> {
         let folder = self.root.join("configs");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        [&self.root, &folder].into_iter().for_each(|folder| remove_leftovers(folder));
+        for folder in [&self.root, &folder] {
+            remove_leftovers(folder);
+        }
         for (run, config) in self.runs.iter().zip(configs) {
             write_file(&self.config_file(run), toml::to_string(config)?.as_bytes())?;
         }

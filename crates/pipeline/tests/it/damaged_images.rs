@@ -110,6 +110,17 @@ fn images_that_vanish_end_the_training_which_goes_on_when_they_are_back() {
     assert!(weights(&tiny) == weights(&whole));
 }
 
+/// Removes a file when the report begins.
+struct Gone<'a>(&'a Path);
+
+impl Progress for Gone<'_> {
+    fn stage(&mut self, stage: Stage, state: &StageState) {
+        if stage == Stage::Report && matches!(state, StageState::Started(_)) {
+            fs::remove_file(self.0).unwrap();
+        }
+    }
+}
+
 #[test]
 fn images_that_vanish_before_the_report_end_it_without_figures() {
     let folder = tempfile::tempdir().unwrap();
@@ -118,14 +129,6 @@ fn images_that_vanish_before_the_report_end_it_without_figures() {
     tiny.part(&until).unwrap();
     let test = &images(folder.path(), "test")[3];
     let kept = fs::read(test).unwrap();
-    struct Gone<'a>(&'a Path);
-    impl Progress for Gone<'_> {
-        fn stage(&mut self, stage: Stage, state: &StageState) {
-            if stage == Stage::Report && matches!(state, StageState::Started(_)) {
-                fs::remove_file(self.0).unwrap();
-            }
-        }
-    }
     let error = run(&tiny.config, &tiny.dir(), &mut Gone(test)).unwrap_err();
     let message = format!("{error:#}");
     assert!(message.contains("stage `report`") && message.contains(test.to_str().unwrap()), "{message}");

@@ -54,7 +54,7 @@ fn what_the_network_does_not_have() {
                 bonsai_pipeline::resolve(&*config, &["finetune.freeze=[\"model.99\"]".to_owned()])
                     .unwrap()
                     .finetune
-                    .freeze
+                    .freeze;
         },
         &["`finetune`", "model.99"],
     );

@@ -73,7 +73,7 @@ fn long(bytes: &[u8]) -> Node {
     Node::Int(i64::from_le_bytes(value))
 }
 
-/// Latin-1 with `\uXXXX` and `\UXXXXXXXX`; `None` for other escapes.
+/// Latin-1 with `\uHHHH` and `\UHHHHHHHH`; `None` for other escapes.
 fn unescaped(bytes: &[u8]) -> Option<String> {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;
