@@ -106,6 +106,13 @@ fn a_picture_beyond_the_limits_is_refused_before_it_is_allocated() {
     let mut wide = jpeg_2000();
     let header = wide.windows(4).position(|window| window == b"\xFF\x4F\xFF\x51").unwrap() + 8;
     wide[header..header + 8].copy_from_slice(&[0, 0, 0x80, 0, 0, 0, 0x80, 0]);
+    // Within the limit but for its code blocks, of 4 x 4 samples: the decoder has a structure for each.
+    let mut blocks = jpeg_2000();
+    for side in [0, 4, 16, 20] {
+        blocks[header + side..header + side + 4].copy_from_slice(&4096u32.to_be_bytes());
+    }
+    let style = blocks.windows(2).position(|marker| marker == [0xFF, 0x52]).unwrap() + 4;
+    blocks[style + 6..style + 8].fill(0);
     let begin = std::time::Instant::now();
     for (name, bytes) in [
         ("bitmap", bitmap(u32::MAX / 32, 200)),
@@ -116,6 +123,7 @@ fn a_picture_beyond_the_limits_is_refused_before_it_is_allocated() {
         // Within the limit of pixels, but not with coefficients.
         ("large progressive jpeg", with_sides(&progressive_jpeg(), 11_000, 11_000)),
         ("JPEG 2000", wide),
+        ("JPEG 2000 of small blocks", blocks),
     ] {
         let error = chain(&decode(folder.write("large", bytes)).unwrap_err());
         assert!(error.contains("allowed") || error.contains("too large"), "{name}: {error}");

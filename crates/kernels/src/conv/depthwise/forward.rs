@@ -1,8 +1,8 @@
 //! Depthwise convolution, forward.
 
-use super::Parts;
-use super::rows::{Row, Start};
-use super::taps::{Tiles, Way};
+use super::pass::Pass;
+use super::rows::Start;
+use super::taps::Way;
 use crate::conv::epilogue::{Epilogue, finish};
 use crate::memory::{Memory, Operand, View};
 use crate::program::Kernel;
@@ -11,82 +11,55 @@ use crate::{ConvShape, moments};
 
 /// `y = conv(x)`, then the epilogue.
 pub(crate) struct Forward {
-    shape: ConvShape,
-    parts: Parts,
-    tiles: Tiles,
-    x: View,
-    weights: View,
-    y: View,
+    pass: Pass,
     epilogue: Epilogue,
 }
 
 impl Forward {
     /// `weights` are `[tap][channel]`.
     pub(crate) fn new(shape: ConvShape, x: View, weights: View, y: View, epilogue: Epilogue) -> Self {
-        let (input, output) = (shape.input(), shape.output());
-        let tiles = Tiles::new(Way::Forward, &shape.window(), output.w, input.w);
-        Self { shape, parts: Parts::new(output), tiles, x, weights, y, epilogue }
+        Self { pass: Pass::new(Way::Forward, shape, x, weights, y), epilogue }
     }
 }
 
 // SAFETY: a task writes the pixels of its part, in `y` and in its rows of the moments.
 unsafe impl Kernel for Forward {
     fn operands(&self) -> Vec<Operand> {
-        let mut operands = vec![self.x.read(), self.weights.read(), self.y.write()];
+        let mut operands = self.pass.operands().to_vec();
+        operands.push(self.pass.to().write());
         operands.extend(self.epilogue.operands());
         operands
     }
 
     fn tasks(&self) -> usize {
-        self.parts.count()
+        self.pass.parts()
     }
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        let part = self.parts.part(task);
-        let (input, output, window) = (self.shape.input(), self.shape.output(), self.shape.window());
+        let part = self.pass.part(task);
+        let (to, (channels, width)) = (self.pass.to(), self.pass.row_size());
         // The bias is where sums start; what follows it comes while a row is still in the cache.
         let rest = Epilogue { bias: None, ..self.epilogue };
         // SAFETY: the kernel's contract; `Conv` has compared the sizes of all operands with the shape.
         unsafe {
-            let y = memory.at(&self.y);
             let start = match &self.epilogue.bias {
                 Some(bias) => Start::Bias(memory.at(bias).cast_const()),
                 None => Start::Zero,
             };
-            for oy in part.rows.clone() {
-                let first = (part.image * output.h + oy) * output.w;
-                Row {
-                    tiles: &self.tiles,
-                    rows: Way::Forward.taps(&window, 0, oy, input.h),
-                    from: memory.at(&self.x).add(part.image * input.h * input.w * self.x.ld),
-                    from_ld: self.x.ld,
-                    from_w: input.w,
-                    weights: memory.at(&self.weights),
-                    kernel_w: window.kernel[1],
-                    channels: output.c,
-                    to: y.add(first * self.y.ld),
-                    to_ld: self.y.ld,
-                    start,
-                }
-                .compute(s);
+            for row in part.rows.clone() {
+                self.pass.row(s, memory, part.image, row, start);
                 if self.epilogue.moments.is_none() {
-                    finish(s, memory, &rest, &self.y, [first, output.w], [0, output.c]);
+                    let first = self.pass.first_pixel(part.image, row);
+                    finish(s, memory, &rest, to, [first, width], [0, channels]);
                 }
             }
-            if let Some(to) = &self.epilogue.moments {
+            if let Some(sums) = &self.epilogue.moments {
                 let (first, pixels) = (part.pixels.start, part.pixels.len());
-                let mean = memory.at(to).add(2 * task * to.ld);
-                moments::part(
-                    s,
-                    y.add(first * self.y.ld),
-                    self.y.ld,
-                    pixels,
-                    output.c,
-                    mean,
-                    mean.add(to.ld),
-                );
-                finish(s, memory, &rest, &self.y, [first, pixels], [0, output.c]);
+                let values = memory.at(to).add(first * to.ld);
+                let mean = memory.at(sums).add(2 * task * sums.ld);
+                moments::part(s, values, to.ld, pixels, channels, mean, mean.add(sums.ld));
+                finish(s, memory, &rest, to, [first, pixels], [0, channels]);
             }
         }
     }

@@ -8,6 +8,7 @@
 
 mod forward;
 mod input_gradient;
+mod pass;
 mod rows;
 mod taps;
 mod weight_gradient;

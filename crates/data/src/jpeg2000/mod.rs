@@ -1,22 +1,22 @@
 //! JPEG 2000 in grey or colour, bare or in the container of `.jp2` files.
 //!
-//! The decoder has no limits of its own, so the header is looked at first. Memory: wavelet coefficients and samples are
-//! 32-bit floats, of which the decoder holds several for each pixel.
+//! The decoder has no limits of its own, so the headers are looked at first.
+
+mod boxes;
+mod headers;
 
 use hayro_jpeg2000::{ColorSpace, DecodeSettings, DecoderContext, Image};
 use image::{DynamicImage, GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 
+use self::headers::Headers;
 use crate::decode::{Undecodable, admit};
 
 /// How the container begins.
 const CONTAINER: &[u8] = b"\0\0\0\x0CjP  ";
-/// How the picture in it, or a bare one, begins: two markers, the second of which is the header.
+/// How a bare picture begins: two markers, the second of which is its size.
 const PICTURE: &[u8] = b"\xFF\x4F\xFF\x51";
-/// Smallest side of a tile in pixels, but for pictures of one tile: a picture of many tiny ones takes far more memory than its
-/// pixels.
-const LEAST_TILE: u32 = 64;
-/// Bytes that the decoder takes for a pixel of one component.
-const BYTES_PER_SAMPLE: u64 = 16;
+/// Bytes that the decoder takes for a pixel and channel that it takes from a palette: a 32-bit float, and the channel's byte.
+const BYTES_PER_PALETTE_CHANNEL: u64 = 5;
 
 /// Whether the bytes of a file begin as a JPEG 2000 picture does.
 pub(crate) fn begins(bytes: &[u8]) -> bool {
@@ -30,9 +30,13 @@ pub(crate) fn begins(bytes: &[u8]) -> bool {
 pub(crate) fn decode(bytes: &[u8]) -> Result<RgbImage, Undecodable> {
     let failed = |error: hayro_jpeg2000::DecodeError| Undecodable::Damaged(error.to_string());
     let refused = |reason: &str| Undecodable::Damaged(reason.to_owned());
-    let header = Header::read(bytes).ok_or_else(|| refused("it has no picture header"))?;
-    let _turn = admit(header.size, BYTES_PER_SAMPLE * u64::from(header.components))?;
-    if header.tile_is_tiny() {
+    let is_contained = bytes.starts_with(CONTAINER);
+    let (codestream, channels) =
+        if is_contained { boxes::codestream(bytes).map_err(refused)? } else { (bytes, 0) };
+    let headers = Headers::read(codestream).map_err(refused)?;
+    let palette = BYTES_PER_PALETTE_CHANNEL * channels as u64;
+    let _turn = admit(headers.size, headers.bytes_per_pixel().saturating_add(palette))?;
+    if headers.tiles_are_tiny {
         return Err(refused("its tiles are less than 64 pixels wide or high"));
     }
     let image =
@@ -63,28 +67,4 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<RgbImage, Undecodable> {
         _ => None,
     };
     picture.map(DynamicImage::into_rgb8).ok_or_else(|| refused("it is neither grey nor colour (RGB)"))
-}
-
-/// What the header marker says.
-struct Header {
-    size: (u32, u32),
-    tile: (u32, u32),
-    components: u16,
-}
-
-impl Header {
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let at = bytes.windows(PICTURE.len()).position(|window| window == PICTURE)? + PICTURE.len();
-        // Length and capabilities, 2 bytes each; then 4 bytes each: grid, offset, tile, offset of the first tile.
-        let fields: &[u8; 38] = bytes.get(at..)?.first_chunk()?;
-        let word = |index: usize| fields[4 + 4 * index..].first_chunk().map(|word| u32::from_be_bytes(*word));
-        let (grid, offset, tile) = ((word(0)?, word(1)?), (word(2)?, word(3)?), (word(4)?, word(5)?));
-        let size = (grid.0.checked_sub(offset.0)?, grid.1.checked_sub(offset.1)?);
-        Some(Self { size, tile, components: u16::from_be_bytes([fields[36], fields[37]]) })
-    }
-
-    fn tile_is_tiny(&self) -> bool {
-        let tiny = |tile: u32, side: u32| tile < LEAST_TILE && tile < side;
-        tiny(self.tile.0, self.size.0) || tiny(self.tile.1, self.size.1)
-    }
 }
