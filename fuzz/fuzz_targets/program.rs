@@ -145,7 +145,8 @@ mod programs {
         let result = |view: &View| -> Vec<u32> {
             let values = buffers[view.buffer].as_slice();
             let row = |pixel: usize| values.get(view.offset + pixel * view.ld..).unwrap_or_default();
-            (0..view.pixels).flat_map(|p| row(p).iter().take(view.channels).map(|v| v.to_bits())).collect()
+            let pixels = if view.channels == 0 { 0 } else { view.pixels };
+            (0..pixels).flat_map(|p| row(p).iter().take(view.channels).map(|v| v.to_bits())).collect()
         };
         Some(Ran { accepted, results: results.iter().map(result).collect() })
     }

@@ -25,7 +25,7 @@ pub(crate) struct Grid {
     step: usize,
     /// Rows of an image, or pixels of the batch.
     size: usize,
-    /// 1 for a pointwise convolution.
+    /// 1 for a pointwise convolution, and 0 where there are no channels.
     images: usize,
     /// Output pixels per row, or 1.
     row: usize,
@@ -51,6 +51,8 @@ impl Grid {
         let pointwise = is_pointwise(shape);
         let (images, size, row) =
             if pointwise { (1, output.pixels(), 1) } else { (output.n, output.h, output.w) };
+        // Pixels without channels take no memory, so there may be any number of them: nobody computes them.
+        let images = if output.c == 0 { 0 } else { images };
         let per_row = if pointwise {
             input.c + output.c
         } else {
@@ -115,6 +117,15 @@ mod tests {
                 next = part.pixels.end;
             }
             assert_eq!(next, n * h * w);
+        }
+    }
+
+    #[test]
+    fn pixels_without_channels_are_nobodys() {
+        for kernel in [1, 3] {
+            let image = Nhwc::new(1 << 32, 13, 1, 0);
+            let shape = ConvShape::new(image, 0, Window::square(kernel, 1, kernel / 2)).unwrap();
+            assert!(Grid::new(Isa::detect(), &shape).counts().is_empty());
         }
     }
 

@@ -48,7 +48,9 @@ impl Parts {
     pub(super) fn new(shape: Nhwc) -> Self {
         let values = (shape.len() / 64).clamp(SMALLEST, LARGEST);
         let step = (values / (shape.w * shape.c).max(1)).clamp(1, shape.h.max(1));
-        Self { images: shape.n, h: shape.h, w: shape.w, step }
+        // Pixels without channels take no memory, so there may be any number of them: nobody computes them.
+        let images = if shape.c == 0 { 0 } else { shape.n };
+        Self { images, h: shape.h, w: shape.w, step }
     }
 
     fn per_image(&self) -> usize {
@@ -85,5 +87,6 @@ mod tests {
             assert!(all.into_iter().eq(0..n * h * w), "{parts:?}");
             assert!(parts.counts().iter().all(|count| *count > 0));
         }
+        assert!(Parts::new(Nhwc::new(1 << 32, 13, 1, 0)).counts().is_empty());
     }
 }
