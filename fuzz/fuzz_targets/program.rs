@@ -53,8 +53,7 @@ mod programs {
             let Some(ran) = alone else { continue };
             match &first {
                 None => first = Some(ran),
-                // A hostile number may be the right one where buffers of partial sums have other sizes.
-                Some(portable) if portable.accepted == ran.accepted => portable.compare(&ran, isa),
+                Some(portable) if portable.is_plain && ran.is_plain => portable.compare(&ran, isa),
                 Some(_) => {}
             }
         }
@@ -63,8 +62,9 @@ mod programs {
     /// What a program made.
     #[derive(PartialEq)]
     struct Ran {
-        /// Whether each push was.
-        accepted: Vec<bool>,
+        /// Whether every kernel was appended, and every tensor lies where it was put. Otherwise one may read what another
+        /// packed for its instructions.
+        is_plain: bool,
         /// The results' bits.
         results: Vec<Vec<u32>>,
     }
@@ -93,7 +93,7 @@ mod programs {
             ends: Vec::new(),
             views: Vec::new(),
             results: Vec::new(),
-            accepted: Vec::new(),
+            is_plain: true,
         };
         for _ in 0..=w.draw.below(3) {
             // A layer that cannot be is no end of the program.
@@ -105,7 +105,7 @@ mod programs {
             };
         }
         let short = if w.draw.below(8) == 0 { w.draw.below(20) } else { 0 };
-        let Writer { program, ends, results, accepted, .. } = w;
+        let Writer { program, ends, results, is_plain, .. } = w;
         let fill = |len: usize| {
             let mut buffer = Buffer::zeroed(len);
             for (i, value) in buffer.as_mut_slice().iter_mut().enumerate() {
@@ -148,7 +148,7 @@ mod programs {
             let pixels = if view.channels == 0 { 0 } else { view.pixels };
             (0..pixels).flat_map(|p| row(p).iter().take(view.channels).map(|v| v.to_bits())).collect()
         };
-        Some(Ran { accepted, results: results.iter().map(result).collect() })
+        Some(Ran { is_plain, results: results.iter().map(result).collect() })
     }
 
     struct Draw<'a>(Unstructured<'a>);
@@ -198,7 +198,7 @@ mod programs {
         ends: Vec<usize>,
         views: Vec<View>,
         results: Vec<View>,
-        accepted: Vec<bool>,
+        is_plain: bool,
     }
 
     type Outcome = Result<(), KernelError>;
@@ -209,7 +209,8 @@ mod programs {
             let apart = self.draw.of(&[0, 0, 16, 32]);
             let offset = self.draw.of(&[0, 0, 16, 3]);
             let buffer = self.ends.len();
-            let mut view = View { buffer, offset, pixels, channels, ld: channels.saturating_add(apart) };
+            let put = View { buffer, offset, pixels, channels, ld: channels.saturating_add(apart) };
+            let mut view = put;
             let end = view.end();
             self.ends.push(if end > 4 * LARGEST { 0 } else { end });
             match self.draw.below(64) {
@@ -226,6 +227,7 @@ mod programs {
                 }
                 _ => {}
             }
+            self.is_plain &= view == put;
             self.views.push(view);
             view
         }
@@ -249,7 +251,7 @@ mod programs {
             let outcome = push(&mut self.program);
             // Some append two kernels, of which the first may have been good.
             assert!(outcome.is_ok() || self.program.len() <= len + 1 || self.program.len() - len < 64);
-            self.accepted.push(outcome.is_ok());
+            self.is_plain &= outcome.is_ok();
         }
 
         fn convolution(&mut self) -> Outcome {
