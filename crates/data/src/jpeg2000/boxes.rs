@@ -14,11 +14,8 @@ pub(super) fn codestream(bytes: &[u8]) -> Result<(&[u8], usize), &'static str> {
     let (mut codestream, mut channels) = (None, 0);
     for found in boxes(bytes) {
         match found? {
-            (b"jp2c", content) => {
-                if codestream.replace(content).is_some() {
-                    return Err("it holds several pictures");
-                }
-            }
+            (b"jp2c", content) if codestream.is_none() => codestream = Some(content),
+            (b"jp2c", _) => return Err("it holds several pictures"),
             (b"jp2h", content) => channels = palette_channels(content)?.max(channels),
             _ => {}
         }
@@ -80,20 +77,20 @@ fn divide(bytes: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn boxed(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
         let length = u32::try_from(8 + content.len()).unwrap();
-        [&length.to_be_bytes()[..], kind, content].concat()
+        [&length.to_be_bytes()[..], &kind, content].concat()
     }
 
     #[test]
     fn the_one_picture_is_found() {
         let long = [&1u32.to_be_bytes()[..], b"uuid", &19u64.to_be_bytes(), b"abc"].concat();
         let open = [&[0; 4][..], b"jp2c", b"picture"].concat();
-        let header = boxed(b"jp2h", &boxed(b"cmap", &[0; 16]));
+        let header = boxed(*b"jp2h", &boxed(*b"cmap", &[0; 16]));
         for (file, channels) in [
-            (boxed(b"jp2c", b"picture"), 0),
+            (boxed(*b"jp2c", b"picture"), 0),
             ([long, open].concat(), 0),
-            ([header, boxed(b"jp2c", b"picture"), boxed(b"xml ", b"")].concat(), 4),
+            ([header, boxed(*b"jp2c", b"picture"), boxed(*b"xml ", b"")].concat(), 4),
         ] {
             assert_eq!(codestream(&file), Ok((&b"picture"[..], channels)));
         }
@@ -101,16 +98,16 @@ mod tests {
 
     #[test]
     fn what_hides_another_picture_or_multiplies_it_is_refused() {
-        let picture = boxed(b"jp2c", b"picture");
-        let with = |header: Vec<u8>| [boxed(b"jp2h", &header), picture.clone()].concat();
+        let picture = boxed(*b"jp2c", b"picture");
+        let with = |header: Vec<u8>| [boxed(*b"jp2h", &header), picture.clone()].concat();
         for (file, part) in [
             ([picture.clone(), picture.clone()].concat(), "several"),
-            (boxed(b"uuid", &picture), "no picture"),
+            (boxed(*b"uuid", &picture), "no picture"),
             (picture[..picture.len() - 1].to_vec(), "cut off"),
             ([&[0, 0, 0, 7][..], b"jp2c"].concat(), "cut off"),
             ([&1u32.to_be_bytes()[..], b"jp2c", &[0xFF; 8]].concat(), "cut off"),
-            (with(boxed(b"cmap", &[0; 20])), "more than 4"),
-            (with(boxed(b"pclr", &[0, 1, 5])), "more than 4"),
+            (with(boxed(*b"cmap", &[0; 20])), "more than 4"),
+            (with(boxed(*b"pclr", &[0, 1, 5])), "more than 4"),
         ] {
             assert!(codestream(&file).unwrap_err().contains(part), "{part}");
         }
