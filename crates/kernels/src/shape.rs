@@ -9,8 +9,8 @@ use crate::{KernelError, Window};
 /// Most pixels under a kernel, and largest stride and padding.
 const MOST_TAPS: usize = 1 << 20;
 const MOST_STEP: usize = 1 << 16;
-/// Most channels: cuts into panels list them.
-const MOST_CHANNELS: usize = 1 << 24;
+/// Most channels: cuts into panels list them. A graph has at most 65,536, each of which may be padded to a segment.
+const MOST_CHANNELS: usize = 1 << 20;
 
 /// Whether so many values can lie in a memory; a size of 0 counts as 1, because parts of the product are computed, too.
 pub(crate) fn addressable(sizes: &[usize]) -> bool {
