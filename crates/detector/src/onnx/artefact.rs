@@ -31,7 +31,7 @@ impl Artefact {
         let (model, file) = read(path)?;
         let signature = OnnxSignature::read(&OnnxInfo::of(&model)?)?;
         let runtime = options.runtime.unwrap_or_default();
-        let mut guard = Guard::new(OnnxProgram::new(model)?, runtime);
+        let mut guard = Guard::new(OnnxProgram::new(model)?, runtime, options.executor.budget);
         let footprint = guard.admit(signature.usual_images())?;
         if let Some(trial) = &options.trial {
             trial.run(path, options, &Needs { footprint, file })?;

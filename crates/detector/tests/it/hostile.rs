@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bonsai_detector::{Detector, LoadOptions, Runtime, Trial};
+use bonsai_exec::{ExecutorOptions, MemoryBudget, MemoryLimit};
 use bonsai_onnx::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 use prost::Message;
 
@@ -121,4 +122,18 @@ fn a_file_that_ends_the_process_that_tries_it_is_refused() {
     let missing = Trial { program: folder.path().join("nothing"), words: Vec::new() };
     let options = LoadOptions { trial: Some(missing), ..options(Runtime::Rten) };
     assert!(Detector::load(&path, options).is_ok(), "a program that cannot start says nothing of the file");
+}
+
+#[test]
+fn a_file_that_does_not_fit_into_the_budget_is_refused_with_both_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = save(folder.path(), &Tiny::planes().model());
+    let with = |bytes| {
+        let budget = Some(MemoryBudget { bytes, limit: MemoryLimit::Machine });
+        let executor = ExecutorOptions { budget, ..ExecutorOptions::default() };
+        Detector::load(&path, LoadOptions { executor, ..options(Runtime::Rten) })
+    };
+    assert!(with(1 << 20).is_ok());
+    let said = format!("{:#}", Chain(&with(100).unwrap_err()));
+    assert!(said.contains("1 at a time") && said.contains("this machine has 100 bytes"), "{said}");
 }

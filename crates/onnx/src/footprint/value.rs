@@ -56,9 +56,10 @@ impl Value {
         self.dims.iter().map(|dim| dim.exact().map(|size| size as usize)).collect()
     }
 
-    /// How many numbers it has, if a picture has no say in that.
+    /// How many numbers it has, if a picture has no say in that, and if they can be counted: a value that
+    /// [`check`](Self::check) has not seen may have any dimensions.
     pub(super) fn exact_elements(&self) -> Option<usize> {
-        self.exact_dims().map(|dims| dims.iter().product())
+        self.exact_dims()?.into_iter().try_fold(1usize, usize::checked_mul)
     }
 
     /// How many numbers it has at most.

@@ -136,6 +136,7 @@ fn sizes_come_from_constants_within_limits() {
     let cases = [
         one("ConstantOfShape", &["s"], vec![ints("s", &[large, large])]),
         one("ConstantOfShape", &["s"], vec![ints("s", &[0, huge, huge])]),
+        one("ConstantOfShape", &["s"], vec![ints("s", &[huge, 6, huge])]),
         one("ConstantOfShape", &["s"], vec![ints("s", &[-1])]),
         one("Expand", &["images", "s"], vec![ints("s", &[large, 3, 64, 64])]),
         one("Tile", &["images", "s"], vec![ints("s", &[1, 1, large, large])]),
