@@ -239,7 +239,7 @@ mod programs {
         /// A tensor that is looked at in the end, if it lies where it was put.
         fn result(&mut self, pixels: usize, channels: usize) -> View {
             let view = self.view(pixels, channels);
-            let good = view.buffer + 1 == self.ends.len() && view.end() <= self.ends[view.buffer];
+            let good = self.ends.len().checked_sub(1) == Some(view.buffer) && view.end() <= self.ends[view.buffer];
             if good && (view.pixels, view.channels) == (pixels, channels) {
                 self.results.push(view);
             }

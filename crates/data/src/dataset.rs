@@ -232,9 +232,16 @@ impl Dataset {
         let used = |(file, judgement): (&PathBuf, &Judgement)| {
             let mut flaws = Flaws::default();
             let Some(size) = admitted(file, &judgement.verdict, &mut flaws) else { return (flaws, None, 0) };
-            let LabelFile { labels, rows, flaws: more } = labels_of(file, &places, &rules);
-            flaws.extend(more);
-            (flaws, Some(Sample { image_path: file.clone(), size, labels }), rows)
+            match labels_of(file, &places, &rules) {
+                Ok(LabelFile { labels, rows, flaws: more }) => {
+                    flaws.extend(more);
+                    (flaws, Some(Sample { image_path: file.clone(), size, labels }), rows)
+                }
+                Err(flaw) => {
+                    flaws.push(flaw);
+                    (flaws, None, 0)
+                }
+            }
         };
         let looked_at: Vec<_> = files.par_iter().zip(&judgements).map(used).collect();
 
@@ -254,6 +261,9 @@ impl Dataset {
             scan.found += others.kind.times();
             scan.warnings.push(others.clone());
         }
+        if let Some(problem) = label_judgement::misreading(&scan, &samples) {
+            return Err(DataError::Labels { yaml: yaml.clone(), split: key, problem });
+        }
         if samples.is_empty() {
             return Err(DataError::EmptySplit {
                 yaml: yaml.clone(),
@@ -262,9 +272,6 @@ impl Dataset {
                 sources: listing(sources),
                 others: others.map_or_else(String::new, |warning| format!("; {warning}")),
             });
-        }
-        if let Some(problem) = label_judgement::misreading(&scan, &samples) {
-            return Err(DataError::Labels { yaml: yaml.clone(), split: key, problem });
         }
         tracing::debug!(
             split = key,

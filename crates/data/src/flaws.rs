@@ -19,7 +19,7 @@ pub struct Flaws {
 pub enum Cost {
     /// The image, with all its labels.
     Image,
-    /// All labels of an image, which then counts as background.
+    /// All labels of an image, and with them the image: which objects it shows is not known.
     LabelFile,
     /// One label.
     Row,

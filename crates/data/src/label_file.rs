@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::label_places::LabelPlaces;
 use crate::label_row::RowRules;
@@ -24,28 +24,29 @@ pub(crate) struct LabelFile {
 }
 
 /// The labels of an image, none if it has no file of them.
-pub(crate) fn labels_of(image: &Path, places: &LabelPlaces, rules: &RowRules) -> LabelFile {
+///
+/// # Errors
+/// The flaw of a file that cannot be read: which objects the image shows is not known then, so it is no background.
+pub(crate) fn labels_of(image: &Path, places: &LabelPlaces, rules: &RowRules) -> Result<LabelFile, Warning> {
     let path = places.label_path(image);
+    let unreadable = |reason| {
+        let kind = WarningKind::UnreadableLabels { reason };
+        Err(Warning { path: path.clone(), line: None, kind })
+    };
     let bytes = match read_bytes(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return LabelFile::default(),
-        Err(error) => return unreadable(path, error.to_string()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LabelFile::default()),
+        Err(error) => return unreadable(error.to_string()),
     };
     let mut file = match decode_text(&bytes) {
         Ok(text) => parse(&text, &path, rules),
-        Err(reason) => return unreadable(path, reason.to_string()),
+        Err(reason) => return unreadable(reason.to_string()),
     };
     if let Some(expected) = places.instead_of(image) {
         let kind = WarningKind::LabelsBesideImage { expected };
         file.flaws.push(Warning { path, line: None, kind });
     }
-    file
-}
-
-fn unreadable(path: PathBuf, reason: String) -> LabelFile {
-    let mut file = LabelFile::default();
-    file.flaws.push(Warning { path, line: None, kind: WarningKind::UnreadableLabels { reason } });
-    file
+    Ok(file)
 }
 
 /// Reads the rows of `text`; what is wrong is told under the name `path`.

@@ -49,7 +49,7 @@ pub enum WarningKind {
         /// How many files there are of each extension.
         counts: BTreeMap<String, usize>,
     },
-    /// The label file exists but cannot be read as text: the image counts as background.
+    /// The label file exists but cannot be read as text: the image is left out, because it is not known what it shows.
     UnreadableLabels {
         /// The reason.
         reason: String,
@@ -250,7 +250,7 @@ impl fmt::Display for WarningKind {
                 )
             }
             Self::UnreadableLabels { reason } => {
-                write!(f, "labels cannot be read ({reason}); the image counts as background")
+                write!(f, "labels cannot be read ({reason}); image left out")
             }
             Self::NumberCount { found, keypoints: None } => write!(
                 f,

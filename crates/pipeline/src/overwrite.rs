@@ -47,9 +47,8 @@ impl Inputs {
     }
 }
 
-/// Looks at where a command is to write before it works: outputs that are inputs and folders that take no file are refused, and
-/// what writers that were killed
-/// have left beside them goes.
+/// Looks at where a command is to write before it works: outputs that are inputs and folders that take no file are refused,
+/// and what killed writers have left there is removed.
 ///
 /// # Errors
 /// With the first output that is an input, or cannot be written.

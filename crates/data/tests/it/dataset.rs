@@ -45,8 +45,8 @@ fn labels_are_read_and_flaws_counted_with_file_and_line() {
     folder.write("labels/binary.txt", [0xFF, 0xFE, 0x00]);
     let (split, scan) = folder.scan("train: images\nnames: [x, y]", SplitKind::Train);
 
-    assert_eq!((scan.images, scan.instances, scan.backgrounds), (4, 2, 3));
-    let boxed = &split.samples[2];
+    assert_eq!((scan.images, scan.instances, scan.backgrounds), (3, 2, 2));
+    let boxed = &split.samples[1];
     assert_eq!(boxed.size, (40, 20));
     assert_eq!(boxed.labels[0], Label { class_id: 0, bbox: Cxcywh { cx: 0.5, cy: 0.5, w: 0.5, h: 0.5 } });
     let truth = boxed.ground_truth();

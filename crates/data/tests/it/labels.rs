@@ -101,6 +101,8 @@ fn an_unreadable_label_file_is_counted_and_names_its_line() {
     folder.write("labels/b.txt", b"0 .5 .5 .2 .2\nGr\xF6sse .5 .5 .2 .2\n");
     let (_, scan) = folder.scan(YAML, SplitKind::Train);
     assert_eq!((codes(&scan), scan.warnings.costing(Cost::LabelFile)), (vec![("unreadable-labels", 1)], 1));
+    // Its image would be learned from as one without objects.
+    assert_eq!((scan.found - scan.images, scan.backgrounds), (1, 0));
     assert!(scan.warnings[0].to_string().contains("line 2 is not UTF-8 text; save it as UTF-8"));
     folder.write("labels/a.txt", b"\xF6");
     let message = folder.scan_error(YAML, SplitKind::Train);
