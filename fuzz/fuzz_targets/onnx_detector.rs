@@ -17,11 +17,14 @@ use std::path::Path;
 
 use bonsai_checkpoint::Array;
 use bonsai_detector::{Detector, DetectorError, LoadOptions, OnnxSignature, Runtime, Trial, try_onnx};
+use bonsai_exec::{ExecutorOptions, MemoryBudget, MemoryLimit};
 use bonsai_onnx::OnnxInfo;
 use libfuzzer_sys::fuzz_target;
 
 /// Rows or columns beside those that the classes need.
 const ANCHORS: usize = 3;
+/// What a file may take: one that takes more is refused, so that a run ends soon on any machine.
+const BUDGET: MemoryBudget = MemoryBudget { bytes: 1 << 30, limit: MemoryLimit::Machine };
 /// The word with which this program is started to run a file.
 const WORD: &str = "try-onnx";
 
@@ -53,10 +56,9 @@ fn run(bytes: &[u8]) {
     std::fs::write(&path, bytes).expect("the file is written");
     let program = std::env::current_exe().expect("this program has a path");
     let trial = Some(Trial { program, words: vec![WORD.into()] });
-    let Err(DetectorError::Load { source, .. }) = Detector::load(&path, LoadOptions { trial, ..LoadOptions::default() })
-    else {
-        return;
-    };
+    let executor = ExecutorOptions { budget: Some(BUDGET), ..ExecutorOptions::default() };
+    let loaded = Detector::load(&path, LoadOptions { trial, executor, ..LoadOptions::default() });
+    let Err(DetectorError::Load { source, .. }) = loaded else { return };
     if let DetectorError::Trial { what, .. } = *source {
         let ended = ["ended its process", "took longer"].iter().any(|how| what.contains(how));
         assert!(!ended, "admitted, and then it {what}");
