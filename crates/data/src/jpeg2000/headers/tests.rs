@@ -1,3 +1,5 @@
+//! Codestreams written for each test, whole and broken.
+
 use super::*;
 
 /// A codestream of one tile whose headers are whole, and whose data say nothing.
