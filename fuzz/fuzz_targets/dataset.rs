@@ -55,7 +55,10 @@ fuzz_target!(|bytes: &[u8]| {
             let b = label.bbox;
             let sides = [b.cx, b.cy, b.w, b.h];
             assert!(label.class_id < found.class_names.len(), "{label:?}");
-            assert!(sides.iter().all(|side| (0.0..=1.0).contains(side)) && b.w > 0.0 && b.h > 0.0, "{label:?}");
+            assert!(
+                sides.iter().all(|side| (0.0..=1.0).contains(side)) && b.w > 0.0 && b.h > 0.0,
+                "{label:?}"
+            );
         }
     }
 });

@@ -14,8 +14,9 @@ mod programs {
 
     use bonsai_kernels::{
         BatchNorm, BatchNormGradient, BiasGradient, BiasSums, Buffer, Conv, Copy, Epilogue, FoldBatchNorm,
-        FrozenBatchNorm, Isa, KernelError, MaxPool, MaxPoolGradient, Moments, Nhwc, Pointwise, PointwiseGradient,
-        PointwiseSums, PoolShape, Program, Team, Upsample, UpsampleGradient, View, Window, WinogradMode, Zero,
+        FrozenBatchNorm, Isa, KernelError, MaxPool, MaxPoolGradient, Moments, Nhwc, Pointwise,
+        PointwiseGradient, PointwiseSums, PoolShape, Program, Team, Upsample, UpsampleGradient, View, Window,
+        WinogradMode, Zero,
     };
     use libfuzzer_sys::arbitrary::Unstructured;
 
@@ -239,7 +240,8 @@ mod programs {
         /// A tensor that is looked at in the end, if it lies where it was put.
         fn result(&mut self, pixels: usize, channels: usize) -> View {
             let view = self.view(pixels, channels);
-            let good = self.ends.len().checked_sub(1) == Some(view.buffer) && view.end() <= self.ends[view.buffer];
+            let good =
+                self.ends.len().checked_sub(1) == Some(view.buffer) && view.end() <= self.ends[view.buffer];
             if good && (view.pixels, view.channels) == (pixels, channels) {
                 self.results.push(view);
             }

@@ -15,7 +15,9 @@ fuzz_target!(|bytes: &[u8]| {
         let model = build(Scale::N, &["leaf".to_owned()]).expect("the standard network can be built");
         init(&model, 0).expect("the standard network can be filled")
     });
-    let Some(plan) = std::str::from_utf8(bytes).ok().and_then(|text| PrunePlan::from_json(text).ok()) else { return };
+    let Some(plan) = std::str::from_utf8(bytes).ok().and_then(|text| PrunePlan::from_json(text).ok()) else {
+        return;
+    };
     let json = plan.to_json().expect("what was read can be written");
     assert_eq!(PrunePlan::from_json(&json).expect("what was written can be read"), plan);
     let _ = apply(&plan, network);
