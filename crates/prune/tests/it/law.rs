@@ -105,6 +105,32 @@ fn check_scale(scale: Scale, side: usize) {
     check_law(&model, &plan, &random_array(7, &[2, 3, side, side]));
 }
 
+/// Files that `fixtures/checkpoint/make_pt.py` made, depthwise branches among them.
+#[test]
+fn imported_networks_obey_the_law() {
+    let Some(folder) = std::env::var_os("BONSAI_PT_DIR") else {
+        eprintln!(
+            "not checked: BONSAI_PT_DIR names no folder that fixtures/checkpoint/make_pt.py has filled"
+        );
+        return;
+    };
+    let mut checked = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_whole = path.with_extension("safetensors").exists();
+        let is_trained = path.file_name().unwrap().to_string_lossy().starts_with("trained-");
+        if !is_whole || !is_trained || path.extension().is_none_or(|extension| extension != "pt") {
+            continue;
+        }
+        let model = Checkpoint::import(&path).unwrap();
+        let plan = random_plan(&Coupling::of(model.model.graph()), 6);
+        assert!(!plan.is_identity(), "{}", path.display());
+        check_law(&model, &plan, &random_array(7, &[2, 3, 32, 32]));
+        checked += 1;
+    }
+    assert!(checked > 0, "no file `trained-*.pt` with its answer");
+}
+
 #[test]
 fn yolov8n_obeys_the_law() {
     check_scale(Scale::N, 64);
