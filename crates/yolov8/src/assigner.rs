@@ -71,9 +71,8 @@ struct HeadPredictor<'a> {
 impl Predictor for HeadPredictor<'_> {
     fn bbox(&mut self, level: usize, grid: &Grid, cell: usize) -> Corners {
         let planes = self.head.box_logits(level, self.image);
-        let [left, top, right, bottom] = self.distribution.read(planes, grid.h * grid.w, cell);
-        let (x, y) = grid.centre(cell);
-        Corners { x1: x - left, y1: y - top, x2: x + right, y2: y + bottom }.scaled(grid.stride as f64)
+        let distances = self.distribution.read(planes, grid.h * grid.w, cell);
+        Corners::around(grid.centre(cell), distances).scaled(grid.stride as f64)
     }
 
     fn score(&self, level: usize, grid: &Grid, cell: usize, class_id: usize) -> f64 {

@@ -20,6 +20,11 @@ pub(crate) struct Corners {
 }
 
 impl Corners {
+    /// The box whose sides lie that far left, top, right and bottom of a point.
+    pub(crate) fn around((x, y): (f64, f64), [left, top, right, bottom]: [f64; 4]) -> Self {
+        Self { x1: x - left, y1: y - top, x2: x + right, y2: y + bottom }
+    }
+
     pub(crate) fn scaled(self, factor: f64) -> Self {
         Self { x1: self.x1 * factor, y1: self.y1 * factor, x2: self.x2 * factor, y2: self.y2 * factor }
     }
@@ -31,6 +36,16 @@ pub(crate) struct Ciou {
     pub(crate) value: f64,
     /// By `x1, y1, x2, y2` of the first box.
     pub(crate) gradient: [f64; 4],
+}
+
+impl Ciou {
+    /// Derivatives of 1 - CIoU by the distances of the left, top, right and bottom side from a fixed point.
+    ///
+    /// 1 - CIoU falls as CIoU rises; the left and top distances move their sides the other way.
+    pub(crate) fn loss_by_distance(&self) -> [f64; 4] {
+        let [x1, y1, x2, y2] = self.gradient;
+        [x1, y1, -x2, -y2]
+    }
 }
 
 /// What `IoU` and the distance penalty are made of.

@@ -13,8 +13,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::assigner::{Positive, assign_objects};
-use crate::ciou::{Ciou, Corners, ciou};
+use crate::ciou::{Corners, ciou};
 use crate::distribution::Distribution;
+use crate::gradient::{ImagePlanes, LevelGradient, planes_by_image, zero_gradients};
 use crate::head::{Grid, HeadError, HeadOutput};
 use crate::sigmoid::background_cross_entropy;
 use crate::target::{Object, Target, objects_by_image};
@@ -49,15 +50,6 @@ pub struct LossItems {
     pub dfl: f32,
 }
 
-/// Gradient of the total by the raw outputs of a level, in the same NCHW layout.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LevelGradient {
-    /// `[n, 4 * reg_max, h, w]`.
-    pub box_logits: Vec<f32>,
-    /// `[n, num_classes, h, w]`.
-    pub cls_logits: Vec<f32>,
-}
-
 /// Value and gradient.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossOutput {
@@ -65,6 +57,9 @@ pub struct LossOutput {
     pub items: LossItems,
     /// Sum of the parts times the batch size: what training descends.
     pub total: f32,
+    /// Sum of the soft labels of the batch, at least 1: what the parts are divided by. A loss that is added to
+    /// this one is divided by it too.
+    pub score_sum: f64,
     /// Gradient of `total`, by level.
     pub gradients: Vec<LevelGradient>,
 }
@@ -102,12 +97,6 @@ struct Weights {
     dfl: f64,
 }
 
-/// One image's part of the gradient at a level.
-struct ImagePlanes<'a> {
-    box_logits: &'a mut [f32],
-    cls_logits: &'a mut [f32],
-}
-
 /// The loss for an assignment that is given.
 fn evaluate(
     head: &HeadOutput,
@@ -115,20 +104,12 @@ fn evaluate(
     positives: &[Vec<Positive>],
     gains: LossGains,
 ) -> LossOutput {
-    let label_sum = positives.iter().flatten().map(|p| p.score).sum::<f64>().max(1.0);
+    let score_sum = positives.iter().flatten().map(|p| p.score).sum::<f64>().max(1.0);
     let batch = head.batch() as f64;
-    let weight = |gain: f32| f64::from(gain) * batch / label_sum;
+    let weight = |gain: f32| f64::from(gain) * batch / score_sum;
     let weights = Weights { bbox: weight(gains.bbox), cls: weight(gains.cls), dfl: weight(gains.dfl) };
 
-    let zeros = |channels: usize, cells: usize| vec![0.0f32; head.batch() * channels * cells];
-    let mut gradients: Vec<LevelGradient> = head
-        .levels()
-        .iter()
-        .map(|l| LevelGradient {
-            box_logits: zeros(4 * head.reg_max(), l.cells()),
-            cls_logits: zeros(head.num_classes(), l.cells()),
-        })
-        .collect();
+    let mut gradients = zero_gradients(head);
     let grids = Grid::of(head);
     let sums: Vec<Sums> = planes_by_image(head, &mut gradients)
         .into_par_iter()
@@ -155,27 +136,14 @@ fn evaluate(
         sum.cls += s.cls;
         sum.dfl += s.dfl;
     }
-    let item = |gain: f32, sum: f64| f64::from(gain) * sum / label_sum;
+    let item = |gain: f32, sum: f64| f64::from(gain) * sum / score_sum;
     let (bbox, cls, dfl) = (item(gains.bbox, sum.bbox), item(gains.cls, sum.cls), item(gains.dfl, sum.dfl));
     LossOutput {
         items: LossItems { bbox: bbox as f32, cls: cls as f32, dfl: dfl as f32 },
         total: ((bbox + cls + dfl) * batch) as f32,
+        score_sum,
         gradients,
     }
-}
-
-/// Cuts the gradient into the parts of the images, each with all levels.
-fn planes_by_image<'a>(head: &HeadOutput, gradients: &'a mut [LevelGradient]) -> Vec<Vec<ImagePlanes<'a>>> {
-    let mut images: Vec<Vec<ImagePlanes>> =
-        (0..head.batch()).map(|_| Vec::with_capacity(gradients.len())).collect();
-    for (gradient, level) in gradients.iter_mut().zip(head.levels()) {
-        let boxes = gradient.box_logits.chunks_exact_mut(4 * head.reg_max() * level.cells());
-        let classes = gradient.cls_logits.chunks_exact_mut(head.num_classes() * level.cells());
-        for ((box_logits, cls_logits), image) in boxes.zip(classes).zip(&mut images) {
-            image.push(ImagePlanes { box_logits, cls_logits });
-        }
-    }
-    images
 }
 
 /// The class part as if there were no objects.
@@ -215,19 +183,15 @@ impl Foreground<'_> {
         let gradient = &mut planes[level].cls_logits[logit];
         *gradient = (f64::from(*gradient) - self.weights.cls * score) as f32;
 
-        let (x, y) = grid.centre(cell);
+        let centre = grid.centre(cell);
         let target = object.bbox.scaled(1.0 / grid.stride as f64);
-        let wanted = [x - target.x1, y - target.y1, target.x2 - x, target.y2 - y];
-        let [left, top, right, bottom] =
-            distribution.read(self.head.box_logits(level, self.image), cells, cell);
-        let predicted = Corners { x1: x - left, y1: y - top, x2: x + right, y2: y + bottom };
-        let Ciou { value, gradient: [x1, y1, x2, y2] } = ciou(predicted, target);
-        sums.bbox += (1.0 - value) * score;
+        let wanted = [centre.0 - target.x1, centre.1 - target.y1, target.x2 - centre.0, target.y2 - centre.1];
+        let distances = distribution.read(self.head.box_logits(level, self.image), cells, cell);
+        let overlap = ciou(Corners::around(centre, distances), target);
+        sums.bbox += (1.0 - overlap.value) * score;
         sums.dfl += distribution.focal_loss(wanted) * score;
 
-        // 1 - CIoU falls as CIoU rises; the left and top distances move their sides the other way.
-        let scale = self.weights.bbox * score;
-        let by_distance = [scale * x1, scale * y1, -scale * x2, -scale * y2];
+        let by_distance = overlap.loss_by_distance().map(|slope| self.weights.bbox * score * slope);
         let focal_weight = self.weights.dfl * score;
         let planes = &mut *planes[level].box_logits;
         distribution.write_gradient(by_distance, wanted, focal_weight, planes, cells, cell);

@@ -83,6 +83,22 @@ fn total_is_the_sum_times_the_batch_and_gains_scale_the_parts() {
     assert!(other.dfl.abs() < f32::MIN_POSITIVE, "without gain there is no such part");
 }
 
+/// The divisor is that of the assignment, and 1 where nothing was assigned.
+#[test]
+fn score_sum_is_the_sum_of_the_soft_labels() {
+    let base = logits();
+    let sum = |targets: &[Target]| {
+        let found = detection_loss(&head(&base), targets, LossGains::default()).unwrap();
+        let objects = objects_by_image(&head(&base), targets).unwrap();
+        let positives = assign_objects(&head(&base), &objects);
+        (found.score_sum, positives.iter().flatten().map(|p| p.score).sum::<f64>())
+    };
+    let (found, labels) = sum(&targets());
+    assert!(labels > 1.0, "a batch whose sum is not raised to 1");
+    assert_eq!(found, labels);
+    assert_eq!(sum(&[]), (1.0, 0.0));
+}
+
 #[test]
 fn a_diverged_network_is_seen_in_the_total() {
     let mut base = logits();
