@@ -3,7 +3,12 @@
 //! Idea: a loss writes the gradient where its own planes lie, and images are independent, so every image gets
 //! its planes of all levels for itself. What is here knows no loss.
 
-use crate::head::HeadOutput;
+use rayon::prelude::*;
+
+use crate::head::{HeadError, HeadOutput};
+
+/// Values that one thread adds at a time.
+const TASK: usize = 1 << 16;
 
 /// Gradient of a total by the raw outputs of a level, in the same NCHW layout.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +17,38 @@ pub struct LevelGradient {
     pub box_logits: Vec<f32>,
     /// `[n, num_classes, h, w]`.
     pub cls_logits: Vec<f32>,
+}
+
+/// Adds the gradient of one loss to that of another by the same outputs.
+///
+/// # Errors
+/// Another number of levels or of values; `sum` is then as it was.
+pub fn add_gradients(sum: &mut [LevelGradient], more: &[LevelGradient]) -> Result<(), HeadError> {
+    if sum.len() != more.len() {
+        return Err(HeadError::GradientLevels { expected: sum.len(), found: more.len() });
+    }
+    for (level, (sum, more)) in sum.iter().zip(more).enumerate() {
+        for (what, expected, found) in [
+            ("box_logits", sum.box_logits.len(), more.box_logits.len()),
+            ("cls_logits", sum.cls_logits.len(), more.cls_logits.len()),
+        ] {
+            if expected != found {
+                return Err(HeadError::GradientLength { level, what, expected, found });
+            }
+        }
+    }
+    let add = |(sum, more): (&mut [f32], &[f32])| {
+        for (s, m) in sum.iter_mut().zip(more) {
+            *s += m;
+        }
+    };
+    for (sum, more) in sum.iter_mut().zip(more) {
+        for (sum, more) in [(&mut sum.box_logits, &more.box_logits), (&mut sum.cls_logits, &more.cls_logits)]
+        {
+            sum.par_chunks_mut(TASK).zip(more.par_chunks(TASK)).for_each(add);
+        }
+    }
+    Ok(())
 }
 
 /// One image's part of the gradient at a level.
@@ -49,4 +86,36 @@ pub(crate) fn planes_by_image<'a>(
         }
     }
     images
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(boxes: usize, classes: usize, value: f32) -> LevelGradient {
+        let ramp = |n: usize| (0..n).map(|i| i as f32 + value).collect();
+        LevelGradient { box_logits: ramp(boxes), cls_logits: ramp(classes) }
+    }
+
+    #[test]
+    fn every_value_is_added() {
+        let mut sum = vec![level(2 * TASK + 5, 3, 0.5), level(8, 1, 0.5)];
+        add_gradients(&mut sum, &[level(2 * TASK + 5, 3, 0.25), level(8, 1, 0.25)]).unwrap();
+        for values in sum.iter().flat_map(|l| [&l.box_logits, &l.cls_logits]) {
+            assert!(values.iter().enumerate().all(|(i, &v)| v == 2.0 * i as f32 + 0.75));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_and_nothing_is_added() {
+        let mut sum = vec![level(4, 2, 0.0), level(8, 1, 0.0)];
+        let before = sum.clone();
+        let message = add_gradients(&mut sum, &before[..1]).unwrap_err().to_string();
+        assert_eq!(message, "a gradient of 1 levels cannot be added to one of 2; both must be of one head");
+        let message = add_gradients(&mut sum, &[level(4, 2, 1.0), level(8, 3, 1.0)]).unwrap_err().to_string();
+        let expected =
+            "level 1: a gradient of 3 values cannot be added to cls_logits with 1; both must be of one head";
+        assert_eq!(message, expected);
+        assert_eq!(sum, before);
+    }
 }

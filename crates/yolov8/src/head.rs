@@ -11,7 +11,7 @@ use bonsai_checkpoint::Array;
 use bonsai_graph::DetectHead;
 use thiserror::Error;
 
-/// What is wrong with head outputs, targets or predictions that were handed in.
+/// What is wrong with head outputs, targets, predictions or gradients that were handed in.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HeadError {
@@ -130,6 +130,29 @@ pub enum HeadError {
         /// Values that the shape needs.
         expected: usize,
         /// Values that are there.
+        found: usize,
+    },
+    /// Gradients of two heads.
+    #[error("a gradient of {found} levels cannot be added to one of {expected}; both must be of one head")]
+    GradientLevels {
+        /// Levels of the gradient that is added to.
+        expected: usize,
+        /// Levels of the other.
+        found: usize,
+    },
+    /// Gradients of two heads, which differ at a level.
+    #[error(
+        "level {level}: a gradient of {found} values cannot be added to {what} with {expected}; \
+         both must be of one head"
+    )]
+    GradientLength {
+        /// Position of the level.
+        level: usize,
+        /// `box_logits` or `cls_logits`.
+        what: &'static str,
+        /// Values of the gradient that is added to.
+        expected: usize,
+        /// Values of the other.
         found: usize,
     },
 }

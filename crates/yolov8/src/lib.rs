@@ -38,7 +38,7 @@ mod transfer;
 pub use assigner::{Positive, assign};
 pub use build::{REG_MAX, STRIDES, Scale, build};
 pub use decode::{ImagePredictions, Predictions, decode};
-pub use gradient::LevelGradient;
+pub use gradient::{LevelGradient, add_gradients};
 pub use head::{HeadError, HeadOutput, LevelOutput};
 pub use init::init;
 pub use loss::{LossGains, LossItems, LossOutput, detection_loss};
