@@ -1,4 +1,4 @@
-//! A side's distance as a distribution over bins: softmax, expectation, and the distribution focal loss.
+//! A side's distance as a distribution over bins: softmax, expectation, focal loss, and divergence from another.
 //!
 //! Idea: the head gives `reg_max` logits per side; the distance is the expected bin, in cells, and the focal
 //! loss pulls probability to the two bins around the target (Li et al., "Generalized Focal Loss", 2020).
@@ -33,6 +33,20 @@ impl Distribution {
         for (logit, plane) in self.logits.iter_mut().zip(planes.chunks_exact(cells)) {
             *logit = plane[cell];
         }
+        self.normalise();
+        self.distances
+    }
+
+    /// Becomes another distribution over as many bins with its logits divided by a temperature.
+    pub(crate) fn temper(&mut self, other: &Self, temperature: f32) {
+        for (logit, &x) in self.logits.iter_mut().zip(&other.logits) {
+            *logit = x / temperature;
+        }
+        self.normalise();
+    }
+
+    /// Brings all else to what the logits say.
+    fn normalise(&mut self) {
         let sides =
             self.logits.chunks_exact(self.reg_max).zip(self.probabilities.chunks_exact_mut(self.reg_max));
         for (side, (logits, probabilities)) in sides.enumerate() {
@@ -52,7 +66,26 @@ impl Distribution {
             self.log_sum[side] = f64::from(highest) + sum.ln();
             self.distances[side] = weighted / sum;
         }
-        self.distances
+    }
+
+    /// Probability of each bin, side after side.
+    pub(crate) fn probabilities(&self) -> &[f32] {
+        &self.probabilities
+    }
+
+    /// Mean over the sides of KL(self || other), where both have as many bins.
+    pub(crate) fn divergence(&self, other: &Self) -> f64 {
+        let mut sum = 0.0;
+        for side in 0..4 {
+            // ln of the ratio of two bins is the difference of their logits, less that of the sums.
+            let shift = self.log_sum[side] - other.log_sum[side];
+            let bins = side * self.reg_max..(side + 1) * self.reg_max;
+            for i in bins {
+                let log_ratio = f64::from(self.logits[i]) - f64::from(other.logits[i]) - shift;
+                sum += f64::from(self.probabilities[i]) * log_ratio;
+            }
+        }
+        sum / 4.0
     }
 
     /// Mean over the sides of the cross-entropy with the two bins around `target` (in cells, clamped to the
@@ -78,7 +111,7 @@ impl Distribution {
         cells: usize,
         cell: usize,
     ) {
-        for (i, plane) in planes.chunks_exact_mut(cells).enumerate() {
+        let focal = |i: usize, p: f64| {
             let (side, k) = (i / self.reg_max, i % self.reg_max);
             let (bin, above) = self.split(target[side]);
             let wanted = if k == bin {
@@ -88,9 +121,26 @@ impl Distribution {
             } else {
                 0.0
             };
+            focal_weight / 4.0 * (p - wanted)
+        };
+        self.write_gradient_with(by_distance, focal, planes, cells, cell);
+    }
+
+    /// As [`Self::write_gradient`], of a loss of the distances and of anything else whose derivative by logit i
+    /// (side after side, whose probability is p) is `other(i, p)`.
+    pub(crate) fn write_gradient_with(
+        &self,
+        by_distance: [f64; 4],
+        other: impl Fn(usize, f64) -> f64,
+        planes: &mut [f32],
+        cells: usize,
+        cell: usize,
+    ) {
+        for (i, plane) in planes.chunks_exact_mut(cells).enumerate() {
+            let (side, k) = (i / self.reg_max, i % self.reg_max);
             let p = f64::from(self.probabilities[i]);
             let expectation = by_distance[side] * p * (k as f64 - self.distances[side]);
-            plane[cell] = (expectation + focal_weight / 4.0 * (p - wanted)) as f32;
+            plane[cell] = (expectation + other(i, p)) as f32;
         }
     }
 
@@ -148,6 +198,34 @@ mod tests {
         }
         let value = weight * distribution.focal_loss(target);
         assert!((value - reference(&wide, [0.0; 4], target, weight)).abs() < 1e-6);
+    }
+
+    /// Against the definition in f64, from the same f32 logits: the exponentials here are f32.
+    #[test]
+    fn divergence_of_tempered_distributions_is_the_sum() {
+        let (first, second) = (example(), example().into_iter().rev().collect::<Vec<_>>());
+        for temperature in [1.0, 4.0] {
+            let soft = |logits: &[f32]| {
+                let (mut raw, mut soft) = (Distribution::new(BINS), Distribution::new(BINS));
+                raw.read(logits, 1, 0);
+                soft.temper(&raw, temperature);
+                soft
+            };
+            let logarithms = |logits: &[f32]| -> Vec<f64> {
+                let side = |x: &[f32]| {
+                    let x: Vec<f64> = x.iter().map(|&x| f64::from(x) / f64::from(temperature)).collect();
+                    let sum: f64 = x.iter().map(|x| x.exp()).sum();
+                    x.into_iter().map(move |x| x - sum.ln()).collect::<Vec<_>>()
+                };
+                logits.chunks(BINS).flat_map(side).collect()
+            };
+            let pairs = logarithms(&first).into_iter().zip(logarithms(&second));
+            let exact: f64 = pairs.map(|(a, b)| a.exp() * (a - b)).sum::<f64>() / 4.0;
+            let (first, second) = (soft(&first), soft(&second));
+            let found = first.divergence(&second);
+            assert!((found - exact).abs() < 1e-6 && exact > 0.05, "{found} and {exact}");
+            assert_eq!(first.divergence(&first), 0.0, "nothing lies between a distribution and itself");
+        }
     }
 
     #[test]

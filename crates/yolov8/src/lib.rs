@@ -1,4 +1,4 @@
-//! YOLOv8: builders, initialisation, head decode, NMS, assigner and loss.
+//! YOLOv8: builders, initialisation, head decode, NMS, assigner, loss and distillation.
 //!
 //! What follows the network works on plain slices, whichever executor filled them:
 //!
@@ -25,6 +25,7 @@ mod assigner;
 mod build;
 mod ciou;
 mod decode;
+mod distill;
 mod distribution;
 mod gradient;
 mod head;
@@ -38,6 +39,7 @@ mod transfer;
 pub use assigner::{Positive, assign};
 pub use build::{REG_MAX, STRIDES, Scale, build};
 pub use decode::{ImagePredictions, Predictions, decode};
+pub use distill::{AnchorWeight, DistillError, DistillGains, DistillItems, DistillOutput, distillation_loss};
 pub use gradient::{LevelGradient, add_gradients};
 pub use head::{HeadError, HeadOutput, LevelOutput};
 pub use init::init;

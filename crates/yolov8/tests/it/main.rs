@@ -1,6 +1,8 @@
 //! Tests of the public surface.
 #![allow(clippy::unwrap_used, reason = "a test whose set-up fails must fail")]
 
+mod distill;
+mod distill_reference;
 mod golden;
 mod head;
 mod laws;

@@ -1,0 +1,109 @@
+//! Settings of the distillation of logits, with their ranges.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::DistillError;
+
+/// Largest gain: what is beyond leaves the range of 32 bits within a few steps.
+const LARGEST_GAIN: f32 = 1e6;
+/// Below the lowest temperature a distribution is one bin, above the highest it is flat.
+const TEMPERATURES: (f32, f32) = (0.1, 100.0);
+
+/// Weights of the three parts, and how each is made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DistillGains {
+    /// Of the class cross-entropy with the teacher's probabilities.
+    pub cls: f32,
+    /// Of 1 - CIoU with the teacher's boxes.
+    pub bbox: f32,
+    /// Of the divergence of the distributions of the sides (LD); 0 leaves it out and saves its time.
+    pub dfl: f32,
+    /// What the logits of the sides are divided by for LD.
+    pub temperature: f32,
+    /// Whether the cross-entropy of an anchor and class is multiplied by `|p_t - p_s|` (beta 1) or not (beta 0).
+    ///
+    /// With it the loss is 0 where both agree, but it has a kink there: the gradient turns without fading.
+    pub modulated: bool,
+    /// What the box parts of an anchor are multiplied by.
+    pub anchor_weight: AnchorWeight,
+}
+
+/// The weight m of an anchor in the box parts. It counts as a constant: it has no gradient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnchorWeight {
+    /// The largest `|p_t - p_s|` of the classes: boxes follow where the student does not yet see what the teacher
+    /// sees (BCKD).
+    #[default]
+    Gap,
+    /// The largest `p_t` of the classes: boxes follow where the teacher sees something, to the end of the training.
+    Confidence,
+}
+
+impl Default for DistillGains {
+    /// BCKD in the gains of YOLOv8: its weights are 1 and 4 where its detection loss has 1 and 2, so 0.5 and 15
+    /// where YOLOv8 has 0.5 and 7.5. No LD; its temperature is that of its paper, 10.
+    fn default() -> Self {
+        Self {
+            cls: 0.5,
+            bbox: 15.0,
+            dfl: 0.0,
+            temperature: 10.0,
+            modulated: true,
+            anchor_weight: AnchorWeight::Gap,
+        }
+    }
+}
+
+impl DistillGains {
+    /// Checks the ranges: gains from 0 to 1e6, the temperature from 0.1 to 100.
+    ///
+    /// # Errors
+    /// [`DistillError::Setting`] with the field, its value and what it may be.
+    pub fn check(&self) -> Result<(), DistillError> {
+        let gains =
+            [("cls", self.cls), ("bbox", self.bbox), ("dfl", self.dfl)].map(|g| (g, 0.0, LARGEST_GAIN));
+        let temperature = (("temperature", self.temperature), TEMPERATURES.0, TEMPERATURES.1);
+        for ((field, got), least, most) in gains.into_iter().chain([temperature]) {
+            // False for NaN.
+            if !(least..=most).contains(&got) {
+                return Err(DistillError::Setting { field, got, least, most });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::value::{Error, MapDeserializer};
+
+    use super::*;
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        let good = DistillGains::default();
+        good.check().unwrap();
+        let message = |gains: DistillGains| gains.check().unwrap_err().to_string();
+        let found = message(DistillGains { bbox: -1.0, ..good });
+        assert_eq!(found, "the distillation's bbox is -1, but must be from 0 to 1000000");
+        let found = message(DistillGains { temperature: 0.0, ..good });
+        assert_eq!(found, "the distillation's temperature is 0, but must be from 0.1 to 100");
+        for wrong in [f32::NAN, f32::INFINITY, 2e6] {
+            assert!(message(DistillGains { cls: wrong, ..good }).contains("cls"));
+            assert!(message(DistillGains { dfl: wrong, ..good }).contains("dfl"));
+        }
+    }
+
+    #[test]
+    fn settings_that_are_not_named_are_the_defaults() {
+        let read = |name: &'static str| {
+            let map = [(name, "confidence")];
+            DistillGains::deserialize(MapDeserializer::<_, Error>::new(map.into_iter()))
+        };
+        let expected = DistillGains { anchor_weight: AnchorWeight::Confidence, ..DistillGains::default() };
+        assert_eq!(read("anchor_weight").unwrap(), expected);
+        assert!(read("weight").unwrap_err().to_string().contains("unknown field"));
+    }
+}
