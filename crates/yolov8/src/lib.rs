@@ -27,6 +27,7 @@ mod ciou;
 mod decode;
 mod distill;
 mod distribution;
+mod feature_imitation;
 mod gradient;
 mod head;
 mod init;
@@ -40,6 +41,9 @@ pub use assigner::{Positive, assign};
 pub use build::{REG_MAX, STRIDES, Scale, build};
 pub use decode::{ImagePredictions, Predictions, decode};
 pub use distill::{AnchorWeight, DistillError, DistillGains, DistillItems, DistillOutput, distillation_loss};
+pub use feature_imitation::{
+    FeatureMap, ImitationError, ImitationOutput, ImitationSettings, imitate_features,
+};
 pub use gradient::{LevelGradient, add_gradients};
 pub use head::{HeadError, HeadOutput, LevelOutput};
 pub use init::init;

@@ -3,6 +3,7 @@
 
 mod distill;
 mod distill_reference;
+mod feature_imitation;
 mod golden;
 mod head;
 mod laws;

@@ -1,0 +1,192 @@
+//! Imitation of a teacher's features channel by channel, value and gradient together.
+//!
+//! Idea: a channel of a feature map says where something is, so its values over the cells of an image, as a softmax,
+//! are drawn to those of the teacher's channel (CWD: Shu et al., "Channel-wise Knowledge Distillation for Dense
+//! Prediction", 2021, arXiv 2011.13256). Of n images and C student channels, with features F of student s and of
+//! teacher t:
+//!
+//! `L = weight tau² / (n C) * sum over images and channels of KL(softmax(F_t / tau) || softmax(F_s / tau))`.
+//!
+//! Before, each channel is brought to mean 0 and variance 1 over the batch and its cells, on both sides, so that tau
+//! means the same for every channel. There is no projector: when the teacher is the network that was pruned, the plan
+//! says which of its channels each of the student's was, and like is compared with like.
+//!
+//! Definition of the gradient: mean and deviation of the batch count as constants. So it is
+//! `weight tau / (n C) * (softmax_s - softmax_t) / deviation_s` by a raw feature: the chain rule of a fixed affine
+//! map, without what the statistics would add. The total and its gradient have the batch size n as a factor, as those
+//! of the detection loss have.
+//!
+//! Invariant: planes are independent but for the statistics of their channel, and are combined in order, so the result
+//! has the same bits for any number of threads.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+mod deviation;
+mod error;
+mod plane;
+
+use deviation::deviation;
+pub use error::ImitationError;
+use plane::{Sharpened, imitate};
+
+/// Ranges of temperature and weight.
+const TAUS: (f32, f32) = (0.1, 100.0);
+const WEIGHTS: (f32, f32) = (0.0, 1e6);
+
+/// Features of one level, NCHW.
+#[derive(Debug, Clone, Copy)]
+pub struct FeatureMap<'a> {
+    /// `[n, channels, h, w]`.
+    pub values: &'a [f32],
+    /// Images.
+    pub n: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Rows of cells.
+    pub h: usize,
+    /// Columns of cells.
+    pub w: usize,
+}
+
+impl<'a> FeatureMap<'a> {
+    /// The cells of a channel of an image.
+    fn plane(&self, image: usize, channel: usize) -> &'a [f32] {
+        let cells = self.h * self.w;
+        &self.values[(image * self.channels + channel) * cells..][..cells]
+    }
+
+    fn sharpened(&self, image: usize, channel: usize, factor: f64) -> Sharpened<'a> {
+        Sharpened { values: self.plane(image, channel), factor: factor as f32 }
+    }
+
+    /// Whether there is something, and as much as the shape says.
+    fn check(&self, whose: &'static str) -> Result<(), ImitationError> {
+        let shape = [self.n, self.channels, self.h, self.w];
+        let expected = shape.iter().fold(1usize, |product, &size| product.saturating_mul(size));
+        let found = self.values.len();
+        if expected == 0 || expected != found {
+            return Err(ImitationError::Length { whose, shape, expected, found });
+        }
+        Ok(())
+    }
+}
+
+/// Temperature and weight. Defaults: 1 and 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImitationSettings {
+    /// Temperature: what normalised features are divided by. A higher one looks at more cells.
+    pub tau: f32,
+    /// Weight of the loss.
+    pub weight: f32,
+}
+
+impl Default for ImitationSettings {
+    fn default() -> Self {
+        Self { tau: 1.0, weight: 1.0 }
+    }
+}
+
+impl ImitationSettings {
+    /// Checks the ranges: tau from 0.1 to 100, the weight from 0 to 1e6.
+    ///
+    /// # Errors
+    /// [`ImitationError::Setting`] with the field, its value and what it may be.
+    pub fn check(&self) -> Result<(), ImitationError> {
+        for (field, got, (least, most)) in [("tau", self.tau, TAUS), ("weight", self.weight, WEIGHTS)] {
+            // False for NaN.
+            if !(least..=most).contains(&got) {
+                return Err(ImitationError::Setting { field, got, least, most });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Value and gradient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImitationOutput {
+    /// The formula's value: a mean over images and channels, with the weight.
+    pub item: f32,
+    /// `item` times the batch size: what is added to the total of the detection loss, which is scaled likewise.
+    pub total: f32,
+    /// Gradient of `total` by the student's features, `[n, channels, h, w]`.
+    pub gradient: Vec<f32>,
+}
+
+/// The loss of a student's features against a teacher's at one level, and its gradient by the student's.
+///
+/// `matching` has the teacher's channel for each of the student's; a channel of the teacher may be named several times
+/// or never. NaN among the features of matched channels makes the loss NaN; it is not an error.
+///
+/// # Errors
+/// A setting outside of its range; features that are empty or not as long as their shape says, or of other images,
+/// rows or columns than the other side's; a matching that is not as long as the student has channels, or that names a
+/// channel which the teacher does not have.
+pub fn imitate_features(
+    student: &FeatureMap,
+    teacher: &FeatureMap,
+    matching: &[usize],
+    settings: ImitationSettings,
+) -> Result<ImitationOutput, ImitationError> {
+    settings.check()?;
+    compare(student, teacher, matching)?;
+    let factors: Vec<Factors> = matching
+        .par_iter()
+        .enumerate()
+        .map(|(channel, &matched)| Factors {
+            student: 1.0 / deviation(student, channel),
+            teacher: 1.0 / deviation(teacher, matched),
+        })
+        .collect();
+
+    let (tau, channels, cells) = (f64::from(settings.tau), student.channels, student.h * student.w);
+    let weight = f64::from(settings.weight) / channels as f64;
+    let mut gradient = vec![0.0f32; student.values.len()];
+    let divergences: Vec<f64> = gradient
+        .par_chunks_exact_mut(cells)
+        .enumerate()
+        .map_init(
+            || vec![0.0; cells],
+            |scratch, (index, gradient)| {
+                let (image, channel) = (index / channels, index % channels);
+                let factors = factors[channel];
+                let student = student.sharpened(image, channel, factors.student / tau);
+                let teacher = teacher.sharpened(image, matching[channel], factors.teacher / tau);
+                imitate(student, teacher, weight * tau * factors.student, scratch, gradient)
+            },
+        )
+        .collect();
+    let total = weight * tau * tau * divergences.iter().sum::<f64>();
+    Ok(ImitationOutput { item: (total / student.n as f64) as f32, total: total as f32, gradient })
+}
+
+/// 1 / deviation of a student's channel and of the teacher's that it is matched with.
+#[derive(Debug, Clone, Copy)]
+struct Factors {
+    student: f64,
+    teacher: f64,
+}
+
+/// Whether the student's channels can be compared with those they are matched with.
+fn compare(student: &FeatureMap, teacher: &FeatureMap, matching: &[usize]) -> Result<(), ImitationError> {
+    student.check("student's")?;
+    teacher.check("teacher's")?;
+    let places =
+        [("images", student.n, teacher.n), ("rows", student.h, teacher.h), ("columns", student.w, teacher.w)];
+    for (what, student, teacher) in places {
+        if student != teacher {
+            return Err(ImitationError::Places { what, student, teacher });
+        }
+    }
+    let channels = student.channels;
+    if matching.len() != channels {
+        return Err(ImitationError::Matching { channels, found: matching.len() });
+    }
+    let channels = teacher.channels;
+    match matching.iter().position(|&matched| matched >= channels) {
+        Some(channel) => Err(ImitationError::Channel { channel, matched: matching[channel], channels }),
+        None => Ok(()),
+    }
+}
