@@ -4,7 +4,7 @@ use bonsai_data::{Dataset, Loader, LoaderConfig, SplitKind, shapes};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args_os().nth(1).ok_or("usage: data FOLDER")?;
-    let config = shapes::ShapesConfig { train: 3, val: 1, test: 0, imgsz: 64, seed: 1 };
+    let config = shapes::ShapesConfig { train: 3, val: 1, test: 0, imgsz: 64, seed: 1, ..Default::default() };
     let data_yaml = shapes::draw(&config, &std::path::Path::new(&folder).join("shapes"))?;
     let (split, scan) = Dataset::open(data_yaml)?.scan(SplitKind::Train)?;
     assert_eq!(scan.images, 3);

@@ -15,6 +15,7 @@ use crate::args::{Machine, OnnxRuntime};
 use crate::failure::{DONE, demand};
 use crate::numbers::{count, side};
 use crate::output::{is_json, say};
+use crate::recipes::{self, Recipes};
 
 /// What to time.
 #[derive(Subcommand)]
@@ -25,6 +26,8 @@ pub(crate) enum Bench {
     Infer(Infer),
     /// One image on several files in turns: how much faster the smaller ones are
     Compare(Compare),
+    /// Train and prune by several recipes on several datasets, each beside the same epochs without pruning
+    Recipe(Box<Recipes>),
 }
 
 /// Networks against the first of them.
@@ -132,6 +135,7 @@ pub(crate) fn run(bench: &Bench) -> Result<u8> {
     let what = match bench {
         Bench::Step(Step { what, .. }) | Bench::Infer(Infer { what, .. }) => what,
         Bench::Compare(args) => return run_compare(args),
+        Bench::Recipe(args) => return recipes::run(args),
     };
     if what.print_graph {
         // The text ends with a line break of its own.
@@ -140,7 +144,7 @@ pub(crate) fn run(bench: &Bench) -> Result<u8> {
     }
     let (network, executor, layers) = (what.network(), what.options()?, what.layers);
     match bench {
-        Bench::Compare(_) => {}
+        Bench::Compare(_) | Bench::Recipe(_) => {}
         Bench::Step(args) => {
             let &Step { imgsz, batch, steps, dummy_loss, .. } = args;
             let figures = step(&StepBench { network, imgsz, batch, steps, dummy_loss, executor, layers })?;

@@ -41,6 +41,11 @@ impl args::Settings {
         Ok(config)
     }
 
+    /// The settings of runs on datasets that are named elsewhere.
+    pub(crate) fn resolve_real(&self, preset: PipelinePreset) -> Result<PipelineConfig> {
+        self.overlaid(PipelineConfig::default().with_preset(preset)).misuse()
+    }
+
     fn overlaid(&self, base: PipelineConfig) -> Result<PipelineConfig> {
         let mut config = match &self.config {
             Some(path) => load_settings(&base, path)?,
@@ -50,7 +55,8 @@ impl args::Settings {
             config.data = Some(data.clone());
         }
         for training in [&mut config.baseline, &mut config.sparse, &mut config.finetune] {
-            training.epochs = self.epochs.unwrap_or(training.epochs);
+            // Sparsity training that is left out stays so.
+            training.epochs = self.epochs.filter(|_| training.epochs > 0).unwrap_or(training.epochs);
             training.batch = self.batch.unwrap_or(training.batch);
         }
         config.model = self.model.clone().unwrap_or(config.model);

@@ -280,6 +280,21 @@ const TOPICS: &[Topic] = &[
         notes: &[],
     },
     Topic {
+        path: "bench recipe",
+        short: &[],
+        examples: &[
+            (
+                "bench recipe --datasets cells=D/data.yaml,crowd --seeds 0,1,2 --jobs 2",
+                "The default against Taylor alone, on two datasets",
+            ),
+            (
+                "bench recipe --recipes taylor,mine.toml --datasets clutter --macs 0.25 --gather",
+                "The table of what is there",
+            ),
+        ],
+        notes: &[],
+    },
+    Topic {
         path: "bench compare",
         short: &[],
         examples: &[

@@ -23,6 +23,7 @@ mod output;
 mod pace;
 mod pipeline;
 mod pruning;
+mod recipes;
 mod shell;
 mod spelling;
 mod sweep;

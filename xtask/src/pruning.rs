@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use bonsai_pipeline::{
     ClampedLayer, Importance, Iterated, Normalisation, PipelineConfig, Preset, PrunePolicy, PruneReport,
-    Reduction, Scope, StepsEnd, Target, check, jobs,
+    Reduction, Scope, ScoreConfig, StepsEnd, Target, check, jobs,
 };
 use clap::Args;
 
@@ -180,8 +180,8 @@ const USED: [&str; 12] = [
 
 pub(crate) fn prune(args: &Prune) -> Result<u8> {
     let base = for_file(&args.weights);
-    // Alone, it prunes by a ratio unless told otherwise, as every other pruner does.
-    let base = PipelineConfig { prune: PrunePolicy::default(), ..base };
+    // Alone, it prunes by a ratio unless told otherwise, as every other pruner does, and by gamma: it may have no images.
+    let base = PipelineConfig { prune: PrunePolicy::default(), score: ScoreConfig::default(), ..base };
     args.settings.only("prune", &USED)?;
     let mut config = args.settings.resolve(base)?;
     args.choice.apply(&mut config);

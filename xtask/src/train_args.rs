@@ -145,6 +145,9 @@ pub(crate) struct Flags {
     /// Gain of the distribution loss [default: 1.5]
     #[arg(long, value_name = "GAIN")]
     dfl: Option<f64>,
+    /// A checkpoint of the same classes whose raw outputs training imitates too
+    #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().map(|name| path_text(name.as_ref())))]
+    teacher: Option<String>,
     /// Last epochs without mosaic and mixup [default: 10]
     #[arg(long, value_name = "EPOCHS", help_heading = "Augmentation")]
     close_mosaic: Option<usize>,

@@ -59,6 +59,14 @@ pub struct Progress {
     /// Sums over these batches of the box, class and distribution loss.
     #[serde(default)]
     pub loss_sums: [f64; 3],
+    /// Sum over these batches of what a teacher added to the loss.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub distill_sum: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde passes")]
+fn is_zero(sum: &f64) -> bool {
+    *sum == 0.0
 }
 
 impl Checkpoint {

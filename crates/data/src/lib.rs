@@ -13,7 +13,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let folder = tempfile::tempdir()?;
-//! let config = shapes::ShapesConfig { train: 6, val: 2, test: 0, imgsz: 64, seed: 1 };
+//! let config = shapes::ShapesConfig { train: 6, val: 2, test: 0, imgsz: 64, seed: 1, ..Default::default() };
 //! let data_yaml = shapes::draw(&config, &folder.path().join("shapes"))?;
 //!
 //! let dataset = Dataset::open(data_yaml)?;

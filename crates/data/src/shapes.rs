@@ -1,29 +1,35 @@
-//! The drawn dataset `shapes`: circles, squares, triangles and stars over textured noise.
+//! Drawn datasets: figures over textured noise, in three styles.
 //!
 //! For trying and testing a detector without anybody's photographs: any number and size of images from a seed.
-//! Easy enough that a small network learns it in a few hundred steps (objects are large and always stand out),
-//! yet not trivial: colour says nothing about the class, objects are turned at random and the background has
-//! structure at every scale.
+//! The style `shapes` is easy enough that a small network learns it in a few hundred steps (objects are large and always
+//! stand out), yet not trivial: colour says nothing about the class, objects are turned at random and the background has
+//! structure at every scale. `crowd` and `clutter` are hard enough to tell one way of training from another: their objects
+//! are small and many, or look alike and are partly hidden ([`ShapesStyle`]).
 //!
-//! Invariant: an image depends on seed, split, number and size only. No sine or cosine is used, whose last bit
+//! Invariant: an image depends on style, seed, split, number and size only. No sine or cosine is used, whose last bit
 //! differs between systems.
 
+mod colour;
+mod distractor;
 mod noise;
 mod object;
+mod outline;
 mod scene;
+mod style;
+mod visibility;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use image::{ExtendedColorType, ImageEncoder as _, RgbImage, codecs::png::PngEncoder};
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::random::{Purpose, stream};
 use crate::{DataError, Label, SplitKind};
 
-/// Names of the four classes, by class index.
-pub const CLASS_NAMES: [&str; 4] = ["circle", "square", "triangle", "star"];
+pub use style::{CLASS_NAMES, ShapesStyle};
 
 /// Smallest and largest side of a drawn image, in pixels.
 const SIDES: std::ops::RangeInclusive<usize> = 32..=4096;
@@ -44,11 +50,14 @@ pub struct ShapesConfig {
     pub imgsz: usize,
     /// Where all randomness starts from.
     pub seed: u64,
+    /// What the images show. Left out of what is written where it is the default, as configurations of before are.
+    #[serde(skip_serializing_if = "ShapesStyle::is_default")]
+    pub style: ShapesStyle,
 }
 
 impl Default for ShapesConfig {
     fn default() -> Self {
-        Self { train: 256, val: 64, test: 64, imgsz: 160, seed: 0 }
+        Self { train: 256, val: 64, test: 64, imgsz: 160, seed: 0, style: ShapesStyle::default() }
     }
 }
 
@@ -62,7 +71,6 @@ impl Default for ShapesConfig {
 /// [`DataError::Io`] and [`DataError::Encode`] where writing fails.
 pub fn draw(config: &ShapesConfig, dir: &Path) -> Result<PathBuf, DataError> {
     config.check()?;
-    let imgsz = config.imgsz as u32;
     let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file();
     let name =
         dir.file_name().filter(|_| !occupied).ok_or_else(|| DataError::TargetExists(dir.to_owned()))?;
@@ -73,7 +81,7 @@ pub fn draw(config: &ShapesConfig, dir: &Path) -> Result<PathBuf, DataError> {
         std::fs::remove_dir_all(&partial).map_err(DataError::io("remove the unfinished folder", &partial))?;
     }
     for (split, count) in config.splits() {
-        draw_split(&partial, split, count, config.seed, imgsz)?;
+        draw_split(&partial, split, count, config)?;
     }
     let yaml = partial.join("data.yaml");
     std::fs::write(&yaml, config.data_yaml()).map_err(DataError::io("write", &yaml))?;
@@ -85,7 +93,7 @@ pub fn draw(config: &ShapesConfig, dir: &Path) -> Result<PathBuf, DataError> {
     Ok(dir.join("data.yaml"))
 }
 
-/// One drawn image and its labels, without any file.
+/// One drawn image of the style `shapes` and its labels, without any file.
 ///
 /// The images are those of no split of [`draw`].
 ///
@@ -93,7 +101,8 @@ pub fn draw(config: &ShapesConfig, dir: &Path) -> Result<PathBuf, DataError> {
 /// Where `imgsz` is not in 32..=4096.
 pub fn sample(seed: u64, imgsz: usize) -> (RgbImage, Vec<Label>) {
     assert!(SIDES.contains(&imgsz), "imgsz is {imgsz}; it must be between 32 and 4096");
-    scene::Scene::random(imgsz as u32, &mut stream(Purpose::Shapes, seed, u64::MAX, 0)).render()
+    let rng = &mut stream(Purpose::Shapes, seed, u64::MAX, 0);
+    scene::Scene::random(ShapesStyle::Shapes.look(), imgsz as u32, rng).render()
 }
 
 impl ShapesConfig {
@@ -119,6 +128,11 @@ impl ShapesConfig {
         Ok(())
     }
 
+    /// Names of the classes, by class index.
+    pub fn class_names(&self) -> Vec<String> {
+        self.style.class_names().iter().map(|name| (*name).to_owned()).collect()
+    }
+
     fn splits(&self) -> impl Iterator<Item = (SplitKind, usize)> {
         [(SplitKind::Train, self.train), (SplitKind::Val, self.val), (SplitKind::Test, self.test)]
             .into_iter()
@@ -127,36 +141,49 @@ impl ShapesConfig {
 
     fn data_yaml(&self) -> String {
         let mut text = format!(
-            "# Drawn by bonsai-data: shapes, {} px, seed {}. No rights reserved.\n",
-            self.imgsz, self.seed
+            "# Drawn by bonsai-data: {}, {} px, seed {}. No rights reserved.\n",
+            self.style.name(),
+            self.imgsz,
+            self.seed
         );
         for (split, _) in self.splits() {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{0}: images/{0}", split.key());
         }
-        let _ = writeln!(text, "nc: {}\nnames: [{}]", CLASS_NAMES.len(), CLASS_NAMES.join(", "));
+        let names = self.style.class_names();
+        let _ = writeln!(text, "nc: {}\nnames: [{}]", names.len(), names.join(", "));
         text
     }
 }
 
-fn draw_split(root: &Path, split: SplitKind, count: usize, seed: u64, imgsz: u32) -> Result<(), DataError> {
+fn draw_split(root: &Path, split: SplitKind, count: usize, config: &ShapesConfig) -> Result<(), DataError> {
     let folder = |kind| root.join(kind).join(split.key());
     let (images, labels) = (folder("images"), folder("labels"));
     for folder in [&images, &labels] {
         std::fs::create_dir_all(folder).map_err(DataError::io("create", folder))?;
     }
-    let major = match split {
-        SplitKind::Train => 0,
-        SplitKind::Val => 1,
-        SplitKind::Test => 2,
-    };
     (0..count).into_par_iter().try_for_each(|number| {
-        let mut rng = stream(Purpose::Shapes, seed, major, number as u64);
-        let (image, objects) = scene::Scene::random(imgsz, &mut rng).render();
+        let rng = &mut generator(config, split, number);
+        let (image, objects) = scene::Scene::random(config.style.look(), config.imgsz as u32, rng).render();
         write_png(&image, &images.join(format!("{number:06}.png")))?;
         let path = labels.join(format!("{number:06}.txt"));
         std::fs::write(&path, label_rows(&objects)).map_err(DataError::io("write", &path))
     })
+}
+
+/// The generator of one image: no two styles or splits share one.
+fn generator(config: &ShapesConfig, split: SplitKind, number: usize) -> ChaCha8Rng {
+    let style = match config.style {
+        ShapesStyle::Shapes => 0,
+        ShapesStyle::Crowd => 1,
+        ShapesStyle::Clutter => 2,
+    };
+    let split = match split {
+        SplitKind::Train => 0,
+        SplitKind::Val => 1,
+        SplitKind::Test => 2,
+    };
+    stream(Purpose::Shapes, config.seed, (style << 8) | split, number as u64)
 }
 
 fn write_png(image: &RgbImage, path: &Path) -> Result<(), DataError> {

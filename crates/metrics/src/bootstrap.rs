@@ -25,8 +25,10 @@ pub const RESAMPLES: usize = 1000;
 /// Share of the draws below and above the interval.
 const TAIL: f64 = 0.025;
 
-/// What a detector did on each image of a set, in the set's order.
-#[derive(Debug, Clone)]
+/// What a detector did on each image of a set, in the set's order. It can be written down, so that a detector need not run
+/// again to be compared with another one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ImageOutcomes {
     protocol: Protocol,
     images: Vec<BTreeMap<usize, ClassTally>>,
@@ -134,11 +136,33 @@ impl ImageOutcomes {
     /// # Errors
     /// [`Unpaired`] unless both are of the same images in the same order, and those are two or more.
     pub fn change_to(&self, after: &Self, resamples: usize, seed: u64) -> Result<PairedChange, Unpaired> {
-        self.check_pair(after)?;
-        let images = self.images.len();
-        let sides = [self, after].map(Self::rankings);
+        Self::mean_change(&[(self, after)], resamples, seed)
+    }
+
+    /// The mean of the changes of several pairs of detectors on the same images, such as one pair for each seed of a
+    /// training, with 95 % intervals: every draw takes the same images for all of them. What is left of the noise of the
+    /// seeds is not in the intervals.
+    ///
+    /// # Errors
+    /// As [`Self::change_to`], and where there is no pair.
+    pub fn mean_change(
+        pairs: &[(&Self, &Self)],
+        resamples: usize,
+        seed: u64,
+    ) -> Result<PairedChange, Unpaired> {
+        let Some((first, _)) = pairs.first() else { return Err(Unpaired::Count { before: 0, after: 0 }) };
+        for (before, after) in pairs {
+            first.check_pair(before)?;
+            first.check_pair(after)?;
+        }
+        let (images, integration) = (first.images.len(), first.protocol.integration);
+        let sides: Vec<[_; 2]> =
+            pairs.iter().map(|(before, after)| [before, after].map(|side| side.rankings())).collect();
+        let scores = |side: usize, counts: &[usize]| {
+            Scores::mean(sides.iter().map(|pair| Scores::of(&pair[side], counts, integration)))
+        };
         let full = vec![1; images];
-        let [before, now] = [0, 1].map(|side| Scores::of(&sides[side], &full, self.protocol.integration));
+        let [before, now] = [0, 1].map(|side| scores(side, &full));
 
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut draws = Vec::with_capacity(resamples);
@@ -147,7 +171,7 @@ impl ImageOutcomes {
             for _ in 0..images {
                 counts[random.random_range(0..images)] += 1;
             }
-            let [a, b] = [0, 1].map(|side| Scores::of(&sides[side], &counts, self.protocol.integration));
+            let [a, b] = [0, 1].map(|side| scores(side, &counts));
             draws.push(b.minus(&a));
         }
         let change = |figure: &dyn Fn(&Scores) -> Option<f64>| {
@@ -267,6 +291,20 @@ impl Scores {
         }
         let classes = per_class.len().max(1) as f64;
         Self { map50: sum50 / classes, map50_95: per_class.values().sum::<f64>() / classes, per_class }
+    }
+
+    /// All are of the same draw, so they have the same classes.
+    fn mean(all: impl ExactSizeIterator<Item = Self>) -> Self {
+        let count = all.len().max(1) as f64;
+        let mut sum = Self { map50: 0.0, map50_95: 0.0, per_class: BTreeMap::new() };
+        for scores in all {
+            sum.map50 += scores.map50 / count;
+            sum.map50_95 += scores.map50_95 / count;
+            for (class, ap) in scores.per_class {
+                *sum.per_class.entry(class).or_insert(0.0) += ap / count;
+            }
+        }
+        sum
     }
 
     /// Both are of the same draw, so they have the same classes.

@@ -27,7 +27,8 @@ pub enum Matching {
 }
 
 /// The thresholds at which a detection is right: bit `i` stands for `IOU_THRESHOLDS[i]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct Hits(u16);
 
 impl Hits {

@@ -4,12 +4,13 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use bonsai_boxes::{Detection, GroundTruth, Xyxy};
+use serde::{Deserialize, Serialize};
 
 use crate::Matching;
 use crate::matching::{Hits, match_boxes};
 
 /// What is known of one class so far.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct ClassTally {
     pub(crate) instances: usize,
     pub(crate) detections: Vec<(f32, Hits)>,

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::cpu_time::cpu_seconds;
 use crate::run::{load_json, save_json};
 
 /// File in the folder of a stage in progress.
@@ -20,6 +21,33 @@ pub(crate) struct Attempts {
     pub(crate) count: usize,
     /// Wall-clock seconds of all of them, up to where they saved last.
     pub(crate) seconds: f64,
+    /// Seconds of processor time of all of them; 0 where the system does not tell.
+    #[serde(default)]
+    pub(crate) cpu_seconds: f64,
+}
+
+/// When an attempt began, by the wall and by the processor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    start: Instant,
+    cpu: Option<f64>,
+}
+
+impl Clock {
+    /// Begins now.
+    pub(crate) fn start() -> Self {
+        Self { start: Instant::now(), cpu: cpu_seconds() }
+    }
+
+    /// Wall-clock seconds since then, with those of earlier attempts.
+    pub(crate) fn seconds(&self, earlier: Attempts) -> f64 {
+        earlier.seconds + self.start.elapsed().as_secs_f64()
+    }
+
+    /// Seconds of processor time since then, with those of earlier attempts.
+    pub(crate) fn cpu_seconds(&self, earlier: Attempts) -> Option<f64> {
+        Some(earlier.cpu_seconds + cpu_seconds()? - self.cpu?)
+    }
 }
 
 impl Attempts {
@@ -32,12 +60,16 @@ impl Attempts {
         if file.is_file() { load_json(&file) } else { Ok(Self::default()) }
     }
 
-    /// Writes them with the one that goes on since `start`.
+    /// Writes them with the one that `clock` counts.
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub(crate) fn save_with(self, start: Instant, folder: &Path) -> Result<()> {
-        let now = Self { count: self.count + 1, seconds: self.seconds + start.elapsed().as_secs_f64() };
+    pub(crate) fn save_with(self, clock: Clock, folder: &Path) -> Result<()> {
+        let now = Self {
+            count: self.count + 1,
+            seconds: clock.seconds(self),
+            cpu_seconds: clock.cpu_seconds(self).unwrap_or_default(),
+        };
         save_json(&folder.join(FILE), &now)
     }
 
@@ -62,11 +94,12 @@ mod tests {
     fn attempts_add_up() {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
-        let start = Instant::now();
+        let start = Clock::start();
         assert_eq!(Attempts::in_folder(at).unwrap(), Attempts::default());
-        Attempts { count: 2, seconds: 5.0 }.save_with(start, at).unwrap();
+        Attempts { count: 2, seconds: 5.0, cpu_seconds: 9.0 }.save_with(start, at).unwrap();
         let found = Attempts::in_folder(at).unwrap();
         assert!(found.count == 3 && found.seconds >= 5.0 && found.seconds < 60.0, "{found:?}");
+        assert!(found.cpu_seconds >= 9.0 || Clock::start().cpu.is_none(), "{found:?}");
         Attempts::forget(at).unwrap();
         Attempts::forget(at).unwrap();
         assert_eq!(Attempts::in_folder(at).unwrap().count, 0);

@@ -46,6 +46,8 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
     for (name, training) in trainings(config) {
         section(name, training.check())?;
     }
+    // As any count, but that none leaves sparsity training out.
+    section("sparse", TrainConfig { epochs: config.sparse.epochs.max(1), ..config.sparse.clone() }.check())?;
     section("l1", PlannedL1::check(&config.l1, &config.sparse))?;
     section("prune", config.prune.check())?;
     section("extras", config.extras.check())?;
@@ -53,6 +55,7 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
     let iteration = Iteration { prune_ratio: config.prune.prune_ratio, steps, max_map_drop };
     section("iterate", iteration.check())?;
     section("iterate", TrainConfig { epochs, ..config.finetune.clone() }.check())?;
+    section("distill", config.distill.check())?;
     section("export", config.export.check())?;
     section("engine", config.engine.check())?;
     demand!(
@@ -139,8 +142,9 @@ pub(crate) fn check_inputs(config: &PipelineConfig, dir: &RunDir, control: &Cont
     Ok(())
 }
 
-fn trainings(config: &PipelineConfig) -> [(&'static str, &TrainConfig); 3] {
-    [("baseline", &config.baseline), ("sparse", &config.sparse), ("finetune", &config.finetune)]
+fn trainings(config: &PipelineConfig) -> impl Iterator<Item = (&'static str, &TrainConfig)> {
+    let sparse = config.has(Stage::Sparse).then_some(("sparse", &config.sparse));
+    [("baseline", &config.baseline), ("finetune", &config.finetune)].into_iter().chain(sparse)
 }
 
 /// Names the section of the configuration that an error is about.

@@ -51,8 +51,7 @@ impl<'a> CostModel<'a> {
         executor: ExecutorOptions,
         data: Option<&Data>,
     ) -> Result<Self> {
-        let drawn = || bonsai_data::shapes::CLASS_NAMES.map(str::to_owned).to_vec();
-        let names = data.map_or_else(drawn, |data| data.class_names.clone());
+        let names = data.map_or_else(|| config.shapes.class_names(), |data| data.class_names.clone());
         let checkpoint = start_checkpoint(&config.model, &names, config.seed, &mut Quiet)?;
         let graph = checkpoint.model.graph();
         let cost = graph.cost(config.imgsz, config.imgsz)?;
@@ -79,6 +78,9 @@ impl<'a> CostModel<'a> {
                 (DRAWN * drawn, 0.0, DENSITY * drawn * (c.shapes.imgsz * c.shapes.imgsz) as f64)
             }
             Stage::Baseline => self.training(&c.baseline, 1.0),
+            Stage::Control => {
+                self.training(&TrainConfig { epochs: c.further_epochs(), ..c.finetune.clone() }, 1.0)
+            }
             Stage::Sparse => self.training(&c.sparse, 1.0),
             Stage::Prune if c.iterate.steps > 1 => {
                 let step = TrainConfig { epochs: c.iterate.epochs, ..c.finetune.clone() };

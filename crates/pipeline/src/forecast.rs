@@ -16,6 +16,7 @@ use crate::check::{check, check_inputs, check_network};
 use crate::cost_model::CostModel;
 use crate::decision::{Decision, decide};
 use crate::recipe::Recipes;
+use crate::road::check_stages;
 use crate::run::class_names;
 use crate::stages::{Data, look_at_dataset};
 use crate::work::yaml_of;
@@ -108,6 +109,7 @@ pub fn forecast(
 ) -> Result<Forecast> {
     check(config)?;
     control.check()?;
+    check_stages(config, control)?;
     let options = config.executor_options()?;
     check_inputs(config, dir, control)?;
     check_network(config, &class_names(config)?, control)?;
@@ -118,12 +120,12 @@ pub fn forecast(
     let mut model = None;
     let mut done: BTreeMap<Stage, Option<String>> = BTreeMap::new();
     let mut stages = Vec::new();
-    for stage in Stage::ALL {
+    for stage in config.stages() {
         if stage > control.last() {
             stages.push(StageForecast { stage, fate: Fate::Left, because: Vec::new(), estimate: None });
             continue;
         }
-        let inputs = stage.inputs().iter().map(|i| (*i, done.get(i).cloned().flatten())).collect();
+        let inputs = config.inputs(stage).into_iter().map(|i| (i, done.get(&i).cloned().flatten())).collect();
         let recipe = recipes.of(stage)?;
         let (fate, because, estimate, digest) = match decide(dir, control, stage, &recipe, &inputs)? {
             Decision::Cached(manifest) => (Fate::Cached, Vec::new(), None, Some(manifest.digest()?)),
@@ -207,6 +209,7 @@ mod tests {
             began: String::new(),
             seconds: 6.0,
             interruptions: 0,
+            cpu_seconds: None,
             peak_mib: Some(100.0),
             executor: ExecutorOptions::default().describe().unwrap(),
         };

@@ -23,8 +23,10 @@ mod classes;
 mod config;
 mod control;
 mod cost_model;
+mod cpu_time;
 mod decision;
 mod difference;
+mod distill;
 mod doctor;
 mod engine_config;
 mod engine_folder;
@@ -59,7 +61,9 @@ mod progress;
 mod prune_folder;
 mod ranking;
 mod recipe;
+pub mod recipes;
 mod report;
+mod road;
 mod run;
 mod run_dir;
 mod run_lock;
@@ -84,7 +88,7 @@ pub use bonsai_onnx::{
 };
 pub use bonsai_prune::{
     ClampedLayer, Importance, Iterated, Normalisation, Preset, PrunePolicy, PruneReport, Reduction, Scope,
-    Stopped as StepsEnd, Target,
+    ScoreConfig, Stopped as StepsEnd, Target,
 };
 pub use bonsai_tensorrt::{
     Backend, BackendChoice, BuildReport, ComputeCapability, EngineOutcome, HardwareCompatibility, Precision,
@@ -94,8 +98,11 @@ pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
 pub use bonsai_yolov8::LossItems;
 pub use check::{check, check_imgsz};
 pub use classes::ForeignClasses;
-pub use config::{IterateSettings, LoaderSettings, PipelineConfig, PruneExtras, PruneSettings};
+pub use config::{
+    ControlSettings, IterateSettings, LoaderSettings, PipelineConfig, PruneExtras, PruneSettings,
+};
 pub use control::Control;
+pub use distill::{DistillSettings, Imitate};
 pub use doctor::{Check, doctor};
 pub use engine_config::EngineConfig;
 pub use evaluate::{BatchWatcher, Convention, Judged, Judging, evaluate, judge};

@@ -37,6 +37,9 @@ pub struct Manifest {
     /// How often it was interrupted and went on.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub interruptions: usize,
+    /// Processor time it took, in seconds over all threads, counted as `seconds` is; where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
     /// Most resident memory while it ran, in MiB, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_mib: Option<f64>,

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use bonsai_prune::{Importance, Preset};
+use bonsai_prune::{Importance, Preset, ScoreConfig};
+use bonsai_train::TrainConfig;
 
 use crate::{L1Config, L1Preset, PipelineConfig, PruneExtras};
 
@@ -33,10 +34,15 @@ impl PipelineConfig {
     /// These settings, with those changed that make the preset.
     #[must_use]
     pub fn with_preset(self, preset: PipelinePreset) -> Self {
+        let epochs = self.further_epochs();
         match preset {
             PipelinePreset::Default => self,
             PipelinePreset::Seed => Self {
+                // Half of what follows the baseline.
+                sparse: TrainConfig { epochs: epochs.div_ceil(2), ..self.sparse },
+                finetune: TrainConfig { epochs: epochs / 2, ..self.finetune },
                 l1: L1Config::of(L1Preset::Seed),
+                score: ScoreConfig { importance: Importance::Gamma, ..self.score },
                 prune: bonsai_prune::PrunePolicy {
                     preset: Preset::Seed,
                     prune_ratio: 0.5,

@@ -37,7 +37,8 @@ mod tests {
 
     #[test]
     fn gammas_rank_where_they_tell_channels_apart() {
-        let settings = PipelineConfig::default().prune_settings();
+        let mut settings = PipelineConfig::default().prune_settings();
+        settings.score.importance = Importance::Gamma;
         assert_eq!(choose(&settings, 0.88), Importance::Gamma);
         assert_eq!(choose(&settings, 0.0), Importance::Taylor);
         let seed = PipelineConfig::default().with_preset(PipelinePreset::Seed).prune_settings();

@@ -5,6 +5,7 @@
 
 use anyhow::Result;
 use bonsai_exec::ExecutorInfo;
+use bonsai_train::TrainConfig;
 use serde_json::{Map, Value, json};
 
 use crate::doctor::engine_builders;
@@ -38,6 +39,11 @@ impl Recipes<'_> {
                 let own = json!({"baseline": c.baseline, "model": c.model, "model_content": content});
                 with(own, self.training())
             }
+            // Trained as fine-tuning is, for as many epochs as all that follows the baseline.
+            Stage::Control => {
+                let finetune = TrainConfig { epochs: c.further_epochs(), ..c.finetune.clone() };
+                with(json!({"control": {"epochs": finetune.epochs}, "finetune": finetune}), self.training())
+            }
             Stage::Sparse => with(json!({"sparse": c.sparse, "l1": c.l1}), self.training()),
             Stage::Prune => {
                 let own = json!({"score": c.score, "prune": c.prune, "extras": c.extras, "imgsz": c.imgsz});
@@ -45,7 +51,9 @@ impl Recipes<'_> {
                 let steps = json!({"iterate": c.iterate, "finetune": c.finetune});
                 if c.iterate.steps > 1 { with(with(own, steps), self.training()) } else { own }
             }
-            Stage::Finetune => with(json!({"finetune": c.finetune}), self.training()),
+            Stage::Finetune => {
+                with(with(json!({"finetune": c.finetune}), self.distillation()?), self.training())
+            }
             Stage::Export => {
                 // Calibration runs images, drawn by the seed.
                 let executor = self.executor.executor;
@@ -62,6 +70,16 @@ impl Recipes<'_> {
             // Latencies are of this machine.
             Stage::Report => json!({"latency_runs": c.latency_runs, "machine": self.executor}),
         })
+    }
+
+    /// The teacher of fine-tuning, if there is one.
+    fn distillation(&self) -> Result<Value> {
+        let distill = &self.config.distill;
+        if !distill.is_on() {
+            return Ok(json!({}));
+        }
+        let teacher = distill.teacher.as_deref().map(|file| digest_file(&path_of_text(file))).transpose()?;
+        Ok(json!({"distill": distill, "teacher_content": teacher}))
     }
 
     /// What all trainings share.

@@ -2,24 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::{remove_leftovers, write_file};
 use bonsai_data::Dataset;
-use bonsai_data::shapes::CLASS_NAMES;
 use bonsai_exec::ExecutorInfo;
 use bonsai_yolov8::{Scale, build};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::attempts::Attempts;
+use crate::attempts::{Attempts, Clock};
 use crate::check::{check, check_inputs, check_network};
 use crate::decision::{Decision, decide};
 use crate::manifest::outputs_in;
 use crate::memory_need::check_training;
 use crate::peak_memory::{peak_rss_mb, reset_peak};
 use crate::recipe::Recipes;
+use crate::road::check_stages;
 use crate::run_lock::RunLock;
 use crate::stages::{Data, Setting};
 use crate::work::{REPORT_JSON, Work, data_of};
@@ -60,6 +59,7 @@ pub fn run_stages(
 ) -> Result<Ended> {
     check(config)?;
     control.check()?;
+    check_stages(config, control)?;
     let executor = config.executor_options()?;
     let setting = Setting::of(config, executor);
     check_inputs(config, dir, control)?;
@@ -72,7 +72,7 @@ pub fn run_stages(
     let info = executor.describe()?;
     let mut runner =
         Runner { config, dir, control, setting, executor: info, done: BTreeMap::new(), data: None };
-    for stage in Stage::ALL {
+    for stage in config.stages() {
         runner.stage(stage, progress).with_context(|| format!("stage `{stage}`"))?;
         if stage == control.last() && stage != Stage::Report {
             return Ok(Ended::Until(stage));
@@ -87,7 +87,7 @@ pub fn run_stages(
 /// If `data.yaml` cannot be read.
 pub(crate) fn class_names(config: &PipelineConfig) -> Result<Vec<String>> {
     let Some(yaml) = &config.data else {
-        return Ok(CLASS_NAMES.map(str::to_owned).to_vec());
+        return Ok(config.shapes.class_names());
     };
     let dataset = Dataset::open(yaml).with_context(|| format!("stage `{}`", Stage::Dataset))?;
     Ok(dataset.class_names().to_vec())
@@ -138,13 +138,14 @@ impl Runner<'_> {
         let content = self.data.as_ref().filter(|_| stage == Stage::Dataset).map(Data::digest).transpose()?;
         let recipes = Recipes { config: self.config, executor: &self.executor, content };
         let config = recipes.of(stage)?;
-        let inputs = stage
-            .inputs()
-            .iter()
+        let inputs = self
+            .config
+            .inputs(stage)
+            .into_iter()
             .map(|input| {
                 let manifest =
-                    self.done.get(input).with_context(|| format!("stage `{input}` was not done"))?;
-                Ok((*input, Some(manifest.digest()?)))
+                    self.done.get(&input).with_context(|| format!("stage `{input}` was not done"))?;
+                Ok((input, Some(manifest.digest()?)))
             })
             .collect::<Result<BTreeMap<_, _>>>()?;
         if !taken && !self.control.forces(stage) && inputs.values().all(Option::is_some) {
@@ -183,7 +184,7 @@ impl Runner<'_> {
         if self.data.is_none() && stage != Stage::Dataset {
             self.data = Some(data_of(self.config, self.dir, progress)?);
         }
-        let (start, began) = (Instant::now(), utc::now());
+        let (clock, began) = (Clock::start(), utc::now());
         reset_peak();
         let folder = if stage.is_training() {
             // What a forced stage leaves when it is stopped is taken up by one that is forced again, and by no other.
@@ -203,7 +204,7 @@ impl Runner<'_> {
         let earlier = Attempts::in_folder(&folder)?;
         work.fill(stage, &folder, progress)?;
         Attempts::forget(&folder)?;
-        let seconds = earlier.seconds + start.elapsed().as_secs_f64();
+        let seconds = clock.seconds(earlier);
         let manifest = Manifest {
             stage,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -214,6 +215,7 @@ impl Runner<'_> {
             began,
             seconds,
             interruptions: earlier.count,
+            cpu_seconds: clock.cpu_seconds(earlier),
             peak_mib: peak_rss_mb(),
             executor: self.executor.clone(),
         };

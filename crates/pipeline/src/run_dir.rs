@@ -19,6 +19,8 @@ pub enum Stage {
     Dataset,
     /// Train.
     Baseline,
+    /// Train the baseline on without pruning: what pruned networks are compared with.
+    Control,
     /// Train on with L1.
     Sparse,
     /// Remove channels.
@@ -34,10 +36,11 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// All stages in order.
-    pub const ALL: [Self; 8] = [
+    /// All stages that a run can have, in order.
+    pub const ALL: [Self; 9] = [
         Self::Dataset,
         Self::Baseline,
+        Self::Control,
         Self::Sparse,
         Self::Prune,
         Self::Finetune,
@@ -51,6 +54,7 @@ impl Stage {
         match self {
             Self::Dataset => "dataset",
             Self::Baseline => "baseline",
+            Self::Control => "control",
             Self::Sparse => "sparse",
             Self::Prune => "prune",
             Self::Finetune => "finetune",
@@ -63,30 +67,8 @@ impl Stage {
     /// Whether it trains, so that it can go on where it was interrupted.
     pub const fn is_training(self) -> bool {
         match self {
-            Self::Baseline | Self::Sparse | Self::Finetune => true,
+            Self::Baseline | Self::Control | Self::Sparse | Self::Finetune => true,
             Self::Dataset | Self::Prune | Self::Export | Self::Engine | Self::Report => false,
-        }
-    }
-
-    /// The stages whose files it reads.
-    pub const fn inputs(self) -> &'static [Self] {
-        match self {
-            Self::Dataset => &[],
-            Self::Baseline => &[Self::Dataset],
-            Self::Sparse => &[Self::Dataset, Self::Baseline],
-            Self::Prune => &[Self::Dataset, Self::Sparse],
-            Self::Finetune => &[Self::Dataset, Self::Prune],
-            Self::Export => &[Self::Dataset, Self::Baseline, Self::Finetune],
-            Self::Engine => &[Self::Baseline, Self::Finetune, Self::Export],
-            Self::Report => &[
-                Self::Dataset,
-                Self::Baseline,
-                Self::Sparse,
-                Self::Prune,
-                Self::Finetune,
-                Self::Export,
-                Self::Engine,
-            ],
         }
     }
 }

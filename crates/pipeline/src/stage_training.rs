@@ -6,13 +6,12 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped, TrainConfig, Trained};
 
-use crate::attempts::Attempts;
+use crate::attempts::{Attempts, Clock};
 use crate::gamma_history::GammaHistory;
 use crate::picture_file::write_picture;
 use crate::run::{load_json, save_json};
@@ -57,7 +56,7 @@ pub(crate) fn train_in(
 ) -> Result<()> {
     let earlier = Attempts::in_folder(folder)?;
     let (history, gammas) = (Vec::new(), GammaHistory::default());
-    let mut keeper = Keeper { folder, earlier, start: Instant::now(), history, gammas, progress };
+    let mut keeper = Keeper { folder, earlier, clock: Clock::start(), history, gammas, progress };
     let start = if let Some(last) = keeper.take_up()? {
         last
     } else {
@@ -86,7 +85,7 @@ fn has_ended(start: &Checkpoint, config: &TrainConfig) -> bool {
 struct Keeper<'a> {
     folder: &'a Path,
     earlier: Attempts,
-    start: Instant,
+    clock: Clock,
     history: Vec<EpochRecord>,
     gammas: GammaHistory,
     progress: &'a mut dyn Progress,
@@ -117,7 +116,7 @@ impl Keeper<'_> {
     fn save_last(&self, last: &Checkpoint) -> Result<()> {
         save_json(&self.folder.join(HISTORY), &self.history)?;
         self.gammas.save(&self.folder.join(GAMMAS))?;
-        self.earlier.save_with(self.start, self.folder)?;
+        self.earlier.save_with(self.clock, self.folder)?;
         Ok(last.save(&self.folder.join(LAST))?)
     }
 }

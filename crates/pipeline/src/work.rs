@@ -17,8 +17,10 @@ use crate::prune_folder::{self, PRUNED, fill_prune_folder};
 use crate::report::{self, Exported, Group, Measured, Wanted};
 use crate::run::{load_json, save_json};
 use crate::stage_training::{BEST, LAST, train_in};
-use crate::stages::{Data, Setting, draw_dataset, open_dataset, start_checkpoint, train_stage};
-use crate::{L1Config, Manifest, Parity, PipelineConfig, Progress, RunDir, Stage, path_of_text};
+use crate::stages::{
+    Data, Objective, Setting, Teacher, draw_dataset, open_dataset, start_checkpoint, train_stage,
+};
+use crate::{Manifest, Parity, PipelineConfig, Progress, RunDir, Stage, path_of_text};
 
 const SOURCE: &str = "source.json";
 const SHAPES: &str = "shapes";
@@ -76,26 +78,58 @@ impl Work<'_> {
                 let names = &self.data()?.class_names;
                 let (model, seed) = (&self.config.model, self.config.seed);
                 let start = start_checkpoint(model, names, seed, progress)?;
-                self.training(stage, folder, &self.config.baseline, None, progress, || Ok(start))
-            }
-            Stage::Sparse => {
-                let start = self.start(Stage::Baseline, BEST, progress)?;
-                self.training(stage, folder, &self.config.sparse, Some(&self.config.l1), progress, || {
+                self.training(stage, folder, &self.config.baseline, Objective::Detection, progress, || {
                     Ok(start)
                 })
             }
+            Stage::Control => {
+                let start = self.start(Stage::Baseline, BEST, progress)?;
+                let config =
+                    TrainConfig { epochs: self.config.further_epochs(), ..self.config.finetune.clone() };
+                self.training(stage, folder, &config, Objective::Detection, progress, || Ok(start))
+            }
+            Stage::Sparse => {
+                let start = self.start(Stage::Baseline, BEST, progress)?;
+                let objective = Objective::Sparsity(&self.config.l1);
+                self.training(stage, folder, &self.config.sparse, objective, progress, || Ok(start))
+            }
             Stage::Prune => {
-                // The last weights are the sparsest; the best ones are the least sparse.
-                let model = self.start(Stage::Sparse, LAST, progress)?;
+                let (stage, file) = self.pruned();
+                let model = self.start(stage, file, progress)?;
                 fill_prune_folder(folder, &model, self.config, self.data()?, self.setting, progress)
             }
             Stage::Finetune => {
                 let start = self.start(Stage::Prune, PRUNED, progress)?;
-                self.training(stage, folder, &self.config.finetune, None, progress, || Ok(start))
+                let teacher = self.teacher(progress)?;
+                let objective = teacher.as_ref().map_or(Objective::Detection, Objective::Distillation);
+                self.training(stage, folder, &self.config.finetune, objective, progress, || Ok(start))
             }
             Stage::Export => self.export(folder, progress),
             Stage::Engine => self.engine(folder, progress),
             Stage::Report => self.report(folder),
+        }
+    }
+
+    /// What is pruned: after sparsity training its last weights, which are the sparsest where the best ones are the least
+    /// sparse.
+    const fn pruned(&self) -> (Stage, &'static str) {
+        let stage = self.config.pruned_stage();
+        (stage, if matches!(stage, Stage::Sparse) { LAST } else { BEST })
+    }
+
+    /// The teacher of fine-tuning, if there is one, with the dataset's classes.
+    fn teacher(&self, progress: &mut dyn Progress) -> Result<Option<Teacher>> {
+        let distill = &self.config.distill;
+        match (self.config.teacher_stage(), &distill.teacher) {
+            (Some(stage), _) => {
+                let checkpoint = self.start(stage, BEST, progress)?;
+                Ok(Some(Teacher { checkpoint, gains: distill.gains }))
+            }
+            (None, Some(file)) if distill.is_on() => {
+                let names = &self.data()?.class_names;
+                Teacher::open(&path_of_text(file), names, distill.gains, progress).map(Some)
+            }
+            _ => Ok(None),
         }
     }
 
@@ -128,13 +162,13 @@ impl Work<'_> {
         stage: Stage,
         folder: &Path,
         config: &TrainConfig,
-        l1: Option<&L1Config>,
+        objective: Objective<'_>,
         progress: &mut dyn Progress,
         start: impl FnOnce() -> Result<Checkpoint>,
     ) -> Result<()> {
         let data = self.data()?;
         train_in(folder, stage, config, progress, start, |start, watch| {
-            train_stage(start, data, config, l1, self.setting, watch)
+            train_stage(start, data, config, objective, self.setting, watch)
         })
     }
 
@@ -187,12 +221,16 @@ impl Work<'_> {
             let (group, counted) = (Group::Checkpoint, file.clone());
             Wanted { name: name.to_owned(), network: name, precision: Precision::Fp32, group, file, counted }
         };
-        let mut wanted = vec![
-            checkpoint("baseline", Stage::Baseline, BEST),
-            checkpoint("sparse", Stage::Sparse, LAST),
-            checkpoint("pruned", Stage::Prune, PRUNED),
-            checkpoint("fine-tuned", Stage::Finetune, BEST),
+        let checkpoints = [
+            ("baseline", Stage::Baseline, BEST),
+            ("dense control", Stage::Control, BEST),
+            ("sparse", Stage::Sparse, LAST),
+            ("pruned", Stage::Prune, PRUNED),
+            ("fine-tuned", Stage::Finetune, BEST),
         ];
+        let there = checkpoints.into_iter().filter(|(_, stage, _)| self.config.has(*stage));
+        let mut wanted: Vec<Wanted> =
+            there.map(|(name, stage, file)| checkpoint(name, stage, file)).collect();
         let export = |what: &str, network: Network, precision, file| Wanted {
             name: format!("{what}, {}", network.title()),
             network: network.title(),

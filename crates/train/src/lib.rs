@@ -19,6 +19,7 @@
 
 mod batch;
 mod config;
+mod distill;
 mod error;
 mod freeze;
 mod observer;
@@ -32,6 +33,7 @@ mod trainer;
 
 pub use batch::{Batch, BatchResult, BatchSource};
 pub use config::TrainConfig;
+pub use distill::{Distill, Distilled};
 pub use error::TrainError;
 pub use freeze::{Freeze, FrozenModule};
 pub use observer::{EpochRecord, EpochTiming, Evaluation, MeanLosses, NoObserver, Observer, StepRecord};

@@ -81,6 +81,9 @@ pub struct EpochRecord {
     pub bias_lr: f64,
     /// Strength of L1 on gamma, per optimiser step or batch as [`Penalty::per`](crate::Penalty::per) says.
     pub l1_gamma: f64,
+    /// Mean over its batches of what a teacher added to the loss, per image as the other parts; where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distill_loss: Option<f64>,
     /// Validation, where this epoch had one.
     pub evaluation: Option<Evaluation>,
 }

@@ -5,16 +5,18 @@ use std::time::Instant;
 use bonsai_checkpoint::{Array, Checkpoint, Progress};
 use bonsai_exec::{ExecError, Executor, Mode};
 use bonsai_graph::DetectHead;
-use bonsai_yolov8::{HeadOutput, LossItems, LossOutput, detection_loss};
+use bonsai_yolov8::{HeadError, HeadOutput, LossItems, LossOutput, add_gradients, detection_loss};
 
 use crate::{
-    Batch, BatchSource, EpochRecord, Observer, Penalty, Schedule, StepRecord, TrainConfig, TrainError, state,
+    Batch, BatchSource, Distill, EpochRecord, Observer, Penalty, Schedule, StepRecord, TrainConfig,
+    TrainError, state,
 };
 
 /// A training in progress.
 pub(crate) struct Run<'a> {
     config: &'a TrainConfig,
     executor: &'a mut dyn Executor,
+    distill: Option<&'a mut Distill<'a>>,
     head: DetectHead,
     schedule: Schedule,
     /// Batches of an epoch.
@@ -28,6 +30,7 @@ impl<'a> Run<'a> {
         start: &Checkpoint,
         config: &'a TrainConfig,
         executor: &'a mut dyn Executor,
+        distill: Option<&'a mut Distill<'a>>,
         batches: usize,
     ) -> Result<Self, TrainError> {
         if batches == 0 {
@@ -51,7 +54,8 @@ impl<'a> Run<'a> {
             return Err(TrainError::Position { done, of, batches });
         }
         let schedule = Schedule::new(config, batches);
-        Ok(Self { config, executor, head: start.model.head().clone(), schedule, batches, progress })
+        let head = start.model.head().clone();
+        Ok(Self { config, executor, distill, head, schedule, batches, progress })
     }
 
     /// The epoch that is due, or what is left of it; `None` where the observer ended it. Adds the seconds without a
@@ -102,6 +106,7 @@ impl<'a> Run<'a> {
         self.progress.epoch += 1;
         (self.progress.batch, self.progress.batches) = (0, 0);
         self.progress.loss_sums = [0.0; 3];
+        let distilled = std::mem::take(&mut self.progress.distill_sum) / done.max(1) as f64;
         EpochRecord {
             epoch: epoch + 1,
             epochs: self.config.epochs,
@@ -111,6 +116,7 @@ impl<'a> Run<'a> {
             lr: step.weight_lr,
             bias_lr: step.bias_lr,
             l1_gamma: penalty.gamma,
+            distill_loss: self.distill.is_some().then_some(distilled),
             evaluation: None,
         }
     }
@@ -153,13 +159,20 @@ impl<'a> Run<'a> {
         let (epoch, number) = (self.progress.epoch + 1, index + 1);
         let exec = |source: ExecError| TrainError::exec(epoch, number, source);
         let outputs = self.executor.forward(Mode::Train, &batch.images).map_err(exec)?;
-        let loss = HeadOutput::of(&self.head, &outputs)
-            .and_then(|head| detection_loss(&head, &batch.targets, self.config.gains))
-            .map_err(|e| TrainError::Loss { epoch, batch: number, source: Box::new(e) })?;
-        if !loss.total.is_finite() {
-            return Err(self.diverged(loss.items, None, batch.names.clone()));
-        }
+        let failed = |e: HeadError| TrainError::Loss { epoch, batch: number, source: Box::new(e) };
+        let head = HeadOutput::of(&self.head, &outputs).map_err(failed)?;
+        let mut loss = detection_loss(&head, &batch.targets, self.config.gains).map_err(failed)?;
         let items = loss.items;
+        if let Some(distill) = &mut self.distill {
+            let service = |source| TrainError::Service { service: "teacher", epoch, source };
+            let more = distill(&batch.images, &head, loss.score_sum).map_err(service)?;
+            add_gradients(&mut loss.gradients, &more.gradients).map_err(failed)?;
+            loss.total += more.loss;
+            self.progress.distill_sum += f64::from(more.loss) / batch.images.shape[0].max(1) as f64;
+        }
+        if !loss.total.is_finite() {
+            return Err(self.diverged(items, None, batch.names.clone()));
+        }
         let gradients = output_gradients(&self.head, outputs, loss);
         self.executor.backward(&gradients).map_err(exec)?;
         Ok(items)

@@ -6,7 +6,9 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::Executor;
 
 use crate::pass::Run;
-use crate::{BatchSource, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, TrainConfig, TrainError};
+use crate::{
+    BatchSource, Distill, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, TrainConfig, TrainError,
+};
 
 /// An error of a service that the caller supplies.
 type ServiceError = Box<dyn std::error::Error + Send + Sync>;
@@ -21,6 +23,8 @@ pub struct Services<'a> {
     pub evaluate: &'a mut dyn FnMut(&Checkpoint) -> Result<Evaluation, ServiceError>,
     /// L1 on batch norm, by epoch from 0.
     pub penalty: &'a dyn Fn(usize) -> Penalty,
+    /// What a teacher adds to the loss of every batch, if there is one.
+    pub distill: Option<&'a mut Distill<'a>>,
     /// Told about every batch and epoch.
     pub observer: &'a mut dyn Observer,
 }
@@ -64,8 +68,10 @@ pub fn train(
     services: Services<'_>,
 ) -> Result<Trained, TrainError> {
     config.check()?;
-    let Services { executor, batches, evaluate, penalty, observer } = services;
-    let mut run = Run::start(start, config, executor, batches.batches())?;
+    let Services { executor, batches, evaluate, penalty, distill, observer } = services;
+    // The reference to the settings lives for less long than what the teacher holds.
+    let distill = distill.map(|distill| distill as &mut Distill<'_>);
+    let mut run = Run::start(start, config, executor, distill, batches.batches())?;
     let mut best = None;
     let mut history = Vec::new();
     loop {

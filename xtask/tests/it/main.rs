@@ -26,6 +26,7 @@ mod memory;
 mod pipeline;
 mod program;
 mod pruning;
+mod recipes;
 mod resumed;
 mod sweep;
 mod training;

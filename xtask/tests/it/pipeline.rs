@@ -14,6 +14,7 @@ use crate::program::{answer, misuse, refusal, xtask};
 fn arguments(project: &Path) -> Vec<String> {
     let mut words = vec!["pipeline", "--project", project.to_str().unwrap(), "--imgsz", "64"];
     words.extend(["--epochs", "1", "--batch", "8"]);
+    words.extend(["--set", "sparse.epochs=1"]);
     for setting in ["shapes.train=16", "shapes.val=8", "shapes.test=8", "shapes.imgsz=64", "latency_runs=2"] {
         words.extend(["--set", setting]);
     }
@@ -113,7 +114,7 @@ fn what_cannot_be_meant_is_refused_before_anything_is_made() {
     assert!(message.contains("stage `dataset`") && message.contains("it has not run here"), "{message}");
     let unknown = run(&project, &["--from", "pruning"]);
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(said(&unknown).contains("dataset, baseline, sparse, prune"), "{}", said(&unknown));
+    assert!(said(&unknown).contains("dataset, baseline, control, sparse, prune"), "{}", said(&unknown));
 }
 
 /// A limit on the size of files stands for a full disk: writing fails in the middle of a file.

@@ -5,7 +5,7 @@
 
 use rand::{Rng, RngExt as _};
 
-use super::object::Colour;
+use super::colour::Colour;
 
 /// Strength of an octave relative to the next coarser one.
 const PERSISTENCE: f32 = 0.65;
@@ -35,16 +35,26 @@ impl Palette {
         std::array::from_fn(|c| self.from[c] + (self.to[c] - self.from[c]) * t)
     }
 
-    /// Smallest Euclidean distance between `colour` and any colour of the background.
-    pub(super) fn distance(&self, colour: Colour) -> f32 {
-        let dot = |a: Colour, b: Colour| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-        let sub = |a: Colour, b: Colour| -> Colour { std::array::from_fn(|c| a[c] - b[c]) };
+    /// The colour of the background that is nearest to `colour`.
+    pub(super) fn nearest(&self, colour: Colour) -> Colour {
         let (axis, offset) = (sub(self.to, self.from), sub(colour, self.from));
         let length = dot(axis, axis);
-        let t = if length > 0.0 { (dot(offset, axis) / length).clamp(0.0, 1.0) } else { 0.0 };
-        let gap = sub(colour, self.mix(t));
+        self.mix(if length > 0.0 { (dot(offset, axis) / length).clamp(0.0, 1.0) } else { 0.0 })
+    }
+
+    /// Smallest Euclidean distance between `colour` and any colour of the background.
+    pub(super) fn distance(&self, colour: Colour) -> f32 {
+        let gap = sub(colour, self.nearest(colour));
         dot(gap, gap).sqrt()
     }
+}
+
+fn dot(a: Colour, b: Colour) -> f32 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+fn sub(a: Colour, b: Colour) -> Colour {
+    std::array::from_fn(|c| a[c] - b[c])
 }
 
 /// A field of `side x side` values in 0..=1, row by row, spread over the whole range.

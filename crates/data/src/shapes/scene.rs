@@ -1,23 +1,20 @@
-//! One image of the drawn dataset: a background and the objects on it.
+//! One image of the drawn dataset: a background, the objects on it, and what lies under and over them.
 
 use bonsai_boxes::{Cxcywh, Xyxy};
 use image::{Rgb, RgbImage};
 use rand::{Rng, RngExt as _};
 use tiny_skia::{Pixmap, PremultipliedColorU8};
 
-use super::CLASS_NAMES;
+use super::colour::Colour;
+use super::distractor::Distractor;
 use super::noise::{self, Palette};
-use super::object::{Colour, Object, Placed, contrasting};
+use super::object::{Object, Placed};
+use super::style::{Distractors, Look};
+use super::visibility::Visibility;
 use crate::Label;
 
-/// Longer side of an object's box, as a share of the image side.
-const SIZES: std::ops::RangeInclusive<f32> = 0.15..=0.45;
-
-/// Most that two boxes may share, as a part of the smaller one.
-const OVERLAP: f32 = 0.05;
-
-/// Places tried for one object before it is left out.
-const TRIES: usize = 40;
+/// Places tried for an object of one size.
+const PLACE_TRIES: usize = 40;
 
 /// Largest brightness change by the grain laid over everything.
 const GRAIN: f32 = 8.0;
@@ -30,36 +27,89 @@ pub(super) struct Scene {
     texture: Vec<f32>,
     /// Added to every channel of a pixel.
     grain: Vec<f32>,
+    under: Vec<Distractor>,
     objects: Vec<(Placed, Colour)>,
+    over: Vec<Distractor>,
 }
 
 impl Scene {
-    /// A scene of `side x side` pixels with 1 to 4 objects.
-    pub(super) fn random(side: u32, rng: &mut impl Rng) -> Self {
+    /// A scene of `side x side` pixels.
+    pub(super) fn random(look: &Look, side: u32, rng: &mut impl Rng) -> Self {
         let palette = Palette::random(rng);
         let texture = noise::field(side, rng);
         let grain = texture.iter().map(|_| rng.random_range(-GRAIN..=GRAIN)).collect();
         let mut objects: Vec<(Placed, Colour)> = Vec::new();
-        for _ in 0..rng.random_range(1..=4) {
-            let object = Object::random(rng.random_range(0..CLASS_NAMES.len()), rng);
-            let size = rng.random_range(SIZES) * side as f32;
-            let free = (0..TRIES).find_map(|_| {
-                let placed = object.place(size, side as f32, rng);
-                let clear = objects.iter().all(|(other, _)| overlap(placed.bbox, other.bbox) <= OVERLAP);
-                clear.then_some(placed)
+        for _ in 0..rng.random_range(look.count.clone()) {
+            let class_id = rng.random_range(0..look.figures.len());
+            let object = Object::random(class_id, look.figures[class_id], look.squeeze.as_ref(), rng);
+            let free = (0..look.size_tries).find_map(|_| {
+                let size = rng.random_range(look.sizes.clone()) * side as f32;
+                (0..PLACE_TRIES).find_map(|_| {
+                    let placed = object.place(size, side as f32, rng);
+                    let clear =
+                        objects.iter().all(|(other, _)| overlap(placed.bbox, other.bbox) <= look.overlap);
+                    clear.then_some(placed)
+                })
             });
             if let Some(placed) = free {
-                objects.push((placed, contrasting(&palette, rng)));
+                objects.push((placed, look.contrast.colour(&palette, rng)));
             }
         }
-        Self { side, palette, texture, grain, objects }
+        let mut scene = Self { side, palette, texture, grain, under: Vec::new(), objects, over: Vec::new() };
+        if let Some(distractors) = &look.distractors {
+            scene.distract(look, distractors, rng);
+        }
+        scene
+    }
+
+    /// Adds what is no object.
+    fn distract(&mut self, look: &Look, distractors: &Distractors, rng: &mut impl Rng) {
+        let side = self.side as f32;
+        for _ in 0..rng.random_range(distractors.under.clone()) {
+            let centre = (rng.random_range(0.0..=side), rng.random_range(0.0..=side));
+            let colour = self.distractor_colour(look, rng);
+            self.under.extend(Distractor::random(look.figures, centre, side, colour, rng));
+        }
+        let mut visibility = self.visibility();
+        for _ in 0..rng.random_range(distractors.over.clone()) {
+            // Somewhere in the box of an object, of which there is one at least: the first finds its place at once.
+            let b = self.objects[rng.random_range(0..self.objects.len())].0.bbox;
+            let centre = (rng.random_range(b.x1..=b.x2), rng.random_range(b.y1..=b.y2));
+            let colour = self.distractor_colour(look, rng);
+            let distractor = Distractor::random(look.figures, centre, side, colour, rng);
+            self.over.extend(distractor.filter(|d| visibility.cover(&d.path, distractors.visible)));
+        }
+    }
+
+    /// The colour of an object, or one that an object could have.
+    fn distractor_colour(&self, look: &Look, rng: &mut impl Rng) -> Colour {
+        if rng.random_bool(0.2) {
+            self.objects[rng.random_range(0..self.objects.len())].1
+        } else {
+            look.contrast.colour(&self.palette, rng)
+        }
+    }
+
+    /// What is seen of the objects alone.
+    fn visibility(&self) -> Visibility {
+        let mut visibility = Visibility::new(self.side);
+        for path in self.objects.iter().filter_map(|(object, _)| object.path()) {
+            visibility.add_object(&path);
+        }
+        visibility
     }
 
     /// Pixels and labels.
     pub(super) fn render(&self) -> (RgbImage, Vec<Label>) {
         let mut canvas = self.background();
+        for distractor in &self.under {
+            distractor.paint(&mut canvas.as_mut());
+        }
         for (object, colour) in &self.objects {
             object.paint(*colour, &mut canvas.as_mut());
+        }
+        for distractor in &self.over {
+            distractor.paint(&mut canvas.as_mut());
         }
         let mut image = RgbImage::new(self.side, self.side);
         for ((to, from), grain) in image.pixels_mut().zip(canvas.pixels()).zip(&self.grain) {
@@ -101,16 +151,22 @@ fn overlap(a: Xyxy, b: Xyxy) -> f32 {
 mod tests {
     use super::*;
     use crate::random::{Purpose, stream};
-    use crate::shapes::object::CONTRAST;
+    use crate::shapes::ShapesStyle;
+    use crate::shapes::colour::Contrast;
+    use crate::shapes::object::fill;
 
-    fn scenes(side: u32) -> impl Iterator<Item = Scene> {
-        (0..200).map(move |seed| Scene::random(side, &mut stream(Purpose::Shapes, seed, 0, 0)))
+    const BLACK: Colour = [0.0; 3];
+    const WHITE: Colour = [255.0; 3];
+
+    fn scenes(style: ShapesStyle, side: u32, count: u64) -> impl Iterator<Item = Scene> {
+        let scene = move |seed| Scene::random(style.look(), side, &mut stream(Purpose::Shapes, seed, 0, 0));
+        (0..count).map(scene)
     }
 
     /// Bounds of the pixels that an object paints, alone on an empty canvas.
     fn painted(object: &Placed, side: u32) -> Xyxy {
         let mut canvas = Pixmap::new(side, side).unwrap();
-        object.paint([255.0; 3], &mut canvas.as_mut());
+        object.paint(WHITE, &mut canvas.as_mut());
         let (mut x1, mut y1, mut x2, mut y2) = (side, side, 0, 0);
         for (index, pixel) in (0u32..).zip(canvas.pixels()) {
             if pixel.alpha() > 0 {
@@ -123,44 +179,95 @@ mod tests {
 
     #[test]
     fn boxes_are_tight_around_the_painted_pixels() {
-        for side in [64, 160] {
-            for (object, _) in scenes(side).flat_map(|scene| scene.objects) {
+        for (style, side) in ShapesStyle::ALL.into_iter().flat_map(|style| [(style, 64), (style, 160)]) {
+            for (object, _) in scenes(style, side, 100).flat_map(|scene| scene.objects) {
                 let (b, p) = (object.bbox, painted(&object, side));
                 let gaps = [b.x1 - p.x1, b.y1 - p.y1, b.x2 - p.x2, b.y2 - p.y2];
-                assert!(gaps.iter().all(|gap| gap.abs() <= 1.0), "{object:?}: painted {p:?}");
+                assert!(gaps.iter().all(|gap| gap.abs() <= 1.0), "{style:?}: {object:?}: painted {p:?}");
             }
         }
     }
 
     #[test]
-    fn objects_are_inside_apart_and_of_the_promised_size() {
-        for scene in scenes(96) {
-            assert!((1..=4).contains(&scene.objects.len()));
-            for (index, (object, _)) in scene.objects.iter().enumerate() {
-                let b = object.bbox;
-                assert!(b.x1 >= 0.9 && b.y1 >= 0.9 && b.x2 <= 95.1 && b.y2 <= 95.1, "{b:?}");
-                let share = b.width().max(b.height()) / 96.0;
-                assert!((0.149..=0.451).contains(&share), "{share}");
-                for (other, _) in &scene.objects[..index] {
-                    assert!(overlap(b, other.bbox) <= OVERLAP);
+    fn objects_are_inside_apart_and_of_the_promised_number_and_size() {
+        for (style, numbers, sizes, shared) in [
+            (ShapesStyle::Shapes, 1..=4, 0.149..=0.451, 0.05),
+            (ShapesStyle::Crowd, 12..=30, 0.034..=0.131, 0.25),
+            (ShapesStyle::Clutter, 1..=3, 0.249..=0.701, 0.05),
+        ] {
+            for scene in scenes(style, 96, 200) {
+                assert!(numbers.contains(&scene.objects.len()), "{style:?}: {}", scene.objects.len());
+                for (index, (object, _)) in scene.objects.iter().enumerate() {
+                    let b = object.bbox;
+                    assert!(b.x1 >= 0.9 && b.y1 >= 0.9 && b.x2 <= 95.1 && b.y2 <= 95.1, "{b:?}");
+                    let share = b.width().max(b.height()) / 96.0;
+                    assert!(sizes.contains(&share), "{style:?}: {share}");
+                    for (other, _) in &scene.objects[..index] {
+                        assert!(overlap(b, other.bbox) <= shared);
+                    }
                 }
             }
         }
     }
 
     #[test]
-    fn every_object_stands_out_and_every_class_occurs() {
-        let mut counts = [0; CLASS_NAMES.len()];
-        for scene in scenes(64) {
-            for (object, colour) in &scene.objects {
-                counts[object.class_id] += 1;
-                assert!(scene.palette.distance(*colour) >= CONTRAST, "{colour:?} on {:?}", scene.palette);
+    fn every_object_stands_out_as_it_should_and_every_class_occurs() {
+        for style in ShapesStyle::ALL {
+            let look = style.look();
+            assert_eq!(look.figures.len(), style.class_names().len());
+            let mut counts = vec![0; look.figures.len()];
+            for scene in scenes(style, 64, 200) {
+                for (object, colour) in &scene.objects {
+                    counts[object.class_id] += 1;
+                    let distance = scene.palette.distance(*colour);
+                    let fits = match look.contrast {
+                        Contrast::AtLeast(least) => distance >= least,
+                        Contrast::Between(low, high) => (low - 0.01..=high + 0.01).contains(&distance),
+                    };
+                    assert!(fits, "{style:?}: {colour:?} on {:?}", scene.palette);
+                }
+                // The texture must use its range, or the background would be flat.
+                let bright = scene.texture.iter().filter(|t| **t > 0.6).count();
+                let dark = scene.texture.iter().filter(|t| **t < 0.4).count();
+                assert!(bright.min(dark) > 64 * 64 / 50, "{bright} bright, {dark} dark");
             }
-            // The texture must use its range, or the background would be flat.
-            let bright = scene.texture.iter().filter(|t| **t > 0.6).count();
-            let dark = scene.texture.iter().filter(|t| **t < 0.4).count();
-            assert!(bright.min(dark) > 64 * 64 / 50, "{bright} bright, {dark} dark");
+            assert!(counts.iter().all(|count| *count > 25), "{style:?}: {counts:?}");
         }
-        assert!(counts.iter().all(|count| *count > 60), "{counts:?}");
+    }
+
+    /// Shares of the objects' areas that nothing is painted over, counted in pixels.
+    fn seen(scene: &Scene) -> Vec<f64> {
+        let light = |canvas: &Pixmap| canvas.pixels().iter().map(|p| f64::from(p.red())).sum::<f64>();
+        (0..scene.objects.len())
+            .map(|index| {
+                let mut canvas = Pixmap::new(scene.side, scene.side).unwrap();
+                scene.objects[index].0.paint(WHITE, &mut canvas.as_mut());
+                let whole = light(&canvas);
+                for (object, _) in &scene.objects[index + 1..] {
+                    object.paint(BLACK, &mut canvas.as_mut());
+                }
+                for distractor in &scene.over {
+                    fill(&distractor.path, BLACK, &mut canvas.as_mut());
+                }
+                light(&canvas) / whole
+            })
+            .collect()
+    }
+
+    #[test]
+    fn clutter_hides_parts_of_objects_but_not_too_much() {
+        let (mut objects, mut occluded) = (0, 0);
+        for scene in scenes(ShapesStyle::Clutter, 96, 200) {
+            assert!(!scene.under.is_empty());
+            for share in seen(&scene) {
+                assert!(share >= 0.59, "{share} is seen");
+                objects += 1;
+                occluded += usize::from(share < 0.95);
+            }
+        }
+        assert!(3 * occluded > objects, "{occluded} of {objects} are occluded");
+        for style in [ShapesStyle::Shapes, ShapesStyle::Crowd] {
+            assert!(scenes(style, 64, 20).all(|scene| scene.under.is_empty() && scene.over.is_empty()));
+        }
     }
 }

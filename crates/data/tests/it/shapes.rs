@@ -1,14 +1,16 @@
 //! The drawn dataset: same bytes for a seed, a sound YOLO dataset, no half-written folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use bonsai_data::shapes::{self, CLASS_NAMES, ShapesConfig};
+use bonsai_data::shapes::{self, CLASS_NAMES, ShapesConfig, ShapesStyle};
 use bonsai_data::{Dataset, SplitKind};
+use sha2::{Digest as _, Sha256};
 
 use crate::folder::Folder;
 
-const CONFIG: ShapesConfig = ShapesConfig { train: 6, val: 3, test: 2, imgsz: 64, seed: 7 };
+const CONFIG: ShapesConfig =
+    ShapesConfig { train: 6, val: 3, test: 2, imgsz: 64, seed: 7, style: ShapesStyle::Shapes };
 
 fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
@@ -29,19 +31,51 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn the_same_seed_draws_the_same_bytes() {
     let folder = Folder::new();
-    let draw = |name: &str, seed| {
-        shapes::draw(&ShapesConfig { seed, ..CONFIG }, &folder.path(name)).unwrap();
-        files(&folder.path(name))
-    };
-    let (a, b, other) = (draw("a", 7), draw("b", 7), draw("other", 8));
-    assert_eq!(a.len(), 2 * 11 + 1);
-    assert!(a == b);
-    assert!(
-        a.iter().filter(|(path, _)| path.extension().unwrap() == "png").all(|(path, x)| other[path] != *x)
-    );
-    let distinct: std::collections::BTreeSet<_> = a.values().collect();
-    assert_eq!(distinct.len(), a.len(), "no image twice, not even across splits");
+    let mut images = BTreeSet::new();
+    for style in ShapesStyle::ALL {
+        let draw = |name: &str, seed| {
+            let target = folder.path(&format!("{}/{name}", style.name()));
+            shapes::draw(&ShapesConfig { seed, style, ..CONFIG }, &target).unwrap();
+            files(&target)
+        };
+        let (a, b, other) = (draw("a", 7), draw("b", 7), draw("other", 8));
+        assert_eq!(a.len(), 2 * 11 + 1);
+        assert!(a == b);
+        let pngs = a.iter().filter(|(path, _)| path.extension().unwrap() == "png");
+        assert!(pngs.clone().all(|(path, x)| other[path] != *x));
+        assert_eq!(
+            a.values().collect::<BTreeSet<_>>().len(),
+            a.len(),
+            "no image twice, not even across splits"
+        );
+        images.extend(pngs.map(|(_, bytes)| bytes.clone()));
+    }
+    assert_eq!(images.len(), 11 * ShapesStyle::ALL.len(), "no image in two styles");
     assert_eq!(shapes::sample(3, 96), shapes::sample(3, 96));
+}
+
+/// Digest of all files under a folder, images being taken as their pixels: how a PNG file packs them is the encoder's matter.
+fn digest(root: &Path) -> String {
+    let mut hash = Sha256::new();
+    for (path, bytes) in files(root) {
+        hash.update(path.to_string_lossy().replace('\\', "/"));
+        if path.extension().unwrap() == "png" {
+            hash.update(bonsai_data::decode(root.join(path)).unwrap().as_raw());
+        } else {
+            hash.update(bytes);
+        }
+    }
+    hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+#[test]
+fn the_default_style_draws_what_it_always_drew() {
+    let folder = Folder::new();
+    shapes::draw(&CONFIG, &folder.path("shapes")).unwrap();
+    assert_eq!(
+        digest(&folder.path("shapes")),
+        "eef044079fe480f173a98922c717c8a04f0e83baebb471e012aa299024c48d1a"
+    );
 }
 
 #[test]
@@ -57,6 +91,41 @@ fn it_is_a_sound_dataset() {
     }
     let no_test = shapes::draw(&ShapesConfig { test: 0, ..CONFIG }, &folder.path("two")).unwrap();
     assert!(!Dataset::open(no_test).unwrap().has(SplitKind::Test));
+}
+
+#[test]
+fn every_style_is_a_sound_dataset_of_its_classes() {
+    let folder = Folder::new();
+    for (style, classes, objects) in
+        [(ShapesStyle::Shapes, 4, 1..=4), (ShapesStyle::Crowd, 10, 12..=30), (ShapesStyle::Clutter, 6, 1..=3)]
+    {
+        let config = ShapesConfig { style, ..CONFIG };
+        let yaml = shapes::draw(&config, &folder.path(style.name())).unwrap();
+        let text = std::fs::read_to_string(&yaml).unwrap();
+        assert!(text.starts_with(&format!("# Drawn by bonsai-data: {}, 64 px", style.name())), "{text}");
+        let dataset = Dataset::open(yaml).unwrap();
+        assert_eq!(dataset.class_names(), config.class_names());
+        assert_eq!(dataset.class_names(), style.class_names());
+        assert_eq!(dataset.class_names().len(), classes);
+        let (split, scan) = dataset.scan(SplitKind::Train).unwrap();
+        assert_eq!((scan.images, scan.backgrounds, scan.warnings.len()), (6, 0, 0));
+        assert!(split.samples.iter().all(|sample| objects.contains(&sample.labels.len())));
+    }
+}
+
+#[test]
+fn the_default_style_is_not_written() {
+    let written = |style| serde_json::to_value(ShapesConfig { style, ..CONFIG }).unwrap();
+    assert!(written(ShapesStyle::Shapes).get("style").is_none());
+    for style in [ShapesStyle::Crowd, ShapesStyle::Clutter] {
+        assert_eq!(written(style)["style"], style.name());
+    }
+    for style in ShapesStyle::ALL {
+        let config = ShapesConfig { style, ..CONFIG };
+        assert_eq!(serde_json::from_value::<ShapesConfig>(written(style)).unwrap(), config);
+    }
+    let error = serde_json::from_str::<ShapesConfig>(r#"{"style": "crowds"}"#).unwrap_err().to_string();
+    assert!(error.contains("`crowd`"), "{error}");
 }
 
 #[test]

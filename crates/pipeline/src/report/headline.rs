@@ -15,11 +15,35 @@ const SAME_LATENCY: f64 = 0.9;
 /// Multiply-accumulates count as much fewer below this share.
 const FEWER_MACS: f64 = 0.7;
 
+/// What the fine-tuned network is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reference {
+    /// A baseline that more epochs would hardly have improved.
+    Baseline,
+    /// A baseline that ended while it improved.
+    ImprovingBaseline,
+    /// The baseline trained on for as many epochs without pruning.
+    DenseControl,
+}
+
+impl Reference {
+    /// What the head line adds for it.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Baseline => "",
+            Self::ImprovingBaseline => ", against a baseline that was still improving",
+            Self::DenseControl => ", against as many epochs without pruning",
+        }
+    }
+}
+
 /// What decides how a run is summed up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Outcome {
-    /// mAP50-95 of baseline and fine-tuned network, with the interval of the change.
+    /// mAP50-95 of the reference and of the fine-tuned network, with the interval of the change.
     pub(crate) change: Change,
+    /// What that reference is.
+    pub(crate) reference: Reference,
     /// Share of the baseline's latency.
     pub(crate) latency_share: f64,
     /// Share of the baseline's multiply-accumulates.
@@ -29,6 +53,10 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// The head line.
     pub(crate) fn headline(&self) -> String {
+        format!("{}{}", self.verdict(), self.reference.words())
+    }
+
+    fn verdict(&self) -> String {
         let difference = self.change.difference();
         let loss = signed(difference);
         if self.latency_share > SAME_LATENCY && self.macs_share < FEWER_MACS {
@@ -100,7 +128,11 @@ mod tests {
 
     fn check(difference: f64, [low, high]: [f64; 2], [latency_share, macs_share]: [f64; 2], expected: &str) {
         let change = Change { before: 0.6, after: 0.6 + difference, low, high };
-        assert_eq!(Outcome { change, latency_share, macs_share }.headline(), expected);
+        let reference = Reference::Baseline;
+        assert_eq!(Outcome { change, reference, latency_share, macs_share }.headline(), expected);
+        let reference = Reference::ImprovingBaseline;
+        let said = Outcome { change, reference, latency_share, macs_share }.headline();
+        assert_eq!(said, format!("{expected}, against a baseline that was still improving"));
     }
 
     #[test]
@@ -126,7 +158,8 @@ mod tests {
     #[test]
     fn who_finds_nothing_loses_nothing() {
         let change = Change { before: 0.0, after: 0.0, low: 0.0, high: 0.0 };
-        let said = Outcome { change, latency_share: 0.5, macs_share: 0.5 }.headline();
+        let reference = Reference::Baseline;
+        let said = Outcome { change, reference, latency_share: 0.5, macs_share: 0.5 }.headline();
         assert_eq!(said, "Twice as fast on this CPU, but the baseline finds nothing: train it for longer");
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write as _};
 
 use super::absent::absent;
+use super::fairness::{caution, steps};
 use super::headline::signed;
 use super::{CheckVerdict, Report, Row, seed_table};
 use crate::SplitFlaws;
@@ -33,6 +34,10 @@ pub fn markdown(report: &Report) -> String {
         });
         let _ = writeln!(text, "Fine-tuned against baseline: mAP50-95 {map}, mAP50 {half}.\n");
     }
+    if let Some(caution) = caution(report) {
+        let _ = writeln!(text, "{caution}\n");
+    }
+    let _ = writeln!(text, "{}\n", steps(report));
     let _ = writeln!(text, "| | mAP50 | mAP50-95 | change | params | MACs | file | latency | run by |");
     let _ = writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|---|");
     for row in &report.rows {

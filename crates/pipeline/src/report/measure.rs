@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use super::checks::{Exported, checks, other_classes};
 use super::examples::examples;
-use super::headline::{Outcome, with_failures};
+use super::fairness::improving;
+use super::headline::{Outcome, Reference, with_failures};
 use super::{
     Confusion, Example, GammaCounts, Group, LayerWidth, Made, NotRun, PrCurve, Report, Row, SCHEMA,
     StageCost, Training,
@@ -72,13 +73,15 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         anyhow::bail!("a report without a baseline");
     };
     let (mut rows, mut not_run) = (Vec::with_capacity(found.len()), Vec::new());
-    let mut tuned = None;
+    let (mut tuned, mut control) = (None, None);
     for (wanted, found) in what.wanted.iter().zip(&found) {
         match found {
             Measurement::Measured(artefact) => {
                 rows.push(row(wanted, artefact, baseline, what)?);
                 if wanted.name == "fine-tuned" {
                     tuned = Some(&artefact.judged);
+                } else if wanted.name == "dense control" {
+                    control = Some(&artefact.judged);
                 }
             }
             Measurement::NotRun(because) => {
@@ -89,34 +92,26 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     let tuned = tuned.context("a report without a fine-tuned network")?;
     // Without two images there is nothing to draw from, and no interval.
     let change = baseline.outcomes.change_to(&tuned.outcomes, RESAMPLES, config.seed).ok();
+    let control_change = control
+        .and_then(|control| control.outcomes.change_to(&tuned.outcomes, RESAMPLES, config.seed).ok())
+        .map(|change| change.map50_95);
+    let trainings = trainings(what.dir, config)?;
+    let reference = match control_change {
+        Some(_) => Reference::DenseControl,
+        None if improving(&trainings).is_some() => Reference::ImprovingBaseline,
+        None => Reference::Baseline,
+    };
     let headline = match (rows.first(), rows.iter().find(|row| row.name == "fine-tuned"), &change) {
         (Some(before), Some(after), Some(change)) => Outcome {
-            change: change.map50_95,
+            change: control_change.unwrap_or(change.map50_95),
+            reference,
             latency_share: after.latency_ms / before.latency_ms,
             macs_share: after.macs as f64 / before.macs.max(1) as f64,
         }
         .headline(),
         _ => "Measured on one image: no statement about accuracy".to_owned(),
     };
-    let mut made = Vec::new();
-    for engine in &what.engines {
-        match &engine.outcome {
-            EngineOutcome::Built(built) => made.push(Made {
-                what: format!("{} ({})", engine.what, built.version),
-                network: engine.network.map_or("", |network| network.title()).to_owned(),
-                precision: built.precision,
-                bytes: built.engine_bytes,
-                latency_ms: built
-                    .measurement
-                    .latency
-                    .or(built.measurement.gpu_compute)
-                    .map(|latency| latency.median_ms),
-            }),
-            EngineOutcome::NotRun { because } => {
-                not_run.push(NotRun { what: engine.what.clone(), because: because.clone() });
-            }
-        }
-    }
+    let made = made(&what.engines, &mut not_run);
     let cost = |manifest: &&Manifest| StageCost {
         stage: manifest.stage,
         interruptions: manifest.interruptions,
@@ -149,19 +144,48 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         checks,
         rows,
         change,
+        control_change,
         made,
         not_run,
         stages: what.manifests.iter().map(cost).collect(),
-        trainings: trainings(what.dir)?,
+        trainings,
         pruned_validation: measure_checkpoint(&pruned, &data.val, setting, batch)?.map50_95,
         curves: both.map(|(network, judged)| curve(network, judged)).into(),
         confusions: both.map(|(network, judged)| confusion(network, judged)).into(),
         ranked_by: pruning.importance,
         layers: pruning.report.layers,
-        gammas: gammas(&what.dir.stage(Stage::Sparse).join(GAMMAS))?,
+        gammas: if config.has(Stage::Sparse) {
+            gammas(&what.dir.stage(Stage::Sparse).join(GAMMAS))?
+        } else {
+            Vec::new()
+        },
     };
     let confidence = baseline.metrics.confidence as f32;
     Ok((report, pictures(what, confidence)?))
+}
+
+/// The engines that were built; why the others were not goes to `not_run`.
+fn made(engines: &[GpuEngine], not_run: &mut Vec<NotRun>) -> Vec<Made> {
+    let mut made = Vec::new();
+    for engine in engines {
+        match &engine.outcome {
+            EngineOutcome::Built(built) => made.push(Made {
+                what: format!("{} ({})", engine.what, built.version),
+                network: engine.network.map_or("", |network| network.title()).to_owned(),
+                precision: built.precision,
+                bytes: built.engine_bytes,
+                latency_ms: built
+                    .measurement
+                    .latency
+                    .or(built.measurement.gpu_compute)
+                    .map(|latency| latency.median_ms),
+            }),
+            EngineOutcome::NotRun { because } => {
+                not_run.push(NotRun { what: engine.what.clone(), because: because.clone() });
+            }
+        }
+    }
+    made
 }
 
 /// The dataset's classes, each with its objects in the split that is measured on.
@@ -218,7 +242,7 @@ fn model_name(model: &str) -> String {
 /// What the data is called: its folder, or that it was drawn.
 fn data_name(config: &PipelineConfig) -> String {
     match &config.data {
-        None => format!("shapes (drawn, seed {})", config.shapes.seed),
+        None => format!("{} (drawn, seed {})", config.shapes.style.name(), config.shapes.seed),
         Some(yaml) => {
             let folder = yaml.parent().and_then(Path::file_name).or_else(|| yaml.file_stem());
             folder.unwrap_or_default().to_string_lossy().into_owned()
@@ -226,9 +250,9 @@ fn data_name(config: &PipelineConfig) -> String {
     }
 }
 
-fn trainings(dir: &RunDir) -> Result<Vec<Training>> {
+fn trainings(dir: &RunDir, config: &PipelineConfig) -> Result<Vec<Training>> {
     let of = |stage: Stage| Ok(Training { stage, epochs: load_json(&dir.stage(stage).join(HISTORY))? });
-    [Stage::Baseline, Stage::Sparse, Stage::Finetune].map(of).into_iter().collect()
+    config.stages().into_iter().filter(|stage| stage.is_training()).map(of).collect()
 }
 
 fn gammas(path: &Path) -> Result<Vec<GammaCounts>> {

@@ -6,6 +6,7 @@
 mod absent;
 mod checks;
 mod examples;
+mod fairness;
 mod headline;
 mod markdown;
 mod measure;
@@ -30,7 +31,7 @@ pub(crate) use measure::{Measured, Wanted, measure};
 pub(crate) use page::page;
 
 /// Version of the form of `report.json`.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 6;
 
 /// What a run achieved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +66,8 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// The fine-tuned network against the baseline; `None` for a split of fewer than two images.
     pub change: Option<PairedChange>,
+    /// mAP50-95 of the fine-tuned network against that of the dense control; `None` where there is no control, or no interval.
+    pub control_change: Option<Change>,
     /// Whether what was exported says what its checkpoint says; what failed comes first.
     pub checks: Vec<Checked>,
     /// Files that are made but whose mAP cannot be measured here.
@@ -95,7 +98,7 @@ pub struct Report {
 pub struct Row {
     /// What it is.
     pub name: String,
-    /// Which network: `baseline`, `sparse`, `pruned` or `fine-tuned`.
+    /// Which network: `baseline`, `dense control`, `sparse`, `pruned` or `fine-tuned`.
     pub network: String,
     /// What it computes with.
     pub precision: Precision,

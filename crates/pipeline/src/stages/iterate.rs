@@ -10,7 +10,7 @@ use bonsai_prune::{
 };
 use bonsai_train::TrainConfig;
 
-use super::{Data, Setting, TrainWatch, measure_checkpoint, prune_stage, train_stage};
+use super::{Data, Objective, Setting, TrainWatch, measure_checkpoint, prune_stage, train_stage};
 use crate::{IterateSettings, PruneSettings};
 
 /// What a pruning in steps is told.
@@ -54,7 +54,8 @@ pub fn iterate_stage(
     };
     let watch = RefCell::new(watch);
     let mut fine_tune = |model: Checkpoint, _: usize| -> Result<Checkpoint, BoxError> {
-        let trained = train_stage(&model, data, &finetune, None, setting, &mut **watch.borrow_mut())?;
+        let trained =
+            train_stage(&model, data, &finetune, Objective::Detection, setting, &mut **watch.borrow_mut())?;
         Ok(trained.best.unwrap_or(trained.last).deployed())
     };
     let mut progress = |record: &StepRecord| watch.borrow_mut().note(&describe(record));

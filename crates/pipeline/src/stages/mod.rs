@@ -8,6 +8,7 @@ mod iterate;
 mod measure;
 mod prune;
 mod start;
+mod teacher;
 mod train;
 
 pub use calibrate::{Calibration, Range, calibrate_stage};
@@ -21,4 +22,5 @@ pub use measure::{
 };
 pub use prune::prune_stage;
 pub use start::start_checkpoint;
-pub use train::{Setting, TrainWatch, train_stage};
+pub use teacher::Teacher;
+pub use train::{Objective, Setting, TrainWatch, train_stage};

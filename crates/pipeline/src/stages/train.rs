@@ -5,17 +5,19 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use bonsai_checkpoint::Checkpoint;
+use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::{Batch, Loader, LoaderConfig};
 use bonsai_detector::Detector;
 use bonsai_exec::{ExecutorOptions, build_executor};
 use bonsai_sparsity::{GammaStatistics, GammaSummary, Outcome, Travel};
 use bonsai_train::{
-    EpochRecord, EpochTiming, Evaluation, Observer, Penalty, Services, StepRecord, Stopped, TrainConfig,
-    Trained, train,
+    Distill, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, Services, StepRecord, Stopped,
+    TrainConfig, Trained, train,
 };
+use bonsai_yolov8::HeadOutput;
 
-use super::{Data, validation_loader_in};
+use super::teacher::RunningTeacher;
+use super::{Data, Teacher, validation_loader_in};
 use crate::batches::LoaderBatches;
 use crate::evaluate::{Judging, judge};
 use crate::memory_need::check_training;
@@ -79,7 +81,18 @@ impl TrainWatch for &mut dyn Progress {
     }
 }
 
-/// Trains `start` on `data`, or goes on if it carries the state of a training; with `l1`, towards small gammas and betas.
+/// What a training is after, beside detecting.
+#[derive(Debug, Clone, Copy)]
+pub enum Objective<'a> {
+    /// Nothing else.
+    Detection,
+    /// Small gammas and betas.
+    Sparsity(&'a L1Config),
+    /// To answer as a teacher does.
+    Distillation(&'a Teacher),
+}
+
+/// Trains `start` on `data`, or goes on if it carries the state of a training.
 ///
 /// # Errors
 /// If the network has not the dataset's classes in the dataset's order, if the network, the loader, the evaluation or the
@@ -88,7 +101,7 @@ pub fn train_stage(
     start: &Checkpoint,
     data: &Data,
     config: &TrainConfig,
-    l1: Option<&L1Config>,
+    objective: Objective<'_>,
     setting: &Setting,
     watch: &mut dyn TrainWatch,
 ) -> Result<Trained> {
@@ -109,7 +122,17 @@ pub fn train_stage(
     // Half a training batch keeps the memory of judging small beside that of training.
     let judged = config.batch.div_ceil(2);
     let validation = validation_loader_in(&data.val, setting.imgsz, judged, &setting.loader, stride)?;
-    let l1 = l1.map(|l1| PlannedL1::of(l1, &config, loader.batches())).transpose()?;
+    let l1 = match objective {
+        Objective::Sparsity(l1) => Some(PlannedL1::of(l1, &config, loader.batches())?),
+        Objective::Detection | Objective::Distillation(_) => None,
+    };
+    let mut teacher = match objective {
+        Objective::Distillation(teacher) => {
+            let size = [config.batch, setting.imgsz, setting.imgsz];
+            Some(RunningTeacher::new(teacher, &start, size, setting.executor)?)
+        }
+        Objective::Detection | Objective::Sparsity(_) => None,
+    };
     if let Some(l1) = &l1 {
         watch.note(&l1.announcement());
         l1.warning().into_iter().for_each(|warning| watch.note(&format!("warning: {warning}")));
@@ -143,11 +166,17 @@ pub fn train_stage(
     let watch = RefCell::new(watch);
     let mut tap = |epoch: usize, number: usize, batch: &Batch| watch.borrow_mut().batch(epoch, number, batch);
     let mut batches = LoaderBatches { loader, tap: &mut tap };
+    let mut distill = teacher.as_mut().map(|teacher| {
+        move |images: &Array, student: &HeadOutput<'_>, score_sum: f64| {
+            teacher.distil(images, student, score_sum)
+        }
+    });
     let services = Services {
         executor: &mut *executor,
         batches: &mut batches,
         evaluate: &mut evaluate,
         penalty: &penalty,
+        distill: distill.as_mut().map(|distill| distill as &mut Distill<'_>),
         observer: &mut Watched(&watch),
     };
     let trained = train(&start, &config, services)?;

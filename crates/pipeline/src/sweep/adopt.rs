@@ -73,6 +73,7 @@ mod tests {
             began: String::new(),
             seconds: 1.0,
             interruptions: 0,
+            cpu_seconds: None,
             peak_mib: None,
             executor: ExecutorOptions::default().describe().unwrap(),
         };

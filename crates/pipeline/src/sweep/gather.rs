@@ -12,7 +12,7 @@ use super::table::markdown;
 use super::{Sweep, SweepRun, failure_file};
 use crate::picture_file::write_picture;
 use crate::run::{load_json, save_json};
-use crate::{Manifest, Report, RunDir, Stage};
+use crate::{Manifest, PipelineConfig, Report, RunDir, Stage, load_settings};
 
 /// Distance from the baseline's mAP50-95 that counts as near: the band of the picture.
 const NEAR: f64 = 0.01;
@@ -132,7 +132,9 @@ fn unfinished(dir: &RunDir) -> String {
         return format!("failed: {}", reason.trim());
     }
     let is_made = |stage: &Stage| Manifest::load(&dir.stage(*stage).join(Manifest::FILE)).is_ok();
-    match Stage::ALL.into_iter().find(|stage| !is_made(stage)) {
+    let stages = load_settings(&PipelineConfig::default(), &dir.config())
+        .map_or_else(|_| Stage::ALL.to_vec(), |config| config.stages());
+    match stages.into_iter().find(|stage| !is_made(stage)) {
         Some(Stage::Dataset) => "not begun".to_owned(),
         Some(stage) => format!("not finished: stage `{stage}` is not complete"),
         None => "its report was changed after it was made".to_owned(),

@@ -20,6 +20,7 @@ use bonsai_checkpoint::write_file;
 pub(crate) use adopt::adopt;
 pub use gather::{Figures, Outcome, Point, SweepRow, SweepTable, gather};
 pub use means::Mean;
+pub(crate) use plan::mark_neighbours;
 pub use plan::{Axes, Sweep, SweepRun};
 
 use crate::stages::open_dataset;

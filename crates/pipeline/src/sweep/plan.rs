@@ -139,9 +139,22 @@ impl Sweep {
     }
 }
 
-/// The folder of the sweep in which a run directory lies.
+/// File in a folder that is no sweep's but whose runs share stages too.
+const NEIGHBOURS: &str = "neighbours.txt";
+
+/// Marks a folder so that runs in it share stages.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(crate) fn mark_neighbours(root: &Path) -> Result<()> {
+    let text = "Runs in this folder take over stages that others of them made from the same settings.\n";
+    Ok(write_file(&root.join(NEIGHBOURS), text.as_bytes())?)
+}
+
+/// The folder in which a run directory lies, if runs in it share stages.
 pub(super) fn sweep_around(dir: &RunDir) -> Option<&Path> {
-    dir.root().parent().filter(|parent| parent.join(Sweep::FILE).is_file())
+    let is_marked = |parent: &&Path| [Sweep::FILE, NEIGHBOURS].iter().any(|mark| parent.join(mark).is_file());
+    dir.root().parent().filter(is_marked)
 }
 
 /// `r0.30-s0`, with more digits where two are not enough.

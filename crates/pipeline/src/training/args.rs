@@ -115,12 +115,14 @@ pub struct TrainArgs {
     pub flipud: f64,
     /// Probability of mirroring left and right.
     pub fliplr: f64,
+    /// A checkpoint of the same classes whose raw outputs are imitated, beside the labels.
+    pub teacher: Option<String>,
     /// L1 on batch norm, in sparsity training.
     pub l1: Option<L1Config>,
 }
 
 impl Settings for TrainArgs {
-    const OPTIONAL: &'static [&'static str] = &["data", "executor", "l1"];
+    const OPTIONAL: &'static [&'static str] = &["data", "executor", "l1", "teacher"];
     const WHOLE: &'static [&'static str] = &["l1.gamma", "l1.beta", "l1.gamma_decay"];
 }
 
@@ -175,6 +177,7 @@ impl Default for TrainArgs {
             hsv_v: augment.hsv_v,
             flipud: augment.flipud,
             fliplr: augment.fliplr,
+            teacher: None,
             l1: None,
         }
     }
@@ -198,6 +201,10 @@ impl TrainArgs {
         training.check()?;
         if let Some(l1) = &self.l1 {
             PlannedL1::check(l1, &training)?;
+            demand!(
+                self.teacher.is_none(),
+                "a training has L1 or a teacher, not both: leave `l1` or `teacher` out"
+            );
         }
         Ok(())
     }

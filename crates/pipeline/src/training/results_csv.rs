@@ -129,6 +129,7 @@ mod tests {
             lr: 0.01,
             bias_lr: 0.1,
             l1_gamma: 0.0,
+            distill_loss: None,
             evaluation: None,
         };
         (record, EpochTiming { seconds: 2.0, ..EpochTiming::default() })

@@ -24,7 +24,8 @@ use crate::overwrite::Inputs;
 use crate::run_lock::RunLock;
 use crate::settings::load_settings;
 use crate::stages::{
-    Data, Setting, TrainWatch, open_dataset, start_checkpoint, train_stage, validation_loader_in,
+    Data, Objective, Setting, Teacher, TrainWatch, open_dataset, start_checkpoint, train_stage,
+    validation_loader_in,
 };
 use crate::{GammaHistory, NoDataset, Progress, path_of_text};
 
@@ -81,6 +82,14 @@ pub fn train_run(
         data.train.samples.len(),
         args.fraction
     );
+    let teacher = args
+        .teacher
+        .as_deref()
+        .map(|file| {
+            let gains = bonsai_yolov8::DistillGains::default();
+            Teacher::open(&path_of_text(file), &data.class_names, gains, progress)
+        })
+        .transpose()?;
     let (dir, start, history) = match resume {
         Some(Resume { dir, names_data }) => {
             content.compare(&dir, names_data, progress)?;
@@ -100,7 +109,12 @@ pub fn train_run(
     }
     let split = Arc::clone(&data.train);
     let mut keeper = Keeper { args, dir: &dir, split, history, progress, drawing: Vec::new() };
-    let trained = train_stage(&start, &data, &args.train_config(), args.l1.as_ref(), &setting, &mut keeper);
+    let objective = match (&args.l1, &teacher) {
+        (Some(l1), _) => Objective::Sparsity(l1),
+        (None, Some(teacher)) => Objective::Distillation(teacher),
+        (None, None) => Objective::Detection,
+    };
+    let trained = train_stage(&start, &data, &args.train_config(), objective, &setting, &mut keeper);
     keeper.finish_pictures();
     let history = keeper.history;
     let trained = trained.with_context(|| after_failure(&dir))?;

@@ -97,7 +97,7 @@ mod tests {
     use crate::stages::{draw_dataset, open_dataset};
 
     fn drawn(folder: &Path) -> Data {
-        let config = ShapesConfig { train: 2, val: 1, test: 0, imgsz: 32, seed: 0 };
+        let config = ShapesConfig { train: 2, val: 1, test: 0, imgsz: 32, ..ShapesConfig::default() };
         open_dataset(&draw_dataset(&config, folder).unwrap(), &mut Quiet).unwrap()
     }
 

@@ -10,7 +10,7 @@ use bonsai_detector::Detector;
 use bonsai_exec::ExecutorOptions;
 use bonsai_graph::ClassMap;
 use bonsai_pipeline::stages::{
-    Data, Setting, draw_dataset, open_dataset, prune_stage, train_stage, validation_loader,
+    Data, Objective, Setting, draw_dataset, open_dataset, prune_stage, train_stage, validation_loader,
 };
 use bonsai_pipeline::{
     ForeignClasses, Importance, Judged, Judging, LoaderSettings, PipelineConfig, Progress, Quiet, is_misuse,
@@ -217,6 +217,7 @@ fn nothing_is_trained_on_another_classs_output() {
     let mut quiet = Quiet;
     let mut progress: &mut dyn Progress = &mut quiet;
     let error =
-        train_stage(&network(1), &other, &config.finetune, None, &setting, &mut progress).unwrap_err();
+        train_stage(&network(1), &other, &config.finetune, Objective::Detection, &setting, &mut progress)
+            .unwrap_err();
     assert!(error.to_string().contains("same order"), "{error:#}");
 }

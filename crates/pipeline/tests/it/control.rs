@@ -51,7 +51,7 @@ fn a_run_in_parts() {
     assert!(error.contains("stage `dataset`") && error.contains("it has not run here"), "{error}");
 
     let (ended, seen) = tiny.part(&until(Stage::Baseline)).unwrap();
-    assert_eq!((ended, seen.ran.as_slice()), (Ended::Until(Stage::Baseline), &Stage::ALL[..2]));
+    assert_eq!((ended, seen.ran.as_slice()), (Ended::Until(Stage::Baseline), &tiny.config.stages()[..2]));
     let before = files(tiny.dir().root());
     let second = told(&tiny, &until(Stage::Sparse));
     assert_eq!(fates(&second)[..4], [Fate::Cached, Fate::Cached, Fate::Run, Fate::Left]);
@@ -69,7 +69,10 @@ fn a_run_in_parts() {
     assert_eq!(fates(&last)[..5], [Fate::Taken, Fate::Taken, Fate::Taken, Fate::Taken, Fate::Run]);
     let (ended, seen) = tiny.part(&from(Stage::Finetune)).unwrap();
     assert!(matches!(ended, Ended::Complete(_)));
-    assert_eq!((seen.skipped.as_slice(), seen.ran.as_slice()), (&Stage::ALL[..4], &Stage::ALL[4..]));
+    assert_eq!(
+        (seen.skipped, seen.ran),
+        (tiny.config.stages()[..4].to_vec(), tiny.config.stages()[4..].to_vec())
+    );
     // Without --from it would be redone, and all that follows.
     let all = told(&tiny, &Control::default());
     assert_eq!((fates(&all)[0], fates(&all)[1]), (Fate::Cached, Fate::Run));
@@ -92,7 +95,7 @@ fn the_preset_of_the_hand_patched_trainers_runs_to_the_end() {
     let mut tiny = TinyRun::new();
     tiny.config = tiny.config.with_preset(PipelinePreset::Seed);
     let (report, told) = tiny.run();
-    assert_eq!(told.ran, Stage::ALL);
+    assert_eq!(told.ran, tiny.config.stages());
     let [baseline, pruned] = ["baseline", "pruned"].map(|name| report.row(name).unwrap().params);
     assert!(pruned < baseline, "{pruned} of {baseline}");
     // At this size its L1 cannot move a gamma far enough, and says so.

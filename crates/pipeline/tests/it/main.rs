@@ -11,6 +11,7 @@ mod engine_settings;
 mod interrupted;
 mod parity;
 mod refusals;
+mod road;
 mod settings_file;
 mod settings_range;
 mod start;

@@ -16,7 +16,7 @@ use crate::tiny_run::TinyRun;
 fn a_run_and_what_runs_again() {
     let mut tiny = TinyRun::new();
     let (report, told) = tiny.run();
-    assert_eq!((told.ran.as_slice(), told.skipped.as_slice()), (Stage::ALL.as_slice(), [].as_slice()));
+    assert_eq!((told.ran, told.skipped), (tiny.config.stages(), Vec::new()));
     assert_eq!(told.steps, 3 * 2, "three trainings of two batches");
     every_file_is_there(&tiny);
     the_report_says_what_was_made(&tiny, &report);
@@ -28,7 +28,7 @@ fn a_run_and_what_runs_again() {
     fs::create_dir_all(&leftover).unwrap();
     fs::write(leftover.join("leftover"), "half a file").unwrap();
     let (again, told) = tiny.run();
-    assert_eq!((told.ran.as_slice(), told.skipped.as_slice()), ([].as_slice(), Stage::ALL.as_slice()));
+    assert_eq!((told.ran, told.skipped), (Vec::new(), tiny.config.stages()));
     assert_eq!((again, told.steps), (report.clone(), 0));
 
     let before = [Stage::Baseline, Stage::Sparse].map(|stage| tiny.manifest(stage));
@@ -67,7 +67,7 @@ fn damaged_files_are_made_again(tiny: &TinyRun) {
         let same = tiny.manifest(damaged).outputs == outputs;
         // Exporting and pruning are arithmetic without threads: the same input gives the same bytes.
         assert!(same || !matches!(damaged, Stage::Export | Stage::Prune), "{damaged} gave other files");
-        let following = Stage::ALL.into_iter().filter(|stage| *stage > damaged && !same);
+        let following = tiny.config.stages().into_iter().filter(|stage| *stage > damaged && !same);
         let expected: Vec<Stage> = std::iter::once(damaged).chain(following).collect();
         assert_eq!(told.ran, expected, "after damage to {name}");
         every_file_is_there(tiny);
@@ -87,10 +87,10 @@ fn damaged_files_are_made_again(tiny: &TinyRun) {
 
 fn every_file_is_there(tiny: &TinyRun) {
     const TRAINED: &[&str] = &["best.safetensors", "last.safetensors", "gammas.json", "history.json"];
-    for stage in Stage::ALL {
+    for stage in tiny.config.stages() {
         let names: &[&str] = match stage {
             Stage::Dataset => &["shapes/data.yaml"],
-            Stage::Baseline | Stage::Sparse | Stage::Finetune => TRAINED,
+            Stage::Baseline | Stage::Control | Stage::Sparse | Stage::Finetune => TRAINED,
             Stage::Prune => &["pruned.safetensors", "plan.json", "report.json"],
             Stage::Export => &[
                 "baseline.onnx",
@@ -110,7 +110,7 @@ fn every_file_is_there(tiny: &TinyRun) {
         let manifest = tiny.manifest(stage);
         assert_eq!(manifest.stage, stage);
         assert!(!manifest.executor.isa.is_empty() && manifest.began.ends_with('Z'), "{stage}");
-        assert_eq!(manifest.inputs.keys().copied().collect::<Vec<_>>(), stage.inputs(), "{stage}");
+        assert_eq!(manifest.inputs.keys().copied().collect::<Vec<_>>(), tiny.config.inputs(stage), "{stage}");
         for name in names {
             let path = tiny.file(stage, name);
             assert!(path.is_file(), "{} is missing", path.display());
@@ -170,7 +170,7 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     assert_eq!(finetuned.bytes, fs::metadata(&file).unwrap().len());
 
     let stages: Vec<Stage> = report.stages.iter().map(|cost| cost.stage).collect();
-    assert_eq!(stages, Stage::ALL[..7]);
+    assert_eq!(stages, tiny.config.stages()[..7]);
     let text = fs::read_to_string(tiny.file(Stage::Report, "report.md")).unwrap();
     assert_eq!(text, markdown(report));
     assert!(names.iter().all(|name| text.contains(&format!("| {name} |"))), "{text}");

@@ -139,7 +139,11 @@ pub(crate) fn train_on(
         epoch += 1;
         Ok(Evaluation { map50: 1.0 / epoch as f64, ..Evaluation::default() })
     };
-    train(from, config, Services { executor, batches, evaluate: &mut evaluate, penalty, observer })
+    train(
+        from,
+        config,
+        Services { executor, batches, evaluate: &mut evaluate, penalty, distill: None, observer },
+    )
 }
 
 pub(crate) fn no_penalty(_: usize) -> Penalty {

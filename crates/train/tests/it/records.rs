@@ -95,6 +95,7 @@ fn waiting_and_judging_are_told_apart_and_steps_say_what_they_saw() {
         batches: &mut Slow,
         evaluate: &mut evaluate,
         penalty: &no_penalty,
+        distill: None,
         observer: &mut listener,
     };
     train(&from, &config(2), services).unwrap();

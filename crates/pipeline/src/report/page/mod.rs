@@ -16,6 +16,7 @@ mod training;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::absent::absent;
+use super::fairness::{caution, steps};
 use super::headline::{milliseconds, ratio, signed};
 use super::{CheckVerdict, Example, Report, Row};
 use crate::SplitFlaws;
@@ -96,6 +97,8 @@ fn head(report: &Report) -> Markup {
             }
             h1 { (report.headline) }
             p class="lead" { (lead(report)) }
+            @if let Some(caution) = caution(report) { p { (caution) } }
+            p { (steps(report)) }
             @if let Some(absent) = absent(report) { p { (absent) } }
         }
     }

@@ -27,6 +27,7 @@ fn class_of(stage: Stage) -> &'static str {
     match stage {
         Stage::Sparse => "sparse",
         Stage::Finetune => "ft",
+        Stage::Control => "base dash",
         Stage::Dataset | Stage::Baseline | Stage::Prune | Stage::Export | Stage::Engine | Stage::Report => {
             "base"
         }
@@ -81,12 +82,12 @@ fn mark(chart: &Chart, row: &Row, baseline: &Row) -> Markup {
     let (x, y) = (chart.at_x(row.latency_ms), chart.at_y(row.map50_95));
     let hover = format!("{}: {:.3} mAP50-95, {} ms", row.name, row.map50_95, milliseconds(row.latency_ms));
     let class = match row.name.as_str() {
-        "baseline" => "dot base",
+        "baseline" | "dense control" => "dot base",
         "sparse" => "dot sparse",
         "fine-tuned" => "dot ft",
         _ => "dot open",
     };
-    let named = matches!(row.name.as_str(), "baseline" | "fine-tuned" | "sparse");
+    let named = matches!(row.name.as_str(), "baseline" | "dense control" | "fine-tuned" | "sparse");
     html! {
         @if let Some(change) = row.change {
             @let ends = [change.low, change.high].map(|end| chart.at_y(baseline.map50_95 + end));
@@ -103,18 +104,20 @@ fn mark(chart: &Chart, row: &Row, baseline: &Row) -> Markup {
 
 /// Validation mAP50-95 over all trainings.
 fn story(report: &Report) -> Option<Markup> {
-    let total: usize = report.trainings.iter().map(|training| training.epochs.len()).sum();
     let judged = |training: &Training, offset: usize| -> Vec<(f64, f64)> {
         let point = |(i, record): (usize, &bonsai_train::EpochRecord)| {
             record.evaluation.map(|e| ((offset + i + 1) as f64, e.map50_95))
         };
         training.epochs.iter().enumerate().filter_map(point).collect()
     };
-    let mut offset = 0;
+    let (mut offset, mut total) = (0, 0);
     let mut lines = Vec::new();
     for training in &report.trainings {
+        let end = offset + training.epochs.len();
         lines.push((training.stage, offset, training.epochs.len(), judged(training, offset)));
-        offset += training.epochs.len();
+        total = total.max(end);
+        // The dense control goes on beside what follows the baseline.
+        offset = if training.stage == Stage::Control { offset } else { end };
     }
     let highest = lines.iter().flat_map(|line| &line.3).map(|point| point.1).fold(0.0, f64::max);
     if lines.iter().all(|line| line.3.is_empty()) {
@@ -154,7 +157,9 @@ fn story(report: &Report) -> Option<Markup> {
                 rect class="band" x=(format!("{left:.1}")) y="30" width=(format!("{:.1}", right - left))
                     height=(format!("{:.1}", chart.bottom() - 30.0)) {}
             }
-            text x=(format!("{:.1}", f64::midpoint(left, right))) y="43" class="t" text-anchor="middle" { (noun(*stage)) }
+            @if *stage != Stage::Control {
+                text x=(format!("{:.1}", f64::midpoint(left, right))) y="43" class="t" text-anchor="middle" { (noun(*stage)) }
+            }
             path class=(format!("ln {}", class_of(*stage))) d=(chart.path(points.iter().copied())) {}
             @if let Some((x, y)) = points.last() {
                 circle class=(format!("dot {}", class_of(*stage))) r="4" cx=(format!("{:.1}", chart.at_x(*x)))
@@ -177,6 +182,7 @@ fn story(report: &Report) -> Option<Markup> {
 pub(super) fn noun(stage: Stage) -> &'static str {
     match stage {
         Stage::Baseline => "baseline",
+        Stage::Control => "dense control",
         Stage::Sparse => "sparsity",
         Stage::Finetune => "fine-tuning",
         Stage::Dataset => "dataset",

@@ -1,0 +1,145 @@
+//! Styles of the drawn dataset: how many objects of which figures, how large, how clear.
+
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+use super::colour::Contrast;
+use super::outline::Figure;
+
+/// What the images show, and how hard that is to detect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShapesStyle {
+    /// 1 to 4 large objects of 4 classes that always stand out: learned in a few hundred steps.
+    #[default]
+    Shapes,
+    /// 12 to 30 small objects of 10 classes, the longer side of the box 0.035 to 0.13 of the image's, of low contrast.
+    /// Two boxes share at most 0.25 of the smaller one.
+    Crowd,
+    /// 1 to 3 large objects of 6 classes, the longer side of the box 0.25 to 0.7 of the image's, of low contrast and squeezed,
+    /// among strokes, blobs and parts of polygons that are no objects. Some of these hide parts of objects; boxes go around the whole of an object, of which at least 0.6 is
+    /// seen.
+    Clutter,
+}
+
+/// What a scene of a style is made of.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// By class index.
+    pub(super) figures: &'static [Figure],
+    /// How many objects.
+    pub(super) count: RangeInclusive<usize>,
+    /// Longer side of an object's box, as a share of the image side.
+    pub(super) sizes: RangeInclusive<f32>,
+    /// Sizes tried for one object before it is left out.
+    pub(super) size_tries: usize,
+    /// Most that two boxes may share, as a part of the smaller one.
+    pub(super) overlap: f32,
+    /// Between an object and its background.
+    pub(super) contrast: Contrast,
+    /// Factor by which an object is squeezed along a random axis.
+    pub(super) squeeze: Option<RangeInclusive<f32>>,
+    /// What is drawn beside the objects.
+    pub(super) distractors: Option<Distractors>,
+}
+
+/// Things that are no objects.
+#[derive(Debug)]
+pub(super) struct Distractors {
+    /// How many lie under the objects.
+    pub(super) under: RangeInclusive<usize>,
+    /// How many are meant to lie over the objects; one that would hide too much is left out.
+    pub(super) over: RangeInclusive<usize>,
+    /// Share of every object's area that is seen, at least.
+    pub(super) visible: f64,
+}
+
+/// Names of the classes of the style `shapes`, by class index.
+pub const CLASS_NAMES: [&str; 4] = ["circle", "square", "triangle", "star"];
+
+const CROWD_NAMES: [&str; 10] =
+    ["circle", "square", "triangle", "star", "hexagon", "cross", "ring", "crescent", "arrow", "heart"];
+
+const CLUTTER_NAMES: [&str; 6] = ["square", "triangle", "star", "hexagon", "cross", "heart"];
+
+const SHAPES: Look = Look {
+    figures: &[Figure::Circle, Figure::Square, Figure::Triangle, Figure::Star],
+    count: 1..=4,
+    sizes: 0.15..=0.45,
+    size_tries: 1,
+    overlap: 0.05,
+    contrast: Contrast::AtLeast(110.0),
+    squeeze: None,
+    distractors: None,
+};
+
+const CROWD: Look = Look {
+    figures: &[
+        Figure::Circle,
+        Figure::Square,
+        Figure::Triangle,
+        Figure::Star,
+        Figure::Hexagon,
+        Figure::Cross,
+        Figure::Ring,
+        Figure::Crescent,
+        Figure::Arrow,
+        Figure::Heart,
+    ],
+    count: 12..=30,
+    sizes: 0.035..=0.13,
+    size_tries: 1,
+    overlap: 0.25,
+    contrast: Contrast::Between(55.0, 100.0),
+    squeeze: None,
+    distractors: None,
+};
+
+const CLUTTER: Look = Look {
+    figures: &[Figure::Square, Figure::Triangle, Figure::Star, Figure::Hexagon, Figure::Cross, Figure::Heart],
+    count: 1..=3,
+    sizes: 0.25..=0.7,
+    // Beside a large object there is room for a small one only.
+    size_tries: 10,
+    overlap: 0.05,
+    contrast: Contrast::Between(60.0, 105.0),
+    squeeze: Some(0.85..=1.0),
+    distractors: Some(Distractors { under: 4..=10, over: 1..=4, visible: 0.6 }),
+};
+
+impl ShapesStyle {
+    /// All styles.
+    pub const ALL: [Self; 3] = [Self::Shapes, Self::Crowd, Self::Clutter];
+
+    /// Its name in configurations and in `data.yaml`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shapes => "shapes",
+            Self::Crowd => "crowd",
+            Self::Clutter => "clutter",
+        }
+    }
+
+    /// Names of the classes, by class index.
+    pub fn class_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Shapes => &CLASS_NAMES,
+            Self::Crowd => &CROWD_NAMES,
+            Self::Clutter => &CLUTTER_NAMES,
+        }
+    }
+
+    pub(super) fn look(self) -> &'static Look {
+        match self {
+            Self::Shapes => &SHAPES,
+            Self::Crowd => &CROWD,
+            Self::Clutter => &CLUTTER,
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,128 @@
+//! What the runs of a bench are worth: figures on validation and test images, kept so that a network is measured once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use bonsai_checkpoint::Checkpoint;
+use bonsai_detector::Detector;
+use bonsai_metrics::ImageOutcomes;
+use serde::{Deserialize, Serialize};
+
+use super::{BenchRun, RecipeBench};
+use crate::run::{load_json, save_json};
+use crate::stage_training::BEST;
+use crate::stages::{Data, Setting, open_dataset, validation_loader};
+use crate::{Judging, Manifest, Progress, Stage, digest_file, judge};
+
+/// Accuracy and cost of a network that a run ended with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figures {
+    /// SHA-256 of the checkpoint.
+    checkpoint: String,
+    /// Digest of the dataset.
+    data: String,
+    /// mAP50 and mAP50-95 on the validation split.
+    pub val: [f64; 2],
+    /// The same on the test split, or on the validation split where the dataset has no other.
+    pub test: [f64; 2],
+    /// Which split that is.
+    pub test_split: String,
+    /// Multiply-accumulates of an image.
+    pub macs: u64,
+    /// Parameters.
+    pub params: u64,
+    /// Epochs of all trainings, the baseline's included.
+    pub epochs: usize,
+    /// Processor seconds of all stages, the baseline's included; 0 where the system does not tell.
+    pub cpu_seconds: f64,
+    /// What it did on each validation image.
+    pub(super) val_outcomes: ImageOutcomes,
+    /// What it did on each test image.
+    pub(super) test_outcomes: ImageOutcomes,
+}
+
+/// The figures of every run that has been trained, in the order of the runs; `None` for the others.
+///
+/// # Errors
+/// If a network or a dataset cannot be read, or a file cannot be written.
+pub fn measure_runs(bench: &RecipeBench, progress: &mut dyn Progress) -> Result<Vec<Option<Figures>>> {
+    let mut datasets: BTreeMap<PathBuf, (Data, String)> = BTreeMap::new();
+    let mut all = Vec::with_capacity(bench.runs.len());
+    for run in &bench.runs {
+        if !run.is_done() {
+            all.push(None);
+            continue;
+        }
+        let yaml = run.config.data.clone().context("a run of a bench without a dataset")?;
+        if !datasets.contains_key(&yaml) {
+            let data = open_dataset(&yaml, progress)?;
+            let digest = data.digest()?;
+            datasets.insert(yaml.clone(), (data, digest));
+        }
+        all.push(Some(figures(run, &datasets[&yaml], progress)?));
+    }
+    Ok(all)
+}
+
+/// Those that were kept, if they are of this checkpoint and these images.
+fn figures(run: &BenchRun, (data, digest): &(Data, String), progress: &mut dyn Progress) -> Result<Figures> {
+    let weights = run.dir().stage(run.until).join(BEST);
+    let (kept, checkpoint) = (run.beside("figures", "json"), digest_file(&weights)?);
+    if kept.is_file() {
+        // What another version wrote is measured again.
+        if let Ok(figures) = load_json::<Figures>(&kept)
+            && (&figures.checkpoint, &figures.data) == (&checkpoint, digest)
+        {
+            return Ok(figures);
+        }
+    }
+    progress.note(&format!("measures {}/{}", run.dataset, run.name()));
+    let network = Checkpoint::load(&weights)?;
+    let cost = network.model.graph().cost(run.config.imgsz, run.config.imgsz)?;
+    let setting = Setting::of(&run.config, run.config.executor_options()?);
+    let mut detector = Detector::from_checkpoint(network, setting.executor)?;
+    let mut on = |split| -> Result<_> {
+        let batch = run.config.baseline.batch;
+        let loader = validation_loader(split, setting.imgsz, batch, &setting.loader)?;
+        let judged = judge(&mut detector, &loader, &Judging::default(), &mut |_, _, _| {})?;
+        Ok(([judged.metrics.map50, judged.metrics.map50_95], judged.outcomes))
+    };
+    let (val, val_outcomes) = on(&data.val)?;
+    let (test, test_outcomes) = on(&data.test)?;
+    let (epochs, cpu_seconds) = spent(run)?;
+    let figures = Figures {
+        checkpoint,
+        data: digest.clone(),
+        val,
+        test,
+        test_split: data.test_name.to_owned(),
+        macs: cost.macs,
+        params: cost.params,
+        epochs,
+        cpu_seconds,
+        val_outcomes,
+        test_outcomes,
+    };
+    let folder = kept.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    save_json(&kept, &figures)?;
+    Ok(figures)
+}
+
+/// Epochs of the trainings on the road of a run, and processor seconds of its stages.
+fn spent(run: &BenchRun) -> Result<(usize, f64)> {
+    let (mut epochs, mut seconds) = (0, 0.0);
+    for stage in run.config.stages().into_iter().filter(|stage| *stage <= run.until) {
+        let folder = run.dir().stage(stage);
+        seconds += Manifest::load(&folder.join(Manifest::FILE))?.cpu_seconds.unwrap_or_default();
+        if stage.is_training() {
+            let history: Vec<bonsai_train::EpochRecord> =
+                load_json(&folder.join(crate::stage_training::HISTORY))?;
+            epochs += history.len();
+        }
+    }
+    debug_assert!(run.until != Stage::Report, "a bench ends with a training");
+    Ok((epochs, seconds))
+}

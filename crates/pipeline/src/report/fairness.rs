@@ -1,0 +1,139 @@
+//! What a comparison with the baseline leaves open: whether it was trained to its end, and what its further epochs alone would
+//! have given.
+
+use bonsai_metrics::Change;
+use bonsai_train::EpochRecord;
+
+use super::headline::signed;
+use super::{Report, Training};
+use crate::Stage;
+
+/// Gain of the last epochs above which a training was not done: twice what two seeds differ by on a small validation split
+/// after smoothing.
+const STILL_IMPROVING: f64 = 0.01;
+/// The last epochs are so many parts of all.
+const PARTS: usize = 5;
+
+/// What a training gained on the validation split in its last epochs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct LateGain {
+    /// Mean mAP50-95 of the last fifth of the epochs, less that of the fifth before.
+    gain: f64,
+    /// Epochs in a fifth.
+    epochs: usize,
+}
+
+impl LateGain {
+    /// That of a training; `None` where too few epochs were judged to tell.
+    pub(super) fn of(epochs: &[EpochRecord]) -> Option<Self> {
+        let judged: Vec<f64> = epochs.iter().filter_map(|epoch| Some(epoch.evaluation?.map50_95)).collect();
+        let part = judged.len() / PARTS;
+        if part == 0 {
+            return None;
+        }
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let (before, last) = judged[judged.len() - 2 * part..].split_at(part);
+        Some(Self { gain: mean(last) - mean(before), epochs: epochs.len() / PARTS })
+    }
+
+    /// Whether more epochs would have given more.
+    pub(super) fn is_improving(self) -> bool {
+        self.gain > STILL_IMPROVING
+    }
+}
+
+/// The baseline's, if it was still improving.
+pub(super) fn improving(trainings: &[Training]) -> Option<LateGain> {
+    let baseline = trainings.iter().find(|training| training.stage == Stage::Baseline)?;
+    LateGain::of(&baseline.epochs).filter(|gain| gain.is_improving())
+}
+
+/// What the reader has to know beside the change against the baseline: a sentence, or none.
+pub(super) fn caution(report: &Report) -> Option<String> {
+    if let (Some(control), Some(change)) = (report.row("dense control"), &report.control_change) {
+        return Some(against_control(control.map50_95, change));
+    }
+    let LateGain { gain, epochs } = improving(&report.trainings)?;
+    Some(format!(
+        "The baseline was still improving when it ended: over its last {epochs} epochs, mAP50-95 on the validation split rose \
+         by {gain:.3}. A part of every gain against it comes from longer training alone. Train it for longer, or set \
+         control.dense = true to see how much."
+    ))
+}
+
+fn against_control(control: f64, change: &Change) -> String {
+    format!(
+        "The dense control, which is the baseline trained on for as many epochs without pruning, has {control:.3} mAP50-95. \
+         Against it, the fine-tuned network changes by {} (95 % interval {} to {}).",
+        signed(change.difference()),
+        signed(change.low),
+        signed(change.high)
+    )
+}
+
+/// What each step between the baseline and the fine-tuned network did, in a sentence.
+pub(super) fn steps(report: &Report) -> String {
+    let last = |stage| {
+        let training = report.trainings.iter().find(|training| training.stage == stage)?;
+        training.epochs.iter().rev().find_map(|epoch| epoch.evaluation).map(|evaluation| evaluation.map50_95)
+    };
+    let sparsity = match (last(Stage::Baseline), last(Stage::Sparse), report.gammas.last()) {
+        (Some(before), Some(after), Some(gammas)) => format!(
+            "Sparsity training took mAP50-95 on the validation split from {before:.3} to {after:.3} and left {:.0} % of the \
+             gammas below 0.01",
+            100.0 * gammas.below_1e2
+        ),
+        _ => "There was no sparsity training".to_owned(),
+    };
+    let finetune = report.trainings.iter().find(|training| training.stage == Stage::Finetune);
+    let distilled = finetune.is_some_and(|t| t.epochs.iter().any(|epoch| epoch.distill_loss.is_some()));
+    let taught = if distilled { "after a teacher" } else { "without a teacher" };
+    let tuned = last(Stage::Finetune)
+        .map_or_else(String::new, |map| format!(", which fine-tuning {taught} took to {map:.3}"));
+    format!("{sparsity}; pruning by {} left {:.3}{tuned}.", report.ranked_by, report.pruned_validation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bonsai_train::Evaluation;
+
+    fn epochs(map: impl Fn(usize) -> Option<f64>, count: usize) -> Vec<EpochRecord> {
+        let record = |epoch: usize| EpochRecord {
+            epoch,
+            epochs: count,
+            box_loss: 0.0,
+            cls_loss: 0.0,
+            dfl_loss: 0.0,
+            lr: 0.0,
+            bias_lr: 0.0,
+            l1_gamma: 0.0,
+            distill_loss: None,
+            evaluation: map(epoch).map(|map50_95| Evaluation { map50_95, ..Evaluation::default() }),
+        };
+        (1..=count).map(record).collect()
+    }
+
+    #[test]
+    fn a_training_on_a_steep_curve_is_not_done() {
+        let gain = LateGain::of(&epochs(|epoch| Some(0.01 * epoch as f64), 50)).unwrap();
+        assert!((gain.gain - 0.1).abs() < 1e-9 && gain.epochs == 10 && gain.is_improving(), "{gain:?}");
+        let flat = LateGain::of(&epochs(|epoch| Some((0.02 * epoch as f64).min(0.5)), 50)).unwrap();
+        assert!(!flat.is_improving(), "{flat:?}");
+        // Every fourth epoch is judged.
+        let steep = |epoch: usize| epoch.is_multiple_of(4).then_some(0.01 * epoch as f64);
+        let gain = LateGain::of(&epochs(steep, 44)).unwrap();
+        assert!((gain.gain - 0.08).abs() < 1e-9, "{gain:?}");
+        assert_eq!(LateGain::of(&epochs(|_| Some(0.5), 4)), None);
+    }
+
+    #[test]
+    fn the_control_is_told_with_its_interval() {
+        let change = Change { before: 0.6, after: 0.59, low: -0.02, high: 0.004 };
+        let text = against_control(0.6, &change);
+        assert!(
+            text.contains("0.600") && text.contains("\u{2212}0.010") && text.contains("+0.004"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! Which stages a run has, and what each of them reads: both follow from the configuration.
+
+use crate::misuse::demand;
+use crate::{Control, PipelineConfig, Stage};
+use anyhow::Result;
+
+impl PipelineConfig {
+    /// The stages of this run, in order.
+    pub fn stages(&self) -> Vec<Stage> {
+        Stage::ALL.into_iter().filter(|stage| self.has(*stage)).collect()
+    }
+
+    /// Whether a run has this stage.
+    pub const fn has(&self, stage: Stage) -> bool {
+        match stage {
+            Stage::Control => self.control.dense,
+            Stage::Sparse => self.sparse.epochs > 0,
+            Stage::Dataset
+            | Stage::Baseline
+            | Stage::Prune
+            | Stage::Finetune
+            | Stage::Export
+            | Stage::Engine
+            | Stage::Report => true,
+        }
+    }
+
+    /// The stages whose files a stage reads.
+    pub fn inputs(&self, stage: Stage) -> Vec<Stage> {
+        let all: &[Stage] = match stage {
+            Stage::Dataset => &[],
+            Stage::Baseline => &[Stage::Dataset],
+            Stage::Control | Stage::Sparse => &[Stage::Dataset, Stage::Baseline],
+            Stage::Prune => &[Stage::Dataset, self.pruned_stage()],
+            Stage::Finetune => match self.teacher_stage() {
+                Some(Stage::Control) => &[Stage::Dataset, Stage::Control, Stage::Prune],
+                Some(_) => &[Stage::Dataset, Stage::Baseline, Stage::Prune],
+                None => &[Stage::Dataset, Stage::Prune],
+            },
+            Stage::Export => &[Stage::Dataset, Stage::Baseline, Stage::Finetune],
+            Stage::Engine => &[Stage::Baseline, Stage::Finetune, Stage::Export],
+            Stage::Report => &[
+                Stage::Dataset,
+                Stage::Baseline,
+                Stage::Control,
+                Stage::Sparse,
+                Stage::Prune,
+                Stage::Finetune,
+                Stage::Export,
+                Stage::Engine,
+            ],
+        };
+        all.iter().copied().filter(|input| self.has(*input)).collect()
+    }
+
+    /// The stage whose network is pruned.
+    pub(crate) const fn pruned_stage(&self) -> Stage {
+        if self.has(Stage::Sparse) { Stage::Sparse } else { Stage::Baseline }
+    }
+
+    /// The stage whose network is the teacher in fine-tuning: of the dense ones, that which was trained for longest.
+    pub(crate) fn teacher_stage(&self) -> Option<Stage> {
+        let from_run = self.distill.is_on() && self.distill.teacher.is_none();
+        from_run.then(|| if self.has(Stage::Control) { Stage::Control } else { Stage::Baseline })
+    }
+
+    /// Epochs after the baseline: what the dense control has too.
+    pub const fn further_epochs(&self) -> usize {
+        self.sparse.epochs + self.finetune.epochs
+    }
+}
+
+/// Refuses to begin with, end with or force a stage that this run does not have.
+///
+/// # Errors
+/// With the option, the stage and the setting that brings it.
+pub(crate) fn check_stages(config: &PipelineConfig, control: &Control) -> Result<()> {
+    let from = control.from.iter().map(|stage| ("--from", stage));
+    let until = control.until.iter().map(|stage| ("--until", stage));
+    let force = control.force.iter().map(|stage| ("--force", stage));
+    for (option, stage) in from.chain(until).chain(force) {
+        let setting = match stage {
+            Stage::Control => "`control.dense` is false",
+            _ => "`sparse.epochs` is 0",
+        };
+        demand!(config.has(*stage), "{option} {stage}: this run has no stage `{stage}`, because {setting}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(sparse: usize, dense: bool) -> PipelineConfig {
+        let mut config = PipelineConfig::drawn();
+        (config.sparse.epochs, config.control.dense) = (sparse, dense);
+        config
+    }
+
+    #[test]
+    fn every_stage_reads_stages_before_it_that_the_run_has() {
+        for (sparse, dense) in [(0, false), (0, true), (3, false), (3, true)] {
+            let config = config(sparse, dense);
+            let stages = config.stages();
+            assert_eq!(stages.len(), 7 + usize::from(sparse > 0) + usize::from(dense));
+            for stage in &stages {
+                for input in config.inputs(*stage) {
+                    assert!(input < *stage && stages.contains(&input), "{stage} reads {input}");
+                }
+            }
+        }
+        assert_eq!(config(0, false).inputs(Stage::Prune), [Stage::Dataset, Stage::Baseline]);
+        assert_eq!(config(3, false).inputs(Stage::Prune), [Stage::Dataset, Stage::Sparse]);
+    }
+
+    #[test]
+    fn a_stage_that_is_not_there_is_refused_with_its_setting() {
+        let until = |stage| Control { until: Some(stage), ..Control::default() };
+        let text =
+            |config: &PipelineConfig, stage| check_stages(config, &until(stage)).unwrap_err().to_string();
+        assert!(text(&config(0, true), Stage::Sparse).contains("`sparse.epochs` is 0"));
+        assert!(text(&config(3, false), Stage::Control).contains("`control.dense` is false"));
+        assert!(check_stages(&config(3, true), &until(Stage::Control)).is_ok());
+    }
+}
