@@ -105,7 +105,7 @@ pub(crate) struct Settings {
     /// Images per batch, in every training; for `export` images at a time [default: 1]
     #[arg(long)]
     pub(crate) batch: Option<usize>,
-    /// Epochs of every training
+    /// Epochs of every training; sparsity training that is left out stays so
     #[arg(long)]
     pub(crate) epochs: Option<usize>,
     /// Where all randomness starts from

@@ -285,7 +285,7 @@ const TOPICS: &[Topic] = &[
         examples: &[
             (
                 "bench recipe --datasets cells=D/data.yaml,crowd --seeds 0,1,2 --jobs 2",
-                "The default against Taylor alone, on two datasets",
+                "The default against channels drawn at random, on two datasets",
             ),
             (
                 "bench recipe --recipes taylor,mine.toml --datasets clutter --macs 0.25 --gather",

@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(30);
 #[derive(Args)]
 pub(crate) struct Recipes {
     /// Recipes: default, taylor, random, or TOML files with settings
-    #[arg(long = "recipes", value_name = "NAMES", value_delimiter = ',', default_value = "default,taylor")]
+    #[arg(long = "recipes", value_name = "NAMES", value_delimiter = ',', default_value = "default,random")]
     names: Vec<String>,
     /// Datasets: NAME=DATA.yaml, or the drawn ones crowd and clutter
     #[arg(long, value_name = "DATASETS", value_delimiter = ',', required = true)]

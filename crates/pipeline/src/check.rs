@@ -16,10 +16,10 @@ use crate::doctor::engine_builders;
 use crate::misuse::demand;
 use crate::overwrite::is_within;
 use crate::planned_l1::PlannedL1;
-use crate::stages::start_checkpoint;
+use crate::stages::{Teacher, start_checkpoint};
 use crate::{
-    Control, EngineConfig, ExportSettings, IterateSettings, LoaderSettings, PipelineConfig, PruneExtras,
-    Quiet, RunDir, Stage, path_of_text,
+    Control, EngineConfig, ExportSettings, IterateSettings, L1Config, LoaderSettings, PipelineConfig,
+    PruneExtras, Quiet, RunDir, Stage, path_of_text,
 };
 
 /// Smallest and largest side of the images in pixels, in multiples of the largest stride.
@@ -49,6 +49,16 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
     // As any count, but that none leaves sparsity training out.
     section("sparse", TrainConfig { epochs: config.sparse.epochs.max(1), ..config.sparse.clone() }.check())?;
     section("l1", PlannedL1::check(&config.l1, &config.sparse))?;
+    demand!(
+        config.has(Stage::Sparse) || config.l1 == L1Config::default(),
+        "l1 is set, but sparse.epochs is 0, so there is no sparsity training: set sparse.epochs too, or leave l1 out"
+    );
+    demand!(
+        config.iterate.steps == 1 || !(config.distill.is_on() || config.control.dense),
+        "iterate.steps is {}: pruning in steps has no teacher, and its epochs are not those of a dense control; leave distill \
+         and control.dense out, or prune in one step",
+        config.iterate.steps
+    );
     section("prune", config.prune.check())?;
     section("extras", config.extras.check())?;
     let IterateSettings { steps, max_map_drop, epochs } = config.iterate;
@@ -101,6 +111,11 @@ pub(crate) fn check_network(
     if control.last() < Stage::Prune {
         return Ok(());
     }
+    if let Some(file) = config.distill.teacher.as_deref().filter(|_| config.has_teacher_before(control)) {
+        let file = path_of_text(file);
+        demand!(file.is_file(), "distill.teacher is {}: there is no such file", file.display());
+        Teacher::open(&file, class_names, config.distill.gains, &mut Quiet)?.check_student(&start)?;
+    }
     let policy = PrunePolicy {
         // A clock and a ratio that empties a group depend on the weights.
         target: config.prune.target.filter(|target| !Target::is_measured(*target)),
@@ -122,7 +137,9 @@ pub(crate) fn check_network(
 /// With the file and the stage.
 pub(crate) fn check_inputs(config: &PipelineConfig, dir: &RunDir, control: &Control) -> Result<()> {
     let model = path_of_text(&config.model);
-    let inputs = [config.data.as_deref(), Some(model.as_path()).filter(|model| model.is_file())];
+    let teacher = config.distill.teacher.as_deref().map(path_of_text);
+    let inputs =
+        [config.data.as_deref(), Some(model.as_path()).filter(|model| model.is_file()), teacher.as_deref()];
     for input in inputs.into_iter().flatten() {
         for stage in Stage::ALL.into_iter().filter(|stage| !control.takes(*stage)) {
             demand!(

@@ -4,6 +4,8 @@ use anyhow::Result;
 use bonsai_yolov8::DistillGains;
 use serde::{Deserialize, Serialize};
 
+use crate::misuse::demand;
+
 /// Distillation during fine-tuning.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -38,6 +40,10 @@ impl DistillSettings {
     /// # Errors
     /// With the setting, its value and the range.
     pub fn check(&self) -> Result<()> {
+        demand!(
+            self.is_on() || self.teacher.is_none(),
+            "distill.teacher is given, but distill.imitate is none: set it to logits, or leave the teacher out"
+        );
         Ok(self.gains.check()?)
     }
 }

@@ -34,13 +34,16 @@ impl PipelineConfig {
     /// These settings, with those changed that make the preset.
     #[must_use]
     pub fn with_preset(self, preset: PipelinePreset) -> Self {
-        let epochs = self.further_epochs();
+        // Half each of what follows the baseline, where nobody said otherwise.
+        let (sparse, finetune) = match (self.sparse.epochs, self.finetune.epochs) {
+            (0, all) => (all.div_ceil(2), (all / 2).max(1)),
+            given => given,
+        };
         match preset {
             PipelinePreset::Default => self,
             PipelinePreset::Seed => Self {
-                // Half of what follows the baseline.
-                sparse: TrainConfig { epochs: epochs.div_ceil(2), ..self.sparse },
-                finetune: TrainConfig { epochs: epochs / 2, ..self.finetune },
+                sparse: TrainConfig { epochs: sparse, ..self.sparse },
+                finetune: TrainConfig { epochs: finetune, ..self.finetune },
                 l1: L1Config::of(L1Preset::Seed),
                 score: ScoreConfig { importance: Importance::Gamma, ..self.score },
                 prune: bonsai_prune::PrunePolicy {

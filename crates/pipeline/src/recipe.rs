@@ -78,7 +78,8 @@ impl Recipes<'_> {
         if !distill.is_on() {
             return Ok(json!({}));
         }
-        let teacher = distill.teacher.as_deref().map(|file| digest_file(&path_of_text(file))).transpose()?;
+        let file = distill.teacher.as_deref().map(path_of_text);
+        let teacher = file.filter(|file| file.is_file()).map(|file| digest_file(&file)).transpose()?;
         Ok(json!({"distill": distill, "teacher_content": teacher}))
     }
 

@@ -64,6 +64,11 @@ impl PipelineConfig {
         from_run.then(|| if self.has(Stage::Control) { Stage::Control } else { Stage::Baseline })
     }
 
+    /// Whether a run that ends where `control` says comes to need a teacher.
+    pub(crate) fn has_teacher_before(&self, control: &Control) -> bool {
+        self.distill.is_on() && control.last() >= Stage::Finetune && !control.takes(Stage::Finetune)
+    }
+
     /// Epochs after the baseline: what the dense control has too.
     pub const fn further_epochs(&self) -> usize {
         self.sparse.epochs + self.finetune.epochs

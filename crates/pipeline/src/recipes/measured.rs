@@ -114,7 +114,14 @@ fn figures(run: &BenchRun, (data, digest): &(Data, String), progress: &mut dyn P
 /// Epochs of the trainings on the road of a run, and processor seconds of its stages.
 fn spent(run: &BenchRun) -> Result<(usize, f64)> {
     let (mut epochs, mut seconds) = (0, 0.0);
-    for stage in run.config.stages().into_iter().filter(|stage| *stage <= run.until) {
+    // A control is part of the road where the run ends with it or learns from it.
+    let is_on_road = |stage: &Stage| {
+        *stage != Stage::Control
+            || run.until == Stage::Control
+            || run.config.teacher_stage() == Some(Stage::Control)
+    };
+    let stages = run.config.stages().into_iter().filter(|stage| *stage <= run.until);
+    for stage in stages.filter(is_on_road) {
         let folder = run.dir().stage(stage);
         seconds += Manifest::load(&folder.join(Manifest::FILE))?.cpu_seconds.unwrap_or_default();
         if stage.is_training() {

@@ -12,7 +12,7 @@ use super::Recipe;
 use crate::misuse::demand;
 use crate::stages::draw_dataset;
 use crate::sweep::mark_neighbours;
-use crate::{PipelineConfig, RunDir, Stage, check};
+use crate::{PipelineConfig, RunDir, Stage, check, load_settings};
 
 /// Where the images of a dataset are from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,9 +130,13 @@ impl BenchRun {
         self.beside("logs", "txt")
     }
 
-    /// Whether it has been trained to its end.
+    /// Whether it has been trained to its end with these settings. Labels that changed since are for the run itself to find.
     pub fn is_done(&self) -> bool {
-        self.dir().completed(self.until).is_some()
+        let dir = self.dir();
+        // On how many threads does not matter.
+        let made = load_settings(&PipelineConfig::default(), &dir.config())
+            .map(|made| PipelineConfig { threads: self.config.threads, ..made });
+        made.is_ok_and(|made| made == self.config) && dir.completed(self.until).is_some()
     }
 }
 
@@ -164,6 +168,7 @@ impl RecipeBench {
             for &seed in seeds {
                 for recipe in recipes {
                     let config = PipelineConfig { seed, ..recipe.over(&base)? };
+                    check_shared(recipe, &base, &config)?;
                     let epochs = config.further_epochs();
                     let dense = dense_control(&base, seed, epochs);
                     let run = |recipe: Option<&Recipe>, config, macs, until, phase| BenchRun {
@@ -196,6 +201,16 @@ impl RecipeBench {
                 }
             }
         }
+        for (recipe, other) in
+            recipes.iter().enumerate().flat_map(|(i, a)| recipes[..i].iter().map(move |b| (a, b)))
+        {
+            demand!(
+                recipe.over(base)? != other.over(base)?,
+                "the recipes {} and {} have the same settings: leave one of them out",
+                other.name,
+                recipe.name
+            );
+        }
         let mut names = BTreeSet::new();
         for run in &runs {
             let name = format!("{}/{}", run.dataset, run.name());
@@ -222,6 +237,27 @@ impl RecipeBench {
         }
         Ok(())
     }
+}
+
+/// Refuses a recipe that changes what its dense control shares with it: their difference would be no recipe's.
+fn check_shared(recipe: &Recipe, base: &PipelineConfig, config: &PipelineConfig) -> Result<()> {
+    let shared = [
+        ("data", base.data == config.data),
+        ("model", base.model == config.model),
+        ("imgsz", base.imgsz == config.imgsz),
+        ("loader", base.loader == config.loader),
+        ("baseline", base.baseline == config.baseline),
+        ("prune.target", base.prune.target == config.prune.target),
+    ];
+    for (setting, is_same) in shared {
+        demand!(
+            is_same,
+            "the recipe {} changes {setting}, which every recipe of a bench shares: leave it out of the file, or give it to \
+             all of them with --set",
+            recipe.name
+        );
+    }
+    Ok(())
 }
 
 /// The baseline trained on with the settings of fine-tuning, without pruning.
@@ -258,19 +294,19 @@ mod tests {
     #[test]
     fn recipes_of_equal_length_share_a_dense_control() {
         let folder = tempfile::tempdir().unwrap();
-        let bench = plan(folder.path(), &["default", "taylor"], &[0.5, 0.25]).unwrap();
+        let bench = plan(folder.path(), &["default", "random"], &[0.5, 0.25]).unwrap();
         let names: Vec<(String, usize)> = bench.runs.iter().map(|run| (run.name(), run.phase)).collect();
         let epochs = PipelineConfig::default().further_epochs();
         let phase =
             |phase| names.iter().filter(|run| run.1 == phase).map(|run| run.0.clone()).collect::<Vec<_>>();
         assert_eq!(phase(0), [format!("dense-e{epochs}-s0"), format!("dense-e{epochs}-s1")]);
-        assert_eq!(phase(1), ["default-m0.5-s0", "taylor-m0.5-s0", "default-m0.5-s1", "taylor-m0.5-s1"]);
+        assert_eq!(phase(1), ["default-m0.5-s0", "random-m0.5-s0", "default-m0.5-s1", "random-m0.5-s1"]);
         assert_eq!(phase(2).len(), 4);
         assert!(bench.runs.iter().all(|run| run.config.further_epochs() == epochs));
         let dense = &bench.runs[0];
         assert_eq!((dense.until, dense.config.has(Stage::Control)), (Stage::Control, true));
         bench.save().unwrap();
-        let read = crate::load_settings(&PipelineConfig::default(), &bench.runs[3].config_file()).unwrap();
+        let read = load_settings(&PipelineConfig::default(), &bench.runs[3].config_file()).unwrap();
         assert_eq!(read, bench.runs[3].config);
         assert!(!bench.runs[3].is_done());
     }
@@ -279,7 +315,8 @@ mod tests {
     fn what_cannot_be_meant_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let text = |result: Result<RecipeBench>| format!("{:#}", result.unwrap_err());
-        assert!(text(plan(folder.path(), &["taylor", "taylor"], &[0.5])).contains("asked for twice"));
+        assert!(text(plan(folder.path(), &["taylor", "taylor"], &[0.5])).contains("same settings"));
+        assert!(text(plan(folder.path(), &["taylor"], &[0.5, 0.5])).contains("asked for twice"));
         assert!(text(plan(folder.path(), &["taylor"], &[1.5])).contains("1.5"));
         for (dataset, part) in
             [("crowds", "crowd"), ("a/b=x", "cannot name"), ("a=nowhere.yaml", "no such file")]

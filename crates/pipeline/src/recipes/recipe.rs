@@ -14,6 +14,8 @@ pub struct Recipe {
     /// What runs and rows of the table are called by.
     pub name: String,
     settings: Table,
+    /// Whether it is one of [`KNOWN`], which spend all further epochs.
+    is_known: bool,
 }
 
 /// Recipes that are known by name.
@@ -33,7 +35,7 @@ impl Recipe {
     /// If it is neither, or the file is not TOML.
     pub fn open(name: &str) -> Result<Self> {
         if let Some((name, text)) = KNOWN.into_iter().find(|(known, _)| *known == name) {
-            return Ok(Self { name: name.to_owned(), settings: text.parse()? });
+            return Ok(Self { name: name.to_owned(), settings: text.parse()?, is_known: true });
         }
         let path = Path::new(name);
         let known = KNOWN.map(|(name, _)| name).join(", ");
@@ -44,7 +46,12 @@ impl Recipe {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
         let settings = text.parse().with_context(|| format!("{name} is not valid TOML"))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { name, settings })
+        demand!(
+            name != "dense" && !KNOWN.iter().any(|(known, _)| *known == name),
+            "{} is called as a row of the table is already: give the file another name",
+            path.display()
+        );
+        Ok(Self { name, settings, is_known: false })
     }
 
     /// The settings of a run with this recipe. Known recipes spend all further epochs of `base`.
@@ -54,8 +61,8 @@ impl Recipe {
     pub fn over(&self, base: &PipelineConfig) -> Result<PipelineConfig> {
         let mut config =
             overlay(base, self.settings.clone()).with_context(|| format!("in the recipe {}", self.name))?;
-        if KNOWN.iter().any(|(known, _)| *known == self.name) {
-            config.finetune.epochs = base.further_epochs() - config.sparse.epochs;
+        if self.is_known {
+            config.finetune.epochs = base.further_epochs().saturating_sub(config.sparse.epochs);
         }
         Ok(config)
     }

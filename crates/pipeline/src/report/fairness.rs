@@ -51,7 +51,9 @@ pub(super) fn improving(trainings: &[Training]) -> Option<LateGain> {
 /// What the reader has to know beside the change against the baseline: a sentence, or none.
 pub(super) fn caution(report: &Report) -> Option<String> {
     if let (Some(control), Some(change)) = (report.row("dense control"), &report.control_change) {
-        return Some(against_control(control.map50_95, change));
+        let epochs = |stage| report.trainings.iter().find(|t| t.stage == stage).map_or(0, |t| t.epochs.len());
+        let pruned = epochs(Stage::Sparse) + epochs(Stage::Finetune);
+        return Some(against_control(control.map50_95, change, [epochs(Stage::Control), pruned]));
     }
     let LateGain { gain, epochs } = improving(&report.trainings)?;
     Some(format!(
@@ -61,10 +63,10 @@ pub(super) fn caution(report: &Report) -> Option<String> {
     ))
 }
 
-fn against_control(control: f64, change: &Change) -> String {
+fn against_control(control: f64, change: &Change, [dense, pruned]: [usize; 2]) -> String {
     format!(
-        "The dense control, which is the baseline trained on for as many epochs without pruning, has {control:.3} mAP50-95. \
-         Against it, the fine-tuned network changes by {} (95 % interval {} to {}).",
+        "The dense control, which is the baseline trained on without pruning, has {control:.3} mAP50-95 after {dense} epochs \
+         more. Against it, the fine-tuned network, after {pruned}, changes by {} (95 % interval {} to {}).",
         signed(change.difference()),
         signed(change.low),
         signed(change.high)
@@ -73,11 +75,18 @@ fn against_control(control: f64, change: &Change) -> String {
 
 /// What each step between the baseline and the fine-tuned network did, in a sentence.
 pub(super) fn steps(report: &Report) -> String {
-    let last = |stage| {
+    // What goes on: the last weights of sparsity training, the best ones of the others.
+    let kept = |stage| {
         let training = report.trainings.iter().find(|training| training.stage == stage)?;
-        training.epochs.iter().rev().find_map(|epoch| epoch.evaluation).map(|evaluation| evaluation.map50_95)
+        let mut judged = training.epochs.iter().filter_map(|epoch| epoch.evaluation);
+        let kept = if stage == Stage::Sparse {
+            judged.next_back()
+        } else {
+            judged.max_by(|a, b| a.fitness().total_cmp(&b.fitness()))
+        };
+        kept.map(|evaluation| evaluation.map50_95)
     };
-    let sparsity = match (last(Stage::Baseline), last(Stage::Sparse), report.gammas.last()) {
+    let sparsity = match (kept(Stage::Baseline), kept(Stage::Sparse), report.gammas.last()) {
         (Some(before), Some(after), Some(gammas)) => format!(
             "Sparsity training took mAP50-95 on the validation split from {before:.3} to {after:.3} and left {:.0} % of the \
              gammas below 0.01",
@@ -88,7 +97,7 @@ pub(super) fn steps(report: &Report) -> String {
     let finetune = report.trainings.iter().find(|training| training.stage == Stage::Finetune);
     let distilled = finetune.is_some_and(|t| t.epochs.iter().any(|epoch| epoch.distill_loss.is_some()));
     let taught = if distilled { "after a teacher" } else { "without a teacher" };
-    let tuned = last(Stage::Finetune)
+    let tuned = kept(Stage::Finetune)
         .map_or_else(String::new, |map| format!(", which fine-tuning {taught} took to {map:.3}"));
     format!("{sparsity}; pruning by {} left {:.3}{tuned}.", report.ranked_by, report.pruned_validation)
 }
@@ -130,10 +139,9 @@ mod tests {
     #[test]
     fn the_control_is_told_with_its_interval() {
         let change = Change { before: 0.6, after: 0.59, low: -0.02, high: 0.004 };
-        let text = against_control(0.6, &change);
-        assert!(
-            text.contains("0.600") && text.contains("\u{2212}0.010") && text.contains("+0.004"),
-            "{text}"
-        );
+        let text = against_control(0.6, &change, [60, 100]);
+        for part in ["0.600", "after 60 epochs", "after 100,", "\u{2212}0.010", "+0.004"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 }

@@ -32,7 +32,7 @@ impl Reference {
         match self {
             Self::Baseline => "",
             Self::ImprovingBaseline => ", against a baseline that was still improving",
-            Self::DenseControl => ", against as many epochs without pruning",
+            Self::DenseControl => ", against the baseline trained on without pruning",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_detector::Detector;
 use bonsai_exec::ExecutorOptions;
@@ -13,6 +13,7 @@ use bonsai_yolov8::{DistillGains, HeadOutput, distillation_loss};
 use crate::Progress;
 use crate::checkpoint_file::open_checkpoint;
 use crate::classes::for_dataset;
+use crate::misuse::demand;
 
 /// A network to imitate, and how strongly.
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ impl Teacher {
     ) -> Result<Self> {
         let network = Checkpoint { train: None, ..open_checkpoint(file)? };
         let classes = ClassMap::of(network.model.class_names(), class_names);
-        ensure!(
+        demand!(
             classes.missing().next().is_none(),
             "the teacher {} does not have all of the dataset's classes ({classes}): name a teacher that has",
             file.display()
@@ -44,6 +45,28 @@ impl Teacher {
         // No output starts anew, so that no seed matters.
         let checkpoint = for_dataset(network, class_names, 0, &file.display().to_string(), progress)?;
         Ok(Self { checkpoint, gains })
+    }
+
+    /// Refuses a student that answers in other terms.
+    ///
+    /// # Errors
+    /// If its classes, strides or bins are not the teacher's.
+    pub fn check_student(&self, student: &Checkpoint) -> Result<()> {
+        let (theirs, ours) = (&self.checkpoint.model, &student.model);
+        demand!(
+            theirs.class_names() == ours.class_names(),
+            "the teacher's classes are {:?}, the student's are {:?}: name a teacher of the same ones in the same order",
+            theirs.class_names(),
+            ours.class_names()
+        );
+        let head = |model: &bonsai_graph::ModelSpec| (model.head().strides.clone(), model.head().reg_max);
+        demand!(
+            head(theirs) == head(ours),
+            "the teacher's head has strides and bins {:?}, the student's has {:?}: name a YOLOv8 of the same ones",
+            head(theirs),
+            head(ours)
+        );
+        Ok(())
     }
 }
 
@@ -64,21 +87,8 @@ impl RunningTeacher {
         size: [usize; 3],
         executor: ExecutorOptions,
     ) -> Result<Self> {
+        teacher.check_student(student)?;
         let Teacher { checkpoint, gains } = teacher;
-        let (theirs, ours) = (&checkpoint.model, &student.model);
-        ensure!(
-            theirs.class_names() == ours.class_names(),
-            "the teacher's classes are {:?}, the student's are {:?}: expected the same ones in the same order",
-            theirs.class_names(),
-            ours.class_names()
-        );
-        let head = |model: &bonsai_graph::ModelSpec| (model.head().strides.clone(), model.head().reg_max);
-        ensure!(
-            head(theirs) == head(ours),
-            "the teacher's head has strides and bins {:?}, the student's has {:?}: expected the same",
-            head(theirs),
-            head(ours)
-        );
         let network = Checkpoint { train: None, ..checkpoint.clone() };
         let mut detector = Detector::from_checkpoint(network, executor)?;
         detector.check_memory(size)?;

@@ -65,6 +65,9 @@ impl Sweep {
         if model.exists() {
             base.model = path_text(&absolute(&model)?);
         }
+        if let Some(teacher) = &mut base.distill.teacher {
+            *teacher = path_text(&absolute(path_of_text(teacher))?);
+        }
         let (mut planned, mut names) = (Vec::new(), BTreeSet::new());
         for (r, &prune_ratio) in axes.ratios.iter().enumerate() {
             for (p, preset) in presets.iter().enumerate() {

@@ -160,7 +160,8 @@ fn begin(
     check_training(start.model.graph(), &args.train_config(), setting, data.trained_and_judged())?;
     let dir = TrainDir::claim(&args.project, &args.name, args.exist_ok)?;
     *lock = Some(lock_folder(&dir)?);
-    let inputs = Inputs::of([path_of_text(&args.model), data.yaml.clone()]);
+    let teacher = args.teacher.as_deref().map(path_of_text);
+    let inputs = Inputs::of([path_of_text(&args.model), data.yaml.clone()].into_iter().chain(teacher));
     for output in [dir.best(), dir.last(), dir.args(), dir.data()] {
         inputs.refuse(&output, "give another --name")?;
     }

@@ -140,7 +140,9 @@ fn story(report: &Report) -> Option<Markup> {
         x: "epoch",
         y: "mAP50-95 (validation, averaged weights)",
     };
-    let left_behind = lines.iter().find(|line| line.0 == Stage::Sparse).and_then(|line| line.3.last());
+    let before = [Stage::Sparse, Stage::Baseline];
+    let left_behind = before.iter().find_map(|stage| lines.iter().find(|line| line.0 == *stage));
+    let left_behind = left_behind.and_then(|line| line.3.last());
     let inside = html! {
         @if let Some(x) = pruned {
             @let (x, y) = (chart.at_x(x), chart.at_y(report.pruned_validation));

@@ -96,7 +96,6 @@ fn spread(epochs: &[GammaCounts]) -> Vec<&GammaCounts> {
 /// Sum of the training losses over all trainings.
 fn losses(report: &Report) -> Option<Markup> {
     let sum = |record: &EpochRecord| record.box_loss + record.cls_loss + record.dfl_loss;
-    let total: usize = report.trainings.iter().map(|training| training.epochs.len()).sum();
     let highest = report
         .trainings
         .iter()
@@ -104,11 +103,7 @@ fn losses(report: &Report) -> Option<Markup> {
         .map(sum)
         .filter(|v| v.is_finite())
         .fold(0.0, f64::max);
-    if total == 0 {
-        return None;
-    }
-    let chart = Chart::new(268.0, 0.0..=total as f64, 0.0..=highest.max(0.1));
-    let mut offset = 0;
+    let (mut offset, mut total) = (0, 0);
     let mut parts = Vec::new();
     for training in &report.trainings {
         let points: Vec<(f64, f64)> = training
@@ -117,13 +112,24 @@ fn losses(report: &Report) -> Option<Markup> {
             .enumerate()
             .map(|(i, record)| ((offset + i + 1) as f64, sum(record)))
             .collect();
+        let end = offset + training.epochs.len();
         parts.push((training.stage, offset, training.epochs.len(), points));
-        offset += training.epochs.len();
+        total = total.max(end);
+        // The dense control goes on beside what follows the baseline.
+        offset = if training.stage == Stage::Control { offset } else { end };
     }
+    if total == 0 {
+        return None;
+    }
+    let chart = Chart::new(268.0, 0.0..=total as f64, 0.0..=highest.max(0.1));
+    let has_sparse = parts.iter().any(|part| part.0 == Stage::Sparse);
     let ends: Vec<String> =
         parts.iter().filter_map(|p| p.3.last().map(|end| format!("{} {:.2}", noun(p.0), end.1))).collect();
-    let says =
-        format!("At the end of each training: {}. The shaded one is sparsity training.", ends.join(", "));
+    let says = format!(
+        "At the end of each training: {}.{}",
+        ends.join(", "),
+        if has_sparse { " The shaded one is sparsity training." } else { "" }
+    );
     let words = Words {
         id: "loss",
         title: "Training loss",
