@@ -53,6 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         batches: &mut OneImage,
         evaluate: &mut |_| Ok(Evaluation::default()),
         penalty: &|_| Penalty::default(),
+        distill: None,
         observer: &mut NoObserver,
     };
     let trained = train(&start, &config, services)?;
