@@ -15,7 +15,7 @@ fn main() -> Result<(), PlanError> {
         momentum: 0.0,
         times: 1.0,
     });
-    let forecast = L1Plan::DEFAULT.forecast(EPOCHS, steps)?;
+    let forecast = L1Plan::TRAVEL.forecast(EPOCHS, steps)?;
     assert!(forecast.gamma.is_enough());
 
     // Two scales start at 1; the loss wants the first of them where it is, and does not care about the second.

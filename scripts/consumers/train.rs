@@ -6,7 +6,7 @@ use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::{CandleExecutor, Device};
 use bonsai_graph::{DetectHead, Graph, ModelSpec};
 use bonsai_train::{
-    Batch, BatchResult, BatchSource, Evaluation, NoObserver, Penalty, Services, TrainConfig, train,
+    Batch, BatchResult, BatchSource, Evaluation, NoObserver, Penalty, PenaltyPlan, Services, TrainConfig, train,
 };
 use bonsai_yolov8::{Target, init};
 
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         executor: &mut executor,
         batches: &mut OneImage,
         evaluate: &mut |_| Ok(Evaluation::default()),
-        penalty: &|_| Penalty::default(),
+        penalty: PenaltyPlan::ByEpoch(&|_| Penalty::default()),
         distill: None,
         observer: &mut NoObserver,
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use bonsai_pipeline::{
     ClampedLayer, Importance, Iterated, Normalisation, PipelineConfig, Preset, PrunePolicy, PruneReport,
-    Reduction, Scope, ScoreConfig, StepsEnd, Target, check, jobs,
+    Reduction, Scope, ScoreConfig, ScorePer, StepsEnd, Target, check, jobs,
 };
 use clap::Args;
 
@@ -41,7 +41,7 @@ struct Choice {
     /// Whose way: group (coupled sets, all guards), slim (masked scripts), seed (the seed's script) [default: group]
     #[arg(long)]
     preset: Option<Preset>,
-    /// gamma, l1, l2, lamp, taylor (needs --data) or random [default: gamma]
+    /// gamma, l1, l2, lamp, taylor, best of several (both need --data) or random [default: gamma]
     #[arg(long)]
     importance: Option<Importance>,
     /// Over the layers of a coupled set: mean, max, sum, first [default: mean]
@@ -50,6 +50,9 @@ struct Choice {
     /// Over the sets of a group: none, mean, max, sum [default: none]
     #[arg(long)]
     normalisation: Option<Normalisation>,
+    /// What a score is divided by at last: set (nothing), mac (the multiply-accumulates of the set) [default: set]
+    #[arg(long)]
+    per: Option<ScorePer>,
     /// Where the lowest scores are looked for: global, per-layer [default: global]
     #[arg(long)]
     scope: Option<Scope>,
@@ -119,6 +122,7 @@ impl Choice {
             ("--importance", self.importance.is_some()),
             ("--reduction", self.reduction.is_some()),
             ("--normalisation", self.normalisation.is_some()),
+            ("--per", self.per.is_some()),
             ("--scope", self.scope.is_some()),
             ("--min-channels", self.min_channels.is_some()),
             ("--round-to", self.round_to.is_some()),
@@ -137,7 +141,7 @@ impl Choice {
 
     /// What was given, over what the file and the defaults say.
     fn apply(&self, config: &mut PipelineConfig) {
-        let Self { preset, importance, reduction, normalisation, scope, .. } = *self;
+        let Self { preset, importance, reduction, normalisation, per, scope, .. } = *self;
         let (score, policy) = (&mut config.score, &mut config.prune);
         score.importance = importance.unwrap_or(score.importance);
         if let Importance::Random { seed } = &mut score.importance {
@@ -145,6 +149,7 @@ impl Choice {
         }
         score.reduction = reduction.unwrap_or(score.reduction);
         score.normalisation = normalisation.unwrap_or(score.normalisation);
+        score.per = per.unwrap_or(score.per);
         policy.preset = preset.unwrap_or(policy.preset);
         policy.scope = scope.unwrap_or(policy.scope);
         if let Some(ratio) = self.ratio.or(self.keep.map(|keep| 1.0 - keep)) {

@@ -76,7 +76,8 @@ fn report(outcome: &TrainOutcome, interrupt: &Interrupt) -> u8 {
             return interrupt.exit_code();
         }
         Stopped::Patience => say!("ended early: no better epoch for as long as --patience allows"),
-        Stopped::Finished => {}
+        // The note said so.
+        Stopped::Penalty | Stopped::Finished => {}
     }
     if let Some(metrics) = &outcome.metrics {
         say!("{} on the validation split:", outcome.dir.best().display());

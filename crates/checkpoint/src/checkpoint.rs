@@ -62,6 +62,9 @@ pub struct Progress {
     /// Sum over these batches of what a teacher added to the loss.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub distill_sum: f64,
+    /// Mean detection loss of every completed epoch, where these decide the strength of L1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<f64>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde passes")]

@@ -7,7 +7,8 @@ use std::ops::RangeInclusive;
 
 use anyhow::{Error, Result};
 use bonsai_prune::{
-    Candidates, Coupling, Importance, Iteration, PrunePolicy, ScoreConfig, Target, choose, score,
+    Candidates, Coupling, Importance, Iteration, Preset, PrunePolicy, Scope, ScoreConfig, Target, choose,
+    score,
 };
 use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
@@ -60,6 +61,14 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
         config.iterate.steps
     );
     section("prune", config.prune.check())?;
+    let plain = ScoreConfig { importance: Importance::Best, ..ScoreConfig::default() };
+    let is_plain =
+        config.score == plain && (config.prune.scope, config.prune.preset) == (Scope::Global, Preset::Group);
+    demand!(
+        config.score.importance != Importance::Best || is_plain,
+        "score.importance is best, which tries several rankings: leave score.reduction, score.normalisation, score.per, \
+         prune.scope and prune.preset out"
+    );
     section("extras", config.extras.check())?;
     let IterateSettings { steps, max_map_drop, epochs } = config.iterate;
     let iteration = Iteration { prune_ratio: config.prune.prune_ratio, steps, max_map_drop };
@@ -196,6 +205,7 @@ impl PruneExtras {
     pub fn check(&self) -> Result<()> {
         within("recalibrate", &self.recalibrate, 0..=*COUNTS.end())?;
         within("gradient_batches", &self.gradient_batches, COUNTS)?;
+        within("trial_steps", &self.trial_steps, COUNTS)?;
         within("batch", &self.batch, BATCH)
     }
 }

@@ -10,7 +10,7 @@ use bonsai_detector::{DetectConfig, Detector, FileKind, OnnxSignature};
 use bonsai_graph::ClassMap;
 use bonsai_metrics::DetMetrics;
 use bonsai_onnx::{ExportOptions, OnnxInfo, Precision, Quantization};
-use bonsai_prune::{Importance, Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
+use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
 use bonsai_yolov8::NmsConfig;
 
 use crate::checkpoint_file::open_checkpoint;
@@ -134,15 +134,16 @@ pub fn prune(
     let model = open_checkpoint(weights)?;
     let settings = config.prune_settings();
     // The loss is asked about labels; statistics are measured on images alone.
-    let open = if settings.score.importance == Importance::Taylor { open_dataset } else { open_images };
+    let open = if settings.needs_labels() { open_dataset } else { open_images };
     let data = config.data.as_ref().map(|yaml| open(yaml, progress)).transpose()?;
-    if let (Some(data), Importance::Taylor) = (&data, settings.score.importance) {
+    if let Some(data) = data.as_ref().filter(|_| settings.needs_labels()) {
         let classes = ClassMap::of(model.model.class_names(), &data.class_names);
         if !classes.is_plain() {
             progress.classes(&format!("{}: {classes}", weights.display()));
         }
     }
-    let pruned = prune_stage(&model, &settings, &setting(config)?, data.as_ref())?;
+    let mut note = |text: &str| progress.note(text);
+    let pruned = prune_stage(&model, &settings, &setting(config)?, data.as_ref(), &mut note)?;
     if let (importance, Some(reason)) = ranking(&model, &settings)? {
         progress
             .note(&format!("warning: {reason}: `--importance {importance}` with `--data` may know better"));

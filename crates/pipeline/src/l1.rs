@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum L1Preset {
-    /// As strong as it takes for gammas to travel 1.5 whatever the size of the dataset, but not so strong that it drowns the
-    /// loss, after clipping, once for each optimiser step; channels that pruning cannot remove are left alone.
+    /// As strong as it can be while the loss stays within a tenth above that without L1, after clipping, once for each optimiser step; channels that pruning cannot remove are left alone.
     #[default]
     Default,
     /// The hand-patched trainers' recipe: 1e-2 on gamma falling to a tenth, 1e-2 on beta, before clipping, once for each
@@ -24,13 +23,14 @@ pub enum L1Preset {
 pub struct L1Config {
     /// What the other keys started from.
     pub preset: L1Preset,
-    /// Strength on gammas: a number, or `{ travel = DISTANCE }` for as strong as it takes to move a gamma so far.
+    /// Strength on gammas: a number, `{ loss = FRACTION }` for as strong as it can be while the loss stays within this
+    /// fraction above that without L1, or `{ travel = DISTANCE }` for as strong as it takes to move a gamma so far.
     pub gamma: Strength,
-    /// Strength on betas, likewise.
+    /// Strength on betas: a number, `{ of_gamma = FRACTION }` or `{ travel = DISTANCE }`.
     pub beta: Strength,
     /// What becomes of the strength on gammas over the epochs.
     pub gamma_decay: Decay,
-    /// What no strength that is chosen for a travel goes beyond.
+    /// What no strength that is chosen goes beyond.
     pub limit: f64,
     /// Added to gradients, as a threshold, or to gradients of coupled gammas together.
     pub method: L1Method,
@@ -57,7 +57,7 @@ struct L1Keys {
 }
 
 impl TryFrom<L1Keys> for L1Config {
-    type Error = bonsai_sparsity::ScheduleError;
+    type Error = bonsai_sparsity::PlanError;
 
     fn try_from(keys: L1Keys) -> Result<Self, Self::Error> {
         let start = Self::of(keys.preset);

@@ -69,6 +69,7 @@ mod run_dir;
 mod run_lock;
 mod runtime;
 mod settings;
+mod sparse_outcome;
 mod split_flaws;
 mod stage_training;
 pub mod stages;
@@ -87,8 +88,8 @@ pub use bonsai_onnx::{
     Dynamic, ExportOptions, Io, Layout, NmsOptions, Placement, Precision as OnnxPrecision,
 };
 pub use bonsai_prune::{
-    ClampedLayer, Importance, Iterated, Normalisation, Preset, PrunePolicy, PruneReport, Reduction, Scope,
-    ScoreConfig, Stopped as StepsEnd, Target,
+    ClampedLayer, Importance, Iterated, Normalisation, Per as ScorePer, Preset, PrunePolicy, PruneReport,
+    Reduction, Scope, ScoreConfig, Stopped as StepsEnd, Target,
 };
 pub use bonsai_tensorrt::{
     Backend, BackendChoice, BuildReport, ComputeCapability, EngineOutcome, HardwareCompatibility, Precision,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use bonsai_exec::{L1Method, L1Placement};
 use bonsai_graph::Graph;
-use bonsai_sparsity::{L1Forecast, L1Schedule, PlannedStep, Strength, Travel};
+use bonsai_sparsity::{BoundedL1, L1, L1Forecast, L1Schedule, PlannedStep, Strength, Travel};
 use bonsai_train::{Optimizer, Penalty, Schedule, TrainConfig};
 
 use crate::L1Config;
@@ -11,14 +11,21 @@ use crate::misuse::demand;
 use crate::penalty::Penalised;
 
 /// L1 in a training whose length is known.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PlannedL1 {
     config: L1Config,
-    schedule: L1Schedule,
+    strengths: Strengths,
     epochs: usize,
     is_sgd: bool,
-    /// How far it alone can move a gamma and a beta; `None` where that depends on the gradients.
-    forecast: Option<L1Forecast>,
+}
+
+/// Where the strengths are from.
+#[derive(Debug, Clone, PartialEq)]
+enum Strengths {
+    /// Chosen before training. How far they alone can move a gamma and a beta is `None` where that depends on the gradients.
+    Scheduled { schedule: L1Schedule, forecast: Option<L1Forecast> },
+    /// Decided by the loss while training goes on; `None` where training is too short to tell.
+    Bounded(Option<BoundedL1>),
 }
 
 impl PlannedL1 {
@@ -31,35 +38,37 @@ impl PlannedL1 {
         plan.check()?;
         let plans = training.optimizer == Optimizer::Sgd || config.method == L1Method::Proximal;
         let keys = [("l1.gamma", config.gamma), ("l1.beta", config.beta)];
-        let asked = keys.into_iter().filter(|(_, strength)| matches!(strength, Strength::Travel(_)));
+        let asked = keys
+            .into_iter()
+            .filter(|(_, strength)| matches!(strength, Strength::Travel(_) | Strength::Loss(_)));
         let keys: Vec<_> = asked.map(|(key, _)| format!("`{key}`")).collect();
         demand!(
             plans || keys.is_empty(),
-            "under AdamW, how far L1 moves a parameter depends on its gradients, so no strength can be chosen for a \
-             travel: give {} as a number, set `l1.method` to `proximal`, or train with SGD",
+            "under AdamW, how far L1 moves a parameter depends on its gradients, so no strength can be chosen for it: \
+             give {} as a number, set `l1.method` to `proximal`, or train with SGD",
             keys.join(" and ")
         );
         Ok(())
     }
 
-    /// Chooses the strengths for a training of `batches` batches an epoch.
+    /// Chooses the strengths for a training of `batches` batches an epoch, of which the losses of the first
+    /// `compared_epochs` can be compared with each other.
     ///
     /// # Errors
     /// If a number makes no sense, or a travel is asked for that nothing gives.
-    pub(crate) fn of(config: &L1Config, training: &TrainConfig, batches: usize) -> Result<Self> {
+    pub(crate) fn of(
+        config: &L1Config,
+        training: &TrainConfig,
+        batches: usize,
+        compared_epochs: usize,
+    ) -> Result<Self> {
         let mut plan = config.plan();
         let is_sgd = training.optimizer == Optimizer::Sgd;
-        let planned = |schedule, forecast| Self {
-            config: *config,
-            schedule,
-            epochs: training.epochs,
-            is_sgd,
-            forecast,
-        };
+        let planned = |strengths| Self { config: *config, strengths, epochs: training.epochs, is_sgd };
         Self::check(config, training)?;
         let is_threshold = config.method == L1Method::Proximal;
         if let (false, false, Some(schedule)) = (is_sgd, is_threshold, plan.schedule()) {
-            return Ok(planned(schedule, None));
+            return Ok(planned(Strengths::Scheduled { schedule, forecast: None }));
         }
         let schedule = Schedule::new(training, batches);
         let steps = schedule.planned().map(|step| PlannedStep {
@@ -74,13 +83,43 @@ impl PlannedL1 {
             // of less than that.
             plan.limit = 1.0;
         }
+        if let Strength::Loss(_) = plan.gamma {
+            let bounds = (schedule.warmup_epochs(), compared_epochs);
+            return Ok(planned(Strengths::Bounded(plan.bounded(training.epochs, bounds, steps)?)));
+        }
         let forecast = plan.forecast(training.epochs, steps)?;
-        Ok(planned(forecast.schedule, Some(forecast)))
+        let schedule = forecast.schedule;
+        Ok(planned(Strengths::Scheduled { schedule, forecast: Some(forecast) }))
     }
 
-    /// What the trainer applies in an epoch, from 0.
+    /// Whether the losses decide, so that [`penalty_after`](Self::penalty_after) is to be asked.
+    pub(crate) const fn is_bounded(&self) -> bool {
+        matches!(self.strengths, Strengths::Bounded(_))
+    }
+
+    /// What the trainer applies in an epoch, from 0, where the losses decide nothing.
     pub(crate) fn penalty(&self, epoch: usize) -> Penalty {
-        let strength = self.schedule.at(epoch, self.epochs);
+        match &self.strengths {
+            Strengths::Scheduled { schedule, .. } => self.of_strength(schedule.at(epoch, self.epochs)),
+            Strengths::Bounded(_) => Penalty::default(),
+        }
+    }
+
+    /// What the trainer applies after epochs with these mean losses; `None` where L1 can achieve nothing any more.
+    pub(crate) fn penalty_after(&self, losses: &[f64]) -> Option<Penalty> {
+        let Strengths::Bounded(Some(bounded)) = &self.strengths else {
+            return Some(self.penalty(losses.len()));
+        };
+        let gamma = bounded.strength(losses)?;
+        let beta = match self.config.beta {
+            Strength::OfGamma(fraction) => fraction * gamma,
+            Strength::Lambda(beta) if gamma > 0.0 => beta,
+            Strength::Lambda(_) | Strength::Travel(_) | Strength::Loss(_) => 0.0,
+        };
+        Some(self.of_strength(L1 { gamma: gamma as f32, beta: beta as f32 }))
+    }
+
+    fn of_strength(&self, strength: L1) -> Penalty {
         Penalty {
             gamma: f64::from(strength.gamma),
             beta: f64::from(strength.beta),
@@ -92,7 +131,14 @@ impl PlannedL1 {
 
     /// How far it alone can move a gamma; `None` where that depends on the gradients.
     pub(crate) fn travel(&self) -> Option<Travel> {
-        self.forecast.map(|forecast| forecast.gamma)
+        Some(self.forecast()?.gamma)
+    }
+
+    const fn forecast(&self) -> Option<L1Forecast> {
+        match self.strengths {
+            Strengths::Scheduled { forecast, .. } => forecast,
+            Strengths::Bounded(_) => None,
+        }
     }
 
     /// Which channels it is on.
@@ -102,7 +148,6 @@ impl PlannedL1 {
 
     /// What is said before training.
     pub(crate) fn announcement(&self) -> String {
-        let L1Schedule { gamma, beta, .. } = self.schedule;
         let (place, most) = match (self.config.method, self.config.placement) {
             (L1Method::Proximal, _) => ("as a threshold behind the step", ""),
             (L1Method::Subgradient, L1Placement::BeforeClip) => {
@@ -114,7 +159,19 @@ impl PlannedL1 {
             }
             (L1Method::GroupLasso, L1Placement::AfterClip) => ("by groups after clipping", ""),
         };
-        match self.forecast {
+        let L1Schedule { gamma, beta, .. } = match &self.strengths {
+            Strengths::Scheduled { schedule, .. } => *schedule,
+            Strengths::Bounded(Some(bounded)) => {
+                return format!(
+                    "L1 on gamma {place}, as strong as the loss bears: {} epochs without it say what the loss is, then it \
+                     grows while the smoothed loss stays within {:.0} % above",
+                    bounded.epochs_without(),
+                    100.0 * bounded.tolerance()
+                );
+            }
+            Strengths::Bounded(None) => return "no L1".to_owned(),
+        };
+        match self.forecast() {
             Some(L1Forecast { gamma: on_gamma, beta: on_beta, .. }) => format!(
                 "L1 on gamma {} {place}: alone it can move a gamma by {most}{:.2} in {} updates; on beta {}: by {most}{:.2}",
                 digits(gamma),
@@ -133,7 +190,15 @@ impl PlannedL1 {
 
     /// What is wrong with it, if it cannot sparsify, or not in so short a training.
     pub(crate) fn warning(&self) -> Option<String> {
-        let forecast = self.forecast?;
+        if let Strengths::Bounded(None) = self.strengths {
+            return Some(format!(
+                "{} epochs are too few to find out how strong L1 may be: they are trained without it, and gammas will not \
+                 tell channels apart. Train for more epochs, give `l1.gamma` as a number or a travel, or leave sparsity \
+                 training out (`sparse.epochs = 0`)",
+                self.epochs
+            ));
+        }
+        let forecast = self.forecast()?;
         if self.is_sgd || forecast.held_from.is_some() {
             forecast.warning()
         } else {
@@ -156,7 +221,13 @@ fn digits(strength: f64) -> String {
 mod tests {
     use super::*;
     use crate::L1Preset;
+    use bonsai_sparsity::L1Plan;
     use bonsai_train::Per;
+
+    fn by_travel() -> L1Config {
+        let L1Plan { gamma, beta, .. } = L1Plan::TRAVEL;
+        L1Config { gamma, beta, ..L1Config::default() }
+    }
 
     /// BCCD: 13 batches of 16, a step each.
     fn bccd(epochs: usize) -> TrainConfig {
@@ -168,7 +239,7 @@ mod tests {
         for (epochs, batches) in [(50, 13), (6, 32), (100, 1000)] {
             for (batch, nbs) in [(16, 16), (4, 16), (16, 64)] {
                 let training = TrainConfig { batch, nbs, ..bccd(epochs) };
-                let planned = PlannedL1::of(&L1Config::default(), &training, batches).unwrap();
+                let planned = PlannedL1::of(&by_travel(), &training, batches, epochs).unwrap();
                 let said = planned.announcement();
                 // Few updates would take a strength that drowns the loss.
                 let few = epochs * batches * batch < 500 * nbs;
@@ -182,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_seed_is_what_it_was_and_too_weak_for_a_small_dataset() {
-        let planned = PlannedL1::of(&L1Config::of(L1Preset::Seed), &bccd(50), 13).unwrap();
+        let planned = PlannedL1::of(&L1Config::of(L1Preset::Seed), &bccd(50), 13, 50).unwrap();
         assert_eq!(
             planned.announcement(),
             "L1 on gamma 0.01 before clipping, which shrinks it: alone it can move a gamma by at most 0.27 in 650 updates; \
@@ -201,7 +272,7 @@ mod tests {
         let training = TrainConfig { nbs: 64, warmup_epochs: 0.0, ..bccd(50) };
         let distance = |per| {
             let config = L1Config { per, ..L1Config::of(L1Preset::Seed) };
-            PlannedL1::of(&config, &training, 12).unwrap().travel().unwrap()
+            PlannedL1::of(&config, &training, 12, 50).unwrap().travel().unwrap()
         };
         let (step, batch) = (distance(Per::Step), distance(Per::Batch));
         assert_eq!((step.updates, batch.updates), (150, 150));
@@ -211,12 +282,12 @@ mod tests {
     #[test]
     fn adamw_takes_numbers_alone() {
         let training = TrainConfig { optimizer: Optimizer::AdamW, ..bccd(50) };
-        let error = PlannedL1::of(&L1Config::default(), &training, 13).unwrap_err().to_string();
+        let error = PlannedL1::of(&by_travel(), &training, 13, 50).unwrap_err().to_string();
         assert!(error.contains("give `l1.gamma` and `l1.beta` as a number"), "{error}");
-        let half = L1Config { gamma: Strength::Lambda(0.1), ..L1Config::default() };
-        let error = PlannedL1::of(&half, &training, 13).unwrap_err().to_string();
+        let half = L1Config { gamma: Strength::Lambda(0.1), ..by_travel() };
+        let error = PlannedL1::of(&half, &training, 13, 50).unwrap_err().to_string();
         assert!(error.contains("give `l1.beta` as a number"), "{error}");
-        let seed = PlannedL1::of(&L1Config::of(L1Preset::Seed), &training, 13).unwrap();
+        let seed = PlannedL1::of(&L1Config::of(L1Preset::Seed), &training, 13, 50).unwrap();
         assert!(
             seed.announcement().contains("on gamma 0.01, on beta 0.01 before"),
             "{}",
@@ -228,10 +299,10 @@ mod tests {
     /// Thresholds know no momentum under AdamW: the strength is that of SGD without.
     #[test]
     fn thresholds_are_foreseen_under_adamw_too() {
-        let config = L1Config { method: L1Method::Proximal, ..L1Config::default() };
+        let config = L1Config { method: L1Method::Proximal, ..by_travel() };
         let strength = |optimizer, momentum| {
             let training = TrainConfig { optimizer, momentum, warmup_epochs: 0.0, ..bccd(50) };
-            let planned = PlannedL1::of(&config, &training, 13).unwrap();
+            let planned = PlannedL1::of(&config, &training, 13, 50).unwrap();
             let said = planned.announcement();
             assert!(
                 said.contains("as a threshold behind the step: alone it can move a gamma by 1.50 in"),
@@ -246,12 +317,9 @@ mod tests {
 
     #[test]
     fn groups_before_clipping_are_said() {
-        let config = L1Config {
-            method: L1Method::GroupLasso,
-            placement: L1Placement::BeforeClip,
-            ..L1Config::default()
-        };
-        let said = PlannedL1::of(&config, &bccd(50), 13).unwrap().announcement();
+        let config =
+            L1Config { method: L1Method::GroupLasso, placement: L1Placement::BeforeClip, ..by_travel() };
+        let said = PlannedL1::of(&config, &bccd(50), 13, 50).unwrap().announcement();
         assert!(
             said.contains(
                 "by groups before clipping, which shrinks it: alone it can move a gamma by at most 1.50"

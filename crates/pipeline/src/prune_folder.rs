@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bonsai_checkpoint::Checkpoint;
-use bonsai_prune::{Importance, PruneReport};
+use bonsai_prune::{Importance, PruneReport, Pruned};
 use serde::{Deserialize, Serialize};
 
 use crate::iterations::{Files, save_iterations};
 use crate::ranking::ranking;
 use crate::run::save_json;
 use crate::stages::{Data, Setting, Stepwise, iterate_stage, prune_stage};
-use crate::{PipelineConfig, Progress};
+use crate::{PipelineConfig, Progress, Stage};
 
 pub(crate) const PRUNED: &str = "pruned.safetensors";
 const PLAN: &str = "plan.json";
@@ -22,21 +22,27 @@ pub(crate) const REPORT: &str = "report.json";
 pub(crate) struct Pruning<R> {
     /// What channels were ranked by.
     pub(crate) importance: Importance,
+    /// The stage whose network was pruned; not in files of earlier versions.
+    #[serde(default)]
+    pub(crate) pruned: Option<Stage>,
     #[serde(flatten)]
     pub(crate) report: R,
 }
 
-/// Prunes `model` at once, or in steps with fine-tuning between them, and writes network, plan and report.
+/// Prunes the network of a stage at once, or in steps with fine-tuning between them, and writes network, plan and report. Of
+/// several networks, which importance best alone may be given, that with the best trial is taken.
 pub(crate) fn fill_prune_folder(
     folder: &Path,
-    model: &Checkpoint,
+    networks: &[(Stage, Checkpoint)],
     config: &PipelineConfig,
     data: &Data,
     setting: &Setting,
     mut progress: &mut dyn Progress,
 ) -> Result<()> {
+    let (stage, model) = networks.first().context("no network to prune")?;
+    let mut stage = *stage;
     let mut settings = config.prune_settings();
-    let (importance, reason) = ranking(model, &settings)?;
+    let (mut importance, reason) = ranking(model, &settings)?;
     if let Some(reason) = reason {
         progress
             .note(&format!("warning: {reason}: they are ranked by {importance} (extras.dense_importance)"));
@@ -58,13 +64,35 @@ pub(crate) fn fill_prune_folder(
         );
         bonsai_prune::report(&iterated.plan, model, config.imgsz, config.imgsz)?
     } else {
-        let pruned = prune_stage(model, &settings, setting, Some(data))?;
+        let mut best: Option<(f64, Stage, Pruned)> = None;
+        for (of, network) in networks {
+            if networks.len() > 1 {
+                progress.note(&format!("the network of stage `{of}`:"));
+            }
+            let pruned =
+                prune_stage(network, &settings, setting, Some(data), &mut |text| progress.note(text))?;
+            let losses = pruned.report.trials.iter().filter_map(|trial| trial.loss);
+            let loss = losses.min_by(f64::total_cmp).unwrap_or(f64::INFINITY);
+            if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
+                best = Some((loss, *of, pruned));
+            }
+        }
+        let (_, of, pruned) = best.context("no network to prune")?;
+        stage = of;
+        importance = winner(&pruned).unwrap_or(importance);
         pruned.plan.save(&folder.join(PLAN))?;
         pruned.checkpoint.save(&folder.join(PRUNED))?;
         pruned.report
     };
     progress.note(&removed(&report));
-    save_json(&folder.join(REPORT), &Pruning { importance, report })
+    save_json(&folder.join(REPORT), &Pruning { importance, pruned: Some(stage), report })
+}
+
+/// What the winner of a contest was ranked by.
+fn winner(pruned: &Pruned) -> Option<Importance> {
+    let tried =
+        pruned.report.trials.iter().filter_map(|trial| Some((trial.loss?, trial.candidate.score.importance)));
+    tried.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, importance)| importance)
 }
 
 fn removed(report: &PruneReport) -> String {

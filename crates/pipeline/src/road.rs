@@ -3,6 +3,7 @@
 use crate::misuse::demand;
 use crate::{Control, PipelineConfig, Stage};
 use anyhow::Result;
+use bonsai_prune::Importance;
 
 impl PipelineConfig {
     /// The stages of this run, in order.
@@ -31,12 +32,20 @@ impl PipelineConfig {
             Stage::Dataset => &[],
             Stage::Baseline => &[Stage::Dataset],
             Stage::Control | Stage::Sparse => &[Stage::Dataset, Stage::Baseline],
-            Stage::Prune => &[Stage::Dataset, self.pruned_stage()],
-            Stage::Finetune => match self.teacher_stage() {
-                Some(Stage::Control) => &[Stage::Dataset, Stage::Control, Stage::Prune],
-                Some(_) => &[Stage::Dataset, Stage::Baseline, Stage::Prune],
-                None => &[Stage::Dataset, Stage::Prune],
-            },
+            Stage::Prune => {
+                let mut inputs = vec![Stage::Dataset];
+                inputs.extend(self.pruned_stages());
+                inputs.sort_unstable();
+                return inputs;
+            }
+            Stage::Finetune => {
+                // The epochs that sparsity training left are trained here.
+                let sparse = self.checks_sparsity().then_some(Stage::Sparse);
+                let mut inputs = vec![Stage::Dataset, Stage::Prune];
+                inputs.extend(sparse.into_iter().chain(self.teacher_stage()));
+                inputs.sort_unstable();
+                return inputs;
+            }
             Stage::Export => &[Stage::Dataset, Stage::Baseline, Stage::Finetune],
             Stage::Engine => &[Stage::Baseline, Stage::Finetune, Stage::Export],
             Stage::Report => &[
@@ -53,9 +62,12 @@ impl PipelineConfig {
         all.iter().copied().filter(|input| self.has(*input)).collect()
     }
 
-    /// The stage whose network is pruned.
-    pub(crate) const fn pruned_stage(&self) -> Stage {
-        if self.has(Stage::Sparse) { Stage::Sparse } else { Stage::Baseline }
+    /// The stages of which one has the network that is pruned, the likeliest first.
+    pub(crate) fn pruned_stages(&self) -> Vec<Stage> {
+        let sparse = self.has(Stage::Sparse).then_some(Stage::Sparse);
+        let is_open = self.checks_sparsity() || self.score.importance == Importance::Best;
+        let baseline = (sparse.is_none() || is_open).then_some(Stage::Baseline);
+        sparse.into_iter().chain(baseline).collect()
     }
 
     /// The stage whose network is the teacher in fine-tuning: of the dense ones, that which was trained for longest.
@@ -96,6 +108,7 @@ pub(crate) fn check_stages(config: &PipelineConfig, control: &Control) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{L1Config, L1Preset};
 
     fn config(sparse: usize, dense: bool) -> PipelineConfig {
         let mut config = PipelineConfig::drawn();
@@ -116,7 +129,11 @@ mod tests {
             }
         }
         assert_eq!(config(0, false).inputs(Stage::Prune), [Stage::Dataset, Stage::Baseline]);
-        assert_eq!(config(3, false).inputs(Stage::Prune), [Stage::Dataset, Stage::Sparse]);
+        // The baseline is pruned where sparsity training does no good.
+        let mut sparse = config(3, false);
+        assert_eq!(sparse.inputs(Stage::Prune), [Stage::Dataset, Stage::Baseline, Stage::Sparse]);
+        sparse.l1 = L1Config::of(L1Preset::Seed);
+        assert_eq!(sparse.inputs(Stage::Prune), [Stage::Dataset, Stage::Sparse]);
     }
 
     #[test]

@@ -203,7 +203,8 @@ mod tests {
         for (settings, expected) in [
             (vec!["l1.gamma=0"], L1Config { gamma: Strength::Lambda(0.0), ..default }),
             (vec!["l1.gamma.travel=2"], L1Config { gamma: Strength::Travel(2.0), ..default }),
-            (vec!["l1.beta={travel = 1.5}"], L1Config { beta: Strength::Travel(1.5), ..default }),
+            (vec!["l1.gamma.loss=0.2"], L1Config { gamma: Strength::Loss(0.2), ..default }),
+            (vec!["l1.beta={of_gamma = 0.5}"], L1Config { beta: Strength::OfGamma(0.5), ..default }),
             (vec!["l1.preset=seed"], seed),
             (vec!["l1.preset=seed", "l1.preset=default"], default),
             (
@@ -234,7 +235,9 @@ mod tests {
         }
         for (setting, parts) in [
             ("l1.gamma=-0.1", ["`gamma` is -0.1", "0 or more"]),
-            ("l1.gamma=strong", ["a number, or `{ travel = DISTANCE }`", "l1.gamma"]),
+            ("l1.gamma=strong", ["a number, `{ travel = DISTANCE }`", "l1.gamma"]),
+            ("l1.gamma.of_gamma=1", ["L1 on gamma", "give a number"]),
+            ("l1.beta.travel=0.5", ["L1 on beta", "of_gamma"]),
             ("l1.preset=seeds", ["`default`", "`seed`"]),
             ("l1.method=lasso", ["`proximal`", "`group_lasso`"]),
             ("l1.gama=1", ["`l1.gama`", "did you mean `gamma`?"]),

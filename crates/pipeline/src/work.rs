@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_detector::write_engine;
+use bonsai_prune::Importance;
 use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use crate::export_folder::{Network, fill_export_folder};
 use crate::prune_folder::{self, PRUNED, fill_prune_folder};
 use crate::report::{self, Exported, Group, Measured, Wanted};
 use crate::run::{load_json, save_json};
+use crate::sparse_outcome::SparseOutcome;
 use crate::stage_training::{BEST, LAST, train_in};
 use crate::stages::{
     Data, Objective, Setting, Teacher, draw_dataset, open_dataset, start_checkpoint, train_stage,
@@ -94,15 +96,14 @@ impl Work<'_> {
                 self.training(stage, folder, &self.config.sparse, objective, progress, || Ok(start))
             }
             Stage::Prune => {
-                let (stage, file) = self.pruned();
-                let model = self.start(stage, file, progress)?;
-                fill_prune_folder(folder, &model, self.config, self.data()?, self.setting, progress)
+                let networks = self.pruned(progress)?;
+                fill_prune_folder(folder, &networks, self.config, self.data()?, self.setting, progress)
             }
             Stage::Finetune => {
                 let start = self.start(Stage::Prune, PRUNED, progress)?;
                 let teacher = self.teacher(progress)?;
                 let objective = teacher.as_ref().map_or(Objective::Detection, Objective::Distillation);
-                self.training(stage, folder, &self.config.finetune, objective, progress, || Ok(start))
+                self.training(stage, folder, &self.finetune()?, objective, progress, || Ok(start))
             }
             Stage::Export => self.export(folder, progress),
             Stage::Engine => self.engine(folder, progress),
@@ -111,10 +112,29 @@ impl Work<'_> {
     }
 
     /// What is pruned: after sparsity training its last weights, which are the sparsest where the best ones are the least
-    /// sparse.
-    const fn pruned(&self) -> (Stage, &'static str) {
-        let stage = self.config.pruned_stage();
-        (stage, if matches!(stage, Stage::Sparse) { LAST } else { BEST })
+    /// sparse. Where that training did no good, the baseline; where pruned networks are tried, that one too.
+    fn pruned(&self, progress: &mut dyn Progress) -> Result<Vec<(Stage, Checkpoint)>> {
+        let mut stages = self.config.pruned_stages();
+        if self.config.checks_sparsity()
+            && let Some(reason) = SparseOutcome::of(self.config, self.dir)?.left_out()
+        {
+            progress
+                .note(&format!("warning: {reason}: the baseline is pruned in place of the sparse network"));
+            stages = vec![Stage::Baseline];
+        } else if self.config.score.importance != Importance::Best {
+            stages.truncate(1);
+        }
+        let file = |stage| if stage == Stage::Sparse { LAST } else { BEST };
+        stages.into_iter().map(|stage| Ok((stage, self.start(stage, file(stage), progress)?))).collect()
+    }
+
+    /// Fine-tuning, with the epochs that sparsity training left.
+    fn finetune(&self) -> Result<TrainConfig> {
+        let mut config = self.config.finetune.clone();
+        if self.config.checks_sparsity() {
+            config.epochs += SparseOutcome::of(self.config, self.dir)?.epochs_left();
+        }
+        Ok(config)
     }
 
     /// The teacher of fine-tuning, if there is one, with the dataset's classes.

@@ -206,9 +206,20 @@ pub enum PruneError {
     /// Scores by gradients, and no gradients.
     #[error("importance taylor needs gradients: pass what computes them to `score_with_gradients`")]
     NoGradients,
+    /// The best of several importances, and nothing that tries them.
+    #[error("importance best needs a trial of pruned networks: pass one to `prune_best`")]
+    NoTrial,
     /// A target of latency, and nothing to measure it with.
     #[error("a latency target needs a measurement: pass one in the services of `prune`")]
     NoLatency,
+    /// Rankings to choose among, and none that a trial says anything about.
+    #[error(
+        "none of {candidates} rankings can be chosen: give at least one, and a trial that answers with a finite number"
+    )]
+    NoCandidate {
+        /// How many there were.
+        candidates: usize,
+    },
     /// The weights do not belong to the network, or a file cannot be used.
     #[error("the checkpoint cannot be pruned")]
     Checkpoint(#[source] Box<CheckpointError>),

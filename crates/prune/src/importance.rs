@@ -25,6 +25,9 @@ pub enum Importance {
     /// Sum of |w * dL/dw|: what the loss would change by without it, to first order (Molchanov et al., CVPR 2019).
     /// Needs gradients.
     Taylor,
+    /// That of several whose pruned network does best on trial, see [`prune_best`](crate::prune_best()). Scores alone do not
+    /// tell.
+    Best,
     /// A number drawn for each set: what any other importance must beat.
     Random {
         /// Where the numbers start from.
@@ -34,7 +37,7 @@ pub enum Importance {
 }
 
 impl Importance {
-    const NAMES: &'static str = "gamma, l1, l2, lamp, taylor, random";
+    const NAMES: &'static str = "gamma, l1, l2, lamp, taylor, best, random";
 }
 
 impl FromStr for Importance {
@@ -47,6 +50,7 @@ impl FromStr for Importance {
             "l2" => Ok(Self::L2),
             "lamp" => Ok(Self::Lamp),
             "taylor" => Ok(Self::Taylor),
+            "best" => Ok(Self::Best),
             "random" => Ok(Self::Random { seed: 0 }),
             _ => {
                 Err(PruneError::UnknownName { what: "importance", got: text.to_owned(), known: Self::NAMES })
@@ -63,6 +67,7 @@ impl fmt::Display for Importance {
             Self::L2 => "l2",
             Self::Lamp => "lamp",
             Self::Taylor => "taylor",
+            Self::Best => "best",
             Self::Random { .. } => "random",
         })
     }
@@ -115,6 +120,17 @@ pub enum Normalisation {
     Sum,
 }
 
+impl fmt::Display for Normalisation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Mean => "mean",
+            Self::Max => "max",
+            Self::Sum => "sum",
+        })
+    }
+}
+
 impl FromStr for Normalisation {
     type Err = PruneError;
 
@@ -132,6 +148,33 @@ impl FromStr for Normalisation {
     }
 }
 
+/// What a score is divided by, so that sets that cost differently can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// Nothing.
+    #[default]
+    Set,
+    /// The multiply-accumulates of the set: of the convolutions that make its channels, and of those that read them.
+    /// Then channels that do little work have to matter less to stay.
+    Mac,
+}
+
+impl FromStr for Per {
+    type Err = PruneError;
+
+    fn from_str(text: &str) -> Result<Self, PruneError> {
+        match text {
+            "set" => Ok(Self::Set),
+            "mac" => Ok(Self::Mac),
+            _ => {
+                let (got, known) = (text.to_owned(), "set, mac");
+                Err(PruneError::UnknownName { what: "per", got, known })
+            }
+        }
+    }
+}
+
 /// How sets are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -142,4 +185,6 @@ pub struct ScoreConfig {
     pub reduction: Reduction,
     /// Over the sets of a group.
     pub normalisation: Normalisation,
+    /// What the score of a set is divided by at last.
+    pub per: Per,
 }

@@ -77,6 +77,7 @@
 mod apply;
 mod choose;
 mod compensate;
+mod contest;
 mod coupling;
 mod disjoint;
 mod error;
@@ -99,16 +100,18 @@ mod report;
 mod score;
 mod seed;
 mod select;
+mod set_cost;
 mod slim;
 mod target;
 
 pub use apply::apply;
 pub use choose::{Candidates, MeasureLatency, Selection, SelectionSummary, choose, choose_measured};
 pub use compensate::{Compensation, apply_compensated};
+pub use contest::{Candidate, Contest, Trial, TrialSource, prune_best};
 pub use coupling::{ChannelSet, Coupling, Member};
 pub use error::{BoxError, PruneError};
 pub use guard::{ClampedLayer, Guard, SafeLimit};
-pub use importance::{Importance, Normalisation, Reduction, ScoreConfig};
+pub use importance::{Importance, Normalisation, Per, Reduction, ScoreConfig};
 pub use iterate::{IterateServices, Iterated, Iteration, PruneStep, StepRecord, Stopped, iterate};
 pub use pin::Pin;
 pub use plan::{LayerPlan, PrunePlan};

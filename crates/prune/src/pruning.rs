@@ -3,7 +3,7 @@
 use bonsai_checkpoint::Checkpoint;
 
 use crate::{
-    BoxError, Candidates, Coupling, GradientSource, PruneError, PrunePlan, PrunePolicy, PruneReport,
+    BoxError, Candidates, Coupling, GradientSource, Per, PruneError, PrunePlan, PrunePolicy, PruneReport,
     ScoreConfig, Selection, Target, apply, apply_compensated, choose, choose_measured, report, score,
     score_with_gradients,
 };
@@ -59,6 +59,10 @@ pub fn prune(
     let scores = match gradients {
         Some(gradients) => score_with_gradients(&coupling, &model.weights, &config.score, gradients)?,
         None => score(&coupling, &model.weights, &config.score)?,
+    };
+    let scores = match config.score.per {
+        Per::Set => scores,
+        Per::Mac => scores.per_mac(&coupling, config.image)?,
     };
     let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &model.weights };
     let measured = config.policy.target.is_some_and(Target::is_measured);

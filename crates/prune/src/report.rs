@@ -5,7 +5,7 @@ use bonsai_graph::{Cost, Graph, NodeId, Op, ParamRole};
 use serde::Serialize;
 
 use crate::param::checked;
-use crate::{Compensation, Coupling, PruneError, PrunePlan, SelectionSummary, apply};
+use crate::{Compensation, Coupling, PruneError, PrunePlan, SelectionSummary, Trial, apply};
 
 /// The effect of a plan on a network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,6 +29,9 @@ pub struct PruneReport {
     pub selection: Option<SelectionSummary>,
     /// What the layers behind removed channels took over, if they were asked to.
     pub compensation: Option<Compensation>,
+    /// Rankings that were tried, if they were.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<Trial>,
 }
 
 /// One convolution before and after.
@@ -93,6 +96,7 @@ pub fn report(plan: &PrunePlan, model: &Checkpoint, h: usize, w: usize) -> Resul
         largest_removed_beta: largest_removed_beta(model, &kept)?,
         selection: None,
         compensation: None,
+        trials: Vec::new(),
     })
 }
 

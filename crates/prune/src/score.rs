@@ -6,6 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::param::checked;
+use crate::set_cost::set_macs;
 use crate::{BoxError, Coupling, Importance, Member, Normalisation, PruneError, Reduction, ScoreConfig};
 
 /// The importance of every set of a [`Coupling`].
@@ -18,6 +19,17 @@ impl ChannelScores {
     /// The score of a set; `None` if nothing that is measured belongs to it.
     pub fn get(&self, set: usize) -> Option<f64> {
         self.values.get(set).copied().flatten()
+    }
+
+    /// Every score as one per multiply-accumulate that goes with the set, for images of `h` x `w` pixels.
+    ///
+    /// # Errors
+    /// [`PruneError::Graph`] if the image does not fit the network.
+    pub fn per_mac(&self, coupling: &Coupling, (h, w): (usize, usize)) -> Result<Self, PruneError> {
+        let macs = set_macs(coupling, (h, w))?;
+        // A set without work saves nothing.
+        let divided = |(value, macs): (&Option<f64>, f64)| value.map(|v| v / macs.max(1.0));
+        Ok(Self { values: self.values.iter().zip(macs).map(divided).collect() })
     }
 
     /// How many sets were scored or passed over.
@@ -34,7 +46,7 @@ pub type GradientSource<'a> = dyn FnMut() -> Result<Weights, BoxError> + 'a;
 /// # Errors
 /// [`PruneError::Checkpoint`] if a parameter is missing or misshaped, [`PruneError::NotFinite`] if one is no number,
 /// [`PruneError::NoBatchNorm`] for a folded network, [`PruneError::NoGradients`] for
-/// [`Importance::Taylor`].
+/// [`Importance::Taylor`], [`PruneError::NoTrial`] for [`Importance::Best`].
 pub fn score(
     coupling: &Coupling,
     weights: &Weights,
@@ -82,6 +94,7 @@ fn score_by(
             measured(coupling, weights, Some(gradients), config.reduction, Parts::All, f64::abs)?
         }
         (Importance::Taylor, None) => return Err(PruneError::NoGradients),
+        (Importance::Best, _) => return Err(PruneError::NoTrial),
         (Importance::Random { seed }, _) => {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             coupling.sets().iter().map(|_| Some(rng.random_range(0.0..1.0))).collect()

@@ -100,7 +100,7 @@ fn main() -> Result<()> {
         momentum: 0.0,
         times: 1.0,
     });
-    let plan = L1Plan { beta: Strength::Lambda(0.01), ..L1Plan::DEFAULT };
+    let plan = L1Plan { beta: Strength::Lambda(0.01), ..L1Plan::TRAVEL };
     let forecast = plan.forecast(EPOCHS, steps).map_err(candle_core::Error::wrap)?;
     let schedule = forecast.schedule;
     println!("with {:.3} on gamma, {}", schedule.gamma, forecast.gamma);

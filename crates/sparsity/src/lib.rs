@@ -26,13 +26,14 @@
 //! assert_eq!(seed.schedule.at(0, 50).gamma, 1e-2);
 //! assert!(seed.gamma.warning().unwrap().contains("650 updates"));
 //!
-//! // As strong as it takes.
-//! let enough = L1Plan::DEFAULT.forecast(50, steps)?;
+//! // As strong as it takes to move a gamma so far. `L1Plan::DEFAULT` is as strong as the loss bears, see `BoundedL1`.
+//! let enough = L1Plan::TRAVEL.forecast(50, steps)?;
 //! assert_eq!(enough.gamma.to_string(), "L1 alone can move a gamma by 1.50 in 650 updates");
 //! assert!(enough.schedule.gamma > 2.5 * seed.schedule.gamma);
 //! # Ok::<(), bonsai_sparsity::PlanError>(())
 //! ```
 
+mod bounded;
 #[cfg(feature = "candle")]
 mod candle;
 mod decay;
@@ -45,6 +46,7 @@ mod strength;
 mod summary;
 mod travel;
 
+pub use bounded::{BoundedL1, BoundedPlan};
 #[cfg(feature = "candle")]
 pub use candle::{add_l1, add_scaled_l1, shrink_var};
 pub use decay::Decay;

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Decay, L1Schedule, PlannedUpdate, ScheduleError, Strength, Travel};
+use crate::{BoundedL1, BoundedPlan, Decay, L1Schedule, PlannedUpdate, ScheduleError, Strength, Travel};
 
 /// L1 as it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -60,6 +60,16 @@ pub enum PlanError {
     /// A number makes no sense.
     #[error(transparent)]
     Number(#[from] ScheduleError),
+    /// A strength is given in a way that this parameter does not have.
+    #[error("L1 on {what} is given as `{{ {key} = .. }}`; {expected}")]
+    Kind {
+        /// `gamma` or `beta`.
+        what: &'static str,
+        /// How it is given.
+        key: &'static str,
+        /// What to give in its place.
+        expected: &'static str,
+    },
     /// No strength moves anything.
     #[error(
         "no strength of L1 on {what} gives a travel of {travel}: over {updates} planned updates, learning rate by \
@@ -113,9 +123,18 @@ impl L1Plan {
     /// As widely practised for YOLOv8, see [`L1Schedule::SEED`].
     pub const SEED: Self = Self::fixed(L1Schedule::SEED);
 
-    /// What works whatever the size of the dataset: gammas can travel [`Travel::AIM`] under a strength that falls to a
-    /// tenth, betas, which start at 0, half a unit, both under no strength that drowns the loss.
+    /// As strong as the detector bears: the loss stays within a tenth above that without L1. Betas, which start at 0, are to
+    /// follow and not to lead: a third of the strength.
     pub const DEFAULT: Self = Self {
+        gamma: Strength::Loss(0.1),
+        beta: Strength::OfGamma(1.0 / 3.0),
+        gamma_decay: Decay::Linear { last: 0.1 },
+        limit: L1Forecast::STRONG,
+    };
+
+    /// By distance: gammas can travel [`Travel::AIM`] under a strength that falls to a tenth, betas half a unit, both under
+    /// no strength beyond [`L1Forecast::STRONG`]. There are datasets on which this ruins a network.
+    pub const TRAVEL: Self = Self {
         gamma: Strength::Travel(Travel::AIM),
         beta: Strength::Travel(0.5),
         gamma_decay: Decay::Linear { last: 0.1 },
@@ -139,21 +158,59 @@ impl L1Plan {
         }
     }
 
-    /// Refuses numbers that make no sense.
+    /// Refuses what makes no sense.
     ///
     /// # Errors
-    /// [`ScheduleError`] for a number that is negative or not finite.
-    pub fn check(&self) -> Result<(), ScheduleError> {
+    /// [`PlanError::Number`] for a number that is negative or not finite, [`PlanError::Kind`] for a strength that is given in
+    /// a way that the parameter does not have.
+    pub fn check(&self) -> Result<(), PlanError> {
         ScheduleError::check("gamma", self.gamma.number())?;
         ScheduleError::check("beta", self.beta.number())?;
         ScheduleError::check("limit", self.limit)?;
-        self.gamma_decay.check()
+        let refuse = |what, key, expected| Err(PlanError::Kind { what, key, expected });
+        match (self.gamma, self.beta) {
+            (Strength::OfGamma(_), _) => {
+                refuse("gamma", "of_gamma", "give a number, `{ travel = DISTANCE }` or `{ loss = FRACTION }`")
+            }
+            (_, Strength::Loss(_)) => {
+                refuse("beta", "loss", "give a number, `{ travel = DISTANCE }` or `{ of_gamma = FRACTION }`")
+            }
+            (Strength::Loss(_), Strength::Travel(_)) => refuse(
+                "beta",
+                "travel",
+                "beside `{ loss = FRACTION }` on gamma, give a number or `{ of_gamma = FRACTION }`",
+            ),
+            _ => Ok(self.gamma_decay.check()?),
+        }
+    }
+
+    /// The rule of a strength that the loss decides, over `steps` in `epochs` epochs; see [`BoundedL1::new`] for the numbers
+    /// of epochs. `None` where the plan asks for no such strength, or the training is too short for it.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn bounded(
+        &self,
+        epochs: usize,
+        (warmup_epochs, compared_epochs): (usize, usize),
+        steps: impl IntoIterator<Item = PlannedStep>,
+    ) -> Result<Option<BoundedL1>, PlanError> {
+        self.check()?;
+        let Strength::Loss(tolerance) = self.gamma else { return Ok(None) };
+        let mut travel = vec![0.0; epochs];
+        for step in steps {
+            if let Some(travel) = travel.get_mut(step.epoch) {
+                *travel += step.times * step.gamma_lr / (1.0 - step.momentum);
+            }
+        }
+        Ok(BoundedL1::new(&BoundedPlan { tolerance, warmup_epochs, compared_epochs, travel: &travel }))
     }
 
     /// The strengths over `steps` in `epochs` epochs, and how far they reach.
     ///
     /// # Errors
-    /// [`PlanError`] for a number that makes no sense, or a travel that no strength gives.
+    /// [`PlanError`] for a number that makes no sense, a travel that no strength gives, or a strength that the loss decides
+    /// while training goes on.
     pub fn forecast(
         &self,
         epochs: usize,
@@ -179,7 +236,11 @@ impl L1Plan {
             _ => None,
         };
         let share = held_from.map_or(1.0, |asked| gamma_travel.distance / asked);
-        let (beta, beta_travel) = self.reached("beta", self.beta, beta, share)?;
+        let beta_strength = match self.beta {
+            Strength::OfGamma(fraction) => Strength::Lambda(fraction * gamma),
+            given => given,
+        };
+        let (beta, beta_travel) = self.reached("beta", beta_strength, beta, share)?;
         let schedule = L1Schedule { gamma, beta, gamma_decay: self.gamma_decay };
         Ok(L1Forecast { schedule, gamma: gamma_travel, beta: beta_travel, held_from })
     }
@@ -201,6 +262,13 @@ impl L1Plan {
                 (share * travel / sum).min(self.limit)
             }
             Strength::Travel(travel) => return Err(PlanError::Unreachable { what, travel, updates, sum }),
+            Strength::Loss(_) | Strength::OfGamma(_) => {
+                return Err(PlanError::Kind {
+                    what,
+                    key: "loss",
+                    expected: "only a training can tell: use `bounded`",
+                });
+            }
         };
         Ok((lambda, Travel { distance: lambda * sum, updates }))
     }

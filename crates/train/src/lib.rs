@@ -39,7 +39,7 @@ pub use freeze::{Freeze, FrozenModule};
 pub use observer::{EpochRecord, EpochTiming, Evaluation, MeanLosses, NoObserver, Observer, StepRecord};
 pub use optimizer::Optimizer;
 pub use pass::output_gradients;
-pub use penalty::{Penalty, Per};
+pub use penalty::{Penalty, PenaltyPlan, Per};
 pub use planned::PlannedStep;
 pub use schedule::{Schedule, StepSchedule, ema_decay};
 pub use trainer::{Services, Stopped, Trained, train};

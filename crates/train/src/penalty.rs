@@ -1,5 +1,6 @@
 //! L1 on batch norm as the trainer sees it: strengths of one epoch, and how often they are applied.
 
+use bonsai_checkpoint::Progress;
 use bonsai_exec::{L1Method, L1Placement};
 use serde::{Deserialize, Serialize};
 
@@ -38,4 +39,25 @@ pub struct Penalty {
     pub placement: L1Placement,
     /// Once for each optimiser step or for each batch.
     pub per: Per,
+}
+
+/// L1 over a training.
+#[derive(Clone, Copy)]
+pub enum PenaltyPlan<'a> {
+    /// By epoch, from 0.
+    ByEpoch(&'a dyn Fn(usize) -> Penalty),
+    /// By the mean detection losses of the epochs before; `None` ends the training there ([`Stopped::Penalty`]).
+    ///
+    /// [`Stopped::Penalty`]: crate::Stopped::Penalty
+    ByLoss(&'a dyn Fn(&[f64]) -> Option<Penalty>),
+}
+
+impl PenaltyPlan<'_> {
+    /// L1 in the epoch that `progress` comes to.
+    pub(crate) fn next(self, progress: &Progress) -> Option<Penalty> {
+        match self {
+            Self::ByEpoch(penalty) => Some(penalty(progress.epoch)),
+            Self::ByLoss(penalty) => penalty(&progress.losses),
+        }
+    }
 }

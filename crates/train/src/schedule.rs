@@ -61,6 +61,11 @@ impl Schedule {
         self.weight_decay
     }
 
+    /// Epochs with a batch of warm-up.
+    pub const fn warmup_epochs(&self) -> usize {
+        self.warmup_batches.div_ceil(self.batches as u64) as usize
+    }
+
     /// Learning rate after warm-up in an epoch counted from 0.
     pub fn lr(&self, epoch: usize) -> f64 {
         let done = epoch as f64 / self.config.epochs as f64;

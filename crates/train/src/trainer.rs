@@ -7,7 +7,8 @@ use bonsai_exec::Executor;
 
 use crate::pass::Run;
 use crate::{
-    BatchSource, Distill, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, TrainConfig, TrainError,
+    BatchSource, Distill, EpochRecord, EpochTiming, Evaluation, Observer, PenaltyPlan, TrainConfig,
+    TrainError,
 };
 
 /// An error of a service that the caller supplies.
@@ -21,8 +22,8 @@ pub struct Services<'a> {
     pub batches: &'a mut dyn BatchSource,
     /// Judges averaged weights on the validation split.
     pub evaluate: &'a mut dyn FnMut(&Checkpoint) -> Result<Evaluation, ServiceError>,
-    /// L1 on batch norm, by epoch from 0.
-    pub penalty: &'a dyn Fn(usize) -> Penalty,
+    /// L1 on batch norm.
+    pub penalty: PenaltyPlan<'a>,
     /// What a teacher adds to the loss of every batch, if there is one.
     pub distill: Option<&'a mut Distill<'a>>,
     /// Told about every batch and epoch.
@@ -36,6 +37,8 @@ pub enum Stopped {
     Finished,
     /// The best epoch is [`TrainConfig::patience`] epochs ago.
     Patience,
+    /// [`PenaltyPlan::ByLoss`] sees no use in another epoch.
+    Penalty,
     /// The observer asked for it: the rest can be trained from [`Trained::last`].
     Interrupted,
 }
@@ -78,13 +81,25 @@ pub fn train(
         let epoch = run.progress.epoch;
         let begin = Instant::now();
         let mut timing = EpochTiming::default();
-        let Some(mut record) = run.epoch(batches, penalty(epoch), observer, &mut timing.waiting)? else {
+        // Killed after the epoch that was the last.
+        let Some(strength) = penalty.next(&run.progress) else {
+            let last = run.checkpoint(start)?;
+            return Ok(Trained { best, last, history, stopped: Stopped::Penalty });
+        };
+        let Some(mut record) = run.epoch(batches, strength, observer, &mut timing.waiting)? else {
             let last = run.checkpoint(start)?;
             return Ok(Trained { best, last, history, stopped: Stopped::Interrupted });
         };
+        if matches!(penalty, PenaltyPlan::ByLoss(_)) {
+            run.progress.losses.push(record.box_loss + record.cls_loss + record.dfl_loss);
+        }
+        let is_last = penalty.next(&run.progress).is_none();
         let mut last = run.checkpoint(start)?;
         let mut stopped = (run.progress.epoch == config.epochs).then_some(Stopped::Finished);
-        if config.judges(run.progress.epoch) {
+        if is_last {
+            stopped.get_or_insert(Stopped::Penalty);
+        }
+        if config.judges(run.progress.epoch) || is_last {
             let judged = last.deployed();
             let service = |source| TrainError::Service { service: "evaluation", epoch: epoch + 1, source };
             let clock = Instant::now();

@@ -24,7 +24,7 @@ fn sparse(folder: &Path, yaml: &Path) -> PathBuf {
     let mut arguments = vec!["sparsify", "--data", text(yaml), "--project", text(&runs), "--epochs", "2"];
     arguments.extend(["--imgsz", "64", "--batch", "4", "--nbs", "4", "--warmup-min-batches", "0"]);
     // Four updates take a strength that no loss resists, which is what is wanted here.
-    arguments.extend(["--set", "l1.limit=1000"]);
+    arguments.extend(["--set", "l1.limit=1000", "--set", "l1.gamma.travel=1.5"]);
     let output = xtask(&arguments);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");

@@ -87,6 +87,10 @@ pub(super) fn steps(report: &Report) -> String {
         kept.map(|evaluation| evaluation.map50_95)
     };
     let sparsity = match (kept(Stage::Baseline), kept(Stage::Sparse), report.gammas.last()) {
+        (Some(before), Some(after), _) if report.pruned_stage == Some(Stage::Baseline) => format!(
+            "Sparsity training, which took mAP50-95 on the validation split from {before:.3} to {after:.3}, was left out: the \
+             baseline was pruned"
+        ),
         (Some(before), Some(after), Some(gammas)) => format!(
             "Sparsity training took mAP50-95 on the validation split from {before:.3} to {after:.3} and left {:.0} % of the \
              gammas below 0.01",

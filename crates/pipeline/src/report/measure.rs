@@ -153,6 +153,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         curves: both.map(|(network, judged)| curve(network, judged)).into(),
         confusions: both.map(|(network, judged)| confusion(network, judged)).into(),
         ranked_by: pruning.importance,
+        pruned_stage: pruning.pruned,
         layers: pruning.report.layers,
         gammas: if config.has(Stage::Sparse) {
             gammas(&what.dir.stage(Stage::Sparse).join(GAMMAS))?

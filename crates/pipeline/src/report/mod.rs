@@ -86,6 +86,9 @@ pub struct Report {
     pub confusions: Vec<Confusion>,
     /// What channels were ranked by.
     pub ranked_by: Importance,
+    /// The stage whose network was pruned.
+    #[serde(default)]
+    pub pruned_stage: Option<Stage>,
     /// Every convolution before and after pruning.
     pub layers: Vec<LayerWidth>,
     /// Gammas over sparsity training.

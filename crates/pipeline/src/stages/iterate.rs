@@ -40,19 +40,20 @@ pub fn iterate_stage(
     let finetune = TrainConfig { epochs, ..what.finetune.clone() };
     let image = (setting.imgsz, setting.imgsz);
     let first = start.model.graph().cost(image.0, image.1)?;
+    let watch = RefCell::new(watch);
     let mut step = 0;
     let mut prune = |model: &Checkpoint, ratio: f64| -> Result<(PrunePlan, Checkpoint), BoxError> {
         step += 1;
         let now = model.model.graph().cost(image.0, image.1)?;
         let policy = step_policy(&what.prune.policy, ratio, (step, steps), (first, now));
         let settings = PruneSettings { policy, ..what.prune.clone() };
-        let pruned = prune_stage(model, &settings, setting, Some(data))?;
+        let mut note = |text: &str| watch.borrow_mut().note(text);
+        let pruned = prune_stage(model, &settings, setting, Some(data), &mut note)?;
         Ok((pruned.plan, pruned.checkpoint))
     };
     let mut evaluate = |model: &Checkpoint| -> Result<f64, BoxError> {
         Ok(measure_checkpoint(model, &data.val, setting, finetune.batch)?.map50_95)
     };
-    let watch = RefCell::new(watch);
     let mut fine_tune = |model: Checkpoint, _: usize| -> Result<Checkpoint, BoxError> {
         let trained =
             train_stage(&model, data, &finetune, Objective::Detection, setting, &mut **watch.borrow_mut())?;

@@ -10,6 +10,7 @@ mod prune;
 mod start;
 mod teacher;
 mod train;
+mod trial;
 
 pub use calibrate::{Calibration, Range, calibrate_stage};
 pub use dataset::{Data, draw_dataset, look_at_dataset, open_dataset, open_images, open_split};

@@ -6,10 +6,13 @@ use bonsai_data::{Batch, Loader};
 use bonsai_detector::Detector;
 use bonsai_exec::{Buffer, Executor, Mode, build_executor};
 use bonsai_graph::ClassMap;
-use bonsai_prune::{BoxError, Importance, PruneConfig, PruneServices, Pruned, prune, recalibrate};
+use bonsai_prune::{
+    BoxError, Candidate, Importance, PruneConfig, PruneServices, Pruned, prune, prune_best, recalibrate,
+};
 use bonsai_train::output_gradients;
 use bonsai_yolov8::{HeadOutput, LossGains, detection_loss};
 
+use super::trial::Trials;
 use super::{Data, Setting, validation_loader};
 use crate::batches::targets;
 use crate::classes::{in_network, matched};
@@ -18,7 +21,8 @@ use crate::{PruneSettings, median_latency_ms};
 /// Runs of a network for one probe of a latency target.
 const LATENCY_RUNS: usize = 15;
 
-/// Prunes as the settings say. Without `data`, what needs images (importance taylor, recalibration) is refused.
+/// Prunes as the settings say; what takes long is told to `note`. Without `data`, what needs images (importance taylor and
+/// best, recalibration) is refused.
 ///
 /// # Errors
 /// If the settings are out of range, a protected layer does not exist, a target cannot be reached or images are missing;
@@ -28,6 +32,7 @@ pub fn prune_stage(
     settings: &PruneSettings,
     setting: &Setting,
     data: Option<&Data>,
+    note: &mut dyn FnMut(&str),
 ) -> Result<Pruned> {
     let config = PruneConfig {
         score: settings.score,
@@ -35,7 +40,7 @@ pub fn prune_stage(
         compensate: settings.extras.compensate,
         image: (setting.imgsz, setting.imgsz),
     };
-    let labelled = data.filter(|_| settings.score.importance == Importance::Taylor);
+    let labelled = data.filter(|_| settings.needs_labels());
     let classes = labelled.map(|data| matched(model.model.class_names(), &data.class_names)).transpose()?;
     let mut gradients = || -> Result<Weights, BoxError> {
         let images = labelled.zip(classes.as_ref()).ok_or("gradients need images: pass --data DATA.yaml")?;
@@ -46,7 +51,21 @@ pub fn prune_stage(
         Ok(median_latency_ms(&mut [&mut detector], setting.imgsz, LATENCY_RUNS)?[0])
     };
     let services = PruneServices { gradients: Some(&mut gradients), latency: Some(&mut latency) };
-    let mut pruned = prune(model, &config, services)?;
+    let mut pruned = if settings.score.importance == Importance::Best {
+        let trials =
+            Trials::new(data.context("importance best needs images: pass --data DATA.yaml")?, settings)?;
+        let mut number = 0;
+        let mut trial = |network: &Checkpoint| -> Result<f64, BoxError> {
+            number += 1;
+            note(&format!("trial {number} of at most {} rankings", Candidate::DEFAULT.len()));
+            Ok(trials.loss(network, setting)?)
+        };
+        let contest = prune_best(model, &config, &Candidate::DEFAULT, services, &mut trial)?;
+        contest.trials.iter().for_each(|trial| note(&trial.to_string()));
+        contest.pruned
+    } else {
+        prune(model, &config, services)?
+    };
     if settings.extras.recalibrate > 0 {
         let data = data.context("recalibration needs images: pass --data DATA.yaml")?;
         pruned.checkpoint = recalibrated(&pruned.checkpoint, data, setting, settings)?;

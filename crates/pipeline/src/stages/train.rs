@@ -11,8 +11,8 @@ use bonsai_detector::Detector;
 use bonsai_exec::{ExecutorOptions, build_executor};
 use bonsai_sparsity::{GammaStatistics, GammaSummary, Outcome, Travel};
 use bonsai_train::{
-    Distill, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, Services, StepRecord, Stopped,
-    TrainConfig, Trained, train,
+    Distill, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, PenaltyPlan, Services, StepRecord,
+    Stopped, TrainConfig, Trained, train,
 };
 use bonsai_yolov8::HeadOutput;
 
@@ -123,7 +123,9 @@ pub fn train_stage(
     let judged = config.batch.div_ceil(2);
     let validation = validation_loader_in(&data.val, setting.imgsz, judged, &setting.loader, stride)?;
     let l1 = match objective {
-        Objective::Sparsity(l1) => Some(PlannedL1::of(l1, &config, loader.batches())?),
+        Objective::Sparsity(l1) => {
+            Some(PlannedL1::of(l1, &config, loader.batches(), mosaic_epochs(&config, setting))?)
+        }
         Objective::Detection | Objective::Distillation(_) => None,
     };
     let mut teacher = match objective {
@@ -162,7 +164,9 @@ pub fn train_stage(
             losses: judged.losses,
         })
     };
-    let penalty = |epoch: usize| l1.map_or_else(Penalty::default, |l1| l1.penalty(epoch));
+    let penalty = |epoch: usize| l1.as_ref().map_or_else(Penalty::default, |l1| l1.penalty(epoch));
+    let by_loss =
+        |losses: &[f64]| l1.as_ref().map_or_else(|| Some(Penalty::default()), |l1| l1.penalty_after(losses));
     let watch = RefCell::new(watch);
     let mut tap = |epoch: usize, number: usize, batch: &Batch| watch.borrow_mut().batch(epoch, number, batch);
     let mut batches = LoaderBatches { loader, tap: &mut tap };
@@ -175,12 +179,23 @@ pub fn train_stage(
         executor: &mut *executor,
         batches: &mut batches,
         evaluate: &mut evaluate,
-        penalty: &penalty,
+        penalty: if l1.as_ref().is_some_and(PlannedL1::is_bounded) {
+            PenaltyPlan::ByLoss(&by_loss)
+        } else {
+            PenaltyPlan::ByEpoch(&penalty)
+        },
         distill: distill.as_mut().map(|distill| distill as &mut Distill<'_>),
         observer: &mut Watched(&watch),
     };
     let trained = train(&start, &config, services)?;
-    if let Some(l1) = l1.filter(|_| trained.stopped != Stopped::Interrupted) {
+    if trained.stopped == Stopped::Penalty {
+        watch.borrow_mut().note(&format!(
+            "warning: ended after {} of {} epochs: the loss bears too little L1 for gammas to tell channels apart",
+            trained.last.train.as_ref().map_or(0, |state| state.progress.epoch),
+            config.epochs
+        ));
+    }
+    if let Some(l1) = l1.as_ref().filter(|_| trained.stopped != Stopped::Interrupted) {
         watch.borrow_mut().note(&outcome(l1.travel(), &start, &trained)?.to_string());
     }
     Ok(trained)
@@ -193,6 +208,15 @@ fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> 
     };
     let before = if start.train.is_none() { Some(overall(start)?) } else { None };
     Ok(Outcome { predicted, before, after: overall(&trained.last)? })
+}
+
+/// Epochs from the first on whose batches are made in the same way: those before mosaic closes.
+fn mosaic_epochs(config: &TrainConfig, setting: &Setting) -> usize {
+    let closed = config.epochs.saturating_sub(setting.loader.close_mosaic);
+    let augment = &setting.loader.augment;
+    // What was never open is not closed.
+    let changes = closed > 0 && (augment.mosaic > 0.0 || augment.mixup > 0.0);
+    if changes { closed } else { config.epochs }
 }
 
 fn loader_config(config: &TrainConfig, setting: &Setting) -> LoaderConfig {

@@ -195,7 +195,9 @@ fn gradients_for_pruning_are_those_of_the_right_classes() {
     (settings.policy.prune_ratio, settings.policy.target) = (0.3, None);
     settings.extras.gradient_batches = 1;
     let network = network(2);
-    let plan = |data: &Data| prune_stage(&network, &settings, &setting, Some(data)).map(|pruned| pruned.plan);
+    let plan = |data: &Data| {
+        prune_stage(&network, &settings, &setting, Some(data), &mut |_| ()).map(|pruned| pruned.plan)
+    };
     let other = |names: &[&str]| Data {
         train: Arc::new(renumbered(&data.train, names)),
         class_names: owned(names),

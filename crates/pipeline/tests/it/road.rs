@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use bonsai_pipeline::{Control, Imitate, Interrupted, Stage, run};
+use bonsai_pipeline::{Control, Imitate, Importance, Interrupted, PipelineConfig, ScoreConfig, Stage, run};
+use bonsai_prune::Candidate;
+use bonsai_sparsity::Strength;
 
 use crate::interrupted::StopAt;
 use crate::tiny_run::TinyRun;
@@ -97,4 +99,50 @@ fn a_teacher_of_other_classes_is_refused() {
     let error = run(&config, &tiny.dir(), &mut crate::tiny_run::Told::default()).unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("teacher.safetensors") && text.contains("square"), "{text}");
+}
+
+/// Both networks are tried by every ranking, and the report says which won.
+#[test]
+fn the_best_ranking_is_found_on_trial() {
+    let mut tiny = TinyRun::new();
+    tiny.config.score = ScoreConfig { importance: Importance::Best, ..ScoreConfig::default() };
+    tiny.config.extras.trial_steps = 1;
+    let (report, _) = tiny.run();
+    let read = fs::read(tiny.file(Stage::Prune, "report.json")).unwrap();
+    let pruning: serde_json::Value = serde_json::from_slice(&read).unwrap();
+    let trials = pruning["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), Candidate::DEFAULT.len());
+    let losses: Vec<f64> = trials.iter().filter_map(|trial| trial["loss"].as_f64()).collect();
+    assert!(!losses.is_empty() && losses.iter().all(|loss| *loss > 0.0), "{losses:?}");
+    let least = losses.iter().copied().reduce(f64::min);
+    let winner = trials.iter().find(|trial| trial["loss"].as_f64() == least).unwrap();
+    assert_eq!(winner["candidate"]["score"]["importance"], report.ranked_by.to_string().as_str());
+    assert!([Some(Stage::Baseline), Some(Stage::Sparse)].contains(&report.pruned_stage));
+    // The same trials give the same network.
+    let mut again = TinyRun::new();
+    again.config = PipelineConfig { data: again.config.data.clone(), ..tiny.config.clone() };
+    again.run();
+    let pruned = |tiny: &TinyRun| fs::read(tiny.file(Stage::Prune, "pruned.safetensors")).unwrap();
+    assert!(pruned(&tiny) == pruned(&again));
+}
+
+/// The baseline is pruned, and fine-tuning has the epochs that were left.
+#[test]
+fn a_sparsity_training_that_the_loss_does_not_bear_is_left_out() {
+    let mut tiny = TinyRun::new();
+    tiny.config.sparse.epochs = 6;
+    tiny.config.sparse.warmup_epochs = 0.0;
+    // Kernels stand still, so that the loss does not fall, and it bears nothing.
+    tiny.config.sparse.lr0 = 1e-6;
+    tiny.config.l1.gamma = Strength::Loss(0.0);
+    let (report, told) = tiny.run();
+    let epochs = |stage| report.trainings.iter().find(|t| t.stage == stage).unwrap().epochs.len();
+    let left = 6 - epochs(Stage::Sparse);
+    assert!(left > 0, "it ended early");
+    assert_eq!(epochs(Stage::Finetune), tiny.config.finetune.epochs + left);
+    assert_eq!(report.pruned_stage, Some(Stage::Baseline));
+    assert!(told.notes.iter().any(|note| note.contains("the baseline is pruned")), "{:?}", told.notes);
+    let text = fs::read_to_string(tiny.file(Stage::Report, "report.md")).unwrap();
+    assert!(text.contains("was left out: the baseline was pruned"), "{text}");
+    assert!(tiny.run().1.ran.is_empty(), "nothing is left to do");
 }

@@ -12,11 +12,13 @@ const WRONG: [&str; 6] = ["nan", "-1", "inf", "-inf", "1e300", "-0.5"];
 const LARGEST: &str = "9223372036854775807";
 const UNLIMITED: [&str; 6] = ["seed", "threads", "patience", "cache_bytes", "cache_mib", "close_mosaic"];
 /// Settings that have no number by default.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 16] = [
     "l1.gamma",
     "l1.beta",
     "l1.gamma.travel",
+    "l1.gamma.loss",
     "l1.beta.travel",
+    "l1.beta.of_gamma",
     "l1.gamma_decay.linear.last",
     "l1.gamma_decay.cosine.last",
     "l1.gamma_decay.growing.first",

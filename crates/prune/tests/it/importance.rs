@@ -66,7 +66,7 @@ fn magnitudes_are_sums_over_rows_columns_and_scales() {
     let power = |p: i32| move |_: &str, _: usize, w: f64| w.abs().powi(p);
     for (importance, p) in [(Importance::L1, 1), (Importance::L2, 2)] {
         for reduction in [Reduction::Mean, Reduction::Max, Reduction::Sum, Reduction::First] {
-            let config = ScoreConfig { importance, reduction, normalisation: Normalisation::None };
+            let config = ScoreConfig { importance, reduction, ..ScoreConfig::default() };
             let scores = score(&coupling, &model.weights, &config).unwrap();
             for c in 0..4 {
                 let terms = terms(&model, c, &power(p));
@@ -159,12 +159,12 @@ fn random_depends_on_the_seed_alone() {
 
 #[test]
 fn names_are_read_and_wrong_ones_answered() {
-    for name in ["gamma", "l1", "l2", "lamp", "taylor", "random"] {
+    for name in ["gamma", "l1", "l2", "lamp", "taylor", "best", "random"] {
         assert_eq!(name.parse::<Importance>().unwrap().to_string(), name);
     }
     assert_eq!(
         "magnitude".parse::<Importance>().unwrap_err().to_string(),
-        "unknown importance \"magnitude\": it is one of gamma, l1, l2, lamp, taylor, random"
+        "unknown importance \"magnitude\": it is one of gamma, l1, l2, lamp, taylor, best, random"
     );
     assert!("median".parse::<Reduction>().unwrap_err().to_string().contains("mean, max, sum, first"));
     assert!("zscore".parse::<Normalisation>().unwrap_err().to_string().contains("none, mean, max, sum"));

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::{
-    Coupling, Importance, Normalisation, PrunePlan, PrunePolicy, Reduction, Scope, ScoreConfig, score, select,
+    Coupling, Importance, Normalisation, Per, PrunePlan, PrunePolicy, Reduction, Scope, ScoreConfig, score,
+    select,
 };
 use bonsai_testkit::{fixture, shared_data};
 use serde::Deserialize;
@@ -77,6 +78,7 @@ const L2: ScoreConfig = ScoreConfig {
     importance: Importance::L2,
     reduction: Reduction::Mean,
     normalisation: Normalisation::Mean,
+    per: Per::Set,
 };
 
 #[test]

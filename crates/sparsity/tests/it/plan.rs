@@ -32,11 +32,11 @@ fn a_training_too_short_for_its_travel_is_warned_about() {
     };
     // Each update moves a gamma by a tenth of the strength.
     let forecast = |plan: L1Plan, updates| plan.forecast(1, steps(updates)).unwrap();
-    assert_eq!(forecast(L1Plan::DEFAULT, 151).warning(), None);
+    assert_eq!(forecast(L1Plan::TRAVEL, 151).warning(), None);
 
     // A chosen strength is held where the loss can resist it, and gammas travel less.
-    let held = forecast(L1Plan::DEFAULT, 75);
-    near(held.schedule.gamma, L1Plan::DEFAULT.limit);
+    let held = forecast(L1Plan::TRAVEL, 75);
+    near(held.schedule.gamma, L1Plan::TRAVEL.limit);
     near(held.gamma.distance, 0.75);
     assert_eq!(held.held_from, Some(1.5));
     let said = held.warning().unwrap();
@@ -47,8 +47,8 @@ fn a_training_too_short_for_its_travel_is_warned_about() {
     }
 
     // A limit of one's own, and a number, are obeyed, and warned about where they are strong.
-    let bold = forecast(L1Plan { limit: 1.0, ..L1Plan::DEFAULT }, 100);
-    let number = forecast(L1Plan { gamma: Strength::Lambda(0.15), ..L1Plan::DEFAULT }, 100);
+    let bold = forecast(L1Plan { limit: 1.0, ..L1Plan::TRAVEL }, 100);
+    let number = forecast(L1Plan { gamma: Strength::Lambda(0.15), ..L1Plan::TRAVEL }, 100);
     for forecast in [bold, number] {
         near(forecast.schedule.gamma, 0.15);
         assert_eq!(forecast.held_from, None);
@@ -59,10 +59,10 @@ fn a_training_too_short_for_its_travel_is_warned_about() {
     }
     // Betas are held by the same share, and by the limit itself.
     near(held.beta.distance, 0.25);
-    let beta = L1Plan { gamma: Strength::Lambda(0.01), ..L1Plan::DEFAULT };
+    let beta = L1Plan { gamma: Strength::Lambda(0.01), ..L1Plan::TRAVEL };
     near(forecast(beta, 25).schedule.beta, 0.1);
     // A limit of nothing switches L1 off.
-    let off = forecast(L1Plan { limit: 0.0, ..L1Plan::DEFAULT }, 100);
+    let off = forecast(L1Plan { limit: 0.0, ..L1Plan::TRAVEL }, 100);
     assert!(off.warning().unwrap().contains("switched off"));
 }
 
@@ -101,7 +101,7 @@ fn travel_does_not_depend_on_how_long_training_is() {
             momentum: 0.937,
             times: 1.0,
         });
-        let plan = L1Plan { limit: 1.0, ..L1Plan::DEFAULT };
+        let plan = L1Plan { limit: 1.0, ..L1Plan::TRAVEL };
         let forecast = plan.forecast(50, steps).unwrap();
         near(forecast.gamma.distance, Travel::AIM);
         near(forecast.beta.distance, 0.5);
@@ -114,14 +114,14 @@ fn travel_does_not_depend_on_how_long_training_is() {
 #[test]
 fn only_fixed_strengths_are_known_without_a_training() {
     assert_eq!(L1Plan::SEED.schedule(), Some(L1Schedule::SEED));
-    assert_eq!(L1Plan::DEFAULT.schedule(), None);
-    let half = L1Plan { gamma: Strength::Lambda(0.1), ..L1Plan::DEFAULT };
+    assert_eq!(L1Plan::TRAVEL.schedule(), None);
+    let half = L1Plan { gamma: Strength::Lambda(0.1), ..L1Plan::TRAVEL };
     assert_eq!(half.schedule(), None);
 }
 
 #[test]
 fn a_travel_of_nothing_needs_no_updates_and_others_are_refused() {
-    let none = L1Plan { gamma: Strength::Travel(0.0), beta: Strength::Lambda(0.1), ..L1Plan::DEFAULT };
+    let none = L1Plan { gamma: Strength::Travel(0.0), beta: Strength::Lambda(0.1), ..L1Plan::TRAVEL };
     let forecast = none.forecast(2, []).unwrap();
     assert_eq!((forecast.schedule.gamma, forecast.schedule.beta), (0.0, 0.1));
     assert_eq!(forecast.beta.distance, 0.0);
@@ -132,7 +132,7 @@ fn a_travel_of_nothing_needs_no_updates_and_others_are_refused() {
         (vec![still; 3], ["beta", "0.5", "3 planned updates"]),
         (vec![PlannedStep { momentum: 1.0, ..still }], ["gamma", "inf", "1 planned updates"]),
     ] {
-        let error = L1Plan::DEFAULT.forecast(1, steps).unwrap_err();
+        let error = L1Plan::TRAVEL.forecast(1, steps).unwrap_err();
         assert!(matches!(error, PlanError::Unreachable { .. }), "{error}");
         let text = error.to_string();
         assert!(parts.iter().all(|part| text.contains(part)), "{text}");
@@ -141,7 +141,7 @@ fn a_travel_of_nothing_needs_no_updates_and_others_are_refused() {
 
 #[test]
 fn numbers_are_checked_by_name() {
-    let plan = |gamma, beta, gamma_decay| L1Plan { gamma, beta, gamma_decay, ..L1Plan::DEFAULT };
+    let plan = |gamma, beta, gamma_decay| L1Plan { gamma, beta, gamma_decay, ..L1Plan::TRAVEL };
     let one = Strength::Lambda(1.0);
     for (plan, part) in [
         (plan(Strength::Travel(-1.75), one, Decay::Constant), "`gamma` is -1.75"),
@@ -149,7 +149,7 @@ fn numbers_are_checked_by_name() {
         (plan(one, Strength::Lambda(f64::NAN), Decay::Constant), "`beta` is NaN"),
         (plan(one, one, Decay::Cosine { last: -0.5 }), "`last` is -0.5"),
         (plan(one, one, Decay::Growing { first: f64::NAN }), "`first` is NaN"),
-        (L1Plan { limit: -1.0, ..L1Plan::DEFAULT }, "`limit` is -1"),
+        (L1Plan { limit: -1.0, ..L1Plan::TRAVEL }, "`limit` is -1"),
     ] {
         let error = plan.forecast(2, steps()).unwrap_err();
         assert!(matches!(error, PlanError::Number(_)) && error.to_string().contains(part), "{error}");
@@ -162,10 +162,12 @@ fn strengths_as_they_are_written() {
     assert_eq!(read(json!(0.01)), Ok(Strength::Lambda(0.01)));
     assert_eq!(read(json!(0)), Ok(Strength::Lambda(0.0)));
     assert_eq!(read(json!({"travel": 1.75})), Ok(Strength::Travel(1.75)));
-    for strength in [Strength::Lambda(0.5), Strength::Travel(2.0)] {
+    for strength in
+        [Strength::Lambda(0.5), Strength::Travel(2.0), Strength::Loss(0.1), Strength::OfGamma(0.3)]
+    {
         assert_eq!(read(serde_json::to_value(strength).unwrap()), Ok(strength));
     }
     for wrong in [json!("strong"), json!({"lambda": 1.0}), json!({"travel": 1.0, "over": 2})] {
-        assert!(read(wrong).unwrap_err().contains("a number, or `{ travel = DISTANCE }`"));
+        assert!(read(wrong).unwrap_err().contains("a number, `{ travel = DISTANCE }`"));
     }
 }

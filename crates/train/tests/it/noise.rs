@@ -8,8 +8,8 @@ use bonsai_exec::{Executor, ExecutorKind, ExecutorOptions, build_executor};
 use bonsai_graph::{DetectHead, Graph, ModelSpec};
 use bonsai_testkit::{random_array, random_weights};
 use bonsai_train::{
-    Batch, BatchResult, BatchSource, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, Services,
-    StepRecord, TrainConfig, TrainError, Trained, train,
+    Batch, BatchResult, BatchSource, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, PenaltyPlan,
+    Services, StepRecord, TrainConfig, TrainError, Trained, train,
 };
 use bonsai_yolov8::Target;
 
@@ -142,7 +142,14 @@ pub(crate) fn train_on(
     train(
         from,
         config,
-        Services { executor, batches, evaluate: &mut evaluate, penalty, distill: None, observer },
+        Services {
+            executor,
+            batches,
+            evaluate: &mut evaluate,
+            penalty: PenaltyPlan::ByEpoch(penalty),
+            distill: None,
+            observer,
+        },
     )
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::{ExecutorKind, ExecutorOptions, build_executor};
 use bonsai_train::{
-    BatchResult, BatchSource, EpochRecord, EpochTiming, Evaluation, MeanLosses, Observer, Schedule, Services,
-    StepRecord, train,
+    BatchResult, BatchSource, EpochRecord, EpochTiming, Evaluation, MeanLosses, Observer, PenaltyPlan,
+    Schedule, Services, StepRecord, train,
 };
 
 use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start};
@@ -94,7 +94,7 @@ fn waiting_and_judging_are_told_apart_and_steps_say_what_they_saw() {
         executor: &mut *executor,
         batches: &mut Slow,
         evaluate: &mut evaluate,
-        penalty: &no_penalty,
+        penalty: PenaltyPlan::ByEpoch(&no_penalty),
         distill: None,
         observer: &mut listener,
     };

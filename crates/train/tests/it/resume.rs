@@ -9,7 +9,7 @@ use bonsai_train::{
 use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start, train_on};
 
 /// As a file would give it back.
-fn reloaded(checkpoint: &Checkpoint) -> Checkpoint {
+pub(crate) fn reloaded(checkpoint: &Checkpoint) -> Checkpoint {
     let again = Checkpoint::from_bytes(&checkpoint.to_bytes().unwrap()).unwrap();
     assert!(again == *checkpoint);
     again

@@ -1,0 +1,146 @@
+//! Several rankings on trial: the one whose pruned network does best is taken.
+//!
+//! No importance is the best one on every dataset, for every network and every cut. What decides is what is left after
+//! pruning, so each candidate prunes the network to the same cost, and the caller tries the results: by a loss right after
+//! pruning, or after a short training.
+
+use std::fmt;
+
+use bonsai_checkpoint::{Checkpoint, Weights};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    BoxError, Importance, Normalisation, PruneConfig, PruneError, PruneServices, Pruned, Scope, ScoreConfig,
+    prune,
+};
+
+/// What tries a pruned network: the lower its answer, the better the network.
+pub type TrialSource<'a> = dyn FnMut(&Checkpoint) -> Result<f64, BoxError> + 'a;
+
+/// A way of choosing channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    /// How sets are scored.
+    pub score: ScoreConfig,
+    /// Where the lowest scores are looked for.
+    pub scope: Scope,
+}
+
+/// A candidate and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The candidate.
+    pub candidate: Candidate,
+    /// What the trial answered, the lower the better; `None` where it chose the channels of an earlier candidate.
+    pub loss: Option<f64>,
+    /// Parameters of its network.
+    pub params: u64,
+    /// Multiply-accumulates of its network.
+    pub macs: u64,
+}
+
+/// The winner, and all that took part.
+#[derive(Debug, Clone)]
+pub struct Contest {
+    /// The pruned network of the winner.
+    pub pruned: Pruned,
+    /// Index of the winner.
+    pub winner: usize,
+    /// Every candidate in the order in which they were given.
+    pub trials: Vec<Trial>,
+}
+
+impl Candidate {
+    /// Candidates of different kinds: by first-order importance and by magnitude, over the whole network and with the cut
+    /// spread over its layers.
+    pub const DEFAULT: [Self; 4] = [
+        Self::of(Importance::Taylor, Normalisation::None, Scope::Global),
+        Self::of(Importance::Taylor, Normalisation::Mean, Scope::Global),
+        Self::of(Importance::L2, Normalisation::Mean, Scope::Global),
+        Self::of(Importance::Gamma, Normalisation::None, Scope::Global),
+    ];
+
+    const fn of(importance: Importance, normalisation: Normalisation, scope: Scope) -> Self {
+        let (reduction, per) = (crate::Reduction::Mean, crate::Per::Set);
+        Self { score: ScoreConfig { importance, reduction, normalisation, per }, scope }
+    }
+}
+
+/// Prunes by every candidate and takes the network with the lowest answer of `trial`; of equals the first.
+///
+/// Scores and scope of `config` are replaced by the candidate's. Gradients are asked for once.
+///
+/// # Errors
+/// As [`prune`]; [`PruneError::NoCandidate`] without candidates or where no trial answers with a number,
+/// [`PruneError::Service`] if a trial fails.
+pub fn prune_best(
+    model: &Checkpoint,
+    config: &PruneConfig,
+    candidates: &[Candidate],
+    services: PruneServices<'_>,
+    trial: &mut TrialSource<'_>,
+) -> Result<Contest, PruneError> {
+    let PruneServices { mut gradients, mut latency } = services;
+    let mut known: Option<Weights> = None;
+    let mut tried: Vec<(Trial, Pruned)> = Vec::new();
+    for candidate in candidates {
+        let mut gradients = || match (&known, &mut gradients) {
+            (Some(known), _) => Ok(known.clone()),
+            (None, Some(ask)) => Ok(known.insert(ask()?).clone()),
+            (None, None) => Err(BoxError::from(PruneError::NoGradients)),
+        };
+        let mut latency = latency.as_mut().map(|measure| |model: &Checkpoint| measure(model));
+        let services = PruneServices {
+            gradients: Some(&mut gradients),
+            latency: latency.as_mut().map(|measure| measure as &mut crate::LatencySource<'_>),
+        };
+        let mut config = PruneConfig { score: candidate.score, ..config.clone() };
+        config.policy.scope = candidate.scope;
+        let pruned = prune(model, &config, services)?;
+        let is_new = !tried.iter().any(|(_, earlier)| earlier.plan == pruned.plan);
+        let failed = |source| PruneError::Service { task: "trying a pruned network".to_owned(), source };
+        let loss = is_new.then(|| trial(&pruned.checkpoint)).transpose().map_err(failed)?;
+        let after = pruned.report.after;
+        tried.push((Trial { candidate: *candidate, loss, params: after.params, macs: after.macs }, pruned));
+    }
+    let finite = |(_, (trial, _)): &(usize, &(Trial, Pruned))| trial.loss.filter(|loss| loss.is_finite());
+    let winner = tried
+        .iter()
+        .enumerate()
+        .filter_map(|entry| Some((entry.0, finite(&entry)?)))
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(winner, _)| winner)
+        .ok_or(PruneError::NoCandidate { candidates: candidates.len() })?;
+    let (trials, mut networks): (Vec<Trial>, Vec<Pruned>) = tried.into_iter().unzip();
+    let mut pruned = networks.swap_remove(winner);
+    pruned.report.trials.clone_from(&trials);
+    Ok(Contest { pruned, winner, trials })
+}
+
+/// `l2, normalised by mean: loss 5.213 (835947 parameters)`.
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.candidate)?;
+        match self.loss {
+            Some(loss) => write!(f, "loss {loss:.3}")?,
+            None => write!(f, "chooses as one before it")?,
+        }
+        write!(f, " ({} parameters)", self.params)
+    }
+}
+
+/// `l2, normalised by mean`.
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ScoreConfig { importance, normalisation, .. } = self.score;
+        write!(f, "{importance}")?;
+        if normalisation != Normalisation::None {
+            write!(f, ", normalised by {normalisation}")?;
+        }
+        if self.scope == Scope::PerLayer {
+            write!(f, ", in every layer alike")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,29 @@
+//! What the channels of a set cost.
+
+use bonsai_graph::Op;
+
+use crate::{Coupling, Member, PruneError};
+
+/// Multiply-accumulates that go with each set, when it goes alone, for images of `h` x `w` pixels: of every convolution, the
+/// part of its output channels and the part of its input channels.
+///
+/// # Errors
+/// [`PruneError::Graph`] if the image does not fit the network.
+pub(crate) fn set_macs(coupling: &Coupling, (h, w): (usize, usize)) -> Result<Vec<f64>, PruneError> {
+    let graph = coupling.graph();
+    let macs = graph.node_macs(h, w)?;
+    let mut of_sets = vec![0.0; coupling.sets().len()];
+    for (id, node) in graph.iter() {
+        let Op::Conv2d { groups, .. } = *node.op() else { continue };
+        let macs = macs[id.index()] as f64;
+        // A convolution in groups has its inputs in the sets of its outputs.
+        let input = (groups == 1).then(|| node.inputs()[0]);
+        for wire in [Some(id), input].into_iter().flatten() {
+            let channels = graph.node(wire).channels();
+            for channel in 0..channels {
+                of_sets[coupling.set_of(Member { node: wire, channel })] += macs / channels as f64;
+            }
+        }
+    }
+    Ok(of_sets)
+}
