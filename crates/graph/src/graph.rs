@@ -126,6 +126,36 @@ impl Graph {
         }
     }
 
+    /// The same network with more outputs, behind those that it has; a layer that others read may be one.
+    ///
+    /// # Errors
+    /// [`GraphError::UnknownInput`] for a layer that is not there.
+    pub fn with_more_outputs(&self, more: &[NodeId]) -> Result<Self, GraphError> {
+        if let Some(missing) = more.iter().find(|id| id.0 >= self.nodes.len()) {
+            let (node, input) = ("outputs".to_owned(), format!("#{}", missing.0));
+            return Err(GraphError::UnknownInput { node, input });
+        }
+        let outputs = self.outputs.iter().chain(more).copied().collect();
+        Ok(Self { nodes: self.nodes.clone(), outputs })
+    }
+
+    /// The layer on which both `a` and `b` depend that is the nearest to them: the last one in topological order. A layer
+    /// depends on itself.
+    pub fn common_ancestor(&self, a: NodeId, b: NodeId) -> Option<NodeId> {
+        let ancestors = |of: NodeId| {
+            let mut marks = vec![false; self.nodes.len()];
+            marks[of.0] = true;
+            for id in (0..=of.0).rev().filter(|id| *id < self.nodes.len()) {
+                if marks[id] {
+                    self.nodes[id].inputs.iter().for_each(|input| marks[input.0] = true);
+                }
+            }
+            marks
+        };
+        let (of_a, of_b) = (ancestors(a), ancestors(b));
+        (0..self.nodes.len()).rev().find(|id| of_a[*id] && of_b[*id]).map(NodeId)
+    }
+
     /// The same wiring with other numbers: `f` gives each layer's new operation.
     ///
     /// # Errors

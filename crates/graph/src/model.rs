@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Graph, GraphError};
+use crate::{Graph, GraphError, NodeId};
 
 /// Largest stride accepted; keeps pixels computed from cells far from overflow.
 const MAX_STRIDE: usize = 1 << 16;
@@ -91,6 +91,18 @@ impl ModelSpec {
     /// Names of the classes, by index.
     pub fn class_names(&self) -> &[String] {
         &self.class_names
+    }
+
+    /// By level, the layer that the head reads: the nearest one on which both the box and the class logits depend. In a network
+    /// in which these share nothing behind the image, that is the input layer.
+    pub fn head_inputs(&self) -> Vec<NodeId> {
+        let output = |position: &usize| self.graph.outputs()[*position];
+        let pairs = self.head.box_outputs.iter().zip(&self.head.cls_outputs);
+        let input = |(boxes, classes): (&usize, &usize)| {
+            // Every layer depends on the input layer.
+            self.graph.common_ancestor(output(boxes), output(classes)).unwrap_or_else(|| self.graph.input())
+        };
+        pairs.map(input).collect()
     }
 
     /// The same model around another graph with outputs in the same order (folded, pruned).

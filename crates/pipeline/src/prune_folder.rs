@@ -14,7 +14,7 @@ use crate::stages::{Data, Setting, Stepwise, iterate_stage, prune_stage};
 use crate::{PipelineConfig, Progress, Stage};
 
 pub(crate) const PRUNED: &str = "pruned.safetensors";
-const PLAN: &str = "plan.json";
+pub(crate) const PLAN: &str = "plan.json";
 pub(crate) const REPORT: &str = "report.json";
 
 /// What went, and what decided it.

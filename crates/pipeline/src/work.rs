@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_detector::write_engine;
-use bonsai_prune::Importance;
+use bonsai_prune::{Importance, PrunePlan};
 use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
 use serde::Serialize;
@@ -20,7 +20,8 @@ use crate::run::{load_json, save_json};
 use crate::sparse_outcome::SparseOutcome;
 use crate::stage_training::{BEST, LAST, train_in};
 use crate::stages::{
-    Data, Objective, Setting, Teacher, draw_dataset, open_dataset, start_checkpoint, train_stage,
+    Data, FeatureImitation, Objective, Setting, Teacher, draw_dataset, open_dataset, start_checkpoint,
+    train_stage,
 };
 use crate::{Manifest, Parity, PipelineConfig, Progress, RunDir, Stage, path_of_text};
 
@@ -143,7 +144,14 @@ impl Work<'_> {
         match (self.config.teacher_stage(), &distill.teacher) {
             (Some(stage), _) => {
                 let checkpoint = self.start(stage, BEST, progress)?;
-                Ok(Some(Teacher { checkpoint, gains: distill.gains }))
+                let logits = distill.imitate.logits().then_some(distill.gains);
+                let features = if distill.imitate.features() {
+                    let plan = PrunePlan::load(&self.file(Stage::Prune, prune_folder::PLAN))?;
+                    Some(FeatureImitation::of_pruned(&checkpoint, &plan, distill.features)?)
+                } else {
+                    None
+                };
+                Ok(Some(Teacher { checkpoint, logits, features }))
             }
             (None, Some(file)) if distill.is_on() => {
                 let names = &self.data()?.class_names;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use bonsai_checkpoint::write_file;
-use bonsai_graph::{Graph, Op};
+use bonsai_graph::{Graph, NodeId, Op};
 use serde::{Deserialize, Serialize};
 
 use crate::{Coupling, Member, PruneError, keep};
@@ -225,6 +225,15 @@ impl PrunePlan {
     ///
     /// # Errors
     /// As [`apply`](crate::apply()).
+    /// Channels of a layer of `graph`, the network before pruning, that the pruned network keeps, ascending.
+    ///
+    /// # Errors
+    /// As [`apply`](crate::apply()) for a plan of another network.
+    pub fn kept_in(&self, graph: &Graph, node: NodeId) -> Result<Vec<usize>, PruneError> {
+        let mut kept = self.kept_channels(&Coupling::of(graph))?;
+        Ok(kept.get_mut(node.index()).map(std::mem::take).unwrap_or_default())
+    }
+
     pub(crate) fn kept_channels(&self, coupling: &Coupling) -> Result<Vec<Vec<usize>>, PruneError> {
         let graph = coupling.graph();
         self.check_network(graph)?;

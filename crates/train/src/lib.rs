@@ -33,7 +33,7 @@ mod trainer;
 
 pub use batch::{Batch, BatchResult, BatchSource};
 pub use config::TrainConfig;
-pub use distill::{Distill, Distilled};
+pub use distill::{Distill, Distilled, Student};
 pub use error::TrainError;
 pub use freeze::{Freeze, FrozenModule};
 pub use observer::{EpochRecord, EpochTiming, Evaluation, MeanLosses, NoObserver, Observer, StepRecord};

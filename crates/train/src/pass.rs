@@ -8,7 +8,7 @@ use bonsai_graph::DetectHead;
 use bonsai_yolov8::{HeadError, HeadOutput, LossItems, LossOutput, add_gradients, detection_loss};
 
 use crate::{
-    Batch, BatchSource, Distill, EpochRecord, Observer, Penalty, Schedule, StepRecord, TrainConfig,
+    Batch, BatchSource, Distill, EpochRecord, Observer, Penalty, Schedule, StepRecord, Student, TrainConfig,
     TrainError, state,
 };
 
@@ -163,17 +163,28 @@ impl<'a> Run<'a> {
         let head = HeadOutput::of(&self.head, &outputs).map_err(failed)?;
         let mut loss = detection_loss(&head, &batch.targets, self.config.gains).map_err(failed)?;
         let items = loss.items;
+        let mut features = Vec::new();
         if let Some(distill) = &mut self.distill {
             let service = |source| TrainError::Service { service: "teacher", epoch, source };
-            let more = distill(&batch.images, &head, loss.score_sum).map_err(service)?;
-            add_gradients(&mut loss.gradients, &more.gradients).map_err(failed)?;
+            let others: Vec<&Array> = beside_head(&self.head, outputs.len()).map(|at| &outputs[at]).collect();
+            let student =
+                Student { images: &batch.images, head: &head, features: &others, score_sum: loss.score_sum };
+            let more = distill(&student).map_err(service)?;
+            features = more.features;
+            // A teacher may be there for features alone.
+            if !more.gradients.is_empty() {
+                add_gradients(&mut loss.gradients, &more.gradients).map_err(failed)?;
+            }
             loss.total += more.loss;
             self.progress.distill_sum += f64::from(more.loss) / batch.images.shape[0].max(1) as f64;
         }
         if !loss.total.is_finite() {
             return Err(self.diverged(items, None, batch.names.clone()));
         }
-        let gradients = output_gradients(&self.head, outputs, loss);
+        let mut gradients = output_gradients(&self.head, outputs, loss);
+        for (at, feature) in beside_head(&self.head, gradients.len()).zip(features) {
+            gradients[at] = feature;
+        }
         self.executor.backward(&gradients).map_err(exec)?;
         Ok(items)
     }
@@ -215,8 +226,17 @@ impl Stopwatch<'_> {
     }
 }
 
-/// The loss's gradients in the order and shape of the network's `outputs`, as an executor's backward pass wants them.
+/// Positions of a network's outputs that are not the head's.
+fn beside_head(head: &DetectHead, outputs: usize) -> impl Iterator<Item = usize> + '_ {
+    (0..outputs).filter(|at| !head.box_outputs.contains(at) && !head.cls_outputs.contains(at))
+}
+
+/// The loss's gradients in the order and shape of the network's `outputs`, as an executor's backward pass wants them; zero for
+/// outputs that are not the head's.
 pub fn output_gradients(head: &DetectHead, mut outputs: Vec<Array>, loss: LossOutput) -> Vec<Array> {
+    for at in beside_head(head, outputs.len()) {
+        outputs[at].data.fill(0.0);
+    }
     for (level, gradient) in loss.gradients.into_iter().enumerate() {
         outputs[head.box_outputs[level]].data = gradient.box_logits;
         outputs[head.cls_outputs[level]].data = gradient.cls_logits;

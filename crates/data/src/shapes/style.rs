@@ -98,14 +98,14 @@ const CROWD: Look = Look {
 
 const CLUTTER: Look = Look {
     figures: &[Figure::Square, Figure::Triangle, Figure::Star, Figure::Hexagon, Figure::Cross, Figure::Heart],
-    count: 1..=3,
-    sizes: 0.25..=0.7,
+    count: 2..=5,
+    sizes: 0.2..=0.5,
     // Beside a large object there is room for a small one only.
     size_tries: 10,
     overlap: 0.05,
-    contrast: Contrast::Between(60.0, 105.0),
+    contrast: Contrast::Between(90.0, 140.0),
     squeeze: Some(0.85..=1.0),
-    distractors: Some(Distractors { under: 4..=10, over: 1..=4, visible: 0.6 }),
+    distractors: Some(Distractors { under: 3..=8, over: 1..=3, visible: 0.7 }),
 };
 
 impl ShapesStyle {

@@ -88,3 +88,36 @@ fn an_input_takes_no_wire() {
     let empty: Result<Graph, _> = GraphBuilder::new().finish(&[x]);
     assert!(matches!(empty, Err(GraphError::InputsOutputs { inputs: 0, outputs: 1 })));
 }
+
+#[test]
+fn the_nearest_layer_on_which_two_depend() {
+    let graph = graph(
+        "x = input() channels=2
+         a = silu(x)
+         b = silu(a)
+         c = silu(a)
+         d = silu(c)
+         e = add(b, d)
+         outputs = e, d",
+    );
+    let id = |name: &str| graph.find(name).unwrap();
+    let name = |a: &str, b: &str| graph.node(graph.common_ancestor(id(a), id(b)).unwrap()).name();
+    assert_eq!(name("b", "d"), "a");
+    assert_eq!(name("d", "b"), "a");
+    assert_eq!(name("d", "c"), "c", "one may depend on the other");
+    assert_eq!(name("e", "d"), "d");
+    assert_eq!(name("x", "e"), "x");
+}
+
+#[test]
+fn more_outputs_are_behind_the_others() {
+    let detector = detector();
+    let inputs = detector.head_inputs();
+    let graph = detector.graph().with_more_outputs(&inputs).unwrap();
+    let outputs = detector.graph().outputs();
+    assert_eq!(graph.outputs()[..outputs.len()], *outputs);
+    assert_eq!(graph.outputs()[outputs.len()..], inputs);
+    assert_eq!(graph.nodes(), detector.graph().nodes());
+    let small = self::graph("x = input() channels=2\na = silu(x)\noutputs = a");
+    assert!(matches!(small.with_more_outputs(&inputs), Err(GraphError::UnknownInput { .. })));
+}

@@ -23,5 +23,5 @@ pub use measure::{
 };
 pub use prune::prune_stage;
 pub use start::start_checkpoint;
-pub use teacher::Teacher;
+pub use teacher::{FeatureImitation, Teacher};
 pub use train::{Objective, Setting, TrainWatch, train_stage};

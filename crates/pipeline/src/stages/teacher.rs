@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use bonsai_checkpoint::{Array, Checkpoint};
-use bonsai_detector::Detector;
-use bonsai_exec::ExecutorOptions;
-use bonsai_graph::ClassMap;
-use bonsai_train::Distilled;
-use bonsai_yolov8::{DistillGains, HeadOutput, distillation_loss};
+use bonsai_exec::{ExecutorOptions, Inference, build_inference};
+use bonsai_graph::{ClassMap, DetectHead, Graph};
+use bonsai_prune::PrunePlan;
+use bonsai_train::{Distilled, Student};
+use bonsai_yolov8::{
+    DistillGains, FeatureMap, HeadOutput, ImitationSettings, distillation_loss, imitate_features,
+};
 
 use crate::Progress;
 use crate::checkpoint_file::open_checkpoint;
@@ -20,8 +22,32 @@ use crate::misuse::demand;
 pub struct Teacher {
     /// Of the student's classes, in the same order.
     pub checkpoint: Checkpoint,
-    /// Weights of the parts.
-    pub gains: DistillGains,
+    /// Weights of the parts, if raw outputs are imitated.
+    pub logits: Option<DistillGains>,
+    /// How features are imitated, if they are.
+    pub features: Option<FeatureImitation>,
+}
+
+/// Imitation of what the head reads.
+#[derive(Debug, Clone)]
+pub struct FeatureImitation {
+    /// By level, the teacher's channel for each of the student's.
+    pub matching: Vec<Vec<usize>>,
+    /// Temperature and weight.
+    pub settings: ImitationSettings,
+}
+
+impl FeatureImitation {
+    /// The channels that a student kept of its teacher, by the plan of its pruning.
+    ///
+    /// # Errors
+    /// If the plan is another network's.
+    pub fn of_pruned(teacher: &Checkpoint, plan: &PrunePlan, settings: ImitationSettings) -> Result<Self> {
+        let wires = teacher.model.head_inputs();
+        let graph = teacher.model.graph();
+        let matching = wires.into_iter().map(|wire| plan.kept_in(graph, wire)).collect::<Result<_, _>>()?;
+        Ok(Self { matching, settings })
+    }
 }
 
 impl Teacher {
@@ -44,7 +70,24 @@ impl Teacher {
         );
         // No output starts anew, so that no seed matters.
         let checkpoint = for_dataset(network, class_names, 0, &file.display().to_string(), progress)?;
-        Ok(Self { checkpoint, gains })
+        Ok(Self { checkpoint, logits: Some(gains), features: None })
+    }
+
+    /// The student's graph with the outputs that this teacher imitates.
+    ///
+    /// # Errors
+    /// If the head reads other numbers of channels than the matching has.
+    pub(super) fn tapped(&self, student: &Checkpoint) -> Result<Graph> {
+        let graph = student.model.graph();
+        let Some(features) = &self.features else { return Ok(graph.clone()) };
+        let wires = student.model.head_inputs();
+        let channels: Vec<usize> = wires.iter().map(|wire| graph.node(*wire).channels()).collect();
+        let matched: Vec<usize> = features.matching.iter().map(Vec::len).collect();
+        ensure!(
+            channels == matched,
+            "the student's head reads {channels:?} channels, the plan of its pruning keeps {matched:?}: they are not of one run"
+        );
+        Ok(graph.with_more_outputs(&wires)?)
     }
 
     /// Refuses a student that answers in other terms.
@@ -72,9 +115,13 @@ impl Teacher {
 
 /// A teacher at work.
 pub(super) struct RunningTeacher {
-    detector: Detector,
-    gains: DistillGains,
+    inference: Box<dyn Inference + Send>,
+    head: DetectHead,
+    logits: Option<DistillGains>,
+    features: Option<FeatureImitation>,
 }
+
+type ServiceError = Box<dyn std::error::Error + Send + Sync>;
 
 impl RunningTeacher {
     /// Folds the teacher and makes it ready to run.
@@ -88,24 +135,42 @@ impl RunningTeacher {
         executor: ExecutorOptions,
     ) -> Result<Self> {
         teacher.check_student(student)?;
-        let Teacher { checkpoint, gains } = teacher;
-        let network = Checkpoint { train: None, ..checkpoint.clone() };
-        let mut detector = Detector::from_checkpoint(network, executor)?;
-        detector.check_memory(size)?;
-        Ok(Self { detector, gains: *gains })
+        let Teacher { checkpoint, logits, features } = teacher.clone();
+        let folded = Checkpoint { train: None, ..checkpoint }.fold_batch_norm()?;
+        let mut graph = folded.model.graph().clone();
+        if features.is_some() {
+            graph = graph.with_more_outputs(&folded.model.head_inputs())?;
+        }
+        let mut inference = build_inference(&graph, folded.weights, &executor)?;
+        inference.check_memory(size)?;
+        Ok(Self { inference, head: folded.model.head().clone(), logits, features })
     }
 
-    /// Loss and gradient of the student's raw outputs on these images.
-    pub(super) fn distil(
-        &mut self,
-        images: &Array,
-        student: &HeadOutput<'_>,
-        score_sum: f64,
-    ) -> Result<Distilled, Box<dyn std::error::Error + Send + Sync>> {
-        let gains = self.gains;
-        let output = self
-            .detector
-            .read_head(images, |teacher| distillation_loss(student, teacher, score_sum, gains))??;
-        Ok(Distilled { loss: output.total, gradients: output.gradients })
+    /// Loss and gradients of what the student is to imitate on these images.
+    pub(super) fn distil(&mut self, student: &Student<'_>) -> Result<Distilled, ServiceError> {
+        let outputs = self.inference.infer(student.images)?;
+        if outputs.iter().any(|output| output.data.iter().any(|value| !value.is_finite())) {
+            return Err("the teacher answers with numbers that are not finite: name one that works".into());
+        }
+        let mut distilled = Distilled { loss: 0.0, gradients: Vec::new(), features: Vec::new() };
+        if let Some(gains) = self.logits {
+            let teacher = HeadOutput::of(&self.head, outputs)?;
+            let output = distillation_loss(student.head, &teacher, student.score_sum, gains)?;
+            (distilled.loss, distilled.gradients) = (output.total, output.gradients);
+        }
+        let Some(FeatureImitation { matching, settings }) = &self.features else { return Ok(distilled) };
+        let taught = &outputs[outputs.len() - matching.len()..];
+        for ((student, teacher), matching) in student.features.iter().zip(taught).zip(matching) {
+            let output = imitate_features(&map(student), &map(teacher), matching, *settings)?;
+            distilled.loss += output.total;
+            distilled.features.push(Array::new(&student.shape, output.gradient));
+        }
+        Ok(distilled)
     }
+}
+
+/// An output as features.
+fn map(array: &Array) -> FeatureMap<'_> {
+    let size = |axis: usize| array.shape.get(axis).copied().unwrap_or(0);
+    FeatureMap { values: &array.data, n: size(0), channels: size(1), h: size(2), w: size(3) }
 }

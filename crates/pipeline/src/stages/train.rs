@@ -5,16 +5,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use bonsai_checkpoint::{Array, Checkpoint};
+use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Batch, Loader, LoaderConfig};
 use bonsai_detector::Detector;
 use bonsai_exec::{ExecutorOptions, build_executor};
 use bonsai_sparsity::{GammaStatistics, GammaSummary, Outcome, Travel};
 use bonsai_train::{
     Distill, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, PenaltyPlan, Services, StepRecord,
-    Stopped, TrainConfig, Trained, train,
+    Stopped, Student, TrainConfig, Trained, train,
 };
-use bonsai_yolov8::HeadOutput;
 
 use super::teacher::RunningTeacher;
 use super::{Data, Teacher, validation_loader_in};
@@ -139,7 +138,11 @@ pub fn train_stage(
         watch.note(&l1.announcement());
         l1.warning().into_iter().for_each(|warning| watch.note(&format!("warning: {warning}")));
     }
-    let mut executor = build_executor(start.model.graph(), &start.weights, &setting.executor)?;
+    let graph = match objective {
+        Objective::Distillation(teacher) => teacher.tapped(&start)?,
+        Objective::Detection | Objective::Sparsity(_) => start.model.graph().clone(),
+    };
+    let mut executor = build_executor(&graph, &start.weights, &setting.executor)?;
     if let Some(l1) = &l1 {
         let penalised = l1.penalised(start.model.graph());
         executor.penalise(&penalised.map)?;
@@ -170,11 +173,7 @@ pub fn train_stage(
     let watch = RefCell::new(watch);
     let mut tap = |epoch: usize, number: usize, batch: &Batch| watch.borrow_mut().batch(epoch, number, batch);
     let mut batches = LoaderBatches { loader, tap: &mut tap };
-    let mut distill = teacher.as_mut().map(|teacher| {
-        move |images: &Array, student: &HeadOutput<'_>, score_sum: f64| {
-            teacher.distil(images, student, score_sum)
-        }
-    });
+    let mut distill = teacher.as_mut().map(|teacher| move |student: &Student<'_>| teacher.distil(student));
     let services = Services {
         executor: &mut *executor,
         batches: &mut batches,

@@ -69,7 +69,7 @@ fn a_teacher_changes_the_student_and_nothing_before_it() {
 fn a_distillation_that_is_stopped_goes_on_to_the_same_bits() {
     let with_teacher = || {
         let mut tiny = without_sparsity();
-        tiny.config.distill.imitate = Imitate::Logits;
+        tiny.config.distill.imitate = Imitate::Both;
         tiny
     };
     let until = Control { until: Some(Stage::Finetune), ..Control::default() };
@@ -99,6 +99,25 @@ fn a_teacher_of_other_classes_is_refused() {
     let error = run(&config, &tiny.dir(), &mut crate::tiny_run::Told::default()).unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("teacher.safetensors") && text.contains("square"), "{text}");
+}
+
+#[test]
+fn features_change_the_student_too_and_want_the_teacher_of_the_run() {
+    let trained = |imitate| {
+        let mut tiny = without_sparsity();
+        tiny.config.distill.imitate = imitate;
+        tiny.part(&Control { until: Some(Stage::Finetune), ..Control::default() }).unwrap();
+        fs::read(tiny.file(Stage::Finetune, "last.safetensors")).unwrap()
+    };
+    let all = [Imitate::None, Imitate::Logits, Imitate::Features, Imitate::Both].map(trained);
+    for (index, a) in all.iter().enumerate() {
+        assert!(all[..index].iter().all(|b| a != b), "{index}");
+    }
+    let mut tiny = without_sparsity();
+    tiny.config.distill.imitate = Imitate::Features;
+    tiny.config.distill.teacher = Some("best.pt".to_owned());
+    let error = run(&tiny.config, &tiny.dir(), &mut crate::tiny_run::Told::default()).unwrap_err();
+    assert!(format!("{error:#}").contains("leave distill.teacher out, or imitate logits"), "{error:#}");
 }
 
 /// Both networks are tried by every ranking, and the report says which won.

@@ -4,6 +4,7 @@
 
 mod classes;
 mod divergence;
+mod features;
 mod loss_decides;
 mod noise;
 mod records;

@@ -1,7 +1,7 @@
 //! Laws of the loss on random heads and targets.
 
 use bonsai_boxes::Cxcywh;
-use bonsai_yolov8::{HeadOutput, LevelOutput, LossGains, Target, assign, detection_loss};
+use bonsai_yolov8::{HeadOutput, LevelOutput, LossGains, Scale, Target, assign, build, detection_loss};
 use proptest::prelude::*;
 
 const BATCH: usize = 2;
@@ -100,4 +100,25 @@ proptest! {
         let after = detection_loss(&head(&boxes, &moved), &[], LossGains::default()).unwrap();
         prop_assert!(after.total < before.total);
     }
+}
+
+/// C2f blocks 15, 18 and 21, by their last activation.
+#[test]
+fn the_head_of_yolov8_reads_the_three_levels_of_the_neck() {
+    let model = build(Scale::N, &["cell".to_owned()]).unwrap();
+    let graph = model.graph();
+    let inputs: Vec<(String, usize)> = model
+        .head_inputs()
+        .into_iter()
+        .map(|id| {
+            (
+                graph.node(id).name().split('.').take(2).collect::<Vec<_>>().join("."),
+                graph.node(id).channels(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        inputs,
+        [("model.15".to_owned(), 64), ("model.18".to_owned(), 128), ("model.21".to_owned(), 256)]
+    );
 }
