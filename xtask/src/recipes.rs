@@ -31,7 +31,7 @@ pub(crate) struct Recipes {
     /// Recipes: default, taylor, random, or TOML files with settings
     #[arg(long = "recipes", value_name = "NAMES", value_delimiter = ',', default_value = "default,random")]
     names: Vec<String>,
-    /// Datasets: NAME=DATA.yaml, or the drawn ones crowd and clutter
+    /// Datasets: NAME=DATA.yaml, or crowd and clutter, which are drawn at 256 px
     #[arg(long, value_name = "DATASETS", value_delimiter = ',', required = true)]
     datasets: Vec<String>,
     /// Where randomness starts from
@@ -69,6 +69,7 @@ pub(crate) fn run(args: &Recipes) -> Result<u8> {
     bench.save()?;
     let mut failed = 0;
     if !args.gather {
+        datasets.iter().try_for_each(|dataset| dataset.draw(&args.project))?;
         let interrupt = Interrupt::listen()?;
         let threads = match base.threads {
             0 => thread::available_parallelism().map_or(1, usize::from),

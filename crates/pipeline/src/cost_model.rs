@@ -7,7 +7,7 @@ use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_detector::Detector;
 use bonsai_exec::ExecutorOptions;
-use bonsai_prune::Target;
+use bonsai_prune::{Candidate, Importance, Target};
 use bonsai_train::TrainConfig;
 
 use crate::forecast::{Basis, Estimate};
@@ -88,8 +88,25 @@ impl<'a> CostModel<'a> {
                 let steps = c.iterate.steps as f64;
                 (steps * (seconds + 2.0 * val * self.run), memory, 4.0 * self.params * left)
             }
+            Stage::Prune if c.score.importance == Importance::Best => {
+                // Every network is trained for some steps by every candidate.
+                let images = (c.extras.trial_steps * c.finetune.nbs * Candidate::DEFAULT.len()) as f64;
+                let runs = TRAINED * images * c.pruned_stages().len() as f64;
+                let (_, memory, _) = self.training(&c.finetune, left);
+                (BASE + left * self.run * runs, memory, 4.0 * self.params * left)
+            }
             Stage::Prune => (BASE, 8.0 * self.params, 4.0 * self.params * left),
-            Stage::Finetune => self.training(&c.finetune, left),
+            Stage::Finetune => {
+                let (seconds, memory, disk) = self.training(&c.finetune, left);
+                if c.distill.is_on() {
+                    // The teacher is run once on every image, and holds its weights and one batch.
+                    let runs = c.finetune.epochs as f64 * self.images[0];
+                    let held = 4.0 * self.params + c.finetune.batch as f64 * self.layers;
+                    (seconds + runs * self.run, memory + held, disk)
+                } else {
+                    (seconds, memory, disk)
+                }
+            }
             Stage::Export => {
                 // Three files each, with 4, 2 and 1 bytes for a parameter.
                 let runs = (calibrated + 20.0) * self.run * (1.0 + left);

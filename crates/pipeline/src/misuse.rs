@@ -8,7 +8,7 @@ use bonsai_onnx::OnnxError;
 use bonsai_prune::PruneError;
 use bonsai_sparsity::{PlanError, ScheduleError};
 use bonsai_train::TrainError;
-use bonsai_yolov8::DistillError;
+use bonsai_yolov8::{DistillError, ImitationError};
 
 use crate::ForeignClasses;
 
@@ -64,6 +64,7 @@ pub fn is_misuse(error: &anyhow::Error) -> bool {
             || cause.is::<PlanError>()
             || matches!(cause.downcast_ref(), Some(TrainError::Freeze { .. } | TrainError::Config { .. }))
             || matches!(cause.downcast_ref(), Some(DistillError::Setting { .. }))
+            || matches!(cause.downcast_ref(), Some(ImitationError::Setting { .. }))
             || matches!(cause.downcast_ref(), Some(DataError::Config { .. } | DataError::Labels { .. }))
             || detector_error(cause).is_some_and(is_detection_setting)
             || cause.downcast_ref().is_some_and(is_export_setting)

@@ -5,6 +5,7 @@
 
 use anyhow::Result;
 use bonsai_exec::ExecutorInfo;
+use bonsai_prune::Importance;
 use bonsai_train::TrainConfig;
 use serde_json::{Map, Value, json};
 
@@ -49,7 +50,9 @@ impl Recipes<'_> {
                 let own = json!({"score": c.score, "prune": c.prune, "extras": c.extras, "imgsz": c.imgsz});
                 // Fine-tuning belongs to pruning where it happens between steps.
                 let steps = json!({"iterate": c.iterate, "finetune": c.finetune});
-                if c.iterate.steps > 1 { with(with(own, steps), self.training()) } else { own }
+                // And where short ones of it choose the ranking.
+                let trains = c.iterate.steps > 1 || c.score.importance == Importance::Best;
+                if trains { with(with(own, steps), self.training()) } else { own }
             }
             Stage::Finetune => {
                 with(with(json!({"finetune": c.finetune}), self.distillation()?), self.training())

@@ -97,8 +97,8 @@ pub(crate) fn check_stages(config: &PipelineConfig, control: &Control) -> Result
     let force = control.force.iter().map(|stage| ("--force", stage));
     for (option, stage) in from.chain(until).chain(force) {
         let setting = match stage {
-            Stage::Control => "`control.dense` is false",
-            _ => "`sparse.epochs` is 0",
+            Stage::Control => "`control.dense` is false: set it to true",
+            _ => "`sparse.epochs` is 0: set it to 50, for example",
         };
         demand!(config.has(*stage), "{option} {stage}: this run has no stage `{stage}`, because {setting}");
     }

@@ -23,8 +23,8 @@ pub enum TrainError {
     /// The loss or the gradient is no longer a number.
     #[error(
         "training diverged in epoch {epoch}, batch {batch}, optimiser step {step}: box loss {}, class loss {}, \
-         distribution loss {}, gradient norm {}, {}; {}; try a smaller lr0 or a longer warm-up, and look at these images",
-        loss.bbox, loss.cls, loss.dfl, norm(*gradient_norm), listed(images), last_good(*good_epoch)
+         distribution loss {}{}, gradient norm {}, {}; {}; try a smaller lr0 or a longer warm-up, and look at these images",
+        loss.bbox, loss.cls, loss.dfl, taught(*distill), norm(*gradient_norm), listed(images), last_good(*good_epoch)
     )]
     Diverged {
         /// Epoch from 1.
@@ -35,6 +35,8 @@ pub enum TrainError {
         step: u64,
         /// The parts of this batch's loss.
         loss: LossItems,
+        /// What a teacher added to the loss of this batch, where there is one.
+        distill: Option<f32>,
         /// The gradient's norm before clipping; `None` where the loss was no number, and there was no gradient.
         gradient_norm: Option<f32>,
         /// The images: of this batch for a loss, of all whose gradients were added up for a gradient.
@@ -165,6 +167,11 @@ impl TrainError {
     pub(crate) fn exec(epoch: usize, batch: usize, source: ExecError) -> Self {
         Self::Exec { epoch, batch, source: Box::new(source) }
     }
+}
+
+/// The part of a teacher, after the others.
+fn taught(distill: Option<f32>) -> String {
+    distill.map_or_else(String::new, |loss| format!(", loss against the teacher {loss}"))
 }
 
 fn norm(norm: Option<f32>) -> String {

@@ -141,7 +141,7 @@ impl<'a> Run<'a> {
                 self.executor.update(&rule).map_err(|e| TrainError::exec(epoch + 1, index + 1, e))?;
             let Pending { images, .. } = std::mem::take(pending);
             if !report.gradient_norm.is_finite() {
-                return Err(self.diverged(loss, Some(report.gradient_norm), images));
+                return Err(self.diverged(loss, None, Some(report.gradient_norm), images));
             }
             self.progress.updates = updates;
             self.progress.last_step = Some(number);
@@ -163,14 +163,14 @@ impl<'a> Run<'a> {
         let head = HeadOutput::of(&self.head, &outputs).map_err(failed)?;
         let mut loss = detection_loss(&head, &batch.targets, self.config.gains).map_err(failed)?;
         let items = loss.items;
-        let mut features = Vec::new();
+        let (mut features, mut taught) = (Vec::new(), None);
         if let Some(distill) = &mut self.distill {
             let service = |source| TrainError::Service { service: "teacher", epoch, source };
             let others: Vec<&Array> = beside_head(&self.head, outputs.len()).map(|at| &outputs[at]).collect();
             let student =
                 Student { images: &batch.images, head: &head, features: &others, score_sum: loss.score_sum };
             let more = distill(&student).map_err(service)?;
-            features = more.features;
+            (features, taught) = (more.features, Some(more.loss));
             // A teacher may be there for features alone.
             if !more.gradients.is_empty() {
                 add_gradients(&mut loss.gradients, &more.gradients).map_err(failed)?;
@@ -179,7 +179,7 @@ impl<'a> Run<'a> {
             self.progress.distill_sum += f64::from(more.loss) / batch.images.shape[0].max(1) as f64;
         }
         if !loss.total.is_finite() {
-            return Err(self.diverged(items, None, batch.names.clone()));
+            return Err(self.diverged(items, taught, None, batch.names.clone()));
         }
         let mut gradients = output_gradients(&self.head, outputs, loss);
         for (at, feature) in beside_head(&self.head, gradients.len()).zip(features) {
@@ -189,12 +189,19 @@ impl<'a> Run<'a> {
         Ok(items)
     }
 
-    fn diverged(&self, loss: LossItems, gradient_norm: Option<f32>, images: Vec<String>) -> TrainError {
+    fn diverged(
+        &self,
+        loss: LossItems,
+        distill: Option<f32>,
+        gradient_norm: Option<f32>,
+        images: Vec<String>,
+    ) -> TrainError {
         TrainError::Diverged {
             epoch: self.progress.epoch + 1,
             batch: self.progress.batch + 1,
             step: self.progress.updates + 1,
             loss,
+            distill,
             gradient_norm,
             images,
             good_epoch: self.progress.epoch,

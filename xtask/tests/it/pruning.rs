@@ -138,7 +138,7 @@ fn what_cannot_be_pruned_is_refused_with_names_and_numbers() {
     // The arguments themselves are refused by the parser, with status 2.
     let output = xtask(&["prune", "--weights", text(&weights), "--importance", "size"]);
     let message = String::from_utf8(output.stderr).unwrap();
-    assert!(message.contains("gamma, l1, l2, lamp, taylor, random"), "{message}");
+    assert!(message.contains("gamma, l1, l2, lamp, taylor, best, random"), "{message}");
     let output = xtask(&["prune", "--weights", text(&weights), "--keep", "0.5", "--prune-ratio", "0.5"]);
     assert!(!output.status.success());
 }

@@ -193,7 +193,7 @@ mod tests {
         for (style, numbers, sizes, shared) in [
             (ShapesStyle::Shapes, 1..=4, 0.149..=0.451, 0.05),
             (ShapesStyle::Crowd, 12..=30, 0.034..=0.131, 0.25),
-            (ShapesStyle::Clutter, 1..=3, 0.249..=0.701, 0.05),
+            (ShapesStyle::Clutter, 2..=5, 0.199..=0.501, 0.05),
         ] {
             for scene in scenes(style, 96, 200) {
                 assert!(numbers.contains(&scene.objects.len()), "{style:?}: {}", scene.objects.len());
@@ -260,12 +260,12 @@ mod tests {
         for scene in scenes(ShapesStyle::Clutter, 96, 200) {
             assert!(!scene.under.is_empty());
             for share in seen(&scene) {
-                assert!(share >= 0.59, "{share} is seen");
+                assert!(share >= 0.69, "{share} is seen");
                 objects += 1;
                 occluded += usize::from(share < 0.95);
             }
         }
-        assert!(3 * occluded > objects, "{occluded} of {objects} are occluded");
+        assert!(5 * occluded > objects, "{occluded} of {objects} are occluded");
         for style in [ShapesStyle::Shapes, ShapesStyle::Crowd] {
             assert!(scenes(style, 64, 20).all(|scene| scene.under.is_empty() && scene.over.is_empty()));
         }

@@ -17,9 +17,9 @@ pub enum ShapesStyle {
     /// 12 to 30 small objects of 10 classes, the longer side of the box 0.035 to 0.13 of the image's, of low contrast.
     /// Two boxes share at most 0.25 of the smaller one.
     Crowd,
-    /// 1 to 3 large objects of 6 classes, the longer side of the box 0.25 to 0.7 of the image's, of low contrast and squeezed,
-    /// among strokes, blobs and parts of polygons that are no objects. Some of these hide parts of objects; boxes go around the whole of an object, of which at least 0.6 is
-    /// seen.
+    /// 2 to 5 large objects of 6 classes, the longer side of the box 0.2 to 0.5 of the image's, squeezed, among strokes, blobs and
+    /// parts of polygons that are no objects. Some of these hide parts of objects; boxes go around the whole of an object, of
+    /// which at least 0.7 is seen.
     Clutter,
 }
 

@@ -97,7 +97,7 @@ fn it_is_a_sound_dataset() {
 fn every_style_is_a_sound_dataset_of_its_classes() {
     let folder = Folder::new();
     for (style, classes, objects) in
-        [(ShapesStyle::Shapes, 4, 1..=4), (ShapesStyle::Crowd, 10, 12..=30), (ShapesStyle::Clutter, 6, 1..=3)]
+        [(ShapesStyle::Shapes, 4, 1..=4), (ShapesStyle::Crowd, 10, 12..=30), (ShapesStyle::Clutter, 6, 2..=5)]
     {
         let config = ShapesConfig { style, ..CONFIG };
         let yaml = shapes::draw(&config, &folder.path(style.name())).unwrap();

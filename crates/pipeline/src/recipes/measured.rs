@@ -35,8 +35,8 @@ pub struct Figures {
     pub params: u64,
     /// Epochs of all trainings, the baseline's included.
     pub epochs: usize,
-    /// Processor seconds of all stages, the baseline's included; 0 where the system does not tell.
-    pub cpu_seconds: f64,
+    /// Processor seconds of all stages, the baseline's included; `None` where a stage does not tell.
+    pub cpu_seconds: Option<f64>,
     /// What it did on each validation image.
     pub(super) val_outcomes: ImageOutcomes,
     /// What it did on each test image.
@@ -112,8 +112,8 @@ fn figures(run: &BenchRun, (data, digest): &(Data, String), progress: &mut dyn P
 }
 
 /// Epochs of the trainings on the road of a run, and processor seconds of its stages.
-fn spent(run: &BenchRun) -> Result<(usize, f64)> {
-    let (mut epochs, mut seconds) = (0, 0.0);
+fn spent(run: &BenchRun) -> Result<(usize, Option<f64>)> {
+    let (mut epochs, mut seconds) = (0, Some(0.0));
     // A control is part of the road where the run ends with it or learns from it.
     let is_on_road = |stage: &Stage| {
         *stage != Stage::Control
@@ -123,7 +123,8 @@ fn spent(run: &BenchRun) -> Result<(usize, f64)> {
     let stages = run.config.stages().into_iter().filter(|stage| *stage <= run.until);
     for stage in stages.filter(is_on_road) {
         let folder = run.dir().stage(stage);
-        seconds += Manifest::load(&folder.join(Manifest::FILE))?.cpu_seconds.unwrap_or_default();
+        let manifest = Manifest::load(&folder.join(Manifest::FILE))?;
+        seconds = seconds.zip(manifest.cpu_seconds).map(|(sum, more)| sum + more);
         if stage.is_training() {
             let history: Vec<bonsai_train::EpochRecord> =
                 load_json(&folder.join(crate::stage_training::HISTORY))?;

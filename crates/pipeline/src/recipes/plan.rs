@@ -1,6 +1,7 @@
 //! Which runs a bench of recipes has, in which order, with which settings.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf, absolute};
 
 use anyhow::{Context as _, Result};
@@ -13,6 +14,9 @@ use crate::misuse::demand;
 use crate::stages::draw_dataset;
 use crate::sweep::mark_neighbours;
 use crate::{PipelineConfig, RunDir, Stage, check, load_settings};
+
+/// Folder of drawn images below that of their dataset.
+const IMAGES: &str = "images";
 
 /// Where the images of a dataset are from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,21 +65,28 @@ impl BenchDataset {
         Ok(Self { name: text.to_owned(), source: DatasetSource::Drawn(style) })
     }
 
-    /// The settings of its runs, over `base`; a drawn one is drawn into `folder` where it is not there.
-    fn settings(&self, base: &PipelineConfig, folder: &Path) -> Result<PipelineConfig> {
+    /// The settings of its runs, over `base`; a drawn one is in `folder`.
+    fn settings(&self, base: &PipelineConfig, folder: &Path) -> PipelineConfig {
         let (data, imgsz) = match &self.source {
             DatasetSource::File(file) => (file.clone(), base.imgsz),
-            DatasetSource::Drawn(style) => {
-                let [train, val, test] = Self::DRAWN;
-                let shapes = ShapesConfig { style: *style, train, val, test, imgsz: Self::SIDE, seed: 0 };
-                let images = folder.join("images");
-                if !images.join("data.yaml").is_file() {
-                    draw_dataset(&shapes, &images)?;
-                }
-                (images.join("data.yaml"), Self::SIDE)
-            }
+            DatasetSource::Drawn(_) => (folder.join(IMAGES).join("data.yaml"), Self::SIDE),
         };
-        Ok(PipelineConfig { data: Some(data), imgsz, ..base.clone() })
+        PipelineConfig { data: Some(data), imgsz, ..base.clone() }
+    }
+
+    /// Draws its images below the folder of a bench, if they are to be drawn and are not there.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn draw(&self, root: &Path) -> Result<()> {
+        let DatasetSource::Drawn(style) = self.source else { return Ok(()) };
+        let images = root.join(&self.name).join(IMAGES);
+        if !images.join("data.yaml").is_file() {
+            let [train, val, test] = Self::DRAWN;
+            let shapes = ShapesConfig { style, train, val, test, imgsz: Self::SIDE, seed: 0 };
+            draw_dataset(&shapes, &images)?;
+        }
+        Ok(())
     }
 }
 
@@ -164,7 +175,7 @@ impl RecipeBench {
         let mut runs: Vec<BenchRun> = Vec::new();
         for dataset in datasets {
             let folder = root.join(&dataset.name);
-            let base = dataset.settings(base, &folder)?;
+            let base = dataset.settings(base, &folder);
             for &seed in seeds {
                 for recipe in recipes {
                     let config = PipelineConfig { seed, ..recipe.over(&base)? };
@@ -182,8 +193,11 @@ impl RecipeBench {
                         phase,
                         root: folder.clone(),
                     };
-                    let control = run(None, dense, 1.0, Stage::Control, 0);
-                    if !runs.contains(&control) {
+                    // The first trains the baseline that all of them share.
+                    let is_first = !runs.iter().any(|run| (&run.dataset, run.seed) == (&dataset.name, seed));
+                    let control = run(None, dense, 1.0, Stage::Control, usize::from(!is_first));
+                    if !runs.iter().any(|run| run.name() == control.name() && run.dataset == control.dataset)
+                    {
                         runs.push(control);
                     }
                     for (index, &macs) in macs.iter().enumerate() {
@@ -228,8 +242,7 @@ impl RecipeBench {
         for run in &self.runs {
             for file in [run.config_file(), run.log_file()] {
                 let folder = file.parent().unwrap_or(&run.root);
-                std::fs::create_dir_all(folder)
-                    .with_context(|| format!("cannot create {}", folder.display()))?;
+                fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
                 remove_leftovers(folder);
             }
             mark_neighbours(&run.root)?;
@@ -279,7 +292,7 @@ mod tests {
     fn plan(root: &Path, recipes: &[&str], macs: &[f64]) -> Result<RecipeBench> {
         let recipes: Vec<Recipe> = recipes.iter().map(|name| Recipe::open(name).unwrap()).collect();
         let yaml = root.join("data.yaml");
-        std::fs::write(&yaml, "").unwrap();
+        fs::write(&yaml, "").unwrap();
         let dataset = BenchDataset::parse(&format!("cells={}", yaml.display())).unwrap();
         RecipeBench::plan(
             &root.join("bench"),

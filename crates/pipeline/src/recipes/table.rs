@@ -24,6 +24,8 @@ pub struct TableRow {
     pub macs_left: f64,
     /// The seeds of which there are figures.
     pub seeds: Vec<u64>,
+    /// How many of them have a dense control to be compared with; a control counts itself.
+    pub pairs: usize,
     /// Epochs of all trainings, as a mean.
     pub epochs: f64,
     /// mAP50-95 on the validation split, as a mean.
@@ -40,8 +42,8 @@ pub struct TableRow {
     pub test_change: Option<Change>,
     /// The smallest and the largest change on the test split among the seeds.
     pub seed_range: Option<[f64; 2]>,
-    /// Processor minutes of a run, the baseline's included, as a mean.
-    pub cpu_minutes: f64,
+    /// Processor minutes of a run, the baseline's included, as a mean; `None` where a stage of one does not tell.
+    pub cpu_minutes: Option<f64>,
 }
 
 /// All rows.
@@ -120,6 +122,7 @@ fn row(group: &[(&BenchRun, &Figures)], all: &[(&BenchRun, &Figures)]) -> Result
         macs: first.macs,
         macs_left: dense_macs.map_or(first.macs, |dense| mean(&|f| f.macs as f64) / dense),
         seeds: group.iter().map(|(run, _)| run.seed).collect(),
+        pairs: if first.recipe.is_some() { pairs.len() } else { group.len() },
         epochs: mean(&|f| f.epochs as f64),
         val: mean(&|f| f.val[1]),
         test_map50: mean(&|f| f.test[0]),
@@ -128,7 +131,11 @@ fn row(group: &[(&BenchRun, &Figures)], all: &[(&BenchRun, &Figures)]) -> Result
         val_change: change(|f| &f.val_outcomes)?,
         test_change: change(|f| &f.test_outcomes)?,
         seed_range: seed_range.map(|(low, high)| [low, high]),
-        cpu_minutes: mean(&|f| f.cpu_seconds / 60.0),
+        cpu_minutes: group
+            .iter()
+            .map(|(_, f)| f.cpu_seconds)
+            .sum::<Option<f64>>()
+            .map(|seconds| seconds / 60.0 / group.len() as f64),
     })
 }
 
@@ -144,11 +151,15 @@ impl RecipeTable {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "| {} | {} | {:.3} | {} | {:.0} | {:.3} | {:.3} | {:.3} | {} | {} | {} | {:.1} |",
+                "| {} | {} | {:.3} | {} | {:.0} | {:.3} | {:.3} | {:.3} | {} | {} | {} | {} |",
                 row.dataset,
                 row.recipe.as_deref().unwrap_or("dense"),
                 row.macs_left,
-                row.seeds.len(),
+                if row.pairs == row.seeds.len() {
+                    row.pairs.to_string()
+                } else {
+                    format!("{} ({} paired)", row.seeds.len(), row.pairs)
+                },
                 row.epochs,
                 row.val,
                 row.test_map50,
@@ -162,7 +173,7 @@ impl RecipeTable {
                     signed(low),
                     signed(high)
                 )),
-                row.cpu_minutes
+                row.cpu_minutes.map_or_else(String::new, |minutes| format!("{minutes:.1}"))
             );
         }
         if !self.missing.is_empty() {

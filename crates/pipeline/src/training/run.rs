@@ -74,7 +74,7 @@ pub fn train_run(
     // Held to the end: two trainings in one folder would write over each other's epochs.
     let mut lock = resume.as_ref().map(|resume| lock_folder(&resume.dir)).transpose()?;
     let mut data = open_dataset(yaml, progress)?;
-    let content = TrainedOn::of(&data)?;
+    let content = TrainedOn::of(&data, args.teacher.as_deref().map(path_of_text).as_deref())?;
     data.train = take_fraction(&data.train, args.fraction);
     ensure!(
         data.train.samples.iter().any(|sample| !sample.labels.is_empty()),

@@ -1,15 +1,15 @@
 //! Which data a training began with, so that one that goes on knows whether it is still the same.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::TrainDir;
-use crate::Progress;
 use crate::misuse::demand;
 use crate::run::{load_json, save_json};
 use crate::stages::Data;
+use crate::{Progress, digest_file};
 
 /// The data of a training: what it is, wherever it lies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,18 +23,22 @@ pub(crate) struct TrainedOn {
     images: [usize; 2],
     /// Objects in them.
     objects: [usize; 2],
+    /// Digest of the teacher's file, if there is a teacher.
+    #[serde(default)]
+    teacher: Option<String>,
 }
 
 impl TrainedOn {
     /// # Errors
-    /// If an image cannot be looked at.
-    pub(crate) fn of(data: &Data) -> Result<Self> {
+    /// If an image or the teacher cannot be looked at.
+    pub(crate) fn of(data: &Data, teacher: Option<&Path>) -> Result<Self> {
         let splits = [&data.train, &data.val];
         Ok(Self {
             yaml: data.yaml.clone(),
             content: data.content_digest()?,
             images: splits.map(|split| split.samples.len()),
             objects: splits.map(|split| split.samples.iter().map(|sample| sample.labels.len()).sum()),
+            teacher: teacher.map(digest_file).transpose()?,
         })
     }
 
@@ -55,6 +59,13 @@ impl TrainedOn {
             return Ok(());
         }
         let before: Self = load_json(&dir.data())?;
+        if let (Some(before), Some(now)) = (&before.teacher, &self.teacher) {
+            demand!(
+                before == now,
+                "the teacher's file is not the one that this training began with (SHA-256 {before}, now {now}): put that one \
+                 back, or train anew"
+            );
+        }
         if before.content == self.content {
             return Ok(());
         }
@@ -106,16 +117,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (here, there) = (drawn(&folder.path().join("here")), drawn(&folder.path().join("there/it/is")));
         let dir = TrainDir::claim(folder.path(), "train", false).unwrap();
-        let now = TrainedOn::of(&there).unwrap();
+        let now = TrainedOn::of(&there, None).unwrap();
         now.compare(&dir, false, &mut Quiet).unwrap();
-        TrainedOn::of(&here).unwrap().save(&dir).unwrap();
+        TrainedOn::of(&here, None).unwrap().save(&dir).unwrap();
         now.compare(&dir, false, &mut Quiet).unwrap();
 
         let mut samples = there.train.samples.clone();
         let label: Label = samples[0].labels[0];
         samples[0].labels[0] = Label { class_id: (label.class_id + 1) % 4, ..label };
         let train = Arc::new(Split { samples, class_names: there.train.class_names.clone() });
-        let other = TrainedOn::of(&Data { train, ..there }).unwrap();
+        let other = TrainedOn::of(&Data { train, ..there }, None).unwrap();
         let error = other.compare(&dir, false, &mut Quiet).unwrap_err();
         assert!(crate::is_misuse(&error) && error.to_string().contains("--data"), "{error}");
         other.compare(&dir, true, &mut Quiet).unwrap();

@@ -109,6 +109,7 @@ fn scores_per_multiply_accumulate_are_divided_by_what_a_set_saves() {
             assert!((got / expected - 1.0).abs() < 1e-12, "{layer} {channel}: {got}, expected {expected}");
         }
     }
+    let config = ScoreConfig::default();
     let by_config = ScoreConfig { per: Per::Mac, ..config };
     let pruned = |score| {
         let config = PruneConfig { score, ..self::config() };

@@ -29,6 +29,7 @@ fn by_loss(
 }
 
 /// As strong as the mean loss of the last epoch is large.
+#[allow(clippy::unnecessary_wraps, reason = "what a plan is asked for")]
 fn strength(losses: &[f64]) -> Option<Penalty> {
     Some(Penalty { gamma: 0.01 * losses.last().unwrap_or(&1.0), ..Penalty::default() })
 }
