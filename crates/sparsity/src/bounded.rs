@@ -48,21 +48,23 @@ pub struct BoundedPlan<'a> {
 }
 
 impl BoundedL1 {
-    /// The rule for a training of as many epochs as `travel` has; `None` where no epoch is left for L1 after those that say
-    /// what the loss is without it, or no strength moves anything.
+    /// The rule for a training of as many epochs as `travel` has; `None` where too few epochs are left for L1 after those that
+    /// say what the loss is without it, or no strength moves anything.
     pub fn new(plan: &BoundedPlan<'_>) -> Option<Self> {
         let reference = plan.warmup_epochs..plan.warmup_epochs + REFERENCE;
         let rest: f64 = plan.travel.get(reference.end..)?.iter().sum();
         let is_usable = rest.is_finite() && rest > 0.0;
         let reference_end = reference.end;
         let compared = plan.compared_epochs.min(plan.travel.len()).checked_sub(reference.end)?;
-        (is_usable && compared > 0).then(|| Self {
+        let rule = (is_usable && compared > 0).then(|| Self {
             tolerance: plan.tolerance,
             reference,
             compared_until: reference_end + compared,
             raise: 10.0_f64.powf(1.0 / (DECADE * compared as f64)),
             travel: plan.travel.to_vec(),
-        })
+        })?;
+        // One epoch is too few whatever the loss bears.
+        (rule.reach(rule.start(), rule.reference.end) >= crate::Travel::ENOUGH).then_some(rule)
     }
 
     /// Fraction by which the loss may be above that without L1.
@@ -212,6 +214,7 @@ mod tests {
         assert!(BoundedL1::new(&plan(&[1.0; 5], 5)).is_none());
         assert!(BoundedL1::new(&plan(&[1.0; 30], 5)).is_none(), "nothing to compare with");
         assert!(BoundedL1::new(&plan(&[0.0; 30], 30)).is_none(), "nothing moves");
-        assert!(BoundedL1::new(&plan(&[1.0; 6], 6)).is_some());
+        assert!(BoundedL1::new(&plan(&[1.0; 6], 6)).is_none(), "one epoch is too few");
+        assert!(BoundedL1::new(&plan(&[1.0; 7], 7)).is_some());
     }
 }

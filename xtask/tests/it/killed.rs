@@ -16,7 +16,7 @@ const KILL_ROUNDS: usize = 3;
 fn arguments(project: &Path) -> Vec<&str> {
     let mut arguments = vec!["pipeline", "--project", project.to_str().unwrap(), "--imgsz", "64"];
     arguments.extend(["--epochs", "2", "--batch", "8", "--seed", "5"]);
-    arguments.extend(["--set", "sparse.epochs=2"]);
+    arguments.extend(["--set", "sparse.epochs=2", "--set", "control.dense=false"]);
     for setting in ["shapes.train=24", "shapes.val=8", "shapes.test=8", "shapes.imgsz=64", "latency_runs=2"] {
         arguments.extend(["--set", setting]);
     }

@@ -17,7 +17,7 @@ fn text(path: &Path) -> &str {
 fn words<'a>(project: &'a str, ratios: &'a str, seeds: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut words = vec!["pipeline", "sweep", "--ratios", ratios, "--seeds", seeds, "--project", project];
     words.extend(["--imgsz", "64", "--epochs", "2", "--batch", "8"]);
-    words.extend(["--set", "sparse.epochs=2"]);
+    words.extend(["--set", "sparse.epochs=2", "--set", "control.dense=false"]);
     for setting in ["shapes.train=24", "shapes.val=8", "shapes.test=8", "shapes.imgsz=64", "latency_runs=2"] {
         words.extend(["--set", setting]);
     }

