@@ -6,7 +6,8 @@ use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::{CandleExecutor, Device};
 use bonsai_graph::{DetectHead, Graph, ModelSpec};
 use bonsai_train::{
-    Batch, BatchResult, BatchSource, Evaluation, NoObserver, Penalty, PenaltyPlan, Services, TrainConfig, train,
+    Batch, BatchResult, BatchSource, Evaluation, NoObserver, Penalty, PenaltyPlan, Services, TrainConfig,
+    train,
 };
 use bonsai_yolov8::{Target, init};
 
