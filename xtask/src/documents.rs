@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 
 use crate::command_tree::parse_words;
 
-/// What is history may name what is gone, so the change log is left out.
+/// Documents beside the pages in `docs`. The change log may name what is gone.
 const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "BENCHMARKS.md"];
 /// What commands begin with.
 const PROGRAMS: [&str; 2] = ["cargo xtask", "bonsai"];
@@ -38,8 +38,12 @@ fn of_program(line: &str) -> Option<String> {
 fn documents_name_only_commands_that_are_parsed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let (mut bad, mut count) = (Vec::new(), 0);
-    for document in DOCUMENTS {
-        let text = std::fs::read_to_string(root.join(document)).unwrap();
+    let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|page| {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        format!("docs/{name}")
+    });
+    for document in DOCUMENTS.map(str::to_owned).into_iter().chain(pages) {
+        let text = std::fs::read_to_string(root.join(&document)).unwrap();
         for (whole, line) in commands(&text).into_iter().filter(|(_, line)| !line.contains("...")) {
             count += 1;
             let words = line.split_whitespace().map(|word| word.trim_matches(['\'', '"']));

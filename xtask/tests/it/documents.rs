@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::tree::{FOLDERS, Text, assert_none, paths, root, texts};
 
-/// The documents a reader starts from. The change log is history: it may name what is gone.
+/// The documents a reader starts from, beside the pages in `docs`. The change log is history: it may name what is gone.
 const DOCUMENTS: &[&str] = &["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"];
 
 #[test]
@@ -20,7 +20,8 @@ fn documents_name_only_files_that_exist() {
             for name in in_backticks(line).filter(|name| !is_there(name, &known)) {
                 found.push(format!("{}:{number}: `{name}`", document.path));
             }
-            for target in link_targets(line).filter(|target| !root().join(target).exists()) {
+            let folder = root().join(&document.path).parent().expect("a document is in a folder").to_owned();
+            for target in link_targets(line).filter(|target| !folder.join(target).exists()) {
                 found.push(format!("{}:{number}: link to {target}", document.path));
             }
         }
@@ -46,8 +47,9 @@ fn the_architecture_names_every_crate() {
 
 /// The documents, all of which must be there.
 fn documents() -> Vec<Text> {
+    let is_document = |path: &str| DOCUMENTS.contains(&path) || path.starts_with("docs/");
     let documents: Vec<Text> =
-        texts(&[".md"]).into_iter().filter(|text| DOCUMENTS.contains(&text.path.as_str())).collect();
+        texts(&[".md"]).into_iter().filter(|text| is_document(&text.path)).collect();
     let missing: Vec<String> = DOCUMENTS
         .iter()
         .filter(|name| !documents.iter().any(|document| document.path == **name))

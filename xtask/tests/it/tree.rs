@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top-level folders whose files belong to the project.
-pub(crate) const FOLDERS: [&str; 6] = [".cargo", ".ci", "crates", "fixtures", "scripts", "xtask"];
+pub(crate) const FOLDERS: [&str; 7] = [".cargo", ".ci", "crates", "docs", "fixtures", "scripts", "xtask"];
 
 /// One text file, by its path from the root with `/` between the parts.
 pub(crate) struct Text {
