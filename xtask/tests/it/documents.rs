@@ -48,8 +48,7 @@ fn the_architecture_names_every_crate() {
 /// The documents, all of which must be there.
 fn documents() -> Vec<Text> {
     let is_document = |path: &str| DOCUMENTS.contains(&path) || path.starts_with("docs/");
-    let documents: Vec<Text> =
-        texts(&[".md"]).into_iter().filter(|text| is_document(&text.path)).collect();
+    let documents: Vec<Text> = texts(&[".md"]).into_iter().filter(|text| is_document(&text.path)).collect();
     let missing: Vec<String> = DOCUMENTS
         .iter()
         .filter(|name| !documents.iter().any(|document| document.path == **name))
