@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum L1Preset {
-    /// As strong as it can be while the loss stays within a tenth above that without L1, after clipping, once for each optimiser step; channels that pruning cannot remove are left alone.
+    /// As strong as it can be while the loss stays within a tenth above that without L1, after clipping, once for each
+    /// optimiser step; channels that pruning cannot remove are left alone.
     #[default]
     Default,
     /// The hand-patched trainers' recipe: 1e-2 on gamma falling to a tenth, 1e-2 on beta, before clipping, once for each
@@ -30,7 +31,7 @@ pub struct L1Config {
     pub beta: Strength,
     /// What becomes of the strength on gammas over the epochs.
     pub gamma_decay: Decay,
-    /// What no strength that is chosen goes beyond.
+    /// What no strength that is chosen for a travel goes beyond; where the loss decides, it alone does.
     pub limit: f64,
     /// Added to gradients, as a threshold, or to gradients of coupled gammas together.
     pub method: L1Method,

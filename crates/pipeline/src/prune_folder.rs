@@ -71,15 +71,14 @@ pub(crate) fn fill_prune_folder(
             }
             let pruned =
                 prune_stage(network, &settings, setting, Some(data), &mut |text| progress.note(text))?;
-            let losses = pruned.report.trials.iter().filter_map(|trial| trial.loss);
-            let loss = losses.min_by(f64::total_cmp).unwrap_or(f64::INFINITY);
+            let loss = best_trial(&pruned).map_or(f64::INFINITY, |(loss, _)| loss);
             if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
                 best = Some((loss, *of, pruned));
             }
         }
         let (_, of, pruned) = best.context("no network to prune")?;
         stage = of;
-        importance = winner(&pruned).unwrap_or(importance);
+        importance = best_trial(&pruned).map_or(importance, |(_, importance)| importance);
         pruned.plan.save(&folder.join(PLAN))?;
         pruned.checkpoint.save(&folder.join(PRUNED))?;
         pruned.report
@@ -88,11 +87,13 @@ pub(crate) fn fill_prune_folder(
     save_json(&folder.join(REPORT), &Pruning { importance, pruned: Some(stage), report })
 }
 
-/// What the winner of a contest was ranked by.
-fn winner(pruned: &Pruned) -> Option<Importance> {
-    let tried =
-        pruned.report.trials.iter().filter_map(|trial| Some((trial.loss?, trial.candidate.score.importance)));
-    tried.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, importance)| importance)
+/// The lowest finite loss of the trials and the importance of its candidate, if there were trials.
+fn best_trial(pruned: &Pruned) -> Option<(f64, Importance)> {
+    let tried = pruned.report.trials.iter().filter_map(|trial| {
+        let loss = trial.loss.filter(|loss| loss.is_finite())?;
+        Some((loss, trial.candidate.score.importance))
+    });
+    tried.min_by(|a, b| a.0.total_cmp(&b.0))
 }
 
 fn removed(report: &PruneReport) -> String {

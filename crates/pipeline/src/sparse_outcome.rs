@@ -83,14 +83,8 @@ mod tests {
         let record = |(index, map50_95): (usize, &f64)| EpochRecord {
             epoch: index + 1,
             epochs: maps.len(),
-            box_loss: 0.0,
-            cls_loss: 0.0,
-            dfl_loss: 0.0,
-            lr: 0.0,
-            bias_lr: 0.0,
-            l1_gamma: 0.0,
-            distill_loss: None,
             evaluation: Some(Evaluation { map50_95: *map50_95, ..Evaluation::default() }),
+            ..EpochRecord::default()
         };
         maps.iter().enumerate().map(record).collect()
     }

@@ -63,7 +63,7 @@ pub struct StepRecord {
 }
 
 /// One epoch. Equal trainings give equal records.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Epoch from 1.
     pub epoch: usize,

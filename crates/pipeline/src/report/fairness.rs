@@ -115,14 +115,8 @@ mod tests {
         let record = |epoch: usize| EpochRecord {
             epoch,
             epochs: count,
-            box_loss: 0.0,
-            cls_loss: 0.0,
-            dfl_loss: 0.0,
-            lr: 0.0,
-            bias_lr: 0.0,
-            l1_gamma: 0.0,
-            distill_loss: None,
             evaluation: map(epoch).map(|map50_95| Evaluation { map50_95, ..Evaluation::default() }),
+            ..EpochRecord::default()
         };
         (1..=count).map(record).collect()
     }
