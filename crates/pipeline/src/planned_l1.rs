@@ -163,8 +163,8 @@ impl PlannedL1 {
             Strengths::Scheduled { schedule, .. } => *schedule,
             Strengths::Bounded(Some(bounded)) => {
                 return format!(
-                    "L1 on gamma {place}, as strong as the loss bears: {} epochs without it say what the loss is, then it \
-                     grows while the smoothed loss stays within {:.0} % above",
+                    "L1 on gamma {place}; the loss decides its strength: {} epochs without L1 give the reference, then the \
+                     strength grows while the smoothed loss is at most {:.0} % above the reference",
                     bounded.epochs_without(),
                     100.0 * bounded.tolerance()
                 );
@@ -192,9 +192,9 @@ impl PlannedL1 {
     pub(crate) fn warning(&self) -> Option<String> {
         if let Strengths::Bounded(None) = self.strengths {
             return Some(format!(
-                "{} epochs are too few to find out how strong L1 may be: they are trained without it, and gammas will not \
-                 tell channels apart. Train for more epochs, give `l1.gamma` as a number or a travel, or leave sparsity \
-                 training out (`sparse.epochs = 0`)",
+                "{} epochs are too few to find the strength of L1 by the loss, so this training has no L1, and its gammas \
+                 will not separate the channels: train for more epochs, give `l1.gamma` as a number or a travel, or leave \
+                 sparsity training out (`sparse.epochs = 0`)",
                 self.epochs
             ));
         }

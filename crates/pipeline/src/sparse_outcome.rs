@@ -1,4 +1,4 @@
-//! Whether sparsity training did any good: if not, the network that it started from is pruned.
+//! The outcome of sparsity training ([`SparseOutcome`]), which decides whether the sparse network or the baseline is pruned.
 
 use anyhow::Result;
 use bonsai_sparsity::Strength;
@@ -8,8 +8,8 @@ use crate::run::load_json;
 use crate::stage_training::HISTORY;
 use crate::{PipelineConfig, RunDir, Stage};
 
-/// Part of the baseline's mAP50-95 on the validation split below which a sparse network is damaged. Pruning and fine-tuning
-/// start from what is left, and a tenth is more than small validation splits vary by from epoch to epoch.
+/// Fraction of the baseline's mAP50-95 on the validation split below which a sparse network counts as damaged. A loss of a
+/// tenth is more than the mAP of a small validation split varies by from epoch to epoch.
 const DAMAGED: f64 = 0.9;
 
 /// How sparsity training ended.
@@ -63,8 +63,8 @@ impl SparseOutcome {
         let Self { epochs, planned, map } = *self;
         if epochs < planned {
             return Some(format!(
-                "sparsity training ended after {epochs} of {planned} epochs, because the loss bears too little L1 for gammas to \
-                 tell channels apart"
+                "sparsity training ended after {epochs} of {planned} epochs, because the loss rises too much under L1 for any \
+                 gamma to come near 0"
             ));
         }
         let [before, after] = map?;

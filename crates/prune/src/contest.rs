@@ -1,8 +1,7 @@
-//! Several rankings on trial: the one whose pruned network does best is taken.
+//! A contest of rankings ([`prune_best`]): several prune a network to the same cost, and the best pruned network is taken.
 //!
-//! No importance is the best one on every dataset, for every network and every cut. What decides is what is left after
-//! pruning, so each candidate prunes the network to the same cost, and the caller tries the results: by a loss right after
-//! pruning, or after a short training.
+//! No importance is the best one on every dataset, for every network and every target. The caller measures each pruned
+//! network, for example by its loss after a short training.
 
 use std::fmt;
 

@@ -1,9 +1,8 @@
-//! A strength of L1 that training chooses as it goes: as strong as the detector bears.
+//! A strength of L1 that the loss decides from epoch to epoch ([`BoundedL1`]).
 //!
-//! How strong L1 may be depends on the data, and no constant knows it: what one dataset takes without loss ruins a network
-//! on another. So the loss decides. Epochs without L1, at the learning rate that is to follow, say what the loss is without
-//! it. From then on the strength grows from epoch to epoch while the smoothed loss stays within a fraction of that, and
-//! falls when it does not.
+//! No fixed strength suits every dataset: one that costs nothing on one dataset ruins a network on another. So some epochs
+//! without L1, at the learning rate that follows, give a reference loss. After that, the strength grows from epoch to epoch
+//! while the smoothed loss is at most a given fraction above the reference, and falls otherwise.
 
 use std::ops::Range;
 

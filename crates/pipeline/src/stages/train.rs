@@ -189,7 +189,7 @@ pub fn train_stage(
     let trained = train(&start, &config, services)?;
     if trained.stopped == Stopped::Penalty {
         watch.borrow_mut().note(&format!(
-            "warning: ended after {} of {} epochs: the loss bears too little L1 for gammas to tell channels apart",
+            "warning: ended after {} of {} epochs: the loss rises too much under L1 for any gamma to come near 0",
             trained.last.train.as_ref().map_or(0, |state| state.progress.epoch),
             config.epochs
         ));
