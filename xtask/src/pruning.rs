@@ -12,8 +12,8 @@ use clap::Args;
 use crate::args::Settings;
 use crate::commands::for_file;
 use crate::events::set_result;
-use crate::failure::{Blame as _, DONE, FAILED, demand};
-use crate::output::{complain, is_json, is_stream, say, tell};
+use crate::failure::{DONE, ErrorExt as _, FAILED, ensure_usage};
+use crate::output::{eprint_line, is_json, is_stream, say, tell};
 use crate::terminal::Terminal;
 
 /// Which channels go.
@@ -38,7 +38,7 @@ struct Choice {
     /// Do what a plan says (`OUT.plan.json` of an earlier pruning, reviewed or edited)
     #[arg(long, value_name = "FILE", group = "amount")]
     plan: Option<PathBuf>,
-    /// Whose way: group (coupled sets, all guards), slim (masked scripts), seed (the seed's script) [default: group]
+    /// Method: group (coupled sets, all guards), slim (masked scripts), original (the script of the original workflow) [default: group]
     #[arg(long)]
     preset: Option<Preset>,
     /// gamma, l1, l2, lamp, taylor, best of several (both need --data) or random [default: gamma]
@@ -47,7 +47,7 @@ struct Choice {
     /// Over the layers of a coupled set: mean, max, sum, first [default: mean]
     #[arg(long)]
     reduction: Option<Reduction>,
-    /// Over the sets of a group: none, mean, max, sum [default: none]
+    /// Over the sets of a group: auto (mean for taylor, l1 and l2), none, mean, max, sum [default: auto]
     #[arg(long)]
     normalisation: Option<Normalisation>,
     /// What a score is divided by at last: set (nothing), mac (the multiply-accumulates of the set) [default: set]
@@ -113,7 +113,7 @@ impl Prune {
 impl Choice {
     /// Refuses what means nothing beside the rest.
     fn refuse_unused(&self, config: &PipelineConfig) -> Result<()> {
-        demand!(
+        ensure_usage!(
             config.iterate.steps > 1 || (self.step_epochs.is_none() && self.max_map_drop.is_none()),
             "--step-epochs and --max-map-drop are for --steps of 2 or more, which were not asked for"
         );
@@ -131,7 +131,7 @@ impl Choice {
             ("--recalibrate", self.recalibrate.is_some()),
         ];
         let given: Vec<&str> = choices.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
-        demand!(
+        ensure_usage!(
             self.plan.is_none() || given.is_empty(),
             "--plan says what goes, so {} would choose nothing: leave one of them out",
             given.join(", ")
@@ -142,7 +142,8 @@ impl Choice {
     /// What was given, over what the file and the defaults say.
     fn apply(&self, config: &mut PipelineConfig) {
         let Self { preset, importance, reduction, normalisation, per, scope, .. } = *self;
-        let (score, policy) = (&mut config.score, &mut config.prune);
+        let score = &mut config.score;
+        let policy = &mut config.prune;
         score.importance = importance.unwrap_or(score.importance);
         if let Importance::Random { seed } = &mut score.importance {
             *seed = config.seed;
@@ -194,11 +195,14 @@ pub(crate) fn prune(args: &Prune) -> Result<u8> {
     args.choice.refuse_unused(&config)?;
     let out = (!args.dry_run).then_some(args.out.as_path());
     if config.iterate.steps > 1 {
-        demand!(
+        ensure_usage!(
             !args.dry_run,
             "--steps fine-tunes between steps, so there is nothing to see without doing it"
         );
-        demand!(args.choice.plan.is_none(), "--plan says what goes, so there are no --steps towards it");
+        ensure_usage!(
+            args.choice.plan.is_none(),
+            "--plan says what goes, so there are no --steps towards it"
+        );
         return Ok(print_steps(
             &jobs::iterate(&config, &args.weights, &args.out, &mut Terminal::new())?,
             args,
@@ -231,7 +235,7 @@ fn print_steps(iterated: &Iterated, args: &Prune) -> u8 {
         }
     }
     if iterated.good_step == 0 {
-        complain!("no step is left; {} is what it began with", args.out.display());
+        eprint_line!("no step is left; {} is what it began with", args.out.display());
         return FAILED;
     }
     say!("{} is the network after step {}", args.out.display(), iterated.good_step);
@@ -250,7 +254,9 @@ fn print_pruning(report: &PruneReport) {
             say!("{:>28} loses {lost} of {channels}, not {asked}: {guard:?}", clamp.conv);
         }
         if let Some(limit) = &chosen.safe_limit {
-            let (ratio, safe, conv) = (chosen.prune_ratio, limit.ratio, &limit.conv);
+            let ratio = chosen.prune_ratio;
+            let safe = limit.ratio;
+            let conv = &limit.conv;
             say!(
                 "ratio {ratio:.4}; up to {safe:.4} no layer is asked for all it has, beyond it {conv} is the first"
             );

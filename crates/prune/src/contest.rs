@@ -54,14 +54,15 @@ impl Candidate {
     /// Candidates of different kinds: by first-order importance and by magnitude, over the whole network and with the cut
     /// spread over its layers.
     pub const DEFAULT: [Self; 4] = [
-        Self::of(Importance::Taylor, Normalisation::None, Scope::Global),
-        Self::of(Importance::Taylor, Normalisation::Mean, Scope::Global),
-        Self::of(Importance::L2, Normalisation::Mean, Scope::Global),
-        Self::of(Importance::Gamma, Normalisation::None, Scope::Global),
+        Self::new(Importance::Taylor, Normalisation::None, Scope::Global),
+        Self::new(Importance::Taylor, Normalisation::Mean, Scope::Global),
+        Self::new(Importance::L2, Normalisation::Mean, Scope::Global),
+        Self::new(Importance::Gamma, Normalisation::None, Scope::Global),
     ];
 
-    const fn of(importance: Importance, normalisation: Normalisation, scope: Scope) -> Self {
-        let (reduction, per) = (crate::Reduction::Mean, crate::Per::Set);
+    const fn new(importance: Importance, normalisation: Normalisation, scope: Scope) -> Self {
+        let reduction = crate::Reduction::Mean;
+        let per = crate::Per::Set;
         Self { score: ScoreConfig { importance, reduction, normalisation, per }, scope }
     }
 }
@@ -132,7 +133,8 @@ impl fmt::Display for Trial {
 /// `l2, normalised by mean`.
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ScoreConfig { importance, normalisation, .. } = self.score;
+        let importance = self.score.importance;
+        let normalisation = self.score.normalisation.for_importance(importance);
         write!(f, "{importance}")?;
         if normalisation != Normalisation::None {
             write!(f, ", normalised by {normalisation}")?;

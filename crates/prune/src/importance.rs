@@ -98,7 +98,8 @@ impl FromStr for Reduction {
             "sum" => Ok(Self::Sum),
             "first" => Ok(Self::First),
             _ => {
-                let (got, known) = (text.to_owned(), "mean, max, sum, first");
+                let got = text.to_owned();
+                let known = "mean, max, sum, first";
                 Err(PruneError::UnknownName { what: "reduction", got, known })
             }
         }
@@ -109,8 +110,11 @@ impl FromStr for Reduction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalisation {
-    /// Nothing: gammas of all layers mean the same.
+    /// What suits the importance: [`Normalisation::Mean`] for Taylor, L1 and L2, whose scale differs from layer to layer,
+    /// otherwise [`Normalisation::None`].
     #[default]
+    Auto,
+    /// Nothing: gammas of all layers mean the same.
     None,
     /// Their mean (Torch-Pruning's default).
     Mean,
@@ -120,9 +124,22 @@ pub enum Normalisation {
     Sum,
 }
 
+impl Normalisation {
+    /// The normalisation that is meant for scores of `importance`: never [`Normalisation::Auto`].
+    #[must_use]
+    pub const fn for_importance(self, importance: Importance) -> Self {
+        match (self, importance) {
+            (Self::Auto, Importance::Taylor | Importance::L1 | Importance::L2) => Self::Mean,
+            (Self::Auto, _) => Self::None,
+            (given, _) => given,
+        }
+    }
+}
+
 impl fmt::Display for Normalisation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Auto => "auto",
             Self::None => "none",
             Self::Mean => "mean",
             Self::Max => "max",
@@ -136,12 +153,14 @@ impl FromStr for Normalisation {
 
     fn from_str(text: &str) -> Result<Self, PruneError> {
         match text {
+            "auto" => Ok(Self::Auto),
             "none" => Ok(Self::None),
             "mean" => Ok(Self::Mean),
             "max" => Ok(Self::Max),
             "sum" => Ok(Self::Sum),
             _ => {
-                let (got, known) = (text.to_owned(), "none, mean, max, sum");
+                let got = text.to_owned();
+                let known = "auto, none, mean, max, sum";
                 Err(PruneError::UnknownName { what: "normalisation", got, known })
             }
         }
@@ -168,7 +187,8 @@ impl FromStr for Per {
             "set" => Ok(Self::Set),
             "mac" => Ok(Self::Mac),
             _ => {
-                let (got, known) = (text.to_owned(), "set, mac");
+                let got = text.to_owned();
+                let known = "set, mac";
                 Err(PruneError::UnknownName { what: "per", got, known })
             }
         }

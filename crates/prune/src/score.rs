@@ -104,7 +104,7 @@ fn score_by(
         if config.importance == Importance::Lamp {
             lamp(group, &mut values);
         } else {
-            normalise(group, &mut values, config.normalisation);
+            normalise(group, &mut values, config.normalisation.for_importance(config.importance));
         }
     }
     Ok(ChannelScores { values })
@@ -224,11 +224,11 @@ fn sums(
     Err(PruneError::NotFinite { param: spec.name.clone(), channel, value })
 }
 
-/// Divides the scores of a group.
+/// Divides the scores of a group. `Auto` has been resolved.
 fn normalise(group: &[usize], values: &mut [Option<f64>], normalisation: Normalisation) {
     let known = || group.iter().filter_map(|set| values[*set]);
     let by = match normalisation {
-        Normalisation::None => return,
+        Normalisation::Auto | Normalisation::None => return,
         Normalisation::Mean => known().sum::<f64>() / known().count().max(1) as f64,
         Normalisation::Max => known().fold(0.0, f64::max),
         Normalisation::Sum => known().sum(),

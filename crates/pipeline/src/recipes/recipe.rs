@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use toml::Table;
 
-use crate::misuse::demand;
+use crate::misuse::ensure_usage;
 use crate::{PipelineConfig, overlay};
 
 /// Settings under a name.
@@ -22,8 +22,8 @@ pub struct Recipe {
 const KNOWN: [(&str, &str); 3] = [
     // The settings as they are.
     ("default", ""),
-    // The simple control: Taylor importance on the baseline, and every further epoch for fine-tuning.
-    ("taylor", "score.importance = \"taylor\"\nsparse.epochs = 0"),
+    // The simple control: plain Taylor importance on the baseline, and every further epoch for fine-tuning.
+    ("taylor", "score.importance = \"taylor\"\nscore.normalisation = \"none\"\nsparse.epochs = 0"),
     // What any ranking must beat.
     ("random", "score.importance = { random = { seed = 0 } }\nsparse.epochs = 0"),
 ];
@@ -39,14 +39,14 @@ impl Recipe {
         }
         let path = Path::new(name);
         let known = KNOWN.map(|(name, _)| name).join(", ");
-        demand!(
+        ensure_usage!(
             path.is_file(),
             "unknown recipe \"{name}\"; expected one of {known}, or a TOML file with settings"
         );
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
         let settings = text.parse().with_context(|| format!("{name} is not valid TOML"))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        demand!(
+        ensure_usage!(
             name != "dense" && !KNOWN.iter().any(|(known, _)| *known == name),
             "{} is called as a row of the table is already: give the file another name",
             path.display()
