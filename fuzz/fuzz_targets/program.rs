@@ -74,7 +74,8 @@ mod programs {
         fn compare(&self, other: &Self, isa: Isa) {
             for (index, (ours, theirs)) in self.results.iter().zip(&other.results).enumerate() {
                 let values = |bits: &[u32]| bits.iter().copied().map(f32::from_bits).collect::<Vec<_>>();
-                let (ours, theirs) = (values(ours), values(theirs));
+                let ours = values(ours);
+                let theirs = values(theirs);
                 let largest = ours.iter().filter(|v| v.is_finite()).fold(1.0f32, |most, v| most.max(v.abs()));
                 for (a, b) in ours.iter().zip(&theirs) {
                     let near = (a - b).abs() <= 1e-3 * largest || a.is_nan() && b.is_nan() || a == b;
@@ -139,7 +140,8 @@ mod programs {
             }
         }
         for (index, written) in written.iter().enumerate() {
-            let (now, then) = (buffers[index].as_slice(), before[index].as_slice());
+            let now = buffers[index].as_slice();
+            let then = before[index].as_slice();
             let kept = |i: usize| written[i] || now[i].to_bits() == then[i].to_bits();
             assert!((0..now.len()).all(kept), "buffer {index}: a value changed that no kernel named");
         }
@@ -257,7 +259,8 @@ mod programs {
         }
 
         fn convolution(&mut self) -> Outcome {
-            let (image, co) = (self.draw.image(), self.draw.of(&[16, 16, 32, 48, 64, 80, 0, 8]));
+            let image = self.draw.image();
+            let co = self.draw.of(&[16, 16, 32, 48, 64, 80, 0, 8]);
             let co = self.draw.or_hostile(co);
             let window = if self.draw.flag() { Window::square(3, 1, 1) } else { self.draw.window(6) };
             let mode = if self.draw.flag() { WinogradMode::Auto } else { WinogradMode::Off };
@@ -266,13 +269,16 @@ mod programs {
                 let [i, o] = [image.c, co].map(|c| self.draw.below(c.min(1 << 16) + 1));
                 conv = conv.with_live(&[0..i], &[0..o])?;
             }
-            let (i, o) = (conv.input(), conv.output());
+            let i = conv.input();
+            let o = conv.output();
             let small = i.len() <= LARGEST && o.len() <= LARGEST;
             if !small || conv.weights_len().saturating_mul(o.pixels()) > WORK {
                 return self.too_large(&conv);
             }
-            let (x, weights) = (self.view(i.pixels(), i.c), self.vector(conv.weights_len()));
-            let (packed, y) = (self.vector(conv.packed_len()), self.result(o.pixels(), o.c));
+            let x = self.view(i.pixels(), i.c);
+            let weights = self.vector(conv.weights_len());
+            let packed = self.vector(conv.packed_len());
+            let y = self.result(o.pixels(), o.c);
             self.push(|p| conv.push_pack(p, "pack", weights, packed));
             let bias = self.draw.flag().then(|| self.vector(o.c));
             let residual = (self.draw.below(3) == 0).then(|| self.view(o.pixels(), o.c));
@@ -282,19 +288,23 @@ mod programs {
             self.push(|p| conv.push_forward(p, "y", x, packed, y, epilogue));
             let transposed = self.vector(conv.packed_transposed_len());
             self.push(|p| conv.push_pack_transposed(p, "turn", weights, transposed));
-            let (dx, accumulate) = (self.result(i.pixels(), i.c), self.draw.flag());
+            let dx = self.result(i.pixels(), i.c);
+            let accumulate = self.draw.flag();
             self.push(|p| conv.push_input_gradient(p, "dx", y, transposed, dx, accumulate));
-            let (partials, dw) = (self.vector(conv.partials_len()), self.result(1, conv.weights_len()));
+            let partials = self.vector(conv.partials_len());
+            let dw = self.result(1, conv.weights_len());
             self.push(|p| conv.push_weight_gradient(p, "dw", x, y, partials, dw));
             if self.draw.flag() {
-                let (panels, again) = (self.vector(conv.weights_len()), self.vector(conv.packed_len()));
+                let panels = self.vector(conv.weights_len());
+                let again = self.vector(conv.packed_len());
                 self.push(|p| conv.push_panels(p, "panels", weights, panels));
                 self.push(|p| conv.push_pack_panels(p, "pack panels", panels, again));
             }
             if self.draw.flag() {
                 let [gamma, beta, mean, var] = [0; 4].map(|_| self.vector(o.c));
                 let bias = self.draw.flag().then(|| self.vector(o.c));
-                let (folded, folded_bias) = (self.vector(conv.weights_len()), self.result(1, o.c));
+                let folded = self.vector(conv.weights_len());
+                let folded_bias = self.result(1, o.c);
                 let eps = 1e-3;
                 let fold = FoldBatchNorm { weights, folded, gamma, beta, mean, var, eps, bias, folded_bias };
                 self.push(|p| conv.push_folded_panels(p, "fold", &fold));
@@ -304,37 +314,47 @@ mod programs {
 
         /// What is too large to run can be refused or appended; then there is no memory for it.
         fn too_large(&mut self, conv: &Conv) -> Outcome {
-            let (i, o) = (conv.input(), conv.output());
-            let (x, y) = (self.view(i.pixels(), i.c), self.view(o.pixels(), o.c));
+            let i = conv.input();
+            let o = conv.output();
+            let x = self.view(i.pixels(), i.c);
+            let y = self.view(o.pixels(), o.c);
             let packed = self.vector(conv.packed_len());
             self.push(|p| conv.push_forward(p, "y", x, packed, y, Epilogue::default()));
             let transposed = self.vector(conv.packed_transposed_len());
             self.push(|p| conv.push_input_gradient(p, "dx", y, transposed, x, true));
-            let (partials, dw) = (self.vector(conv.partials_len()), self.vector(conv.weights_len()));
+            let partials = self.vector(conv.partials_len());
+            let dw = self.vector(conv.weights_len());
             self.push(|p| conv.push_weight_gradient(p, "dw", x, y, partials, dw));
             Ok(())
         }
 
         fn pooling(&mut self) -> Outcome {
-            let (image, window) = (self.draw.image(), self.draw.window(9));
+            let image = self.draw.image();
+            let window = self.draw.window(9);
             let shape = PoolShape::new(image, window)?;
-            let (i, o) = (shape.input(), shape.output());
-            let (x, y) = (self.view(i.pixels(), i.c), self.result(o.pixels(), o.c));
+            let i = shape.input();
+            let o = shape.output();
+            let x = self.view(i.pixels(), i.c);
+            let y = self.result(o.pixels(), o.c);
             let maxima = self.vector(MaxPool::argmax_len(&shape));
             let argmax = self.draw.flag().then_some(maxima);
             self.push(|p| p.push("pool", MaxPool { shape, x, y, argmax }));
-            let (dx, accumulate) = (self.result(i.pixels(), i.c), self.draw.flag());
+            let dx = self.result(i.pixels(), i.c);
+            let accumulate = self.draw.flag();
             self.push(|p| p.push("unpool", MaxPoolGradient { shape, dy: y, argmax: maxima, dx, accumulate }));
             Ok(())
         }
 
         fn resizing(&mut self) -> Outcome {
-            let (input, factor) = (self.draw.image(), self.draw.of(&[1, 2, 3, 7, 0]));
+            let input = self.draw.image();
+            let factor = self.draw.of(&[1, 2, 3, 7, 0]);
             let factor = self.draw.or_hostile(factor);
             let o = Upsample::output(input, factor)?;
-            let (x, y) = (self.view(input.pixels(), input.c), self.result(o.pixels(), o.c));
+            let x = self.view(input.pixels(), input.c);
+            let y = self.result(o.pixels(), o.c);
             self.push(|p| p.push("up", Upsample { input, factor, x, y }));
-            let (dx, accumulate) = (self.result(input.pixels(), input.c), self.draw.flag());
+            let dx = self.result(input.pixels(), input.c);
+            let accumulate = self.draw.flag();
             self.push(|p| p.push("down", UpsampleGradient { input, factor, dy: y, dx, accumulate }));
             let to = self.result(input.pixels(), input.c);
             let accumulate = self.draw.flag();
@@ -345,13 +365,15 @@ mod programs {
 
         fn normalisation(&mut self) -> Outcome {
             let image = self.draw.image();
-            let (pixels, c) = (image.pixels(), image.c);
+            let pixels = image.pixels();
+            let c = image.c;
             if image.len() > LARGEST || pixels > LARGEST {
                 let view = self.view(pixels, c);
                 self.push(|p| p.push("zero", Zero { view }));
                 return Ok(());
             }
-            let (y, parts) = (self.view(pixels, c), Moments::parts(pixels));
+            let y = self.view(pixels, c);
+            let parts = Moments::parts(pixels);
             let moments = self.view(2 * parts, c);
             self.push(|p| p.push("moments", Moments { y, partials: moments }));
             let [gamma, beta, running_mean, running_var, mean, inv] = [0; 6].map(|_| self.vector(c));
@@ -360,7 +382,8 @@ mod programs {
             if let (Some(count), 0) = (counts.first_mut(), self.draw.below(32)) {
                 *count = self.draw.of(&HOSTILE);
             }
-            let (momentum, eps) = (0.1, 1e-3);
+            let momentum = 0.1;
+            let eps = 1e-3;
             let norm = BatchNorm {
                 counts,
                 partials: moments,
@@ -383,10 +406,12 @@ mod programs {
             }
             let z = if self.draw.below(3) == 0 { y } else { self.result(pixels, c) };
             let residual = self.draw.flag().then(|| self.view(pixels, c));
-            let (normed, silu) = (self.draw.flag(), self.draw.flag());
+            let normed = self.draw.flag();
+            let silu = self.draw.flag();
             let forward = Pointwise { y, z, norm: normed.then_some((scale, shift)), silu, residual };
             self.push(|p| p.push("forward", forward));
-            let (dz, partials) = (self.view(pixels, c), self.view(2 * PointwiseSums::parts(pixels), c));
+            let dz = self.view(pixels, c);
+            let partials = self.view(2 * PointwiseSums::parts(pixels), c);
             let residual = self.draw.flag().then(|| (self.result(pixels, c), self.draw.flag()));
             let sums = PointwiseSums { y, dz, scale, shift, mean, inv, silu, partials, residual };
             self.push(|p| p.push("sums", sums));
@@ -396,7 +421,8 @@ mod programs {
             let norm = normed.then_some([scale, shift, k1, k0]);
             let accumulate = self.draw.flag();
             self.push(|p| p.push("dy", PointwiseGradient { y, dz, dy, norm, silu, accumulate }));
-            let (partials, db) = (self.view(BiasSums::parts(pixels), c), self.result(1, c));
+            let partials = self.view(BiasSums::parts(pixels), c);
+            let db = self.result(1, c);
             self.push(|p| p.push("bias sums", BiasSums { dy, partials }));
             self.push(|p| p.push("bias", BiasGradient { partials, db }));
             Ok(())

@@ -13,12 +13,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             gamma.data.iter_mut().enumerate().for_each(|(c, g)| *g = ((index + 7 * c) % 97) as f32 / 97.0);
         }
     }
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let scores = score(&coupling, &model.weights, &ScoreConfig::default())?;
     let plan = select(&coupling, &scores, &PrunePolicy { prune_ratio: 0.4, ..PrunePolicy::default() })?;
     let pruned = apply(&plan, &model)?;
     let params = |graph: &Graph| graph.cost(640, 640).map(|cost| cost.params);
-    let (before, after) = (params(model.model.graph())?, params(pruned.model.graph())?);
+    let before = params(model.model.graph())?;
+    let after = params(pruned.model.graph())?;
     assert!(after < before);
     println!("prune: {before} params become {after}");
     Ok(())

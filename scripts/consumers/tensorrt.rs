@@ -11,7 +11,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = PathBuf::from(std::env::args().nth(1).ok_or("no folder for files")?);
     let nowhere = Places { usual_folders: Some(Vec::new()), ..Places::default() };
     let profile: ShapeProfile = "images:1x3x640x640,4x3x640x640,16x3x640x640".parse()?;
-    let (onnx, engine) = (files.join("model.onnx"), files.join("model.engine"));
+    let onnx = files.join("model.onnx");
+    let engine = files.join("model.engine");
     let options = BuildOptions { profiles: vec![profile], ..BuildOptions::new(&onnx, &engine) };
     let outcome = build_if_possible(BackendChoice::Trtexec, &nowhere, &options, &mut |_| ())?;
     println!("tensorrt: {outcome:?}");

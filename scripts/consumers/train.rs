@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let services = Services {
         executor: &mut executor,
         batches: &mut OneImage,
-        evaluate: &mut |_| Ok(Evaluation::default()),
+        evaluate_metrics: &mut |_| Ok(Evaluation::default()),
         penalty: PenaltyPlan::ByEpoch(&|_| Penalty::default()),
         distill: None,
         observer: &mut NoObserver,

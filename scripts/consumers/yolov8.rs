@@ -7,7 +7,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let params = build(Scale::N, &names)?.graph().cost(640, 640)?.params;
     assert_eq!(params, 3_157_184);
 
-    let (box_logits, mut cls_logits) = (vec![0.0; 64 * 16], vec![-9.0; 16]);
+    let box_logits = vec![0.0; 64 * 16];
+    let mut cls_logits = vec![-9.0; 16];
     cls_logits[5] = 4.0;
     let level = LevelOutput { box_logits: &box_logits, cls_logits: &cls_logits, h: 4, w: 4, stride: 8 };
     let head = HeadOutput::new(1, 1, 16, vec![level])?;

@@ -5,20 +5,20 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Result;
-use bonsai_pipeline::{Convention, ExecutorKind, Runtime, RuntimeChoice, path_text};
+use bonsai_pipeline::{EvalConvention, ExecutorKind, Runtime, RuntimeChoice, path_text};
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::bars::ValBars;
 use crate::bench::Bench;
 use crate::completion::{Completions, Manual};
 use crate::engine_args::{Engine, Inspect};
 use crate::export::Export;
-use crate::failure::demand;
+use crate::failure::ensure_usage;
 use crate::numbers::{seed, side};
-use crate::output::Manner;
+use crate::output::OutputOptions;
 use crate::pipeline::Pipeline;
 use crate::pruning::Prune;
+use crate::thresholds::ValThresholds;
 use crate::train_args::Train;
 use crate::trial;
 
@@ -27,7 +27,7 @@ use crate::trial;
 #[command(name = "bonsai", version)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) manner: Manner,
+    pub(crate) options: OutputOptions,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -137,7 +137,7 @@ impl ImageSize {
     /// The one number for both sides, where no rectangle will do.
     pub(crate) fn side(self) -> Result<usize> {
         let Self { height, width } = self;
-        demand!(
+        ensure_usage!(
             height == width,
             "--imgsz {height},{width}: only `export` takes a rectangle; pass one number"
         );
@@ -233,12 +233,12 @@ pub(crate) struct Val {
     pub(crate) iou: Option<f32>,
     /// Figures as of Ultralytics 8.4, or 8.0 [default: 8.4]
     #[arg(long, value_name = "VERSION")]
-    pub(crate) figures: Option<Convention>,
+    pub(crate) figures: Option<EvalConvention>,
     /// Images of one shape together in canvases no larger than needed, as Ultralytics validates
     #[arg(long)]
     pub(crate) rect: bool,
     #[command(flatten)]
-    pub(crate) bars: ValBars,
+    pub(crate) thresholds: ValThresholds,
     #[command(flatten)]
     pub(crate) onnx: OnnxRuntime,
     #[command(flatten)]

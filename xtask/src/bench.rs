@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::args::{Machine, OnnxRuntime};
-use crate::failure::{DONE, demand};
+use crate::failure::{DONE, ensure_usage};
 use crate::numbers::{count, side};
 use crate::output::{is_json, say};
 use crate::recipes::{self, Recipes};
@@ -142,7 +142,9 @@ pub(crate) fn run(bench: &Bench) -> Result<u8> {
         say!("{}", what.network().open()?.model.graph().to_string().trim_end());
         return Ok(DONE);
     }
-    let (network, executor, layers) = (what.network(), what.options()?, what.layers);
+    let network = what.network();
+    let executor = what.options()?;
+    let layers = what.layers;
     match bench {
         Bench::Compare(_) | Bench::Recipe(_) => {}
         Bench::Step(args) => {
@@ -166,7 +168,7 @@ pub(crate) fn run(bench: &Bench) -> Result<u8> {
         Bench::Infer(args) => {
             let &Infer { batch, runs, .. } = args;
             let imgsz = args.imgsz.unwrap_or(640);
-            demand!(
+            ensure_usage!(
                 args.beside.is_none() && args.onnx.runtime.is_none(),
                 "--beside and --runtime are for an ONNX file; `bench compare` has networks take turns"
             );
@@ -193,7 +195,7 @@ pub(crate) fn run(bench: &Bench) -> Result<u8> {
 /// An ONNX file, in turns with what stands beside it.
 fn run_artefact(args: &Infer, file: &Path) -> Result<u8> {
     let What { narrow, narrow_rounded, print_graph, layers, .. } = args.what;
-    demand!(
+    ensure_usage!(
         narrow.or(narrow_rounded).is_none() && !print_graph && !layers,
         "{} is an ONNX file, which is run as it is: it has no layers to narrow, print or time",
         file.display()
@@ -231,7 +233,8 @@ fn run_artefact(args: &Infer, file: &Path) -> Result<u8> {
 
 fn run_compare(args: &Compare) -> Result<u8> {
     for &imgsz in &args.imgsz {
-        let (files, executor) = (args.weights.clone(), args.machine.options()?);
+        let files = args.weights.clone();
+        let executor = args.machine.options()?;
         let networks = compare(&CompareBench { files, imgsz, rounds: args.rounds, executor })?;
         if is_json() {
             say!("{}", serde_json::to_string(&networks)?);

@@ -14,9 +14,9 @@ use bonsai_pipeline::{
 use serde::Serialize;
 
 use crate::args;
-use crate::failure::{Blame as _, DONE, FAILED, misused};
+use crate::failure::{DONE, ErrorExt as _, FAILED, misused};
 use crate::near::near_model;
-use crate::output::{complain, is_json, name, say, tell};
+use crate::output::{eprint_line, is_json, name, say, tell};
 use crate::terminal::Terminal;
 
 /// Models that are known by name.
@@ -137,7 +137,7 @@ pub(crate) fn val(args: &args::Val) -> Result<u8> {
             0usize => String::new(),
             objects => format!("; {objects} objects of classes that the network does not have take no part"),
         };
-        complain!("{classes}{fewer}");
+        eprint_line!("{classes}{fewer}");
     }
     if is_json() {
         let document = Document {
@@ -150,7 +150,7 @@ pub(crate) fn val(args: &args::Val) -> Result<u8> {
     } else {
         print_metrics(&metrics, classes.dataset(), &left_out);
     }
-    Ok(args.bars.judge(&metrics))
+    Ok(args.thresholds.check(&metrics))
 }
 
 /// The table of classes that ends a validation. A class without an object that counts has no figures, and no part in the means;
@@ -160,7 +160,8 @@ pub(crate) fn print_metrics(metrics: &DetMetrics, names: &[String], left_out: &[
     let row = |class: &str, (counted, left_out): (usize, usize), figures: [f64; 4]| {
         let [p, r, map50, map50_95] =
             figures.map(|figure| if counted == 0 { "n/a".to_owned() } else { format!("{figure:.3}") });
-        let (name, n) = (name(class), counted + left_out);
+        let name = name(class);
+        let n = counted + left_out;
         say!("{name:>20} {n:>9} {p:>9} {r:>9} {map50:>9} {map50_95:>9}");
     };
     let counted = metrics.per_class.iter().filter(|class| class.instances > 0).count();
@@ -180,7 +181,7 @@ pub(crate) fn print_metrics(metrics: &DetMetrics, names: &[String], left_out: &[
 pub(crate) fn import(args: &args::Import) -> Result<u8> {
     let (checkpoint, notes) = jobs::import(&args.file, &args.out)?;
     for note in &notes {
-        complain!("warning: {}: {note}", args.file.display());
+        eprint_line!("warning: {}: {note}", args.file.display());
     }
     let from = checkpoint.metadata.get("imported_from").map_or("a state dict", String::as_str);
     let trained = checkpoint.model.graph().params().into_iter().filter(|p| p.role.is_trained());
@@ -212,13 +213,15 @@ pub(crate) fn predict(args: &args::Predict) -> Result<u8> {
     let labels = args.out.as_ref().filter(|_| args.save_txt).map(|out| out.join("labels"));
     let load = args.onnx.choice().with(args.machine.options()?);
     let settings = Predict { detect, out: args.out.as_deref(), labels: labels.as_deref(), load };
-    let (start, mut count, mut unreadable) = (Instant::now(), 0, 0);
+    let start = Instant::now();
+    let mut count = 0;
+    let mut unreadable = 0;
     predict_files(&args.weights, &args.source, &settings, &mut |path, seen| {
         count += 1;
         match seen {
             Seen::Unreadable(why) => {
                 unreadable += 1;
-                complain!("warning: {} was passed over: {why}", name(&path.display()));
+                eprint_line!("warning: {} was passed over: {why}", name(&path.display()));
             }
             Seen::Found(found) if is_json() => {
                 say!("{}", serde_json::json!({ "image": path_text(path), "detections": found }));

@@ -13,7 +13,8 @@ const PROGRAMS: [&str; 2] = ["cargo xtask", "bonsai"];
 
 /// Commands of a document: lines after `$` in full, and what stands in backticks.
 fn commands(text: &str) -> Vec<(bool, String)> {
-    let (mut found, mut block) = (Vec::new(), false);
+    let mut found = Vec::new();
+    let mut block = false;
     let joined = text.replace("\\\n", " ");
     for line in joined.lines() {
         if line.starts_with("```") {
@@ -37,7 +38,8 @@ fn of_program(line: &str) -> Option<String> {
 #[test]
 fn documents_name_only_commands_that_are_parsed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let (mut bad, mut count) = (Vec::new(), 0);
+    let mut bad = Vec::new();
+    let mut count = 0;
     let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|page| {
         let name = page.unwrap().file_name().into_string().unwrap();
         format!("docs/{name}")

@@ -9,8 +9,8 @@ use bonsai_pipeline::{BackendChoice, BuildReport, EngineOutcome, PipelineConfig,
 use crate::commands::for_file;
 use crate::engine_args;
 use crate::events::set_result;
-use crate::failure::{DONE, FAILED, demand};
-use crate::output::{complain, is_json, name, say};
+use crate::failure::{DONE, FAILED, ensure_usage};
+use crate::output::{eprint_line, is_json, name, say};
 use crate::terminal::Terminal;
 
 pub(crate) fn engine(args: &engine_args::Engine) -> Result<u8> {
@@ -20,7 +20,7 @@ pub(crate) fn engine(args: &engine_args::Engine) -> Result<u8> {
     let engine = args.over(base.engine.clone());
     let exports =
         (engine.backend != BackendChoice::Auto || args.ultralytics) && !jobs::is_onnx(&files.weights);
-    demand!(
+    ensure_usage!(
         exports || files.settings.imgsz.is_none(),
         "--imgsz is for a checkpoint that is exported first, which --backend says; what is built from {} has the size in it",
         files.weights.display()
@@ -36,7 +36,7 @@ pub(crate) fn engine(args: &engine_args::Engine) -> Result<u8> {
                 set_result(&built);
             }
             EngineOutcome::NotRun { because } => {
-                complain!("not run, because {because}");
+                eprint_line!("not run, because {because}");
                 return Ok(FAILED);
             }
         },
@@ -80,7 +80,8 @@ pub(crate) fn inspect(args: &engine_args::Inspect) -> Result<u8> {
 }
 
 fn print_inspection(found: &Inspection) {
-    let (file, bytes) = (found.file.display(), found.bytes);
+    let file = found.file.display();
+    let bytes = found.bytes;
     match &found.content {
         Content::Onnx(onnx) => {
             say!("{file}: ONNX file, {bytes} bytes");

@@ -8,14 +8,14 @@ use bonsai_pipeline::StepRecord;
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Counts batches since it began, and since something was said.
-pub(crate) struct Pace {
+pub(crate) struct EtaLog {
     began: Instant,
     /// Batches that were done before, which say nothing about the speed.
     before: usize,
     spoke: Instant,
 }
 
-impl Pace {
+impl EtaLog {
     /// Begins with the first batch of a training, or of what is left of it.
     pub(crate) fn at(step: &StepRecord, now: Instant) -> Self {
         Self { began: now, before: done(step), spoke: now }
@@ -50,14 +50,14 @@ impl Pace {
 }
 
 /// Counts the images of a scan since something was said.
-pub(crate) struct ScanPace {
+pub(crate) struct ScanEtaLog {
     began: Instant,
     /// Images that were looked at before.
     before: usize,
     spoke: Instant,
 }
 
-impl ScanPace {
+impl ScanEtaLog {
     pub(crate) const fn at(done: usize, now: Instant) -> Self {
         Self { began: now, before: done, spoke: now }
     }
@@ -94,12 +94,12 @@ mod tests {
     fn a_scan_speaks_after_a_silence() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut pace = ScanPace::at(0, start);
-        assert_eq!(pace.line("train", 10, 1000, at(29)), None);
+        let mut eta_log = ScanEtaLog::at(0, start);
+        assert_eq!(eta_log.line("train", 10, 1000, at(29)), None);
         // 100 images in 50 s, 900 to go.
-        let line = pace.line("train", 100, 1000, at(50)).unwrap();
+        let line = eta_log.line("train", 100, 1000, at(50)).unwrap();
         assert_eq!(line, "  100 of 1000 images of train looked at, about 8 min left");
-        assert_eq!(pace.line("train", 200, 1000, at(60)), None);
+        assert_eq!(eta_log.line("train", 200, 1000, at(60)), None);
     }
 
     #[test]
@@ -107,13 +107,13 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         // Goes on in the second epoch: 11 batches were done before.
-        let mut pace = Pace::at(&step(2, 1), at(0));
-        assert_eq!(pace.line(&step(2, 2), at(29)), None);
-        pace.heard(at(10));
-        assert_eq!(pace.line(&step(2, 3), at(39)), None);
+        let mut eta_log = EtaLog::at(&step(2, 1), at(0));
+        assert_eq!(eta_log.line(&step(2, 2), at(29)), None);
+        eta_log.heard(at(10));
+        assert_eq!(eta_log.line(&step(2, 3), at(39)), None);
         // 5 batches in 50 s, 14 to go.
-        let line = pace.line(&step(2, 6), at(50)).unwrap();
+        let line = eta_log.line(&step(2, 6), at(50)).unwrap();
         assert!(line.starts_with("  epoch 2/3, batch 6/10 ") && line.ends_with("about 3 min left"), "{line}");
-        assert_eq!(pace.line(&step(2, 7), at(60)), None);
+        assert_eq!(eta_log.line(&step(2, 7), at(60)), None);
     }
 }

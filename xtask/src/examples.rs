@@ -100,7 +100,7 @@ const TOPICS: &[Topic] = &[
                 "So strong that a gamma may move by 2",
             ),
             (
-                "sparsify --data D/data.yaml --model best.pt --set l1.preset=seed",
+                "sparsify --data D/data.yaml --model best.pt --set l1.preset=original",
                 "As the hand-patched trainers do",
             ),
         ],

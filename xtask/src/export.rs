@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use crate::args::{ImageSize, Settings};
 use crate::commands::for_file;
 use crate::events::set_result;
-use crate::failure::{Blame as _, DONE, demand};
+use crate::failure::{DONE, ErrorExt as _, ensure_usage};
 use crate::output::{say, tell};
 use crate::terminal::Terminal;
 
@@ -179,7 +179,7 @@ impl Onnx {
                     max_detections: self.max_det.unwrap_or(standard.max_detections),
                 });
             }
-            Suppression::None => demand!(
+            Suppression::None => ensure_usage!(
                 self.conf.is_none() && self.iou.is_none() && self.max_det.is_none(),
                 "--conf, --iou and --max-det are settings of --nms onnx, which was not asked for"
             ),
@@ -228,7 +228,7 @@ fn print_parity(parity: &Parity) {
 pub(crate) fn export(args: &Export) -> Result<u8> {
     if matches!(args.format, Format::PtState) {
         args.settings.only("export --format pt-state", &[])?;
-        demand!(
+        ensure_usage!(
             !args.onnx.is_given(),
             "options of ONNX files have no meaning for `export --format pt-state`: leave them out"
         );

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::events::event;
 use crate::near::near_file;
-use crate::output::{complain, labelled};
+use crate::output::{eprint_line, labelled};
 
 /// All was done.
 pub(crate) const DONE: u8 = 0;
@@ -20,7 +20,7 @@ pub(crate) const DONE: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
 /// The command line or a configuration is wrong; clap ends with the same.
 pub(crate) const MISUSED: u8 = 2;
-/// It was done, but a bar that was given was missed.
+/// It was done, but a threshold that was given was missed.
 pub(crate) const MISSED: u8 = 3;
 
 /// Ends every command's help.
@@ -28,7 +28,7 @@ pub(crate) const EXIT_CODES: &str = "Exit codes:
   0  done
   1  failed
   2  the command line or a configuration is wrong
-  3  done, but a bar given on the command line was missed (--min-map50, --min-map50-95, --max-drop)
+  3  done, but a threshold given on the command line was missed (--min-map50, --min-map50-95, --max-drop)
   130, 143  stopped by Ctrl-C or SIGTERM";
 
 /// An error that knows how the program ends and what would help; it reads as the error within.
@@ -52,32 +52,32 @@ impl StdError for Failure {
 }
 
 /// Says more of an error than its text.
-pub(crate) trait Blame<T> {
+pub(crate) trait ErrorExt<T> {
     /// It is the command line's or a configuration's fault.
     fn misuse(self) -> Result<T>;
     /// What would help.
     fn hint(self, hint: impl FnOnce() -> String) -> Result<T>;
 }
 
-impl<T, E: Into<Error>> Blame<T> for Result<T, E> {
+impl<T, E: Into<Error>> ErrorExt<T> for Result<T, E> {
     fn misuse(self) -> Result<T> {
-        self.map_err(|error| Failure { code: MISUSED, ..Failure::of(error.into()) }.into())
+        self.map_err(|error| Failure { code: MISUSED, ..Failure::from_error(error.into()) }.into())
     }
 
     fn hint(self, hint: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|error| Failure { hint: Some(hint()), ..Failure::of(error.into()) }.into())
+        self.map_err(|error| Failure { hint: Some(hint()), ..Failure::from_error(error.into()) }.into())
     }
 }
 
 /// `ensure!` for what is the command line's fault.
-macro_rules! demand {
+macro_rules! ensure_usage {
     ($condition:expr, $($text:tt)+) => {
         if !$condition {
             return $crate::failure::misused(format!($($text)+));
         }
     };
 }
-pub(crate) use demand;
+pub(crate) use ensure_usage;
 
 /// The error of a wrong command line.
 pub(crate) fn misused<T>(text: String) -> Result<T> {
@@ -86,7 +86,7 @@ pub(crate) fn misused<T>(text: String) -> Result<T> {
 
 impl Failure {
     /// The same, if it is one already.
-    fn of(error: Error) -> Self {
+    fn from_error(error: Error) -> Self {
         let within = error.downcast_ref::<Self>();
         let unmarked = if is_misuse(&error) { MISUSED } else { FAILED };
         let (code, hint) = within.map_or((unmarked, None), |f| (f.code.max(unmarked), f.hint.clone()));
@@ -97,14 +97,14 @@ impl Failure {
 /// Says what went wrong and gives the code to end with. `files` are those that the command line names, among which the one
 /// that is not there is looked for.
 pub(crate) fn report(error: Error, files: &[PathBuf]) -> u8 {
-    let failure = Failure::of(error);
+    let failure = Failure::from_error(error);
     let parts = parts(&failure.error);
     for (index, part) in parts.iter().enumerate() {
         // What follows in a text of several lines, such as a caret below a line, stays below it.
         if index == 0 {
             labelled("error:", "1;31", &part.replace('\n', "\n       "));
         } else {
-            complain!("  cause: {}", part.replace('\n', "\n         "));
+            eprint_line!("  cause: {}", part.replace('\n', "\n         "));
         }
     }
     let hint = failure.hint.or_else(|| near_file(&parts.join(" "), files));
@@ -135,10 +135,10 @@ mod tests {
     fn an_error_keeps_its_code_and_hint_under_further_context() {
         let inner: Result<()> = Err(anyhow!("no such key").context("in a.toml"));
         let error = inner.misuse().hint(|| "look".to_owned()).context("reading settings").unwrap_err();
-        let failure = Failure::of(error);
+        let failure = Failure::from_error(error);
         assert_eq!((failure.code, failure.hint.as_deref()), (MISUSED, Some("look")));
         assert_eq!(parts(&failure.error), ["reading settings", "in a.toml", "no such key"]);
-        assert_eq!(Failure::of(anyhow!("x")).code, FAILED);
+        assert_eq!(Failure::from_error(anyhow!("x")).code, FAILED);
     }
 
     #[test]

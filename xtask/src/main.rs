@@ -2,7 +2,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod args;
-mod bars;
 mod bench;
 mod command_tree;
 mod commands;
@@ -11,6 +10,7 @@ mod completion;
 mod documents;
 mod engine;
 mod engine_args;
+mod eta_log;
 mod events;
 mod examples;
 mod export;
@@ -20,7 +20,6 @@ mod invocation;
 mod near;
 mod numbers;
 mod output;
-mod pace;
 mod pipeline;
 mod pruning;
 mod recipes;
@@ -30,6 +29,7 @@ mod sweep;
 mod sweep_script;
 mod terminal;
 mod testing;
+mod thresholds;
 mod train_args;
 mod training;
 mod trial;
@@ -47,9 +47,9 @@ fn main() -> ExitCode {
     if let Some(code) = trial::serve() {
         return code;
     }
-    let (Cli { mut manner, command }, files) = command_tree::parse();
-    manner.long = command.is_long();
-    output::choose(manner);
+    let (Cli { mut options, command }, files) = command_tree::parse();
+    options.long = command.is_long();
+    output::choose(options);
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         // Quiet or not: a warning says what may have changed a figure.
@@ -57,7 +57,8 @@ fn main() -> ExitCode {
         .with_ansi(output::is_coloured())
         .without_time()
         .init();
-    let (start, arguments) = (Instant::now(), std::env::args_os().skip(1));
+    let start = Instant::now();
+    let arguments = std::env::args_os().skip(1);
     let arguments: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
     events::event("start", json!({ "version": env!("CARGO_PKG_VERSION"), "arguments": arguments }));
     let code = run(&command).unwrap_or_else(|error| failure::report(error, &files));

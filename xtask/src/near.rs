@@ -34,7 +34,8 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("data.yaml"), "").unwrap();
         std::fs::write(at("a"), "").unwrap();
-        let (missing, there) = (at("data.yml"), at("data.yaml"));
+        let missing = at("data.yml");
+        let there = at("data.yaml");
         let error = format!("cannot read {}", missing.display());
         let hint = near_file(&error, std::slice::from_ref(&missing)).unwrap();
         let expected = format!("there is no `{}`; there is `{}`", missing.display(), there.display());

@@ -14,7 +14,7 @@ use clap::{Args, ColorChoice};
 /// How results and talk are written.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-pub(crate) struct Manner {
+pub(crate) struct OutputOptions {
     /// Results as JSON: one document, or from long commands one object a line
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -29,29 +29,29 @@ pub(crate) struct Manner {
     pub(crate) long: bool,
 }
 
-static MANNER: OnceLock<Manner> = OnceLock::new();
+static OPTIONS: OnceLock<OutputOptions> = OnceLock::new();
 
 /// Decides for the rest of the program.
-pub(crate) fn choose(manner: Manner) {
-    let _ = MANNER.set(manner);
+pub(crate) fn choose(options: OutputOptions) {
+    let _ = OPTIONS.set(options);
 }
 
 /// Whether a result is to be one JSON document.
 pub(crate) fn is_json() -> bool {
-    MANNER.get().is_some_and(|manner| manner.json)
+    OPTIONS.get().is_some_and(|options| options.json)
 }
 
 /// Whether standard output is a stream of JSON events.
 pub(crate) fn is_stream() -> bool {
-    MANNER.get().is_some_and(|manner| manner.json && manner.long)
+    OPTIONS.get().is_some_and(|options| options.json && options.long)
 }
 
 /// Whether there is to be no talk.
 pub(crate) fn is_quiet() -> bool {
-    MANNER.get().is_some_and(|manner| manner.quiet)
+    OPTIONS.get().is_some_and(|options| options.quiet)
 }
 
-/// Whether to draw bars.
+/// Whether to draw progress bars.
 pub(crate) fn has_bars() -> bool {
     !is_quiet() && !is_json() && stderr().is_terminal() && !is_dumb()
 }
@@ -59,7 +59,7 @@ pub(crate) fn has_bars() -> bool {
 /// Whether talk is coloured: as `--color` says, else by `NO_COLOR`, `CLICOLOR_FORCE` and whether it goes to a terminal.
 pub(crate) fn is_coloured() -> bool {
     let given = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    match MANNER.get().map_or(ColorChoice::Auto, |manner| manner.color) {
+    match OPTIONS.get().map_or(ColorChoice::Auto, |options| options.color) {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
         ColorChoice::Auto => {
@@ -85,11 +85,11 @@ macro_rules! say {
 macro_rules! tell {
     ($($argument:tt)*) => { $crate::output::talk(format_args!($($argument)*)) };
 }
-/// Writes a line of an error or a missed bar, quiet or not.
-macro_rules! complain {
+/// Writes a line of an error or a missed threshold, quiet or not.
+macro_rules! eprint_line {
     ($($argument:tt)*) => { $crate::output::complaint(format_args!($($argument)*)) };
 }
-pub(crate) use {complain, say, tell};
+pub(crate) use {eprint_line, say, tell};
 
 /// Text without what would steer a terminal, such as names from foreign files may hold: controls and changes of direction are
 /// written as JSON escapes them, line breaks and tabs stay.
@@ -152,7 +152,7 @@ fn ended(written: Result<(), Error>) {
         if error.kind() == ErrorKind::BrokenPipe {
             exit(0);
         }
-        complain!("error: cannot write to standard output: {error}");
+        eprint_line!("error: cannot write to standard output: {error}");
         exit(1);
     }
 }

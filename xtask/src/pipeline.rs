@@ -13,24 +13,24 @@ use bonsai_pipeline::{
 use clap::Args;
 
 use crate::args::Settings;
-use crate::bars::RunBars;
 use crate::events::set_result;
-use crate::failure::{Blame as _, DONE, demand};
+use crate::failure::{DONE, ErrorExt as _, ensure_usage};
 use crate::interrupt::Interrupt;
 use crate::invocation::program;
-use crate::output::{complain, is_json, say};
+use crate::output::{eprint_line, is_json, say};
 use crate::shell::quoted;
-use crate::sweep::{Many, sweep};
+use crate::sweep::{PipelineCommand, sweep};
 use crate::terminal::Terminal;
+use crate::thresholds::RunThresholds;
 
 /// A whole run.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Pipeline {
     #[command(subcommand)]
-    many: Option<Many>,
-    /// What the settings start from: default, or seed for the hand-patched trainers' L1 and threshold [default: default]
-    #[arg(long)]
+    many: Option<PipelineCommand>,
+    /// What the settings start from: default, or original for the L1 and the threshold of the hand-patched trainers [default: default]
+    #[arg(long, value_parser = preset)]
     preset: Option<PipelinePreset>,
     #[command(flatten)]
     settings: Settings,
@@ -50,7 +50,15 @@ pub(crate) struct Pipeline {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    bars: RunBars,
+    thresholds: RunThresholds,
+}
+
+/// A preset by name; its former name is understood.
+fn preset(name: &str) -> Result<PipelinePreset, String> {
+    if name == "seed" {
+        eprint_line!("note: preset \"seed\" is now called \"original\"");
+    }
+    name.parse()
 }
 
 impl Pipeline {
@@ -58,18 +66,18 @@ impl Pipeline {
     pub(crate) const fn is_long(&self) -> bool {
         match &self.many {
             None => !self.dry_run,
-            Some(Many::Sweep(runs)) => runs.is_long(),
+            Some(PipelineCommand::Sweep(runs)) => runs.is_long(),
         }
     }
 }
 
 pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
-    if let Some(Many::Sweep(runs)) = &args.many {
+    if let Some(PipelineCommand::Sweep(runs)) = &args.many {
         return sweep(runs);
     }
     let config = args.settings.resolve_run(args.preset.unwrap_or_default())?;
     check(&config).misuse()?;
-    demand!(
+    ensure_usage!(
         config.data.is_none() || !args.settings.set.iter().any(|set| set.trim_start().starts_with("shapes.")),
         "settings of the drawn dataset `shapes` have no meaning beside another dataset: leave them or --data out"
     );
@@ -94,7 +102,7 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
                 serde_json::json!({ "folder": path_text(&folder), "headline": report.headline, "rows": report.rows }),
             );
             say!("\n{}\nEverything is in {}", markdown(&report), folder.display());
-            Ok(args.bars.judge(&report))
+            Ok(args.thresholds.check(&report))
         }
         Ok(Ended::Until(stage)) => {
             set_result(serde_json::json!({ "folder": path_text(&folder), "until": stage }));
@@ -105,7 +113,7 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
             Ok(DONE)
         }
         Err(error) if error.is::<Interrupted>() => {
-            complain!("{error:#}\n  {}", command(&[]));
+            eprint_line!("{error:#}\n  {}", command(&[]));
             Ok(interrupt.exit_code())
         }
         Err(error) => {
@@ -163,9 +171,10 @@ fn print_forecast(forecast: &Forecast, folder: &Path) {
             Fate::Cached => "cached",
             Fate::Taken => "taken",
             Fate::Run => "run",
-            Fate::Left => "left",
+            Fate::Skipped => "left",
         };
-        let (name, because) = (stage.stage.name(), stage.because.join("; "));
+        let name = stage.stage.name();
+        let because = stage.because.join("; ");
         match &stage.estimate {
             Some(Estimate { seconds, memory_mib, disk_bytes, basis }) => say!(
                 "{name:<9} {fate:<7} {:>12} {:>6.0} MB {:>6.1} MB  {because} ({})",

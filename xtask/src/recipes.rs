@@ -14,10 +14,10 @@ use bonsai_pipeline::{PipelinePreset, path_text};
 use clap::Args;
 
 use crate::args::Settings;
-use crate::failure::{Blame as _, DONE, FAILED, demand};
+use crate::failure::{DONE, ErrorExt as _, FAILED, ensure_usage};
 use crate::interrupt::Interrupt;
 use crate::numbers::count;
-use crate::output::{complain, is_json, say, tell};
+use crate::output::{eprint_line, is_json, say, tell};
 use crate::terminal::Terminal;
 
 /// Between two looks at a run.
@@ -56,7 +56,7 @@ pub(crate) struct Recipes {
 /// Trains what is missing, then measures everything that is there.
 pub(crate) fn run(args: &Recipes) -> Result<u8> {
     let settings = &args.settings;
-    demand!(
+    ensure_usage!(
         settings.seed.is_none() && settings.data.is_none(),
         "--seeds and --datasets say what is trained on: leave --seed and --data out"
     );
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Recipes) -> Result<u8> {
         };
         failed = train(&bench, args.jobs, (threads / args.jobs).max(1), &interrupt)?;
         if interrupt.requested() {
-            complain!("stopped as asked; nothing is lost: the same command goes on");
+            eprint_line!("stopped as asked; nothing is lost: the same command goes on");
             return Ok(interrupt.exit_code());
         }
     }
@@ -91,7 +91,10 @@ pub(crate) fn run(args: &Recipes) -> Result<u8> {
         say!("{}", table.markdown().trim_end());
     }
     if failed > 0 {
-        complain!("error: {failed} of {} runs failed; the same command tries them again", bench.runs.len());
+        eprint_line!(
+            "error: {failed} of {} runs failed; the same command tries them again",
+            bench.runs.len()
+        );
         return Ok(FAILED);
     }
     Ok(DONE)
@@ -101,7 +104,9 @@ pub(crate) fn run(args: &Recipes) -> Result<u8> {
 fn train(bench: &RecipeBench, jobs: usize, threads: usize, interrupt: &Interrupt) -> Result<usize> {
     let waiting: Vec<&BenchRun> = bench.runs.iter().filter(|run| !run.is_done()).collect();
     let last = waiting.iter().map(|run| run.phase).max().unwrap_or_default();
-    let (start, done, failed) = (Instant::now(), Mutex::new(0), Mutex::new(0));
+    let start = Instant::now();
+    let done = Mutex::new(0);
+    let failed = Mutex::new(0);
     for phase in 0..=last {
         let queue: Mutex<VecDeque<&BenchRun>> =
             Mutex::new(waiting.iter().copied().filter(|run| run.phase == phase).collect());
@@ -113,12 +118,13 @@ fn train(bench: &RecipeBench, jobs: usize, threads: usize, interrupt: &Interrupt
                 }
                 let done = count_up(&done);
                 let left = start.elapsed().as_secs_f64() / done as f64 * (waiting.len() - done) as f64;
-                let (name, of) = (format!("{}/{}", run.dataset, run.name()), waiting.len());
+                let name = format!("{}/{}", run.dataset, run.name());
+                let of = waiting.len();
                 if status.success() {
                     tell!("{done} of {of}: {name}, about {:.0} min left", left / 60.0);
                 } else {
                     count_up(&failed);
-                    complain!("warning: {name} failed; {} says why", run.log_file().display());
+                    eprint_line!("warning: {name} failed; {} says why", run.log_file().display());
                 }
             }
             Ok(())

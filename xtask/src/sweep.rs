@@ -9,15 +9,15 @@ use clap::{Args, Subcommand};
 
 use crate::args::Settings;
 use crate::events::set_result;
-use crate::failure::{Blame as _, DONE, FAILED, demand};
+use crate::failure::{DONE, ErrorExt as _, FAILED, ensure_usage};
 use crate::interrupt::Interrupt;
-use crate::output::{complain, is_json, is_stream, say, tell};
+use crate::output::{eprint_line, is_json, is_stream, say, tell};
 use crate::sweep_script::{command_list, slurm_script};
 use crate::terminal::Terminal;
 
 /// What a pipeline can be besides one run.
 #[derive(Subcommand)]
-pub(crate) enum Many {
+pub(crate) enum PipelineCommand {
     /// A run for every prune ratio with every seed, and a table of accuracy against cost
     Sweep(Box<Runs>),
 }
@@ -61,7 +61,7 @@ pub(crate) fn sweep(args: &Runs) -> Result<u8> {
     let settings = &args.settings;
     if let Some(folder) = &args.gather {
         settings.only("pipeline sweep --gather", &[])?;
-        demand!(
+        ensure_usage!(
             args.ratios.is_empty()
                 && args.seeds.is_empty()
                 && args.presets.is_empty()
@@ -70,11 +70,11 @@ pub(crate) fn sweep(args: &Runs) -> Result<u8> {
         );
         return show(&Sweep::open(folder).misuse()?);
     }
-    demand!(
+    ensure_usage!(
         args.seeds.is_empty() || settings.seed.is_none(),
         "--seed and --seeds both say where randomness starts: leave one of them out"
     );
-    demand!(
+    ensure_usage!(
         !settings
             .set
             .iter()
@@ -105,14 +105,17 @@ fn one_after_another(sweep: &Sweep, configs: &[PipelineConfig]) -> Result<u8> {
     let interrupt = Interrupt::listen()?;
     let failed = match run_sweep(sweep, configs, &mut Terminal::stopping_at(interrupt.clone())) {
         Err(error) if error.is::<Interrupted>() => {
-            complain!("{error:#}");
+            eprint_line!("{error:#}");
             return Ok(interrupt.exit_code());
         }
         outcome => outcome?,
     };
     show(sweep)?;
     if failed > 0 {
-        complain!("error: {failed} of {} runs failed; the same command tries them again", sweep.runs().len());
+        eprint_line!(
+            "error: {failed} of {} runs failed; the same command tries them again",
+            sweep.runs().len()
+        );
         return Ok(FAILED);
     }
     Ok(DONE)

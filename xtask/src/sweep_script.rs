@@ -18,7 +18,8 @@ pub(crate) fn command_list(sweep: &Sweep, program: &Path) -> String {
         };
         let _ = writeln!(text, "# phase {phase}: {makes}; all of a phase may run at once");
         for run in runs {
-            let (program, config) = (quoted(program), quoted(&sweep.config_file(run)));
+            let program = quoted(program);
+            let config = quoted(&sweep.config_file(run));
             let _ = writeln!(
                 text,
                 "{program} pipeline --config {config} --project {}",

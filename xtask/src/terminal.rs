@@ -9,18 +9,18 @@ use bonsai_pipeline::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use crate::eta_log::{EtaLog, ScanEtaLog};
 use crate::events::event;
 use crate::interrupt::Interrupt;
-use crate::output::{complain, has_bars, is_quiet, is_stream, tell};
-use crate::pace::{Pace, ScanPace};
+use crate::output::{eprint_line, has_bars, is_quiet, is_stream, tell};
 
 /// Draws on standard error; without a terminal only the lines remain.
 pub(crate) struct Terminal {
     bar: Option<ProgressBar>,
     /// In place of a bar.
-    pace: Option<Pace>,
+    eta_log: Option<EtaLog>,
     /// The same for a scan.
-    scan: Option<ScanPace>,
+    scan: Option<ScanEtaLog>,
     interrupt: Option<Interrupt>,
     /// Whether it was said that a stop was asked for.
     stopping: bool,
@@ -30,7 +30,7 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) const fn new() -> Self {
-        Self { bar: None, pace: None, scan: None, interrupt: None, stopping: false, splits: Vec::new() }
+        Self { bar: None, eta_log: None, scan: None, interrupt: None, stopping: false, splits: Vec::new() }
     }
 
     /// One that passes on a request to stop.
@@ -44,8 +44,8 @@ impl Terminal {
     }
 
     fn line(&mut self, text: &str) {
-        if let Some(pace) = &mut self.pace {
-            pace.heard(Instant::now());
+        if let Some(eta_log) = &mut self.eta_log {
+            eta_log.heard(Instant::now());
         }
         match &self.bar {
             Some(bar) if !bar.is_hidden() => bar.println(text),
@@ -54,7 +54,7 @@ impl Terminal {
     }
 
     fn clear(&mut self) {
-        (self.pace, self.scan) = (None, None);
+        (self.eta_log, self.scan) = (None, None);
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
@@ -92,8 +92,8 @@ impl Progress for Terminal {
         }
         if !has_bars() {
             let now = Instant::now();
-            let pace = self.scan.get_or_insert_with(|| ScanPace::at(done, now));
-            if let Some(line) = pace.line(split.key(), done, total, now) {
+            let eta_log = self.scan.get_or_insert_with(|| ScanEtaLog::at(done, now));
+            if let Some(line) = eta_log.line(split.key(), done, total, now) {
                 tell!("{line}");
             }
             return;
@@ -113,7 +113,7 @@ impl Progress for Terminal {
         }
         if !has_bars() {
             let now = Instant::now();
-            if let Some(line) = self.pace.get_or_insert_with(|| Pace::at(step, now)).line(step, now) {
+            if let Some(line) = self.eta_log.get_or_insert_with(|| EtaLog::at(step, now)).line(step, now) {
                 tell!("{line}");
             }
             return;
@@ -140,7 +140,7 @@ impl Progress for Terminal {
             event("epoch", json!({ "record": record, "timing": timing }));
             return;
         }
-        let judged = record.evaluation.map_or_else(String::new, |e| {
+        let evaluation = record.evaluation.map_or_else(String::new, |e| {
             format!(
                 "  P {:.3} R {:.3} mAP50 {:.3} mAP50-95 {:.3}",
                 e.precision, e.recall, e.map50, e.map50_95
@@ -148,7 +148,7 @@ impl Progress for Terminal {
         });
         let width = record.epochs.to_string().len();
         self.line(&format!(
-            "  epoch {:>width$}/{}  box {:.3} cls {:.3} dfl {:.3}{judged}  {:.1} s, {:.0} % waiting for data",
+            "  epoch {:>width$}/{}  box {:.3} cls {:.3} dfl {:.3}{evaluation}  {:.1} s, {:.0} % waiting for data",
             record.epoch,
             record.epochs,
             record.box_loss,
@@ -176,7 +176,7 @@ impl Progress for Terminal {
             event("warning", json!({ "text": line, "dataset": splits }));
         } else if is_quiet() {
             // What changes a figure is said in any case.
-            complain!("warning: {line}");
+            eprint_line!("warning: {line}");
         } else {
             splits
                 .iter()
@@ -195,7 +195,7 @@ impl Progress for Terminal {
     }
 
     fn classes(&mut self, text: &str) {
-        if is_quiet() && !is_stream() { complain!("{text}") } else { self.note(text) }
+        if is_quiet() && !is_stream() { eprint_line!("{text}") } else { self.note(text) }
     }
 
     fn note(&mut self, text: &str) {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::failure::{Blame as _, DONE, FAILED};
+use crate::failure::{DONE, ErrorExt as _, FAILED};
 use crate::invocation::checkout;
 
 /// Runs `cargo test --workspace --release`, or with `arguments` in place of `--workspace`, in the checkout around the

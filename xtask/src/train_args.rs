@@ -13,7 +13,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use crate::commands::known_model;
-use crate::failure::Blame as _;
+use crate::failure::ErrorExt as _;
 
 /// Keys of the machine, which may change between an interruption and going on.
 const MACHINE: [&str; 5] = ["device", "executor", "threads", "workers", "cache_mib"];

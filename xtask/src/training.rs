@@ -6,10 +6,10 @@ use bonsai_pipeline::{L1Config, NoDataset, Stopped, limit_threads, path_text};
 
 use crate::commands::print_metrics;
 use crate::events::set_result;
-use crate::failure::{Blame as _, DONE, misused};
+use crate::failure::{DONE, ErrorExt as _, misused};
 use crate::interrupt::Interrupt;
 use crate::invocation::program;
-use crate::output::{complain, say};
+use crate::output::{eprint_line, say};
 use crate::shell::quoted;
 use crate::terminal::Terminal;
 use crate::train_args::Train;
@@ -45,7 +45,7 @@ fn run(given: &Train, defaults: TrainArgs) -> Result<u8> {
                 ));
             }
             let folder = match path {
-                Some(path) => TrainDir::of(path)?,
+                Some(path) => TrainDir::new(path)?,
                 None => TrainDir::latest(&asked.project)?,
             };
             let args = given.on_this_machine(&saved_args(&folder)?).misuse()?;
@@ -72,7 +72,7 @@ fn report(outcome: &TrainOutcome, interrupt: &Interrupt) -> u8 {
     match outcome.stopped {
         Stopped::Interrupted => {
             let word = quoted(outcome.dir.root());
-            complain!("stopped; `{} train --resume {word}` goes on from here", program());
+            eprint_line!("stopped; `{} train --resume {word}` goes on from here", program());
             return interrupt.exit_code();
         }
         Stopped::Patience => say!("ended early: no better epoch for as long as --patience allows"),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::args::Settings;
-use crate::failure::demand;
+use crate::failure::ensure_usage;
 
 impl Settings {
     /// Refuses what is given of the shared settings and means nothing to `command`. `used` are keys of the configuration; an
@@ -38,7 +38,7 @@ impl Settings {
                 unused.push(format!("--set {set}"));
             }
         }
-        demand!(
+        ensure_usage!(
             unused.is_empty(),
             "{} {} no meaning for `{command}`: leave {} out",
             unused.join(" and "),

@@ -122,7 +122,8 @@ impl Xyxy {
 
 impl From<Cxcywh> for Xyxy {
     fn from(b: Cxcywh) -> Self {
-        let (half_w, half_h) = (b.w / 2.0, b.h / 2.0);
+        let half_w = b.w / 2.0;
+        let half_h = b.h / 2.0;
         Self { x1: b.cx - half_w, y1: b.cy - half_h, x2: b.cx + half_w, y2: b.cy + half_h }
     }
 }
@@ -140,7 +141,7 @@ impl Ltrb {
     }
 
     /// The distances from the point (`x`, `y`) to the sides of `bbox`; negative where the point lies outside.
-    pub fn of(bbox: Xyxy, x: f32, y: f32) -> Self {
+    pub fn from_xyxy(bbox: Xyxy, x: f32, y: f32) -> Self {
         Self { left: x - bbox.x1, top: y - bbox.y1, right: bbox.x2 - x, bottom: bbox.y2 - y }
     }
 
@@ -174,7 +175,7 @@ mod tests {
 
         #[test]
         fn conversions_round_trip(a in arb_box(), x in 0.0f32..100.0, y in 0.0f32..100.0) {
-            for b in [Xyxy::from(Cxcywh::from(a)), Ltrb::of(a, x, y).around(x, y)] {
+            for b in [Xyxy::from(Cxcywh::from(a)), Ltrb::from_xyxy(a, x, y).around(x, y)] {
                 prop_assert!((a.x1 - b.x1).abs() < 1e-4 && (a.y2 - b.y2).abs() < 1e-4);
             }
         }
@@ -185,6 +186,6 @@ mod tests {
         assert_eq!(Xyxy::default().iou(Xyxy::default()), 0.0);
         let inverted = Xyxy { x1: 5.0, y1: 5.0, x2: 1.0, y2: 1.0 };
         assert_eq!(inverted.area(), 0.0);
-        assert_eq!(Ltrb::of(Xyxy { x1: 0.0, y1: 0.0, x2: 4.0, y2: 4.0 }, 4.0, 2.0).min(), 0.0);
+        assert_eq!(Ltrb::from_xyxy(Xyxy { x1: 0.0, y1: 0.0, x2: 4.0, y2: 4.0 }, 4.0, 2.0).min(), 0.0);
     }
 }

@@ -85,7 +85,8 @@ pub fn remove_leftovers(folder: &Path) {
         if !name.starts_with(PREFIX.as_bytes()) || !name.ends_with(SUFFIX.as_bytes()) {
             continue;
         }
-        let (path, kind) = (entry.path(), entry.file_type());
+        let path = entry.path();
+        let kind = entry.file_type();
         let _ = match kind {
             Ok(kind) if kind.is_file() && is_left(&path).unwrap_or(false) => std::fs::remove_file(path),
             Ok(kind) if kind.is_dir() && is_left(&path.join(LOCK)).unwrap_or(false) => {

@@ -21,7 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         eprintln!("not run: give FOLDER IMAGES decode|scan|again");
         return Ok(());
     };
-    let (folder, images) = (Path::new(folder), images.parse()?);
+    let folder = Path::new(folder);
+    let images = images.parse()?;
     if !folder.join("data.yaml").exists() {
         draw(folder, images)?;
     }

@@ -29,7 +29,7 @@ const WINDOW_LIMIT: usize = 1000;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Kitchen {
+pub(crate) struct BatchAssembler {
     split: Arc<Split>,
     pub(crate) config: LoaderConfig,
     letterbox: Letterbox,
@@ -63,7 +63,7 @@ struct Prepared {
     gains: Option<HsvGains>,
 }
 
-impl Kitchen {
+impl BatchAssembler {
     /// Batches of a split; `imgsz` is the side of the images.
     pub(crate) fn new(split: Arc<Split>, config: LoaderConfig, imgsz: u32) -> Self {
         let (width, height) = config.canvas.unwrap_or((imgsz, imgsz));
@@ -118,7 +118,8 @@ impl Kitchen {
         let samples = order[start..order.len().min(start + self.config.batch)].to_vec();
         let square = (self.letterbox.width, self.letterbox.height);
         let canvas = self.rect.as_ref().map_or(square, |rect| rect.canvases[number]);
-        let (w, h) = (canvas.0 as usize, canvas.1 as usize);
+        let w = canvas.0 as usize;
+        let h = canvas.1 as usize;
         let plane = w * h;
         let mut bytes = std::mem::take(&mut scratch.bytes);
         bytes.resize(samples.len() * 3 * plane, 0);
@@ -248,7 +249,8 @@ fn window(batch: usize, samples: usize) -> usize {
 
 /// From fractions of an image to its pixels.
 fn in_pixels(labels: &[Label], (width, height): (u32, u32)) -> Vec<GroundTruth> {
-    let (w, h) = (width as f32, height as f32);
+    let w = width as f32;
+    let h = height as f32;
     let scale = |label: &Label| {
         let b = Xyxy::from(label.bbox);
         let bbox = Xyxy { x1: b.x1 * w, y1: b.y1 * h, x2: b.x2 * w, y2: b.y2 * h };
@@ -259,7 +261,8 @@ fn in_pixels(labels: &[Label], (width, height): (u32, u32)) -> Vec<GroundTruth> 
 
 /// From pixels of an image to fractions of it.
 fn in_fractions(objects: &[GroundTruth], (width, height): (u32, u32)) -> Vec<Label> {
-    let (w, h) = (width as f32, height as f32);
+    let w = width as f32;
+    let h = height as f32;
     let scale = |object: &GroundTruth| {
         let b = object.bbox;
         let bbox = Cxcywh::from(Xyxy { x1: b.x1 / w, y1: b.y1 / h, x2: b.x2 / w, y2: b.y2 / h });

@@ -15,8 +15,8 @@ use crate::label_file::{LabelFile, labels_of};
 use crate::label_places::LabelPlaces;
 use crate::label_row::RowRules;
 use crate::scan_cache::ScanCache;
-use crate::verdict::{Judgement, Verdict, judge};
-use crate::{DataError, DataYaml, Flaws, SplitKind, Warning, WarningKind, image_files, label_judgement};
+use crate::verdict::{Inspection, Verdict, inspect};
+use crate::{DataError, DataYaml, Flaws, SplitKind, Warning, WarningKind, image_files, label_check};
 
 /// Images that a thread looks at between two tellings. At the end of a turn threads wait for the last image of it.
 const IMAGES_A_TURN: usize = 32;
@@ -50,7 +50,8 @@ pub struct Sample {
 impl Sample {
     /// The objects in pixels of the image file, as metrics compare them with detections.
     pub fn ground_truth(&self) -> Vec<GroundTruth> {
-        let (width, height) = (self.size.0 as f32, self.size.1 as f32);
+        let width = self.size.0 as f32;
+        let height = self.size.1 as f32;
         self.labels
             .iter()
             .map(|label| {
@@ -174,7 +175,8 @@ impl Dataset {
     /// [`DataError::UndefinedSplit`] and [`DataError::MissingSource`].
     pub fn check_sources(&self, split: SplitKind) -> Result<(), DataError> {
         let sources = self.yaml.sources(split);
-        let (yaml, key) = (&self.yaml.file, split.key());
+        let yaml = &self.yaml.file;
+        let key = split.key();
         if sources.is_empty() {
             return Err(DataError::UndefinedSplit { yaml: yaml.clone(), split: key });
         }
@@ -216,7 +218,9 @@ impl Dataset {
         watch: ScanWatch<'_>,
     ) -> Result<(Split, Scan), DataError> {
         self.check_sources(split)?;
-        let (sources, yaml, key) = (self.yaml.sources(split), &self.yaml.file, split.key());
+        let sources = self.yaml.sources(split);
+        let yaml = &self.yaml.file;
+        let key = split.key();
         let image_files::Found { images, others, flaws } = image_files::find(sources, &self.yaml.root)?;
         let files: Vec<PathBuf> = images.into_iter().collect();
         let others = image_files::other_formats(&others);
@@ -228,10 +232,10 @@ impl Dataset {
         let places = LabelPlaces::find(&files);
         let rules =
             RowRules { classes: ClassWords::new(&self.yaml.class_names), keypoints: self.yaml.keypoints };
-        let judgements = judge_all(&files, known, watch);
-        let used = |(file, judgement): (&PathBuf, &Judgement)| {
+        let inspections = inspect_all(&files, known, watch);
+        let used = |(file, inspection): (&PathBuf, &Inspection)| {
             let mut flaws = Flaws::default();
-            let Some(size) = admitted(file, &judgement.verdict, &mut flaws) else { return (flaws, None, 0) };
+            let Some(size) = admitted(file, &inspection.verdict, &mut flaws) else { return (flaws, None, 0) };
             match labels_of(file, &places, &rules) {
                 Ok(LabelFile { labels, rows, flaws: more }) => {
                     flaws.extend(more);
@@ -243,13 +247,13 @@ impl Dataset {
                 }
             }
         };
-        let looked_at: Vec<_> = files.par_iter().zip(&judgements).map(used).collect();
+        let looked_at: Vec<_> = files.par_iter().zip(&inspections).map(used).collect();
 
         let mut samples = Vec::with_capacity(files.len());
-        for ((file, judgement), (flaws, sample, rows)) in files.iter().zip(judgements).zip(looked_at) {
+        for ((file, inspection), (flaws, sample, rows)) in files.iter().zip(inspections).zip(looked_at) {
             scan.warnings.extend(flaws);
             scan.rows += rows;
-            found.insert(file, judgement);
+            found.insert(file, inspection);
             if let Some(sample) = sample {
                 scan.images += 1;
                 scan.instances += sample.labels.len();
@@ -261,7 +265,7 @@ impl Dataset {
             scan.found += others.kind.times();
             scan.warnings.push(others.clone());
         }
-        if let Some(problem) = label_judgement::misreading(&scan, &samples) {
+        if let Some(problem) = label_check::misreading(&scan, &samples) {
             return Err(DataError::Labels { yaml: yaml.clone(), split: key, problem });
         }
         if samples.is_empty() {
@@ -286,14 +290,14 @@ impl Dataset {
 }
 
 /// Judges every image, in parallel, in the order of the files.
-fn judge_all(files: &[PathBuf], known: &ScanCache, watch: ScanWatch<'_>) -> Vec<Judgement> {
-    let mut judged = Vec::with_capacity(files.len());
+fn inspect_all(files: &[PathBuf], known: &ScanCache, watch: ScanWatch<'_>) -> Vec<Inspection> {
+    let mut inspected = Vec::with_capacity(files.len());
     watch(0, files.len());
     for turn in files.chunks(IMAGES_A_TURN * rayon::current_num_threads()) {
-        judged.par_extend(turn.par_iter().map(|file| judge(file, known)));
-        watch(judged.len(), files.len());
+        inspected.par_extend(turn.par_iter().map(|file| inspect(file, known)));
+        watch(inspected.len(), files.len());
     }
-    judged
+    inspected
 }
 
 /// The size of an image that can be used; says why another cannot be.

@@ -5,13 +5,13 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use crate::batch::ByteBatch;
-use crate::kitchen::{Kitchen, Scratch};
+use crate::batch_assembler::{BatchAssembler, Scratch};
 use crate::{Batch, DataError};
 
 /// The batches of one epoch, or of what is left of it, in order; an error is the last item.
 #[derive(Debug)]
 pub struct Epoch {
-    kitchen: Arc<Kitchen>,
+    assembler: Arc<BatchAssembler>,
     order: Arc<[usize]>,
     number: u64,
     first: usize,
@@ -32,17 +32,17 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(first: usize, epoch: u64, kitchen: Arc<Kitchen>, order: Arc<[usize]>) -> Self {
+    fn start(first: usize, epoch: u64, assembler: Arc<BatchAssembler>, order: Arc<[usize]>) -> Self {
         // No buffer: the batch that a worker waits to hand over is the one that is ahead.
         let (sender, batches) = sync_channel(0);
         let (spare, spares) = channel();
-        let step = kitchen.config.workers;
+        let step = assembler.config.workers;
         let thread = std::thread::spawn(move || {
             let mut scratch = Scratch::default();
-            let count = order.len().div_ceil(kitchen.config.batch);
+            let count = order.len().div_ceil(assembler.config.batch);
             for number in (first..count).step_by(step) {
                 scratch.bytes = spares.try_recv().unwrap_or_default();
-                let batch = kitchen.batch(&order, epoch, number, &mut scratch);
+                let batch = assembler.batch(&order, epoch, number, &mut scratch);
                 let failed = batch.is_err();
                 if sender.send(batch).is_err() || failed {
                     break; // The iterator was dropped, or ends with the error.
@@ -55,14 +55,14 @@ impl Worker {
 
 impl Epoch {
     /// Starts the workers at batch `first`; `count` is the number of batches of a whole epoch.
-    pub(crate) fn start(kitchen: &Arc<Kitchen>, number: u64, first: usize, count: usize) -> Self {
+    pub(crate) fn start(assembler: &Arc<BatchAssembler>, number: u64, first: usize, count: usize) -> Self {
         let first = first.min(count);
-        let order: Arc<[usize]> = kitchen.order(number).into();
-        let workers = (0..kitchen.config.workers.min(count - first))
-            .map(|worker| Worker::start(first + worker, number, Arc::clone(kitchen), Arc::clone(&order)))
+        let order: Arc<[usize]> = assembler.order(number).into();
+        let workers = (0..assembler.config.workers.min(count - first))
+            .map(|worker| Worker::start(first + worker, number, Arc::clone(assembler), Arc::clone(&order)))
             .collect();
         Self {
-            kitchen: Arc::clone(kitchen),
+            assembler: Arc::clone(assembler),
             order,
             number,
             first,
@@ -94,7 +94,7 @@ impl Iterator for Epoch {
         let batch = self.next;
         self.next += 1;
         if self.workers.is_empty() {
-            let made = match self.kitchen.batch(&self.order, self.number, batch, &mut self.scratch) {
+            let made = match self.assembler.batch(&self.order, self.number, batch, &mut self.scratch) {
                 Ok(made) => made,
                 Err(error) => return Some(Err(self.end(error))),
             };

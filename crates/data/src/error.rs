@@ -167,7 +167,8 @@ pub enum DataError {
 impl DataError {
     /// None of `count` listed images is there.
     pub(crate) fn missing_images(yaml: &Path, split: &'static str, count: usize, first: &Warning) -> Self {
-        let (list, line) = (first.path.clone(), first.line.unwrap_or(0));
+        let list = first.path.clone();
+        let line = first.line.unwrap_or(0);
         let tried = match &first.kind {
             WarningKind::MissingImage { tried } => tried.clone(),
             _ => PathBuf::new(),

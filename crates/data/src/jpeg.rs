@@ -151,7 +151,9 @@ impl Headers {
     fn read(bytes: &[u8]) -> Result<Self, Undecodable> {
         let mut frame = None;
         let mut orientation = None;
-        let (mut scans, mut ends, mut at) = (0, false, 2);
+        let mut scans = 0;
+        let mut ends = false;
+        let mut at = 2;
         while let Some((marker, behind)) = next_marker(bytes, at) {
             at = behind;
             match marker {

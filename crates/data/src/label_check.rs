@@ -1,6 +1,6 @@
 //! What the rows of a split, taken together, cannot mean as they are written.
 //!
-//! One odd row costs itself. Where most rows are odd in the same way, or no label is left, a network trained or judged on
+//! One odd row costs itself. Where most rows are odd in the same way, or no label is left, a network trained or evaluated on
 //! the rest would be wrong, so that this is an error with the most likely reason.
 
 use crate::{Cost, Sample, Scan, Warning, WarningKind};
@@ -21,7 +21,8 @@ pub(crate) fn misreading(scan: &Scan, samples: &[Sample]) -> Option<String> {
         let remedy = "write points in numbers, and blanks between them";
         return Some(most(flaws.count(&commas), scan.rows, what, first(&commas)?, remedy));
     }
-    let (sure, maybe) = (WarningKind::PoseRow { keypoints: 0 }, WarningKind::MaybePose { keypoints: 0 });
+    let sure = WarningKind::PoseRow { keypoints: 0 };
+    let maybe = WarningKind::MaybePose { keypoints: 0 };
     let poses = flaws.count(&sure) + flaws.count(&maybe);
     if is_most(poses, scan.rows) {
         let place = first(&sure).or_else(|| first(&maybe))?;

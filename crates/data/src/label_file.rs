@@ -193,7 +193,8 @@ mod tests {
     #[test]
     fn rows_with_keypoints_are_boxes_and_never_polygons() {
         let of = |count, dims| Some(Keypoints { count, dims });
-        let (read, none) = (vec![(0, [0.5, 0.5, 0.25, 0.25])], vec![]);
+        let read = vec![(0, [0.5, 0.5, 0.25, 0.25])];
+        let none = vec![];
         for (row, keypoints) in [
             ("0 .5 .5 .25 .25 .5 .5 2 .4 .4 0", of(2, 3)),
             ("0 .5 .5 .25 .25 .5 .5 1 .4 .4 0 .9 .9 1", of(3, 3)),

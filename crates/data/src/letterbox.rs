@@ -49,7 +49,8 @@ impl Letterbox {
 
     /// Where an image of the size `native` will lie.
     pub fn plan(self, native: (u32, u32)) -> LetterboxTransform {
-        let (w, h) = (f64::from(native.0.max(1)), f64::from(native.1.max(1)));
+        let w = f64::from(native.0.max(1));
+        let h = f64::from(native.1.max(1));
         let fit = (f64::from(self.height) / h).min(f64::from(self.width) / w);
         let scale = if self.upscale { fit } else { fit.min(1.0) };
         let side = |length: f64, limit: u32| {
@@ -138,7 +139,8 @@ impl LetterboxTransform {
     /// From pixels of the native image to pixels of the canvas.
     pub fn to_canvas(self, bbox: Xyxy) -> Xyxy {
         let (sx, sy) = self.scale();
-        let (left, top) = (self.padding.0 as f32, self.padding.1 as f32);
+        let left = self.padding.0 as f32;
+        let top = self.padding.1 as f32;
         Xyxy {
             x1: bbox.x1 * sx + left,
             y1: bbox.y1 * sy + top,
@@ -150,7 +152,8 @@ impl LetterboxTransform {
     /// From pixels of the canvas to pixels of the native image, clipped to it.
     pub fn to_native(self, bbox: Xyxy) -> Xyxy {
         let (sx, sy) = self.scale();
-        let (left, top) = (self.padding.0 as f32, self.padding.1 as f32);
+        let left = self.padding.0 as f32;
+        let top = self.padding.1 as f32;
         Xyxy {
             x1: (bbox.x1 - left) / sx,
             y1: (bbox.y1 - top) / sy,
@@ -163,8 +166,10 @@ impl LetterboxTransform {
     /// From fractions of the native image to fractions of the canvas, clipped to the canvas.
     pub fn label_to_canvas(self, bbox: Cxcywh) -> Cxcywh {
         let b = Xyxy::from(bbox);
-        let (nw, nh) = (self.native.0 as f32, self.native.1 as f32);
-        let (cw, ch) = (self.canvas.0 as f32, self.canvas.1 as f32);
+        let nw = self.native.0 as f32;
+        let nh = self.native.1 as f32;
+        let cw = self.canvas.0 as f32;
+        let ch = self.canvas.1 as f32;
         let c =
             self.to_canvas(Xyxy { x1: b.x1 * nw, y1: b.y1 * nh, x2: b.x2 * nw, y2: b.y2 * nh }).clip(cw, ch);
         Cxcywh::from(Xyxy { x1: c.x1 / cw, y1: c.y1 / ch, x2: c.x2 / cw, y2: c.y2 / ch })

@@ -29,6 +29,7 @@
 
 mod augment;
 mod batch;
+mod batch_assembler;
 mod class_names;
 mod class_word;
 mod data_yaml;
@@ -44,9 +45,8 @@ mod image_files;
 mod jpeg;
 mod jpeg2000;
 mod keypoints;
-mod kitchen;
+mod label_check;
 mod label_file;
-mod label_judgement;
 mod label_places;
 mod label_row;
 mod letterbox;

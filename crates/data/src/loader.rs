@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::batch_assembler::BatchAssembler;
 use crate::epoch::Epoch;
-use crate::kitchen::Kitchen;
 use crate::{Augment, DataError, Split};
 
 /// How batches are made.
@@ -65,7 +65,7 @@ impl Default for LoaderConfig {
 /// Makes batches of a split. Cheap to clone; clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Loader {
-    kitchen: Arc<Kitchen>,
+    assembler: Arc<BatchAssembler>,
 }
 
 impl Loader {
@@ -83,8 +83,9 @@ impl Loader {
             return Err(wrong("imgsz", config.imgsz, "between 1 and 16384 pixels"));
         };
         if config.rect.is_some() && (config.shuffle || config.augment.is_some()) {
-            let (field, value, expected) =
-                ("rect", "on".to_owned(), "off where images are shuffled or augmented");
+            let field = "rect";
+            let value = "on".to_owned();
+            let expected = "off where images are shuffled or augmented";
             return Err(DataError::Config { field, value, expected });
         }
         if config.rect.is_some_and(|stride| !(1..=1024).contains(&stride)) {
@@ -107,22 +108,22 @@ impl Loader {
         if let Some(augment) = &config.augment {
             augment.check()?;
         }
-        Ok(Self { kitchen: Arc::new(Kitchen::new(split.into(), config, imgsz)) })
+        Ok(Self { assembler: Arc::new(BatchAssembler::new(split.into(), config, imgsz)) })
     }
 
     /// The split that batches are made of.
     pub fn split(&self) -> &Split {
-        self.kitchen.split()
+        self.assembler.split()
     }
 
     /// The configuration.
     pub fn config(&self) -> &LoaderConfig {
-        &self.kitchen.config
+        &self.assembler.config
     }
 
     /// Number of batches in an epoch.
     pub fn batches(&self) -> usize {
-        self.split().samples.len().div_ceil(self.kitchen.config.batch)
+        self.split().samples.len().div_ceil(self.assembler.config.batch)
     }
 
     /// Starts preparing the batches of an epoch. Dropping the iterator stops the preparation.
@@ -132,11 +133,11 @@ impl Loader {
 
     /// The same without the first `first` batches: what is left of an epoch that was interrupted after them.
     pub fn epoch_from(&self, epoch: u64, first: usize) -> Epoch {
-        Epoch::start(&self.kitchen, epoch, first, self.batches())
+        Epoch::start(&self.assembler, epoch, first, self.batches())
     }
 
     /// Bytes of decoded images kept in memory now; never above [`LoaderConfig::cache_bytes`].
     pub fn cached_bytes(&self) -> u64 {
-        self.kitchen.cached_bytes()
+        self.assembler.cached_bytes()
     }
 }

@@ -30,7 +30,8 @@ pub fn mosaic(tiles: [Tile<'_>; 4], centre: (u32, u32), canvas: &mut RgbImage) -
         let left = i64::from(centre.0) - if index % 2 == 0 { i64::from(w) } else { 0 };
         let top = i64::from(centre.1) - if index < 2 { i64::from(h) } else { 0 };
         paste(tile.image, left, top, canvas);
-        let (dx, dy) = (left as f32, top as f32);
+        let dx = left as f32;
+        let dy = top as f32;
         objects.extend(tile.objects.iter().filter_map(|object| {
             let b = object.bbox;
             let moved = Xyxy { x1: b.x1 + dx, y1: b.y1 + dy, x2: b.x2 + dx, y2: b.y2 + dy };
@@ -62,9 +63,12 @@ fn fill_around(tiles: [Tile<'_>; 4], centre: (u32, u32), canvas: &mut RgbImage) 
 
 /// Copies the part of an image that lies on the canvas when its top left corner is at (`left`, `top`).
 fn paste(image: &RgbImage, left: i64, top: i64, canvas: &mut RgbImage) {
-    let (cw, ch) = (i64::from(canvas.width()), i64::from(canvas.height()));
-    let (w, h) = (i64::from(image.width()), i64::from(image.height()));
-    let (first, last) = ((-left).clamp(0, w), (cw - left).clamp(0, w));
+    let cw = i64::from(canvas.width());
+    let ch = i64::from(canvas.height());
+    let w = i64::from(image.width());
+    let h = i64::from(image.height());
+    let first = (-left).clamp(0, w);
+    let last = (cw - left).clamp(0, w);
     if first >= last {
         return;
     }

@@ -63,11 +63,15 @@ impl Perspective {
     /// The map of an image of `size` to a canvas, both `(width, height)` in pixels.
     pub fn new(motion: &Motion, size: (u32, u32), canvas: (u32, u32)) -> Self {
         let (sin, cos) = motion.degrees.to_radians().sin_cos();
-        let (sin, cos) = (motion.scale * sin, motion.scale * cos);
-        let (shear_x, shear_y) = (motion.shear.0.to_radians().tan(), motion.shear.1.to_radians().tan());
-        let (half_w, half_h) = (f64::from(size.0) / 2.0, f64::from(size.1) / 2.0);
+        let sin = motion.scale * sin;
+        let cos = motion.scale * cos;
+        let shear_x = motion.shear.0.to_radians().tan();
+        let shear_y = motion.shear.1.to_radians().tan();
+        let half_w = f64::from(size.0) / 2.0;
+        let half_h = f64::from(size.1) / 2.0;
         let (px, py) = motion.perspective;
-        let (tx, ty) = (motion.centre.0 * f64::from(canvas.0), motion.centre.1 * f64::from(canvas.1));
+        let tx = motion.centre.0 * f64::from(canvas.0);
+        let ty = motion.centre.1 * f64::from(canvas.1);
         let steps: [Matrix; 4] = [
             [[1.0, shear_x, 0.0], [shear_y, 1.0, 0.0], [0.0, 0.0, 1.0]],
             [[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]],
@@ -86,7 +90,8 @@ impl Perspective {
 
     /// Where a point of the image goes.
     pub fn point(&self, x: f32, y: f32) -> (f32, f32) {
-        let (x, y) = (f64::from(x), f64::from(y));
+        let x = f64::from(x);
+        let y = f64::from(y);
         let [u, v, w] = self.matrix.map(|row| row[0] * x + row[1] * y + row[2]);
         ((u / w) as f32, (v / w) as f32)
     }
@@ -94,7 +99,8 @@ impl Perspective {
     /// The objects on the canvas: the smallest box around the four corners, clipped. What is left of an object must be over
     /// 2 px wide and high, over a tenth of its area at the new scale, and not over 100 times as long as wide.
     pub fn objects(&self, objects: &[GroundTruth]) -> Vec<GroundTruth> {
-        let (width, height) = (self.canvas.0 as f32, self.canvas.1 as f32);
+        let width = self.canvas.0 as f32;
+        let height = self.canvas.1 as f32;
         let keep = |object: &GroundTruth| {
             let b = object.bbox;
             let corners =
@@ -105,7 +111,8 @@ impl Perspective {
                 |pick: fn((f32, f32)) -> f32| corners.map(pick).into_iter().fold(f32::NEG_INFINITY, f32::max);
             let around = Xyxy { x1: low(|p| p.0), y1: low(|p| p.1), x2: high(|p| p.0), y2: high(|p| p.1) };
             let bbox = around.clip(width, height);
-            let (w, h) = (bbox.width(), bbox.height());
+            let w = bbox.width();
+            let h = bbox.height();
             let area = b.area() * (self.scale * self.scale) as f32;
             let aspect = (w / (h + EPSILON)).max(h / (w + EPSILON));
             let kept = w > MIN_SIDE && h > MIN_SIDE && w * h / (area + EPSILON) > MIN_AREA;
@@ -127,7 +134,10 @@ fn multiply(a: &Matrix, b: &Matrix) -> Matrix {
 /// By cofactors. A motion within its limits has one: its scale is above 0, its shear below 90 degrees.
 fn inverse(m: &Matrix) -> Matrix {
     let cofactor = |i: usize, j: usize| {
-        let (a, b, c, d) = ((i + 1) % 3, (i + 2) % 3, (j + 1) % 3, (j + 2) % 3);
+        let a = (i + 1) % 3;
+        let b = (i + 2) % 3;
+        let c = (j + 1) % 3;
+        let d = (j + 2) % 3;
         m[a][c] * m[b][d] - m[a][d] * m[b][c]
     };
     let determinant: f64 = (0..3).map(|j| m[0][j] * cofactor(0, j)).sum();

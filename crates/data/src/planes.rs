@@ -69,7 +69,8 @@ fn write_changed(pixels: &[[u8; 3]], gains: HsvGains, red: &mut [u8], green: &mu
     for (((block, red), green), blue) in blocks.iter().zip(red).zip(green).zip(blue) {
         change_block(block, gains, red, green, blue);
     }
-    let (mut block, mut planes) = ([[0; 3]; BLOCK], [[0; BLOCK]; 3]);
+    let mut block = [[0; 3]; BLOCK];
+    let mut planes = [[0; BLOCK]; 3];
     block[..rest.len()].copy_from_slice(rest);
     let [red, green, blue] = &mut planes;
     change_block(&block, gains, red, green, blue);

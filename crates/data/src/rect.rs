@@ -18,7 +18,8 @@ pub(crate) fn arrange(sizes: &[(u32, u32)], batch: usize, imgsz: usize, stride: 
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by(|a, b| aspect(*a).total_cmp(&aspect(*b)));
     let canvas = |batch: &[usize]| {
-        let (flattest, tallest) = (aspect(batch[0]), aspect(batch[batch.len() - 1]));
+        let flattest = aspect(batch[0]);
+        let tallest = aspect(batch[batch.len() - 1]);
         let (h, w) = match () {
             () if tallest < 1.0 => (tallest, 1.0),
             () if flattest > 1.0 => (1.0, 1.0 / flattest),

@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{DECODERS, regular};
-use crate::verdict::{Judgement, Verdict};
+use crate::verdict::{Inspection, Verdict};
 
 /// Raised when entries change their meaning.
 const VERSION: u32 = 2;
@@ -33,7 +33,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    pub(crate) fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn from_metadata(metadata: &Metadata) -> Self {
         let since = |time: SystemTime| Some(time.duration_since(UNIX_EPOCH).ok()?.as_nanos());
         Self {
             bytes: metadata.len(),
@@ -110,11 +110,11 @@ impl ScanCache {
         self.images == other.images
     }
 
-    /// Keeps a judgement, if it is one on a content.
-    pub(crate) fn insert(&mut self, image: &Path, judgement: Judgement) {
+    /// Keeps a inspection, if it is one on a content.
+    pub(crate) fn insert(&mut self, image: &Path, inspection: Inspection) {
         // Paths that are not Unicode have no place in JSON.
-        if let (Some((stamp, digest)), Some(_)) = (judgement.of, image.to_str()) {
-            self.images.insert(image.to_owned(), Entry { stamp, digest, verdict: judgement.verdict });
+        if let (Some((stamp, digest)), Some(_)) = (inspection.of, image.to_str()) {
+            self.images.insert(image.to_owned(), Entry { stamp, digest, verdict: inspection.verdict });
         }
     }
 

@@ -158,7 +158,8 @@ impl ShapesConfig {
 
 fn draw_split(root: &Path, split: SplitKind, count: usize, config: &ShapesConfig) -> Result<(), DataError> {
     let folder = |kind| root.join(kind).join(split.key());
-    let (images, labels) = (folder("images"), folder("labels"));
+    let images = folder("images");
+    let labels = folder("labels");
     for folder in [&images, &labels] {
         std::fs::create_dir_all(folder).map_err(DataError::io("create", folder))?;
     }

@@ -63,7 +63,8 @@ impl ImageStore {
         }
         let native = decode_file(&sample.image_path, self.fidelity)?;
         if native.dimensions() != sample.size {
-            let (path, found) = (sample.image_path.clone(), native.dimensions());
+            let path = sample.image_path.clone();
+            let found = native.dimensions();
             return Err(DataError::Changed { path, found, scanned: sample.size });
         }
         let transform = self.letterbox.plan(native.dimensions());

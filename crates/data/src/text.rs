@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn every_encoding_and_line_end_reads_the_same() {
-        let (text, expected) =
-            ("train: a\r\nnames: [Größe, 红]\rval: b\n", "train: a\nnames: [Größe, 红]\nval: b\n");
+        let text = "train: a\r\nnames: [Größe, 红]\rval: b\n";
+        let expected = "train: a\nnames: [Größe, 红]\nval: b\n";
         let mut marked = b"\xEF\xBB\xBF".to_vec();
         marked.extend(text.as_bytes());
         for bytes in [

@@ -40,21 +40,21 @@ impl Verdict {
 
 /// A verdict and what it holds for.
 #[derive(Debug)]
-pub(crate) struct Judgement {
+pub(crate) struct Inspection {
     pub(crate) verdict: Verdict,
     /// The file as it was, and the digest of its content; `None` for a file that cannot be read, which may pass.
     pub(crate) of: Option<(Stamp, String)>,
 }
 
 /// Judges an image file, by what is known of it or of another file of the same content, or else by decoding it.
-pub(crate) fn judge(image: &Path, known: &ScanCache) -> Judgement {
-    let unreadable = |reason| Judgement { verdict: Verdict::Unusable(reason), of: None };
+pub(crate) fn inspect(image: &Path, known: &ScanCache) -> Inspection {
+    let unreadable = |reason| Inspection { verdict: Verdict::Unusable(reason), of: None };
     let stamp = match regular(image) {
-        Ok(metadata) => Stamp::of(&metadata),
+        Ok(metadata) => Stamp::from_metadata(&metadata),
         Err(error) => return unreadable(error.to_string()),
     };
     if let Some((verdict, digest)) = known.unchanged(image, stamp) {
-        return Judgement { verdict: verdict.clone(), of: Some((stamp, digest.to_owned())) };
+        return Inspection { verdict: verdict.clone(), of: Some((stamp, digest.to_owned())) };
     }
     let bytes = match read(image) {
         Ok(bytes) => bytes,
@@ -66,7 +66,7 @@ pub(crate) fn judge(image: &Path, known: &ScanCache) -> Judgement {
         text
     });
     let verdict = known.of_content(&digest).cloned().unwrap_or_else(|| look_at(&bytes));
-    Judgement { verdict, of: Some((stamp, digest)) }
+    Inspection { verdict, of: Some((stamp, digest)) }
 }
 
 /// Decodes the content of a file.

@@ -41,7 +41,8 @@ struct Pick {
 
 /// Columns at `across.0 x + across.1`, rows at `down.0 y + down.1`.
 fn scale(image: &RgbImage, across: (f64, f64), down: (f64, f64), canvas: &mut RgbImage) {
-    let (w, h) = (image.width() as usize, image.height() as usize);
+    let w = image.width() as usize;
+    let h = image.height() as usize;
     // One grey pixel at each end of a blended row stands for all that lies outside.
     let slot = |column: i64| 3 * (column.clamp(-1, w as i64) + 1) as usize;
     let picks: Vec<Pick> = (0..canvas.width())
@@ -53,7 +54,8 @@ fn scale(image: &RgbImage, across: (f64, f64), down: (f64, f64), canvas: &mut Rg
     let used = picks
         .iter()
         .fold((3 * (w + 1), 3), |(low, high), pick| (low.min(pick.left), high.max(pick.right + 3)));
-    let (first, end) = (used.0.max(3), used.1.min(3 * (w + 1)));
+    let first = used.0.max(3);
+    let end = used.1.min(3 * (w + 1));
     let grey = vec![PADDING; 3 * w];
     let row = |y: i64| {
         let inside = usize::try_from(y).ok().filter(|y| *y < h);
@@ -65,7 +67,8 @@ fn scale(image: &RgbImage, across: (f64, f64), down: (f64, f64), canvas: &mut Rg
         let (top, weight) = split(down.0 * y as f64 + down.1);
         if first < end {
             let range = first - 3..end - 3;
-            let (upper, lower) = (&row(top)[range.clone()], &row(top.saturating_add(1))[range]);
+            let upper = &row(top)[range.clone()];
+            let lower = &row(top.saturating_add(1))[range];
             mix(upper, lower, weight, &mut blend[first..end]);
         }
         pick(&blend, &picks, out);
@@ -82,7 +85,8 @@ fn mix(upper: &[u8], lower: &[u8], weight: u16, out: &mut [u16]) {
 
 fn pick(blend: &[u16], picks: &[Pick], out: &mut [u8]) {
     for (out, pick) in out.as_chunks_mut::<3>().0.iter_mut().zip(picks) {
-        let (left, right) = (&blend[pick.left..pick.left + 3], &blend[pick.right..pick.right + 3]);
+        let left = &blend[pick.left..pick.left + 3];
+        let right = &blend[pick.right..pick.right + 3];
         for channel in 0..3 {
             let sum = u32::from(left[channel]) * (u32::from(ONE) - pick.weight)
                 + u32::from(right[channel]) * pick.weight;
@@ -93,7 +97,8 @@ fn pick(blend: &[u16], picks: &[Pick], out: &mut [u8]) {
 
 /// Any matrix, pixel by pixel.
 fn sample(image: &RgbImage, inverse: &Matrix, canvas: &mut RgbImage) {
-    let (w, h) = (i64::from(image.width()), i64::from(image.height()));
+    let w = i64::from(image.width());
+    let h = i64::from(image.height());
     let pixels = image.as_chunks::<3>().0;
     let at = |x: i64, y: i64| {
         let inside = (0..w).contains(&x) && (0..h).contains(&y);
@@ -106,9 +111,12 @@ fn sample(image: &RgbImage, inverse: &Matrix, canvas: &mut RgbImage) {
             // Behind the eye (q <= 0) there is nothing to see.
             let (u, v) = if q > 0.0 { (u / q, v / q) } else { (-2.0, -2.0) };
             let ((column, right), (row, lower)) = (split(u), split(v));
-            let (next, below) = (column.saturating_add(1), row.saturating_add(1));
+            let next = column.saturating_add(1);
+            let below = row.saturating_add(1);
             let four = [at(column, row), at(next, row), at(column, below), at(next, below)];
-            let (right, lower, one) = (u32::from(right), u32::from(lower), u32::from(ONE));
+            let right = u32::from(right);
+            let lower = u32::from(lower);
+            let one = u32::from(ONE);
             let weights =
                 [(one - right) * (one - lower), right * (one - lower), (one - right) * lower, right * lower];
             *out = std::array::from_fn(|channel| {

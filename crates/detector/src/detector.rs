@@ -65,7 +65,7 @@ impl Detector {
     pub fn load(path: &Path, options: impl Into<LoadOptions>) -> Result<Self, DetectorError> {
         let options = options.into();
         let named = |source| DetectorError::Load { path: path.to_owned(), source: Box::new(source) };
-        match FileKind::of(path)? {
+        match FileKind::from_path(path)? {
             FileKind::Checkpoint => {
                 if let Some(runtime) = options.runtime {
                     let given = format!("the runtime {runtime}");
@@ -298,7 +298,8 @@ impl Detector {
         members: &[(usize, LetterboxTransform)],
         config: &DetectConfig,
     ) -> Result<Vec<Vec<Detection>>, DetectorError> {
-        let (w, h) = (w as usize, h as usize);
+        let w = w as usize;
+        let h = h as usize;
         self.check_memory([members.len(), h, w])?;
         let mut batch = Array::zeros(&[members.len(), 3, h, w]);
         for ((index, transform), planes) in members.iter().zip(batch.data.chunks_exact_mut(3 * h * w)) {

@@ -42,7 +42,7 @@ pub fn class_colour(class_id: usize) -> Rgb<u8> {
 /// nothing. The most confident is drawn last, over the others. A class without a name is shown by its number.
 /// Letters are 8 pixels high up to a mean side of about 600 pixels, and 32 in 1920 x 1080.
 pub fn draw_detections(image: &mut RgbImage, detections: &[Detection], class_names: &[String]) {
-    let size = Size::of(image);
+    let size = Size::from_image(image);
     let mut order: Vec<&Detection> = detections.iter().collect();
     order.sort_by(|a, b| a.confidence.total_cmp(&b.confidence));
     for detection in order {
@@ -65,7 +65,7 @@ struct Size {
 }
 
 impl Size {
-    fn of(image: &RgbImage) -> Self {
+    fn from_image(image: &RgbImage) -> Self {
         let mean = f64::midpoint(f64::from(image.width()), f64::from(image.height()));
         let scale = ((mean / 400.0).round() as i64).max(1);
         let line = ((mean / 350.0).round() as i64).max(1);

@@ -38,8 +38,9 @@ impl Outputs {
     pub fn only_classes(self, wanted: impl Fn(usize) -> bool) -> Result<Self, HeadError> {
         Ok(match self {
             Self::Predictions(predictions) => {
-                let (batch, classes, anchors) =
-                    (predictions.batch(), predictions.num_classes(), predictions.anchors());
+                let batch = predictions.batch();
+                let classes = predictions.num_classes();
+                let anchors = predictions.anchors();
                 let mut data = predictions.into_vec();
                 for image in data.chunks_exact_mut(((4 + classes) * anchors).max(1)) {
                     let planes = image[4 * anchors..].chunks_exact_mut(anchors.max(1)).enumerate();
@@ -77,7 +78,8 @@ impl Outputs {
                 Self::Detections(images)
             }
             Self::Predictions(all) => {
-                let (classes, anchors) = (all.num_classes(), all.anchors());
+                let classes = all.num_classes();
+                let anchors = all.anchors();
                 let mut data = all.into_vec();
                 data.truncate(n * (4 + classes) * anchors);
                 Self::Predictions(Predictions::new(n, classes, anchors, data)?)
@@ -102,7 +104,9 @@ impl Outputs {
                 Self::Detections(images)
             }
             Self::Predictions(first) => {
-                let (mut batch, classes, anchors) = (first.batch(), first.num_classes(), first.anchors());
+                let mut batch = first.batch();
+                let classes = first.num_classes();
+                let anchors = first.anchors();
                 let mut data = first.into_vec();
                 for part in parts {
                     if let Self::Predictions(part) = part {
@@ -120,8 +124,9 @@ impl Outputs {
 ///
 /// Before suppression, not after: else unwanted objects would use up the candidates and `max_detections`.
 fn keep_classes(predictions: Predictions, classes: &[usize]) -> Result<Predictions, HeadError> {
-    let (batch, num_classes, anchors) =
-        (predictions.batch(), predictions.num_classes(), predictions.anchors());
+    let batch = predictions.batch();
+    let num_classes = predictions.num_classes();
+    let anchors = predictions.anchors();
     let wanted = |class: usize| classes.contains(&class);
     let keep: Vec<bool> = predictions
         .images()

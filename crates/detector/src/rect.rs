@@ -28,17 +28,17 @@ impl Rect {
             return None;
         }
         let bbox = bbox.clip(width as f32, height as f32);
-        let (left, top) = (
-            (bbox.x1.round() as i64).min(i64::from(width) - 1),
-            (bbox.y1.round() as i64).min(i64::from(height) - 1),
-        );
-        let (right, bottom) = ((bbox.x2.round() as i64).max(left + 1), (bbox.y2.round() as i64).max(top + 1));
+        let left = (bbox.x1.round() as i64).min(i64::from(width) - 1);
+        let top = (bbox.y1.round() as i64).min(i64::from(height) - 1);
+        let right = (bbox.x2.round() as i64).max(left + 1);
+        let bottom = (bbox.y2.round() as i64).max(top + 1);
         Some(Self { left, top, right, bottom })
     }
 
     /// Paints every pixel of it that the picture has.
     pub(crate) fn fill(self, image: &mut RgbImage, colour: Rgb<u8>) {
-        let (width, height) = (i64::from(image.width()), i64::from(image.height()));
+        let width = i64::from(image.width());
+        let height = i64::from(image.height());
         // Clamped to 0 .. a picture's side, so they fit 32 bits.
         let columns = self.left.clamp(0, width) as u32..self.right.clamp(0, width) as u32;
         for y in self.top.clamp(0, height) as u32..self.bottom.clamp(0, height) as u32 {
@@ -51,7 +51,8 @@ impl Rect {
     /// Paints its border, `line` pixels wide and inside of it, so that a box as large as the picture is seen.
     pub(crate) fn outline(self, image: &mut RgbImage, line: i64, colour: Rgb<u8>) {
         let Self { left, top, right, bottom } = self;
-        let (x, y) = ((left + line).min(right), (top + line).min(bottom));
+        let x = (left + line).min(right);
+        let y = (top + line).min(bottom);
         Self { bottom: y, ..self }.fill(image, colour);
         Self { top: (bottom - line).max(top), ..self }.fill(image, colour);
         Self { right: x, ..self }.fill(image, colour);

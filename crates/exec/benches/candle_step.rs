@@ -42,7 +42,8 @@ fn main() {
     };
     let mut stock = Stock::new(model.graph(), &checkpoint.weights).unwrap();
 
-    let (mut our_times, mut stock_times) = (Vec::new(), Vec::new());
+    let mut our_times = Vec::new();
+    let mut stock_times = Vec::new();
     for _ in 0..=rounds {
         our_times.push(time(|| {
             ours.forward(Mode::Train, &images).unwrap();
@@ -57,7 +58,8 @@ fn main() {
         times.sort();
         times[times.len() / 2].as_secs_f64() * 1e3
     };
-    let (ours, stock) = (median(&mut our_times), median(&mut stock_times));
+    let ours = median(&mut our_times);
+    let stock = median(&mut stock_times);
     println!(
         "ours {ours:.0} ms, stock candle {stock:.0} ms, ratio {:.1} (medians of {rounds})",
         stock / ours

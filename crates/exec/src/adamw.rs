@@ -21,9 +21,11 @@ pub(crate) struct AdamFactors {
 
 impl AdamFactors {
     /// `None` where the rule is another method's.
-    pub(crate) fn of(rule: &UpdateRule, role: &RoleRule) -> Option<Self> {
+    pub(crate) fn new(rule: &UpdateRule, role: &RoleRule) -> Option<Self> {
         let Method::AdamW { beta2, eps, step } = rule.method else { return None };
-        let (beta1, beta2, lr) = (f64::from(rule.momentum), f64::from(beta2), f64::from(role.lr));
+        let beta1 = f64::from(rule.momentum);
+        let beta2 = f64::from(beta2);
+        let lr = f64::from(role.lr);
         let steps = step.max(1) as f64;
         Some(Self {
             keep: (1.0 - lr * f64::from(role.weight_decay)) as f32,
@@ -47,7 +49,7 @@ pub(crate) struct AdamStep {
 impl AdamStep {
     /// `clip` is the factor on the gradient; `None` where the rule is another method's.
     pub(crate) fn new(rule: &UpdateRule, role: &RoleRule, clip: f32) -> Option<Self> {
-        let factors = AdamFactors::of(rule, role)?;
+        let factors = AdamFactors::new(rule, role)?;
         Some(Self { clip, factors })
     }
 

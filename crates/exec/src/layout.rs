@@ -25,7 +25,7 @@ pub struct ParamLayout {
 
 impl ParamLayout {
     /// Lays out the parameters of `graph`.
-    pub fn of(graph: &Graph) -> Self {
+    pub fn from_graph(graph: &Graph) -> Self {
         let params = graph.params();
         let mut slots = Vec::with_capacity(params.len());
         let mut end = [0usize; 2];

@@ -88,7 +88,8 @@ pub(crate) struct Bytes(pub(crate) u64);
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 6] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
-        let (mut size, mut unit) = (self.0 as f64, 0);
+        let mut size = self.0 as f64;
+        let mut unit = 0;
         while size >= 1000.0 && unit + 1 < UNITS.len() {
             (size, unit) = (size / 1024.0, unit + 1);
         }

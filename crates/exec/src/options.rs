@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn a_gpu_selects_candle_and_the_host_the_cpu_executor() {
-        let (cpu, candle) = (ExecutorKind::Cpu, ExecutorKind::Candle);
+        let cpu = ExecutorKind::Cpu;
+        let candle = ExecutorKind::Candle;
         for (kind, device, expected) in [
             (None, Device::Cpu, cpu),
             (None, Device::Cuda(0), candle),

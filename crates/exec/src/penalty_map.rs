@@ -74,7 +74,8 @@ impl Marks {
         let mut numbers = BTreeMap::new();
         for slot in slots {
             let Some(channels) = left.remove(slot.name) else { continue };
-            let (got, expected) = (channels.len(), slot.positions.len());
+            let got = channels.len();
+            let expected = slot.positions.len();
             if got != expected {
                 return Err(ExecError::PenaltyLength { name: slot.name.to_owned(), got, expected });
             }

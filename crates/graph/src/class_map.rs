@@ -33,7 +33,7 @@ pub enum MatchedBy {
 /// ```
 /// use bonsai_graph::ClassMap;
 /// let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
-/// let map = ClassMap::of(&names(&["RBC", "WBC"]), &names(&["wbc", "RBC", "platelet"]));
+/// let map = ClassMap::new(&names(&["RBC", "WBC"]), &names(&["wbc", "RBC", "platelet"]));
 /// assert_eq!((map.network_class(0), map.network_class(1), map.network_class(2)), (Some(1), Some(0), None));
 /// assert_eq!(map.dataset_class(1), Some(0));
 /// assert!(map.to_string().contains("`wbc` is taken for `WBC`"));
@@ -55,7 +55,7 @@ pub struct ClassMap {
 
 impl ClassMap {
     /// Matches the names of a network's classes with those of a dataset's, each in the order of its numbers.
-    pub fn of(network: &[String], dataset: &[String]) -> Self {
+    pub fn new(network: &[String], dataset: &[String]) -> Self {
         let same_count = network.len() == dataset.len();
         if same_count && network.iter().zip(dataset).all(|(a, b)| a.trim() == b.trim()) {
             return Self::by_position(network, dataset, MatchedBy::Name);
@@ -208,7 +208,8 @@ impl fmt::Display for ClassMap {
         if self.keeps_numbers() {
             write!(f, "classes are the same in network and dataset, in the same order ({})", dataset.len())?;
         } else if self.shared() == 0 {
-            let (ours, theirs) = (chosen(dataset, 0..dataset.len()), chosen(network, 0..network.len()));
+            let ours = chosen(dataset, 0..dataset.len());
+            let theirs = chosen(network, 0..network.len());
             write!(
                 f,
                 "no class of the dataset is one of the network's: the dataset has {ours}, the network {theirs}"

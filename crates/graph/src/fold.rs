@@ -46,7 +46,8 @@ impl Graph {
         for id in self.ids() {
             if let Some((conv, eps, had_bias)) = folds_into(id) {
                 gains_bias[conv.0] = true;
-                let (conv, batch_norm) = (self.node(conv).name.clone(), self.node(id).name.clone());
+                let conv = self.node(conv).name.clone();
+                let batch_norm = self.node(id).name.clone();
                 folds.push(Fold { conv, batch_norm, eps, had_bias });
             }
         }

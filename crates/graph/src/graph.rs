@@ -132,7 +132,8 @@ impl Graph {
     /// [`GraphError::UnknownInput`] for a layer that is not there.
     pub fn with_more_outputs(&self, more: &[NodeId]) -> Result<Self, GraphError> {
         if let Some(missing) = more.iter().find(|id| id.0 >= self.nodes.len()) {
-            let (node, input) = ("outputs".to_owned(), format!("#{}", missing.0));
+            let node = "outputs".to_owned();
+            let input = format!("#{}", missing.0);
             return Err(GraphError::UnknownInput { node, input });
         }
         let outputs = self.outputs.iter().chain(more).copied().collect();
@@ -152,7 +153,8 @@ impl Graph {
             }
             marks
         };
-        let (of_a, of_b) = (ancestors(a), ancestors(b));
+        let of_a = ancestors(a);
+        let of_b = ancestors(b);
         (0..self.nodes.len()).rev().find(|id| of_a[*id] && of_b[*id]).map(NodeId)
     }
 

@@ -52,7 +52,8 @@ impl ModelSpec {
         check("box outputs, one per stride", levels, head.box_outputs.len())?;
         check("class outputs, one per stride", levels, head.cls_outputs.len())?;
         let ascending = head.strides.windows(2).all(|s| s[0] <= s[1]);
-        let (first, last) = (head.strides.first().map_or(1, |s| *s), head.strides.last().map_or(1, |s| *s));
+        let first = head.strides.first().map_or(1, |s| *s);
+        let last = head.strides.last().map_or(1, |s| *s);
         if !ascending || first == 0 || last > MAX_STRIDE {
             return Err(GraphError::InvalidNumber {
                 node: "detection head".to_owned(),

@@ -50,7 +50,8 @@ impl Graph {
                 }
             };
             for other in node.inputs.iter().skip(1) {
-                let (a, b) = (shapes[node.inputs[0].0], shapes[other.0]);
+                let a = shapes[node.inputs[0].0];
+                let b = shapes[other.0];
                 if (a.h, a.w) != (b.h, b.w) {
                     return Err(GraphError::SpatialMismatch {
                         node: node.name.clone(),

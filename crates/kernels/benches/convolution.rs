@@ -31,7 +31,8 @@ fn run(
 }
 
 fn name(conv: &Conv, kernel: usize, stride: usize) -> String {
-    let (input, output) = (conv.input(), conv.output());
+    let input = conv.input();
+    let output = conv.output();
     format!("{}x{} k{kernel} s{stride} {}px", input.c, output.c, input.w)
 }
 
@@ -44,7 +45,8 @@ fn network(criterion: &mut Criterion, network: &str, width: usize) {
         .sample_size(10);
     for layer in yolov8n::layers() {
         let conv = layer.conv(IMGSZ, BATCH, width, WinogradMode::Auto);
-        let (input, output) = (conv.input(), conv.output());
+        let input = conv.input();
+        let output = conv.output();
         group.throughput(Throughput::Elements(yolov8n::flop(&conv) as u64));
         let id = |pass| BenchmarkId::new(pass, name(&conv, layer.kernel, layer.stride));
         let mut places = Places::default();

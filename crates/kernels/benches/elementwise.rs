@@ -58,7 +58,8 @@ fn elementwise(criterion: &mut Criterion) {
         .measurement_time(Duration::from_millis(400))
         .sample_size(10);
     for [side, channels] in MAPS {
-        let (pixels, map) = (BATCH * side * side, format!("{side}px {channels}ch"));
+        let pixels = BATCH * side * side;
+        let map = format!("{side}px {channels}ch");
         let values = pixels * channels;
         let mut bench = Bench { group: &mut group, team: &team, map };
         let mut places = Places::default();
@@ -94,7 +95,8 @@ fn depthwise(group: &mut BenchmarkGroup<'_, WallTime>, team: &Team) {
         let mut places = Places::default();
         let [x, y] = [0; 2].map(|_| places.tensor(shape.pixels(), channels));
         let [weights, dw] = [0; 2].map(|_| places.vector(conv.weights_len()));
-        let (bias, partials) = (places.vector(channels), places.vector(conv.partials_len()));
+        let bias = places.vector(channels);
+        let partials = places.vector(conv.partials_len());
         bench.run("copy", 2 * shape.len(), &places, Copy { from: x, to: y, accumulate: false });
         let epilogue = Epilogue { bias: Some(bias), silu: true, ..Epilogue::default() };
         for (name, epilogue) in [("depthwise", Epilogue::default()), ("depthwise, bias and SiLU", epilogue)] {

@@ -44,7 +44,10 @@ impl Rig {
 fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let argument = |i: usize, default: usize| numbers.get(i).copied().unwrap_or(default);
-    let (imgsz, batch, threads, width) = (argument(0, 320), argument(1, 8), argument(2, 2), argument(3, 100));
+    let imgsz = argument(0, 320);
+    let batch = argument(1, 8);
+    let threads = argument(2, 2);
+    let width = argument(3, 100);
     let winograd = if std::env::var("BONSAI_WINOGRAD").is_ok_and(|v| v == "off") {
         WinogradMode::Off
     } else {
@@ -66,7 +69,8 @@ fn main() {
     let mut total = [0.0f64; 4];
     for layer in yolov8n::layers() {
         let conv = layer.conv(imgsz, batch, width, winograd);
-        let (input, output) = (conv.input(), conv.output());
+        let input = conv.input();
+        let output = conv.output();
         let mut places = Places::default();
         let x = places.tensor(input.pixels(), input.c);
         let y = places.tensor(output.pixels(), output.c);

@@ -84,7 +84,8 @@ impl BiasSums {
             }
             let row = memory.at(&self.partials).add(task * self.partials.ld + c);
             for v in 0..V {
-                let (low, high) = (s.add(sums[0][v], sums[1][v]), s.add(sums[2][v], sums[3][v]));
+                let low = s.add(sums[0][v], sums[1][v]);
+                let high = s.add(sums[2][v], sums[3][v]);
                 s.store(row.add(v * S::LANES), s.add(low, high));
             }
         }

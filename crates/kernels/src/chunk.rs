@@ -18,7 +18,7 @@ const SUMMED: usize = 1024;
 
 impl Chunks {
     /// For work proportional to `pixels * channels`.
-    pub(crate) fn of(pixels: usize, channels: usize) -> Self {
+    pub(crate) fn new(pixels: usize, channels: usize) -> Self {
         let values = (pixels.saturating_mul(channels) / 64).clamp(SMALLEST, LARGEST);
         Self { pixels, each: (values / channels.max(1)).max(1) }
     }
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn ranges_cover_every_pixel_once() {
         for pixels in [0, 1, 31, 800, 1025, 204_800] {
-            for chunks in [Chunks::of(pixels, 16), Chunks::of(pixels, 1 << 20), Chunks::parts(pixels)] {
+            for chunks in [Chunks::new(pixels, 16), Chunks::new(pixels, 1 << 20), Chunks::parts(pixels)] {
                 let all: Vec<usize> = (0..chunks.count()).flat_map(|i| chunks.range(i)).collect();
                 assert!(all.into_iter().eq(0..pixels), "{chunks:?}");
                 assert_eq!(chunks.counts().iter().sum::<usize>(), pixels);

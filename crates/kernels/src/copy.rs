@@ -30,12 +30,12 @@ unsafe impl Kernel for Copy {
     }
 
     fn tasks(&self) -> usize {
-        Chunks::of(self.from.pixels, self.from.channels).count()
+        Chunks::new(self.from.pixels, self.from.channels).count()
     }
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        for pixel in Chunks::of(self.from.pixels, self.from.channels).range(task) {
+        for pixel in Chunks::new(self.from.pixels, self.from.channels).range(task) {
             // SAFETY: `check` saw that both have this pixel and the same whole vectors of channels.
             unsafe {
                 let from = memory.at(&self.from).add(pixel * self.from.ld);
@@ -72,12 +72,12 @@ unsafe impl Kernel for Zero {
     }
 
     fn tasks(&self) -> usize {
-        Chunks::of(self.view.pixels, self.view.channels).count()
+        Chunks::new(self.view.pixels, self.view.channels).count()
     }
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        for pixel in Chunks::of(self.view.pixels, self.view.channels).range(task) {
+        for pixel in Chunks::new(self.view.pixels, self.view.channels).range(task) {
             // SAFETY: the view has this pixel and whole vectors of channels.
             unsafe {
                 let row = memory.at(&self.view).add(pixel * self.view.ld);

@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn what_is_read_and_written_in_one_place_is_one_operand() {
-        let (a, b) = (View::dense(0, 0, 4, 16), View::dense(0, 64, 4, 16));
+        let a = View::dense(0, 0, 4, 16);
+        let b = View::dense(0, 64, 4, 16);
         assert_eq!(in_place(&[a, b], a.write()), [b.read(), a.update()]);
         assert_eq!(in_place(&[a], b.write())[1].access, Access::Write);
     }

@@ -35,7 +35,8 @@ pub fn images_to_nhwc(team: &Team, shape: Nhwc, nchw: &[f32], to: &mut [f32]) ->
     if shape.is_empty() {
         return Ok(());
     }
-    let (plane, channels) = (shape.h * shape.w, shape.c);
+    let plane = shape.h * shape.w;
+    let channels = shape.c;
     team.install(|| {
         let images = to.par_chunks_exact_mut(plane * channels).zip(nchw.par_chunks_exact(plane * channels));
         images.for_each(|(to, from)| {

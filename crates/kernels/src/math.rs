@@ -90,7 +90,9 @@ mod tests {
             // Without a fused multiplication the argument of 2^z is off by the rounding of x log2(e).
             // In the slope 1 - s has the rounding of s, and meets an x of up to 17 before it vanishes.
             let (near, slope_near) = if isa == Isa::PORTABLE { (16.0, 2e-6) } else { (5.0, 1.2e-6) };
-            let (mut worst, mut worst_negative, mut worst_slope) = (0.0f64, 0.0f64, 0.0f64);
+            let mut worst = 0.0f64;
+            let mut worst_negative = 0.0f64;
+            let mut worst_slope = 0.0f64;
             for step in 0..20_000u16 {
                 let mut x = [0.0; 16];
                 for (lane, x) in x.iter_mut().enumerate() {

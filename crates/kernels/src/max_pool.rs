@@ -49,9 +49,13 @@ impl Taps {
 
     /// Inputs of output pixel `index` if `FORWARD`, else the outputs that read input pixel `index`.
     fn find<const FORWARD: bool>(&mut self, shape: &PoolShape, index: usize) {
-        let (input, output, window) = (shape.input(), shape.output(), shape.window());
+        let input = shape.input();
+        let output = shape.output();
+        let window = shape.window();
         let (near, far) = if FORWARD { (output, input) } else { (input, output) };
-        let (column, row, image) = (index % near.w, index / near.w % near.h, index / near.w / near.h);
+        let column = index % near.w;
+        let row = index / near.w % near.h;
+        let image = index / near.w / near.h;
         let across = |axis: usize, at: usize, tap: usize, size: usize| {
             if FORWARD { window.input_of(axis, at, tap, size) } else { window.output_of(axis, at, tap, size) }
         };
@@ -69,7 +73,8 @@ impl Taps {
 }
 
 fn check(label: &str, shape: &PoolShape, outer: [View; 2], argmax: Option<&View>) -> Result<(), KernelError> {
-    let (input, output) = (shape.input(), shape.output());
+    let input = shape.input();
+    let output = shape.output();
     segments(label, "channels of the input", input.c)?;
     // Without pixels some windows would have no maximum.
     equal(label, "height of the input", input.h, input.h.max(1))?;
@@ -81,7 +86,7 @@ fn check(label: &str, shape: &PoolShape, outer: [View; 2], argmax: Option<&View>
 
 /// Tasks over `pixels` pixels: a pixel costs as much as a few passes over it.
 fn chunks(shape: &PoolShape, pixels: usize) -> Chunks {
-    Chunks::of(pixels, shape.input().c * shape.window().area().div_ceil(4))
+    Chunks::new(pixels, shape.input().c * shape.window().area().div_ceil(4))
 }
 
 // SAFETY: a task writes its own range of output pixels and their bytes.

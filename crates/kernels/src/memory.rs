@@ -258,7 +258,7 @@ impl<'a> Memory<'a> {
 }
 
 impl Base {
-    pub(crate) fn of(buffer: &mut Buffer) -> Self {
+    pub(crate) fn from_buffer(buffer: &mut Buffer) -> Self {
         Self(buffer.as_mut_slice().as_mut_ptr())
     }
 
@@ -274,7 +274,8 @@ mod tests {
     #[test]
     fn columns_of_one_tensor_do_not_overlap_and_neighbours_do() {
         let whole = View::dense(0, 32, 10, 48);
-        let (left, right) = (whole.columns(0, 16), whole.columns(16, 32));
+        let left = whole.columns(0, 16);
+        let right = whole.columns(16, 32);
         assert!(!left.overlaps(&right) && !right.overlaps(&left));
         assert!(whole.overlaps(&left) && whole.columns(0, 32).overlaps(&right));
         assert!(!whole.overlaps(&View { buffer: 1, ..whole }));

@@ -88,7 +88,8 @@ unsafe fn block<S: Simd, const V: usize, const R: usize>(
         }
         let zero = s.splat(0.0);
         for v in 0..V {
-            let (mut d, mut q) = (sum[0][v], squares[0][v]);
+            let mut d = sum[0][v];
+            let mut q = squares[0][v];
             for r in 1..R {
                 d = s.add(d, sum[r][v]);
                 q = s.add(q, squares[r][v]);

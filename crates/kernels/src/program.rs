@@ -158,7 +158,8 @@ impl Program {
         if depends || self.stages.is_empty() {
             self.stages.push(self.steps.len());
         }
-        let (kernel, busy_ns) = (Box::new(kernel), AtomicU64::new(0));
+        let kernel = Box::new(kernel);
+        let busy_ns = AtomicU64::new(0);
         self.steps.push(Step { label: label.to_owned(), kernel, operands, tasks, busy_ns });
         Ok(())
     }
@@ -220,7 +221,7 @@ impl Program {
                 return Err(KernelError::Buffer { index, len: buffer.len(), needed });
             }
         }
-        let bases: Vec<Base> = buffers.iter_mut().map(|b| Base::of(b)).collect();
+        let bases: Vec<Base> = buffers.iter_mut().map(|b| Base::from_buffer(b)).collect();
         let memory = Memory::new(&bases);
         let threads = team.threads();
         let stages: Vec<(&[Step], Claims)> = (0..self.stages.len())

@@ -84,7 +84,7 @@ impl Team {
         f: impl Fn(usize, *mut f32) + Sync,
     ) -> Result<(), KernelError> {
         let mut scratch = self.scratch(scratch_len)?;
-        let bases: Vec<Base> = scratch.iter_mut().map(Base::of).collect();
+        let bases: Vec<Base> = scratch.iter_mut().map(Base::from_buffer).collect();
         let with_scratch = |thread: usize| f(thread, bases[thread].start());
         match &self.pool {
             Some(pool) => {
@@ -111,7 +111,8 @@ const SPIN: Duration = Duration::from_micros(2);
 
 impl Barrier {
     pub(crate) fn new(threads: usize) -> Self {
-        let (arrived, round) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let arrived = AtomicUsize::new(0);
+        let round = AtomicUsize::new(0);
         Self { threads, arrived, round, broken: AtomicBool::new(false) }
     }
 

@@ -59,13 +59,14 @@ unsafe impl Kernel for Upsample {
     }
 
     fn tasks(&self) -> usize {
-        Chunks::of(self.x.pixels, self.x.channels * self.factor * self.factor).count()
+        Chunks::new(self.x.pixels, self.x.channels * self.factor * self.factor).count()
     }
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        let (w, factor) = (self.input.w, self.factor);
-        for pixel in Chunks::of(self.x.pixels, self.x.channels * factor * factor).range(task) {
+        let w = self.input.w;
+        let factor = self.factor;
+        for pixel in Chunks::new(self.x.pixels, self.x.channels * factor * factor).range(task) {
             // Rows of all images are enlarged alike, so the image does not matter.
             let first = (pixel / w * factor * w + pixel % w) * factor;
             // SAFETY: `check` saw that `x` has this pixel and `y` its copies.
@@ -114,13 +115,14 @@ unsafe impl Kernel for UpsampleGradient {
     }
 
     fn tasks(&self) -> usize {
-        Chunks::of(self.dx.pixels, self.dx.channels * self.factor * self.factor).count()
+        Chunks::new(self.dx.pixels, self.dx.channels * self.factor * self.factor).count()
     }
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        let (w, factor) = (self.input.w, self.factor);
-        for pixel in Chunks::of(self.dx.pixels, self.dx.channels * factor * factor).range(task) {
+        let w = self.input.w;
+        let factor = self.factor;
+        for pixel in Chunks::new(self.dx.pixels, self.dx.channels * factor * factor).range(task) {
             let first = (pixel / w * factor * w + pixel % w) * factor;
             // SAFETY: `check` saw that `dx` has this pixel and `dy` its copies.
             unsafe {

@@ -22,7 +22,8 @@ impl Draw {
     }
 
     fn bbox(&mut self) -> [f64; 4] {
-        let (x, y) = (self.next() * 500.0, self.next() * 500.0);
+        let x = self.next() * 500.0;
+        let y = self.next() * 500.0;
         let mut side = || 4.0 + self.next() * 190.0;
         [x, y, side(), side()]
     }
@@ -33,7 +34,8 @@ fn main() {
     let images: Vec<(Vec<CocoDetection>, Vec<CocoTruth>)> = (0..5000)
         .map(|_| {
             let mut object = || {
-                let (bbox, category_id) = (draw.bbox(), draw.category());
+                let bbox = draw.bbox();
+                let category_id = draw.category();
                 CocoTruth { category_id, bbox, area: bbox[2] * bbox[3], is_crowd: false }
             };
             let truth: Vec<CocoTruth> = (0..7).map(|_| object()).collect();

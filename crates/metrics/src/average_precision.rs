@@ -33,7 +33,7 @@ impl Envelope {
     /// Closes the curve of (recall, precision) points, given by falling confidence.
     ///
     /// Without points it is what the closing rule alone encloses; the caller decides if such a class counts.
-    pub(crate) fn of(rule: ApIntegration, recall: &[f64], precision: &[f64]) -> Self {
+    pub(crate) fn new(rule: ApIntegration, recall: &[f64], precision: &[f64]) -> Self {
         let mut xs = Vec::with_capacity(recall.len() + 3);
         let mut ys = Vec::with_capacity(recall.len() + 3);
         xs.push(0.0);
@@ -84,7 +84,7 @@ mod tests {
             (Ultralytics80, &[0.5, 0.5, 1.0], &[1.0, 0.5, 2.0 * third], 0.495 + 0.5 * 2.0 * third),
         ];
         for (rule, recall, precision, expected) in cases {
-            let area = Envelope::of(rule, recall, precision).area();
+            let area = Envelope::new(rule, recall, precision).area();
             assert!((area - expected).abs() < 1e-12, "{rule:?} {recall:?}: {area} is not {expected}");
         }
     }

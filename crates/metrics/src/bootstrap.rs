@@ -155,11 +155,12 @@ impl ImageOutcomes {
             first.check_pair(before)?;
             first.check_pair(after)?;
         }
-        let (images, integration) = (first.images.len(), first.protocol.integration);
+        let images = first.images.len();
+        let integration = first.protocol.integration;
         let sides: Vec<[_; 2]> =
             pairs.iter().map(|(before, after)| [before, after].map(|side| side.rankings())).collect();
         let scores = |side: usize, counts: &[usize]| {
-            Scores::mean(sides.iter().map(|pair| Scores::of(&pair[side], counts, integration)))
+            Scores::mean(sides.iter().map(|pair| Scores::new(&pair[side], counts, integration)))
         };
         let full = vec![1; images];
         let [before, now] = [0, 1].map(|side| scores(side, &full));
@@ -248,8 +249,10 @@ impl Ranked {
             return Some([0.0; LEVELS]);
         }
         Some(std::array::from_fn(|level| {
-            let (mut right, mut seen) = (0usize, 0usize);
-            let (mut recall, mut precision) = (Vec::new(), Vec::new());
+            let mut right = 0usize;
+            let mut seen = 0usize;
+            let mut recall = Vec::new();
+            let mut precision = Vec::new();
             let mut last_is_wrong = false;
             for ((_, hits), image) in drawn() {
                 let count = counts[*image];
@@ -267,7 +270,7 @@ impl Ranked {
                 }
                 last_is_wrong = !hit;
             }
-            Envelope::of(integration, &recall, &precision).area()
+            Envelope::new(integration, &recall, &precision).area()
         }))
     }
 }
@@ -281,7 +284,7 @@ struct Scores {
 }
 
 impl Scores {
-    fn of(classes: &BTreeMap<usize, Ranked>, counts: &[usize], integration: ApIntegration) -> Self {
+    fn new(classes: &BTreeMap<usize, Ranked>, counts: &[usize], integration: ApIntegration) -> Self {
         let mut per_class = BTreeMap::new();
         let mut sum50 = 0.0;
         for (class_id, ranked) in classes {
@@ -322,7 +325,8 @@ impl Scores {
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
     let place = share * last as f64;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    let below = sorted[place.floor() as usize];
+    let above = sorted[place.ceil() as usize];
     below + (above - below) * place.fract()
 }
 

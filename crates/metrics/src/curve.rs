@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn a_mean_of_nothing_is_zero() {
         assert_eq!(Curve::mean(std::iter::empty()), Curve::default());
-        let (low, high) = (Curve::sample(|x| x), Curve::sample(|x| 1.0 - x));
+        let low = Curve::sample(|x| x);
+        let high = Curve::sample(|x| 1.0 - x);
         assert!(Curve::mean([&low, &high].into_iter()).values().iter().all(|v| (v - 0.5).abs() < 1e-12));
     }
 }

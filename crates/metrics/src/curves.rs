@@ -40,7 +40,7 @@ pub struct CurveSet {
 
 impl Curves {
     /// Adds the means to the curves of the classes.
-    pub(crate) fn of(per_class: Vec<ClassCurves>) -> Self {
+    pub(crate) fn new(per_class: Vec<ClassCurves>) -> Self {
         let mean = |view: fn(&CurveSet) -> &Curve| Curve::mean(per_class.iter().map(|c| view(&c.curves)));
         let mean = CurveSet {
             precision: mean(|c| &c.precision),

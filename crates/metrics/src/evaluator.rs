@@ -125,7 +125,7 @@ impl Evaluator {
                 ClassCurves { class_id, curves: CurveSet { precision, recall, f1, precision_over_recall } }
             })
             .collect();
-        (metrics, Curves::of(per_class))
+        (metrics, Curves::new(per_class))
     }
 
     fn rank(mut self, with_curves: bool) -> (DetMetrics, Vec<Ranked>) {
@@ -142,7 +142,7 @@ impl Evaluator {
             .map(|(&class_id, tally)| Ranked {
                 class_id,
                 instances: tally.instances,
-                ranking: Ranking::of(tally, integration, with_curves),
+                ranking: Ranking::new(tally, integration, with_curves),
             })
             .collect();
         let labelled = ranked.iter().filter(|ranked| ranked.instances > 0);

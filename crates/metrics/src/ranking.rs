@@ -22,10 +22,12 @@ pub(crate) struct Ranking {
 
 impl Ranking {
     /// Ranks the detections of a class; all figures are 0 where there are no labels or no detections.
-    pub(crate) fn of(tally: &mut ClassTally, integration: ApIntegration, with_curves: bool) -> Self {
+    pub(crate) fn new(tally: &mut ClassTally, integration: ApIntegration, with_curves: bool) -> Self {
         if tally.instances == 0 || tally.detections.is_empty() {
             let zero = Curve::default;
-            let (ap, precision, recall) = ([0.0; LEVELS], zero(), zero());
+            let ap = [0.0; LEVELS];
+            let precision = zero();
+            let recall = zero();
             return Self { ap, precision, recall, precision_over_recall: zero() };
         }
         tally.detections.sort_unstable_by(|a, b| by_rank(*a, *b));
@@ -35,7 +37,7 @@ impl Ranking {
         let mut precision_over_recall = Curve::default();
         for (level, ap) in ap.iter_mut().enumerate() {
             let (recall, precision) = cumulate(&tally.detections, level, tally.instances);
-            let envelope = Envelope::of(integration, &recall, &precision);
+            let envelope = Envelope::new(integration, &recall, &precision);
             *ap = envelope.area();
             if level == 0 {
                 if with_curves {

@@ -40,7 +40,8 @@ pub(crate) fn write_decode(
     objectness: bool,
 ) -> Decoded {
     let name = |part: &str| format!("{layer}.{part}");
-    let (bins, classes) = (head.reg_max, head.num_classes);
+    let bins = head.reg_max;
+    let classes = head.num_classes;
     let boxes: Vec<&Value> = head.box_outputs.iter().map(|i| &outputs[*i]).collect();
     let scores: Vec<&Value> = head.cls_outputs.iter().map(|i| &outputs[*i]).collect();
     let levels: Vec<Level<'_>> =

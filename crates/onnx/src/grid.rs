@@ -72,7 +72,9 @@ pub(crate) fn write_grid(
 
 /// The grid of levels whose sizes are known.
 fn constants(levels: &[Level<'_>], rows: usize) -> (Vec<f32>, Vec<f32>) {
-    let (mut strides, mut x, mut y) = (Vec::new(), Vec::new(), Vec::new());
+    let mut strides = Vec::new();
+    let mut x = Vec::new();
+    let mut y = Vec::new();
     for level in levels {
         let side = |axis: usize| level.map.dims()[axis].fixed().unwrap_or(0);
         for row in 0..side(2) {
@@ -90,7 +92,8 @@ fn constants(levels: &[Level<'_>], rows: usize) -> (Vec<f32>, Vec<f32>) {
 
 /// The grid of one level whose size the map tells when the model runs.
 fn computed(writer: &mut Writer, layer: &str, level: &Level<'_>, rows: usize) -> Grid {
-    let (h, w) = (&level.map.dims()[2], &level.map.dims()[3]);
+    let h = &level.map.dims()[2];
+    let w = &level.map.dims()[3];
     let shape = writer.typed(layer, "Shape", &[level.map], Vec::new(), (Element::I64, &[4.into()]));
     let bounds = [("starts", 2), ("ends", 4), ("axes", 0)]
         .map(|(what, number)| writer.ints(&format!("{layer}.{what}"), &[number]));
@@ -107,14 +110,16 @@ fn computed(writer: &mut Writer, layer: &str, level: &Level<'_>, rows: usize) ->
         // From [h, w], so that 0 on the first axis would not mean 1.
         writer.reshape(&part, &map, &[1.into(), 1.into(), level.cells.clone()])
     };
-    let (x, y) = (row("x", &x), row("y", &y));
+    let x = row("x", &x);
+    let y = row("y", &y);
     let mut constant = |part: &str, value: f32| {
         let value = writer.floats(&format!("{layer}.{part}"), Element::F32, &[1, 1], &[value]);
         let part = format!("{layer}.{part}");
         let map = writer.node(&part, "Expand", &[&value, &sides], Vec::new(), &[h.clone(), w.clone()]);
         writer.reshape(&part, &map, &[1.into(), 1.into(), level.cells.clone()])
     };
-    let (strides, zeros) = (constant("stride", level.stride), constant("size", 0.0));
+    let strides = constant("stride", level.stride);
+    let zeros = constant("size", 0.0);
     let mut centre = vec![x, y, zeros.clone(), zeros];
     if rows > 4 {
         centre.push(constant("objectness", 1.0));

@@ -64,7 +64,7 @@ impl OnnxInfo {
     /// [`OnnxError::Decode`] if they are no ONNX file or cut off, [`OnnxError::Incomplete`] if a part is missing
     /// that every model has, [`OnnxError::Dimension`] or [`OnnxError::Metadata`] if one makes no sense.
     pub fn read(bytes: &[u8]) -> Result<Self, OnnxError> {
-        Self::of(&Self::message(bytes)?)
+        Self::from_model(&Self::message(bytes)?)
     }
 
     /// The message in the bytes of a file.
@@ -95,7 +95,7 @@ impl OnnxInfo {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn of(model: &ModelProto) -> Result<Self, OnnxError> {
+    pub fn from_model(model: &ModelProto) -> Result<Self, OnnxError> {
         let incomplete = |what| OnnxError::Incomplete { what };
         let ir_version = model.ir_version.ok_or_else(|| incomplete("format version"))?;
         let graph = model.graph.as_ref().ok_or_else(|| incomplete("graph"))?;

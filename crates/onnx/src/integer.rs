@@ -53,7 +53,8 @@ impl<'a> Integers<'a> {
             return Ok(output);
         }
         let (rounded, step) = self.rounded(layer.writer, id, &output)?;
-        let (name, writer) = (layer.node.name(), &mut *layer.writer);
+        let name = layer.node.name();
+        let writer = &mut *layer.writer;
         let lowest = writer.floats(&format!("{name}.lowest"), Element::F32, &[], &[LOWEST * step]);
         Ok(writer.node(name, "Clip", &[&rounded, &lowest], Vec::new(), rounded.dims()))
     }

@@ -130,7 +130,10 @@ impl Layer<'_, '_> {
             Op::BatchNorm { eps, momentum } => {
                 let roles = [ParamRole::BnGamma, ParamRole::BnBeta, ParamRole::BnMean, ParamRole::BnVar];
                 let [gamma, beta, mean, var] = roles.map(|role| self.weight(role));
-                let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
+                let gamma = gamma?;
+                let beta = beta?;
+                let mean = mean?;
+                let var = var?;
                 // ONNX states the weight of the old statistics.
                 let attributes = vec![float("epsilon", eps), float("momentum", 1.0 - momentum)];
                 self.push("BatchNormalization", &[inputs[0], &gamma, &beta, &mean, &var], attributes)

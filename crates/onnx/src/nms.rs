@@ -56,7 +56,8 @@ impl NmsOptions {
 pub(crate) fn write_nms(writer: &mut Writer, layer: &str, found: &Decoded, options: &NmsOptions) -> Value {
     let layer = &format!("{layer}.nms");
     let name = |part: &str| format!("{layer}.{part}");
-    let (batch, anchors) = (found.boxes.dims()[0].clone(), found.boxes.dims()[2].clone());
+    let batch = found.boxes.dims()[0].clone();
+    let anchors = found.boxes.dims()[2].clone();
     let line = [batch.clone(), 1.into(), anchors.clone()];
     let over_classes = vec![ints("axes", &[1]), int("keepdims", 1)];
     let best = writer.node(&name("score"), "ReduceMax", &[&found.scores], over_classes, &line);
@@ -97,7 +98,8 @@ fn corners(writer: &mut Writer, layer: &str, boxes: &Value) -> Value {
     let name = format!("{layer}.corners");
     let parts = writer.split(&name, boxes, 1, &[2, 2]);
     let half = writer.floats(&format!("{name}.half"), Element::F32, &[], &[0.5]);
-    let (centre, size) = (&parts[0], &parts[1]);
+    let centre = &parts[0];
+    let size = &parts[1];
     let reach = writer.node(&name, "Mul", &[size, &half], Vec::new(), size.dims());
     let low = writer.node(&name, "Sub", &[centre, &reach], Vec::new(), size.dims());
     let high = writer.node(&name, "Add", &[centre, &reach], Vec::new(), size.dims());
@@ -114,7 +116,8 @@ fn sorted(
     rows: usize,
 ) -> Value {
     let name = |part: &str| format!("{layer}.{part}");
-    let (mut marked, mut table) = (marked.clone(), table.clone());
+    let mut marked = marked.clone();
+    let mut table = table.clone();
     // A small image has fewer anchors than rows.
     if table.dims()[2].fixed().is_none_or(|anchors| anchors < rows) {
         let pads = writer.ints(&name("pads"), &[0, 0, 0, 0, 0, rows as i64]);

@@ -146,7 +146,8 @@ impl ExportOptions {
         if self.batch == 0 {
             return Err(OnnxError::Batch);
         }
-        let (input, output) = (self.input_name.as_str(), self.output_name());
+        let input = self.input_name.as_str();
+        let output = self.output_name();
         if input.is_empty() || output.is_empty() || input == output {
             return Err(OnnxError::Names { input: input.to_owned(), output: output.to_owned() });
         }

@@ -73,7 +73,9 @@ fn gcd(a: usize, b: usize) -> usize {
 /// `(cells * axis + rest) / pixels` in its shortest form.
 fn linear(axis: &str, pixels: usize, cells: usize, rest: i64) -> String {
     let common = gcd(gcd(pixels, cells), rest.unsigned_abs() as usize);
-    let (pixels, cells, rest) = (pixels / common, cells / common, rest / common as i64);
+    let pixels = pixels / common;
+    let cells = cells / common;
+    let rest = rest / common as i64;
     let scaled = if cells == 1 { axis.to_owned() } else { format!("{cells}*{axis}") };
     match (rest, pixels) {
         (0, 1) => scaled,

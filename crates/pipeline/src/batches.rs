@@ -18,7 +18,8 @@ impl BatchSource for LoaderBatches<'_> {
     }
 
     fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_> {
-        let (loader, tap) = (&self.loader, &mut self.tap);
+        let loader = &self.loader;
+        let tap = &mut self.tap;
         let batches = loader.epoch_from(epoch as u64, first).enumerate();
         Box::new(batches.map(move |(number, batch)| {
             let batch = batch?;

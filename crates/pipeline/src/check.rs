@@ -14,7 +14,7 @@ use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
 
 use crate::doctor::engine_builders;
-use crate::misuse::demand;
+use crate::misuse::ensure_usage;
 use crate::overwrite::is_within;
 use crate::planned_l1::PlannedL1;
 use crate::stages::{Teacher, start_checkpoint};
@@ -50,11 +50,11 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
     // As any count, but that none leaves sparsity training out.
     section("sparse", TrainConfig { epochs: config.sparse.epochs.max(1), ..config.sparse.clone() }.check())?;
     section("l1", PlannedL1::check(&config.l1, &config.sparse))?;
-    demand!(
+    ensure_usage!(
         config.has(Stage::Sparse) || config.l1 == L1Config::default(),
         "l1 is set, but sparse.epochs is 0, so there is no sparsity training: set sparse.epochs too, or leave l1 out"
     );
-    demand!(
+    ensure_usage!(
         config.iterate.steps == 1 || !(config.distill.is_on() || config.control.dense),
         "iterate.steps is {}: pruning in steps has no teacher, and its epochs are not those of a dense control; leave distill \
          and control.dense out, or prune in one step",
@@ -64,7 +64,7 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
     let plain = ScoreConfig { importance: Importance::Best, ..ScoreConfig::default() };
     let is_plain =
         config.score == plain && (config.prune.scope, config.prune.preset) == (Scope::Global, Preset::Group);
-    demand!(
+    ensure_usage!(
         config.score.importance != Importance::Best || is_plain,
         "score.importance is best, which tries several rankings: leave score.reduction, score.normalisation, score.per, \
          prune.scope and prune.preset out"
@@ -77,7 +77,7 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
     section("distill", config.distill.check())?;
     section("export", config.export.check())?;
     section("engine", config.engine.check())?;
-    demand!(
+    ensure_usage!(
         config.engine.precision != Some(Precision::Int8) || config.export.int8,
         "engine.precision is int8, but export.int8 is false, so there is no ONNX file of 8 bits to build from"
     );
@@ -89,7 +89,7 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
 /// # Errors
 /// With the size and the range.
 pub fn check_imgsz(imgsz: usize) -> Result<()> {
-    demand!(
+    ensure_usage!(
         SIDES.contains(&imgsz) && imgsz.is_multiple_of(STRIDE),
         "imgsz is {imgsz}, must be a multiple of {STRIDE} (the largest stride) from {} to {}",
         SIDES.start(),
@@ -122,7 +122,7 @@ pub(crate) fn check_network(
     }
     if let Some(file) = config.distill.teacher.as_deref().filter(|_| config.has_teacher_before(control)) {
         let file = path_of_text(file);
-        demand!(file.is_file(), "distill.teacher is {}: there is no such file", file.display());
+        ensure_usage!(file.is_file(), "distill.teacher is {}: there is no such file", file.display());
         Teacher::open(&file, class_names, config.distill.gains, &mut Quiet)?.check_student(&start)?;
     }
     let policy = PrunePolicy {
@@ -131,7 +131,7 @@ pub(crate) fn check_network(
         clamp: true,
         ..config.prune.clone()
     };
-    let coupling = Coupling::of(graph);
+    let coupling = Coupling::from_graph(graph);
     let any = ScoreConfig { importance: Importance::Random { seed: 0 }, ..config.score };
     let scores = section("score", score(&coupling, &start.weights, &any))?;
     let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &start.weights };
@@ -151,7 +151,7 @@ pub(crate) fn check_inputs(config: &PipelineConfig, dir: &RunDir, control: &Cont
         [config.data.as_deref(), Some(model.as_path()).filter(|model| model.is_file()), teacher.as_deref()];
     for input in inputs.into_iter().flatten() {
         for stage in Stage::ALL.into_iter().filter(|stage| !control.takes(*stage)) {
-            demand!(
+            ensure_usage!(
                 [dir.stage(stage), dir.partial(stage)].iter().all(|folder| !is_within(input, folder)),
                 "{} is part of stage `{stage}` of this run, which removes it when it is made anew: name another folder with \
                  --project, or copy it out first",
@@ -160,7 +160,7 @@ pub(crate) fn check_inputs(config: &PipelineConfig, dir: &RunDir, control: &Cont
         }
     }
     let has_builder = || engine_builders(&config.engine).iter().any(Option::is_some);
-    demand!(
+    ensure_usage!(
         dir.root().to_str().is_some() || control.last() < Stage::Engine || !has_builder(),
         "{} is not valid UTF-8, and builders of engines take no such paths: name another folder with --project",
         dir.root().display()
@@ -182,7 +182,12 @@ fn section<T, E: Into<Error>>(name: &str, checked: Result<T, E>) -> Result<T> {
 }
 
 fn within<T: PartialOrd + Display>(key: &str, value: &T, range: RangeInclusive<T>) -> Result<()> {
-    demand!(range.contains(value), "{key} is {value}, must be from {} to {}", range.start(), range.end());
+    ensure_usage!(
+        range.contains(value),
+        "{key} is {value}, must be from {} to {}",
+        range.start(),
+        range.end()
+    );
     Ok(())
 }
 

@@ -26,7 +26,8 @@ impl fmt::Display for ForeignClasses {
         if self.0.ambiguous().next().is_some() {
             return f.write_str("give every class a name of its own in `names` of the dataset file");
         }
-        let (network, dataset) = (self.0.network().len(), self.0.dataset().len());
+        let network = self.0.network().len();
+        let dataset = self.0.dataset().len();
         write!(f, "the dataset has {dataset} classes, the network {network}: is it the right dataset?")
     }
 }
@@ -39,7 +40,7 @@ impl std::error::Error for ForeignClasses {}
 /// [`ForeignClasses`] if none is shared and there are not as many, or a name of the dataset stands more than once and not in the
 /// same list.
 pub(crate) fn matched(network: &[String], dataset: &[String]) -> Result<ClassMap, ForeignClasses> {
-    let classes = ClassMap::of(network, dataset);
+    let classes = ClassMap::new(network, dataset);
     let classes = classes.in_order().unwrap_or(classes);
     if classes.shared() == 0 || classes.ambiguous().next().is_some() {
         return Err(ForeignClasses(Box::new(classes)));
@@ -84,7 +85,7 @@ pub(crate) fn for_dataset(
     if checkpoint.model.class_names() == class_names {
         return Ok(checkpoint);
     }
-    let classes = ClassMap::of(checkpoint.model.class_names(), class_names);
+    let classes = ClassMap::new(checkpoint.model.class_names(), class_names);
     if !classes.is_plain() {
         progress.classes(&format!("{origin}: {classes}{}", consequence(&classes)));
     }

@@ -21,7 +21,8 @@ impl Control {
     /// # Errors
     /// If the run would end before it begins, or a stage is forced that is not in it.
     pub fn check(&self) -> Result<()> {
-        let (first, last) = (self.from.unwrap_or(Stage::Dataset), self.until.unwrap_or(Stage::Report));
+        let first = self.from.unwrap_or(Stage::Dataset);
+        let last = self.until.unwrap_or(Stage::Report);
         ensure!(first <= last, "--from {first} is behind --until {last}: no stage would be left");
         for stage in &self.force {
             ensure!(
@@ -54,7 +55,8 @@ mod tests {
 
     #[test]
     fn an_empty_range_and_a_force_outside_of_it_are_refused() {
-        let (from, until) = (Some(Stage::Prune), Some(Stage::Export));
+        let from = Some(Stage::Prune);
+        let until = Some(Stage::Export);
         let control = |force: &[Stage]| Control { from, until, force: force.to_vec() };
         assert!(control(&[Stage::Prune, Stage::Export]).check().is_ok());
         let text = control(&[Stage::Sparse]).check().unwrap_err().to_string();

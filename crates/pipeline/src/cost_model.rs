@@ -62,7 +62,8 @@ impl<'a> CostModel<'a> {
             None => [shapes.train, shapes.val, shapes.test],
         };
         let run = seconds_of(checkpoint, executor, config.imgsz)?;
-        let (params, layers) = (cost.params as f64, 4.0 * values as f64);
+        let params = cost.params as f64;
+        let layers = 4.0 * values as f64;
         Ok(Self { config, run, params, layers, images: images.map(|n| n as f64) })
     }
 
@@ -130,8 +131,8 @@ impl<'a> CostModel<'a> {
     /// Seconds, bytes of memory and bytes on disk of a training of a network that has so much of its MACs left.
     fn training(&self, config: &TrainConfig, left: f64) -> (f64, f64, f64) {
         let [train, val, _] = self.images;
-        let judged = (config.epochs as f64 / config.val_period.max(1) as f64).ceil();
-        let runs = config.epochs as f64 * train * TRAINED + judged * val;
+        let evaluation = (config.epochs as f64 / config.val_period.max(1) as f64).ceil();
+        let runs = config.epochs as f64 * train * TRAINED + evaluation * val;
         // Weights, gradients, momentum and average; values and gradients of every layer.
         let memory = left * (16.0 * self.params + 2.0 * config.batch as f64 * self.layers)
             + self.pictures().min(self.config.loader.cache_bytes as f64);

@@ -4,7 +4,7 @@ use anyhow::Result;
 use bonsai_yolov8::{DistillGains, ImitationSettings};
 use serde::{Deserialize, Serialize};
 
-use crate::misuse::demand;
+use crate::misuse::ensure_usage;
 
 /// Distillation during fine-tuning.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -59,11 +59,11 @@ impl DistillSettings {
     /// # Errors
     /// With the setting, its value and the range.
     pub fn check(&self) -> Result<()> {
-        demand!(
+        ensure_usage!(
             self.is_on() || self.teacher.is_none(),
             "distill.teacher is given, but distill.imitate is none: set it to logits, or leave the teacher out"
         );
-        demand!(
+        ensure_usage!(
             !self.imitate.features() || self.teacher.is_none(),
             "distill.imitate is {}, and features are those of the run's own dense network, whose channels the student has kept: \
              leave distill.teacher out, or imitate logits",

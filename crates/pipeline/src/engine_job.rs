@@ -14,7 +14,7 @@ use toml::Table;
 
 use crate::checkpoint_file::open_checkpoint;
 use crate::jobs::{export, is_onnx};
-use crate::misuse::demand;
+use crate::misuse::ensure_usage;
 use crate::overwrite::before_writing;
 use crate::stages::build_tensorrt;
 use crate::{EngineConfig, Misuse, PipelineConfig, Progress};
@@ -56,7 +56,7 @@ pub fn engine(
     let read: Vec<&Path> = std::iter::once(file).chain(form.metadata_from.as_deref()).collect();
     before_writing(&read, &[out, &log])?;
     let is_plan = PlanHeader::open(file).is_ok();
-    demand!(
+    ensure_usage!(
         is_plan || form.metadata_from.is_none(),
         "--metadata-from is for an engine that is there; {} is none, and what is built of it has metadata of its own",
         file.display()
@@ -90,10 +90,11 @@ pub fn engine(
 /// Refuses settings of builders where none is at work.
 fn refuse_builder_settings(config: &EngineConfig, file: &Path) -> Result<()> {
     let table = |config: &EngineConfig| -> Result<Table> { Ok(Table::try_from(config)?) };
-    let (asked, standard) = (table(config)?, table(&EngineConfig::default())?);
+    let asked = table(config)?;
+    let standard = table(&EngineConfig::default())?;
     let others = asked.iter().filter(|(key, value)| standard.get(*key) != Some(*value));
     let others: Vec<String> = others.map(|(key, _)| format!("`{key}`")).collect();
-    demand!(
+    ensure_usage!(
         others.is_empty(),
         "{} has no meaning without a builder of engines, and {} is not built by one: name one with --backend, which has a \
          checkpoint exported first, or leave it out",

@@ -17,7 +17,7 @@ use crate::classes::{in_dataset, in_network, matched};
 
 /// Whose figures are to be comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Convention {
+pub enum EvalConvention {
     /// Ultralytics 8.0: boxes in pixels of the image file, clipped to it.
     Ultralytics80,
     /// Ultralytics 8.4: boxes in pixels of the network's input, as they come; what sticks out of the image counts as wrong
@@ -26,7 +26,7 @@ pub enum Convention {
     Ultralytics84,
 }
 
-impl FromStr for Convention {
+impl FromStr for EvalConvention {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -38,7 +38,7 @@ impl FromStr for Convention {
     }
 }
 
-impl Convention {
+impl EvalConvention {
     fn protocol(self) -> Protocol {
         match self {
             Self::Ultralytics80 => Protocol::ULTRALYTICS_80,
@@ -59,7 +59,8 @@ impl Convention {
                 (native, sample.ground_truth())
             }
             Self::Ultralytics84 => {
-                let (w, h) = (transform.canvas.0 as f32, transform.canvas.1 as f32);
+                let w = transform.canvas.0 as f32;
+                let h = transform.canvas.1 as f32;
                 let truth = sample.labels.iter().map(|label| {
                     let Cxcywh { cx, cy, w: width, h: height } = transform.label_to_canvas(label.bbox);
                     let bbox = Xyxy::from(Cxcywh { cx: cx * w, cy: cy * h, w: width * w, h: height * h });
@@ -71,27 +72,27 @@ impl Convention {
     }
 }
 
-/// How a split is judged.
+/// How a split is evaluated.
 #[derive(Debug, Clone, Copy)]
-pub struct Judging {
+pub struct EvalOptions {
     /// What is left of overlapping boxes.
     pub suppression: NmsConfig,
     /// Whose figures are to be comparable.
-    pub convention: Convention,
+    pub convention: EvalConvention,
     /// Gains of the loss parts, if losses are wanted; only a network of ours has them, an ONNX file gives none.
     pub gains: Option<LossGains>,
 }
 
-impl Default for Judging {
+impl Default for EvalOptions {
     /// Ultralytics' settings for validation, figures as of 8.4, no losses.
     fn default() -> Self {
-        Self { suppression: NmsConfig::VALIDATION, convention: Convention::default(), gains: None }
+        Self { suppression: NmsConfig::VALIDATION, convention: EvalConvention::default(), gains: None }
     }
 }
 
 /// What a split says of a detector.
 #[derive(Debug, Clone)]
-pub struct Judged {
+pub struct Evaluation {
     /// The figures; classes are numbered as in the dataset.
     pub metrics: DetMetrics,
     /// Which of the network's classes they are.
@@ -109,12 +110,12 @@ pub struct Judged {
 /// Told each batch by number, and what was found on each of its images, in pixels of the batch and classes of the dataset.
 pub type BatchWatcher<'a> = &'a mut dyn FnMut(usize, &Batch, &[Vec<Detection>]);
 
-/// The figures of [`judge`] by the default [`Judging`].
+/// The figures of [`evaluate`] by the default [`EvalOptions`].
 ///
 /// # Errors
-/// As [`judge`].
-pub fn evaluate(detector: &mut Detector, loader: &Loader) -> Result<DetMetrics> {
-    Ok(judge(detector, loader, &Judging::default(), &mut |_, _, _| {})?.metrics)
+/// As [`evaluate`].
+pub fn evaluate_metrics(detector: &mut Detector, loader: &Loader) -> Result<DetMetrics> {
+    Ok(evaluate(detector, loader, &EvalOptions::default(), &mut |_, _, _| {})?.metrics)
 }
 
 /// Runs every image of `loader` (which must neither shuffle nor augment), suppresses and compares with the labels.
@@ -124,12 +125,12 @@ pub fn evaluate(detector: &mut Detector, loader: &Loader) -> Result<DetMetrics> 
 /// # Errors
 /// If the network cannot run, a batch does not fit into the memory, or an image can no longer be read;
 /// [`ForeignClasses`](crate::ForeignClasses) if it has no class in common with the dataset.
-pub fn judge(
+pub fn evaluate(
     detector: &mut Detector,
     loader: &Loader,
-    how: &Judging,
+    how: &EvalOptions,
     watch: BatchWatcher<'_>,
-) -> Result<Judged> {
+) -> Result<Evaluation> {
     let classes = matched(detector.class_names(), &loader.split().class_names)?;
     let has_surplus = classes.surplus().next().is_some();
     let renumber = !classes.keeps_numbers();
@@ -181,5 +182,5 @@ pub fn judge(
     let [bbox, cls, dfl] = sums.map(|sum| sum / loader.batches().max(1) as f64);
     let losses = how.gains.map(|_| MeanLosses { bbox, cls, dfl });
     let (metrics, curves) = evaluator.finish_with_curves();
-    Ok(Judged { metrics, classes, curves, confusion, outcomes, losses })
+    Ok(Evaluation { metrics, classes, curves, confusion, outcomes, losses })
 }

@@ -10,7 +10,7 @@ use bonsai_yolov8::NmsConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::run::save_json;
-use crate::stages::{Calibration, Data, Setting, calibrate_stage, export_stage};
+use crate::stages::{Calibration, Data, RunContext, calibrate_stage, export_stage};
 use crate::{ExportSettings, Parity, Progress, Stage, check_parity};
 
 /// A network that is deployed.
@@ -67,7 +67,7 @@ pub(crate) fn fill_export_folder(
     (network, checkpoint): (Network, &Checkpoint),
     settings: &ExportSettings,
     data: &Data,
-    setting: &Setting,
+    context: &RunContext,
     progress: &mut dyn Progress,
 ) -> Result<()> {
     for precision in settings.precisions() {
@@ -75,14 +75,14 @@ pub(crate) fn fill_export_folder(
             Precision::Int8 => {
                 let calibration =
                     Calibration { images: settings.calibration_images, ..Calibration::default() };
-                Arithmetic::Int8(calibrate_stage(checkpoint, &calibration, &data.train, setting)?)
+                Arithmetic::Int8(calibrate_stage(checkpoint, &calibration, &data.train, context)?)
             }
             Precision::Fp16 => Arithmetic::Half { io: Io::Fp32 },
             // No setting asks for another.
             _ => Arithmetic::Fp32,
         };
         let options =
-            ExportOptions { precision: arithmetic, ..ExportOptions::new((setting.imgsz, setting.imgsz)) };
+            ExportOptions { precision: arithmetic, ..ExportOptions::new((context.imgsz, context.imgsz)) };
         let file = folder.join(network.onnx(precision));
         export_stage(checkpoint, &options)?.save(&file)?;
         let split = (precision == Precision::Int8).then_some(&*data.val);

@@ -33,7 +33,7 @@ pub enum Fate {
     /// It runs.
     Run,
     /// The run ends before it.
-    Left,
+    Skipped,
 }
 
 /// Where an estimate comes from.
@@ -122,7 +122,7 @@ pub fn forecast(
     let mut stages = Vec::new();
     for stage in config.stages() {
         if stage > control.last() {
-            stages.push(StageForecast { stage, fate: Fate::Left, because: Vec::new(), estimate: None });
+            stages.push(StageForecast { stage, fate: Fate::Skipped, because: Vec::new(), estimate: None });
             continue;
         }
         let inputs = config.inputs(stage).into_iter().map(|i| (i, done.get(&i).cloned().flatten())).collect();

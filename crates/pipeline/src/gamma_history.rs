@@ -36,8 +36,8 @@ impl GammaHistory {
     /// If the network has no batch norm, or a gamma is no finite number.
     pub fn push(&mut self, epoch: usize, checkpoint: &Checkpoint) -> Result<()> {
         let graph = checkpoint.model.graph();
-        let statistics = GammaStatistics::of(graph, &checkpoint.weights)?;
-        let coupling = Coupling::of(graph);
+        let statistics = GammaStatistics::new(graph, &checkpoint.weights)?;
+        let coupling = Coupling::from_graph(graph);
         let scores = score(&coupling, &checkpoint.weights, &ScoreConfig::default())?;
         let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &checkpoint.weights };
         // Nothing is to go: the limit is what is asked for.

@@ -20,15 +20,16 @@ use crate::iterations::{Files, save_iterations};
 use crate::overwrite::before_writing;
 use crate::ranking::ranking;
 use crate::stages::{
-    Calibration, Canvas, Setting, Stepwise, calibrate_stage, export_stage, iterate_stage, open_dataset,
+    Calibration, Canvas, RunContext, Stepwise, calibrate_stage, export_stage, iterate_stage, open_dataset,
     open_images, open_split, prune_stage, validation_loader_in,
 };
 use crate::{
-    Convention, Judging, NoDataset, Parity, PipelineConfig, Progress, RuntimeChoice, confirm_parity, judge,
+    EvalConvention, EvalOptions, NoDataset, Parity, PipelineConfig, Progress, RuntimeChoice, confirm_parity,
+    evaluate,
 };
 
-fn setting(config: &PipelineConfig) -> Result<Setting> {
-    Ok(Setting::of(config, config.executor_options()?))
+fn context(config: &PipelineConfig) -> Result<RunContext> {
+    Ok(RunContext::new(config, config.executor_options()?))
 }
 
 fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
@@ -37,7 +38,7 @@ fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
 
 /// Whether a file is an ONNX model, by its first bytes; no other kind, and no file that cannot be read.
 pub fn is_onnx(file: &Path) -> bool {
-    FileKind::of(file).is_ok_and(|kind| kind == FileKind::Onnx)
+    FileKind::from_path(file).is_ok_and(|kind| kind == FileKind::Onnx)
 }
 
 /// The image size that a checkpoint or engine file was trained at or an ONNX file exported for, if it says so.
@@ -45,7 +46,7 @@ pub fn is_onnx(file: &Path) -> bool {
 /// # Errors
 /// If the file cannot be read.
 pub fn trained_imgsz(file: &Path) -> Result<Option<usize>> {
-    if FileKind::of(file)? == FileKind::Onnx {
+    if FileKind::from_path(file)? == FileKind::Onnx {
         return Ok(Some(OnnxSignature::read(&OnnxInfo::open(file)?)?.imgsz));
     }
     Ok(open_checkpoint(file)?.metadata.get("imgsz").and_then(|size| size.parse().ok()))
@@ -62,7 +63,7 @@ pub struct Validation {
     /// one size.
     pub rect: bool,
     /// Whose figures are to be comparable.
-    pub convention: Convention,
+    pub convention: EvalConvention,
     /// What runs an ONNX file.
     pub runtime: RuntimeChoice,
 }
@@ -97,10 +98,11 @@ pub fn validate(
     };
     let NmsConfig { confidence, iou, max_detections, .. } = suppression;
     DetectConfig { confidence, iou, max_detections, ..DetectConfig::default() }.check_thresholds()?;
-    let setting = setting(config)?;
+    let context = context(config)?;
     let split = open_split(data_yaml(config)?, split, progress)?;
-    let mut detector = Detector::load(weights, how.runtime.with(setting.executor))?;
-    let (imgsz, batch) = (setting.imgsz, config.baseline.batch);
+    let mut detector = Detector::load(weights, how.runtime.with(context.executor))?;
+    let imgsz = context.imgsz;
+    let batch = config.baseline.batch;
     let canvas = match detector.fixed_size() {
         Some((h, w)) if h.max(w) == imgsz => Canvas::Fixed((h, w)),
         Some((h, w)) => {
@@ -109,13 +111,13 @@ pub fn validate(
         None => how.rect.then(|| detector.stride()).into(),
     };
     let split = Arc::new(split);
-    let loader = validation_loader_in(&split, imgsz, batch, &setting.loader, canvas)?;
-    let judging = Judging { suppression, convention: how.convention, gains: None };
+    let loader = validation_loader_in(&split, imgsz, batch, &context.loader, canvas)?;
+    let options = EvalOptions { suppression, convention: how.convention, gains: None };
     let yaml = data_yaml(config)?;
-    let judged = judge(&mut detector, &loader, &judging, &mut |_, _, _| {})
-        .with_context(|| format!("{} cannot be judged on {}", weights.display(), yaml.display()))?;
-    let left_out = left_out(&split, &judged.classes);
-    Ok(Validated { metrics: judged.metrics, classes: judged.classes, left_out })
+    let evaluation = evaluate(&mut detector, &loader, &options, &mut |_, _, _| {})
+        .with_context(|| format!("{} cannot be evaluated on {}", weights.display(), yaml.display()))?;
+    let left_out = left_out(&split, &evaluation.classes);
+    Ok(Validated { metrics: evaluation.metrics, classes: evaluation.classes, left_out })
 }
 
 /// Prunes a checkpoint file; with `out`, writes the smaller checkpoint and its plan (`OUT.plan.json`).
@@ -137,13 +139,13 @@ pub fn prune(
     let open = if settings.needs_labels() { open_dataset } else { open_images };
     let data = config.data.as_ref().map(|yaml| open(yaml, progress)).transpose()?;
     if let Some(data) = data.as_ref().filter(|_| settings.needs_labels()) {
-        let classes = ClassMap::of(model.model.class_names(), &data.class_names);
+        let classes = ClassMap::new(model.model.class_names(), &data.class_names);
         if !classes.is_plain() {
             progress.classes(&format!("{}: {classes}", weights.display()));
         }
     }
     let mut note = |text: &str| progress.note(text);
-    let pruned = prune_stage(&model, &settings, &setting(config)?, data.as_ref(), &mut note)?;
+    let pruned = prune_stage(&model, &settings, &context(config)?, data.as_ref(), &mut note)?;
     if let (importance, Some(reason)) = ranking(&model, &settings)? {
         progress
             .note(&format!("warning: {reason}: `--importance {importance}` with `--data` may know better"));
@@ -166,7 +168,8 @@ pub fn replay(
     out: Option<&Path>,
 ) -> Result<PruneReport> {
     before_writing(&[weights, plan], out.as_slice())?;
-    let (model, plan) = (open_checkpoint(weights)?, PrunePlan::load(plan)?);
+    let model = open_checkpoint(weights)?;
+    let plan = PrunePlan::load(plan)?;
     let mut report = report(&plan, &model, config.imgsz, config.imgsz)?;
     let pruned = if config.extras.compensate {
         let (pruned, compensation) = apply_compensated(&plan, &model)?;
@@ -199,7 +202,7 @@ pub fn iterate(
     let model = for_dataset(model, &data.class_names, config.seed, &weights.display().to_string(), progress)?;
     let prune = config.prune_settings();
     let what = Stepwise { prune: &prune, iterate: &config.iterate, finetune: &config.finetune };
-    let iterated = iterate_stage(&model, &what, &data, &setting(config)?, &mut progress)?;
+    let iterated = iterate_stage(&model, &what, &data, &context(config)?, &mut progress)?;
     save_iterations(&iterated, config.iterate.max_map_drop, &files)?;
     Ok(iterated)
 }
@@ -239,7 +242,8 @@ pub fn export(
 ) -> Result<Parity> {
     before_writing(&[weights], &[out, &Parity::path(out)])?;
     let checkpoint = open_checkpoint(weights)?;
-    let (mut options, mut calibrated_on) = (options.clone(), None);
+    let mut options = options.clone();
+    let mut calibrated_on = None;
     if let Some(calibration) = calibration {
         options.precision = Precision::Int8(Quantization::default());
         // Before images are run.
@@ -247,8 +251,8 @@ pub fn export(
         let yaml = data_yaml(config).context("int8 is calibrated on images")?;
         let split = open_split(yaml, SplitKind::Train, progress)?;
         // The loader makes squares; what a wire carries hardly depends on the shape of the picture.
-        let setting = Setting { imgsz: options.imgsz.0.max(options.imgsz.1), ..setting(config)? };
-        options.precision = Precision::Int8(calibrate_stage(&checkpoint, calibration, &split, &setting)?);
+        let context = RunContext { imgsz: options.imgsz.0.max(options.imgsz.1), ..context(config)? };
+        options.precision = Precision::Int8(calibrate_stage(&checkpoint, calibration, &split, &context)?);
         calibrated_on = Some(split);
     }
     export_stage(&checkpoint, &options)?.save(out)?;

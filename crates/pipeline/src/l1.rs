@@ -15,7 +15,8 @@ pub enum L1Preset {
     Default,
     /// The hand-patched trainers' recipe: 1e-2 on gamma falling to a tenth, 1e-2 on beta, before clipping, once for each
     /// batch, on every channel.
-    Seed,
+    #[serde(alias = "seed")]
+    Original,
 }
 
 /// L1 on batch norm. Read from a configuration, keys that are left out are as in its preset.
@@ -61,7 +62,7 @@ impl TryFrom<L1Keys> for L1Config {
     type Error = bonsai_sparsity::PlanError;
 
     fn try_from(keys: L1Keys) -> Result<Self, Self::Error> {
-        let start = Self::of(keys.preset);
+        let start = Self::from_preset(keys.preset);
         let config = Self {
             preset: keys.preset,
             gamma: keys.gamma.unwrap_or(start.gamma),
@@ -79,10 +80,10 @@ impl TryFrom<L1Keys> for L1Config {
 
 impl L1Config {
     /// A preset as it is.
-    pub const fn of(preset: L1Preset) -> Self {
+    pub const fn from_preset(preset: L1Preset) -> Self {
         let (plan, placement, per, exclude_unprunable) = match preset {
             L1Preset::Default => (L1Plan::DEFAULT, L1Placement::AfterClip, Per::Step, true),
-            L1Preset::Seed => (L1Plan::SEED, L1Placement::BeforeClip, Per::Batch, false),
+            L1Preset::Original => (L1Plan::ORIGINAL, L1Placement::BeforeClip, Per::Batch, false),
         };
         let method = L1Method::Subgradient;
         let L1Plan { gamma, beta, gamma_decay, limit } = plan;
@@ -98,6 +99,6 @@ impl L1Config {
 
 impl Default for L1Config {
     fn default() -> Self {
-        Self::of(L1Preset::Default)
+        Self::from_preset(L1Preset::Default)
     }
 }

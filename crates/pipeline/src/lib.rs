@@ -106,7 +106,7 @@ pub use control::Control;
 pub use distill::{DistillSettings, Imitate};
 pub use doctor::{Check, doctor};
 pub use engine_config::EngineConfig;
-pub use evaluate::{BatchWatcher, Convention, Judged, Judging, evaluate, judge};
+pub use evaluate::{BatchWatcher, EvalConvention, EvalOptions, Evaluation, evaluate, evaluate_metrics};
 pub use export_settings::ExportSettings;
 pub use forecast::{Basis, Estimate, Fate, Forecast, StageForecast, forecast};
 pub use gamma_history::{GammaHistory, GammaRecord};
@@ -121,8 +121,8 @@ pub use path_text::{path_of_text, path_text};
 pub use preset::PipelinePreset;
 pub use progress::{Progress, Quiet, StageState};
 pub use report::{
-    CheckVerdict, Checked, Confusion, GammaCounts, Group, LayerWidth, Made, NotRun, PrCurve, Report, Row,
-    SCHEMA, StageCost, Training, markdown,
+    BuiltFile, CheckVerdict, Confusion, GammaCounts, Group, LayerWidth, NotRun, PrCurve, Report, ReportCheck,
+    Row, SCHEMA, StageCost, Training, markdown,
 };
 pub use run::{Ended, run, run_stages};
 pub use run_dir::{Found, RunDir, Stage};

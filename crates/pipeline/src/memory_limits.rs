@@ -49,7 +49,8 @@ fn control_groups(read: &dyn Fn(&str) -> Option<String>) -> Option<u64> {
     let left = groups.lines().flat_map(|line| {
         // `0::/path` of version 2, `4:memory:/path` of version 1.
         let mut parts = line.splitn(3, ':').skip(1);
-        let (kind, path) = (parts.next().unwrap_or(""), parts.next().unwrap_or("/"));
+        let kind = parts.next().unwrap_or("");
+        let path = parts.next().unwrap_or("/");
         let version = match kind {
             "" => Some(&VERSION_2),
             kind if kind.split(',').any(|k| k == "memory") => Some(&VERSION_1),

@@ -6,7 +6,7 @@ use bonsai_graph::Graph;
 use bonsai_train::TrainConfig;
 
 use crate::LoaderSettings;
-use crate::stages::Setting;
+use crate::stages::RunContext;
 
 /// Batches that a mosaic's other images are taken from, and most images that are; see `LoaderConfig::cache_bytes`.
 const RECENT: (usize, usize) = (8, 1000);
@@ -23,19 +23,20 @@ const COPIES: u64 = 9;
 pub(crate) fn check_training(
     graph: &Graph,
     config: &TrainConfig,
-    setting: &Setting,
+    context: &RunContext,
     images: [usize; 2],
 ) -> Result<()> {
-    let Some(budget) = setting.executor.budget else { return Ok(()) };
-    let (side, batch) = (setting.imgsz, config.batch);
+    let Some(budget) = context.executor.budget else { return Ok(()) };
+    let side = context.imgsz;
+    let batch = config.batch;
     // Without what stands beside it, first: what is refused here takes too long to plan.
-    check_memory(graph, Mode::Train, [batch, side, side], &setting.executor)?;
-    let judged = batch.div_ceil(2);
-    let need = memory_need(graph, Mode::Train, [batch, side, side], &setting.executor)?
-        .and(memory_need(graph, Mode::Eval, [judged, side, side], &setting.executor)?)
+    check_memory(graph, Mode::Train, [batch, side, side], &context.executor)?;
+    let evaluation = batch.div_ceil(2);
+    let need = memory_need(graph, Mode::Train, [batch, side, side], &context.executor)?
+        .and(memory_need(graph, Mode::Eval, [evaluation, side, side], &context.executor)?)
         .and(MemoryNeed::all_touched(parameters(graph).saturating_mul(COPIES)))
-        .and(loader(&setting.loader, side, batch, images[0], true))
-        .and(loader(&setting.loader, side, judged, images[1], false));
+        .and(loader(&context.loader, side, batch, images[0], true))
+        .and(loader(&context.loader, side, evaluation, images[1], false));
     let what = format!("training on {batch} images of {side}x{side} pixels at a time");
     Ok(budget.check(&what, need)?)
 }
@@ -71,7 +72,7 @@ mod tests {
     fn check(bytes: u64, batch: usize, images: [usize; 2]) -> Result<(), String> {
         let model = build(Scale::N, &["cell".to_owned()]).unwrap();
         let budget = Some(MemoryBudget { bytes, limit: MemoryLimit::Machine });
-        let setting = Setting {
+        let context = RunContext {
             imgsz: 320,
             seed: 0,
             executor: ExecutorOptions { budget, threads: 1, ..ExecutorOptions::default() },
@@ -79,7 +80,7 @@ mod tests {
             rect: false,
         };
         let config = TrainConfig { batch, ..TrainConfig::default() };
-        check_training(model.graph(), &config, &setting, images).map_err(|e| e.to_string())
+        check_training(model.graph(), &config, &context, images).map_err(|e| e.to_string())
     }
 
     #[test]

@@ -44,14 +44,14 @@ impl fmt::Display for Misuse {
 impl std::error::Error for Misuse {}
 
 /// `ensure!` for what is the fault of what was asked for.
-macro_rules! demand {
+macro_rules! ensure_usage {
     ($condition:expr, $($text:tt)+) => {
         if !$condition {
             return Err($crate::misuse::Misuse::new(format!($($text)+)).into());
         }
     };
 }
-pub(crate) use demand;
+pub(crate) use ensure_usage;
 
 /// Whether other settings would mend it: a number out of range, a layer or pattern that the network does not have, a ratio that is too much for it,
 /// a dataset that was not named or has other classes, labels that cannot be meant as they are written.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use bonsai_checkpoint::remove_leftovers;
 
-use crate::misuse::demand;
+use crate::misuse::ensure_usage;
 
 /// Files that a command reads.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    pub(crate) fn of(paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
+    pub(crate) fn new(paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
         let mut inputs = Self::default();
         for path in paths {
             let path = path.as_ref();
@@ -38,7 +38,7 @@ impl Inputs {
     /// # Errors
     /// With the output.
     pub(crate) fn refuse(&self, output: &Path, instead: &str) -> Result<()> {
-        demand!(
+        ensure_usage!(
             !self.hold(output),
             "{} is what this command reads, and would be written over: {instead}",
             output.display()
@@ -53,10 +53,14 @@ impl Inputs {
 /// # Errors
 /// With the first output that is an input, or cannot be written.
 pub(crate) fn before_writing(inputs: &[&Path], outputs: &[&Path]) -> Result<()> {
-    let inputs = Inputs::of(inputs);
+    let inputs = Inputs::new(inputs);
     for output in outputs {
         inputs.refuse(output, "pass another name with --out")?;
-        demand!(!output.is_dir(), "{} is a folder: pass the name of a file with --out", output.display());
+        ensure_usage!(
+            !output.is_dir(),
+            "{} is a folder: pass the name of a file with --out",
+            output.display()
+        );
     }
     let folder = |output: &&Path| {
         let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -64,7 +68,7 @@ pub(crate) fn before_writing(inputs: &[&Path], outputs: &[&Path]) -> Result<()> 
     };
     let folders: BTreeSet<PathBuf> = outputs.iter().map(folder).collect();
     for folder in folders {
-        demand!(folder.is_dir(), "there is no folder {} to write to: make it first", folder.display());
+        ensure_usage!(folder.is_dir(), "there is no folder {} to write to: make it first", folder.display());
         // Better now than after hours.
         tempfile::tempfile_in(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
         remove_leftovers(&folder);
@@ -126,7 +130,7 @@ mod tests {
         symlink(at("in/best.pt"), at("best.pt")).unwrap();
         std::fs::hard_link(at("in/best.pt"), at("hard.pt")).unwrap();
         std::fs::write(at("other.pt"), b"x").unwrap();
-        let inputs = Inputs::of([at("in/best.pt")]);
+        let inputs = Inputs::new([at("in/best.pt")]);
         for same in ["in/best.pt", "in/../in/./best.pt", "link/best.pt", "best.pt", "hard.pt"] {
             assert!(inputs.hold(&at(same)), "{same}");
         }

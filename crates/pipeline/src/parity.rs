@@ -50,7 +50,7 @@ impl ParityLimits {
     }
 
     /// By what the file computes with, as it says itself.
-    pub fn of(info: &OnnxInfo) -> Self {
+    pub fn from_info(info: &OnnxInfo) -> Self {
         let half = info.inputs.iter().any(|input| input.element == "FLOAT16")
             || info.get("args").is_some_and(|args| args.contains("'half': True"));
         if info.op_counts.contains_key("QuantizeLinear") {
@@ -112,7 +112,7 @@ pub fn check_parity(
     split: Option<&Split>,
 ) -> Result<Parity> {
     let info = OnnxInfo::open(onnx)?;
-    let limits = ParityLimits::of(&info);
+    let limits = ParityLimits::from_info(&info);
     let options = LoadOptions { runtime: Some(Runtime::Rten), ..LoadOptions::default() };
     let mut theirs = Detector::load(onnx, options.clone())?;
     // Training state is not needed to run it.
@@ -203,7 +203,8 @@ impl Parity {
             }
             for (anchor, (_, score)) in e.best().enumerate() {
                 if score >= self.limits.least_score {
-                    let (a, e) = (a.bbox(anchor), e.bbox(anchor));
+                    let a = a.bbox(anchor);
+                    let e = e.bbox(anchor);
                     let sides = [a.cx - e.cx, a.cy - e.cy, a.w - e.w, a.h - e.h];
                     self.see_box(sides);
                 }

@@ -16,8 +16,8 @@ pub(crate) struct Penalised {
 impl Penalised {
     /// Every batch-norm channel of `graph`, with the number of its coupled set as its group; those that pruning cannot
     /// remove are left alone if asked for.
-    pub(crate) fn of(graph: &Graph, exclude_unprunable: bool) -> Self {
-        let coupling = Coupling::of(graph);
+    pub(crate) fn new(graph: &Graph, exclude_unprunable: bool) -> Self {
+        let coupling = Coupling::from_graph(graph);
         let mut penalised = Self { map: PenaltyMap::default(), left: 0, channels: 0 };
         let params = graph.params();
         for gamma in params.iter().filter(|param| param.role == ParamRole::BnGamma) {
@@ -64,7 +64,7 @@ mod tests {
     fn a_residual_is_one_group_and_outputs_are_left_alone() {
         let graph: Graph = RESIDUAL.parse().unwrap();
         for exclude in [true, false] {
-            let penalised = Penalised::of(&graph, exclude);
+            let penalised = Penalised::new(&graph, exclude);
             let map: BTreeMap<_, _> = penalised.map.iter().collect();
             assert_eq!(map.len(), 6);
             assert_eq!(map["stem.bn.weight"], map["block.bn.weight"]);
@@ -81,13 +81,13 @@ mod tests {
     fn of_yolov8n_what_pruning_may_take_is_penalised() {
         let model = build(Scale::N, &["cell".to_owned()]).unwrap();
         let graph = model.graph();
-        let coupling = Coupling::of(graph);
+        let coupling = Coupling::from_graph(graph);
         let is_norm = |m: &&Member| graph.node(m.node).op().keyword() == "batch_norm";
         let prunable: usize =
             coupling.prunable().map(|set| coupling.sets()[set].members.iter().filter(is_norm).count()).sum();
-        let penalised = Penalised::of(graph, true);
+        let penalised = Penalised::new(graph, true);
         assert_eq!(penalised.channels - penalised.left, prunable);
-        let whole = Penalised::of(graph, false);
+        let whole = Penalised::new(graph, false);
         assert_eq!((whole.left, whole.channels), (0, penalised.channels));
     }
 }

@@ -7,7 +7,7 @@ use bonsai_sparsity::{BoundedL1, L1, L1Forecast, L1Schedule, PlannedStep, Streng
 use bonsai_train::{Optimizer, Penalty, Schedule, TrainConfig};
 
 use crate::L1Config;
-use crate::misuse::demand;
+use crate::misuse::ensure_usage;
 use crate::penalty::Penalised;
 
 /// L1 in a training whose length is known.
@@ -42,7 +42,7 @@ impl PlannedL1 {
             .into_iter()
             .filter(|(_, strength)| matches!(strength, Strength::Travel(_) | Strength::Loss(_)));
         let keys: Vec<_> = asked.map(|(key, _)| format!("`{key}`")).collect();
-        demand!(
+        ensure_usage!(
             plans || keys.is_empty(),
             "under AdamW, how far L1 moves a parameter depends on its gradients, so no strength can be chosen for it: \
              give {} as a number, set `l1.method` to `proximal`, or train with SGD",
@@ -56,7 +56,7 @@ impl PlannedL1 {
     ///
     /// # Errors
     /// If a number makes no sense, or a travel is asked for that nothing gives.
-    pub(crate) fn of(
+    pub(crate) fn new(
         config: &L1Config,
         training: &TrainConfig,
         batches: usize,
@@ -143,7 +143,7 @@ impl PlannedL1 {
 
     /// Which channels it is on.
     pub(crate) fn penalised(&self, graph: &Graph) -> Penalised {
-        Penalised::of(graph, self.config.exclude_unprunable)
+        Penalised::new(graph, self.config.exclude_unprunable)
     }
 
     /// What is said before training.
@@ -239,7 +239,7 @@ mod tests {
         for (epochs, batches) in [(50, 13), (6, 32), (100, 1000)] {
             for (batch, nbs) in [(16, 16), (4, 16), (16, 64)] {
                 let training = TrainConfig { batch, nbs, ..bccd(epochs) };
-                let planned = PlannedL1::of(&by_travel(), &training, batches, epochs).unwrap();
+                let planned = PlannedL1::new(&by_travel(), &training, batches, epochs).unwrap();
                 let said = planned.announcement();
                 // Few updates would take a strength that drowns the loss.
                 let few = epochs * batches * batch < 500 * nbs;
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_seed_is_what_it_was_and_too_weak_for_a_small_dataset() {
-        let planned = PlannedL1::of(&L1Config::of(L1Preset::Seed), &bccd(50), 13, 50).unwrap();
+        let planned = PlannedL1::new(&L1Config::from_preset(L1Preset::Original), &bccd(50), 13, 50).unwrap();
         assert_eq!(
             planned.announcement(),
             "L1 on gamma 0.01 before clipping, which shrinks it: alone it can move a gamma by at most 0.27 in 650 updates; \
@@ -271,10 +271,11 @@ mod tests {
     fn batches_of_a_step_count_once_or_each() {
         let training = TrainConfig { nbs: 64, warmup_epochs: 0.0, ..bccd(50) };
         let distance = |per| {
-            let config = L1Config { per, ..L1Config::of(L1Preset::Seed) };
-            PlannedL1::of(&config, &training, 12, 50).unwrap().travel().unwrap()
+            let config = L1Config { per, ..L1Config::from_preset(L1Preset::Original) };
+            PlannedL1::new(&config, &training, 12, 50).unwrap().travel().unwrap()
         };
-        let (step, batch) = (distance(Per::Step), distance(Per::Batch));
+        let step = distance(Per::Step);
+        let batch = distance(Per::Batch);
         assert_eq!((step.updates, batch.updates), (150, 150));
         assert!((batch.distance / step.distance - 4.0).abs() < 1e-9, "{step:?}, {batch:?}");
     }
@@ -282,12 +283,12 @@ mod tests {
     #[test]
     fn adamw_takes_numbers_alone() {
         let training = TrainConfig { optimizer: Optimizer::AdamW, ..bccd(50) };
-        let error = PlannedL1::of(&by_travel(), &training, 13, 50).unwrap_err().to_string();
+        let error = PlannedL1::new(&by_travel(), &training, 13, 50).unwrap_err().to_string();
         assert!(error.contains("give `l1.gamma` and `l1.beta` as a number"), "{error}");
         let half = L1Config { gamma: Strength::Lambda(0.1), ..by_travel() };
-        let error = PlannedL1::of(&half, &training, 13, 50).unwrap_err().to_string();
+        let error = PlannedL1::new(&half, &training, 13, 50).unwrap_err().to_string();
         assert!(error.contains("give `l1.beta` as a number"), "{error}");
-        let seed = PlannedL1::of(&L1Config::of(L1Preset::Seed), &training, 13, 50).unwrap();
+        let seed = PlannedL1::new(&L1Config::from_preset(L1Preset::Original), &training, 13, 50).unwrap();
         assert!(
             seed.announcement().contains("on gamma 0.01, on beta 0.01 before"),
             "{}",
@@ -302,7 +303,7 @@ mod tests {
         let config = L1Config { method: L1Method::Proximal, ..by_travel() };
         let strength = |optimizer, momentum| {
             let training = TrainConfig { optimizer, momentum, warmup_epochs: 0.0, ..bccd(50) };
-            let planned = PlannedL1::of(&config, &training, 13, 50).unwrap();
+            let planned = PlannedL1::new(&config, &training, 13, 50).unwrap();
             let said = planned.announcement();
             assert!(
                 said.contains("as a threshold behind the step: alone it can move a gamma by 1.50 in"),
@@ -319,7 +320,7 @@ mod tests {
     fn groups_before_clipping_are_said() {
         let config =
             L1Config { method: L1Method::GroupLasso, placement: L1Placement::BeforeClip, ..by_travel() };
-        let said = PlannedL1::of(&config, &bccd(50), 13, 50).unwrap().announcement();
+        let said = PlannedL1::new(&config, &bccd(50), 13, 50).unwrap().announcement();
         assert!(
             said.contains(
                 "by groups before clipping, which shrinks it: alone it can move a gamma by at most 1.50"

@@ -162,7 +162,8 @@ fn write_labels(path: &Path, detections: &[Detection], (w, h): (u32, u32)) -> Re
     let mut text = String::new();
     for detection in detections {
         let bbox = Cxcywh::from(detection.bbox);
-        let (w, h) = (w as f32, h as f32);
+        let w = w as f32;
+        let h = h as f32;
         let numbers = [bbox.cx / w, bbox.cy / h, bbox.w / w, bbox.h / h].map(significant);
         writeln!(text, "{} {}", detection.class_id, numbers.join(" "))?;
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::misuse::demand;
+use crate::misuse::ensure_usage;
 use crate::overwrite::Inputs;
 
 /// Endings of pictures that can be written; what else can be read becomes PNG.
@@ -87,17 +87,17 @@ pub(crate) fn refuse_overwriting(
     names: &[OutputName],
     (pictures, labels): (Option<&Path>, Option<&Path>),
 ) -> Result<()> {
-    let inputs = Inputs::of(images);
+    let inputs = Inputs::new(images);
     for name in names.iter().filter(|_| pictures.is_some()) {
         let picture = pictures.unwrap_or(Path::new("")).join(&name.picture);
         inputs.refuse(&picture, "pass another folder with --out")?;
     }
     let Some(labels) = labels else { return Ok(()) };
     let marked = images.iter().flat_map(|image| labels_beside(image)).filter(|path| path.is_file());
-    let marked = Inputs::of(marked);
+    let marked = Inputs::new(marked);
     for name in names {
         let file = labels.join(&name.labels);
-        demand!(
+        ensure_usage!(
             !marked.hold(&file),
             "{} has the labels of an image of a dataset, and would be written over: pass another folder with --out",
             file.display()

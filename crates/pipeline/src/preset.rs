@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use bonsai_prune::{Importance, Preset, ScoreConfig};
+use bonsai_prune::{Importance, Normalisation, Preset, ScoreConfig};
 use bonsai_train::TrainConfig;
 
 use crate::{L1Config, L1Preset, PipelineConfig, PruneExtras};
@@ -15,7 +15,7 @@ pub enum PipelinePreset {
     Default,
     /// The workflow of the hand-patched trainers: their L1, one global threshold on the fixed layers of the stock network,
     /// half of the channels, nothing compensated.
-    Seed,
+    Original,
 }
 
 impl FromStr for PipelinePreset {
@@ -24,8 +24,9 @@ impl FromStr for PipelinePreset {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "default" => Ok(Self::Default),
-            "seed" => Ok(Self::Seed),
-            _ => Err(format!("`{text}` is no preset: use `default` or `seed`")),
+            // The second is its former name.
+            "original" | "seed" => Ok(Self::Original),
+            _ => Err(format!("unknown preset \"{text}\"; expected default or original")),
         }
     }
 }
@@ -41,13 +42,17 @@ impl PipelineConfig {
         };
         match preset {
             PipelinePreset::Default => self,
-            PipelinePreset::Seed => Self {
+            PipelinePreset::Original => Self {
                 sparse: TrainConfig { epochs: sparse, ..self.sparse },
                 finetune: TrainConfig { epochs: finetune, ..self.finetune },
-                l1: L1Config::of(L1Preset::Seed),
-                score: ScoreConfig { importance: Importance::Gamma, ..self.score },
+                l1: L1Config::from_preset(L1Preset::Original),
+                score: ScoreConfig {
+                    importance: Importance::Gamma,
+                    normalisation: Normalisation::None,
+                    ..self.score
+                },
                 prune: bonsai_prune::PrunePolicy {
-                    preset: Preset::Seed,
+                    preset: Preset::Original,
                     prune_ratio: 0.5,
                     target: None,
                     ..self.prune

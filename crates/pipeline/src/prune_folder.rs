@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::iterations::{Files, save_iterations};
 use crate::ranking::ranking;
 use crate::run::save_json;
-use crate::stages::{Data, Setting, Stepwise, iterate_stage, prune_stage};
+use crate::stages::{Data, RunContext, Stepwise, iterate_stage, prune_stage};
 use crate::{PipelineConfig, Progress, Stage};
 
 pub(crate) const PRUNED: &str = "pruned.safetensors";
@@ -36,7 +36,7 @@ pub(crate) fn fill_prune_folder(
     networks: &[(Stage, Checkpoint)],
     config: &PipelineConfig,
     data: &Data,
-    setting: &Setting,
+    context: &RunContext,
     mut progress: &mut dyn Progress,
 ) -> Result<()> {
     let (stage, model) = networks.first().context("no network to prune")?;
@@ -50,7 +50,7 @@ pub(crate) fn fill_prune_folder(
     settings.score.importance = importance;
     let report = if config.iterate.steps > 1 {
         let what = Stepwise { prune: &settings, iterate: &config.iterate, finetune: &config.finetune };
-        let iterated = iterate_stage(model, &what, data, setting, &mut progress)?;
+        let iterated = iterate_stage(model, &what, data, context, &mut progress)?;
         let files = Files {
             checkpoint: folder.join(PRUNED),
             plan: folder.join(PLAN),
@@ -70,7 +70,7 @@ pub(crate) fn fill_prune_folder(
                 progress.note(&format!("the network of stage `{of}`:"));
             }
             let pruned =
-                prune_stage(network, &settings, setting, Some(data), &mut |text| progress.note(text))?;
+                prune_stage(network, &settings, context, Some(data), &mut |text| progress.note(text))?;
             let loss = best_trial(&pruned).map_or(f64::INFINITY, |(loss, _)| loss);
             if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
                 best = Some((loss, *of, pruned));

@@ -14,7 +14,7 @@ const DENSE: f64 = 0.1;
 /// What to rank channels by, and why if it is not what was asked for.
 pub(crate) fn ranking(model: &Checkpoint, settings: &PruneSettings) -> Result<(Importance, Option<String>)> {
     let asked = settings.score.importance;
-    let near_zero = GammaStatistics::of(model.model.graph(), &model.weights)?.overall.below_1e2;
+    let near_zero = GammaStatistics::new(model.model.graph(), &model.weights)?.overall.below_1e2;
     let chosen = choose(settings, near_zero);
     let reason = format!(
         "{:.0} % of the gammas are below 0.01, too few to tell channels apart by gamma",
@@ -41,7 +41,7 @@ mod tests {
         settings.score.importance = Importance::Gamma;
         assert_eq!(choose(&settings, 0.88), Importance::Gamma);
         assert_eq!(choose(&settings, 0.0), Importance::Taylor);
-        let seed = PipelineConfig::default().with_preset(PipelinePreset::Seed).prune_settings();
+        let seed = PipelineConfig::default().with_preset(PipelinePreset::Original).prune_settings();
         assert_eq!(choose(&seed, 0.0), Importance::Gamma);
         // What was asked for is done.
         let mut lamp = settings;

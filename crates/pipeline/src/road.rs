@@ -1,6 +1,6 @@
 //! Which stages a run has, and what each of them reads: both follow from the configuration.
 
-use crate::misuse::demand;
+use crate::misuse::ensure_usage;
 use crate::{Control, PipelineConfig, Stage};
 use anyhow::Result;
 use bonsai_prune::Importance;
@@ -100,7 +100,10 @@ pub(crate) fn check_stages(config: &PipelineConfig, control: &Control) -> Result
             Stage::Control => "`control.dense` is false: set it to true",
             _ => "`sparse.epochs` is 0: set it to 50, for example",
         };
-        demand!(config.has(*stage), "{option} {stage}: this run has no stage `{stage}`, because {setting}");
+        ensure_usage!(
+            config.has(*stage),
+            "{option} {stage}: this run has no stage `{stage}`, because {setting}"
+        );
     }
     Ok(())
 }
@@ -132,7 +135,7 @@ mod tests {
         // The baseline is pruned where sparsity training does no good.
         let mut sparse = config(3, false);
         assert_eq!(sparse.inputs(Stage::Prune), [Stage::Dataset, Stage::Baseline, Stage::Sparse]);
-        sparse.l1 = L1Config::of(L1Preset::Seed);
+        sparse.l1 = L1Config::from_preset(L1Preset::Original);
         assert_eq!(sparse.inputs(Stage::Prune), [Stage::Dataset, Stage::Sparse]);
     }
 

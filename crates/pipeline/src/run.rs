@@ -20,7 +20,7 @@ use crate::peak_memory::{peak_rss_mb, reset_peak};
 use crate::recipe::Recipes;
 use crate::road::check_stages;
 use crate::run_lock::RunLock;
-use crate::stages::{Data, Setting};
+use crate::stages::{Data, RunContext};
 use crate::work::{REPORT_JSON, Work, data_of};
 use crate::{
     Control, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState, open_model, utc,
@@ -61,17 +61,17 @@ pub fn run_stages(
     control.check()?;
     check_stages(config, control)?;
     let executor = config.executor_options()?;
-    let setting = Setting::of(config, executor);
+    let context = RunContext::new(config, executor);
     check_inputs(config, dir, control)?;
     check_network(config, &class_names(config)?, control)?;
-    check_first_training(config, dir, control, &setting)?;
+    check_first_training(config, dir, control, &context)?;
     std::fs::create_dir_all(dir.root()).with_context(|| format!("cannot create {}", dir.root().display()))?;
     let _lock = RunLock::take(dir.root(), "--project")?;
     remove_leftovers(dir.root());
     write_file(&dir.config(), toml::to_string(config)?.as_bytes())?;
     let info = executor.describe()?;
     let mut runner =
-        Runner { config, dir, control, setting, executor: info, done: BTreeMap::new(), data: None };
+        Runner { config, dir, control, context, executor: info, done: BTreeMap::new(), data: None };
     for stage in config.stages() {
         runner.stage(stage, progress).with_context(|| format!("stage `{stage}`"))?;
         if stage == control.last() && stage != Stage::Report {
@@ -102,7 +102,7 @@ fn check_first_training(
     config: &PipelineConfig,
     dir: &RunDir,
     control: &Control,
-    setting: &Setting,
+    context: &RunContext,
 ) -> Result<()> {
     let stage = Stage::Baseline;
     if control.takes(stage) || control.last() < stage || dir.completed(stage).is_some() {
@@ -112,7 +112,7 @@ fn check_first_training(
         Some(scale) => build(scale, &["object".to_owned()])?,
         None => open_model(&config.model)?,
     };
-    check_training(model.graph(), &config.baseline, setting, [config.baseline.batch, 1])
+    check_training(model.graph(), &config.baseline, context, [config.baseline.batch, 1])
         .with_context(|| format!("stage `{stage}`"))
 }
 
@@ -120,7 +120,7 @@ struct Runner<'a> {
     config: &'a PipelineConfig,
     dir: &'a RunDir,
     control: &'a Control,
-    setting: Setting,
+    context: RunContext,
     executor: ExecutorInfo,
     done: BTreeMap<Stage, Manifest>,
     /// Read when it is first needed: a run with nothing to do reads no images.
@@ -184,7 +184,8 @@ impl Runner<'_> {
         if self.data.is_none() && stage != Stage::Dataset {
             self.data = Some(data_of(self.config, self.dir, progress)?);
         }
-        let (clock, began) = (Clock::start(), utc::now());
+        let clock = Clock::start();
+        let began = utc::now();
         reset_peak();
         let folder = if stage.is_training() {
             // What a forced stage leaves when it is stopped is taken up by one that is forced again, and by no other.
@@ -196,7 +197,7 @@ impl Runner<'_> {
         let work = Work {
             config: self.config,
             dir: self.dir,
-            setting: &self.setting,
+            context: &self.context,
             data: self.data.as_ref(),
             done: &self.done,
         };

@@ -158,7 +158,8 @@ impl RunDir {
     /// # Errors
     /// If writing or renaming fails.
     pub fn finish(&self, stage: Stage, manifest: &Manifest) -> Result<()> {
-        let (partial, folder) = (self.partial(stage), self.stage(stage));
+        let partial = self.partial(stage);
+        let folder = self.stage(stage);
         manifest.save(&partial.join(Manifest::FILE))?;
         remove_if_there(&folder)?;
         fs::rename(&partial, &folder).with_context(|| format!("cannot rename {}", partial.display()))

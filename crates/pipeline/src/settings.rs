@@ -89,7 +89,7 @@ fn merge<T: Settings>(base: &mut Table, over: Table, prefix: &str) -> Result<()>
             (Some(Value::Float(old)), Value::Integer(new)) => *old = new as f64,
             (Some(old), value) => {
                 if !same_type(old, &value) {
-                    bail!("`{path}` is a {}, not a {}", old.type_str(), value.type_str());
+                    bail!("`{path}` has type {}; expected {}", value.type_str(), old.type_str());
                 }
                 *old = value;
             }
@@ -193,13 +193,14 @@ mod tests {
         let error = text(set(&["finetune.epoch=3"]).unwrap_err());
         assert!(error.contains("`finetune.epoch`") && error.contains("`epochs`"), "{error}");
         let error = text(set(&["imgsz=large"]).unwrap_err());
-        assert!(error.contains("`imgsz` is a integer"), "{error}");
+        assert!(error.contains("expected integer"), "{error}");
         assert!(text(set(&["imgsz"]).unwrap_err()).contains("key=value"));
     }
 
     #[test]
     fn strengths_and_presets_of_l1() {
-        let (default, seed) = (L1Config::default(), L1Config::of(L1Preset::Seed));
+        let default = L1Config::default();
+        let seed = L1Config::from_preset(L1Preset::Original);
         for (settings, expected) in [
             (vec!["l1.gamma=0"], L1Config { gamma: Strength::Lambda(0.0), ..default }),
             (vec!["l1.gamma.travel=2"], L1Config { gamma: Strength::Travel(2.0), ..default }),
@@ -238,7 +239,7 @@ mod tests {
             ("l1.gamma=strong", ["a number, `{ travel = DISTANCE }`", "l1.gamma"]),
             ("l1.gamma.of_gamma=1", ["L1 on gamma", "give a number"]),
             ("l1.beta.travel=0.5", ["L1 on beta", "of_gamma"]),
-            ("l1.preset=seeds", ["`default`", "`seed`"]),
+            ("l1.preset=seeds", ["`default`", "`original`"]),
             ("l1.method=lasso", ["`proximal`", "`group_lasso`"]),
             ("l1.gama=1", ["`l1.gama`", "did you mean `gamma`?"]),
             ("l1.gamma_decay.linear.first=1", ["`first`", "`last`"]),

@@ -36,7 +36,7 @@ impl SparseOutcome {
     ///
     /// # Errors
     /// If a history cannot be read.
-    pub(crate) fn of(config: &PipelineConfig, dir: &RunDir) -> Result<Self> {
+    pub(crate) fn new(config: &PipelineConfig, dir: &RunDir) -> Result<Self> {
         let history = |stage| -> Result<Vec<EpochRecord>> {
             let file = dir.stage(stage).join(HISTORY);
             // A baseline may have been put there as a checkpoint alone.

@@ -43,7 +43,7 @@ pub struct FlawCount {
 
 impl SplitFlaws {
     /// What a scan of a split found.
-    pub fn of(split: SplitKind, scan: &Scan) -> Self {
+    pub fn new(split: SplitKind, scan: &Scan) -> Self {
         let count = |(first, count): (&Warning, usize)| FlawCount {
             kind: first.kind.code().to_owned(),
             count,
@@ -66,7 +66,7 @@ impl SplitFlaws {
 
     /// A split that is not there, so that the validation split takes its place.
     pub(crate) fn missing(split: SplitKind, reason: &DataError) -> Self {
-        Self { missing: Some(reason.to_string()), ..Self::of(split, &Scan::default()) }
+        Self { missing: Some(reason.to_string()), ..Self::new(split, &Scan::default()) }
     }
 
     /// What was left out of how many; `None` where all is well.
@@ -131,7 +131,7 @@ mod tests {
             let kind = WarningKind::UnreadableImage { reason: "no picture".to_owned() };
             warnings.push(Warning { path: name.into(), line: None, kind });
         }
-        let flaws = SplitFlaws::of(SplitKind::Val, &scan(warnings));
+        let flaws = SplitFlaws::new(SplitKind::Val, &scan(warnings));
         assert_eq!(
             flaws.line().unwrap(),
             "dataset val: 2 of 8 images and 18 of 119 labels were left out: 2 images that cannot be read (first \
@@ -145,13 +145,13 @@ mod tests {
     #[test]
     fn a_split_that_is_well_says_nothing_and_one_without_labels_where_they_should_be() {
         let clean = Scan { images: 6, instances: 9, found: 6, rows: 9, ..Scan::default() };
-        assert_eq!(SplitFlaws::of(SplitKind::Val, &clean).line(), None);
+        assert_eq!(SplitFlaws::new(SplitKind::Val, &clean).line(), None);
         let gone = DataError::UndefinedSplit { yaml: "data.yaml".into(), split: "test" };
         let line = SplitFlaws::missing(SplitKind::Test, &gone).line().unwrap();
         assert!(line.starts_with("dataset test: `data.yaml` has no `test`"), "{line}");
         let path = Some("labels/a.txt".into());
         let bare = Scan { images: 6, found: 6, label_path: path, ..Scan::default() };
-        let line = SplitFlaws::of(SplitKind::Val, &bare).line().unwrap();
+        let line = SplitFlaws::new(SplitKind::Val, &bare).line().unwrap();
         assert!(
             line.contains("none of the 6 images has a label") && line.contains("`labels/a.txt`"),
             "{line}"

@@ -55,7 +55,8 @@ pub(crate) fn train_in(
     train: impl FnOnce(&Checkpoint, &mut dyn TrainWatch) -> Result<Trained>,
 ) -> Result<()> {
     let earlier = Attempts::in_folder(folder)?;
-    let (history, gammas) = (Vec::new(), GammaHistory::default());
+    let history = Vec::new();
+    let gammas = GammaHistory::default();
     let mut keeper = Keeper { folder, earlier, clock: Clock::start(), history, gammas, progress };
     let start = if let Some(last) = keeper.take_up()? {
         last

@@ -10,17 +10,21 @@ pub(crate) fn now() -> String {
 
 /// So many seconds after 1970 began.
 fn text(seconds: u64) -> String {
-    let (day, second) = (seconds / 86_400, seconds % 86_400);
+    let day = seconds / 86_400;
+    let second = seconds % 86_400;
     // Years that begin with March end with the leap day; 400 of them have 146,097 days, and the first such begins in year 0.
     let day = day + 719_468;
-    let (era, of_era) = (day / 146_097, day % 146_097);
+    let era = day / 146_097;
+    let of_era = day % 146_097;
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let march = (5 * of_year + 2) / 153;
     let date = of_year - (153 * march + 2) / 5 + 1;
     let month = if march < 10 { march + 3 } else { march - 9 };
     let year = year + 400 * era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let hour = second / 3_600;
+    let minute = second / 60 % 60;
+    let second = second % 60;
     format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 

@@ -15,12 +15,12 @@ use crate::classes::for_dataset;
 use crate::engine_folder::{OUTCOMES, build_engines};
 use crate::export_folder::{Network, fill_export_folder};
 use crate::prune_folder::{self, PRUNED, fill_prune_folder};
-use crate::report::{self, Exported, Group, Measured, Wanted};
+use crate::report::{self, Exported, Group, Measured, ReportItem};
 use crate::run::{load_json, save_json};
 use crate::sparse_outcome::SparseOutcome;
 use crate::stage_training::{BEST, LAST, train_in};
 use crate::stages::{
-    Data, FeatureImitation, Objective, Setting, Teacher, draw_dataset, open_dataset, start_checkpoint,
+    Data, FeatureImitation, Objective, RunContext, Teacher, draw_dataset, open_dataset, start_checkpoint,
     train_stage,
 };
 use crate::{Manifest, Parity, PipelineConfig, Progress, RunDir, Stage, path_of_text};
@@ -62,7 +62,7 @@ pub(crate) fn yaml_of(config: &PipelineConfig, dir: &RunDir) -> Result<PathBuf> 
 pub(crate) struct Work<'a> {
     pub(crate) config: &'a PipelineConfig,
     pub(crate) dir: &'a RunDir,
-    pub(crate) setting: &'a Setting,
+    pub(crate) context: &'a RunContext,
     /// Read before any stage but `dataset` of a drawn one.
     pub(crate) data: Option<&'a Data>,
     /// Manifests of the stages before.
@@ -79,7 +79,8 @@ impl Work<'_> {
             Stage::Dataset => self.dataset(folder),
             Stage::Baseline => {
                 let names = &self.data()?.class_names;
-                let (model, seed) = (&self.config.model, self.config.seed);
+                let model = &self.config.model;
+                let seed = self.config.seed;
                 let start = start_checkpoint(model, names, seed, progress)?;
                 self.training(stage, folder, &self.config.baseline, Objective::Detection, progress, || {
                     Ok(start)
@@ -98,7 +99,7 @@ impl Work<'_> {
             }
             Stage::Prune => {
                 let networks = self.pruned(progress)?;
-                fill_prune_folder(folder, &networks, self.config, self.data()?, self.setting, progress)
+                fill_prune_folder(folder, &networks, self.config, self.data()?, self.context, progress)
             }
             Stage::Finetune => {
                 let start = self.start(Stage::Prune, PRUNED, progress)?;
@@ -117,7 +118,7 @@ impl Work<'_> {
     fn pruned(&self, progress: &mut dyn Progress) -> Result<Vec<(Stage, Checkpoint)>> {
         let mut stages = self.config.pruned_stages();
         if self.config.checks_sparsity()
-            && let Some(reason) = SparseOutcome::of(self.config, self.dir)?.left_out()
+            && let Some(reason) = SparseOutcome::new(self.config, self.dir)?.left_out()
         {
             progress
                 .note(&format!("warning: {reason}: the baseline is pruned in place of the sparse network"));
@@ -133,7 +134,7 @@ impl Work<'_> {
     fn finetune(&self) -> Result<TrainConfig> {
         let mut config = self.config.finetune.clone();
         if self.config.checks_sparsity() {
-            config.epochs += SparseOutcome::of(self.config, self.dir)?.epochs_left();
+            config.epochs += SparseOutcome::new(self.config, self.dir)?.epochs_left();
         }
         Ok(config)
     }
@@ -196,7 +197,7 @@ impl Work<'_> {
     ) -> Result<()> {
         let data = self.data()?;
         train_in(folder, stage, config, progress, start, |start, watch| {
-            train_stage(start, data, config, objective, self.setting, watch)
+            train_stage(start, data, config, objective, self.context, watch)
         })
     }
 
@@ -208,8 +209,9 @@ impl Work<'_> {
     fn export(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
         for network in Network::ALL {
             let checkpoint = self.checkpoint(network)?;
-            let (settings, data) = (&self.config.export, self.data()?);
-            fill_export_folder(folder, (network, &checkpoint), settings, data, self.setting, progress)?;
+            let settings = &self.config.export;
+            let data = self.data()?;
+            fill_export_folder(folder, (network, &checkpoint), settings, data, self.context, progress)?;
         }
         Ok(())
     }
@@ -218,7 +220,8 @@ impl Work<'_> {
         for network in Network::ALL {
             write_engine(&self.checkpoint(network)?, &folder.join(network.cpu_engine()))?;
         }
-        let (config, exported) = (&self.config.engine, self.config.export.precisions());
+        let config = &self.config.engine;
+        let exported = self.config.export.precisions();
         let made = build_engines(folder, &self.dir.stage(Stage::Export), config, &exported, progress)?;
         save_json(&folder.join(OUTCOMES), &made)
     }
@@ -229,7 +232,7 @@ impl Work<'_> {
             dir: self.dir,
             config: self.config,
             data: self.data()?,
-            setting: self.setting,
+            context: self.context,
             wanted: self.wanted(),
             pruned: self.file(Stage::Prune, PRUNED),
             exported: self.exported()?,
@@ -243,11 +246,19 @@ impl Work<'_> {
     }
 
     /// What the report measures: checkpoints in the order of their making, then engines and ONNX files.
-    fn wanted(&self) -> Vec<Wanted> {
+    fn wanted(&self) -> Vec<ReportItem> {
         let checkpoint = |name: &'static str, stage, file: &str| {
             let file = self.file(stage, file);
-            let (group, counted) = (Group::Checkpoint, file.clone());
-            Wanted { name: name.to_owned(), network: name, precision: Precision::Fp32, group, file, counted }
+            let group = Group::Checkpoint;
+            let counted = file.clone();
+            ReportItem {
+                name: name.to_owned(),
+                network: name,
+                precision: Precision::Fp32,
+                group,
+                file,
+                counted,
+            }
         };
         let checkpoints = [
             ("baseline", Stage::Baseline, BEST),
@@ -257,9 +268,9 @@ impl Work<'_> {
             ("fine-tuned", Stage::Finetune, BEST),
         ];
         let there = checkpoints.into_iter().filter(|(_, stage, _)| self.config.has(*stage));
-        let mut wanted: Vec<Wanted> =
+        let mut wanted: Vec<ReportItem> =
             there.map(|(name, stage, file)| checkpoint(name, stage, file)).collect();
-        let export = |what: &str, network: Network, precision, file| Wanted {
+        let export = |what: &str, network: Network, precision, file| ReportItem {
             name: format!("{what}, {}", network.title()),
             network: network.title(),
             precision,

@@ -99,16 +99,17 @@ fn history(draw: &mut Draw, epochs: usize) -> Vec<EpochFigures> {
             let part = epoch as f64 / epochs as f64;
             let mut loss =
                 |start: f64| start * (0.3 + 0.7 * (-4.0 * part).exp()) * (0.95 + 0.1 * draw.next());
-            let (train, val) = (
-                Losses { bbox: loss(3.5), cls: loss(4.2), dfl: loss(2.8) },
-                Losses {
-                    bbox: if epoch == 20 { f64::NAN } else { loss(3.2) },
-                    cls: loss(5.0),
-                    dfl: loss(2.9),
-                },
-            );
+            let train = Losses { bbox: loss(3.5), cls: loss(4.2), dfl: loss(2.8) };
+            let val = Losses {
+                bbox: if epoch == 20 { f64::NAN } else { loss(3.2) },
+                cls: loss(5.0),
+                dfl: loss(2.9),
+            };
             let mut rise = |end: f64| end * (1.0 - (-5.0 * part).exp()) * (0.9 + 0.1 * draw.next());
-            let (precision, recall, map50, map50_95) = (rise(0.85), rise(0.9), rise(0.89), rise(0.58));
+            let precision = rise(0.85);
+            let recall = rise(0.9);
+            let map50 = rise(0.89);
+            let map50_95 = rise(0.58);
             EpochFigures { epoch, train, val, precision, recall, map50, map50_95 }
         })
         .collect()
@@ -116,7 +117,9 @@ fn history(draw: &mut Draw, epochs: usize) -> Vec<EpochFigures> {
 
 /// Something like F1 over confidence, and precision over recall.
 fn curves(draw: &mut Draw) -> (Vec<f64>, Vec<f64>) {
-    let (height, peak, end) = (0.6 + 0.4 * draw.next(), 0.2 + 0.5 * draw.next(), 0.7 + 0.3 * draw.next());
+    let height = 0.6 + 0.4 * draw.next();
+    let peak = 0.2 + 0.5 * draw.next();
+    let end = 0.7 + 0.3 * draw.next();
     let at = |i: u32| f64::from(i) / 999.0;
     let f1 = (0..1000).map(|i| height * (1.0 - ((at(i) - peak) / (1.2 - peak)).powi(2)).max(0.0)).collect();
     let pr = (0..1000).map(|i| if at(i) < end { height * (1.0 - at(i).powi(6)) } else { 0.0 }).collect();
@@ -125,16 +128,19 @@ fn curves(draw: &mut Draw) -> (Vec<f64>, Vec<f64>) {
 
 fn label(draw: &mut Draw, classes: usize) -> LabelBox {
     let mut side = || (0.05 + 0.4 * draw.next() * draw.next()) as f32;
-    let (w, h) = (side(), side());
+    let w = side();
+    let h = side();
     let mut centre = || f64::midpoint(draw.next(), draw.next()) as f32;
-    let (cx, cy) = (centre(), centre());
+    let cx = centre();
+    let cy = centre();
     let class_id = (draw.next() * draw.next() * classes as f64) as usize;
     LabelBox { class_id, bbox: Cxcywh { cx, cy, w, h } }
 }
 
 fn tile_box(draw: &mut Draw, size: f32, predicted: bool) -> TileBox {
     let mut place = || draw.next() as f32 * size * 0.8;
-    let (x1, y1) = (place(), place());
+    let x1 = place();
+    let y1 = place();
     let bbox = Xyxy { x1, y1, x2: x1 + size * 0.2, y2: y1 + size * 0.25 };
     let class_id = (draw.next() * 3.0) as usize;
     TileBox { bbox, class_id, confidence: predicted.then(|| draw.next() as f32) }

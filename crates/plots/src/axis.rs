@@ -35,7 +35,8 @@ impl Axis {
     pub(crate) fn around(values: impl Iterator<Item = f64>, ticks: u32) -> Option<Self> {
         let (low, high) = range(values)?;
         let room = if high > low { (high - low) * 0.05 } else { (high.abs() * 0.1).max(1e-3) };
-        let (low, high) = (low - room, high + room);
+        let low = low - room;
+        let high = high + room;
         Some(Self { low, high, step: round_step((high - low) / f64::from(ticks.max(1))) })
     }
 
@@ -70,7 +71,8 @@ impl Axis {
 
     /// Places and labels of the ticks.
     pub(crate) fn ticks(&self) -> Vec<(f64, String)> {
-        let (low, high) = (self.low.min(self.high), self.low.max(self.high));
+        let low = self.low.min(self.high);
+        let high = self.low.max(self.high);
         let slack = self.step * 1e-6;
         let first = ((low - slack) / self.step).ceil();
         // More than a hundred happen only where the step is below the resolution of the numbers.

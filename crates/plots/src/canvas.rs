@@ -103,7 +103,8 @@ impl Canvas {
         if self.scale == 1 {
             return self.image;
         }
-        let (width, height) = (self.image.width() / 2, self.image.height() / 2);
+        let width = self.image.width() / 2;
+        let height = self.image.height() / 2;
         RgbImage::from_fn(width, height, |x, y| {
             let channel = |i: usize| {
                 let at = |dx, dy| u16::from(self.image.get_pixel(2 * x + dx, 2 * y + dy).0[i]);
@@ -115,9 +116,10 @@ impl Canvas {
 
     /// Fills a rectangle; edges fall on the nearest pixel, and it is at least one pixel drawn.
     pub(crate) fn fill(&mut self, area: Area, colour: Colour) -> Result<(), PlotError> {
-        let (left, top) = (self.pixel(area.left), self.pixel(area.top));
-        let (right, bottom) =
-            (self.pixel(area.right()).max(left + 1), self.pixel(area.bottom()).max(top + 1));
+        let left = self.pixel(area.left);
+        let top = self.pixel(area.top);
+        let right = self.pixel(area.right()).max(left + 1);
+        let bottom = self.pixel(area.bottom()).max(top + 1);
         let corners = [(left, top), (right, bottom)];
         self.draw(|sheet| sheet.draw(&Rectangle::new(corners, style(colour, 1).filled())))
     }
@@ -157,7 +159,8 @@ impl Canvas {
 
     /// Fills a circle.
     pub(crate) fn dot(&mut self, (x, y): (f32, f32), radius: f32, colour: Colour) -> Result<(), PlotError> {
-        let (place, radius) = ((self.pixel(x), self.pixel(y)), self.pixel(radius).max(1));
+        let place = (self.pixel(x), self.pixel(y));
+        let radius = self.pixel(radius).max(1);
         self.draw(|sheet| sheet.draw(&Circle::new(place, radius, style(colour, 1).filled())))
     }
 
@@ -169,7 +172,9 @@ impl Canvas {
             Align::Centre => font::width(text, em) / -2.0,
             Align::Right => -font::width(text, em),
         };
-        let (x, y, shift) = (self.pixel(x), self.pixel(y), shift.round() as i32);
+        let x = self.pixel(x);
+        let y = self.pixel(y);
+        let shift = shift.round() as i32;
         font::rasterise(text, em, |along, across, coverage| {
             let along = along + shift;
             let (x, y) = if style.upwards { (x + across, y - along) } else { (x + along, y + across) };
@@ -182,7 +187,8 @@ impl Canvas {
 
     /// Puts a picture onto the sheet, its top left corner at that of `area`.
     pub(crate) fn paste(&mut self, picture: &RgbImage, area: Area) {
-        let (left, top) = (self.pixel(area.left), self.pixel(area.top));
+        let left = self.pixel(area.left);
+        let top = self.pixel(area.top);
         image::imageops::replace(&mut self.image, picture, i64::from(left), i64::from(top));
     }
 

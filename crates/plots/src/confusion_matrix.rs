@@ -101,7 +101,8 @@ fn draw_cells(
     let side = values.len().isqrt();
     let cell = area.width / side as f32;
     for (index, &value) in values.iter().enumerate().filter(|(_, value)| **value > 0.0) {
-        let (row, column) = (index / side, index % side);
+        let row = index / side;
+        let column = index % side;
         let place = Area {
             left: area.left + column as f32 * cell,
             top: area.top + row as f32 * cell,

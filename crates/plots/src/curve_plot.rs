@@ -148,7 +148,8 @@ fn draw_legend(
     if !plot.mean.is_empty() {
         entries.push(("all classes".to_owned(), with_figure(plot.mean_figure), mean()));
     }
-    let (left, right) = (frame.area.right() + 30.0, SIZE.0 as f32 - 20.0);
+    let left = frame.area.right() + 30.0;
+    let right = SIZE.0 as f32 - 20.0;
     if plot.kind == CurveKind::PrecisionRecall && plot.mean_figure.is_some() {
         canvas.text("AP", (right, frame.area.top - 14.0), TextStyle::new(16.0, MUTED, Align::Right));
     }
@@ -179,7 +180,8 @@ fn draw_best(canvas: &mut Canvas, frame: &Frame, plot: &CurvePlot) -> Result<(),
     canvas.dot((x, y), 6.0, MARK)?;
 
     let text = format!("all classes {value:.2} at {position:.3}");
-    let (em, margin) = (18.0, 8.0);
+    let em = 18.0;
+    let margin = 8.0;
     let width = font::width(&text, em) + 2.0 * margin;
     let area = frame.area;
     let left = (x - width / 2.0).clamp(area.left + 4.0, area.right() - width - 4.0);

@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn capitals_are_centred_and_letters_stay_inside() {
-        let (mut rows, mut columns) = ((i32::MAX, i32::MIN), (i32::MAX, i32::MIN));
+        let mut rows = (i32::MAX, i32::MIN);
+        let mut columns = (i32::MAX, i32::MIN);
         rasterise("HHH", 40.0, |x, y, coverage| {
             if coverage > 0.5 {
                 rows = (rows.0.min(y), rows.1.max(y));

@@ -53,7 +53,8 @@ pub fn draw_gammas(history: &[GammaEpoch], bin_width: f64) -> Result<RgbImage, P
     let mut canvas = Canvas::chart(SIZE.0 as u32, SIZE.1 as u32);
     let panel =
         |top: f32, height: f32| Area { left: MARGIN.0, top, width: SIZE.0 - MARGIN.0 - MARGIN.1, height };
-    let (upper, lower) = (panel(60.0, 540.0), panel(680.0, 240.0));
+    let upper = panel(60.0, 540.0);
+    let lower = panel(680.0, 240.0);
     let title = TextStyle::new(19.0, INK, Align::Left);
     canvas.text("|gamma| of all batch norms", (MARGIN.0, 32.0), title);
     canvas.text("share of channels", (MARGIN.0, 652.0), title);
@@ -94,8 +95,10 @@ fn draw_density(
     for epoch in history {
         let total = (epoch.counts.iter().sum::<u64>() + epoch.above).max(1) as f64;
         for (bin, count) in epoch.counts.iter().take(shown).enumerate().filter(|(_, count)| **count > 0) {
-            let (x, low) = (epoch.epoch as f64, bin as f64 * bin_width);
-            let (a, b) = (frame.place(x - 0.5, low + bin_width), frame.place(x + 0.5, low));
+            let x = epoch.epoch as f64;
+            let low = bin as f64 * bin_width;
+            let a = frame.place(x - 0.5, low + bin_width);
+            let b = frame.place(x + 0.5, low);
             let cell = Area { left: a.0, top: a.1, width: b.0 - a.0, height: b.1 - a.1 };
             canvas.fill(cell, shade((*count as f64 / total).sqrt()))?;
         }
@@ -130,7 +133,8 @@ fn draw_shares(canvas: &mut Canvas, frame: &Frame, history: &[GammaEpoch]) -> Re
         let Some((_, value)) = points.last() else { continue };
         let places: Vec<_> = points.iter().map(|p| frame.place(p.0, p.1)).collect();
         canvas.line(&places, 2.5, colour)?;
-        let (x, y) = (frame.area.right() + 24.0, frame.area.top + 20.0 + 30.0 * row as f32);
+        let x = frame.area.right() + 24.0;
+        let y = frame.area.top + 20.0 + 30.0 * row as f32;
         canvas.line(&[(x, y), (x + 26.0, y)], 3.0, colour)?;
         let style = TextStyle::new(14.0, INK, Align::Left);
         canvas.text(&format!("{name}  {:.0} %", 100.0 * value), (x + 34.0, y), style);

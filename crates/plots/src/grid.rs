@@ -76,7 +76,8 @@ pub fn draw_grid(tiles: &[Tile], class_names: &[String]) -> Result<RgbImage, Plo
 /// Width and height of the place for one picture: as wide and as high as the widest and the highest, scaled.
 fn place_size(tiles: &[Tile], columns: usize) -> (u32, u32) {
     let largest = |side: fn(&RgbImage) -> u32| tiles.iter().map(|t| side(t.image)).max().unwrap_or(1) as f32;
-    let (width, height) = (largest(RgbImage::width), largest(RgbImage::height));
+    let width = largest(RgbImage::width);
+    let height = largest(RgbImage::height);
     let longest = width.max(height);
     let room = (LONGEST_SIDE / columns as f32).floor();
     let scale = longest.max(SMALLEST_TILE).min(room) / longest;
@@ -92,7 +93,8 @@ fn draw_tile(
     place: (u32, u32),
     class_names: &[String],
 ) -> Result<(), PlotError> {
-    let (width, height) = (tile.image.width() as f32, tile.image.height() as f32);
+    let width = tile.image.width() as f32;
+    let height = tile.image.height() as f32;
     let place =
         Area { left: corner.0 as f32, top: corner.1 as f32, width: place.0 as f32, height: place.1 as f32 };
     let scale = (place.width / width).min(place.height / height);
@@ -107,12 +109,13 @@ fn draw_tile(
     canvas.frame(place, 1.0, WHITE)?;
 
     let em = (place.width.min(place.height) / 28.0).clamp(11.0, 20.0);
-    let name = Plate::of(&font::writable(tile.name), (area.left, area.top), area, em);
+    let name = Plate::new(&font::writable(tile.name), (area.left, area.top), area, em);
     let mut plates = Vec::new();
     for b in drawn_boxes(tile.boxes) {
         let x = |v: f32| area.left + (v / width).clamp(0.0, 1.0) * area.width;
         let y = |v: f32| area.top + (v / height).clamp(0.0, 1.0) * area.height;
-        let (left, top) = (x(b.bbox.x1), y(b.bbox.y1));
+        let left = x(b.bbox.x1);
+        let top = y(b.bbox.y1);
         let frame = Area { left, top, width: x(b.bbox.x2) - left, height: y(b.bbox.y2) - top };
         // False for what is no number, too.
         if frame.width >= 1.0 && frame.height >= 1.0 {
@@ -158,11 +161,11 @@ fn class_plate(
     };
     let above = frame.top - plate_height(em);
     let top = if above >= picture.top { above } else { frame.top };
-    let plate = Plate::of(&text, (frame.left, top), picture, em);
+    let plate = Plate::new(&text, (frame.left, top), picture, em);
     if !plate.area.overlaps(taken.area) {
         return plate;
     }
-    Plate::of(&text, (frame.left, frame.top.max(taken.area.bottom())), picture, em)
+    Plate::new(&text, (frame.left, frame.top.max(taken.area.bottom())), picture, em)
 }
 
 /// Text on a ground of its own.
@@ -174,7 +177,7 @@ struct Plate {
 
 impl Plate {
     /// The top left corner is as near to `corner` as the picture allows; what does not fit is cut.
-    fn of(text: &str, corner: (f32, f32), picture: Area, em: f32) -> Self {
+    fn new(text: &str, corner: (f32, f32), picture: Area, em: f32) -> Self {
         let margin = plate_margin(em);
         let text = font::fit(text, em, picture.width - 2.0 * margin);
         let width = if text.is_empty() { 0.0 } else { font::width(&text, em).ceil() + 2.0 * margin };

@@ -15,7 +15,7 @@ pub(crate) struct HeatMap {
 
 impl HeatMap {
     /// Counts points; those outside `0..=1` fall into the nearest square, those that are no numbers nowhere.
-    pub(crate) fn of(points: impl Iterator<Item = (f32, f32)>) -> Self {
+    pub(crate) fn from_points(points: impl Iterator<Item = (f32, f32)>) -> Self {
         let mut counts = vec![0; BINS * BINS];
         let bin = |v: f32| ((v.clamp(0.0, 1.0) * BINS as f32) as usize).min(BINS - 1);
         for (x, y) in points.filter(|(x, y)| x.is_finite() && y.is_finite()) {
@@ -30,8 +30,10 @@ impl HeatMap {
         let largest = self.counts.iter().copied().max().unwrap_or(0).max(1) as f64;
         let at = |bin: usize| bin as f64 / BINS as f64;
         for (index, &count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let (row, column) = (index / BINS, index % BINS);
-            let (a, b) = (frame.place(at(column), at(row)), frame.place(at(column + 1), at(row + 1)));
+            let row = index / BINS;
+            let column = index % BINS;
+            let a = frame.place(at(column), at(row));
+            let b = frame.place(at(column + 1), at(row + 1));
             let square = Area { left: a.0, top: a.1.min(b.1), width: b.0 - a.0, height: (b.1 - a.1).abs() };
             // What is there must be seen, however little.
             canvas.fill(square, shade(0.12 + 0.88 * count as f64 / largest))?;

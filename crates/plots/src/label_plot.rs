@@ -45,8 +45,8 @@ pub fn draw_labels(labels: &[LabelBox], class_names: &[String]) -> Result<RgbIma
         |row: f32, column: f32| Area { left: column * PANEL, top: row * PANEL, width: PANEL, height: PANEL };
     draw_classes(&mut canvas, panel(0.0, 0.0), labels, class_names)?;
     draw_boxes(&mut canvas, panel(0.0, 1.0), labels)?;
-    let centres = HeatMap::of(labels.iter().map(|l| (l.bbox.cx, l.bbox.cy)));
-    let sizes = HeatMap::of(labels.iter().map(|l| (l.bbox.w, l.bbox.h)));
+    let centres = HeatMap::from_points(labels.iter().map(|l| (l.bbox.cx, l.bbox.cy)));
+    let sizes = HeatMap::from_points(labels.iter().map(|l| (l.bbox.w, l.bbox.h)));
     let maps = [(centres, "Centres", "x", "y", true), (sizes, "Sizes", "width", "height", false)];
     for (column, (map, title, x, y, downwards)) in maps.into_iter().enumerate() {
         let place = panel(1.0, column as f32);
@@ -136,11 +136,13 @@ fn draw_boxes(canvas: &mut Canvas, panel: Area, labels: &[LabelBox]) -> Result<(
     canvas.frame(area, 1.0, MUTED)?;
     for index in 0..shown {
         let label = labels[index * labels.len() / shown];
-        let (w, h) = (label.bbox.w, label.bbox.h);
+        let w = label.bbox.w;
+        let h = label.bbox.h;
         if !(w.is_finite() && h.is_finite()) {
             continue;
         }
-        let (width, height) = (area.width * w.clamp(0.0, 1.0), area.height * h.clamp(0.0, 1.0));
+        let width = area.width * w.clamp(0.0, 1.0);
+        let height = area.height * h.clamp(0.0, 1.0);
         let place = Area {
             left: area.left + (area.width - width) / 2.0,
             top: area.top + (area.height - height) / 2.0,

@@ -75,7 +75,8 @@ pub fn draw_results(history: &[EpochFigures]) -> Result<RgbImage, PlotError> {
     let mut canvas = Canvas::chart(width as u32, (rows as f32 * PANEL.1 + HEADER + 20.0) as u32);
     draw_legend(&mut canvas, width)?;
     for (index, (title, figure, higher_is_better)) in PANELS.into_iter().enumerate() {
-        let (row, column) = (index / COLUMNS, index % COLUMNS);
+        let row = index / COLUMNS;
+        let column = index % COLUMNS;
         let panel = Area {
             left: column as f32 * PANEL.0,
             top: HEADER + row as f32 * PANEL.1,
@@ -103,7 +104,8 @@ pub fn draw_results(history: &[EpochFigures]) -> Result<RgbImage, PlotError> {
 fn draw_legend(canvas: &mut Canvas, width: f32) -> Result<(), PlotError> {
     let style = TextStyle::new(16.0, INK, Align::Left);
     for (right, colour, line, label) in [(270.0, RAW, 2.0, "each epoch"), (130.0, STRONG, 3.0, "smoothed")] {
-        let (left, y) = (width - right, HEADER * 0.6);
+        let left = width - right;
+        let y = HEADER * 0.6;
         canvas.line(&[(left - 36.0, y), (left - 10.0, y)], line, colour)?;
         if colour == RAW {
             canvas.dot((left - 23.0, y), 3.5, colour)?;

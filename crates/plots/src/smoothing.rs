@@ -21,7 +21,8 @@ pub(crate) fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
                 first += 1;
             }
             let near = points[first..].iter().take_while(|point| point.0 <= x + reach);
-            let (mut sum, mut weights) = (0.0, 0.0);
+            let mut sum = 0.0;
+            let mut weights = 0.0;
             for &(other, value) in near.filter(|point| is_drawable(point.1)) {
                 let weight = (-0.5 * ((other - x) / SIGMA).powi(2)).exp();
                 sum += weight * value;

@@ -40,9 +40,11 @@ impl Stroke {
 fn dashes(points: &[(f32, f32)]) -> Vec<Vec<(f32, f32)>> {
     let Some(&first) = points.first() else { return Vec::new() };
     let mut dashes = vec![vec![first]];
-    let (mut drawing, mut left) = (true, DASH);
+    let mut drawing = true;
+    let mut left = DASH;
     for pair in points.windows(2) {
-        let (mut from, to) = (pair[0], pair[1]);
+        let mut from = pair[0];
+        let to = pair[1];
         loop {
             let length = (to.0 - from.0).hypot(to.1 - from.1);
             let end = if length <= left {
@@ -88,7 +90,8 @@ mod tests {
 
     #[test]
     fn classes_of_one_colour_differ() {
-        let (a, b) = (Stroke::of_class(1), Stroke::of_class(1 + CLASS_COLOURS));
+        let a = Stroke::of_class(1);
+        let b = Stroke::of_class(1 + CLASS_COLOURS);
         assert!(a.colour == b.colour && a.dashed != b.dashed);
     }
 }

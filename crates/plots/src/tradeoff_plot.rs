@@ -52,7 +52,8 @@ pub fn draw_tradeoff(points: &[TradeoffPoint], costs: [&str; 2], near: f64) -> R
         let area = Area { left, top: 30.0, width: PANEL.0, height: PANEL.1 }.within(76.0, 30.0, 24.0, 40.0);
         let frame = Frame { area, x, y: map.clone(), downwards: false };
         if let Some(mean) = band {
-            let (top, bottom) = (frame.place(0.0, mean + near).1, frame.place(0.0, mean - near).1);
+            let top = frame.place(0.0, mean + near).1;
+            let bottom = frame.place(0.0, mean - near).1;
             canvas.fill(Area { top, height: bottom - top, ..area }, RULE)?;
         }
         frame.draw(&mut canvas)?;

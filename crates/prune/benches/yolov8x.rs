@@ -28,7 +28,7 @@ fn main() {
     let mut totals = Vec::new();
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        let coupling = Coupling::of(model.model.graph());
+        let coupling = Coupling::from_graph(model.model.graph());
         let coupled = ms(start);
         let scores = score(&coupling, &model.weights, &config).unwrap();
         let scored = ms(start);

@@ -18,7 +18,7 @@ const SIDE: usize = 64;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let model = model()?;
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     println!("{} of {} channel sets may go", coupling.prunable().count(), coupling.sets().len());
 
     let scores = score(&coupling, &model.weights, &ScoreConfig::default())?;

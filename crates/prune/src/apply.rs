@@ -25,7 +25,7 @@ use crate::{Coupling, PruneError, PrunePlan};
 /// The weights are not those of the network: [`PruneError::Checkpoint`].
 pub fn apply(plan: &PrunePlan, model: &Checkpoint) -> Result<Checkpoint, PruneError> {
     let graph = model.model.graph();
-    let kept = plan.kept_channels(&Coupling::of(graph))?;
+    let kept = plan.kept_channels(&Coupling::from_graph(graph))?;
     let pruned = pruned_graph(graph, &kept)?;
     let mut weights = Weights::new();
     for spec in graph.params() {

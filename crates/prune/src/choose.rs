@@ -4,8 +4,8 @@ use bonsai_checkpoint::Weights;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::pruned_graph;
+use crate::original::OriginalRanking;
 use crate::ranking::{Choice, Ranking};
-use crate::seed::SeedRanking;
 use crate::select::GroupRanking;
 use crate::slim::SlimRanking;
 use crate::target::{Effort, Reached, search};
@@ -62,7 +62,7 @@ pub struct SelectionSummary {
 /// With a target for parameters or MACs, the smallest ratio is looked for at which the pruned network costs
 /// no more; rounding and floors make steps of several ratios, and the least removal on the step that reaches
 /// the target is taken. A probe needs the graph only, so this takes milliseconds.
-/// ([`Preset::Seed`] may keep more at a higher ratio; there the first of 64 ratios that reaches it is refined.)
+/// ([`Preset::Original`] may keep more at a higher ratio; there the first of 64 ratios that reaches it is refined.)
 ///
 /// # Errors
 /// As [`select`](crate::select()), and [`PruneError::UnreachableTarget`], [`PruneError::PresetLayer`];
@@ -105,7 +105,7 @@ fn choose_with(
     let ranking: Box<dyn Ranking + '_> = match policy.preset {
         Preset::Group => Box::new(GroupRanking::new(coupling, candidates.scores, policy)?),
         Preset::Slim => Box::new(SlimRanking::new(candidates, policy)?),
-        Preset::Seed => Box::new(SeedRanking::new(candidates, policy)?),
+        Preset::Original => Box::new(OriginalRanking::new(candidates, policy)?),
     };
     let (prune_ratio, choice, target) = match policy.target {
         None => (policy.prune_ratio, at_ratio(&*ranking, policy)?, None),
@@ -120,7 +120,8 @@ fn choose_with(
         }
     };
     let plan = PrunePlan::from_removed(coupling, &choice.removed)?;
-    let (preset, safe_limit) = (policy.preset, ranking.safe_limit());
+    let preset = policy.preset;
+    let safe_limit = ranking.safe_limit();
     let summary = SelectionSummary { preset, prune_ratio, target, safe_limit, clamped: choice.clamped };
     Ok(Selection { plan, summary })
 }

@@ -47,9 +47,9 @@ pub fn apply_compensated(
     model: &Checkpoint,
 ) -> Result<(Checkpoint, Compensation), PruneError> {
     let mut pruned = apply(plan, model)?;
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let kept = plan.kept_channels(&coupling)?;
-    let missing = Missing::of(model, &kept)?;
+    let missing = Missing::new(model, &kept)?;
     for (param, shifts) in &missing.shifts {
         let array = pruned.weights.require_mut(param)?;
         array
@@ -84,7 +84,7 @@ struct Missing<'a> {
 }
 
 impl<'a> Missing<'a> {
-    fn of(model: &'a Checkpoint, kept: &'a [Vec<usize>]) -> Result<Self, PruneError> {
+    fn new(model: &'a Checkpoint, kept: &'a [Vec<usize>]) -> Result<Self, PruneError> {
         let graph = model.model.graph();
         let mut missing = Self {
             model,
@@ -139,7 +139,8 @@ impl<'a> Missing<'a> {
         groups: usize,
     ) -> Result<Vec<Gaussian>, PruneError> {
         let node = graph.node(id);
-        let (source, kept) = (node.inputs()[0], self.kept);
+        let source = node.inputs()[0];
+        let kept = self.kept;
         let input = &self.wires[source.index()];
         let mut wire = vec![Gaussian::default(); node.channels()];
         if input.iter().all(Gaussian::is_nothing) {
@@ -147,7 +148,8 @@ impl<'a> Missing<'a> {
         }
         let weight = self.parameter(graph, id, ParamRole::ConvWeight)?;
         let area: usize = weight.shape[2..].iter().product();
-        let (ins, outs) = (input.len() / groups, node.channels() / groups);
+        let ins = input.len() / groups;
+        let outs = node.channels() / groups;
         // What an output makes of the inputs of its group.
         let heard_by = |o: usize| {
             let taps = |i: usize| weight.data[(o * ins + i) * area..][..area].iter().map(|w| f64::from(*w));
@@ -196,7 +198,8 @@ impl<'a> Missing<'a> {
             let gamma = self.parameter(graph, id, ParamRole::BnGamma)?;
             let beta = self.parameter(graph, id, ParamRole::BnBeta)?;
             for channel in (0..wire.len()).filter(|c| kept.binary_search(c).is_err()) {
-                let (mean, deviation) = (f64::from(beta.data[channel]), f64::from(gamma.data[channel]));
+                let mean = f64::from(beta.data[channel]);
+                let deviation = f64::from(gamma.data[channel]);
                 wire[channel] = Gaussian { mean, variance: deviation * deviation };
             }
         }

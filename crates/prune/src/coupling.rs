@@ -49,7 +49,7 @@ impl Coupling {
     /// Batch norm, SiLU, pooling, upsampling, addition: channel with channel. Concat: with the channel behind
     /// its offset. Slice: with the channel from its start on. A convolution couples nothing; one in groups couples
     /// all channels of a group, in and out: in a depthwise one, channel with channel.
-    pub fn of(graph: &Graph) -> Self {
+    pub fn from_graph(graph: &Graph) -> Self {
         let mut offsets = Vec::with_capacity(graph.nodes().len());
         let mut elements = 0;
         for node in graph.nodes() {
@@ -193,7 +193,8 @@ pub(crate) fn for_each_source(graph: &Graph, id: NodeId, mut f: impl FnMut(usize
     match *node.op() {
         Op::Input { .. } | Op::Conv2d { groups: 1, .. } => {}
         Op::Conv2d { groups, out_channels, .. } => {
-            let (ins, outs) = (graph.in_channels(id) / groups, out_channels / groups);
+            let ins = graph.in_channels(id) / groups;
+            let outs = out_channels / groups;
             for c in 0..out_channels {
                 let group = c / outs * ins;
                 (group..group + ins).for_each(|i| f(c, Member { node: node.inputs()[0], channel: i }));

@@ -23,7 +23,8 @@ impl DisjointSets {
 
     /// Makes one set of two.
     pub(crate) fn union(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.find(a), self.find(b));
+        let a = self.find(a);
+        let b = self.find(b);
         self.parent[a.max(b)] = a.min(b);
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Gammas<'a> {
 impl<'a> Gammas<'a> {
     /// # Errors
     /// [`PruneError::Checkpoint`] if one is missing or misshaped, [`PruneError::NotFinite`].
-    pub(crate) fn of(graph: &Graph, weights: &'a Weights) -> Result<Self, PruneError> {
+    pub(crate) fn new(graph: &Graph, weights: &'a Weights) -> Result<Self, PruneError> {
         let mut of_node = vec![None; graph.nodes().len()];
         for spec in graph.params().into_iter().filter(|s| s.role == ParamRole::BnGamma) {
             let data = checked(weights, &spec)?.data.as_slice();

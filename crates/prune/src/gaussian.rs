@@ -28,10 +28,13 @@ pub(crate) fn after_silu(x: Gaussian) -> Gaussian {
         return Gaussian { mean: silu(x.mean), variance: 0.0 };
     }
     let deviation = x.variance.sqrt();
-    let (mut mass, mut first, mut second) = (0.0, 0.0, 0.0);
+    let mut mass = 0.0;
+    let mut first = 0.0;
+    let mut second = 0.0;
     for i in -SIDE..=SIDE {
         let z = STEP * f64::from(i);
-        let (weight, value) = ((-0.5 * z * z).exp(), silu(x.mean + deviation * z));
+        let weight = (-0.5 * z * z).exp();
+        let value = silu(x.mean + deviation * z);
         mass += weight;
         first += weight * value;
         second += weight * value * value;

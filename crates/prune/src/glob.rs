@@ -2,8 +2,10 @@
 
 /// Whether the whole of `name` matches `pattern`.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
-    let (mut p, mut n) = (0, 0);
+    let pattern = pattern.as_bytes();
+    let name = name.as_bytes();
+    let mut p = 0;
+    let mut n = 0;
     // Where the last `*` stands, and up to where it has swallowed the name: the only place to go back to.
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {

@@ -17,7 +17,7 @@ pub enum Guard {
     MaxRatio,
     /// [`PrunePolicy::round_to`](crate::PrunePolicy::round_to).
     RoundTo,
-    /// The floor of [`Preset::Seed`](crate::Preset::Seed): the layer's threshold is halved until 8 are kept.
+    /// The floor of [`Preset::Original`](crate::Preset::Original): the layer's threshold is halved until 8 are kept.
     SeedFloor,
     /// [`Preset::Slim`](crate::Preset::Slim) keeps an even count of what is split in two.
     EvenSplit,

@@ -151,7 +151,8 @@ pub fn iterate(
         let cost = pruned.model.graph().cost(h, w)?;
         let evaluating = format!("step {step}: evaluating");
         let map_pruned = (services.evaluate)(&pruned).map_err(failed(&evaluating))?;
-        let (model, training) = (pruned.model.clone(), format!("step {step}: fine-tuning"));
+        let model = pruned.model.clone();
+        let training = format!("step {step}: fine-tuning");
         let tuned = (services.fine_tune)(pruned, step).map_err(failed(&training))?;
         if tuned.model != model {
             return Err(failed(&training)("it gave another network back".into()));

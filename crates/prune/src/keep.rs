@@ -12,7 +12,8 @@ pub(crate) fn to_text(keep: &[usize]) -> String {
         if !text.is_empty() {
             text.push(',');
         }
-        let (first, last) = (run[0], run[run.len() - 1]);
+        let first = run[0];
+        let last = run[run.len() - 1];
         let written = if first == last { write!(text, "{first}") } else { write!(text, "{first}-{last}") };
         written.expect("writing to a string cannot fail");
     }
@@ -30,7 +31,8 @@ pub(crate) fn parse(text: &str, channels: usize) -> Result<Vec<usize>, String> {
         let number = |s: &str| {
             s.trim().parse::<usize>().map_err(|_| format!("`{run}` is neither a number nor `first-last`"))
         };
-        let (first, last) = (number(first)?, number(last)?);
+        let first = number(first)?;
+        let last = number(last)?;
         if first > last || keep.last().is_some_and(|before| first <= *before) {
             return Err(format!("`{run}` is out of order; channels must ascend"));
         }

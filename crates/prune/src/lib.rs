@@ -2,7 +2,7 @@
 //!
 //! Three pure steps, three types, all from the graph as data: no tracing, no device, no layer numbers.
 //!
-//! 1. [`Coupling::of`] finds the channels that can only be kept or removed together, and those that must
+//! 1. [`Coupling::from_graph`] finds the channels that can only be kept or removed together, and those that must
 //!    stay.
 //! 2. [`score`] gives every such set an importance, and [`select`] turns scores and a [`PrunePolicy`] into a
 //!    [`PrunePlan`]: kept channels per convolution, as JSON that can be reviewed and replayed.
@@ -19,7 +19,7 @@
 //! Channels for which that cannot hold are pinned, see [`Pin`].
 //!
 //! Not here: training towards small gammas (`bonsai-sparsity`), running networks, and fine-tuning. Layer
-//! names stand nowhere but in [`Preset::Seed`].
+//! names stand nowhere but in [`Preset::Original`].
 //!
 //! # Example
 //!
@@ -55,7 +55,7 @@
 //! weights.insert("block.bn.weight", Array::new(&[4], vec![0.7, 0.2, 0.1, 0.9]));
 //! let model = Checkpoint::new(ModelSpec::new(graph, head, vec!["fall".to_owned()])?, weights)?;
 //!
-//! let coupling = Coupling::of(model.model.graph());
+//! let coupling = Coupling::from_graph(model.model.graph());
 //! assert_eq!(coupling.prunable().count(), 4);
 //! let scores = score(&coupling, &model.weights, &ScoreConfig::default())?;
 //! let policy = PrunePolicy { prune_ratio: 0.25, min_channels: 1, round_to: None, ..PrunePolicy::default() };
@@ -88,6 +88,7 @@ mod guard;
 mod importance;
 mod iterate;
 mod keep;
+mod original;
 mod param;
 mod pin;
 mod plan;
@@ -98,7 +99,6 @@ mod ranking;
 mod recalibrate;
 mod report;
 mod score;
-mod seed;
 mod select;
 mod set_cost;
 mod slim;

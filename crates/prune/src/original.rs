@@ -1,4 +1,4 @@
-//! The seed workflow's choice: fixed layers of the stock YOLOv8, one global threshold, a floor of 8.
+//! The choice of the original workflow: fixed layers of the stock YOLOv8, one global threshold, a floor of 8.
 //!
 //! The only place of this crate that knows layer names. Sizes and depths do not matter; the layers must be
 //! there, and their channels must be tied to nothing else.
@@ -48,8 +48,8 @@ const PRUNED: [&str; 27] = [
 /// Channels that a layer keeps at least.
 const FLOOR: usize = 8;
 
-/// The layers of [`Preset::Seed`] with their scales.
-pub(crate) struct SeedRanking<'a> {
+/// The layers of [`Preset::Original`] with their scales.
+pub(crate) struct OriginalRanking<'a> {
     coupling: &'a Coupling,
     policy: PrunePolicy,
     layers: Vec<Layer>,
@@ -63,13 +63,13 @@ struct Layer {
     sets: Vec<usize>,
 }
 
-impl<'a> SeedRanking<'a> {
+impl<'a> OriginalRanking<'a> {
     /// # Errors
     /// [`PruneError::PresetLayer`] if a layer is missing or tied to others; [`PruneError::Checkpoint`],
     /// [`PruneError::NotFinite`], [`PruneError::NothingProtected`].
     pub(crate) fn new(candidates: &Candidates<'a>, policy: &PrunePolicy) -> Result<Self, PruneError> {
         let coupling = candidates.coupling;
-        let gammas = Gammas::of(coupling.graph(), candidates.weights)?;
+        let gammas = Gammas::new(coupling.graph(), candidates.weights)?;
         let protected = protected_sets(coupling, &policy.protect)?;
         let mut layers = Vec::new();
         for pattern in PRUNED {
@@ -111,7 +111,7 @@ impl<'a> SeedRanking<'a> {
     }
 }
 
-impl Ranking for SeedRanking<'_> {
+impl Ranking for OriginalRanking<'_> {
     fn at(&self, ratio: f64) -> Choice {
         let mut choice = Choice::none(self.coupling);
         let last = self.sorted.len() - 1;
@@ -172,5 +172,5 @@ fn free_sets(coupling: &Coupling, norm: NodeId) -> Result<Vec<usize>, PruneError
 }
 
 const fn refusal(reason: String) -> PruneError {
-    PruneError::PresetLayer { preset: Preset::Seed, reason }
+    PruneError::PresetLayer { preset: Preset::Original, reason }
 }

@@ -176,7 +176,9 @@ impl PrunePlan {
             let second = next.layers.iter().find(|l| l.conv == first.conv);
             let second = second.ok_or_else(|| PruneError::MissingLayer { layer: first.conv.clone() })?;
             if second.channels != first.keep.len() {
-                let (layer, expected, got) = (first.conv.clone(), second.channels, first.keep.len());
+                let layer = first.conv.clone();
+                let expected = second.channels;
+                let got = first.keep.len();
                 return Err(PruneError::Channels { layer, expected, got });
             }
             let keep = second.keep.iter().map(|c| first.keep[*c]).collect();
@@ -230,7 +232,7 @@ impl PrunePlan {
     /// # Errors
     /// As [`apply`](crate::apply()) for a plan of another network.
     pub fn kept_in(&self, graph: &Graph, node: NodeId) -> Result<Vec<usize>, PruneError> {
-        let mut kept = self.kept_channels(&Coupling::of(graph))?;
+        let mut kept = self.kept_channels(&Coupling::from_graph(graph))?;
         Ok(kept.get_mut(node.index()).map(std::mem::take).unwrap_or_default())
     }
 
@@ -242,11 +244,13 @@ impl PrunePlan {
         for (node, layer) in graph.ids().zip(graph.nodes()) {
             let Some(keep) = self.keep(layer.name()) else { continue };
             for channel in 0..layer.channels() {
-                let (member, kept) = (Member { node, channel }, keep.binary_search(&channel).is_ok());
+                let member = Member { node, channel };
+                let kept = keep.binary_search(&channel).is_ok();
                 let set = coupling.set_of(member);
                 match (coupling.sets()[set].pin, decided[set]) {
                     (Some(pin), _) if !kept => {
-                        let (layer, reason) = (layer.name().to_owned(), pin.describe(graph));
+                        let layer = layer.name().to_owned();
+                        let reason = pin.describe(graph);
                         return Err(PruneError::Pinned { layer, channel, reason });
                     }
                     (_, Some((before, other))) if before != kept => {

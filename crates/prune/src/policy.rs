@@ -28,7 +28,8 @@ impl FromStr for Scope {
             "global" => Ok(Self::Global),
             "per_layer" | "per-layer" | "local" => Ok(Self::PerLayer),
             _ => {
-                let (got, known) = (text.to_owned(), "global, per_layer");
+                let got = text.to_owned();
+                let known = "global, per_layer";
                 Err(PruneError::UnknownName { what: "scope", got, known })
             }
         }
@@ -107,7 +108,8 @@ impl PrunePolicy {
         channels("min_channels", self.min_channels, "at most 65536 channels")?;
         channels("round_to", self.round_to.unwrap_or(1), "at most 65536 channels")?;
         if self.round_to == Some(0) {
-            let (field, got) = ("round_to", "0".to_owned());
+            let field = "round_to";
+            let got = "0".to_owned();
             return Err(PruneError::Policy {
                 field,
                 got,
@@ -127,7 +129,8 @@ impl PrunePolicy {
             (size - largest_loss, Guard::MaxRatio),
         ];
         let asked = size - removable;
-        let (mut kept, mut guard) = (asked, None);
+        let mut kept = asked;
+        let mut guard = None;
         for (floor, of) in floors {
             if kept < floor {
                 (kept, guard) = (floor, Some(of));

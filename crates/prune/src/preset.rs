@@ -21,23 +21,24 @@ pub enum Preset {
     /// it stays (so a little more than the ratio goes; at ratio 0 nothing does). Layers that are split in
     /// two keep an even count. No rounding; each group keeps one channel.
     Slim,
-    /// The seed workflow's script: fixed layers of the stock YOLOv8, found by Ultralytics' names.
+    /// The script of the original workflow: fixed layers of the stock YOLOv8, found by Ultralytics' names.
     ///
     /// The threshold stands at `floor(n * (1 - prune_ratio))` of all |gamma| of the network, descending, and
     /// what is at or above it stays; a layer's threshold is halved until it keeps 8. No rounding.
-    Seed,
+    #[serde(alias = "seed")]
+    Original,
 }
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 3] = [Self::Group, Self::Slim, Self::Seed];
+    pub const ALL: [Self; 3] = [Self::Group, Self::Slim, Self::Original];
 
     /// The name in configurations.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Group => "group",
             Self::Slim => "slim",
-            Self::Seed => "seed",
+            Self::Original => "original",
         }
     }
 }
@@ -55,8 +56,10 @@ impl FromStr for Preset {
         let unknown = || PruneError::Policy {
             field: "preset",
             got: format!("{name:?}"),
-            expected: "\"group\", \"slim\" or \"seed\"",
+            expected: "\"group\", \"slim\" or \"original\"",
         };
+        // Its former name.
+        let name = if name == "seed" { Self::Original.name() } else { name };
         Self::ALL.into_iter().find(|p| p.name() == name).ok_or_else(unknown)
     }
 }

@@ -55,7 +55,7 @@ pub fn prune(
     services: PruneServices<'_>,
 ) -> Result<Pruned, PruneError> {
     let PruneServices { gradients, latency } = services;
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let scores = match gradients {
         Some(gradients) => score_with_gradients(&coupling, &model.weights, &config.score, gradients)?,
         None => score(&coupling, &model.weights, &config.score)?,

@@ -30,7 +30,8 @@ pub fn recalibrate(
     statistics: &mut MeasureStatistics<'_>,
 ) -> Result<Checkpoint, PruneError> {
     if batches == 0 {
-        let (field, got) = ("recalibration batches", "0".to_owned());
+        let field = "recalibration batches";
+        let got = "0".to_owned();
         return Err(PruneError::Policy { field, got, expected: "at least 1" });
     }
     let graph = model.model.graph();

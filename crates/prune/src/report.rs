@@ -68,10 +68,11 @@ pub struct GammaRange {
 /// As [`apply`](crate::apply()), and [`PruneError::Graph`] if the image does not fit the network.
 pub fn report(plan: &PrunePlan, model: &Checkpoint, h: usize, w: usize) -> Result<PruneReport, PruneError> {
     let graph = model.model.graph();
-    let coupling = Coupling::of(graph);
+    let coupling = Coupling::from_graph(graph);
     let kept = plan.kept_channels(&coupling)?;
     let pruned = apply(plan, model)?;
-    let (macs_before, macs_after) = (graph.node_macs(h, w)?, pruned.model.graph().node_macs(h, w)?);
+    let macs_before = graph.node_macs(h, w)?;
+    let macs_after = pruned.model.graph().node_macs(h, w)?;
     let mut layers = Vec::new();
     for (id, node) in graph.iter().filter(|(_, n)| matches!(n.op(), Op::Conv2d { .. })) {
         layers.push(LayerReport {

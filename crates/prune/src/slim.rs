@@ -37,7 +37,7 @@ impl<'a> SlimRanking<'a> {
     pub(crate) fn new(candidates: &Candidates<'a>, policy: &PrunePolicy) -> Result<Self, PruneError> {
         let coupling = candidates.coupling;
         let graph = coupling.graph();
-        let gammas = Gammas::of(graph, candidates.weights)?;
+        let gammas = Gammas::new(graph, candidates.weights)?;
         let protected = protected_sets(coupling, &policy.protect)?;
         let mut gamma = vec![0.0; coupling.sets().len()];
         let mut layers: Vec<(NodeId, Layer)> = Vec::new();
@@ -53,7 +53,8 @@ impl<'a> SlimRanking<'a> {
             if let Some((_, layer)) = layers.iter_mut().find(|(id, _)| *id == norm) {
                 layer.groups.push(group);
             } else {
-                let (channels, is_split) = (graph.node(norm).channels(), is_split(graph, norm));
+                let channels = graph.node(norm).channels();
+                let is_split = is_split(graph, norm);
                 layers.push((norm, Layer { groups: vec![group], channels, is_split }));
             }
         }

@@ -114,9 +114,12 @@ pub(crate) fn search(
         let cost = cost(&choice)?;
         Ok(Reached { ratio, choice, cost })
     };
-    let (limit, last) = (target.limit(), ratios.len() - 1);
+    let limit = target.limit();
+    let last = ratios.len() - 1;
     let steps = if ranking.is_monotone() { 0 } else { effort.scanned };
-    let (mut low, mut found, mut least) = (0, None, f64::INFINITY);
+    let mut low = 0;
+    let mut found = None;
+    let mut least = f64::INFINITY;
     for step in 0..=steps {
         let index = (last * step).checked_div(steps).unwrap_or(last);
         let reached = probe(index)?;

@@ -32,9 +32,11 @@ struct Block {
 impl Block {
     fn new(rng: &mut ChaCha8Rng, in_channels: usize) -> Result<Self> {
         let kernel = random(rng, &[CHANNELS, in_channels, 3, 3], (2.0 / (9 * in_channels) as f32).sqrt())?;
-        let (zeros, ones) = (vec![0f32; CHANNELS], vec![1f32; CHANNELS]);
+        let zeros = vec![0f32; CHANNELS];
+        let ones = vec![1f32; CHANNELS];
         let tensor = |values: &[f32]| Tensor::new(values, &Device::Cpu);
-        let (gamma, beta) = (Var::from_tensor(&tensor(&ones)?)?, Var::from_tensor(&tensor(&zeros)?)?);
+        let gamma = Var::from_tensor(&tensor(&ones)?)?;
+        let beta = Var::from_tensor(&tensor(&zeros)?)?;
         let affine = (gamma.as_tensor().clone(), beta.as_tensor().clone());
         let norm = BatchNorm::new(CHANNELS, tensor(&zeros)?, tensor(&ones)?, affine.0, affine.1, 1e-3)?;
         Ok(Self { kernel, gamma, beta, norm })
@@ -70,9 +72,11 @@ fn random(rng: &mut ChaCha8Rng, shape: &[usize], size: f32) -> Result<Var> {
 
 /// Stripes of random phase under noise, and which way they run.
 fn stripes(rng: &mut ChaCha8Rng) -> Result<(Tensor, Tensor)> {
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    let mut pixels = Vec::new();
+    let mut labels = Vec::new();
     for _ in 0..BATCH {
-        let (vertical, phase) = (rng.random::<bool>(), rng.random_range(0..4));
+        let vertical = rng.random::<bool>();
+        let phase = rng.random_range(0..4);
         labels.push(u32::from(vertical));
         for y in 0..SIDE {
             for x in 0..SIDE {

@@ -117,8 +117,8 @@ impl BoundedL1 {
 
     /// The strength that is applied: after the compared epochs it falls linearly.
     fn falling(&self, strength: f64, epoch: usize) -> f64 {
-        let (after, rest) =
-            (epoch.saturating_sub(self.compared_until), self.travel.len() - self.compared_until);
+        let after = epoch.saturating_sub(self.compared_until);
+        let rest = self.travel.len() - self.compared_until;
         if epoch < self.compared_until {
             return strength;
         }
@@ -150,7 +150,8 @@ mod tests {
 
     /// Strengths of a training whose loss answers to the strength.
     fn run(rule: &BoundedL1, loss: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<f64>) {
-        let (mut losses, mut strengths) = (Vec::new(), Vec::new());
+        let mut losses = Vec::new();
+        let mut strengths = Vec::new();
         while losses.len() < EPOCHS {
             let Some(strength) = rule.strength(&losses) else { break };
             strengths.push(strength);

@@ -22,7 +22,7 @@
 //!     times: 1.0,
 //! });
 //! // Too short for the strength that is widely practised.
-//! let seed = L1Plan::SEED.forecast(50, steps.clone())?;
+//! let seed = L1Plan::ORIGINAL.forecast(50, steps.clone())?;
 //! assert_eq!(seed.schedule.at(0, 50).gamma, 1e-2);
 //! assert!(seed.gamma.warning().unwrap().contains("650 updates"));
 //!

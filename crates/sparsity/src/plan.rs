@@ -95,7 +95,8 @@ impl L1Forecast {
     /// A sentence for the user where L1 cannot sparsify, not in so short a training, or takes more than
     /// [`L1Forecast::STRONG`] for it: what will happen, and what to change by how much.
     pub fn warning(&self) -> Option<String> {
-        let (strength, travel) = (self.schedule.gamma, self.gamma);
+        let strength = self.schedule.gamma;
+        let travel = self.gamma;
         let updates = travel.updates;
         if let Some(asked) = self.held_from {
             let enough = (updates as f64 * asked / travel.distance).round();
@@ -120,8 +121,8 @@ impl L1Forecast {
 }
 
 impl L1Plan {
-    /// As widely practised for YOLOv8, see [`L1Schedule::SEED`].
-    pub const SEED: Self = Self::fixed(L1Schedule::SEED);
+    /// As widely practised for YOLOv8, see [`L1Schedule::ORIGINAL`].
+    pub const ORIGINAL: Self = Self::fixed(L1Schedule::ORIGINAL);
 
     /// As strong as the detector bears: the loss stays within a tenth above that without L1. Betas, which start at 0, are to
     /// follow and not to lead: a third of the strength.
@@ -144,7 +145,8 @@ impl L1Plan {
     /// The plan that asks for these strengths.
     pub const fn fixed(schedule: L1Schedule) -> Self {
         let L1Schedule { gamma, beta, gamma_decay } = schedule;
-        let (gamma, beta) = (Strength::Lambda(gamma), Strength::Lambda(beta));
+        let gamma = Strength::Lambda(gamma);
+        let beta = Strength::Lambda(beta);
         Self { gamma, beta, gamma_decay, limit: L1Forecast::STRONG }
     }
 
@@ -219,13 +221,16 @@ impl L1Plan {
         self.check()?;
         let steps = steps.into_iter();
         // What a strength of 1 does.
-        let gamma = Travel::of(steps.clone().map(|s| PlannedUpdate {
+        let gamma = Travel::from_updates(steps.clone().map(|s| PlannedUpdate {
             lr: s.gamma_lr,
             lambda: s.times * self.gamma_decay.share(s.epoch, epochs),
             momentum: s.momentum,
         }));
-        let beta =
-            Travel::of(steps.map(|s| PlannedUpdate { lr: s.beta_lr, lambda: s.times, momentum: s.momentum }));
+        let beta = Travel::from_updates(steps.map(|s| PlannedUpdate {
+            lr: s.beta_lr,
+            lambda: s.times,
+            momentum: s.momentum,
+        }));
         let (gamma, gamma_travel) = self.reached("gamma", self.gamma, gamma, 1.0)?;
         let held_from = match self.gamma {
             Strength::Travel(asked)

@@ -14,7 +14,7 @@ pub struct L1 {
     pub beta: f32,
 }
 
-/// Strengths over a training. In a configuration, what is left out is as in [`L1Schedule::SEED`].
+/// Strengths over a training. In a configuration, what is left out is as in [`L1Schedule::ORIGINAL`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "UncheckedSchedule")]
 pub struct L1Schedule {
@@ -57,7 +57,7 @@ struct UncheckedSchedule {
 
 impl Default for UncheckedSchedule {
     fn default() -> Self {
-        let L1Schedule { gamma, beta, gamma_decay } = L1Schedule::SEED;
+        let L1Schedule { gamma, beta, gamma_decay } = L1Schedule::ORIGINAL;
         Self { gamma, beta, gamma_decay }
     }
 }
@@ -72,7 +72,7 @@ impl TryFrom<UncheckedSchedule> for L1Schedule {
 
 impl L1Schedule {
     /// As widely practised for YOLOv8: 1e-2 on gamma, falling linearly to a tenth; 1e-2 on beta throughout.
-    pub const SEED: Self = Self { gamma: 1e-2, beta: 1e-2, gamma_decay: Decay::Linear { last: 0.1 } };
+    pub const ORIGINAL: Self = Self { gamma: 1e-2, beta: 1e-2, gamma_decay: Decay::Linear { last: 0.1 } };
 
     /// The schedule itself, if its numbers make sense. Reading a configuration does this.
     ///
@@ -93,6 +93,6 @@ impl L1Schedule {
 
 impl Default for L1Schedule {
     fn default() -> Self {
-        Self::SEED
+        Self::ORIGINAL
     }
 }

@@ -58,18 +58,19 @@ impl GammaStatistics {
     ///
     /// # Errors
     /// [`StatisticsError`] if a parameter is missing or not finite, or if there is no batch norm.
-    pub fn of(graph: &Graph, weights: &Weights) -> Result<Self, StatisticsError> {
-        let (mut gammas, mut betas) = (Vec::new(), Vec::new());
+    pub fn new(graph: &Graph, weights: &Weights) -> Result<Self, StatisticsError> {
+        let mut gammas = Vec::new();
+        let mut betas = Vec::new();
         let mut layers = Vec::new();
         for (_, node) in graph.iter().filter(|(_, n)| n.op().keyword() == "batch_norm") {
             let gamma = finite(weights, node.name(), ParamRole::BnGamma)?;
             let beta = finite(weights, node.name(), ParamRole::BnBeta)?;
             gammas.extend_from_slice(gamma);
             betas.extend_from_slice(beta);
-            let summary = GammaSummary::of(gamma, beta);
+            let summary = GammaSummary::new(gamma, beta);
             layers.extend(summary.map(|gamma| LayerGammas { layer: node.name().to_owned(), gamma }));
         }
-        let overall = GammaSummary::of(&gammas, &betas).ok_or(StatisticsError::NoBatchNorm)?;
+        let overall = GammaSummary::new(&gammas, &betas).ok_or(StatisticsError::NoBatchNorm)?;
         Ok(Self { overall, layers })
     }
 }

@@ -41,10 +41,11 @@ impl GammaSummary {
     pub const PERCENTILES: [u8; 7] = [5, 10, 25, 50, 75, 90, 95];
 
     /// Summary of finite values; `None` if there are none.
-    pub(crate) fn of(gammas: &[f32], betas: &[f32]) -> Option<Self> {
+    pub(crate) fn new(gammas: &[f32], betas: &[f32]) -> Option<Self> {
         let mut sorted: Vec<f32> = gammas.iter().map(|g| g.abs()).collect();
         sorted.sort_unstable_by(f32::total_cmp);
-        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let min = *sorted.first()?;
+        let max = *sorted.last()?;
         let count = sorted.len();
         let share_below = |limit: f32| sorted.partition_point(|g| *g < limit) as f64 / count as f64;
         let sum: f64 = sorted.iter().map(|g| f64::from(*g)).sum();
@@ -56,7 +57,7 @@ impl GammaSummary {
             percentiles: Self::PERCENTILES.map(|p| percentile(&sorted, f64::from(p) / 100.0)),
             below_1e2: share_below(1e-2),
             below_1e3: share_below(1e-3),
-            histogram: Histogram::of(&sorted),
+            histogram: Histogram::new(&sorted),
             largest_beta: betas.iter().fold(0.0, |m, b| b.abs().max(m)),
         })
     }
@@ -73,7 +74,7 @@ impl Histogram {
     /// Number of bins, from 0 to 3.
     pub const BINS: usize = 3 * Self::BINS_PER_UNIT;
 
-    fn of(magnitudes: &[f32]) -> Self {
+    fn new(magnitudes: &[f32]) -> Self {
         let mut histogram = Self { counts: vec![0; Self::BINS], above: 0 };
         for magnitude in magnitudes {
             // Exact in f64; a cast of what is too large saturates and so lands above.
@@ -87,7 +88,8 @@ impl Histogram {
 /// The value below which `share` of a sorted, non-empty slice lies, as NumPy's default interpolates it.
 fn percentile(sorted: &[f32], share: f64) -> f32 {
     let position = share * (sorted.len() - 1) as f64;
-    let (lower, upper) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
+    let lower = sorted[position.floor() as usize];
+    let upper = sorted[position.ceil() as usize];
     (f64::from(lower) + (f64::from(upper) - f64::from(lower)) * position.fract()) as f32
 }
 
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn edges_belong_to_the_bin_above() {
-        let histogram = Histogram::of(&[0.0, 0.049, 0.05, 1.0, 2.999, 3.0, f32::MAX]);
+        let histogram = Histogram::new(&[0.0, 0.049, 0.05, 1.0, 2.999, 3.0, f32::MAX]);
         let filled: Vec<_> = histogram.counts.iter().enumerate().filter(|(_, c)| **c > 0).collect();
         assert_eq!(filled, [(0, &2), (1, &1), (20, &1), (59, &1)]);
         assert_eq!(histogram.above, 2);

@@ -37,7 +37,7 @@ impl Travel {
     pub const AIM: f64 = 1.5;
 
     /// Sum of `lr * lambda / (1 - momentum)` over `updates`, with warm-up and schedules as the caller has them.
-    pub fn of(updates: impl IntoIterator<Item = PlannedUpdate>) -> Self {
+    pub fn from_updates(updates: impl IntoIterator<Item = PlannedUpdate>) -> Self {
         updates.into_iter().fold(Self { distance: 0.0, updates: 0 }, |travel, u| Self {
             distance: travel.distance + u.lr * u.lambda / (1.0 - u.momentum),
             updates: travel.updates + 1,

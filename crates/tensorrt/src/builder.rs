@@ -156,7 +156,8 @@ pub fn build(
     progress: &mut dyn FnMut(&str),
 ) -> Result<BuildReport, BuildError> {
     let capabilities = tool.capabilities();
-    let (program, builder) = (capabilities.program, capabilities.title());
+    let program = capabilities.program;
+    let builder = capabilities.title();
     let traits = match program {
         Program::Trtexec => {
             let strongly_typed = options.strongly_typed || !capabilities.precision_flags();
@@ -173,7 +174,8 @@ pub fn build(
     let words = argv(capabilities, &inside, onnx)?;
 
     let mut log = Log::beside(&options.engine)?;
-    let (mut transcript, mut log_failure) = (Transcript::default(), None);
+    let mut transcript = Transcript::default();
+    let mut log_failure = None;
     let start = Instant::now();
     let ending = process::run(tool.path(), &words, options.time_limit, &mut |stream, line| {
         transcript.read_line(stream, line);
@@ -189,7 +191,7 @@ pub fn build(
     }
     let ending = ending.map_err(|source| BuildError::Run { program: tool.path().to_owned(), source })?;
 
-    judge(&ending, &transcript, &builder, options.time_limit, log.path())?;
+    check_ending(&ending, &transcript, &builder, options.time_limit, log.path())?;
     let header = PlanHeader::open_kind(&inside.engine, program.engine_kind())
         .map_err(|why| BuildError::Plan { builder, log: log.path().to_owned(), why })?;
     placement.finish(PLAN)?;
@@ -249,14 +251,16 @@ fn redirected(options: &BuildOptions, placement: &Placement) -> Result<BuildOpti
 }
 
 /// Whether the run counts as passed, by everything but the file.
-fn judge(
+fn check_ending(
     ending: &Ending,
     transcript: &Transcript,
     builder: &str,
     limit: Duration,
     log: &Path,
 ) -> Result<(), BuildError> {
-    let (builder, log, last) = (builder.to_owned(), log.to_owned(), transcript.last.clone());
+    let builder = builder.to_owned();
+    let log = log.to_owned();
+    let last = transcript.last.clone();
     match *ending {
         Ending::TimedOut => Err(BuildError::TimedOut { builder, limit, last, log }),
         Ending::Exited(status) if status.success() && transcript.passed => Ok(()),

@@ -118,7 +118,8 @@ impl Tool {
         if !path.is_file() {
             return Err("no such file".to_owned());
         }
-        let (mut help, mut complaint) = (String::new(), None);
+        let mut help = String::new();
+        let mut complaint = None;
         let ending = process::run(path, &["--help"], HELP_LIMIT, &mut |stream, line| {
             if stream == Stream::Err && complaint.is_none() && !line.trim().is_empty() {
                 complaint = Some(line.trim().to_owned());
@@ -153,7 +154,8 @@ impl Tool {
 /// [`NotFound::Unusable`] if the user named a program that does not work (nothing else is tried, so that a
 /// typing error does not end in another version), [`NotFound::Nowhere`] otherwise.
 pub fn find_tool(options: &FindOptions) -> Result<Tool, NotFound> {
-    let (program, environment) = (options.program, &options.environment);
+    let program = options.program;
+    let environment = &options.environment;
     let (variable, sdk) = match program {
         Program::Trtexec => (&environment.trtexec, &None),
         Program::TensorrtRtx => (&environment.tensorrt_rtx, &environment.rtx_folder),

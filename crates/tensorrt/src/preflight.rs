@@ -239,7 +239,8 @@ fn check_profiles(onnx: &Path, source: &OnnxSource, profiles: &[ShapeProfile]) -
                 && tensor.dims.iter().zip(shape).all(|(dim, size)| dim.is_none_or(|fixed| fixed == *size))
         };
         if ![&profile.min, &profile.opt, &profile.max].into_iter().all(|shape| fits(shape)) {
-            let (profile, shape) = (profile.to_string(), tensor.to_string());
+            let profile = profile.to_string();
+            let shape = tensor.to_string();
             return Err(PreflightError::ProfileMismatch { path: path(), profile, shape });
         }
     }

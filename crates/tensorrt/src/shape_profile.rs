@@ -64,7 +64,10 @@ impl ShapeProfile {
         if same_rank && !min.contains(&0) && rises(min, opt) && rises(opt, max) {
             return Ok(());
         }
-        let (input, min, opt, max) = (input.clone(), min.clone(), opt.clone(), max.clone());
+        let input = input.clone();
+        let min = min.clone();
+        let opt = opt.clone();
+        let max = max.clone();
         Err(ProfileError::Shapes { input, min, opt, max })
     }
 }

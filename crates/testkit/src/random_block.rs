@@ -34,7 +34,8 @@ impl Net {
         if !self.one_in(5) {
             return self.conv_bn_silu(x, 1, kernel, stride);
         }
-        let (channels, bias) = (self.channels(1), self.rng.random());
+        let channels = self.channels(1);
+        let bias = self.rng.random();
         let x = self.conv(x, channels, kernel, stride, bias);
         if self.rng.random() { self.same(Op::Silu, x) } else { x }
     }
@@ -163,7 +164,8 @@ impl Net {
             self.bounded(joined)
         } else {
             let channels = self.channels(1);
-            let (a, b) = (self.conv(x, channels, 1, 1, true), self.conv(x, channels, 3, 1, false));
+            let a = self.conv(x, channels, 1, 1, true);
+            let b = self.conv(x, channels, 3, 1, false);
             self.add(&[a, b])
         };
         let x = self.batch_norm(x);
@@ -192,7 +194,8 @@ impl Net {
     fn grouped(&mut self) -> Wire {
         let groups = 2 + self.below(3);
         let most = (self.config.max_channels / groups).max(1);
-        let (ins, outs) = (1 + self.below(most), 1 + self.below(most));
+        let ins = 1 + self.below(most);
+        let outs = 1 + self.below(most);
         let x = self.pick();
         let x = self.conv_bn_silu_to(x, groups * ins, 1, 1);
         let form = (self.one_in(4), groups);

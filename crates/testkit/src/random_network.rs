@@ -46,7 +46,8 @@ pub(crate) fn random_spec(seed: u64, config: &RandomGraphConfig) -> (ModelSpec, 
         let side = net.rng.random_range(8..=config.max_side);
         if net.rng.random() { side } else { (side / 8) * 8 }
     };
-    let (h, w) = (side(), side());
+    let h = side();
+    let w = side();
     let images = Wire { id: net.push(Op::Input { channels: 3 }, &[]), channels: 3, h, w, stride: 1 };
     net.pool.push(images);
     let stem = net.conv_bn_silu(images, 2, 3, 2);
@@ -177,8 +178,10 @@ impl Net {
             }
         }
         levels.sort_by_key(|l| l.stride);
-        let (reg_max, num_classes) = (1 + self.below(3), 1 + self.below(3));
-        let (mut boxes, mut classes) = (Vec::new(), Vec::new());
+        let reg_max = 1 + self.below(3);
+        let num_classes = 1 + self.below(3);
+        let mut boxes = Vec::new();
+        let mut classes = Vec::new();
         for level in &levels {
             let mut parts = vec![*level];
             let unread = |x: &&Wire| (x.h, x.w) == (level.h, level.w) && !self.read[x.id.index()];

@@ -49,7 +49,7 @@ pub struct TrainConfig {
     pub gains: LossGains,
     /// Evaluate every so many epochs, and after the last.
     pub val_period: usize,
-    /// Stop where the best epoch is so many epochs ago, as judged (8.4 has 100); 0 never stops.
+    /// Stop where the best epoch is so many epochs ago, by the evaluation (8.4 has 100); 0 never stops.
     pub patience: usize,
     /// Layers that are not trained.
     pub freeze: Freeze,
@@ -84,12 +84,12 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// Whether the weights are judged after so many epochs.
-    pub(crate) fn judges(&self, epochs: usize) -> bool {
+    /// Whether the weights are evaluated after so many epochs.
+    pub(crate) fn evaluates_after(&self, epochs: usize) -> bool {
         epochs == self.epochs || epochs.is_multiple_of(self.val_period)
     }
 
-    /// Whether patience ends a training that was just judged; the epoch of the best, from 1.
+    /// Whether patience ends a training that was just evaluated; the epoch of the best, from 1.
     pub fn out_of_patience(&self, progress: &Progress) -> Option<usize> {
         let best = progress.best_epoch?;
         (self.patience > 0 && progress.epoch.saturating_sub(best) >= self.patience).then_some(best)

@@ -17,7 +17,7 @@ pub struct Evaluation {
     pub precision: f64,
     /// Recall at the best mean F1.
     pub recall: f64,
-    /// Losses on the validation split, where the judge computes them.
+    /// Losses on the validation split, where the evaluation computes them.
     #[serde(default)]
     pub losses: Option<MeanLosses>,
 }
@@ -104,7 +104,7 @@ pub struct EpochTiming {
 /// Watches a training; may end it.
 pub trait Observer {
     /// After each batch. `Break` ends the training at the next optimiser step, or with the epoch's batches if that is
-    /// sooner; [`Trained::last`](crate::Trained::last) then goes on from there. The epoch is not judged.
+    /// sooner; [`Trained::last`](crate::Trained::last) then goes on from there. The epoch is not evaluated.
     fn on_step(&mut self, _: &StepRecord) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }

@@ -34,7 +34,8 @@ impl<'a> Run<'a> {
         batches: usize,
     ) -> Result<Self, TrainError> {
         if batches == 0 {
-            let (field, got) = ("the number of batches in an epoch", "0".to_owned());
+            let field = "the number of batches in an epoch";
+            let got = "0".to_owned();
             return Err(TrainError::Config { field, got, expected: "at least 1".to_owned() });
         }
         let frozen = config.freeze.parameters(start.model.graph())?;
@@ -44,13 +45,14 @@ impl<'a> Run<'a> {
             return Err(TrainError::Finished { done: progress.epoch, epochs: config.epochs });
         }
         if progress.batch == 0
-            && config.judges(progress.epoch)
+            && config.evaluates_after(progress.epoch)
             && let Some(best) = config.out_of_patience(&progress)
         {
             return Err(TrainError::OutOfPatience { done: progress.epoch, best, patience: config.patience });
         }
         if progress.batch > 0 && progress.batches != batches {
-            let (done, of) = (progress.batch, progress.batches);
+            let done = progress.batch;
+            let of = progress.batches;
             return Err(TrainError::Position { done, of, batches });
         }
         let schedule = Schedule::new(config, batches);
@@ -100,7 +102,8 @@ impl<'a> Run<'a> {
 
     /// Counts the epoch as done.
     fn close_epoch(&mut self, penalty: Penalty) -> EpochRecord {
-        let (epoch, done) = (self.progress.epoch, self.progress.batch);
+        let epoch = self.progress.epoch;
+        let done = self.progress.batch;
         let mean = self.progress.loss_sums.map(|sum| sum / done.max(1) as f64);
         let step = self.schedule.step((epoch * self.batches + done.saturating_sub(1)) as u64, epoch);
         self.progress.epoch += 1;
@@ -128,7 +131,8 @@ impl<'a> Run<'a> {
         pending: &mut Pending,
         penalty: Penalty,
     ) -> Result<LossItems, TrainError> {
-        let (epoch, index) = (self.progress.epoch, self.progress.batch);
+        let epoch = self.progress.epoch;
+        let index = self.progress.batch;
         let number = (epoch * self.batches + index) as u64;
         let step = self.schedule.step(number, epoch);
         let loss = self.backward(batch, index)?;
@@ -156,14 +160,16 @@ impl<'a> Run<'a> {
 
     /// Forward, loss and backward of one batch.
     fn backward(&mut self, batch: &Batch, index: usize) -> Result<LossItems, TrainError> {
-        let (epoch, number) = (self.progress.epoch + 1, index + 1);
+        let epoch = self.progress.epoch + 1;
+        let number = index + 1;
         let exec = |source: ExecError| TrainError::exec(epoch, number, source);
         let outputs = self.executor.forward(Mode::Train, &batch.images).map_err(exec)?;
         let failed = |e: HeadError| TrainError::Loss { epoch, batch: number, source: Box::new(e) };
-        let head = HeadOutput::of(&self.head, &outputs).map_err(failed)?;
+        let head = HeadOutput::from_outputs(&self.head, &outputs).map_err(failed)?;
         let mut loss = detection_loss(&head, &batch.targets, self.config.gains).map_err(failed)?;
         let items = loss.items;
-        let (mut features, mut taught) = (Vec::new(), None);
+        let mut features = Vec::new();
+        let mut taught = None;
         if let Some(distill) = &mut self.distill {
             let service = |source| TrainError::Service { service: "teacher", epoch, source };
             let others: Vec<&Array> = beside_head(&self.head, outputs.len()).map(|at| &outputs[at]).collect();

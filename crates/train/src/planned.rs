@@ -30,7 +30,8 @@ impl Schedule {
     /// All optimiser steps in order, warm-up included. Gradients that are left over at the end of an epoch are dropped, as
     /// in training.
     pub fn planned(&self) -> impl Iterator<Item = PlannedStep> + Clone + '_ {
-        let (mut last_step, mut pending) = (None, 0);
+        let mut last_step = None;
+        let mut pending = 0;
         self.numbers().filter_map(move |(epoch, batch, number)| {
             pending = if batch == 0 { 1 } else { pending + 1 };
             let schedule = self.step(number, epoch);

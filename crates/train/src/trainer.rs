@@ -1,4 +1,4 @@
-//! The loop over epochs: train, judge, keep the best, stop.
+//! The loop over epochs: train, evaluate, keep the best, stop.
 
 use std::time::Instant;
 
@@ -99,18 +99,18 @@ pub fn train(
         if is_last {
             stopped.get_or_insert(Stopped::Penalty);
         }
-        if config.judges(run.progress.epoch) || is_last {
-            let judged = last.deployed();
+        if config.evaluates_after(run.progress.epoch) || is_last {
+            let deployed = last.deployed();
             let service = |source| TrainError::Service { service: "evaluation", epoch: epoch + 1, source };
             let clock = Instant::now();
-            let evaluation = evaluate(&judged).map_err(service)?;
+            let evaluation = evaluate(&deployed).map_err(service)?;
             timing.evaluating = clock.elapsed().as_secs_f64();
             record.evaluation = Some(evaluation);
             let fitness = evaluation.fitness();
             if fitness.is_finite() && run.progress.best_fitness.is_none_or(|best| fitness >= best) {
                 run.progress.best_fitness = Some(fitness);
                 run.progress.best_epoch = Some(epoch + 1);
-                best = Some(judged);
+                best = Some(deployed);
             }
             if let Some(train) = &mut last.train {
                 train.progress = run.progress.clone();

@@ -31,7 +31,9 @@ fn logits(classes: usize, background: f32, rng: &mut ChaCha8Rng) -> Vec<Level> {
         let mut likely = vec![false; BATCH * cells];
         likely.fill_with(|| rng.random_range(0..50) == 0);
         let class = |i: usize| {
-            let (cell, class, image) = (i % cells, i / cells % classes, i / cells / classes);
+            let cell = i % cells;
+            let class = i / cells % classes;
+            let image = i / cells / classes;
             if class == 0 && likely[image * cells + cell] { 1.0 } else { background }
         };
         let classes = (0..BATCH * classes * cells).map(|i| class(i) + rng.random_range(-1.0..1.0)).collect();
@@ -78,13 +80,16 @@ fn least<T>(mut work: impl FnMut() -> T) -> f64 {
 fn imitation(rng: &mut ChaCha8Rng) -> f64 {
     let mut sum = 0.0;
     for (stride, channels) in STRIDES.into_iter().zip([64, 128, 256]) {
-        let (h, w) = (SIDE / stride, SIDE / stride);
+        let h = SIDE / stride;
+        let w = SIDE / stride;
         let mut values = |channels: usize| -> Vec<f32> {
             (0..BATCH * channels * h * w).map(|_| rng.random_range(-1.0..2.0)).collect()
         };
-        let (teacher, student) = (values(channels), values(channels / 2));
+        let teacher = values(channels);
+        let student = values(channels / 2);
         let map = |values, channels| FeatureMap { values, n: BATCH, channels, h, w };
-        let (student, teacher) = (map(&student, channels / 2), map(&teacher, channels));
+        let student = map(&student, channels / 2);
+        let teacher = map(&teacher, channels);
         let matching: Vec<usize> = (0..channels).step_by(2).collect();
         let settings = ImitationSettings::default();
         sum += least(|| imitate_features(&student, &teacher, &matching, settings).unwrap());
@@ -100,7 +105,8 @@ fn main() {
         let teacher = logits(classes, -8.0, &mut rng);
         for (name, background) in [("trained", -8.0), ("untrained", -3.0)] {
             let student = logits(classes, background, &mut rng);
-            let (student, teacher) = (head(&student, classes), head(&teacher, classes));
+            let student = head(&student, classes);
+            let teacher = head(&teacher, classes);
             let targets = targets(classes, &mut rng);
             let detection = || detection_loss(&student, &targets, LossGains::default()).unwrap();
             let mut loss = detection();

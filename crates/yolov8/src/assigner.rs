@@ -46,7 +46,7 @@ pub fn assign(head: &HeadOutput, targets: &[Target]) -> Result<Vec<Vec<Positive>
 
 /// [`assign`] for targets that were checked.
 pub(crate) fn assign_objects(head: &HeadOutput, images: &[Vec<Object>]) -> Vec<Vec<Positive>> {
-    let grids = Grid::of(head);
+    let grids = Grid::from_head(head);
     let one = |(image, objects): (usize, &Vec<Object>)| {
         let predictor = HeadPredictor { head, image, distribution: Distribution::new(head.reg_max()) };
         assign_image(&grids, objects, predictor)

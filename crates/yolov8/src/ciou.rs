@@ -63,7 +63,7 @@ struct Overlap {
 }
 
 impl Overlap {
-    fn of(a: Corners, b: Corners) -> Self {
+    fn new(a: Corners, b: Corners) -> Self {
         let intersection =
             ((a.x2.min(b.x2) - a.x1.max(b.x1)).max(0.0), (a.y2.min(b.y2) - a.y1.max(b.y1)).max(0.0));
         let shared = intersection.0 * intersection.1;
@@ -107,7 +107,7 @@ fn aspect_angle(a: Corners, b: Corners) -> f64 {
 ///
 /// The arc tangents are spared where the result is 0 without them.
 pub(crate) fn positive_ciou(a: Corners, b: Corners) -> f64 {
-    let overlap = Overlap::of(a, b);
+    let overlap = Overlap::new(a, b);
     let limit = overlap.distance_iou();
     if limit <= 0.0 {
         return 0.0;
@@ -119,7 +119,7 @@ pub(crate) fn positive_ciou(a: Corners, b: Corners) -> f64 {
 
 /// CIoU of a predicted box with its target, and the gradient by the predicted box.
 pub(crate) fn ciou(predicted: Corners, target: Corners) -> Ciou {
-    let overlap = Overlap::of(predicted, target);
+    let overlap = Overlap::new(predicted, target);
     let angle = aspect_angle(predicted, target);
     let v = 4.0 / (PI * PI) * angle * angle;
     let alpha = overlap.alpha(v);
@@ -184,7 +184,7 @@ mod tests {
     /// CIoU with alpha held, which is what the gradient differentiates.
     fn value_with_alpha(a: Corners, b: Corners, alpha: f64) -> f64 {
         let angle = aspect_angle(a, b);
-        Overlap::of(a, b).distance_iou() - alpha * 4.0 / (PI * PI) * angle * angle
+        Overlap::new(a, b).distance_iou() - alpha * 4.0 / (PI * PI) * angle * angle
     }
 
     proptest! {
@@ -195,7 +195,7 @@ mod tests {
                 (a.y1, b.y2), (a.y2, b.y1)];
             prop_assume!(sides.iter().all(|(p, q)| (p - q).abs() > 1e-4));
             let angle = aspect_angle(a, b);
-            let alpha = Overlap::of(a, b).alpha(4.0 / (PI * PI) * angle * angle);
+            let alpha = Overlap::new(a, b).alpha(4.0 / (PI * PI) * angle * angle);
             let analytic = ciou(a, b).gradient;
             let moved = |i: usize, by: f64| {
                 let mut s = [a.x1, a.y1, a.x2, a.y2];

@@ -111,13 +111,16 @@ impl<'a> ImagePredictions<'a> {
 
 /// Decodes a batch.
 pub fn decode(head: &HeadOutput) -> Predictions {
-    let (batch, num_classes, anchors) = (head.batch(), head.num_classes(), head.anchors());
+    let batch = head.batch();
+    let num_classes = head.num_classes();
+    let anchors = head.anchors();
     let planes = 4 + num_classes;
     let mut data = vec![0.0; batch * planes * anchors];
-    let grids = Grid::of(head);
+    let grids = Grid::from_head(head);
     // A plane is a task, so that one image keeps several threads busy.
     data.par_chunks_exact_mut(anchors).enumerate().for_each(|(index, plane)| {
-        let (image, index) = (index / planes, index % planes);
+        let image = index / planes;
+        let index = index % planes;
         for (level, grid) in grids.iter().enumerate() {
             let cells = grid.h * grid.w;
             let values = &mut plane[grid.first..][..cells];
@@ -137,9 +140,13 @@ pub fn decode(head: &HeadOutput) -> Predictions {
             let stride = grid.stride as f32;
             for cell in 0..grid.h * grid.w {
                 let (x, y) = grid.centre(cell);
-                let (x, y) = (x as f32, y as f32);
+                let x = x as f32;
+                let y = y as f32;
                 let at = grid.first + cell;
-                let (x1, y1, x2, y2) = (x - left[at], y - top[at], x + right[at], y + bottom[at]);
+                let x1 = x - left[at];
+                let y1 = y - top[at];
+                let x2 = x + right[at];
+                let y2 = y + bottom[at];
                 (left[at], top[at]) = (f32::midpoint(x1, x2) * stride, f32::midpoint(y1, y2) * stride);
                 (right[at], bottom[at]) = ((x2 - x1) * stride, (y2 - y1) * stride);
             }
@@ -171,7 +178,8 @@ fn expected_bins(planes: &[f32], expected: &mut [f32]) {
                 *highest = if x > *highest { x } else { *highest };
             }
         }
-        let (mut sum, mut weighted) = ([0.0f32; BLOCK], [0.0f32; BLOCK]);
+        let mut sum = [0.0f32; BLOCK];
+        let mut weighted = [0.0f32; BLOCK];
         for (bin, plane) in planes.chunks_exact(cells).enumerate() {
             let bin = bin as f32;
             let sums = sum.iter_mut().zip(&mut weighted).zip(&highest);

@@ -100,7 +100,7 @@ pub fn distillation_loss(
     error::compare(student, teacher)?;
 
     let batch = student.batch() as f64;
-    let pair = Pair { student, teacher, grids: &Grid::of(student), gains, scale: batch / score_sum };
+    let pair = Pair { student, teacher, grids: &Grid::from_head(student), gains, scale: batch / score_sum };
     let mut gradients = zero_gradients(student);
     let sums: Vec<Sums> = planes_by_image(student, &mut gradients)
         .into_par_iter()
@@ -113,7 +113,9 @@ pub fn distillation_loss(
         sum.add(s);
     }
     let item = |gain: f32, sum: f64| f64::from(gain) * sum / score_sum;
-    let (cls, bbox, dfl) = (item(gains.cls, sum.cls), item(gains.bbox, sum.bbox), item(gains.dfl, sum.dfl));
+    let cls = item(gains.cls, sum.cls);
+    let bbox = item(gains.bbox, sum.bbox);
+    let dfl = item(gains.dfl, sum.dfl);
     Ok(DistillOutput {
         items: DistillItems { cls: cls as f32, bbox: bbox as f32, dfl: dfl as f32 },
         total: ((cls + bbox + dfl) * batch) as f32,

@@ -54,7 +54,8 @@ impl Distribution {
             for (p, &x) in probabilities.iter_mut().zip(logits) {
                 *p = exp_negative(x - highest);
             }
-            let (mut sum, mut weighted) = (0.0, 0.0);
+            let mut sum = 0.0;
+            let mut weighted = 0.0;
             for (bin, &p) in probabilities.iter().enumerate() {
                 sum += f64::from(p);
                 weighted += bin as f64 * f64::from(p);
@@ -112,7 +113,8 @@ impl Distribution {
         cell: usize,
     ) {
         let focal = |i: usize, p: f64| {
-            let (side, k) = (i / self.reg_max, i % self.reg_max);
+            let side = i / self.reg_max;
+            let k = i % self.reg_max;
             let (bin, above) = self.split(target[side]);
             let wanted = if k == bin {
                 1.0 - above
@@ -137,7 +139,8 @@ impl Distribution {
         cell: usize,
     ) {
         for (i, plane) in planes.chunks_exact_mut(cells).enumerate() {
-            let (side, k) = (i / self.reg_max, i % self.reg_max);
+            let side = i / self.reg_max;
+            let k = i % self.reg_max;
             let p = f64::from(self.probabilities[i]);
             let expectation = by_distance[side] * p * (k as f64 - self.distances[side]);
             plane[cell] = (expectation + other(i, p)) as f32;
@@ -171,7 +174,8 @@ mod tests {
             let distance: f64 = p.iter().enumerate().map(|(k, p)| k as f64 * p).sum();
             let t = target[side].clamp(0.0, 3.99);
             let bin = t as usize;
-            let (low, high) = (bin as f64 + 1.0 - t, t - bin as f64);
+            let low = bin as f64 + 1.0 - t;
+            let high = t - bin as f64;
             total += by_distance[side] * distance;
             total += focal_weight / 4.0 * -(low * p[bin].ln() + high * p[bin + 1].ln());
         }
@@ -180,7 +184,9 @@ mod tests {
 
     #[test]
     fn gradient_is_that_of_finite_differences() {
-        let (by_distance, target, weight) = ([0.7, -1.3, 0.2, 2.0], [1.25, -3.0, 9.0, 2.0], 1.7);
+        let by_distance = [0.7, -1.3, 0.2, 2.0];
+        let target = [1.25, -3.0, 9.0, 2.0];
+        let weight = 1.7;
         let mut distribution = Distribution::new(BINS);
         let logits = example();
         distribution.read(&logits, 1, 0);
@@ -203,10 +209,12 @@ mod tests {
     /// Against the definition in f64, from the same f32 logits: the exponentials here are f32.
     #[test]
     fn divergence_of_tempered_distributions_is_the_sum() {
-        let (first, second) = (example(), example().into_iter().rev().collect::<Vec<_>>());
+        let first = example();
+        let second = example().into_iter().rev().collect::<Vec<_>>();
         for temperature in [1.0, 4.0] {
             let soft = |logits: &[f32]| {
-                let (mut raw, mut soft) = (Distribution::new(BINS), Distribution::new(BINS));
+                let mut raw = Distribution::new(BINS);
+                let mut soft = Distribution::new(BINS);
                 raw.read(logits, 1, 0);
                 soft.temper(&raw, temperature);
                 soft
@@ -221,7 +229,8 @@ mod tests {
             };
             let pairs = logarithms(&first).into_iter().zip(logarithms(&second));
             let exact: f64 = pairs.map(|(a, b)| a.exp() * (a - b)).sum::<f64>() / 4.0;
-            let (first, second) = (soft(&first), soft(&second));
+            let first = soft(&first);
+            let second = soft(&second);
             let found = first.divergence(&second);
             assert!((found - exact).abs() < 1e-6 && exact > 0.05, "{found} and {exact}");
             assert_eq!(first.divergence(&first), 0.0, "nothing lies between a distribution and itself");

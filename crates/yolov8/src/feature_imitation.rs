@@ -141,7 +141,9 @@ pub fn imitate_features(
         })
         .collect();
 
-    let (tau, channels, cells) = (f64::from(settings.tau), student.channels, student.h * student.w);
+    let tau = f64::from(settings.tau);
+    let channels = student.channels;
+    let cells = student.h * student.w;
     let weight = f64::from(settings.weight) / channels as f64;
     let mut gradient = vec![0.0f32; student.values.len()];
     let divergences: Vec<f64> = gradient
@@ -150,7 +152,8 @@ pub fn imitate_features(
         .map_init(
             || vec![0.0; cells],
             |scratch, (index, gradient)| {
-                let (image, channel) = (index / channels, index % channels);
+                let image = index / channels;
+                let channel = index % channels;
                 let factors = factors[channel];
                 let student = student.sharpened(image, channel, factors.student / tau);
                 let teacher = teacher.sharpened(image, matching[channel], factors.teacher / tau);

@@ -214,12 +214,16 @@ impl<'a> HeadOutput<'a> {
             {
                 let expected = batch * channels * l.cells();
                 if slice.len() != expected {
-                    let (h, w, found) = (l.h, l.w, slice.len());
+                    let h = l.h;
+                    let w = l.w;
+                    let found = slice.len();
                     return Err(HeadError::Length { level, what, batch, channels, h, w, expected, found });
                 }
             }
-            let (h, w) = (levels[0].h * levels[0].stride, levels[0].w * levels[0].stride);
-            let (found_h, found_w) = (l.h * l.stride, l.w * l.stride);
+            let h = levels[0].h * levels[0].stride;
+            let w = levels[0].w * levels[0].stride;
+            let found_h = l.h * l.stride;
+            let found_w = l.w * l.stride;
             if (h, w) != (found_h, found_w) {
                 return Err(HeadError::ImageSize { level, h, w, found_h, found_w });
             }
@@ -231,7 +235,7 @@ impl<'a> HeadOutput<'a> {
     ///
     /// # Errors
     /// [`HeadError::Outputs`] if there are too few, otherwise as [`HeadOutput::new`].
-    pub fn of(head: &DetectHead, outputs: &'a [Array]) -> Result<Self, HeadError> {
+    pub fn from_outputs(head: &DetectHead, outputs: &'a [Array]) -> Result<Self, HeadError> {
         let output = |position: usize| {
             outputs
                 .get(position)
@@ -239,8 +243,10 @@ impl<'a> HeadOutput<'a> {
                 .ok_or(HeadError::Outputs { position, found: outputs.len() })
         };
         let level = |((boxes, classes), stride): ((&usize, &usize), &usize)| {
-            let (boxes, classes) = (output(*boxes)?, output(*classes)?);
-            let (h, w) = (boxes.shape[2], boxes.shape[3]);
+            let boxes = output(*boxes)?;
+            let classes = output(*classes)?;
+            let h = boxes.shape[2];
+            let w = boxes.shape[3];
             Ok(LevelOutput { box_logits: &boxes.data, cls_logits: &classes.data, h, w, stride: *stride })
         };
         let positions = head.box_outputs.iter().zip(&head.cls_outputs).zip(&head.strides);
@@ -307,7 +313,7 @@ pub(crate) struct Grid {
 
 impl Grid {
     /// The grids of all levels, their anchors counted through.
-    pub(crate) fn of(head: &HeadOutput) -> Vec<Self> {
+    pub(crate) fn from_head(head: &HeadOutput) -> Vec<Self> {
         let mut first = 0;
         let grid = |l: &LevelOutput| {
             let grid = Self { h: l.h, w: l.w, stride: l.stride, first };

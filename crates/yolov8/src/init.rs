@@ -70,7 +70,8 @@ mod tests {
             b = conv2d(d) out_channels=4 kernel=1 stride=1 padding=0 bias=true
             c = conv2d(d) out_channels=1 kernel=1 stride=1 padding=0 bias=true
             outputs = b, c";
-        let (box_outputs, cls_outputs) = (vec![0], vec![1]);
+        let box_outputs = vec![0];
+        let cls_outputs = vec![1];
         let head = DetectHead { num_classes: 1, reg_max: 1, strides: vec![1], box_outputs, cls_outputs };
         let model = ModelSpec::new(text.parse().unwrap(), head, vec!["a".to_owned()]).unwrap();
         let kernel = init(&model, 1).unwrap().weights.get("d.weight").unwrap().data.clone();
@@ -81,7 +82,9 @@ mod tests {
     #[test]
     fn same_seed_same_bits_and_published_head_biases() {
         let model = build(Scale::N, &["a".to_owned(), "b".to_owned()]).unwrap();
-        let (a, b, c) = (init(&model, 1).unwrap(), init(&model, 1).unwrap(), init(&model, 2).unwrap());
+        let a = init(&model, 1).unwrap();
+        let b = init(&model, 1).unwrap();
+        let c = init(&model, 2).unwrap();
         assert_eq!(a, b);
         assert_ne!(a.weights, c.weights);
         assert_eq!(a.weights.get("model.22.cv2.1.2.bias").unwrap().data, vec![1.0; 64]);

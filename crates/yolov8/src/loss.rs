@@ -110,7 +110,7 @@ fn evaluate(
     let weights = Weights { bbox: weight(gains.bbox), cls: weight(gains.cls), dfl: weight(gains.dfl) };
 
     let mut gradients = zero_gradients(head);
-    let grids = Grid::of(head);
+    let grids = Grid::from_head(head);
     let sums: Vec<Sums> = planes_by_image(head, &mut gradients)
         .into_par_iter()
         .enumerate()
@@ -137,7 +137,9 @@ fn evaluate(
         sum.dfl += s.dfl;
     }
     let item = |gain: f32, sum: f64| f64::from(gain) * sum / score_sum;
-    let (bbox, cls, dfl) = (item(gains.bbox, sum.bbox), item(gains.cls, sum.cls), item(gains.dfl, sum.dfl));
+    let bbox = item(gains.bbox, sum.bbox);
+    let cls = item(gains.cls, sum.cls);
+    let dfl = item(gains.dfl, sum.dfl);
     LossOutput {
         items: LossItems { bbox: bbox as f32, cls: cls as f32, dfl: dfl as f32 },
         total: ((bbox + cls + dfl) * batch) as f32,

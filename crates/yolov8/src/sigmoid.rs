@@ -130,7 +130,7 @@ pub(crate) fn soft_cross_entropy(
     {
         let mut values = [0.0f32; LANES];
         for i in 0..LANES {
-            let pair = SoftPair::of(student[i], teacher[i], weights);
+            let pair = SoftPair::new(student[i], teacher[i], weights);
             (values[i], gradient[i]) = (pair.value, pair.gradient);
             highest[i] = if pair.strength > highest[i] { pair.strength } else { highest[i] };
         }
@@ -139,7 +139,7 @@ pub(crate) fn soft_cross_entropy(
     for (((&student, &teacher), gradient), highest) in
         student_rest.iter().zip(teacher_rest).zip(gradient_rest).zip(highest_rest)
     {
-        let pair = SoftPair::of(student, teacher, weights);
+        let pair = SoftPair::new(student, teacher, weights);
         *gradient = pair.gradient;
         *highest = if pair.strength > *highest { pair.strength } else { *highest };
         sum += f64::from(pair.value);
@@ -157,7 +157,7 @@ struct SoftPair {
 
 impl SoftPair {
     #[inline(always)]
-    fn of(student: f32, teacher: f32, weights: SoftWeights) -> Self {
+    fn new(student: f32, teacher: f32, weights: SoftWeights) -> Self {
         let (p_s, softplus) = sigmoid_softplus(student);
         let p_t = sigmoid_softplus(teacher).0;
         let entropy = softplus - student * p_t;
@@ -216,7 +216,8 @@ mod tests {
             let x = i as f32 * 2e-3;
             let (sigmoid, softplus) = sigmoid_softplus(x);
             let e = f64::from(x);
-            let (exact, exact_softplus) = (1.0 / (1.0 + (-e).exp()), e.max(0.0) + (-e.abs()).exp().ln_1p());
+            let exact = 1.0 / (1.0 + (-e).exp());
+            let exact_softplus = e.max(0.0) + (-e.abs()).exp().ln_1p();
             assert!((f64::from(sigmoid) - exact).abs() <= 4e-7 * exact, "sigmoid({x})");
             assert!((f64::from(softplus) - exact_softplus).abs() <= 4e-7 * exact_softplus, "softplus({x})");
         }
@@ -247,12 +248,14 @@ mod tests {
         {
             let student: Vec<f32> = (0..n).map(|i| (i as f32 * 1.3).sin() * 20.0).collect();
             let teacher: Vec<f32> = (0..n).map(|i| (i as f32 * 0.7).cos() * 15.0).collect();
-            let (mut gradient, mut highest) = (vec![0.0; n], vec![0.25; n]);
+            let mut gradient = vec![0.0; n];
+            let mut highest = vec![0.25; n];
             let weights = SoftWeights { scale: 0.5, by_gap, highest_gap };
             let sum = soft_cross_entropy(&student, &teacher, weights, &mut gradient, &mut highest);
             let mut exact = 0.0;
             for i in 0..n {
-                let (s, t) = (f64::from(student[i]), f64::from(teacher[i]));
+                let s = f64::from(student[i]);
+                let t = f64::from(teacher[i]);
                 let p_t = 1.0 / (1.0 + (-t).exp());
                 let gap = |s: f64| (1.0 / (1.0 + (-s).exp()) - p_t).abs();
                 let value = |s: f64| {
@@ -272,7 +275,8 @@ mod tests {
     #[test]
     fn equal_logits_have_no_gap_and_no_gradient() {
         let x: Vec<f32> = (0..100).map(|i| i as f32 - 50.0).collect();
-        let (mut gradient, mut highest) = (vec![1.0; 100], vec![0.0; 100]);
+        let mut gradient = vec![1.0; 100];
+        let mut highest = vec![0.0; 100];
         let weights = SoftWeights { scale: 2.0, by_gap: true, highest_gap: true };
         assert_eq!(soft_cross_entropy(&x, &x, weights, &mut gradient, &mut highest), 0.0);
         assert!(gradient.iter().chain(&highest).all(|&v| v == 0.0));

@@ -34,7 +34,8 @@ pub(crate) fn objects_by_image(head: &HeadOutput, targets: &[Target]) -> Result<
     let mut images = vec![Vec::new(); head.batch()];
     for (target, t) in targets.iter().enumerate() {
         let Target { image, class_id, bbox } = *t;
-        let (batch, num_classes) = (head.batch(), head.num_classes());
+        let batch = head.batch();
+        let num_classes = head.num_classes();
         if class_id >= num_classes {
             return Err(HeadError::TargetClass { target, class_id, num_classes });
         }
@@ -44,7 +45,8 @@ pub(crate) fn objects_by_image(head: &HeadOutput, targets: &[Target]) -> Result<
         let objects: &mut Vec<_> =
             images.get_mut(image).ok_or(HeadError::TargetImage { target, image, batch })?;
         let along = |centre: f32, size: f32, pixels: usize| {
-            let (centre, half) = (f64::from(centre), f64::from(size) / 2.0);
+            let centre = f64::from(centre);
+            let half = f64::from(size) / 2.0;
             ((centre - half) * pixels as f64, (centre + half) * pixels as f64)
         };
         let (x1, x2) = along(bbox.cx, bbox.w, width);

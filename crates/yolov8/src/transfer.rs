@@ -20,7 +20,8 @@ pub fn with_classes(
     classes: &ClassMap,
     seed: u64,
 ) -> Result<Checkpoint, CheckpointError> {
-    let (old, head) = (checkpoint.model.graph(), checkpoint.model.head());
+    let old = checkpoint.model.graph();
+    let head = checkpoint.model.head();
     let wrong =
         |what: &str, expected, got| Err(GraphError::Head { what: what.to_owned(), expected, got }.into());
     if classes.network() != checkpoint.model.class_names() {
@@ -90,7 +91,7 @@ mod tests {
     }
 
     fn moved(trained: &Checkpoint, to: &[&str]) -> Checkpoint {
-        with_classes(trained, &ClassMap::of(trained.model.class_names(), &names(to)), 7).unwrap()
+        with_classes(trained, &ClassMap::new(trained.model.class_names(), &names(to)), 7).unwrap()
     }
 
     /// One class's share of the last class convolutions.
@@ -126,8 +127,8 @@ mod tests {
     fn without_a_common_class_all_outputs_start_anew() {
         for to in [&["x", "y", "z"][..], &["x", "y"]] {
             let trained = trained(&["a", "b", "c"]);
-            let (moved, fresh) =
-                (moved(&trained, to), init(&build(Scale::N, &names(to)).unwrap(), 7).unwrap());
+            let moved = moved(&trained, to);
+            let fresh = init(&build(Scale::N, &names(to)).unwrap(), 7).unwrap();
             for class in 0..to.len() {
                 assert_eq!(output(&moved, class), output(&fresh, class));
             }
@@ -145,7 +146,7 @@ mod tests {
     #[test]
     fn a_map_of_another_network_and_no_classes_are_refused() {
         let trained = trained(&["a", "b"]);
-        let of = |network: &[&str], dataset: &[&str]| ClassMap::of(&names(network), &names(dataset));
+        let of = |network: &[&str], dataset: &[&str]| ClassMap::new(&names(network), &names(dataset));
         assert!(with_classes(&trained, &of(&["b", "a"], &["a", "b"]), 7).is_err());
         assert!(with_classes(&trained, &of(&["a", "b"], &[]), 7).is_err());
     }

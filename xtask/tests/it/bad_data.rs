@@ -34,7 +34,8 @@ impl Flawed {
 
     /// Arguments of a training of one epoch, without pictures.
     fn arguments(&self) -> Vec<String> {
-        let (yaml, runs) = (self.path("data.yaml"), self.path("runs"));
+        let yaml = self.path("data.yaml");
+        let runs = self.path("runs");
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         let given = "train --epochs 1 --imgsz 64 --batch 4 --plots false --data";
         let mut arguments: Vec<String> = given.split(' ').map(str::to_owned).collect();

@@ -72,10 +72,12 @@ fn every_command_names_the_file_that_it_cannot_read() {
     let pt = imported("old");
     fs::write(case.at("whole.pt"), &pt).unwrap();
     let (whole, onnx) = (case.at("whole.safetensors"), case.at("whole.onnx"));
-    let (from, to) = (case.at("whole.pt"), whole.to_str().unwrap());
+    let from = case.at("whole.pt");
+    let to = whole.to_str().unwrap();
     answer(&["import", from.to_str().unwrap(), "-o", to]);
     answer(&["export", "--weights", to, "-o", onnx.to_str().unwrap(), "--imgsz", "64"]);
-    let (checkpoint, onnx) = (fs::read(&whole).unwrap(), fs::read(&onnx).unwrap());
+    let checkpoint = fs::read(&whole).unwrap();
+    let onnx = fs::read(&onnx).unwrap();
 
     // Version 7 of the format, operators 13, and a graph with an output `y` and no input.
     let no_detector = b"\x08\x07\x3a\x05\x62\x03\x0a\x01y\x42\x02\x10\x0d";

@@ -88,9 +88,10 @@ impl Renumbered {
 #[test]
 fn val_counts_by_name_and_says_so_even_if_it_is_to_be_quiet() {
     let made = Renumbered::new();
-    let (drawn, turned) = (made.drawn(), made.called(&["star", "circle", "triangle", "square"]));
-    let (straight, other) =
-        (Renumbered::figures(&made.weights, &drawn), Renumbered::figures(&made.weights, &turned));
+    let drawn = made.drawn();
+    let turned = made.called(&["star", "circle", "triangle", "square"]);
+    let straight = Renumbered::figures(&made.weights, &drawn);
+    let other = Renumbered::figures(&made.weights, &turned);
     assert_eq!(straight["classes"]["network_classes"], json!([0, 1, 2, 3]));
     assert_eq!(
         (&other["classes"]["network_classes"], &other["left_out"]),
@@ -101,8 +102,8 @@ fn val_counts_by_name_and_says_so_even_if_it_is_to_be_quiet() {
         assert_eq!((&ours["instances"], &ours["ap50"]), (&theirs["instances"], &theirs["ap50"]));
     }
     let output = xtask(&[val(&made.weights, &turned), vec!["-q"]].concat());
-    let (table, said) =
-        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let table = String::from_utf8(output.stdout).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && said.contains("another order: `star` 0 from 3"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     let rows: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();

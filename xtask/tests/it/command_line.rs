@@ -101,7 +101,8 @@ fn a_missing_file_is_named() {
     let mut shapes = PipelineConfig::drawn().shapes;
     (shapes.train, shapes.val, shapes.test) = (1, 1, 0);
     let data = draw_dataset(&shapes, &folder.path().join("shapes")).unwrap();
-    let (data, image) = (text(&data), folder.path().join("shapes"));
+    let data = text(&data);
+    let image = folder.path().join("shapes");
     let message = refusal(&["predict", "--weights", "gone.safetensors", "--source", text(&image)]);
     assert!(message.contains("gone.safetensors"), "{message}");
     let message = refusal(&["val", "--weights", "gone.safetensors", "--data", data]);

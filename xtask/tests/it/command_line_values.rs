@@ -51,7 +51,9 @@ fn numbers_of_single_commands_are_checked() {
     (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (1, 1, 0, 64);
     let data = draw_dataset(&shapes, &at("shapes")).unwrap();
     fs::write(at("w.pt"), imported("old")).unwrap();
-    let (weights, images, out) = (at("w.pt"), at("shapes/images/val"), at("out"));
+    let weights = at("w.pt");
+    let images = at("shapes/images/val");
+    let out = at("out");
     for (command, lines) in [
         (
             "val",
@@ -177,10 +179,13 @@ fn inputs_are_never_written_over() {
         image::RgbImage::from_pixel(40, 30, image::Rgb([9, 90, 200])).save(photos.join(name)).unwrap();
     }
     let before = |path: &Path| fs::read(path).unwrap();
-    let (weights, picture) = (before(&at("w.pt")), before(&photos.join("x.png")));
-    let (w, same) = (at("w.pt"), at("same.pt"));
+    let weights = before(&at("w.pt"));
+    let picture = before(&photos.join("x.png"));
+    let w = at("w.pt");
+    let same = at("same.pt");
     for out in [&w, &same, &folder.path().join("photos/../w.pt")] {
-        let (w, out) = (text(&w), text(out));
+        let w = text(&w);
+        let out = text(out);
         for words in [
             &["import", w, "-o", out][..],
             &["prune", "--weights", w, "-o", out],

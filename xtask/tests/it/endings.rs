@@ -100,7 +100,7 @@ fn errors_have_parts_and_hints() {
         (&["pipeline", "--imgsz", "65"], "multiple of 32"),
         (&["pipeline", "--set", "prune.prune_ratio=2"], "2"),
         (&["val", "--weights", "w", "--split", "tset"], "a similar value exists: 'test'"),
-        (&["prune", "--weights", "w", "--preset", "seeds"], "seed"),
+        (&["prune", "--weights", "w", "--preset", "originals"], "original"),
         (&["train", "imgsz=320"], "tip: write `--imgsz 320`"),
         (&["pipeline", "sweep", "--ratios", "0.5,0.5"], "r0.50-s0 is asked for twice"),
         (&["trian"], "'train'"),

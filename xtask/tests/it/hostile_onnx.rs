@@ -19,7 +19,9 @@ fn text(path: &Path) -> &str {
 
 /// An exported network.
 fn exported(folder: &Path) -> std::path::PathBuf {
-    let (pt, weights, onnx) = (folder.join("a.pt"), folder.join("a.safetensors"), folder.join("a.onnx"));
+    let pt = folder.join("a.pt");
+    let weights = folder.join("a.safetensors");
+    let onnx = folder.join("a.onnx");
     std::fs::write(&pt, imported("old")).unwrap();
     answer(&["import", text(&pt), "-o", text(&weights)]);
     answer(&["export", "--weights", text(&weights), "-o", text(&onnx), "--imgsz", "64"]);
@@ -54,7 +56,8 @@ fn tried(onnx: &Path, memory: &str) -> Output {
 #[test]
 fn files_that_ask_for_too_much_end_in_an_error_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let (onnx, picture) = (exported(folder.path()), folder.path().join("picture.png"));
+    let onnx = exported(folder.path());
+    let picture = folder.path().join("picture.png");
     image::RgbImage::new(64, 64).save(&picture).unwrap();
     let hostile = folder.path().join("hostile.onnx");
     let cases = [

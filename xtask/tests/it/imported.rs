@@ -43,7 +43,9 @@ fn predict_reads_patterns_and_writes_labels() {
             .save(at(name))
             .unwrap();
     }
-    let (weights, pattern, out) = (at("best.pt"), at("*.png"), at("seen"));
+    let weights = at("best.pt");
+    let pattern = at("*.png");
+    let out = at("seen");
     let common =
         ["predict", "--weights", text(&weights), "--source", text(&pattern), "--conf", "0", "--json"];
     let lines = |said: &str| -> Vec<serde_json::Value> {

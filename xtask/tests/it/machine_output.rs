@@ -43,7 +43,8 @@ fn a_long_command_is_a_line_an_event() {
     let output = xtask(&["train", "--data", "gone.yaml", "--json"]);
     let lines: Vec<Value> =
         utf8(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let (error, end) = (&lines[lines.len() - 2], &lines[lines.len() - 1]);
+    let error = &lines[lines.len() - 2];
+    let end = &lines[lines.len() - 1];
     assert_eq!((&error["event"], &end["code"]), (&"error".into(), &1.into()), "{lines:?}");
     assert!(error.to_string().contains("gone.yaml") && output.status.code() == Some(1));
 }

@@ -23,7 +23,8 @@ fn within(kib: u64, arguments: &[&str]) -> Output {
 fn a_network_that_makes_much_of_little_is_refused_by_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let (file, picture) = (at("enlarging.safetensors"), at("picture.png"));
+    let file = at("enlarging.safetensors");
+    let picture = at("picture.png");
     enlarging_model().save(&file).unwrap();
     image::RgbImage::new(40, 30).save(&picture).unwrap();
     let mut shapes = PipelineConfig::drawn().shapes;

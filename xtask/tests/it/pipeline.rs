@@ -177,7 +177,8 @@ fn a_builder_that_is_there_builds_every_engine() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = tempfile::tempdir().unwrap();
-    let (project, trtexec) = (folder.path().join("run"), folder.path().join("trtexec"));
+    let project = folder.path().join("run");
+    let trtexec = folder.path().join("trtexec");
     fs::write(&trtexec, crate::engine::TRTEXEC.replace("--fp16 ", "--fp16 --int8 ")).unwrap();
     fs::set_permissions(&trtexec, fs::Permissions::from_mode(0o755)).unwrap();
     let setting = format!("engine.trtexec={}", trtexec.display());

@@ -52,7 +52,8 @@ fn a_sparsity_training_shows_its_gammas_and_is_pruned() {
 
     let weights = run.join("weights/last.safetensors");
     let out = |name: &str| folder.path().join(name);
-    let (small, again) = (out("small.safetensors"), out("again.safetensors"));
+    let small = out("small.safetensors");
+    let again = out("again.safetensors");
     let said = answer(&["prune", "--weights", text(&weights), "--target-macs", "0.5", "-o", text(&small)]);
     assert!(said.contains("no layer is asked for all it has") && said.contains("took over"), "{said}");
     let share = |file: &Path| {
@@ -65,9 +66,10 @@ fn a_sparsity_training_shows_its_gammas_and_is_pruned() {
     let plan = out("small.plan.json");
     answer(&["prune", "--weights", text(&weights), "--plan", text(&plan), "-o", text(&again)]);
     assert!(fs::read(&small).unwrap() == fs::read(&again).unwrap(), "the plan makes another network");
-    let report = answer(&["prune", "--weights", text(&weights), "--preset", "seed", "--dry-run", "--json"]);
+    let report =
+        answer(&["prune", "--weights", text(&weights), "--preset", "original", "--dry-run", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(report["selection"]["preset"], "seed");
+    assert_eq!(report["selection"]["preset"], "original");
 
     // Taylor and recalibration look at images, and say so without any.
     let nothing = out("nothing.safetensors");

@@ -22,7 +22,8 @@ fn recipes_stand_beside_their_dense_control() {
     let project = folder.path().join("bench");
     let recipe = folder.path().join("sparse.toml");
     fs::write(&recipe, "[sparse]\nepochs = 1\n[finetune]\nepochs = 1\n").unwrap();
-    let (recipes, dataset) = (format!("taylor,{}", text(&recipe)), format!("tiny={}", text(&yaml)));
+    let recipes = format!("taylor,{}", text(&recipe));
+    let dataset = format!("tiny={}", text(&yaml));
     let line = |more: &[&'static str]| {
         let mut words =
             vec!["bench", "recipe", "--recipes", &recipes, "--datasets", &dataset, "--seeds", "0"];

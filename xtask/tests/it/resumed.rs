@@ -36,7 +36,8 @@ fn data_may_move_and_not_change() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bonsai"));
     command.args(&words).arg("parts").stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    let (last, begun) = (run.join("weights/last.safetensors"), Instant::now());
+    let last = run.join("weights/last.safetensors");
+    let begun = Instant::now();
     while !last.exists() {
         assert!(begun.elapsed() < Duration::from_mins(2), "nothing happened for two minutes");
         std::thread::sleep(Duration::from_millis(2));

@@ -50,7 +50,8 @@ fn runs_share_stages_and_keep_their_place_when_they_fail() {
     fs::write(sweep.join("r0.50-s0"), "").unwrap();
     let line = words(text(&sweep), "0.3,0.5", "0", &[]);
     let output = xtask(&line);
-    let (said, talk) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let said = String::from_utf8(output.stdout).unwrap();
+    let talk = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{talk}");
     assert!(said.contains("1 of 2 runs are done") && said.contains("| r0.50-s0 | not done"), "{said}");
     assert!(talk.contains("1 of 2 runs failed"), "{talk}");

@@ -39,7 +39,8 @@ fn weights(run: &Path) -> [Vec<u8>; 2] {
 #[test]
 fn a_run_has_the_files_that_people_look_for() {
     let folder = tempfile::tempdir().unwrap();
-    let (yaml, runs) = (drawn(folder.path()), folder.path().join("runs"));
+    let yaml = drawn(folder.path());
+    let runs = folder.path().join("runs");
     let said = answer(&arguments(&yaml, &runs));
     assert!(said.contains("mAP50-95") && said.contains("all"), "{said}");
     let run = runs.join("train");
@@ -135,7 +136,8 @@ fn wait_for(what: impl Fn() -> bool) {
 fn an_interrupted_training_goes_on_to_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let yaml = drawn(folder.path());
-    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    let whole = folder.path().join("whole");
+    let parts = folder.path().join("parts");
     answer(&arguments(&yaml, &whole));
     let last = parts.join("train/weights/last.safetensors");
     let mut child = start(&arguments(&yaml, &parts));
@@ -207,7 +209,8 @@ fn a_killed_training_goes_on_to_the_same_bits() {
 #[test]
 fn a_full_disk_is_an_error_that_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (yaml, runs) = (drawn(folder.path()), folder.path().join("runs"));
+    let yaml = drawn(folder.path());
+    let runs = folder.path().join("runs");
     let mut child = start(&arguments(&yaml, &runs));
     let last = runs.join("train/weights/last.safetensors");
     wait_for(|| last.exists());

@@ -59,8 +59,9 @@ impl Directory {
         let Some(at) = found else { return damaged("the end of its directory is missing") };
         let mut end = bytes - (tail.len() - at) as u64;
         let field = |offset: usize| number::<4>(&tail, at + offset).unwrap_or(0);
-        let (mut count, mut size, mut start) =
-            (number::<2>(&tail, at + 10).unwrap_or(0), field(12), field(16));
+        let mut count = number::<2>(&tail, at + 10).unwrap_or(0);
+        let mut size = field(12);
+        let mut start = field(16);
         let locator = at.checked_sub(LOCATOR).map(|from| &tail[from..at]);
         if let Some(locator) = locator.filter(|locator| locator.starts_with(b"PK\x06\x07")) {
             let from = number::<8>(locator, 8).unwrap_or(0);
@@ -178,7 +179,8 @@ fn large(short: [u64; 3], extra: &[u8]) -> Option<[u64; 3]> {
     }
     let mut fields = extra;
     loop {
-        let (kind, len) = (number::<2>(fields, 0)?, number::<2>(fields, 2)? as usize);
+        let kind = number::<2>(fields, 0)?;
+        let len = number::<2>(fields, 2)? as usize;
         let mut field = fields.get(4..4 + len)?;
         if kind != 1 {
             fields = &fields[4 + len..];

@@ -60,7 +60,7 @@ pub(super) fn network(pickle: &Pickle) -> Result<Found<'_>, PtError> {
 fn within<'a>(pickle: &'a Pickle, id: Id, depth: usize, entries: &mut usize) -> Option<Found<'a>> {
     let deeper = depth.checked_sub(1)?;
     *entries = entries.checked_sub(1 + pickle.fields(id).unwrap_or_default().len())?;
-    if let Some(module) = Module::of(pickle, id) {
+    if let Some(module) = Module::from_pickle(pickle, id) {
         return Some(Found::Model(unwrapped(module)));
     }
     if is_state(pickle, id) {

@@ -37,7 +37,7 @@ impl Own {
 
 impl<'a> Module<'a> {
     /// The module that `id` is, if it is one.
-    pub(super) fn of(pickle: &'a Pickle, id: Id) -> Option<Self> {
+    pub(super) fn from_pickle(pickle: &'a Pickle, id: Id) -> Option<Self> {
         match pickle.node(id) {
             Node::Object { class, state: Some(state), .. }
                 if pickle.entries(*state).is_some()
@@ -113,14 +113,17 @@ impl<'a> Module<'a> {
     /// The modules in it, in order.
     pub(super) fn children(&self) -> Vec<(&'a str, Module<'a>)> {
         let entries = self.named(Own::Modules);
-        entries.into_iter().filter_map(|(name, id)| Some((name, Self::of(self.pickle, id)?))).collect()
+        entries
+            .into_iter()
+            .filter_map(|(name, id)| Some((name, Self::from_pickle(self.pickle, id)?)))
+            .collect()
     }
 
     /// A module in it.
     pub(super) fn child(&self, name: &str) -> Option<Module<'a>> {
         let children = self.attribute(Own::Modules.attribute())?;
         self.pickle.entries(children)?;
-        Self::of(self.pickle, self.pickle.get(children, name)?)
+        Self::from_pickle(self.pickle, self.pickle.get(children, name)?)
     }
 
     /// The shape of one of its parameters.

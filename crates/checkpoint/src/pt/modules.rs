@@ -155,7 +155,8 @@ fn conv2d(module: Module<'_>, place: &str) -> Result<ConvBlock, PtError> {
         // Of the inputs, the kernel has those of one group.
         Some(&[outputs, inputs, h, w]) if h == w => (outputs, inputs.saturating_mul(groups), h),
         Some(shape) => {
-            let (name, expected) = (format!("{place}.weight"), "a square kernel, [out, in, k, k]".to_owned());
+            let name = format!("{place}.weight");
+            let expected = "a square kernel, [out, in, k, k]".to_owned();
             return Err(PtError::Shape { name, found: shape.to_vec(), expected });
         }
         None if module.shape("weight_orig").is_some() => {
@@ -167,7 +168,8 @@ fn conv2d(module: Module<'_>, place: &str) -> Result<ConvBlock, PtError> {
         None => return Err(PtError::Missing { name: format!("{place}.weight") }),
     };
     let (Some(stride), Some(padding)) = (module.size("stride"), module.size("padding")) else {
-        let (stride, padding) = (module.shown("stride"), module.shown("padding"));
+        let stride = module.shown("stride");
+        let padding = module.shown("padding");
         return unsupported(
             place,
             format!("stride {stride}, padding {padding}: one number each is possible"),
@@ -244,7 +246,8 @@ fn upsample(module: Module<'_>, place: &str) -> Result<Part, PtError> {
     match scale {
         Some(scale) if nearest && scale <= 16.0 => Ok(Part::Upsample { scale: scale as usize }),
         _ => {
-            let (mode, scale) = (module.shown("mode"), module.shown("scale_factor"));
+            let mode = module.shown("mode");
+            let scale = module.shown("scale_factor");
             unsupported(
                 place,
                 format!("mode {mode}, scale {scale}: only nearest by a whole number is possible"),
@@ -262,7 +265,8 @@ fn detect(module: Module<'_>, place: &str) -> Result<Detect, PtError> {
         let levels = few(child(module, place, name)?, &format!("{place}.{name}"))?;
         levels.into_iter().map(|(level, m)| head_level(m, &format!("{place}.{name}.{level}"))).collect()
     };
-    let (boxes, classes) = (branch("cv2")?, branch("cv3")?);
+    let boxes = branch("cv2")?;
+    let classes = branch("cv3")?;
     let Some(reg_max) = module.size("reg_max") else {
         return unsupported(place, "it does not say how many bins a side has (`reg_max`)");
     };

@@ -31,7 +31,8 @@ pub(super) fn of(
     let pickle = model.pickle();
     let mut names = vec![None; num_classes];
     // Keys of other classes, and names that are no text.
-    let (mut beyond, mut other) = (0usize, 0usize);
+    let mut beyond = 0usize;
+    let mut other = 0usize;
     let mut put = |class: Option<usize>, id: Id| match (class, name(pickle, id)) {
         (Some(class), Some(name)) if class < num_classes => {
             other += usize::from(!matches!(pickle.node(id), Node::Str(_)));

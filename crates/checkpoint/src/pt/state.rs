@@ -88,7 +88,8 @@ fn network(
 /// What all names begin with in front of the number of the first module: `model.` in a `DetectionModel`, nothing in a
 /// `Sequential`, `module.model.` in `DataParallel`, `_orig_mod.model.` behind `torch.compile`, `model.model.` in a `YOLO`.
 fn prefix<'a>(names: impl Iterator<Item = &'a str>) -> Result<Option<String>, PtError> {
-    let (mut found, mut second) = (BTreeSet::new(), BTreeSet::new());
+    let mut found = BTreeSet::new();
+    let mut second = BTreeSet::new();
     for name in names {
         found.extend(name.strip_suffix(STEM[0]));
         second.extend(name.strip_suffix(STEM[1]));

@@ -143,7 +143,8 @@ impl Tensors<'_> {
         let branch = |name: &str| -> Result<Vec<Branch>, PtError> {
             (0..LEVELS.len()).map(|level| self.branch(&format!("{place}.{name}.{level}"))).collect()
         };
-        let (boxes, classes) = (branch("cv2")?, branch("cv3")?);
+        let boxes = branch("cv2")?;
+        let classes = branch("cv3")?;
         let channels = boxes[0].last.outputs;
         if !channels.is_multiple_of(4) || channels < 8 {
             let what = format!(

@@ -108,7 +108,8 @@ pub(super) fn array<R: Read + Seek>(
 fn real<'a>(pickle: &'a Pickle, name: &str, id: Id) -> Result<&'a Tensor, PtError> {
     match pickle.node(id) {
         Node::Tensor(tensor) if tensor.len() == 0 => {
-            let (name, found) = (name.to_owned(), tensor.shape.clone());
+            let name = name.to_owned();
+            let found = tensor.shape.clone();
             Err(PtError::Shape { name, found, expected: "at least one number".to_owned() })
         }
         Node::Tensor(tensor) if !tensor.storage.dtype.is_real() => Err(whole(name)),

@@ -144,7 +144,8 @@ fn note(pickle: &Pickle, checkpoint: &mut Checkpoint) {
         .unwrap_or_default()
         .iter()
         .filter_map(|(key, value)| {
-            let (key, value) = (pickle.str(*key)?, plain(pickle, *value)?);
+            let key = pickle.str(*key)?;
+            let value = plain(pickle, *value)?;
             room = room.checked_sub(key.len() + value.as_str().map_or(8, str::len))?;
             Some((key, value))
         })

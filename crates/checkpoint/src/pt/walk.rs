@@ -92,7 +92,7 @@ impl Walk {
         }
         for (name, id) in module.named(Own::Modules) {
             let path = path(prefix, name)?;
-            match (Module::of(pickle, id), pickle.node(id)) {
+            match (Module::from_pickle(pickle, id), pickle.node(id)) {
                 (Some(child), _) => self.visit(child, &format!("{path}."), depth + 1)?,
                 (None, Node::None) => {}
                 (None, Node::Object { class, .. }) => {

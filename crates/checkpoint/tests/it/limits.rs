@@ -191,7 +191,8 @@ fn the_directory_of_an_archive_is_not_believed() {
         assert!(Checkpoint::import_bytes(&file).is_err(), "byte {at} of an entry");
     }
     // Two entries of one name.
-    let (one, two) = (&b"archive/data/10"[..], &b"archive/data/11"[..]);
+    let one = &b"archive/data/10"[..];
+    let two = &b"archive/data/11"[..];
     let at = start + whole[start..].windows(two.len()).position(|window| window == two).unwrap();
     refused(&change(at, one), &["two entries `archive/data/10`"]);
     // Pointers of the record of large archives that lead nowhere.

@@ -117,7 +117,8 @@ impl Py {
                 file.pickle.push(b'b');
             }
             Self::Tensor(shape, values) => {
-                let (key, len) = (file.storages.len().to_string(), values.len() as i32);
+                let key = file.storages.len().to_string();
+                let len = values.len() as i32;
                 file.storages.push(values.iter().flat_map(|value| value.to_le_bytes()).collect());
                 let storage = [
                     "storage".into(),

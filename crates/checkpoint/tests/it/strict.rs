@@ -80,7 +80,8 @@ fn tensors_of_another_shape_or_type() {
             *shape = vec![shape.iter().product()];
             shapes.1.clone_from(shape);
         });
-        let (expected, got) = (format!("{:?}", shapes.0), format!("{:?}", shapes.1));
+        let expected = format!("{:?}", shapes.0);
+        let got = format!("{:?}", shapes.1);
         assert_refused(&bytes, &[&format!("`{name}`"), &expected, &got]);
 
         for (dtype, label) in [(Dtype::I32, "I32"), (Dtype::U32, "U32")] {

@@ -11,7 +11,8 @@ const MOST_CHANNELS: usize = 4;
 /// # Errors
 /// Why it is not decoded: it has none or several, a box does not end, or a palette makes more than 4 channels.
 pub(super) fn codestream(bytes: &[u8]) -> Result<(&[u8], usize), &'static str> {
-    let (mut codestream, mut channels) = (None, 0);
+    let mut codestream = None;
+    let mut channels = 0;
     for found in boxes(bytes) {
         match found? {
             (b"jp2c", content) if codestream.is_none() => codestream = Some(content),

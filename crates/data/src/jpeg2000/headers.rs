@@ -125,7 +125,8 @@ impl Headers {
     /// Counts the blocks that the sizes in a COD or COC segment make of a component, and keeps the largest count.
     fn count_blocks(&mut self, style: Option<&u8>, blocks: Option<&[u8]>) -> Result<(), Reason> {
         const CUT: Reason = "the sizes of its code blocks have another length";
-        let (style, blocks) = (*style.ok_or(CUT)?, blocks.ok_or(CUT)?);
+        let style = *style.ok_or(CUT)?;
+        let blocks = blocks.ok_or(CUT)?;
         let (&[levels, width, height, _, _], precincts) = blocks.split_first_chunk().ok_or(CUT)?;
         let has_precincts = style & 1 != 0;
         if precincts.len() != if has_precincts { usize::from(levels) + 1 } else { 0 } {

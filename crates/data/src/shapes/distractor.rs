@@ -69,7 +69,8 @@ impl Distractor {
         let mut path = PathBuilder::new();
         for (index, point) in points.iter().enumerate() {
             let (x, y) = turn(*point, direction);
-            let (x, y) = (centre.0 + size * x, centre.1 + size * y);
+            let x = centre.0 + size * x;
+            let y = centre.1 + size * y;
             if index == 0 {
                 path.move_to(x, y);
             } else {
@@ -111,7 +112,8 @@ fn bend(rng: &mut impl Rng) -> Vec<Point> {
 
 /// A quarter to three quarters of an ellipse.
 fn arc(rng: &mut impl Rng) -> Vec<Point> {
-    let (whole, flat) = (circle(), rng.random_range(0.5f32..=1.0));
+    let whole = circle();
+    let flat = rng.random_range(0.5f32..=1.0);
     let count = rng.random_range(whole.len() / 4..=3 * whole.len() / 4);
     let first = rng.random_range(0..whole.len());
     whole.iter().cycle().skip(first).take(count).map(|(x, y)| (*x, flat * y)).collect()
@@ -119,7 +121,7 @@ fn arc(rng: &mut impl Rng) -> Vec<Point> {
 
 /// Corners of one of the figures, on or inside the unit circle.
 fn corners(figures: &[Figure], rng: &mut impl Rng) -> Vec<Point> {
-    match Outline::of(figures[rng.random_range(0..figures.len())]) {
+    match Outline::from_figure(figures[rng.random_range(0..figures.len())]) {
         Outline::Disc => circle(),
         Outline::Polygons(polygons) => polygons.into_iter().next().unwrap_or_default(),
     }
@@ -136,13 +138,16 @@ fn part(corners: &[Point], rng: &mut impl Rng) -> Vec<Point> {
 fn round(uneven: bool, rng: &mut impl Rng) -> Vec<Point> {
     let flat = rng.random_range(0.45f32..=1.0);
     let strength = if uneven { rng.random_range(0.15f32..=0.35) } else { 0.0 };
-    let (twice, thrice) = (random_direction(rng), random_direction(rng));
+    let twice = random_direction(rng);
+    let thrice = random_direction(rng);
     circle()
         .into_iter()
         .map(|(x, y)| {
             // The cosine of twice and thrice the angle, which is a polynomial in the cosine and sine of the angle.
-            let (x2, y2) = (x * x - y * y, 2.0 * x * y);
-            let (x3, y3) = (x2 * x - y2 * y, x2 * y + y2 * x);
+            let x2 = x * x - y * y;
+            let y2 = 2.0 * x * y;
+            let x3 = x2 * x - y2 * y;
+            let y3 = x2 * y + y2 * x;
             let bulge = x2 * twice.0 + y2 * twice.1 + x3 * thrice.0 + y3 * thrice.1;
             let radius = 1.0 + strength * bulge;
             (radius * x, flat * radius * y)

@@ -37,7 +37,8 @@ impl Palette {
 
     /// The colour of the background that is nearest to `colour`.
     pub(super) fn nearest(&self, colour: Colour) -> Colour {
-        let (axis, offset) = (sub(self.to, self.from), sub(colour, self.from));
+        let axis = sub(self.to, self.from);
+        let offset = sub(colour, self.from);
         let length = dot(axis, axis);
         self.mix(if length > 0.0 { (dot(offset, axis) / length).clamp(0.0, 1.0) } else { 0.0 })
     }
@@ -61,7 +62,8 @@ fn sub(a: Colour, b: Colour) -> Colour {
 pub(super) fn field(side: u32, rng: &mut impl Rng) -> Vec<f32> {
     let pixels = side as usize * side as usize;
     let mut sum = vec![0.0; pixels];
-    let (mut cell, mut strength) = (side as f32 / 4.0, 1.0);
+    let mut cell = side as f32 / 4.0;
+    let mut strength = 1.0;
     while cell >= FINEST {
         add_octave(&mut sum, side, cell, strength, rng);
         cell /= 2.0;
@@ -88,7 +90,8 @@ fn add_octave(sum: &mut [f32], side: u32, cell: f32, strength: f32, rng: &mut im
         .collect();
     let lerp = |a: f32, b: f32, t: f32| a + (b - a) * t;
     for (row, &(y, v)) in sum.chunks_exact_mut(side as usize).zip(&steps) {
-        let (upper, lower) = (&grid[y * nodes..], &grid[(y + 1) * nodes..]);
+        let upper = &grid[y * nodes..];
+        let lower = &grid[(y + 1) * nodes..];
         for (value, &(x, u)) in row.iter_mut().zip(&steps) {
             let top = lerp(upper[x], upper[x + 1], u);
             let bottom = lerp(lower[x], lower[x + 1], u);

@@ -27,7 +27,7 @@ impl Object {
         squeeze: Option<&RangeInclusive<f32>>,
         rng: &mut impl Rng,
     ) -> Self {
-        let mut outline = Outline::of(figure);
+        let mut outline = Outline::from_figure(figure);
         if let Some(factors) = squeeze {
             let factor = rng.random_range(factors.clone());
             let direction = random_direction(rng);
@@ -105,7 +105,8 @@ pub(super) fn turn((x, y): Point, (cos, sin): Point) -> Point {
 /// A random unit vector: a point in the unit disc, scaled. Square roots are exact everywhere, cosines are not.
 pub(super) fn random_direction(rng: &mut impl Rng) -> Point {
     loop {
-        let (x, y) = (rng.random_range(-1.0f32..=1.0), rng.random_range(-1.0f32..=1.0));
+        let x = rng.random_range(-1.0f32..=1.0);
+        let y = rng.random_range(-1.0f32..=1.0);
         let length = (x * x + y * y).sqrt();
         if (0.1..=1.0).contains(&length) {
             return (x / length, y / length);

@@ -96,7 +96,7 @@ pub(super) enum Outline {
 
 impl Outline {
     /// The outline of a figure, at any size; no two figures' outlines are similar.
-    pub(super) fn of(figure: Figure) -> Self {
+    pub(super) fn from_figure(figure: Figure) -> Self {
         let polygon = match figure {
             Figure::Circle => return Self::Disc,
             Figure::Square => SQUARE.to_vec(),
@@ -152,7 +152,8 @@ impl Outline {
                 let mut path = PathBuilder::new();
                 for corners in polygons {
                     for (index, corner) in corners.iter().enumerate() {
-                        let (px, py) = (x + size * corner.0, y + size * corner.1);
+                        let px = x + size * corner.0;
+                        let py = y + size * corner.1;
                         if index == 0 {
                             path.move_to(px, py);
                         } else {
@@ -223,7 +224,7 @@ mod tests {
     use super::*;
 
     fn polygons(figure: Figure) -> Vec<Vec<Point>> {
-        match Outline::of(figure) {
+        match Outline::from_figure(figure) {
             Outline::Disc => Vec::new(),
             Outline::Polygons(polygons) => polygons,
         }

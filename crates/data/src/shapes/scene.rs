@@ -167,10 +167,14 @@ mod tests {
     fn painted(object: &Placed, side: u32) -> Xyxy {
         let mut canvas = Pixmap::new(side, side).unwrap();
         object.paint(WHITE, &mut canvas.as_mut());
-        let (mut x1, mut y1, mut x2, mut y2) = (side, side, 0, 0);
+        let mut x1 = side;
+        let mut y1 = side;
+        let mut x2 = 0;
+        let mut y2 = 0;
         for (index, pixel) in (0u32..).zip(canvas.pixels()) {
             if pixel.alpha() > 0 {
-                let (x, y) = (index % side, index / side);
+                let x = index % side;
+                let y = index / side;
                 (x1, y1, x2, y2) = (x1.min(x), y1.min(y), x2.max(x + 1), y2.max(y + 1));
             }
         }
@@ -181,7 +185,8 @@ mod tests {
     fn boxes_are_tight_around_the_painted_pixels() {
         for (style, side) in ShapesStyle::ALL.into_iter().flat_map(|style| [(style, 64), (style, 160)]) {
             for (object, _) in scenes(style, side, 100).flat_map(|scene| scene.objects) {
-                let (b, p) = (object.bbox, painted(&object, side));
+                let b = object.bbox;
+                let p = painted(&object, side);
                 let gaps = [b.x1 - p.x1, b.y1 - p.y1, b.x2 - p.x2, b.y2 - p.y2];
                 assert!(gaps.iter().all(|gap| gap.abs() <= 1.0), "{style:?}: {object:?}: painted {p:?}");
             }
@@ -256,7 +261,8 @@ mod tests {
 
     #[test]
     fn clutter_hides_parts_of_objects_but_not_too_much() {
-        let (mut objects, mut occluded) = (0, 0);
+        let mut objects = 0;
+        let mut occluded = 0;
         for scene in scenes(ShapesStyle::Clutter, 96, 200) {
             assert!(!scene.under.is_empty());
             for share in seen(&scene) {

@@ -15,11 +15,13 @@ fn marked() -> (RgbImage, Vec<Label>) {
 #[test]
 fn flipped_boxes_follow_the_pixels() {
     let (original, labels) = marked();
-    let (mut image, mut flipped) = (original.clone(), labels.clone());
+    let mut image = original.clone();
+    let mut flipped = labels.clone();
     flip_horizontal(&mut image, &mut flipped);
     let b = Xyxy::from(flipped[0].bbox);
     let inside = |x: u32, y: u32| {
-        let (x, y) = ((x as f32 + 0.5) / 40.0, (y as f32 + 0.5) / 32.0);
+        let x = (x as f32 + 0.5) / 40.0;
+        let y = (y as f32 + 0.5) / 32.0;
         b.x1 < x && x < b.x2 && b.y1 < y && y < b.y2
     };
     for (x, y, pixel) in image.enumerate_pixels() {
@@ -28,8 +30,8 @@ fn flipped_boxes_follow_the_pixels() {
     flip_horizontal(&mut image, &mut flipped);
     assert_eq!(image, original);
     assert!((flipped[0].bbox.cx - labels[0].bbox.cx).abs() < 1e-6);
-    let (mut turned, mut moved) =
-        (original.clone(), vec![Label { bbox: Cxcywh { cy: 0.3, ..labels[0].bbox }, ..labels[0] }]);
+    let mut turned = original.clone();
+    let mut moved = vec![Label { bbox: Cxcywh { cy: 0.3, ..labels[0].bbox }, ..labels[0] }];
     flip_vertical(&mut turned, &mut moved);
     assert!((moved[0].bbox.cy - 0.7).abs() < 1e-6);
     assert_eq!(turned.get_pixel(5, 31 - 7), original.get_pixel(5, 7));

@@ -34,7 +34,7 @@ fn whole_files() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// What a scan and every way to decode say of the files, which must be one thing; the names that passed.
-fn judged(folder: &Folder) -> Vec<String> {
+fn inspected(folder: &Folder) -> Vec<String> {
     // So that there is always an image.
     folder.image("images/zzz.png", 20, 20, 0);
     let (split, scan) = folder.scan(YAML, SplitKind::Train);
@@ -74,7 +74,7 @@ fn whole_files_of_every_kind_pass_without_a_word() {
     for (name, bytes) in &files {
         folder.write(&format!("images/{name}"), bytes);
     }
-    assert_eq!(judged(&folder).len(), files.len() + 1);
+    assert_eq!(inspected(&folder).len(), files.len() + 1);
     let (_, scan) = folder.scan(YAML, SplitKind::Train);
     assert!(scan.warnings.is_empty());
 }
@@ -106,7 +106,7 @@ fn damage_is_found_at_the_scan() {
     ] {
         let folder = Folder::new();
         folder.write(&format!("images/{name}"), bytes);
-        assert_eq!(judged(&folder).contains(&name.to_owned()), passes, "{name}");
+        assert_eq!(inspected(&folder).contains(&name.to_owned()), passes, "{name}");
         // What is left out is said, and what is kept though something is missing, too.
         let (_, scan) = folder.scan(YAML, SplitKind::Train);
         let said = scan.warnings.iter().any(|warning| warning.path.ends_with(name));
@@ -173,7 +173,7 @@ proptest! {
             bytes.resize(bytes.len() + tail, 0);
             folder.write(&format!("images/{name}"), bytes);
         }
-        judged(&folder);
+        inspected(&folder);
     }
 }
 

@@ -104,7 +104,8 @@ fn mosaics_are_the_peers_to_the_last_byte() {
         .iter()
         .enumerate()
         .map(|(k, size)| {
-            let (w, h) = (size[0], size[1]);
+            let w = size[0];
+            let h = size[1];
             let objects = [object(&[1.0, 1.0, w - 1.0, h - 1.0], k), object(&[0.0, 0.0, 2.0, h], k + 10)];
             (drawn(w as u32, h as u32, k as u32), objects)
         })
@@ -146,7 +147,8 @@ fn bright(image: &RgbImage) -> Option<Xyxy> {
     let mut bounds: Option<Xyxy> = None;
     for (x, y, pixel) in image.enumerate_pixels() {
         if pixel.0[0] > 200 {
-            let (x, y) = (x as f32, y as f32);
+            let x = x as f32;
+            let y = y as f32;
             let b = bounds.unwrap_or(Xyxy { x1: x, y1: y, x2: x, y2: y });
             bounds =
                 Some(Xyxy { x1: b.x1.min(x), y1: b.y1.min(y), x2: b.x2.max(x + 1.0), y2: b.y2.max(y + 1.0) });
@@ -174,7 +176,8 @@ proptest! {
         let bound = 2.0 + motion.scale as f32;
         match (seen, told.first()) {
             (Some(seen), Some(told)) => {
-                let (a, b) = (seen, told.bbox);
+                let a = seen;
+                let b = told.bbox;
                 for (x, y) in [(a.x1, b.x1), (a.y1, b.y1), (a.x2, b.x2), (a.y2, b.y2)] {
                     prop_assert!((x - y).abs() <= bound, "{a:?} against {b:?}");
                 }

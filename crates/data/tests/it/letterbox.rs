@@ -64,12 +64,15 @@ proptest! {
         let letterbox =
             Letterbox { width: canvas.0 * 32, height: canvas.1 * 32, upscale, round_up: false };
         let transform = letterbox.plan(native);
-        let (w, h) = (native.0 as f32, native.1 as f32);
-        let (x1, y1) = (corner.0 * w, corner.1 * h);
+        let w = native.0 as f32;
+        let h = native.1 as f32;
+        let x1 = corner.0 * w;
+        let y1 = corner.1 * h;
         let bbox = Xyxy { x1, y1, x2: x1 + (w - x1) * share.0, y2: y1 + (h - y1) * share.1 };
 
         let there = transform.to_canvas(bbox);
-        let (left, top) = (transform.padding.0 as f32, transform.padding.1 as f32);
+        let left = transform.padding.0 as f32;
+        let top = transform.padding.1 as f32;
         prop_assert!(there.x1 >= left - 0.01 && there.x2 <= left + transform.resized.0 as f32 + 0.01);
         prop_assert!(there.y1 >= top - 0.01 && there.y2 <= top + transform.resized.1 as f32 + 0.01);
         // Both sides' padding differs by one pixel at most.

@@ -164,7 +164,8 @@ fn rect_batches_are_sorted_by_shape_and_no_larger_than_needed() {
     assert_eq!(batches.iter().map(|b| b.samples.clone()).collect::<Vec<_>>(), [[3, 1], [0, 2]]);
     assert_eq!(batches.iter().map(|b| b.shape).collect::<Vec<_>>(), [[2, 3, 24, 40], [2, 3, 40, 40]]);
     for batch in &batches {
-        let (w, h) = (batch.shape[3], batch.shape[2]);
+        let w = batch.shape[3];
+        let h = batch.shape[2];
         for ((target, transform), image) in
             batch.targets.iter().zip(&batch.transforms).zip(batch.images.chunks_exact(3 * w * h))
         {

@@ -38,7 +38,9 @@ fn the_same_seed_draws_the_same_bytes() {
             shapes::draw(&ShapesConfig { seed, style, ..CONFIG }, &target).unwrap();
             files(&target)
         };
-        let (a, b, other) = (draw("a", 7), draw("b", 7), draw("other", 8));
+        let a = draw("a", 7);
+        let b = draw("b", 7);
+        let other = draw("other", 8);
         assert_eq!(a.len(), 2 * 11 + 1);
         assert!(a == b);
         let pngs = a.iter().filter(|(path, _)| path.extension().unwrap() == "png");

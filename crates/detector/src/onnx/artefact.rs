@@ -29,7 +29,7 @@ impl Artefact {
     /// Reads a file once, checks what it asks for, and gives what was checked to the runtime.
     pub(crate) fn open(path: &Path, options: &LoadOptions) -> Result<Self, DetectorError> {
         let (model, file) = read(path)?;
-        let signature = OnnxSignature::read(&OnnxInfo::of(&model)?)?;
+        let signature = OnnxSignature::read(&OnnxInfo::from_model(&model)?)?;
         let runtime = options.runtime.unwrap_or_default();
         let mut guard = Guard::new(OnnxProgram::new(model)?, runtime, options.executor.budget);
         let footprint = guard.admit(signature.usual_images())?;

@@ -53,13 +53,15 @@ impl RtenSession {
                             .map(|name| model.node_id(&name).map(|id| (name, id)).map_err(Into::into))
                             .collect()
                     };
-                    let (inputs, outputs) = (ids(inputs)?, ids(outputs)?);
+                    let inputs = ids(inputs)?;
+                    let outputs = ids(outputs)?;
                     Step::Network { model: Box::new(model), inputs, outputs }
                 }
             });
         }
         let threads = if threads == 0 { available_parallelism().map_or(1, usize::from) } else { threads };
-        let (input, output) = (signature.input.clone(), signature.output.clone());
+        let input = signature.input.clone();
+        let output = signature.output.clone();
         Ok(Self { steps, input, output, pool: Arc::new(ThreadPool::with_num_threads(threads)) })
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn suppress(boxes: &Array, scores: &Array, rule: &Rule) -> Result<Vec
     for image in 0..n {
         let frames: Vec<Frame> = boxes.data[image * count * 4..(image + 1) * count * 4]
             .chunks_exact(4)
-            .map(|numbers| Frame::of(numbers, rule.centres))
+            .map(|numbers| Frame::new(numbers, rule.centres))
             .collect();
         for class in 0..classes {
             let from = (image * classes + class) * count;
@@ -55,7 +55,8 @@ pub(super) fn suppress(boxes: &Array, scores: &Array, rule: &Rule) -> Result<Vec
 }
 
 fn mismatch(boxes: &Array, scores: &Array) -> RuntimeError {
-    let (boxes, scores) = (&boxes.shape, &scores.shape);
+    let boxes = &boxes.shape;
+    let scores = &scores.shape;
     format!("it suppresses boxes {boxes:?} by scores {scores:?}; [n, boxes, 4] and [n, classes, boxes] were expected").into()
 }
 
@@ -84,7 +85,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn of(numbers: &[f32], centres: bool) -> Self {
+    fn new(numbers: &[f32], centres: bool) -> Self {
         let [a, b, c, d] = [numbers[0], numbers[1], numbers[2], numbers[3]];
         let (low, high) = if centres {
             ([a - c / 2.0, b - d / 2.0], [a + c / 2.0, b + d / 2.0])
@@ -97,7 +98,8 @@ impl Frame {
     /// Share of the union that both cover; 0 where one has no area.
     fn overlap(&self, other: &Self) -> f32 {
         let side = |axis: usize| self.high[axis].min(other.high[axis]) - self.low[axis].max(other.low[axis]);
-        let (width, height) = (side(0), side(1));
+        let width = side(0);
+        let height = side(1);
         if width <= 0.0 || height <= 0.0 || self.area <= 0.0 || other.area <= 0.0 {
             return 0.0;
         }

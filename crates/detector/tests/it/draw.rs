@@ -47,10 +47,8 @@ fn only_the_frame_and_its_label_change() {
 
 #[test]
 fn lines_and_letters_grow_with_the_picture() {
-    let (small, large) = (
-        drawn(320, 180, &[at(80.0, 60.0, 240.0, 150.0)]),
-        drawn(1920, 1080, &[at(480.0, 360.0, 1440.0, 900.0)]),
-    );
+    let small = drawn(320, 180, &[at(80.0, 60.0, 240.0, 150.0)]);
+    let large = drawn(1920, 1080, &[at(480.0, 360.0, 1440.0, 900.0)]);
     let line = |image: &RgbImage, y| {
         image
             .enumerate_pixels()
@@ -100,11 +98,10 @@ fn boxes_outside_or_without_area_draw_nothing() {
 
 #[test]
 fn the_most_confident_is_on_top_in_any_order() {
-    let (low, high) = (
-        Detection { confidence: 0.3, ..at(50.0, 50.0, 200.0, 200.0) },
-        Detection { class_id: 1, ..at(50.0, 50.0, 200.0, 200.0) },
-    );
-    let (a, b) = (drawn(320, 240, &[low, high]), drawn(320, 240, &[high, low]));
+    let low = Detection { confidence: 0.3, ..at(50.0, 50.0, 200.0, 200.0) };
+    let high = Detection { class_id: 1, ..at(50.0, 50.0, 200.0, 200.0) };
+    let a = drawn(320, 240, &[low, high]);
+    let b = drawn(320, 240, &[high, low]);
     assert_eq!(a, b);
     assert_eq!(*a.get_pixel(50, 120), class_colour(1));
 }

@@ -19,7 +19,7 @@ const SCORE_BOUND: f32 = 1e-4;
 
 /// Half of the channels less, in odd numbers; `None` if nothing may go.
 fn pruned(checkpoint: &Checkpoint) -> Option<Checkpoint> {
-    let coupling = Coupling::of(checkpoint.model.graph());
+    let coupling = Coupling::from_graph(checkpoint.model.graph());
     let scores = score(&coupling, &checkpoint.weights, &ScoreConfig::default()).ok()?;
     let policy = PrunePolicy { prune_ratio: 0.5, min_channels: 1, round_to: None, ..PrunePolicy::default() };
     apply(&select(&coupling, &scores, &policy).ok()?, checkpoint).ok()

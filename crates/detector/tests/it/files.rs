@@ -38,7 +38,8 @@ fn load_error(path: &Path) -> DetectorError {
 #[test]
 fn an_engine_finds_what_its_checkpoint_finds() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, engine_path) = (folder.path().join("a.safetensors"), folder.path().join("a.engine"));
+    let path = folder.path().join("a.safetensors");
+    let engine_path = folder.path().join("a.engine");
     let checkpoint = yolov8n();
     checkpoint.save(&path).unwrap();
     write_engine(&checkpoint, &engine_path).unwrap();
@@ -53,7 +54,8 @@ fn an_engine_finds_what_its_checkpoint_finds() {
     let noise =
         RgbImage::from_fn(90, 70, |x, y| Rgb([(x * 37 + y * 91) as u8, (x * y) as u8, (x ^ y) as u8]));
     let config = DetectConfig { confidence: 0.01, ..original.config() };
-    let (a, b) = (original.detect(&noise, &config).unwrap(), engine.detect(&noise, &config).unwrap());
+    let a = original.detect(&noise, &config).unwrap();
+    let b = engine.detect(&noise, &config).unwrap();
     assert!(!a.is_empty());
     assert_eq!(a.len(), b.len());
     for (a, b) in a.iter().zip(&b) {
@@ -98,7 +100,8 @@ fn an_engine_predicts_what_the_unfolded_network_does() {
 #[test]
 fn engines_are_plain_small_and_reproducible() {
     let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (folder.path().join("1"), folder.path().join("2"));
+    let first = folder.path().join("1");
+    let second = folder.path().join("2");
     let checkpoint = yolov8n();
     write_engine(&checkpoint, &first).unwrap();
     // An engine is a checkpoint, so it can be made into one again; nothing is left to fold.

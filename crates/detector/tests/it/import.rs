@@ -27,7 +27,8 @@ fn executors() -> [ExecutorOptions; 2] {
 pub(crate) fn assert_equal(what: &str, got: &[f32], expected: &[f32], anchors: usize) {
     assert_eq!(got.len(), expected.len(), "{what}");
     for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
-        let (row, anchor) = (i / anchors, i % anchors);
+        let row = i / anchors;
+        let anchor = i % anchors;
         let bound = if row < 4 { BOX_BOUND } else { SCORE_BOUND };
         assert!(
             (got - expected).abs() <= bound,
@@ -55,7 +56,8 @@ fn imported_networks_answer_as_in_python() {
             continue;
         }
         let golden = Golden::load(&answer);
-        let (images, expected) = (golden.get("images"), &golden.get("output").data);
+        let images = golden.get("images");
+        let expected = &golden.get("output").data;
         for options in executors() {
             let mut detector = Detector::load(&path, options).unwrap();
             let got = detector.predict(images).unwrap();

@@ -282,7 +282,8 @@ fn executors_and_runtimes_are_not_mixed_up() {
 #[test]
 fn a_library_that_is_none_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, library) = (Tiny::planes().save(folder.path()), folder.path().join("libonnxruntime.so"));
+    let path = Tiny::planes().save(folder.path());
+    let library = folder.path().join("libonnxruntime.so");
     std::fs::write(&library, b"no library").unwrap();
     let explicit = LibrarySearch { explicit: Some(library), ..LibrarySearch::default() };
     let options = LoadOptions { library: explicit, ..options(Runtime::Onnxruntime) };

@@ -19,13 +19,13 @@ pub(super) fn step(
     gradients: &Tensor,
     moments: (&Tensor, &Tensor),
 ) -> Result<Option<Moved>> {
-    if AdamFactors::of(rule, &RoleRule::default()).is_none() {
+    if AdamFactors::new(rule, &RoleRule::default()).is_none() {
         return Ok(None);
     }
     let g = clipped(gradients.clone(), clip)?;
     let with = |a: &Tensor, b: &Tensor, f: &dyn Fn(AdamFactors, Tensor, Tensor) -> Result<Tensor>| {
         roles.map(a, b, |role, a, b| {
-            AdamFactors::of(rule, role).map_or_else(|| Ok(a.clone()), |k| f(k, a.clone(), b))
+            AdamFactors::new(rule, role).map_or_else(|| Ok(a.clone()), |k| f(k, a.clone(), b))
         })
     };
     let first = with(moments.0, &g, &|k, m, g| &m + ((g - &m)? * f64::from(k.take1))?)?;

@@ -155,7 +155,9 @@ impl Pending {
         self.slices.sort_by_key(|(start, _)| *start);
         // Slices that do not overlap are laid side by side in one copy; the rest take another round.
         while !self.slices.is_empty() {
-            let (mut parts, mut rest, mut end) = (Vec::new(), Vec::new(), 0);
+            let mut parts = Vec::new();
+            let mut rest = Vec::new();
+            let mut end = 0;
             for (start, gradient) in std::mem::take(&mut self.slices) {
                 if start < end {
                     rest.push((start, gradient));

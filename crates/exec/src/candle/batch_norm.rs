@@ -148,7 +148,10 @@ fn combine_rows(dy: &Tensor, x: &Tensor, [scale, slope, shift, mean]: [&Tensor; 
         .zip(x_host.par_chunks_exact(count))
         .enumerate()
         .for_each(|(row, ((dx, dy), x))| {
-            let (scale, slope, shift, mean) = (scale[row], slope[row], shift[row], mean[row]);
+            let scale = scale[row];
+            let slope = slope[row];
+            let shift = shift[row];
+            let mean = mean[row];
             for ((dx, dy), x) in dx.iter_mut().zip(dy).zip(x) {
                 *dx = dy * scale + (x - mean) * slope + shift;
             }
@@ -204,7 +207,8 @@ mod tests {
     #[test]
     fn host_and_device_passes_agree() {
         let random = |shape: (usize, usize)| Tensor::randn(0.5f32, 2.0, shape, &Device::Cpu).unwrap();
-        let (dy, x) = (random((5, 2311)), random((5, 2311)));
+        let dy = random((5, 2311));
+        let x = random((5, 2311));
         let (mean, var) = moments(&x).unwrap();
         let (mean_there, var_there) = moments(&elsewhere(&x)).unwrap();
         near(&mean, &mean_there);

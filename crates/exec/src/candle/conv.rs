@@ -44,10 +44,12 @@ pub(super) fn backward(
 ) -> Result<(Option<Tensor>, Tensor)> {
     let ConvSpec { kernel, stride, .. } = spec;
     let (c_in, n, h, w) = x.dims4()?;
-    let (out, ins) = (weight.dim(0)?, weight.dim(1)?);
+    let out = weight.dim(0)?;
+    let ins = weight.dim(1)?;
     let groups = c_in / ins;
     let outs = out / groups;
-    let (qh, qw) = (h.div_ceil(stride), w.div_ceil(stride));
+    let qh = h.div_ceil(stride);
+    let qw = w.div_ceil(stride);
     let zeros = |shape: (usize, usize)| Tensor::zeros(shape, x.dtype(), x.device());
     // `[k, k, out, in / groups]`, so that the taps of a phase are rows of one matrix.
     let kernels = weight.permute((2, 3, 0, 1))?.contiguous()?.reshape((kernel * kernel, out, ins))?;
@@ -56,7 +58,8 @@ pub(super) fn backward(
     let mut dw_taps: Vec<Option<Tensor>> = vec![None; kernel * kernel];
     for r in 0..stride {
         for c in 0..stride {
-            let (rows, columns) = (axis_taps(r, spec), axis_taps(c, spec));
+            let rows = axis_taps(r, spec);
+            let columns = axis_taps(c, spec);
             let taps: Vec<(Tap, Tap)> =
                 rows.iter().flat_map(|i| columns.iter().map(move |j| (*i, *j))).collect();
             if taps.is_empty() {

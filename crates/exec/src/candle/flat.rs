@@ -39,13 +39,14 @@ impl FlatBuffers {
         weights: &Weights,
         device: &Device,
     ) -> std::result::Result<Self, ExecError> {
-        let layout = ParamLayout::of(graph);
+        let layout = ParamLayout::from_graph(graph);
         let mut slots = vec![[None; 6]; graph.nodes().len()];
         for (position, slot) in layout.slots().iter().enumerate() {
             slots[slot.spec.node.index()][role_index(slot.spec.role)] = Some(position);
         }
         let zeros = |len| Tensor::zeros(len, DType::F32, device);
-        let (trained, statistics) = (layout.trained_len(), layout.statistics_len());
+        let trained = layout.trained_len();
+        let statistics = layout.statistics_len();
         let is_norm = |id: &NodeId| matches!(graph.node(*id).op(), Op::BatchNorm { .. });
         let mut buffers = Self {
             slots,
@@ -148,7 +149,7 @@ impl FlatBuffers {
             Some(g) => g,
             None => self.momentum.zeros_like()?,
         };
-        let roles = Roles::of(rule, &self.layout, &self.frozen);
+        let roles = Roles::new(rule, &self.layout, &self.frozen);
         let pull = penalty::pull(rule, &roles, &self.marks, &self.params)?;
         if rule.l1_placement == L1Placement::BeforeClip {
             gradients = penalty::add(&gradients, &pull)?;
@@ -191,7 +192,8 @@ impl FlatBuffers {
             Buffer::Gradients => (self.gradients.as_ref(), None),
         };
         let host = |t: Option<&Tensor>| t.map(Tensor::to_vec1::<f32>).transpose();
-        let (trained, statistics) = (host(trained)?, host(statistics)?);
+        let trained = host(trained)?;
+        let statistics = host(statistics)?;
         let with_statistics = matches!(buffer, Buffer::Params | Buffer::Ema);
         let mut slots: Vec<_> = self.layout.slots().iter().collect();
         slots.sort_by_key(|s| s.spec.node);

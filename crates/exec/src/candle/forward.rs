@@ -48,7 +48,8 @@ pub(super) fn run(
         return Err(ExecError::Shape { what: "the image batch".to_owned(), got: vec![c, h, w], expected });
     }
     let shapes = graph.shapes(h, w)?;
-    let (last_use, kept) = (last_uses(graph, taps), backward_reads(graph));
+    let last_use = last_uses(graph, taps);
+    let kept = backward_reads(graph);
     let mut pass = Pass {
         mode,
         values: vec![None; graph.nodes().len()],

@@ -67,14 +67,15 @@ impl Gather {
 
     fn on_device(&self, x: &Tensor) -> Result<Tensor> {
         let (_, _, ih, iw) = x.dims4()?;
-        let rows = Span::of(self.taps.iter().map(|t| t.0), self.stride, self.h, ih);
-        let columns = Span::of(self.taps.iter().map(|t| t.1), self.stride, self.w, iw);
+        let rows = Span::new(self.taps.iter().map(|t| t.0), self.stride, self.h, ih);
+        let columns = Span::new(self.taps.iter().map(|t| t.1), self.stride, self.w, iw);
         let padded = pad(x, [rows.before, rows.after, columns.before, columns.after], 0.0)?.contiguous()?;
         let views = self
             .taps
             .iter()
             .map(|(i, j)| {
-                let (row, column) = (rows.position(*i), columns.position(*j));
+                let row = rows.position(*i);
+                let column = columns.position(*j);
                 strided(&padded, self.stride, (row, self.h), (column, self.w))
             })
             .collect::<Result<Vec<_>>>()?;
@@ -89,7 +90,7 @@ struct Span {
 }
 
 impl Span {
-    fn of(taps: impl Iterator<Item = isize> + Clone, stride: usize, steps: usize, size: usize) -> Self {
+    fn new(taps: impl Iterator<Item = isize> + Clone, stride: usize, steps: usize, size: usize) -> Self {
         let before = taps.clone().map(|t| -t).max().unwrap_or(0).max(0).cast_unsigned();
         let reach = taps.max().unwrap_or(0) + ((steps - 1) * stride) as isize + 1 + before as isize;
         let wanted = reach.max(0).cast_unsigned().max(before + size).div_ceil(stride) * stride;

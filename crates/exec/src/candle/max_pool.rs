@@ -41,7 +41,8 @@ impl Axis {
         let size = x.dim(self.dim())?;
         let whole = ((steps - 1) * stride + kernel).max(size + padding).div_ceil(stride) * stride;
         let after = whole - size - padding;
-        let (h, w) = (x.dim(2)?, x.dim(3)?);
+        let h = x.dim(2)?;
+        let w = x.dim(3)?;
         let (pads, other) = match self {
             Self::Rows => ([padding, after, 0, 0], w),
             Self::Columns => ([0, 0, padding, after], h),
@@ -67,7 +68,9 @@ impl Axis {
     /// Sends `dy` to the first tap that equals `y`.
     fn unpool(self, spec: ConvSpec, x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Tensor> {
         let ConvSpec { kernel, stride, padding } = spec;
-        let (dim, size, steps) = (self.dim(), x.dim(self.dim())?, y.dim(self.dim())?);
+        let dim = self.dim();
+        let size = x.dim(self.dim())?;
+        let steps = y.dim(self.dim())?;
         let mut unclaimed = dy.clone();
         // Position along the axis in the padded input, by phase of the stride.
         let whole = ((steps - 1) * stride + kernel).max(size + padding).div_ceil(stride);

@@ -19,7 +19,7 @@ pub(super) fn need(graph: &Graph, mode: Mode, [n, h, w]: [usize; 3]) -> Result<M
     if mode == Mode::Train {
         walk.backward();
     }
-    let layout = ParamLayout::of(graph);
+    let layout = ParamLayout::from_graph(graph);
     let parameters = 4 * (layout.trained_len() as u64 + layout.statistics_len() as u64);
     // On the host, and on the way between the two layouts.
     let copies = 2 * (walk.bytes(graph.input()) + sum(graph.outputs().iter().map(|id| walk.bytes(*id))));
@@ -64,7 +64,8 @@ impl<'a> Walk<'a> {
 
     fn forward(&mut self, mode: Mode) {
         let graph = self.graph;
-        let (last_use, mut kept) = (last_uses(graph, &[]), backward_reads(graph));
+        let last_use = last_uses(graph, &[]);
+        let mut kept = backward_reads(graph);
         let norms = graph.nodes().iter().filter(|node| matches!(node.op(), Op::BatchNorm { .. }));
         norms.for_each(|node| kept[node.inputs()[0].index()] = true);
         // What is freed behind each layer: a tensor goes with the last wire that shows it.

@@ -17,7 +17,7 @@ use crate::{ParamLayout, RoleRule, UpdateRule};
 pub(super) struct Roles(Vec<(Range<usize>, Option<RoleRule>)>);
 
 impl Roles {
-    pub(super) fn of(rule: &UpdateRule, layout: &ParamLayout, frozen: &Frozen) -> Self {
+    pub(super) fn new(rule: &UpdateRule, layout: &ParamLayout, frozen: &Frozen) -> Self {
         let trained = role_rules(rule, |role| layout.range(role), frozen).map(|(r, role)| (r, Some(role)));
         let mut parts: Vec<_> = trained.chain(frozen.ranges().iter().map(|r| (r.clone(), None))).collect();
         parts.sort_by_key(|(range, _)| range.start);
@@ -118,7 +118,8 @@ fn host_step(
     g: &[f32],
     v: &[f32],
 ) -> (Vec<f32>, Vec<f32>) {
-    let (mut new_w, mut new_v) = (vec![0.0f32; w.len()], vec![0.0f32; v.len()]);
+    let mut new_w = vec![0.0f32; w.len()];
+    let mut new_v = vec![0.0f32; v.len()];
     for (range, role) in &roles.0 {
         let range = range.clone();
         let Some(role) = role else {
@@ -176,9 +177,11 @@ mod tests {
             outputs = b"
             .parse()
             .unwrap();
-        let layout = ParamLayout::of(&graph);
+        let layout = ParamLayout::from_graph(&graph);
         let random = || Tensor::randn(0.0f32, 1.0, layout.trained_len(), &Device::Cpu).unwrap();
-        let (w, g, v) = (random(), random(), random());
+        let w = random();
+        let g = random();
+        let v = random();
         let frozen = Frozen::of(
             &["a.bias".to_owned(), "b.weight".to_owned()],
             layout.slots().iter().map(|s| (s.spec.name.as_str(), s.offset..s.offset + s.spec.len())),
@@ -190,7 +193,7 @@ mod tests {
                     UpdateRule { momentum: 0.9, nesterov, clip_norm: Some(1.0), ..UpdateRule::sgd(0.1) };
                 rule.conv_weight.weight_decay = 0.01;
                 rule.bn_beta.lr = 0.3;
-                let roles = Roles::of(&rule, &layout, &frozen);
+                let roles = Roles::new(&rule, &layout, &frozen);
                 let norm = gradient_norm(&roles, &g).unwrap();
                 let clip = clip_factor(&rule, norm);
                 let device = device_step(&rule, &roles, clip, &w, &g, &v).unwrap();

@@ -23,7 +23,8 @@ pub(super) fn forward(x: &Tensor) -> Result<Tensor> {
 
 /// Gradient at the input `x`: with `s = sigmoid(x)`, `dy * s * (1 + x * (1 - s))`.
 pub(super) fn backward(x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-    let (x, dy) = (x.contiguous()?, dy.contiguous()?);
+    let x = x.contiguous()?;
+    let dy = dy.contiguous()?;
     let (Some(x_host), Some(dy_host)) = (host_values(&x), host_values(&dy)) else {
         return device_backward(&x, &dy);
     };

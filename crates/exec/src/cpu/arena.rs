@@ -179,7 +179,8 @@ mod tests {
             for i in 0..lens.len() {
                 prop_assert!(offsets[i] % SEGMENT == 0 && offsets[i] + lens[i] <= len);
                 for j in 0..i {
-                    let (a, b) = (spans[i].unwrap(), spans[j].unwrap());
+                    let a = spans[i].unwrap();
+                    let b = spans[j].unwrap();
                     let apart = offsets[i] + lens[i] <= offsets[j] || offsets[j] + lens[j] <= offsets[i];
                     // A tensor of no values lies anywhere.
                     let empty = lens[i] == 0 || lens[j] == 0;

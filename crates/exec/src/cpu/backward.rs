@@ -12,13 +12,13 @@ use bonsai_kernels::{
 
 use super::arena::Boundary;
 use super::gradients::{Gradients, Target};
-use super::layers::{ConvLayer, HostWire, Layers};
-use super::train::{Kept, NormVectors};
+use super::layers::{ConvLayer, HostWire, ProgramContext};
+use super::train::{ForwardState, NormVectors};
 use super::units::Unit;
 
 /// A backward program under construction.
 pub(super) struct Backward<'a> {
-    layers: Layers<'a>,
+    layers: ProgramContext<'a>,
     gradients: Gradients,
     /// Per wire, whether anything before it is trained or tapped.
     wanted: Vec<bool>,
@@ -26,7 +26,7 @@ pub(super) struct Backward<'a> {
 
 impl<'a> Backward<'a> {
     /// `want_input`: whether the gradient at the images is wanted.
-    pub(super) fn new(layers: Layers<'a>, want_input: bool) -> Self {
+    pub(super) fn new(layers: ProgramContext<'a>, want_input: bool) -> Self {
         let network = layers.network;
         let mut wanted: Vec<bool> = Vec::with_capacity(network.graph.nodes().len());
         for node in network.graph.nodes() {
@@ -56,13 +56,18 @@ impl<'a> Backward<'a> {
     }
 
     fn claim(&mut self, p: &mut Program, label: &str, wire: NodeId) -> Result<Target, KernelError> {
-        let spot = self.layers.network.placement.spot(wire);
-        self.gradients.claim(p, label, spot, padded(self.layers.width(wire)))
+        let location = self.layers.network.placement.location(wire);
+        self.gradients.claim(p, label, location, padded(self.layers.width(wire)))
     }
 
-    fn arrived(&mut self, p: &mut Program, label: &str, wire: NodeId) -> Result<Option<View>, KernelError> {
-        let spot = self.layers.network.placement.spot(wire);
-        self.gradients.arrived(p, label, spot, padded(self.layers.width(wire)))
+    fn append_gradient(
+        &mut self,
+        p: &mut Program,
+        label: &str,
+        wire: NodeId,
+    ) -> Result<Option<View>, KernelError> {
+        let location = self.layers.network.placement.location(wire);
+        self.gradients.append_gradient(p, label, location, padded(self.layers.width(wire)))
     }
 
     /// Where the host puts the gradients of the outputs: in place, or beside it if two outputs share memory.
@@ -71,15 +76,16 @@ impl<'a> Backward<'a> {
         let mut wires = Vec::new();
         let mut beside = Vec::new();
         for output in network.graph.outputs() {
-            let (spot, width) = (network.placement.spot(*output), self.layers.width(*output));
-            let view = if self.gradients.is_reached(spot, width) {
+            let location = network.placement.location(*output);
+            let width = self.layers.width(*output);
+            let view = if self.gradients.is_reached(location, width) {
                 let pixels = self.layers.pixels(*output);
                 let view = self.layers.arena.tensor(pixels, width);
                 beside.push((*output, view));
                 view
             } else {
-                self.gradients.set_written(spot, width);
-                self.gradients.view(spot, width)
+                self.gradients.set_written(location, width);
+                self.gradients.view(location, width)
             };
             wires.push(self.layers.host_wire(*output, view, Boundary::AfterForward));
         }
@@ -99,7 +105,7 @@ impl<'a> Backward<'a> {
             return Ok(None);
         }
         let label = network.graph.node(input).name();
-        let view = if let Some(view) = self.arrived(p, label, input)? {
+        let view = if let Some(view) = self.append_gradient(p, label, input)? {
             view
         } else {
             let Target { view, .. } = self.claim(p, label, input)?;
@@ -112,7 +118,12 @@ impl<'a> Backward<'a> {
     }
 
     /// Appends the backward of a unit whose output gradient is complete.
-    pub(super) fn push(&mut self, p: &mut Program, unit: &Unit, kept: &Kept) -> Result<(), KernelError> {
+    pub(super) fn push(
+        &mut self,
+        p: &mut Program,
+        unit: &Unit,
+        kept: &ForwardState,
+    ) -> Result<(), KernelError> {
         let label = self.layers.network.graph.node(unit.node).name();
         if matches!(self.layers.network.graph.node(unit.last).op(), Op::Slice { .. } | Op::Input { .. }) {
             return Ok(());
@@ -120,7 +131,7 @@ impl<'a> Backward<'a> {
         if !self.is_wanted(unit.last) {
             return Ok(());
         }
-        let Some(dz) = self.arrived(p, label, unit.last)? else { return Ok(()) };
+        let Some(dz) = self.append_gradient(p, label, unit.last)? else { return Ok(()) };
         if unit.is_chain() {
             self.push_chain(p, label, unit, kept, dz)
         } else {
@@ -133,7 +144,7 @@ impl<'a> Backward<'a> {
         p: &mut Program,
         label: &str,
         unit: &Unit,
-        kept: &Kept,
+        kept: &ForwardState,
         dz: View,
     ) -> Result<(), KernelError> {
         let network = self.layers.network;
@@ -179,15 +190,15 @@ impl<'a> Backward<'a> {
         (silu, residual): (bool, Option<(View, bool)>),
     ) -> Result<[View; 4], KernelError> {
         let NormVectors { mean, inv, scale, shift } = norm;
-        let (pixels, width) = (self.layers.pixels(node), self.layers.width(node));
+        let pixels = self.layers.pixels(node);
+        let width = self.layers.width(node);
         let parts = PointwiseSums::parts(pixels);
         let partials = self.layers.arena.tensor(2 * parts, width);
         p.push(label, PointwiseSums { y, dz, scale, shift, mean, inv, silu, partials, residual })?;
-        let (k1, k0) = (self.layers.arena.vector(width), self.layers.arena.vector(width));
-        let (dgamma, dbeta) = (
-            self.layers.params.gradient(node, ParamRole::BnGamma),
-            self.layers.params.gradient(node, ParamRole::BnBeta),
-        );
+        let k1 = self.layers.arena.vector(width);
+        let k0 = self.layers.arena.vector(width);
+        let dgamma = self.layers.params.gradient(node, ParamRole::BnGamma);
+        let dbeta = self.layers.params.gradient(node, ParamRole::BnBeta);
         p.push(label, BatchNormGradient { pixels, partials, scale, mean, inv, dgamma, dbeta, k1, k0 })?;
         Ok([scale, shift, k1, k0])
     }
@@ -201,7 +212,8 @@ impl<'a> Backward<'a> {
     ) -> Result<(Conv, View), KernelError> {
         let input = layer.conv.input();
         let parameter = layer.push_spread(p, label, |len| self.layers.arena.vector(len))?;
-        let (mut conv, mut weights) = (layer.conv.clone(), parameter);
+        let mut conv = layer.conv.clone();
+        let mut weights = parameter;
         if padded(input.c) != input.c {
             // Dense images, whose gradient is wanted: the same convolution of padded images.
             let output = layer.conv.output().c;
@@ -213,7 +225,8 @@ impl<'a> Backward<'a> {
                 let rows = |of: View, c: usize| {
                     View::dense(of.buffer, of.offset + tap * c * output, input.c, output)
                 };
-                let (from, to) = (rows(parameter, input.c), rows(weights, wide.c));
+                let from = rows(parameter, input.c);
+                let to = rows(weights, wide.c);
                 p.push(label, Copy { from, to, accumulate: false })?;
             }
         }
@@ -251,11 +264,12 @@ impl<'a> Backward<'a> {
         p: &mut Program,
         label: &str,
         unit: &Unit,
-        kept: &Kept,
+        kept: &ForwardState,
         dz: View,
     ) -> Result<(), KernelError> {
         let network = self.layers.network;
-        let (graph, node) = (&network.graph, unit.node);
+        let graph = &network.graph;
+        let node = unit.node;
         let inputs = graph.node(node).inputs();
         match *graph.node(node).op() {
             Op::Input { .. } | Op::Slice { .. } | Op::Conv2d { .. } | Op::BatchNorm { .. } | Op::Silu => {}

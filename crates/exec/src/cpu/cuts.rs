@@ -102,7 +102,8 @@ fn sweep(graph: &Graph, order: impl Iterator<Item = NodeId>, cuts: &mut [BTreeSe
     let count = |cuts: &[BTreeSet<usize>]| cuts.iter().map(BTreeSet::len).sum::<usize>();
     let before = count(cuts);
     for id in order {
-        let (i, node) = (id.index(), graph.node(id));
+        let i = id.index();
+        let node = graph.node(id);
         match *node.op() {
             Op::Conv2d { .. } if graph.is_depthwise(id) => {
                 couple(cuts, node.inputs()[0].index(), i, 0, 0, node.channels());

@@ -6,7 +6,7 @@ use bonsai_kernels::{Epilogue, KernelError, Pointwise, Program};
 
 use super::arena::Boundary;
 use super::folded::{Folded, Place};
-use super::layers::{HostWire, Layers};
+use super::layers::{HostWire, ProgramContext};
 use super::units::Unit;
 
 /// Inference on one size of images.
@@ -21,7 +21,7 @@ pub(super) struct EvalPrograms {
 
 /// Writes the programs of inference.
 pub(super) fn write(
-    mut layers: Layers<'_>,
+    mut layers: ProgramContext<'_>,
     folded: &Folded,
     taps: &[NodeId],
 ) -> Result<EvalPrograms, KernelError> {
@@ -30,7 +30,8 @@ pub(super) fn write(
     let input = network.graph.input();
     let images = layers.value(input);
     let images = layers.host_wire(input, images, Boundary::BeforeForward);
-    let (mut prepare, mut forward) = (Program::new(layers.isa), Program::new(layers.isa));
+    let mut prepare = Program::new(layers.isa);
+    let mut forward = Program::new(layers.isa);
     for (unit, place) in &folded.units {
         push_unit(&mut layers, &mut prepare, &mut forward, unit, *place)?;
     }
@@ -44,7 +45,7 @@ pub(super) fn write(
 }
 
 fn push_unit(
-    layers: &mut Layers<'_>,
+    layers: &mut ProgramContext<'_>,
     prepare: &mut Program,
     forward: &mut Program,
     unit: &Unit,

@@ -38,7 +38,8 @@ impl Executor for CpuExecutor {
         };
         let upstream = self.runner.plans[index].upstream.clone();
         if upstream.len() != output_gradients.len() {
-            let (expected, got) = (upstream.len(), output_gradients.len());
+            let expected = upstream.len();
+            let got = output_gradients.len();
             return Err(ExecError::GradientCount { expected, got });
         }
         for (wire, array) in upstream.iter().zip(output_gradients) {

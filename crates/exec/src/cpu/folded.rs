@@ -9,7 +9,7 @@ use bonsai_kernels::{
 };
 
 use super::arena::buffers;
-use super::layers::{ConvLayer, Layers};
+use super::layers::{ConvLayer, ProgramContext};
 use super::units::Unit;
 
 /// Units with their folded parameters.
@@ -42,17 +42,18 @@ pub(super) enum Place {
 
 impl Folded {
     /// Writes the program, and asks for no memory yet. The size of the images for which `layers` were made does not matter.
-    pub(super) fn new(layers: &Layers<'_>, units: Vec<Unit>) -> Result<Self, KernelError> {
+    pub(super) fn new(layers: &ProgramContext<'_>, units: Vec<Unit>) -> Result<Self, KernelError> {
         let mut writer = Writer { layers, make: Program::new(layers.isa), len: 0 };
         let place = |unit: Unit| writer.place(&unit).map(|place| (unit, place));
         let units = units.into_iter().map(place).collect::<Result<_, _>>()?;
-        let (make, len) = (writer.make, writer.len);
+        let make = writer.make;
+        let len = writer.len;
         Ok(Self { units, make, len, memory: Memory::zeroed(0), made_from: None })
     }
 }
 
 struct Writer<'a> {
-    layers: &'a Layers<'a>,
+    layers: &'a ProgramContext<'a>,
     make: Program,
     len: usize,
 }
@@ -111,7 +112,8 @@ impl Writer<'_> {
         let layers = self.layers;
         let Some((node, eps)) = batch_norm(layers, unit) else { return Ok(Place::Nowhere) };
         let width = layers.width(node);
-        let (scale, shift) = (self.vector(width), self.vector(width));
+        let scale = self.vector(width);
+        let shift = self.vector(width);
         let kernel = FrozenBatchNorm {
             gamma: layers.param(node, ParamRole::BnGamma),
             beta: layers.param(node, ParamRole::BnBeta),
@@ -134,7 +136,7 @@ fn vector(end: &mut usize, len: usize) -> View {
 }
 
 /// The batch norm of a unit and what it adds to the variance.
-fn batch_norm(layers: &Layers<'_>, unit: &Unit) -> Option<(NodeId, f32)> {
+fn batch_norm(layers: &ProgramContext<'_>, unit: &Unit) -> Option<(NodeId, f32)> {
     let node = unit.norm?;
     let Op::BatchNorm { eps, .. } = *layers.network.graph.node(node).op() else { return None };
     Some((node, eps))

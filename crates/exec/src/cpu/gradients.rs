@@ -8,7 +8,7 @@
 
 use bonsai_kernels::{KernelError, Program, SEGMENT, View, Zero};
 
-use super::placement::Spot;
+use super::placement::Location;
 
 /// The gradients of all roots while a backward program is written.
 #[derive(Debug, Default)]
@@ -32,19 +32,19 @@ impl Gradients {
         Self { roots, written }
     }
 
-    /// Where the gradient of `width` channels at `spot` lies.
-    pub(super) fn view(&self, spot: Spot, width: usize) -> View {
-        self.roots[spot.root].columns(spot.column, width)
+    /// Where the gradient of `width` channels at `location` lies.
+    pub(super) fn view(&self, location: Location, width: usize) -> View {
+        self.roots[location.root].columns(location.column, width)
     }
 
     /// Whether anything has arrived there.
-    pub(super) fn is_reached(&self, spot: Spot, width: usize) -> bool {
-        self.segments(spot, width).iter().any(|w| *w)
+    pub(super) fn is_reached(&self, location: Location, width: usize) -> bool {
+        self.segments(location, width).iter().any(|w| *w)
     }
 
     /// Marks all of it as written by the host.
-    pub(super) fn set_written(&mut self, spot: Spot, width: usize) {
-        self.segments_mut(spot, width).fill(true);
+    pub(super) fn set_written(&mut self, location: Location, width: usize) {
+        self.segments_mut(location, width).fill(true);
     }
 
     /// The place for one more contribution.
@@ -52,43 +52,44 @@ impl Gradients {
         &mut self,
         p: &mut Program,
         label: &str,
-        spot: Spot,
+        location: Location,
         width: usize,
     ) -> Result<Target, KernelError> {
-        let accumulate = self.arrived(p, label, spot, width)?.is_some();
-        self.set_written(spot, width);
-        Ok(Target { view: self.view(spot, width), accumulate })
+        let accumulate = self.append_gradient(p, label, location, width)?.is_some();
+        self.set_written(location, width);
+        Ok(Target { view: self.view(location, width), accumulate })
     }
 
     /// The gradient as it has arrived; `None` if nothing has.
-    pub(super) fn arrived(
+    pub(super) fn append_gradient(
         &mut self,
         p: &mut Program,
         label: &str,
-        spot: Spot,
+        location: Location,
         width: usize,
     ) -> Result<Option<View>, KernelError> {
-        if !self.is_reached(spot, width) {
+        if !self.is_reached(location, width) {
             return Ok(None);
         }
-        let view = self.view(spot, width);
+        let view = self.view(location, width);
         let mut start = 0;
-        for run in self.segments(spot, width).chunk_by(|a, b| a == b) {
+        for run in self.segments(location, width).chunk_by(|a, b| a == b) {
             if !run[0] {
                 p.push(label, Zero { view: view.columns(start * SEGMENT, run.len() * SEGMENT) })?;
             }
             start += run.len();
         }
-        self.set_written(spot, width);
+        self.set_written(location, width);
         Ok(Some(view))
     }
 
-    fn segments(&self, spot: Spot, width: usize) -> &[bool] {
-        &self.written[spot.root][spot.column / SEGMENT..(spot.column + width).div_ceil(SEGMENT)]
+    fn segments(&self, location: Location, width: usize) -> &[bool] {
+        &self.written[location.root][location.column / SEGMENT..(location.column + width).div_ceil(SEGMENT)]
     }
 
-    fn segments_mut(&mut self, spot: Spot, width: usize) -> &mut [bool] {
-        &mut self.written[spot.root][spot.column / SEGMENT..(spot.column + width).div_ceil(SEGMENT)]
+    fn segments_mut(&mut self, location: Location, width: usize) -> &mut [bool] {
+        &mut self.written[location.root]
+            [location.column / SEGMENT..(location.column + width).div_ceil(SEGMENT)]
     }
 }
 
@@ -101,8 +102,8 @@ mod tests {
     fn the_first_stores_later_ones_add_and_gaps_are_zeroed() {
         let mut gradients = Gradients::new(vec![View::dense(0, 0, 10, 64)]);
         let mut p = Program::new(Isa::PORTABLE);
-        let at = |column| Spot { root: 0, column };
-        assert!(gradients.arrived(&mut p, "l", at(0), 64).unwrap().is_none());
+        let at = |column| Location { root: 0, column };
+        assert!(gradients.append_gradient(&mut p, "l", at(0), 64).unwrap().is_none());
         assert!(!gradients.claim(&mut p, "l", at(16), 16).unwrap().accumulate);
         assert!(!gradients.claim(&mut p, "l", at(48), 16).unwrap().accumulate);
         assert!(gradients.claim(&mut p, "l", at(48), 16).unwrap().accumulate);
@@ -110,7 +111,10 @@ mod tests {
         assert!(gradients.claim(&mut p, "l", at(0), 48).unwrap().accumulate);
         let zeroed: Vec<_> = p.operands().map(|(_, o)| (o[0].view.offset, o[0].view.channels)).collect();
         assert_eq!(zeroed, [(0, 16), (32, 16)]);
-        assert_eq!(gradients.arrived(&mut p, "l", at(0), 64).unwrap(), Some(View::dense(0, 0, 10, 64)));
+        assert_eq!(
+            gradients.append_gradient(&mut p, "l", at(0), 64).unwrap(),
+            Some(View::dense(0, 0, 10, 64))
+        );
         assert_eq!(p.len(), 2);
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Network {
 impl Network {
     pub(super) fn new(graph: &Graph) -> Self {
         let channels = cuts::channels(graph);
-        Self { graph: graph.clone(), placement: Placement::of(graph, &channels), channels }
+        Self { graph: graph.clone(), placement: Placement::new(graph, &channels), channels }
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) struct HostWire {
 }
 
 /// What programs are written from.
-pub(super) struct Layers<'a> {
+pub(super) struct ProgramContext<'a> {
     pub(super) network: &'a Network,
     pub(super) params: &'a Params,
     pub(super) isa: Isa,
@@ -54,7 +54,7 @@ pub(super) struct Layers<'a> {
     pub(super) values: Vec<View>,
 }
 
-impl<'a> Layers<'a> {
+impl<'a> ProgramContext<'a> {
     /// Names a tensor for every root.
     pub(super) fn make_values(&mut self) {
         let network = self.network;
@@ -88,8 +88,8 @@ impl<'a> Layers<'a> {
 
     /// Where a wire's values lie.
     pub(super) fn value(&self, wire: NodeId) -> View {
-        let spot = self.network.placement.spot(wire);
-        self.values[spot.root].columns(spot.column, self.width(wire))
+        let location = self.network.placement.location(wire);
+        self.values[location.root].columns(location.column, self.width(wire))
     }
 
     /// A wire as the host sees it, which it touches at `boundary`.
@@ -148,7 +148,8 @@ impl<'a> Layers<'a> {
     ) -> Result<Option<View>, KernelError> {
         let network = self.network;
         let graph = &network.graph;
-        let (label, inputs) = (graph.node(node).name(), graph.node(node).inputs());
+        let label = graph.node(node).name();
+        let inputs = graph.node(node).inputs();
         let to = self.value(node);
         match *graph.node(node).op() {
             // Written by the host; a view; appended as chains.

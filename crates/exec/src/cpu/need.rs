@@ -10,7 +10,7 @@ use super::arena::buffers;
 use super::folded::Folded;
 use super::layers::{HostWire, Network};
 use super::params::Params;
-use super::plan::{Key, Maker, Plan};
+use super::plan::{Key, Plan, Planner};
 use crate::{ExecError, MemoryNeed, Mode};
 
 /// See [`memory_need`](crate::memory_need).
@@ -23,13 +23,13 @@ pub(super) fn need(
     let network = Network::new(graph);
     let params = Params::laid_out(graph, &network.channels);
     let winograd = if options.winograd { WinogradMode::Auto } else { WinogradMode::Off };
-    let maker = Maker { network: &network, params: &params, isa: options.instruction_set()?, winograd };
+    let planner = Planner { network: &network, params: &params, isa: options.instruction_set()?, winograd };
     let key = Key { mode, n, h, w, taps: Vec::new() };
     let folded = match mode {
         Mode::Train => None,
-        Mode::Eval => Some(maker.fold(&key)?),
+        Mode::Eval => Some(planner.fold(&key)?),
     };
-    let plan = maker.plan(&key, folded.as_ref())?;
+    let plan = planner.plan(&key, folded.as_ref())?;
     Ok(of(&plan, folded.as_ref(), &params, options.thread_count()))
 }
 

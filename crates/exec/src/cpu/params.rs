@@ -64,7 +64,7 @@ struct Slot {
 }
 
 impl Slot {
-    fn of(graph: &Graph, channels: &[Channels], spec: ParamSpec) -> Self {
+    fn new(graph: &Graph, channels: &[Channels], spec: ParamSpec) -> Self {
         let node = graph.node(spec.node);
         let wire = |id: NodeId| {
             let channels = &channels[id.index()];
@@ -93,7 +93,8 @@ impl Slot {
 
     /// Calls `f(position in the array, position in the slot)` for every scalar.
     fn each(&self, mut f: impl FnMut(usize, usize)) {
-        let (inputs, outputs) = (&self.inputs.0, &self.outputs.0);
+        let inputs = &self.inputs.0;
+        let outputs = &self.outputs.0;
         for (o, output) in outputs.iter().enumerate() {
             for (i, input) in inputs.iter().enumerate() {
                 for tap in 0..self.taps {
@@ -135,10 +136,10 @@ impl Params {
 
     /// Where the parameters of `graph` would lie: enough for plans, and no memory.
     pub(super) fn laid_out(graph: &Graph, channels: &[Channels]) -> Self {
-        let mut slots: Vec<Slot> = ParamLayout::of(graph)
+        let mut slots: Vec<Slot> = ParamLayout::from_graph(graph)
             .slots()
             .iter()
-            .map(|s| Slot::of(graph, channels, s.spec.clone()))
+            .map(|s| Slot::new(graph, channels, s.spec.clone()))
             .collect();
         let mut by_node = vec![[None; 6]; graph.nodes().len()];
         let mut ends = [0; 2];
@@ -317,7 +318,8 @@ mod tests {
     fn arrays_survive_the_physical_layout_and_padding_is_zero() {
         for seed in 0..20 {
             let model = random_model(seed, &RandomGraphConfig::default());
-            let (graph, weights) = (model.spec().graph(), &model.checkpoint.weights);
+            let graph = model.spec().graph();
+            let weights = &model.checkpoint.weights;
             let mut params = Params::new(graph, weights, &cuts::channels(graph)).unwrap();
             params.start_average();
             assert!(params.read(Buffer::Params) == weights.clone().check(graph).unwrap(), "seed {seed}");

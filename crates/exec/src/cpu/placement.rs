@@ -13,7 +13,7 @@ use super::cuts::Channels;
 
 /// Where a wire lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Spot {
+pub(super) struct Location {
     /// Which root.
     pub(super) root: usize,
     /// First physical channel in it.
@@ -33,34 +33,34 @@ pub(super) struct Root {
 #[derive(Debug)]
 pub(super) struct Placement {
     pub(super) roots: Vec<Root>,
-    spots: Vec<Spot>,
+    locations: Vec<Location>,
 }
 
 impl Placement {
     /// Places every wire.
-    pub(super) fn of(graph: &Graph, channels: &[Channels]) -> Self {
-        let mut walk = Walk { graph, channels, roots: Vec::new(), spots: vec![None; channels.len()] };
+    pub(super) fn new(graph: &Graph, channels: &[Channels]) -> Self {
+        let mut walk = Walk { graph, channels, roots: Vec::new(), locations: vec![None; channels.len()] };
         for id in graph.ids().rev() {
             let node = graph.node(id);
             if matches!(node.op(), Op::Slice { .. }) {
                 continue;
             }
-            let spot = walk.spots[id.index()].unwrap_or_else(|| walk.new_root(id));
+            let location = walk.locations[id.index()].unwrap_or_else(|| walk.new_root(id));
             if matches!(node.op(), Op::Concat) {
-                walk.join(id, spot);
+                walk.join(id, location);
             }
         }
-        let spot = |id: NodeId| {
+        let location = |id: NodeId| {
             let (base, offset) = source(graph, channels, id);
-            let spot = walk.spots[base.index()].expect("all but slices were placed");
-            Spot { column: spot.column + offset, ..spot }
+            let location = walk.locations[base.index()].expect("all but slices were placed");
+            Location { column: location.column + offset, ..location }
         };
-        Self { spots: graph.ids().map(spot).collect(), roots: walk.roots }
+        Self { locations: graph.ids().map(location).collect(), roots: walk.roots }
     }
 
     /// Where a wire lies.
-    pub(super) fn spot(&self, wire: NodeId) -> Spot {
-        self.spots[wire.index()]
+    pub(super) fn location(&self, wire: NodeId) -> Location {
+        self.locations[wire.index()]
     }
 
     /// The inputs of a concat that must be copied into it: the wire and its first physical channel in the concat.
@@ -70,10 +70,10 @@ impl Placement {
         channels: &[Channels],
         concat: NodeId,
     ) -> Vec<(NodeId, usize)> {
-        let home = self.spot(concat);
+        let home = self.location(concat);
         parts(graph, channels, concat)
             .filter(|(wire, column)| {
-                self.spot(*wire) != Spot { root: home.root, column: home.column + column }
+                self.location(*wire) != Location { root: home.root, column: home.column + column }
             })
             .collect()
     }
@@ -106,24 +106,24 @@ struct Walk<'a> {
     graph: &'a Graph,
     channels: &'a [Channels],
     roots: Vec<Root>,
-    spots: Vec<Option<Spot>>,
+    locations: Vec<Option<Location>>,
 }
 
 impl Walk<'_> {
-    fn new_root(&mut self, wire: NodeId) -> Spot {
-        let spot = Spot { root: self.roots.len(), column: 0 };
+    fn new_root(&mut self, wire: NodeId) -> Location {
+        let location = Location { root: self.roots.len(), column: 0 };
         self.roots.push(Root { wire, width: self.channels[wire.index()].physical() });
-        self.spots[wire.index()] = Some(spot);
-        spot
+        self.locations[wire.index()] = Some(location);
+        location
     }
 
     /// Places the inputs of a concat inside it, as far as they are free and fit.
-    fn join(&mut self, concat: NodeId, home: Spot) {
+    fn join(&mut self, concat: NodeId, home: Location) {
         let graph = self.graph;
         let parts: Vec<_> = parts(graph, self.channels, concat).collect();
         for &(wire, column) in &parts {
             let (base, offset) = source(graph, self.channels, wire);
-            if self.spots[base.index()].is_some() || base == graph.input() {
+            if self.locations[base.index()].is_some() || base == graph.input() {
                 continue;
             }
             let end = column + self.channels[base.index()].physical();
@@ -137,7 +137,8 @@ impl Walk<'_> {
                 apart || (other_base == base && other_offset + start == at)
             });
             if fits && end <= self.channels[concat.index()].physical() {
-                self.spots[base.index()] = Some(Spot { root: home.root, column: home.column + start });
+                self.locations[base.index()] =
+                    Some(Location { root: home.root, column: home.column + start });
             }
         }
     }
@@ -155,14 +156,14 @@ mod tests {
     }
 
     impl Case {
-        fn of(text: &str) -> Self {
+        fn from_text(text: &str) -> Self {
             let graph: Graph = text.parse().unwrap();
             let channels = cuts::channels(&graph);
-            Self { placement: Placement::of(&graph, &channels), graph, channels }
+            Self { placement: Placement::new(&graph, &channels), graph, channels }
         }
 
-        fn spot(&self, name: &str) -> Spot {
-            self.placement.spot(self.graph.find(name).unwrap())
+        fn location(&self, name: &str) -> Location {
+            self.placement.location(self.graph.find(name).unwrap())
         }
 
         fn copies(&self, name: &str) -> usize {
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn both_slices_and_a_residual_land_in_the_concat_behind_them() {
-        let case = Case::of(&format!(
+        let case = Case::from_text(&format!(
             "x = input() channels=3
             a = conv2d(x) {CONV}
             s = slice(a) start=0 len=13
@@ -185,17 +186,17 @@ mod tests {
             y = concat(s, t, r)
             outputs = y"
         ));
-        let root = case.spot("y").root;
+        let root = case.location("y").root;
         assert_eq!(case.copies("y"), 0);
-        assert_eq!(case.spot("a"), Spot { root, column: 0 });
-        assert_eq!(case.spot("t"), Spot { root, column: 16 });
-        assert_eq!(case.spot("r"), Spot { root, column: 32 });
-        assert_ne!(case.spot("b").root, root);
+        assert_eq!(case.location("a"), Location { root, column: 0 });
+        assert_eq!(case.location("t"), Location { root, column: 16 });
+        assert_eq!(case.location("r"), Location { root, column: 32 });
+        assert_ne!(case.location("b").root, root);
     }
 
     #[test]
     fn slices_in_another_order_are_copied() {
-        let case = Case::of(&format!(
+        let case = Case::from_text(&format!(
             "x = input() channels=3
             a = conv2d(x) {CONV}
             s = slice(a) start=0 len=13
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_outer_of_nested_concats_is_the_root() {
-        let case = Case::of(&format!(
+        let case = Case::from_text(&format!(
             "x = input() channels=3
             a = conv2d(x) {CONV}
             b = conv2d(x) {CONV}
@@ -218,13 +219,13 @@ mod tests {
             outputs = outer"
         ));
         assert_eq!((case.copies("inner"), case.copies("outer")), (0, 0));
-        assert_eq!(case.spot("inner"), Spot { root: case.spot("outer").root, column: 32 });
-        assert_eq!(case.spot("b").column, 64);
+        assert_eq!(case.location("inner"), Location { root: case.location("outer").root, column: 32 });
+        assert_eq!(case.location("b").column, 64);
     }
 
     #[test]
     fn one_wire_in_two_concats_or_twice_in_one_is_copied_once() {
-        let case = Case::of(&format!(
+        let case = Case::from_text(&format!(
             "x = input() channels=3
             a = conv2d(x) {CONV}
             b = conv2d(x) {CONV}
@@ -233,7 +234,7 @@ mod tests {
             outputs = first, second"
         ));
         assert_eq!((case.copies("first"), case.copies("second")), (2, 1));
-        let case = Case::of("x = input() channels=3\ny = concat(x, x)\noutputs = y");
+        let case = Case::from_text("x = input() channels=3\ny = concat(x, x)\noutputs = y");
         assert_eq!(case.copies("y"), 2, "the images are never placed");
     }
 }

@@ -5,7 +5,7 @@ use bonsai_kernels::{Isa, KernelError, Program, WinogradMode};
 
 use super::arena::Arena;
 use super::folded::Folded;
-use super::layers::{HostWire, Layers, Network};
+use super::layers::{HostWire, Network, ProgramContext};
 use super::params::Params;
 use super::{eval, train, units};
 use crate::memory::bytes_of;
@@ -52,14 +52,14 @@ pub(super) struct Plan {
 }
 
 /// What plans are made from.
-pub(super) struct Maker<'a> {
+pub(super) struct Planner<'a> {
     pub(super) network: &'a Network,
     pub(super) params: &'a Params,
     pub(super) isa: Isa,
     pub(super) winograd: WinogradMode,
 }
 
-impl Maker<'_> {
+impl Planner<'_> {
     /// The folded parameters of inference with these taps; images of this size must be possible.
     pub(super) fn fold(&self, key: &Key) -> Result<Folded, ExecError> {
         let shapes = self.shapes(key)?;
@@ -88,9 +88,9 @@ impl Maker<'_> {
         Ok(shapes)
     }
 
-    fn layers<'a>(&'a self, key: &Key, shapes: &'a [Shape], arena: &'a mut Arena) -> Layers<'a> {
+    fn layers<'a>(&'a self, key: &Key, shapes: &'a [Shape], arena: &'a mut Arena) -> ProgramContext<'a> {
         let Self { network, params, isa, winograd } = *self;
-        Layers { network, params, isa, winograd, n: key.n, shapes, arena, values: Vec::new() }
+        ProgramContext { network, params, isa, winograd, n: key.n, shapes, arena, values: Vec::new() }
     }
 
     fn write(

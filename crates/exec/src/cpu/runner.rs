@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::folded::Folded;
 use super::layers::{HostWire, Network};
 use super::params::Params;
-use super::plan::{Key, Maker, Plan};
+use super::plan::{Key, Plan, Planner};
 use super::{CpuOptions, LayerTime, need};
 use crate::memory::{least, pass_of};
 use crate::{ExecError, MemoryBudget, Mode};
@@ -89,20 +89,20 @@ impl Runner {
     }
 
     fn make(&mut self, key: &Key, params: &Params) -> Result<Plan, ExecError> {
-        let maker = Maker { network: &self.network, params, isa: self.isa, winograd: self.winograd };
+        let planner = Planner { network: &self.network, params, isa: self.isa, winograd: self.winograd };
         if key.mode == Mode::Train {
-            return maker.plan(key, None);
+            return planner.plan(key, None);
         }
         if !key.taps.is_empty() {
             // Taps decide what is folded, so these parameters serve no other plan.
-            let folded = maker.fold(key)?;
-            let plan = maker.plan(key, Some(&folded))?;
+            let folded = planner.fold(key)?;
+            let plan = planner.plan(key, Some(&folded))?;
             return Ok(Plan { folded: Some(folded), ..plan });
         }
         if self.folded.is_none() {
-            self.folded = Some(maker.fold(key)?);
+            self.folded = Some(planner.fold(key)?);
         }
-        maker.plan(key, self.folded.as_ref())
+        planner.plan(key, self.folded.as_ref())
     }
 
     /// Makes room for what lies between layers.

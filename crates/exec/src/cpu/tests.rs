@@ -1,6 +1,6 @@
 //! What only shows from inside: memory that was not written, padding, the size of a plan.
 
-use super::plan::{Key, Maker};
+use super::plan::{Key, Planner};
 use super::*;
 use crate::{Buffer, Executor, Mode, UpdateRule};
 use bonsai_kernels::WinogradMode;
@@ -66,13 +66,15 @@ fn yolov8n_needs_little_memory() {
     let weights = bonsai_yolov8::init(&model, 0).unwrap().weights;
     let network = layers::Network::new(model.graph());
     let params = Params::new(model.graph(), &weights, &network.channels).unwrap();
-    let maker = Maker { network: &network, params: &params, isa: Isa::PORTABLE, winograd: WinogradMode::Off };
+    let planner =
+        Planner { network: &network, params: &params, isa: Isa::PORTABLE, winograd: WinogradMode::Off };
     let len = |mode, n, side| {
         let key = Key { mode, n, h: side, w: side, taps: Vec::new() };
-        let folded = (mode == Mode::Eval).then(|| maker.fold(&key).unwrap());
-        maker.plan(&key, folded.as_ref()).unwrap().activations_len
+        let folded = (mode == Mode::Eval).then(|| planner.fold(&key).unwrap());
+        planner.plan(&key, folded.as_ref()).unwrap().activations_len
     };
     // Seen: 250 and 10.
-    let (train, eval) = (len(Mode::Train, 8, 320), len(Mode::Eval, 1, 640));
+    let train = len(Mode::Train, 8, 320);
+    let eval = len(Mode::Eval, 1, 640);
     assert!(train < 280 * MIB && eval < 14 * MIB, "{} and {} MiB", train / MIB, eval / MIB);
 }

@@ -8,7 +8,7 @@ use bonsai_kernels::{BatchNorm, Epilogue, KernelError, Moments, Pointwise, Progr
 
 use super::arena::Boundary;
 use super::backward::Backward;
-use super::layers::{ConvLayer, HostWire, Layers};
+use super::layers::{ConvLayer, HostWire, ProgramContext};
 use super::units::Unit;
 
 /// A training step.
@@ -25,7 +25,7 @@ pub(super) struct TrainPrograms {
 
 /// What a unit's backward needs of its forward.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct ForwardState {
     /// What stands before batch norm and activation.
     pub(super) y: Option<View>,
     pub(super) norm: Option<NormVectors>,
@@ -47,7 +47,7 @@ pub(super) struct NormVectors {
 
 /// Writes the programs of a training step.
 pub(super) fn write(
-    mut layers: Layers<'_>,
+    mut layers: ProgramContext<'_>,
     units: &[Unit],
     taps: &[NodeId],
 ) -> Result<TrainPrograms, KernelError> {
@@ -57,7 +57,7 @@ pub(super) fn write(
     let images = layers.value(input);
     let images = layers.host_wire(input, images, Boundary::BeforeForward);
     let mut forward = Program::new(layers.isa);
-    let kept: Vec<Kept> =
+    let kept: Vec<ForwardState> =
         units.iter().map(|unit| push_forward(&mut layers, &mut forward, unit)).collect::<Result<_, _>>()?;
     let mut visible = |wire: &NodeId| {
         let view = layers.value(*wire);
@@ -76,14 +76,19 @@ pub(super) fn write(
     Ok(TrainPrograms { forward, backward: p, images, outputs, taps: tapped, upstream, input_gradient })
 }
 
-fn push_forward(layers: &mut Layers<'_>, p: &mut Program, unit: &Unit) -> Result<Kept, KernelError> {
+fn push_forward(
+    layers: &mut ProgramContext<'_>,
+    p: &mut Program,
+    unit: &Unit,
+) -> Result<ForwardState, KernelError> {
     if !unit.is_chain() {
         let argmax = layers.push_alone(p, unit.node, true)?;
-        return Ok(Kept { argmax, ..Kept::default() });
+        return Ok(ForwardState { argmax, ..ForwardState::default() });
     }
     let network = layers.network;
     let label = network.graph.node(unit.node).name();
-    let (width, pixels) = (layers.width(unit.node), layers.pixels(unit.node));
+    let width = layers.width(unit.node);
+    let pixels = layers.pixels(unit.node);
     let residual = unit.residual.map(|(_, wire)| layers.value(wire));
     let z = layers.value(unit.last);
     let conv = unit.conv.map(|conv| layers.conv(conv)).transpose()?.flatten();
@@ -134,5 +139,5 @@ fn push_forward(layers: &mut Layers<'_>, p: &mut Program, unit: &Unit) -> Result
         let norm = norm.map(|n| (n.scale, n.shift));
         p.push(label, Pointwise { y, z, norm, silu: unit.silu.is_some(), residual })?;
     }
-    Ok(Kept { y: Some(y), norm, argmax: None })
+    Ok(ForwardState { y: Some(y), norm, argmax: None })
 }

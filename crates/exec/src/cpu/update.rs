@@ -157,7 +157,8 @@ impl Slices for Squares<'_> {
     }
 
     fn split(self, at: usize) -> (Self, Self) {
-        let (g, sums) = (self.g.split_at(at), self.sums.split_at_mut(at / CHUNK));
+        let g = self.g.split_at(at);
+        let sums = self.sums.split_at_mut(at / CHUNK);
         (Self { g: g.0, sums: sums.0 }, Self { g: g.1, sums: sums.1 })
     }
 }
@@ -175,8 +176,10 @@ impl Slices for Values<'_> {
     }
 
     fn split(self, at: usize) -> (Self, Self) {
-        let (w, g) = (self.w.split_at_mut(at), self.g.split_at_mut(at));
-        let (v, ema) = (self.v.split_at_mut(at), self.ema.split_at_mut(at));
+        let w = self.w.split_at_mut(at);
+        let g = self.g.split_at_mut(at);
+        let v = self.v.split_at_mut(at);
+        let ema = self.ema.split_at_mut(at);
         (Self { w: w.0, g: g.0, v: v.0, ema: ema.0 }, Self { w: w.1, g: g.1, v: v.1, ema: ema.1 })
     }
 }
@@ -207,7 +210,8 @@ impl Slices for Moments<'_> {
     }
 
     fn split(self, at: usize) -> (Self, Self) {
-        let (values, s) = (self.values.split(at), self.s.split_at_mut(at));
+        let values = self.values.split(at);
+        let s = self.s.split_at_mut(at);
         (Self { values: values.0, s: s.0 }, Self { values: values.1, s: s.1 })
     }
 }

@@ -137,7 +137,8 @@ fn the_executors_agree_with_frozen_parameters_too() {
     for engine in cpu {
         let seen = run(*engine);
         for buffer in [Buffer::Params, Buffer::Momentum, Buffer::SecondMoment, Buffer::Ema] {
-            let (seen, expected) = (seen.read(buffer).unwrap(), expected.read(buffer).unwrap());
+            let seen = seen.read(buffer).unwrap();
+            let expected = expected.read(buffer).unwrap();
             for (name, array) in seen.iter() {
                 let what = format!("{engine:?}, {buffer:?} of {name}");
                 assert_arrays_close(array, expected.get(name).unwrap(), Tolerance::Close, &what);

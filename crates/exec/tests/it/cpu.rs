@@ -25,13 +25,14 @@ proptest! {
         seed: u64,
         n in 2usize..4,
     ) {
-        let (graph, weights) = (model.spec().graph(), &model.checkpoint.weights);
+        let graph = model.spec().graph();
+        let weights = &model.checkpoint.weights;
         let images = random_array(seed, &[n, 3, model.h, model.w]);
         let taps = some_taps(graph, seed);
         let [candle, cpu @ ..] = &Engine::all()[..] else { unreachable!("candle comes first") };
-        let expected = Seen::of(&mut *candle.start(graph, weights), &images, &taps);
+        let expected = Seen::new(&mut *candle.start(graph, weights), &images, &taps);
         for engine in cpu {
-            let seen = Seen::of(&mut *engine.start(graph, weights), &images, &taps);
+            let seen = Seen::new(&mut *engine.start(graph, weights), &images, &taps);
             seen.assert_close(&expected, Tolerance::Close, &format!("{engine:?}, {taps:?} of\n{graph}"));
         }
     }
@@ -79,7 +80,8 @@ fn train(executor: &mut dyn Executor, model: &RandomModel) -> Seen {
 fn steps_equal_candle() {
     for seed in 0..6 {
         let model = random_model(seed, &RandomGraphConfig::default());
-        let (graph, weights) = (model.spec().graph(), &model.checkpoint.weights);
+        let graph = model.spec().graph();
+        let weights = &model.checkpoint.weights;
         let [candle, cpu @ ..] = &Engine::all()[..] else { unreachable!("candle comes first") };
         let expected = train(&mut *candle.start(graph, weights), &model);
         for engine in cpu {
@@ -95,7 +97,8 @@ fn bits_depend_on_the_instruction_set_alone() {
     let config = RandomGraphConfig { max_channels: 40, max_side: 40, ..RandomGraphConfig::default() };
     for seed in 0..4 {
         let model = random_model(seed, &config);
-        let (graph, weights) = (model.spec().graph(), &model.checkpoint.weights);
+        let graph = model.spec().graph();
+        let weights = &model.checkpoint.weights;
         for isa in Isa::available() {
             let run = |threads| {
                 let options = CpuOptions { threads, winograd: true, isa: Some(isa) };
@@ -114,12 +117,13 @@ fn winograd_is_close_to_direct() {
     let config = RandomGraphConfig { max_channels: 64, max_side: 48, ..RandomGraphConfig::default() };
     for seed in 0..4 {
         let model = random_model(seed, &config);
-        let (graph, weights) = (model.spec().graph(), &model.checkpoint.weights);
+        let graph = model.spec().graph();
+        let weights = &model.checkpoint.weights;
         let images = random_array(seed, &[2, 3, model.h, model.w]);
         for isa in Isa::available() {
             let seen = [false, true].map(|winograd| {
                 let options = CpuOptions { threads: 1, winograd, isa: Some(isa) };
-                Seen::of(&mut CpuExecutor::new(graph, weights, options).unwrap(), &images, &[])
+                Seen::new(&mut CpuExecutor::new(graph, weights, options).unwrap(), &images, &[])
             });
             seen[1].assert_close(&seen[0], Tolerance::Approx, &format!("{isa}, seed {seed}"));
         }
@@ -130,12 +134,13 @@ fn winograd_is_close_to_direct() {
 fn yolov8n_equals_candle() {
     let names: Vec<String> = (0..3).map(|i| format!("class{i}")).collect();
     let model = bonsai_yolov8::build(bonsai_yolov8::Scale::N, &names).unwrap();
-    let (graph, weights) = (model.graph(), random_weights(1, model.graph()));
+    let graph = model.graph();
+    let weights = random_weights(1, model.graph());
     let images = random_array(2, &[2, 3, 96, 64]);
-    let expected = Seen::of(&mut *Engine::Candle.start(graph, &weights), &images, &[]);
+    let expected = Seen::new(&mut *Engine::Candle.start(graph, &weights), &images, &[]);
     for winograd in [false, true] {
         let options = CpuOptions { threads: 2, winograd, isa: None };
-        let seen = Seen::of(&mut CpuExecutor::new(graph, &weights, options).unwrap(), &images, &[]);
+        let seen = Seen::new(&mut CpuExecutor::new(graph, &weights, options).unwrap(), &images, &[]);
         // Twenty batch norms in a row, the last over 12 pixels, make much of a rounding.
         seen.assert_close(&expected, Tolerance::Approx, &format!("winograd {winograd}"));
     }
@@ -144,7 +149,8 @@ fn yolov8n_equals_candle() {
 #[test]
 fn many_sizes_and_changed_parameters_never_meet_stale_plans() {
     let model = random_model(1, &RandomGraphConfig::default());
-    let (graph, weights) = (model.spec().graph(), &model.checkpoint.weights);
+    let graph = model.spec().graph();
+    let weights = &model.checkpoint.weights;
     let options = CpuOptions { threads: 1, winograd: false, isa: None };
     let mut executor = CpuExecutor::new(graph, weights, options).unwrap();
     let other = random_weights(77, graph);

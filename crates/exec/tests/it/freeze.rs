@@ -73,7 +73,8 @@ fn frozen_parameters_stay_and_statistics_go_on() {
         }
         // Averages of what was trained before go on to what it is.
         for name in FROZEN {
-            let (raw, old) = (&after[0].get(name).unwrap().data, &before[2].get(name).unwrap().data);
+            let raw = &after[0].get(name).unwrap().data;
+            let old = &before[2].get(name).unwrap().data;
             let towards = raw.iter().zip(old).map(|(raw, old)| 0.81 * old + 0.19 * raw).collect();
             let expected = Array::new(&after[0].get(name).unwrap().shape, towards);
             assert_arrays_close(after[2].get(name).unwrap(), &expected, Tolerance::Close, name);
@@ -125,7 +126,8 @@ fn the_others_move_as_if_the_frozen_had_no_gradient() {
         let norms = [&mut frozen, &mut zeroed].map(|e| e.update(&rule).unwrap().gradient_norm);
         assert!((norms[0] - norms[1]).abs() < 1e-5 * norms[1] && norms[1] > 1.0, "{norms:?}");
         for buffer in [Buffer::Params, Buffer::Momentum, Buffer::Ema] {
-            let (frozen, zeroed) = (frozen.read(buffer).unwrap(), zeroed.read(buffer).unwrap());
+            let frozen = frozen.read(buffer).unwrap();
+            let zeroed = zeroed.read(buffer).unwrap();
             for (name, array) in frozen.iter().filter(|(n, _)| !FROZEN.contains(n)) {
                 let what = format!("{engine:?}, {buffer:?} of {name}");
                 assert_arrays_close(array, zeroed.get(name).unwrap(), Tolerance::Close, &what);

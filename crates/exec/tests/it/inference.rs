@@ -30,7 +30,8 @@ proptest! {
 
     #[test]
     fn the_same_bits_as_an_evaluation(model in arb_model(RandomGraphConfig::default()), seed: u64) {
-        let (graph, weights) = (model.spec().graph(), &model.checkpoint.weights);
+        let graph = model.spec().graph();
+        let weights = &model.checkpoint.weights;
         for isa in Isa::available() {
             let mut network = CpuInference::new(graph, weights.clone(), options(isa)).unwrap();
             // Not every network takes images of twice the size.
@@ -48,7 +49,8 @@ proptest! {
 fn weights_are_packed_for_every_size_that_wants_them_otherwise() {
     // At 64 px no convolution is one of Winograd's, at 192 px most of those that can be are.
     let checkpoint = yolov8n(1);
-    let (graph, weights) = (checkpoint.model.graph(), &checkpoint.weights);
+    let graph = checkpoint.model.graph();
+    let weights = &checkpoint.weights;
     for isa in Isa::available() {
         let mut network = CpuInference::new(graph, weights.clone(), options(isa)).unwrap();
         for side in [64, 192, 64, 192] {
@@ -80,7 +82,8 @@ fn an_evaluation_follows_the_parameters() {
 #[test]
 fn either_executor_can_be_asked_for_inference_alone() {
     let model = random_model(4, &RandomGraphConfig::default());
-    let (graph, weights) = (model.spec().graph(), &model.checkpoint.weights);
+    let graph = model.spec().graph();
+    let weights = &model.checkpoint.weights;
     let images = random_array(5, &[2, 3, model.h, model.w]);
     let expected = reference_forward(graph, weights, &images, false);
     for kind in [ExecutorKind::Cpu, ExecutorKind::Candle] {

@@ -22,7 +22,8 @@ const KINDS: [ExecutorKind; 2] = [ExecutorKind::Cpu, ExecutorKind::Candle];
 #[expect(clippy::result_large_err, reason = "a test passes few errors on")]
 fn a_pass_runs_on_what_it_said_and_is_refused_on_a_byte_less() {
     let checkpoint = init(&build(Scale::N, &["a".to_owned()]).unwrap(), 1).unwrap();
-    let (graph, weights) = (checkpoint.model.graph(), &checkpoint.weights);
+    let graph = checkpoint.model.graph();
+    let weights = &checkpoint.weights;
     let images = Array::zeros(&[2, 3, 64, 96]);
     for kind in KINDS {
         let needed = |mode| memory_need(graph, mode, [2, 64, 96], &options(kind, None)).unwrap().touched;
@@ -34,7 +35,8 @@ fn a_pass_runs_on_what_it_said_and_is_refused_on_a_byte_less() {
             let mut network = build_inference(graph, weights.clone(), &options(kind, Some(bytes))).unwrap();
             network.infer(&images).map(<[Array]>::to_vec)
         };
-        let (training, inference) = (needed(Mode::Train), needed(Mode::Eval));
+        let training = needed(Mode::Train);
+        let inference = needed(Mode::Eval);
         assert!(training > inference, "{kind}: {training} and {inference}");
         assert_eq!(train(training).unwrap().len(), infer(inference).unwrap().len());
         for refused in [train(training - 1), infer(inference - 1)] {
@@ -56,10 +58,12 @@ const MOST: [(Mode, usize); 2] = [(Mode::Train, 125), (Mode::Eval, 600)];
 #[test]
 fn the_cpu_executor_counts_what_it_then_takes() {
     let checkpoint = init(&build(Scale::N, &["a".to_owned()]).unwrap(), 1).unwrap();
-    let (graph, weights) = (checkpoint.model.graph(), &checkpoint.weights);
+    let graph = checkpoint.model.graph();
+    let weights = &checkpoint.weights;
     let options = CpuOptions { threads: 1, ..CpuOptions::default() };
     let trained: usize = graph.params().iter().filter(|p| p.role.is_trained()).map(|p| p.len() * 4).sum();
-    let (images, outputs) = (3 * 64 * 64 * 4, (64 + 16 + 4) * (64 + 1) * 4);
+    let images = 3 * 64 * 64 * 4;
+    let outputs = (64 + 16 + 4) * (64 + 1) * 4;
     let mut executor = CpuExecutor::new(graph, weights, options).unwrap();
     let mut network = CpuInference::new(graph, weights.clone(), options).unwrap();
     for n in [1, 4, 8] {
@@ -83,7 +87,8 @@ fn the_cpu_executor_counts_what_it_then_takes() {
 #[test]
 fn a_network_that_makes_much_of_little_is_refused_and_not_asked_for() {
     let model = enlarging_model();
-    let (graph, weights) = (model.model.graph(), &model.weights);
+    let graph = model.model.graph();
+    let weights = &model.weights;
     for kind in KINDS {
         // 64 GiB would be a large machine; the network makes four times as much of 64 pixels.
         let mut network = build_inference(graph, weights.clone(), &options(kind, Some(64 << 30))).unwrap();

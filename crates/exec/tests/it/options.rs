@@ -21,7 +21,8 @@ fn every_choice_computes_the_same_function() {
     let model = random_model(3, &RandomGraphConfig::default());
     let images = random_array(5, &[2, 3, model.h, model.w]);
     let expected = reference_forward(model.spec().graph(), &model.checkpoint.weights, &images, false);
-    let (cpu, candle) = (Some(ExecutorKind::Cpu), Some(ExecutorKind::Candle));
+    let cpu = Some(ExecutorKind::Cpu);
+    let candle = Some(ExecutorKind::Candle);
     for (kind, threads) in [(None, 0), (cpu, 1), (cpu, 3), (candle, 1), (candle, 3)] {
         let mut executor = build(&model, &options(kind, threads)).unwrap();
         let outputs = executor.forward(Mode::Eval, &images).unwrap();

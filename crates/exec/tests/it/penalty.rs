@@ -88,12 +88,12 @@ fn compare(engine: Engine, rule: &UpdateRule, map: &PenaltyMap, frozen: &[&str])
             *step = seed + 1;
         }
         gradients(&mut *executor, seed);
-        let mut expected = State::of(&*executor);
+        let mut expected = State::from_executor(&*executor);
         let norm = expected.step(&*executor, &rule, map, frozen);
         let report = executor.update(&rule).unwrap();
         assert!((f64::from(report.gradient_norm) - norm).abs() < 1e-5 * norm, "{what}: {report:?}, {norm}");
         assert!(norm > 1.5, "there is nothing to clip: {norm}");
-        let now = State::of(&*executor);
+        let now = State::from_executor(&*executor);
         assert_near(&now.params, &expected.params, &what);
         assert_near(&now.momentum, &expected.momentum, &what);
         assert_near(&now.second, &expected.second, &what);
@@ -139,7 +139,8 @@ fn the_threshold_makes_true_zeros_and_the_subgradient_does_not() {
                 [&params.require("a.bn.weight").unwrap().data, &params.require("b.bn.weight").unwrap().data];
             gammas.into_iter().flatten().filter(|gamma| **gamma == 0.0).count()
         };
-        let (proximal, subgradient) = (zeros(L1Method::Proximal), zeros(L1Method::Subgradient));
+        let proximal = zeros(L1Method::Proximal);
+        let subgradient = zeros(L1Method::Subgradient);
         assert!(proximal > 3, "{engine:?}: {proximal} zeros");
         assert_eq!(subgradient, 0, "{engine:?}");
     }

@@ -20,7 +20,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn of(executor: &dyn Executor) -> Self {
+    pub(crate) fn from_executor(executor: &dyn Executor) -> Self {
         let read = |buffer| arrays(&executor.read(buffer).unwrap());
         Self {
             params: read(Buffer::Params),
@@ -110,8 +110,9 @@ impl State {
 
     fn move_one(&mut self, name: &str, channel: usize, g: f64, rule: &UpdateRule, map: &PenaltyMap) {
         let role = role(rule, name);
-        let (lr, decay, momentum) =
-            (f64::from(role.lr), f64::from(role.weight_decay), f64::from(rule.momentum));
+        let lr = f64::from(role.lr);
+        let decay = f64::from(role.weight_decay);
+        let momentum = f64::from(rule.momentum);
         let w = &mut self.params.get_mut(name).unwrap()[channel];
         let v = &mut self.momentum.get_mut(name).unwrap()[channel];
         let s = &mut self.second.get_mut(name).unwrap()[channel];
@@ -124,11 +125,13 @@ impl State {
                 threshold /= 1.0 - momentum;
             }
             Method::AdamW { beta2, eps, step } => {
-                let (beta2, step) = (f64::from(beta2), i32::try_from(step).unwrap());
+                let beta2 = f64::from(beta2);
+                let step = i32::try_from(step).unwrap();
                 *w *= 1.0 - lr * decay;
                 *v = momentum * *v + (1.0 - momentum) * g;
                 *s = beta2 * *s + (1.0 - beta2) * g * g;
-                let (mean, square) = (*v / (1.0 - momentum.powi(step)), *s / (1.0 - beta2.powi(step)));
+                let mean = *v / (1.0 - momentum.powi(step));
+                let square = *s / (1.0 - beta2.powi(step));
                 *w -= lr * mean / (square.sqrt() + f64::from(eps));
             }
         }

@@ -13,7 +13,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// Evaluation, then a forward and a backward pass in training.
-    pub(crate) fn of(executor: &mut dyn Executor, images: &Array, taps: &[NodeId]) -> Self {
+    pub(crate) fn new(executor: &mut dyn Executor, images: &Array, taps: &[NodeId]) -> Self {
         let mut arrays = Vec::new();
         executor.set_taps(taps);
         for mode in [Mode::Eval, Mode::Train] {

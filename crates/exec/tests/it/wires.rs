@@ -13,9 +13,9 @@ fn check(text: &str) {
     let images = random_array(5, &[2, graph.node(graph.input()).channels(), 6, 5]);
     let [candle, cpu @ ..] = &Engine::all()[..] else { unreachable!("candle comes first") };
     for taps in [vec![], vec![graph.input()], graph.ids().collect()] {
-        let expected = Seen::of(&mut *candle.start(&graph, &weights), &images, &taps);
+        let expected = Seen::new(&mut *candle.start(&graph, &weights), &images, &taps);
         for engine in cpu {
-            let seen = Seen::of(&mut *engine.start(&graph, &weights), &images, &taps);
+            let seen = Seen::new(&mut *engine.start(&graph, &weights), &images, &taps);
             seen.assert_close(&expected, Tolerance::Close, &format!("{engine:?}, {taps:?} of\n{graph}"));
         }
     }

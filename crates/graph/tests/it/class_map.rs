@@ -8,7 +8,7 @@ use crate::assert_names;
 
 fn map(network: &[&str], dataset: &[&str]) -> ClassMap {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    ClassMap::of(&owned(network), &owned(dataset))
+    ClassMap::new(&owned(network), &owned(dataset))
 }
 
 fn classes(map: &ClassMap) -> Vec<Option<usize>> {
@@ -111,7 +111,7 @@ fn what_a_terminal_would_act_on_is_written_out_and_long_lists_are_cut() {
     let text = map(&["a\u{1b}[31m", "b"], &["b", "c\n"]).to_string();
     assert!(!text.contains(['\u{1b}', '\n']) && text.contains(r"\u{1b}"), "{text}");
     let many: Vec<String> = (0..80).map(|i| format!("kind {i}")).collect();
-    let text = ClassMap::of(&many, &["kind 7".to_owned()]).to_string();
+    let text = ClassMap::new(&many, &["kind 7".to_owned()]).to_string();
     assert!(text.contains("and 71 more") && text.len() < 300, "{text}");
 }
 
@@ -130,7 +130,7 @@ proptest! {
         network in Just(["ant", "bee", "cow", "dog", "elk", "fox"].map(str::to_owned).to_vec()).prop_shuffle(),
         dataset in subsequence(["ant", "bee", "cow", "dog", "elk", "gnu"].map(str::to_owned).to_vec(), 1..=6).prop_shuffle(),
     ) {
-        let map = ClassMap::of(&network, &dataset);
+        let map = ClassMap::new(&network, &dataset);
         for (class, name) in dataset.iter().enumerate() {
             let expected = network.iter().position(|other| other == name);
             prop_assert_eq!(map.network_class(class), expected);

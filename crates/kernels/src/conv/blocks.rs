@@ -90,7 +90,8 @@ unsafe impl Kernel for Spread {
         let [width_in, width_out] = self.blocks.widths;
         // SAFETY: `check` saw that every place lies inside both views.
         unsafe {
-            let (from, to) = (memory.at(&self.from), memory.at(&self.to));
+            let from = memory.at(&self.from);
+            let to = memory.at(&self.to);
             to.add(task * width_in * width_out).write_bytes(0, width_in * width_out);
             self.blocks.each(task, |grouped, whole| *to.add(whole) = *from.add(grouped));
         }
@@ -126,7 +127,8 @@ unsafe impl Kernel for Collect {
     unsafe fn run<S: Simd>(&self, _: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
         // SAFETY: `check` saw that every place lies inside both views.
         unsafe {
-            let (from, to) = (memory.at(&self.from), memory.at(&self.to));
+            let from = memory.at(&self.from);
+            let to = memory.at(&self.to);
             self.blocks.each(task, |grouped, whole| *to.add(grouped) += *from.add(whole));
         }
     }

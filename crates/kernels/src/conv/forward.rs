@@ -38,7 +38,8 @@ impl Forward {
         if is_pointwise(&shape) {
             return Self { runs: live.runs(0, 0, 1), ..forward };
         }
-        let (window, c) = (shape.window(), shape.input().c);
+        let window = shape.window();
+        let c = shape.input().c;
         let row_len = forward.strip(&forward.grid.part(0)).row_len();
         // The columns that a row of the kernel meets lie together in the strip.
         let row = |ky: usize| live.runs(ky * row_len, ky * window.kernel[1] * c, window.kernel[1]);
@@ -46,7 +47,9 @@ impl Forward {
     }
 
     fn strip(&self, part: &Part) -> Strip {
-        let (input, output, window) = (self.shape.input(), self.shape.output(), self.shape.window());
+        let input = self.shape.input();
+        let output = self.shape.output();
+        let window = self.shape.window();
         Strip {
             top: (part.rows.start * window.stride[0]) as isize - window.padding[0] as isize,
             rows: (part.rows.len() - 1) * window.stride[0] + window.kernel[0],
@@ -82,11 +85,14 @@ unsafe impl Kernel for Forward {
         let groups = self.grid.groups.len();
         let part = self.grid.part(task / groups);
         let group = &self.grid.groups[task % groups];
-        let (input, output, window) = (self.shape.input(), self.shape.output(), self.shape.window());
+        let input = self.shape.input();
+        let output = self.shape.output();
+        let window = self.shape.window();
         let k = window.area() * input.c;
         // SAFETY: the kernel's contract; strips have their zero padding, so every run lies inside.
         unsafe {
-            let (x, y) = (memory.at(&self.x), memory.at(&self.y).add(part.pixels.start * self.y.ld));
+            let x = memory.at(&self.x);
+            let y = memory.at(&self.y).add(part.pixels.start * self.y.ld);
             let packed = memory.at(&self.packed);
             if is_pointwise(&self.shape) {
                 let x = x.add(part.pixels.start * self.x.ld);

@@ -47,7 +47,9 @@ pub(crate) struct Part {
 impl Grid {
     /// The grid of a convolution of this shape that computes `channels` per output pixel.
     pub(crate) fn new(isa: Isa, shape: &ConvShape) -> Self {
-        let (input, output, window) = (shape.input(), shape.output(), shape.window());
+        let input = shape.input();
+        let output = shape.output();
+        let window = shape.window();
         let pointwise = is_pointwise(shape);
         let (images, size, row) =
             if pointwise { (1, output.pixels(), 1) } else { (output.n, output.h, output.w) };
@@ -80,7 +82,8 @@ impl Grid {
     /// One of them.
     pub(crate) fn part(&self, index: usize) -> Part {
         let per_image = self.size.div_ceil(self.step);
-        let (image, index) = (index / per_image, index % per_image);
+        let image = index / per_image;
+        let index = index % per_image;
         let rows = index * self.step..((index + 1) * self.step).min(self.size);
         let pixel = |row: usize| (image * self.size + row) * self.row;
         Part { image, pixels: pixel(rows.start)..pixel(rows.end), rows }

@@ -27,8 +27,9 @@ pub(crate) struct InputGradient {
 
 /// Along one axis: the outputs that inputs `start .. end` meet, first and count.
 fn met(window: &Window, axis: usize, start: usize, end: usize) -> (isize, usize) {
-    let (k, s, p) =
-        (window.kernel[axis] as isize, window.stride[axis] as isize, window.padding[axis] as isize);
+    let k = window.kernel[axis] as isize;
+    let s = window.stride[axis] as isize;
+    let p = window.padding[axis] as isize;
     let first = (start as isize + p - (k - 1)).div_euclid(s);
     let last = (end as isize - 1 + p).div_euclid(s);
     (first, (last - first + 1).max(0) as usize)
@@ -36,7 +37,8 @@ fn met(window: &Window, axis: usize, start: usize, end: usize) -> (isize, usize)
 
 /// Along one axis: taps that input `pixel` meets and the outputs they belong to, by rising output.
 fn taps(window: &Window, axis: usize, pixel: usize) -> impl Iterator<Item = (usize, isize)> {
-    let (k, s) = (window.kernel[axis], window.stride[axis]);
+    let k = window.kernel[axis];
+    let s = window.stride[axis];
     let place = pixel + window.padding[axis];
     (0..k).rev().filter_map(move |tap| {
         let offset = place as isize - tap as isize;
@@ -58,7 +60,8 @@ impl InputGradient {
         dx: View,
         accumulate: bool,
     ) -> Result<Self, KernelError> {
-        let (input, window) = (shape.input(), shape.window());
+        let input = shape.input();
+        let window = shape.window();
         // Cut as a pointwise or dense convolution of the same work that computes `dx`.
         let widened = Nhwc { c: shape.output().c, ..input };
         let like = if is_pointwise(&shape) { window } else { Window::square(3, 1, 1) };
@@ -69,7 +72,8 @@ impl InputGradient {
     }
 
     fn strip(&self, part: &Part) -> Strip {
-        let (input, window) = (self.shape.input(), self.shape.window());
+        let input = self.shape.input();
+        let window = self.shape.window();
         // From a multiple of the stride on, so that a phase has the same runs in every part.
         let from = part.rows.start / window.stride[0] * window.stride[0];
         let (top, rows) = met(&window, 0, from, part.rows.end.max(from + window.stride[0]));
@@ -84,7 +88,8 @@ impl InputGradient {
     }
 
     fn phases(&self, live: &Live) -> Vec<Vec<Run>> {
-        let (window, c) = (self.shape.window(), self.shape.output().c);
+        let window = self.shape.window();
+        let c = self.shape.output().c;
         let strip = self.strip(&self.grid.part(0));
         let flipped = |ky: usize, kx: usize| window.area() - 1 - (ky * window.kernel[1] + kx);
         let mut phases = Vec::new();
@@ -96,7 +101,8 @@ impl InputGradient {
                 let mut runs = Vec::new();
                 for (ky, oy) in taps(&window, 0, py) {
                     for (kx, ox) in taps(&window, 1, px).step_by(merge) {
-                        let (row, column) = ((oy - strip.top) as usize, (ox - strip.left) as usize);
+                        let row = (oy - strip.top) as usize;
+                        let column = (ox - strip.left) as usize;
                         let x = row * strip.row_len() + column * c;
                         runs.extend(live.runs(x, flipped(ky, kx) * c, merge));
                     }
@@ -123,7 +129,8 @@ unsafe impl Kernel for InputGradient {
             return 0;
         }
         // The first part has as many rows as any; the strips of others may begin up to a step before theirs.
-        let (first, window) = (self.grid.part(0), self.shape.window());
+        let first = self.grid.part(0);
+        let window = self.shape.window();
         let [sy, _] = window.stride;
         let (_, rows) = met(&window, 0, 0, (first.rows.len() + sy - 1).max(sy));
         Strip { rows, ..self.strip(&first) }.len()
@@ -134,19 +141,26 @@ unsafe impl Kernel for InputGradient {
         let groups = self.grid.groups.len();
         let part = self.grid.part(task / groups);
         let group = &self.grid.groups[task % groups];
-        let (input, output, window) = (self.shape.input(), self.shape.output(), self.shape.window());
+        let input = self.shape.input();
+        let output = self.shape.output();
+        let window = self.shape.window();
         let k = window.area() * output.c;
-        let (ld, accumulate) = (self.dx.ld, self.accumulate);
+        let ld = self.dx.ld;
+        let accumulate = self.accumulate;
         // SAFETY: the kernel's contract; the strip holds every output that the part's inputs meet.
         unsafe {
-            let (dy, packed) = (memory.at(&self.dy), memory.at(&self.packed));
+            let dy = memory.at(&self.dy);
+            let packed = memory.at(&self.packed);
             let dx = memory.at(&self.dx).add(part.pixels.start * ld);
             if is_pointwise(&self.shape) {
                 let dy = dy.add(part.pixels.start * self.dy.ld);
                 for panel in group {
-                    let (w, y) = (packed.add(panel.start * k), dx.add(panel.start));
+                    let w = packed.add(panel.start * k);
+                    let y = dx.add(panel.start);
                     let runs = &self.phases[0];
-                    let (n, pitch, width) = (part.pixels.len(), self.dy.ld, panel.width);
+                    let n = part.pixels.len();
+                    let pitch = self.dy.ld;
+                    let width = panel.width;
                     Rows { n, x: dy, pitch, runs, w, width, y, ldy: ld, accumulate }.compute(s);
                 }
                 return;

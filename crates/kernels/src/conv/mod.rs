@@ -80,7 +80,8 @@ impl Conv {
         expect("convolution", "output channels", out_channels, out_channels.next_multiple_of(SEGMENT))?;
         let pays = winograd == WinogradMode::Auto && winograd::pays(&shape);
         let algorithm = if pays { Algorithm::Winograd } else { Algorithm::Direct };
-        let (live_input, live_output) = (Live::all(input.c), Live::all(out_channels));
+        let live_input = Live::all(input.c);
+        let live_output = Live::all(out_channels);
         Ok(Self { isa, shape, algorithm, live_input, live_output })
     }
 
@@ -181,7 +182,8 @@ impl Conv {
         if p.isa() == self.isa {
             return Ok(());
         }
-        let (conv, program) = (self.isa.name(), p.isa().name());
+        let conv = self.isa.name();
+        let program = p.isa().name();
         Err(KernelError::OtherIsa { label: label.to_owned(), conv, program })
     }
 
@@ -229,7 +231,7 @@ impl Conv {
                 p.push(label, pack::PackTransposed::new(self.isa, self.shape, weights, packed))
             }
             Algorithm::Winograd => {
-                p.push(label, winograd::Pack::new(label, &self.shape, weights, packed, Source::Turned)?)
+                p.push(label, winograd::Pack::new(label, &self.shape, weights, packed, Source::Transposed)?)
             }
             Algorithm::Depthwise => as_they_are(p, label, weights, packed),
         }

@@ -80,7 +80,9 @@ unsafe impl Kernel for PackTransposed {
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, _: S, memory: Memory<'_>, task: usize, _: *mut f32) {
         let Panel { start, width } = self.panels[task];
-        let (ci, co, taps) = (self.shape.input().c, self.shape.output().c, self.shape.window().area());
+        let ci = self.shape.input().c;
+        let co = self.shape.output().c;
+        let taps = self.shape.window().area();
         // SAFETY: the kernel's contract; widths are whole segments, so blocks are full.
         unsafe {
             let from = memory.at(&self.weights);

@@ -35,7 +35,8 @@ impl Strip {
     #[inline(always)]
     pub(crate) unsafe fn fill(&self, image: *const f32, h: usize, w: usize, ld: usize, strip: *mut f32) {
         let inside = clip(self.left, self.columns, w);
-        let (before, after) = (inside.start * self.channels, inside.end * self.channels);
+        let before = inside.start * self.channels;
+        let after = inside.end * self.channels;
         for row in 0..self.rows {
             // SAFETY: row `row` of the strip; source pixels are clipped to the image.
             unsafe {

@@ -74,7 +74,8 @@ macro_rules! pieces {
     ($n:expr, $most:expr, $start:ident, $len:ident => $body:expr) => {{
         let n = $n;
         let count = n.div_ceil($most);
-        let (base, longer) = (n / count.max(1), n % count.max(1));
+        let base = n / count.max(1);
+        let longer = n % count.max(1);
         let mut $start = 0;
         for i in 0..count {
             let $len = base + usize::from(i < longer);
@@ -126,7 +127,8 @@ unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ACC: bool>(
 ) {
     // SAFETY: `MR` pixels from `x` and `y` on, and a panel of `NR` vectors, lie inside what `Rows` promises.
     unsafe {
-        let (pitch, ldy) = (rows.pitch, rows.ldy);
+        let pitch = rows.pitch;
+        let ldy = rows.ldy;
         let mut acc = [[s.splat(0.0); NR]; MR];
         if ACC {
             for m in 0..MR {

@@ -42,7 +42,9 @@ struct Plan {
 
 impl Plan {
     fn new(isa: Isa, shape: &ConvShape) -> Self {
-        let (input, output, window) = (shape.input(), shape.output(), shape.window());
+        let input = shape.input();
+        let output = shape.output();
+        let window = shape.window();
         let pointwise = is_pointwise(shape);
         let (images, size) = if pointwise { (1, output.pixels()) } else { (output.n, output.h) };
         let per_row =
@@ -72,7 +74,8 @@ impl WeightGradient {
     }
 
     fn strip(&self, rows: usize, top: usize) -> Strip {
-        let (output, window) = (self.shape.output(), self.shape.window());
+        let output = self.shape.output();
+        let window = self.shape.window();
         Strip {
             top: (top * window.stride[0]) as isize - window.padding[0] as isize,
             rows: (rows.max(1) - 1) * window.stride[0] + window.kernel[0],
@@ -100,16 +103,22 @@ unsafe impl Kernel for WeightGradient {
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, scratch: *mut f32) {
         let plan = &self.plan;
-        let (part, group) = (task / plan.groups.len(), &plan.groups[task % plan.groups.len()]);
-        let (input, output, window) = (self.shape.input(), self.shape.output(), self.shape.window());
-        let (ldx, ldy, co) = (self.x.ld, self.dy.ld, output.c);
+        let part = task / plan.groups.len();
+        let group = &plan.groups[task % plan.groups.len()];
+        let input = self.shape.input();
+        let output = self.shape.output();
+        let window = self.shape.window();
+        let ldx = self.x.ld;
+        let ldy = self.dy.ld;
+        let co = output.c;
         let first = plan.strips * part / plan.parts;
         let last = plan.strips * (part + 1) / plan.parts;
         // SAFETY: the kernel's contract; strips have their zero padding, so every tap lies inside.
         unsafe {
             let dw = memory.at(&self.partials).add(part * self.shape.weights_len());
             for strip_index in first..last {
-                let (image, start) = (strip_index / plan.per_image, strip_index % plan.per_image * plan.step);
+                let image = strip_index / plan.per_image;
+                let start = strip_index % plan.per_image * plan.step;
                 let size = plan.step.min(plan.size - start);
                 let mut block = Outer {
                     rows: 1,
@@ -176,10 +185,12 @@ unsafe impl Kernel for Reduce {
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _: *mut f32) {
         let len = self.dw.channels;
-        let (mut i, end) = (task * CHUNK, len.min((task + 1) * CHUNK));
+        let mut i = task * CHUNK;
+        let end = len.min((task + 1) * CHUNK);
         // SAFETY: the kernel's contract; lengths are whole segments.
         unsafe {
-            let (partials, dw) = (memory.at(&self.partials), memory.at(&self.dw));
+            let partials = memory.at(&self.partials);
+            let dw = memory.at(&self.dw);
             while i < end {
                 let mut sum = s.load(partials.add(i));
                 for part in 1..self.parts {

@@ -63,8 +63,10 @@ unsafe impl Kernel for FoldBatchNorm {
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
         // SAFETY: `check` saw that every vector has this segment, and both weights the same rows.
         unsafe {
-            let (gamma, beta) = (load(memory, &self.gamma, 0, task), load(memory, &self.beta, 0, task));
-            let (mean, var) = (load(memory, &self.mean, 0, task), load(memory, &self.var, 0, task));
+            let gamma = load(memory, &self.gamma, 0, task);
+            let beta = load(memory, &self.beta, 0, task);
+            let mean = load(memory, &self.mean, 0, task);
+            let var = load(memory, &self.var, 0, task);
             let mut bias = [0.0; SEGMENT];
             if let Some(view) = &self.bias {
                 bias = load(memory, view, 0, task);

@@ -53,9 +53,12 @@ unsafe impl Kernel for FrozenBatchNorm {
     unsafe fn run<S: Simd>(&self, _s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
         // SAFETY: `check` saw that every vector has this segment.
         unsafe {
-            let (gamma, beta) = (load(memory, &self.gamma, 0, task), load(memory, &self.beta, 0, task));
-            let (mean, var) = (load(memory, &self.mean, 0, task), load(memory, &self.var, 0, task));
-            let (mut scale, mut shift) = ([0.0; SEGMENT], [0.0; SEGMENT]);
+            let gamma = load(memory, &self.gamma, 0, task);
+            let beta = load(memory, &self.beta, 0, task);
+            let mean = load(memory, &self.mean, 0, task);
+            let var = load(memory, &self.var, 0, task);
+            let mut scale = [0.0; SEGMENT];
+            let mut shift = [0.0; SEGMENT];
             for i in 0..SEGMENT {
                 scale[i] = gamma[i] * inverse_deviation(var[i], self.eps);
             }

@@ -64,7 +64,8 @@ unsafe impl Kernel for BatchNormGradient {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, _s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        let (mut sum, mut sum_hat) = ([0.0; SEGMENT], [0.0; SEGMENT]);
+        let mut sum = [0.0; SEGMENT];
+        let mut sum_hat = [0.0; SEGMENT];
         // SAFETY: `check` saw that every vector has this segment and every part its two rows.
         unsafe {
             for part in 0..self.partials.pixels / 2 {
@@ -75,11 +76,13 @@ unsafe impl Kernel for BatchNormGradient {
                     sum_hat[i] += du_hat[i];
                 }
             }
-            let (scale, mean) = (load(memory, &self.scale, 0, task), load(memory, &self.mean, 0, task));
+            let scale = load(memory, &self.scale, 0, task);
+            let mean = load(memory, &self.mean, 0, task);
             let inv = load(memory, &self.inv, 0, task);
             let mut dgamma = load(memory, &self.dgamma, 0, task);
             let mut dbeta = load(memory, &self.dbeta, 0, task);
-            let (mut k1, mut k0) = ([0.0; SEGMENT], [0.0; SEGMENT]);
+            let mut k1 = [0.0; SEGMENT];
+            let mut k0 = [0.0; SEGMENT];
             let n = self.pixels as f64;
             for i in 0..SEGMENT {
                 dgamma[i] += sum_hat[i];

@@ -42,7 +42,8 @@ unsafe fn load(memory: Memory<'_>, view: &View, row: usize, segment: usize) -> L
 /// The view was declared by the running kernel as written and has this segment; nobody else touches it meanwhile.
 #[inline(always)]
 unsafe fn store(memory: Memory<'_>, view: &View, segment: usize, lanes: &Lanes) -> Lanes {
-    let (mut values, mut rounded) = ([0.0f32; SEGMENT], [0.0; SEGMENT]);
+    let mut values = [0.0f32; SEGMENT];
+    let mut rounded = [0.0; SEGMENT];
     for i in 0..SEGMENT {
         values[i] = lanes[i] as f32;
         rounded[i] = f64::from(values[i]);

@@ -73,7 +73,9 @@ unsafe impl Kernel for BatchNorm {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, _s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        let (mut n, mut mean, mut m2) = (0.0, [0.0; SEGMENT], [0.0; SEGMENT]);
+        let mut n = 0.0;
+        let mut mean = [0.0; SEGMENT];
+        let mut m2 = [0.0; SEGMENT];
         // SAFETY: `check` saw that every vector has this segment and every part its two rows.
         unsafe {
             for (part, &count) in self.counts.iter().enumerate() {
@@ -83,7 +85,8 @@ unsafe impl Kernel for BatchNorm {
                     continue;
                 }
                 let total = n + count as f64;
-                let (share, both) = (count as f64 / total, n * count as f64 / total);
+                let share = count as f64 / total;
+                let both = n * count as f64 / total;
                 for i in 0..SEGMENT {
                     let delta = of_part[i] - mean[i];
                     mean[i] += delta * share;
@@ -91,11 +94,14 @@ unsafe impl Kernel for BatchNorm {
                 }
                 n = total;
             }
-            let (gamma, beta) = (load(memory, &self.gamma, 0, task), load(memory, &self.beta, 0, task));
+            let gamma = load(memory, &self.gamma, 0, task);
+            let beta = load(memory, &self.beta, 0, task);
             let mut running_mean = load(memory, &self.running_mean, 0, task);
             let mut running_var = load(memory, &self.running_var, 0, task);
             let momentum = f64::from(self.momentum);
-            let (mut inv, mut scale, mut shift) = ([0.0; SEGMENT], [0.0; SEGMENT], [0.0; SEGMENT]);
+            let mut inv = [0.0; SEGMENT];
+            let mut scale = [0.0; SEGMENT];
+            let mut shift = [0.0; SEGMENT];
             for i in 0..SEGMENT {
                 running_mean[i] += momentum * (mean[i] - running_mean[i]);
                 running_var[i] += momentum * (m2[i] / (n - 1.0) - running_var[i]);

@@ -33,7 +33,8 @@ unsafe impl Kernel for Pointwise {
     }
 
     fn check(&self, label: &str) -> Result<(), KernelError> {
-        let (pixels, channels) = (self.y.pixels, self.y.channels);
+        let pixels = self.y.pixels;
+        let channels = self.y.channels;
         segments(label, "channels of y", channels)?;
         fits!(label, "z", self.z, pixels, channels)?;
         if let Some((scale, shift)) = &self.norm {
@@ -47,7 +48,7 @@ unsafe impl Kernel for Pointwise {
     }
 
     fn tasks(&self) -> usize {
-        Chunks::of(self.y.pixels, self.y.channels).count()
+        Chunks::new(self.y.pixels, self.y.channels).count()
     }
 
     #[inline(always)]
@@ -70,8 +71,9 @@ impl Pointwise {
         let residual = self.residual.as_ref().unwrap_or(&self.y);
         // SAFETY: `check` saw that all have the same pixels and channels, and the vectors the channels.
         unsafe {
-            let (scale, shift) = (memory.at(scale), memory.at(shift));
-            for pixel in Chunks::of(self.y.pixels, self.y.channels).range(task) {
+            let scale = memory.at(scale);
+            let shift = memory.at(shift);
+            for pixel in Chunks::new(self.y.pixels, self.y.channels).range(task) {
                 let y = memory.at(&self.y).add(pixel * self.y.ld);
                 let z = memory.at(&self.z).add(pixel * self.z.ld);
                 let r = memory.at(residual).add(pixel * residual.ld);

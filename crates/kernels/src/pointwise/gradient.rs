@@ -44,7 +44,8 @@ unsafe impl Kernel for PointwiseGradient {
     }
 
     fn check(&self, label: &str) -> Result<(), KernelError> {
-        let (pixels, channels) = (self.y.pixels, self.y.channels);
+        let pixels = self.y.pixels;
+        let channels = self.y.channels;
         segments(label, "channels of y", channels)?;
         fits!(label, "dz", self.dz, pixels, channels)?;
         fits!(label, "dy", self.dy, pixels, channels)?;
@@ -58,7 +59,7 @@ unsafe impl Kernel for PointwiseGradient {
     }
 
     fn tasks(&self) -> usize {
-        Chunks::of(self.y.pixels, self.y.channels).count()
+        Chunks::new(self.y.pixels, self.y.channels).count()
     }
 
     #[inline(always)]
@@ -80,9 +81,11 @@ impl PointwiseGradient {
         let [scale, shift, k1, k0] = self.norm.unwrap_or([self.y; 4]);
         // SAFETY: `check` saw that all have the same pixels and channels, and the vectors the channels.
         unsafe {
-            let (scale, shift) = (memory.at(&scale), memory.at(&shift));
-            let (k1, k0) = (memory.at(&k1), memory.at(&k0));
-            for pixel in Chunks::of(self.y.pixels, self.y.channels).range(task) {
+            let scale = memory.at(&scale);
+            let shift = memory.at(&shift);
+            let k1 = memory.at(&k1);
+            let k0 = memory.at(&k0);
+            for pixel in Chunks::new(self.y.pixels, self.y.channels).range(task) {
                 let y = memory.at(&self.y).add(pixel * self.y.ld);
                 let dz = memory.at(&self.dz).add(pixel * self.dz.ld);
                 let dy = memory.at(&self.dy).add(pixel * self.dy.ld);

@@ -60,7 +60,8 @@ unsafe impl Kernel for PointwiseSums {
     }
 
     fn check(&self, label: &str) -> Result<(), KernelError> {
-        let (pixels, channels) = (self.y.pixels, self.y.channels);
+        let pixels = self.y.pixels;
+        let channels = self.y.channels;
         segments(label, "channels of y", channels)?;
         fits!(label, "dz", self.dz, pixels, channels)?;
         fits!(label, "scale", self.scale, 1, channels)?;
@@ -132,7 +133,9 @@ impl PointwiseSums {
         // SAFETY: `check` saw that all have the same pixels and channels, the vectors the channels, and the sums this
         // part's rows.
         unsafe {
-            let (mut scale, mut shift, mut mean) = ([s.splat(0.0); V], [s.splat(0.0); V], [s.splat(0.0); V]);
+            let mut scale = [s.splat(0.0); V];
+            let mut shift = [s.splat(0.0); V];
+            let mut mean = [s.splat(0.0); V];
             for v in 0..V {
                 scale[v] = s.load(memory.at(&self.scale).add(c + v * S::LANES));
                 shift[v] = s.load(memory.at(&self.shift).add(c + v * S::LANES));

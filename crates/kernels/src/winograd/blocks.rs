@@ -90,7 +90,8 @@ pub(super) struct Block {
 impl Blocks {
     /// Blocks of at most `most` tiles, more only if a row of tiles has more.
     pub(super) fn new(image: Nhwc, most: usize) -> Self {
-        let (rows, columns) = (image.h.div_ceil(TILE), image.w.div_ceil(TILE));
+        let rows = image.h.div_ceil(TILE);
+        let columns = image.w.div_ceil(TILE);
         let cut = if rows * columns <= most {
             Cut::Images(image.n.div_ceil(most / (rows * columns)))
         } else {
@@ -161,7 +162,8 @@ mod tests {
         for (n, h, w) in [(1, 1, 1), (3, 10, 10), (8, 40, 40), (2, 13, 5), (5, 3, 200), (2, 21, 33)] {
             for most in [1, 9, 28, 60] {
                 let blocks = Blocks::new(Nhwc::new(n, h, w, 16), most);
-                let (mut pixel, mut tiles) = (0, 0);
+                let mut pixel = 0;
+                let mut tiles = 0;
                 for i in 0..blocks.len() {
                     let block = blocks.get(i);
                     let range = blocks.pixels(&block);

@@ -39,7 +39,8 @@ struct Plan {
 
 impl Plan {
     fn new(shape: &ConvShape) -> Self {
-        let (inputs, outputs) = (shape.input().c, shape.output().c);
+        let inputs = shape.input().c;
+        let outputs = shape.output().c;
         let image = shape.input();
         let tiles = tiles(image);
         let kept = inputs + outputs.min(MOST_CHANNELS);
@@ -111,7 +112,9 @@ impl Forward {
         accumulate: bool,
     ) -> Result<Self, KernelError> {
         check_shape(label, shape)?;
-        let (inputs, outputs, pixels) = (shape.input().c, shape.output().c, shape.input().pixels());
+        let inputs = shape.input().c;
+        let outputs = shape.output().c;
+        let pixels = shape.input().pixels();
         tensor(label, ["pixels of x", "channels of x"], &x, [pixels, inputs])?;
         tensor(label, ["pixels of y", "channels of y"], &y, [pixels, outputs])?;
         let plan = Plan::new(shape);
@@ -160,13 +163,17 @@ unsafe impl Kernel for Forward {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, scratch: *mut f32) {
-        let (index, group) = (task / self.plan.groups, task % self.plan.groups);
+        let index = task / self.plan.groups;
+        let group = task % self.plan.groups;
         let block = self.plan.blocks.get(index);
-        let (image, inputs, outputs) = (self.shape.input(), self.shape.input().c, self.shape.output().c);
+        let image = self.shape.input();
+        let inputs = self.shape.input().c;
+        let outputs = self.shape.output().c;
         let [u_pitch, v_pitch, m_pitch] = self.pitches;
         // SAFETY: scratch is as long as these three; views are operands, and all channels are below their widths.
         unsafe {
-            let (v, m) = (scratch, scratch.add(PLANES * v_pitch));
+            let v = scratch;
+            let m = scratch.add(PLANES * v_pitch);
             let strip = m.add(PLANES * m_pitch);
             s.vectorize(Transform::<Input, 6> {
                 from: memory.at(&self.x),
@@ -228,7 +235,8 @@ impl Forward {
         channels: std::ops::Range<usize>,
     ) {
         let pixels = self.plan.blocks.pixels(&self.plan.blocks.get(index));
-        let (start, count) = (channels.start, channels.len());
+        let start = channels.start;
+        let count = channels.len();
         // SAFETY: the caller's promise; every block has two rows of moments.
         unsafe {
             if let Some(view) = &self.epilogue.moments {

@@ -55,7 +55,9 @@ unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ADD: bool, const
                 }
             }
         }
-        let (mut a, mut b, mut ahead) = (rows.at, columns.at, columns.ahead);
+        let mut a = rows.at;
+        let mut b = columns.at;
+        let mut ahead = columns.ahead;
         for _ in 0..depth {
             let mut vectors = [s.splat(0.0); NR];
             for n in 0..NR {
@@ -107,7 +109,8 @@ unsafe fn strip<S: Simd, const NR: usize, const ADD: bool, const AHEAD: bool>(
 ) {
     let most = if S::PIXELS[NR] > 14 { 14 } else { S::PIXELS[NR] };
     let tiles = count.div_ceil(most);
-    let (height, higher) = (count / tiles, count % tiles);
+    let height = count / tiles;
+    let higher = count % tiles;
     for i in 0..tiles {
         let height = height + usize::from(i < higher);
         // SAFETY: the heights sum to `count`.

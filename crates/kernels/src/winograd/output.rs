@@ -36,7 +36,8 @@ impl WithSimd for Store {
         let mut from = self.from;
         for image in self.block.image..self.block.image + self.block.images {
             for row in self.block.row..self.block.row + self.block.rows {
-                let (y, rows) = (row * TILE, TILE.min(h - row * TILE));
+                let y = row * TILE;
+                let rows = TILE.min(h - row * TILE);
                 let mut x = 0;
                 while x < w {
                     let columns = TILE.min(w - x);

@@ -20,7 +20,7 @@ pub(crate) enum Source {
     /// `[3][3][in][out]`.
     Rows,
     /// The same; packed are the kernels of the input's gradient.
-    Turned,
+    Transposed,
     /// As direct convolutions read them: panels of `[3][3][in]`.
     Panels(Vec<Panel>),
 }
@@ -65,7 +65,7 @@ impl Pack {
     }
 
     fn turned(&self) -> bool {
-        matches!(self.source, Source::Turned)
+        matches!(self.source, Source::Transposed)
     }
 }
 
@@ -121,7 +121,7 @@ impl WithSimd for Rows<'_> {
                             let from = self.weights.add(self.row * outputs + start + channel);
                             self.segment(s, from, inputs * outputs, outputs, to, width);
                         }
-                        Source::Turned => {
+                        Source::Transposed => {
                             self.turn(start + channel);
                             self.segment(s, self.scratch, SQUARE, SEGMENT, to, width);
                         }
@@ -171,10 +171,13 @@ impl Rows<'_> {
             while lane < SEGMENT {
                 // SAFETY: the caller's promise.
                 unsafe {
-                    let (from, to) = (from.add(row * ld + lane), to.add(row * width + lane));
+                    let from = from.add(row * ld + lane);
+                    let to = to.add(row * width + lane);
                     let mut half = [[s.splat(0.0); 3]; 6];
                     for kx in 0..3 {
-                        let (g0, g1, g2) = (kx * tap, (3 + kx) * tap, (6 + kx) * tap);
+                        let g0 = kx * tap;
+                        let g1 = (3 + kx) * tap;
+                        let g2 = (6 + kx) * tap;
                         let g = [s.load(from.add(g0)), s.load(from.add(g1)), s.load(from.add(g2))];
                         let column = taps(s, g);
                         for i in 0..6 {

@@ -37,11 +37,16 @@ impl Expand<6> for Input {
 
     #[inline(always)]
     fn expand<S: Simd>(s: S, d: [S::V; 6]) -> [S::V; 6] {
-        let (p, q) = (s.splat(P as f32), s.splat(Q as f32));
-        let (p2, q2) = (s.splat(P2 as f32), s.splat(Q2 as f32));
-        let (product, sum) = (s.splat((P2 * Q2) as f32), s.splat((P2 + Q2) as f32));
-        let (even_p, odd_p) = (s.fnma(q2, d[2], d[4]), s.fnma(q2, d[1], d[3]));
-        let (even_q, odd_q) = (s.fnma(p2, d[2], d[4]), s.fnma(p2, d[1], d[3]));
+        let p = s.splat(P as f32);
+        let q = s.splat(Q as f32);
+        let p2 = s.splat(P2 as f32);
+        let q2 = s.splat(Q2 as f32);
+        let product = s.splat((P2 * Q2) as f32);
+        let sum = s.splat((P2 + Q2) as f32);
+        let even_p = s.fnma(q2, d[2], d[4]);
+        let odd_p = s.fnma(q2, d[1], d[3]);
+        let even_q = s.fnma(p2, d[2], d[4]);
+        let odd_q = s.fnma(p2, d[1], d[3]);
         [
             s.fma(product, d[0], s.fnma(sum, d[2], d[4])),
             s.fma(p, odd_p, even_p),
@@ -61,10 +66,14 @@ impl Expand<4> for Gradient {
 
     #[inline(always)]
     fn expand<S: Simd>(s: S, d: [S::V; 4]) -> [S::V; 6] {
-        let (p, q) = (s.splat(P as f32), s.splat(Q as f32));
-        let (p2, q2) = (s.splat(P2 as f32), s.splat(Q2 as f32));
-        let (even_p, odd_p) = (s.fma(p2, d[2], d[0]), s.fma(p2, d[3], d[1]));
-        let (even_q, odd_q) = (s.fma(q2, d[2], d[0]), s.fma(q2, d[3], d[1]));
+        let p = s.splat(P as f32);
+        let q = s.splat(Q as f32);
+        let p2 = s.splat(P2 as f32);
+        let q2 = s.splat(Q2 as f32);
+        let even_p = s.fma(p2, d[2], d[0]);
+        let odd_p = s.fma(p2, d[3], d[1]);
+        let even_q = s.fma(q2, d[2], d[0]);
+        let odd_q = s.fma(q2, d[3], d[1]);
         [
             d[0],
             s.fma(p, odd_p, even_p),
@@ -79,11 +88,16 @@ impl Expand<4> for Gradient {
 /// `A^T m`: four outputs of six products.
 #[inline(always)]
 pub(super) fn outputs<S: Simd>(s: S, m: [S::V; 6]) -> [S::V; 4] {
-    let (p, q) = (s.splat(P as f32), s.splat(Q as f32));
-    let (p2, q2) = (s.splat(P2 as f32), s.splat(Q2 as f32));
-    let (p3, q3) = (s.splat((P2 * P) as f32), s.splat((Q2 * Q) as f32));
-    let (sum_p, difference_p) = (s.add(m[1], m[2]), s.sub(m[1], m[2]));
-    let (sum_q, difference_q) = (s.add(m[3], m[4]), s.sub(m[3], m[4]));
+    let p = s.splat(P as f32);
+    let q = s.splat(Q as f32);
+    let p2 = s.splat(P2 as f32);
+    let q2 = s.splat(Q2 as f32);
+    let p3 = s.splat((P2 * P) as f32);
+    let q3 = s.splat((Q2 * Q) as f32);
+    let sum_p = s.add(m[1], m[2]);
+    let difference_p = s.sub(m[1], m[2]);
+    let sum_q = s.add(m[3], m[4]);
+    let difference_q = s.sub(m[3], m[4]);
     [
         s.add(m[0], s.add(sum_p, sum_q)),
         s.fma(p, difference_p, s.mul(q, difference_q)),
@@ -97,7 +111,8 @@ pub(super) fn outputs<S: Simd>(s: S, m: [S::V; 6]) -> [S::V; 4] {
 pub(super) fn taps<S: Simd>(s: S, g: [S::V; 3]) -> [S::V; 6] {
     let even_p = s.fma(s.splat((G_P * P2) as f32), g[2], s.mul(s.splat(G_P as f32), g[0]));
     let even_q = s.fma(s.splat((G_Q * Q2) as f32), g[2], s.mul(s.splat(G_Q as f32), g[0]));
-    let (odd_p, odd_q) = (s.splat((G_P * P) as f32), s.splat((G_Q * Q) as f32));
+    let odd_p = s.splat((G_P * P) as f32);
+    let odd_q = s.splat((G_Q * Q) as f32);
     [
         s.mul(s.splat(G_ZERO as f32), g[0]),
         s.fma(odd_p, g[1], even_p),
@@ -111,8 +126,10 @@ pub(super) fn taps<S: Simd>(s: S, g: [S::V; 3]) -> [S::V; 6] {
 /// `G^T m`: gradients of three taps.
 #[inline(always)]
 pub(super) fn tap_gradients<S: Simd>(s: S, m: [S::V; 6]) -> [S::V; 3] {
-    let (sum_p, difference_p) = (s.add(m[1], m[2]), s.sub(m[1], m[2]));
-    let (sum_q, difference_q) = (s.add(m[3], m[4]), s.sub(m[3], m[4]));
+    let sum_p = s.add(m[1], m[2]);
+    let difference_p = s.sub(m[1], m[2]);
+    let sum_q = s.add(m[3], m[4]);
+    let difference_q = s.sub(m[3], m[4]);
     let first = s.fma(s.splat(G_P as f32), sum_p, s.mul(s.splat(G_Q as f32), sum_q));
     let middle = s.mul(s.splat((G_Q * Q) as f32), difference_q);
     let last = s.fma(s.splat((G_Q * Q2) as f32), sum_q, m[5]);

@@ -28,7 +28,8 @@ fn taps(shape: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
     let Nhwc { n, h, w, .. } = shape.input();
     for (image, y, x) in (0..n * h * w).map(|i| (i / (h * w), i / w % h, i % w)) {
         for (ky, kx) in (0..9).map(|tap| (tap / 3, tap % 3)) {
-            let (iy, ix) = (y + ky, x + kx);
+            let iy = y + ky;
+            let ix = x + kx;
             if (1..=h).contains(&iy) && (1..=w).contains(&ix) {
                 f((image * h + y) * w + x, (image * h + iy - 1) * w + ix - 1, ky * 3 + kx);
             }
@@ -38,16 +39,22 @@ fn taps(shape: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
 
 /// `y`, `dx` and `dw` in `f64`.
 fn reference(shape: &ConvShape, x: &[f32], dy: &[f32], w: &[f32]) -> [Vec<f64>; 3] {
-    let (ci, co) = (shape.input().c, shape.output().c);
-    let (x, dy, w) = (wide(x), wide(dy), wide(w));
+    let ci = shape.input().c;
+    let co = shape.output().c;
+    let x = wide(x);
+    let dy = wide(dy);
+    let w = wide(w);
     let mut y = vec![0.0; dy.len()];
     let mut dx = vec![0.0; x.len()];
     let mut dw = vec![0.0; w.len()];
     taps(shape, |out, input, tap| {
-        let (y, dy) = (&mut y[out * co..][..co], &dy[out * co..][..co]);
+        let y = &mut y[out * co..][..co];
+        let dy = &dy[out * co..][..co];
         for c in 0..ci {
-            let (v, row) = (x[input * ci + c], (tap * ci + c) * co);
-            let (w, dw) = (&w[row..][..co], &mut dw[row..][..co]);
+            let v = x[input * ci + c];
+            let row = (tap * ci + c) * co;
+            let w = &w[row..][..co];
+            let dw = &mut dw[row..][..co];
             let mut sum = 0.0;
             for o in 0..co {
                 y[o] += v * w[o];
@@ -157,7 +164,7 @@ impl Case {
         let none = Epilogue { bias: None, silu: false, residual: None, moments: None };
         let mut p = Program::new(isa);
         p.push("pack", Pack::new("pack", &self.shape, v[W], v[U], Source::Rows).unwrap()).unwrap();
-        p.push("turn", Pack::new("turn", &self.shape, v[W], v[UT], Source::Turned).unwrap()).unwrap();
+        p.push("turn", Pack::new("turn", &self.shape, v[W], v[UT], Source::Transposed).unwrap()).unwrap();
         let forward = Forward::new("y", &self.shape, v[X], v[U], v[Y], none, accumulate);
         p.push("y", forward.unwrap()).unwrap();
         let none = Epilogue { bias: None, silu: false, residual: None, moments: None };
@@ -170,7 +177,8 @@ impl Case {
     /// `y`, `dx` and `dw`.
     fn run(&self, isa: Isa, threads: usize, accumulate: bool) -> [Vec<f32>; 3] {
         let v = &self.views;
-        let (start, zeros) = (if accumulate { &self.y0[..] } else { &[] }, vec![0.0; self.w.len()]);
+        let start = if accumulate { &self.y0[..] } else { &[] };
+        let zeros = vec![0.0; self.w.len()];
         let dx = if accumulate { &self.x[..] } else { &[] };
         let contents = [&self.x[..], &self.w, &[], start, &self.dy, &[], dx, &[], &zeros];
         let mut buffers: Vec<Buffer> =
@@ -253,7 +261,11 @@ fn any_number_of_threads_gives_the_same_bits() {
 
 #[test]
 fn epilogue_and_moments_see_every_pixel_once() {
-    let (n, h, w, ci, co) = (5, 20, 18, 32, 80);
+    let n = 5;
+    let h = 20;
+    let w = 18;
+    let ci = 32;
+    let co = 80;
     let shape = shape(n, h, w, ci, co);
     let counts = moment_counts(&shape);
     let pixels = n * h * w;
@@ -309,7 +321,8 @@ fn epilogue_and_moments_see_every_pixel_once() {
 #[test]
 fn operands_that_do_not_fit_are_refused_with_both_sizes() {
     let shape = shape(1, 8, 8, 32, 48);
-    let (x, y) = (View::dense(0, 0, 64, 32), View::dense(1, 0, 64, 48));
+    let x = View::dense(0, 0, 64, 32);
+    let y = View::dense(1, 0, 64, 48);
     let packed = View::vector(2, 0, packed_len(&shape));
     let none = || Epilogue { bias: None, silu: false, residual: None, moments: None };
     let forward = |x, packed, y, epilogue| Forward::new("conv7", &shape, x, packed, y, epilogue, false).err();

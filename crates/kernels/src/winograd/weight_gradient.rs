@@ -124,14 +124,16 @@ unsafe impl Kernel for WeightGradient {
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, scratch: *mut f32) {
         let (image, [in_groups, out_groups]) = (self.shape.input(), self.plan.groups);
-        let (all_inputs, all_outputs) = (image.c, self.shape.output().c);
+        let all_inputs = image.c;
+        let all_outputs = self.shape.output().c;
         let inputs = group(all_inputs, in_groups, task / out_groups % in_groups);
         let outputs = group(all_outputs, out_groups, task % out_groups);
         let part = task / (in_groups * out_groups);
         let [v_pitch, z_pitch, p_pitch] = self.pitches;
         // SAFETY: scratch is as long as these four; views are operands, and all channels are below their widths.
         unsafe {
-            let (v, z) = (scratch, scratch.add(PLANES * v_pitch));
+            let v = scratch;
+            let z = scratch.add(PLANES * v_pitch);
             let p = z.add(PLANES * z_pitch);
             let strip = p.add(PLANES * p_pitch);
             let blocks = piece(self.plan.blocks.len(), self.plan.parts, part);
@@ -274,7 +276,8 @@ unsafe impl Kernel for Reduce {
         let chunk = self.chunk(task);
         // SAFETY: both views are operands; a chunk is whole vectors.
         unsafe {
-            let (partials, dw) = (memory.at(&self.partials), memory.at(&self.dw));
+            let partials = memory.at(&self.partials);
+            let dw = memory.at(&self.dw);
             let mut i = chunk.start;
             while i < chunk.end {
                 let mut sum = s.load(partials.add(i));

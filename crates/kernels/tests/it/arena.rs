@@ -28,7 +28,8 @@ impl Arena {
 
     /// Poison for an output with room for `channels` channels and their padding.
     pub(crate) fn output(&mut self, rows: Rows, pixels: usize, channels: usize) -> View {
-        let (start, channels) = (self.values.len(), padded(channels));
+        let start = self.values.len();
+        let channels = padded(channels);
         let (offset, ld) = match rows {
             Rows::Dense => (start, channels),
             Rows::Apart => (start + SEGMENT, channels + 2 * SEGMENT),

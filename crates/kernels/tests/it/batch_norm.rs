@@ -169,7 +169,9 @@ fn a_layer_forward_and_backward_is_its_definition() {
                 layer.push_backward(p);
             });
 
-            let (y, gamma, beta) = (wide(&data.y), wide(&data.gamma), wide(&data.beta));
+            let y = wide(&data.y);
+            let gamma = wide(&data.gamma);
+            let beta = wide(&data.beta);
             let affine = Affine { gamma: &gamma, beta: &beta, eps: f64::from(EPS) };
             let u = batch_norm::forward(&affine, &y);
             let z: Vec<f64> =
@@ -209,7 +211,8 @@ fn a_layer_forward_and_backward_is_its_definition() {
 
 #[test]
 fn gradients_are_finite_differences() {
-    let (pixels, channels) = (9, 3);
+    let pixels = 9;
+    let channels = 3;
     let data = Data::new(pixels, channels, 77);
     let mut arena = Arena::new();
     let layer = data.place(&mut arena, Rows::Apart);
@@ -217,7 +220,9 @@ fn gradients_are_finite_differences() {
         layer.push_forward(p);
         layer.push_backward(p);
     });
-    let (y, gamma, beta) = (wide(&data.y), wide(&data.gamma), wide(&data.beta));
+    let y = wide(&data.y);
+    let gamma = wide(&data.gamma);
+    let beta = wide(&data.beta);
     let loss = |y: &[f64], gamma: &[f64], beta: &[f64]| -> f64 {
         let u = batch_norm::forward(&Affine { gamma, beta, eps: f64::from(EPS) }, y);
         u.iter().zip(&data.dz).map(|(&u, &dz)| silu::value(u) * f64::from(dz)).sum()
@@ -293,7 +298,8 @@ fn a_large_mean_does_not_drown_the_variance() {
             let values = wide(&y[2 * start..2 * (start + count)]);
             let (mean, m2) = batch_norm::moments(2, &values);
             for c in 0..2 {
-                let (got_mean, got_m2) = (f64::from(rows[4 * part + c]), f64::from(rows[4 * part + 2 + c]));
+                let got_mean = f64::from(rows[4 * part + c]);
+                let got_m2 = f64::from(rows[4 * part + 2 + c]);
                 assert!(
                     (got_mean - mean[c]).abs() <= 1e-7 * mean[c].abs(),
                     "{}: mean {got_mean}",
@@ -327,7 +333,8 @@ fn constant_and_infinite_channels() {
 
 #[test]
 fn given_statistics_frozen_and_folded() {
-    let (rows, channels) = (27, 21);
+    let rows = 27;
+    let channels = 21;
     let weights = numbers(1, rows * channels);
     let [gamma, beta, mean, bias] = [2, 3, 4, 5].map(|seed| numbers(seed, channels));
     let var: Vec<f32> = numbers(6, channels).iter().map(|v| v.abs() + 0.01).collect();
@@ -356,7 +363,8 @@ fn given_statistics_frozen_and_folded() {
         folded_bias: with_bias,
     };
     let outcomes = arena.run(|p| {
-        let (scale, beta) = (scale_view, b);
+        let scale = scale_view;
+        let beta = b;
         p.push("frozen", FrozenBatchNorm { gamma: g, beta, mean: m, var: v, eps: EPS, scale, shift })
             .unwrap();
         let again = FoldBatchNorm {

@@ -51,8 +51,10 @@ impl Case {
     }
 
     fn run(&self, x: &[f32], w: &[f32], dy: &[f32], base: Option<[&[f32]; 2]>) -> Outcome {
-        let (conv, extra) = (self.conv(), self.extra);
-        let (input, output) = (conv.input(), conv.output());
+        let conv = self.conv();
+        let extra = self.extra;
+        let input = conv.input();
+        let output = conv.output();
         let mut t = Tensors::new();
         let x = t.image(input, if input.c.is_multiple_of(16) { extra } else { 0 }, x);
         let weights = t.filled(1, w.len(), 0, w);
@@ -140,7 +142,8 @@ fn leaving_padding_out_changes_no_bit() {
         let live = |channels: usize| -> Vec<Range<usize>> {
             (0..channels / 16).map(|i| 16 * i..16 * i + [8, 13, 16, 0][i]).collect()
         };
-        let (live_in, live_out) = (live(ci), live(co));
+        let live_in = live(ci);
+        let live_out = live(co);
         let x = padded(1, shape.input().len(), ci, &live_in);
         let weights = numbers(2, shape.weights_len());
         let dy = padded(3, shape.output().len(), co, &live_out);
@@ -180,7 +183,8 @@ fn winograd_stays_within_its_bound_and_keeps_its_bits() {
             assert_eq!(case(1).conv().algorithm(), Algorithm::Winograd);
             let got = case(1).run(&x, &weights, &dy, None);
             let again = case(3).run(&x, &weights, &dy, None);
-            let (got, again) = ([got.y, got.dx.unwrap(), got.dw], [again.y, again.dx.unwrap(), again.dw]);
+            let got = [got.y, got.dx.unwrap(), got.dw];
+            let again = [again.y, again.dx.unwrap(), again.dw];
             for (what, ((got, again), expected)) in
                 ["y", "dx", "dw"].iter().zip(got.iter().zip(&again).zip(&expected))
             {
@@ -224,7 +228,8 @@ fn the_epilogue_comes_in_its_order() {
         let output = shape.output();
         let x = numbers(1, shape.input().len());
         let weights: Vec<f32> = numbers(2, shape.weights_len()).iter().map(|w| w / 8.0).collect();
-        let (bias, residual) = (numbers(3, co), numbers(4, output.len()));
+        let bias = numbers(3, co);
+        let residual = numbers(4, output.len());
         let plain = reference::forward(&shape, &x, &weights);
         let biased: Vec<f64> = plain.iter().enumerate().map(|(i, v)| v + f64::from(bias[i % co])).collect();
         let finished: Vec<f64> =
@@ -251,10 +256,13 @@ fn the_epilogue_comes_in_its_order() {
             let parts = t.read(&moments);
             for c in 0..co {
                 let values: Vec<f64> = biased.iter().skip(c).step_by(co).copied().collect();
-                let (mut n, mut mean, mut m2) = (0.0, 0.0, 0.0);
+                let mut n = 0.0;
+                let mut mean = 0.0;
+                let mut m2 = 0.0;
                 for (part, &count) in counts.iter().enumerate() {
                     let at = |row: usize| f64::from(parts[row * co + c]);
-                    let (count, delta) = (count as f64, at(2 * part) - mean);
+                    let count = count as f64;
+                    let delta = at(2 * part) - mean;
                     m2 += at(2 * part + 1) + delta * delta * n * count / (n + count);
                     mean += delta * count / (n + count);
                     n += count;
@@ -287,7 +295,9 @@ fn panels_serve_both_algorithms_and_take_batch_norm_in() {
             let w = t.filled(1, weights.len(), 0, &weights);
             let [gamma, beta, mean, deviation, bias] =
                 std::array::from_fn(|i| t.filled(1, co, 0, &vectors[i]));
-            let (var, folded_bias, bias_of_panels) = (deviation, t.room(1, co, 0), t.room(1, co, 0));
+            let var = deviation;
+            let folded_bias = t.room(1, co, 0);
+            let bias_of_panels = t.room(1, co, 0);
             let [folded, panels] = [0; 2].map(|_| t.room(1, weights.len(), 0));
             let [packed, from_panels] = [0; 2].map(|_| t.room(1, conv.packed_len(), 0));
             let rows = |view: View| View::dense(view.buffer, view.offset, weights.len() / co, co);

@@ -41,7 +41,8 @@ fn run(
     let conv = Conv::depthwise(isa, shape.input(), shape.window()).unwrap();
     assert_eq!((conv.output(), conv.weights_len()), (shape.output(), w.len()));
     let mut t = Tensors::new();
-    let (x, dy) = (t.image(shape.input(), extra, x), t.image(shape.output(), 2 * extra, dy));
+    let x = t.image(shape.input(), extra, x);
+    let dy = t.image(shape.output(), 2 * extra, dy);
     let weights = t.filled(1, w.len(), 0, w);
     let packed = t.room(1, conv.packed_len(), 0);
     let transposed = t.room(1, conv.packed_transposed_len(), 0);
@@ -88,7 +89,8 @@ proptest! {
         let x = whole(seed, shape.input().len());
         let w = whole(seed ^ 1, shape.window().area() * c);
         let dy = whole(seed ^ 2, shape.output().len());
-        let (dx, dw) = (whole(seed ^ 3, x.len()), whole(seed ^ 4, w.len()));
+        let dx = whole(seed ^ 3, x.len());
+        let dw = whole(seed ^ 4, w.len());
         let plus = |values: Vec<f64>, base: &[f32], add: f64| -> Vec<f32> {
             values.iter().zip(base).map(|(v, b)| (v + add * f64::from(*b)) as f32).collect()
         };
@@ -109,8 +111,10 @@ proptest! {
 #[test]
 fn threads_change_no_bit() {
     let shape = ConvShape::new(Nhwc::new(3, 40, 37, 64), 64, Window::square(3, 2, 1)).unwrap();
-    let (x, w) = (numbers(1, shape.input().len()), numbers(2, 9 * 64));
-    let (dy, none) = (numbers(3, shape.output().len()), vec![0.0; 9 * 64]);
+    let x = numbers(1, shape.input().len());
+    let w = numbers(2, 9 * 64);
+    let dy = numbers(3, shape.output().len());
+    let none = vec![0.0; 9 * 64];
     for isa in Isa::available() {
         let [one, five] =
             [1, 5].map(|threads| run((isa, threads), (&shape, 0), [&x, &w, &dy], [&x, &none], true));
@@ -126,8 +130,10 @@ fn epilogues_come_in_their_order() {
     for (h, w, c, stride) in [(7, 9, 48, 1), (33, 20, 16, 2), (1, 1, 32, 1)] {
         let shape = ConvShape::new(Nhwc::new(2, h, w, c), c, Window::square(3, stride, 1)).unwrap();
         let output = shape.output();
-        let (x, weights) = (numbers(1, shape.input().len()), numbers(2, 9 * c));
-        let (bias, residual) = (numbers(3, c), numbers(4, output.len()));
+        let x = numbers(1, shape.input().len());
+        let weights = numbers(2, 9 * c);
+        let bias = numbers(3, c);
+        let residual = numbers(4, output.len());
         let plain = reference::forward(&shape, &x, &diagonal(&weights, c));
         let biased: Vec<f64> = plain.iter().enumerate().map(|(i, v)| v + f64::from(bias[i % c])).collect();
         let silu = |v: f64| v / (1.0 + (-v).exp());
@@ -137,9 +143,12 @@ fn epilogues_come_in_their_order() {
             let conv = Conv::depthwise(isa, shape.input(), shape.window()).unwrap();
             let counts = conv.moment_counts();
             let mut t = Tensors::new();
-            let (x, r) = (t.image(shape.input(), 0, &x), t.image(output, 32, &residual));
-            let (w, b) = (t.filled(1, weights.len(), 0, &weights), t.filled(1, c, 0, &bias));
-            let (y, moments) = (t.room(output.pixels(), c, 16), t.room(2 * counts.len(), c, 0));
+            let x = t.image(shape.input(), 0, &x);
+            let r = t.image(output, 32, &residual);
+            let w = t.filled(1, weights.len(), 0, &weights);
+            let b = t.filled(1, c, 0, &bias);
+            let y = t.room(output.pixels(), c, 16);
+            let moments = t.room(2 * counts.len(), c, 0);
             t.run(isa, 2, |p| {
                 let moments = with_moments.then_some(moments);
                 let epilogue = Epilogue { bias: Some(b), silu: true, residual: Some(r), moments };
@@ -150,7 +159,8 @@ fn epilogues_come_in_their_order() {
                 continue;
             }
             assert_eq!(counts.iter().sum::<usize>(), output.pixels());
-            let (parts, mut first) = (t.read(&moments), 0);
+            let parts = t.read(&moments);
+            let mut first = 0;
             for (part, count) in counts.into_iter().enumerate() {
                 for channel in 0..c {
                     let values = (first..first + count).map(|pixel| biased[pixel * c + channel]);
@@ -174,7 +184,8 @@ fn channels_that_are_no_segments_are_refused() {
 
 /// Two groups of two inputs and three outputs, behind padding in both.
 fn blocks() -> Blocks {
-    let (inputs, outputs) = (vec![0, 1, 16, 17], vec![0, 1, 2, 16, 17, 18]);
+    let inputs = vec![0, 1, 16, 17];
+    let outputs = vec![0, 1, 2, 16, 17, 18];
     Blocks { taps: 1, groups: 2, inputs, outputs, widths: [32, 32] }
 }
 
@@ -186,14 +197,16 @@ fn groups_become_blocks_and_blocks_groups() {
     for isa in Isa::available() {
         let mut t = Tensors::new();
         let from = t.filled(1, weights.len(), 0, &weights);
-        let (matrix, back) = (t.room(1, 32 * 32, 0), t.filled(1, weights.len(), 0, &[1.0; 64]));
+        let matrix = t.room(1, 32 * 32, 0);
+        let back = t.filled(1, weights.len(), 0, &[1.0; 64]);
         t.run(isa, 2, |p| {
             p.push("spread", Spread { blocks: Arc::clone(&blocks), from, to: matrix })?;
             p.push("collect", Collect { blocks: Arc::clone(&blocks), from: matrix, to: back })
         });
         let matrix = t.read(&matrix);
         for (input, output) in (0..32).flat_map(|i| (0..32).map(move |o| (i, o))) {
-            let (group, place) = (input / 16, input % 16);
+            let group = input / 16;
+            let place = input % 16;
             let inside = place < 2 && output / 16 == group && output % 16 < 3;
             let expected = if inside { weights[place * 32 + output] } else { 0.0 };
             assert_eq!(matrix[input * 32 + output], expected, "{input} to {output}");
@@ -209,7 +222,8 @@ fn groups_become_blocks_and_blocks_groups() {
 fn blocks_outside_of_the_matrix_are_refused() {
     let mut p = Program::new(Isa::PORTABLE);
     let mut push = |blocks: Blocks| {
-        let (from, to) = (View::vector(0, 0, 64), View::vector(0, 64, 1024));
+        let from = View::vector(0, 0, 64);
+        let to = View::vector(0, 64, 1024);
         p.push("spread", Spread { blocks: Arc::new(blocks), from, to })
     };
     assert!(push(blocks()).is_ok());

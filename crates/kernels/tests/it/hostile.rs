@@ -96,8 +96,10 @@ fn missing_buffers_are_missed_even_by_kernels_that_touch_no_value() {
 #[test]
 fn a_convolution_for_other_instructions_is_refused() {
     let isas = Isa::available();
-    let (x, weights) = (View::dense(0, 0, 64, 16), View::vector(1, 0, 16 * 48));
-    let (packed, y) = (View::vector(2, 0, 16 * 48), View::dense(3, 0, 64, 48));
+    let x = View::dense(0, 0, 64, 16);
+    let weights = View::vector(1, 0, 16 * 48);
+    let packed = View::vector(2, 0, 16 * 48);
+    let y = View::dense(3, 0, 64, 48);
     for (planned, run) in isas.iter().flat_map(|a| isas.iter().map(move |b| (*a, *b))) {
         let window = Window::square(1, 1, 0);
         let conv = Conv::new(planned, Nhwc::new(1, 8, 8, 16), 48, window, WinogradMode::Off).unwrap();
@@ -146,7 +148,8 @@ fn shapes_beyond_any_memory_are_refused() {
     let image = Nhwc::new(1, 1, 1, 1 << 12);
     let conv = Conv::new(Isa::PORTABLE, image, 16, Window::square(1, 1, 1 << 14), WinogradMode::Off).unwrap();
     let output = conv.output();
-    let (x, packed) = (View::dense(0, 0, 1, 1 << 12), View::vector(1, 0, conv.packed_len()));
+    let x = View::dense(0, 0, 1, 1 << 12);
+    let packed = View::vector(1, 0, conv.packed_len());
     let mut program = Program::new(Isa::PORTABLE);
     let y = View::dense(2, 0, output.pixels(), 16);
     conv.push_forward(&mut program, "l", x, packed, y, Epilogue::default()).unwrap();
@@ -230,8 +233,8 @@ fn the_gradient_of_no_images_is_nothing() {
     for window in [Window::square(1, 1, 0), Window::square(3, 1, 1)] {
         let conv = Conv::new(Isa::PORTABLE, Nhwc::new(0, 4, 4, 16), 16, window, WinogradMode::Auto).unwrap();
         let none = View::dense(0, 0, 0, 16);
-        let (partials, dw) =
-            (View::vector(1, 0, conv.partials_len()), View::vector(2, 0, conv.weights_len()));
+        let partials = View::vector(1, 0, conv.partials_len());
+        let dw = View::vector(2, 0, conv.weights_len());
         let mut program = Program::new(Isa::PORTABLE);
         program.push("images", Zero { view: none }).unwrap();
         program.push("partials", Zero { view: View { buffer: 1, ..none } }).unwrap();
@@ -251,7 +254,8 @@ fn programs_share_a_team_from_several_threads_and_from_within_it() {
     let team = Team::new(2).unwrap();
     let image = Nhwc::new(1, 8, 8, 16);
     let conv = Conv::new(Isa::detect(), image, 16, Window::square(3, 1, 1), WinogradMode::Off).unwrap();
-    let (x, packed) = (View::dense(0, 0, 64, 16), View::vector(0, 1024, conv.packed_len()));
+    let x = View::dense(0, 0, 64, 16);
+    let packed = View::vector(0, 1024, conv.packed_len());
     let y = View::dense(0, packed.end(), 64, 16);
     let mut program = Program::new(Isa::detect());
     conv.push_forward(&mut program, "l", x, packed, y, Epilogue::default()).unwrap();

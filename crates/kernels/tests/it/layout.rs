@@ -9,7 +9,9 @@ use crate::numbers::numbers;
 /// Where a value of an NCHW tensor lies in a dense NHWC tensor.
 fn nhwc_index(shape: Nhwc, i: usize) -> usize {
     let plane = shape.h * shape.w;
-    let (pixel, c, image) = (i % plane, i / plane % shape.c, i / plane / shape.c);
+    let pixel = i % plane;
+    let c = i / plane % shape.c;
+    let image = i / plane / shape.c;
     (image * plane + pixel) * shape.c + c
 }
 
@@ -56,7 +58,8 @@ fn segments_go_there_and_back() {
             expected[view.offset + pixel * view.ld..][..64].fill(0.0);
             for segment in SEGMENTS {
                 for i in 0..segment.len {
-                    let (image, at) = (pixel / (h * w), pixel % (h * w));
+                    let image = pixel / (h * w);
+                    let at = pixel % (h * w);
                     expected[view.offset + pixel * view.ld + segment.physical + i] =
                         nchw[(image * 38 + segment.logical + i) * h * w + at];
                 }

@@ -16,12 +16,15 @@ proptest! {
     ) {
         let logical = Nhwc::new(n, h, w, c);
         let sources = upsample::sources(logical, factor);
-        let (x, dy, before) = (numbers(seed, logical.len()), numbers(seed ^ 1, sources.len()), numbers(seed ^ 2, logical.len()));
+        let x = numbers(seed, logical.len());
+        let dy = numbers(seed ^ 1, sources.len());
+        let before = numbers(seed ^ 2, logical.len());
         let input = Nhwc { c: padded(c), ..logical };
         let output = Upsample::output(input, factor).unwrap();
         prop_assert_eq!(output.pixels() * c, sources.len());
         let mut arena = Arena::new();
-        let (x_view, dy_view) = (arena.input(Rows::Apart, c, &x), arena.input(Rows::Apart, c, &dy));
+        let x_view = arena.input(Rows::Apart, c, &x);
+        let dy_view = arena.input(Rows::Apart, c, &dy);
         let y = arena.output(Rows::Apart, output.pixels(), c);
         let stored = arena.output(Rows::Dense, input.pixels(), c);
         let added = arena.input(Rows::Apart, c, &before);
@@ -44,10 +47,12 @@ proptest! {
 
     #[test]
     fn copies_and_zeros(pixels in 1usize..3000, c in 1usize..40, seed: u64) {
-        let (x, before) = (numbers(seed, pixels * c), numbers(seed ^ 1, pixels * c));
+        let x = numbers(seed, pixels * c);
+        let before = numbers(seed ^ 1, pixels * c);
         let mut arena = Arena::new();
         let from = arena.input(Rows::Apart, c, &x);
-        let (stored, zero) = (arena.output(Rows::Dense, pixels, c), arena.output(Rows::Apart, pixels, c));
+        let stored = arena.output(Rows::Dense, pixels, c);
+        let zero = arena.output(Rows::Apart, pixels, c);
         let added = arena.input(Rows::Apart, c, &before);
         let outcomes = arena.run(|p| {
             p.push("copy", Copy { from, to: stored, accumulate: false }).unwrap();
@@ -64,7 +69,8 @@ proptest! {
 
     #[test]
     fn gradient_of_a_bias(pixels in 1usize..3000, c in 1usize..90, seed: u64) {
-        let (dy, before) = (numbers(seed, pixels * c), numbers(seed ^ 1, c));
+        let dy = numbers(seed, pixels * c);
+        let before = numbers(seed ^ 1, c);
         let mut arena = Arena::new();
         let view = arena.input(Rows::Apart, c, &dy);
         let partials = arena.output(Rows::Dense, BiasSums::parts(pixels), c);

@@ -22,7 +22,8 @@ fn arb_shape() -> impl Strategy<Value = PoolShape> {
 
 /// Checks forward with and without argmax, and backward, stored and accumulated.
 fn check(logical: PoolShape, x: &[f32], dy: &[f32]) {
-    let (input, output) = (logical.input(), logical.output());
+    let input = logical.input();
+    let output = logical.output();
     let physical = Nhwc { c: bonsai_kernels::padded(input.c), ..input };
     let shape = PoolShape::new(physical, logical.window()).unwrap();
     let (y, taps) = max_pool::forward(&logical, x);

@@ -13,7 +13,8 @@ const CHANNELS: usize = 45;
 fn forward_in_every_combination() {
     let y: Vec<f32> = numbers(1, PIXELS * CHANNELS).iter().map(|v| v * 8.0).collect();
     let r = numbers(2, y.len());
-    let (scale, shift) = (numbers(3, CHANNELS), numbers(4, CHANNELS));
+    let scale = numbers(3, CHANNELS);
+    let shift = numbers(4, CHANNELS);
     for flags in 0..8u8 {
         let [norm, activate, add] = [1, 2, 4].map(|flag| flags & flag != 0);
         let expected: Vec<f64> = (0..y.len())
@@ -26,7 +27,8 @@ fn forward_in_every_combination() {
             })
             .collect();
         let mut arena = Arena::new();
-        let (a, b) = (arena.vector(&scale), arena.vector(&shift));
+        let a = arena.vector(&scale);
+        let b = arena.vector(&shift);
         let views = [(); 3].map(|()| arena.input(Rows::Apart, CHANNELS, &y));
         let residuals = [(); 3].map(|()| arena.input(Rows::Apart, CHANNELS, &r));
         let apart = arena.output(Rows::Dense, PIXELS, CHANNELS);
@@ -56,7 +58,8 @@ fn forward_in_every_combination() {
 #[test]
 fn gradient_in_every_combination() {
     let y: Vec<f32> = numbers(1, PIXELS * CHANNELS).iter().map(|v| v * 8.0).collect();
-    let (dz, before) = (numbers(2, y.len()), numbers(9, y.len()));
+    let dz = numbers(2, y.len());
+    let before = numbers(9, y.len());
     let vectors = [3, 4, 5, 6].map(|seed| numbers(seed, CHANNELS));
     for flags in 0..8u8 {
         let [norm, activate, accumulate] = [1, 2, 4].map(|flag| flags & flag != 0);
@@ -104,7 +107,8 @@ fn gradient_in_every_combination() {
 fn sums_with_and_without_activation_and_residual() {
     for pixels in [1, 33, 4500] {
         let y = numbers(1, pixels * CHANNELS);
-        let (dz, before) = (numbers(2, y.len()), numbers(9, y.len()));
+        let dz = numbers(2, y.len());
+        let before = numbers(9, y.len());
         let [scale, shift, mean, inv] = [3, 4, 5, 6].map(|seed| numbers(seed, CHANNELS));
         for (activate, residual) in [
             (true, None),
@@ -116,8 +120,8 @@ fn sums_with_and_without_activation_and_residual() {
         ] {
             let mut arena = Arena::new();
             let [a, b, m, i] = [&scale, &shift, &mean, &inv].map(|vector| arena.vector(vector));
-            let (y_view, dz_view) =
-                (arena.input(Rows::Apart, CHANNELS, &y), arena.input(Rows::Apart, CHANNELS, &dz));
+            let y_view = arena.input(Rows::Apart, CHANNELS, &y);
+            let dz_view = arena.input(Rows::Apart, CHANNELS, &dz);
             let parts = PointwiseSums::parts(pixels);
             let partials = arena.output(Rows::Dense, 2 * parts, CHANNELS);
             let dr = arena.input(Rows::Apart, CHANNELS, &before);
@@ -175,7 +179,8 @@ fn nan_and_infinity_pass_through() {
         p.push("dy", kernel).unwrap();
     });
     for outcome in outcomes {
-        let (z, dy) = (outcome.values(&z, 4), outcome.values(&dy, 4));
+        let z = outcome.values(&z, 4);
+        let dy = outcome.values(&dy, 4);
         assert!(z[0].is_nan() && dy[0].is_nan(), "{}: {z:?} {dy:?}", outcome.isa);
         assert!(!z[1].is_finite() && !z[2].is_finite(), "{}: {z:?}", outcome.isa);
         assert!(!dy[1].is_finite() && !dy[2].is_finite() && dy[3].is_finite(), "{}: {dy:?}", outcome.isa);
@@ -190,7 +195,8 @@ fn behind_a_batch_norm_no_gradient_is_denormal() {
     let [view, gradient] = [&vec![0.0; CHANNELS], &dz].map(|values| arena.vector(values));
     let [scale, zero] = [1e-3, 0.0].map(|value| arena.vector(&[value; CHANNELS]));
     let before: Vec<f32> = vec![1.0; CHANNELS];
-    let (dy, added) = (arena.output(Rows::Dense, 1, CHANNELS), arena.vector(&before));
+    let dy = arena.output(Rows::Dense, 1, CHANNELS);
+    let added = arena.vector(&before);
     let outcomes = arena.run(|p| {
         let norm = Some([scale, zero, zero, zero]);
         for (dy, accumulate) in [(dy, false), (added, true)] {
@@ -199,7 +205,8 @@ fn behind_a_batch_norm_no_gradient_is_denormal() {
         }
     });
     for outcome in outcomes {
-        let (dy, added) = (outcome.values(&dy, CHANNELS), outcome.values(&added, CHANNELS));
+        let dy = outcome.values(&dy, CHANNELS);
+        let added = outcome.values(&added, CHANNELS);
         for c in 0..CHANNELS {
             let exact = f64::from(dz[c]) * 0.5e-3;
             if exact < 0.9e-18 {

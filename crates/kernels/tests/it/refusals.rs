@@ -94,13 +94,19 @@ fn batch_norms() {
     assert!(refused(BatchNorm { counts: vec![1], ..norm.clone() }).ends_with("has 1, needs 2"));
     refused(BatchNorm { counts: vec![2, 2], ..norm.clone() });
     refused(BatchNorm { shift: gamma.columns(0, 16), ..norm });
-    let (dgamma, dbeta, k1, k0) = (running_mean, running_var, beta, shift);
+    let dgamma = running_mean;
+    let dbeta = running_var;
+    let k1 = beta;
+    let k0 = shift;
     let gradient = BatchNormGradient { pixels: 4, partials, scale, mean, inv, dgamma, dbeta, k1, k0 };
     refused(BatchNormGradient { pixels: 1, ..gradient.clone() });
     refused(BatchNormGradient { partials: View { pixels: 3, ..partials }, ..gradient });
-    let (var, eps) = (running_var, 1e-3);
+    let var = running_var;
+    let eps = 1e-3;
     refused(FrozenBatchNorm { gamma, beta, mean, var: tensor(0), eps, scale, shift });
-    let (weights, folded, bias) = (tensor(0), tensor(1).columns(0, 16), None);
+    let weights = tensor(0);
+    let folded = tensor(1).columns(0, 16);
+    let bias = None;
     refused(FoldBatchNorm { weights, folded, gamma, beta, mean, var, eps, bias, folded_bias: shift });
 }
 
@@ -108,7 +114,8 @@ fn batch_norms() {
 fn poolings_and_upsampling() {
     let image = Nhwc::new(1, 2, 2, 32);
     let shape = PoolShape::new(image, Window::square(2, 2, 0)).unwrap();
-    let (x, y) = (tensor(0), View::dense(0, 1000, 1, 32));
+    let x = tensor(0);
+    let y = View::dense(0, 1000, 1, 32);
     let argmax = View::vector(0, 2000, MaxPool::argmax_len(&shape));
     refused(MaxPool { shape, x, y: x, argmax: None });
     refused(MaxPool { shape, x, y, argmax: Some(argmax.columns(0, 0)) });

@@ -20,7 +20,7 @@ pub(super) struct Curves {
 }
 
 impl Curves {
-    pub(super) fn of(matched: Matched) -> Self {
+    pub(super) fn new(matched: Matched) -> Self {
         let Matched { mut detections, objects } = matched;
         // Stable, so that equal scores keep the order of images and ranks.
         detections.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -64,7 +64,8 @@ impl Curves {
 
 /// Mean precision over the recalls, and the last recall, of detections by falling score.
 fn curve(right: impl Iterator<Item = bool>, objects: usize) -> [f64; 2] {
-    let (mut recall, mut precision) = (Vec::new(), Vec::new());
+    let mut recall = Vec::new();
+    let mut precision = Vec::new();
     let mut hits = 0usize;
     for (index, right) in right.enumerate() {
         hits += usize::from(right);

@@ -11,7 +11,7 @@ pub(super) const LEVELS: usize = AREAS.len() * THRESHOLDS;
 
 /// A detection and what became of it: a bit for each range of area and threshold (`area * 10 + threshold`).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Judged {
+pub(super) struct MatchedDetection {
     pub(super) score: f64,
     /// Position among the image's detections of the category.
     pub(super) rank: u8,
@@ -24,7 +24,7 @@ pub(super) struct Judged {
 /// All detections of a category, image after image, and the objects there are in every range of area.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Matched {
-    pub(super) detections: Vec<Judged>,
+    pub(super) detections: Vec<MatchedDetection>,
     pub(super) objects: [usize; AREAS.len()],
 }
 
@@ -39,21 +39,22 @@ fn iou(d: &[f64; 4], g: &[f64; 4], is_crowd: bool) -> f64 {
     if w <= 0.0 || h <= 0.0 {
         return 0.0;
     }
-    let (inside, own) = (w * h, d[2] * d[3]);
+    let inside = w * h;
+    let own = d[2] * d[3];
     let union = if is_crowd { own } else { own + g[2] * g[3] - inside };
     inside / union
 }
 
-/// Judges an image's detections of one category, which are sorted by falling score.
+/// Matches an image's detections of one category, which are sorted by falling score.
 pub(super) fn match_category(detections: &[CocoDetection], truth: &[CocoTruth], to: &mut Matched) {
     let first = to.detections.len();
-    to.detections.extend(detections.iter().enumerate().map(|(rank, d)| Judged {
+    to.detections.extend(detections.iter().enumerate().map(|(rank, d)| MatchedDetection {
         score: d.score,
         rank: rank as u8,
         right: 0,
         ignored: 0,
     }));
-    let judged = &mut to.detections[first..];
+    let matched = &mut to.detections[first..];
     let overlaps: Vec<Vec<f64>> = detections
         .iter()
         .map(|d| truth.iter().map(|g| iou(&d.bbox, &g.bbox, g.is_crowd)).collect())
@@ -68,18 +69,18 @@ pub(super) fn match_category(detections: &[CocoDetection], truth: &[CocoTruth], 
         for level in 0..THRESHOLDS {
             let bit = 1u64 << (area * THRESHOLDS + level);
             let mut taken = vec![false; truth.len()];
-            for ((judged, detection), overlaps) in judged.iter_mut().zip(detections).zip(&overlaps) {
+            for ((matched, detection), overlaps) in matched.iter_mut().zip(detections).zip(&overlaps) {
                 let found = best(&order, &ignored, &taken, truth, overlaps, threshold(level));
                 let counts_not = match found {
                     Some(object) => {
                         taken[object] = true;
-                        judged.right |= bit;
+                        matched.right |= bit;
                         ignored[object]
                     }
                     None => outside(detection.bbox[2] * detection.bbox[3]),
                 };
                 if counts_not {
-                    judged.ignored |= bit;
+                    matched.ignored |= bit;
                 }
             }
         }

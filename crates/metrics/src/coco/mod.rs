@@ -104,7 +104,7 @@ impl CocoEvaluator {
     /// The figures over all images.
     pub fn finish(self) -> CocoMetrics {
         let curves: BTreeMap<u64, Curves> =
-            self.categories.into_iter().map(|(id, matched)| (id, Curves::of(matched))).collect();
+            self.categories.into_iter().map(|(id, matched)| (id, Curves::new(matched))).collect();
         let mean =
             |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
         let over = |f: &dyn Fn(&Curves) -> Vec<f64>| mean(curves.values().flat_map(f).collect());

@@ -58,7 +58,8 @@ fn intervals_are_those_of_really_repeated_images() {
     let (classes, images) = images(&fixture);
     let after = blind_every(5, &images);
     // So many draws that both ends fall onto a draw.
-    let (draws, seed) = (81, 7);
+    let draws = 81;
+    let seed = 7;
     for protocol in PROTOCOLS {
         let change =
             outcomes(protocol, &images).change_to(&outcomes(protocol, &after), draws, seed).unwrap().map50_95;
@@ -123,7 +124,8 @@ fn verdicts_follow_the_interval() {
     assert_eq!(better.map50_95.verdict(), Verdict::Better);
     assert_eq!(change(|i| i < 90, |i| i < 60).map50_95.verdict(), Verdict::Worse);
     // The share of images in which they differ is binomial: 0.3, give or take 1.96 sqrt(0.3 * 0.7 / 100).
-    let (low, high) = (better.map50.low, better.map50.high);
+    let low = better.map50.low;
+    let high = better.map50.high;
     assert!((low - 0.21).abs() < 0.03 && (high - 0.39).abs() < 0.03, "{low} to {high}");
 }
 

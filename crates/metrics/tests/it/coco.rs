@@ -45,7 +45,8 @@ impl Draw {
     }
 
     fn bbox(&mut self) -> [f64; 4] {
-        let (x, y) = (self.next() * 200.0, self.next() * 200.0);
+        let x = self.next() * 200.0;
+        let y = self.next() * 200.0;
         let mut side = || 4.0 + self.next().powi(3) * 190.0;
         [x, y, side(), side()]
     }
@@ -55,11 +56,14 @@ impl Draw {
 fn a_made_up_dataset_gives_the_figures_of_pycocotools() {
     let mut draw = Draw(1);
     let mut evaluator = CocoEvaluator::new();
-    let (mut objects, mut detections) = (0, 0);
+    let mut objects = 0;
+    let mut detections = 0;
     for _ in 0..40 {
-        let (mut truth, mut found) = (Vec::new(), Vec::new());
+        let mut truth = Vec::new();
+        let mut found = Vec::new();
         for _ in 0..draw.below(9) {
-            let (bbox, category_id) = (draw.bbox(), draw.below(3) as u64);
+            let bbox = draw.bbox();
+            let category_id = draw.below(3) as u64;
             let is_crowd = draw.below(8) == 0;
             let area = bbox[2] * bbox[3] * (0.5 + draw.next() / 2.0);
             truth.push(CocoTruth { category_id, bbox, area, is_crowd });
@@ -141,7 +145,9 @@ fn shared_datasets_give_the_figures_of_pycocotools() {
         ),
         ("fce_gt_dataset.json", "fce_dt_dataset.json", "expected_fce_dataset.json"),
     ] {
-        let (truth, found, expected) = (read(truth), read(found), read(expected));
+        let truth = read(truth);
+        let found = read(found);
+        let expected = read(expected);
         let all = truth["annotations"].as_array().unwrap();
         let found = found.as_array().unwrap();
         let bbox = |v: &Value| -> [f64; 4] { std::array::from_fn(|i| v["bbox"][i].as_f64().unwrap()) };

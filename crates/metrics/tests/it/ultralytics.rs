@@ -19,7 +19,8 @@ fn evaluate(fixture: &Value, protocol: Protocol) -> DetMetrics {
 
 fn check(name: &str, protocol: Protocol) {
     let fixture = fixture();
-    let (ours, theirs) = (evaluate(&fixture, protocol), &fixture[name]);
+    let ours = evaluate(&fixture, protocol);
+    let theirs = &fixture[name];
     let close = |what: &str, ours: f64, theirs: &Value| {
         let theirs = theirs.as_f64().unwrap();
         assert!((ours - theirs).abs() < TOLERANCE, "{name} {what}: ours {ours}, theirs {theirs}");
@@ -55,7 +56,7 @@ fn equals_ultralytics_84() {
 #[test]
 fn the_two_releases_disagree_on_this_fixture() {
     let fixture = fixture();
-    let (old, new) =
-        (evaluate(&fixture, Protocol::ULTRALYTICS_80), evaluate(&fixture, Protocol::ULTRALYTICS_84));
+    let old = evaluate(&fixture, Protocol::ULTRALYTICS_80);
+    let new = evaluate(&fixture, Protocol::ULTRALYTICS_84);
     assert!((old.map50 - new.map50).abs() > 1e-3 && (old.map50_95 - new.map50_95).abs() > 1e-3);
 }

@@ -14,7 +14,7 @@ pub(super) struct Call<'a> {
 }
 
 /// What a node makes.
-pub(super) struct Made {
+pub(super) struct OpFootprint {
     pub(super) outputs: Vec<Value>,
     /// Additions and multiplications, about.
     pub(super) work: f64,
@@ -22,13 +22,13 @@ pub(super) struct Made {
     pub(super) scratch: f64,
 }
 
-impl From<Value> for Made {
+impl From<Value> for OpFootprint {
     fn from(value: Value) -> Self {
         vec![value].into()
     }
 }
 
-impl From<Vec<Value>> for Made {
+impl From<Vec<Value>> for OpFootprint {
     /// As much work as there are values.
     fn from(outputs: Vec<Value>) -> Self {
         let work = outputs.iter().map(Value::elements).sum();

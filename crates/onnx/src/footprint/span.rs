@@ -53,7 +53,8 @@ impl Span {
 
     /// What a function that only rises, or only falls, makes of it.
     pub(super) fn map(self, f: impl Fn(f64) -> f64) -> Option<Self> {
-        let (a, b) = (f(self.lo), f(self.hi));
+        let a = f(self.lo);
+        let b = f(self.hi);
         Self::checked(a.min(b), a.max(b))
     }
 

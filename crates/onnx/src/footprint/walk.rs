@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::call::{Call, Made};
+use super::call::{Call, OpFootprint};
 use super::order::Flaw;
 use super::span::Span;
 use super::value::Value;
@@ -50,7 +50,7 @@ pub(super) fn walk(
         let made = run(program, node, &values, others).map_err(flaw)?;
         match made {
             None => values.extend(node.output.iter().map(|name| (name.as_str(), None))),
-            Some(Made { outputs, work, scratch }) => {
+            Some(OpFootprint { outputs, work, scratch }) => {
                 if outputs.len() < node.output.len() {
                     return Err(flaw(format!("has {} outputs, of {}", node.output.len(), outputs.len())));
                 }
@@ -61,7 +61,8 @@ pub(super) fn walk(
                 }
                 room.work += work;
                 if room.work.is_nan() || room.work > limits.work as f64 {
-                    let (work, most) = (room.work, limits.work as f64);
+                    let work = room.work;
+                    let most = limits.work as f64;
                     return Err(flaw(format!(
                         "brings the file to {work:.1e} operations, of at most {most:.1e}"
                     )));
@@ -101,7 +102,8 @@ impl Room<'_> {
             return Ok(());
         }
         let gib = |bytes: f64| bytes / f64::from(1 << 30);
-        let (found, limit) = (gib(self.most), gib(self.limits.bytes as f64));
+        let found = gib(self.most);
+        let limit = gib(self.limits.bytes as f64);
         let what = format!("needs {found:.1} GiB of memory, of at most {limit:.1}: fewer or smaller images?");
         Err(("the input".to_owned(), what))
     }
@@ -113,7 +115,7 @@ fn run(
     node: &NodeProto,
     values: &HashMap<&str, Known>,
     others: OtherOperators,
-) -> Result<Option<Made>, String> {
+) -> Result<Option<OpFootprint>, String> {
     let own = is_standard(node.domain());
     let mut inputs = Vec::with_capacity(node.input.len());
     for name in &node.input {

@@ -281,7 +281,8 @@ fn a_footprint_is_what_one_counts_by_hand() {
     let mut conv = with(node("Conv", &["images", "w"], "output0"), "strides", &[2, 2]);
     conv = with(conv, "pads", &[1; 4]);
     let model = graph(vec![conv], vec![floats("w", &[8, 3, 3, 3], &[0.0; 216])]);
-    let (pixels, cells) = (3 * 64 * 64, 8 * 32 * 32);
+    let pixels = 3 * 64 * 64;
+    let cells = 8 * 32 * 32;
     let expected = Footprint { bytes: 4 * (pixels + cells), work: cells * 27 };
     assert_eq!(footprint(model.clone()).unwrap(), expected);
     let program = OnnxProgram::new(model).unwrap();

@@ -220,7 +220,8 @@ fn what_is_missing_is_named() {
 /// that alone can be most of what rounding loses. So nearly all networks must be close to the reference, and none far.
 #[test]
 fn any_network_can_be_of_integers() {
-    let (tried, apart) = (Cell::new(0), Cell::new(0));
+    let tried = Cell::new(0);
+    let apart = Cell::new(0);
     let networks = (
         arb_model(RandomGraphConfig::default()),
         select(vec![Placement::Inputs, Placement::InputsAndOutputs]),

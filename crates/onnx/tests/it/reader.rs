@@ -36,7 +36,8 @@ pub(crate) fn expected(checkpoint: &Checkpoint, images: &Array) -> (Vec<f32>, us
 
 /// Decodes all wires of a network.
 pub(crate) fn decoded(checkpoint: &Checkpoint, wires: &[ReferenceTensor]) -> (Vec<f32>, usize) {
-    let (graph, head) = (checkpoint.model.graph(), checkpoint.model.head());
+    let graph = checkpoint.model.graph();
+    let head = checkpoint.model.head();
     let output = |i: usize| {
         let wire = &wires[graph.outputs()[i].index()];
         (wire.shape, wire.data.iter().map(|v| *v as f32).collect::<Vec<f32>>())
@@ -64,7 +65,8 @@ pub(crate) fn decoded(checkpoint: &Checkpoint, wires: &[ReferenceTensor]) -> (Ve
 pub(crate) fn compare(actual: &[f32], expected: &[f32], rows: usize, anchors: usize) {
     assert_eq!(actual.len(), expected.len());
     for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
-        let (row, anchor) = (i / anchors % rows, i % anchors);
+        let row = i / anchors % rows;
+        let anchor = i % anchors;
         let limit = if row < 4 { BOX_TOLERANCE } else { SCORE_TOLERANCE };
         assert!((a - e).abs() <= limit, "row {row} of anchor {anchor} is {a}, expected {e}");
     }
@@ -100,7 +102,7 @@ pub(crate) fn with_random_weights(mut checkpoint: Checkpoint) -> Checkpoint {
 /// A network with odd widths and unequal halves in every split.
 pub(crate) fn pruned() -> Checkpoint {
     let dense = with_random_weights(yolov8n(&["a", "b", "c"]));
-    let coupling = Coupling::of(dense.model.graph());
+    let coupling = Coupling::from_graph(dense.model.graph());
     let scores = score(&coupling, &dense.weights, &ScoreConfig::default()).unwrap();
     let policy = PrunePolicy { prune_ratio: 0.5, min_channels: 1, round_to: None, ..PrunePolicy::default() };
     let pruned = apply(&select(&coupling, &scores, &policy).unwrap(), &dense).unwrap();

@@ -123,9 +123,11 @@ pub fn artefact(what: &ArtefactBench) -> Result<ArtefactFigures> {
 
 /// What takes turns, and what is not there.
 fn open(what: &ArtefactBench) -> Result<(Vec<Runner>, Vec<String>)> {
-    let (mut runners, mut not_run) = (Vec::new(), Vec::new());
+    let mut runners = Vec::new();
+    let mut not_run = Vec::new();
     let mut add = |name: String, file: &PathBuf, detector| {
-        let (file, times) = (file.clone(), Vec::with_capacity(what.runs));
+        let file = file.clone();
+        let times = Vec::with_capacity(what.runs);
         runners.push(Runner { name, file, detector, times, detections: 0 });
     };
     if let Some(file) = &what.beside {

@@ -71,7 +71,8 @@ pub fn compare(what: &CompareBench) -> Result<Vec<ComparedNetwork>> {
             }
         }
     }
-    let (first, base) = (candidates[0].cost.macs, candidates[0].times.clone());
+    let first = candidates[0].cost.macs;
+    let base = candidates[0].times.clone();
     let compared = candidates.iter().zip(&what.files).map(|(candidate, file)| {
         let shares: Vec<f64> = candidate.times.iter().zip(&base).map(|(t, b)| t / b).collect();
         ComparedNetwork {

@@ -86,7 +86,7 @@ pub fn infer(what: &InferBench) -> Result<InferFigures> {
         let [forward, decoding, suppression] = &mut times;
         let outputs = timed(forward, || network.infer(&images))?;
         let predictions =
-            timed(decoding, || HeadOutput::of(model.head(), outputs).map(|head| decode(&head)))?;
+            timed(decoding, || HeadOutput::from_outputs(model.head(), outputs).map(|head| decode(&head)))?;
         detections = timed(suppression, || {
             let found = nms(&predictions, &NmsConfig::PREDICT).iter().map(Vec::len).sum();
             // Giving back what a run has allocated is part of it.

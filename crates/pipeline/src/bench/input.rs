@@ -22,7 +22,8 @@ pub(super) fn targets(batch: usize, classes: usize) -> Vec<Target> {
     let mut target = |image| {
         let class_id = rng.random_range(0..classes);
         let mut within = |low: f32, high: f32| rng.random_range(low..high);
-        let (cx, cy) = (within(0.2, 0.8), within(0.2, 0.8));
+        let cx = within(0.2, 0.8);
+        let cy = within(0.2, 0.8);
         let bbox = Cxcywh { cx, cy, w: within(0.05, 0.35), h: within(0.05, 0.35) };
         Target { image, class_id, bbox }
     };

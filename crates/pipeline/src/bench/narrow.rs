@@ -33,7 +33,7 @@ pub struct Narrow {
 /// # Errors
 /// If the network has no such widths (its layers are too narrow already).
 pub fn narrow(model: &Checkpoint, what: Narrow) -> Result<Checkpoint> {
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let mut rng = ChaCha8Rng::seed_from_u64(what.seed);
     let mut draw = || -> Result<Option<Checkpoint>> {
         let kept: Vec<usize> =
@@ -64,7 +64,8 @@ pub fn narrow(model: &Checkpoint, what: Narrow) -> Result<Checkpoint> {
 
 /// About half of `size`: between three and five eighths, at least 1, one more where that is a multiple of [`ROUND`].
 fn draw_width(rng: &mut ChaCha8Rng, size: usize) -> usize {
-    let (low, high) = (size * 3 / 8, size * 5 / 8);
+    let low = size * 3 / 8;
+    let high = size * 5 / 8;
     let width = rng.random_range(low.max(1)..=high.max(1));
     if width.is_multiple_of(ROUND) { width + 1 } else { width }
 }
@@ -139,7 +140,7 @@ mod tests {
     #[test]
     fn a_network_without_room_says_so() {
         let full = network();
-        let coupling = Coupling::of(full.model.graph());
+        let coupling = Coupling::from_graph(full.model.graph());
         let thinnest = cut(&coupling, &full, &vec![1; coupling.groups().len()]).unwrap();
         let message = narrow(&thinnest, Narrow { seed: 1, rounded: false }).unwrap_err().to_string();
         assert!(message.contains("too narrow"), "{message}");

@@ -115,7 +115,8 @@ pub fn step(what: &StepBench) -> Result<StepFigures> {
         last_loss.is_finite(),
         "the loss is {last_loss}: this network does not train, its time means nothing"
     );
-    let (totals, phases) = (watch.totals(), watch.phases());
+    let totals = watch.totals();
+    let phases = watch.phases();
     Ok(StepFigures {
         step_ms_median: median(&totals),
         step_ms_min: least(&totals),
@@ -153,7 +154,7 @@ impl Loss {
             Self::Detection(targets) => targets,
             Self::MeanSquare => return Ok((mean_square(head, &mut outputs), outputs)),
         };
-        let loss = detection_loss(&HeadOutput::of(head, &outputs)?, targets, LossGains::default())?;
+        let loss = detection_loss(&HeadOutput::from_outputs(head, &outputs)?, targets, LossGains::default())?;
         for (level, gradient) in loss.gradients.into_iter().enumerate() {
             outputs[head.box_outputs[level]].data = gradient.box_logits;
             outputs[head.cls_outputs[level]].data = gradient.cls_logits;

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{BenchRun, RecipeBench};
 use crate::run::{load_json, save_json};
 use crate::stage_training::BEST;
-use crate::stages::{Data, Setting, open_dataset, validation_loader};
-use crate::{Judging, Manifest, Progress, Stage, digest_file, judge};
+use crate::stages::{Data, RunContext, open_dataset, validation_loader};
+use crate::{EvalOptions, Manifest, Progress, Stage, digest_file, evaluate};
 
 /// Accuracy and cost of a network that a run ended with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,7 +69,8 @@ pub fn measure_runs(bench: &RecipeBench, progress: &mut dyn Progress) -> Result<
 /// Those that were kept, if they are of this checkpoint and these images.
 fn figures(run: &BenchRun, (data, digest): &(Data, String), progress: &mut dyn Progress) -> Result<Figures> {
     let weights = run.dir().stage(run.until).join(BEST);
-    let (kept, checkpoint) = (run.beside("figures", "json"), digest_file(&weights)?);
+    let kept = run.beside("figures", "json");
+    let checkpoint = digest_file(&weights)?;
     if kept.is_file() {
         // What another version wrote is measured again.
         if let Ok(figures) = load_json::<Figures>(&kept)
@@ -81,13 +82,13 @@ fn figures(run: &BenchRun, (data, digest): &(Data, String), progress: &mut dyn P
     progress.note(&format!("measures {}/{}", run.dataset, run.name()));
     let network = Checkpoint::load(&weights)?;
     let cost = network.model.graph().cost(run.config.imgsz, run.config.imgsz)?;
-    let setting = Setting::of(&run.config, run.config.executor_options()?);
-    let mut detector = Detector::from_checkpoint(network, setting.executor)?;
+    let context = RunContext::new(&run.config, run.config.executor_options()?);
+    let mut detector = Detector::from_checkpoint(network, context.executor)?;
     let mut on = |split| -> Result<_> {
         let batch = run.config.baseline.batch;
-        let loader = validation_loader(split, setting.imgsz, batch, &setting.loader)?;
-        let judged = judge(&mut detector, &loader, &Judging::default(), &mut |_, _, _| {})?;
-        Ok(([judged.metrics.map50, judged.metrics.map50_95], judged.outcomes))
+        let loader = validation_loader(split, context.imgsz, batch, &context.loader)?;
+        let evaluation = evaluate(&mut detector, &loader, &EvalOptions::default(), &mut |_, _, _| {})?;
+        Ok(([evaluation.metrics.map50, evaluation.metrics.map50_95], evaluation.outcomes))
     };
     let (val, val_outcomes) = on(&data.val)?;
     let (test, test_outcomes) = on(&data.test)?;
@@ -113,7 +114,8 @@ fn figures(run: &BenchRun, (data, digest): &(Data, String), progress: &mut dyn P
 
 /// Epochs of the trainings on the road of a run, and processor seconds of its stages.
 fn spent(run: &BenchRun) -> Result<(usize, Option<f64>)> {
-    let (mut epochs, mut seconds) = (0, Some(0.0));
+    let mut epochs = 0;
+    let mut seconds = Some(0.0);
     // A control is part of the road where the run ends with it or learns from it.
     let is_on_road = |stage: &Stage| {
         *stage != Stage::Control

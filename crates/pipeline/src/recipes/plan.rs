@@ -10,7 +10,7 @@ use bonsai_data::shapes::{ShapesConfig, ShapesStyle};
 use bonsai_prune::Target;
 
 use super::Recipe;
-use crate::misuse::demand;
+use crate::misuse::ensure_usage;
 use crate::stages::draw_dataset;
 use crate::sweep::mark_neighbours;
 use crate::{PipelineConfig, RunDir, Stage, check, load_settings};
@@ -49,8 +49,11 @@ impl BenchDataset {
     /// If it is neither, or the file is not there.
     pub fn parse(text: &str) -> Result<Self> {
         if let Some((name, file)) = text.split_once('=') {
-            demand!(is_name(name), "\"{name}\" cannot name a folder; expected letters, digits, `-` and `_`");
-            demand!(Path::new(file).is_file(), "{file}: there is no such file");
+            ensure_usage!(
+                is_name(name),
+                "\"{name}\" cannot name a folder; expected letters, digits, `-` and `_`"
+            );
+            ensure_usage!(Path::new(file).is_file(), "{file}: there is no such file");
             let file = absolute(file).context("the current folder is gone")?;
             return Ok(Self { name: name.to_owned(), source: DatasetSource::File(file) });
         }
@@ -218,7 +221,7 @@ impl RecipeBench {
         for (recipe, other) in
             recipes.iter().enumerate().flat_map(|(i, a)| recipes[..i].iter().map(move |b| (a, b)))
         {
-            demand!(
+            ensure_usage!(
                 recipe.over(base)? != other.over(base)?,
                 "the recipes {} and {} have the same settings: leave one of them out",
                 other.name,
@@ -228,7 +231,7 @@ impl RecipeBench {
         let mut names = BTreeSet::new();
         for run in &runs {
             let name = format!("{}/{}", run.dataset, run.name());
-            demand!(names.insert(name.clone()), "run {name} is asked for twice; name each value once");
+            ensure_usage!(names.insert(name.clone()), "run {name} is asked for twice; name each value once");
         }
         runs.sort_by_key(|run| run.phase);
         Ok(Self { runs })
@@ -263,7 +266,7 @@ fn check_shared(recipe: &Recipe, base: &PipelineConfig, config: &PipelineConfig)
         ("prune.target", base.prune.target == config.prune.target),
     ];
     for (setting, is_same) in shared {
-        demand!(
+        ensure_usage!(
             is_same,
             "the recipe {} changes {setting}, which every recipe of a bench shares: leave it out of the file, or give it to \
              all of them with --set",

@@ -17,7 +17,8 @@ fn told(classes: &[(String, usize)], split: &str) -> Option<String> {
     if absent.is_empty() {
         return None;
     }
-    let (all, listed) = (classes.len(), absent.len().min(LISTED));
+    let all = classes.len();
+    let listed = absent.len().min(LISTED);
     let more = match absent.len() - listed {
         0 => String::new(),
         more => format!(" and {more} more"),

@@ -3,7 +3,7 @@
 use bonsai_graph::{ClassMap, MatchedBy};
 use bonsai_tensorrt::Precision;
 
-use super::{CheckVerdict, Checked, Made, NotRun, Row};
+use super::{BuiltFile, CheckVerdict, NotRun, ReportCheck, Row};
 use crate::Parity;
 use crate::parity::ParityLimits;
 
@@ -20,8 +20,13 @@ pub(crate) struct Exported {
 }
 
 /// All checks; what failed comes first.
-pub(super) fn checks(exported: &[Exported], rows: &[Row], made: &[Made], not_run: &[NotRun]) -> Vec<Checked> {
-    let mut checks: Vec<Checked> = [Precision::Fp32, Precision::Fp16, Precision::Int8]
+pub(super) fn checks(
+    exported: &[Exported],
+    rows: &[Row],
+    made: &[BuiltFile],
+    not_run: &[NotRun],
+) -> Vec<ReportCheck> {
+    let mut checks: Vec<ReportCheck> = [Precision::Fp32, Precision::Fp16, Precision::Int8]
         .into_iter()
         .filter_map(|precision| parity(precision, exported))
         .collect();
@@ -29,11 +34,11 @@ pub(super) fn checks(exported: &[Exported], rows: &[Row], made: &[Made], not_run
     checks.extend(int8(rows));
     for engine in made {
         let what = format!("{} of the {} network in {} built", engine.what, engine.network, engine.precision);
-        checks.push(Checked { what, verdict: CheckVerdict::Passed });
+        checks.push(ReportCheck { what, verdict: CheckVerdict::Passed });
     }
     for missing in not_run {
         let what = format!("{}: not run, because {}", missing.what, missing.short());
-        checks.push(Checked { what, verdict: CheckVerdict::NotRun });
+        checks.push(ReportCheck { what, verdict: CheckVerdict::NotRun });
     }
     checks.sort_by_key(|check| check.verdict);
     checks
@@ -41,9 +46,11 @@ pub(super) fn checks(exported: &[Exported], rows: &[Row], made: &[Made], not_run
 
 /// Networks whose classes are not simply the dataset's, as one that was taken from an earlier run: failed where the figures are
 /// not those of all classes, or nobody knows of which.
-pub(super) fn other_classes<'a>(judged: impl Iterator<Item = (&'a str, &'a ClassMap)>) -> Vec<Checked> {
+pub(super) fn other_classes<'a>(
+    evaluation: impl Iterator<Item = (&'a str, &'a ClassMap)>,
+) -> Vec<ReportCheck> {
     let mut maps: Vec<(Vec<&str>, &ClassMap)> = Vec::new();
-    for (name, classes) in judged.filter(|(_, classes)| !classes.is_plain()) {
+    for (name, classes) in evaluation.filter(|(_, classes)| !classes.is_plain()) {
         match maps.iter_mut().find(|(_, known)| *known == classes) {
             Some((names, _)) => names.push(name),
             None => maps.push((vec![name], classes)),
@@ -51,7 +58,7 @@ pub(super) fn other_classes<'a>(judged: impl Iterator<Item = (&'a str, &'a Class
     }
     let check = |(names, classes): (Vec<&str>, &ClassMap)| {
         let all = classes.missing().chain(classes.surplus()).next().is_none();
-        Checked {
+        ReportCheck {
             what: format!("{}: {classes}", names.join(", ")),
             verdict: verdict(all && classes.matched_by() == MatchedBy::Name),
         }
@@ -64,7 +71,7 @@ fn verdict(passed: bool) -> CheckVerdict {
 }
 
 /// The worst of the files of one arithmetic.
-fn parity(precision: Precision, exported: &[Exported]) -> Option<Checked> {
+fn parity(precision: Precision, exported: &[Exported]) -> Option<ReportCheck> {
     let of: Vec<&Parity> = exported.iter().filter(|e| e.precision == precision).map(|e| &e.parity).collect();
     let ParityLimits { box_px, score, .. } = of.first()?.limits;
     let px = of.iter().map(|parity| parity.worst_box_px).fold(0.0, f32::max);
@@ -74,7 +81,7 @@ fn parity(precision: Precision, exported: &[Exported]) -> Option<Checked> {
         digits(px),
         digits(scores)
     );
-    Some(Checked { what, verdict: verdict(of.iter().all(|parity| parity.agrees)) })
+    Some(ReportCheck { what, verdict: verdict(of.iter().all(|parity| parity.agrees)) })
 }
 
 /// Two decimals, or what is left of a number that they hide.
@@ -82,18 +89,18 @@ fn digits(value: f32) -> String {
     if value == 0.0 || value >= 0.01 { format!("{value:.2}") } else { format!("{value:.0e}") }
 }
 
-fn engines(rows: &[Row]) -> Option<Checked> {
+fn engines(rows: &[Row]) -> Option<ReportCheck> {
     let differences = rows.iter().filter(|row| row.name.starts_with("CPU engine")).filter_map(|engine| {
         let checkpoint = rows.iter().find(|row| row.name == engine.network)?;
         Some((engine.map50_95 - checkpoint.map50_95).abs())
     });
     let worst = differences.reduce(f64::max)?;
     let what = format!("CPU engine = checkpoint: mAP50-95 differs by {worst:.4} (limit {ENGINE})");
-    Some(Checked { what, verdict: verdict(worst <= ENGINE) })
+    Some(ReportCheck { what, verdict: verdict(worst <= ENGINE) })
 }
 
 /// What 8 bits cost the fine-tuned network.
-fn int8(rows: &[Row]) -> Option<Checked> {
+fn int8(rows: &[Row]) -> Option<ReportCheck> {
     let whole = rows.iter().find(|row| row.name == "fine-tuned")?;
     let coarse = rows.iter().find(|row| row.network == "fine-tuned" && row.precision == Precision::Int8)?;
     let loss = whole.map50_95 - coarse.map50_95;
@@ -102,7 +109,7 @@ fn int8(rows: &[Row]) -> Option<Checked> {
     } else {
         format!("int8 loses nothing (limit {INT8} mAP50-95)")
     };
-    Some(Checked { what, verdict: verdict(loss <= INT8) })
+    Some(ReportCheck { what, verdict: verdict(loss <= INT8) })
 }
 
 #[cfg(test)]
@@ -171,11 +178,13 @@ mod tests {
     #[test]
     fn networks_with_other_classes_are_told_once_and_fail_where_figures_are_not_of_all_classes() {
         let map =
-            |network: [&str; 2]| ClassMap::of(&network.map(str::to_owned), &["a", "b"].map(str::to_owned));
-        let (plain, turned, partly, numbers) =
-            (map(["a", "b"]), map(["b", "a"]), map(["b", "c"]), map(["0", "1"]));
-        let judged = [("w", &plain), ("x", &turned), ("y", &partly), ("z", &turned), ("n", &numbers)];
-        let checks = other_classes(judged.into_iter());
+            |network: [&str; 2]| ClassMap::new(&network.map(str::to_owned), &["a", "b"].map(str::to_owned));
+        let plain = map(["a", "b"]);
+        let turned = map(["b", "a"]);
+        let partly = map(["b", "c"]);
+        let numbers = map(["0", "1"]);
+        let evaluation = [("w", &plain), ("x", &turned), ("y", &partly), ("z", &turned), ("n", &numbers)];
+        let checks = other_classes(evaluation.into_iter());
         let verdicts: Vec<_> = checks.iter().map(|check| check.verdict).collect();
         assert_eq!(verdicts, [CheckVerdict::Passed, CheckVerdict::Failed, CheckVerdict::Failed]);
         assert!(checks[0].what.starts_with("x, z: classes are matched by name"), "{}", checks[0].what);

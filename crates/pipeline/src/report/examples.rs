@@ -50,11 +50,12 @@ pub(super) fn examples(
 ) -> Result<Vec<Example>> {
     let samples = &split.samples[..split.samples.len().min(SEARCHED)];
     let config = |detector: &Detector| DetectConfig { confidence, ..detector.config() };
-    let classes = [&*before, &*after].map(|of| ClassMap::of(of.class_names(), &split.class_names));
+    let classes = [&*before, &*after].map(|of| ClassMap::new(of.class_names(), &split.class_names));
     let mut seen = Vec::with_capacity(samples.len());
     for (i, sample) in samples.iter().enumerate() {
         let image = decode(&sample.image_path)?;
-        let (a, b) = (config(before), config(after));
+        let a = config(before);
+        let b = config(after);
         let found = [
             in_dataset(before.detect(&image, &a)?, &classes[0]),
             in_dataset(after.detect(&image, &b)?, &classes[1]),
@@ -117,7 +118,8 @@ fn picture(image: &RgbImage, found: &[Detection], class_names: &[String]) -> Res
     // The browser would enlarge a small picture with its labels, which would then cover it.
     let scale = f64::from(SIDE) / f64::from(w.max(h));
     let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
-    let (width, height) = (side(w), side(h));
+    let width = side(w);
+    let height = side(h);
     let mut small = if scale < 1.0 {
         thumbnail(image, width, height)
     } else {

@@ -24,15 +24,16 @@ pub(super) struct LateGain {
 }
 
 impl LateGain {
-    /// That of a training; `None` where too few epochs were judged to tell.
-    pub(super) fn of(epochs: &[EpochRecord]) -> Option<Self> {
-        let judged: Vec<f64> = epochs.iter().filter_map(|epoch| Some(epoch.evaluation?.map50_95)).collect();
-        let part = judged.len() / PARTS;
+    /// That of a training; `None` where too few epochs were evaluated to tell.
+    pub(super) fn from_epochs(epochs: &[EpochRecord]) -> Option<Self> {
+        let evaluation: Vec<f64> =
+            epochs.iter().filter_map(|epoch| Some(epoch.evaluation?.map50_95)).collect();
+        let part = evaluation.len() / PARTS;
         if part == 0 {
             return None;
         }
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let (before, last) = judged[judged.len() - 2 * part..].split_at(part);
+        let (before, last) = evaluation[evaluation.len() - 2 * part..].split_at(part);
         Some(Self { gain: mean(last) - mean(before), epochs: epochs.len() / PARTS })
     }
 
@@ -45,7 +46,7 @@ impl LateGain {
 /// The baseline's, if it was still improving.
 pub(super) fn improving(trainings: &[Training]) -> Option<LateGain> {
     let baseline = trainings.iter().find(|training| training.stage == Stage::Baseline)?;
-    LateGain::of(&baseline.epochs).filter(|gain| gain.is_improving())
+    LateGain::from_epochs(&baseline.epochs).filter(|gain| gain.is_improving())
 }
 
 /// What the reader has to know beside the change against the baseline: a sentence, or none.
@@ -78,11 +79,11 @@ pub(super) fn steps(report: &Report) -> String {
     // What goes on: the last weights of sparsity training, the best ones of the others.
     let kept = |stage| {
         let training = report.trainings.iter().find(|training| training.stage == stage)?;
-        let mut judged = training.epochs.iter().filter_map(|epoch| epoch.evaluation);
+        let mut evaluation = training.epochs.iter().filter_map(|epoch| epoch.evaluation);
         let kept = if stage == Stage::Sparse {
-            judged.next_back()
+            evaluation.next_back()
         } else {
-            judged.max_by(|a, b| a.fitness().total_cmp(&b.fitness()))
+            evaluation.max_by(|a, b| a.fitness().total_cmp(&b.fitness()))
         };
         kept.map(|evaluation| evaluation.map50_95)
     };
@@ -123,15 +124,15 @@ mod tests {
 
     #[test]
     fn a_training_on_a_steep_curve_is_not_done() {
-        let gain = LateGain::of(&epochs(|epoch| Some(0.01 * epoch as f64), 50)).unwrap();
+        let gain = LateGain::from_epochs(&epochs(|epoch| Some(0.01 * epoch as f64), 50)).unwrap();
         assert!((gain.gain - 0.1).abs() < 1e-9 && gain.epochs == 10 && gain.is_improving(), "{gain:?}");
-        let flat = LateGain::of(&epochs(|epoch| Some((0.02 * epoch as f64).min(0.5)), 50)).unwrap();
+        let flat = LateGain::from_epochs(&epochs(|epoch| Some((0.02 * epoch as f64).min(0.5)), 50)).unwrap();
         assert!(!flat.is_improving(), "{flat:?}");
-        // Every fourth epoch is judged.
+        // Every fourth epoch is evaluated.
         let steep = |epoch: usize| epoch.is_multiple_of(4).then_some(0.01 * epoch as f64);
-        let gain = LateGain::of(&epochs(steep, 44)).unwrap();
+        let gain = LateGain::from_epochs(&epochs(steep, 44)).unwrap();
         assert!((gain.gain - 0.08).abs() < 1e-9, "{gain:?}");
-        assert_eq!(LateGain::of(&epochs(|_| Some(0.5), 4)), None);
+        assert_eq!(LateGain::from_epochs(&epochs(|_| Some(0.5), 4)), None);
     }
 
     #[test]

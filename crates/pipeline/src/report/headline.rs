@@ -2,7 +2,7 @@
 
 use bonsai_metrics::Change;
 
-use super::{CheckVerdict, Checked};
+use super::{CheckVerdict, ReportCheck};
 
 /// Loss of mAP50-95 that is called small.
 const SMALL_LOSS: f64 = 0.01;
@@ -90,7 +90,7 @@ impl Outcome {
 }
 
 /// The head line where checks failed: what an export loses belongs to what the run achieved.
-pub(crate) fn with_failures(headline: &str, checks: &[Checked]) -> String {
+pub(crate) fn with_failures(headline: &str, checks: &[ReportCheck]) -> String {
     let failed: Vec<&str> =
         checks.iter().filter(|c| c.verdict == CheckVerdict::Failed).map(|c| c.what.as_str()).collect();
     match failed.as_slice() {
@@ -165,9 +165,9 @@ mod tests {
 
     #[test]
     fn failed_checks_are_part_of_it() {
-        let check = |what: &str, verdict| Checked { what: what.to_owned(), verdict };
-        let (passed, failed) =
-            (check("fine", CheckVerdict::Passed), check("int8 loses", CheckVerdict::Failed));
+        let check = |what: &str, verdict| ReportCheck { what: what.to_owned(), verdict };
+        let passed = check("fine", CheckVerdict::Passed);
+        let failed = check("int8 loses", CheckVerdict::Failed);
         assert_eq!(with_failures("Fast", &[passed]), "Fast");
         assert_eq!(
             with_failures("Fast", std::slice::from_ref(&failed)),

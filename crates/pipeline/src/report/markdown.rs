@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use super::absent::absent;
 use super::fairness::{caution, steps};
 use super::headline::signed;
-use super::{CheckVerdict, Report, Row, seed_table};
+use super::{CheckVerdict, Report, Row, original_table};
 use crate::SplitFlaws;
 
 /// Head line, results, exports, what was not run, and times.
@@ -46,7 +46,9 @@ pub fn markdown(report: &Report) -> String {
             Some(_) => signed(map50_95 - report.rows[0].map50_95),
             None => "\u{2013}".to_owned(),
         };
-        let (params, macs, file) = (*params as f64 / 1e6, *macs as f64 / 1e9, mib(*bytes));
+        let params = *params as f64 / 1e6;
+        let macs = *macs as f64 / 1e9;
+        let file = mib(*bytes);
         let _ = writeln!(
             text,
             "| {name} | {map50:.3} | {map50_95:.3} | {change} | {params:.3} M | {macs:.3} G | {file:.1} MiB | {latency_ms:.1} ms | {runner} |"
@@ -59,7 +61,9 @@ pub fn markdown(report: &Report) -> String {
         );
         for made in &report.made {
             let latency = made.latency_ms.map_or_else(|| "\u{2013}".to_owned(), |ms| format!("{ms:.2} ms"));
-            let (what, network, precision) = (&made.what, &made.network, made.precision);
+            let what = &made.what;
+            let network = &made.network;
+            let precision = made.precision;
             let _ = writeln!(
                 text,
                 "| {what}, {precision} | {network} | {:.1} MiB | {latency} |",
@@ -67,9 +71,9 @@ pub fn markdown(report: &Report) -> String {
             );
         }
     }
-    let seed = seed_table::rows(report);
+    let seed = original_table::rows(report);
     if !seed.is_empty() {
-        let _ = writeln!(text, "\n| {} |\n|---|---:|---:|---:|---:|", seed_table::COLUMNS.join(" | "));
+        let _ = writeln!(text, "\n| {} |\n|---|---:|---:|---:|---:|", original_table::COLUMNS.join(" | "));
         for row in &seed {
             let _ = writeln!(text, "| {} |", row.join(" | "));
         }

@@ -14,7 +14,7 @@ use super::examples::examples;
 use super::fairness::improving;
 use super::headline::{Outcome, Reference, with_failures};
 use super::{
-    Confusion, Example, GammaCounts, Group, LayerWidth, Made, NotRun, PrCurve, Report, Row, SCHEMA,
+    BuiltFile, Confusion, Example, GammaCounts, Group, LayerWidth, NotRun, PrCurve, Report, Row, SCHEMA,
     StageCost, Training,
 };
 use crate::engine_folder::GpuEngine;
@@ -22,14 +22,14 @@ use crate::gamma_history::GammaHistory;
 use crate::prune_folder::Pruning;
 use crate::run::load_json;
 use crate::stage_training::{GAMMAS, HISTORY};
-use crate::stages::{Artefact, Data, Measurement, Setting, measure_artefacts, measure_checkpoint};
-use crate::{Judged, Manifest, PipelineConfig, RunDir, Stage, path_of_text};
+use crate::stages::{Artefact, Data, Measurement, RunContext, measure_artefacts, measure_checkpoint};
+use crate::{Evaluation, Manifest, PipelineConfig, RunDir, Stage, path_of_text};
 
 /// Recalls at which the report keeps precision, both ends included.
 const RECALLS: usize = 101;
 
 /// A file to be measured.
-pub(crate) struct Wanted {
+pub(crate) struct ReportItem {
     pub(crate) name: String,
     pub(crate) network: &'static str,
     pub(crate) precision: Precision,
@@ -44,9 +44,9 @@ pub(crate) struct Measured<'a> {
     pub(crate) dir: &'a RunDir,
     pub(crate) config: &'a PipelineConfig,
     pub(crate) data: &'a Data,
-    pub(crate) setting: &'a Setting,
+    pub(crate) context: &'a RunContext,
     /// The baseline is the first.
-    pub(crate) wanted: Vec<Wanted>,
+    pub(crate) wanted: Vec<ReportItem>,
     /// The pruned network before fine-tuning.
     pub(crate) pruned: PathBuf,
     /// ONNX files beside which it stands how far they are from their checkpoints.
@@ -65,23 +65,26 @@ struct Layers {
 
 /// Measures every file; the report and its example pictures.
 pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
-    let Measured { config, data, setting, .. } = what;
-    let (imgsz, batch) = (setting.imgsz, config.baseline.batch);
+    let Measured { config, data, context, .. } = what;
+    let imgsz = context.imgsz;
+    let batch = config.baseline.batch;
     let paths: Vec<&Path> = what.wanted.iter().map(|wanted| wanted.file.as_path()).collect();
-    let found = measure_artefacts(&paths, &data.test, setting, batch, config.latency_runs)?;
-    let Some(Measurement::Measured(Artefact { judged: baseline, .. })) = found.first() else {
+    let found = measure_artefacts(&paths, &data.test, context, batch, config.latency_runs)?;
+    let Some(Measurement::Measured(Artefact { evaluation: baseline, .. })) = found.first() else {
         anyhow::bail!("a report without a baseline");
     };
-    let (mut rows, mut not_run) = (Vec::with_capacity(found.len()), Vec::new());
-    let (mut tuned, mut control) = (None, None);
+    let mut rows = Vec::with_capacity(found.len());
+    let mut not_run = Vec::new();
+    let mut tuned = None;
+    let mut control = None;
     for (wanted, found) in what.wanted.iter().zip(&found) {
         match found {
             Measurement::Measured(artefact) => {
                 rows.push(row(wanted, artefact, baseline, what)?);
                 if wanted.name == "fine-tuned" {
-                    tuned = Some(&artefact.judged);
+                    tuned = Some(&artefact.evaluation);
                 } else if wanted.name == "dense control" {
-                    control = Some(&artefact.judged);
+                    control = Some(&artefact.evaluation);
                 }
             }
             Measurement::NotRun(because) => {
@@ -122,11 +125,11 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     let pruned = Checkpoint::load(&what.pruned)?;
     let both = [("baseline", baseline), ("fine-tuned", tuned)];
     let mut checks = checks(&what.exported, &rows, &made, &not_run);
-    let judged = what.wanted.iter().zip(&found).filter_map(|(wanted, found)| match found {
-        Measurement::Measured(artefact) => Some((wanted.name.as_str(), &artefact.judged.classes)),
+    let evaluation = what.wanted.iter().zip(&found).filter_map(|(wanted, found)| match found {
+        Measurement::Measured(artefact) => Some((wanted.name.as_str(), &artefact.evaluation.classes)),
         Measurement::NotRun(_) => None,
     });
-    checks.extend(other_classes(judged));
+    checks.extend(other_classes(evaluation));
     checks.sort_by_key(|check| check.verdict);
     let report = Report {
         schema: SCHEMA,
@@ -139,7 +142,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         images: baseline.metrics.images,
         instances: baseline.metrics.instances,
         dataset: data.flaws.clone(),
-        executor: setting.executor.describe()?,
+        executor: context.executor.describe()?,
         classes: objects_by_class(data),
         checks,
         rows,
@@ -149,9 +152,9 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         not_run,
         stages: what.manifests.iter().map(cost).collect(),
         trainings,
-        pruned_validation: measure_checkpoint(&pruned, &data.val, setting, batch)?.map50_95,
-        curves: both.map(|(network, judged)| curve(network, judged)).into(),
-        confusions: both.map(|(network, judged)| confusion(network, judged)).into(),
+        pruned_validation: measure_checkpoint(&pruned, &data.val, context, batch)?.map50_95,
+        curves: both.map(|(network, evaluation)| curve(network, evaluation)).into(),
+        confusions: both.map(|(network, evaluation)| confusion(network, evaluation)).into(),
         ranked_by: pruning.importance,
         pruned_stage: pruning.pruned,
         layers: pruning.report.layers,
@@ -166,11 +169,11 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
 }
 
 /// The engines that were built; why the others were not goes to `not_run`.
-fn made(engines: &[GpuEngine], not_run: &mut Vec<NotRun>) -> Vec<Made> {
+fn made(engines: &[GpuEngine], not_run: &mut Vec<NotRun>) -> Vec<BuiltFile> {
     let mut made = Vec::new();
     for engine in engines {
         match &engine.outcome {
-            EngineOutcome::Built(built) => made.push(Made {
+            EngineOutcome::Built(built) => made.push(BuiltFile {
                 what: format!("{} ({})", engine.what, built.version),
                 network: engine.network.map_or("", |network| network.title()).to_owned(),
                 precision: built.precision,
@@ -198,13 +201,14 @@ fn objects_by_class(data: &Data) -> Vec<(String, usize)> {
     data.class_names.iter().enumerate().map(|(id, name)| (name.clone(), count(id))).collect()
 }
 
-fn row(wanted: &Wanted, artefact: &Artefact, baseline: &Judged, what: &Measured<'_>) -> Result<Row> {
-    let (imgsz, seed) = (what.setting.imgsz, what.config.seed);
+fn row(wanted: &ReportItem, artefact: &Artefact, baseline: &Evaluation, what: &Measured<'_>) -> Result<Row> {
+    let imgsz = what.context.imgsz;
+    let seed = what.config.seed;
     let cost = Checkpoint::load(&wanted.counted)?.model.graph().cost(imgsz, imgsz)?;
-    let Artefact { judged, latency_ms, runner } = artefact;
+    let Artefact { evaluation, latency_ms, runner } = artefact;
     // Nothing is compared with itself.
     let change = (wanted.name != "baseline")
-        .then(|| baseline.outcomes.change_to(&judged.outcomes, RESAMPLES, seed).ok())
+        .then(|| baseline.outcomes.change_to(&evaluation.outcomes, RESAMPLES, seed).ok())
         .flatten();
     Ok(Row {
         name: wanted.name.clone(),
@@ -212,8 +216,8 @@ fn row(wanted: &Wanted, artefact: &Artefact, baseline: &Judged, what: &Measured<
         precision: wanted.precision,
         runner: runner.clone(),
         group: wanted.group,
-        map50: judged.metrics.map50,
-        map50_95: judged.metrics.map50_95,
+        map50: evaluation.metrics.map50,
+        map50_95: evaluation.metrics.map50_95,
         change: change.map(|change| change.map50_95),
         params: cost.params,
         macs: cost.macs,
@@ -222,15 +226,15 @@ fn row(wanted: &Wanted, artefact: &Artefact, baseline: &Judged, what: &Measured<
     })
 }
 
-fn curve(network: &str, judged: &Judged) -> PrCurve {
-    let samples = judged.curves.mean.precision_over_recall.values();
+fn curve(network: &str, evaluation: &Evaluation) -> PrCurve {
+    let samples = evaluation.curves.mean.precision_over_recall.values();
     let last = samples.len() - 1;
     let precision = (0..RECALLS).map(|i| samples[(i * last + (RECALLS - 1) / 2) / (RECALLS - 1)]);
     PrCurve { network: network.to_owned(), precision: precision.collect() }
 }
 
-fn confusion(network: &str, judged: &Judged) -> Confusion {
-    Confusion { network: network.to_owned(), counts: judged.confusion.counts().to_vec() }
+fn confusion(network: &str, evaluation: &Evaluation) -> Confusion {
+    Confusion { network: network.to_owned(), counts: evaluation.confusion.counts().to_vec() }
 }
 
 /// A scale as it is, a file with the folder that it lies in: the rest of its path means nothing elsewhere.
@@ -268,8 +272,9 @@ fn gammas(path: &Path) -> Result<Vec<GammaCounts>> {
 fn pictures(what: &Measured<'_>, confidence: f32) -> Result<Vec<Example>> {
     let file = |name: &str| what.wanted.iter().find(|wanted| wanted.name == name).map(|w| w.file.as_path());
     let (Some(before), Some(after)) = (file("baseline"), file("fine-tuned")) else { return Ok(Vec::new()) };
-    let load = |path: &Path| Detector::load(path, what.setting.executor);
-    let (mut before, mut after) = (load(before)?, load(after)?);
+    let load = |path: &Path| Detector::load(path, what.context.executor);
+    let mut before = load(before)?;
+    let mut after = load(after)?;
     examples(&mut before, &mut after, &what.data.test, confidence, what.config.seed)
 }
 

@@ -10,8 +10,8 @@ mod fairness;
 mod headline;
 mod markdown;
 mod measure;
+mod original_table;
 mod page;
-mod seed_table;
 
 use bonsai_exec::ExecutorInfo;
 use bonsai_metrics::{Change, PairedChange};
@@ -27,7 +27,7 @@ pub(crate) use checks::Exported;
 pub(crate) use examples::Example;
 pub use markdown::markdown;
 pub(crate) use markdown::plain;
-pub(crate) use measure::{Measured, Wanted, measure};
+pub(crate) use measure::{Measured, ReportItem, measure};
 pub(crate) use page::page;
 
 /// Version of the form of `report.json`.
@@ -69,9 +69,9 @@ pub struct Report {
     /// mAP50-95 of the fine-tuned network against that of the dense control; `None` where there is no control, or no interval.
     pub control_change: Option<Change>,
     /// Whether what was exported says what its checkpoint says; what failed comes first.
-    pub checks: Vec<Checked>,
+    pub checks: Vec<ReportCheck>,
     /// Files that are made but whose mAP cannot be measured here.
-    pub made: Vec<Made>,
+    pub made: Vec<BuiltFile>,
     /// What was not run.
     pub not_run: Vec<NotRun>,
     /// What each stage cost.
@@ -148,7 +148,7 @@ pub struct NotRun {
 /// A file that this program cannot run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Made {
+pub struct BuiltFile {
     /// What.
     pub what: String,
     /// Which network.
@@ -164,7 +164,7 @@ pub struct Made {
 /// Something that was checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Checked {
+pub struct ReportCheck {
     /// What, with figures and limits.
     pub what: String,
     /// How it went.

@@ -14,7 +14,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Setting, validation_loader};
+use super::{RunContext, validation_loader};
 use crate::magnitudes::Magnitudes;
 
 /// Images that go through the network at once.
@@ -85,20 +85,20 @@ pub fn calibrate_stage(
     checkpoint: &Checkpoint,
     calibration: &Calibration,
     split: &Split,
-    setting: &Setting,
+    context: &RunContext,
 ) -> Result<Quantization> {
     ensure!(calibration.images > 0, "calibration needs images: 0 were asked for");
     ensure!(!split.samples.is_empty(), "calibration needs images, but the training split has none");
     let folded = checkpoint.clone().fold_batch_norm()?;
     let graph = folded.model.graph();
     let wires = quantized_wires(graph, calibration.placement);
-    let mut executor = build_executor(graph, &folded.weights, &setting.executor)?;
+    let mut executor = build_executor(graph, &folded.weights, &context.executor)?;
     executor.set_taps(&wires);
 
     let mut drawn = split.clone();
-    drawn.samples.shuffle(&mut ChaCha8Rng::seed_from_u64(setting.seed));
+    drawn.samples.shuffle(&mut ChaCha8Rng::seed_from_u64(context.seed));
     drawn.samples.truncate(calibration.images);
-    let loader = validation_loader(&Arc::new(drawn), setting.imgsz, BATCH, &setting.loader)?;
+    let loader = validation_loader(&Arc::new(drawn), context.imgsz, BATCH, &context.loader)?;
     let mut seen = vec![Magnitudes::new(); wires.len()];
     for batch in loader.epoch(0) {
         let batch = batch?;

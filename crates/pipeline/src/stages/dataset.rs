@@ -29,8 +29,8 @@ pub struct Data {
 }
 
 impl Data {
-    /// Numbers of images that are trained on, and that epochs are judged on.
-    pub(crate) fn trained_and_judged(&self) -> [usize; 2] {
+    /// Numbers of images that are trained on, and that epochs are evaluated on.
+    pub(crate) fn trained_and_evaluated(&self) -> [usize; 2] {
         [&self.train, &self.val].map(|split| split.samples.len())
     }
 
@@ -47,7 +47,7 @@ impl Data {
     }
 
     /// Digest of what a single training sees but pixels, wherever it lies: class names, and names, sizes and labels of the
-    /// images to train on and to judge by.
+    /// images to train on and to evaluate by.
     ///
     /// # Errors
     /// If a file cannot be read.
@@ -101,7 +101,7 @@ pub fn look_at_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data>
 pub fn open_split(yaml: &Path, kind: SplitKind, progress: &mut dyn Progress) -> Result<Split> {
     let mut watch = |done, total| progress.scan(kind, done, total);
     let (split, scan) = Dataset::open(yaml)?.scan_cached(kind, &scan_cache(yaml, kind), &mut watch)?;
-    progress.dataset(&[SplitFlaws::of(kind, &scan)]);
+    progress.dataset(&[SplitFlaws::new(kind, &scan)]);
     Ok(split)
 }
 
@@ -122,7 +122,7 @@ fn open(
         if needs_labels && kind == SplitKind::Train {
             dataset.require_labels(kind, &scan)?;
         }
-        flaws.push(SplitFlaws::of(kind, &scan));
+        flaws.push(SplitFlaws::new(kind, &scan));
         progress.note(&format!(
             "{} images, {} objects, {} backgrounds in {}",
             scan.images,

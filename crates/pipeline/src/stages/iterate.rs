@@ -1,4 +1,4 @@
-//! Pruning in steps: prune, fine-tune, judge, and again.
+//! Pruning in steps: prune, fine-tune, evaluate, and again.
 
 use std::cell::RefCell;
 
@@ -10,7 +10,7 @@ use bonsai_prune::{
 };
 use bonsai_train::TrainConfig;
 
-use super::{Data, Objective, Setting, TrainWatch, measure_checkpoint, prune_stage, train_stage};
+use super::{Data, Objective, RunContext, TrainWatch, measure_checkpoint, prune_stage, train_stage};
 use crate::{IterateSettings, PruneSettings};
 
 /// What a pruning in steps is told.
@@ -24,21 +24,21 @@ pub struct Stepwise<'a> {
     pub finetune: &'a TrainConfig,
 }
 
-/// Prunes in steps, keeping the last network that is good enough. mAP50-95 on the validation split judges.
+/// Prunes in steps, keeping the last network that is good enough. mAP50-95 on the validation split decides.
 ///
 /// # Errors
-/// If pruning, fine-tuning or judging fails.
+/// If pruning, fine-tuning or evaluation fails.
 pub fn iterate_stage(
     start: &Checkpoint,
     what: &Stepwise<'_>,
     data: &Data,
-    setting: &Setting,
+    context: &RunContext,
     watch: &mut dyn TrainWatch,
 ) -> Result<Iterated> {
     let IterateSettings { steps, max_map_drop, epochs } = *what.iterate;
     let config = Iteration { prune_ratio: what.prune.policy.prune_ratio, steps, max_map_drop };
     let finetune = TrainConfig { epochs, ..what.finetune.clone() };
-    let image = (setting.imgsz, setting.imgsz);
+    let image = (context.imgsz, context.imgsz);
     let first = start.model.graph().cost(image.0, image.1)?;
     let watch = RefCell::new(watch);
     let mut step = 0;
@@ -48,15 +48,15 @@ pub fn iterate_stage(
         let policy = step_policy(&what.prune.policy, ratio, (step, steps), (first, now));
         let settings = PruneSettings { policy, ..what.prune.clone() };
         let mut note = |text: &str| watch.borrow_mut().note(text);
-        let pruned = prune_stage(model, &settings, setting, Some(data), &mut note)?;
+        let pruned = prune_stage(model, &settings, context, Some(data), &mut note)?;
         Ok((pruned.plan, pruned.checkpoint))
     };
     let mut evaluate = |model: &Checkpoint| -> Result<f64, BoxError> {
-        Ok(measure_checkpoint(model, &data.val, setting, finetune.batch)?.map50_95)
+        Ok(measure_checkpoint(model, &data.val, context, finetune.batch)?.map50_95)
     };
     let mut fine_tune = |model: Checkpoint, _: usize| -> Result<Checkpoint, BoxError> {
         let trained =
-            train_stage(&model, data, &finetune, Objective::Detection, setting, &mut **watch.borrow_mut())?;
+            train_stage(&model, data, &finetune, Objective::Detection, context, &mut **watch.borrow_mut())?;
         Ok(trained.best.unwrap_or(trained.last).deployed())
     };
     let mut progress = |record: &StepRecord| watch.borrow_mut().note(&describe(record));

@@ -10,8 +10,10 @@ use bonsai_detector::{Detector, FileKind, LoadOptions, Runtime};
 use bonsai_exec::ExecutorOptions;
 use bonsai_metrics::DetMetrics;
 
-use super::Setting;
-use crate::{Judged, Judging, LoaderSettings, RuntimeChoice, evaluate, judge, median_latency_ms};
+use super::RunContext;
+use crate::{
+    EvalOptions, Evaluation, LoaderSettings, RuntimeChoice, evaluate, evaluate_metrics, median_latency_ms,
+};
 
 /// What images are fitted into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,18 +81,18 @@ pub fn validation_loader_in(
 pub fn measure_checkpoint(
     checkpoint: &Checkpoint,
     split: &Arc<Split>,
-    setting: &Setting,
+    context: &RunContext,
     batch: usize,
 ) -> Result<DetMetrics> {
-    let mut detector = Detector::from_checkpoint(checkpoint.clone(), setting.executor)?;
-    evaluate(&mut detector, &validation_loader(split, setting.imgsz, batch, &setting.loader)?)
+    let mut detector = Detector::from_checkpoint(checkpoint.clone(), context.executor)?;
+    evaluate_metrics(&mut detector, &validation_loader(split, context.imgsz, batch, &context.loader)?)
 }
 
 /// A file as it was measured.
 #[derive(Debug, Clone)]
 pub struct Artefact {
     /// What was found on the split.
-    pub judged: Judged,
+    pub evaluation: Evaluation,
     /// Median milliseconds of one image, decode included.
     pub latency_ms: f64,
     /// What ran it: `cpu`, `candle`, `rten` or `onnxruntime`.
@@ -115,22 +117,22 @@ pub enum Measurement {
 pub fn measure_artefacts(
     paths: &[&Path],
     split: &Arc<Split>,
-    setting: &Setting,
+    context: &RunContext,
     batch: usize,
     latency_runs: usize,
 ) -> Result<Vec<Measurement>> {
-    let loader = validation_loader(split, setting.imgsz, batch, &setting.loader)?;
-    let run = |path: &Path, options: LoadOptions| -> Result<(Detector, Judged)> {
+    let loader = validation_loader(split, context.imgsz, batch, &context.loader)?;
+    let run = |path: &Path, options: LoadOptions| -> Result<(Detector, Evaluation)> {
         let mut detector = Detector::load(path, options)?;
-        let judged = judge(&mut detector, &loader, &Judging::default(), &mut |_, _, _| {})?;
-        Ok((detector, judged))
+        let evaluation = evaluate(&mut detector, &loader, &EvalOptions::default(), &mut |_, _, _| {})?;
+        Ok((detector, evaluation))
     };
     let mut opened = Vec::with_capacity(paths.len());
     for path in paths {
-        if FileKind::of(path)? != FileKind::Onnx {
+        if FileKind::from_path(path)? != FileKind::Onnx {
             // Executors run networks of ours.
-            let (detector, judged) = run(path, setting.executor.into())?;
-            opened.push(Ok((detector, judged, setting.executor.chosen()?.to_string())));
+            let (detector, evaluation) = run(path, context.executor.into())?;
+            opened.push(Ok((detector, evaluation, context.executor.chosen()?.to_string())));
             continue;
         }
         let mut reasons = Vec::new();
@@ -139,11 +141,11 @@ pub fn measure_artefacts(
             match run(
                 path,
                 choice.with(ExecutorOptions {
-                    threads: setting.executor.threads,
+                    threads: context.executor.threads,
                     ..ExecutorOptions::default()
                 }),
             ) {
-                Ok((detector, judged)) => Some((detector, judged, runtime.to_string())),
+                Ok((detector, evaluation)) => Some((detector, evaluation, runtime.to_string())),
                 Err(error) => {
                     reasons.push(format!("{runtime}: {error:#}"));
                     None
@@ -154,11 +156,11 @@ pub fn measure_artefacts(
     }
     let mut turns: Vec<&mut Detector> =
         opened.iter_mut().filter_map(|file| file.as_mut().ok()).map(|file| &mut file.0).collect();
-    let mut latencies = median_latency_ms(&mut turns, setting.imgsz, latency_runs)?.into_iter();
+    let mut latencies = median_latency_ms(&mut turns, context.imgsz, latency_runs)?.into_iter();
     let measurement = |file| match file {
-        Ok((_, judged, runner)) => {
+        Ok((_, evaluation, runner)) => {
             let latency_ms = latencies.next().context("a file was not timed")?;
-            Ok(Measurement::Measured(Artefact { judged, latency_ms, runner }))
+            Ok(Measurement::Measured(Artefact { evaluation, latency_ms, runner }))
         }
         Err(because) => Ok(Measurement::NotRun(because)),
     };

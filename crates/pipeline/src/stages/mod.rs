@@ -24,4 +24,4 @@ pub use measure::{
 pub use prune::prune_stage;
 pub use start::start_checkpoint;
 pub use teacher::{FeatureImitation, Teacher};
-pub use train::{Objective, Setting, TrainWatch, train_stage};
+pub use train::{Objective, RunContext, TrainWatch, train_stage};

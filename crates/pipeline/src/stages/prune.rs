@@ -13,7 +13,7 @@ use bonsai_train::output_gradients;
 use bonsai_yolov8::{HeadOutput, LossGains, detection_loss};
 
 use super::trial::Trials;
-use super::{Data, Setting, validation_loader};
+use super::{Data, RunContext, validation_loader};
 use crate::batches::targets;
 use crate::classes::{in_network, matched};
 use crate::{PruneSettings, median_latency_ms};
@@ -30,7 +30,7 @@ const LATENCY_RUNS: usize = 15;
 pub fn prune_stage(
     model: &Checkpoint,
     settings: &PruneSettings,
-    setting: &Setting,
+    context: &RunContext,
     data: Option<&Data>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Pruned> {
@@ -38,17 +38,17 @@ pub fn prune_stage(
         score: settings.score,
         policy: settings.policy.clone(),
         compensate: settings.extras.compensate,
-        image: (setting.imgsz, setting.imgsz),
+        image: (context.imgsz, context.imgsz),
     };
     let labelled = data.filter(|_| settings.needs_labels());
     let classes = labelled.map(|data| matched(model.model.class_names(), &data.class_names)).transpose()?;
     let mut gradients = || -> Result<Weights, BoxError> {
         let images = labelled.zip(classes.as_ref()).ok_or("gradients need images: pass --data DATA.yaml")?;
-        Ok(gradients(model, images, setting, settings)?)
+        Ok(gradients(model, images, context, settings)?)
     };
     let mut latency = |model: &Checkpoint| -> Result<f64, BoxError> {
-        let mut detector = Detector::from_checkpoint(model.clone(), setting.executor)?;
-        Ok(median_latency_ms(&mut [&mut detector], setting.imgsz, LATENCY_RUNS)?[0])
+        let mut detector = Detector::from_checkpoint(model.clone(), context.executor)?;
+        Ok(median_latency_ms(&mut [&mut detector], context.imgsz, LATENCY_RUNS)?[0])
     };
     let services = PruneServices { gradients: Some(&mut gradients), latency: Some(&mut latency) };
     let mut pruned = if settings.score.importance == Importance::Best {
@@ -58,7 +58,7 @@ pub fn prune_stage(
         let mut trial = |network: &Checkpoint| -> Result<f64, BoxError> {
             number += 1;
             note(&format!("trial {number} of at most {} rankings", Candidate::DEFAULT.len()));
-            Ok(trials.loss(network, setting)?)
+            Ok(trials.loss(network, context)?)
         };
         let contest = prune_best(model, &config, &Candidate::DEFAULT, services, &mut trial)?;
         contest.trials.iter().for_each(|trial| note(&trial.to_string()));
@@ -68,7 +68,7 @@ pub fn prune_stage(
     };
     if settings.extras.recalibrate > 0 {
         let data = data.context("recalibration needs images: pass --data DATA.yaml")?;
-        pruned.checkpoint = recalibrated(&pruned.checkpoint, data, setting, settings)?;
+        pruned.checkpoint = recalibrated(&pruned.checkpoint, data, context, settings)?;
     }
     Ok(pruned)
 }
@@ -80,8 +80,8 @@ struct Images {
 }
 
 impl Images {
-    fn new(data: &Data, setting: &Setting, settings: &PruneSettings) -> Result<Self> {
-        let loader = validation_loader(&data.train, setting.imgsz, settings.extras.batch, &setting.loader)?;
+    fn new(data: &Data, context: &RunContext, settings: &PruneSettings) -> Result<Self> {
+        let loader = validation_loader(&data.train, context.imgsz, settings.extras.batch, &context.loader)?;
         Ok(Self { loader, batches: Vec::new().into_iter() })
     }
 
@@ -99,17 +99,18 @@ impl Images {
 fn gradients(
     model: &Checkpoint,
     (data, classes): (&Data, &ClassMap),
-    setting: &Setting,
+    context: &RunContext,
     settings: &PruneSettings,
 ) -> Result<Weights> {
-    let mut executor = build_executor(model.model.graph(), &model.weights, &setting.executor)?;
-    let mut images = Images::new(data, setting, settings)?;
+    let mut executor = build_executor(model.model.graph(), &model.weights, &context.executor)?;
+    let mut images = Images::new(data, context, settings)?;
     for _ in 0..settings.extras.gradient_batches {
         let batch = images.next(settings.extras.gradient_batches)?;
         let objects = in_network(targets(&batch), classes);
         let outputs = executor.forward(Mode::Train, &Array::new(&batch.shape, batch.images))?;
         let head = model.model.head();
-        let loss = detection_loss(&HeadOutput::of(head, &outputs)?, &objects, LossGains::default())?;
+        let loss =
+            detection_loss(&HeadOutput::from_outputs(head, &outputs)?, &objects, LossGains::default())?;
         executor.backward(&output_gradients(head, outputs, loss))?;
     }
     Ok(executor.read(Buffer::Gradients)?)
@@ -119,15 +120,15 @@ fn gradients(
 fn recalibrated(
     model: &Checkpoint,
     data: &Data,
-    setting: &Setting,
+    context: &RunContext,
     settings: &PruneSettings,
 ) -> Result<Checkpoint> {
-    let mut images = Images::new(data, setting, settings)?;
+    let mut images = Images::new(data, context, settings)?;
     let mut executor: Option<Box<dyn Executor>> = None;
     let mut statistics = |network: &Checkpoint, _: usize| -> Result<Weights, BoxError> {
         let executor = match &mut executor {
             Some(executor) => executor,
-            none => none.insert(build_executor(network.model.graph(), &network.weights, &setting.executor)?),
+            none => none.insert(build_executor(network.model.graph(), &network.weights, &context.executor)?),
         };
         let batch = images.next(settings.extras.recalibrate)?;
         executor.forward(Mode::Train, &Array::new(&batch.shape, batch.images))?;

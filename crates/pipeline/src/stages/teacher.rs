@@ -15,7 +15,7 @@ use bonsai_yolov8::{
 use crate::Progress;
 use crate::checkpoint_file::open_checkpoint;
 use crate::classes::for_dataset;
-use crate::misuse::demand;
+use crate::misuse::ensure_usage;
 
 /// A network to imitate, and how strongly.
 #[derive(Debug, Clone)]
@@ -62,8 +62,8 @@ impl Teacher {
         progress: &mut dyn Progress,
     ) -> Result<Self> {
         let network = Checkpoint { train: None, ..open_checkpoint(file)? };
-        let classes = ClassMap::of(network.model.class_names(), class_names);
-        demand!(
+        let classes = ClassMap::new(network.model.class_names(), class_names);
+        ensure_usage!(
             classes.missing().next().is_none(),
             "the teacher {} does not have all of the dataset's classes ({classes}): name a teacher that has",
             file.display()
@@ -95,15 +95,16 @@ impl Teacher {
     /// # Errors
     /// If its classes, strides or bins are not the teacher's.
     pub fn check_student(&self, student: &Checkpoint) -> Result<()> {
-        let (theirs, ours) = (&self.checkpoint.model, &student.model);
-        demand!(
+        let theirs = &self.checkpoint.model;
+        let ours = &student.model;
+        ensure_usage!(
             theirs.class_names() == ours.class_names(),
             "the teacher's classes are {:?}, the student's are {:?}: name a teacher of the same ones in the same order",
             theirs.class_names(),
             ours.class_names()
         );
         let head = |model: &bonsai_graph::ModelSpec| (model.head().strides.clone(), model.head().reg_max);
-        demand!(
+        ensure_usage!(
             head(theirs) == head(ours),
             "the teacher's head has strides and bins {:?}, the student's has {:?}: name a YOLOv8 of the same ones",
             head(theirs),
@@ -154,7 +155,7 @@ impl RunningTeacher {
         }
         let mut distilled = Distilled { loss: 0.0, gradients: Vec::new(), features: Vec::new() };
         if let Some(gains) = self.logits {
-            let teacher = HeadOutput::of(&self.head, outputs)?;
+            let teacher = HeadOutput::from_outputs(&self.head, outputs)?;
             let output = distillation_loss(student.head, &teacher, student.score_sum, gains)?;
             (distilled.loss, distilled.gradients) = (output.total, output.gradients);
         }

@@ -18,7 +18,7 @@ use bonsai_train::{
 use super::teacher::RunningTeacher;
 use super::{Data, Teacher, validation_loader_in};
 use crate::batches::LoaderBatches;
-use crate::evaluate::{Judging, judge};
+use crate::evaluate::{EvalOptions, evaluate};
 use crate::memory_need::check_training;
 use crate::penalty::Penalised;
 use crate::planned_l1::PlannedL1;
@@ -26,7 +26,7 @@ use crate::{L1Config, LoaderSettings, PipelineConfig, Progress};
 
 /// What all trainings of a run share.
 #[derive(Debug, Clone)]
-pub struct Setting {
+pub struct RunContext {
     /// Side of the images in pixels.
     pub imgsz: usize,
     /// Where all randomness starts from.
@@ -35,13 +35,13 @@ pub struct Setting {
     pub executor: ExecutorOptions,
     /// How batches are made.
     pub loader: LoaderSettings,
-    /// Whether epochs are judged in canvases no larger than needed, as Ultralytics does, rather than in squares.
+    /// Whether epochs are evaluated in canvases no larger than needed, as Ultralytics does, rather than in squares.
     pub rect: bool,
 }
 
-impl Setting {
+impl RunContext {
     /// Squares, and what the configuration says.
-    pub fn of(config: &PipelineConfig, executor: ExecutorOptions) -> Self {
+    pub fn new(config: &PipelineConfig, executor: ExecutorOptions) -> Self {
         Self { imgsz: config.imgsz, seed: config.seed, executor, loader: config.loader, rect: false }
     }
 }
@@ -101,7 +101,7 @@ pub fn train_stage(
     data: &Data,
     config: &TrainConfig,
     objective: Objective<'_>,
-    setting: &Setting,
+    context: &RunContext,
     watch: &mut dyn TrainWatch,
 ) -> Result<Trained> {
     // Labels are numbers: in another order every class would be trained on another one's output.
@@ -112,25 +112,25 @@ pub fn train_stage(
         data.yaml.display(),
         data.class_names
     );
-    let config = TrainConfig { seed: setting.seed, ..config.clone() };
+    let config = TrainConfig { seed: context.seed, ..config.clone() };
     let mut start = start.clone();
-    start.metadata.insert("imgsz".to_owned(), setting.imgsz.to_string());
-    check_training(start.model.graph(), &config, setting, data.trained_and_judged())?;
-    let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, setting))?;
-    let stride = start.model.head().strides.iter().copied().max().filter(|_| setting.rect);
-    // Half a training batch keeps the memory of judging small beside that of training.
-    let judged = config.batch.div_ceil(2);
-    let validation = validation_loader_in(&data.val, setting.imgsz, judged, &setting.loader, stride)?;
+    start.metadata.insert("imgsz".to_owned(), context.imgsz.to_string());
+    check_training(start.model.graph(), &config, context, data.trained_and_evaluated())?;
+    let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, context))?;
+    let stride = start.model.head().strides.iter().copied().max().filter(|_| context.rect);
+    // Half a training batch keeps the memory of evaluation small beside that of training.
+    let evaluation = config.batch.div_ceil(2);
+    let validation = validation_loader_in(&data.val, context.imgsz, evaluation, &context.loader, stride)?;
     let l1 = match objective {
         Objective::Sparsity(l1) => {
-            Some(PlannedL1::of(l1, &config, loader.batches(), mosaic_epochs(&config, setting))?)
+            Some(PlannedL1::new(l1, &config, loader.batches(), mosaic_epochs(&config, context))?)
         }
         Objective::Detection | Objective::Distillation(_) => None,
     };
     let mut teacher = match objective {
         Objective::Distillation(teacher) => {
-            let size = [config.batch, setting.imgsz, setting.imgsz];
-            Some(RunningTeacher::new(teacher, &start, size, setting.executor)?)
+            let size = [config.batch, context.imgsz, context.imgsz];
+            Some(RunningTeacher::new(teacher, &start, size, context.executor)?)
         }
         Objective::Detection | Objective::Sparsity(_) => None,
     };
@@ -142,7 +142,7 @@ pub fn train_stage(
         Objective::Distillation(teacher) => teacher.tapped(&start)?,
         Objective::Detection | Objective::Sparsity(_) => start.model.graph().clone(),
     };
-    let mut executor = build_executor(&graph, &start.weights, &setting.executor)?;
+    let mut executor = build_executor(&graph, &start.weights, &context.executor)?;
     if let Some(l1) = &l1 {
         let penalised = l1.penalised(start.model.graph());
         executor.penalise(&penalised.map)?;
@@ -153,18 +153,18 @@ pub fn train_stage(
             ));
         }
     }
-    let judging = Judging { gains: Some(config.gains), ..Judging::default() };
+    let options = EvalOptions { gains: Some(config.gains), ..EvalOptions::default() };
     let mut evaluate = |checkpoint: &Checkpoint| {
-        let mut detector = Detector::from_checkpoint(checkpoint.clone(), setting.executor)?;
-        let judged = judge(&mut detector, &validation, &judging, &mut |_, _, _| {})
+        let mut detector = Detector::from_checkpoint(checkpoint.clone(), context.executor)?;
+        let evaluation = evaluate(&mut detector, &validation, &options, &mut |_, _, _| {})
             .map_err(anyhow::Error::into_boxed_dyn_error)?;
-        let metrics = judged.metrics;
+        let metrics = evaluation.metrics;
         Ok(Evaluation {
             map50: metrics.map50,
             map50_95: metrics.map50_95,
             precision: metrics.precision,
             recall: metrics.recall,
-            losses: judged.losses,
+            losses: evaluation.losses,
         })
     };
     let penalty = |epoch: usize| l1.as_ref().map_or_else(Penalty::default, |l1| l1.penalty(epoch));
@@ -203,33 +203,33 @@ pub fn train_stage(
 /// What became of the gammas, beside what was foreseen. Where a training goes on, how it began is no longer known.
 fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> Result<Outcome> {
     let overall = |checkpoint: &Checkpoint| -> Result<GammaSummary> {
-        Ok(GammaStatistics::of(checkpoint.model.graph(), &checkpoint.weights)?.overall)
+        Ok(GammaStatistics::new(checkpoint.model.graph(), &checkpoint.weights)?.overall)
     };
     let before = if start.train.is_none() { Some(overall(start)?) } else { None };
     Ok(Outcome { predicted, before, after: overall(&trained.last)? })
 }
 
 /// Epochs from the first on whose batches are made in the same way: those before mosaic closes.
-fn mosaic_epochs(config: &TrainConfig, setting: &Setting) -> usize {
-    let closed = config.epochs.saturating_sub(setting.loader.close_mosaic);
-    let augment = &setting.loader.augment;
+fn mosaic_epochs(config: &TrainConfig, context: &RunContext) -> usize {
+    let closed = config.epochs.saturating_sub(context.loader.close_mosaic);
+    let augment = &context.loader.augment;
     // What was never open is not closed.
     let changes = closed > 0 && (augment.mosaic > 0.0 || augment.mixup > 0.0);
     if changes { closed } else { config.epochs }
 }
 
-fn loader_config(config: &TrainConfig, setting: &Setting) -> LoaderConfig {
+fn loader_config(config: &TrainConfig, context: &RunContext) -> LoaderConfig {
     LoaderConfig {
         rect: None,
         canvas: None,
-        imgsz: setting.imgsz,
+        imgsz: context.imgsz,
         batch: config.batch,
-        seed: setting.seed,
+        seed: context.seed,
         shuffle: true,
-        augment: Some(setting.loader.augment),
-        mosaic_epochs: Some(config.epochs.saturating_sub(setting.loader.close_mosaic) as u64),
-        workers: setting.loader.workers,
-        cache_bytes: setting.loader.cache_bytes,
+        augment: Some(context.loader.augment),
+        mosaic_epochs: Some(config.epochs.saturating_sub(context.loader.close_mosaic) as u64),
+        workers: context.loader.workers,
+        cache_bytes: context.loader.cache_bytes,
     }
 }
 

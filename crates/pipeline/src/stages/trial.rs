@@ -8,7 +8,7 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Sample, Split};
 use bonsai_train::{EpochRecord, EpochTiming, StepRecord, TrainConfig, TrainError};
 
-use super::{Data, Objective, Setting, TrainWatch, train_stage};
+use super::{Data, Objective, RunContext, TrainWatch, train_stage};
 use crate::PruneSettings;
 
 /// One in so many training images is held back.
@@ -44,7 +44,8 @@ impl Trials {
             let samples: Vec<Sample> = samples.into_iter().step_by(stride).collect();
             Arc::new(Split { samples, class_names: data.train.class_names.clone() })
         };
-        let (train, held_back) = (split(part(false), wanted), split(part(true), MOST_HELD_BACK));
+        let train = split(part(false), wanted);
+        let held_back = split(part(true), MOST_HELD_BACK);
         let is_labelled = |split: &Split| split.samples.iter().any(|sample| !sample.labels.is_empty());
         ensure!(
             is_labelled(&train) && is_labelled(&held_back),
@@ -69,9 +70,9 @@ impl Trials {
     ///
     /// # Errors
     /// If the training fails for another reason.
-    pub(super) fn loss(&self, network: &Checkpoint, setting: &Setting) -> Result<f64> {
+    pub(super) fn loss(&self, network: &Checkpoint, context: &RunContext) -> Result<f64> {
         let trained =
-            train_stage(network, &self.data, &self.config, Objective::Detection, setting, &mut Silent);
+            train_stage(network, &self.data, &self.config, Objective::Detection, context, &mut Silent);
         let trained = match trained {
             Ok(trained) => trained,
             Err(error) if matches!(error.downcast_ref(), Some(TrainError::Diverged { .. })) => {

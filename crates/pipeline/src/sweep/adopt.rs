@@ -37,7 +37,8 @@ pub(crate) fn adopt(dir: &RunDir, stage: Stage, fits: impl Fn(&Manifest) -> bool
 fn take_over(from: &Path, manifest: &Manifest, dir: &RunDir, stage: Stage) -> Result<()> {
     let partial = dir.begin(stage)?;
     for name in manifest.outputs.keys() {
-        let (source, target) = (from.join(name), partial.join(name));
+        let source = from.join(name);
+        let target = partial.join(name);
         if let Some(folder) = target.parent() {
             fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         }
@@ -84,7 +85,10 @@ mod tests {
     fn a_stage_is_taken_from_a_whole_neighbour_with_the_same_key() {
         let folder = tempfile::tempdir().unwrap();
         let dir = |name: &str| RunDir::new(folder.path().join(name));
-        let (odd, broken, donor, own) = (dir("a"), dir("b"), dir("c"), dir("d"));
+        let odd = dir("a");
+        let broken = dir("b");
+        let donor = dir("c");
+        let own = dir("d");
         made(&odd, "other", "other");
         made(&broken, "key", "whole");
         fs::write(broken.stage(Stage::Baseline).join("inner/best"), "changed").unwrap();

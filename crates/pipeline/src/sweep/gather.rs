@@ -120,10 +120,12 @@ fn figures(dir: &RunDir) -> Result<Figures, String> {
     let report: Report = load_json(&file).map_err(|error| format!("{error:#}"))?;
     let point = |name: &str| {
         let row = report.row(name).ok_or_else(|| format!("its report has no row `{name}`"))?;
-        let (map50_95, latency_ms) = (row.map50_95, row.latency_ms);
+        let map50_95 = row.map50_95;
+        let latency_ms = row.latency_ms;
         Ok::<_, String>(Point { map50_95, latency_ms, macs: row.macs, params: row.params })
     };
-    let (network, baseline) = (point("fine-tuned")?, point("baseline")?);
+    let network = point("fine-tuned")?;
+    let baseline = point("baseline")?;
     Ok(Figures { network, baseline, best_for_latency: false, best_for_macs: false })
 }
 
@@ -146,7 +148,8 @@ fn mark_best(table: &mut SweepTable) {
     let points: Vec<Point> = table.done().map(|(_, figures)| figures.network).collect();
     let beaten = |point: &Point, cost: fn(&Point) -> f64| {
         points.iter().any(|other| {
-            let (cheaper, better) = (cost(other) <= cost(point), other.map50_95 >= point.map50_95);
+            let cheaper = cost(other) <= cost(point);
+            let better = other.map50_95 >= point.map50_95;
             let strictly = cost(other) < cost(point) || other.map50_95 > point.map50_95;
             cheaper && better && strictly
         })

@@ -75,7 +75,9 @@ mod tests {
 
     #[test]
     fn seeds_of_a_ratio_are_taken_together() {
-        let (a, b, c) = (figures(0.4, 4.0, 40), figures(0.6, 2.0, 60), figures(0.3, 1.0, 10));
+        let a = figures(0.4, 4.0, 40);
+        let b = figures(0.6, 2.0, 60);
+        let c = figures(0.3, 1.0, 10);
         let runs = [run(0.3, 0), run(0.5, 0), run(0.3, 1)];
         let found = means(runs.iter().zip([&a, &c, &b]));
         // A single seed has no mean.

@@ -36,7 +36,8 @@ pub fn run_sweep(sweep: &Sweep, configs: &[PipelineConfig], progress: &mut dyn P
     for yaml in datasets {
         open_dataset(yaml, progress)?;
     }
-    let (mut failed, count) = (0, configs.len());
+    let mut failed = 0;
+    let count = configs.len();
     for (index, (one, config)) in sweep.runs().iter().zip(configs).enumerate() {
         progress.note(&format!("run {} of {count}: {}", index + 1, one.name));
         let dir = sweep.dir(one);

@@ -68,7 +68,8 @@ impl Sweep {
         if let Some(teacher) = &mut base.distill.teacher {
             *teacher = path_text(&absolute(path_of_text(teacher))?);
         }
-        let (mut planned, mut names) = (Vec::new(), BTreeSet::new());
+        let mut planned = Vec::new();
+        let mut names = BTreeSet::new();
         for (r, &prune_ratio) in axes.ratios.iter().enumerate() {
             for (p, preset) in presets.iter().enumerate() {
                 for &seed in &axes.seeds {
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn runs_come_after_those_whose_stages_they_share() {
-        let (sweep, configs) = plan(&[0.3, 0.625], &[0, 7], &["default", "seed"]).unwrap();
+        let (sweep, configs) = plan(&[0.3, 0.625], &[0, 7], &["default", "original"]).unwrap();
         let order: Vec<(&str, usize)> =
             sweep.runs().iter().map(|run| (run.name.as_str(), run.phase)).collect();
         assert_eq!(
@@ -208,7 +209,7 @@ mod tests {
         assert!(text(plan(&[], &[0], &[])).contains("at least one ratio"));
         assert!(text(plan(&[0.3, 0.3], &[0], &[])).contains("r0.30-s0 is asked for twice"));
         assert!(text(plan(&[1.5], &[0], &[])).contains("1.5"));
-        assert!(text(plan(&[0.3], &[0], &["seeds"])).contains("`seed`"));
+        assert!(text(plan(&[0.3], &[0], &["seeds"])).contains("original"));
     }
 
     #[test]

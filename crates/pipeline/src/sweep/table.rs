@@ -75,7 +75,9 @@ fn mean_cells(mean: &Mean) -> String {
     let Mean { prune_ratio, preset, seeds, map50_95, change_range: [low, high], speed, macs_share, .. } =
         mean;
     let preset = preset.as_ref().map_or_else(String::new, |preset| format!(", {preset}"));
-    let (mean, low, high) = (change(mean.change), change(*low), change(*high));
+    let mean = change(mean.change);
+    let low = change(*low);
+    let high = change(*high);
     let percent = 100.0 * macs_share;
     format!(
         "{prune_ratio}{preset} | {seeds} | {map50_95:.3} | {mean} ({low}, {high}) | {speed:.2} | {percent:.0} %"
@@ -115,7 +117,7 @@ mod tests {
         ];
         let mean = Mean {
             prune_ratio: 0.3,
-            preset: Some("seed".to_owned()),
+            preset: Some("original".to_owned()),
             seeds: 2,
             map50_95: 0.48,
             change: -0.02,

@@ -10,10 +10,10 @@ use bonsai_yolov8::LossGains;
 use serde::{Deserialize, Serialize};
 
 use crate::check::check_imgsz;
-use crate::misuse::demand;
+use crate::misuse::ensure_usage;
 use crate::planned_l1::PlannedL1;
 use crate::settings::Settings;
-use crate::stages::Setting;
+use crate::stages::RunContext;
 use crate::{L1Config, LoaderSettings, executor_options};
 
 /// One training. Defaults are those of Ultralytics 8.0.90 but for `close_mosaic`, which is that of 8.4.
@@ -128,8 +128,9 @@ impl Settings for TrainArgs {
 
 impl Default for TrainArgs {
     fn default() -> Self {
-        let (train, augment, loader) =
-            (TrainConfig::default(), Augment::default(), LoaderSettings::default());
+        let train = TrainConfig::default();
+        let augment = Augment::default();
+        let loader = LoaderSettings::default();
         Self {
             model: "yolov8n".to_owned(),
             data: None,
@@ -190,18 +191,18 @@ impl TrainArgs {
     /// With the argument, its value and the accepted range.
     pub fn check(&self) -> Result<()> {
         check_imgsz(self.imgsz)?;
-        demand!(
+        ensure_usage!(
             self.fraction > 0.0 && self.fraction <= 1.0,
             "fraction is {}, must be above 0 and at most 1",
             self.fraction
         );
-        demand!(!self.name.is_empty(), "name is empty: give the run's folder a name");
+        ensure_usage!(!self.name.is_empty(), "name is empty: give the run's folder a name");
         self.loader().check()?;
         let training = self.train_config();
         training.check()?;
         if let Some(l1) = &self.l1 {
             PlannedL1::check(l1, &training)?;
-            demand!(
+            ensure_usage!(
                 self.teacher.is_none(),
                 "a training has L1 or a teacher, not both: leave `l1` or `teacher` out"
             );
@@ -274,8 +275,8 @@ impl TrainArgs {
     ///
     /// # Errors
     /// As [`executor_options`](Self::executor_options).
-    pub fn setting(&self) -> Result<Setting> {
-        Ok(Setting {
+    pub fn context(&self) -> Result<RunContext> {
+        Ok(RunContext {
             imgsz: self.imgsz,
             seed: self.seed,
             executor: self.executor_options()?,

@@ -37,7 +37,7 @@ impl TrainDir {
     ///
     /// # Errors
     /// If there is nothing to go on from.
-    pub fn of(path: &Path) -> Result<Self> {
+    pub fn new(path: &Path) -> Result<Self> {
         let root = if path.is_dir() {
             path.to_owned()
         } else {
@@ -60,7 +60,7 @@ impl TrainDir {
         let entries =
             std::fs::read_dir(project).with_context(|| format!("cannot list {}", project.display()))?;
         let saved = |entry: std::io::Result<std::fs::DirEntry>| {
-            let folder = Self::of(&entry.ok()?.path()).ok()?;
+            let folder = Self::new(&entry.ok()?.path()).ok()?;
             let time = std::fs::metadata(folder.last()).and_then(|m| m.modified()).ok()?;
             Some((time, folder))
         };
@@ -136,19 +136,20 @@ mod tests {
     fn folders_count_up_and_are_found_again() {
         let runs = tempfile::tempdir().unwrap();
         let claim = |exist_ok| TrainDir::claim(runs.path(), "train", exist_ok).unwrap();
-        let (first, second) = (claim(false), claim(false));
+        let first = claim(false);
+        let second = claim(false);
         assert_eq!(second.root().file_name().unwrap(), "train2");
         assert_eq!(claim(true), first);
         assert!(first.root().join("weights").is_dir());
         assert!(TrainDir::latest(runs.path()).unwrap_err().to_string().contains("holds no training"));
-        let error = TrainDir::of(first.root()).unwrap_err().to_string();
+        let error = TrainDir::new(first.root()).unwrap_err().to_string();
         assert!(error.contains("args.toml"), "{error}");
         for folder in [&first, &second] {
             std::fs::write(folder.args(), "").unwrap();
             std::fs::write(folder.last(), "").unwrap();
         }
-        assert_eq!(TrainDir::of(&first.last()).unwrap(), first);
-        assert_eq!(TrainDir::of(first.root()).unwrap(), first);
+        assert_eq!(TrainDir::new(&first.last()).unwrap(), first);
+        assert_eq!(TrainDir::new(first.root()).unwrap(), first);
         let earlier = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
         let file = std::fs::File::options().write(true).open(second.last()).unwrap();
         file.set_modified(earlier).unwrap();

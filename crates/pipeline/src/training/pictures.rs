@@ -14,7 +14,7 @@ use bonsai_plots::{
 
 use super::{Results, TrainDir};
 use crate::GammaHistory;
-use crate::evaluate::Judged;
+use crate::evaluate::Evaluation;
 use crate::picture_file::write_picture;
 
 /// Batches that are shown, of training and of validation.
@@ -39,7 +39,7 @@ pub(super) struct Sheet {
 impl Sheet {
     /// A batch with its labels.
     pub(super) fn labelled(batch: &Batch, split: &Split) -> Self {
-        Self::of(batch, split, |image| {
+        Self::new(batch, split, |image| {
             let targets = batch.targets.iter().filter(|target| target.image == image);
             let boxed = |t: &Target| TileBox {
                 bbox: in_pixels(t.bbox, batch),
@@ -52,7 +52,7 @@ impl Sheet {
 
     /// A batch with what was found on it.
     pub(super) fn detected(batch: &Batch, found: &[Vec<Detection>], split: &Split) -> Self {
-        Self::of(batch, split, |image| {
+        Self::new(batch, split, |image| {
             let boxed = |d: &Detection| TileBox {
                 bbox: d.bbox,
                 class_id: d.class_id,
@@ -62,7 +62,7 @@ impl Sheet {
         })
     }
 
-    fn of(batch: &Batch, split: &Split, boxes: impl Fn(usize) -> Vec<TileBox>) -> Self {
+    fn new(batch: &Batch, split: &Split, boxes: impl Fn(usize) -> Vec<TileBox>) -> Self {
         let [_, _, h, w] = batch.shape;
         let tile = |(image, planes): (usize, &[f32])| {
             let path = &split.samples[batch.samples[image]].image_path;
@@ -89,7 +89,8 @@ fn picture(planes: &[f32], w: usize, h: usize) -> RgbImage {
 }
 
 fn in_pixels(bbox: Cxcywh, batch: &Batch) -> Xyxy {
-    let (w, h) = (batch.shape[3] as f32, batch.shape[2] as f32);
+    let w = batch.shape[3] as f32;
+    let h = batch.shape[2] as f32;
     let b = Xyxy::from(bbox);
     Xyxy { x1: b.x1 * w, y1: b.y1 * h, x2: b.x2 * w, y2: b.y2 * h }
 }
@@ -121,8 +122,8 @@ pub(super) fn gammas(history: &GammaHistory, dir: &TrainDir) -> Result<()> {
 type View = fn(&CurveSet) -> &Curve;
 
 /// Writes confusion matrices and curves.
-pub(super) fn judged(judged: &Judged, names: &[String], dir: &TrainDir) -> Result<()> {
-    let matrix = &judged.confusion;
+pub(super) fn evaluation(evaluation: &Evaluation, names: &[String], dir: &TrainDir) -> Result<()> {
+    let matrix = &evaluation.confusion;
     for (name, value) in [
         ("confusion_matrix.png", CellValue::Count),
         ("confusion_matrix_normalized.png", CellValue::ShareOfTrueClass),
@@ -138,10 +139,10 @@ pub(super) fn judged(judged: &Judged, names: &[String], dir: &TrainDir) -> Resul
     for (name, kind, pick) in curves {
         let over_recall = matches!(kind, CurveKind::PrecisionRecall);
         let figure = |class_id: usize| {
-            let class = judged.metrics.per_class.iter().find(|class| class.class_id == class_id);
+            let class = evaluation.metrics.per_class.iter().find(|class| class.class_id == class_id);
             class.filter(|_| over_recall).map(|class| class.ap50)
         };
-        let classes: Vec<_> = judged
+        let classes: Vec<_> = evaluation
             .curves
             .per_class
             .iter()
@@ -151,13 +152,13 @@ pub(super) fn judged(judged: &Judged, names: &[String], dir: &TrainDir) -> Resul
                 figure: figure(c.class_id),
             })
             .collect();
-        let mean = pick(&judged.curves.mean);
+        let mean = pick(&evaluation.curves.mean);
         let peak = mean.smoothed_peak();
         let plot = CurvePlot {
             kind,
             classes: &classes,
             mean: mean.values(),
-            mean_figure: over_recall.then_some(judged.metrics.map50),
+            mean_figure: over_recall.then_some(evaluation.metrics.map50),
             best: matches!(kind, CurveKind::F1).then_some((peak.position, peak.value)),
         };
         write_picture(&draw_curves(&plot, names)?, &dir.picture(name))?;

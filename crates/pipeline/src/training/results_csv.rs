@@ -79,7 +79,7 @@ impl Results {
     /// Adds an epoch.
     pub fn push(&mut self, record: &EpochRecord, timing: &EpochTiming) {
         let before = self.rows.last().map_or(0.0, |row| row.time);
-        let judged =
+        let evaluation =
             |pick: fn(&bonsai_train::Evaluation) -> f64| record.evaluation.as_ref().map_or(f64::NAN, pick);
         let lost = record.evaluation.and_then(|evaluation| evaluation.losses).map(|l| [l.bbox, l.cls, l.dfl]);
         let [val_box_loss, val_cls_loss, val_dfl_loss] = lost.unwrap_or([f64::NAN; 3]);
@@ -89,10 +89,10 @@ impl Results {
             train_box_loss: record.box_loss,
             train_cls_loss: record.cls_loss,
             train_dfl_loss: record.dfl_loss,
-            precision: judged(|e| e.precision),
-            recall: judged(|e| e.recall),
-            map50: judged(|e| e.map50),
-            map50_95: judged(|e| e.map50_95),
+            precision: evaluation(|e| e.precision),
+            recall: evaluation(|e| e.recall),
+            map50: evaluation(|e| e.map50),
+            map50_95: evaluation(|e| e.map50_95),
             val_box_loss,
             val_cls_loss,
             val_dfl_loss,

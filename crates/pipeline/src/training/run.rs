@@ -18,13 +18,13 @@ use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
 use super::pictures::Sheet;
 use super::trained_on::TrainedOn;
 use super::{Results, TrainArgs, TrainDir, pictures};
-use crate::evaluate::{Judging, judge};
+use crate::evaluate::{EvalOptions, evaluate};
 use crate::memory_need::check_training;
 use crate::overwrite::Inputs;
 use crate::run_lock::RunLock;
 use crate::settings::load_settings;
 use crate::stages::{
-    Data, Objective, Setting, Teacher, TrainWatch, open_dataset, start_checkpoint, train_stage,
+    Data, Objective, RunContext, Teacher, TrainWatch, open_dataset, start_checkpoint, train_stage,
     validation_loader_in,
 };
 use crate::{GammaHistory, NoDataset, Progress, path_of_text};
@@ -69,12 +69,12 @@ pub fn train_run(
     progress: &mut dyn Progress,
 ) -> Result<TrainOutcome> {
     args.check()?;
-    let setting = args.setting()?;
+    let context = args.context()?;
     let yaml = args.data.as_deref().ok_or(NoDataset)?;
     // Held to the end: two trainings in one folder would write over each other's epochs.
     let mut lock = resume.as_ref().map(|resume| lock_folder(&resume.dir)).transpose()?;
     let mut data = open_dataset(yaml, progress)?;
-    let content = TrainedOn::of(&data, args.teacher.as_deref().map(path_of_text).as_deref())?;
+    let content = TrainedOn::new(&data, args.teacher.as_deref().map(path_of_text).as_deref())?;
     data.train = take_fraction(&data.train, args.fraction);
     ensure!(
         data.train.samples.iter().any(|sample| !sample.labels.is_empty()),
@@ -101,7 +101,7 @@ pub fn train_run(
             content.save(&found.0)?;
             found
         }
-        None => begin(args, &data, &content, &setting, &mut lock, progress)?,
+        None => begin(args, &data, &content, &context, &mut lock, progress)?,
     };
     if let Some(stopped) = ended(&start, args) {
         // Killed while it drew the pictures.
@@ -114,7 +114,7 @@ pub fn train_run(
         (None, Some(teacher)) => Objective::Distillation(teacher),
         (None, None) => Objective::Detection,
     };
-    let trained = train_stage(&start, &data, &args.train_config(), objective, &setting, &mut keeper);
+    let trained = train_stage(&start, &data, &args.train_config(), objective, &context, &mut keeper);
     keeper.finish_pictures();
     let history = keeper.history;
     let trained = trained.with_context(|| after_failure(&dir))?;
@@ -150,18 +150,18 @@ fn begin(
     args: &TrainArgs,
     data: &Data,
     content: &TrainedOn,
-    setting: &Setting,
+    context: &RunContext,
     lock: &mut Option<RunLock>,
     progress: &mut dyn Progress,
 ) -> Result<(TrainDir, Checkpoint, History)> {
     let start = start_checkpoint(&args.model, &data.class_names, args.seed, progress)?;
     args.train_config().freeze.parameters(start.model.graph())?;
     // Before there is a folder.
-    check_training(start.model.graph(), &args.train_config(), setting, data.trained_and_judged())?;
+    check_training(start.model.graph(), &args.train_config(), context, data.trained_and_evaluated())?;
     let dir = TrainDir::claim(&args.project, &args.name, args.exist_ok)?;
     *lock = Some(lock_folder(&dir)?);
     let teacher = args.teacher.as_deref().map(path_of_text);
-    let inputs = Inputs::of([path_of_text(&args.model), data.yaml.clone()].into_iter().chain(teacher));
+    let inputs = Inputs::new([path_of_text(&args.model), data.yaml.clone()].into_iter().chain(teacher));
     for output in [dir.best(), dir.last(), dir.args(), dir.data()] {
         inputs.refuse(&output, "give another --name")?;
     }
@@ -212,7 +212,7 @@ fn conclude(
     history: &History,
     stopped: Stopped,
 ) -> Result<TrainOutcome> {
-    let metrics = judge_best(args, &dir, &data)?;
+    let metrics = evaluate_best(args, &dir, &data)?;
     if args.plots {
         pictures::results(&history.results, &dir)?;
         if args.l1.is_some() {
@@ -232,7 +232,8 @@ fn take_fraction(split: &Arc<Split>, fraction: f64) -> Arc<Split> {
 }
 
 fn check_classes(start: &Checkpoint, data: &Data, dir: &TrainDir) -> Result<()> {
-    let (theirs, ours) = (start.model.class_names(), &data.class_names);
+    let theirs = start.model.class_names();
+    let ours = &data.class_names;
     anyhow::ensure!(
         theirs == ours.as_slice(),
         "{} was trained on {} classes ({}), the dataset now has {} ({}): a training goes on with the data it began with",
@@ -247,7 +248,8 @@ fn check_classes(start: &Checkpoint, data: &Data, dir: &TrainDir) -> Result<()> 
 
 fn after_failure(dir: &TrainDir) -> String {
     if dir.last().is_file() {
-        let (last, root) = (dir.last(), dir.root().display());
+        let last = dir.last();
+        let root = dir.root().display();
         format!("the training stopped; {} is whole: `--resume {root}` goes on from it", last.display())
     } else {
         "the training stopped before its first epoch ended".to_owned()
@@ -255,11 +257,11 @@ fn after_failure(dir: &TrainDir) -> String {
 }
 
 /// Figures, curves and pictures of the best weights.
-fn judge_best(args: &TrainArgs, dir: &TrainDir, data: &Data) -> Result<DetMetrics> {
-    let setting = args.setting()?;
-    let mut detector = Detector::load(&dir.best(), setting.executor)?;
+fn evaluate_best(args: &TrainArgs, dir: &TrainDir, data: &Data) -> Result<DetMetrics> {
+    let context = args.context()?;
+    let mut detector = Detector::load(&dir.best(), context.executor)?;
     let stride = Some(detector.stride());
-    let loader = validation_loader_in(&data.val, args.imgsz, args.batch, &setting.loader, stride)?;
+    let loader = validation_loader_in(&data.val, args.imgsz, args.batch, &context.loader, stride)?;
     let mut drawn = Ok(());
     let mut watch = |number: usize, batch: &Batch, found: &[Vec<bonsai_boxes::Detection>]| {
         if args.plots && number < pictures::SHOWN_BATCHES && drawn.is_ok() {
@@ -271,13 +273,13 @@ fn judge_best(args: &TrainArgs, dir: &TrainDir, data: &Data) -> Result<DetMetric
             drawn = sheets.iter().try_for_each(|(sheet, path)| sheet.write(&data.class_names, path));
         }
     };
-    let judged = judge(&mut detector, &loader, &Judging::default(), &mut watch)?;
+    let evaluation = evaluate(&mut detector, &loader, &EvalOptions::default(), &mut watch)?;
     drawn?;
-    pictures::metrics(&judged.metrics, dir)?;
+    pictures::metrics(&evaluation.metrics, dir)?;
     if args.plots {
-        pictures::judged(&judged, &data.class_names, dir)?;
+        pictures::evaluation(&evaluation, &data.class_names, dir)?;
     }
-    Ok(judged.metrics)
+    Ok(evaluation.metrics)
 }
 
 /// What was measured after each epoch.
@@ -326,8 +328,9 @@ impl TrainWatch for Keeper<'_> {
             let count = if closes { pictures::SHOWN_BATCHES + number } else { number };
             let path = self.dir.picture(&format!("train_batch{count}.jpg"));
             // In a thread of its own: the trainer waits for the batch.
-            let (sheet, split, to) =
-                (Sheet::labelled(batch, &self.split), Arc::clone(&self.split), path.clone());
+            let sheet = Sheet::labelled(batch, &self.split);
+            let split = Arc::clone(&self.split);
+            let to = path.clone();
             self.drawing.push((path, std::thread::spawn(move || sheet.write(&split.class_names, &to))));
         }
     }

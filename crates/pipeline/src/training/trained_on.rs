@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::TrainDir;
-use crate::misuse::demand;
+use crate::misuse::ensure_usage;
 use crate::run::{load_json, save_json};
 use crate::stages::Data;
 use crate::{Progress, digest_file};
@@ -19,7 +19,7 @@ pub(crate) struct TrainedOn {
     yaml: PathBuf,
     /// Class names, names and sizes of the images, and labels; not where they lie.
     content: String,
-    /// Images to train on and to judge by.
+    /// Images to train on and to evaluate by.
     images: [usize; 2],
     /// Objects in them.
     objects: [usize; 2],
@@ -31,7 +31,7 @@ pub(crate) struct TrainedOn {
 impl TrainedOn {
     /// # Errors
     /// If an image or the teacher cannot be looked at.
-    pub(crate) fn of(data: &Data, teacher: Option<&Path>) -> Result<Self> {
+    pub(crate) fn new(data: &Data, teacher: Option<&Path>) -> Result<Self> {
         let splits = [&data.train, &data.val];
         Ok(Self {
             yaml: data.yaml.clone(),
@@ -60,7 +60,7 @@ impl TrainedOn {
         }
         let before: Self = load_json(&dir.data())?;
         if let (Some(before), Some(now)) = (&before.teacher, &self.teacher) {
-            demand!(
+            ensure_usage!(
                 before == now,
                 "the teacher's file is not the one that this training began with (SHA-256 {before}, now {now}): put that one \
                  back, or train anew"
@@ -75,7 +75,7 @@ impl TrainedOn {
             before.words(),
             self.words()
         );
-        demand!(
+        ensure_usage!(
             is_named,
             "{differs} (names and sizes of images, labels and class names are compared); put the data back, or pass `--data \
              {}` to go on with it as it is now",
@@ -90,7 +90,7 @@ impl TrainedOn {
         let [in_train, in_val] = self.objects;
         let kind = &self.content[..self.content.len().min(8)];
         format!(
-            "{train} images with {in_train} objects to train on, {val} with {in_val} to judge by ({kind})"
+            "{train} images with {in_train} objects to train on, {val} with {in_val} to evaluate by ({kind})"
         )
     }
 }
@@ -115,18 +115,19 @@ mod tests {
     #[test]
     fn the_same_data_elsewhere_is_the_same_and_another_label_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let (here, there) = (drawn(&folder.path().join("here")), drawn(&folder.path().join("there/it/is")));
+        let here = drawn(&folder.path().join("here"));
+        let there = drawn(&folder.path().join("there/it/is"));
         let dir = TrainDir::claim(folder.path(), "train", false).unwrap();
-        let now = TrainedOn::of(&there, None).unwrap();
+        let now = TrainedOn::new(&there, None).unwrap();
         now.compare(&dir, false, &mut Quiet).unwrap();
-        TrainedOn::of(&here, None).unwrap().save(&dir).unwrap();
+        TrainedOn::new(&here, None).unwrap().save(&dir).unwrap();
         now.compare(&dir, false, &mut Quiet).unwrap();
 
         let mut samples = there.train.samples.clone();
         let label: Label = samples[0].labels[0];
         samples[0].labels[0] = Label { class_id: (label.class_id + 1) % 4, ..label };
         let train = Arc::new(Split { samples, class_names: there.train.class_names.clone() });
-        let other = TrainedOn::of(&Data { train, ..there }, None).unwrap();
+        let other = TrainedOn::new(&Data { train, ..there }, None).unwrap();
         let error = other.compare(&dir, false, &mut Quiet).unwrap_err();
         assert!(crate::is_misuse(&error) && error.to_string().contains("--data"), "{error}");
         other.compare(&dir, true, &mut Quiet).unwrap();

@@ -6,7 +6,7 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::Op;
 use bonsai_onnx::{ExportOptions, OnnxInfo, Placement, Quantization, quantized_wires};
 use bonsai_pipeline::stages::{
-    Calibration, Range, Setting, calibrate_stage, draw_dataset, open_dataset, start_checkpoint,
+    Calibration, Range, RunContext, calibrate_stage, draw_dataset, open_dataset, start_checkpoint,
 };
 use bonsai_pipeline::{PipelineConfig, Quiet, jobs};
 use tempfile::TempDir;
@@ -35,9 +35,9 @@ impl Drawn {
         let config = &self.config;
         let data = open_dataset(config.data.as_ref().unwrap(), &mut Quiet).unwrap();
         let executor = config.executor_options().unwrap();
-        let setting = Setting { imgsz: config.imgsz, seed, executor, loader: config.loader, rect: false };
+        let context = RunContext { imgsz: config.imgsz, seed, executor, loader: config.loader, rect: false };
         let calibration = Calibration { range, images, ..Calibration::default() };
-        calibrate_stage(&self.checkpoint, &calibration, &data.train, &setting).unwrap()
+        calibrate_stage(&self.checkpoint, &calibration, &data.train, &context).unwrap()
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -79,7 +79,8 @@ fn every_wire_has_the_range_of_its_values() {
 #[test]
 fn a_file_of_integers_comes_out_and_needs_images() {
     let mut drawn = Drawn::new();
-    let (weights, out) = (drawn.file("start.safetensors"), drawn.file("int8.onnx"));
+    let weights = drawn.file("start.safetensors");
+    let out = drawn.file("int8.onnx");
     drawn.checkpoint.save(&weights).unwrap();
     let calibration = Calibration { images: 4, ..Calibration::default() };
     let options = ExportOptions::new((64, 96));

@@ -10,11 +10,11 @@ use bonsai_detector::Detector;
 use bonsai_exec::ExecutorOptions;
 use bonsai_graph::ClassMap;
 use bonsai_pipeline::stages::{
-    Data, Objective, Setting, draw_dataset, open_dataset, prune_stage, train_stage, validation_loader,
+    Data, Objective, RunContext, draw_dataset, open_dataset, prune_stage, train_stage, validation_loader,
 };
 use bonsai_pipeline::{
-    ForeignClasses, Importance, Judged, Judging, LoaderSettings, PipelineConfig, Progress, Quiet, is_misuse,
-    judge,
+    EvalOptions, Evaluation, ForeignClasses, Importance, LoaderSettings, PipelineConfig, Progress, Quiet,
+    evaluate, is_misuse,
 };
 use bonsai_testkit::random_weights;
 use bonsai_yolov8::{NmsConfig, Scale, build, with_classes};
@@ -45,28 +45,30 @@ fn network(seed: u64) -> Checkpoint {
     Checkpoint::new(model, weights).unwrap()
 }
 
-fn judged(network: &Checkpoint, split: &Split, most: usize) -> (Judged, Vec<Vec<Detection>>) {
+fn evaluation(network: &Checkpoint, split: &Split, most: usize) -> (Evaluation, Vec<Vec<Detection>>) {
     let mut detector = Detector::from_checkpoint(network.clone(), ExecutorOptions::default()).unwrap();
     let loader = validation_loader(&Arc::new(split.clone()), SIDE, 4, &LoaderSettings::default()).unwrap();
     let suppression = NmsConfig { max_detections: most, ..NmsConfig::VALIDATION };
     let mut seen = Vec::new();
     let mut watch = |_, _: &bonsai_data::Batch, found: &[Vec<Detection>]| seen.extend(found.to_vec());
-    let judged =
-        judge(&mut detector, &loader, &Judging { suppression, ..Judging::default() }, &mut watch).unwrap();
-    (judged, seen)
+    let evaluation =
+        evaluate(&mut detector, &loader, &EvalOptions { suppression, ..EvalOptions::default() }, &mut watch)
+            .unwrap();
+    (evaluation, seen)
 }
 
 /// A split on which this network is right now and then: labels are some of its own detections, a little aside.
 fn labelled(network: &Checkpoint, split: &Split) -> Split {
     let mut split = split.clone();
-    let found = judged(network, &split, ALL).1;
+    let found = evaluation(network, &split, ALL).1;
     for (sample, found) in split.samples.iter_mut().zip(found) {
         assert_eq!(sample.size, (SIDE as u32, SIDE as u32));
         let label = |(i, d): (usize, Detection)| {
             let scale = SIDE as f32;
-            let (w, h) = ((d.bbox.x2 - d.bbox.x1) / scale, (d.bbox.y2 - d.bbox.y1) / scale);
-            let (cx, cy) =
-                (f32::midpoint(d.bbox.x1, d.bbox.x2) / scale, f32::midpoint(d.bbox.y1, d.bbox.y2) / scale);
+            let w = (d.bbox.x2 - d.bbox.x1) / scale;
+            let h = (d.bbox.y2 - d.bbox.y1) / scale;
+            let cx = f32::midpoint(d.bbox.x1, d.bbox.x2) / scale;
+            let cy = f32::midpoint(d.bbox.y1, d.bbox.y2) / scale;
             // Every fourth is of another class than the network thinks.
             let class_id = if i % 4 == 3 { (d.class_id + 1) % 4 } else { d.class_id };
             Label { class_id, bbox: Cxcywh { cx: cx + 0.04 * w * (i % 3) as f32, cy, w, h } }
@@ -103,7 +105,7 @@ fn figures_do_not_depend_on_the_order_of_the_datasets_classes() {
         let split = labelled(&network, &data.val);
         let names = order.map(|class| CLASSES[class]);
         let ((straight, found), (mapped, other)) =
-            (judged(&network, &split, ALL), judged(&network, &renumbered(&split, &names), ALL));
+            (evaluation(&network, &split, ALL), evaluation(&network, &renumbered(&split, &names), ALL));
         let figures = straight.metrics;
         assert!(figures.map50 > 0.01 && figures.map50 < 0.99, "a figure that can move: {}", figures.map50);
         assert!(straight.classes.is_plain() && !mapped.classes.is_plain());
@@ -111,7 +113,8 @@ fn figures_do_not_depend_on_the_order_of_the_datasets_classes() {
         close(mapped.metrics.map50, figures.map50, 1e-12);
         close(mapped.metrics.map50_95, figures.map50_95, 1e-12);
         for (place, class) in order.into_iter().enumerate() {
-            let (ours, theirs) = (&mapped.metrics.per_class[place], &figures.per_class[class]);
+            let ours = &mapped.metrics.per_class[place];
+            let theirs = &figures.per_class[class];
             assert_eq!(
                 (ours.class_id, ours.instances, ours.ap50, ours.ap50_95),
                 (place, theirs.instances, theirs.ap50, theirs.ap50_95)
@@ -128,8 +131,8 @@ fn figures_do_not_depend_on_the_order_of_the_datasets_classes() {
             );
         }
         // And so does the network whose outputs are put into the dataset's order, as trainings do.
-        let moved = with_classes(&network, &ClassMap::of(&owned(&CLASSES), &owned(&names)), 0).unwrap();
-        let (moved, _) = judged(&moved, &renumbered(&split, &names), ALL);
+        let moved = with_classes(&network, &ClassMap::new(&owned(&CLASSES), &owned(&names)), 0).unwrap();
+        let (moved, _) = evaluation(&moved, &renumbered(&split, &names), ALL);
         assert!(moved.classes.is_plain());
         // Suppression shifts boxes by their class's number, which rounds their corners: a box more or less may be left.
         close(moved.metrics.map50, figures.map50, 0.02);
@@ -142,22 +145,22 @@ fn classes_of_one_side_alone_take_no_part() {
     let data = drawn(folder.path());
     let network = network(7);
     let split = labelled(&network, &data.val);
-    let all = judged(&network, &split, ALL).0.metrics;
+    let all = evaluation(&network, &split, ALL).0.metrics;
     assert!(all.map50 > 0.01, "{}", all.map50);
     let fewer = renumbered(&split, &["star", "square"]);
-    let two = judged(&network, &fewer, ALL).0;
+    let two = evaluation(&network, &fewer, ALL).0;
     assert_eq!(two.metrics.per_class.len(), 2);
     assert_eq!(two.metrics.per_class[0].ap50, all.per_class[3].ap50);
     assert_eq!(two.metrics.per_class[1].ap50, all.per_class[1].ap50);
     // What it finds of other classes takes no room: where few detections are kept, they are the wanted ones.
-    let narrowed = with_classes(&network, &ClassMap::of(&owned(&CLASSES), &fewer.class_names), 0).unwrap();
-    let few = [&network, &narrowed].map(|of| judged(of, &fewer, 10).0.metrics);
+    let narrowed = with_classes(&network, &ClassMap::new(&owned(&CLASSES), &fewer.class_names), 0).unwrap();
+    let few = [&network, &narrowed].map(|of| evaluation(of, &fewer, 10).0.metrics);
     close(few[0].map50, few[1].map50, 0.02);
     assert_eq!(few[0].instances, few[1].instances);
     // Objects that the network does not know are no objects that it missed.
     let mut more = split.clone();
     more.class_names = owned(&["circle", "square", "hexagon", "star"]);
-    let known = judged(&network, &more, ALL).0;
+    let known = evaluation(&network, &more, ALL).0;
     assert_eq!(
         (known.metrics.per_class[2].instances, known.classes.missing().collect::<Vec<_>>()),
         (0, vec![2])
@@ -178,7 +181,7 @@ fn without_a_common_class_there_are_no_figures() {
         let split = Split { class_names: owned(names), ..(*data.val).clone() };
         let mut detector = Detector::from_checkpoint(network(1), ExecutorOptions::default()).unwrap();
         let loader = validation_loader(&Arc::new(split), SIDE, 4, &LoaderSettings::default()).unwrap();
-        let error = judge(&mut detector, &loader, &Judging::default(), &mut |_, _, _| {}).unwrap_err();
+        let error = evaluate(&mut detector, &loader, &EvalOptions::default(), &mut |_, _, _| {}).unwrap_err();
         assert!(error.is::<ForeignClasses>() && is_misuse(&error), "{error:#}");
         assert!(error.to_string().contains(part), "{error:#}");
     }
@@ -189,14 +192,14 @@ fn gradients_for_pruning_are_those_of_the_right_classes() {
     let folder = tempfile::tempdir().unwrap();
     let data = drawn(folder.path());
     let config = PipelineConfig { imgsz: SIDE, ..PipelineConfig::default() };
-    let setting = Setting::of(&config, ExecutorOptions::default());
+    let context = RunContext::new(&config, ExecutorOptions::default());
     let mut settings = config.prune_settings();
     settings.score.importance = Importance::Taylor;
     (settings.policy.prune_ratio, settings.policy.target) = (0.3, None);
     settings.extras.gradient_batches = 1;
     let network = network(2);
     let plan = |data: &Data| {
-        prune_stage(&network, &settings, &setting, Some(data), &mut |_| ()).map(|pruned| pruned.plan)
+        prune_stage(&network, &settings, &context, Some(data), &mut |_| ()).map(|pruned| pruned.plan)
     };
     let other = |names: &[&str]| Data {
         train: Arc::new(renumbered(&data.train, names)),
@@ -213,13 +216,13 @@ fn nothing_is_trained_on_another_classs_output() {
     let folder = tempfile::tempdir().unwrap();
     let data = drawn(folder.path());
     let config = PipelineConfig { imgsz: SIDE, ..PipelineConfig::default() };
-    let setting = Setting::of(&config, ExecutorOptions::default());
+    let context = RunContext::new(&config, ExecutorOptions::default());
     let names = owned(&["square", "circle", "triangle", "star"]);
     let other = Data { class_names: names.clone(), ..data };
     let mut quiet = Quiet;
     let mut progress: &mut dyn Progress = &mut quiet;
     let error =
-        train_stage(&network(1), &other, &config.finetune, Objective::Detection, &setting, &mut progress)
+        train_stage(&network(1), &other, &config.finetune, Objective::Detection, &context, &mut progress)
             .unwrap_err();
     assert!(error.to_string().contains("same order"), "{error:#}");
 }

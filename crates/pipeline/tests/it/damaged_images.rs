@@ -82,7 +82,8 @@ fn images_that_vanish_end_the_training_which_goes_on_when_they_are_back() {
     (tiny.config.loader.workers, tiny.config.loader.cache_bytes) = (1, 0);
     tiny.config.loader.augment = bonsai_data::Augment::NONE;
     let until = Control { until: Some(Stage::Baseline), ..Control::default() };
-    let (from, to) = (folder.path().join("data/images"), folder.path().join("data/moved"));
+    let from = folder.path().join("data/images");
+    let to = folder.path().join("data/moved");
     // In the second epoch, of eight steps.
     let mut moved = MovedAfter { steps: 10, from: &from, to: &to, finished: Vec::new() };
     let error = run_stages(&tiny.config, &tiny.dir(), &until, &mut moved).unwrap_err();

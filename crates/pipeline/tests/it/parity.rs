@@ -21,7 +21,7 @@ pub(crate) fn onnx_equals_executor(tiny: &TinyRun, name: &str, stage: Stage) {
     let graph = checkpoint.model.graph();
     let mut executor = CandleExecutor::new(graph, &checkpoint.weights, Device::Cpu).unwrap();
     let raw = executor.forward(Mode::Eval, &images).unwrap();
-    let expected = decode(&HeadOutput::of(checkpoint.model.head(), &raw).unwrap());
+    let expected = decode(&HeadOutput::from_outputs(checkpoint.model.head(), &raw).unwrap());
     let anchors = expected.anchors();
 
     let bytes = std::fs::read(tiny.file(Stage::Export, name)).unwrap();
@@ -30,7 +30,8 @@ pub(crate) fn onnx_equals_executor(tiny: &TinyRun, name: &str, stage: Stage) {
     let (shape, actual) = output.into_shape_vec::<f32, 3>().unwrap();
     assert_eq!(shape, [1, 4 + expected.num_classes(), anchors]);
     for (i, (a, e)) in actual.iter().zip(expected.as_slice()).enumerate() {
-        let (row, anchor) = (i / anchors, i % anchors);
+        let row = i / anchors;
+        let anchor = i % anchors;
         let limit = if row < 4 { BOX_TOLERANCE } else { SCORE_TOLERANCE };
         assert!((a - e).abs() <= limit, "{name}: row {row} of anchor {anchor} is {a}, expected {e}");
     }

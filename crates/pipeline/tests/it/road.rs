@@ -73,7 +73,8 @@ fn a_distillation_that_is_stopped_goes_on_to_the_same_bits() {
         tiny
     };
     let until = Control { until: Some(Stage::Finetune), ..Control::default() };
-    let (whole, stopped) = (with_teacher(), with_teacher());
+    let whole = with_teacher();
+    let stopped = with_teacher();
     whole.part(&until).unwrap();
     // After the first of two batches of the first epoch.
     let mut stop = StopAt { stage: Stage::Finetune, after: 1, running: None, notes: Vec::new() };
@@ -88,7 +89,8 @@ fn a_distillation_that_is_stopped_goes_on_to_the_same_bits() {
 
 #[test]
 fn a_teacher_of_other_classes_is_refused() {
-    let (tiny, folder) = (without_sparsity(), tempfile::tempdir().unwrap());
+    let tiny = without_sparsity();
+    let folder = tempfile::tempdir().unwrap();
     let names = ["circle", "dog"].map(str::to_owned);
     let model = bonsai_yolov8::build(bonsai_yolov8::Scale::N, &names).unwrap();
     let file = folder.path().join("teacher.safetensors");

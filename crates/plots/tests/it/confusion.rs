@@ -38,7 +38,8 @@ fn shares_are_of_the_column() {
         let picture = draw_confusion_matrix(&counts, &names(2), show).unwrap();
         places(&picture, matrix(&picture), DEEP).len()
     };
-    let (shares, counted) = (area(CellValue::ShareOfTrueClass), area(CellValue::Count));
+    let shares = area(CellValue::ShareOfTrueClass);
+    let counted = area(CellValue::Count);
     assert!(shares > counted * 3 / 2, "{shares} dark pixels as shares, {counted} as counts");
 }
 

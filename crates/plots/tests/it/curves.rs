@@ -16,7 +16,9 @@ fn draw(classes: &[ClassCurve], mean: &[f64], best: Option<(f64, f64)>) -> RgbIm
 #[test]
 fn the_mean_is_where_its_values_are() {
     let height = |value: f64| centre(&places(&draw(&[], &[value; 1000], None), CHART, STRONG)).1;
-    let (low, middle, high) = (height(0.0), height(0.5), height(1.0));
+    let low = height(0.0);
+    let middle = height(0.5);
+    let high = height(1.0);
     assert!(low > middle && (low + high - 2.0 * middle).abs() < 1.0, "{low} {middle} {high}");
     assert!((height(2.0) - high).abs() < 1e-9, "what is too large lies at the edge");
 }
@@ -26,7 +28,8 @@ fn a_class_has_its_colour_in_the_chart_and_in_the_legend() {
     let values: Vec<f64> = (0..1000).map(|i| f64::from(i) / 999.0).collect();
     let picture = draw(&[ClassCurve { class_id: 1, values: &values, figure: Some(0.5) }], &[], None);
     let colour = class_colour(1).0;
-    let (left, right) = ((CHART.0.0, 300), (800, CHART.0.1));
+    let left = (CHART.0.0, 300);
+    let right = (800, CHART.0.1);
     let rising = |columns| centre(&places(&picture, (columns, CHART.1), colour)).1;
     assert!(rising(left) > rising(right) + 300.0);
     assert!(!places(&picture, LEGEND, colour).is_empty());
@@ -36,7 +39,9 @@ fn a_class_has_its_colour_in_the_chart_and_in_the_legend() {
 fn the_best_point_is_marked_on_the_mean() {
     let mean: Vec<f64> = (0..1000).map(|i| 1.0 - f64::from(i) / 999.0).collect();
     let mark = |at: f64| centre(&places(&draw(&[], &mean, Some((at, 0.5))), CHART, MARK));
-    let (first, middle, last) = (mark(0.0), mark(0.5), mark(1.0));
+    let first = mark(0.0);
+    let middle = mark(0.5);
+    let last = mark(1.0);
     assert!((first.0 + last.0 - 2.0 * middle.0).abs() < 2.0, "{first:?} {middle:?} {last:?}");
     assert!((first.1 + last.1 - 2.0 * middle.1).abs() < 4.0 && first.1 < last.1, "{first:?} {last:?}");
     for nowhere in [(f64::NAN, 0.5), (0.5, f64::NAN)] {
@@ -49,7 +54,8 @@ fn more_than_twenty_classes_are_not_told_apart() {
     let values = [0.2, 0.8];
     let classes: Vec<ClassCurve> =
         (0..21).map(|class_id| ClassCurve { class_id, values: &values, figure: None }).collect();
-    let (few, many) = (draw(&classes[..20], &[], None), draw(&classes, &[], None));
+    let few = draw(&classes[..20], &[], None);
+    let many = draw(&classes, &[], None);
     let coloured = |picture| !places(picture, LEGEND, class_colour(2).0).is_empty();
     assert!(coloured(&few) && !coloured(&many));
     assert!(draw(&classes, &[], None) == many);

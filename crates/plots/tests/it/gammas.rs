@@ -32,7 +32,8 @@ fn a_distribution_that_moves_to_zero_falls() {
     let column = |from: u32, to: u32| {
         centre(&dark.iter().copied().filter(|p| (from..to).contains(&p.0)).collect::<Vec<_>>())
     };
-    let (first, last) = (column(90, 200), column(880, 990));
+    let first = column(90, 200);
+    let last = column(880, 990);
     // 18 of 20 bins lie between them, and the axis ends with the highest bin.
     assert!(last.1 - first.1 > 0.8 * 540.0, "{first:?} {last:?}");
 }
@@ -40,7 +41,8 @@ fn a_distribution_that_moves_to_zero_falls() {
 #[test]
 fn shares_stand_at_their_height() {
     let picture = draw_gammas(&[epoch(1, 0), epoch(2, 0), epoch(3, 0)], 0.05).unwrap();
-    let (half, quarter) = (centre(&places(&picture, LOWER, STRONG)), centre(&places(&picture, LOWER, RAW)));
+    let half = centre(&places(&picture, LOWER, STRONG));
+    let quarter = centre(&places(&picture, LOWER, RAW));
     assert!((half.1 - 800.0).abs() < 2.0, "{half:?}");
     assert!((quarter.1 - 860.0).abs() < 2.0, "{quarter:?}");
     assert!(places(&picture, LOWER, MARK).is_empty(), "nothing is known of what could be pruned");
@@ -67,7 +69,8 @@ fn less_of_a_network_is_further_right() {
     };
     let picture = draw_pruning(&[step(0.9, 0.5), step(0.2, 0.1)], None).unwrap();
     let dots = places(&picture, ((0, 620), (60, 500)), RAW);
-    let (left, right) = (dots.iter().map(|p| p.0).min().unwrap(), dots.iter().map(|p| p.0).max().unwrap());
+    let left = dots.iter().map(|p| p.0).min().unwrap();
+    let right = dots.iter().map(|p| p.0).max().unwrap();
     // 70 of the 106 percent of the axis lie between them.
     let width = 620.0 - 76.0 - 24.0;
     assert!((f64::from(right - left) - (0.7 / 1.06 * width + 9.0)).abs() < 4.0, "{left} {right}");

@@ -63,7 +63,8 @@ fn unsure_predictions_are_left_out_and_fifteen_drawn() {
     let image = grey(600, 600);
     let colour = class_colour(3).0;
     let at = |index: usize, confidence| {
-        let (x, y) = (20.0 + 110.0 * (index % 5) as f32, 60.0 + 120.0 * (index / 5) as f32);
+        let x = 20.0 + 110.0 * (index % 5) as f32;
+        let y = 60.0 + 120.0 * (index / 5) as f32;
         found(x, y, x + 60.0, y + 60.0, 3, Some(confidence))
     };
     let drawn = |boxes: &[TileBox]| {
@@ -85,11 +86,13 @@ fn unsure_predictions_are_left_out_and_fifteen_drawn() {
 fn names_of_files_and_classes_are_written() {
     let image = grey(480, 480);
     let boxes = [found(200.0, 200.0, 300.0, 300.0, 0, Some(0.9))];
-    let (corner, above) = (((0, 480), (0, 25)), ((200, 400), (170, 200)));
+    let corner = ((0, 480), (0, 25));
+    let above = ((200, 400), (170, 200));
     let draw = |name, class: &str| {
         draw_grid(&[Tile { image: &image, name, boxes: &boxes }], &[class.to_owned()]).unwrap()
     };
-    let (bare, named) = (draw("", "cat"), draw("photo.jpg", "cat"));
+    let bare = draw("", "cat");
+    let named = draw("photo.jpg", "cat");
     assert!(places(&bare, corner, [0; 3]).is_empty() && !places(&named, corner, [0; 3]).is_empty());
     let plate = |class| places(&draw("", class), above, class_colour(0).0).len();
     assert!(plate("a long name") > plate("i"));
@@ -104,7 +107,8 @@ fn a_name_does_not_hide_the_name_of_a_box_below() {
     let boxes = [found(5.0, 5.0, 300.0, 300.0, 0, Some(0.9))];
     let name = "a_long_name_of_a_file_that_covers_the_corner.jpg";
     let picture = draw_grid(&[Tile { image: &image, name, boxes: &boxes }], &["cat".to_owned()]).unwrap();
-    let (plate, free) = (((10, 60), (23, 46)), ((80, 280), (23, 46)));
+    let plate = ((10, 60), (23, 46));
+    let free = ((80, 280), (23, 46));
     assert!(places(&picture, plate, class_colour(0).0).len() > 300);
     assert!(places(&picture, free, class_colour(0).0).is_empty());
 }

@@ -24,7 +24,8 @@ fn bars_are_as_long_as_their_classes_are_frequent() {
         (0..900).map(|i| label(usize::from(i % 3 == 0), 0.5, 0.5, 0.1, 0.1)).collect();
     let picture = draw_labels(&labels, &names(3)).unwrap();
     let bar = |id| places(&picture, CLASSES, class_colour(id).0);
-    let (often, seldom) = (height(&bar(0)), height(&bar(1)));
+    let often = height(&bar(0));
+    let seldom = height(&bar(1));
     assert!(often.abs_diff(2 * seldom) <= 3, "600 are {often} px, 300 are {seldom} px");
     assert!(bar(2).is_empty(), "a class without labels has no bar");
 }
@@ -41,10 +42,12 @@ fn boxes_share_a_centre_and_keep_their_size() {
         let columns = || places.iter().map(|p| p.0);
         columns().max().unwrap() - columns().min().unwrap()
     };
-    let (half, whole) = (colour(0.5), colour(1.0));
+    let half = colour(0.5);
+    let whole = colour(1.0);
     assert!(width(&whole).abs_diff(2 * width(&half)) <= 3, "{} and {}", width(&half), width(&whole));
     assert!(width(&half).abs_diff(height(&half)) <= 2, "a square is square");
-    let (a, b) = (centre(&half), centre(&whole));
+    let a = centre(&half);
+    let b = centre(&whole);
     assert!((a.0 - b.0).abs() < 1.0 && (a.1 - b.1).abs() < 1.0, "{a:?} {b:?}");
 }
 
@@ -55,9 +58,11 @@ fn heat_is_where_the_boxes_are() {
         centre(&places(&picture, part, DEEP))
     };
     // y of a picture grows downwards, height grows upwards.
-    let (left_top, right_bottom) = (at(CENTRES, (0.2, 0.1, 0.5, 0.5)), at(CENTRES, (0.8, 0.9, 0.5, 0.5)));
+    let left_top = at(CENTRES, (0.2, 0.1, 0.5, 0.5));
+    let right_bottom = at(CENTRES, (0.8, 0.9, 0.5, 0.5));
     assert!(left_top.0 < right_bottom.0 && left_top.1 < right_bottom.1, "{left_top:?} {right_bottom:?}");
-    let (small, large) = (at(SIZES, (0.5, 0.5, 0.2, 0.1)), at(SIZES, (0.5, 0.5, 0.8, 0.9)));
+    let small = at(SIZES, (0.5, 0.5, 0.2, 0.1));
+    let large = at(SIZES, (0.5, 0.5, 0.8, 0.9));
     assert!(small.0 < large.0 && small.1 > large.1, "{small:?} {large:?}");
     let middle = at(CENTRES, (0.51, 0.51, 0.5, 0.5));
     assert!((left_top.0 + right_bottom.0 - 2.0 * middle.0).abs() < 15.0, "within a square of the middle");

@@ -47,7 +47,9 @@ fn values_are_where_the_axis_says() {
     let of = |from: u32, to: u32| {
         centre(&dots.iter().copied().filter(|p| (from..to).contains(&p.0)).collect::<Vec<_>>())
     };
-    let (first, second, third) = (of(0, 150), of(150, 300), of(300, 400));
+    let first = of(0, 150);
+    let second = of(150, 300);
+    let third = of(300, 400);
     assert!((second.0 - first.0 - (third.0 - second.0)).abs() < 1.5, "{first:?} {second:?} {third:?}");
     assert!((second.1 - first.1 - (third.1 - second.1)).abs() < 1.5, "{first:?} {second:?} {third:?}");
     // The largest lies 1/22 of the axis below its top, and the smallest as far above its foot.
@@ -58,7 +60,8 @@ fn values_are_where_the_axis_says() {
 fn a_missing_value_is_a_gap_and_not_zero() {
     let mut values = vec![1.0; 21];
     values[10] = f64::NAN;
-    let (whole, broken) = (draw(&[1.0; 21]), draw(&values));
+    let whole = draw(&[1.0; 21]);
+    let broken = draw(&values);
     let columns = |picture: &RgbImage| {
         (70..380).filter(|&x| !places(picture, ((x, x + 1), FIRST.1), STRONG).is_empty()).count()
     };

@@ -70,14 +70,14 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let small = with_small_kernels(&model.checkpoint);
-        let plan = random_plan(&Coupling::of(small.model.graph()), seed);
+        let plan = random_plan(&Coupling::from_graph(small.model.graph()), seed);
         check_exact(&small, &plan, &random_array(seed, &[1, 3, model.h, model.w]));
     }
 
     /// Only biases and running means differ from the plain result.
     #[test]
     fn nothing_else_changes(model in arb_model(RandomGraphConfig::default()), seed in any::<u64>()) {
-        let plan = random_plan(&Coupling::of(model.spec().graph()), seed);
+        let plan = random_plan(&Coupling::from_graph(model.spec().graph()), seed);
         let plain = apply(&plan, &model.checkpoint).unwrap();
         let (pruned, compensation) = apply_compensated(&plan, &model.checkpoint).unwrap();
         assert_eq!(pruned.model, plain.model);
@@ -92,11 +92,12 @@ proptest! {
 /// The property would hold for networks in which nothing is made up for.
 #[test]
 fn the_property_is_not_empty() {
-    let (mut exact, mut lost) = (0, 0);
+    let mut exact = 0;
+    let mut lost = 0;
     for seed in 0..100 {
         let model = random_model(seed, &RandomGraphConfig::default());
         let small = with_small_kernels(&model.checkpoint);
-        let plan = random_plan(&Coupling::of(small.model.graph()), seed);
+        let plan = random_plan(&Coupling::from_graph(small.model.graph()), seed);
         let compensation = check_exact(&small, &plan, &random_array(seed, &[1, 3, model.h, model.w]));
         lost += usize::from(!compensation.lost.is_empty());
         exact += usize::from(compensation.lost.is_empty() && compensation.largest_shift > 0.01);
@@ -105,7 +106,7 @@ fn the_property_is_not_empty() {
 }
 
 fn removing(graph: &Graph, layer: &str, channel: usize) -> PrunePlan {
-    let coupling = Coupling::of(graph);
+    let coupling = Coupling::from_graph(graph);
     let set = coupling.set_of(Member { node: graph.find(layer).unwrap(), channel });
     PrunePlan::removing(&coupling, [set]).unwrap()
 }
@@ -130,10 +131,12 @@ fn larger_kernels_are_exact_inside_the_image() {
         assert!((f64::from(was - now) - shift(o)).abs() < 1e-6);
     }
     let images = random_array(5, &[1, 3, 6, 7]);
-    let (actual, expected) = (&outputs(&pruned, &images)[0], &outputs(&silenced, &images)[0]);
+    let actual = &outputs(&pruned, &images)[0];
+    let expected = &outputs(&silenced, &images)[0];
     let mut border_differs = false;
     for (i, (a, e)) in actual.data.iter().zip(&expected.data).enumerate() {
-        let (row, column) = (i / 7 % 6, i % 7);
+        let row = i / 7 % 6;
+        let column = i % 7;
         if (1..5).contains(&row) && (1..6).contains(&column) {
             assert!((a - e).abs() < 1e-5, "row {row}, column {column}: {a}, expected {e}");
         } else {
@@ -194,6 +197,7 @@ fn channels_with_a_scale_are_met_on_average() {
         let pairs = whole.iter().zip(&other).flat_map(|(a, b)| a.data.iter().zip(&b.data));
         pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum()
     };
-    let (with, without) = (apply_compensated(&plan, &model).unwrap().0, apply(&plan, &model).unwrap());
+    let with = apply_compensated(&plan, &model).unwrap().0;
+    let without = apply(&plan, &model).unwrap();
     assert!(distance(&with) < 0.1 * distance(&without), "{} {}", distance(&with), distance(&without));
 }

@@ -50,7 +50,8 @@ fn the_network_with_the_lowest_answer_is_taken() {
 fn equal_networks_are_tried_once_and_gradients_asked_for_once() {
     let model = chain();
     let gradients = random_weights(5, model.model.graph());
-    let (mut asked, mut tried) = (0, 0);
+    let mut asked = 0;
+    let mut tried = 0;
     let mut source = || -> Result<Weights, BoxError> {
         asked += 1;
         Ok(gradients.clone())
@@ -93,7 +94,7 @@ fn what_says_nothing_is_not_chosen() {
 #[test]
 fn scores_per_multiply_accumulate_are_divided_by_what_a_set_saves() {
     let model = chain();
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let config = ScoreConfig { importance: Importance::L1, ..ScoreConfig::default() };
     let scores = score(&coupling, &model.weights, &config).unwrap();
     let per_mac = scores.per_mac(&coupling, (16, 16)).unwrap();

@@ -25,7 +25,7 @@ fn gammas(coupling: &Coupling, set: usize) -> Vec<Member> {
 /// alone (16 + 64 + 128 + 128 channels are added to a stream of 16 + 32 + 64 + 128).
 #[test]
 fn yolov8n_has_4960_prunable_sets() {
-    let coupling = Coupling::of(&yolov8(Scale::N));
+    let coupling = Coupling::from_graph(&yolov8(Scale::N));
     let counts: Vec<usize> = (0..coupling.sets().len()).map(|s| gammas(&coupling, s).len()).collect();
     assert_eq!(counts.iter().sum::<usize>(), 5296);
     assert_eq!(counts.iter().filter(|c| **c > 0).count(), 4960);
@@ -38,7 +38,7 @@ fn yolov8n_has_4960_prunable_sets() {
 /// when only the last convolutions of the head are left out.
 #[test]
 fn yolov8s_has_59_groups() {
-    let coupling = Coupling::of(&yolov8(Scale::S));
+    let coupling = Coupling::from_graph(&yolov8(Scale::S));
     assert_eq!(coupling.groups().len(), 59);
     let in_groups: usize = coupling.groups().iter().map(Vec::len).sum();
     assert_eq!(in_groups, coupling.prunable().count());
@@ -47,7 +47,7 @@ fn yolov8s_has_59_groups() {
 #[test]
 fn heads_and_image_are_pinned() {
     let graph = yolov8(Scale::N);
-    let coupling = Coupling::of(&graph);
+    let coupling = Coupling::from_graph(&graph);
     for output in graph.outputs() {
         for channel in 0..graph.node(*output).channels() {
             let set = coupling.set_of(Member { node: *output, channel });
@@ -64,7 +64,7 @@ fn sets_are_a_partition() {
     for seed in 0..50 {
         let model = random_model(seed, &RandomGraphConfig::default());
         let graph = model.spec().graph();
-        let coupling = Coupling::of(graph);
+        let coupling = Coupling::from_graph(graph);
         let mut seen = BTreeSet::new();
         for (number, set) in coupling.sets().iter().enumerate() {
             assert!(set.members.is_sorted() && !set.members.is_empty());
@@ -88,7 +88,8 @@ fn names_and_order_do_not_matter() {
         let model = random_model(seed, &RandomGraphConfig::default());
         let graph = model.spec().graph();
         let (shuffled, new_id) = shuffle(graph, seed);
-        let (a, b) = (Coupling::of(graph), Coupling::of(&shuffled));
+        let a = Coupling::from_graph(graph);
+        let b = Coupling::from_graph(&shuffled);
         let renamed = |m: &Member| Member { node: new_id[&m.node], channel: m.channel };
         // Which convolution a reason names first depends on the order; the kind of reason does not.
         let kind = |pin: Option<Pin>| pin.map(|p| std::mem::discriminant(&p));
@@ -125,7 +126,7 @@ fn shuffle(graph: &Graph, seed: u64) -> (Graph, BTreeMap<NodeId, NodeId>) {
 fn pin(layers: &str, layer: &str) -> Option<String> {
     let model = small_model(layers);
     let graph = model.model.graph();
-    let coupling = Coupling::of(graph);
+    let coupling = Coupling::from_graph(graph);
     let set = coupling.set_of(Member { node: graph.find(layer).unwrap(), channel: 0 });
     coupling.sets()[set].pin.map(|p| p.describe(graph))
 }

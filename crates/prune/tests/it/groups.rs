@@ -21,7 +21,7 @@ fn batch_norm(name: &str, input: &str) -> String {
 /// Layers and channels of the set of `layer`'s channel, and why it must stay.
 fn set_of(model: &Checkpoint, layer: &str, channel: usize) -> (Vec<(String, usize)>, Option<String>) {
     let graph = model.model.graph();
-    let coupling = Coupling::of(graph);
+    let coupling = Coupling::from_graph(graph);
     let set = &coupling.sets()[coupling.set_of(Member { node: graph.find(layer).unwrap(), channel })];
     let members = set.members.iter().map(|m| (graph.node(m.node).name().to_owned(), m.channel)).collect();
     (members, set.pin.map(|pin| pin.describe(graph)))
@@ -29,7 +29,7 @@ fn set_of(model: &Checkpoint, layer: &str, channel: usize) -> (Vec<(String, usiz
 
 fn without(model: &Checkpoint, layer: &str, channel: usize) -> PrunePlan {
     let graph = model.model.graph();
-    let coupling = Coupling::of(graph);
+    let coupling = Coupling::from_graph(graph);
     let set = coupling.set_of(Member { node: graph.find(layer).unwrap(), channel });
     PrunePlan::removing(&coupling, [set]).unwrap()
 }
@@ -102,7 +102,8 @@ fn constants_pass_through_a_depthwise_convolution() {
     let data =
         |name: &str| model.weights.get(name).unwrap().data.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
     let emitted = data("a.bias")[1] * data("d.weight")[9..18].iter().sum::<f64>();
-    let (kernel, before) = (data("y.conv.weight"), data("y.running_mean"));
+    let kernel = data("y.conv.weight");
+    let before = data("y.running_mean");
     let mut largest = 0.0f64;
     for o in 0..3 {
         let shift = emitted * kernel[(4 * o + 1) * 9..][..9].iter().sum::<f64>();
@@ -119,7 +120,7 @@ fn constants_pass_through_a_depthwise_convolution() {
 fn depthwise_weights_count_once() {
     let model = branch();
     let graph = model.model.graph();
-    let coupling = Coupling::of(graph);
+    let coupling = Coupling::from_graph(graph);
     let config =
         ScoreConfig { importance: Importance::L1, reduction: Reduction::Sum, ..ScoreConfig::default() };
     let scores = score(&coupling, &model.weights, &config).unwrap();

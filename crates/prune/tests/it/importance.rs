@@ -62,7 +62,7 @@ fn close(actual: f64, expected: f64) {
 #[test]
 fn magnitudes_are_sums_over_rows_columns_and_scales() {
     let model = residual();
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let power = |p: i32| move |_: &str, _: usize, w: f64| w.abs().powi(p);
     for (importance, p) in [(Importance::L1, 1), (Importance::L2, 2)] {
         for reduction in [Reduction::Mean, Reduction::Max, Reduction::Sum, Reduction::First] {
@@ -85,7 +85,7 @@ fn magnitudes_are_sums_over_rows_columns_and_scales() {
 #[test]
 fn taylor_multiplies_with_gradients_and_counts_scales() {
     let model = residual();
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let gradients = random_weights(9, model.model.graph());
     let config = ScoreConfig { importance: Importance::Taylor, ..ScoreConfig::default() };
     let mut asked = 0;
@@ -116,7 +116,7 @@ fn taylor_multiplies_with_gradients_and_counts_scales() {
 fn normalisations_and_lamp_by_hand() {
     let mut model = small_model(&(conv_bn("a", "x", 4) + &conv_bn("y", "a", 2)));
     model.weights.get_mut("a.weight").unwrap().data = vec![0.1, -0.4, 0.2, 0.3];
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let of = |normalisation| {
         let config = ScoreConfig { normalisation, ..ScoreConfig::default() };
         let scores = score(&coupling, &model.weights, &config).unwrap();
@@ -145,8 +145,9 @@ fn normalisations_and_lamp_by_hand() {
 
 #[test]
 fn random_depends_on_the_seed_alone() {
-    let (model, other) = (residual(), residual());
-    let coupling = Coupling::of(model.model.graph());
+    let model = residual();
+    let other = residual();
+    let coupling = Coupling::from_graph(model.model.graph());
     let of = |weights: &Weights, seed| {
         let config = ScoreConfig { importance: Importance::Random { seed }, ..ScoreConfig::default() };
         score(&coupling, weights, &config).unwrap()
@@ -184,7 +185,7 @@ fn a_folded_network_is_refused() {
         .parse()
         .unwrap();
     let weights = random_weights(1, &fused);
-    let coupling = Coupling::of(&fused);
+    let coupling = Coupling::from_graph(&fused);
     for importance in [Importance::Gamma, Importance::L1, Importance::Random { seed: 0 }] {
         let config = ScoreConfig { importance, ..ScoreConfig::default() };
         let error = score(&coupling, &weights, &config).unwrap_err();

@@ -13,7 +13,7 @@ fn model() -> Checkpoint {
 }
 
 fn prune(model: &Checkpoint, prune_ratio: f64) -> Result<(PrunePlan, Checkpoint), BoxError> {
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let scores = score(&coupling, &model.weights, &ScoreConfig::default())?;
     let policy = PrunePolicy {
         prune_ratio,

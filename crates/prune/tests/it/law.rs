@@ -17,9 +17,11 @@ fn outputs(model: &Checkpoint, images: &Array, train: bool) -> Vec<Array> {
 
 /// The contract is 1e-4; the reference runs in `f64`, so only the final rounding to `f32` may differ.
 fn check_law(model: &Checkpoint, plan: &PrunePlan, images: &Array) {
-    let (pruned, zeroed) = (apply(plan, model).unwrap(), zero_removed(plan, model));
+    let pruned = apply(plan, model).unwrap();
+    let zeroed = zero_removed(plan, model);
     for train in [false, true] {
-        let (actual, expected) = (outputs(&pruned, images, train), outputs(&zeroed, images, train));
+        let actual = outputs(&pruned, images, train);
+        let expected = outputs(&zeroed, images, train);
         for (i, (actual, expected)) in actual.iter().zip(&expected).enumerate() {
             assert_arrays_close(actual, expected, Tolerance::Tight, &format!("output {i}, train {train}"));
         }
@@ -35,11 +37,14 @@ proptest! {
 
     #[test]
     fn pruning_equals_zeroing(model in arb_model(RandomGraphConfig::default()), seed in any::<u64>()) {
-        let plan = random_plan(&Coupling::of(model.spec().graph()), seed);
+        let plan = random_plan(&Coupling::from_graph(model.spec().graph()), seed);
         check_law(&model.checkpoint, &plan, &random_array(seed, &[2, 3, model.h, model.w]));
-        let (before, after) = (model.spec().graph(), apply(&plan, &model.checkpoint).unwrap());
-        let (before, after) = (before.cost(model.h, model.w), after.model.graph().cost(model.h, model.w));
-        let (before, after) = (before.unwrap(), after.unwrap());
+        let before = model.spec().graph();
+        let after = apply(&plan, &model.checkpoint).unwrap();
+        let before = before.cost(model.h, model.w);
+        let after = after.model.graph().cost(model.h, model.w);
+        let before = before.unwrap();
+        let after = after.unwrap();
         assert!(after.params <= before.params && after.macs <= before.macs, "{before:?} {after:?}");
     }
 
@@ -48,14 +53,14 @@ proptest! {
         model in arb_model(RandomGraphConfig::default()),
         seeds in any::<[u64; 2]>(),
     ) {
-        let first = random_plan(&Coupling::of(model.spec().graph()), seeds[0]);
+        let first = random_plan(&Coupling::from_graph(model.spec().graph()), seeds[0]);
         let once = apply(&first, &model.checkpoint).unwrap();
         // What is left of one group is a usual convolution, whose channels go one by one: more than a plan for groups can say.
         let pairs = || model.spec().graph().nodes().iter().zip(once.model.graph().nodes());
         if pairs().any(|(before, after)| before.op().is_grouped() && !after.op().is_grouped()) {
             return Ok(());
         }
-        let second = random_plan(&Coupling::of(once.model.graph()), seeds[1]);
+        let second = random_plan(&Coupling::from_graph(once.model.graph()), seeds[1]);
         let twice = apply(&second, &once).unwrap();
         assert_eq!(apply(&first.then(&second).unwrap(), &model.checkpoint).unwrap(), twice);
     }
@@ -72,7 +77,7 @@ proptest! {
         model in arb_model(RandomGraphConfig::default()),
         seed in any::<u64>(),
     ) {
-        let plan = random_plan(&Coupling::of(model.spec().graph()), seed);
+        let plan = random_plan(&Coupling::from_graph(model.spec().graph()), seed);
         let loaded = PrunePlan::from_json(&plan.to_json().unwrap()).unwrap();
         assert_eq!(loaded, plan);
         let pruned = apply(&loaded, &model.checkpoint).unwrap();
@@ -83,10 +88,11 @@ proptest! {
 /// The law would hold for a pruner that removes nothing: this one removes, and what it removes counts.
 #[test]
 fn the_law_is_not_empty() {
-    let (mut removing, mut changing) = (0, 0);
+    let mut removing = 0;
+    let mut changing = 0;
     for seed in 0..100 {
         let model = random_model(seed, &RandomGraphConfig::default());
-        let plan = random_plan(&Coupling::of(model.spec().graph()), seed);
+        let plan = random_plan(&Coupling::from_graph(model.spec().graph()), seed);
         let pruned = apply(&plan, &model.checkpoint).unwrap();
         let images = random_array(seed, &[1, 3, model.h, model.w]);
         removing += usize::from(!plan.is_identity());
@@ -101,7 +107,7 @@ fn check_scale(scale: Scale, side: usize) {
     let spec = build(scale, &["a".to_owned(), "b".to_owned()]).unwrap();
     let weights = random_weights(5, spec.graph());
     let model = Checkpoint::new(spec, weights).unwrap();
-    let plan = random_plan(&Coupling::of(model.model.graph()), 6);
+    let plan = random_plan(&Coupling::from_graph(model.model.graph()), 6);
     check_law(&model, &plan, &random_array(7, &[2, 3, side, side]));
 }
 
@@ -123,7 +129,7 @@ fn imported_networks_obey_the_law() {
             continue;
         }
         let model = Checkpoint::import(&path).unwrap();
-        let plan = random_plan(&Coupling::of(model.model.graph()), 6);
+        let plan = random_plan(&Coupling::from_graph(model.model.graph()), 6);
         assert!(!plan.is_identity(), "{}", path.display());
         check_law(&model, &plan, &random_array(7, &[2, 3, 32, 32]));
         checked += 1;

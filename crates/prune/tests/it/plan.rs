@@ -18,7 +18,7 @@ fn halves() -> Checkpoint {
 /// Removes the sets of the given channels and compares layers of the pruned graph.
 fn check_plan(model: &Checkpoint, remove: &[(&str, usize)], expected: &[&str]) {
     let graph = model.model.graph();
-    let coupling = Coupling::of(graph);
+    let coupling = Coupling::from_graph(graph);
     let set = |(name, channel): &(&str, usize)| {
         coupling.set_of(Member { node: graph.find(name).unwrap(), channel: *channel })
     };
@@ -51,7 +51,7 @@ fn rows_columns_and_vectors_follow() {
     let mut model = halves();
     model.metadata.insert("imgsz".to_owned(), "64".to_owned());
     let graph = model.model.graph();
-    let coupling = Coupling::of(graph);
+    let coupling = Coupling::from_graph(graph);
     let set = coupling.set_of(Member { node: graph.find("c.conv").unwrap(), channel: 2 });
     let pruned = apply(&PrunePlan::removing(&coupling, [set]).unwrap(), &model).unwrap();
     let (of, was) = (|n| pruned.weights.get(n).unwrap(), |n| model.weights.get(n).unwrap());
@@ -134,7 +134,7 @@ fn outputs_of_the_network_stay() {
         refusal(&model, &boxes("0-3"), &boxes("1-3")),
         "the plan removes channel 0 of `boxes`, which must stay: it belongs to the network's output `boxes`"
     );
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     assert!(matches!(PrunePlan::removing(&coupling, [0]), Err(PruneError::Pinned { .. })), "the image");
     let sets = coupling.sets().len();
     assert!(matches!(PrunePlan::removing(&coupling, [sets]), Err(PruneError::UnknownSet { .. })));
@@ -167,7 +167,7 @@ fn weights_of_another_network_are_refused() {
 #[test]
 fn a_pruned_checkpoint_does_not_go_into_the_whole_network() {
     let model = halves();
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let set = coupling.set_of(Member { node: model.model.graph().find("c.conv").unwrap(), channel: 0 });
     let pruned = apply(&PrunePlan::removing(&coupling, [set]).unwrap(), &model).unwrap();
     let error = Checkpoint::new(model.model.clone(), pruned.weights).unwrap_err();

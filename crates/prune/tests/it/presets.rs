@@ -40,7 +40,7 @@ fn yolov8(scale: Scale) -> Checkpoint {
 }
 
 pub(crate) fn chosen(model: &Checkpoint, policy: &PrunePolicy) -> Result<Selection, PruneError> {
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let scores = score(&coupling, &model.weights, &ScoreConfig::default())?;
     choose(&Candidates { coupling: &coupling, scores: &scores, weights: &model.weights }, policy, (64, 64))
 }
@@ -60,7 +60,7 @@ fn seed_leaves_the_widths_of_the_script() {
                 serde_json::from_value(golden[name][keep].clone()).unwrap();
             assert_eq!(expected.len(), if name == "m" { 39 } else { 29 });
             let ratio = 1.0 - keep.parse::<f64>().unwrap();
-            let selection = chosen(&model, &preset(Preset::Seed, ratio)).unwrap();
+            let selection = chosen(&model, &preset(Preset::Original, ratio)).unwrap();
             for layer in selection.plan.layers() {
                 let module = layer.conv().strip_suffix(".conv").unwrap_or(layer.conv());
                 let expected = expected.get(module).copied().unwrap_or(layer.channels());
@@ -77,17 +77,17 @@ fn seed_leaves_the_widths_of_the_script() {
 fn seed_keeps_small_layers_and_says_what_it_misses() {
     let model = small_model(&conv_bn("y", "x", 4));
     assert_eq!(
-        chosen(&model, &preset(Preset::Seed, 0.5)).unwrap_err().to_string(),
-        "preset seed needs a stock YOLOv8: there is no batch norm `model.2.m.*.cv1.bn` (use preset group, \
+        chosen(&model, &preset(Preset::Original, 0.5)).unwrap_err().to_string(),
+        "preset original needs a stock YOLOv8: there is no batch norm `model.2.m.*.cv1.bn` (use preset group, \
          which needs no names)"
     );
     let model = yolov8(Scale::N);
-    let all = chosen(&model, &preset(Preset::Seed, 0.0)).unwrap();
+    let all = chosen(&model, &preset(Preset::Original, 0.0)).unwrap();
     assert!(all.plan.is_identity());
-    let most = chosen(&model, &preset(Preset::Seed, 1.0)).unwrap();
+    let most = chosen(&model, &preset(Preset::Original, 1.0)).unwrap();
     assert!(most.plan.layers().iter().all(|l| l.keep().len() >= 8));
     let limit = most.summary.safe_limit.unwrap();
-    let strict = PrunePolicy { clamp: false, ..preset(Preset::Seed, limit.ratio) };
+    let strict = PrunePolicy { clamp: false, ..preset(Preset::Original, limit.ratio) };
     assert!(chosen(&model, &strict).is_ok());
     let beyond = PrunePolicy { prune_ratio: limit.ratio + 2e-4, ..strict };
     assert!(

@@ -10,7 +10,7 @@ fn numbers_of_a_small_network() {
     let mut model = small_model(&conv_bn("y", "x", 4));
     model.weights.get_mut("y.weight").unwrap().data = vec![0.5, -1.5, 0.25, 0.75];
     model.weights.get_mut("y.bias").unwrap().data = vec![0.0, 3.0, -0.125, 0.0625];
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let node = model.model.graph().find("y").unwrap();
     let sets = [2, 3].map(|channel| coupling.set_of(Member { node, channel }));
     let plan = PrunePlan::removing(&coupling, sets).unwrap();

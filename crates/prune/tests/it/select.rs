@@ -22,7 +22,7 @@ fn bare(prune_ratio: f64) -> PrunePolicy {
 }
 
 fn plan(model: &Checkpoint, policy: &PrunePolicy) -> Result<PrunePlan, PruneError> {
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     select(&coupling, &score(&coupling, &model.weights, &ScoreConfig::default())?, policy)
 }
 
@@ -134,9 +134,9 @@ fn wrong_policies_and_weights_are_refused() {
          characters"
     );
     let other = small_model(&conv_bn("y", "x", 5));
-    let coupling = Coupling::of(other.model.graph());
+    let coupling = Coupling::from_graph(other.model.graph());
     let scores = score(&coupling, &other.weights, &ScoreConfig::default()).unwrap();
-    let mismatch = select(&Coupling::of(model.model.graph()), &scores, &bare(0.5));
+    let mismatch = select(&Coupling::from_graph(model.model.graph()), &scores, &bare(0.5));
     assert!(matches!(mismatch, Err(PruneError::ScoresMismatch { expected: 12, got: 13 })), "{mismatch:?}");
     model.weights.get_mut("y.weight").unwrap().data[2] = f32::NAN;
     assert_eq!(
@@ -167,7 +167,7 @@ proptest! {
             max_ratio_per_layer,
             ..PrunePolicy::default()
         };
-        let coupling = Coupling::of(model.spec().graph());
+        let coupling = Coupling::from_graph(model.spec().graph());
         let plan = plan(&model.checkpoint, &policy).unwrap();
         apply(&plan, &model.checkpoint).unwrap();
         let kept = crate::zeroing::kept_by_walking(&plan, model.spec().graph());
@@ -176,7 +176,8 @@ proptest! {
                 let first = coupling.sets()[**set].members[0];
                 kept[first.node.index()].contains(&first.channel)
             };
-            let (size, left) = (group.len(), group.iter().filter(stays).count());
+            let size = group.len();
+            let left = group.iter().filter(stays).count();
             assert!(left >= min_channels.max(1).min(size), "{left} of {size}");
             assert!(left == size || left.is_multiple_of(round_to.unwrap_or(1)), "{left} of {size}");
             let loss = (size - left) as f64 / size as f64;

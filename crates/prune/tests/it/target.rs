@@ -52,7 +52,7 @@ fn no_smaller_removal_reaches_the_target() {
         let model =
             random_model(seed, &RandomGraphConfig { max_channels: 24, ..RandomGraphConfig::default() });
         let (model, image) = (&model.checkpoint, (model.h, model.w));
-        let coupling = Coupling::of(model.model.graph());
+        let coupling = Coupling::from_graph(model.model.graph());
         let scores = score(&coupling, &model.weights, &ScoreConfig::default()).unwrap();
         let scope = if seed % 2 == 0 { Scope::Global } else { Scope::PerLayer };
         let bare = PrunePolicy { scope, min_channels: 2, round_to: Some(3), ..PrunePolicy::default() };
@@ -102,7 +102,7 @@ fn unreachable_targets_tell_both_numbers_and_the_guards() {
         assert!(matches!(chosen(&model, &to(bad)), Err(PruneError::Policy { field: "target", .. })));
     }
     assert!(matches!(chosen(&model, &to(Target::Latency(0.5))), Err(PruneError::Policy { .. })));
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let scores = score(&coupling, &model.weights, &ScoreConfig::default()).unwrap();
     let refused = select(&coupling, &scores, &to(Target::Macs(0.5))).unwrap_err().to_string();
     assert_eq!(refused, "prune policy: target is Macs(0.5), must be left out here: use `choose`");
@@ -139,7 +139,7 @@ fn a_ratio_that_would_empty_a_layer_is_clamped_or_refused() {
 #[test]
 fn latency_is_measured_few_times_and_never_exceeded() {
     let model = yolov8n();
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     let scores = score(&coupling, &model.weights, &ScoreConfig::default()).unwrap();
     let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &model.weights };
     for preset in Preset::ALL {

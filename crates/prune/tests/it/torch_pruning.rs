@@ -33,7 +33,7 @@ fn model() -> Option<Checkpoint> {
 }
 
 fn plan(model: &Checkpoint, config: &ScoreConfig, policy: &PrunePolicy) -> PrunePlan {
-    let coupling = Coupling::of(model.model.graph());
+    let coupling = Coupling::from_graph(model.model.graph());
     select(&coupling, &score(&coupling, &model.weights, config).unwrap(), policy).unwrap()
 }
 
@@ -63,11 +63,13 @@ fn differences(plan: &PrunePlan, case: &Case) -> Vec<String> {
     case.kept
         .iter()
         .filter_map(|(conv, bits)| {
-            let (ours, theirs) = (plan.keep(conv).unwrap(), channels(bits));
+            let ours = plan.keep(conv).unwrap();
+            let theirs = channels(bits);
             let only =
                 |a: &[usize], b: &[usize]| a.iter().filter(|c| !b.contains(c)).copied().collect::<Vec<_>>();
             (ours != theirs.as_slice()).then(|| {
-                let (mine, other) = (only(ours, &theirs), only(&theirs, ours));
+                let mine = only(ours, &theirs);
+                let other = only(&theirs, ours);
                 format!("{conv}: only here {mine:?}, only there {other:?}")
             })
         })
@@ -105,7 +107,7 @@ fn half_of_the_network_by_batch_norm_scale() {
 fn the_same_groups() {
     let fixture = torch_pruning();
     let graph = bonsai_yolov8::build(bonsai_yolov8::Scale::S, &["a".to_owned(), "b".to_owned()]).unwrap();
-    let coupling = Coupling::of(graph.graph());
+    let coupling = Coupling::from_graph(graph.graph());
     assert_eq!(coupling.groups().len(), fixture.l2_local.groups);
     let in_head = |group: &&Vec<usize>| {
         let first = coupling.sets()[group[0]].members[0].node;

@@ -30,7 +30,8 @@ fn it_adds_what_the_rule_on_slices_adds() {
 
 #[test]
 fn a_variable_without_a_gradient_gets_the_penalty_alone() {
-    let (reached, other) = (var(DType::F32), var(DType::F32));
+    let reached = var(DType::F32);
+    let other = var(DType::F32);
     let mut grads = reached.sum_all().unwrap().backward().unwrap();
     add_l1(&mut grads, &other, 0.5).unwrap();
     assert_eq!(values(grads.get(&other).unwrap()), [0.5, -0.5, 0.0, -0.5]);

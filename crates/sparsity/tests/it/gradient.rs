@@ -63,7 +63,8 @@ proptest! {
     ) {
         let values: Vec<f32> = signs.iter().map(|sign| sign * size).collect();
         let groups: Vec<_> = (0..values.len()).map(|i| Some(if alone { i } else { i % 4 })).collect();
-        let (mut grouped, mut single) = (vec![0.0; values.len()], vec![0.0; values.len()]);
+        let mut grouped = vec![0.0; values.len()];
+        let mut single = vec![0.0; values.len()];
         add_group_lasso_to_gradient(&mut grouped, &values, &groups, lambda);
         add_l1_to_gradient(&mut single, &values, lambda);
         prop_assert_eq!(grouped, single);

@@ -113,7 +113,7 @@ fn travel_does_not_depend_on_how_long_training_is() {
 
 #[test]
 fn only_fixed_strengths_are_known_without_a_training() {
-    assert_eq!(L1Plan::SEED.schedule(), Some(L1Schedule::SEED));
+    assert_eq!(L1Plan::ORIGINAL.schedule(), Some(L1Schedule::ORIGINAL));
     assert_eq!(L1Plan::TRAVEL.schedule(), None);
     let half = L1Plan { gamma: Strength::Lambda(0.1), ..L1Plan::TRAVEL };
     assert_eq!(half.schedule(), None);

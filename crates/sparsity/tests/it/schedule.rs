@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 #[test]
 fn the_seed_by_hand() {
     for (epoch, gamma) in [(0, 1e-2), (1, 9.82e-3), (25, 5.5e-3), (49, 1.18e-3), (50, 1e-3), (99, 1e-3)] {
-        assert_eq!(L1Schedule::SEED.at(epoch, 50), L1 { gamma, beta: 1e-2 }, "epoch {epoch}");
+        assert_eq!(L1Schedule::ORIGINAL.at(epoch, 50), L1 { gamma, beta: 1e-2 }, "epoch {epoch}");
     }
 }
 
@@ -45,22 +45,22 @@ fn shares_by_hand() {
 
 #[test]
 fn no_epochs_are_no_problem() {
-    assert_eq!(L1Schedule::SEED.at(0, 0), L1 { gamma: 1e-2, beta: 1e-2 });
-    assert_eq!(L1Schedule::SEED.at(5, 0), L1 { gamma: 1e-2, beta: 1e-2 });
+    assert_eq!(L1Schedule::ORIGINAL.at(0, 0), L1 { gamma: 1e-2, beta: 1e-2 });
+    assert_eq!(L1Schedule::ORIGINAL.at(5, 0), L1 { gamma: 1e-2, beta: 1e-2 });
 }
 
 #[test]
 fn configurations() {
     let read = |value: Value| serde_json::from_value::<L1Schedule>(value).map_err(|e| e.to_string());
-    assert_eq!(read(json!({})), Ok(L1Schedule::SEED));
-    assert_eq!(read(serde_json::to_value(L1Schedule::SEED).unwrap()), Ok(L1Schedule::SEED));
-    let cosine = L1Schedule { gamma_decay: Decay::Cosine { last: 0.5 }, ..L1Schedule::SEED };
+    assert_eq!(read(json!({})), Ok(L1Schedule::ORIGINAL));
+    assert_eq!(read(serde_json::to_value(L1Schedule::ORIGINAL).unwrap()), Ok(L1Schedule::ORIGINAL));
+    let cosine = L1Schedule { gamma_decay: Decay::Cosine { last: 0.5 }, ..L1Schedule::ORIGINAL };
     assert_eq!(read(json!({"gamma_decay": {"cosine": {"last": 0.5}}})), Ok(cosine));
-    let growing = L1Schedule { gamma_decay: Decay::Growing { first: 0.5 }, ..L1Schedule::SEED };
+    let growing = L1Schedule { gamma_decay: Decay::Growing { first: 0.5 }, ..L1Schedule::ORIGINAL };
     assert_eq!(read(json!({"gamma_decay": {"growing": {"first": 0.5}}})), Ok(growing));
-    let constant = L1Schedule { gamma: 0.06, gamma_decay: Decay::Constant, ..L1Schedule::SEED };
+    let constant = L1Schedule { gamma: 0.06, gamma_decay: Decay::Constant, ..L1Schedule::ORIGINAL };
     assert_eq!(read(json!({"gamma": 0.06, "gamma_decay": "constant"})), Ok(constant));
-    let halved = L1Schedule { gamma_decay: Decay::Linear { last: 0.5 }, ..L1Schedule::SEED };
+    let halved = L1Schedule { gamma_decay: Decay::Linear { last: 0.5 }, ..L1Schedule::ORIGINAL };
     assert_eq!(read(json!({"gamma_decay": {"linear": {"last": 0.5}}})), Ok(halved));
 
     let refused = |value: Value, parts: &[&str]| {
@@ -74,6 +74,6 @@ fn configurations() {
     refused(json!({"gamma_decay": {"growing": {"last": 1}}}), &["`last`", "`first`"]);
     refused(json!({"delta": 1}), &["`delta`", "`gamma`"]);
     refused(json!({"gamma_decay": {"linear": {"last": 1, "first": 1}}}), &["`first`"]);
-    let nan = L1Schedule { beta: f64::NAN, ..L1Schedule::SEED };
+    let nan = L1Schedule { beta: f64::NAN, ..L1Schedule::ORIGINAL };
     assert_eq!(nan.check().unwrap_err().to_string().split(';').next(), Some("L1 schedule: `beta` is NaN"));
 }

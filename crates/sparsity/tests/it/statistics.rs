@@ -33,7 +33,7 @@ fn assert_near(actual: &[f32], expected: &[f32]) {
 
 #[test]
 fn a_layer_by_hand() {
-    let statistics = GammaStatistics::of(&network(), &weights()).unwrap();
+    let statistics = GammaStatistics::new(&network(), &weights()).unwrap();
     let names: Vec<_> = statistics.layers.iter().map(|l| l.layer.as_str()).collect();
     assert_eq!(names, ["a", "c"]);
     // Sorted magnitudes: 0, 0.0009, 0.009, 0.5, 1; a percentile p stands at position p / 25.
@@ -52,7 +52,7 @@ fn a_layer_by_hand() {
 
 #[test]
 fn overall_is_over_channels_not_over_layers() {
-    let GammaStatistics { overall, layers } = GammaStatistics::of(&network(), &weights()).unwrap();
+    let GammaStatistics { overall, layers } = GammaStatistics::new(&network(), &weights()).unwrap();
     assert_eq!((overall.count, overall.below_1e2), (6, 0.5));
     assert_near(&[overall.mean, overall.max, overall.largest_beta], &[5.5099 / 6.0, 4.0, 0.7]);
     assert_near(&[overall.median()], &[f32::midpoint(0.009, 0.5)]);
@@ -65,7 +65,7 @@ fn overall_is_over_channels_not_over_layers() {
 
 #[test]
 fn statistics_are_data() {
-    let statistics = GammaStatistics::of(&network(), &weights()).unwrap();
+    let statistics = GammaStatistics::new(&network(), &weights()).unwrap();
     let json = serde_json::to_string(&statistics).unwrap();
     assert_eq!(serde_json::from_str::<GammaStatistics>(&json).unwrap(), statistics);
 }
@@ -73,16 +73,16 @@ fn statistics_are_data() {
 #[test]
 fn what_has_no_statistics_is_told() {
     let folded: Graph = "x = input() channels=1\noutputs = x".parse().unwrap();
-    let error = GammaStatistics::of(&folded, &Weights::new()).unwrap_err();
+    let error = GammaStatistics::new(&folded, &Weights::new()).unwrap_err();
     assert!(matches!(error, StatisticsError::NoBatchNorm), "{error}");
 
-    let error = GammaStatistics::of(&network(), &Weights::new()).unwrap_err();
+    let error = GammaStatistics::new(&network(), &Weights::new()).unwrap_err();
     assert!(matches!(error, StatisticsError::Weights(_)), "{error}");
 
     for (name, channel) in [("a.weight", 3), ("a.bias", 4)] {
         let mut weights = weights();
         weights.get_mut(name).unwrap().data[channel] = f32::NAN;
-        let message = GammaStatistics::of(&network(), &weights).unwrap_err().to_string();
+        let message = GammaStatistics::new(&network(), &weights).unwrap_err().to_string();
         for part in [&format!("`{name}`"), "NaN", &format!("channel {channel}")] {
             assert!(message.contains(part), "`{part}` is missing in: {message}");
         }
@@ -95,7 +95,7 @@ fn an_outcome_in_a_sentence() {
         let mut weights = weights();
         weights.insert("a.weight", Array::new(&[5], gammas.to_vec()));
         weights.insert("c.weight", Array::new(&[1], vec![1.0]));
-        GammaStatistics::of(&network(), &weights).unwrap().overall
+        GammaStatistics::new(&network(), &weights).unwrap().overall
     };
     let outcome = Outcome {
         predicted: Some(Travel { distance: 1.75, updates: 650 }),

@@ -140,8 +140,11 @@ impl OnnxSource {
 
 fn summarise(graph: &Graph) -> OnnxSource {
     let known = elements(graph);
-    let (mut mixed, mut foreign) = (Vec::new(), Vec::new());
-    let (mut halves, mut wholes, mut quantised) = (0_usize, 0_usize, false);
+    let mut mixed = Vec::new();
+    let mut foreign = Vec::new();
+    let mut halves = 0_usize;
+    let mut wholes = 0_usize;
+    let mut quantised = false;
     for (index, node) in graph.node.iter().enumerate() {
         let op = node.op_type.as_deref().unwrap_or_default();
         if !is_standard(node) {

@@ -51,7 +51,9 @@ pub(super) fn build(
     let start = Instant::now();
     let deadline = start + options.time_limit;
     let (sender, messages) = mpsc::channel::<Message>();
-    let (mut last, mut complaint, mut log_failure) = (String::new(), None, None);
+    let mut last = String::new();
+    let mut complaint = None;
+    let mut log_failure = None;
     let stopped = Arc::new(AtomicBool::new(false));
     let built = thread::scope(|scope| {
         let watch = Watch { deadline, stopped: Arc::clone(&stopped), sender: Mutex::new(sender.clone()) };
@@ -80,7 +82,8 @@ pub(super) fn build(
     let plan = match built {
         Ok(plan) => plan,
         Err(_) if stopped.load(Ordering::Relaxed) => {
-            let (builder, limit) = (TITLE.to_owned(), options.time_limit);
+            let builder = TITLE.to_owned();
+            let limit = options.time_limit;
             return Err(BuildError::TimedOut { builder, limit, last, log });
         }
         Err(error) => return Err(BuildError::Library { complaint: complaint.unwrap_or(error), log }),
@@ -192,7 +195,8 @@ fn load(libraries: &RtxLibraries) -> Result<MutexGuard<'static, Option<PathBuf>>
     match loaded.as_deref() {
         Some(earlier) if earlier == libraries.core => return Ok(loaded),
         Some(earlier) => {
-            let (earlier, now) = (earlier.display(), libraries.core.display());
+            let earlier = earlier.display();
+            let now = libraries.core.display();
             return Err(format!("{earlier} is loaded already; start again to use {now}"));
         }
         None => {}

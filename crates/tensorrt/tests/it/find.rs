@@ -48,7 +48,8 @@ fn the_named_program_wins_then_the_variable_then_path_then_usual_folders() {
             format!("#!/bin/sh\necho '&&&& RUNNING TensorRT.trtexec [TensorRT v10{minor:02}00] # x'\n");
         bench.write_script(&format!("{name}/trtexec"), &help)
     };
-    let (explicit, variable) = (place("explicit", 1), place("variable", 2));
+    let explicit = place("explicit", 1);
+    let variable = place("variable", 2);
     place("in-path", 3);
     place("usual", 4);
     let path = OsString::from(format!(

@@ -1,4 +1,4 @@
-//! Builders of engines: their words by version, how their ways of ending are judged, and what is refused before.
+//! Builders of engines: their words by version, how their ways of ending are checked, and what is refused before.
 //!
 //! No TensorRT is needed: small shell scripts stand in for `trtexec` and `tensorrt_rtx`. What builds with TensorRT-RTX's
 //! library needs feature `rtx` and the library, and says so where it is absent.

@@ -85,7 +85,9 @@ fn compute_capabilities_and_profiles_reach_the_builder() {
         let report = workshop.build(&BuildOptions { compute_capabilities, ..dynamic.clone() }).unwrap();
         fs::read(report.engine).unwrap()
     };
-    let (one, two, usual) = (bytes(&["7.5"]), bytes(&["8.6", "8.9"]), bytes(&[]));
+    let one = bytes(&["7.5"]);
+    let two = bytes(&["8.6", "8.9"]);
+    let usual = bytes(&[]);
     assert!(one != two && two != usual && one != usual, "each list gives an engine of its own");
 }
 

@@ -8,7 +8,9 @@ use bonsai_testkit::{RandomGraphConfig, random_model};
 #[test]
 fn same_seed_same_model() {
     let config = RandomGraphConfig::default();
-    let (a, b, c) = (random_model(3, &config), random_model(3, &config), random_model(4, &config));
+    let a = random_model(3, &config);
+    let b = random_model(3, &config);
+    let c = random_model(4, &config);
     assert_eq!((&a.checkpoint, a.h, a.w), (&b.checkpoint, b.h, b.w));
     assert_ne!(a.checkpoint, c.checkpoint);
 }

@@ -66,11 +66,12 @@ fn layers_without_weights() {
 #[test]
 fn images_of_a_batch_do_not_mix_in_evaluation() {
     let model = bonsai_testkit::random_model(11, &bonsai_testkit::RandomGraphConfig::default());
-    let (graph, weights) = (model.spec().graph(), &model.checkpoint.weights);
+    let graph = model.spec().graph();
+    let weights = &model.checkpoint.weights;
     let both = random_array(1, &[2, 3, model.h, model.w]);
     let second = both.select(0, &[1]);
-    let (all, one) =
-        (reference_wires(graph, weights, &both, false), reference_wires(graph, weights, &second, false));
+    let all = reference_wires(graph, weights, &both, false);
+    let one = reference_wires(graph, weights, &second, false);
     for ((all, one), node) in all.iter().zip(&one).zip(graph.nodes()) {
         assert_close(&all.data[one.data.len()..], &one.data, Tolerance::Exact, node.name());
     }

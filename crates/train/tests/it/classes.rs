@@ -55,10 +55,11 @@ fn step(kind: ExecutorKind, start: &Checkpoint) -> Checkpoint {
 fn a_step_of_exchanged_classes_is_the_exchanged_step() {
     let start = init(&build(Scale::N, &owned(CLASSES)).unwrap(), 3).unwrap();
     for order in [["bee", "ant", "cow", "dog"], ["dog", "cow", "ant", "bee"]] {
-        let classes = ClassMap::of(&owned(CLASSES), &owned(order));
+        let classes = ClassMap::new(&owned(CLASSES), &owned(order));
         let exchanged = |checkpoint: &Checkpoint| with_classes(checkpoint, &classes, 0).unwrap();
         for kind in KINDS {
-            let (before, after) = (step(kind, &exchanged(&start)), exchanged(&step(kind, &start)));
+            let before = step(kind, &exchanged(&start));
+            let after = exchanged(&step(kind, &start));
             assert_eq!(before.model.class_names(), owned(order));
             for ((name, before), (_, after)) in before.weights.iter().zip(after.weights.iter()) {
                 // What flows back from the class outputs is a sum over them, which rounds by its order.

@@ -44,7 +44,9 @@ fn trained(kind: ExecutorKind, value: Option<f32>) -> Checkpoint {
 #[test]
 fn they_reach_what_comes_before_the_head_and_nothing_behind() {
     for kind in KINDS {
-        let (none, zero, some) = (trained(kind, None), trained(kind, Some(0.0)), trained(kind, Some(0.1)));
+        let none = trained(kind, None);
+        let zero = trained(kind, Some(0.0));
+        let some = trained(kind, Some(0.1));
         assert!(none == zero, "a gradient that is missing is zero");
         let from = start();
         let graph = from.model.graph();

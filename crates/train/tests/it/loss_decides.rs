@@ -63,14 +63,14 @@ fn a_training_goes_on_with_the_same_bits() {
 }
 
 #[test]
-fn it_may_end_the_training_whose_last_epoch_is_judged() {
+fn it_may_end_the_training_whose_last_epoch_is_evaluated() {
     let penalty = |losses: &[f64]| (losses.len() < 3).then(Penalty::default);
     // Judged is every second epoch, and the last.
     let config = TrainConfig { val_period: 2, ..config(8) };
     let trained = by_loss(&start(), &config, &mut Recorder::default(), &penalty);
     assert_eq!((trained.stopped, trained.history.len()), (Stopped::Penalty, 3));
-    let judged: Vec<bool> = trained.history.iter().map(|record| record.evaluation.is_some()).collect();
-    assert_eq!(judged, [false, true, true]);
+    let evaluated: Vec<bool> = trained.history.iter().map(|record| record.evaluation.is_some()).collect();
+    assert_eq!(evaluated, [false, true, true]);
     // Killed after that epoch, there is nothing left to train.
     let again = by_loss(&reloaded(&trained.last), &config, &mut Recorder::default(), &penalty);
     assert_eq!((again.stopped, again.history.len()), (Stopped::Penalty, 0));

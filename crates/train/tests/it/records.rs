@@ -80,7 +80,7 @@ impl Observer for Listener {
 }
 
 #[test]
-fn waiting_and_judging_are_told_apart_and_steps_say_what_they_saw() {
+fn waiting_and_evaluating_are_told_apart_and_steps_say_what_they_saw() {
     let from = start();
     let mut executor =
         build_executor(from.model.graph(), &from.weights, &ExecutorOptions::default()).unwrap();

@@ -85,7 +85,8 @@ fn the_cpu_executor_repeats_itself_with_any_number_of_threads() {
 
 #[test]
 fn the_executors_agree_in_the_loss() {
-    let (cpu, candle) = (train(ExecutorKind::Cpu, 2).1, train(ExecutorKind::Candle, 2).1);
+    let cpu = train(ExecutorKind::Cpu, 2).1;
+    let candle = train(ExecutorKind::Candle, 2).1;
     assert!(cpu.0[STEPS - 1] != cpu.0[0], "something is trained");
     for (step, (cpu, candle)) in cpu.0.iter().zip(&candle.0).enumerate() {
         for (ours, theirs) in cpu.iter().zip(candle) {

@@ -12,7 +12,8 @@ fn loss_falls_and_best_is_the_best_epoch() {
         let mut seen = Recorder::default();
         let trained = run(kind, &start(), &config(25), &mut Noise, &no_penalty, &mut seen).unwrap();
         let loss = |r: &EpochRecord| r.box_loss + r.cls_loss + r.dfl_loss;
-        let (first, last) = (loss(&trained.history[0]), loss(&trained.history[24]));
+        let first = loss(&trained.history[0]);
+        let last = loss(&trained.history[24]);
         assert!(last < 0.7 * first, "{first} to {last}");
         assert_eq!((seen.steps, seen.epochs.len()), (75, 25));
         assert_eq!(

@@ -73,7 +73,8 @@ fn two_objects_share_anchors() {
 #[test]
 fn contested_anchor_goes_to_the_closest_even_unchosen() {
     let whole = corners(0.0, 0.0, 32.0, 32.0);
-    let (first, second) = (corners(0.0, 14.0, 14.0, 32.0), corners(0.0, 14.5, 14.0, 32.0));
+    let first = corners(0.0, 14.0, 14.0, 32.0);
+    let second = corners(0.0, 14.5, 14.0, 32.0);
     let score = |anchor, class| match (anchor, class) {
         (12, 2) => 0.01,
         (0..=11, 2) | (12, _) => 1.0,
@@ -160,7 +161,8 @@ proptest! {
         let expected: Vec<usize> = (0..15)
             .filter(|&cell| {
                 let (cx, cy) = grid.centre(cell);
-                let (cx, cy) = (cx * 8.0, cy * 8.0);
+                let cx = cx * 8.0;
+                let cy = cy * 8.0;
                 (cx - bbox.x1).min(cy - bbox.y1).min(bbox.x2 - cx).min(bbox.y2 - cy) > INSIDE
             })
             .collect();

@@ -71,7 +71,8 @@ impl BoxPair {
         self.soft_teacher.temper(&self.teacher, temperature);
         // T² KL has the derivative T (q_s - q_t).
         let pull = dfl * m * f64::from(temperature) / 4.0;
-        let (q_s, q_t) = (self.soft_student.probabilities(), self.soft_teacher.probabilities());
+        let q_s = self.soft_student.probabilities();
+        let q_t = self.soft_teacher.probabilities();
         let by_logit = |i: usize, _| pull * (f64::from(q_s[i]) - f64::from(q_t[i]));
         self.student.write_gradient_with(by_distance, by_logit, gradient, cells, cell);
         let divergence = self.soft_teacher.divergence(&self.soft_student);

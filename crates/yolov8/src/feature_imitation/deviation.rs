@@ -14,7 +14,8 @@ const LANES: usize = 16;
 /// One pass of f64 sums around the channel's first value, so that a large mean does not drown the variance.
 pub(super) fn deviation(map: &FeatureMap, channel: usize) -> f64 {
     let origin = map.plane(0, channel).first().copied().unwrap_or_default();
-    let (mut sum, mut squares) = (0.0, 0.0);
+    let mut sum = 0.0;
+    let mut squares = 0.0;
     for image in 0..map.n {
         let plane = moments(map.plane(image, channel), origin);
         sum += plane.0;
@@ -29,7 +30,8 @@ pub(super) fn deviation(map: &FeatureMap, channel: usize) -> f64 {
 
 /// Sum of the differences from `origin`, and of their squares.
 fn moments(values: &[f32], origin: f32) -> (f64, f64) {
-    let (mut sums, mut squares) = ([0.0f64; LANES], [0.0f64; LANES]);
+    let mut sums = [0.0f64; LANES];
+    let mut squares = [0.0f64; LANES];
     let (chunks, rest) = values.as_chunks::<LANES>();
     for chunk in chunks {
         for i in 0..LANES {

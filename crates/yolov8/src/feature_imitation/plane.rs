@@ -36,7 +36,8 @@ pub(super) fn imitate(
     for (((s, t), e_s), e_t) in students.iter().zip(teachers).zip(gradients).zip(scratches) {
         let mut gaps = [0.0f32; LANES];
         for i in 0..LANES {
-            let (u_s, u_t) = ((s[i] - highest[0]) * student.factor, (t[i] - highest[1]) * teacher.factor);
+            let u_s = (s[i] - highest[0]) * student.factor;
+            let u_t = (t[i] - highest[1]) * teacher.factor;
             (e_s[i], e_t[i]) = (exp_negative(u_s), exp_negative(u_t));
             gaps[i] = e_t[i] * (u_t - u_s);
         }
@@ -45,14 +46,16 @@ pub(super) fn imitate(
         sums.gap += f64::from(sum_lanes(gaps));
     }
     for (((s, t), e_s), e_t) in student_rest.iter().zip(teacher_rest).zip(gradient_rest).zip(scratch_rest) {
-        let (u_s, u_t) = ((s - highest[0]) * student.factor, (t - highest[1]) * teacher.factor);
+        let u_s = (s - highest[0]) * student.factor;
+        let u_t = (t - highest[1]) * teacher.factor;
         (*e_s, *e_t) = (exp_negative(u_s), exp_negative(u_t));
         sums.student += f64::from(*e_s);
         sums.teacher += f64::from(*e_t);
         sums.gap += f64::from(*e_t * (u_t - u_s));
     }
 
-    let (by_student, by_teacher) = ((scale / sums.student) as f32, (scale / sums.teacher) as f32);
+    let by_student = (scale / sums.student) as f32;
+    let by_teacher = (scale / sums.teacher) as f32;
     for (g, e_t) in gradient.iter_mut().zip(scratch) {
         *g = *g * by_student - *e_t * by_teacher;
     }
@@ -96,11 +99,13 @@ mod tests {
         for n in [1, 31, 32, 33, 100, 1600] {
             let student: Vec<f32> = (0..n).map(|i| (i as f32 * 1.3).sin() * 4.0).collect();
             let teacher: Vec<f32> = (0..n).map(|i| (i as f32 * 0.7).cos() * 6.0 + 50.0).collect();
-            let (mut scratch, mut gradient) = (vec![9.0; n], vec![9.0; n]);
+            let mut scratch = vec![9.0; n];
+            let mut gradient = vec![9.0; n];
             let sides = [(&student, 0.5), (&teacher, 0.25)]
                 .map(|(values, factor)| Sharpened { values: values.as_slice(), factor });
             let found = imitate(sides[0], sides[1], 3.0, &mut scratch, &mut gradient);
-            let (q_s, q_t) = (soft(&student, 0.5), soft(&teacher, 0.25));
+            let q_s = soft(&student, 0.5);
+            let q_t = soft(&teacher, 0.25);
             let exact: f64 = q_t.iter().zip(&q_s).map(|(t, s)| t * (t / s).ln()).sum();
             assert!((found - exact).abs() < 1e-6 * exact.max(1.0), "{n}: {found} and {exact}");
             for (i, g) in gradient.iter().enumerate() {
@@ -112,9 +117,11 @@ mod tests {
 
     #[test]
     fn nan_stays_nan() {
-        let (good, bad) = ([1.0; 40], [f32::NAN; 40]);
+        let good = [1.0; 40];
+        let bad = [f32::NAN; 40];
         let side = |values| Sharpened { values, factor: 1.0 };
-        let (mut scratch, mut gradient) = ([0.0; 40], [0.0; 40]);
+        let mut scratch = [0.0; 40];
+        let mut gradient = [0.0; 40];
         assert!(imitate(side(&bad), side(&good), 1.0, &mut scratch, &mut gradient).is_nan());
         assert!(gradient.iter().all(|g| g.is_nan()));
     }

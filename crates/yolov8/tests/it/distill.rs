@@ -21,7 +21,8 @@ fn variants() -> Vec<DistillGains> {
     for modulated in [true, false] {
         for anchor_weight in [AnchorWeight::Gap, AnchorWeight::Confidence] {
             for temperature in [1.0, 3.0] {
-                let (bbox, dfl) = (7.5, 1.5);
+                let bbox = 7.5;
+                let dfl = 1.5;
                 variants.push(DistillGains { bbox, dfl, temperature, modulated, anchor_weight, ..good });
             }
         }
@@ -45,7 +46,8 @@ fn values(output: &DistillOutput) -> Vec<f32> {
 #[test]
 fn values_are_those_of_plain_loops() {
     for (seed, gains) in (0..).zip(variants()) {
-        let (student, teacher) = (random_head(seed), random_head(seed + 100));
+        let student = random_head(seed);
+        let teacher = random_head(seed + 100);
         let score_sum = 1.0 + seed as f64 * 0.75;
         let found = distil(&student, &teacher, score_sum, gains);
         let (exact, _) = parts(&wide(&student), &wide(&teacher), score_sum, gains, None);
@@ -66,9 +68,11 @@ fn values_are_those_of_plain_loops() {
 #[test]
 fn gradients_are_those_of_finite_differences() {
     for (seed, gains) in (0..).zip(variants()) {
-        let (student, teacher) = (random_head(seed), random_head(seed + 100));
+        let student = random_head(seed);
+        let teacher = random_head(seed + 100);
         let found = distil(&student, &teacher, 2.5, gains);
-        let (mut moved, fixed) = (wide(&student), wide(&teacher));
+        let mut moved = wide(&student);
+        let fixed = wide(&teacher);
         let (_, held) = parts(&moved, &fixed, 2.5, gains, None);
         let mut numeric = Vec::new();
         for level in 0..LEVELS.len() {
@@ -115,11 +119,13 @@ fn a_teacher_that_says_the_same_teaches_nothing() {
 /// The divisor of a batch without objects is 1, and a larger one scales all parts.
 #[test]
 fn divisor_is_the_sum_of_soft_labels() {
-    let (student, teacher) = (random_head(3), random_head(4));
+    let student = random_head(3);
+    let teacher = random_head(4);
     let empty = detection_loss(&head(&student), &[], LossGains::default()).unwrap().score_sum;
     assert_eq!(empty, 1.0);
     let gains = DistillGains { dfl: 1.0, ..DistillGains::default() };
-    let (one, four) = (distil(&student, &teacher, empty, gains), distil(&student, &teacher, 4.0, gains));
+    let one = distil(&student, &teacher, empty, gains);
+    let four = distil(&student, &teacher, 4.0, gains);
     assert_eq!(one.total, 4.0 * four.total);
     for (one, four) in values(&one).into_iter().zip(values(&four)) {
         assert_eq!(one, 4.0 * four, "a power of two rounds nothing");
@@ -129,7 +135,8 @@ fn divisor_is_the_sum_of_soft_labels() {
 /// Two images in a batch are what the two are alone, but for the factor of the batch.
 #[test]
 fn images_are_independent() {
-    let (student, teacher) = (random_head(5), random_head(6));
+    let student = random_head(5);
+    let teacher = random_head(6);
     let gains = DistillGains { dfl: 1.0, ..DistillGains::default() };
     let both = distil(&student, &teacher, 2.0, gains);
     let mut total = 0.0;
@@ -139,7 +146,8 @@ fn images_are_independent() {
                 |values: &Vec<f32>| values.chunks_exact(values.len() / BATCH).nth(image).unwrap().to_vec();
             levels.iter().map(|[boxes, classes]| [cut(boxes), cut(classes)]).collect()
         };
-        let (student, teacher) = (alone(&student), alone(&teacher));
+        let student = alone(&student);
+        let teacher = alone(&teacher);
         let single = |levels| one_image(levels, CLASSES, BINS, &LEVELS);
         let found = distillation_loss(&single(&student), &single(&teacher), 2.0, gains).unwrap();
         total += found.total * BATCH as f32;
@@ -169,7 +177,8 @@ fn one_image<'a>(
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let (student, teacher) = (random_head(7), random_head(8));
+    let student = random_head(7);
+    let teacher = random_head(8);
     let gains = DistillGains { dfl: 1.0, ..DistillGains::default() };
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -188,7 +197,8 @@ fn silent_anchors_have_no_box_parts() {
     };
     let gains = DistillGains { dfl: 1.0, ..DistillGains::default() };
     for (p, silent) in [(0.00098f32, true), (0.00102, false)] {
-        let (student, teacher) = ([bent(-30.0, 0.4)], [bent((p / (1.0 - p)).ln(), 0.7)]);
+        let student = [bent(-30.0, 0.4)];
+        let teacher = [bent((p / (1.0 - p)).ln(), 0.7)];
         let heads = [&student, &teacher].map(|levels| one_image(levels, 2, BINS, &shape));
         let found = distillation_loss(&heads[0], &heads[1], 1.0, gains).unwrap();
         assert_eq!(found.items.bbox == 0.0 && found.items.dfl == 0.0, silent, "{:?}", found.items);
@@ -199,7 +209,8 @@ fn silent_anchors_have_no_box_parts() {
 
 #[test]
 fn a_step_against_the_gradient_of_both_losses_lowers_their_sum() {
-    let (student, teacher) = (random_head(9), random_head(10));
+    let student = random_head(9);
+    let teacher = random_head(10);
     let bbox = Cxcywh { cx: 0.4, cy: 0.5, w: 0.6, h: 0.8 };
     let targets = [Target { image: 0, class_id: 1, bbox }, Target { image: 1, class_id: 2, bbox }];
     let both = |student: &[Level]| {
@@ -237,7 +248,8 @@ fn not_a_number_is_seen_in_the_total() {
 
 #[test]
 fn a_teacher_that_does_not_fit_is_refused_with_both_numbers() {
-    let (gains, student) = (DistillGains::default(), random_head(13));
+    let gains = DistillGains::default();
+    let student = random_head(13);
     let refuse = |teacher: HeadOutput| {
         distillation_loss(&head(&student), &teacher, 1.0, gains).unwrap_err().to_string()
     };

@@ -24,7 +24,8 @@ fn head<'a>(golden: &'a Golden, who: &str) -> HeadOutput<'a> {
     let level = |(level, stride): (usize, usize)| {
         let boxes = golden.get(&format!("{who}.box.{level}"));
         let classes = golden.get(&format!("{who}.cls.{level}"));
-        let (h, w) = (boxes.shape[2], boxes.shape[3]);
+        let h = boxes.shape[2];
+        let w = boxes.shape[3];
         LevelOutput { box_logits: &boxes.data, cls_logits: &classes.data, h, w, stride }
     };
     HeadOutput::new(2, 3, 16, [8, 16].into_iter().enumerate().map(level).collect()).unwrap()

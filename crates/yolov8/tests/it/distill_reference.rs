@@ -95,9 +95,11 @@ pub(crate) fn parts(
 /// Cross-entropies of an anchor, and its weight m; from the logits of student and teacher.
 fn class_part([student, teacher]: &[Vec<f64>; 2], gains: DistillGains) -> (f64, f64) {
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-    let (mut sum, mut weight) = (0.0, 0.0f64);
+    let mut sum = 0.0;
+    let mut weight = 0.0f64;
     for (&z_s, &z_t) in student.iter().zip(teacher) {
-        let (p_s, p_t) = (sigmoid(z_s), sigmoid(z_t));
+        let p_s = sigmoid(z_s);
+        let p_t = sigmoid(z_t);
         let entropy = -(p_t * p_s.ln() + (1.0 - p_t) * sigmoid(-z_s).ln());
         let gap = (p_t - p_s).abs();
         sum += if gains.modulated { gap * entropy } else { entropy };
@@ -111,7 +113,8 @@ fn divergence([student, teacher]: &[Vec<f64>; 2], temperature: f64) -> f64 {
     let soft = |logits: &[f64]| softmax(&logits.iter().map(|x| x / temperature).collect::<Vec<_>>());
     let mut sum = 0.0;
     for (student, teacher) in student.chunks(BINS).zip(teacher.chunks(BINS)) {
-        let (q_s, q_t) = (soft(student), soft(teacher));
+        let q_s = soft(student);
+        let q_t = soft(teacher);
         sum += q_t.iter().zip(&q_s).map(|(t, s)| t * (t / s).ln()).sum::<f64>();
     }
     temperature * temperature * sum / 4.0
@@ -139,8 +142,10 @@ fn ciou(a: [f64; 4], b: [f64; 4], alpha: Option<f64>) -> (f64, f64) {
     let across = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0);
     let down = (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
     let iou = across * down / (aw * ah + bw * bh - across * down + EPSILON);
-    let (cw, ch) = (a[2].max(b[2]) - a[0].min(b[0]), a[3].max(b[3]) - a[1].min(b[1]));
-    let (dx, dy) = ((a[0] + a[2] - b[0] - b[2]) / 2.0, (a[1] + a[3] - b[1] - b[3]) / 2.0);
+    let cw = a[2].max(b[2]) - a[0].min(b[0]);
+    let ch = a[3].max(b[3]) - a[1].min(b[1]);
+    let dx = (a[0] + a[2] - b[0] - b[2]) / 2.0;
+    let dy = (a[1] + a[3] - b[1] - b[3]) / 2.0;
     let v = 4.0 / (PI * PI) * ((aw / ah).atan() - (bw / bh).atan()).powi(2);
     let alpha = alpha.unwrap_or(v / (v - iou + 1.0 + EPSILON));
     (iou - (dx * dx + dy * dy) / (cw * cw + ch * ch + EPSILON) - alpha * v, alpha)

@@ -46,7 +46,8 @@ fn statistics(values: &[f64], channels: usize) -> Vec<(f64, f64)> {
 /// The loss as the formula has it, with the student's statistics given.
 fn reference(student: &[f64], teacher: &[f64], held: &[(f64, f64)], settings: ImitationSettings) -> f64 {
     let [n, cs, ct, h, w] = SHAPE;
-    let (tau, weight) = (f64::from(settings.tau), f64::from(settings.weight));
+    let tau = f64::from(settings.tau);
+    let weight = f64::from(settings.weight);
     let taught = statistics(teacher, ct);
     let mut sum = 0.0;
     for image in 0..n {
@@ -73,9 +74,11 @@ fn value_and_gradient_are_those_of_plain_loops() {
     let [n, cs, ct, ..] = SHAPE;
     for (seed, (tau, weight)) in (0..).zip([(1.0, 1.0), (4.0, 0.5), (0.5, 30.0)]) {
         let settings = ImitationSettings { tau, weight };
-        let (student, teacher) = (random(cs, 3.0, 2.0, seed), random(ct, 0.1, -5.0, seed + 100));
+        let student = random(cs, 3.0, 2.0, seed);
+        let teacher = random(ct, 0.1, -5.0, seed + 100);
         let found = imitate(&student, &teacher, settings);
-        let (mut moved, fixed) = (wide(&student), wide(&teacher));
+        let mut moved = wide(&student);
+        let fixed = wide(&teacher);
         let held = statistics(&moved, cs);
         let exact = reference(&moved, &fixed, &held, settings);
         assert!((f64::from(found.item) - exact).abs() < RELATIVE * exact && exact > 0.1);
@@ -121,7 +124,8 @@ fn equal_channels_teach_nothing() {
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     let [_, cs, ct, ..] = SHAPE;
-    let (student, teacher) = (random(cs, 1.0, 0.0, 2), random(ct, 1.0, 0.0, 3));
+    let student = random(cs, 1.0, 0.0, 2);
+    let teacher = random(ct, 1.0, 0.0, 3);
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| imitate(&student, &teacher, ImitationSettings::default()))
@@ -133,7 +137,8 @@ fn any_number_of_threads_gives_the_same_bits() {
 #[test]
 fn only_matched_channels_count() {
     let [_, cs, ct, h, w] = SHAPE;
-    let (student, mut teacher) = (random(cs, 1.0, 0.0, 4), random(ct, 1.0, 0.0, 5));
+    let student = random(cs, 1.0, 0.0, 4);
+    let mut teacher = random(ct, 1.0, 0.0, 5);
     let before = imitate(&student, &teacher, ImitationSettings::default());
     for (i, value) in teacher.iter_mut().enumerate() {
         if !MATCHING.contains(&(i / (h * w) % ct)) {
@@ -148,8 +153,10 @@ fn only_matched_channels_count() {
 #[test]
 fn what_does_not_fit_is_refused_with_both_numbers() {
     let [n, cs, ct, h, w] = SHAPE;
-    let (student, teacher) = (random(cs, 1.0, 0.0, 6), random(ct, 1.0, 0.0, 7));
-    let (good_student, good_teacher) = (map(&student, cs), map(&teacher, ct));
+    let student = random(cs, 1.0, 0.0, 6);
+    let teacher = random(ct, 1.0, 0.0, 7);
+    let good_student = map(&student, cs);
+    let good_teacher = map(&teacher, ct);
     let refuse = |student: FeatureMap, teacher: FeatureMap, matching: &[usize], settings| {
         imitate_features(&student, &teacher, matching, settings).unwrap_err().to_string()
     };

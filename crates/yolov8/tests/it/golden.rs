@@ -34,7 +34,9 @@ impl Golden {
     }
 
     pub(crate) fn inputs(&self, box_source: &str, cls_source: &str) -> Inputs {
-        let (mut batch, mut num_classes, mut levels) = (0, 0, Vec::new());
+        let mut batch = 0;
+        let mut num_classes = 0;
+        let mut levels = Vec::new();
         for level in 0..3 {
             let (_, boxes) = self.shaped(&format!("{box_source}.box.{level}"));
             let (shape, classes) = self.shaped(&format!("{cls_source}.cls.{level}"));

@@ -22,7 +22,8 @@ fn decodes_as_ultralytics() {
         .unwrap();
         for (found, reference) in found.images().zip(reference.images()) {
             for anchor in 0..head.anchors() {
-                let (a, b) = (found.bbox(anchor), reference.bbox(anchor));
+                let a = found.bbox(anchor);
+                let b = reference.bbox(anchor);
                 let values = |b: Cxcywh| [b.cx, b.cy, b.w, b.h];
                 assert_close(source, &values(a), &values(b), 1e-5);
             }

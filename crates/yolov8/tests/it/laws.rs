@@ -13,7 +13,8 @@ const BOX_VALUES: usize = BATCH * 4 * BINS * (32 + 8);
 const CLS_VALUES: usize = BATCH * CLASSES * (32 + 8);
 
 fn head<'a>(boxes: &'a [f32], classes: &'a [f32]) -> HeadOutput<'a> {
-    let (mut boxes, mut classes) = (boxes, classes);
+    let mut boxes = boxes;
+    let mut classes = classes;
     let mut levels = Vec::new();
     for (h, w, stride) in LEVELS {
         let (box_logits, more_boxes) = boxes.split_at(BATCH * 4 * BINS * h * w);

@@ -18,13 +18,15 @@ fn check(case: &str, box_source: &str, cls_source: &str) {
     let name = |what: &str| format!("{case}.{what}");
     let positives = assign(&head, &targets).unwrap();
     let anchors = head.anchors();
-    let (mut scores, mut labels, mut boxes) =
-        (vec![0.0; head.batch() * anchors], vec![0.0; head.batch() * anchors], vec![]);
+    let mut scores = vec![0.0; head.batch() * anchors];
+    let mut labels = vec![0.0; head.batch() * anchors];
+    let mut boxes = vec![];
     boxes.resize(scores.len() * 4, 0.0);
     let (width, height) = head.image_size();
     for (image, positives) in positives.iter().enumerate() {
         for p in positives {
-            let (at, target) = (image * anchors + p.anchor, targets[p.target]);
+            let at = image * anchors + p.anchor;
+            let target = targets[p.target];
             assert_eq!(target.image, image);
             scores[at] = p.score as f32;
             labels[at] = target.class_id as f32;
@@ -61,7 +63,9 @@ fn check(case: &str, box_source: &str, cls_source: &str) {
         let reference = golden.values(&name(&format!("grad_cls.{index}")));
         assert_close(&name("grad_cls"), &gradient.cls_logits, &reference, RELATIVE);
         for (i, value) in gradient.box_logits.iter().enumerate() {
-            let (cell, channel, image) = (i % level.cells(), i / level.cells() % 64, i / level.cells() / 64);
+            let cell = i % level.cells();
+            let channel = i / level.cells() % 64;
+            let image = i / level.cells() / 64;
             rows[(image * anchors + first + cell) * 64 + channel] = *value;
         }
         first += level.cells();

@@ -72,7 +72,7 @@ impl Dtype {
 
 impl Meaning {
     /// What `module.name` means. Every name is allowed, because none is ever imported: what is not listed makes inert objects.
-    pub(super) fn of(module: &str, name: &str) -> Self {
+    pub(super) fn from_global(module: &str, name: &str) -> Self {
         match (module, name) {
             ("collections", "OrderedDict" | "defaultdict" | "Counter")
             | ("__builtin__" | "builtins", "dict")
@@ -113,10 +113,10 @@ mod tests {
             ("collectionsx", "OrderedDict"),
             ("torch.cuda", "FloatStorage"),
         ] {
-            assert_eq!(Meaning::of(module, name), Meaning::Object, "{module}.{name}");
+            assert_eq!(Meaning::from_global(module, name), Meaning::Object, "{module}.{name}");
         }
-        assert_eq!(Meaning::of("torch", "HalfStorage"), Meaning::Storage(Dtype::F16));
-        assert_eq!(Meaning::of("collections", "defaultdict"), Meaning::Dict);
+        assert_eq!(Meaning::from_global("torch", "HalfStorage"), Meaning::Storage(Dtype::F16));
+        assert_eq!(Meaning::from_global("collections", "defaultdict"), Meaning::Dict);
     }
 
     #[test]

@@ -200,7 +200,8 @@ impl Machine<'_> {
                 self.append(members)
             }
             op::SETITEM => {
-                let (value, key) = (self.pop()?, self.pop()?);
+                let value = self.pop()?;
+                let key = self.pop()?;
                 self.set(&[key, value])
             }
             op::SETITEMS => {

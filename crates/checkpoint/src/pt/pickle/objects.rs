@@ -18,14 +18,17 @@ impl Machine<'_> {
     pub(super) fn object(&mut self, opcode: u8) -> Result<(), PtError> {
         match opcode {
             op::GLOBAL => {
-                let (module, name) = (self.word()?, self.word()?);
+                let module = self.word()?;
+                let name = self.word()?;
                 self.global(module, name)
             }
             op::STACK_GLOBAL => {
-                let (name, module) = (self.pop()?, self.pop()?);
+                let name = self.pop()?;
+                let module = self.pop()?;
                 match (&self.nodes[module.0 as usize], &self.nodes[name.0 as usize]) {
                     (Node::Str(module), Node::Str(name)) => {
-                        let (module, name) = (module.clone(), name.clone());
+                        let module = module.clone();
+                        let name = name.clone();
                         self.global(module, name)
                     }
                     _ => self.error("the name of a class is no text"),
@@ -35,11 +38,13 @@ impl Machine<'_> {
                 if opcode == op::NEWOBJ_EX {
                     self.pop()?;
                 }
-                let (arguments, callee) = (self.pop()?, self.pop()?);
+                let arguments = self.pop()?;
+                let callee = self.pop()?;
                 self.reduce(callee, arguments)
             }
             op::INST => {
-                let (module, name) = (self.word()?, self.word()?);
+                let module = self.word()?;
+                let name = self.word()?;
                 let arguments = self.pop_mark()?;
                 self.global(module, name)?;
                 let callee = self.pop()?;
@@ -90,7 +95,7 @@ impl Machine<'_> {
     }
 
     fn global(&mut self, module: Rc<str>, name: Rc<str>) -> Result<(), PtError> {
-        let meaning = Meaning::of(&module, &name);
+        let meaning = Meaning::from_global(&module, &name);
         self.push(Node::Global { class: Rc::new(Class { module, name }), meaning })
     }
 

@@ -55,7 +55,8 @@ unsafe impl Kernel for Forward {
                 }
             }
             if let Some(sums) = &self.epilogue.moments {
-                let (first, pixels) = (part.pixels.start, part.pixels.len());
+                let first = part.pixels.start;
+                let pixels = part.pixels.len();
                 let values = memory.at(to).add(first * to.ld);
                 let mean = memory.at(sums).add(2 * task * sums.ld);
                 moments::part(s, values, to.ld, pixels, channels, mean, mean.add(sums.ld));

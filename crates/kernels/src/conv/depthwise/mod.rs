@@ -63,7 +63,8 @@ impl Parts {
 
     #[inline(always)]
     fn part(&self, index: usize) -> Part {
-        let (image, index) = (index / self.per_image(), index % self.per_image());
+        let image = index / self.per_image();
+        let index = index % self.per_image();
         let rows = index * self.step..((index + 1) * self.step).min(self.h);
         let pixel = |row: usize| (image * self.h + row) * self.w;
         Part { image, pixels: pixel(rows.start)..pixel(rows.end), rows }

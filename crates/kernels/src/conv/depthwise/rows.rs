@@ -55,7 +55,8 @@ impl Row<'_> {
 
     #[inline(always)]
     unsafe fn tile<S: Simd, const P: usize>(self, s: S, tile: &Tile) {
-        let (rows, columns) = (self.rows, tile.taps);
+        let rows = self.rows;
+        let columns = tile.taps;
         let near = self.tiles.near_step * self.to_ld;
         let far = self.tiles.far_step * self.from_ld;
         let mut c = 0;

@@ -23,7 +23,9 @@ pub(super) enum Way {
 impl Way {
     /// The taps of pixel `near` along `axis`; the other side has `far` pixels there.
     pub(super) fn taps(self, window: &Window, axis: usize, near: usize, far: usize) -> Taps {
-        let (kernel, stride, padding) = (window.kernel[axis], window.stride[axis], window.padding[axis]);
+        let kernel = window.kernel[axis];
+        let stride = window.stride[axis];
+        let padding = window.padding[axis];
         match self {
             Self::Forward => {
                 // Tap `t` meets input `near * stride + t - padding`.
@@ -35,7 +37,8 @@ impl Way {
             }
             Self::Backward => {
                 // Tap `rest + j * stride` meets output `whole - j`.
-                let (whole, rest) = ((near + padding) / stride, (near + padding) % stride);
+                let whole = (near + padding) / stride;
+                let rest = (near + padding) % stride;
                 let skipped = (whole + 1).saturating_sub(far);
                 let end = kernel.saturating_sub(rest).div_ceil(stride).min(whole + 1);
                 let first = rest + skipped * stride;

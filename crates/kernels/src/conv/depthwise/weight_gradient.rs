@@ -36,7 +36,9 @@ impl WeightGradient {
     /// Outputs of a row that read through tap `kx` what is no padding.
     #[inline(always)]
     fn columns(&self, kx: usize) -> Range<usize> {
-        let (input, output, window) = (self.shape.input(), self.shape.output(), self.shape.window());
+        let input = self.shape.input();
+        let output = self.shape.output();
+        let window = self.shape.window();
         let first = window.padding[1].saturating_sub(kx).div_ceil(window.stride[1]);
         let end = (input.w + window.padding[1]).saturating_sub(kx).div_ceil(window.stride[1]).min(output.w);
         first.min(end)..end
@@ -55,7 +57,9 @@ unsafe impl Kernel for WeightGradient {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        let (input, output, window) = (self.shape.input(), self.shape.output(), self.shape.window());
+        let input = self.shape.input();
+        let output = self.shape.output();
+        let window = self.shape.window();
         let (channels, [_, kw]) = (output.c, window.kernel);
         let Part { image, rows, .. } = self.parts.part(task);
         // SAFETY: the kernel's contract; `Conv` has compared the sizes of all operands with the shape.
@@ -108,8 +112,11 @@ impl WeightGradient {
         sums: *mut f32,
         kx: usize,
     ) {
-        let (stride, padding) = (self.shape.window().stride[1], self.shape.window().padding[1]);
-        let (channels, ldx, ldy) = (self.shape.output().c, self.x.ld, self.dy.ld);
+        let stride = self.shape.window().stride[1];
+        let padding = self.shape.window().padding[1];
+        let channels = self.shape.output().c;
+        let ldx = self.x.ld;
+        let ldy = self.dy.ld;
         // Taps further right leave the left padding earlier and reach the right one earlier.
         let all = self.columns(kx).start..self.columns(kx + T - 1).end;
         // SAFETY: outputs of `columns` read pixels of the row; the rest is the caller's promise.
@@ -120,8 +127,10 @@ impl WeightGradient {
             let mut odd = [s.splat(0.0); T];
             let mut ox = all.start;
             while ox + 1 < all.end {
-                let (first, second) = (s.load(dy.add(ox * ldy)), s.load(dy.add((ox + 1) * ldy)));
-                let (x0, x1) = (input(ox, 0), input(ox + 1, 0));
+                let first = s.load(dy.add(ox * ldy));
+                let second = s.load(dy.add((ox + 1) * ldy));
+                let x0 = input(ox, 0);
+                let x1 = input(ox + 1, 0);
                 for t in 0..T {
                     even[t] = s.fma(s.load(x0.add(t * ldx)), first, even[t]);
                     odd[t] = s.fma(s.load(x1.add(t * ldx)), second, odd[t]);

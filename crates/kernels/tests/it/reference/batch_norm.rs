@@ -39,7 +39,8 @@ pub(crate) fn backward(affine: &Affine<'_>, x: &[f64], dy: &[f64]) -> [Vec<f64>;
     let inverse: Vec<f64> = m2.iter().map(|m2| 1.0 / (m2 / count + affine.eps).sqrt()).collect();
     let hat: Vec<f64> =
         x.iter().enumerate().map(|(i, x)| (x - mean[i % channels]) * inverse[i % channels]).collect();
-    let (mut dgamma, mut dbeta) = (vec![0.0; channels], vec![0.0; channels]);
+    let mut dgamma = vec![0.0; channels];
+    let mut dbeta = vec![0.0; channels];
     for (i, dy) in dy.iter().enumerate() {
         dgamma[i % channels] += dy * hat[i];
         dbeta[i % channels] += dy;

@@ -6,7 +6,9 @@ use bonsai_kernels::{ConvShape, Nhwc};
 
 /// `y` from dense `x`, `[tap][in][out]` weights and a bias.
 pub(crate) fn forward(shape: &ConvShape, x: &[f32], weights: &[f32]) -> Vec<f64> {
-    let (input, output, window) = (shape.input(), shape.output(), shape.window());
+    let input = shape.input();
+    let output = shape.output();
+    let window = shape.window();
     let mut y = vec![0.0; output.len()];
     for (sums, place) in y.chunks_mut(output.c).zip(pixels(output)) {
         for (tap, [ky, kx]) in taps(shape) {
@@ -27,7 +29,9 @@ pub(crate) fn forward(shape: &ConvShape, x: &[f32], weights: &[f32]) -> Vec<f64>
 
 /// `dx` from dense `dy` and the weights.
 pub(crate) fn input_gradient(shape: &ConvShape, dy: &[f32], weights: &[f32]) -> Vec<f64> {
-    let (input, output, window) = (shape.input(), shape.output(), shape.window());
+    let input = shape.input();
+    let output = shape.output();
+    let window = shape.window();
     let mut dx = vec![0.0; input.len()];
     for (sums, place) in dx.chunks_mut(input.c).zip(pixels(input)) {
         for (tap, [ky, kx]) in taps(shape) {
@@ -48,7 +52,9 @@ pub(crate) fn input_gradient(shape: &ConvShape, dy: &[f32], weights: &[f32]) -> 
 
 /// `dw`, `[tap][in][out]`, from dense `x` and `dy`.
 pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], dy: &[f32]) -> Vec<f64> {
-    let (input, output, window) = (shape.input(), shape.output(), shape.window());
+    let input = shape.input();
+    let output = shape.output();
+    let window = shape.window();
     let mut dw = vec![0.0; shape.weights_len()];
     for (dy, place) in dy.chunks(output.c).zip(pixels(output)) {
         for (tap, [ky, kx]) in taps(shape) {

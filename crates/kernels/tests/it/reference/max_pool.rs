@@ -5,8 +5,12 @@ use bonsai_kernels::PoolShape;
 
 /// Which input pixel output pixel `out` reads through tap `tap`; `None` in the padding.
 fn input_pixel(shape: &PoolShape, out: usize, tap: usize) -> Option<usize> {
-    let (input, output, window) = (shape.input(), shape.output(), shape.window());
-    let (column, row, image) = (out % output.w, out / output.w % output.h, out / output.w / output.h);
+    let input = shape.input();
+    let output = shape.output();
+    let window = shape.window();
+    let column = out % output.w;
+    let row = out / output.w % output.h;
+    let image = out / output.w / output.h;
     let reach = |axis: usize, at: usize, tap: usize, size: usize| {
         let pixel = (at * window.stride[axis] + tap) as i64 - window.padding[axis] as i64;
         (0..size as i64).contains(&pixel).then_some(pixel as usize)

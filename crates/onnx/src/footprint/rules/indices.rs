@@ -1,12 +1,12 @@
 //! Operators that pick values by number, or say where they are.
 
-use super::super::call::{Call, Made, axis};
+use super::super::call::{Call, OpFootprint, axis};
 use super::super::span::Span;
 use super::super::value::Value;
 use super::layout::taken;
 use crate::proto::tensor_proto::DataType;
 
-pub(super) fn made(call: &Call<'_>) -> Option<Result<Made, String>> {
+pub(super) fn made(call: &Call<'_>) -> Option<Result<OpFootprint, String>> {
     Some(match call.node.op_type() {
         "Gather" => gathered(call),
         "GatherElements" => elements(call),
@@ -26,8 +26,9 @@ pub(super) fn made(call: &Call<'_>) -> Option<Result<Made, String>> {
     })
 }
 
-fn gathered(call: &Call<'_>) -> Result<Made, String> {
-    let (value, indices) = (call.arg(0)?, call.arg(1)?);
+fn gathered(call: &Call<'_>) -> Result<OpFootprint, String> {
+    let value = call.arg(0)?;
+    let indices = call.arg(1)?;
     let at = axis(call.int("axis").unwrap_or(0), value.rank())?;
     let dims = [&value.dims[..at], &indices.dims, &value.dims[at + 1..]].concat();
     let made = Value::new(value.element, dims);
@@ -47,16 +48,18 @@ fn gathered(call: &Call<'_>) -> Result<Made, String> {
     Ok(made.holding(held).into())
 }
 
-fn elements(call: &Call<'_>) -> Result<Made, String> {
-    let (value, indices) = (call.arg(0)?, call.arg(1)?);
+fn elements(call: &Call<'_>) -> Result<OpFootprint, String> {
+    let value = call.arg(0)?;
+    let indices = call.arg(1)?;
     if value.rank() != indices.rank() {
         return Err(format!("picks from {} by {}", value.shape(), indices.shape()));
     }
     Ok(Value::new(value.element, indices.dims.clone()).into())
 }
 
-fn by_place(call: &Call<'_>) -> Result<Made, String> {
-    let (value, indices) = (call.arg(0)?, call.arg(1)?);
+fn by_place(call: &Call<'_>) -> Result<OpFootprint, String> {
+    let value = call.arg(0)?;
+    let indices = call.arg(1)?;
     let shared = call.int("batch_dims").unwrap_or(0);
     let depth = indices.dims.last().and_then(|depth| depth.whole());
     let used =
@@ -66,7 +69,7 @@ fn by_place(call: &Call<'_>) -> Result<Made, String> {
     Ok(Value::new(value.element, dims).into())
 }
 
-fn largest(call: &Call<'_>) -> Result<Made, String> {
+fn largest(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let count = match call.int("k") {
         Some(_) if call.maybe(1).is_some() => {
@@ -87,7 +90,7 @@ fn largest(call: &Call<'_>) -> Result<Made, String> {
     Ok(vec![Value::new(value.element, dims.clone()), Value::new(DataType::Int64.into(), dims)].into())
 }
 
-fn best(call: &Call<'_>) -> Result<Made, String> {
+fn best(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let at = axis(call.int("axis").unwrap_or(0), value.rank())?;
     let mut dims = value.dims.clone();
@@ -96,15 +99,16 @@ fn best(call: &Call<'_>) -> Result<Made, String> {
     } else {
         dims.remove(at);
     }
-    Ok(Made { work: value.elements(), ..Value::new(DataType::Int64.into(), dims).into() })
+    Ok(OpFootprint { work: value.elements(), ..Value::new(DataType::Int64.into(), dims).into() })
 }
 
 /// Operations that a comparison of two boxes takes.
 const COMPARISON: f64 = 10.0;
 
 /// Each chosen box is compared with all that come after it.
-fn suppressed(call: &Call<'_>) -> Result<Made, String> {
-    let (boxes, scores) = (call.arg(0)?, call.arg(1)?);
+fn suppressed(call: &Call<'_>) -> Result<OpFootprint, String> {
+    let boxes = call.arg(0)?;
+    let scores = call.arg(1)?;
     let (&[images, count, four], &[also_images, classes, also_count]) = (&boxes.dims[..], &scores.dims[..])
     else {
         return Err(format!(
@@ -131,7 +135,7 @@ fn suppressed(call: &Call<'_>) -> Result<Made, String> {
     let kept = limit.min(count.hi);
     let groups = images.hi * classes.hi;
     let dims = vec![Span::up_to(groups * kept), Span::size(3)];
-    Ok(Made {
+    Ok(OpFootprint {
         work: groups * count.hi * kept.max(1.0) * COMPARISON,
         ..Value::new(DataType::Int64.into(), dims).into()
     })

@@ -1,10 +1,10 @@
 //! Operators that put values in another order or in other dimensions.
 
-use super::super::call::{Call, Made, axis};
+use super::super::call::{Call, OpFootprint, axis};
 use super::super::span::Span;
 use super::super::value::{HELD, Value, gathered};
 
-pub(super) fn made(call: &Call<'_>) -> Option<Result<Made, String>> {
+pub(super) fn made(call: &Call<'_>) -> Option<Result<OpFootprint, String>> {
     Some(match call.node.op_type() {
         "Reshape" => reshaped(call),
         "Flatten" => flattened(call),
@@ -20,11 +20,11 @@ pub(super) fn made(call: &Call<'_>) -> Option<Result<Made, String>> {
 }
 
 /// The same numbers in other dimensions.
-fn with_dims(value: &Value, dims: Vec<Span>) -> Made {
+fn with_dims(value: &Value, dims: Vec<Span>) -> OpFootprint {
     Value::new(value.element, dims).holding(value.held.clone()).into()
 }
 
-fn reshaped(call: &Call<'_>) -> Result<Made, String> {
+fn reshaped(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let wanted = call.held(1)?;
     let keeps_zero = call.int("allowzero").unwrap_or(0) != 0;
@@ -65,14 +65,14 @@ fn product(dims: &[Span]) -> Span {
     dims.iter().fold(Span::size(1), |all, dim| Span { lo: all.lo * dim.lo, hi: all.hi * dim.hi })
 }
 
-fn flattened(call: &Call<'_>) -> Result<Made, String> {
+fn flattened(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let at = call.int("axis").unwrap_or(1);
     let at = if at == value.rank() as i64 { value.rank() } else { axis(at, value.rank())? };
     Ok(with_dims(value, vec![product(&value.dims[..at]), product(&value.dims[at..])]))
 }
 
-fn squeezed(call: &Call<'_>) -> Result<Made, String> {
+fn squeezed(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let rank = value.rank();
     let gone: Vec<usize> = match call.axes(1)? {
@@ -89,7 +89,7 @@ fn squeezed(call: &Call<'_>) -> Result<Made, String> {
     Ok(with_dims(value, dims))
 }
 
-fn unsqueezed(call: &Call<'_>) -> Result<Made, String> {
+fn unsqueezed(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let axes = call.axes(1)?.ok_or("does not say which dimensions to add")?;
     let rank = value.rank() + axes.len();
@@ -101,7 +101,7 @@ fn unsqueezed(call: &Call<'_>) -> Result<Made, String> {
     Ok(with_dims(value, dims))
 }
 
-fn transposed(call: &Call<'_>) -> Result<Made, String> {
+fn transposed(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let rank = value.rank();
     let order: Vec<usize> = match call.ints("perm") {
@@ -136,7 +136,7 @@ pub(super) fn taken(
     Some(places.into_iter().map(|place| held[place]).collect())
 }
 
-fn joined(call: &Call<'_>) -> Result<Made, String> {
+fn joined(call: &Call<'_>) -> Result<OpFootprint, String> {
     let first = call.arg(0)?;
     let at = axis(call.int("axis").ok_or("does not say along which axis")?, first.rank())?;
     let mut dims = first.dims.clone();
@@ -179,7 +179,7 @@ fn joined_numbers(call: &Call<'_>, made: &Value, at: usize) -> Option<Vec<Span>>
     Some(numbers)
 }
 
-fn split(call: &Call<'_>) -> Result<Made, String> {
+fn split(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let at = axis(call.int("axis").unwrap_or(0), value.rank())?;
     let parts = call.node.output.len();
@@ -221,7 +221,7 @@ fn product_sum(sizes: &[Span]) -> Option<f64> {
     sizes.iter().map(|size| size.exact()).sum()
 }
 
-fn sliced(call: &Call<'_>) -> Result<Made, String> {
+fn sliced(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let listed = |name: &str, index: usize| {
         Ok::<_, String>(match call.moved(name, index)? {
@@ -229,7 +229,8 @@ fn sliced(call: &Call<'_>) -> Result<Made, String> {
             None => call.held(index).ok().map(<[Span]>::to_vec),
         })
     };
-    let (starts, ends) = (listed("starts", 1)?, listed("ends", 2)?);
+    let starts = listed("starts", 1)?;
+    let ends = listed("ends", 2)?;
     let axes: Vec<i64> = match call.moved("axes", 3)? {
         Some(axes) => axes.to_vec(),
         None if call.maybe(3).is_some() => call.exact(3)?,
@@ -288,15 +289,17 @@ fn cut(start: i64, end: i64, size: i64, step: i64) -> (i64, i64) {
     let counted = |at: i64| if at < 0 { at.saturating_add(size) } else { at };
     let ceil = |length: i64, step: i64| length / step + i64::from(length % step != 0);
     if step > 0 {
-        let (start, end) = (counted(start).clamp(0, size), counted(end).clamp(0, size));
+        let start = counted(start).clamp(0, size);
+        let end = counted(end).clamp(0, size);
         (start, ceil((end - start).max(0), step))
     } else {
-        let (start, end) = (counted(start).clamp(-1, size - 1), counted(end).clamp(-1, size - 1));
+        let start = counted(start).clamp(-1, size - 1);
+        let end = counted(end).clamp(-1, size - 1);
         (start, ceil((start - end).max(0), step.saturating_neg()))
     }
 }
 
-fn blocks(call: &Call<'_>) -> Result<Made, String> {
+fn blocks(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let &[n, c, h, w] = &value.dims[..] else { return Err("takes [n, c, h, w]".to_owned()) };
     let side = call

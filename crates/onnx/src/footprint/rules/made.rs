@@ -1,13 +1,13 @@
 //! Operators that make a tensor of a size that numbers say: what a hostile file would ask too much of.
 
-use super::super::call::{Call, Made};
+use super::super::call::{Call, OpFootprint};
 use super::super::constant::constant;
 use super::super::span::Span;
 use super::super::value::{HELD, Value};
 use super::pointwise::{broadcast, pairs};
 use crate::proto::tensor_proto::DataType;
 
-pub(super) fn made(call: &Call<'_>) -> Option<Result<Made, String>> {
+pub(super) fn made(call: &Call<'_>) -> Option<Result<OpFootprint, String>> {
     Some(match call.node.op_type() {
         "Shape" => shape(call),
         "Size" => call.arg(0).map(|value| {
@@ -27,7 +27,7 @@ pub(super) fn made(call: &Call<'_>) -> Option<Result<Made, String>> {
     })
 }
 
-fn shape(call: &Call<'_>) -> Result<Made, String> {
+fn shape(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let rank = value.rank() as i64;
     let bound = |at: i64| if at < 0 { at.saturating_add(rank) } else { at }.clamp(0, rank) as usize;
@@ -45,7 +45,7 @@ fn sizes(call: &Call<'_>, index: usize) -> Result<Vec<Span>, String> {
     }
 }
 
-fn filled(call: &Call<'_>) -> Result<Made, String> {
+fn filled(call: &Call<'_>) -> Result<OpFootprint, String> {
     let fill = call.tensor("value").map(constant).transpose()?;
     let element = fill.as_ref().map_or(DataType::Float.into(), |fill| fill.element);
     let value = Value::new(element, sizes(call, 0)?);
@@ -56,7 +56,7 @@ fn filled(call: &Call<'_>) -> Result<Made, String> {
     Ok(value.holding(held).into())
 }
 
-fn expanded(call: &Call<'_>) -> Result<Made, String> {
+fn expanded(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let dims = broadcast(&value.dims, &sizes(call, 1)?)?;
     let held = value.held.as_ref().and_then(|_| pairs(value, value, &dims));
@@ -64,7 +64,7 @@ fn expanded(call: &Call<'_>) -> Result<Made, String> {
     Ok(Value::new(value.element, dims).holding(held).into())
 }
 
-fn tiled(call: &Call<'_>) -> Result<Made, String> {
+fn tiled(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let repeats = sizes(call, 1)?;
     if repeats.len() != value.rank() {
@@ -75,12 +75,14 @@ fn tiled(call: &Call<'_>) -> Result<Made, String> {
     Ok(Value::new(value.element, dims).into())
 }
 
-fn range(call: &Call<'_>) -> Result<Made, String> {
+fn range(call: &Call<'_>) -> Result<OpFootprint, String> {
     let one = |index: usize| match call.held(index)? {
         [one] => Ok(*one),
         _ => Err(format!("takes one number as input {index}")),
     };
-    let (start, limit, step) = (one(0)?, one(1)?, one(2)?);
+    let start = one(0)?;
+    let limit = one(1)?;
+    let step = one(2)?;
     let step = step.exact().filter(|step| *step != 0.0).ok_or("takes a step that is not one number but 0")?;
     let count = |start: f64, limit: f64| ((limit - start) / step).ceil().max(0.0);
     let count = start.with(limit, count).ok_or("counts to more than 2^31")?;
@@ -92,8 +94,9 @@ fn range(call: &Call<'_>) -> Result<Made, String> {
     Ok(Value::new(element, vec![count]).holding(held).into())
 }
 
-fn one_hot(call: &Call<'_>) -> Result<Made, String> {
-    let (indices, values) = (call.arg(0)?, call.arg(2)?);
+fn one_hot(call: &Call<'_>) -> Result<OpFootprint, String> {
+    let indices = call.arg(0)?;
+    let values = call.arg(2)?;
     let depth = sizes(call, 1)?;
     let &[depth] = &depth[..] else { return Err("takes one number as its depth".to_owned()) };
     let rank = indices.rank() + 1;

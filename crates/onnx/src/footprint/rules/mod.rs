@@ -11,13 +11,13 @@ mod pointwise;
 mod products;
 mod windows;
 
-use super::call::{Call, Made};
+use super::call::{Call, OpFootprint};
 
 /// What the node makes; `None` for an operator without a rule.
 ///
 /// # Errors
 /// In words, what is wrong with it.
-pub(super) fn made(call: &Call<'_>) -> Option<Result<Made, String>> {
+pub(super) fn made(call: &Call<'_>) -> Option<Result<OpFootprint, String>> {
     pointwise::made(call)
         .or_else(|| made::made(call))
         .or_else(|| layout::made(call))

@@ -1,6 +1,6 @@
 //! Operators that make each value of the values at its place.
 
-use super::super::call::{Call, Made};
+use super::super::call::{Call, OpFootprint};
 use super::super::span::Span;
 use super::super::value::Value;
 use crate::proto::tensor_proto::DataType;
@@ -62,7 +62,7 @@ const JOINING: [&str; 9] = ["Add", "Div", "Max", "Mean", "Min", "Mod", "Mul", "P
 /// Likewise, and the answer is yes or no.
 const DECIDING: [&str; 8] = ["And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Or", "Xor"];
 
-pub(super) fn made(call: &Call<'_>) -> Option<Result<Made, String>> {
+pub(super) fn made(call: &Call<'_>) -> Option<Result<OpFootprint, String>> {
     let op = call.node.op_type();
     Some(match op {
         _ if UNARY.contains(&op) => unary(call, op),
@@ -92,7 +92,7 @@ pub(super) fn made(call: &Call<'_>) -> Option<Result<Made, String>> {
     })
 }
 
-fn unary(call: &Call<'_>, op: &str) -> Result<Made, String> {
+fn unary(call: &Call<'_>, op: &str) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let function: Option<fn(f64) -> f64> = match op {
         "Identity" => Some(|x| x),
@@ -108,7 +108,7 @@ fn unary(call: &Call<'_>, op: &str) -> Result<Made, String> {
     Ok(call.alike(&Value::new(value.element, value.dims.clone()).holding(held)).into())
 }
 
-fn cast(call: &Call<'_>) -> Result<Made, String> {
+fn cast(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let to = match call.maybe(1) {
         Some(like) => like.element,
@@ -124,7 +124,7 @@ fn cast(call: &Call<'_>) -> Result<Made, String> {
     Ok(Value::new(to, value.dims.clone()).holding(held).into())
 }
 
-fn joining(call: &Call<'_>, op: &str) -> Result<Made, String> {
+fn joining(call: &Call<'_>, op: &str) -> Result<OpFootprint, String> {
     let first = call.arg(0)?;
     let mut all = first.clone();
     for index in 1..call.inputs.len() {
@@ -175,8 +175,10 @@ fn decided(yes: bool, no: bool) -> Span {
     }
 }
 
-fn choosing(call: &Call<'_>) -> Result<Made, String> {
-    let (condition, yes, no) = (call.arg(0)?, call.arg(1)?, call.arg(2)?);
+fn choosing(call: &Call<'_>) -> Result<OpFootprint, String> {
+    let condition = call.arg(0)?;
+    let yes = call.arg(1)?;
+    let no = call.arg(2)?;
     let both = broadcast(&yes.dims, &no.dims)?;
     let dims = broadcast(&condition.dims, &both)?;
     let spread = |value: &Value| pairs(value, value, &dims).map(|pairs| pairs.into_iter().map(|(a, _)| a));
@@ -208,7 +210,8 @@ pub(super) fn broadcast(a: &[Span], b: &[Span]) -> Result<Vec<Span>, String> {
     let one = Span::size(1);
     let at = |dims: &[Span], axis: usize| (axis + dims.len()).checked_sub(rank).map_or(one, |at| dims[at]);
     let join = |axis: usize| {
-        let (a, b) = (at(a, axis), at(b, axis));
+        let a = at(a, axis);
+        let b = at(b, axis);
         Ok(match (a.exact(), b.exact()) {
             (Some(1.0), _) => b,
             (_, Some(1.0)) => a,

@@ -1,12 +1,12 @@
 //! Operators that add up: products of matrices, and sums, means and largest values along axes.
 
-use super::super::call::{Call, Made, axis};
+use super::super::call::{Call, OpFootprint, axis};
 use super::super::span::Span;
 use super::super::value::Value;
 use super::pointwise::broadcast;
 use crate::proto::tensor_proto::DataType;
 
-pub(super) fn made(call: &Call<'_>) -> Option<Result<Made, String>> {
+pub(super) fn made(call: &Call<'_>) -> Option<Result<OpFootprint, String>> {
     let op = call.node.op_type();
     Some(match op {
         "MatMul" => product(call, None),
@@ -21,10 +21,12 @@ fn differ(a: Span, b: Span) -> bool {
     a.exact().zip(b.exact()).is_some_and(|(a, b)| a != b)
 }
 
-fn product(call: &Call<'_>, element: Option<DataType>) -> Result<Made, String> {
-    let (a, b) = (call.arg(0)?, call.arg(1)?);
+fn product(call: &Call<'_>, element: Option<DataType>) -> Result<OpFootprint, String> {
+    let a = call.arg(0)?;
+    let b = call.arg(1)?;
     let one = Span::size(1);
-    let (mut left, mut right) = (a.dims.clone(), b.dims.clone());
+    let mut left = a.dims.clone();
+    let mut right = b.dims.clone();
     if left.is_empty() || right.is_empty() {
         return Err(format!("multiplies {} by {}", a.shape(), b.shape()));
     }
@@ -49,11 +51,12 @@ fn product(call: &Call<'_>, element: Option<DataType>) -> Result<Made, String> {
         dims.push(columns);
     }
     let value = Value::new(element.map_or(a.element, i32::from), dims);
-    Ok(Made { work: value.elements() * inner.hi, ..value.into() })
+    Ok(OpFootprint { work: value.elements() * inner.hi, ..value.into() })
 }
 
-fn general(call: &Call<'_>) -> Result<Made, String> {
-    let (a, b) = (call.arg(0)?, call.arg(1)?);
+fn general(call: &Call<'_>) -> Result<OpFootprint, String> {
+    let a = call.arg(0)?;
+    let b = call.arg(1)?;
     let turned = |value: &Value, name: &str| match value.dims[..] {
         [rows, columns] if call.int(name).unwrap_or(0) == 0 => Ok((rows, columns)),
         [rows, columns] => Ok((columns, rows)),
@@ -67,10 +70,10 @@ fn general(call: &Call<'_>) -> Result<Made, String> {
     if let Some(added) = call.maybe(2) {
         broadcast(&value.dims, &added.dims)?;
     }
-    Ok(Made { work: value.elements() * inner.hi, ..value.into() })
+    Ok(OpFootprint { work: value.elements() * inner.hi, ..value.into() })
 }
 
-fn reduced(call: &Call<'_>, op: &str) -> Result<Made, String> {
+fn reduced(call: &Call<'_>, op: &str) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let rank = value.rank();
     let axes: Vec<usize> = match call.axes(1)? {
@@ -95,5 +98,5 @@ fn reduced(call: &Call<'_>, op: &str) -> Result<Made, String> {
         let (first, rest) = held.split_first()?;
         rest.iter().try_fold(*first, |all, next| all.with(*next, join)).map(|all| vec![all])
     });
-    Ok(Made { work: value.elements(), ..made.holding(held).into() })
+    Ok(OpFootprint { work: value.elements(), ..made.holding(held).into() })
 }

@@ -1,6 +1,6 @@
 //! Operators that look at neighbouring pixels: convolutions, pooling, resizing, padding.
 
-use super::super::call::{Call, Made, axis};
+use super::super::call::{Call, OpFootprint, axis};
 use super::super::span::Span;
 use super::super::value::Value;
 use crate::proto::tensor_proto::DataType;
@@ -8,7 +8,7 @@ use crate::proto::tensor_proto::DataType;
 /// Pixels of a kernel, a stride, a gap or an edge, along an axis; beyond it a window is no detector's.
 const LONGEST: i64 = 4096;
 
-pub(super) fn made(call: &Call<'_>) -> Option<Result<Made, String>> {
+pub(super) fn made(call: &Call<'_>) -> Option<Result<OpFootprint, String>> {
     Some(match call.node.op_type() {
         "Conv" => convolved(call, None),
         "ConvInteger" => convolved(call, Some(DataType::Int32)),
@@ -17,7 +17,7 @@ pub(super) fn made(call: &Call<'_>) -> Option<Result<Made, String>> {
         "GlobalAveragePool" | "GlobalMaxPool" => call.arg(0).map(|value| {
             let mut dims = value.dims.clone();
             dims.iter_mut().skip(2).for_each(|dim| *dim = Span::size(1));
-            Made { work: value.elements(), ..Value::new(value.element, dims).into() }
+            OpFootprint { work: value.elements(), ..Value::new(value.element, dims).into() }
         }),
         "Resize" | "Upsample" => resized(call),
         "Pad" => padded(call),
@@ -36,7 +36,7 @@ struct Window {
 }
 
 impl Window {
-    fn of(call: &Call<'_>, kernel: Vec<i64>) -> Result<Self, String> {
+    fn from_call(call: &Call<'_>, kernel: Vec<i64>) -> Result<Self, String> {
         let axes = kernel.len();
         let list = |name: &'static str, least: i64, count: usize| {
             let list = call.ints(name).map_or_else(|| vec![least; count], <[i64]>::to_vec);
@@ -95,7 +95,8 @@ fn sides(value: &Value) -> Result<Vec<i64>, String> {
 
 /// Images, channels and weights `[m, c, ...]` of a convolution.
 fn weighted<'a>(call: &Call<'a>) -> Result<(&'a Value, Vec<i64>, f64), String> {
-    let (value, weights) = (call.arg(0)?, call.arg(1)?);
+    let value = call.arg(0)?;
+    let weights = call.arg(1)?;
     let kernel = sides(weights)?;
     if value.rank() < 3 || kernel.len() != value.rank() {
         return Err(format!("moves a kernel {} over {}", weights.shape(), value.shape()));
@@ -107,7 +108,7 @@ fn weighted<'a>(call: &Call<'a>) -> Result<(&'a Value, Vec<i64>, f64), String> {
     Ok((value, kernel, groups as f64))
 }
 
-fn convolved(call: &Call<'_>, element: Option<DataType>) -> Result<Made, String> {
+fn convolved(call: &Call<'_>, element: Option<DataType>) -> Result<OpFootprint, String> {
     let (value, kernel, groups) = weighted(call)?;
     let fits = value.dims[1].exact() == Some(kernel[1] as f64 * groups) && kernel[0] as f64 % groups == 0.0;
     let biased = element.is_none().then(|| call.maybe(2)).flatten();
@@ -117,16 +118,16 @@ fn convolved(call: &Call<'_>, element: Option<DataType>) -> Result<Made, String>
             value.shape()
         ));
     }
-    let window = Window::of(call, kernel[2..].to_vec())?;
+    let window = Window::from_call(call, kernel[2..].to_vec())?;
     let mut dims = vec![value.dims[0], Span::exactly(kernel[0] as f64)];
     for (at, size) in value.dims[2..].iter().enumerate() {
         dims.push(window.places(at, *size, false)?);
     }
     let made = Value::new(element.map_or(value.element, i32::from), dims);
-    Ok(Made { work: made.elements() * window.area() * kernel[1] as f64, ..made.into() })
+    Ok(OpFootprint { work: made.elements() * window.area() * kernel[1] as f64, ..made.into() })
 }
 
-fn spread(call: &Call<'_>) -> Result<Made, String> {
+fn spread(call: &Call<'_>) -> Result<OpFootprint, String> {
     let (value, kernel, groups) = weighted(call)?;
     if value.dims[1].exact() != Some(kernel[0] as f64) || kernel[0] as f64 % groups != 0.0 {
         return Err(format!("spreads a kernel {kernel:?} in {groups} groups over {}", value.shape()));
@@ -134,7 +135,7 @@ fn spread(call: &Call<'_>) -> Result<Made, String> {
     if call.ints("output_shape").is_some() {
         return Err("asks for an output of a given shape, which is not checked yet".to_owned());
     }
-    let window = Window::of(call, kernel[2..].to_vec())?;
+    let window = Window::from_call(call, kernel[2..].to_vec())?;
     let axes = window.kernel.len();
     let added = call.ints("output_padding").map_or_else(|| vec![0; axes], <[i64]>::to_vec);
     if added.len() != axes || added.iter().any(|pad| !(0..=LONGEST).contains(pad)) {
@@ -151,16 +152,16 @@ fn spread(call: &Call<'_>) -> Result<Made, String> {
     let made = Value::new(value.element, dims);
     // rten makes a column for every tap before it adds them up.
     let columns = value.elements() / kernel[0] as f64 * kernel[1] as f64 * groups * window.area();
-    Ok(Made { work: columns * kernel[0] as f64 / groups, scratch: columns * 4.0, outputs: vec![made] })
+    Ok(OpFootprint { work: columns * kernel[0] as f64 / groups, scratch: columns * 4.0, outputs: vec![made] })
 }
 
-fn pooled(call: &Call<'_>) -> Result<Made, String> {
+fn pooled(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let kernel = call.ints("kernel_shape").ok_or("has no kernel_shape")?.to_vec();
     if value.rank() != kernel.len() + 2 {
         return Err(format!("moves a window {kernel:?} over {}", value.shape()));
     }
-    let window = Window::of(call, kernel)?;
+    let window = Window::from_call(call, kernel)?;
     let up = call.int("ceil_mode").unwrap_or(0) != 0;
     let mut dims = value.dims[..2].to_vec();
     for (at, size) in value.dims[2..].iter().enumerate() {
@@ -169,10 +170,10 @@ fn pooled(call: &Call<'_>) -> Result<Made, String> {
     let made = Value::new(value.element, dims);
     let mut outputs = call.alike(&made);
     outputs.iter_mut().skip(1).for_each(|indices| indices.element = DataType::Int64.into());
-    Ok(Made { work: made.elements() * window.area(), outputs, scratch: 0.0 })
+    Ok(OpFootprint { work: made.elements() * window.area(), outputs, scratch: 0.0 })
 }
 
-fn resized(call: &Call<'_>) -> Result<Made, String> {
+fn resized(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     // Up to 9 there are only factors, from 11 on a region of interest stands before them.
     let (factors, sizes) = match (call.node.op_type(), call.opset) {
@@ -219,10 +220,10 @@ fn resized(call: &Call<'_>) -> Result<Made, String> {
         };
     }
     let made = Value::new(value.element, dims);
-    Ok(Made { work: made.elements() * 16.0, ..made.into() })
+    Ok(OpFootprint { work: made.elements() * 16.0, ..made.into() })
 }
 
-fn padded(call: &Call<'_>) -> Result<Made, String> {
+fn padded(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
     let rank = value.rank();
     let pads: Vec<Span> = match call.moved("pads", 1)? {
@@ -238,7 +239,8 @@ fn padded(call: &Call<'_>) -> Result<Made, String> {
     }
     let mut dims = value.dims.clone();
     for (i, at) in axes.iter().enumerate() {
-        let (before, behind) = (pads[i], pads[i + axes.len()]);
+        let before = pads[i];
+        let behind = pads[i + axes.len()];
         let all = dims[*at].with(before, |a, b| a + b).and_then(|all| all.with(behind, |a, b| a + b));
         let all = all.ok_or("makes more than 2^31 values")?;
         dims[*at] = Span { lo: all.lo.max(0.0), hi: all.hi.max(0.0) };
@@ -246,12 +248,13 @@ fn padded(call: &Call<'_>) -> Result<Made, String> {
     Ok(Value::new(value.element, dims).into())
 }
 
-fn sampled(call: &Call<'_>) -> Result<Made, String> {
-    let (value, grid) = (call.arg(0)?, call.arg(1)?);
+fn sampled(call: &Call<'_>) -> Result<OpFootprint, String> {
+    let value = call.arg(0)?;
+    let grid = call.arg(1)?;
     match (&value.dims[..], &grid.dims[..]) {
         (&[n, c, _, _], &[_, h, w, two]) if two.exact() == Some(2.0) => {
             let made = Value::new(value.element, vec![n, c, h, w]);
-            Ok(Made { work: made.elements() * 16.0, ..made.into() })
+            Ok(OpFootprint { work: made.elements() * 16.0, ..made.into() })
         }
         _ => Err(format!("samples {} at {}", value.shape(), grid.shape())),
     }

@@ -75,8 +75,10 @@ impl Chart {
 
     /// The drawing with its axes, `decimals` behind the point of the upright one, and `inside` over them.
     pub(super) fn draw(&self, words: &Words<'_>, decimals: usize, inside: &Markup) -> Markup {
-        let (title, says) = (format!("{}-t", words.id), format!("{}-d", words.id));
-        let (bottom, middle) = (self.bottom(), f64::midpoint(LEFT, RIGHT));
+        let title = format!("{}-t", words.id);
+        let says = format!("{}-d", words.id);
+        let bottom = self.bottom();
+        let middle = f64::midpoint(LEFT, RIGHT);
         html! {
             svg viewBox=(format!("0 0 {WIDTH} {}", self.height)) role="img" aria-labelledby=(format!("{title} {says}")) {
                 title id=(title) { (words.title) }
@@ -119,7 +121,8 @@ fn step(range: &RangeInclusive<f64>) -> f64 {
 /// The round numbers in a range.
 fn ticks(range: &RangeInclusive<f64>) -> Vec<f64> {
     let step = step(range);
-    let (first, last) = ((range.start() / step).ceil() as i64, (range.end() / step + 1e-9).floor() as i64);
+    let first = (range.start() / step).ceil() as i64;
+    let last = (range.end() / step + 1e-9).floor() as i64;
     // Through the step's own decimals, so that 0.30000000000000004 is 0.3.
     let scale = (1.0 / step).max(1.0).round();
     (first..=last).map(|i| (i as f64 * step * scale).round() / scale).collect()

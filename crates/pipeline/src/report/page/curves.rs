@@ -23,7 +23,8 @@ pub(super) fn figures(report: &Report) -> Markup {
 fn precision_over_recall(report: &Report) -> Option<Markup> {
     let [before, after] =
         ["baseline", "fine-tuned"].map(|name| report.curves.iter().find(|c| c.network == name));
-    let (before, after) = (before?, after?);
+    let before = before?;
+    let after = after?;
     let chart = Chart::new(HEIGHT, 0.0..=1.0, 0.0..=1.0);
     let [old, new] = ["baseline", "fine-tuned"].map(|name| report.row(name).map_or(0.0, |row| row.map50));
     let says = format!(
@@ -56,7 +57,8 @@ fn precision_over_recall(report: &Report) -> Option<Markup> {
 fn confusion(report: &Report) -> Option<Markup> {
     let [before, after] =
         ["baseline", "fine-tuned"].map(|name| report.confusions.iter().find(|c| c.network == name));
-    let (before, after) = (before?, after?);
+    let before = before?;
+    let after = after?;
     let classes = report.classes.len();
     let side = classes + 1;
     if before.counts.len() != side * side || after.counts.len() != side * side {
@@ -101,7 +103,8 @@ fn confusion(report: &Report) -> Option<Markup> {
 
 fn cell(before: &Confusion, after: &Confusion, (predicted, actual): (usize, usize), side: usize) -> Markup {
     let at = predicted * side + actual;
-    let (old, new) = (before.counts[at], after.counts[at]);
+    let old = before.counts[at];
+    let new = after.counts[at];
     let column: u64 = (0..side).map(|row| after.counts[row * side + actual]).sum();
     let share = new as f64 / column.max(1) as f64;
     html! {
@@ -125,7 +128,8 @@ fn finding(before: &Confusion, after: &Confusion, side: usize) -> String {
     let invented = |p: usize, a: usize| a == side - 1 && p < side - 1;
     let wrong = |p: usize, a: usize| p != a && p < side - 1 && a < side - 1;
     let told = |wanted: &dyn Fn(usize, usize) -> bool| {
-        let (old, new) = (sum(before, wanted), sum(after, wanted));
+        let old = sum(before, wanted);
+        let new = sum(after, wanted);
         if old == new { format!("{new}") } else { format!("{new} ({})", change(old, new)) }
     };
     format!(
@@ -145,7 +149,8 @@ mod tests {
     fn misses_and_mix_ups_are_told_with_their_change() {
         let of = |counts: [u64; 9]| Confusion { network: String::new(), counts: counts.to_vec() };
         // Two classes and the background; rows are what was said.
-        let (before, after) = (of([8, 1, 2, 0, 9, 0, 2, 0, 0]), of([7, 1, 0, 0, 9, 0, 3, 0, 0]));
+        let before = of([8, 1, 2, 0, 9, 0, 2, 0, 0]);
+        let after = of([7, 1, 0, 0, 9, 0, 3, 0, 0]);
         let said = finding(&before, &after, 3);
         assert!(
             said.contains("3 (+1) objects missed, 0 (\u{2212}2) seen where none is, 1 taken for"),

@@ -50,7 +50,8 @@ fn finding(classes: &[Class<'_>]) -> String {
     let names = |verdict| -> Vec<&str> {
         classes.iter().filter(|c| c.change.verdict() == verdict).map(|c| c.name).take(5).collect()
     };
-    let (better, worse) = (names(Verdict::Better), names(Verdict::Worse));
+    let better = names(Verdict::Better);
+    let worse = names(Verdict::Worse);
     let intro = "AP50-95 of each class with the 95 % interval of its change, the largest change first.";
     let said = match (better.as_slice(), worse.as_slice()) {
         ([], []) => "Every interval holds zero.".to_owned(),

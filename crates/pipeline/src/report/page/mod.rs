@@ -156,8 +156,10 @@ fn cards(report: &Report) -> Markup {
         let sign = if left <= 1.0 { "\u{2212}" } else { "+" };
         format!("{sign}{:.0} %", 100.0 * (1.0 - left).abs())
     };
-    let (map, speed) = (share(&|r| r.map50_95), share(&|r| r.latency_ms));
-    let (macs, params) = (share(&|r| r.macs as f64), share(&|r| r.params as f64));
+    let map = share(&|r| r.map50_95);
+    let speed = share(&|r| r.latency_ms);
+    let macs = share(&|r| r.macs as f64);
+    let params = share(&|r| r.params as f64);
     let note = match after.change.map(|change| change.verdict()) {
         Some(bonsai_metrics::Verdict::Better) => ", better",
         Some(bonsai_metrics::Verdict::Worse) => ", worse",

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::headline::{ratio, signed};
-use super::super::{Group, Report, Row, seed_table};
+use super::super::{Group, Report, Row, original_table};
 use super::{Section, billions, millions, milliseconds};
 
 const COLUMNS: [&str; 10] = [
@@ -60,13 +60,13 @@ pub(super) fn section(report: &Report) -> Section {
                 }
             }
         }
-        @let seed = seed_table::rows(report);
+        @let seed = original_table::rows(report);
         @if !seed.is_empty() {
             details {
                 summary { "As the original workflow ends: baseline and pruned, fp16 and int8" }
                 div class="scroll" tabindex="0" role="region" aria-label="Baseline and pruned in fp16 and int8" {
                     table {
-                        thead { tr { @for column in seed_table::COLUMNS { th scope="col" { (column) } } } }
+                        thead { tr { @for column in original_table::COLUMNS { th scope="col" { (column) } } } }
                         tbody {
                             @for [name, figures @ ..] in &seed {
                                 tr { th scope="row" { (name) } @for figure in figures { td { (figure) } } }

@@ -64,7 +64,8 @@ fn cost(report: &Report) -> Option<Markup> {
         x: "CPU latency, ms per image",
         y: "mAP50-95",
     };
-    let (top, bottom) = (chart.at_y(baseline.map50_95 + BAND), chart.at_y(baseline.map50_95 - BAND));
+    let top = chart.at_y(baseline.map50_95 + BAND);
+    let bottom = chart.at_y(baseline.map50_95 - BAND);
     let inside = html! {
         rect class="okband" x="44" width="364" y=(format!("{top:.1}")) height=(format!("{:.1}", bottom - top)) {}
         @for row in &shown { (mark(&chart, row, baseline)) }
@@ -79,7 +80,8 @@ fn cost(report: &Report) -> Option<Markup> {
 }
 
 fn mark(chart: &Chart, row: &Row, baseline: &Row) -> Markup {
-    let (x, y) = (chart.at_x(row.latency_ms), chart.at_y(row.map50_95));
+    let x = chart.at_x(row.latency_ms);
+    let y = chart.at_y(row.map50_95);
     let hover = format!("{}: {:.3} mAP50-95, {} ms", row.name, row.map50_95, milliseconds(row.latency_ms));
     let class = match row.name.as_str() {
         "baseline" | "dense control" => "dot base",
@@ -104,17 +106,18 @@ fn mark(chart: &Chart, row: &Row, baseline: &Row) -> Markup {
 
 /// Validation mAP50-95 over all trainings.
 fn story(report: &Report) -> Option<Markup> {
-    let judged = |training: &Training, offset: usize| -> Vec<(f64, f64)> {
+    let evaluation = |training: &Training, offset: usize| -> Vec<(f64, f64)> {
         let point = |(i, record): (usize, &bonsai_train::EpochRecord)| {
             record.evaluation.map(|e| ((offset + i + 1) as f64, e.map50_95))
         };
         training.epochs.iter().enumerate().filter_map(point).collect()
     };
-    let (mut offset, mut total) = (0, 0);
+    let mut offset = 0;
+    let mut total = 0;
     let mut lines = Vec::new();
     for training in &report.trainings {
         let end = offset + training.epochs.len();
-        lines.push((training.stage, offset, training.epochs.len(), judged(training, offset)));
+        lines.push((training.stage, offset, training.epochs.len(), evaluation(training, offset)));
         total = total.max(end);
         // The dense control goes on beside what follows the baseline.
         offset = if training.stage == Stage::Control { offset } else { end };

@@ -40,7 +40,8 @@ fn ridges(epochs: &[GammaCounts]) -> Option<Markup> {
     let last = epochs.last()?;
     let shown = spread(epochs);
     let height = 60.0 + PITCH * shown.len() as f64 + 40.0;
-    let (bottom, width) = (height - 38.0, 364.0);
+    let bottom = height - 38.0;
+    let width = 364.0;
     let bins = (LARGEST / GammaCounts::BIN) as usize;
     let ridge = |counts: &GammaCounts, base: f64| {
         let total = counts.counts.iter().sum::<u64>().max(1) as f64;
@@ -103,7 +104,8 @@ fn losses(report: &Report) -> Option<Markup> {
         .map(sum)
         .filter(|v| v.is_finite())
         .fold(0.0, f64::max);
-    let (mut offset, mut total) = (0, 0);
+    let mut offset = 0;
+    let mut total = 0;
     let mut parts = Vec::new();
     for training in &report.trainings {
         let points: Vec<(f64, f64)> = training
