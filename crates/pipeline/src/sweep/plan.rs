@@ -189,12 +189,12 @@ mod tests {
             [
                 ("r0.30-s0-default", 1),
                 ("r0.30-s7-default", 1),
-                ("r0.30-s0-seed", 2),
-                ("r0.30-s7-seed", 2),
+                ("r0.30-s0-original", 2),
+                ("r0.30-s7-original", 2),
                 ("r0.625-s0-default", 2),
                 ("r0.625-s7-default", 2),
-                ("r0.625-s0-seed", 3),
-                ("r0.625-s7-seed", 3),
+                ("r0.625-s0-original", 3),
+                ("r0.625-s7-original", 3),
             ]
         );
         assert_eq!((configs[5].seed, configs[5].prune.prune_ratio), (7, 0.625));

@@ -126,7 +126,7 @@ mod tests {
             macs_share: 0.25,
         };
         let text = markdown(&SweepTable { schema: 1, rows, means: vec![mean] });
-        let over = "| 0.3, seed | 2 | 0.480 | \u{2212}0.020 (\u{2212}0.030, +0.010) | 2.00 | 25 % |\n";
+        let over = "| 0.3, original | 2 | 0.480 | \u{2212}0.020 (\u{2212}0.030, +0.010) | 2.00 | 25 % |\n";
         assert!(text.contains(over), "{text}");
         assert!(text.contains("1 of 2 runs are done"), "{text}");
         let row = "| a | 0.490 | \u{2212}0.010 | 5.00 | 2.00 | 2.0 | 25 % | 10 | \u{2713} latency |\n";
