@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 : "${PEER_PYTHON:?is to name a Python with the peers}"
 : "${PEER_DIR:?is to name the folder with the scripts of the peers}"
-cargo build --quiet --release --locked --package xtask
+cargo build --quiet --release --locked --package bonsai-cli
 export XTASK=${CARGO_TARGET_DIR:-target}/release/bonsai
 export PEER_PYTHON PEER_DIR
 exec "$PEER_PYTHON" scripts/peers/compare.py "$@"

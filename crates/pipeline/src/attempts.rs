@@ -5,10 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use bonsai_stages::{cpu_seconds, load_json, save_json};
 use serde::{Deserialize, Serialize};
-
-use crate::cpu_time::cpu_seconds;
-use crate::run::{load_json, save_json};
 
 /// File in the folder of a stage in progress.
 const FILE: &str = "attempts.json";

@@ -2,7 +2,6 @@
 //!
 //! Each crate has the ranges of its own settings; the ranges of what only the pipeline knows are here.
 
-use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use anyhow::{Error, Result};
@@ -10,30 +9,16 @@ use bonsai_prune::{
     Candidates, Coupling, Importance, Iteration, Preset, PrunePolicy, Scope, ScoreConfig, Target, choose,
     score,
 };
+use bonsai_stages::{COUNTS, PlannedL1, Teacher, check_range, ensure_usage, is_within, start_checkpoint};
 use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
 
 use crate::doctor::engine_builders;
-use crate::misuse::ensure_usage;
-use crate::overwrite::is_within;
-use crate::planned_l1::PlannedL1;
-use crate::stages::{Teacher, start_checkpoint};
-use crate::{
-    Control, EngineConfig, ExportSettings, IterateSettings, L1Config, LoaderSettings, PipelineConfig,
-    PruneExtras, Quiet, RunDir, Stage, path_of_text,
-};
+use crate::{Control, IterateSettings, L1Config, PipelineConfig, Quiet, RunDir, Stage, path_of_text};
 
 /// Smallest and largest side of the images in pixels, in multiples of the largest stride.
 const SIDES: RangeInclusive<usize> = 32..=16_384;
 const STRIDE: usize = 32;
-/// Background threads that prepare batches.
-const WORKERS: RangeInclusive<usize> = 0..=256;
-/// Batches or images of a measurement.
-const COUNTS: RangeInclusive<usize> = 1..=1_000_000;
-/// Images in a batch.
-const BATCH: RangeInclusive<usize> = 1..=65_536;
-/// Seconds that a builder may take: up to a year.
-const SECONDS: RangeInclusive<u64> = 1..=31_536_000;
 
 /// Refuses what would fail an hour later.
 ///
@@ -41,7 +26,7 @@ const SECONDS: RangeInclusive<u64> = 1..=31_536_000;
 /// If a setting is out of range, with its name, its value and the range.
 pub fn check(config: &PipelineConfig) -> Result<()> {
     check_imgsz(config.imgsz)?;
-    within("latency_runs", &config.latency_runs, COUNTS)?;
+    check_range("latency_runs", &config.latency_runs, COUNTS)?;
     section("shapes", config.shapes.check())?;
     section("loader", config.loader.check())?;
     for (name, training) in trainings(config) {
@@ -179,60 +164,4 @@ fn section<T, E: Into<Error>>(name: &str, checked: Result<T, E>) -> Result<T> {
         let error: Error = error.into();
         error.context(format!("in the settings `{name}`"))
     })
-}
-
-fn within<T: PartialOrd + Display>(key: &str, value: &T, range: RangeInclusive<T>) -> Result<()> {
-    ensure_usage!(
-        range.contains(value),
-        "{key} is {value}, must be from {} to {}",
-        range.start(),
-        range.end()
-    );
-    Ok(())
-}
-
-impl LoaderSettings {
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// With the setting, its value and the range.
-    pub fn check(&self) -> Result<()> {
-        within("workers", &self.workers, WORKERS)?;
-        Ok(self.augment.check()?)
-    }
-}
-
-impl PruneExtras {
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// With the setting, its value and the range.
-    pub fn check(&self) -> Result<()> {
-        within("recalibrate", &self.recalibrate, 0..=*COUNTS.end())?;
-        within("gradient_batches", &self.gradient_batches, COUNTS)?;
-        within("trial_steps", &self.trial_steps, COUNTS)?;
-        within("batch", &self.batch, BATCH)
-    }
-}
-
-impl ExportSettings {
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// With the setting, its value and the range.
-    pub fn check(&self) -> Result<()> {
-        within("calibration_images", &self.calibration_images, COUNTS)
-    }
-}
-
-impl EngineConfig {
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// With the setting, its value and the range.
-    pub fn check(&self) -> Result<()> {
-        within("workspace_mib", &self.workspace_mib.unwrap_or(1), 1..=u32::MAX)?;
-        within("optimization_level", &self.optimization_level.unwrap_or(0), 0..=5)?;
-        within("time_limit_seconds", &self.time_limit_seconds, SECONDS)
-    }
 }

@@ -2,22 +2,26 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use bonsai_data::Augment;
 use bonsai_data::shapes::ShapesConfig;
-use bonsai_exec::ExecutorKind;
-use bonsai_prune::{Importance, Iteration, PrunePolicy, ScoreConfig, Target};
+use bonsai_exec::{ExecutorKind, ExecutorOptions};
+use bonsai_prune::{Importance, PrunePolicy, ScoreConfig, Target};
+use bonsai_stages::{
+    DistillSettings, EngineConfig, ExportSettings, IterateSettings, L1Config, LoaderSettings, PruneExtras,
+    PruneSettings, RunContext, executor_options,
+};
 use bonsai_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
-use crate::{DistillSettings, EngineConfig, ExportSettings, L1Config};
 
 /// A whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PipelineConfig {
     /// `data.yaml` of a dataset in YOLO format; without it, shapes are drawn.
-    #[serde(with = "crate::path_text::optional")]
+    #[serde(with = "bonsai_stages::path_text::optional")]
     pub data: Option<PathBuf>,
     /// What to start from: `yolov8n` to `yolov8x`, or a checkpoint file.
     pub model: String,
@@ -63,20 +67,6 @@ pub struct PipelineConfig {
     pub latency_runs: usize,
 }
 
-/// How batches are made.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LoaderSettings {
-    /// Background threads.
-    pub workers: usize,
-    /// Most bytes of decoded images kept between epochs.
-    pub cache_bytes: u64,
-    /// Random changes to training images.
-    pub augment: Augment,
-    /// Last epochs of a training in which images are shown whole, without mosaic and mixup.
-    pub close_mosaic: usize,
-}
-
 /// What pruned networks are compared with, beside the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -84,58 +74,6 @@ pub struct ControlSettings {
     /// Whether the baseline is trained on without pruning, for as many epochs as sparsity training and fine-tuning take
     /// together.
     pub dense: bool,
-}
-
-/// What is done when channels go, beside removing them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PruneExtras {
-    /// Whether the layers behind removed channels take over the constants that these still emitted.
-    pub compensate: bool,
-    /// Batches of training images over which running statistics are measured anew; 0 leaves them.
-    pub recalibrate: usize,
-    /// Batches of training images over which gradients are added up, for importance taylor.
-    pub gradient_batches: usize,
-    /// Images in such a batch.
-    pub batch: usize,
-    /// Optimiser steps that the network of each candidate is trained for under importance best, before its loss is measured
-    /// on training images that are held back.
-    pub trial_steps: usize,
-    /// What a run ranks channels by in place of gamma where sparsity training was too short to tell them apart: gamma
-    /// leaves it at that.
-    pub dense_importance: Importance,
-}
-
-/// Pruning in steps.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct IterateSettings {
-    /// Steps towards the whole; 1 prunes at once, without recovery within the stage.
-    pub steps: usize,
-    /// Largest loss of mAP50-95 after recovery, against the network before the first step, that is accepted.
-    pub max_map_drop: f64,
-    /// Epochs of fine-tuning after each step; all else is as in fine-tuning.
-    pub epochs: usize,
-}
-
-/// All that pruning is told.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PruneSettings {
-    /// What makes channels matter.
-    pub score: ScoreConfig,
-    /// Which go.
-    pub policy: PrunePolicy,
-    /// What else is done.
-    pub extras: PruneExtras,
-    /// How the networks of importance best are trained on trial: as in fine-tuning.
-    pub training: TrainConfig,
-}
-
-impl PruneSettings {
-    /// Whether the choice of channels needs labelled images.
-    pub(crate) fn needs_labels(&self) -> bool {
-        matches!(self.score.importance, Importance::Taylor | Importance::Best)
-    }
 }
 
 impl Settings for PipelineConfig {
@@ -239,31 +177,17 @@ impl PipelineConfig {
     }
 }
 
-impl Default for LoaderSettings {
-    /// One worker (the network uses the other cores), half a gibibyte of decoded images, Ultralytics' augmentation.
-    fn default() -> Self {
-        Self { workers: 1, cache_bytes: 512 << 20, augment: Augment::default(), close_mosaic: 10 }
+impl PipelineConfig {
+    /// What runs the networks of this configuration.
+    ///
+    /// # Errors
+    /// As [`executor_options`].
+    pub fn executor_options(&self) -> Result<ExecutorOptions> {
+        executor_options(self.executor, &self.device, self.threads)
     }
-}
 
-impl Default for PruneExtras {
-    fn default() -> Self {
-        Self {
-            compensate: true,
-            recalibrate: 0,
-            gradient_batches: 8,
-            batch: 8,
-            trial_steps: 40,
-            // Where five epochs moved gammas by 0.04, a YOLOv8s of half the MACs kept 0.59 of mAP50 behind the first epoch of
-            // fine-tuning with it, and nothing with gamma.
-            dense_importance: Importance::Taylor,
-        }
-    }
-}
-
-impl Default for IterateSettings {
-    /// At once; limit and epochs are those of Torch-Pruning's example.
-    fn default() -> Self {
-        Self { steps: 1, max_map_drop: Iteration::default().max_map_drop, epochs: 10 }
+    /// What the stages of a run share, with images in squares.
+    pub fn run_context(&self, executor: ExecutorOptions) -> RunContext {
+        RunContext { imgsz: self.imgsz, seed: self.seed, executor, loader: self.loader, rect: false }
     }
 }

@@ -8,10 +8,10 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_detector::Detector;
 use bonsai_exec::ExecutorOptions;
 use bonsai_prune::{Candidate, Importance, Target};
+use bonsai_stages::{Data, start_checkpoint};
 use bonsai_train::TrainConfig;
 
 use crate::forecast::{Basis, Estimate};
-use crate::stages::{Data, start_checkpoint};
 use crate::{PipelineConfig, Quiet, Stage, median_latency_ms};
 
 /// Runs of the network that training on one image counts as.

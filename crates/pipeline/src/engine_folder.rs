@@ -10,7 +10,6 @@ use bonsai_tensorrt::{BackendChoice, EngineOutcome, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::export_folder::Network;
-use crate::stages::build_tensorrt;
 use crate::{EngineConfig, Progress};
 
 /// What became of the engines for GPUs.
@@ -105,7 +104,7 @@ fn build_first(
     let mut reasons = Vec::new();
     for backend in choices {
         let config = EngineConfig { backend: *backend, ..config.clone() };
-        match build_tensorrt(&config, onnx, engine, progress)? {
+        match config.build(onnx, engine, progress)? {
             EngineOutcome::NotRun { because } => reasons.push(because),
             built @ EngineOutcome::Built(_) => return Ok(built),
         }

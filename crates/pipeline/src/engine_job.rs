@@ -6,17 +6,14 @@ use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::ScratchFolder;
 use bonsai_detector::write_engine;
 use bonsai_onnx::{ExportOptions, Io, OnnxInfo, Precision as OnnxPrecision};
+use bonsai_stages::{before_writing, ensure_usage, is_onnx, open_checkpoint};
 use bonsai_tensorrt::{
     BackendChoice, EngineMetadata, EngineOutcome, PlanHeader, Precision, add_metadata, remove_metadata,
 };
 use serde_json::{Value, json};
 use toml::Table;
 
-use crate::checkpoint_file::open_checkpoint;
-use crate::jobs::{export, is_onnx};
-use crate::misuse::ensure_usage;
-use crate::overwrite::before_writing;
-use crate::stages::build_tensorrt;
+use crate::jobs::export;
 use crate::{EngineConfig, Misuse, PipelineConfig, Progress};
 
 /// What an engine job made.
@@ -137,7 +134,7 @@ fn from_onnx(
     progress: &mut dyn Progress,
 ) -> Result<Engine> {
     if !form.wanted {
-        return Ok(Engine::TensorRt(Box::new(build_tensorrt(config, onnx, out, progress)?)));
+        return Ok(Engine::TensorRt(Box::new(config.build(onnx, out, progress)?)));
     }
     let backend = match config.backend {
         BackendChoice::Auto | BackendChoice::Trtexec => BackendChoice::Trtexec,
@@ -150,7 +147,7 @@ fn from_onnx(
     let scratch = ScratchFolder::within(out.parent().unwrap_or(Path::new("")))?;
     let raw = scratch.path().join(out.file_name().unwrap_or_default());
     let config = EngineConfig { backend, ..config.clone() };
-    let built = build_tensorrt(&config, onnx, &raw, progress);
+    let built = config.build(onnx, &raw, progress);
     // The log tells why, if anything does.
     if log_beside(&raw).exists() {
         let log = log_beside(out);

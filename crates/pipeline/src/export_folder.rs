@@ -5,12 +5,11 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_onnx::{ExportOptions, Io, Precision as Arithmetic};
+use bonsai_stages::{Calibration, Data, RunContext, calibrate_stage, save_json};
 use bonsai_tensorrt::Precision;
 use bonsai_yolov8::NmsConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::run::save_json;
-use crate::stages::{Calibration, Data, RunContext, calibrate_stage, export_stage};
 use crate::{ExportSettings, Parity, Progress, Stage, check_parity};
 
 /// A network that is deployed.
@@ -84,7 +83,7 @@ pub(crate) fn fill_export_folder(
         let options =
             ExportOptions { precision: arithmetic, ..ExportOptions::new((context.imgsz, context.imgsz)) };
         let file = folder.join(network.onnx(precision));
-        export_stage(checkpoint, &options)?.save(&file)?;
+        bonsai_onnx::export(checkpoint, &options)?.save(&file)?;
         let split = (precision == Precision::Int8).then_some(&*data.val);
         let parity = check_parity(checkpoint, &file, &NmsConfig::PREDICT, split)?;
         save_json(&Parity::path(&file), &parity)?;

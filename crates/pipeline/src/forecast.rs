@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
+use bonsai_stages::{Data, look_at_dataset};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,7 +19,6 @@ use crate::decision::{Decision, decide};
 use crate::recipe::Recipes;
 use crate::road::check_stages;
 use crate::run::class_names;
-use crate::stages::{Data, look_at_dataset};
 use crate::work::yaml_of;
 use crate::{Control, Manifest, PipelineConfig, Progress, RunDir, Stage};
 

@@ -6,8 +6,7 @@ use anyhow::Result;
 use bonsai_checkpoint::write_file;
 use bonsai_plots::{PruningStep, draw_pruning};
 use bonsai_prune::{Iterated, StepRecord};
-
-use crate::picture_file::write_picture;
+use bonsai_stages::write_picture;
 
 /// Where it goes.
 pub(crate) struct Files {

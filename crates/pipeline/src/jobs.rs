@@ -11,34 +11,26 @@ use bonsai_graph::ClassMap;
 use bonsai_metrics::DetMetrics;
 use bonsai_onnx::{ExportOptions, OnnxInfo, Precision, Quantization};
 use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
+use bonsai_stages::{
+    Calibration, Canvas, RunContext, Stepwise, before_writing, calibrate_stage, for_dataset, iterate_stage,
+    left_out, open_checkpoint, open_dataset, open_images, open_split, prune_stage, ranking,
+    validation_loader_in,
+};
 use bonsai_yolov8::NmsConfig;
 
-use crate::checkpoint_file::open_checkpoint;
-use crate::classes::{for_dataset, left_out};
 pub use crate::engine_job::{Engine, UltralyticsForm, engine, engine_metadata, unwrap_engine};
 use crate::iterations::{Files, save_iterations};
-use crate::overwrite::before_writing;
-use crate::ranking::ranking;
-use crate::stages::{
-    Calibration, Canvas, RunContext, Stepwise, calibrate_stage, export_stage, iterate_stage, open_dataset,
-    open_images, open_split, prune_stage, validation_loader_in,
-};
 use crate::{
     EvalConvention, EvalOptions, NoDataset, Parity, PipelineConfig, Progress, RuntimeChoice, confirm_parity,
     evaluate,
 };
 
 fn context(config: &PipelineConfig) -> Result<RunContext> {
-    Ok(RunContext::new(config, config.executor_options()?))
+    Ok(config.run_context(config.executor_options()?))
 }
 
 fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
     Ok(config.data.as_deref().ok_or(NoDataset)?)
-}
-
-/// Whether a file is an ONNX model, by its first bytes; no other kind, and no file that cannot be read.
-pub fn is_onnx(file: &Path) -> bool {
-    FileKind::from_path(file).is_ok_and(|kind| kind == FileKind::Onnx)
 }
 
 /// The image size that a checkpoint or engine file was trained at or an ONNX file exported for, if it says so.
@@ -255,7 +247,7 @@ pub fn export(
         options.precision = Precision::Int8(calibrate_stage(&checkpoint, calibration, &split, &context)?);
         calibrated_on = Some(split);
     }
-    export_stage(&checkpoint, &options)?.save(out)?;
+    bonsai_onnx::export(&checkpoint, &options)?.save(out)?;
     let suppression = options.nms.as_ref().map_or(NmsConfig::PREDICT, |nms| NmsConfig {
         confidence: nms.confidence,
         iou: nms.iou,

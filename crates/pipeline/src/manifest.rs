@@ -1,8 +1,6 @@
 //! What a stage was made from and what it made, as digests.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -10,9 +8,8 @@ use bonsai_checkpoint::write_file;
 use bonsai_exec::ExecutorInfo;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use crate::{RunDir, Stage};
+use crate::{RunDir, Stage, digest_file, digest_json};
 
 /// The record of a completed stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,36 +123,4 @@ fn digest_folder(root: &Path, folder: &Path, outputs: &mut BTreeMap<String, Stri
         }
     }
     Ok(())
-}
-
-/// SHA-256 of a file, in hexadecimal.
-///
-/// # Errors
-/// If it cannot be read.
-pub fn digest_file(path: &Path) -> Result<String> {
-    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let n = std::io::Read::read(&mut file, &mut buffer)?;
-        if n == 0 {
-            return Ok(hex(&hasher.finalize()));
-        }
-        hasher.update(&buffer[..n]);
-    }
-}
-
-/// SHA-256 of a value's JSON, in hexadecimal.
-///
-/// # Errors
-/// If it cannot be serialised.
-pub fn digest_json(value: &impl Serialize) -> Result<String> {
-    Ok(hex(&Sha256::digest(serde_json::to_vec(value)?)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, b| {
-        let _ = write!(text, "{b:02x}");
-        text
-    })
 }

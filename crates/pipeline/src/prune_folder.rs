@@ -5,12 +5,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::{Importance, PruneReport, Pruned};
+use bonsai_stages::{Data, RunContext, Stepwise, iterate_stage, prune_stage, ranking, save_json};
 use serde::{Deserialize, Serialize};
 
 use crate::iterations::{Files, save_iterations};
-use crate::ranking::ranking;
-use crate::run::save_json;
-use crate::stages::{Data, RunContext, Stepwise, iterate_stage, prune_stage};
 use crate::{PipelineConfig, Progress, Stage};
 
 pub(crate) const PRUNED: &str = "pruned.safetensors";

@@ -1,9 +1,9 @@
 //! Which stages a run has, and what each of them reads: both follow from the configuration.
 
-use crate::misuse::ensure_usage;
 use crate::{Control, PipelineConfig, Stage};
 use anyhow::Result;
 use bonsai_prune::Importance;
+use bonsai_stages::ensure_usage;
 
 impl PipelineConfig {
     /// The stages of this run, in order.
@@ -71,7 +71,7 @@ impl PipelineConfig {
     }
 
     /// The stage whose network is the teacher in fine-tuning: of the dense ones, that which was trained for longest.
-    pub(crate) fn teacher_stage(&self) -> Option<Stage> {
+    pub fn teacher_stage(&self) -> Option<Stage> {
         let from_run = self.distill.is_on() && self.distill.teacher.is_none();
         from_run.then(|| if self.has(Stage::Control) { Stage::Control } else { Stage::Baseline })
     }

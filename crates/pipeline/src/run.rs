@@ -1,26 +1,21 @@
 //! All stages in order over a run directory; what is done already is not done again.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::{remove_leftovers, write_file};
 use bonsai_data::Dataset;
 use bonsai_exec::ExecutorInfo;
+use bonsai_stages::{Data, RunContext, check_training, load_json, peak_rss_mb, reset_peak};
 use bonsai_yolov8::{Scale, build};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::attempts::{Attempts, Clock};
 use crate::check::{check, check_inputs, check_network};
 use crate::decision::{Decision, decide};
 use crate::manifest::outputs_in;
-use crate::memory_need::check_training;
-use crate::peak_memory::{peak_rss_mb, reset_peak};
 use crate::recipe::Recipes;
 use crate::road::check_stages;
 use crate::run_lock::RunLock;
-use crate::stages::{Data, RunContext};
 use crate::work::{REPORT_JSON, Work, data_of};
 use crate::{
     Control, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState, open_model, utc,
@@ -61,7 +56,7 @@ pub fn run_stages(
     control.check()?;
     check_stages(config, control)?;
     let executor = config.executor_options()?;
-    let context = RunContext::new(config, executor);
+    let context = config.run_context(executor);
     check_inputs(config, dir, control)?;
     check_network(config, &class_names(config)?, control)?;
     check_first_training(config, dir, control, &context)?;
@@ -224,13 +219,4 @@ impl Runner<'_> {
         progress.stage(stage, &StageState::Finished(seconds));
         Ok(manifest)
     }
-}
-
-pub(crate) fn save_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    Ok(write_file(path, &serde_json::to_vec_pretty(value)?)?)
-}
-
-pub(crate) fn load_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_slice(&bytes).with_context(|| format!("{} is not valid", path.display()))
 }

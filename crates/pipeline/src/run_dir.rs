@@ -1,95 +1,13 @@
 //! How a run directory looks. No other file names a file of it.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use bonsai_checkpoint::{remove_leftovers, write_file};
-use serde::{Deserialize, Serialize};
 
-use crate::Manifest;
-
-/// The stages, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Find or draw the dataset.
-    Dataset,
-    /// Train.
-    Baseline,
-    /// Train the baseline on without pruning: what pruned networks are compared with.
-    Control,
-    /// Train on with L1.
-    Sparse,
-    /// Remove channels.
-    Prune,
-    /// Train on without L1.
-    Finetune,
-    /// Write ONNX.
-    Export,
-    /// Build engines.
-    Engine,
-    /// Measure and write the report.
-    Report,
-}
-
-impl Stage {
-    /// All stages that a run can have, in order.
-    pub const ALL: [Self; 9] = [
-        Self::Dataset,
-        Self::Baseline,
-        Self::Control,
-        Self::Sparse,
-        Self::Prune,
-        Self::Finetune,
-        Self::Export,
-        Self::Engine,
-        Self::Report,
-    ];
-
-    /// Name, and folder in the run directory.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Dataset => "dataset",
-            Self::Baseline => "baseline",
-            Self::Control => "control",
-            Self::Sparse => "sparse",
-            Self::Prune => "prune",
-            Self::Finetune => "finetune",
-            Self::Export => "export",
-            Self::Engine => "engine",
-            Self::Report => "report",
-        }
-    }
-
-    /// Whether it trains, so that it can go on where it was interrupted.
-    pub const fn is_training(self) -> bool {
-        match self {
-            Self::Baseline | Self::Control | Self::Sparse | Self::Finetune => true,
-            Self::Dataset | Self::Prune | Self::Export | Self::Engine | Self::Report => false,
-        }
-    }
-}
-
-impl FromStr for Stage {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let names = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL
-            .into_iter()
-            .find(|stage| stage.name() == text)
-            .ok_or_else(|| format!("`{text}` is no stage: use one of {}", names()))
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use crate::stage_training::{BEST, HISTORY};
+use crate::{Manifest, Stage};
 
 /// A run directory.
 #[derive(Debug, Clone)]
@@ -119,6 +37,16 @@ impl RunDir {
     /// Folder of a completed stage.
     pub fn stage(&self, stage: Stage) -> PathBuf {
         self.root.join(stage.name())
+    }
+
+    /// The best checkpoint of a completed training stage.
+    pub fn best(&self, stage: Stage) -> PathBuf {
+        self.stage(stage).join(BEST)
+    }
+
+    /// The epochs of a completed training stage: a JSON list of [`EpochRecord`](bonsai_train::EpochRecord).
+    pub fn history(&self, stage: Stage) -> PathBuf {
+        self.stage(stage).join(HISTORY)
     }
 
     /// Folder of a stage in progress.

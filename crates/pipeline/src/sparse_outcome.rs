@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use bonsai_sparsity::Strength;
+use bonsai_stages::load_json;
 use bonsai_train::EpochRecord;
 
-use crate::run::load_json;
 use crate::stage_training::HISTORY;
 use crate::{PipelineConfig, RunDir, Stage};
 

@@ -9,13 +9,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
+use bonsai_stages::{TrainWatch, load_json, save_json, write_picture};
 use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped, TrainConfig, Trained};
 
 use crate::attempts::{Attempts, Clock};
 use crate::gamma_history::GammaHistory;
-use crate::picture_file::write_picture;
-use crate::run::{load_json, save_json};
-use crate::stages::TrainWatch;
 use crate::{Progress, Stage};
 
 /// The averaged weights of the best epoch.

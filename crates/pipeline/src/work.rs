@@ -7,23 +7,22 @@ use anyhow::{Context, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_detector::write_engine;
 use bonsai_prune::{Importance, PrunePlan};
+use bonsai_stages::{
+    Data, FeatureImitation, Objective, RunContext, Teacher, draw_dataset, for_dataset, load_json,
+    open_dataset, save_json, start_checkpoint, train_stage,
+};
 use bonsai_tensorrt::Precision;
 use bonsai_train::TrainConfig;
 use serde::Serialize;
 
-use crate::classes::for_dataset;
 use crate::engine_folder::{OUTCOMES, build_engines};
 use crate::export_folder::{Network, fill_export_folder};
+use crate::measure_run::{Measured, ReportItem, measure};
 use crate::prune_folder::{self, PRUNED, fill_prune_folder};
-use crate::report::{self, Exported, Group, Measured, ReportItem};
-use crate::run::{load_json, save_json};
 use crate::sparse_outcome::SparseOutcome;
 use crate::stage_training::{BEST, LAST, train_in};
-use crate::stages::{
-    Data, FeatureImitation, Objective, RunContext, Teacher, draw_dataset, open_dataset, start_checkpoint,
-    train_stage,
-};
 use crate::{Manifest, Parity, PipelineConfig, Progress, RunDir, Stage, path_of_text};
+use bonsai_report::{Exported, Group};
 
 const SOURCE: &str = "source.json";
 const SHAPES: &str = "shapes";
@@ -228,7 +227,7 @@ impl Work<'_> {
 
     fn report(&self, folder: &Path) -> Result<()> {
         let manifests: Vec<&Manifest> = self.done.values().collect();
-        let (report, examples) = report::measure(&Measured {
+        let (report, examples) = measure(&Measured {
             dir: self.dir,
             config: self.config,
             data: self.data()?,
@@ -240,8 +239,8 @@ impl Work<'_> {
             manifests: &manifests,
             pruning: self.file(Stage::Prune, prune_folder::REPORT),
         })?;
-        write_file(&folder.join(REPORT_MARKDOWN), report::markdown(&report).as_bytes())?;
-        write_file(&folder.join(REPORT_PAGE), report::page(&report, &examples).as_bytes())?;
+        write_file(&folder.join(REPORT_MARKDOWN), bonsai_report::markdown(&report).as_bytes())?;
+        write_file(&folder.join(REPORT_PAGE), bonsai_report::page(&report, &examples).as_bytes())?;
         save_json(&folder.join(REPORT_JSON), &report)
     }
 

@@ -42,8 +42,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bonsai-yolov8",
         ],
     ),
+    // The stages meet here, as functions from values to values; no run directory is known.
     (
-        "bonsai-pipeline",
+        "bonsai-stages",
         &[
             "bonsai-boxes",
             "bonsai-checkpoint",
@@ -61,8 +62,81 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bonsai-yolov8",
         ],
     ),
+    // A report is written from its model alone; the model holds metrics, epochs and stages.
+    (
+        "bonsai-report",
+        &[
+            "bonsai-boxes",
+            "bonsai-data",
+            "bonsai-detector",
+            "bonsai-exec",
+            "bonsai-graph",
+            "bonsai-metrics",
+            "bonsai-prune",
+            "bonsai-sparsity",
+            "bonsai-stages",
+            "bonsai-tensorrt",
+            "bonsai-train",
+        ],
+    ),
+    // Composes the stages over a run directory.
+    (
+        "bonsai-pipeline",
+        &[
+            "bonsai-boxes",
+            "bonsai-checkpoint",
+            "bonsai-data",
+            "bonsai-detector",
+            "bonsai-exec",
+            "bonsai-graph",
+            "bonsai-metrics",
+            "bonsai-onnx",
+            "bonsai-plots",
+            "bonsai-prune",
+            "bonsai-report",
+            "bonsai-sparsity",
+            "bonsai-stages",
+            "bonsai-tensorrt",
+            "bonsai-train",
+            "bonsai-yolov8",
+        ],
+    ),
+    // Compares whole runs, so it stands above the pipeline.
+    (
+        "bonsai-bench",
+        &[
+            "bonsai-boxes",
+            "bonsai-checkpoint",
+            "bonsai-data",
+            "bonsai-detector",
+            "bonsai-exec",
+            "bonsai-graph",
+            "bonsai-metrics",
+            "bonsai-pipeline",
+            "bonsai-prune",
+            "bonsai-stages",
+            "bonsai-train",
+            "bonsai-yolov8",
+        ],
+    ),
     ("bonsai-testkit", &["bonsai-checkpoint", "bonsai-graph"]),
-    ("xtask", &["bonsai-pipeline"]),
+    // Files of any origin are predicted and inspected by the commands themselves.
+    (
+        "bonsai-cli",
+        &[
+            "bonsai-bench",
+            "bonsai-boxes",
+            "bonsai-checkpoint",
+            "bonsai-data",
+            "bonsai-detector",
+            "bonsai-graph",
+            "bonsai-onnx",
+            "bonsai-pipeline",
+            "bonsai-stages",
+            "bonsai-tensorrt",
+        ],
+    ),
+    ("xtask", &["bonsai-cli"]),
 ];
 
 /// Stage crates, which must stay strangers to each other.

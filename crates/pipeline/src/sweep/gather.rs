@@ -5,13 +5,12 @@ use std::path::Path;
 use anyhow::Result;
 use bonsai_checkpoint::write_file;
 use bonsai_plots::{TradeoffPoint, draw_tradeoff};
+use bonsai_stages::{load_json, save_json, write_picture};
 use serde::Serialize;
 
 use super::means::{Mean, means};
 use super::table::markdown;
 use super::{Sweep, SweepRun, failure_file};
-use crate::picture_file::write_picture;
-use crate::run::{load_json, save_json};
 use crate::{Manifest, PipelineConfig, Report, RunDir, Stage, load_settings};
 
 /// Distance from the baseline's mAP50-95 that counts as near: the band of the picture.

@@ -16,14 +16,14 @@ use std::path::PathBuf;
 
 use anyhow::{Error, Result};
 use bonsai_checkpoint::write_file;
+use bonsai_stages::open_dataset;
 
 pub(crate) use adopt::adopt;
 pub use gather::{Figures, Outcome, Point, SweepRow, SweepTable, gather};
 pub use means::Mean;
-pub(crate) use plan::mark_neighbours;
+pub use plan::mark_neighbours;
 pub use plan::{Axes, Sweep, SweepRun};
 
-use crate::stages::open_dataset;
 use crate::{Interrupted, PipelineConfig, Progress, RunDir, run};
 
 /// Runs what is missing, one after another, and returns how many failed; a failure does not stop the others.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf, absolute};
 
 use anyhow::{Context as _, Result, ensure};
 use bonsai_checkpoint::{remove_leftovers, write_file};
+use bonsai_stages::{load_json, save_json};
 use serde::{Deserialize, Serialize};
 
-use crate::run::{load_json, save_json};
 use crate::{PipelineConfig, RunDir, path_of_text, path_text};
 
 /// What is varied; every combination is a run.
@@ -150,7 +150,7 @@ const NEIGHBOURS: &str = "neighbours.txt";
 ///
 /// # Errors
 /// If the file cannot be written.
-pub(crate) fn mark_neighbours(root: &Path) -> Result<()> {
+pub fn mark_neighbours(root: &Path) -> Result<()> {
     let text = "Runs in this folder take over stages that others of them made from the same settings.\n";
     Ok(write_file(&root.join(NEIGHBOURS), text.as_bytes())?)
 }

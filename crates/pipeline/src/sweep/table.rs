@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Figures, Mean, Outcome, SweepTable};
-use crate::report::plain;
+use bonsai_report::plain;
 
 /// One row a run; a run that is not done keeps its place, with the reason below.
 pub(super) fn markdown(table: &SweepTable) -> String {

@@ -5,15 +5,13 @@ use std::path::PathBuf;
 use anyhow::Result;
 use bonsai_data::Augment;
 use bonsai_exec::{ExecutorKind, ExecutorOptions};
+use bonsai_stages::{PlannedL1, RunContext, ensure_usage};
 use bonsai_train::{Freeze, Optimizer, TrainConfig};
 use bonsai_yolov8::LossGains;
 use serde::{Deserialize, Serialize};
 
 use crate::check::check_imgsz;
-use crate::misuse::ensure_usage;
-use crate::planned_l1::PlannedL1;
 use crate::settings::Settings;
-use crate::stages::RunContext;
 use crate::{L1Config, LoaderSettings, executor_options};
 
 /// One training. Defaults are those of Ultralytics 8.0.90 but for `close_mosaic`, which is that of 8.4.
@@ -23,7 +21,7 @@ pub struct TrainArgs {
     /// `yolov8n` to `yolov8x`, a checkpoint or an Ultralytics `.pt`.
     pub model: String,
     /// `data.yaml` of a dataset in YOLO format.
-    #[serde(with = "crate::path_text::optional")]
+    #[serde(with = "bonsai_stages::path_text::optional")]
     pub data: Option<PathBuf>,
     /// Passes over the training split.
     pub epochs: usize,
@@ -34,7 +32,7 @@ pub struct TrainArgs {
     /// Side of the images in pixels, a multiple of 32.
     pub imgsz: usize,
     /// Folder of the runs.
-    #[serde(with = "crate::path_text")]
+    #[serde(with = "bonsai_stages::path_text")]
     pub project: PathBuf,
     /// Folder of this run in it; a number is added where it exists.
     pub name: String,

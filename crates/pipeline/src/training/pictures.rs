@@ -11,11 +11,10 @@ use bonsai_plots::{
     CellValue, ClassCurve, CurveKind, CurvePlot, EpochFigures, LabelBox, Losses, RgbImage, Tile, TileBox,
     draw_confusion_matrix, draw_curves, draw_grid, draw_labels, draw_results,
 };
+use bonsai_stages::{Evaluation, write_picture};
 
 use super::{Results, TrainDir};
 use crate::GammaHistory;
-use crate::evaluate::Evaluation;
-use crate::picture_file::write_picture;
 
 /// Batches that are shown, of training and of validation.
 pub(super) const SHOWN_BATCHES: usize = 3;

@@ -13,20 +13,17 @@ use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_data::{Batch, Split};
 use bonsai_detector::Detector;
 use bonsai_metrics::DetMetrics;
+use bonsai_stages::{
+    Data, EvalOptions, Inputs, Objective, RunContext, Teacher, TrainWatch, check_training, evaluate,
+    open_dataset, start_checkpoint, train_stage, validation_loader_in,
+};
 use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
 
 use super::pictures::Sheet;
 use super::trained_on::TrainedOn;
 use super::{Results, TrainArgs, TrainDir, pictures};
-use crate::evaluate::{EvalOptions, evaluate};
-use crate::memory_need::check_training;
-use crate::overwrite::Inputs;
 use crate::run_lock::RunLock;
 use crate::settings::load_settings;
-use crate::stages::{
-    Data, Objective, RunContext, Teacher, TrainWatch, open_dataset, start_checkpoint, train_stage,
-    validation_loader_in,
-};
 use crate::{GammaHistory, NoDataset, Progress, path_of_text};
 
 /// What came of a training.

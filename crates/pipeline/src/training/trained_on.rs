@@ -3,19 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use bonsai_stages::{Data, ensure_usage, load_json, save_json};
 use serde::{Deserialize, Serialize};
 
 use super::TrainDir;
-use crate::misuse::ensure_usage;
-use crate::run::{load_json, save_json};
-use crate::stages::Data;
 use crate::{Progress, digest_file};
 
 /// The data of a training: what it is, wherever it lies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TrainedOn {
     /// Where `data.yaml` was.
-    #[serde(with = "crate::path_text")]
+    #[serde(with = "bonsai_stages::path_text")]
     yaml: PathBuf,
     /// Class names, names and sizes of the images, and labels; not where they lie.
     content: String,
@@ -105,7 +103,7 @@ mod tests {
 
     use super::*;
     use crate::Quiet;
-    use crate::stages::{draw_dataset, open_dataset};
+    use bonsai_stages::{draw_dataset, open_dataset};
 
     fn drawn(folder: &Path) -> Data {
         let config = ShapesConfig { train: 2, val: 1, test: 0, imgsz: 32, ..ShapesConfig::default() };

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::Op;
 use bonsai_onnx::{ExportOptions, OnnxInfo, Placement, Quantization, quantized_wires};
-use bonsai_pipeline::stages::{
+use bonsai_pipeline::{PipelineConfig, Quiet, jobs};
+use bonsai_stages::{
     Calibration, Range, RunContext, calibrate_stage, draw_dataset, open_dataset, start_checkpoint,
 };
-use bonsai_pipeline::{PipelineConfig, Quiet, jobs};
 use tempfile::TempDir;
 
 use crate::tiny_run::tiny_config;

@@ -9,12 +9,12 @@ use bonsai_data::{Label, Split};
 use bonsai_detector::Detector;
 use bonsai_exec::ExecutorOptions;
 use bonsai_graph::ClassMap;
-use bonsai_pipeline::stages::{
-    Data, Objective, RunContext, draw_dataset, open_dataset, prune_stage, train_stage, validation_loader,
-};
 use bonsai_pipeline::{
     EvalOptions, Evaluation, ForeignClasses, Importance, LoaderSettings, PipelineConfig, Progress, Quiet,
     evaluate, is_misuse,
+};
+use bonsai_stages::{
+    Data, Objective, draw_dataset, open_dataset, prune_stage, train_stage, validation_loader,
 };
 use bonsai_testkit::random_weights;
 use bonsai_yolov8::{NmsConfig, Scale, build, with_classes};
@@ -192,7 +192,7 @@ fn gradients_for_pruning_are_those_of_the_right_classes() {
     let folder = tempfile::tempdir().unwrap();
     let data = drawn(folder.path());
     let config = PipelineConfig { imgsz: SIDE, ..PipelineConfig::default() };
-    let context = RunContext::new(&config, ExecutorOptions::default());
+    let context = config.run_context(ExecutorOptions::default());
     let mut settings = config.prune_settings();
     settings.score.importance = Importance::Taylor;
     (settings.policy.prune_ratio, settings.policy.target) = (0.3, None);
@@ -216,7 +216,7 @@ fn nothing_is_trained_on_another_classs_output() {
     let folder = tempfile::tempdir().unwrap();
     let data = drawn(folder.path());
     let config = PipelineConfig { imgsz: SIDE, ..PipelineConfig::default() };
-    let context = RunContext::new(&config, ExecutorOptions::default());
+    let context = config.run_context(ExecutorOptions::default());
     let names = owned(&["square", "circle", "triangle", "star"]);
     let other = Data { class_names: names.clone(), ..data };
     let mut quiet = Quiet;

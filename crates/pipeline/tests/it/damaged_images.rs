@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bonsai_pipeline::stages::draw_dataset;
 use bonsai_pipeline::{Control, Progress, Stage, StageState, StepRecord, run, run_stages};
+use bonsai_stages::draw_dataset;
 
 use crate::tiny_run::{TinyRun, Told, tiny_config};
 

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
-mod bench;
 mod calibration;
 mod classes;
 mod control;

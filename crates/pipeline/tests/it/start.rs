@@ -1,7 +1,7 @@
 //! What a training can start from.
 
 use bonsai_pipeline::Progress;
-use bonsai_pipeline::stages::start_checkpoint;
+use bonsai_stages::start_checkpoint;
 use bonsai_testkit::imported;
 
 #[derive(Default)]

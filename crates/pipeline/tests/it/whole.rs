@@ -5,11 +5,11 @@
 use std::fs::{self, File};
 use std::path::Path;
 
+use crate::parity::onnx_equals_executor;
 use bonsai_pipeline::{
     CheckVerdict, Manifest, PipelineConfig, Report, Row, Stage, load_settings, markdown, open_model,
 };
 
-use crate::parity::onnx_equals_executor;
 use crate::tiny_run::TinyRun;
 
 #[test]

@@ -1,0 +1,103 @@
+//! Several networks taking turns: how much faster the smaller ones are.
+
+#![expect(
+    clippy::result_large_err,
+    reason = "closures that hand on the error of an executor, which carries candle's"
+)]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use bonsai_checkpoint::{Array, Checkpoint};
+use bonsai_exec::{ExecutorOptions, Inference, build_inference};
+use bonsai_graph::Cost;
+use bonsai_stages::open_checkpoint;
+use serde::Serialize;
+
+use crate::WARM_UP;
+use crate::input::images;
+use crate::stopwatch::{median, timed};
+
+/// What to compare.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompareBench {
+    /// Checkpoints or CPU engines; the first is what the others are compared with.
+    pub files: Vec<PathBuf>,
+    /// Side of the images in pixels.
+    pub imgsz: usize,
+    /// Rounds that count, after three that warm up; in each every network runs once.
+    pub rounds: usize,
+    /// What runs them.
+    pub executor: ExecutorOptions,
+}
+
+/// A network beside the first one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedNetwork {
+    /// Its file.
+    #[serde(with = "bonsai_stages::path_text")]
+    pub file: PathBuf,
+    /// Learned scalars and multiply-accumulates, folded.
+    #[serde(flatten)]
+    pub cost: Cost,
+    /// Median milliseconds of one image, from memory to raw outputs.
+    pub latency_ms: f64,
+    /// Share of the first network's multiply-accumulates.
+    pub macs_share: f64,
+    /// Median over the rounds of the share of the first network's time in the same round.
+    pub latency_share: f64,
+}
+
+struct Candidate {
+    cost: Cost,
+    network: Box<dyn Inference + Send>,
+    times: Vec<f64>,
+}
+
+/// Times one image of noise on each network, in turns, so that what else the machine does falls on all alike.
+///
+/// # Errors
+/// If a file cannot be read or a network cannot run at that size, or there is nothing to do.
+pub fn compare(what: &CompareBench) -> Result<Vec<ComparedNetwork>> {
+    ensure!(what.rounds > 0 && !what.files.is_empty(), "give at least one file and one round");
+    let mut candidates = what.files.iter().map(|f| load(f, what)).collect::<Result<Vec<_>>>()?;
+    let image = images(1, 3, what.imgsz);
+    for round in 0..WARM_UP + what.rounds {
+        for (candidate, file) in candidates.iter_mut().zip(&what.files) {
+            let time = candidate.run(&image).with_context(|| format!("cannot run {}", file.display()))?;
+            if round >= WARM_UP {
+                candidate.times.push(time);
+            }
+        }
+    }
+    let first = candidates[0].cost.macs;
+    let base = candidates[0].times.clone();
+    let compared = candidates.iter().zip(&what.files).map(|(candidate, file)| {
+        let shares: Vec<f64> = candidate.times.iter().zip(&base).map(|(t, b)| t / b).collect();
+        ComparedNetwork {
+            file: file.clone(),
+            cost: candidate.cost,
+            latency_ms: median(&candidate.times),
+            macs_share: candidate.cost.macs as f64 / first as f64,
+            latency_share: median(&shares),
+        }
+    });
+    Ok(compared.collect())
+}
+
+fn load(file: &Path, what: &CompareBench) -> Result<Candidate> {
+    let Checkpoint { model, weights, .. } = open_checkpoint(file)?.fold_batch_norm()?;
+    let cost = model.graph().cost(what.imgsz, what.imgsz)?;
+    let network = build_inference(model.graph(), weights, &what.executor)?;
+    Ok(Candidate { cost, network, times: Vec::with_capacity(what.rounds) })
+}
+
+impl Candidate {
+    /// Milliseconds of a run.
+    fn run(&mut self, image: &Array) -> Result<f64> {
+        let mut time = Duration::ZERO;
+        timed(&mut time, || self.network.infer(image).map(drop))?;
+        Ok(time.as_secs_f64() * 1e3)
+    }
+}

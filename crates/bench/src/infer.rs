@@ -1,0 +1,111 @@
+//! One inference: folded network, decode, suppression.
+
+#![expect(
+    clippy::result_large_err,
+    reason = "closures that hand on the error of an executor, which carries candle's"
+)]
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use bonsai_checkpoint::Checkpoint;
+use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, build_inference, check_memory};
+use bonsai_stages::peak_rss_mb;
+use bonsai_yolov8::{HeadOutput, NmsConfig, decode, nms};
+use serde::Serialize;
+
+use crate::WARM_UP;
+use crate::input::images;
+use crate::network::Network;
+use crate::stopwatch::{LayerShare, PhaseTime, Stopwatch, layer_shares, least, median, timed};
+
+/// What to time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InferBench {
+    /// The network; its batch norm is folded.
+    pub network: Network,
+    /// Side of the images in pixels.
+    pub imgsz: usize,
+    /// Images at once.
+    pub batch: usize,
+    /// Runs that count, after three that warm up.
+    pub runs: usize,
+    /// What runs it.
+    pub executor: ExecutorOptions,
+    /// Time the layers too.
+    pub layers: bool,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InferFigures {
+    /// Median wall-clock milliseconds from images in memory to detections.
+    pub latency_ms_median: f64,
+    /// The fastest run.
+    pub latency_ms_min: f64,
+    /// Peak resident memory of the process in MiB, where the system tells.
+    pub peak_rss_mb: Option<f64>,
+    /// Objects found in the last run; with fresh weights none.
+    pub detections: usize,
+    /// The network.
+    pub network: String,
+    /// Its learned scalars, folded.
+    pub params: u64,
+    /// What ran it.
+    #[serde(flatten)]
+    pub executor: ExecutorInfo,
+    /// Medians by phase.
+    pub phases: Vec<PhaseTime>,
+    /// Layers by time; empty unless asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerShare>,
+}
+
+/// Times inference on noise.
+///
+/// # Errors
+/// If the network cannot be loaded or run at that size, or a number is 0.
+pub fn infer(what: &InferBench) -> Result<InferFigures> {
+    ensure!(
+        what.batch > 0 && what.runs > 0,
+        "batch {} and runs {} must be at least 1",
+        what.batch,
+        what.runs
+    );
+    let Checkpoint { model, weights, .. } = what.network.open()?.fold_batch_norm()?;
+    let params = model.graph().cost(what.imgsz, what.imgsz)?.params;
+    check_memory(model.graph(), Mode::Eval, [what.batch, what.imgsz, what.imgsz], &what.executor)?;
+    let images = images(what.batch, model.graph().node(model.graph().input()).channels(), what.imgsz);
+    let mut network = build_inference(model.graph(), weights, &what.executor)?;
+    let mut watch = Stopwatch::new(["network", "decode", "suppression"], WARM_UP);
+    let mut detections = 0;
+    for number in 1..=WARM_UP + what.runs {
+        if what.layers && number == WARM_UP + 1 {
+            network.set_timing(true);
+        }
+        let mut times = [Duration::ZERO; 3];
+        let [forward, decoding, suppression] = &mut times;
+        let outputs = timed(forward, || network.infer(&images))?;
+        let predictions =
+            timed(decoding, || HeadOutput::from_outputs(model.head(), outputs).map(|head| decode(&head)))?;
+        detections = timed(suppression, || {
+            let found = nms(&predictions, &NmsConfig::PREDICT).iter().map(Vec::len).sum();
+            // Giving back what a run has allocated is part of it.
+            drop(predictions);
+            found
+        });
+        watch.add(times);
+    }
+    let totals = watch.totals();
+    Ok(InferFigures {
+        latency_ms_median: median(&totals),
+        latency_ms_min: least(&totals),
+        peak_rss_mb: peak_rss_mb(),
+        detections,
+        network: what.network.name(),
+        params,
+        executor: what.executor.describe()?,
+        phases: watch.phases(),
+        layers: if what.layers { layer_shares(network.timings(), what.runs) } else { Vec::new() },
+    })
+}

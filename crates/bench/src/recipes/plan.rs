@@ -1,0 +1,344 @@
+//! Which runs a bench of recipes has, in which order, with which settings.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf, absolute};
+
+use anyhow::{Context as _, Result};
+use bonsai_checkpoint::{remove_leftovers, write_file};
+use bonsai_data::shapes::{ShapesConfig, ShapesStyle};
+use bonsai_prune::Target;
+use bonsai_stages::{Stage, draw_dataset, ensure_usage};
+
+use super::Recipe;
+use bonsai_pipeline::sweep::mark_neighbours;
+use bonsai_pipeline::{PipelineConfig, RunDir, check, load_settings};
+
+/// Folder of drawn images below that of their dataset.
+const IMAGES: &str = "images";
+
+/// Where the images of a dataset are from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatasetSource {
+    /// A `data.yaml`.
+    File(PathBuf),
+    /// Drawn in this style, in the size of the images.
+    Drawn(ShapesStyle),
+}
+
+/// A dataset of the bench.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BenchDataset {
+    /// What its folder and its rows are called by.
+    pub name: String,
+    /// Where its images are from.
+    pub source: DatasetSource,
+}
+
+impl BenchDataset {
+    /// Images of the drawn datasets: as few to train on as small datasets have, and so many to test on that 0.005 of
+    /// mAP50-95 is visible.
+    const DRAWN: [usize; 3] = [256, 128, 1000];
+    /// Their side in pixels: small enough for a training of minutes on two cores.
+    const SIDE: usize = 256;
+
+    /// `crowd` or `clutter`, which are drawn, or `NAME=data.yaml`.
+    ///
+    /// # Errors
+    /// If it is neither, or the file is not there.
+    pub fn parse(text: &str) -> Result<Self> {
+        if let Some((name, file)) = text.split_once('=') {
+            ensure_usage!(
+                is_name(name),
+                "\"{name}\" cannot name a folder; expected letters, digits, `-` and `_`"
+            );
+            ensure_usage!(Path::new(file).is_file(), "{file}: there is no such file");
+            let file = absolute(file).context("the current folder is gone")?;
+            return Ok(Self { name: name.to_owned(), source: DatasetSource::File(file) });
+        }
+        let style = ShapesStyle::ALL.into_iter().find(|style| style.name() == text);
+        let Some(style) = style else {
+            let known = ShapesStyle::ALL.map(ShapesStyle::name).join(", ");
+            return Err(bonsai_stages::Misuse::new(format!(
+                "unknown dataset \"{text}\"; expected NAME=DATA.yaml, or a drawn one: {known}"
+            ))
+            .into());
+        };
+        Ok(Self { name: text.to_owned(), source: DatasetSource::Drawn(style) })
+    }
+
+    /// The settings of its runs, over `base`; a drawn one is in `folder`.
+    fn settings(&self, base: &PipelineConfig, folder: &Path) -> PipelineConfig {
+        let (data, imgsz) = match &self.source {
+            DatasetSource::File(file) => (file.clone(), base.imgsz),
+            DatasetSource::Drawn(_) => (folder.join(IMAGES).join("data.yaml"), Self::SIDE),
+        };
+        PipelineConfig { data: Some(data), imgsz, ..base.clone() }
+    }
+
+    /// Draws its images below the folder of a bench, if they are to be drawn and are not there.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn draw(&self, root: &Path) -> Result<()> {
+        let DatasetSource::Drawn(style) = self.source else { return Ok(()) };
+        let images = root.join(&self.name).join(IMAGES);
+        if !images.join("data.yaml").is_file() {
+            let [train, val, test] = Self::DRAWN;
+            let shapes = ShapesConfig { style, train, val, test, imgsz: Self::SIDE, seed: 0 };
+            draw_dataset(&shapes, &images)?;
+        }
+        Ok(())
+    }
+}
+
+/// One run of the bench.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BenchRun {
+    /// Its dataset, by name.
+    pub dataset: String,
+    /// Its recipe, by name; `None` for a dense control.
+    pub recipe: Option<String>,
+    /// Fraction of the MACs that is left; 1 for a dense control.
+    pub macs: f64,
+    /// Where its randomness starts from.
+    pub seed: u64,
+    /// Epochs after the baseline.
+    pub epochs: usize,
+    /// All of its settings.
+    pub config: PipelineConfig,
+    /// The stage that it ends with.
+    pub until: Stage,
+    /// Runs of one phase share no stage that is still to be made, so they may go at once after those of earlier phases.
+    pub phase: usize,
+    root: PathBuf,
+}
+
+impl BenchRun {
+    /// `taylor-m0.25-s1` or `dense-e100-s1`.
+    pub fn name(&self) -> String {
+        match &self.recipe {
+            Some(recipe) => format!("{recipe}-m{}-s{}", self.macs, self.seed),
+            None => format!("dense-e{}-s{}", self.epochs, self.seed),
+        }
+    }
+
+    /// Its run directory.
+    pub fn dir(&self) -> RunDir {
+        RunDir::new(self.root.join(self.name()))
+    }
+
+    /// A file beside its run directory.
+    pub(super) fn beside(&self, folder: &str, extension: &str) -> PathBuf {
+        self.root.join(folder).join(format!("{}.{extension}", self.name()))
+    }
+
+    /// All of its settings, as `pipeline --config` takes them.
+    pub fn config_file(&self) -> PathBuf {
+        self.beside("configs", "toml")
+    }
+
+    /// Where what it prints belongs.
+    pub fn log_file(&self) -> PathBuf {
+        self.beside("logs", "txt")
+    }
+
+    /// Whether it has been trained to its end with these settings. Labels that changed since are for the run itself to find.
+    pub fn is_done(&self) -> bool {
+        let dir = self.dir();
+        // On how many threads does not matter.
+        let made = load_settings(&PipelineConfig::default(), &dir.config())
+            .map(|made| PipelineConfig { threads: self.config.threads, ..made });
+        made.is_ok_and(|made| made == self.config) && dir.completed(self.until).is_some()
+    }
+}
+
+/// The runs of a bench.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecipeBench {
+    /// All runs, in the order in which they are best made.
+    pub runs: Vec<BenchRun>,
+}
+
+impl RecipeBench {
+    /// Every recipe on every dataset, for every seed and every fraction of the MACs, each with its dense control.
+    ///
+    /// # Errors
+    /// If something is named twice or a setting is not valid.
+    pub fn plan(
+        root: &Path,
+        base: &PipelineConfig,
+        recipes: &[Recipe],
+        datasets: &[BenchDataset],
+        seeds: &[u64],
+        macs: &[f64],
+    ) -> Result<Self> {
+        let root = absolute(root).context("the current folder is gone")?;
+        let mut runs: Vec<BenchRun> = Vec::new();
+        for dataset in datasets {
+            let folder = root.join(&dataset.name);
+            let base = dataset.settings(base, &folder);
+            for &seed in seeds {
+                for recipe in recipes {
+                    let config = PipelineConfig { seed, ..recipe.over(&base)? };
+                    check_shared(recipe, &base, &config)?;
+                    let epochs = config.further_epochs();
+                    let dense = dense_control(&base, seed, epochs);
+                    let run = |recipe: Option<&Recipe>, config, macs, until, phase| BenchRun {
+                        dataset: dataset.name.clone(),
+                        recipe: recipe.map(|recipe| recipe.name.clone()),
+                        macs,
+                        seed,
+                        epochs,
+                        config,
+                        until,
+                        phase,
+                        root: folder.clone(),
+                    };
+                    // The first trains the baseline that all of them share.
+                    let is_first = !runs.iter().any(|run| (&run.dataset, run.seed) == (&dataset.name, seed));
+                    let control = run(None, dense, 1.0, Stage::Control, usize::from(!is_first));
+                    if !runs.iter().any(|run| run.name() == control.name() && run.dataset == control.dataset)
+                    {
+                        runs.push(control);
+                    }
+                    for (index, &macs) in macs.iter().enumerate() {
+                        let mut config = config.clone();
+                        config.prune.target = Some(Target::Macs(macs));
+                        check(&config).with_context(|| format!("recipe {}", recipe.name))?;
+                        runs.push(run(
+                            Some(recipe),
+                            config,
+                            macs,
+                            Stage::Finetune,
+                            1 + usize::from(index > 0),
+                        ));
+                    }
+                }
+            }
+        }
+        for (recipe, other) in
+            recipes.iter().enumerate().flat_map(|(i, a)| recipes[..i].iter().map(move |b| (a, b)))
+        {
+            ensure_usage!(
+                recipe.over(base)? != other.over(base)?,
+                "the recipes {} and {} have the same settings: leave one of them out",
+                other.name,
+                recipe.name
+            );
+        }
+        let mut names = BTreeSet::new();
+        for run in &runs {
+            let name = format!("{}/{}", run.dataset, run.name());
+            ensure_usage!(names.insert(name.clone()), "run {name} is asked for twice; name each value once");
+        }
+        runs.sort_by_key(|run| run.phase);
+        Ok(Self { runs })
+    }
+
+    /// Writes the settings of every run, and marks the folders so that runs in them share stages.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn save(&self) -> Result<()> {
+        for run in &self.runs {
+            for file in [run.config_file(), run.log_file()] {
+                let folder = file.parent().unwrap_or(&run.root);
+                fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+                remove_leftovers(folder);
+            }
+            mark_neighbours(&run.root)?;
+            write_file(&run.config_file(), toml::to_string(&run.config)?.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a recipe that changes what its dense control shares with it: their difference would be no recipe's.
+fn check_shared(recipe: &Recipe, base: &PipelineConfig, config: &PipelineConfig) -> Result<()> {
+    let shared = [
+        ("data", base.data == config.data),
+        ("model", base.model == config.model),
+        ("imgsz", base.imgsz == config.imgsz),
+        ("loader", base.loader == config.loader),
+        ("baseline", base.baseline == config.baseline),
+        ("prune.target", base.prune.target == config.prune.target),
+    ];
+    for (setting, is_same) in shared {
+        ensure_usage!(
+            is_same,
+            "the recipe {} changes {setting}, which every recipe of a bench shares: leave it out of the file, or give it to \
+             all of them with --set",
+            recipe.name
+        );
+    }
+    Ok(())
+}
+
+/// The baseline trained on with the settings of fine-tuning, without pruning.
+fn dense_control(base: &PipelineConfig, seed: u64, epochs: usize) -> PipelineConfig {
+    let mut config = PipelineConfig { seed, ..base.clone() };
+    config.control.dense = true;
+    (config.sparse.epochs, config.finetune.epochs) = (0, epochs);
+    config
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(root: &Path, recipes: &[&str], macs: &[f64]) -> Result<RecipeBench> {
+        let recipes: Vec<Recipe> = recipes.iter().map(|name| Recipe::open(name).unwrap()).collect();
+        let yaml = root.join("data.yaml");
+        fs::write(&yaml, "").unwrap();
+        let dataset = BenchDataset::parse(&format!("cells={}", yaml.display())).unwrap();
+        RecipeBench::plan(
+            &root.join("bench"),
+            &PipelineConfig::default(),
+            &recipes,
+            &[dataset],
+            &[0, 1],
+            macs,
+        )
+    }
+
+    #[test]
+    fn recipes_of_equal_length_share_a_dense_control() {
+        let folder = tempfile::tempdir().unwrap();
+        let bench = plan(folder.path(), &["default", "random"], &[0.5, 0.25]).unwrap();
+        let names: Vec<(String, usize)> = bench.runs.iter().map(|run| (run.name(), run.phase)).collect();
+        let epochs = PipelineConfig::default().further_epochs();
+        let phase =
+            |phase| names.iter().filter(|run| run.1 == phase).map(|run| run.0.clone()).collect::<Vec<_>>();
+        assert_eq!(phase(0), [format!("dense-e{epochs}-s0"), format!("dense-e{epochs}-s1")]);
+        assert_eq!(phase(1), ["default-m0.5-s0", "random-m0.5-s0", "default-m0.5-s1", "random-m0.5-s1"]);
+        assert_eq!(phase(2).len(), 4);
+        assert!(bench.runs.iter().all(|run| run.config.further_epochs() == epochs));
+        let dense = &bench.runs[0];
+        assert_eq!((dense.until, dense.config.has(Stage::Control)), (Stage::Control, true));
+        bench.save().unwrap();
+        let read = load_settings(&PipelineConfig::default(), &bench.runs[3].config_file()).unwrap();
+        assert_eq!(read, bench.runs[3].config);
+        assert!(!bench.runs[3].is_done());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = |result: Result<RecipeBench>| format!("{:#}", result.unwrap_err());
+        assert!(text(plan(folder.path(), &["taylor", "taylor"], &[0.5])).contains("same settings"));
+        assert!(text(plan(folder.path(), &["taylor"], &[0.5, 0.5])).contains("asked for twice"));
+        assert!(text(plan(folder.path(), &["taylor"], &[1.5])).contains("1.5"));
+        for (dataset, part) in
+            [("crowds", "crowd"), ("a/b=x", "cannot name"), ("a=nowhere.yaml", "no such file")]
+        {
+            let error = BenchDataset::parse(dataset).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(BenchDataset::parse("clutter").is_ok());
+    }
+}

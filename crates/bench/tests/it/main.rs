@@ -1,0 +1,5 @@
+//! Benchmarks as other crates call them.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
+
+mod bench;

@@ -1,0 +1,269 @@
+//! `export`: what the file is to be like, and who can read it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use bonsai_pipeline::{
+    Dynamic, ExportOptions, Io, Layout, NmsOptions, OnnxPrecision, Parity, Placement, check_imgsz, jobs,
+    path_text,
+};
+use bonsai_stages::{Calibration, Range};
+use clap::{Args, ValueEnum};
+
+use crate::args::{ImageSize, Settings};
+use crate::commands::for_file;
+use crate::events::set_result;
+use crate::failure::{DONE, ErrorExt as _, ensure_usage};
+use crate::output::{say, tell};
+use crate::terminal::Terminal;
+
+/// What an export writes.
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// ONNX, decoding included
+    Onnx,
+    /// State dict in safetensors, with Ultralytics' names
+    PtState,
+}
+
+/// What `--dynamic` takes.
+#[derive(Clone, Copy, ValueEnum)]
+enum Chosen {
+    /// The number of images
+    Batch,
+    /// Number, height and width of the images
+    Shape,
+}
+
+/// What `--layout` takes.
+#[derive(Clone, Copy, ValueEnum)]
+enum Form {
+    /// `output0 [n, 4 + classes, anchors]`
+    Ultralytics,
+    /// `outputs [n, anchors, 5 + classes]`, objectness 1
+    #[value(name = "yolo_trt_sim")]
+    YoloTrtSim,
+}
+
+/// What `--io` takes.
+#[derive(Clone, Copy, ValueEnum)]
+enum Width {
+    /// 32 bits
+    Fp32,
+    /// 16 bits
+    Fp16,
+}
+
+/// What `--nms` takes.
+#[derive(Clone, Copy, ValueEnum)]
+enum Suppression {
+    /// Left to the reader
+    None,
+    /// `NonMaxSuppression` in the graph
+    Onnx,
+}
+
+/// What `--quantise` takes.
+#[derive(Clone, Copy, ValueEnum)]
+enum Sides {
+    /// What convolutions read
+    Inputs,
+    /// What they read and what they make
+    Both,
+}
+
+/// What the file is like.
+#[derive(Args)]
+#[command(next_help_heading = "ONNX")]
+struct Onnx {
+    /// Operator set, 11 to 17 [default: 13]
+    #[arg(long, value_name = "N")]
+    opset: Option<u32>,
+    /// Weights and arithmetic in 16 bits, decoding in 32
+    #[arg(long, conflicts_with = "int8")]
+    half: bool,
+    /// Input and output of --half [default: fp32]
+    #[arg(long, requires = "half")]
+    io: Option<Width>,
+    /// What is chosen when the model runs, rather than now
+    #[arg(long)]
+    dynamic: Option<Chosen>,
+    /// What the output looks like
+    #[arg(long, default_value = "ultralytics")]
+    layout: Form,
+    /// Suppression: then the output is `[n, max-det, 6]`
+    #[arg(long, default_value = "none")]
+    nms: Suppression,
+    /// Lowest score, with --nms onnx [default: 0.25]
+    #[arg(long)]
+    conf: Option<f32>,
+    /// Overlap at which the lesser box goes, with --nms onnx [default: 0.7]
+    #[arg(long)]
+    iou: Option<f32>,
+    /// Rows per image, with --nms onnx [default: 300]
+    #[arg(long, value_name = "N")]
+    max_det: Option<usize>,
+    /// Convolutions on 8-bit integers, calibrated on training images of --data
+    #[arg(long)]
+    int8: bool,
+    /// Range of a wire's values: minmax, percentile (99.99), percentile:99.9 [default: minmax]
+    #[arg(long, value_name = "RANGE", requires = "int8")]
+    calibration: Option<Range>,
+    /// Training images that --int8 looks at [default: 128]
+    #[arg(long, value_name = "N", requires = "int8", value_parser = crate::numbers::count)]
+    calibration_images: Option<usize>,
+    /// Where --int8 rounds [default: both, which onnxruntime needs]
+    #[arg(long, value_name = "SIDES", requires = "int8")]
+    quantise: Option<Sides>,
+    /// Metadata: licence of the weights [default: unspecified]
+    #[arg(long, value_name = "NAME")]
+    license: Option<String>,
+}
+
+/// An export.
+#[derive(Args)]
+pub(crate) struct Export {
+    /// What to write
+    #[arg(long, default_value = "onnx")]
+    format: Format,
+    /// The file to start from
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// The file to write
+    #[arg(long, short, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    onnx: Onnx,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Onnx {
+    /// Whether any of it was given.
+    fn is_given(&self) -> bool {
+        let Self { opset, half, io, dynamic, layout, nms, conf, iou, max_det, int8, .. } = self;
+        let numbers = opset.is_some() || conf.is_some() || iou.is_some() || max_det.is_some();
+        let forms =
+            !matches!(layout, Form::Ultralytics) || !matches!(nms, Suppression::None) || dynamic.is_some();
+        // The options of int8 require it.
+        numbers || forms || *half || io.is_some() || *int8 || self.license.is_some()
+    }
+
+    fn options(&self, size: ImageSize, batch: usize) -> Result<ExportOptions> {
+        let mut options = ExportOptions::new((size.height, size.width));
+        options.batch = batch;
+        options.opset = self.opset.unwrap_or(options.opset);
+        options.license = self.license.clone().unwrap_or(options.license);
+        if self.half {
+            let io = match self.io {
+                None | Some(Width::Fp32) => Io::Fp32,
+                Some(Width::Fp16) => Io::Fp16,
+            };
+            options.precision = OnnxPrecision::Half { io };
+        }
+        options.dynamic = match self.dynamic {
+            None => Dynamic::None,
+            Some(Chosen::Batch) => Dynamic::Batch,
+            Some(Chosen::Shape) => Dynamic::Shape,
+        };
+        options.layout = match self.layout {
+            Form::Ultralytics => Layout::Ultralytics,
+            Form::YoloTrtSim => Layout::YoloTrtSim,
+        };
+        let standard = NmsOptions::default();
+        match self.nms {
+            Suppression::Onnx => {
+                options.nms = Some(NmsOptions {
+                    confidence: self.conf.unwrap_or(standard.confidence),
+                    iou: self.iou.unwrap_or(standard.iou),
+                    max_detections: self.max_det.unwrap_or(standard.max_detections),
+                });
+            }
+            Suppression::None => ensure_usage!(
+                self.conf.is_none() && self.iou.is_none() && self.max_det.is_none(),
+                "--conf, --iou and --max-det are settings of --nms onnx, which was not asked for"
+            ),
+        }
+        Ok(options)
+    }
+
+    fn calibration(&self) -> Option<Calibration> {
+        let standard = Calibration::default();
+        self.int8.then(|| Calibration {
+            range: self.calibration.unwrap_or(standard.range),
+            images: self.calibration_images.unwrap_or(standard.images),
+            placement: match self.quantise {
+                None => standard.placement,
+                Some(Sides::Inputs) => Placement::Inputs,
+                Some(Sides::Both) => Placement::InputsAndOutputs,
+            },
+        })
+    }
+}
+
+/// How far an exported file is from its checkpoint.
+fn print_parity(parity: &Parity) {
+    say!(
+        "in {}, boxes are within {:.1e} px of the checkpoint's (limit {}), scores within {:.1e} (limit {}); {} \
+         boxes compared",
+        parity.reader,
+        parity.worst_box_px,
+        parity.limits.box_px,
+        parity.worst_score,
+        parity.limits.score,
+        parity.boxes
+    );
+    if let Some(confidence) = parity.confidence {
+        say!(
+            "objects were compared from a confidence of {confidence:.2e} on, above which there are some in the pictures"
+        );
+    }
+    if !parity.agrees {
+        tell!(
+            "warning: that is beyond the limits: 8 bits are coarse for this network; measure the file with `val`"
+        );
+    }
+}
+
+pub(crate) fn export(args: &Export) -> Result<u8> {
+    if matches!(args.format, Format::PtState) {
+        args.settings.only("export --format pt-state", &[])?;
+        ensure_usage!(
+            !args.onnx.is_given(),
+            "options of ONNX files have no meaning for `export --format pt-state`: leave them out"
+        );
+        jobs::export_state_dict(&args.weights, &args.out)?;
+        say!("{}: state dict for PyTorch, see examples/load_state_dict.py", args.out.display());
+        return Ok(DONE);
+    }
+    let mut used = vec!["imgsz", "baseline.batch", "device", "executor", "threads"];
+    if args.onnx.int8 {
+        used.extend(["data", "seed", "loader"]);
+    }
+    args.settings.only(if args.onnx.int8 { "export --int8" } else { "export" }, &used)?;
+    // Here the size may be a rectangle; the other settings know squares.
+    let settings = Settings { imgsz: None, ..args.settings.clone() };
+    let config = settings.resolve(for_file(&args.weights))?;
+    let size = args.settings.imgsz.unwrap_or_else(|| ImageSize::square(config.imgsz));
+    check_imgsz(size.height).and_then(|()| check_imgsz(size.width)).misuse()?;
+    let options = args.onnx.options(size, args.settings.batch.unwrap_or(1))?;
+    let parity = jobs::export(
+        &config,
+        &args.weights,
+        &args.out,
+        &options,
+        args.onnx.calibration().as_ref(),
+        &mut Terminal::new(),
+    )?;
+    say!("{} for images of {size} px", args.out.display());
+    print_parity(&parity);
+    if matches!(args.onnx.dynamic, Some(Chosen::Batch)) {
+        // It goes by the output's shape, and not by `dynamic` in the metadata.
+        tell!(
+            "note: Ultralytics takes a file of --dynamic batch for one of any picture size: for its `val` use --dynamic shape, \
+             or leave --dynamic out"
+        );
+    }
+    set_result(serde_json::json!({ "file": path_text(&args.out), "parity": parity }));
+    Ok(DONE)
+}

@@ -1,0 +1,97 @@
+//! [`main`], the command line of Bonsai: arguments, progress bars and logging; the work is done by `bonsai-pipeline`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod args;
+mod bench;
+mod command_tree;
+mod commands;
+mod completion;
+#[cfg(test)]
+mod documents;
+mod engine;
+mod engine_args;
+mod eta_log;
+mod events;
+mod examples;
+mod export;
+mod failure;
+mod inspect_file;
+mod interrupt;
+mod invocation;
+mod near;
+mod numbers;
+mod output;
+mod pipeline;
+mod predict_files;
+mod predict_names;
+mod pruning;
+mod recipes;
+mod shell;
+mod spelling;
+mod sweep;
+mod sweep_script;
+mod terminal;
+mod testing;
+mod thresholds;
+mod train_args;
+mod training;
+mod trial;
+mod used_options;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use serde_json::json;
+
+use args::{Cli, Command};
+
+/// Parses the arguments of this process, runs their command and returns its exit code.
+///
+/// The exit codes are listed at the end of `--help`. Installs a `tracing` subscriber, so call it once.
+pub fn main() -> ExitCode {
+    if let Some(code) = trial::serve() {
+        return code;
+    }
+    let (Cli { mut options, command }, files) = command_tree::parse();
+    options.long = command.is_long();
+    output::choose(options);
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        // Quiet or not: a warning says what may have changed a figure.
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_ansi(output::is_coloured())
+        .without_time()
+        .init();
+    let start = Instant::now();
+    let arguments = std::env::args_os().skip(1);
+    let arguments: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+    events::event("start", json!({ "version": env!("CARGO_PKG_VERSION"), "arguments": arguments }));
+    let code = run(&command).unwrap_or_else(|error| failure::report(error, &files));
+    let seconds = start.elapsed().as_secs_f64();
+    events::event("end", json!({ "code": code, "seconds": seconds, "result": events::result() }));
+    ExitCode::from(code)
+}
+
+/// Does what a command says and gives the code to end with.
+fn run(command: &Command) -> Result<u8> {
+    match command {
+        Command::Pipeline(args) => pipeline::pipeline(args),
+        Command::Train(args) => training::train(args),
+        Command::Sparsify(args) => training::sparsify(args),
+        Command::Finetune(args) => training::finetune(args),
+        Command::Val(args) => commands::val(args),
+        Command::Import(args) => commands::import(args),
+        Command::Prune(args) => pruning::prune(args),
+        Command::Export(args) => export::export(args),
+        Command::Engine(args) => engine::engine(args),
+        Command::Inspect(args) => engine::inspect(args),
+        Command::Predict(args) => commands::predict(args),
+        Command::Summary(args) => commands::summary(args),
+        Command::Bench(bench) => bench::run(bench),
+        Command::Doctor => commands::doctor(),
+        Command::Test { arguments } => testing::test(arguments),
+        Command::Completions(args) => Ok(completion::completions(args)),
+        Command::Man(args) => completion::manual(args),
+    }
+}

@@ -1,0 +1,226 @@
+//! `pipeline`: all stages, some of them, or what they would do; and what goes on from where one stopped.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use bonsai_pipeline::sweep::note_failure;
+use bonsai_pipeline::{
+    Control, Ended, Estimate, Fate, Forecast, Interrupted, PipelineConfig, PipelinePreset, RunDir, Stage,
+    check, forecast, markdown, path_of_text, path_text, run_stages,
+};
+use clap::Args;
+
+use crate::args::Settings;
+use crate::events::set_result;
+use crate::failure::{DONE, ErrorExt as _, ensure_usage};
+use crate::interrupt::Interrupt;
+use crate::invocation::program;
+use crate::output::{eprint_line, is_json, say};
+use crate::shell::quoted;
+use crate::sweep::{PipelineCommand, sweep};
+use crate::terminal::Terminal;
+use crate::thresholds::RunThresholds;
+
+/// A whole run.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Pipeline {
+    #[command(subcommand)]
+    many: Option<PipelineCommand>,
+    /// What the settings start from: default, or original for the L1 and the threshold of the hand-patched trainers [default: default]
+    #[arg(long, value_parser = preset)]
+    preset: Option<PipelinePreset>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Run directory [default: runs/shapes, or runs/NAME-MODEL for --data .../NAME/data.yaml]
+    #[arg(long, value_name = "DIR")]
+    project: Option<PathBuf>,
+    /// First stage: those before it must be complete, and are taken whatever they were made from
+    #[arg(long, value_name = "STAGE")]
+    from: Option<Stage>,
+    /// Last stage
+    #[arg(long, value_name = "STAGE")]
+    until: Option<Stage>,
+    /// A stage that is done again though it is up to date; may be repeated
+    #[arg(long, value_name = "STAGE")]
+    force: Vec<Stage>,
+    /// Write nothing; tell what would run and why, how long it would take, and what memory and disk
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    thresholds: RunThresholds,
+}
+
+/// A preset by name; its former name is understood.
+fn preset(name: &str) -> Result<PipelinePreset, String> {
+    if name == "seed" {
+        eprint_line!("note: preset \"seed\" is now called \"original\"");
+    }
+    name.parse()
+}
+
+impl Pipeline {
+    /// Whether it runs stages.
+    pub(crate) const fn is_long(&self) -> bool {
+        match &self.many {
+            None => !self.dry_run,
+            Some(PipelineCommand::Sweep(runs)) => runs.is_long(),
+        }
+    }
+}
+
+pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
+    if let Some(PipelineCommand::Sweep(runs)) = &args.many {
+        return sweep(runs);
+    }
+    let config = args.settings.resolve_run(args.preset.unwrap_or_default())?;
+    check(&config).misuse()?;
+    ensure_usage!(
+        config.data.is_none() || !args.settings.set.iter().any(|set| set.trim_start().starts_with("shapes.")),
+        "settings of the drawn dataset `shapes` have no meaning beside another dataset: leave them or --data out"
+    );
+    let folder = args.project.clone().unwrap_or_else(|| default_run_dir(&config));
+    let dir = RunDir::new(&folder);
+    let control = Control { from: args.from, until: args.until, force: args.force.clone() };
+    control.check().misuse()?;
+    if args.dry_run {
+        let forecast = forecast(&config, &dir, &control, &mut Terminal::new())?;
+        if is_json() {
+            say!("{}", serde_json::to_string_pretty(&forecast)?);
+        } else {
+            print_forecast(&forecast, &folder);
+        }
+        return Ok(DONE);
+    }
+    let interrupt = Interrupt::listen()?;
+    let mut terminal = Terminal::stopping_at(interrupt.clone());
+    match run_stages(&config, &dir, &control, &mut terminal) {
+        Ok(Ended::Complete(report)) => {
+            set_result(
+                serde_json::json!({ "folder": path_text(&folder), "headline": report.headline, "rows": report.rows }),
+            );
+            say!("\n{}\nEverything is in {}", markdown(&report), folder.display());
+            Ok(args.thresholds.check(&report))
+        }
+        Ok(Ended::Until(stage)) => {
+            set_result(serde_json::json!({ "folder": path_text(&folder), "until": stage }));
+            say!(
+                "stopped after stage {stage}, as --until says; this goes on:\n  {}",
+                command(&["--until", "--force"])
+            );
+            Ok(DONE)
+        }
+        Err(error) if error.is::<Interrupted>() => {
+            eprint_line!("{error:#}\n  {}", command(&[]));
+            Ok(interrupt.exit_code())
+        }
+        Err(error) => {
+            note_failure(&dir, &error);
+            if !folder.is_dir() {
+                return Err(error);
+            }
+            Err(error).hint(|| format!("{} keeps what is done; `{}` goes on", folder.display(), command(&[])))
+        }
+    }
+}
+
+/// `runs/shapes`, or `runs/NAME-MODEL` from `.../NAME/data.yaml`.
+fn default_run_dir(config: &PipelineConfig) -> PathBuf {
+    let model = path_of_text(&config.model);
+    let model = model.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match &config.data {
+        None => "shapes".to_owned(),
+        Some(yaml) => {
+            let folder = yaml.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+            format!("{folder}-{model}")
+        }
+    };
+    Path::new("runs").join(name)
+}
+
+/// This command line for a shell, without some of its options.
+fn command(without: &[&str]) -> String {
+    let words: Vec<String> = leave_out(env::args_os().skip(1), without).iter().map(quoted).collect();
+    format!("{} {}", program(), words.join(" "))
+}
+
+/// Words without those options that take a value, in either of their forms.
+fn leave_out(words: impl Iterator<Item = OsString>, options: &[&str]) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut is_value = false;
+    for word in words {
+        let text = word.to_string_lossy();
+        let option = text.split_once('=').map_or(&*text, |(option, _)| option);
+        if is_value {
+            is_value = false;
+        } else if options.contains(&option) {
+            is_value = option == text;
+        } else {
+            kept.push(word);
+        }
+    }
+    kept
+}
+
+fn print_forecast(forecast: &Forecast, folder: &Path) {
+    say!("{:<9} {:<7} {:>12} {:>9} {:>9}  why", "stage", "", "time", "memory", "disk");
+    for stage in &forecast.stages {
+        let fate = match stage.fate {
+            Fate::Cached => "cached",
+            Fate::Taken => "taken",
+            Fate::Run => "run",
+            Fate::Skipped => "skipped",
+        };
+        let name = stage.stage.name();
+        let because = stage.because.join("; ");
+        match &stage.estimate {
+            Some(Estimate { seconds, memory_mib, disk_bytes, basis }) => say!(
+                "{name:<9} {fate:<7} {:>12} {:>6.0} MB {:>6.1} MB  {because} ({})",
+                duration(*seconds),
+                memory_mib * 1.048_576,
+                *disk_bytes as f64 / 1e6,
+                basis.words()
+            ),
+            None => say!(
+                "{}",
+                format!("{name:<9} {fate:<7} {:>12} {:>9} {:>9}  {because}", "", "", "").trim_end()
+            ),
+        }
+    }
+    say!(
+        "all: {}, at most {:.0} MB of memory, {:.0} MB on disk in {}; nothing was written",
+        duration(forecast.seconds),
+        forecast.memory_mib * 1.048_576,
+        forecast.disk_bytes as f64 / 1e6,
+        folder.display()
+    );
+}
+
+fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, _) if seconds < 10.0 => format!("{seconds:.1} s"),
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_goes_on_is_for_a_shell() {
+        let words = ["pipeline", "--until", "prune", "--until=export", "--set", "model=it's here"];
+        let kept = leave_out(words.map(OsString::from).into_iter(), &["--until"]);
+        assert_eq!(kept, ["pipeline", "--set", "model=it's here"]);
+    }
+
+    #[test]
+    fn times_are_told_as_people_say_them() {
+        assert_eq!([3.21, 42.0, 125.0, 7_500.0].map(duration), ["3.2 s", "42 s", "2 min 5 s", "2 h 5 min"]);
+    }
+}

@@ -1,0 +1,238 @@
+//! Objects in image files: found, drawn, written as labels.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+
+use anyhow::{Context, Result, bail};
+use bonsai_boxes::{Cxcywh, Detection};
+use bonsai_checkpoint::{remove_leftovers, write_file};
+use bonsai_data::{IMAGE_EXTENSIONS, decode, is_image};
+use bonsai_detector::{DetectConfig, Detector, LoadOptions, draw_detections};
+use bonsai_stages::write_picture;
+use serde::Serialize;
+
+use crate::predict_names::{OutputName, output_names, refuse_overwriting};
+
+/// Images that are decoded before the network is free for them.
+const AHEAD: usize = 3;
+
+/// An object found in an image file, in pixels of that image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Found {
+    /// Class.
+    pub(crate) name: String,
+    /// Its number.
+    pub(crate) class_id: usize,
+    /// Score in 0..=1.
+    pub(crate) confidence: f32,
+    /// Left, top, right, bottom.
+    pub(crate) xyxy: [f32; 4],
+}
+
+/// Settings of [`predict`] beside the file and the images.
+#[derive(Debug, Clone)]
+pub(crate) struct Predict<'a> {
+    /// What to look for.
+    pub(crate) detect: DetectSettings,
+    /// Where pictures with boxes go; none are drawn without it.
+    pub(crate) out: Option<&'a Path>,
+    /// Where labels in YOLO's format go, a file for each image.
+    pub(crate) labels: Option<&'a Path>,
+    /// What runs the file.
+    pub(crate) load: LoadOptions,
+}
+
+/// What to look for; `None` is the detector's own default.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DetectSettings {
+    /// Side of the network's input.
+    pub(crate) imgsz: Option<usize>,
+    /// Lowest score.
+    pub(crate) confidence: Option<f32>,
+    /// Overlap at which the lesser box goes.
+    pub(crate) iou: Option<f32>,
+    /// Most objects per image.
+    pub(crate) max_detections: Option<usize>,
+    /// Numbers of the classes to report.
+    pub(crate) classes: Option<Vec<usize>>,
+}
+
+impl DetectSettings {
+    /// What is said, over a detector's own.
+    fn over(&self, base: DetectConfig) -> DetectConfig {
+        DetectConfig {
+            imgsz: self.imgsz.unwrap_or(base.imgsz),
+            rect: base.rect,
+            confidence: self.confidence.unwrap_or(base.confidence),
+            iou: self.iou.unwrap_or(base.iou),
+            max_detections: self.max_detections.unwrap_or(base.max_detections),
+            classes: self.classes.clone().or(base.classes),
+        }
+    }
+}
+
+/// What became of an image.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    /// It was searched.
+    Found(Vec<Found>),
+    /// It cannot be read, and why.
+    Unreadable(String),
+}
+
+/// Finds objects in an image, in every image of a folder, or in all that a pattern (`*`, `?`, `**`) names; `each` is told of
+/// one image after the other. Images are decoded while the network looks at earlier ones.
+///
+/// # Errors
+/// If the network cannot be read, the only image cannot, there is none, or a file cannot be written.
+pub(crate) fn predict(
+    weights: &Path,
+    source: &Path,
+    settings: &Predict<'_>,
+    each: &mut dyn FnMut(&Path, Seen) -> Result<()>,
+) -> Result<()> {
+    settings.detect.over(DetectConfig::default()).check_thresholds()?;
+    let mut detector = Detector::load(weights, settings.load.clone())?;
+    let paths = images(source)?;
+    let names = output_names(&paths)?;
+    refuse_overwriting(&paths, &names, (settings.out, settings.labels))?;
+    let config = settings.detect.over(detector.config());
+    detector.accepts(&config)?;
+    for folder in [settings.out, settings.labels].into_iter().flatten() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        remove_leftovers(folder);
+    }
+    settings.out.or(settings.labels).into_iter().for_each(|folder| warn_of_numbers(&names, folder));
+    let alone = paths.len() == 1;
+    let (sender, decoded) = sync_channel(AHEAD);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for path in paths {
+                let image = decode(&path);
+                if sender.send((path, image)).is_err() {
+                    break; // The search ended early.
+                }
+            }
+        });
+        // Taken in by value: an early end drops it, and with it the decoder's wait.
+        for ((path, image), name) in decoded.into_iter().zip(names) {
+            let mut image = match image {
+                Err(error) if !alone => {
+                    each(&path, Seen::Unreadable(format!("{:#}", anyhow::Error::from(error))))?;
+                    continue;
+                }
+                image => image?,
+            };
+            let detections = detector.detect(&image, &config)?;
+            if let Some(folder) = settings.labels {
+                write_labels(&folder.join(name.labels), &detections, image.dimensions())?;
+            }
+            if let Some(folder) = settings.out {
+                draw_detections(&mut image, &detections, detector.class_names());
+                write_picture(&image, &folder.join(name.picture))?;
+            }
+            let found = detections.iter().map(|d| Found {
+                name: detector.class_names()[d.class_id].clone(),
+                class_id: d.class_id,
+                confidence: d.confidence,
+                xyxy: [d.bbox.x1, d.bbox.y1, d.bbox.x2, d.bbox.y2],
+            });
+            each(&path, Seen::Found(found.collect()))?;
+        }
+        Ok(())
+    })
+}
+
+/// Says where files are not called as their images.
+fn warn_of_numbers(names: &[OutputName], folder: &Path) {
+    let numbered = names.iter().filter(|name| name.is_numbered);
+    if let Some(first) = numbered.clone().next() {
+        tracing::warn!(
+            "{} images share their name with another: what is written to {} for them has a number, such as {}",
+            numbered.count(),
+            folder.display(),
+            Path::new(&first.picture).display()
+        );
+    }
+}
+
+/// A line for each object: class, centre and size in fractions of the image, as Ultralytics writes them.
+fn write_labels(path: &Path, detections: &[Detection], (w, h): (u32, u32)) -> Result<()> {
+    let mut text = String::new();
+    for detection in detections {
+        let bbox = Cxcywh::from(detection.bbox);
+        let w = w as f32;
+        let h = h as f32;
+        let numbers = [bbox.cx / w, bbox.cy / h, bbox.w / w, bbox.h / h].map(significant);
+        writeln!(text, "{} {}", detection.class_id, numbers.join(" "))?;
+    }
+    Ok(write_file(path, text.as_bytes())?)
+}
+
+/// Six significant digits without zeros at the end.
+fn significant(value: f32) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return "0".to_owned();
+    }
+    let before = value.abs().log10().floor() as i32 + 1;
+    let text = format!("{value:.*}", (6 - before).max(0) as usize);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// The file itself, the images of a folder by name, or what a pattern names.
+fn images(source: &Path) -> Result<Vec<PathBuf>> {
+    let text = source.to_string_lossy();
+    let mut found = if source.is_dir() {
+        let entries =
+            std::fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))?;
+        entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?
+    } else if !source.exists() && text.contains(['*', '?', '[']) {
+        let matches = glob::glob(&text).with_context(|| format!("`{text}` is no pattern"))?;
+        matches.map(|path| Ok(path?)).collect::<Result<Vec<_>>>()?
+    } else {
+        return Ok(vec![source.to_owned()]);
+    };
+    found.retain(|path| is_image(path));
+    if found.is_empty() {
+        bail!("{} holds no image ({})", source.display(), IMAGE_EXTENSIONS.join(", "));
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_six_digits_as_in_c() {
+        for (value, text) in [
+            (0.716_796_9, "0.716797"),
+            (0.5, "0.5"),
+            (1.0, "1"),
+            (0.012_345_678, "0.0123457"),
+            (0.0, "0"),
+            (0.25, "0.25"),
+        ] {
+            assert_eq!(significant(value), text);
+        }
+    }
+
+    #[test]
+    fn sources_are_files_folders_and_patterns() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.jpg", "a.PNG", "notes.txt"] {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        let names = |source: &Path| {
+            let name = |p: PathBuf| p.file_name().unwrap().to_string_lossy().into_owned();
+            images(source).map(|paths| paths.into_iter().map(name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(folder.path()).unwrap(), ["a.PNG", "b.jpg"]);
+        assert_eq!(names(&folder.path().join("*.jpg")).unwrap(), ["b.jpg"]);
+        assert_eq!(names(&folder.path().join("b.jpg")).unwrap(), ["b.jpg"]);
+        let error = names(&folder.path().join("*.svg")).unwrap_err().to_string();
+        assert!(error.contains("holds no image"), "{error}");
+    }
+}

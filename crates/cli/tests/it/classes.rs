@@ -1,0 +1,172 @@
+//! A dataset that numbers its classes otherwise than the network: what is said, and what comes out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bonsai_pipeline::PipelineConfig;
+use bonsai_stages::draw_dataset;
+use serde_json::{Value, json};
+
+use crate::program::{answer, misuse, xtask};
+
+/// Drawn images of 64 px under other names and numbers, and a network that was trained on them.
+struct Renumbered {
+    folder: tempfile::TempDir,
+    weights: PathBuf,
+}
+
+const DRAWN: [&str; 4] = ["circle", "square", "triangle", "star"];
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Arguments of a validation.
+fn val<'a>(weights: &'a Path, yaml: &'a Path) -> Vec<&'a str> {
+    vec!["val", "--weights", text(weights), "--data", text(yaml), "--imgsz", "64"]
+}
+
+impl Renumbered {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shapes = PipelineConfig::drawn().shapes;
+        (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (8, 6, 0, 64);
+        let drawn = draw_dataset(&shapes, &folder.path().join("shapes")).unwrap();
+        let made = Self { weights: folder.path().join("runs/first/weights/best.safetensors"), folder };
+        made.train(&["train"], &drawn, "first");
+        made
+    }
+
+    fn drawn(&self) -> PathBuf {
+        self.folder.path().join("shapes/data.yaml")
+    }
+
+    fn train(&self, command: &[&str], yaml: &Path, name: &str) -> String {
+        let runs = self.folder.path().join("runs");
+        let words = ["--data", text(yaml), "--project", text(&runs), "--name", name, "--epochs", "1"];
+        let plain = ["--imgsz", "64", "--batch", "4", "--plots", "false"];
+        let output = xtask(&[command, &words, &plain].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        said
+    }
+
+    /// The same images and objects, where `names` are the classes; objects of classes that are not among them stay out.
+    fn called(&self, names: &[&str]) -> PathBuf {
+        let root = self.folder.path().join(names.join("-"));
+        for split in ["train", "val"] {
+            for kind in ["images", "labels"] {
+                fs::create_dir_all(root.join(kind).join(split)).unwrap();
+                for entry in fs::read_dir(self.folder.path().join("shapes").join(kind).join(split)).unwrap() {
+                    let from = entry.unwrap().path();
+                    let to = root.join(kind).join(split).join(from.file_name().unwrap());
+                    if kind == "images" {
+                        fs::copy(from, to).unwrap();
+                        continue;
+                    }
+                    let rows = fs::read_to_string(from).unwrap();
+                    let row = |row: &str| {
+                        let (class, bbox) = row.split_once(' ')?;
+                        let class =
+                            names.iter().position(|name| *name == DRAWN[class.parse::<usize>().unwrap()])?;
+                        Some(format!("{class} {bbox}\n"))
+                    };
+                    fs::write(to, rows.lines().filter_map(row).collect::<String>()).unwrap();
+                }
+            }
+        }
+        let yaml = root.join("data.yaml");
+        let list = serde_json::to_string(names).unwrap();
+        fs::write(&yaml, format!("train: images/train\nval: images/val\nnames: {list}\n")).unwrap();
+        yaml
+    }
+
+    fn figures(weights: &Path, yaml: &Path) -> Value {
+        serde_json::from_str(&answer(&[val(weights, yaml), vec!["--json"]].concat())).unwrap()
+    }
+}
+
+#[test]
+fn val_counts_by_name_and_says_so_even_if_it_is_to_be_quiet() {
+    let made = Renumbered::new();
+    let drawn = made.drawn();
+    let turned = made.called(&["star", "circle", "triangle", "square"]);
+    let straight = Renumbered::figures(&made.weights, &drawn);
+    let other = Renumbered::figures(&made.weights, &turned);
+    assert_eq!(straight["classes"]["network_classes"], json!([0, 1, 2, 3]));
+    assert_eq!(
+        (&other["classes"]["network_classes"], &other["left_out"]),
+        (&json!([3, 0, 2, 1]), &json!([0, 0, 0, 0]))
+    );
+    for (place, class) in [3, 0, 2, 1].into_iter().enumerate() {
+        let [ours, theirs] = [&other["per_class"][place], &straight["per_class"][class]];
+        assert_eq!((&ours["instances"], &ours["ap50"]), (&theirs["instances"], &theirs["ap50"]));
+    }
+    let output = xtask(&[val(&made.weights, &turned), vec!["-q"]].concat());
+    let table = String::from_utf8(output.stdout).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("another order: `star` 0 from 3"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let rows: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(rows, ["class", "all", "star", "circle", "triangle", "square"]);
+    assert!(xtask(&[val(&made.weights, &drawn), vec!["-q"]].concat()).stderr.is_empty());
+
+    // A file that was exported has its names in its metadata.
+    let onnx = made.folder.path().join("best.onnx");
+    answer(&["export", "--weights", text(&made.weights), "--imgsz", "64", "-o", text(&onnx)]);
+    assert_eq!(Renumbered::figures(&onnx, &turned)["classes"]["network_classes"], json!([3, 0, 2, 1]));
+
+    // Some of the classes, and one that nobody taught the network.
+    let some = made.called(&["square", "hexagon", "star"]);
+    let output = xtask(&[val(&made.weights, &some), vec!["-q"]].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    for part in ["2 in both", "only in the dataset: `hexagon`", "only in the network: `circle`, `triangle`"] {
+        assert!(said.contains(part), "{said}");
+    }
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("all (2 of 3)") && table.contains("n/a"), "{table}");
+
+    // Numbers are taken as they are, which is said; other names are no dataset for this network.
+    let numbers = made.called(&["0", "1", "2", "3"]);
+    let output = xtask(&[val(&made.weights, &numbers), vec!["-q"]].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && said.contains("by number") && said.contains("`0` is `circle`"),
+        "{said}"
+    );
+    let translated = made.called(&["Kreis", "Quadrat", "Dreieck", "Stern"]);
+    let output = xtask(&[val(&made.weights, &translated), vec!["-q"]].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("`Kreis` is `circle`"), "{said}");
+    let others = made.called(&["ant", "bee", "cow", "dog", "elk"]);
+    let said = misuse(&val(&made.weights, &others));
+    for part in ["best.safetensors", "data.yaml", "`ant`, `bee`", "`circle`, `square`"] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn trainings_carry_the_datasets_order_and_go_on_with_no_other() {
+    let made = Renumbered::new();
+    let turned = made.called(&["star", "circle", "triangle", "square"]);
+    for command in ["finetune", "sparsify"] {
+        let said = made.train(&[command, "--model", text(&made.weights)], &turned, command);
+        assert!(said.contains("another order") && said.contains("their weights are kept"), "{said}");
+        let last = made.folder.path().join("runs").join(command).join("weights/last.safetensors");
+        let told: Value = serde_json::from_str(&answer(&["inspect", text(&last), "--json"])).unwrap();
+        assert_eq!(told["class_names"], json!(["star", "circle", "triangle", "square"]));
+        assert_eq!(
+            Renumbered::figures(&last, &made.drawn())["classes"]["network_classes"],
+            json!([1, 3, 2, 0])
+        );
+    }
+    let others = made.called(&["ant", "circle", "cow"]);
+    let said = made.train(&["finetune", "--model", text(&made.weights)], &others, "others");
+    assert!(said.contains("only in the dataset: `ant`, `cow`") && said.contains("start anew"), "{said}");
+
+    // The order changes under a training that was to go on.
+    fs::write(&turned, fs::read_to_string(made.drawn()).unwrap()).unwrap();
+    let folder = made.folder.path().join("runs/finetune");
+    let said = misuse(&["finetune", "-q", "--resume", text(&folder)]);
+    assert!(said.contains("is not the data that this training began with"), "{said}");
+}

@@ -1,0 +1,27 @@
+//! The command line as users see it: every test runs the built program.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
+
+mod bad_data;
+mod bad_files;
+mod benchmarks;
+mod classes;
+mod command_line;
+mod command_line_values;
+mod endings;
+mod engine;
+#[cfg(unix)]
+mod foreign_paths;
+mod hostile_onnx;
+mod imported;
+mod killed;
+mod machine_output;
+#[cfg(target_os = "linux")]
+mod memory;
+mod pipeline;
+mod program;
+mod pruning;
+mod recipes;
+mod resumed;
+mod sweep;
+mod training;

@@ -1,0 +1,147 @@
+//! `prune` and `sparsify` as people use them: what they write, replay, and refuse.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bonsai_pipeline::PipelineConfig;
+use bonsai_stages::draw_dataset;
+
+use crate::program::{answer, misuse, refusal, xtask};
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A drawn dataset: a few images of 64 px.
+fn drawn(folder: &Path) -> PathBuf {
+    let mut shapes = PipelineConfig::drawn().shapes;
+    (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (8, 3, 0, 64);
+    draw_dataset(&shapes, &folder.join("shapes")).unwrap()
+}
+
+/// A sparsity training of two epochs.
+fn sparse(folder: &Path, yaml: &Path) -> PathBuf {
+    let runs = folder.join("runs");
+    let mut arguments = vec!["sparsify", "--data", text(yaml), "--project", text(&runs), "--epochs", "2"];
+    arguments.extend(["--imgsz", "64", "--batch", "4", "--nbs", "4", "--warmup-min-batches", "0"]);
+    // Four updates take a strength that no loss resists, which is what is wanted here.
+    arguments.extend(["--set", "l1.limit=1000", "--set", "l1.gamma.travel=1.5"]);
+    let output = xtask(&arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    // The strength is chosen for the travel, and what became of it is said.
+    assert!(said.contains("alone it can move a gamma by 1.50 in 4 updates"), "{said}");
+    runs.join("sparsify")
+}
+
+#[test]
+fn a_sparsity_training_shows_its_gammas_and_is_pruned() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = drawn(folder.path());
+    let run = sparse(folder.path(), &yaml);
+    let gammas: serde_json::Value =
+        serde_json::from_slice(&fs::read(run.join("gammas.json")).unwrap()).unwrap();
+    let epochs: Vec<_> = gammas["epochs"].as_array().unwrap().iter().map(|e| e["epoch"].as_u64()).collect();
+    assert_eq!(epochs, [Some(0), Some(1), Some(2)]);
+    let first = &gammas["epochs"][0]["statistics"];
+    assert_eq!(
+        (first["layers"].as_array().unwrap().len(), first["overall"]["mean"].as_f64()),
+        (57, Some(1.0))
+    );
+    assert!(gammas["epochs"][2]["statistics"]["overall"]["mean"].as_f64() < Some(0.9));
+    assert_eq!(image::open(run.join("gammas.png")).unwrap().width(), 1200);
+
+    let weights = run.join("weights/last.safetensors");
+    let out = |name: &str| folder.path().join(name);
+    let small = out("small.safetensors");
+    let again = out("again.safetensors");
+    let said = answer(&["prune", "--weights", text(&weights), "--target-macs", "0.5", "-o", text(&small)]);
+    assert!(said.contains("no layer is asked for all it has") && said.contains("took over"), "{said}");
+    let share = |file: &Path| {
+        let summary = answer(&["summary", text(file), "--imgsz", "64", "--json"]);
+        serde_json::from_str::<serde_json::Value>(&summary).unwrap()["macs"].as_f64().unwrap()
+    };
+    let left = share(&small) / share(&weights);
+    assert!(left <= 0.5 && left > 0.4, "{left}");
+    // The plan does the same again.
+    let plan = out("small.plan.json");
+    answer(&["prune", "--weights", text(&weights), "--plan", text(&plan), "-o", text(&again)]);
+    assert!(fs::read(&small).unwrap() == fs::read(&again).unwrap(), "the plan makes another network");
+    let report =
+        answer(&["prune", "--weights", text(&weights), "--preset", "original", "--dry-run", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["selection"]["preset"], "original");
+
+    // Taylor and recalibration look at images, and say so without any.
+    let nothing = out("nothing.safetensors");
+    let mut taylor =
+        vec!["prune", "--weights", text(&weights), "--importance", "taylor", "-o", text(&nothing)];
+    let message = refusal(&taylor);
+    assert!(message.contains("--data"), "{message}");
+    taylor.extend(["--data", text(&yaml), "--recalibrate", "2", "--imgsz", "64"]);
+    answer(&taylor);
+    assert!(nothing.is_file());
+}
+
+#[test]
+fn pruning_in_steps_keeps_the_last_good_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = drawn(folder.path());
+    let weights = sparse(folder.path(), &yaml).join("weights/last.safetensors");
+    let out = folder.path().join("steps.safetensors");
+    let mut arguments = vec!["prune", "--weights", text(&weights), "--data", text(&yaml), "--imgsz", "64"];
+    arguments.extend(["--target-macs", "0.5", "--steps", "2", "--step-epochs", "1", "-o", text(&out)]);
+    arguments.extend(["--max-map-drop", "1", "--set", "finetune.batch=4"]);
+    let said = answer(&arguments);
+    assert!(said.contains("is the network after step 2"), "{said}");
+    let curve: serde_json::Value =
+        serde_json::from_slice(&fs::read(out.with_extension("iterations.json")).unwrap()).unwrap();
+    let macs: Vec<f64> =
+        curve.as_array().unwrap().iter().map(|step| step["cost"]["macs"].as_f64().unwrap()).collect();
+    let shares: Vec<f64> = macs.iter().map(|m| m / macs[0]).collect();
+    assert!(shares.len() == 3 && shares[1] <= 0.7072 && shares[1] > 0.55 && shares[2] <= 0.5, "{shares:?}");
+    assert_eq!(image::open(out.with_extension("png")).unwrap().width(), 1240);
+    // The plan leads from the first network to the last.
+    let replayed = folder.path().join("replayed.safetensors");
+    let plan = out.with_extension("plan.json");
+    answer(&["prune", "--weights", text(&weights), "--plan", text(&plan), "-o", text(&replayed)]);
+    let graph = |file: &Path| {
+        answer(&["summary", text(file), "--imgsz", "64"])
+            .lines()
+            .last()
+            .map(|line| line.split_once(": ").unwrap().1.to_owned())
+    };
+    assert_eq!(graph(&replayed), graph(&out));
+}
+
+#[test]
+fn what_cannot_be_pruned_is_refused_with_names_and_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = drawn(folder.path());
+    let weights = sparse(folder.path(), &yaml).join("weights/last.safetensors");
+    let out = folder.path().join("none.safetensors");
+    let whole = ["prune", "--weights", text(&weights), "-o", text(&out)];
+    let asked = |more: &[&str]| misuse(&[&whole, more].concat());
+    let message = asked(&["--target-macs", "0.001"]);
+    assert!(message.contains("0.1 % of the MACs") && message.contains("at least 8 channels"), "{message}");
+    assert!(asked(&["--protect", "model.99.*"]).contains("model.99.*"));
+    let message = asked(&["--prune-ratio", "1", "--set", "prune.clamp=false"]);
+    assert!(message.contains("would remove all") && message.contains("largest safe ratio"), "{message}");
+    let plan = folder.path().join("plan.json");
+    fs::write(
+        &plan,
+        r#"{"version": 1, "network": "0", "layers": [{"conv": "a", "channels": 1, "keep": "0"}]}"#,
+    )
+    .unwrap();
+    assert!(
+        refusal(&[&whole[..], &["--plan", text(&plan)]].concat())
+            .contains("is it the plan of another model?")
+    );
+    assert!(!out.exists());
+    // The arguments themselves are refused by the parser, with status 2.
+    let output = xtask(&["prune", "--weights", text(&weights), "--importance", "size"]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("gamma, l1, l2, lamp, taylor, best, random"), "{message}");
+    let output = xtask(&["prune", "--weights", text(&weights), "--keep", "0.5", "--prune-ratio", "0.5"]);
+    assert!(!output.status.success());
+}

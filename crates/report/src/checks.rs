@@ -1,0 +1,191 @@
+//! Whether what was exported says what its checkpoint says.
+
+use bonsai_graph::{ClassMap, MatchedBy};
+use bonsai_stages::{Parity, ParityLimits};
+use bonsai_tensorrt::Precision;
+
+use crate::{BuiltFile, CheckVerdict, NotRun, ReportCheck, Row};
+
+/// Largest difference of mAP50-95 between a CPU engine and its checkpoint: sums in another order move a box across a
+/// threshold now and then.
+const ENGINE: f64 = 2e-3;
+/// Largest loss of mAP50-95 to 8 bits that is nothing unusual.
+const INT8: f64 = 0.02;
+
+/// An ONNX file and how far it is from its checkpoint.
+pub struct Exported {
+    /// Arithmetic of the file.
+    pub precision: Precision,
+    /// How far its outputs are from those of the checkpoint.
+    pub parity: Parity,
+}
+
+/// All checks; what failed comes first.
+pub fn checks(
+    exported: &[Exported],
+    rows: &[Row],
+    made: &[BuiltFile],
+    not_run: &[NotRun],
+) -> Vec<ReportCheck> {
+    let mut checks: Vec<ReportCheck> = [Precision::Fp32, Precision::Fp16, Precision::Int8]
+        .into_iter()
+        .filter_map(|precision| parity(precision, exported))
+        .collect();
+    checks.extend(engines(rows));
+    checks.extend(int8(rows));
+    for engine in made {
+        let what = format!("{} of the {} network in {} built", engine.what, engine.network, engine.precision);
+        checks.push(ReportCheck { what, verdict: CheckVerdict::Passed });
+    }
+    for missing in not_run {
+        let what = format!("{}: not run, because {}", missing.what, missing.short());
+        checks.push(ReportCheck { what, verdict: CheckVerdict::NotRun });
+    }
+    checks.sort_by_key(|check| check.verdict);
+    checks
+}
+
+/// Networks whose classes are not simply the dataset's, as one that was taken from an earlier run: failed where the figures are
+/// not those of all classes, or nobody knows of which.
+pub fn other_classes<'a>(evaluation: impl Iterator<Item = (&'a str, &'a ClassMap)>) -> Vec<ReportCheck> {
+    let mut maps: Vec<(Vec<&str>, &ClassMap)> = Vec::new();
+    for (name, classes) in evaluation.filter(|(_, classes)| !classes.is_plain()) {
+        match maps.iter_mut().find(|(_, known)| *known == classes) {
+            Some((names, _)) => names.push(name),
+            None => maps.push((vec![name], classes)),
+        }
+    }
+    let check = |(names, classes): (Vec<&str>, &ClassMap)| {
+        let all = classes.missing().chain(classes.surplus()).next().is_none();
+        ReportCheck {
+            what: format!("{}: {classes}", names.join(", ")),
+            verdict: verdict(all && classes.matched_by() == MatchedBy::Name),
+        }
+    };
+    maps.into_iter().map(check).collect()
+}
+
+fn verdict(passed: bool) -> CheckVerdict {
+    if passed { CheckVerdict::Passed } else { CheckVerdict::Failed }
+}
+
+/// The worst of the files of one arithmetic.
+fn parity(precision: Precision, exported: &[Exported]) -> Option<ReportCheck> {
+    let of: Vec<&Parity> = exported.iter().filter(|e| e.precision == precision).map(|e| &e.parity).collect();
+    let ParityLimits { box_px, score, .. } = of.first()?.limits;
+    let px = of.iter().map(|parity| parity.worst_box_px).fold(0.0, f32::max);
+    let scores = of.iter().map(|parity| parity.worst_score).fold(0.0, f32::max);
+    let what = format!(
+        "ONNX in {precision} = checkpoint: boxes within {} px (limit {box_px}), scores within {} (limit {score})",
+        digits(px),
+        digits(scores)
+    );
+    Some(ReportCheck { what, verdict: verdict(of.iter().all(|parity| parity.agrees)) })
+}
+
+/// Two decimals, or what is left of a number that they hide.
+fn digits(value: f32) -> String {
+    if value == 0.0 || value >= 0.01 { format!("{value:.2}") } else { format!("{value:.0e}") }
+}
+
+fn engines(rows: &[Row]) -> Option<ReportCheck> {
+    let differences = rows.iter().filter(|row| row.name.starts_with("CPU engine")).filter_map(|engine| {
+        let checkpoint = rows.iter().find(|row| row.name == engine.network)?;
+        Some((engine.map50_95 - checkpoint.map50_95).abs())
+    });
+    let worst = differences.reduce(f64::max)?;
+    let what = format!("CPU engine = checkpoint: mAP50-95 differs by {worst:.4} (limit {ENGINE})");
+    Some(ReportCheck { what, verdict: verdict(worst <= ENGINE) })
+}
+
+/// What 8 bits cost the fine-tuned network.
+fn int8(rows: &[Row]) -> Option<ReportCheck> {
+    let whole = rows.iter().find(|row| row.name == "fine-tuned")?;
+    let coarse = rows.iter().find(|row| row.network == "fine-tuned" && row.precision == Precision::Int8)?;
+    let loss = whole.map50_95 - coarse.map50_95;
+    let what = if loss >= 0.0005 {
+        format!("int8 loses {loss:.3} mAP50-95 (limit {INT8})")
+    } else {
+        format!("int8 loses nothing (limit {INT8} mAP50-95)")
+    };
+    Some(ReportCheck { what, verdict: verdict(loss <= INT8) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Group;
+
+    fn row(name: &str, network: &str, precision: Precision, map50_95: f64) -> Row {
+        Row {
+            name: name.to_owned(),
+            network: network.to_owned(),
+            precision,
+            runner: "cpu".to_owned(),
+            group: Group::Export,
+            map50: 0.9,
+            map50_95,
+            change: None,
+            params: 1,
+            macs: 1,
+            bytes: 1,
+            latency_ms: 1.0,
+        }
+    }
+
+    fn exported(precision: Precision, px: f32, agrees: bool) -> Exported {
+        let parity = Parity {
+            reader: "rten".to_owned(),
+            images: 1,
+            size: (64, 64),
+            boxes: 1,
+            scores: 1,
+            confidence: None,
+            unmatched: 0,
+            worst_box_px: px,
+            worst_score: 0.0,
+            limits: ParityLimits::FP32,
+            agrees,
+        };
+        Exported { precision, parity }
+    }
+
+    #[test]
+    fn what_failed_comes_first() {
+        let rows = [
+            row("fine-tuned", "fine-tuned", Precision::Fp32, 0.5),
+            row("CPU engine, fine-tuned", "fine-tuned", Precision::Fp32, 0.5),
+            row("ONNX int8, fine-tuned", "fine-tuned", Precision::Int8, 0.4),
+        ];
+        let not_run =
+            [NotRun { what: "TensorRT engine".to_owned(), because: "none found; looked at a, b".to_owned() }];
+        let exported = [exported(Precision::Fp32, 0.001, true), exported(Precision::Fp32, 0.002, true)];
+        let found = checks(&exported, &rows, &[], &not_run);
+        let said: Vec<(&str, CheckVerdict)> = found.iter().map(|c| (c.what.as_str(), c.verdict)).collect();
+        assert_eq!(said[0], ("int8 loses 0.100 mAP50-95 (limit 0.02)", CheckVerdict::Failed));
+        assert!(said[1].0.starts_with("ONNX in fp32 = checkpoint: boxes within 2e-3 px (limit 0.01)"));
+        assert_eq!(said[2].1, CheckVerdict::Passed);
+        assert_eq!(said[3], ("TensorRT engine: not run, because none found", CheckVerdict::NotRun));
+    }
+
+    #[test]
+    fn a_file_out_of_its_limits_fails() {
+        let found = checks(&[exported(Precision::Fp16, 9.0, false)], &[], &[], &[]);
+        assert_eq!(found[0].verdict, CheckVerdict::Failed);
+    }
+
+    #[test]
+    fn networks_with_other_classes_are_told_once_and_fail_where_figures_are_not_of_all_classes() {
+        let map =
+            |network: [&str; 2]| ClassMap::new(&network.map(str::to_owned), &["a", "b"].map(str::to_owned));
+        let plain = map(["a", "b"]);
+        let turned = map(["b", "a"]);
+        let partly = map(["b", "c"]);
+        let numbers = map(["0", "1"]);
+        let evaluation = [("w", &plain), ("x", &turned), ("y", &partly), ("z", &turned), ("n", &numbers)];
+        let checks = other_classes(evaluation.into_iter());
+        let verdicts: Vec<_> = checks.iter().map(|check| check.verdict).collect();
+        assert_eq!(verdicts, [CheckVerdict::Passed, CheckVerdict::Failed, CheckVerdict::Failed]);
+        assert!(checks[0].what.starts_with("x, z: classes are matched by name"), "{}", checks[0].what);
+    }
+}

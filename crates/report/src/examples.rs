@@ -1,0 +1,171 @@
+//! Images in which two networks see something else, drawn side by side.
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bonsai_boxes::{Detection, Xyxy};
+use bonsai_data::{RgbImage, Split, decode};
+use bonsai_detector::{DetectConfig, Detector, draw_detections};
+use bonsai_graph::ClassMap;
+use bonsai_stages::in_dataset;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{FilterType, resize, thumbnail};
+
+/// Images that are searched for disagreement, the first of the split.
+const SEARCHED: usize = 200;
+/// Images shown for their disagreement; one more is drawn by the seed.
+const SHOWN: usize = 2;
+/// Longer side of a picture in the report, in pixels, and its JPEG quality: some fifteen kilobytes.
+const SIDE: u32 = 480;
+const QUALITY: u8 = 80;
+/// Boxes of one object overlap by more than this.
+const SAME: f32 = 0.5;
+
+/// An image as both networks see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// File name of the image.
+    pub name: String,
+    /// Why it is shown.
+    pub why: String,
+    /// What differs.
+    pub finding: String,
+    /// Picture with the first network's objects, as a data URI.
+    pub before: String,
+    /// Picture with the second one's.
+    pub after: String,
+}
+
+/// The images on which `before` and `after` disagree most at that confidence, and one by `seed`.
+///
+/// # Errors
+/// If an image cannot be read or a network cannot run.
+pub fn examples(
+    before: &mut Detector,
+    after: &mut Detector,
+    split: &Split,
+    confidence: f32,
+    seed: u64,
+) -> Result<Vec<Example>> {
+    let samples = &split.samples[..split.samples.len().min(SEARCHED)];
+    let config = |detector: &Detector| DetectConfig { confidence, ..detector.config() };
+    let classes = [&*before, &*after].map(|of| ClassMap::new(of.class_names(), &split.class_names));
+    let mut seen = Vec::with_capacity(samples.len());
+    for (i, sample) in samples.iter().enumerate() {
+        let image = decode(&sample.image_path)?;
+        let a = config(before);
+        let b = config(after);
+        let found = [
+            in_dataset(before.detect(&image, &a)?, &classes[0]),
+            in_dataset(after.detect(&image, &b)?, &classes[1]),
+        ];
+        seen.push((disagreement(&found), i, found));
+    }
+    seen.sort_by_key(|(differences, i, _)| (std::cmp::Reverse(*differences), *i));
+    if seen.is_empty() {
+        return Ok(Vec::new());
+    }
+    let by_seed = (seed % seen.len() as u64) as usize;
+    let mut shown: Vec<(&str, usize)> = ["Largest disagreement", "Second largest"]
+        .into_iter()
+        .zip(0..SHOWN)
+        .filter(|(_, place)| seen.get(*place).is_some_and(|(differences, ..)| *differences > 0))
+        .collect();
+    let drawn = seen.iter().position(|(_, i, _)| *i == by_seed).unwrap_or(0);
+    if shown.iter().all(|(_, place)| *place != drawn) {
+        shown.push(("Drawn by the seed", drawn));
+    }
+    let example = |(why, place): (&str, usize)| -> Result<Example> {
+        let (differences, i, found) = &seen[place];
+        let path = &samples[*i].image_path;
+        let image = decode(path)?;
+        let [before, after] = [0, 1].map(|side| picture(&image, &found[side], &split.class_names));
+        Ok(Example {
+            name: path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            why: why.to_owned(),
+            finding: match differences {
+                0 => "Both see the same objects.".to_owned(),
+                1 => "One object is seen by one of the two only.".to_owned(),
+                n => format!("{n} objects are seen by one of the two only."),
+            },
+            before: before?,
+            after: after?,
+        })
+    };
+    shown.into_iter().map(example).collect()
+}
+
+/// Objects of either side without a counterpart of the same class on the other.
+fn disagreement(found: &[Vec<Detection>; 2]) -> usize {
+    let mut free = vec![true; found[1].len()];
+    let mut alone = 0;
+    for object in &found[0] {
+        let fits = |(_, other): &(usize, &Detection)| {
+            other.class_id == object.class_id && other.bbox.iou(object.bbox) > SAME
+        };
+        match found[1].iter().enumerate().filter(|(i, _)| free[*i]).find(fits) {
+            Some((i, _)) => free[i] = false,
+            None => alone += 1,
+        }
+    }
+    alone + free.iter().filter(|free| **free).count()
+}
+
+/// The image at the report's size with the objects drawn in, as a data URI.
+fn picture(image: &RgbImage, found: &[Detection], class_names: &[String]) -> Result<String> {
+    let (w, h) = image.dimensions();
+    // The browser would enlarge a small picture with its labels, which would then cover it.
+    let scale = f64::from(SIDE) / f64::from(w.max(h));
+    let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
+    let width = side(w);
+    let height = side(h);
+    let mut small = if scale < 1.0 {
+        thumbnail(image, width, height)
+    } else {
+        resize(image, width, height, FilterType::Triangle)
+    };
+    let scaled: Vec<Detection> = found
+        .iter()
+        .map(|d| {
+            let [x1, y1, x2, y2] = [d.bbox.x1, d.bbox.y1, d.bbox.x2, d.bbox.y2].map(|v| v * scale as f32);
+            Detection { bbox: Xyxy { x1, y1, x2, y2 }, ..*d }
+        })
+        .collect();
+    draw_detections(&mut small, &scaled, class_names);
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, QUALITY)
+        .encode_image(&small)
+        .context("cannot write a picture")?;
+    Ok(format!("data:image/jpeg;base64,{}", STANDARD.encode(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_without_a_counterpart_are_counted_on_both_sides() {
+        let object = |x: f32, class_id| Detection {
+            bbox: Xyxy { x1: x, y1: 0.0, x2: x + 10.0, y2: 10.0 },
+            confidence: 0.5,
+            class_id,
+        };
+        let same = [vec![object(0.0, 0), object(50.0, 1)], vec![object(51.0, 1), object(1.0, 0)]];
+        assert_eq!(disagreement(&same), 0);
+        // Another class, one object twice, and one that only the second sees.
+        let other =
+            [vec![object(0.0, 0), object(50.0, 1)], vec![object(50.0, 0), object(0.0, 0), object(0.5, 0)]];
+        assert_eq!(disagreement(&other), 3);
+    }
+
+    #[test]
+    fn pictures_are_small_and_lie_in_the_page() {
+        // A small one is enlarged before it is written on.
+        for (given, expected) in [((1280, 960), (480, 360)), ((64, 128), (240, 480))] {
+            let uri = picture(&RgbImage::new(given.0, given.1), &[], &[]).unwrap();
+            let bytes = STANDARD.decode(uri.strip_prefix("data:image/jpeg;base64,").unwrap()).unwrap();
+            let picture = image::load_from_memory(&bytes).unwrap();
+            assert_eq!((picture.width(), picture.height()), expected);
+        }
+    }
+}

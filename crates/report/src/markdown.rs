@@ -1,0 +1,140 @@
+//! The report as GitHub-flavoured Markdown, for a terminal, a review or a chat.
+
+use std::fmt::{Display, Write as _};
+
+use bonsai_stages::SplitFlaws;
+
+use crate::absent::absent;
+use crate::fairness::{caution, steps};
+use crate::headline::signed;
+use crate::{CheckVerdict, Report, Row, original_table};
+
+/// Head line, results, exports, what was not run, and times.
+pub fn markdown(report: &Report) -> String {
+    let mut text = String::new();
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let _ = writeln!(
+        text,
+        "# {}\n\n{} on {} at {} px, measured on the {} split: {} images, {} objects. mAP is a fraction; latency is the \
+         median of one image, decode included ({}).\n",
+        report.headline,
+        plain(&report.model),
+        plain(&report.data),
+        report.imgsz,
+        report.split,
+        report.images,
+        report.instances,
+        report.executor
+    );
+    if let Some(absent) = absent(report) {
+        let _ = writeln!(text, "{absent}\n");
+    }
+    if let Some(change) = &report.change {
+        let [map, half] = [&change.map50_95, &change.map50].map(|c| {
+            format!("{} (95 % interval {} to {})", signed(c.difference()), signed(c.low), signed(c.high))
+        });
+        let _ = writeln!(text, "Fine-tuned against baseline: mAP50-95 {map}, mAP50 {half}.\n");
+    }
+    if let Some(caution) = caution(report) {
+        let _ = writeln!(text, "{caution}\n");
+    }
+    let _ = writeln!(text, "{}\n", steps(report));
+    let _ = writeln!(text, "| | mAP50 | mAP50-95 | change | params | MACs | file | latency | run by |");
+    let _ = writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|---|");
+    for row in &report.rows {
+        let Row { name, map50, map50_95, params, macs, bytes, latency_ms, runner, .. } = row;
+        let change = match row.change {
+            Some(_) => signed(map50_95 - report.rows[0].map50_95),
+            None => "\u{2013}".to_owned(),
+        };
+        let params = *params as f64 / 1e6;
+        let macs = *macs as f64 / 1e9;
+        let file = mib(*bytes);
+        let _ = writeln!(
+            text,
+            "| {name} | {map50:.3} | {map50_95:.3} | {change} | {params:.3} M | {macs:.3} G | {file:.1} MiB | {latency_ms:.1} ms | {runner} |"
+        );
+    }
+    if !report.made.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n| built, mAP not measured here | network | file | latency |\n|---|---|---:|---:|"
+        );
+        for made in &report.made {
+            let latency = made.latency_ms.map_or_else(|| "\u{2013}".to_owned(), |ms| format!("{ms:.2} ms"));
+            let what = &made.what;
+            let network = &made.network;
+            let precision = made.precision;
+            let _ = writeln!(
+                text,
+                "| {what}, {precision} | {network} | {:.1} MiB | {latency} |",
+                mib(made.bytes)
+            );
+        }
+    }
+    let seed = original_table::rows(report);
+    if !seed.is_empty() {
+        let _ = writeln!(text, "\n| {} |\n|---|---:|---:|---:|---:|", original_table::COLUMNS.join(" | "));
+        for row in &seed {
+            let _ = writeln!(text, "| {} |", row.join(" | "));
+        }
+    }
+    let _ = writeln!(text);
+    for check in &report.checks {
+        let verdict = match check.verdict {
+            CheckVerdict::Failed => "**failed**",
+            CheckVerdict::Passed => "passed",
+            CheckVerdict::NotRun => "not run",
+        };
+        let _ =
+            writeln!(text, "- {verdict}: {}", plain(check.what.replace(": not run, because", ", because")));
+    }
+    for flaws in report.dataset.iter().filter_map(SplitFlaws::line) {
+        let _ = writeln!(text, "- {flaws}");
+    }
+    if !report.not_run.is_empty() {
+        let _ = writeln!(text, "\n| not run | because |\n|---|---|");
+        for missing in &report.not_run {
+            // report.json has the rest: every place that was looked at.
+            let _ = writeln!(text, "| {} | {} |", plain(&missing.what), plain(missing.short()));
+        }
+    }
+    let _ = writeln!(text, "\n| stage | seconds | peak memory |\n|---|---:|---:|");
+    for cost in &report.stages {
+        let peak = cost.peak_mib.map_or_else(|| "\u{2013}".to_owned(), |mib| format!("{mib:.0} MiB"));
+        let again = match cost.interruptions {
+            0 => String::new(),
+            1 => " (interrupted once)".to_owned(),
+            times => format!(" (interrupted {times} times)"),
+        };
+        let _ = writeln!(text, "| {}{again} | {:.1} | {peak} |", cost.stage, cost.seconds);
+    }
+    text
+}
+
+/// Foreign text, such as a name or what a tool says, as text and nothing else, within a line or a cell of a table.
+pub fn plain(text: impl Display) -> String {
+    let mut escaped = String::new();
+    for letter in text.to_string().chars() {
+        match letter {
+            letter if letter.is_control() => escaped.push(' '),
+            '|' | '[' => escaped.extend(['\\', letter]),
+            '<' => escaped.push_str("&lt;"),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_makes_no_markup() {
+        assert_eq!(
+            plain("a|b\nc <img src=x> [d](e) my_data `f`"),
+            r"a\|b c &lt;img src=x> \[d](e) my_data `f`"
+        );
+    }
+}

@@ -1,0 +1,40 @@
+//! The table that the original workflow ends with: baseline and pruned network in fp16 and int8.
+
+use bonsai_tensorrt::Precision;
+
+use crate::Report;
+use crate::headline::milliseconds;
+
+pub(crate) const COLUMNS: [&str; 5] = ["model", "mAP50", "mAP50-95", "size", "latency"];
+
+/// Its rows, each cell as text: files that were measured, then engines for GPUs.
+pub(crate) fn rows(report: &Report) -> Vec<[String; 5]> {
+    let pruned =
+        |network: &str| if network == "fine-tuned" { "pruned".to_owned() } else { network.to_owned() };
+    let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+    let mut rows = Vec::new();
+    for network in ["baseline", "fine-tuned"] {
+        for precision in [Precision::Fp16, Precision::Int8] {
+            for row in report.rows.iter().filter(|r| r.network == network && r.precision == precision) {
+                rows.push([
+                    format!("{}, {precision}, ONNX in {}", pruned(network), row.runner),
+                    format!("{:.3}", row.map50),
+                    format!("{:.3}", row.map50_95),
+                    megabytes(row.bytes),
+                    format!("{} ms", milliseconds(row.latency_ms)),
+                ]);
+            }
+            for made in report.made.iter().filter(|m| m.network == network && m.precision == precision) {
+                rows.push([
+                    format!("{}, {precision}, {}", pruned(network), made.what),
+                    "not measured".to_owned(),
+                    "not measured".to_owned(),
+                    megabytes(made.bytes),
+                    made.latency_ms
+                        .map_or_else(|| "not measured".to_owned(), |ms| format!("{} ms", milliseconds(ms))),
+                ]);
+            }
+        }
+    }
+    rows
+}

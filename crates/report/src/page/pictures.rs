@@ -1,0 +1,31 @@
+//! What both networks see in the same images.
+
+use maud::html;
+
+use super::Section;
+use crate::Example;
+
+pub(super) fn section(examples: &[Example]) -> Option<Section> {
+    if examples.is_empty() {
+        return None;
+    }
+    let body = html! {
+        p { "Not picked by hand: the test images on which the two networks disagree most, and one drawn by the seed." }
+        div class="dets" {
+            @for example in examples {
+                figure class="pair" {
+                    figcaption { b { (example.why) } " " span class="muted" { (example.name) ". " (example.finding) } }
+                    div class="two" {
+                        @for (who, picture) in [("baseline", &example.before), ("fine-tuned", &example.after)] {
+                            div {
+                                img src=(picture) alt=(format!("{who} on {}", example.name)) loading="lazy";
+                                div class="small muted" { (who) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    Some(Section { id: "examples", short: "Examples", title: "Before and after", body })
+}

@@ -1,0 +1,119 @@
+//! The table of everything that was measured.
+
+use maud::{Markup, html};
+
+use super::{Section, billions, millions, milliseconds};
+use crate::headline::{ratio, signed};
+use crate::{Group, Report, Row, original_table};
+
+const COLUMNS: [&str; 10] = [
+    "model",
+    "mAP50\u{2011}95",
+    "change",
+    "latency, ms",
+    "speed",
+    "mAP50",
+    "MACs, G",
+    "params, M",
+    "file, MB",
+    "images/s",
+];
+
+pub(super) fn section(report: &Report) -> Section {
+    let heading = |group| match group {
+        Group::Checkpoint => format!("Checkpoints, f32, {}", report.executor),
+        Group::Export => "Exports and engines".to_owned(),
+    };
+    let body = html! {
+        p {
+            "Every row was measured on the file it names. mAP is a fraction, on the " (report.split)
+            " split; change is in mAP50-95 against the baseline; latency is the median of one image, decode included."
+        }
+        div class="scroll" tabindex="0" role="region" aria-label="Results table, scrolls sideways" {
+            table class="main" {
+                thead { tr { @for column in COLUMNS { th scope="col" { (column) } } } }
+                tbody {
+                    @for group in [Group::Checkpoint, Group::Export] {
+                        @if report.rows.iter().any(|row| row.group == group) {
+                            tr class="grp" { th colspan="10" scope="colgroup" { span { (heading(group)) } } }
+                            @for row in report.rows.iter().filter(|row| row.group == group) { (line(row, report)) }
+                        }
+                    }
+                    @for made in &report.made {
+                        tr {
+                            th scope="row" { (made.what) ", " (made.precision) ", " (made.network) }
+                            td class="na" colspan="9" {
+                                span {
+                                    "built, " (megabytes(made.bytes)) " MB"
+                                    @if let Some(ms) = made.latency_ms { ", " (milliseconds(ms)) " ms" }
+                                    "; its mAP is for a program that runs it to measure"
+                                }
+                            }
+                        }
+                    }
+                    @for missing in &report.not_run {
+                        tr {
+                            th scope="row" { (missing.what) }
+                            td class="na" colspan="9" { span { "not run: " (missing.short()) } }
+                        }
+                    }
+                }
+            }
+        }
+        @let seed = original_table::rows(report);
+        @if !seed.is_empty() {
+            details {
+                summary { "As the original workflow ends: baseline and pruned, fp16 and int8" }
+                div class="scroll" tabindex="0" role="region" aria-label="Baseline and pruned in fp16 and int8" {
+                    table {
+                        thead { tr { @for column in original_table::COLUMNS { th scope="col" { (column) } } } }
+                        tbody {
+                            @for [name, figures @ ..] in &seed {
+                                tr { th scope="row" { (name) } @for figure in figures { td { (figure) } } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    Section { id: "table", short: "Results", title: "Results", body }
+}
+
+fn line(row: &Row, report: &Report) -> Markup {
+    let baseline = &report.rows[0];
+    let change = if std::ptr::eq(row, baseline) {
+        "ref.".to_owned()
+    } else {
+        signed(row.map50_95 - baseline.map50_95)
+    };
+    let colour = match row.name.as_str() {
+        "baseline" => Some("--c:var(--base)"),
+        "sparse" => Some("--c:var(--sparse)"),
+        "pruned" => Some("--c:var(--pruned)"),
+        "fine-tuned" => Some("--c:var(--ft)"),
+        _ => None,
+    };
+    html! {
+        tr class=[(row.name == "fine-tuned").then_some("me")] {
+            th scope="row" {
+                @if let Some(colour) = colour { span class="sw" style=(colour) {} }
+                (row.name)
+                @if row.group == Group::Export { " " span class="muted" { "in " (row.runner) } }
+            }
+            td { (format!("{:.3}", row.map50_95)) }
+            td { (change) }
+            td { (milliseconds(row.latency_ms)) }
+            td { (ratio(baseline.latency_ms / row.latency_ms)) "\u{d7}" }
+            td { (format!("{:.3}", row.map50)) }
+            td { (billions(row.macs)) }
+            td { (millions(row.params)) }
+            td { (megabytes(row.bytes)) }
+            td { (format!("{:.0}", 1000.0 / row.latency_ms)) }
+        }
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
+}

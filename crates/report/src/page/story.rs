@@ -1,0 +1,199 @@
+//! What each stage did to the figures, on one axis of epochs, and accuracy against cost.
+
+use bonsai_stages::Stage;
+use maud::{Markup, html};
+
+use super::chart::{Chart, Words};
+use super::{Section, milliseconds};
+use crate::{Report, Row, Training};
+
+const HEIGHT: f64 = 308.0;
+/// Half of the band around the baseline, in mAP50-95.
+const BAND: f64 = 0.01;
+
+pub(super) fn section(report: &Report) -> Option<Section> {
+    let drawings = [cost(report), story(report)];
+    if drawings.iter().all(Option::is_none) {
+        return None;
+    }
+    let body = html! {
+        p { "Up and to the left is better. Bars are 95 % intervals of the change over the test images." }
+        div class="grid2" { @for drawing in drawings.into_iter().flatten() { (drawing) } }
+    };
+    Some(Section { id: "tradeoff", short: "Trade-off", title: "Accuracy against cost", body })
+}
+
+fn class_of(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Sparse => "sparse",
+        Stage::Finetune => "ft",
+        Stage::Control => "base dash",
+        Stage::Dataset | Stage::Baseline | Stage::Prune | Stage::Export | Stage::Engine | Stage::Report => {
+            "base"
+        }
+    }
+}
+
+/// Latency and mAP50-95 of every measured thing.
+fn cost(report: &Report) -> Option<Markup> {
+    let baseline = report.rows.first()?;
+    let slowest = report.rows.iter().map(|row| row.latency_ms).fold(0.0, f64::max);
+    let best = report.rows.iter().map(|row| row.map50_95).fold(0.0, f64::max);
+    // The pruned network before fine-tuning can be anywhere; the scale is for what one might use.
+    let shown: Vec<&Row> = report.rows.iter().filter(|row| row.name != "pruned").collect();
+    let least = shown.iter().map(|row| row.map50_95).fold(best, f64::min);
+    let room = ((best - least) * 0.3).max(0.03);
+    let chart = Chart::new(HEIGHT, 0.0..=slowest * 1.1, (least - room).max(0.0)..=best + room);
+    let left_out = if shown.len() < report.rows.len() {
+        " The pruned network before fine-tuning is left out."
+    } else {
+        ""
+    };
+    let tuned = report.row("fine-tuned")?;
+    let says = format!(
+        "{} ms and {:.3} against the baseline\u{2019}s {} ms and {:.3}.{left_out}",
+        milliseconds(tuned.latency_ms),
+        tuned.map50_95,
+        milliseconds(baseline.latency_ms),
+        baseline.map50_95
+    );
+    let words = Words {
+        id: "cost",
+        title: "Accuracy against CPU latency",
+        says: &says,
+        x: "CPU latency, ms per image",
+        y: "mAP50-95",
+    };
+    let top = chart.at_y(baseline.map50_95 + BAND);
+    let bottom = chart.at_y(baseline.map50_95 - BAND);
+    let inside = html! {
+        rect class="okband" x="44" width="364" y=(format!("{top:.1}")) height=(format!("{:.1}", bottom - top)) {}
+        @for row in &shown { (mark(&chart, row, baseline)) }
+    };
+    Some(html! {
+        figure class="fig" {
+            h3 { "What is it worth?" }
+            p class="say" { (says) }
+            (chart.draw(&words, 2, &inside))
+        }
+    })
+}
+
+fn mark(chart: &Chart, row: &Row, baseline: &Row) -> Markup {
+    let x = chart.at_x(row.latency_ms);
+    let y = chart.at_y(row.map50_95);
+    let hover = format!("{}: {:.3} mAP50-95, {} ms", row.name, row.map50_95, milliseconds(row.latency_ms));
+    let class = match row.name.as_str() {
+        "baseline" | "dense control" => "dot base",
+        "sparse" => "dot sparse",
+        "fine-tuned" => "dot ft",
+        _ => "dot open",
+    };
+    let named = matches!(row.name.as_str(), "baseline" | "dense control" | "fine-tuned" | "sparse");
+    html! {
+        @if let Some(change) = row.change {
+            @let ends = [change.low, change.high].map(|end| chart.at_y(baseline.map50_95 + end));
+            path class="err" d=(format!("M{x:.1} {:.1}V{:.1}", ends[0], ends[1])) {}
+        }
+        circle class=(class) cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) r=(if named { 5 } else { 4 }) {
+            title { (hover) }
+        }
+        @if named {
+            text x=(format!("{x:.1}")) y=(format!("{:.1}", y - 10.0)) class="t" text-anchor="middle" { (row.name) }
+        }
+    }
+}
+
+/// Validation mAP50-95 over all trainings.
+fn story(report: &Report) -> Option<Markup> {
+    let evaluation = |training: &Training, offset: usize| -> Vec<(f64, f64)> {
+        let point = |(i, record): (usize, &bonsai_train::EpochRecord)| {
+            record.evaluation.map(|e| ((offset + i + 1) as f64, e.map50_95))
+        };
+        training.epochs.iter().enumerate().filter_map(point).collect()
+    };
+    let mut offset = 0;
+    let mut total = 0;
+    let mut lines = Vec::new();
+    for training in &report.trainings {
+        let end = offset + training.epochs.len();
+        lines.push((training.stage, offset, training.epochs.len(), evaluation(training, offset)));
+        total = total.max(end);
+        // The dense control goes on beside what follows the baseline.
+        offset = if training.stage == Stage::Control { offset } else { end };
+    }
+    let highest = lines.iter().flat_map(|line| &line.3).map(|point| point.1).fold(0.0, f64::max);
+    if lines.iter().all(|line| line.3.is_empty()) {
+        return None;
+    }
+    let chart = Chart::new(HEIGHT, 0.0..=total.max(1) as f64, 0.0..=highest.max(0.1));
+    // Pruning lies where fine-tuning begins, between two trainings.
+    let pruned = lines.iter().find(|line| line.0 == Stage::Finetune).map(|line| line.1 as f64);
+    let ends: Vec<String> = lines
+        .iter()
+        .filter_map(|(stage, .., points)| {
+            points.last().map(|p| format!("{} ends at {:.3}", noun(*stage), p.1))
+        })
+        .collect();
+    let says = format!("{}. Pruning alone leaves {:.3}.", ends.join(", "), report.pruned_validation);
+    let words = Words {
+        id: "story",
+        title: "Validation mAP50-95 over all trainings",
+        says: &says,
+        x: "epoch",
+        y: "mAP50-95 (validation, averaged weights)",
+    };
+    let before = [Stage::Sparse, Stage::Baseline];
+    let left_behind = before.iter().find_map(|stage| lines.iter().find(|line| line.0 == *stage));
+    let left_behind = left_behind.and_then(|line| line.3.last());
+    let inside = html! {
+        @if let Some(x) = pruned {
+            @let (x, y) = (chart.at_x(x), chart.at_y(report.pruned_validation));
+            @let from = left_behind.map_or(y, |point| chart.at_y(point.1));
+            path class="ln pruned dash" d=(format!("M{x:.1} {from:.1}V{y:.1}")) {}
+            circle class="dot pruned" r="4" cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) {}
+            text x=(format!("{:.1}", x + 6.0)) y=(format!("{:.1}", (y + 18.0).min(chart.bottom() - 6.0))) class="t" {
+                (format!("pruned {:.3}", report.pruned_validation))
+            }
+        }
+        @for (stage, start, len, points) in &lines {
+            @let (left, right) = (chart.at_x(*start as f64), chart.at_x((start + len) as f64));
+            @if *stage == Stage::Sparse {
+                rect class="band" x=(format!("{left:.1}")) y="30" width=(format!("{:.1}", right - left))
+                    height=(format!("{:.1}", chart.bottom() - 30.0)) {}
+            }
+            @if *stage != Stage::Control {
+                text x=(format!("{:.1}", f64::midpoint(left, right))) y="43" class="t" text-anchor="middle" { (noun(*stage)) }
+            }
+            path class=(format!("ln {}", class_of(*stage))) d=(chart.path(points.iter().copied())) {}
+            @if let Some((x, y)) = points.last() {
+                circle class=(format!("dot {}", class_of(*stage))) r="4" cx=(format!("{:.1}", chart.at_x(*x)))
+                    cy=(format!("{:.1}", chart.at_y(*y))) {}
+                text x=(format!("{:.1}", chart.at_x(*x) - 6.0)) y=(format!("{:.1}", chart.at_y(*y) + 18.0))
+                    text-anchor="end" { (format!("{y:.3}")) }
+            }
+        }
+    };
+    Some(html! {
+        figure class="fig" {
+            h3 { "What each stage did" }
+            p class="say" { (says) }
+            (chart.draw(&words, 1, &inside))
+        }
+    })
+}
+
+/// A training as the page calls it.
+pub(super) fn noun(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Baseline => "baseline",
+        Stage::Control => "dense control",
+        Stage::Sparse => "sparsity",
+        Stage::Finetune => "fine-tuning",
+        Stage::Dataset => "dataset",
+        Stage::Prune => "pruning",
+        Stage::Export => "export",
+        Stage::Engine => "engines",
+        Stage::Report => "report",
+    }
+}

@@ -1,0 +1,196 @@
+//! How training went: whether L1 told channels apart, the losses, and what each stage cost.
+
+use std::fmt::Write as _;
+
+use bonsai_stages::Stage;
+use bonsai_train::EpochRecord;
+use maud::{Markup, html};
+
+use super::chart::{Chart, Words};
+use super::story::noun;
+use super::{Section, duration};
+use crate::{GammaCounts, Report};
+
+/// Epochs drawn as ridges.
+const RIDGES: usize = 8;
+/// Distance of two ridges, and height of the highest.
+const PITCH: f64 = 40.0;
+const RISE: f64 = 58.0;
+/// Magnitudes drawn; what is above is left out.
+const LARGEST: f64 = 1.6;
+
+pub(super) fn section(report: &Report) -> Option<Section> {
+    if report.stages.is_empty() {
+        return None;
+    }
+    let total: f64 = report.stages.iter().map(|stage| stage.seconds).sum();
+    let epochs: usize = report.trainings.iter().map(|training| training.epochs.len()).sum();
+    let body = html! {
+        p { (epochs) " epochs in " (report.trainings.len()) " trainings; all stages took " (duration(total)) "." }
+        div class="grid2" {
+            @for drawing in [ridges(&report.gammas), losses(report)].into_iter().flatten() { (drawing) }
+        }
+        (costs(report))
+    };
+    Some(Section { id: "training", short: "Training", title: "Training", body })
+}
+
+/// The distribution of |gamma| over sparsity training, early epochs on top.
+fn ridges(epochs: &[GammaCounts]) -> Option<Markup> {
+    let last = epochs.last()?;
+    let shown = spread(epochs);
+    let height = 60.0 + PITCH * shown.len() as f64 + 40.0;
+    let bottom = height - 38.0;
+    let width = 364.0;
+    let bins = (LARGEST / GammaCounts::BIN) as usize;
+    let ridge = |counts: &GammaCounts, base: f64| {
+        let total = counts.counts.iter().sum::<u64>().max(1) as f64;
+        let mut path = format!("M44 {base:.1}");
+        for (bin, count) in counts.counts.iter().take(bins).enumerate() {
+            let x = 44.0 + width * (bin as f64 + 0.5) / bins as f64;
+            // The root keeps a small hump visible beside a large one.
+            let _ = write!(path, "L{x:.1} {:.1}", base - RISE * (*count as f64 / total).sqrt());
+        }
+        let _ = write!(path, "L408 {base:.1}Z");
+        path
+    };
+    let gone = 100.0 * last.below_1e2;
+    let says = if last.below_1e2 < 0.05 {
+        format!(
+            "No: {gone:.0} % of the gammas are below 0.01 at the end, so hardly any channel was told apart."
+        )
+    } else {
+        format!(
+            "{gone:.0} % of the gammas ended below 0.01; the channels behind them can go at next to no cost."
+        )
+    };
+    Some(html! {
+        figure class="fig" {
+            h3 { "Did sparsity training separate the channels?" }
+            p class="say" { (says) }
+            svg viewBox=(format!("0 0 420 {height}")) role="img" aria-labelledby="ridge-t ridge-d" {
+                title id="ridge-t" { "Distribution of |gamma| over sparsity training" }
+                desc id="ridge-d" { (says) }
+                @for tick in [0.0, 0.4, 0.8, 1.2, 1.6] {
+                    @let x = 44.0 + width * tick / LARGEST;
+                    path class="grid" d=(format!("M{x:.1} 40V{bottom:.1}")) {}
+                    text x=(format!("{x:.1}")) y=(bottom + 16.0) class="t" text-anchor="middle" { (format!("{tick:.1}")) }
+                }
+                @for (i, counts) in shown.iter().enumerate() {
+                    @let base = 60.0 + PITCH * (i as f64 + 1.0) - 5.0;
+                    path class="ridge" style=(format!("fill-opacity:{:.2}", 0.25 + 0.05 * i as f64)) d=(ridge(counts, base)) {}
+                    text x="36" y=(format!("{:.1}", base + 4.0)) class="t" text-anchor="end" { (counts.epoch) }
+                }
+                text x="226" y=(height - 5.0) class="t" text-anchor="middle" { "|gamma| of every channel (heights: root of the share)" }
+                text x="2" y="20" class="t" { "epoch" }
+            }
+        }
+    })
+}
+
+/// The first, the last, and some between them.
+fn spread(epochs: &[GammaCounts]) -> Vec<&GammaCounts> {
+    let count = epochs.len().min(RIDGES);
+    (0..count).map(|i| &epochs[if count > 1 { i * (epochs.len() - 1) / (count - 1) } else { 0 }]).collect()
+}
+
+/// Sum of the training losses over all trainings.
+fn losses(report: &Report) -> Option<Markup> {
+    let sum = |record: &EpochRecord| record.box_loss + record.cls_loss + record.dfl_loss;
+    let highest = report
+        .trainings
+        .iter()
+        .flat_map(|t| &t.epochs)
+        .map(sum)
+        .filter(|v| v.is_finite())
+        .fold(0.0, f64::max);
+    let mut offset = 0;
+    let mut total = 0;
+    let mut parts = Vec::new();
+    for training in &report.trainings {
+        let points: Vec<(f64, f64)> = training
+            .epochs
+            .iter()
+            .enumerate()
+            .map(|(i, record)| ((offset + i + 1) as f64, sum(record)))
+            .collect();
+        let end = offset + training.epochs.len();
+        parts.push((training.stage, offset, training.epochs.len(), points));
+        total = total.max(end);
+        // The dense control goes on beside what follows the baseline.
+        offset = if training.stage == Stage::Control { offset } else { end };
+    }
+    if total == 0 {
+        return None;
+    }
+    let chart = Chart::new(268.0, 0.0..=total as f64, 0.0..=highest.max(0.1));
+    let has_sparse = parts.iter().any(|part| part.0 == Stage::Sparse);
+    let ends: Vec<String> =
+        parts.iter().filter_map(|p| p.3.last().map(|end| format!("{} {:.2}", noun(p.0), end.1))).collect();
+    let says = format!(
+        "At the end of each training: {}.{}",
+        ends.join(", "),
+        if has_sparse { " The shaded one is sparsity training." } else { "" }
+    );
+    let words = Words {
+        id: "loss",
+        title: "Training loss",
+        says: &says,
+        x: "epoch",
+        y: "loss (box + class + DFL, gains included)",
+    };
+    let inside = html! {
+        @for (stage, start, len, points) in &parts {
+            @let (left, right) = (chart.at_x(*start as f64), chart.at_x((start + len) as f64));
+            @if *stage == Stage::Sparse {
+                rect class="band" x=(format!("{left:.1}")) y="30" width=(format!("{:.1}", right - left))
+                    height=(format!("{:.1}", chart.bottom() - 30.0)) {}
+            }
+            path class="ln ft" d=(chart.path(points.iter().copied())) {}
+            @if let [(x, y)] = points.as_slice() {
+                circle class="dot ft" r="4" cx=(format!("{:.1}", chart.at_x(*x))) cy=(format!("{:.1}", chart.at_y(*y))) {}
+            }
+        }
+    };
+    Some(html! {
+        figure class="fig" {
+            h3 { "Losses" }
+            p class="say" { (says) }
+            (chart.draw(&words, 1, &inside))
+        }
+    })
+}
+
+fn costs(report: &Report) -> Markup {
+    let epochs = |stage| report.trainings.iter().find(|t| t.stage == stage).map(|t| t.epochs.len());
+    html! {
+        table class="st" {
+            thead {
+                tr {
+                    th scope="col" { "stage" }
+                    th scope="col" class="opt" { "epochs" }
+                    th scope="col" { "time" }
+                    th scope="col" { "peak memory" }
+                }
+            }
+            tbody {
+                @for cost in &report.stages {
+                    tr {
+                        th scope="row" {
+                            (noun(cost.stage))
+                            @if cost.interruptions > 0 { ", interrupted" }
+                        }
+                        td class="opt" { @if let Some(epochs) = epochs(cost.stage) { (epochs) } @else { "\u{2013}" } }
+                        td { (duration(cost.seconds)) }
+                        td {
+                            @match cost.peak_mib {
+                                Some(mib) => { (format!("{:.0} MB", mib * 1.048_576)) },
+                                None => { "\u{2013}" },
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

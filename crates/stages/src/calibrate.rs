@@ -1,0 +1,124 @@
+//! Which values the wires of a network take, for arithmetic on 8-bit integers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use bonsai_checkpoint::{Array, Checkpoint};
+use bonsai_data::Split;
+use bonsai_exec::{Mode, build_executor};
+use bonsai_onnx::{Placement, Quantization, quantized_wires};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::magnitudes::Magnitudes;
+use crate::{RunContext, validation_loader};
+
+/// Images that go through the network at once.
+const BATCH: usize = 4;
+/// Share of the values that [`Range::Percentile`] keeps unless another is asked for.
+const PERCENT: f64 = 99.99;
+
+/// What of the values seen is the range.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Range {
+    /// All of them.
+    MinMax,
+    /// All but the largest magnitudes: so many percent, above 50.
+    Percentile(f64),
+}
+
+impl FromStr for Range {
+    type Err = String;
+
+    /// `minmax`, `percentile`, or `percentile:99.9`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused = || format!("`{text}` is no calibration: use minmax, percentile or percentile:99.9");
+        match text.split_once(':') {
+            None if text == "minmax" => Ok(Self::MinMax),
+            None if text == "percentile" => Ok(Self::Percentile(PERCENT)),
+            Some(("percentile", percent)) => match percent.parse() {
+                Ok(percent) if percent > 50.0 && percent <= 100.0 => Ok(Self::Percentile(percent)),
+                _ => Err(format!("`{percent}` percent: above 50 and at most 100 was expected")),
+            },
+            _ => Err(refused()),
+        }
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MinMax => f.write_str("minmax"),
+            Self::Percentile(percent) => write!(f, "percentile:{percent}"),
+        }
+    }
+}
+
+/// How ranges are found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Calibration {
+    /// What of the values seen is the range.
+    pub range: Range,
+    /// Training images to run, drawn by the setting's seed; all of them where there are fewer.
+    pub images: usize,
+    /// On which sides of a convolution numbers are rounded.
+    pub placement: Placement,
+}
+
+impl Default for Calibration {
+    /// All values of 128 images: on BCCD it cost 0.001 to 0.006 of mAP50-95, leaving a ten-thousandth out 0.010 to 0.016,
+    /// because what is left out is what the network is surest of.
+    fn default() -> Self {
+        Self { range: Range::MinMax, images: 128, placement: Placement::default() }
+    }
+}
+
+/// Runs images of `split`, letterboxed as for detection, and keeps the ranges of all wires that are to be quantised.
+///
+/// # Errors
+/// If there are no images, one can no longer be read, or the network cannot run.
+pub fn calibrate_stage(
+    checkpoint: &Checkpoint,
+    calibration: &Calibration,
+    split: &Split,
+    context: &RunContext,
+) -> Result<Quantization> {
+    ensure!(calibration.images > 0, "calibration needs images: 0 were asked for");
+    ensure!(!split.samples.is_empty(), "calibration needs images, but the training split has none");
+    let folded = checkpoint.clone().fold_batch_norm()?;
+    let graph = folded.model.graph();
+    let wires = quantized_wires(graph, calibration.placement);
+    let mut executor = build_executor(graph, &folded.weights, &context.executor)?;
+    executor.set_taps(&wires);
+
+    let mut drawn = split.clone();
+    drawn.samples.shuffle(&mut ChaCha8Rng::seed_from_u64(context.seed));
+    drawn.samples.truncate(calibration.images);
+    let loader = validation_loader(&Arc::new(drawn), context.imgsz, BATCH, &context.loader)?;
+    let mut seen = vec![Magnitudes::new(); wires.len()];
+    for batch in loader.epoch(0) {
+        let batch = batch?;
+        executor.forward(Mode::Eval, &Array::new(&batch.shape, batch.images))?;
+        for (wire, magnitudes) in wires.iter().zip(&mut seen) {
+            let values = executor.tap(*wire)?.data;
+            match calibration.range {
+                Range::MinMax => magnitudes.widen(&values),
+                Range::Percentile(_) => magnitudes.count(&values),
+            }
+        }
+    }
+    let range = |magnitudes: &Magnitudes| match calibration.range {
+        Range::MinMax => magnitudes.range(),
+        Range::Percentile(percent) => magnitudes.percentile(percent),
+    };
+    let ranges: BTreeMap<String, (f32, f32)> = wires
+        .iter()
+        .zip(&seen)
+        .map(|(wire, seen)| (graph.node(*wire).name().to_owned(), range(seen)))
+        .collect();
+    Ok(Quantization { ranges, placement: calibration.placement })
+}

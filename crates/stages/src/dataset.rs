@@ -1,0 +1,164 @@
+//! Dataset: find it or draw it, read its labels, tell what is wrong with them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use bonsai_data::shapes::{self, ShapesConfig};
+use bonsai_data::{DataError, Dataset, Sample, Scan, ScanWatch, Split, SplitKind};
+
+use crate::{Progress, SplitFlaws, digest_file, digest_json, path_text};
+
+/// A dataset with its labels read.
+#[derive(Debug, Clone)]
+pub struct Data {
+    /// Its `data.yaml`.
+    pub yaml: PathBuf,
+    /// Names of the classes.
+    pub class_names: Vec<String>,
+    /// What is trained on.
+    pub train: Arc<Split>,
+    /// What chooses the best weights.
+    pub val: Arc<Split>,
+    /// What the report measures; the validation split where the dataset has no test split.
+    pub test: Arc<Split>,
+    /// Name of the split in `test`.
+    pub test_name: &'static str,
+    /// What was left out of its splits.
+    pub flaws: Vec<SplitFlaws>,
+}
+
+impl Data {
+    /// Numbers of images that are trained on, and that epochs are evaluated on.
+    pub fn trained_and_evaluated(&self) -> [usize; 2] {
+        [&self.train, &self.val].map(|split| split.samples.len())
+    }
+
+    /// Digest of everything that training sees but pixels: paths, file sizes, labels, names.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn digest(&self) -> Result<String> {
+        let mut parts = vec![digest_file(&self.yaml)?];
+        for split in [&self.train, &self.val, &self.test] {
+            parts.extend(digests(split)?);
+        }
+        digest_json(&parts)
+    }
+
+    /// Digest of what a single training sees but pixels, wherever it lies: class names, and names, sizes and labels of the
+    /// images to train on and to evaluate by.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn content_digest(&self) -> Result<String> {
+        digest_json(&(&self.class_names, digests(&self.train)?, digests(&self.val)?))
+    }
+}
+
+/// A digest of every image of a split but its pixels.
+fn digests(split: &Split) -> Result<Vec<String>> {
+    let of = |sample: &Sample| {
+        let size = std::fs::metadata(&sample.image_path)
+            .with_context(|| format!("cannot read {}", sample.image_path.display()))?
+            .len();
+        let labels: Vec<_> = sample.labels.iter().map(|l| (l.class_id, l.bbox)).collect();
+        let name = sample.image_path.file_name().map(|name| path_text(Path::new(name)));
+        digest_json(&(name, size, labels))
+    };
+    split.samples.iter().map(of).collect()
+}
+
+/// Opens a dataset in YOLO format to train on; what is left out of it is told to `progress`.
+///
+/// # Errors
+/// If `data.yaml` is not valid, the training or validation split is missing or empty, labels cannot be meant as they are
+/// written, or the training split has none.
+pub fn open_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
+    open(yaml, progress, true, Dataset::scan_cached)
+}
+
+/// [`open_dataset`] for what needs images and no labels.
+///
+/// # Errors
+/// As [`open_dataset`], but not for want of labels.
+pub fn open_images(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
+    open(yaml, progress, false, Dataset::scan_cached)
+}
+
+/// [`open_dataset`] without a trace: no cache is left beside `data.yaml`.
+///
+/// # Errors
+/// As [`open_dataset`].
+pub fn look_at_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
+    open(yaml, progress, true, Dataset::scan_with)
+}
+
+/// One split of a dataset alone; what is left out of it is told to `progress`.
+///
+/// # Errors
+/// If `data.yaml` is not valid, the split is missing or empty, or its labels cannot be meant as they are written.
+pub fn open_split(yaml: &Path, kind: SplitKind, progress: &mut dyn Progress) -> Result<Split> {
+    let mut watch = |done, total| progress.scan(kind, done, total);
+    let (split, scan) = Dataset::open(yaml)?.scan_cached(kind, &scan_cache(yaml, kind), &mut watch)?;
+    progress.dataset(&[SplitFlaws::new(kind, &scan)]);
+    Ok(split)
+}
+
+fn open(
+    yaml: &Path,
+    progress: &mut dyn Progress,
+    needs_labels: bool,
+    how: impl Fn(&Dataset, SplitKind, &Path, ScanWatch<'_>) -> Result<(Split, Scan), DataError>,
+) -> Result<Data> {
+    let dataset = Dataset::open(yaml)?;
+    // Before images are decoded.
+    dataset.check_sources(SplitKind::Train)?;
+    dataset.check_sources(SplitKind::Val)?;
+    let mut flaws = Vec::new();
+    let mut scan = |kind: SplitKind| -> Result<Arc<Split>> {
+        let mut watch = |done, total| progress.scan(kind, done, total);
+        let (split, scan) = how(&dataset, kind, &scan_cache(yaml, kind), &mut watch)?;
+        if needs_labels && kind == SplitKind::Train {
+            dataset.require_labels(kind, &scan)?;
+        }
+        flaws.push(SplitFlaws::new(kind, &scan));
+        progress.note(&format!(
+            "{} images, {} objects, {} backgrounds in {}",
+            scan.images,
+            scan.instances,
+            scan.backgrounds,
+            kind.key()
+        ));
+        Ok(Arc::new(split))
+    };
+    let train = scan(SplitKind::Train)?;
+    let val = scan(SplitKind::Val)?;
+    let (test, test_name) = match dataset.check_sources(SplitKind::Test) {
+        Ok(()) => (scan(SplitKind::Test)?, "test"),
+        Err(reason) => {
+            // Exporters name a test folder in every dataset file, whether they make it or not.
+            if dataset.has(SplitKind::Test) {
+                flaws.push(SplitFlaws::missing(SplitKind::Test, &reason));
+            }
+            (Arc::clone(&val), "val")
+        }
+    };
+    let class_names = dataset.class_names().to_vec();
+    progress.dataset(&flaws);
+    Ok(Data { yaml: yaml.to_owned(), class_names, train, val, test, test_name, flaws })
+}
+
+/// A hidden file beside `data.yaml`.
+fn scan_cache(yaml: &Path, kind: SplitKind) -> PathBuf {
+    let stem = yaml.file_stem().unwrap_or_default().to_string_lossy();
+    yaml.with_file_name(format!(".{stem}.{}.scan.json", kind.key()))
+}
+
+/// Draws the dataset `shapes` into `folder`, which must not hold anything.
+///
+/// # Errors
+/// If writing fails.
+pub fn draw_dataset(config: &ShapesConfig, folder: &Path) -> Result<PathBuf> {
+    Ok(shapes::draw(config, folder)?)
+}

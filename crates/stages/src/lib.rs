@@ -1,0 +1,77 @@
+//! The stages of the pipeline, as functions from values to values.
+//!
+//! No stage knows a run directory, and none prints: a stage takes networks, splits and settings, returns what it made, and
+//! tells a [`Progress`] how far it is. `bonsai-pipeline` composes the stages over a run directory.
+
+mod batches;
+mod calibrate;
+mod checkpoint_file;
+mod classes;
+mod dataset;
+mod digest;
+mod evaluate;
+mod iterate;
+mod json_file;
+mod machine;
+mod magnitudes;
+mod measure;
+mod memory_need;
+mod misuse;
+mod overwrite;
+mod parity;
+pub mod path_text;
+mod penalty;
+mod picture_file;
+mod planned_l1;
+mod progress;
+mod prune;
+mod ranking;
+mod runtime;
+mod settings;
+mod split_flaws;
+mod stage;
+mod start;
+mod summary;
+mod teacher;
+mod train;
+mod trial;
+
+pub use bonsai_data::SplitKind;
+pub use calibrate::{Calibration, Range, calibrate_stage};
+pub use checkpoint_file::{is_onnx, open_checkpoint};
+pub use classes::{ForeignClasses, for_dataset, in_dataset, in_network, left_out, matched};
+pub use dataset::{Data, draw_dataset, look_at_dataset, open_dataset, open_images, open_split};
+pub use digest::{digest_file, digest_json};
+pub use evaluate::{BatchWatcher, EvalConvention, EvalOptions, Evaluation, evaluate, evaluate_metrics};
+pub use iterate::{Stepwise, iterate_stage};
+pub use json_file::{load_json, save_json};
+pub use machine::{
+    cpu_seconds, executor_options, host_executor, limit_threads, median_latency_ms, memory_budget,
+    peak_rss_mb, reset_peak,
+};
+pub use measure::{
+    Artefact, Canvas, Measurement, measure_artefacts, measure_checkpoint, validation_loader,
+    validation_loader_in,
+};
+pub use memory_need::check_training;
+pub use misuse::{Misuse, NoDataset, is_misuse};
+pub use overwrite::{Inputs, before_writing, is_within};
+pub use parity::{Parity, ParityLimits, check_parity, confirm_parity};
+pub use path_text::{path_of_text, path_text};
+pub use penalty::Penalised;
+pub use picture_file::write_picture;
+pub use planned_l1::PlannedL1;
+pub use progress::{Progress, Quiet, StageState};
+pub use prune::prune_stage;
+pub use ranking::ranking;
+pub use runtime::{RuntimeChoice, serve_trial};
+pub use settings::{
+    COUNTS, DistillSettings, EngineConfig, ExportSettings, Imitate, IterateSettings, L1Config, L1Preset,
+    LoaderSettings, PruneExtras, PruneSettings, check_range,
+};
+pub use split_flaws::{FlawCount, SplitFlaws};
+pub use stage::Stage;
+pub use start::start_checkpoint;
+pub use summary::{LayerSummary, Summary, open_model, summarise};
+pub use teacher::{FeatureImitation, Teacher};
+pub use train::{Objective, RunContext, TrainWatch, train_stage};

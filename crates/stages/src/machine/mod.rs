@@ -1,0 +1,13 @@
+//! This machine: threads, memory, processor time and latency.
+
+mod cpu_time;
+mod executor;
+mod latency;
+mod memory_limits;
+mod peak_memory;
+
+pub use cpu_time::cpu_seconds;
+pub use executor::{executor_options, host_executor, limit_threads};
+pub use latency::median_latency_ms;
+pub use memory_limits::memory_budget;
+pub use peak_memory::{peak_rss_mb, reset_peak};

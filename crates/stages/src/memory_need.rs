@@ -1,0 +1,105 @@
+//! What a training takes of memory, all that stands beside the network included, and whether there is as much.
+
+use anyhow::Result;
+use bonsai_exec::{MemoryNeed, Mode, check_memory, memory_need};
+use bonsai_graph::Graph;
+use bonsai_train::TrainConfig;
+
+use crate::LoaderSettings;
+use crate::RunContext;
+
+/// Batches that a mosaic's other images are taken from, and most images that are; see `LoaderConfig::cache_bytes`.
+const RECENT: (usize, usize) = (8, 1000);
+/// Copies of all parameters on the host: the checkpoint that a training began with and the last, each with the raw
+/// parameters, their moments and the average. What AdamW keeps beside them is the last of these.
+const COPIES: u64 = 9;
+
+/// Refuses a training that does not fit into the memory that its executor may take: `images` for training and for
+/// validation.
+///
+/// # Errors
+/// [`ExecError::Memory`](bonsai_exec::ExecError::Memory) with what it takes and what there is; if the size does not fit the
+/// network.
+pub fn check_training(
+    graph: &Graph,
+    config: &TrainConfig,
+    context: &RunContext,
+    images: [usize; 2],
+) -> Result<()> {
+    let Some(budget) = context.executor.budget else { return Ok(()) };
+    let side = context.imgsz;
+    let batch = config.batch;
+    // Without what stands beside it, first: what is refused here takes too long to plan.
+    check_memory(graph, Mode::Train, [batch, side, side], &context.executor)?;
+    let evaluation = batch.div_ceil(2);
+    let need = memory_need(graph, Mode::Train, [batch, side, side], &context.executor)?
+        .and(memory_need(graph, Mode::Eval, [evaluation, side, side], &context.executor)?)
+        .and(MemoryNeed::all_touched(parameters(graph).saturating_mul(COPIES)))
+        .and(loader(&context.loader, side, batch, images[0], true))
+        .and(loader(&context.loader, side, evaluation, images[1], false));
+    let what = format!("training on {batch} images of {side}x{side} pixels at a time");
+    Ok(budget.check(&what, need)?)
+}
+
+/// Bytes of all parameters.
+fn parameters(graph: &Graph) -> u64 {
+    let values: u64 = graph.params().iter().map(|param| param.len() as u64).sum();
+    values.saturating_mul(size_of::<f32>() as u64)
+}
+
+/// Pictures and batches of a loader over so many images; `combines` if it makes mosaics.
+fn loader(settings: &LoaderSettings, side: usize, batch: usize, images: usize, combines: bool) -> MemoryNeed {
+    let count = |images: usize| images as u64;
+    let bytes = 3u64.saturating_mul(count(side)).saturating_mul(count(side));
+    let all = bytes.saturating_mul(count(images));
+    let ahead = settings.workers.saturating_mul(batch);
+    let recent =
+        if combines { (RECENT.0.saturating_mul(batch)).min(RECENT.1).saturating_add(ahead) } else { 0 };
+    let kept = settings.cache_bytes.max(bytes.saturating_mul(count(recent))).min(all);
+    // Each worker has a finished batch and a picture in the making, a mosaic being four times as large; one batch is read.
+    let workers = count(settings.workers.saturating_add(1));
+    let batches = workers.saturating_mul(bytes).saturating_mul(count(batch).saturating_add(5));
+    MemoryNeed::all_touched(kept.saturating_add(batches))
+}
+
+#[cfg(test)]
+mod tests {
+    use bonsai_exec::{ExecutorOptions, MemoryBudget, MemoryLimit};
+    use bonsai_yolov8::{Scale, build};
+
+    use super::*;
+
+    fn check(bytes: u64, batch: usize, images: [usize; 2]) -> Result<(), String> {
+        let model = build(Scale::N, &["cell".to_owned()]).unwrap();
+        let budget = Some(MemoryBudget { bytes, limit: MemoryLimit::Machine });
+        let context = RunContext {
+            imgsz: 320,
+            seed: 0,
+            executor: ExecutorOptions { budget, threads: 1, ..ExecutorOptions::default() },
+            loader: LoaderSettings::default(),
+            rect: false,
+        };
+        let config = TrainConfig { batch, ..TrainConfig::default() };
+        check_training(model.graph(), &config, &context, images).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_training_is_refused_with_both_numbers_and_advice() {
+        check(4 << 30, 8, [100, 20]).unwrap();
+        let error = check(300 << 20, 8, [100, 20]).unwrap_err();
+        for part in ["training on 8 images of 320x320", "300 MiB", "this machine", "--batch", "--imgsz"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        check(1 << 30, 1, [100, 20]).unwrap();
+        assert!(check(1 << 30, usize::MAX >> 8, [100, 20]).is_err());
+    }
+
+    #[test]
+    fn pictures_that_are_kept_count() {
+        let settings = LoaderSettings { workers: 2, cache_bytes: 1 << 40, ..LoaderSettings::default() };
+        let kept = |images| loader(&settings, 100, 1, images, false).touched;
+        assert_eq!(kept(1000) - kept(0), 1000 * 30_000);
+        let none = LoaderSettings { cache_bytes: 0, ..settings };
+        assert_eq!(loader(&none, 100, 1, 1000, true).touched - kept(0), 10 * 30_000);
+    }
+}

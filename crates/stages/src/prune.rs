@@ -1,0 +1,138 @@
+//! Pruning, with what the pruner asks others for: gradients, latency, batch statistics.
+
+use anyhow::{Context as _, Result};
+use bonsai_checkpoint::{Array, Checkpoint, Weights};
+use bonsai_data::{Batch, Loader};
+use bonsai_detector::Detector;
+use bonsai_exec::{Buffer, Executor, Mode, build_executor};
+use bonsai_graph::ClassMap;
+use bonsai_prune::{
+    BoxError, Candidate, Importance, PruneConfig, PruneServices, Pruned, prune, prune_best, recalibrate,
+};
+use bonsai_train::output_gradients;
+use bonsai_yolov8::{HeadOutput, LossGains, detection_loss};
+
+use crate::batches::targets;
+use crate::classes::{in_network, matched};
+use crate::trial::Trials;
+use crate::{Data, RunContext, validation_loader};
+use crate::{PruneSettings, median_latency_ms};
+
+/// Runs of a network for one probe of a latency target.
+const LATENCY_RUNS: usize = 15;
+
+/// Prunes as the settings say; what takes long is told to `note`. Without `data`, what needs images (importance taylor and
+/// best, recalibration) is refused.
+///
+/// # Errors
+/// If the settings are out of range, a protected layer does not exist, a target cannot be reached or images are missing;
+/// [`ForeignClasses`](crate::ForeignClasses) if importance taylor asks for labels of which the network knows no class.
+pub fn prune_stage(
+    model: &Checkpoint,
+    settings: &PruneSettings,
+    context: &RunContext,
+    data: Option<&Data>,
+    note: &mut dyn FnMut(&str),
+) -> Result<Pruned> {
+    let config = PruneConfig {
+        score: settings.score,
+        policy: settings.policy.clone(),
+        compensate: settings.extras.compensate,
+        image: (context.imgsz, context.imgsz),
+    };
+    let labelled = data.filter(|_| settings.needs_labels());
+    let classes = labelled.map(|data| matched(model.model.class_names(), &data.class_names)).transpose()?;
+    let mut gradients = || -> Result<Weights, BoxError> {
+        let images = labelled.zip(classes.as_ref()).ok_or("gradients need images: pass --data DATA.yaml")?;
+        Ok(gradients(model, images, context, settings)?)
+    };
+    let mut latency = |model: &Checkpoint| -> Result<f64, BoxError> {
+        let mut detector = Detector::from_checkpoint(model.clone(), context.executor)?;
+        Ok(median_latency_ms(&mut [&mut detector], context.imgsz, LATENCY_RUNS)?[0])
+    };
+    let services = PruneServices { gradients: Some(&mut gradients), latency: Some(&mut latency) };
+    let mut pruned = if settings.score.importance == Importance::Best {
+        let trials =
+            Trials::new(data.context("importance best needs images: pass --data DATA.yaml")?, settings)?;
+        let mut number = 0;
+        let mut trial = |network: &Checkpoint| -> Result<f64, BoxError> {
+            number += 1;
+            note(&format!("trial {number} of at most {} rankings", Candidate::DEFAULT.len()));
+            Ok(trials.loss(network, context)?)
+        };
+        let contest = prune_best(model, &config, &Candidate::DEFAULT, services, &mut trial)?;
+        contest.trials.iter().for_each(|trial| note(&trial.to_string()));
+        contest.pruned
+    } else {
+        prune(model, &config, services)?
+    };
+    if settings.extras.recalibrate > 0 {
+        let data = data.context("recalibration needs images: pass --data DATA.yaml")?;
+        pruned.checkpoint = recalibrated(&pruned.checkpoint, data, context, settings)?;
+    }
+    Ok(pruned)
+}
+
+/// The first training images, whole and unchanged, over and over.
+struct Images {
+    loader: Loader,
+    batches: std::vec::IntoIter<Batch>,
+}
+
+impl Images {
+    fn new(data: &Data, context: &RunContext, settings: &PruneSettings) -> Result<Self> {
+        let loader = validation_loader(&data.train, context.imgsz, settings.extras.batch, &context.loader)?;
+        Ok(Self { loader, batches: Vec::new().into_iter() })
+    }
+
+    fn next(&mut self, wanted: usize) -> Result<Batch> {
+        if let Some(batch) = self.batches.next() {
+            return Ok(batch);
+        }
+        let again: Vec<Batch> = self.loader.epoch(0).take(wanted).collect::<Result<_, _>>()?;
+        self.batches = again.into_iter();
+        self.batches.next().context("the training split has no images")
+    }
+}
+
+/// Gradients of the loss at the parameters, added up over batches.
+fn gradients(
+    model: &Checkpoint,
+    (data, classes): (&Data, &ClassMap),
+    context: &RunContext,
+    settings: &PruneSettings,
+) -> Result<Weights> {
+    let mut executor = build_executor(model.model.graph(), &model.weights, &context.executor)?;
+    let mut images = Images::new(data, context, settings)?;
+    for _ in 0..settings.extras.gradient_batches {
+        let batch = images.next(settings.extras.gradient_batches)?;
+        let objects = in_network(targets(&batch), classes);
+        let outputs = executor.forward(Mode::Train, &Array::new(&batch.shape, batch.images))?;
+        let head = model.model.head();
+        let loss =
+            detection_loss(&HeadOutput::from_outputs(head, &outputs)?, &objects, LossGains::default())?;
+        executor.backward(&output_gradients(head, outputs, loss))?;
+    }
+    Ok(executor.read(Buffer::Gradients)?)
+}
+
+/// The network with running statistics of the training images.
+fn recalibrated(
+    model: &Checkpoint,
+    data: &Data,
+    context: &RunContext,
+    settings: &PruneSettings,
+) -> Result<Checkpoint> {
+    let mut images = Images::new(data, context, settings)?;
+    let mut executor: Option<Box<dyn Executor>> = None;
+    let mut statistics = |network: &Checkpoint, _: usize| -> Result<Weights, BoxError> {
+        let executor = match &mut executor {
+            Some(executor) => executor,
+            none => none.insert(build_executor(network.model.graph(), &network.weights, &context.executor)?),
+        };
+        let batch = images.next(settings.extras.recalibrate)?;
+        executor.forward(Mode::Train, &Array::new(&batch.shape, batch.images))?;
+        Ok(executor.read(Buffer::Params)?)
+    };
+    Ok(recalibrate(model, settings.extras.recalibrate, &mut statistics)?)
+}

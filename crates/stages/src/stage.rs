@@ -1,0 +1,86 @@
+//! [`Stage`]: the stages of a pipeline run, in order.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The stages, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Find or draw the dataset.
+    Dataset,
+    /// Train.
+    Baseline,
+    /// Train the baseline on without pruning: what pruned networks are compared with.
+    Control,
+    /// Train on with L1.
+    Sparse,
+    /// Remove channels.
+    Prune,
+    /// Train on without L1.
+    Finetune,
+    /// Write ONNX.
+    Export,
+    /// Build engines.
+    Engine,
+    /// Measure and write the report.
+    Report,
+}
+
+impl Stage {
+    /// All stages that a run can have, in order.
+    pub const ALL: [Self; 9] = [
+        Self::Dataset,
+        Self::Baseline,
+        Self::Control,
+        Self::Sparse,
+        Self::Prune,
+        Self::Finetune,
+        Self::Export,
+        Self::Engine,
+        Self::Report,
+    ];
+
+    /// Name, and folder in the run directory.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dataset => "dataset",
+            Self::Baseline => "baseline",
+            Self::Control => "control",
+            Self::Sparse => "sparse",
+            Self::Prune => "prune",
+            Self::Finetune => "finetune",
+            Self::Export => "export",
+            Self::Engine => "engine",
+            Self::Report => "report",
+        }
+    }
+
+    /// Whether it trains, so that it can go on where it was interrupted.
+    pub const fn is_training(self) -> bool {
+        match self {
+            Self::Baseline | Self::Control | Self::Sparse | Self::Finetune => true,
+            Self::Dataset | Self::Prune | Self::Export | Self::Engine | Self::Report => false,
+        }
+    }
+}
+
+impl FromStr for Stage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = || Self::ALL.map(Self::name).join(", ");
+        Self::ALL
+            .into_iter()
+            .find(|stage| stage.name() == text)
+            .ok_or_else(|| format!("unknown stage \"{text}\"; expected one of {}", names()))
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,245 @@
+//! Baseline, sparsity training and fine-tuning: one trainer, different rules.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use bonsai_checkpoint::Checkpoint;
+use bonsai_data::{Batch, Loader, LoaderConfig};
+use bonsai_detector::Detector;
+use bonsai_exec::{ExecutorOptions, build_executor};
+use bonsai_sparsity::{GammaStatistics, GammaSummary, Outcome, Travel};
+use bonsai_train::{
+    Distill, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, PenaltyPlan, Services, StepRecord,
+    Stopped, Student, TrainConfig, Trained, train,
+};
+
+use crate::batches::LoaderBatches;
+use crate::evaluate::{EvalOptions, evaluate};
+use crate::memory_need::check_training;
+use crate::penalty::Penalised;
+use crate::planned_l1::PlannedL1;
+use crate::teacher::RunningTeacher;
+use crate::{Data, Teacher, validation_loader_in};
+use crate::{L1Config, LoaderSettings, Progress};
+
+/// What all trainings of a run share.
+#[derive(Debug, Clone)]
+pub struct RunContext {
+    /// Side of the images in pixels.
+    pub imgsz: usize,
+    /// Where all randomness starts from.
+    pub seed: u64,
+    /// What runs the network.
+    pub executor: ExecutorOptions,
+    /// How batches are made.
+    pub loader: LoaderSettings,
+    /// Whether epochs are evaluated in canvases no larger than needed, as Ultralytics does, rather than in squares.
+    pub rect: bool,
+}
+
+/// Watches a training, keeps what must not be lost, and may end it.
+pub trait TrainWatch {
+    /// Something worth a line.
+    fn note(&mut self, text: &str);
+
+    /// A batch is about to be trained on; epoch and number from 0.
+    fn batch(&mut self, _epoch: usize, _number: usize, _batch: &Batch) {}
+
+    /// A batch was trained on. `Break` ends the training at the next optimiser step.
+    fn step(&mut self, step: &StepRecord) -> ControlFlow<()>;
+
+    /// An epoch ended; `last` is what to go on from.
+    ///
+    /// # Errors
+    /// What keeps it from being saved; the training ends.
+    fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming, last: &Checkpoint) -> Result<()>;
+}
+
+impl TrainWatch for &mut dyn Progress {
+    fn note(&mut self, text: &str) {
+        (**self).note(text);
+    }
+
+    fn step(&mut self, step: &StepRecord) -> ControlFlow<()> {
+        (**self).step(step);
+        ControlFlow::Continue(())
+    }
+
+    fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming, _: &Checkpoint) -> Result<()> {
+        (**self).epoch(record, timing);
+        Ok(())
+    }
+}
+
+/// What a training is after, beside detecting.
+#[derive(Debug, Clone, Copy)]
+pub enum Objective<'a> {
+    /// Nothing else.
+    Detection,
+    /// Small gammas and betas.
+    Sparsity(&'a L1Config),
+    /// To answer as a teacher does.
+    Distillation(&'a Teacher),
+}
+
+/// Trains `start` on `data`, or goes on if it carries the state of a training.
+///
+/// # Errors
+/// If the network has not the dataset's classes in the dataset's order, if the network, the loader, the evaluation or the
+/// watcher fails, or the training diverges.
+pub fn train_stage(
+    start: &Checkpoint,
+    data: &Data,
+    config: &TrainConfig,
+    objective: Objective<'_>,
+    context: &RunContext,
+    watch: &mut dyn TrainWatch,
+) -> Result<Trained> {
+    // Labels are numbers: in another order every class would be trained on another one's output.
+    ensure!(
+        start.model.class_names() == data.class_names,
+        "the network's classes are {:?}, those of {} are {:?}: a training needs the same ones in the same order",
+        start.model.class_names(),
+        data.yaml.display(),
+        data.class_names
+    );
+    let config = TrainConfig { seed: context.seed, ..config.clone() };
+    let mut start = start.clone();
+    start.metadata.insert("imgsz".to_owned(), context.imgsz.to_string());
+    check_training(start.model.graph(), &config, context, data.trained_and_evaluated())?;
+    let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, context))?;
+    let stride = start.model.head().strides.iter().copied().max().filter(|_| context.rect);
+    // Half a training batch keeps the memory of evaluation small beside that of training.
+    let evaluation = config.batch.div_ceil(2);
+    let validation = validation_loader_in(&data.val, context.imgsz, evaluation, &context.loader, stride)?;
+    let l1 = match objective {
+        Objective::Sparsity(l1) => {
+            Some(PlannedL1::new(l1, &config, loader.batches(), mosaic_epochs(&config, context))?)
+        }
+        Objective::Detection | Objective::Distillation(_) => None,
+    };
+    let mut teacher = match objective {
+        Objective::Distillation(teacher) => {
+            let size = [config.batch, context.imgsz, context.imgsz];
+            Some(RunningTeacher::new(teacher, &start, size, context.executor)?)
+        }
+        Objective::Detection | Objective::Sparsity(_) => None,
+    };
+    if let Some(l1) = &l1 {
+        watch.note(&l1.announcement());
+        l1.warning().into_iter().for_each(|warning| watch.note(&format!("warning: {warning}")));
+    }
+    let graph = match objective {
+        Objective::Distillation(teacher) => teacher.tapped(&start)?,
+        Objective::Detection | Objective::Sparsity(_) => start.model.graph().clone(),
+    };
+    let mut executor = build_executor(&graph, &start.weights, &context.executor)?;
+    if let Some(l1) = &l1 {
+        let penalised = l1.penalised(start.model.graph());
+        executor.penalise(&penalised.map)?;
+        if penalised.left > 0 {
+            let Penalised { left, channels, .. } = penalised;
+            watch.note(&format!(
+                "L1 leaves {left} of {channels} batch-norm channels alone, which pruning cannot remove"
+            ));
+        }
+    }
+    let options = EvalOptions { gains: Some(config.gains), ..EvalOptions::default() };
+    let mut evaluate = |checkpoint: &Checkpoint| {
+        let mut detector = Detector::from_checkpoint(checkpoint.clone(), context.executor)?;
+        let evaluation = evaluate(&mut detector, &validation, &options, &mut |_, _, _| {})
+            .map_err(anyhow::Error::into_boxed_dyn_error)?;
+        let metrics = evaluation.metrics;
+        Ok(Evaluation {
+            map50: metrics.map50,
+            map50_95: metrics.map50_95,
+            precision: metrics.precision,
+            recall: metrics.recall,
+            losses: evaluation.losses,
+        })
+    };
+    let penalty = |epoch: usize| l1.as_ref().map_or_else(Penalty::default, |l1| l1.penalty(epoch));
+    let by_loss =
+        |losses: &[f64]| l1.as_ref().map_or_else(|| Some(Penalty::default()), |l1| l1.penalty_after(losses));
+    let watch = RefCell::new(watch);
+    let mut tap = |epoch: usize, number: usize, batch: &Batch| watch.borrow_mut().batch(epoch, number, batch);
+    let mut batches = LoaderBatches { loader, tap: &mut tap };
+    let mut distill = teacher.as_mut().map(|teacher| move |student: &Student<'_>| teacher.distil(student));
+    let services = Services {
+        executor: &mut *executor,
+        batches: &mut batches,
+        evaluate: &mut evaluate,
+        penalty: if l1.as_ref().is_some_and(PlannedL1::is_bounded) {
+            PenaltyPlan::ByLoss(&by_loss)
+        } else {
+            PenaltyPlan::ByEpoch(&penalty)
+        },
+        distill: distill.as_mut().map(|distill| distill as &mut Distill<'_>),
+        observer: &mut Watched(&watch),
+    };
+    let trained = train(&start, &config, services)?;
+    if trained.stopped == Stopped::Penalty {
+        watch.borrow_mut().note(&format!(
+            "warning: ended after {} of {} epochs: the loss rises too much under L1 for any gamma to come near 0",
+            trained.last.train.as_ref().map_or(0, |state| state.progress.epoch),
+            config.epochs
+        ));
+    }
+    if let Some(l1) = l1.as_ref().filter(|_| trained.stopped != Stopped::Interrupted) {
+        watch.borrow_mut().note(&outcome(l1.travel(), &start, &trained)?.to_string());
+    }
+    Ok(trained)
+}
+
+/// What became of the gammas, beside what was foreseen. Where a training goes on, how it began is no longer known.
+fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> Result<Outcome> {
+    let overall = |checkpoint: &Checkpoint| -> Result<GammaSummary> {
+        Ok(GammaStatistics::new(checkpoint.model.graph(), &checkpoint.weights)?.overall)
+    };
+    let before = if start.train.is_none() { Some(overall(start)?) } else { None };
+    Ok(Outcome { predicted, before, after: overall(&trained.last)? })
+}
+
+/// Epochs from the first on whose batches are made in the same way: those before mosaic closes.
+fn mosaic_epochs(config: &TrainConfig, context: &RunContext) -> usize {
+    let closed = config.epochs.saturating_sub(context.loader.close_mosaic);
+    let augment = &context.loader.augment;
+    // What was never open is not closed.
+    let changes = closed > 0 && (augment.mosaic > 0.0 || augment.mixup > 0.0);
+    if changes { closed } else { config.epochs }
+}
+
+fn loader_config(config: &TrainConfig, context: &RunContext) -> LoaderConfig {
+    LoaderConfig {
+        rect: None,
+        canvas: None,
+        imgsz: context.imgsz,
+        batch: config.batch,
+        seed: context.seed,
+        shuffle: true,
+        augment: Some(context.loader.augment),
+        mosaic_epochs: Some(config.epochs.saturating_sub(context.loader.close_mosaic) as u64),
+        workers: context.loader.workers,
+        cache_bytes: context.loader.cache_bytes,
+    }
+}
+
+/// Passes what the trainer tells on to the watcher.
+struct Watched<'a, 'b>(&'a RefCell<&'b mut dyn TrainWatch>);
+
+impl Observer for Watched<'_, '_> {
+    fn on_step(&mut self, step: &StepRecord) -> ControlFlow<()> {
+        self.0.borrow_mut().step(step)
+    }
+
+    fn on_epoch(
+        &mut self,
+        record: &EpochRecord,
+        timing: &EpochTiming,
+        last: &Checkpoint,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.0.borrow_mut().epoch(record, timing, last).map_err(anyhow::Error::into_boxed_dyn_error)
+    }
+}

@@ -1,0 +1,102 @@
+//! A pruned network on trial: a short training, then the loss on training images that it was not trained on.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use bonsai_checkpoint::Checkpoint;
+use bonsai_data::{Sample, Split};
+use bonsai_train::{EpochRecord, EpochTiming, StepRecord, TrainConfig, TrainError};
+
+use crate::PruneSettings;
+use crate::{Data, Objective, RunContext, TrainWatch, train_stage};
+
+/// One in so many training images is held back.
+const HELD_BACK: usize = 5;
+/// No more are held back: their mean loss tells networks apart.
+const MOST_HELD_BACK: usize = 256;
+/// Part of the steps in which the learning rate warms up.
+const WARMUP: f64 = 0.25;
+
+/// Images and rules of the trials, the same for every network.
+pub(super) struct Trials {
+    data: Data,
+    config: TrainConfig,
+}
+
+impl Trials {
+    /// Trials on a part of the training images, another part of which is held back.
+    ///
+    /// # Errors
+    /// If there are not two labelled training images, or `trial_steps` take none.
+    pub(super) fn new(data: &Data, settings: &PruneSettings) -> Result<Self> {
+        let training = &settings.training;
+        let all = &data.train.samples;
+        let is_held_back = |index: usize| index % HELD_BACK == HELD_BACK - 1;
+        let part = |held_back: bool| {
+            let samples = all.iter().enumerate().filter(|(index, _)| is_held_back(*index) == held_back);
+            samples.map(|(_, sample)| sample.clone()).collect::<Vec<Sample>>()
+        };
+        let wanted = settings.extras.trial_steps * training.nbs;
+        let split = |samples: Vec<Sample>, most: usize| {
+            // Evenly from all of them: files are often sorted by scene.
+            let stride = samples.len().div_ceil(most.max(1)).max(1);
+            let samples: Vec<Sample> = samples.into_iter().step_by(stride).collect();
+            Arc::new(Split { samples, class_names: data.train.class_names.clone() })
+        };
+        let train = split(part(false), wanted);
+        let held_back = split(part(true), MOST_HELD_BACK);
+        let is_labelled = |split: &Split| split.samples.iter().any(|sample| !sample.labels.is_empty());
+        ensure!(
+            is_labelled(&train) && is_labelled(&held_back),
+            "importance best tries pruned networks on labelled training images and holds one in {HELD_BACK} of them back; \
+             {} images are too few for that: rank by another importance",
+            all.len()
+        );
+        let epochs = wanted.div_ceil(train.samples.len()).max(1);
+        let config = TrainConfig {
+            epochs,
+            patience: 0,
+            val_period: epochs,
+            warmup_epochs: WARMUP * epochs as f64,
+            warmup_min_batches: 0,
+            ..training.clone()
+        };
+        let data = Data { train, val: held_back, ..data.clone() };
+        Ok(Self { data, config })
+    }
+
+    /// The mean loss on the images that were held back, after a short training; infinite where that diverges.
+    ///
+    /// # Errors
+    /// If the training fails for another reason.
+    pub(super) fn loss(&self, network: &Checkpoint, context: &RunContext) -> Result<f64> {
+        let trained =
+            train_stage(network, &self.data, &self.config, Objective::Detection, context, &mut Silent);
+        let trained = match trained {
+            Ok(trained) => trained,
+            Err(error) if matches!(error.downcast_ref(), Some(TrainError::Diverged { .. })) => {
+                return Ok(f64::INFINITY);
+            }
+            Err(error) => return Err(error),
+        };
+        let last = trained.history.last().and_then(|record| record.evaluation);
+        let losses = last.and_then(|evaluation| evaluation.losses).context("a trial without a loss")?;
+        Ok(losses.bbox + losses.cls + losses.dfl)
+    }
+}
+
+/// Trials are short, and their epochs are not those of the run.
+struct Silent;
+
+impl TrainWatch for Silent {
+    fn note(&mut self, _: &str) {}
+
+    fn step(&mut self, _: &StepRecord) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn epoch(&mut self, _: &EpochRecord, _: &EpochTiming, _: &Checkpoint) -> Result<()> {
+        Ok(())
+    }
+}
