@@ -10,11 +10,12 @@ use bonsai_bench::{
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::args::{Machine, OnnxRuntime};
 use crate::failure::{DONE, ensure_usage};
 use crate::numbers::{count, side};
+use crate::onnx_args::OnnxRuntime;
 use crate::output::{is_json, say};
 use crate::recipes::{self, Recipes};
+use crate::settings_args::Machine;
 
 /// What to time.
 #[derive(Subcommand)]

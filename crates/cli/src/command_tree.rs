@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, ColorChoice, Command, CommandFactory as _, FromArgMatches as _};
 
-use crate::args::Cli;
+use crate::command::Cli;
 use crate::examples::{Topic, topic};
 use crate::failure::EXIT_CODES;
 use crate::invocation::program;

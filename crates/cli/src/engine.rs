@@ -4,11 +4,11 @@ use crate::inspect_file::{Content, EngineContent, Inspection, NetworkContent, On
 use anyhow::Result;
 use bonsai_pipeline::{BackendChoice, BuildReport, EngineOutcome, PipelineConfig, jobs, path_text};
 
-use crate::commands::for_file;
 use crate::engine_args;
 use crate::events::set_result;
 use crate::failure::{DONE, FAILED, ensure_usage};
 use crate::output::{eprint_line, is_json, name, say};
+use crate::settings_args::for_file;
 use crate::terminal::Terminal;
 
 pub(crate) fn engine(args: &engine_args::Engine) -> Result<u8> {

@@ -7,7 +7,7 @@ use bonsai_pipeline::{
 };
 use clap::Args;
 
-use crate::args::Convert;
+use crate::settings_args::Convert;
 
 /// An engine.
 #[derive(Args)]

@@ -10,11 +10,11 @@ use bonsai_pipeline::{
 use bonsai_stages::{Calibration, Range};
 use clap::{Args, ValueEnum};
 
-use crate::args::{ImageSize, Settings};
-use crate::commands::for_file;
 use crate::events::set_result;
 use crate::failure::{DONE, ErrorExt as _, ensure_usage};
+use crate::image_size::ImageSize;
 use crate::output::{say, tell};
+use crate::settings_args::{Settings, for_file};
 use crate::terminal::Terminal;
 
 /// What an export writes.

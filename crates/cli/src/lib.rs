@@ -1,11 +1,11 @@
 //! [`main`], the command line of Bonsai: arguments, progress bars and logging; the work is done by `bonsai-pipeline`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
-mod args;
 mod bench;
+mod command;
 mod command_tree;
-mod commands;
 mod completion;
+mod doctor;
 #[cfg(test)]
 mod documents;
 mod engine;
@@ -15,19 +15,27 @@ mod events;
 mod examples;
 mod export;
 mod failure;
+mod image_size;
+mod import;
 mod inspect_file;
 mod interrupt;
 mod invocation;
+mod metrics_table;
+mod model_name;
 mod near;
 mod numbers;
+mod onnx_args;
 mod output;
 mod pipeline;
+mod predict;
 mod predict_files;
 mod predict_names;
 mod pruning;
 mod recipes;
+mod settings_args;
 mod shell;
 mod spelling;
+mod summary;
 mod sweep;
 mod sweep_script;
 mod terminal;
@@ -37,6 +45,7 @@ mod train_args;
 mod training;
 mod trial;
 mod used_options;
+mod val;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -44,7 +53,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::json;
 
-use args::{Cli, Command};
+use command::{Cli, Command};
 
 /// Parses the arguments of this process, runs their command and returns its exit code.
 ///
@@ -80,16 +89,16 @@ fn run(command: &Command) -> Result<u8> {
         Command::Train(args) => training::train(args),
         Command::Sparsify(args) => training::sparsify(args),
         Command::Finetune(args) => training::finetune(args),
-        Command::Val(args) => commands::val(args),
-        Command::Import(args) => commands::import(args),
+        Command::Val(args) => val::val(args),
+        Command::Import(args) => import::import(args),
         Command::Prune(args) => pruning::prune(args),
         Command::Export(args) => export::export(args),
         Command::Engine(args) => engine::engine(args),
         Command::Inspect(args) => engine::inspect(args),
-        Command::Predict(args) => commands::predict(args),
-        Command::Summary(args) => commands::summary(args),
+        Command::Predict(args) => predict::predict(args),
+        Command::Summary(args) => summary::summary(args),
         Command::Bench(bench) => bench::run(bench),
-        Command::Doctor => commands::doctor(),
+        Command::Doctor => doctor::doctor(),
         Command::Test { arguments } => testing::test(arguments),
         Command::Completions(args) => Ok(completion::completions(args)),
         Command::Man(args) => completion::manual(args),

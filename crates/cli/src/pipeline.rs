@@ -12,12 +12,12 @@ use bonsai_pipeline::{
 };
 use clap::Args;
 
-use crate::args::Settings;
 use crate::events::set_result;
 use crate::failure::{DONE, ErrorExt as _, ensure_usage};
 use crate::interrupt::Interrupt;
 use crate::invocation::program;
 use crate::output::{eprint_line, is_json, say};
+use crate::settings_args::Settings;
 use crate::shell::quoted;
 use crate::sweep::{PipelineCommand, sweep};
 use crate::terminal::Terminal;

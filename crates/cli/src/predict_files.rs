@@ -32,7 +32,7 @@ pub(crate) struct Found {
 
 /// Settings of [`predict`] beside the file and the images.
 #[derive(Debug, Clone)]
-pub(crate) struct Predict<'a> {
+pub(crate) struct PredictSettings<'a> {
     /// What to look for.
     pub(crate) detect: DetectSettings,
     /// Where pictures with boxes go; none are drawn without it.
@@ -89,7 +89,7 @@ pub(crate) enum Seen {
 pub(crate) fn predict(
     weights: &Path,
     source: &Path,
-    settings: &Predict<'_>,
+    settings: &PredictSettings<'_>,
     each: &mut dyn FnMut(&Path, Seen) -> Result<()>,
 ) -> Result<()> {
     settings.detect.over(DetectConfig::default()).check_thresholds()?;

@@ -9,11 +9,10 @@ use bonsai_pipeline::{
 };
 use clap::Args;
 
-use crate::args::Settings;
-use crate::commands::for_file;
 use crate::events::set_result;
 use crate::failure::{DONE, ErrorExt as _, FAILED, ensure_usage};
 use crate::output::{eprint_line, is_json, is_stream, say, tell};
+use crate::settings_args::{Settings, for_file};
 use crate::terminal::Terminal;
 
 /// Which channels go.

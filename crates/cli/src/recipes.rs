@@ -13,11 +13,11 @@ use bonsai_bench::recipes::{BenchDataset, BenchRun, Recipe, RecipeBench, measure
 use bonsai_pipeline::{PipelinePreset, path_text};
 use clap::Args;
 
-use crate::args::Settings;
 use crate::failure::{DONE, ErrorExt as _, FAILED, ensure_usage};
 use crate::interrupt::Interrupt;
 use crate::numbers::count;
 use crate::output::{eprint_line, is_json, say, tell};
+use crate::settings_args::Settings;
 use crate::terminal::Terminal;
 
 /// Between two looks at a run.

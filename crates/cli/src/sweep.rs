@@ -7,11 +7,11 @@ use bonsai_pipeline::sweep::{Axes, Sweep, gather, run_sweep};
 use bonsai_pipeline::{Interrupted, PipelineConfig, PipelinePreset};
 use clap::{Args, Subcommand};
 
-use crate::args::Settings;
 use crate::events::set_result;
 use crate::failure::{DONE, ErrorExt as _, FAILED, ensure_usage};
 use crate::interrupt::Interrupt;
 use crate::output::{eprint_line, is_json, is_stream, say, tell};
+use crate::settings_args::Settings;
 use crate::sweep_script::{command_list, slurm_script};
 use crate::terminal::Terminal;
 

@@ -12,8 +12,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use serde::Serialize;
 use toml::{Table, Value};
 
-use crate::commands::known_model;
 use crate::failure::ErrorExt as _;
+use crate::model_name::known_model;
 
 /// Keys of the machine, which may change between an interruption and going on.
 const MACHINE: [&str; 5] = ["device", "executor", "threads", "workers", "cache_mib"];

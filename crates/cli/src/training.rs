@@ -4,11 +4,11 @@ use anyhow::Result;
 use bonsai_pipeline::training::{Resume, TrainArgs, TrainDir, TrainOutcome, saved_args, train_run};
 use bonsai_pipeline::{L1Config, NoDataset, Stopped, limit_threads, path_text};
 
-use crate::commands::print_metrics;
 use crate::events::set_result;
 use crate::failure::{DONE, ErrorExt as _, misused};
 use crate::interrupt::Interrupt;
 use crate::invocation::program;
+use crate::metrics_table::print_metrics;
 use crate::output::{eprint_line, say};
 use crate::shell::quoted;
 use crate::terminal::Terminal;

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::args::Settings;
 use crate::failure::ensure_usage;
+use crate::settings_args::Settings;
 
 impl Settings {
     /// Refuses what is given of the shared settings and means nothing to `command`. `used` are keys of the configuration; an
@@ -51,7 +51,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use crate::args::{Cli, Command};
+    use crate::command::{Cli, Command};
     use crate::command_tree::parse_words;
 
     #[test]

@@ -1,0 +1,57 @@
+//! [`ImageSize`]: the option `--imgsz`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::Result;
+
+use crate::failure::ensure_usage;
+
+/// Height and width of images in pixels, written as `HEIGHT,WIDTH`, or as one number for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ImageSize {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+}
+
+impl ImageSize {
+    /// That many pixels on each side.
+    pub(crate) const fn square(side: usize) -> Self {
+        Self { height: side, width: side }
+    }
+
+    /// The one number for both sides, where no rectangle will do.
+    pub(crate) fn side(self) -> Result<usize> {
+        let Self { height, width } = self;
+        ensure_usage!(
+            height == width,
+            "--imgsz {height},{width}: only `export` takes a rectangle; pass one number"
+        );
+        Ok(height)
+    }
+}
+
+impl FromStr for ImageSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |part: &str| {
+            let part = part.trim();
+            part.parse().map_err(|_| format!("`{part}` is no number of pixels: use 640, or 480,640"))
+        };
+        match text.split_once(',') {
+            None => Ok(Self::square(number(text)?)),
+            Some((height, width)) => Ok(Self { height: number(height)?, width: number(width)? }),
+        }
+    }
+}
+
+impl fmt::Display for ImageSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.height == self.width {
+            write!(f, "{}", self.height)
+        } else {
+            write!(f, "{}x{}", self.height, self.width)
+        }
+    }
+}

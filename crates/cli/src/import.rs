@@ -1,0 +1,44 @@
+//! `import`: reads an Ultralytics `.pt` or a state dict into a checkpoint.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use bonsai_pipeline::{jobs, path_text};
+use clap::Args;
+
+use crate::failure::DONE;
+use crate::output::{eprint_line, is_json, name, say};
+
+/// An import.
+#[derive(Args)]
+pub(crate) struct Import {
+    /// .pt file, or state dict in safetensors
+    pub(crate) file: PathBuf,
+    /// The checkpoint to write
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+pub(crate) fn import(args: &Import) -> Result<u8> {
+    let (checkpoint, notes) = jobs::import(&args.file, &args.out)?;
+    for note in &notes {
+        eprint_line!("warning: {}: {note}", args.file.display());
+    }
+    let from = checkpoint.metadata.get("imported_from").map_or("a state dict", String::as_str);
+    let trained = checkpoint.model.graph().params().into_iter().filter(|p| p.role.is_trained());
+    let params = trained.fold(0, |sum, p| sum + p.len());
+    let classes = checkpoint.model.class_names();
+    let more = if classes.len() > 8 { ", ..." } else { "" };
+    let names = classes.iter().take(8).map(name).collect::<Vec<_>>().join(", ");
+    if is_json() {
+        say!(
+            "{:#}",
+            serde_json::json!({
+                "file": path_text(&args.out), "params": params, "classes": classes, "from": from, "warnings": notes
+            })
+        );
+        return Ok(DONE);
+    }
+    say!("{}: {params} params, {} classes ({names}{more}), from {from}", args.out.display(), classes.len());
+    Ok(DONE)
+}

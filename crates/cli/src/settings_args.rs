@@ -1,0 +1,141 @@
+//! [`Settings`] and [`Machine`]: options that many commands share, and the configuration that they resolve to.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use bonsai_pipeline::{
+    ExecutorKind, ExecutorOptions, PipelineConfig, PipelinePreset, check, executor_options, jobs,
+    limit_threads, load_settings, path_text, resolve,
+};
+use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
+
+use crate::failure::ErrorExt as _;
+use crate::image_size::ImageSize;
+use crate::model_name::known_model;
+use crate::numbers::seed;
+
+/// Where settings come from: defaults, then the file, then flags, then --set.
+#[derive(Args, Clone)]
+pub(crate) struct Settings {
+    /// data.yaml of a dataset in YOLO format
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: Option<PathBuf>,
+    /// yolov8n to yolov8x, or a checkpoint file
+    #[arg(long, value_parser = OsStringValueParser::new().map(|name| path_text(name.as_ref())))]
+    pub(crate) model: Option<String>,
+    /// Side of the images in pixels, a multiple of 32; for `export` also HEIGHT,WIDTH [default: 640, or as trained]
+    #[arg(long)]
+    pub(crate) imgsz: Option<ImageSize>,
+    /// Images per batch, in every training; for `export` images at a time [default: 1]
+    #[arg(long)]
+    pub(crate) batch: Option<usize>,
+    /// Epochs of every training; sparsity training that is left out stays so
+    #[arg(long)]
+    pub(crate) epochs: Option<usize>,
+    /// Where all randomness starts from
+    #[arg(long, value_parser = seed)]
+    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    /// TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One setting, for example `finetune.epochs=20` or `prune.prune_ratio=0.3`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// What runs networks.
+#[derive(Args, Clone)]
+pub(crate) struct Machine {
+    /// cpu or cuda:0 [default: cpu]
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+    /// cpu (this project's kernels) or candle [default: cpu on the CPU, candle on a GPU]
+    #[arg(long)]
+    pub(crate) executor: Option<ExecutorKind>,
+    /// Threads of the CPU, at most one per core, 0 for that [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// File to file.
+#[derive(Args)]
+pub(crate) struct Convert {
+    /// The file to start from
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    /// The file to write
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+impl Settings {
+    /// Defaults, then the file, then flags, then --set. Limits the program's threads to what comes out.
+    pub(crate) fn resolve(&self, base: PipelineConfig) -> Result<PipelineConfig> {
+        let config = self.overlaid(base).misuse()?;
+        check(&config).misuse()?;
+        limit_threads(config.threads)?;
+        Ok(config)
+    }
+
+    /// The settings of a run, over those of the drawn dataset where no other is named, be it by a flag, in a file or by
+    /// `--set`.
+    pub(crate) fn resolve_run(&self, preset: PipelinePreset) -> Result<PipelineConfig> {
+        let own = self.overlaid(PipelineConfig::default().with_preset(preset)).misuse()?;
+        let drawn = || self.overlaid(PipelineConfig::drawn().with_preset(preset)).misuse();
+        let config = if own.data.is_some() { own } else { drawn()? };
+        limit_threads(config.threads)?;
+        Ok(config)
+    }
+
+    /// The settings of runs on datasets that are named elsewhere.
+    pub(crate) fn resolve_real(&self, preset: PipelinePreset) -> Result<PipelineConfig> {
+        self.overlaid(PipelineConfig::default().with_preset(preset)).misuse()
+    }
+
+    fn overlaid(&self, base: PipelineConfig) -> Result<PipelineConfig> {
+        let mut config = match &self.config {
+            Some(path) => load_settings(&base, path)?,
+            None => base,
+        };
+        if let Some(data) = &self.data {
+            config.data = Some(data.clone());
+        }
+        for training in [&mut config.baseline, &mut config.sparse, &mut config.finetune] {
+            // Sparsity training that is left out stays so.
+            training.epochs = self.epochs.filter(|_| training.epochs > 0).unwrap_or(training.epochs);
+            training.batch = self.batch.unwrap_or(training.batch);
+        }
+        config.model = self.model.clone().unwrap_or(config.model);
+        config.imgsz = self.imgsz.map_or(Ok(config.imgsz), ImageSize::side)?;
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.device = self.machine.device.clone().unwrap_or(config.device);
+        config.executor = self.machine.executor.or(config.executor);
+        config.threads = self.machine.threads.unwrap_or(config.threads);
+        let config = resolve(&config, &self.set)?;
+        known_model(&config.model)?;
+        Ok(config)
+    }
+}
+
+impl Machine {
+    /// The flags alone. Limits the program's threads to what they say.
+    pub(crate) fn options(&self) -> Result<ExecutorOptions> {
+        let threads = self.threads.unwrap_or(0);
+        let device = self.device.as_deref().unwrap_or("cpu");
+        let options = executor_options(self.executor, device, threads).misuse()?;
+        limit_threads(threads)?;
+        Ok(options)
+    }
+}
+
+/// Defaults for a file: its own image size. What is wrong with a file is the command's to say, not this one's.
+pub(crate) fn for_file(weights: &Path) -> PipelineConfig {
+    let base = PipelineConfig::default();
+    let trained = jobs::trained_imgsz(weights).ok().flatten();
+    PipelineConfig { imgsz: trained.unwrap_or(base.imgsz), ..base }
+}

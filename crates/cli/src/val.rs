@@ -1,0 +1,106 @@
+//! `val`: evaluates a file on a split.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use bonsai_pipeline::jobs::{self, Validated};
+use bonsai_pipeline::{ClassMap, DetMetrics, EvalConvention, NoDataset, SplitFlaws, SplitKind};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::metrics_table::print_metrics;
+use crate::onnx_args::OnnxRuntime;
+use crate::output::{eprint_line, is_json, say, tell};
+use crate::settings_args::{Settings, for_file};
+use crate::terminal::Terminal;
+use crate::thresholds::ValThresholds;
+
+/// Which images.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Split {
+    /// Trained on
+    Train,
+    /// Chooses the best weights
+    Val,
+    /// Measured in the end
+    Test,
+}
+
+/// A measurement.
+#[derive(Args)]
+pub(crate) struct Val {
+    /// Checkpoint, CPU engine, .pt or ONNX file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    /// Which split
+    #[arg(long, default_value = "val")]
+    pub(crate) split: Split,
+    /// Lowest score [default: 0.001]
+    #[arg(long)]
+    pub(crate) conf: Option<f32>,
+    /// Overlap at which the lesser box goes [default: 0.7]
+    #[arg(long)]
+    pub(crate) iou: Option<f32>,
+    /// Figures as of Ultralytics 8.4, or 8.0 [default: 8.4]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) figures: Option<EvalConvention>,
+    /// Images of one shape together in canvases no larger than needed, as Ultralytics validates
+    #[arg(long)]
+    pub(crate) rect: bool,
+    #[command(flatten)]
+    pub(crate) thresholds: ValThresholds,
+    #[command(flatten)]
+    pub(crate) onnx: OnnxRuntime,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// The result of a validation as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    metrics: &'a DetMetrics,
+    classes: &'a ClassMap,
+    left_out: &'a [usize],
+    /// What was left out of the split when it was read.
+    dataset: &'a [SplitFlaws],
+}
+
+pub(crate) fn val(args: &Val) -> Result<u8> {
+    const USED: [&str; 7] = ["data", "imgsz", "baseline.batch", "loader", "device", "executor", "threads"];
+    args.settings.only("val", &USED)?;
+    let config = args.settings.resolve(for_file(&args.weights))?;
+    config.data.as_ref().ok_or(NoDataset)?;
+    let split = match args.split {
+        Split::Train => SplitKind::Train,
+        Split::Val => SplitKind::Val,
+        Split::Test => SplitKind::Test,
+    };
+    let convention = args.figures.unwrap_or_default();
+    let runtime = args.onnx.choice();
+    let how = jobs::Validation { confidence: args.conf, iou: args.iou, rect: args.rect, convention, runtime };
+    let mut terminal = Terminal::new();
+    let Validated { metrics, classes, left_out } =
+        jobs::validate(&config, &args.weights, split, &how, &mut terminal)?;
+    if classes.is_plain() {
+        tell!("{classes}");
+    } else {
+        let fewer = match left_out.iter().sum() {
+            0usize => String::new(),
+            objects => format!("; {objects} objects of classes that the network does not have take no part"),
+        };
+        eprint_line!("{classes}{fewer}");
+    }
+    if is_json() {
+        let document = Document {
+            metrics: &metrics,
+            classes: &classes,
+            left_out: &left_out,
+            dataset: terminal.splits(),
+        };
+        say!("{}", serde_json::to_string_pretty(&document)?);
+    } else {
+        print_metrics(&metrics, classes.dataset(), &left_out);
+    }
+    Ok(args.thresholds.check(&metrics))
+}
