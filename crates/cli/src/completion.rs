@@ -1,4 +1,4 @@
-//! `completions` and `man`: what shells and `man` are to know of the commands.
+//! `completions` and `man`: descriptions of all commands for shells and for `man`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,6 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use crate::command_tree::commands;
 use crate::failure::DONE;
 use crate::output::{say, say_bytes};
 
@@ -30,30 +29,32 @@ pub(crate) struct Manual {
     out: Option<PathBuf>,
 }
 
-pub(crate) fn completions(args: &Completions) -> u8 {
+/// Prints a completion script for `commands`.
+pub(crate) fn completions(args: &Completions, commands: Command) -> u8 {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut installed(), NAME, &mut script);
+    clap_complete::generate(args.shell, &mut installed(commands), NAME, &mut script);
     say_bytes(&script);
     DONE
 }
 
-pub(crate) fn manual(args: &Manual) -> Result<u8> {
+/// Prints or writes the manual pages of `commands`.
+pub(crate) fn manual(args: &Manual, commands: Command) -> Result<u8> {
     let Some(folder) = &args.out else {
         let mut page = Vec::new();
-        Man::new(installed()).render(&mut page)?;
+        Man::new(installed(commands)).render(&mut page)?;
         say_bytes(&page);
         return Ok(DONE);
     };
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let mut command = installed();
+    let mut command = installed(commands);
     command.build();
     let pages = write_pages(&command, NAME, folder)?;
     say!("{pages} pages in {}", folder.display());
     Ok(DONE)
 }
 
-fn installed() -> Command {
-    commands().name(NAME).bin_name(NAME).display_name(NAME)
+fn installed(commands: Command) -> Command {
+    commands.name(NAME).bin_name(NAME).display_name(NAME)
 }
 
 /// Writes the page of a command and those below it, and counts them.

@@ -100,7 +100,7 @@ fn run(command: &Command) -> Result<u8> {
         Command::Bench(bench) => bench::run(bench),
         Command::Doctor => doctor::doctor(),
         Command::Test { arguments } => testing::test(arguments),
-        Command::Completions(args) => Ok(completion::completions(args)),
-        Command::Man(args) => completion::manual(args),
+        Command::Completions(args) => Ok(completion::completions(args, command_tree::commands())),
+        Command::Man(args) => completion::manual(args, command_tree::commands()),
     }
 }

@@ -11,7 +11,7 @@ use bonsai_prune::{Candidate, Importance, Target};
 use bonsai_stages::{Data, start_checkpoint};
 use bonsai_train::TrainConfig;
 
-use crate::forecast::{Basis, Estimate};
+use crate::estimate::{Basis, Estimate};
 use crate::{PipelineConfig, Quiet, Stage, median_latency_ms};
 
 /// Runs of the network that training on one image counts as.

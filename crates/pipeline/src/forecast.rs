@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::check::{check, check_inputs, check_network};
 use crate::cost_model::CostModel;
 use crate::decision::{Decision, decide};
+use crate::estimate::{Basis, Estimate};
 use crate::recipe::Recipes;
 use crate::road::check_stages;
 use crate::run::class_names;
@@ -34,40 +35,6 @@ pub enum Fate {
     Run,
     /// The run ends before it.
     Skipped,
-}
-
-/// Where an estimate comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Basis {
-    /// An earlier run in the same directory.
-    #[serde(rename = "as last time")]
-    LastTime,
-    /// A run of the network on one image, and counting.
-    #[serde(rename = "estimated from MACs")]
-    Macs,
-}
-
-impl Basis {
-    /// In words.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::LastTime => "as last time",
-            Self::Macs => "estimated from MACs",
-        }
-    }
-}
-
-/// What a stage would cost.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Estimate {
-    /// Wall-clock seconds.
-    pub seconds: f64,
-    /// Most resident memory, in MiB.
-    pub memory_mib: f64,
-    /// Bytes of what it leaves.
-    pub disk_bytes: u64,
-    /// Where the numbers come from.
-    pub basis: Basis,
 }
 
 /// A stage of a run that has not been.

@@ -9,7 +9,7 @@ use bonsai_exec::ExecutorInfo;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{RunDir, Stage, digest_file, digest_json};
+use crate::{Stage, digest_file, digest_json};
 
 /// The record of a completed stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Name of the file in the folder of a stage that can go on: what it is being made from.
+    pub const KEY: &'static str = "key";
     /// Name of the file.
     pub const FILE: &'static str = "manifest.json";
 
@@ -108,7 +110,7 @@ pub(crate) const fn is_zero(count: &usize) -> bool {
 pub(crate) fn outputs_in(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut outputs = BTreeMap::new();
     digest_folder(folder, folder, &mut outputs)?;
-    outputs.remove(RunDir::KEY);
+    outputs.remove(Manifest::KEY);
     outputs.remove(Manifest::FILE);
     Ok(outputs)
 }

@@ -146,7 +146,7 @@ impl Runner<'_> {
         if !taken && !self.control.forces(stage) && inputs.values().all(Option::is_some) {
             let known: BTreeMap<Stage, String> =
                 inputs.iter().filter_map(|(input, digest)| Some((*input, digest.clone()?))).collect();
-            crate::sweep::adopt(self.dir, stage, |manifest| manifest.is_of(&config, &known))?;
+            crate::neighbours::adopt(self.dir, stage, |manifest| manifest.is_of(&config, &known))?;
         }
         let manifest = match decide(self.dir, self.control, stage, &config, &inputs)? {
             Decision::Cached(manifest) => {

@@ -16,9 +16,6 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// File in the folder of a stage that can go on: what it is being made from.
-    pub const KEY: &'static str = "key";
-
     /// Names a directory; nothing is created yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
@@ -71,7 +68,7 @@ impl RunDir {
     /// If the folder cannot be made.
     pub fn go_on(&self, stage: Stage, key: &str) -> Result<PathBuf> {
         let partial = self.partial(stage);
-        let mark = partial.join(Self::KEY);
+        let mark = partial.join(Manifest::KEY);
         if fs::read_to_string(&mark).is_ok_and(|left| left == key) {
             remove_leftovers(&partial);
             return Ok(partial);

@@ -26,6 +26,7 @@ mod planned_l1;
 mod progress;
 mod prune;
 mod ranking;
+mod run_context;
 mod runtime;
 mod settings;
 mod split_flaws;
@@ -64,6 +65,7 @@ pub use planned_l1::PlannedL1;
 pub use progress::{Progress, Quiet, StageState};
 pub use prune::prune_stage;
 pub use ranking::ranking;
+pub use run_context::RunContext;
 pub use runtime::{RuntimeChoice, serve_trial};
 pub use settings::{
     COUNTS, DistillSettings, EngineConfig, ExportSettings, Imitate, IterateSettings, L1Config, L1Preset,
@@ -74,4 +76,4 @@ pub use stage::Stage;
 pub use start::start_checkpoint;
 pub use summary::{LayerSummary, Summary, open_model, summarise};
 pub use teacher::{FeatureImitation, Teacher};
-pub use train::{Objective, RunContext, TrainWatch, train_stage};
+pub use train::{Objective, TrainWatch, train_stage};

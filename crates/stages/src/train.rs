@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Batch, Loader, LoaderConfig};
 use bonsai_detector::Detector;
-use bonsai_exec::{ExecutorOptions, build_executor};
+use bonsai_exec::build_executor;
 use bonsai_sparsity::{GammaStatistics, GammaSummary, Outcome, Travel};
 use bonsai_train::{
     Distill, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, PenaltyPlan, Services, StepRecord,
@@ -22,22 +22,7 @@ use crate::penalty::Penalised;
 use crate::planned_l1::PlannedL1;
 use crate::teacher::RunningTeacher;
 use crate::{Data, Teacher, validation_loader_in};
-use crate::{L1Config, LoaderSettings, Progress};
-
-/// What all trainings of a run share.
-#[derive(Debug, Clone)]
-pub struct RunContext {
-    /// Side of the images in pixels.
-    pub imgsz: usize,
-    /// Where all randomness starts from.
-    pub seed: u64,
-    /// What runs the network.
-    pub executor: ExecutorOptions,
-    /// How batches are made.
-    pub loader: LoaderSettings,
-    /// Whether epochs are evaluated in canvases no larger than needed, as Ultralytics does, rather than in squares.
-    pub rect: bool,
-}
+use crate::{L1Config, Progress, RunContext};
 
 /// Watches a training, keeps what must not be lost, and may end it.
 pub trait TrainWatch {

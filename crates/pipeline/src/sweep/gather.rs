@@ -6,86 +6,15 @@ use anyhow::Result;
 use bonsai_checkpoint::write_file;
 use bonsai_plots::{TradeoffPoint, draw_tradeoff};
 use bonsai_stages::{load_json, save_json, write_picture};
-use serde::Serialize;
 
-use super::means::{Mean, means};
-use super::table::markdown;
-use super::{Sweep, SweepRun, failure_file};
+use super::means::means;
+use super::row::{Figures, Outcome, Point, SweepRow};
+use super::table::SweepTable;
+use super::{Sweep, failure_file};
 use crate::{Manifest, PipelineConfig, Report, RunDir, Stage, load_settings};
 
 /// Distance from the baseline's mAP50-95 that counts as near: the band of the picture.
 const NEAR: f64 = 0.01;
-
-/// All runs of a sweep.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SweepTable {
-    /// Version of this form.
-    pub schema: u32,
-    /// One a run, in the order of ratio, preset, seed.
-    pub rows: Vec<SweepRow>,
-    /// Over the seeds, for each ratio and preset that has two or more.
-    pub means: Vec<Mean>,
-}
-
-/// One run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SweepRow {
-    /// Which.
-    pub run: SweepRun,
-    /// What it came to.
-    pub outcome: Outcome,
-}
-
-/// What a run came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Its report is there.
-    Done(Figures),
-    /// Why there is none.
-    NotDone(String),
-}
-
-/// What a run's report says of fine-tuned network and baseline.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Figures {
-    /// The fine-tuned network.
-    pub network: Point,
-    /// The baseline of the same run.
-    pub baseline: Point,
-    /// No run of the sweep is both more accurate and faster.
-    pub best_for_latency: bool,
-    /// No run of the sweep is both more accurate and smaller.
-    pub best_for_macs: bool,
-}
-
-/// Accuracy and cost of a network.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Point {
-    /// Fraction in 0..=1.
-    pub map50_95: f64,
-    /// Median for one image.
-    pub latency_ms: f64,
-    /// Multiply-accumulates at batch 1.
-    pub macs: u64,
-    /// Learned scalars.
-    pub params: u64,
-}
-
-impl SweepTable {
-    /// The table as Markdown.
-    pub fn markdown(&self) -> String {
-        markdown(self)
-    }
-
-    /// The runs that have a report.
-    pub fn done(&self) -> impl Iterator<Item = (&SweepRun, &Figures)> {
-        self.rows.iter().filter_map(|row| match &row.outcome {
-            Outcome::Done(figures) => Some((&row.run, figures)),
-            Outcome::NotDone(_) => None,
-        })
-    }
-}
 
 /// Reads the reports of all runs and writes `sweep.md`, `results.json` and `sweep.png` beside them.
 ///
@@ -190,7 +119,13 @@ mod tests {
     use super::*;
 
     fn row(map50_95: f64, latency_ms: f64, macs: u64) -> SweepRow {
-        let run = SweepRun { name: "r".to_owned(), prune_ratio: 0.5, seed: 0, preset: None, phase: 1 };
+        let run = crate::sweep::SweepRun {
+            name: "r".to_owned(),
+            prune_ratio: 0.5,
+            seed: 0,
+            preset: None,
+            phase: 1,
+        };
         let network = Point { map50_95, latency_ms, macs, params: 1 };
         let figures = Figures { network, baseline: network, best_for_latency: false, best_for_macs: false };
         SweepRow { run, outcome: Outcome::Done(figures) }

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Figures, SweepRun};
+use super::SweepRun;
+use super::row::Figures;
 
 /// The runs of one ratio and preset, over two seeds or more.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -2,13 +2,13 @@
 //!
 //! A sweep is a folder with [`Sweep::FILE`], a run directory for each run, and the configuration of each in `configs`. A run
 //! whose folder lies in a sweep takes over the completed stages that its neighbours made from the same key, whoever
-//! started it (`adopt.rs`), so that dataset, baseline and sparsity training are made once for each seed. There is no
+//! started it (`neighbours.rs`), so that dataset, baseline and sparsity training are made once for each seed. There is no
 //! scheduler here: runs go one after another, or whoever starts them keeps to the order of [`SweepRun::phase`].
 
-mod adopt;
 mod gather;
 mod means;
 mod plan;
+mod row;
 mod table;
 
 use std::collections::BTreeSet;
@@ -18,12 +18,14 @@ use anyhow::{Error, Result};
 use bonsai_checkpoint::write_file;
 use bonsai_stages::open_dataset;
 
-pub(crate) use adopt::adopt;
-pub use gather::{Figures, Outcome, Point, SweepRow, SweepTable, gather};
+pub use crate::neighbours::mark_neighbours;
+pub use gather::gather;
 pub use means::Mean;
-pub use plan::mark_neighbours;
 pub use plan::{Axes, Sweep, SweepRun};
+pub use row::{Figures, Outcome, Point, SweepRow};
+pub use table::SweepTable;
 
+use crate::neighbours::sweep_around;
 use crate::{Interrupted, PipelineConfig, Progress, RunDir, run};
 
 /// Runs what is missing, one after another, and returns how many failed; a failure does not stop the others.
@@ -66,5 +68,5 @@ pub fn note_failure(dir: &RunDir, error: &Error) {
 /// Why the last attempt failed. Not in the run directory, which may be what could not be made.
 fn failure_file(dir: &RunDir) -> Option<PathBuf> {
     let name = dir.root().file_name()?.to_str()?;
-    Some(plan::sweep_around(dir)?.join("failures").join(format!("{name}.txt")))
+    Some(sweep_around(dir)?.join("failures").join(format!("{name}.txt")))
 }

@@ -8,7 +8,7 @@ use bonsai_checkpoint::{remove_leftovers, write_file};
 use bonsai_stages::{load_json, save_json};
 use serde::{Deserialize, Serialize};
 
-use crate::{PipelineConfig, RunDir, path_of_text, path_text};
+use crate::{PipelineConfig, RunDir, neighbours, path_of_text, path_text};
 
 /// What is varied; every combination is a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +46,7 @@ pub struct Sweep {
 
 impl Sweep {
     /// File in the folder: the runs.
-    pub const FILE: &'static str = "sweep.json";
+    pub const FILE: &'static str = neighbours::SWEEP;
 
     /// Every combination over `base`, in the order in which they are best run, with their settings.
     ///
@@ -141,24 +141,6 @@ impl Sweep {
     pub fn config_file(&self, run: &SweepRun) -> PathBuf {
         self.root.join("configs").join(format!("{}.toml", run.name))
     }
-}
-
-/// File in a folder that is no sweep's but whose runs share stages too.
-const NEIGHBOURS: &str = "neighbours.txt";
-
-/// Marks a folder so that runs in it share stages.
-///
-/// # Errors
-/// If the file cannot be written.
-pub fn mark_neighbours(root: &Path) -> Result<()> {
-    let text = "Runs in this folder take over stages that others of them made from the same settings.\n";
-    Ok(write_file(&root.join(NEIGHBOURS), text.as_bytes())?)
-}
-
-/// The folder in which a run directory lies, if runs in it share stages.
-pub(super) fn sweep_around(dir: &RunDir) -> Option<&Path> {
-    let is_marked = |parent: &&Path| [Sweep::FILE, NEIGHBOURS].iter().any(|mark| parent.join(mark).is_file());
-    dir.root().parent().filter(is_marked)
 }
 
 /// `r0.30-s0`, with more digits where two are not enough.

@@ -1,12 +1,42 @@
-//! A sweep's table as Markdown.
+//! [`SweepTable`]: the results of a sweep, and their Markdown.
 
 use std::fmt::Write as _;
 
-use super::{Figures, Mean, Outcome, SweepTable};
 use bonsai_report::plain;
+use serde::Serialize;
+
+use super::SweepRun;
+use super::means::Mean;
+use super::row::{Figures, Outcome, SweepRow};
+
+/// All runs of a sweep.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SweepTable {
+    /// Version of this form.
+    pub schema: u32,
+    /// One a run, in the order of ratio, preset, seed.
+    pub rows: Vec<SweepRow>,
+    /// Over the seeds, for each ratio and preset that has two or more.
+    pub means: Vec<Mean>,
+}
+
+impl SweepTable {
+    /// The table as Markdown.
+    pub fn markdown(&self) -> String {
+        markdown(self)
+    }
+
+    /// The runs that have a report.
+    pub fn done(&self) -> impl Iterator<Item = (&SweepRun, &Figures)> {
+        self.rows.iter().filter_map(|row| match &row.outcome {
+            Outcome::Done(figures) => Some((&row.run, figures)),
+            Outcome::NotDone(_) => None,
+        })
+    }
+}
 
 /// One row a run; a run that is not done keeps its place, with the reason below.
-pub(super) fn markdown(table: &SweepTable) -> String {
+fn markdown(table: &SweepTable) -> String {
     let mut text = String::from("# Sweep\n\n");
     let done = table.done().count();
     let _ = writeln!(
@@ -92,7 +122,7 @@ fn change(difference: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::SweepRun;
-    use super::super::gather::{Point, SweepRow};
+    use super::super::row::{Point, SweepRow};
     use super::*;
 
     #[test]

@@ -13,7 +13,7 @@ use bonsai_tensorrt::{
 use serde_json::{Value, json};
 use toml::Table;
 
-use crate::jobs::export;
+use super::export::export;
 use crate::{EngineConfig, Misuse, PipelineConfig, Progress};
 
 /// What an engine job made.

@@ -1,4 +1,4 @@
-//! A stage that a neighbour in the sweep has made from the same configuration and inputs is taken over rather than made again.
+//! [`adopt`]: takes over a stage that a neighbouring run has made from the same configuration and inputs.
 //!
 //! Files are linked, or copied where the file system cannot link; a completed stage is never written to, so that a link
 //! is as good as a copy.
@@ -7,9 +7,14 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use bonsai_checkpoint::write_file;
 
-use super::plan::sweep_around;
 use crate::{Manifest, RunDir, Stage};
+
+/// File in the folder of a sweep: its runs.
+pub(crate) const SWEEP: &str = "sweep.json";
+/// File in a folder that is no sweep's but whose runs share stages too.
+const NEIGHBOURS: &str = "neighbours.txt";
 
 /// Puts `stage` into `dir`, if that lies in a sweep, does not have a stage whose manifest `fits`, and a neighbour does.
 ///
@@ -50,13 +55,27 @@ fn take_over(from: &Path, manifest: &Manifest, dir: &RunDir, stage: Stage) -> Re
     dir.finish(stage, manifest)
 }
 
+/// Marks a folder so that runs in it share stages.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn mark_neighbours(root: &Path) -> Result<()> {
+    let text = "Runs in this folder take over stages that others of them made from the same settings.\n";
+    Ok(write_file(&root.join(NEIGHBOURS), text.as_bytes())?)
+}
+
+/// The folder in which a run directory lies, if runs in it share stages.
+pub(crate) fn sweep_around(dir: &RunDir) -> Option<&Path> {
+    let is_marked = |parent: &&Path| [SWEEP, NEIGHBOURS].iter().any(|mark| parent.join(mark).is_file());
+    dir.root().parent().filter(is_marked)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use bonsai_exec::ExecutorOptions;
 
-    use super::super::Sweep;
     use super::*;
     use crate::manifest::outputs_in;
 
@@ -96,7 +115,7 @@ mod tests {
         // Outside a sweep, neighbours are strangers.
         adopt(&own, Stage::Baseline, |manifest| manifest.config == "key").unwrap();
         assert!(own.completed(Stage::Baseline).is_none());
-        fs::write(folder.path().join(Sweep::FILE), "[]").unwrap();
+        fs::write(folder.path().join(SWEEP), "[]").unwrap();
         adopt(&own, Stage::Baseline, |manifest| manifest.config == "none has this").unwrap();
         assert!(own.completed(Stage::Baseline).is_none());
         adopt(&own, Stage::Baseline, |manifest| manifest.config == "key").unwrap();

@@ -1,0 +1,74 @@
+//! [`import`], [`export()`] and [`export_state_dict`]: from one file format to another.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use bonsai_checkpoint::Checkpoint;
+use bonsai_data::SplitKind;
+use bonsai_onnx::{ExportOptions, Precision, Quantization};
+use bonsai_stages::{
+    Calibration, Parity, Progress, RunContext, before_writing, calibrate_stage, confirm_parity,
+    open_checkpoint, open_split,
+};
+use bonsai_yolov8::NmsConfig;
+
+use super::requirements::{context, data_yaml};
+use crate::PipelineConfig;
+
+/// Imports a file of Ultralytics' or a state dict as a checkpoint; beside it, what was assumed or is worth knowing.
+///
+/// # Errors
+/// If it is none that can be read, with the module or the place; or if `out` cannot be written.
+pub fn import(file: &Path, out: &Path) -> Result<(Checkpoint, Vec<String>)> {
+    before_writing(&[file], &[out])?;
+    let (checkpoint, notes) = Checkpoint::import_with_notes(file)?;
+    checkpoint.save(out)?;
+    Ok((checkpoint, notes))
+}
+
+/// Writes a checkpoint file as a state dict in safetensors, with Ultralytics' names.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn export_state_dict(weights: &Path, out: &Path) -> Result<()> {
+    before_writing(&[weights], &[out])?;
+    Ok(open_checkpoint(weights)?.save_state_dict(out)?)
+}
+
+/// Writes a checkpoint file as ONNX, and beside it how far it is from the checkpoint (`NAME.parity.json`); for 8-bit integers
+/// `calibration` says how the ranges in `options` are found, on images of `config.data`.
+///
+/// # Errors
+/// As the stages and [`confirm_parity`], or if calibration is wanted and there is no dataset.
+pub fn export(
+    config: &PipelineConfig,
+    weights: &Path,
+    out: &Path,
+    options: &ExportOptions,
+    calibration: Option<&Calibration>,
+    progress: &mut dyn Progress,
+) -> Result<Parity> {
+    before_writing(&[weights], &[out, &Parity::path(out)])?;
+    let checkpoint = open_checkpoint(weights)?;
+    let mut options = options.clone();
+    let mut calibrated_on = None;
+    if let Some(calibration) = calibration {
+        options.precision = Precision::Int8(Quantization::default());
+        // Before images are run.
+        options.check()?;
+        let yaml = data_yaml(config).context("int8 is calibrated on images")?;
+        let split = open_split(yaml, SplitKind::Train, progress)?;
+        // The loader makes squares; what a wire carries hardly depends on the shape of the picture.
+        let context = RunContext { imgsz: options.imgsz.0.max(options.imgsz.1), ..context(config)? };
+        options.precision = Precision::Int8(calibrate_stage(&checkpoint, calibration, &split, &context)?);
+        calibrated_on = Some(split);
+    }
+    bonsai_onnx::export(&checkpoint, &options)?.save(out)?;
+    let suppression = options.nms.as_ref().map_or(NmsConfig::PREDICT, |nms| NmsConfig {
+        confidence: nms.confidence,
+        iou: nms.iou,
+        max_detections: nms.max_detections,
+        ..NmsConfig::PREDICT
+    });
+    confirm_parity(&checkpoint, out, &suppression, calibrated_on.as_ref())
+}

@@ -1,0 +1,13 @@
+//! Single stages from files to files: what the single commands of the command line do.
+
+mod engine;
+mod export;
+mod prune;
+mod requirements;
+mod validate;
+
+pub use engine::{Engine, UltralyticsForm, engine, engine_metadata, unwrap_engine};
+pub use export::{export, export_state_dict, import};
+pub use prune::{iterate, prune, replay};
+pub use requirements::trained_imgsz;
+pub use validate::{Validated, Validation, validate};

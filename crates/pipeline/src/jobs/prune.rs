@@ -1,0 +1,103 @@
+//! [`prune()`], [`replay`] and [`iterate`]: pruning from a checkpoint file to a checkpoint file.
+
+use std::path::Path;
+
+use anyhow::Result;
+use bonsai_checkpoint::Checkpoint;
+use bonsai_graph::ClassMap;
+use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
+use bonsai_stages::{
+    Progress, Stepwise, before_writing, for_dataset, iterate_stage, open_checkpoint, open_dataset,
+    open_images, prune_stage, ranking,
+};
+
+use super::requirements::{context, data_yaml};
+use crate::PipelineConfig;
+use crate::iterations::{Files, save_iterations};
+
+/// Prunes a checkpoint file; with `out`, writes the smaller checkpoint and its plan (`OUT.plan.json`).
+///
+/// # Errors
+/// As the stage.
+pub fn prune(
+    config: &PipelineConfig,
+    weights: &Path,
+    out: Option<&Path>,
+    progress: &mut dyn Progress,
+) -> Result<PruneReport> {
+    let plan = out.map(|out| out.with_extension("plan.json"));
+    let outputs: Vec<&Path> = out.into_iter().chain(plan.as_deref()).collect();
+    before_writing(&[weights], &outputs)?;
+    let model = open_checkpoint(weights)?;
+    let settings = config.prune_settings();
+    // The loss is asked about labels; statistics are measured on images alone.
+    let open = if settings.needs_labels() { open_dataset } else { open_images };
+    let data = config.data.as_ref().map(|yaml| open(yaml, progress)).transpose()?;
+    if let Some(data) = data.as_ref().filter(|_| settings.needs_labels()) {
+        let classes = ClassMap::new(model.model.class_names(), &data.class_names);
+        if !classes.is_plain() {
+            progress.classes(&format!("{}: {classes}", weights.display()));
+        }
+    }
+    let mut note = |text: &str| progress.note(text);
+    let pruned = prune_stage(&model, &settings, &context(config)?, data.as_ref(), &mut note)?;
+    if let (importance, Some(reason)) = ranking(&model, &settings)? {
+        progress
+            .note(&format!("warning: {reason}: `--importance {importance}` with `--data` may know better"));
+    }
+    if let (Some(out), Some(plan)) = (out, plan) {
+        pruned.plan.save(&plan)?;
+        pruned.checkpoint.save(out)?;
+    }
+    Ok(pruned.report)
+}
+
+/// Prunes a checkpoint file as a plan says; with `out`, writes the smaller checkpoint.
+///
+/// # Errors
+/// If the plan cannot be read or is another network's.
+pub fn replay(
+    config: &PipelineConfig,
+    weights: &Path,
+    plan: &Path,
+    out: Option<&Path>,
+) -> Result<PruneReport> {
+    before_writing(&[weights, plan], out.as_slice())?;
+    let model = open_checkpoint(weights)?;
+    let plan = PrunePlan::load(plan)?;
+    let mut report = report(&plan, &model, config.imgsz, config.imgsz)?;
+    let pruned = if config.extras.compensate {
+        let (pruned, compensation) = apply_compensated(&plan, &model)?;
+        report.compensation = Some(compensation);
+        pruned
+    } else {
+        apply(&plan, &model)?
+    };
+    if let Some(out) = out {
+        pruned.save(out)?;
+    }
+    Ok(report)
+}
+
+/// Prunes a checkpoint file in steps with fine-tuning between them; writes the last good network (`out`), its plan
+/// (`OUT.plan.json`), the curve (`OUT.iterations.json`) and its picture (`OUT.png`).
+///
+/// # Errors
+/// As the stage, or if a file cannot be written.
+pub fn iterate(
+    config: &PipelineConfig,
+    weights: &Path,
+    out: &Path,
+    mut progress: &mut dyn Progress,
+) -> Result<Iterated> {
+    let files = Files::beside(out);
+    before_writing(&[weights], &[&files.checkpoint, &files.plan, &files.records, &files.picture])?;
+    let model = Checkpoint { train: None, ..open_checkpoint(weights)? };
+    let data = open_dataset(data_yaml(config)?, progress)?;
+    let model = for_dataset(model, &data.class_names, config.seed, &weights.display().to_string(), progress)?;
+    let prune = config.prune_settings();
+    let what = Stepwise { prune: &prune, iterate: &config.iterate, finetune: &config.finetune };
+    let iterated = iterate_stage(&model, &what, &data, &context(config)?, &mut progress)?;
+    save_iterations(&iterated, config.iterate.max_map_drop, &files)?;
+    Ok(iterated)
+}

@@ -1,0 +1,31 @@
+//! What single jobs need of a configuration or a file.
+
+use std::path::Path;
+
+use anyhow::Result;
+use bonsai_detector::{FileKind, OnnxSignature};
+use bonsai_onnx::OnnxInfo;
+use bonsai_stages::{NoDataset, RunContext, open_checkpoint};
+
+use crate::PipelineConfig;
+
+/// What the stages of this configuration share.
+pub(super) fn context(config: &PipelineConfig) -> Result<RunContext> {
+    Ok(config.run_context(config.executor_options()?))
+}
+
+/// The dataset, which the job needs.
+pub(super) fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
+    Ok(config.data.as_deref().ok_or(NoDataset)?)
+}
+
+/// The image size that a checkpoint or engine file was trained at or an ONNX file exported for, if it says so.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn trained_imgsz(file: &Path) -> Result<Option<usize>> {
+    if FileKind::from_path(file)? == FileKind::Onnx {
+        return Ok(Some(OnnxSignature::read(&OnnxInfo::open(file)?)?.imgsz));
+    }
+    Ok(open_checkpoint(file)?.metadata.get("imgsz").and_then(|size| size.parse().ok()))
+}
