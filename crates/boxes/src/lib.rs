@@ -1,10 +1,11 @@
-//! Axis-aligned boxes in three coordinate systems, and their overlap.
+//! Axis-aligned boxes in three coordinate systems ([`Xyxy`], [`Cxcywh`], [`Ltrb`]), and their overlap.
 //!
-//! [`Xyxy`] (corners), [`Cxcywh`] (centre and size) and [`Ltrb`] (distances from an anchor)
-//! are distinct types, so that one cannot be passed for another.
-//! The unit is the caller's (pixels, cells, or fractions of the image) and is stated where a box is used.
+//! [`Xyxy`] (corners), [`Cxcywh`] (centre and size) and [`Ltrb`] (distances from an anchor) are distinct
+//! types, so that the compiler rejects one in place of another. The caller chooses the unit (pixels, cells,
+//! or fractions of the image) and documents it where a box is used.
 //!
-//! This crate exists so that datasets, the model and the metrics can speak of boxes without knowing each other.
+//! Datasets, the model and the metrics exchange boxes through this crate, so that they need not depend on
+//! each other.
 //!
 //! ```
 //! use bonsai_boxes::{Cxcywh, Xyxy};
@@ -28,7 +29,7 @@ pub struct Xyxy {
     pub y2: f32,
 }
 
-/// A box by its centre and size, as YOLO label files and head outputs write it.
+/// A box by its centre and size, the format of YOLO label files and head outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Cxcywh {
     /// Centre, horizontally.
@@ -57,9 +58,9 @@ pub struct Ltrb {
 /// An object that a detector found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Detection {
-    /// Where, in pixels of the image that the context names.
+    /// The box, in pixels of the image that the context names.
     pub bbox: Xyxy,
-    /// Score of the class, in 0..=1.
+    /// Confidence score of the class, in 0..=1.
     pub confidence: f32,
     /// Index into the class names.
     pub class_id: usize,
@@ -68,7 +69,7 @@ pub struct Detection {
 /// An object that a person marked.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GroundTruth {
-    /// Where, in the same unit as the detections it is compared with.
+    /// The box, in the same unit as the detections it is compared with.
     pub bbox: Xyxy,
     /// Index into the class names.
     pub class_id: usize,
@@ -85,7 +86,7 @@ impl Xyxy {
         self.y2 - self.y1
     }
 
-    /// Area; an inverted box has none.
+    /// Area; 0 for an inverted box.
     pub fn area(self) -> f32 {
         self.width().max(0.0) * self.height().max(0.0)
     }
@@ -101,7 +102,7 @@ impl Xyxy {
         .area()
     }
 
-    /// Intersection over union, in 0..=1; 0 where both boxes are empty.
+    /// Intersection over union, in 0..=1; 0 if both boxes are empty.
     pub fn iou(self, other: Self) -> f32 {
         let intersection = self.intersection(other);
         let union = self.area() + other.area() - intersection;
@@ -140,12 +141,13 @@ impl Ltrb {
         Xyxy { x1: x - self.left, y1: y - self.top, x2: x + self.right, y2: y + self.bottom }
     }
 
-    /// The distances from the point (`x`, `y`) to the sides of `bbox`; negative where the point lies outside.
+    /// The distances from the point (`x`, `y`) to the sides of `bbox`. A distance is negative if the point is
+    /// outside that side.
     pub fn from_xyxy(bbox: Xyxy, x: f32, y: f32) -> Self {
         Self { left: x - bbox.x1, top: y - bbox.y1, right: bbox.x2 - x, bottom: bbox.y2 - y }
     }
 
-    /// The smallest of the four: positive exactly when the point lies strictly inside.
+    /// The smallest of the four distances; positive exactly if the point lies strictly inside the box.
     pub fn min(self) -> f32 {
         self.left.min(self.top).min(self.right).min(self.bottom)
     }

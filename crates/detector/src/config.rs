@@ -1,36 +1,38 @@
-//! What to look for in a picture, and how sure to be.
+//! [`DetectConfig`]: settings of a detection.
 
 use bonsai_yolov8::NmsConfig;
 
 use crate::DetectorError;
 
-/// Side of the network's input where a checkpoint does not name one: what YOLOv8 is published for, in pixels.
+/// Default side of the network's input, in pixels, if a checkpoint does not store one; YOLOv8 is published
+/// for it.
 pub const DEFAULT_IMGSZ: usize = 640;
 
-/// Largest side accepted; beyond it one picture takes gigabytes of activations.
+/// Largest accepted side; a picture of a larger side needs gigabytes for activations.
 pub(crate) const MAX_IMGSZ: usize = 16_384;
 
-/// Most objects of a picture that are worth asking for: more than a network of the largest side has anchors.
+/// Largest accepted number of detections; more than a network of the largest side has anchors.
 const MAX_DETECTIONS: usize = 10_000_000;
 
 /// Settings of a detection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DetectConfig {
-    /// Side of the square that a picture is fitted into, in pixels; a multiple of the largest stride (32). A file that takes one
-    /// size only wants the longer side of it.
+    /// Side of the square that a picture is fitted into, in pixels; a multiple of the largest stride (32).
+    /// For a file with a fixed input size, the longer side of that size.
     pub imgsz: usize,
-    /// Whether what a picture does not fill of the square is left out, down to a multiple of the stride: faster, and as
-    /// Ultralytics predicts. Otherwise it is padded, as it always is for a file that takes one size only.
+    /// Whether the unused part of the square is cut off, down to a multiple of the stride, which is faster
+    /// and equals Ultralytics' prediction. Otherwise it is padded. For a file with a fixed input size it is
+    /// always padded.
     pub rect: bool,
-    /// A score must be above this; 0..=1.
+    /// A score must be above this threshold; 0..=1.
     pub confidence: f32,
-    /// A box goes if a better one of its class has an `IoU` above this with it; 0..=1.
+    /// A box is dropped if a better one of its class overlaps it by more than this `IoU`; 0..=1.
     pub iou: f32,
-    /// Detections per picture, the most confident.
+    /// Maximum number of detections per picture; the most confident are kept.
     pub max_detections: usize,
-    /// Indices of the classes to report; all where `None`.
+    /// Indices of the classes to report; `None` reports all.
     ///
-    /// An object whose best class is another one is not reported under its second best.
+    /// An object whose best class is not listed is not reported under its second-best class.
     pub classes: Option<Vec<usize>>,
 }
 
@@ -42,20 +44,20 @@ impl Default for DetectConfig {
     }
 }
 
-/// What an input may be.
+/// The valid sizes of an input.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InputLimits {
-    /// What height and width must be multiples of, in pixels.
+    /// Height and width must be multiples of this number of pixels.
     pub(crate) stride: usize,
-    /// The only height and width, if there is only one.
+    /// The only valid height and width, if the size is fixed.
     pub(crate) fixed: Option<(usize, usize)>,
 }
 
 impl DetectConfig {
-    /// Checks what does not depend on a network: scores, overlaps and numbers of objects.
+    /// Checks the settings that do not depend on a network: confidence, overlap and number of detections.
     ///
     /// # Errors
-    /// [`DetectorError::Config`] with the field, its value and the range.
+    /// [`DetectorError::Config`] with the field, its value and the accepted range.
     pub fn check_thresholds(&self) -> Result<(), DetectorError> {
         for (field, value) in [("confidence", self.confidence), ("iou", self.iou)] {
             if !(0.0..=1.0).contains(&value) {
@@ -104,7 +106,7 @@ impl DetectConfig {
     }
 }
 
-/// In the error, what would be right.
+/// Checks the input size; the error is the expected value in words.
 pub(crate) fn check_imgsz(imgsz: usize, stride: usize) -> Result<(), String> {
     if imgsz > 0 && imgsz <= MAX_IMGSZ && imgsz.is_multiple_of(stride) {
         Ok(())

@@ -1,7 +1,8 @@
-//! From a picture to objects.
+//! [`Detector`]: finds objects in pictures.
 //!
-//! Letterbox, network, decode, suppression, and back to the picture's own pixels: each step is another
-//! crate's; here they meet. A network of ours is run folded, whatever it was loaded from; an ONNX file is run as it is.
+//! This module combines letterbox, network, decoding and suppression of other crates, and maps the detections
+//! back to the picture's own pixels. A network is always run with folded batch norms; an ONNX file is run as
+//! it is.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +23,7 @@ use crate::{DetectConfig, DetectorError, LoadOptions, Outputs, engine};
 
 const IMGSZ: &str = "imgsz";
 
-/// Something that finds objects, ready to look at pictures.
+/// A loaded network or ONNX file that detects objects in pictures.
 pub struct Detector {
     backend: Backend,
     class_names: Vec<String>,
@@ -31,16 +32,16 @@ pub struct Detector {
     origin: Origin,
 }
 
-/// What finds them.
+/// The kind of model that detects the objects.
 enum Backend {
-    /// Raw outputs, decoded here.
+    /// A network with raw outputs, which this crate decodes.
     Network(Box<Network>),
-    /// Decoded outputs.
+    /// An ONNX file with decoded outputs.
     Artefact(Box<Artefact>),
 }
 
 impl fmt::Debug for Detector {
-    /// Without the network, which is long.
+    /// Omits the network, because its output would be long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Detector");
         out.field("class_names", &self.class_names).field("imgsz", &self.imgsz).field("origin", &self.origin);
@@ -49,19 +50,21 @@ impl fmt::Debug for Detector {
 }
 
 impl Detector {
-    /// Loads a checkpoint, a CPU engine, what [`Checkpoint::import`] reads (an Ultralytics `.pt` or a state dict), or an ONNX
-    /// file of a detector, ours or another's. Which of them it is, the content tells.
+    /// Loads a checkpoint, a CPU engine, a file that [`Checkpoint::import`] reads (an Ultralytics `.pt` or a
+    /// state dict), or an ONNX file of a detector, from Bonsai or another program. The content of the file
+    /// decides its kind.
     ///
-    /// `options` say what runs it: a [`Device`](bonsai_exec::Device), [`ExecutorOptions`], or in full [`LoadOptions`].
+    /// `options` select the executor: a [`Device`](bonsai_exec::Device), [`ExecutorOptions`], or in full
+    /// [`LoadOptions`].
     ///
     /// # Errors
-    /// [`DetectorError::Io`] if there is no such file, [`DetectorError::Unsupported`] for TensorRT
-    /// engines, [`DetectorError::Unknown`] for anything else, [`DetectorError::Checkpoint`] if a checkpoint is
-    /// cut off or inconsistent, [`DetectorError::Choice`] if the options are for another kind of file, and
-    /// [`DetectorError::Load`] around what [`Detector::from_checkpoint`] found, or around what is wrong with an ONNX
-    /// file: [`DetectorError::Onnx`], [`DetectorError::Tensor`], [`DetectorError::Metadata`], [`DetectorError::Run`], or
-    /// [`DetectorError::NotRun`] where the runtime is missing.
-    /// Each names the file.
+    /// [`DetectorError::Io`] if the file cannot be read, [`DetectorError::Unsupported`] for TensorRT engines,
+    /// [`DetectorError::Unknown`] for any other content, [`DetectorError::Checkpoint`] if a checkpoint is
+    /// truncated or inconsistent, [`DetectorError::Choice`] if the options are for another kind of file, and
+    /// [`DetectorError::Load`] around the errors of [`Detector::from_checkpoint`] or of an ONNX file:
+    /// [`DetectorError::Onnx`], [`DetectorError::Tensor`], [`DetectorError::Metadata`],
+    /// [`DetectorError::Run`], or [`DetectorError::NotRun`] if the runtime is missing. Each error names the
+    /// file.
     pub fn load(path: &Path, options: impl Into<LoadOptions>) -> Result<Self, DetectorError> {
         let options = options.into();
         let named = |source| DetectorError::Load { path: path.to_owned(), source: Box::new(source) };
@@ -94,11 +97,12 @@ impl Detector {
         }
     }
 
-    /// Folds a checkpoint and puts it where the options say.
+    /// Folds the batch norms of a checkpoint and loads it on the executor that the options select.
     ///
     /// # Errors
-    /// [`DetectorError::Channels`] if the network does not read RGB, [`DetectorError::Metadata`] if the note
-    /// `imgsz` is no size for it, [`DetectorError::Exec`] if there is no such device or executor.
+    /// [`DetectorError::Channels`] if the network does not read RGB, [`DetectorError::Metadata`] if the
+    /// metadata `imgsz` is not a valid size, [`DetectorError::Exec`] if the device or executor does not
+    /// exist.
     pub fn from_checkpoint(
         checkpoint: Checkpoint,
         options: impl Into<ExecutorOptions>,
@@ -125,7 +129,7 @@ impl Detector {
         }
     }
 
-    /// The network as it is run (folded), its head and its class names; an ONNX file shows none.
+    /// The folded network with its head and class names; `None` for an ONNX file.
     pub const fn model(&self) -> Option<&ModelSpec> {
         match &self.backend {
             Backend::Network(network) => Some(&network.model),
@@ -133,56 +137,57 @@ impl Detector {
         }
     }
 
-    /// Names of the classes, by [`Detection::class_id`]; numbers where an ONNX file has no names.
+    /// Names of the classes, by [`Detection::class_id`]; numbers if an ONNX file has no names.
     pub fn class_names(&self) -> &[String] {
         &self.class_names
     }
 
-    /// What height and width of an input must be multiples of, in pixels.
+    /// Height and width of an input must be multiples of this number of pixels.
     pub const fn stride(&self) -> usize {
         self.limits.stride
     }
 
-    /// Height and width of the input in pixels, if only one size will do: that of an ONNX file exported for it.
+    /// Height and width of the input in pixels, if an ONNX file accepts only one size.
     pub const fn fixed_size(&self) -> Option<(usize, usize)> {
         self.limits.fixed
     }
 
-    /// Side of the square input that the network was trained for, in pixels; 640 where the file does not say. Of a
-    /// [`fixed_size`](Self::fixed_size), the longer side.
+    /// Side of the square input that the network was trained for, in pixels; 640 if the file does not store
+    /// it. For a [`fixed_size`](Self::fixed_size), the longer side.
     pub const fn imgsz(&self) -> usize {
         self.imgsz
     }
 
-    /// What it was made of.
+    /// The kind of file that the detector was loaded from.
     pub const fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// The default settings at this detector's [`imgsz`](Self::imgsz).
+    /// The default settings with this detector's [`imgsz`](Self::imgsz).
     pub fn config(&self) -> DetectConfig {
         DetectConfig { imgsz: self.imgsz, ..DetectConfig::default() }
     }
 
-    /// Whether it can look as the settings say, before there is a picture.
+    /// Checks the settings before any picture is processed.
     ///
     /// # Errors
-    /// [`DetectorError::Config`] with the field, its value and what it may be.
+    /// [`DetectorError::Config`] with the field, its value and the accepted range.
     pub fn accepts(&self, config: &DetectConfig) -> Result<(), DetectorError> {
         config.check(&self.limits, self.class_names.len())
     }
 
-    /// Runs prepared images: what is found of each, in pixels of these images, nothing filtered that the file itself does
-    /// not filter.
+    /// Runs prepared images and returns the results in pixels of these images, without any filtering except
+    /// that of the ONNX file itself.
     ///
     /// # Shapes
-    /// `images` `[n, 3, h, w]`, RGB in 0..=1, `h` and `w` multiples of [`stride`](Self::stride), or the
-    /// [`fixed_size`](Self::fixed_size); they need not be equal.
+    /// `images` `[n, 3, h, w]`, RGB in 0..=1. `h` and `w` are multiples of [`stride`](Self::stride), or the
+    /// [`fixed_size`](Self::fixed_size); they may differ.
     ///
     /// # Errors
     /// [`DetectorError::InputShape`], [`DetectorError::NotFinite`] if the weights are damaged,
     /// [`DetectorError::Exec`] or [`DetectorError::Head`] if a network does not fit the size, and
-    /// [`DetectorError::Run`] or [`DetectorError::Tensor`] if an ONNX file does not keep what it promised.
+    /// [`DetectorError::Run`] or [`DetectorError::Tensor`] if an ONNX file fails or returns other outputs
+    /// than it declares.
     pub fn run(&mut self, images: &Array) -> Result<Outputs, DetectorError> {
         match &mut self.backend {
             Backend::Network(network) => Ok(Outputs::Predictions(network.read_head(images, decode)?)),
@@ -190,11 +195,11 @@ impl Detector {
         }
     }
 
-    /// Whether `[n, h, w]` images and pixels fit into the memory that the options name
-    /// ([`ExecutorOptions::budget`]), before anybody makes them. Of an ONNX file nothing is known.
+    /// Checks that `[n, h, w]` images fit into the memory limit of the options ([`ExecutorOptions::budget`]),
+    /// before the images are created. For an ONNX file the need is unknown, so the check always succeeds.
     ///
     /// # Errors
-    /// [`DetectorError::Exec`] with what it takes and what there is.
+    /// [`DetectorError::Exec`] with the memory needed and available.
     pub fn check_memory(&mut self, size: [usize; 3]) -> Result<(), DetectorError> {
         match &mut self.backend {
             Backend::Network(network) => network.check_memory(size),
@@ -202,10 +207,10 @@ impl Detector {
         }
     }
 
-    /// As [`run`](Self::run) for a box and scores of each anchor, before suppression.
+    /// As [`run`](Self::run), for a box and scores of each anchor, before suppression.
     ///
     /// # Errors
-    /// As [`run`](Self::run), and [`DetectorError::Suppressed`] for a file that suppresses by itself.
+    /// As [`run`](Self::run), and [`DetectorError::Suppressed`] for a file with its own suppression.
     pub fn predict(&mut self, images: &Array) -> Result<Predictions, DetectorError> {
         match self.run(images)? {
             Outputs::Predictions(predictions) => Ok(predictions),
@@ -213,10 +218,11 @@ impl Detector {
         }
     }
 
-    /// As [`predict`](Self::predict) for a reader of the raw outputs in place of the decoder: a loss, for example.
+    /// As [`predict`](Self::predict), but passes the raw outputs to `read`, for example to a loss, instead of
+    /// decoding them.
     ///
     /// # Errors
-    /// As [`run`](Self::run), and [`DetectorError::NoHead`] for an ONNX file, which decodes by itself.
+    /// As [`run`](Self::run), and [`DetectorError::NoHead`] for an ONNX file, which returns decoded outputs.
     pub fn read_head<T>(
         &mut self,
         images: &Array,
@@ -228,7 +234,8 @@ impl Detector {
         }
     }
 
-    /// The objects in a picture of any size, most confident first, in its own pixels and clipped to it.
+    /// Detects the objects in a picture of any size, most confident first, in the picture's pixels and
+    /// clipped to it.
     ///
     /// # Errors
     /// [`DetectorError::Config`] for a setting out of range, [`DetectorError::EmptyImage`] for a picture
@@ -242,9 +249,10 @@ impl Detector {
         Ok(found.into_iter().next().unwrap_or_default())
     }
 
-    /// As [`Detector::detect`] for several pictures, which may differ in size, in one pass of the network for each canvas.
+    /// As [`Detector::detect`], for several pictures, which may differ in size, with one network pass per
+    /// canvas size.
     ///
-    /// The whole batch is in memory at once; for a folder, pass a few at a time.
+    /// The whole batch is in memory at once; for a folder, pass a few pictures at a time.
     ///
     /// # Errors
     /// As [`Detector::detect`].
@@ -261,7 +269,7 @@ impl Detector {
             let (width, height) = images[index].dimensions();
             return Err(DetectorError::EmptyImage { index, width, height });
         }
-        // The check above keeps sides and strides far below what 32 bits hold.
+        // The check above keeps sides and strides far below the limit of 32 bits.
         let square = Letterbox::square(config.imgsz as u32);
         let letterbox = match self.limits.fixed {
             Some((h, w)) => Letterbox { width: w as u32, height: h as u32, ..square },
@@ -273,7 +281,7 @@ impl Detector {
             let transform = letterbox.plan(image.dimensions());
             if tight { transform.tight(stride) } else { transform }
         };
-        // Pictures of one canvas go through the network together.
+        // Pictures with the same canvas size go through the network together.
         let mut groups: BTreeMap<(u32, u32), Vec<(usize, LetterboxTransform)>> = BTreeMap::new();
         for (index, image) in images.iter().enumerate() {
             let transform = plan(image);
@@ -290,7 +298,7 @@ impl Detector {
         Ok(found)
     }
 
-    /// The objects in pictures that share a canvas.
+    /// Detects the objects in pictures that share a canvas size.
     fn detect_canvases(
         &mut self,
         images: &[RgbImage],

@@ -1,7 +1,7 @@
-//! Detections drawn into the picture they were found in.
+//! [`draw_detections`]: draws detections into their picture.
 //!
-//! Lines and letters grow with the picture, so that a thumbnail and a large photograph can both be read.
-//! It draws; it decides nothing: what to show is the caller's choice of detections.
+//! Lines and letters scale with the picture, so that both a thumbnail and a large photograph are readable.
+//! The caller selects the detections to draw.
 
 use bonsai_boxes::Detection;
 use bonsai_data::RgbImage;
@@ -10,8 +10,8 @@ use image::Rgb;
 use crate::glyph::{CELL, draw_text};
 use crate::rect::Rect;
 
-/// Neighbours differ in hue and in brightness. The first seven are those of Okabe and Ito, "Color Universal
-/// Design", which people who see colours differently can tell apart; then come darker and lighter ones.
+/// Neighbours differ in hue and in brightness. The first seven are from Okabe and Ito, "Color Universal
+/// Design", which people with colour blindness can distinguish; then follow darker and lighter colours.
 const PALETTE: [[u8; 3]; 12] = [
     [230, 159, 0],
     [86, 180, 233],
@@ -30,17 +30,17 @@ const PALETTE: [[u8; 3]; 12] = [
 const BLACK: Rgb<u8> = Rgb([0, 0, 0]);
 const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
 
-/// The colour of a class, always the same; twelve of them are repeated.
+/// The colour of a class, always the same; twelve colours are repeated.
 pub fn class_colour(class_id: usize) -> Rgb<u8> {
     Rgb(PALETTE[class_id % PALETTE.len()])
 }
 
-/// Draws a frame around each detection, with its class and score on a label above it, or inside where there
-/// is no room.
+/// Draws a frame around each detection, with a label of its class and score above the frame, or inside if
+/// there is no room above.
 ///
-/// Boxes are in pixels of `image`; what lies outside is left out, and a box without area inside draws
-/// nothing. The most confident is drawn last, over the others. A class without a name is shown by its number.
-/// Letters are 8 pixels high up to a mean side of about 600 pixels, and 32 in 1920 x 1080.
+/// Boxes are in pixels of `image` and are clipped to it; a box without area inside the image draws nothing.
+/// The most confident detection is drawn last, on top of the others. A class without a name is shown by its
+/// number. Letters are 8 pixels high up to a mean side of about 600 pixels, and 32 in 1920 x 1080.
 pub fn draw_detections(image: &mut RgbImage, detections: &[Detection], class_names: &[String]) {
     let size = Size::from_image(image);
     let mut order: Vec<&Detection> = detections.iter().collect();
@@ -53,14 +53,14 @@ pub fn draw_detections(image: &mut RgbImage, detections: &[Detection], class_nam
     }
 }
 
-/// How thick and how large to draw.
+/// Line width and letter size.
 #[derive(Debug, Clone, Copy)]
 struct Size {
     /// Width of a frame's line, in pixels.
     line: i64,
-    /// Pixels per pixel of a letter.
+    /// Side in the picture of one pixel of a letter, in pixels.
     scale: i64,
-    /// Letters that fit into the picture's width.
+    /// Number of letters that fit into the picture's width.
     letters: usize,
 }
 
@@ -74,7 +74,7 @@ impl Size {
     }
 }
 
-/// `name score`; where the picture is too narrow, the name is cut and the score stays.
+/// `name score`; if the picture is too narrow, the name is cut and the score stays complete.
 fn label_text(detection: &Detection, class_names: &[String], letters: usize) -> String {
     let score = format!("{:.2}", detection.confidence);
     let number = detection.class_id.to_string();
@@ -95,7 +95,7 @@ fn draw_label(image: &mut RgbImage, text: &str, frame: Rect, size: Size, colour:
     draw_text(image, text, left + margin, top + margin, size.scale, readable_on(colour));
 }
 
-/// Black on bright colours, white on dark ones; brightness as Rec. 601 weighs the channels.
+/// Black on bright colours, white on dark ones; the brightness is that of Rec. 601.
 fn readable_on(Rgb([r, g, b]): Rgb<u8>) -> Rgb<u8> {
     let brightness = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
     if brightness > 128_000 { BLACK } else { WHITE }

@@ -1,8 +1,8 @@
-//! The CPU engine: one file that is ready to run.
+//! [`write_engine`]: the CPU engine, one file that is ready to run.
 //!
-//! It is a checkpoint without batch norm and without training state, so it is smaller, loads faster and is
-//! read by the strict reader that every checkpoint goes through. A note in its metadata says that it is one.
-//! It holds no kernel choices: those belong to the machine that runs it.
+//! A CPU engine is a checkpoint without batch norm and without training state. It is smaller, loads faster
+//! and uses the same strict reader as every checkpoint. An entry in its metadata marks it as an engine. It
+//! stores no kernel choices, because they depend on the machine that runs it.
 
 use std::path::Path;
 
@@ -14,12 +14,12 @@ use crate::origin::Origin;
 const KIND: &str = "kind";
 const CPU_ENGINE: &str = "cpu-engine";
 
-/// Folds a checkpoint's batch norm and writes it as a CPU engine, whole or not at all.
+/// Folds a checkpoint's batch norm and writes it atomically as a CPU engine.
 ///
-/// Notes such as `imgsz` are kept; training state is dropped. Equal checkpoints give equal bytes.
+/// Metadata such as `imgsz` is kept; training state is dropped. Equal checkpoints give equal bytes.
 ///
 /// # Errors
-/// [`DetectorError::Checkpoint`] with the path if it cannot be written.
+/// [`DetectorError::Checkpoint`] with the path if the file cannot be written.
 pub fn write_engine(checkpoint: &Checkpoint, path: &Path) -> Result<(), DetectorError> {
     let mut engine = checkpoint.clone().fold_batch_norm()?;
     engine.metadata.insert(KIND.to_owned(), CPU_ENGINE.to_owned());

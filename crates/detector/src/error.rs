@@ -1,4 +1,4 @@
-//! Why a file is no detector, or a picture cannot be searched.
+//! [`DetectorError`]: why a file cannot be loaded as a detector, or a picture cannot be processed.
 
 use std::path::PathBuf;
 
@@ -9,30 +9,30 @@ use bonsai_yolov8::HeadError;
 
 use crate::Runtime;
 
-/// What went wrong, with the file or the value it went wrong at.
+/// The cause of an error, with the file or the value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DetectorError {
-    /// The file cannot be read at all.
+    /// The file cannot be read.
     #[error("cannot read `{}`", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
-    /// The file was recognised, but this program does not run its kind.
+    /// The file's kind is known but not supported.
     #[error("`{}` is {what}, which is not supported yet; {remedy}", path.display())]
     Unsupported {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The kind of the file.
         what: &'static str,
-        /// What to use instead.
+        /// The alternative to use.
         remedy: &'static str,
     },
-    /// The file is nothing that is known.
+    /// The file's kind is unknown.
     #[error(
         "`{}` is neither a Bonsai checkpoint nor a CPU engine, an Ultralytics `.pt` or an ONNX file: it {found}; \
          pass a `.safetensors` file that `cargo xtask train` wrote, or what `cargo xtask export` or `engine` made of it",
@@ -41,15 +41,15 @@ pub enum DetectorError {
     Unknown {
         /// The file.
         path: PathBuf,
-        /// What it begins with instead, in words.
+        /// How the file begins, in words.
         found: String,
     },
-    /// The file's kind is known, but no detector can be made of it.
+    /// The file's kind is known, but the file is not a usable detector.
     #[error("cannot make a detector of `{}`", path.display())]
     Load {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why the file is not usable.
         #[source]
         source: Box<DetectorError>,
     },
@@ -61,17 +61,17 @@ pub enum DetectorError {
     Channels {
         /// The input layer.
         node: String,
-        /// Its channels.
+        /// Number of its channels.
         found: usize,
     },
-    /// A note in the file cannot be used.
-    #[error("the file says `{key}` = `{value}`; it must be {expected}")]
+    /// A metadata entry of the file is invalid.
+    #[error("the file's metadata has `{key}` = `{value}`; it must be {expected}")]
     Metadata {
-        /// The note.
+        /// Name of the entry.
         key: &'static str,
-        /// What it says.
+        /// Value of the entry.
         value: String,
-        /// What it may say.
+        /// The valid values.
         expected: String,
     },
     /// A setting of the detection is out of range.
@@ -79,9 +79,9 @@ pub enum DetectorError {
     Config {
         /// The field of [`DetectConfig`](crate::DetectConfig).
         field: &'static str,
-        /// What it holds.
+        /// Value of the field.
         value: String,
-        /// What it may hold.
+        /// The valid values.
         expected: String,
     },
     /// The network's input has the wrong dimensions.
@@ -89,85 +89,85 @@ pub enum DetectorError {
         "images have shape {found:?}, expected [n, 3, h, w], none of them 0, h and w multiples of {stride}"
     )]
     InputShape {
-        /// What was given.
+        /// The shape found.
         found: Vec<usize>,
-        /// What height and width must be multiples of, in pixels.
+        /// Height and width must be multiples of this number of pixels.
         stride: usize,
     },
-    /// A picture without pixels.
-    #[error("picture {index} is {width} x {height} pixels: there is nothing to look at")]
+    /// A picture has no pixels.
+    #[error("picture {index} is {width} x {height} pixels; it must have at least one pixel")]
     EmptyImage {
-        /// Position in the batch.
+        /// Index in the batch.
         index: usize,
-        /// Its width.
+        /// Width in pixels.
         width: u32,
-        /// Its height.
+        /// Height in pixels.
         height: u32,
     },
-    /// The network computed something that is no number.
+    /// The network computed a value that is not finite.
     #[error("output `{node}` holds values that are not finite: the weights or the images are damaged")]
     NotFinite {
         /// The output layer.
         node: String,
     },
-    /// The options say what runs another kind of file.
-    #[error("{given} was asked for, but this is {kind}: what runs it, {wanted} says")]
+    /// The options are for another kind of file.
+    #[error("{given} was requested, but this file is {kind}: use {wanted} instead")]
     Choice {
-        /// What was asked for.
+        /// The requested runtime or executor.
         given: String,
-        /// The option of the command line that is meant for this kind.
+        /// The command-line option for this kind of file.
         wanted: &'static str,
-        /// What the file is.
+        /// The kind of the file.
         kind: &'static str,
     },
-    /// The file is no ONNX model.
+    /// The file is not an ONNX model.
     #[error("cannot read it as an ONNX model")]
     Onnx(#[source] Box<OnnxError>),
-    /// An input or output of an ONNX file is not that of a detector, or not what the file promised.
+    /// An input or output of an ONNX file is not that of a detector, or differs from the file's description.
     #[error("`{tensor}` is {found}; expected {expected}")]
     Tensor {
-        /// The input or output.
+        /// Name of the input or output.
         tensor: String,
-        /// What it is.
+        /// Description of the input or output found.
         found: String,
-        /// What it should be.
+        /// Description of the input or output expected.
         expected: String,
     },
-    /// The runtime refuses the file or fails while it runs.
+    /// The runtime rejects the file or fails while running it.
     #[error("{runtime} cannot run it")]
     Run {
-        /// Which.
+        /// The runtime.
         runtime: Runtime,
-        /// Its own words.
+        /// Error of the runtime.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The runtime failed on the file in a process that tried it, which kept this one from running it.
-    #[error("{runtime} cannot run it: tried in a process of its own, it {what}")]
+    /// The trial run of the file in a separate process failed, so this process does not run the file.
+    #[error("{runtime} cannot run it; the trial run in a separate process failed: {what}")]
     Trial {
-        /// Which.
+        /// The runtime.
         runtime: Runtime,
-        /// How it ended.
+        /// How the trial run ended.
         what: String,
     },
-    /// The runtime is not there.
+    /// The runtime is not available.
     #[error("{runtime}: not run, because {because}")]
     NotRun {
-        /// Which.
+        /// The runtime.
         runtime: Runtime,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         because: String,
     },
-    /// There are no boxes and scores of anchors to be had.
-    #[error("the file suppresses overlapping boxes by itself, so it gives objects and no boxes of anchors")]
+    /// The file returns detections, not boxes and scores of anchors.
+    #[error("the file contains non-maximum suppression, so it returns detections and no boxes of anchors")]
     Suppressed,
-    /// There are no raw outputs to be had.
-    #[error("an ONNX file decodes its outputs by itself, so losses can only be had of a checkpoint")]
+    /// An ONNX file does not return raw outputs.
+    #[error("an ONNX file returns decoded outputs, not raw ones; use a checkpoint to compute losses")]
     NoHead,
-    /// The network could not be run.
+    /// The executor failed.
     #[error("cannot run the network")]
     Exec(#[source] Box<ExecError>),
-    /// The outputs could not be decoded.
+    /// The outputs cannot be decoded.
     #[error("cannot decode the network's outputs")]
     Head(#[from] HeadError),
 }

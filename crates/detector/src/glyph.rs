@@ -1,7 +1,8 @@
-//! Text of 8 x 8 pixel letters, enlarged by a whole factor.
+//! [`draw_text`]: text of 8 x 8 pixel letters, enlarged by an integer factor.
 //!
-//! A bitmap needs no font file, no rasteriser and no anti-aliasing, and is the same on every machine.
-//! Letters: `font8x8` (public domain): Latin, Greek, box drawing and Hiragana. Any other character is a `?`.
+//! A bitmap font needs no font file, no rasteriser and no anti-aliasing, and is the same on every machine.
+//! The letters are from `font8x8` (public domain): Latin, Greek, box drawing and Hiragana. Any other
+//! character is drawn as `?`.
 
 use bonsai_data::RgbImage;
 use font8x8::{BASIC_FONTS, BLOCK_FONTS, BOX_FONTS, GREEK_FONTS, HIRAGANA_FONTS, LATIN_FONTS, UnicodeFonts};
@@ -24,7 +25,7 @@ pub(crate) fn draw_text(image: &mut RgbImage, text: &str, left: i64, top: i64, s
     }
 }
 
-/// Rows from the top; in a row, the lowest bit is the leftmost pixel.
+/// Rows from the top; the lowest bit of a row is the leftmost pixel.
 fn letter(character: char) -> [u8; 8] {
     let known = |c| {
         BASIC_FONTS
@@ -35,7 +36,7 @@ fn letter(character: char) -> [u8; 8] {
             .or_else(|| BOX_FONTS.get(c))
             .or_else(|| BLOCK_FONTS.get(c))
     };
-    // Control characters are in the tables too, as blanks.
+    // The tables contain control characters as blanks.
     let shown = if character.is_control() { '?' } else { character };
     known(shown).or_else(|| known('?')).unwrap_or([0xff; 8])
 }
@@ -52,7 +53,7 @@ mod tests {
         let count = |columns: std::ops::Range<u32>, rows: std::ops::Range<u32>| {
             rows.flat_map(|y| columns.clone().map(move |x| (x, y))).filter(|(x, y)| lit(*x, *y)).count()
         };
-        // An L is dark in its upper right corner only.
+        // An L is empty in its upper right corner only.
         assert_eq!(count(10..16, 0..8), 0);
         assert!(count(0..8, 0..8) > 8);
         assert!(count(0..8, 8..16) > 8);

@@ -1,15 +1,15 @@
-//! Load an artefact, detect objects in an image.
+//! [`Detector`]: loads a model file and detects objects in an image.
 //!
-//! [`Detector::load`] takes a Bonsai checkpoint, a CPU engine ([`write_engine`]), an Ultralytics `.pt` or an ONNX file,
-//! told apart by their content. [`Detector::detect`] answers in pixels of the picture as it was;
-//! [`Detector::run`] gives what validation and parity checks need of prepared images; [`draw_detections`] makes the
-//! answer visible.
+//! [`Detector::load`] takes a Bonsai checkpoint, a CPU engine ([`write_engine`]), an Ultralytics `.pt` or an
+//! ONNX file, which it distinguishes by their content. [`Detector::detect`] returns detections in pixels of
+//! the original picture; [`Detector::run`] returns the raw results for prepared images, for validation and
+//! parity checks; [`draw_detections`] draws detections into a picture.
 //!
-//! A network of ours is run by an executor; an ONNX file is run as it is by a [`Runtime`] that shares no code with it, so
-//! its figures are those of the artefact itself.
+//! An executor runs Bonsai networks. A [`Runtime`] that shares no code with the executors runs an ONNX file
+//! as it is, so its metrics are those of the file itself.
 //!
-//! Invariant: what is run of a checkpoint is the folded network, so it and the engine written from it agree.
-//! This crate trains nothing, changes no weights and reads no image files.
+//! Invariant: a checkpoint is always run with folded batch norms, so it agrees with the engine written from
+//! it. This crate trains nothing, changes no weights and reads no image files.
 //!
 //! ```
 //! use bonsai_data::RgbImage;
@@ -29,7 +29,7 @@
 //! let config = detector.config();
 //! assert_eq!(config.imgsz, 64);
 //! let detections = detector.detect(&picture, &config)?;
-//! assert!(detections.is_empty(), "an untrained network is sure of nothing");
+//! assert!(detections.is_empty(), "an untrained network has low confidence");
 //! draw_detections(&mut picture, &detections, detector.class_names());
 //! # Ok(())
 //! # }

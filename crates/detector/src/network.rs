@@ -1,4 +1,4 @@
-//! A network of ours whose raw outputs are decoded here.
+//! [`Network`]: a Bonsai network whose raw outputs are decoded in this crate.
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::{ExecutorOptions, Inference, build_inference};
@@ -7,14 +7,14 @@ use bonsai_yolov8::{HeadOutput, LevelOutput};
 
 use crate::DetectorError;
 
-/// A folded network and what runs it.
+/// A folded network and its executor.
 pub(crate) struct Network {
     pub(crate) model: ModelSpec,
     inference: Box<dyn Inference + Send>,
 }
 
 impl Network {
-    /// Puts a folded checkpoint where the options say.
+    /// Loads a folded checkpoint on the executor that the options select.
     pub(crate) fn new(folded: Checkpoint, options: &ExecutorOptions) -> Result<Self, DetectorError> {
         let input = folded.model.graph().node(folded.model.graph().input());
         if input.channels() != 3 {
@@ -29,7 +29,7 @@ impl Network {
         Ok(self.inference.check_memory(size)?)
     }
 
-    /// Runs it and hands the raw outputs on.
+    /// Runs the network and passes the raw outputs to `read`.
     pub(crate) fn read_head<T>(
         &mut self,
         images: &Array,
@@ -42,8 +42,8 @@ impl Network {
         }
         let outputs = self.inference.infer(images)?;
         for (output, id) in outputs.iter().zip(self.model.graph().outputs()) {
-            // Suppression would pass over a NaN in silence, and a diverged network would look like an empty
-            // picture.
+            // Suppression would ignore a NaN silently, and a diverged network would look like a picture
+            // without objects.
             if !output.data.iter().all(|v| v.is_finite()) {
                 let node = self.model.graph().node(*id).name().to_owned();
                 return Err(DetectorError::NotFinite { node });
@@ -63,9 +63,10 @@ impl Network {
     }
 }
 
-/// What sides of an input must be multiples of, in pixels: each cell of each level then is whole.
+/// Sides of an input must be multiples of this number of pixels, so that the cells of every level are whole.
 pub(crate) fn stride(model: &ModelSpec) -> usize {
-    // Levels halve one another in every YOLO; where they do not, the heads' check behind this one speaks up.
+    // The largest stride is a multiple of the others in every YOLO; otherwise [`HeadOutput::new`] returns an
+    // error.
     model.head().strides.iter().copied().max().unwrap_or(1)
 }
 

@@ -1,7 +1,8 @@
-//! What a file is, told from its first bytes.
+//! [`FileKind`] and [`Origin`]: the kind of a file, determined from its first bytes.
 //!
-//! Extensions lie (`best.pt` renamed, `model.engine` of three different programs), so they are not looked at.
-//! A kind that cannot be run is recognised all the same, to say so instead of "not a safetensors file".
+//! Extensions are ignored, because they are unreliable (a renamed `best.pt`, or `model.engine` of three
+//! different programs). A kind that cannot be run is recognised too, for a better error than "not a
+//! safetensors file".
 
 use std::fs::File;
 use std::io::Read;
@@ -9,34 +10,35 @@ use std::path::Path;
 
 use crate::{DetectorError, Runtime};
 
-/// What a detector was made of.
+/// The file from which a detector was loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// A checkpoint; its batch norm was folded when it was loaded.
+    /// A checkpoint; its batch norm was folded on loading.
     Checkpoint,
-    /// A CPU engine, folded when it was written.
+    /// A CPU engine; its batch norm was folded on writing.
     CpuEngine,
-    /// An ONNX file, and what runs it.
+    /// An ONNX file, and the runtime that runs it.
     Onnx(Runtime),
 }
 
-/// What a file that can be run seems to be, by its first bytes.
+/// The kind of a file that can be run, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
-    /// A checkpoint, Bonsai's or PyTorch's.
+    /// A checkpoint of Bonsai or PyTorch.
     Checkpoint,
     /// An ONNX model.
     Onnx,
 }
 
-/// Bytes that are enough to tell.
+/// Number of bytes that determine the kind.
 const HEAD: u64 = 64;
 
 impl FileKind {
-    /// What a file may be; says what any other one is.
+    /// The kind of a file; an error describes a file of any other kind.
     ///
     /// # Errors
-    /// [`DetectorError::Io`], [`DetectorError::Unsupported`] or [`DetectorError::Unknown`], each with the path.
+    /// [`DetectorError::Io`], [`DetectorError::Unsupported`] or [`DetectorError::Unknown`], each with the
+    /// path.
     pub fn from_path(path: &Path) -> Result<Self, DetectorError> {
         let io = |source| DetectorError::Io { path: path.to_owned(), source };
         let mut head = Vec::new();
@@ -55,7 +57,8 @@ impl FileKind {
     }
 }
 
-/// The length of a JSON object as 64 bits little-endian (the format allows 100 MB), then the object.
+/// A safetensors file: the length of a JSON object as 64 bits little-endian (the format allows 100 MB), then
+/// the object.
 fn is_safetensors(head: &[u8]) -> bool {
     head.get(4..9).is_some_and(|rest| rest == [0, 0, 0, 0, b'{'])
 }
@@ -65,15 +68,15 @@ fn is_pytorch(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || matches!(head, [0x80, 2..=5, _, ..])
 }
 
-/// A kind that a user may well pass, and what to do with it.
+/// Kinds that users may pass although they are not supported, and what to do instead.
 fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
     const TENSORRT: &str =
         "time it with `trtexec --loadEngine=FILE`, and pass the checkpoint or the CPU engine here";
     (head.starts_with(b"ftrt") || head.starts_with(b"ptrt")).then_some(("a TensorRT engine", TENSORRT))
 }
 
-/// `ModelProto`: `ir_version` (field 1, a small number) first, then another field of the message.
-/// Fields and numbers: onnx.proto of ONNX 1.17; protobuf writers emit fields in ascending order.
+/// A `ModelProto`: `ir_version` (field 1, a small number) first, then another field of the message. Fields
+/// and numbers are from onnx.proto of ONNX 1.17; protobuf writers emit fields in ascending order.
 fn is_onnx(head: &[u8]) -> bool {
     const FIELDS: [u8; 8] = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72];
     matches!(head, [0x08, version, field, ..] if (1..0x40).contains(version) && FIELDS.contains(field))
@@ -101,7 +104,8 @@ mod tests {
         assert!(is_safetensors(&safetensors));
         assert!(!is_safetensors(&safetensors[..8]));
         assert!(!is_safetensors(b"{\"a\": {}}"));
-        // As PyTorch's exporter begins a file: IR version 8, producer `pytorch`; and one without a producer.
+        // The first bytes of PyTorch's exporter: IR version 8, producer `pytorch`; and a file without a
+        // producer.
         assert!(is_onnx(b"\x08\x08\x12\x07pytorch\x1a\x032.1"));
         assert!(is_onnx(b"\x08\x07\x3a\xff\x01"));
         assert!(!is_onnx(b"\x08\x00\x12\x07pytorch"));

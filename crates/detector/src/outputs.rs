@@ -1,22 +1,22 @@
-//! What a detector says of a batch before anything is filtered, or after the file itself has filtered.
+//! [`Outputs`]: results of a detector for a batch, before suppression or after the file's own suppression.
 
 use bonsai_boxes::Detection;
 use bonsai_yolov8::{HeadError, NmsConfig, Predictions, nms};
 
-/// Answers for a batch, in pixels of the network's input.
+/// Results for a batch, in pixels of the network's input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outputs {
     /// A box and scores for each anchor.
     Predictions(Predictions),
-    /// Objects of each image, most confident first: suppression is part of the file.
+    /// Detections of each image, most confident first, from a file with its own suppression.
     Detections(Vec<Vec<Detection>>),
 }
 
 impl Outputs {
-    /// Objects of each image, most confident first.
+    /// Detections of each image, most confident first.
     ///
-    /// Where the file has suppressed already, only `confidence` and `max_detections` of the settings matter: which boxes
-    /// overlap too much was decided when it was exported.
+    /// If the file contains suppression, only `confidence` and `max_detections` of the settings apply; the
+    /// overlap threshold was fixed at export.
     pub fn suppress(&self, config: &NmsConfig) -> Vec<Vec<Detection>> {
         match self {
             Self::Predictions(predictions) => nms(predictions, config),
@@ -30,11 +30,12 @@ impl Outputs {
         }
     }
 
-    /// The answers for the classes that are `wanted` alone, as a network that has only these would give them: unlike a filter
-    /// behind suppression, the others take up no room among candidates and detections. Classes keep their numbers.
+    /// The results for the `wanted` classes only, as a network with only these classes would return them:
+    /// unlike a filter after suppression, other classes use up no candidates or detections. Classes keep
+    /// their numbers.
     ///
     /// # Errors
-    /// None in practice: the shape stays.
+    /// None in practice, because the shape does not change.
     pub fn only_classes(self, wanted: impl Fn(usize) -> bool) -> Result<Self, HeadError> {
         Ok(match self {
             Self::Predictions(predictions) => {
@@ -57,7 +58,7 @@ impl Outputs {
         })
     }
 
-    /// Leaves out what is of no wanted class.
+    /// Removes detections whose class is not in `classes`.
     pub(crate) fn keep_classes(self, classes: &[usize]) -> Result<Self, HeadError> {
         Ok(match self {
             Self::Predictions(predictions) => Self::Predictions(keep_classes(predictions, classes)?),
@@ -70,7 +71,7 @@ impl Outputs {
         })
     }
 
-    /// The answers for the first `n` images.
+    /// The results for the first `n` images.
     pub(crate) fn first(self, n: usize) -> Result<Self, HeadError> {
         Ok(match self {
             Self::Detections(mut images) => {
@@ -87,7 +88,7 @@ impl Outputs {
         })
     }
 
-    /// The answers of one batch behind another's; kinds and classes must be equal.
+    /// Concatenates the results of several batches; kinds and classes must be equal.
     pub(crate) fn join(parts: Vec<Self>) -> Result<Option<Self>, HeadError> {
         let mut parts = parts.into_iter();
         let Some(first) = parts.next() else { return Ok(None) };
@@ -120,9 +121,10 @@ impl Outputs {
     }
 }
 
-/// Sets every score of an anchor to 0 whose best class is not wanted.
+/// Sets all scores of an anchor to 0 if its best class is not wanted.
 ///
-/// Before suppression, not after: else unwanted objects would use up the candidates and `max_detections`.
+/// This is done before suppression, because otherwise unwanted objects would use up candidates and
+/// `max_detections`.
 fn keep_classes(predictions: Predictions, classes: &[usize]) -> Result<Predictions, HeadError> {
     let batch = predictions.batch();
     let num_classes = predictions.num_classes();
@@ -133,13 +135,28 @@ fn keep_classes(predictions: Predictions, classes: &[usize]) -> Result<Predictio
         .flat_map(|i| i.best().map(|(class_id, _)| wanted(class_id)).collect::<Vec<_>>())
         .collect();
     let mut data = predictions.into_vec();
-    let images = data.chunks_exact_mut((4 + num_classes) * anchors);
-    for (planes, keep) in images.zip(keep.chunks_exact(anchors)) {
-        for scores in planes[4 * anchors..].chunks_exact_mut(anchors) {
+    // A foreign ONNX file may have no anchors.
+    let images = data.chunks_exact_mut(((4 + num_classes) * anchors).max(1));
+    for (planes, keep) in images.zip(keep.chunks_exact(anchors.max(1))) {
+        for scores in planes[4 * anchors..].chunks_exact_mut(anchors.max(1)) {
             for (score, _) in scores.iter_mut().zip(keep).filter(|(_, keep)| !**keep) {
                 *score = 0.0;
             }
         }
     }
     Predictions::new(batch, num_classes, anchors, data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_without_anchors_have_no_classes_to_keep() {
+        let empty = || Outputs::Predictions(Predictions::new(2, 3, 0, Vec::new()).unwrap());
+        for kept in [empty().keep_classes(&[1]).unwrap(), empty().only_classes(|class| class == 1).unwrap()] {
+            let Outputs::Predictions(kept) = kept else { panic!("predictions stay predictions") };
+            assert_eq!((kept.batch(), kept.num_classes(), kept.anchors()), (2, 3, 0));
+        }
+    }
 }

@@ -1,10 +1,10 @@
-//! Filled rectangles, the one thing that drawing is made of.
+//! [`Rect`]: filled rectangles, from which everything is drawn.
 
 use bonsai_boxes::Xyxy;
 use bonsai_data::RgbImage;
 use image::Rgb;
 
-/// Pixels `left .. right` of the rows `top .. bottom`; may lie outside a picture, in whole or in part.
+/// Pixels `left .. right` of the rows `top .. bottom`; may be partly or completely outside a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rect {
     pub(crate) left: i64,
@@ -18,10 +18,10 @@ impl Rect {
         Self { left, top, right: left + width, bottom: top + height }
     }
 
-    /// The pixels nearest to a box inside a picture of `width` x `height`; none for a box that has no area in
-    /// it.
+    /// The pixels closest to a box inside a picture of `width` x `height`; `None` for a box without area in
+    /// the picture.
     pub(crate) fn of_box(bbox: Xyxy, width: u32, height: u32) -> Option<Self> {
-        // Written so that NaN, for which every comparison is false, is refused.
+        // Written so that NaN, for which every comparison is false, gives `None`.
         let ordered = bbox.x1 < bbox.x2 && bbox.y1 < bbox.y2;
         let inside = bbox.x1 < width as f32 && bbox.y1 < height as f32 && bbox.x2 > 0.0 && bbox.y2 > 0.0;
         if !(ordered && inside) {
@@ -35,11 +35,11 @@ impl Rect {
         Some(Self { left, top, right, bottom })
     }
 
-    /// Paints every pixel of it that the picture has.
+    /// Fills all pixels of the rectangle that are inside the picture.
     pub(crate) fn fill(self, image: &mut RgbImage, colour: Rgb<u8>) {
         let width = i64::from(image.width());
         let height = i64::from(image.height());
-        // Clamped to 0 .. a picture's side, so they fit 32 bits.
+        // Clamped to 0 .. a picture's side, so the values fit 32 bits.
         let columns = self.left.clamp(0, width) as u32..self.right.clamp(0, width) as u32;
         for y in self.top.clamp(0, height) as u32..self.bottom.clamp(0, height) as u32 {
             for x in columns.clone() {
@@ -48,7 +48,8 @@ impl Rect {
         }
     }
 
-    /// Paints its border, `line` pixels wide and inside of it, so that a box as large as the picture is seen.
+    /// Draws the border, `line` pixels wide, inside the rectangle, so that the border of a box as large as
+    /// the picture is visible.
     pub(crate) fn outline(self, image: &mut RgbImage, line: i64, colour: Rgb<u8>) {
         let Self { left, top, right, bottom } = self;
         let x = (left + line).min(right);

@@ -1,12 +1,14 @@
-//! One training step of YOLOv8n at 160 px, batch 8: this crate's reverse walk against stock candle autograd.
+//! Benchmark of one training step of YOLOv8n at 160 px, batch 8: this crate's reverse walk against stock
+//! candle autograd.
 //!
 //! `cargo bench -p bonsai-exec --bench candle_step [-- ROUNDS]`
 //!
-//! Both sides run forward, backward from the same gradients at the outputs, and SGD (stock: candle-nn's plain one,
-//! ours with Nesterov momentum, clipping and averaging), interleaved; the medians and their ratio are printed.
-//! Stock candle cannot train the network as it is: its pooling has no backward for kernel 5, stride 1, and its
-//! upsampling gradient is wrong with several consumers, so there those two are written with shifted maxima and
-//! broadcasting, which it differentiates. Everything else is the layer a candle user would write.
+//! Both sides run forward, backward from the same gradients at the outputs, and SGD (stock: candle-nn's plain
+//! SGD; ours with Nesterov momentum, clipping and averaging), interleaved. The benchmark prints both medians
+//! and their ratio. Stock candle cannot train the network: its pooling has no backward for kernel 5 and
+//! stride 1, and its upsampling gradient is wrong with several consumers. The stock side therefore replaces
+//! these two layers by shifted maxima and broadcasting, which candle can differentiate. All other layers are
+//! those that a candle user would choose.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints and may stop")]
 
 use std::collections::HashMap;
@@ -52,7 +54,7 @@ fn main() {
         }));
         stock_times.push(time(|| stock.step(model.graph(), &images, &upstream).unwrap()));
     }
-    // The first round of each warms caches and allocator.
+    // The first round of each side warms caches and the allocator.
     let median = |times: &mut Vec<Duration>| {
         times.remove(0);
         times.sort();
@@ -162,7 +164,7 @@ impl Stock {
     }
 }
 
-/// Stride-1 pooling that candle can differentiate. Zero padding stands in for minus infinity: the cost is the same.
+/// Stride-1 pooling that candle can differentiate. Zero padding replaces minus infinity, at the same cost.
 fn shifted_max_pool(x: &Tensor, kernel: usize, padding: usize) -> Result<Tensor> {
     let mut y = x.clone();
     for dim in [2, 3] {

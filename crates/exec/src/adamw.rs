@@ -1,26 +1,26 @@
-//! AdamW on single values, as `torch.optim.AdamW`.
+//! [`AdamStep`]: AdamW on single values, as in `torch.optim.AdamW`.
 
 use crate::{Method, RoleRule, UpdateRule};
 
-/// The factors of a step, of one role.
+/// Factors of one step for one role.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct AdamFactors {
-    /// What the parameter keeps of itself: one less its decay.
+    /// Factor on the parameter: one minus its weight decay.
     pub(crate) keep: f32,
-    /// What the first moment takes of the gradient.
+    /// Weight of the gradient in the first moment.
     pub(crate) take1: f32,
-    /// What the second moment keeps of itself, and takes of the gradient's square.
+    /// Factor on the second moment and weight of the squared gradient in it.
     pub(crate) beta2: f32,
     pub(crate) take2: f32,
-    /// Factor on the root of the second moment, which corrects its start at zero.
+    /// Factor on the root of the second moment that corrects its start at zero.
     pub(crate) root: f32,
     pub(crate) eps: f32,
-    /// Learning rate, with the correction of the first moment.
+    /// Learning rate, including the correction of the first moment.
     pub(crate) rate: f32,
 }
 
 impl AdamFactors {
-    /// `None` where the rule is another method's.
+    /// `None` if the rule uses another method.
     pub(crate) fn new(rule: &UpdateRule, role: &RoleRule) -> Option<Self> {
         let Method::AdamW { beta2, eps, step } = rule.method else { return None };
         let beta1 = f64::from(rule.momentum);
@@ -39,7 +39,7 @@ impl AdamFactors {
     }
 }
 
-/// What one parameter of a role is subject to in one step.
+/// One step of AdamW for the parameters of one role.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AdamStep {
     clip: f32,
@@ -47,13 +47,13 @@ pub(crate) struct AdamStep {
 }
 
 impl AdamStep {
-    /// `clip` is the factor on the gradient; `None` where the rule is another method's.
+    /// `clip` is the factor on the gradient. `None` if the rule uses another method.
     pub(crate) fn new(rule: &UpdateRule, role: &RoleRule, clip: f32) -> Option<Self> {
         let factors = AdamFactors::new(rule, role)?;
         Some(Self { clip, factors })
     }
 
-    /// New parameter, first and second moment from parameter, gradient and moments.
+    /// Computes the new parameter, first moment and second moment from parameter, gradient and moments.
     #[inline]
     pub(crate) fn apply(&self, w: f32, g: f32, m: f32, s: f32) -> (f32, f32, f32) {
         let AdamFactors { keep, take1, beta2, take2, root, eps, rate } = self.factors;

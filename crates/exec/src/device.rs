@@ -1,14 +1,14 @@
-//! Where a network runs.
+//! [`Device`]: the processor that runs a network.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::ExecError;
 
-/// A processor, by the names PyTorch users know.
+/// A processor, named as in PyTorch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
-    /// The host.
+    /// The CPU of the host.
     #[default]
     Cpu,
     /// An NVIDIA GPU by index; needs the feature `cuda`.
@@ -45,7 +45,7 @@ impl FromStr for Device {
                 .strip_prefix("cuda:")
                 .and_then(|i| i.parse().ok())
                 .map(Self::Cuda)
-                .ok_or_else(|| format!("`{s}` is no device: use `cpu` or `cuda:0`")),
+                .ok_or_else(|| format!("unknown device `{s}`; expected `cpu` or `cuda:0`")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Why a network cannot be run.
+//! [`ExecError`]: reasons why a network cannot be run.
 
 use bonsai_checkpoint::CheckpointError;
 use bonsai_graph::GraphError;
@@ -7,56 +7,56 @@ use bonsai_kernels::KernelError;
 use crate::memory::Bytes;
 use crate::{Device, ExecutorKind, MemoryBudget};
 
-/// What went wrong, with the layer it went wrong at.
+/// The reason of a failure; layer errors name the layer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecError {
     /// The device cannot be opened.
-    #[error("cannot use device `{device}`: is the program built with its feature, and is the driver there?")]
+    #[error("cannot use device `{device}`: build the program with its feature and install its driver")]
     Device {
-        /// The device asked for.
+        /// The requested device.
         device: Device,
-        /// candle's reason.
+        /// The reason that candle gives.
         #[source]
         source: Box<candle_core::Error>,
     },
     /// This executor does not run on this device.
-    #[error("executor `{kind}` does not run on device `{device}`; leave the executor out, or use `candle`")]
+    #[error("executor `{kind}` does not run on device `{device}`; omit the executor or use `candle`")]
     Executor {
-        /// The executor asked for.
+        /// The requested executor.
         kind: ExecutorKind,
-        /// The device asked for.
+        /// The requested device.
         device: Device,
     },
-    /// There is not as much memory as a pass takes.
+    /// A pass needs more memory than the budget has.
     #[error(
-        "{what} takes {} of memory, and {} {}: use smaller batches (`--batch`) or smaller images (`--imgsz`)",
+        "{what} needs {} of memory, but {} {}: use smaller batches (`--batch`) or smaller images (`--imgsz`)",
         Bytes(*needed), budget.limit, Bytes(budget.bytes)
     )]
     Memory {
-        /// What takes it.
+        /// The pass that needs the memory.
         what: String,
-        /// Bytes that it takes.
+        /// Number of bytes that it needs.
         needed: u64,
-        /// Bytes that there are, and what says so.
+        /// The available memory and what limits it.
         budget: MemoryBudget,
     },
-    /// The system starts no more threads.
-    #[error("cannot start {threads} threads: {reason}; ask for fewer")]
+    /// The system cannot start the requested threads.
+    #[error("cannot start {threads} threads: {reason}; use fewer threads")]
     Threads {
-        /// How many were asked for.
+        /// The requested number of threads.
         threads: usize,
-        /// What the system says.
+        /// The reason that the system gives.
         reason: String,
     },
-    /// An input does not have the shape the graph needs.
+    /// An array does not have the shape that the graph needs.
     #[error("{what} has shape {got:?}, expected {expected}")]
     Shape {
-        /// Which array.
+        /// The array.
         what: String,
-        /// What it is.
+        /// Its shape.
         got: Vec<usize>,
-        /// What it must be, in words.
+        /// The expected shape, in words.
         expected: String,
     },
     /// The number of output gradients is not the number of outputs.
@@ -67,43 +67,43 @@ pub enum ExecError {
         /// Number given.
         got: usize,
     },
-    /// Backward or a tap was asked for without a forward pass that kept the values.
-    #[error("{what} needs a forward pass in training mode before it")]
+    /// Backward or a tap was requested without a training forward pass that kept the values.
+    #[error("{what} needs a forward pass in training mode first")]
     NoForward {
-        /// What was asked for.
+        /// The request.
         what: &'static str,
     },
     /// A layer failed on the device.
     #[error("layer `{node}` failed")]
     Layer {
-        /// Its name.
+        /// Name of the layer.
         node: String,
-        /// candle's reason.
+        /// The reason that candle gives.
         #[source]
         source: Box<candle_core::Error>,
     },
     /// A device operation outside a layer failed.
     #[error("device operation failed")]
     Candle(#[from] candle_core::Error),
-    /// The CPU kernels refuse: a size that does not fit, an instruction set that is not there.
-    #[error("the CPU engine cannot run this")]
+    /// The CPU kernels reject the network: a size does not fit, or the instruction set is not available.
+    #[error("the CPU engine cannot run this network")]
     Kernel(#[source] Box<KernelError>),
-    /// What is to be frozen is not there.
-    #[error("`{name}` is no trained parameter of this network, so it cannot be frozen")]
+    /// A name to freeze is not a trained parameter.
+    #[error("cannot freeze `{name}`: it is not a trained parameter of this network")]
     Frozen {
-        /// Its name.
+        /// The name.
         name: String,
     },
-    /// L1 is told about what is no scale or shift of a batch norm.
+    /// A name in the penalty map is not a scale or shift of a batch norm.
     #[error(
-        "`{name}` is no weight or bias of a batch norm of this network, so L1 cannot be told about its channels"
+        "the L1 penalty map contains `{name}`, which is not a weight or bias of a batch norm of this network"
     )]
     Penalised {
-        /// Its name.
+        /// The name.
         name: String,
     },
-    /// L1 is told about more or fewer channels than there are.
-    #[error("`{name}` has {expected} channels, but L1 is told about {got}")]
+    /// The penalty map has another number of channels than the network.
+    #[error("the L1 penalty map has {got} channels for `{name}`, which has {expected} channels")]
     PenaltyLength {
         /// The parameter.
         name: String,
@@ -112,10 +112,10 @@ pub enum ExecError {
         /// Channels in the network.
         expected: usize,
     },
-    /// Sizes do not fit the image.
-    #[error("the network does not fit the image")]
+    /// The size of the images does not fit the graph.
+    #[error("the network cannot run on images of this size")]
     Graph(#[from] GraphError),
-    /// Parameters do not fit the graph.
+    /// The parameters do not fit the graph.
     #[error("the parameters do not fit the network")]
     Weights(#[from] CheckpointError),
 }

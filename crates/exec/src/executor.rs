@@ -1,4 +1,4 @@
-//! The contract between a network and whoever trains or evaluates it.
+//! [`Executor`]: trains and evaluates one network with one set of parameters.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use bonsai_graph::{Graph, NodeId};
 
 use crate::{ExecError, PenaltyMap, UpdateReport, UpdateRule};
 
-/// How batch norm behaves and what is kept.
+/// How batch norm behaves and which values are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Batch statistics, running statistics updated, values kept for backward.
+    /// Batch norm uses batch statistics and updates its running statistics; values are kept for backward.
     Train,
-    /// Running statistics; values are freed as soon as nothing reads them.
+    /// Batch norm uses running statistics; a value is freed after its last reader.
     Eval,
 }
 
-/// One of the flat buffers an executor holds.
+/// One of the flat buffers of an executor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Buffer {
-    /// The parameters that are run, running statistics included.
+    /// The parameters of the network, including running statistics.
     Params,
     /// Accumulated gradients of the trained parameters.
     Gradients,
     /// Momentum of the trained parameters.
     Momentum,
-    /// Mean square of the gradients of the trained parameters. Only AdamW has one: until it is used or written it is zero
-    /// and takes no memory.
+    /// Mean square of the gradients of the trained parameters. Only AdamW uses it; before AdamW or a write
+    /// sets it, it is zero and takes no memory.
     SecondMoment,
     /// Exponential moving average of parameters and running statistics.
     Ema,
@@ -37,84 +37,91 @@ pub trait Executor {
     /// The network.
     fn graph(&self) -> &Graph;
 
-    /// Runs the network on `images` `[n, c, h, w]` and returns the raw outputs `[n, c, h, w]` in the graph's order.
+    /// Runs the network on `images` `[n, c, h, w]` and returns the raw outputs `[n, c, h, w]` in the order of
+    /// the graph.
     ///
     /// # Errors
     /// [`ExecError::Shape`] if the channels differ, [`ExecError::Graph`] if the size does not fit.
     fn forward(&mut self, mode: Mode, images: &Array) -> Result<Vec<Array>, ExecError>;
 
-    /// Adds to the gradient buffer what gradients at the outputs imply. Consumes the kept values.
+    /// Adds the gradients of the parameters, given the gradients at the outputs, to the gradient buffer.
+    /// Consumes the values that the forward pass kept.
     ///
     /// # Errors
-    /// [`ExecError::NoForward`] unless a training forward came before, [`ExecError::Shape`] if a gradient is misshaped.
+    /// [`ExecError::NoForward`] without a training forward pass before it, [`ExecError::GradientCount`] or
+    /// [`ExecError::Shape`] if the gradients do not match the outputs.
     fn backward(&mut self, output_gradients: &[Array]) -> Result<(), ExecError>;
 
-    /// Keeps the outputs of these layers in the next passes, for [`Executor::tap`]. The input layer keeps its gradient too.
+    /// Keeps the outputs of these layers in the next passes, for [`Executor::tap`]. For the input layer,
+    /// backward also keeps its gradient.
     fn set_taps(&mut self, nodes: &[NodeId]);
 
     /// Output `[n, c, h, w]` of a tapped layer in the last forward pass.
     ///
     /// # Errors
-    /// [`ExecError::NoForward`] if it was not tapped or nothing ran.
+    /// [`ExecError::NoForward`] if the layer was not tapped or no forward pass ran.
     fn tap(&self, node: NodeId) -> Result<Array, ExecError>;
 
-    /// Gradient `[n, c, h, w]` at the network's input in the last backward pass; needs a tap on the input layer.
+    /// Gradient `[n, c, h, w]` at the network's input in the last backward pass; needs a tap on the input
+    /// layer.
     ///
     /// # Errors
-    /// [`ExecError::NoForward`] if it was not asked for.
+    /// [`ExecError::NoForward`] if the input layer was not tapped or no backward pass ran.
     fn input_gradient(&self) -> Result<Array, ExecError>;
 
-    /// Copies a buffer to the host, by parameter name.
+    /// Copies a buffer to the host; the result is indexed by parameter name.
     ///
     /// # Errors
-    /// Only if the device fails.
+    /// Only device errors.
     fn read(&self, buffer: Buffer) -> Result<Weights, ExecError>;
 
     /// Replaces a buffer.
     ///
     /// # Errors
-    /// [`ExecError::Weights`] if names or shapes differ from the graph's.
+    /// [`ExecError::Weights`] or [`ExecError::Shape`] if names or shapes differ from those of the graph.
     fn write(&mut self, buffer: Buffer, weights: &Weights) -> Result<(), ExecError>;
 
     /// Sets the gradient buffer to zero.
     ///
     /// # Errors
-    /// Only if the device fails.
+    /// Only device errors.
     fn zero_gradients(&mut self) -> Result<(), ExecError>;
 
-    /// One optimiser step from the accumulated gradients, which are then zero.
+    /// Performs one optimiser step with the accumulated gradients and sets them to zero.
     ///
-    /// Where the gradient norm is not finite, nothing else changes: the report tells.
+    /// If the gradient norm is not finite, nothing else changes; the report contains the norm.
     ///
     /// # Errors
-    /// Only if the device fails.
+    /// Only device errors.
     fn update(&mut self, rule: &UpdateRule) -> Result<UpdateReport, ExecError>;
 
-    /// Freezes these trained parameters, by name, and no others: steps leave them, their momentum and their share of the
-    /// gradient norm out. Their averages go towards what they are; running statistics go on as ever.
+    /// Freezes exactly these trained parameters, by name. Steps do not change them or their momentum and
+    /// exclude them from the gradient norm. Their averages converge to their values; running statistics are
+    /// still updated.
     ///
     /// # Errors
-    /// [`ExecError::Frozen`] if a name is no trained parameter's; then nothing changes.
+    /// [`ExecError::Frozen`] if a name is not a trained parameter; then nothing changes.
     fn freeze(&mut self, names: &[String]) -> Result<(), ExecError>;
 
-    /// Says which channels of batch norms L1 is on and which gammas are one group, in place of what was said before;
-    /// without it L1 is on all channels, each alone. Frozen parameters get no L1 and are in no group, whatever it says.
+    /// Sets the batch-norm channels that L1 penalises and the gammas that form a group; replaces the previous
+    /// map. Without a map, L1 penalises every channel separately. Frozen parameters are never penalised and
+    /// belong to no group.
     ///
     /// # Errors
-    /// [`ExecError::Penalised`] if a name is no batch norm's scale or shift, [`ExecError::PenaltyLength`] if it has other
-    /// channels; then nothing changes.
+    /// [`ExecError::Penalised`] if a name is not a scale or shift of a batch norm,
+    /// [`ExecError::PenaltyLength`] if its number of channels differs; then nothing changes.
     fn penalise(&mut self, map: &PenaltyMap) -> Result<(), ExecError>;
 
-    /// Starts to add up the time that each layer takes, from zero, or stops and forgets it.
+    /// Starts measuring the time of each layer from zero, or stops and discards the times.
     fn set_timing(&mut self, on: bool) {
         let _ = on;
     }
 
-    /// What was added up since timing was started, in the order of execution; empty without timing or where the
-    /// executor cannot tell.
+    /// Time of each layer since timing was started, in execution order; empty without timing or if the
+    /// executor cannot measure.
     ///
-    /// A label begins with the layer's name; what may follow is the part of its work, such as `backward`. Times of
-    /// several threads at once may be summed over them, so they are shares rather than a clock.
+    /// A label is the name of the layer, optionally followed by the part of its work, such as `backward`.
+    /// Times of several threads may be summed, so compare them as fractions of the total, not as wall time.
     fn timings(&self) -> Vec<(String, Duration)> {
         Vec::new()
     }

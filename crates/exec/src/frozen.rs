@@ -1,7 +1,7 @@
-//! Parameters that no step touches, as ranges of a flat buffer.
+//! [`Frozen`]: parameters that no step changes, as ranges of a flat buffer.
 //!
-//! A step works on what is left of each role's range, so without frozen parameters it is what it would be without this.
-//! Gradients are computed for them all the same, and running statistics are no matter of steps.
+//! A step works on the remaining parts of the range of each role; without frozen parameters these are the
+//! whole ranges. Gradients of frozen parameters are still computed, and running statistics are not affected.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -13,7 +13,8 @@ use crate::ExecError;
 pub(crate) struct Frozen(Vec<Range<usize>>);
 
 impl Frozen {
-    /// The ranges of the named parameters among `slots`, names and ranges of all trained ones in ascending order.
+    /// Ranges of the named parameters; `slots` has name and range of every trained parameter in ascending
+    /// order.
     pub(crate) fn of<'a>(
         names: &[String],
         slots: impl Iterator<Item = (&'a str, Range<usize>)>,
@@ -36,7 +37,7 @@ impl Frozen {
         &self.0
     }
 
-    /// What of `range` is trained, in order.
+    /// The trained parts of `range`, in order.
     pub(crate) fn trained(&self, range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let Range { start: mut at, end } = range;
         let mut frozen = self.0.iter();
@@ -54,7 +55,7 @@ impl Frozen {
     }
 }
 
-/// The average of a frozen parameter: what it is, for as long as it does not change, without a rounding.
+/// The new average of a frozen parameter. Once it equals the value, it stays exactly equal.
 #[inline]
 pub(crate) fn average_frozen(decay: f32, average: f32, value: f32) -> f32 {
     average + (value - average) * (1.0 - decay)
@@ -81,7 +82,7 @@ mod tests {
         assert_eq!(left(&["b", "c"], 0..12), [(0, 4), (9, 12)]);
         assert_eq!(left(&["b"], 0..4), [(0, 4)]);
         assert_eq!(left(&["b"], 6..9), [(6, 9)]);
-        // A role may end inside what was merged.
+        // A role may end inside a merged range.
         assert_eq!(left(&["b", "c"], 6..12), [(9, 12)]);
         assert_eq!(left(&["b", "c"], 0..6), [(0, 4)]);
         assert!(left(&["a", "b", "c", "d"], 0..12).is_empty());

@@ -1,4 +1,4 @@
-//! The contract between a network and whoever only looks at what it says.
+//! [`Inference`]: runs one network forward only.
 
 use std::time::Duration;
 
@@ -7,23 +7,24 @@ use bonsai_graph::Graph;
 
 use crate::{CandleExecutor, ExecError, Executor, Mode};
 
-/// Runs one graph forward, with one set of parameters that nobody changes.
+/// Runs one graph forward with parameters that do not change.
 pub trait Inference {
     /// The network.
     fn graph(&self) -> &Graph;
 
-    /// Runs the network on `images` `[n, c, h, w]` with running statistics and returns the raw outputs `[n, c, h, w]` in
-    /// the graph's order. Their memory is used again by the next run.
+    /// Runs the network on `images` `[n, c, h, w]` with running statistics and returns the raw outputs
+    /// `[n, c, h, w]` in the order of the graph. The next run reuses their memory.
     ///
     /// # Errors
     /// [`ExecError::Shape`] if the channels differ, [`ExecError::Graph`] if the size does not fit.
     fn infer(&mut self, images: &Array) -> Result<&[Array], ExecError>;
 
-    /// Whether a pass over `[n, h, w]` images and pixels fits into the memory that the options name, without asking for any:
-    /// for callers whose images take memory, too.
+    /// Checks that a pass over `[n, h, w]` (images, height and width in pixels) fits into the memory budget
+    /// of the options, without allocating. Callers whose images take memory too can call it before they load
+    /// them.
     ///
     /// # Errors
-    /// [`ExecError::Memory`] if not; [`ExecError::Graph`] if the size does not fit.
+    /// [`ExecError::Memory`] if it does not fit; [`ExecError::Graph`] if the graph cannot run on the size.
     fn check_memory(&mut self, size: [usize; 3]) -> Result<(), ExecError>;
 
     /// As [`Executor::set_timing`].
@@ -37,7 +38,7 @@ pub trait Inference {
     }
 }
 
-/// An executor that is used for inference only, and its last outputs.
+/// An executor used for inference only, with its last outputs.
 #[derive(Debug)]
 pub(crate) struct EvalOnly<E>(E, Vec<Array>);
 

@@ -1,22 +1,22 @@
-//! Where each parameter lies in an executor's flat buffers.
+//! [`ParamLayout`]: positions of the parameters in the flat buffers of an executor.
 //!
-//! Trained parameters are ordered by role, so that everything one role is subject to is one range:
-//! kernels, biases, gammas, betas. Running statistics form a second buffer: means, variances.
+//! Trained parameters are ordered by role, so that the parameters of one role form one range: kernels,
+//! biases, gammas, betas. Running statistics form a second buffer: means, variances.
 
 use std::ops::Range;
 
 use bonsai_graph::{Graph, ParamRole, ParamSpec};
 
-/// One parameter's place.
+/// Position of one parameter.
 #[derive(Debug, Clone)]
 pub struct ParamSlot {
-    /// Which parameter.
+    /// The parameter.
     pub spec: ParamSpec,
-    /// First scalar in its buffer: the trained one, or that of statistics.
+    /// Index of its first scalar in its buffer: the buffer of trained parameters or the buffer of statistics.
     pub offset: usize,
 }
 
-/// The places of all parameters of a graph.
+/// Positions of all parameters of a graph.
 #[derive(Debug, Clone)]
 pub struct ParamLayout {
     slots: Vec<ParamSlot>,
@@ -24,7 +24,7 @@ pub struct ParamLayout {
 }
 
 impl ParamLayout {
-    /// Lays out the parameters of `graph`.
+    /// Assigns a position to every parameter of `graph`.
     pub fn from_graph(graph: &Graph) -> Self {
         let params = graph.params();
         let mut slots = Vec::with_capacity(params.len());
@@ -41,7 +41,7 @@ impl ParamLayout {
         Self { slots, ranges }
     }
 
-    /// All places, role by role.
+    /// All positions, role by role.
     pub fn slots(&self) -> &[ParamSlot] {
         &self.slots
     }

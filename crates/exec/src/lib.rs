@@ -1,12 +1,13 @@
-//! Runs a layer graph forward and backward, and applies the optimiser step.
+//! [`Executor`]: runs a layer graph forward and backward and applies the optimiser step.
 //!
-//! [`Executor`] is the contract: raw outputs as host arrays, a backward pass from gradients at the outputs,
-//! and an optimiser step that is data ([`UpdateRule`]) and is applied where the parameters live.
-//! [`CpuExecutor`] is the fast one for the CPU, with hand-written kernels ([`Isa`] says for which instruction set);
-//! [`CandleExecutor`] is the portable one, on any candle device; [`build_executor`] chooses by [`ExecutorOptions`].
-//! [`Inference`] is the smaller contract of who only runs forward, [`CpuInference`] and [`build_inference`] its other half.
+//! An [`Executor`] returns raw outputs as host arrays, computes a backward pass from gradients at the
+//! outputs, and applies an optimiser step given as data ([`UpdateRule`]) where the parameters are stored.
+//! [`CpuExecutor`] is the fast executor for the CPU, with hand-written kernels for several instruction sets
+//! ([`Isa`]). [`CandleExecutor`] is portable and runs on any candle device. [`build_executor`] selects one by
+//! [`ExecutorOptions`]. [`Inference`] is the smaller interface for forward passes only; [`CpuInference`]
+//! implements it and [`build_inference`] selects an implementation.
 //!
-//! Losses, datasets and files are none of this crate's business.
+//! Losses, datasets and files belong to other crates.
 //!
 //! ```
 //! use bonsai_checkpoint::{Array, Weights};
@@ -45,7 +46,7 @@ mod penalty_map;
 mod step;
 mod update;
 
-/// The instruction set that [`CpuExecutor`] runs on, and why a kernel refuses.
+/// The instruction set of [`CpuExecutor`], and the errors of its kernels.
 pub use bonsai_kernels::{Isa, KernelError};
 pub use candle::CandleExecutor;
 pub use cpu::{CpuExecutor, CpuInference, CpuOptions, LayerTime};

@@ -1,7 +1,8 @@
-//! How much memory a network takes, said before any is asked for, and how much there is.
+//! [`memory_need`] and [`MemoryBudget`]: how much memory a network needs, computed before allocating, and how
+//! much it may use.
 //!
-//! What there is, the caller says ([`MemoryBudget`]): a library that looked at the machine by itself could not know what else
-//! the program is going to need. Executors with a budget refuse a size of images that does not fit, before they allocate.
+//! The caller sets the budget, because a library cannot know how much memory the rest of the program will
+//! need. An executor with a budget rejects an image size that does not fit before it allocates.
 
 use std::fmt;
 
@@ -9,15 +10,16 @@ use bonsai_graph::{Graph, Shape};
 
 use crate::{CandleExecutor, CpuInference, Device, ExecError, ExecutorKind, ExecutorOptions, Mode};
 
-/// What keeps a program from taking more memory.
+/// What limits the memory of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MemoryLimit {
-    /// The machine has no more that is free.
+    /// The free memory of the machine.
     Machine,
-    /// The limit of the process's address space (`ulimit -v`, `RLIMIT_AS`): memory counts as soon as it is asked for.
+    /// The limit on the address space of the process (`ulimit -v`, `RLIMIT_AS`), which counts memory as soon
+    /// as it is reserved.
     AddressSpace,
-    /// The control group that the process is in: a container, or a job of a batch system.
+    /// The control group of the process: a container, or a job of a batch system.
     Cgroup,
 }
 
@@ -31,31 +33,31 @@ impl fmt::Display for MemoryLimit {
     }
 }
 
-/// Memory that a program may take.
+/// Memory that a program may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryBudget {
-    /// Bytes.
+    /// Number of bytes.
     pub bytes: u64,
-    /// What says so.
+    /// What limits it.
     pub limit: MemoryLimit,
 }
 
-/// Memory that something takes, in bytes.
+/// Memory that an operation needs, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MemoryNeed {
-    /// What is written, and so needs memory of the machine.
+    /// Memory that is written and therefore occupies the machine.
     pub touched: u64,
-    /// What is asked for; some of it only for the case that it is needed.
+    /// Memory that is reserved; a part of it may never be written.
     pub reserved: u64,
 }
 
 impl MemoryNeed {
-    /// As much as that, all of it written.
+    /// A need of `bytes` bytes, all of them written.
     pub const fn all_touched(bytes: u64) -> Self {
         Self { touched: bytes, reserved: bytes }
     }
 
-    /// Both at once.
+    /// The sum of both needs.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self {
@@ -66,7 +68,7 @@ impl MemoryNeed {
 }
 
 impl MemoryBudget {
-    /// Refuses what does not fit; `what` says what needs it.
+    /// Returns an error if `need` exceeds the budget; `what` describes the operation in the message.
     ///
     /// # Errors
     /// [`ExecError::Memory`] with both numbers.
@@ -82,7 +84,7 @@ impl MemoryBudget {
     }
 }
 
-/// Bytes as people say them.
+/// Displays a number of bytes with a unit.
 pub(crate) struct Bytes(pub(crate) u64);
 
 impl fmt::Display for Bytes {
@@ -98,7 +100,7 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// What a pass over `[n, h, w]` is called in an error.
+/// Describes a pass over `[n, h, w]` in error messages.
 pub(crate) fn pass_of(mode: Mode, [n, h, w]: [usize; 3]) -> String {
     let (of, s) = match mode {
         Mode::Train => ("training", if n == 1 { "" } else { "s" }),
@@ -107,28 +109,30 @@ pub(crate) fn pass_of(mode: Mode, [n, h, w]: [usize; 3]) -> String {
     format!("{of} on {n} image{s} of {h}x{w} pixels at a time")
 }
 
-/// Bytes of `n` images' values of that shape in `f32`.
+/// Bytes of the `f32` values of `n` images with that shape.
 pub(crate) fn bytes_of(n: usize, shape: Shape) -> u64 {
     let values = [n, shape.channels, shape.h, shape.w].map(|size| size as u64);
     values.into_iter().fold(size_of::<f32>() as u64, u64::saturating_mul)
 }
 
-/// The least that a pass takes, told without a plan, which takes time and memory itself: the largest wire.
+/// Lower bound for a pass: the largest wire. It needs no plan, and making a plan takes time and memory
+/// itself.
 pub(crate) fn least(graph: &Graph, [n, h, w]: [usize; 3]) -> Result<MemoryNeed, ExecError> {
     let shapes = graph.shapes(h, w)?;
     let largest = shapes.iter().map(|shape| bytes_of(n, *shape)).max().unwrap_or(0);
     Ok(MemoryNeed::all_touched(largest))
 }
 
-/// What a pass over `n` images of `h` x `w` pixels takes on an executor of these options, parameters and all that
-/// belongs to them included: to the byte on the CPU executor, about as much with candle on the host, and nothing on a
-/// GPU, whose memory is not the machine's.
+/// Memory for a pass over `n` images of `h` x `w` pixels on an executor with these options, including its
+/// parameters and their buffers. The result is exact for the CPU executor, approximate for candle on the
+/// host, and zero on a GPU, which does not use memory of the machine.
 ///
-/// [`Mode::Train`] counts a whole step and what an executor for training holds, [`Mode::Eval`] inference alone. Allocates
-/// no tensors, but takes about as long as making a plan for the size.
+/// [`Mode::Train`] counts a whole step and all buffers of a training executor, [`Mode::Eval`] inference only.
+/// The function allocates no tensors, but takes about as long as making a plan for the size.
 ///
 /// # Errors
-/// [`ExecError::Graph`] if the size does not fit, [`ExecError::Kernel`] if it is beyond what any memory holds.
+/// [`ExecError::Graph`] if the graph cannot run on the size, [`ExecError::Kernel`] if the size exceeds any
+/// memory.
 pub fn memory_need(
     graph: &Graph,
     mode: Mode,
@@ -142,10 +146,10 @@ pub fn memory_need(
     }
 }
 
-/// Refuses a pass that does not fit, before memory is asked for.
+/// Returns an error for a pass that exceeds the budget, before any memory is allocated.
 ///
 /// # Errors
-/// [`ExecError::Memory`]; as [`memory_need`].
+/// [`ExecError::Memory`] if it does not fit; errors of [`memory_need`].
 pub fn check_memory(
     graph: &Graph,
     mode: Mode,

@@ -1,7 +1,7 @@
-//! Which executor runs a network, on what, with how many threads.
+//! [`ExecutorOptions`]: which executor runs a network, on which device, with how many threads.
 //!
-//! One place decides, so that training, detection and benchmarks agree: on the CPU the project's own kernels, on a GPU
-//! candle.
+//! Training, detection and benchmarks all use these options and therefore agree: by default the project's own
+//! kernels run on the CPU, and candle runs on a GPU.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,7 +23,7 @@ use crate::{
 pub enum ExecutorKind {
     /// The project's own kernels, on the host.
     Cpu,
-    /// candle, on the host or a GPU.
+    /// candle, on the host or on a GPU.
     Candle,
 }
 
@@ -50,26 +50,27 @@ impl FromStr for ExecutorKind {
         [Self::Cpu, Self::Candle]
             .into_iter()
             .find(|kind| kind.name() == s)
-            .ok_or_else(|| format!("`{s}` is no executor: use `cpu` or `candle`"))
+            .ok_or_else(|| format!("unknown executor `{s}`; expected `cpu` or `candle`"))
     }
 }
 
-/// How to run a network; the default is the fastest way on the host with all of its cores.
+/// How to run a network. The default is the fastest executor on the host with all cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExecutorOptions {
-    /// Which executor; `None` is [`ExecutorKind::Cpu`] on the host and [`ExecutorKind::Candle`] on a GPU.
+    /// The executor; `None` means [`ExecutorKind::Cpu`] on the host and [`ExecutorKind::Candle`] on a GPU.
     pub kind: Option<ExecutorKind>,
-    /// Where.
+    /// The device.
     pub device: Device,
-    /// Threads on the host; 0 is one per core for the CPU executor, and rayon's global pool for candle.
+    /// Threads on the host. 0 means one per core for the CPU executor and rayon's global pool for candle.
     pub threads: usize,
     /// Whether the CPU executor may compute 3x3 convolutions by Winograd's algorithm where that is faster.
-    /// It rounds differently from the direct sum, by some units in the last place.
+    /// Its results differ from the direct sum by a few units in the last place.
     pub winograd: bool,
-    /// Instructions of the CPU executor; `None` is what `BONSAI_ISA` names, else the fastest that the machine has.
+    /// Instruction set of the CPU executor; `None` means the one named by `BONSAI_ISA`, or else the fastest
+    /// of the machine.
     pub isa: Option<Isa>,
-    /// Memory of the host that there is for passes: what does not fit is refused before it is asked for. Without one an
-    /// executor asks for what it needs.
+    /// Memory of the host that passes may use. A pass that does not fit is an error before memory is
+    /// allocated. With `None` there is no limit.
     pub budget: Option<MemoryBudget>,
 }
 
@@ -85,16 +86,17 @@ impl From<Device> for ExecutorOptions {
     }
 }
 
-/// What the options come to on this machine: for manifests and benchmarks.
+/// The executor, device, instruction set and threads that options select on this machine, for manifests and
+/// benchmarks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExecutorInfo {
-    /// Which executor.
+    /// The selected executor.
     pub executor: ExecutorKind,
     /// `cpu` or `cuda:0`.
     pub device: String,
-    /// `portable`, `avx2` or `avx512`. For candle on the host the best of the machine, which its matrix products find
-    /// by themselves; on a GPU `cuda`.
+    /// `portable`, `avx2` or `avx512`. For candle on the host it is the best of the machine, because candle's
+    /// matrix products detect it themselves; on a GPU it is `cuda`.
     pub isa: String,
     /// Threads on the host.
     pub threads: usize,
@@ -109,10 +111,10 @@ impl fmt::Display for ExecutorInfo {
 }
 
 impl ExecutorOptions {
-    /// The executor that these options mean.
+    /// The executor that these options select.
     ///
     /// # Errors
-    /// [`ExecError::Executor`] if the CPU executor is asked for on a GPU.
+    /// [`ExecError::Executor`] if the options select the CPU executor on a GPU.
     pub fn chosen(&self) -> Result<ExecutorKind, ExecError> {
         match (self.kind, self.device) {
             (None | Some(ExecutorKind::Cpu), Device::Cpu) => Ok(ExecutorKind::Cpu),
@@ -127,10 +129,11 @@ impl ExecutorOptions {
         CpuOptions { threads: self.threads, winograd: self.winograd, isa: self.isa }
     }
 
-    /// What these options come to on this machine. Opens no device.
+    /// Describes what these options select on this machine. Opens no device.
     ///
     /// # Errors
-    /// As [`ExecutorOptions::chosen`], and [`ExecError::Kernel`] if `BONSAI_ISA` names what is not there.
+    /// As [`ExecutorOptions::chosen`]; [`ExecError::Kernel`] if `BONSAI_ISA` names an instruction set that is
+    /// not available.
     pub fn describe(&self) -> Result<ExecutorInfo, ExecError> {
         let executor = self.chosen()?;
         let isa = match (executor, self.device) {
@@ -147,12 +150,12 @@ impl ExecutorOptions {
     }
 }
 
-/// Puts a network and its parameters where the options say, for training and all else.
+/// Creates the executor that the options select, for training and evaluation.
 ///
 /// # Errors
-/// [`ExecError::Executor`] if executor and device do not fit, [`ExecError::Device`] if there is no such device,
-/// [`ExecError::Threads`] if the system starts no more threads, [`ExecError::Weights`] if the parameters are not the
-/// graph's.
+/// [`ExecError::Executor`] if the executor does not run on the device, [`ExecError::Device`] if the device
+/// cannot be opened, [`ExecError::Threads`] if the system cannot start the threads, [`ExecError::Weights`] if
+/// the parameters do not fit the graph.
 pub fn build_executor(
     graph: &Graph,
     weights: &Weights,
@@ -169,7 +172,7 @@ pub fn build_executor(
     }
 }
 
-/// Puts a network and its parameters where the options say, for inference alone: less memory than [`build_executor`].
+/// Creates the inference that the options select; it needs less memory than [`build_executor`].
 ///
 /// # Errors
 /// As [`build_executor`].

@@ -1,17 +1,17 @@
-//! L1 on plain slices: what it adds to gradients, or takes off parameters. All executors share it.
+//! L1 on plain slices, for all executors: [`pull`] computes its gradient, [`shrink`] its proximal step.
 //!
-//! It is on a few thousand scales and shifts of batch norms, so an executor brings those to the host, whatever its
-//! device, and takes back what comes out. Parameters that no step touches have no part in it, not even in a group.
+//! L1 applies to a few thousand scales and shifts of batch norms. Executors on any device therefore copy
+//! these values to the host and copy the results back. Frozen parameters are excluded, also from groups.
 
 use std::ops::Range;
 
 use crate::penalty_map::{Mark, Marks};
 use crate::{L1Method, Method, RoleRule, UpdateRule};
 
-/// Values of a range of the trained buffer.
+/// A range of the trained buffer and its values.
 pub(crate) type Part = (Range<usize>, Vec<f32>);
 
-/// What L1 adds to the gradients of `parts`, by range in ascending order; `values` reads parameters.
+/// Gradient of L1 for the ranges in `parts`, in ascending order; `values` reads parameters.
 pub(crate) fn pull<E>(
     rule: &UpdateRule,
     parts: impl Iterator<Item = (Range<usize>, RoleRule)>,
@@ -39,7 +39,7 @@ pub(crate) fn pull<E>(
     Ok(pull)
 }
 
-/// Whether L1 is part of the gradients of a role.
+/// Whether L1 adds to the gradients of a role.
 pub(crate) fn pulls(rule: &UpdateRule, role: &RoleRule) -> bool {
     role.l1 != 0.0
         && match rule.l1_method {
@@ -48,12 +48,12 @@ pub(crate) fn pulls(rule: &UpdateRule, role: &RoleRule) -> bool {
         }
 }
 
-/// `sign(0) = 0`, as the recipe asks; NaN stays visible.
+/// The sign of `v` with `sign(0) = 0`, as the recipe requires; NaN stays NaN.
 fn sign(v: f32) -> f32 {
     if v == 0.0 { 0.0 } else { v.signum() }
 }
 
-/// Gammas that are pulled as one.
+/// Gammas that are penalised together.
 #[derive(Debug, Clone, Copy, Default)]
 struct Group {
     members: u32,
@@ -61,7 +61,7 @@ struct Group {
 }
 
 impl Group {
-    /// All groups, summed in the order of the buffer; none where the method knows none.
+    /// All groups, summed in the order of the buffer; empty if the method has no groups.
     fn all(rule: &UpdateRule, marks: &Marks, parts: &[Part]) -> Vec<Self> {
         if rule.l1_method != L1Method::GroupLasso {
             return Vec::new();
@@ -78,7 +78,8 @@ impl Group {
         groups
     }
 
-    /// `sqrt(n) * value / norm`: for equal gammas that is their sign. Nothing at zero.
+    /// `sqrt(n) * value / norm`, which is the sign if all gammas of the group are equal; 0 for a group of
+    /// zeros.
     fn direction(&self, value: f32) -> f32 {
         if self.squares == 0.0 {
             return 0.0;
@@ -87,10 +88,12 @@ impl Group {
     }
 }
 
-/// How far a step shortens the parameters of a role; `None` where L1 is part of gradients or off.
+/// Distance by which a step moves the parameters of a role towards zero; `None` if L1 is part of the gradient
+/// or off.
 ///
-/// Momentum makes `lr * l1 / (1 - momentum)` of a constant push, so that is the threshold of SGD: a strength then moves
-/// a parameter as far as with [`L1Method::Subgradient`]. AdamW has no such factor.
+/// Under SGD, momentum turns a constant gradient into steps of `lr * l1 / (1 - momentum)`, so that is the
+/// threshold: a strength then moves a parameter as far as [`L1Method::Subgradient`] does. AdamW has no such
+/// factor.
 pub(crate) fn threshold(rule: &UpdateRule, role: &RoleRule) -> Option<f32> {
     if role.l1 == 0.0 || pulls(rule, role) {
         return None;
@@ -102,7 +105,7 @@ pub(crate) fn threshold(rule: &UpdateRule, role: &RoleRule) -> Option<f32> {
     })
 }
 
-/// Moves the penalised values of a range by `threshold` towards zero, and no further.
+/// Moves the penalised values of a range by `threshold` towards zero and stops at zero.
 pub(crate) fn shrink(threshold: f32, marks: &Marks, range: Range<usize>, values: &mut [f32]) {
     for (value, mark) in values.iter_mut().zip(marks.within(range)) {
         if mark != Mark::Left {

@@ -1,4 +1,4 @@
-//! Which channels of batch norms L1 is on, and which of them are one group.
+//! [`PenaltyMap`]: which batch-norm channels L1 penalises, and which of them form a group.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,55 +7,56 @@ use bonsai_graph::ParamRole;
 
 use crate::ExecError;
 
-/// For batch-norm scales and shifts by name: each channel, left alone (`None`) or penalised with its group (`Some`).
+/// For batch-norm scales and shifts by name: each channel is excluded from L1 (`None`) or penalised in a
+/// group (`Some`).
 ///
-/// Parameters that it does not name are penalised whole, each channel alone. Gammas of one group are pulled as one by
-/// [`L1Method::GroupLasso`](crate::L1Method::GroupLasso), also across layers; to betas and other methods the number
-/// means nothing.
+/// Parameters that the map does not name are penalised completely, each channel separately.
+/// [`L1Method::GroupLasso`](crate::L1Method::GroupLasso) penalises all gammas with the same group number
+/// together, also across layers. Betas and other methods ignore the number.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PenaltyMap(BTreeMap<String, Vec<Option<usize>>>);
 
 impl PenaltyMap {
-    /// Says what holds for the channels of a parameter, in place of what was said before.
+    /// Sets the channels of a parameter; replaces an earlier entry.
     pub fn insert(&mut self, name: impl Into<String>, channels: Vec<Option<usize>>) {
         self.0.insert(name.into(), channels);
     }
 
-    /// What is said, by name.
+    /// All entries, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Option<usize>])> {
         self.0.iter().map(|(name, channels)| (name.as_str(), channels.as_slice()))
     }
 }
 
-/// What holds for one value of the trained buffer.
+/// How L1 treats one value of the trained buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Mark {
-    /// It is not penalised.
+    /// L1 excludes it.
     Left,
-    /// It is penalised for itself.
+    /// L1 penalises it separately.
     #[default]
     Alone,
     /// It is a gamma of this group.
     Group(usize),
 }
 
-/// Whether a role is a batch norm's scale or shift.
+/// Whether a role is the scale or shift of a batch norm.
 pub(crate) const fn is_affine(role: ParamRole) -> bool {
     matches!(role, ParamRole::BnGamma | ParamRole::BnBeta)
 }
 
-/// A batch norm's scale or shift.
+/// The scale or shift of a batch norm.
 pub(crate) struct ChannelSlot<'a> {
     pub(crate) name: &'a str,
     pub(crate) role: ParamRole,
-    /// Of each channel in the trained buffer.
+    /// Position of each channel in the trained buffer.
     pub(crate) positions: Vec<usize>,
 }
 
-/// A [`PenaltyMap`] laid over the trained buffer.
+/// A [`PenaltyMap`] converted to positions in the trained buffer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Marks {
-    /// Position of the first mark; what stands outside is penalised for itself.
+    /// Position of the first mark; values outside the marks are penalised separately.
     start: usize,
     values: Vec<Mark>,
     /// Number of groups.
@@ -63,7 +64,7 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// Lays `map` over a buffer in which scales and shifts lie within `span`.
+    /// Converts `map` for a buffer in which all scales and shifts lie within `span`.
     pub(crate) fn of<'a>(
         map: &PenaltyMap,
         slots: impl Iterator<Item = ChannelSlot<'a>>,
@@ -96,7 +97,7 @@ impl Marks {
         }
     }
 
-    /// Marks of a range of the trained buffer.
+    /// The marks of a range of the trained buffer.
     pub(crate) fn within(&self, range: Range<usize>) -> impl Iterator<Item = Mark> {
         range.map(|at| {
             let mark = at.checked_sub(self.start).and_then(|at| self.values.get(at));
@@ -141,7 +142,7 @@ mod tests {
             ("a.bias", &[None, Some(70)]),
         ]);
         let marks = Marks::of(&map, slots(), 10..20).unwrap();
-        // Positions between channels, and outside of the span, are padding and other parameters.
+        // Positions between channels and outside the span are padding and other parameters.
         let expected = [Alone, Group(0), Alone, Left, Group(1), Group(0), Left, Alone, Alone, Alone];
         assert_eq!(marks.within(9..19).collect::<Vec<_>>(), expected);
         assert_eq!(marks.groups(), 2);

@@ -1,4 +1,4 @@
-//! The optimiser step on single values: the arithmetic that all executors share.
+//! [`ValueStep`]: the optimiser step on single values, which all executors share.
 
 use std::ops::Range;
 
@@ -7,10 +7,11 @@ use bonsai_graph::ParamRole;
 use crate::frozen::Frozen;
 use crate::{RoleRule, UpdateRule};
 
-/// Values handled by one task, and the unit in which sums are combined: fixed, so that sums do not depend on threads.
+/// Number of values in one task, and the unit in which sums are combined. It is fixed so that sums do not
+/// depend on threads.
 pub(crate) const CHUNK: usize = 1 << 14;
 
-/// The ranges that a step works on, role by role, with what they are subject to.
+/// The ranges that a step changes, role by role, with the rule of each.
 pub(crate) fn role_rules(
     rule: &UpdateRule,
     range: impl Fn(ParamRole) -> Range<usize>,
@@ -25,10 +26,11 @@ pub(crate) fn clip_factor(rule: &UpdateRule, norm: f32) -> f32 {
     rule.clip_norm.map_or(1.0, |limit| (limit / (norm + 1e-6)).min(1.0))
 }
 
-/// Partial sums kept side by side: an addition takes several cycles, and they need not wait for each other.
+/// Number of independent partial sums: an addition takes several cycles, and independent ones need not wait
+/// for each other.
 const LANES: usize = 16;
 
-/// Sum of squares, in an order that depends on the length alone.
+/// Sum of squares, in an order that depends only on the length.
 pub(crate) fn sum_of_squares(values: &[f32]) -> f64 {
     let (whole, rest) = values.as_chunks::<LANES>();
     let mut lanes = [0.0f64; LANES];
@@ -40,7 +42,7 @@ pub(crate) fn sum_of_squares(values: &[f32]) -> f64 {
     lanes.iter().sum::<f64>() + rest.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>()
 }
 
-/// What one parameter of a role is subject to in one step of SGD.
+/// One step of SGD for the parameters of one role.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ValueStep {
     clip: f32,
@@ -62,7 +64,7 @@ impl ValueStep {
         }
     }
 
-    /// New parameter and momentum from parameter, gradient and momentum.
+    /// Computes the new parameter and momentum from parameter, gradient and momentum.
     #[inline]
     pub(crate) fn apply(&self, w: f32, g: f32, v: f32) -> (f32, f32) {
         let g = g * self.clip + self.weight_decay * w;

@@ -1,45 +1,48 @@
-//! The optimiser step as data: SGD with momentum or AdamW, weight decay, L1 on batch norm, clipping and averaging.
+//! [`UpdateRule`]: the optimiser step as data, with SGD or AdamW, weight decay, L1 on batch norm, clipping
+//! and averaging.
 
 use bonsai_graph::ParamRole;
 use serde::{Deserialize, Serialize};
 
-/// What one role's parameters are subject to.
+/// Rates and strengths for the parameters of one role.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct RoleRule {
     /// Learning rate.
     pub lr: f32,
-    /// Weight decay: added to the gradient as `weight_decay * w`; by AdamW taken off the parameter as
-    /// `lr * weight_decay * w`.
+    /// Weight decay. SGD adds `weight_decay * w` to the gradient; AdamW subtracts `lr * weight_decay * w`
+    /// from the parameter.
     pub weight_decay: f32,
-    /// Strength of L1; [`UpdateRule::l1_method`] says what it does.
+    /// Strength of L1; [`UpdateRule::l1_method`] defines its effect.
     pub l1: f32,
 }
 
-/// Whether clipping sees the L1 term.
+/// Whether L1 is added to the gradient before or after clipping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum L1Placement {
-    /// L1 is added first and shrinks with the gradient, as in the hand-patched trainers.
+    /// L1 is added first and is scaled down with the gradient, as in the hand-patched trainers.
     #[default]
     BeforeClip,
-    /// L1 is added to the clipped gradient, so that its strength is what was asked for.
+    /// L1 is added to the clipped gradient, so that clipping does not change its strength.
     AfterClip,
 }
 
-/// What L1 does with its strength, on the channels that [`Executor::penalise`](crate::Executor::penalise) leaves to it.
+/// How L1 acts on the channels that [`Executor::penalise`](crate::Executor::penalise) selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum L1Method {
-    /// `l1 * sign(w)` is added to the gradient, with `sign(0) = 0`. Parameters come near zero and swing around it.
+    /// `l1 * sign(w)` is added to the gradient, with `sign(0) = 0`. Parameters approach zero and oscillate
+    /// around it.
     #[default]
     Subgradient,
-    /// After the step `w` moves towards zero by `lr * l1 / (1 - momentum)` (SGD) or `lr * l1` (AdamW) and stops there:
-    /// true zeros, and no part in gradients, their norm or clipping. Under SGD a strength moves a parameter as far as it
-    /// does as a subgradient.
+    /// After the step, `w` moves towards zero by `lr * l1 / (1 - momentum)` (SGD) or `lr * l1` (AdamW) and
+    /// stops at zero. This gives exact zeros and does not affect gradients, their norm or clipping. Under
+    /// SGD, a strength moves a parameter as far as the subgradient does.
     Proximal,
-    /// `l1 * sqrt(n) * w / norm` is added to the gradient of the `n` gammas of a group, where `norm` is that of the
-    /// group (Yuan and Lin, 2006), and nothing where it is 0: channels that go together become small together. Equal
-    /// gammas are pulled as by their sign. What is in no group, and betas, are pulled by their sign.
+    /// `l1 * sqrt(n) * w / norm` is added to the gradient of the `n` gammas of a group, where `norm` is the
+    /// norm of the group (Yuan and Lin, 2006); nothing is added if the norm is 0. The channels of a group
+    /// become small together; for equal gammas the term is `l1 * sign(w)`. Betas and gammas without a group
+    /// use `l1 * sign(w)`.
     GroupLasso,
 }
 
@@ -52,17 +55,17 @@ pub enum Method {
     Sgd,
     /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019); [`UpdateRule::momentum`] is its beta1.
     AdamW {
-        /// What the mean square of gradients keeps of itself in a step.
+        /// Factor on the mean square of gradients in a step.
         beta2: f32,
         /// Added to the root of the mean square.
         eps: f32,
-        /// Number of this step, from 1, by which means that start at zero are corrected.
+        /// Number of this step, from 1; it corrects the means, which start at zero.
         step: u64,
     },
 }
 
-/// One optimiser step. Order: L1 (if before), clip, L1 (if after), weight decay, momentum, step, soft threshold (if that is
-/// what L1 is), average.
+/// One optimiser step. Order: L1 (if before), clip, L1 (if after), weight decay, momentum, step, soft
+/// threshold (only for [`L1Method::Proximal`]), average.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct UpdateRule {
     /// Convolution kernels.
@@ -73,24 +76,24 @@ pub struct UpdateRule {
     pub bn_gamma: RoleRule,
     /// Batch-norm shifts.
     pub bn_beta: RoleRule,
-    /// What makes a step of a gradient.
+    /// How a gradient becomes a step.
     pub method: Method,
     /// Momentum: `v = momentum * v + g`; in AdamW `v = momentum * v + (1 - momentum) * g`.
     pub momentum: f32,
-    /// Whether the step looks ahead: `g + momentum * v` instead of `v` (PyTorch's form). SGD only.
+    /// Whether SGD uses `g + momentum * v` instead of `v` (Nesterov momentum in PyTorch's form).
     pub nesterov: bool,
-    /// Largest global gradient norm; larger gradients are scaled down to it.
+    /// Largest global gradient norm; gradients with a larger norm are scaled down to it.
     pub clip_norm: Option<f32>,
-    /// What L1 does.
+    /// How L1 acts.
     pub l1_method: L1Method,
-    /// Where the L1 term goes, if it is added to gradients.
+    /// Whether L1 is added before or after clipping, if the method adds it to gradients.
     pub l1_placement: L1Placement,
     /// `ema = decay * ema + (1 - decay) * w`, for parameters and running statistics.
     pub ema_decay: f32,
 }
 
 impl UpdateRule {
-    /// Plain gradient descent with one learning rate; a start for struct update syntax.
+    /// Plain gradient descent with one learning rate; a base for struct update syntax.
     pub fn sgd(lr: f32) -> Self {
         let rule = RoleRule { lr, ..RoleRule::default() };
         Self {
@@ -120,9 +123,9 @@ impl UpdateRule {
     }
 }
 
-/// What a step found.
+/// Result of a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UpdateReport {
-    /// Global gradient norm before clipping (with L1 if that goes before).
+    /// Global gradient norm before clipping, including L1 if that is added before clipping.
     pub gradient_norm: f32,
 }

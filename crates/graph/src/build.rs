@@ -1,18 +1,18 @@
-//! Building a graph layer by layer; every wire is checked when it is added.
+//! [`GraphBuilder`]: builds a graph layer by layer and checks every wire when the layer is added.
 
 use std::collections::HashSet;
 use std::fmt::Display;
 
 use crate::{Graph, GraphError, Node, NodeId, Op};
 
-/// Largest channel count accepted; keeps every size computed from a graph far from overflow.
+/// Largest accepted channel count. The limit keeps every size computed from a graph far from overflow.
 const MAX_CHANNELS: usize = 1 << 16;
-/// Largest window, stride or factor accepted.
+/// Largest accepted kernel, stride or upsampling factor.
 const MAX_WINDOW: usize = 64;
-/// Most layers accepted.
+/// Largest accepted number of layers.
 const MAX_NODES: usize = 1 << 16;
 
-/// Collects layers; [`GraphBuilder::finish`] makes the [`Graph`].
+/// Collects layers. [`GraphBuilder::finish`] turns them into a [`Graph`].
 #[derive(Debug, Default)]
 pub struct GraphBuilder {
     nodes: Vec<Node>,
@@ -25,10 +25,11 @@ impl GraphBuilder {
         Self::default()
     }
 
-    /// Adds a layer behind `inputs` and infers its channels.
+    /// Adds a layer that reads `inputs` and infers its channels.
     ///
     /// # Errors
-    /// [`GraphError`] if the name is taken or malformed, an input does not exist, or the numbers do not fit.
+    /// [`GraphError`] if the name is taken or malformed, an input does not exist, or the numbers do not fit
+    /// together.
     pub fn push(&mut self, name: &str, op: Op, inputs: &[NodeId]) -> Result<NodeId, GraphError> {
         let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
         if name.is_empty() || name == "outputs" || !name.chars().all(valid) {
@@ -51,7 +52,7 @@ impl GraphBuilder {
         Ok(NodeId(self.nodes.len() - 1))
     }
 
-    /// Adds a bias-free convolution padded by half its kernel, the usual one in front of a batch norm.
+    /// Adds a bias-free convolution padded by half its kernel: the usual convolution before a batch norm.
     ///
     /// # Errors
     /// As [`GraphBuilder::push`].
@@ -67,12 +68,12 @@ impl GraphBuilder {
         self.push(name, op, &[input])
     }
 
-    /// Channels of a layer that was added.
+    /// Number of output channels of a layer that was already added.
     pub fn channels(&self, id: NodeId) -> usize {
         self.nodes[id.0].channels
     }
 
-    /// Ends building.
+    /// Finishes the graph with these outputs, in order.
     ///
     /// # Errors
     /// [`GraphError::InputsOutputs`] unless there is exactly one input and at least one output,

@@ -1,13 +1,13 @@
-//! What a network costs: learned scalars and multiply-accumulates.
+//! [`Cost`] of a network: trained scalars and multiply-accumulates.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Graph, GraphError, Op};
 
-/// Size and work of a network at batch 1. Work beyond `u64` is given as [`u64::MAX`].
+/// Size and work of a network at batch 1. Work that exceeds `u64` is reported as [`u64::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Learned scalars; running statistics are not counted.
+    /// Trained scalars; running statistics are not counted.
     pub params: u64,
     /// Multiply-accumulates of the convolutions (published GFLOPs are twice this).
     pub macs: u64,
@@ -24,7 +24,7 @@ impl Graph {
         Ok(Cost { params, macs })
     }
 
-    /// Multiply-accumulates of every layer, in topological order; all but convolutions count as none.
+    /// Multiply-accumulates of every layer, in topological order; 0 for all layers except convolutions.
     ///
     /// # Errors
     /// As [`Graph::shapes`].

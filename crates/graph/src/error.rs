@@ -1,49 +1,49 @@
-//! Why a graph cannot be built, read or measured.
+//! [`GraphError`]: reasons why a graph cannot be built, read or measured.
 
-/// A rule that a graph breaks. Every message names the layer and the numbers that disagree.
+/// A rule that a graph violates. Every message names the layer and the numbers that disagree.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// A layer name is empty or holds a character that the text form gives a meaning.
+    /// A layer name is empty or contains a character that is reserved in the text form.
     #[error("layer name {name:?} is not valid: use letters, digits, `.`, `_`, `-` and `/`")]
     InvalidName {
         /// The offending name.
         name: String,
     },
-    /// Two layers have one name.
+    /// Two layers have the same name.
     #[error("layer name `{name}` is used twice")]
     DuplicateName {
         /// The name in question.
         name: String,
     },
-    /// A layer reads a layer that does not stand before it.
-    #[error("`{node}` reads `{input}`, which is not a layer before it")]
+    /// A layer reads a layer that is not before it.
+    #[error("`{node}` reads `{input}`, which is not an earlier layer")]
     UnknownInput {
         /// The reading layer.
         node: String,
-        /// What it names as input.
+        /// The name that it reads.
         input: String,
     },
     /// A layer has the wrong number of inputs.
-    #[error("`{node}` ({op}) takes {expected} inputs but has {got}")]
+    #[error("`{node}` ({op}) takes {expected} inputs, but has {got}")]
     InputCount {
         /// The layer.
         node: String,
         /// Its kind.
         op: &'static str,
-        /// How many it takes, in words.
+        /// The accepted number of inputs, in words.
         expected: &'static str,
-        /// How many it was given.
+        /// The number of inputs given.
         got: usize,
     },
-    /// A number of a layer is outside what is supported.
-    #[error("`{node}`: {field} is {got}, must be {expected}")]
+    /// A number of a layer is outside the supported range.
+    #[error("`{node}`: {field} is {got}, expected {expected}")]
     InvalidNumber {
         /// The layer.
         node: String,
-        /// Which number.
+        /// Name of the number.
         field: &'static str,
-        /// What it is.
+        /// Its value.
         got: String,
         /// The accepted range, in words.
         expected: &'static str,
@@ -62,7 +62,7 @@ pub enum GraphError {
         /// Its channels.
         right_channels: usize,
     },
-    /// A slice reaches beyond its input.
+    /// A slice reaches past the last channel of its input.
     #[error("`{node}` takes channels {start}..{end} of `{input}`, which has {channels}")]
     SliceRange {
         /// The slice.
@@ -73,12 +73,12 @@ pub enum GraphError {
         end: usize,
         /// The sliced layer.
         input: String,
-        /// How many channels that has.
+        /// Number of channels of the sliced layer.
         channels: usize,
     },
-    /// A convolution's channels cannot be split into its groups.
+    /// The number of groups does not divide the channels of a convolution.
     #[error(
-        "`{node}`: groups is {groups}, must be a divisor of both the {channels} channels of `{input}` \
+        "`{node}`: groups is {groups}, expected a divisor of both the {channels} channels of `{input}` \
          and the layer's own {out_channels}"
     )]
     Groups {
@@ -86,14 +86,14 @@ pub enum GraphError {
         node: String,
         /// Its groups.
         groups: usize,
-        /// The layer that it reads.
+        /// The layer that the convolution reads.
         input: String,
-        /// How many channels that has.
+        /// Number of channels of that layer.
         channels: usize,
-        /// How many channels the convolution has.
+        /// Number of output channels of the convolution.
         out_channels: usize,
     },
-    /// Wires that meet have different heights or widths.
+    /// Two inputs of a layer have different heights or widths.
     #[error(
         "`{node}` joins `{left}` ({left_h}x{left_w}) and `{right}` ({right_h}x{right_w}) \
          at input size {h}x{w}: choose a size that is a multiple of the largest stride"
@@ -118,9 +118,9 @@ pub enum GraphError {
         /// Input width.
         w: usize,
     },
-    /// A window is larger than the padded input it slides over.
+    /// A window is larger than its padded input.
     #[error(
-        "`{node}`: a {kernel}x{kernel} window does not fit into {h}x{w} padded by {padding}: the image is too small"
+        "`{node}`: a {kernel}x{kernel} window does not fit into {h}x{w} padded by {padding}: use a larger image"
     )]
     WindowTooLarge {
         /// The layer.
@@ -142,17 +142,17 @@ pub enum GraphError {
         /// Number of outputs.
         outputs: usize,
     },
-    /// The detection head does not fit the graph.
+    /// The detection head does not match the graph.
     #[error("detection head: {what}: expected {expected}, got {got}")]
     Head {
-        /// What was compared.
+        /// The quantity that was compared.
         what: String,
-        /// The number that the head implies.
+        /// The number that the head requires.
         expected: usize,
         /// The number found.
         got: usize,
     },
-    /// A serialised model has a version that this program does not know.
+    /// A serialised model has a version that this program cannot read.
     #[error("model description has version {got}; this program reads version {expected}: update it")]
     Version {
         /// The version found.
@@ -160,12 +160,12 @@ pub enum GraphError {
         /// The version that can be read.
         expected: u32,
     },
-    /// A line of the text form cannot be read.
+    /// A line of the text form is malformed.
     #[error("line {line}: {reason}")]
     Syntax {
         /// Line number from 1.
         line: usize,
-        /// What is wrong and what was expected.
+        /// The fault and the expected form.
         reason: String,
     },
 }

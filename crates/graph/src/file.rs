@@ -1,6 +1,8 @@
-//! The serialised form: versioned, with wires by name, checked when read.
+//! [`GraphFile`] and [`ModelFile`]: the versioned serialised form, which refers to wires by name and is
+//! checked when read.
 //!
-//! Kept apart from the in-memory types so that those stay free to change.
+//! These types are separate from the in-memory types so that the latter can change without changing the
+//! format.
 
 use std::collections::HashMap;
 
@@ -10,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{DetectHead, Graph, GraphBuilder, GraphError, ModelSpec, NodeId, Op};
 
-/// Version of the format below; raised when an old reader would misread a new file.
+/// Version of this format. It is raised when an old reader would misread a new file.
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -28,7 +30,7 @@ struct NodeFile {
     inputs: Vec<String>,
 }
 
-/// A layer before its fields are compared with those that its kind has.
+/// A layer whose fields are not yet checked against the fields of its kind.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UncheckedNode {
@@ -40,7 +42,8 @@ struct UncheckedNode {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ModelFile {
-    // First, and checked where it stands: what follows in a newer file may make no sense to this program.
+    // The version comes first and is checked at once: this program may not understand the rest of a newer
+    // file.
     #[serde(deserialize_with = "known_version")]
     version: u32,
     graph: Graph,
@@ -54,9 +57,10 @@ impl TryFrom<UncheckedNode> for NodeFile {
     fn try_from(node: UncheckedNode) -> Result<Self, String> {
         let UncheckedNode { name, layer, inputs } = node;
         let known = |op: Op| {
-            // Derived code passes over the fields of a kind that has none (`silu`), so they are compared here.
+            // Derived code ignores extra fields of a kind without fields (`silu`), so the keys are compared
+            // here.
             let written = serde_json::to_value(op)?;
-            // `groups` of 1 is read, but not written.
+            // Readers accept `groups` of 1, although it is never written.
             let has = |key: &str| {
                 written.get(key).is_some() || (key == "groups" && matches!(op, Op::Conv2d { .. }))
             };

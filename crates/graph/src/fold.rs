@@ -1,10 +1,11 @@
-//! Folding batch norm into the convolution in front of it: the graph half of the pass.
+//! [`Graph::fold_batch_norm`]: removes batch norms that can be folded into the convolution before them.
 //!
-//! Exporter and inference engines share it. The arithmetic on weights is `bonsai-checkpoint`'s.
+//! The exporter and the inference engines share this pass over the graph. `bonsai-checkpoint` computes the
+//! folded weights.
 
 use crate::{Graph, GraphBuilder, NodeId, Op};
 
-/// One batch norm that went into one convolution.
+/// One batch norm that was folded into one convolution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fold {
     /// Name of the convolution, in the old and in the new graph.
@@ -22,15 +23,15 @@ pub struct Fold {
 pub struct FoldedGraph {
     /// The shorter graph; outputs are in the old order.
     pub graph: Graph,
-    /// What went where, in topological order.
+    /// The folded pairs, in topological order.
     pub folds: Vec<Fold>,
 }
 
 impl Graph {
     /// Folds every batch norm that is the only reader of a convolution which is not itself an output.
     ///
-    /// Others stay: folding them would change what another reader sees. Of several batch norms in a row, the first
-    /// goes.
+    /// Other batch norms stay, because folding them would change the input of another reader. Of several
+    /// batch norms in a row, only the first is folded.
     pub fn fold_batch_norm(&self) -> FoldedGraph {
         let consumers = self.consumers();
         let folds_into = |id: NodeId| {

@@ -1,10 +1,10 @@
-//! The graph: a validated, topologically ordered list of layers.
+//! [`Graph`]: a validated, topologically ordered list of layers.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{GraphBuilder, GraphError, Op};
 
-/// Position of a layer in its [`Graph`]; inputs always have smaller positions.
+/// Position of a layer in its [`Graph`]. The inputs of a layer always have smaller positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(crate) usize);
 
@@ -15,7 +15,7 @@ impl NodeId {
     }
 }
 
-/// One layer with its wires.
+/// One layer and the layers that it reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     pub(crate) name: String,
@@ -25,12 +25,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// Name, as Ultralytics names it (`model.2.m.0.cv1.conv`).
+    /// Name of the layer, as in Ultralytics (`model.2.m.0.cv1.conv`).
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What the layer does.
+    /// The operation of the layer.
     pub const fn op(&self) -> &Op {
         &self.op
     }
@@ -40,13 +40,13 @@ impl Node {
         &self.inputs
     }
 
-    /// Channels of its output (inferred).
+    /// Number of output channels (inferred).
     pub const fn channels(&self) -> usize {
         self.channels
     }
 }
 
-/// A network. Made by [`GraphBuilder`], by parsing its text form, or by deserialising; always valid.
+/// A network. [`GraphBuilder`], the text parser and the deserialiser create it; it is always valid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "crate::file::GraphFile", into = "crate::file::GraphFile")]
 pub struct Graph {
@@ -80,7 +80,7 @@ impl Graph {
         self.nodes.iter().enumerate().map(|(i, n)| (NodeId(i), n))
     }
 
-    /// The layer of that name.
+    /// Position of the layer with this name.
     pub fn find(&self, name: &str) -> Option<NodeId> {
         self.nodes.iter().position(|n| n.name == name).map(NodeId)
     }
@@ -93,7 +93,7 @@ impl Graph {
             .expect("the builder accepts only graphs with an input")
     }
 
-    /// For each layer, the layers that read it; one that reads it twice stands there twice.
+    /// For each layer, the layers that read it; a layer that reads it twice is listed twice.
     pub fn consumers(&self) -> Vec<Vec<NodeId>> {
         let mut consumers = vec![Vec::new(); self.nodes.len()];
         for (id, node) in self.iter() {
@@ -109,7 +109,7 @@ impl Graph {
         self.nodes[id.0].inputs.first().map_or(0, |i| self.nodes[i.0].channels)
     }
 
-    /// Whether a layer is a convolution of which every output channel reads the input channel at its own place only.
+    /// Whether the layer is a convolution in which output channel `c` reads input channel `c` only.
     pub fn is_depthwise(&self, id: NodeId) -> bool {
         match self.node(id).op {
             Op::Conv2d { groups, out_channels, .. } => {
@@ -126,10 +126,10 @@ impl Graph {
         }
     }
 
-    /// The same network with more outputs, behind those that it has; a layer that others read may be one.
+    /// The same network with further outputs appended. A layer that other layers read may be an output.
     ///
     /// # Errors
-    /// [`GraphError::UnknownInput`] for a layer that is not there.
+    /// [`GraphError::UnknownInput`] if a layer does not exist.
     pub fn with_more_outputs(&self, more: &[NodeId]) -> Result<Self, GraphError> {
         if let Some(missing) = more.iter().find(|id| id.0 >= self.nodes.len()) {
             let node = "outputs".to_owned();
@@ -140,8 +140,7 @@ impl Graph {
         Ok(Self { nodes: self.nodes.clone(), outputs })
     }
 
-    /// The layer on which both `a` and `b` depend that is the nearest to them: the last one in topological order. A layer
-    /// depends on itself.
+    /// The last layer in topological order on which both `a` and `b` depend. A layer depends on itself.
     pub fn common_ancestor(&self, a: NodeId, b: NodeId) -> Option<NodeId> {
         let ancestors = |of: NodeId| {
             let mut marks = vec![false; self.nodes.len()];
@@ -158,7 +157,7 @@ impl Graph {
         (0..self.nodes.len()).rev().find(|id| of_a[*id] && of_b[*id]).map(NodeId)
     }
 
-    /// The same wiring with other numbers: `f` gives each layer's new operation.
+    /// The same wiring with other layer parameters: `f` returns the new operation of each layer.
     ///
     /// # Errors
     /// [`GraphError`] if the new numbers do not fit together.

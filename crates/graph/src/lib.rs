@@ -1,9 +1,9 @@
-//! A detection network as data: layers, shapes, parameters and cost.
+//! [`Graph`]: a detection network as data, with its layers, shapes, parameters and cost.
 //!
-//! A [`Graph`] is a topologically ordered list of nine primitive layers ([`Op`]).
-//! Channel counts are stored once, on the layers that choose them; everything else is inferred,
-//! and a bad wire fails when it is added, with the layer's name and both numbers.
-//! Executors, the pruner, the cost counter and the exporters are each one pass over that list.
+//! A [`Graph`] is a topologically ordered list of nine primitive layers ([`Op`]). A layer that chooses its
+//! channel count stores it; the channels of all other layers are inferred. A wrong wire is an error when the
+//! layer is added, and the message names the layer and both numbers. Executors, the pruner, the cost counter
+//! and the exporters each make one pass over the list.
 //!
 //! This crate holds no tensors, reads no files and starts no threads.
 //!

@@ -1,4 +1,4 @@
-//! All that is needed besides weights: the graph, what its outputs mean, and the class names.
+//! [`ModelSpec`]: a detector without its weights: the graph, the meaning of its outputs, and the class names.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Graph, GraphError, NodeId};
 
-/// Largest stride accepted; keeps pixels computed from cells far from overflow.
+/// Largest accepted stride. The limit keeps pixels computed from cells far from overflow.
 const MAX_STRIDE: usize = 1 << 16;
 
-/// How the raw outputs of a YOLOv8 network are to be read. Decoding itself is no layer.
+/// Meaning of the raw outputs of a YOLOv8 network. Decoding is not a layer of the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetectHead {
@@ -17,15 +17,15 @@ pub struct DetectHead {
     pub num_classes: usize,
     /// Bins of the distance distribution per box side.
     pub reg_max: usize,
-    /// Pixels per cell of each level, ascending.
+    /// Pixels per cell of each level, in ascending order.
     pub strides: Vec<usize>,
-    /// Per level, position in [`Graph::outputs`] of the box logits `[n, 4 * reg_max, h, w]`.
+    /// For each level, the position in [`Graph::outputs`] of the box logits `[n, 4 * reg_max, h, w]`.
     pub box_outputs: Vec<usize>,
-    /// Per level, position in [`Graph::outputs`] of the class logits `[n, num_classes, h, w]`.
+    /// For each level, the position in [`Graph::outputs`] of the class logits `[n, num_classes, h, w]`.
     pub cls_outputs: Vec<usize>,
 }
 
-/// A detector without its weights. Checked when made and when read.
+/// A detector without its weights. It is validated when it is created and when it is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "crate::file::ModelFile", into = "crate::file::ModelFile")]
 pub struct ModelSpec {
@@ -35,10 +35,11 @@ pub struct ModelSpec {
 }
 
 impl ModelSpec {
-    /// Puts the parts together.
+    /// Combines the parts and checks that they match.
     ///
     /// # Errors
-    /// [`GraphError::Head`] if outputs, channels, strides or class names do not agree.
+    /// [`GraphError::Head`] or [`GraphError::InvalidNumber`] if outputs, channels, strides or class names do
+    /// not match.
     pub fn new(graph: Graph, head: DetectHead, class_names: Vec<String>) -> Result<Self, GraphError> {
         let check = |what: &str, expected: usize, got: usize| {
             if expected == got {
@@ -94,8 +95,8 @@ impl ModelSpec {
         &self.class_names
     }
 
-    /// By level, the layer that the head reads: the nearest one on which both the box and the class logits depend. In a network
-    /// in which these share nothing behind the image, that is the input layer.
+    /// For each level, the layer that the head reads: the last layer on which both the box and the class
+    /// logits depend. This is the input layer if the two have no other layer in common.
     pub fn head_inputs(&self) -> Vec<NodeId> {
         let output = |position: &usize| self.graph.outputs()[*position];
         let pairs = self.head.box_outputs.iter().zip(&self.head.cls_outputs);
@@ -106,10 +107,10 @@ impl ModelSpec {
         pairs.map(input).collect()
     }
 
-    /// The same model around another graph with outputs in the same order (folded, pruned).
+    /// The same head and class names with another graph (folded, pruned) whose outputs are in the same order.
     ///
     /// # Errors
-    /// [`GraphError::Head`] if the outputs do not fit the head.
+    /// As [`ModelSpec::new`].
     pub fn with_graph(&self, graph: Graph) -> Result<Self, GraphError> {
         Self::new(graph, self.head.clone(), self.class_names.clone())
     }

@@ -1,8 +1,9 @@
-//! The nine layers. Closed on purpose: a new one makes the compiler list every pass.
+//! [`Op`]: the nine primitive layers. The enum is closed so that the compiler lists every pass to update for
+//! a new layer.
 
 use serde::{Deserialize, Serialize};
 
-/// A primitive layer. Every number is explicit; widths of inputs are inferred.
+/// A primitive layer. All its parameters are explicit; the channels of its inputs are inferred.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Op {
@@ -13,18 +14,19 @@ pub enum Op {
     },
     /// A square 2-d convolution with kernel `[out_channels, in / groups, kernel, kernel]`.
     Conv2d {
-        /// Output channels: the one place where this number stands.
+        /// Number of output channels.
         out_channels: usize,
         /// Window side.
         kernel: usize,
-        /// Step, in both directions.
+        /// Step in both directions.
         stride: usize,
         /// Zero padding on each side.
         padding: usize,
         /// Whether a bias `[out_channels]` is added.
         bias: bool,
-        /// Groups of channels, one behind another, that do not see each other: outputs of a group read its inputs only.
-        /// 1 in a usual convolution, and then not written; as many as channels in a depthwise one.
+        /// Number of groups of consecutive channels. Outputs of a group read only inputs of the same group.
+        /// An ordinary convolution has 1 group, which is not written to files; a depthwise convolution has as
+        /// many groups as channels.
         #[serde(default = "one", skip_serializing_if = "is_one")]
         groups: usize,
     },
@@ -37,9 +39,9 @@ pub enum Op {
     },
     /// `x * sigmoid(x)`.
     Silu,
-    /// The sum of two or more wires of one shape.
+    /// The sum of two or more wires of equal shape.
     Add,
-    /// Channels of several wires, one after another.
+    /// The channels of several wires, one wire after another.
     Concat,
     /// Channels `start .. start + len` of a wire.
     Slice {
@@ -52,14 +54,14 @@ pub enum Op {
     MaxPool {
         /// Window side.
         kernel: usize,
-        /// Step, in both directions.
+        /// Step in both directions.
         stride: usize,
         /// Padding on each side, at most half of the kernel.
         padding: usize,
     },
-    /// Nearest-neighbour enlargement by a whole factor.
+    /// Nearest-neighbour upsampling by an integer factor.
     Upsample {
-        /// Factor, in both directions.
+        /// Factor in both directions.
         scale: usize,
     },
 }

@@ -1,10 +1,12 @@
-//! The one list of parameters. Initialisation, weight decay, sparsity, pruning and export switch on the role.
+//! [`ParamSpec`]: one entry of the parameter list of a graph.
+//!
+//! Initialisation, weight decay, sparsity, pruning and export select parameters by [`ParamRole`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Graph, NodeId, Op};
 
-/// What a parameter is for.
+/// Role of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParamRole {
@@ -27,7 +29,7 @@ impl ParamRole {
     pub const ALL: [Self; 6] =
         [Self::ConvWeight, Self::ConvBias, Self::BnGamma, Self::BnBeta, Self::BnMean, Self::BnVar];
 
-    /// Whether gradients change it.
+    /// Whether the optimiser updates parameters of this role.
     pub const fn is_trained(self) -> bool {
         match self {
             Self::ConvWeight | Self::ConvBias | Self::BnGamma | Self::BnBeta => true,
@@ -35,7 +37,7 @@ impl ParamRole {
         }
     }
 
-    /// What follows the layer's name in the parameter's name, as in PyTorch's state dictionaries.
+    /// The part of a parameter name after the layer name and the dot, as in PyTorch state dictionaries.
     pub const fn suffix(self) -> &'static str {
         match self {
             Self::ConvWeight | Self::BnGamma => "weight",
@@ -49,11 +51,11 @@ impl ParamRole {
 /// One parameter of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParamSpec {
-    /// Name: the layer's, a dot, and the role's suffix.
+    /// Name: the layer name, a dot, and the suffix of the role.
     pub name: String,
     /// Dimensions.
     pub shape: Vec<usize>,
-    /// What it is for.
+    /// Its role.
     pub role: ParamRole,
     /// The layer it belongs to.
     pub node: NodeId,
@@ -65,7 +67,7 @@ impl ParamSpec {
         self.shape.iter().product()
     }
 
-    /// Whether there are none; never true for a parameter of a valid graph.
+    /// Whether the parameter has no scalars; never true for a parameter of a valid graph.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,8 +1,8 @@
-//! Heights and widths of every wire for a given input size.
+//! [`Shape`] of every wire for a given input size.
 
 use crate::{Graph, GraphError, Node, Op};
 
-/// Shape of one wire, without the batch.
+/// Shape of one wire, without the batch dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// Channels.
@@ -19,7 +19,7 @@ impl Shape {
         self.channels * self.h * self.w
     }
 
-    /// Whether there are none; never true for a shape that a graph gave.
+    /// Whether the shape has no values; never true for a shape from [`Graph::shapes`].
     pub const fn is_empty(self) -> bool {
         self.len() == 0
     }
@@ -29,8 +29,9 @@ impl Graph {
     /// Shape of every layer's output for an input of `h` x `w` pixels, in topological order.
     ///
     /// # Errors
-    /// [`GraphError::SpatialMismatch`] where wires that meet differ, and [`GraphError::WindowTooLarge`]
-    /// where the image is too small.
+    /// [`GraphError::SpatialMismatch`] if inputs of one layer differ in height or width,
+    /// [`GraphError::WindowTooLarge`] if the image is too small, and [`GraphError::InvalidNumber`] if a side
+    /// is 0 or larger than 65536.
     pub fn shapes(&self, h: usize, w: usize) -> Result<Vec<Shape>, GraphError> {
         let mut shapes: Vec<Shape> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
@@ -80,7 +81,7 @@ impl Graph {
     }
 }
 
-/// Largest side of a wire; keeps sizes computed from it far from overflow.
+/// Largest side of a wire. The limit keeps sizes computed from it far from overflow.
 const MAX_SIDE: usize = 1 << 16;
 
 fn window_steps(

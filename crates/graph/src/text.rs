@@ -1,12 +1,12 @@
-//! The text form: one layer a line, readable both ways.
+//! Text form of a [`Graph`]: one layer per line, written by `Display` and read by `FromStr`.
 //!
 //! ```text
 //! images = input() channels=3
 //! stem.conv = conv2d(images) out_channels=16 kernel=3 stride=2 padding=1 bias=false
 //! outputs = stem.conv
 //! ```
-//! A convolution in groups ends with `groups=`; without it, there is one.
-//! Empty lines and lines that start with `#` are passed over.
+//! A convolution with several groups ends with `groups=`; without it, the convolution has one group. Empty
+//! lines and lines that start with `#` are ignored.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -68,7 +68,7 @@ impl FromStr for Graph {
                     .map(|n| {
                         ids.get(n)
                             .copied()
-                            .ok_or_else(|| syntax(format!("`{n}` is no layer before this line")))
+                            .ok_or_else(|| syntax(format!("`{n}` is not a layer on an earlier line")))
                     })
                     .collect::<Result<Vec<_>, _>>()
             };
@@ -78,11 +78,10 @@ impl FromStr for Graph {
                 }
                 continue;
             }
-            let (keyword, rest) = rest
-                .split_once('(')
-                .ok_or_else(|| syntax("expected `(` behind the layer kind".to_owned()))?;
+            let (keyword, rest) =
+                rest.split_once('(').ok_or_else(|| syntax("expected `(` after the layer kind".to_owned()))?;
             let (inputs, fields) =
-                rest.split_once(')').ok_or_else(|| syntax("expected `)` behind the inputs".to_owned()))?;
+                rest.split_once(')').ok_or_else(|| syntax("expected `)` after the inputs".to_owned()))?;
             let inputs = resolve(inputs)?;
             let op = parse_op(keyword.trim(), fields).map_err(syntax)?;
             let id = builder.push(name, op, &inputs)?;
@@ -92,11 +91,12 @@ impl FromStr for Graph {
     }
 }
 
-/// Reads `key=value` pairs into the layer named by `keyword`; every key must be there exactly once, but `groups` may be left out.
+/// Parses `key=value` pairs into a layer of kind `keyword`. Every key is required exactly once; only `groups`
+/// is optional.
 fn parse_op(keyword: &str, fields: &str) -> Result<Op, String> {
     let mut pairs = HashMap::new();
     for field in fields.split_whitespace() {
-        let (key, value) = field.split_once('=').ok_or_else(|| format!("`{field}` is no `key=value`"))?;
+        let (key, value) = field.split_once('=').ok_or_else(|| format!("`{field}` is not `key=value`"))?;
         if pairs.insert(key, value).is_some() {
             return Err(format!("`{key}` is given twice"));
         }
@@ -123,7 +123,12 @@ fn parse_op(keyword: &str, fields: &str) -> Result<Op, String> {
             padding: take(p, "padding")?,
         },
         "upsample" => Op::Upsample { scale: take(p, "scale")? },
-        other => return Err(format!("`{other}` is no layer kind")),
+        other => {
+            return Err(format!(
+                "unknown layer kind `{other}`; expected input, conv2d, batch_norm, silu, add, concat, slice, \
+                 max_pool or upsample"
+            ));
+        }
     };
     match pairs.keys().min() {
         Some(key) => Err(format!("`{keyword}` has no field `{key}`")),
@@ -131,8 +136,8 @@ fn parse_op(keyword: &str, fields: &str) -> Result<Op, String> {
     }
 }
 
-/// Removes and parses one field.
+/// Removes the field `key` and parses its value.
 fn take<T: FromStr>(pairs: &mut HashMap<&str, &str>, key: &str) -> Result<T, String> {
     let value = pairs.remove(key).ok_or_else(|| format!("`{key}=` is missing"))?;
-    value.parse().map_err(|_| format!("`{key}={value}` is no valid value"))
+    value.parse().map_err(|_| format!("`{key}={value}` is not a valid value"))
 }

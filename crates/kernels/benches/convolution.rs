@@ -1,7 +1,8 @@
-//! Every convolution of YOLOv8n and of a network of half its widths, in its three passes: elements per second are FLOP/s.
+//! Benchmark of every convolution of YOLOv8n, and of a network of half its widths, in its three passes:
+//! elements per second are FLOP/s.
 //!
-//! `cargo bench -p bonsai-kernels --bench convolution [-- FILTER]`; 320 px, batch 8, all cores. `layers` has the same in one
-//! table, as shares of what this machine can do at most.
+//! `cargo bench -p bonsai-kernels --bench convolution [-- FILTER]`; 320 px, batch 8, all cores. The benchmark
+//! `layers` prints the same in one table, as fractions of the peak of this machine.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark stops at its first failure")]
 

@@ -1,6 +1,7 @@
-//! Everything whose limit is memory, depthwise convolutions among it, on the maps of YOLOv8n at 320 px, batch 8: bytes per second, read and written.
+//! Benchmark of the kernels that memory bandwidth limits, including depthwise convolutions, on the feature
+//! maps of YOLOv8n at 320 px, batch 8: bytes per second, read and written.
 //!
-//! `cargo bench -p bonsai-kernels --bench elementwise [-- FILTER]`; all cores. Copying is the yardstick.
+//! `cargo bench -p bonsai-kernels --bench elementwise [-- FILTER]`; all cores. Copying is the reference.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark stops at its first failure")]
 
@@ -16,7 +17,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use yolov8n::{Places, isa};
 
-/// Maps that feature extraction goes through: side and channels.
+/// Feature maps of the backbone: side and channels.
 const MAPS: [[usize; 2]; 4] = [[160, 16], [80, 32], [40, 64], [20, 128]];
 const BATCH: usize = 8;
 
@@ -27,12 +28,12 @@ struct Bench<'a, 'b> {
 }
 
 impl Bench<'_, '_> {
-    /// Times a kernel that reads and writes `values` in all.
+    /// Measures a kernel that reads and writes `values` values in total.
     fn run(&mut self, name: &str, values: usize, places: &Places, kernel: impl Kernel) {
         self.program(name, values, places, |p| p.push(name, kernel));
     }
 
-    /// The same for several kernels.
+    /// Measures several kernels together.
     fn program(
         &mut self,
         name: &str,
@@ -86,7 +87,7 @@ fn elementwise(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// 3x3, as in the class branches of later detectors.
+/// 3x3 convolutions, as in the class branches of later detectors.
 fn depthwise(group: &mut BenchmarkGroup<'_, WallTime>, team: &Team) {
     for [side, channels] in [[80, 64], [40, 128], [20, 256]] {
         let shape = Nhwc::new(BATCH, side, side, channels);
@@ -113,7 +114,7 @@ fn depthwise(group: &mut BenchmarkGroup<'_, WallTime>, team: &Team) {
     }
 }
 
-/// Pooling of the SPPF block and upsampling of the neck.
+/// The pooling of the SPPF block and the upsampling of the neck.
 fn resampling(group: &mut BenchmarkGroup<'_, WallTime>, team: &Team) {
     let small = Nhwc::new(BATCH, 10, 10, 128);
     let tensor = |places: &mut Places, shape: Nhwc| -> View { places.tensor(shape.pixels(), shape.c) };

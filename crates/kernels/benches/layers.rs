@@ -1,4 +1,5 @@
-//! Every convolution of YOLOv8n, or of a narrower one, in its three passes: milliseconds and share of the machine's peak.
+//! Benchmark of every convolution of YOLOv8n, or of a narrower one, in its three passes: milliseconds and
+//! fraction of the peak of the machine.
 //!
 //! `cargo bench -p bonsai-kernels --bench layers -- [imgsz] [batch] [threads] [width in percent]`
 
@@ -23,7 +24,7 @@ struct Rig {
 }
 
 impl Rig {
-    /// Best time of a program, ms.
+    /// Best time of a program in ms.
     fn time(&mut self, push: impl FnOnce(&mut Program) -> Result<(), KernelError>) -> f64 {
         let mut program = Program::new(isa());
         push(&mut program).unwrap();
@@ -54,7 +55,7 @@ fn main() {
         WinogradMode::Auto
     };
     let mut rig = Rig { team: Team::new(threads).unwrap(), memory: Buffer::zeroed(4 << 20) };
-    // A pointwise convolution that stays in the cache is as fast as anything gets.
+    // A pointwise convolution whose data stays in the cache gives the peak.
     let peak = {
         let conv =
             Conv::new(isa(), Nhwc::new(1, 56, 32, 128), 128, Window::square(1, 1, 0), winograd).unwrap();

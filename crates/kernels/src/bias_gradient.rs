@@ -1,4 +1,5 @@
-//! Gradient of a bias: the sum over all pixels, in parts, then of the parts.
+//! [`BiasSums`] and [`BiasGradient`]: the gradient of a bias, first summed over parts of the pixels, then
+//! over the parts.
 
 use crate::chunk::Chunks;
 use crate::fit::{fits, segments};
@@ -7,17 +8,17 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{KernelError, SEGMENT, View};
 
-/// Sums of `dy` over parts of the pixels: row `p` of `partials` gets that of part `p`.
+/// Sums `dy` over parts of the pixels; row `p` of `partials` receives the sums of part `p`.
 #[derive(Debug, Clone)]
 pub struct BiasSums {
     /// Gradient of the output.
     pub dy: View,
-    /// `BiasSums::parts(dy.pixels)` rows of as many channels.
+    /// `BiasSums::parts(dy.pixels)` rows with as many channels as `dy`.
     pub partials: View,
 }
 
 impl BiasSums {
-    /// Number of parts into which so many pixels are cut.
+    /// Number of parts into which `pixels` pixels are divided.
     pub fn parts(pixels: usize) -> usize {
         Chunks::parts(pixels).count()
     }
@@ -41,7 +42,7 @@ unsafe impl Kernel for BiasSums {
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
         let mut c = 0;
-        // SAFETY: channels below `channels`, whole vectors of them.
+        // SAFETY: the blocks are whole vectors of channels below `channels`.
         unsafe {
             while c + 2 * S::LANES <= self.dy.channels {
                 self.block::<S, 2>(s, memory, task, c);
@@ -55,7 +56,7 @@ unsafe impl Kernel for BiasSums {
     }
 }
 
-/// Sums that run side by side, each over every fourth pixel.
+/// Number of independent sums; each covers every fourth pixel.
 const CHAINS: usize = 4;
 
 impl BiasSums {
@@ -63,7 +64,7 @@ impl BiasSums {
     unsafe fn block<S: Simd, const V: usize>(&self, s: S, memory: Memory<'_>, task: usize, c: usize) {
         let range = Chunks::parts(self.dy.pixels).range(task);
         let mut sums = [[s.splat(0.0); V]; CHAINS];
-        // SAFETY: the range is inside `dy`, and `check` saw that the row exists.
+        // SAFETY: the range is inside `dy`, and `check` verified that the row exists.
         unsafe {
             let dy = memory.at(&self.dy).add(range.start * self.dy.ld + c);
             let mut pixel = 0;
@@ -95,9 +96,9 @@ impl BiasSums {
 /// Adds the rows of [`BiasSums`], summed in `f64`, to the gradient of the bias.
 #[derive(Debug, Clone)]
 pub struct BiasGradient {
-    /// One row per part.
+    /// One row per part, as [`BiasSums`] writes them.
     pub partials: View,
-    /// The gradient is added; a vector.
+    /// The kernel adds the gradient to this vector.
     pub db: View,
 }
 
@@ -119,7 +120,7 @@ unsafe impl Kernel for BiasGradient {
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, _s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
         let mut sums = [0.0f64; SEGMENT];
-        // SAFETY: `check` saw that both have this segment.
+        // SAFETY: `check` verified that both have this segment.
         unsafe {
             for part in 0..self.partials.pixels {
                 let row = memory.at(&self.partials).add(part * self.partials.ld + task * SEGMENT);

@@ -1,34 +1,36 @@
-//! Ranges of pixels as tasks: functions of the shape alone.
+//! [`Chunks`]: divides pixels into ranges, one per task. The division depends on the shape alone.
 
 use std::ops::Range;
 
-/// Pixels `0..pixels` cut into equal ranges; the last may be shorter.
+/// Pixels `0..pixels` divided into equal ranges; the last range may be shorter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chunks {
     pixels: usize,
     each: usize,
 }
 
-/// Fewest and most values that a task of an element-wise kernel reads of one operand: about 10 to 100 us.
+/// Fewest and most values of one operand that a task of an element-wise kernel reads: about 10 to 100 us of
+/// work.
 const SMALLEST: usize = 16 << 10;
 const LARGEST: usize = 64 << 10;
 
-/// Most pixels that are summed in `f32`; sums of more are combined in `f64`.
+/// Most pixels whose sum is computed in `f32`; the partial sums are combined in `f64`.
 const SUMMED: usize = 1024;
 
 impl Chunks {
-    /// For work proportional to `pixels * channels`.
+    /// Ranges for a kernel whose work is proportional to `pixels * channels`.
     pub(crate) fn new(pixels: usize, channels: usize) -> Self {
         let values = (pixels.saturating_mul(channels) / 64).clamp(SMALLEST, LARGEST);
         Self { pixels, each: (values / channels.max(1)).max(1) }
     }
 
-    /// For sums over pixels: a function of their number only, so that producers of partial sums of different width agree.
+    /// Ranges for sums over pixels. They depend only on the number of pixels, so that kernels of different
+    /// widths produce the same parts.
     pub(crate) fn parts(pixels: usize) -> Self {
         Self { pixels, each: pixels.div_ceil(16).clamp(32, SUMMED) }
     }
 
-    /// How many ranges.
+    /// Number of ranges.
     pub(crate) fn count(&self) -> usize {
         self.pixels.div_ceil(self.each)
     }
@@ -39,7 +41,7 @@ impl Chunks {
         index * self.each..((index + 1) * self.each).min(self.pixels)
     }
 
-    /// Pixels of every range.
+    /// Number of pixels of every range.
     pub(crate) fn counts(&self) -> Vec<usize> {
         (0..self.count()).map(|index| self.range(index).len()).collect()
     }

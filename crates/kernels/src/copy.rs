@@ -1,4 +1,4 @@
-//! Copies between views, and zeros.
+//! [`Copy`] between views, and [`Zero`].
 
 use crate::chunk::Chunks;
 use crate::fit::{fits, segments};
@@ -7,14 +7,15 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{KernelError, View};
 
-/// `to (+)= from`: a concat or slice that could not be a view, and gradients of a wire with several consumers.
+/// `to = from` or `to += from`: for a concat or slice that cannot be a view, and for gradients of a wire with
+/// several readers.
 #[derive(Debug, Clone)]
 pub struct Copy {
     /// Source.
     pub from: View,
-    /// Destination, of the same pixels and channels.
+    /// Destination with the same pixels and channels as `from`.
     pub to: View,
-    /// Adds to what `to` holds.
+    /// Whether to add to the values in `to` instead of overwriting them.
     pub accumulate: bool,
 }
 
@@ -36,7 +37,7 @@ unsafe impl Kernel for Copy {
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
         for pixel in Chunks::new(self.from.pixels, self.from.channels).range(task) {
-            // SAFETY: `check` saw that both have this pixel and the same whole vectors of channels.
+            // SAFETY: `check` verified that both have this pixel and the same whole vectors of channels.
             unsafe {
                 let from = memory.at(&self.from).add(pixel * self.from.ld);
                 let to = memory.at(&self.to).add(pixel * self.to.ld);
@@ -57,7 +58,7 @@ unsafe impl Kernel for Copy {
 /// Overwrites a view with zeros.
 #[derive(Debug, Clone)]
 pub struct Zero {
-    /// Where.
+    /// The view to overwrite.
     pub view: View,
 }
 

@@ -1,8 +1,8 @@
-//! Why a kernel refuses its arguments.
+//! [`KernelError`]: reasons why a kernel or program rejects its arguments.
 
 use crate::{Nhwc, View, Window};
 
-/// Arguments that do not fit together; nothing has been written.
+/// Arguments that do not fit together. When it is returned, nothing was written.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KernelError {
@@ -13,66 +13,66 @@ pub enum KernelError {
         window: Window,
     },
     /// The window does not fit into the padded image.
-    #[error("{window:?} is larger than the padded image {input:?}; use a larger image or more padding")]
+    #[error("{window:?} is larger than the padded image {input:?}: use a larger image or more padding")]
     WindowTooLarge {
         /// The window.
         window: Window,
         /// The image.
         input: Nhwc,
     },
-    /// A pooling window could lie wholly in the padding, where there is no maximum.
-    #[error("{window:?}: padding of a max-pool must be smaller than its kernel")]
+    /// A pooling window could lie completely in the padding, where there is no maximum.
+    #[error("{window:?}: the padding of a max-pool must be smaller than its kernel")]
     PoolPadding {
         /// The window.
         window: Window,
     },
-    /// The position of a maximum is kept in a byte.
-    #[error("{window:?}: a max-pool kernel may cover at most 256 pixels, this one covers {area}")]
+    /// A max-pool kernel has too many pixels: the position of the maximum is stored in a byte.
+    #[error("{window:?}: a max-pool kernel covers {area} pixels, expected at most 256")]
     PoolArea {
         /// The window.
         window: Window,
-        /// Its kernel's pixels.
+        /// Number of pixels that its kernel covers.
         area: usize,
     },
-    /// A size beyond what any memory holds.
-    #[error("{what} would be larger than any memory")]
+    /// A size that exceeds any memory.
+    #[error("{what} would be larger than any memory: use smaller sizes")]
     TooLarge {
-        /// Which tensor.
+        /// The tensor or list that would be too large.
         what: &'static str,
     },
-    /// An instruction set that does not exist or is not here.
-    #[error("no instruction set `{name}` on this machine; it has {available}")]
+    /// An instruction set that does not exist or that this machine lacks.
+    #[error("unknown instruction set `{name}` on this machine; expected one of {available}")]
     Isa {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The instruction sets of this machine.
         available: String,
     },
-    /// The system starts no more threads.
-    #[error("cannot start {threads} threads: {reason}; ask for fewer")]
+    /// The system cannot start the requested threads.
+    #[error("cannot start {threads} threads: {reason}; use fewer threads")]
     Threads {
-        /// How many were asked for.
+        /// The requested number of threads.
         threads: usize,
-        /// What the system says.
+        /// The reason that the system gives.
         reason: String,
     },
-    /// The system does not give the memory.
-    #[error("cannot get memory for {values} values of 4 bytes; use smaller batches or images")]
+    /// The system cannot allocate the memory.
+    #[error("cannot allocate memory for {values} values of 4 bytes: use smaller batches or images")]
     Memory {
-        /// How many values were asked for.
+        /// The requested number of values.
         values: usize,
     },
-    /// A rectangle outside of what any buffer holds.
-    #[error("{label}: {view:?} lies where no memory can be, or in a buffer of too high a number")]
+    /// A view that no buffer can hold.
+    #[error("{label}: {view:?} has an offset, a size or a buffer number that no program supports")]
     Place {
         /// The kernel.
         label: String,
-        /// The rectangle.
+        /// The view.
         view: View,
     },
-    /// A convolution was planned for other instructions than the program has.
+    /// A convolution was planned for another instruction set than that of the program.
     #[error(
-        "{label}: the convolution is for {conv}, the program for {program}; make both for one instruction set"
+        "{label}: the convolution is for {conv}, the program for {program}; create both for the same instruction set"
     )]
     OtherIsa {
         /// The kernel.
@@ -82,54 +82,54 @@ pub enum KernelError {
         /// Instruction set of the program.
         program: &'static str,
     },
-    /// A rectangle whose rows overlap.
-    #[error("{label}: {view:?} has a row pitch below its channels")]
+    /// A view whose rows overlap.
+    #[error("{label}: {view:?} has a row pitch `ld` smaller than its number of channels")]
     View {
         /// The kernel.
         label: String,
-        /// The rectangle.
+        /// The view.
         view: View,
     },
-    /// A kernel would write what it reads or writes elsewhere.
+    /// Two operands of a kernel overlap, and the kernel writes at least one of them.
     #[error("{label}: operands overlap: {views:?}")]
     Overlap {
         /// The kernel.
         label: String,
-        /// The two rectangles.
+        /// The two views.
         views: Box<[View; 2]>,
     },
-    /// Operands of different sizes.
-    #[error("{label}: {what} has {got}, needs {expected}")]
+    /// An operand has an unexpected size.
+    #[error("{label}: {what}: expected {expected}, got {got}")]
     Operand {
         /// The kernel.
         label: String,
-        /// Which operand and which of its sizes.
+        /// The operand and the size in question.
         what: &'static str,
         /// Its size.
         got: usize,
         /// The size that fits.
         expected: usize,
     },
-    /// A program was given too few buffers.
-    #[error("the program works on {needed} buffers and was given {got}")]
+    /// A program received too few buffers.
+    #[error("the program needs {needed} buffers, got {got}")]
     Buffers {
-        /// How many there are.
+        /// Number of buffers given.
         got: usize,
-        /// How many it needs.
+        /// Number of buffers needed.
         needed: usize,
     },
-    /// A program was given too little memory.
-    #[error("buffer {index} has {len} values, the program needs {needed}")]
+    /// A program received a buffer that is too short.
+    #[error("the program needs {needed} values in buffer {index}, got {len}")]
     Buffer {
-        /// Which buffer.
+        /// Number of the buffer.
         index: usize,
-        /// Values it has.
+        /// Its number of values.
         len: usize,
-        /// Values it must have.
+        /// The number of values needed.
         needed: usize,
     },
-    /// Enlarging by nothing.
-    #[error("upsampling factor must be at least 1, is {factor}")]
+    /// An upsampling factor of 0.
+    #[error("the upsampling factor is {factor}, expected at least 1")]
     Factor {
         /// The factor.
         factor: usize,

@@ -1,9 +1,10 @@
-//! Whether the operands of a kernel fit together, and which of them may lie in the same place.
+//! Checks that the operands of a kernel fit together, and [`in_place`] for operands that may be the same
+//! view.
 
 use crate::memory::Operand;
 use crate::{KernelError, View, padded};
 
-/// `got`, called `what`, must be `expected`.
+/// Checks that the size `got`, described by `what`, is `expected`.
 pub(crate) fn equal(label: &str, what: &'static str, got: usize, expected: usize) -> Result<(), KernelError> {
     if got == expected {
         return Ok(());
@@ -11,12 +12,12 @@ pub(crate) fn equal(label: &str, what: &'static str, got: usize, expected: usize
     Err(KernelError::Operand { label: label.to_owned(), what, got, expected })
 }
 
-/// `channels`, called `what`, must be whole segments.
+/// Checks that `channels`, described by `what`, are whole segments.
 pub(crate) fn segments(label: &str, what: &'static str, channels: usize) -> Result<(), KernelError> {
     equal(label, what, channels, padded(channels))
 }
 
-/// `fits!(label, "y", view, pixels, channels)`: the view called `y` must have these pixels and channels.
+/// `fits!(label, "y", view, pixels, channels)` checks that the view called `y` has these pixels and channels.
 macro_rules! fits {
     ($label:expr, $name:literal, $view:expr, $pixels:expr, $channels:expr) => {
         $crate::fit::equal($label, concat!("pixels of ", $name), $view.pixels, $pixels)
@@ -25,8 +26,8 @@ macro_rules! fits {
 }
 pub(crate) use fits;
 
-/// Operands of a kernel that computes every value of `written` from the same value of `read`, which may therefore be the
-/// same rectangle: then it is one operand, updated.
+/// Operands of a kernel that computes every value of `written` from the value at the same place of `read`.
+/// Both may be the same view; then the view becomes one operand with access `Update`.
 pub(crate) fn in_place(read: &[View], written: Operand) -> Vec<Operand> {
     let mut operands: Vec<Operand> =
         read.iter().filter(|view| **view != written.view).map(|view| view.read()).collect();
@@ -43,7 +44,7 @@ mod tests {
     fn the_message_has_both_numbers() {
         let view = View::dense(0, 0, 4, 16);
         let error = fits!("model.0", "dz", view, 4, 32).unwrap_err();
-        assert_eq!(error.to_string(), "model.0: channels of dz has 16, needs 32");
+        assert_eq!(error.to_string(), "model.0: channels of dz: expected 32, got 16");
         assert!(fits!("model.0", "dz", view, 4, 16).is_ok());
         assert!(segments("model.0", "channels of y", 24).is_err());
     }

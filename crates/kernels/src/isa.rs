@@ -1,4 +1,4 @@
-//! Which instruction set kernels run on.
+//! [`Isa`]: the instruction set that kernels run on.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::KernelError;
 use crate::simd::{Avx2, Avx512, Portable, Simd, WithSimd};
 
-/// An instruction set that this machine has: a value exists only after detection.
+/// An instruction set that this machine has. A value exists only after successful detection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Isa(Token);
 
@@ -20,15 +20,15 @@ enum Token {
 }
 
 impl Isa {
-    /// Plain Rust; every machine has it.
+    /// Plain Rust, which every machine can run.
     pub const PORTABLE: Self = Self(Token::Portable(Portable));
 
-    /// The fastest one of this machine.
+    /// The fastest instruction set of this machine.
     pub fn detect() -> Self {
-        Self::available().pop().expect("the portable one is always there")
+        Self::available().pop().expect("the portable instruction set is always available")
     }
 
-    /// All of this machine, slowest first.
+    /// All instruction sets of this machine, slowest first.
     pub fn available() -> Vec<Self> {
         let avx2 = Avx2::detect().map(|t| Self(Token::Avx2(t)));
         let avx512 = Avx512::detect().map(|t| Self(Token::Avx512(t)));
@@ -44,7 +44,7 @@ impl Isa {
         }
     }
 
-    /// Calls `f` compiled for this instruction set.
+    /// Calls `f`, compiled for this instruction set.
     #[inline]
     pub(crate) fn run<F: WithSimd>(self, f: F) -> F::Output {
         match self.0 {
@@ -77,7 +77,7 @@ impl FromStr for Isa {
     type Err = KernelError;
 
     /// # Errors
-    /// [`KernelError::Isa`] if the name is unknown or this machine has no such instructions.
+    /// [`KernelError::Isa`] if the name is unknown or this machine lacks the instruction set.
     fn from_str(name: &str) -> Result<Self, KernelError> {
         let available = Self::available();
         available.iter().copied().find(|isa| isa.name() == name).ok_or_else(|| KernelError::Isa {

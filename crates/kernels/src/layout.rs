@@ -1,14 +1,16 @@
-//! Between PyTorch's NCHW tensors and padded NHWC buffers, on the host.
+//! [`to_nchw`] and [`from_nchw`]: conversions between PyTorch's NCHW tensors and padded NHWC buffers on the
+//! host.
 //!
-//! A transposition touches one cache line per value on one of its sides, so all are done in blocks of a few pixels and at
-//! most a segment of channels, whose lines stay in the first-level cache. Nothing is rounded.
+//! On one of its sides, a transposition touches one cache line per value. All transpositions are therefore
+//! done in blocks of a few pixels and at most one segment of channels, whose lines fit into the first-level
+//! cache. No value is rounded.
 
 use rayon::prelude::*;
 
 use crate::fit::{equal, fits};
 use crate::{KernelError, Nhwc, SEGMENT, Team, View};
 
-/// Logical channels that lie side by side in a padded tensor.
+/// Consecutive logical channels that are also consecutive in a padded tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
     /// First channel of the NCHW tensor.
@@ -19,15 +21,15 @@ pub struct Segment {
     pub len: usize,
 }
 
-/// Pixels of a block.
+/// Number of pixels in a block.
 const BLOCK: usize = 64;
 
-/// Dense, unpadded NHWC images from NCHW images, both of sizes `shape`.
+/// Converts NCHW images to dense, unpadded NHWC images; `shape` is the shape of both.
 ///
 /// # Errors
-/// [`KernelError::Operand`] if a slice has another length.
+/// [`KernelError::Operand`] if a slice does not have the length of `shape`.
 pub fn images_to_nhwc(team: &Team, shape: Nhwc, nchw: &[f32], to: &mut [f32]) -> Result<(), KernelError> {
-    /// Pixels of a task.
+    /// Number of pixels in a task.
     const TASK: usize = 1 << 14;
     const LABEL: &str = "images_to_nhwc";
     equal(LABEL, "values of the NCHW images", nchw.len(), shape.len())?;
@@ -59,7 +61,7 @@ pub fn images_to_nhwc(team: &Team, shape: Nhwc, nchw: &[f32], to: &mut [f32]) ->
     Ok(())
 }
 
-/// Three planes as pixels of three channels.
+/// Combines three planes into pixels of three channels.
 fn interleave(red: &[f32], green: &[f32], blue: &[f32], to: &mut [f32]) {
     let planes = red.iter().zip(green).zip(blue);
     for (pixel, ((&red, &green), &blue)) in to.chunks_exact_mut(3).zip(planes) {
@@ -69,7 +71,7 @@ fn interleave(red: &[f32], green: &[f32], blue: &[f32], to: &mut [f32]) {
     }
 }
 
-/// Where each logical channel lies in the view, or why the segments are none of its.
+/// Position of each logical channel in the view; an error if the segments do not fit the view.
 fn physical_channels(label: &str, view: &View, segments: &[Segment]) -> Result<Vec<usize>, KernelError> {
     let mut physical = Vec::new();
     for segment in segments {
@@ -94,15 +96,16 @@ fn check(
     equal(label, "row pitch", view.ld, view.ld.max(view.channels).max(1))?;
     let end = if view.pixels == 0 { view.channels } else { view.end() };
     equal(label, "values of the buffer", buffer, buffer.max(end))?;
-    // Not before it is known that there are no more channels than memory.
+    // Only after the checks above: they limit the number of channels to the size of the buffer.
     let physical = physical_channels(label, view, segments)?;
     equal(label, "channels of the segments", physical.len(), shape.c)?;
     Ok(physical)
 }
 
-/// The channels of a padded view as an NCHW tensor of sizes `shape` (its channels are the logical ones).
+/// Copies the channels of a padded view into an NCHW tensor of shape `shape`, whose `c` counts logical
+/// channels.
 ///
-/// `segments` lists, from logical channel 0 on, where the channels lie in the view.
+/// `segments` lists the positions of the channels in the view, in order from logical channel 0.
 ///
 /// # Errors
 /// [`KernelError::Operand`] if the sizes do not fit.
@@ -138,7 +141,7 @@ pub fn to_nchw(
     Ok(())
 }
 
-/// Writes an NCHW tensor of sizes `shape` into a padded view; channels of the view in no segment become 0.
+/// Copies an NCHW tensor of shape `shape` into a padded view; channels of the view in no segment become 0.
 ///
 /// # Errors
 /// As [`to_nchw`].
@@ -173,7 +176,7 @@ pub fn from_nchw(
             }
         }
     };
-    // Not beyond the last row's channels: what follows may belong to another tensor.
+    // Stop after the channels of the last row: the values after them may belong to another tensor.
     let len = (view.pixels - 1) * view.ld + view.channels;
     let rows = &mut buffer[view.offset..][..len];
     team.install(|| {

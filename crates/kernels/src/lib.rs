@@ -1,13 +1,15 @@
-//! CPU kernels for the layers of a detection network: forward and backward, `f32`, NHWC.
+//! [`Program`]: CPU kernels for the layers of a detection network, forward and backward, in `f32` and NHWC
+//! order.
 //!
-//! Tensors lie in aligned [`Buffer`]s as [`View`]s: pixel after pixel, channels padded with zeros to segments of 16.
-//! A concat, a slice and a residual cost nothing: producers write into views of one buffer.
-//! Kernels are appended to a [`Program`], which checks every rectangle they touch, and a [`Team`] of threads runs it.
-//! Each kernel exists three times, for AVX-512, AVX2 with FMA and plain Rust, chosen at run time ([`Isa`]).
+//! Tensors are [`View`]s of aligned [`Buffer`]s: one pixel after another, channels padded with zeros to
+//! segments of 16. Concats, slices and residuals need no copy, because producers write into views of the same
+//! buffer. [`Program::push`] appends a kernel and checks every view that it accesses; a [`Team`] of threads
+//! runs the program. Each kernel is compiled for AVX-512, for AVX2 with FMA and as plain Rust; [`Isa`]
+//! selects one at run time.
 //!
-//! Invariants: the same program on the same instruction set gives the same bits with any number of threads; padding
-//! channels stay zero; nothing is allocated while a program runs.
-//! The crate knows no graph and no layer names.
+//! Invariants: a program gives the same bits on the same instruction set with any number of threads; padding
+//! channels stay zero; a running program allocates no memory for tensors. The crate knows no graph and no
+//! layer names.
 //!
 //! ```
 //! use bonsai_kernels::{Buffer, Conv, Epilogue, Isa, Nhwc, Program, Team, View, WinogradMode, Window};

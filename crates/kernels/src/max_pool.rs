@@ -1,8 +1,9 @@
-//! Maximum over a sliding window.
+//! [`MaxPool`] and [`MaxPoolGradient`]: the maximum over a sliding window.
 //!
-//! Padding counts as minus infinity, not as zero: SiLU can be negative, and a padded zero would win at the border.
-//! PyTorch's rules: of equal values the first in reading order is the maximum, and a NaN always is, the last of several.
-//! The backward gathers: each input pixel asks the outputs whose windows cover it, so no two tasks add to one value.
+//! Padding counts as minus infinity, not as zero: SiLU can be negative, and a padded zero would win at the
+//! border. As in PyTorch, the first of several equal values in reading order is the maximum, and NaN is
+//! greater than any value; of several NaNs the last one is the maximum. The backward pass gathers: each input
+//! pixel reads the outputs whose windows cover it, so no two tasks add to the same value.
 
 use crate::chunk::Chunks;
 use crate::fit::{equal, fits, segments};
@@ -20,22 +21,22 @@ pub struct MaxPool {
     pub x: View,
     /// Output.
     pub y: View,
-    /// For the backward pass: gets, as a byte per output value, which tap (row * kernel width + column) held the
-    /// maximum. A vector of [`MaxPool::argmax_len`] values.
+    /// For the backward pass: receives one byte per output value, the tap (row * kernel width + column) that
+    /// held the maximum. A vector of [`MaxPool::argmax_len`] values.
     pub argmax: Option<View>,
 }
 
 impl MaxPool {
-    /// `f32` values that hold the bytes of the argmax.
+    /// Number of `f32` values that hold the bytes of the argmax.
     pub fn argmax_len(shape: &PoolShape) -> usize {
         shape.output().len().div_ceil(4).next_multiple_of(SEGMENT)
     }
 }
 
-/// Maximum of a byte that names a tap, plus one.
+/// Number of taps that a byte can number.
 const MOST_TAPS: usize = 256;
 
-/// The valid taps of one pixel, in reading order: where the pixel at the other end lies, and the tap's number.
+/// The valid taps of one pixel in reading order: the pixel on the other side and the number of the tap.
 struct Taps {
     len: usize,
     pixel: [usize; MOST_TAPS],
@@ -47,7 +48,8 @@ impl Taps {
         Self { len: 0, pixel: [0; MOST_TAPS], tap: [0.0; MOST_TAPS] }
     }
 
-    /// Inputs of output pixel `index` if `FORWARD`, else the outputs that read input pixel `index`.
+    /// Finds the inputs of output pixel `index` if `FORWARD`, otherwise the outputs that read input pixel
+    /// `index`.
     fn find<const FORWARD: bool>(&mut self, shape: &PoolShape, index: usize) {
         let input = shape.input();
         let output = shape.output();
@@ -76,7 +78,7 @@ fn check(label: &str, shape: &PoolShape, outer: [View; 2], argmax: Option<&View>
     let input = shape.input();
     let output = shape.output();
     segments(label, "channels of the input", input.c)?;
-    // Without pixels some windows would have no maximum.
+    // An empty image has windows without a maximum.
     equal(label, "height of the input", input.h, input.h.max(1))?;
     equal(label, "width of the input", input.w, input.w.max(1))?;
     fits!(label, "the input", outer[0], input.pixels(), input.c)?;
@@ -84,7 +86,7 @@ fn check(label: &str, shape: &PoolShape, outer: [View; 2], argmax: Option<&View>
     argmax.map_or(Ok(()), |argmax| fits!(label, "the argmax", argmax, 1, MaxPool::argmax_len(shape)))
 }
 
-/// Tasks over `pixels` pixels: a pixel costs as much as a few passes over it.
+/// Tasks over `pixels` pixels. One pixel costs about `area / 4` element-wise passes.
 fn chunks(shape: &PoolShape, pixels: usize) -> Chunks {
     Chunks::new(pixels, shape.input().c * shape.window().area().div_ceil(4))
 }
@@ -107,7 +109,7 @@ unsafe impl Kernel for MaxPool {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        // SAFETY: this method's contract.
+        // SAFETY: the contract of this method.
         unsafe {
             match &self.argmax {
                 Some(argmax) => self.chunk::<S, true>(s, memory, task, argmax),
@@ -130,15 +132,16 @@ impl MaxPool {
         let channels = self.y.channels;
         for pixel in chunks(&self.shape, self.y.pixels).range(task) {
             taps.find::<true>(&self.shape, pixel);
-            // SAFETY: taps name pixels of `x`; `check` saw that `y` has this pixel and the argmax its bytes. There is a
-            // first tap, because no window lies wholly in the padding and the image is not empty.
+            // SAFETY: the taps are pixels of `x`; `check` verified that `y` has this pixel and the argmax its
+            // bytes. There is at least one tap, because no window lies completely in the padding and the
+            // image is not empty.
             unsafe {
                 let x = memory.at(&self.x);
                 let y = memory.at(&self.y).add(pixel * self.y.ld);
                 let bytes = memory.at(argmax).cast::<u8>();
                 let mut c = 0;
                 while c < channels {
-                    // The first pixel is taken whatever it is, else a window of minus infinities would point nowhere.
+                    // Start from the first pixel, so that a window of only minus infinities has a valid tap.
                     let mut best = s.load(x.add(taps.pixel[0] * self.x.ld + c));
                     let mut tap = s.splat(taps.tap[0]);
                     for i in 1..taps.len {
@@ -160,18 +163,19 @@ impl MaxPool {
     }
 }
 
-/// Routes `dy` to the pixels that were maxima: each sums what it gets, in the order of the taps; all others get 0.
+/// Passes `dy` to the pixels that were maxima. Each pixel sums its gradients in tap order; all other pixels
+/// receive 0.
 #[derive(Debug, Clone)]
 pub struct MaxPoolGradient {
     /// Sizes.
     pub shape: PoolShape,
     /// Gradient of the output.
     pub dy: View,
-    /// The forward's.
+    /// The argmax that [`MaxPool`] wrote.
     pub argmax: View,
-    /// Gets the gradient of the input.
+    /// Receives the gradient of the input.
     pub dx: View,
-    /// Adds to what `dx` holds.
+    /// Whether to add to the values in `dx` instead of overwriting them.
     pub accumulate: bool,
 }
 
@@ -196,7 +200,8 @@ unsafe impl Kernel for MaxPoolGradient {
         let zero = s.splat(0.0);
         for pixel in chunks(&self.shape, self.dx.pixels).range(task) {
             taps.find::<false>(&self.shape, pixel);
-            // SAFETY: taps name pixels of `dy`; `check` saw that `dx` has this pixel and the argmax their bytes.
+            // SAFETY: the taps are pixels of `dy`; `check` verified that `dx` has this pixel and the argmax
+            // the bytes of the taps.
             unsafe {
                 let dy = memory.at(&self.dy);
                 let bytes = memory.at(&self.argmax).cast::<u8>();

@@ -1,23 +1,24 @@
-//! Aligned buffers, and the rectangles of channels and pixels that kernels read and write in them.
+//! [`Buffer`], and [`View`]: a rectangle of pixels and channels in a buffer that a kernel reads or writes.
 //!
-//! A buffer holds many tensors; a [`View`] says where one lies. A concat is no copy: its inputs are views with the same
-//! row pitch `ld`, side by side. Kernels never hold a slice of a buffer: two tasks write different channels of the same
-//! pixels, so each works on raw pointers inside the rectangles that its kernel declared ([`Operand`]) and that
-//! [`Program::push`](crate::Program::push) checked.
+//! A buffer holds many tensors; a [`View`] locates one of them. A concat needs no copy: its inputs are views
+//! side by side with the same row pitch `ld`. Kernels never hold a slice of a buffer, because two tasks may
+//! write different channels of the same pixels. Each task uses raw pointers inside the views that its kernel
+//! declared as [`Operand`]s and that [`Program::push`](crate::Program::push) checked.
 //!
-//! The fields of a view are anybody's numbers: what is computed of them here saturates, so that a rectangle that no memory
-//! can hold never looks like one that fits.
+//! The fields of a view are public and unchecked. Arithmetic on them saturates, so that a view that exceeds
+//! any memory never looks like one that fits.
 
 use std::alloc::{self, Layout};
 use std::{fmt, ptr};
 
 use crate::KernelError;
 
-/// Channels in a segment: views start and end at multiples of it, and the channels that pad a segment are zero.
+/// Number of channels in a segment. Views start and end at multiples of it; channels that pad a segment are
+/// zero.
 pub const SEGMENT: usize = 16;
 
-/// Most values that a buffer can hold and a shape can count: more than any machine can address, and few enough that
-/// products with the sizes of a window do not overflow.
+/// Most values that a buffer can hold or a shape can have: more than any machine can address, and few enough
+/// that products with the sizes of a window do not overflow.
 pub(crate) const MOST_VALUES: usize = {
     let addressable = isize::MAX as u64 / size_of::<f32>() as u64;
     if addressable < 1 << 45 { addressable as usize } else { (1u64 << 45) as usize }
@@ -30,30 +31,30 @@ pub const fn padded(channels: usize) -> usize {
 
 /// Zeroed `f32` memory that starts at a cache line.
 ///
-/// The system hands out zeroed pages when they are first touched, so a large buffer that nobody uses costs nothing.
+/// The system provides zeroed pages on first access, so unused parts of a large buffer take no memory.
 pub struct Buffer {
-    /// The values, with room before and behind them to start at a cache line.
+    /// The values, with spare room before and after them so that they can start at a cache line.
     values: Box<[f32]>,
     start: usize,
     len: usize,
 }
 
-/// Bytes of a cache line.
+/// Number of bytes in a cache line.
 const CACHE_LINE: usize = SEGMENT * size_of::<f32>();
 
 impl Buffer {
-    /// `len` zeros.
+    /// A buffer of `len` zeros.
     ///
     /// # Panics
-    /// If the system does not give the memory; [`Buffer::try_zeroed`] says so instead.
+    /// If the system cannot allocate the memory; [`Buffer::try_zeroed`] returns an error instead.
     pub fn zeroed(len: usize) -> Self {
         Self::try_zeroed(len).expect("memory for a buffer")
     }
 
-    /// `len` zeros.
+    /// A buffer of `len` zeros.
     ///
     /// # Errors
-    /// [`KernelError::Memory`] if the system does not give the memory.
+    /// [`KernelError::Memory`] if the system cannot allocate the memory.
     pub fn try_zeroed(len: usize) -> Result<Self, KernelError> {
         if len == 0 {
             return Ok(Self { values: Box::default(), start: 0, len });
@@ -69,7 +70,7 @@ impl Buffer {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether the buffer has no values.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -79,27 +80,28 @@ impl Buffer {
         &self.values[self.start..self.start + self.len]
     }
 
-    /// The values.
+    /// The values, writable.
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
         &mut self.values[self.start..self.start + self.len]
     }
 }
 
-/// `len` zeros, at least one, whose pages the system makes when they are touched; `None` if it does not give them. A vector
-/// that is filled after [`Vec::try_reserve`] would touch all of them.
+/// `len` zeros (`len` is at least 1), or `None` if the system cannot allocate them. The system creates the
+/// pages on first access; filling a vector after [`Vec::try_reserve`] would access all of them.
 fn zeros(len: usize) -> Option<Box<[f32]>> {
     if len > MOST_VALUES {
         return None;
     }
     let layout = Layout::array::<f32>(len).ok()?;
-    // SAFETY: `len` is not 0, so neither is the size.
+    // SAFETY: `len` is not 0, so the size of the layout is not 0 either.
     let values = unsafe { alloc::alloc_zeroed(layout) };
-    // SAFETY: the global allocator gave it for this layout, that of a slice of `len` values, which are all zero.
+    // SAFETY: the global allocator returned it for this layout, that of a slice of `len` values, which are
+    // all zero.
     (!values.is_null()).then(|| unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(values.cast(), len)) })
 }
 
 impl Clone for Buffer {
-    /// The copy starts at a cache line of its own.
+    /// The copy has its own allocation, which also starts at a cache line.
     fn clone(&self) -> Self {
         let mut copy = Self::zeroed(self.len);
         copy.as_mut_slice().copy_from_slice(self.as_slice());
@@ -113,42 +115,43 @@ impl fmt::Debug for Buffer {
     }
 }
 
-/// A rectangle in a buffer: `pixels` rows of `channels` values, `ld` values from row to row.
+/// A rectangle in a buffer: `pixels` rows of `channels` values; rows are `ld` values apart.
 ///
-/// Any numbers may stand here; [`Program::push`](crate::Program::push) refuses those that are no place in a buffer.
+/// The fields may have any values; [`Program::push`](crate::Program::push) rejects views that do not fit into
+/// a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View {
-    /// Which of the buffers given to [`Program::run`](crate::Program::run).
+    /// Index of the buffer in the list given to [`Program::run`](crate::Program::run).
     pub buffer: usize,
-    /// Where the first channel of the first pixel lies.
+    /// Position of the first channel of the first pixel in the buffer.
     pub offset: usize,
-    /// Rows: for an image tensor `n * h * w`.
+    /// Number of rows: `n * h * w` for an image tensor.
     pub pixels: usize,
-    /// Channels, padding included.
+    /// Number of channels, including padding.
     pub channels: usize,
     /// Row pitch, at least `channels`.
     pub ld: usize,
 }
 
 impl View {
-    /// A dense tensor.
+    /// A dense tensor: its row pitch is its number of channels.
     pub const fn dense(buffer: usize, offset: usize, pixels: usize, channels: usize) -> Self {
         Self { buffer, offset, pixels, channels, ld: channels }
     }
 
-    /// `len` values in a row.
+    /// One row of `len` values.
     pub const fn vector(buffer: usize, offset: usize, len: usize) -> Self {
         Self::dense(buffer, offset, 1, len)
     }
 
-    /// Channels `start .. start + len` of the same pixels. Beyond what a word can count the offset saturates, and the view
-    /// fits into no buffer.
+    /// Channels `start .. start + len` of the same pixels. The offset saturates at [`usize::MAX`]; such a
+    /// view fits into no buffer.
     #[must_use]
     pub const fn columns(self, start: usize, len: usize) -> Self {
         Self { offset: self.offset.saturating_add(start), channels: len, ..self }
     }
 
-    /// One past its last value, or [`usize::MAX`] if that is more than a word can count.
+    /// Position after the last value; saturates at [`usize::MAX`].
     pub const fn end(&self) -> usize {
         match self.pixels {
             0 => self.offset,
@@ -161,7 +164,8 @@ impl View {
         self.pixels == 0 || self.channels == 0
     }
 
-    /// Whether a value belongs to both. May say yes for rectangles of different pitch that only interleave.
+    /// Whether the views have a value in common. May return true for interleaved views of different pitch
+    /// that have none.
     pub const fn overlaps(&self, other: &Self) -> bool {
         if self.buffer != other.buffer || self.is_empty() || other.is_empty() {
             return false;
@@ -178,7 +182,7 @@ impl View {
     }
 }
 
-/// What a kernel does with a rectangle.
+/// How a kernel accesses a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Reads it.
@@ -189,23 +193,23 @@ pub enum Access {
     Update,
 }
 
-/// A rectangle and what is done with it.
+/// A view and how a kernel accesses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operand {
-    /// Where.
+    /// The view.
     pub view: View,
-    /// What.
+    /// The kind of access.
     pub access: Access,
 }
 
 impl Operand {
-    /// Whether the two may not happen in any order.
+    /// Whether the order of the two accesses matters.
     pub(crate) fn conflicts(&self, other: &Self) -> bool {
         (self.access != Access::Read || other.access != Access::Read) && self.view.overlaps(&other.view)
     }
 }
 
-/// Shorthand of kernels that declare their operands.
+/// Constructors of operands for the kernels that declare them.
 impl View {
     pub(crate) const fn read(self) -> Operand {
         Operand { view: self, access: Access::Read }
@@ -219,7 +223,7 @@ impl View {
         Operand { view: self, access: Access::Update }
     }
 
-    /// [`View::update`] if the kernel adds to what is there, else [`View::write`].
+    /// [`View::update`] if the kernel adds to the values of the view, otherwise [`View::write`].
     pub(crate) const fn store(self, accumulate: bool) -> Operand {
         if accumulate { self.update() } else { self.write() }
     }
@@ -235,7 +239,7 @@ pub struct Memory<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Base(*mut f32);
 
-// SAFETY: a pointer may be sent; whoever reads or writes through it promises to keep to its task's rectangles.
+// SAFETY: a pointer may be sent; every task that reads or writes through it stays inside its task's views.
 unsafe impl Send for Base {}
 // SAFETY: as above.
 unsafe impl Sync for Base {}
@@ -245,14 +249,14 @@ impl<'a> Memory<'a> {
         Self { bases }
     }
 
-    /// Where a view's first value lies.
+    /// Pointer to the first value of a view.
     ///
     /// # Safety
-    /// The view was declared by a kernel of the running program, so that it was checked to lie inside its buffer.
+    /// A kernel of the running program declared the view, so it was checked to lie inside its buffer.
     #[inline(always)]
     pub(crate) unsafe fn at(self, view: &View) -> *mut f32 {
         debug_assert!(view.buffer < self.bases.len());
-        // SAFETY: `Program::run` saw that there is one base for every buffer that a checked operand names.
+        // SAFETY: `Program::run` verified that there is one base for every buffer of a checked operand.
         unsafe { self.bases.get_unchecked(view.buffer).0.add(view.offset) }
     }
 }
@@ -281,7 +285,7 @@ mod tests {
         assert!(!whole.overlaps(&View { buffer: 1, ..whole }));
         assert!(!whole.overlaps(&View::dense(0, whole.end(), 4, 16)));
         assert!(whole.overlaps(&View::vector(0, whole.end() - 16, 16)));
-        // The same pitch, shifted by a row and 32 channels: the columns still tell them apart.
+        // The same pitch, but shifted by one row and 32 channels: the columns do not overlap.
         assert!(!left.overlaps(&View { offset: 32 + 48 + 32, channels: 16, ..whole }));
     }
 

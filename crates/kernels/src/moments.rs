@@ -1,8 +1,10 @@
-//! Mean and sum of squared deviations of each channel over a range of pixels: what batch norm needs of its input.
+//! [`Moments`]: mean and sum of squared deviations of each channel over a range of pixels, the input of batch
+//! norm.
 //!
-//! A range is read once. Values are taken relative to the mean of its first pixels, which cannot be further from the mean
-//! of all `n` than `sqrt(n / 32)` standard deviations; so, unlike in `E[x^2] - E[x]^2`, what cancels is at most `n / 32`
-//! times the result, whatever the values are, and normally less than the result itself.
+//! A range is read once. Values are taken relative to the mean of the first pixels, which differs from the
+//! mean of all `n` pixels by at most `sqrt(n / 32)` standard deviations. Therefore the amount that cancels is
+//! at most `n / 32` times the result for any values, unlike in `E[x^2] - E[x]^2`, and normally less than the
+//! result itself.
 
 use crate::chunk::Chunks;
 use crate::fit::{fits, segments};
@@ -11,14 +13,15 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{KernelError, View};
 
-/// Pixels whose mean the others are compared with.
+/// Number of first pixels whose mean is the reference for the others.
 const FIRST: usize = 32;
 
 /// Writes the mean and the sum of squared deviations of `channels` channels over `pixels` pixels.
 ///
 /// # Safety
-/// `pixels` rows of `channels` values, `ld` apart, are readable at `y`; `channels` values are writable at `mean` and at
-/// `m2`. `channels` is a multiple of [`SEGMENT`](crate::SEGMENT), `pixels` at least 1 and no more than a few thousand.
+/// `pixels` rows of `channels` values, `ld` apart, are readable at `y`; `channels` values are writable at
+/// `mean` and at `m2`. `channels` is a multiple of [`SEGMENT`](crate::SEGMENT), `pixels` at least 1 and no
+/// more than a few thousand.
 #[inline(always)]
 pub(crate) unsafe fn part<S: Simd>(
     s: S,
@@ -43,7 +46,7 @@ pub(crate) unsafe fn part<S: Simd>(
     }
 }
 
-/// The same for `V` vectors of channels, in `V * R` independent sums.
+/// As [`part`] for `V` vectors of channels, in `V * R` independent sums.
 #[inline(always)]
 unsafe fn block<S: Simd, const V: usize, const R: usize>(
     s: S,
@@ -96,31 +99,31 @@ unsafe fn block<S: Simd, const V: usize, const R: usize>(
             }
             let shift = s.mul(d, s.splat(1.0 / pixels as f32));
             s.store(mean.add(v * S::LANES), s.add(origin[v], shift));
-            // A constant channel may come out a rounding error below 0; NaN stays.
+            // Rounding may make a constant channel slightly negative; the comparison keeps NaN.
             let m = s.fnma(d, shift, q);
             s.store(m2.add(v * S::LANES), s.select(s.exceeds(m, zero), m, zero));
         }
     }
 }
 
-/// Moments of a tensor, for a batch norm whose input is not a convolution's output.
+/// Moments of a tensor, for a batch norm whose input is not the output of a convolution.
 ///
-/// Row `2p` of `partials` gets the means of part `p`, row `2p + 1` its sums of squared deviations.
+/// Row `2p` of `partials` receives the means of part `p`, row `2p + 1` its sums of squared deviations.
 #[derive(Debug, Clone)]
 pub struct Moments {
     /// The tensor.
     pub y: View,
-    /// `2 * Moments::parts(y.pixels)` rows of as many channels.
+    /// `2 * Moments::parts(y.pixels)` rows with as many channels as `y`.
     pub partials: View,
 }
 
 impl Moments {
-    /// Number of parts into which so many pixels are cut.
+    /// Number of parts into which `pixels` pixels are divided.
     pub fn parts(pixels: usize) -> usize {
         Chunks::parts(pixels).count()
     }
 
-    /// Pixels of each part.
+    /// Number of pixels in each part.
     pub fn counts(pixels: usize) -> Vec<usize> {
         Chunks::parts(pixels).counts()
     }
@@ -144,7 +147,8 @@ unsafe impl Kernel for Moments {
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
         let range = Chunks::parts(self.y.pixels).range(task);
-        // SAFETY: the range is not empty and inside `y`; `check` saw that the rows exist and that channels are segments.
+        // SAFETY: the range is not empty and inside `y`; `check` verified that the rows exist and that
+        // channels are segments.
         unsafe {
             let y = memory.at(&self.y).add(range.start * self.y.ld);
             let mean = memory.at(&self.partials).add(2 * task * self.partials.ld);

@@ -1,8 +1,8 @@
-//! A list of kernels on shared buffers, run by a team of threads.
+//! [`Program`]: a list of kernels on shared buffers that a team of threads runs.
 //!
-//! Kernels that touch nothing in common, one after another, form a stage: their tasks run in any order.
-//! Between stages all threads meet. What a task computes depends on its number alone, never on who runs it or when, so the
-//! same program gives the same bits with any number of threads.
+//! Consecutive kernels without conflicting operands form a stage, whose tasks run in any order. All threads
+//! wait for each other between stages. The result of a task depends only on its number, not on the thread or
+//! the time, so the same program gives the same bits with any number of threads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,28 +12,29 @@ use crate::simd::{Simd, WithSimd};
 use crate::team::{Barrier, Claims, Team};
 use crate::{Buffer, Isa, KernelError};
 
-/// A computation cut into tasks that may run in any order and at the same time.
+/// A computation divided into tasks that may run in any order and at the same time.
 ///
 /// # Safety
-/// [`Kernel::run`] stays inside the declared operands and its scratch, and two tasks never write the same value, nor does
-/// one write what another reads.
+/// [`Kernel::run`] stays inside the declared operands and its scratch. Two tasks never write the same value,
+/// and no task writes a value that another task reads.
 pub unsafe trait Kernel: Send + Sync + 'static {
-    /// Every rectangle that tasks read or write.
+    /// Every view that the tasks read or write.
     fn operands(&self) -> Vec<Operand>;
 
-    /// Whether the operands fit together. [`Program::push`] asks before anything else, so a kernel that runs may rely on it.
+    /// Checks that the operands fit together. [`Program::push`] calls it first, so [`Kernel::run`] may rely
+    /// on it.
     ///
     /// # Errors
-    /// [`KernelError::Operand`] or what else is wrong; `label` is the name to report it under.
+    /// [`KernelError::Operand`] or another error; `label` names the kernel in the message.
     fn check(&self, label: &str) -> Result<(), KernelError> {
         let _ = label;
         Ok(())
     }
 
-    /// Number of tasks: a function of shapes, not of threads or instruction set.
+    /// Number of tasks. It depends on shapes, not on threads or instruction set.
     fn tasks(&self) -> usize;
 
-    /// Values of scratch that a task needs.
+    /// Number of scratch values that a task needs.
     fn scratch_len(&self) -> usize {
         0
     }
@@ -41,8 +42,8 @@ pub unsafe trait Kernel: Send + Sync + 'static {
     /// Runs one task. Must be `#[inline(always)]`.
     ///
     /// # Safety
-    /// The operands lie inside `memory`, `task` is below [`Kernel::tasks`] and runs once at a time, and `scratch` holds
-    /// [`Kernel::scratch_len`] values of any content.
+    /// The operands lie inside `memory`, `task` is below [`Kernel::tasks`] and runs once at a time, and
+    /// `scratch` holds [`Kernel::scratch_len`] values of any content.
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, scratch: *mut f32);
 }
 
@@ -62,7 +63,7 @@ impl<K: Kernel> WithSimd for Call<'_, K> {
 
     #[inline(always)]
     fn with<S: Simd>(self, s: S) {
-        // SAFETY: made only in `ErasedKernel::run`, whose caller promises the same.
+        // SAFETY: only `ErasedKernel::run` creates it, and its caller makes the same promise.
         unsafe { self.kernel.run(s, self.memory, self.task, self.scratch) }
     }
 }
@@ -73,9 +74,9 @@ impl<K: Kernel> ErasedKernel for K {
     }
 }
 
-/// Most buffers of a program: views name them by number, and the program keeps a length for each number up to the highest.
+/// Most buffers of a program: views refer to them by index, and the program stores a length for every index.
 const MOST_BUFFERS: usize = 1 << 22;
-/// Most tasks of a program: its numbers of tasks times any number of threads stay far from overflow.
+/// Most tasks of a program: task counts times any number of threads stay far from overflow.
 const MOST_TASKS: usize = 1 << 40;
 
 struct Step {
@@ -86,16 +87,16 @@ struct Step {
     busy_ns: AtomicU64,
 }
 
-/// Kernels in the order in which they seem to run.
+/// Kernels in program order. The result is as if they ran one after another.
 pub struct Program {
     isa: Isa,
     steps: Vec<Step>,
-    /// First step of each stage.
+    /// Index of the first step of each stage.
     stages: Vec<usize>,
-    /// Values that each buffer must have.
+    /// Number of values that each buffer must have.
     lens: Vec<usize>,
     scratch_len: usize,
-    /// Tasks of all steps.
+    /// Number of tasks of all steps.
     tasks: usize,
 }
 
@@ -105,18 +106,18 @@ impl Program {
         Self { isa, steps: Vec::new(), stages: Vec::new(), lens: Vec::new(), scratch_len: 0, tasks: 0 }
     }
 
-    /// The instruction set.
+    /// The instruction set of the program.
     pub fn isa(&self) -> Isa {
         self.isa
     }
 
-    /// Appends a kernel; `label` is what [`Program::timings`] calls it.
+    /// Appends a kernel; `label` names it in messages and in [`Program::timings`].
     ///
     /// # Errors
-    /// What [`Kernel::check`] says; [`KernelError::View`] if a rectangle has a pitch smaller than its width;
-    /// [`KernelError::Place`] if no buffer can hold it; [`KernelError::Overlap`] if the kernel would write what it also reads
-    /// or writes through another operand; [`KernelError::TooLarge`] if there would be too much to do. The program is then
-    /// what it was before.
+    /// Any error of [`Kernel::check`]; [`KernelError::View`] if the pitch of a view is smaller than its
+    /// width; [`KernelError::Place`] if no buffer can hold a view; [`KernelError::Overlap`] if the kernel
+    /// would write values that it also reads or writes through another operand; [`KernelError::TooLarge`] if
+    /// there would be too many tasks or too much scratch. After an error the program is unchanged.
     pub fn push<K: Kernel>(&mut self, label: &str, kernel: K) -> Result<(), KernelError> {
         kernel.check(label)?;
         let operands = kernel.operands();
@@ -133,15 +134,15 @@ impl Program {
                 return Err(KernelError::Overlap { label: label.to_owned(), views });
             }
         }
-        // Without a value to write there is nothing to do, however many pixels of no channels there are.
+        // A kernel that writes no value needs no task, whatever the number of pixels without channels.
         let idle = operands.iter().all(|o| !o.access.writes() || o.view.is_empty());
         let tasks = if idle { 0 } else { kernel.tasks() };
         let scratch_len = if idle { 0 } else { kernel.scratch_len() };
         let all_tasks = self.tasks.saturating_add(tasks);
         if all_tasks > MOST_TASKS || scratch_len > MOST_VALUES {
-            return Err(KernelError::TooLarge { what: "the list of tasks, or what a task works in," });
+            return Err(KernelError::TooLarge { what: "the list of tasks or the scratch of a task" });
         }
-        // From here on nothing fails: a program that a caught panic left half changed could run what it did not check.
+        // From here on nothing fails: a half-changed program could run a kernel that was not checked.
         let buffers = operands.iter().map(|o| o.view.buffer + 1).max().unwrap_or(0);
         if self.lens.len() < buffers {
             self.lens.resize(buffers, 0);
@@ -174,21 +175,22 @@ impl Program {
         self.steps.is_empty()
     }
 
-    /// Number of times the threads meet.
+    /// Number of stages; the threads wait for each other after each.
     pub fn stages(&self) -> usize {
         self.stages.len()
     }
 
-    /// Runs all kernels. Buffer `i` of a [`View`](crate::View) is `buffers[i]`.
+    /// Runs all kernels. A [`View`](crate::View) with `buffer` `i` refers to `buffers[i]`.
     ///
     /// # Errors
-    /// [`KernelError::Buffers`] or [`KernelError::Buffer`] if a buffer is missing or too short, [`KernelError::Memory`] if
-    /// there is none for the threads to work in; nothing has run then.
+    /// [`KernelError::Buffers`] or [`KernelError::Buffer`] if a buffer is missing or too short,
+    /// [`KernelError::Memory`] if the scratch of the threads cannot be allocated. After an error no kernel
+    /// has run.
     pub fn run(&self, team: &Team, buffers: &mut [&mut Buffer]) -> Result<(), KernelError> {
         self.execute::<false>(team, buffers)
     }
 
-    /// [`Program::run`], adding the time that threads spend in each kernel to [`Program::timings`].
+    /// As [`Program::run`]; also adds the time that threads spend in each kernel to [`Program::timings`].
     ///
     /// # Errors
     /// As [`Program::run`].
@@ -202,7 +204,7 @@ impl Program {
         self.steps.iter().map(|s| (s.label.as_str(), time(s))).collect()
     }
 
-    /// Forgets the timings.
+    /// Resets the timings to zero.
     pub fn reset_timings(&self) {
         self.steps.iter().for_each(|s| s.busy_ns.store(0, Ordering::Relaxed));
     }
@@ -212,7 +214,7 @@ impl Program {
         team: &Team,
         buffers: &mut [&mut Buffer],
     ) -> Result<(), KernelError> {
-        // Even a kernel with empty rectangles asks where they begin.
+        // Even a kernel with empty views computes where they begin.
         if buffers.len() < self.lens.len() {
             return Err(KernelError::Buffers { got: buffers.len(), needed: self.lens.len() });
         }
@@ -245,9 +247,9 @@ impl Program {
                         }
                     };
                     let start = TIMED.then(Instant::now);
-                    // SAFETY: every operand was checked to end before its buffer does, a task is claimed once, scratch is
-                    // the thread's own, and steps of one stage have no conflicting operands. The buffers are borrowed
-                    // exclusively for the whole call.
+                    // SAFETY: `push` checked that every operand ends before its buffer does, a task is
+                    // claimed once, scratch belongs to this thread, and steps of one stage have no
+                    // conflicting operands. The buffers are borrowed exclusively for the whole call.
                     unsafe { step.kernel.run(self.isa, memory, task, scratch) };
                     if let Some(start) = start {
                         step.busy_ns.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
@@ -258,32 +260,32 @@ impl Program {
         })
     }
 
-    /// What is read before anything in the program writes it, and what is written: for planners' tests.
+    /// Label and operands of every kernel, in order; tests of planners use them to check reads and writes.
     pub fn operands(&self) -> impl Iterator<Item = (&str, &[Operand])> {
         self.steps.iter().map(|s| (s.label.as_str(), s.operands.as_slice()))
     }
 
-    /// What [`Program::operands`] gives, one list of kernels for each stage: those of one stage run at the same time.
+    /// The operands of [`Program::operands`], grouped by stage. Kernels of one stage run at the same time.
     pub fn stage_operands(&self) -> impl Iterator<Item = impl Iterator<Item = &[Operand]>> {
         let ends = self.stages.iter().skip(1).copied().chain([self.steps.len()]);
         let stages = self.stages.iter().copied().zip(ends);
         stages.map(|(start, end)| self.steps[start..end].iter().map(|s| s.operands.as_slice()))
     }
 
-    /// Values of scratch that each thread of a team needs.
+    /// Number of scratch values that each thread of a team needs.
     pub fn scratch_len(&self) -> usize {
         self.scratch_len
     }
 
-    /// Buffers of this program and the values each must have.
+    /// For every buffer of this program, the number of values that it must have.
     pub fn buffer_lens(&self) -> &[usize] {
         &self.lens
     }
 }
 
-/// Whether an access changes anything.
+/// Whether an access changes values.
 impl Access {
-    /// Whether values are changed.
+    /// Whether the kernel changes values of the view.
     pub const fn writes(self) -> bool {
         !matches!(self, Self::Read)
     }

@@ -1,18 +1,21 @@
-//! Shapes of images, convolutions and poolings.
+//! [`Nhwc`], [`ConvShape`] and [`PoolShape`]: shapes of images, convolutions and poolings.
 //!
-//! Invariant: a [`ConvShape`] or [`PoolShape`] that exists has an output, and none of its sizes overflows, nor does what
-//! kernels compute of them: padded images, strips of rows, weights in several copies. So kernels multiply without checks.
+//! Invariant: every [`ConvShape`] or [`PoolShape`] has an output, and neither its sizes nor the sizes that
+//! kernels compute from them (padded images, strips of rows, several copies of the weights) overflow. So
+//! kernels multiply without checks.
 
 use crate::memory::MOST_VALUES;
 use crate::{KernelError, Window};
 
-/// Most pixels under a kernel, and largest stride and padding.
+/// Most pixels under a kernel; below, the largest stride and padding.
 const MOST_TAPS: usize = 1 << 20;
 const MOST_STEP: usize = 1 << 16;
-/// Most channels: cuts into panels list them. A graph has at most 65,536, each of which may be padded to a segment.
+/// Most channels, because panels list them. A graph has at most 65,536 channels, each possibly padded to a
+/// segment.
 const MOST_CHANNELS: usize = 1 << 20;
 
-/// Whether so many values can lie in a memory; a size of 0 counts as 1, because parts of the product are computed, too.
+/// Whether so many values fit into memory. A size of 0 counts as 1, because parts of the product are computed
+/// too.
 pub(crate) fn addressable(sizes: &[usize]) -> bool {
     sizes.iter().fold(1, |product: usize, &size| product.saturating_mul(size.max(1))) <= MOST_VALUES
 }
@@ -36,17 +39,17 @@ impl Nhwc {
         Self { n, h, w, c }
     }
 
-    /// Values in the batch. Saturates, so that no slice has the length of an absurd shape.
+    /// Number of values in the batch. Saturates, so that no slice has the length of an impossible shape.
     pub const fn len(&self) -> usize {
         self.pixels().saturating_mul(self.c)
     }
 
-    /// Whether there are no values.
+    /// Whether the batch has no values.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Pixels in the batch: values per channel.
+    /// Number of pixels in the batch, which is the number of values per channel.
     pub const fn pixels(&self) -> usize {
         self.n.saturating_mul(self.h).saturating_mul(self.w)
     }
@@ -95,7 +98,7 @@ impl ConvShape {
         self.window
     }
 
-    /// Values in the HWIO weights.
+    /// Number of values in the HWIO weights.
     pub fn weights_len(&self) -> usize {
         self.window.area().saturating_mul(self.input.c).saturating_mul(self.output.c)
     }
@@ -110,7 +113,7 @@ pub struct PoolShape {
 }
 
 impl PoolShape {
-    /// A max-pool over `input`; channels stay.
+    /// A max-pool over `input`; the number of channels does not change.
     ///
     /// # Errors
     ///
@@ -156,7 +159,7 @@ fn slide(input: Nhwc, channels: usize, window: Window) -> Result<Nhwc, KernelErr
     if window.area() > MOST_TAPS || most(window.stride).max(most(window.padding)) > MOST_STEP {
         return Err(KernelError::TooLarge { what: "the window" });
     }
-    // What a kernel may copy of an image with its borders, of inputs for the outputs or the other way round.
+    // Copies of an image with its borders that a kernel may make, of inputs or of outputs.
     let bordered = |axis: usize, size: usize| {
         size + window.kernel[axis] + 2 * window.padding[axis] + 2 * window.stride[axis]
     };
@@ -197,7 +200,7 @@ mod tests {
         for window in [Window::square(1025, 1, 1 << 10), Window::square(1, 1 << 17, 0)] {
             assert!(matches!(conv(window), KernelError::TooLarge { what: "the window" }));
         }
-        // Nothing of it is a number, but parts of the product are.
+        // The image has no values, but parts of the product overflow.
         for image in [Nhwc::new(0, 1 << 30, 1 << 30, 16), Nhwc::new(1, 1 << 30, 1 << 30, 0)] {
             let error = ConvShape::new(image, 16, Window::square(1, 1, 0)).unwrap_err();
             assert!(matches!(error, KernelError::TooLarge { what: "the input" }), "{error}");

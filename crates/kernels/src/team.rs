@@ -1,6 +1,7 @@
-//! The threads that run a program together.
+//! [`Team`]: the threads that run a program together.
 //!
-//! They are woken once per program and meet at a barrier after every stage: waking a thread costs more than many a stage.
+//! The threads are woken once per program and wait at a barrier after every stage, because waking a thread
+//! takes longer than many stages.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::memory::Base;
 use crate::{Buffer, KernelError};
 
-/// Most threads of a team; no machine has so many cores.
+/// Most threads of a team; no machine has as many cores.
 const MOST_THREADS: usize = 4096;
 
 /// A fixed number of threads, with scratch memory for each.
@@ -17,21 +18,22 @@ const MOST_THREADS: usize = 4096;
 pub struct Team {
     pool: Option<rayon::ThreadPool>,
     threads: usize,
-    /// Scratch that nobody works in, a buffer for each thread. Who calls the threads takes one and brings it back, so that
-    /// nobody waits for another's: threads that wait at a barrier would then wait for each other.
+    /// Unused scratch: each entry has one buffer per thread. Every call takes an entry and returns it, so
+    /// that concurrent calls never wait for each other's scratch; threads that already wait at a barrier
+    /// would then deadlock.
     spare: Mutex<Vec<Vec<Buffer>>>,
 }
 
 impl Team {
-    /// Starts the threads; `threads` 0 means one per core. One thread is the caller itself.
+    /// Starts the threads; 0 means one per core. A team of one thread uses the calling thread.
     ///
     /// # Errors
-    /// [`KernelError::Threads`] if the system starts no more, or for more than 4096.
+    /// [`KernelError::Threads`] if the system cannot start them or `threads` is more than 4096.
     pub fn new(threads: usize) -> Result<Self, KernelError> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores() } else { threads };
         if threads > MOST_THREADS {
-            let reason = format!("a team has at most {MOST_THREADS}");
+            let reason = format!("a team has at most {MOST_THREADS} threads");
             return Err(KernelError::Threads { threads, reason });
         }
         let pool = (threads > 1)
@@ -44,12 +46,12 @@ impl Team {
         Ok(Self { pool, threads, spare: Mutex::default() })
     }
 
-    /// How many.
+    /// Number of threads.
     pub fn threads(&self) -> usize {
         self.threads
     }
 
-    /// Calls `f` with these threads as rayon's: for host passes outside a program.
+    /// Calls `f` with these threads as its rayon pool; for work on the host outside a program.
     pub fn install<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
         match &self.pool {
             Some(pool) => pool.install(f),
@@ -57,10 +59,10 @@ impl Team {
         }
     }
 
-    /// That much scratch for every thread. It never shrinks.
+    /// Scratch of at least `len` values for every thread. It never shrinks.
     ///
     /// # Errors
-    /// [`KernelError::Memory`] if the system does not give it.
+    /// [`KernelError::Memory`] if the system cannot allocate it.
     fn scratch(&self, len: usize) -> Result<Vec<Buffer>, KernelError> {
         let kept = self.spare().pop();
         let mut scratch = kept.unwrap_or_else(|| (0..self.threads).map(|_| Buffer::zeroed(0)).collect());
@@ -77,7 +79,7 @@ impl Team {
     /// Calls `f(thread, scratch)` on every thread at once.
     ///
     /// # Errors
-    /// [`KernelError::Memory`] if there is no room for the scratch; `f` has not been called then.
+    /// [`KernelError::Memory`] if the scratch cannot be allocated; then `f` was not called.
     pub(crate) fn broadcast(
         &self,
         scratch_len: usize,
@@ -97,7 +99,7 @@ impl Team {
     }
 }
 
-/// Where threads wait for each other, again and again.
+/// A reusable barrier at which all threads wait for each other.
 pub(crate) struct Barrier {
     threads: usize,
     arrived: AtomicUsize,
@@ -105,8 +107,8 @@ pub(crate) struct Barrier {
     broken: AtomicBool,
 }
 
-/// How long a waiting thread spins before it lets others run. Short, because the system may have put both threads on one
-/// core, or have fewer cores than threads: whoever is waited for then needs this one.
+/// How long a waiting thread spins before it yields. The time is short, because the system may run both
+/// threads on one core or have fewer cores than threads; then the other thread needs this core.
 const SPIN: Duration = Duration::from_micros(2);
 
 impl Barrier {
@@ -116,7 +118,7 @@ impl Barrier {
         Self { threads, arrived, round, broken: AtomicBool::new(false) }
     }
 
-    /// Returns when all threads have called it, with everything they wrote visible.
+    /// Returns when all threads have called it; everything they wrote before is then visible.
     pub(crate) fn wait(&self) {
         let round = self.round.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.threads {
@@ -129,7 +131,7 @@ impl Barrier {
         while self.round.load(Ordering::Acquire) == round {
             assert!(!self.broken.load(Ordering::Relaxed), "another thread of the team panicked");
             if spinning {
-                // A pause lasts from 5 to 50 ns, the clock about 25.
+                // A spin hint takes 5 to 50 ns, reading the clock about 25 ns.
                 for _ in 0..8 {
                     std::hint::spin_loop();
                 }
@@ -140,7 +142,7 @@ impl Barrier {
         }
     }
 
-    /// A guard that releases the others if this thread panics.
+    /// A guard that releases the other threads if this thread panics.
     pub(crate) fn guard(&self) -> Guard<'_> {
         Guard { barrier: self, panicking: std::thread::panicking() }
     }
@@ -148,7 +150,7 @@ impl Barrier {
 
 pub(crate) struct Guard<'a> {
     barrier: &'a Barrier,
-    /// A program may be run while a panic unwinds, by a value that is dropped.
+    /// Whether the thread was already panicking: a value dropped while a panic unwinds may run a program.
     panicking: bool,
 }
 
@@ -160,15 +162,17 @@ impl Drop for Guard<'_> {
     }
 }
 
-/// Hands out the tasks of one stage: each thread first those of its own share, then those that others have left.
+/// Hands out the tasks of one stage: each thread first takes tasks of its own range, then tasks left in other
+/// ranges.
 ///
-/// The shares are the same in every stage, so that a thread often meets the pixels it wrote in the stage before.
+/// The ranges are proportional to the thread number in every stage, so that a thread often reads pixels that
+/// it wrote in the stage before.
 pub(crate) struct Claims {
     tasks: usize,
     shares: Vec<Share>,
 }
 
-/// Apart by two cache lines, because neighbours are fetched in pairs.
+/// Aligned to two cache lines, because the hardware fetches neighbouring lines in pairs.
 #[repr(align(128))]
 struct Share(AtomicUsize);
 
@@ -179,7 +183,7 @@ impl Claims {
         claims
     }
 
-    /// Makes all tasks free again.
+    /// Makes all tasks available again.
     pub(crate) fn reset(&self) {
         for (thread, share) in self.shares.iter().enumerate() {
             share.0.store(self.start(thread), Ordering::Relaxed);
@@ -190,7 +194,7 @@ impl Claims {
         self.tasks * thread / self.shares.len()
     }
 
-    /// A task that nobody else gets.
+    /// Claims a task; each task is claimed once. `None` if none is left.
     pub(crate) fn next(&self, thread: usize) -> Option<usize> {
         let threads = self.shares.len();
         (0..threads).map(|i| (thread + i) % threads).find_map(|owner| {
@@ -250,7 +254,7 @@ mod tests {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             team.broadcast(0, |thread, _| {
                 let _guard = barrier.guard();
-                assert!(thread != 0, "told to");
+                assert!(thread != 0, "this thread panics on purpose");
                 barrier.wait();
             })
         }));

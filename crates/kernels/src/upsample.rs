@@ -1,4 +1,4 @@
-//! Nearest-neighbour enlargement by a whole factor.
+//! [`Upsample`] and [`UpsampleGradient`]: nearest-neighbour upsampling by an integer factor.
 
 use crate::chunk::Chunks;
 use crate::fit::{fits, segments};
@@ -7,17 +7,17 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{KernelError, Nhwc, View};
 
-/// The shape after enlarging `input` by `factor` in both directions.
+/// The shape after upsampling `input` by `factor` in both directions.
 ///
 /// # Errors
-/// [`KernelError::Factor`] for 0, [`KernelError::TooLarge`] for absurd sizes.
+/// [`KernelError::Factor`] for factor 0, [`KernelError::TooLarge`] for sizes that exceed any memory.
 fn enlarged(input: Nhwc, factor: usize) -> Result<Nhwc, KernelError> {
     if factor == 0 {
         return Err(KernelError::Factor { factor });
     }
     let output = Nhwc { h: input.h.saturating_mul(factor), w: input.w.saturating_mul(factor), ..input };
     output.check_size("the upsampled image")?;
-    // Of an image without pixels, too: the factor is squared.
+    // Also for an image without pixels, because kernels square the factor.
     Nhwc { h: factor, w: factor, ..input }.check_size("the upsampled pixel")?;
     Ok(output)
 }
@@ -39,7 +39,7 @@ impl Upsample {
     /// Sizes of the output.
     ///
     /// # Errors
-    /// [`KernelError::Factor`] for factor 0, [`KernelError::TooLarge`] for absurd sizes.
+    /// [`KernelError::Factor`] for factor 0, [`KernelError::TooLarge`] for sizes that exceed any memory.
     pub fn output(input: Nhwc, factor: usize) -> Result<Nhwc, KernelError> {
         enlarged(input, factor)
     }
@@ -67,9 +67,9 @@ unsafe impl Kernel for Upsample {
         let w = self.input.w;
         let factor = self.factor;
         for pixel in Chunks::new(self.x.pixels, self.x.channels * factor * factor).range(task) {
-            // Rows of all images are enlarged alike, so the image does not matter.
+            // Rows of all images are upsampled alike, so the index of the image does not matter.
             let first = (pixel / w * factor * w + pixel % w) * factor;
-            // SAFETY: `check` saw that `x` has this pixel and `y` its copies.
+            // SAFETY: `check` verified that `x` has this pixel and `y` its copies.
             unsafe {
                 let x = memory.at(&self.x).add(pixel * self.x.ld);
                 for copy in 0..factor * factor {
@@ -91,13 +91,13 @@ unsafe impl Kernel for Upsample {
 pub struct UpsampleGradient {
     /// Sizes of `dx`.
     pub input: Nhwc,
-    /// The forward's.
+    /// The value that the forward kernel used.
     pub factor: usize,
     /// Gradient of the output.
     pub dy: View,
-    /// Gets the gradient of the input.
+    /// Receives the gradient of the input.
     pub dx: View,
-    /// Adds to what `dx` holds.
+    /// Whether to add to the values in `dx` instead of overwriting them.
     pub accumulate: bool,
 }
 
@@ -124,7 +124,7 @@ unsafe impl Kernel for UpsampleGradient {
         let factor = self.factor;
         for pixel in Chunks::new(self.dx.pixels, self.dx.channels * factor * factor).range(task) {
             let first = (pixel / w * factor * w + pixel % w) * factor;
-            // SAFETY: `check` saw that `dx` has this pixel and `dy` its copies.
+            // SAFETY: `check` verified that `dx` has this pixel and `dy` its copies.
             unsafe {
                 let dy = memory.at(&self.dy).add(first * self.dy.ld);
                 let dx = memory.at(&self.dx).add(pixel * self.dx.ld);

@@ -1,7 +1,8 @@
-//! The sliding window of convolution and pooling: which pixels meet which tap where.
+//! [`Window`]: the sliding window of convolution and pooling, which relates output pixels, input pixels and
+//! taps.
 //!
-//! Forward kernels ask which input a tap reads, backward kernels which output read an input through a tap;
-//! both answers are here, so they cannot disagree.
+//! Forward kernels need the input that a tap reads; backward kernels need the output that reads an input
+//! through a tap. Both mappings are defined here, so that they cannot disagree.
 
 /// Kernel size, stride and zero padding, each as `[vertical, horizontal]`, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,30 +11,30 @@ pub struct Window {
     pub kernel: [usize; 2],
     /// Step between neighbouring outputs.
     pub stride: [usize; 2],
-    /// Pixels added on each of the two sides.
+    /// Number of pixels added on each side.
     pub padding: [usize; 2],
 }
 
 impl Window {
-    /// The same in both directions.
+    /// A window with the same sizes in both directions.
     pub const fn square(kernel: usize, stride: usize, padding: usize) -> Self {
         Self { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] }
     }
 
-    /// Pixels under the kernel.
+    /// Number of pixels under the kernel.
     pub fn area(&self) -> usize {
         self.kernel[0].saturating_mul(self.kernel[1])
     }
 
-    /// Outputs along `axis` (0 vertical, 1 horizontal) of an image with `size` pixels there; `None` if the
-    /// kernel is larger than the padded image or the window is empty.
+    /// Number of outputs along `axis` (0 vertical, 1 horizontal) for an image with `size` pixels there.
+    /// `None` if the kernel is larger than the padded image or the stride is 0.
     pub fn output_size(&self, axis: usize, size: usize) -> Option<usize> {
         let padded = size.checked_add(self.padding[axis].checked_mul(2)?)?;
         let room = padded.checked_sub(self.kernel[axis])?;
         room.checked_div(self.stride[axis])?.checked_add(1)
     }
 
-    /// The pixel that output `out` reads through tap `tap`; `None` in the padding.
+    /// The pixel that output `out` reads through tap `tap`; `None` if it lies in the padding.
     pub fn input_of(&self, axis: usize, out: usize, tap: usize, size: usize) -> Option<usize> {
         (out * self.stride[axis] + tap).checked_sub(self.padding[axis]).filter(|&pixel| pixel < size)
     }

@@ -1,6 +1,8 @@
-//! COCO's figures over 5,000 images of 100 detections in 80 categories: seconds, without reading files.
+//! Benchmark: COCO's metrics over 5,000 images of 100 detections in 80 categories, in seconds, without
+//! reading files.
 //!
-//! `cargo bench -p bonsai-metrics --bench coco`; `scripts/peers/coco_time.py` times pycocotools on the same boxes.
+//! `cargo bench -p bonsai-metrics --bench coco`; `scripts/peers/coco_time.py` times pycocotools on the same
+//! boxes.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
@@ -8,7 +10,7 @@ use std::time::Instant;
 
 use bonsai_metrics::{CocoDetection, CocoEvaluator, CocoTruth};
 
-/// The generator that the script has too.
+/// The random generator of `scripts/peers/coco_time.py`.
 struct Draw(u64);
 
 impl Draw {
@@ -41,7 +43,7 @@ fn main() {
             let truth: Vec<CocoTruth> = (0..7).map(|_| object()).collect();
             let mut detections = Vec::new();
             for i in 0..100 {
-                // The first lie near an object.
+                // The first detections are near an object.
                 let (bbox, category_id) = match truth.get(i) {
                     Some(t) => (t.bbox.map(|v| v + 8.0 * draw.next()), t.category_id),
                     None => (draw.bbox(), draw.category()),

@@ -1,8 +1,8 @@
-//! Average precision: the area under a class's precision-recall curve.
+//! [`ApIntegration`] and [`Envelope`]: average precision, the area under a class's precision-recall curve.
 //!
-//! The curve is made non-increasing (its envelope), read at 101 evenly spaced recalls and integrated by the
-//! trapezoid rule. Releases differ only in the points that close the curve, which is what [`ApIntegration`]
-//! chooses.
+//! The curve is made non-increasing (its envelope), sampled at 101 evenly spaced recalls and integrated by
+//! the trapezoid rule. Ultralytics releases differ only in the points that close the curve; [`ApIntegration`]
+//! selects them.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::interpolation::interpolate;
 /// Number of intervals between the 101 recalls at which precision is read.
 const INTERVALS: u32 = 100;
 
-/// How the precision-recall curve is closed beyond the recall that was reached.
+/// How the precision-recall curve is closed beyond the highest recall reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -19,20 +19,20 @@ pub enum ApIntegration {
     /// Ultralytics 8.0: a straight line from the last point down to precision 0 at recall 1.
     #[default]
     Ultralytics80,
-    /// Ultralytics 8.4: precision falls to 0 at once where the detections end; slightly lower.
+    /// Ultralytics 8.4: precision falls to 0 immediately after the last detection; slightly lower.
     Ultralytics84,
 }
 
-/// The closed curve of precision over recall: the best precision at a recall or at any higher one.
+/// The closed precision-recall curve: at each recall, the best precision at this or any higher recall.
 pub(crate) struct Envelope {
     recall: Vec<f64>,
     precision: Vec<f64>,
 }
 
 impl Envelope {
-    /// Closes the curve of (recall, precision) points, given by falling confidence.
+    /// Closes the curve of (recall, precision) points, which are in order of falling confidence.
     ///
-    /// Without points it is what the closing rule alone encloses; the caller decides if such a class counts.
+    /// Without points, only the closing points remain; the caller decides whether such a class counts.
     pub(crate) fn new(rule: ApIntegration, recall: &[f64], precision: &[f64]) -> Self {
         let mut xs = Vec::with_capacity(recall.len() + 3);
         let mut ys = Vec::with_capacity(recall.len() + 3);
@@ -74,13 +74,14 @@ mod tests {
         use ApIntegration::{Ultralytics80, Ultralytics84};
         let third = 1.0 / 3.0;
         let cases: [(ApIntegration, &[f64], &[f64], f64); 5] = [
-            // Everything found, nothing wrong: the last of 101 points is 0.
+            // All objects found and no false positive: the last of 101 points is 0.
             (Ultralytics80, &[0.5, 1.0], &[1.0, 1.0], 0.995),
             (Ultralytics84, &[0.5, 1.0], &[1.0, 1.0], 0.995),
-            // Half found: a triangle remains in one, half an interval less than the rectangle in the other.
+            // Half of the objects found: 8.0 adds a triangle; 8.4 gives half an interval less than the
+            // rectangle.
             (Ultralytics80, &[0.5], &[1.0], 0.75),
             (Ultralytics84, &[0.5], &[1.0], 0.495),
-            // The dip to 1/2 is filled by the envelope: 1 below recall 1/2, 2/3 from there on.
+            // The envelope fills the dip to 1/2: precision is 1 below recall 1/2 and 2/3 from there on.
             (Ultralytics80, &[0.5, 0.5, 1.0], &[1.0, 0.5, 2.0 * third], 0.495 + 0.5 * 2.0 * third),
         ];
         for (rule, recall, precision, expected) in cases {

@@ -1,10 +1,12 @@
-//! Is one detector better than another, or is it these images?
+//! [`ImageOutcomes`] and [`PairedChange`]: whether one detector is better than another beyond chance.
 //!
-//! Method: the paired bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13).
-//! Images are drawn with replacement, both detectors are measured on the same draw, and the middle 95 % of the differences
-//! are the interval. What makes an image hard is hard for both, so most of the noise cancels.
+//! Method: the paired bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8
+//! and 13). Images are drawn with replacement, both detectors are evaluated on the same draw, and the
+//! interval is the middle 95 % of the differences. Hard images are hard for both detectors, so most of the
+//! noise cancels.
 //!
-//! Invariant: a draw scores exactly what an [`Evaluator`](crate::Evaluator) says of the drawn images.
+//! Invariant: a draw has exactly the metrics that an [`Evaluator`](crate::Evaluator) computes for the drawn
+//! images.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +21,14 @@ use crate::matching::{Hits, LEVELS};
 use crate::tally::{ClassTally, by_rank, tally_image};
 use crate::{ApIntegration, Protocol};
 
-/// Draws that give a 95 % interval whose ends are steady in the third decimal.
+/// Number of draws at which the ends of a 95 % interval are stable to the third decimal.
 pub const RESAMPLES: usize = 1000;
 
-/// Share of the draws below and above the interval.
+/// Fraction of the draws below the interval, and above it.
 const TAIL: f64 = 0.025;
 
-/// What a detector did on each image of a set, in the set's order. It can be written down, so that a detector need not run
-/// again to be compared with another one.
+/// The results of a detector on each image of a set, in the set's order. They can be serialised, so that a
+/// detector need not run again for another comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageOutcomes {
@@ -34,20 +36,20 @@ pub struct ImageOutcomes {
     images: Vec<BTreeMap<usize, ClassTally>>,
 }
 
-/// A figure of two detectors, as fractions in `0..=1`.
+/// A metric of two detectors, as fractions in `0..=1`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// Of the first.
+    /// Metric of the first detector.
     pub before: f64,
-    /// Of the second.
+    /// Metric of the second detector.
     pub after: f64,
     /// Lower end of the 95 % interval of `after - before`.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
-/// What can be said of a [`Change`].
+/// The conclusion from a [`Change`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -55,47 +57,47 @@ pub enum Verdict {
     Better,
     /// The interval lies below 0.
     Worse,
-    /// The interval holds 0.
+    /// The interval contains 0.
     WithinNoise,
 }
 
-/// How a second detector differs from a first one.
+/// The metrics of a second detector compared with a first one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PairedChange {
-    /// Images in the set.
+    /// Number of images in the set.
     pub images: usize,
     /// Mean average precision at `IoU` 0.5.
     pub map50: Change,
-    /// The same, averaged over `IoU` 0.5 to 0.95.
+    /// Mean average precision, averaged over `IoU` 0.5 to 0.95.
     pub map50_95: Change,
     /// Average precision over `IoU` 0.5 to 0.95 of every class that has labels, by class id.
     pub per_class: BTreeMap<usize, Change>,
 }
 
-/// Two sets of outcomes that are not of the same images.
+/// The two sets of outcomes do not belong to the same images.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unpaired {
-    /// There is nothing to draw from, or one set is longer.
-    #[error("{before} images on one side and {after} on the other: both need the same images, at least two")]
+    /// The sets have different lengths or fewer than two images.
+    #[error("the sets have {before} and {after} images: both need the same images, at least two")]
     Count {
-        /// Images of the first set.
+        /// Number of images in the first set.
         before: usize,
-        /// Images of the second set.
+        /// Number of images in the second set.
         after: usize,
     },
-    /// An image has other labels on one side.
+    /// An image has different labels in the two sets.
     #[error(
-        "image {image} has {before} labels of class {class_id} on one side and {after} on the other: both sets must hold \
-         the same images in the same order"
+        "image {image} has {before} labels of class {class_id} in the first set and {after} in the second: both sets must \
+         have the same images in the same order"
     )]
     Labels {
-        /// Position of the image, from 0.
+        /// Index of the image, from 0.
         image: usize,
         /// The class.
         class_id: usize,
-        /// Labels on the first side.
+        /// Number of labels in the first set.
         before: usize,
-        /// Labels on the second side.
+        /// Number of labels in the second set.
         after: usize,
     },
 }
@@ -106,7 +108,7 @@ impl Change {
         self.after - self.before
     }
 
-    /// Whether the images can tell the two apart.
+    /// Whether the difference is significant.
     pub fn verdict(&self) -> Verdict {
         if self.low > 0.0 {
             Verdict::Better
@@ -119,32 +121,33 @@ impl Change {
 }
 
 impl ImageOutcomes {
-    /// No images yet; figures by the arithmetic of `protocol`.
+    /// An empty set; `protocol` defines the metrics.
     pub const fn new(protocol: Protocol) -> Self {
         Self { protocol, images: Vec::new() }
     }
 
-    /// Adds an image, as [`Evaluator::add_image`](crate::Evaluator::add_image).
+    /// Adds an image, like [`Evaluator::add_image`](crate::Evaluator::add_image).
     pub fn add_image(&mut self, detections: &[Detection], labels: &[GroundTruth]) {
         self.images.push(tally_image(self.protocol.matching, detections, labels));
     }
 
-    /// How `after` differs from this one, with 95 % intervals from `resamples` draws ([`RESAMPLES`] are enough).
+    /// Compares the detector `after` with this one, with 95 % intervals from `resamples` draws ([`RESAMPLES`]
+    /// are enough).
     ///
-    /// The same seed gives the same intervals. Takes time in proportion to draws times detections.
+    /// The same seed gives the same intervals. The time is proportional to draws times detections.
     ///
     /// # Errors
-    /// [`Unpaired`] unless both are of the same images in the same order, and those are two or more.
+    /// [`Unpaired`] unless both sets have the same images in the same order, and at least two.
     pub fn change_to(&self, after: &Self, resamples: usize, seed: u64) -> Result<PairedChange, Unpaired> {
         Self::mean_change(&[(self, after)], resamples, seed)
     }
 
-    /// The mean of the changes of several pairs of detectors on the same images, such as one pair for each seed of a
-    /// training, with 95 % intervals: every draw takes the same images for all of them. What is left of the noise of the
-    /// seeds is not in the intervals.
+    /// The mean change over several pairs of detectors on the same images, such as one pair per training
+    /// seed, with 95 % intervals. Every draw uses the same images for all pairs. The intervals do not include
+    /// the noise of the seeds.
     ///
     /// # Errors
-    /// As [`Self::change_to`], and where there is no pair.
+    /// As [`Self::change_to`], and if `pairs` is empty.
     pub fn mean_change(
         pairs: &[(&Self, &Self)],
         resamples: usize,
@@ -212,7 +215,7 @@ impl ImageOutcomes {
         Ok(())
     }
 
-    /// The classes that have labels, each with its detections of all images ranked.
+    /// The classes that have labels, each with its detections of all images in order of confidence.
     fn rankings(&self) -> BTreeMap<usize, Ranked> {
         let mut classes: BTreeMap<usize, Ranked> = BTreeMap::new();
         for (image, tallies) in self.images.iter().enumerate() {
@@ -230,7 +233,8 @@ impl ImageOutcomes {
     }
 }
 
-/// The detections of one class, each with its image, by falling confidence; and the labels in each image.
+/// The detections of one class, each with its image, by falling confidence; and the number of labels in each
+/// image.
 #[derive(Default)]
 struct Ranked {
     instances: Vec<(usize, usize)>,
@@ -238,7 +242,7 @@ struct Ranked {
 }
 
 impl Ranked {
-    /// Average precision at each threshold where image `i` is there `counts[i]` times; `None` without labels.
+    /// Average precision at each threshold if image `i` occurs `counts[i]` times; `None` without labels.
     fn average_precision(&self, counts: &[usize], integration: ApIntegration) -> Option<[f64; LEVELS]> {
         let instances: usize = self.instances.iter().map(|(image, n)| n * counts[*image]).sum();
         if instances == 0 {
@@ -257,7 +261,8 @@ impl Ranked {
             for ((_, hits), image) in drawn() {
                 let count = counts[*image];
                 let hit = hits.at(level);
-                // Of wrong ones in a row, which share their recall, the curve shows the last.
+                // Consecutive false positives have the same recall, and the curve keeps only the last of
+                // them.
                 if !hit && last_is_wrong {
                     recall.pop();
                     precision.pop();
@@ -275,7 +280,7 @@ impl Ranked {
     }
 }
 
-/// The figures of one draw, or differences of them.
+/// The metrics of one draw, or differences of metrics.
 #[derive(Debug)]
 struct Scores {
     map50: f64,
@@ -296,7 +301,7 @@ impl Scores {
         Self { map50: sum50 / classes, map50_95: per_class.values().sum::<f64>() / classes, per_class }
     }
 
-    /// All are of the same draw, so they have the same classes.
+    /// All scores belong to the same draw, so they have the same classes.
     fn mean(all: impl ExactSizeIterator<Item = Self>) -> Self {
         let count = all.len().max(1) as f64;
         let mut sum = Self { map50: 0.0, map50_95: 0.0, per_class: BTreeMap::new() };
@@ -310,7 +315,7 @@ impl Scores {
         sum
     }
 
-    /// Both are of the same draw, so they have the same classes.
+    /// Both scores belong to the same draw, so they have the same classes.
     fn minus(&self, other: &Self) -> Self {
         let class = |(id, ap): (&usize, &f64)| other.per_class.get(id).map(|before| (*id, ap - before));
         Self {
@@ -321,7 +326,8 @@ impl Scores {
     }
 }
 
-/// The value below which a share of the sorted values lies, interpolated between neighbours; 0 without values.
+/// The value below which the fraction `share` of the sorted values lies, interpolated linearly; 0 for an
+/// empty slice.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
     let place = share * last as f64;

@@ -1,46 +1,46 @@
-//! Which class is taken for which, and which objects are missed or made up.
+//! [`ConfusionMatrix`]: which classes are confused, and which objects are missed or detected falsely.
 //!
-//! Detections of all classes are paired with labels of all classes by overlap alone, at most one to one.
-//! A pair counts in the cell of its two classes; what is left over counts against the background.
+//! Detections of all classes are paired with labels of all classes by overlap alone, at most one to one. A
+//! pair counts in the cell of its two classes; unpaired detections and labels count against the background.
 //! Every label and every confident detection counts exactly once, so a class's column sums to its labels and
 //! its row to its detections.
 //!
-//! Invariant: the order of the images changes nothing.
+//! Invariant: the result does not depend on the order of the images.
 
 use bonsai_boxes::{Detection, GroundTruth};
 use thiserror::Error;
 
 use crate::{Matching, Protocol};
 
-/// Detections must be more confident than this to count.
+/// Only detections with a higher confidence count.
 const CONFIDENCE: f32 = 0.25;
 
-/// A detection and a label must overlap more than this to be a pair.
+/// Only a detection and a label with a higher overlap can be a pair.
 const OVERLAP: f32 = 0.45;
 
-/// A class that the matrix has no row for.
+/// A class without a row in the matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "class {class_id} in a confusion matrix of {num_classes} classes, counted from 0; \
-     make it for as many classes as the model or the dataset has, whichever has more"
+    "class {class_id} is out of range: the confusion matrix has {num_classes} classes, numbered from 0; \
+     create it with the number of classes of the model or the dataset, whichever is larger"
 )]
 pub struct ClassOutOfRange {
-    /// The class that was met.
+    /// The class of a label or detection.
     pub class_id: usize,
-    /// How many the matrix was made for.
+    /// The number of classes of the matrix.
     pub num_classes: usize,
 }
 
 /// Counts of (predicted, true) classes with a last row and column for the background.
 ///
-/// Only detections above a confidence of 0.25 count, and pairs overlap by more than 0.45, as in Ultralytics.
-/// Like the matching behind mAP, the pairing changed between releases, and a [`Protocol`] says which is meant.
-/// With [`Matching::BestLabel`] (8.0 to 8.3), a detection wants the label that it overlaps most, and a label
-/// takes the claim that overlaps most; with [`Matching::Greedy`] (8.4), by falling confidence, every detection
-/// takes the best label that is still free.
+/// Only detections with a confidence above 0.25 count, and pairs overlap by more than 0.45, as in
+/// Ultralytics. The pairing changed between releases, like the matching for mAP, and [`Protocol`] selects
+/// one. With [`Matching::BestLabel`] (8.0 to 8.3), a detection claims the label that it overlaps most, and a
+/// label accepts the claim with the largest overlap. With [`Matching::Greedy`] (8.4), every detection takes
+/// the best free label, in order of falling confidence.
 ///
-/// One thing is not copied: 8.0.90 forgets the false detections of an image in which nothing was paired.
-/// They count here, as they do in the releases since.
+/// One difference is deliberate: 8.0.90 does not count the false positives of an image without pairs. This
+/// matrix counts them, as later releases do.
 ///
 /// ```
 /// use bonsai_boxes::{Detection, GroundTruth, Xyxy};
@@ -52,7 +52,7 @@ pub struct ClassOutOfRange {
 /// let label = GroundTruth { bbox, class_id: 0 };
 /// matrix.add_image(&[found], &[label])?;
 /// matrix.add_image(&[], &[label])?;
-/// assert_eq!(matrix.count(1, 0), 1); // a 0 was taken for a 1
+/// assert_eq!(matrix.count(1, 0), 1); // a 0 was detected as a 1
 /// assert_eq!(matrix.count(matrix.background(), 0), 1); // and another was missed
 /// assert_eq!(matrix.normalised()[3], 0.5); // row 1, column 0
 /// # Ok::<(), bonsai_metrics::ClassOutOfRange>(())
@@ -70,18 +70,18 @@ impl ConfusionMatrix {
         Self::with_protocol(num_classes, Protocol::default())
     }
 
-    /// An empty matrix with the pairing that goes with `protocol`.
+    /// An empty matrix with the pairing of `protocol`.
     pub fn with_protocol(num_classes: usize, protocol: Protocol) -> Self {
         let side = num_classes + 1;
         Self { matching: protocol.matching, num_classes, counts: vec![0; side * side] }
     }
 
-    /// Adds one image: what was detected, in any order, and what is there.
+    /// Adds one image: its detections, in any order, and its labels.
     ///
-    /// Boxes are corners in one unit for both. A detection whose confidence is not a number is left out.
+    /// Boxes are corners in the same unit for both. A detection with a NaN confidence is ignored.
     ///
     /// # Errors
-    /// If a label or a confident detection has a class without a row; nothing of the image is counted then.
+    /// If a label or a confident detection has a class without a row; then nothing of the image is counted.
     pub fn add_image(
         &mut self,
         detections: &[Detection],
@@ -110,23 +110,24 @@ impl ConfusionMatrix {
         Ok(())
     }
 
-    /// How often `predicted` was said where `actual` is; [`Self::background`] stands for nothing.
+    /// Number of times that `predicted` was detected where `actual` is; [`Self::background`] means no object.
     ///
     /// # Panics
-    /// If one of them is above [`Self::background`].
+    /// If an index is above [`Self::background`].
     pub fn count(&self, predicted: usize, actual: usize) -> u64 {
         self.counts()[self.cell(predicted, actual)]
     }
 
-    /// All counts, row by row: rows are predicted, columns true classes, the last of each is the background.
-    /// Its length is (classes + 1) squared.
+    /// All counts, row by row: rows are predicted classes, columns are true classes, and the last row and
+    /// column are the background. The length is (classes + 1) squared.
     pub fn counts(&self) -> &[u64] {
         &self.counts
     }
 
-    /// The share of each true class that was taken for each predicted one, laid out as [`Self::counts`].
+    /// The fraction of each true class that was detected as each predicted class, in the layout of
+    /// [`Self::counts`].
     ///
-    /// Each column sums to 1, or is 0 throughout if its class never occurred.
+    /// Each column sums to 1, or is all 0 if its class never occurred.
     pub fn normalised(&self) -> Vec<f64> {
         let side = self.num_classes + 1;
         let mut sums = vec![0u64; side];
@@ -139,7 +140,7 @@ impl ConfusionMatrix {
         self.counts.iter().zip(columns).map(|(&count, &sum)| count as f64 / sum.max(1) as f64).collect()
     }
 
-    /// The number of classes, without the background.
+    /// Number of classes, without the background.
     pub fn num_classes(&self) -> usize {
         self.num_classes
     }
@@ -164,9 +165,10 @@ impl ConfusionMatrix {
     }
 }
 
-/// For each label, the claim that overlaps it most; a detection claims the one label that it overlaps most.
+/// For each label, the claim with the largest overlap; a detection claims the one label that it overlaps
+/// most.
 ///
-/// Of equal overlaps the last counts, as in the original's reversed sort.
+/// On a tie the last one counts, as in the original's reversed sort.
 fn by_overlap(found: &[&Detection], labels: &[GroundTruth]) -> Vec<Option<usize>> {
     let mut claims = vec![(OVERLAP, None); labels.len()];
     for (index, detection) in found.iter().enumerate() {
@@ -186,9 +188,10 @@ fn by_overlap(found: &[&Detection], labels: &[GroundTruth]) -> Vec<Option<usize>
     claims.into_iter().map(|(_, claim)| claim).collect()
 }
 
-/// For each label, the detection that took it: by falling confidence, each takes the best that is free.
+/// For each label, the detection that took it; each detection takes the best free label, by falling
+/// confidence.
 ///
-/// Of equal confidences and of equal overlaps the first counts.
+/// On a tie of confidences or of overlaps the first one counts.
 fn by_confidence(found: &[&Detection], labels: &[GroundTruth]) -> Vec<Option<usize>> {
     let mut claims = vec![None; labels.len()];
     let mut order: Vec<usize> = (0..found.len()).collect();

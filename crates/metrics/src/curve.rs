@@ -1,13 +1,13 @@
-//! A fraction over a fraction, sampled at 1000 even places: what Ultralytics draws its curves from.
+//! [`Curve`]: a metric sampled at 1000 evenly spaced positions, from which Ultralytics draws its curves.
 //!
-//! Its best place is sought after smoothing, so that a single lucky confidence is not chosen.
+//! The best position is searched after smoothing, so that an isolated spike is not chosen.
 
 use serde::Serialize;
 
 /// Number of samples, evenly from 0 to 1.
 const SAMPLES: usize = 1000;
 
-/// Samples at the places `i / 999` of `0..=1`, such as confidences or recalls.
+/// Samples at the positions `i / 999` of `0..=1`, such as confidences or recalls.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Curve(Vec<f64>);
@@ -15,9 +15,9 @@ pub struct Curve(Vec<f64>);
 /// The highest point of a smoothed curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Peak {
-    /// Where it is, in `0..=1`.
+    /// Position of the peak, in `0..=1`.
     pub position: f64,
-    /// How high the smoothed curve is there.
+    /// Value of the smoothed curve at the peak.
     pub value: f64,
 }
 
@@ -34,36 +34,36 @@ impl Curve {
         &self.0
     }
 
-    /// Where sample `index` was taken, in `0..=1`.
+    /// Position of sample `index`, in `0..=1`.
     pub fn position(index: usize) -> f64 {
         index as f64 / (SAMPLES - 1) as f64
     }
 
-    /// The highest point after smoothing with a box a tenth of the axis wide; the first of equals.
+    /// The maximum after smoothing with a box a tenth of the axis wide; the first on a tie.
     ///
-    /// The ends are continued with their own values, as Ultralytics' `smooth(y, 0.1)` does.
+    /// Beyond the ends, the curve is extended with its end values, as in Ultralytics' `smooth(y, 0.1)`.
     pub fn smoothed_peak(&self) -> Peak {
         let (index, value) = self.smoothed_maximum();
         Peak { position: Self::position(index), value }
     }
 
-    /// Samples `value` at every place.
+    /// Samples `value` at every position.
     pub(crate) fn sample(value: impl Fn(f64) -> f64) -> Self {
         Self((0..SAMPLES).map(|i| value(Self::position(i))).collect())
     }
 
-    /// Sample `index`.
+    /// The value of sample `index`.
     pub(crate) fn at(&self, index: usize) -> f64 {
         self.0[index]
     }
 
-    /// F1 = 2PR / (P + R) at every place.
+    /// F1 = 2PR / (P + R) at every position.
     pub(crate) fn f1(precision: &Self, recall: &Self) -> Self {
         let pairs = precision.0.iter().zip(&recall.0);
         Self(pairs.map(|(p, r)| 2.0 * p * r / (p + r + 1e-16)).collect())
     }
 
-    /// The mean at every place; zero everywhere for no curves.
+    /// The mean at every position; zero everywhere without curves.
     pub(crate) fn mean<'a>(curves: impl Iterator<Item = &'a Self>) -> Self {
         let mut sum = Self::default();
         let mut count = 0usize;
@@ -79,7 +79,7 @@ impl Curve {
         sum
     }
 
-    /// Index and height of [`Self::smoothed_peak`].
+    /// Index and value of [`Self::smoothed_peak`].
     pub(crate) fn smoothed_maximum(&self) -> (usize, f64) {
         const HALF: usize = SAMPLES / 20;
         let width = (2 * HALF + 1) as f64;

@@ -1,4 +1,4 @@
-//! The curves behind the figures: what precision and recall would be at other confidences.
+//! [`Curves`]: precision, recall and F1 at all confidences.
 
 use serde::Serialize;
 
@@ -10,9 +10,9 @@ use crate::curve::Curve;
 pub struct Curves {
     /// One entry per class that has labels, by ascending id.
     pub per_class: Vec<ClassCurves>,
-    /// Pointwise means over these classes; zero everywhere if there are none.
+    /// Pointwise means over these classes; zero everywhere without classes.
     ///
-    /// The smoothed peak of its F1 lies at [`DetMetrics::confidence`](crate::DetMetrics::confidence).
+    /// The smoothed peak of its F1 is at [`DetMetrics::confidence`](crate::DetMetrics::confidence).
     pub mean: CurveSet,
 }
 
@@ -21,25 +21,25 @@ pub struct Curves {
 pub struct ClassCurves {
     /// Index into the class names.
     pub class_id: usize,
-    /// Its curves; zero everywhere if nothing was detected.
+    /// Curves of the class; zero everywhere if it has no detections.
     pub curves: CurveSet,
 }
 
-/// Four views of one ranking by confidence.
+/// Four curves of one ranking by confidence.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct CurveSet {
-    /// Precision over the confidence below which detections are dropped.
+    /// Precision over the confidence threshold below which detections are dropped.
     pub precision: Curve,
-    /// Recall over that confidence.
+    /// Recall over the confidence threshold.
     pub recall: Curve,
-    /// F1 over that confidence.
+    /// F1 over the confidence threshold.
     pub f1: Curve,
     /// Precision over recall: the envelope whose area is the average precision.
     pub precision_over_recall: Curve,
 }
 
 impl Curves {
-    /// Adds the means to the curves of the classes.
+    /// Computes the means of the classes' curves.
     pub(crate) fn new(per_class: Vec<ClassCurves>) -> Self {
         let mean = |view: fn(&CurveSet) -> &Curve| Curve::mean(per_class.iter().map(|c| view(&c.curves)));
         let mean = CurveSet {

@@ -1,4 +1,4 @@
-//! From images to figures.
+//! [`Evaluator`]: computes [`DetMetrics`] from the detections and labels of images.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::ranking::Ranking;
 use crate::tally::{ClassTally, tally_image};
 use crate::{ApIntegration, Matching};
 
-/// Which arithmetic the figures are made with.
+/// The arithmetic of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Protocol {
     /// How detections are paired with labels.
@@ -30,36 +30,36 @@ impl Protocol {
         Self { matching: Matching::Greedy, integration: ApIntegration::Ultralytics84 };
 }
 
-/// Figures over a set of images, as fractions in `0..=1`.
+/// Metrics over a set of images, as fractions in `0..=1`.
 ///
-/// Means run over the classes that have labels; without any, they are 0.
+/// Means are over the classes that have labels; without any, they are 0.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct DetMetrics {
     /// Mean over classes of the average precision at `IoU` 0.5.
     pub map50: f64,
     /// Mean over classes of the average precision, averaged over `IoU` 0.5 to 0.95.
     pub map50_95: f64,
-    /// Mean precision (right / detected) at [`Self::confidence`], `IoU` 0.5.
+    /// Mean precision (true positives / detections) at [`Self::confidence`], `IoU` 0.5.
     pub precision: f64,
-    /// Mean recall (right / labels) at [`Self::confidence`], `IoU` 0.5.
+    /// Mean recall (true positives / labels) at [`Self::confidence`], `IoU` 0.5.
     pub recall: f64,
-    /// The confidence with the highest smoothed mean F1, at which precision and recall are given.
+    /// The confidence with the highest smoothed mean F1; precision and recall refer to it.
     pub confidence: f64,
-    /// One entry per class: entry `i` is class `i` for all classes that [`Evaluator::new`] was told of;
-    /// classes beyond that follow, by ascending id, if an image had labels of them.
+    /// One entry per class: entry `i` is class `i` for all classes passed to [`Evaluator::new`]; other
+    /// classes with labels follow, by ascending id.
     pub per_class: Vec<ClassMetrics>,
-    /// Images seen, those without labels included.
+    /// Number of images, including those without labels.
     pub images: usize,
-    /// Labels seen.
+    /// Number of labels.
     pub instances: usize,
 }
 
-/// Figures of one class, as fractions in `0..=1`; all 0 for a class without labels.
+/// Metrics of one class, as fractions in `0..=1`; all 0 for a class without labels.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ClassMetrics {
     /// Index into the class names.
     pub class_id: usize,
-    /// Labels of this class; with 0 the class takes no part in the means.
+    /// Number of labels of this class; a class with 0 labels is excluded from the means.
     pub instances: usize,
     /// Average precision at `IoU` 0.5.
     pub ap50: f64,
@@ -71,9 +71,9 @@ pub struct ClassMetrics {
     pub recall: f64,
 }
 
-/// Gathers the images of a validation set.
+/// Collects the results of a validation set.
 ///
-/// Memory grows by 8 bytes per detection, not with the images.
+/// Memory grows by 8 bytes per detection, not with the size of the images.
 #[derive(Debug, Clone)]
 pub struct Evaluator {
     protocol: Protocol,
@@ -93,12 +93,11 @@ impl Evaluator {
         Self { protocol, num_classes, classes: BTreeMap::new(), images: 0 }
     }
 
-    /// Adds one image: what was detected, in any order, and what is there.
+    /// Adds one image: its detections, in any order, and its labels.
     ///
-    /// Boxes are corners in one unit for both (pixels of the original image, normally).
-    /// Detections are expected after non-maximum suppression and with a low confidence threshold (0.001),
-    /// since average precision integrates over confidence. A detection whose confidence is not a number is
-    /// left out.
+    /// Boxes are corners in the same unit for both (normally pixels of the original image). Detections should
+    /// come from non-maximum suppression with a low confidence threshold (0.001), because average precision
+    /// integrates over confidence. A detection with a NaN confidence is ignored.
     pub fn add_image(&mut self, detections: &[Detection], labels: &[GroundTruth]) {
         self.images += 1;
         for (class_id, of_image) in tally_image(self.protocol.matching, detections, labels) {
@@ -108,12 +107,12 @@ impl Evaluator {
         }
     }
 
-    /// The figures over all images added.
+    /// The metrics over all images added.
     pub fn finish(self) -> DetMetrics {
         self.rank(false).0
     }
 
-    /// The figures over all images added, equal to those of [`Self::finish`], and the curves behind them.
+    /// The metrics over all images added, equal to those of [`Self::finish`], and their curves.
     pub fn finish_with_curves(self) -> (DetMetrics, Curves) {
         let (metrics, ranked) = self.rank(true);
         let per_class = ranked
@@ -164,7 +163,7 @@ impl Evaluator {
     }
 }
 
-/// A class and what became of its detections.
+/// A class and the ranking of its detections.
 struct Ranked {
     class_id: usize,
     instances: usize,

@@ -1,12 +1,12 @@
-//! Piecewise linear interpolation with NumPy's conventions for repeated abscissae.
+//! [`interpolate`]: piecewise linear interpolation with NumPy's conventions for repeated abscissae.
 //!
-//! Curves over recall and over confidence repeat an abscissa wherever a detection changes nothing, so the
-//! convention decides results: of equal abscissae, the last one counts.
+//! Curves over recall and over confidence repeat an abscissa wherever a detection does not change it, so the
+//! convention affects results: of equal abscissae, the last one counts.
 
 /// The value at `x` of the polyline through (`xs[i]`, `ys[i]`), with `xs` ascending.
 ///
-/// Left of the first point it is `left`; from the last point on it is the last `ys`.
-/// An empty polyline is `left` everywhere.
+/// Left of the first point the value is `left`; from the last point on it is the last `ys`. An empty polyline
+/// is `left` everywhere.
 pub(crate) fn interpolate(x: f64, xs: &[f64], ys: &[f64], left: f64) -> f64 {
     let after = xs.partition_point(|&knot| knot <= x);
     let Some(before) = after.checked_sub(1) else { return left };

@@ -1,22 +1,21 @@
 //! Detection metrics: average precision at one and many `IoU` thresholds.
 //!
-//! An [`Evaluator`] is shown the detections and the labels of one image at a time and gives [`DetMetrics`]:
-//! mAP50, mAP50-95, precision and recall, overall and per class, as fractions in `0..=1`.
-//! The arithmetic is Ultralytics', because that is what published YOLOv8 figures were measured with; it
-//! changed between releases, so which one is meant is data: a [`Protocol`] of a [`Matching`] and an
-//! [`ApIntegration`].
+//! An [`Evaluator`] takes the detections and the labels of one image at a time and returns [`DetMetrics`]:
+//! mAP50, mAP50-95, precision and recall, overall and per class, as fractions in `0..=1`. The arithmetic is
+//! Ultralytics', because published YOLOv8 metrics use it. It changed between releases, so a [`Protocol`] of a
+//! [`Matching`] and an [`ApIntegration`] selects one.
 //!
-//! Two properties of that arithmetic surprise people and are kept:
-//! a perfect detector scores 0.995, because the precision curve is pulled to zero at recall 1, the last of
-//! the 101 points; and a class without labels takes no part in any mean.
+//! Two properties of that arithmetic are unexpected, but kept. A perfect detector scores 0.995, because the
+//! precision curve is pulled to zero at recall 1, the last of the 101 points. A class without labels is
+//! excluded from every mean.
 //!
-//! Invariant: the result does not depend on the order of the images.
-//! Detections of equal confidence are ranked wrong ones first, so a tie never flatters.
+//! Invariant: the result does not depend on the order of the images. On a tie of confidences, false positives
+//! rank first, so a tie never improves the result.
 //!
-//! [`Curves`] are what the figures are read from, [`ConfusionMatrix`] says which class is taken for which, and
-//! [`CocoEvaluator`] is COCO's own protocol, figure for figure.
-//! [`ImageOutcomes`] of two detectors on the same images say whether one is better than the other, or within noise.
-//! This crate reads no files, draws nothing and knows no model.
+//! [`Curves`] are the curves from which the metrics are computed, [`ConfusionMatrix`] counts which classes
+//! are confused, and [`CocoEvaluator`] implements COCO's own protocol. [`ImageOutcomes`] of two detectors on
+//! the same images show whether one is better than the other, or within noise. This crate reads no files,
+//! draws nothing and does not depend on a model.
 //!
 //! ```
 //! use bonsai_boxes::{Detection, GroundTruth, Xyxy};
@@ -33,7 +32,7 @@
 //! assert!((metrics.map50 - 0.995).abs() < 1e-9);
 //! assert!(metrics.map50_95 < metrics.map50); // the box is 4 px off: `IoU` 0.9
 //! assert_eq!((metrics.images, metrics.instances), (1, 1));
-//! assert_eq!(metrics.per_class[0].instances, 0); // class 0 has no labels and counts nowhere
+//! assert_eq!(metrics.per_class[0].instances, 0); // class 0 has no labels and is excluded
 //! ```
 
 mod average_precision;

@@ -1,8 +1,8 @@
-//! Which detections of an image are right, at each of the ten `IoU` thresholds.
+//! [`Matching`]: which detections of an image are true positives, at each of the ten `IoU` thresholds.
 //!
-//! A detection is right at a threshold if it overlaps a label of its class at least that much and no better
-//! claim on that label was made; a label is claimed at most once per threshold.
-//! The two [`Matching`] rules differ in what happens to a detection whose best label is already taken.
+//! A detection is a true positive at a threshold if it overlaps a label of its class at least that much and
+//! no better claim on that label exists; a label is claimed at most once per threshold. The two [`Matching`]
+//! rules differ for a detection whose best label is already taken.
 
 use bonsai_boxes::Xyxy;
 use serde::{Deserialize, Serialize};
@@ -18,27 +18,27 @@ pub(crate) const LEVELS: usize = IOU_THRESHOLDS.len();
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Matching {
-    /// Ultralytics 8.0: every detection wants its best label only; the most confident one gets it, the others
-    /// are wrong even where another label is free.
+    /// Ultralytics 8.0: every detection claims only its best label. The most confident one gets it; the
+    /// others are false positives even if another label is free.
     #[default]
     BestLabel,
-    /// Ultralytics 8.4: by falling confidence, every detection takes the best label that is still free.
+    /// Ultralytics 8.4: every detection takes the best free label, by falling confidence.
     Greedy,
 }
 
-/// The thresholds at which a detection is right: bit `i` stands for `IOU_THRESHOLDS[i]`.
+/// The thresholds at which a detection is a true positive: bit `i` stands for `IOU_THRESHOLDS[i]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Hits(u16);
 
 impl Hits {
-    /// Every threshold that an overlap of `iou` reaches.
+    /// All thresholds that an overlap of `iou` reaches.
     fn reached_by(iou: f32) -> Self {
         let count = IOU_THRESHOLDS.iter().take_while(|&&threshold| iou >= threshold).count();
         Self((1 << count) - 1)
     }
 
-    /// Whether the detection is right at `IOU_THRESHOLDS[level]`.
+    /// Whether the detection is a true positive at `IOU_THRESHOLDS[level]`.
     pub(crate) fn at(self, level: usize) -> bool {
         self.0 & (1 << level) != 0
     }
@@ -48,7 +48,7 @@ impl Hits {
     }
 }
 
-/// Pairs the detections of one class in one image, given by falling confidence, with the labels of that
+/// Pairs the detections of one class in one image, in order of falling confidence, with the labels of that
 /// class.
 ///
 /// The result is parallel to `detections`.
@@ -63,12 +63,12 @@ pub(crate) fn match_boxes(rule: Matching, detections: &[Xyxy], labels: &[Xyxy]) 
         .collect()
 }
 
-/// Claims the one label that overlaps most, where nobody has claimed it yet.
+/// Claims the one label that overlaps most, at the thresholds where it is unclaimed.
 fn claim_best(detection: Xyxy, labels: &[Xyxy], claimed: &mut [Hits]) -> Hits {
     let mut best = (0.0, None);
     for (index, label) in labels.iter().enumerate() {
         let iou = detection.iou(*label);
-        // Of equal overlaps the last counts, as in the original's reversed sort.
+        // On a tie the last label counts, as in the original's reversed sort.
         if iou >= best.0 {
             best = (iou, Some(index));
         }
@@ -80,7 +80,7 @@ fn claim_best(detection: Xyxy, labels: &[Xyxy], claimed: &mut [Hits]) -> Hits {
     new
 }
 
-/// Claims, at each threshold, the label that overlaps most among those that nobody has claimed there.
+/// Claims, at each threshold, the unclaimed label that overlaps most.
 fn claim_free(detection: Xyxy, labels: &[Xyxy], claimed: &mut [Hits]) -> Hits {
     let candidates: Vec<(usize, f32)> = labels
         .iter()
@@ -108,7 +108,7 @@ fn claim_free(detection: Xyxy, labels: &[Xyxy], claimed: &mut [Hits]) -> Hits {
 mod tests {
     use super::*;
 
-    /// A box of 100 x 10 px that starts `x` px from the left.
+    /// A box of 100 x 10 px whose left side is at `x` px.
     fn strip(x: f32) -> Xyxy {
         Xyxy { x1: x, y1: 0.0, x2: x + 100.0, y2: 10.0 }
     }
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_rules_differ_on_a_free_second_best_label() {
-        // Both detections overlap label 0 most; the second could also have label 30 (IoU 0.6).
+        // Both detections overlap label 0 most; the second also overlaps label 30 (IoU 0.6).
         assert_eq!(right_at_half(Matching::BestLabel, &[0.0, 5.0], &[0.0, 30.0]), [true, false]);
         assert_eq!(right_at_half(Matching::Greedy, &[0.0, 5.0], &[0.0, 30.0]), [true, true]);
     }

@@ -1,6 +1,6 @@
-//! The detections of one class over all images, ranked by confidence.
+//! [`Ranking`]: the detections of one class over all images, ranked by confidence.
 //!
-//! Invariant: a [`Ranking`] depends on which detections there are, not on the order they came in.
+//! Invariant: a [`Ranking`] depends on the set of detections, not on their order.
 
 use crate::curve::Curve;
 use crate::interpolation::interpolate;
@@ -8,7 +8,7 @@ use crate::matching::{Hits, LEVELS};
 use crate::tally::{ClassTally, by_rank};
 use crate::{ApIntegration, average_precision::Envelope};
 
-/// The figures of one class that has labels.
+/// The metrics of one class that has labels.
 pub(crate) struct Ranking {
     /// Average precision per `IoU` threshold.
     pub(crate) ap: [f64; LEVELS],
@@ -16,12 +16,12 @@ pub(crate) struct Ranking {
     pub(crate) precision: Curve,
     /// Recall over confidence, at the lowest threshold.
     pub(crate) recall: Curve,
-    /// Precision over recall, at the lowest threshold; zero unless asked for.
+    /// Precision over recall, at the lowest threshold; zero unless curves are requested.
     pub(crate) precision_over_recall: Curve,
 }
 
 impl Ranking {
-    /// Ranks the detections of a class; all figures are 0 where there are no labels or no detections.
+    /// Ranks the detections of a class; all metrics are 0 without labels or without detections.
     pub(crate) fn new(tally: &mut ClassTally, integration: ApIntegration, with_curves: bool) -> Self {
         if tally.instances == 0 || tally.detections.is_empty() {
             let zero = Curve::default;
@@ -46,7 +46,7 @@ impl Ranking {
                 lowest = (recall, precision);
             }
         }
-        // Confidence falls along the ranking, so both curves are read on a mirrored axis.
+        // Confidence falls along the ranking, so both curves are interpolated on a negated axis.
         let mirrored: Vec<f64> =
             tally.detections.iter().map(|&(confidence, _)| -f64::from(confidence)).collect();
         let (recall, precision) = lowest;

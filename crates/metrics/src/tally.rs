@@ -1,4 +1,4 @@
-//! What an image says of each class: how many labels, and which detections are right.
+//! [`ClassTally`]: the number of labels of a class, and which of its detections are true positives.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -9,20 +9,20 @@ use serde::{Deserialize, Serialize};
 use crate::Matching;
 use crate::matching::{Hits, match_boxes};
 
-/// What is known of one class so far.
+/// The labels and detections of one class so far.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct ClassTally {
     pub(crate) instances: usize,
     pub(crate) detections: Vec<(f32, Hits)>,
 }
 
-/// Order of a ranking: by falling confidence. Of equal confidences the wrong one goes first: the order of images must not
-/// matter, and a tie not flatter.
+/// Order of a ranking: by falling confidence. On a tie false positives come first, so that the order of
+/// images does not matter and a tie does not improve the result.
 pub(crate) fn by_rank(a: (f32, Hits), b: (f32, Hits)) -> Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
 
-/// The classes of one image. A detection whose confidence is not a number is left out.
+/// The tallies of one image's classes. A detection with a NaN confidence is ignored.
 pub(crate) fn tally_image(
     rule: Matching,
     detections: &[Detection],
@@ -36,7 +36,7 @@ pub(crate) fn tally_image(
         by_class.entry(label.class_id).or_default().1.push(label.bbox);
     }
     let tally = |(class_id, (mut found, truth)): (usize, (Vec<&Detection>, Vec<Xyxy>))| {
-        // Stable: detections of equal confidence keep the caller's order within their image.
+        // The sort is stable: detections of equal confidence keep the caller's order within their image.
         found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         let boxes: Vec<Xyxy> = found.iter().map(|d| d.bbox).collect();
         let hits = match_boxes(rule, &boxes, &truth);

@@ -1,5 +1,5 @@
-//! Writes every kind of picture into a folder, from made-up numbers: `cargo run -p bonsai-plots --example
-//! gallery -- FOLDER`.
+//! Example: writes every kind of picture into a folder, from synthetic numbers:
+//! `cargo run -p bonsai-plots --example gallery -- FOLDER`.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use bonsai_plots::{
     draw_confusion_matrix, draw_curves, draw_grid, draw_labels, draw_results,
 };
 
-/// Numbers in `0..1`, the same in every run.
+/// Random numbers in `0..1`, the same in every run.
 struct Draw(u64);
 
 impl Draw {
@@ -21,7 +21,7 @@ impl Draw {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = PathBuf::from(std::env::args().nth(1).ok_or("give a folder to write to")?);
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("pass the folder to write to")?);
     let mut draw = Draw(1);
     let few = ["Platelets", "RBC", "WBC"].map(str::to_owned).to_vec();
     let many: Vec<String> = (0..80).map(|i| format!("class number {i}")).collect();
@@ -115,7 +115,7 @@ fn history(draw: &mut Draw, epochs: usize) -> Vec<EpochFigures> {
         .collect()
 }
 
-/// Something like F1 over confidence, and precision over recall.
+/// Synthetic curves like F1 over confidence, and precision over recall.
 fn curves(draw: &mut Draw) -> (Vec<f64>, Vec<f64>) {
     let height = 0.6 + 0.4 * draw.next();
     let peak = 0.2 + 0.5 * draw.next();

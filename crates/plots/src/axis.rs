@@ -1,13 +1,14 @@
-//! From values to pixels: the range of an axis, its ticks, and the frame of a chart.
+//! [`Axis`] and [`Frame`]: map values to pixels, with the range of an axis, its ticks, and the frame of a
+//! chart.
 
 use crate::canvas::{Align, Area, Canvas, TextStyle};
 use crate::error::PlotError;
 use crate::palette::{INK, MUTED, RULE};
 
-/// Values further from zero than this are taken for missing: no axis could show them beside others.
+/// Values further from zero are treated as missing, because no axis could show them together with others.
 const LARGEST: f64 = 1e30;
 
-/// Size of the numbers at the ticks, in pixels.
+/// Size of the tick labels, in pixels.
 pub(crate) const TICK_EM: f32 = 15.0;
 
 /// Whether a value can be drawn.
@@ -18,10 +19,10 @@ pub(crate) fn is_drawable(value: f64) -> bool {
 /// The range of values along one side of a chart.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Axis {
-    /// At the left or the foot; above `high` where the axis falls.
+    /// Value at the left or bottom end; greater than `high` if the axis falls.
     low: f64,
     high: f64,
-    /// Distance of ticks.
+    /// Distance between ticks.
     step: f64,
 }
 
@@ -31,7 +32,7 @@ impl Axis {
         Self { low: 0.0, high: 1.0, step: 0.2 }
     }
 
-    /// Around `values`, those that can be drawn, with a little room and about `ticks` ticks.
+    /// A range around those `values` that can be drawn, with a small margin and about `ticks` ticks.
     pub(crate) fn around(values: impl Iterator<Item = f64>, ticks: u32) -> Option<Self> {
         let (low, high) = range(values)?;
         let room = if high > low { (high - low) * 0.05 } else { (high.abs() * 0.1).max(1e-3) };
@@ -40,7 +41,8 @@ impl Axis {
         Some(Self { low, high, step: round_step((high - low) / f64::from(ticks.max(1))) })
     }
 
-    /// Around whole numbers such as epochs: ticks are whole, and a single one stands in the middle.
+    /// A range around whole numbers such as epochs: ticks are whole numbers, and a single value is in the
+    /// middle.
     pub(crate) fn whole(values: impl Iterator<Item = f64>, ticks: u32) -> Option<Self> {
         let (low, high) = range(values)?;
         let room = if high > low { (high - low) * 0.03 } else { 1.0 };
@@ -48,7 +50,7 @@ impl Axis {
         Some(Self { low: low - room, high: high + room, step })
     }
 
-    /// Percent, from a hundred on the left to none on the right.
+    /// Percent, from a hundred on the left to zero on the right.
     pub(crate) fn falling_percent() -> Self {
         Self { low: 103.0, high: -3.0, step: 20.0 }
     }
@@ -58,24 +60,24 @@ impl Axis {
         Self { low: 0.0, high, step: round_step(high / f64::from(ticks.max(1))) }
     }
 
-    /// From 0 to a little above the largest count.
+    /// From 0 to slightly above the largest count.
     pub(crate) fn count(largest: u64, ticks: u32) -> Self {
         let high = (largest as f64 * 1.08).max(1.0);
         Self { low: 0.0, high, step: round_step(high / f64::from(ticks.max(1))).max(1.0) }
     }
 
-    /// Where `value` is, from 0 at the low end to 1 at the high end.
+    /// Position of `value`, from 0 at the low end to 1 at the high end.
     pub(crate) fn share(&self, value: f64) -> f64 {
         ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
-    /// Places and labels of the ticks.
+    /// Values and labels of the ticks.
     pub(crate) fn ticks(&self) -> Vec<(f64, String)> {
         let low = self.low.min(self.high);
         let high = self.low.max(self.high);
         let slack = self.step * 1e-6;
         let first = ((low - slack) / self.step).ceil();
-        // More than a hundred happen only where the step is below the resolution of the numbers.
+        // There are more than a hundred ticks only if the step is below the resolution of the numbers.
         (0..100)
             .map(|i| (first + f64::from(i)) * self.step)
             .take_while(|value| *value <= high + slack)
@@ -84,18 +86,18 @@ impl Axis {
     }
 }
 
-/// The axes of a chart around the area in which it is drawn.
+/// The axes of a chart around its drawing area.
 #[derive(Debug, Clone)]
 pub(crate) struct Frame {
     pub(crate) area: Area,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
-    /// Whether y grows downwards, as rows of a picture do.
+    /// Whether y grows downwards, as in image coordinates.
     pub(crate) downwards: bool,
 }
 
 impl Frame {
-    /// Where a point of the chart is on the sheet.
+    /// The pixel position of a point of the chart.
     pub(crate) fn place(&self, x: f64, y: f64) -> (f32, f32) {
         let y = if self.downwards { self.y.share(y) } else { 1.0 - self.y.share(y) };
         (
@@ -104,7 +106,7 @@ impl Frame {
         )
     }
 
-    /// Draws rules and numbers.
+    /// Draws rules and tick labels of both axes.
     pub(crate) fn draw(&self, canvas: &mut Canvas) -> Result<(), PlotError> {
         self.draw_rows(canvas)?;
         for (value, label) in self.x.ticks() {
@@ -116,7 +118,7 @@ impl Frame {
         Ok(())
     }
 
-    /// Draws rules and numbers of y alone.
+    /// Draws rules and tick labels of the y axis.
     pub(crate) fn draw_rows(&self, canvas: &mut Canvas) -> Result<(), PlotError> {
         let Area { left, width, .. } = self.area;
         for (value, label) in self.y.ticks() {
@@ -128,7 +130,7 @@ impl Frame {
     }
 }
 
-/// The smallest and the largest of the values that can be drawn.
+/// The smallest and the largest value that can be drawn.
 fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.filter(|&v| is_drawable(v)).fold(None, |range, v| match range {
         None => Some((v, v)),
@@ -136,7 +138,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// The next of 1, 2, 5, 10, 20 and so on that is not below `step`.
+/// The smallest of 1, 2, 5, 10, 20 and so on that is not below `step`.
 fn round_step(step: f64) -> f64 {
     if step.is_nan() || step <= 0.0 {
         return 1.0;
@@ -146,7 +148,7 @@ fn round_step(step: f64) -> f64 {
     factor.unwrap_or(10.0) * power
 }
 
-/// `value` with as many digits as `step` needs, and a proper minus sign.
+/// `value` with as many decimals as `step` needs, and a typographic minus sign.
 fn number(value: f64, step: f64) -> String {
     let text = if value.abs() >= 1e6 || step < 1e-4 && value != 0.0 {
         format!("{value:.1e}")

@@ -1,7 +1,7 @@
-//! A sheet to draw on: rectangles, lines, dots and text in pixels of the finished picture.
+//! [`Canvas`]: draws rectangles, lines, dots and text in pixels of the finished picture.
 //!
-//! All use of the drawing library is in this file. Its wide lines have no soft edges, so charts are drawn at
-//! twice the size and halved at the end; photographs are drawn on as they are.
+//! Only this file uses the drawing library. Its wide lines are not anti-aliased, so charts are drawn at twice
+//! the size and halved at the end; photographs are drawn at their own size.
 
 use image::{Rgb, RgbImage};
 use plotters::coord::Shift;
@@ -39,7 +39,7 @@ impl Area {
             && other.top < self.bottom()
     }
 
-    /// What is left within these margins; never less than a pixel.
+    /// The area within these margins; at least one pixel.
     pub(crate) fn within(self, left: f32, top: f32, right: f32, bottom: f32) -> Self {
         Self {
             left: self.left + left,
@@ -50,7 +50,8 @@ impl Area {
     }
 }
 
-/// Which point of a text lies at the given place; vertically, it is always the middle of its capital letters.
+/// The horizontal point of a text at the given position; vertically, it is always the middle of capital
+/// letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
@@ -58,14 +59,14 @@ pub(crate) enum Align {
     Right,
 }
 
-/// How text is written.
+/// Size, colour and direction of text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TextStyle {
     /// Size of the em in pixels.
     pub(crate) em: f32,
     pub(crate) colour: Colour,
     pub(crate) align: Align,
-    /// Whether it runs upwards.
+    /// Whether the text runs upwards.
     pub(crate) upwards: bool,
 }
 
@@ -79,21 +80,21 @@ impl TextStyle {
     }
 }
 
-/// The sheet.
+/// The picture being drawn.
 pub(crate) struct Canvas {
     image: RgbImage,
-    /// Pixels drawn per pixel of the finished picture.
+    /// Number of drawn pixels per pixel of the finished picture, along each axis.
     scale: u32,
 }
 
 impl Canvas {
-    /// A white sheet for a chart.
+    /// A white canvas for a chart.
     pub(crate) fn chart(width: u32, height: u32) -> Self {
         let scale = 2;
         Self { image: RgbImage::from_pixel(width * scale, height * scale, WHITE), scale }
     }
 
-    /// A picture to draw on.
+    /// A canvas with an existing picture.
     pub(crate) fn picture(image: RgbImage) -> Self {
         Self { image, scale: 1 }
     }
@@ -114,7 +115,8 @@ impl Canvas {
         })
     }
 
-    /// Fills a rectangle; edges fall on the nearest pixel, and it is at least one pixel drawn.
+    /// Fills a rectangle; edges are rounded to the nearest pixel, and the rectangle is at least one drawn
+    /// pixel.
     pub(crate) fn fill(&mut self, area: Area, colour: Colour) -> Result<(), PlotError> {
         let left = self.pixel(area.left);
         let top = self.pixel(area.top);
@@ -124,7 +126,7 @@ impl Canvas {
         self.draw(|sheet| sheet.draw(&Rectangle::new(corners, style(colour, 1).filled())))
     }
 
-    /// Draws the inside edge of a rectangle, `line` pixels thick.
+    /// Draws the inner edge of a rectangle, `line` pixels thick.
     pub(crate) fn frame(&mut self, area: Area, line: f32, colour: Colour) -> Result<(), PlotError> {
         let line = line.min(area.width / 2.0).min(area.height / 2.0);
         let across = Area { height: line, ..area };
@@ -135,7 +137,7 @@ impl Canvas {
         self.fill(Area { left: area.right() - line, ..down }, colour)
     }
 
-    /// Joins points by a line with round corners; a single point becomes a dot.
+    /// Connects points by a line with round corners; a single point becomes a dot.
     pub(crate) fn line(
         &mut self,
         points: &[(f32, f32)],
@@ -164,7 +166,7 @@ impl Canvas {
         self.draw(|sheet| sheet.draw(&Circle::new(place, radius, style(colour, 1).filled())))
     }
 
-    /// Writes one line of text; what lies outside the sheet is left out.
+    /// Writes one line of text; pixels outside the canvas are skipped.
     pub(crate) fn text(&mut self, text: &str, (x, y): (f32, f32), style: TextStyle) {
         let em = style.em * self.scale as f32;
         let shift = match style.align {
@@ -185,7 +187,7 @@ impl Canvas {
         });
     }
 
-    /// Puts a picture onto the sheet, its top left corner at that of `area`.
+    /// Copies a picture onto the canvas, with its top left corner at that of `area`.
     pub(crate) fn paste(&mut self, picture: &RgbImage, area: Area) {
         let left = self.pixel(area.left);
         let top = self.pixel(area.top);

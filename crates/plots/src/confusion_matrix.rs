@@ -1,4 +1,4 @@
-//! `confusion_matrix.png`: which class is taken for which.
+//! [`draw_confusion_matrix`]: the picture `confusion_matrix.png`, which shows which classes are confused.
 
 use image::RgbImage;
 
@@ -7,34 +7,34 @@ use crate::error::PlotError;
 use crate::font;
 use crate::palette::{INK, MUTED, RULE, readable_on, shade};
 
-/// Side of the matrix, in pixels, unless its cells would get larger than [`LARGEST_CELL`].
+/// Side of the matrix, in pixels, unless its cells would be larger than [`LARGEST_CELL`].
 const SIDE: f32 = 960.0;
 const LARGEST_CELL: f32 = 130.0;
-/// Numbers are written into up to this many rows.
+/// Largest number of rows for which the cells show numbers.
 const MOST_NUMBERED: usize = 31;
-/// Room for names, in pixels.
+/// Maximum width of names, in pixels.
 const LONGEST_NAME: f32 = 190.0;
-/// Room at the right, for the scale.
+/// Width of the colour scale on the right, in pixels.
 const SCALE: f32 = 120.0;
 
-/// What the cells show.
+/// The values in the cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CellValue {
-    /// How often.
+    /// Number of pairs.
     Count,
-    /// The share of the true class, in `0..=1`: every column sums to 1.
+    /// The fraction of the true class, in `0..=1`: every column sums to 1.
     ShareOfTrueClass,
 }
 
 /// Draws counts of (predicted, true) classes, with a last row and column for the background.
 ///
-/// `counts` lie row by row; rows are predicted, columns true classes. Darker is more. Up to 30 classes the
-/// numbers stand in the cells, but for those that would read 0. A class whose name the font cannot write is
-/// shown by its number.
+/// `counts` are row by row; rows are predicted, columns true classes. Darker cells have higher values. With
+/// up to 30 classes the cells show numbers, except those that would read 0. A class whose name the font
+/// cannot write is shown by its number.
 ///
 /// # Errors
-/// If there are not (classes + 1) squared counts for the class names, or the drawing library fails.
+/// If the number of counts is not (classes + 1) squared for the class names, or the drawing library fails.
 pub fn draw_confusion_matrix(
     counts: &[u64],
     class_names: &[String],
@@ -61,9 +61,9 @@ pub fn draw_confusion_matrix(
     let room = names.iter().map(|name| font::width(name, em)).fold(0.0, f32::max) + 24.0;
     let title = match show {
         CellValue::Count => "Confusion matrix",
-        CellValue::ShareOfTrueClass => "Confusion matrix, share of each true class",
+        CellValue::ShareOfTrueClass => "Confusion matrix, fraction of each true class",
     };
-    // A matrix of few cells is narrower than its title.
+    // A matrix of few cells can be narrower than its title.
     let extent = cell * side as f32;
     let width = (room + 50.0 + extent + SCALE).max(font::width(title, 24.0) + 40.0);
     let area = Area { left: room + 50.0, top: 70.0, width: extent, height: extent };
@@ -109,7 +109,7 @@ fn draw_cells(
             width: cell,
             height: cell,
         };
-        // What is there must be seen, however little.
+        // Every non-zero cell must be visible, even if its value is small.
         let colour = shade((value / largest).max(0.04));
         canvas.fill(place, colour)?;
         let text = match show {
@@ -135,7 +135,7 @@ fn draw_cells(
     Ok(())
 }
 
-/// A large count in three or four letters.
+/// A large count in at most four characters.
 fn abbreviated(value: f64) -> String {
     let (divided, unit) = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")]
         .into_iter()
@@ -144,13 +144,13 @@ fn abbreviated(value: f64) -> String {
     format!("{divided:.0}{unit}")
 }
 
-/// Names of rows at the left and of columns below; where cells are smaller than text, only some.
+/// Names of rows at the left and of columns below; only some of them if cells are smaller than the text.
 fn draw_names(canvas: &mut Canvas, area: Area, names: &[String], em: f32) {
     let cell = area.width / names.len() as f32;
     let every = (em * 1.1 / cell).ceil().max(1.0) as usize;
     let background = names.len() - 1;
     for (index, name) in names.iter().enumerate() {
-        // The background has its name always, and the one it would collide with has not.
+        // The background is always named, so a class name that would overlap it is skipped.
         if index != background && (index % every != 0 || index + every > background) && every > 1 {
             continue;
         }
@@ -161,7 +161,7 @@ fn draw_names(canvas: &mut Canvas, area: Area, names: &[String], em: f32) {
     }
 }
 
-/// What the shades mean.
+/// Draws the colour scale.
 fn draw_scale(canvas: &mut Canvas, area: Area, largest: f64, show: CellValue) -> Result<(), PlotError> {
     let bar = Area { left: area.right() + 24.0, width: 18.0, ..area };
     let steps = bar.height.floor().max(1.0);

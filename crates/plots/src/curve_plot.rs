@@ -1,4 +1,4 @@
-//! `PR_curve`, `F1_curve`, `P_curve`, `R_curve`: a line per class and their mean.
+//! [`draw_curves`]: `PR_curve`, `F1_curve`, `P_curve` and `R_curve`, with a line per class and their mean.
 
 use image::RgbImage;
 
@@ -10,12 +10,12 @@ use crate::palette::{INK, MARK, MUTED, RULE, STRONG, WHITE, mix};
 use crate::stroke::Stroke;
 
 const SIZE: (u32, u32) = (1400, 900);
-/// Width of the column in which classes are named.
+/// Width of the legend column, in pixels.
 const LEGEND: f32 = 330.0;
-/// More classes than this are drawn alike, and not named.
+/// Largest number of classes with own colours and names.
 const MOST_NAMED: usize = 20;
 
-/// What is drawn over what.
+/// The two quantities of a curve plot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CurveKind {
@@ -30,7 +30,7 @@ pub enum CurveKind {
 }
 
 impl CurveKind {
-    /// Title, x and y.
+    /// Title, x label and y label.
     fn labels(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Precision => ("Precision over confidence", "confidence", "precision"),
@@ -41,36 +41,36 @@ impl CurveKind {
     }
 }
 
-/// A curve over `0..=1`: its samples are evenly spaced from 0 to 1, and one that is not finite is a gap.
+/// A curve over `0..=1` with evenly spaced samples; a sample that is not finite is a gap.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClassCurve<'a> {
     /// Index into the class names.
     pub class_id: usize,
     /// The samples, in `0..=1`.
     pub values: &'a [f64],
-    /// A number to stand behind the name: for precision over recall, the average precision.
+    /// A number shown after the name; for precision over recall, the average precision.
     pub figure: Option<f64>,
 }
 
-/// What [`draw_curves`] draws.
+/// The input of [`draw_curves`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct CurvePlot<'a> {
-    /// What is drawn over what.
+    /// The two quantities of the plot.
     pub kind: CurveKind,
-    /// One thin line each.
+    /// One thin line per class.
     pub classes: &'a [ClassCurve<'a>],
-    /// Samples of the bold line, laid out as [`ClassCurve::values`]; empty for none.
+    /// Samples of the bold line, in the layout of [`ClassCurve::values`]; empty for no line.
     pub mean: &'a [f64],
-    /// A number to stand behind "all classes": for precision over recall, the mean average precision.
+    /// A number shown after "all classes"; for precision over recall, the mean average precision.
     pub mean_figure: Option<f64>,
-    /// The place of `0..=1` to mark on the mean, and the value to write there.
+    /// The position in `0..=1` to mark on the mean, and the value to show there.
     pub best: Option<(f64, f64)>,
 }
 
 /// Draws a line per class, their mean in bold and its best point, 1400 x 900 px.
 ///
-/// Up to 20 classes are named at the side, those beyond the twelfth dashed; more are drawn in grey. A class
-/// whose name the font cannot write is shown by its number.
+/// Up to 20 classes are named in the legend, with dashed lines after the twelfth; with more classes all lines
+/// are grey. A class whose name the font cannot write is shown by its number.
 ///
 /// # Errors
 /// If the drawing library fails.
@@ -106,12 +106,12 @@ pub fn draw_curves(plot: &CurvePlot, class_names: &[String]) -> Result<RgbImage,
     Ok(canvas.finish())
 }
 
-/// One of many classes.
+/// Line style of one of many classes.
 fn unnamed() -> Stroke {
     Stroke::solid(1.0, mix(WHITE, MUTED, 0.45))
 }
 
-/// All classes.
+/// Line style of the mean over all classes.
 fn mean() -> Stroke {
     Stroke::solid(4.5, STRONG)
 }
@@ -165,7 +165,7 @@ fn draw_legend(
     Ok(())
 }
 
-/// Marks the best place on the mean, and writes beside it what is best there.
+/// Marks the best position on the mean and shows its value.
 fn draw_best(canvas: &mut Canvas, frame: &Frame, plot: &CurvePlot) -> Result<(), PlotError> {
     let Some((position, value)) = plot.best.filter(|&(x, y)| is_drawable(x) && is_drawable(y)) else {
         return Ok(());

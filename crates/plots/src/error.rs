@@ -1,17 +1,18 @@
-//! What cannot be drawn.
+//! [`PlotError`]: why a picture cannot be drawn.
 
 use thiserror::Error;
 
 /// Why a picture was not drawn.
 ///
-/// Missing values, no epochs, no classes and no boxes are no errors: the picture says that there is nothing.
+/// Missing values, no epochs, no classes and no boxes are not errors: the picture then says that there is
+/// nothing.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PlotError {
-    /// The counts are no square of one row per class and one for the background.
+    /// The number of counts is not that of a square with one row per class and one for the background.
     #[error(
-        "a confusion matrix of {classes} classes and the background has {} cells, not {cells}; \
-         give (classes + 1) x (classes + 1) counts, row by row",
+        "a confusion matrix of {classes} classes and the background has {} cells, but {cells} were given; \
+         pass (classes + 1) x (classes + 1) counts, row by row",
         expected_cells(*classes)
     )]
     Matrix {
@@ -20,13 +21,13 @@ pub enum PlotError {
         /// Number of class names given.
         classes: usize,
     },
-    /// A grid of nothing.
-    #[error("a grid needs at least one picture; skip the file where a batch has none")]
+    /// The grid has no pictures.
+    #[error("a grid needs at least one picture; write no file for an empty batch")]
     NoPictures,
-    /// A picture without pixels.
-    #[error("picture {name:?} of the grid is {width} x {height} px; leave pictures without pixels out")]
+    /// A picture has no pixels.
+    #[error("picture {name:?} of the grid is {width} x {height} px; leave out pictures without pixels")]
     EmptyPicture {
-        /// The name it was to be shown under.
+        /// The name of the picture.
         name: String,
         /// Its width in pixels.
         width: u32,

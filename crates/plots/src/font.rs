@@ -1,8 +1,8 @@
-//! Text in Noto Sans: how wide it is, what the font can write, and its pixels.
+//! [`width`], [`fit`] and [`rasterise`]: text in Noto Sans.
 //!
-//! Letters are placed here and not by the drawing library, whose 0.3.7 drops the room that a letter needs on
-//! its left. The font has Latin, Greek and Cyrillic letters; for what it lacks, [`class_name`] and
-//! [`writable`] find a way around.
+//! This module places letters itself, because version 0.3.7 of the drawing library drops the space that a
+//! letter needs on its left. The font has Latin, Greek and Cyrillic letters; [`class_name`] and [`writable`]
+//! replace other characters.
 
 use std::sync::LazyLock;
 
@@ -15,10 +15,10 @@ static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
 /// Height of capital letters in Noto Sans, in units of the text size (the em).
 const CAPITALS: f32 = 0.714;
 
-/// Stands for what was cut off.
+/// Marks cut text.
 const ELLIPSIS: char = '…';
 
-/// What to write for a class: its name, or its number where it has none that the font can write.
+/// The name of a class, or its number if the name is empty or has characters that the font lacks.
 pub(crate) fn class_name(class_names: &[String], class_id: usize) -> String {
     match class_names.get(class_id).map(|name| name.trim()) {
         Some(name) if !name.is_empty() && name.chars().all(has_glyph) => name.to_owned(),
@@ -31,7 +31,7 @@ pub(crate) fn writable(text: &str) -> String {
     text.chars().map(|c| if has_glyph(c) { c } else { '?' }).collect()
 }
 
-/// Width in pixels at a size of `em` pixels.
+/// Width in pixels at an em of `em` pixels.
 pub(crate) fn width(text: &str, em: f32) -> f32 {
     let mut pen = Pen::new(em);
     text.chars().for_each(|c| {
@@ -40,7 +40,7 @@ pub(crate) fn width(text: &str, em: f32) -> f32 {
     pen.x
 }
 
-/// `text`, cut so that it is at most `room` pixels wide; empty where not even an ellipsis fits.
+/// `text`, cut to at most `room` pixels; empty if not even an ellipsis fits.
 pub(crate) fn fit(text: &str, em: f32, room: f32) -> String {
     if width(text, em) <= room {
         return text.to_owned();
@@ -84,7 +84,7 @@ fn has_glyph(c: char) -> bool {
     !c.is_control() && FONT.glyph_id(c).0 != 0
 }
 
-/// Where the next letter goes.
+/// Position of the next letter.
 struct Pen {
     font: PxScaleFont<&'static FontRef<'static>>,
     x: f32,
@@ -93,13 +93,13 @@ struct Pen {
 
 impl Pen {
     fn new(em: f32) -> Self {
-        // The library scales by the height of a line, which is more than the em.
+        // The library scales by the line height, which is larger than the em.
         let em_units = FONT.units_per_em().unwrap_or(1000.0);
         let scale = PxScale::from(em * FONT.height_unscaled() / em_units);
         Self { font: (&*FONT).into_scaled(scale), x: 0.0, last: None }
     }
 
-    /// Moves behind `c`, and returns where it begins.
+    /// Moves the pen past `c`, and returns the position where `c` begins.
     fn advance(&mut self, c: char) -> f32 {
         let glyph = self.font.glyph_id(c);
         if let Some(last) = self.last.replace(c) {

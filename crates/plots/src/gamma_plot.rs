@@ -1,4 +1,5 @@
-//! `gammas.png`: how batch-norm scales are distributed in each epoch of a sparsity training.
+//! [`draw_gammas`]: the picture `gammas.png`, with the distribution of batch-norm scales in each epoch of a
+//! sparsity training.
 
 use image::RgbImage;
 
@@ -8,25 +9,25 @@ use crate::error::PlotError;
 use crate::palette::{Colour, INK, MARK, MUTED, RAW, STRONG, shade};
 
 const SIZE: (f32, f32) = (1200.0, 1000.0);
-/// Room for numbers and names on the left, and on the right for what lines mean.
+/// Width of the axis labels on the left, and of the line labels on the right.
 const MARGIN: (f32, f32) = (90.0, 210.0);
 
-/// How the magnitudes of all gammas are distributed after an epoch.
+/// The distribution of the magnitudes of all gammas after an epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GammaEpoch {
-    /// The number of the epoch, as it shall stand on the axis.
+    /// The number of the epoch, as shown on the axis.
     pub epoch: usize,
-    /// How many lie in each bin of `bin_width` from 0 on.
+    /// Counts in bins of `bin_width`, starting at 0.
     pub counts: Vec<u64>,
-    /// How many lie beyond the last bin.
+    /// Number of magnitudes beyond the last bin.
     pub above: u64,
     /// Percentiles 5, 25, 50, 75 and 95.
     pub percentiles: [f64; 5],
-    /// Share below 1e-2.
+    /// Fraction of magnitudes below 1e-2.
     pub below_1e2: f64,
-    /// Share below 1e-3.
+    /// Fraction of magnitudes below 1e-3.
     pub below_1e3: f64,
-    /// Largest share of channels that a threshold over the whole network could take without emptying a layer, if known.
+    /// Largest fraction of channels that a global threshold could remove without emptying a layer, if known.
     pub safe_ratio: Option<f64>,
 }
 
@@ -39,11 +40,11 @@ const SHARES: [Share; 3] = [
     ("empties no layer", MARK, |e| e.safe_ratio.unwrap_or(f64::NAN)),
 ];
 
-/// Draws two panels over the epochs, 1200 x 1000 px: where the magnitudes of the gammas lie, dark where many do, with
-/// their percentiles; and which share of them is near zero.
+/// Draws two panels over the epochs, 1200 x 1000 px: the density of the magnitudes of the gammas with their
+/// percentiles, and the fractions of gammas near zero.
 ///
-/// A shade stands for the root of a bin's share of its epoch, so that few are seen beside many.
-/// The upper axis ends at the last bin that holds more than a thousandth in some epoch; what lies above is left out.
+/// A shade is the square root of a bin's fraction of its epoch, so that small bins stay visible. The upper
+/// axis ends at the last bin that has more than a thousandth in some epoch; larger magnitudes are not shown.
 ///
 /// # Errors
 /// If the drawing library fails.
@@ -57,7 +58,7 @@ pub fn draw_gammas(history: &[GammaEpoch], bin_width: f64) -> Result<RgbImage, P
     let lower = panel(680.0, 240.0);
     let title = TextStyle::new(19.0, INK, Align::Left);
     canvas.text("|gamma| of all batch norms", (MARGIN.0, 32.0), title);
-    canvas.text("share of channels", (MARGIN.0, 652.0), title);
+    canvas.text("fraction of channels", (MARGIN.0, 652.0), title);
     let Some(epochs) = Axis::whole(history.iter().map(|e| e.epoch as f64), 8) else {
         let middle = (SIZE.0 / 2.0, SIZE.1 / 2.0);
         canvas.text("no epochs", middle, TextStyle::new(17.0, MUTED, Align::Centre));
@@ -76,7 +77,7 @@ pub fn draw_gammas(history: &[GammaEpoch], bin_width: f64) -> Result<RgbImage, P
     Ok(canvas.finish())
 }
 
-/// Bins up to the last that matters in some epoch; at least one.
+/// Number of bins up to the last one with more than a thousandth in some epoch; at least one.
 fn bins_shown(history: &[GammaEpoch]) -> usize {
     let matters = |e: &GammaEpoch| {
         let total = e.counts.iter().sum::<u64>() + e.above;
@@ -116,7 +117,7 @@ fn draw_percentiles(canvas: &mut Canvas, frame: &Frame, history: &[GammaEpoch]) 
         let places: Vec<_> = points.iter().map(|p| frame.place(p.0, p.1)).collect();
         canvas.line(&places, if median { 3.0 } else { 1.5 }, MARK)?;
         if let Some((&(x, y), (_, value))) = places.last().zip(points.last()) {
-            // From the bottom up; labels give way upwards.
+            // Labels are placed from the bottom up; a label that would overlap moves up.
             let y = y.min(last_label - 20.0);
             last_label = y;
             let style = TextStyle::new(if median { 16.0 } else { 14.0 }, INK, Align::Left);

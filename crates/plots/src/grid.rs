@@ -1,4 +1,5 @@
-//! `train_batch*.jpg`, `val_batch*_{labels,pred}.jpg`: pictures side by side, with boxes.
+//! [`draw_grid`]: the pictures `train_batch*.jpg` and `val_batch*_{labels,pred}.jpg`, side by side with
+//! boxes.
 
 use bonsai_boxes::Xyxy;
 use image::imageops::{self, FilterType};
@@ -9,46 +10,46 @@ use crate::error::PlotError;
 use crate::font;
 use crate::palette::{BLACK, WHITE, class_colour, readable_on};
 
-/// Pictures in a grid, at most.
+/// Maximum number of pictures in a grid.
 const MOST_TILES: usize = 16;
 /// Longest side of the grid, in pixels.
 const LONGEST_SIDE: f32 = 1920.0;
-/// Small pictures are enlarged to this, so that names beside the boxes can be read.
+/// Small pictures are enlarged to this side, so that names at the boxes are readable.
 const SMALLEST_TILE: f32 = 480.0;
-/// Predictions must be more confident than this to be drawn, and only so many are.
+/// Only predictions with a higher confidence are drawn, up to [`MOST_PREDICTIONS`].
 const CONFIDENCE: f32 = 0.25;
 const MOST_PREDICTIONS: usize = 15;
-/// Where a picture does not fill its place.
+/// Background where a picture does not fill its place.
 const PAPER: Rgb<u8> = Rgb([240, 240, 240]);
 
 /// A box on a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TileBox {
-    /// Where, in pixels of the picture.
+    /// The box, in pixels of the picture.
     pub bbox: Xyxy,
     /// Index into the class names.
     pub class_id: usize,
-    /// The score of a prediction in `0..=1`; none for a label.
+    /// The score of a prediction in `0..=1`; `None` for a label.
     pub confidence: Option<f32>,
 }
 
 /// A picture of the grid.
 #[derive(Debug, Clone, Copy)]
 pub struct Tile<'a> {
-    /// Its pixels.
+    /// The pixels of the picture.
     pub image: &'a RgbImage,
-    /// What to write at the top left, such as its file name.
+    /// Text at the top left, such as the file name.
     pub name: &'a str,
-    /// Its boxes, in any order.
+    /// Boxes of the picture, in any order.
     pub boxes: &'a [TileBox],
 }
 
 /// Draws up to 16 pictures in a square grid whose longer side is at most 1920 px, with boxes, classes and
 /// names.
 ///
-/// Further pictures are left out. Labels are all drawn; of predictions, the 15 most confident above 0.25, the
-/// most confident on top. Boxes are cut at the edge of their picture. Pictures keep their proportions; those
-/// smaller than 480 px are enlarged. A class whose name the font cannot write is shown by its number.
+/// Further pictures are skipped. All labels are drawn; of the predictions, the 15 most confident above 0.25
+/// are drawn, the most confident on top. Boxes are clipped to their picture. Pictures keep their proportions;
+/// those smaller than 480 px are enlarged. A class whose name the font cannot write is shown by its number.
 ///
 /// # Errors
 /// If there are no pictures, one has no pixels, or the drawing library fails.
@@ -73,7 +74,7 @@ pub fn draw_grid(tiles: &[Tile], class_names: &[String]) -> Result<RgbImage, Plo
     Ok(canvas.finish())
 }
 
-/// Width and height of the place for one picture: as wide and as high as the widest and the highest, scaled.
+/// Width and height of the place for one picture: the largest width and the largest height, scaled.
 fn place_size(tiles: &[Tile], columns: usize) -> (u32, u32) {
     let largest = |side: fn(&RgbImage) -> u32| tiles.iter().map(|t| side(t.image)).max().unwrap_or(1) as f32;
     let width = largest(RgbImage::width);
@@ -81,7 +82,7 @@ fn place_size(tiles: &[Tile], columns: usize) -> (u32, u32) {
     let longest = width.max(height);
     let room = (LONGEST_SIDE / columns as f32).floor();
     let scale = longest.max(SMALLEST_TILE).min(room) / longest;
-    // A ribbon of pixels still needs room for its name.
+    // Even a very narrow picture needs room for its name.
     let pixels = |side: f32| (side * scale).round().max(32.0).min(room) as u32;
     (pixels(width), pixels(height))
 }
@@ -117,21 +118,21 @@ fn draw_tile(
         let left = x(b.bbox.x1);
         let top = y(b.bbox.y1);
         let frame = Area { left, top, width: x(b.bbox.x2) - left, height: y(b.bbox.y2) - top };
-        // False for what is no number, too.
+        // Also false for NaN.
         if frame.width >= 1.0 && frame.height >= 1.0 {
             let colour = class_colour(b.class_id);
             canvas.frame(frame, (em / 6.0).round().max(2.0), colour)?;
             plates.push((class_plate(b, frame, area, em, class_names, &name), colour));
         }
     }
-    // After all frames, so that none strikes a name through.
+    // After all frames, so that no frame covers a name.
     for (plate, colour) in plates {
         plate.draw(canvas, colour, readable_on(colour))?;
     }
     name.draw(canvas, BLACK, WHITE)
 }
 
-/// Labels, and the best predictions with the most confident last.
+/// All labels, and the best predictions with the most confident last.
 fn drawn_boxes(boxes: &[TileBox]) -> Vec<&TileBox> {
     let (mut found, labels): (Vec<&TileBox>, Vec<&TileBox>) =
         boxes.iter().partition(|b| b.confidence.is_some());
@@ -141,7 +142,7 @@ fn drawn_boxes(boxes: &[TileBox]) -> Vec<&TileBox> {
     labels.into_iter().chain(found.into_iter().rev()).collect()
 }
 
-/// Class and confidence above a box, or inside where there is no room.
+/// Class and confidence above a box, or inside the box if there is no room above.
 fn class_plate(
     b: &TileBox,
     frame: Area,
@@ -152,7 +153,7 @@ fn class_plate(
 ) -> Plate {
     let name = font::class_name(class_names, b.class_id);
     let text = match b.confidence {
-        // The score stays whole where the name is cut.
+        // Only the name is cut; the score stays complete.
         Some(confidence) => {
             let score = format!(" {confidence:.2}");
             font::fit(&name, em, picture.width * 0.6 - font::width(&score, em)) + &score
@@ -168,7 +169,7 @@ fn class_plate(
     Plate::new(&text, (frame.left, frame.top.max(taken.area.bottom())), picture, em)
 }
 
-/// Text on a ground of its own.
+/// Text on a filled background.
 struct Plate {
     text: String,
     area: Area,
@@ -176,7 +177,7 @@ struct Plate {
 }
 
 impl Plate {
-    /// The top left corner is as near to `corner` as the picture allows; what does not fit is cut.
+    /// The top left corner is as close to `corner` as the picture allows; text that does not fit is cut.
     fn new(text: &str, corner: (f32, f32), picture: Area, em: f32) -> Self {
         let margin = plate_margin(em);
         let text = font::fit(text, em, picture.width - 2.0 * margin);

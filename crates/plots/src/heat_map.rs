@@ -1,20 +1,21 @@
-//! How often points fall where, in squares of one shade.
+//! [`HeatMap`]: the density of points of the unit square, as shaded squares.
 
 use crate::axis::Frame;
 use crate::canvas::{Area, Canvas};
 use crate::error::PlotError;
 use crate::palette::{MUTED, shade};
 
-/// Squares along each side.
+/// Number of squares along each side.
 const BINS: usize = 50;
 
-/// Counts of points of the unit square.
+/// Counts of points in the unit square.
 pub(crate) struct HeatMap {
     counts: Vec<u64>,
 }
 
 impl HeatMap {
-    /// Counts points; those outside `0..=1` fall into the nearest square, those that are no numbers nowhere.
+    /// Counts points; points outside `0..=1` count in the nearest square, points that are not finite are
+    /// ignored.
     pub(crate) fn from_points(points: impl Iterator<Item = (f32, f32)>) -> Self {
         let mut counts = vec![0; BINS * BINS];
         let bin = |v: f32| ((v.clamp(0.0, 1.0) * BINS as f32) as usize).min(BINS - 1);
@@ -24,7 +25,7 @@ impl HeatMap {
         Self { counts }
     }
 
-    /// Fills the frame, whose axes must run from 0 to 1.
+    /// Draws the map into the frame, whose axes must run from 0 to 1.
     pub(crate) fn draw(&self, canvas: &mut Canvas, frame: &Frame) -> Result<(), PlotError> {
         frame.draw(canvas)?;
         let largest = self.counts.iter().copied().max().unwrap_or(0).max(1) as f64;
@@ -35,7 +36,7 @@ impl HeatMap {
             let a = frame.place(at(column), at(row));
             let b = frame.place(at(column + 1), at(row + 1));
             let square = Area { left: a.0, top: a.1.min(b.1), width: b.0 - a.0, height: (b.1 - a.1).abs() };
-            // What is there must be seen, however little.
+            // Every non-zero square must be visible, even if its count is small.
             canvas.fill(square, shade(0.12 + 0.88 * count as f64 / largest))?;
         }
         canvas.frame(frame.area, 1.0, MUTED)

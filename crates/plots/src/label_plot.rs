@@ -1,4 +1,4 @@
-//! `labels.png`: what a dataset holds.
+//! [`draw_labels`]: the picture `labels.png`, with the labels of a dataset.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use crate::heat_map::HeatMap;
 use crate::palette::{INK, MUTED, WHITE, class_colour, mix};
 
 const PANEL: f32 = 760.0;
-/// At most this many boxes are laid over each other.
+/// Maximum number of boxes that are drawn over each other.
 const MOST_BOXES: usize = 1000;
-/// Up to this many classes have their names below.
+/// Largest number of classes for which names are shown below the bars.
 const MOST_NAMED: usize = 40;
-/// Room for names, in pixels.
+/// Maximum width of names, in pixels.
 const LONGEST_NAME: f32 = 130.0;
 
 /// A label of a dataset.
@@ -25,16 +25,16 @@ const LONGEST_NAME: f32 = 130.0;
 pub struct LabelBox {
     /// Index into the class names.
     pub class_id: usize,
-    /// The box in fractions of its image, in `0..=1`, as label files have it.
+    /// The box in fractions of its image, in `0..=1`, as in label files.
     pub bbox: Cxcywh,
 }
 
-/// Draws four panels, 1520 x 1520 px: instances of each class, boxes laid over each other with one centre,
-/// and how often centres and sizes occur where.
+/// Draws four panels, 1520 x 1520 px: instances of each class, boxes drawn over each other around one centre,
+/// and the densities of centres and of sizes.
 ///
-/// Centres are drawn as in a picture, with y downwards. Of more than 1000 boxes, 1000 at even distances are
-/// laid over each other; boxes with values that are not finite are counted, not drawn. A class whose name the
-/// font cannot write, or which has none, is shown by its number.
+/// Centres are drawn as in an image, with y downwards. Of more than 1000 boxes, 1000 evenly spaced ones are
+/// drawn over each other. Boxes with values that are not finite are counted but not drawn. A class whose name
+/// is missing or has characters that the font lacks is shown by its number.
 ///
 /// # Errors
 /// If the drawing library fails.
@@ -60,7 +60,7 @@ pub fn draw_labels(labels: &[LabelBox], class_names: &[String]) -> Result<RgbIma
     Ok(canvas.finish())
 }
 
-/// Writes title and note, and returns what is left of the panel for a square chart.
+/// Writes title and note, and returns the rest of the panel for a square chart.
 fn heading(canvas: &mut Canvas, panel: Area, title: &str, note: &str) -> Area {
     let area = panel.within(90.0, 84.0, 30.0, 84.0);
     let side = area.width.min(area.height);
@@ -96,7 +96,7 @@ fn draw_classes(
         .collect();
     let upright = names.iter().any(|name| font::width(name, em) > slot - 8.0);
     let widest = names.iter().map(|name| font::width(name, em)).fold(0.0, f32::max);
-    // Below a square chart there is room for one row of text; standing names take theirs from the bars.
+    // Below a square chart there is room for one row of text; vertical names reduce the height of the bars.
     let area = if upright { chart.within(0.0, 0.0, 0.0, (widest - 40.0).max(0.0)) } else { chart };
     let largest = counts.values().copied().max().unwrap_or(0);
     let frame = Frame { area, x: Axis::fraction(), y: Axis::count(largest, 6), downwards: false };

@@ -1,23 +1,23 @@
-//! The pictures of a training run, from plain values.
+//! Plots of a training run from plain values, as pictures.
 //!
 //! | picture | function |
 //! |---|---|
-//! | losses and figures over epochs | [`draw_results`] |
-//! | which class is taken for which | [`draw_confusion_matrix`] |
+//! | losses and metrics over epochs | [`draw_results`] |
+//! | confusion of classes | [`draw_confusion_matrix`] |
 //! | precision, recall and F1 over confidence, precision over recall | [`draw_curves`] |
 //! | gammas over the epochs of a sparsity training | [`draw_gammas`] |
-//! | figures of a network pruned step by step | [`draw_pruning`] |
-//! | accuracy of several networks against what they cost | [`draw_tradeoff`] |
-//! | classes, places and sizes of labels | [`draw_labels`] |
+//! | metrics of a network pruned step by step | [`draw_pruning`] |
+//! | accuracy of several networks over their cost | [`draw_tradeoff`] |
+//! | classes, positions and sizes of labels | [`draw_labels`] |
 //! | pictures with their boxes | [`draw_grid`] |
 //!
-//! Every function takes numbers and gives an [`RgbImage`]; equal input gives equal pixels.
-//! Nothing to show is shown as nothing: no epochs, no classes, no boxes and values that are not finite are no
-//! errors. Class names are cut where they are too long, and replaced by the class's number where the font has
-//! no letters for them.
+//! Every function takes numbers and returns an [`RgbImage`]; equal input gives equal pixels. Empty input is
+//! not an error: no epochs, no classes, no boxes and values that are not finite give a picture without them.
+//! Class names that are too long are cut, and a name with characters that the font lacks is replaced by the
+//! class's number.
 //!
-//! This crate reads and writes no files, and knows no datasets, models or metrics.
-//! The font is Noto Sans (see the file `NOTICE` beside this crate's manifest).
+//! This crate reads and writes no files, and does not depend on datasets, models or metrics. The font is Noto
+//! Sans (see the file `NOTICE` next to this crate's manifest).
 //!
 //! ```
 //! use bonsai_plots::{CellValue, draw_confusion_matrix};

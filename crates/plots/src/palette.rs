@@ -1,7 +1,7 @@
-//! Colours and what they mean.
+//! [`class_colour`] and the other colours of all plots.
 //!
-//! Hues are those of Okabe and Ito, "Color Universal Design", which people who see colours differently can
-//! tell apart. Quantities are shown by one hue from white to dark, never by a rainbow.
+//! Hues are those of Okabe and Ito, "Color Universal Design", which people with colour blindness can
+//! distinguish. Quantities use one hue from white to dark, never a rainbow.
 
 use image::Rgb;
 
@@ -12,23 +12,23 @@ pub(crate) const WHITE: Colour = Rgb([255, 255, 255]);
 pub(crate) const BLACK: Colour = Rgb([0, 0, 0]);
 /// Text and axes.
 pub(crate) const INK: Colour = Rgb([33, 37, 41]);
-/// Text that explains.
+/// Secondary text.
 pub(crate) const MUTED: Colour = Rgb([92, 102, 112]);
-/// Lines that help the eye.
+/// Guide lines.
 pub(crate) const RULE: Colour = Rgb([225, 229, 233]);
 /// Measured values.
 pub(crate) const RAW: Colour = Rgb([86, 180, 233]);
-/// What is read from them: the smoothed line, the mean.
+/// Derived values: the smoothed line and the mean.
 pub(crate) const STRONG: Colour = Rgb([0, 90, 160]);
-/// The one point that matters.
+/// The one highlighted point.
 pub(crate) const MARK: Colour = Rgb([213, 94, 0]);
 /// The dark end of the shades.
 const DEEP: Colour = Rgb([8, 48, 107]);
 
-/// Classes with a colour of their own; then they are repeated.
+/// Number of distinct class colours; further classes repeat them.
 pub(crate) const CLASS_COLOURS: usize = 12;
 
-/// Neighbours differ in hue and in brightness; the first seven are Okabe's and Ito's.
+/// Neighbours differ in hue and in brightness; the first seven are from Okabe and Ito.
 const CLASSES: [[u8; 3]; CLASS_COLOURS] = [
     [230, 159, 0],
     [86, 180, 233],
@@ -44,17 +44,17 @@ const CLASSES: [[u8; 3]; CLASS_COLOURS] = [
     [120, 94, 60],
 ];
 
-/// The colour of a class in every picture; twelve of them are repeated.
+/// The colour of a class in every picture; twelve colours are repeated.
 pub fn class_colour(class_id: usize) -> Rgb<u8> {
     Rgb(CLASSES[class_id % CLASS_COLOURS])
 }
 
-/// The shade of a share in `0..=1`: white for nothing, dark blue for all.
+/// The shade for a fraction in `0..=1`: white for 0, dark blue for 1.
 pub(crate) fn shade(share: f64) -> Colour {
     mix(WHITE, DEEP, share)
 }
 
-/// `share` of `to` and the rest of `from`.
+/// Mixes the fraction `share` of `to` with the rest of `from`.
 pub(crate) fn mix(from: Colour, to: Colour, share: f64) -> Colour {
     let share = share.clamp(0.0, 1.0);
     let channel =
@@ -62,7 +62,7 @@ pub(crate) fn mix(from: Colour, to: Colour, share: f64) -> Colour {
     Rgb([channel(0), channel(1), channel(2)])
 }
 
-/// Black on bright colours, white on dark ones; brightness as Rec. 601 weighs the channels.
+/// Black on bright colours, white on dark ones; the brightness is that of Rec. 601.
 pub(crate) fn readable_on(Rgb([r, g, b]): Colour) -> Colour {
     let brightness = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
     if brightness > 128_000 { BLACK } else { WHITE }

@@ -1,4 +1,4 @@
-//! `pruning.png`: what a network pruned step by step keeps of its figures.
+//! [`draw_pruning`]: the picture `pruning.png`, with the mAP of a network that is pruned step by step.
 
 use image::RgbImage;
 
@@ -9,20 +9,20 @@ use crate::palette::{Colour, INK, MARK, MUTED, RAW, STRONG};
 
 const PANEL: (f32, f32) = (620.0, 520.0);
 
-/// A network after some steps of pruning; shares are of the network before the first.
+/// A network after some pruning steps; fractions are relative to the network before the first step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PruningStep {
-    /// Share of parameters that is left, in `0..=1`.
+    /// Fraction of parameters that is left, in `0..=1`.
     pub params: f64,
-    /// Share of multiply-accumulates that is left, in `0..=1`.
+    /// Fraction of multiply-accumulates that is left, in `0..=1`.
     pub macs: f64,
-    /// mAP right after pruning; not finite where it was not measured.
+    /// mAP right after pruning; NaN if not measured.
     pub map_pruned: f64,
-    /// mAP after fine-tuning; not finite where it was not measured.
+    /// mAP after fine-tuning; NaN if not measured.
     pub map_recovered: f64,
 }
 
-/// Where a panel takes its share from.
+/// Reads the value of a panel or line from a step.
 type Share = fn(&PruningStep) -> f64;
 
 const PANELS: [(&str, Share); 2] =
@@ -34,8 +34,9 @@ type Line = (&'static str, Colour, Share);
 const LINES: [Line; 2] =
     [("recovered", STRONG, |s| s.map_recovered), ("right after pruning", RAW, |s| s.map_pruned)];
 
-/// Draws two panels, 1240 x 580 px: mAP over the share of parameters and over the share of multiply-accumulates, both
-/// falling to the right, before and after recovery, with `limit` (the lowest mAP that was to be accepted) as a rule.
+/// Draws two panels, 1240 x 580 px: mAP over the fraction of parameters and over the fraction of
+/// multiply-accumulates, both falling to the right, before and after recovery. `limit`, the lowest acceptable
+/// mAP, is a horizontal line.
 ///
 /// # Errors
 /// If the drawing library fails.

@@ -1,4 +1,4 @@
-//! `results.png`: losses and figures over the epochs.
+//! [`draw_results`]: the picture `results.png`, with losses and metrics over the epochs.
 
 use image::RgbImage;
 
@@ -12,21 +12,21 @@ const PANEL: (f32, f32) = (400.0, 440.0);
 const COLUMNS: usize = 5;
 const HEADER: f32 = 40.0;
 
-/// The three losses, as they are logged.
+/// The three losses, as logged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Losses {
-    /// Of the boxes.
+    /// Box loss.
     pub bbox: f64,
-    /// Of the classes.
+    /// Class loss.
     pub cls: f64,
-    /// Of the distribution over distances.
+    /// Loss of the distribution over distances.
     pub dfl: f64,
 }
 
-/// What is known of an epoch. A value that is not finite is missing: the line has a gap there.
+/// The values of an epoch. A value that is not finite is missing, and the line has a gap there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EpochFigures {
-    /// The number of the epoch, as it shall stand on the axis.
+    /// The number of the epoch, as shown on the axis.
     pub epoch: usize,
     /// Losses over the training images.
     pub train: Losses,
@@ -42,10 +42,10 @@ pub struct EpochFigures {
     pub map50_95: f64,
 }
 
-/// Where a panel takes its value from.
+/// Reads the value of a panel from an epoch.
 type Figure = fn(&EpochFigures) -> f64;
 
-/// Titles as the columns of `results.csv`; whether the highest value is the best.
+/// Titles, named like the columns of `results.csv`, and whether the highest value is the best.
 const PANELS: [(&str, Figure, bool); 10] = [
     ("train/box_loss", |e| e.train.bbox, false),
     ("train/cls_loss", |e| e.train.cls, false),
@@ -61,9 +61,9 @@ const PANELS: [(&str, Figure, bool); 10] = [
 
 /// Draws ten panels, 2000 x 940 px: training losses, precision and recall above validation losses and mAP.
 ///
-/// Each shows the values as dots joined by a thin line, and a smoothed line (Gaussian, sigma 3 epochs).
+/// Each panel shows the values as dots joined by a thin line, and a smoothed line (Gaussian, sigma 3 epochs).
 /// Epochs are drawn in the order of their numbers; values beyond 1e30 count as missing. With one epoch there
-/// is a dot, and with none the panels say so.
+/// is a dot; without epochs the panels say "no values".
 ///
 /// # Errors
 /// If the drawing library fails.

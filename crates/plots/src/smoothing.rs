@@ -1,13 +1,13 @@
-//! A line without the noise of single epochs.
+//! [`smooth`]: a smoothed line without the noise of single epochs.
 
 use crate::axis::is_drawable;
 
-/// Width of the bell, in epochs, as in Ultralytics.
+/// Standard deviation of the Gaussian, in epochs, as in Ultralytics.
 const SIGMA: f64 = 3.0;
 
 /// Replaces each value by the mean of its neighbours, weighted by a Gaussian of their distance along x.
 ///
-/// Missing values stay missing and weigh nothing; at the ends the bell is cut.
+/// Missing values stay missing and have no weight; at the ends the Gaussian is truncated.
 pub(crate) fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let reach = 4.0 * SIGMA;
     let mut first = 0;

@@ -1,4 +1,4 @@
-//! How a class's line looks: its colour, and dashes where the colours are used up.
+//! [`Stroke`]: the line style of a class, with dashes when the colours repeat.
 
 use crate::canvas::Canvas;
 use crate::error::PlotError;
@@ -8,7 +8,7 @@ use crate::palette::{CLASS_COLOURS, Colour, class_colour};
 const DASH: f32 = 12.0;
 const GAP: f32 = 7.0;
 
-/// The look of a line.
+/// A line style.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Stroke {
     pub(crate) width: f32,
@@ -21,13 +21,13 @@ impl Stroke {
         Self { width, colour, dashed: false }
     }
 
-    /// Solid for the classes that have a colour of their own, dashed for the next as many, and so on in turn.
+    /// Solid for the classes with distinct colours, dashed for the next as many, and so on alternately.
     pub(crate) fn of_class(class_id: usize) -> Self {
         let dashed = (class_id / CLASS_COLOURS) % 2 == 1;
         Self { width: 2.0, colour: class_colour(class_id), dashed }
     }
 
-    /// Joins `points`.
+    /// Connects `points`.
     pub(crate) fn draw(self, canvas: &mut Canvas, points: &[(f32, f32)]) -> Result<(), PlotError> {
         if !self.dashed {
             return canvas.line(points, self.width, self.colour);
@@ -36,7 +36,7 @@ impl Stroke {
     }
 }
 
-/// Cuts a line into dashes, measured along it.
+/// Splits a line into dashes of constant length along the line.
 fn dashes(points: &[(f32, f32)]) -> Vec<Vec<(f32, f32)>> {
     let Some(&first) = points.first() else { return Vec::new() };
     let mut dashes = vec![vec![first]];

@@ -1,4 +1,4 @@
-//! Accuracy against cost: which of several networks are worth having.
+//! [`draw_tradeoff`]: accuracy over cost of several networks.
 
 use image::RgbImage;
 
@@ -14,20 +14,20 @@ const LABEL_EM: f32 = 13.0;
 /// One network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TradeoffPoint {
-    /// Written beside it, where there is room.
+    /// Label of the point, drawn if there is room.
     pub name: String,
-    /// What it costs, in the unit of each panel.
+    /// The cost of the network, in the unit of each panel.
     pub costs: [f64; 2],
     /// mAP50-95.
     pub map: f64,
-    /// Whether no other is both more accurate and cheaper, in each panel.
+    /// For each panel, whether no other network is both more accurate and cheaper.
     pub best: [bool; 2],
-    /// Whether it is what the others are measured by.
+    /// Whether the other networks are compared with this one.
     pub is_baseline: bool,
 }
 
-/// Draws two panels, 1240 x 580 px: mAP50-95 over each cost. The best are filled and joined by a line, the others hollow,
-/// baselines are squares, with a band of `near` around their mean.
+/// Draws two panels, 1240 x 580 px: mAP50-95 over each cost. The best networks are filled dots joined by a
+/// line, the others hollow dots. Baselines are squares, with a band of `near` around their mean.
 ///
 /// # Errors
 /// If the drawing library fails.
@@ -45,7 +45,7 @@ pub fn draw_tradeoff(points: &[TradeoffPoint], costs: [&str; 2], near: f64) -> R
     for (panel, name) in costs.into_iter().enumerate() {
         let drawn: Vec<&TradeoffPoint> =
             points.iter().filter(|p| is_drawable(p.map) && is_drawable(p.costs[panel])).collect();
-        // Costs are compared as shares, so the axis begins at none.
+        // Costs are compared by their ratio, so the axis begins at 0.
         let most = drawn.iter().map(|p| p.costs[panel]).fold(0.0, f64::max);
         let x = Axis::from_zero(if most > 0.0 { most * 1.08 } else { 1.0 }, 6);
         let left = panel as f32 * PANEL.0;
@@ -83,7 +83,7 @@ fn draw_points(
         let (x, y) = place(point);
         mark(canvas, (x, y), point.is_baseline, point.best[panel])?;
         let width = font::width(&point.name, LABEL_EM);
-        // To the left of the mark where there is no room to its right.
+        // The label is to the left of the mark if there is no room to its right.
         let (align, left) = if x + 10.0 + width < frame.area.right() {
             (Align::Left, x + 10.0)
         } else {

@@ -1,6 +1,7 @@
-//! Half of every layer of a `YOLOv8x` by L2: seconds for coupling, score, select and apply.
+//! Benchmark: prunes half of every layer of a `YOLOv8x` by L2, timing coupling, score, select and apply.
 //!
-//! `cargo bench -p bonsai-prune --bench yolov8x`; `scripts/peers/prune_time.py` times Torch-Pruning on the same network.
+//! `cargo bench -p bonsai-prune --bench yolov8x`; `scripts/peers/prune_time.py` times Torch-Pruning on the
+//! same network.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and may stop")]
 

@@ -1,4 +1,4 @@
-//! Prunes a residual network, made by hand, to half of its multiply-accumulates and prints the plan.
+//! Example: prunes a hand-made residual network to half of its multiply-accumulates and prints the plan.
 //!
 //! `cargo run --release -p bonsai-prune --example residual`
 
@@ -19,7 +19,7 @@ const SIDE: usize = 64;
 fn main() -> Result<(), Box<dyn Error>> {
     let model = model()?;
     let coupling = Coupling::from_graph(model.model.graph());
-    println!("{} of {} channel sets may go", coupling.prunable().count(), coupling.sets().len());
+    println!("{} of {} channel sets may be removed", coupling.prunable().count(), coupling.sets().len());
 
     let scores = score(&coupling, &model.weights, &ScoreConfig::default())?;
     let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &model.weights };
@@ -49,17 +49,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     if let Some(compensation) = report.compensation {
         println!(
-            "{} removed sets were heard by {} convolutions; the largest constant made up for is {:.4}",
+            "{} removed sets are read by {} convolutions; the largest folded constant is {:.4}",
             compensation.sets, compensation.convs, compensation.largest_shift
         );
     }
-    // What comes out is an ordinary checkpoint: `pruned.save(path)` writes it.
+    // The result is an ordinary checkpoint: `pruned.save(path)` writes it.
     assert_eq!(pruned.model.graph().cost(SIDE, SIDE)?, report.after);
     assert!(2 * report.after.macs <= report.before.macs);
     Ok(())
 }
 
-/// A stem, two residual blocks on its stream, and a head for one class.
+/// A stem, two residual blocks, and a head for one class.
 fn model() -> Result<Checkpoint, Box<dyn Error>> {
     let graph = graph()?;
     let mut random = Random(1);

@@ -1,4 +1,4 @@
-//! Making the smaller network.
+//! [`apply`]: builds the smaller network that a [`PrunePlan`] describes.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_graph::{Graph, GraphError, Node, NodeId, Op, ParamRole, ParamSpec};
@@ -8,21 +8,22 @@ use crate::{Coupling, PruneError, PrunePlan};
 
 /// Removes the channels that `plan` does not keep.
 ///
-/// Convolutions lose output rows and their readers the matching input columns; batch-norm vectors and
-/// [`Op::Slice`] ranges follow. If the removed channels have gamma = beta = 0, the result computes the same
-/// function, up to the order of summation. Head, class names and metadata stay; the training state is
-/// dropped, since momentum of another shape helps nobody.
+/// A convolution loses output rows, and the convolutions that read it lose the matching input columns;
+/// batch-norm vectors and [`Op::Slice`] ranges shrink with them. If the removed channels have gamma = beta =
+/// 0, the result computes the same function, up to the order of summation. Head, class names and metadata
+/// stay. The training state is dropped, because its momentum has the old shapes.
 ///
 /// # Shapes
 /// A kernel `[out, in, k, k]` becomes `[out', in', k, k]`, where `out'` is the length of its `keep` list.
-/// One in groups, `[out, in / groups, k, k]`, loses rows and whole groups; its second axis stays.
+/// A grouped kernel `[out, in / groups, k, k]` loses rows and whole groups; its second axis stays.
 /// Spatial sizes and the network's outputs do not change.
 ///
 /// # Errors
-/// The plan is for another model: [`PruneError::UnknownLayer`], [`PruneError::MissingLayer`],
+/// Plan made for another model: [`PruneError::UnknownLayer`], [`PruneError::MissingLayer`],
 /// [`PruneError::Channels`] or [`PruneError::OtherNetwork`].
-/// It breaks a rule: [`PruneError::Uncoupled`], [`PruneError::Pinned`] or [`PruneError::EmptiedLayer`].
-/// The weights are not those of the network: [`PruneError::Checkpoint`].
+/// Plan that breaks a rule: [`PruneError::Uncoupled`], [`PruneError::Pinned`] or
+/// [`PruneError::EmptiedLayer`].
+/// Weights that do not belong to the network: [`PruneError::Checkpoint`].
 pub fn apply(plan: &PrunePlan, model: &Checkpoint) -> Result<Checkpoint, PruneError> {
     let graph = model.model.graph();
     let kept = plan.kept_channels(&Coupling::from_graph(graph))?;
@@ -42,7 +43,7 @@ pub fn apply(plan: &PrunePlan, model: &Checkpoint) -> Result<Checkpoint, PruneEr
     Ok(checkpoint)
 }
 
-/// The graph with the widths that are left; no weights needed.
+/// The graph with the widths that remain after pruning; needs no weights.
 pub(crate) fn pruned_graph(graph: &Graph, kept: &[Vec<usize>]) -> Result<Graph, GraphError> {
     graph.map_ops(|id, node| pruned_op(id, node, kept))
 }
@@ -51,12 +52,13 @@ fn pruned_op(id: NodeId, node: &Node, kept: &[Vec<usize>]) -> Op {
     let width = kept[id.index()].len();
     match *node.op() {
         Op::Conv2d { kernel, stride, padding, bias, groups, .. } => {
-            // Groups go whole, so of many there are as many left as their outputs fill; one stays one.
+            // Groups are removed whole, so their number shrinks in proportion to the outputs; a single group
+            // stays.
             let groups = if groups == 1 { 1 } else { width * groups / node.channels() };
             Op::Conv2d { out_channels: width, kernel, stride, padding, bias, groups }
         }
-        // What is kept of the slice are the kept channels of its input within the range, so the new range
-        // starts behind those before it.
+        // The slice keeps the kept input channels within its range, so its new start is the number of kept
+        // input channels before the old start.
         Op::Slice { start, .. } => {
             let start = kept[node.inputs()[0].index()].partition_point(|c| *c < start);
             Op::Slice { start, len: width }
@@ -71,10 +73,10 @@ fn pruned_op(id: NodeId, node: &Node, kept: &[Vec<usize>]) -> Op {
     }
 }
 
-/// The layer whose channels are the second axis of a parameter; the first is always the layer's own.
+/// The layer whose channels are the second axis of a parameter; the first axis is always the layer's own.
 fn source_of_columns(node: &Node, spec: &ParamSpec) -> Option<NodeId> {
     match spec.role {
-        // Columns of a convolution in groups are places within a group, which is kept or removed whole.
+        // Columns of a grouped convolution are positions within a group, which is kept or removed whole.
         ParamRole::ConvWeight if node.op().is_grouped() => None,
         ParamRole::ConvWeight => node.inputs().first().copied(),
         ParamRole::ConvBias

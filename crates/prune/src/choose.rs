@@ -1,4 +1,4 @@
-//! Choosing by preset, to a ratio or to a target.
+//! [`choose`] and [`choose_measured`]: a plan by any preset, for a pruning ratio or a cost target.
 
 use bonsai_checkpoint::Weights;
 use serde::{Deserialize, Serialize};
@@ -17,57 +17,58 @@ use crate::{
 /// Measures a plan's latency in milliseconds.
 pub type MeasureLatency<'a> = dyn FnMut(&PrunePlan) -> Result<f64, BoxError> + 'a;
 
-/// Measurements that a latency target may take; each applies a plan and runs the network.
+/// Maximum number of measurements for a latency target; each applies a plan and runs the network.
 const LATENCY_PROBES: usize = 7;
-/// How far under a latency limit is close enough to stop measuring, as a share of it.
+/// Stop measuring when the latency is within this fraction below the limit.
 const LATENCY_CLOSE: f64 = 0.02;
 
-/// What a choice is made from.
+/// The inputs of [`choose`].
 #[derive(Debug, Clone, Copy)]
 pub struct Candidates<'a> {
     /// The channels of the network.
     pub coupling: &'a Coupling,
-    /// Their importance, for [`Preset::Group`].
+    /// Importance of the channel sets, for [`Preset::Group`].
     pub scores: &'a ChannelScores,
-    /// The network's weights, of which the other presets read the batch-norm scales.
+    /// The network's weights; the other presets read the batch-norm scales from them.
     pub weights: &'a Weights,
 }
 
-/// A plan and how it came about.
+/// A plan and the record of how it was chosen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
-    /// What to keep.
+    /// Channels to keep.
     pub plan: PrunePlan,
-    /// For the report.
+    /// How the plan was chosen, for the report.
     pub summary: SelectionSummary,
 }
 
-/// How a plan came about.
+/// How a plan was chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SelectionSummary {
-    /// How channels were chosen.
+    /// The preset that chose the channels.
     pub preset: Preset,
-    /// The ratio at which they were, asked for or found.
+    /// The pruning ratio: the configured one, or the one found for the target.
     pub prune_ratio: f64,
-    /// The target, if there was one.
+    /// The target and the cost reached, if the policy has a target.
     pub target: Option<TargetReached>,
-    /// Up to which ratio no guard against emptying is needed; `None` if nothing can be pruned.
+    /// Largest ratio that empties no group without guards; `None` if nothing can be pruned.
     pub safe_limit: Option<SafeLimit>,
-    /// Groups that lose less than the ratio asks, in the network's order.
+    /// Groups that lose fewer channels than the ratio asks for, in the network's order.
     pub clamped: Vec<ClampedLayer>,
 }
 
-/// Chooses the channels to keep, as the policy says, for images of `h` x `w` pixels.
+/// Chooses the channels to keep according to `policy`, for images of `h` x `w` pixels.
 ///
-/// With a target for parameters or MACs, the smallest ratio is looked for at which the pruned network costs
-/// no more; rounding and floors make steps of several ratios, and the least removal on the step that reaches
-/// the target is taken. A probe needs the graph only, so this takes milliseconds.
-/// ([`Preset::Original`] may keep more at a higher ratio; there the first of 64 ratios that reaches it is refined.)
+/// With a target for parameters or MACs, the function searches for the smallest ratio at which the pruned
+/// network costs no more than the target. Because of rounding and minimum widths, several ratios give the
+/// same plan; the search returns the smallest of them. It needs only the graph, so it takes milliseconds.
+/// ([`Preset::Original`] may keep more channels at a higher ratio, so there the search tests 64 ratios in
+/// ascending order and refines the first that reaches the target.)
 ///
 /// # Errors
 /// As [`select`](crate::select()), and [`PruneError::UnreachableTarget`], [`PruneError::PresetLayer`];
-/// [`PruneError::Policy`] for a target that must be measured, [`PruneError::Graph`] if the image does not
-/// fit the network.
+/// [`PruneError::Policy`] for a latency target, which needs [`choose_measured`]; [`PruneError::Graph`] if the
+/// image does not fit the network.
 pub fn choose(
     candidates: &Candidates<'_>,
     policy: &PrunePolicy,
@@ -76,12 +77,12 @@ pub fn choose(
     choose_with(candidates, policy, (h, w), None)
 }
 
-/// As [`choose`], also to a latency.
+/// As [`choose`], and also supports latency targets.
 ///
-/// `measure` gets plans for the network and answers in milliseconds. It is asked at most 8 times: for the
-/// original (if the target is a share), for the smallest network that the guards allow, and for ratios
-/// between, until one lies at most 2 % under the limit. So the result is never slower than the limit as
-/// measured, and the ratio is found to within 1/64 of its range.
+/// `measure` receives a plan for the network and returns milliseconds. It is called at most 8 times: for the
+/// original network (if the target is a fraction), for the smallest network that the guards allow, and for
+/// ratios between them until one is at most 2 % below the limit. The measured latency of the result never
+/// exceeds the limit, and the ratio is found to within 1/64 of its range.
 ///
 /// # Errors
 /// As [`choose`]; [`PruneError::Service`] if a measurement fails.
@@ -129,7 +130,7 @@ fn choose_with(
 /// The choice at the policy's ratio.
 ///
 /// # Errors
-/// [`PruneError::EmptyingRatio`] if it would empty a group and guards may not prevent it.
+/// [`PruneError::EmptyingRatio`] if the ratio would empty a group and `clamp` is off.
 pub(crate) fn at_ratio(ranking: &dyn Ranking, policy: &PrunePolicy) -> Result<Choice, PruneError> {
     let choice = ranking.at(policy.prune_ratio);
     match choice.emptied().filter(|_| !policy.clamp) {
@@ -143,7 +144,7 @@ pub(crate) fn at_ratio(ranking: &dyn Ranking, policy: &PrunePolicy) -> Result<Ch
     }
 }
 
-/// The ratios that a target may use: without clamping, those that empty no group.
+/// The ratios that the search may use; with `clamp` off, only those that empty no group.
 fn usable_ratios(ranking: &dyn Ranking, policy: &PrunePolicy) -> Vec<f64> {
     let mut ratios = ranking.ratios();
     if !policy.clamp {
@@ -170,7 +171,7 @@ fn to_cost(
             Target::Latency(_) | Target::LatencyMs(_) => Err(PruneError::Policy {
                 field: "target",
                 got: format!("{target:?}"),
-                expected: "params or macs where nothing can be measured: use `choose_measured`",
+                expected: "params or macs; for a latency target use `choose_measured`",
             }),
         }
     };
@@ -191,7 +192,7 @@ fn to_latency(
         if ms.is_finite() && ms > 0.0 {
             return Ok(ms);
         }
-        Err(failed(format!("it gave {ms} ms, which is no duration").into()))
+        Err(failed(format!("the measurement returned {ms} ms; expected a positive finite number").into()))
     };
     let unit = match target {
         Target::Latency(_) => measured(&PrunePlan::identity(coupling.graph()))?,

@@ -1,14 +1,14 @@
-//! What removed channels still said, given to those who listened.
+//! [`apply_compensated`]: folds the constant output of removed channels into their readers.
 //!
-//! A channel whose gamma is 0 is not silent: it says SiLU(beta), the same everywhere. Removing it takes that
-//! constant from every sum in which it was a term. Walking the graph once, this module follows such constants
-//! to the convolutions that read them and puts their sums where a constant belongs: into the bias, or into
-//! the running mean of the batch norm behind.
+//! A channel whose gamma is 0 still outputs a constant, SiLU(beta). Removing the channel removes that
+//! constant from every sum in which it was a term. This module walks the graph once, follows each constant to
+//! the convolutions that read it, and adds the convolution's constant contribution to its bias or to the
+//! running mean of the batch norm after it.
 //!
-//! In evaluation mode this is exact for gamma = 0 and readers with 1x1 kernels. With larger kernels it is
-//! exact wherever the window lies inside the image; at the border the original sees zeros beside its
-//! constant. With gamma other than 0 the channel's mean is taken, beta and gamma being mean and deviation of
-//! what a batch norm gives. In training mode a batch norm removes any constant by itself.
+//! In evaluation mode the result is exact for gamma = 0 and readers with 1x1 kernels. With larger kernels it
+//! is exact wherever the window lies inside the image; at the border the original also reads zero padding. If
+//! gamma is not 0, the channel's mean output is used: a batch norm's output has mean beta and standard
+//! deviation |gamma|. In training mode a batch norm removes any constant itself.
 
 use std::collections::BTreeSet;
 
@@ -21,27 +21,27 @@ use crate::gaussian::{Gaussian, after_silu};
 use crate::param::checked;
 use crate::{Coupling, Member, PruneError, PrunePlan, apply};
 
-/// What was made up for.
+/// What [`apply_compensated`] folded into the remaining layers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Compensation {
-    /// Removed channel sets that had something to say to a convolution.
+    /// Removed channel sets with a non-zero constant that at least one convolution reads.
     pub sets: usize,
-    /// Convolutions that listened to them.
+    /// Convolutions that read such a constant.
     pub convs: usize,
-    /// The largest constant, in size, that a convolution's output channel missed.
+    /// The largest |constant| that was missing from a convolution's output channel.
     pub largest_shift: f64,
-    /// Layers behind which a constant could not be kept, because a convolution without bias is read by
-    /// something that is no batch norm.
+    /// Layers that could not be compensated, because a convolution without bias is read by a layer that is
+    /// not a batch norm.
     pub lost: Vec<String>,
 }
 
-/// As [`apply`](crate::apply()), and makes up for the constants that the removed channels emitted.
+/// As [`apply`](crate::apply()), and folds the constant output of removed channels into their readers.
 ///
-/// Only biases of convolutions and running means of batch norms differ from what [`apply`](crate::apply())
-/// gives.
+/// Only biases of convolutions and running means of batch norms differ from the result of
+/// [`apply`](crate::apply()).
 ///
 /// # Errors
-/// As [`apply`](crate::apply()); [`PruneError::NotFinite`] if a gamma, beta or kernel is no number.
+/// As [`apply`](crate::apply()); [`PruneError::NotFinite`] if a gamma, beta or kernel value is not finite.
 pub fn apply_compensated(
     plan: &PrunePlan,
     model: &Checkpoint,
@@ -68,14 +68,14 @@ pub fn apply_compensated(
     Ok((pruned, compensation))
 }
 
-/// What the pruned network lacks, layer by layer.
+/// The constants that are missing from the pruned network, layer by layer.
 struct Missing<'a> {
     model: &'a Checkpoint,
     kept: &'a [Vec<usize>],
-    /// For each layer and each of its original channels: what a removed channel emits, or what a kept one
-    /// has come to lack.
+    /// For each layer and each of its original channels: the output of a removed channel, or the amount
+    /// missing from a kept channel's output.
     wires: Vec<Vec<Gaussian>>,
-    /// Parameters of the pruned network with what is to be added to them.
+    /// Parameters of the pruned network and the values to add to them.
     shifts: Vec<(String, Vec<f64>)>,
     heard: BTreeSet<Member>,
     convs: usize,
@@ -106,7 +106,7 @@ impl<'a> Missing<'a> {
                     missing.passed_on(graph, id)
                 }
             };
-            // What an output lacks, nobody can add.
+            // No later layer can add the constant that a network output lacks.
             if graph.outputs().contains(&id) && kept[id.index()].iter().any(|c| wire[*c].mean != 0.0) {
                 missing.lost.push(node.name().to_owned());
             }
@@ -117,7 +117,8 @@ impl<'a> Missing<'a> {
 
     fn parameter(&self, graph: &Graph, id: NodeId, role: ParamRole) -> Result<&'a Array, PruneError> {
         let specs = graph.node_params(id);
-        let spec = specs.iter().find(|s| s.role == role).expect("the role belongs to the layer's kind");
+        let spec =
+            specs.iter().find(|s| s.role == role).expect("a layer of this kind has a parameter of this role");
         let array = checked(&self.model.weights, spec)?;
         let per_channel = array.data.len() / array.shape[0];
         match array.data.iter().position(|v| !v.is_finite()) {
@@ -130,7 +131,8 @@ impl<'a> Missing<'a> {
         }
     }
 
-    /// Sums what the kernel makes of missing inputs; a bias takes it up, else the output lacks it.
+    /// Computes the constant that missing inputs contributed. A bias absorbs it; without one, the output
+    /// lacks it.
     fn conv(
         &mut self,
         graph: &Graph,
@@ -150,7 +152,7 @@ impl<'a> Missing<'a> {
         let area: usize = weight.shape[2..].iter().product();
         let ins = input.len() / groups;
         let outs = node.channels() / groups;
-        // What an output makes of the inputs of its group.
+        // Contribution of the missing inputs of a group to one output.
         let heard_by = |o: usize| {
             let taps = |i: usize| weight.data[(o * ins + i) * area..][..area].iter().map(|w| f64::from(*w));
             let heard = input[o / outs * ins..][..ins].iter().enumerate().filter(|(_, x)| !x.is_nothing());
@@ -161,7 +163,7 @@ impl<'a> Missing<'a> {
         };
         let is_removed = |layer: NodeId, c: &usize| kept[layer.index()].binary_search(c).is_err();
         if groups > 1 {
-            // Removed outputs are made of removed inputs.
+            // A removed output of a grouped convolution depends only on removed inputs.
             for o in (0..node.channels()).filter(|o| is_removed(id, o)) {
                 wire[o] = heard_by(o);
             }
@@ -187,7 +189,7 @@ impl<'a> Missing<'a> {
         Ok(wire)
     }
 
-    /// Removed channels emit; of kept ones the running mean takes up what is missing.
+    /// Removed channels output a distribution; kept channels absorb the missing constant in the running mean.
     fn batch_norm(&mut self, graph: &Graph, id: NodeId) -> Result<Vec<Gaussian>, PruneError> {
         let node = graph.node(id);
         let kept = &self.kept[id.index()];
@@ -222,7 +224,7 @@ impl<'a> Missing<'a> {
         wire
     }
 
-    /// Layers under which a constant stays a constant.
+    /// For layers that map constants to constants.
     fn passed_on(&self, graph: &Graph, id: NodeId) -> Vec<Gaussian> {
         let mut wire = vec![Gaussian::default(); graph.node(id).channels()];
         for_each_source(graph, id, |channel, source| {

@@ -1,7 +1,7 @@
-//! A contest of rankings ([`prune_best`]): several prune a network to the same cost, and the best pruned network is taken.
+//! [`prune_best`]: prunes a network by several rankings and keeps the best pruned network.
 //!
-//! No importance is the best one on every dataset, for every network and every target. The caller measures each pruned
-//! network, for example by its loss after a short training.
+//! No importance is best on every dataset, for every network and every target. The caller evaluates each
+//! pruned network, for example by its loss after a short training.
 
 use std::fmt;
 
@@ -13,46 +13,46 @@ use crate::{
     prune,
 };
 
-/// What tries a pruned network: the lower its answer, the better the network.
+/// Evaluates a pruned network: the lower the returned value, the better the network.
 pub type TrialSource<'a> = dyn FnMut(&Checkpoint) -> Result<f64, BoxError> + 'a;
 
-/// A way of choosing channels.
+/// One way of choosing channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Candidate {
     /// How sets are scored.
     pub score: ScoreConfig,
-    /// Where the lowest scores are looked for.
+    /// Whether the lowest scores are searched globally or per layer.
     pub scope: Scope,
 }
 
-/// A candidate and what became of it.
+/// A candidate and its result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
     /// The candidate.
     pub candidate: Candidate,
-    /// What the trial answered, the lower the better; `None` where it chose the channels of an earlier candidate.
+    /// The value that the trial returned, lower is better; `None` if an earlier candidate chose the same
+    /// channels.
     pub loss: Option<f64>,
-    /// Parameters of its network.
+    /// Parameters of the candidate's pruned network.
     pub params: u64,
-    /// Multiply-accumulates of its network.
+    /// Multiply-accumulates of the candidate's pruned network.
     pub macs: u64,
 }
 
-/// The winner, and all that took part.
+/// The winner and the results of all candidates.
 #[derive(Debug, Clone)]
 pub struct Contest {
     /// The pruned network of the winner.
     pub pruned: Pruned,
     /// Index of the winner.
     pub winner: usize,
-    /// Every candidate in the order in which they were given.
+    /// The results of all candidates, in the given order.
     pub trials: Vec<Trial>,
 }
 
 impl Candidate {
-    /// Candidates of different kinds: by first-order importance and by magnitude, over the whole network and with the cut
-    /// spread over its layers.
+    /// Candidates of different kinds: first-order importance (normalised and not), magnitude, and gamma.
     pub const DEFAULT: [Self; 4] = [
         Self::new(Importance::Taylor, Normalisation::None, Scope::Global),
         Self::new(Importance::Taylor, Normalisation::Mean, Scope::Global),
@@ -67,12 +67,12 @@ impl Candidate {
     }
 }
 
-/// Prunes by every candidate and takes the network with the lowest answer of `trial`; of equals the first.
+/// Prunes by every candidate and returns the network with the lowest `trial` value; on a tie, the first.
 ///
-/// Scores and scope of `config` are replaced by the candidate's. Gradients are asked for once.
+/// Each candidate replaces the scores and the scope of `config`. The gradients are computed once.
 ///
 /// # Errors
-/// As [`prune`]; [`PruneError::NoCandidate`] without candidates or where no trial answers with a number,
+/// As [`prune`]; [`PruneError::NoCandidate`] without candidates or if no trial returns a finite number,
 /// [`PruneError::Service`] if a trial fails.
 pub fn prune_best(
     model: &Checkpoint,
@@ -124,7 +124,7 @@ impl fmt::Display for Trial {
         write!(f, "{}: ", self.candidate)?;
         match self.loss {
             Some(loss) => write!(f, "loss {loss:.3}")?,
-            None => write!(f, "chooses as one before it")?,
+            None => write!(f, "same channels as an earlier candidate")?,
         }
         write!(f, " ({} parameters)", self.params)
     }
@@ -140,7 +140,7 @@ impl fmt::Display for Candidate {
             write!(f, ", normalised by {normalisation}")?;
         }
         if self.scope == Scope::PerLayer {
-            write!(f, ", in every layer alike")?;
+            write!(f, ", per layer")?;
         }
         Ok(())
     }

@@ -1,12 +1,11 @@
-//! Which channels must be kept or removed together.
+//! [`Coupling`]: sets of channels that must be kept or removed together.
 //!
-//! Every channel on every wire is an element of a disjoint-set forest; each layer merges the channels that
-//! it forces to share an index. The result depends only on the graph: no weights, no tracing, no device.
-//! Residuals, fourfold concats and split halves need no special case.
+//! Every output channel of every layer is an element of a disjoint-set forest; each layer merges the channels
+//! that it forces to share an index. The result depends only on the graph, not on weights, tracing or a
+//! device. Residuals, concats of four inputs and split halves need no special case.
 //!
 //! Invariant: a set is kept or removed whole, so a pruned graph always type-checks as long as no layer is
-//! emptied. Choosing sets is [`select`](crate::select())'s business; rewriting tensors is
-//! [`apply`](crate::apply())'s.
+//! emptied. [`select`](crate::select()) chooses the sets; [`apply`](crate::apply()) rewrites the tensors.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +28,7 @@ pub struct Member {
 pub struct ChannelSet {
     /// The channels, by layer in topological order, then by channel.
     pub members: Vec<Member>,
-    /// Why it must stay, if it must.
+    /// Why the set must stay; `None` if it may be removed.
     pub pin: Option<Pin>,
 }
 
@@ -46,9 +45,10 @@ pub struct Coupling {
 impl Coupling {
     /// Couples the channels of `graph`.
     ///
-    /// Batch norm, SiLU, pooling, upsampling, addition: channel with channel. Concat: with the channel behind
-    /// its offset. Slice: with the channel from its start on. A convolution couples nothing; one in groups couples
-    /// all channels of a group, in and out: in a depthwise one, channel with channel.
+    /// Batch norm, SiLU, pooling, upsampling and addition couple equal channel numbers. A concat couples each
+    /// output channel to the input channel at its offset, and a slice couples channel `c` to input channel
+    /// `start + c`. An ordinary convolution couples nothing. A grouped convolution couples all inputs and
+    /// outputs of a group; a depthwise one therefore couples each input channel to its output channels.
     pub fn from_graph(graph: &Graph) -> Self {
         let mut offsets = Vec::with_capacity(graph.nodes().len());
         let mut elements = 0;
@@ -85,7 +85,7 @@ impl Coupling {
         coupling
     }
 
-    /// The graph whose channels these are.
+    /// The graph to which the channels belong.
     pub const fn graph(&self) -> &Graph {
         &self.graph
     }
@@ -108,9 +108,9 @@ impl Coupling {
         self.sets.iter().enumerate().filter(|(_, s)| s.pin.is_none()).map(|(i, _)| i)
     }
 
-    /// The sets that may be removed, by the layers they touch: all sets of one group have channels in exactly
-    /// the same layers. Rounding the kept count of each group keeps every width a multiple, behind concats
-    /// and slices too.
+    /// The sets that may be removed, grouped by layers: all sets of one group have channels in exactly the
+    /// same layers. If the kept count of each group is a multiple of n, every layer width is one too, also
+    /// after concats and slices.
     pub fn groups(&self) -> &[Vec<usize>] {
         &self.groups
     }
@@ -133,7 +133,8 @@ impl Coupling {
         for (id, node) in self.graph.iter() {
             match *node.op() {
                 Op::Input { .. } => pins.extend(self.set_of[id.index()].iter().map(|s| (*s, Pin::Input))),
-                // One in groups loses what it makes of a channel together with the channel.
+                // A grouped convolution loses its outputs together with the input channels, so it pins
+                // nothing.
                 Op::Conv2d { groups: 1, .. } => {
                     let wire = node.inputs()[0];
                     for (channel, set) in self.set_of[wire.index()].iter().enumerate() {
@@ -157,7 +158,7 @@ impl Coupling {
         }
         let silent = (0..self.sets.len()).filter(|s| self.gammas(*s).next().is_none());
         pins.extend(silent.map(|s| (s, Pin::NoBatchNorm)));
-        // The plainest reason wins: image and outputs before what follows from the layers between.
+        // The most direct reason wins: image and outputs before reasons that depend on layers in between.
         pins.sort_by_key(|(_, pin)| match pin {
             Pin::Input => 0,
             Pin::Output(_) => 1,
@@ -186,8 +187,8 @@ impl Coupling {
     }
 }
 
-/// Calls `f(channel, source)` for every channel of a layer and each channel of its inputs with which it must
-/// share an index.
+/// Calls `f(channel, source)` for every channel of a layer and each input channel with which it must share an
+/// index.
 pub(crate) fn for_each_source(graph: &Graph, id: NodeId, mut f: impl FnMut(usize, Member)) {
     let node = graph.node(id);
     match *node.op() {
@@ -219,7 +220,7 @@ pub(crate) fn for_each_source(graph: &Graph, id: NodeId, mut f: impl FnMut(usize
     }
 }
 
-/// For each layer, which channels are zero once all gammas and betas are.
+/// For each layer: which channels are zero when all gammas and betas are zero.
 fn zeroed_channels(graph: &Graph) -> Vec<Vec<bool>> {
     let mut zeroed: Vec<Vec<bool>> = Vec::with_capacity(graph.nodes().len());
     for (id, node) in graph.iter() {
@@ -234,7 +235,7 @@ fn zeroed_channels(graph: &Graph) -> Vec<Vec<bool>> {
             | Op::MaxPool { .. }
             | Op::Upsample { .. } => vec![true; node.channels()],
         };
-        // A batch norm's output is its beta, whatever comes in; all others need every source to be zero.
+        // A batch norm outputs its beta for any input; other layers output zero only if every source is zero.
         if !matches!(node.op(), Op::BatchNorm { .. }) {
             for_each_source(graph, id, |c, source| {
                 channels[c] &= zeroed[source.node.index()][source.channel];

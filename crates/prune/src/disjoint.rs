@@ -1,18 +1,18 @@
-//! A disjoint-set forest (Tarjan, "Efficiency of a good but not linear set union algorithm", 1975).
+//! [`DisjointSets`]: a disjoint-set forest (Tarjan, "Efficiency of a good but not linear set union
+//! algorithm", 1975).
 
-/// Elements `0..n`, each in exactly one set.
+/// A partition of the elements `0..n`.
 pub(crate) struct DisjointSets {
     parent: Vec<usize>,
 }
 
 impl DisjointSets {
-    /// Every element alone.
+    /// One set per element.
     pub(crate) fn new(n: usize) -> Self {
         Self { parent: (0..n).collect() }
     }
 
-    /// The smallest element of the set; that it is the smallest makes the result independent of the order of
-    /// unions.
+    /// The smallest element of the set, which makes the result independent of the order of unions.
     pub(crate) fn find(&mut self, mut element: usize) -> usize {
         while self.parent[element] != element {
             self.parent[element] = self.parent[self.parent[element]];
@@ -21,7 +21,7 @@ impl DisjointSets {
         element
     }
 
-    /// Makes one set of two.
+    /// Merges two sets.
     pub(crate) fn union(&mut self, a: usize, b: usize) {
         let a = self.find(a);
         let b = self.find(b);

@@ -1,28 +1,28 @@
-//! Why channels cannot be scored, chosen or removed.
+//! [`PruneError`]: why channels cannot be scored, chosen or removed.
 
 use bonsai_checkpoint::CheckpointError;
 use bonsai_graph::GraphError;
 
-/// An error of whatever kind, from a caller's closure.
+/// Any error that a caller's closure returns.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A rule that a plan, a policy or a model breaks.
+/// A rule that a plan, a policy or a model violates.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PruneError {
-    /// The plan keeps one of two channels that belong together and removes the other.
+    /// The plan keeps one of two coupled channels and removes the other.
     #[error(
         "`{kept}` keeps channel {kept_channel} but `{dropped}` removes channel {dropped_channel}, and these \
-         two can only go together: keep both or neither"
+         two channels are coupled: keep both or remove both"
     )]
     Uncoupled {
-        /// The convolution that keeps.
+        /// The convolution that keeps its channel.
         kept: String,
-        /// Its channel.
+        /// The channel it keeps.
         kept_channel: usize,
-        /// The convolution that removes.
+        /// The convolution that removes its channel.
         dropped: String,
-        /// Its channel.
+        /// The channel it removes.
         dropped_channel: usize,
     },
     /// The plan removes a channel that must stay.
@@ -30,21 +30,21 @@ pub enum PruneError {
     Pinned {
         /// The convolution.
         layer: String,
-        /// Its channel.
+        /// The channel that must stay.
         channel: usize,
-        /// What it belongs to.
+        /// Why the channel must stay.
         reason: String,
     },
-    /// The plan names a layer that is no convolution of the network.
+    /// The plan names a layer that is not a convolution of the network.
     #[error(
         "the plan names `{layer}`, which is no convolution of this network: is it the plan of another model?"
     )]
     UnknownLayer {
-        /// The name.
+        /// Layer name in the plan.
         layer: String,
     },
-    /// The plan says nothing about a convolution.
-    #[error("the plan has no line for convolution `{layer}`: add one, or make the plan anew")]
+    /// The plan has no entry for a convolution.
+    #[error("the plan has no line for convolution `{layer}`: add one, or create the plan again")]
     MissingLayer {
         /// The convolution.
         layer: String,
@@ -55,9 +55,9 @@ pub enum PruneError {
         /// The convolution.
         layer: String,
     },
-    /// The plan was made for another width.
+    /// The plan was made for a layer of another width.
     #[error(
-        "the plan is for `{layer}` with {expected} channels, this network's has {got}: make the plan anew"
+        "the plan is for `{layer}` with {expected} channels, this network's has {got}: create the plan again"
     )]
     Channels {
         /// The convolution.
@@ -68,7 +68,10 @@ pub enum PruneError {
         got: usize,
     },
     /// The plan was made for another network whose convolutions look the same.
-    #[error("the plan is for network {expected}, this one is {got} (wired otherwise): make the plan anew")]
+    #[error(
+        "the plan is for network {expected}, but this network is {got} (same convolutions, but other layers differ): \
+         create the plan again"
+    )]
     OtherNetwork {
         /// Fingerprint in the plan.
         expected: String,
@@ -93,28 +96,28 @@ pub enum PruneError {
         /// What is wrong and what was expected.
         reason: String,
     },
-    /// The plan has a version that this program does not know.
-    #[error("the plan has version {got}; this program reads version {expected}: update it")]
+    /// This program does not support the plan's version.
+    #[error("the plan has version {got}; this program reads version {expected}: update the program")]
     Version {
         /// The version found.
         got: u32,
         /// The version that can be read.
         expected: u32,
     },
-    /// The text is no plan.
-    #[error("not a prune plan")]
+    /// The text is not a plan in JSON.
+    #[error("the text is not a prune plan")]
     Json(#[from] serde_json::Error),
     /// A number of the policy is out of range.
     #[error("prune policy: {field} is {got}, must be {expected}")]
     Policy {
-        /// Which number.
+        /// Name of the setting.
         field: &'static str,
         /// What it is.
         got: String,
         /// The accepted range, in words.
         expected: &'static str,
     },
-    /// A pattern of layers to protect matches none.
+    /// A pattern of layers to protect matches no layer.
     #[error(
         "no convolution or batch norm matches the protected pattern {pattern:?}; `*` matches any run of \
          characters"
@@ -123,59 +126,63 @@ pub enum PruneError {
         /// The pattern.
         pattern: String,
     },
-    /// The ratio would take all channels of a layer, and the policy does not let guards hold it back.
+    /// The ratio would remove all channels of a layer, and `clamp` is off.
     #[error(
         "prune ratio {ratio:.4} would remove all {channels} channels of `{layer}`; the largest safe ratio is \
-         {safe:.4}: lower prune_ratio, or set clamp = true to let such layers keep some"
+         {safe:.4}: lower prune_ratio, or set clamp = true so that such layers keep some channels"
     )]
     EmptyingRatio {
         /// The first convolution of the group.
         layer: String,
         /// Channel sets of the group.
         channels: usize,
-        /// The ratio asked for.
+        /// The configured ratio.
         ratio: f64,
-        /// The largest at which no group is emptied.
+        /// The largest ratio at which no group is emptied.
         safe: f64,
     },
-    /// No ratio makes the network as cheap as asked.
+    /// No ratio reaches the target cost.
     #[error(
         "target {target} cannot be reached: with every channel removed that the guards allow, {left} remain \
-         ({guards}); raise the target or loosen the guards"
+         ({guards}); raise the target or relax the guards"
     )]
     UnreachableTarget {
         /// The target, in words.
         target: String,
-        /// The least that can be reached, in words.
+        /// The lowest cost that can be reached, in words.
         left: String,
         /// The guards, in words.
         guards: String,
     },
-    /// A layer that a preset prunes by name is not as in the stock YOLOv8.
-    #[error("preset {preset} needs a stock YOLOv8: {reason} (use preset group, which needs no names)")]
+    /// A layer that a preset prunes by name differs from the stock YOLOv8.
+    #[error(
+        "preset {preset} needs a stock YOLOv8: {reason} (or use preset group, which works for any network)"
+    )]
     PresetLayer {
         /// The preset.
         preset: crate::Preset,
-        /// Which layer, and what is wrong with it.
+        /// Which layer differs, and how.
         reason: String,
     },
-    /// Scores and coupling are those of different graphs.
-    #[error("scores are for {got} channel sets, this network has {expected}: score this network")]
+    /// The scores were computed for another graph.
+    #[error(
+        "the scores are for {got} channel sets, but this network has {expected}: compute scores for this network"
+    )]
     ScoresMismatch {
         /// Sets of the network.
         expected: usize,
         /// Sets scored.
         got: usize,
     },
-    /// A set that was to be removed does not exist.
-    #[error("channel set {set} does not exist; this network has {sets}")]
+    /// A set that should be removed does not exist.
+    #[error("channel set {set} does not exist; this network has {sets} sets, numbered from 0")]
     UnknownSet {
         /// Its number.
         set: usize,
-        /// How many there are.
+        /// Number of sets in the network.
         sets: usize,
     },
-    /// A scale is infinite or no number, so channels cannot be compared.
+    /// A parameter, gradient or statistic is not finite, so channels cannot be compared.
     #[error(
         "`{param}` is {value} in channel {channel}: the training has diverged; use an earlier checkpoint"
     )]
@@ -187,66 +194,67 @@ pub enum PruneError {
         /// The value.
         value: f32,
     },
-    /// A name that is none of those known.
-    #[error("unknown {what} {got:?}: it is one of {known}")]
+    /// A name that is not in the list of known names.
+    #[error("unknown {what} {got:?}; expected one of {known}")]
     UnknownName {
-        /// What it should name.
+        /// What the name should select.
         what: &'static str,
-        /// The name.
+        /// The name found.
         got: String,
-        /// All there are.
+        /// All valid names.
         known: &'static str,
     },
-    /// A network that cannot be pruned, because nothing in it could be brought to zero.
+    /// The network has no batch norm, so no channel has a gamma that could be zero.
     #[error(
-        "the network has no batch norm, so no channel can be silenced and removed: was it folded? use the checkpoint \
-         from before export"
+        "the network has no batch norm, so no channel can be set to zero and removed: was it folded? use the \
+         checkpoint from before export"
     )]
     NoBatchNorm,
-    /// Scores by gradients, and no gradients.
-    #[error("importance taylor needs gradients: pass what computes them to `score_with_gradients`")]
+    /// [`Importance::Taylor`](crate::Importance::Taylor) without gradients.
+    #[error("importance taylor needs gradients: pass a closure that computes them to `score_with_gradients`")]
     NoGradients,
-    /// The best of several importances, and nothing that tries them.
-    #[error("importance best needs a trial of pruned networks: pass one to `prune_best`")]
+    /// [`Importance::Best`](crate::Importance::Best) without a trial of the pruned networks.
+    #[error("importance best needs a closure that evaluates pruned networks: pass one to `prune_best`")]
     NoTrial,
-    /// A target of latency, and nothing to measure it with.
-    #[error("a latency target needs a measurement: pass one in the services of `prune`")]
+    /// A latency target without a way to measure latency.
+    #[error("a latency target needs a closure that measures latency: set `PruneServices::latency`")]
     NoLatency,
-    /// Rankings to choose among, and none that a trial says anything about.
+    /// There are no candidates, or no trial returned a finite number.
     #[error(
-        "none of {candidates} rankings can be chosen: give at least one, and a trial that answers with a finite number"
+        "none of {candidates} candidates can be chosen: pass at least one, and a trial that returns a finite \
+         number"
     )]
     NoCandidate {
-        /// How many there were.
+        /// Number of candidates.
         candidates: usize,
     },
-    /// The weights do not belong to the network, or a file cannot be used.
+    /// The weights do not belong to the network, or a file cannot be read or written.
     #[error("the checkpoint cannot be pruned")]
     Checkpoint(#[source] Box<CheckpointError>),
-    /// The network does not fit the image size.
-    #[error("the network cannot be measured")]
+    /// The image size does not fit the network.
+    #[error("the cost of the network cannot be computed")]
     Graph(#[source] Box<GraphError>),
-    /// Something that the caller lent (a clock, a training, an evaluation) has failed.
+    /// A closure of the caller (measurement, training, evaluation) failed.
     #[error("{task} failed")]
     Service {
-        /// What it was to do.
+        /// What the closure should have done.
         task: String,
-        /// Why it could not.
+        /// Why it failed.
         #[source]
         source: BoxError,
     },
-    /// A plan's file cannot be used.
+    /// A plan file cannot be read.
     #[error("cannot load {}", path.display())]
     Load {
         /// The file.
         path: std::path::PathBuf,
-        /// What is wrong with it.
+        /// Why the file cannot be read.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
-// Boxed by hand: both are large, and every function here would carry their size in its result.
+// Boxed by hand: both errors are large, and every `Result` of this crate would carry their size.
 impl From<CheckpointError> for PruneError {
     fn from(error: CheckpointError) -> Self {
         Self::Checkpoint(Box::new(error))

@@ -1,4 +1,4 @@
-//! The batch-norm scales of a network, by layer.
+//! [`Gammas`]: the batch-norm scales of a network, by layer.
 
 use bonsai_checkpoint::Weights;
 use bonsai_graph::{Graph, ParamRole};
@@ -6,14 +6,14 @@ use bonsai_graph::{Graph, ParamRole};
 use crate::param::checked;
 use crate::{Member, PruneError};
 
-/// |gamma| of every batch-norm channel; borrowed, and known to be finite.
+/// |gamma| of every batch-norm channel; borrowed from the weights and checked to be finite.
 pub(crate) struct Gammas<'a> {
     of_node: Vec<Option<&'a [f32]>>,
 }
 
 impl<'a> Gammas<'a> {
     /// # Errors
-    /// [`PruneError::Checkpoint`] if one is missing or misshaped, [`PruneError::NotFinite`].
+    /// [`PruneError::Checkpoint`] if a gamma is missing or has a wrong shape; [`PruneError::NotFinite`].
     pub(crate) fn new(graph: &Graph, weights: &'a Weights) -> Result<Self, PruneError> {
         let mut of_node = vec![None; graph.nodes().len()];
         for spec in graph.params().into_iter().filter(|s| s.role == ParamRole::BnGamma) {
@@ -26,12 +26,12 @@ impl<'a> Gammas<'a> {
         Ok(Self { of_node })
     }
 
-    /// Of one channel; 0 for a layer that is no batch norm.
+    /// |gamma| of one channel; 0 if the layer is not a batch norm.
     pub(crate) fn get(&self, member: Member) -> f32 {
         self.of_node[member.node.index()].map_or(0.0, |data| data[member.channel].abs())
     }
 
-    /// Of all channels of all layers.
+    /// |gamma| of all channels of all batch norms.
     pub(crate) fn all(&self) -> Vec<f32> {
         self.of_node.iter().flatten().flat_map(|data| data.iter().map(|g| g.abs())).collect()
     }

@@ -1,6 +1,6 @@
-//! A value that is normally distributed, and what SiLU makes of it.
+//! [`Gaussian`]: mean and variance of a normally distributed value, and [`after_silu`].
 
-/// Mean and variance of what a channel emits over images and places; variance 0 for a constant.
+/// Mean and variance of a channel's output over images and positions; variance 0 for a constant.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Gaussian {
     pub(crate) mean: f64,
@@ -8,21 +8,21 @@ pub(crate) struct Gaussian {
 }
 
 impl Gaussian {
-    /// Whether it is zero everywhere.
+    /// Whether the output is zero everywhere.
     pub(crate) fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Distance of the points at which the normal density is sampled, in deviations.
+/// Distance between sample points of the normal density, in standard deviations.
 const STEP: f64 = 0.25;
-/// Points on each side of the mean; beyond 8 deviations lies 1e-15 of the mass.
+/// Sample points on each side of the mean; the mass beyond 8 standard deviations is 1e-15.
 const SIDE: i32 = 32;
 
 /// Mean and variance of `x * sigmoid(x)`.
 ///
-/// By the trapezoid rule, which for a smooth function under a normal density converges faster than any power
-/// of the step. Without variance it is the function itself.
+/// Uses the trapezoid rule, which for a smooth function under a normal density converges faster than any
+/// power of the step. With variance 0 the result is the function value itself.
 pub(crate) fn after_silu(x: Gaussian) -> Gaussian {
     if x.variance == 0.0 {
         return Gaussian { mean: silu(x.mean), variance: 0.0 };
@@ -59,7 +59,7 @@ mod tests {
         (-2.0, 0.5, (-0.230_713_899_705, 0.001_470_244_814)),
     ];
 
-    /// Against adaptive quadrature (`scipy.integrate.quad`).
+    /// Compares with adaptive quadrature (`scipy.integrate.quad`).
     #[test]
     fn known_means_and_variances() {
         for (mean, deviation, expected) in KNOWN {

@@ -1,4 +1,5 @@
-//! Layer names by pattern: `*` stands for any run of characters, dots too, and `?` for any one.
+//! [`matches()`]: layer names by pattern; `*` matches any run of characters including dots, `?` any one
+//! character.
 
 /// Whether the whole of `name` matches `pattern`.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
@@ -6,7 +7,7 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let name = name.as_bytes();
     let mut p = 0;
     let mut n = 0;
-    // Where the last `*` stands, and up to where it has swallowed the name: the only place to go back to.
+    // Position of the last `*` and the end of the text it matched: the only place to backtrack to.
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
         if p < pattern.len() && pattern[p] == b'*' {

@@ -1,15 +1,16 @@
-//! What keeps more channels than the scores alone would, and from which ratio on it must.
+//! [`Guard`]: rules that keep more channels than the scores alone would, and the ratio up to which none is
+//! needed.
 
 use bonsai_graph::Op;
 use serde::{Deserialize, Serialize};
 
 use crate::Coupling;
 
-/// The rule that decided how much a group keeps.
+/// The rule that decided how many channels a group keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Guard {
-    /// No layer is left without channels.
+    /// Every layer keeps at least one channel.
     LastChannel,
     /// [`PrunePolicy::min_channels`](crate::PrunePolicy::min_channels).
     MinChannels,
@@ -17,38 +18,40 @@ pub enum Guard {
     MaxRatio,
     /// [`PrunePolicy::round_to`](crate::PrunePolicy::round_to).
     RoundTo,
-    /// The floor of [`Preset::Original`](crate::Preset::Original): the layer's threshold is halved until 8 are kept.
+    /// The minimum width of [`Preset::Original`](crate::Preset::Original): the layer's threshold is halved
+    /// until 8 channels stay.
     SeedFloor,
-    /// [`Preset::Slim`](crate::Preset::Slim) keeps an even count of what is split in two.
+    /// [`Preset::Slim`](crate::Preset::Slim) keeps an even number of channels of a layer that is split in
+    /// two.
     EvenSplit,
 }
 
-/// A group of channels that loses less than its scores ask for.
+/// A group that loses fewer channels than its scores ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClampedLayer {
     /// The first convolution of the group.
     pub conv: String,
-    /// Channel sets of the group. A convolution that is split afterwards has one group for each part.
+    /// Number of channel sets in the group. A convolution whose output is split has one group for each part.
     pub channels: usize,
-    /// How many of them the ratio alone would remove.
+    /// Number of sets that the ratio alone would remove.
     pub asked: usize,
-    /// How many are removed.
+    /// Number of sets removed.
     pub lost: usize,
-    /// Why not more.
+    /// The guard that kept the others.
     pub guard: Guard,
 }
 
-/// How far the ratio alone can go.
+/// The largest pruning ratio that needs no guard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SafeLimit {
-    /// The largest ratio at which no group is asked for all its channels (the "highest threshold" of
-    /// Network Slimming scripts: no layer's best channel may fall under it). Beyond it, guards decide.
+    /// The largest ratio at which no group would lose all its channels (the "highest threshold" of Network
+    /// Slimming scripts: the best channel of every layer stays above it). At higher ratios the guards decide.
     pub ratio: f64,
     /// The convolution that would be emptied first.
     pub conv: String,
 }
 
-/// The name under which people know a set: that of the first convolution that makes its channels.
+/// The name that reports use for a set: the first convolution that computes its channels.
 pub(crate) fn conv_of(coupling: &Coupling, set: usize) -> String {
     let members = &coupling.sets()[set].members;
     let is_conv = |id| matches!(coupling.graph().node(id).op(), Op::Conv2d { .. });

@@ -1,4 +1,4 @@
-//! What makes a set of channels matter, as configuration.
+//! [`ScoreConfig`]: how the importance of a set of channels is computed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,30 +7,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::PruneError;
 
-/// From which numbers the importance of a channel is made.
+/// The quantity from which a channel's importance is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Importance {
     /// |gamma| of its batch norms (Liu et al., "Network Slimming", ICCV 2017).
     #[default]
     Gamma,
-    /// Sum of |w| over all that makes and reads it: rows of kernels, columns of the kernels that read it, gammas
-    /// (Li et al., "Pruning Filters for Efficient `ConvNets`", ICLR 2017, over coupled channels as in DepGraph).
+    /// Sum of |w| over all weights that compute or read the channel: kernel rows, columns of the kernels that
+    /// read it, and gammas (Li et al., "Pruning Filters for Efficient `ConvNets`", ICLR 2017, over coupled
+    /// channels as in DepGraph).
     L1,
-    /// The same with squares.
+    /// As [`Importance::L1`], with squares.
     L2,
-    /// [`Importance::L2`] as a share of the sum of itself and all that is larger in its group (Lee et al.,
-    /// "Layer-adaptive Sparsity for the Magnitude-based Pruning", ICLR 2021). Has a normalisation of its own.
+    /// [`Importance::L2`] divided by the sum of itself and all larger scores in its group (Lee et al.,
+    /// "Layer-adaptive Sparsity for the Magnitude-based Pruning", ICLR 2021). Ignores [`Normalisation`].
     Lamp,
-    /// Sum of |w * dL/dw|: what the loss would change by without it, to first order (Molchanov et al., CVPR 2019).
-    /// Needs gradients.
+    /// Sum of |w * dL/dw|: a first-order estimate of the change of the loss if the channel is removed
+    /// (Molchanov et al., CVPR 2019). Needs gradients.
     Taylor,
-    /// That of several whose pruned network does best on trial, see [`prune_best`](crate::prune_best()). Scores alone do not
-    /// tell.
+    /// The importance whose pruned network has the lowest trial value, see
+    /// [`prune_best`](crate::prune_best()). Scores alone cannot decide this.
     Best,
-    /// A number drawn for each set: what any other importance must beat.
+    /// A random number for each set: the baseline that any other importance must beat.
     Random {
-        /// Where the numbers start from.
+        /// Seed of the random numbers.
         #[serde(default)]
         seed: u64,
     },
@@ -73,18 +74,18 @@ impl fmt::Display for Importance {
     }
 }
 
-/// How the numbers of several layers become the score of their common set.
+/// How the terms of several layers are combined into the score of their common set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
-    /// Their mean (default; a residual stream is then measured like a single channel).
+    /// The mean (default): a residual stream is then measured like a single channel.
     #[default]
     Mean,
-    /// The largest: a set stays if any layer needs it.
+    /// The maximum: a set stays if any layer needs it.
     Max,
-    /// Their sum: sets with many layers score higher.
+    /// The sum: sets with many layers score higher.
     Sum,
-    /// That of the first layer in topological order.
+    /// The term of the first layer in topological order.
     First,
 }
 
@@ -106,26 +107,26 @@ impl FromStr for Reduction {
     }
 }
 
-/// What the scores of a group are divided by, so that groups can be compared.
+/// The divisor for the scores of a group, so that groups can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalisation {
-    /// What suits the importance: [`Normalisation::Mean`] for Taylor, L1 and L2, whose scale differs from layer to layer,
-    /// otherwise [`Normalisation::None`].
+    /// The default for the importance: [`Normalisation::Mean`] for Taylor, L1 and L2, whose scale differs
+    /// from layer to layer; otherwise [`Normalisation::None`].
     #[default]
     Auto,
-    /// Nothing: gammas of all layers mean the same.
+    /// No division: gammas of all layers have the same scale.
     None,
-    /// Their mean (Torch-Pruning's default).
+    /// The mean of the group (Torch-Pruning's default).
     Mean,
-    /// The largest.
+    /// The maximum of the group.
     Max,
-    /// Their sum.
+    /// The sum of the group.
     Sum,
 }
 
 impl Normalisation {
-    /// The normalisation that is meant for scores of `importance`: never [`Normalisation::Auto`].
+    /// Resolves [`Normalisation::Auto`] for scores of `importance`; never returns [`Normalisation::Auto`].
     #[must_use]
     pub const fn for_importance(self, importance: Importance) -> Self {
         match (self, importance) {
@@ -167,15 +168,15 @@ impl FromStr for Normalisation {
     }
 }
 
-/// What a score is divided by, so that sets that cost differently can be compared.
+/// The divisor for a set's score, so that sets of different cost can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Per {
-    /// Nothing.
+    /// No division.
     #[default]
     Set,
-    /// The multiply-accumulates of the set: of the convolutions that make its channels, and of those that read them.
-    /// Then channels that do little work have to matter less to stay.
+    /// The multiply-accumulates of the convolutions that compute the set's channels and of those that read
+    /// them. Channels that need little work then stay even if they matter less.
     Mac,
 }
 
@@ -195,16 +196,16 @@ impl FromStr for Per {
     }
 }
 
-/// How sets are scored.
+/// How the sets are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScoreConfig {
-    /// What is measured.
+    /// The quantity that is measured.
     pub importance: Importance,
-    /// Over the layers of a set.
+    /// How the terms of a set's layers are combined.
     pub reduction: Reduction,
-    /// Over the sets of a group.
+    /// How the scores of a group are normalised.
     pub normalisation: Normalisation,
-    /// What the score of a set is divided by at last.
+    /// The final divisor for a set's score.
     pub per: Per,
 }

@@ -1,8 +1,8 @@
-//! Pruning in small steps with training between them, as long as it goes well.
+//! [`iterate`]: prunes in small steps and trains between them, until the mAP falls below a limit.
 //!
-//! The loop of Torch-Pruning's `YOLOv8` example, with one difference: it ends with the last model that kept
-//! within the limit, not with the one that broke it. Pruning, evaluating and training are closures, so the
-//! loop itself is pure.
+//! The loop follows Torch-Pruning's `YOLOv8` example with one difference: it returns the last model within
+//! the limit, not the one that exceeded it. Pruning, evaluation and training are closures, so the loop itself
+//! is pure.
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::Cost;
@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BoxError, PruneError, PrunePlan};
 
-/// How far and in how many steps.
+/// Total pruning ratio, number of steps, and the mAP limit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Iteration {
-    /// Share to remove in all, `0..=1`, of what the policy's ratio counts. Default 0.5.
+    /// Fraction to remove in total, `0..=1`, counted like the policy's ratio. Default 0.5.
     pub prune_ratio: f64,
-    /// Steps. Default 16.
+    /// Number of steps. Default 16.
     pub steps: usize,
-    /// How far the mAP after recovery may fall below the initial one. Default 0.2.
+    /// Largest allowed drop of the mAP after fine-tuning, relative to the start. Default 0.2.
     pub max_map_drop: f64,
 }
 
@@ -29,7 +29,7 @@ impl Default for Iteration {
 }
 
 impl Iteration {
-    /// The ratio of each step, of what is then left: `1 - (1 - prune_ratio)^(1 / steps)`.
+    /// The ratio of one step, relative to the channels left before it: `1 - (1 - prune_ratio)^(1 / steps)`.
     pub fn step_ratio(&self) -> f64 {
         1.0 - (1.0 - self.prune_ratio).powf(1.0 / self.steps as f64)
     }
@@ -37,7 +37,7 @@ impl Iteration {
     /// Checks the numbers.
     ///
     /// # Errors
-    /// [`PruneError::Policy`] with the field, the number and what it must be.
+    /// [`PruneError::Policy`] with the field, its value and the accepted range.
     pub fn check(&self) -> Result<(), PruneError> {
         let refuse = |field, got: String, expected| Err(PruneError::Policy { field, got, expected });
         if !(0.0..=1.0).contains(&self.prune_ratio) {
@@ -53,31 +53,31 @@ impl Iteration {
     }
 }
 
-/// Prunes a model by a ratio of what is left in it.
+/// Prunes a model by a ratio of the channels left in it.
 pub type PruneStep<'a> = dyn FnMut(&Checkpoint, f64) -> Result<(PrunePlan, Checkpoint), BoxError> + 'a;
 
-/// What a step needs done.
+/// The closures that a step calls.
 pub struct IterateServices<'a> {
-    /// The plan for that model, and what comes out.
+    /// Returns the plan for a model, and the pruned model.
     pub prune: &'a mut PruneStep<'a>,
-    /// Its mAP, by whatever measure the limit is meant for.
+    /// Returns the mAP of a model, in the unit of the limit.
     pub evaluate: &'a mut dyn FnMut(&Checkpoint) -> Result<f64, BoxError>,
-    /// Trains a pruned model in the step of that number, from 1; the network must stay as it is.
+    /// Trains a pruned model in the given step (from 1); must not change the network.
     pub fine_tune: &'a mut dyn FnMut(Checkpoint, usize) -> Result<Checkpoint, BoxError>,
-    /// Told of each record when it is made, to draw or to print.
+    /// Receives each record when it is made, for plots or output.
     pub progress: &'a mut dyn FnMut(&StepRecord),
 }
 
 /// One point of the curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
-    /// 0 for the model at the start, then the steps.
+    /// 0 for the start model, then the number of the step.
     pub step: usize,
-    /// Size and work.
+    /// Parameters and multiply-accumulates.
     pub cost: Cost,
     /// mAP right after pruning.
     pub map_pruned: f64,
-    /// mAP after fine-tuning; for the start equal to the other.
+    /// mAP after fine-tuning; for the start model equal to `map_pruned`.
     pub map_recovered: f64,
 }
 
@@ -87,11 +87,11 @@ pub struct StepRecord {
 pub enum Stopped {
     /// All steps were taken.
     Done,
-    /// The mAP fell further than allowed in this step, which is not part of the result.
+    /// The mAP fell by more than the limit in this step; the result excludes the step.
     MapDrop {
         /// The step.
         step: usize,
-        /// By how much.
+        /// Drop of the mAP relative to the start.
         drop: f64,
     },
     /// Guards and rounding left nothing to remove in this step.
@@ -104,24 +104,24 @@ pub enum Stopped {
 /// The result of [`iterate`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Iterated {
-    /// The last model that kept within the limit; the start, if the first step broke it.
+    /// The last model within the limit; the start model if the first step exceeded it.
     pub checkpoint: Checkpoint,
-    /// The plan that leads from the start's network to that model's.
+    /// The plan that turns the start network into that model's network.
     pub plan: PrunePlan,
-    /// The step after which that model stood.
+    /// The step that produced that model; 0 for the start model.
     pub good_step: usize,
-    /// The curve, with the step that broke the limit, if one did.
+    /// The curve, including a step that exceeded the limit.
     pub records: Vec<StepRecord>,
-    /// Why it ended.
+    /// Why the loop ended.
     pub stopped: Stopped,
 }
 
 /// Prunes `start` step by step; costs are for images of `h` x `w` pixels.
 ///
 /// # Errors
-/// [`PruneError::Policy`] for wrong numbers, [`PruneError::Service`] with the step if a closure fails or
-/// training gives another network back, [`PruneError::Graph`] if the image does not fit, and those of
-/// [`PrunePlan::then`] if a plan is not for the model that it was made from.
+/// [`PruneError::Policy`] for values out of range, [`PruneError::Service`] with the step if a closure fails
+/// or training returns another network, [`PruneError::Graph`] if the image does not fit, and the errors of
+/// [`PrunePlan::then`] if a plan does not fit the model it was made from.
 pub fn iterate(
     config: &Iteration,
     start: &Checkpoint,
@@ -155,14 +155,16 @@ pub fn iterate(
         let training = format!("step {step}: fine-tuning");
         let tuned = (services.fine_tune)(pruned, step).map_err(failed(&training))?;
         if tuned.model != model {
-            return Err(failed(&training)("it gave another network back".into()));
+            return Err(failed(&training)(
+                "fine-tuning changed the network; it must return the same one".into(),
+            ));
         }
         let map_recovered = (services.evaluate)(&tuned).map_err(failed(&evaluating))?;
         let record = StepRecord { step, cost, map_pruned, map_recovered };
         (services.progress)(&record);
         result.records.push(record);
         let drop = initial - map_recovered;
-        // Written so that no number counts as too far.
+        // A NaN counts as a drop beyond the limit.
         if drop.is_nan() || drop > config.max_map_drop {
             result.stopped = Stopped::MapDrop { step, drop };
             break;

@@ -1,11 +1,11 @@
-//! Lists of kept channels as text: `0-7,9,12-15`, so that a plan can be read and compared by people.
+//! [`to_text`] and [`parse`]: lists of kept channels as readable text, such as `0-7,9,12-15`.
 
 use std::fmt::Write;
 
-/// Largest width of a layer, as in `bonsai-graph`; bounds what a foreign plan can make us allocate.
+/// Largest width of a layer, as in `bonsai-graph`; bounds the memory that a foreign plan can allocate.
 const MAX_CHANNELS: usize = 1 << 16;
 
-/// The text of an ascending list.
+/// The text of an ascending list of channels.
 pub(crate) fn to_text(keep: &[usize]) -> String {
     let mut text = String::new();
     for run in keep.chunk_by(|a, b| a + 1 == *b) {
@@ -20,7 +20,7 @@ pub(crate) fn to_text(keep: &[usize]) -> String {
     text
 }
 
-/// Reads such a text for a layer of `channels`; the error says what is wrong with it.
+/// Parses such a text for a layer of `channels` channels; the error describes what is wrong.
 pub(crate) fn parse(text: &str, channels: usize) -> Result<Vec<usize>, String> {
     if channels > MAX_CHANNELS {
         return Err(format!("a layer has at most {MAX_CHANNELS} channels, not {channels}"));

@@ -1,25 +1,26 @@
-//! Removing channels from a network: which belong together, which matter least, and the smaller network.
+//! [`prune()`]: removes the least important channels of a network and returns a smaller network.
 //!
-//! Three pure steps, three types, all from the graph as data: no tracing, no device, no layer numbers.
+//! The three steps work on the graph as data; they need no tracing, no device and no layer numbers.
 //!
-//! 1. [`Coupling::from_graph`] finds the channels that can only be kept or removed together, and those that must
+//! 1. [`Coupling::from_graph`] finds the channels that must be kept or removed together, and those that must
 //!    stay.
-//! 2. [`score`] gives every such set an importance, and [`select`] turns scores and a [`PrunePolicy`] into a
-//!    [`PrunePlan`]: kept channels per convolution, as JSON that can be reviewed and replayed.
-//!    [`choose`] does so too, to a [`Target`] for parameters or MACs ([`choose_measured`]: latency) or by
-//!    another [`Preset`], and says where guards held back.
-//! 3. [`apply`] makes the smaller [`Checkpoint`](bonsai_checkpoint::Checkpoint), an ordinary one.
-//!    [`apply_compensated`] also makes up for the constants that removed channels emitted.
+//! 2. [`score`] computes the importance of every such set, and [`select`] turns scores and a [`PrunePolicy`]
+//!    into a [`PrunePlan`]: kept channels per convolution, as JSON that can be reviewed and replayed.
+//!    [`choose`] also supports a [`Target`] for parameters or MACs ([`choose_measured`]: for latency) and the
+//!    other [`Preset`]s, and lists the layers where guards kept more channels.
+//! 3. [`apply`] builds the smaller [`Checkpoint`](bonsai_checkpoint::Checkpoint), which is an ordinary
+//!    checkpoint. [`apply_compensated`] also folds the constant output of removed channels into their
+//!    readers.
 //!
-//! Around them: [`report()`] puts a plan into numbers, [`recalibrate`] measures batch-norm statistics anew, and
-//! [`iterate`] prunes in small steps with training between; running networks is left to closures.
+//! [`report()`] lists the effect of a plan in numbers, [`recalibrate`] measures batch-norm statistics again,
+//! and [`iterate`] prunes in small steps with training between them. Closures of the caller run the networks.
 //!
-//! The law that defines all this: **the pruned network computes what the original computes when gamma and
-//! beta of the removed channels are zero**, in evaluation and in training mode.
-//! Channels for which that cannot hold are pinned, see [`Pin`].
+//! This law defines correct pruning: **the pruned network computes what the original computes when gamma and
+//! beta of the removed channels are zero**, in evaluation and in training mode. Channels that cannot satisfy
+//! the law are pinned, see [`Pin`].
 //!
-//! Not here: training towards small gammas (`bonsai-sparsity`), running networks, and fine-tuning. Layer
-//! names stand nowhere but in [`Preset::Original`].
+//! Training towards small gammas is in `bonsai-sparsity`; this crate does not run networks or fine-tune. Only
+//! [`Preset::Original`] uses layer names.
 //!
 //! # Example
 //!

@@ -1,7 +1,8 @@
-//! The choice of the original workflow: fixed layers of the stock YOLOv8, one global threshold, a floor of 8.
+//! [`OriginalRanking`]: the rule of the original workflow, with fixed layers of the stock YOLOv8, one global
+//! threshold and a minimum of 8 channels.
 //!
-//! The only place of this crate that knows layer names. Sizes and depths do not matter; the layers must be
-//! there, and their channels must be tied to nothing else.
+//! This is the only module of the crate that uses layer names. Sizes and depths may differ; the layers must
+//! exist, and their channels must not be coupled to other batch norms.
 
 use bonsai_graph::{NodeId, Op};
 
@@ -14,7 +15,7 @@ use crate::select::protected_sets;
 use crate::{Candidates, Coupling, Guard, Member, Preset, PruneError, PrunePolicy, SafeLimit};
 
 /// The batch norms that the script prunes: first convolutions of the bottlenecks, convolutions with a single
-/// reader behind which nothing is joined, the three levels' last convolutions, and those of the head.
+/// reader and no concat or addition after them, the last convolutions of the three levels, and the head's.
 const PRUNED: [&str; 27] = [
     "model.2.m.*.cv1.bn",
     "model.4.m.*.cv1.bn",
@@ -45,7 +46,7 @@ const PRUNED: [&str; 27] = [
     "model.22.cv3.2.1.bn",
 ];
 
-/// Channels that a layer keeps at least.
+/// Minimum number of channels that a layer keeps.
 const FLOOR: usize = 8;
 
 /// The layers of [`Preset::Original`] with their scales.
@@ -65,7 +66,7 @@ struct Layer {
 
 impl<'a> OriginalRanking<'a> {
     /// # Errors
-    /// [`PruneError::PresetLayer`] if a layer is missing or tied to others; [`PruneError::Checkpoint`],
+    /// [`PruneError::PresetLayer`] if a layer is missing or coupled to others; [`PruneError::Checkpoint`],
     /// [`PruneError::NotFinite`], [`PruneError::NothingProtected`].
     pub(crate) fn new(candidates: &Candidates<'a>, policy: &PrunePolicy) -> Result<Self, PruneError> {
         let coupling = candidates.coupling;
@@ -98,7 +99,7 @@ impl<'a> OriginalRanking<'a> {
         Ok(Self { coupling, policy: policy.without_floors(), layers, sorted })
     }
 
-    /// What a layer loses to the halved threshold.
+    /// Number of channels that a layer loses after its threshold was halved often enough.
     fn lost(layer: &Layer, mut threshold: f32) -> usize {
         let below = |threshold: f32| layer.gammas.partition_point(|g| *g < threshold);
         if layer.gammas.len() < FLOOR {
@@ -139,19 +140,19 @@ impl Ranking for OriginalRanking<'_> {
     fn safe_limit(&self) -> Option<SafeLimit> {
         let best = |layer: &Layer| layer.gammas.last().copied().unwrap_or(0.0);
         let weakest = self.layers.iter().min_by(|a, b| best(a).total_cmp(&best(b)))?;
-        // The threshold may be that gamma itself: what equals it stays.
+        // The threshold may equal that gamma, because channels at the threshold stay.
         let index = self.sorted.partition_point(|g| *g > best(weakest));
         let ratio = 1.0 - index as f64 / self.sorted.len() as f64;
         Some(SafeLimit { ratio, conv: conv_of(self.coupling, *weakest.sets.first()?) })
     }
 
-    /// A slightly higher threshold may have to be halved where a lower one was not.
+    /// A slightly higher threshold may be halved where a lower one was not.
     fn is_monotone(&self) -> bool {
         false
     }
 }
 
-/// The set of each channel of a batch norm, if they may go and hold no other batch norm.
+/// The set of each channel of a batch norm; an error if a set is pinned or contains another batch norm.
 fn free_sets(coupling: &Coupling, norm: NodeId) -> Result<Vec<usize>, PruneError> {
     let node = coupling.graph().node(norm);
     let free = |channel| {
@@ -163,7 +164,7 @@ fn free_sets(coupling: &Coupling, norm: NodeId) -> Result<Vec<usize>, PruneError
         match coupling.gammas(set).find(|m| m.node != norm) {
             Some(other) => {
                 let other = coupling.graph().node(other.node).name();
-                Err(refusal(format!("channel {channel} of `{}` is tied to `{other}`", node.name())))
+                Err(refusal(format!("channel {channel} of `{}` is coupled to `{other}`", node.name())))
             }
             None => Ok(set),
         }

@@ -1,9 +1,9 @@
-//! A parameter of the network, taken from weights that may not belong to it.
+//! [`checked`]: reads a parameter from weights that may not belong to the network.
 
 use bonsai_checkpoint::{Array, CheckpointError, Weights};
 use bonsai_graph::ParamSpec;
 
-/// The array for `spec`, which must be there and have its shape.
+/// The array for `spec`; an error if it is missing or has another shape.
 pub(crate) fn checked<'a>(weights: &'a Weights, spec: &ParamSpec) -> Result<&'a Array, CheckpointError> {
     let array = weights.require(&spec.name)?;
     if array.shape == spec.shape {

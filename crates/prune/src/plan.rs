@@ -1,7 +1,7 @@
-//! What to keep, as data that can be reviewed, stored and replayed.
+//! [`PrunePlan`]: the channels to keep, as data that can be reviewed, stored and replayed.
 //!
-//! Only convolutions make channels, so their lists say everything; batch norms, slices and readers follow by
-//! coupling. The plan knows which network it is for, and nothing of weights or policy.
+//! Only convolutions create channels, so a plan lists only them; the coupling determines batch norms, slices
+//! and readers. A plan stores the network it was made for, but no weights and no policy.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Coupling, Member, PruneError, keep};
 
-/// Version of the JSON below; raised when an old reader would misread a new file.
+/// Version of the JSON below; must be raised when an old reader would misread a new file.
 const VERSION: u32 = 1;
 
 /// Kept channels of every convolution.
 ///
-/// As JSON: `{"version": 1, "network": "..", "layers": [{"conv": "model.0.conv", "channels": 16,
-/// "keep": "0-7,9"}, ..]}`.
+/// As JSON:
+/// `{"version": 1, "network": "..", "layers": [{"conv": "model.0.conv", "channels": 16, "keep": "0-7,9"}, ..]}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "PlanFile", into = "PlanFile")]
 pub struct PrunePlan {
@@ -121,7 +121,7 @@ impl PrunePlan {
         Self::from_removed(coupling, &removed)
     }
 
-    /// As [`PrunePlan::removing`], from one mark per set.
+    /// As [`PrunePlan::removing`], with one flag per set.
     pub(crate) fn from_removed(coupling: &Coupling, removed: &[bool]) -> Result<Self, PruneError> {
         for (set, _) in coupling.sets().iter().zip(removed).filter(|(_, r)| **r) {
             if let (Some(pin), Some(member)) = (set.pin, set.members.first()) {
@@ -148,26 +148,26 @@ impl PrunePlan {
         Self { network: fingerprint(graph), layers }
     }
 
-    /// One line per convolution, in the network's order.
+    /// One entry per convolution, in the network's order.
     pub fn layers(&self) -> &[LayerPlan] {
         &self.layers
     }
 
-    /// The channels that the convolution of that name keeps, ascending.
+    /// The channels that the convolution named `conv` keeps, ascending.
     pub fn keep(&self, conv: &str) -> Option<&[usize]> {
         self.layers.iter().find(|l| l.conv == conv).map(LayerPlan::keep)
     }
 
-    /// Whether it removes nothing.
+    /// Whether the plan removes nothing.
     pub fn is_identity(&self) -> bool {
         self.layers.iter().all(|l| l.keep.len() == l.channels)
     }
 
-    /// The plan that does at once what this plan and then `next`, made for the pruned network, do.
+    /// The plan equivalent to applying this plan and then `next`, which was made for the pruned network.
     ///
     /// # Errors
-    /// [`PruneError::UnknownLayer`], [`PruneError::MissingLayer`] or [`PruneError::Channels`] if `next` is
-    /// not for a network of the widths that this plan leaves.
+    /// [`PruneError::UnknownLayer`], [`PruneError::MissingLayer`] or [`PruneError::Channels`] if `next` does
+    /// not fit the network that this plan produces.
     pub fn then(&self, next: &Self) -> Result<Self, PruneError> {
         if let Some(unknown) = next.layers.iter().find(|l| self.keep(&l.conv).is_none()) {
             return Err(PruneError::UnknownLayer { layer: unknown.conv.clone() });
@@ -191,24 +191,26 @@ impl PrunePlan {
     /// Indented JSON, one short entry per layer.
     ///
     /// # Errors
-    /// [`PruneError::Json`]; not for a plan that this crate made.
+    /// [`PruneError::Json`]; never for a plan that this crate made.
     pub fn to_json(&self) -> Result<String, PruneError> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
-    /// Reads what [`PrunePlan::to_json`] wrote, or a person edited.
+    /// Reads JSON that [`PrunePlan::to_json`] wrote or a person edited.
     ///
     /// # Errors
-    /// [`PruneError::Json`] with line and column; its source tells which rule is broken.
+    /// [`PruneError::Json`] with line and column for invalid JSON, otherwise the variant of the violated
+    /// rule.
     pub fn from_json(text: &str) -> Result<Self, PruneError> {
-        // In two steps, so that a broken rule comes out as what it is and not as text within a JSON error.
+        // In two steps, so that a violated rule is reported as its own variant and not as text in a JSON
+        // error.
         serde_json::from_str::<PlanFile>(text)?.try_into()
     }
 
-    /// Writes the JSON to a file; a reader sees the old one or the new one, never a part.
+    /// Writes the JSON to a file atomically: a reader sees the old file or the new one, never a part.
     ///
     /// # Errors
-    /// [`PruneError::Checkpoint`] around the path and the cause.
+    /// [`PruneError::Checkpoint`] with the path and the cause.
     pub fn save(&self, path: &Path) -> Result<(), PruneError> {
         Ok(write_file(path, self.to_json()?.as_bytes())?)
     }
@@ -216,18 +218,15 @@ impl PrunePlan {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`PruneError::Load`] with the path, around what is wrong.
+    /// [`PruneError::Load`] with the path and the cause.
     pub fn load(path: &Path) -> Result<Self, PruneError> {
         let wrap = |source| PruneError::Load { path: path.to_owned(), source };
         let text = std::fs::read_to_string(path).map_err(|e| wrap(e.into()))?;
         Self::from_json(&text).map_err(|e| wrap(e.into()))
     }
 
-    /// The channels of every layer that stay, checked against the network.
-    ///
-    /// # Errors
-    /// As [`apply`](crate::apply()).
-    /// Channels of a layer of `graph`, the network before pruning, that the pruned network keeps, ascending.
+    /// The channels of layer `node` of `graph`, the network before pruning, that the pruned network keeps,
+    /// ascending.
     ///
     /// # Errors
     /// As [`apply`](crate::apply()) for a plan of another network.
@@ -236,10 +235,14 @@ impl PrunePlan {
         Ok(kept.get_mut(node.index()).map(std::mem::take).unwrap_or_default())
     }
 
+    /// The channels of every layer that stay, checked against the network.
+    ///
+    /// # Errors
+    /// As [`apply`](crate::apply()).
     pub(crate) fn kept_channels(&self, coupling: &Coupling) -> Result<Vec<Vec<usize>>, PruneError> {
         let graph = coupling.graph();
         self.check_network(graph)?;
-        // What the first convolution in a set decided, and its channel.
+        // For each set: whether the first convolution that lists it keeps it, and its channel.
         let mut decided: Vec<Option<(bool, Member)>> = vec![None; coupling.sets().len()];
         for (node, layer) in graph.ids().zip(graph.nodes()) {
             let Some(keep) = self.keep(layer.name()) else { continue };
@@ -307,7 +310,7 @@ fn check_none_emptied(graph: &Graph, kept: &[Vec<usize>]) -> Result<(), PruneErr
     }
 }
 
-/// FNV-1a over the network's text form: tells networks apart, no protection against intent.
+/// FNV-1a over the network's text form: distinguishes networks, but does not protect against manipulation.
 fn fingerprint(graph: &Graph) -> String {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     format!("{:016x}", graph.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, step))

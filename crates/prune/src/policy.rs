@@ -1,4 +1,4 @@
-//! How much to remove, and what to leave alone.
+//! [`PrunePolicy`]: how much to remove, and which layers to leave alone.
 
 use std::str::FromStr;
 
@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Guard, Preset, PruneError, Target};
 
-/// Most channels that a layer of a graph can have.
+/// Largest number of channels that a layer of a graph can have.
 const MOST_CHANNELS: usize = 65_536;
 
-/// Among which sets the lowest scores are looked for.
+/// The range within which the lowest scores are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Among all of the network: unimportant layers lose more (Network Slimming's threshold).
+    /// The whole network: unimportant layers lose more (Network Slimming's threshold).
     #[default]
     Global,
-    /// Within each group: every layer loses the same share.
+    /// Each group: every layer loses the same fraction.
     PerLayer,
 }
 
@@ -36,34 +36,35 @@ impl FromStr for Scope {
     }
 }
 
-/// The choice of channels, as configuration.
+/// The rules for choosing channels.
 ///
-/// `scope`, `min_channels` and `round_to` are for [`Preset::Group`]; the other presets bring their own rules.
-/// `protect`, `max_ratio_per_layer`, `target` and `clamp` hold for all.
+/// `scope`, `min_channels` and `round_to` apply to [`Preset::Group`]; the other presets have their own rules.
+/// `protect`, `max_ratio_per_layer`, `target` and `clamp` apply to all presets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrunePolicy {
-    /// Share to remove, `0..=1`, of the coupled channel sets that may be pruned, before guards and rounding.
-    /// Default 0.5, as in the literature on YOLO pruning.
+    /// Fraction to remove, `0..=1`, of the coupled channel sets that may be pruned, before guards and
+    /// rounding. Default 0.5, as in the literature on YOLO pruning.
     pub prune_ratio: f64,
-    /// Where the lowest scores are looked for.
+    /// Whether the lowest scores are searched globally or per layer.
     pub scope: Scope,
-    /// Sets that each group keeps at least (all of a smaller one). Default 8, as in the usual scripts.
+    /// Minimum number of sets that each group keeps (a smaller group keeps all). Default 8, as in the usual
+    /// scripts.
     pub min_channels: usize,
-    /// The kept count of each group is rounded **up** to a multiple of this, at most to the whole group.
-    /// Default 8: what fp16 tensor cores and wide vector units want. `None` turns rounding off.
+    /// The kept count of each group is rounded **up** to a multiple of this number, at most to the whole
+    /// group. Default 8, which suits fp16 tensor cores and wide vector units. `None` turns rounding off.
     pub round_to: Option<usize>,
     /// Layers that keep all channels: names of convolutions or batch norms, with `*` and `?`.
     pub protect: Vec<String>,
-    /// Largest share that any group may lose.
+    /// Largest fraction that any group may lose.
     pub max_ratio_per_layer: Option<f64>,
-    /// How channels are chosen.
+    /// The rule by which channels are chosen.
     pub preset: Preset,
-    /// What the result may cost at most. If set, the smallest ratio that reaches it is looked for, and
-    /// `prune_ratio` is not used. See [`choose`](crate::choose()).
+    /// Upper limit for the cost of the result. If set, the smallest ratio that reaches the target is
+    /// searched, and `prune_ratio` is ignored. See [`choose`](crate::choose()).
     pub target: Option<Target>,
-    /// Whether a group of which the ratio would take all channels keeps some by the other guards (default),
-    /// or makes the choice an error ([`PruneError::EmptyingRatio`]).
+    /// If the ratio would remove all channels of a group: whether the group keeps as many as the guards
+    /// require (default), or the choice fails with [`PruneError::EmptyingRatio`].
     pub clamp: bool,
 }
 
@@ -87,7 +88,7 @@ impl PrunePolicy {
     /// Checks the numbers.
     ///
     /// # Errors
-    /// [`PruneError::Policy`] with the field, the number and what it must be.
+    /// [`PruneError::Policy`] with the field, its value and the accepted range.
     pub fn check(&self) -> Result<(), PruneError> {
         let share = |field: &'static str, got: f64| {
             if (0.0..=1.0).contains(&got) {
@@ -119,8 +120,8 @@ impl PrunePolicy {
         self.target.map_or(Ok(()), Target::check)
     }
 
-    /// How many of a group's `size` sets stay when at most `removable` should go, and the guard that made it
-    /// more: never none stay, and never less than any guard allows.
+    /// Number of a group's `size` sets that stay if up to `removable` should be removed, and the guard that
+    /// raised it: at least one set stays, and never fewer than a guard requires.
     pub(crate) fn kept_count(&self, size: usize, removable: usize) -> (usize, Option<Guard>) {
         let largest_loss = self.max_ratio_per_layer.map_or(size, |ratio| share_of(ratio, size));
         let floors = [
@@ -144,16 +145,16 @@ impl PrunePolicy {
         (kept, guard.filter(|_| kept > asked))
     }
 
-    /// The policy whose guards a preset with rules of its own obeys.
+    /// The policy for presets with their own rules: without minimum width and rounding.
     pub(crate) fn without_floors(&self) -> Self {
         Self { min_channels: 1, round_to: None, ..self.clone() }
     }
 
-    /// The guards in words, for the error that they cause.
+    /// The active guards in words, for [`PruneError::UnreachableTarget`].
     pub(crate) fn describe_guards(&self) -> String {
         let mut words = vec![format!("preset {}", self.preset)];
         if self.preset == Preset::Group {
-            words.push(format!("at least {} channels a group", self.min_channels.max(1)));
+            words.push(format!("at least {} channels per group", self.min_channels.max(1)));
             words.extend(self.round_to.filter(|r| *r > 1).map(|r| format!("rounded up to multiples of {r}")));
         }
         let percent = |ratio| format!("at most {:.0} % of a group", 100.0 * ratio);
@@ -162,14 +163,14 @@ impl PrunePolicy {
             words.push(format!("protected: {}", self.protect.join(", ")));
         }
         if !self.clamp {
-            words.push("no group may be emptied by the ratio".to_owned());
+            words.push("the ratio may not empty a group".to_owned());
         }
         words.join("; ")
     }
 }
 
-/// `floor(ratio * count)`, where a product that falls short of a whole number by a rounding error counts as
-/// that number (0.29 of 100 is 29).
+/// `floor(ratio * count)`; a product that is below a whole number only by a rounding error counts as that
+/// number (0.29 of 100 is 29).
 pub(crate) fn share_of(ratio: f64, count: usize) -> usize {
     ((ratio * count as f64 + 1e-9).floor() as usize).min(count)
 }
@@ -185,11 +186,11 @@ mod tests {
     #[test]
     fn guards_only_ever_keep_more() {
         let kept = |min, round, max, size, removable| policy(min, round, max).kept_count(size, removable).0;
-        assert_eq!(kept(0, None, None, 10, 10), 1, "never none");
+        assert_eq!(kept(0, None, None, 10, 10), 1, "at least one stays");
         assert_eq!(kept(8, None, None, 16, 12), 8);
-        assert_eq!(kept(8, None, None, 5, 5), 5, "a small group stays whole");
-        assert_eq!(kept(1, Some(8), None, 32, 23), 16, "9 are rounded up");
-        assert_eq!(kept(1, Some(8), None, 13, 4), 13, "not beyond the group");
+        assert_eq!(kept(8, None, None, 5, 5), 5, "a group smaller than the minimum stays whole");
+        assert_eq!(kept(1, Some(8), None, 32, 23), 16, "9 kept sets are rounded up to 16");
+        assert_eq!(kept(1, Some(8), None, 13, 4), 13, "not more than the group has");
         assert_eq!(kept(1, None, Some(0.25), 16, 12), 12);
         assert_eq!(kept(1, Some(8), Some(0.0), 12, 12), 12);
     }
@@ -200,7 +201,7 @@ mod tests {
         assert_eq!(guard(0, None, None, 10, 9), None);
         assert_eq!(guard(0, None, None, 10, 10), Some(Guard::LastChannel));
         assert_eq!(guard(8, None, None, 16, 12), Some(Guard::MinChannels));
-        assert_eq!(guard(8, None, None, 5, 0), None, "nothing was asked for");
+        assert_eq!(guard(8, None, None, 5, 0), None, "the ratio removes nothing");
         assert_eq!(guard(8, None, Some(0.25), 16, 12), Some(Guard::MaxRatio));
         assert_eq!(guard(8, Some(8), None, 32, 23), Some(Guard::RoundTo));
         assert_eq!(guard(8, Some(8), None, 32, 24), None);

@@ -1,4 +1,4 @@
-//! Three ways to choose channels: ours, and the two that existing scripts for YOLOv8 use.
+//! [`Preset`]: three ways to choose channels, ours and the two that existing scripts for YOLOv8 use.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,24 +7,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::PruneError;
 
-/// How channels are chosen.
+/// A rule for choosing channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
-    /// Coupled sets by their scores, with all guards of the policy. Everything that can be pruned is.
+    /// Coupled sets by score, with all guards of the policy. Prunes every layer that can be pruned.
     #[default]
     Group,
-    /// Network Slimming as in the "masked rebuild" scripts: single channels by |gamma|; batch norms of
-    /// residual streams are left alone.
+    /// Network Slimming as in the "masked rebuild" scripts: single channels by |gamma|. Batch norms of
+    /// residual streams are not pruned.
     ///
-    /// The threshold stands at `floor(n * prune_ratio)` of the ascending |gamma|, and what is strictly above
-    /// it stays (so a little more than the ratio goes; at ratio 0 nothing does). Layers that are split in
-    /// two keep an even count. No rounding; each group keeps one channel.
+    /// The threshold is element `floor(n * prune_ratio)` of the ascending |gamma|, and channels strictly
+    /// above it stay (so slightly more than the ratio is removed; at ratio 0 nothing is). Layers that are
+    /// split in two keep an even number. No rounding; each group keeps one channel.
     Slim,
     /// The script of the original workflow: fixed layers of the stock YOLOv8, found by Ultralytics' names.
     ///
-    /// The threshold stands at `floor(n * (1 - prune_ratio))` of all |gamma| of the network, descending, and
-    /// what is at or above it stays; a layer's threshold is halved until it keeps 8. No rounding.
+    /// The threshold is element `floor(n * (1 - prune_ratio))` of all |gamma| of the network, descending, and
+    /// channels at or above it stay; a layer's threshold is halved until it keeps 8. No rounding.
     #[serde(alias = "seed")]
     Original,
 }
@@ -33,7 +33,7 @@ impl Preset {
     /// All presets.
     pub const ALL: [Self; 3] = [Self::Group, Self::Slim, Self::Original];
 
-    /// The name in configurations.
+    /// The name used in configurations.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Group => "group",
@@ -58,7 +58,7 @@ impl FromStr for Preset {
             got: format!("{name:?}"),
             expected: "\"group\", \"slim\" or \"original\"",
         };
-        // Its former name.
+        // Accept the former name of the preset.
         let name = if name == "seed" { Self::Original.name() } else { name };
         Self::ALL.into_iter().find(|p| p.name() == name).ok_or_else(unknown)
     }

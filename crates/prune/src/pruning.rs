@@ -1,4 +1,4 @@
-//! The three steps in one call: score, select for a ratio or a target, apply.
+//! [`prune`]: scores channels, selects them for a ratio or a target, and applies the plan, in one call.
 
 use bonsai_checkpoint::Checkpoint;
 
@@ -8,39 +8,39 @@ use crate::{
     score_with_gradients,
 };
 
-/// How to prune.
+/// The configuration of [`prune`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct PruneConfig {
     /// How sets are scored.
     pub score: ScoreConfig,
-    /// Which go.
+    /// Which sets are removed.
     pub policy: PrunePolicy,
-    /// Whether the layers behind removed channels take over the constants that these still emitted.
+    /// Whether to fold the constant output of removed channels into their readers.
     pub compensate: bool,
-    /// Height and width of the images for which work is counted, in pixels.
+    /// Height and width of the images for which MACs are counted, in pixels.
     pub image: (usize, usize),
 }
 
-/// What others must supply for some configurations.
+/// Closures that some configurations need.
 #[derive(Default)]
 pub struct PruneServices<'a> {
-    /// Gradients of a loss, for importance taylor.
+    /// Gradients of a loss, for [`Importance::Taylor`](crate::Importance::Taylor).
     pub gradients: Option<&'a mut GradientSource<'a>>,
-    /// Time of one image on a network, for a target of latency.
+    /// Latency of a network, for a latency target.
     pub latency: Option<&'a mut LatencySource<'a>>,
 }
 
-/// What measures a network, in milliseconds.
+/// Measures the latency of one image on a network, in milliseconds.
 pub type LatencySource<'a> = dyn FnMut(&Checkpoint) -> Result<f64, BoxError> + 'a;
 
-/// The smaller network and how it came about.
+/// The result of [`prune`].
 #[derive(Debug, Clone)]
 pub struct Pruned {
-    /// An ordinary checkpoint.
+    /// The smaller network.
     pub checkpoint: Checkpoint,
-    /// What was kept.
+    /// The channels that were kept.
     pub plan: PrunePlan,
-    /// Per layer and in all.
+    /// The effect per layer and in total.
     pub report: PruneReport,
 }
 
@@ -48,7 +48,7 @@ pub struct Pruned {
 ///
 /// # Errors
 /// As [`score_with_gradients`], [`choose_measured`], [`apply_compensated`]; [`PruneError::NoGradients`] and
-/// [`PruneError::NoLatency`] where a service is missing.
+/// [`PruneError::NoLatency`] if a closure is missing.
 pub fn prune(
     model: &Checkpoint,
     config: &PruneConfig,

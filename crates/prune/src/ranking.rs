@@ -1,17 +1,17 @@
-//! What every preset offers: the sets that go at a given ratio.
+//! [`Ranking`]: the sets that a preset removes at a given ratio.
 
 use crate::guard::conv_of;
 use crate::{ClampedLayer, Coupling, Guard, PrunePolicy, SafeLimit};
 
-/// A preset, prepared for one network, so that a target can try many ratios.
+/// A preset that is prepared for one network, so that a search can try many ratios.
 pub(crate) trait Ranking {
     /// The choice at a ratio in `0..=1`.
     fn at(&self, ratio: f64) -> Choice;
 
-    /// All ratios between which the choice does not change, ascending from 0.
+    /// The ratios at which the choice changes, ascending from 0.
     fn ratios(&self) -> Vec<f64>;
 
-    /// See [`SafeLimit`]; `None` where nothing can be pruned.
+    /// See [`SafeLimit`]; `None` if nothing can be pruned.
     fn safe_limit(&self) -> Option<SafeLimit>;
 
     /// Whether a higher ratio never keeps a channel that a lower one removes.
@@ -20,12 +20,12 @@ pub(crate) trait Ranking {
     }
 }
 
-/// Sets to remove, and where guards stood in the way.
+/// The sets to remove, and the groups where guards kept more.
 #[derive(Debug, Clone)]
 pub(crate) struct Choice {
-    /// One mark per set.
+    /// One flag per set.
     pub(crate) removed: Vec<bool>,
-    /// Groups that lose less than asked, in the order of groups.
+    /// Groups that lose fewer sets than asked, in the order of groups.
     pub(crate) clamped: Vec<ClampedLayer>,
 }
 
@@ -35,7 +35,7 @@ impl Choice {
         Self { removed: vec![false; coupling.sets().len()], clamped: Vec::new() }
     }
 
-    /// Removes the first `asked` sets of a group (lowest first), less what the policy's guards keep.
+    /// Removes the first `asked` sets of a group (lowest scores first), except those that the guards keep.
     pub(crate) fn take(&mut self, coupling: &Coupling, policy: &PrunePolicy, group: &[usize], asked: usize) {
         let (kept, guard) = policy.kept_count(group.len(), asked);
         let lost = group.len() - kept;
@@ -45,7 +45,7 @@ impl Choice {
         }
     }
 
-    /// Writes down that a group loses less than asked.
+    /// Records that a group loses fewer sets than asked.
     pub(crate) fn note(
         &mut self,
         coupling: &Coupling,
@@ -58,7 +58,7 @@ impl Choice {
         self.clamped.push(ClampedLayer { conv, channels: group.len(), asked, lost, guard });
     }
 
-    /// The first group that was asked for all it has.
+    /// The first group of which the ratio asked for all channels.
     pub(crate) fn emptied(&self) -> Option<&ClampedLayer> {
         self.clamped.iter().find(|c| c.asked == c.channels)
     }

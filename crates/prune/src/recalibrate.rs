@@ -1,8 +1,8 @@
-//! Measuring the running statistics of batch norm anew, after pruning and before fine-tuning.
+//! [`recalibrate`]: measures the running statistics of batch norms again, after pruning and before
+//! fine-tuning.
 //!
-//! Removed channels change the mean and variance of what the layers behind them see; the running statistics
-//! are still those of the whole network. Weights stay as they are; running the network is the caller's
-//! business.
+//! Removing channels changes the mean and variance of the inputs of later layers, but the running statistics
+//! are still those of the original network. Weights do not change. A closure of the caller runs the network.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_graph::{Op, ParamRole};
@@ -10,20 +10,20 @@ use bonsai_graph::{Op, ParamRole};
 use crate::param::checked;
 use crate::{BoxError, PruneError};
 
-/// Runs one batch in training mode: gets the network and the batch's number, gives its weights back with the
-/// running statistics that the batch left.
+/// Runs one batch in training mode: takes the network and the batch number, returns the network's weights
+/// with the running statistics after that batch.
 pub type MeasureStatistics<'a> = dyn FnMut(&Checkpoint, usize) -> Result<Weights, BoxError> + 'a;
 
-/// `model` with running means and variances that are the averages over `batches` batches of the batches' own.
+/// Returns `model` with running means and variances that are averages of the statistics of `batches` batches.
 ///
-/// The network that `statistics` gets has the momentum of every batch norm set to 1, so that after a forward
-/// in training mode its running statistics are the batch's, and nothing of the old ones remains. Averages are
-/// taken in `f64`. The result has the original momentum, and no training state.
+/// The network passed to `statistics` has the momentum of every batch norm set to 1, so that after a forward
+/// pass in training mode its running statistics are those of the batch alone. Averages are computed in `f64`.
+/// The result has the original momentum and no training state.
 ///
 /// # Errors
-/// [`PruneError::Policy`] for no batches, [`PruneError::Service`] if a batch fails,
-/// [`PruneError::Checkpoint`] if a statistic is missing or misshaped, [`PruneError::NotFinite`] if one is no
-/// number.
+/// [`PruneError::Policy`] for zero batches, [`PruneError::Service`] if a batch fails,
+/// [`PruneError::Checkpoint`] if a statistic is missing or has a wrong shape, [`PruneError::NotFinite`] if
+/// one is not finite.
 pub fn recalibrate(
     model: &Checkpoint,
     batches: usize,

@@ -1,4 +1,4 @@
-//! What a plan does to a network, as numbers for tables.
+//! [`report`]: the effect of a plan on a network, as numbers for tables.
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::{Cost, Graph, NodeId, Op, ParamRole};
@@ -10,26 +10,26 @@ use crate::{Compensation, Coupling, PruneError, PrunePlan, SelectionSummary, Tri
 /// The effect of a plan on a network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PruneReport {
-    /// One line per convolution, in the network's order.
+    /// One entry per convolution, in the network's order.
     pub layers: Vec<LayerReport>,
-    /// Coupled channel sets in all.
+    /// Number of coupled channel sets.
     pub sets: usize,
-    /// Those of them that may be removed.
+    /// Number of sets that may be removed.
     pub prunable_sets: usize,
-    /// Those that the plan removes.
+    /// Number of sets that the plan removes.
     pub removed_sets: usize,
     /// Cost before.
     pub before: Cost,
     /// Cost after.
     pub after: Cost,
-    /// Largest |beta| among the removed channels. What is lost with it is the constant SiLU(beta), which the
-    /// law does not cover: near 0, pruning costs nothing that fine-tuning has to repair.
+    /// Largest |beta| among the removed channels. A removed channel with gamma 0 still emitted the constant
+    /// SiLU(beta), which the law does not cover; if this value is near 0, fine-tuning has nothing to repair.
     pub largest_removed_beta: Option<f32>,
-    /// How the plan was chosen, where the one who asks for the report knows.
+    /// How the plan was chosen; `None` if the caller does not know.
     pub selection: Option<SelectionSummary>,
-    /// What the layers behind removed channels took over, if they were asked to.
+    /// The constants folded into the readers of removed channels; `None` if that was not done.
     pub compensation: Option<Compensation>,
-    /// Rankings that were tried, if they were.
+    /// Rankings that were tried; empty if the plan needed no trials.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trials: Vec<Trial>,
 }
@@ -37,7 +37,7 @@ pub struct PruneReport {
 /// One convolution before and after.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerReport {
-    /// Its name.
+    /// Name of the convolution.
     pub conv: String,
     /// Output channels before.
     pub original: usize,
@@ -47,7 +47,7 @@ pub struct LayerReport {
     pub macs_before: u64,
     /// Multiply-accumulates after.
     pub macs_after: u64,
-    /// |gamma| before pruning of the batch norm behind it; `None` for one without.
+    /// |gamma| before pruning of the batch norm after the convolution; `None` without a batch norm.
     pub gamma: Option<GammaRange>,
 }
 
@@ -62,7 +62,7 @@ pub struct GammaRange {
     pub max: f32,
 }
 
-/// Measures what `plan` does to `model` for images of `h` x `w` pixels.
+/// Computes the effect of `plan` on `model` for images of `h` x `w` pixels.
 ///
 /// # Errors
 /// As [`apply`](crate::apply()), and [`PruneError::Graph`] if the image does not fit the network.

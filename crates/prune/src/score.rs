@@ -1,4 +1,4 @@
-//! How much each set of channels matters.
+//! [`score`]: how important each set of channels is.
 
 use bonsai_checkpoint::Weights;
 use bonsai_graph::{Graph, Op, ParamRole, ParamSpec};
@@ -16,36 +16,37 @@ pub struct ChannelScores {
 }
 
 impl ChannelScores {
-    /// The score of a set; `None` if nothing that is measured belongs to it.
+    /// The score of a set; `None` if no scored parameter belongs to it.
     pub fn get(&self, set: usize) -> Option<f64> {
         self.values.get(set).copied().flatten()
     }
 
-    /// Every score as one per multiply-accumulate that goes with the set, for images of `h` x `w` pixels.
+    /// Divides every score by the multiply-accumulates of its set, for images of `h` x `w` pixels.
     ///
     /// # Errors
     /// [`PruneError::Graph`] if the image does not fit the network.
     pub fn per_mac(&self, coupling: &Coupling, (h, w): (usize, usize)) -> Result<Self, PruneError> {
         let macs = set_macs(coupling, (h, w))?;
-        // A set without work saves nothing.
+        // A set without multiply-accumulates saves no work, so its score stays as it is.
         let divided = |(value, macs): (&Option<f64>, f64)| value.map(|v| v / macs.max(1.0));
         Ok(Self { values: self.values.iter().zip(macs).map(divided).collect() })
     }
 
-    /// How many sets were scored or passed over.
+    /// Number of sets, with or without a score.
     pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
 }
 
-/// What gives the gradients of a loss at the parameters, by name; whoever runs networks supplies it.
+/// Returns the gradients of a loss for the parameters, by name. The caller, who runs the network, supplies
+/// it.
 pub type GradientSource<'a> = dyn FnMut() -> Result<Weights, BoxError> + 'a;
 
-/// Scores every set by what stands in the weights.
+/// Scores every set from the weights alone.
 ///
 /// # Errors
-/// [`PruneError::Checkpoint`] if a parameter is missing or misshaped, [`PruneError::NotFinite`] if one is no number,
-/// [`PruneError::NoBatchNorm`] for a folded network, [`PruneError::NoGradients`] for
+/// [`PruneError::Checkpoint`] if a parameter is missing or has a wrong shape, [`PruneError::NotFinite`] if
+/// one is not finite, [`PruneError::NoBatchNorm`] for a folded network, [`PruneError::NoGradients`] for
 /// [`Importance::Taylor`], [`PruneError::NoTrial`] for [`Importance::Best`].
 pub fn score(
     coupling: &Coupling,
@@ -55,10 +56,10 @@ pub fn score(
     score_by(coupling, weights, None, config)
 }
 
-/// As [`score`]; `gradients` is asked once, and only for [`Importance::Taylor`].
+/// As [`score`]; calls `gradients` once, and only for [`Importance::Taylor`].
 ///
 /// # Errors
-/// As [`score`], and [`PruneError::Service`] with what `gradients` reports.
+/// As [`score`], and [`PruneError::Service`] if `gradients` fails.
 pub fn score_with_gradients(
     coupling: &Coupling,
     weights: &Weights,
@@ -114,7 +115,7 @@ fn has_batch_norm(graph: &Graph) -> bool {
     graph.nodes().iter().any(|n| matches!(n.op(), Op::BatchNorm { .. }))
 }
 
-/// What of the network is measured.
+/// The parameters that are scored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Parts {
     /// Batch-norm scales.
@@ -123,7 +124,7 @@ enum Parts {
     All,
 }
 
-/// The terms of a set, reduced as they come.
+/// Statistics of the terms of a set, updated term by term.
 #[derive(Clone, Copy, Default)]
 struct Terms {
     count: usize,
@@ -152,7 +153,7 @@ impl Terms {
     }
 }
 
-/// Sums `size(w)`, or `size(w * gradient)`, over every row, column and gamma, each a term of its set.
+/// Sums `size(w)`, or `size(w * gradient)`, over every row, column and gamma; each sum is a term of its set.
 fn measured(
     coupling: &Coupling,
     weights: &Weights,
@@ -174,7 +175,7 @@ fn measured(
         for (channel, sum) in sums.rows.iter().enumerate() {
             terms[coupling.set_of(Member { node: spec.node, channel })].add(*sum);
         }
-        // A group's inputs are in the set of its outputs, whose rows have counted every weight.
+        // The inputs of a group are in the same set as its outputs, whose rows already count every weight.
         if spec.role == ParamRole::ConvWeight && !graph.node(spec.node).op().is_grouped() {
             let node = graph.node(spec.node).inputs()[0];
             for (channel, sum) in sums.columns.iter().enumerate() {
@@ -190,7 +191,7 @@ struct Sums {
     columns: Vec<f64>,
 }
 
-/// One pass over a parameter `[rows, columns, ..]`.
+/// Row and column sums in one pass over a parameter `[rows, columns, ..]`.
 fn sums(
     spec: &ParamSpec,
     weights: &Weights,
@@ -217,7 +218,7 @@ fn sums(
     if sums.rows.iter().all(|sum| sum.is_finite()) {
         return Ok(sums);
     }
-    // Which number it is matters only now.
+    // Search for the non-finite value only now, when a sum shows that there is one.
     let bad = |data: &[f32]| data.iter().position(|v| !v.is_finite()).map(|at| (at, data[at]));
     let (at, value) = bad(values).or_else(|| bad(gradients?)).unwrap_or((0, f32::NAN));
     let channel = at / (columns * area).max(1);
@@ -233,7 +234,7 @@ fn normalise(group: &[usize], values: &mut [Option<f64>], normalisation: Normali
         Normalisation::Max => known().fold(0.0, f64::max),
         Normalisation::Sum => known().sum(),
     };
-    // A group of zeros stays one.
+    // If all scores are zero they stay zero.
     if by > 0.0 {
         for set in group {
             values[*set] = values[*set].map(|v| v / by);
@@ -241,7 +242,7 @@ fn normalise(group: &[usize], values: &mut [Option<f64>], normalisation: Normali
     }
 }
 
-/// Each score as a share of the sum of itself and all that is larger in the group.
+/// Divides each score by the sum of itself and all larger scores in the group.
 fn lamp(group: &[usize], values: &mut [Option<f64>]) {
     let score = |values: &[Option<f64>], set: usize| values[set].unwrap_or(0.0);
     let mut falling = group.to_vec();

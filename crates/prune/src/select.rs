@@ -1,4 +1,4 @@
-//! Choosing the sets to remove: lowest scores first, within the guards.
+//! [`select`]: chooses the sets with the lowest scores for removal, within the guards.
 
 use bonsai_graph::Op;
 
@@ -9,19 +9,21 @@ use crate::policy::share_of;
 use crate::ranking::{Choice, Ranking};
 use crate::{ChannelScores, Coupling, Preset, PruneError, PrunePlan, PrunePolicy, SafeLimit, Scope};
 
-/// Chooses the channels to keep, by scores alone.
+/// Chooses the channels to keep from the scores alone.
 ///
-/// Of the sets that are neither pinned nor protected, the share `prune_ratio` with the lowest scores is
-/// marked, equal scores by their number. Then each group takes back its best ones until it keeps at least
-/// `min_channels`, loses at most `max_ratio_per_layer`, is a multiple of `round_to`, and keeps one anyway.
-/// So a layer is never emptied, and more may be kept than the ratio says, never less.
+/// Of the sets that are neither pinned nor protected, the function marks the fraction `prune_ratio` with the
+/// lowest scores; the set number breaks ties. Then each group takes back its best sets until it keeps at
+/// least `min_channels` and at least one, loses at most `max_ratio_per_layer`, and has a multiple of
+/// `round_to`. A layer is therefore never emptied, and the plan may keep more than the ratio asks for, but
+/// never less.
 ///
-/// This is [`Preset::Group`] at a ratio; [`choose`](crate::choose()) knows the other presets and targets.
+/// This is [`Preset::Group`] at a ratio; [`choose`](crate::choose()) supports the other presets and targets.
 ///
 /// # Errors
-/// [`PruneError::Policy`] if a number is out of range or the policy asks for another preset or a target,
+/// [`PruneError::Policy`] if a value is out of range or the policy has another preset or a target,
 /// [`PruneError::NothingProtected`] if a pattern matches no layer, [`PruneError::ScoresMismatch`] if the
-/// scores are those of another graph, [`PruneError::EmptyingRatio`] if `clamp` is off.
+/// scores belong to another graph, [`PruneError::EmptyingRatio`] if the ratio empties a group and `clamp` is
+/// off.
 pub fn select(
     coupling: &Coupling,
     scores: &ChannelScores,
@@ -40,15 +42,15 @@ pub fn select(
     PrunePlan::from_removed(coupling, &choice.removed)
 }
 
-/// The sets of a network by score, for [`Preset::Group`].
+/// The sets of a network in order of score, for [`Preset::Group`].
 pub(crate) struct GroupRanking<'a> {
     coupling: &'a Coupling,
     policy: &'a PrunePolicy,
     /// The groups that are not protected, lowest scores first.
     groups: Vec<Vec<usize>>,
-    /// For each set that may go, its place among all of them.
+    /// For each set that may be removed, its position in the order of all such sets.
     rank: Vec<usize>,
-    /// How many those are.
+    /// Number of sets that may be removed.
     candidates: usize,
 }
 
@@ -71,7 +73,8 @@ impl<'a> GroupRanking<'a> {
         lowest_first(&mut order);
         let mut rank = vec![0; coupling.sets().len()];
         order.iter().enumerate().for_each(|(place, set)| rank[*set] = place);
-        // A group touches the same layers with all its sets, so it is protected whole or not at all.
+        // All sets of a group have channels in the same layers, so a group is protected as a whole or not at
+        // all.
         let mut groups: Vec<Vec<usize>> =
             coupling.groups().iter().filter(|g| !g.iter().any(|s| protected[*s])).cloned().collect();
         groups.iter_mut().for_each(lowest_first);
@@ -110,13 +113,13 @@ impl Ranking for GroupRanking<'_> {
     fn safe_limit(&self) -> Option<SafeLimit> {
         match self.policy.scope {
             Scope::Global => {
-                // The group whose best set comes first; up to there each keeps one.
+                // The group whose best set has the lowest rank; up to that rank each group keeps one.
                 let best = self.groups.iter().filter_map(|g| g.last()).min_by_key(|s| self.rank[**s])?;
                 let ratio = self.rank[*best] as f64 / self.candidates as f64;
                 Some(SafeLimit { ratio, conv: conv_of(self.coupling, *best) })
             }
             Scope::PerLayer => {
-                // All are emptied at 1 and none before.
+                // Every group is emptied at ratio 1 and none below it.
                 let smallest = self.groups.iter().min_by_key(|g| g.len())?;
                 let ratio = self.ratios().into_iter().rfind(|ratio| *ratio < 1.0)?;
                 Some(SafeLimit { ratio, conv: conv_of(self.coupling, *smallest.first()?) })
@@ -125,14 +128,14 @@ impl Ranking for GroupRanking<'_> {
     }
 }
 
-/// The sets that hold a channel of a layer whose name matches a pattern.
+/// One flag per set: whether it contains a channel of a layer whose name matches a pattern.
 pub(crate) fn protected_sets(coupling: &Coupling, patterns: &[String]) -> Result<Vec<bool>, PruneError> {
     let graph = coupling.graph();
     let mut protected = vec![false; coupling.sets().len()];
     for pattern in patterns {
         let mut found = false;
         for (id, node) in graph.iter() {
-            // Only layers that make channels: `model.11`, a concat, must not protect what flows into it.
+            // Only layers that create channels: `model.11`, a concat, must not protect the layers it reads.
             let makes_channels = matches!(node.op(), Op::Conv2d { .. } | Op::BatchNorm { .. });
             if makes_channels && matches(pattern, node.name()) {
                 found = true;

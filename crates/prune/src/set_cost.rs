@@ -1,11 +1,11 @@
-//! What the channels of a set cost.
+//! [`set_macs`]: the multiply-accumulates of each set of channels.
 
 use bonsai_graph::Op;
 
 use crate::{Coupling, Member, PruneError};
 
-/// Multiply-accumulates that go with each set, when it goes alone, for images of `h` x `w` pixels: of every convolution, the
-/// part of its output channels and the part of its input channels.
+/// Multiply-accumulates that the network saves if one set is removed alone, for images of `h` x `w` pixels:
+/// for every convolution, the part of the set's output channels and the part of its input channels.
 ///
 /// # Errors
 /// [`PruneError::Graph`] if the image does not fit the network.
@@ -16,7 +16,7 @@ pub(crate) fn set_macs(coupling: &Coupling, (h, w): (usize, usize)) -> Result<Ve
     for (id, node) in graph.iter() {
         let Op::Conv2d { groups, .. } = *node.op() else { continue };
         let macs = macs[id.index()] as f64;
-        // A convolution in groups has its inputs in the sets of its outputs.
+        // The inputs of a grouped convolution are in the sets of its outputs.
         let input = (groups == 1).then(|| node.inputs()[0]);
         for wire in [Some(id), input].into_iter().flatten() {
             let channels = graph.node(wire).channels();

@@ -1,7 +1,9 @@
-//! Network Slimming as the "masked rebuild" scripts for YOLOv8 do it, from the graph instead of from names.
+//! [`SlimRanking`]: Network Slimming as the "masked rebuild" scripts for YOLOv8 do it, but from the graph
+//! instead of from names.
 //!
-//! Their ignore list holds the batch norms of residual streams: here, every batch norm of which a channel is
-//! tied to another batch norm. Their list of layers that are cut in halves: here, whose output a slice reads.
+//! The ignore list of those scripts holds the batch norms of residual streams; here, it is every batch norm
+//! with a channel coupled to another batch norm. Their list of layers to split is here every layer whose
+//! output a slice reads.
 
 use bonsai_graph::{Graph, NodeId, Op};
 
@@ -17,15 +19,15 @@ pub(crate) struct SlimRanking<'a> {
     coupling: &'a Coupling,
     policy: PrunePolicy,
     layers: Vec<Layer>,
-    /// |gamma| of each set; 0 for those that are not ranked.
+    /// |gamma| of each set; 0 for sets that are not ranked.
     gamma: Vec<f32>,
-    /// Those of all that are ranked, ascending.
+    /// |gamma| of all ranked sets, ascending.
     sorted: Vec<f32>,
 }
 
-/// One batch norm.
+/// One batch norm that may be pruned.
 struct Layer {
-    /// Its groups, lowest |gamma| first: one, or more where slices part it.
+    /// The groups of the batch norm, lowest |gamma| first: one, or several if slices split it.
     groups: Vec<Vec<usize>>,
     channels: usize,
     is_split: bool,
@@ -65,7 +67,7 @@ impl<'a> SlimRanking<'a> {
         Ok(Self { coupling, policy: policy.without_floors(), layers, gamma, sorted })
     }
 
-    /// Puts one channel back where an odd number is left of a layer that is split.
+    /// Restores one channel if a split layer would keep an odd number.
     fn make_even(&self, layer: &Layer, choice: &mut Choice) {
         let removed = |set: &&usize| choice.removed[**set];
         let lost = layer.groups.iter().flatten().filter(removed).count();
@@ -100,7 +102,7 @@ impl Ranking for SlimRanking<'_> {
 
     fn ratios(&self) -> Vec<f64> {
         let n = self.sorted.len();
-        // Above 0 the index 0 takes the smallest already: half a step stands for it.
+        // At any ratio above 0, index 0 already removes the smallest gamma; half a step represents that case.
         let half = (n > 0).then(|| 0.5 / n as f64);
         std::iter::once(0.0).chain(half).chain((1..n).map(|k| k as f64 / n as f64)).collect()
     }
@@ -108,7 +110,8 @@ impl Ranking for SlimRanking<'_> {
     fn safe_limit(&self) -> Option<SafeLimit> {
         let best = self.layers.iter().flat_map(|l| &l.groups).filter_map(|g| g.last());
         let best = best.min_by(|a, b| self.gamma[**a].total_cmp(&self.gamma[**b]))?;
-        // The threshold must stay below that gamma, so the index before its first occurrence is the last.
+        // The threshold must stay below that gamma, so the last valid index is the one before its first
+        // occurrence.
         let index = self.sorted.partition_point(|g| *g < self.gamma[*best]);
         let ratio = index.saturating_sub(1) as f64 / self.sorted.len() as f64;
         Some(SafeLimit { ratio, conv: conv_of(self.coupling, *best) })
@@ -122,7 +125,7 @@ fn sole_norm(coupling: &Coupling, set: usize) -> Option<NodeId> {
     norms.next().is_none().then_some(first.node)
 }
 
-/// Whether no channel of a batch norm is tied to another batch norm.
+/// Whether no channel of a batch norm is coupled to another batch norm.
 fn stands_alone(coupling: &Coupling, norm: NodeId) -> bool {
     let channels = 0..coupling.graph().node(norm).channels();
     channels.map(|channel| Member { node: norm, channel }).all(|member| {
@@ -131,7 +134,7 @@ fn stands_alone(coupling: &Coupling, norm: NodeId) -> bool {
     })
 }
 
-/// Whether a slice reads what a batch norm gives, as it is or after its activation.
+/// Whether a slice reads the output of a batch norm, directly or after its activation.
 fn is_split(graph: &Graph, norm: NodeId) -> bool {
     let reads = |id: NodeId| graph.nodes().iter().filter(move |n| n.inputs().contains(&id));
     let is_slice = |id: NodeId| reads(id).any(|n| matches!(n.op(), Op::Slice { .. }));

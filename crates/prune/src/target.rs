@@ -1,19 +1,19 @@
-//! A goal for the pruned network's cost, and the ratio that reaches it.
+//! [`Target`]: an upper limit for the pruned network's cost, and the search for the ratio that reaches it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ranking::{Choice, Ranking};
 use crate::{PruneError, PrunePolicy};
 
-/// What the pruned network may cost at most. In configurations `{ macs = 0.25 }`.
+/// Upper limit for the cost of the pruned network. In configurations `{ macs = 0.25 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
-    /// Share, `0..=1`, of the original's learned scalars.
+    /// Fraction, `0..=1`, of the original's learned scalars.
     Params(f64),
-    /// Share, `0..=1`, of the original's multiply-accumulates.
+    /// Fraction, `0..=1`, of the original's multiply-accumulates.
     Macs(f64),
-    /// Share, `0..=1`, of the original's measured latency.
+    /// Fraction, `0..=1`, of the original's measured latency.
     Latency(f64),
     /// Measured latency in milliseconds.
     LatencyMs(f64),
@@ -27,7 +27,7 @@ impl Target {
         }
     }
 
-    /// Whether it takes a clock.
+    /// Whether the cost must be measured by running the network.
     pub const fn is_measured(self) -> bool {
         matches!(self, Self::Latency(_) | Self::LatencyMs(_))
     }
@@ -40,14 +40,14 @@ impl Target {
                 (ms > 0.0 && ms <= 1e9, "a positive number of milliseconds, at most 1000000000")
             }
             Self::Params(s) | Self::Macs(s) | Self::Latency(s) => {
-                ((0.0..=1.0).contains(&s), "a share in 0..=1")
+                ((0.0..=1.0).contains(&s), "a fraction in 0..=1")
             }
         };
         let got = self.limit().to_string();
         if fits { Ok(()) } else { Err(PruneError::Policy { field: "target", got, expected }) }
     }
 
-    /// An amount in words: `25.0 % of the MACs`.
+    /// A cost in words: `25.0 % of the MACs`.
     fn words(self, amount: f64) -> String {
         match self {
             Self::Params(_) => format!("{:.1} % of the parameters", 100.0 * amount),
@@ -57,7 +57,7 @@ impl Target {
         }
     }
 
-    /// The error for a target that stays out of reach.
+    /// The error for a target that no ratio reaches; `left` is the lowest cost.
     pub(crate) fn unreachable(self, left: f64, policy: &PrunePolicy) -> PruneError {
         PruneError::UnreachableTarget {
             target: self.words(self.limit()),
@@ -67,16 +67,16 @@ impl Target {
     }
 }
 
-/// A target and what became of it.
+/// A target and the cost that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TargetReached {
     /// The target.
     pub target: Target,
-    /// The cost of the network that was chosen, in the target's unit; never above it.
+    /// The cost of the chosen network, in the target's unit; never above the target.
     pub reached: f64,
 }
 
-/// A ratio, what goes at it, and what is then left, in the target's unit.
+/// A ratio, the sets removed at it, and the remaining cost in the target's unit.
 #[derive(Debug, Clone)]
 pub(crate) struct Reached {
     pub(crate) ratio: f64,
@@ -84,23 +84,24 @@ pub(crate) struct Reached {
     pub(crate) cost: f64,
 }
 
-/// How closely and with how many tries a target is approached.
+/// Precision and number of probes of the search for a target.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
-    /// Most tries in all.
+    /// Maximum number of probes.
     pub(crate) probes: usize,
-    /// Into how many steps the ratios are cut first where a higher one may keep more than a lower one.
+    /// Number of evenly spaced ratios to scan first, if a higher ratio may keep more than a lower one.
     pub(crate) scanned: usize,
-    /// A cost this share under the limit is close enough; 0 to find the smallest ratio.
+    /// A cost at most this fraction below the limit ends the search; 0 to find the smallest ratio.
     pub(crate) close: f64,
 }
 
 /// Finds the smallest of `ratios` at which the cost is within the target.
 ///
-/// Several ratios may cost the same (rounding); of those the smallest is found, if probes suffice.
+/// Several ratios may have the same cost because of rounding; the search returns the smallest, if it has
+/// enough probes.
 ///
 /// # Errors
-/// [`PruneError::UnreachableTarget`], and those of `cost`.
+/// [`PruneError::UnreachableTarget`], and the errors of `cost`.
 pub(crate) fn search(
     ranking: &dyn Ranking,
     ratios: &[f64],

@@ -1,12 +1,12 @@
-//! Sparsity in somebody else's candle training loop: a small classifier, nothing of YOLO.
+//! Example: L1 sparsity in a candle training loop of your own, for a small classifier instead of YOLO.
 //!
-//! It learns to tell horizontal from vertical stripes with far more channels than that takes, and L1 finds out
-//! which ones are not needed. The lines that matter are the plan, which chooses how strong L1 must be for a training of
-//! this length, and the two calls of `add_l1` between backward and step.
+//! The network learns to distinguish horizontal from vertical stripes with far more channels than necessary,
+//! and L1 shows which channels are not needed. The important lines are the plan, which chooses the L1
+//! strength for a training of this length, and the two calls of `add_l1` between backward and step.
 //!
 //! Run with `cargo run --release -p bonsai-sparsity --features candle --example candle_cnn`.
 
-#![allow(clippy::print_stdout, reason = "an example shows what it found")]
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use bonsai_sparsity::{L1Plan, PlannedStep, Strength, add_l1};
 use candle_core::{D, DType, Device, Result, Tensor, Var};
@@ -70,7 +70,7 @@ fn random(rng: &mut ChaCha8Rng, shape: &[usize], size: f32) -> Result<Var> {
     Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?)
 }
 
-/// Stripes of random phase under noise, and which way they run.
+/// Stripes of random phase with noise, and a label for their direction.
 fn stripes(rng: &mut ChaCha8Rng) -> Result<(Tensor, Tensor)> {
     let mut pixels = Vec::new();
     let mut labels = Vec::new();
@@ -129,11 +129,11 @@ fn main() -> Result<()> {
     let (images, labels) = stripes(rng)?;
     let guesses = network.forward(&images, false)?.argmax(D::Minus1)?;
     let right = guesses.eq(&labels)?.to_dtype(DType::U32)?.sum_all()?.to_scalar::<u32>()?;
-    println!("{right} of {BATCH} new images are told right");
+    println!("{right} of {BATCH} new images are classified correctly");
     for (i, block) in network.blocks.iter().enumerate() {
         let gammas = block.gamma.to_vec1::<f32>()?;
         let small = gammas.iter().filter(|g| g.abs() < 0.05).count();
-        println!("block {i}: {small} of {CHANNELS} channels have a gamma below 0.05 and can go");
+        println!("block {i}: {small} of {CHANNELS} channels have a gamma below 0.05 and can be removed");
     }
     Ok(())
 }

@@ -1,27 +1,28 @@
-//! A strength of L1 that the loss decides from epoch to epoch ([`BoundedL1`]).
+//! [`BoundedL1`]: an L1 strength that follows the loss from epoch to epoch.
 //!
-//! No fixed strength suits every dataset: one that costs nothing on one dataset ruins a network on another. So some epochs
-//! without L1, at the learning rate that follows, give a reference loss. After that, the strength grows from epoch to epoch
-//! while the smoothed loss is at most a given fraction above the reference, and falls otherwise.
+//! No fixed strength suits every dataset: a strength that costs nothing on one dataset ruins a network on
+//! another. The first epochs after warm-up train without L1 and give a reference loss. After that, the
+//! strength grows from epoch to epoch while the smoothed loss is at most a given fraction above the
+//! reference, and falls otherwise.
 
 use std::ops::Range;
 
-/// While the loss stays within the bound, the strength grows ten times in this part of the epochs that are compared.
+/// While the loss stays within the bound, the strength grows tenfold in this fraction of the compared epochs.
 const DECADE: f64 = 1.0 / 3.0;
-/// Raises that one epoch beyond the bound takes back, so that the loss recovers before the next try.
+/// Number of raises that one epoch beyond the bound undoes, so that the loss recovers before the next raise.
 const TAKEN_BACK: i32 = 3;
-/// Weight of the newest epoch in the smoothed loss: one noisy epoch alone does not decide.
+/// Weight of the newest epoch in the smoothed loss, so that one noisy epoch does not decide alone.
 const NEWEST: f64 = 0.5;
-/// Distance that the first strength would move a gamma by, if it stayed: a quarter of the way from 1 to 0.
+/// Travel that the first strength would give if it stayed constant: a quarter of the way from 1 to 0.
 const START: f64 = 0.25;
-/// Fraction of the strength that is left in the last epoch, where the loss can no longer be compared.
+/// Fraction of the strength in the last epoch; in the final epochs the loss can no longer be compared.
 const LAST: f64 = 0.1;
-/// Epochs after warm-up that say what the loss is without L1.
+/// Number of epochs after warm-up that measure the loss without L1.
 const REFERENCE: usize = 2;
 
-/// The strength on gammas in every epoch, from the losses of the epochs before.
+/// Computes the strength on gammas for each epoch from the losses of the epochs before.
 ///
-/// It has no state: the same losses give the same strength, so a training that is resumed goes on as it would have.
+/// The rule has no state: the same losses give the same strength, so a resumed training continues unchanged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundedL1 {
     tolerance: f64,
@@ -29,26 +30,26 @@ pub struct BoundedL1 {
     compared_until: usize,
     /// Factor from one epoch to the next while the loss stays within the bound.
     raise: f64,
-    /// By epoch, how far a strength of 1 can move a gamma.
+    /// For each epoch, how far a strength of 1 can move a gamma.
     travel: Vec<f64>,
 }
 
-/// What is known of a training before it begins.
+/// The properties of a training that are known before it begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoundedPlan<'a> {
-    /// Fraction by which the loss may be above that without L1.
+    /// Largest allowed fraction of the loss above the loss without L1.
     pub tolerance: f64,
-    /// Epochs, also begun ones, in which the learning rate still warms up.
+    /// Number of epochs (the last may be partial) in which the learning rate warms up.
     pub warmup_epochs: usize,
-    /// Epochs whose losses can be compared with those of the first: those before mosaic closes.
+    /// Number of epochs whose losses can be compared with each other: those before mosaic closes.
     pub compared_epochs: usize,
-    /// By epoch, how far a strength of 1 can move a gamma ([`Travel`](crate::Travel)).
+    /// For each epoch, how far a strength of 1 can move a gamma ([`Travel`](crate::Travel)).
     pub travel: &'a [f64],
 }
 
 impl BoundedL1 {
-    /// The rule for a training of as many epochs as `travel` has; `None` where too few epochs are left for L1 after those that
-    /// say what the loss is without it, or no strength moves anything.
+    /// The rule for a training of `plan.travel.len()` epochs. `None` if too few epochs follow the reference
+    /// epochs, or if no strength can move a gamma.
     pub fn new(plan: &BoundedPlan<'_>) -> Option<Self> {
         let reference = plan.warmup_epochs..plan.warmup_epochs + REFERENCE;
         let rest: f64 = plan.travel.get(reference.end..)?.iter().sum();
@@ -62,24 +63,24 @@ impl BoundedL1 {
             raise: 10.0_f64.powf(1.0 / (DECADE * compared as f64)),
             travel: plan.travel.to_vec(),
         })?;
-        // One epoch is too few whatever the loss bears.
+        // A single epoch is too short even if the loss never limits the strength.
         (rule.reach(rule.start(), rule.reference.end) >= crate::Travel::ENOUGH).then_some(rule)
     }
 
-    /// Fraction by which the loss may be above that without L1.
+    /// Largest allowed fraction of the loss above the loss without L1.
     pub const fn tolerance(&self) -> f64 {
         self.tolerance
     }
 
-    /// Epochs that have no L1.
+    /// Number of epochs without L1, at the start.
     pub const fn epochs_without(&self) -> usize {
         self.reference.end
     }
 
-    /// The strength of the epoch after those whose mean losses these are.
+    /// The strength for the next epoch; `losses` are the mean losses of all epochs so far.
     ///
-    /// `None` if even a strength that only grows from here could not move a gamma from 1 to 0 by the end: the loss bears too
-    /// little, and the rest of the training is of no use for pruning.
+    /// `None` if even a strength that only grows from here could not move a gamma from 1 to 0 by the end. The
+    /// loss then tolerates too little L1, and continuing the training is of no use for pruning.
     pub fn strength(&self, losses: &[f64]) -> Option<f64> {
         let epoch = losses.len();
         let Some(reference) = losses.get(self.reference.clone()) else { return Some(0.0) };
@@ -91,7 +92,7 @@ impl BoundedL1 {
             moved += self.falling(strength, at) * self.travel_in(at);
             if at < self.compared_until {
                 smoothed += NEWEST * (loss - smoothed);
-                // A loss that is no number is beyond every bound.
+                // A NaN loss counts as beyond the bound.
                 strength *= if smoothed <= bound { self.raise } else { self.raise.powi(-TAKEN_BACK) };
             }
         }
@@ -103,7 +104,7 @@ impl BoundedL1 {
         START / rest
     }
 
-    /// How far a gamma could still be moved from `epoch` on, if the loss bore every raise.
+    /// How far a gamma could still be moved from `epoch` on, if every epoch raised the strength.
     fn reach(&self, mut strength: f64, epoch: usize) -> f64 {
         let mut reach = 0.0;
         for at in epoch..self.travel.len() {
@@ -148,7 +149,7 @@ mod tests {
         .unwrap()
     }
 
-    /// Strengths of a training whose loss answers to the strength.
+    /// The strengths and losses of a simulated training whose loss is a function of the strength.
     fn run(rule: &BoundedL1, loss: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<f64>) {
         let mut losses = Vec::new();
         let mut strengths = Vec::new();
@@ -169,11 +170,12 @@ mod tests {
         assert!((strengths[5] - START / 45.0).abs() < 1e-12, "{}", strengths[5]);
         assert!((strengths[6] / strengths[5] - rule.raise).abs() < 1e-12);
         let highest = strengths[COMPARED - 1] * rule.raise;
-        assert!((strengths[EPOCHS - 1] / highest - LAST).abs() < 1e-12, "falls to a tenth");
+        assert!((strengths[EPOCHS - 1] / highest - LAST).abs() < 1e-12, "must fall to a tenth");
         assert_eq!(strengths.len(), EPOCHS);
     }
 
-    /// A loss that grows with the strength: the strength stays around the one at which the loss meets its bound.
+    /// With a loss that grows with the strength, the strength stays near the value at which the loss meets
+    /// its bound.
     #[test]
     fn it_stays_around_what_the_loss_bears() {
         let bears = 0.05;
@@ -188,7 +190,7 @@ mod tests {
     #[test]
     fn it_ends_where_the_loss_bears_nothing() {
         let (strengths, _) = run(&rule(), |strength| if strength > 0.0 { 6.0 } else { 3.0 });
-        assert!(strengths.len() < EPOCHS, "it was cut short");
+        assert!(strengths.len() < EPOCHS, "the rule must end the training early");
         assert!(strengths.len() > 6);
         let not_a_number = run(&rule(), |strength| if strength > 0.0 { f64::NAN } else { 3.0 }).0;
         assert!(not_a_number.len() < EPOCHS);
@@ -212,8 +214,8 @@ mod tests {
             travel,
         };
         assert!(BoundedL1::new(&plan(&[1.0; 5], 5)).is_none());
-        assert!(BoundedL1::new(&plan(&[1.0; 30], 5)).is_none(), "nothing to compare with");
-        assert!(BoundedL1::new(&plan(&[0.0; 30], 30)).is_none(), "nothing moves");
+        assert!(BoundedL1::new(&plan(&[1.0; 30], 5)).is_none(), "no epochs can be compared");
+        assert!(BoundedL1::new(&plan(&[0.0; 30], 30)).is_none(), "no strength moves a gamma");
         assert!(BoundedL1::new(&plan(&[1.0; 6], 6)).is_none(), "one epoch is too few");
         assert!(BoundedL1::new(&plan(&[1.0; 7], 7)).is_some());
     }

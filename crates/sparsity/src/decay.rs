@@ -1,34 +1,34 @@
-//! What becomes of a strength over the epochs.
+//! [`Decay`]: how the L1 strength changes over the epochs.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ScheduleError;
 
-/// Which share of the strength on gamma there is in each epoch.
+/// The fraction of the gamma strength that applies in each epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Decay {
-    /// All of it in every epoch.
+    /// The full strength in every epoch.
     Constant,
     /// In epoch `e` of `E`: `1 - (1 - last) * e / E`.
     Linear {
-        /// The share that is left at the end (reached by epoch `E`, which is no longer trained).
+        /// The fraction at the end (of epoch `E`, one after the last trained epoch).
         last: f64,
     },
-    /// In epoch `e` of `E`: `last + (1 - last) * (1 + cos(pi * e / E)) / 2`; slow at both ends.
+    /// In epoch `e` of `E`: `last + (1 - last) * (1 + cos(pi * e / E)) / 2`; changes slowly at both ends.
     Cosine {
-        /// The share that is left at the end.
+        /// The fraction at the end.
         last: f64,
     },
-    /// In epoch `e` of `E`: `first + (1 - first) * e / E`. The network learns before it is made sparse.
+    /// In epoch `e` of `E`: `first + (1 - first) * e / E`. The network learns before it becomes sparse.
     Growing {
-        /// The share that there is at the start.
+        /// The fraction at the start.
         first: f64,
     },
 }
 
 impl Decay {
-    /// The share in epoch `epoch` (from 0) of `epochs`; beyond the last epoch it stays.
+    /// The fraction in epoch `epoch` (from 0) of `epochs`; it stays constant after the last epoch.
     pub fn share(&self, epoch: usize, epochs: usize) -> f64 {
         let progress = epoch.min(epochs) as f64 / epochs.max(1) as f64;
         match self {
@@ -41,7 +41,7 @@ impl Decay {
         }
     }
 
-    /// Refuses a share that makes no sense.
+    /// Returns an error if the fraction is negative or not finite.
     pub(crate) fn check(&self) -> Result<(), ScheduleError> {
         match self {
             Self::Constant => Ok(()),

@@ -1,15 +1,15 @@
-//! Penalties on plain slices: what they add to gradients, and the soft threshold.
+//! [`add_l1_to_gradient`], [`add_group_lasso_to_gradient`] and [`shrink`]: penalties on plain slices.
 
 use std::collections::BTreeMap;
 
 /// Adds `lambda * sign(value)` to each gradient, with `sign(0) = 0`.
 ///
-/// The subgradient of `lambda * |value|`; a value that is no number adds nothing.
+/// This is the subgradient of `lambda * |value|`; a NaN value adds nothing.
 ///
 /// # Panics
-/// If the lengths differ: that is a bug of the caller, not a property of data.
+/// If the lengths differ, which is a bug of the caller.
 pub fn add_l1_to_gradient(gradient: &mut [f32], values: &[f32], lambda: f32) {
-    assert_eq!(gradient.len(), values.len(), "a gradient for every value");
+    assert_eq!(gradient.len(), values.len(), "every value needs a gradient");
     for (g, value) in gradient.iter_mut().zip(values) {
         if *value > 0.0 {
             *g += lambda;
@@ -19,22 +19,23 @@ pub fn add_l1_to_gradient(gradient: &mut [f32], values: &[f32], lambda: f32) {
     }
 }
 
-/// Adds `lambda * sqrt(n) * value / norm` to each gradient of a group of `n` values with this norm, and nothing where the
-/// norm is 0 or where there is no group.
+/// Adds `lambda * sqrt(n) * value / norm` to the gradient of each value in a group of `n` values with that
+/// norm. Adds nothing if the norm is 0 or the value has no group.
 ///
-/// The subgradient of the group lasso `lambda * sqrt(n) * norm` (Yuan and Lin, 2006): values that are removed together
-/// become small together. Values of one magnitude are pulled as by [`add_l1_to_gradient`], so a strength keeps its travel.
+/// This is the subgradient of the group lasso `lambda * sqrt(n) * norm` (Yuan and Lin, 2006), which shrinks
+/// values that are removed together. Values of equal magnitude get the same gradient as from
+/// [`add_l1_to_gradient`], so the travel of a strength stays the same.
 ///
 /// # Panics
-/// If the lengths differ: that is a bug of the caller, not a property of data.
+/// If the lengths differ, which is a bug of the caller.
 pub fn add_group_lasso_to_gradient(
     gradient: &mut [f32],
     values: &[f32],
     groups: &[Option<usize>],
     lambda: f32,
 ) {
-    assert_eq!(gradient.len(), values.len(), "a gradient for every value");
-    assert_eq!(groups.len(), values.len(), "a group for every value");
+    assert_eq!(gradient.len(), values.len(), "every value needs a gradient");
+    assert_eq!(groups.len(), values.len(), "every value needs a group entry");
     let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
     for (value, group) in values.iter().zip(groups) {
         if let Some(group) = group {
@@ -51,11 +52,12 @@ pub fn add_group_lasso_to_gradient(
     }
 }
 
-/// Moves each value by `threshold` towards zero, and no further: after the optimiser's step, instead of a penalty in its
-/// gradient. Makes true zeros.
+/// Moves each value by `threshold` towards zero, but not past it. Call it after the optimiser's step, instead
+/// of adding a penalty to the gradient. Gives exact zeros.
 ///
-/// For a threshold of `lr * lambda / (1 - momentum)` a strength has the same travel as with [`add_l1_to_gradient`] under
-/// SGD; an optimiser that divides by the size of gradients has `lr * lambda`.
+/// With a threshold of `lr * lambda / (1 - momentum)`, a strength has the same travel as with
+/// [`add_l1_to_gradient`] under SGD; for an optimiser that divides by the size of gradients, use
+/// `lr * lambda`.
 pub fn shrink(values: &mut [f32], threshold: f32) {
     for value in values {
         if value.abs() <= threshold {

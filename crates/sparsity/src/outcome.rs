@@ -1,4 +1,4 @@
-//! What L1 was to do, and what it did.
+//! [`Outcome`]: the forecast of an L1 training and its measured effect.
 
 use std::fmt;
 
@@ -6,20 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{GammaSummary, Travel};
 
-/// The forecast of a sparsity training beside its gammas before and after.
+/// The forecast of a sparsity training, with its gammas before and after.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
-    /// How far L1 alone could move a gamma; `None` where that could not be foreseen.
+    /// How far L1 alone could move a gamma; `None` if there was no forecast.
     pub predicted: Option<Travel>,
-    /// All gammas before; `None` where that is not known.
+    /// Summary of all gammas before training; `None` if unknown.
     pub before: Option<GammaSummary>,
-    /// All gammas after.
+    /// Summary of all gammas after training.
     pub after: GammaSummary,
 }
 
-/// `L1 alone could move a gamma by 1.75 in 650 updates: the median of |gamma| went from 1.020 to 0.310, its 5th
-/// percentile from 0.610 to 0.002, and the share below 0.01 from 0.0 % to 12.1 %`.
+/// `L1 alone could move a gamma by 1.75 in 650 updates: the median of |gamma| went from 1.020 to 0.310, its 5th percentile from 0.610 to 0.002, and the fraction below 0.01 from 0.0 % to 12.1 %`.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.predicted {
@@ -33,13 +32,13 @@ impl fmt::Display for Outcome {
         let Some((old_median, old_fifth, old_small)) = self.before.as_ref().map(numbers) else {
             return write!(
                 f,
-                "the median of |gamma| is {median:.3}, its 5th percentile {fifth:.3}, and the share below 0.01 {small:.1} %"
+                "the median of |gamma| is {median:.3}, its 5th percentile {fifth:.3}, and the fraction below 0.01 {small:.1} %"
             );
         };
         write!(
             f,
             "the median of |gamma| went from {old_median:.3} to {median:.3}, its 5th percentile from {old_fifth:.3} to \
-             {fifth:.3}, and the share below 0.01 from {old_small:.1} % to {small:.1} %"
+             {fifth:.3}, and the fraction below 0.01 from {old_small:.1} % to {small:.1} %"
         )
     }
 }

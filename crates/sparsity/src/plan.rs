@@ -1,41 +1,42 @@
-//! L1 as it is asked for, and what becomes of it once the length of training is known.
+//! [`L1Plan`]: the configured L1 strength, and the [`L1Forecast`] for a training of known length.
 //!
-//! A strength that sparsifies a large dataset does nothing on a small one, which has fewer updates. So a strength may be
-//! given by the distance it is to move a parameter; as travel is linear in the strength, one sum over the planned updates
-//! tells which strength that is. A very short training would take a strength that the loss cannot resist, so there is a
-//! limit to what is chosen: then gammas travel less.
+//! A strength that sparsifies a large dataset does nothing on a small one, which has fewer updates. A
+//! strength may therefore be configured as the distance by which it should move a parameter. Travel is linear
+//! in the strength, so one sum over the planned updates gives the strength. A very short training would need
+//! a strength that overwhelms the loss, so the chosen strength is limited; gammas then travel less.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{BoundedL1, BoundedPlan, Decay, L1Schedule, PlannedUpdate, ScheduleError, Strength, Travel};
 
-/// L1 as it is asked for.
+/// The configured L1 penalty.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct L1Plan {
-    /// On gammas; [`L1Plan::gamma_decay`] says of which share each epoch has.
+    /// Strength on gammas; [`L1Plan::gamma_decay`] gives the fraction that applies in each epoch.
     pub gamma: Strength,
-    /// On betas, the same in every epoch.
+    /// Strength on betas, the same in every epoch.
     pub beta: Strength,
-    /// What happens to the strength on gammas.
+    /// How the strength on gammas changes over the epochs.
     pub gamma_decay: Decay,
-    /// No strength that is chosen for a travel is beyond it; strengths that are given as numbers are as they are given.
-    /// Where it holds gammas, betas travel less by the same share: they are to follow, not to go first.
+    /// Upper limit for strengths that are chosen for a travel; strengths given as numbers are not limited. If
+    /// the limit reduces the travel of gammas, the travel of betas is reduced by the same factor, so that
+    /// betas do not shrink before gammas.
     pub limit: f64,
 }
 
-/// What is known of one optimiser step before training.
+/// The properties of one optimiser step that are known before training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedStep {
-    /// Its epoch, from 0.
+    /// Epoch of the step, from 0.
     pub epoch: usize,
     /// Learning rate of gammas.
     pub gamma_lr: f64,
     /// Learning rate of betas, which is that of biases.
     pub beta_lr: f64,
-    /// Momentum of SGD, below 1; 0 where the strength is no part of what momentum carries on.
+    /// Momentum of SGD, below 1; 0 if the penalty does not pass through momentum.
     pub momentum: f64,
-    /// How often L1 is in its gradient: 1, or the number of accumulated batches where each adds its own.
+    /// How often L1 is added to the gradient: 1, or the number of accumulated batches if each adds its own.
     pub times: f64,
 }
 
@@ -43,75 +44,76 @@ pub struct PlannedStep {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct L1Forecast {
-    /// The strengths.
+    /// The strengths for every epoch.
     pub schedule: L1Schedule,
     /// How far L1 alone can move a gamma.
     pub gamma: Travel,
     /// How far L1 alone can move a beta.
     pub beta: Travel,
-    /// The travel of a gamma that was asked for, where [`L1Plan::limit`] allows less.
+    /// The configured travel of a gamma, if [`L1Plan::limit`] allows less.
     pub held_from: Option<f64>,
 }
 
-/// Why there is no forecast.
+/// Why a forecast is not possible.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// A number makes no sense.
+    /// A number is negative or not finite.
     #[error(transparent)]
     Number(#[from] ScheduleError),
-    /// A strength is given in a way that this parameter does not have.
+    /// The strength has a form that this parameter does not support.
     #[error("L1 on {what} is given as `{{ {key} = .. }}`; {expected}")]
     Kind {
         /// `gamma` or `beta`.
         what: &'static str,
-        /// How it is given.
+        /// The form in the configuration.
         key: &'static str,
-        /// What to give in its place.
+        /// The supported forms.
         expected: &'static str,
     },
-    /// No strength moves anything.
+    /// No strength can move the parameter.
     #[error(
-        "no strength of L1 on {what} gives a travel of {travel}: over {updates} planned updates, learning rate by \
-         (1 - momentum) adds up to {sum}, which must be a positive number; give the strength as a number, or train"
+        "no strength of L1 on {what} gives a travel of {travel}: over {updates} planned updates, learning rate / \
+         (1 - momentum) adds up to {sum}, but must be positive and finite; give the strength as a number, or \
+         plan updates with a positive learning rate"
     )]
     Unreachable {
         /// `gamma` or `beta`.
         what: &'static str,
-        /// The travel that was asked for.
+        /// The configured travel.
         travel: f64,
         /// Number of planned updates.
         updates: u64,
-        /// Travel of a strength of 1.
+        /// Travel that a strength of 1 would give.
         sum: f64,
     },
 }
 
 impl L1Forecast {
-    /// The strength on gammas beyond which L1 was seen to drown the loss: YOLOv8n lost nothing for good under 0.05 in 650
-    /// updates, and everything under 0.15 in 192.
+    /// The strength on gammas above which L1 was observed to overwhelm the loss: YOLOv8n recovered under 0.05
+    /// in 650 updates, and lost everything under 0.15 in 192.
     pub const STRONG: f64 = 0.1;
 
-    /// A sentence for the user where L1 cannot sparsify, not in so short a training, or takes more than
-    /// [`L1Forecast::STRONG`] for it: what will happen, and what to change by how much.
+    /// A warning for the user if L1 cannot sparsify in so few updates, or only with a strength above
+    /// [`L1Forecast::STRONG`]: the consequence, and which setting to change by how much.
     pub fn warning(&self) -> Option<String> {
         let strength = self.schedule.gamma;
         let travel = self.gamma;
         let updates = travel.updates;
         if let Some(asked) = self.held_from {
             let enough = (updates as f64 * asked / travel.distance).round();
-            let so = if travel.is_enough() { "" } else { ", and gammas will hardly tell channels apart" };
+            let so = if travel.is_enough() { "" } else { ", which is too little to separate the channels" };
             return Some(format!(
-                "{updates} updates are few for a travel of {asked:.2}: held at a strength of {strength}, beyond which it drowns \
-                 the loss, {travel}{so}; train for {enough} updates or more"
+                "{updates} updates are few for a travel of {asked:.2}: L1 is limited to a strength of {strength}, above \
+                 which it overwhelms the loss, so {travel}{so}; train for {enough} updates or more"
             ));
         }
         travel.warning().or_else(|| {
             (strength > Self::STRONG).then(|| {
                 let enough = (updates as f64 * strength / Self::STRONG).round();
                 format!(
-                    "L1 on gamma is {strength:.2}, as {updates} updates are few for a travel of {:.2}: beyond {} it takes \
-                     more than it tells apart; train for {enough} updates or more, or ask for less travel",
+                    "L1 on gamma is {strength:.2}, because {updates} updates are few for a travel of {:.2}: above {} it \
+                     shrinks important gammas too; train for {enough} updates or more, or configure less travel",
                     travel.distance,
                     Self::STRONG
                 )
@@ -121,11 +123,11 @@ impl L1Forecast {
 }
 
 impl L1Plan {
-    /// As widely practised for YOLOv8, see [`L1Schedule::ORIGINAL`].
+    /// The widely used values for YOLOv8, see [`L1Schedule::ORIGINAL`].
     pub const ORIGINAL: Self = Self::fixed(L1Schedule::ORIGINAL);
 
-    /// As strong as the detector bears: the loss stays within a tenth above that without L1. Betas, which start at 0, are to
-    /// follow and not to lead: a third of the strength.
+    /// As strong as the detection loss allows: the loss may rise by a tenth above the loss without L1. Betas
+    /// start at 0 and get a third of the strength, so that they do not shrink before gammas.
     pub const DEFAULT: Self = Self {
         gamma: Strength::Loss(0.1),
         beta: Strength::OfGamma(1.0 / 3.0),
@@ -133,8 +135,8 @@ impl L1Plan {
         limit: L1Forecast::STRONG,
     };
 
-    /// By distance: gammas can travel [`Travel::AIM`] under a strength that falls to a tenth, betas half a unit, both under
-    /// no strength beyond [`L1Forecast::STRONG`]. There are datasets on which this ruins a network.
+    /// By distance: gammas travel [`Travel::AIM`] under a strength that falls to a tenth, betas 0.5, both
+    /// with a strength of at most [`L1Forecast::STRONG`]. On some datasets this ruins a network.
     pub const TRAVEL: Self = Self {
         gamma: Strength::Travel(Travel::AIM),
         beta: Strength::Travel(0.5),
@@ -142,7 +144,7 @@ impl L1Plan {
         limit: L1Forecast::STRONG,
     };
 
-    /// The plan that asks for these strengths.
+    /// A plan with fixed strengths.
     pub const fn fixed(schedule: L1Schedule) -> Self {
         let L1Schedule { gamma, beta, gamma_decay } = schedule;
         let gamma = Strength::Lambda(gamma);
@@ -150,7 +152,7 @@ impl L1Plan {
         Self { gamma, beta, gamma_decay, limit: L1Forecast::STRONG }
     }
 
-    /// The strengths, where they do not depend on how long training is.
+    /// The strengths, if they do not depend on the training; otherwise `None`.
     pub const fn schedule(&self) -> Option<L1Schedule> {
         match (self.gamma, self.beta) {
             (Strength::Lambda(gamma), Strength::Lambda(beta)) => {
@@ -160,11 +162,11 @@ impl L1Plan {
         }
     }
 
-    /// Refuses what makes no sense.
+    /// Checks the numbers and the forms of the strengths.
     ///
     /// # Errors
-    /// [`PlanError::Number`] for a number that is negative or not finite, [`PlanError::Kind`] for a strength that is given in
-    /// a way that the parameter does not have.
+    /// [`PlanError::Number`] for a number that is negative or not finite, [`PlanError::Kind`] for a strength
+    /// in a form that the parameter does not support.
     pub fn check(&self) -> Result<(), PlanError> {
         ScheduleError::check("gamma", self.gamma.number())?;
         ScheduleError::check("beta", self.beta.number())?;
@@ -186,8 +188,9 @@ impl L1Plan {
         }
     }
 
-    /// The rule of a strength that the loss decides, over `steps` in `epochs` epochs; see [`BoundedL1::new`] for the numbers
-    /// of epochs. `None` where the plan asks for no such strength, or the training is too short for it.
+    /// The [`BoundedL1`] rule for a strength that follows the loss, over `steps` in `epochs` epochs; see
+    /// [`BoundedPlan`] for the numbers of epochs. `None` if the plan has no such strength, or the training is
+    /// too short for it.
     ///
     /// # Errors
     /// As [`check`](Self::check).
@@ -208,11 +211,11 @@ impl L1Plan {
         Ok(BoundedL1::new(&BoundedPlan { tolerance, warmup_epochs, compared_epochs, travel: &travel }))
     }
 
-    /// The strengths over `steps` in `epochs` epochs, and how far they reach.
+    /// The strengths over `steps` in `epochs` epochs, and the travel they give.
     ///
     /// # Errors
-    /// [`PlanError`] for a number that makes no sense, a travel that no strength gives, or a strength that the loss decides
-    /// while training goes on.
+    /// [`PlanError`] for an invalid number, for a travel that no strength gives, or for a strength that
+    /// follows the loss during training.
     pub fn forecast(
         &self,
         epochs: usize,
@@ -220,7 +223,7 @@ impl L1Plan {
     ) -> Result<L1Forecast, PlanError> {
         self.check()?;
         let steps = steps.into_iter();
-        // What a strength of 1 does.
+        // Travel of a strength of 1.
         let gamma = Travel::from_updates(steps.clone().map(|s| PlannedUpdate {
             lr: s.gamma_lr,
             lambda: s.times * self.gamma_decay.share(s.epoch, epochs),
@@ -250,8 +253,8 @@ impl L1Plan {
         Ok(L1Forecast { schedule, gamma: gamma_travel, beta: beta_travel, held_from })
     }
 
-    /// The strength as a number and its travel, where that of a strength of 1 is `unit`; of a travel that is asked for, a
-    /// share is wanted.
+    /// The strength as a number and its travel, if a strength of 1 gives `unit`. A configured travel is
+    /// multiplied by `share`.
     fn reached(
         &self,
         what: &'static str,
@@ -271,7 +274,7 @@ impl L1Plan {
                 return Err(PlanError::Kind {
                     what,
                     key: "loss",
-                    expected: "only a training can tell: use `bounded`",
+                    expected: "the strength follows the loss during training: use `bounded`",
                 });
             }
         };

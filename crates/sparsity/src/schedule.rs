@@ -1,10 +1,10 @@
-//! How strong L1 is in each epoch.
+//! [`L1Schedule`]: the L1 strengths in each epoch.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Decay;
 
-/// Strengths in one epoch: what is added to a gradient, times the sign of the parameter.
+/// Strengths in one epoch; the gradient of a parameter gets strength times sign of the parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct L1 {
@@ -14,32 +14,32 @@ pub struct L1 {
     pub beta: f32,
 }
 
-/// Strengths over a training. In a configuration, what is left out is as in [`L1Schedule::ORIGINAL`].
+/// Strengths over a training. In a configuration, missing fields default to [`L1Schedule::ORIGINAL`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "UncheckedSchedule")]
 pub struct L1Schedule {
-    /// Strength on gammas, of which each epoch has a share.
+    /// Strength on gammas; `gamma_decay` gives the fraction that applies in each epoch.
     pub gamma: f64,
-    /// Strength on betas, the same in every epoch. A removed channel still shifts what follows by its
-    /// `silu(beta)`, so betas are to become small too.
+    /// Strength on betas, the same in every epoch. A removed channel still shifts later layers by
+    /// `silu(beta)`, so betas should become small too.
     pub beta: f64,
-    /// What happens to the strength on gammas.
+    /// How the strength on gammas changes over the epochs.
     pub gamma_decay: Decay,
 }
 
-/// A number of a schedule or plan that makes no sense.
+/// A number of a schedule or plan that is negative, too large or not finite.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("L1 schedule: `{field}` is {got}; it must be a number of 0 or more, at most {most}", most = Self::LARGEST)]
 #[non_exhaustive]
 pub struct ScheduleError {
-    /// Which number.
+    /// Name of the setting.
     pub field: &'static str,
-    /// What it is.
+    /// Value found.
     pub got: f64,
 }
 
 impl ScheduleError {
-    /// The largest strength, travel or share: what is beyond leaves the range of 32 bits within a few steps.
+    /// The largest strength, travel or fraction; larger values overflow 32-bit floats within a few steps.
     pub const LARGEST: f64 = 1e6;
 
     pub(crate) fn check(field: &'static str, got: f64) -> Result<(), Self> {
@@ -71,10 +71,11 @@ impl TryFrom<UncheckedSchedule> for L1Schedule {
 }
 
 impl L1Schedule {
-    /// As widely practised for YOLOv8: 1e-2 on gamma, falling linearly to a tenth; 1e-2 on beta throughout.
+    /// The widely used values for YOLOv8: 1e-2 on gamma, falling linearly to a tenth; 1e-2 on beta
+    /// throughout.
     pub const ORIGINAL: Self = Self { gamma: 1e-2, beta: 1e-2, gamma_decay: Decay::Linear { last: 0.1 } };
 
-    /// The schedule itself, if its numbers make sense. Reading a configuration does this.
+    /// Returns the schedule if its numbers are valid. Deserialisation calls this.
     ///
     /// # Errors
     /// [`ScheduleError`] for a number that is negative or not finite.
@@ -85,7 +86,7 @@ impl L1Schedule {
         Ok(self)
     }
 
-    /// Strengths in epoch `epoch` (from 0) of `epochs`; beyond the last epoch they stay.
+    /// Strengths in epoch `epoch` (from 0) of `epochs`; they stay constant after the last epoch.
     pub fn at(&self, epoch: usize, epochs: usize) -> L1 {
         L1 { gamma: (self.gamma * self.gamma_decay.share(epoch, epochs)) as f32, beta: self.beta as f32 }
     }

@@ -1,7 +1,7 @@
-//! What a training did to the gammas: per layer and overall.
+//! [`GammaStatistics`]: the distribution of a network's gammas after training, per layer and overall.
 //!
-//! Most gammas near zero means that pruning can take their channels; all gammas of one size means that L1 told
-//! nothing apart. Which ratio is then safe depends on coupling, which is the pruner's business.
+//! If many gammas are near zero, pruning can remove their channels; if all gammas have the same size, L1 did
+//! not separate the channels. The largest safe ratio also depends on coupling, which the pruner handles.
 
 use bonsai_checkpoint::{CheckpointError, Weights};
 use bonsai_graph::{Graph, ParamRole};
@@ -25,36 +25,36 @@ pub struct GammaStatistics {
 pub struct LayerGammas {
     /// Name of the batch norm.
     pub layer: String,
-    /// Its channels.
+    /// Summary of the batch norm's channels.
     pub gamma: GammaSummary,
 }
 
-/// Why there are no statistics.
+/// Why statistics cannot be computed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatisticsError {
     /// The network has no batch norm.
     #[error(
-        "the network has no batch norm, so no gammas: was it folded? use the checkpoint from before export"
+        "the network has no batch norm, so it has no gammas: was it folded? use the checkpoint from before export"
     )]
     NoBatchNorm,
-    /// A gamma or beta is no finite number.
+    /// A gamma or beta is not finite.
     #[error("`{name}` is {got} at channel {channel}: the training diverged; lower the learning rate or L1")]
     NotFinite {
-        /// The parameter.
+        /// Name of the parameter.
         name: String,
-        /// Position in it.
+        /// Channel of the value.
         channel: usize,
-        /// What stands there.
+        /// Value found.
         got: f32,
     },
-    /// The weights are not those of the network.
+    /// The weights do not belong to the network.
     #[error("the weights do not belong to the network")]
     Weights(#[from] CheckpointError),
 }
 
 impl GammaStatistics {
-    /// Statistics of `weights`, which must be those of `graph`.
+    /// Computes statistics of `weights`, which must belong to `graph`.
     ///
     /// # Errors
     /// [`StatisticsError`] if a parameter is missing or not finite, or if there is no batch norm.

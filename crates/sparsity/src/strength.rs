@@ -1,25 +1,26 @@
-//! How strong L1 is to be: as a number, or by what it is to achieve.
+//! [`Strength`]: a configured L1 strength, as a number or by its intended effect.
 
 use serde::{Deserialize, Serialize};
 
-/// A strength as it is asked for. Read and written as a number (`0.01`), as `{ travel = 1.75 }`, `{ loss = 0.1 }` or
+/// A configured strength. Serialised as a number (`0.01`), as `{ travel = 1.75 }`, `{ loss = 0.1 }` or
 /// `{ of_gamma = 0.3 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub enum Strength {
-    /// What is added to a gradient, times the sign of the parameter.
+    /// Factor of the parameter's sign in the gradient.
     Lambda(f64),
-    /// As strong as it takes to move a parameter so far over the whole training, see [`Travel`](crate::Travel).
+    /// The strength that moves a parameter by this distance over the whole training, see
+    /// [`Travel`](crate::Travel).
     Travel(f64),
-    /// As strong as it can be while the detection loss stays within this fraction above the loss without L1, see
-    /// [`BoundedL1`](crate::BoundedL1). On gammas alone.
+    /// The largest strength at which the detection loss stays within this fraction above the loss without L1,
+    /// see [`BoundedL1`](crate::BoundedL1). Only for gammas.
     Loss(f64),
-    /// This fraction of the strength on gammas. On betas alone.
+    /// This fraction of the strength on gammas. Only for betas.
     OfGamma(f64),
 }
 
 impl Strength {
-    /// The number in it, whichever it is.
+    /// The number inside any of the variants.
     pub(crate) const fn number(self) -> f64 {
         match self {
             Self::Lambda(number) | Self::Travel(number) | Self::Loss(number) | Self::OfGamma(number) => {

@@ -1,8 +1,8 @@
-//! The distribution of a set of gammas in a few numbers.
+//! [`GammaSummary`]: the distribution of a set of gammas in a few numbers.
 
 use serde::{Deserialize, Serialize};
 
-/// Gammas of one layer or of a network. All but `largest_beta` is about magnitudes `|gamma|`.
+/// Gammas of one layer or of a network. All fields except `largest_beta` describe magnitudes `|gamma|`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GammaSummary {
@@ -16,31 +16,31 @@ pub struct GammaSummary {
     pub max: f32,
     /// Values at [`GammaSummary::PERCENTILES`], interpolated linearly between neighbours.
     pub percentiles: [f32; 7],
-    /// Share of channels below 1e-2: what pruning can take at next to no cost.
+    /// Fraction of channels below 1e-2, which pruning can remove at almost no cost.
     pub below_1e2: f64,
-    /// Share of channels below 1e-3.
+    /// Fraction of channels below 1e-3.
     pub below_1e3: f64,
     /// Counts by magnitude.
     pub histogram: Histogram,
-    /// Largest magnitude of a beta; small betas make removed channels cheap.
+    /// Largest magnitude of a beta; removing channels costs little if betas are small.
     pub largest_beta: f32,
 }
 
-/// Counts of magnitudes in bins that are the same for every layer and epoch, so that pictures can be compared.
+/// Counts of magnitudes in bins that are the same for every layer and epoch, so that plots can be compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Histogram {
     /// Bin `i` counts `i / 20 <= |gamma| < (i + 1) / 20`; there are [`Histogram::BINS`].
     pub counts: Vec<u64>,
-    /// Magnitudes beyond the last bin.
+    /// Number of magnitudes beyond the last bin.
     pub above: u64,
 }
 
 impl GammaSummary {
-    /// At which percentages `percentiles` stand.
+    /// The percentages of `percentiles`.
     pub const PERCENTILES: [u8; 7] = [5, 10, 25, 50, 75, 90, 95];
 
-    /// Summary of finite values; `None` if there are none.
+    /// Summary of finite values; `None` for empty slices.
     pub(crate) fn new(gammas: &[f32], betas: &[f32]) -> Option<Self> {
         let mut sorted: Vec<f32> = gammas.iter().map(|g| g.abs()).collect();
         sorted.sort_unstable_by(f32::total_cmp);
@@ -62,22 +62,23 @@ impl GammaSummary {
         })
     }
 
-    /// The middle magnitude.
+    /// The median magnitude.
     pub const fn median(&self) -> f32 {
         self.percentiles[3]
     }
 }
 
 impl Histogram {
-    /// Bins for each unit of magnitude.
+    /// Number of bins per unit of magnitude.
     pub const BINS_PER_UNIT: usize = 20;
-    /// Number of bins, from 0 to 3.
+    /// Number of bins, which cover 0 to 3.
     pub const BINS: usize = 3 * Self::BINS_PER_UNIT;
 
     fn new(magnitudes: &[f32]) -> Self {
         let mut histogram = Self { counts: vec![0; Self::BINS], above: 0 };
         for magnitude in magnitudes {
-            // Exact in f64; a cast of what is too large saturates and so lands above.
+            // The multiplication is exact in f64; the cast saturates for huge values, which therefore count
+            // as above.
             let bin = (f64::from(*magnitude) * Self::BINS_PER_UNIT as f64) as usize;
             *histogram.counts.get_mut(bin).unwrap_or(&mut histogram.above) += 1;
         }
@@ -85,7 +86,8 @@ impl Histogram {
     }
 }
 
-/// The value below which `share` of a sorted, non-empty slice lies, as NumPy's default interpolates it.
+/// The value below which the fraction `share` of a sorted, non-empty slice lies, interpolated like NumPy's
+/// default.
 fn percentile(sorted: &[f32], share: f64) -> f32 {
     let position = share * (sorted.len() - 1) as f64;
     let lower = sorted[position.floor() as usize];

@@ -1,4 +1,4 @@
-//! Valid networks that nobody should run: one that makes much of little, and one that is very deep.
+//! [`enlarging_model`] and [`deep_model`]: valid networks that need too much memory or too deep a stack.
 
 use std::fmt::Write as _;
 
@@ -7,8 +7,8 @@ use bonsai_graph::{DetectHead, Graph, ModelSpec};
 
 use crate::random_weights;
 
-/// Six layers of some 30,000 weights, of which one enlarges images 64 times and the next gives each pixel 4096 channels: an
-/// image of 64 pixels becomes 256 GiB.
+/// A small network of some 30,000 weights in which one layer enlarges images 64 times and the next one has
+/// 4096 channels: an image of 64 pixels becomes 256 GiB.
 pub fn enlarging_model() -> Checkpoint {
     detector(
         "images = input() channels=3
@@ -19,7 +19,7 @@ pub fn enlarging_model() -> Checkpoint {
     )
 }
 
-/// A chain of so many activations, one behind the other.
+/// A chain of `layers` activations, one after another.
 pub fn deep_model(layers: usize) -> Checkpoint {
     let mut text = "images = input() channels=3\n\
         s0 = conv2d(images) out_channels=4 kernel=3 stride=8 padding=1 bias=false\n"
@@ -31,7 +31,7 @@ pub fn deep_model(layers: usize) -> Checkpoint {
     detector(text)
 }
 
-/// Two classes and two bins a side, read from `last`.
+/// Completes the text with a head of two classes and two bins per side that reads `last`.
 fn detector(mut text: String) -> Checkpoint {
     text.push_str(
         "box = conv2d(last) out_channels=8 kernel=1 stride=1 padding=0 bias=false

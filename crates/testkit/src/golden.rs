@@ -1,4 +1,4 @@
-//! Arrays that another program wrote, and data that may lie beside the repository.
+//! [`Golden`]: arrays that another program wrote; [`shared_data`]: optional data beside the repository.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -22,7 +22,7 @@ impl Golden {
     /// Numbers stored as F64, I64, I32, U8 or BOOL become `f32`.
     ///
     /// # Panics
-    /// If the file is missing or no safetensors file.
+    /// If the file is missing or is not a safetensors file.
     #[track_caller]
     pub fn load(path: impl AsRef<Path>) -> Self {
         let path = workspace_root().join(path);
@@ -35,7 +35,10 @@ impl Golden {
             .iter()
             .map(|(name, view)| {
                 let data = to_f32(&view).unwrap_or_else(|| {
-                    fail(&format!("tensor `{name}` is stored as {:?}, which is not read here", view.dtype()))
+                    fail(&format!(
+                        "tensor `{name}` has type {:?}, which golden files do not support",
+                        view.dtype()
+                    ))
                 });
                 (name.to_owned(), Array::new(view.shape(), data))
             })
@@ -46,7 +49,7 @@ impl Golden {
     /// One array.
     ///
     /// # Panics
-    /// If there is none of that name; the message lists those there are.
+    /// If no array has that name; the message lists the existing names.
     #[track_caller]
     pub fn get(&self, name: &str) -> &Array {
         self.arrays.get(name).unwrap_or_else(|| {
@@ -60,16 +63,16 @@ impl Golden {
         self.arrays.iter().map(|(n, a)| (n.as_str(), a))
     }
 
-    /// A note from the file's header (version of the program that wrote it, seed).
+    /// A metadata entry of the file's header (version of the program that wrote it, seed).
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.metadata.get(key).map(String::as_str)
     }
 }
 
-/// `None` for types that golden files do not use.
+/// Converts values to `f32`; `None` for types that golden files do not use.
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "a foreign enum that may grow; what is not read is refused"
+    reason = "a foreign enum that may grow; all other types are rejected"
 )]
 fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let bytes = view.data();
@@ -87,28 +90,28 @@ fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32>
     bytes.as_chunks::<N>().0.iter().map(|b| read(*b)).collect()
 }
 
-/// The folder of the workspace's `Cargo.toml`.
+/// The directory of the workspace's `Cargo.toml`.
 pub fn workspace_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Optional data in `../shared` beside the workspace; absent in a fresh clone.
+/// Path of optional data in `../shared` beside the workspace, which is absent in a fresh clone.
 ///
-/// `None` after printing what is missing, so that the caller returns and the log tells what was not tested.
+/// If the data is missing, prints its path to the log and returns `None`, so that the caller skips the check.
 #[expect(clippy::print_stderr, reason = "a skipped check must be visible in the test's output")]
 pub fn shared_data(relative: &str) -> Option<PathBuf> {
     let path = workspace_root().join("../shared").join(relative);
     if path.exists() {
         return Some(path);
     }
-    eprintln!("not checked: ../shared/{relative} is not there (optional data beside the repository)");
+    eprintln!("not checked: ../shared/{relative} does not exist (optional data beside the repository)");
     None
 }
 
-/// A `.pt` file of `fixtures/checkpoint`, where they are kept compressed.
+/// Contents of a `.pt` file of `fixtures/checkpoint`, where these files are stored compressed.
 ///
 /// # Panics
-/// If there is none of that name.
+/// If no file has that name.
 pub fn imported(name: &str) -> Vec<u8> {
     fixture(format!("fixtures/checkpoint/{name}.pt.gz"))
 }
@@ -116,7 +119,7 @@ pub fn imported(name: &str) -> Vec<u8> {
 /// The bytes of a file, decompressed if it ends in `.gz`. Relative paths start at the workspace root.
 ///
 /// # Panics
-/// If it is missing or damaged.
+/// If the file is missing or damaged.
 #[track_caller]
 pub fn fixture(path: impl AsRef<Path>) -> Vec<u8> {
     let path = workspace_root().join(path);

@@ -1,14 +1,16 @@
-//! For tests only: named tolerances, golden files, random networks, a reference forward.
+//! Test support: named tolerances, golden files, random networks, and a reference forward.
 //!
-//! - [`Tolerance`] and [`assert_close`]: how far two results may lie apart, by name and with a reason.
-//! - [`Golden`]: arrays that another program wrote; [`shared_data`]: larger data that may not be there.
-//! - [`random_model`] and [`arb_model`]: small valid detectors that contain what real ones rarely do.
-//! - [`enlarging_model`] and [`deep_model`]: valid networks that take all memory, or all of a stack.
-//! - [`reference_forward`]: the nine layers as plain loops in `f64`, an oracle that shares no code with
-//!   any executor.
+//! - [`Tolerance`] and [`assert_close`]: how far two results may differ; each tolerance has a name and a
+//!   reason.
+//! - [`Golden`]: arrays that another program wrote; [`shared_data`]: larger data that may be absent.
+//! - [`random_model`] and [`arb_model`]: small valid detectors with structures that are rare in real ones.
+//! - [`enlarging_model`] and [`deep_model`]: valid networks that would exhaust the memory or the stack.
+//! - [`reference_forward`]: the nine layers as plain loops in `f64`, an oracle that shares no code with any
+//!   executor.
 //!
-//! Everything here panics where a library would return an error: in a test that is the report.
-//! This crate runs no network for production, knows no executor and is nobody's normal dependency.
+//! Functions here panic where a library would return an error, because a panic is how a test reports a
+//! failure. This crate runs no network in production, knows no executor and is only a dev-dependency of other
+//! crates.
 //!
 //! ```
 //! use bonsai_checkpoint::Array;

@@ -1,14 +1,15 @@
-//! The building blocks of a random network: what real detectors have, and what they have rarely.
+//! Building blocks of a random network ([`BLOCKS`]): structures that real detectors have, including rare
+//! ones.
 //!
-//! A block reads wires from the pool, adds layers, and gives the wire that stands for it; a block with more
-//! than one interesting wire puts the others into the pool itself.
+//! A block reads wires from the pool, adds layers, and returns its result wire. A block with further wires of
+//! interest adds them to the pool itself.
 
 use bonsai_graph::Op;
 use rand::RngExt;
 
 use crate::random_network::{Net, Wire};
 
-/// All blocks; a frequent one stands there twice.
+/// All blocks; a frequent block is listed twice.
 pub(crate) const BLOCKS: [fn(&mut Net) -> Wire; 13] = [
     Net::plain,
     Net::plain,
@@ -26,7 +27,7 @@ pub(crate) const BLOCKS: [fn(&mut Net) -> Wire; 13] = [
 ];
 
 impl Net {
-    /// A convolution of any kind: usually with batch norm, sometimes bare.
+    /// A convolution of any kind: usually with batch norm, sometimes without.
     fn plain(&mut self) -> Wire {
         let x = self.pick();
         let kernel = [1, 3, 3, 5][self.below(4)];
@@ -45,7 +46,7 @@ impl Net {
         self.conv_bn_silu_to(y, x.channels, 3, 1)
     }
 
-    /// Two or three wires added.
+    /// A sum of two or three wires.
     fn residual(&mut self) -> Wire {
         let x = self.pick();
         let x = self.bounded(x);
@@ -60,7 +61,7 @@ impl Net {
         }
     }
 
-    /// Uneven halves, one of them through bottlenecks, all joined.
+    /// Splits a wire into two uneven parts, sends one part through bottlenecks, and concatenates all of them.
     fn split(&mut self) -> Wire {
         let x = self.pick();
         let x = self.conv_bn_silu(x, 2, 1, 1);
@@ -75,7 +76,7 @@ impl Net {
         self.conv_bn_silu(x, 1, 1, 1)
     }
 
-    /// Chained poolings beside their input.
+    /// Concatenates a wire with a chain of poolings of it.
     fn pyramid_pooling(&mut self) -> Wire {
         let x = self.pick();
         let mut last = self.conv_bn_silu(x, 1, 1, 1);
@@ -88,7 +89,8 @@ impl Net {
         self.conv_bn_silu(x, 1, 1, 1)
     }
 
-    /// Concats: of different wires, of the same wire twice, of concats, of one wire in two concats.
+    /// Concats of different wires, of the same wire twice, of other concats, and two concats of the same
+    /// wires.
     fn join(&mut self) -> Wire {
         let a = self.pick();
         let b = self.pick_beside(a);
@@ -106,7 +108,7 @@ impl Net {
         self.bounded(x)
     }
 
-    /// A range that may reach across the seam; a second one may overlap it.
+    /// A slice of a concat that may span both of its inputs; a second slice may overlap the first.
     fn slice_of_concat(&mut self) -> Wire {
         let a = self.pick();
         let b = self.pick_beside(a);
@@ -125,7 +127,7 @@ impl Net {
         self.bounded(first)
     }
 
-    /// Enlarges a wire and gives it several readers.
+    /// Upsamples a wire and gives it several readers.
     fn upsample(&mut self) -> Wire {
         let limit = self.config.max_side;
         let fits = |x: &&Wire| x.stride.is_multiple_of(2) && 2 * x.h.max(x.w) <= limit;
@@ -145,7 +147,7 @@ impl Net {
         self.conv_bn_silu(up, 1, 3, 1)
     }
 
-    /// A pooling that halves.
+    /// A pooling that halves the size.
     fn pool_down(&mut self) -> Wire {
         let x = self.pick();
         if x.h.min(x.w) < 4 || x.stride >= 8 {
@@ -155,7 +157,7 @@ impl Net {
         self.max_pool(x, kernel, 2)
     }
 
-    /// Batch norm over something that is no convolution: a concat, a sum of bare convolutions.
+    /// Batch norm over something other than a convolution: a concat, or a sum of bare convolutions.
     fn pre_activation(&mut self) -> Wire {
         let x = self.pick();
         let x = if self.rng.random() {
@@ -173,8 +175,8 @@ impl Net {
         self.conv_bn_silu(x, 1, 3, 1)
     }
 
-    /// A depthwise convolution and a pointwise one, as in the class branches of later detectors; between them usually batch
-    /// norm, and in front of them whatever there is.
+    /// A depthwise convolution and a pointwise convolution, as in the class branches of later detectors.
+    /// Usually there is a batch norm between them. The depthwise convolution may read any wire.
     fn depthwise(&mut self) -> Wire {
         let x = self.pick();
         let kernel = [1, 3, 3, 5][self.below(4)];
@@ -190,7 +192,8 @@ impl Net {
         self.conv_bn_silu(x, 1, 1, 1)
     }
 
-    /// A convolution of a few groups, which may widen or narrow them: one channel in and several out among others.
+    /// A convolution of a few groups with any number of channels per group, for example one input and several
+    /// outputs.
     fn grouped(&mut self) -> Wire {
         let groups = 2 + self.below(3);
         let most = (self.config.max_channels / groups).max(1);

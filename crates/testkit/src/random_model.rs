@@ -1,4 +1,4 @@
-//! Random detectors, small enough to run a thousand in seconds.
+//! [`random_model`]: random detectors that are small enough to run a thousand of them in seconds.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use crate::random_weights;
 /// Limits of a random network.
 #[derive(Debug, Clone, Copy)]
 pub struct RandomGraphConfig {
-    /// Building blocks between image and head; each adds one to about ten layers.
+    /// Number of building blocks between image and head; each adds one to about ten layers.
     pub blocks: usize,
-    /// Most channels of a convolution; a concat may have twice as many.
+    /// Largest channel count of a convolution; a concat may have twice as many channels.
     pub max_channels: usize,
     /// Largest side of the image, in pixels; at least 8.
     pub max_side: usize,
@@ -38,7 +38,8 @@ pub struct RandomModel {
 }
 
 impl fmt::Debug for RandomModel {
-    /// The network as text, which is what a failing case needs; the weights follow from the seed.
+    /// Prints the network as text, which is what a reader of a failed test needs; the weights follow from the
+    /// seed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "images {}x{}\n{}", self.h, self.w, self.spec().graph())
     }
@@ -53,16 +54,17 @@ impl RandomModel {
 
 /// A random detector; the same seed and configuration give the same bits.
 ///
-/// Over a few dozen seeds there is every layer, residuals of two and three wires, uneven and overlapping
-/// slices, slices across a concat's seam, nested concats, the same wire twice in one and one wire in two,
-/// chained poolings, upsampling with several readers, kernels 1, 3 and 5, strides 1 and 2, odd widths and
-/// heights, batch norm without activation, without convolution, or twice behind one, convolutions without batch
-/// norm, depthwise ones and ones of a few groups.
+/// A few dozen seeds produce every layer kind, residuals of two and three wires, uneven and overlapping
+/// slices, slices that span two inputs of a concat, nested concats, the same wire twice in one concat and one
+/// wire in two concats, chained poolings, upsampling with several readers, kernels 1, 3 and 5, strides 1 and
+/// 2, odd widths and heights, batch norms without activation, batch norms without a convolution, two batch
+/// norms after one convolution, convolutions without batch norm, depthwise convolutions, and convolutions of
+/// a few groups.
 ///
 /// # Panics
-/// If the limits leave no room (`max_channels` below 2, `max_side` below 8).
+/// If the limits are too small (`max_channels` below 2 or `max_side` below 8).
 pub fn random_model(seed: u64, config: &RandomGraphConfig) -> RandomModel {
-    assert!(config.max_channels >= 2 && config.max_side >= 8, "no room in {config:?}");
+    assert!(config.max_channels >= 2 && config.max_side >= 8, "limits too small: {config:?}");
     let (spec, h, w) = random_spec(seed, config);
     let weights = random_weights(seed ^ 0x5eed, spec.graph());
     let checkpoint = Checkpoint::new(spec, weights).expect("weights are drawn from the parameter list");

@@ -1,6 +1,7 @@
-//! Drawing the layers of a random detector, block by block.
+//! [`random_spec`]: draws the layers of a random detector, block by block.
 //!
-//! Every wire carries its real height and width for the drawn image, so that only wires of one size meet.
+//! Every wire stores its real height and width for the drawn image, so that blocks only join wires of equal
+//! size.
 
 use bonsai_graph::{DetectHead, GraphBuilder, ModelSpec, NodeId, Op};
 use rand::{RngExt, SeedableRng};
@@ -16,7 +17,7 @@ pub(crate) struct Wire {
     pub(crate) channels: usize,
     pub(crate) h: usize,
     pub(crate) w: usize,
-    /// Pixels per cell along the longest way down.
+    /// Pixels per cell: the product of the strides before this wire.
     pub(crate) stride: usize,
 }
 
@@ -25,9 +26,9 @@ pub(crate) struct Net {
     builder: GraphBuilder,
     pub(crate) rng: ChaCha8Rng,
     pub(crate) config: RandomGraphConfig,
-    /// What later blocks may read.
+    /// Wires that later blocks may read.
     pub(crate) pool: Vec<Wire>,
-    /// Whether a layer reads it already.
+    /// For each layer, whether another layer already reads it.
     read: Vec<bool>,
     layers: usize,
 }
@@ -85,7 +86,7 @@ impl Net {
         self.builder.push(&name, op, inputs).unwrap_or_else(|e| panic!("random network: {e}"))
     }
 
-    /// A wire for a block to read: the newest half of the time, the image itself rarely.
+    /// A wire for a block to read: the newest at least half of the time, the image itself rarely.
     pub(crate) fn pick(&mut self) -> Wire {
         let last = self.pool.len() - 1;
         let i = if self.rng.random() { last } else { self.below(last + 1) };
@@ -163,12 +164,12 @@ impl Net {
         if self.one_in(5) { x } else { self.same(Op::Silu, x) }
     }
 
-    /// Narrows a wire that concatenation made too wide.
+    /// Narrows a wire that a concat made too wide.
     pub(crate) fn bounded(&mut self, x: Wire) -> Wire {
         if x.channels > 2 * self.config.max_channels { self.conv_bn_silu(x, 2, 1, 1) } else { x }
     }
 
-    /// One or two levels; each reads one wire and whatever of its size nobody reads yet.
+    /// A head of one or two levels. Each level reads one wire and all unread wires of the same size.
     fn head(mut self) -> ModelSpec {
         let mut levels: Vec<Wire> = Vec::new();
         let newest_first: Vec<Wire> = self.pool[1..].iter().rev().copied().collect();
@@ -193,7 +194,7 @@ impl Net {
             }
         }
         let n = levels.len();
-        // Outputs by kind, or level by level: the head says which is which.
+        // Outputs are ordered by kind or level by level; the head stores the positions.
         let (outputs, box_outputs, cls_outputs) = if self.rng.random() {
             (boxes.iter().chain(&classes).copied().collect(), (0..n).collect(), (n..2 * n).collect())
         } else {
@@ -208,7 +209,7 @@ impl Net {
     }
 }
 
-/// Height and width behind a sliding window.
+/// Height and width of the output of a sliding window.
 fn steps(x: Wire, kernel: usize, stride: usize, padding: usize) -> Wire {
     let side = |size: usize| (size + 2 * padding - kernel) / stride + 1;
     Wire { h: side(x.h), w: side(x.w), ..x }

@@ -1,4 +1,4 @@
-//! Random values from a seed, of a size that keeps activations of a deep network near 1.
+//! [`random_weights`] and [`random_array`]: seeded values that keep the activations of a deep network near 1.
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, ParamRole};
@@ -12,14 +12,15 @@ pub fn random_array(seed: u64, shape: &[usize]) -> Array {
     Array::new(shape, (0..len).map(|_| rng.random_range(-1.0f32..1.0)).collect())
 }
 
-/// Random weights for every parameter: gammas of both signs and at least 0.4 in magnitude (so that none is
-/// pruned by accident), betas and means off zero, variances in 0.5..1.5.
+/// Random weights for every parameter: gammas of both signs with a magnitude of at least 0.4 (so that none is
+/// pruned by accident), nonzero betas and means, variances in 0.5..1.5.
 pub fn random_weights(seed: u64, graph: &Graph) -> Weights {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut weights = Weights::new();
     for spec in graph.params() {
         let fan_in: usize = spec.shape[1..].iter().product();
-        // Uniform in ±sqrt(3 / fan_in) has variance 1 / fan_in: a convolution keeps the size of its input.
+        // A uniform distribution over ±sqrt(3 / fan_in) has variance 1 / fan_in: a convolution keeps the
+        // scale of its input.
         let bound = (3.0 / fan_in as f32).sqrt();
         let mut draw = || match spec.role {
             ParamRole::ConvWeight => rng.random_range(-bound..bound),

@@ -1,8 +1,8 @@
-//! The nine layers as plain loops in `f64`: slow, short, and checked by eye.
+//! [`reference_forward`]: the nine layers as plain loops in `f64`, short enough to verify by reading.
 //!
-//! An oracle for executors and for the pruner. It shares no code with either, has no backward, and keeps
-//! no running statistics; gradients can be checked against it by finite differences, which is why the
-//! wires come out in `f64`.
+//! It is an oracle for executors and for the pruner and shares no code with either. It has no backward pass
+//! and updates no running statistics. Tests check gradients against it by finite differences, so the wires
+//! are `f64`.
 
 use std::borrow::Cow;
 
@@ -20,10 +20,11 @@ pub struct ReferenceTensor {
 
 /// The network's outputs for `images` `[n, c, h, w]`, rounded to `f32`.
 ///
-/// With `train`, batch norm uses the statistics of the batch (biased variance), else the running ones.
+/// With `train`, batch norm uses the statistics of the batch (biased variance), otherwise the running
+/// statistics.
 ///
 /// # Panics
-/// If a weight is missing or the image does not fit the graph.
+/// If a weight is missing or the images do not fit the graph.
 pub fn reference_forward(graph: &Graph, weights: &Weights, images: &Array, train: bool) -> Vec<Array> {
     let wires = reference_wires(graph, weights, images, train);
     let round = |t: &ReferenceTensor| Array::new(&t.shape, t.data.iter().map(|v| *v as f32).collect());
@@ -43,8 +44,8 @@ pub fn reference_wires(
     reference_wires_reading(graph, weights, images, train, &|_, _, _| None)
 }
 
-/// [`reference_wires`] of a network whose layers do not read their inputs as they are: `read` is asked for each with the
-/// layer, the wire and its values, and gives what is read in their place, if anything is.
+/// [`reference_wires`] for a network whose layers read changed inputs. `read` receives the reading layer, the
+/// wire and its values, and returns the values that the layer reads instead, or `None` to keep them.
 ///
 /// # Panics
 /// As [`reference_forward`].
@@ -241,7 +242,8 @@ mod tests {
 
     #[test]
     fn taps_reach_what_lies_inside() {
-        // 5 columns, kernel 3, stride 2, padding 1: outputs at 0, 2, 4; tap 0 falls off the left edge first.
+        // 5 columns, kernel 3, stride 2, padding 1: outputs at 0, 2, 4. Tap 0 of the first output falls off
+        // the left edge.
         assert_eq!([0, 1, 2].map(|tap| inside(3, 5, tap, 2, 1)), [1..3, 0..3, 0..2]);
         assert_eq!(inside(1, 1, 4, 1, 2), 0..0);
     }

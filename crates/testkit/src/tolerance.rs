@@ -1,16 +1,17 @@
-//! How far two results may lie apart, by name.
+//! [`Tolerance`]: named limits on the difference of two results.
 //!
-//! A tolerance is relative to the largest expected magnitude of the whole tensor, not element by element:
-//! rounding errors of a sum scale with its terms, so an element near zero says nothing about them.
+//! A tolerance is relative to the largest expected magnitude of the whole tensor, not to each element: the
+//! rounding error of a sum scales with its terms, so the size of an element near zero does not bound its
+//! error.
 
 use bonsai_checkpoint::Array;
 
-/// A named limit on the difference of two results, as a share of the largest expected magnitude.
+/// A named limit on the difference of two results, as a fraction of the largest expected magnitude.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tolerance {
-    /// The same operations in the same order: not a bit may differ.
+    /// The same operations in the same order: every bit must be equal.
     Exact,
-    /// One operation in `f32`, summed in another order: 1e-6, some ten units in the last place.
+    /// One operation in `f32`, summed in another order: 1e-6, about ten units in the last place.
     Tight,
     /// A whole network in `f32`, or one operation with long sums: 1e-4.
     Close,
@@ -19,7 +20,7 @@ pub enum Tolerance {
 }
 
 impl Tolerance {
-    /// The limit, as a share of the largest expected magnitude.
+    /// The limit, as a fraction of the largest expected magnitude.
     pub const fn share(self) -> f64 {
         match self {
             Self::Exact => 0.0,
@@ -32,10 +33,11 @@ impl Tolerance {
 
 /// Checks `|actual - expected| <= tolerance * max|expected|` everywhere; a NaN or infinity always fails.
 ///
-/// Where all of `expected` is zero, `actual` must be zero exactly.
+/// If all values of `expected` are zero, all values of `actual` must be exactly zero.
 ///
 /// # Panics
-/// If lengths differ or a value lies too far off; the message gives `what`, the place and both numbers.
+/// If lengths differ or a value exceeds the tolerance; the message contains `what`, the index and both
+/// numbers.
 #[track_caller]
 pub fn assert_close<A, E>(actual: &[A], expected: &[E], tolerance: Tolerance, what: &str)
 where
@@ -65,7 +67,7 @@ where
     }
 }
 
-/// [`assert_close`] for arrays, whose dimensions must be equal too.
+/// [`assert_close`] for arrays; their shapes must be equal too.
 ///
 /// # Panics
 /// As [`assert_close`].

@@ -1,4 +1,4 @@
-//! What the trainer eats.
+//! [`Batch`] and [`BatchSource`]: images with their objects for the trainer.
 
 use bonsai_checkpoint::Array;
 use bonsai_yolov8::Target;
@@ -10,22 +10,22 @@ pub struct Batch {
     pub images: Array,
     /// Objects, as fractions of the batch image.
     pub targets: Vec<Target>,
-    /// What the images are called, such as their paths, for the message of a training that diverges; may be empty.
+    /// Names of the images, such as their paths, for the message of a training that diverges; may be empty.
     pub names: Vec<String>,
 }
 
-/// A batch, or why there is none.
+/// A batch, or the reason why it cannot be made.
 pub type BatchResult = Result<Batch, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Batches by epoch. The same epoch must give the same batches, or a resumed training differs.
+/// Batches of each epoch. The same epoch must give the same batches, otherwise a resumed training differs.
 pub trait BatchSource {
-    /// Batches in an epoch.
+    /// Number of batches in an epoch.
     fn batches(&self) -> usize;
 
     /// The batches of one epoch from `first` on; both are counted from 0.
     ///
-    /// Batch `first` is the same one whether those before it are asked for or not. There is none left where `first` is
-    /// [`BatchSource::batches`]. A batch that cannot be had is an error, with which the training ends: one that is left out
-    /// would change what is learned without a word.
+    /// Batch `first` must be the same whether the batches before it are requested or not. The iterator is
+    /// empty if `first` equals [`BatchSource::batches`]. If a batch cannot be made, the iterator returns an
+    /// error and the training ends: skipping the batch would silently change the result.
     fn epoch(&mut self, epoch: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_>;
 }

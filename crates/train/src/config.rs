@@ -1,4 +1,4 @@
-//! Knobs of a training, by Ultralytics' names.
+//! [`TrainConfig`]: settings of a training, with Ultralytics' names.
 
 use bonsai_checkpoint::Progress;
 use bonsai_yolov8::LossGains;
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Freeze, Optimizer, TrainError};
 
-/// Most of anything that is counted over a training.
+/// Upper limit for counts over a training.
 const MOST: usize = 1_000_000;
-/// Most images in a forward pass, and modules of a network.
+/// Upper limit for images in a forward pass and for modules of a network.
 const MOST_IMAGES: usize = 65_536;
-/// Largest rate, gain or norm: what is beyond leaves the range of 32 bits within a few steps.
+/// Largest rate, gain or norm; larger values overflow 32-bit floats within a few steps.
 const LARGEST: f64 = 1e6;
 
-/// How to train. Defaults are those of Ultralytics 8.0 unless a field says otherwise.
+/// Settings of a training. Defaults are those of Ultralytics 8.0 unless a field says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
@@ -21,39 +21,39 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// Images per forward pass.
     pub batch: usize,
-    /// Images per optimiser step: gradients of `nbs / batch` batches are added up.
+    /// Images per optimiser step: gradients of `nbs / batch` batches are accumulated.
     pub nbs: usize,
     /// Learning rate after warm-up.
     pub lr0: f64,
-    /// Learning rate at the end, as a share of `lr0`.
+    /// Learning rate at the end, as a fraction of `lr0`.
     pub lrf: f64,
     /// Cosine instead of linear decay.
     pub cos_lr: bool,
-    /// What makes steps of gradients.
+    /// The optimiser.
     pub optimizer: Optimizer,
     /// Momentum of SGD, beta1 of AdamW.
     pub momentum: f64,
     /// Weight decay of convolution kernels at `nbs` images per step.
     pub weight_decay: f64,
-    /// Length of the warm-up; fractions are fine.
+    /// Length of the warm-up in epochs; may be fractional.
     pub warmup_epochs: f64,
-    /// Fewest batches of warm-up (8.0 has 100), unless `warmup_epochs` is 0.
+    /// Minimum number of warm-up batches (100 in Ultralytics 8.0), unless `warmup_epochs` is 0.
     pub warmup_min_batches: usize,
     /// Momentum of SGD at the start of warm-up.
     pub warmup_momentum: f64,
-    /// Learning rate of biases at the start of warm-up; the others start at 0.
+    /// Learning rate of biases at the start of warm-up; all other learning rates start at 0.
     pub warmup_bias_lr: f64,
     /// Largest global gradient norm.
     pub clip_norm: f64,
     /// Weights of the loss parts.
     pub gains: LossGains,
-    /// Evaluate every so many epochs, and after the last.
+    /// Number of epochs between evaluations; the last epoch is always evaluated.
     pub val_period: usize,
-    /// Stop where the best epoch is so many epochs ago, by the evaluation (8.4 has 100); 0 never stops.
+    /// Stop if the best epoch by evaluation is this many epochs ago (100 in Ultralytics 8.4); 0 never stops.
     pub patience: usize,
-    /// Layers that are not trained.
+    /// Layers whose parameters are not trained.
     pub freeze: Freeze,
-    /// Seed, recorded in the checkpoint; the trainer itself draws nothing.
+    /// Seed, recorded in the checkpoint; the trainer itself uses no random numbers.
     pub seed: u64,
 }
 
@@ -84,21 +84,21 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// Whether the weights are evaluated after so many epochs.
+    /// Whether the weights are evaluated after `epochs` epochs.
     pub(crate) fn evaluates_after(&self, epochs: usize) -> bool {
         epochs == self.epochs || epochs.is_multiple_of(self.val_period)
     }
 
-    /// Whether patience ends a training that was just evaluated; the epoch of the best, from 1.
+    /// The best epoch (from 1), if patience ends a training that was just evaluated; otherwise `None`.
     pub fn out_of_patience(&self, progress: &Progress) -> Option<usize> {
         let best = progress.best_epoch?;
         (self.patience > 0 && progress.epoch.saturating_sub(best) >= self.patience).then_some(best)
     }
 
-    /// Checks the ranges. Every number of a configuration has its range here.
+    /// Checks that every number of the configuration is within its range.
     ///
     /// # Errors
-    /// [`TrainError::Config`] with the field, its value and what it may be.
+    /// [`TrainError::Config`] with the field, its value and the accepted range.
     pub fn check(&self) -> Result<(), TrainError> {
         let counts = [
             ("epochs", self.epochs, 1, MOST),
@@ -144,7 +144,9 @@ impl TrainConfig {
             }
         }
         if bbox + cls + dfl == 0.0 {
-            let expected = "above 0 in one of bbox, cls and dfl, or there is nothing to learn".to_owned();
+            let expected =
+                "above 0 for at least one of bbox, cls and dfl, otherwise there is nothing to learn"
+                    .to_owned();
             return refuse("gains", &"0", expected);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Why a training stops early.
+//! [`TrainError`]: why a training stops early.
 
 use bonsai_checkpoint::CheckpointError;
 use bonsai_exec::ExecError;
@@ -6,21 +6,21 @@ use bonsai_yolov8::{HeadError, LossItems};
 
 use crate::Optimizer;
 
-/// What went wrong, and where in the training.
+/// The cause of an error, and the epoch and batch.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
     /// A number of the configuration is outside its range.
     #[error("{field} is {got}, must be {expected}")]
     Config {
-        /// Which knob.
+        /// Name of the setting.
         field: &'static str,
         /// Its value.
         got: String,
         /// The accepted range, in words.
         expected: String,
     },
-    /// The loss or the gradient is no longer a number.
+    /// The loss or the gradient is not finite.
     #[error(
         "training diverged in epoch {epoch}, batch {batch}, optimiser step {step}: box loss {}, class loss {}, \
          distribution loss {}{}, gradient norm {}, {}; {}; try a smaller lr0 or a longer warm-up, and look at these images",
@@ -35,92 +35,96 @@ pub enum TrainError {
         step: u64,
         /// The parts of this batch's loss.
         loss: LossItems,
-        /// What a teacher added to the loss of this batch, where there is one.
+        /// The loss against the teacher for this batch, if there is a teacher.
         distill: Option<f32>,
-        /// The gradient's norm before clipping; `None` where the loss was no number, and there was no gradient.
+        /// The gradient's norm before clipping; `None` if the loss was not finite, so no gradient was
+        /// computed.
         gradient_norm: Option<f32>,
-        /// The images: of this batch for a loss, of all whose gradients were added up for a gradient.
+        /// Image names: of this batch if the loss was not finite, of all accumulated batches if the gradient
+        /// was not.
         images: Vec<String>,
-        /// The last complete epoch, whose checkpoint is good; 0 is what training started from.
+        /// The last complete epoch, whose checkpoint is good; 0 means the checkpoint that training started
+        /// from.
         good_epoch: usize,
     },
-    /// A parameter or running statistic is no longer a number, though all losses and gradients were.
+    /// A parameter or running statistic is not finite, although all losses and gradients were.
     #[error(
-        "`{name}` is no longer a finite number after batch {batch} of epoch {epoch}, though losses and gradients were; \
-         nothing of it was saved; {}; try a smaller lr0, and look for images with values outside 0 to 1",
+        "`{name}` is not finite after batch {batch} of epoch {epoch}, although losses and gradients were; this state \
+         was not saved; {}; try a smaller lr0, and look for images with values outside 0 to 1",
         last_good(*good_epoch)
     )]
     Poisoned {
-        /// Its name in the checkpoint.
+        /// Name of the parameter in the checkpoint.
         name: String,
         /// Epoch from 1.
         epoch: usize,
-        /// Batches done in it.
+        /// Number of batches done in the epoch.
         batch: usize,
-        /// The last complete epoch before, whose checkpoint is good; 0 is what training started from.
+        /// The last complete epoch before, whose checkpoint is good; 0 means the checkpoint that training
+        /// started from.
         good_epoch: usize,
     },
-    /// What is to be frozen does not fit the network.
+    /// The layers to freeze do not fit the network.
     #[error("cannot freeze: {what}; its modules are {}", modules.join(", "))]
     Freeze {
-        /// What is wrong.
+        /// What does not fit.
         what: String,
         /// The modules that have parameters.
         modules: Vec<String>,
     },
-    /// The checkpoint was trained for at least as long as asked for.
-    #[error("the checkpoint has {done} of {epochs} epochs: nothing to train; raise epochs")]
+    /// The checkpoint already has at least as many epochs as configured.
+    #[error("the checkpoint has {done} of {epochs} epochs, so there is nothing to train; raise epochs")]
     Finished {
         /// Epochs done.
         done: usize,
-        /// Epochs asked for.
+        /// Number of epochs in the configuration.
         epochs: usize,
     },
-    /// Patience has ended the training of the checkpoint.
+    /// Patience already ended the training of the checkpoint.
     #[error(
-        "the best of the checkpoint's {done} epochs is epoch {best}, and patience is {patience}: nothing to train; \
+        "epoch {best} is the best of the checkpoint's {done} epochs, and patience is {patience}: nothing to train; \
          raise patience, or set it to 0"
     )]
     OutOfPatience {
         /// Epochs done.
         done: usize,
-        /// The best of them, from 1.
+        /// The best epoch, from 1.
         best: usize,
-        /// Epochs to wait for a better one.
+        /// Number of epochs to wait for a better one.
         patience: usize,
     },
-    /// The checkpoint's state is another optimiser's.
+    /// The checkpoint's optimiser state belongs to another optimiser.
     #[error(
-        "the checkpoint was trained with {trained} and cannot go on with {asked}: resume with {trained}, \
-         or start anew from its weights"
+        "the checkpoint was trained with {trained} and cannot be resumed with {asked}: resume with {trained}, \
+         or start a new training from its weights"
     )]
     Optimizer {
-        /// Which one the state is of.
+        /// The optimiser of the checkpoint.
         trained: Optimizer,
-        /// Which one is asked for.
+        /// The optimiser in the configuration.
         asked: Optimizer,
     },
-    /// The checkpoint stands inside an epoch that is no longer the same.
+    /// The checkpoint was saved within an epoch whose number of batches has changed.
     #[error(
-        "the checkpoint stands after {done} of {of} batches of an epoch, which now has {batches}: the dataset or the \
-         batch size changed; resume with those it was trained with, or start anew from its weights"
+        "the checkpoint was saved after {done} of {of} batches of an epoch, which now has {batches}: the dataset or the \
+         batch size changed; resume with the original ones, or start a new training from its weights"
     )]
     Position {
-        /// Batches done.
+        /// Number of batches done.
         done: usize,
-        /// Batches that the epoch had.
+        /// Number of batches that the epoch had.
         of: usize,
-        /// Batches that an epoch has now.
+        /// Number of batches that an epoch has now.
         batches: usize,
     },
-    /// The network failed.
+    /// The executor failed.
     #[error("the network failed in epoch {epoch}, batch {batch}")]
     Exec {
         /// Epoch from 1; 0 before the first.
         epoch: usize,
         /// Batch of the epoch, from 1; 0 between epochs.
         batch: usize,
-        /// Why.
+        /// Error of the executor.
         #[source]
         source: Box<ExecError>,
     },
@@ -131,45 +135,45 @@ pub enum TrainError {
         epoch: usize,
         /// Batch of the epoch, from 1.
         batch: usize,
-        /// Why.
+        /// Error of the loss.
         #[source]
         source: Box<HeadError>,
     },
-    /// There is no next batch to train on.
+    /// The batch source failed.
     #[error("batch {batch} of epoch {epoch} cannot be made")]
     Batch {
         /// Epoch from 1.
         epoch: usize,
         /// Batch of the epoch, from 1.
         batch: usize,
-        /// Why.
+        /// Error of the batch source.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Evaluation or saving, which the caller supplies, failed.
+    /// A closure of the caller for evaluation or saving failed.
     #[error("the {service} after epoch {epoch} failed")]
     Service {
-        /// Which service.
+        /// Name of the closure's task.
         service: &'static str,
         /// Epoch from 1.
         epoch: usize,
-        /// Why.
+        /// Error of the closure.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A checkpoint cannot be put together.
+    /// The checkpoint cannot be built from the trained weights.
     #[error("the trained weights do not fit the network")]
     Checkpoint(#[from] CheckpointError),
 }
 
 impl TrainError {
-    /// The network failed at a batch of an epoch, both from 1, or at none where they are 0.
+    /// Wraps an executor error at a batch of an epoch, both from 1; 0 means outside of epochs or batches.
     pub(crate) fn exec(epoch: usize, batch: usize, source: ExecError) -> Self {
         Self::Exec { epoch, batch, source: Box::new(source) }
     }
 }
 
-/// The part of a teacher, after the others.
+/// Text for the loss against the teacher, after the other losses.
 fn taught(distill: Option<f32>) -> String {
     distill.map_or_else(String::new, |loss| format!(", loss against the teacher {loss}"))
 }
@@ -178,7 +182,7 @@ fn norm(norm: Option<f32>) -> String {
     norm.map_or_else(|| "not computed".to_owned(), |norm| norm.to_string())
 }
 
-/// How many names a message lists.
+/// Maximum number of image names in a message.
 const LISTED: usize = 4;
 
 fn listed(names: &[String]) -> String {
@@ -192,7 +196,8 @@ fn listed(names: &[String]) -> String {
 
 fn last_good(epoch: usize) -> String {
     match epoch {
-        0 => "no epoch was complete, so what training started from is the last that is good".to_owned(),
-        epoch => format!("the checkpoint of epoch {epoch} is the last that is good"),
+        0 => "no epoch was complete, so the last good checkpoint is the one that training started from"
+            .to_owned(),
+        epoch => format!("the last good checkpoint is that of epoch {epoch}"),
     }
 }

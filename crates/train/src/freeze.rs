@@ -1,12 +1,13 @@
-//! Which layers are not trained.
+//! [`Freeze`]: layers that are not trained.
 
 use bonsai_graph::{Graph, Node};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 
-/// Layers whose parameters stay what they are, by Ultralytics' meaning of `freeze`: a number is the first so many
-/// modules, a list names them. Batch norm in them goes on measuring its running statistics, as it does there.
+/// Layers whose parameters do not change, as Ultralytics defines `freeze`: a number freezes that many first
+/// modules, a list names modules. Batch norms in frozen layers still update their running statistics, as in
+/// Ultralytics.
 ///
 /// ```
 /// use bonsai_train::{Freeze, FrozenModule};
@@ -25,7 +26,7 @@ use crate::TrainError;
 pub enum Freeze {
     /// The modules `model.0` to `model.{N - 1}`; 0 freezes nothing.
     First(usize),
-    /// These.
+    /// The listed modules.
     Modules(Vec<FrozenModule>),
 }
 
@@ -35,12 +36,12 @@ pub enum Freeze {
 pub enum FrozenModule {
     /// `model.{number}`.
     Number(usize),
-    /// A module, layer or parameter by its name; a module's is what stands before a dot of its layers' names.
+    /// A module, layer or parameter by name; a module's name is a prefix of its layers' names up to a dot.
     Name(String),
 }
 
 impl Default for Freeze {
-    /// Nothing.
+    /// Freezes nothing.
     fn default() -> Self {
         Self::First(0)
     }
@@ -50,8 +51,8 @@ impl Freeze {
     /// The names of the parameters of `graph` that are frozen.
     ///
     /// # Errors
-    /// [`TrainError::Freeze`] where an entry names nothing of the graph, or where all is frozen, or nothing though
-    /// something was named.
+    /// [`TrainError::Freeze`] if an entry matches nothing in the graph, if all parameters would be frozen, or
+    /// if no named module has parameters.
     pub fn parameters(&self, graph: &Graph) -> Result<Vec<String>, TrainError> {
         let wanted: Vec<String> = match self {
             Self::First(count) => (0..*count).map(numbered).collect(),
@@ -66,11 +67,11 @@ impl Freeze {
         let refused = |what: String| TrainError::Freeze { what, modules: modules(graph) };
         let params = graph.params();
         for name in &wanted {
-            // A layer without parameters may be named: a list of numbers runs over it.
+            // A module without parameters may be listed, because a range of numbers includes such modules.
             let mut known =
                 graph.nodes().iter().map(Node::name).chain(params.iter().map(|p| p.name.as_str()));
             if !known.any(|known| is_within(known, name)) {
-                return Err(refused(format!("`{name}` is no part of this network")));
+                return Err(refused(format!("`{name}` is not a module, layer or parameter of this network")));
             }
         }
         let trained = || params.iter().filter(|p| p.role.is_trained());
@@ -82,7 +83,7 @@ impl Freeze {
             return Err(refused(format!("`{}` has no parameters", wanted.join("`, `"))));
         }
         if frozen.len() == trained().count() {
-            return Err(refused("all of the network is frozen, so there is nothing to train".to_owned()));
+            return Err(refused("all parameters are frozen, so there is nothing to train".to_owned()));
         }
         Ok(frozen)
     }
@@ -92,12 +93,13 @@ fn numbered(number: usize) -> String {
     format!("model.{number}")
 }
 
-/// Whether a layer or parameter is `module` or inside it: `model.2` holds `model.2.cv1` but not `model.22.cv1`.
+/// Whether a layer or parameter is `module` or inside it: `model.2` contains `model.2.cv1` but not
+/// `model.22.cv1`.
 fn is_within(name: &str, module: &str) -> bool {
     name.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// The modules with parameters: `model.N` where layers are called so, else what stands before the first dot.
+/// The modules with parameters: `model.N` for numbered names, otherwise the name up to the first dot.
 fn modules(graph: &Graph) -> Vec<String> {
     let mut modules: Vec<String> = Vec::new();
     for param in graph.params() {
@@ -137,7 +139,7 @@ mod tests {
             .collect();
         assert_eq!(frozen, expected);
         assert!(Freeze::default().parameters(&graph).unwrap().is_empty());
-        // Modules 10 and 11 have no parameters, but stand before those that have.
+        // Modules 10 and 11 have no parameters, but come before modules that have.
         assert_eq!(
             Freeze::First(12).parameters(&graph).unwrap(),
             Freeze::First(10).parameters(&graph).unwrap()
@@ -167,7 +169,7 @@ mod tests {
             let text = freeze.parameters(&graph).unwrap_err().to_string();
             assert!(text.contains(what), "{text}");
             assert!(text.contains("model.0, model.1, model.2") && text.contains("model.22"), "{text}");
-            assert!(!text.contains("model.10,"), "without parameters: {text}");
+            assert!(!text.contains("model.10,"), "model.10 has no parameters: {text}");
         }
         let plain: Graph = "
             x = input() channels=3

@@ -1,13 +1,13 @@
-//! The training loop: schedule, warm-up, accumulation, EMA, best and last.
+//! [`train`]: the training loop, with schedule, warm-up, accumulation, EMA, best and last checkpoints.
 //!
-//! One trainer serves baseline, sparsity training and fine-tuning; what differs is configuration and the
-//! [`Penalty`] on batch norm. It takes values and closures: an [`Executor`](bonsai_exec::Executor) that holds the
-//! parameters, batches from any [`BatchSource`], an evaluation of the averaged weights, an [`Observer`].
-//! Checkpoint in, checkpoints out; the structure of the network is never touched.
+//! One trainer serves baseline training, sparsity training and fine-tuning; they differ in the configuration
+//! and the [`Penalty`] on batch norm. The trainer takes values and closures: an
+//! [`Executor`](bonsai_exec::Executor) that holds the parameters, batches from any [`BatchSource`], a closure
+//! that evaluates the averaged weights, and an [`Observer`]. It reads a checkpoint and produces checkpoints;
+//! it never changes the structure of the network.
 //!
-//! Datasets, metrics, files and progress bars are none of this crate's business.
-//! Arithmetic: Ultralytics 8.0's recipe (SGD with Nesterov momentum or AdamW, three parameter
-//! groups, nominal batch size).
+//! This crate has no datasets, metrics, files or progress bars. The arithmetic follows Ultralytics 8.0's
+//! recipe (SGD with Nesterov momentum or AdamW, three parameter groups, nominal batch size).
 //!
 //! ```
 //! use bonsai_train::{Schedule, TrainConfig};

@@ -1,4 +1,4 @@
-//! What a training tells while it runs.
+//! [`Observer`]: receives records while a training runs.
 
 use std::ops::ControlFlow;
 
@@ -6,23 +6,23 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_yolov8::LossItems;
 use serde::{Deserialize, Serialize};
 
-/// How good the averaged weights are on the validation split; fractions in 0..=1.
+/// Metrics of the averaged weights on the validation split; fractions in 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Mean average precision at IoU 0.5.
     pub map50: f64,
     /// Mean average precision over IoU 0.5 to 0.95.
     pub map50_95: f64,
-    /// Precision at the best mean F1.
+    /// Precision at the confidence with the best mean F1.
     pub precision: f64,
-    /// Recall at the best mean F1.
+    /// Recall at the confidence with the best mean F1.
     pub recall: f64,
-    /// Losses on the validation split, where the evaluation computes them.
+    /// Losses on the validation split, if the evaluation computes them.
     #[serde(default)]
     pub losses: Option<MeanLosses>,
 }
 
-/// Means of the loss parts over batches, gains included.
+/// Means of the loss parts over batches, including gains.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeanLosses {
@@ -35,18 +35,18 @@ pub struct MeanLosses {
 }
 
 impl Evaluation {
-    /// What decides which weights are best: a tenth mAP50 and nine tenths mAP50-95, as Ultralytics 8.0.
+    /// The value that decides which weights are best: 0.1 mAP50 + 0.9 mAP50-95, as in Ultralytics 8.0.
     pub fn fitness(&self) -> f64 {
         0.1 * self.map50 + 0.9 * self.map50_95
     }
 }
 
-/// One batch.
+/// The record of one batch.
 #[derive(Debug, Clone, Copy)]
 pub struct StepRecord {
     /// Epoch from 1.
     pub epoch: usize,
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: usize,
     /// Batch of the epoch, from 1.
     pub batch: usize,
@@ -62,12 +62,12 @@ pub struct StepRecord {
     pub imgsz: usize,
 }
 
-/// One epoch. Equal trainings give equal records.
+/// The record of one epoch. Equal trainings give equal records.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Epoch from 1.
     pub epoch: usize,
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: usize,
     /// Mean box loss.
     pub box_loss: f64,
@@ -79,41 +79,43 @@ pub struct EpochRecord {
     pub lr: f64,
     /// Learning rate of biases and betas at the end: `lr/pg0`.
     pub bias_lr: f64,
-    /// Strength of L1 on gamma, per optimiser step or batch as [`Penalty::per`](crate::Penalty::per) says.
+    /// Strength of L1 on gamma, per optimiser step or per batch, see [`Penalty::per`](crate::Penalty::per).
     pub l1_gamma: f64,
-    /// Mean over its batches of what a teacher added to the loss, per image as the other parts; where there was one.
+    /// Mean loss against the teacher over the batches, per image like the other parts; `None` without a
+    /// teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distill_loss: Option<f64>,
-    /// Validation, where this epoch had one.
+    /// Validation metrics, if this epoch was evaluated.
     pub evaluation: Option<Evaluation>,
 }
 
-/// How long one epoch took; apart from [`EpochRecord`], which says the same in every run.
+/// The duration of one epoch. It is separate from [`EpochRecord`], which is the same in every run.
 ///
-/// Of an epoch that was interrupted, only what came after.
+/// For an epoch that was interrupted, only the time after resuming counts.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct EpochTiming {
     /// Seconds from its first batch to the end of its evaluation.
     pub seconds: f64,
-    /// Of these, seconds without a batch: waiting for the [`BatchSource`](crate::BatchSource).
+    /// Seconds of these that the trainer waited for the [`BatchSource`](crate::BatchSource).
     pub waiting: f64,
-    /// Of these, seconds in the evaluation.
+    /// Seconds of these spent in the evaluation.
     pub evaluating: f64,
 }
 
-/// Watches a training; may end it.
+/// Receives records of a training and can end it.
 pub trait Observer {
-    /// After each batch. `Break` ends the training at the next optimiser step, or with the epoch's batches if that is
-    /// sooner; [`Trained::last`](crate::Trained::last) then goes on from there. The epoch is not evaluated.
+    /// Called after each batch. `Break` ends the training at the next optimiser step, or after the last batch
+    /// of the epoch if that is sooner; [`Trained::last`](crate::Trained::last) can be resumed from there. The
+    /// epoch is not evaluated.
     fn on_step(&mut self, _: &StepRecord) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
-    /// After each complete epoch, with a checkpoint from which the training can go on. Its weights are the best so far
-    /// where [`best_epoch`](bonsai_checkpoint::Progress::best_epoch) is this epoch.
+    /// Called after each complete epoch, with a checkpoint from which the training can be resumed. Its
+    /// weights are the best so far if [`best_epoch`](bonsai_checkpoint::Progress::best_epoch) is this epoch.
     ///
     /// # Errors
-    /// Whatever keeps the observer from saving; it ends the training.
+    /// An error of the observer, for instance if it cannot save; the error ends the training.
     fn on_epoch(
         &mut self,
         _: &EpochRecord,
@@ -124,7 +126,7 @@ pub trait Observer {
     }
 }
 
-/// Watches nothing.
+/// An observer that does nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
 

@@ -1,4 +1,4 @@
-//! Which optimiser trains, by Ultralytics' names.
+//! [`Optimizer`]: the optimisers of a training, with Ultralytics' names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,22 +8,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 
-/// What makes a step of a gradient. Read and written as `SGD` and `AdamW`, read in upper or lower case.
+/// An optimiser. Written as `SGD` or `AdamW`; read in upper or lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Optimizer {
     /// Stochastic gradient descent with Nesterov momentum.
     #[default]
     Sgd,
-    /// Adam with decoupled weight decay: beta1 is the momentum, which does not warm up, beta2 0.999, epsilon 1e-8.
+    /// Adam with decoupled weight decay: beta1 is the momentum, which does not warm up, beta2 0.999, epsilon
+    /// 1e-8.
     AdamW,
 }
 
 impl Optimizer {
-    /// All of them.
+    /// All optimisers.
     pub const ALL: [Self; 2] = [Self::Sgd, Self::AdamW];
 
-    /// Its name.
+    /// The name in configurations.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sgd => "SGD",
@@ -31,7 +32,7 @@ impl Optimizer {
         }
     }
 
-    /// As the executor knows it, in optimiser step `step`, from 1.
+    /// The executor's method for optimiser step `step`, from 1.
     pub const fn method(self, step: u64) -> Method {
         match self {
             Self::Sgd => Method::Sgd,

@@ -1,4 +1,4 @@
-//! One pass over the batches of an epoch: forward, loss, backward, and a step when enough gradients are added up.
+//! [`Run`]: trains the batches of an epoch, with an optimiser step whenever enough gradients are accumulated.
 
 use std::time::Instant;
 
@@ -19,13 +19,13 @@ pub(crate) struct Run<'a> {
     distill: Option<&'a mut Distill<'a>>,
     head: DetectHead,
     schedule: Schedule,
-    /// Batches of an epoch.
+    /// Number of batches in an epoch.
     batches: usize,
     pub(crate) progress: Progress,
 }
 
 impl<'a> Run<'a> {
-    /// Brings the executor to where `start` is.
+    /// Restores the state of `start` in the executor.
     pub(crate) fn start(
         start: &Checkpoint,
         config: &'a TrainConfig,
@@ -60,8 +60,8 @@ impl<'a> Run<'a> {
         Ok(Self { config, executor, distill, head, schedule, batches, progress })
     }
 
-    /// The epoch that is due, or what is left of it; `None` where the observer ended it. Adds the seconds without a
-    /// batch to `waiting`.
+    /// Trains the next epoch, or the rest of it; `None` if the observer ended it. Adds the seconds spent
+    /// waiting for batches to `waiting`.
     pub(crate) fn epoch(
         &mut self,
         batches: &mut dyn BatchSource,
@@ -70,7 +70,8 @@ impl<'a> Run<'a> {
         waiting: &mut f64,
     ) -> Result<Option<EpochRecord>, TrainError> {
         let epoch = self.progress.epoch;
-        // Gradients do not outlive an epoch, as in the recipe, and training is interrupted where none are pending.
+        // Gradients are dropped at the end of an epoch, as in the recipe; training stops only where none are
+        // pending.
         self.executor.zero_gradients().map_err(|e| TrainError::exec(epoch + 1, 0, e))?;
         let left = self.batches - self.progress.batch;
         let mut pending = Pending::default();
@@ -100,7 +101,7 @@ impl<'a> Run<'a> {
         Ok((!stop).then(|| self.close_epoch(penalty)))
     }
 
-    /// Counts the epoch as done.
+    /// Marks the epoch as done and returns its record.
     fn close_epoch(&mut self, penalty: Penalty) -> EpochRecord {
         let epoch = self.progress.epoch;
         let done = self.progress.batch;
@@ -177,7 +178,7 @@ impl<'a> Run<'a> {
                 Student { images: &batch.images, head: &head, features: &others, score_sum: loss.score_sum };
             let more = distill(&student).map_err(service)?;
             (features, taught) = (more.features, Some(more.loss));
-            // A teacher may be there for features alone.
+            // A teacher may give gradients for features alone.
             if !more.gradients.is_empty() {
                 add_gradients(&mut loss.gradients, &more.gradients).map_err(failed)?;
             }
@@ -214,20 +215,20 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The averaged weights with the state that resuming needs.
+    /// The averaged weights with the state that is needed to resume.
     pub(crate) fn checkpoint(&self, start: &Checkpoint) -> Result<Checkpoint, TrainError> {
         state::snapshot(start, self.config, &self.progress, self.executor)
     }
 }
 
-/// Batches whose gradients wait for a step, and what their images are called.
+/// Number of batches whose gradients wait for an optimiser step, and the names of their images.
 #[derive(Default)]
 struct Pending {
     batches: u64,
     images: Vec<String>,
 }
 
-/// Adds up seconds.
+/// Adds elapsed seconds to a counter.
 struct Stopwatch<'a>(&'a mut f64);
 
 impl Stopwatch<'_> {
@@ -239,13 +240,13 @@ impl Stopwatch<'_> {
     }
 }
 
-/// Positions of a network's outputs that are not the head's.
+/// Indices of the network's outputs that are not the head's.
 fn beside_head(head: &DetectHead, outputs: usize) -> impl Iterator<Item = usize> + '_ {
     (0..outputs).filter(|at| !head.box_outputs.contains(at) && !head.cls_outputs.contains(at))
 }
 
-/// The loss's gradients in the order and shape of the network's `outputs`, as an executor's backward pass wants them; zero for
-/// outputs that are not the head's.
+/// The loss's gradients in the order and shape of the network's `outputs`, as the executor's backward pass
+/// needs them; zero for outputs that are not the head's.
 pub fn output_gradients(head: &DetectHead, mut outputs: Vec<Array>, loss: LossOutput) -> Vec<Array> {
     for at in beside_head(head, outputs.len()) {
         outputs[at].data.fill(0.0);

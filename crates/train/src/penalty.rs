@@ -1,22 +1,22 @@
-//! L1 on batch norm as the trainer sees it: strengths of one epoch, and how often they are applied.
+//! [`Penalty`] and [`PenaltyPlan`]: L1 on batch norm for the trainer.
 
 use bonsai_checkpoint::Progress;
 use bonsai_exec::{L1Method, L1Placement};
 use serde::{Deserialize, Serialize};
 
-/// How often L1 is in the gradient of an optimiser step.
+/// How often L1 is added to the gradient of an optimiser step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Per {
-    /// Once, however many batches were added up.
+    /// Once, for any number of accumulated batches.
     #[default]
     Step,
-    /// Once for each batch that was added up, as in the hand-patched trainers.
+    /// Once for each accumulated batch, as in hand-patched trainers.
     Batch,
 }
 
 impl Per {
-    /// How often it is in a step of `accumulated` batches.
+    /// How often L1 is added in a step of `accumulated` batches.
     pub const fn times(self, accumulated: u64) -> u64 {
         match self {
             Self::Step => 1,
@@ -32,28 +32,29 @@ pub struct Penalty {
     pub gamma: f64,
     /// Strength on beta.
     pub beta: f64,
-    /// What a strength does; groups of channels are the executor's to know
-    /// ([`penalise`](bonsai_exec::Executor::penalise)).
+    /// How the penalty changes a parameter; [`penalise`](bonsai_exec::Executor::penalise) sets the groups of
+    /// channels.
     pub method: L1Method,
-    /// Before or after clipping.
+    /// Whether the penalty is applied before or after clipping.
     pub placement: L1Placement,
-    /// Once for each optimiser step or for each batch.
+    /// Whether the penalty is added per optimiser step or per batch.
     pub per: Per,
 }
 
-/// L1 over a training.
+/// The L1 penalty in every epoch of a training.
 #[derive(Clone, Copy)]
 pub enum PenaltyPlan<'a> {
-    /// By epoch, from 0.
+    /// A function of the epoch, from 0.
     ByEpoch(&'a dyn Fn(usize) -> Penalty),
-    /// By the mean detection losses of the epochs before; `None` ends the training there ([`Stopped::Penalty`]).
+    /// A function of the mean detection losses of the epochs so far; `None` ends the training
+    /// ([`Stopped::Penalty`]).
     ///
     /// [`Stopped::Penalty`]: crate::Stopped::Penalty
     ByLoss(&'a dyn Fn(&[f64]) -> Option<Penalty>),
 }
 
 impl PenaltyPlan<'_> {
-    /// L1 in the epoch that `progress` comes to.
+    /// The penalty of the next epoch.
     pub(crate) fn next(self, progress: &Progress) -> Option<Penalty> {
         match self {
             Self::ByEpoch(penalty) => Some(penalty(progress.epoch)),

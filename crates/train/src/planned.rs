@@ -1,22 +1,23 @@
-//! The optimiser steps of a training, before it is trained.
+//! [`PlannedStep`]: the optimiser steps of a training, computed before it runs.
 
 use crate::{Schedule, StepSchedule};
 
-/// One optimiser step of a training that runs to its end.
+/// One optimiser step of a training that runs to its last epoch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedStep {
-    /// Its epoch, from 0.
+    /// Epoch of the step, from 0.
     pub epoch: usize,
-    /// What applies at its last batch.
+    /// The schedule values at the last batch of the step.
     pub schedule: StepSchedule,
-    /// Batches whose gradients are added up in it.
+    /// Number of batches whose gradients are accumulated in the step.
     pub batches: u64,
 }
 
 impl StepSchedule {
-    /// Whether batch `number` completes an optimiser step, where `last_step` is the batch that completed the one before.
+    /// Whether batch `number` completes an optimiser step; `last_step` is the batch that completed the
+    /// previous one.
     ///
-    /// A batch before the last step is one of a training that goes on with fewer batches in an epoch.
+    /// `number` can be less than `last_step` if a training is resumed with fewer batches per epoch.
     pub(crate) fn completes(&self, number: u64, last_step: Option<u64>) -> bool {
         let since_last = match last_step {
             Some(last) => number.checked_sub(last).unwrap_or(self.accumulate),
@@ -27,8 +28,8 @@ impl StepSchedule {
 }
 
 impl Schedule {
-    /// All optimiser steps in order, warm-up included. Gradients that are left over at the end of an epoch are dropped, as
-    /// in training.
+    /// All optimiser steps in order, including warm-up. Gradients left over at the end of an epoch are
+    /// dropped, as in training.
     pub fn planned(&self) -> impl Iterator<Item = PlannedStep> + Clone + '_ {
         let mut last_step = None;
         let mut pending = 0;
@@ -43,7 +44,7 @@ impl Schedule {
         })
     }
 
-    /// Epoch, batch in it, and batch since the first epoch.
+    /// The epoch, the batch within it, and the batch since the first epoch.
     fn numbers(&self) -> impl Iterator<Item = (usize, usize, u64)> + Clone + '_ {
         let batches = self.batches();
         (0..self.epochs()).flat_map(move |epoch| {

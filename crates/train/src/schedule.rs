@@ -1,15 +1,15 @@
-//! Learning rates, momentum, accumulation and weight decay of every batch (recipe of Ultralytics 8.0).
+//! [`Schedule`]: learning rates, momentum, accumulation and weight decay of every batch (Ultralytics 8.0).
 
 use bonsai_exec::{RoleRule, UpdateRule};
 
 use crate::{Optimizer, Penalty, TrainConfig};
 
-/// Averaging starts with short memory: `0.9999 * (1 - exp(-updates / 2000))`.
+/// Decay of the weight average; it starts with a short memory: `0.9999 * (1 - exp(-updates / 2000))`.
 pub fn ema_decay(updates: u64) -> f64 {
     0.9999 * (1.0 - (-(updates as f64) / 2000.0).exp())
 }
 
-/// What applies at one batch.
+/// The schedule values at one batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepSchedule {
     /// Learning rate of kernels and gammas.
@@ -22,7 +22,7 @@ pub struct StepSchedule {
     pub accumulate: u64,
 }
 
-/// Batches per step: at least one, and halves go to the even neighbour, as Python rounds.
+/// Batches per step: at least one; halves are rounded to the even neighbour, as in Python.
 fn whole(batches: f64) -> u64 {
     batches.round_ties_even().max(1.0) as u64
 }
@@ -46,22 +46,22 @@ impl Schedule {
         Self { config: config.clone(), batches, warmup_batches: wanted.max(floor), weight_decay }
     }
 
-    /// Epochs of the training.
+    /// Number of epochs in the training.
     pub(crate) const fn epochs(&self) -> usize {
         self.config.epochs
     }
 
-    /// Batches of an epoch.
+    /// Number of batches in an epoch.
     pub(crate) const fn batches(&self) -> usize {
         self.batches
     }
 
-    /// Weight decay at the real number of images per step.
+    /// Weight decay for the actual number of images per step.
     pub const fn weight_decay(&self) -> f64 {
         self.weight_decay
     }
 
-    /// Epochs with a batch of warm-up.
+    /// Number of epochs that contain warm-up batches.
     pub const fn warmup_epochs(&self) -> usize {
         self.warmup_batches.div_ceil(self.batches as u64) as usize
     }
@@ -77,7 +77,7 @@ impl Schedule {
         self.config.lr0 * factor
     }
 
-    /// What applies at batch `number` since the first epoch, in the given epoch; both from 0.
+    /// The schedule values at batch `number` since the first epoch, in the given epoch; both from 0.
     pub fn step(&self, number: u64, epoch: usize) -> StepSchedule {
         let config = &self.config;
         let lr = self.lr(epoch);
@@ -93,14 +93,14 @@ impl Schedule {
             bias_lr: between(config.warmup_bias_lr, lr),
             momentum: match config.optimizer {
                 Optimizer::Sgd => between(config.warmup_momentum, config.momentum),
-                // Ultralytics warms up what a group calls momentum, and AdamW has betas.
+                // Ultralytics warms up the parameter group's `momentum` key; AdamW has betas instead.
                 Optimizer::AdamW => config.momentum,
             },
             accumulate: whole(between(1.0, nominal)),
         }
     }
 
-    /// The optimiser step after `accumulated` batches; `updates` counts this one.
+    /// The rule for the optimiser step after `accumulated` batches; `updates` includes this step.
     pub fn rule(&self, step: StepSchedule, penalty: Penalty, accumulated: u64, updates: u64) -> UpdateRule {
         let times = penalty.per.times(accumulated) as f64;
         let role = |lr: f64, weight_decay: f64, l1: f64| RoleRule {

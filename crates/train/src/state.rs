@@ -1,11 +1,11 @@
-//! The state of a training: from a checkpoint into the executor, and back.
+//! [`restore`] and [`snapshot`]: training state from a checkpoint into the executor, and back.
 
 use bonsai_checkpoint::{Array, Checkpoint, Progress, TrainState, Weights};
 use bonsai_exec::{Buffer, Executor};
 
 use crate::{Optimizer, TrainConfig, TrainError};
 
-/// Puts the state of `start` into the executor, or a fresh one with its weights; says how far the training has come.
+/// Writes the state of `start` into the executor, or its weights and a fresh state; returns the progress.
 pub(crate) fn restore(
     start: &Checkpoint,
     config: &TrainConfig,
@@ -35,15 +35,16 @@ pub(crate) fn restore(
     executor.write(Buffer::Ema, &start.weights).map_err(exec)?;
     let mut progress = state.progress.clone();
     if progress.best_fitness.is_some() {
-        // Older checkpoints do not say which epoch was best; patience then counts from here.
+        // Older checkpoints do not store the best epoch; patience then counts from the current epoch.
         progress.best_epoch.get_or_insert(progress.epoch);
     }
     Ok(progress)
 }
 
-/// The averaged weights with the state that resuming needs; model and metadata are those of `start`.
+/// The averaged weights with the state that is needed to resume; model and metadata come from `start`.
 ///
-/// What is not a number does not become a checkpoint: running statistics, which no gradient shows, may have gone astray.
+/// Returns an error if a value is not finite: running statistics can diverge although all gradients are
+/// finite.
 pub(crate) fn snapshot(
     start: &Checkpoint,
     config: &TrainConfig,

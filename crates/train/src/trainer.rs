@@ -1,4 +1,4 @@
-//! The loop over epochs: train, evaluate, keep the best, stop.
+//! [`train`]: the loop over epochs that trains, evaluates, keeps the best weights and stops.
 
 use std::time::Instant;
 
@@ -11,22 +11,22 @@ use crate::{
     TrainError,
 };
 
-/// An error of a service that the caller supplies.
+/// An error of a closure that the caller supplies.
 type ServiceError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What the caller supplies to a training.
+/// The closures and objects that a training needs.
 pub struct Services<'a> {
-    /// The network, on its device; its parameters are replaced by the checkpoint's.
+    /// The network on its device; the checkpoint's parameters replace its own.
     pub executor: &'a mut dyn Executor,
     /// Training batches.
     pub batches: &'a mut dyn BatchSource,
-    /// Judges averaged weights on the validation split.
+    /// Evaluates averaged weights on the validation split.
     pub evaluate: &'a mut dyn FnMut(&Checkpoint) -> Result<Evaluation, ServiceError>,
     /// L1 on batch norm.
     pub penalty: PenaltyPlan<'a>,
-    /// What a teacher adds to the loss of every batch, if there is one.
+    /// Adds the loss against a teacher to the loss of every batch; `None` without a teacher.
     pub distill: Option<&'a mut Distill<'a>>,
-    /// Told about every batch and epoch.
+    /// Receives a record of every batch and epoch.
     pub observer: &'a mut dyn Observer,
 }
 
@@ -37,34 +37,34 @@ pub enum Stopped {
     Finished,
     /// The best epoch is [`TrainConfig::patience`] epochs ago.
     Patience,
-    /// [`PenaltyPlan::ByLoss`] sees no use in another epoch.
+    /// [`PenaltyPlan::ByLoss`] returned `None`.
     Penalty,
-    /// The observer asked for it: the rest can be trained from [`Trained::last`].
+    /// The observer ended the training; it can be resumed from [`Trained::last`].
     Interrupted,
 }
 
-/// What a training gives.
+/// The result of a training.
 #[derive(Debug, Clone)]
 pub struct Trained {
-    /// The averaged weights with the best fitness; the later of equals. `None` where no epoch of this call was as good
-    /// as one before it, whose weights the caller has.
+    /// The averaged weights with the best fitness; on a tie the later ones. `None` if no epoch of this call
+    /// was as good as an earlier epoch, whose weights the caller has.
     pub best: Option<Checkpoint>,
-    /// The averaged weights at the end, with what resuming needs.
+    /// The averaged weights at the end, with the state that is needed to resume.
     pub last: Checkpoint,
-    /// Every epoch that this call completed.
+    /// Records of every epoch that this call completed.
     pub history: Vec<EpochRecord>,
-    /// Why it ended.
+    /// Why the training ended.
     pub stopped: Stopped,
 }
 
-/// Trains `start`, or goes on with it if it carries a [`TrainState`](bonsai_checkpoint::TrainState).
+/// Trains `start`, or resumes it if it has a [`TrainState`](bonsai_checkpoint::TrainState).
 ///
-/// Going on equals never having stopped, bit for bit, given the same batches and executor, inside an epoch too; only
-/// the best weights of earlier epochs are the caller's to keep:
+/// A resumed training gives the same bits as one that never stopped, given the same batches and executor,
+/// even if it stopped within an epoch. The caller must keep the best weights of earlier epochs;
 /// [`Progress::best_fitness`](bonsai_checkpoint::Progress::best_fitness) decides whether new ones are better.
 ///
 /// # Errors
-/// [`TrainError`] with epoch and batch.
+/// [`TrainError`] with the epoch and the batch.
 pub fn train(
     start: &Checkpoint,
     config: &TrainConfig,
@@ -72,7 +72,7 @@ pub fn train(
 ) -> Result<Trained, TrainError> {
     config.check()?;
     let Services { executor, batches, evaluate, penalty, distill, observer } = services;
-    // The reference to the settings lives for less long than what the teacher holds.
+    // Shortens the lifetime of the trait object to that of the reference.
     let distill = distill.map(|distill| distill as &mut Distill<'_>);
     let mut run = Run::start(start, config, executor, distill, batches.batches())?;
     let mut best = None;
@@ -81,7 +81,7 @@ pub fn train(
         let epoch = run.progress.epoch;
         let begin = Instant::now();
         let mut timing = EpochTiming::default();
-        // Killed after the epoch that was the last.
+        // A training that was killed after its last epoch has nothing left to train.
         let Some(strength) = penalty.next(&run.progress) else {
             let last = run.checkpoint(start)?;
             return Ok(Trained { best, last, history, stopped: Stopped::Penalty });

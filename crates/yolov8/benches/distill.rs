@@ -1,10 +1,11 @@
-//! The distillation losses of a batch of 16 at 320 px, as a training step calls them: milliseconds.
+//! Benchmark: the distillation losses of a batch of 16 at 320 px, as in a training step, in milliseconds.
 //!
-//! `cargo bench -p bonsai-yolov8 --bench distill`; `RAYON_NUM_THREADS=1` for one core. A trained pair of heads agrees
-//! that most anchors are background, an untrained student agrees nowhere and has all anchors in the box parts.
+//! `cargo bench -p bonsai-yolov8 --bench distill`; `RAYON_NUM_THREADS=1` for one core. A trained pair of
+//! heads agrees that most anchors are background; an untrained student agrees nowhere, so all its anchors
+//! have box parts.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
-#![allow(clippy::unwrap_used, reason = "a benchmark whose set-up fails must fail")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the benchmark")]
 
 use std::time::Instant;
 
@@ -23,7 +24,7 @@ const ROUNDS: usize = 40;
 /// Box and class logits of a level.
 type Level = (Vec<f32>, Vec<f32>);
 
-/// Logits where about one anchor in 50 has a class that is likely.
+/// Logits with a likely class at about one anchor in 50.
 fn logits(classes: usize, background: f32, rng: &mut ChaCha8Rng) -> Vec<Level> {
     let level = |stride: &usize| {
         let cells = (SIDE / stride).pow(2);
@@ -66,7 +67,7 @@ fn targets(classes: usize, rng: &mut ChaCha8Rng) -> Vec<Target> {
     (0..8 * BATCH).map(&mut target).collect()
 }
 
-/// Least of the times of `work`, in milliseconds: what it takes when nothing else runs.
+/// The shortest time of `work`, in milliseconds; the least affected by other processes.
 fn least<T>(mut work: impl FnMut() -> T) -> f64 {
     let time = |_| {
         let clock = Instant::now();
@@ -76,7 +77,7 @@ fn least<T>(mut work: impl FnMut() -> T) -> f64 {
     (0..ROUNDS).map(time).fold(f64::INFINITY, f64::min)
 }
 
-/// Imitation of the three levels that yolov8n gives its head, by a student of half the channels.
+/// Imitation of the three levels that yolov8n's head reads, by a student with half the channels.
 fn imitation(rng: &mut ChaCha8Rng) -> f64 {
     let mut sum = 0.0;
     for (stride, channels) in STRIDES.into_iter().zip([64, 128, 256]) {

@@ -1,15 +1,15 @@
-//! Task-aligned assignment: which anchor answers for which object, and how much (Feng et al., "TOOD", 2021).
+//! [`assign`]: task-aligned assignment of anchors to objects, with soft labels (Feng et al., "TOOD", 2021).
 //!
-//! Idea: an anchor is a candidate for an object if its centre lies strictly inside the box. Candidates are
-//! ranked by `score^0.5 * CIoU^6` of the present prediction; the best ten answer for the object. An anchor
-//! that was chosen by several objects goes to the one that it overlaps most, chosen by it or not. The soft
-//! label of an anchor is its metric, scaled so that the best anchor of an object has the object's best
-//! overlap.
+//! An anchor is a candidate for an object if its centre lies strictly inside the object's box. Candidates are
+//! ranked by `score^0.5 * CIoU^6` of the current prediction, and the best ten are assigned to the object. An
+//! anchor that several objects chose goes to the object that it overlaps most, even if that object did not
+//! choose it. The soft label of an anchor is its metric, scaled so that the best anchor of an object gets the
+//! object's best overlap.
 //!
-//! Work is proportional to the candidates, not to anchors x objects: a box's anchors are a rectangle of each
-//! grid. Ties go to the lower anchor and to the earlier object. Candidates with a metric of 0 are never
-//! chosen; Ultralytics 8.0.90 may fill up the ten with them, in no defined order, and gives them a soft label
-//! of 0. Assignment has no gradient, and this module computes no loss.
+//! The work is proportional to the number of candidates, not to anchors x objects, because the anchors inside
+//! a box form a rectangle of each grid. On a tie the lower anchor and the earlier object win. Candidates with
+//! a metric of 0 are never chosen; Ultralytics 8.0.90 may fill up the ten with them in undefined order, with
+//! a soft label of 0. Assignment has no gradient, and this module computes no loss.
 
 use rayon::prelude::*;
 
@@ -18,19 +18,19 @@ use crate::distribution::Distribution;
 use crate::head::{Grid, HeadError, HeadOutput};
 use crate::target::{Object, Target, objects_by_image};
 
-/// Anchors that answer for one object at most.
+/// Maximum number of anchors per object.
 const TOP: usize = 10;
-/// A centre on the border is outside.
+/// A centre on the border of a box is outside.
 const INSIDE: f64 = 1e-9;
-/// Keeps the scaling finite; it also shrinks the labels of objects that nothing fits (metrics near 1e-9).
+/// Keeps the scaling finite; also shrinks the labels of objects that no anchor fits (metrics near 1e-9).
 const EPSILON: f64 = 1e-9;
 
-/// An anchor that answers for an object.
+/// An anchor that is assigned to an object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Positive {
-    /// The anchor, counted by level and then row by row.
+    /// The anchor's number, counted by level and then row by row.
     pub anchor: usize,
-    /// The object, as a position in the list of targets.
+    /// The object's index in the list of targets.
     pub target: usize,
     /// The soft label of the object's class, above 0 and at most 1.
     pub score: f64,
@@ -39,12 +39,12 @@ pub struct Positive {
 /// The positive anchors of every image, in the order of the anchors.
 ///
 /// # Errors
-/// A target whose image or class does not exist, or whose box is not finite.
+/// A target has an unknown image or class, or a box that is not finite.
 pub fn assign(head: &HeadOutput, targets: &[Target]) -> Result<Vec<Vec<Positive>>, HeadError> {
     Ok(assign_objects(head, &objects_by_image(head, targets)?))
 }
 
-/// [`assign`] for targets that were checked.
+/// As [`assign`], for targets that were already checked.
 pub(crate) fn assign_objects(head: &HeadOutput, images: &[Vec<Object>]) -> Vec<Vec<Positive>> {
     let grids = Grid::from_head(head);
     let one = |(image, objects): (usize, &Vec<Object>)| {
@@ -54,7 +54,7 @@ pub(crate) fn assign_objects(head: &HeadOutput, images: &[Vec<Object>]) -> Vec<V
     images.par_iter().enumerate().map(one).collect()
 }
 
-/// The present prediction, asked for candidates only.
+/// The current prediction; called for candidates only.
 trait Predictor {
     /// The predicted box of a cell of a level, in pixels.
     fn bbox(&mut self, level: usize, grid: &Grid, cell: usize) -> Corners;
@@ -81,14 +81,14 @@ impl Predictor for HeadPredictor<'_> {
     }
 }
 
-/// What is known of an anchor while an image is assigned.
+/// The claims on one anchor while an image is assigned.
 #[derive(Clone, Copy)]
 struct Claim {
-    /// Objects that chose this anchor.
+    /// Number of objects that chose this anchor.
     count: usize,
     /// The last object that chose it.
     chooser: usize,
-    /// The object that it overlaps most, the overlap, and the metric for that object.
+    /// The object that the anchor overlaps most, with the overlap and the metric for that object.
     closest: usize,
     overlap: f64,
     metric: f64,
@@ -119,7 +119,7 @@ fn assign_image(grids: &[Grid], objects: &[Object], mut predictor: impl Predicto
                 let anchor = grid.first + cell;
                 let bbox = *boxes[anchor].get_or_insert_with(|| predictor.bbox(level, grid, cell));
                 let overlap = positive_ciou(object.bbox, bbox);
-                // Also false for NaN, so a network that has diverged assigns nothing.
+                // Also false for NaN, so a diverged network assigns nothing.
                 if overlap > 0.0 {
                     let score = predictor.score(level, grid, cell, object.class_id);
                     let metric = score.sqrt() * overlap.powi(6);
@@ -148,7 +148,7 @@ fn assign_image(grids: &[Grid], objects: &[Object], mut predictor: impl Predicto
     settle(objects, &claims, &chosen)
 }
 
-/// Gives every chosen anchor to one object and scales the metrics to soft labels.
+/// Assigns every chosen anchor to one object and scales the metrics to soft labels.
 fn settle(objects: &[Object], claims: &[Claim], chosen: &[Vec<Candidate>]) -> Vec<Positive> {
     let mut won: Vec<(usize, Candidate)> = Vec::new();
     for (index, candidates) in chosen.iter().enumerate() {
@@ -157,7 +157,7 @@ fn settle(objects: &[Object], claims: &[Claim], chosen: &[Vec<Candidate>]) -> Ve
             if claim.count == 1 {
                 won.push((index, *candidate));
             } else if claim.chooser == index {
-                // Contested: once, for the last of those who chose it.
+                // Several objects chose the anchor: handle it once, at the last of them.
                 let Claim { closest, overlap, metric, .. } = claim;
                 won.push((closest, Candidate { anchor: candidate.anchor, overlap, metric }));
             }
@@ -186,7 +186,7 @@ fn settle(objects: &[Object], claims: &[Claim], chosen: &[Vec<Candidate>]) -> Ve
 fn cells_inside(grid: &Grid, bbox: Corners) -> impl Iterator<Item = usize> + use<> {
     let stride = grid.stride as f64;
     let centre = move |i: usize| (i as f64 + 0.5) * stride;
-    // A range that is wide enough by a cell; the test on the centre decides.
+    // The range is one cell too wide on each side; the test on the centre decides.
     let range = move |low: f64, high: f64, cells: usize| {
         let first = (low / stride - 1.0).max(0.0) as usize;
         let end = ((high / stride + 1.0).max(0.0) as usize).min(cells);

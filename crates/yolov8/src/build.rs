@@ -1,13 +1,14 @@
-//! Building YOLOv8 at its five scales, as a graph named like Ultralytics' modules.
+//! [`build`]: YOLOv8 at its five scales, as a graph named like Ultralytics' modules.
 //!
-//! Numbers: Ultralytics' published `yolov8.yaml` (widths, depths, 23 modules); each module is a function here.
+//! The numbers are from Ultralytics' published `yolov8.yaml` (widths, depths, 23 modules); each module is a
+//! function here.
 
 use bonsai_graph::{DetectHead, GraphBuilder, GraphError, ModelSpec, NodeId, Op};
 use serde::{Deserialize, Serialize};
 
-/// Bins of the box-side distribution.
+/// Number of bins of a box side's distribution.
 pub const REG_MAX: usize = 16;
-/// Pixels per cell of the three levels.
+/// Pixels per cell at the three levels.
 pub const STRIDES: [usize; 3] = [8, 16, 32];
 
 /// The five published sizes.
@@ -41,13 +42,13 @@ impl Scale {
         }
     }
 
-    /// The scale that a model name means, with or without `.yaml`.
+    /// The scale for a model name, with or without `.yaml`.
     pub fn from_model_name(name: &str) -> Option<Self> {
         let stem = name.strip_suffix(".yaml").unwrap_or(name);
         Self::ALL.into_iter().find(|s| s.model_name() == stem)
     }
 
-    /// Depth multiple, width multiple, and the most channels before the width multiple.
+    /// Depth multiple, width multiple, and the maximum number of channels before the width multiple.
     const fn multiples(self) -> (f64, f64, usize) {
         match self {
             Self::N => (0.33, 0.25, 1024),
@@ -64,7 +65,7 @@ impl Scale {
         ((c.min(max) as f64 * width / 8.0).ceil() as usize) * 8
     }
 
-    /// Repeats of a module whose unscaled depth is `n`.
+    /// Number of repeats of a module whose unscaled depth is `n`.
     fn depth(self, n: usize) -> usize {
         ((n as f64 * self.multiples().0).round() as usize).max(1)
     }
@@ -72,7 +73,8 @@ impl Scale {
 
 /// Builds YOLOv8 for the given classes.
 ///
-/// Outputs, in order: box logits `[n, 64, h, w]` of strides 8, 16, 32, then class logits `[n, classes, h, w]`.
+/// Outputs, in order: box logits `[n, 64, h, w]` at strides 8, 16, 32, then class logits
+/// `[n, classes, h, w]`.
 ///
 /// # Errors
 /// [`GraphError::InvalidNumber`] if there are no classes or too many.
@@ -152,7 +154,7 @@ fn conv(
     b.push(&format!("{name}.act"), Op::Silu, &[x])
 }
 
-/// Split in two, run the second half through `n` bottlenecks, join all that arose.
+/// Splits into two halves, runs the second through `n` bottlenecks, and concatenates all parts.
 fn c2f(
     b: &mut GraphBuilder,
     name: &str,
@@ -177,7 +179,7 @@ fn c2f(
     conv(b, &format!("{name}.cv2"), x, out_channels, 1, 1)
 }
 
-/// Three chained poolings beside their input.
+/// Concatenates the input with three chained poolings of it.
 fn sppf(
     b: &mut GraphBuilder,
     name: &str,
@@ -207,7 +209,7 @@ mod tests {
 
     #[test]
     fn parameter_counts_are_the_published_ones() {
-        // Without the 16 fixed weights of the distribution's expectation.
+        // Without the 16 fixed weights that compute the distribution's expectation.
         let published = [3_157_184, 11_166_544, 25_902_624, 43_691_504, 68_229_632];
         for (scale, params) in Scale::ALL.into_iter().zip(published) {
             let model = build(scale, &names(80)).unwrap();

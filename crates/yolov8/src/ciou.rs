@@ -1,16 +1,16 @@
-//! Complete `IoU` of two boxes and its gradient, in f64.
+//! [`Ciou`]: complete `IoU` of two boxes and its gradient, in f64.
 //!
-//! Idea: one struct holds the parts that value and gradient share. CIoU = `IoU` - rho²/c² - alpha v (Zheng et
-//! al., "Distance-`IoU` Loss", 2019): rho is the distance of the centres, c the diagonal of the enclosing
-//! box, v the squared difference of the aspect angles, and alpha v's weight, which counts as a constant in
-//! the gradient. The epsilon of 1e-7 stands where Ultralytics 8.0.90 has it: in both heights, the union, c²
-//! and alpha. It knows nothing of anchors or weights.
+//! CIoU = `IoU` - rho²/c² - alpha v (Zheng et al., "Distance-`IoU` Loss", 2019): rho is the distance of the
+//! centres, c the diagonal of the enclosing box, v the squared difference of the aspect angles, and alpha the
+//! weight of v, which the gradient treats as a constant. The epsilon of 1e-7 is in the same places as in
+//! Ultralytics 8.0.90: in both heights, the union, c² and alpha. One struct holds the terms that value and
+//! gradient share. This module does not use anchors or weights.
 
 use std::f64::consts::PI;
 
 const EPSILON: f64 = 1e-7;
 
-/// A box by its corners, in any one unit.
+/// A box by its corners, in any unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Corners {
     pub(crate) x1: f64,
@@ -20,7 +20,7 @@ pub(crate) struct Corners {
 }
 
 impl Corners {
-    /// The box whose sides lie that far left, top, right and bottom of a point.
+    /// The box whose sides have the given distances to the left, top, right and bottom of a point.
     pub(crate) fn around((x, y): (f64, f64), [left, top, right, bottom]: [f64; 4]) -> Self {
         Self { x1: x - left, y1: y - top, x2: x + right, y2: y + bottom }
     }
@@ -34,27 +34,29 @@ impl Corners {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ciou {
     pub(crate) value: f64,
-    /// By `x1, y1, x2, y2` of the first box.
+    /// Derivatives with respect to `x1, y1, x2, y2` of the first box.
     pub(crate) gradient: [f64; 4],
 }
 
 impl Ciou {
-    /// Derivatives of 1 - CIoU by the distances of the left, top, right and bottom side from a fixed point.
+    /// Derivatives of 1 - CIoU with respect to the distances of the left, top, right and bottom side from a
+    /// fixed point.
     ///
-    /// 1 - CIoU falls as CIoU rises; the left and top distances move their sides the other way.
+    /// The sign differs by side: 1 - CIoU falls as CIoU rises, and the left and top distances move their
+    /// sides in the negative direction.
     pub(crate) fn loss_by_distance(&self) -> [f64; 4] {
         let [x1, y1, x2, y2] = self.gradient;
         [x1, y1, -x2, -y2]
     }
 }
 
-/// What `IoU` and the distance penalty are made of.
+/// The terms of `IoU` and of the distance penalty.
 struct Overlap {
-    /// Sides of the intersection, 0 where the boxes are apart.
+    /// Width and height of the intersection; 0 if the boxes do not overlap.
     intersection: (f64, f64),
     union: f64,
     iou: f64,
-    /// Sides of the enclosing box.
+    /// Width and height of the enclosing box.
     enclosing: (f64, f64),
     diagonal2: f64,
     /// Twice the offset of the centres, first minus second.
@@ -82,7 +84,7 @@ impl Overlap {
         }
     }
 
-    /// `IoU` less the distance penalty: CIoU is never more.
+    /// `IoU` minus the distance penalty; an upper bound of CIoU.
     fn distance_iou(&self) -> f64 {
         self.iou - self.distance2 / self.diagonal2
     }
@@ -103,9 +105,9 @@ fn aspect_angle(a: Corners, b: Corners) -> f64 {
     angle(sides(a)) - angle(sides(b))
 }
 
-/// CIoU where it is positive, else 0: the overlap that the assigner ranks by.
+/// `max(CIoU, 0)`, the overlap by which the assigner ranks.
 ///
-/// The arc tangents are spared where the result is 0 without them.
+/// Skips the arc tangents if the result is 0 without them.
 pub(crate) fn positive_ciou(a: Corners, b: Corners) -> f64 {
     let overlap = Overlap::new(a, b);
     let limit = overlap.distance_iou();
@@ -117,7 +119,7 @@ pub(crate) fn positive_ciou(a: Corners, b: Corners) -> f64 {
     (limit - overlap.alpha(v) * v).max(0.0)
 }
 
-/// CIoU of a predicted box with its target, and the gradient by the predicted box.
+/// CIoU of a predicted box and its target, and the gradient with respect to the predicted box.
 pub(crate) fn ciou(predicted: Corners, target: Corners) -> Ciou {
     let overlap = Overlap::new(predicted, target);
     let angle = aspect_angle(predicted, target);
@@ -127,8 +129,8 @@ pub(crate) fn ciou(predicted: Corners, target: Corners) -> Ciou {
     let (iw, ih) = overlap.intersection;
     let (cw, ch) = overlap.enclosing;
 
-    // By x1, y1, x2, y2: a side of the predicted box moves the intersection where it is the inner one, and
-    // the enclosing box where it is the outer one.
+    // In the order x1, y1, x2, y2: a side of the predicted box moves the intersection if it is the inner one,
+    // and the enclosing box if it is the outer one.
     let sign = [-1.0, -1.0, 1.0, 1.0];
     let inner = [
         share(predicted.x1 - target.x1),
@@ -140,7 +142,7 @@ pub(crate) fn ciou(predicted: Corners, target: Corners) -> Ciou {
     let intersection_across = [ih, iw, ih, iw];
     let enclosing_along = [cw, ch, cw, ch];
     let offset_along = [overlap.offset.0, overlap.offset.1, overlap.offset.0, overlap.offset.1];
-    // v by w and by h, through atan(w / h).
+    // Derivatives of v with respect to w and h, through atan(w / h).
     let angle_slope = 8.0 / (PI * PI) * angle / (w * w + h * h);
     let v_along = [angle_slope * h, -angle_slope * w, angle_slope * h, -angle_slope * w];
 
@@ -157,7 +159,7 @@ pub(crate) fn ciou(predicted: Corners, target: Corners) -> Ciou {
     Ciou { value: overlap.distance_iou() - alpha * v, gradient }
 }
 
-/// The derivative of `max(x, 0)`; a half at 0, as PyTorch shares the gradient of a tie.
+/// The derivative of `max(x, 0)`; one half at 0, as PyTorch splits the gradient of a tie.
 fn share(x: f64) -> f64 {
     if x > 0.0 {
         1.0
@@ -181,14 +183,15 @@ mod tests {
         (0.0..10.0, 0.0..10.0, 0.5..12.0, 0.5..12.0).prop_map(|(x, y, w, h)| corners(x, y, x + w, y + h))
     }
 
-    /// CIoU with alpha held, which is what the gradient differentiates.
+    /// CIoU with fixed alpha, which is the function that the gradient differentiates.
     fn value_with_alpha(a: Corners, b: Corners, alpha: f64) -> f64 {
         let angle = aspect_angle(a, b);
         Overlap::new(a, b).distance_iou() - alpha * 4.0 / (PI * PI) * angle * angle
     }
 
     proptest! {
-        /// Central differences with step 1e-6: 1e-6 absolute, far from the kinks where two sides meet.
+        /// Central differences with step 1e-6; absolute tolerance 1e-6, away from the kinks where two sides
+        /// coincide.
         #[test]
         fn gradient_is_that_of_finite_differences(a in arb_box(), b in arb_box()) {
             let sides = [(a.x1, b.x1), (a.y1, b.y1), (a.x2, b.x2), (a.y2, b.y2), (a.x1, b.x2), (a.x2, b.x1),
@@ -216,8 +219,8 @@ mod tests {
         }
     }
 
-    /// By hand: 4 x 2 against 2 x 2 at the same left top corner. `IoU` 1/2; centres 1 apart, diagonal² 20;
-    /// v = 4/pi² (atan 2 - atan 1)² = 0.0419571; alpha = v / (v + 1/2).
+    /// Computed by hand: 4 x 2 against 2 x 2 with the same top left corner. `IoU` 1/2; centres 1 apart,
+    /// diagonal² 20; v = 4/pi² (atan 2 - atan 1)² = 0.0419571; alpha = v / (v + 1/2).
     #[test]
     fn known_value() {
         let v = 4.0 / (PI * PI) * (2.0f64.atan() - PI / 4.0).powi(2);
@@ -230,6 +233,6 @@ mod tests {
     fn boxes_apart_have_negative_ciou_and_still_a_gradient() {
         let result = ciou(corners(0.0, 0.0, 1.0, 1.0), corners(5.0, 0.0, 6.0, 1.0));
         assert!(result.value < 0.0);
-        assert!(result.gradient[0] + result.gradient[2] > 0.0, "moving right brings the boxes closer");
+        assert!(result.gradient[0] + result.gradient[2] > 0.0, "moving right must raise CIoU");
     }
 }

@@ -1,8 +1,8 @@
-//! Head outputs to boxes and scores.
+//! [`decode`]: converts head outputs to boxes and scores.
 //!
-//! Idea: a box is the anchor's centre and the four expected distances, times the stride; a score is the
-//! sigmoid of its logit. The layout is that of an exported model's `output0`, so predictions of a training
-//! network, an ONNX runtime and an engine are one type. It neither filters nor sorts; see `nms`.
+//! A box is the anchor's centre and the four expected distances, times the stride; a score is the sigmoid of
+//! its logit. The layout is that of an exported model's `output0`, so predictions of a training network, an
+//! ONNX runtime and a TensorRT engine have one type. This module neither filters nor sorts; see `nms`.
 
 use bonsai_boxes::Cxcywh;
 use multiversion::multiversion;
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::head::{Grid, HeadError, HeadOutput};
 use crate::sigmoid::{exp_negative, sigmoid};
 
-/// Anchors that are decoded together.
+/// Number of anchors that are decoded together.
 const BLOCK: usize = 32;
 
 /// Decoded outputs of a batch, `[n, 4 + num_classes, anchors]`.
@@ -34,7 +34,7 @@ pub struct ImagePredictions<'a> {
 }
 
 impl Predictions {
-    /// Takes what a runtime returned for `output0`.
+    /// Wraps the data that a runtime returned for `output0`.
     ///
     /// # Errors
     /// The length is not `batch * (4 + num_classes) * anchors`.
@@ -47,17 +47,17 @@ impl Predictions {
         }
     }
 
-    /// Images.
+    /// Number of images.
     pub fn batch(&self) -> usize {
         self.batch
     }
 
-    /// Classes.
+    /// Number of classes.
     pub fn num_classes(&self) -> usize {
         self.num_classes
     }
 
-    /// Anchors of an image.
+    /// Number of anchors per image.
     pub fn anchors(&self) -> usize {
         self.anchors
     }
@@ -85,20 +85,20 @@ impl<'a> ImagePredictions<'a> {
     /// The box of an anchor, in pixels of the network's input.
     ///
     /// # Panics
-    /// There is no such anchor.
+    /// If there is no such anchor.
     pub fn bbox(&self, anchor: usize) -> Cxcywh {
         assert!(anchor < self.anchors, "anchor {anchor} of {}", self.anchors);
         let plane = |i: usize| self.planes[i * self.anchors + anchor];
         Cxcywh { cx: plane(0), cy: plane(1), w: plane(2), h: plane(3) }
     }
 
-    /// The scores of every class: a plane over the anchors for each.
+    /// The scores by class: one plane over the anchors per class.
     pub fn class_planes(&self) -> impl ExactSizeIterator<Item = &'a [f32]> + Clone {
-        // `max(1)`: without anchors there is nothing to cut, and no plane.
+        // `max(1)` avoids a panic without anchors; there are then no planes.
         self.planes[4 * self.anchors..].chunks_exact(self.anchors.max(1))
     }
 
-    /// Every anchor's best class (the first of equals) and its score.
+    /// Every anchor's best class (the first on a tie) and its score.
     pub fn best(&self) -> impl ExactSizeIterator<Item = (usize, f32)> + use<> {
         let mut classes = vec![0u32; self.anchors];
         let mut scores = vec![f32::NEG_INFINITY; self.anchors];
@@ -117,7 +117,7 @@ pub fn decode(head: &HeadOutput) -> Predictions {
     let planes = 4 + num_classes;
     let mut data = vec![0.0; batch * planes * anchors];
     let grids = Grid::from_head(head);
-    // A plane is a task, so that one image keeps several threads busy.
+    // Each plane is a task, so that one image keeps several threads busy.
     data.par_chunks_exact_mut(anchors).enumerate().for_each(|(index, plane)| {
         let image = index / planes;
         let index = index % planes;
@@ -155,18 +155,18 @@ pub fn decode(head: &HeadOutput) -> Predictions {
     Predictions { batch, num_classes, anchors, data }
 }
 
-/// Takes the scores of a class where they are higher.
+/// Updates best score and class where the scores of a class are higher.
 #[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
 fn raise(best: &mut [f32], classes: &mut [u32], scores: &[f32], class_id: u32) {
     for ((best, class), &score) in best.iter_mut().zip(classes).zip(scores) {
-        // Selections rather than a branch, for vectors.
+        // Selections instead of a branch, so that the compiler vectorises the loop.
         let higher = score > *best;
         *best = if higher { score } else { *best };
         *class = if higher { class_id } else { *class };
     }
 }
 
-/// The expected bin of one side at every cell, from planes `[reg_max, cells]`.
+/// The expected bin of one side for every cell, from planes `[reg_max, cells]`.
 #[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
 fn expected_bins(planes: &[f32], expected: &mut [f32]) {
     let cells = expected.len();

@@ -1,24 +1,27 @@
-//! Distillation of logits: what a student's head loses against a teacher's, value and gradient together.
+//! [`distillation_loss`]: the loss of a student's logits against a teacher's, value and gradient together.
 //!
-//! Idea: a frozen network of the same classes and strides, of any width, is run on the same batch, and every
-//! anchor of the student is drawn to what the teacher says there. For anchor a and class c, with logits z and
-//! p = sigmoid(z) of student s and teacher t, and the sum S of the soft labels of the detection loss:
+//! A frozen teacher with the same classes and strides, of any width, runs on the same batch, and the loss
+//! pulls every anchor of the student towards the teacher's prediction. For anchor a and class c, with logits
+//! z and p = sigmoid(z) of student s and teacher t, and the sum S of the soft labels of the detection loss:
 //!
-//! - classes: sum over a and c of `|p_t - p_s|^beta BCE(z_s, p_t)`, where beta is 1 or 0; the gradient sees the
-//!   factor, too (BCKD: Yang et al., "Bridging Cross-task Protocol Inconsistency for Distillation in Dense Object
-//!   Detection", 2023, arXiv 2308.14286);
-//! - boxes: sum over a of `m_a (1 - CIoU(box_s, box_t))`, where `m_a` is the largest `|p_t - p_s|` of the classes
-//!   (BCKD) or the largest `p_t`, a constant of the gradient. BCKD has `IoU` here; this is the CIoU of the detection
-//!   loss, in cells of the level, so that boxes which are apart are drawn together and both losses measure alike. Its
-//!   weight alpha counts as a constant, as there;
-//! - distributions (LD: Zheng et al., "Localization Distillation for Dense Object Detection", 2022, arXiv 2102.12252):
-//!   sum over a of `m_a` times the mean over the four sides of `T² KL(softmax(d_t / T) || softmax(d_s / T))`.
+//! - classes: sum over a and c of `|p_t - p_s|^beta BCE(z_s, p_t)`, where beta is 1 or 0; the gradient
+//!   includes the factor (BCKD: Yang et al., "Bridging Cross-task Protocol Inconsistency for Distillation in
+//!   Dense Object Detection", 2023, arXiv 2308.14286);
+//! - boxes: sum over a of `m_a (1 - CIoU(box_s, box_t))`, where `m_a` is the largest `|p_t - p_s|` of the
+//!   classes (BCKD) or the largest `p_t`, and a constant for the gradient. BCKD uses `IoU`; this crate uses
+//!   the CIoU of the detection loss, in cells of the level, so that boxes that do not overlap also attract
+//!   each other and both losses use the same measure. The weight alpha is a constant, as in the detection
+//!   loss;
+//! - distributions (LD: Zheng et al., "Localization Distillation for Dense Object Detection", 2022, arXiv
+//!   2102.12252): sum over a of `m_a` times the mean over the four sides of
+//!   `T² KL(softmax(d_t / T) || softmax(d_s / T))`.
 //!
-//! Each is divided by S, weighted by its gain and, in the total and the gradient, multiplied by the batch size, as the
-//! detection loss is. Definition: an anchor whose `m_a` is below 1e-3 (`SILENT`) is in neither box part.
+//! Each part is divided by S, weighted by its gain and, in the total and the gradient, multiplied by the
+//! batch size, like the detection loss. The box parts skip anchors whose `m_a` is below 1e-3 (`SILENT`).
 //!
-//! Invariant: images are independent but for S, which counts as a constant, and are combined in order, so the result
-//! has the same bits for any number of threads. Classes are one streaming pass over the planes of both heads.
+//! Invariant: images are independent except for S, which is a constant, and are combined in order, so the
+//! result has the same bits for any number of threads. The class part is one streaming pass over the planes
+//! of both heads.
 
 use rayon::prelude::*;
 
@@ -34,14 +37,14 @@ use boxes::{BoxPair, BoxPlanes, BoxTerms};
 pub use error::DistillError;
 pub use gains::{AnchorWeight, DistillGains};
 
-/// Anchors of a lower weight are in no box part: nearly all are background of which both heads say so, and what the
-/// teacher's box would be there is noise. It spares their softmax, which would take longer than all else.
+/// The box parts skip anchors of a lower weight: nearly all are background for both heads, so the teacher's
+/// box there is noise. Skipping saves their softmax, which would take longer than everything else.
 const SILENT: f32 = 1e-3;
 
-/// The three parts with their gains, divided by the sum of soft labels.
+/// The three parts including their gains, divided by the sum of soft labels.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct DistillItems {
-    /// Class part. With beta 0 its least value is the entropy of the teacher's probabilities, not 0.
+    /// Class part. With beta 0 its minimum is the entropy of the teacher's probabilities, not 0.
     pub cls: f32,
     /// Box part.
     pub bbox: f32,
@@ -49,27 +52,28 @@ pub struct DistillItems {
     pub dfl: f32,
 }
 
-/// Value and gradient.
+/// Value and gradient of the distillation loss.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DistillOutput {
-    /// The parts.
+    /// The parts of the loss.
     pub items: DistillItems,
-    /// Sum of the parts times the batch size: what is added to the total of the detection loss.
+    /// Sum of the parts times the batch size; the caller adds it to the total of the detection loss.
     pub total: f32,
-    /// Gradient of `total` by the student's raw outputs, by level.
+    /// Gradient of `total` with respect to the student's raw outputs, by level.
     pub gradients: Vec<LevelGradient>,
 }
 
-/// The loss of a student's raw outputs against a teacher's on the same batch, and its gradient by the student's.
+/// The loss of a student's raw outputs against a teacher's on the same batch, and its gradient with respect
+/// to the student's outputs.
 ///
-/// `score_sum` is that of the student's detection loss of the batch. NaN among the class logits makes the loss NaN,
-/// and so does NaN among the box logits of an anchor that has a box part; it is not an error.
+/// `score_sum` is that of the student's detection loss for the batch. NaN in the class logits makes the loss
+/// NaN, and so does NaN in the box logits of an anchor with a box part; neither is an error.
 ///
 /// ```
 /// use bonsai_yolov8::{DistillGains, HeadOutput, LevelOutput, LossGains};
 /// use bonsai_yolov8::{add_gradients, detection_loss, distillation_loss};
 ///
-/// // One image of 32 x 32 px, 3 classes, one level of 4 x 4 cells; the teacher sees more than the student.
+/// // One image of 32 x 32 px, 3 classes, one level of 4 x 4 cells; the teacher has higher scores.
 /// let (boxes, unsure, sure) = (vec![0.0; 64 * 16], vec![-3.0; 3 * 16], vec![1.0; 3 * 16]);
 /// let head = |cls_logits| {
 ///     HeadOutput::new(1, 3, 16, vec![LevelOutput { box_logits: &boxes, cls_logits, h: 4, w: 4, stride: 8 }])
@@ -85,7 +89,7 @@ pub struct DistillOutput {
 /// ```
 ///
 /// # Errors
-/// A setting outside of its range, a `score_sum` that is not finite or below 1, or a teacher with another number of
+/// A setting is out of range, `score_sum` is not finite or below 1, or the teacher has another number of
 /// images, classes, bins or levels, or other cells at a level.
 pub fn distillation_loss(
     student: &HeadOutput,
@@ -123,7 +127,7 @@ pub fn distillation_loss(
     })
 }
 
-/// Unweighted sums of a level, an image, and the batch.
+/// Unweighted sums of a level, an image or the batch.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
     cls: f64,
@@ -139,18 +143,18 @@ impl Sums {
     }
 }
 
-/// Two heads that describe the same anchors.
+/// Two heads with the same anchors.
 struct Pair<'a> {
     student: &'a HeadOutput<'a>,
     teacher: &'a HeadOutput<'a>,
     grids: &'a [Grid],
     gains: DistillGains,
-    /// What a unit of an unweighted sum weighs in the total, but for the gain.
+    /// Factor of an unweighted sum in the total, without the gain.
     scale: f64,
 }
 
 impl Pair<'_> {
-    /// Sums of an image; writes its gradient.
+    /// Computes the sums of an image and writes its gradient.
     fn image(&self, image: usize, planes: &mut [ImagePlanes]) -> Sums {
         let weight = |gain: f32| f64::from(gain) * self.scale;
         let dfl = (self.gains.dfl > 0.0).then(|| weight(self.gains.dfl));
@@ -167,7 +171,7 @@ impl Pair<'_> {
         sums
     }
 
-    /// The class part of a level, which also tells the weight of every anchor.
+    /// The class part of a level; also writes the weight of every anchor.
     fn classes(&self, image: usize, level: usize, gradient: &mut [f32], anchor_weights: &mut [f32]) -> f64 {
         let weights = SoftWeights {
             scale: (f64::from(self.gains.cls) * self.scale) as f32,

@@ -1,22 +1,22 @@
-//! A side's distance as a distribution over bins: softmax, expectation, focal loss, and divergence from another.
+//! [`Distribution`]: the distance of a box side as a distribution over bins, with softmax, expectation, focal
+//! loss and divergence.
 //!
-//! Idea: the head gives `reg_max` logits per side; the distance is the expected bin, in cells, and the focal
-//! loss pulls probability to the two bins around the target (Li et al., "Generalized Focal Loss", 2020).
-//! Softmax and both gradients are here, for one anchor's four sides gathered into contiguous memory. It knows
-//! no boxes.
+//! The head gives `reg_max` logits per side; the distance is the expected bin, in cells, and the focal loss
+//! pulls probability to the two bins around the target (Li et al., "Generalized Focal Loss", 2020). Softmax
+//! and both gradients work on one anchor's four sides in contiguous memory. This module does not use boxes.
 
 use crate::sigmoid::exp_negative;
 
-/// Ultralytics keeps the target this far under the last bin, so that a bin lies above it.
+/// Ultralytics keeps the target this far below the last bin, so that there is always a bin above it.
 const TARGET_MARGIN: f64 = 0.01;
 
-/// Probabilities of one anchor's four sides, in a buffer that is used again for the next anchor.
+/// Probabilities of one anchor's four sides, in a buffer that is reused for the next anchor.
 #[derive(Debug)]
 pub(crate) struct Distribution {
     reg_max: usize,
     logits: Vec<f32>,
     probabilities: Vec<f32>,
-    /// Of each side: the logarithm of the sum of the exponentials, less nothing.
+    /// For each side: the logarithm of the sum of the exponentials of its logits.
     log_sum: [f64; 4],
     /// Expected bin of the left, top, right and bottom distance, in cells.
     distances: [f64; 4],
@@ -37,7 +37,7 @@ impl Distribution {
         self.distances
     }
 
-    /// Becomes another distribution over as many bins with its logits divided by a temperature.
+    /// Becomes the distribution of `other`, which has as many bins, with its logits divided by a temperature.
     pub(crate) fn temper(&mut self, other: &Self, temperature: f32) {
         for (logit, &x) in self.logits.iter_mut().zip(&other.logits) {
             *logit = x / temperature;
@@ -45,7 +45,7 @@ impl Distribution {
         self.normalise();
     }
 
-    /// Brings all else to what the logits say.
+    /// Computes probabilities, sums and distances from the logits.
     fn normalise(&mut self) {
         let sides =
             self.logits.chunks_exact(self.reg_max).zip(self.probabilities.chunks_exact_mut(self.reg_max));
@@ -69,16 +69,17 @@ impl Distribution {
         }
     }
 
-    /// Probability of each bin, side after side.
+    /// Probability of each bin, one side after the other.
     pub(crate) fn probabilities(&self) -> &[f32] {
         &self.probabilities
     }
 
-    /// Mean over the sides of KL(self || other), where both have as many bins.
+    /// Mean over the sides of KL(self || other); both must have the same number of bins.
     pub(crate) fn divergence(&self, other: &Self) -> f64 {
         let mut sum = 0.0;
         for side in 0..4 {
-            // ln of the ratio of two bins is the difference of their logits, less that of the sums.
+            // ln of the ratio of two bins is the difference of their logits minus the difference of the
+            // log-sums.
             let shift = self.log_sum[side] - other.log_sum[side];
             let bins = side * self.reg_max..(side + 1) * self.reg_max;
             for i in bins {
@@ -101,8 +102,9 @@ impl Distribution {
         sum / 4.0
     }
 
-    /// Writes the gradient by a cell's logits into planes `[4 * reg_max, cells]`, of a loss whose derivative
-    /// by the four distances is `by_distance` and which has `focal_weight` times [`Self::focal_loss`] in it.
+    /// Writes the gradient with respect to a cell's logits into planes `[4 * reg_max, cells]`. The loss has
+    /// the derivative `by_distance` with respect to the four distances, plus `focal_weight` times
+    /// [`Self::focal_loss`].
     pub(crate) fn write_gradient(
         &self,
         by_distance: [f64; 4],
@@ -128,8 +130,8 @@ impl Distribution {
         self.write_gradient_with(by_distance, focal, planes, cells, cell);
     }
 
-    /// As [`Self::write_gradient`], of a loss of the distances and of anything else whose derivative by logit i
-    /// (side after side, whose probability is p) is `other(i, p)`.
+    /// As [`Self::write_gradient`], for a loss of the distances and of any other term whose derivative with
+    /// respect to logit i (one side after the other, with probability p) is `other(i, p)`.
     pub(crate) fn write_gradient_with(
         &self,
         by_distance: [f64; 4],
@@ -147,7 +149,7 @@ impl Distribution {
         }
     }
 
-    /// The bin under a distance and the share of the bin above it.
+    /// The bin below a distance, and the fraction of the bin above it.
     fn split(&self, distance: f64) -> (usize, f64) {
         let clamped = distance.clamp(0.0, (self.reg_max - 1) as f64 - TARGET_MARGIN);
         let bin = clamped.floor();
@@ -165,7 +167,7 @@ mod tests {
         (0..4 * BINS).map(|i| ((i * 7 % 11) as f32 - 5.0) * 0.4).collect()
     }
 
-    /// The loss of which `write_gradient` is the gradient, in f64 throughout and written down anew.
+    /// The loss whose gradient `write_gradient` computes, implemented independently in f64.
     fn reference(logits: &[f64], by_distance: [f64; 4], target: [f64; 4], focal_weight: f64) -> f64 {
         let mut total = 0.0;
         for (side, x) in logits.chunks(BINS).enumerate() {
@@ -206,7 +208,8 @@ mod tests {
         assert!((value - reference(&wide, [0.0; 4], target, weight)).abs() < 1e-6);
     }
 
-    /// Against the definition in f64, from the same f32 logits: the exponentials here are f32.
+    /// Compares with the definition in f64 for the same f32 logits; the code under test uses f32
+    /// exponentials.
     #[test]
     fn divergence_of_tempered_distributions_is_the_sum() {
         let first = example();
@@ -233,7 +236,7 @@ mod tests {
             let second = soft(&second);
             let found = first.divergence(&second);
             assert!((found - exact).abs() < 1e-6 && exact > 0.05, "{found} and {exact}");
-            assert_eq!(first.divergence(&first), 0.0, "nothing lies between a distribution and itself");
+            assert_eq!(first.divergence(&first), 0.0, "a distribution has no divergence from itself");
         }
     }
 

@@ -1,23 +1,24 @@
-//! Imitation of a teacher's features channel by channel, value and gradient together.
+//! [`imitate_features`]: imitation of a teacher's features channel by channel, value and gradient together.
 //!
-//! Idea: a channel of a feature map says where something is, so its values over the cells of an image, as a softmax,
-//! are drawn to those of the teacher's channel (CWD: Shu et al., "Channel-wise Knowledge Distillation for Dense
-//! Prediction", 2021, arXiv 2011.13256). Of n images and C student channels, with features F of student s and of
-//! teacher t:
+//! A channel of a feature map shows where something is. The loss takes the softmax of its values over the
+//! cells of an image and pulls it towards that of the teacher's channel (CWD: Shu et al., "Channel-wise
+//! Knowledge Distillation for Dense Prediction", 2021, arXiv 2011.13256). For n images and C student
+//! channels, with features F of student s and teacher t:
 //!
 //! `L = weight tau² / (n C) * sum over images and channels of KL(softmax(F_t / tau) || softmax(F_s / tau))`.
 //!
-//! Before, each channel is brought to mean 0 and variance 1 over the batch and its cells, on both sides, so that tau
-//! means the same for every channel. There is no projector: when the teacher is the network that was pruned, the plan
-//! says which of its channels each of the student's was, and like is compared with like.
+//! Before that, each channel of both sides is normalised to mean 0 and variance 1 over the batch and its
+//! cells, so that tau has the same effect for every channel. There is no projector: if the student is the
+//! pruned teacher, the plan gives the teacher's channel for each student channel, and equal channels are
+//! compared.
 //!
-//! Definition of the gradient: mean and deviation of the batch count as constants. So it is
-//! `weight tau / (n C) * (softmax_s - softmax_t) / deviation_s` by a raw feature: the chain rule of a fixed affine
-//! map, without what the statistics would add. The total and its gradient have the batch size n as a factor, as those
-//! of the detection loss have.
+//! Definition of the gradient: mean and deviation of the batch are constants. The gradient with respect to a
+//! raw feature is therefore `weight tau / (n C) * (softmax_s - softmax_t) / deviation_s`: the chain rule of a
+//! fixed affine map, without the terms of the statistics. The total and its gradient have the batch size n as
+//! a factor, like those of the detection loss.
 //!
-//! Invariant: planes are independent but for the statistics of their channel, and are combined in order, so the result
-//! has the same bits for any number of threads.
+//! Invariant: planes are independent except for the statistics of their channel, and are combined in order,
+//! so the result has the same bits for any number of threads.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ use deviation::deviation;
 pub use error::ImitationError;
 use plane::{Sharpened, imitate};
 
-/// Ranges of temperature and weight.
+/// Valid ranges of temperature and weight.
 const TAUS: (f32, f32) = (0.1, 100.0);
 const WEIGHTS: (f32, f32) = (0.0, 1e6);
 
@@ -39,18 +40,18 @@ const WEIGHTS: (f32, f32) = (0.0, 1e6);
 pub struct FeatureMap<'a> {
     /// `[n, channels, h, w]`.
     pub values: &'a [f32],
-    /// Images.
+    /// Number of images.
     pub n: usize,
-    /// Channels.
+    /// Number of channels.
     pub channels: usize,
-    /// Rows of cells.
+    /// Number of rows of cells.
     pub h: usize,
-    /// Columns of cells.
+    /// Number of columns of cells.
     pub w: usize,
 }
 
 impl<'a> FeatureMap<'a> {
-    /// The cells of a channel of an image.
+    /// The values of a channel of an image.
     fn plane(&self, image: usize, channel: usize) -> &'a [f32] {
         let cells = self.h * self.w;
         &self.values[(image * self.channels + channel) * cells..][..cells]
@@ -60,7 +61,7 @@ impl<'a> FeatureMap<'a> {
         Sharpened { values: self.plane(image, channel), factor: factor as f32 }
     }
 
-    /// Whether there is something, and as much as the shape says.
+    /// Checks that there are values, and as many as the shape says.
     fn check(&self, whose: &'static str) -> Result<(), ImitationError> {
         let shape = [self.n, self.channels, self.h, self.w];
         let expected = shape.iter().fold(1usize, |product, &size| product.saturating_mul(size));
@@ -76,7 +77,7 @@ impl<'a> FeatureMap<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImitationSettings {
-    /// Temperature: what normalised features are divided by. A higher one looks at more cells.
+    /// Temperature: the divisor of normalised features. With a higher one, more cells contribute.
     pub tau: f32,
     /// Weight of the loss.
     pub weight: f32,
@@ -92,10 +93,10 @@ impl ImitationSettings {
     /// Checks the ranges: tau from 0.1 to 100, the weight from 0 to 1e6.
     ///
     /// # Errors
-    /// [`ImitationError::Setting`] with the field, its value and what it may be.
+    /// [`ImitationError::Setting`] with the field, its value and the accepted range.
     pub fn check(&self) -> Result<(), ImitationError> {
         for (field, got, (least, most)) in [("tau", self.tau, TAUS), ("weight", self.weight, WEIGHTS)] {
-            // False for NaN.
+            // The test is also false for NaN.
             if !(least..=most).contains(&got) {
                 return Err(ImitationError::Setting { field, got, least, most });
             }
@@ -104,26 +105,28 @@ impl ImitationSettings {
     }
 }
 
-/// Value and gradient.
+/// Value and gradient of the imitation loss.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImitationOutput {
-    /// The formula's value: a mean over images and channels, with the weight.
+    /// The value of the formula: a mean over images and channels, including the weight.
     pub item: f32,
-    /// `item` times the batch size: what is added to the total of the detection loss, which is scaled likewise.
+    /// `item` times the batch size; the caller adds it to the total of the detection loss, which has the same
+    /// factor.
     pub total: f32,
-    /// Gradient of `total` by the student's features, `[n, channels, h, w]`.
+    /// Gradient of `total` with respect to the student's features, `[n, channels, h, w]`.
     pub gradient: Vec<f32>,
 }
 
-/// The loss of a student's features against a teacher's at one level, and its gradient by the student's.
+/// The loss of a student's features against a teacher's at one level, and its gradient with respect to the
+/// student's.
 ///
-/// `matching` has the teacher's channel for each of the student's; a channel of the teacher may be named several times
-/// or never. NaN among the features of matched channels makes the loss NaN; it is not an error.
+/// `matching` has the teacher's channel for each student channel; a teacher channel may occur several times
+/// or never. NaN in the features of matched channels makes the loss NaN; it is not an error.
 ///
 /// # Errors
-/// A setting outside of its range; features that are empty or not as long as their shape says, or of other images,
-/// rows or columns than the other side's; a matching that is not as long as the student has channels, or that names a
-/// channel which the teacher does not have.
+/// A setting is out of range; features are empty or do not have the length of their shape; student and
+/// teacher have different images, rows or columns; `matching` does not have one entry per student channel, or
+/// contains a channel that the teacher does not have.
 pub fn imitate_features(
     student: &FeatureMap,
     teacher: &FeatureMap,
@@ -165,14 +168,14 @@ pub fn imitate_features(
     Ok(ImitationOutput { item: (total / student.n as f64) as f32, total: total as f32, gradient })
 }
 
-/// 1 / deviation of a student's channel and of the teacher's that it is matched with.
+/// 1 / deviation of a student channel and of its matched teacher channel.
 #[derive(Debug, Clone, Copy)]
 struct Factors {
     student: f64,
     teacher: f64,
 }
 
-/// Whether the student's channels can be compared with those they are matched with.
+/// Checks that the student's channels can be compared with the matched channels of the teacher.
 fn compare(student: &FeatureMap, teacher: &FeatureMap, matching: &[usize]) -> Result<(), ImitationError> {
     student.check("student's")?;
     teacher.check("teacher's")?;

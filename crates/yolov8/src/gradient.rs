@@ -1,16 +1,16 @@
-//! Gradients by the raw outputs of a head, level by level.
+//! [`LevelGradient`]: gradients with respect to the raw outputs of a head, level by level.
 //!
-//! Idea: a loss writes the gradient where its own planes lie, and images are independent, so every image gets
-//! its planes of all levels for itself. What is here knows no loss.
+//! A loss writes its gradient in the same layout as the head's planes. Images are independent, so every image
+//! gets its own planes of all levels. This module does not depend on a particular loss.
 
 use rayon::prelude::*;
 
 use crate::head::{HeadError, HeadOutput};
 
-/// Values that one thread adds at a time.
+/// Number of values that one task adds.
 const TASK: usize = 1 << 16;
 
-/// Gradient of a total by the raw outputs of a level, in the same NCHW layout.
+/// Gradient of a total with respect to the raw outputs of a level, in the same NCHW layout.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LevelGradient {
     /// `[n, 4 * reg_max, h, w]`.
@@ -19,10 +19,10 @@ pub struct LevelGradient {
     pub cls_logits: Vec<f32>,
 }
 
-/// Adds the gradient of one loss to that of another by the same outputs.
+/// Adds the gradient of one loss to that of another loss of the same outputs.
 ///
 /// # Errors
-/// Another number of levels or of values; `sum` is then as it was.
+/// The numbers of levels or of values differ; `sum` is then unchanged.
 pub fn add_gradients(sum: &mut [LevelGradient], more: &[LevelGradient]) -> Result<(), HeadError> {
     if sum.len() != more.len() {
         return Err(HeadError::GradientLevels { expected: sum.len(), found: more.len() });
@@ -51,7 +51,7 @@ pub fn add_gradients(sum: &mut [LevelGradient], more: &[LevelGradient]) -> Resul
     Ok(())
 }
 
-/// One image's part of the gradient at a level.
+/// The gradient of one image at a level.
 pub(crate) struct ImagePlanes<'a> {
     /// `[4 * reg_max, h, w]`.
     pub(crate) box_logits: &'a mut [f32],
@@ -59,7 +59,7 @@ pub(crate) struct ImagePlanes<'a> {
     pub(crate) cls_logits: &'a mut [f32],
 }
 
-/// A gradient of zeros by every output of the head.
+/// A gradient of zeros for every output of the head.
 pub(crate) fn zero_gradients(head: &HeadOutput) -> Vec<LevelGradient> {
     let zeros = |channels: usize, cells: usize| vec![0.0f32; head.batch() * channels * cells];
     head.levels()
@@ -71,7 +71,7 @@ pub(crate) fn zero_gradients(head: &HeadOutput) -> Vec<LevelGradient> {
         .collect()
 }
 
-/// Cuts the gradient into the parts of the images, each with all levels.
+/// Splits the gradient by image; each image gets its planes of all levels.
 pub(crate) fn planes_by_image<'a>(
     head: &HeadOutput,
     gradients: &'a mut [LevelGradient],
@@ -111,10 +111,12 @@ mod tests {
         let mut sum = vec![level(4, 2, 0.0), level(8, 1, 0.0)];
         let before = sum.clone();
         let message = add_gradients(&mut sum, &before[..1]).unwrap_err().to_string();
-        assert_eq!(message, "a gradient of 1 levels cannot be added to one of 2; both must be of one head");
+        assert_eq!(
+            message,
+            "a gradient of 1 levels cannot be added to one of 2; both must belong to one head"
+        );
         let message = add_gradients(&mut sum, &[level(4, 2, 1.0), level(8, 3, 1.0)]).unwrap_err().to_string();
-        let expected =
-            "level 1: a gradient of 3 values cannot be added to cls_logits with 1; both must be of one head";
+        let expected = "level 1: a gradient of 3 values cannot be added to cls_logits with 1; both must belong to one head";
         assert_eq!(message, expected);
         assert_eq!(sum, before);
     }

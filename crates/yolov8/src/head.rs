@@ -1,9 +1,8 @@
-//! Raw outputs of the detection head, as plain slices.
+//! [`HeadOutput`]: raw outputs of the detection head, as plain slices.
 //!
-//! Idea: the loss, the assigner and the decoder read the same two planes per level (box logits and class
-//! logits), whichever executor made them. Invariant: a [`HeadOutput`] that exists has slices of the right
-//! lengths and levels that cover the same image, so nothing behind it checks again. It does not own the data
-//! and knows no network.
+//! The loss, the assigner and the decoder read the same two planes per level (box logits and class logits),
+//! from any executor. Invariant: a [`HeadOutput`] has slices of the right lengths and levels that cover the
+//! same image, so later code does not check again. It borrows the data and does not depend on a network.
 //!
 //! Anchors are counted by level in the given order, then row by row; every consumer uses that order.
 
@@ -11,37 +10,37 @@ use bonsai_checkpoint::Array;
 use bonsai_graph::DetectHead;
 use thiserror::Error;
 
-/// What is wrong with head outputs, targets, predictions or gradients that were handed in.
+/// Invalid head outputs, targets, predictions or gradients.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// There is nothing to read.
+    /// The head output has no images, classes or levels.
     #[error(
         "head output with batch {batch}, {num_classes} classes, {levels} levels: all three must be at least 1"
     )]
     Empty {
-        /// Images.
+        /// Number of images.
         batch: usize,
-        /// Classes.
+        /// Number of classes.
         num_classes: usize,
-        /// Levels.
+        /// Number of levels.
         levels: usize,
     },
-    /// The head describes an output that is not there, or that is no image-shaped array.
-    #[error("the head reads output {position} [n, c, h, w], but the network gave {found} outputs")]
+    /// The head refers to an output that is missing or does not have four dimensions.
+    #[error("the head reads output {position} [n, c, h, w], but the network returned {found} outputs")]
     Outputs {
-        /// Position of the output.
+        /// Index of the output.
         position: usize,
-        /// Number of outputs given.
+        /// Number of outputs returned.
         found: usize,
     },
     /// A distribution over fewer than two bins has no gradient.
     #[error("reg_max is {0}: a side's distribution needs at least 2 bins (YOLOv8 has 16)")]
     RegMax(usize),
-    /// A level with no cells.
+    /// A level has no cells.
     #[error("level {level} is {h} x {w} cells at stride {stride}: all three must be at least 1")]
     EmptyLevel {
-        /// Position of the level.
+        /// Index of the level.
         level: usize,
         /// Rows.
         h: usize,
@@ -50,19 +49,19 @@ pub enum HeadError {
         /// Pixels per cell.
         stride: usize,
     },
-    /// A slice does not have the length that its shape says.
+    /// A slice does not have the length of its shape.
     #[error(
         "level {level}: {what} has {found} values, but [{batch}, {channels}, {h}, {w}] needs {expected}; \
          pass the whole NCHW output"
     )]
     Length {
-        /// Position of the level.
+        /// Index of the level.
         level: usize,
         /// `box_logits` or `cls_logits`.
         what: &'static str,
-        /// Images.
+        /// Number of images.
         batch: usize,
-        /// Channels.
+        /// Number of channels.
         channels: usize,
         /// Rows.
         h: usize,
@@ -70,89 +69,91 @@ pub enum HeadError {
         w: usize,
         /// Values that the shape needs.
         expected: usize,
-        /// Values that are there.
+        /// Number of values found.
         found: usize,
     },
-    /// The levels are not of one image.
+    /// The levels cover different image sizes.
     #[error(
-        "level {level} covers {found_h} x {found_w} px, level 0 covers {h} x {w} px; \
+        "level {level} covers {found_h} x {found_w} px, but level 0 covers {h} x {w} px; \
          use an image size that every stride divides"
     )]
     ImageSize {
-        /// Position of the level.
+        /// Index of the level.
         level: usize,
-        /// Height by level 0, pixels.
+        /// Height from level 0, in pixels.
         h: usize,
-        /// Width by level 0, pixels.
+        /// Width from level 0, in pixels.
         w: usize,
-        /// Height by this level, pixels.
+        /// Height from this level, in pixels.
         found_h: usize,
-        /// Width by this level, pixels.
+        /// Width from this level, in pixels.
         found_w: usize,
     },
-    /// A target names an image that is not in the batch.
+    /// A target has an image number that is not in the batch.
     #[error("target {target} belongs to image {image}, but the batch has {batch} images (numbered from 0)")]
     TargetImage {
-        /// Position of the target.
+        /// Index of the target.
         target: usize,
         /// Its image.
         image: usize,
-        /// Images in the batch.
+        /// Number of images in the batch.
         batch: usize,
     },
-    /// A target names a class that the head does not have.
+    /// A target has a class that the head does not have.
     #[error("target {target} has class {class_id}, but the head has {num_classes} classes (numbered from 0)")]
     TargetClass {
-        /// Position of the target.
+        /// Index of the target.
         target: usize,
         /// Its class.
         class_id: usize,
-        /// Classes of the head.
+        /// Number of classes of the head.
         num_classes: usize,
     },
-    /// A target's box is not made of numbers.
+    /// A target's box is not finite.
     #[error("target {target} has the box {bbox:?}: every coordinate must be finite")]
     TargetBox {
-        /// Position of the target.
+        /// Index of the target.
         target: usize,
         /// Its box.
         bbox: bonsai_boxes::Cxcywh,
     },
-    /// Decoded predictions of the wrong length.
+    /// Decoded predictions have the wrong length.
     #[error("predictions have {found} values, but [{batch}, 4 + {num_classes}, {anchors}] needs {expected}")]
     Predictions {
-        /// Images.
+        /// Number of images.
         batch: usize,
-        /// Classes.
+        /// Number of classes.
         num_classes: usize,
-        /// Anchors.
+        /// Number of anchors.
         anchors: usize,
         /// Values that the shape needs.
         expected: usize,
-        /// Values that are there.
+        /// Number of values found.
         found: usize,
     },
-    /// Gradients of two heads.
-    #[error("a gradient of {found} levels cannot be added to one of {expected}; both must be of one head")]
+    /// The gradients belong to heads with different numbers of levels.
+    #[error(
+        "a gradient of {found} levels cannot be added to one of {expected}; both must belong to one head"
+    )]
     GradientLevels {
-        /// Levels of the gradient that is added to.
+        /// Number of levels of the gradient that is added to.
         expected: usize,
-        /// Levels of the other.
+        /// Number of levels of the added gradient.
         found: usize,
     },
-    /// Gradients of two heads, which differ at a level.
+    /// The gradients belong to heads that differ at a level.
     #[error(
         "level {level}: a gradient of {found} values cannot be added to {what} with {expected}; \
-         both must be of one head"
+         both must belong to one head"
     )]
     GradientLength {
-        /// Position of the level.
+        /// Index of the level.
         level: usize,
         /// `box_logits` or `cls_logits`.
         what: &'static str,
-        /// Values of the gradient that is added to.
+        /// Number of values of the gradient that is added to.
         expected: usize,
-        /// Values of the other.
+        /// Number of values of the added gradient.
         found: usize,
     },
 }
@@ -173,13 +174,13 @@ pub struct LevelOutput<'a> {
 }
 
 impl LevelOutput<'_> {
-    /// Cells of the level, each with one anchor at its centre.
+    /// Number of cells of the level; each has one anchor at its centre.
     pub fn cells(&self) -> usize {
         self.h * self.w
     }
 }
 
-/// Raw outputs of a whole head, checked.
+/// Raw outputs of a whole head, with checked sizes.
 #[derive(Debug, Clone)]
 pub struct HeadOutput<'a> {
     batch: usize,
@@ -192,7 +193,7 @@ impl<'a> HeadOutput<'a> {
     /// Checks every length and that the levels cover one image size.
     ///
     /// # Errors
-    /// [`HeadError`] names the level, what it has and what it needs.
+    /// [`HeadError`] with the level, the size found and the size expected.
     pub fn new(
         batch: usize,
         num_classes: usize,
@@ -231,7 +232,7 @@ impl<'a> HeadOutput<'a> {
         Ok(Self { batch, num_classes, reg_max, levels })
     }
 
-    /// Reads the outputs of an executor, in the graph's order `[n, c, h, w]`, as `head` describes them.
+    /// Reads the outputs `[n, c, h, w]` of an executor, in the graph's order, as `head` describes them.
     ///
     /// # Errors
     /// [`HeadError::Outputs`] if there are too few, otherwise as [`HeadOutput::new`].
@@ -255,17 +256,17 @@ impl<'a> HeadOutput<'a> {
         Self::new(batch, head.num_classes, head.reg_max, levels)
     }
 
-    /// Images in the batch.
+    /// Number of images in the batch.
     pub fn batch(&self) -> usize {
         self.batch
     }
 
-    /// Classes.
+    /// Number of classes.
     pub fn num_classes(&self) -> usize {
         self.num_classes
     }
 
-    /// Bins of a side's distribution; YOLOv8 has 16.
+    /// Number of bins of a side's distribution; YOLOv8 has 16.
     pub fn reg_max(&self) -> usize {
         self.reg_max
     }
@@ -275,7 +276,7 @@ impl<'a> HeadOutput<'a> {
         &self.levels
     }
 
-    /// Anchors of one image, over all levels.
+    /// Number of anchors of one image, over all levels.
     pub fn anchors(&self) -> usize {
         self.levels.iter().map(LevelOutput::cells).sum()
     }
@@ -298,7 +299,7 @@ impl<'a> HeadOutput<'a> {
     }
 }
 
-/// Where the anchors of a level lie.
+/// The positions of a level's anchors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Grid {
     /// Rows of cells.
@@ -312,7 +313,7 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// The grids of all levels, their anchors counted through.
+    /// The grids of all levels, with consecutive anchor numbers.
     pub(crate) fn from_head(head: &HeadOutput) -> Vec<Self> {
         let mut first = 0;
         let grid = |l: &LevelOutput| {
@@ -323,12 +324,12 @@ impl Grid {
         head.levels().iter().map(grid).collect()
     }
 
-    /// Centre of a cell of this level, counted from its first; in cells.
+    /// Centre of a cell of this level, in cells; cells are counted within the level.
     pub(crate) fn centre(&self, cell: usize) -> (f64, f64) {
         ((cell % self.w) as f64 + 0.5, (cell / self.w) as f64 + 0.5)
     }
 
-    /// The level and the cell in it of an anchor, which must exist.
+    /// The level of an anchor, which must exist, and its cell in that level.
     pub(crate) fn locate(grids: &[Self], anchor: usize) -> (usize, usize) {
         let level = grids.partition_point(|g| g.first <= anchor) - 1;
         (level, anchor - grids[level].first)

@@ -1,22 +1,22 @@
-//! Weights of a network before training.
+//! [`init`]: weights of a network before training.
 //!
-//! Convolutions as PyTorch initialises them: uniform in `±1/sqrt(fan_in)` for kernel and bias
-//! (He et al. 2015 with a = sqrt(5)); gamma 1, beta 0, mean 0, variance 1.
-//! Head biases as Ultralytics 8.0: 1 for boxes, and for classes the logit of about five objects per
-//! 640-pixel image, `ln(5 / classes / (640 / stride)^2)`.
+//! Convolutions are initialised as in PyTorch: uniform in `±1/sqrt(fan_in)` for kernel and bias (He et al.
+//! 2015 with a = sqrt(5)); gamma 1, beta 0, mean 0, variance 1. Head biases are as in Ultralytics 8.0: 1 for
+//! boxes, and for classes the logit of about five objects per 640-pixel image,
+//! `ln(5 / classes / (640 / stride)^2)`.
 
 use bonsai_checkpoint::{Array, Checkpoint, CheckpointError, Weights};
 use bonsai_graph::{Graph, ModelSpec, NodeId, Op, ParamRole};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Side of the image for which the class prior is stated, in pixels.
+/// Side of the image to which the class prior refers, in pixels.
 const PRIOR_IMGSZ: f32 = 640.0;
 
 /// A checkpoint with fresh weights; the same seed gives the same bits.
 ///
 /// # Errors
-/// [`CheckpointError`] only if the model's own parameter list were inconsistent.
+/// [`CheckpointError`] only if the model's parameter list is inconsistent.
 pub fn init(model: &ModelSpec, seed: u64) -> Result<Checkpoint, CheckpointError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut weights = Weights::new();
@@ -36,7 +36,7 @@ pub fn init(model: &ModelSpec, seed: u64) -> Result<Checkpoint, CheckpointError>
     Checkpoint::new(model.clone(), weights)
 }
 
-/// Inputs that one output of a convolution sums; 1 for any other layer.
+/// Number of inputs that one output of a convolution sums; 1 for any other layer.
 fn fan_in(graph: &Graph, layer: NodeId) -> usize {
     let Op::Conv2d { kernel, groups, .. } = *graph.node(layer).op() else { return 1 };
     graph.in_channels(layer) / groups * kernel * kernel

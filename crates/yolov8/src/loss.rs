@@ -1,13 +1,13 @@
-//! The detection loss of YOLOv8, value and gradient together.
+//! [`detection_loss`]: the detection loss of YOLOv8, value and gradient together.
 //!
-//! Idea: three sums over the batch, divided by the sum S of all soft labels (at least 1): binary
+//! The loss is three sums over the batch, divided by the sum S of all soft labels (at least 1): binary
 //! cross-entropy of every anchor and class with its soft label; 1 - CIoU of the positive anchors; the
-//! distribution focal loss of their sides. The last two are weighted by the soft label. Background is one
-//! streaming pass over the class planes; all else touches positive anchors only.
+//! distribution focal loss of their sides. The soft label weights the last two. The background part is one
+//! streaming pass over the class planes; everything else reads positive anchors only.
 //!
-//! Invariant: images are independent but for S, and are combined in order, so the result has the same bits
-//! for any number of threads. The assignment counts as a constant, as does S. Definition: Ultralytics 8.0.90,
-//! with which `fixtures/yolov8` compares values, gradients and assignments.
+//! Invariant: images are independent except for S, and are combined in order, so the result has the same bits
+//! for any number of threads. The gradient treats the assignment and S as constants. The definition is that
+//! of Ultralytics 8.0.90; `fixtures/yolov8` compares values, gradients and assignments with it.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -24,22 +24,22 @@ use crate::target::{Object, Target, objects_by_image};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossGains {
-    /// Of 1 - CIoU.
+    /// Weight of 1 - CIoU.
     pub bbox: f32,
-    /// Of the class cross-entropy.
+    /// Weight of the class cross-entropy.
     pub cls: f32,
-    /// Of the distribution focal loss.
+    /// Weight of the distribution focal loss.
     pub dfl: f32,
 }
 
 impl Default for LossGains {
-    /// 7.5, 0.5 and 1.5, as Ultralytics.
+    /// 7.5, 0.5 and 1.5, as in Ultralytics.
     fn default() -> Self {
         Self { bbox: 7.5, cls: 0.5, dfl: 1.5 }
     }
 }
 
-/// The three parts with their gains, divided by the sum of soft labels: what Ultralytics logs.
+/// The three parts including their gains, divided by the sum of soft labels, as Ultralytics logs them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LossItems {
     /// Box part.
@@ -50,27 +50,26 @@ pub struct LossItems {
     pub dfl: f32,
 }
 
-/// Value and gradient.
+/// Value and gradient of the detection loss.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossOutput {
-    /// The parts.
+    /// The parts of the loss.
     pub items: LossItems,
-    /// Sum of the parts times the batch size: what training descends.
+    /// Sum of the parts times the batch size; training minimises it.
     pub total: f32,
-    /// Sum of the soft labels of the batch, at least 1: what the parts are divided by. A loss that is added to
+    /// Sum of the soft labels of the batch, at least 1; the divisor of the parts. A loss that is added to
     /// this one is divided by it too.
     pub score_sum: f64,
     /// Gradient of `total`, by level.
     pub gradients: Vec<LevelGradient>,
 }
 
-/// The loss of a batch and its gradient by the head's raw outputs.
+/// The loss of a batch and its gradient with respect to the head's raw outputs.
 ///
-/// A batch without targets has only the class part. NaN among the logits makes the loss NaN; it is not an
-/// error.
+/// A batch without targets has only the class part. NaN in the logits makes the loss NaN; it is not an error.
 ///
 /// # Errors
-/// A target whose image or class does not exist, or whose box is not finite.
+/// A target has an unknown image or class, or a box that is not finite.
 pub fn detection_loss(
     head: &HeadOutput,
     targets: &[Target],
@@ -81,7 +80,7 @@ pub fn detection_loss(
     Ok(evaluate(head, &objects, &positives, gains))
 }
 
-/// Unweighted sums of one image, and of the batch.
+/// Unweighted sums of one image or of the batch.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
     bbox: f64,
@@ -89,7 +88,7 @@ struct Sums {
     dfl: f64,
 }
 
-/// By how much a unit of each sum weighs in the total.
+/// The factor of each sum in the total.
 #[derive(Debug, Clone, Copy)]
 struct Weights {
     bbox: f64,
@@ -97,7 +96,7 @@ struct Weights {
     dfl: f64,
 }
 
-/// The loss for an assignment that is given.
+/// The loss for a given assignment.
 fn evaluate(
     head: &HeadOutput,
     objects: &[Vec<Object>],
@@ -117,7 +116,7 @@ fn evaluate(
         .map(|(image, mut planes)| {
             let mut sums = Sums { cls: background(head, image, weights.cls, &mut planes), ..Sums::default() };
             let mut distribution = Distribution::new(head.reg_max());
-            // Objects of an image keep the order of the targets, so a target is found by its position.
+            // Objects of an image keep the order of the targets, so binary search by index finds a target.
             for positive in &positives[image] {
                 let found = objects[image].binary_search_by_key(&positive.target, |o| o.target);
                 if let Ok(found) = found {
@@ -148,7 +147,7 @@ fn evaluate(
     }
 }
 
-/// The class part as if there were no objects.
+/// The class part for an image without objects.
 fn background(head: &HeadOutput, image: usize, weight: f64, planes: &mut [ImagePlanes]) -> f64 {
     let one = |(level, planes): (usize, &mut ImagePlanes)| {
         background_cross_entropy(head.cls_logits(level, image), weight as f32, planes.cls_logits)
@@ -156,7 +155,7 @@ fn background(head: &HeadOutput, image: usize, weight: f64, planes: &mut [ImageP
     planes.iter_mut().enumerate().map(one).sum()
 }
 
-/// What the positive anchors of an image need.
+/// The inputs for the positive anchors of an image.
 struct Foreground<'a> {
     head: &'a HeadOutput<'a>,
     image: usize,
@@ -179,7 +178,7 @@ impl Foreground<'_> {
         let cells = grid.h * grid.w;
         let score = positive.score;
 
-        // The target of the cross-entropy enters linearly: -x t.
+        // The target of the cross-entropy enters linearly, as -x t.
         let logit = object.class_id * cells + cell;
         sums.cls -= f64::from(self.head.cls_logits(level, self.image)[logit]) * score;
         let gradient = &mut planes[level].cls_logits[logit];

@@ -1,12 +1,12 @@
-//! Non-maximum suppression: from a prediction per anchor to objects.
+//! [`nms`]: non-maximum suppression, which turns a prediction per anchor into detections.
 //!
-//! Idea: candidates over the confidence threshold are taken in order of confidence; one is dropped if a kept
-//! one of its class overlaps it by more than the `IoU` threshold. Only the kept are compared with, and the
-//! walk ends when enough are kept, so the cost is candidates x `max_detections` at worst. The settings and
-//! the order of steps are Ultralytics'; there is no time limit (theirs drops the remaining images of a
-//! batch).
+//! Candidates above the confidence threshold are visited in order of confidence; a candidate is dropped if a
+//! kept one of its class overlaps it by more than the `IoU` threshold. Candidates are compared only with kept
+//! ones, and the loop ends when enough are kept, so the cost is at most candidates x `max_detections`. The
+//! settings and the order of steps are those of Ultralytics, but without its time limit (which drops the
+//! remaining images of a batch).
 //!
-//! Boxes stay in pixels of the network's input; undoing the letterbox is the caller's.
+//! Boxes are in pixels of the network's input; the caller undoes the letterbox.
 
 use bonsai_boxes::{Detection, Xyxy};
 use rayon::prelude::*;
@@ -14,31 +14,31 @@ use rayon::prelude::*;
 use crate::decode::{ImagePredictions, Predictions};
 
 /// Ultralytics shifts the boxes of class c by c times this many pixels, to suppress all classes in one call.
-/// Only boxes of one class are compared here, but shifted all the same: in f32 the shift rounds the corners
-/// (to 1/16 px for class 79), and detections are to be those that Ultralytics finds.
+/// This code compares only boxes of one class, but shifts them too: in f32 the shift rounds the corners (to
+/// 1/16 px for class 79), and the detections should equal those of Ultralytics.
 const CLASS_SHIFT: f32 = 7680.0;
 
 /// Settings of the suppression.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NmsConfig {
-    /// A score must be above this.
+    /// A score must be above this threshold.
     pub confidence: f32,
-    /// A box goes if a better one of its class has an `IoU` above this with it.
+    /// A box is dropped if a better one of its class overlaps it by more than this `IoU`.
     pub iou: f32,
-    /// Whether an anchor may give a detection for each class (with one class it makes no difference), or only
-    /// for its best.
+    /// Whether an anchor may give a detection for each class, or only for its best class. Without effect for
+    /// a single class.
     pub multi_label: bool,
-    /// Candidates per image that are looked at, the most confident.
+    /// Maximum number of candidates per image; the most confident are used.
     pub max_candidates: usize,
-    /// Detections per image.
+    /// Maximum number of detections per image.
     pub max_detections: usize,
 }
 
 impl NmsConfig {
-    /// For mAP: all classes of an anchor, down to a confidence of 0.001, `IoU` 0.7.
+    /// For evaluation by mAP: all classes of an anchor, down to a confidence of 0.001, `IoU` 0.7.
     pub const VALIDATION: Self =
         Self { confidence: 0.001, iou: 0.7, multi_label: true, max_candidates: 30_000, max_detections: 300 };
-    /// For use: the best class of an anchor, from a confidence of 0.25, `IoU` 0.7.
+    /// For prediction: the best class of an anchor, from a confidence of 0.25, `IoU` 0.7.
     pub const PREDICT: Self = Self { confidence: 0.25, multi_label: false, ..Self::VALIDATION };
 }
 
@@ -49,9 +49,9 @@ struct Candidate {
     class_id: usize,
 }
 
-/// The objects of every image, most confident first; equals by anchor, then class.
+/// The detections of every image, most confident first; on a tie, by anchor and then class.
 ///
-/// Scores that are NaN are below every threshold.
+/// NaN scores are below every threshold.
 pub fn nms(predictions: &Predictions, config: &NmsConfig) -> Vec<Vec<Detection>> {
     let images: Vec<_> = predictions.images().collect();
     images.into_par_iter().map(|image| nms_image(image, predictions.num_classes(), config)).collect()

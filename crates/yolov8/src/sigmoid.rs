@@ -1,22 +1,25 @@
-//! Sigmoid, softplus, exponential and the cross-entropies of them in forms that the compiler turns into vector code.
+//! [`sigmoid`], softplus, exponential and their cross-entropies, in forms that compile to vector code.
 //!
-//! Idea: `f32::exp` is a call per value; the class loss needs one for every anchor and class, so it would
-//! take longer than all else. These are branch-free polynomials in f32 (relative error below 3e-7, tested
-//! against f64). NaN stays NaN, so a diverged network is seen in the loss.
+//! `f32::exp` is a function call per value. The class loss needs one for every anchor and class, so the calls
+//! would take longer than everything else. These are branch-free polynomials in f32 (relative error below
+//! 3e-7, tested against f64). NaN stays NaN, so the loss of a diverged network is NaN.
 //!
-//! The loops are compiled for wider vectors too, and the machine chooses when it runs. Each operation is rounded as
-//! before, so every machine gives the same bits.
+//! The loops are also compiled for wider vectors, and the program chooses at run time. The rounding of each
+//! operation is the same, so every machine gives the same bits.
 
-#![expect(clippy::inline_always, reason = "a call from a wide loop would leave the wide instructions")]
+#![expect(
+    clippy::inline_always,
+    reason = "a call that is not inlined would not be compiled for the wide vectors of its caller"
+)]
 
 use multiversion::multiversion;
 
-/// Values that are handled together: several vector registers of any instruction set.
+/// Number of values that are handled together: several vector registers of any instruction set.
 pub(crate) const LANES: usize = 32;
 
-/// e^x for x <= 0; below -87 it stays at e^-87, about 1.6e-38.
+/// e^x for x <= 0; for x below -87 the result is e^-87, about 1.6e-38.
 ///
-/// x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial for e^r (Cephes `expf`), and n added to the exponent
+/// Uses x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial for e^r (Cephes `expf`), and adds n to the exponent
 /// bits.
 #[inline(always)]
 pub(crate) fn exp_negative(x: f32) -> f32 {
@@ -39,7 +42,7 @@ pub(crate) fn exp_negative(x: f32) -> f32 {
     f32::from_bits(y.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
-/// ln(1 + t) for t in 0..=1, by the series of 2 artanh(t / (2 + t)); accurate for tiny t too.
+/// ln(1 + t) for t in 0..=1, by the series of 2 artanh(t / (2 + t)); also accurate for tiny t.
 #[inline(always)]
 fn ln_one_plus(t: f32) -> f32 {
     let s = t / (2.0 + t);
@@ -71,7 +74,7 @@ pub(crate) fn sigmoid(x: &[f32], out: &mut [f32]) {
 }
 
 /// Writes `scale * sigmoid(x)` for every x and returns the sum of the softplus: gradient and value of the
-/// binary cross-entropy with logits where every target is 0.
+/// binary cross-entropy with logits if every target is 0.
 ///
 /// Sums are f32 within 32 values and f64 beyond.
 #[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
@@ -96,19 +99,21 @@ pub(crate) fn background_cross_entropy(x: &[f32], scale: f32, gradient: &mut [f3
     sum
 }
 
-/// How [`soft_cross_entropy`] weighs.
+/// Options of [`soft_cross_entropy`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SoftWeights {
-    /// Multiplies the gradient.
+    /// Factor of the gradient.
     pub(crate) scale: f32,
-    /// Whether each cross-entropy is multiplied by the gap `|p_t - p_s|`, which the gradient then sees.
+    /// Whether each cross-entropy is multiplied by the gap `|p_t - p_s|`; the gradient then includes the
+    /// factor.
     pub(crate) by_gap: bool,
-    /// Whether `highest` is that of the gaps, or that of the probabilities `p_t`.
+    /// Whether `highest` collects the gaps or the probabilities `p_t`.
     pub(crate) highest_gap: bool,
 }
 
-/// Binary cross-entropy of logits `z_s` with the probabilities `p_t` of other logits `z_t`: returns its sum,
-/// writes `scale` times its gradient by `z_s`, and raises `highest` to what each pair has.
+/// Binary cross-entropy of logits `z_s` with the probabilities `p_t` of other logits `z_t`. Returns its sum,
+/// writes `scale` times its gradient with respect to `z_s`, and raises each value of `highest` to that of its
+/// pair.
 ///
 /// With `d = p_s - p_t` and `H = softplus(z_s) - z_s p_t`, the gradient is `d`, and with the gap
 /// `|d| d + sgn(d) p_s (1 - p_s) H`. Sums are f32 within 32 values and f64 beyond.
@@ -147,7 +152,7 @@ pub(crate) fn soft_cross_entropy(
     sum
 }
 
-/// What one pair of logits gives.
+/// The result for one pair of logits.
 struct SoftPair {
     value: f32,
     gradient: f32,
@@ -163,7 +168,8 @@ impl SoftPair {
         let entropy = softplus - student * p_t;
         let d = p_s - p_t;
         let gap = d.abs();
-        // Sigmoid rises, so the logits tell the sign where rounding has left no difference.
+        // Sigmoid increases, so the logits give the sign even if rounding leaves no difference of the
+        // probabilities.
         let slope = p_s * (1.0 - p_s) * entropy;
         let slope = if student > teacher {
             slope
@@ -181,7 +187,7 @@ impl SoftPair {
     }
 }
 
-/// Pairwise, so that the compiler can add halves of vectors.
+/// Sums pairwise, so that the compiler can add halves of vectors.
 #[inline(always)]
 pub(crate) fn sum_lanes(mut values: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
@@ -240,7 +246,8 @@ mod tests {
         }
     }
 
-    /// Against f64; absolute, since f32 has probabilities near 1 to 6e-8 and the cross-entropies are below 30.
+    /// Compares with f64; absolute tolerance, because f32 has probabilities near 1 to 6e-8 and
+    /// cross-entropies are below 30.
     #[test]
     fn soft_cross_entropy_of_any_length_is_the_sum() {
         for (n, by_gap, highest_gap) in

@@ -1,7 +1,7 @@
-//! Objects that the loss wants found.
+//! [`Target`]: objects that the network should detect.
 //!
-//! Idea: labels arrive as fractions of the image, in one list over the batch; the assigner wants pixels,
-//! image by image. Invariant: an `Objects` has only finite boxes and classes that the head has.
+//! Labels arrive as fractions of the image, in one list for the batch; the assigner needs pixels, image by
+//! image. Invariant: an [`Object`] has a finite box and a class that the head has.
 
 use bonsai_boxes::Cxcywh;
 
@@ -15,20 +15,20 @@ pub struct Target {
     pub image: usize,
     /// Index into the class names.
     pub class_id: usize,
-    /// Where, as fractions of the network's input.
+    /// Box as fractions of the network's input.
     pub bbox: Cxcywh,
 }
 
 /// A target in pixels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Object {
-    /// Position in the list of targets.
+    /// Index in the list of targets.
     pub(crate) target: usize,
     pub(crate) class_id: usize,
     pub(crate) bbox: Corners,
 }
 
-/// Checks the targets and sorts them by image, in the order of the list.
+/// Checks the targets and groups them by image, in the order of the list.
 pub(crate) fn objects_by_image(head: &HeadOutput, targets: &[Target]) -> Result<Vec<Vec<Object>>, HeadError> {
     let (width, height) = head.image_size();
     let mut images = vec![Vec::new(); head.batch()];

@@ -1,4 +1,4 @@
-//! A trained network for other classes.
+//! [`with_classes`]: a trained network for other classes.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,15 @@ use bonsai_graph::{ClassMap, DetectHead, GraphError, ModelSpec, NodeId, Op};
 
 use crate::init;
 
-/// The same network, pruned or not, for the dataset's classes in the dataset's order: of the last convolutions of the class
-/// branches, the outputs of classes that both have go where the dataset has them, with their weights; those of new classes
-/// start anew from `seed`, and those of classes that the dataset does not have go. Everything else keeps its weights. Training
-/// state is dropped.
+/// Returns the same network, pruned or not, for the dataset's classes in the dataset's order. In the last
+/// convolutions of the class branches, outputs of common classes move to the dataset's positions with their
+/// weights, outputs of new classes are initialised from `seed`, and outputs of other classes are removed.
+/// Everything else keeps its weights. Training state is dropped.
 ///
 /// # Errors
-/// [`CheckpointError`] if `classes` is of another network, the dataset has no classes or too many, the class branches do not end
-/// in a convolution that nothing else reads, or the weights are not those of the graph.
+/// [`CheckpointError`] if `classes` belongs to another network, the dataset has no classes or too many, a
+/// class branch does not end in a convolution without further readers, or the weights do not belong to the
+/// graph.
 pub fn with_classes(
     checkpoint: &Checkpoint,
     classes: &ClassMap,
@@ -65,7 +66,7 @@ pub fn with_classes(
     Ok(moved)
 }
 
-/// Copies what belongs to one output after the other: kernel or bias, `[classes, ...]`.
+/// Copies the rows of a kernel or bias `[classes, ...]`, output by output.
 fn move_outputs(from: &Array, to: &mut Array, classes: &ClassMap) {
     let length = from.data.len() / classes.network().len().max(1);
     for (class, values) in to.data.chunks_exact_mut(length.max(1)).enumerate() {
@@ -94,7 +95,7 @@ mod tests {
         with_classes(trained, &ClassMap::new(trained.model.class_names(), &names(to)), 7).unwrap()
     }
 
-    /// One class's share of the last class convolutions.
+    /// The weights of one class in the last class convolutions.
     fn output(of: &Checkpoint, class: usize) -> Vec<Vec<f32>> {
         let last = of.weights.iter().filter(|(name, _)| is_last(name));
         last.map(|(_, array)| {
@@ -117,7 +118,11 @@ mod tests {
         );
         assert_eq!(output(&moved, 0), output(&trained, 2));
         assert_eq!(output(&moved, 2), output(&trained, 0));
-        assert_eq!(output(&moved, 1), output(&init(&moved.model, 7).unwrap(), 1), "drawn by the seed");
+        assert_eq!(
+            output(&moved, 1),
+            output(&init(&moved.model, 7).unwrap(), 1),
+            "new classes must be initialised from the seed"
+        );
         for (name, array) in moved.weights.iter().filter(|(name, _)| !is_last(name)) {
             assert!(trained.weights.get(name) == Some(array), "{name}");
         }

@@ -1,4 +1,4 @@
-//! A detector in an ONNX file, opened by a runtime.
+//! [`Artefact`]: a detector in an ONNX file, opened by a runtime.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use super::signature::OnnxSignature;
 use super::trial::Needs;
 use crate::{DetectorError, Outputs};
 
-/// Bytes of the largest file: what protobuf allows.
+/// Size of the largest file in bytes, which is the limit of protobuf.
 const MAX_FILE: u64 = i32::MAX as u64;
 
-/// A file and what runs it.
+/// An ONNX file and the runtime session that runs it.
 pub(crate) struct Artefact {
     pub(crate) signature: OnnxSignature,
     pub(crate) runtime: Runtime,
@@ -26,7 +26,7 @@ pub(crate) struct Artefact {
 }
 
 impl Artefact {
-    /// Reads a file once, checks what it asks for, and gives what was checked to the runtime.
+    /// Reads a file once, checks its resource needs, and passes the checked program to the runtime.
     pub(crate) fn open(path: &Path, options: &LoadOptions) -> Result<Self, DetectorError> {
         let (model, file) = read(path)?;
         let signature = OnnxSignature::read(&OnnxInfo::from_model(&model)?)?;
@@ -45,13 +45,13 @@ impl Artefact {
         Ok(artefact)
     }
 
-    /// Names of the classes; numbers where the file has no names.
+    /// Names of the classes; numbers if the file has no names.
     pub(crate) fn class_names(&self) -> Vec<String> {
         let numbers = || (0..self.signature.classes()).map(|class| class.to_string()).collect();
         self.signature.class_names.clone().unwrap_or_else(numbers)
     }
 
-    /// Runs `[n, 3, h, w]`, which must fit the signature, in as many runs as the file's own batch needs.
+    /// Runs `[n, 3, h, w]`, which must fit the signature, in as many runs as the file's batch size requires.
     pub(crate) fn run(&mut self, images: &Array) -> Result<Outputs, DetectorError> {
         let &[n, 3, h, w] = &images.shape[..] else { return Err(self.input_shape(images)) };
         let stride = self.signature.stride;
@@ -64,7 +64,7 @@ impl Artefact {
         }
         let rounded;
         let pixels = if self.signature.half {
-            // What the file is given is what it can take, whatever the runtime computes in.
+            // Round the input to the precision of the file, whatever the runtime computes in.
             rounded = images.data.iter().map(|v| f16::from_f32(*v).to_f32()).collect::<Vec<f32>>();
             &rounded
         } else {
@@ -85,7 +85,7 @@ impl Artefact {
             let outputs = self.run_once([batch, 3, h, w], &filled, batch)?;
             parts.push(outputs.first(part.len() / image)?);
         }
-        Ok(Outputs::join(parts)?.expect("at least one image was asked for"))
+        Ok(Outputs::join(parts)?.expect("n is at least 1, so there is at least one part"))
     }
 
     fn run_once(&mut self, dims: [usize; 4], pixels: &[f32], n: usize) -> Result<Outputs, DetectorError> {
@@ -96,7 +96,7 @@ impl Artefact {
         self.signature.outputs(output, n)
     }
 
-    /// Runs images of nothing, to see how the output looks.
+    /// Runs images of zeros to determine the layout of the output.
     fn probe(&mut self) -> Result<(), DetectorError> {
         self.run(&Array::zeros(&self.signature.usual_images())).map(drop)
     }
@@ -114,7 +114,7 @@ impl Artefact {
     }
 }
 
-/// The message in a file, and its bytes.
+/// The model in a file, and the file's size in bytes.
 fn read(path: &Path) -> Result<(ModelProto, u64), DetectorError> {
     let io = |source| DetectorError::Io { path: path.to_owned(), source };
     let length = std::fs::metadata(path).map_err(io)?.len();
@@ -138,7 +138,7 @@ fn open_session(
         )),
         #[cfg(feature = "ort")]
         Runtime::Onnxruntime if options.suppress_above.is_some() => {
-            let because = "it suppresses by the file's own confidence only".to_owned();
+            let because = "it cannot override the confidence threshold of the file's suppression".to_owned();
             Err(DetectorError::NotRun { runtime, because })
         }
         #[cfg(feature = "ort")]

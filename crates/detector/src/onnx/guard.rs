@@ -1,8 +1,8 @@
-//! Nothing reaches a runtime unless it is known what it will take.
+//! [`Guard`]: checks the resource needs of a file before a runtime runs it.
 //!
-//! A file is checked twice: by itself when it is opened, and with the dimensions of the images before it first sees such
-//! images (`bonsai_onnx::OnnxProgram`). That is a few thousand steps of arithmetic, done once for each size. What a file takes
-//! is held against limits that no detector reaches, and against the memory that there is.
+//! A file is checked twice: on its own when it is opened, and with the dimensions of the images before its
+//! first run on such images (`bonsai_onnx::OnnxProgram`). A check takes a few thousand arithmetic steps, once
+//! for each size. The need is compared with limits that no detector reaches, and with the available memory.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use bonsai_onnx::{Footprint, FootprintLimits, OnnxProgram, OtherOperators};
 use super::Runtime;
 use crate::DetectorError;
 
-/// A file, and the dimensions that it may be given.
+/// A program and the image dimensions that were checked for it.
 pub(super) struct Guard {
     program: OnnxProgram,
     others: OtherOperators,
@@ -21,17 +21,17 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Without a budget there is as much memory as the limits allow.
+    /// Without a budget, only the general limits apply.
     pub(super) fn new(program: OnnxProgram, runtime: Runtime, budget: Option<MemoryBudget>) -> Self {
         let others = match runtime {
             Runtime::Rten => OtherOperators::Refused,
-            // It answers with an error where it runs out of memory, and it knows operators of its own.
+            // onnxruntime returns an error when it runs out of memory, and it supports operators of its own.
             Runtime::Onnxruntime => OtherOperators::Unchecked,
         };
         Self { program, others, budget, admitted: BTreeMap::new() }
     }
 
-    /// Refuses images of these dimensions if a run of them would take too much; what it takes otherwise.
+    /// Returns the need of a run on images of these dimensions, or an error if it is too large.
     pub(super) fn admit(&mut self, images: [usize; 4]) -> Result<Footprint, DetectorError> {
         if let Some(known) = self.admitted.get(&images) {
             return Ok(*known);
@@ -50,7 +50,7 @@ impl Guard {
         &self.program
     }
 
-    /// Once a runtime has them.
+    /// Drops the weights after a runtime has copied them.
     pub(super) fn forget_weights(&mut self) {
         self.program.forget_weights();
     }

@@ -1,6 +1,6 @@
-//! How the output of an exported detector is laid out, and what its numbers mean.
+//! [`OutputLayout`]: the layout of an exported detector's output.
 //!
-//! Sources: the files that Ultralytics 8.0 to 8.4 and `YOLOv5` write, and `yolo_trt_sim`.
+//! Sources: the files that Ultralytics 8.0 to 8.4, `YOLOv5` and `yolo_trt_sim` write.
 
 use bonsai_boxes::{Detection, Xyxy};
 use bonsai_checkpoint::Array;
@@ -9,36 +9,39 @@ use bonsai_yolov8::Predictions;
 use super::signature::Dims;
 use crate::{DetectorError, Outputs};
 
-/// More rows than any exporter's suppression leaves; with more, six columns are a box, an objectness and one class.
+/// More rows than any exporter's suppression returns; with more, six columns are a box, an objectness and one
+/// class.
 const MOST_DETECTIONS: usize = 1000;
-/// What `yolo_trt_sim` and the exporters before `YOLOv8` call their output.
+/// Output names of `yolo_trt_sim` and of the exporters before `YOLOv8`.
 const ROWS_NAMES: [&str; 2] = ["outputs", "output"];
 
-/// A layout.
+/// The layout of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputLayout {
     /// `[n, 4 + classes, anchors]`: centre, size, scores.
     Planes,
-    /// `[n, anchors, 5 + classes]`: centre, size, objectness, scores of classes given that there is an object.
+    /// `[n, anchors, 5 + classes]`: centre, size, objectness, and scores of the classes given that there is
+    /// an object.
     Rows,
-    /// `[n, detections, 6]`: left, top, right, bottom, score, class, after suppression; rows without a score are filling.
+    /// `[n, detections, 6]`: left, top, right, bottom, score, class, after suppression; rows with score 0 are
+    /// padding.
     Detections,
 }
 
-/// What is known of an output before it is looked at.
+/// The information about an output before the first run.
 pub(super) struct Hints<'a> {
-    /// Its name.
+    /// Name of the output.
     pub(super) name: &'a str,
     /// Number of class names, if the file has them.
     pub(super) classes: Option<usize>,
-    /// Whether the metadata says that suppression is inside.
+    /// Whether the metadata says that the file contains suppression.
     pub(super) suppressed: bool,
-    /// Anchors of strides 8, 16 and 32, if the size of the input is fixed.
+    /// Number of anchors at strides 8, 16 and 32, if the input size is fixed.
     pub(super) anchors: Option<usize>,
 }
 
 impl OutputLayout {
-    /// The layout and number of classes of an output `[n, a, b]`; `None` if that cannot be told from what is known.
+    /// The layout and number of classes of an output `[n, a, b]`; `None` if the hints do not determine it.
     pub(super) fn tell(dims: &Dims, hints: &Hints<'_>) -> Result<Option<(Self, usize)>, String> {
         let &[_, a, b] = &dims[..] else {
             return Err(format!("three dimensions, not {}", dims.len()));
@@ -56,7 +59,7 @@ impl OutputLayout {
             (false, true) if few && !hints.called_rows() => Some((Self::Detections, classes)),
             (false, true) => Some((Self::Rows, classes)),
             (false, false) if few => Some((Self::Detections, classes)),
-            // What stands there fits none of the three, whatever the unknown one turns out to be.
+            // The known dimension fits none of the three layouts, for any value of the unknown one.
             (false, false) if a.is_some() && b.is_some() => {
                 return Err(format!(
                     "[n, {}, anchors], [n, anchors, {}] or [n, detections, 6] for the {classes} classes that the \
@@ -69,7 +72,7 @@ impl OutputLayout {
         })
     }
 
-    /// As [`tell`](Self::tell) where the sides alone must say it: there are more anchors than classes.
+    /// As [`tell`](Self::tell), from the dimensions alone: there are more anchors than classes.
     fn tell_without_names(
         [a, b]: [Option<usize>; 2],
         hints: &Hints<'_>,
@@ -91,7 +94,7 @@ impl OutputLayout {
         }
     }
 
-    /// What a tensor of this layout says of `images` images.
+    /// Reads an output tensor of this layout for `images` images.
     pub(super) fn read(
         self,
         name: &str,
@@ -117,7 +120,8 @@ impl OutputLayout {
                 Self::Detections => format!("[{images}, detections, 6]"),
             }));
         }
-        // Suppression would pass over a NaN in silence, and a broken file would look like an empty picture.
+        // Suppression would ignore a NaN silently, and a damaged file would look like a picture without
+        // objects.
         if !output.data.iter().all(|v| v.is_finite()) {
             return Err(DetectorError::NotFinite { node: name.to_owned() });
         }
@@ -127,7 +131,7 @@ impl OutputLayout {
                 Ok(Outputs::Predictions(Predictions::new(n, classes, a, planes(&output.data, a, b))?))
             }
             Self::Detections => {
-                // `max(1)`: no images, or no room for detections.
+                // `max(1)` avoids a panic without images or without detections.
                 let images = output.data.chunks_exact((a * b).max(1));
                 let found = images.map(|rows| objects(name, rows, classes)).collect::<Result<Vec<_>, _>>()?;
                 Ok(Outputs::Detections(if a == 0 { vec![Vec::new(); n] } else { found }))
@@ -142,16 +146,17 @@ impl Hints<'_> {
     }
 }
 
-/// Six columns do not say how many classes there are.
+/// Detections have six columns for any number of classes, so the metadata must name the classes.
 fn detections(hints: &Hints<'_>) -> Result<(OutputLayout, usize), String> {
     let classes = hints.classes.ok_or(
-        "class names in the metadata (`names`) beside detections [n, detections, 6], which do not tell how many \
-         classes there are",
+        "class names in the metadata (`names`), because detections [n, detections, 6] do not show how many classes \
+         there are",
     )?;
     Ok((OutputLayout::Detections, classes))
 }
 
-/// `[n, anchors, 5 + classes]` as `[n, 4 + classes, anchors]`: scores are those of an object and its class.
+/// Converts `[n, anchors, 5 + classes]` to `[n, 4 + classes, anchors]`; scores are objectness times class
+/// score.
 fn planes(rows: &[f32], anchors: usize, columns: usize) -> Vec<f32> {
     let mut planes = Vec::with_capacity(rows.len());
     for image in rows.chunks_exact((anchors * columns).max(1)) {
@@ -163,7 +168,8 @@ fn planes(rows: &[f32], anchors: usize, columns: usize) -> Vec<f32> {
     planes
 }
 
-/// Rows of left, top, right, bottom, score, class; most confident first, equals as they come.
+/// Converts rows of left, top, right, bottom, score, class; most confident first, on a tie in the given
+/// order.
 fn objects(name: &str, rows: &[f32], classes: usize) -> Result<Vec<Detection>, DetectorError> {
     let mut found = Vec::new();
     for row in rows.chunks_exact(6) {
@@ -208,13 +214,13 @@ mod tests {
             ("outputs", [one, Some(2100), Some(8)], Some(3), false, Some((Rows, 3))),
             ("outputs", [one, Some(2100), Some(8)], None, false, Some((Rows, 3))),
             ("outputs", [None, None, Some(8)], None, false, Some((Rows, 3))),
-            // One class: as many columns as a detection has.
+            // One class: a row has as many columns as a detection.
             ("outputs", [one, Some(2100), Some(6)], Some(1), false, Some((Rows, 1))),
             ("output0", [one, Some(2100), Some(6)], Some(1), false, Some((Rows, 1))),
             ("output0", [one, Some(300), Some(6)], Some(1), false, Some((Detections, 1))),
             ("output0", [one, Some(300), Some(6)], Some(3), false, Some((Detections, 3))),
             ("output0", [None, None, None], Some(3), true, Some((Detections, 3))),
-            // Two classes: six planes, or detections.
+            // Two classes: six planes or detections.
             ("output0", [one, Some(6), Some(2100)], Some(2), false, Some((Planes, 2))),
             ("output0", [one, Some(300), Some(6)], Some(2), true, Some((Detections, 2))),
             ("output0", [one, None, None], Some(2), false, None),

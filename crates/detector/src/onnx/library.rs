@@ -1,19 +1,19 @@
-//! Where onnxruntime's library may be.
+//! [`LibrarySearch`]: where to look for onnxruntime's library.
 //!
-//! Nothing here reads the environment: whoever owns the program passes what it says.
+//! This module does not read environment variables; the program passes their values.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Where to look, in this order; the first that is given is the only one.
+/// Where to look, in this order; only the first location that is set is used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LibrarySearch {
     /// The library, or a folder with it.
     pub explicit: Option<PathBuf>,
     /// The environment variable `ORT_DYLIB_PATH`: the library, or a folder with it.
     pub variable: Option<OsString>,
-    /// The environment variable `VIRTUAL_ENV`: a Python environment in which `pip install onnxruntime` has put it.
-    /// It is looked at beside the system's folders.
+    /// The environment variable `VIRTUAL_ENV`: a Python environment in which `pip install onnxruntime` was
+    /// run. It is searched in addition to the system's folders.
     pub virtual_env: Option<OsString>,
 }
 
@@ -23,7 +23,7 @@ mod candidates {
 
     use super::LibrarySearch;
 
-    /// Folders in which packages and archives of onnxruntime are unpacked.
+    /// Folders where packages and archives of onnxruntime install their libraries.
     const FOLDERS: [&str; 7] = [
         "/usr/local/lib",
         "/usr/lib/x86_64-linux-gnu",
@@ -35,11 +35,11 @@ mod candidates {
     ];
 
     impl LibrarySearch {
-        /// Files to try, best first. A name without a folder is looked for as the system does.
+        /// Files to try, best first. The system's search path applies to a name without a folder.
         pub(crate) fn candidates(&self) -> Vec<PathBuf> {
             let variable = self.variable.clone().filter(|value| !value.is_empty()).map(PathBuf::from);
             if let Some(given) = self.explicit.clone().or(variable) {
-                // A relative path would be taken relative to the program.
+                // The loader would resolve a relative path against the program's folder.
                 let given = std::path::absolute(&given).unwrap_or(given);
                 return if given.is_dir() { libraries(&given) } else { vec![given] };
             }
@@ -55,7 +55,7 @@ mod candidates {
             found
         }
 
-        /// What to say where none of them can be loaded.
+        /// What the user can do if no library can be loaded.
         pub(crate) fn remedy(&self) -> &'static str {
             if self.explicit.is_some() || self.variable.as_ref().is_some_and(|value| !value.is_empty()) {
                 "name another library"
@@ -66,7 +66,7 @@ mod candidates {
         }
     }
 
-    /// onnxruntime's libraries in a folder, versions in descending order; its providers are not it.
+    /// onnxruntime's libraries in a folder, highest version first; excludes its provider libraries.
     fn libraries(folder: &Path) -> Vec<PathBuf> {
         // `libonnxruntime.so.1.24.1`, `libonnxruntime.1.24.1.dylib`, `onnxruntime.dll`.
         let is_library = |path: &PathBuf| {
@@ -78,7 +78,7 @@ mod candidates {
         found
     }
 
-    /// What is in a folder, by name; nothing where there is no such folder.
+    /// The entries of a folder, sorted by name; empty if the folder does not exist.
     fn entries(folder: &Path) -> Vec<PathBuf> {
         let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
             .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())

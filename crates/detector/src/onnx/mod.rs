@@ -1,4 +1,4 @@
-//! ONNX files of detectors: what they take and give, and the programs that run them.
+//! ONNX files of detectors: their inputs and outputs, and the runtimes that run them.
 
 mod artefact;
 mod guard;

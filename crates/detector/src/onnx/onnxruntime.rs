@@ -1,6 +1,6 @@
-//! onnxruntime: a library of the user's, opened when it is first asked for.
+//! [`OnnxruntimeSession`]: onnxruntime, a library of the user that is loaded on first use.
 //!
-//! A process opens one library; whichever could be loaded first stays.
+//! A process loads only one library; the first that could be loaded stays.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -16,13 +16,13 @@ use super::LibrarySearch;
 use super::runtime::{RuntimeError, Session};
 use super::signature::OnnxSignature;
 
-/// The one of the process, once a library was loaded.
+/// The environment of the process, once a library is loaded.
 static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
 
-/// Loads the library if that has not been done.
+/// Returns the environment; loads the library on the first call.
 ///
 /// # Errors
-/// Why there is none, and what to do.
+/// Why no library can be loaded, and what to do.
 pub(crate) fn environment(search: &LibrarySearch) -> Result<Environment, String> {
     let mut shared = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(environment) = &*shared {
@@ -35,7 +35,7 @@ pub(crate) fn environment(search: &LibrarySearch) -> Result<Environment, String>
             Ok(builder) => {
                 let environment = builder.with_name("bonsai").with_telemetry(false).build();
                 let environment = environment.map_err(|error| error.to_string())?;
-                // It writes to standard error by itself, about devices that it does not find for example.
+                // onnxruntime writes to standard error, for example about missing devices.
                 environment.set_log_level(LogLevel::Fatal);
                 return Ok(shared.insert(environment).clone());
             }
@@ -45,13 +45,13 @@ pub(crate) fn environment(search: &LibrarySearch) -> Result<Environment, String>
     let because = match &reasons[..] {
         [] => "no library was found".to_owned(),
         [one] => one.clone(),
-        // The system's own search comes first and says the least.
+        // The first reason is from the system's search path and is the least informative.
         [_, rest @ ..] => rest.join("; "),
     };
     Err(format!("{because}; {}", search.remedy()))
 }
 
-/// A file that onnxruntime has opened.
+/// A file opened by onnxruntime.
 pub(crate) struct OnnxruntimeSession {
     session: OrtSession,
     input: String,
@@ -60,7 +60,7 @@ pub(crate) struct OnnxruntimeSession {
 }
 
 impl OnnxruntimeSession {
-    /// `threads` 0 is one per core, as our own executor counts.
+    /// `threads` 0 uses one thread per core, as Bonsai's executors do.
     pub(crate) fn open(
         environment: &Environment,
         bytes: &[u8],
@@ -70,8 +70,8 @@ impl OnnxruntimeSession {
         let threads = if threads == 0 { available_parallelism().map_or(1, usize::from) } else { threads };
         let configured = || -> ort::Result<OrtSession> {
             let builder = OrtSession::builder(environment)?.with_intra_threads(threads)?;
-            // Its threads would turn for up to 50 ms after a run, on cores that others may need: the caller's next kernel, or
-            // what is timed in turns with it.
+            // onnxruntime's threads would spin for up to 50 ms after a run, on cores that the caller's next
+            // kernel or a comparison measurement may need.
             let builder = builder.with_config_entry("session.force_spinning_stop", "1")?;
             builder.with_log_level(LogLevel::Fatal)?.commit_from_memory(bytes)
         };
@@ -90,7 +90,7 @@ impl Session for OnnxruntimeSession {
             TensorRef::from_array_view((dims, images))?.into()
         };
         let outputs = self.session.run(vec![(self.input.as_str(), input)])?;
-        let output = outputs.get(&self.output).ok_or("the output is not there")?;
+        let output = outputs.get(&self.output).ok_or("the output is missing")?;
         let array = |shape: &[i64], data: Vec<f32>| {
             let shape: Vec<usize> = shape.iter().map(|side| *side as usize).collect();
             Array::new(&shape, data)

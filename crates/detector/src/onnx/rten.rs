@@ -1,7 +1,8 @@
-//! rten: ONNX in pure Rust.
+//! [`RtenSession`]: rten, an ONNX runtime in pure Rust.
 //!
-//! A file that suppresses is run in parts, with the [standard's suppression](super::suppression) between them: rten 0.27 has
-//! another one. Nothing is known to be wrong with its other operators that detectors use.
+//! A file with suppression is run in parts, with the [standard's suppression](super::suppression) between
+//! them, because that of rten 0.27 differs from the standard. No other deviation is known for operators that
+//! detectors use.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +17,7 @@ use super::runtime::{RuntimeError, Session};
 use super::signature::OnnxSignature;
 use super::suppression::{Rule, suppress};
 
-/// A file that rten has opened.
+/// A file opened by rten.
 pub(crate) struct RtenSession {
     steps: Vec<Step>,
     input: String,
@@ -30,8 +31,8 @@ enum Step {
 }
 
 impl RtenSession {
-    /// `threads` 0 is one per core, as our own executor counts; `above` is the score from which suppressions keep boxes, if it
-    /// is not the file's.
+    /// `threads` 0 uses one thread per core, as Bonsai's executors do. `above` replaces the score threshold
+    /// of the file's suppressions.
     pub(crate) fn open(
         program: &OnnxProgram,
         signature: &OnnxSignature,
@@ -95,7 +96,7 @@ impl Session for RtenSession {
                     }
                 }
             }
-            let found = values.remove(output.as_str()).ok_or("it does not make its output")?;
+            let found = values.remove(output.as_str()).ok_or("the file does not compute its output")?;
             let (shape, data) = found.into_shape_vec::<f32, 3>()?;
             Ok(Array::new(&shape, data))
         })
@@ -103,16 +104,16 @@ impl Session for RtenSession {
 }
 
 fn value<'a>(values: &'a HashMap<&str, Value>, name: &str) -> Result<&'a Value, RuntimeError> {
-    values.get(name).ok_or_else(|| format!("`{name}` is read before it is made").into())
+    values.get(name).ok_or_else(|| format!("`{name}` is read before it is computed").into())
 }
 
-/// A tensor of real numbers.
+/// The value `name` as a tensor of real numbers.
 fn reals(values: &HashMap<&str, Value>, name: &str) -> Result<Array, RuntimeError> {
     let (shape, data) = value(values, name)?.clone().into_shape_vec::<f32, 3>()?;
     Ok(Array::new(&shape, data))
 }
 
-/// One number, of whatever type it is.
+/// A scalar of any numeric type; `None` if it is absent.
 fn number(values: &HashMap<&str, Value>, given: &Given) -> Result<Option<f64>, RuntimeError> {
     let name = match given {
         Given::Absent => return Ok(None),
@@ -123,12 +124,13 @@ fn number(values: &HashMap<&str, Value>, given: &Given) -> Result<Option<f64>, R
     let real = value.as_tensor_view::<f32>().and_then(|tensor| tensor.iter().next().map(|v| f64::from(*v)));
     let whole =
         || value.as_tensor_view::<i32>().and_then(|tensor| tensor.iter().next().map(|v| f64::from(*v)));
-    real.or_else(whole).map(Some).ok_or_else(|| format!("`{name}` is no number").into())
+    real.or_else(whole).map(Some).ok_or_else(|| format!("`{name}` is not a number").into())
 }
 
 fn run_suppression(what: &Suppression, values: &HashMap<&str, Value>) -> Result<Value, RuntimeError> {
     let rule = Rule {
-        // Left out, no box is chosen: so says the standard. A number below 0 becomes 0, one beyond all sizes the largest.
+        // The standard chooses no box if the limit is absent. The cast turns a negative number into 0 and a
+        // huge one into the maximum.
         limit: number(values, &what.limit)?.unwrap_or(0.0) as usize,
         iou: number(values, &what.iou)?.unwrap_or(0.0) as f32,
         score: number(values, &what.score)?.map(|score| score as f32),
@@ -138,7 +140,7 @@ fn run_suppression(what: &Suppression, values: &HashMap<&str, Value>) -> Result<
     Ok(Value::from_shape([chosen.len(), 3], chosen.concat())?)
 }
 
-/// rten promises memory safety for files of any origin, but not that no arithmetic in it panics.
+/// rten promises memory safety for files of any origin, but its arithmetic may panic.
 fn guarded<T>(work: impl FnOnce() -> Result<T, RuntimeError>) -> Result<T, RuntimeError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("it panicked on this file".into()))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("rten panicked on this file".into()))
 }

@@ -1,4 +1,4 @@
-//! What runs an ONNX file: programs that read the format themselves and share no code with our executors.
+//! [`Runtime`]: the runtimes for ONNX files, which share no code with Bonsai's executors.
 
 use std::error::Error;
 use std::fmt;
@@ -9,21 +9,21 @@ use bonsai_exec::ExecutorOptions;
 
 use super::{LibrarySearch, Trial};
 
-/// A reader of ONNX files.
+/// A runtime for ONNX files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Runtime {
-    /// `rten`, pure Rust, always there; computes in `f32` whatever the file stores.
+    /// `rten`, pure Rust, always available; computes in `f32` for every storage type.
     #[default]
     Rten,
-    /// Microsoft's onnxruntime, a library that is loaded when it is asked for (feature `ort`).
+    /// Microsoft's onnxruntime, a library that is loaded on first use (feature `ort`).
     Onnxruntime,
 }
 
 impl Runtime {
-    /// All of them.
+    /// All runtimes.
     pub const ALL: [Self; 2] = [Self::Rten, Self::Onnxruntime];
 
-    /// `rten` or `onnxruntime`.
+    /// The name of the runtime: `rten` or `onnxruntime`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rten => "rten",
@@ -45,23 +45,24 @@ impl FromStr for Runtime {
         Self::ALL
             .into_iter()
             .find(|runtime| runtime.name() == text)
-            .ok_or_else(|| format!("`{text}` is no runtime of ONNX files: use `rten` or `onnxruntime`"))
+            .ok_or_else(|| format!("unknown runtime `{text}`; expected `rten` or `onnxruntime`"))
     }
 }
 
-/// What runs a file. An executor runs networks of ours, a runtime runs ONNX files; asking for the other's is an error.
+/// Options for loading a file. An executor runs Bonsai networks, a runtime runs ONNX files; options for the
+/// other kind are an error.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LoadOptions {
-    /// For checkpoints and CPU engines; of these, ONNX files obey the number of threads.
+    /// For checkpoints and CPU engines; ONNX files use only the number of threads and the memory budget.
     pub executor: ExecutorOptions,
     /// For ONNX files; `None` is [`Runtime::Rten`].
     pub runtime: Option<Runtime>,
-    /// Where onnxruntime's library may be.
+    /// Where to look for onnxruntime's library.
     pub library: LibrarySearch,
-    /// In rten, for a file that suppresses by itself: the score from which it keeps boxes, in place of its own. So it can be
-    /// compared on pictures in which its own leaves nothing.
+    /// With rten, for a file with its own suppression: replaces the score threshold of the file. This allows
+    /// comparisons on pictures where the file's own threshold leaves no detections.
     pub suppress_above: Option<f32>,
-    /// What tries an ONNX file before this process runs it; nothing where `None`.
+    /// The program for a trial run before this process runs an ONNX file; `None` for no trial run.
     pub trial: Option<Trial>,
 }
 
@@ -71,12 +72,12 @@ impl<T: Into<ExecutorOptions>> From<T> for LoadOptions {
     }
 }
 
-/// What a runtime says where it fails.
+/// An error of a runtime.
 pub(crate) type RuntimeError = Box<dyn Error + Send + Sync>;
 
-/// An ONNX file that a runtime has opened.
+/// An ONNX file opened by a runtime.
 pub(crate) trait Session: Send {
-    /// Runs it on `images` of the dimensions `[n, c, h, w]`; the one output that was asked for when it was opened, as
-    /// `f32`.
+    /// Runs the file on `images` of the dimensions `[n, c, h, w]`; returns the one output selected on
+    /// opening, as `f32`.
     fn run(&mut self, dims: [usize; 4], images: &[f32]) -> Result<Array, RuntimeError>;
 }

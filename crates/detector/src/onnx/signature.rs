@@ -1,7 +1,7 @@
-//! What an ONNX file of a detector takes and gives, from its own description.
+//! [`OnnxSignature`]: input and output of an ONNX file of a detector, from its own description.
 //!
-//! Dimensions of inputs and outputs come before metadata: they are what a runtime holds a file to. Metadata names the
-//! classes, and settles what dimensions leave open.
+//! Dimensions of inputs and outputs take precedence over metadata, because a runtime enforces them. Metadata
+//! names the classes, and determines what the dimensions leave open.
 
 use bonsai_checkpoint::Array;
 use bonsai_onnx::{Dim, OnnxInfo, TensorInfo};
@@ -10,19 +10,19 @@ use super::layout::{Hints, OutputLayout};
 use crate::config::{DEFAULT_IMGSZ, MAX_IMGSZ};
 use crate::{DetectorError, Outputs};
 
-/// Strides of YOLO's usual levels, for what only needs a guess at the number of anchors.
+/// Strides of YOLO's usual levels, for an estimate of the number of anchors.
 const LEVELS: [usize; 3] = [8, 16, 32];
-/// What sides must be multiples of where a file does not say, in pixels.
+/// Sides must be multiples of this number of pixels if the file does not store a stride.
 const DEFAULT_STRIDE: usize = 32;
 const MAX_STRIDE: usize = 1024;
-/// Images that a file takes at once; beyond it one run takes gigabytes of pixels alone.
+/// Largest number of images per run; for more, the pixels alone take gigabytes.
 const MAX_BATCH: usize = 1024;
-/// More than any detector tells apart; beyond it a dimension is no number of classes.
+/// More classes than any detector has; a larger dimension is not a number of classes.
 const MAX_CLASSES: usize = 100_000;
-/// How outputs are called, for files that have several.
+/// Names of the detector's output, for files with several outputs.
 const OUTPUT_NAMES: [&str; 3] = ["output0", "outputs", "output"];
 
-/// Dimensions, `None` where one is chosen when the file runs.
+/// Dimensions; `None` if a dimension is chosen at run time.
 pub(super) type Dims = Vec<Option<usize>>;
 
 /// Input and output of a detector in an ONNX file.
@@ -35,28 +35,29 @@ pub struct OnnxSignature {
     pub output: String,
     /// Whether the input is `f16`.
     pub half: bool,
-    /// Images in a run, where the file fixes them: by the input's dimensions; or by metadata `batch` if it suppresses by
-    /// itself, for what is chosen then may be written to so many places only, whatever the dimensions say.
+    /// Images per run, if the file fixes it: from the input's dimensions, or from the metadata `batch` for a
+    /// file with its own suppression, because the output of suppression may have room for that many images
+    /// only, even if the dimensions are dynamic.
     pub batch: Option<usize>,
-    /// Height and width of the input, where the file fixes them.
+    /// Height and width of the input, if the file fixes them.
     pub size: Option<(usize, usize)>,
-    /// What height and width must be multiples of otherwise.
+    /// Height and width must be multiples of this number otherwise.
     pub stride: usize,
-    /// Longer side of the input: the fixed one, or what the metadata says, or 640.
+    /// Longer side of the input: the fixed one, or that of the metadata, or 640.
     pub imgsz: usize,
-    /// Layout of the output and number of classes; `None` if only a run can tell.
+    /// Layout of the output and number of classes; `None` if only a run can determine it.
     pub layout: Option<(OutputLayout, usize)>,
-    /// Names of the classes, where the file has them.
+    /// Names of the classes, if the file has them.
     pub class_names: Option<Vec<String>>,
     suppressed: bool,
 }
 
 impl OnnxSignature {
-    /// Reads it from a file's description.
+    /// Reads the signature from a file's description.
     ///
     /// # Errors
-    /// [`DetectorError::Metadata`] if the file says that it is something else, [`DetectorError::Tensor`] if input or
-    /// output are not those of a detector.
+    /// [`DetectorError::Metadata`] if the metadata describe another task or are invalid,
+    /// [`DetectorError::Tensor`] if input or output are not those of a detector.
     pub fn read(info: &OnnxInfo) -> Result<Self, DetectorError> {
         let entry = |key: &str| info.metadata.iter().find(|(k, _)| k == key).map(|(_, value)| value.trim());
         if let Some(task) = entry("task")
@@ -64,7 +65,7 @@ impl OnnxSignature {
         {
             return Err(metadata("task", task, "`detect`: this program runs detectors only"));
         }
-        let input = only(&info.inputs, "an input")?;
+        let input = only(&info.inputs, "input")?;
         let (batch, size) = read_input(input)?;
         let stride = info.stride.unwrap_or(DEFAULT_STRIDE);
         if !(1..=MAX_STRIDE).contains(&stride) {
@@ -87,7 +88,7 @@ impl OnnxSignature {
         };
         let dims = sizes(output);
         let said = read_batch(entry("batch"))?;
-        // An output without a shape: the first run tells.
+        // If the output has no shape, the first run determines the layout.
         if !dims.is_empty() {
             signature.layout = signature.tell(&dims).map_err(|expected| wrong(output, expected))?;
         }
@@ -100,21 +101,23 @@ impl OnnxSignature {
         Ok(signature)
     }
 
-    /// Dimensions of the images that the file is made for: `[n, 3, h, w]`.
+    /// Dimensions of the images for which the file was exported: `[n, 3, h, w]`.
     pub(crate) fn usual_images(&self) -> [usize; 4] {
         let (h, w) = self.size.unwrap_or((self.imgsz, self.imgsz));
         [self.batch.unwrap_or(1), 3, h, w]
     }
 
-    /// Number of classes; 0 before it is known.
+    /// Number of classes; 0 while it is unknown.
     pub fn classes(&self) -> usize {
         self.layout.map_or(0, |(_, classes)| classes)
     }
 
-    /// What an output of the file says of a batch of `images`; the first one settles the layout if nothing else has.
+    /// Reads an output of the file for a batch of `images`; the first output determines the layout if it is
+    /// still unknown.
     ///
     /// # Errors
-    /// [`DetectorError::Tensor`] if the output is not what the file promised, [`DetectorError::NotFinite`].
+    /// [`DetectorError::Tensor`] if the output differs from the file's description,
+    /// [`DetectorError::NotFinite`].
     pub fn outputs(&mut self, output: Array, images: usize) -> Result<Outputs, DetectorError> {
         let (layout, classes) = if let Some(known) = self.layout {
             known
@@ -125,7 +128,7 @@ impl OnnxSignature {
                 found: format!("{:?}", output.shape),
                 expected,
             };
-            let unclear = || "a layout that can be told".to_owned();
+            let unclear = || "dimensions that determine the layout".to_owned();
             let told = self.tell(&dims).and_then(|told| told.ok_or_else(unclear)).map_err(wrong)?;
             *self.layout.insert(told)
         };
@@ -150,7 +153,7 @@ impl OnnxSignature {
     }
 }
 
-/// Batch, and height and width, where they are fixed.
+/// Batch size, and height and width, if they are fixed.
 type InputSizes = (Option<usize>, Option<(usize, usize)>);
 
 fn read_input(input: &TensorInfo) -> Result<InputSizes, DetectorError> {
@@ -177,7 +180,7 @@ fn read_input(input: &TensorInfo) -> Result<InputSizes, DetectorError> {
     Ok((batch, size))
 }
 
-/// Images at once that the metadata says.
+/// The batch size in the metadata.
 fn read_batch(said: Option<&str>) -> Result<Option<usize>, DetectorError> {
     let Some(text) = said else { return Ok(None) };
     match text.parse() {
@@ -186,7 +189,7 @@ fn read_batch(said: Option<&str>) -> Result<Option<usize>, DetectorError> {
     }
 }
 
-/// The longer side: the fixed one, what the metadata says, or the usual one.
+/// The longer side: the fixed one, that of the metadata, or the default.
 fn imgsz(
     fixed: Option<(usize, usize)>,
     said: Option<(usize, usize)>,
@@ -204,14 +207,14 @@ fn imgsz(
     Ok(side)
 }
 
-/// The one input; which of several is the image, nothing says.
+/// The only input; with several inputs, nothing shows which one is the image.
 fn only<'a>(tensors: &'a [TensorInfo], what: &str) -> Result<&'a TensorInfo, DetectorError> {
     match tensors {
         [tensor] => Ok(tensor),
         _ => Err(DetectorError::Tensor {
             tensor: list(tensors),
             found: format!("{} of them", tensors.len()),
-            expected: format!("{what}, one alone"),
+            expected: format!("exactly one {what}"),
         }),
     }
 }
@@ -223,7 +226,7 @@ fn choose_output(outputs: &[TensorInfo]) -> Result<&TensorInfo, DetectorError> {
             || DetectorError::Tensor {
                 tensor: list(outputs),
                 found: format!("{} outputs", outputs.len()),
-                expected: format!("one output, or one that is called {}", OUTPUT_NAMES.join(", ")),
+                expected: format!("one output, or one of several named {}", OUTPUT_NAMES.join(", ")),
             },
         )?,
     };
@@ -241,7 +244,7 @@ fn sizes(tensor: &TensorInfo) -> Dims {
     tensor.dims.iter().map(size).collect()
 }
 
-/// Whether Ultralytics' export arguments, a Python dictionary, say that suppression is part of the file.
+/// Whether Ultralytics' export arguments, a Python dictionary, say that the file contains suppression.
 fn nms_is_inside(args: &str) -> bool {
     let dense: String = args.chars().filter(|c| !c.is_whitespace()).collect();
     ["'nms':True", "\"nms\":True", "\"nms\":true"].iter().any(|entry| dense.contains(entry))

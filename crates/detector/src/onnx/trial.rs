@@ -1,13 +1,13 @@
-//! A file of unknown origin is tried in a process of its own before this one runs it.
+//! [`Trial`]: a trial run of a file of unknown origin in a separate process.
 //!
-//! What a file asks for is checked first (`guard`), and that is what keeps files from taking all memory or all time. But a
-//! runtime may still have a flaw that a file finds: then it ends the process, which must not be ours. Running every picture
-//! in another process would cost a copy of every tensor, and latencies would no longer be the runtime's; so the file is
-//! opened and run once there, under limits of memory and time, and here if that went well. What remains is a flaw that only
-//! some pictures find.
+//! `guard` checks the resource needs of a file first, which prevents files from taking all memory or time.
+//! But a runtime may have a flaw that a file triggers and that ends the process. Running every picture in a
+//! separate process would cost a copy of every tensor, and latencies would no longer be the runtime's. So the
+//! file is opened and run once in a separate process, under limits of memory and time, and in this process
+//! only if that succeeded. A flaw that only some pictures trigger is not caught.
 //!
-//! The other process is a program that calls [`try_onnx`], usually the running one with other arguments; who uses this crate
-//! as a library and names none goes without.
+//! The separate process is a program that calls [`try_onnx`], usually the running program with other
+//! arguments. A library user who sets no program gets no trial run.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -22,50 +22,52 @@ use super::artefact::Artefact;
 use super::runtime::{LoadOptions, Runtime};
 use crate::DetectorError;
 
-/// How often the process is asked whether it has ended.
+/// Interval for checking whether the process has ended.
 const POLL: Duration = Duration::from_millis(5);
-/// Bytes of a message that are read.
+/// Maximum number of bytes read from a message.
 const MESSAGE: u64 = 4096;
-/// Time beside what the operations take.
+/// Time allowed in addition to the estimate for the operations.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Operations in a second, on a slow machine that does something else beside.
+/// Operations per second on a slow and busy machine.
 const OPERATIONS: u64 = 2_000_000_000;
-/// Seconds that nobody waits for longer.
+/// Upper limit for the estimated seconds.
 const LONGEST: u64 = 1800;
-/// Bytes that a process takes without any file, and of address space with each thread (stacks, and the allocator's arenas).
+/// Bytes that a process needs without any file, and address space per thread (stacks and the allocator's
+/// arenas).
 const BASE: u64 = 2 << 30;
 const PER_THREAD: u64 = 160 << 20;
 
-/// How a process says that it tried the file and all was well.
+/// Exit code of a process whose trial run succeeded.
 const WELL: u8 = 0;
-/// That the runtime is not there.
+/// Exit code if the runtime is not available.
 const NOT_RUN: u8 = 3;
-/// That there was an error, which is its output.
+/// Exit code if there was an error; the process prints the error.
 const FAILED: u8 = 1;
 
-/// A program that tries files.
+/// A program for trial runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
-    /// It is started with `words`, and then runtime, threads (0: all), bytes of memory, onnxruntime's library (empty: look for
-    /// it), and the file, which are to be given to [`try_onnx`].
+    /// The program. It is started with `words`, followed by the runtime, threads (0: all), bytes of memory,
+    /// onnxruntime's library (empty: search for it), and the file, which it must pass to [`try_onnx`].
     pub program: PathBuf,
-    /// What makes it do that.
+    /// Arguments that make the program run a trial.
     pub words: Vec<OsString>,
 }
 
-/// What the file takes, and how large it is.
+/// The resource needs of the file, and its size in bytes.
 pub(super) struct Needs {
     pub(super) footprint: Footprint,
     pub(super) file: u64,
 }
 
 impl Trial {
-    /// Has the file tried; an error if that ended in any way but well.
+    /// Runs the trial; returns an error if it failed in any way.
     pub(super) fn run(&self, path: &Path, options: &LoadOptions, needs: &Needs) -> Result<(), DetectorError> {
         let runtime = options.runtime.unwrap_or_default();
         let threads =
             std::thread::available_parallelism().map_or(1, usize::from).max(options.executor.threads);
-        // Weights are held as a file, as a message and by the runtime, which may turn them around; values twice.
+        // Weights exist as a file, as a message and in the runtime, which may rearrange them; values exist
+        // twice.
         let memory = BASE
             .saturating_add(PER_THREAD.saturating_mul(threads as u64))
             .saturating_add(needs.file.saturating_mul(6))
@@ -76,7 +78,7 @@ impl Trial {
         command.args(&self.words).arg(runtime.name()).arg(options.executor.threads.to_string());
         command.arg(memory.to_string()).arg(library).arg(path);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        // A program that cannot be started says nothing of the file, which was checked already.
+        // A program that cannot be started does not make the file invalid, and the file was already checked.
         let Ok(child) = command.spawn() else { return Ok(()) };
         let mut child = Reaped(child);
         let failed = |what: String| Err(DetectorError::Trial { runtime, what });
@@ -92,8 +94,8 @@ impl Trial {
     }
 }
 
-/// What a process says that was started to try a file: opens it with `options` and runs it once under a limit of `memory`
-/// bytes. Gives the code to end with and what to print.
+/// The work of a process for a trial run: opens the file with `options` and runs it once under a limit of
+/// `memory` bytes. Returns the exit code and the text to print.
 pub fn try_onnx(path: &Path, options: &LoadOptions, memory: u64) -> (u8, String) {
     limit_memory(memory);
     let options = LoadOptions { trial: None, ..options.clone() };
@@ -116,18 +118,18 @@ pub fn try_onnx(path: &Path, options: &LoadOptions, memory: u64) -> (u8, String)
     }
 }
 
-/// Images of no two pixels alike, so that all of a file has something to do.
+/// Images of varying pixels, so that all parts of a file have work to do.
 fn pattern(dims: [usize; 4]) -> Array {
     let count = dims.iter().product();
     let pixel = |i: usize| (i.wrapping_mul(2_654_435_761) >> 7 & 0xff) as f32 / 255.0;
     Array::new(&dims, (0..count).map(pixel).collect())
 }
 
-/// Killed and waited for when it is dropped.
+/// A child process that is killed and waited for when dropped.
 struct Reaped(Child);
 
 impl Reaped {
-    /// How it ended; `None` if it had not within the limit.
+    /// The exit status; `None` if the process did not end within the limit.
     fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         let start = Instant::now();
         loop {
@@ -139,11 +141,11 @@ impl Reaped {
         }
     }
 
-    /// What it said. A message fits into the pipe, so that it never waits for a reader.
+    /// The output of the process. A message fits into the pipe, so the process never waits for a reader.
     fn message(&mut self) -> String {
         let mut bytes = Vec::new();
         if let Some(pipe) = self.0.stdout.take() {
-            // What could be read is all there is to say.
+            // On a read error, the bytes read so far are the message.
             let _ = pipe.take(MESSAGE).read_to_end(&mut bytes);
         }
         String::from_utf8_lossy(&bytes).trim().to_owned()
@@ -152,7 +154,7 @@ impl Reaped {
 
 impl Drop for Reaped {
     fn drop(&mut self) {
-        // Both fail only where it has ended and was waited for.
+        // Both calls fail only if the process has ended and was already waited for.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -179,14 +181,14 @@ fn ending(status: ExitStatus) -> String {
     format!("ended its process: {status}")
 }
 
-/// No more memory than that, and no picture of the memory on the disk if it goes wrong.
+/// Limits the memory of this process, and disables core dumps.
 #[cfg(unix)]
 fn limit_memory(bytes: u64) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     for (resource, most) in [(Resource::As, bytes), (Resource::Core, 0)] {
         let old = getrlimit(resource);
         let most = old.maximum.map_or(most, |maximum| maximum.min(most));
-        // Where it cannot be set, the limit of time remains.
+        // If the limit cannot be set, the time limit still applies.
         let _ = setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     }
 }
@@ -195,8 +197,7 @@ fn limit_memory(bytes: u64) {
 fn limit_memory(_: u64) {}
 
 impl Runtime {
-    /// Options of a process that was started to try a file, from the words behind [`Trial::words`]: runtime, threads and
-    /// memory.
+    /// Parses the arguments after [`Trial::words`] in a process for a trial run: runtime, threads and memory.
     pub fn tried(words: [&str; 3]) -> Option<(Self, usize, u64)> {
         let [runtime, threads, memory] = words;
         Some((runtime.parse().ok()?, threads.parse().ok()?, memory.parse().ok()?))

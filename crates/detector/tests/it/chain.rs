@@ -1,4 +1,4 @@
-//! Errors as the command line prints them.
+//! [`Chain`]: an error with its causes, as the command line prints it.
 
 use std::error::Error;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What is drawn, and what is left alone.
+//! [`draw_detections`]: pixels that change, and pixels that must not change.
 
 use bonsai_boxes::{Detection, Xyxy};
 use bonsai_data::RgbImage;
@@ -34,15 +34,18 @@ fn changed(image: &RgbImage) -> Option<(u32, u32, u32, u32)> {
 #[test]
 fn only_the_frame_and_its_label_change() {
     let image = drawn(320, 240, &[at(100.0, 60.0, 220.0, 180.0)]);
-    // "leaf 0.87" is 9 letters of 8 pixels and a margin of 1: 74 x 10, above the frame.
+    // "leaf 0.87" is 9 letters of 8 pixels with a margin of 1: 74 x 10, above the frame.
     assert_eq!(changed(&image), Some((100, 50, 220, 180)));
     for (x, y) in [(100, 120), (219, 120), (150, 60), (150, 179)] {
         assert_eq!(*image.get_pixel(x, y), class_colour(0), "side at {x}, {y}");
     }
     assert_eq!(*image.get_pixel(173, 50), class_colour(0));
-    assert_eq!(*image.get_pixel(174, 50), GREY, "right of the label");
-    assert_eq!(*image.get_pixel(160, 120), GREY, "inside the frame");
-    assert!(image.enumerate_pixels().any(|(_, y, p)| y < 60 && *p == Rgb([0; 3])), "letters");
+    assert_eq!(*image.get_pixel(174, 50), GREY, "a pixel right of the label must not change");
+    assert_eq!(*image.get_pixel(160, 120), GREY, "a pixel inside the frame must not change");
+    assert!(
+        image.enumerate_pixels().any(|(_, y, p)| y < 60 && *p == Rgb([0; 3])),
+        "the letters must be drawn"
+    );
 }
 
 #[test]
@@ -62,16 +65,16 @@ fn lines_and_letters_grow_with_the_picture() {
 
 #[test]
 fn labels_stay_inside_the_picture() {
-    // No room above: inside the frame; no room on the right: moved to the left.
+    // No room above: the label is inside the frame. No room on the right: the label moves to the left.
     let image = drawn(320, 240, &[at(290.0, 4.0, 318.0, 200.0)]);
     assert_eq!(changed(&image), Some((246, 4, 320, 200)));
     assert_eq!(*image.get_pixel(246, 4), class_colour(0));
-    // The first row with room for all of a label, and the last without.
+    // The smallest top with room for a label above, and the next smaller one without room.
     assert_eq!(changed(&drawn(320, 240, &[at(10.0, 10.0, 200.0, 200.0)])), Some((10, 0, 200, 200)));
     assert_eq!(changed(&drawn(320, 240, &[at(10.0, 9.0, 200.0, 200.0)])), Some((10, 9, 200, 200)));
-    // The whole picture.
+    // A frame around the whole picture.
     assert_eq!(changed(&drawn(320, 240, &[at(-5.0, -5.0, 400.0, 400.0)])), Some((0, 0, 320, 240)));
-    // A name that does not fit is cut, its score is not: the label ends in the picture.
+    // A name that does not fit is cut, but its score is not: the label stays in the picture.
     let long = Detection { class_id: 1, ..at(10.0, 30.0, 70.0, 60.0) };
     let image = drawn(80, 80, &[long]);
     assert_eq!(changed(&image), Some((6, 20, 80, 60)));
@@ -92,7 +95,7 @@ fn boxes_outside_or_without_area_draw_nothing() {
     assert!(changed(&drawn(320, 240, &[at(f32::NEG_INFINITY, 30.0, f32::INFINITY, 50.0)])).is_some());
     assert!(
         changed(&drawn(320, 240, &[at(319.8, 239.9, 320.0, 240.0)])).is_some(),
-        "less than a pixel, in a corner"
+        "a box of less than a pixel in a corner must be drawn"
     );
 }
 
@@ -109,7 +112,7 @@ fn the_most_confident_is_on_top_in_any_order() {
 #[test]
 fn classes_without_a_name_have_a_number_and_colours_repeat() {
     let nameless = Detection { class_id: 1234, ..at(50.0, 50.0, 60.0, 60.0) };
-    // "1234 0.87": 9 letters.
+    // "1234 0.87" has 9 letters.
     assert_eq!(changed(&drawn(320, 240, &[nameless])), Some((50, 40, 124, 60)));
     let colours: Vec<_> = (0..12).map(class_colour).collect();
     assert!((1..12).all(|i| !colours[..i].contains(&colours[i])));

@@ -1,4 +1,4 @@
-//! Exported networks in runtimes that share no code with us, against our executor.
+//! Exported networks in runtimes that share no code with Bonsai, compared with Bonsai's executor.
 
 use std::path::Path;
 
@@ -13,11 +13,11 @@ use bonsai_yolov8::{Scale, build};
 use crate::import::{assert_equal, bus};
 use crate::onnx::open;
 
-/// Pixels by which a box may differ, and by how much a score: the sums have another order.
+/// Largest difference of boxes in pixels, and of scores; the runtimes sum in another order.
 const BOX_BOUND: f32 = 1e-2;
 const SCORE_BOUND: f32 = 1e-4;
 
-/// Half of the channels less, in odd numbers; `None` if nothing may go.
+/// Prunes half of the channels to odd widths; `None` if nothing can be pruned.
 fn pruned(checkpoint: &Checkpoint) -> Option<Checkpoint> {
     let coupling = Coupling::from_graph(checkpoint.model.graph());
     let scores = score(&coupling, &checkpoint.weights, &ScoreConfig::default()).ok()?;
@@ -25,7 +25,7 @@ fn pruned(checkpoint: &Checkpoint) -> Option<Checkpoint> {
     apply(&select(&coupling, &scores, &policy).ok()?, checkpoint).ok()
 }
 
-/// Exports for one image of `h` x `w` and compares three images, which are three runs of the file.
+/// Exports for one image of `h` x `w` and compares three images, which take three runs of the file.
 fn check(folder: &Path, checkpoint: &Checkpoint, (h, w): (usize, usize), what: &str) {
     let path = folder.join("exported.onnx");
     export(checkpoint, &ExportOptions::new((h, w))).unwrap().save(&path).unwrap();
@@ -54,7 +54,7 @@ fn random_pruned_networks_answer_as_here() {
         let model = random_model(seed, &RandomGraphConfig::default());
         let strides = &model.spec().head().strides;
         let side = strides.iter().max().unwrap() * 2;
-        // Decoding refuses a distribution of one bin; and levels must fit one image size.
+        // Decoding rejects a distribution of one bin, and the levels must fit one image size.
         let fits = model.spec().head().reg_max > 1 && strides.iter().all(|s| side.is_multiple_of(*s));
         let Some(checkpoint) = pruned(&model.checkpoint).filter(|_| fits) else { continue };
         let images = Array::zeros(&[1, 3, side, 2 * side]);

@@ -1,4 +1,4 @@
-//! Checkpoints, engines, and files that are neither.
+//! Checkpoints, engines, and files of other kinds.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -67,8 +67,8 @@ fn an_engine_finds_what_its_checkpoint_finds() {
     }
 }
 
-/// Against the network as it was trained, run by plain loops in `f64`: so neither folding nor the executor is
-/// in it.
+/// Compares with the network before folding, run by plain loops in `f64`, which use neither folding nor the
+/// executor.
 #[test]
 fn an_engine_predicts_what_the_unfolded_network_does() {
     let folder = tempfile::tempdir().unwrap();
@@ -104,7 +104,7 @@ fn engines_are_plain_small_and_reproducible() {
     let second = folder.path().join("2");
     let checkpoint = yolov8n();
     write_engine(&checkpoint, &first).unwrap();
-    // An engine is a checkpoint, so it can be made into one again; nothing is left to fold.
+    // An engine is a checkpoint, so an engine can be made from it again; it has no batch norms left to fold.
     write_engine(&Checkpoint::load(&first).unwrap(), &second).unwrap();
     assert!(std::fs::read(&first).unwrap() == std::fs::read(&second).unwrap());
     assert!(std::fs::metadata(&first).unwrap().len() < checkpoint.to_bytes().unwrap().len() as u64);
@@ -118,7 +118,7 @@ fn engines_are_plain_small_and_reproducible() {
 #[test]
 fn other_programs_files_are_recognised_by_content() {
     let folder = tempfile::tempdir().unwrap();
-    // The names claim something else.
+    // The file names claim other kinds.
     let path = write(&folder, "model.safetensors", b"ftrt\x00\x01\x02\x03\x04\x05");
     let error = load_error(&path);
     assert!(matches!(error, DetectorError::Unsupported { .. }), "{error:?}");
@@ -151,7 +151,7 @@ fn garbage_is_named() {
     let error = load_error(&missing);
     assert!(matches!(error, DetectorError::Io { .. }) && error.to_string().contains("nothing.safetensors"));
     assert!(error.source().is_some());
-    assert!(matches!(load_error(folder.path()), DetectorError::Io { .. }), "a folder");
+    assert!(matches!(load_error(folder.path()), DetectorError::Io { .. }), "a folder is not a readable file");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_file_cut_off_anywhere_is_an_error_with_its_name() {
         let error = load_error(&write(&folder, "cut", &bytes[..length])).to_string();
         assert!(error.contains("cut"), "{length}: {error}");
     }
-    // Safetensors of somebody else.
+    // A safetensors file of another program.
     let foreign = [&[2u8, 0, 0, 0, 0, 0, 0, 0][..], b"{}"].concat();
     let error = load_error(&write(&folder, "foreign", &foreign));
     assert!(matches!(error, DetectorError::Checkpoint(_)), "{error:?}");

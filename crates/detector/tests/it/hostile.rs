@@ -1,4 +1,5 @@
-//! ONNX files that ask for too much, or end the process that runs them: an error, in every runtime.
+//! ONNX files that need too many resources, or end the process that runs them, must give an error in every
+//! runtime.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use crate::chain::Chain;
 use crate::onnx::options;
 use crate::tiny_onnx::{Tiny, floats, node};
 
-/// The file with one node more, whose output is added to what it gives.
+/// The file with one more node, whose output is added to the file's output.
 fn adding(op: &str, inputs: &[&str], constants: Vec<TensorProto>) -> ModelProto {
     let mut model = Tiny::planes().model();
     let graph = model.graph.as_mut().unwrap();
@@ -34,7 +35,7 @@ fn sizes(values: &[i64]) -> TensorProto {
     }
 }
 
-/// With images of another batch.
+/// The file with another batch size.
 fn batch(size: i64) -> ModelProto {
     use bonsai_onnx::proto::{tensor_shape_proto::dimension, type_proto};
     let mut model = Tiny::planes().model();
@@ -90,7 +91,7 @@ fn files_that_ask_for_too_much_are_refused_before_a_runtime_sees_them() {
     }
 }
 
-/// Options with a program that tries the file, which is a shell that does something else.
+/// Options with a shell script as the program for trial runs.
 #[cfg(unix)]
 fn tried_by(script: &str) -> LoadOptions {
     let words = ["-c", script].map(Into::into).to_vec();
@@ -114,14 +115,17 @@ fn a_file_that_ends_the_process_that_tries_it_is_refused() {
             assert!(message.contains(part), "`{part}` is not in: {message}");
         }
     }
-    // Runtime, threads, memory, no library, and the file.
+    // The arguments are runtime, threads, memory, no library, and the file.
     let script = r#"test "$0" = rten -a "$1" = 0 -a "$2" -gt 1000000000 -a -z "$3" -a -f "$4""#;
     assert!(Detector::load(&path, tried_by(script)).is_ok());
-    // The runtime is missing there: it is here too, which is for the usual error to say.
+    // Exit code 3 means that the runtime is missing there; the usual error in this process then reports it.
     assert!(Detector::load(&path, tried_by("exit 3")).is_ok());
     let missing = Trial { program: folder.path().join("nothing"), words: Vec::new() };
     let options = LoadOptions { trial: Some(missing), ..options(Runtime::Rten) };
-    assert!(Detector::load(&path, options).is_ok(), "a program that cannot start says nothing of the file");
+    assert!(
+        Detector::load(&path, options).is_ok(),
+        "a program that cannot start must not make the file invalid"
+    );
 }
 
 #[test]

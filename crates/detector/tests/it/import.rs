@@ -1,5 +1,6 @@
-//! Imported networks against what Python says of the same images: `fixtures/checkpoint` and, if the environment variable
-//! `BONSAI_PT_DIR` names a folder that its script has filled, everything there; and the shared checkpoint, where it is.
+//! Imported networks compared with Python for the same images: `fixtures/checkpoint`, the files in the folder
+//! of the environment variable `BONSAI_PT_DIR` (filled by the fixture's script), and the shared checkpoint,
+//! if they exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,9 @@ use bonsai_testkit::{Golden, imported, shared_data, workspace_root};
 
 use crate::chain::Chain;
 
-/// What boxes may differ by, in pixels: rounding of some sixty layers in another order.
+/// Largest difference of boxes, in pixels; some sixty layers round in another order.
 const BOX_BOUND: f32 = 0.05;
-/// What scores may differ by.
+/// Largest difference of scores.
 const SCORE_BOUND: f32 = 1e-4;
 
 fn executors() -> [ExecutorOptions; 2] {
@@ -73,7 +74,7 @@ fn imported_networks_answer_as_in_python() {
 fn other_architectures_are_refused_by_name() {
     let Some(folder) = std::env::var_os("BONSAI_PT_DIR").map(PathBuf::from) else {
         eprintln!(
-            "not checked: BONSAI_PT_DIR names no folder that fixtures/checkpoint/make_pt.py has filled"
+            "not checked: set BONSAI_PT_DIR to a folder that fixtures/checkpoint/make_pt.py has filled"
         );
         return;
     };
@@ -85,7 +86,7 @@ fn other_architectures_are_refused_by_name() {
     }
 }
 
-/// The shared picture, as a batch too, and what onnxruntime says of it.
+/// The shared picture, also as a batch, and onnxruntime's output for it.
 pub(crate) fn bus(folder: &Path) -> (RgbImage, Array, Vec<f32>) {
     let picture = image::open(folder.join("bus_640.png")).unwrap().to_rgb8();
     let (w, h) = picture.dimensions();
@@ -96,7 +97,8 @@ pub(crate) fn bus(folder: &Path) -> (RgbImage, Array, Vec<f32>) {
                 f32::from(pixel[c]) / 255.0;
         }
     }
-    // NumPy's format: ten bytes, a header of the length in the last two, the values.
+    // NumPy's format: ten bytes, of which the last two are the length of the header, then the header and the
+    // values.
     let bytes = fs::read(folder.join("fall_bus_640_output0.npy")).unwrap();
     let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     let expected = bytes[start..].as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();

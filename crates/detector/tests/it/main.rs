@@ -1,7 +1,7 @@
-//! The detector on networks whose answer is known, its files, and what it draws.
+//! The detector on networks with known results, its files, and its drawings.
 
-#![allow(clippy::print_stderr, reason = "a test says what it cannot check")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "a test reports skipped checks")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod chain;
 mod draw;

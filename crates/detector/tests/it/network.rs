@@ -1,18 +1,18 @@
-//! A network whose answer is known by hand.
+//! [`bright_cells`]: a network whose results can be computed by hand.
 //!
-//! One convolution per output, 8 pixels wide and 8 apart: a cell's score is its mean brightness, and its box
-//! is whatever the biases say. A white cell on black is then one object at a known place.
+//! One convolution per output, 8 pixels wide with stride 8: a cell's score is its mean brightness, and the
+//! biases determine its box. A white cell on black is therefore one object at a known position.
 
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_graph::{DetectHead, GraphBuilder, ModelSpec, Op};
 
 /// Pixels per cell.
 pub(crate) const STRIDE: usize = 8;
-/// Bins per side of a box: distances of 0 to 7 cells.
+/// Number of bins per side of a box, for distances of 0 to 7 cells.
 const REG_MAX: usize = 8;
 
-/// Boxes reach `distances` cells to the left, top, right and bottom of their cell's centre; white cells have
-/// the logit `white[class]`, black ones and padding are far below any threshold.
+/// Boxes extend `distances` cells to the left, top, right and bottom from their cell's centre. White cells
+/// have the logit `white[class]`; black cells and padding are far below any threshold.
 pub(crate) fn bright_cells(distances: [usize; 4], white: &[f32]) -> Checkpoint {
     let conv = |out_channels| Op::Conv2d {
         out_channels,
@@ -38,7 +38,7 @@ pub(crate) fn bright_cells(distances: [usize; 4], white: &[f32]) -> Checkpoint {
 
     let mut box_bias = Array::zeros(&[4 * REG_MAX]);
     for (side, distance) in distances.into_iter().enumerate() {
-        // 100 more than its neighbours: in f32 the other bins weigh nothing.
+        // 100 more than its neighbours, so that the other bins have no weight in f32.
         box_bias.data[side * REG_MAX + distance] = 100.0;
     }
     let inputs = 3 * STRIDE * STRIDE;

@@ -1,4 +1,4 @@
-//! ONNX files of every form, through every runtime that is there.
+//! ONNX files of every form, with every available runtime.
 
 use std::path::Path;
 
@@ -15,20 +15,20 @@ use prost::Message;
 use crate::chain::Chain;
 use crate::tiny_onnx::Tiny;
 
-/// What onnxruntime is looked for with: as the command line does.
+/// Options that search for onnxruntime as the command line does.
 pub(crate) fn options(runtime: Runtime) -> LoadOptions {
     let library = LibrarySearch { variable: std::env::var_os("ORT_DYLIB_PATH"), ..LibrarySearch::default() };
     LoadOptions { runtime: Some(runtime), library, ..LoadOptions::default() }
 }
 
-/// Opens a file in every runtime; those that are not there are named.
+/// Opens a file in every runtime, and prints the runtimes that are not available.
 pub(crate) fn open(path: &Path) -> Vec<Detector> {
     let mut opened = Vec::new();
     for runtime in Runtime::ALL {
         match Detector::load(path, options(runtime)) {
             Ok(detector) => opened.push(detector),
             Err(DetectorError::Load { source, .. }) if matches!(*source, DetectorError::NotRun { .. }) => {
-                assert_eq!(runtime, Runtime::Onnxruntime, "rten is always there");
+                assert_eq!(runtime, Runtime::Onnxruntime, "rten must always be available");
                 eprintln!("not checked: {source}");
             }
             Err(error) => panic!("{runtime}: {}", Chain(&error)),
@@ -37,7 +37,7 @@ pub(crate) fn open(path: &Path) -> Vec<Detector> {
     opened
 }
 
-/// Black with one cell of this grey at (8, 0).
+/// A black picture with one grey cell at (8, 0).
 fn picture(grey: u8) -> RgbImage {
     RgbImage::from_fn(16, 16, |x, y| Rgb([if x >= 8 && y < 8 { grey } else { 0 }; 3]))
 }
@@ -115,7 +115,7 @@ fn a_file_of_one_size_gets_pictures_of_that_size() {
     let tiny = Tiny { size: Some((16, 32)), ..Tiny::planes() };
     for mut detector in open(&tiny.save(folder.path())) {
         assert_eq!((detector.fixed_size(), detector.imgsz()), (Some((16, 32)), 32));
-        // Twice the size, so everything comes back doubled; no picture is cut down to fewer rows.
+        // The picture has twice the size, so all boxes are doubled; the picture is not cropped to fewer rows.
         let picture = image::imageops::resize(&picture(255), 64, 32, image::imageops::FilterType::Nearest);
         let config = config(&detector);
         assert_one(&detector.detect(&picture, &config).unwrap(), 0, 1.0, [8.0, 8.0, 16.0, 12.0]);
@@ -149,7 +149,7 @@ fn classes_are_filtered_and_thresholds_kept_in_every_layout() {
 #[test]
 fn without_names_classes_are_numbers() {
     let folder = tempfile::tempdir().unwrap();
-    // More anchors than columns, as in every real file: else nothing tells which is which.
+    // More anchors than columns, as in every real file; otherwise the dimensions are ambiguous.
     let size = Some((32, 32));
     let forms = [
         Tiny { size, ..Tiny::planes() },
@@ -157,7 +157,7 @@ fn without_names_classes_are_numbers() {
         Tiny { size: None, ..Tiny::planes() },
     ];
     for tiny in forms {
-        // Without any metadata the stride is a guess, which a fixed size does not need.
+        // Without any metadata the stride is unknown, but a fixed size does not need it.
         let bare = Tiny { metadata: Vec::new(), size, ..tiny.clone() };
         for path_of in [tiny.with("names", None), bare] {
             for mut detector in open(&path_of.save(folder.path())) {
@@ -180,7 +180,7 @@ fn what_a_file_does_not_have_is_an_error() {
     assert!(matches!(detector.run(&images).unwrap(), Outputs::Detections(_)));
 }
 
-/// The chain of errors of a file that cannot be loaded, which must name it.
+/// The error chain of a file that cannot be loaded; it must name the file.
 fn refusal(path: &Path, options: impl Into<LoadOptions>) -> String {
     let error = Detector::load(path, options).unwrap_err();
     let message = Chain(&error).to_string();
@@ -248,7 +248,8 @@ fn a_file_cut_off_anywhere_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = Tiny::planes().with("names", None).model().encode_to_vec();
     let path = folder.path().join("cut.onnx");
-    // Behind the graph and the operator set come notes only; without them it is a file without notes.
+    // After the graph and the operator set there is only metadata; a file cut there is a file without
+    // metadata.
     let mut whole = Tiny::planes().model();
     whole.metadata_props.clear();
     let needed = whole.encoded_len();
@@ -256,7 +257,7 @@ fn a_file_cut_off_anywhere_is_refused() {
         std::fs::write(&path, &bytes[..length]).unwrap();
         refusal(&path, LoadOptions::default());
     }
-    // A node that no runtime knows.
+    // An operator that no runtime knows.
     let mut foreign = Tiny::planes().model();
     foreign.graph.as_mut().unwrap().node[0].op_type = Some("Convolve".to_owned());
     std::fs::write(&path, foreign.encode_to_vec()).unwrap();
@@ -287,7 +288,7 @@ fn a_library_that_is_none_is_named() {
     std::fs::write(&library, b"no library").unwrap();
     let explicit = LibrarySearch { explicit: Some(library), ..LibrarySearch::default() };
     let options = LoadOptions { library: explicit, ..options(Runtime::Onnxruntime) };
-    // A process opens one library; where another test was first, that one is used.
+    // A process loads one library; if another test was first, that library is used.
     if let Err(error) = Detector::load(&path, options) {
         let message = Chain(&error).to_string();
         let because = message.contains("libonnxruntime.so") || message.contains("feature `ort`");

@@ -1,4 +1,4 @@
-//! Where objects are found, in the pixels of pictures of every shape.
+//! Positions of detections, in the pixels of pictures of every shape.
 
 use bonsai_boxes::{Detection, Xyxy};
 use bonsai_checkpoint::Array;
@@ -13,7 +13,7 @@ fn detector(distances: [usize; 4], white: &[f32]) -> Detector {
     Detector::from_checkpoint(bright_cells(distances, white), Device::Cpu).unwrap()
 }
 
-/// Black, with white squares of `side` at these corners.
+/// A black picture, with white squares of `side` pixels at these corners.
 fn picture(width: u32, height: u32, side: u32, corners: &[(u32, u32)]) -> RgbImage {
     let inside = |p: u32, corner: u32| (corner..corner + side).contains(&p);
     RgbImage::from_fn(width, height, |x, y| {
@@ -36,7 +36,7 @@ fn assert_box(found: &Detection, expected: [f32; 4]) {
 #[test]
 fn a_wide_picture_is_answered_in_its_own_pixels() {
     let mut detector = detector([1, 0, 2, 1], &[5.0]);
-    // 64 x 32 becomes 32 x 16 with 8 rows of grey above: the square is canvas 8..16 in both directions,
+    // 64 x 32 becomes 32 x 16 with 8 rows of grey above. The square is at canvas 8..16 in both directions,
     // centre (12, 12), its box (12 - 8, 12 - 0, 12 + 16, 12 + 8); then doubled, without the padding.
     let found = detector.detect(&picture(64, 32, 16, &[(16, 0)]), &config(32)).unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
@@ -48,18 +48,17 @@ fn a_wide_picture_is_answered_in_its_own_pixels() {
 #[test]
 fn a_tall_picture_and_an_enlarged_one_too() {
     let mut detector = detector([1, 0, 2, 1], &[5.0]);
-    // Padding is on the left now: canvas 8..16 is native x 0..16, y 16..32.
+    // Here the padding is on the left: canvas 8..16 is native x 0..16, y 16..32.
     let found = detector.detect(&picture(32, 64, 16, &[(0, 16)]), &config(32)).unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
     assert_box(&found[0], [0.0, 24.0, 32.0, 40.0]);
 
-    // 16 x 16 at 64: four canvas pixels per native one; 8 canvas pixels are 2 native ones.
-    // Interpolation blurs the square's rim, so it covers two cells in each direction, and four cells are
-    // found.
+    // 16 x 16 at 64: four canvas pixels per native pixel, so 8 canvas pixels are 2 native ones. Interpolation
+    // blurs the square's edges, so it covers two cells in each direction, and four cells are detected.
     let found = detector.detect(&picture(16, 16, 8, &[(4, 4)]), &config(64)).unwrap();
     let inner: Vec<_> = found.iter().filter(|d| d.confidence > 0.99).collect();
     assert_eq!(inner.len(), 4, "{found:?}");
-    // Cells of centre 28 or 36 in the canvas: native 7 or 9.
+    // Cells with centre 28 or 36 in the canvas, which is 7 or 9 in native pixels.
     assert_box(inner[0], [5.0, 7.0, 11.0, 9.0]);
     assert_box(inner[3], [7.0, 9.0, 13.0, 11.0]);
 }
@@ -99,7 +98,7 @@ fn suppression_threshold_and_limit_are_obeyed() {
 
 #[test]
 fn unwanted_classes_neither_show_nor_take_room() {
-    // Class 1 is the best everywhere, class 0 the second best.
+    // Class 1 is the best everywhere, and class 0 the second best.
     let mut detector = detector([1, 1, 1, 1], &[2.0, 5.0, 1.0]);
     let squares = picture(64, 64, 8, &[(0, 0), (32, 24)]);
     let mut classes = |classes: &[usize]| {
@@ -113,9 +112,9 @@ fn unwanted_classes_neither_show_nor_take_room() {
 
 #[test]
 fn a_limit_counts_wanted_objects_only() {
-    // White is class 1, grey is class 0 and less sure of it.
+    // White cells are class 1; grey cells are class 0 with lower confidence.
     let mut checkpoint = bright_cells([1, 1, 1, 1], &[0.0, 9.0]);
-    // Logits of class 0: 3 at any brightness over 0.4; of class 1: -40 + 49 x.
+    // Logits of class 0: 3 at any brightness above 0.4; of class 1: -40 + 49 x.
     let weight = checkpoint.weights.get_mut("classes.weight").unwrap();
     let half = weight.data.len() / 2;
     weight.data[..half].fill(10.0 / half as f32);
@@ -185,8 +184,8 @@ fn inputs_that_do_not_fit_are_named() {
     }
     let pictures = [picture(8, 8, 1, &[]), RgbImage::new(0, 5)];
     let error = detector.detect_batch(&pictures, &config(32)).unwrap_err().to_string();
-    assert_eq!(error, "picture 1 is 0 x 5 pixels: there is nothing to look at");
-    // One row of pixels is a picture.
+    assert_eq!(error, "picture 1 is 0 x 5 pixels; it must have at least one pixel");
+    // A picture with one row of pixels is valid.
     assert!(detector.detect(&picture(300, 1, 1, &[]), &config(32)).unwrap().is_empty());
 }
 
@@ -216,6 +215,9 @@ fn a_detector_tells_what_it_is() {
     for wrong in ["large", "-8", "100", "0"] {
         checkpoint.metadata.insert("imgsz".to_owned(), wrong.to_owned());
         let error = Detector::from_checkpoint(checkpoint.clone(), Device::Cpu).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("the file says `imgsz` = `{wrong}`; it must be a ")), "{error}");
+        assert!(
+            error.starts_with(&format!("the file's metadata has `imgsz` = `{wrong}`; it must be a ")),
+            "{error}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Files that suppress by themselves: every runtime finds what the checkpoint finds, however many pictures there are.
+//! Files with suppression: every runtime detects the same objects as the checkpoint, for any number of
+//! pictures.
 
 use std::path::Path;
 
@@ -19,12 +20,12 @@ use crate::tiny_onnx::{Tiny, int, node};
 const SIDE: usize = 64;
 const NMS: NmsOptions = NmsOptions { confidence: 0.01, iou: 0.5, max_detections: 300 };
 
-/// Boxes reach three cells around each bright one, so that most overlap several others.
+/// Boxes extend three cells around each bright cell, so that most boxes overlap several others.
 fn crowded() -> Checkpoint {
     bright_cells([3, 2, 3, 3], &[4.0, 2.0])
 }
 
-/// Cells of all brightnesses, none like another.
+/// Cells of different brightness.
 fn picture(seed: u32) -> RgbImage {
     RgbImage::from_fn(SIDE as u32, SIDE as u32, |x, y| {
         let cell = x / STRIDE as u32 + 8 * (y / STRIDE as u32);
@@ -59,7 +60,7 @@ fn objects_are_those_of_the_checkpoint_for_any_number_of_pictures() {
     let mut checkpoint = Detector::from_checkpoint(crowded(), Device::Cpu).unwrap();
     let expected = checkpoint.detect_batch(&pictures, &config).unwrap();
     let all: usize = expected.iter().map(Vec::len).sum();
-    // Something is kept, and much is suppressed.
+    // Some detections are kept, and many are suppressed.
     assert!(all > 20 && all < 5 * 64 / 2, "{all}");
     for dynamic in [Dynamic::None, Dynamic::Batch, Dynamic::Shape] {
         for mut detector in open(&save(folder.path(), dynamic)) {
@@ -75,7 +76,8 @@ fn objects_are_those_of_the_checkpoint_for_any_number_of_pictures() {
 
 #[test]
 fn a_file_runs_as_many_pictures_at_once_as_its_metadata_says() {
-    // It answers for the first picture only, as files with suppression do that were traced with one.
+    // The file returns results for the first picture only, like files with suppression that were traced with
+    // one picture.
     let tiny = Tiny { batch: None, ..Tiny::detections() };
     let mut model = tiny.model();
     let graph = model.graph.as_mut().unwrap();
@@ -120,7 +122,7 @@ fn a_lower_confidence_shows_what_the_files_own_leaves_out() {
         let images = bonsai_checkpoint::Array::new(&[1, 3, SIDE, SIDE], vec![1.0; 3 * SIDE * SIDE]);
         match detector.run(&images).unwrap() {
             Outputs::Detections(images) => images[0].len(),
-            Outputs::Predictions(_) => panic!("it suppresses"),
+            Outputs::Predictions(_) => panic!("the file contains suppression"),
         }
     };
     assert_eq!((count(None), count(Some(0.5))), (0, 64));

@@ -1,7 +1,8 @@
-//! ONNX files of a few nodes whose answer is known by hand.
+//! [`Tiny`]: ONNX files of a few nodes whose results can be computed by hand.
 //!
-//! One convolution, 8 pixels wide and 8 apart: each of its channels is a number plus a multiple of the cell's brightness.
-//! Reshaped, and transposed for layouts with a row for each anchor, that is the output of a detector.
+//! One convolution, 8 pixels wide with stride 8: each of its channels is a constant plus a multiple of the
+//! cell's brightness. Reshaped, and transposed for layouts with a row per anchor, this is the output of a
+//! detector.
 
 use std::path::{Path, PathBuf};
 
@@ -17,30 +18,30 @@ use prost::Message;
 /// Pixels per cell.
 pub(crate) const CELL: usize = 8;
 
-/// A file to be.
+/// The description of a file.
 #[derive(Clone)]
 pub(crate) struct Tiny {
-    /// For each channel of the output: a number, and what white adds to it.
+    /// For each channel of the output: a constant, and the value that a white cell adds.
     pub(crate) columns: Vec<(f32, f32)>,
     /// Whether the output is `[n, anchors, columns]`, not `[n, columns, anchors]`.
     pub(crate) rows: bool,
     /// Whether input and output are `f16`.
     pub(crate) half: bool,
-    /// Images in a run; any number where `None`.
+    /// Number of images in a run; `None` for any number.
     pub(crate) batch: Option<usize>,
-    /// Height and width; any where `None`.
+    /// Height and width; `None` for any size.
     pub(crate) size: Option<(usize, usize)>,
     /// Name of the output.
     pub(crate) output: &'static str,
-    /// Whether the output's shape is written down.
+    /// Whether the file stores the output's shape.
     pub(crate) shaped: bool,
-    /// Metadata.
+    /// Metadata entries.
     pub(crate) metadata: Vec<(&'static str, &'static str)>,
 }
 
 impl Tiny {
-    /// Two classes as Ultralytics lays them out, 16 x 16 pixels: a box of 4 x 2 at (6, 5), the first class as bright as the
-    /// cell, the second half as bright.
+    /// Two classes in Ultralytics' layout, 16 x 16 pixels: a box of 4 x 2 at (6, 5). The score of the first
+    /// class is the brightness of the cell, that of the second class half of it.
     pub(crate) fn planes() -> Self {
         Self {
             columns: vec![(6.0, 0.0), (5.0, 0.0), (4.0, 0.0), (2.0, 0.0), (0.0, 1.0), (0.0, 0.5)],
@@ -60,14 +61,14 @@ impl Tiny {
         }
     }
 
-    /// The same with an objectness of a half, in rows.
+    /// As [`planes`](Self::planes) in rows, with an objectness of one half.
     pub(crate) fn rows() -> Self {
         let mut tiny = Self { rows: true, output: "outputs", ..Self::planes() };
         tiny.columns.insert(4, (0.5, 0.0));
         tiny
     }
 
-    /// The same box as a detection of the second class for each cell.
+    /// The same box as a detection of the second class, for each cell.
     pub(crate) fn detections() -> Self {
         let columns = vec![(4.0, 0.0), (4.0, 0.0), (8.0, 0.0), (6.0, 0.0), (0.0, 1.0), (1.0, 0.0)];
         let mut tiny = Self { columns, rows: true, ..Self::planes() };
@@ -75,21 +76,21 @@ impl Tiny {
         tiny
     }
 
-    /// With another value of a metadata entry, or without it.
+    /// Sets a metadata entry to another value, or removes it.
     pub(crate) fn with(mut self, key: &'static str, value: Option<&'static str>) -> Self {
         self.metadata.retain(|(k, _)| *k != key);
         self.metadata.extend(value.map(|value| (key, value)));
         self
     }
 
-    /// Writes it.
+    /// Writes the file into a folder.
     pub(crate) fn save(&self, folder: &Path) -> PathBuf {
         let path = folder.join("tiny.onnx");
         std::fs::write(&path, self.model().encode_to_vec()).unwrap();
         path
     }
 
-    /// The message.
+    /// The protobuf message of the file.
     pub(crate) fn model(&self) -> ModelProto {
         let columns = self.columns.len();
         let pixels = 3 * CELL * CELL;

@@ -1,4 +1,5 @@
-//! AdamW in candle operations, on every device. SGD is the recipe's method and has a pass of its own on the host.
+//! [`step`] of AdamW in candle operations, on every device. SGD, the method of the recipe, has its own pass
+//! on the host.
 
 use candle_core::{Result, Tensor};
 
@@ -9,8 +10,8 @@ use crate::{RoleRule, UpdateRule};
 /// Parameters, first and second moment.
 pub(super) type Moved = (Tensor, Tensor, Tensor);
 
-/// Parameters and moments after one step; `clip` is the factor on the gradient. `None` where the rule is another
-/// method's.
+/// Parameters and moments after one step; `clip` is the factor on the gradient. `None` if the rule uses
+/// another method.
 pub(super) fn step(
     rule: &UpdateRule,
     roles: &Roles,

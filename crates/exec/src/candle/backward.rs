@@ -1,4 +1,4 @@
-//! The reverse walk: each layer's gradient rule in candle's forward operations.
+//! [`run`]: the reverse walk, with the gradient rule of each layer in candle's forward operations.
 
 use bonsai_checkpoint::Array;
 use bonsai_graph::{Graph, NodeId, Op, ParamRole};
@@ -12,10 +12,11 @@ use super::wire::{flat, upload};
 use super::{max_pool, silu, upsample};
 use crate::ExecError;
 
-/// Gradients by layer and role, and at the network's input if wanted.
+/// Gradients by layer and role.
 pub(super) type Gradients = Vec<(NodeId, ParamRole, Tensor)>;
 
-/// Walks the graph in reverse from `output_gradients` `[n, c, h, w]`.
+/// Walks the graph in reverse from `output_gradients` `[n, c, h, w]`. Returns the gradients of the parameters
+/// and, if `want_input` is set, the gradient at the input of the network.
 pub(super) fn run(
     graph: &Graph,
     buffers: &FlatBuffers,
@@ -134,7 +135,7 @@ impl Walk<'_> {
     }
 }
 
-/// The gradient that has arrived at a wire: whole, and for ranges of channels from slices.
+/// The gradients received at a wire: whole ones, and those of channel ranges from slices.
 #[derive(Default)]
 struct Pending {
     whole: Option<Tensor>,
@@ -150,10 +151,10 @@ impl Pending {
         Ok(())
     }
 
-    /// The sum over everything that arrived, on all `channels`.
+    /// The sum of all received gradients, for all `channels`.
     fn total(mut self, channels: usize) -> Result<Option<Tensor>> {
         self.slices.sort_by_key(|(start, _)| *start);
-        // Slices that do not overlap are laid side by side in one copy; the rest take another round.
+        // One copy joins slices that do not overlap; the remaining slices take another round.
         while !self.slices.is_empty() {
             let mut parts = Vec::new();
             let mut rest = Vec::new();

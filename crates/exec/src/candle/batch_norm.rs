@@ -1,4 +1,5 @@
-//! Batch normalisation over `n, h, w` per channel (Ioffe and Szegedy, ICML 2015), with PyTorch's running statistics.
+//! [`BatchNorm`] over `n, h, w` per channel (Ioffe and Szegedy, ICML 2015), with PyTorch's running
+//! statistics.
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
@@ -6,7 +7,7 @@ use rayon::prelude::*;
 use super::host::{host_values, tensor_like};
 use super::wire::flat;
 
-/// What backward needs.
+/// Values that backward needs.
 #[derive(Debug)]
 pub(super) struct Normalised {
     /// The input `[c, n * h * w]`.
@@ -28,7 +29,7 @@ pub(super) struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// Output, what backward needs, and the new running mean and (unbiased) variance.
+    /// Returns the output, the values for backward, and the new running mean and (unbiased) variance.
     pub(super) fn train(&self, x: &Tensor) -> Result<(Tensor, Normalised, [Tensor; 2])> {
         let rows = flat(x)?.contiguous()?;
         let (c, count) = rows.dims2()?;
@@ -45,7 +46,7 @@ impl BatchNorm {
         Ok((y.reshape(x.dims())?, Normalised { x: rows, mean, inv_std }, statistics))
     }
 
-    /// Output with the running statistics.
+    /// Returns the output, computed with the running statistics.
     pub(super) fn eval(&self, x: &Tensor) -> Result<Tensor> {
         let rows = flat(x)?.contiguous()?;
         let c = rows.dim(0)?;
@@ -56,7 +57,7 @@ impl BatchNorm {
 }
 
 impl Normalised {
-    /// Gradients at the input, gamma and beta.
+    /// Returns the gradients of the input, gamma and beta.
     pub(super) fn backward(&self, gamma: &Tensor, dy: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
         let rows = flat(dy)?.contiguous()?;
         let (c, count) = rows.dims2()?;
@@ -159,9 +160,9 @@ fn combine_rows(dy: &Tensor, x: &Tensor, [scale, slope, shift, mean]: [&Tensor; 
     tensor_like(dx, dy)
 }
 
-/// Lanes of independent partial sums: fixed, so that the result does not depend on the machine.
+/// Number of independent partial sums. It is fixed, so that the result does not depend on the machine.
 const LANES: usize = 16;
-/// Values summed in `f32` before going on in `f64`.
+/// Number of values summed in `f32`; the sums of blocks are added in `f64`.
 const BLOCK: usize = 1024;
 
 fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f64 {
@@ -190,10 +191,10 @@ mod tests {
     use super::*;
     use candle_core::{Device, IndexOp};
 
-    /// Long sums in another order.
+    /// Tolerance for long sums in another order.
     const EPS: f32 = 1e-5;
 
-    /// A tensor of the same values that is not contiguous, so that the device path is taken.
+    /// A tensor of the same values that is not contiguous, so that the device path runs.
     fn elsewhere(t: &Tensor) -> Tensor {
         Tensor::stack(&[t, t], 2).unwrap().i((.., .., 0)).unwrap()
     }

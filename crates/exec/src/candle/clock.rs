@@ -1,19 +1,19 @@
-//! How long each layer takes, where somebody asks.
+//! [`Clock`]: measures the time of each layer on request.
 
 use std::time::{Duration, Instant};
 
 use bonsai_graph::{Graph, NodeId};
 
-/// Adds up the time of each layer; off by default, and then it reads no clock.
+/// Sums the time of each layer. It is off by default and then reads no clock.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
-    /// By layer; empty when off.
+    /// Time of each layer; empty if the clock is off.
     forward: Vec<Duration>,
     backward: Vec<Duration>,
 }
 
 impl Clock {
-    /// At zero, for the layers of `graph`.
+    /// A clock at zero for the layers of `graph`.
     pub(super) fn on(graph: &Graph) -> Self {
         let zeros = vec![Duration::ZERO; graph.nodes().len()];
         Self { forward: zeros.clone(), backward: zeros }
@@ -27,7 +27,8 @@ impl Clock {
         timed(self.backward.get_mut(id.index()), work)
     }
 
-    /// Forward by layer, then backward in reverse; what took no time at all did not run.
+    /// Forward times by layer, then backward times in reverse order; layers with zero time did not run and
+    /// are left out.
     pub(super) fn timings(&self, graph: &Graph) -> Vec<(String, Duration)> {
         let forward =
             graph.nodes().iter().zip(&self.forward).map(|(node, time)| (node.name().to_owned(), *time));

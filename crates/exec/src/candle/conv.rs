@@ -1,15 +1,15 @@
-//! Convolution as matrix products over gathered taps.
+//! [`forward`] and [`backward`] of a convolution, as matrix products over gathered taps.
 //!
-//! Forward gathers taps of the input. Backward gathers taps of the output gradient, once for both products:
-//! with stride `s` the input falls into `s * s` phases, and each kernel tap serves exactly one phase, so nothing
-//! is multiplied with zeros and every parity of height and width is right.
-//! Of a convolution in groups, each group is a product of its own in one batch of products.
+//! Forward gathers taps of the input. Backward gathers taps of the output gradient once for both products.
+//! With stride `s`, the input has `s * s` phases and each kernel tap belongs to exactly one phase, so no
+//! product is with padding zeros, and all heights and widths work. In a grouped convolution, each group is
+//! one product of a batch of products.
 
 use candle_core::{Result, Tensor};
 
 use super::gather::Gather;
 
-/// The numbers of one convolution.
+/// Kernel, stride and padding of one convolution.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConvSpec {
     pub(super) kernel: usize,
@@ -17,7 +17,7 @@ pub(super) struct ConvSpec {
     pub(super) padding: usize,
 }
 
-/// `x` `[in, n, h, w]` and `weight` `[out, in / groups, k, k]` to `[out, n, oh, ow]`.
+/// Convolves `x` `[in, n, h, w]` with `weight` `[out, in / groups, k, k]` into `[out, n, oh, ow]`.
 pub(super) fn forward(
     spec: ConvSpec,
     x: &Tensor,
@@ -34,7 +34,7 @@ pub(super) fn forward(
     matrix.matmul(&columns)?.reshape((weight.dim(0)?, x.dim(1)?, oh, ow))
 }
 
-/// Gradients at the input `[in, n, h, w]` (if wanted) and at the weight `[out, in / groups, k, k]`.
+/// Gradients of the input `[in, n, h, w]` (if `want_dx`) and of the weight `[out, in / groups, k, k]`.
 pub(super) fn backward(
     spec: ConvSpec,
     x: &Tensor,
@@ -95,23 +95,23 @@ pub(super) fn backward(
     Ok((dx, dw))
 }
 
-/// A matrix whose rows are `[parts, groups, ..]` as one matrix for every group, `[groups, parts * .., columns]`. Of one group
-/// it is a view.
+/// Converts a matrix with rows `[parts, groups, ..]` into one matrix per group,
+/// `[groups, parts * .., columns]`. With one group, the result is a view.
 fn by_group(matrix: &Tensor, parts: usize, groups: usize) -> Result<Tensor> {
     let (rows, columns) = matrix.dims2()?;
     let split = matrix.reshape((parts, groups, rows / parts / groups, columns))?;
     split.transpose(0, 1)?.contiguous()?.reshape((groups, rows / groups, columns))
 }
 
-/// One kernel row (or column) and the output row it meets, relative to the phase's row.
+/// One kernel row (or column) and the output row that uses it, relative to the row of the phase.
 #[derive(Debug, Clone, Copy)]
 struct Tap {
     index: usize,
     shift: isize,
 }
 
-/// The taps that serve phase `r` of one axis: input row `stride * q + r` meets tap `i` at output row `q + shift`,
-/// where `r + padding - i = stride * shift`.
+/// The taps of phase `r` of one axis: tap `i` connects input row `stride * q + r` with output row
+/// `q + shift`, where `r + padding - i = stride * shift`.
 fn axis_taps(r: usize, spec: ConvSpec) -> Vec<Tap> {
     let distance = |i: usize| (r + spec.padding) as isize - i as isize;
     (0..spec.kernel)
@@ -120,7 +120,7 @@ fn axis_taps(r: usize, spec: ConvSpec) -> Vec<Tap> {
         .collect()
 }
 
-/// Puts the phases `[c, n, qh, qw]` of a strided grid back together and cuts to `h` x `w`.
+/// Combines the phases `[c, n, qh, qw]` of a strided grid and crops the result to `h` x `w`.
 fn interleave(phases: &[Tensor], stride: usize, h: usize, w: usize) -> Result<Tensor> {
     if let [only] = phases {
         return Ok(only.clone());

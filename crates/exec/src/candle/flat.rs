@@ -1,4 +1,4 @@
-//! Every parameter of a network in a few one-dimensional tensors.
+//! [`FlatBuffers`]: all parameters of a network in a few one-dimensional tensors.
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId, Op, ParamRole};
@@ -14,12 +14,12 @@ use crate::penalty_map::{ChannelSlot, Marks, is_affine};
 use crate::step::clip_factor;
 use crate::{Buffer, ExecError, L1Placement, PenaltyMap, UpdateReport, UpdateRule};
 
-/// Every parameter of the network in a few one-dimensional tensors.
+/// All parameters of a network, their gradients, moments and averages, in a few one-dimensional tensors.
 #[derive(Debug)]
 pub(super) struct FlatBuffers {
     layout: ParamLayout,
     device: Device,
-    /// Per layer and role, the slot; looked up on every pass.
+    /// Slot of each layer and role, for fast lookup in every pass.
     slots: Vec<[Option<usize>; 6]>,
     params: Tensor,
     statistics: Tensor,
@@ -82,7 +82,7 @@ impl FlatBuffers {
         buffer.narrow(0, slot.offset, slot.spec.len())?.reshape(slot.spec.shape.as_slice())
     }
 
-    /// New running statistics, one pair per batch norm in the graph's order.
+    /// Sets new running statistics: one pair per batch norm in the order of the graph.
     pub(super) fn set_statistics(&mut self, statistics: &[[Tensor; 2]]) -> Result<()> {
         debug_assert_eq!(statistics.len(), self.batch_norms.len());
         let means = statistics.iter().map(|s| &s[0]);
@@ -91,7 +91,7 @@ impl FlatBuffers {
         Ok(())
     }
 
-    /// Adds one backward pass's gradients.
+    /// Adds the gradients of one backward pass.
     pub(super) fn add_gradients(&mut self, gradients: &Gradients) -> std::result::Result<(), ExecError> {
         let mut by_slot: Vec<Option<Tensor>> = vec![None; self.layout.slots().len()];
         for (node, role, gradient) in gradients {
@@ -103,7 +103,7 @@ impl FlatBuffers {
         let mut parts = Vec::new();
         for (slot, gradient) in self.layout.slots().iter().zip(by_slot) {
             if slot.spec.role.is_trained() {
-                // A layer that no output depends on has no gradient.
+                // A layer on which no output depends has no gradient.
                 parts.push(match gradient {
                     Some(g) => g,
                     None => Tensor::zeros(slot.spec.len(), DType::F32, &self.device)?,
@@ -143,7 +143,7 @@ impl FlatBuffers {
         Ok(())
     }
 
-    /// One step; see [`UpdateRule`] for the order.
+    /// Performs one step; see [`UpdateRule`] for the order of operations.
     pub(super) fn update(&mut self, rule: &UpdateRule) -> std::result::Result<UpdateReport, ExecError> {
         let mut gradients = match self.gradients.take() {
             Some(g) => g,
@@ -241,7 +241,7 @@ impl FlatBuffers {
     }
 }
 
-/// Ranges put together to a buffer; a network may have no parameter of a kind.
+/// Joins ranges into a buffer; a network may have no parameter of a kind.
 pub(super) fn join<T: AsRef<Tensor>>(parts: &[T], device: &Device) -> Result<Tensor> {
     if parts.is_empty() { Tensor::zeros(0, DType::F32, device) } else { Tensor::cat(parts, 0) }
 }

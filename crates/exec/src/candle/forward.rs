@@ -1,4 +1,4 @@
-//! The forward walk.
+//! [`run`]: the forward walk, which gives a [`Pass`].
 
 use bonsai_graph::{Graph, NodeId, Op, ParamRole};
 use candle_core::{Result, Tensor};
@@ -15,9 +15,9 @@ use crate::{ExecError, Mode};
 pub(super) struct Pass {
     pub(super) mode: Mode,
     values: Vec<Option<Tensor>>,
-    /// Per batch norm, what its backward needs beyond values.
+    /// For each batch norm, the further values that its backward needs.
     pub(super) saved: Vec<Option<Normalised>>,
-    /// Per batch norm in order: new running mean and variance.
+    /// New running mean and variance of each batch norm, in order.
     pub(super) statistics: Vec<[Tensor; 2]>,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn run(
             .map_err(|e| ExecError::Layer { node: node.name().to_owned(), source: Box::new(e) })?;
         pass.values[id.index()] = Some(value);
         for input in node.inputs() {
-            // In training, a value stays only where a layer's backward reads it.
+            // In training, a value is kept only if the backward of a layer reads it.
             let freed = mode == Mode::Eval || !kept[input.index()];
             if freed && last_use[input.index()] == Some(id) {
                 pass.values[input.index()] = None;
@@ -127,8 +127,8 @@ fn layer(
     }
 }
 
-/// For each layer, whether some layer's backward needs its output: a convolution, SiLU or pooling reads its input, a
-/// pooling also its output. (Batch norm keeps its input itself.)
+/// For each layer, whether the backward of some layer needs its output. Convolution, SiLU and pooling read
+/// their input; pooling also reads its output. Batch norm stores its input itself.
 pub(super) fn backward_reads(graph: &Graph) -> Vec<bool> {
     let mut read = vec![false; graph.nodes().len()];
     for (id, node) in graph.iter() {
@@ -141,7 +141,7 @@ pub(super) fn backward_reads(graph: &Graph) -> Vec<bool> {
     read
 }
 
-/// For each layer, the last one that reads it; `None` where the value must stay (outputs and taps).
+/// For each layer, the last layer that reads it; `None` if its value must be kept (outputs and taps).
 pub(super) fn last_uses(graph: &Graph, taps: &[NodeId]) -> Vec<Option<NodeId>> {
     let mut last = vec![None; graph.nodes().len()];
     for (id, node) in graph.iter() {

@@ -1,4 +1,4 @@
-//! Shifted, strided views of a wire, one below the other: what turns a convolution into one matrix product.
+//! [`Gather`]: stacks shifted, strided views of a wire, which turns a convolution into one matrix product.
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use super::host::host_values;
 use super::wire::{flat, pad, strided};
 
-/// What to gather: output `(y, x)` of tap `(i, j)` is the input at `(stride * y + i, stride * x + j)`, or 0 outside.
+/// Describes the views: output `(y, x)` of tap `(i, j)` is the input at `(stride * y + i, stride * x + j)`,
+/// or 0 outside.
 #[derive(Debug, Clone)]
 pub(super) struct Gather {
     pub(super) taps: Vec<(isize, isize)>,
@@ -16,7 +17,7 @@ pub(super) struct Gather {
 }
 
 impl Gather {
-    /// `x` `[c, n, ih, iw]` to `[taps * c, n * h * w]`, tap by tap.
+    /// Gathers `x` `[c, n, ih, iw]` into `[taps * c, n * h * w]`, tap by tap.
     pub(super) fn run(&self, x: &Tensor) -> Result<Tensor> {
         let (_, _, ih, iw) = x.dims4()?;
         if self.taps == [(0, 0)] && self.stride == 1 && (ih, iw) == (self.h, self.w) {
@@ -43,7 +44,8 @@ impl Gather {
         Tensor::from_vec(columns, (self.taps.len() * c, row), x.device())
     }
 
-    /// One tap of one channel of one image; `out` is zero where nothing is written.
+    /// Copies one tap of one channel of one image; `out` must be zero, because positions outside the image
+    /// are not written.
     fn one(&self, image: &[f32], (ih, iw): (usize, usize), (i, j): (isize, isize), out: &mut [f32]) {
         let stride = self.stride as isize;
         let first = (-j).max(0).cast_unsigned().div_ceil(self.stride).min(self.w);
@@ -83,7 +85,7 @@ impl Gather {
     }
 }
 
-/// How much zero padding one axis needs so that every tap stays inside, in whole strides.
+/// Zero padding of one axis that keeps every tap inside, rounded up to whole strides.
 struct Span {
     before: usize,
     after: usize,

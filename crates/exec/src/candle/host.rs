@@ -1,26 +1,27 @@
-//! Reading a CPU tensor's values in place, for passes that candle would take several of.
+//! [`host_values`]: reads the values of a CPU tensor in place, for operations that take candle several
+//! passes.
 //!
-//! Every user of this has its definition in candle operations beside it, for other devices;
-//! unit tests hold the two against each other.
+//! Every caller also has an implementation in candle operations for other devices; unit tests compare the
+//! two.
 
 use std::ops::Deref;
 
 use candle_core::{CpuStorage, Result, Storage, Tensor};
 
-/// The values of a contiguous `f32` tensor in host memory, in row-major order.
-/// `None` if the tensor lies elsewhere or is no plain block of `f32`.
+/// The values of a contiguous `f32` tensor in host memory, in row-major order. `None` if the tensor is on
+/// another device, is not contiguous or has another type.
 pub(super) fn host_values(tensor: &Tensor) -> Option<impl Deref<Target = [f32]> + '_> {
     let (storage, layout) = tensor.storage_and_layout();
     let (start, end) = layout.contiguous_offsets()?;
     matches!(&*storage, Storage::Cpu(CpuStorage::F32(_))).then_some(Values { storage, start, end })
 }
 
-/// Values as a tensor of the shape and on the device of `like`.
+/// Creates a tensor from values, with the shape and device of `like`.
 pub(super) fn tensor_like(values: Vec<f32>, like: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(values, like.dims(), like.device())
 }
 
-/// A range of a storage, read through the lock that guards it.
+/// A range of a storage, read while its lock is held.
 struct Values<G> {
     storage: G,
     start: usize,

@@ -1,7 +1,7 @@
-//! Max-pool as two passes of shifted maxima, padded with minus infinity.
+//! [`forward`] and [`backward`] of max-pool as two passes of shifted maxima, padded with minus infinity.
 //!
-//! The gradient goes to the first maximum in row-major order, as in PyTorch: the first row that holds it,
-//! and in that row the first column. Rows are taken last, so the two passes keep that rule.
+//! As in PyTorch, the gradient goes to the first maximum in row-major order: the first row with the maximum,
+//! and the first column within it. The forward pass pools rows last, so the two passes preserve this rule.
 
 use candle_core::{DType, Result, Tensor};
 
@@ -14,7 +14,7 @@ pub(super) fn forward(spec: ConvSpec, x: &Tensor, (oh, ow): (usize, usize)) -> R
     Axis::Rows.pool(spec, &rows, oh)
 }
 
-/// Gradient at the input.
+/// Gradient of the input.
 pub(super) fn backward(spec: ConvSpec, x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Tensor> {
     let rows = Axis::Columns.pool(spec, x, y.dim(3)?)?;
     let d_rows = Axis::Rows.unpool(spec, &rows, y, dy)?;
@@ -35,7 +35,7 @@ impl Axis {
         }
     }
 
-    /// The views of the padded input that meet each output, in order.
+    /// For each tap, the view of the padded input with one value per output, in order.
     fn taps(self, spec: ConvSpec, x: &Tensor, steps: usize) -> Result<Vec<Tensor>> {
         let ConvSpec { kernel, stride, padding } = spec;
         let size = x.dim(self.dim())?;
@@ -65,14 +65,14 @@ impl Axis {
         Ok(y)
     }
 
-    /// Sends `dy` to the first tap that equals `y`.
+    /// Adds `dy` to the first tap that equals `y`.
     fn unpool(self, spec: ConvSpec, x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Tensor> {
         let ConvSpec { kernel, stride, padding } = spec;
         let dim = self.dim();
         let size = x.dim(self.dim())?;
         let steps = y.dim(self.dim())?;
         let mut unclaimed = dy.clone();
-        // Position along the axis in the padded input, by phase of the stride.
+        // Number of positions per phase along the axis of the padded input.
         let whole = ((steps - 1) * stride + kernel).max(size + padding).div_ceil(stride);
         let mut phases: Vec<Option<Tensor>> = vec![None; stride];
         for (i, tap) in self.taps(spec, x, steps)?.iter().enumerate() {
@@ -101,7 +101,7 @@ impl Axis {
     }
 }
 
-/// Every `stride`-th position of one axis from `start`, all of the other.
+/// Every `stride`-th position of one axis from `start` on, and all positions of the other axis.
 fn axis_stride(
     padded: &Tensor,
     dim: usize,

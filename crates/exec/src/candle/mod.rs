@@ -1,11 +1,11 @@
-//! The portable executor: candle tensors on any device, with its own reverse walk.
+//! [`CandleExecutor`]: the portable executor, with candle tensors on any device and its own reverse walk.
 //!
-//! Every wire is a tensor `[c, n, h, w]`: channels outermost, so that a concatenation is a copy of blocks,
-//! a slice is a view, batch statistics are sums over contiguous rows, and a convolution is one matrix product
-//! `[out, taps * in] x [taps * in, n * h * w]`.
-//! On the CPU, passes that candle would take several of are taken at once ([`host`]); elsewhere they are candle's.
-//! Backward walks the graph in reverse with candle's forward operations only; candle's autograd is not used,
-//! whose pooling and upsampling gradients are wrong and which zero-fills and adds for every gradient.
+//! Every wire is a tensor `[c, n, h, w]`. With channels outermost, a concat is a copy of blocks, a slice is a
+//! view, batch statistics are sums over contiguous rows, and a convolution is one matrix product
+//! `[out, taps * in] x [taps * in, n * h * w]`. On the CPU, operations that take candle several passes run in
+//! one pass ([`host`]); other devices use candle's operations. Backward walks the graph in reverse with
+//! candle's forward operations only. It does not use candle's autograd, whose gradients of pooling and
+//! upsampling are wrong and which allocates zeros and adds for every gradient.
 
 mod adamw;
 mod backward;
@@ -49,15 +49,16 @@ pub struct CandleExecutor {
     workers: Workers,
     clock: Clock,
     budget: Option<MemoryBudget>,
-    /// The pass that was last seen to fit.
+    /// The last pass that the memory check accepted.
     checked: Option<(Mode, [usize; 3])>,
 }
 
 impl CandleExecutor {
-    /// Puts a network and its parameters on a device.
+    /// Creates an executor for a network and its parameters on a device.
     ///
     /// # Errors
-    /// [`ExecError::Weights`] if the parameters are not the graph's, [`ExecError::Device`] if there is no such device.
+    /// [`ExecError::Weights`] if the parameters do not fit the graph, [`ExecError::Device`] if the device
+    /// cannot be opened.
     pub fn new(graph: &Graph, weights: &Weights, device: Device) -> Result<Self, ExecError> {
         let buffers = FlatBuffers::new(graph, weights, &device.open()?)?;
         Ok(Self {
@@ -73,8 +74,9 @@ impl CandleExecutor {
         })
     }
 
-    /// Refuses passes that do not fit into this memory ([`ExecError::Memory`]) before it asks for any: candle ends the
-    /// program where the system gives it none. On a GPU, whose memory is not the machine's, no pass is refused.
+    /// Rejects passes that exceed this budget ([`ExecError::Memory`]) before allocating, because candle
+    /// aborts the program when an allocation fails. On a GPU, which does not use memory of the machine, the
+    /// budget is ignored.
     #[must_use]
     pub fn with_budget(mut self, budget: Option<MemoryBudget>) -> Self {
         self.budget = budget.filter(|_| self.buffers.device().is_cpu());
@@ -96,13 +98,13 @@ impl CandleExecutor {
         Ok(())
     }
 
-    /// Runs passes on so many threads of the host; 0 is rayon's global pool, as without this call.
+    /// Runs passes on `threads` threads of the host; 0 (the default) is rayon's global pool.
     ///
-    /// candle cuts a matrix product into as many parts as the machine has cores whatever this says, but all parts
-    /// run on these threads.
+    /// candle always divides a matrix product into as many parts as the machine has cores, but all parts run
+    /// on these threads.
     ///
     /// # Errors
-    /// [`ExecError::Threads`] if the system starts no more threads.
+    /// [`ExecError::Threads`] if the system cannot start the threads.
     pub fn with_threads(mut self, threads: usize) -> Result<Self, ExecError> {
         self.workers = Workers::new(threads)?;
         Ok(self)
@@ -185,7 +187,7 @@ impl Executor for CandleExecutor {
         self.buffers.penalise(map)
     }
 
-    /// On a GPU, where work is queued, only the time to queue it.
+    /// On a GPU, work is queued, so the times cover only the queueing.
     fn set_timing(&mut self, on: bool) {
         self.clock = if on { Clock::on(&self.graph) } else { Clock::default() };
     }
@@ -198,7 +200,7 @@ impl Executor for CandleExecutor {
 /// The threads that a pass may use.
 #[derive(Debug, Default)]
 struct Workers {
-    /// `None` is rayon's global pool.
+    /// `None` means rayon's global pool.
     pool: Option<rayon::ThreadPool>,
 }
 
@@ -212,8 +214,9 @@ impl Workers {
         Ok(Self { pool: Some(pool) })
     }
 
-    /// Runs a whole pass on a thread of the pool. From any other thread each of its hundreds of parallel loops would
-    /// hand its work over and sleep until it is done, and that costs as much as the loops themselves on small images.
+    /// Runs a whole pass on a thread of the pool. From any other thread, each of the hundreds of parallel
+    /// loops of a pass would hand over its work and sleep until it is done; on small images that takes as
+    /// long as the loops themselves.
     fn run<T: Send>(&self, pass: impl FnOnce() -> T + Send) -> T {
         match &self.pool {
             Some(pool) => pool.install(pass),
@@ -222,8 +225,8 @@ impl Workers {
     }
 }
 
-/// Evaluation inside a candle program: images `[n, c, h, w]` in; one output as it is `[n, c, h, w]`,
-/// several flattened per image and joined in order `[n, values]`.
+/// Evaluation inside a candle program, for images `[n, c, h, w]`. A single output is returned as
+/// `[n, c, h, w]`; several outputs are flattened per image and joined in order as `[n, values]`.
 impl Module for CandleExecutor {
     fn forward(&self, images: &Tensor) -> candle_core::Result<Tensor> {
         let input = images.transpose(0, 1)?.contiguous()?;

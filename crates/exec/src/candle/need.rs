@@ -1,8 +1,8 @@
-//! What a pass takes of memory: the walks of [`forward`](super::forward) and [`backward`](super::backward) over sizes in
-//! place of tensors.
+//! [`need`]: the memory of a pass, from the walks of [`forward`](super::forward) and
+//! [`backward`](super::backward) with sizes in place of tensors.
 //!
-//! It counts every tensor of the size of a wire, and what convolutions and poolings hold while they run; the small ones it
-//! leaves out.
+//! It counts every tensor of the size of a wire, and the temporary tensors of convolutions and poolings. It
+//! ignores small tensors.
 
 use bonsai_graph::{Graph, NodeId, Op, Shape};
 
@@ -21,7 +21,7 @@ pub(super) fn need(graph: &Graph, mode: Mode, [n, h, w]: [usize; 3]) -> Result<M
     }
     let layout = ParamLayout::from_graph(graph);
     let parameters = 4 * (layout.trained_len() as u64 + layout.statistics_len() as u64);
-    // On the host, and on the way between the two layouts.
+    // Copies on the host, and copies between the two layouts.
     let copies = 2 * (walk.bytes(graph.input()) + sum(graph.outputs().iter().map(|id| walk.bytes(*id))));
     let bytes = [walk.peak, copies, parameters.saturating_mul(size_of::<f32>() as u64)];
     Ok(MemoryNeed::all_touched(sum(bytes)))
@@ -35,9 +35,9 @@ struct Walk<'a> {
     graph: &'a Graph,
     shapes: &'a [Shape],
     n: usize,
-    /// The layer whose tensor a wire is, or is a view of.
+    /// For each wire, the layer that owns its tensor; a view has the owner of its source.
     owner: Vec<NodeId>,
-    /// Bytes in tensors that are held at this point of the walk.
+    /// Bytes of the tensors that are alive at this point of the walk.
     held: u64,
     peak: u64,
 }
@@ -56,7 +56,7 @@ impl<'a> Walk<'a> {
         bytes_of(self.n, self.shapes[id.index()])
     }
 
-    /// A layer runs: what it makes and what it holds meanwhile.
+    /// Counts a layer that creates `makes` bytes and temporarily holds `meanwhile` bytes.
     fn run(&mut self, makes: u64, meanwhile: u64) {
         self.held = self.held.saturating_add(makes);
         self.peak = self.peak.max(self.held.saturating_add(meanwhile));
@@ -68,7 +68,7 @@ impl<'a> Walk<'a> {
         let mut kept = backward_reads(graph);
         let norms = graph.nodes().iter().filter(|node| matches!(node.op(), Op::BatchNorm { .. }));
         norms.for_each(|node| kept[node.inputs()[0].index()] = true);
-        // What is freed behind each layer: a tensor goes with the last wire that shows it.
+        // Bytes freed after each layer: a tensor is freed after the last reader of all wires that use it.
         let mut ends: Vec<Option<usize>> = vec![Some(0); self.shapes.len()];
         for id in graph.ids() {
             let end = if mode == Mode::Train && kept[id.index()] { None } else { last_use[id.index()] };
@@ -102,7 +102,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Taps of `from` gathered for every pixel of `at`; a pointwise convolution reads it as it is.
+    /// Bytes of the taps of `from` gathered for every pixel of `at`; a pointwise convolution reads `from`
+    /// directly.
     fn gathered(&self, from: NodeId, at: NodeId, kernel: usize, stride: usize) -> u64 {
         if kernel == 1 && stride == 1 {
             return 0;
@@ -123,7 +124,7 @@ impl<'a> Walk<'a> {
             let dy = self.bytes(id);
             let input = node.inputs()[0];
             let meanwhile = match *node.op() {
-                // A phase of the stride at a time, and their results before they are put together.
+                // One phase of the stride at a time, and all their results before they are combined.
                 Op::Conv2d { kernel, stride, .. } => {
                     let taps = kernel.div_ceil(stride);
                     let phase = self.gathered(id, id, taps, if kernel == 1 { stride } else { 2 });
@@ -140,7 +141,7 @@ impl<'a> Walk<'a> {
             };
             for input in node.inputs() {
                 let gradient = self.bytes(*input);
-                // A sum is made beside what it is made of.
+                // A sum is created while its operands still exist.
                 if std::mem::replace(&mut arrived[input.index()], true) {
                     self.run(0, gradient.saturating_add(meanwhile));
                 } else {

@@ -1,4 +1,5 @@
-//! L1 on flat buffers: few values, so they come to the host on every device; the arithmetic is `crate::penalty`.
+//! [`pull`] and [`shrink`]: L1 on flat buffers. It affects few values, so they are copied to the host on
+//! every device; `crate::penalty` does the arithmetic.
 
 use candle_core::{Result, Tensor};
 
@@ -8,18 +9,18 @@ use crate::UpdateRule;
 use crate::penalty::{self, Part};
 use crate::penalty_map::Marks;
 
-/// What L1 adds to the gradients, by range in ascending order.
+/// Gradient of L1 for each range, in ascending order.
 pub(super) fn pull(rule: &UpdateRule, roles: &Roles, marks: &Marks, params: &Tensor) -> Result<Vec<Part>> {
     let parts = roles.trained().map(|(range, role)| (range, *role));
     penalty::pull(rule, parts, marks, |range| params.narrow(0, range.start, range.len())?.to_vec1())
 }
 
-/// The buffer with what is pulled added.
+/// Adds the gradient of L1 to a buffer.
 pub(super) fn add(buffer: &Tensor, pull: &[Part]) -> Result<Tensor> {
     edited(buffer, pull, |old, pull| old + pull)
 }
 
-/// The parameters after the soft threshold, where the rule has one.
+/// The parameters after the soft threshold, if the rule has one.
 pub(super) fn shrink(rule: &UpdateRule, roles: &Roles, marks: &Marks, params: &Tensor) -> Result<Tensor> {
     let mut parts: Vec<Part> = Vec::new();
     for (range, role) in roles.trained() {
@@ -32,7 +33,7 @@ pub(super) fn shrink(rule: &UpdateRule, roles: &Roles, marks: &Marks, params: &T
     edited(params, &parts, |_, new| Ok(new))
 }
 
-/// `f(what is there, the part)` for every part, and the rest as it is.
+/// Replaces each range by `f(old values, values of the part)` and keeps all other values.
 fn edited(buffer: &Tensor, parts: &[Part], f: impl Fn(Tensor, Tensor) -> Result<Tensor>) -> Result<Tensor> {
     if parts.is_empty() {
         return Ok(buffer.clone());
@@ -46,7 +47,7 @@ fn edited(buffer: &Tensor, parts: &[Part], f: impl Fn(Tensor, Tensor) -> Result<
         at = range.end;
     }
     pieces.push(buffer.narrow(0, at, buffer.elem_count() - at)?);
-    // A tensor without values has no place to be copied from.
+    // candle cannot copy from an empty tensor.
     pieces.retain(|piece| piece.elem_count() > 0);
     join(&pieces, buffer.device())
 }

@@ -1,6 +1,7 @@
-//! The optimiser step on flat buffers: SGD with momentum as in PyTorch, clipping.
+//! [`step`] of SGD with momentum on flat buffers, as in PyTorch, and gradient clipping.
 //!
-//! On the host each buffer is written once; on other devices the same in candle operations, role by role.
+//! On the host, each buffer is written once; on other devices, candle operations process one role after
+//! another.
 
 use std::ops::Range;
 
@@ -13,7 +14,7 @@ use crate::frozen::Frozen;
 use crate::step::{CHUNK, ValueStep, role_rules, sum_of_squares};
 use crate::{ParamLayout, RoleRule, UpdateRule};
 
-/// All ranges of the trained buffer in order, with what they are subject to; frozen ones to nothing.
+/// All ranges of the trained buffer in order, with the rule of each; frozen ranges have `None`.
 pub(super) struct Roles(Vec<(Range<usize>, Option<RoleRule>)>);
 
 impl Roles {
@@ -24,12 +25,12 @@ impl Roles {
         Self(parts)
     }
 
-    /// The ranges that are trained.
+    /// The ranges that are not frozen.
     pub(super) fn trained(&self) -> impl Iterator<Item = (Range<usize>, &RoleRule)> {
         self.0.iter().filter_map(|(range, role)| Some((range.clone(), role.as_ref()?)))
     }
 
-    /// `f(role, part of a, part of b)` for every range that is trained and `a` as it is for the others, joined.
+    /// Joins `f(role, part of a, part of b)` for trained ranges and the part of `a` for frozen ranges.
     pub(super) fn map(
         &self,
         a: &Tensor,
@@ -52,13 +53,13 @@ impl Roles {
         if self.0.iter().all(|(_, role)| role.is_some()) {
             return Ok(new);
         }
-        // The same as `average_frozen`.
+        // The same arithmetic as `average_frozen`.
         let towards = (old + ((values - old)? * f64::from(1.0 - decay))?)?;
         self.map(&towards, &new, |_, _, new| Ok(new))
     }
 }
 
-/// Norm of the gradient of what is trained.
+/// Norm of the gradient over the ranges that are not frozen.
 pub(super) fn gradient_norm(roles: &Roles, gradients: &Tensor) -> Result<f32> {
     let host = host_values(gradients);
     let mut total = 0.0f64;
@@ -90,7 +91,7 @@ pub(super) fn step(
     Ok((tensor_like(new_w, params)?, tensor_like(new_v, momentum)?))
 }
 
-/// The gradient, scaled down by a factor of at most 1.
+/// The gradient times `clip`, which is at most 1.
 pub(super) fn clipped(gradients: Tensor, clip: f32) -> Result<Tensor> {
     if clip < 1.0 { gradients * f64::from(clip) } else { Ok(gradients) }
 }
@@ -201,7 +202,7 @@ mod tests {
                 let largest = |a: &Tensor, b: &Tensor| {
                     (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap()
                 };
-                // A few roundings of values of order 1.
+                // Tolerance: a few rounding errors of values of order 1.
                 assert!(largest(&host.0, &device.0) < 1e-5);
                 assert!(largest(&host.1, &device.1) < 1e-5);
                 for range in frozen.ranges() {

@@ -1,11 +1,11 @@
-//! SiLU, `x * sigmoid(x)` (Elfwing et al. 2017), and its gradient.
+//! [`forward`] and [`backward`] of SiLU, `x * sigmoid(x)` (Elfwing et al. 2017).
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use super::host::{host_values, tensor_like};
 
-/// Values handled by one task; small enough to stay in a core's cache.
+/// Number of values in one task, small enough to stay in the cache of a core.
 const CHUNK: usize = 1 << 14;
 
 /// `x * sigmoid(x)`.
@@ -21,7 +21,7 @@ pub(super) fn forward(x: &Tensor) -> Result<Tensor> {
     tensor_like(y, &x)
 }
 
-/// Gradient at the input `x`: with `s = sigmoid(x)`, `dy * s * (1 + x * (1 - s))`.
+/// Gradient of the input `x`: `dy * s * (1 + x * (1 - s))` with `s = sigmoid(x)`.
 pub(super) fn backward(x: &Tensor, dy: &Tensor) -> Result<Tensor> {
     let x = x.contiguous()?;
     let dy = dy.contiguous()?;
@@ -56,7 +56,7 @@ mod tests {
         let x = Tensor::randn(0.0f32, 4.0, 40_001, &Device::Cpu).unwrap();
         let dy = Tensor::randn(0.0f32, 1.0, 40_001, &Device::Cpu).unwrap();
         let largest = |t: Tensor| t.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-        // A few roundings of values of order 10.
+        // Tolerance: a few rounding errors of values of order 10.
         assert!(largest((forward(&x).unwrap() - x.silu().unwrap()).unwrap()) < 1e-5);
         assert!(largest((backward(&x, &dy).unwrap() - device_backward(&x, &dy).unwrap()).unwrap()) < 1e-5);
     }

@@ -1,11 +1,12 @@
-//! Wires between host (`[n, c, h, w]`) and device (`[c, n, h, w]`), and the flat view `[c, n * h * w]`.
+//! [`upload`] and [`download`]: wires between host (`[n, c, h, w]`) and device (`[c, n, h, w]`); also the
+//! flat view `[c, n * h * w]`.
 
 use bonsai_checkpoint::Array;
 use candle_core::{Device, Result, Tensor};
 
 use crate::ExecError;
 
-/// Host to device.
+/// Copies an array from host to device.
 pub(super) fn upload(array: &Array, device: &Device, what: &str) -> std::result::Result<Tensor, ExecError> {
     let [n, c, h, w] = array.shape[..] else {
         let expected = "4 dimensions [n, c, h, w]".to_owned();
@@ -15,18 +16,18 @@ pub(super) fn upload(array: &Array, device: &Device, what: &str) -> std::result:
     Ok(tensor.transpose(0, 1)?.contiguous()?)
 }
 
-/// Device to host.
+/// Copies a wire from device to host.
 pub(super) fn download(wire: &Tensor) -> std::result::Result<Array, ExecError> {
     let host = wire.transpose(0, 1)?.contiguous()?;
     Ok(Array::new(host.dims(), host.flatten_all()?.to_vec1()?))
 }
 
-/// `[c, n, h, w]` as `[c, n * h * w]`.
+/// Views `[c, n, h, w]` as `[c, n * h * w]`.
 pub(super) fn flat(wire: &Tensor) -> Result<Tensor> {
     wire.flatten_from(1)
 }
 
-/// `[c, n, h, w]` with `top, bottom, left, right` more rows and columns of `value`.
+/// Extends `[c, n, h, w]` by `top, bottom, left, right` rows and columns filled with `value`.
 pub(super) fn pad(wire: &Tensor, [top, bottom, left, right]: [usize; 4], value: f32) -> Result<Tensor> {
     let mut wire = wire.clone();
     for (dim, before, after) in [(2, top, bottom), (3, left, right)] {
@@ -51,8 +52,8 @@ pub(super) fn pad(wire: &Tensor, [top, bottom, left, right]: [usize; 4], value: 
     Ok(wire)
 }
 
-/// Every `stride`-th row from `row` and column from `col`: `h` x `w` of them, as a view. The tensor must be
-/// contiguous and `(start + size * stride)` must lie within it, rounded up to whole strides.
+/// A view of every `stride`-th row from `row` and column from `col`, `h` x `w` of them. The tensor must be
+/// contiguous, and `start + size * stride`, rounded up to whole strides, must lie within it.
 pub(super) fn strided(
     wire: &Tensor,
     stride: usize,

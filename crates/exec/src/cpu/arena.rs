@@ -1,15 +1,17 @@
-//! Memory for the tensors of a plan: who lives when, and who lies where.
+//! [`Arena`]: assigns memory to the tensors of a plan.
 //!
-//! A plan writes its programs twice. The first time every tensor is a buffer of its own; the operands that the kernels
-//! declare then say exactly when each is first and last touched, temporaries included. Tensors that never live at the
-//! same time share memory, and the second time the same requests in the same order get their real places.
+//! A plan writes its programs twice. In the first draft, every tensor is a separate buffer; the operands that
+//! the kernels declare then give the first and last access to each tensor, including temporaries. Tensors
+//! that are never alive at the same time share memory. In the second run, the same requests in the same order
+//! receive their final positions.
 //!
-//! Invariant: two tensors that are alive at one moment do not overlap. Moments are stages, kernels that run at the same
-//! time as long as they have no tensor in common; what shares memory is of different stages, so sharing splits none.
+//! Invariant: two tensors that are alive at the same moment do not overlap. A moment is a stage: kernels
+//! without a common tensor, which run at the same time. Tensors that share memory are used in different
+//! stages, so sharing splits no stage.
 
 use bonsai_kernels::{Program, SEGMENT, View};
 
-/// The buffers that a plan's programs run on.
+/// Numbers of the buffers on which the programs of a plan run.
 pub(super) mod buffers {
     /// Values, gradients and temporaries.
     pub(in crate::cpu) const ACTIVATIONS: usize = 0;
@@ -19,36 +21,37 @@ pub(super) mod buffers {
     pub(in crate::cpu) const STATISTICS: usize = 2;
     /// Gradients of trained parameters.
     pub(in crate::cpu) const GRADIENTS: usize = 3;
-    /// What is made of the parameters once, for inference.
+    /// Values computed once from the parameters, for inference.
     pub(in crate::cpu) const FOLDED: usize = 4;
-    /// How many there are; in a draft, tensors are buffers from here on.
+    /// Number of buffers. In a draft, tensors are the buffers from here on.
     pub(in crate::cpu) const COUNT: usize = 5;
 }
 
-/// A moment between programs at which the host reads or writes tensors. Plans run `forward` and, in training, `backward`.
+/// A moment between programs at which the host reads or writes tensors. A plan runs `forward` and, in
+/// training, `backward`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Boundary {
-    /// Images arrive.
+    /// The host writes the images.
     BeforeForward,
-    /// Outputs and taps are read, gradients of outputs arrive.
+    /// The host reads outputs and taps and writes the gradients of the outputs.
     AfterForward,
-    /// The gradient of the images is read.
+    /// The host reads the gradient of the images.
     AfterBackward,
 }
 
-/// Gives out tensors: in a draft as buffers of their own, then in one buffer.
+/// Creates tensors: in a draft as separate buffers, afterwards as views of one buffer.
 #[derive(Debug, Default)]
 pub(super) struct Arena {
-    /// Values of each tensor.
+    /// Number of values of each tensor.
     lens: Vec<usize>,
-    /// Tensors that the host touches at a boundary.
+    /// Tensors that the host reads or writes at a boundary.
     touches: Vec<(usize, Boundary)>,
-    /// Where each tensor lies; none in a draft.
+    /// Position of each tensor; `None` in a draft.
     offsets: Option<Vec<usize>>,
 }
 
 impl Arena {
-    /// A tensor of the activations, dense, with whatever is in the memory.
+    /// A dense tensor of the activations. Its memory is not initialised.
     pub(super) fn tensor(&mut self, pixels: usize, channels: usize) -> View {
         let id = self.lens.len();
         self.lens.push(pixels * channels);
@@ -63,15 +66,15 @@ impl Arena {
         self.tensor(1, len)
     }
 
-    /// The host reads or writes this tensor at that boundary.
+    /// Records that the host reads or writes this tensor at that boundary.
     pub(super) fn touch(&mut self, view: &View, boundary: Boundary) {
         if let Some(id) = view.buffer.checked_sub(buffers::COUNT) {
             self.touches.push((id, boundary));
         }
     }
 
-    /// Ends the draft: finds a place for every tensor that the programs `forward` and `backward` touch. Gives the values
-    /// that the activations need.
+    /// Ends the draft: assigns a position to every tensor that the programs `forward` and `backward` use.
+    /// Returns the number of values in the activations.
     pub(super) fn place(&mut self, programs: [&Program; 2]) -> usize {
         let spans = self.spans(programs);
         let (offsets, len) = pack(&self.lens, &spans);
@@ -100,7 +103,7 @@ impl Arena {
     }
 }
 
-/// First and last moment at which a tensor is touched.
+/// First and last moment at which a tensor is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
     first: usize,
@@ -118,15 +121,15 @@ impl Span {
     }
 }
 
-/// Greedy best fit: the largest tensor first, each into the smallest gap between those placed that live at the same time.
-/// Gives the offsets and the length of it all.
+/// Greedy best fit: places the largest tensor first, each into the smallest gap between placed tensors that
+/// are alive at the same time. Returns the offsets and the total length.
 fn pack(lens: &[usize], spans: &[Option<Span>]) -> (Vec<usize>, usize) {
     let mut order: Vec<(usize, Span)> =
         spans.iter().enumerate().filter_map(|(id, span)| Some((id, (*span)?))).collect();
     order.sort_by_key(|(id, span)| (std::cmp::Reverse(lens[*id]), span.first, *id));
     let mut offsets = vec![0; lens.len()];
     let mut end = 0;
-    // Those placed, by offset.
+    // Placed tensors, ordered by offset.
     let mut placed: Vec<(usize, usize, Span)> = Vec::with_capacity(order.len());
     for (id, span) in order {
         let len = lens[id].next_multiple_of(SEGMENT);
@@ -159,7 +162,8 @@ mod tests {
 
     #[test]
     fn a_gap_is_filled_with_what_fits_best() {
-        // Two long-lived tensors with gaps of 64 and 32 beside them, and one of 16 that fits both.
+        // Two long-lived tensors with gaps of 64 and 32 beside them, and a tensor of 16 that fits into both
+        // gaps.
         let lens = [64, 48, 32, 32, 16];
         let spans = [span(0, 1), span(0, 9), span(0, 1), span(0, 9), span(5, 6)].map(Some);
         let (offsets, len) = pack(&lens, &spans);
@@ -182,12 +186,12 @@ mod tests {
                     let a = spans[i].unwrap();
                     let b = spans[j].unwrap();
                     let apart = offsets[i] + lens[i] <= offsets[j] || offsets[j] + lens[j] <= offsets[i];
-                    // A tensor of no values lies anywhere.
+                    // An empty tensor overlaps nothing.
                     let empty = lens[i] == 0 || lens[j] == 0;
                     prop_assert!(apart || empty || !a.meets(&b), "{i} and {j}");
                 }
             }
-            // Never worse than no sharing, never better than the most that is alive at once.
+            // At most the size without sharing, at least the largest size that is alive at one moment.
             let total: usize = lens.iter().map(|l| l.next_multiple_of(SEGMENT)).sum();
             let alive = |now: usize| -> usize {
                 let lives = |(_, s): &(&usize, &Option<Span>)| s.unwrap().meets(&Span { first: now, last: now });

@@ -1,8 +1,9 @@
-//! The backward program: unit by unit in reverse.
+//! [`Backward`]: writes the backward program, unit by unit in reverse.
 //!
-//! A unit's output gradient becomes that of its `y` in place; from that follow the gradients of the input, the weights and
-//! the bias. Gradients of parameters are added to their buffer, those of wires go where [`Gradients`] says. What nothing
-//! trained or tapped lies before is not computed.
+//! A unit turns the gradient of its output into the gradient of its `y` in place; from that it computes the
+//! gradients of the input, the weights and the bias. Gradients of parameters are added to their buffer;
+//! [`Gradients`] decides where gradients of wires are stored. A gradient is not computed if no layer before
+//! it is trained or tapped.
 
 use bonsai_graph::{NodeId, Op, ParamRole};
 use bonsai_kernels::{
@@ -20,12 +21,12 @@ use super::units::Unit;
 pub(super) struct Backward<'a> {
     layers: ProgramContext<'a>,
     gradients: Gradients,
-    /// Per wire, whether anything before it is trained or tapped.
+    /// For each wire, whether a layer before it is trained or tapped.
     wanted: Vec<bool>,
 }
 
 impl<'a> Backward<'a> {
-    /// `want_input`: whether the gradient at the images is wanted.
+    /// `want_input`: whether to compute the gradient of the images.
     pub(super) fn new(layers: ProgramContext<'a>, want_input: bool) -> Self {
         let network = layers.network;
         let mut wanted: Vec<bool> = Vec::with_capacity(network.graph.nodes().len());
@@ -44,7 +45,7 @@ impl<'a> Backward<'a> {
         }
         let roots = network.placement.roots.iter().map(|root| {
             let pixels = layers.pixels(root.wire);
-            // The gradient of dense images is padded: kernels write whole segments.
+            // The gradient of dense images is padded, because kernels write whole segments.
             layers.arena.tensor(pixels, padded(root.width))
         });
         let gradients = Gradients::new(roots.collect());
@@ -70,7 +71,8 @@ impl<'a> Backward<'a> {
         self.gradients.append_gradient(p, label, location, padded(self.layers.width(wire)))
     }
 
-    /// Where the host puts the gradients of the outputs: in place, or beside it if two outputs share memory.
+    /// Views into which the host writes the gradients of the outputs: the final position, or a separate
+    /// tensor if two outputs share memory.
     pub(super) fn receive(&mut self, p: &mut Program) -> Result<Vec<HostWire>, KernelError> {
         let network = self.layers.network;
         let mut wires = Vec::new();
@@ -97,7 +99,7 @@ impl<'a> Backward<'a> {
         Ok(wires)
     }
 
-    /// The gradient at the images, if it is wanted.
+    /// The gradient of the images, if it is requested.
     pub(super) fn input_gradient(&mut self, p: &mut Program) -> Result<Option<HostWire>, KernelError> {
         let network = self.layers.network;
         let input = network.graph.input();
@@ -117,7 +119,7 @@ impl<'a> Backward<'a> {
         Ok(Some(wire))
     }
 
-    /// Appends the backward of a unit whose output gradient is complete.
+    /// Appends the backward of a unit. The gradient of its output must be complete.
     pub(super) fn push(
         &mut self,
         p: &mut Program,
@@ -179,7 +181,8 @@ impl<'a> Backward<'a> {
         conv.map_or(Ok(()), |conv| self.push_conv(p, label, &conv, packed, dz))
     }
 
-    /// First pass over a batch norm: its gradients and the coefficients `scale, shift, k1, k0` of the second.
+    /// Appends the first pass over a batch norm: its gradients, and the coefficients `scale, shift, k1, k0`
+    /// for the second pass.
     fn push_sums(
         &mut self,
         p: &mut Program,
@@ -203,7 +206,8 @@ impl<'a> Backward<'a> {
         Ok([scale, shift, k1, k0])
     }
 
-    /// The weights for the input gradient and the plan that reads them.
+    /// Appends the packing of the weights for the input gradient; returns the convolution that reads them and
+    /// their view.
     fn push_pack(
         &mut self,
         p: &mut Program,
@@ -215,7 +219,7 @@ impl<'a> Backward<'a> {
         let mut conv = layer.conv.clone();
         let mut weights = parameter;
         if padded(input.c) != input.c {
-            // Dense images, whose gradient is wanted: the same convolution of padded images.
+            // For the gradient of dense images, use the same convolution on padded images.
             let output = layer.conv.output().c;
             let wide = Nhwc { c: padded(input.c), ..input };
             conv = Conv::new(self.layers.isa, wide, output, layer.window, self.layers.winograd)?;

@@ -1,12 +1,13 @@
-//! Where a wire's channels lie: in segments, each padded with zeros to whole cache lines.
+//! [`Channels`]: positions of the channels of a wire, in segments that are each padded with zeros to whole
+//! cache lines.
 //!
-//! A pruned network has 13 or 27 channels. A slice of a wire, and a wire inside a concat, can be a view only if it starts
-//! at a cache line; so every wire is cut wherever a slice or a concat cuts it or a wire it shares memory or
-//! arithmetic with, and each piece between two cuts is padded on its own. Convolutions mix channels, so cuts end there,
-//! except at depthwise ones.
+//! A pruned network has wires of, for example, 13 or 27 channels. A slice of a wire, or a wire inside a
+//! concat, can be a view only if it starts at a cache line. Therefore a wire is cut wherever a slice or
+//! concat cuts it or a wire with which it shares memory or arithmetic, and each piece between two cuts is
+//! padded separately. Cuts do not pass through convolutions, which mix channels, except depthwise ones.
 //!
-//! Invariant: wires that meet in an element-wise layer have equal segments, and a slice's or concat's part is a run of
-//! whole segments of the wire it is part of.
+//! Invariant: wires that an element-wise layer combines have equal segments, and the part of a slice or
+//! concat is a range of whole segments of the whole wire.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -18,19 +19,19 @@ use bonsai_kernels::padded;
 /// The physical channels of one wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Channels {
-    /// First logical channel of every segment, and the number of logical channels at the end.
+    /// First logical channel of every segment, followed by the number of logical channels.
     cuts: Vec<usize>,
-    /// Whether segments are not padded.
+    /// Whether segments have no padding.
     dense: bool,
 }
 
 impl Channels {
-    /// Logical channels.
+    /// Number of logical channels.
     pub(super) fn logical(&self) -> usize {
         self.cuts[self.cuts.len() - 1]
     }
 
-    /// Physical channels, padding included.
+    /// Number of physical channels, including padding.
     pub(super) fn physical(&self) -> usize {
         self.column(self.logical())
     }
@@ -41,7 +42,7 @@ impl Channels {
         before.map(|s| self.width(s[1] - s[0])).sum()
     }
 
-    /// Every segment's place.
+    /// Position of every segment.
     pub(super) fn segments(&self) -> Vec<Segment> {
         let mut physical = 0;
         let segment = |s: &[usize]| {
@@ -52,7 +53,7 @@ impl Channels {
         self.cuts.windows(2).map(segment).collect()
     }
 
-    /// Physical channels that are no padding.
+    /// Ranges of physical channels that are not padding.
     pub(super) fn live(&self) -> Vec<Range<usize>> {
         self.segments().iter().map(|s| s.physical..s.physical + s.len).collect()
     }
@@ -74,11 +75,13 @@ impl Channels {
 
 /// The channels of every wire.
 ///
-/// The images are dense where only ungrouped convolutions read them: three channels in sixteen would be five times the traffic.
+/// The images are dense if only ungrouped convolutions read them: padding three channels to sixteen would
+/// cause five times the memory traffic.
 pub(super) fn channels(graph: &Graph) -> Vec<Channels> {
     let mut cuts: Vec<BTreeSet<usize>> =
         graph.nodes().iter().map(|n| BTreeSet::from([0, n.channels()])).collect();
-    // Cuts travel along wires in both directions, so one sweep each way settles all but rings of slices and sums.
+    // Cuts propagate along wires in both directions. One sweep each way is enough, except for cycles of
+    // slices and sums.
     loop {
         let down = sweep(graph, graph.ids(), &mut cuts);
         let up = sweep(graph, graph.ids().rev(), &mut cuts);
@@ -97,7 +100,7 @@ pub(super) fn channels(graph: &Graph) -> Vec<Channels> {
     cuts.into_iter().enumerate().map(channels).collect()
 }
 
-/// Carries cuts over every layer once; whether there were new ones.
+/// Propagates cuts over every layer once; returns whether there are new cuts.
 fn sweep(graph: &Graph, order: impl Iterator<Item = NodeId>, cuts: &mut [BTreeSet<usize>]) -> bool {
     let count = |cuts: &[BTreeSet<usize>]| cuts.iter().map(BTreeSet::len).sum::<usize>();
     let before = count(cuts);
@@ -128,7 +131,7 @@ fn sweep(graph: &Graph, order: impl Iterator<Item = NodeId>, cuts: &mut [BTreeSe
     count(cuts) > before
 }
 
-/// Gives channels `a_start ..` of wire `a` and `b_start ..` of wire `b`, `len` of them, each other's cuts.
+/// Copies the cuts of `len` channels of wire `a` from `a_start` on to wire `b` from `b_start` on, and back.
 fn couple(cuts: &mut [BTreeSet<usize>], a: usize, b: usize, a_start: usize, b_start: usize, len: usize) {
     let inside = |wire: usize, start: usize| -> Vec<usize> {
         cuts[wire].range(start..=start + len).map(|c| c - start).collect()

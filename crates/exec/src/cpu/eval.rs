@@ -1,5 +1,5 @@
-//! The programs of inference: batch norm went into the convolution's weights ([`Folded`]), the rest of a unit goes into its
-//! epilogue.
+//! [`EvalPrograms`]: the programs of inference. Batch norm is folded into the weights of the convolution
+//! ([`Folded`]), and the rest of a unit is in its epilogue.
 
 use bonsai_graph::NodeId;
 use bonsai_kernels::{Epilogue, KernelError, Pointwise, Program};
@@ -9,9 +9,9 @@ use super::folded::{Folded, Place};
 use super::layers::{HostWire, ProgramContext};
 use super::units::Unit;
 
-/// Inference on one size of images.
+/// The programs of inference for one image size.
 pub(super) struct EvalPrograms {
-    /// Makes of the folded weights what this size reads of them.
+    /// Computes the weights for this size from the folded weights.
     pub(super) prepare: Program,
     pub(super) forward: Program,
     pub(super) images: HostWire,

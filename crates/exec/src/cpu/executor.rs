@@ -1,4 +1,4 @@
-//! [`CpuExecutor`] as an [`Executor`].
+//! Implements [`Executor`] for [`CpuExecutor`].
 
 use std::time::Duration;
 

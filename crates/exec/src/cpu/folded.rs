@@ -1,7 +1,7 @@
-//! What inference reads, made of the parameters once for every size of images: folded weights in panels.
+//! [`Folded`]: the parameters of inference, computed once for all image sizes: folded weights in panels.
 //!
-//! Room for what Winograd's algorithm reads lies beside them. It is made for the sizes that use it, and costs no memory
-//! until then, because untouched pages cost none.
+//! The buffer also has room for the weights of Winograd's algorithm. They are computed for the sizes that use
+//! them; until then the room takes no memory, because untouched pages take none.
 
 use bonsai_graph::{NodeId, Op, ParamRole};
 use bonsai_kernels::{
@@ -12,36 +12,36 @@ use super::arena::buffers;
 use super::layers::{ConvLayer, ProgramContext};
 use super::units::Unit;
 
-/// Units with their folded parameters.
+/// All units with the positions of their folded parameters.
 pub(super) struct Folded {
     pub(super) units: Vec<(Unit, Place)>,
-    /// Fills the memory.
+    /// Computes the folded parameters.
     pub(super) make: Program,
-    /// Values that the memory has once it is filled.
+    /// Number of values in the buffer.
     pub(super) len: usize,
     pub(super) memory: Memory,
-    /// The version of the parameters that it was made of.
+    /// Version of the parameters from which the memory was computed.
     pub(super) made_from: Option<u64>,
 }
 
-/// Where a unit's folded parameters lie.
+/// Position of the folded parameters of a unit.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
-    /// There are none.
+    /// The unit has no folded parameters.
     Nowhere,
-    /// A convolution's.
+    /// Parameters of a convolution.
     Conv {
         panels: View,
         bias: Option<View>,
-        /// For Winograd's algorithm.
+        /// Room for the weights of Winograd's algorithm.
         packed: View,
     },
-    /// Scale and shift of a batch norm that no convolution takes in.
+    /// Scale and shift of a batch norm that is not folded into a convolution.
     Norm { scale: View, shift: View },
 }
 
 impl Folded {
-    /// Writes the program, and asks for no memory yet. The size of the images for which `layers` were made does not matter.
+    /// Writes the program without allocating memory. The image size of `layers` does not matter.
     pub(super) fn new(layers: &ProgramContext<'_>, units: Vec<Unit>) -> Result<Self, KernelError> {
         let mut writer = Writer { layers, make: Program::new(layers.isa), len: 0 };
         let place = |unit: Unit| writer.place(&unit).map(|place| (unit, place));
@@ -128,14 +128,14 @@ impl Writer<'_> {
     }
 }
 
-/// Room for `len` values behind what there is, which ends at `end`.
+/// Reserves `len` values after `end`, the current end of the buffer.
 fn vector(end: &mut usize, len: usize) -> View {
     let offset = *end;
     *end = (offset + len).next_multiple_of(SEGMENT);
     View::vector(buffers::FOLDED, offset, len)
 }
 
-/// The batch norm of a unit and what it adds to the variance.
+/// The batch norm of a unit and its eps.
 fn batch_norm(layers: &ProgramContext<'_>, unit: &Unit) -> Option<(NodeId, f32)> {
     let node = unit.norm?;
     let Op::BatchNorm { eps, .. } = *layers.network.graph.node(node).op() else { return None };

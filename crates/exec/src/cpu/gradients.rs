@@ -1,24 +1,26 @@
-//! Gradients of wires: where they lie and what has arrived.
+//! [`Gradients`]: positions of the gradients of wires, and which of them were already written.
 //!
-//! Gradient roots mirror value roots: a value in memory has one gradient, however many wires show it, and every reader of
-//! any of these wires adds to it. The first to arrive at a segment stores, later ones add; nothing is zero-filled but
-//! what one reader covers and only a part of which has been reached before.
+//! The roots of gradients mirror the roots of values: a value has one gradient, even if several wires are
+//! views of it, and every reader of these wires adds to it. The first gradient of a segment is stored, later
+//! ones are added. Segments are zeroed only if one reader covers several segments of which only some were
+//! written before.
 //!
-//! Backward runs units in reverse, so a unit's output gradient is complete when its turn comes, and nobody needs it after.
+//! The backward program runs units in reverse. The output gradient of a unit is therefore complete when the
+//! unit runs, and no later unit reads it.
 
 use bonsai_kernels::{KernelError, Program, SEGMENT, View, Zero};
 
 use super::placement::Location;
 
-/// The gradients of all roots while a backward program is written.
+/// State of the gradients of all roots while a backward program is written.
 #[derive(Debug, Default)]
 pub(super) struct Gradients {
     roots: Vec<View>,
-    /// Per root, whether each segment holds something.
+    /// For each root, whether each segment was written.
     written: Vec<Vec<bool>>,
 }
 
-/// Where a gradient goes and whether it is added to what is there.
+/// View for a gradient, and whether to add to its values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target {
     pub(super) view: View,
@@ -26,28 +28,28 @@ pub(super) struct Target {
 }
 
 impl Gradients {
-    /// Nothing has arrived at any of these roots.
+    /// Starts with no gradient written at these roots.
     pub(super) fn new(roots: Vec<View>) -> Self {
         let written = roots.iter().map(|r| vec![false; r.channels.div_ceil(SEGMENT)]).collect();
         Self { roots, written }
     }
 
-    /// Where the gradient of `width` channels at `location` lies.
+    /// View of the gradient of `width` channels at `location`.
     pub(super) fn view(&self, location: Location, width: usize) -> View {
         self.roots[location.root].columns(location.column, width)
     }
 
-    /// Whether anything has arrived there.
+    /// Whether any segment there was written.
     pub(super) fn is_reached(&self, location: Location, width: usize) -> bool {
         self.segments(location, width).iter().any(|w| *w)
     }
 
-    /// Marks all of it as written by the host.
+    /// Marks all segments there as written.
     pub(super) fn set_written(&mut self, location: Location, width: usize) {
         self.segments_mut(location, width).fill(true);
     }
 
-    /// The place for one more contribution.
+    /// The target for one more gradient; marks it as written.
     pub(super) fn claim(
         &mut self,
         p: &mut Program,
@@ -60,7 +62,7 @@ impl Gradients {
         Ok(Target { view: self.view(location, width), accumulate })
     }
 
-    /// The gradient as it has arrived; `None` if nothing has.
+    /// The gradient accumulated so far, with unwritten segments zeroed; `None` if no segment was written.
     pub(super) fn append_gradient(
         &mut self,
         p: &mut Program,

@@ -1,4 +1,4 @@
-//! A network that only runs forward and holds no more than that needs.
+//! [`CpuInference`]: a network that only runs forward, with as little memory as possible.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,29 +12,29 @@ use super::runner::Runner;
 use super::{CpuOptions, need};
 use crate::{ExecError, Inference, MemoryBudget, MemoryNeed, Mode};
 
-/// The only version of the parameters.
+/// The parameters never change, so there is only one version.
 const VERSION: u64 = 0;
 
 /// Runs a graph forward with hand-written kernels.
 ///
-/// Of the parameters it keeps what it reads: weights with batch norm folded in, reordered for the kernels. Gradients,
-/// momentum and averages it does not have.
+/// It keeps only the parameters that it reads: weights with folded batch norm, reordered for the kernels. It
+/// has no gradients, momentum or averages.
 pub struct CpuInference {
     runner: Runner,
-    /// Without values from the first pass on.
+    /// Has no values after the first pass.
     params: Params,
     outputs: Vec<Array>,
 }
 
 impl CpuInference {
-    /// Takes over a network and its parameters.
+    /// Creates an executor for a network and takes ownership of its parameters.
     ///
     /// # Errors
     /// As [`CpuExecutor::new`](super::CpuExecutor::new).
     pub fn new(graph: &Graph, weights: Weights, options: CpuOptions) -> Result<Self, ExecError> {
         let runner = Runner::new(graph, options)?;
         let params = Params::for_inference(graph, &weights, &runner.network.channels)?;
-        // Before more memory is asked for.
+        // Frees the weights before more memory is allocated.
         drop(weights);
         Ok(Self { runner, params, outputs: Vec::new() })
     }
@@ -56,7 +56,7 @@ impl CpuInference {
         need::need(graph, mode, size, options)
     }
 
-    /// Bytes that passes so far needed at once for what lies between layers.
+    /// Largest number of bytes that the passes so far needed for activations.
     pub fn activation_bytes(&self) -> usize {
         size_of_val(self.runner.activations.as_slice())
     }

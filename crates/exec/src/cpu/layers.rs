@@ -1,4 +1,5 @@
-//! What the programs of training and inference have in common: where wires lie, and the layers that are no chain.
+//! [`ProgramContext`]: common parts of the training and inference programs, namely the positions of wires and
+//! the layers that are not part of a chain.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::params::Params;
 use super::placement::Placement;
 use super::units::Unit;
 
-/// A network as far as it does not depend on the size of the images.
+/// The parts of a network that do not depend on the image size.
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) graph: Graph,
@@ -39,15 +40,15 @@ pub(super) struct HostWire {
     pub(super) segments: Vec<Segment>,
 }
 
-/// What programs are written from.
+/// Everything needed to write programs.
 pub(super) struct ProgramContext<'a> {
     pub(super) network: &'a Network,
     pub(super) params: &'a Params,
     pub(super) isa: Isa,
     pub(super) winograd: WinogradMode,
-    /// Images in the batch.
+    /// Number of images in the batch.
     pub(super) n: usize,
-    /// Sizes of every wire.
+    /// Shape of every wire.
     pub(super) shapes: &'a [Shape],
     pub(super) arena: &'a mut Arena,
     /// The tensor of every root.
@@ -55,7 +56,7 @@ pub(super) struct ProgramContext<'a> {
 }
 
 impl<'a> ProgramContext<'a> {
-    /// Names a tensor for every root.
+    /// Creates a tensor for every root.
     pub(super) fn make_values(&mut self) {
         let network = self.network;
         for root in &network.placement.roots {
@@ -64,35 +65,35 @@ impl<'a> ProgramContext<'a> {
         }
     }
 
-    /// What programs call a unit: the name of its first layer.
+    /// Label of a unit in programs: the name of its first layer.
     pub(super) fn label(&self, unit: &Unit) -> &'a str {
         self.network.graph.node(unit.node).name()
     }
 
-    /// Physical sizes of a wire.
+    /// Physical shape of a wire.
     pub(super) fn nhwc(&self, wire: NodeId) -> Nhwc {
         let shape = self.shapes[wire.index()];
         Nhwc::new(self.n, shape.h, shape.w, self.width(wire))
     }
 
-    /// Physical channels of a wire.
+    /// Number of physical channels of a wire.
     pub(super) fn width(&self, wire: NodeId) -> usize {
         self.network.channels[wire.index()].physical()
     }
 
-    /// Pixels of a wire in the whole batch.
+    /// Number of pixels of a wire in the whole batch.
     pub(super) fn pixels(&self, wire: NodeId) -> usize {
         let shape = self.shapes[wire.index()];
         self.n * shape.h * shape.w
     }
 
-    /// Where a wire's values lie.
+    /// View of the values of a wire.
     pub(super) fn value(&self, wire: NodeId) -> View {
         let location = self.network.placement.location(wire);
         self.values[location.root].columns(location.column, self.width(wire))
     }
 
-    /// A wire as the host sees it, which it touches at `boundary`.
+    /// A wire that the host reads or writes at `boundary`.
     pub(super) fn host_wire(&mut self, wire: NodeId, view: View, boundary: Boundary) -> HostWire {
         self.arena.touch(&view, boundary);
         let shape = self.shapes[wire.index()];
@@ -101,12 +102,12 @@ impl<'a> ProgramContext<'a> {
         HostWire { node: wire, view, shape, segments: channels.segments() }
     }
 
-    /// A parameter.
+    /// View of a parameter.
     pub(super) fn param(&self, node: NodeId, role: ParamRole) -> View {
         self.params.view(node, role)
     }
 
-    /// The plan of a convolution; `None` for any other layer.
+    /// The convolution of a layer; `None` for any other layer.
     pub(super) fn conv(&self, node: NodeId) -> Result<Option<ConvLayer>, KernelError> {
         let graph = &self.network.graph;
         let Op::Conv2d { kernel, stride, padding, bias, groups, .. } = *graph.node(node).op() else {
@@ -139,7 +140,8 @@ impl<'a> ProgramContext<'a> {
         }))
     }
 
-    /// Appends a layer that is no chain. Gives where the positions of maxima are kept, if they are to be.
+    /// Appends a layer that is not part of a chain. With `keep_maxima`, returns the positions of the maxima
+    /// of a pooling.
     pub(super) fn push_alone(
         &mut self,
         p: &mut Program,
@@ -152,7 +154,7 @@ impl<'a> ProgramContext<'a> {
         let inputs = graph.node(node).inputs();
         let to = self.value(node);
         match *graph.node(node).op() {
-            // Written by the host; a view; appended as chains.
+            // The host writes the input, a slice is a view, and the others are appended as chains.
             Op::Input { .. } | Op::Slice { .. } | Op::Conv2d { .. } | Op::BatchNorm { .. } | Op::Silu => {}
             Op::Add => {
                 let mut sum = self.value(inputs[0]);
@@ -196,15 +198,17 @@ pub(super) struct ConvLayer {
     pub(super) input: NodeId,
     pub(super) conv: Conv,
     pub(super) window: Window,
-    /// The parameter. `conv` reads what [`ConvLayer::push_spread`] makes of it.
+    /// The parameter. `conv` reads the result of [`ConvLayer::push_spread`].
     weights: View,
-    /// Where its blocks stand in the weights of `conv`, if it is one in groups for which there is no kernel.
+    /// Positions of the grouped weights in the matrix of `conv`, if the convolution is grouped and not
+    /// depthwise.
     blocks: Option<Arc<Blocks>>,
     pub(super) bias: Option<View>,
 }
 
 impl ConvLayer {
-    /// Gives the weights as `conv` has them. Those of groups become a matrix with zeros between the blocks, in `room`.
+    /// Returns the weights for `conv`. Grouped weights are spread into a matrix with zeros between the
+    /// blocks; `room` provides its memory.
     pub(super) fn push_spread(
         &self,
         p: &mut Program,
@@ -217,7 +221,7 @@ impl ConvLayer {
         Ok(to)
     }
 
-    /// Appends the gradient of the parameter, added to `dw`.
+    /// Appends the gradient of the weights, which is added to `dw`.
     pub(super) fn push_weight_gradient(
         &self,
         p: &mut Program,

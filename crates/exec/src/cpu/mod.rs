@@ -1,12 +1,13 @@
-//! The fast executor for the CPU: the graph compiled to programs of `bonsai-kernels`.
+//! [`CpuExecutor`]: the fast executor for the CPU, which compiles the graph to programs of `bonsai-kernels`.
 //!
-//! Tensors are NHWC with channels in padded segments ([`cuts`]); concats and slices are views ([`placement`]); layers
-//! run fused ([`units`]); memory is planned once per image size ([`arena`]); forward ([`train`]), backward
-//! ([`backward`], [`gradients`]) and inference ([`folded`], [`eval`]) are programs that a [`runner`] runs, the optimiser
-//! step is two passes over flat buffers ([`params`], [`update`]). Nothing here computes a layer.
+//! Tensors are NHWC with channels in padded segments ([`cuts`]). Concats and slices are views
+//! ([`placement`]). Layers run fused ([`units`]). Memory is planned once per image size ([`arena`]). Forward
+//! ([`train`]), backward ([`backward`], [`gradients`]) and inference ([`folded`], [`eval`]) are programs that
+//! a [`runner`] runs. The optimiser step is two passes over flat buffers ([`params`], [`update`]). The
+//! kernels of `bonsai-kernels` compute all layers.
 //!
-//! Invariants: the same inputs on the same instruction set give the same bits with any number of threads; padding is zero
-//! in every buffer; a pass allocates what it returns and a few words per stage, no more.
+//! Invariants: the same inputs on the same instruction set give the same bits with any number of threads;
+//! padding is zero in every buffer; a pass allocates only its result and a few words per stage.
 
 mod arena;
 mod backward;
@@ -43,14 +44,15 @@ use runner::Runner;
 pub use inference::CpuInference;
 pub use options::CpuOptions;
 
-/// Time that threads spent in one layer, summed over threads. A fused layer's time is its unit's first layer's.
+/// Time that threads spent in one layer, summed over threads. The time of a fused unit is assigned to its
+/// first layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerTime {
     /// Name of the layer.
     pub node: String,
-    /// In forward passes.
+    /// Time in forward passes.
     pub forward: Duration,
-    /// In backward passes.
+    /// Time in backward passes.
     pub backward: Duration,
 }
 
@@ -59,19 +61,19 @@ pub struct CpuExecutor {
     runner: Runner,
     params: Params,
     taps: Vec<NodeId>,
-    /// The plan whose values are in memory.
+    /// The plan whose values are currently in memory.
     last: Option<usize>,
     input_gradient: Option<Array>,
-    /// Changes with every change of parameters or statistics.
+    /// Incremented with every change of parameters or statistics.
     version: u64,
 }
 
 impl CpuExecutor {
-    /// Takes in a network and its parameters.
+    /// Creates an executor for a network and its parameters.
     ///
     /// # Errors
-    /// [`ExecError::Weights`] if the parameters are not the graph's; [`ExecError::Kernel`] if this machine has no such
-    /// instruction set or starts no more threads.
+    /// [`ExecError::Weights`] if the parameters do not fit the graph; [`ExecError::Kernel`] if this machine
+    /// lacks the instruction set or cannot start the threads.
     pub fn new(graph: &Graph, weights: &Weights, options: CpuOptions) -> Result<Self, ExecError> {
         let runner = Runner::new(graph, options)?;
         let mut params = Params::new(graph, weights, &runner.network.channels)?;
@@ -79,7 +81,7 @@ impl CpuExecutor {
         Ok(Self { runner, params, taps: Vec::new(), last: None, input_gradient: None, version: 0 })
     }
 
-    /// Refuses passes that do not fit into this memory ([`ExecError::Memory`]) before it asks for any.
+    /// Rejects passes that exceed this budget ([`ExecError::Memory`]) before allocating memory.
     #[must_use]
     pub const fn with_budget(mut self, budget: Option<MemoryBudget>) -> Self {
         self.runner.budget = budget;
@@ -96,17 +98,17 @@ impl CpuExecutor {
         self.runner.team.threads()
     }
 
-    /// Bytes of activations, gradients and temporaries that the passes so far needed at once.
+    /// Largest number of bytes that the passes so far needed for activations, gradients and temporaries.
     pub fn activation_bytes(&self) -> usize {
         size_of_val(self.runner.activations.as_slice())
     }
 
-    /// Whether the next passes measure their layers; forgets what was measured.
+    /// Sets whether the next passes measure the time of layers; discards earlier measurements.
     pub fn set_timed(&mut self, timed: bool) {
         self.runner.set_timed(timed);
     }
 
-    /// What [`CpuExecutor::set_timed`] measured, in the graph's order; layers that took no time are left out.
+    /// Times measured since [`CpuExecutor::set_timed`], in graph order; layers with zero time are left out.
     pub fn timings(&self) -> Vec<LayerTime> {
         self.runner.timings()
     }

@@ -1,4 +1,4 @@
-//! What a plan takes of memory, told before it gets any.
+//! [`need`]: the memory of a plan, computed before allocating.
 
 use std::collections::BTreeMap;
 
@@ -33,8 +33,8 @@ pub(super) fn need(
     Ok(of(&plan, folded.as_ref(), &params, options.thread_count()))
 }
 
-/// What the plan takes with all that belongs to it: parameters, folded ones in inference, what lies between layers, scratch
-/// of each thread, and images and outputs on the host.
+/// Memory of a plan with everything that belongs to it: parameters, folded parameters in inference,
+/// activations, the scratch of each thread, and images and outputs on the host.
 pub(super) fn of(plan: &Plan, folded: Option<&Folded>, params: &Params, threads: usize) -> MemoryNeed {
     let [trained, statistics] = params.lens();
     let scratch = [&plan.prepare, &plan.forward, &plan.backward]
@@ -45,7 +45,8 @@ pub(super) fn of(plan: &Plan, folded: Option<&Folded>, params: &Params, threads:
         .unwrap_or(0);
     let host = |wires: &[HostWire]| wires.iter().map(|w| w.shape.iter().product::<usize>()).sum::<usize>();
     let images = host(std::slice::from_ref(&plan.images));
-    // In training the gradients of the outputs are there, too, and stand beside what the loss keeps of the outputs.
+    // In training, the gradients of the outputs also exist, in addition to the loss's own copies of the
+    // outputs.
     let outputs = host(&plan.outputs) * if plan.key.mode == Mode::Train { 3 } else { 1 };
     let passing = values(plan.activations_len + scratch * threads + images + outputs);
     let Some(folded) = folded else {
@@ -54,7 +55,7 @@ pub(super) fn of(plan: &Plan, folded: Option<&Folded>, params: &Params, threads:
     };
     let touched = written(&folded.make, buffers::FOLDED) + written(&plan.prepare, buffers::FOLDED);
     let folded = MemoryNeed { touched: values(touched).touched, ..values(folded.len) };
-    // What folding reads is there until it is done.
+    // The parameters exist until folding is done.
     passing.and(folded).and(values(trained + statistics))
 }
 
@@ -62,7 +63,7 @@ fn values(values: usize) -> MemoryNeed {
     MemoryNeed::all_touched((values as u64).saturating_mul(size_of::<f32>() as u64))
 }
 
-/// Values of a buffer that a program writes; each place is counted once.
+/// Number of values that a program writes in a buffer; each position is counted once.
 fn written(program: &Program, buffer: usize) -> usize {
     let operands = program.operands().flat_map(|(_, operands)| operands);
     let writes = operands.filter(|o: &&Operand| o.access.writes() && o.view.buffer == buffer);

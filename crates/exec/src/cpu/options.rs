@@ -1,15 +1,17 @@
-//! How a [`CpuExecutor`](super::CpuExecutor) runs.
+//! [`CpuOptions`] of a [`CpuExecutor`](super::CpuExecutor).
 
 use bonsai_kernels::{Isa, KernelError};
 
 /// How a [`CpuExecutor`](super::CpuExecutor) runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuOptions {
-    /// Threads; 0 for one per core.
+    /// Number of threads; 0 means one per core.
     pub threads: usize,
-    /// Whether 3x3 convolutions may use Winograd's algorithm where it pays: faster, a little less exact.
+    /// Whether 3x3 convolutions may use Winograd's algorithm where it is faster; its rounding errors are
+    /// slightly larger.
     pub winograd: bool,
-    /// Instruction set; `None` for the one that the environment variable `BONSAI_ISA` names, else the fastest.
+    /// Instruction set; `None` means the one named by the environment variable `BONSAI_ISA`, or else the
+    /// fastest.
     pub isa: Option<Isa>,
 }
 
@@ -20,7 +22,7 @@ impl Default for CpuOptions {
 }
 
 impl CpuOptions {
-    /// Threads that run, one per core for 0.
+    /// Number of threads; the number of cores if `threads` is 0.
     pub(crate) fn thread_count(&self) -> usize {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -28,7 +30,7 @@ impl CpuOptions {
         }
     }
 
-    /// The instruction set to use. The only place where the variable is read.
+    /// The instruction set to use. Only this function reads the environment variable.
     pub(crate) fn instruction_set(&self) -> Result<Isa, KernelError> {
         match (self.isa, std::env::var("BONSAI_ISA")) {
             (Some(isa), _) => Ok(isa),

@@ -1,8 +1,9 @@
-//! Every parameter of a network in a few flat buffers, in the physical layout of the kernels.
+//! [`Params`]: all parameters of a network in a few flat buffers, in the physical layout of the kernels.
 //!
-//! A kernel is `[tap][in][out]` and a vector `[out]`, in physical channels; of a convolution in groups, `in` counts the
-//! inputs of one group, which have no padding. Padding is zero in every buffer and stays so,
-//! because its gradient is zero and neither decay nor L1 moves a zero. Order and roles are [`ParamLayout`]'s.
+//! A convolution kernel is `[tap][in][out]` and a vector `[out]`, in physical channels. In a grouped
+//! convolution, `in` counts the inputs of one group, without padding. Padding is zero in every buffer and
+//! stays zero, because its gradient is zero and neither weight decay nor L1 changes a zero. [`ParamLayout`]
+//! defines order and roles.
 
 use std::ops::Range;
 
@@ -18,26 +19,26 @@ use crate::penalty_map::{ChannelSlot, Marks, is_affine};
 use crate::step::CHUNK;
 use crate::{Buffer, ExecError, ParamLayout, PenaltyMap};
 
-/// The buffers and what lies where.
+/// The buffers, and the position of every parameter.
 #[derive(Debug)]
 pub(super) struct Params {
     slots: Vec<Slot>,
-    /// Per layer and role, the slot.
+    /// Slot of each layer and role.
     by_node: Vec<[Option<usize>; 6]>,
     ranges: Ranges,
-    /// Values of the trained parameters, and of the running statistics.
+    /// Number of values of the trained parameters and of the running statistics.
     lens: [usize; 2],
     pub(super) trained: Memory,
     pub(super) statistics: Memory,
     pub(super) gradients: Memory,
     pub(super) momentum: Memory,
-    /// Empty until it is used.
+    /// Empty until AdamW uses it.
     pub(super) second_moment: Memory,
     pub(super) ema_trained: Memory,
     pub(super) ema_statistics: Memory,
     pub(super) frozen: Frozen,
     pub(super) marks: Marks,
-    /// One sum for every chunk of the longest role.
+    /// One sum per chunk of the longest role.
     pub(super) chunk_sums: Vec<f64>,
 }
 
@@ -51,13 +52,13 @@ impl Ranges {
     }
 }
 
-/// A parameter's place in its buffer.
+/// Position of a parameter in its buffer.
 #[derive(Debug)]
 struct Slot {
     spec: ParamSpec,
     offset: usize,
     taps: usize,
-    /// Physical position of every input channel, and how many there are with padding; one for a vector.
+    /// Physical position of every input channel, and the number of physical input channels; one for a vector.
     inputs: (Vec<usize>, usize),
     /// The same for output channels.
     outputs: (Vec<usize>, usize),
@@ -82,7 +83,7 @@ impl Slot {
         Self { outputs: wire(spec.node), spec, offset: 0, taps, inputs }
     }
 
-    /// Values, padding included.
+    /// Number of values, including padding.
     fn len(&self) -> usize {
         self.taps * self.inputs.1 * self.outputs.1
     }
@@ -107,8 +108,8 @@ impl Slot {
 }
 
 impl Params {
-    /// The parameters of `graph`, for training: gradients, momentum and averages are zero, and cost nothing before they are
-    /// used.
+    /// The parameters of `graph` for training. Gradients, momentum and averages are zero and take no memory
+    /// before they are used.
     pub(super) fn new(graph: &Graph, weights: &Weights, channels: &[Channels]) -> Result<Self, ExecError> {
         let mut params = Self::for_inference(graph, weights, channels)?;
         let [trained, statistics] = params.lens;
@@ -119,7 +120,7 @@ impl Params {
         Ok(params)
     }
 
-    /// The parameters of `graph` and nothing that only training has.
+    /// The parameters of `graph` for inference, without the training buffers.
     pub(super) fn for_inference(
         graph: &Graph,
         weights: &Weights,
@@ -134,7 +135,7 @@ impl Params {
         Ok(params)
     }
 
-    /// Where the parameters of `graph` would lie: enough for plans, and no memory.
+    /// Positions of the parameters of `graph`, without memory: enough to make plans.
     pub(super) fn laid_out(graph: &Graph, channels: &[Channels]) -> Self {
         let mut slots: Vec<Slot> = ParamLayout::from_graph(graph)
             .slots()
@@ -174,18 +175,19 @@ impl Params {
         }
     }
 
-    /// Values of the trained parameters and of the running statistics, padding included, whether they have memory or not.
+    /// Number of values of the trained parameters and of the running statistics, including padding, even
+    /// without memory.
     pub(super) const fn lens(&self) -> [usize; 2] {
         self.lens
     }
 
-    /// Averages equal the parameters from here on.
+    /// Sets the averages to the current parameters.
     pub(super) fn start_average(&mut self) {
         self.ema_trained.as_mut_slice().copy_from_slice(self.trained.as_slice());
         self.ema_statistics.as_mut_slice().copy_from_slice(self.statistics.as_slice());
     }
 
-    /// Makes room for the second moment, unless there is.
+    /// Allocates the second moment if it is not allocated yet.
     pub(super) fn use_second_moment(&mut self) -> Result<(), ExecError> {
         if self.second_moment.len() < self.trained.len() {
             self.second_moment = Memory::try_zeroed(self.trained.len())?;
@@ -193,7 +195,7 @@ impl Params {
         Ok(())
     }
 
-    /// Gives all memory back; places stay what they are.
+    /// Frees all memory; positions do not change.
     pub(super) fn forget(&mut self) {
         let Self {
             trained, statistics, gradients, momentum, second_moment, ema_trained, ema_statistics, ..
@@ -223,18 +225,18 @@ impl Params {
         Ok(())
     }
 
-    /// Where each role lies.
+    /// Range of each role in its buffer.
     pub(super) fn ranges(&self) -> Ranges {
         self.ranges.clone()
     }
 
-    /// A parameter as kernels see it; empty if the layer has none of the role.
+    /// View of a parameter for kernels; empty if the layer has no parameter of this role.
     pub(super) fn view(&self, node: NodeId, role: ParamRole) -> View {
         let buffer = if role.is_trained() { buffers::PARAMS } else { buffers::STATISTICS };
         self.in_buffer(buffer, node, role)
     }
 
-    /// Its gradient as kernels see it.
+    /// View of the gradient of a parameter for kernels.
     pub(super) fn gradient(&self, node: NodeId, role: ParamRole) -> View {
         self.in_buffer(buffers::GRADIENTS, node, role)
     }
@@ -245,7 +247,7 @@ impl Params {
         View::vector(buffer, range.start, range.len())
     }
 
-    /// A copy by name, without padding.
+    /// Copies a buffer, by name and without padding.
     pub(super) fn read(&self, buffer: Buffer) -> Weights {
         let (trained, statistics) = self.memory(buffer);
         let mut slots: Vec<_> = self.slots.iter().collect();
@@ -253,7 +255,7 @@ impl Params {
         let read = |slot: &Slot| {
             let memory = if slot.spec.role.is_trained() { trained } else { statistics? };
             let mut data = vec![0.0; slot.spec.len()];
-            // A second moment that is not used yet is zero.
+            // A second moment that is not allocated yet is zero.
             if let Some(source) = memory.as_slice().get(slot.range()) {
                 slot.each(|logical, physical| data[logical] = source[physical]);
             }
@@ -262,7 +264,7 @@ impl Params {
         slots.into_iter().filter_map(read).collect()
     }
 
-    /// Replaces a buffer; nothing is changed if an array is missing or misshaped.
+    /// Replaces a buffer; nothing changes if an array is missing or has another shape.
     pub(super) fn write(&mut self, buffer: Buffer, weights: &Weights) -> Result<(), ExecError> {
         let with_statistics = self.memory(buffer).1.is_some();
         let wanted = |slot: &&Slot| with_statistics || slot.spec.role.is_trained();

@@ -1,35 +1,37 @@
-//! Which wires share memory: a concat is the memory that its inputs are written into, a slice is a view.
+//! [`Placement`]: which wires share memory. The inputs of a concat are written directly into it, and a slice
+//! is a view.
 //!
-//! A wire lies in a *root*, a tensor of its own, at a column. Later concats choose first, so that of nested concats the
-//! outer one is the root. What cannot be placed is copied at run time: a wire that lies elsewhere already (one wire in two
-//! concats, or twice in one), the images, and slices that the concat joins otherwise than their source has them.
+//! A wire lies in a *root*, which is a tensor, at some column. Later concats choose first, so that the outer
+//! one of nested concats is the root. Wires that cannot be placed are copied at run time: a wire that already
+//! lies elsewhere (one wire in two concats, or twice in one), the images, and slices that a concat joins in
+//! another order than their source.
 //!
-//! Invariant: two wires share a column of a root only if one is a view of the other there, so the column has one value
-//! (and one gradient) however many wires show it.
+//! Invariant: two wires share a column of a root only if one is a view of the other there. The column
+//! therefore has one value and one gradient for all its wires.
 
 use bonsai_graph::{Graph, NodeId, Op};
 
 use super::cuts::Channels;
 
-/// Where a wire lies.
+/// Position of a wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Location {
-    /// Which root.
+    /// Index of the root.
     pub(super) root: usize,
-    /// First physical channel in it.
+    /// First physical channel in the root.
     pub(super) column: usize,
 }
 
-/// A tensor that wires lie in.
+/// A tensor that holds wires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Root {
-    /// The wire that is all of it.
+    /// The wire that covers the whole root.
     pub(super) wire: NodeId,
-    /// Physical channels.
+    /// Number of physical channels.
     pub(super) width: usize,
 }
 
-/// Where all wires lie.
+/// Positions of all wires.
 #[derive(Debug)]
 pub(super) struct Placement {
     pub(super) roots: Vec<Root>,
@@ -37,7 +39,7 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    /// Places every wire.
+    /// Assigns a position to every wire.
     pub(super) fn new(graph: &Graph, channels: &[Channels]) -> Self {
         let mut walk = Walk { graph, channels, roots: Vec::new(), locations: vec![None; channels.len()] };
         for id in graph.ids().rev() {
@@ -52,18 +54,19 @@ impl Placement {
         }
         let location = |id: NodeId| {
             let (base, offset) = source(graph, channels, id);
-            let location = walk.locations[base.index()].expect("all but slices were placed");
+            let location = walk.locations[base.index()].expect("all wires except slices were placed");
             Location { column: location.column + offset, ..location }
         };
         Self { locations: graph.ids().map(location).collect(), roots: walk.roots }
     }
 
-    /// Where a wire lies.
+    /// Position of a wire.
     pub(super) fn location(&self, wire: NodeId) -> Location {
         self.locations[wire.index()]
     }
 
-    /// The inputs of a concat that must be copied into it: the wire and its first physical channel in the concat.
+    /// The inputs of a concat that must be copied into it: the wire and its first physical channel in the
+    /// concat.
     pub(super) fn copies(
         &self,
         graph: &Graph,
@@ -79,7 +82,7 @@ impl Placement {
     }
 }
 
-/// The inputs of a concat with the physical channel at which each begins.
+/// The inputs of a concat with the first physical channel of each.
 fn parts<'a>(
     graph: &'a Graph,
     channels: &'a [Channels],
@@ -92,7 +95,7 @@ fn parts<'a>(
     })
 }
 
-/// The wire that a slice (of a slice) is a view of, and its first physical channel there.
+/// The wire of which a slice (of a slice) is a view, and the first physical channel of the slice in it.
 fn source(graph: &Graph, channels: &[Channels], mut wire: NodeId) -> (NodeId, usize) {
     let mut offset = 0;
     while let Op::Slice { start, .. } = *graph.node(wire).op() {
@@ -117,7 +120,7 @@ impl Walk<'_> {
         location
     }
 
-    /// Places the inputs of a concat inside it, as far as they are free and fit.
+    /// Places the inputs of a concat inside it, if they are not placed yet and fit.
     fn join(&mut self, concat: NodeId, home: Location) {
         let graph = self.graph;
         let parts: Vec<_> = parts(graph, self.channels, concat).collect();
@@ -129,7 +132,7 @@ impl Walk<'_> {
             let end = column + self.channels[base.index()].physical();
             let Some(start) = column.checked_sub(offset) else { continue };
             let end = end - offset;
-            // Every part that the source would cover must be the matching piece of the source.
+            // Every part inside the range of the source must be the matching piece of the source.
             let fits = parts.iter().all(|&(other, at)| {
                 let other_end = at + self.channels[other.index()].physical();
                 let (other_base, other_offset) = source(graph, self.channels, other);

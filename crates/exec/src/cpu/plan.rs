@@ -1,4 +1,5 @@
-//! Everything that depends on the size of the images: programs, memory, and where the host finds what.
+//! [`Plan`]: everything that depends on the image size, namely programs, memory and the positions of wires
+//! for the host.
 
 use bonsai_graph::{NodeId, Shape};
 use bonsai_kernels::{Isa, KernelError, Program, WinogradMode};
@@ -11,27 +12,28 @@ use super::{eval, train, units};
 use crate::memory::bytes_of;
 use crate::{ExecError, Mode};
 
-/// Most bytes of a wire: no machine has more, and sums over all wires stay far from overflow.
+/// Largest size of a wire in bytes: more than any machine has, and small enough that sums over all wires do
+/// not overflow.
 const MOST_BYTES: u64 = 1 << 46;
 
-/// What a plan is made for.
+/// Identifies a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) mode: Mode,
-    /// Images in the batch.
+    /// Number of images in the batch.
     pub(super) n: usize,
     /// Height, px.
     pub(super) h: usize,
     /// Width, px.
     pub(super) w: usize,
-    /// In ascending order, each once.
+    /// Tapped layers in ascending order, without duplicates.
     pub(super) taps: Vec<NodeId>,
 }
 
-/// The programs for one size of images.
+/// The programs for one image size.
 pub(super) struct Plan {
     pub(super) key: Key,
-    /// Makes of folded parameters what inference on this size reads; empty in training.
+    /// Computes from the folded parameters what inference on this size reads; empty in training.
     pub(super) prepare: Program,
     pub(super) forward: Program,
     /// Empty in inference.
@@ -41,17 +43,17 @@ pub(super) struct Plan {
     pub(super) taps: Vec<HostWire>,
     pub(super) upstream: Vec<HostWire>,
     pub(super) input_gradient: Option<HostWire>,
-    /// Values that the activations need.
+    /// Number of values in the activations.
     pub(super) activations_len: usize,
-    /// Folded parameters of its own, if it has taps.
+    /// Separate folded parameters, if the plan has taps.
     pub(super) folded: Option<Folded>,
-    /// The version of the parameters that `prepare` ran on.
+    /// Version of the parameters for which `prepare` ran.
     pub(super) prepared_from: Option<u64>,
-    /// When it was used last, for dropping old plans.
+    /// Pass number of the last use; the least recently used plan is dropped first.
     pub(super) used: u64,
 }
 
-/// What plans are made from.
+/// Makes plans for a network.
 pub(super) struct Planner<'a> {
     pub(super) network: &'a Network,
     pub(super) params: &'a Params,
@@ -60,7 +62,8 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// The folded parameters of inference with these taps; images of this size must be possible.
+    /// The folded parameters of inference with these taps. The graph must be able to run on images of this
+    /// size.
     pub(super) fn fold(&self, key: &Key) -> Result<Folded, ExecError> {
         let shapes = self.shapes(key)?;
         let mut arena = Arena::default();
@@ -69,7 +72,8 @@ impl Planner<'_> {
         Ok(Folded::new(&layers, units::by_depth(graph, units::units(graph, &key.taps)))?)
     }
 
-    /// Writes the programs twice: to learn what lives when, and with the places found. Inference needs `folded`.
+    /// Writes the programs twice: a draft to find the lifetimes of tensors, then with their positions.
+    /// Inference needs `folded`.
     pub(super) fn plan(&self, key: &Key, folded: Option<&Folded>) -> Result<Plan, ExecError> {
         let shapes = self.shapes(key)?;
         let mut arena = Arena::default();
@@ -79,7 +83,7 @@ impl Planner<'_> {
         Ok(Plan { activations_len, ..plan })
     }
 
-    /// Sizes of all wires, whose values can be counted.
+    /// Shapes of all wires; an error if a wire is too large.
     fn shapes(&self, key: &Key) -> Result<Vec<Shape>, ExecError> {
         let shapes = self.network.graph.shapes(key.h, key.w)?;
         if shapes.iter().any(|shape| bytes_of(key.n, *shape) > MOST_BYTES) {

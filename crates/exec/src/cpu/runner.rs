@@ -1,4 +1,4 @@
-//! Runs plans: what training and inference alone have in common.
+//! [`Runner`]: runs plans, for both training and inference.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use super::{CpuOptions, LayerTime, need};
 use crate::memory::{least, pass_of};
 use crate::{ExecError, MemoryBudget, Mode};
 
-/// Plans kept at a time: training and evaluation on a few sizes.
+/// Number of plans kept at the same time: training and evaluation on a few sizes.
 const MAX_PLANS: usize = 8;
 
-/// A network, its plans, and what they run on except for the parameters.
+/// A network, its plans, and all they need to run except the parameters.
 pub(super) struct Runner {
     pub(super) network: Network,
     pub(super) team: Team,
@@ -29,7 +29,7 @@ pub(super) struct Runner {
     pub(super) activations: Memory,
     /// Folded parameters of plans without taps.
     folded: Option<Folded>,
-    /// Memory that there is for passes.
+    /// Memory that passes may use.
     pub(super) budget: Option<MemoryBudget>,
     passes: u64,
     timed: bool,
@@ -58,7 +58,7 @@ impl Runner {
         })
     }
 
-    /// The position of a plan for `key`; made if there is none and it fits into the memory.
+    /// Index of the plan for `key`. Makes the plan if there is none and it fits into the budget.
     pub(super) fn plan(&mut self, key: &Key, params: &Params) -> Result<usize, ExecError> {
         self.passes += 1;
         let found = self.plans.iter().position(|p| p.key == *key);
@@ -94,7 +94,7 @@ impl Runner {
             return planner.plan(key, None);
         }
         if !key.taps.is_empty() {
-            // Taps decide what is folded, so these parameters serve no other plan.
+            // The taps decide which layers are folded, so no other plan can use these parameters.
             let folded = planner.fold(key)?;
             let plan = planner.plan(key, Some(&folded))?;
             return Ok(Plan { folded: Some(folded), ..plan });
@@ -105,18 +105,19 @@ impl Runner {
         planner.plan(key, self.folded.as_ref())
     }
 
-    /// Makes room for what lies between layers.
+    /// Allocates the activations of a plan.
     pub(super) fn reserve(&mut self, index: usize) -> Result<(), ExecError> {
         let len = self.plans[index].activations_len;
         if self.activations.len() < len {
-            // The old one goes first.
+            // Free the old memory before allocating the new one.
             self.activations = Memory::zeroed(0);
             self.activations = Memory::try_zeroed(len)?;
         }
         Ok(())
     }
 
-    /// Makes what inference reads, unless it was made of this version of the parameters.
+    /// Computes the folded parameters of a plan, unless they were computed from this version of the
+    /// parameters.
     pub(super) fn prepare(
         &mut self,
         index: usize,
@@ -154,7 +155,7 @@ impl Runner {
         run_on(program, (&self.team, self.timed), &mut self.activations, params, folded)
     }
 
-    /// Runs the network forward; `outputs` are overwritten.
+    /// Runs the network forward and overwrites `outputs`.
     pub(super) fn forward(
         &mut self,
         index: usize,
@@ -172,7 +173,7 @@ impl Runner {
         self.team.install(downloads)
     }
 
-    /// Brings a host array where a plan reads it.
+    /// Copies a host array to the position where a plan reads it.
     pub(super) fn upload(&mut self, wire: &HostWire, array: &Array) -> Result<(), ExecError> {
         let [n, c, h, w] = wire.shape;
         let shape = Nhwc::new(n, h, w, c);
@@ -184,14 +185,14 @@ impl Runner {
         Ok(from_nchw(&self.team, shape, &array.data, memory, &wire.view, &wire.segments)?)
     }
 
-    /// Copies what a plan wrote to the host.
+    /// Copies a wire of a plan to the host.
     pub(super) fn download(&self, wire: &HostWire) -> Result<Array, ExecError> {
         let mut array = Array::zeros(&[0]);
         self.download_to(wire, &mut array)?;
         Ok(array)
     }
 
-    /// The same into an array whose memory is used again if it has the right shape.
+    /// Copies a wire into an array, reusing its memory if it has the right shape.
     fn download_to(&self, wire: &HostWire, array: &mut Array) -> Result<(), ExecError> {
         let [n, c, h, w] = wire.shape;
         if array.shape != wire.shape {
@@ -202,7 +203,7 @@ impl Runner {
         Ok(to_nchw(&self.team, Nhwc::new(n, h, w, c), memory, &wire.view, &wire.segments, &mut array.data)?)
     }
 
-    /// Sizes `[n, c, h, w]` of images that the network may be able to read.
+    /// Checks that images have four dimensions and the channels of the network; returns `[n, c, h, w]`.
     pub(super) fn image_dims(&self, images: &Array) -> Result<[usize; 4], ExecError> {
         let dims = dims(images, "images")?;
         let graph = &self.network.graph;
@@ -238,7 +239,7 @@ impl Runner {
     }
 }
 
-/// Zeros on the host, or the error that there is no memory for them.
+/// An array of zeros on the host, or an error if its memory cannot be allocated.
 fn host_array(shape: &[usize]) -> Result<Array, ExecError> {
     let values = shape.iter().product();
     let mut data = Vec::new();
@@ -267,7 +268,7 @@ fn run_on(
     Ok(run(program, team, &mut buffers)?)
 }
 
-/// What kernels of that label took.
+/// Total time of the kernels with this label.
 fn time_in<'a>(programs: impl Iterator<Item = &'a Program>, label: &str) -> Duration {
     programs.flat_map(Program::timings).filter(|(l, _)| *l == label).map(|(_, time)| time).sum()
 }

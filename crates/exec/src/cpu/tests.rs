@@ -1,4 +1,4 @@
-//! What only shows from inside: memory that was not written, padding, the size of a plan.
+//! Tests that need private access: uninitialised memory, padding, and the size of a plan.
 
 use super::plan::{Key, Planner};
 use super::*;
@@ -6,7 +6,8 @@ use crate::{Buffer, Executor, Mode, UpdateRule};
 use bonsai_kernels::WinogradMode;
 use bonsai_testkit::{RandomGraphConfig, random_array, random_model};
 
-/// Outputs in both modes, all gradients and all parameters, with `poison` in the memory before each program.
+/// Returns outputs in both modes, all gradients and all parameters. Fills the memory with `poison` before
+/// each program.
 fn passes(seed: u64, poison: Option<f32>) -> (Vec<Array>, Vec<Weights>, CpuExecutor) {
     let model = random_model(seed, &RandomGraphConfig { max_channels: 20, ..RandomGraphConfig::default() });
     let options = CpuOptions { threads: 1, winograd: true, isa: None };
@@ -14,7 +15,7 @@ fn passes(seed: u64, poison: Option<f32>) -> (Vec<Array>, Vec<Weights>, CpuExecu
     let images = random_array(seed, &[2, 3, model.h, model.w]);
     let mut arrays = Vec::new();
     for mode in [Mode::Eval, Mode::Train] {
-        // The first pass makes the memory, the second finds it poisoned.
+        // The first pass allocates the memory; the second pass finds it poisoned.
         executor.forward(mode, &images).unwrap();
         if let Some(poison) = poison {
             executor.runner.activations.as_mut_slice().fill(poison);
@@ -73,7 +74,7 @@ fn yolov8n_needs_little_memory() {
         let folded = (mode == Mode::Eval).then(|| planner.fold(&key).unwrap());
         planner.plan(&key, folded.as_ref()).unwrap().activations_len
     };
-    // Seen: 250 and 10.
+    // Measured: 250 and 10.
     let train = len(Mode::Train, 8, 320);
     let eval = len(Mode::Eval, 1, 640);
     assert!(train < 280 * MIB && eval < 14 * MIB, "{} and {} MiB", train / MIB, eval / MIB);

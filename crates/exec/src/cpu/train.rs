@@ -1,7 +1,8 @@
-//! The programs of a training step: forward with batch statistics here, then [`Backward`].
+//! [`TrainPrograms`]: the programs of a training step, forward with batch statistics and then [`Backward`].
 //!
-//! Kept between the two are what convolutions read (`x`), what stands behind them (`y`), four vectors per batch norm and
-//! the positions of maxima. Weights are packed right before they are read, beside the layer before.
+//! The forward program keeps for backward: the inputs of convolutions (`x`), their outputs (`y`), four
+//! vectors per batch norm, and the positions of maxima. Weights are packed right before they are read, at the
+//! same time as the previous layer runs.
 
 use bonsai_graph::{NodeId, Op, ParamRole};
 use bonsai_kernels::{BatchNorm, Epilogue, KernelError, Moments, Pointwise, Program, View};
@@ -11,33 +12,33 @@ use super::backward::Backward;
 use super::layers::{ConvLayer, HostWire, ProgramContext};
 use super::units::Unit;
 
-/// A training step.
+/// The programs of one training step.
 pub(super) struct TrainPrograms {
     pub(super) forward: Program,
     pub(super) backward: Program,
     pub(super) images: HostWire,
     pub(super) outputs: Vec<HostWire>,
     pub(super) taps: Vec<HostWire>,
-    /// Where the host puts the gradients of the outputs.
+    /// Wires into which the host writes the gradients of the outputs.
     pub(super) upstream: Vec<HostWire>,
     pub(super) input_gradient: Option<HostWire>,
 }
 
-/// What a unit's backward needs of its forward.
+/// Values of the forward pass of a unit that its backward needs.
 #[derive(Default)]
 pub(super) struct ForwardState {
-    /// What stands before batch norm and activation.
+    /// The values before batch norm and activation.
     pub(super) y: Option<View>,
     pub(super) norm: Option<NormVectors>,
-    /// Positions of maxima.
+    /// Positions of the maxima of a pooling.
     pub(super) argmax: Option<View>,
 }
 
-/// The vectors of a batch norm over one batch.
+/// The vectors of a batch norm for one batch.
 #[derive(Clone, Copy)]
 pub(super) struct NormVectors {
     pub(super) mean: View,
-    /// One over the standard deviation.
+    /// Inverse standard deviation.
     pub(super) inv: View,
     /// `gamma * inv`.
     pub(super) scale: View,

@@ -1,24 +1,25 @@
-//! Layers that run as one: a convolution with its batch norm, activation and residual sum.
+//! [`Unit`]: layers that run fused, namely a convolution with its batch norm, activation and residual sum.
 //!
-//! A layer joins the unit before it if nobody else sees the wire between: no other reader, no tap, no output.
-//! A unit runs where its last layer stands, so everything it reads has been computed by then.
+//! A layer joins the unit before it if the wire between them has no other reader, is not tapped and is not an
+//! output. A unit runs at the position of its last layer, so everything that it reads has been computed by
+//! then.
 
 use bonsai_graph::{Graph, NodeId, Op};
 
-/// Layers that run as one. A unit of one layer of any kind is `node` alone.
+/// Layers that run fused. For a unit of a single layer of any kind, `node` is that layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unit {
     /// The first layer.
     pub(super) node: NodeId,
-    /// The convolution, if that is what the unit begins with.
+    /// The convolution, if the unit begins with one.
     pub(super) conv: Option<NodeId>,
-    /// The batch norm behind it, or at the beginning.
+    /// The batch norm after the convolution, or at the beginning of the unit.
     pub(super) norm: Option<NodeId>,
     /// The activation.
     pub(super) silu: Option<NodeId>,
-    /// The sum at the end, and the wire it adds.
+    /// The sum at the end, and the other wire that it adds.
     pub(super) residual: Option<(NodeId, NodeId)>,
-    /// The last layer, whose output is the unit's.
+    /// The last layer; its output is the output of the unit.
     pub(super) last: NodeId,
 }
 
@@ -44,7 +45,7 @@ impl Unit {
         unit
     }
 
-    /// Takes the layer in if it may follow; whether it did.
+    /// Adds the layer to the unit if it may follow; returns whether it did.
     fn extend(&mut self, graph: &Graph, id: NodeId) -> bool {
         let node = graph.node(id);
         let open = self.silu.is_none() && self.residual.is_none();
@@ -72,18 +73,18 @@ impl Unit {
     }
 }
 
-/// The units of a graph in the order in which they run; `kept` wires stay visible.
+/// The units of a graph in execution order; wires in `kept` remain visible.
 pub(super) fn units(graph: &Graph, kept: &[NodeId]) -> Vec<Unit> {
     let consumers = graph.consumers();
     let hidden = |wire: NodeId| {
         consumers[wire.index()].len() == 1 && !kept.contains(&wire) && !graph.outputs().contains(&wire)
     };
-    // A unit stands at the position of its last layer.
+    // A unit is stored at the position of its last layer.
     let mut units: Vec<Option<Unit>> = vec![None; graph.nodes().len()];
     for (id, node) in graph.iter() {
         let mut candidates = node.inputs().to_vec();
         if matches!(node.op(), Op::Add) {
-            // The wire computed last is the one still in the cache.
+            // The most recently computed wire is still in the cache, so it is tried first.
             candidates.sort_unstable();
             candidates.reverse();
             candidates.truncate(if candidates.len() == 2 { 2 } else { 0 });
@@ -101,15 +102,15 @@ pub(super) fn units(graph: &Graph, kept: &[NodeId]) -> Vec<Unit> {
     units.into_iter().flatten().collect()
 }
 
-/// The same units by depth, the longest way from the images: units of one depth read nothing of each other, so they run at
-/// the same time, and threads meet less often.
+/// The same units ordered by depth, the longest path from the images. Units of equal depth do not read each
+/// other, so they run at the same time and threads synchronise less often.
 pub(super) fn by_depth(graph: &Graph, units: Vec<Unit>) -> Vec<Unit> {
     let mut depths = vec![0; graph.nodes().len()];
     let depth = |unit: Unit| {
         let inputs =
             graph.node(unit.node).inputs().iter().chain(unit.residual.as_ref().map(|(_, wire)| wire));
         let before = inputs.map(|wire| depths[wire.index()]).max().unwrap_or(0);
-        // Views take no time; equal depths keep their order, so a join stays behind what it joins.
+        // Views take no time. Equal depths keep their order, so a concat stays after its inputs.
         let view = matches!(graph.node(unit.node).op(), Op::Input { .. } | Op::Slice { .. } | Op::Concat);
         let depth = before + usize::from(!view);
         depths[unit.last.index()] = depth;

@@ -1,8 +1,9 @@
-//! The optimiser step where the parameters lie: one pass for the gradient norm, one for everything else; L1 has a small
-//! one of its own before or after clipping, or behind the step.
+//! [`update`]: the optimiser step on the flat buffers, with one pass for the gradient norm and
+//! one for everything else. L1 has a small separate pass before or after clipping, or after the step.
 //!
-//! A step is bound by memory: the second pass reads and writes parameter, gradient, momentum and average of a value while
-//! it is at hand. Chunks have a fixed size and their sums are combined in order, so bits do not depend on threads.
+//! Memory bandwidth limits a step. The second pass therefore reads and writes parameter, gradient, momentum
+//! and average of a value together. Chunks have a fixed size and their sums are combined in order, so the
+//! bits do not depend on threads.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -16,13 +17,14 @@ use crate::penalty::{self, Part};
 use crate::step::{CHUNK, ValueStep, clip_factor, role_rules, sum_of_squares};
 use crate::{ExecError, L1Placement, Method, UpdateReport, UpdateRule};
 
-/// A moment below this is zero: that of a dead channel would otherwise shrink into denormals and stay there.
+/// Moments below this magnitude become zero; otherwise those of a dead channel would stay denormal, which is
+/// slow.
 const NEGLIGIBLE: f32 = 1e-30;
 
-/// Applies one step; the gradients are zero afterwards.
+/// Applies one step and sets the gradients to zero.
 ///
 /// # Errors
-/// [`ExecError::Kernel`] if there is no memory for what the method keeps; nothing has changed then.
+/// [`ExecError::Kernel`] if the second moment cannot be allocated; then nothing changes.
 pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> Result<UpdateReport, ExecError> {
     if matches!(rule.method, Method::AdamW { .. }) {
         params.use_second_moment()?;
@@ -49,7 +51,7 @@ fn step(rule: &UpdateRule, params: &mut Params, parallel: bool) -> UpdateReport 
         let is_clipped = rule.l1_placement == L1Placement::AfterClip && penalty::pulls(rule, &role);
         let clip = if is_clipped { 1.0 } else { clip };
         let threshold = penalty::threshold(rule, &role);
-        // What the threshold is yet to change is averaged behind it.
+        // If a threshold still changes the values, they are averaged after it.
         let ema_decay = if threshold.is_some() { 1.0 } else { rule.ema_decay };
         let part = Values {
             w: &mut params.trained.as_mut_slice()[range.clone()],
@@ -82,7 +84,7 @@ fn step(rule: &UpdateRule, params: &mut Params, parallel: bool) -> UpdateReport 
     UpdateReport { gradient_norm }
 }
 
-/// What L1 adds to the gradients.
+/// The gradient of L1.
 fn pull(rule: &UpdateRule, params: &Params) -> Vec<Part> {
     let ranges = params.ranges();
     let parts = role_rules(rule, |role| ranges.of(role), &params.frozen);
@@ -91,7 +93,7 @@ fn pull(rule: &UpdateRule, params: &Params) -> Vec<Part> {
     pull
 }
 
-/// Adds what is pulled to the clipped gradients.
+/// Scales the gradients by `clip` and adds the gradient of L1.
 fn add(pull: &[Part], clip: f32, params: &mut Params) {
     for (range, pull) in pull {
         for (g, pull) in params.gradients.as_mut_slice()[range.clone()].iter_mut().zip(pull) {
@@ -120,7 +122,7 @@ fn average(decay: f32, average: &mut [f32], values: &[f32]) {
     }
 }
 
-/// Slices of equal length that are worked on together.
+/// Slices of equal length that are processed together.
 trait Slices: Sized + Send {
     fn len(&self) -> usize;
     fn split(self, at: usize) -> (Self, Self);
@@ -147,7 +149,7 @@ fn each<T: Slices>(part: T, parallel: bool, f: &(impl Fn(T) + Sync)) {
 
 struct Squares<'a> {
     g: &'a [f32],
-    /// One for every chunk.
+    /// One sum per chunk.
     sums: &'a mut [f64],
 }
 
@@ -186,7 +188,7 @@ impl Slices for Values<'_> {
 
 impl Values<'_> {
     fn step(self, step: &ValueStep, ema_decay: f32) {
-        // A copy that the compiler knows nothing else can change.
+        // A local copy, so that the compiler knows that no other reference can change it.
         let step = *step;
         for (((w, g), v), ema) in self.w.iter_mut().zip(self.g).zip(self.v).zip(self.ema) {
             let (moved_w, moved_v) = step.apply(*w, *g, *v);
@@ -230,7 +232,7 @@ impl Moments<'_> {
     }
 }
 
-/// The moment, or zero if it is negligible. NaN is no smaller than anything and stays.
+/// The moment, or zero if it is negligible. The comparison is false for NaN, so NaN stays.
 #[inline]
 fn settled(moment: f32) -> f32 {
     if moment.abs() < NEGLIGIBLE { 0.0 } else { moment }

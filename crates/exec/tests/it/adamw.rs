@@ -1,10 +1,11 @@
-//! AdamW against `torch.optim.AdamW`, and the executors against each other.
+//! Tests of AdamW against `torch.optim.AdamW`, and of the executors against each other.
 //!
-//! The table is what this prints, for decay 0 and 0.5 (PyTorch 2.15):
+//! This program prints the tables, for decay 0 and 0.5 (PyTorch 2.15):
 //!
 //! ```python
 //! w, b = torch.tensor([2.0], requires_grad=True), torch.tensor([1.0], requires_grad=True)
-//! groups = [{"params": [w], "lr": 0.1, "weight_decay": decay}, {"params": [b], "lr": 0.05, "weight_decay": 0.0}]
+//! groups = [{"params": [w], "lr": 0.1, "weight_decay": decay},
+//!           {"params": [b], "lr": 0.05, "weight_decay": 0.0}]
 //! optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8)
 //! for x, u in [(3.0, 1.0), (-1.0, 2.0), (0.5, -1.0), (2.0, 0.25), (-4.0, 0.5)]:
 //!     w.grad, b.grad = torch.tensor([x * u]), torch.tensor([u])
@@ -20,7 +21,7 @@ use bonsai_testkit::{Tolerance, assert_arrays_close, random_array, random_weight
 use crate::engines::Engine;
 use crate::optimiser::{executor, near, step, value};
 
-/// Pixel and what comes from above it, in each step.
+/// Pixel and upstream gradient of each step.
 const STEPS: [(f32, f32); 5] = [(3.0, 1.0), (-1.0, 2.0), (0.5, -1.0), (2.0, 0.25), (-4.0, 0.5)];
 
 const WITHOUT_DECAY: [[f32; 2]; 5] = [
@@ -67,7 +68,7 @@ fn moments_survive_a_round_trip_and_cost_nothing_before() {
     for engine in Engine::all() {
         let mut first = executor(engine, 2.0, 1.0);
         assert_eq!(value(&*first, Buffer::SecondMoment, "y.weight"), 0.0);
-        // After a step of SGD there is none either.
+        // A step of SGD does not create it either.
         step(&mut *first, 0.0, 0.0, &UpdateRule::sgd(0.1));
         assert_eq!(value(&*first, Buffer::SecondMoment, "y.weight"), 0.0);
         step(&mut *first, 3.0, 1.0, &rule(1, 0.5));
@@ -90,7 +91,8 @@ fn moments_survive_a_round_trip_and_cost_nothing_before() {
 #[test]
 fn clipping_and_l1_come_before_the_moments() {
     for engine in Engine::all() {
-        // Gradient (3, 4) clipped to (0.6, 0.8); L1 of 2 goes on the bias, before clipping or after.
+        // Gradient (3, 4) is clipped to (0.6, 0.8). L1 with strength 2 acts on the bias, before or after
+        // clipping.
         for (placement, w, b) in [
             (L1Placement::AfterClip, 3.0 / 13.0f32.sqrt(), 2.0 / 13.0f32.sqrt() + 2.0),
             (L1Placement::BeforeClip, 0.6, 0.8),

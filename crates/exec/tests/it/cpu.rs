@@ -1,4 +1,5 @@
-//! The CPU engine against candle: values, taps, gradients, statistics, steps; and its own promises about bits.
+//! Tests of the CPU engine against candle (values, taps, gradients, statistics, steps) and of its guarantees
+//! about bits.
 
 use bonsai_checkpoint::Array;
 use bonsai_exec::{Buffer, CpuExecutor, CpuOptions, Executor, Isa, L1Placement, Mode, UpdateRule};
@@ -86,7 +87,7 @@ fn steps_equal_candle() {
         let expected = train(&mut *candle.start(graph, weights), &model);
         for engine in cpu {
             let seen = train(&mut *engine.start(graph, weights), &model);
-            // Differences grow from step to step.
+            // Differences grow with every step.
             seen.assert_close(&expected, Tolerance::Approx, &format!("{engine:?}, seed {seed}"));
         }
     }
@@ -141,7 +142,7 @@ fn yolov8n_equals_candle() {
     for winograd in [false, true] {
         let options = CpuOptions { threads: 2, winograd, isa: None };
         let seen = Seen::new(&mut CpuExecutor::new(graph, &weights, options).unwrap(), &images, &[]);
-        // Twenty batch norms in a row, the last over 12 pixels, make much of a rounding.
+        // Twenty batch norms in a row, the last over 12 pixels, magnify rounding errors.
         seen.assert_close(&expected, Tolerance::Approx, &format!("winograd {winograd}"));
     }
 }

@@ -1,10 +1,10 @@
-//! All executors, so that a test holds for each of them.
+//! [`Engine`]: all executors, so that each test can run on every one of them.
 
 use bonsai_checkpoint::Weights;
 use bonsai_exec::{CandleExecutor, CpuExecutor, CpuOptions, Device, Executor, Isa};
 use bonsai_graph::Graph;
 
-/// One way to run a network.
+/// An executor and its options.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Engine {
     Candle,
@@ -12,13 +12,13 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    /// Candle, and the CPU engine on every instruction set of this machine, without Winograd.
+    /// Candle, and the CPU engine on every instruction set of this machine without Winograd.
     pub(crate) fn all() -> Vec<Self> {
         let cpu = |isa| Self::Cpu(CpuOptions { threads: 2, winograd: false, isa: Some(isa) });
         [Self::Candle].into_iter().chain(Isa::available().into_iter().map(cpu)).collect()
     }
 
-    /// The network on this engine.
+    /// Creates an executor for the network.
     pub(crate) fn start(self, graph: &Graph, weights: &Weights) -> Box<dyn Executor> {
         match self {
             Self::Candle => Box::new(CandleExecutor::new(graph, weights, Device::Cpu).unwrap()),

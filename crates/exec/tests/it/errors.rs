@@ -1,4 +1,4 @@
-//! Wrong shapes and wrong order name what is wrong and both numbers.
+//! Tests of wrong shapes and wrong call order: the error names the fault and both numbers.
 
 use std::error::Error;
 

@@ -1,4 +1,5 @@
-//! Frozen parameters: steps leave them alone to the bit, and everything else is as if they had no gradient.
+//! Tests of frozen parameters: steps keep their bits, and all other parameters change as if these had no
+//! gradient.
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_exec::{Buffer, Executor, Mode, UpdateRule};
@@ -40,7 +41,7 @@ fn gradients(executor: &mut dyn Executor, seed: u64) {
     executor.backward(&[random_array(seed + 100, &[2, 20, 6, 5])]).unwrap();
 }
 
-/// Two steps.
+/// Performs two steps and returns their gradient norms.
 fn train(executor: &mut dyn Executor) -> [f32; 2] {
     [0, 1].map(|seed| {
         gradients(executor, seed);
@@ -54,7 +55,7 @@ fn frozen_parameters_stay_and_statistics_go_on() {
     let weights = random_weights(3, &graph);
     for engine in Engine::all() {
         let mut executor = engine.start(&graph, &weights);
-        // Momentum from before stays what it is.
+        // Earlier momentum must not change.
         train(&mut *executor);
         executor.freeze(&names(&FROZEN)).unwrap();
         let before = [Buffer::Params, Buffer::Momentum, Buffer::Ema].map(|b| executor.read(b).unwrap());
@@ -71,7 +72,7 @@ fn frozen_parameters_stay_and_statistics_go_on() {
                 );
             }
         }
-        // Averages of what was trained before go on to what it is.
+        // The average of a parameter that was trained before moves on towards its value.
         for name in FROZEN {
             let raw = &after[0].get(name).unwrap().data;
             let old = &before[2].get(name).unwrap().data;
@@ -105,7 +106,8 @@ fn frozen_from_the_start_the_average_is_the_parameter() {
 fn the_others_move_as_if_the_frozen_had_no_gradient() {
     let graph: Graph = NETWORK.parse().unwrap();
     let weights = random_weights(3, &graph);
-    // With L1 and decay a parameter without gradient moves, so only those of the others are compared.
+    // With L1 and weight decay, even a parameter without gradient changes, so only the other parameters are
+    // compared.
     for engine in Engine::all() {
         let mut frozen = engine.start(&graph, &weights);
         frozen.freeze(&names(&FROZEN)).unwrap();

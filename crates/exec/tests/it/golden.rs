@@ -1,4 +1,5 @@
-//! `fixtures/exec/golden.safetensors.gz`: a small network with every layer, computed by PyTorch in `f64`.
+//! Tests against `fixtures/exec/golden.safetensors.gz`: a small network with every layer kind, computed by
+//! PyTorch in `f64`.
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_exec::{Buffer, Executor, Mode};

@@ -1,4 +1,4 @@
-//! Every convolution and pooling shape against central differences of the `f64` reference forward.
+//! Tests of every convolution and pooling shape against central differences of the `f64` reference forward.
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_exec::{Buffer, Mode};
@@ -7,9 +7,9 @@ use bonsai_testkit::{random_array, random_weights, reference_forward};
 
 use crate::engines::Engine;
 
-/// Step of the central differences; the reference computes in `f64`, so cancellation is no issue.
+/// Step of the central differences. The reference computes in `f64`, so cancellation does not matter.
 const STEP: f32 = 1.0 / 256.0;
-/// Central differences of a smooth function err by O(step^2); gradients here are of order 1 to 10.
+/// The error of central differences of a smooth function is O(step^2); gradients here are of order 1 to 10.
 const TOLERANCE: f64 = 5e-3;
 
 fn loss(graph: &Graph, weights: &Weights, images: &Array, upstream: &Array) -> f64 {
@@ -17,7 +17,7 @@ fn loss(graph: &Graph, weights: &Weights, images: &Array, upstream: &Array) -> f
     outputs[0].data.iter().zip(&upstream.data).map(|(y, g)| f64::from(*y) * f64::from(*g)).sum()
 }
 
-/// Compares analytic gradients at the input and at all parameters with differences.
+/// Compares the gradients at the input and of all parameters with central differences.
 fn check(graph: &Graph, h: usize, w: usize) {
     for engine in Engine::all() {
         check_engine(engine, graph, h, w);
@@ -95,7 +95,8 @@ fn convolutions_of_every_stride_and_parity() {
     }
 }
 
-/// Depthwise ones, groups of several channels, several outputs of one channel, more inputs than outputs.
+/// Depthwise convolutions, groups of several channels, several outputs of one channel, and more inputs than
+/// outputs.
 #[test]
 fn convolutions_in_groups() {
     for (channels, out_channels, groups) in [(3, 3, 3), (4, 6, 2), (2, 6, 2), (6, 2, 2), (17, 17, 17)] {
@@ -106,7 +107,8 @@ fn convolutions_in_groups() {
     }
 }
 
-/// What a depthwise convolution reads keeps its cuts: the second half of 13 + 4 channels starts at a cache line of its own.
+/// The input of a depthwise convolution keeps its cuts: the second part of 13 + 4 channels starts at a cache
+/// line.
 #[test]
 fn a_depthwise_convolution_between_slices() {
     let graph: Graph = "

@@ -1,4 +1,4 @@
-//! Inference alone against the executor's evaluation: the same bits, from less memory.
+//! Tests of inference against the evaluation of an executor: the same bits with less memory.
 
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_exec::{
@@ -34,7 +34,7 @@ proptest! {
         let weights = &model.checkpoint.weights;
         for isa in Isa::available() {
             let mut network = CpuInference::new(graph, weights.clone(), options(isa)).unwrap();
-            // Not every network takes images of twice the size.
+            // Some networks cannot run on images of twice the size.
             let larger = if graph.shapes(2 * model.h, 2 * model.w).is_ok() { 2 } else { 1 };
             for (n, scale) in [(2, 1), (1, larger), (2, 1)] {
                 let images = random_array(seed, &[n, 3, model.h * scale, model.w * scale]);
@@ -47,7 +47,7 @@ proptest! {
 
 #[test]
 fn weights_are_packed_for_every_size_that_wants_them_otherwise() {
-    // At 64 px no convolution is one of Winograd's, at 192 px most of those that can be are.
+    // At 64 px no convolution uses Winograd's algorithm; at 192 px most 3x3 convolutions do.
     let checkpoint = yolov8n(1);
     let graph = checkpoint.model.graph();
     let weights = &checkpoint.weights;

@@ -1,4 +1,5 @@
-//! The executor against PyTorch's numbers, an independent forward, finite differences and hand-worked steps.
+//! Tests of the executors against PyTorch, an independent forward, finite differences and steps computed by
+//! hand.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 

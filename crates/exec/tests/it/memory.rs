@@ -1,4 +1,5 @@
-//! What a pass takes is said before it is asked for, and what does not fit is refused.
+//! Tests of memory needs and budgets: the need is known before allocation, and a pass that exceeds the budget
+//! is an error.
 
 use std::thread;
 
@@ -51,8 +52,9 @@ fn a_pass_runs_on_what_it_said_and_is_refused_on_a_byte_less() {
     }
 }
 
-/// Per cent of what it takes at least that a pass may ask for: scratch, padding and, in inference, folded weights and those packed
-/// for Winograd's algorithm, which are up to four times as large.
+/// Largest accepted ratio, in percent, of the reported need to the measured lower bound. The difference is
+/// scratch, padding and, in inference, folded weights and weights packed for Winograd's algorithm, which are
+/// up to four times as large.
 const MOST: [(Mode, usize); 2] = [(Mode::Train, 125), (Mode::Eval, 600)];
 
 #[test]
@@ -70,7 +72,8 @@ fn the_cpu_executor_counts_what_it_then_takes() {
         executor.forward(Mode::Train, &Array::zeros(&[n, 3, 64, 64])).unwrap();
         network.infer(&Array::zeros(&[n, 3, 64, 64])).unwrap();
         for (mode, most) in MOST {
-            // Weights, gradients, momentum and average, or weights alone; outputs, and their gradients and the loss's own.
+            // Training has weights, gradients, momentum and average; inference only weights. Training has
+            // outputs, their gradients and the loss's copies.
             let (used, copies, host) = match mode {
                 Mode::Train => (executor.activation_bytes(), 4, images + 3 * outputs),
                 Mode::Eval => (network.activation_bytes(), 1, images + outputs),
@@ -90,7 +93,7 @@ fn a_network_that_makes_much_of_little_is_refused_and_not_asked_for() {
     let graph = model.model.graph();
     let weights = &model.weights;
     for kind in KINDS {
-        // 64 GiB would be a large machine; the network makes four times as much of 64 pixels.
+        // 64 GiB would be a large machine; for 64 pixels the network needs four times as much.
         let mut network = build_inference(graph, weights.clone(), &options(kind, Some(64 << 30))).unwrap();
         let refused = network.check_memory([1, 64, 64]).unwrap_err();
         assert!(matches!(refused, ExecError::Memory { needed, .. } if needed >= 256 << 30), "{refused}");
@@ -100,7 +103,7 @@ fn a_network_that_makes_much_of_little_is_refused_and_not_asked_for() {
         let refused = executor.forward(Mode::Train, &Array::zeros(&[1, 3, 64, 64])).unwrap_err();
         assert!(matches!(refused, ExecError::Memory { .. }), "{refused}");
     }
-    // Beyond what can be counted, without any budget.
+    // Sizes that overflow are errors even without a budget.
     let sizes = [[16, 1024, 1024], [1 << 40, 64, 64], [usize::MAX, 1024, 1024]];
     for size in sizes {
         for mode in [Mode::Train, Mode::Eval] {

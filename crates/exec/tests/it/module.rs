@@ -1,4 +1,4 @@
-//! The executor inside a candle program.
+//! Test of the executor as a candle module.
 
 use bonsai_exec::{CandleExecutor, Device, Executor, Mode};
 use bonsai_testkit::{RandomGraphConfig, random_array, random_model};

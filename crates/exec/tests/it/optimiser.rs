@@ -1,4 +1,4 @@
-//! The optimiser step against numbers worked out by hand.
+//! Tests of the optimiser step against numbers computed by hand.
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_exec::{Buffer, Executor, L1Placement, Mode, RoleRule, UpdateRule};
@@ -6,10 +6,11 @@ use bonsai_graph::{GraphBuilder, Op};
 
 use crate::engines::Engine;
 
-/// Sums of a few `f32` products.
+/// Tolerance for sums of a few `f32` products.
 const EPS: f32 = 1e-6;
 
-/// A 1x1 convolution with weight `w` and bias `b`, on one pixel `x`: gradients are `x` and 1 times upstream.
+/// A 1x1 convolution with weight `w` and bias `b` on one pixel `x`: the gradients are `x` and 1, times the
+/// upstream gradient.
 pub(crate) fn executor(engine: Engine, w: f32, b: f32) -> Box<dyn Executor> {
     let mut builder = GraphBuilder::new();
     let x = builder.push("x", Op::Input { channels: 1 }, &[]).unwrap();
@@ -45,13 +46,15 @@ fn nesterov_with_weight_decay_and_average() {
         let mut executor = executor(engine, 2.0, 1.0);
         let mut rule = UpdateRule { momentum: 0.9, nesterov: true, ema_decay: 0.75, ..UpdateRule::sgd(0.1) };
         rule.conv_weight.weight_decay = 0.5;
-        // Gradient of the weight: 3; with decay 3 + 0.5 * 2 = 4. v = 4; step = 4 + 0.9 * 4 = 7.6; w = 2 - 0.76.
+        // Gradient of the weight: 3; with decay 3 + 0.5 * 2 = 4. v = 4; step = 4 + 0.9 * 4 = 7.6; w = 2 -
+        // 0.76.
         let norm = step(&mut *executor, 3.0, 1.0, &rule);
         near(norm, 10.0f32.sqrt());
         near(value(&*executor, Buffer::Params, "y.weight"), 1.24);
         near(value(&*executor, Buffer::Params, "y.bias"), 1.0 - 0.1 * 1.9);
         near(value(&*executor, Buffer::Ema, "y.weight"), 0.75 * 2.0 + 0.25 * 1.24);
-        // Second: g = 3 + 0.5 * 1.24 = 3.62; v = 0.9 * 4 + 3.62 = 7.22; step = 3.62 + 6.498; w = 1.24 - 1.0118.
+        // Second step: g = 3 + 0.5 * 1.24 = 3.62; v = 0.9 * 4 + 3.62 = 7.22; step = 3.62 + 6.498; w = 1.24 -
+        // 1.0118.
         step(&mut *executor, 3.0, 1.0, &rule);
         near(value(&*executor, Buffer::Momentum, "y.weight"), 7.22);
         near(value(&*executor, Buffer::Params, "y.weight"), 0.2282);
@@ -63,7 +66,8 @@ fn clipping_scales_the_whole_gradient() {
     for engine in Engine::all() {
         let mut executor = executor(engine, 2.0, 1.0);
         let rule = UpdateRule { clip_norm: Some(1.0), ..UpdateRule::sgd(1.0) };
-        // Gradient (3, 4 / 4): x = 0.75, upstream 4 gives (3, 4), norm 5, clipped to (0.6, 0.8).
+        // x = 0.75 and upstream gradient 4 give the gradient (3, 4) with norm 5, which is clipped to (0.6,
+        // 0.8).
         near(step(&mut *executor, 0.75, 4.0, &rule), 5.0);
         near(value(&*executor, Buffer::Params, "y.weight"), 2.0 - 0.6);
         near(value(&*executor, Buffer::Params, "y.bias"), 1.0 - 0.8);

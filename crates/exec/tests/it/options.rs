@@ -1,4 +1,4 @@
-//! Choosing an executor, its threads and its clock.
+//! Tests of the choice of executor, its threads and its clock.
 
 #![expect(clippy::result_large_err, reason = "the error of an executor carries candle's")]
 

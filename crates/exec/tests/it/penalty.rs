@@ -1,4 +1,5 @@
-//! L1 by every method, before and after clipping, on some channels and in groups, against a plain loop in `f64`.
+//! Tests of L1 with every method, before and after clipping, on some channels and in groups, against a plain
+//! loop in `f64`.
 
 use bonsai_exec::{Buffer, ExecError, Executor, L1Method, L1Placement, Method, Mode, PenaltyMap, UpdateRule};
 use bonsai_graph::Graph;
@@ -40,7 +41,8 @@ fn rule(l1_method: L1Method, l1_placement: L1Placement) -> UpdateRule {
     rule
 }
 
-/// Channels left alone, groups within and across layers, and a parameter that is not named (`b.bn.bias`).
+/// Excluded channels, groups within and across layers, and a parameter that the map does not name
+/// (`b.bn.bias`).
 fn map() -> PenaltyMap {
     let mut map = PenaltyMap::default();
     map.insert("a.bn.weight", (0..13).map(|c| (c % 4 != 1).then_some(c % 3)).collect());
@@ -52,7 +54,7 @@ fn map() -> PenaltyMap {
     map
 }
 
-/// Gammas of `b` of the group that `a` has too.
+/// As [`map`], but the gammas of `b` are in the groups of `a`.
 fn across() -> PenaltyMap {
     let mut map = map();
     map.insert("b.bn.weight", (0..20).map(|c| Some(c % 5)).collect());
@@ -70,13 +72,13 @@ fn assert_near(actual: &Arrays, expected: &Arrays, what: &str) {
             continue;
         }
         for (i, (a, e)) in values.iter().zip(&expected[name]).enumerate() {
-            // Roundings of `f32`, three steps of them.
+            // Tolerance for the `f32` rounding errors of three steps.
             assert!((a - e).abs() < 3e-6 * e.abs().max(1.0), "{what}, {name}[{i}]: {a}, expected {e}");
         }
     }
 }
 
-/// Three steps of the executor and of the loop.
+/// Compares three steps of the executor with those of the loop.
 fn compare(engine: Engine, rule: &UpdateRule, map: &PenaltyMap, frozen: &[&str]) {
     let what = format!("{engine:?}, {:?} {:?} {:?}", rule.method, rule.l1_method, rule.l1_placement);
     let mut executor = start(engine);
@@ -92,7 +94,7 @@ fn compare(engine: Engine, rule: &UpdateRule, map: &PenaltyMap, frozen: &[&str])
         let norm = expected.step(&*executor, &rule, map, frozen);
         let report = executor.update(&rule).unwrap();
         assert!((f64::from(report.gradient_norm) - norm).abs() < 1e-5 * norm, "{what}: {report:?}, {norm}");
-        assert!(norm > 1.5, "there is nothing to clip: {norm}");
+        assert!(norm > 1.5, "the gradient is too small to be clipped: {norm}");
         let now = State::from_executor(&*executor);
         assert_near(&now.params, &expected.params, &what);
         assert_near(&now.momentum, &expected.momentum, &what);
@@ -146,7 +148,7 @@ fn the_threshold_makes_true_zeros_and_the_subgradient_does_not() {
     }
 }
 
-/// Without any gradient of a loss: each method moves a gamma as far as the sum that is predicted.
+/// Without a gradient from a loss, each method moves a gamma by the predicted distance.
 #[test]
 fn a_strength_moves_as_far_by_every_method() {
     for engine in Engine::all() {
@@ -157,7 +159,7 @@ fn a_strength_moves_as_far_by_every_method() {
             executor.write(Buffer::Params, &weights).unwrap();
             executor.penalise(&across()).unwrap();
             let mut rule = rule(method, L1Placement::AfterClip);
-            // Steps of 0.0001 * 0.3 / (1 - 0.75).
+            // The step is 0.0001 * 0.3 / (1 - 0.75).
             rule.bn_gamma.lr = 1e-4;
             for _ in 0..2000 {
                 executor.update(&rule).unwrap();
@@ -165,7 +167,8 @@ fn a_strength_moves_as_far_by_every_method() {
             let params = executor.read(Buffer::Params).unwrap();
             for (channel, gamma) in params.require("a.bn.weight").unwrap().data.iter().enumerate() {
                 let moved = if channel % 4 == 1 { 0.0 } else { 2000.0 * 1.2e-4 };
-                // Groups span both layers, and those of the other are no equals; what is alone ends within momentum's way.
+                // Groups span both layers, and the gammas of `b` have other values, so only ungrouped gammas
+                // are compared. Their tolerance covers the start of the momentum.
                 if method != L1Method::GroupLasso || channel % 4 == 1 {
                     let gone = gamma + 2.0;
                     assert!(

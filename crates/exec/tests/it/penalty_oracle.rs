@@ -1,4 +1,5 @@
-//! The optimiser step with L1, once more: a plain loop in `f64` over arrays by name, straight from the definitions.
+//! [`State`]: the optimiser step with L1 as a plain loop in `f64` over arrays by name, directly from the
+//! definitions.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ fn arrays(weights: &Weights) -> Arrays {
     weights.iter().map(|(n, a)| (n.to_owned(), a.data.iter().map(|v| f64::from(*v)).collect())).collect()
 }
 
-/// What an executor holds.
+/// Buffers of an executor.
 pub(crate) struct State {
     pub(crate) params: Arrays,
     pub(crate) momentum: Arrays,
@@ -30,7 +31,7 @@ impl State {
         }
     }
 
-    /// One step from the gradients that the executor holds; the gradient norm.
+    /// Performs one step with the gradients of the executor; returns the gradient norm.
     pub(crate) fn step(
         &mut self,
         executor: &dyn Executor,
@@ -70,7 +71,7 @@ impl State {
         norm
     }
 
-    /// Members and norm of every group of gammas.
+    /// Number of members and norm of every group of gammas.
     fn groups(&self, map: &PenaltyMap, frozen: &[&str]) -> BTreeMap<usize, (f64, f64)> {
         let mut groups: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
         let gammas = map.iter().filter(|(name, _)| name.ends_with("bn.weight") && !frozen.contains(name));

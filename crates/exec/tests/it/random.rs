@@ -1,4 +1,4 @@
-//! Random networks against the plain-loop forward of the test kit.
+//! Property tests of random networks against the plain-loop forward of the test kit.
 
 use bonsai_exec::Mode;
 use bonsai_testkit::{
@@ -19,7 +19,7 @@ proptest! {
         let expected = [false, true].map(|train| reference_forward(graph, weights, &images, train));
         for engine in Engine::all() {
             let mut executor = engine.start(graph, weights);
-            // Evaluation first: a training pass moves the running statistics.
+            // Evaluation runs first, because a training pass changes the running statistics.
             for (mode, expected) in [Mode::Eval, Mode::Train].into_iter().zip(&expected) {
                 let outputs = executor.forward(mode, &images).unwrap();
                 for (actual, expected) in outputs.iter().zip(expected) {

@@ -1,18 +1,18 @@
-//! What an executor shows of a pass, to be compared with another's.
+//! [`Seen`]: all results of a pass of an executor, for comparison with another executor.
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_exec::{Buffer, Executor, Mode};
 use bonsai_graph::NodeId;
 use bonsai_testkit::{Tolerance, assert_arrays_close, random_array};
 
-/// Everything that a training pass shows.
+/// All results of an evaluation and a training pass.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) arrays: Vec<(String, Array)>,
 }
 
 impl Seen {
-    /// Evaluation, then a forward and a backward pass in training.
+    /// Runs an evaluation, then a training forward and backward pass.
     pub(crate) fn new(executor: &mut dyn Executor, images: &Array, taps: &[NodeId]) -> Self {
         let mut arrays = Vec::new();
         executor.set_taps(taps);
@@ -38,8 +38,9 @@ impl Seen {
         Self { arrays }
     }
 
-    /// Compares array by array. Gradients through batch norms cancel, that of a bias in front of one even to zero, and what
-    /// is left of the digits depends on what cancelled: so they are held against the largest gradient as well.
+    /// Compares array by array. Gradients through batch norms cancel (that of a bias before a batch norm even
+    /// to zero), and the remaining precision depends on the cancelled values. The tolerance is therefore also
+    /// relative to the largest gradient.
     #[track_caller]
     pub(crate) fn assert_close(&self, expected: &Self, tolerance: Tolerance, what: &str) {
         assert_eq!(self.arrays.len(), expected.arrays.len());
@@ -55,7 +56,7 @@ impl Seen {
         }
     }
 
-    /// Over all arrays of a kind.
+    /// Largest magnitude in all arrays of a kind.
     fn largest(&self, kind: &str) -> f32 {
         self.arrays
             .iter()
@@ -65,14 +66,14 @@ impl Seen {
     }
 }
 
-/// Share of the largest gradient that may have cancelled in another.
+/// Fraction of the largest gradient that may have cancelled in another gradient.
 const SLACK: f32 = 0.1;
 
 fn largest(array: &Array) -> f32 {
     array.data.iter().fold(0.0, |m, v| m.max(v.abs()))
 }
 
-/// Arrays with names that tell the buffer.
+/// Arrays with the name of the buffer in their names.
 pub(crate) fn named(weights: &Weights, buffer: Buffer) -> Vec<(String, Array)> {
     weights.iter().map(|(name, array)| (format!("{buffer:?} {name}"), array.clone())).collect()
 }

@@ -1,4 +1,4 @@
-//! Wires that share memory in the CPU engine, and wires that cannot: against candle, which copies.
+//! Tests of wires of the CPU engine that share memory, and wires that cannot, against candle, which copies.
 
 use bonsai_graph::Graph;
 use bonsai_testkit::{Tolerance, random_array, random_weights};

@@ -1,4 +1,4 @@
-//! Classes of a network and a dataset, matched by name.
+//! Tests of [`ClassMap`]: classes of a network and a dataset, matched by name.
 
 use bonsai_graph::{ClassMap, MatchedBy};
 use proptest::prelude::*;
@@ -50,8 +50,8 @@ fn exact_names_come_first_and_case_and_space_decide_only_where_they_leave_no_dou
         &loose.to_string(),
         &["`stop` is taken for `STOP`", "`traffic light` is taken for `Traffic  light`"],
     );
-    assert!(!map(&["Cat"], &["cat"]).is_plain(), "the same number, and yet something to say");
-    // `cat` is there as it is written, so `Cat` is another class.
+    assert!(!map(&["Cat"], &["cat"]).is_plain(), "the same number, but another spelling");
+    // The network has exactly `cat`, so `Cat` is another class.
     assert_eq!(classes(&map(&["Cat", "cat", "dog"], &["dog", "cat"])), [Some(2), Some(1)]);
     let unclear = map(&["Cat", "CAT", "dog"], &["dog", "cat"]);
     assert_eq!(
@@ -72,7 +72,7 @@ fn a_name_that_stands_twice_is_matched_with_nothing_unless_the_lists_are_equal()
         assert_eq!(classes(&map), expected);
         assert!(map.ambiguous().all(|name| name == "a") && map.ambiguous().count() > 0);
     }
-    // What stands twice on one side and not at all on the other does no harm.
+    // A name that occurs twice on one side and never on the other is not ambiguous.
     assert_eq!(map(&["x", "x", "a", "b"], &["b", "a"]).ambiguous().count(), 0);
 }
 
@@ -91,16 +91,16 @@ fn names_that_are_only_numbers_are_matched_by_number_and_said_to_be() {
         let first = format!("`{}` is `{}`", dataset[0], network[0]);
         assert_names(&map.to_string(), &["by number", "only numbers", &first]);
     }
-    // Digits are names of their own where both sides have them.
+    // Names that are numbers are matched by name if both sides have them.
     let digits = map(&["0", "1", "10", "2"], &["0", "1", "2", "10"]);
     assert_eq!(
         (digits.matched_by(), classes(&digits)),
         (MatchedBy::Name, vec![Some(0), Some(1), Some(3), Some(2)])
     );
     assert_eq!(classes(&map(&["0", "1", "2"], &["2"])), [Some(2)]);
-    // Numbers of as many classes as nobody has say nothing.
+    // Generated names are not matched by number if the class counts differ.
     assert_eq!(map(&["class0", "class1", "class2"], &["a", "b"]).shared(), 0);
-    // These are names.
+    // These are names, not numbers.
     for name in ["c1", "class", "1a", "", "99999999999999999999999"] {
         assert_eq!(map(&[name], &["other"]).matched_by(), MatchedBy::Name, "{name:?}");
     }
@@ -151,7 +151,7 @@ fn classes_of_other_names_are_taken_in_their_order_only_if_asked() {
     let taken = translated.in_order().unwrap();
     assert_eq!((taken.matched_by(), taken.network_class(1)), (MatchedBy::Order, Some(1)));
     assert!(!taken.is_plain() && taken.to_string().contains("`Biene` is `bee`"), "{taken}");
-    // As many classes, and nothing that a name tells otherwise.
+    // The class counts must be equal, and no name may occur on both sides.
     assert_eq!(map(&["ant", "bee"], &["Ameise"]).in_order(), None);
     assert_eq!(map(&["ant", "bee"], &["bee", "Ameise"]).in_order(), None);
     assert_eq!(map(&["ant", "bee"], &["bee", "bee"]).in_order(), None);

@@ -1,4 +1,4 @@
-//! Parameters and multiply-accumulates against numbers worked out by hand.
+//! Parameters and multiply-accumulates compared with numbers computed by hand.
 
 use bonsai_graph::{Cost, ParamRole};
 
@@ -15,8 +15,8 @@ fn a_small_network_by_hand() {
          e = upsample(d) scale=2
          outputs = e",
     );
-    // a: 3 * 4 * 9 = 108 weights; b: 4 gammas, 4 betas (the 8 statistics are not counted); d: 20 weights, 5 biases.
-    // An image of 7 x 10 leaves `a` as 4 x 5 = 20 cells: 108 * 20 and 20 * 20.
+    // a: 3 * 4 * 9 = 108 weights; b: 4 gammas, 4 betas (the 8 statistics are not counted); d: 20 weights, 5
+    // biases. With an image of 7 x 10, the output of `a` has 4 x 5 = 20 cells: 108 * 20 and 20 * 20.
     assert_eq!(graph.cost(7, 10).unwrap(), Cost { params: 108 + 8 + 25, macs: 2160 + 400 });
     assert_eq!(graph.node_macs(7, 10).unwrap(), [0, 2160, 0, 0, 400, 0]);
     assert!(graph.cost(0, 10).is_err());
@@ -30,7 +30,7 @@ fn groups_divide_weights_and_work() {
          b = conv2d(a) out_channels=4 kernel=1 stride=1 padding=0 bias=true groups=2
          outputs = b",
     );
-    // a: 6 kernels of 9; b: 4 of 6 / 2 = 3, and 4 biases. 5 x 5 cells.
+    // a: 6 kernels of 9 weights; b: 4 kernels of 6 / 2 = 3 weights, and 4 biases. 5 x 5 cells.
     let shapes: Vec<_> = graph.params().into_iter().map(|p| p.shape).collect();
     assert_eq!(shapes, [vec![6, 1, 3, 3], vec![4, 3, 1, 1], vec![4]]);
     assert_eq!(graph.node_macs(5, 5).unwrap(), [0, 54 * 25, 12 * 25]);
@@ -60,7 +60,7 @@ fn every_parameter_has_its_name_shape_and_role() {
     assert_eq!(trained, 4);
 }
 
-/// The largest network that can be described is far beyond what `u64` counts.
+/// The cost of the largest network that can be described does not fit into `u64`.
 #[test]
 fn work_beyond_counting_does_not_overflow() {
     let graph = graph(

@@ -1,11 +1,11 @@
-//! As many layers as a graph may have, one behind the other: nothing goes as deep as they do.
+//! Chains of as many layers as a graph may have: no function may recurse once per layer.
 
 use std::fmt::Write as _;
 use std::thread;
 
 use bonsai_graph::Graph;
 
-/// Runs on a stack on which a call for every layer has no room.
+/// Runs the test on a stack that is too small for one call per layer.
 fn on_a_small_stack(test: impl FnOnce() + Send + 'static) {
     thread::Builder::new().stack_size(256 << 10).spawn(test).unwrap().join().unwrap();
 }
@@ -39,7 +39,7 @@ fn a_chain_of_65000_layers_is_read_written_measured_and_folded() {
 
 #[test]
 fn the_largest_cost_is_counted_without_overflow() {
-    // As large as layers may be, many times over.
+    // 4000 layers of nearly the largest accepted size.
     let mut text = "l0 = input() channels=65536\n".to_owned();
     for layer in 1..=4000 {
         let before = layer - 1;

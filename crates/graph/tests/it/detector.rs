@@ -1,4 +1,5 @@
-//! A small network with everything that YOLOv8 has, wired by hand: C2f with uneven halves, SPPF, a neck, two levels.
+//! A small network with every YOLOv8 structure, built by hand: C2f with uneven halves, SPPF, a neck, two
+//! levels.
 
 use bonsai_graph::{DetectHead, GraphBuilder, GraphError, ModelSpec, NodeId, Op};
 

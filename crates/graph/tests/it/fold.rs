@@ -1,11 +1,11 @@
-//! Which batch norms are folded, and what the graph is then.
+//! Tests of `fold_batch_norm`: which batch norms are folded, and the resulting graph.
 
 use bonsai_graph::Fold;
 
 use crate::detector::detector;
 use crate::graph;
 
-/// Folds `before` (a conv `a` on `x` stands in front) and compares graph and folded pairs.
+/// Folds the graph `before` and compares the new graph and the (convolution, batch norm) pairs.
 #[track_caller]
 fn check(before: &str, after: &str, folds: &[(&str, &str)]) {
     let folded = graph(before).fold_batch_norm();
@@ -65,7 +65,7 @@ fn a_convolution_that_is_an_output_stays() {
 fn a_batch_norm_without_a_convolution_in_front_stays() {
     let text = format!("{HEAD}a = batch_norm(x) {NORM}outputs = a");
     check(&text, &text, &[]);
-    // The second of two is behind a batch norm, not behind a convolution.
+    // The second of two batch norms follows a batch norm, not a convolution.
     check(
         &format!("{HEAD}a = {BARE}b = batch_norm(a) {NORM}c = batch_norm(b) {NORM}outputs = c"),
         &format!("{HEAD}a = {BIASED}c = batch_norm(a) {NORM}outputs = c"),

@@ -1,4 +1,4 @@
-//! The serialised form: faithful, and refused with a reason wherever it was tampered with.
+//! Tests of the serialised form: it round-trips, and a tampered file is an error that names the fault.
 
 use bonsai_graph::{DetectHead, ModelSpec};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn a_detector_goes_there_and_back() {
     assert_eq!(serde_json::to_string(&back).unwrap(), json);
 }
 
-/// Files outlive programs: what version 1 looks like is fixed here.
+/// Files are kept longer than programs, so this test fixes the format of version 1.
 #[test]
 fn version_1_stays_readable() {
     let written = r#"{"version":1,"graph":{"nodes":[
@@ -66,7 +66,7 @@ fn unknown_and_missing_fields() {
     check(|m| node(m, "model.0.conv")["colour"] = json!(1), &["`colour`"]);
     check(|m| node(m, "model.0.bn")["layer"]["groups"] = json!(1), &["`model.0.bn`", "`groups`"]);
     check(|m| node(m, "model.0.conv")["layer"]["dilation"] = json!(1), &["`model.0.conv`", "`dilation`"]);
-    // A layer without fields has no fields either.
+    // A layer kind without fields accepts no fields.
     check(|m| node(m, "model.0.act")["layer"]["beta"] = json!(2), &["`model.0.act`", "`beta`"]);
     check(|m| node(m, "model.2.concat")["layer"]["axis"] = json!(2), &["`model.2.concat`", "`axis`"]);
     check(|m| node(m, "model.0.act")["layer"] = json!({"op": "relu"}), &["`model.0.act`", "`relu`"]);
@@ -135,7 +135,7 @@ fn numbers_out_of_range() {
     check(|m| node(m, "images")["layer"]["channels"] = json!(65_537), &["`images`", "65537", "65536"]);
 }
 
-/// What old programs wrote has no groups, and what has one is written as they did.
+/// Files of old programs have no `groups`; a model with one group is still written that way.
 #[test]
 fn one_group_is_not_written() {
     let plain = serde_json::to_value(detector()).unwrap();

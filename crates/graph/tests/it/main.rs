@@ -1,4 +1,5 @@
-//! Graphs from outside: their two written forms, shapes, cost, wires, and the folding pass; and classes matched by name.
+//! Tests of the public interface: text and JSON forms, shapes, cost, wires, batch norm folding, and class
+//! matching.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -15,13 +16,13 @@ mod wires;
 
 use bonsai_graph::Graph;
 
-/// A graph from its text form.
+/// Parses a graph from its text form.
 #[track_caller]
 fn graph(text: &str) -> Graph {
     text.parse().unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
-/// Checks that a message names everything that a user needs to find the fault.
+/// Checks that a message contains all `parts` that a user needs to find the fault.
 #[track_caller]
 fn assert_names(message: &str, parts: &[&str]) {
     for part in parts {

@@ -1,4 +1,4 @@
-//! Laws over random graphs: both written forms are faithful, folding keeps what the outputs are.
+//! Property tests over random graphs: both written forms round-trip, and folding keeps the outputs.
 
 use bonsai_graph::{Graph, GraphBuilder, ModelSpec, NodeId, Op, ParamRole};
 use proptest::collection::vec;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::detector::detector;
 
-/// Random layers behind random wires. Layers that do not fit are left out, so every graph is valid.
+/// A graph of random layers with random inputs. Layers that do not fit are left out, so every graph is valid.
 fn arb_graph() -> impl Strategy<Value = Graph> {
     let layer = (0..10u8, any::<[usize; 3]>(), 1..7usize, any::<bool>());
     (1..6usize, vec(layer, 0..25), any::<[usize; 2]>()).prop_map(|(channels, layers, outputs)| {
@@ -24,7 +24,8 @@ fn arb_graph() -> impl Strategy<Value = Graph> {
                 6 => (Op::BatchNorm { eps: 1.0 / number as f32, momentum: 0.1 }, &[first]),
                 _ => {
                     let stride = 1 + usize::from(flag);
-                    // As many groups as channels, or fewer: what does not divide both is left out.
+                    // As many groups as channels, or fewer. The builder rejects groups that do not divide
+                    // both channel counts.
                     let (out_channels, groups) = match kind {
                         7 => (b.channels(first), b.channels(first)),
                         8 => (2 * number, 1 + wires[1] % 3),
@@ -71,7 +72,7 @@ proptest! {
         let width = |g: &Graph| g.outputs().iter().map(|o| g.node(*o).channels()).collect::<Vec<_>>();
         prop_assert_eq!(width(&folded.graph), width(&graph));
         prop_assert_eq!(folded.graph.nodes().len() + folded.folds.len(), graph.nodes().len());
-        // Of several batch norms in a row, one pass takes the first; nothing else is left to fold.
+        // Of several batch norms in a row, one pass folds only the first; nothing else remains to be folded.
         for left in folded.graph.fold_batch_norm().folds {
             prop_assert!(folded.folds.iter().any(|f| f.conv == left.conv), "{} was not folded", left.batch_norm);
         }

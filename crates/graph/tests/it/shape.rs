@@ -1,11 +1,11 @@
-//! Heights and widths: known answers with odd sizes, and sizes that do not work.
+//! Tests of `Graph::shapes`: known answers for odd sizes, and sizes that are errors.
 
 use bonsai_graph::{Graph, GraphError};
 
 use crate::detector::detector;
 use crate::{assert_names, graph};
 
-/// Height and width behind one layer `op` that reads 2 channels.
+/// Checks the output height and width of one layer `op` that reads 2 channels.
 #[track_caller]
 fn check(op: &str, input: (usize, usize), expected: (usize, usize)) {
     let (kind, fields) = op.split_once(' ').unwrap_or((op, ""));

@@ -1,4 +1,4 @@
-//! The text form: a known answer, faithfulness, and what is refused.
+//! Tests of the text form: a known answer, round trips, and malformed text.
 
 use bonsai_graph::Graph;
 

@@ -1,4 +1,4 @@
-//! Building, looking up, and mapping a graph.
+//! Tests of building, looking up and mapping a graph.
 
 use bonsai_graph::{Graph, GraphBuilder, GraphError, Op};
 
@@ -24,7 +24,7 @@ fn layers_are_found_by_name_and_position() {
     let graph = detector().graph().clone();
     for (id, node) in graph.iter() {
         assert_eq!(graph.find(node.name()), Some(id));
-        assert!(node.inputs().iter().all(|i| *i < id), "`{}` stands behind what it reads", node.name());
+        assert!(node.inputs().iter().all(|i| *i < id), "`{}` is before a layer that it reads", node.name());
     }
     assert_eq!(graph.find("nowhere"), None);
     assert_eq!(graph.node(graph.input()).name(), "images");
@@ -74,7 +74,7 @@ fn a_builder_refuses_foreign_ids() {
     let x = b.push("x", Op::Input { channels: 3 }, &[]).unwrap();
     let error = b.push("y", Op::Silu, &[last]).unwrap_err();
     assert_names(&error.to_string(), &["`y`", &format!("#{}", last.index())]);
-    // A refused layer leaves nothing behind, not even its name.
+    // A rejected layer leaves no trace, not even its name.
     assert!(b.push("y", Op::Silu, &[x]).is_ok());
     assert_names(&b.finish(&[last]).unwrap_err().to_string(), &["`outputs`", &format!("#{}", last.index())]);
 }

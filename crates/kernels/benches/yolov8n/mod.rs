@@ -1,4 +1,4 @@
-//! What the benchmarks have in common: the convolutions of YOLOv8n, and memory to run them in.
+//! Common parts of the benchmarks: the convolutions of YOLOv8n, and memory to run them in.
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
@@ -7,21 +7,21 @@ use bonsai_kernels::{Buffer, Conv, Isa, Nhwc, View, Window, WinogradMode, padded
 /// A convolution of YOLOv8n with 80 classes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layer {
-    /// Input channels.
+    /// Number of input channels.
     pub(crate) inputs: usize,
-    /// Output channels.
+    /// Number of output channels.
     pub(crate) outputs: usize,
     /// Side of the square kernel.
     pub(crate) kernel: usize,
-    /// Its stride.
+    /// Stride.
     pub(crate) stride: usize,
-    /// How much smaller than the image its input is.
+    /// Factor by which its input is smaller than the image.
     pub(crate) scale: usize,
-    /// How often the network has it.
+    /// Number of convolutions of this kind in the network.
     pub(crate) times: usize,
 }
 
-/// All of them.
+/// All convolutions.
 pub(crate) fn layers() -> impl Iterator<Item = Layer> {
     CONVOLUTIONS.into_iter().map(|[inputs, outputs, kernel, stride, scale, times]| Layer {
         inputs,
@@ -70,7 +70,7 @@ const CONVOLUTIONS: [[usize; 6]; 33] = [
 ];
 
 impl Layer {
-    /// The layer of a network of `width` percent of the channels, on images of this side.
+    /// The layer in a network with `width` percent of the channels, for images of side `imgsz`.
     pub(crate) fn conv(&self, imgsz: usize, batch: usize, width: usize, winograd: WinogradMode) -> Conv {
         let narrow = |c: usize| if c == 3 { c } else { padded(c * width / 100) };
         let side = imgsz.div_ceil(self.scale);
@@ -79,40 +79,41 @@ impl Layer {
         Conv::new(isa(), input, narrow(self.outputs), window, winograd).unwrap()
     }
 
-    /// Whether it reads the images, which need no gradient.
+    /// Whether the layer reads the images, which need no gradient.
     pub(crate) fn is_first(&self) -> bool {
         self.inputs == 3
     }
 }
 
-/// Floating-point operations of one pass; Winograd's algorithm needs fewer and is credited with these.
+/// Floating-point operations of one pass by the direct algorithm; also used for Winograd's, which needs
+/// fewer.
 pub(crate) fn flop(conv: &Conv) -> f64 {
     2.0 * (conv.weights_len() * conv.output().pixels()) as f64
 }
 
-/// The instruction set that `BONSAI_ISA` names, else the fastest.
+/// The instruction set named by `BONSAI_ISA`, or else the fastest.
 pub(crate) fn isa() -> Isa {
     std::env::var("BONSAI_ISA").map_or_else(|_| Isa::detect(), |name| name.parse().unwrap())
 }
 
-/// Gives out places in one buffer.
+/// Assigns positions in one buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Places(usize);
 
 impl Places {
-    /// A dense tensor.
+    /// Places a dense tensor.
     pub(crate) fn tensor(&mut self, pixels: usize, channels: usize) -> View {
         let view = View::dense(0, self.0, pixels, channels);
         self.0 += (pixels * channels).next_multiple_of(16) + 64;
         view
     }
 
-    /// A vector.
+    /// Places a vector.
     pub(crate) fn vector(&mut self, len: usize) -> View {
         self.tensor(1, len)
     }
 
-    /// Memory for all of them, filled with small numbers.
+    /// Memory for all tensors, filled with small numbers.
     pub(crate) fn memory(&self) -> Buffer {
         let mut memory = Buffer::zeroed(self.0);
         for (i, value) in memory.as_mut_slice().iter_mut().enumerate() {

@@ -1,7 +1,8 @@
-//! Weights of a convolution in groups as those of an ungrouped one: a matrix of zeros with a block for every group.
+//! [`Blocks`]: the weights of a grouped convolution as those of an ungrouped one, a matrix of zeros with one
+//! block per group.
 //!
-//! So any number of groups runs on the kernels of whole convolutions, at their cost. Depthwise convolutions, which are
-//! the usual ones, have kernels of their own instead.
+//! With it, the kernels of ungrouped convolutions run any number of groups, at the cost of an ungrouped
+//! convolution. Depthwise convolutions, the usual grouped ones, have separate kernels.
 
 use std::sync::Arc;
 
@@ -11,26 +12,26 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{KernelError, View};
 
-/// Where the weights of groups stand.
+/// Positions of the weights of a grouped convolution.
 ///
-/// In groups they are `[tap][input of the group][output]`, as a matrix `[tap][input][output]`, with outputs and the
-/// matrix's inputs in physical channels.
+/// The grouped weights are `[tap][input of the group][output]`, the matrix is `[tap][input][output]`. Outputs
+/// and the inputs of the matrix are physical channels, that is, they include padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocks {
-    /// Pixels under the kernel.
+    /// Number of pixels under the kernel.
     pub taps: usize,
-    /// Groups, a divisor of both numbers of channels.
+    /// Number of groups, a divisor of both channel counts.
     pub groups: usize,
     /// Physical position of every input channel.
     pub inputs: Vec<usize>,
     /// Physical position of every output channel.
     pub outputs: Vec<usize>,
-    /// Physical channels of input and output.
+    /// Number of physical channels of input and output.
     pub widths: [usize; 2],
 }
 
 impl Blocks {
-    /// Inputs and outputs of a group.
+    /// Number of inputs and outputs in a group.
     fn sizes(&self) -> [usize; 2] {
         [&self.inputs, &self.outputs].map(|channels| channels.len() / self.groups.max(1))
     }
@@ -47,7 +48,7 @@ impl Blocks {
         fits!(label, "the weights of a matrix", whole, 1, rows.saturating_mul(self.widths[0]))
     }
 
-    /// Calls `f(place in groups, place in the matrix)` for every weight of a tap.
+    /// Calls `f(position in the grouped weights, position in the matrix)` for every weight of a tap.
     #[inline(always)]
     fn each(&self, tap: usize, mut f: impl FnMut(usize, usize)) {
         let ([ins, outs], [width_in, width_out]) = (self.sizes(), self.widths);
@@ -60,14 +61,14 @@ impl Blocks {
     }
 }
 
-/// Makes the matrix.
+/// Copies grouped weights into the matrix.
 #[derive(Debug, Clone)]
 pub struct Spread {
-    /// What stands where.
+    /// Positions of the weights.
     pub blocks: Arc<Blocks>,
-    /// Weights of groups.
+    /// The grouped weights.
     pub from: View,
-    /// Gets the matrix.
+    /// Receives the matrix.
     pub to: View,
 }
 
@@ -88,7 +89,7 @@ unsafe impl Kernel for Spread {
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, _: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
         let [width_in, width_out] = self.blocks.widths;
-        // SAFETY: `check` saw that every place lies inside both views.
+        // SAFETY: `check` verified that every position lies inside both views.
         unsafe {
             let from = memory.at(&self.from);
             let to = memory.at(&self.to);
@@ -98,14 +99,14 @@ unsafe impl Kernel for Spread {
     }
 }
 
-/// Adds what stands in the blocks of a matrix to weights of groups: the gradient's way back.
+/// Adds the blocks of a matrix to grouped weights: the backward of [`Spread`], for gradients.
 #[derive(Debug, Clone)]
 pub struct Collect {
-    /// What stands where.
+    /// Positions of the weights.
     pub blocks: Arc<Blocks>,
-    /// A matrix.
+    /// The matrix.
     pub from: View,
-    /// Weights of groups.
+    /// The grouped weights.
     pub to: View,
 }
 
@@ -125,7 +126,7 @@ unsafe impl Kernel for Collect {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, _: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        // SAFETY: `check` saw that every place lies inside both views.
+        // SAFETY: `check` verified that every position lies inside both views.
         unsafe {
             let from = memory.at(&self.from);
             let to = memory.at(&self.to);

@@ -1,4 +1,4 @@
-//! What happens to convolution outputs while they are still in the cache.
+//! [`Epilogue`]: the operations on convolution outputs while they are still in the cache.
 
 use crate::math;
 use crate::memory::{Memory, Operand, View};
@@ -9,26 +9,26 @@ use crate::simd::Simd;
 pub struct Epilogue {
     /// Vector added to every pixel.
     pub bias: Option<View>,
-    /// Whether SiLU follows.
+    /// Whether to apply SiLU.
     pub silu: bool,
-    /// Tensor of the output's size, added last.
+    /// Tensor of the size of the output, added last.
     pub residual: Option<View>,
-    /// Where mean and M2 of each part go: the layout of [`Moments`](crate::Moments).
+    /// Receives mean and M2 of each part, in the layout of [`Moments`](crate::Moments).
     pub moments: Option<View>,
 }
 
 impl Epilogue {
-    /// What the epilogue touches, apart from the output.
+    /// Operands of the epilogue, apart from the output.
     pub(crate) fn operands(&self) -> impl Iterator<Item = Operand> {
         let reads = [self.bias, self.residual].into_iter().flatten().map(View::read);
         reads.chain(self.moments.map(View::write))
     }
 }
 
-/// Applies all but moments to channels `c0 .. c0 + c` of `pixels` pixels from `first` on.
+/// Applies all steps except moments to channels `c0 .. c0 + c` of `pixels` pixels from `first` on.
 ///
 /// # Safety
-/// The epilogue's views and `y` belong to the running kernel, and the task alone writes these outputs.
+/// The views of the epilogue and `y` belong to the running kernel, and only this task writes these outputs.
 #[inline(always)]
 pub(crate) unsafe fn finish<S: Simd>(
     s: S,
@@ -38,7 +38,7 @@ pub(crate) unsafe fn finish<S: Simd>(
     [first, pixels]: [usize; 2],
     [c0, c]: [usize; 2],
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let out = memory.at(y).add(first * y.ld + c0);
         let bias = epilogue.bias.map(|v| memory.at(&v).add(c0).cast_const());
@@ -79,7 +79,7 @@ unsafe fn rows<S: Simd, const BIAS: bool, const SILU: bool, const RESIDUAL: bool
     for pixel in 0..pixels {
         let mut c = 0;
         while c < channels {
-            // SAFETY: pixel and channel lie in the range that the caller vouches for.
+            // SAFETY: pixel and channel lie in the range that the caller guarantees.
             unsafe {
                 let p = y.add(pixel * ld + c);
                 let mut v = s.load(p);

@@ -1,8 +1,9 @@
-//! Weights for inference: once for every size of images, with the batch norm behind the convolution folded in.
+//! Inference weights of a [`Conv`]: prepared once for all image sizes, with the batch norm after the
+//! convolution folded in.
 //!
-//! *Panels* are the weights as direct convolutions read them. They do not depend on the images, so networks that run on
-//! several sizes keep them and nothing else; what Winograd's algorithm reads is made of them. A depthwise convolution's are
-//! its weights.
+//! *Panels* are the layout of the weights for direct convolutions. They do not depend on the image size, so a
+//! network that runs on several sizes keeps only the panels; the weights of Winograd's algorithm are computed
+//! from them. For a depthwise convolution the panels are the weights themselves.
 
 use super::panels::panels;
 use super::{Algorithm, Conv, as_they_are, pack, vector};
@@ -12,7 +13,7 @@ use crate::winograd::{self, Source};
 use crate::{FoldBatchNorm, KernelError};
 
 impl Conv {
-    /// Appends what fills `panels`, as many values as the weights, from `weights`.
+    /// Appends kernels that fill `panels`, which has as many values as the weights, from `weights`.
     ///
     /// # Errors
     /// As [`Conv::push_pack`].
@@ -32,7 +33,8 @@ impl Conv {
         p.push(label, pack::Pack::new(self.isa, self.shape, weights, panels))
     }
 
-    /// [`Conv::push_panels`] with batch norm folded in: `fold.weights` become `fold.folded`, both vectors here.
+    /// [`Conv::push_panels`] with batch norm folded in: `fold.weights` become `fold.folded`; here both are
+    /// vectors.
     ///
     /// # Errors
     /// As [`Conv::push_pack`].
@@ -75,15 +77,16 @@ impl Conv {
         Ok(())
     }
 
-    /// Whether the forward pass reads panels as they are; otherwise it reads what [`Conv::push_pack_panels`] makes.
+    /// Whether the forward pass reads the panels directly; otherwise it reads the result of
+    /// [`Conv::push_pack_panels`].
     pub fn reads_panels(&self) -> bool {
         self.algorithm != Algorithm::Winograd
     }
 
-    /// Appends what fills `packed` from panels.
+    /// Appends kernels that fill `packed` from panels.
     ///
     /// # Errors
-    /// As [`Conv::push_pack`]; [`KernelError::Operand`] if the forward pass reads panels.
+    /// As [`Conv::push_pack`]; [`KernelError::Operand`] if the forward pass reads the panels directly.
     pub fn push_pack_panels(
         &self,
         p: &mut Program,
@@ -98,7 +101,7 @@ impl Conv {
         p.push(label, winograd::Pack::new(label, &self.shape, panels, packed, source)?)
     }
 
-    /// Values that [`Conv::push_pack_panels`] may ask for, whatever the size of the images; 0 if none ever does.
+    /// Most values that [`Conv::push_pack_panels`] may need for any image size; 0 if it is never used.
     pub fn most_packed_len(&self) -> usize {
         let may = self.algorithm != Algorithm::Depthwise && winograd::applies(&self.shape);
         if may { winograd::packed_len(&self.shape) } else { 0 }

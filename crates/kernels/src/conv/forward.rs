@@ -1,4 +1,4 @@
-//! Direct convolution, forward.
+//! [`Forward`]: the forward pass of a direct convolution.
 
 use super::epilogue::{Epilogue, finish};
 use super::grid::{Grid, Part, is_pointwise};
@@ -15,7 +15,7 @@ use crate::{ConvShape, Isa, moments};
 pub(crate) struct Forward {
     shape: ConvShape,
     grid: Grid,
-    /// What every output pixel sums, from the first of its inputs on.
+    /// Inputs that every output pixel sums, relative to its first input.
     runs: Vec<Run>,
     x: View,
     packed: View,
@@ -24,7 +24,7 @@ pub(crate) struct Forward {
 }
 
 impl Forward {
-    /// `packed` are panels of `[tap][in]`; of the input's channels, those outside `live` are zero.
+    /// `packed` are panels of `[tap][in]`. Input channels outside `live` are zero.
     pub(crate) fn new(
         isa: Isa,
         shape: ConvShape,
@@ -41,7 +41,7 @@ impl Forward {
         let window = shape.window();
         let c = shape.input().c;
         let row_len = forward.strip(&forward.grid.part(0)).row_len();
-        // The columns that a row of the kernel meets lie together in the strip.
+        // The columns under a row of the kernel are contiguous in the strip.
         let row = |ky: usize| live.runs(ky * row_len, ky * window.kernel[1] * c, window.kernel[1]);
         Self { runs: (0..window.kernel[0]).flat_map(row).collect(), ..forward }
     }
@@ -60,7 +60,8 @@ impl Forward {
     }
 }
 
-// SAFETY: a task writes the pixels of its part and the channels of its group, in `y` and in its row of the moments.
+// SAFETY: a task writes the pixels of its part and the channels of its group, in `y` and in its row of the
+// moments.
 unsafe impl Kernel for Forward {
     fn operands(&self) -> Vec<Operand> {
         let mut operands = vec![self.x.read(), self.packed.read(), self.y.write()];
@@ -76,7 +77,7 @@ unsafe impl Kernel for Forward {
         if is_pointwise(&self.shape) {
             return 0;
         }
-        // No part has more rows than the first.
+        // No part has more rows than the first part.
         self.strip(&self.grid.part(0)).len()
     }
 
@@ -89,7 +90,7 @@ unsafe impl Kernel for Forward {
         let output = self.shape.output();
         let window = self.shape.window();
         let k = window.area() * input.c;
-        // SAFETY: the kernel's contract; strips have their zero padding, so every run lies inside.
+        // SAFETY: the contract of the kernel; strips include their zero padding, so every run lies inside.
         unsafe {
             let x = memory.at(&self.x);
             let y = memory.at(&self.y).add(part.pixels.start * self.y.ld);

@@ -1,18 +1,20 @@
-//! How a convolution is cut into tasks: by shape alone, so that results do not depend on threads.
+//! [`Grid`]: divides a convolution into tasks. The division depends on the shape alone, so that results do
+//! not depend on threads.
 
 use std::ops::Range;
 
 use super::panels::{Panel, groups, panels};
 use crate::{ConvShape, Isa};
 
-/// Values of a padded strip of inputs: with its outputs and one panel of weights it stays in the second-level cache.
+/// Number of values in a padded strip of inputs: the strip, its outputs and one panel fit into the
+/// second-level cache.
 const STRIP: usize = 48 << 10;
-/// Tasks below which a convolution is cut further, if it is worth it.
+/// Number of tasks below which a convolution is divided further, if that pays off.
 const TASKS: usize = 16;
-/// Multiply-accumulates below which cutting costs more than it gives.
+/// Multiply-accumulates per task below which dividing further takes more time than it saves.
 const WORTH: usize = 2 << 20;
 
-/// Whether every output pixel reads one input pixel, the one at its own place.
+/// Whether every output pixel reads only the input pixel at the same position.
 pub(crate) fn is_pointwise(shape: &ConvShape) -> bool {
     let w = shape.window();
     w.kernel == [1, 1] && w.stride == [1, 1] && w.padding == [0, 0]
@@ -21,13 +23,13 @@ pub(crate) fn is_pointwise(shape: &ConvShape) -> bool {
 /// Parts of the output pixels times groups of output channels.
 #[derive(Debug, Clone)]
 pub(crate) struct Grid {
-    /// Rows per part of one image; for a pointwise convolution pixels per part of the batch.
+    /// Rows per part of one image; for a pointwise convolution, pixels per part of the batch.
     step: usize,
     /// Rows of an image, or pixels of the batch.
     size: usize,
-    /// 1 for a pointwise convolution, and 0 where there are no channels.
+    /// Number of images; 1 for a pointwise convolution, 0 without channels.
     images: usize,
-    /// Output pixels per row, or 1.
+    /// Output pixels per row; 1 for a pointwise convolution.
     row: usize,
     /// Groups of panels.
     pub(crate) groups: Vec<Vec<Panel>>,
@@ -36,16 +38,16 @@ pub(crate) struct Grid {
 /// The part of the output that a task computes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
-    /// Which image; 0 for a pointwise convolution.
+    /// Index of the image; 0 for a pointwise convolution.
     pub(crate) image: usize,
     /// Rows of the image, or pixels of the batch.
     pub(crate) rows: Range<usize>,
-    /// The same as pixels of the batch.
+    /// The same rows as pixels of the batch.
     pub(crate) pixels: Range<usize>,
 }
 
 impl Grid {
-    /// The grid of a convolution of this shape that computes `channels` per output pixel.
+    /// The grid of a convolution of this shape.
     pub(crate) fn new(isa: Isa, shape: &ConvShape) -> Self {
         let input = shape.input();
         let output = shape.output();
@@ -53,7 +55,7 @@ impl Grid {
         let pointwise = is_pointwise(shape);
         let (images, size, row) =
             if pointwise { (1, output.pixels(), 1) } else { (output.n, output.h, output.w) };
-        // Pixels without channels take no memory, so there may be any number of them: nobody computes them.
+        // Pixels without channels take no memory, so their number is unlimited; no task computes them.
         let images = if output.c == 0 { 0 } else { images };
         let per_row = if pointwise {
             input.c + output.c
@@ -63,7 +65,8 @@ impl Grid {
         let fitting = (STRIP / per_row.max(1)).clamp(1, size.max(1));
         let macs = shape.weights_len().saturating_mul(output.pixels());
         let wanted = (macs / WORTH).clamp(1, TASKS);
-        // As many parts as fit and as are wanted, as long as each has pixels for a few tiles.
+        // As many parts as the cache and the number of tasks require, while each part has pixels for a few
+        // tiles.
         let mut parts = size.div_ceil(fitting);
         let smallest = 28usize.div_ceil(row);
         parts = parts.max(wanted.div_ceil(images.max(1)).min(size / smallest)).max(1);
@@ -79,7 +82,7 @@ impl Grid {
         self.images * self.size.div_ceil(self.step)
     }
 
-    /// One of them.
+    /// Part `index`.
     pub(crate) fn part(&self, index: usize) -> Part {
         let per_image = self.size.div_ceil(self.step);
         let image = index / per_image;
@@ -89,12 +92,12 @@ impl Grid {
         Part { image, pixels: pixel(rows.start)..pixel(rows.end), rows }
     }
 
-    /// Output pixels of every part.
+    /// Number of output pixels in every part.
     pub(crate) fn counts(&self) -> Vec<usize> {
         (0..self.parts()).map(|i| self.part(i).pixels.len()).collect()
     }
 
-    /// Parts times groups.
+    /// Number of tasks: parts times groups.
     pub(crate) fn tasks(&self) -> usize {
         self.parts() * self.groups.len()
     }

@@ -1,8 +1,8 @@
-//! Direct convolution, gradient of the input.
+//! [`InputGradient`] of a direct convolution.
 //!
-//! A gather: input pixel `i` sums `dy[o] . w[tap]` over the outputs `o` that read it, `o = (i + padding - tap) / stride`.
-//! With stride `s` the pixels fall into `s * s` phases, each of which meets the same taps everywhere: a dense convolution
-//! of its own with fewer taps, written at every `s`-th pixel.
+//! It gathers: input pixel `i` sums `dy[o] . w[tap]` over the outputs `o = (i + padding - tap) / stride` that
+//! read it. With stride `s`, the pixels fall into `s * s` phases. All pixels of a phase have the same taps,
+//! so a phase is a dense convolution with fewer taps that writes every `s`-th pixel.
 
 use super::grid::{Grid, Part, is_pointwise};
 use super::live::Live;
@@ -13,11 +13,11 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{ConvShape, Isa, KernelError, Nhwc, Window};
 
-/// `dx = conv^T(dy)`, stored or added.
+/// `dx = conv^T(dy)` or `dx += conv^T(dy)`.
 pub(crate) struct InputGradient {
     shape: ConvShape,
     grid: Grid,
-    /// Runs of each phase `[row][column]`.
+    /// Runs of each phase, ordered `[row][column]`.
     phases: Vec<Vec<Run>>,
     dy: View,
     packed: View,
@@ -25,7 +25,7 @@ pub(crate) struct InputGradient {
     accumulate: bool,
 }
 
-/// Along one axis: the outputs that inputs `start .. end` meet, first and count.
+/// Outputs that read inputs `start .. end` along one axis: the first output and their number.
 fn met(window: &Window, axis: usize, start: usize, end: usize) -> (isize, usize) {
     let k = window.kernel[axis] as isize;
     let s = window.stride[axis] as isize;
@@ -35,7 +35,7 @@ fn met(window: &Window, axis: usize, start: usize, end: usize) -> (isize, usize)
     (first, (last - first + 1).max(0) as usize)
 }
 
-/// Along one axis: taps that input `pixel` meets and the outputs they belong to, by rising output.
+/// Taps through which outputs read input `pixel` along one axis, with these outputs in ascending order.
 fn taps(window: &Window, axis: usize, pixel: usize) -> impl Iterator<Item = (usize, isize)> {
     let k = window.kernel[axis];
     let s = window.stride[axis];
@@ -47,7 +47,7 @@ fn taps(window: &Window, axis: usize, pixel: usize) -> impl Iterator<Item = (usi
 }
 
 impl InputGradient {
-    /// `packed` are panels of `[flipped tap][out]`; of the output's channels, those outside `live` have no gradient.
+    /// `packed` are panels of `[flipped tap][out]`. Output channels outside `live` have no gradient.
     ///
     /// # Errors
     /// [`KernelError::TooLarge`] if sizes overflow.
@@ -62,7 +62,7 @@ impl InputGradient {
     ) -> Result<Self, KernelError> {
         let input = shape.input();
         let window = shape.window();
-        // Cut as a pointwise or dense convolution of the same work that computes `dx`.
+        // The grid of a pointwise or dense convolution that computes `dx` with the same amount of work.
         let widened = Nhwc { c: shape.output().c, ..input };
         let like = if is_pointwise(&shape) { window } else { Window::square(3, 1, 1) };
         let grid = Grid::new(isa, &ConvShape::new(widened, input.c, like)?);
@@ -74,14 +74,14 @@ impl InputGradient {
     fn strip(&self, part: &Part) -> Strip {
         let input = self.shape.input();
         let window = self.shape.window();
-        // From a multiple of the stride on, so that a phase has the same runs in every part.
+        // Starts at a multiple of the stride, so that a phase has the same runs in every part.
         let from = part.rows.start / window.stride[0] * window.stride[0];
         let (top, rows) = met(&window, 0, from, part.rows.end.max(from + window.stride[0]));
         let (left, columns) = met(&window, 1, 0, input.w.max(window.stride[1]));
         Strip { top, rows, left, columns, channels: self.shape.output().c }
     }
 
-    /// Phases along each axis that the image has a pixel of.
+    /// Number of phases along each axis for which the image has a pixel.
     fn phases_met(&self) -> [usize; 2] {
         let (input, [sy, sx]) = (self.shape.input(), self.shape.window().stride);
         [sy.min(input.h), sx.min(input.w)]
@@ -96,7 +96,7 @@ impl InputGradient {
         let [rows, columns] = self.phases_met();
         for py in 0..rows {
             for px in 0..columns {
-                // Without stride a row of taps lies together in the strip and in the panel.
+                // With stride 1, a row of taps is contiguous in the strip and in the panel.
                 let merge = if window.stride[1] == 1 { window.kernel[1] } else { 1 };
                 let mut runs = Vec::new();
                 for (ky, oy) in taps(&window, 0, py) {
@@ -128,7 +128,8 @@ unsafe impl Kernel for InputGradient {
         if is_pointwise(&self.shape) {
             return 0;
         }
-        // The first part has as many rows as any; the strips of others may begin up to a step before theirs.
+        // The first part has the most rows; strips of other parts may start up to one stride before their
+        // rows.
         let first = self.grid.part(0);
         let window = self.shape.window();
         let [sy, _] = window.stride;
@@ -147,7 +148,7 @@ unsafe impl Kernel for InputGradient {
         let k = window.area() * output.c;
         let ld = self.dx.ld;
         let accumulate = self.accumulate;
-        // SAFETY: the kernel's contract; the strip holds every output that the part's inputs meet.
+        // SAFETY: the contract of the kernel; the strip holds every output that reads inputs of the part.
         unsafe {
             let dy = memory.at(&self.dy);
             let packed = memory.at(&self.packed);
@@ -170,7 +171,7 @@ unsafe impl Kernel for InputGradient {
             strip.fill(image, output.h, output.w, self.dy.ld, scratch);
             let ([sy, sx], [_, columns]) = (window.stride, self.phases_met());
             for row in part.rows.clone() {
-                // Down by one row of outputs for every `sy` rows of inputs.
+                // The strip advances by one row of outputs for every `sy` rows of inputs.
                 let x = scratch.add((row / sy - part.rows.start / sy) * strip.row_len());
                 let dx = dx.add((row - part.rows.start) * input.w * ld);
                 for panel in group {

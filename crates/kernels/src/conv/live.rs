@@ -1,6 +1,7 @@
-//! Which channels of a padded tensor are no padding: what a direct convolution multiplies with.
+//! [`Live`]: the channels of a padded tensor that are not padding, which a direct convolution multiplies.
 //!
-//! A pruned network has layers of 8 channels in segments of 16: half of the products would be with zeros.
+//! In a pruned network, layers of 8 channels are stored in segments of 16: half of all products would be with
+//! zeros.
 
 use std::iter;
 use std::ops::Range;
@@ -8,7 +9,7 @@ use std::ops::Range;
 use super::tile::Run;
 use crate::KernelError;
 
-/// Stretches of live channels, by rising channel, of `channels` in all.
+/// Ranges of live channels in ascending order, out of `channels` channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Live {
     stretches: Vec<Range<usize>>,
@@ -16,15 +17,15 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Every channel.
+    /// All channels are live.
     pub(crate) fn all(channels: usize) -> Self {
         Self { stretches: iter::once(0..channels).collect(), channels }
     }
 
-    /// The channels in `ranges`; ranges that touch become one.
+    /// The channels in `ranges` are live; adjacent ranges are merged.
     ///
     /// # Errors
-    /// [`KernelError::Operand`] named `what` if a range does not rise or ends beyond `channels`.
+    /// [`KernelError::Operand`] with the given `what` if ranges are not ascending or end after `channels`.
     pub(crate) fn new(
         what: &'static str,
         ranges: &[Range<usize>],
@@ -50,7 +51,8 @@ impl Live {
         Ok(Self { stretches, channels })
     }
 
-    /// The runs over `columns` neighbouring pixels whose inputs begin at `x` and whose rows of the panel begin at `w`.
+    /// The runs over `columns` neighbouring pixels whose inputs begin at `x` and whose panel rows begin at
+    /// `w`.
     pub(crate) fn runs(&self, x: usize, w: usize, columns: usize) -> Vec<Run> {
         if self.stretches.first() == Some(&(0..self.channels)) {
             return vec![Run { x, w, len: columns * self.channels }];

@@ -1,8 +1,8 @@
-//! Two-dimensional convolution, forward and both gradients: one plan per layer, which picks the algorithm.
+//! [`Conv`]: the plan of one two-dimensional convolution, with both gradients, and its algorithm.
 //!
-//! Weights are `[ky * kw + kx][in][out]` over padded channels. Every pass reads them packed for its own purpose, so a
-//! program packs them first ([`Conv::push_pack`], [`Conv::push_pack_transposed`]). A depthwise convolution's are
-//! `[ky * kw + kx][channel]`, and every pass reads them as they are.
+//! Weights are `[ky * kw + kx][in][out]` with padded channels. Every pass reads them in its own packed
+//! layout, so a program packs them first ([`Conv::push_pack`], [`Conv::push_pack_transposed`]). The weights
+//! of a depthwise convolution are `[ky * kw + kx][channel]`, and every pass reads them unchanged.
 
 mod blocks;
 mod depthwise;
@@ -33,28 +33,28 @@ use crate::{ConvShape, Copy, Isa, KernelError, Nhwc, Window, winograd};
 use grid::Grid;
 use live::Live;
 
-/// How a convolution is computed.
+/// Algorithm of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
-    /// Multiply and add, in registers.
+    /// Direct multiplication and addition, with sums in registers.
     Direct,
-    /// F(4x4, 3x3): fewer multiplications, a little less exact.
+    /// Winograd's F(4x4, 3x3): fewer multiplications, slightly larger rounding errors.
     Winograd,
-    /// A window of its own for every channel: [`Conv::depthwise`].
+    /// Depthwise: every channel has its own window of weights; see [`Conv::depthwise`].
     Depthwise,
 }
 
-/// Whether Winograd may be used.
+/// Whether [`Conv::new`] may select Winograd's algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WinogradMode {
-    /// Where it pays.
+    /// Wherever it is faster.
     #[default]
     Auto,
     /// Never.
     Off,
 }
 
-/// A convolution of one shape.
+/// A convolution of one shape, for one instruction set.
 #[derive(Debug, Clone)]
 pub struct Conv {
     isa: Isa,
@@ -65,10 +65,10 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// A convolution of `input` into `out_channels` channels, both counted with their padding.
+    /// A convolution of `input` into `out_channels` channels; both channel counts include padding.
     ///
     /// # Errors
-    /// As [`ConvShape::new`]; [`KernelError::Operand`] if the output's channels are no whole segments.
+    /// As [`ConvShape::new`]; [`KernelError::Operand`] if the output channels are not whole segments.
     pub fn new(
         isa: Isa,
         input: Nhwc,
@@ -85,7 +85,7 @@ impl Conv {
         Ok(Self { isa, shape, algorithm, live_input, live_output })
     }
 
-    /// A convolution in which every channel of `input` has a window of weights of its own.
+    /// A convolution in which every channel of `input` has its own window of weights.
     ///
     /// # Errors
     /// As [`Conv::new`].
@@ -94,11 +94,11 @@ impl Conv {
         Ok(Self { algorithm: Algorithm::Depthwise, ..conv })
     }
 
-    /// Says which channels of input and output are no padding. The others hold zeros, and direct convolutions do not
-    /// multiply with them; results are the same to the bit.
+    /// Sets which channels of input and output are not padding. All other channels must be zero. Direct
+    /// convolutions skip the products with them; the results have the same bits.
     ///
     /// # Errors
-    /// [`KernelError::Operand`] if a range does not rise or ends beyond the channels.
+    /// [`KernelError::Operand`] if ranges are not ascending or end after the last channel.
     pub fn with_live(self, input: &[Range<usize>], output: &[Range<usize>]) -> Result<Self, KernelError> {
         let live_input = Live::new("live channels of the input", input, self.input().c)?;
         let live_output = Live::new("live channels of the output", output, self.output().c)?;
@@ -115,12 +115,12 @@ impl Conv {
         self.shape.output()
     }
 
-    /// What was chosen.
+    /// The selected algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Values of the weights, padding included.
+    /// Number of values of the weights, including padding.
     pub fn weights_len(&self) -> usize {
         match self.algorithm {
             Algorithm::Direct | Algorithm::Winograd => self.shape.weights_len(),
@@ -128,7 +128,7 @@ impl Conv {
         }
     }
 
-    /// Values of the weights as the forward pass reads them.
+    /// Number of values of the weights in the layout of the forward pass.
     pub fn packed_len(&self) -> usize {
         match self.algorithm {
             Algorithm::Direct | Algorithm::Depthwise => self.weights_len(),
@@ -136,7 +136,7 @@ impl Conv {
         }
     }
 
-    /// Values of the weights as the input gradient reads them.
+    /// Number of values of the weights in the layout of the input gradient.
     pub fn packed_transposed_len(&self) -> usize {
         match self.algorithm {
             Algorithm::Direct | Algorithm::Depthwise => self.packed_len(),
@@ -148,7 +148,7 @@ impl Conv {
         ConvShape::new(self.output(), self.input().c, self.shape.window())
     }
 
-    /// Values that the weight gradient needs to work in.
+    /// Number of scratch values that the weight gradient needs for partial sums.
     pub fn partials_len(&self) -> usize {
         match self.algorithm {
             Algorithm::Direct => weight_gradient::parts(self.isa, &self.shape) * self.shape.weights_len(),
@@ -159,7 +159,7 @@ impl Conv {
         }
     }
 
-    /// Pixels behind each part of [`Epilogue::moments`], a view of twice as many rows.
+    /// Number of pixels in each part of [`Epilogue::moments`]. That view has two rows per part.
     pub fn moment_counts(&self) -> Vec<usize> {
         match self.algorithm {
             Algorithm::Direct => Grid::new(self.isa, &self.shape).counts(),
@@ -168,7 +168,7 @@ impl Conv {
         }
     }
 
-    /// How many there are.
+    /// Number of parts of the moments.
     fn moment_parts(&self) -> usize {
         match self.algorithm {
             Algorithm::Direct => Grid::new(self.isa, &self.shape).parts(),
@@ -177,7 +177,7 @@ impl Conv {
         }
     }
 
-    /// Refuses a program for other instructions: panels are cut as one set's tiles like them.
+    /// Returns an error if the program is for another instruction set, whose panels may have other widths.
     fn for_program(&self, p: &Program, label: &str) -> Result<(), KernelError> {
         if p.isa() == self.isa {
             return Ok(());
@@ -187,11 +187,11 @@ impl Conv {
         Err(KernelError::OtherIsa { label: label.to_owned(), conv, program })
     }
 
-    /// Appends what fills `packed` from `weights`.
+    /// Appends the kernel that fills `packed` from `weights`, for the forward pass.
     ///
     /// # Errors
-    /// [`KernelError::Operand`] if a size does not fit, [`KernelError::OtherIsa`] if the program is for other instructions;
-    /// errors of [`Program::push`].
+    /// [`KernelError::Operand`] if a size does not fit, [`KernelError::OtherIsa`] if the program is for
+    /// another instruction set; errors of [`Program::push`].
     pub fn push_pack(
         &self,
         p: &mut Program,
@@ -211,7 +211,7 @@ impl Conv {
         }
     }
 
-    /// Appends what fills `packed` from `weights` for the input gradient.
+    /// Appends the kernel that fills `packed` from `weights`, for the input gradient.
     ///
     /// # Errors
     /// As [`Conv::push_pack`].
@@ -237,7 +237,7 @@ impl Conv {
         }
     }
 
-    /// Appends `y = conv(x)` and the epilogue.
+    /// Appends `y = conv(x)`, followed by the epilogue.
     ///
     /// # Errors
     /// As [`Conv::push_pack`].
@@ -278,7 +278,7 @@ impl Conv {
         }
     }
 
-    /// Appends the gradient of the input, stored in `dx` or added to it.
+    /// Appends the gradient of the input, which is stored in `dx` or, with `accumulate`, added to it.
     ///
     /// # Errors
     /// As [`Conv::push_pack`].
@@ -316,7 +316,7 @@ impl Conv {
         }
     }
 
-    /// Appends the gradient of the weights, added to `dw`. `partials` is overwritten.
+    /// Appends the gradient of the weights, which is added to `dw`. `partials` is overwritten.
     ///
     /// # Errors
     /// As [`Conv::push_pack`].
@@ -335,7 +335,7 @@ impl Conv {
         vector(label, "the partial sums", &partials, self.partials_len())?;
         vector(label, "dw", &dw, self.weights_len())?;
         if self.output().pixels() == 0 {
-            // No task would write the partial sums, and what they happen to hold is no gradient.
+            // No task would write the partial sums, so their contents would not be a gradient.
             return Ok(());
         }
         match self.algorithm {
@@ -354,7 +354,7 @@ impl Conv {
     }
 }
 
-/// Appends a copy of weights that every pass reads as they are.
+/// Appends a copy of weights that every pass reads unchanged.
 fn as_they_are(p: &mut Program, label: &str, from: View, to: View) -> Result<(), KernelError> {
     p.push(label, Copy { from, to, accumulate: false })
 }

@@ -1,7 +1,8 @@
-//! The micro-kernel of the weight gradient: inputs times output gradients, summed over pixels in registers.
+//! [`Outer`]: the micro-kernel of the weight gradient, inputs times output gradients, summed over pixels in
+//! registers.
 //!
-//! `dw[m][n] += sum over rows and pixels of x[row][pixel][m] * dy[row][pixel][n]`: `m` runs over inputs that lie together
-//! (a row of the kernel times its channels), `n` over a panel of output channels.
+//! `dw[m][n] += sum over rows and pixels of x[row][pixel][m] * dy[row][pixel][n]`: `m` runs over contiguous
+//! inputs (a row of the kernel times its channels), `n` over a panel of output channels.
 
 use super::tile::{pieces, with_height};
 use crate::simd::{Simd, WithSimd};
@@ -9,27 +10,27 @@ use crate::simd::{Simd, WithSimd};
 /// A block of the weight gradient.
 #[derive(Clone, Copy)]
 pub(crate) struct Outer {
-    /// Rows of output pixels.
+    /// Number of rows of output pixels.
     pub(crate) rows: usize,
-    /// Pixels in a row.
+    /// Number of pixels in a row.
     pub(crate) n: usize,
     /// Inputs of the first pixel.
     pub(crate) x: *const f32,
-    /// From pixel to pixel, and from row to row, in `x`.
+    /// Distance from pixel to pixel, and from row to row, in `x`.
     pub(crate) x_pitch: [usize; 2],
-    /// Inputs of a pixel that take part.
+    /// Number of inputs of a pixel.
     pub(crate) m: usize,
     /// Output gradients of the first pixel.
     pub(crate) dy: *const f32,
-    /// From pixel to pixel, and from row to row, in `dy`.
+    /// Distance from pixel to pixel, and from row to row, in `dy`.
     pub(crate) dy_pitch: [usize; 2],
     /// Width of the panel.
     pub(crate) width: usize,
     /// First row of the block.
     pub(crate) dw: *mut f32,
-    /// From row to row.
+    /// Distance from row to row in `dw`.
     pub(crate) ldw: usize,
-    /// Whether to add to what is there.
+    /// Whether to add to the existing values.
     pub(crate) accumulate: bool,
 }
 
@@ -37,7 +38,7 @@ impl Outer {
     /// Computes the block.
     ///
     /// # Safety
-    /// Inputs, gradients and sums that the fields describe lie in memory that may be read or written.
+    /// Memory for all inputs, gradients and sums that the fields describe is readable or writable.
     #[inline(always)]
     pub(crate) unsafe fn compute<S: Simd>(self, s: S) {
         s.vectorize(self);
@@ -49,7 +50,7 @@ impl WithSimd for Outer {
 
     #[inline(always)]
     fn with<S: Simd>(self, s: S) {
-        // SAFETY: made by `compute` only, whose caller promises the addresses.
+        // SAFETY: only `compute` creates it, and its caller guarantees the addresses.
         unsafe {
             match self.width / S::LANES {
                 1 => cover::<S, 1>(s, self),
@@ -63,7 +64,7 @@ impl WithSimd for Outer {
 #[inline(always)]
 unsafe fn cover<S: Simd, const NR: usize>(s: S, block: Outer) {
     if const { S::PIXELS[NR] == 0 } {
-        unreachable!("panels are cut to widths that have a tile");
+        unreachable!("panels have only widths with a tile");
     } else {
         pieces!(block.m, S::PIXELS[NR], start, len => {
             // SAFETY: rows `start .. start + len` of the block.
@@ -78,7 +79,8 @@ unsafe fn cover<S: Simd, const NR: usize>(s: S, block: Outer) {
 
 #[inline(always)]
 unsafe fn tile<S: Simd, const MR: usize, const NR: usize>(s: S, x: *const f32, dw: *mut f32, block: &Outer) {
-    // SAFETY: `MR` inputs of every pixel and a panel of `NR` vectors lie inside what `Outer` promises.
+    // SAFETY: `MR` inputs of every pixel and a panel of `NR` vectors lie inside the memory that `Outer`
+    // describes.
     unsafe {
         let mut acc = [[s.splat(0.0); NR]; MR];
         if block.accumulate {

@@ -1,4 +1,4 @@
-//! Weights reordered into the panels that tiles stream.
+//! [`Pack`] and [`PackTransposed`]: reorder weights into panels, so that tiles read them in one stream.
 
 use super::panels::{Panel, panels};
 use crate::memory::{Memory, Operand, View};
@@ -6,7 +6,7 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{ConvShape, Isa};
 
-/// Panels of `[tap][in]` over output channels, from `[tap][in][out]`.
+/// Writes panels of `[tap][in]` over output channels, from weights `[tap][in][out]`.
 pub(crate) struct Pack {
     shape: ConvShape,
     panels: Vec<Panel>,
@@ -35,7 +35,8 @@ unsafe impl Kernel for Pack {
         let Panel { start, width } = self.panels[task];
         let co = self.shape.output().c;
         let k = self.shape.weights_len() / co;
-        // SAFETY: the kernel's contract; a panel lies inside `packed`, a row of it inside `weights`.
+        // SAFETY: the contract of the kernel; a panel lies inside `packed`, each of its rows inside
+        // `weights`.
         unsafe {
             let from = memory.at(&self.weights).add(start);
             let to = memory.at(&self.packed).add(start * k);
@@ -50,7 +51,7 @@ unsafe impl Kernel for Pack {
     }
 }
 
-/// Panels of `[flipped tap][out]` over input channels, for the input gradient.
+/// Writes panels of `[flipped tap][out]` over input channels, for the input gradient.
 pub(crate) struct PackTransposed {
     shape: ConvShape,
     panels: Vec<Panel>,
@@ -64,7 +65,7 @@ impl PackTransposed {
     }
 }
 
-/// Output channels transposed together: a cache line of each input channel's row.
+/// Number of output channels transposed together: one cache line of the row of each input channel.
 const BLOCK: usize = 16;
 
 // SAFETY: a task writes its own panel.
@@ -83,7 +84,7 @@ unsafe impl Kernel for PackTransposed {
         let ci = self.shape.input().c;
         let co = self.shape.output().c;
         let taps = self.shape.window().area();
-        // SAFETY: the kernel's contract; widths are whole segments, so blocks are full.
+        // SAFETY: the contract of the kernel; widths are whole segments, so all blocks are complete.
         unsafe {
             let from = memory.at(&self.weights);
             let to = memory.at(&self.packed).add(start * taps * co);

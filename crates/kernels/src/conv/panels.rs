@@ -1,11 +1,11 @@
-//! How output channels are covered by panels, the widths that a tile computes at once.
+//! [`Panel`]: a range of output channels that a tile computes at once.
 //!
-//! A packed matrix `[k][channels]` lies panel after panel, each `[k][width]`, so that a tile reads its weights in one
-//! stream. The panel that starts at channel `s` starts at value `s * k`.
+//! A packed matrix `[k][channels]` is stored as one panel after another, each `[k][width]`, so that a tile
+//! reads its weights in one stream. The panel that starts at channel `s` starts at value `s * k`.
 
 use crate::{Isa, SEGMENT};
 
-/// Some neighbouring output channels.
+/// A range of neighbouring output channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Panel {
     /// First channel.
@@ -14,7 +14,8 @@ pub(crate) struct Panel {
     pub(crate) width: usize,
 }
 
-/// Panels of `channels` (whole segments), as wide as the instruction set likes them and none needlessly narrow.
+/// Divides `channels` (whole segments) into panels as wide as the instruction set supports; none is
+/// unnecessarily narrow.
 pub(crate) fn panels(isa: Isa, channels: usize) -> Vec<Panel> {
     debug_assert!(channels.is_multiple_of(SEGMENT));
     let mut panels = Vec::new();
@@ -31,14 +32,14 @@ pub(crate) fn panels(isa: Isa, channels: usize) -> Vec<Panel> {
     panels
 }
 
-/// Cuts panels into `groups` of nearly the same number of channels; fewer if there are fewer panels.
+/// Divides panels into `groups` of nearly equal channel counts; into fewer groups if there are fewer panels.
 pub(crate) fn groups(panels: &[Panel], groups: usize) -> Vec<Vec<Panel>> {
     let groups = groups.clamp(1, panels.len().max(1));
     let cut = |i: usize| panels.len() * i / groups;
     (0..groups).map(|i| panels[cut(i)..cut(i + 1)].to_vec()).collect()
 }
 
-/// First channel and number of channels of neighbouring panels.
+/// First channel and number of channels of a range of panels.
 pub(crate) fn extent(group: &[Panel]) -> (usize, usize) {
     let start = group.first().map_or(0, |p| p.start);
     (start, group.iter().map(|p| p.width).sum())

@@ -1,8 +1,10 @@
-//! Rows of an image copied into scratch with their zero padding: behind it, no kernel knows an edge.
+//! [`Strip`]: rows of an image copied into scratch with their zero padding, so that kernels need no code for
+//! borders.
 
 use std::ops::Range;
 
-/// Which part of an image a strip holds. Rows and columns count from the image's corner and may lie outside of it.
+/// The part of an image that a strip holds. Rows and columns count from the corner of the image and may lie
+/// outside it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Strip {
     /// First row.
@@ -13,22 +15,23 @@ pub(crate) struct Strip {
     pub(crate) left: isize,
     /// Number of columns.
     pub(crate) columns: usize,
-    /// Channels of a pixel.
+    /// Number of channels of a pixel.
     pub(crate) channels: usize,
 }
 
 impl Strip {
-    /// Values from row to row.
+    /// Number of values in a row.
     pub(crate) const fn row_len(&self) -> usize {
         self.columns * self.channels
     }
 
-    /// Values in the strip.
+    /// Number of values in the strip.
     pub(crate) const fn len(&self) -> usize {
         self.rows * self.row_len()
     }
 
-    /// Fills `strip` from an image `h x w` whose pixels are `ld` apart; what lies outside of the image becomes zero.
+    /// Fills `strip` from an image `h x w` whose pixels are `ld` apart; positions outside the image become
+    /// zero.
     ///
     /// # Safety
     /// `image` holds `h * w` pixels and `strip` [`Strip::len`] values; they do not overlap.
@@ -63,7 +66,7 @@ impl Strip {
     }
 }
 
-/// Which of `len` positions from `start` on lie in `0..size`.
+/// Range of the `len` positions from `start` on that lie in `0..size`.
 fn clip(start: isize, len: usize, size: usize) -> Range<usize> {
     let first = (-start).clamp(0, len as isize);
     let last = (size as isize - start).clamp(first, len as isize);
@@ -76,11 +79,11 @@ mod tests {
 
     #[test]
     fn what_lies_outside_is_zero() {
-        // A 2x3 image of 2 channels at pitch 3; the third value of a pixel belongs to someone else.
+        // A 2x3 image of 2 channels with pitch 3; the third value of a pixel is outside the view.
         let image: Vec<f32> = (0..18).map(|i| if i % 3 == 2 { f32::NAN } else { 1.0 + i as f32 }).collect();
         let strip = Strip { top: -1, rows: 4, left: -1, columns: 5, channels: 2 };
         let mut got = vec![f32::NAN; strip.len()];
-        // SAFETY: both have the sizes named.
+        // SAFETY: both have the sizes given.
         unsafe { strip.fill(image.as_ptr(), 2, 3, 3, got.as_mut_ptr()) };
         let z = [0.0; 10];
         assert_eq!(got[..10], z);

@@ -1,31 +1,33 @@
-//! The micro-kernel of forward and input gradient: pixels times a panel of output channels, kept in registers.
+//! [`Rows`]: the micro-kernel of forward and input gradient, pixels times a panel of output channels, summed
+//! in registers.
 //!
-//! `y[m][n] = sum over runs and k of x[run + m * pitch + k] * w[run][k][n]`: the outer product of a broadcast input and a
-//! row of weights. One run is a stretch of inputs that lie together: the whole row of a kernel on a dense strip.
+//! `y[m][n] = sum over runs and k of x[run + m * pitch + k] * w[run][k][n]`: the outer product of a broadcast
+//! input and a row of weights. A run is a range of contiguous inputs, for example a whole kernel row in a
+//! dense strip.
 
 use crate::simd::{Simd, WithSimd};
 
-/// A stretch of inputs and the weights that it meets.
+/// A range of contiguous inputs and the weights for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// Offset of the stretch from a pixel's address.
+    /// Offset of the first input from the address of a pixel.
     pub(crate) x: usize,
-    /// Row of the panel that meets its first value.
+    /// Row of the panel for the first input.
     pub(crate) w: usize,
     /// Number of inputs.
     pub(crate) len: usize,
 }
 
-/// A row of output pixels against one panel.
+/// A row of output pixels and one panel.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
-    /// Output pixels.
+    /// Number of output pixels.
     pub(crate) n: usize,
     /// Inputs of the first pixel.
     pub(crate) x: *const f32,
-    /// From one pixel's inputs to the next one's.
+    /// Distance from the inputs of one pixel to those of the next.
     pub(crate) pitch: usize,
-    /// What is summed.
+    /// The runs to sum.
     pub(crate) runs: &'a [Run],
     /// The panel, `[rows][width]`.
     pub(crate) w: *const f32,
@@ -33,9 +35,9 @@ pub(crate) struct Rows<'a> {
     pub(crate) width: usize,
     /// First output pixel.
     pub(crate) y: *mut f32,
-    /// From one output pixel to the next.
+    /// Distance from one output pixel to the next.
     pub(crate) ldy: usize,
-    /// Whether to add to what is there.
+    /// Whether to add to the existing values.
     pub(crate) accumulate: bool,
 }
 
@@ -43,7 +45,7 @@ impl Rows<'_> {
     /// Computes the row.
     ///
     /// # Safety
-    /// Inputs, weights and outputs that the fields describe lie in memory that may be read or written.
+    /// Memory for all inputs, weights and outputs that the fields describe is readable or writable.
     #[inline(always)]
     pub(crate) unsafe fn compute<S: Simd>(self, s: S) {
         s.vectorize(self);
@@ -55,7 +57,7 @@ impl WithSimd for Rows<'_> {
 
     #[inline(always)]
     fn with<S: Simd>(self, s: S) {
-        // SAFETY: made by `compute` only, whose caller promises the addresses.
+        // SAFETY: only `compute` creates it, and its caller guarantees the addresses.
         unsafe {
             match (self.width / S::LANES, self.accumulate) {
                 (1, false) => cover::<S, 1, false>(s, self),
@@ -69,7 +71,8 @@ impl WithSimd for Rows<'_> {
     }
 }
 
-/// Splits `n` into the fewest nearly equal pieces of at most `most`, and calls `$body` with first and length of each.
+/// Divides `n` into the fewest nearly equal pieces of at most `most`; calls `$body` with start and length of
+/// each piece.
 macro_rules! pieces {
     ($n:expr, $most:expr, $start:ident, $len:ident => $body:expr) => {{
         let n = $n;
@@ -85,7 +88,8 @@ macro_rules! pieces {
     }};
 }
 
-/// Calls `$tile::<S, $len, NR, ..>` for a run-time `$len` up to `S::PIXELS[NR]`; longer ones are not even compiled.
+/// Calls `$tile::<S, $len, NR, ..>` for a run-time `$len` up to `S::PIXELS[NR]`; larger heights are not
+/// compiled.
 macro_rules! with_height {
     ($len:expr, $S:ident, $NR:ident, $M:ident => $call:expr) => {
         with_height!(@ $len, $S, $NR, $M, $call; 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24)
@@ -105,7 +109,7 @@ pub(crate) use {pieces, with_height};
 #[inline(always)]
 unsafe fn cover<S: Simd, const NR: usize, const ACC: bool>(s: S, rows: Rows<'_>) {
     if const { S::PIXELS[NR] == 0 } {
-        unreachable!("panels are cut to widths that have a tile");
+        unreachable!("panels have only widths with a tile");
     } else {
         pieces!(rows.n, S::PIXELS[NR], start, len => {
             // SAFETY: pixels `start .. start + len` of the row.
@@ -125,7 +129,8 @@ unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ACC: bool>(
     y: *mut f32,
     rows: &Rows<'_>,
 ) {
-    // SAFETY: `MR` pixels from `x` and `y` on, and a panel of `NR` vectors, lie inside what `Rows` promises.
+    // SAFETY: `MR` pixels from `x` and `y` on, and a panel of `NR` vectors, lie inside the memory that `Rows`
+    // describes.
     unsafe {
         let pitch = rows.pitch;
         let ldy = rows.ldy;

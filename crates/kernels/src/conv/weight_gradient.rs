@@ -1,7 +1,7 @@
-//! Direct convolution, gradient of the weights.
+//! [`WeightGradient`] of a direct convolution.
 //!
-//! Each part of the pixels has sums of its own, which [`Reduce`] adds up in order: results depend on no thread, and no
-//! chain of additions is longer than a part.
+//! Each part of the pixels has its own sums, which [`Reduce`] adds in order: results do not depend on
+//! threads, and no chain of additions is longer than a part.
 
 use super::grid::is_pointwise;
 use super::outer::Outer;
@@ -12,14 +12,15 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{ConvShape, Isa};
 
-/// Values of a strip of inputs: it is read once per panel and stays in the second-level cache.
+/// Number of values in a strip of inputs, which is read once per panel and stays in the second-level cache.
 const STRIP: usize = 32 << 10;
-/// Parts times groups that are worth having.
+/// Useful number of tasks (parts times groups).
 const TASKS: usize = 8;
-/// Weights from which groups of channels are better than parts, whose sums cost memory.
+/// Number of weights above which groups of channels are better than parts, because the sums of parts need
+/// memory.
 const MANY: usize = 64 << 10;
 
-/// `partials[part] = sum over the part's pixels of x dy`.
+/// `partials[part] = sum over the pixels of the part of x dy`.
 pub(crate) struct WeightGradient {
     shape: ConvShape,
     plan: Plan,
@@ -28,10 +29,10 @@ pub(crate) struct WeightGradient {
     partials: View,
 }
 
-/// The cut into strips, parts and groups.
+/// How the work is divided into strips, parts and groups.
 #[derive(Debug, Clone)]
 struct Plan {
-    /// Strips in all; a strip is some rows of one image, or some pixels of the batch.
+    /// Total number of strips; a strip is some rows of one image, or some pixels of the batch.
     strips: usize,
     per_image: usize,
     step: usize,
@@ -62,13 +63,13 @@ impl Plan {
     }
 }
 
-/// Number of parts whose sums a convolution of this shape keeps.
+/// Number of parts whose sums a convolution of this shape stores.
 pub(crate) fn parts(isa: Isa, shape: &ConvShape) -> usize {
     Plan::new(isa, shape).parts
 }
 
 impl WeightGradient {
-    /// `partials` are [`parts`] times `[tap][in][out]`.
+    /// `partials` has the size of [`parts`] times `[tap][in][out]`.
     pub(crate) fn new(isa: Isa, shape: ConvShape, x: View, dy: View, partials: View) -> Self {
         Self { shape, plan: Plan::new(isa, &shape), x, dy, partials }
     }
@@ -86,7 +87,7 @@ impl WeightGradient {
     }
 }
 
-// SAFETY: a task writes its part's sums in the columns of its group.
+// SAFETY: a task writes the sums of its own part in the columns of its own group.
 unsafe impl Kernel for WeightGradient {
     fn operands(&self) -> Vec<Operand> {
         vec![self.x.read(), self.dy.read(), self.partials.write()]
@@ -113,7 +114,7 @@ unsafe impl Kernel for WeightGradient {
         let co = output.c;
         let first = plan.strips * part / plan.parts;
         let last = plan.strips * (part + 1) / plan.parts;
-        // SAFETY: the kernel's contract; strips have their zero padding, so every tap lies inside.
+        // SAFETY: the contract of the kernel; strips include their zero padding, so every tap lies inside.
         unsafe {
             let dw = memory.at(&self.partials).add(part * self.shape.weights_len());
             for strip_index in first..last {
@@ -162,14 +163,14 @@ unsafe impl Kernel for WeightGradient {
     }
 }
 
-/// `dw += sum of the partials`, in order.
+/// Adds the sum of the partials, in order, to `dw`.
 pub(crate) struct Reduce {
     pub(crate) parts: usize,
     pub(crate) partials: View,
     pub(crate) dw: View,
 }
 
-/// Values per task.
+/// Number of values per task.
 const CHUNK: usize = 8 << 10;
 
 // SAFETY: a task writes its own chunk.
@@ -187,7 +188,7 @@ unsafe impl Kernel for Reduce {
         let len = self.dw.channels;
         let mut i = task * CHUNK;
         let end = len.min((task + 1) * CHUNK);
-        // SAFETY: the kernel's contract; lengths are whole segments.
+        // SAFETY: the contract of the kernel; lengths are whole segments.
         unsafe {
             let partials = memory.at(&self.partials);
             let dw = memory.at(&self.dw);

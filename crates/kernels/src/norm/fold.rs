@@ -1,4 +1,4 @@
-//! Inference: batch norm as part of the convolution before it.
+//! [`FoldBatchNorm`]: folds batch norm into the convolution before it, for inference.
 
 use super::{inverse_deviation, load, store};
 use crate::fit::{fits, segments};
@@ -7,15 +7,15 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{KernelError, SEGMENT, View};
 
-/// Weights and bias of the convolution that does what convolution and batch norm did:
+/// Computes the weights and bias of one convolution that replaces a convolution and its batch norm:
 /// `weights * scale` and `(bias - mean) * scale + beta` with `scale = gamma / sqrt(var + eps)`.
 #[derive(Debug, Clone)]
 pub struct FoldBatchNorm {
-    /// Weights: a row of output channels for every tap and input channel.
+    /// Weights: one row of output channels for every tap and input channel.
     pub weights: View,
-    /// Gets the new weights; may be `weights`.
+    /// Receives the new weights; may be the same view as `weights`.
     pub folded: View,
-    /// Learned scale, a vector of one value per output channel, as all that follow.
+    /// Learned scale: a vector of one value per output channel, like all views below.
     pub gamma: View,
     /// Learned shift.
     pub beta: View,
@@ -25,9 +25,9 @@ pub struct FoldBatchNorm {
     pub var: View,
     /// Added to the variance.
     pub eps: f32,
-    /// Bias of the convolution.
+    /// Bias of the convolution, if it has one.
     pub bias: Option<View>,
-    /// Gets the new bias.
+    /// Receives the new bias.
     pub folded_bias: View,
 }
 
@@ -61,7 +61,8 @@ unsafe impl Kernel for FoldBatchNorm {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        // SAFETY: `check` saw that every vector has this segment, and both weights the same rows.
+        // SAFETY: `check` verified that every vector has this segment and that both weights have the same
+        // rows.
         unsafe {
             let gamma = load(memory, &self.gamma, 0, task);
             let beta = load(memory, &self.beta, 0, task);

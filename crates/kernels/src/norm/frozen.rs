@@ -1,4 +1,4 @@
-//! Evaluation and frozen layers: given statistics.
+//! [`FrozenBatchNorm`]: batch norm with fixed statistics, for evaluation and frozen layers.
 
 use super::{inverse_deviation, load, store};
 use crate::fit::{fits, segments};
@@ -7,7 +7,7 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{KernelError, SEGMENT, View};
 
-/// Prepares the normalisation with given statistics. All views are vectors of one length.
+/// Computes scale and shift of a batch norm from fixed statistics. All views are vectors of the same length.
 #[derive(Debug, Clone)]
 pub struct FrozenBatchNorm {
     /// Learned scale.
@@ -20,9 +20,9 @@ pub struct FrozenBatchNorm {
     pub var: View,
     /// Added to the variance.
     pub eps: f32,
-    /// Gets `gamma / sqrt(var + eps)`.
+    /// Receives `gamma / sqrt(var + eps)`.
     pub scale: View,
-    /// Gets `beta - mean * scale`.
+    /// Receives `beta - mean * scale`.
     pub shift: View,
 }
 
@@ -51,7 +51,7 @@ unsafe impl Kernel for FrozenBatchNorm {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, _s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        // SAFETY: `check` saw that every vector has this segment.
+        // SAFETY: `check` verified that every vector has this segment.
         unsafe {
             let gamma = load(memory, &self.gamma, 0, task);
             let beta = load(memory, &self.beta, 0, task);

@@ -1,4 +1,4 @@
-//! Backward: gradients of gamma and beta, and the coefficients of the input's gradient.
+//! [`BatchNormGradient`]: gradients of gamma and beta, and the coefficients of the gradient of the input.
 
 use super::{load, store};
 use crate::fit::{equal, fits, segments};
@@ -9,28 +9,28 @@ use crate::{KernelError, SEGMENT, View};
 
 /// Combines the sums of [`PointwiseSums`](crate::PointwiseSums).
 ///
-/// With `du` the gradient of the normalised value `u` and sums over the `n` pixels, `dbeta = sum du`,
-/// `dgamma = inv * sum du (y - mean)`, and mean and variance depend on `y`, too:
+/// Let `du` be the gradient of the normalised value `u`, with sums over the `n` pixels. Then `dbeta = sum du`
+/// and `dgamma = inv * sum du (y - mean)`. Mean and variance also depend on `y`, so
 /// `dy = scale * (du - dbeta / n - (y - mean) * inv * dgamma / n) = scale * du + k1 * y + k0`.
 #[derive(Debug, Clone)]
 pub struct BatchNormGradient {
-    /// Number of pixels normalised over.
+    /// Number of pixels that the statistics cover.
     pub pixels: usize,
     /// Rows `2p` and `2p + 1`: `sum du` and `inv * sum du (y - mean)` of part `p`.
     pub partials: View,
-    /// The forward's, a vector, as all that follow.
+    /// Scale that [`BatchNorm`](crate::BatchNorm) wrote: a vector, like all views below.
     pub scale: View,
-    /// The forward's.
+    /// Mean that [`BatchNorm`](crate::BatchNorm) wrote.
     pub mean: View,
-    /// The forward's.
+    /// Inverse deviation that [`BatchNorm`](crate::BatchNorm) wrote.
     pub inv: View,
-    /// The gradient is added.
+    /// The kernel adds the gradient of gamma to this view.
     pub dgamma: View,
-    /// The gradient is added.
+    /// The kernel adds the gradient of beta to this view.
     pub dbeta: View,
-    /// Gets `-scale * inv * dgamma / n`.
+    /// Receives `-scale * inv * dgamma / n`.
     pub k1: View,
-    /// Gets `-scale * dbeta / n - k1 * mean`.
+    /// Receives `-scale * dbeta / n - k1 * mean`.
     pub k0: View,
 }
 
@@ -66,7 +66,7 @@ unsafe impl Kernel for BatchNormGradient {
     unsafe fn run<S: Simd>(&self, _s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
         let mut sum = [0.0; SEGMENT];
         let mut sum_hat = [0.0; SEGMENT];
-        // SAFETY: `check` saw that every vector has this segment and every part its two rows.
+        // SAFETY: `check` verified that every vector has this segment and every part its two rows.
         unsafe {
             for part in 0..self.partials.pixels / 2 {
                 let du = load(memory, &self.partials, 2 * part, task);
@@ -89,7 +89,7 @@ unsafe impl Kernel for BatchNormGradient {
                 dbeta[i] += sum[i];
                 k1[i] = -scale[i] * inv[i] * sum_hat[i] / n;
             }
-            // With the rounded k1, so that k1 * y + k0 is centred at the mean.
+            // Uses the rounded k1, so that k1 * y + k0 is centred at the mean.
             let k1 = store(memory, &self.k1, task, &k1);
             for i in 0..SEGMENT {
                 k0[i] = -scale[i] * sum[i] / n - k1[i] * mean[i];

@@ -1,8 +1,9 @@
-//! Coefficients of batch norm: from statistics to one multiplication and one addition per value, and back.
+//! Coefficients of batch norm: [`BatchNorm`] turns statistics into one scale and shift per channel;
+//! [`BatchNormGradient`] is its backward pass.
 //!
-//! These kernels work on vectors of one value per channel, in `f64`, a segment of channels per task.
-//! A padding channel has gamma and beta 0, hence scale and shift 0, and stays 0.
-//! What is done to every value of a tensor is in [`pointwise`](crate::pointwise).
+//! These kernels work in `f64` on vectors of one value per channel, one segment of channels per task. A
+//! padding channel has gamma and beta 0, hence scale and shift 0, and stays 0. The kernels of
+//! [`pointwise`](crate::pointwise) apply the coefficients to the values of a tensor.
 
 mod fold;
 mod frozen;
@@ -17,17 +18,18 @@ pub use train::BatchNorm;
 use crate::memory::Memory;
 use crate::{SEGMENT, View};
 
-/// A segment of a vector of one value per channel.
+/// One segment of a vector of one value per channel.
 type Lanes = [f64; SEGMENT];
 
-/// Row `row` of segment `segment` of a view.
+/// Reads row `row` of segment `segment` of a view.
 ///
 /// # Safety
-/// The view was declared by the running kernel and has this row and segment; nobody writes it meanwhile.
+/// The running kernel declared the view, the view has this row and segment, and no other task writes them
+/// meanwhile.
 #[inline(always)]
 unsafe fn load(memory: Memory<'_>, view: &View, row: usize, segment: usize) -> Lanes {
     let mut lanes = [0.0; SEGMENT];
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     let values =
         unsafe { memory.at(view).add(row * view.ld + segment * SEGMENT).cast::<[f32; SEGMENT]>().read() };
     for (lane, value) in lanes.iter_mut().zip(values) {
@@ -36,10 +38,11 @@ unsafe fn load(memory: Memory<'_>, view: &View, row: usize, segment: usize) -> L
     lanes
 }
 
-/// Writes a segment of a vector, rounded, and returns what was written.
+/// Writes a segment of a vector, rounded to `f32`, and returns the rounded values.
 ///
 /// # Safety
-/// The view was declared by the running kernel as written and has this segment; nobody else touches it meanwhile.
+/// The running kernel declared the view as written, the view has this segment, and no other task accesses it
+/// meanwhile.
 #[inline(always)]
 unsafe fn store(memory: Memory<'_>, view: &View, segment: usize, lanes: &Lanes) -> Lanes {
     let mut values = [0.0f32; SEGMENT];
@@ -48,12 +51,12 @@ unsafe fn store(memory: Memory<'_>, view: &View, segment: usize, lanes: &Lanes) 
         values[i] = lanes[i] as f32;
         rounded[i] = f64::from(values[i]);
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe { memory.at(view).add(segment * SEGMENT).cast::<[f32; SEGMENT]>().write(values) };
     rounded
 }
 
-/// `1 / sqrt(variance + eps)`; 0 where that would be infinite: a constant is normalised to 0.
+/// `1 / sqrt(variance + eps)`; 0 instead of infinity, so that a constant channel is normalised to 0.
 #[inline(always)]
 fn inverse_deviation(variance: f64, eps: f32) -> f64 {
     let square = variance + f64::from(eps);

@@ -1,7 +1,7 @@
-//! Training: statistics of the batch.
+//! [`BatchNorm`]: batch norm with the statistics of the batch, for training.
 //!
-//! PyTorch's conventions: the batch is normalised with the variance over `n`, the running variance takes the one over
-//! `n - 1`, and `running = (1 - momentum) * running + momentum * batch`.
+//! As in PyTorch, the batch is normalised with the variance over `n`, the running variance uses the variance
+//! over `n - 1`, and `running = (1 - momentum) * running + momentum * batch`.
 
 use super::{inverse_deviation, load, store};
 use crate::fit::{equal, fits, segments};
@@ -10,12 +10,13 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{KernelError, SEGMENT, View};
 
-/// Combines the moments of parts of a batch and prepares its normalisation.
+/// Combines the moments of the parts of a batch into statistics and computes scale and shift.
 ///
-/// Method: Chan, Golub and `LeVeque`, "Updating formulae and a pairwise algorithm for computing sample variances".
+/// Method: Chan, Golub and `LeVeque`, "Updating formulae and a pairwise algorithm for computing sample
+/// variances".
 #[derive(Debug, Clone)]
 pub struct BatchNorm {
-    /// Pixels of each part.
+    /// Number of pixels in each part.
     pub counts: Vec<usize>,
     /// Rows `2p` and `2p + 1`: mean and sum of squared deviations of part `p`.
     pub partials: View,
@@ -23,21 +24,21 @@ pub struct BatchNorm {
     pub gamma: View,
     /// Learned shift, a vector.
     pub beta: View,
-    /// Moved towards the batch's mean.
+    /// Running mean; moves towards the mean of the batch.
     pub running_mean: View,
-    /// Moved towards the batch's variance.
+    /// Running variance; moves towards the variance of the batch.
     pub running_var: View,
     /// Weight of this batch in the running statistics.
     pub momentum: f32,
     /// Added to the variance.
     pub eps: f32,
-    /// Gets the batch's mean.
+    /// Receives the mean of the batch.
     pub mean: View,
-    /// Gets `1 / sqrt(variance + eps)`.
+    /// Receives `1 / sqrt(variance + eps)`.
     pub inv: View,
-    /// Gets `gamma * inv`.
+    /// Receives `gamma * inv`.
     pub scale: View,
-    /// Gets `beta - mean * scale`.
+    /// Receives `beta - mean * scale`.
     pub shift: View,
 }
 
@@ -63,7 +64,7 @@ unsafe impl Kernel for BatchNorm {
         fits!(label, "shift", self.shift, 1, channels)?;
         fits!(label, "the moments", self.partials, 2 * self.counts.len(), channels)?;
         let pixels = self.counts.iter().fold(0, |sum: usize, &count| sum.saturating_add(count));
-        // One value has no variance.
+        // A single value has no variance.
         equal(label, "number of pixels to normalise over", pixels, pixels.max(2))
     }
 
@@ -76,7 +77,7 @@ unsafe impl Kernel for BatchNorm {
         let mut n = 0.0;
         let mut mean = [0.0; SEGMENT];
         let mut m2 = [0.0; SEGMENT];
-        // SAFETY: `check` saw that every vector has this segment and every part its two rows.
+        // SAFETY: `check` verified that every vector has this segment and every part its two rows.
         unsafe {
             for (part, &count) in self.counts.iter().enumerate() {
                 let of_part = load(memory, &self.partials, 2 * part, task);

@@ -1,4 +1,4 @@
-//! Forward: `z = act(scale * y + shift) + residual`.
+//! [`Pointwise`]: applies `z = act(scale * y + shift) + residual` to every value.
 
 use crate::chunk::Chunks;
 use crate::fit::{fits, in_place, segments};
@@ -13,17 +13,17 @@ use crate::{KernelError, View};
 pub struct Pointwise {
     /// Input.
     pub y: View,
-    /// Output; may be `y` or the residual.
+    /// Output; may be the same view as `y` or the residual.
     pub z: View,
     /// Scale and shift, vectors of one value per channel.
     pub norm: Option<(View, View)>,
-    /// Whether SiLU follows.
+    /// Whether to apply SiLU.
     pub silu: bool,
-    /// Added at last.
+    /// Tensor to add at the end.
     pub residual: Option<View>,
 }
 
-// SAFETY: a task reads and writes its own range of pixels, each value after it was read.
+// SAFETY: a task reads and writes its own range of pixels, and writes each value after reading it.
 unsafe impl Kernel for Pointwise {
     fn operands(&self) -> Vec<Operand> {
         let read: Vec<View> = [self.y].into_iter().chain(self.residual).collect();
@@ -53,7 +53,7 @@ unsafe impl Kernel for Pointwise {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        // SAFETY: this method's contract.
+        // SAFETY: the contract of this method.
         unsafe { chunk_of!(self, s, memory, task, [self.norm.is_some(), self.silu, self.residual.is_some()]) }
     }
 }
@@ -66,10 +66,11 @@ impl Pointwise {
         memory: Memory<'_>,
         task: usize,
     ) {
-        // What is absent is never read.
+        // The kernel never reads the placeholders of absent views.
         let (scale, shift) = self.norm.as_ref().map_or((&self.y, &self.y), |(scale, shift)| (scale, shift));
         let residual = self.residual.as_ref().unwrap_or(&self.y);
-        // SAFETY: `check` saw that all have the same pixels and channels, and the vectors the channels.
+        // SAFETY: `check` verified that all tensors have the same pixels and channels, and the vectors the
+        // same channels.
         unsafe {
             let scale = memory.at(scale);
             let shift = memory.at(shift);

@@ -1,4 +1,4 @@
-//! Backward, second pass: the gradient of the convolution's output.
+//! [`PointwiseGradient`]: second pass of the backward, the gradient of the input `y`.
 
 use crate::chunk::Chunks;
 use crate::fit::{fits, in_place, segments};
@@ -8,34 +8,37 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{KernelError, View};
 
-/// A gradient below this, behind a batch norm, counts as none.
+/// Magnitude up to which a gradient after a batch norm is replaced by 0.
 ///
-/// Where sparsity training has brought a chain of gammas near zero, each layer divides what passes back by a thousand or
-/// more; after a dozen layers it is denormal, and every product with it takes a hundred times as long. What is left of a
-/// gradient here can change no weight (they are moved by rate times gradient, and `f32` has seven digits), and its products
-/// with activations and weights of any useful size are still normal.
+/// If sparsity training brings a chain of gammas near zero, each layer divides the gradient by a thousand or
+/// more. After a dozen layers it is denormal, and each multiplication by it takes a hundred times as long. A
+/// gradient below this limit cannot change a weight (the step is learning rate times gradient, and `f32` has
+/// seven digits), while products of larger gradients with activations and weights of any useful size are
+/// still normal.
 const NEGLIGIBLE: f32 = 1e-18;
 
 /// `dy (+)= scale * du + k1 * y + k0`, with `du = dz * act'(scale * y + shift)`; without norm `dy (+)= du`.
 ///
-/// With norm, what is added to `dy` is zero where it would be below 1e-18: products with denormals are slow.
+/// With `norm`, the value added to `dy` is 0 if its magnitude is at most 1e-18, because products with
+/// denormals are slow.
 #[derive(Debug, Clone)]
 pub struct PointwiseGradient {
-    /// The forward's input.
+    /// Input of [`Pointwise`](crate::Pointwise).
     pub y: View,
-    /// Gradient of the forward's output.
+    /// Gradient of the output of [`Pointwise`](crate::Pointwise).
     pub dz: View,
-    /// Gets the gradient of `y`; may be `dz` or `y`.
+    /// Receives the gradient of `y`; may be the same view as `dz` or `y`.
     pub dy: View,
-    /// Scale, shift, `k1`, `k0`: vectors of one value per channel. For frozen statistics `k1` and `k0` are 0.
+    /// Scale, shift, `k1`, `k0`: vectors of one value per channel. With frozen statistics `k1` and `k0` are
+    /// 0.
     pub norm: Option<[View; 4]>,
-    /// Whether the forward applied SiLU.
+    /// Whether [`Pointwise`](crate::Pointwise) applied SiLU.
     pub silu: bool,
-    /// Adds to what `dy` holds.
+    /// Whether to add to the values in `dy` instead of overwriting them.
     pub accumulate: bool,
 }
 
-// SAFETY: a task reads and writes its own range of pixels, each value after it was read.
+// SAFETY: a task reads and writes its own range of pixels, and writes each value after reading it.
 unsafe impl Kernel for PointwiseGradient {
     fn operands(&self) -> Vec<Operand> {
         let mut operands = in_place(&[self.y, self.dz], self.dy.store(self.accumulate));
@@ -64,7 +67,7 @@ unsafe impl Kernel for PointwiseGradient {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        // SAFETY: this method's contract.
+        // SAFETY: the contract of this method.
         unsafe { chunk_of!(self, s, memory, task, [self.norm.is_some(), self.silu, self.accumulate]) }
     }
 }
@@ -77,9 +80,10 @@ impl PointwiseGradient {
         memory: Memory<'_>,
         task: usize,
     ) {
-        // What is absent is never read.
+        // The kernel never reads the placeholders of absent views.
         let [scale, shift, k1, k0] = self.norm.unwrap_or([self.y; 4]);
-        // SAFETY: `check` saw that all have the same pixels and channels, and the vectors the channels.
+        // SAFETY: `check` verified that all tensors have the same pixels and channels, and the vectors the
+        // same channels.
         unsafe {
             let scale = memory.at(&scale);
             let shift = memory.at(&shift);
@@ -101,7 +105,7 @@ impl PointwiseGradient {
                         }
                         let through_statistics = s.fma(value, s.load(k1.add(c)), s.load(k0.add(c)));
                         gradient = s.fma(gradient, scale, through_statistics);
-                        // NaN exceeds everything, so a diverged network still shows.
+                        // `exceeds` is true for NaN, so a diverged network stays visible.
                         let counts = s.exceeds(s.abs(gradient), s.splat(NEGLIGIBLE));
                         gradient = s.select(counts, gradient, s.splat(0.0));
                     } else if SILU {

@@ -1,11 +1,13 @@
-//! What is done to every value after a convolution, and its backward: batch norm as one multiplication and one addition,
-//! SiLU, and the addition of a residual.
+//! [`Pointwise`] and its backward: the operations on every value after a convolution, namely batch norm as
+//! one multiplication and one addition, SiLU, and the addition of a residual.
 //!
-//! Each is one pass over memory, pixel after pixel with all channels; coefficients come from the first-level cache.
-//! The backward recomputes the activation from the convolution's output `y`: nothing else is kept.
-//! The normalised value is taken from `y` and the mean, never from `u` and gamma, which goes to 0 in sparse training.
+//! Each kernel makes one pass over memory, one pixel after another with all its channels; the coefficients
+//! stay in the first-level cache. The backward recomputes the activation from the output `y` of the
+//! convolution, so no other tensor is kept. It computes the normalised value from `y` and the mean, never
+//! from `u` and gamma, because gamma approaches 0 in sparse training.
 
-/// Calls `$self.chunk` with three run-time flags as constants, so that each of the eight loops is compiled without branches.
+/// Calls `$self.chunk` with three run-time flags as constants, so that each of the eight loops is compiled
+/// without branches.
 macro_rules! chunk_of {
     ($self:ident, $s:ident, $memory:ident, $task:ident, [$($flag:expr),* $(,)?]) => {
         match ($($flag),*) {

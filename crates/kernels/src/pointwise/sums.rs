@@ -1,4 +1,4 @@
-//! Backward, first pass: the sums that batch norm's gradients need.
+//! [`PointwiseSums`]: first pass of the backward, the sums for the gradients of batch norm.
 
 use crate::chunk::Chunks;
 use crate::fit::{equal, fits, segments};
@@ -8,42 +8,43 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{KernelError, View};
 
-/// Sums of `du = dz * act'(scale * y + shift)` over parts of the pixels, for
-/// [`BatchNormGradient`](crate::BatchNormGradient); on the way, `dz` is handed to the residual.
+/// Sums `du = dz * act'(scale * y + shift)` over parts of the pixels, for
+/// [`BatchNormGradient`](crate::BatchNormGradient); in the same pass it passes `dz` to the residual.
 ///
-/// Row `2p` of `partials` gets `sum du` of part `p`, row `2p + 1` `inv * sum du (y - mean)`.
+/// Row `2p` of `partials` receives `sum du` of part `p`, row `2p + 1` receives `inv * sum du (y - mean)`.
 #[derive(Debug, Clone)]
 pub struct PointwiseSums {
-    /// The forward's input.
+    /// Input of [`Pointwise`](crate::Pointwise).
     pub y: View,
-    /// Gradient of the forward's output.
+    /// Gradient of the output of [`Pointwise`](crate::Pointwise).
     pub dz: View,
-    /// The forward's, a vector of one value per channel, as the next three.
+    /// Scale of [`Pointwise`](crate::Pointwise): a vector of one value per channel, like the next three
+    /// views.
     pub scale: View,
-    /// The forward's.
+    /// Shift of [`Pointwise`](crate::Pointwise).
     pub shift: View,
     /// Mean of `y`.
     pub mean: View,
     /// Inverse standard deviation of `y`.
     pub inv: View,
-    /// Whether the forward applied SiLU.
+    /// Whether [`Pointwise`](crate::Pointwise) applied SiLU.
     pub silu: bool,
-    /// `2 * PointwiseSums::parts(y.pixels)` rows of as many channels.
+    /// `2 * PointwiseSums::parts(y.pixels)` rows with as many channels as `y`.
     pub partials: View,
-    /// Gradient of the forward's residual, and whether `dz` is added to it or overwrites it.
+    /// Gradient of the residual, and whether to add `dz` to it (true) or overwrite it (false).
     pub residual: Option<(View, bool)>,
 }
 
-/// Pixels summed one after the other; longer sums are sums of such sums.
+/// Number of pixels summed one after another; longer sums are sums of such sums.
 const RUN: usize = 256;
 
-/// What becomes of the residual's gradient.
+/// Values of the const parameter `RESIDUAL`: how the kernel updates the gradient of the residual.
 const NO_RESIDUAL: u8 = 0;
 const STORE_RESIDUAL: u8 = 1;
 const ADD_RESIDUAL: u8 = 2;
 
 impl PointwiseSums {
-    /// Number of parts into which so many pixels are cut.
+    /// Number of parts into which `pixels` pixels are divided.
     pub fn parts(pixels: usize) -> usize {
         Chunks::parts(pixels).count()
     }
@@ -82,7 +83,7 @@ unsafe impl Kernel for PointwiseSums {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
-        // SAFETY: this method's contract.
+        // SAFETY: the contract of this method.
         unsafe {
             match (self.silu, self.residual) {
                 (true, None) => self.part::<S, true, NO_RESIDUAL>(s, memory, task),
@@ -105,7 +106,7 @@ impl PointwiseSums {
         task: usize,
     ) {
         let mut c = 0;
-        // SAFETY: channels below `channels`, whole vectors of them.
+        // SAFETY: the blocks are whole vectors of channels below `channels`.
         unsafe {
             while c + 4 * S::LANES <= self.y.channels {
                 self.block::<S, 4, SILU, RESIDUAL>(s, memory, task, c);
@@ -118,7 +119,7 @@ impl PointwiseSums {
         }
     }
 
-    /// `V` vectors of channels from `c`: their sums stay in registers.
+    /// Processes `V` vectors of channels from `c` on; their sums stay in registers.
     #[inline(always)]
     unsafe fn block<S: Simd, const V: usize, const SILU: bool, const RESIDUAL: u8>(
         &self,
@@ -130,8 +131,8 @@ impl PointwiseSums {
         let range = Chunks::parts(self.y.pixels).range(task);
         let residual = self.residual.map_or(self.y, |(view, _)| view);
         let mut total = [[s.splat(0.0); V]; 2];
-        // SAFETY: `check` saw that all have the same pixels and channels, the vectors the channels, and the sums this
-        // part's rows.
+        // SAFETY: `check` verified that all tensors have the same pixels and channels, the vectors the same
+        // channels, and the sums the rows of this part.
         unsafe {
             let mut scale = [s.splat(0.0); V];
             let mut shift = [s.splat(0.0); V];

@@ -1,4 +1,4 @@
-//! AVX2 with FMA: 8 lanes, 16 registers.
+//! [`Avx2`]: AVX2 with FMA, 8 lanes, 16 registers.
 
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::wildcard_imports, reason = "some thirty intrinsics with long names")]
@@ -11,7 +11,7 @@ use super::{Simd, WithSimd};
 pub(crate) struct Avx2(());
 
 impl Avx2 {
-    /// The proof, if this machine has the instructions.
+    /// A value if this machine has AVX2 and FMA.
     pub(crate) fn detect() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -27,11 +27,12 @@ fn enter<F: WithSimd>(s: Avx2, f: F) -> F::Output {
     f.with(s)
 }
 
-/// Beyond it `2^n` leaves the normal numbers.
+/// Magnitude of `x` beyond which `2^n` is not a normal number.
 #[cfg(target_arch = "x86_64")]
 const LIMIT: f32 = 87.0;
 
-// SAFETY of every block below: `self` exists, so `detect` saw the features; pointers are the caller's promise.
+// SAFETY of every block below: `self` exists, so `detect` found the features; callers guarantee that pointers
+// are valid.
 #[cfg(target_arch = "x86_64")]
 impl Simd for Avx2 {
     type V = __m256;

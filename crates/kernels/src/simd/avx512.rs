@@ -1,4 +1,4 @@
-//! AVX-512: 16 lanes, 32 registers.
+//! [`Avx512`]: AVX-512, 16 lanes, 32 registers.
 
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::wildcard_imports, reason = "some thirty intrinsics with long names")]
@@ -11,7 +11,7 @@ use super::{Simd, WithSimd};
 pub(crate) struct Avx512(());
 
 impl Avx512 {
-    /// The proof, if this machine has the instructions.
+    /// A value if this machine has the instructions.
     pub(crate) fn detect() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx512f")
@@ -31,7 +31,8 @@ fn enter<F: WithSimd>(s: Avx512, f: F) -> F::Output {
     f.with(s)
 }
 
-// SAFETY of every block below: `self` exists, so `detect` saw the features; pointers are the caller's promise.
+// SAFETY of every block below: `self` exists, so `detect` found the features; callers guarantee that pointers
+// are valid.
 #[cfg(target_arch = "x86_64")]
 impl Simd for Avx512 {
     type V = __m512;
@@ -66,7 +67,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn reciprocal(self, v: __m512) -> __m512 {
-        // A division takes 16 cycles. Newton's step doubles the 14 bits of the estimate.
+        // A division takes 16 cycles. One Newton step doubles the 14 bits of the estimate.
         unsafe {
             let estimate = _mm512_rcp14_ps(v);
             let error = _mm512_fnmadd_ps(v, estimate, _mm512_set1_ps(1.0));
@@ -106,13 +107,13 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn limit(self, x: __m512) -> __m512 {
-        // Of a number and NaN, the second operand.
+        // If one operand is NaN, the instruction returns the second operand, so NaN is kept.
         unsafe { _mm512_max_ps(_mm512_set1_ps(-87.0), x) }
     }
 
     #[inline(always)]
     fn exceeds(self, a: __m512, b: __m512) -> __mmask16 {
-        // Not less or equal, unordered included: true for NaN in `a` as wanted, and for NaN in `b`, which is kept apart.
+        // The ordered comparison is false for NaN in `b`, so NaN in `a` is tested separately.
         unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a) }
     }
 

@@ -1,17 +1,17 @@
-//! Plain Rust over arrays of 8, which the compiler turns into what the build target has.
+//! [`Portable`]: plain Rust over arrays of 8, which the compiler turns into instructions of the build target.
 
 use super::{Simd, WithSimd};
 
-/// Needs no proof.
+/// Every machine can run it, so its value needs no proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Portable;
 
 const LANES: usize = 8;
 type V = [f32; LANES];
 
-/// Beyond it `2^n` leaves the normal numbers.
+/// Magnitude of `x` beyond which `2^n` is not a normal number.
 const LIMIT: f32 = 87.0;
-/// Adding and subtracting it rounds to a whole number, ties to even.
+/// Adding and then subtracting this value rounds to an integer, ties to even.
 const ROUNDER: f32 = 12_582_912.0;
 
 macro_rules! lanes {
@@ -58,7 +58,7 @@ impl Simd for Portable {
         lanes!(a, b => a * b)
     }
 
-    // Two roundings: `mul_add` without the instruction is a library call.
+    // Without the instruction `mul_add` is a library call, so the operations below round twice.
     #[inline(always)]
     fn reciprocal(self, v: V) -> V {
         lanes!(v => 1.0 / v)
@@ -91,7 +91,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn scale2(self, p: V, n: V) -> V {
-        // The last bits of `n + ROUNDER` are those of the whole number.
+        // The last bits of `n + ROUNDER` are those of the integer `n`.
         lanes!(p, n => f32::from_bits(p.to_bits().wrapping_add((n + ROUNDER).to_bits() << 23)))
     }
 
@@ -117,7 +117,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> V {
-        // SAFETY: the caller's promise; an array needs no more alignment than its elements.
+        // SAFETY: the caller guarantees readable values; an array needs no more alignment than its elements.
         unsafe { p.cast::<V>().read() }
     }
 

@@ -1,38 +1,39 @@
-//! How the tiles of a batch are cut into blocks, and channels into panels.
+//! [`Blocks`]: divides the tiles of a batch into blocks. [`group`] and [`panel`] divide channels.
 //!
-//! A tile is 4x4 pixels of the output. A block is whole tile rows of one image, or whole images: a contiguous range of
-//! pixels, so that statistics and epilogue run over it while it is in the cache.
-//! All cuts depend on the shape alone.
+//! A tile is 4x4 pixels of the output. A block is some tile rows of one image, or some whole images: a
+//! contiguous range of pixels, so that statistics and epilogue run over it while it is in the cache. All
+//! divisions depend on the shape alone.
 
 use std::ops::Range;
 
 use crate::Nhwc;
 use crate::simd::Simd;
 
-/// Outputs of a tile along an axis.
+/// Number of outputs of a tile along an axis.
 pub(super) const TILE: usize = 4;
-/// Products per tile, input and output channel.
+/// Number of products per tile, input channel and output channel.
 pub(super) const PLANES: usize = 36;
-/// Channels by which groups of output channels are cut; the last unit takes what is left.
+/// Number of channels in a unit of a group; the last unit also takes the remaining channels.
 const UNIT: usize = 32;
 
-/// Piece `i` when `total` is cut into `pieces` that differ by one at most.
+/// Piece `i` of `total` divided into `pieces` whose sizes differ by at most one.
 pub(super) const fn piece(total: usize, pieces: usize, i: usize) -> Range<usize> {
     total * i / pieces..total * (i + 1) / pieces
 }
 
-/// Distance of planes of `len` values: an odd number of cache lines, because 36 lines that are written together must not
-/// compete for the same places of the cache.
+/// Distance between planes of `len` values: an odd number of cache lines, so that 36 lines that are written
+/// together do not compete for the same cache sets.
 pub(super) const fn plane_pitch(len: usize) -> usize {
     (len.div_ceil(16) | 1) * 16
 }
 
-/// Distance of tiles of many channels: rows of a product that are read together must not lie a power of two apart.
+/// Distance between tiles with many channels: rows that are read together must not lie a power of two apart.
 pub(super) const fn tile_pitch(channels: usize) -> usize {
     if channels < 128 { channels } else { plane_pitch(channels) }
 }
 
-/// Channels of the panel of packed weights that starts where `rest` channels are left: an odd rest becomes one wide panel.
+/// Width of the panel of packed weights that starts where `rest` channels are left. A rest of 48 becomes one
+/// wide panel.
 #[inline(always)]
 pub(super) const fn panel<S: Simd>(rest: usize) -> usize {
     match (S::LANES, rest) {
@@ -42,24 +43,24 @@ pub(super) const fn panel<S: Simd>(rest: usize) -> usize {
     }
 }
 
-/// Number of groups into which `channels` can be cut between panels.
+/// Number of units in `channels`, which is the largest number of groups.
 pub(super) const fn units(channels: usize) -> usize {
     if channels < UNIT { 1 } else { channels / UNIT }
 }
 
-/// Channels of group `i` of `groups`, whole panels on every instruction set.
+/// Channels of group `i` of `groups`; they are whole panels on every instruction set.
 pub(super) fn group(channels: usize, groups: usize, i: usize) -> Range<usize> {
     let cut = piece(units(channels), groups, i);
     let end = if i + 1 == groups { channels } else { cut.end * UNIT };
     cut.start * UNIT..end
 }
 
-/// Channels of the widest group.
+/// Number of channels in the widest group.
 pub(super) fn widest_group(channels: usize, groups: usize) -> usize {
     (0..groups).map(|i| group(channels, groups, i).len()).max().unwrap_or(0)
 }
 
-/// The tiles of a batch, cut into blocks.
+/// The tiles of a batch, divided into blocks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Blocks {
     image: Nhwc,
@@ -68,27 +69,27 @@ pub(super) struct Blocks {
 
 #[derive(Debug, Clone, Copy)]
 enum Cut {
-    /// Each image into so many pieces.
+    /// Each image is divided into this many blocks of tile rows.
     Rows(usize),
-    /// The batch into so many pieces.
+    /// The batch is divided into this many blocks of whole images.
     Images(usize),
 }
 
-/// Some tiles.
+/// A range of tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Block {
     /// First image.
     pub(super) image: usize,
-    /// Images, one unless they are whole.
+    /// Number of images; 1 if the block is a part of an image.
     pub(super) images: usize,
     /// First tile row.
     pub(super) row: usize,
-    /// Tile rows of each image.
+    /// Number of tile rows in each image.
     pub(super) rows: usize,
 }
 
 impl Blocks {
-    /// Blocks of at most `most` tiles, more only if a row of tiles has more.
+    /// Creates blocks of at most `most` tiles; more only if a single row of tiles has more.
     pub(super) fn new(image: Nhwc, most: usize) -> Self {
         let rows = image.h.div_ceil(TILE);
         let columns = image.w.div_ceil(TILE);
@@ -108,7 +109,7 @@ impl Blocks {
         }
     }
 
-    /// Tiles in a row.
+    /// Number of tiles in a row.
     pub(super) fn columns(&self) -> usize {
         self.image.w.div_ceil(TILE)
     }
@@ -117,7 +118,7 @@ impl Blocks {
         self.image.h.div_ceil(TILE)
     }
 
-    /// Tiles in the largest block.
+    /// Number of tiles in the largest block.
     pub(super) fn most_tiles(&self) -> usize {
         match self.cut {
             Cut::Rows(pieces) => self.rows().div_ceil(pieces) * self.columns(),
@@ -139,7 +140,7 @@ impl Blocks {
         }
     }
 
-    /// Tiles of a block.
+    /// Number of tiles in a block.
     pub(super) fn tiles(&self, block: &Block) -> usize {
         block.images * block.rows * self.columns()
     }

@@ -1,7 +1,8 @@
-//! The convolution itself, and its input's gradient.
+//! [`Forward`]: the Winograd convolution, which also computes the gradient of the input.
 //!
-//! A task is a block of tiles and a group of output channels: `V` of the block, then for some of the channels after another
-//! the products of all planes, their transform into the output, and what follows the convolution, while all is cached.
+//! A task is a block of tiles and a group of output channels. It computes `V` of the block. Then, for one
+//! range of channels after another, it computes the products of all planes, transforms them into the output
+//! and applies the epilogue, while all data is in the cache.
 
 use std::marker::PhantomData;
 
@@ -18,22 +19,24 @@ use crate::program::Kernel;
 use crate::simd::Simd;
 use crate::{ConvShape, KernelError, View};
 
-/// Bytes of `V` and `M` together that leave room in the second-level cache for the panel of weights and the image.
+/// Bytes of `V` and `M` together; the rest of the second-level cache holds the panel of weights and the
+/// image.
 const CACHED: usize = 1_150_000;
-/// Bounds of the tiles in a block: fewer read the packed weights too often, more gain nothing.
+/// Fewest and most tiles in a block: smaller blocks read the packed weights too often, larger ones are not
+/// faster.
 const TILES: [usize; 2] = [28, 60];
-/// Most output channels whose products are kept at once.
+/// Most output channels whose products are kept at the same time.
 const MOST_CHANNELS: usize = 128;
-/// Tasks that keep several threads busy.
+/// Number of tasks that keeps several threads busy.
 const ENOUGH_TASKS: usize = 8;
 
-/// How a shape is cut.
+/// How the work of a shape is divided.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     blocks: Blocks,
-    /// Groups of output channels: a task each.
+    /// Number of groups of output channels; each is a task.
     groups: usize,
-    /// Pieces of a group, one after another.
+    /// Number of channel ranges in a group, which a task processes one after another.
     passes: usize,
 }
 
@@ -46,7 +49,8 @@ impl Plan {
         let kept = inputs + outputs.min(MOST_CHANNELS);
         let most = (CACHED / (PLANES * size_of::<f32>() * kept)).min(tiles.div_ceil(ENOUGH_TASKS));
         let blocks = Blocks::new(image, most.clamp(TILES[0], TILES[1]));
-        // Every group transforms the input again: only wide ones pay, but some must be for two threads.
+        // Every group transforms the input again, so groups should be wide; but a single block needs two
+        // groups for two threads.
         let fewest = if blocks.len() == 1 { 1 } else { 4 };
         let mut groups = 1;
         while blocks.len() * groups < ENOUGH_TASKS && units(outputs) >= groups * 2 * fewest {
@@ -55,7 +59,7 @@ impl Plan {
         Self { blocks, groups, passes: widest_group(outputs, groups).div_ceil(MOST_CHANNELS) }
     }
 
-    /// Output channels of a pass.
+    /// Output channels of one pass of group `index`.
     fn channels(&self, outputs: usize, index: usize, pass: usize) -> std::ops::Range<usize> {
         let all = group(outputs, self.groups, index);
         let passes = self.passes.min(units(all.len()));
@@ -66,25 +70,25 @@ impl Plan {
         all.start + part.start..all.start + part.end
     }
 
-    /// Channels of the widest pass.
+    /// Number of channels in the widest pass.
     fn widest(&self, outputs: usize) -> usize {
         let all = (0..self.groups).flat_map(|i| (0..self.passes).map(move |pass| (i, pass)));
         all.map(|(i, pass)| self.channels(outputs, i, pass).len()).max().unwrap_or(0)
     }
 }
 
-/// Pixels of each part of the moments: the blocks.
+/// Number of pixels in each part of the moments; a part is a block.
 pub(super) fn moment_counts(shape: &ConvShape) -> Vec<usize> {
     let blocks = Plan::new(shape).blocks;
     (0..blocks.len()).map(|i| blocks.pixels(&blocks.get(i)).len()).collect()
 }
 
-/// How many there are.
+/// Number of parts of the moments.
 pub(super) fn moment_parts(shape: &ConvShape) -> usize {
     Plan::new(shape).blocks.len()
 }
 
-/// `y = x * w`, or `y += x * w`, with what follows.
+/// `y = x * w` or `y += x * w`, followed by the epilogue.
 pub(crate) struct Forward {
     shape: ConvShape,
     plan: Plan,
@@ -93,15 +97,15 @@ pub(crate) struct Forward {
     y: View,
     epilogue: Epilogue,
     accumulate: bool,
-    /// Distance of the planes of `U`, `V` and `M`.
+    /// Distances between the planes of `U`, `V` and `M`.
     pitches: [usize; 3],
 }
 
 impl Forward {
-    /// For the input's gradient `shape` is that of the convolution from `dy` to `dx`.
+    /// For the gradient of the input, `shape` is the convolution from `dy` to `dx`.
     ///
     /// # Errors
-    /// [`KernelError::Operand`] if a view does not fit or the shape is not for this algorithm.
+    /// [`KernelError::Operand`] if a view does not fit or Winograd's algorithm does not apply to the shape.
     pub(crate) fn new(
         label: &str,
         shape: &ConvShape,
@@ -142,8 +146,8 @@ impl Forward {
     }
 }
 
-// SAFETY: a task writes the pixels of its block and the channels of its group of `y`, and the rows of its block and these
-// channels of the moments; `new` checked that all views fit the shape.
+// SAFETY: a task writes the pixels of its block and the channels of its group of `y`, and the rows of its
+// block and these channels of the moments; `new` checked that all views fit the shape.
 unsafe impl Kernel for Forward {
     fn operands(&self) -> Vec<Operand> {
         let mut operands = vec![self.x.read(), self.packed.read(), self.y.store(self.accumulate)];
@@ -170,7 +174,8 @@ unsafe impl Kernel for Forward {
         let inputs = self.shape.input().c;
         let outputs = self.shape.output().c;
         let [u_pitch, v_pitch, m_pitch] = self.pitches;
-        // SAFETY: scratch is as long as these three; views are operands, and all channels are below their widths.
+        // SAFETY: scratch is as long as these three; the views are operands, and all channels are below their
+        // widths.
         unsafe {
             let v = scratch;
             let m = scratch.add(PLANES * v_pitch);
@@ -222,10 +227,10 @@ unsafe impl Kernel for Forward {
 }
 
 impl Forward {
-    /// Moments, SiLU and residual of a block and some channels.
+    /// Applies moments, SiLU and residual to a block and some channels.
     ///
     /// # Safety
-    /// As [`Kernel::run`]; the outputs are stored.
+    /// As [`Kernel::run`]; in addition, the outputs are already stored.
     #[inline(always)]
     unsafe fn follow<S: Simd>(
         &self,
@@ -237,7 +242,7 @@ impl Forward {
         let pixels = self.plan.blocks.pixels(&self.plan.blocks.get(index));
         let start = channels.start;
         let count = channels.len();
-        // SAFETY: the caller's promise; every block has two rows of moments.
+        // SAFETY: guaranteed by the caller; every block has two rows of moments.
         unsafe {
             if let Some(view) = &self.epilogue.moments {
                 let y = memory.at(&self.y).add(pixels.start * self.y.ld + start);
@@ -245,7 +250,7 @@ impl Forward {
                 moments::part(s, y, self.y.ld, pixels.len(), count, mean, mean.add(view.ld));
             }
             if self.epilogue.silu || self.epilogue.residual.is_some() {
-                // The bias is in `y` already.
+                // `y` already includes the bias.
                 let rest = Epilogue { bias: None, moments: None, ..self.epilogue };
                 finish(s, memory, &rest, &self.y, [pixels.start, pixels.len()], [start, count]);
             }

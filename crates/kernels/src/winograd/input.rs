@@ -1,8 +1,9 @@
-//! Tiles of an image to 36 planes: `B^T d B` of the input, `A d A^T` of the output's gradient.
+//! [`Transform`]: transforms the tiles of an image into 36 planes, `B^T d B` of the input or `A d A^T` of the
+//! output gradient.
 //!
-//! First along the columns of a strip of tiles, where a column that two tiles share is transformed once, then along the
-//! rows of every tile. What lies outside the image is zero: a missing row is read from a line of zeros that never moves on,
-//! a missing column is written as zeros. So there is no other code for borders.
+//! It first transforms the columns of a strip of tiles, so that a column that two tiles share is transformed
+//! once, then the rows of every tile. Values outside the image are zero: a missing row is read from a line of
+//! zeros with step 0, a missing column is written as zeros. Borders therefore need no separate code.
 
 use std::marker::PhantomData;
 
@@ -11,33 +12,33 @@ use super::points::Expand;
 use crate::Nhwc;
 use crate::simd::{Simd, WithSimd};
 
-/// Most tiles in a strip: its columns stay in the first-level cache.
+/// Most tiles in a strip, so that its columns stay in the first-level cache.
 const STRIP: usize = 8;
 
-/// Values of scratch for a strip.
+/// Number of scratch values for a strip.
 pub(super) const STRIP_LEN: usize = (STRIP * TILE + 2) * 6 * 16;
 
-/// All tiles of a block, some channels.
+/// The transform of all tiles of a block for some channels.
 pub(super) struct Transform<E, const IN: usize> {
-    /// First of the channels in the first pixel of the batch.
+    /// The first of the channels in the first pixel of the batch.
     pub(super) from: *const f32,
     /// Row pitch of `from`.
     pub(super) ld: usize,
     /// Sizes of the batch.
     pub(super) image: Nhwc,
-    /// Which tiles.
+    /// The tiles to transform.
     pub(super) block: Block,
-    /// How many channels.
+    /// Number of channels.
     pub(super) channels: usize,
     /// 36 planes of `[tile][channel]`.
     pub(super) to: *mut f32,
-    /// Distance of the planes.
+    /// Distance between planes.
     pub(super) pitch: usize,
-    /// Distance of the tiles in a plane.
+    /// Distance between tiles in a plane.
     pub(super) tile_pitch: usize,
     /// [`STRIP_LEN`] values.
     pub(super) strip: *mut f32,
-    /// The transform.
+    /// The one-dimensional transform.
     pub(super) expand: PhantomData<E>,
 }
 
@@ -54,8 +55,8 @@ impl<E: Expand<IN>, const IN: usize> WithSimd for Transform<E, IN> {
                 let mut column = 0;
                 while column < columns {
                     let tiles = STRIP.min(columns - column);
-                    // SAFETY: made only by kernels, whose operands hold the whole batch and whose scratch holds all
-                    // tiles of the block; tiles are counted in the order in which they are written.
+                    // SAFETY: only kernels create it; their operands hold the whole batch and their scratch
+                    // all tiles of the block. Tiles are counted in the order in which they are written.
                     unsafe {
                         let from = self.from.add(image * h * w * self.ld);
                         let mut channel = 0;
@@ -77,7 +78,7 @@ impl<E: Expand<IN>, const IN: usize> Transform<E, IN> {
     /// Transforms the columns of `tiles` tiles into the strip: `[column][6]` vectors.
     ///
     /// # Safety
-    /// `image` is a vector of channels of an image's first pixel.
+    /// `image` points to a vector of channels in the first pixel of an image.
     #[inline(always)]
     unsafe fn columns<S: Simd>(&self, s: S, image: *const f32, row: usize, column: usize, tiles: usize) {
         let zeros = [0.0_f32; 16];
@@ -97,7 +98,7 @@ impl<E: Expand<IN>, const IN: usize> Transform<E, IN> {
         let begin = E::BEFORE.saturating_sub(x0);
         let end = count.min(w + E::BEFORE - x0);
         for k in 0..count {
-            // SAFETY: the strip holds so many columns, and `x` is a column of the image.
+            // SAFETY: the strip holds `count` columns, and `x` is a column of the image.
             unsafe {
                 let to = self.strip.add(k * 6 * S::LANES);
                 let mut q = [s.splat(0.0); 6];
@@ -119,12 +120,12 @@ impl<E: Expand<IN>, const IN: usize> Transform<E, IN> {
     /// Transforms the rows of the tiles in the strip into the planes.
     ///
     /// # Safety
-    /// `to` is a vector of channels of the first of these tiles in the first plane.
+    /// `to` points to a vector of channels of the first of these tiles in the first plane.
     #[inline(always)]
     unsafe fn rows<S: Simd>(&self, s: S, to: *mut f32, tiles: usize) {
         for tile in 0..tiles {
             for i in 0..6 {
-                // SAFETY: as `columns` wrote them; planes hold all tiles.
+                // SAFETY: `columns` wrote these values; planes hold all tiles.
                 unsafe {
                     let from = self.strip.add((tile * TILE * 6 + i) * S::LANES);
                     let mut d = [s.splat(0.0); IN];

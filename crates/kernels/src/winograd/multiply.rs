@@ -1,7 +1,8 @@
-//! Products of planes: `M = V U` of the forward pass and `P (+)= V^T Z` of the weights' gradient.
+//! [`Multiply`] and [`Correlate`]: products of planes, `M = V U` of the forward pass and `P (+)= V^T Z` of
+//! the gradient of the weights.
 //!
-//! One micro-kernel for both: an outer product per step of `k`, with the accumulators in registers.
-//! Rows are covered by tiles of nearly equal heights, so that none is short.
+//! Both use one micro-kernel: an outer product per step of `k`, with the accumulators in registers. The rows
+//! are divided into tiles of nearly equal heights, so that no tile is short.
 
 use std::ops::Range;
 
@@ -9,7 +10,7 @@ use super::blocks::{PLANES, panel};
 use super::prefetch::near;
 use crate::simd::{Simd, WithSimd};
 
-/// A matrix of which single values are read: `step` from `k` to `k + 1`, `pitch` from row to row.
+/// A matrix read value by value: `step` values from `k` to `k + 1`, `pitch` values from row to row.
 #[derive(Clone, Copy)]
 struct Rows {
     at: *const f32,
@@ -17,26 +18,26 @@ struct Rows {
     step: usize,
 }
 
-/// A matrix of which vectors are read: `step` from `k` to `k + 1`.
+/// A matrix read vector by vector: `step` values from `k` to `k + 1`.
 #[derive(Clone, Copy)]
 struct Columns {
     at: *const f32,
     step: usize,
-    /// What comes next: a cache line of it is asked for in every step, if the constant `AHEAD` says so.
+    /// Start of the next panel; if `AHEAD` is set, every step prefetches one cache line of it.
     ahead: *const f32,
 }
 
-/// The product.
+/// The destination of a product.
 #[derive(Clone, Copy)]
 struct Product {
     at: *mut f32,
     pitch: usize,
 }
 
-/// `MR` rows and `NR` vectors of a product, over `depth` steps.
+/// Computes `MR` rows and `NR` vectors of a product, over `depth` steps.
 ///
 /// # Safety
-/// All values exist.
+/// All values that the arguments describe exist.
 #[inline(always)]
 unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ADD: bool, const AHEAD: bool>(
     s: S,
@@ -46,7 +47,7 @@ unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ADD: bool, const
     product: Product,
 ) {
     let mut sums = [[s.splat(0.0); NR]; MR];
-    // SAFETY of both blocks: the caller's promise.
+    // SAFETY of the block below: guaranteed by the caller.
     unsafe {
         if ADD {
             for m in 0..MR {
@@ -84,7 +85,7 @@ unsafe fn tile<S: Simd, const MR: usize, const NR: usize, const ADD: bool, const
     }
 }
 
-/// Calls [`tile`] with the number of rows as a constant, where the registers have room for it.
+/// Calls [`tile`] with the number of rows as a constant, for heights that fit into the registers.
 macro_rules! tile_of_height {
     ($height:expr, $nr:ident, [$($m:literal)*], $arguments:tt) => {
         match $height {
@@ -94,10 +95,10 @@ macro_rules! tile_of_height {
     };
 }
 
-/// `count` rows and `NR` vectors of a product.
+/// Computes `count` rows and `NR` vectors of a product.
 ///
 /// # Safety
-/// All values exist.
+/// All values that the arguments describe exist.
 #[inline(always)]
 unsafe fn strip<S: Simd, const NR: usize, const ADD: bool, const AHEAD: bool>(
     s: S,
@@ -126,10 +127,10 @@ unsafe fn strip<S: Simd, const NR: usize, const ADD: bool, const AHEAD: bool>(
     }
 }
 
-/// [`strip`] of a panel of `width` channels.
+/// [`strip`] for a panel of `width` channels.
 ///
 /// # Safety
-/// All values exist.
+/// All values that the arguments describe exist.
 #[inline(always)]
 unsafe fn panel_strip<S: Simd, const ADD: bool, const AHEAD: bool>(
     s: S,
@@ -140,7 +141,8 @@ unsafe fn panel_strip<S: Simd, const ADD: bool, const AHEAD: bool>(
     depth: usize,
     product: Product,
 ) {
-    // SAFETY: the caller's promise. Eight lanes have panels of two vectors, sixteen have all three widths.
+    // SAFETY: guaranteed by the caller. With eight lanes all panels have two vectors; with sixteen all three
+    // widths exist.
     unsafe {
         if S::LANES == 8 {
             strip::<S, 2, ADD, AHEAD>(s, count, rows, columns, depth, product);
@@ -158,23 +160,23 @@ unsafe fn panel_strip<S: Simd, const ADD: bool, const AHEAD: bool>(
 pub(super) struct Multiply {
     /// `V`: planes of `[tile][in]`.
     pub(super) v: *const f32,
-    /// Distance of the planes of `V`.
+    /// Distance between the planes of `V`.
     pub(super) v_pitch: usize,
-    /// Distance of the tiles in `V`.
+    /// Distance between the tiles in `V`.
     pub(super) tile_pitch: usize,
-    /// Rows of `V` and of `M`.
+    /// Number of rows of `V` and of `M`.
     pub(super) tiles: usize,
-    /// Input channels.
+    /// Number of input channels.
     pub(super) inputs: usize,
     /// `U`: planes of panels of `[in][panel]`.
     pub(super) u: *const f32,
-    /// Distance of the planes of `U`.
+    /// Distance between the planes of `U`.
     pub(super) u_pitch: usize,
-    /// Which output channels.
+    /// The output channels to compute.
     pub(super) outputs: Range<usize>,
-    /// `M`: planes of `[tile][output of these]`.
+    /// `M`: planes of `[tile][output]`, with the outputs of this range.
     pub(super) m: *mut f32,
-    /// Distance of the planes of `M`.
+    /// Distance between the planes of `M`.
     pub(super) m_pitch: usize,
 }
 
@@ -188,7 +190,7 @@ impl WithSimd for Multiply {
             let mut channel = 0;
             while channel < channels {
                 let width = panel::<S>(channels - channel);
-                // SAFETY: made only by `Forward`, with planes of these sizes.
+                // SAFETY: only `Forward` creates it, with planes of these sizes.
                 unsafe {
                     let rows = Rows { at: self.v.add(plane * self.v_pitch), pitch: self.tile_pitch, step: 1 };
                     let panel = (self.outputs.start + channel) * self.inputs;
@@ -213,23 +215,23 @@ impl WithSimd for Multiply {
 pub(super) struct Correlate {
     /// `V`: planes of `[tile][in]`.
     pub(super) v: *const f32,
-    /// Distance of the planes of `V`.
+    /// Distance between the planes of `V`.
     pub(super) v_pitch: usize,
-    /// Input channels.
+    /// Number of input channels.
     pub(super) inputs: usize,
     /// `Z`: planes of `[tile][out]`.
     pub(super) z: *const f32,
-    /// Distance of the planes of `Z`.
+    /// Distance between the planes of `Z`.
     pub(super) z_pitch: usize,
-    /// Output channels.
+    /// Number of output channels.
     pub(super) outputs: usize,
-    /// Rows of `V` and `Z`.
+    /// Number of rows of `V` and `Z`.
     pub(super) tiles: usize,
     /// `P`: planes of `[in][out]`.
     pub(super) p: *mut f32,
-    /// Distance of the planes of `P`.
+    /// Distance between the planes of `P`.
     pub(super) p_pitch: usize,
-    /// Whether to add to what is there.
+    /// Whether to add to the existing values of `P`.
     pub(super) accumulate: bool,
 }
 
@@ -242,7 +244,7 @@ impl WithSimd for Correlate {
             let mut channel = 0;
             while channel < self.outputs {
                 let width = panel::<S>(self.outputs - channel);
-                // SAFETY: made only by `WeightGradient`, with planes of these sizes.
+                // SAFETY: only `WeightGradient` creates it, with planes of these sizes.
                 unsafe {
                     let v = self.v.add(plane * self.v_pitch);
                     let z = self.z.add(plane * self.z_pitch + channel);

@@ -1,29 +1,30 @@
-//! Products in 36 planes to tiles of the output: `A^T m A`, stored or added, with the bias.
+//! [`Store`]: transforms products in 36 planes into tiles of the output, `A^T m A`, and stores or adds them
+//! with the bias.
 
 use super::blocks::{Block, TILE};
 use super::points::outputs;
 use crate::Nhwc;
 use crate::simd::{Simd, WithSimd};
 
-/// All tiles of a block, some channels.
+/// The transform of all tiles of a block for some channels.
 pub(super) struct Store {
     /// 36 planes of `[tile][channel]`.
     pub(super) from: *const f32,
-    /// Distance of the planes.
+    /// Distance between planes.
     pub(super) pitch: usize,
-    /// How many channels.
+    /// Number of channels.
     pub(super) channels: usize,
-    /// First of the channels in the first pixel of the batch.
+    /// The first of the channels in the first pixel of the batch.
     pub(super) to: *mut f32,
     /// Row pitch of `to`.
     pub(super) ld: usize,
     /// Sizes of the batch.
     pub(super) image: Nhwc,
-    /// Which tiles.
+    /// The tiles to store.
     pub(super) block: Block,
-    /// First of the channels in a vector to be added to every pixel, or null.
+    /// The first of the channels in the bias vector, or null without bias.
     pub(super) bias: *const f32,
-    /// Whether to add to what is there.
+    /// Whether to add to the existing values.
     pub(super) accumulate: bool,
 }
 
@@ -41,8 +42,8 @@ impl WithSimd for Store {
                 let mut x = 0;
                 while x < w {
                     let columns = TILE.min(w - x);
-                    // SAFETY: made only by kernels, whose operands hold the whole batch and whose scratch holds all
-                    // tiles of the block, in this order.
+                    // SAFETY: only kernels create it; their operands hold the whole batch and their scratch
+                    // all tiles of the block, in this order.
                     unsafe {
                         let to = self.to.add(((image * h + y) * w + x) * self.ld);
                         let mut channel = 0;
@@ -67,10 +68,11 @@ impl WithSimd for Store {
 }
 
 impl Store {
-    /// The 16 outputs of a tile.
+    /// Computes the 16 outputs of a tile.
     ///
     /// # Safety
-    /// `from` is a vector of channels of a tile in the first plane, `channel` its number.
+    /// `from` points to a vector of channels of a tile in the first plane; `channel` is the number of its
+    /// first channel.
     #[inline(always)]
     unsafe fn transform<S: Simd>(&self, s: S, from: *const f32, channel: usize) -> [[S::V; TILE]; TILE] {
         let zero = s.splat(0.0);
@@ -78,7 +80,7 @@ impl Store {
         for j in 0..6 {
             let mut m = [zero; 6];
             for i in 0..6 {
-                // SAFETY: the caller's promise.
+                // SAFETY: guaranteed by the caller.
                 m[i] = unsafe { s.load(from.add((i * 6 + j) * self.pitch)) };
             }
             let column = outputs(s, m);
@@ -101,7 +103,8 @@ impl Store {
     /// Writes the first rows and columns of a tile.
     ///
     /// # Safety
-    /// `to` is a vector of channels of the tile's first pixel, and so many rows and columns lie in the image.
+    /// `to` points to a vector of channels of the first pixel of the tile; the given rows and columns lie in
+    /// the image.
     #[inline(always)]
     unsafe fn store<S: Simd, const ADD: bool>(
         &self,
@@ -113,7 +116,7 @@ impl Store {
     ) {
         for i in 0..rows {
             for j in 0..columns {
-                // SAFETY: the caller's promise.
+                // SAFETY: guaranteed by the caller.
                 unsafe {
                     let to = to.add((i * self.image.w + j) * self.ld);
                     let sum = if ADD { s.add(s.load(to), tile[i][j]) } else { tile[i][j] };

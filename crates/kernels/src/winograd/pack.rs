@@ -1,7 +1,7 @@
-//! Weights to 36 planes, `U = G g G^T`, in the order in which products read them.
+//! [`Pack`]: transforms weights into 36 planes, `U = G g G^T`, in the order in which products read them.
 //!
-//! A plane holds panels of output channels one after another, each `[in][panel]`, see [`panel`].
-//! For the input's gradient the kernels are turned by 180 degrees and inputs and outputs change places.
+//! A plane is a sequence of panels of output channels, each `[in][panel]`; see [`panel`]. For the gradient of
+//! the input, the kernels are rotated by 180 degrees, and inputs and outputs are swapped.
 
 use super::blocks::{PLANES, panel};
 use super::points::taps;
@@ -12,20 +12,20 @@ use crate::program::Kernel;
 use crate::simd::{Simd, WithSimd};
 use crate::{ConvShape, KernelError, SEGMENT, View};
 
-/// Values of a tap in a transposed block.
+/// Number of values of one tap in a transposed block.
 const SQUARE: usize = SEGMENT * SEGMENT;
 
-/// How the weights lie that are packed.
+/// Layout of the weights to pack, and whether to transpose them.
 pub(crate) enum Source {
     /// `[3][3][in][out]`.
     Rows,
-    /// The same; packed are the kernels of the input's gradient.
+    /// `[3][3][in][out]`; packs the kernels for the gradient of the input.
     Transposed,
-    /// As direct convolutions read them: panels of `[3][3][in]`.
+    /// The layout of direct convolutions: panels of `[3][3][in]`.
     Panels(Vec<Panel>),
 }
 
-/// Packs weights.
+/// Packs weights for [`Forward`](super::Forward).
 pub(crate) struct Pack {
     /// Input and output channels of the weights.
     channels: [usize; 2],
@@ -36,10 +36,10 @@ pub(crate) struct Pack {
 }
 
 impl Pack {
-    /// `shape` is that of the forward convolution; `packed` holds [`packed_len`](super::packed_len) values.
+    /// `shape` is the forward convolution; `packed` holds [`packed_len`](super::packed_len) values.
     ///
     /// # Errors
-    /// [`KernelError::Operand`] if a view is too small or the shape is not for this algorithm.
+    /// [`KernelError::Operand`] if a view is too small or Winograd's algorithm does not apply to the shape.
     pub(crate) fn new(
         label: &str,
         shape: &ConvShape,
@@ -69,8 +69,8 @@ impl Pack {
     }
 }
 
-// SAFETY: task `i` reads all weights at most and writes rows `16 i ..` of the panels of every plane, which lie in
-// the packed view, whose length `new` checked.
+// SAFETY: a task reads any of the weights and writes rows `16 i ..`, with `i` its number, of the panels of
+// every plane; these lie in the packed view, whose length `new` checked.
 unsafe impl Kernel for Pack {
     fn operands(&self) -> Vec<Operand> {
         vec![self.weights.read(), self.packed.write()]
@@ -112,8 +112,8 @@ impl WithSimd for Rows<'_> {
             let width = panel::<S>(outputs - start);
             let mut channel = 0;
             while channel < width {
-                // SAFETY: rows `row ..` and channels `start + channel ..` are whole segments of the weights, and of
-                // the panel `[inputs][width]` that starts at `start * inputs`.
+                // SAFETY: rows `row ..` and channels `start + channel ..` are whole segments of the weights,
+                // and of the panel `[inputs][width]` that starts at `start * inputs`.
                 unsafe {
                     let to = self.packed.add(start * inputs + self.row * width + channel);
                     match &self.pack.source {
@@ -139,23 +139,24 @@ impl WithSimd for Rows<'_> {
 }
 
 impl Rows<'_> {
-    /// Where the first tap of the first row has output `channel`, and the pitch of rows there.
+    /// Address of output `channel` in the first tap of the first row, and the distance between rows there.
     ///
     /// # Safety
-    /// There is such an output.
+    /// The output `channel` exists.
     #[inline(always)]
     unsafe fn in_panels(&self, panels: &[Panel], channel: usize) -> (*const f32, usize) {
         let panel = panels[panels.partition_point(|p| p.start + p.width <= channel)];
         let before = panel.start * 9 * self.pack.channels[0];
-        // SAFETY: panels lie one after another and together are the weights.
+        // SAFETY: panels lie one after another and together are all the weights.
         let from = unsafe { self.weights.add(before + self.row * panel.width + channel - panel.start) };
         (from, panel.width)
     }
 
-    /// Transforms 16x16 kernels: rows of `from` are `ld` apart, its taps `tap`, rows of `to` are `width` apart.
+    /// Transforms 16x16 kernels. Rows of `from` are `ld` apart and its taps `tap` apart; rows of `to` are
+    /// `width` apart.
     ///
     /// # Safety
-    /// All values exist.
+    /// All values that the arguments describe exist.
     #[inline(always)]
     unsafe fn segment<S: Simd>(
         &self,
@@ -169,7 +170,7 @@ impl Rows<'_> {
         for row in 0..SEGMENT {
             let mut lane = 0;
             while lane < SEGMENT {
-                // SAFETY: the caller's promise.
+                // SAFETY: guaranteed by the caller.
                 unsafe {
                     let from = from.add(row * ld + lane);
                     let to = to.add(row * width + lane);
@@ -196,10 +197,11 @@ impl Rows<'_> {
         }
     }
 
-    /// Copies the kernels of 16 outputs from `self.row` and 16 inputs from `input` to scratch: turned, `[tap][out][in]`.
+    /// Copies the rotated kernels of 16 outputs from `self.row` and 16 inputs from `input` to scratch, as
+    /// `[tap][out][in]`.
     ///
     /// # Safety
-    /// Scratch holds them.
+    /// Scratch has room for them.
     #[inline(always)]
     unsafe fn turn(&self, input: usize) {
         let [inputs, outputs] = self.pack.channels;

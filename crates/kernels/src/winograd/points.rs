@@ -1,11 +1,14 @@
-//! The one-dimensional transforms of `F(4, 3)` at the points 0, ±3/4, ±3/2 and infinity.
+//! The one-dimensional transforms of `F(4, 3)` ([`Expand`], [`taps`], [`outputs`], [`tap_gradients`]) at the
+//! points 0, ±3/4, ±3/2 and infinity.
 //!
-//! `y = A^T ((G g) · (B^T d))` gives four outputs of a three-tap correlation over six inputs with six products, and its
-//! transpose gives the gradient of the taps. Applied along both axes they make `F(4x4, 3x3)`.
+//! `y = A^T ((G g) · (B^T d))` computes four outputs of a three-tap correlation over six inputs with six
+//! products; its transpose computes the gradient of the taps. Applied along both axes, the transforms give
+//! `F(4x4, 3x3)`.
 //!
-//! Why these points: `A` and `B` are exact in `f32`, and the error is half that of the textbook's 1 and 2, the worst case a
-//! quarter. Rows of `B^T` are the coefficients of `prod_{j != i} (x - p_j)`, rows of `G` are
-//! `[1, p_i, p_i^2] / prod_{j != i} (p_i - p_j)`, `A^T` is Vandermonde's matrix; `B` of finite points carries the sign.
+//! These points make `A` and `B` exact in `f32`; the typical error is half and the worst error a quarter of
+//! that of the textbook points 1 and 2. Rows of `B^T` are the coefficients of `prod_{j != i} (x - p_j)`, rows
+//! of `G` are `[1, p_i, p_i^2] / prod_{j != i} (p_i - p_j)`, and `A^T` is the Vandermonde matrix; `B` of
+//! finite points carries the sign.
 
 use crate::simd::Simd;
 
@@ -14,22 +17,22 @@ const Q: f64 = 1.5;
 const P2: f64 = P * P;
 const Q2: f64 = Q * Q;
 
-/// `G` of the point 0 (first tap alone).
+/// `G` of the point 0, which multiplies only the first tap.
 const G_ZERO: f64 = 1.0 / (P2 * Q2);
-/// `G` of the points ±p, ±q: what multiplies `[1, ±p, p^2]`.
+/// `G` of the points ±p and ±q: the factor of `[1, ±p, p^2]`.
 const G_P: f64 = 1.0 / (2.0 * P2 * (P2 - Q2));
 const G_Q: f64 = 1.0 / (2.0 * Q2 * (Q2 - P2));
 
-/// How six values along an axis are made of the `IN` pixels that a tile has there.
+/// A transform of the `IN` pixels of a tile along an axis into six values.
 pub(super) trait Expand<const IN: usize> {
-    /// Pixels of the tile that lie before its first output.
+    /// Number of pixels of the tile before its first output.
     const BEFORE: usize;
 
     /// The transform; must be `#[inline(always)]`.
     fn expand<S: Simd>(s: S, d: [S::V; IN]) -> [S::V; 6];
 }
 
-/// `B^T d`: a tile of the input, which overlaps its neighbours by two pixels.
+/// `B^T d`: the transform of an input tile, which overlaps its neighbours by two pixels.
 pub(super) struct Input;
 
 impl Expand<6> for Input {
@@ -58,7 +61,7 @@ impl Expand<6> for Input {
     }
 }
 
-/// `A d`: a tile of the output's gradient.
+/// `A d`: the transform of a tile of the output gradient.
 pub(super) struct Gradient;
 
 impl Expand<4> for Gradient {
@@ -85,7 +88,7 @@ impl Expand<4> for Gradient {
     }
 }
 
-/// `A^T m`: four outputs of six products.
+/// `A^T m`: four outputs from six products.
 #[inline(always)]
 pub(super) fn outputs<S: Simd>(s: S, m: [S::V; 6]) -> [S::V; 4] {
     let p = s.splat(P as f32);
@@ -106,7 +109,7 @@ pub(super) fn outputs<S: Simd>(s: S, m: [S::V; 6]) -> [S::V; 4] {
     ]
 }
 
-/// `G g`: six values of three taps.
+/// `G g`: six values from three taps.
 #[inline(always)]
 pub(super) fn taps<S: Simd>(s: S, g: [S::V; 3]) -> [S::V; 6] {
     let even_p = s.fma(s.splat((G_P * P2) as f32), g[2], s.mul(s.splat(G_P as f32), g[0]));
@@ -123,7 +126,7 @@ pub(super) fn taps<S: Simd>(s: S, g: [S::V; 3]) -> [S::V; 6] {
     ]
 }
 
-/// `G^T m`: gradients of three taps.
+/// `G^T m`: gradients of three taps from six sums.
 #[inline(always)]
 pub(super) fn tap_gradients<S: Simd>(s: S, m: [S::V; 6]) -> [S::V; 3] {
     let sum_p = s.add(m[1], m[2]);
@@ -145,7 +148,7 @@ mod tests {
     use super::*;
     use crate::simd::Portable;
 
-    /// Values in which no sum of the tests rounds much.
+    /// Values for which the sums of the tests have little rounding.
     const D: [f32; 6] = [1.0, -2.0, 0.5, 3.0, -1.5, 0.25];
     const G: [f32; 3] = [0.5, -1.0, 2.0];
 

@@ -1,4 +1,4 @@
-//! Against a plain convolution in `f64`, on every instruction set and with several numbers of threads.
+//! Tests against a plain convolution in `f64`, on every instruction set and with several numbers of threads.
 
 use super::{Forward, Pack, Source, moment_counts, packed_len, partials_len, pays, push_weight_gradient};
 use crate::conv::Epilogue;
@@ -7,7 +7,7 @@ use crate::{Buffer, ConvShape, Isa, KernelError, Nhwc, Program, Team, View, Wind
 /// Largest error as a fraction of the root mean square of the result.
 const BOUND: f64 = 2e-5;
 
-/// Small pseudo-random values, the same for the same seed.
+/// Small pseudo-random values; the same seed gives the same values.
 fn values(len: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).max(1);
     let mut next = || {
@@ -23,7 +23,7 @@ fn shape(n: usize, h: usize, w: usize, ci: usize, co: usize) -> ConvShape {
     ConvShape::new(Nhwc::new(n, h, w, ci), co, Window::square(3, 1, 1)).unwrap()
 }
 
-/// Calls `f(output pixel, input pixel, tap)` for all that meet.
+/// Calls `f(output pixel, input pixel, tap)` for all combinations that the convolution multiplies.
 fn taps(shape: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
     let Nhwc { n, h, w, .. } = shape.input();
     for (image, y, x) in (0..n * h * w).map(|i| (i / (h * w), i / w % h, i % w)) {
@@ -37,7 +37,7 @@ fn taps(shape: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// `y`, `dx` and `dw` in `f64`.
+/// Computes `y`, `dx` and `dw` in `f64`.
 fn reference(shape: &ConvShape, x: &[f32], dy: &[f32], w: &[f32]) -> [Vec<f64>; 3] {
     let ci = shape.input().c;
     let co = shape.output().c;
@@ -80,7 +80,7 @@ fn assert_close(what: &str, got: &[f32], expected: &[f64]) {
     }
 }
 
-/// A buffer full of NaN but for one view.
+/// A buffer full of NaN except for the values of one view.
 fn poisoned(view: &View, values: &[f32]) -> Buffer {
     let mut buffer = Buffer::zeroed(view.end() + 48);
     buffer.as_mut_slice().fill(f32::NAN);
@@ -90,7 +90,7 @@ fn poisoned(view: &View, values: &[f32]) -> Buffer {
     buffer
 }
 
-/// The values of a view, when nothing outside has changed.
+/// Returns the values of a view and checks that all values outside of it are unchanged.
 fn inside(buffer: &Buffer, view: &View) -> Vec<f32> {
     let mut values = Vec::new();
     let mut outside = buffer.as_slice().to_vec();
@@ -103,7 +103,7 @@ fn inside(buffer: &Buffer, view: &View) -> Vec<f32> {
     values
 }
 
-/// Operands of all directions; every tensor lies somewhere inside a wider one.
+/// Operands of all directions; every tensor is a view inside a wider one.
 struct Case {
     shape: ConvShape,
     back: ConvShape,
@@ -114,7 +114,7 @@ struct Case {
     views: [View; 9],
 }
 
-// Buffers and their places in `Case::views`.
+// Buffer numbers, and positions in `Case::views`.
 const X: usize = 0;
 const W: usize = 1;
 const U: usize = 2;
@@ -174,7 +174,7 @@ impl Case {
         p
     }
 
-    /// `y`, `dx` and `dw`.
+    /// Runs all directions and returns `y`, `dx` and `dw`.
     fn run(&self, isa: Isa, threads: usize, accumulate: bool) -> [Vec<f32>; 3] {
         let v = &self.views;
         let start = if accumulate { &self.y0[..] } else { &[] };
@@ -186,7 +186,7 @@ impl Case {
         let mut all: Vec<&mut Buffer> = buffers.iter_mut().collect();
         let team = Team::new(threads).unwrap();
         team.broadcast(1 << 21, |_, scratch| {
-            // SAFETY: the team gives every thread so many values.
+            // SAFETY: the team gives every thread this many values.
             unsafe { std::slice::from_raw_parts_mut(scratch, 1 << 21) }.fill(f32::NAN);
         })
         .unwrap();

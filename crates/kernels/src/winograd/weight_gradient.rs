@@ -1,8 +1,10 @@
-//! The weights' gradient, `dw += G^T [sum over tiles of V · Z] G` with `V = B^T d B` and `Z = A dY A^T`.
+//! [`push_weight_gradient`]: the gradient of the weights, `dw += G^T [sum over tiles of V · Z] G` with
+//! `V = B^T d B` and `Z = A dY A^T`.
 //!
-//! A task is a part of the blocks, a group of input and a group of output channels, small enough for its 36 sums to stay
-//! in the second-level cache. It transforms the sums at the end, so that parts leave nine planes and not 36 behind, which
-//! are added to `dw` in order. A single part adds to `dw` itself.
+//! A task is a part of the blocks, a group of input channels and a group of output channels, small enough for
+//! its 36 sums to stay in the second-level cache. The task transforms its sums at the end, so that a part
+//! stores nine planes instead of 36. [`Reduce`] adds the parts to `dw` in order. A single part adds to `dw`
+//! directly.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -17,21 +19,21 @@ use crate::program::{Kernel, Program};
 use crate::simd::{Simd, WithSimd};
 use crate::{ConvShape, KernelError, View};
 
-/// Most channels of a group.
+/// Most channels in a group.
 const MOST_CHANNELS: usize = 64;
 /// Bytes of `V` and `Z` of a block.
 const CACHED: usize = 800_000;
-/// Fewest tiles of a part: below, writing and reading its sums costs too much.
+/// Fewest tiles in a part: with fewer, writing and reading its sums takes too long.
 const FEWEST_TILES: usize = 50;
-/// Tasks that keep several threads busy.
+/// Number of tasks that keeps several threads busy.
 const ENOUGH_TASKS: usize = 8;
 
-/// How a shape is cut.
+/// How the work of a shape is divided.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     blocks: Blocks,
     parts: usize,
-    /// Groups of input and of output channels.
+    /// Number of groups of input channels and of output channels.
     groups: [usize; 2],
 }
 
@@ -48,7 +50,7 @@ impl Plan {
     }
 }
 
-/// Values of the partial sums that [`push_weight_gradient`] needs.
+/// Number of partial sums that [`push_weight_gradient`] needs.
 pub(crate) fn partials_len(shape: &ConvShape) -> usize {
     match Plan::new(shape).parts {
         1 => 0,
@@ -56,10 +58,11 @@ pub(crate) fn partials_len(shape: &ConvShape) -> usize {
     }
 }
 
-/// Appends what adds the gradient of weights `[3][3][in][out]` to `dw`.
+/// Appends the kernels that add the gradient of the weights `[3][3][in][out]` to `dw`.
 ///
 /// # Errors
-/// [`KernelError::Operand`] if a view does not fit or the shape is not for this algorithm; those of [`Program::push`].
+/// [`KernelError::Operand`] if a view does not fit or the algorithm does not apply to the shape; errors of
+/// [`Program::push`].
 pub(crate) fn push_weight_gradient(
     program: &mut Program,
     label: &str,
@@ -83,15 +86,15 @@ pub(crate) fn push_weight_gradient(
     program.push(label, Reduce { partials, parts: plan.parts, dw })
 }
 
-/// Gradients of parts, or of all tiles.
+/// Computes the gradients of parts, or of all tiles.
 struct WeightGradient {
     shape: ConvShape,
     plan: Plan,
     x: View,
     dy: View,
-    /// Partial sums, or `dw` if there is only one part.
+    /// The partial sums, or `dw` if there is only one part.
     to: View,
-    /// Distance of the planes of `V`, `Z` and their product.
+    /// Distances between the planes of `V`, `Z` and their product.
     pitches: [usize; 3],
 }
 
@@ -106,8 +109,8 @@ impl WeightGradient {
     }
 }
 
-// SAFETY: a task writes the rows of its input and the columns of its output channels in the nine planes of its part;
-// `push_weight_gradient` checked that all views fit the shape.
+// SAFETY: a task writes the rows of its input channels and the columns of its output channels in the nine
+// planes of its part; `push_weight_gradient` checked that all views fit the shape.
 unsafe impl Kernel for WeightGradient {
     fn operands(&self) -> Vec<Operand> {
         vec![self.x.read(), self.dy.read(), self.to.store(self.plan.parts == 1)]
@@ -130,7 +133,8 @@ unsafe impl Kernel for WeightGradient {
         let outputs = group(all_outputs, out_groups, task % out_groups);
         let part = task / (in_groups * out_groups);
         let [v_pitch, z_pitch, p_pitch] = self.pitches;
-        // SAFETY: scratch is as long as these four; views are operands, and all channels are below their widths.
+        // SAFETY: scratch is as long as these four; the views are operands, and all channels are below their
+        // widths.
         unsafe {
             let v = scratch;
             let z = scratch.add(PLANES * v_pitch);
@@ -191,19 +195,19 @@ unsafe impl Kernel for WeightGradient {
     }
 }
 
-/// `G^T P G` of a group of channels.
+/// Computes `G^T P G` for a group of channels.
 struct Contract {
     /// 36 planes of `[in][out]`.
     p: *const f32,
-    /// Their distance.
+    /// Distance between the planes.
     p_pitch: usize,
     inputs: usize,
     outputs: usize,
-    /// Nine planes of `[in][out of all]`, `tap` apart, rows `ld` apart.
+    /// Nine planes of `[in][all outputs]`, `tap` values apart; rows are `ld` values apart.
     to: *mut f32,
     ld: usize,
     tap: usize,
-    /// Whether to add to what is there.
+    /// Whether to add to the existing values.
     accumulate: bool,
 }
 
@@ -215,7 +219,7 @@ impl WithSimd for Contract {
         for row in 0..self.inputs {
             let mut channel = 0;
             while channel < self.outputs {
-                // SAFETY: made only by `WeightGradient`, with planes of these sizes.
+                // SAFETY: only `WeightGradient` creates it, with planes of these sizes.
                 unsafe {
                     let from = self.p.add(row * self.outputs + channel);
                     let to = self.to.add(row * self.ld + channel);
@@ -245,10 +249,10 @@ impl WithSimd for Contract {
     }
 }
 
-/// Values that a task of [`Reduce`] sums.
+/// Number of values that a task of [`Reduce`] sums.
 const CHUNK: usize = 4096;
 
-/// `dw +=` the sum of parts, in their order.
+/// Adds the sum of all parts, in their order, to `dw`.
 struct Reduce {
     partials: View,
     parts: usize,

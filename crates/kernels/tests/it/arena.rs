@@ -1,23 +1,24 @@
-//! Memory in which kernels are tested: poison wherever no input lies, views that start and end in the middle of others'
-//! rows, and a run on every instruction set and with several teams that must agree.
+//! [`Arena`]: the memory of kernel tests. All values outside the inputs are poison, views start and end
+//! inside the rows of other views, and every program runs on all instruction sets with several teams, whose
+//! results must agree.
 
 use std::sync::OnceLock;
 
 use bonsai_kernels::{Buffer, Isa, Program, SEGMENT, Team, View, padded};
 
-/// A NaN that no kernel makes.
+/// A NaN with a bit pattern that no kernel produces.
 const POISON: u32 = 0x7fc5_a5a5;
 
-/// One buffer, growing while operands are placed.
+/// One buffer that grows while operands are placed.
 pub(crate) struct Arena {
     values: Vec<f32>,
 }
 
-/// How the rows of a view lie.
+/// Layout of the rows of a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rows {
     Dense,
-    /// A segment of poison on either side of each row.
+    /// A segment of poison lies on either side of each row.
     Apart,
 }
 
@@ -26,7 +27,7 @@ impl Arena {
         Self { values: Vec::new() }
     }
 
-    /// Poison for an output with room for `channels` channels and their padding.
+    /// Places an output, filled with poison, with room for `channels` channels and their padding.
     pub(crate) fn output(&mut self, rows: Rows, pixels: usize, channels: usize) -> View {
         let start = self.values.len();
         let channels = padded(channels);
@@ -39,7 +40,7 @@ impl Arena {
         View { buffer: 0, offset, pixels, channels, ld }
     }
 
-    /// An operand that holds `values` and zeros in the padding channels.
+    /// Places an operand with the given `values` and zeros in the padding channels.
     pub(crate) fn input(&mut self, rows: Rows, channels: usize, values: &[f32]) -> View {
         let view = self.output(rows, values.len() / channels, channels);
         for (pixel, values) in values.chunks_exact(channels).enumerate() {
@@ -50,14 +51,15 @@ impl Arena {
         view
     }
 
-    /// A vector of one value per channel that holds `values`.
+    /// Places a vector with one of the `values` per channel.
     pub(crate) fn vector(&mut self, values: &[f32]) -> View {
         self.input(Rows::Dense, values.len(), values)
     }
 
     /// Runs a program on every instruction set with 1, 2 and 3 threads.
     ///
-    /// Checks that teams agree to the bit and that nothing changed but what the kernels declared as written.
+    /// Checks that all teams give the same bits and that the kernels changed only values that they declared
+    /// as written.
     pub(crate) fn run(&self, build: impl Fn(&mut Program)) -> Vec<Outcome> {
         Isa::available().into_iter().map(|isa| self.run_on(isa, &build)).collect()
     }
@@ -93,14 +95,14 @@ impl Arena {
     }
 }
 
-/// What a program left behind.
+/// The memory after a program ran.
 pub(crate) struct Outcome {
     pub(crate) isa: Isa,
     values: Vec<f32>,
 }
 
 impl Outcome {
-    /// The first `channels` channels of a view; its padding must be 0 and nothing may be poison.
+    /// The first `channels` channels of a view. Checks that its padding is 0 and that it contains no poison.
     #[track_caller]
     pub(crate) fn values(&self, view: &View, channels: usize) -> Vec<f32> {
         let mut all = Vec::new();
@@ -123,7 +125,7 @@ fn teams() -> &'static [Team; 3] {
     TEAMS.get_or_init(|| [1, 2, 3].map(|threads| Team::new(threads).unwrap()))
 }
 
-/// A team for host passes.
+/// A team for passes on the host.
 pub(crate) fn team() -> &'static Team {
     &teams()[1]
 }

@@ -1,4 +1,4 @@
-//! Batch norm with its activation, forward and backward, against the definition and finite differences.
+//! Tests of batch norm and SiLU, forward and backward, against the definition and finite differences.
 
 use bonsai_kernels::{
     BatchNorm, BatchNormGradient, FoldBatchNorm, FrozenBatchNorm, Moments, Pointwise, PointwiseGradient,
@@ -12,7 +12,7 @@ use crate::reference::silu;
 
 const EPS: f32 = 1e-3;
 
-/// Odd numbers of pixels, among them more than one part and more than one run of a sum, and widths.
+/// Odd numbers of pixels (some need several parts or several runs of a sum) and of channels.
 const SIZES: [(usize, usize); 6] = [(2, 16), (31, 13), (45, 80), (800, 27), (1321, 48), (5200, 16)];
 
 /// One layer `z = silu(batch_norm(y)) + r` and its backward, in an arena.
@@ -44,7 +44,7 @@ struct Vectors {
     k0: View,
 }
 
-/// What the layer is fed.
+/// The input data of the layer.
 struct Data {
     channels: usize,
     y: Vec<f32>,
@@ -63,7 +63,7 @@ impl Data {
         let residual = numbers(seed ^ 4, y.len());
         let dz = numbers(seed ^ 1, y.len());
         let mut gamma = numbers(seed ^ 2, channels);
-        // As sparse training leaves it.
+        // Sparse training leaves such gammas.
         gamma[0] = 0.0;
         Self { channels, y, residual, dz, gamma, beta: numbers(seed ^ 3, channels) }
     }
@@ -188,7 +188,7 @@ fn a_layer_forward_and_backward_is_its_definition() {
             for outcome in outcomes {
                 let what = |name: &str| format!("{name} on {}, {pixels} x {channels} {rows:?}", outcome.isa);
                 let v = &layer.vectors;
-                // Two pixels may be close, then their normalised distance magnifies roundings.
+                // Two pixels may be close to each other; normalising them then magnifies rounding errors.
                 let tolerance = if pixels == 2 { 1e-3 } else { 4e-6 };
                 let close = |name: &str, view: &View, expected: &[f64], tolerance: f64| {
                     assert_close(&what(name), &outcome.values(view, channels), expected, tolerance);
@@ -199,7 +199,7 @@ fn a_layer_forward_and_backward_is_its_definition() {
                 close("z", &layer.z, &z, tolerance);
                 close("residual's gradient", &layer.dr, &dr, 1e-6);
                 let sum = |g: &[f64], start: f64| g.iter().map(|g| g + start).collect::<Vec<_>>();
-                // Per term less than a rounding of its size, which is 1/2.
+                // The error per term is less than the rounding error of its size, which is 1/2.
                 let of_sums = tolerance + 1e-8 * n;
                 close("dgamma", &v.dgamma, &sum(&dgamma, 1.0), of_sums);
                 close("dbeta", &v.dbeta, &sum(&dbeta, -1.0), of_sums);
@@ -270,7 +270,7 @@ fn equals_pytorch() {
     ];
     for outcome in outcomes {
         assert_close("u", &outcome.values(&u, 1), &expected, 1e-6);
-        // From 0 and 1 the same step leads to 0.118125 and 1.609508991.
+        // From 0 and 1 as running statistics, the same step leads to 0.118125 and 1.609508991.
         let v = &layer.vectors;
         assert_close(
             "running mean",
@@ -284,7 +284,7 @@ fn equals_pytorch() {
 
 #[test]
 fn a_large_mean_does_not_drown_the_variance() {
-    // E[x^2] - E[x]^2 in f32 would give 0 or worse here. The second channel starts unlike it goes on.
+    // E[x^2] - E[x]^2 in f32 would give 0 or worse. The first values of channel 1 differ from the rest.
     let y: Vec<f32> = (0..4096u16)
         .flat_map(|i| [10_000.0 + f32::from(i % 2) * 0.5, if i < 40 { 1000.0 } else { f32::from(i % 2) }])
         .collect();

@@ -1,4 +1,4 @@
-//! Direct and Winograd convolution against the definition, on every instruction set.
+//! Tests of direct and Winograd convolution against the definition, on every instruction set.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::numbers::numbers;
 use crate::reference::conv as reference;
 use crate::tensors::{Tensors, bits};
 
-/// Whole numbers up to 8 in magnitude: sums of a few hundred thousand products are exact.
+/// Integers of magnitude up to 8, so that sums of a few hundred thousand products are exact.
 fn whole(seed: u64, len: usize) -> Vec<f32> {
     numbers(seed, len).iter().map(|v| (v * 8.0).round()).collect()
 }
@@ -24,15 +24,15 @@ fn exact(values: &[f64]) -> Vec<f32> {
 struct Case {
     isa: Isa,
     shape: ConvShape,
-    /// Values by which rows are longer than the tensors in them.
+    /// Number of values by which rows are longer than the tensors in them.
     extra: usize,
     threads: usize,
     winograd: WinogradMode,
-    /// Channels of input and output that are no padding, where that is said.
+    /// Channels of input and output that are not padding, if the convolution is told.
     live: Option<[Vec<Range<usize>>; 2]>,
 }
 
-/// `y`, `dx` added to `base`, `dw` added to `base`.
+/// `y`, and `dx` and `dw` added to `base`.
 struct Outcome {
     y: Vec<f32>,
     dx: Option<Vec<f32>>,
@@ -128,7 +128,7 @@ proptest! {
     }
 }
 
-/// Values of `channels` in a row where those outside of `live` are zero.
+/// Values in rows of `channels`; channels outside `live` are zero.
 fn padded(seed: u64, len: usize, channels: usize, live: &[Range<usize>]) -> Vec<f32> {
     let keep = |i: usize| live.iter().any(|range| range.contains(&(i % channels)));
     numbers(seed, len).iter().enumerate().map(|(i, v)| if keep(i) { *v } else { 0.0 }).collect()
@@ -138,7 +138,7 @@ fn padded(seed: u64, len: usize, channels: usize, live: &[Range<usize>]) -> Vec<
 fn leaving_padding_out_changes_no_bit() {
     for (ci, co, k, s) in [(32, 48, 1, 1), (16, 16, 3, 1), (48, 32, 3, 2), (32, 16, 5, 3), (64, 16, 1, 2)] {
         let shape = ConvShape::new(Nhwc::new(2, 9, 11, ci), co, Window::square(k, s, k / 2)).unwrap();
-        // Every segment but the last is pruned to a length of its own; a last segment is pruned altogether.
+        // Each segment is pruned to another length; the fourth segment is pruned completely.
         let live = |channels: usize| -> Vec<Range<usize>> {
             (0..channels / 16).map(|i| 16 * i..16 * i + [8, 13, 16, 0][i]).collect()
         };
@@ -162,7 +162,8 @@ fn leaving_padding_out_changes_no_bit() {
     }
 }
 
-/// Largest error of Winograd, in units of the root mean square: about five times what is measured at 64 channels.
+/// Largest error of Winograd in units of the root mean square: about five times the error measured at 64
+/// channels.
 const WINOGRAD_BOUND: f64 = 2e-5;
 
 #[test]
@@ -252,7 +253,7 @@ fn the_epilogue_comes_in_its_order() {
                 conv.push_forward(p, "conv", x, packed, y, epilogue)
             });
             crate::numbers::assert_close("y", &t.read(&y), &finished, 2e-5);
-            // The parts put together are the mean and the sum of squares of the whole.
+            // The combined parts must equal the mean and the sum of squared deviations of all values.
             let parts = t.read(&moments);
             for c in 0..co {
                 let values: Vec<f64> = biased.iter().skip(c).step_by(co).copied().collect();

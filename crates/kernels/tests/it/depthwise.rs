@@ -1,5 +1,5 @@
-//! Depthwise convolution against the definition of a whole one whose weights are zero off the diagonal, on every instruction
-//! set; and the matrix that other groups become.
+//! Tests of depthwise convolution against the definition of an ungrouped one whose weights are zero off the
+//! diagonal, on every instruction set; and of the matrix that represents other grouped convolutions.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::numbers::{assert_close, numbers};
 use crate::reference::conv as reference;
 use crate::tensors::{Tensors, bits};
 
-/// `[tap][channel]` as `[tap][in][out]`.
+/// Converts `[tap][channel]` to `[tap][in][out]`.
 fn diagonal(weights: &[f32], channels: usize) -> Vec<f32> {
     let place = |tap: usize, c: usize| (tap * channels + c) * channels + c;
     let mut whole = vec![0.0; weights.len() * channels];
@@ -20,17 +20,17 @@ fn diagonal(weights: &[f32], channels: usize) -> Vec<f32> {
     whole
 }
 
-/// The way back.
+/// Converts `[tap][in][out]` back to `[tap][channel]`.
 fn of_diagonal(whole: &[f64], channels: usize) -> Vec<f64> {
     whole.chunks(channels * channels).flat_map(|tap| (0..channels).map(|c| tap[c * channels + c])).collect()
 }
 
-/// Whole numbers, so that sums of products are exact.
+/// Integers, so that sums of products are exact.
 fn whole(seed: u64, len: usize) -> Vec<f32> {
     numbers(seed, len).iter().map(|v| (v * 8.0).round()).collect()
 }
 
-/// `y`, `dx` and `dw`, the gradients added to what `base` holds.
+/// Computes `y`, `dx` and `dw`; the gradients are added to the given values.
 fn run(
     (isa, threads): (Isa, usize),
     (shape, extra): (&ConvShape, usize),
@@ -124,7 +124,7 @@ fn threads_change_no_bit() {
     }
 }
 
-/// Bias, moments of the biased values, SiLU, residual; without moments in the same pass, with the same outcome.
+/// The order is bias, moments of the biased values, SiLU, residual. Without moments the result is the same.
 #[test]
 fn epilogues_come_in_their_order() {
     for (h, w, c, stride) in [(7, 9, 48, 1), (33, 20, 16, 2), (1, 1, 32, 1)] {
@@ -182,7 +182,8 @@ fn channels_that_are_no_segments_are_refused() {
     assert!(matches!(error, KernelError::Operand { got: 3, expected: 16, .. }), "{error}");
 }
 
-/// Two groups of two inputs and three outputs, behind padding in both.
+/// Two groups of two inputs and three outputs each; the channels of the second group follow padding on both
+/// sides.
 fn blocks() -> Blocks {
     let inputs = vec![0, 1, 16, 17];
     let outputs = vec![0, 1, 2, 16, 17, 18];

@@ -1,5 +1,5 @@
-//! What a crate without `unsafe` can do to programs, caught panics included: it gets errors, and memory that nobody named
-//! stays what it is.
+//! Tests of misuse from safe code, including caught panics: it must give errors, and memory outside the
+//! declared views must not change.
 #![forbid(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use bonsai_kernels::{
     Nhwc, Program, Team, Upsample, View, Window, WinogradMode, Zero,
 };
 
-/// Appends a kernel, which must fail and leave the program as it was.
+/// Appends a kernel, which must fail and leave the program unchanged.
 #[track_caller]
 fn refused<K: Kernel>(kernel: K) -> KernelError {
     let mut program = Program::new(Isa::PORTABLE);
@@ -21,7 +21,7 @@ fn refused<K: Kernel>(kernel: K) -> KernelError {
     error
 }
 
-/// Views whose ends wrap around, or which no memory holds.
+/// Views whose ends overflow or that no memory can hold.
 fn impossible() -> Vec<View> {
     let view = View::dense(0, 0, 2, 16);
     vec![
@@ -65,7 +65,7 @@ fn a_program_with_a_refused_or_caught_push_still_knows_what_it_needs() {
     let needed = (1 << 28) + 64;
     for view in impossible() {
         let push = || program.push("evil", Zero { view });
-        assert!(catch_unwind(AssertUnwindSafe(push)).unwrap().is_err(), "an error, no panic");
+        assert!(catch_unwind(AssertUnwindSafe(push)).unwrap().is_err(), "expected an error, not a panic");
     }
     assert_eq!(program.buffer_lens(), [needed]);
     let error = program.run(&team, &mut [&mut Buffer::zeroed(16)]).unwrap_err();
@@ -144,7 +144,7 @@ fn shapes_beyond_any_memory_are_refused() {
         assert!(Upsample::output(Nhwc::new(1, 1, 1, 0), huge).is_err() || huge == 1 << 20);
         assert!(Upsample::output(Nhwc::new(1, 0, 0, 16), huge).is_err() || huge == 1 << 20);
     }
-    // A strip of 2^36 values can be counted, but there is no such memory to work in.
+    // The number of values of a strip of 2^36 values fits into a word, but its memory cannot be allocated.
     let image = Nhwc::new(1, 1, 1, 1 << 12);
     let conv = Conv::new(Isa::PORTABLE, image, 16, Window::square(1, 1, 1 << 14), WinogradMode::Off).unwrap();
     let output = conv.output();
@@ -182,10 +182,10 @@ fn statistics_and_folds_that_do_not_fit_are_refused() {
         scale: vector(6),
         shift: vector(7),
     };
-    // Sums of counts saturate; that there are so many pixels harms nobody.
+    // Sums of counts saturate; such a number of pixels is harmless.
     Program::new(Isa::PORTABLE).push("norm", norm).unwrap();
 
-    // A vector of 16 channels for a convolution into 32 would be read into the neighbour's values.
+    // A vector of 16 channels for a convolution into 32 channels would be read past its end.
     let conv =
         Conv::new(Isa::PORTABLE, Nhwc::new(1, 4, 4, 16), 32, Window::square(1, 1, 0), WinogradMode::Off)
             .unwrap();
@@ -240,7 +240,7 @@ fn the_gradient_of_no_images_is_nothing() {
         program.push("partials", Zero { view: View { buffer: 1, ..none } }).unwrap();
         program.push("dw", Zero { view: View { buffer: 2, ..none } }).unwrap();
         conv.push_weight_gradient(&mut program, "l", none, none, partials, dw).unwrap();
-        // What lay in the partial sums is of an earlier pass.
+        // The partial sums contain values of an earlier pass.
         let mut buffers = [0, partials.end(), dw.end()].map(Buffer::zeroed);
         buffers[1].as_mut_slice().fill(7.0);
         let [images, sums, dw] = &mut buffers;

@@ -1,4 +1,4 @@
-//! Host passes between NCHW and the kernels' layouts.
+//! Tests of the host passes between NCHW and the layouts of the kernels.
 
 use bonsai_kernels::layout::{Segment, from_nchw, images_to_nhwc, to_nchw};
 use bonsai_kernels::{KernelError, Nhwc, Team, View};
@@ -6,7 +6,7 @@ use bonsai_kernels::{KernelError, Nhwc, Team, View};
 use crate::arena::team;
 use crate::numbers::numbers;
 
-/// Where a value of an NCHW tensor lies in a dense NHWC tensor.
+/// Position of a value of an NCHW tensor in a dense NHWC tensor.
 fn nhwc_index(shape: Nhwc, i: usize) -> usize {
     let plane = shape.h * shape.w;
     let pixel = i % plane;

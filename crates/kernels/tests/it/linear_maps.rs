@@ -1,4 +1,4 @@
-//! Copies, upsampling and sums: exact, or sums of exact values.
+//! Tests of copies, upsampling and sums: exact results, or sums of exact values.
 
 use bonsai_kernels::{BiasGradient, BiasSums, Copy, Nhwc, Upsample, UpsampleGradient, Zero, padded};
 use proptest::prelude::*;

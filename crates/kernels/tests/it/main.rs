@@ -1,4 +1,4 @@
-//! The kernels against definitions written differently, against finite differences, and against each other.
+//! Tests of the kernels against independent definitions, against finite differences, and against each other.
 
 #![allow(clippy::unwrap_used, reason = "a test reports a refused argument by panicking")]
 #![allow(

@@ -1,4 +1,4 @@
-//! Max-pool against its definition; its backward against the selection that its forward made.
+//! Tests of max-pool against its definition; the backward is compared with the selection of the forward.
 
 use bonsai_kernels::{MaxPool, MaxPoolGradient, Nhwc, PoolShape, Window};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ fn arb_shape() -> impl Strategy<Value = PoolShape> {
         })
 }
 
-/// Checks forward with and without argmax, and backward, stored and accumulated.
+/// Checks forward with and without argmax, and backward stored and accumulated.
 fn check(logical: PoolShape, x: &[f32], dy: &[f32]) {
     let input = logical.input();
     let output = logical.output();
@@ -65,7 +65,8 @@ proptest! {
 
     #[test]
     fn forward_is_the_definition_and_backward_its_transpose(shape in arb_shape(), ties: bool, seed: u64) {
-        // All negative: a window that counted padding as zero would show. Few different values: many ties.
+        // All values are negative, so padding counted as zero would be noticed. They have few distinct
+        // values, hence many ties.
         let levels = if ties { 2.0 } else { 1e6 };
         let x: Vec<f32> =
             numbers(seed, shape.input().len()).iter().map(|v| (v * levels).round() / levels - 2.0).collect();

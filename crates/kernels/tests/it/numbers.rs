@@ -1,4 +1,4 @@
-//! Reproducible numbers, and what it means for numbers to agree.
+//! [`numbers`]: reproducible numbers, and [`assert_close`]: the comparison of numbers.
 
 /// `len` numbers in -1..1 that depend on the seed alone (a 64-bit linear congruential generator, Knuth's
 /// constants).
@@ -12,7 +12,7 @@ pub(crate) fn numbers(seed: u64, len: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Fails unless all numbers agree within `tolerance`, relative to the larger of 1 and the expected one.
+/// Panics unless all numbers agree within `tolerance`, relative to the larger of 1 and the expected number.
 #[track_caller]
 pub(crate) fn assert_close(what: &str, got: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(got.len(), expected.len(), "{what}: lengths");
@@ -37,7 +37,7 @@ pub(crate) fn finite_differences(x: &[f64], loss: impl Fn(&[f64]) -> f64) -> Vec
         .collect()
 }
 
-/// The same numbers in `f64`.
+/// Converts numbers to `f64`.
 pub(crate) fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }

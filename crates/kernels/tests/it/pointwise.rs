@@ -1,4 +1,4 @@
-//! Element-wise kernels in every combination of their flags, in place and apart.
+//! Tests of element-wise kernels in every combination of their flags, in place and out of place.
 
 use bonsai_kernels::{Pointwise, PointwiseGradient, PointwiseSums};
 
@@ -32,7 +32,7 @@ fn forward_in_every_combination() {
         let views = [(); 3].map(|()| arena.input(Rows::Apart, CHANNELS, &y));
         let residuals = [(); 3].map(|()| arena.input(Rows::Apart, CHANNELS, &r));
         let apart = arena.output(Rows::Dense, PIXELS, CHANNELS);
-        // Apart, in place of y, in place of the residual.
+        // Out of place, in place of y, in place of the residual.
         let outputs = [apart, views[1], if add { residuals[2] } else { views[2] }];
         let outcomes = arena.run(|p| {
             for i in 0..3 {
@@ -189,7 +189,7 @@ fn nan_and_infinity_pass_through() {
 
 #[test]
 fn behind_a_batch_norm_no_gradient_is_denormal() {
-    // From denormals to what counts; the scale of 1e-3 is that of a gamma near zero.
+    // From denormal gradients to significant ones; the scale of 1e-3 represents a gamma near zero.
     let dz: Vec<f32> = (0..CHANNELS).map(|c| 2.0 * 10f32.powi(c as i32 % 45 - 44)).collect();
     let mut arena = Arena::new();
     let [view, gradient] = [&vec![0.0; CHANNELS], &dz].map(|values| arena.vector(values));

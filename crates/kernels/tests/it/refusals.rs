@@ -1,4 +1,5 @@
-//! Operands that do not fit are errors that say which and by how much; the kernel is not appended.
+//! Tests of operands that do not fit: the error names the operand and both sizes, and the kernel is not
+//! appended.
 
 use bonsai_kernels::{
     BatchNorm, BatchNormGradient, BiasGradient, BiasSums, Copy, FoldBatchNorm, FrozenBatchNorm, Isa, Kernel,
@@ -16,7 +17,7 @@ fn refused<K: Kernel>(kernel: K) -> String {
     error.to_string()
 }
 
-/// A tensor of 4 pixels and 32 channels, number `i` of those in the buffer.
+/// A tensor of 4 pixels and 32 channels at position `i` of the buffer.
 fn tensor(i: usize) -> View {
     View::dense(0, 1000 * i, 4, 32)
 }
@@ -30,11 +31,11 @@ fn element_wise() {
     let good = Pointwise { y: tensor(0), z: tensor(1), norm: None, silu: true, residual: None };
     let narrow = tensor(1).columns(0, 16);
     let message = refused(Pointwise { z: narrow, ..good.clone() });
-    assert_eq!(message, "layer: channels of z has 16, needs 32");
+    assert_eq!(message, "layer: channels of z: expected 32, got 16");
     refused(Pointwise { y: View { channels: 24, ..tensor(0) }, ..good.clone() });
     refused(Pointwise { residual: Some(View { pixels: 3, ..tensor(2) }), ..good.clone() });
     refused(Pointwise { norm: Some((vector(0), vector(1).columns(0, 16))), ..good.clone() });
-    // Partly in place is neither in place nor apart.
+    // A partial overlap is neither in place nor out of place.
     let shifted = View { offset: 16, ..tensor(0) };
     let overlap = Program::new(Isa::PORTABLE).push("layer", Pointwise { z: shifted, ..good }).unwrap_err();
     assert!(matches!(overlap, KernelError::Overlap { .. }), "{overlap}");
@@ -91,7 +92,7 @@ fn batch_norms() {
         shift,
     };
     assert!(Program::new(Isa::PORTABLE).push("layer", norm.clone()).is_ok());
-    assert!(refused(BatchNorm { counts: vec![1], ..norm.clone() }).ends_with("has 1, needs 2"));
+    assert!(refused(BatchNorm { counts: vec![1], ..norm.clone() }).ends_with("expected 2, got 1"));
     refused(BatchNorm { counts: vec![2, 2], ..norm.clone() });
     refused(BatchNorm { shift: gamma.columns(0, 16), ..norm });
     let dgamma = running_mean;

@@ -1,8 +1,8 @@
-//! Tensors laid out as an executor would: behind an offset, in a wider row, surrounded by poison.
+//! [`Tensors`]: tensors laid out as in an executor, namely at an offset, in wider rows, surrounded by poison.
 
 use bonsai_kernels::{Buffer, Isa, KernelError, Nhwc, Program, Team, View};
 
-/// What nobody may touch and nobody may read.
+/// A value that no kernel may read or overwrite.
 const POISON: u32 = 0x7fc0_dead;
 
 /// One buffer with several tensors.
@@ -18,7 +18,7 @@ impl Tensors {
         Self { len: 16, filled: Vec::new(), views: Vec::new(), buffer: None }
     }
 
-    /// Room for a tensor in rows that are `extra` values longer.
+    /// Places a tensor in rows that are `extra` values longer than its channels.
     pub(crate) fn room(&mut self, pixels: usize, channels: usize, extra: usize) -> View {
         let offset = self.len.next_multiple_of(16) + extra;
         let view = View { buffer: 0, offset, pixels, channels, ld: channels + extra };
@@ -27,7 +27,7 @@ impl Tensors {
         view
     }
 
-    /// A tensor with values, dense in `values`.
+    /// Places a tensor with the given dense `values`.
     pub(crate) fn filled(&mut self, pixels: usize, channels: usize, extra: usize, values: &[f32]) -> View {
         let view = self.room(pixels, channels, extra);
         assert_eq!(values.len(), pixels * channels);
@@ -35,12 +35,12 @@ impl Tensors {
         view
     }
 
-    /// An image tensor with values.
+    /// Places an image tensor with the given values.
     pub(crate) fn image(&mut self, shape: Nhwc, extra: usize, values: &[f32]) -> View {
         self.filled(shape.pixels(), shape.c, extra, values)
     }
 
-    /// Fills the buffer, everything else being poison, and runs the kernels that `push` appends.
+    /// Fills all other values with poison and runs the kernels that `push` appends.
     pub(crate) fn run(
         &mut self,
         isa: Isa,
@@ -70,14 +70,14 @@ impl Tensors {
         self.buffer = Some(buffer);
     }
 
-    /// A tensor after the run, dense.
+    /// The dense values of a tensor after the run.
     pub(crate) fn read(&self, view: &View) -> Vec<f32> {
         let values = self.buffer.as_ref().unwrap().as_slice();
         (0..view.pixels).flat_map(|p| values[view.offset + p * view.ld..][..view.channels].to_vec()).collect()
     }
 }
 
-/// Bits, so that equality means equality.
+/// Bit patterns, for exact comparisons.
 pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }

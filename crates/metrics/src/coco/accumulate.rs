@@ -1,28 +1,28 @@
-//! Precision at 101 recalls, and the recall that is reached.
+//! [`Curves`]: mean precision at 101 recalls, and the highest recall reached.
 
 use std::ops::Range;
 
 use super::MOST_DETECTIONS;
 use super::matching::{LEVELS, Matched, THRESHOLDS};
 
-/// Recalls at which precision is read: 0, 0.01, ... 1.
+/// Number of recalls at which precision is sampled: 0, 0.01, ... 1.
 const RECALLS: usize = 101;
-/// Numbers of detections per image for which recall is wanted as well.
+/// Limits on detections per image for which recall is computed as well.
 const FEWER: [usize; 2] = [1, 10];
 
-/// Figures of a category at every threshold; `None` where there is nothing to be found.
+/// Metrics of a category at every threshold; `None` if the category has no objects.
 #[derive(Debug)]
 pub(super) struct Curves {
-    /// Mean precision and recall by range of area and threshold.
+    /// Mean precision and highest recall, by area range and threshold.
     levels: [Option<[f64; 2]>; LEVELS],
-    /// Recall with fewer detections, over all areas.
+    /// Recall with the limits of [`FEWER`], over all areas.
     fewer: [[Option<f64>; THRESHOLDS]; FEWER.len()],
 }
 
 impl Curves {
     pub(super) fn new(matched: Matched) -> Self {
         let Matched { mut detections, objects } = matched;
-        // Stable, so that equal scores keep the order of images and ranks.
+        // The sort is stable, so that equal scores keep the order of images and ranks.
         detections.sort_by(|a, b| b.score.total_cmp(&a.score));
         let curve = |level: usize, most: usize| {
             let objects = objects[level / THRESHOLDS];
@@ -42,17 +42,17 @@ impl Curves {
         }
     }
 
-    /// Mean precision at these thresholds, for a range of area.
+    /// Mean precision at these thresholds, for one area range.
     pub(super) fn precision(&self, area: usize, thresholds: Range<usize>) -> Vec<f64> {
         self.area(area)[thresholds].iter().flatten().map(|[precision, _]| *precision).collect()
     }
 
-    /// Recall at every threshold, for a range of area.
+    /// Recall at every threshold, for one area range.
     pub(super) fn recall(&self, area: usize) -> Vec<f64> {
         self.area(area).iter().flatten().map(|[_, recall]| *recall).collect()
     }
 
-    /// Recall at every threshold with the fewer detections of `FEWER[which]`.
+    /// Recall at every threshold with at most `FEWER[which]` detections per image.
     pub(super) fn recall_with(&self, which: usize) -> Vec<f64> {
         self.fewer[which].iter().flatten().copied().collect()
     }
@@ -62,7 +62,7 @@ impl Curves {
     }
 }
 
-/// Mean precision over the recalls, and the last recall, of detections by falling score.
+/// Mean precision over the recalls, and the last recall, for detections in order of falling score.
 fn curve(right: impl Iterator<Item = bool>, objects: usize) -> [f64; 2] {
     let mut recall = Vec::new();
     let mut precision = Vec::new();
@@ -72,7 +72,7 @@ fn curve(right: impl Iterator<Item = bool>, objects: usize) -> [f64; 2] {
         recall.push(hits as f64 / objects as f64);
         precision.push(hits as f64 / ((index + 1) as f64 + f64::EPSILON));
     }
-    // The envelope: precision at a recall is the best at that recall or any higher.
+    // The envelope: the precision at a recall is the best one at that recall or any higher recall.
     for i in (1..precision.len()).rev() {
         precision[i - 1] = precision[i - 1].max(precision[i]);
     }

@@ -1,34 +1,35 @@
-//! Pairing detections with objects in one image: COCO's greedy rule at ten thresholds, for four ranges of area.
+//! [`match_category`]: pairs detections with objects in one image by COCO's greedy rule, at ten thresholds
+//! for four area ranges.
 
 use super::{CocoDetection, CocoTruth};
 
-/// Thresholds of `IoU`.
+/// Number of `IoU` thresholds.
 pub(super) const THRESHOLDS: usize = 10;
-/// All areas, small, medium, large: from and to, in square pixels.
+/// Ranges for all areas, small, medium and large objects, in square pixels.
 const AREAS: [[f64; 2]; 4] = [[0.0, 1e10], [0.0, 1024.0], [1024.0, 9216.0], [9216.0, 1e10]];
-/// Thresholds times ranges of area.
+/// Number of pairs of area range and threshold.
 pub(super) const LEVELS: usize = AREAS.len() * THRESHOLDS;
 
-/// A detection and what became of it: a bit for each range of area and threshold (`area * 10 + threshold`).
+/// A detection and its result: one bit for each pair of area range and threshold (`area * 10 + threshold`).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MatchedDetection {
     pub(super) score: f64,
-    /// Position among the image's detections of the category.
+    /// Index among the image's detections of the category.
     pub(super) rank: u8,
-    /// It has an object.
+    /// The detection is matched with an object.
     pub(super) right: u64,
-    /// It counts neither way.
+    /// The detection counts neither as a true nor as a false positive.
     pub(super) ignored: u64,
 }
 
-/// All detections of a category, image after image, and the objects there are in every range of area.
+/// All detections of a category, image after image, and the number of objects in each area range.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Matched {
     pub(super) detections: Vec<MatchedDetection>,
     pub(super) objects: [usize; AREAS.len()],
 }
 
-/// `0.5, 0.55, ...` as NumPy's `linspace` makes them.
+/// `0.5, 0.55, ...` with the rounding of NumPy's `linspace`.
 fn threshold(index: usize) -> f64 {
     if index == THRESHOLDS - 1 { 0.95 } else { 0.5 + index as f64 * ((0.95 - 0.5) / 9.0) }
 }
@@ -45,7 +46,7 @@ fn iou(d: &[f64; 4], g: &[f64; 4], is_crowd: bool) -> f64 {
     inside / union
 }
 
-/// Matches an image's detections of one category, which are sorted by falling score.
+/// Matches an image's detections of one category, which must be sorted by falling score.
 pub(super) fn match_category(detections: &[CocoDetection], truth: &[CocoTruth], to: &mut Matched) {
     let first = to.detections.len();
     to.detections.extend(detections.iter().enumerate().map(|(rank, d)| MatchedDetection {
@@ -63,7 +64,7 @@ pub(super) fn match_category(detections: &[CocoDetection], truth: &[CocoTruth], 
         let outside = |area: f64| area < from || area > upto;
         let ignored: Vec<bool> = truth.iter().map(|g| g.is_crowd || outside(g.area)).collect();
         to.objects[area] += ignored.iter().filter(|ignored| !**ignored).count();
-        // Those that count come first.
+        // Objects that are not ignored come first.
         let mut order: Vec<usize> = (0..truth.len()).collect();
         order.sort_by_key(|g| ignored[*g]);
         for level in 0..THRESHOLDS {
@@ -87,7 +88,8 @@ pub(super) fn match_category(detections: &[CocoDetection], truth: &[CocoTruth], 
     }
 }
 
-/// The object that a detection takes: the one with the greatest overlap that is free, one that counts before any other.
+/// The object for a detection: the free one with the greatest overlap; an object that counts precedes any
+/// ignored one.
 fn best(
     order: &[usize],
     ignored: &[bool],

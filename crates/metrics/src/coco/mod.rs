@@ -1,7 +1,8 @@
-//! COCO's protocol, as `pycocotools` computes it: twelve figures over `IoU` 0.5 to 0.95, areas and numbers of detections.
+//! [`CocoEvaluator`]: COCO's protocol, as `pycocotools` computes it, with twelve metrics over `IoU` 0.5 to
+//! 0.95, areas and numbers of detections.
 //!
-//! Boxes are `[x, y, width, height]` in pixels and numbers are `f64`, as in COCO's files: rounding a box to `f32` moves a
-//! detection over a threshold now and then.
+//! Boxes are `[x, y, width, height]` in pixels and numbers are `f64`, as in COCO's files: rounding a box to
+//! `f32` occasionally moves a detection across a threshold.
 
 mod accumulate;
 mod matching;
@@ -13,23 +14,24 @@ use serde::{Deserialize, Serialize};
 use accumulate::Curves;
 use matching::{Matched, match_category};
 
-/// Most detections of a category in an image that count.
+/// Maximum number of detections per category and image that count.
 pub(crate) const MOST_DETECTIONS: usize = 100;
 
-/// An object that is marked.
+/// A labelled object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CocoTruth {
     /// Category.
     pub category_id: u64,
     /// `[x, y, width, height]`.
     pub bbox: [f64; 4],
-    /// Area of the object, which is not that of its box, in square pixels.
+    /// Area of the object in square pixels; it differs from the area of its box.
     pub area: f64,
-    /// Whether it stands for several objects: detections on it count neither as right nor as wrong.
+    /// Whether the label covers several objects; detections matched with it count neither as true nor as
+    /// false positives.
     pub is_crowd: bool,
 }
 
-/// An object that was found.
+/// A detected object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CocoDetection {
     /// Category.
@@ -40,52 +42,53 @@ pub struct CocoDetection {
     pub score: f64,
 }
 
-/// COCO's figures, in `0..=1`; `None` where COCO says -1, because there is nothing to be found.
+/// COCO's metrics, in `0..=1`; `None` where COCO reports -1, because there are no objects.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CocoMetrics {
     /// Average precision over `IoU` 0.5 to 0.95.
     pub ap: Option<f64>,
-    /// At `IoU` 0.5.
+    /// Average precision at `IoU` 0.5.
     pub ap50: Option<f64>,
-    /// At `IoU` 0.75.
+    /// Average precision at `IoU` 0.75.
     pub ap75: Option<f64>,
-    /// Of objects smaller than 32 x 32 pixels.
+    /// Average precision of objects smaller than 32 x 32 pixels.
     pub ap_small: Option<f64>,
-    /// Between those two.
+    /// Average precision of objects between 32 x 32 and 96 x 96 pixels.
     pub ap_medium: Option<f64>,
-    /// Larger than 96 x 96 pixels.
+    /// Average precision of objects larger than 96 x 96 pixels.
     pub ap_large: Option<f64>,
     /// Average recall with one detection of each category per image.
     pub ar1: Option<f64>,
-    /// With ten.
+    /// Average recall with ten detections.
     pub ar10: Option<f64>,
-    /// With a hundred.
+    /// Average recall with a hundred detections.
     pub ar100: Option<f64>,
-    /// As [`Self::ar100`], of small objects.
+    /// As [`Self::ar100`], for small objects.
     pub ar_small: Option<f64>,
-    /// Of medium ones.
+    /// As [`Self::ar100`], for medium objects.
     pub ar_medium: Option<f64>,
-    /// Of large ones.
+    /// As [`Self::ar100`], for large objects.
     pub ar_large: Option<f64>,
-    /// AP and AP50 of every category with objects, by id.
+    /// AP and AP50 of every category with objects, by category id.
     pub per_category: BTreeMap<u64, [f64; 2]>,
 }
 
-/// Gathers images.
+/// Collects images and computes [`CocoMetrics`].
 ///
-/// Memory grows by 32 bytes per detection, a hundred per image and category at most.
+/// Memory grows by 32 bytes per detection, at most a hundred detections per image and category.
 #[derive(Debug, Clone, Default)]
 pub struct CocoEvaluator {
     categories: BTreeMap<u64, Matched>,
 }
 
 impl CocoEvaluator {
-    /// No images yet.
+    /// An evaluator without images.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds an image. COCO takes images in the order of their ids, which decides between equal scores.
+    /// Adds an image. Add images in the order of their ids, as COCO does, because the order decides between
+    /// equal scores.
     pub fn add_image(&mut self, detections: &[CocoDetection], truth: &[CocoTruth]) {
         let mut by_category: BTreeMap<u64, (Vec<CocoDetection>, Vec<CocoTruth>)> = BTreeMap::new();
         for detection in detections {
@@ -101,7 +104,7 @@ impl CocoEvaluator {
         }
     }
 
-    /// The figures over all images.
+    /// The metrics over all images.
     pub fn finish(self) -> CocoMetrics {
         let curves: BTreeMap<u64, Curves> =
             self.categories.into_iter().map(|(id, matched)| (id, Curves::new(matched))).collect();

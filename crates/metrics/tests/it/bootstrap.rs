@@ -1,4 +1,4 @@
-//! The paired bootstrap against figures of really repeated images, and what it says of known detectors.
+//! The paired bootstrap compared with an evaluator on repeated images, and its verdicts on known detectors.
 
 use bonsai_boxes::{Detection, GroundTruth, Xyxy};
 use bonsai_metrics::{Evaluator, ImageOutcomes, PairedChange, Protocol, Unpaired, Verdict};
@@ -17,7 +17,7 @@ fn outcomes<'a>(protocol: Protocol, images: impl IntoIterator<Item = &'a Image>)
     outcomes
 }
 
-/// The same images as seen by a detector that misses every object of every `n`-th image.
+/// The same images with a detector that misses every object of every `n`-th image.
 fn blind_every(n: usize, images: &[Image]) -> Vec<Image> {
     let blind = |(i, (found, labels)): (usize, &Image)| {
         (if i % n == 0 { Vec::new() } else { found.clone() }, labels.clone())
@@ -25,7 +25,7 @@ fn blind_every(n: usize, images: &[Image]) -> Vec<Image> {
     images.iter().enumerate().map(blind).collect()
 }
 
-/// Draws by hand: repeats the images and asks the evaluator.
+/// Draws explicitly: repeats the images and runs the evaluator.
 fn by_hand(
     protocol: Protocol,
     classes: usize,
@@ -57,7 +57,7 @@ fn intervals_are_those_of_really_repeated_images() {
     let fixture = fixture();
     let (classes, images) = images(&fixture);
     let after = blind_every(5, &images);
-    // So many draws that both ends fall onto a draw.
+    // With this number of draws both ends of the interval are single draws.
     let draws = 81;
     let seed = 7;
     for protocol in PROTOCOLS {
@@ -96,7 +96,7 @@ fn figures_are_the_evaluators() {
     }
 }
 
-/// One object an image; found or not.
+/// An image with one object, which is detected if `found`.
 fn image(found: bool) -> Image {
     let bbox = Xyxy { x1: 1.0, y1: 1.0, x2: 9.0, y2: 9.0 };
     let detections = if found { vec![Detection { bbox, confidence: 0.5, class_id: 0 }] } else { Vec::new() };
@@ -115,15 +115,15 @@ fn change(before: impl Fn(usize) -> bool, after: impl Fn(usize) -> bool) -> Pair
 fn verdicts_follow_the_interval() {
     let same = change(|i| i % 3 == 0, |i| i % 3 == 0).map50;
     assert_eq!((same.low, same.high, same.verdict()), (0.0, 0.0, Verdict::WithinNoise));
-    // Each finds ninety of a hundred, but not the same ones: no difference that these images could show.
+    // Each detector finds ninety of a hundred, but not the same ones: the images show no difference.
     let other = change(|i| i >= 10, |i| i < 90).map50;
     assert_eq!(other.verdict(), Verdict::WithinNoise);
     assert!(other.low < -0.05 && other.high > 0.05, "{other:?}");
-    // One finds everything the other does, and thirty more.
+    // One detector finds everything that the other does, and thirty more.
     let better = change(|i| i < 60, |i| i < 90);
     assert_eq!(better.map50_95.verdict(), Verdict::Better);
     assert_eq!(change(|i| i < 90, |i| i < 60).map50_95.verdict(), Verdict::Worse);
-    // The share of images in which they differ is binomial: 0.3, give or take 1.96 sqrt(0.3 * 0.7 / 100).
+    // The fraction of images in which they differ is binomial: 0.3 ± 1.96 sqrt(0.3 * 0.7 / 100).
     let low = better.map50.low;
     let high = better.map50.high;
     assert!((low - 0.21).abs() < 0.03 && (high - 0.39).abs() < 0.03, "{low} to {high}");

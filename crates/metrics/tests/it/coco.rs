@@ -1,9 +1,9 @@
-//! COCO's protocol against what pycocotools says.
+//! [`CocoEvaluator`] compared with pycocotools.
 
 use bonsai_metrics::{CocoDetection, CocoEvaluator, CocoMetrics, CocoTruth};
 use serde_json::Value;
 
-/// What figures may differ by: the order of a sum.
+/// Largest difference of metrics; sums are in another order.
 const BOUND: f64 = 1e-9;
 
 fn stats(m: &CocoMetrics) -> [Option<f64>; 12] {
@@ -27,7 +27,7 @@ fn stats(m: &CocoMetrics) -> [Option<f64>; 12] {
 fn assert_stats(metrics: &CocoMetrics, expected: [f64; 12]) {
     for (i, (got, expected)) in stats(metrics).into_iter().zip(expected).enumerate() {
         let got = got.unwrap_or(-1.0);
-        assert!((got - expected).abs() < BOUND, "figure {i}: {got}, expected {expected}");
+        assert!((got - expected).abs() < BOUND, "metric {i}: {got}, expected {expected}");
     }
 }
 
@@ -84,7 +84,7 @@ fn a_made_up_dataset_gives_the_figures_of_pycocotools() {
         detections += found.len();
         evaluator.add_image(&found, &truth);
     }
-    assert_eq!((objects, detections), (167, 495), "the same dataset as in Python");
+    assert_eq!((objects, detections), (167, 495), "the dataset must be the same as in Python");
     assert_stats(
         &evaluator.finish(),
         [
@@ -110,14 +110,14 @@ fn nothing_to_be_found_is_no_figure() {
     let detection = CocoDetection { category_id: 1, bbox: [0.0, 0.0, 9.0, 9.0], score: 0.5 };
     evaluator.add_image(&[detection], &[]);
     assert_stats(&evaluator.clone().finish(), [-1.0; 12]);
-    // A crowd is nothing to be found, and what lies on it is not wrong.
+    // A crowd is not an object to detect, and a detection on it is not a false positive.
     let crowd = CocoTruth { category_id: 1, bbox: [0.0, 0.0, 50.0, 50.0], area: 2000.0, is_crowd: true };
     let object = CocoTruth { bbox: [60.0, 60.0, 40.0, 40.0], area: 1600.0, is_crowd: false, ..crowd };
     let mut evaluator = CocoEvaluator::new();
     let hit = CocoDetection { bbox: object.bbox, score: 0.4, ..detection };
     evaluator.add_image(&[detection, hit], &[crowd, object]);
     let metrics = evaluator.finish();
-    // COCO adds the distance of 1 to the next number to what it divides by.
+    // COCO adds the machine epsilon to the divisor.
     let one = 1.0 / (1.0 + f64::EPSILON);
     assert_eq!(metrics.ap_small, None);
     for figure in [metrics.ap.unwrap(), metrics.ap_medium.unwrap(), metrics.per_category[&1][0]] {
@@ -125,7 +125,7 @@ fn nothing_to_be_found_is_no_figure() {
     }
 }
 
-/// The folder of shared data, where it is.
+/// The folder of shared data, if it exists.
 fn shared() -> Option<std::path::PathBuf> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/map-ref");
     folder.exists().then_some(folder)

@@ -1,9 +1,9 @@
-//! Confusion matrices of Ultralytics' own class, on the random boxes (seed 7) and on ties and edges made by
-//! hand.
+//! Confusion matrices of Ultralytics' own class, for the random boxes (seed 7) and for hand-made ties and
+//! edge cases.
 //!
-//! The tables are what `ConfusionMatrix.process_batch` of `ultralytics.utils.metrics` counted, image by
-//! image, at its default confidence and overlap (0.25, 0.45): 8.3.100 and 8.4.190 on PyTorch 2.15.0 and NumPy
-//! 2.4.6. Its rows are predicted and its columns true classes, as here.
+//! The tables were counted by `ConfusionMatrix.process_batch` of `ultralytics.utils.metrics`, image by image,
+//! at its default confidence and overlap (0.25, 0.45): 8.3.100 and 8.4.190 on PyTorch 2.15.0 and NumPy 2.4.6.
+//! Its rows are predicted and its columns true classes, as here.
 
 use bonsai_boxes::{Detection, GroundTruth, Xyxy};
 use bonsai_metrics::{ClassOutOfRange, ConfusionMatrix, Protocol};
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use crate::random_boxes::{Image, fixture, images};
 
 type Table = [[u64; 5]; 5];
-/// (predicted, true), each counted once.
+/// (predicted, true) cells, each counted once.
 type Cells = Vec<(usize, usize)>;
 
 fn count(images: &[Image], protocol: Protocol) -> Table {
@@ -34,13 +34,13 @@ fn image(found: &[([f32; 4], f32, usize)], labels: &[(usize, [f32; 4])]) -> Imag
     (found.collect(), labels.collect())
 }
 
-/// Small images, each with what the two releases say of it: 4 being the background.
+/// Small images with the cells that the two releases count; 4 is the background.
 fn by_hand() -> Vec<(Image, Cells, Cells)> {
     const A: [f32; 4] = [10.0, 10.0, 50.0, 50.0];
     const LOOSE: [f32; 4] = [14.0, 10.0, 54.0, 50.0];
     const NONE: usize = 4;
     let edge = image(
-        // At the limits: a confidence of 0.25 and an IoU of 0.45 are not enough.
+        // At the limits: a confidence of 0.25 and an IoU of 0.45 do not count.
         &[(A, 0.25, 0), ([0.0, 0.0, 9.0, 20.0], 0.8, 1)],
         &[(1, [0.0, 0.0, 20.0, 20.0]), (2, A)],
     );
@@ -54,14 +54,15 @@ fn by_hand() -> Vec<(Image, Cells, Cells)> {
         (image(&[(A, 0.9, 1)], &[(0, A), (1, A)]), vec![(1, 1), (NONE, 0)], vec![(1, 0), (NONE, 1)]),
         (image(&[(A, 0.9, 1), (A, 0.9, 0)], &[(0, A)]), vec![(0, 0), (1, NONE)], vec![(0, NONE), (1, 0)]),
         (edge, vec![(1, NONE), (NONE, 1), (NONE, 2)], vec![(1, NONE), (NONE, 1), (NONE, 2)]),
-        // Confident but loose against unsure but tight, without and with another label for the loser.
+        // Confident with a loose box against unsure with a tight box, without and with another label for the
+        // loser.
         (image(&[(LOOSE, 0.9, 0), (A, 0.3, 2)], &[(2, A)]), vec![(0, NONE), (2, 2)], vec![(0, 2), (2, NONE)]),
         (
             image(&[(LOOSE, 0.9, 0), (A, 0.3, 2)], &[(2, A), (1, [22.0, 10.0, 62.0, 50.0])]),
             vec![(0, NONE), (2, 2), (NONE, 1)],
             vec![(0, 2), (2, 1)],
         ),
-        // Nothing detected; background; nothing at all.
+        // No detections; no labels; neither.
         (image(&[], &[(0, A), (2, A)]), vec![(NONE, 0), (NONE, 2)], vec![(NONE, 0), (NONE, 2)]),
         (image(&[(A, 0.9, 0), (A, 0.2, 0)], &[]), vec![(0, NONE)], vec![(0, NONE)]),
         (image(&[], &[]), vec![], vec![]),
@@ -123,7 +124,7 @@ fn an_unknown_class_is_an_error_and_counts_nothing() {
         let expected = if fails { Err(ClassOutOfRange { class_id: 2, num_classes: 2 }) } else { Ok(()) };
         assert_eq!(matrix.add_image(&found, &labels), expected);
     }
-    // Twice a missed label, and nothing of the image that failed.
+    // The label is missed twice, and nothing of the failed image is counted.
     assert_eq!(matrix.count(matrix.background(), 1), 2);
     assert_eq!(matrix.counts().iter().sum::<u64>(), 2);
     let text = ClassOutOfRange { class_id: 2, num_classes: 2 }.to_string();
@@ -138,7 +139,7 @@ fn no_classes_leave_the_background_alone() {
 }
 
 fn arb_image() -> impl Strategy<Value = Image> {
-    // A coarse grid and few confidences: equal overlaps and equal scores are common.
+    // A coarse grid and few confidences, so that equal overlaps and equal scores are common.
     let bbox = (0u8..6, 0u8..6, 2u8..5, 2u8..5)
         .prop_map(|(x, y, w, h)| corners([x, y, x + w, y + h].map(|v| 10.0 * f32::from(v))));
     let detection = (bbox.clone(), 1u8..=5, 0usize..4).prop_map(|(bbox, fifth, class_id)| Detection {

@@ -1,7 +1,7 @@
-//! The curves that Ultralytics draws, at six of their thousand places, on the random boxes (seed 7).
+//! The curves that Ultralytics draws, at six of their thousand positions, for the random boxes (seed 7).
 //!
-//! The tables are what `ap_per_class` of 8.0.90 and 8.4.190 handed to its plot functions (PyTorch 2.15.0,
-//! NumPy 2.4.6); the last row of each is the mean over classes.
+//! The tables are the values that `ap_per_class` of 8.0.90 and 8.4.190 passed to its plot functions (PyTorch
+//! 2.15.0, NumPy 2.4.6); the last row of each is the mean over classes.
 
 use bonsai_metrics::{Curve, CurveSet, Curves, DetMetrics, Evaluator, Protocol};
 
@@ -12,7 +12,7 @@ const PLACES: [usize; 6] = [0, 150, 400, 600, 800, 999];
 type Table = [[f64; 6]; 4];
 type View = fn(&CurveSet) -> &Curve;
 
-/// Precision, recall, F1 over confidence; precision over recall.
+/// Precision, recall and F1 over confidence; precision over recall.
 struct Expected {
     tables: [Table; 4],
     f1_peak: (usize, f64),

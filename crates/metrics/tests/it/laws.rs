@@ -1,11 +1,11 @@
-//! Properties that hold for any boxes.
+//! Properties of the metrics that hold for any boxes.
 
 use bonsai_boxes::{Detection, GroundTruth, Xyxy};
 use bonsai_metrics::{DetMetrics, Evaluator, Protocol};
 use proptest::prelude::*;
 
 const NUM_CLASSES: usize = 3;
-/// What a detector without fault scores: the precision curve is pulled to 0 at the last of 101 recalls.
+/// The score of a perfect detector: the precision curve is pulled to 0 at the last of 101 recalls.
 const PERFECT: f64 = 0.995;
 
 type Image = (Vec<Detection>, Vec<GroundTruth>);
@@ -37,7 +37,7 @@ fn arb_image() -> impl Strategy<Value = Image> {
     let label = (arb_box(), 0..NUM_CLASSES).prop_map(|(bbox, class_id)| GroundTruth { bbox, class_id });
     (prop::collection::vec(detection, 0..8), prop::collection::vec(label, 0..5)).prop_map(
         |(mut found, labels)| {
-            // Some detections that are right, so that the curves are not flat.
+            // Some true positives, so that the curves are not flat.
             found.extend(labels.iter().enumerate().map(|(i, l)| Detection {
                 bbox: Xyxy { x1: l.bbox.x1 + i as f32, ..l.bbox },
                 confidence: 0.05 + 0.17 * i as f32,
@@ -95,7 +95,8 @@ proptest! {
         class_id in 0..NUM_CLASSES,
     ) {
         let before = evaluate(&images, protocol);
-        // A class gets figures with its first label, so only classes that had some are compared.
+        // A class enters the means with its first label, so only classes that already had labels are
+        // compared.
         prop_assume!(before.per_class[class_id].instances > 0);
         let mut worse = images;
         let nowhere = Xyxy { x1: 500.0, y1: 500.0, x2: 520.0, y2: 520.0 };
@@ -109,7 +110,7 @@ proptest! {
         images in prop::collection::vec(prop::collection::vec((arb_box(), 0..NUM_CLASSES), 0..5), 1..5),
         protocol in arb_protocol(),
     ) {
-        // Labels side by side: 100 px apart, so that no two overlap.
+        // Labels are placed 100 px apart, so that no two overlap.
         let images: Vec<Image> = images
             .iter()
             .map(|boxes| {
@@ -177,7 +178,7 @@ fn figures_survive_json() {
     let metrics = evaluate([&image], Protocol::ULTRALYTICS_84);
     let text = serde_json::to_string(&metrics).unwrap();
     assert!(text.contains("\"map50_95\"") && text.contains("\"per_class\""));
-    // The last bit may go: serde_json reads floats exactly only with its `float_roundtrip` feature.
+    // The last bit may differ: serde_json reads floats exactly only with its `float_roundtrip` feature.
     let read: DetMetrics = serde_json::from_str(&text).unwrap();
     assert!((read.map50 - metrics.map50).abs() < 1e-12);
     assert_eq!((read.per_class.len(), read.images, read.instances), (NUM_CLASSES, 1, 1));

@@ -1,4 +1,4 @@
-//! The metrics against Ultralytics' own code, and the laws they obey.
+//! The metrics compared with Ultralytics' own code, and their properties.
 
 #![allow(clippy::unwrap_used, reason = "a test reports a broken fixture by panicking")]
 

@@ -3,10 +3,10 @@
 use bonsai_boxes::{Detection, GroundTruth, Xyxy};
 use serde_json::Value;
 
-/// What was detected in one image, and what is there.
+/// The detections and the labels of one image.
 pub(crate) type Image = (Vec<Detection>, Vec<GroundTruth>);
 
-/// The fixture with its figures.
+/// The fixture with its expected metrics.
 pub(crate) fn fixture() -> Value {
     serde_json::from_slice(&bonsai_testkit::fixture("fixtures/metrics/expected.json.gz")).unwrap()
 }

@@ -1,11 +1,11 @@
-//! Figures of Ultralytics 8.0.90 and 8.4 on random boxes (`fixtures/metrics/generate.py`).
+//! Metrics of Ultralytics 8.0.90 and 8.4 on random boxes (`fixtures/metrics/generate.py`).
 
 use bonsai_metrics::{DetMetrics, Evaluator, Protocol};
 use serde_json::Value;
 
 use crate::random_boxes::{fixture, images};
 
-/// The peer cumulates in f64 as we do; only the order of summation differs.
+/// Ultralytics also sums in f64; only the order of summation differs.
 const TOLERANCE: f64 = 1e-6;
 
 fn evaluate(fixture: &Value, protocol: Protocol) -> DetMetrics {
@@ -40,7 +40,7 @@ fn check(name: &str, protocol: Protocol) {
         close("recall of a class", class.recall, &expected["recall"]);
     }
     assert_eq!(ours.images, fixture["images"].as_array().unwrap().len());
-    assert_eq!(ours.per_class.len(), 4, "the class without labels is listed too");
+    assert_eq!(ours.per_class.len(), 4, "the class without labels must be listed too");
 }
 
 #[test]

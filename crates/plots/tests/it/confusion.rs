@@ -1,4 +1,4 @@
-//! `confusion_matrix.png`.
+//! Pixels of `confusion_matrix.png`, drawn by [`draw_confusion_matrix`].
 
 use bonsai_plots::{CellValue, PlotError, RgbImage, draw_confusion_matrix};
 
@@ -8,7 +8,7 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|i| format!("class {i}")).collect()
 }
 
-/// Everything left of the scale, whose dark end is 120 to 60 px from the right.
+/// Everything left of the colour scale, whose dark end is 120 to 60 px from the right.
 fn matrix(picture: &RgbImage) -> Part {
     ((0, picture.width() - 110), (0, picture.height()))
 }
@@ -32,7 +32,7 @@ fn rows_are_predicted_and_columns_are_true() {
 
 #[test]
 fn shares_are_of_the_column() {
-    // 1 of 1 and 99 of 100 are equally dark as shares, and not as counts.
+    // 1 of 1 and 99 of 100 are equally dark as fractions, but not as counts.
     let counts = [1, 0, 0, 0, 100, 0, 0, 0, 0];
     let area = |show| {
         let picture = draw_confusion_matrix(&counts, &names(2), show).unwrap();
@@ -40,7 +40,7 @@ fn shares_are_of_the_column() {
     };
     let shares = area(CellValue::ShareOfTrueClass);
     let counted = area(CellValue::Count);
-    assert!(shares > counted * 3 / 2, "{shares} dark pixels as shares, {counted} as counts");
+    assert!(shares > counted * 3 / 2, "{shares} dark pixels as fractions, {counted} as counts");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_wrong_number_of_counts_is_an_error() {
         let error = draw_confusion_matrix(&vec![1; cells], &names(2), CellValue::Count).unwrap_err();
         assert!(matches!(error, PlotError::Matrix { classes: 2, .. }));
         let text = error.to_string();
-        assert!(text.contains("9 cells") && text.contains(&format!("not {cells}")), "{text}");
+        assert!(text.contains("9 cells") && text.contains(&format!("but {cells} were given")), "{text}");
     }
 }
 

@@ -1,10 +1,10 @@
-//! `PR_curve`, `F1_curve`, `P_curve`, `R_curve`.
+//! Pixels of `PR_curve`, `F1_curve`, `P_curve` and `R_curve`, drawn by [`draw_curves`].
 
 use bonsai_plots::{ClassCurve, CurveKind, CurvePlot, RgbImage, class_colour, draw_curves};
 
 use crate::pixels::{MARK, Part, STRONG, centre, places};
 
-/// Left of the legend.
+/// The columns left of the legend.
 const CHART: Part = ((90, 1052), (0, 900));
 const LEGEND: Part = ((1070, 1400), (0, 900));
 
@@ -20,7 +20,7 @@ fn the_mean_is_where_its_values_are() {
     let middle = height(0.5);
     let high = height(1.0);
     assert!(low > middle && (low + high - 2.0 * middle).abs() < 1.0, "{low} {middle} {high}");
-    assert!((height(2.0) - high).abs() < 1e-9, "what is too large lies at the edge");
+    assert!((height(2.0) - high).abs() < 1e-9, "a value above the axis must be drawn at the edge");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `gammas.png` and `pruning.png`.
+//! Pixels of `gammas.png` and `pruning.png`, drawn by [`draw_gammas`] and [`draw_pruning`].
 
 use bonsai_plots::{GammaEpoch, PruningStep, draw_gammas, draw_pruning};
 
@@ -19,7 +19,7 @@ fn epoch(epoch: usize, bin: usize) -> GammaEpoch {
     }
 }
 
-/// The darkest shade: all gammas of an epoch in one bin.
+/// The darkest shade, for a bin with all gammas of an epoch.
 const ALL: [u8; 3] = [8, 48, 107];
 const UPPER: ((u32, u32), (u32, u32)) = ((90, 990), (60, 600));
 const LOWER: ((u32, u32), (u32, u32)) = ((90, 990), (680, 920));
@@ -34,7 +34,7 @@ fn a_distribution_that_moves_to_zero_falls() {
     };
     let first = column(90, 200);
     let last = column(880, 990);
-    // 18 of 20 bins lie between them, and the axis ends with the highest bin.
+    // 18 of 20 bins are between them, and the axis ends with the highest bin.
     assert!(last.1 - first.1 > 0.8 * 540.0, "{first:?} {last:?}");
 }
 
@@ -45,7 +45,7 @@ fn shares_stand_at_their_height() {
     let quarter = centre(&places(&picture, LOWER, RAW));
     assert!((half.1 - 800.0).abs() < 2.0, "{half:?}");
     assert!((quarter.1 - 860.0).abs() < 2.0, "{quarter:?}");
-    assert!(places(&picture, LOWER, MARK).is_empty(), "nothing is known of what could be pruned");
+    assert!(places(&picture, LOWER, MARK).is_empty(), "without safe ratios there must be no line");
     let known = GammaEpoch { safe_ratio: Some(0.75), ..epoch(2, 0) };
     let picture = draw_gammas(&[epoch(1, 0), known], 0.05).unwrap();
     assert!(!places(&picture, LOWER, MARK).is_empty());
@@ -71,12 +71,15 @@ fn less_of_a_network_is_further_right() {
     let dots = places(&picture, ((0, 620), (60, 500)), RAW);
     let left = dots.iter().map(|p| p.0).min().unwrap();
     let right = dots.iter().map(|p| p.0).max().unwrap();
-    // 70 of the 106 percent of the axis lie between them.
+    // 70 of the 106 percent of the axis are between them.
     let width = 620.0 - 76.0 - 24.0;
     assert!((f64::from(right - left) - (0.7 / 1.06 * width + 9.0)).abs() < 4.0, "{left} {right}");
     let top = dots.iter().min_by_key(|p| p.1).unwrap();
-    assert!(top.0 < left + 20, "the better one is the larger one");
-    assert!(places(&picture, ((0, 620), (60, 500)), STRONG).is_empty(), "nothing was recovered");
+    assert!(top.0 < left + 20, "the larger network must have the higher mAP");
+    assert!(
+        places(&picture, ((0, 620), (60, 500)), STRONG).is_empty(),
+        "without recovered values there must be no line"
+    );
     let ruled = draw_pruning(&[step(0.9, 0.5)], Some(0.4)).unwrap();
     assert!(places(&ruled, ((0, 620), (60, 500)), MARK).len() > 400);
 }

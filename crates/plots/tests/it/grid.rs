@@ -1,4 +1,4 @@
-//! `train_batch*.jpg` and `val_batch*.jpg`.
+//! Pixels of `train_batch*.jpg` and `val_batch*.jpg`, drawn by [`draw_grid`].
 
 use bonsai_boxes::Xyxy;
 use bonsai_plots::{PlotError, RgbImage, Tile, TileBox, class_colour, draw_grid};
@@ -35,7 +35,7 @@ fn a_border_is_where_its_box_is() {
 
 #[test]
 fn boxes_scale_with_their_picture() {
-    // 4000 px do not fit: the picture is drawn at 1920.
+    // 4000 px do not fit, so the picture is drawn at 1920.
     let picture = draw_one(&grey(4000, 2000), &[found(1000.0, 500.0, 3000.0, 1500.0, 2, None)]);
     assert_eq!(picture.dimensions(), (1920, 960));
     assert_eq!(*picture.get_pixel(480, 700), class_colour(2));
@@ -54,8 +54,12 @@ fn pictures_stand_in_rows_and_sixteen_at_most() {
         assert_eq!(draw_grid(&vec![tile; count], &[]).unwrap().dimensions(), size, "{count} pictures");
     }
     let picture = draw_grid(&[tile; 5], &[]).unwrap();
-    assert_eq!(*picture.get_pixel(480 + 100, 480 + 200), class_colour(0), "the fifth is in the second row");
-    assert_eq!(picture.get_pixel(960 + 240, 480 + 240).0, [240; 3], "there is no sixth");
+    assert_eq!(
+        *picture.get_pixel(480 + 100, 480 + 200),
+        class_colour(0),
+        "the fifth picture must be in the second row"
+    );
+    assert_eq!(picture.get_pixel(960 + 240, 480 + 240).0, [240; 3], "there must be no sixth picture");
 }
 
 #[test]
@@ -75,11 +79,11 @@ fn unsure_predictions_are_left_out_and_fifteen_drawn() {
             .collect::<Vec<_>>()
     };
     assert_eq!(drawn(&[at(0, 0.25), at(1, 0.26), at(2, f32::NAN), at(3, 0.9)]), [1, 3]);
-    // The first are the least confident.
+    // The first predictions are the least confident.
     let many: Vec<TileBox> = (0..20).map(|i| at(i, 0.3 + 0.01 * i as f32)).collect();
     assert_eq!(drawn(&many), (5..20).collect::<Vec<_>>());
     let labels: Vec<TileBox> = many.iter().map(|b| TileBox { confidence: None, ..*b }).collect();
-    assert_eq!(drawn(&labels).len(), 20, "labels are all drawn");
+    assert_eq!(drawn(&labels).len(), 20, "all labels must be drawn");
 }
 
 #[test]
@@ -96,7 +100,8 @@ fn names_of_files_and_classes_are_written() {
     assert!(places(&bare, corner, [0; 3]).is_empty() && !places(&named, corner, [0; 3]).is_empty());
     let plate = |class| places(&draw("", class), above, class_colour(0).0).len();
     assert!(plate("a long name") > plate("i"));
-    // What the font lacks is the number, what is too long is cut, and control characters do no harm.
+    // A name that the font lacks is replaced by the number, a long name is cut, and control characters do no
+    // harm.
     assert!(draw("", "猫") == draw("", "0"));
     draw(&"長い名前\n".repeat(500), &"y".repeat(5000));
 }

@@ -1,4 +1,4 @@
-//! `labels.png`.
+//! Pixels of `labels.png`, drawn by [`draw_labels`].
 
 use bonsai_boxes::Cxcywh;
 use bonsai_plots::{LabelBox, class_colour, draw_labels};
@@ -27,7 +27,7 @@ fn bars_are_as_long_as_their_classes_are_frequent() {
     let often = height(&bar(0));
     let seldom = height(&bar(1));
     assert!(often.abs_diff(2 * seldom) <= 3, "600 are {often} px, 300 are {seldom} px");
-    assert!(bar(2).is_empty(), "a class without labels has no bar");
+    assert!(bar(2).is_empty(), "a class without labels must have no bar");
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn boxes_share_a_centre_and_keep_their_size() {
     let half = colour(0.5);
     let whole = colour(1.0);
     assert!(width(&whole).abs_diff(2 * width(&half)) <= 3, "{} and {}", width(&half), width(&whole));
-    assert!(width(&half).abs_diff(height(&half)) <= 2, "a square is square");
+    assert!(width(&half).abs_diff(height(&half)) <= 2, "a square box must be drawn square");
     let a = centre(&half);
     let b = centre(&whole);
     assert!((a.0 - b.0).abs() < 1.0 && (a.1 - b.1).abs() < 1.0, "{a:?} {b:?}");
@@ -57,7 +57,7 @@ fn heat_is_where_the_boxes_are() {
         let picture = draw_labels(&[label(0, bbox.0, bbox.1, bbox.2, bbox.3)], &[]).unwrap();
         centre(&places(&picture, part, DEEP))
     };
-    // y of a picture grows downwards, height grows upwards.
+    // y in an image grows downwards, but height grows upwards.
     let left_top = at(CENTRES, (0.2, 0.1, 0.5, 0.5));
     let right_bottom = at(CENTRES, (0.8, 0.9, 0.5, 0.5));
     assert!(left_top.0 < right_bottom.0 && left_top.1 < right_bottom.1, "{left_top:?} {right_bottom:?}");
@@ -65,7 +65,10 @@ fn heat_is_where_the_boxes_are() {
     let large = at(SIZES, (0.5, 0.5, 0.8, 0.9));
     assert!(small.0 < large.0 && small.1 > large.1, "{small:?} {large:?}");
     let middle = at(CENTRES, (0.51, 0.51, 0.5, 0.5));
-    assert!((left_top.0 + right_bottom.0 - 2.0 * middle.0).abs() < 15.0, "within a square of the middle");
+    assert!(
+        (left_top.0 + right_bottom.0 - 2.0 * middle.0).abs() < 15.0,
+        "the middle must be within one square"
+    );
 }
 
 #[test]

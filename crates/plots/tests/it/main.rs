@@ -1,4 +1,4 @@
-//! Properties of the pictures' pixels: what is drawn is where the value says.
+//! Properties of the pictures' pixels: each value is drawn at its position.
 
 #![allow(clippy::unwrap_used, reason = "a test reports a failed drawing by panicking")]
 

@@ -1,10 +1,10 @@
-//! `results.png`.
+//! Pixels of `results.png`, drawn by [`draw_results`].
 
 use bonsai_plots::{EpochFigures, Losses, RgbImage, draw_results};
 
 use crate::pixels::{Part, RAW, STRONG, centre, places};
 
-/// The first panel, without the others and without the legend at the top.
+/// The first panel, without the legend at the top.
 const FIRST: Part = ((0, 400), (90, 470));
 const FIFTH: Part = ((1600, 2000), (90, 470));
 
@@ -34,13 +34,13 @@ fn one_epoch_is_a_dot_in_every_panel() {
         let (x, y) = centre(&dot);
         assert!(dot.len() > 9 && dot.len() < 64, "{} pixels", dot.len());
         assert!(dot.iter().all(|p| (f64::from(p.0) - x).abs() < 5.0 && (f64::from(p.1) - y).abs() < 5.0));
-        assert!(places(&picture, part, STRONG).is_empty(), "a line through one point");
+        assert!(places(&picture, part, STRONG).is_empty(), "a single point must have no line");
     }
 }
 
 #[test]
 fn values_are_where_the_axis_says() {
-    // A dot for each, far apart: missing values between them leave no lines.
+    // One dot per value, far apart: missing values between them leave no lines.
     let gap = f64::NAN;
     let picture = draw(&[3.0, gap, 2.0, gap, 1.0]);
     let dots = places(&picture, FIRST, RAW);
@@ -52,7 +52,7 @@ fn values_are_where_the_axis_says() {
     let third = of(300, 400);
     assert!((second.0 - first.0 - (third.0 - second.0)).abs() < 1.5, "{first:?} {second:?} {third:?}");
     assert!((second.1 - first.1 - (third.1 - second.1)).abs() < 1.5, "{first:?} {second:?} {third:?}");
-    // The largest lies 1/22 of the axis below its top, and the smallest as far above its foot.
+    // The largest value is 1/22 of the axis below its top, and the smallest as far above its bottom.
     assert!(first.1 < third.1 && third.1 - first.1 > 0.85 * 330.0, "{first:?} {third:?}");
 }
 
@@ -66,10 +66,13 @@ fn a_missing_value_is_a_gap_and_not_zero() {
         (70..380).filter(|&x| !places(picture, ((x, x + 1), FIRST.1), STRONG).is_empty()).count()
     };
     let missing = columns(&whole) - columns(&broken);
-    assert!((20..34).contains(&missing), "two of twenty steps of 14.9 px, less the round ends: {missing}");
+    assert!(
+        (20..34).contains(&missing),
+        "expected two of twenty steps of 14.9 px minus the round ends, got {missing}"
+    );
     for value in [f64::INFINITY, f64::NEG_INFINITY, 1e300] {
         values[10] = value;
-        assert!(draw(&values) == broken, "{value} is missing, too");
+        assert!(draw(&values) == broken, "{value} must count as missing");
     }
 }
 

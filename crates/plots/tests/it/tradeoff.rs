@@ -1,4 +1,4 @@
-//! Accuracy against cost: what is where on the sheet.
+//! Accuracy over cost: positions of the drawn marks.
 
 use bonsai_plots::{TradeoffPoint, draw_tradeoff};
 use image::{Rgb, RgbImage};
@@ -15,7 +15,7 @@ fn draw(points: &[TradeoffPoint]) -> RgbImage {
     draw_tradeoff(points, ["a", "b"], 0.01).unwrap()
 }
 
-/// Mean column of a colour below the key, in the left panel.
+/// Mean column of a colour below the legend, in the left panel.
 fn column(picture: &RgbImage, colour: Rgb<u8>) -> Option<f64> {
     let columns: Vec<f64> = picture
         .enumerate_pixels()
@@ -32,9 +32,9 @@ fn the_cheaper_is_further_left_and_the_best_are_filled() {
     assert_eq!(picture.dimensions(), (1240, 580));
     let [best, other, baseline] = [STRONG, RAW, MUTED].map(|colour| column(&picture, colour).unwrap());
     assert!(best < other && other < baseline, "{best} {other} {baseline}");
-    // From no cost on: 2 of 10.8 parts of the width.
+    // The axis starts at cost 0: 2 of 10.8 parts of the width.
     assert!((best - (76.0 + 520.0 * 2.0 / 10.8)).abs() < 3.0, "{best}");
-    assert_eq!(picture, draw(&all), "equal input, equal pixels");
+    assert_eq!(picture, draw(&all), "equal input must give equal pixels");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Removed channels with gamma 0 still say SiLU(beta): what the pruned network is given in its place.
+//! Removed channels with gamma 0 emit the constant SiLU(beta); the pruned network must compensate for it.
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_graph::{Graph, Op, ParamRole};
@@ -12,7 +12,7 @@ use proptest::prelude::{ProptestConfig, any, proptest};
 use crate::small_model::{conv, conv_bn, small_model};
 use crate::zeroing::{kept_by_walking, random_plan};
 
-/// `model` with gamma 0, and beta as it is, in the channels that `plan` removes.
+/// `model` with gamma 0, and beta unchanged, in the channels that `plan` removes.
 fn silenced(plan: &PrunePlan, model: &Checkpoint) -> Checkpoint {
     let graph = model.model.graph();
     let kept = kept_by_walking(plan, graph);
@@ -25,7 +25,7 @@ fn silenced(plan: &PrunePlan, model: &Checkpoint) -> Checkpoint {
     model
 }
 
-/// The same network with all convolutions 1x1, padded so that no size changes, and other weights.
+/// The same network with all convolutions 1x1, no padding, and other weights.
 fn with_small_kernels(model: &Checkpoint) -> Checkpoint {
     let narrow = |op: &Op| match *op {
         Op::Conv2d { out_channels, stride, bias, groups, .. } => {
@@ -74,7 +74,7 @@ proptest! {
         check_exact(&small, &plan, &random_array(seed, &[1, 3, model.h, model.w]));
     }
 
-    /// Only biases and running means differ from the plain result.
+    /// Only biases and running means differ from the result of `apply`.
     #[test]
     fn nothing_else_changes(model in arb_model(RandomGraphConfig::default()), seed in any::<u64>()) {
         let plan = random_plan(&Coupling::from_graph(model.spec().graph()), seed);
@@ -89,7 +89,7 @@ proptest! {
     }
 }
 
-/// The property would hold for networks in which nothing is made up for.
+/// The property above would also hold if no network needed compensation; this test shows that many do.
 #[test]
 fn the_property_is_not_empty() {
     let mut exact = 0;
@@ -143,10 +143,10 @@ fn larger_kernels_are_exact_inside_the_image() {
             border_differs |= (a - e).abs() > 1e-4;
         }
     }
-    assert!(border_differs, "the padding was no zero?");
+    assert!(border_differs, "zero padding must change the border");
 }
 
-/// Sums of residual streams, concats, slices, pooling and upsampling carry the constant to all who read it.
+/// Additions, concats, slices, pooling and upsampling pass the constant on to all convolutions that read it.
 #[test]
 fn constants_pass_through_what_lies_between() {
     let act = |name: &str, input: &str| format!("{name} = silu({input})\n");
@@ -162,7 +162,7 @@ fn constants_pass_through_what_lies_between() {
     let model = with_small_kernels(&small_model(&wide));
     let plan = removing(model.model.graph(), "a", 2);
     let compensation = check_exact(&model, &plan, &random_array(2, &[2, 3, 5, 4]));
-    // `b` reads the sum's part of `a`; both heads have a bias.
+    // `b` reads `as`, and both heads read the sum; the heads have a bias.
     assert_eq!((compensation.sets, compensation.convs, compensation.lost.len()), (1, 3, 0));
 }
 
@@ -172,7 +172,7 @@ fn what_cannot_be_kept_is_reported() {
     let model = small_model(&bare);
     let (_, compensation) = apply_compensated(&removing(model.model.graph(), "a", 0), &model).unwrap();
     assert_eq!((compensation.lost, compensation.convs), (vec!["y".to_owned()], 1));
-    // But behind layers that pass a constant on, a batch norm or a bias takes it up.
+    // A batch norm or a bias after layers that pass a constant on does absorb it.
     let later = conv_bn("a", "x", 4)
         + &conv("c", "a", 4)
         + "p = max_pool(c) kernel=2 stride=2 padding=0\ny = concat(p, p)\n";
@@ -182,7 +182,7 @@ fn what_cannot_be_kept_is_reported() {
     assert_eq!((compensation.lost.len(), compensation.convs), (0, 3));
 }
 
-/// With a scale other than 0 the mean is made up for: the pruned network is nearer than without.
+/// If gamma is not 0, the mean output is compensated: the result is closer to the original than without.
 #[test]
 fn channels_with_a_scale_are_met_on_average() {
     let model = small_model(&(conv_bn("a", "x", 8) + "s = silu(a)\n" + &conv_bn("y", "s", 4)));

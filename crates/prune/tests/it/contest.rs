@@ -1,4 +1,4 @@
-//! Rankings on trial, and scores per multiply-accumulate.
+//! `prune_best` with several candidates, and scores per multiply-accumulate.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_prune::{
@@ -65,7 +65,7 @@ fn equal_networks_are_tried_once_and_gradients_asked_for_once() {
     let services = PruneServices { gradients: Some(&mut source), latency: None };
     let contest = prune_best(&model, &config(), &[taylor, per_layer, taylor], services, &mut trial).unwrap();
     assert_eq!((asked, tried), (1, 2));
-    assert_eq!(contest.winner, 0, "of equals the first");
+    assert_eq!(contest.winner, 0, "on a tie the first candidate wins");
     assert_eq!(contest.trials.iter().map(|t| t.loss).collect::<Vec<_>>(), [Some(1.0), Some(1.0), None]);
 }
 
@@ -90,7 +90,7 @@ fn what_says_nothing_is_not_chosen() {
     assert_eq!(failed.to_string(), "trying a pruned network failed");
 }
 
-/// A channel's work is what the network saves without it.
+/// The MACs of a set equal the MACs that the network saves without it.
 #[test]
 fn scores_per_multiply_accumulate_are_divided_by_what_a_set_saves() {
     let model = chain();
@@ -116,5 +116,5 @@ fn scores_per_multiply_accumulate_are_divided_by_what_a_set_saves() {
         let config = PruneConfig { score, ..self::config() };
         prune(&model, &config, PruneServices::default()).unwrap().plan
     };
-    assert_ne!(pruned(by_config), pruned(config), "it changes what goes");
+    assert_ne!(pruned(by_config), pruned(config), "dividing by MACs must change the plan");
 }

@@ -1,4 +1,4 @@
-//! Which channels go together, and which must stay.
+//! [`Coupling`]: coupled and pinned channels of known and of random networks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ fn gammas(coupling: &Coupling, set: usize) -> Vec<Member> {
     coupling.sets()[set].members.iter().filter(is_bn).copied().collect()
 }
 
-/// Known answer: 57 batch norms with 5,296 channels; those of a residual stream share sets, all others are
+/// Known answer: 57 batch norms have 5,296 channels. Those of a residual stream share sets, all others are
 /// alone (16 + 64 + 128 + 128 channels are added to a stream of 16 + 32 + 64 + 128).
 #[test]
 fn yolov8n_has_4960_prunable_sets() {
@@ -30,12 +30,12 @@ fn yolov8n_has_4960_prunable_sets() {
     assert_eq!(counts.iter().sum::<usize>(), 5296);
     assert_eq!(counts.iter().filter(|c| **c > 0).count(), 4960);
     assert_eq!(counts.iter().filter(|c| **c > 1).count(), 240);
-    assert_eq!(coupling.prunable().count(), 4960, "all that has a gamma can go");
+    assert_eq!(coupling.prunable().count(), 4960, "every set with a gamma may be removed");
     assert!(coupling.prunable().all(|s| counts[s] > 0));
 }
 
-/// Known answer: Torch-Pruning 1.6.1 finds 59 groups in `YOLOv8s` whose C2f halves are separate convolutions,
-/// when only the last convolutions of the head are left out.
+/// Known answer: Torch-Pruning 1.6.1 finds 59 groups in a `YOLOv8s` whose C2f halves are separate
+/// convolutions, if only the last convolutions of the head are excluded.
 #[test]
 fn yolov8s_has_59_groups() {
     let coupling = Coupling::from_graph(&yolov8(Scale::S));
@@ -58,7 +58,7 @@ fn heads_and_image_are_pinned() {
     assert_eq!(coupling.sets()[image].pin, Some(Pin::Input));
 }
 
-/// Every channel is in one set, which lists it; sets and groups are ordered.
+/// Every channel is in exactly one set, and sets and groups are ordered.
 #[test]
 fn sets_are_a_partition() {
     for seed in 0..50 {
@@ -81,7 +81,7 @@ fn sets_are_a_partition() {
     }
 }
 
-/// The same network with other layer names and another order of equal rank couples the same channels.
+/// The same network with other layer names and another topological order couples the same channels.
 #[test]
 fn names_and_order_do_not_matter() {
     for seed in 0..50 {
@@ -91,7 +91,7 @@ fn names_and_order_do_not_matter() {
         let a = Coupling::from_graph(graph);
         let b = Coupling::from_graph(&shuffled);
         let renamed = |m: &Member| Member { node: new_id[&m.node], channel: m.channel };
-        // Which convolution a reason names first depends on the order; the kind of reason does not.
+        // The order decides which convolution a reason names first, but not the kind of reason.
         let kind = |pin: Option<Pin>| pin.map(|p| std::mem::discriminant(&p));
         let mapped: BTreeMap<BTreeSet<Member>, _> =
             a.sets().iter().map(|s| (s.members.iter().map(renamed).collect(), kind(s.pin))).collect();
@@ -122,7 +122,7 @@ fn shuffle(graph: &Graph, seed: u64) -> (Graph, BTreeMap<NodeId, NodeId>) {
     (builder.finish(&outputs).unwrap(), new_id)
 }
 
-/// Couples a small network and gives the reason for which channel 0 of `layer` must stay.
+/// Couples a small network and returns the reason why channel 0 of `layer` must stay.
 fn pin(layers: &str, layer: &str) -> Option<String> {
     let model = small_model(layers);
     let graph = model.model.graph();
@@ -138,26 +138,26 @@ fn only_what_becomes_zero_may_go() {
     assert_eq!(pin(&(a.clone() + act), "a.conv"), None);
     let raw = "`classes` reads `raw`, which no batch norm brings to zero";
     let raw = |layer: &str| raw.replace("classes", layer);
-    // A bare convolution behind which there is no batch norm.
+    // A convolution without a batch norm after it.
     assert_eq!(pin(&(a.clone() + &conv("raw", "a", 4) + "y = silu(raw)\n"), "raw"), {
         Some("`boxes` reads `y`, which no batch norm brings to zero".to_owned())
     });
-    // Read by a batch norm and by another convolution: zeroing silences only the first.
+    // `raw` is read by a batch norm and by another convolution: zeroing sets only the first reader to zero.
     let bn = "y0 = batch_norm(raw) eps=0.001 momentum=0.03\n";
     let both = conv("raw", "x", 4) + bn + &conv_bn("side", "raw", 4) + "y = add(y0, side)\n";
     assert_eq!(pin(&both, "raw"), Some(raw("side.conv")));
-    // Two batch norms behind one convolution: both fall silent.
+    // Two batch norms after one convolution: both output zero.
     let two = conv("raw", "x", 4) + bn + "y1 = batch_norm(raw) eps=1 momentum=0\ny = add(y0, y1)\n";
     assert_eq!(pin(&two, "raw"), None);
-    // The sum of a silenced wire and a bare one is not silent.
+    // The sum of a zeroed channel and an unnormalised one is not zero.
     let sum = a.clone() + &conv("raw", "x", 4) + "y = add(a, raw)\n";
     assert_eq!(pin(&sum, "a.conv"), Some("`boxes` reads `y`, which no batch norm brings to zero".to_owned()));
-    // But a batch norm behind that sum silences it.
+    // But a batch norm after that sum makes it zero.
     let norm = conv("p", "x", 4) + &conv("q", "x", 4) + "s = add(p, q)\ny = batch_norm(s) eps=1 momentum=0\n";
     assert_eq!(pin(&norm, "q"), None);
-    // Added to the image.
+    // A channel that is added to the image.
     let image = conv_bn("a", "x", 3) + "y = add(a, x)\n";
     assert_eq!(pin(&image, "a.conv"), Some("it belongs to the image".to_owned()));
-    // Read by nobody.
+    // A channel that no layer reads.
     assert_eq!(pin(&(a + act + &conv("raw", "x", 4)), "raw"), Some("no batch norm belongs to it".to_owned()));
 }

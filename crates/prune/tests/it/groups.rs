@@ -1,4 +1,4 @@
-//! Convolutions in groups: which channels go together, what is left of them, what they emitted and what they count.
+//! Grouped convolutions: coupled channels, pruned kernels, compensated constants and scores.
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::{
@@ -7,7 +7,7 @@ use bonsai_prune::{
 
 use crate::small_model::{conv_bn, small_model};
 
-/// The line of a 3x3 convolution `name` in groups.
+/// The text line of a grouped 3x3 convolution `name`.
 fn grouped(name: &str, input: &str, [out_channels, groups]: [usize; 2], bias: bool) -> String {
     format!(
         "{name} = conv2d({input}) out_channels={out_channels} kernel=3 stride=1 padding=1 bias={bias} groups={groups}\n"
@@ -18,7 +18,7 @@ fn batch_norm(name: &str, input: &str) -> String {
     format!("{name} = batch_norm({input}) eps=0.001 momentum=0.03\n")
 }
 
-/// Layers and channels of the set of `layer`'s channel, and why it must stay.
+/// Layers and channels in the set of `layer`'s channel, and why the set must stay.
 fn set_of(model: &Checkpoint, layer: &str, channel: usize) -> (Vec<(String, usize)>, Option<String>) {
     let graph = model.model.graph();
     let coupling = Coupling::from_graph(graph);
@@ -34,7 +34,7 @@ fn without(model: &Checkpoint, layer: &str, channel: usize) -> PrunePlan {
     PrunePlan::removing(&coupling, [set]).unwrap()
 }
 
-/// A class branch of Ultralytics 8.3: depthwise, pointwise.
+/// A class branch of Ultralytics 8.3: a depthwise, then a pointwise convolution.
 fn branch() -> Checkpoint {
     let layers = conv_bn("a", "x", 4)
         + "s = silu(a)\n"
@@ -57,7 +57,7 @@ fn a_depthwise_channel_goes_with_its_input() {
         |model: &Checkpoint, layer: &str| model.weights.get(&format!("{layer}.weight")).unwrap().clone();
     assert_eq!(weight(&pruned, "d"), weight(&model, "d").select(0, &[0, 2, 3]));
     assert_eq!(weight(&pruned, "y.conv"), weight(&model, "y.conv").select(1, &[0, 2, 3]));
-    // Its weights and work shrink with its own width, not with the product of two.
+    // Its weights and MACs shrink in proportion to its own width, not to the product of two widths.
     let macs = |model: &Checkpoint| {
         let graph = model.model.graph();
         graph.node_macs(4, 4).unwrap()[graph.find("d").unwrap().index()]
@@ -88,7 +88,7 @@ fn only_a_bias_keeps_a_silenced_channel_from_silence() {
     assert_eq!(set_of(&small_model(&layers(false)), "y", 0).1, None);
     let pinned = "`boxes` reads `y`, which no batch norm brings to zero".to_owned();
     assert_eq!(set_of(&small_model(&layers(true)), "y", 0).1, Some(pinned));
-    // The image cannot lose a channel because a depthwise convolution reads it.
+    // The image cannot lose a channel, even if only a depthwise convolution reads it.
     let image = grouped("d", "x", [3, 3], false) + &batch_norm("y", "d");
     assert_eq!(set_of(&small_model(&image), "y", 2).1, Some("it belongs to the image".to_owned()));
 }
@@ -112,7 +112,7 @@ fn constants_pass_through_a_depthwise_convolution() {
         largest = largest.max(shift.abs());
     }
     assert!((compensation.largest_shift - largest).abs() < 1e-12, "{compensation:?} {largest}");
-    // One set, heard by one convolution: the depthwise one lost what it heard it with.
+    // One set and one reader: the depthwise convolution itself loses the channel.
     assert_eq!((compensation.sets, compensation.convs), (1, 1));
 }
 

@@ -1,4 +1,4 @@
-//! Importances against plain loops over the text of the definition, and their refusals.
+//! Importances against plain loops that follow the definitions, and errors for invalid input.
 
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_graph::Graph;
@@ -10,7 +10,7 @@ use bonsai_testkit::random_weights;
 
 use crate::small_model::{conv_bn, small_model};
 
-/// A residual stream read by a concat and a slice of it.
+/// A residual stream that a concat and a convolution read.
 fn residual() -> Checkpoint {
     small_model(
         &(conv_bn("a", "x", 4)
@@ -49,7 +49,7 @@ fn terms(model: &Checkpoint, c: usize, size: &dyn Fn(&str, usize, f64) -> f64) -
         sum("b.conv.weight", 0, c),
         sum("b.conv.weight", 1, c),
         sum("b.weight", 0, c),
-        // Once as part of the sum, once alone.
+        // Once as part of the sum, once as `b` alone.
         sum("y.conv.weight", 1, c),
         sum("y.conv.weight", 1, c + 4),
     ]
@@ -99,13 +99,13 @@ fn taylor_multiplies_with_gradients_and_counts_scales() {
         let terms = terms(&model, c, &product);
         close(scores.get(set(&coupling, "a", c)).unwrap(), terms.iter().sum::<f64>() / 7.0);
     }
-    // Who needs none asks for none.
+    // Importances without gradients do not call the closure.
     score_with_gradients(&coupling, &model.weights, &ScoreConfig::default(), &mut source).unwrap();
     assert_eq!(asked, 1);
     let refused = score(&coupling, &model.weights, &config).unwrap_err().to_string();
     assert_eq!(
         refused,
-        "importance taylor needs gradients: pass what computes them to `score_with_gradients`"
+        "importance taylor needs gradients: pass a closure that computes them to `score_with_gradients`"
     );
     let failed = score_with_gradients(&coupling, &model.weights, &config, &mut || Err("no images".into()))
         .unwrap_err();
@@ -133,7 +133,7 @@ fn normalisations_and_lamp_by_hand() {
     check(of(Normalisation::Mean), [0.4, 1.6, 0.8, 1.2]);
     check(of(Normalisation::Max), [0.25, 1.0, 0.5, 0.75]);
     check(of(Normalisation::Sum), [0.1, 0.4, 0.2, 0.3]);
-    // All but the gammas of `a` zero, so that the scores before LAMP are their squares: 1, 16, 4, 9 parts.
+    // All weights but the gammas of `a` are zero, so the scores before LAMP are proportional to 1, 16, 4, 9.
     for name in ["a.conv.weight", "y.conv.weight"] {
         model.weights.get_mut(name).unwrap().data.fill(0.0);
     }
@@ -165,7 +165,7 @@ fn names_are_read_and_wrong_ones_answered() {
     }
     assert_eq!(
         "magnitude".parse::<Importance>().unwrap_err().to_string(),
-        "unknown importance \"magnitude\": it is one of gamma, l1, l2, lamp, taylor, best, random"
+        "unknown importance \"magnitude\"; expected one of gamma, l1, l2, lamp, taylor, best, random"
     );
     assert!("median".parse::<Reduction>().unwrap_err().to_string().contains("mean, max, sum, first"));
     assert!("zscore".parse::<Normalisation>().unwrap_err().to_string().contains("none, mean, max, sum"));

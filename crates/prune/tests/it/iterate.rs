@@ -1,4 +1,4 @@
-//! The loop, with closures that only pretend to train and to evaluate.
+//! [`iterate`] with closures that only simulate training and evaluation.
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::{
@@ -32,7 +32,7 @@ fn width(model: &Checkpoint) -> usize {
     graph.node(graph.find("a").unwrap()).channels()
 }
 
-/// Runs with an mAP that follows the width of the network; training adds `recovers`.
+/// Runs [`iterate`] with an mAP that depends on the width of the network; training adds `recovers`.
 fn run(config: &Iteration, map: impl Fn(usize) -> f64, recovers: f64) -> Iterated {
     let start = model();
     let evaluated = std::cell::Cell::new(0.0);
@@ -53,7 +53,7 @@ fn run(config: &Iteration, map: impl Fn(usize) -> f64, recovers: f64) -> Iterate
     )
     .unwrap();
     assert_eq!(told, result.records.len());
-    // The composed plan leads to the network that came out.
+    // The composed plan produces the network of the result.
     assert_eq!(apply(&result.plan, &start).unwrap().model, result.checkpoint.model);
     let costs: Vec<u64> = result.records.iter().map(|r| r.cost.macs).collect();
     assert!(costs.windows(2).all(|w| w[1] < w[0]), "{costs:?}");
@@ -71,7 +71,7 @@ fn step_ratios_make_up_the_whole() {
 fn all_steps_are_taken_while_it_goes_well() {
     let config = Iteration { prune_ratio: 0.5, steps: 3, max_map_drop: 0.2 };
     let result = run(&config, |_| 0.6, 0.1);
-    // 64 less 20.6 % three times, rounded to what the ratio grants: 51, 41, 33.
+    // 64 less 20.6 % three times, rounded down to what the ratio removes: 51, 41, 33.
     assert_eq!((width(&result.checkpoint), result.good_step, result.records.len()), (33, 3, 4));
     assert_eq!(serde_json::to_string(&result.stopped).unwrap(), r#""done""#);
     assert_eq!((result.records[0].map_pruned, result.records[0].map_recovered), (0.6, 0.6));
@@ -109,9 +109,9 @@ fn failures_name_the_step() {
     let error = fails(&mut |m, step| if step == 2 { Err("out of memory".into()) } else { Ok(m) });
     assert_eq!(error.to_string(), "step 2: fine-tuning failed");
     let PruneError::Service { source, .. } = fails(&mut |_, _| Ok(model())) else {
-        panic!("another network")
+        panic!("expected the error for a changed network")
     };
-    assert_eq!(source.to_string(), "it gave another network back");
+    assert_eq!(source.to_string(), "fine-tuning changed the network; it must return the same one");
     for bad in [Iteration { steps: 0, ..config }, Iteration { prune_ratio: 1.5, ..config }] {
         assert!(matches!(bad.check(), Err(PruneError::Policy { .. })));
     }

@@ -15,7 +15,7 @@ fn outputs(model: &Checkpoint, images: &Array, train: bool) -> Vec<Array> {
     reference_forward(model.model.graph(), &model.weights, images, train)
 }
 
-/// The contract is 1e-4; the reference runs in `f64`, so only the final rounding to `f32` may differ.
+/// The contract is 1e-4. The reference runs in `f64`, so only the final rounding to `f32` may differ.
 fn check_law(model: &Checkpoint, plan: &PrunePlan, images: &Array) {
     let pruned = apply(plan, model).unwrap();
     let zeroed = zero_removed(plan, model);
@@ -55,7 +55,8 @@ proptest! {
     ) {
         let first = random_plan(&Coupling::from_graph(model.spec().graph()), seeds[0]);
         let once = apply(&first, &model.checkpoint).unwrap();
-        // What is left of one group is a usual convolution, whose channels go one by one: more than a plan for groups can say.
+        // A group that is left alone becomes an ordinary convolution, whose channels are removed one by one.
+        // A plan for the original groups cannot express that.
         let pairs = || model.spec().graph().nodes().iter().zip(once.model.graph().nodes());
         if pairs().any(|(before, after)| before.op().is_grouped() && !after.op().is_grouped()) {
             return Ok(());
@@ -85,7 +86,8 @@ proptest! {
     }
 }
 
-/// The law would hold for a pruner that removes nothing: this one removes, and what it removes counts.
+/// The law would hold for a pruner that removes nothing; this test shows that channels are removed and
+/// matter.
 #[test]
 fn the_law_is_not_empty() {
     let mut removing = 0;
@@ -102,7 +104,7 @@ fn the_law_is_not_empty() {
     assert!(removing > 90 && changing > 80, "{removing} remove, {changing} change");
 }
 
-/// Two classes, two images; a small side keeps the largest in seconds.
+/// Two classes and two images; a small side keeps the largest network within seconds.
 fn check_scale(scale: Scale, side: usize) {
     let spec = build(scale, &["a".to_owned(), "b".to_owned()]).unwrap();
     let weights = random_weights(5, spec.graph());
@@ -111,12 +113,12 @@ fn check_scale(scale: Scale, side: usize) {
     check_law(&model, &plan, &random_array(7, &[2, 3, side, side]));
 }
 
-/// Files that `fixtures/checkpoint/make_pt.py` made, depthwise branches among them.
+/// Checks files that `fixtures/checkpoint/make_pt.py` made, including depthwise branches.
 #[test]
 fn imported_networks_obey_the_law() {
     let Some(folder) = std::env::var_os("BONSAI_PT_DIR") else {
         eprintln!(
-            "not checked: BONSAI_PT_DIR names no folder that fixtures/checkpoint/make_pt.py has filled"
+            "not checked: set BONSAI_PT_DIR to a folder that fixtures/checkpoint/make_pt.py has filled"
         );
         return;
     };
@@ -134,7 +136,7 @@ fn imported_networks_obey_the_law() {
         check_law(&model, &plan, &random_array(7, &[2, 3, 32, 32]));
         checked += 1;
     }
-    assert!(checked > 0, "no file `trained-*.pt` with its answer");
+    assert!(checked > 0, "found no file `trained-*.pt` with an expected `.safetensors` file");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! The pruner's law on random networks, its known answers on YOLOv8, its guards and its refusals.
+//! Tests of the pruning law on random networks, known answers on YOLOv8, guards and error messages.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod compensate;
 mod contest;

@@ -1,4 +1,4 @@
-//! Applying plans: single cases, and every refusal.
+//! [`apply`]: single cases, and the error for every kind of invalid plan.
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_graph::Op;
@@ -6,7 +6,7 @@ use bonsai_prune::{Coupling, Member, PruneError, PrunePlan, apply};
 
 use crate::small_model::{conv_bn, small_model};
 
-/// A convolution of four channels whose halves go different ways.
+/// A convolution of four channels whose halves have different readers.
 fn halves() -> Checkpoint {
     let layers = conv_bn("c", "x", 4)
         + "a = slice(c) start=0 len=2\nb = slice(c) start=2 len=2\n"
@@ -40,7 +40,7 @@ fn split_halves_prune_independently() {
         &[("c.conv", 0)],
         &[first[0], first[1], first[2], "d.conv = conv2d(b) out_channels=2"],
     );
-    // The second half is tied to the residual.
+    // The second half is coupled to the residual.
     let second =
         ["c.conv = conv2d(x) out_channels=3", "a = slice(c) start=0 len=2", "b = slice(c) start=2 len=1"];
     check_plan(&model, &[("d", 1)], &[second[0], second[1], second[2], "d.conv = conv2d(b) out_channels=1"]);
@@ -64,7 +64,7 @@ fn rows_columns_and_vectors_follow() {
     assert_eq!(pruned.model.class_names(), model.model.class_names());
 }
 
-/// A plan's JSON with one text replaced, applied: the error, with its sources.
+/// Replaces one text in a plan's JSON and applies the plan; returns the error message.
 fn refusal(model: &Checkpoint, from: &str, to: &str) -> String {
     let json = PrunePlan::identity(model.model.graph()).to_json().unwrap();
     assert!(json.contains(from), "no `{from}` in {json}");
@@ -82,18 +82,18 @@ fn broken_plans_are_refused_with_names_and_numbers() {
       "keep": "0-3""#;
     let line = |channels: usize, keep: &str| format!("\"channels\": {channels},\n      \"keep\": \"{keep}\"");
     assert_eq!(refusal(&model, c, c), "applied");
-    // `c.conv` and `boxes` both have four channels; the first in the network's order speaks.
+    // `c.conv` and `boxes` both have four channels; the error names the first in the network's order.
     let c = format!("\"conv\": \"c.conv\",\n      {c}");
     let of_c = |channels, keep| format!("\"conv\": \"c.conv\",\n      {}", line(channels, keep));
     assert_eq!(refusal(&model, &c, &of_c(4, "1-3")), "applied");
     assert_eq!(
         refusal(&model, &c, &of_c(4, "0-2")),
-        "`d.conv` keeps channel 1 but `c.conv` removes channel 3, and these two can only go together: keep \
-         both or neither"
+        "`d.conv` keeps channel 1 but `c.conv` removes channel 3, and these two channels are coupled: keep \
+         both or remove both"
     );
     assert_eq!(
         refusal(&model, &c, &of_c(5, "0-4")),
-        "the plan is for `c.conv` with 5 channels, this network's has 4: make the plan anew"
+        "the plan is for `c.conv` with 5 channels, this network's has 4: create the plan again"
     );
     assert_eq!(
         refusal(&model, &c, &of_c(4, "2-3")),
@@ -109,7 +109,7 @@ fn broken_plans_are_refused_with_names_and_numbers() {
     );
     assert_eq!(
         refusal(&model, &line(1, "0"), &line(2, "0-1")),
-        "the plan is for `classes` with 2 channels, this network's has 1: make the plan anew"
+        "the plan is for `classes` with 2 channels, this network's has 1: create the plan again"
     );
     assert_eq!(
         refusal(&model, "\"conv\": \"d.conv\"", "\"conv\": \"z.conv\""),
@@ -121,9 +121,12 @@ fn broken_plans_are_refused_with_names_and_numbers() {
     );
     assert_eq!(
         refusal(&model, "\"version\": 1", "\"version\": 2"),
-        "the plan has version 2; this program reads version 1: update it"
+        "the plan has version 2; this program reads version 1: update the program"
     );
-    assert_eq!(refusal(&model, "\"version\": 1", "\"version\": 1, \"ratio\": 0.5"), "not a prune plan");
+    assert_eq!(
+        refusal(&model, "\"version\": 1", "\"version\": 1, \"ratio\": 0.5"),
+        "the text is not a prune plan"
+    );
 }
 
 #[test]
@@ -163,7 +166,7 @@ fn weights_of_another_network_are_refused() {
     assert!(matches!(error, PruneError::Checkpoint(_)), "{error}");
 }
 
-/// What scripts that rebuild the network from its configuration do without a word.
+/// Scripts that rebuild the network from its configuration fail to notice this mismatch.
 #[test]
 fn a_pruned_checkpoint_does_not_go_into_the_whole_network() {
     let model = halves();

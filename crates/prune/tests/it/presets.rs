@@ -1,4 +1,4 @@
-//! The two presets that follow existing scripts, against reimplementations of these.
+//! The two presets that follow existing scripts, compared with reimplementations of those scripts.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -32,7 +32,7 @@ fn yolov8(scale: Scale) -> Checkpoint {
     for param in spec.graph().params().into_iter().filter(|p| p.role == ParamRole::BnGamma) {
         let norm = spec.graph().node(param.node).name();
         let data = &mut weights.get_mut(&param.name).unwrap().data;
-        // Half of them negative: only the size counts.
+        // Half of the gammas are negative, because only |gamma| matters.
         let sign = |channel: usize| if channel.is_multiple_of(2) { 1.0 } else { -1.0 };
         data.iter_mut().enumerate().for_each(|(c, g)| *g = sign(c) * gamma(norm, c));
     }
@@ -70,7 +70,7 @@ fn seed_leaves_the_widths_of_the_script() {
             apply(&selection.plan, &model).unwrap();
         }
     }
-    assert!(halved > 2, "{halved} layers come down to the floor");
+    assert!(halved > 2, "only {halved} layers reach the minimum width");
 }
 
 #[test]
@@ -78,8 +78,8 @@ fn seed_keeps_small_layers_and_says_what_it_misses() {
     let model = small_model(&conv_bn("y", "x", 4));
     assert_eq!(
         chosen(&model, &preset(Preset::Original, 0.5)).unwrap_err().to_string(),
-        "preset original needs a stock YOLOv8: there is no batch norm `model.2.m.*.cv1.bn` (use preset group, \
-         which needs no names)"
+        "preset original needs a stock YOLOv8: there is no batch norm `model.2.m.*.cv1.bn` (or use preset group, \
+         which works for any network)"
     );
     let model = yolov8(Scale::N);
     let all = chosen(&model, &preset(Preset::Original, 0.0)).unwrap();
@@ -116,7 +116,7 @@ fn protected_layers_and_the_largest_share_hold_for_all_presets() {
     }
 }
 
-/// The ignore list and the even counts of the scripts for YOLOv8, written with its layer numbers.
+/// The ignore list and the even counts of the scripts for YOLOv8, written with their layer numbers.
 #[test]
 fn slim_leaves_the_widths_of_the_masked_rebuild() {
     let model = yolov8(Scale::S);
@@ -179,7 +179,7 @@ fn the_safe_limit_of_slim_by_hand() {
     model.weights.get_mut("a.weight").unwrap().data = vec![0.1, 0.2, 0.3, -0.4];
     model.weights.get_mut("y.weight").unwrap().data = vec![0.15, 0.5, 0.6, 0.7];
     let at = |prune_ratio| chosen(&model, &PrunePolicy { clamp: false, ..preset(Preset::Slim, prune_ratio) });
-    // Ascending, 0.4 has index 4: 3 / 8 takes 0.3 and all below it.
+    // In ascending order, 0.4 has index 4; at ratio 3 / 8, 0.3 and everything below it is removed.
     let selection = at(0.375).unwrap();
     let limit = selection.summary.safe_limit.unwrap();
     assert_eq!((limit.ratio, limit.conv.as_str()), (0.375, "a.conv"));
@@ -195,7 +195,7 @@ fn presets_have_names() {
     }
     assert_eq!(
         "seeds".parse::<Preset>().unwrap_err().to_string(),
-        "prune policy: preset is \"seeds\", must be \"group\", \"slim\" or \"seed\""
+        "prune policy: preset is \"seeds\", must be \"group\", \"slim\" or \"original\""
     );
     let text = r#"{"preset": "slim", "target": {"macs": 0.25}, "clamp": false}"#;
     let policy: PrunePolicy = serde_json::from_str(text).unwrap();

@@ -1,4 +1,4 @@
-//! Running statistics are the averages of what the batches have, and nothing else changes.
+//! [`recalibrate`]: running statistics become the averages of the batches, and nothing else changes.
 
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_graph::{Op, ParamRole};
@@ -7,7 +7,7 @@ use bonsai_testkit::{random_array, reference_wires};
 
 use crate::small_model::{conv_bn, small_model};
 
-/// A training forward as an executor does it: each batch norm's statistics move by its momentum.
+/// A training forward pass as an executor does it: each batch norm's statistics move by its momentum.
 fn forward(model: &Checkpoint, images: &Array) -> Weights {
     let graph = model.model.graph();
     let wires = reference_wires(graph, &model.weights, images, true);
@@ -43,8 +43,8 @@ fn statistics_are_those_of_the_batches() {
     })
     .unwrap();
     assert_eq!(seen, [0, 1, 2]);
-    assert_eq!(fresh.model, model.model, "the momentum is the old one");
-    // What the first batch norm sees does not depend on statistics: average it by hand.
+    assert_eq!(fresh.model, model.model, "the momentum must be the original one");
+    // The input of the first batch norm does not depend on statistics, so the test averages it by hand.
     let mut expected = [0.0f64; 3];
     for i in 0..3 {
         let conv = model.model.graph().find("a.conv").unwrap();

@@ -1,4 +1,4 @@
-//! The numbers of a report, worked out by hand.
+//! [`report`]: numbers computed by hand.
 
 use bonsai_graph::Cost;
 use bonsai_prune::{Coupling, GammaRange, LayerReport, Member, PrunePlan, report};
@@ -15,7 +15,7 @@ fn numbers_of_a_small_network() {
     let sets = [2, 3].map(|channel| coupling.set_of(Member { node, channel }));
     let plan = PrunePlan::removing(&coupling, sets).unwrap();
     let r = report(&plan, &model, 10, 20).unwrap();
-    // Image, `y` with its batch norm, boxes, classes.
+    // Sets of the image, of `y` with its batch norm, of boxes and of classes.
     assert_eq!((r.sets, r.prunable_sets, r.removed_sets), (3 + 4 + 4 + 1, 4, 2));
     assert_eq!(r.before, Cost { params: 4 * 27 + 8 + 4 * 5 + 5, macs: 200 * (4 * 27 + 4 * 5) });
     assert_eq!(r.after, Cost { params: 2 * 27 + 4 + 2 * 5 + 5, macs: 200 * (2 * 27 + 2 * 5) });

@@ -1,4 +1,4 @@
-//! Choosing: the ratio means what it says, and no guard is overrun.
+//! [`select`]: the ratio counts sets as documented, and every guard holds.
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::{NodeId, Op};
@@ -16,7 +16,7 @@ fn yolov8(scale: Scale) -> Checkpoint {
     Checkpoint::new(spec, weights).unwrap()
 }
 
-/// Only the ratio: no floor, no rounding.
+/// A policy without minimum width and rounding.
 fn bare(prune_ratio: f64) -> PrunePolicy {
     PrunePolicy { prune_ratio, min_channels: 0, round_to: None, ..PrunePolicy::default() }
 }
@@ -30,8 +30,9 @@ fn removed_sets(plan: &PrunePlan, model: &Checkpoint) -> usize {
     bonsai_prune::report(plan, model, 64, 64).unwrap().removed_sets
 }
 
-/// Known answer: Torch-Pruning 1.6.1 takes half of every group of `YOLOv8s` (80 classes) from 14.36 G to 3.66 G and
-/// 2.81 M parameters, and to 5.50 G and 3.63 M if it leaves the head out, as its own counter counts.
+/// Known answer: Torch-Pruning 1.6.1 prunes half of every group of `YOLOv8s` (80 classes) from 14.36 GMACs to
+/// 3.66 GMACs and 2.81 M parameters, and to 5.50 GMACs and 3.63 M if it excludes the head (by its own
+/// counter).
 #[test]
 fn half_of_every_layer_leaves_what_torch_pruning_leaves() {
     let model = yolov8(Scale::S);
@@ -45,8 +46,9 @@ fn half_of_every_layer_leaves_what_torch_pruning_leaves() {
     }
 }
 
-/// Hundredths of a G at 640 px by Torch-Pruning's counter: to multiply-accumulates it adds biases, two operations for
-/// each value of a batch norm, one for each that is pooled or made larger, and the DFL as a convolution.
+/// Hundredths of GMACs at 640 px by Torch-Pruning's counter. Besides multiply-accumulates it counts biases,
+/// two operations for each value of a batch norm, one for each value that is pooled or upsampled, and the DFL
+/// as a convolution.
 fn counted_by_torch_pruning(model: &Checkpoint) -> u64 {
     let graph = model.model.graph();
     let shapes = graph.shapes(640, 640).unwrap();
@@ -86,9 +88,13 @@ fn lowest_scores_go_first_and_ties_by_position() {
         [plan.keep("a.conv").unwrap().to_vec(), plan.keep("y.conv").unwrap().to_vec()]
     };
     assert_eq!(kept(0.25, Scope::Global), [vec![0, 2, 3], vec![0, 1, 2]]);
-    assert_eq!(kept(0.375, Scope::Global), [vec![2, 3], vec![0, 1, 2]], "0.5 three times: the first goes");
+    assert_eq!(
+        kept(0.375, Scope::Global),
+        [vec![2, 3], vec![0, 1, 2]],
+        "of three gammas of 0.5 the first is removed"
+    );
     assert_eq!(kept(0.5, Scope::Global), [vec![3], vec![0, 1, 2]]);
-    assert_eq!(kept(1.0, Scope::Global), [vec![3], vec![1]], "one of each stays");
+    assert_eq!(kept(1.0, Scope::Global), [vec![3], vec![1]], "one channel per layer stays");
     assert_eq!(kept(0.25, Scope::PerLayer), [vec![0, 2, 3], vec![0, 1, 2]]);
     assert_eq!(kept(0.5, Scope::PerLayer), [vec![2, 3], vec![1, 2]]);
 }
@@ -148,7 +154,7 @@ fn wrong_policies_and_weights_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the policy: groups keep their floor, are multiples, lose no more than allowed.
+    /// For any policy, groups keep their minimum, are multiples, and lose no more than allowed.
     #[test]
     fn guards_hold(
         model in arb_model(RandomGraphConfig { max_channels: 24, ..RandomGraphConfig::default() }),

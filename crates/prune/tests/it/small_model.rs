@@ -1,11 +1,11 @@
-//! Hand-made networks for single cases.
+//! [`small_model`]: hand-made networks for single cases.
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::{DetectHead, ModelSpec};
 use bonsai_testkit::random_weights;
 
-/// A detector of one class from the text form of a graph, without input and outputs: `x` is the image,
-/// and the heads `boxes` (4 channels) and `classes` (1 channel) read the layer `y`.
+/// A detector with one class from the text form of a graph without input and outputs: `x` is the image, and
+/// the heads `boxes` (4 channels) and `classes` (1 channel) read the layer `y`.
 pub(crate) fn small_model(layers: &str) -> Checkpoint {
     let text = format!(
         "x = input() channels=3\n{layers}\n\
@@ -26,12 +26,12 @@ pub(crate) fn small_model(layers: &str) -> Checkpoint {
     Checkpoint::new(spec, weights).unwrap()
 }
 
-/// The line of a convolution `name`, 3x3 without bias.
+/// The text line of a 3x3 convolution `name` without bias.
 pub(crate) fn conv(name: &str, input: &str, out_channels: usize) -> String {
     format!("{name} = conv2d({input}) out_channels={out_channels} kernel=3 stride=1 padding=1 bias=false\n")
 }
 
-/// The lines of a convolution `name.conv` and a batch norm `name`.
+/// The text lines of a convolution `name.conv` and a batch norm `name`.
 pub(crate) fn conv_bn(name: &str, input: &str, out_channels: usize) -> String {
     let conv = conv(&format!("{name}.conv"), input, out_channels);
     format!("{conv}{name} = batch_norm({name}.conv) eps=0.001 momentum=0.03\n")

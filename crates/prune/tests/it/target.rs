@@ -1,4 +1,4 @@
-//! Targets are reached with the least removal, and what cannot be reached is said with both numbers.
+//! Targets are reached with the smallest removal; errors for unreachable targets state both numbers.
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::{
@@ -21,7 +21,7 @@ fn to(target: Target) -> PrunePolicy {
     PrunePolicy { target: Some(target), ..PrunePolicy::default() }
 }
 
-/// Share of parameters and of MACs at 64 px.
+/// Fractions of parameters and of MACs that remain, at 64 px.
 fn shares(plan: &PrunePlan, model: &Checkpoint) -> [f64; 2] {
     let before = model.model.graph().cost(64, 64).unwrap();
     let after = apply(plan, model).unwrap().model.graph().cost(64, 64).unwrap();
@@ -37,7 +37,7 @@ fn yolov8n_reaches_shares_closely_and_from_below() {
             let reached = selection.summary.target.unwrap().reached;
             assert_eq!(shares(&selection.plan, &model)[which], reached);
             assert!(reached <= target.limit() && reached > target.limit() - 0.02, "{preset} {reached}");
-            // The ratio that was found makes the same plan.
+            // The ratio found for the target gives the same plan.
             let prune_ratio = selection.summary.prune_ratio;
             let again = chosen(&model, &PrunePolicy { preset, prune_ratio, ..PrunePolicy::default() });
             assert_eq!(again.unwrap().plan, selection.plan);
@@ -45,7 +45,7 @@ fn yolov8n_reaches_shares_closely_and_from_below() {
     }
 }
 
-/// Tried against every count of removed sets.
+/// Compares with an exhaustive search over every count of removed sets.
 #[test]
 fn no_smaller_removal_reaches_the_target() {
     for seed in 0..40 {
@@ -61,7 +61,7 @@ fn no_smaller_removal_reaches_the_target() {
             apply(plan, model).unwrap().model.graph().cost(image.0, image.1).unwrap().params as f64
         };
         let before = cost(&PrunePlan::identity(model.model.graph()));
-        // Every ratio at which another set is marked, and what it costs.
+        // Every ratio at which another set is removed, and the cost at it.
         let sizes = match scope {
             Scope::Global => vec![coupling.prunable().count()],
             Scope::PerLayer => coupling.groups().iter().map(Vec::len).collect(),
@@ -81,7 +81,7 @@ fn no_smaller_removal_reaches_the_target() {
             match (found, first) {
                 (Ok(Selection { plan, .. }), Some(expected)) => assert!(plan == *expected, "seed {seed}"),
                 (Err(PruneError::UnreachableTarget { .. }), None) => {}
-                (found, first) => panic!("seed {seed}: {found:?}, by trying all: {first:?}"),
+                (found, first) => panic!("seed {seed}: {found:?}, exhaustive search: {first:?}"),
             }
         }
     }
@@ -91,12 +91,12 @@ fn no_smaller_removal_reaches_the_target() {
 fn unreachable_targets_tell_both_numbers_and_the_guards() {
     let model = small_model(&(conv_bn("a", "x", 16) + &conv_bn("y", "a", 16)));
     let policy = PrunePolicy { protect: vec!["y".to_owned()], ..to(Target::Macs(0.05)) };
-    // 16 * 27 + 16 * 144 + 80 before; `a` may go to 8.
+    // 16 * 27 + 16 * 144 + 80 MACs before; `a` may shrink to 8 channels.
     assert_eq!(
         chosen(&model, &policy).unwrap_err().to_string(),
         "target 5.0 % of the MACs cannot be reached: with every channel removed that the guards allow, 51.4 % \
-         of the MACs remain (preset group; at least 8 channels a group; rounded up to multiples of 8; \
-         protected: y); raise the target or loosen the guards"
+         of the MACs remain (preset group; at least 8 channels per group; rounded up to multiples of 8; \
+         protected: y); raise the target or relax the guards"
     );
     for bad in [Target::Params(1.5), Target::Macs(f64::NAN), Target::LatencyMs(0.0)] {
         assert!(matches!(chosen(&model, &to(bad)), Err(PruneError::Policy { field: "target", .. })));
@@ -124,14 +124,14 @@ fn a_ratio_that_would_empty_a_layer_is_clamped_or_refused() {
     assert_eq!(
         chosen(&model, &strict).unwrap_err().to_string(),
         "prune ratio 0.7500 would remove all 4 channels of `a.conv`; the largest safe ratio is 0.5000: lower \
-         prune_ratio, or set clamp = true to let such layers keep some"
+         prune_ratio, or set clamp = true so that such layers keep some channels"
     );
     let safe = PrunePolicy { prune_ratio: limit.ratio, ..strict.clone() };
     assert!(chosen(&model, &safe).unwrap().summary.clamped.is_empty());
-    // A target stays within the safe ratios.
+    // The search for a target stays within the safe ratios.
     let target = PrunePolicy { target: Some(Target::Macs(0.01)), ..strict };
     let error = chosen(&model, &target).unwrap_err().to_string();
-    assert!(error.contains("no group may be emptied by the ratio"), "{error}");
+    assert!(error.contains("the ratio may not empty a group"), "{error}");
     let per_layer = PrunePolicy { scope: Scope::PerLayer, target: None, prune_ratio: 1.0, ..target };
     assert!(matches!(chosen(&model, &per_layer), Err(PruneError::EmptyingRatio { safe: 0.75, .. })));
 }
@@ -148,7 +148,7 @@ fn latency_is_measured_few_times_and_never_exceeded() {
             let policy = PrunePolicy { preset, ..to(target) };
             let selection = choose_measured(&candidates, &policy, (64, 64), &mut |plan| {
                 measured += 1;
-                // 1 ms that pruning does not touch, and 4 ms that go with the MACs.
+                // 1 ms that pruning does not change, and 4 ms in proportion to the MACs.
                 Ok(1.0 + 4.0 * shares(plan, &model)[1])
             });
             let reached = selection.unwrap().summary.target.unwrap().reached;

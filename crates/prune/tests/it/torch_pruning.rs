@@ -1,4 +1,5 @@
-//! The same channels as Torch-Pruning 1.6.1 keeps of a trained `YOLOv8s` (`fixtures/prune/generate_torch_pruning.py`).
+//! Comparison with the channels of a trained `YOLOv8s` that Torch-Pruning 1.6.1 keeps
+//! (`fixtures/prune/generate_torch_pruning.py`).
 
 use std::collections::BTreeMap;
 
@@ -37,7 +38,7 @@ fn plan(model: &Checkpoint, config: &ScoreConfig, policy: &PrunePolicy) -> Prune
     select(&coupling, &score(&coupling, &model.weights, config).unwrap(), policy).unwrap()
 }
 
-/// Half, without any guard.
+/// Prunes half of the sets, without any guard.
 fn half(scope: Scope, protect: &[&str]) -> PrunePolicy {
     PrunePolicy {
         prune_ratio: 0.5,
@@ -58,7 +59,7 @@ fn channels(hexadecimal: &str) -> Vec<usize> {
         .collect()
 }
 
-/// How many layers and channels are kept otherwise.
+/// The layers that keep different channels, with the channels that only one side keeps.
 fn differences(plan: &PrunePlan, case: &Case) -> Vec<String> {
     case.kept
         .iter()
@@ -70,7 +71,7 @@ fn differences(plan: &PrunePlan, case: &Case) -> Vec<String> {
             (ours != theirs.as_slice()).then(|| {
                 let mine = only(ours, &theirs);
                 let other = only(&theirs, ours);
-                format!("{conv}: only here {mine:?}, only there {other:?}")
+                format!("{conv}: only Bonsai keeps {mine:?}, only Torch-Pruning keeps {other:?}")
             })
         })
         .collect()

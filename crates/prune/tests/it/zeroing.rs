@@ -1,7 +1,7 @@
-//! The other side of the law: the original network with the removed channels silenced.
+//! [`zero_removed`]: the reference of the pruning law, the original network with the removed channels zeroed.
 //!
-//! Derived from the plan by walking the graph forwards, without the pruner's coupling, so that a wrong
-//! coupling shows.
+//! The kept channels are derived from the plan by walking the graph forwards, without the pruner's coupling,
+//! so that a wrong coupling is detected.
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::{Graph, Op, ParamRole};
@@ -9,7 +9,7 @@ use bonsai_prune::{Coupling, PrunePlan};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// A plan that removes a random share of every group's sets, but never all.
+/// A plan that removes a random fraction of every group's sets, but never a whole group.
 pub(crate) fn random_plan(coupling: &Coupling, seed: u64) -> PrunePlan {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut removed = Vec::new();
@@ -26,7 +26,7 @@ pub(crate) fn random_plan(coupling: &Coupling, seed: u64) -> PrunePlan {
 
 /// The channels of every layer that a plan keeps.
 ///
-/// Panics where wires that are added keep different channels.
+/// Panics if the inputs of an addition keep different channels.
 pub(crate) fn kept_by_walking(plan: &PrunePlan, graph: &Graph) -> Vec<Vec<usize>> {
     let mut kept: Vec<Vec<usize>> = Vec::new();
     for (_, node) in graph.iter() {
@@ -37,7 +37,7 @@ pub(crate) fn kept_by_walking(plan: &PrunePlan, graph: &Graph) -> Vec<Vec<usize>
             Op::BatchNorm { .. } | Op::Silu | Op::MaxPool { .. } | Op::Upsample { .. } => of(0).clone(),
             Op::Add => {
                 (1..node.inputs().len())
-                    .for_each(|i| assert_eq!(of(0), of(i), "wires into `{}`", node.name()));
+                    .for_each(|i| assert_eq!(of(0), of(i), "inputs of `{}`", node.name()));
                 of(0).clone()
             }
             Op::Concat => {

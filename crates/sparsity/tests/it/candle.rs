@@ -1,4 +1,4 @@
-//! The adaptor for candle does what the rule on slices does.
+//! The candle functions compute the same as the functions on slices.
 
 use bonsai_sparsity::{add_l1, add_l1_to_gradient, add_scaled_l1, shrink, shrink_var};
 use candle_core::{DType, Device, Tensor, Var};
@@ -35,7 +35,7 @@ fn a_variable_without_a_gradient_gets_the_penalty_alone() {
     let mut grads = reached.sum_all().unwrap().backward().unwrap();
     add_l1(&mut grads, &other, 0.5).unwrap();
     assert_eq!(values(grads.get(&other).unwrap()), [0.5, -0.5, 0.0, -0.5]);
-    assert_eq!(values(grads.get(&reached).unwrap()), [1.0; 4], "others stay as they are");
+    assert_eq!(values(grads.get(&reached).unwrap()), [1.0; 4], "other gradients must not change");
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_variable_of_any_shape() {
     assert_eq!(grads.get(&var).unwrap().to_vec2::<f32>().unwrap(), [[2.0, 0.0], [1.0, 2.0]]);
 }
 
-/// A loss scaled by a power of two and unscaled in front of the step: no bit of the step may change.
+/// Scaling the loss by a power of two and unscaling before the step must not change a bit of the step.
 #[test]
 fn a_scaled_loss_with_scaled_l1_gives_the_same_step() {
     let step = |loss_scale: f64| {

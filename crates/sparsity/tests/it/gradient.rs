@@ -20,7 +20,7 @@ fn a_strength_of_zero_changes_nothing() {
 }
 
 proptest! {
-    /// A step down the subgradient, if it does not cross zero, shortens every value by the same amount.
+    /// A gradient step that does not cross zero moves every value by the same amount towards zero.
     #[test]
     fn a_step_pulls_towards_zero(values in vec(-2.0f32..2.0, 1..20), lambda in 0.0f32..1.0) {
         let mut gradient = vec![0.0; values.len()];
@@ -33,7 +33,7 @@ proptest! {
 
 #[test]
 fn groups_by_hand() {
-    // Group 5: (3, 4) of norm 5; group 0 is zero; the last value is in none.
+    // Group 5 is (3, 4) with norm 5; group 0 is zero; the last value has no group.
     let values = [3.0, 0.0, 4.0, 0.0, -7.0];
     let groups = [Some(5), Some(0), Some(5), Some(0), None];
     let mut gradient = [1.0; 5];
@@ -53,7 +53,7 @@ fn shrinking_by_hand() {
 }
 
 proptest! {
-    /// Equal magnitudes, and groups of one, are pulled as by their signs.
+    /// Groups of equal magnitudes, and groups of one value, get the same gradient as L1.
     #[test]
     fn groups_of_equals_are_pulled_by_sign(
         signs in vec(prop_oneof![Just(-1.0f32), Just(1.0)], 1..30),
@@ -70,7 +70,8 @@ proptest! {
         prop_assert_eq!(grouped, single);
     }
 
-    /// Shrinking solves the problem it stands for: of all `x`, it minimises `(x - value)^2 / 2 + threshold * |x|`.
+    /// Shrinking is the proximal step: its result minimises `(x - value)^2 / 2 + threshold * |x|` over all
+    /// `x`.
     #[test]
     fn shrinking_is_the_proximal_step(value in -2.0f32..2.0, threshold in 0.0f32..1.5, other in -2.0f32..2.0) {
         let mut shrunk = [value];

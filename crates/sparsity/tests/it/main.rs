@@ -1,6 +1,7 @@
-//! Schedules, travel and statistics against numbers worked out by hand; the candle adaptor with its feature.
+//! Schedules, travel and statistics compared with numbers computed by hand; candle functions with feature
+//! `candle`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 #[cfg(feature = "candle")]
 mod candle;

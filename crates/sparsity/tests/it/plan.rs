@@ -1,4 +1,4 @@
-//! Strengths from travels, by hand.
+//! [`L1Plan`]: strengths for given travels, computed by hand.
 
 use bonsai_sparsity::{Decay, L1Plan, L1Schedule, PlanError, PlannedStep, Strength, Travel};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ fn a_training_too_short_for_its_travel_is_warned_about() {
     let forecast = |plan: L1Plan, updates| plan.forecast(1, steps(updates)).unwrap();
     assert_eq!(forecast(L1Plan::TRAVEL, 151).warning(), None);
 
-    // A chosen strength is held where the loss can resist it, and gammas travel less.
+    // The chosen strength is limited so that it does not overwhelm the loss, and gammas travel less.
     let held = forecast(L1Plan::TRAVEL, 75);
     near(held.schedule.gamma, L1Plan::TRAVEL.limit);
     near(held.gamma.distance, 0.75);
@@ -46,7 +46,7 @@ fn a_training_too_short_for_its_travel_is_warned_about() {
         assert!(said.contains(part), "`{part}` is missing in: {said}");
     }
 
-    // A limit of one's own, and a number, are obeyed, and warned about where they are strong.
+    // A larger limit and a fixed number are obeyed, but cause a warning if they are strong.
     let bold = forecast(L1Plan { limit: 1.0, ..L1Plan::TRAVEL }, 100);
     let number = forecast(L1Plan { gamma: Strength::Lambda(0.15), ..L1Plan::TRAVEL }, 100);
     for forecast in [bold, number] {
@@ -57,19 +57,19 @@ fn a_training_too_short_for_its_travel_is_warned_about() {
             assert!(said.contains(part), "`{part}` is missing in: {said}");
         }
     }
-    // Betas are held by the same share, and by the limit itself.
+    // The travel of betas is reduced by the same factor, and by the limit itself.
     near(held.beta.distance, 0.25);
     let beta = L1Plan { gamma: Strength::Lambda(0.01), ..L1Plan::TRAVEL };
     near(forecast(beta, 25).schedule.beta, 0.1);
-    // A limit of nothing switches L1 off.
+    // A limit of 0 switches L1 off.
     let off = forecast(L1Plan { limit: 0.0, ..L1Plan::TRAVEL }, 100);
     assert!(off.warning().unwrap().contains("switched off"));
 }
 
 #[test]
 fn a_travel_becomes_the_strength_that_gives_it() {
-    // A strength of 1 moves a gamma by 0.2 + 0.4 in the first epoch, and at half of it by 0.8 + 0.05 in the second; a
-    // beta by 0.4 + 0.4 + 0.8 + 0.1.
+    // A strength of 1 moves a gamma by 0.2 + 0.4 in the first epoch, and at half strength by 0.8 + 0.05 in
+    // the second; a beta by 0.4 + 0.4 + 0.8 + 0.1.
     let plan = L1Plan {
         gamma: Strength::Travel(2.9),
         beta: Strength::Travel(0.34),
@@ -84,7 +84,7 @@ fn a_travel_becomes_the_strength_that_gives_it() {
     assert_eq!((forecast.gamma.updates, forecast.beta.updates), (4, 4));
     assert_eq!(forecast.schedule.gamma_decay, plan.gamma_decay);
 
-    // Given as numbers, the same travels come out.
+    // The same strengths given as numbers result in the same travels.
     let fixed = L1Plan::fixed(forecast.schedule).forecast(2, steps()).unwrap();
     assert_eq!(fixed.schedule, forecast.schedule);
     near(fixed.gamma.distance, 2.9);
@@ -105,7 +105,8 @@ fn travel_does_not_depend_on_how_long_training_is() {
         let forecast = plan.forecast(50, steps).unwrap();
         near(forecast.gamma.distance, Travel::AIM);
         near(forecast.beta.distance, 0.5);
-        // Shorter trainings need more: lr / (1 - momentum) is 0.01 / 0.063, and the mean share over 50 epochs 0.559.
+        // Shorter trainings need more: lr / (1 - momentum) is 0.01 / 0.063, and the mean decay over 50 epochs
+        // is 0.559.
         let strength = Travel::AIM * 6.3 / updates as f64 / 0.559;
         assert!((forecast.schedule.gamma / strength - 1.0).abs() < 1e-9, "{updates}");
     }

@@ -1,4 +1,4 @@
-//! Strengths by epoch, and what a configuration may say.
+//! Strengths by epoch, and valid and invalid configurations.
 
 use bonsai_sparsity::{Decay, L1, L1Schedule};
 use serde_json::{Value, json};
@@ -19,11 +19,11 @@ fn a_constant_stays() {
     }
 }
 
-/// Shares of epochs 0, 2, 5 and 8 of 8, and beyond.
+/// Fractions in epochs 0, 2, 5 and 8 of 8, and in epoch 100.
 #[test]
 fn shares_by_hand() {
     let eighth = f64::midpoint(1.0, std::f64::consts::FRAC_1_SQRT_2);
-    // The cosine of 5/8 of half a turn is less the sine of 1/8 of it.
+    // cos(5 pi / 8) = -sin(pi / 8).
     let five = (1.0 - 0.382_683_432_365_09) / 2.0;
     for (decay, shares) in [
         (Decay::Constant, [1.0; 5]),

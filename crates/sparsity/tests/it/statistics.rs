@@ -1,4 +1,4 @@
-//! Statistics by hand, as data, and refused.
+//! [`GammaStatistics`]: values computed by hand, serialisation, and errors.
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::Graph;
@@ -36,7 +36,7 @@ fn a_layer_by_hand() {
     let statistics = GammaStatistics::new(&network(), &weights()).unwrap();
     let names: Vec<_> = statistics.layers.iter().map(|l| l.layer.as_str()).collect();
     assert_eq!(names, ["a", "c"]);
-    // Sorted magnitudes: 0, 0.0009, 0.009, 0.5, 1; a percentile p stands at position p / 25.
+    // Sorted magnitudes: 0, 0.0009, 0.009, 0.5, 1; percentile p is at position p / 25.
     let a = &statistics.layers[0].gamma;
     assert_eq!((a.count, a.below_1e2, a.below_1e3), (5, 0.6, 0.4));
     assert_near(&[a.min, a.mean, a.max], &[0.0, 1.5099 / 5.0, 1.0]);
@@ -102,16 +102,17 @@ fn an_outcome_in_a_sentence() {
         before: Some(summary(&[1.0, -1.0, 1.0, 0.5, 1.5])),
         after: summary(&[0.004, 0.0, -0.5, 0.25, 0.25]),
     };
-    // Sorted before: 0.5, 1, 1, 1, 1, 1.5; after: 0, 0.004, 0.25, 0.25, 0.5, 1; the 5th percentile is at position 0.25.
+    // Sorted before: 0.5, 1, 1, 1, 1, 1.5; after: 0, 0.004, 0.25, 0.25, 0.5, 1. The 5th percentile is at
+    // position 0.25.
     assert_eq!(
         outcome.to_string(),
         "L1 alone could move a gamma by 1.75 in 650 updates: the median of |gamma| went from 1.000 to 0.250, its 5th \
-         percentile from 0.625 to 0.001, and the share below 0.01 from 0.0 % to 33.3 %"
+         percentile from 0.625 to 0.001, and the fraction below 0.01 from 0.0 % to 33.3 %"
     );
     let json = serde_json::to_string(&outcome).unwrap();
     assert_eq!(serde_json::from_str::<Outcome>(&json).unwrap(), outcome);
     assert_eq!(
         Outcome { predicted: None, before: None, ..outcome }.to_string(),
-        "after L1, the median of |gamma| is 0.250, its 5th percentile 0.001, and the share below 0.01 33.3 %"
+        "after L1, the median of |gamma| is 0.250, its 5th percentile 0.001, and the fraction below 0.01 33.3 %"
     );
 }

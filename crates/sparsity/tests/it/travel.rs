@@ -1,4 +1,4 @@
-//! Travel by hand, and of the training that the seed's schedule is too short for.
+//! [`Travel`]: values computed by hand, and a training that is too short for the original schedule.
 
 use bonsai_sparsity::{L1Schedule, PlannedUpdate, Travel};
 
@@ -11,7 +11,7 @@ fn three_updates_by_hand() {
     assert_eq!(travel.updates, 3);
 }
 
-/// What momentum SGD does to a parameter under nothing but a constant push.
+/// Simulates momentum SGD on a parameter with a constant gradient.
 #[test]
 fn it_is_where_momentum_ends() {
     let lr = 0.01;
@@ -27,8 +27,8 @@ fn it_is_where_momentum_ends() {
     assert!((travel.distance - moved).abs() / moved < 1e-3, "{} and {moved}", travel.distance);
 }
 
-/// 50 epochs of 13 updates as YOLOv8 is trained: learning rate 0.01 falling linearly to a hundredth, stepped per
-/// epoch; a warm-up of 100 updates from 0 and from momentum 0.8 to 0.937.
+/// 50 epochs of 13 updates as in YOLOv8 training: learning rate 0.01, falling linearly to a hundredth once
+/// per epoch; a warm-up of 100 updates from learning rate 0 and momentum 0.8 to 0.937.
 fn bccd(schedule: L1Schedule) -> Travel {
     let epochs = 50;
     let per_epoch = 13;

@@ -1,4 +1,4 @@
-//! What the test tools themselves must be right about.
+//! Tests of the test support itself.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,4 @@
-//! Random networks: valid, the same for a seed, and with the shapes that real networks rarely have.
+//! Tests of random networks: they are valid, reproducible by seed, and contain rare structures.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ fn every_model_fits_its_image_and_stays_small() {
     }
 }
 
-/// Everything that a pass over the graph must be right about occurs within a hundred seeds.
+/// Every structure that a pass over the graph must handle occurs within a hundred seeds.
 #[test]
 fn rare_shapes_occur() {
     let mut seen = BTreeSet::new();

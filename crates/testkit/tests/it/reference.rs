@@ -1,4 +1,4 @@
-//! The reference forward against numbers worked out by hand.
+//! Tests of the reference forward against numbers computed by hand.
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::Graph;
@@ -19,7 +19,7 @@ fn image(c: usize, h: usize, w: usize, data: &[f32]) -> Array {
 
 #[test]
 fn convolution() {
-    // Two channels in; the kernel of the second is zero but for its centre.
+    // Two input channels; the second kernel is zero except for its centre.
     let x = image(2, 2, 3, &[1., 2., 3., 4., 5., 6., 10., 20., 30., 40., 50., 60.]);
     let mut kernel = vec![1.0; 9];
     kernel.extend([0.0; 9]);
@@ -42,7 +42,8 @@ fn batch_norm_in_both_modes() {
         ("y.running_mean", one(1.0)),
         ("y.running_var", one(3.0)),
     ];
-    // Running: (x - 1) / sqrt(3 + 1) * 2 + 0.5. Batch: mean 3, biased variance 3.5, plus eps 0.5 is 4.
+    // Running statistics: (x - 1) / sqrt(3 + 1) * 2 + 0.5. Batch statistics: mean 3, biased variance 3.5,
+    // plus eps 0.5 is 4.
     check("batch_norm(x) eps=1 momentum=0.03", &x, &weights, false, &[0.5, 1.5, 2.5, 5.5]);
     check("batch_norm(x) eps=0.5 momentum=0.03", &x, &weights, true, &[-1.5, -0.5, 0.5, 3.5]);
 }

@@ -1,5 +1,5 @@
-//! The order of the classes means nothing to a training: a step from a network whose class outputs were exchanged is the step
-//! of the original with its class outputs exchanged.
+//! The order of the classes does not matter: a training step after exchanging two class outputs equals
+//! exchanging them after the step.
 
 use bonsai_boxes::Cxcywh;
 use bonsai_checkpoint::Checkpoint;
@@ -13,7 +13,7 @@ use crate::noise::{KINDS, Recorder, no_penalty, run};
 
 const CLASSES: [&str; 4] = ["ant", "bee", "cow", "dog"];
 
-/// One batch of noise with objects of every class, under their numbers in `names`.
+/// One batch of noise with objects of every class, numbered by the order in the class names.
 struct Herd<'a>(&'a [String]);
 
 impl BatchSource for Herd<'_> {
@@ -62,7 +62,8 @@ fn a_step_of_exchanged_classes_is_the_exchanged_step() {
             let after = exchanged(&step(kind, &start));
             assert_eq!(before.model.class_names(), owned(order));
             for ((name, before), (_, after)) in before.weights.iter().zip(after.weights.iter()) {
-                // What flows back from the class outputs is a sum over them, which rounds by its order.
+                // The gradient that reaches earlier layers is a sum over the class outputs, so its rounding
+                // depends on their order.
                 assert_arrays_close(before, after, Tolerance::Close, &format!("{kind:?}, {order:?}: {name}"));
                 assert!(start.weights.get(name).unwrap().shape == before.shape, "{name}");
             }

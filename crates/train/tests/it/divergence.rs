@@ -1,4 +1,4 @@
-//! Trainings that go astray: said where and with which images, and never saved.
+//! Trainings that diverge: the error names the place and the images, and no such state is saved.
 
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_exec::{
@@ -10,7 +10,7 @@ use bonsai_train::{Batch, BatchResult, BatchSource, TrainConfig, TrainError};
 
 use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start, train_on};
 
-/// Noise in which all values of one batch are replaced.
+/// [`Noise`] with all values of one batch replaced by `value`.
 struct Broken {
     epoch: usize,
     batch: usize,
@@ -36,7 +36,7 @@ impl BatchSource for Broken {
     }
 }
 
-/// An executor whose gradient breaks in one backward pass.
+/// An executor whose gradient becomes NaN in one backward pass.
 struct Cracked {
     whole: Box<dyn Executor>,
     passes: usize,
@@ -108,7 +108,7 @@ fn assert_names(error: &TrainError, parts: &[&str]) {
     }
 }
 
-/// What the observer was given to save, which is as many epochs as these and nothing else than numbers.
+/// The observer received exactly this many checkpoints, and all their values are finite.
 #[track_caller]
 fn assert_saved(seen: &Recorder, epochs: usize) {
     assert_eq!(seen.epochs.len(), epochs);
@@ -119,7 +119,7 @@ fn assert_saved(seen: &Recorder, epochs: usize) {
     }
 }
 
-/// Every batch is a step.
+/// Every batch is an optimiser step.
 fn every_batch() -> TrainConfig {
     TrainConfig { nbs: 4, ..config(3) }
 }
@@ -136,7 +136,7 @@ fn a_loss_that_is_no_number_names_its_batch() {
         );
         assert_names(
             &error,
-            &["gradient norm not computed", "4 images: 2-1-0.png, 2-1-1.png", "epoch 2 is the last"],
+            &["gradient norm not computed", "4 images: 2-1-0.png, 2-1-1.png", "is that of epoch 2"],
         );
         assert_saved(&seen, 2);
     }
@@ -167,21 +167,25 @@ fn a_gradient_that_is_no_number_names_all_batches_of_its_step() {
         let from = start();
         let options = ExecutorOptions { kind: Some(kind), threads: 2, ..ExecutorOptions::default() };
         let whole = build_executor(from.model.graph(), &from.weights, &options).unwrap();
-        // Steps after batches 1, 2, 4 and 6: the fifth batch breaks, the sixth steps.
+        // Steps follow batches 1, 2, 4 and 6: the fifth batch breaks the gradient, and the sixth steps.
         let mut cracked = Cracked { whole, passes: 0, breaks_at: 5 };
         let mut seen = Recorder::default();
         let error =
             train_on(&mut cracked, &from, &config(3), &mut Noise, &no_penalty, &mut seen).unwrap_err();
         assert_names(&error, &["epoch 2, batch 3, optimiser step 4", "gradient norm NaN"]);
         assert_names(&error, &["8 images: 1-1-0.png, 1-1-1.png, 1-1-2.png, 1-1-3.png and 4 more"]);
-        assert_names(&error, &["epoch 1 is the last"]);
+        assert_names(&error, &["is that of epoch 1"]);
         assert_saved(&seen, 1);
         let left = cracked.read(Buffer::Params).unwrap();
-        assert!(left.iter().all(|(_, a)| a.data.iter().all(|v| v.is_finite())), "the step was not taken");
+        assert!(
+            left.iter().all(|(_, a)| a.data.iter().all(|v| v.is_finite())),
+            "the step must not be applied"
+        );
     }
 }
 
-/// Values so large that a batch variance is infinite: batch norm makes zeros of them, so loss and gradient are numbers.
+/// Values so large that a batch variance is infinite: batch norm then outputs zeros, so loss and gradient are
+/// finite.
 #[test]
 fn statistics_that_are_no_numbers_are_not_saved() {
     for kind in KINDS {
@@ -191,13 +195,13 @@ fn statistics_that_are_no_numbers_are_not_saved() {
             let error =
                 run(kind, &start(), &every_batch(), &mut batches, &no_penalty, &mut seen).unwrap_err();
             assert!(matches!(error, TrainError::Poisoned { .. }), "{error}");
-            assert_names(&error, &["`a.bn.running_var`", "epoch 2", "epoch 1 is the last"]);
+            assert_names(&error, &["`a.bn.running_var`", "epoch 2", "is that of epoch 1"]);
             assert_saved(&seen, 1);
         }
     }
 }
 
-/// Noise, times `1e25` in the second batch of the second epoch.
+/// [`Noise`], multiplied by `1e25` in the second batch of the second epoch.
 struct Huge;
 
 impl BatchSource for Huge {

@@ -1,4 +1,4 @@
-//! A teacher's gradients at outputs that are not the head's.
+//! A teacher's gradients for outputs that are not the head's.
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::{ExecutorKind, ExecutorOptions, build_executor};
@@ -8,7 +8,8 @@ use bonsai_train::{
 
 use crate::noise::{KINDS, Noise, config, start};
 
-/// One epoch, whose steps are not clipped, with the gradient `value` at every feature; `None` gives none.
+/// Trains one epoch without clipping, with the gradient `value` at every feature; `None` returns no
+/// gradients.
 fn trained(kind: ExecutorKind, value: Option<f32>) -> Checkpoint {
     let from = start();
     let graph = from.model.graph().with_more_outputs(&from.model.head_inputs()).unwrap();
@@ -47,7 +48,7 @@ fn they_reach_what_comes_before_the_head_and_nothing_behind() {
         let none = trained(kind, None);
         let zero = trained(kind, Some(0.0));
         let some = trained(kind, Some(0.1));
-        assert!(none == zero, "a gradient that is missing is zero");
+        assert!(none == zero, "a missing gradient must count as zero");
         let from = start();
         let graph = from.model.graph();
         let inputs = from.model.head_inputs();

@@ -1,4 +1,4 @@
-//! L1 whose strength the losses of the epochs before decide.
+//! [`PenaltyPlan::ByLoss`]: the losses of earlier epochs decide the strength of L1.
 
 use std::cell::RefCell;
 
@@ -28,8 +28,8 @@ fn by_loss(
     train(from, config, services).unwrap()
 }
 
-/// As strong as the mean loss of the last epoch is large.
-#[allow(clippy::unnecessary_wraps, reason = "what a plan is asked for")]
+/// A strength in proportion to the mean loss of the last epoch.
+#[allow(clippy::unnecessary_wraps, reason = "`PenaltyPlan::ByLoss` needs this signature")]
 fn strength(losses: &[f64]) -> Option<Penalty> {
     Some(Penalty { gamma: 0.01 * losses.last().unwrap_or(&1.0), ..Penalty::default() })
 }
@@ -49,7 +49,7 @@ fn it_is_told_the_losses_of_the_history() {
     }
 }
 
-/// Also inside an epoch: what is left of it has the strength that it began with.
+/// Also when resuming within an epoch: the rest of the epoch keeps its strength.
 #[test]
 fn a_training_goes_on_with_the_same_bits() {
     let whole = by_loss(&start(), &config(4), &mut Recorder::default(), &strength);
@@ -65,13 +65,13 @@ fn a_training_goes_on_with_the_same_bits() {
 #[test]
 fn it_may_end_the_training_whose_last_epoch_is_evaluated() {
     let penalty = |losses: &[f64]| (losses.len() < 3).then(Penalty::default);
-    // Judged is every second epoch, and the last.
+    // Every second epoch and the last one are evaluated.
     let config = TrainConfig { val_period: 2, ..config(8) };
     let trained = by_loss(&start(), &config, &mut Recorder::default(), &penalty);
     assert_eq!((trained.stopped, trained.history.len()), (Stopped::Penalty, 3));
     let evaluated: Vec<bool> = trained.history.iter().map(|record| record.evaluation.is_some()).collect();
     assert_eq!(evaluated, [false, true, true]);
-    // Killed after that epoch, there is nothing left to train.
+    // If the process is killed after that epoch, nothing is left to train.
     let again = by_loss(&reloaded(&trained.last), &config, &mut Recorder::default(), &penalty);
     assert_eq!((again.stopped, again.history.len()), (Stopped::Penalty, 0));
     assert!(again.last == trained.last);

@@ -1,6 +1,6 @@
-//! Trainings on made-up batches.
+//! Trainings on synthetic batches.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod classes;
 mod divergence;

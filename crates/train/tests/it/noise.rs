@@ -1,4 +1,4 @@
-//! A small network, made-up batches, and a training of the one on the other.
+//! A small network, synthetic batches, and helpers that train one on the other.
 
 use std::ops::ControlFlow;
 
@@ -55,7 +55,7 @@ pub(crate) fn config(epochs: usize) -> TrainConfig {
     }
 }
 
-/// Three batches per epoch of noise with one object per image; the second image is brighter where it is.
+/// Three batches of noise per epoch with one object per image.
 pub(crate) struct Noise;
 
 impl BatchSource for Noise {
@@ -79,7 +79,7 @@ pub(crate) struct Recorder {
     pub(crate) steps: usize,
     pub(crate) timings: Vec<EpochTiming>,
     pub(crate) epochs: Vec<(EpochRecord, Checkpoint)>,
-    /// Ends the training after so many batches.
+    /// Ends the training after this many batches.
     pub(crate) stop_after: Option<usize>,
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn train_on(
     penalty: &dyn Fn(usize) -> Penalty,
     observer: &mut dyn Observer,
 ) -> Result<Trained, TrainError> {
-    // A fitness that falls from epoch to epoch: the first is the best.
+    // The fitness falls from epoch to epoch, so the first epoch is the best.
     let mut epoch = from.train.as_ref().map_or(0, |t| t.progress.epoch);
     let mut evaluate = |_: &Checkpoint| {
         epoch += 1;

@@ -1,4 +1,4 @@
-//! What a training tells: records that depend on nothing but the training, and times apart from them.
+//! Records of a training: they depend only on the training, and timings are separate.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -34,12 +34,12 @@ fn rates_are_those_of_the_last_batch() {
         assert_eq!((record.lr, record.bias_lr), (step.weight_lr, step.bias_lr));
         assert!(
             epoch > 0 || record.bias_lr > record.lr,
-            "in warm-up the rate of biases falls to that of kernels"
+            "in warm-up the learning rate of biases falls to that of kernels"
         );
     }
 }
 
-/// Noise that is long in coming.
+/// [`Noise`] with a delay before each batch.
 struct Slow;
 
 const DELAY: Duration = Duration::from_millis(20);
@@ -55,7 +55,7 @@ impl BatchSource for Slow {
     }
 }
 
-/// Keeps all that it is told.
+/// An observer that keeps all records.
 #[derive(Default)]
 struct Listener {
     steps: Vec<StepRecord>,

@@ -1,4 +1,4 @@
-//! Stopping and going on: a training in two parts ends with the bits of one that never stopped.
+//! Resuming: a training in two parts ends with the same bits as one that never stopped.
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::{ExecutorKind, ExecutorOptions, L1Method, L1Placement, PenaltyMap, build_executor};
@@ -8,7 +8,7 @@ use bonsai_train::{
 
 use crate::noise::{KINDS, Noise, Recorder, config, no_penalty, run, start, train_on};
 
-/// As a file would give it back.
+/// The checkpoint after writing to bytes and reading back.
 pub(crate) fn reloaded(checkpoint: &Checkpoint) -> Checkpoint {
     let again = Checkpoint::from_bytes(&checkpoint.to_bytes().unwrap()).unwrap();
     assert!(again == *checkpoint);
@@ -19,13 +19,13 @@ fn go_on(kind: ExecutorKind, from: &Checkpoint, config: &TrainConfig, observer: 
     run(kind, from, config, &mut Noise, &no_penalty, observer).unwrap()
 }
 
-/// Batches from the start at which there is a step; three batches make an epoch.
+/// The batches, from the start, after which there is a step; an epoch has three batches.
 fn steps(nbs: usize) -> Vec<usize> {
     match nbs {
         4 => (1..=12).collect(),
-        // Warm-up over three batches goes from one batch per step to two, then two go on across epochs.
+        // Warm-up over three batches goes from one batch per step to two; pairs then continue across epochs.
         8 => vec![1, 2, 4, 6, 8, 10, 12],
-        // From one to two to three.
+        // Warm-up goes from one batch per step to two and then to three.
         12 => vec![1, 3, 6, 9, 12],
         _ => unreachable!(),
     }
@@ -34,7 +34,7 @@ fn steps(nbs: usize) -> Vec<usize> {
 #[test]
 fn a_checkpoint_of_every_epoch_goes_on_as_if_nothing_happened() {
     for kind in KINDS {
-        // nbs 8 at batch 4 with three batches per epoch: accumulation crosses the epoch.
+        // With nbs 8, batch 4 and three batches per epoch, accumulation crosses the end of an epoch.
         let mut seen = Recorder::default();
         let whole = go_on(kind, &start(), &config(5), &mut seen);
         for (_, middle) in &seen.epochs[..4] {
@@ -44,7 +44,7 @@ fn a_checkpoint_of_every_epoch_goes_on_as_if_nothing_happened() {
     }
 }
 
-/// What L1 is on is the caller's to say again; strengths fall from epoch to epoch.
+/// The caller must set the penalised parameters again when resuming; strengths fall from epoch to epoch.
 #[test]
 fn with_l1_by_every_method_too() {
     let mut map = PenaltyMap::default();
@@ -88,7 +88,7 @@ fn training_stops_at_the_next_step_and_goes_on_from_there() {
                 let first = go_on(kind, &start(), &config, &mut seen);
                 assert_eq!(first.stopped, Stopped::Interrupted, "{what}");
                 let progress = &first.last.train.as_ref().unwrap().progress;
-                // The next step, but not beyond the batches of the epoch.
+                // Training stops at the next step, but not after the last batch of the epoch.
                 let step = *steps(nbs).iter().find(|s| **s >= asked).unwrap();
                 let end = step.min(asked.next_multiple_of(3));
                 assert_eq!(progress.epoch * 3 + progress.batch, end, "{what}");
@@ -136,7 +136,7 @@ fn adamw_goes_on_as_if_nothing_happened_and_does_not_become_sgd() {
             let sgd = TrainConfig { optimizer: Optimizer::Sgd, ..config.clone() };
             let error = run(kind, &first.last, &sgd, &mut Noise, &no_penalty, &mut Recorder::default());
             let text = error.unwrap_err().to_string();
-            assert!(text.contains("trained with AdamW") && text.contains("go on with SGD"), "{text}");
+            assert!(text.contains("trained with AdamW") && text.contains("resumed with SGD"), "{text}");
         }
     }
 }
@@ -145,7 +145,7 @@ fn loss(record: &EpochRecord) -> f64 {
     record.box_loss + record.cls_loss + record.dfl_loss
 }
 
-/// Noise with another number of batches in an epoch.
+/// [`Noise`] with another number of batches in an epoch.
 struct Other(usize);
 
 impl BatchSource for Other {
@@ -169,7 +169,7 @@ fn another_number_of_batches_is_refused_inside_an_epoch_and_fine_between() {
         let text = result.unwrap_err().to_string();
         assert!(text.contains("2 of 3 batches") && text.contains(&format!("now has {batches}")), "{text}");
     }
-    // Fewer batches than were done before the last step: the next one steps.
+    // The epoch has fewer batches than were done before the last step: the next batch is a step.
     let between = go_on(kind, &start(), &config(2), &mut quiet()).last;
     let updates = |c: &Checkpoint| c.train.as_ref().unwrap().progress.updates;
     let more = run(kind, &between, &config(3), &mut Other(1), &no_penalty, &mut quiet()).unwrap();

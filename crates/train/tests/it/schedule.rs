@@ -1,4 +1,4 @@
-//! The schedule against tables worked out by hand from the published recipe of Ultralytics 8.0.
+//! [`Schedule`] compared with tables computed by hand from the published recipe of Ultralytics 8.0.
 
 use bonsai_exec::{L1Method, L1Placement, Method, RoleRule};
 use bonsai_train::{Optimizer, Penalty, Per, PlannedStep, Schedule, StepSchedule, TrainConfig, ema_decay};
@@ -40,7 +40,7 @@ fn linear_and_cosine_decay() {
     }
 }
 
-/// Batch since the first, epoch, rates of kernels and biases, momentum, batches per step.
+/// Batch since the first, epoch, learning rates of kernels and biases, momentum, batches per step.
 type Row = (u64, usize, f64, f64, f64, u64);
 
 #[track_caller]
@@ -58,7 +58,7 @@ fn check(config: &TrainConfig, batches: usize, table: &[Row]) {
 
 #[test]
 fn warm_up_over_three_epochs() {
-    // 3 * 50 batches. The rate that is aimed at is that of the epoch: 0.009901, 0.009802, 0.009703.
+    // 3 * 50 batches. Warm-up moves towards the learning rate of the epoch: 0.009901, 0.009802, 0.009703.
     check(
         &defaults(),
         50,
@@ -75,7 +75,7 @@ fn warm_up_over_three_epochs() {
 
 #[test]
 fn warm_up_is_at_least_a_hundred_batches() {
-    // 3 * 20 = 60 and 3 * 1 = 3 batches, so a hundred.
+    // 3 * 20 = 60 and 3 * 1 = 3 batches are below the minimum of 100.
     check(
         &defaults(),
         20,
@@ -90,14 +90,14 @@ fn warm_up_is_at_least_a_hundred_batches() {
         1,
         &[(50, 50, 0.002_525, 0.052_525, 0.868_5, 2), (101, 99, 0.000_199, 0.000_199, 0.937, 4)],
     );
-    // Without the floor, sixty.
+    // Without the minimum, warm-up has sixty batches.
     let bare = TrainConfig { warmup_min_batches: 0, ..defaults() };
     check(
         &bare,
         20,
         &[(30, 1, 0.004_950_5, 0.054_950_5, 0.868_5, 2), (61, 3, 0.009_703, 0.009_703, 0.937, 4)],
     );
-    // Half an epoch of 5 batches is 2.5, and Python rounds that to 2.
+    // Half an epoch of 5 batches is 2.5 batches, which Python rounds to 2.
     let half = TrainConfig { warmup_epochs: 0.5, ..bare };
     check(
         &half,
@@ -134,7 +134,7 @@ fn accumulation_and_weight_decay_follow_the_real_batch() {
         (128, 64, 1, 1e-3),
         (64, 16, 1, 2e-3),
         (1, 64, 64, 5e-4),
-        // 2.5 and 1.5 batches.
+        // nbs / batch is 2.5 and 1.5.
         (40, 100, 2, 4e-4),
         (40, 60, 2, 6.666_666_666_666_667e-4),
     ] {
@@ -170,7 +170,8 @@ const STEP: StepSchedule = StepSchedule { weight_lr: 0.25, bias_lr: 0.5, momentu
 
 #[test]
 fn parameter_groups() {
-    // Per batch: four batches of L1, or three that were added up at the end of an epoch. Per step: one.
+    // Per batch, L1 counts once for each of four accumulated batches, or three at the end of an epoch. Per
+    // step, once.
     for (per, accumulated, gamma, beta) in [
         (Per::Batch, 4, 0.5, 0.25),
         (Per::Batch, 3, 0.375, 0.1875),
@@ -192,19 +193,20 @@ fn parameter_groups() {
         assert_eq!((rule.method, rule.momentum, rule.nesterov), (Method::Sgd, 0.75, true));
         assert_eq!((rule.clip_norm, rule.l1_placement), (Some(10.0), L1Placement::AfterClip));
         assert_eq!(rule.l1_method, L1Method::Proximal);
-        near(f64::from(rule.ema_decay), f64::from(0.632_057_35f32), "decay of the average");
+        near(f64::from(rule.ema_decay), f64::from(0.632_057_35f32), "decay of the weight average");
     }
 }
 
-/// Five batches an epoch, three to a step after a warm-up of four batches, in which it grows from one.
+/// Five batches per epoch; a step has three batches after a warm-up of four batches, in which it grows from
+/// one.
 #[test]
 fn planned_steps_by_hand() {
     let config =
         TrainConfig { epochs: 2, batch: 1, nbs: 3, warmup_epochs: 0.8, warmup_min_batches: 0, ..defaults() };
     let schedule = Schedule::new(&config, 5);
     let steps: Vec<PlannedStep> = schedule.planned().collect();
-    // Steps need 1, 2, 2, 2 (of 1.5 and 2.5 rounded) and from batch 4 on 3 batches. Batches 3 and 4 are pending where the
-    // epoch ends, and are dropped, but batch 5 counts from the step before.
+    // Steps need 1, 2, 2, 2 batches (1.5 and 2.5 rounded), and 3 from batch 4 on. Batches 3 and 4 are pending
+    // at the end of the epoch and are dropped, but batch 5 counts from the previous step.
     let found: Vec<_> = steps.iter().map(|s| (s.epoch, s.batches, s.schedule.accumulate)).collect();
     assert_eq!(found, [(0, 1, 1), (0, 2, 2), (1, 1, 3), (1, 3, 3)]);
     assert_eq!(steps[1].schedule, schedule.step(2, 0));

@@ -1,4 +1,5 @@
-//! Twenty steps of YOLOv8n from one start: the executors agree in the loss, and the CPU executor with itself in every bit.
+//! Twenty steps of YOLOv8n from one start: the losses of the executors agree, and the CPU executor is
+//! reproducible.
 
 use std::ops::ControlFlow;
 
@@ -15,10 +16,11 @@ use crate::noise::{no_penalty, run_with};
 
 const STEPS: usize = 20;
 
-/// What the losses of two executors may differ by after twenty steps, relative: rounding, carried on by every step.
+/// Largest relative difference of two executors' losses after twenty steps; rounding errors accumulate over
+/// the steps.
 const LOSS_BOUND: f32 = 1e-3;
 
-/// Noise with two objects per image. At 96 px the first levels are convolved by Winograd's algorithm.
+/// Noise with two objects per image. At 96 px the first levels use Winograd convolution.
 struct Objects;
 
 impl BatchSource for Objects {
@@ -60,8 +62,8 @@ impl Observer for Losses {
 
 fn train(kind: ExecutorKind, threads: usize) -> (Trained, Losses) {
     let start = init(&build(Scale::N, &["a".to_owned(), "b".to_owned()]).unwrap(), 3).unwrap();
-    // Every batch is a step. With the recipe's warm-up: at the full rate from fresh weights the assignment of objects to
-    // anchors turns over within ten steps at any difference, that of two orders of summation included.
+    // Every batch is a step. Warm-up is needed: at the full learning rate from fresh weights, the assignment
+    // of objects to anchors changes within ten steps after any difference, even one of summation order.
     let config = TrainConfig { epochs: 1, batch: 4, nbs: 4, ..TrainConfig::default() };
     let options = ExecutorOptions { kind: Some(kind), threads, ..ExecutorOptions::default() };
     let mut losses = Losses::default();
@@ -87,7 +89,7 @@ fn the_cpu_executor_repeats_itself_with_any_number_of_threads() {
 fn the_executors_agree_in_the_loss() {
     let cpu = train(ExecutorKind::Cpu, 2).1;
     let candle = train(ExecutorKind::Candle, 2).1;
-    assert!(cpu.0[STEPS - 1] != cpu.0[0], "something is trained");
+    assert!(cpu.0[STEPS - 1] != cpu.0[0], "training must change the loss");
     for (step, (cpu, candle)) in cpu.0.iter().zip(&candle.0).enumerate() {
         for (ours, theirs) in cpu.iter().zip(candle) {
             let difference = (ours - theirs).abs() / theirs.abs();

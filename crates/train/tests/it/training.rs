@@ -1,4 +1,5 @@
-//! Small trainings on both executors: what must fall, what must be equal bit for bit, what must be refused.
+//! Small trainings on both executors: the loss falls, equal trainings give equal bits, invalid settings are
+//! refused.
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::ExecutorKind;
@@ -19,7 +20,7 @@ fn loss_falls_and_best_is_the_best_epoch() {
         assert_eq!(
             trained.best.as_ref().unwrap().weights,
             seen.epochs[0].1.weights,
-            "fitness falls, so the first epoch is best"
+            "the fitness falls, so the first epoch is best"
         );
         assert!(trained.best.unwrap().train.is_none());
         assert_eq!(trained.stopped, Stopped::Finished);
@@ -36,14 +37,15 @@ fn the_same_start_gives_the_same_bits() {
     }
 }
 
-/// A fitness that never rises: with patience 3 the fourth epoch is the last.
+/// The fitness never rises, so with patience 3 the fourth epoch is the last.
 #[test]
 fn patience_ends_a_training_that_grows_no_better() {
     let kind = ExecutorKind::Cpu;
     for (patience, val_period, done, stopped) in [
         (3, 1, 4, Stopped::Patience),
         (1, 1, 2, Stopped::Patience),
-        // Judged after epochs 2, 4, 6, ...: the best is epoch 2, and four epochs from it are seen at 6.
+        // Evaluated after epochs 2, 4, 6, ...: the best is epoch 2, and patience ends the training at 6, the
+        // first evaluation at least 3 epochs later.
         (3, 2, 6, Stopped::Patience),
         (7, 1, 8, Stopped::Finished),
         (0, 1, 8, Stopped::Finished),
@@ -57,7 +59,9 @@ fn patience_ends_a_training_that_grows_no_better() {
         assert_eq!(progress.best_epoch, Some(val_period));
         let text = go(&trained.last).unwrap_err().to_string();
         let expected = if stopped == Stopped::Patience {
-            format!("{done} epochs is epoch {val_period}, and patience is {patience}")
+            format!(
+                "epoch {val_period} is the best of the checkpoint's {done} epochs, and patience is {patience}"
+            )
         } else {
             "8 of 8".to_owned()
         };
@@ -106,7 +110,7 @@ fn frozen_layers_stay_but_their_statistics_are_measured() {
                 assert_eq!(now.get(name).unwrap() == array, frozen, "{kind}, {name}");
             }
         }
-        // Trained on without, it moves again, with momentum that begins at nothing.
+        // Resumed without freezing, the layer changes again, and its momentum starts at zero.
         let resumed = TrainConfig { epochs: 3, freeze: Freeze::default(), ..config.clone() };
         let resumed =
             run(kind, &trained.last, &resumed, &mut Noise, &no_penalty, &mut Recorder::default()).unwrap();

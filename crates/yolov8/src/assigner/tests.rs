@@ -1,4 +1,4 @@
-//! Hand cases: predictions are made up, so that every metric is known.
+//! Hand-made cases with fixed predictions, so that every metric is known.
 
 use proptest::prelude::*;
 
@@ -36,15 +36,15 @@ fn score_of(positives: &[Positive], anchor: usize) -> f64 {
     positives.iter().find(|p| p.anchor == anchor).map_or(0.0, |p| p.score)
 }
 
-/// Four centres inside; all predict the box exactly; scores 1, 1/4, 1/16 and 0. Metrics are the roots, 1,
-/// 1/2, 1/4, and 0, which is not chosen; the best overlap is 1 and so is the best metric.
+/// Four centres lie inside; all predict the box exactly, with scores 1, 1/4, 1/16 and 0. Metrics are the
+/// square roots 1, 1/2, 1/4 and 0, of which 0 is not chosen; the best overlap and the best metric are 1.
 #[test]
 fn single_object() {
     let bbox = corners(1.0, 1.0, 15.0, 15.0);
     let scores = [(0, 1.0), (1, 0.25), (4, 0.0625), (5, 0.0)];
     let score = |anchor, class| {
-        assert_eq!(class, 2, "only the object's class is asked for");
-        scores.iter().find(|s| s.0 == anchor).expect("only candidates are asked for").1
+        assert_eq!(class, 2, "the assigner must read only the object's class");
+        scores.iter().find(|s| s.0 == anchor).expect("the assigner must read only candidates").1
     };
     let positives = assign_image(&[GRID], &objects(&[(2, bbox)]), Fixed(|_| bbox, score));
     assert_eq!(anchors_of(&positives, 0), [0, 1, 4]);
@@ -53,8 +53,8 @@ fn single_object() {
     }
 }
 
-/// The middle column of centres (x = 12) lies in both; its predictions are the second object's box.
-/// The first object chooses them too, since its overlap is positive, and loses them.
+/// The middle column of centres (x = 12) lies in both boxes, and its predictions equal the second box. The
+/// first object chooses these anchors too, because their overlap is positive, but loses them.
 #[test]
 fn two_objects_share_anchors() {
     let left = corners(0.0, 0.0, 16.0, 8.0);
@@ -68,8 +68,9 @@ fn two_objects_share_anchors() {
 
 /// An anchor that two objects choose goes to a third that did not, if it overlaps that one most.
 ///
-/// Anchors 0 to 11 fit the third object well with score 1; it chooses ten of them. Anchor 12's overlap with
-/// it is the same but its score is 0.01, so it is only the thirteenth; the two others choose it.
+/// Anchors 0 to 11 fit the third object well with score 1, and the third object chooses ten of them. Anchor
+/// 12 overlaps it equally, but has a score of 0.01 and is only its thirteenth; the other two objects choose
+/// it.
 #[test]
 fn contested_anchor_goes_to_the_closest_even_unchosen() {
     let whole = corners(0.0, 0.0, 32.0, 32.0);
@@ -98,7 +99,7 @@ fn tiny_object_without_anchors() {
     assert_eq!(found, []);
 }
 
-/// All 16 anchors inside; scores fall with the anchor's number backwards, so the last ten are chosen.
+/// All 16 anchors lie inside; scores rise with the anchor's number, so the last ten are chosen.
 #[test]
 fn ten_at_most() {
     let whole = corners(0.0, 0.0, 32.0, 32.0);
@@ -116,7 +117,7 @@ fn ties_go_to_the_lower_anchor() {
     assert_eq!(anchors_of(&positives, 0), (0..10).collect::<Vec<_>>());
 }
 
-/// The sides run through the centres at 4 and 20: only 12 is strictly inside.
+/// The sides run through the centres at 4 and 20, so only the centre at 12 is strictly inside.
 #[test]
 fn anchor_on_the_border_is_outside() {
     let bbox = corners(4.0, 4.0, 20.0, 20.0);
@@ -124,7 +125,7 @@ fn anchor_on_the_border_is_outside() {
     assert_eq!(anchors_of(&positives, 0), [5]);
 }
 
-/// Predictions overlap half of the object: the best anchor's label is the overlap, not 1.
+/// The predicted box overlaps the object partly, so the best anchor's label is the overlap and not 1.
 #[test]
 fn best_label_is_the_best_overlap() {
     let bbox = corners(0.0, 0.0, 16.0, 8.0);
@@ -153,7 +154,7 @@ fn nothing_is_assigned_by_a_network_that_diverged() {
 }
 
 proptest! {
-    /// The rectangle of cells is exactly the set that the definition gives, also for boxes outside the image.
+    /// The rectangle of cells is exactly the set by definition, also for boxes outside the image.
     #[test]
     fn cells_are_those_inside(x in -20.0..40.0, y in -20.0..40.0, w in -4.0..40.0, h in -4.0..40.0) {
         let grid = Grid { h: 3, w: 5, stride: 8, first: 0 };

@@ -1,17 +1,18 @@
-//! The box parts of one anchor: overlap with the teacher's box and divergence from its distributions.
+//! [`BoxPair`]: the box parts of one anchor, overlap with the teacher's box and divergence from its
+//! distributions.
 //!
-//! Idea: both heads are read as the detection loss reads one, in cells around the same centre. The buffers are
-//! used again for the next anchor.
+//! Both heads are read as in the detection loss, in cells around the same centre. The buffers are reused for
+//! the next anchor.
 
 use crate::ciou::{Corners, ciou};
 use crate::distribution::Distribution;
 
-/// Weights in the gradient, and the temperature of LD.
+/// Weights for the gradient, and the temperature of LD.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BoxTerms {
-    /// Of 1 - CIoU.
+    /// Weight of 1 - CIoU.
     pub(super) bbox: f64,
-    /// Of the divergence; `None` leaves it out.
+    /// Weight of the divergence; `None` skips the divergence.
     pub(super) dfl: Option<f64>,
     pub(super) temperature: f32,
 }
@@ -29,11 +30,11 @@ pub(super) struct BoxPlanes<'a> {
 pub(super) struct BoxValues {
     /// 1 - CIoU.
     pub(super) bbox: f64,
-    /// T² times the mean divergence of the sides, 0 where it is left out.
+    /// T² times the mean divergence of the sides; 0 if it is skipped.
     pub(super) dfl: f64,
 }
 
-/// Reads the sides of an anchor in both heads.
+/// Reads the four sides of an anchor from both heads.
 pub(super) struct BoxPair {
     terms: BoxTerms,
     student: Distribution,
@@ -48,7 +49,7 @@ impl BoxPair {
         Self { terms, student: new(), teacher: new(), soft_student: new(), soft_teacher: new() }
     }
 
-    /// Values of the anchor of a cell; writes their gradient, with the weights times `m`.
+    /// Computes the values of a cell's anchor and writes their gradient, with the weights multiplied by `m`.
     pub(super) fn add(
         &mut self,
         planes: &mut BoxPlanes,

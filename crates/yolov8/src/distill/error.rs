@@ -1,34 +1,36 @@
-//! What keeps a teacher from teaching a student, and the comparison of their outputs.
+//! [`DistillError`]: invalid settings or outputs for distillation, and the comparison of two heads.
 
 use thiserror::Error;
 
 use crate::head::HeadOutput;
 
-/// What is wrong with settings, teacher or divisor of the distillation of logits.
+/// Invalid setting, teacher or divisor for the distillation of logits.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum DistillError {
-    /// A setting outside of its range.
+    /// A setting is out of range.
     #[error("the distillation's {field} is {got}, but must be from {least} to {most}")]
     Setting {
         /// Name of the field.
         field: &'static str,
         /// Its value.
         got: f32,
-        /// Least value that it may have.
+        /// Smallest valid value.
         least: f32,
-        /// Largest value that it may have.
+        /// Largest valid value.
         most: f32,
     },
     /// The divisor is not the sum of soft labels of a detection loss.
     #[error(
-        "the sum of soft labels is {0}, but it is finite and at least 1; pass `score_sum` of the detection loss"
+        "the sum of soft labels is {0}, but must be finite and at least 1; pass `score_sum` of the detection loss"
     )]
     ScoreSum(f64),
-    /// Student and teacher differ as a whole.
-    #[error("the student has {student} {what}, the teacher {teacher}; both must have the same")]
+    /// Student and teacher differ in an overall size.
+    #[error(
+        "the student has {student} {what}, but the teacher has {teacher}; both must have the same number"
+    )]
     Whole {
-        /// What there is another number of: `images`, `classes`, `bins of a side` or `levels`.
+        /// The quantity that differs: `images`, `classes`, `bins of a side` or `levels`.
         what: &'static str,
         /// The student's number.
         student: usize,
@@ -37,13 +39,13 @@ pub enum DistillError {
     },
     /// Student and teacher differ at a level.
     #[error(
-        "level {level}: the student has {student} {what}, the teacher {teacher}; give both the same images and \
-         take a teacher with the same strides"
+        "level {level}: the student has {student} {what}, but the teacher has {teacher}; give both the same images \
+         and use a teacher with the same strides"
     )]
     Level {
-        /// Position of the level.
+        /// Index of the level.
         level: usize,
-        /// What there is another number of: `rows`, `columns` or `pixels per cell`.
+        /// The quantity that differs: `rows`, `columns` or `pixels per cell`.
         what: &'static str,
         /// The student's number.
         student: usize,
@@ -52,10 +54,10 @@ pub enum DistillError {
     },
 }
 
-/// Whether two heads describe the same anchors with the same numbers.
+/// Checks that two heads have the same anchors and sizes.
 ///
 /// # Errors
-/// [`DistillError`] names the level and both numbers.
+/// [`DistillError`] with the level and both numbers.
 pub(super) fn compare(student: &HeadOutput, teacher: &HeadOutput) -> Result<(), DistillError> {
     let whole = [
         ("images", student.batch(), teacher.batch()),

@@ -1,49 +1,52 @@
-//! Settings of the distillation of logits, with their ranges.
+//! [`DistillGains`]: settings of the distillation of logits, with their ranges.
 
 use serde::{Deserialize, Serialize};
 
 use super::error::DistillError;
 
-/// Largest gain: what is beyond leaves the range of 32 bits within a few steps.
+/// Largest gain; larger values overflow 32-bit floats within a few steps.
 const LARGEST_GAIN: f32 = 1e6;
-/// Below the lowest temperature a distribution is one bin, above the highest it is flat.
+/// Below the lowest temperature a distribution is a single bin; above the highest it is flat.
 const TEMPERATURES: (f32, f32) = (0.1, 100.0);
 
-/// Weights of the three parts, and how each is made.
+/// Weights of the three parts, and how each part is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DistillGains {
-    /// Of the class cross-entropy with the teacher's probabilities.
+    /// Weight of the class cross-entropy with the teacher's probabilities.
     pub cls: f32,
-    /// Of 1 - CIoU with the teacher's boxes.
+    /// Weight of 1 - CIoU with the teacher's boxes.
     pub bbox: f32,
-    /// Of the divergence of the distributions of the sides (LD); 0 leaves it out and saves its time.
+    /// Weight of the divergence of the side distributions (LD); 0 skips it and saves its time.
     pub dfl: f32,
-    /// What the logits of the sides are divided by for LD.
+    /// Divisor of the side logits for LD.
     pub temperature: f32,
-    /// Whether the cross-entropy of an anchor and class is multiplied by `|p_t - p_s|` (beta 1) or not (beta 0).
+    /// Whether the cross-entropy of an anchor and class is multiplied by `|p_t - p_s|` (beta 1) or not (beta
+    /// 0).
     ///
-    /// With it the loss is 0 where both agree, but it has a kink there: the gradient turns without fading.
+    /// With the factor the loss is 0 where both agree, but has a kink there: the gradient changes its sign
+    /// abruptly.
     pub modulated: bool,
-    /// What the box parts of an anchor are multiplied by.
+    /// The factor of an anchor's box parts.
     pub anchor_weight: AnchorWeight,
 }
 
-/// The weight m of an anchor in the box parts. It counts as a constant: it has no gradient.
+/// The weight m of an anchor in the box parts. It is a constant for the gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnchorWeight {
-    /// The largest `|p_t - p_s|` of the classes: boxes follow where the student does not yet see what the teacher
-    /// sees (BCKD).
+    /// The largest `|p_t - p_s|` of the classes: the box parts apply where the student's scores still differ
+    /// from the teacher's (BCKD).
     #[default]
     Gap,
-    /// The largest `p_t` of the classes: boxes follow where the teacher sees something, to the end of the training.
+    /// The largest `p_t` of the classes: the box parts apply to the teacher's detections until the end of
+    /// training.
     Confidence,
 }
 
 impl Default for DistillGains {
-    /// BCKD in the gains of YOLOv8: its weights are 1 and 4 where its detection loss has 1 and 2, so 0.5 and 15
-    /// where YOLOv8 has 0.5 and 7.5. No LD; its temperature is that of its paper, 10.
+    /// BCKD converted to the gains of YOLOv8: BCKD has weights 1 and 4 with a detection loss of 1 and 2, so
+    /// 0.5 and 15 with YOLOv8's 0.5 and 7.5. No LD; its temperature is that of its paper, 10.
     fn default() -> Self {
         Self {
             cls: 0.5,
@@ -60,13 +63,13 @@ impl DistillGains {
     /// Checks the ranges: gains from 0 to 1e6, the temperature from 0.1 to 100.
     ///
     /// # Errors
-    /// [`DistillError::Setting`] with the field, its value and what it may be.
+    /// [`DistillError::Setting`] with the field, its value and the accepted range.
     pub fn check(&self) -> Result<(), DistillError> {
         let gains =
             [("cls", self.cls), ("bbox", self.bbox), ("dfl", self.dfl)].map(|g| (g, 0.0, LARGEST_GAIN));
         let temperature = (("temperature", self.temperature), TEMPERATURES.0, TEMPERATURES.1);
         for ((field, got), least, most) in gains.into_iter().chain([temperature]) {
-            // False for NaN.
+            // The test is also false for NaN.
             if !(least..=most).contains(&got) {
                 return Err(DistillError::Setting { field, got, least, most });
             }

@@ -1,17 +1,18 @@
-//! Standard deviation of a channel over a batch and its cells.
+//! [`deviation`]: standard deviation of a channel over a batch and its cells.
 
 use super::FeatureMap;
 
-/// Added to the variance, as batch norm does, so that a channel that says nothing can be divided by its deviation.
-/// Such a channel is then multiplied by about 300, and so is its gradient.
+/// Added to the variance, as in batch norm, so that a constant channel can be divided by its deviation. Such
+/// a channel, and its gradient, is then multiplied by about 300.
 pub(super) const EPSILON: f64 = 1e-5;
 
-/// Values that are handled together: several vector registers of any instruction set.
+/// Number of values that are handled together: several vector registers of any instruction set.
 const LANES: usize = 16;
 
-/// Square root of the variance (of the batch, not an estimate beyond it) and [`EPSILON`].
+/// Square root of the population variance of the batch plus [`EPSILON`].
 ///
-/// One pass of f64 sums around the channel's first value, so that a large mean does not drown the variance.
+/// Uses one pass of f64 sums of differences from the channel's first value, so that a large mean does not
+/// cancel the digits of the variance.
 pub(super) fn deviation(map: &FeatureMap, channel: usize) -> f64 {
     let origin = map.plane(0, channel).first().copied().unwrap_or_default();
     let mut sum = 0.0;
@@ -23,12 +24,12 @@ pub(super) fn deviation(map: &FeatureMap, channel: usize) -> f64 {
     }
     let count = (map.n * map.h * map.w) as f64;
     let mean = sum / count;
-    // Rounding may leave a negative nothing; NaN stays.
+    // Rounding may give a tiny negative variance; NaN stays NaN.
     let variance = squares / count - mean * mean;
     (if variance < 0.0 { EPSILON } else { variance + EPSILON }).sqrt()
 }
 
-/// Sum of the differences from `origin`, and of their squares.
+/// Sums of the differences from `origin` and of their squares.
 fn moments(values: &[f32], origin: f32) -> (f64, f64) {
     let mut sums = [0.0f64; LANES];
     let mut squares = [0.0f64; LANES];
@@ -52,11 +53,11 @@ fn moments(values: &[f32], origin: f32) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    /// By hand: 1, 2, 3, 4, 5, 6 and the same far from 0 have variance 35/12.
+    /// Computed by hand: 1, 2, 3, 4, 5, 6 have variance 35/12, also with a large offset.
     #[test]
     fn known_value_at_any_mean() {
         for far in [0.0, 1e6] {
-            // Two images of two channels with three cells; channel 1 holds the six numbers.
+            // Two images of two channels with three cells; channel 1 contains the six numbers.
             let channel = |first: f32| [first, first + 1.0, first + 2.0].map(|v| v + far);
             let values = [[7.0; 3], channel(1.0), [-7.0; 3], channel(4.0)].concat();
             let map = FeatureMap { values: &values, n: 2, channels: 2, h: 1, w: 3 };

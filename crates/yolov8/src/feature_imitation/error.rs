@@ -1,24 +1,24 @@
-//! What keeps features from being compared.
+//! [`ImitationError`]: why features cannot be compared.
 
 use thiserror::Error;
 
-/// What is wrong with features, matching or settings that were handed in.
+/// Invalid features, matching or settings.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum ImitationError {
-    /// A setting outside of its range.
+    /// A setting is out of range.
     #[error("the imitation's {field} is {got}, but must be from {least} to {most}")]
     Setting {
         /// Name of the field.
         field: &'static str,
         /// Its value.
         got: f32,
-        /// Least value that it may have.
+        /// Smallest valid value.
         least: f32,
-        /// Largest value that it may have.
+        /// Largest valid value.
         most: f32,
     },
-    /// A slice does not have the length that its shape says, or there is nothing in it.
+    /// A slice is empty or does not have the length of its shape.
     #[error(
         "the {whose} features have {found} values, but {shape:?} needs {expected}, and at least 1; \
          pass the whole NCHW output"
@@ -30,31 +30,31 @@ pub enum ImitationError {
         shape: [usize; 4],
         /// Values that the shape needs.
         expected: usize,
-        /// Values that are there.
+        /// Number of values found.
         found: usize,
     },
-    /// Student and teacher do not have the same places.
+    /// Student and teacher have different images or cells.
     #[error(
-        "the student's features have {student} {what}, the teacher's {teacher}; give both the same images and \
-         take a level of the same stride"
+        "the student's features have {student} {what}, but the teacher's have {teacher}; give both the same images \
+         and use a level of the same stride"
     )]
     Places {
-        /// What there is another number of: `images`, `rows` or `columns`.
+        /// The quantity that differs: `images`, `rows` or `columns`.
         what: &'static str,
         /// The student's number.
         student: usize,
         /// The teacher's number.
         teacher: usize,
     },
-    /// The matching is not of this student.
-    #[error("the matching names {found} teacher channels, but the student has {channels} channels")]
+    /// The matching belongs to another student.
+    #[error("the matching has {found} entries, but the student has {channels} channels")]
     Matching {
-        /// Channels of the student.
+        /// Number of channels of the student.
         channels: usize,
         /// Length of the matching.
         found: usize,
     },
-    /// The matching is not of this teacher.
+    /// The matching belongs to another teacher.
     #[error(
         "student channel {channel} is matched with teacher channel {matched}, but the teacher has {channels} \
          channels (numbered from 0)"
@@ -62,9 +62,9 @@ pub enum ImitationError {
     Channel {
         /// Channel of the student.
         channel: usize,
-        /// What it is matched with.
+        /// Teacher channel in the matching.
         matched: usize,
-        /// Channels of the teacher.
+        /// Number of channels of the teacher.
         channels: usize,
     },
 }

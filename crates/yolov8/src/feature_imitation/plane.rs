@@ -1,24 +1,27 @@
-//! Imitation within one channel of one image: divergence of two softmaxes over the cells, and its gradient.
+//! [`imitate`]: divergence of two softmaxes over the cells of one channel of one image, and its gradient.
 //!
-//! Idea: the mean of a channel falls out of a softmax, so a plane needs only the factor by which it is sharpened.
-//! Loops over 32 values become vector code, with one exponential per value and side; sums are f32 within 32 values and
-//! f64 beyond. Each operation is rounded alike on every machine.
+//! A softmax does not depend on the mean of its inputs, so a plane needs only its scale factor. The loops
+//! over 32 values compile to vector code, with one exponential per value and side; sums are f32 within 32
+//! values and f64 beyond. Each operation is rounded in the same way on every machine.
 
-#![expect(clippy::inline_always, reason = "a call from a wide loop would leave the wide instructions")]
+#![expect(
+    clippy::inline_always,
+    reason = "a call that is not inlined would not be compiled for the wide vectors of its caller"
+)]
 
 use multiversion::multiversion;
 
 use crate::sigmoid::{LANES, exp_negative, sum_lanes};
 
-/// A side's plane, and what its values are multiplied by before the softmax: 1 / (deviation tau).
+/// The plane of student or teacher, and the factor of its values before the softmax: 1 / (deviation tau).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sharpened<'a> {
     pub(super) values: &'a [f32],
     pub(super) factor: f32,
 }
 
-/// KL(softmax of the teacher || softmax of the student); writes `scale` times (softmax of the student - softmax of the
-/// teacher). All slices are as long as the plane; `scratch` is overwritten.
+/// Returns KL(softmax of the teacher || softmax of the student); writes `scale` times (softmax of the student
+/// - softmax of the teacher). All slices have the length of the plane; `scratch` is overwritten.
 #[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
 pub(super) fn imitate(
     student: Sharpened,
@@ -62,7 +65,7 @@ pub(super) fn imitate(
     sums.gap / sums.teacher + sums.student.ln() - sums.teacher.ln()
 }
 
-/// Of the exponentials, and of the teacher's times the difference of the exponents.
+/// Sums of the exponentials, and of the teacher's exponentials times the difference of the exponents.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
     student: f64,
@@ -70,7 +73,7 @@ struct Sums {
     gap: f64,
 }
 
-/// The largest value; NaN is passed over here and stays in the exponentials.
+/// The largest value; NaN is ignored here, but makes the exponentials NaN.
 #[inline(always)]
 fn highest(values: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
@@ -93,7 +96,7 @@ mod tests {
         e.into_iter().map(|e| e / sum).collect()
     }
 
-    /// Against f64 loops; the exponentials are f32, so 1e-6 of what is summed up.
+    /// Compares with f64 loops; the exponentials are f32, so the tolerance is 1e-6 of the summed values.
     #[test]
     fn planes_of_any_size_agree_with_the_definition() {
         for n in [1, 31, 32, 33, 100, 1600] {

@@ -1,4 +1,5 @@
-//! Gradient of the whole against finite differences, with the assignment held (it is a constant of the loss).
+//! Compares the gradient of the whole loss with finite differences, for a fixed assignment (a constant of the
+//! loss).
 
 use bonsai_boxes::Cxcywh;
 
@@ -42,8 +43,8 @@ fn targets() -> Vec<Target> {
 /// Central differences with step 1e-2 on f32 logits: the error is of order step² (1e-4) plus rounding of an
 /// f32 total near 40 over the step (2e-4); the largest gradient is near 1. Tolerance 2e-3 absolute.
 ///
-/// The box part is left out: CIoU's alpha is a constant of the gradient but not of the differences; `ciou`
-/// tests it.
+/// The box part is excluded, because CIoU's alpha is constant for the gradient but not for the differences;
+/// `ciou` tests that part.
 #[test]
 fn gradient_is_that_of_finite_differences() {
     let gains = LossGains { bbox: 0.0, ..LossGains::default() };
@@ -68,7 +69,7 @@ fn gradient_is_that_of_finite_differences() {
             }
         }
     }
-    assert!(largest > 0.1, "the gradients that were compared are at most {largest}");
+    assert!(largest > 0.1, "all compared gradients are small, at most {largest}");
 }
 
 #[test]
@@ -80,10 +81,10 @@ fn total_is_the_sum_times_the_batch_and_gains_scale_the_parts() {
     let gains = LossGains { bbox: 15.0, cls: 0.25, dfl: 0.0 };
     let other = detection_loss(&head(&base), &targets(), gains).unwrap().items;
     assert!((other.bbox - 2.0 * bbox).abs() < 1e-6 && (other.cls - cls / 2.0).abs() < 1e-6);
-    assert!(other.dfl.abs() < f32::MIN_POSITIVE, "without gain there is no such part");
+    assert!(other.dfl.abs() < f32::MIN_POSITIVE, "a gain of 0 must remove the part");
 }
 
-/// The divisor is that of the assignment, and 1 where nothing was assigned.
+/// The divisor comes from the assignment, and is 1 if no anchor is assigned.
 #[test]
 fn score_sum_is_the_sum_of_the_soft_labels() {
     let base = logits();
@@ -94,7 +95,7 @@ fn score_sum_is_the_sum_of_the_soft_labels() {
         (found.score_sum, positives.iter().flatten().map(|p| p.score).sum::<f64>())
     };
     let (found, labels) = sum(&targets());
-    assert!(labels > 1.0, "a batch whose sum is not raised to 1");
+    assert!(labels > 1.0, "the test needs a sum above the minimum of 1");
     assert_eq!(found, labels);
     assert_eq!(sum(&[]), (1.0, 0.0));
 }

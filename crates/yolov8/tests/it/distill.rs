@@ -1,4 +1,4 @@
-//! Distillation of logits: the oracle in f64, finite differences, laws and errors.
+//! Distillation of logits: comparison with an f64 reference, finite differences, invariants and errors.
 
 use bonsai_boxes::Cxcywh;
 use bonsai_yolov8::{
@@ -8,12 +8,12 @@ use bonsai_yolov8::{
 
 use crate::distill_reference::{BATCH, BINS, CLASSES, LEVELS, Level, head, parts, random_head, wide};
 
-/// Of the largest magnitude: exponentials and logits are f32.
+/// Tolerance relative to the largest magnitude, because exponentials and logits are f32.
 const RELATIVE: f64 = 1e-5;
-/// Of LD at temperature 10: what differs by a hundredth between two distributions decides, with 3e-7 of rounding.
+/// Tolerance for LD at temperature 10, where the distributions differ by about 1e-2 and f32 rounding is 3e-7.
 const RELATIVE_TEMPERED: f64 = 1e-4;
 
-/// All variants of the parts, each part alone and all together.
+/// All variants of the parts, each part alone and all parts together.
 fn variants() -> Vec<DistillGains> {
     let good = DistillGains::default();
     let only = |cls, bbox, dfl| DistillGains { cls, bbox, dfl, ..good };
@@ -38,7 +38,7 @@ fn distil(student: &[Level], teacher: &[Level], score_sum: f64, gains: DistillGa
     distillation_loss(&head(student), &head(teacher), score_sum, gains).unwrap()
 }
 
-/// Every value of the gradient, level by level, boxes before classes.
+/// All gradient values, level by level, boxes before classes.
 fn values(output: &DistillOutput) -> Vec<f32> {
     output.gradients.iter().flat_map(|l| [&l.box_logits, &l.cls_logits]).flatten().copied().collect()
 }
@@ -64,7 +64,7 @@ fn values_are_those_of_plain_loops() {
     }
 }
 
-/// Central differences of the oracle with step 1e-5: their own error is near 1e-9.
+/// Central differences of the reference with step 1e-5, whose own error is near 1e-9.
 #[test]
 fn gradients_are_those_of_finite_differences() {
     for (seed, gains) in (0..).zip(variants()) {
@@ -108,10 +108,10 @@ fn a_teacher_that_says_the_same_teaches_nothing() {
             assert_eq!(found.total, 0.0);
             assert!(values(&found).iter().all(|&g| g == 0.0), "{gains:?}");
         }
-        // CIoU of a box with itself falls short of 1 by the epsilon of 1e-7.
+        // CIoU of a box with itself is less than 1 because of the epsilon of 1e-7.
         assert!(found.total.abs() < 1e-4 && values(&found).iter().all(|g| g.abs() < 1e-4), "{gains:?}");
     }
-    // Without the gap there is the entropy, which has its minimum here.
+    // Without the gap factor the loss is the entropy, which has its minimum here.
     let found = distil(&same, &same, 1.0, DistillGains { modulated: false, ..DistillGains::default() });
     assert!(found.items.cls > 0.1 && values(&found).iter().all(|&g| g == 0.0));
 }
@@ -128,11 +128,11 @@ fn divisor_is_the_sum_of_soft_labels() {
     let four = distil(&student, &teacher, 4.0, gains);
     assert_eq!(one.total, 4.0 * four.total);
     for (one, four) in values(&one).into_iter().zip(values(&four)) {
-        assert_eq!(one, 4.0 * four, "a power of two rounds nothing");
+        assert_eq!(one, 4.0 * four, "division by a power of two is exact");
     }
 }
 
-/// Two images in a batch are what the two are alone, but for the factor of the batch.
+/// Two images in a batch give the same values as each image alone, except for the batch factor.
 #[test]
 fn images_are_independent() {
     let student = random_head(5);
@@ -188,7 +188,7 @@ fn any_number_of_threads_gives_the_same_bits() {
     assert_eq!(with(1), with(5));
 }
 
-/// One cell whose class logits are so far apart that its weight is a little below 1e-3, or a little above.
+/// One cell whose class logits give a weight slightly below or slightly above 1e-3.
 #[test]
 fn silent_anchors_have_no_box_parts() {
     let shape = [(1, 1, 8)];
@@ -203,7 +203,10 @@ fn silent_anchors_have_no_box_parts() {
         let found = distillation_loss(&heads[0], &heads[1], 1.0, gains).unwrap();
         assert_eq!(found.items.bbox == 0.0 && found.items.dfl == 0.0, silent, "{:?}", found.items);
         assert_eq!(found.gradients[0].box_logits.iter().all(|&g| g == 0.0), silent);
-        assert!(found.items.cls > 0.0 && found.gradients[0].cls_logits[0] < 0.0, "the class part is there");
+        assert!(
+            found.items.cls > 0.0 && found.gradients[0].cls_logits[0] < 0.0,
+            "the class part must remain"
+        );
     }
 }
 
@@ -237,7 +240,7 @@ fn not_a_number_is_seen_in_the_total() {
     let good = random_head(11);
     for (level, kind) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
         let mut bad = good.clone();
-        // Cell 1 of a level is loud for the other head.
+        // Cell 1 of a level has high class scores in the other head.
         bad[level][kind][1] = f32::NAN;
         let other = random_head(12);
         let gains = DistillGains::default();
@@ -253,7 +256,7 @@ fn a_teacher_that_does_not_fit_is_refused_with_both_numbers() {
     let refuse = |teacher: HeadOutput| {
         distillation_loss(&head(&student), &teacher, 1.0, gains).unwrap_err().to_string()
     };
-    // Zeros of any shape: batch, classes, bins, levels.
+    // Heads of zeros with any batch size, classes, bins and levels.
     let check = |batch: usize, classes, bins: usize, shapes: &[(usize, usize, usize)], expected: &str| {
         let zeros: Vec<Level> = shapes
             .iter()
@@ -265,16 +268,22 @@ fn a_teacher_that_does_not_fit_is_refused_with_both_numbers() {
         let message = refuse(HeadOutput::new(batch, classes, bins, levels.collect()).unwrap());
         assert!(message.contains(expected), "{message}");
     };
-    check(1, CLASSES, BINS, &LEVELS, "the student has 2 images, the teacher 1;");
-    check(BATCH, 4, BINS, &LEVELS, "the student has 3 classes, the teacher 4;");
-    check(BATCH, CLASSES, 16, &LEVELS, "the student has 5 bins of a side, the teacher 16;");
-    check(BATCH, CLASSES, BINS, &LEVELS[..1], "the student has 2 levels, the teacher 1;");
+    check(1, CLASSES, BINS, &LEVELS, "the student has 2 images, but the teacher has 1;");
+    check(BATCH, 4, BINS, &LEVELS, "the student has 3 classes, but the teacher has 4;");
+    check(BATCH, CLASSES, 16, &LEVELS, "the student has 5 bins of a side, but the teacher has 16;");
+    check(BATCH, CLASSES, BINS, &LEVELS[..1], "the student has 2 levels, but the teacher has 1;");
     let strides = [(2, 4, 8), (2, 4, 8)];
-    check(BATCH, CLASSES, BINS, &strides, "level 1: the student has 16 pixels per cell, the teacher 8;");
+    check(
+        BATCH,
+        CLASSES,
+        BINS,
+        &strides,
+        "level 1: the student has 16 pixels per cell, but the teacher has 8;",
+    );
     let larger = [(4, 4, 8), (2, 2, 16)];
-    check(BATCH, CLASSES, BINS, &larger, "level 0: the student has 2 rows, the teacher 4;");
+    check(BATCH, CLASSES, BINS, &larger, "level 0: the student has 2 rows, but the teacher has 4;");
     let wider = [(2, 6, 8), (1, 3, 16)];
-    check(BATCH, CLASSES, BINS, &wider, "level 0: the student has 4 columns, the teacher 6;");
+    check(BATCH, CLASSES, BINS, &wider, "level 0: the student has 4 columns, but the teacher has 6;");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Distillation losses and their gradients against PyTorch's autograd in f64.
+//! Distillation losses and their gradients compared with PyTorch's autograd in f64.
 //!
 //! Reads `fixtures/yolov8/distill.safetensors.gz`; its generator documents the tensors.
 
@@ -10,10 +10,10 @@ use bonsai_yolov8::{
 
 use crate::golden::assert_close;
 
-/// Of the largest magnitude in a tensor: logits and exponentials here are f32.
+/// Tolerance relative to the largest magnitude in a tensor, because logits and exponentials are f32.
 const RELATIVE: f32 = 1e-5;
-/// Where LD has a temperature of 10: it is the square of what little then differs between two distributions, whose f32
-/// probabilities are known to 3e-7.
+/// Tolerance for LD at temperature 10: the loss is the square of a small difference between two
+/// distributions, whose f32 probabilities have an error of 3e-7.
 const RELATIVE_TEMPERED: f32 = 1e-4;
 
 fn load() -> Golden {
@@ -54,7 +54,7 @@ fn check(case: &str, relative: f32) {
             assert_close(&format!("{case}.{name}"), values, of(&name), relative);
         }
     }
-    // The defaults are those of the paper's case.
+    // The defaults are the settings of the paper's case.
     assert_eq!(case == "paper", gains == DistillGains::default());
 }
 

@@ -1,7 +1,7 @@
-//! The distillation of logits as plain loops in f64: an oracle that shares no code with the crate.
+//! The distillation of logits as plain loops in f64: a reference that shares no code with the crate.
 //!
-//! What counts as a constant of the gradient (weights of anchors, alpha of CIoU) can be held from an earlier
-//! evaluation, so that finite differences see what the gradient sees.
+//! The constants of the gradient (weights of anchors, alpha of CIoU) can be kept from an earlier evaluation,
+//! so that finite differences differentiate the same function as the gradient.
 
 use std::f64::consts::PI;
 
@@ -14,13 +14,13 @@ pub(crate) const CLASSES: usize = 3;
 pub(crate) const BINS: usize = 5;
 /// Rows, columns and stride of two levels of a 32 x 16 px image.
 pub(crate) const LEVELS: [(usize, usize, usize); 2] = [(2, 4, 8), (1, 2, 16)];
-/// Below it an anchor has no box parts.
+/// An anchor of a lower weight has no box parts.
 const SILENT: f64 = 1e-3;
 const EPSILON: f64 = 1e-7;
 
 /// Box and class logits of a level, NCHW.
 pub(crate) type Level = [Vec<f32>; 2];
-/// The same, as the oracle reads them.
+/// The same logits in f64 for the reference.
 pub(crate) type WideLevel = [Vec<f64>; 2];
 
 /// Random logits; in one cell of four all classes are unlikely.
@@ -51,10 +51,10 @@ pub(crate) fn wide(levels: &[Level]) -> Vec<WideLevel> {
     levels.iter().map(|level| [widen(&level[0]), widen(&level[1])]).collect()
 }
 
-/// Constants of the gradient, for each anchor of the batch: the weight m and alpha.
+/// Constants of the gradient for each anchor of the batch: the weight m and alpha.
 pub(crate) type Held = Vec<(f64, f64)>;
 
-/// The parts cls, bbox and dfl with their gains over `score_sum`, and what counts as a constant.
+/// The parts cls, bbox and dfl with their gains, divided by `score_sum`, and the constants of the gradient.
 pub(crate) fn parts(
     student: &[WideLevel],
     teacher: &[WideLevel],
@@ -92,7 +92,7 @@ pub(crate) fn parts(
     ([cls * f64::from(gains.cls), bbox * f64::from(gains.bbox), dfl * f64::from(gains.dfl)], constants)
 }
 
-/// Cross-entropies of an anchor, and its weight m; from the logits of student and teacher.
+/// Sum of the cross-entropies of an anchor, and its weight m, from the logits of student and teacher.
 fn class_part([student, teacher]: &[Vec<f64>; 2], gains: DistillGains) -> (f64, f64) {
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     let mut sum = 0.0;
@@ -135,7 +135,7 @@ fn corners(logits: &[f64], (x, y): (f64, f64)) -> [f64; 4] {
     [x - expected(0), y - expected(1), x + expected(2), y + expected(3)]
 }
 
-/// CIoU, and alpha where it was not given.
+/// CIoU, and alpha if it is not given.
 fn ciou(a: [f64; 4], b: [f64; 4], alpha: Option<f64>) -> (f64, f64) {
     let size = |r: [f64; 4]| (r[2] - r[0], r[3] - r[1] + EPSILON);
     let ((aw, ah), (bw, bh)) = (size(a), size(b));

@@ -1,4 +1,4 @@
-//! Imitation of features: an oracle in f64, finite differences, laws and errors.
+//! Imitation of features: comparison with an f64 reference, finite differences, invariants and errors.
 
 use bonsai_yolov8::{FeatureMap, ImitationOutput, ImitationSettings, imitate_features};
 use rand::{RngExt, SeedableRng};
@@ -6,10 +6,11 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::distill_reference::softmax;
 
-/// Images, student's channels, teacher's channels, rows, columns: a plane of 33 cells is one more than a vector block.
+/// Images, student channels, teacher channels, rows, columns: a plane has 33 cells, one more than a vector
+/// block.
 const SHAPE: [usize; 5] = [3, 2, 4, 3, 11];
 const MATCHING: [usize; 2] = [3, 1];
-/// Of the largest magnitude: exponentials and features are f32.
+/// Tolerance relative to the largest magnitude, because exponentials and features are f32.
 const RELATIVE: f64 = 1e-5;
 /// Added to the variance.
 const EPSILON: f64 = 1e-5;
@@ -43,7 +44,7 @@ fn statistics(values: &[f64], channels: usize) -> Vec<(f64, f64)> {
     (0..channels).map(of).collect()
 }
 
-/// The loss as the formula has it, with the student's statistics given.
+/// The loss by the formula, for given statistics of the student.
 fn reference(student: &[f64], teacher: &[f64], held: &[(f64, f64)], settings: ImitationSettings) -> f64 {
     let [n, cs, ct, h, w] = SHAPE;
     let tau = f64::from(settings.tau);
@@ -68,7 +69,7 @@ fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }
 
-/// Central differences of the oracle with step 1e-5 and the statistics held: their own error is near 1e-10.
+/// Central differences of the reference with step 1e-5 and fixed statistics, whose own error is near 1e-10.
 #[test]
 fn value_and_gradient_are_those_of_plain_loops() {
     let [n, cs, ct, ..] = SHAPE;
@@ -103,7 +104,7 @@ fn value_and_gradient_are_those_of_plain_loops() {
     }
 }
 
-/// A student whose channels are the teacher's, scaled and moved, has nothing to learn.
+/// If the student's channels are the teacher's, scaled and shifted, the loss is 0.
 #[test]
 fn equal_channels_teach_nothing() {
     let [n, cs, ct, h, w] = SHAPE;
@@ -114,7 +115,7 @@ fn equal_channels_teach_nothing() {
     let found = imitate(&student, &teacher, ImitationSettings::default());
     assert_eq!(found.total, 0.0);
     assert!(found.gradient.iter().all(|&g| g == 0.0));
-    // Rounding of the moved features, and the epsilon of the variance.
+    // The tolerance covers rounding of the scaled features and the epsilon of the variance.
     let moved: Vec<f32> = student.iter().map(|v| 4.0 * v - 3.0).collect();
     let found = imitate(&moved, &teacher, ImitationSettings::default());
     assert!(found.total.abs() < 1e-4, "{}", found.total);
@@ -172,14 +173,14 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
     let huge = FeatureMap { n: usize::MAX, ..good_teacher };
     shaped(good_student, huge, "the teacher's features have 396 values");
     let other = FeatureMap { n: n * 2, channels: ct / 2, ..good_teacher };
-    shaped(good_student, other, "the student's features have 3 images, the teacher's 6");
+    shaped(good_student, other, "the student's features have 3 images, but the teacher's have 6");
     let turned = FeatureMap { h: w, w: h, ..good_teacher };
-    shaped(good_student, turned, "the student's features have 3 rows, the teacher's 11");
+    shaped(good_student, turned, "the student's features have 3 rows, but the teacher's have 11");
     let wide = FeatureMap { w: 2 * w, channels: ct / 2, ..good_teacher };
-    shaped(good_student, wide, "the student's features have 11 columns, the teacher's 22");
+    shaped(good_student, wide, "the student's features have 11 columns, but the teacher's have 22");
 
     let message = refuse(good_student, good_teacher, &[0], fine);
-    assert_eq!(message, "the matching names 1 teacher channels, but the student has 2 channels");
+    assert_eq!(message, "the matching has 1 entries, but the student has 2 channels");
     let message = refuse(good_student, good_teacher, &[0, 4], fine);
     assert!(
         message.contains("channel 1 is matched with teacher channel 4, but the teacher has 4"),

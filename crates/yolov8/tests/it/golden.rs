@@ -1,11 +1,11 @@
-//! Reads `fixtures/yolov8/loss.safetensors.gz`; its generator documents the tensors.
+//! [`Golden`]: reads `fixtures/yolov8/loss.safetensors.gz`; its generator documents the tensors.
 
 use bonsai_boxes::Cxcywh;
 use bonsai_testkit::fixture;
 use bonsai_yolov8::{HeadOutput, LevelOutput, Target};
 use safetensors::{Dtype, SafeTensors};
 
-/// The fixture, in memory.
+/// The content of the fixture file.
 pub(crate) struct Golden(Vec<u8>);
 
 /// Box and class logits of three levels.
@@ -68,7 +68,8 @@ impl Inputs {
     }
 }
 
-/// Every value within `relative` times the largest magnitude of the reference; where that is 0, exactly 0.
+/// Checks that every value is within `relative` times the largest magnitude of the reference, or exact if
+/// that is 0.
 #[track_caller]
 pub(crate) fn assert_close(what: &str, found: &[f32], reference: &[f32], relative: f32) {
     assert_eq!(found.len(), reference.len(), "{what}: number of values");

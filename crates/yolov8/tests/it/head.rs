@@ -1,11 +1,12 @@
-//! Decoding against Ultralytics, and the checks at the door.
+//! Decoding compared with Ultralytics, and checks of invalid head outputs.
 
 use bonsai_boxes::Cxcywh;
 use bonsai_yolov8::{HeadError, HeadOutput, LevelOutput, Predictions, decode};
 
 use crate::golden::{Golden, assert_close};
 
-/// Per kind of plane, since boxes are up to hundreds of pixels and scores at most 1: 1e-5 of the largest.
+/// Compared per kind of plane, because boxes reach hundreds of pixels and scores at most 1: 1e-5 of the
+/// largest.
 #[test]
 fn decodes_as_ultralytics() {
     let golden = Golden::load();
@@ -34,7 +35,7 @@ fn decodes_as_ultralytics() {
     }
 }
 
-/// One cell of 8 px whose sides are certain: 0, 1, 2 and 3 cells; scores of logits 0 and ln 3.
+/// One cell of 8 px whose side distributions are certain: 0, 1, 2 and 3 cells; class logits 0 and ln 3.
 #[test]
 fn decodes_a_cell_by_hand() {
     let mut box_logits = vec![-50.0f32; 4 * 4];
@@ -69,7 +70,7 @@ fn wrong_shapes_are_named() {
     );
     assert_eq!(
         message(HeadOutput::new(1, 3, 16, vec![level(4, 4, 8), level(2, 1, 16)])),
-        "level 1 covers 32 x 16 px, level 0 covers 32 x 32 px; use an image size that every stride divides"
+        "level 1 covers 32 x 16 px, but level 0 covers 32 x 32 px; use an image size that every stride divides"
     );
     assert!(message(HeadOutput::new(1, 3, 16, vec![])).contains("0 levels"));
     assert!(message(HeadOutput::new(1, 3, 1, vec![level(4, 4, 8)])).contains("at least 2 bins"));

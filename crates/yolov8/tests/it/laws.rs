@@ -1,4 +1,4 @@
-//! Laws of the loss on random heads and targets.
+//! Invariants of the loss for random heads and targets.
 
 use bonsai_boxes::Cxcywh;
 use bonsai_yolov8::{HeadOutput, LevelOutput, LossGains, Scale, Target, assign, build, detection_loss};
@@ -30,7 +30,7 @@ fn arb_target() -> impl Strategy<Value = Target> {
         .prop_map(|(image, class_id, cx, cy, w, h)| Target { image, class_id, bbox: Cxcywh { cx, cy, w, h } })
 }
 
-/// Low bins are likelier, so that predictions are of the objects' size.
+/// Low bins are more likely, so that predicted boxes have the size of the objects.
 fn arb_logits() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
     let boxes = prop::collection::vec(-2.0f32..2.0, BOX_VALUES);
     let classes = prop::collection::vec(-4.0f32..3.0, CLS_VALUES);
@@ -49,7 +49,7 @@ fn arb_logits() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Bit for bit: the order of the labels in a file must not matter.
+    /// The results are equal bit for bit, because the order of the labels in a file must not matter.
     #[test]
     fn order_of_targets_changes_nothing(
         (boxes, classes) in arb_logits(),
@@ -78,7 +78,7 @@ proptest! {
         }
     }
 
-    /// The class gradients of an anchor without an object are positive, and no box gradient exists.
+    /// The class gradients of an anchor without an object are positive, and its box gradient is zero.
     #[test]
     fn without_targets_there_is_only_the_class_part((boxes, classes) in arb_logits()) {
         let found = detection_loss(&head(&boxes, &classes), &[], LossGains::default()).unwrap();
@@ -92,7 +92,7 @@ proptest! {
         prop_assert!((f64::from(found.items.cls) - 0.5 * softplus).abs() < 1e-5 * softplus);
     }
 
-    /// Value and gradient belong together: a small step against the gradient lowers the loss.
+    /// Value and gradient match: a small step against the gradient lowers the loss.
     #[test]
     fn descent_descends((boxes, classes) in arb_logits()) {
         let before = detection_loss(&head(&boxes, &classes), &[], LossGains::default()).unwrap();
@@ -103,7 +103,7 @@ proptest! {
     }
 }
 
-/// C2f blocks 15, 18 and 21, by their last activation.
+/// The levels come from C2f blocks 15, 18 and 21, at their last activation.
 #[test]
 fn the_head_of_yolov8_reads_the_three_levels_of_the_neck() {
     let model = build(Scale::N, &["cell".to_owned()]).unwrap();

@@ -1,7 +1,6 @@
-//! Loss, gradients and assignment against Ultralytics 8.0.90 in f64.
+//! Loss, gradients and assignment compared with Ultralytics 8.0.90 in f64.
 //!
-//! Tolerance: 1e-5 of the largest magnitude in the tensor, since the logits and the exponentials here are
-//! f32.
+//! Tolerance: 1e-5 of the largest magnitude in the tensor, because logits and exponentials are f32.
 
 use bonsai_yolov8::{LossGains, assign, detection_loss};
 
@@ -56,7 +55,7 @@ fn check(case: &str, box_source: &str, cls_source: &str) {
         assert_close(&name("items and total"), &[part], &[reference], RELATIVE);
     }
 
-    // Rows of the box gradient at the anchors that have one; the others must be exactly 0.
+    // Rows of the box gradient at the positive anchors; all other rows must be exactly 0.
     let mut rows = vec![0.0; head.batch() * anchors * 64];
     let mut first = 0;
     for (index, (level, gradient)) in head.levels().iter().zip(&found.gradients).enumerate() {

@@ -1,5 +1,5 @@
-//! Tests of the public surface.
-#![allow(clippy::unwrap_used, reason = "a test whose set-up fails must fail")]
+//! Tests of the public API.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod distill;
 mod distill_golden;

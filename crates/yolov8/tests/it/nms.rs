@@ -1,4 +1,4 @@
-//! Suppression: hand cases, invariants, and what Ultralytics finds.
+//! Non-maximum suppression: hand-made cases, invariants, and comparison with Ultralytics.
 
 use bonsai_boxes::{Detection, Xyxy};
 use bonsai_yolov8::{NmsConfig, Predictions, nms};
@@ -23,7 +23,7 @@ fn found<const C: usize>(anchors: &[([f32; 4], [f32; C])], config: &NmsConfig) -
     images[0].iter().map(|d| (d.confidence, d.class_id)).collect()
 }
 
-/// `IoU` of the first two is 0.8, of the first and third 0.25 (of 100 x 100 boxes shifted by 11.1 and 60 px).
+/// `IoU` of the first two is 0.8, of the first and third 0.25 (100 x 100 boxes shifted by 11.1 and 60 px).
 const ROW: [[f32; 4]; 3] = [[0.0, 0.0, 100.0, 100.0], [11.1, 0.0, 111.1, 100.0], [60.0, 0.0, 160.0, 100.0]];
 
 #[test]
@@ -34,7 +34,7 @@ fn the_better_of_two_that_overlap_stays() {
     assert_eq!(found(&anchors, &lenient), [(0.9, 0), (0.6, 0), (0.3, 0)]);
 }
 
-/// A box that was dropped drops no other: the third overlaps only the second.
+/// A dropped box must not suppress another one: the third box overlaps only the second.
 #[test]
 fn the_dropped_do_not_suppress() {
     let anchors = [(ROW[0], [0.9]), (ROW[1], [0.8]), ([22.2, 0.0, 122.2, 100.0], [0.7])];
@@ -45,7 +45,7 @@ fn the_dropped_do_not_suppress() {
 fn classes_do_not_suppress_each_other() {
     let anchors = [(ROW[0], [0.9, 0.4]), (ROW[1], [0.3, 0.8])];
     assert_eq!(found(&anchors, &NmsConfig::PREDICT), [(0.9, 0), (0.8, 1)]);
-    // With several labels an anchor, the weaker ones are suppressed within their class.
+    // With several labels per anchor, the weaker detections are suppressed within their class.
     assert_eq!(found(&anchors, &NmsConfig::VALIDATION), [(0.9, 0), (0.8, 1)]);
 }
 
@@ -59,7 +59,7 @@ fn several_labels_of_one_anchor() {
 #[test]
 fn thresholds_are_exclusive() {
     let config = NmsConfig { confidence: 0.25, iou: 0.25, ..NmsConfig::PREDICT };
-    // IoU of exactly 1/4: 40 shared of 160.
+    // The IoU is exactly 1/4: 40 shared of 160.
     let touching = [([0.0, 0.0, 10.0, 10.0], [0.9]), ([0.0, 6.0, 10.0, 16.0], [0.8]), (ROW[2], [0.25])];
     assert_eq!(found(&touching, &config), [(0.9, 0), (0.8, 0)]);
 }
@@ -72,13 +72,17 @@ fn limits() {
     assert_eq!(found(&apart, &four).len(), 4);
     let three = NmsConfig { max_candidates: 3, ..NmsConfig::PREDICT };
     let kept = nms(&predictions(&apart), &three);
-    assert_eq!(kept[0].iter().map(|d| d.bbox.x1).collect::<Vec<_>>(), [0.0, 20.0, 40.0], "ties by anchor");
+    assert_eq!(
+        kept[0].iter().map(|d| d.bbox.x1).collect::<Vec<_>>(),
+        [0.0, 20.0, 40.0],
+        "on a tie the lower anchor comes first"
+    );
     assert!(nms(&Predictions::new(2, 1, 0, vec![]).unwrap(), &three).iter().all(Vec::is_empty));
     let nan = [(ROW[0], [f32::NAN, 0.5]), (ROW[2], [f32::NAN, f32::NAN])];
     assert_eq!(found(&nan, &NmsConfig::PREDICT), [(0.5, 1)]);
 }
 
-/// Same decoded values in, same detections out: coordinates and scores to rounding.
+/// The same decoded values give the same detections; coordinates and scores are equal up to rounding.
 #[test]
 fn finds_what_ultralytics_finds() {
     let golden = Golden::load();

@@ -1,4 +1,4 @@
-//! Depthwise convolution, forward.
+//! [`Forward`]: the forward pass of a depthwise convolution.
 
 use super::pass::Pass;
 use super::rows::Start;
@@ -16,7 +16,7 @@ pub(crate) struct Forward {
 }
 
 impl Forward {
-    /// `weights` are `[tap][channel]`.
+    /// The weights are `[tap][channel]`.
     pub(crate) fn new(shape: ConvShape, x: View, weights: View, y: View, epilogue: Epilogue) -> Self {
         Self { pass: Pass::new(Way::Forward, shape, x, weights, y), epilogue }
     }
@@ -39,9 +39,9 @@ unsafe impl Kernel for Forward {
     unsafe fn run<S: Simd>(&self, s: S, memory: Memory<'_>, task: usize, _scratch: *mut f32) {
         let part = self.pass.part(task);
         let (to, (channels, width)) = (self.pass.to(), self.pass.row_size());
-        // The bias is where sums start; what follows it comes while a row is still in the cache.
+        // Sums start from the bias; the rest of the epilogue runs while a row is still in the cache.
         let rest = Epilogue { bias: None, ..self.epilogue };
-        // SAFETY: the kernel's contract; `Conv` has compared the sizes of all operands with the shape.
+        // SAFETY: the contract of the kernel; `Conv` has compared the sizes of all operands with the shape.
         unsafe {
             let start = match &self.epilogue.bias {
                 Some(bias) => Start::Bias(memory.at(bias).cast_const()),

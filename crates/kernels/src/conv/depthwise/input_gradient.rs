@@ -1,4 +1,4 @@
-//! Depthwise convolution, gradient of the input: each input pixel sums over the outputs that read it.
+//! [`InputGradient`] of a depthwise convolution: each input pixel sums over the outputs that read it.
 
 use super::pass::Pass;
 use super::rows::Start;
@@ -8,14 +8,14 @@ use crate::memory::{Memory, Operand, View};
 use crate::program::Kernel;
 use crate::simd::Simd;
 
-/// `dx (+)= ` the gradient that `dy` gives it.
+/// `dx (+)= conv^T(dy)`.
 pub(crate) struct InputGradient {
     pass: Pass,
     accumulate: bool,
 }
 
 impl InputGradient {
-    /// `weights` are `[tap][channel]`.
+    /// The weights are `[tap][channel]`.
     pub(crate) fn new(shape: ConvShape, dy: View, weights: View, dx: View, accumulate: bool) -> Self {
         Self { pass: Pass::new(Way::Backward, shape, dy, weights, dx), accumulate }
     }
@@ -37,7 +37,8 @@ unsafe impl Kernel for InputGradient {
         let part = self.pass.part(task);
         let start = if self.accumulate { Start::There } else { Start::Zero };
         for row in part.rows {
-            // SAFETY: the kernel's contract; `Conv` has compared the sizes of all operands with the shape.
+            // SAFETY: the contract of the kernel; `Conv` has compared the sizes of all operands with the
+            // shape.
             unsafe { self.pass.row(s, memory, part.image, row, start) }
         }
     }

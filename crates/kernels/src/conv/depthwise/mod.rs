@@ -1,8 +1,9 @@
-//! Depthwise convolution: every channel has a window of weights of its own and sees no other channel.
+//! [`Forward`], [`InputGradient`] and [`WeightGradient`] of depthwise convolutions: every channel has its own
+//! window of weights and reads no other channel.
 //!
-//! With channels innermost that is a multiply-add per lane and tap. There is a handful of operations for every value that
-//! comes from memory, so memory is the limit: nothing is packed or copied, rows are read where they lie, and neighbouring
-//! pixels share their weights in registers. Taps in the padding are left out.
+//! With channels innermost, each lane and tap is one multiply-add. There are only a few operations for every
+//! value read, so memory bandwidth is the limit: no value is packed or copied, rows are read in place, and
+//! neighbouring pixels share their weights in registers. Taps in the padding are skipped.
 //!
 //! Weights are `[ky * kw + kx][channel]`.
 
@@ -21,26 +22,27 @@ use std::ops::Range;
 
 use crate::Nhwc;
 
-/// Fewest and most values of a part, as far as whole rows allow: a part's rows and what they read stay in the
-/// second-level cache.
+/// Fewest and most values of a part, rounded to whole rows: the rows of a part and the rows that it reads
+/// stay in the second-level cache.
 const SMALLEST: usize = 8 << 10;
 const LARGEST: usize = 64 << 10;
 
-/// Rows of images as tasks: by shape alone, so that results do not depend on threads.
+/// Rows of images divided into tasks. The division depends on the shape alone, so that results do not depend
+/// on threads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parts {
     images: usize,
     h: usize,
     w: usize,
-    /// Rows of a part.
+    /// Number of rows in a part.
     step: usize,
 }
 
-/// One of them.
+/// The rows of one task.
 pub(super) struct Part {
     image: usize,
     rows: Range<usize>,
-    /// The same as pixels of the batch.
+    /// The same rows as pixels of the batch.
     pixels: Range<usize>,
 }
 
@@ -48,7 +50,7 @@ impl Parts {
     pub(super) fn new(shape: Nhwc) -> Self {
         let values = (shape.len() / 64).clamp(SMALLEST, LARGEST);
         let step = (values / (shape.w * shape.c).max(1)).clamp(1, shape.h.max(1));
-        // Pixels without channels take no memory, so there may be any number of them: nobody computes them.
+        // Pixels without channels take no memory, so their number is unlimited; no task computes them.
         let images = if shape.c == 0 { 0 } else { shape.n };
         Self { images, h: shape.h, w: shape.w, step }
     }
@@ -70,7 +72,7 @@ impl Parts {
         Part { image, pixels: pixel(rows.start)..pixel(rows.end), rows }
     }
 
-    /// Pixels of every part.
+    /// Number of pixels in every part.
     pub(super) fn counts(&self) -> Vec<usize> {
         (0..self.count()).map(|index| self.part(index).pixels.len()).collect()
     }

@@ -1,4 +1,5 @@
-//! What the forward pass and the gradient of the input share: every row of one side, computed from the other side.
+//! [`Pass`]: the common part of the forward pass and the input gradient, which computes every row of one side
+//! from the other side.
 
 use super::rows::{Row, Start};
 use super::taps::{Tiles, Way};
@@ -7,11 +8,11 @@ use crate::memory::{Memory, Operand, View};
 use crate::simd::Simd;
 use crate::{ConvShape, Nhwc, Window};
 
-/// A pass over the rows that it writes, in parts.
+/// A pass over the rows that it writes, divided into parts.
 pub(super) struct Pass {
     way: Way,
     window: Window,
-    /// Shapes of what is read and of what is written.
+    /// Shapes of the side that is read and of the side that is written.
     read: Nhwc,
     written: Nhwc,
     parts: Parts,
@@ -22,7 +23,7 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// Reads the input and writes the output, or backward. `weights` are `[tap][channel]`.
+    /// A pass that reads the input and writes the output, or the reverse. The weights are `[tap][channel]`.
     pub(super) fn new(way: Way, shape: ConvShape, from: View, weights: View, to: View) -> Self {
         let (read, written) = match way {
             Way::Forward => (shape.input(), shape.output()),
@@ -33,17 +34,17 @@ impl Pass {
         Self { way, window, read, written, parts: Parts::new(written), tiles, from, weights, to }
     }
 
-    /// What is read.
+    /// Operands that the pass reads.
     pub(super) fn operands(&self) -> [Operand; 2] {
         [self.from.read(), self.weights.read()]
     }
 
-    /// Where the rows are written.
+    /// View that the pass writes.
     pub(super) fn to(&self) -> &View {
         &self.to
     }
 
-    /// Channels and pixels in a row of what is written.
+    /// Number of channels, and pixels per row, of the side that is written.
     pub(super) fn row_size(&self) -> (usize, usize) {
         (self.written.c, self.written.w)
     }
@@ -58,7 +59,7 @@ impl Pass {
         self.parts.part(index)
     }
 
-    /// Number of a row's first pixel in the batch.
+    /// Index of the first pixel of a row in the batch.
     #[inline(always)]
     pub(super) fn first_pixel(&self, image: usize, row: usize) -> usize {
         (image * self.written.h + row) * self.written.w
@@ -67,8 +68,8 @@ impl Pass {
     /// Computes row `row` of image `image`.
     ///
     /// # Safety
-    /// The memory is one in which the operands were checked, the views have the shape's sizes, the row is one of the shape's,
-    /// nobody else writes it, and a bias to start from has a value for every channel.
+    /// The operands were checked for this memory, the views have the sizes of the shape, the row exists, no
+    /// other task writes it, and a start bias has a value for every channel.
     #[inline(always)]
     pub(super) unsafe fn row<S: Simd>(
         &self,
@@ -78,7 +79,7 @@ impl Pass {
         row: usize,
         start: Start,
     ) {
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             Row {
                 tiles: &self.tiles,

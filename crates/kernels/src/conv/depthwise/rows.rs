@@ -1,25 +1,25 @@
-//! One row of a depthwise convolution, in either direction.
+//! [`Row`]: one row of a depthwise convolution, in either direction.
 
 use super::taps::{Taps, Tile, Tiles};
 use crate::simd::Simd;
 
-/// What a value is before the first product is added.
+/// Initial value of a sum, before the first product is added.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Start {
     Zero,
-    /// Of a vector, one per channel.
+    /// The value of a vector with one value per channel.
     Bias(*const f32),
-    /// What is there.
+    /// The value already stored there.
     There,
 }
 
-/// A row of pixels and what they are made of.
+/// A row of output pixels and the data to compute it from.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
     pub(super) tiles: &'a Tiles,
     /// Taps of the row along the vertical axis.
     pub(super) rows: Taps,
-    /// First pixel of the image that is read, its pitch, and pixels in a row of it.
+    /// First pixel of the image to read, its pitch, and its number of pixels per row.
     pub(super) from: *const f32,
     pub(super) from_ld: usize,
     pub(super) from_w: usize,
@@ -27,22 +27,23 @@ pub(super) struct Row<'a> {
     pub(super) weights: *const f32,
     pub(super) kernel_w: usize,
     pub(super) channels: usize,
-    /// First pixel of the row that is written.
+    /// First pixel of the row to write.
     pub(super) to: *mut f32,
     pub(super) to_ld: usize,
     pub(super) start: Start,
 }
 
 impl Row<'_> {
-    /// Computes it.
+    /// Computes the row.
     ///
     /// # Safety
-    /// The tiles are those of rows of this and the other side's width, the taps name rows of the image that is read, and
-    /// `channels`, whole segments, are readable or writable at every pixel and weight, and at the bias.
+    /// The tiles belong to rows of the widths of both sides, the taps are rows of the image to read, and
+    /// `channels`, which are whole segments, are readable or writable at every pixel and weight, and at the
+    /// bias.
     #[inline(always)]
     pub(super) unsafe fn compute<S: Simd>(self, s: S) {
         for tile in &self.tiles.all {
-            // SAFETY: the caller's promise.
+            // SAFETY: guaranteed by the caller.
             unsafe {
                 match tile.pixels {
                     8 => self.tile::<S, 8>(s, tile),
@@ -60,7 +61,8 @@ impl Row<'_> {
         let near = self.tiles.near_step * self.to_ld;
         let far = self.tiles.far_step * self.from_ld;
         let mut c = 0;
-        // SAFETY: the caller's promise; a tile's pixels are in the row, and what its taps meet is in the image.
+        // SAFETY: guaranteed by the caller; the pixels of a tile are in the row, and the pixels of its taps
+        // are in the image.
         unsafe {
             let to = self.to.add(tile.x * self.to_ld);
             while c < self.channels {

@@ -1,19 +1,21 @@
-//! Which taps of the window meet which pixels, for one pixel and for several neighbours at once.
+//! [`Taps`] and [`Tiles`]: which pixels the taps of the window read, for one pixel and for several neighbours
+//! at once.
 
 use crate::Window;
 
-/// The taps of a pixel along one axis that do not fall into the padding: `first`, `first + step` and so on.
+/// The taps of a pixel along one axis that are not in the padding: `first`, `first + step` and so on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Taps {
     pub(super) first: usize,
     pub(super) count: usize,
     pub(super) step: usize,
-    /// What the first one meets on the other side of the convolution; each further one meets its neighbour, `by` away.
+    /// Pixel on the other side at the first tap; the pixel of each further tap is `by` further.
     pub(super) at: usize,
     pub(super) by: isize,
 }
 
-/// Which way a kernel goes: from outputs it reads inputs, from inputs it reads the gradients of outputs.
+/// Direction of a kernel: forward reads inputs for each output, backward reads output gradients for each
+/// input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Forward,
@@ -21,14 +23,14 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// The taps of pixel `near` along `axis`; the other side has `far` pixels there.
+    /// The taps of pixel `near` along `axis`; the other side has `far` pixels along it.
     pub(super) fn taps(self, window: &Window, axis: usize, near: usize, far: usize) -> Taps {
         let kernel = window.kernel[axis];
         let stride = window.stride[axis];
         let padding = window.padding[axis];
         match self {
             Self::Forward => {
-                // Tap `t` meets input `near * stride + t - padding`.
+                // Tap `t` reads input `near * stride + t - padding`.
                 let start = near * stride;
                 let first = padding.saturating_sub(start);
                 let end = (far + padding).saturating_sub(start).min(kernel);
@@ -36,7 +38,7 @@ impl Way {
                 Taps { first, count: end.saturating_sub(first), step: 1, at, by: 1 }
             }
             Self::Backward => {
-                // Tap `rest + j * stride` meets output `whole - j`.
+                // Tap `rest + j * stride` reads output `whole - j`.
                 let whole = (near + padding) / stride;
                 let rest = (near + padding) % stride;
                 let skipped = (whole + 1).saturating_sub(far);
@@ -47,7 +49,7 @@ impl Way {
         }
     }
 
-    /// Steps between neighbours that have the same taps, on this side and on the other.
+    /// Distance between neighbours with the same taps, on this side and on the other side.
     fn steps(self, stride: usize) -> [usize; 2] {
         match self {
             Self::Forward => [1, stride],
@@ -59,29 +61,30 @@ impl Way {
 /// Pixels of a row that have the same taps.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tile {
-    /// The first of them.
+    /// The first pixel.
     pub(super) x: usize,
-    /// How many: one of [`SIZES`].
+    /// Number of pixels: one of [`SIZES`].
     pub(super) pixels: usize,
-    /// What the first one meets; the others meet what lies [`Tiles::far_step`] further each.
+    /// Taps of the first pixel; the taps of each further pixel lie [`Tiles::far_step`] further on the other
+    /// side.
     pub(super) taps: Taps,
 }
 
-/// Pixels that are computed at once, so that a weight is read once for all of them; most first.
+/// Number of pixels computed at once, so that a weight is read once for all of them; largest first.
 const SIZES: [usize; 3] = [8, 4, 1];
 
-/// A row cut into tiles.
+/// A row divided into tiles.
 #[derive(Debug, Clone)]
 pub(super) struct Tiles {
     pub(super) all: Vec<Tile>,
-    /// Pixels from one of a tile to the next.
+    /// Distance between neighbouring pixels of a tile.
     pub(super) near_step: usize,
-    /// The same on the other side.
+    /// Distance between their pixels on the other side.
     pub(super) far_step: usize,
 }
 
 impl Tiles {
-    /// The tiles of a row of `near` pixels; rows of the other side have `far`.
+    /// The tiles of a row of `near` pixels; rows of the other side have `far` pixels.
     pub(super) fn new(way: Way, window: &Window, near: usize, far: usize) -> Self {
         let [near_step, far_step] = way.steps(window.stride[1]);
         let mut all = Vec::new();
@@ -90,7 +93,8 @@ impl Tiles {
                 (phase..near).step_by(near_step).map(|x| way.taps(window, 1, x, far)).collect();
             let mut i = 0;
             while i < taps.len() {
-                // The bounds of valid taps move one way along a row, so what both ends have, all between have.
+                // The bounds of valid taps change monotonically along a row: taps that both ends have, all
+                // pixels between have.
                 let alike = |size: &&usize| {
                     let last = taps.get(i + **size - 1);
                     last.is_some_and(|t| (t.first, t.count) == (taps[i].first, taps[i].count))
@@ -113,7 +117,7 @@ mod tests {
         axis.into_iter().map(|(k, s, p)| Window::square(k, s, p)).collect()
     }
 
-    /// Tap and position of every pair, by asking tap after tap.
+    /// Tap and position of every pair, computed one tap at a time from the definition.
     fn asked(way: Way, window: &Window, near: usize, far: usize) -> Vec<(usize, usize)> {
         let other = |tap| match way {
             Way::Forward => window.input_of(1, near, tap, far),

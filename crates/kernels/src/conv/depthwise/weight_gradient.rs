@@ -1,6 +1,7 @@
-//! Depthwise convolution, gradient of the weights.
+//! [`WeightGradient`] of a depthwise convolution.
 //!
-//! Each part of the pixels has sums of its own, which [`Reduce`](crate::conv::weight_gradient::Reduce) adds up in order.
+//! Each part of the pixels has its own sums, which [`Reduce`](crate::conv::weight_gradient::Reduce) adds in
+//! order.
 
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use crate::memory::{Memory, Operand, View};
 use crate::program::Kernel;
 use crate::simd::Simd;
 
-/// `partials[part] = sum over the part's pixels of x dy`, `[tap][channel]`.
+/// `partials[part] = sum over the pixels of the part of x dy`, as `[tap][channel]`.
 pub(crate) struct WeightGradient {
     shape: ConvShape,
     parts: Parts,
@@ -20,7 +21,7 @@ pub(crate) struct WeightGradient {
     partials: View,
 }
 
-/// Taps of a row of the kernel that are summed at once, so that a gradient is read once for all of them.
+/// Number of taps of a kernel row that are summed at once, so that a gradient is read once for all of them.
 const AT_ONCE: usize = 4;
 
 impl WeightGradient {
@@ -28,12 +29,12 @@ impl WeightGradient {
         Self { shape, parts: Self::parts(&shape), x, dy, partials }
     }
 
-    /// The parts whose sums a convolution of this shape keeps.
+    /// The parts whose sums a convolution of this shape stores.
     pub(crate) fn parts(shape: &ConvShape) -> Parts {
         Parts::new(shape.output())
     }
 
-    /// Outputs of a row that read through tap `kx` what is no padding.
+    /// Outputs of a row whose tap `kx` is not in the padding.
     #[inline(always)]
     fn columns(&self, kx: usize) -> Range<usize> {
         let input = self.shape.input();
@@ -45,7 +46,7 @@ impl WeightGradient {
     }
 }
 
-// SAFETY: a task writes its part's sums.
+// SAFETY: a task writes the sums of its own part.
 unsafe impl Kernel for WeightGradient {
     fn operands(&self) -> Vec<Operand> {
         vec![self.x.read(), self.dy.read(), self.partials.write()]
@@ -62,7 +63,7 @@ unsafe impl Kernel for WeightGradient {
         let window = self.shape.window();
         let (channels, [_, kw]) = (output.c, window.kernel);
         let Part { image, rows, .. } = self.parts.part(task);
-        // SAFETY: the kernel's contract; `Conv` has compared the sizes of all operands with the shape.
+        // SAFETY: the contract of the kernel; `Conv` has compared the sizes of all operands with the shape.
         unsafe {
             let sums = memory.at(&self.partials).add(task * window.area() * channels);
             let mut i = 0;
@@ -98,11 +99,11 @@ unsafe impl Kernel for WeightGradient {
 }
 
 impl WeightGradient {
-    /// Adds a row's products of `T` taps from `kx` on to their sums.
+    /// Adds the products of a row for `T` taps from `kx` on to their sums.
     ///
     /// # Safety
-    /// `x` and `dy` are the first pixels of an input and an output row, `sums` the row of weights, and a vector can be read
-    /// at every pixel and written at every weight.
+    /// `x` and `dy` point to the first pixels of an input row and an output row, `sums` to the row of
+    /// weights; a vector is readable at every pixel and writable at every weight.
     #[inline(always)]
     unsafe fn row<S: Simd, const T: usize>(
         &self,
@@ -117,12 +118,12 @@ impl WeightGradient {
         let channels = self.shape.output().c;
         let ldx = self.x.ld;
         let ldy = self.dy.ld;
-        // Taps further right leave the left padding earlier and reach the right one earlier.
+        // Taps further right leave the left padding earlier and reach the right padding earlier.
         let all = self.columns(kx).start..self.columns(kx + T - 1).end;
-        // SAFETY: outputs of `columns` read pixels of the row; the rest is the caller's promise.
+        // SAFETY: outputs of `columns` read pixels of the row; the rest is guaranteed by the caller.
         unsafe {
             let input = |ox: usize, tap: usize| x.add((ox * stride + kx + tap - padding) * ldx);
-            // Two chains for every tap: one addition waits for the one before.
+            // Two independent sums per tap, because each addition waits for the previous one.
             let mut even = [s.splat(0.0); T];
             let mut odd = [s.splat(0.0); T];
             let mut ox = all.start;

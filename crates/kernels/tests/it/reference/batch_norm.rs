@@ -12,14 +12,14 @@ pub(crate) fn moments(channels: usize, x: &[f64]) -> (Vec<f64>, Vec<f64>) {
         .unzip()
 }
 
-/// The learned part, one value per channel, and what is added to the variance.
+/// Gamma, beta and eps, with one gamma and beta per channel.
 pub(crate) struct Affine<'a> {
     pub(crate) gamma: &'a [f64],
     pub(crate) beta: &'a [f64],
     pub(crate) eps: f64,
 }
 
-/// Normalises by the batch's own statistics.
+/// Normalises by the statistics of the batch.
 pub(crate) fn forward(affine: &Affine<'_>, x: &[f64]) -> Vec<f64> {
     let channels = affine.gamma.len();
     let count = (x.len() / channels) as f64;

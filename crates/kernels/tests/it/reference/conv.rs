@@ -1,6 +1,7 @@
-//! Convolution by its definition, in `f64`, never optimised.
+//! Convolution by its definition, in `f64`, without optimisation.
 //!
-//! Each gradient is a loop of its own over the values it writes, so nothing is scattered or accumulated twice.
+//! Each gradient is a separate loop over the values that it writes, so no value is scattered or accumulated
+//! twice.
 
 use bonsai_kernels::{ConvShape, Nhwc};
 
@@ -27,7 +28,7 @@ pub(crate) fn forward(shape: &ConvShape, x: &[f32], weights: &[f32]) -> Vec<f64>
     y
 }
 
-/// `dx` from dense `dy` and the weights.
+/// Computes `dx` from dense `dy` and the weights.
 pub(crate) fn input_gradient(shape: &ConvShape, dy: &[f32], weights: &[f32]) -> Vec<f64> {
     let input = shape.input();
     let output = shape.output();

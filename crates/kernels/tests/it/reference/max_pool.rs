@@ -1,9 +1,9 @@
-//! Maximum over a sliding window, by PyTorch's rules: padding is minus infinity, the first of equal values wins, and a
-//! NaN replaces whatever came before it.
+//! Maximum over a sliding window with PyTorch's rules: padding is minus infinity, the first of equal values
+//! wins, and a NaN replaces any earlier value.
 
 use bonsai_kernels::PoolShape;
 
-/// Which input pixel output pixel `out` reads through tap `tap`; `None` in the padding.
+/// The input pixel that output pixel `out` reads through tap `tap`; `None` in the padding.
 fn input_pixel(shape: &PoolShape, out: usize, tap: usize) -> Option<usize> {
     let input = shape.input();
     let output = shape.output();
@@ -20,7 +20,7 @@ fn input_pixel(shape: &PoolShape, out: usize, tap: usize) -> Option<usize> {
     Some((image * input.h + row) * input.w + column)
 }
 
-/// Maxima, and the tap that held each.
+/// Maxima, and the tap of each maximum.
 pub(crate) fn forward(shape: &PoolShape, x: &[f32]) -> (Vec<f32>, Vec<usize>) {
     let channels = shape.output().c;
     (0..shape.output().len())
@@ -33,7 +33,7 @@ pub(crate) fn forward(shape: &PoolShape, x: &[f32]) -> (Vec<f32>, Vec<usize>) {
         .unzip()
 }
 
-/// `dy` scattered to the pixels that were maxima.
+/// Scatters `dy` to the pixels that were maxima.
 pub(crate) fn backward(shape: &PoolShape, taps: &[usize], dy: &[f32]) -> Vec<f64> {
     let channels = shape.output().c;
     let mut dx = vec![0.0; shape.input().len()];

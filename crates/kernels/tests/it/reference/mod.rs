@@ -1,4 +1,4 @@
-//! What the kernels compute, by definition and in `f64`.
+//! Definitions of all kernels in `f64`.
 
 pub(crate) mod batch_norm;
 pub(crate) mod conv;

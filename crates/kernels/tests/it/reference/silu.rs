@@ -1,6 +1,6 @@
-//! SiLU, `x * sigmoid(x)`, and its slope.
+//! SiLU, `x * sigmoid(x)`, and its derivative.
 
-/// For very negative `x` the exponential is infinite and the quotient 0, as it should be.
+/// For very negative `x` the exponential is infinite and the quotient is 0, which is correct.
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }

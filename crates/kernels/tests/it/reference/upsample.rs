@@ -1,8 +1,8 @@
-//! Nearest-neighbour enlargement by a whole factor.
+//! Nearest-neighbour upsampling by an integer factor.
 
 use bonsai_kernels::Nhwc;
 
-/// For every value of the output, which value of the input it copies.
+/// For every value of the output, the index of the input value that it copies.
 pub(crate) fn sources(input: Nhwc, factor: usize) -> Vec<usize> {
     let h = input.h * factor;
     let w = input.w * factor;
