@@ -1,5 +1,6 @@
-//! Any bytes as a checkpoint: an error, or a checkpoint that can be written, read again and folded, and that runs where it
-//! says that this takes little memory.
+//! Any bytes as a checkpoint: an error, or a checkpoint that can be written, read again and folded.
+//!
+//! The checkpoint also runs, if its plan needs little memory.
 #![no_main]
 
 use bonsai_checkpoint::{Array, Checkpoint};

@@ -1,6 +1,6 @@
-//! Any bytes as `data.yaml`, label files, a list of images and a file of names together: a dataset with flaws, or an error.
+//! Any bytes as `data.yaml`, label files, an image list and a file of names: a dataset or an error.
 //!
-//! Line feeds that are doubled divide them, in the order of [`FILES`]; what is missing is empty.
+//! Double line feeds divide the bytes into the files, in the order of [`FILES`]; missing files are empty.
 #![no_main]
 
 use std::fs;
@@ -10,10 +10,10 @@ use bonsai_data::{Dataset, SplitKind};
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
-/// What the pieces of an input become.
+/// The files that the pieces of an input are written to.
 const FILES: [&str; 5] = ["data.yaml", "labels/a.txt", "list.txt", "names.txt", "images/b.txt"];
 
-/// A folder with two images, in which every input is tried.
+/// A folder with two images, in which every input is tested.
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for name in ["images", "labels"] {
@@ -31,7 +31,7 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     folder
 });
 
-/// What stands before the first doubled line feed, and what behind it.
+/// The bytes before and after the first double line feed.
 fn divide(bytes: &[u8]) -> (&[u8], &[u8]) {
     match bytes.windows(2).position(|pair| pair == b"\n\n") {
         Some(at) => (&bytes[..=at], &bytes[at + 2..]),

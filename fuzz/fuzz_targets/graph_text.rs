@@ -1,4 +1,4 @@
-//! Any text as a graph: an error, or a graph whose text form says the same.
+//! Any text as a graph: an error, or a graph whose text form gives the same graph.
 #![no_main]
 
 use bonsai_graph::Graph;

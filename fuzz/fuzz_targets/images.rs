@@ -1,7 +1,7 @@
-//! Any bytes as an image file: what the scan lets pass is decoded as validation and as training decode it, with the size that
-//! the scan told; what it does not let pass is refused by both.
+//! Any bytes as an image file: the scan, evaluation and training agree on its validity and its size.
 //!
-//! To be run with `-rss_limit_mb=2048`: no input may take more memory than that, whatever its header says.
+//! Run this target with `-rss_limit_mb=2048`: no input may take more memory than that, whatever its header
+//! says.
 #![no_main]
 
 use std::fs;
@@ -12,7 +12,7 @@ use bonsai_data::{Augment, Dataset, Loader, LoaderConfig, SplitKind, decode};
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
-/// A folder with one image, in which every input is tried.
+/// A folder with one image, in which every input is tested.
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::create_dir(folder.path().join("images")).expect("a new folder is empty");
@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
     match dataset.scan(SplitKind::Train) {
         Ok((split, scan)) => {
             let picture = decoded.expect("what the scan let pass can be decoded");
-            assert_eq!(picture.dimensions(), split.samples[0].size, "the scan told another size");
+            assert_eq!(picture.dimensions(), split.samples[0].size, "the scan found another size");
             let _ = scan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
             let split = Arc::new(split);
             for augment in [None, Some(Augment::NONE)] {
@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
                 assert!(loader.epoch(0).all(|batch| batch.is_ok()), "what the scan let pass can be loaded");
             }
         }
-        // Less than 10 pixels wide or high is left out, too.
+        // Images that are less than 10 pixels wide or high are left out, too.
         Err(_) => assert!(
             decoded.is_err() || decoded.is_ok_and(|picture| picture.width().min(picture.height()) < 10)
         ),

@@ -1,4 +1,4 @@
-//! Any bytes as a file of PyTorch's or a state dict: an error, or a checkpoint that can be written and read again.
+//! Any bytes as a PyTorch file or a state dict: an error, or a checkpoint that can be written and read again.
 #![no_main]
 
 use bonsai_checkpoint::Checkpoint;

@@ -1,15 +1,15 @@
-//! Any bytes as an ONNX file of a detector: what it takes and gives or an error; what outputs of any shape then mean; and a run
-//! in rten, in a process of its own, which must end by itself.
+//! Any bytes as an ONNX detector: its signature or an error, decoded outputs, and a run in rten.
 //!
-//! A file that was admitted and then ends that process by a signal or does not end is a finding: so is one that takes more
-//! memory than its footprint says, for the process has a limit. AddressSanitizer needs more address space than that limit, so
-//! this target runs without it:
+//! The run is in a process of its own, which must end by itself. It is a finding if a file is admitted and
+//! that process is then ended by a signal or does not end. It is also a finding if the file takes more memory
+//! than its footprint, because the process has a memory limit. AddressSanitizer needs more address space than
+//! that limit, so this target runs without it:
 //!
 //! ```sh
 //! cargo +nightly fuzz run -s none onnx_detector -- -rss_limit_mb=2048 -max_len=65536
 //! ```
 //!
-//! Start it with small files (some kilobytes): from nothing it does not find the way to a graph.
+//! Start it with small files (a few kilobytes): from an empty corpus it does not find a valid graph.
 #![no_main]
 
 use std::ffi::OsString;
@@ -21,11 +21,11 @@ use bonsai_exec::{ExecutorOptions, MemoryBudget, MemoryLimit};
 use bonsai_onnx::OnnxInfo;
 use libfuzzer_sys::fuzz_target;
 
-/// Rows or columns beside those that the classes need.
+/// Rows or columns in addition to those that the classes need.
 const ANCHORS: usize = 3;
-/// What a file may take: one that takes more is refused, so that a run ends soon on any machine.
+/// Memory limit of a file: one that takes more is refused, so that a run ends soon on any machine.
 const BUDGET: MemoryBudget = MemoryBudget { bytes: 1 << 30, limit: MemoryLimit::Machine };
-/// The word with which this program is started to run a file.
+/// The argument with which this program is started to run a file.
 const WORD: &str = "try-onnx";
 
 fuzz_target!(init: serve(), |bytes: &[u8]| {
@@ -49,7 +49,7 @@ fuzz_target!(init: serve(), |bytes: &[u8]| {
     run(bytes);
 });
 
-/// Has the file checked, and tried by another process.
+/// Checks the file, and lets another process run it.
 fn run(bytes: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder for the file");
     let path = folder.path().join("fuzzed.onnx");
@@ -65,7 +65,7 @@ fn run(bytes: &[u8]) {
     }
 }
 
-/// Runs a file and ends, if this program was started for that.
+/// Runs a file and exits, if this program was started for that.
 fn serve() {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let [word, runtime, threads, memory, _, path] = &words[..] else { return };

@@ -1,7 +1,9 @@
-//! Any bytes as the pickle in an archive, whose checksums the fuzzer could not keep right.
+//! Any bytes as the pickle in an archive.
 //!
-//! Bytes that do not begin as a pickle come behind instructions that remember what networks are made of, so that short
-//! inputs reach the reader of modules and tensors.
+//! The target writes the archive, because the fuzzer could not keep its checksums valid.
+//!
+//! Bytes that do not begin like a pickle are put after instructions that fill the memo with the parts of a
+//! network, so that short inputs reach the reader of modules and tensors.
 #![no_main]
 
 use std::io::{Cursor, Write};
@@ -11,10 +13,11 @@ use libfuzzer_sys::fuzz_target;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// Storages that tensors can refer to, of a kilobyte each.
+/// Number of storages that tensors can refer to, of a kilobyte each.
 const STORAGES: usize = 400;
 
-/// Remembers a tensor, a model's class, a list of modules, and the names that modules are found by, as 1 to 9.
+/// Puts a tensor, a model's class, a list of modules, and names of modules and attributes into the memo, as 1
+/// to 9.
 const BEFORE: &[u8] = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n\
     ((U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuK\x10tQK\x00K\x04\x85K\x01\x85\x89NtRq\x010\
     cultralytics.nn.tasks\nDetectionModel\nq\x020ctorch.nn.modules.container\nSequential\nq\x030\

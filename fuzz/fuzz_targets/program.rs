@@ -1,12 +1,14 @@
-//! Programs of random kernels over good and hostile views: an error or a run, without a value touched that no kernel named,
-//! with the same bits for any number of threads and the same values, as far as rounding goes, on every instruction set.
+//! Programs of random kernels over valid and hostile views: an error, or a run within the named views.
+//!
+//! Results have the same bits for any number of threads and, within rounding, the same values on every
+//! instruction set.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| programs::check(bytes));
 
-/// What a crate without `unsafe` can do.
+/// The part of the target that needs no `unsafe`.
 mod programs {
     #![forbid(unsafe_code)]
 
@@ -20,11 +22,12 @@ mod programs {
     };
     use libfuzzer_sys::arbitrary::Unstructured;
 
-    /// Most values of a tensor and multiply-accumulates of a convolution, so that an input takes milliseconds.
+    /// Most values of a tensor and most multiply-accumulates of a convolution, so that an input takes
+    /// milliseconds.
     const LARGEST: usize = 1 << 15;
     const WORK: usize = 1 << 21;
 
-    /// Numbers that overflow something.
+    /// Numbers that overflow some computation.
     const HOSTILE: [usize; 16] = [
         0,
         1,
@@ -60,13 +63,13 @@ mod programs {
         }
     }
 
-    /// What a program made.
+    /// Result of a program.
     #[derive(PartialEq)]
     struct Ran {
-        /// Whether every kernel was appended, and every tensor lies where it was put. Otherwise one may read what another
-        /// packed for its instructions.
+        /// Whether every kernel was appended, and every tensor lies where it was put. Otherwise a kernel may
+        /// read values that another one packed for its instruction set.
         is_plain: bool,
-        /// The results' bits.
+        /// The bits of the results.
         results: Vec<Vec<u32>>,
     }
 
@@ -79,7 +82,7 @@ mod programs {
                 let largest = ours.iter().filter(|v| v.is_finite()).fold(1.0f32, |most, v| most.max(v.abs()));
                 for (a, b) in ours.iter().zip(&theirs) {
                     let near = (a - b).abs() <= 1e-3 * largest || a.is_nan() && b.is_nan() || a == b;
-                    // What one rounds to infinity, another may not.
+                    // A value that one rounds to infinity may be finite in the other.
                     assert!(near || largest > 1e30, "result {index} is {a} on portable and {b} on {isa}");
                 }
             }
@@ -98,7 +101,7 @@ mod programs {
             is_plain: true,
         };
         for _ in 0..=w.draw.below(3) {
-            // A layer that cannot be is no end of the program.
+            // A layer that is refused does not end the program.
             let _ = match w.draw.below(6) {
                 0..=2 => w.convolution(),
                 3 => w.pooling(),
@@ -119,7 +122,7 @@ mod programs {
         let before: Vec<Buffer> = buffers.clone();
         let fits = program.buffer_lens().iter().zip(&buffers).all(|(need, buffer)| *need <= buffer.len());
         let fits = fits && program.buffer_lens().len() <= buffers.len();
-        // Padding can be large; that there is no memory for it, a test says.
+        // Padding can be large. A separate test covers the error for missing memory.
         if program.scratch_len() > WORK {
             return None;
         }
@@ -169,7 +172,7 @@ mod programs {
             self.below(2) == 1
         }
 
-        /// Now and then a hostile number in its place.
+        /// Rarely replaces the value by a hostile number.
         fn or_hostile(&mut self, value: usize) -> usize {
             if self.below(48) == 0 { self.of(&HOSTILE) } else { value }
         }
@@ -207,7 +210,7 @@ mod programs {
     type Outcome = Result<(), KernelError>;
 
     impl Writer<'_> {
-        /// A place for a tensor, or one that is none.
+        /// A place for a tensor, or an invalid one.
         fn view(&mut self, pixels: usize, channels: usize) -> View {
             let apart = self.draw.of(&[0, 0, 16, 32]);
             let offset = self.draw.of(&[0, 0, 16, 3]);
@@ -223,7 +226,7 @@ mod programs {
                 3 => view.ld = self.draw.of(&HOSTILE),
                 4 => view.buffer = self.draw.of(&HOSTILE),
                 5 => view = view.columns(self.draw.of(&HOSTILE), channels),
-                // Where another tensor lies.
+                // The place of another tensor.
                 6 | 7 if !self.views.is_empty() => {
                     let other = self.views[self.draw.below(self.views.len())];
                     (view.buffer, view.offset) = (other.buffer, other.offset);
@@ -239,7 +242,7 @@ mod programs {
             self.view(1, len)
         }
 
-        /// A tensor that is looked at in the end, if it lies where it was put.
+        /// A tensor whose values are compared in the end, if it lies where it was put.
         fn result(&mut self, pixels: usize, channels: usize) -> View {
             let view = self.view(pixels, channels);
             let good =
@@ -253,7 +256,7 @@ mod programs {
         fn push(&mut self, push: impl FnOnce(&mut Program) -> Outcome) {
             let len = self.program.len();
             let outcome = push(&mut self.program);
-            // Some append two kernels, of which the first may have been good.
+            // Some calls append two kernels, the first of which may have been valid.
             assert!(outcome.is_ok() || self.program.len() <= len + 1 || self.program.len() - len < 64);
             self.is_plain &= outcome.is_ok();
         }
@@ -312,7 +315,8 @@ mod programs {
             Ok(())
         }
 
-        /// What is too large to run can be refused or appended; then there is no memory for it.
+        /// A convolution that is too large to run can be refused or appended; in the latter case there is no
+        /// memory for it.
         fn too_large(&mut self, conv: &Conv) -> Outcome {
             let i = conv.input();
             let o = conv.output();

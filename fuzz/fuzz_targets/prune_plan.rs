@@ -1,5 +1,6 @@
-//! Any bytes as a pruning plan in JSON: an error, or a plan that is written and read without loss, and that a network takes or
-//! refuses.
+//! Any bytes as a pruning plan in JSON: an error, or a plan that is written and read without loss.
+//!
+//! A network then accepts or refuses the plan.
 #![no_main]
 
 use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! A dense `f32` array in row-major order.
+//! [`Array`]: a dense `f32` array in row-major order.
 
 /// Values with their dimensions; the length always equals the product of the dimensions.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,16 +10,17 @@ pub struct Array {
 }
 
 impl Array {
-    /// Puts values and dimensions together.
+    /// Combines dimensions and values.
     ///
     /// # Panics
-    /// If their sizes differ: that is a bug of the caller, not a property of data.
+    /// If the number of values differs from the product of the dimensions: that is a bug of the caller, not
+    /// of the data.
     pub fn new(shape: &[usize], data: Vec<f32>) -> Self {
         assert_eq!(shape.iter().product::<usize>(), data.len(), "array of shape {shape:?}");
         Self { shape: shape.to_vec(), data }
     }
 
-    /// All zeros.
+    /// An array of zeros.
     pub fn zeros(shape: &[usize]) -> Self {
         Self { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] }
     }

@@ -1,4 +1,4 @@
-//! What a checkpoint holds.
+//! [`Checkpoint`]: a detector with its weights and the state of its training.
 
 use std::collections::BTreeMap;
 
@@ -7,33 +7,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CheckpointError, Weights};
 
-/// A detector with its weights, and how far its training has come.
+/// A detector with its weights and, if training is to be resumed, the state of its training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     /// Network, head and class names.
     pub model: ModelSpec,
     /// The weights to deploy: after training, the exponential moving average.
     pub weights: Weights,
-    /// Free notes (`imgsz`, where it came from); no wall-clock time, so that equal content is equal bytes.
+    /// Free notes (`imgsz`, origin); no wall-clock time, so that equal content gives equal bytes.
     pub metadata: BTreeMap<String, String>,
-    /// What a resumed training needs.
+    /// State that is needed to resume training.
     pub train: Option<TrainState>,
 }
 
-/// The state of a training between two optimiser steps.
+/// The state of a training run between two optimiser steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainState {
-    /// The weights that the optimiser moves; [`Checkpoint::weights`] is their average.
+    /// The weights that the optimiser updates; [`Checkpoint::weights`] is their average.
     pub raw: Weights,
     /// Momentum by parameter name.
     pub momentum: Weights,
-    /// Mean square of the gradients by parameter name, where the optimiser keeps one (AdamW).
+    /// Mean square of the gradients by parameter name, if the optimiser keeps one (AdamW).
     pub second_moment: Option<Weights>,
     /// Counters.
     pub progress: Progress,
 }
 
-/// Counters of a training. Together with the seed they fix the random state and the loader's position.
+/// Counters of a training run. Together with the seed they determine the random state and the loader's
+/// position.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
@@ -43,37 +44,38 @@ pub struct Progress {
     pub updates: u64,
     /// Seed of the run.
     pub seed: u64,
-    /// Batches since the first epoch at which the optimiser last stepped; fixes where accumulation stands.
+    /// Number of batches since the first epoch when the optimiser last stepped; determines the state of
+    /// gradient accumulation.
     pub last_step: Option<u64>,
     /// Best fitness so far.
     pub best_fitness: Option<f64>,
-    /// Epoch, from 1, that had it; of equals the latest.
+    /// Epoch, from 1, with the best fitness; the latest of equal ones.
     #[serde(default)]
     pub best_epoch: Option<usize>,
-    /// Batches done of the epoch that is not complete.
+    /// Batches done in the incomplete epoch.
     #[serde(default)]
     pub batch: usize,
-    /// Batches that epoch has; 0 where none of it is done.
+    /// Number of batches of the incomplete epoch; 0 if none of them is done.
     #[serde(default)]
     pub batches: usize,
-    /// Sums over these batches of the box, class and distribution loss.
+    /// Sums of the box, class and distribution loss over these batches.
     #[serde(default)]
     pub loss_sums: [f64; 3],
-    /// Sum over these batches of what a teacher added to the loss.
+    /// Sum of the distillation loss over these batches.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub distill_sum: f64,
-    /// Mean detection loss of every completed epoch, where these decide the strength of L1.
+    /// Mean detection loss of every completed epoch, if these decide the strength of L1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<f64>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde passes")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(sum: &f64) -> bool {
     *sum == 0.0
 }
 
 impl Checkpoint {
-    /// Puts a model and its weights together.
+    /// Combines a model and its weights.
     ///
     /// # Errors
     /// As [`Weights::check`].

@@ -1,4 +1,4 @@
-//! Why a checkpoint cannot be read or written.
+//! [`CheckpointError`]: reasons why a checkpoint cannot be read or written.
 
 use std::path::PathBuf;
 
@@ -10,13 +10,13 @@ use crate::PtError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// A tensor that the graph needs is not there.
+    /// A tensor that the graph needs is missing.
     #[error("tensor `{name}` is missing: this file does not belong to this network")]
     Missing {
         /// Its name.
         name: String,
     },
-    /// A tensor is there that the graph does not have.
+    /// The file has a tensor that the graph does not have.
     #[error("tensor `{name}` belongs to no layer of this network")]
     Unexpected {
         /// Its name.
@@ -27,9 +27,9 @@ pub enum CheckpointError {
     Shape {
         /// Its name.
         name: String,
-        /// What the graph implies.
+        /// The shape that the graph implies.
         expected: Vec<usize>,
-        /// What the file holds.
+        /// The shape in the file.
         got: Vec<usize>,
     },
     /// A tensor is not stored as 32-bit floats.
@@ -40,19 +40,19 @@ pub enum CheckpointError {
         /// The stored type.
         got: String,
     },
-    /// A layer has a name that would be taken for training state.
+    /// A layer has a name that is reserved for training state.
     #[error("layer `{layer}`: names that begin with `train.` are kept for training state: rename the layer")]
     Reserved {
         /// Its name.
         layer: String,
     },
-    /// The file is no checkpoint of Bonsai.
+    /// The file is not a Bonsai checkpoint.
     #[error("{what}; is this a Bonsai checkpoint?")]
     Foreign {
-        /// What was looked for and not found.
+        /// The part that is missing.
         what: String,
     },
-    /// The bytes are no safetensors file, or are cut off.
+    /// The bytes are not a safetensors file, or are cut off.
     #[error("not a complete safetensors file")]
     Format(#[from] safetensors::SafeTensorError),
     /// The model in the header is not valid.
@@ -61,17 +61,17 @@ pub enum CheckpointError {
     /// The graph is not valid.
     #[error("the network is not valid")]
     Graph(#[from] GraphError),
-    /// The file is PyTorch's, and no detector can be read from it.
+    /// The file was written by PyTorch, and no detector can be read from it.
     #[error(transparent)]
     Pt(Box<PtError>),
     /// Reading or writing failed.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// The system's reason.
         #[source]
         source: std::io::Error,
     },
@@ -80,7 +80,7 @@ pub enum CheckpointError {
     Load {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in the file.
         #[source]
         source: Box<CheckpointError>,
     },

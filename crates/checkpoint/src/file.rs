@@ -1,8 +1,9 @@
-//! The file: safetensors, with everything that is no tensor as JSON under one header key.
+//! [`Checkpoint::to_bytes`] and [`Checkpoint::from_bytes`]: the file format, safetensors with one header key.
 //!
-//! One key, because the order of several would be that of a hash map and differ from run to run.
-//! `NAME` is a weight to deploy; `train.raw.NAME`, `train.momentum.NAME` and, of AdamW, `train.second_moment.NAME` serve a
-//! resumed training.
+//! The key holds everything except tensors, as JSON. Several keys would be written in the order of a hash
+//! map, which differs from run to run.
+//! The tensor `NAME` is a weight to deploy; `train.raw.NAME`, `train.momentum.NAME` and, for AdamW,
+//! `train.second_moment.NAME` are needed to resume training.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Array, Checkpoint, CheckpointError, Progress, TrainState, Weights, write_file};
 
 const HEADER_KEY: &str = "bonsai";
-/// What no layer's name may begin with.
+/// Prefix that no layer name may have.
 const RESERVED: &str = "train.";
 const RAW: &str = "train.raw.";
 const MOMENTUM: &str = "train.momentum.";
@@ -29,7 +30,8 @@ struct Header {
     progress: Option<Progress>,
 }
 
-/// An array as the file holds it: its bytes are made when it is its turn, so that they exist once.
+/// An array for the file. Its bytes are produced only when it is written, so that at most one array exists
+/// twice in memory.
 struct Stored<'a>(&'a Array);
 
 impl View for Stored<'_> {
@@ -51,11 +53,11 @@ impl View for Stored<'_> {
 }
 
 impl Checkpoint {
-    /// The file's bytes; equal checkpoints give equal bytes.
+    /// The bytes of the file; equal checkpoints give equal bytes.
     ///
     /// # Errors
-    /// What [`Checkpoint::from_bytes`] would refuse: weights or training state that are not those of the graph,
-    /// and [`CheckpointError::Reserved`] for layers whose names begin with `train.`.
+    /// The errors that [`Checkpoint::from_bytes`] would give: weights or training state that do not fit the
+    /// graph, and [`CheckpointError::Reserved`] for layers whose names begin with `train.`.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
         self.check()?;
         let header = Header {
@@ -76,10 +78,10 @@ impl Checkpoint {
         Ok(safetensors::serialize(tensors, Some(metadata))?)
     }
 
-    /// Reads what [`Checkpoint::to_bytes`] wrote. The bytes are not trusted.
+    /// Reads the bytes that [`Checkpoint::to_bytes`] wrote. The bytes are not trusted.
     ///
     /// # Errors
-    /// [`CheckpointError`] naming the tensor or the part that is wrong.
+    /// [`CheckpointError`] with the tensor or the part that is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let (_, metadata) = SafeTensors::read_metadata(bytes)?;
         let header =
@@ -122,7 +124,7 @@ impl Checkpoint {
         Ok(Self { model, weights, metadata, train })
     }
 
-    /// Writes the file; a reader sees the old one or the new one, never a part.
+    /// Writes the file; a reader sees the old file or the new one, never a part.
     ///
     /// # Errors
     /// [`CheckpointError::Io`] with the path.
@@ -133,7 +135,7 @@ impl Checkpoint {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`CheckpointError::Load`] with the path, around what is wrong.
+    /// [`CheckpointError::Load`] with the path and the error in the file.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
         let wrap = |source| CheckpointError::Load { path: path.to_owned(), source: Box::new(source) };
         let bytes = std::fs::read(path).map_err(|source| CheckpointError::Io {
@@ -145,7 +147,7 @@ impl Checkpoint {
     }
 }
 
-/// Fields are public, so a checkpoint may have been put together wrongly; that must not become a file.
+/// Fields are public, so a caller can combine them wrongly; such a checkpoint must not be written.
 impl Checkpoint {
     fn check(&self) -> Result<(), CheckpointError> {
         let graph = self.model.graph();
@@ -164,7 +166,7 @@ impl Checkpoint {
     }
 }
 
-/// The error with the name that the tensor has in the file.
+/// The error with the tensor name that the file has.
 fn prefixed(prefix: &str, error: CheckpointError) -> CheckpointError {
     let full = |name: String| format!("{prefix}{name}");
     match error {
@@ -185,7 +187,7 @@ fn read_array(name: &str, view: &TensorView<'_>) -> Result<Array, CheckpointErro
     Ok(Array::new(view.shape(), data))
 }
 
-/// The parameters that have a momentum.
+/// The parameters that the optimiser trains; only these have a momentum.
 fn trained(graph: &Graph) -> Vec<ParamSpec> {
     graph.params().into_iter().filter(|s| s.role.is_trained()).collect()
 }

@@ -1,4 +1,4 @@
-//! Folding batch norm into the convolution in front of it: the arithmetic on weights.
+//! [`Checkpoint::fold_batch_norm`]: folds each batch norm into the convolution before it.
 //!
 //! `weight' = weight * gamma / sqrt(var + eps)`, `bias' = beta + (bias - mean) * gamma / sqrt(var + eps)`
 //! (Ioffe and Szegedy, "Batch Normalization", ICML 2015, section 3.1), computed in `f64`.
@@ -10,11 +10,11 @@ use bonsai_graph::ParamRole;
 use crate::{Array, Checkpoint, CheckpointError};
 
 impl Checkpoint {
-    /// The same detector in evaluation, without the batch norms that could be folded. Training state is dropped;
-    /// the weights are changed in place.
+    /// The same detector for evaluation, without the batch norms that can be folded. Drops the training state
+    /// and changes the weights in place.
     ///
     /// # Errors
-    /// As [`Weights::check`](crate::Weights::check), if the weights are not those of the graph.
+    /// As [`Weights::check`](crate::Weights::check), if the weights do not fit the graph.
     pub fn fold_batch_norm(self) -> Result<Self, CheckpointError> {
         let Self { model, mut weights, metadata, train } = self;
         drop(train);
@@ -37,7 +37,7 @@ impl Checkpoint {
                 scales.push(scale);
             }
             weights.insert(format!("{}.{}", fold.conv, ParamRole::ConvBias.suffix()), bias);
-            // In place: folding is what a device with little memory does first.
+            // In place, because devices with little memory fold before anything else.
             let kernel = weights.require_mut(&format!("{}.{}", fold.conv, ParamRole::ConvWeight.suffix()))?;
             let per_channel = kernel.data.len() / channels;
             for (values, scale) in kernel.data.chunks_exact_mut(per_channel).zip(scales) {

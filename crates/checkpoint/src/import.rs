@@ -1,4 +1,4 @@
-//! Files that other programs wrote.
+//! [`Checkpoint::import`]: reads files that other programs wrote.
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
@@ -10,24 +10,26 @@ use crate::{Array, Checkpoint, CheckpointError, PtError, Weights, pt};
 
 /// First bytes of a zip archive.
 const ZIP: &[u8] = b"PK\x03\x04";
-/// First bytes of a bare pickle: protocol 2, as PyTorch saved before 1.6.
+/// First byte of a pickle without an archive: protocol 2, as PyTorch saved before 1.6.
 const PICKLE: u8 = 0x80;
 
-/// Where a state dict of ours says which blocks have no activation, in the header of the file.
+/// Header key of a state dict that Bonsai wrote; its value lists the blocks without activation.
 pub(crate) const WITHOUT_SILU: &str = "bonsai.without_silu";
 
 impl Checkpoint {
-    /// Reads a YOLOv8 detector that Ultralytics or Torch-Pruning saved with `torch.save` (8.0 to 8.4; a checkpoint, a module, the
-    /// class `YOLO` or a state dict, wrapped or fused), or a state dict of one in safetensors.
+    /// Reads a YOLOv8 detector that Ultralytics or Torch-Pruning saved with `torch.save` (8.0 to 8.4; a
+    /// checkpoint, a module, the class `YOLO` or a state dict, wrapped or fused), or a state dict of one in
+    /// safetensors.
     ///
-    /// The graph is that of the file's own modules and shapes, so pruned networks are read as what they are. A state dict
-    /// says neither wires nor activations nor class names: those of the published network are taken, and numbers. What was
-    /// assumed is logged as a warning.
+    /// The graph is built from the modules and shapes in the file, so pruned networks are read as they are. A
+    /// state dict contains no wires, activations or class names: the import assumes those of the published
+    /// network, and numbers for class names. Assumptions are logged as warnings.
     ///
-    /// Nothing in the file is run: classes are names, and values outside of the network may be of any class.
+    /// Nothing in the file is executed: classes are only names, and values outside of the network may be of
+    /// any class.
     ///
     /// # Errors
-    /// [`CheckpointError::Load`] with the path, around a [`PtError`] that names the module or the place.
+    /// [`CheckpointError::Load`] with the path, around a [`PtError`] that names the module or the position.
     pub fn import(path: &Path) -> Result<Self, CheckpointError> {
         let (checkpoint, notes) = Self::import_with_notes(path)?;
         for note in notes {
@@ -36,10 +38,11 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// [`Checkpoint::import`], and what was assumed or is worth knowing, a sentence each.
+    /// As [`Checkpoint::import`], but also returns the notes: one sentence for each assumption or other
+    /// remark.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Checkpoint::import`].
     pub fn import_with_notes(path: &Path) -> Result<(Self, Vec<String>), CheckpointError> {
         let io = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
         let file = File::open(path).map_err(io)?;
@@ -53,12 +56,12 @@ impl Checkpoint {
     /// [`Checkpoint::import`] from bytes, without the notes.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// [`CheckpointError`] with the reason, without a path.
     pub fn import_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         Self::import_from(Cursor::new(bytes), bytes.len() as u64, &mut Vec::new())
     }
 
-    /// A checkpoint of Bonsai's, or anything that [`Checkpoint::import`] reads.
+    /// Reads a checkpoint of Bonsai, or any file that [`Checkpoint::import`] reads.
     ///
     /// # Errors
     /// As [`Checkpoint::load`] or [`Checkpoint::import`].
@@ -95,7 +98,7 @@ impl Checkpoint {
     }
 }
 
-/// The blocks without activation, if the file says which.
+/// The blocks without activation, if the file lists them.
 fn without_silu(bytes: &[u8]) -> Result<Option<Vec<String>>, CheckpointError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let said = header.metadata().as_ref().and_then(|said| said.get(WITHOUT_SILU));

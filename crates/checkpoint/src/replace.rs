@@ -1,7 +1,8 @@
-//! Writing a file so that a reader sees all of it or nothing, and taking away what writers that were killed have left.
+//! [`write_file`] and [`ScratchFolder`]: write a file so that a reader sees all of it or nothing.
 //!
-//! A file in the making is locked by its writer. The system lets the lock go when the process ends, however it ends, so that
-//! who gets the lock of such a file knows that nobody is going to finish it.
+//! [`remove_leftovers`] removes the unfinished files of writers that were killed. A writer locks its
+//! unfinished file. The system releases the lock when the process ends, for any reason. A process that gets
+//! the lock of such a file therefore knows that no writer will finish it.
 
 use std::fs::File;
 use std::io::Write;
@@ -15,13 +16,13 @@ use crate::CheckpointError;
 const PREFIX: &str = ".bonsai-";
 const SUFFIX: &str = ".partial";
 
-/// Age from which an empty file is nobody's: a writer that is alive has locked it and written to it long before.
+/// Age from which an empty file is abandoned: a live writer locks it and writes to it much sooner.
 const STALE: Duration = Duration::from_mins(1);
 
-/// In a folder in the making, the file that is locked in its place.
+/// The locked file in a scratch folder, which stands for the folder.
 const LOCK: &str = "lock";
 
-/// A folder for files in the making, which goes when dropped.
+/// A folder for unfinished files, which is removed when dropped.
 #[derive(Debug)]
 pub struct ScratchFolder {
     folder: TempDir,
@@ -29,7 +30,7 @@ pub struct ScratchFolder {
 }
 
 impl ScratchFolder {
-    /// Makes one in `parent`, so that what is made in it can be renamed to beside it.
+    /// Makes a folder in `parent`, so that its files can be renamed into `parent`.
     ///
     /// # Errors
     /// [`CheckpointError::Io`].
@@ -49,10 +50,10 @@ impl ScratchFolder {
     }
 }
 
-/// Writes `bytes` under a temporary name beside `path`, then renames.
+/// Writes `bytes` under a temporary name in the folder of `path`, then renames the file.
 ///
 /// # Errors
-/// [`CheckpointError::Io`]; the old file is then still there, and nothing new.
+/// [`CheckpointError::Io`]; the old file then still exists, and nothing new.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
     let io = |action| move |source| CheckpointError::Io { action, path: path.to_owned(), source };
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -61,11 +62,12 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
         .suffix(SUFFIX)
         .tempfile_in(parent)
         .map_err(io("create a file beside"))?;
-    // Without locks a file system keeps what is left, which is better than to lose what is being written.
+    // On a file system without locks, leftovers stay, which is better than losing a file that is being
+    // written.
     let _ = temp.as_file().lock();
     temp.write_all(bytes).map_err(io("write"))?;
     temp.as_file().sync_all().map_err(io("write"))?;
-    // A temporary file is private to its owner; an artefact is as readable as any other file.
+    // A temporary file is private to its owner, but an artefact must be readable like other files.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -75,8 +77,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// Removes from a folder what [`write_file`] and [`ScratchFolder`] had there in processes that were killed, and nothing that is
-/// still being written. What cannot be removed stays: it costs room, and nothing else.
+/// Removes from a folder the files and folders that [`write_file`] and [`ScratchFolder`] left in killed
+/// processes, and nothing that is still being written. A leftover that cannot be removed only takes space.
 pub fn remove_leftovers(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.filter_map(Result::ok) {
@@ -97,14 +99,14 @@ pub fn remove_leftovers(folder: &Path) {
     }
 }
 
-/// Whether nobody is writing a file.
+/// Whether no process is writing the file.
 fn is_left(path: &Path) -> std::io::Result<bool> {
     let file = File::open(path)?;
     if file.try_lock().is_err() {
         return Ok(false);
     }
     let metadata = file.metadata()?;
-    // One that is empty may have been made this moment, by a writer that comes to lock it next.
+    // An empty file may have just been created by a writer that will lock it next.
     let age = metadata.modified()?.elapsed().unwrap_or_default();
     Ok(metadata.len() > 0 || age > STALE)
 }

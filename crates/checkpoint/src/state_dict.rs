@@ -1,4 +1,4 @@
-//! The other way: weights as PyTorch's modules would hold them.
+//! [`Checkpoint::to_state_dict`]: exports weights as PyTorch's modules hold them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,11 +10,12 @@ use crate::import::WITHOUT_SILU;
 use crate::{Checkpoint, CheckpointError, write_file};
 
 impl Checkpoint {
-    /// The weights as a state dict in safetensors, with Ultralytics' names and everything that `load_state_dict` asks for:
-    /// counters of batches (0) and the fixed weights of the head. A stock model takes it where the widths are stock.
+    /// The weights as a state dict in safetensors, with Ultralytics' names and everything that
+    /// `load_state_dict` requires: counters of batches (0) and the fixed weights of the head. A stock model
+    /// loads it if the widths are stock.
     ///
     /// # Errors
-    /// [`CheckpointError`] if the weights are not those of the graph.
+    /// [`CheckpointError`] if the weights do not fit the graph.
     pub fn to_state_dict(&self) -> Result<Vec<u8>, CheckpointError> {
         let graph = self.model.graph();
         let params = graph.params();
@@ -40,12 +41,12 @@ impl Checkpoint {
             .iter()
             .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
             .collect::<Result<Vec<_>, CheckpointError>>()?;
-        // What PyTorch's reader of safetensors looks for.
+        // PyTorch's reader of safetensors requires this entry.
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         Ok(with_note(&safetensors::serialize(views, Some(metadata))?, &self.without_silu().join(" ")))
     }
 
-    /// The blocks, such as `model.9.cv1`, behind whose convolution and batch norm there is no SiLU.
+    /// The blocks, such as `model.9.cv1`, without a SiLU after their convolution and batch norm.
     fn without_silu(&self) -> Vec<&str> {
         let graph = self.model.graph();
         let readers = graph.consumers();
@@ -60,16 +61,17 @@ impl Checkpoint {
         bare.map(|(_, block)| block).collect()
     }
 
-    /// Writes [`Checkpoint::to_state_dict`], whole or not at all.
+    /// Writes [`Checkpoint::to_state_dict`] to a file, completely or not at all.
     ///
     /// # Errors
-    /// As there, and [`CheckpointError::Io`] with the path.
+    /// As [`Checkpoint::to_state_dict`], and [`CheckpointError::Io`] with the path.
     pub fn save_state_dict(&self, path: &Path) -> Result<(), CheckpointError> {
         write_file(path, &self.to_state_dict()?)
     }
 }
 
-/// The file with one more note in its header. By hand, because the order of two would be that of a hash map.
+/// The file with one more entry in its header. The bytes are edited directly, because the serialiser would
+/// write two entries in the order of a hash map.
 fn with_note(file: &[u8], blocks: &str) -> Vec<u8> {
     const FORMAT: &[u8] = br#"{"format":"pt"}"#;
     let Some((length, rest)) = file.split_first_chunk::<8>() else { return file.to_vec() };
@@ -81,7 +83,7 @@ fn with_note(file: &[u8], blocks: &str) -> Vec<u8> {
     };
     let note = format!(r#"{{"{WITHOUT_SILU}":"{blocks}","format":"pt"}}"#);
     let mut header = [&header[..at], note.as_bytes(), &header[at + FORMAT.len()..]].concat();
-    // Tensors begin at a multiple of eight bytes.
+    // Tensors must begin at a multiple of eight bytes.
     header.resize(header.len().next_multiple_of(8), b' ');
     [&(header.len() as u64).to_le_bytes()[..], &header, tensors].concat()
 }

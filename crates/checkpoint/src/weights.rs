@@ -1,4 +1,4 @@
-//! Parameters as plain arrays by name, in a stable order.
+//! [`Weights`]: parameters as plain arrays by name, in a stable order.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,15 @@ use indexmap::IndexMap;
 
 use crate::{Array, CheckpointError};
 
-/// Arrays by parameter name. The order is that of insertion; for a whole network, [`Graph::params`]'s.
+/// Arrays by parameter name, in the order of insertion; for a whole network, in the order of
+/// [`Graph::params`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Weights {
     arrays: IndexMap<String, Array>,
 }
 
 impl Weights {
-    /// No arrays.
+    /// An empty collection.
     pub fn new() -> Self {
         Self::default()
     }
@@ -34,7 +35,7 @@ impl Weights {
         self.arrays.get_mut(name)
     }
 
-    /// One array, which must be there.
+    /// One array, which must exist.
     ///
     /// # Errors
     /// [`CheckpointError::Missing`] with the name.
@@ -42,7 +43,7 @@ impl Weights {
         self.get(name).ok_or_else(|| CheckpointError::Missing { name: name.to_owned() })
     }
 
-    /// One array, writable, which must be there.
+    /// One array, writable, which must exist.
     ///
     /// # Errors
     /// [`CheckpointError::Missing`] with the name.
@@ -60,20 +61,21 @@ impl Weights {
         self.arrays.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no arrays.
     pub fn is_empty(&self) -> bool {
         self.arrays.is_empty()
     }
 
-    /// Checks that these are exactly the parameters of `graph`, and brings them into its order.
+    /// Checks that these are exactly the parameters of `graph`, and puts them into its order.
     ///
     /// # Errors
-    /// [`CheckpointError::Missing`], [`CheckpointError::Shape`] or [`CheckpointError::Unexpected`], with the name.
+    /// [`CheckpointError::Missing`], [`CheckpointError::Shape`] or [`CheckpointError::Unexpected`], with the
+    /// name.
     pub fn check(self, graph: &Graph) -> Result<Self, CheckpointError> {
         self.arrange(&graph.params())
     }
 
-    /// These arrays in the order of `specs`, if they are exactly those.
+    /// These arrays in the order of `specs`, if their names and shapes are exactly those of `specs`.
     pub(crate) fn arrange(mut self, specs: &[ParamSpec]) -> Result<Self, CheckpointError> {
         self.verify(specs)?;
         let mut take = |spec: &ParamSpec| self.arrays.swap_remove_entry(&spec.name);
@@ -90,7 +92,8 @@ impl Weights {
     }
 }
 
-/// Checks that names and shapes are exactly those of `specs`, in any order: `shape` of each, and all `names`.
+/// Checks that names and shapes are exactly those of `specs`, in any order. `shape` returns the shape of a
+/// name, `names` lists all names.
 ///
 /// # Errors
 /// As [`Weights::check`].

@@ -1,7 +1,8 @@
-//! Images a second from the loader: `cargo bench -p bonsai-data --bench loader -- DATA.yaml IMGSZ BATCH WORKERS ram|none EPOCHS`.
+//! Benchmark of the loader, in images per second:
+//! `cargo bench -p bonsai-data --bench loader -- DATA.yaml IMGSZ BATCH WORKERS ram|none EPOCHS`.
 //!
-//! Prints one line of JSON per epoch, the first one apart (it fills the cache). `scripts/peers/loader_time.py` does the same
-//! with Ultralytics' dataloader.
+//! Prints one line of JSON per epoch; the first epoch also fills the cache. `scripts/peers/loader_time.py`
+//! measures Ultralytics' dataloader in the same way.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints")]
 

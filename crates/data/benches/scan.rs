@@ -1,9 +1,10 @@
-//! Seconds of a scan beside those of reading and decoding the same files once:
+//! Benchmark of a scan, in seconds, compared with reading and decoding the same files once:
 //! `cargo bench -p bonsai-data --bench scan -- FOLDER IMAGES decode|scan|again`.
 //!
-//! Draws IMAGES photograph-like JPEG files of 640 x 480 into FOLDER if it has none. `decode` reads and decodes each once with the
-//! crate `image`, in as many threads as a scan; `scan` scans without a cache and leaves one, `again` scans with it. On a machine
-//! that others use, compare processor time: `time` before the command.
+//! Draws IMAGES photograph-like JPEG files of 640 x 480 into FOLDER if it has none. `decode` reads and
+//! decodes each once with the crate `image`, in as many threads as a scan; `scan` scans without a cache and
+//! writes one, `again` scans with it. On a machine that others use, compare processor time: put `time` before
+//! the command.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints")]
 
@@ -45,13 +46,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (split, _) = dataset.scan_cached(SplitKind::Train, &cache, &mut |_, _| {})?;
             assert_eq!(split.samples.len(), images);
         }
-        other => return Err(format!("`{other}` is none of decode, scan, again").into()),
+        other => return Err(format!("unknown mode `{other}`; expected decode, scan or again").into()),
     }
     println!("{{\"what\":\"{what}\",\"images\":{images},\"seconds\":{:.3}}}", start.elapsed().as_secs_f64());
     Ok(())
 }
 
-/// Smooth shapes with fine noise: about 100 KB each, as photographs of that size have.
+/// Draws smooth shapes with fine noise: about 100 KB per file, like photographs of that size.
 fn draw(folder: &Path, images: usize) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(folder.join("images"))?;
     (0..images).into_par_iter().try_for_each(|number| -> Result<(), image::ImageError> {
@@ -67,6 +68,6 @@ fn draw(folder: &Path, images: usize) -> Result<(), Box<dyn Error>> {
         std::fs::write(folder.join(format!("images/{number:05}.jpg")), bytes)?;
         Ok(())
     })?;
-    // Last: what is there without it was interrupted.
+    // Written last: a folder without this file is incomplete and is drawn again.
     Ok(std::fs::write(folder.join("data.yaml"), "train: images\nnames: [x]\n")?)
 }

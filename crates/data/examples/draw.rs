@@ -1,7 +1,8 @@
-//! A drawn dataset in a folder, for any program that reads the YOLO format:
+//! Example that draws a dataset into a folder, for any program that reads the YOLO format:
 //! `cargo run --release -p bonsai-data --example draw -- STYLE FOLDER TRAIN VAL TEST SIDE SEED`.
 //!
-//! STYLE is shapes, crowd or clutter; TRAIN, VAL and TEST are numbers of images, SIDE is theirs in pixels.
+//! STYLE is shapes, crowd or clutter; TRAIN, VAL and TEST are numbers of images, SIDE is their side in
+//! pixels.
 
 use std::error::Error;
 use std::path::Path;
@@ -14,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("the arguments are STYLE FOLDER TRAIN VAL TEST SIDE SEED".into());
     };
     let Some(style) = ShapesStyle::ALL.into_iter().find(|style| style.name() == name) else {
-        return Err(format!("`{name}` is not a style: there are shapes, crowd and clutter").into());
+        return Err(format!("unknown style `{name}`; expected shapes, crowd or clutter").into());
     };
     let config = ShapesConfig {
         train: train.parse()?,

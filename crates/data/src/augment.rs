@@ -1,23 +1,25 @@
-//! Random changes to training images that leave their meaning alone: which, how probable, how large.
+//! [`Augment`]: kind, probability and size of the random changes to training images.
 //!
-//! The order is Ultralytics': mosaic or letterbox, perspective, mixup, colours, flips. Each change has a module of its own.
-//! Invariant: all randomness of a sample comes from one generator named by seed, epoch and sample.
+//! The order is that of Ultralytics: mosaic or letterbox, perspective, mixup, colours, flips. Each change has
+//! a module of its own.
+//! Invariant: all randomness of a sample comes from one generator, seeded by the run's seed, the epoch and
+//! the sample.
 
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
 
-/// Which changes, how probable and how large; names and defaults are Ultralytics'.
+/// Probabilities and sizes of the random changes; names and defaults are those of Ultralytics.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augment {
-    /// Probability of putting four images together.
+    /// Probability of combining four images into a mosaic.
     pub mosaic: f64,
     /// Probability of blending two images.
     pub mixup: f64,
     /// Largest rotation, in degrees.
     pub degrees: f64,
-    /// Largest shift, as a share of the image.
+    /// Largest shift, as a fraction of the image.
     pub translate: f64,
     /// Largest relative change of size.
     pub scale: f64,
@@ -73,12 +75,12 @@ impl Augment {
         fliplr: 0.0,
     };
 
-    /// Colours and mirroring only: every image whole and at its own scale.
+    /// Colours and mirroring only: every image stays whole and at its own scale.
     pub fn colours_and_flips() -> Self {
         Self { mosaic: 0.0, translate: 0.0, scale: 0.0, ..Self::default() }
     }
 
-    /// The same without what combines several images, for the last epochs of a training.
+    /// The same changes without mosaic and mixup, for the last epochs of a training run.
     #[must_use]
     pub const fn without_mosaic(self) -> Self {
         Self { mosaic: 0.0, mixup: 0.0, ..self }
@@ -94,10 +96,10 @@ impl Augment {
         self.mosaic > 0.0 || self.mixup > 0.0
     }
 
-    /// Refuses what has no meaning.
+    /// Checks that every value lies in its range.
     ///
     /// # Errors
-    /// [`DataError::Config`] with the field.
+    /// [`DataError::Config`] with the first field that lies outside its range.
     pub fn check(&self) -> Result<(), DataError> {
         let probability = (0.0..=1.0, "a probability between 0 and 1");
         let share = (0.0..=1.0, "between 0 and 1");

@@ -1,4 +1,4 @@
-//! What a network eats: images as planes of floats, and the objects on them.
+//! [`Batch`]: the input of a network, images as planes of floats with the objects on them.
 
 use bonsai_boxes::Cxcywh;
 
@@ -12,7 +12,7 @@ pub struct Target {
     pub image: usize,
     /// Index into the class names.
     pub class_id: usize,
-    /// Where, in fractions of the batch image.
+    /// Box of the object, in fractions of the batch image.
     pub bbox: Cxcywh,
 }
 
@@ -32,7 +32,7 @@ pub struct Batch {
     pub transforms: Vec<LetterboxTransform>,
 }
 
-/// A batch as workers make it: in bytes.
+/// A batch whose pixels are still bytes, as the workers produce it.
 #[derive(Debug)]
 pub(crate) struct ByteBatch {
     pub(crate) bytes: Vec<u8>,
@@ -43,7 +43,7 @@ pub(crate) struct ByteBatch {
 }
 
 impl ByteBatch {
-    /// The batch in floats, and the memory of the bytes for another.
+    /// Converts the pixels to floats; also returns the byte buffer, so that another batch can reuse it.
     pub(crate) fn finish(self) -> (Batch, Vec<u8>) {
         let Self { bytes, shape, targets, samples, transforms } = self;
         (Batch { images: to_floats(&bytes), shape, targets, samples, transforms }, bytes)

@@ -1,7 +1,8 @@
-//! From samples to batches: what all workers of a loader share.
+//! [`BatchAssembler`]: decodes, augments and stacks the images of one batch.
 //!
-//! A sample's chain is: store, mosaic or letterbox, perspective, mixup, colours, flips, planes. What it draws and which other
-//! samples it takes depend on its place in the epoch's order alone.
+//! All workers of a loader share one assembler. A sample passes through: store, mosaic or letterbox,
+//! perspective, mixup, colours, flips, planes. Its random numbers and the samples that it is combined with
+//! depend only on the seed, the epoch and its place in the epoch's order.
 
 use std::sync::Arc;
 
@@ -22,31 +23,31 @@ use crate::{
     Split, Target, Tile, flip_horizontal, flip_vertical, mixup, mosaic,
 };
 
-/// Batches that a mosaic's other images are taken from.
+/// Number of batches from which a mosaic takes its other images.
 const WINDOW_BATCHES: usize = 8;
-/// Most images that a mosaic's others are taken from.
+/// Largest number of images from which a mosaic takes its other images.
 const WINDOW_LIMIT: usize = 1000;
 
-/// See the module.
+/// Makes the batches of one split; see the module.
 #[derive(Debug)]
 pub(crate) struct BatchAssembler {
     split: Arc<Split>,
     pub(crate) config: LoaderConfig,
     letterbox: Letterbox,
-    /// In rect mode.
+    /// Order and canvas sizes; only in rect mode.
     rect: Option<Arrangement>,
     store: ImageStore,
 }
 
-/// Memory that a worker uses again for every sample.
+/// Memory that a worker reuses for every sample.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     mosaic: RgbImage,
-    /// Of an earlier batch.
+    /// Pixels of an earlier batch.
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Where a sample stands.
+/// Position of a sample in the order of an epoch, and the canvas of its batch.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     order: &'a [usize],
@@ -59,7 +60,7 @@ struct Prepared {
     image: RgbImage,
     labels: Vec<Label>,
     transform: LetterboxTransform,
-    /// Colours to change while it is written.
+    /// Colour change, applied while the image is written into the batch.
     gains: Option<HsvGains>,
 }
 
@@ -74,7 +75,7 @@ impl BatchAssembler {
         });
         let samples = split.samples.len();
         let combines = config.augment.is_some_and(|augment| augment.combines());
-        // Workers are at different batches; the images of all of them stay.
+        // Workers are at different batches, so the store keeps the recent images of all of them.
         let ahead = config.workers.saturating_mul(config.batch);
         let recent = if combines { window(config.batch, samples).saturating_add(ahead) } else { 0 };
         let fidelity = if config.augment.is_some() { Fidelity::Fast } else { Fidelity::Exact };
@@ -103,10 +104,11 @@ impl BatchAssembler {
         order
     }
 
-    /// Batch `number` of an epoch; its bytes are those of the scratch if it has some.
+    /// Makes batch `number` of an epoch; reuses the byte buffer of the scratch if there is one.
     ///
     /// # Errors
-    /// If an image can no longer be decoded as the scan did: it would count as one on which there is nothing.
+    /// If an image can no longer be decoded as it was at the scan. Without the error it would count as an
+    /// image without objects.
     pub(crate) fn batch(
         &self,
         order: &[usize],
@@ -140,7 +142,7 @@ impl BatchAssembler {
         Ok(ByteBatch { bytes, shape, targets, samples, transforms })
     }
 
-    /// The changes of an epoch.
+    /// The augmentation of an epoch: without mosaic and mixup from epoch `mosaic_epochs` on.
     fn augment(&self, epoch: u64) -> Option<Augment> {
         let closed = self.config.mosaic_epochs.is_some_and(|epochs| epoch >= epochs);
         self.config.augment.map(|augment| if closed { augment.without_mosaic() } else { augment })
@@ -220,14 +222,15 @@ impl BatchAssembler {
         Ok(Prepared { image: map.image(&scratch.mosaic), labels, transform, gains: None })
     }
 
-    /// A position to combine with the one at `place`: one of those before it, or at the start of an epoch of the first.
+    /// A position to combine with `place`: one of the positions before it or, at the start of an epoch, one
+    /// of the first positions.
     fn partner(&self, place: Place<'_>, rng: &mut impl Rng) -> usize {
         let size = window(self.config.batch, place.order.len());
         let first = place.position.saturating_sub(size);
         rng.random_range(first..first + size)
     }
 
-    /// A sample at its size in the batch, not padded, with its labels.
+    /// A sample scaled to its size in the batch, without padding, and its labels.
     fn scaled(&self, index: usize) -> Result<(Arc<Scaled>, &[Label]), DataError> {
         let sample = &self.split.samples[index];
         Ok((self.store.get(index, sample)?, &sample.labels))
@@ -242,12 +245,12 @@ impl BatchAssembler {
     }
 }
 
-/// How many samples a mosaic's other images are taken from.
+/// Number of samples from which a mosaic takes its other images.
 fn window(batch: usize, samples: usize) -> usize {
     batch.saturating_mul(WINDOW_BATCHES).min(WINDOW_LIMIT).min(samples)
 }
 
-/// From fractions of an image to its pixels.
+/// Converts labels from fractions of an image to pixels.
 fn in_pixels(labels: &[Label], (width, height): (u32, u32)) -> Vec<GroundTruth> {
     let w = width as f32;
     let h = height as f32;
@@ -259,7 +262,7 @@ fn in_pixels(labels: &[Label], (width, height): (u32, u32)) -> Vec<GroundTruth> 
     labels.iter().map(scale).collect()
 }
 
-/// From pixels of an image to fractions of it.
+/// Converts boxes from pixels of an image to fractions of it.
 fn in_fractions(objects: &[GroundTruth], (width, height): (u32, u32)) -> Vec<Label> {
     let w = width as f32;
     let h = height as f32;

@@ -1,4 +1,4 @@
-//! The names of classes as `data.yaml` gives them.
+//! [`class_names`]: the class names that `data.yaml` gives.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use serde_yaml_ng::Value;
 use crate::source_path::seen_from;
 use crate::text::{read_text, shown};
 
-/// Most classes: each is an output channel of the head, and no layer has more channels than this.
+/// Most classes: each class is an output channel of the head, and no layer may have more channels than this.
 const MAX_CLASSES: usize = 65_536;
 
-/// `nc`, which people also write as `'3'` or `3.0`; `None` where it is left empty.
+/// Reads `nc`, which people also write as `'3'` or `3.0`; `None` if it is empty.
 pub(crate) fn number_of_classes(nc: &Value) -> Result<Option<usize>, String> {
     let number = match nc {
         Value::Null => return Ok(None),
@@ -30,7 +30,8 @@ pub(crate) fn number_of_classes(nc: &Value) -> Result<Option<usize>, String> {
     }
 }
 
-/// The names by class: from a list, a map, a file of one name a line (in one of `folders`), or made of a count alone.
+/// The class names by class index: from a list, a map, a file with one name per line (in one of `folders`),
+/// or generated from `nc` alone.
 pub(crate) fn class_names(
     names: Option<Value>,
     nc: Option<usize>,
@@ -57,8 +58,8 @@ pub(crate) fn class_names(
                 indexed.iter().enumerate().find(|(position, (index, _))| position != index)
             {
                 return Err(format!(
-                    "`names` numbers its classes with a gap or twice: {found} stands where {expected} is due; \
-                     number them 0 to {}",
+                    "`names` must number its classes without gaps or repeats, but has {found} in place of \
+                     {expected}; number them 0 to {}",
                     indexed.len() - 1
                 ));
             }
@@ -100,7 +101,7 @@ fn class_index(key: &Value) -> Result<usize, String> {
         .ok_or_else(|| format!("`names` has the key {key:?}; keys must be class indices 0, 1, 2, ..."))
 }
 
-/// Class names need not be quoted: YAML reads `no` as text but `1` and `true` as other scalars.
+/// Class names need not be quoted: YAML reads `no` as text, but `1` and `true` as other scalars.
 fn name(value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),
@@ -110,7 +111,7 @@ fn name(value: &Value) -> Result<String, String> {
     }
 }
 
-/// One name a line.
+/// Reads a file with one name per line.
 fn from_file(file: &str, folders: [&Path; 2]) -> Result<Vec<String>, String> {
     let paths = folders.map(|folder| seen_from(folder, Path::new(file)));
     let Some(path) = paths.iter().find(|path| path.is_file()) else {

@@ -1,4 +1,4 @@
-//! The class of a row: a number, or a name that `names` has.
+//! [`ClassWords`]: finds the class that a label row begins with, given as a number or as a name.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use crate::WarningKind;
 use crate::label_row::number;
 use crate::text::shown;
 
-/// The classes of a dataset, as rows may name them.
+/// The classes of a dataset, by the words with which label rows may name them.
 #[derive(Debug)]
 pub(crate) struct ClassWords {
     num_classes: usize,
-    /// By name as it is written; `None` for what several classes are called.
+    /// By name as written; `None` for a name that several classes have.
     exact: HashMap<String, Option<usize>>,
-    /// By name in lower case.
+    /// By name in lower case; `None` as above.
     lower: HashMap<String, Option<usize>>,
 }
 
@@ -30,7 +30,7 @@ impl ClassWords {
         words
     }
 
-    /// The class of a row, the words behind it, and whether it was named rather than numbered.
+    /// The class of a row, the words after it, and whether the row gives a name rather than a number.
     pub(crate) fn of<'w, 't>(
         &self,
         words: &'w [&'t str],
@@ -46,7 +46,8 @@ impl ClassWords {
         }
     }
 
-    /// The class that the row begins with, and of how many words its name is: names may hold blanks.
+    /// The class whose name the row begins with, and the number of words of that name: names may contain
+    /// spaces.
     fn named(&self, words: &[&str]) -> Result<(usize, usize), WarningKind> {
         let longest = words.len().saturating_sub(4).clamp(1, 8);
         let mut several = false;

@@ -1,9 +1,9 @@
-//! The dataset file: where the images of each split are and what the classes are called.
+//! [`DataYaml`]: the dataset file, with the folders of each split and the class names.
 //!
-//! Idea: everything optional or polymorphic in the YAML (`names` as list or map, splits as text or list, `nc`)
-//! is resolved once, here; [`DataYaml`] holds absolute answers only.
-//! It does not look into folders; that is [`Dataset::scan`](crate::Dataset::scan).
-//! Foreign keys (`download`, `roboflow`, ...) are ignored.
+//! This module resolves everything optional or polymorphic in the YAML (`names` as list or map, splits as
+//! text or list, `nc`); [`DataYaml`] holds only the resolved values.
+//! It does not look into folders; [`Dataset::scan`](crate::Dataset::scan) does.
+//! Unknown keys (`download`, `roboflow`, ...) are ignored.
 
 use std::path::{Path, PathBuf};
 
@@ -18,11 +18,11 @@ use crate::{DataError, Keypoints};
 /// The part of a dataset that is used for one purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SplitKind {
-    /// What the network learns from.
+    /// Images that the network is trained on.
     Train,
-    /// What the best epoch is chosen by.
+    /// Images that the best epoch is chosen by.
     Val,
-    /// What nothing was chosen by; many datasets have none.
+    /// Images that no choice depends on; many datasets have none.
     Test,
 }
 
@@ -42,7 +42,7 @@ impl SplitKind {
 pub struct DataYaml {
     /// The file it was read from.
     pub file: PathBuf,
-    /// The folder that its paths are relative to.
+    /// The folder that the paths in it are relative to.
     pub root: PathBuf,
     /// Folders and `.txt` lists of the train split; empty where there is none.
     pub train: Vec<PathBuf>,
@@ -52,7 +52,7 @@ pub struct DataYaml {
     pub test: Vec<PathBuf>,
     /// Class names by class index.
     pub class_names: Vec<String>,
-    /// What stands behind the box in a row of labels: `kpt_shape` of pose datasets.
+    /// Keypoints after the box in a label row: `kpt_shape` of pose datasets.
     pub keypoints: Option<Keypoints>,
 }
 
@@ -81,13 +81,14 @@ impl DataYaml {
     ///
     /// `path` is taken relative to the folder of the file (that folder itself when absent),
     /// the splits relative to `path`.
-    /// A split `../NAME` that leads nowhere is tried as `NAME` too, since widespread exporters write it so, and a `\`
-    /// that leads nowhere as `/`.
+    /// A split `../NAME` that does not exist is also tried as `NAME`, because widespread exporters write it
+    /// so; a path with `\` that does not exist is also tried with `/`.
     ///
     /// # Errors
-    /// [`DataError::Io`] where the file cannot be read and [`DataError::NotText`] where it is not UTF-8 or UTF-16;
-    /// [`DataError::DataYaml`] where it is not YAML, names no split, has a `path` of a Windows drive that is not here,
-    /// no classes, a gap in the class indices, or an `nc` other than the number of names.
+    /// [`DataError::Io`] where the file cannot be read and [`DataError::NotText`] where it is not UTF-8 or
+    /// UTF-16; [`DataError::DataYaml`] where it is not YAML, names no split, has no classes, has a gap in the
+    /// class indices, has an `nc` other than the number of names, or has a `path` on a Windows drive that
+    /// this machine does not have.
     pub fn load(file: impl AsRef<Path>) -> Result<Self, DataError> {
         let file = file.as_ref();
         let text = read_text(file, "read the dataset file")?;
@@ -110,8 +111,8 @@ impl DataYaml {
         let root = match raw.path.filter(|path| !path.as_os_str().is_empty()) {
             Some(path) if is_of_windows(&path) && !path.exists() => {
                 return Err(format!(
-                    "`path` is `{}`, a folder of a Windows machine that is not here; set `path` to where the dataset \
-                     is, or leave it out if that is the folder of this file",
+                    "`path` is `{}`, a folder of a Windows machine that does not exist here; set `path` to \
+                     where the dataset is, or leave it out if that is the folder of this file",
                     path.display()
                 ));
             }
@@ -184,7 +185,7 @@ mod tests {
     fn contradictions_are_refused_with_both_numbers() {
         for (text, part) in [
             ("train: t\nnames: [a, b]\nnc: 3", "`nc` is 3 but `names` has 2"),
-            ("train: t\nnames: {0: a, 2: b}", "2 stands where 1 is due"),
+            ("train: t\nnames: {0: a, 2: b}", "has 2 in place of 1"),
             ("train: t\nnames: {a: b}", "class indices"),
             ("train: t\nnames: []", "at least one"),
             ("train: t\nnames: 5", "a list, a map"),

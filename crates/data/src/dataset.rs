@@ -1,8 +1,8 @@
-//! A YOLO-format dataset on disk: images, their labels, and what is wrong with either.
+//! [`Dataset`]: a YOLO-format dataset on disk, with its images, labels and their flaws.
 //!
-//! Idea: [`Dataset::scan`] looks at every file once, decodes each image and keeps only what can be trained on, so that later
-//! stages meet no surprises; flaws are counted in [`Scan`], not hidden and not fatal.
-//! Pixels are not kept: [`Loader`](crate::Loader) decodes again.
+//! [`Dataset::scan`] reads every file once, decodes each image and keeps only usable images, so that later
+//! stages meet no surprises. It counts flaws in [`Scan`]: a flaw is neither hidden nor fatal.
+//! The scan does not keep pixels: [`Loader`](crate::Loader) decodes again.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,28 +18,30 @@ use crate::scan_cache::ScanCache;
 use crate::verdict::{Inspection, Verdict, inspect};
 use crate::{DataError, DataYaml, Flaws, SplitKind, Warning, WarningKind, image_files, label_check};
 
-/// Images that a thread looks at between two tellings. At the end of a turn threads wait for the last image of it.
+/// Images that each thread inspects between two progress reports. At the end of such a turn, all threads wait
+/// for its last image.
 const IMAGES_A_TURN: usize = 32;
 
-/// Told how many images of a split a scan has looked at, and how many there are.
+/// Progress callback of a scan: receives the number of inspected images and the number of images of the
+/// split.
 pub type ScanWatch<'a> = &'a mut dyn FnMut(usize, usize);
 
 /// Images smaller than this in either direction are left out, as Ultralytics does.
 const MIN_SIDE: u32 = 10;
 
-/// One marked object.
+/// One labelled object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Label {
     /// Index into the class names.
     pub class_id: usize,
-    /// Where, in fractions of the image that the context names.
+    /// Box of the object, in fractions of the image that the label belongs to.
     pub bbox: Cxcywh,
 }
 
-/// One image file and what is marked on it.
+/// One image file and the objects labelled on it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// The file.
+    /// Path of the image file.
     pub image_path: PathBuf,
     /// Width and height in pixels, EXIF orientation applied.
     pub size: (u32, u32),
@@ -72,7 +74,7 @@ pub struct Split {
     pub class_names: Vec<String>,
 }
 
-/// What a scan counted.
+/// Counts and flaws of a scan.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Scan {
     /// Usable images.
@@ -81,13 +83,13 @@ pub struct Scan {
     pub instances: usize,
     /// Usable images without any label.
     pub backgrounds: usize,
-    /// What was left out or assumed and why, in the order of the images.
+    /// Everything that was left out or assumed, with the reason, in the order of the images.
     pub warnings: Flaws,
     /// Image files that were found or listed, usable or not.
     pub found: usize,
     /// Rows in the label files of usable images, usable or not.
     pub rows: usize,
-    /// Where the labels of the first image were looked for first.
+    /// The path at which the labels of the first image were looked for first.
     pub label_path: Option<PathBuf>,
 }
 
@@ -116,30 +118,32 @@ impl Dataset {
         &self.yaml.class_names
     }
 
-    /// Whether `data.yaml` names the split. Many datasets have no test split; what to use instead is the caller's choice.
+    /// Whether `data.yaml` names the split. Many datasets have no test split; the caller chooses what to use
+    /// instead.
     pub fn has(&self, split: SplitKind) -> bool {
         !self.yaml.sources(split).is_empty()
     }
 
     /// Finds the images of a split, decodes each, reads its labels and checks both.
     ///
-    /// What is in the split afterwards is decoded by every later stage. Files are looked at in parallel, each thread holding
-    /// one image; the result does not depend on how many threads there are.
+    /// Later stages can decode every image of the returned split. Files are read in parallel, one image per
+    /// thread; the result does not depend on the number of threads.
     ///
     /// # Errors
     /// [`DataError::UndefinedSplit`], [`DataError::MissingSource`], [`DataError::MissingImages`],
-    /// [`DataError::EmptySplit`], [`DataError::Labels`] where labels cannot be meant as they are written, and
-    /// [`DataError::Io`] and [`DataError::NotText`] for folders and lists that cannot be read.
+    /// [`DataError::EmptySplit`], [`DataError::Labels`] where the labels as a whole are unusable (in pixels,
+    /// for example), and [`DataError::Io`] and [`DataError::NotText`] for folders and lists that cannot be
+    /// read.
     pub fn scan(&self, split: SplitKind) -> Result<(Split, Scan), DataError> {
         self.scan_known(split, &ScanCache::default(), &mut ScanCache::default(), &mut |_, _| {})
     }
 
-    /// As [`scan`](Self::scan), with what an earlier scan wrote into the file `cache` about images that have not changed since
-    /// (same length, same times of change) or have the content of one that was scanned. Labels are always read anew. The file
-    /// is written if it can be.
+    /// As [`scan`](Self::scan), but reuses the results that an earlier scan wrote into the file `cache`: for
+    /// images that have not changed since (same length, same timestamps) and for images with the same content
+    /// as a scanned one. Labels are always read again. The scan rewrites the file if it can.
     ///
     /// # Errors
-    /// As [`scan`](Self::scan); never about the cache.
+    /// As [`scan`](Self::scan); problems with the cache cause no error.
     pub fn scan_cached(
         &self,
         split: SplitKind,
@@ -149,17 +153,17 @@ impl Dataset {
         let known = ScanCache::load(cache);
         let mut found = ScanCache::default();
         let scanned = self.scan_known(split, &known, &mut found, watch);
-        // For an error in labels, too: then no image has to be decoded again when it is corrected.
+        // Also after an error in labels: the scan after the correction then does not decode the images again.
         if !found.is_empty() && !found.same(&known) {
             found.save(cache);
         }
         scanned
     }
 
-    /// As [`scan_cached`](Self::scan_cached), but writes nothing.
+    /// As [`scan_cached`](Self::scan_cached), but does not write the file.
     ///
     /// # Errors
-    /// As [`scan`](Self::scan); never about the cache.
+    /// As [`scan`](Self::scan); problems with the cache cause no error.
     pub fn scan_with(
         &self,
         split: SplitKind,
@@ -169,7 +173,7 @@ impl Dataset {
         self.scan_known(split, &ScanCache::load(cache), &mut ScanCache::default(), watch)
     }
 
-    /// Whether the folders and lists of a split are there.
+    /// Checks that the folders and lists of a split exist.
     ///
     /// # Errors
     /// [`DataError::UndefinedSplit`] and [`DataError::MissingSource`].
@@ -193,7 +197,7 @@ impl Dataset {
     /// Refuses a split without a single label, as nothing can be learned from it.
     ///
     /// # Errors
-    /// [`DataError::Labels`], with the path where labels were looked for.
+    /// [`DataError::Labels`], with the path at which the labels of the first image were expected.
     pub fn require_labels(&self, split: SplitKind, scan: &Scan) -> Result<(), DataError> {
         if scan.instances > 0 {
             return Ok(());
@@ -203,7 +207,8 @@ impl Dataset {
             yaml: self.yaml.file.clone(),
             split: split.key(),
             problem: format!(
-                "no usable label: none of its {} images has any; those of the first were looked for in `{}`",
+                "no usable label: none of its {} images has any; the labels of the first image were looked for in \
+                 `{}`",
                 scan.images,
                 path.display()
             ),
@@ -289,7 +294,7 @@ impl Dataset {
     }
 }
 
-/// Judges every image, in parallel, in the order of the files.
+/// Inspects every image, in parallel; the results are in the order of the files.
 fn inspect_all(files: &[PathBuf], known: &ScanCache, watch: ScanWatch<'_>) -> Vec<Inspection> {
     let mut inspected = Vec::with_capacity(files.len());
     watch(0, files.len());
@@ -300,7 +305,7 @@ fn inspect_all(files: &[PathBuf], known: &ScanCache, watch: ScanWatch<'_>) -> Ve
     inspected
 }
 
-/// The size of an image that can be used; says why another cannot be.
+/// The size of a usable image, or `None`; adds a flaw with the reason if the image is unusable or doubtful.
 fn admitted(image: &Path, verdict: &Verdict, flaws: &mut Flaws) -> Option<(u32, u32)> {
     let mut flaw = |kind| flaws.push(Warning { path: image.to_owned(), line: None, kind });
     match verdict {

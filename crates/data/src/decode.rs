@@ -1,8 +1,10 @@
-//! From a file to upright 8-bit RGB.
+//! [`decode`]: decodes an image file to upright 8-bit RGB.
 //!
-//! The format is recognised by content, not by extension; EXIF orientation is applied; grey and 16-bit pictures
-//! are widened or narrowed; an alpha channel is dropped, not blended; of an animation the first frame counts.
-//! What a picture would take is held against a limit before a decoder allocates it, whatever the format.
+//! The format is recognised by content, not by extension; EXIF orientation is applied; grey and 16-bit images
+//! are converted to 8-bit RGB; an alpha channel is dropped, not blended; of an animation, the first frame is
+//! used.
+//! For every format, the memory that decoding takes is checked against a limit before the decoder allocates
+//! it.
 
 use std::fs::{File, Metadata};
 use std::io::{Cursor, Error as IoError, ErrorKind, Read as _};
@@ -15,7 +17,7 @@ use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReade
 
 use crate::{DataError, jpeg, jpeg2000};
 
-/// What decodes, by crate and version: a verdict on a file holds for these only.
+/// The decoders, by crate and version: a cached verdict on a file holds only for these.
 pub(crate) const DECODERS: &str = "image 0.25.10, jpeg-decoder 0.3.2, zune-jpeg 0.5.15, hayro-jpeg2000 0.5.0";
 
 /// Most pixels of an image.
@@ -24,32 +26,33 @@ const MOST_PIXELS: u64 = 1 << 27;
 const MOST_BYTES: u64 = 1 << 29;
 /// Most memory for decoding one image, in bytes.
 const MOST_MEMORY: u64 = 1 << 30;
-/// Images that take more than this are decoded one at a time, so that many threads do not need many times the limit.
+/// Images that take more bytes than this are decoded one at a time, so that many threads do not need many
+/// times the limit.
 const LARGE: u64 = 128 << 20;
 
-/// Held while a large image is decoded.
+/// Locked while a large image is decoded.
 static ONE_LARGE: Mutex<()> = Mutex::new(());
 
 /// How images are decoded and scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fidelity {
-    /// As the tools that pretrained networks come from do it, to a level.
+    /// Pixels within one level of those of the tools that pretrained networks come from.
     Exact,
-    /// In half the time, up to 4 levels beside it: far less than a change of colours in training.
+    /// Takes half the time; pixels differ by up to 4 levels, far less than a colour change in training.
     Fast,
 }
 
-/// Why the bytes of a file are no picture.
+/// Reasons why the bytes of a file are not a picture.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Undecodable {
-    /// There are none.
+    /// The file has no bytes.
     #[error("the file is empty")]
     Empty,
-    /// The file is longer than any that is read.
+    /// The file is longer than the limit.
     #[error("the file has {0} bytes, at most {MOST_BYTES} are read")]
     FileTooLarge(u64),
-    /// The image is larger than any that is decoded.
+    /// The image exceeds the limit of pixels or of memory.
     #[error(
         "{width} x {height} pixels, which take {memory} bytes to decode; at most {MOST_PIXELS} pixels and {MOST_MEMORY} \
          bytes are allowed"
@@ -59,13 +62,13 @@ pub enum Undecodable {
         width: u32,
         /// Height in pixels.
         height: u32,
-        /// What decoding would take, in bytes.
+        /// Memory that decoding would take, in bytes.
         memory: u64,
     },
-    /// The decoder refuses it, and why.
+    /// The decoder refuses the file, for this reason.
     #[error("{0}")]
     Damaged(String),
-    /// The file is another format's, or damaged.
+    /// The file has an unknown format, or is damaged.
     #[error(transparent)]
     Image(#[from] ImageError),
 }
@@ -73,27 +76,28 @@ pub enum Undecodable {
 /// A decoded file.
 pub(crate) struct Decoded {
     pub(crate) image: RgbImage,
-    /// Why a decoder had to do without something, or one of two refuses it.
+    /// Reason for doubt: something is missing from the file, or one of the two decoders refuses it.
     pub(crate) doubt: Option<String>,
 }
 
 /// Decodes an image file (BMP, GIF, JPEG, JPEG 2000, PNG, TIFF, WebP).
 ///
 /// # Errors
-/// [`DataError::Io`] where the file cannot be read, [`DataError::Decode`] where it holds no decodable picture, or one
-/// of more than 134 million pixels.
+/// [`DataError::Io`] where the file cannot be read, [`DataError::Decode`] where it holds no decodable
+/// picture, or one of more than 134 million pixels.
 pub fn decode(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
     decode_file(path.as_ref(), Fidelity::Exact)
 }
 
-/// As [`decode`], in either way. A file that can be decoded in one way can be in the other, and has the same size.
+/// As [`decode`], with a choice of fidelity. A file that decodes with one fidelity also decodes with the
+/// other, to the same size.
 pub(crate) fn decode_file(path: &Path, fidelity: Fidelity) -> Result<RgbImage, DataError> {
     let failed = |source| DataError::Decode { path: path.to_owned(), source };
     let bytes = read(path)?;
     Ok(decode_bytes(&bytes, fidelity).map_err(failed)?.image)
 }
 
-/// The content of an image file.
+/// The content of an image file, as bytes.
 ///
 /// # Errors
 /// [`DataError::Io`] where it cannot be read, [`DataError::Decode`] where it is too long.
@@ -108,7 +112,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
         return Err(too_large(metadata.len()));
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-    // It may have grown.
+    // The file may have grown since.
     File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)).map_err(io)?;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(too_large(bytes.len() as u64));
@@ -116,7 +120,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(bytes)
 }
 
-/// What the file system says of a file that is one. Opening a pipe would wait for somebody to write into it.
+/// The metadata of a regular file. Others are refused: opening a pipe would wait for a writer.
 pub(crate) fn regular(path: &Path) -> std::io::Result<Metadata> {
     let metadata = std::fs::metadata(path)?;
     if metadata.is_file() {
@@ -129,7 +133,7 @@ pub(crate) fn regular(path: &Path) -> std::io::Result<Metadata> {
 /// Decodes the content of an image file.
 ///
 /// # Errors
-/// Why it is no picture.
+/// The reason why it is not a picture.
 pub(crate) fn decode_bytes(bytes: &[u8], fidelity: Fidelity) -> Result<Decoded, Undecodable> {
     if bytes.is_empty() {
         return Err(Undecodable::Empty);
@@ -149,7 +153,7 @@ pub(crate) fn decode_bytes(bytes: &[u8], fidelity: Fidelity) -> Result<Decoded, 
     Ok(Decoded { image: picture.into_rgb8(), doubt })
 }
 
-/// Formats for which there is one decoder.
+/// Decodes the formats that have a single decoder.
 fn decode_other(bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientation), Undecodable> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
@@ -158,24 +162,25 @@ fn decode_other(bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orie
     let mut decoder = reader.into_decoder()?;
     let size = decoder.dimensions();
     let pixel = u64::from(decoder.color_type().bytes_per_pixel());
-    // Besides the decoder's pixels, those of the result.
+    // Memory of the decoder's pixels and of the 3 bytes per pixel of the result.
     let _turn = admit(size, pixel + 3)?;
-    // A picture is not lost for what is written beside it.
+    // A damaged orientation entry is no reason to refuse the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     Ok((DynamicImage::from_decoder(decoder)?, orientation))
 }
 
-/// What a decoder makes of a file. Its panic is a fault of its own, but the file's to bear: it is refused.
+/// Runs a decoder. A panic is a bug of the decoder, but must cost only this file: it becomes an error.
 ///
 /// # Errors
 /// Those of the decoder.
 pub(crate) fn guarded<T>(decoder: impl FnOnce() -> Result<T, Undecodable>) -> Result<T, Undecodable> {
-    // What the decoder was working on is dropped with it.
-    let broken = |_| Err(Undecodable::Damaged("its decoder broke off".to_owned()));
+    // The data that the decoder was working on is dropped with it.
+    let broken = |_| Err(Undecodable::Damaged("its decoder panicked".to_owned()));
     catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(broken)
 }
 
-/// A turn to decode an image of that width and height that takes so many bytes for each pixel, to be held until it is decoded.
+/// A turn to decode an image of this width and height at `bytes_per_pixel` of memory; the caller holds it
+/// until the image is decoded.
 ///
 /// # Errors
 /// [`Undecodable::TooLarge`].
@@ -189,7 +194,7 @@ pub(crate) fn admit((width, height): (u32, u32), bytes_per_pixel: u64) -> Result
     Ok(large.then(|| ONE_LARGE.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
-/// The right to decode a large image; nothing for others.
+/// The right to decode a large image; `None` for other images.
 pub(crate) type Turn = Option<std::sync::MutexGuard<'static, ()>>;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Background threads that prepare the batches of an epoch while the network is busy with earlier ones.
+//! [`Epoch`]: an iterator over the batches of an epoch, which background threads prepare in advance.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -8,7 +8,7 @@ use crate::batch::ByteBatch;
 use crate::batch_assembler::{BatchAssembler, Scratch};
 use crate::{Batch, DataError};
 
-/// The batches of one epoch, or of what is left of it, in order; an error is the last item.
+/// The batches of one epoch, or of the rest of one, in order; an error is always the last item.
 #[derive(Debug)]
 pub struct Epoch {
     assembler: Arc<BatchAssembler>,
@@ -19,21 +19,21 @@ pub struct Epoch {
     count: usize,
     /// Worker `k` of `w` makes the batches `first + k`, `first + k + w`, ...: taking turns keeps the order.
     workers: Vec<Worker>,
-    /// Without workers.
+    /// Used only if there are no workers.
     scratch: Scratch,
 }
 
 #[derive(Debug)]
 struct Worker {
     batches: Receiver<Result<ByteBatch, DataError>>,
-    /// Takes back the memory of a batch.
+    /// Sends the memory of a used batch back to the worker.
     spare: Sender<Vec<u8>>,
     thread: JoinHandle<()>,
 }
 
 impl Worker {
     fn start(first: usize, epoch: u64, assembler: Arc<BatchAssembler>, order: Arc<[usize]>) -> Self {
-        // No buffer: the batch that a worker waits to hand over is the one that is ahead.
+        // No buffer: each worker is one batch ahead, the one that it waits to hand over.
         let (sender, batches) = sync_channel(0);
         let (spare, spares) = channel();
         let step = assembler.config.workers;
@@ -75,7 +75,7 @@ impl Epoch {
 }
 
 impl Epoch {
-    /// No batch comes after an error.
+    /// Ends the epoch: no batch comes after an error.
     fn end(&mut self, error: DataError) -> DataError {
         self.next = self.count;
         error
@@ -85,8 +85,8 @@ impl Epoch {
 impl Iterator for Epoch {
     type Item = Result<Batch, DataError>;
 
-    /// The next batch, or the error with which the epoch ends: an image can no longer be read, or is another one than at the
-    /// scan.
+    /// The next batch, or the error that ends the epoch: an image can no longer be read, or is another one
+    /// than at the scan.
     fn next(&mut self) -> Option<Self::Item> {
         if self.next == self.count {
             return None;
@@ -120,14 +120,14 @@ impl Iterator for Epoch {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // An error ends it early.
+        // An error ends the epoch early.
         (usize::from(self.next < self.count), Some(self.count - self.next))
     }
 }
 
 impl Drop for Epoch {
     fn drop(&mut self) {
-        // All receivers first: a thread that waits to hand over a batch then ends.
+        // Drop all receivers first: a thread that waits to hand over a batch then ends.
         let threads: Vec<_> = self.workers.drain(..).map(|worker| worker.thread).collect();
         for thread in threads {
             // A panic was already reported by `next`, or its batch was never asked for.

@@ -1,4 +1,6 @@
-//! What makes a dataset unusable, as opposed to a [`Warning`](crate::Warning), which only costs one label or image.
+//! [`DataError`]: reasons why a dataset, an image or a loader cannot be used.
+//!
+//! A [`Warning`](crate::Warning), in contrast, costs only one label or image.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +9,16 @@ use crate::formats::READ;
 use crate::source_path::whereabouts;
 use crate::{Warning, WarningKind};
 
-/// A reason why a dataset, an image or a loader cannot be had.
+/// Error of this crate: a dataset, an image or a loader cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// The file system refused.
+    /// The operating system refused access to a file or folder.
     #[error("cannot {action} `{path}`")]
     Io {
-        /// What was tried, as a verb: `read`, `create`, ...
+        /// The attempted action, as a verb: `read`, `create`, ...
         action: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
         /// The system's reason.
         #[source]
@@ -28,20 +30,20 @@ pub enum DataError {
     DataYaml {
         /// The dataset file.
         path: PathBuf,
-        /// The broken rule, both numbers and the remedy.
+        /// The broken rule, the values found and how to correct them.
         problem: String,
     },
 
-    /// A file that is to be text holds other bytes.
+    /// A file that must be text holds other bytes.
     #[error("`{path}`: {problem}")]
     NotText {
         /// The file.
         path: PathBuf,
-        /// The first line that is none, and the remedy.
+        /// The first line that is not text, and how to correct it.
         problem: String,
     },
 
-    /// The labels of a split cannot be meant as they are written, or there are none where some are needed.
+    /// The labels of a split are unusable as a whole, or are missing where some are needed.
     #[error("`{split}` of `{yaml}`: {problem}")]
     Labels {
         /// The dataset file.
@@ -52,7 +54,7 @@ pub enum DataError {
         problem: String,
     },
 
-    /// Lists name images, none of which is there.
+    /// Lists name images, but none of these exists.
     #[error(
         "`{split}` of `{yaml}`: none of the {count} images that it lists exists; the first is on line {line} of \
          `{list}` and was looked for as `{tried}`{}",
@@ -63,17 +65,17 @@ pub enum DataError {
         yaml: PathBuf,
         /// Key in it.
         split: &'static str,
-        /// How many are listed.
+        /// Number of images that the lists name.
         count: usize,
         /// The list that names the first one.
         list: PathBuf,
         /// Its line there, counted from 1.
         line: usize,
-        /// Where it was looked for first.
+        /// The path at which it was looked for first.
         tried: PathBuf,
     },
 
-    /// A folder or list that `data.yaml` names is not there.
+    /// A folder or list that `data.yaml` names does not exist.
     #[error(
         "`{split}` of `{yaml}` is `{source_path}`{}, which does not exist; correct `{split}` or `path`",
         whereabouts(source_path)
@@ -83,7 +85,7 @@ pub enum DataError {
         yaml: PathBuf,
         /// Key in it: `train`, `val` or `test`.
         split: &'static str,
-        /// Where it points, after resolving.
+        /// The resolved path.
         source_path: PathBuf,
     },
 
@@ -96,7 +98,7 @@ pub enum DataError {
         split: &'static str,
     },
 
-    /// The split is there but holds no image that can be read.
+    /// The split exists but holds no readable image.
     #[error(
         "`{split}` of `{yaml}` holds no usable image: {found} files with a supported extension \
          ({}) found under {sources}, none of them readable{others}", READ.join(", ")
@@ -110,7 +112,7 @@ pub enum DataError {
         found: usize,
         /// The folders and lists that were searched.
         sources: String,
-        /// What is said of images of formats that are not read, if there are any.
+        /// Text about images in formats that are not read; empty if there are none.
         others: String,
     },
 
@@ -124,7 +126,7 @@ pub enum DataError {
         source: Undecodable,
     },
 
-    /// The image is not the one that the scan looked at.
+    /// The image is not the one that the scan decoded: its size differs.
     #[error(
         "the image `{path}` is {} x {} pixels, but was {} x {} when the dataset was scanned: it was replaced meanwhile; \
          start again, so that images and labels are read anew", found.0, found.1, scanned.0, scanned.1
@@ -153,19 +155,19 @@ pub enum DataError {
     Config {
         /// Field of the configuration.
         field: &'static str,
-        /// What it holds.
+        /// Its value.
         value: String,
-        /// What it may hold.
+        /// The allowed values.
         expected: &'static str,
     },
 
-    /// The drawn dataset would overwrite something.
+    /// The target folder of a drawn dataset holds files, which drawing would overwrite.
     #[error("`{0}` exists and is not empty; remove it or draw into another folder")]
     TargetExists(PathBuf),
 }
 
 impl DataError {
-    /// None of `count` listed images is there.
+    /// The error for `count` listed images, none of which exists; `first` is the warning about the first one.
     pub(crate) fn missing_images(yaml: &Path, split: &'static str, count: usize, first: &Warning) -> Self {
         let list = first.path.clone();
         let line = first.line.unwrap_or(0);

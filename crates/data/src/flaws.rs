@@ -1,13 +1,15 @@
-//! Flaws counted by kind, with the first few of each: as large for a million bad rows as for ten.
+//! [`Flaws`]: counts of flaws by kind, with the first three of each kind.
+//!
+//! Memory use does not depend on the number of flaws: a million bad rows take as much as ten.
 
 use std::ops::Index;
 
 use crate::{Warning, WarningKind};
 
-/// Of each kind so many are kept whole.
+/// Number of flaws of each kind that are kept in full.
 const KEPT: usize = 3;
 
-/// How often something was wrong with a dataset or had to be assumed, by kind.
+/// Counts of flaws and assumptions of a dataset, by kind.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Flaws {
     first: Vec<Warning>,
@@ -19,7 +21,7 @@ pub struct Flaws {
 pub enum Cost {
     /// The image, with all its labels.
     Image,
-    /// All labels of an image, and with them the image: which objects it shows is not known.
+    /// All labels of an image, and therefore the image: nothing says which objects it shows.
     LabelFile,
     /// One label.
     Row,
@@ -34,7 +36,7 @@ impl Flaws {
         self.keep(warning);
     }
 
-    /// Counts all flaws of `other` behind those that are here.
+    /// Counts all flaws of `other`, after those already counted.
     pub fn extend(&mut self, other: Self) {
         let Self { first, counts } = other;
         for warning in first {
@@ -45,7 +47,7 @@ impl Flaws {
         }
     }
 
-    /// Keeps a flaw if there are few of its kind.
+    /// Keeps a flaw in full if few of its kind are kept.
     fn keep(&mut self, warning: Warning) {
         let code = warning.kind.code();
         if self.first.iter().filter(|known| known.kind.code() == code).count() < KEPT {
@@ -75,7 +77,8 @@ impl Flaws {
         self.first.iter()
     }
 
-    /// Each kind with its count and its first flaw: what costs most first, then in the order in which they were met.
+    /// Each kind with its count and its first flaw: the most costly kinds first, then in the order of their
+    /// first flaws.
     pub fn kinds(&self) -> Vec<(&Warning, usize)> {
         let first = |code: &str| self.first.iter().find(|warning| warning.kind.code() == code);
         let mut kinds: Vec<_> =
@@ -95,7 +98,7 @@ impl Flaws {
     }
 }
 
-/// Those of [`Flaws::iter`] by number.
+/// Access to the flaws of [`Flaws::iter`] by position.
 impl Index<usize> for Flaws {
     type Output = Warning;
 

@@ -1,4 +1,4 @@
-//! Mirroring an image and its labels.
+//! [`flip_horizontal`] and [`flip_vertical`]: mirror an image and its labels.
 
 use image::{RgbImage, imageops};
 

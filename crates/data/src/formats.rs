@@ -1,6 +1,6 @@
-//! Which file names are those of images, and which of them are read.
+//! [`READ`] and [`is_read`]: the file extensions of images, and which of them are read.
 //!
-//! A name only says which files are looked at; what is in them is told by their content.
+//! The extension only decides which files are opened; the decoder recognises the format by content.
 
 use std::path::Path;
 
@@ -10,14 +10,15 @@ pub const READ: [&str; 15] = [
     "webp",
 ];
 
-/// Extensions of images that it does not, lower case: there is no decoder in Rust, or the pixels are no picture yet.
+/// Extensions of images that [`decode`](crate::decode()) does not read, lower case: there is no decoder in
+/// Rust, or the file holds raw sensor data.
 const NOT_READ: [&str; 32] = [
     "arw", "avif", "avifs", "cr2", "cr3", "dcm", "dng", "exr", "hdr", "heic", "heif", "ico", "jxl", "jxr",
     "nef", "nrw", "orf", "pbm", "pcx", "pfm", "pgm", "pnm", "ppm", "psd", "raf", "ras", "raw", "rw2", "sr",
     "svg", "tga", "xcf",
 ];
 
-/// Whether a file is an image to be read, by the extension of its name in any case.
+/// Whether a file is an image that is read, by its extension in any case.
 pub fn is_read(path: &Path) -> bool {
     extension(path).is_some_and(|extension| READ.contains(&extension.as_str()))
 }

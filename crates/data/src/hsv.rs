@@ -1,27 +1,27 @@
-//! Changing hue, saturation and brightness.
+//! [`HsvGains`]: changes hue, saturation and brightness of an image.
 //!
-//! Computed in floating point without rounding in between, so gains of 1 give back exactly the same pixels; peers go through
-//! 8-bit tables, which differ by a few levels.
+//! Computed in floating point without intermediate rounding, so gains of 1 return exactly the same pixels.
+//! Other tools use 8-bit tables, which differ by a few levels.
 
 use image::RgbImage;
 use multiversion::multiversion;
 
-/// Pixels worked on at a time: enough to fill vector registers, few enough to stay in the first cache.
+/// Pixels processed at a time: enough to fill vector registers, few enough to stay in the first-level cache.
 const BLOCK: usize = 64;
 
 /// Factors on hue, saturation and value; 1 changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HsvGains {
-    /// On the hue angle, which then wraps round.
+    /// Factor on the hue angle, which then wraps round.
     pub hue: f32,
-    /// On saturation, which then saturates at 1.
+    /// Factor on saturation, which is then limited to 1.
     pub saturation: f32,
-    /// On value, which then saturates at 255.
+    /// Factor on value, which is then limited to 255.
     pub value: f32,
 }
 
 impl HsvGains {
-    /// Changes every pixel.
+    /// Applies the gains to every pixel, in place.
     pub fn apply(self, image: &mut RgbImage) {
         change(self, image.as_chunks_mut::<3>().0);
     }
@@ -48,7 +48,8 @@ fn change(gains: HsvGains, pixels: &mut [[u8; 3]]) {
 }
 
 impl HsvGains {
-    /// One pixel, 0..=255. Selections instead of branches, so that it is computed for many pixels at once.
+    /// Changes one pixel with channels in 0..=255. It selects instead of branching, so that the compiler
+    /// vectorises it.
     #[expect(clippy::inline_always, reason = "a call per pixel would keep its callers from being vectorised")]
     #[inline(always)]
     pub(crate) fn of(self, [r, g, b]: [f32; 3]) -> [f32; 3] {
@@ -67,7 +68,7 @@ impl HsvGains {
         let new_value = (value * self.value).min(255.0);
         let saturation = if value > 0.0 { chroma / value } else { 0.0 };
         let new_chroma = new_value * (saturation * self.saturation).clamp(0.0, 1.0);
-        // Closed form of HSV to RGB: each channel dips by the chroma over its own part of the circle.
+        // Closed form of HSV to RGB: each channel is lowered by the chroma over its own part of the circle.
         let channel = |offset: f32| {
             let ahead = offset + new_hue;
             let position = if ahead >= 6.0 { ahead - 6.0 } else { ahead };
@@ -77,10 +78,10 @@ impl HsvGains {
     }
 }
 
-/// The nearest level of a value in 0..=255, the even one of two.
+/// Rounds a value in 0..=255 to the nearest level, ties to even.
 ///
-/// Adding 2^23 leaves no room for a fraction in a float, so that its last bits are the whole number: a cast would be done
-/// value by value, because it checks the range.
+/// Adding 2^23 leaves no bits for a fraction in an `f32`, so its last bits are the integer. A cast would
+/// check the range of each value, which prevents vectorisation.
 #[inline]
 pub(crate) fn to_level(value: f32) -> u8 {
     const NO_FRACTIONS: f32 = 8_388_608.0;

@@ -1,4 +1,4 @@
-//! Which image files a split consists of.
+//! [`find`]: the image files of a split.
 //!
 //! Invariant: the list is sorted and free of repeats, whatever the order in which folders are read.
 
@@ -9,14 +9,14 @@ use crate::source_path::seen_from;
 use crate::text::read_text;
 use crate::{DataError, Flaws, Warning, WarningKind, formats};
 
-/// What is found in folders and lists.
+/// Images found in folders and lists.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Images; each is there.
+    /// Images to decode; each exists.
     pub(crate) images: BTreeSet<PathBuf>,
     /// Images of formats that are not read.
     pub(crate) others: BTreeSet<PathBuf>,
-    /// What lists name that is not there.
+    /// One warning for each listed image that does not exist.
     pub(crate) flaws: Flaws,
 }
 
@@ -37,12 +37,14 @@ pub(crate) fn other_formats(others: &BTreeSet<PathBuf>) -> Option<Warning> {
     Some(Warning { path, line: None, kind: WarningKind::OtherFormats { counts } })
 }
 
-/// All images of the given folders (searched through, links followed), `.txt` lists and single images.
+/// All images of the given folders (searched recursively, links followed), `.txt` lists and single images.
 ///
-/// A path in a list is seen from the list's folder, from `root` and from the working directory, whichever has the image.
+/// A path in a list is resolved against the list's folder, then `root`, then the working directory; the first
+/// that exists counts.
 ///
 /// # Errors
-/// [`DataError::Io`] for a folder or list that cannot be read, [`DataError::NotText`] for a list that is no text.
+/// [`DataError::Io`] for a folder or list that cannot be read, [`DataError::NotText`] for a list that is not
+/// text.
 pub(crate) fn find(sources: &[PathBuf], root: &Path) -> Result<Found, DataError> {
     let mut found = Found::default();
     for source in sources {
@@ -57,7 +59,7 @@ pub(crate) fn find(sources: &[PathBuf], root: &Path) -> Result<Found, DataError>
     Ok(found)
 }
 
-/// `visited` holds real paths, so that a link to a parent folder ends instead of going round.
+/// `visited` holds canonical paths, so that a link to a parent folder ends the walk instead of looping.
 fn walk(folder: &Path, visited: &mut BTreeSet<PathBuf>, found: &mut Found) -> Result<(), DataError> {
     let real = folder.canonicalize().map_err(DataError::io("open the folder", folder))?;
     if !visited.insert(real) {
@@ -68,7 +70,8 @@ fn walk(folder: &Path, visited: &mut BTreeSet<PathBuf>, found: &mut Found) -> Re
     for entry in entries {
         paths.push(entry.map_err(DataError::io("list the folder", folder))?.path());
     }
-    // Sorted before descending: with links, which of two names a folder is visited under depends on the order.
+    // Sorted before descending: if links lead to a folder twice, the order decides under which name it is
+    // visited.
     paths.sort();
     for path in paths {
         if path.is_dir() {
@@ -80,7 +83,7 @@ fn walk(folder: &Path, visited: &mut BTreeSet<PathBuf>, found: &mut Found) -> Re
     Ok(())
 }
 
-/// One image per line.
+/// Reads a list with one image per line.
 fn read_list(list: &Path, root: &Path, found: &mut Found) -> Result<(), DataError> {
     let text = read_text(list, "read the image list")?;
     let folder = list.parent().unwrap_or(Path::new(""));

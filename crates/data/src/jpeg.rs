@@ -1,8 +1,10 @@
-//! JPEG by two decoders, of which each takes what the other refuses.
+//! [`decode`]: decodes JPEG with two decoders, because each accepts files that the other refuses.
 //!
-//! One is exact and one is fast. Which goes first is the caller's choice; whether a file is a picture is not: it is one if
-//! either decoder takes it. So a file that was decoded once, in whichever way, is decoded in the other way too.
-//! Idea: both decoders are asked to refuse what is damaged, where they would fill the rest with grey and report success.
+//! One decoder is exact, the other fast. The caller chooses which one goes first. The choice does not affect
+//! whether a file is a picture: it is one if either decoder accepts it, so a file that was decoded once can
+//! be decoded again with either fidelity.
+//! Damaged files must be refused. Without the checks here, decoders fill the missing part with grey and
+//! report success.
 
 use std::borrow::Cow;
 
@@ -16,10 +18,10 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::decode::{Fidelity, Undecodable, admit, guarded};
 
-/// Most scans of one picture. Files of cameras and encoders have up to about 20; each scan goes over the whole picture, so a
-/// small file of many thousands would keep a decoder busy for hours.
+/// Most scans of one picture. Files of cameras and encoders have up to about 20. Each scan goes over the
+/// whole picture, so a small file with many thousands of scans would keep a decoder busy for hours.
 const MOST_SCANS: usize = 256;
-/// Bytes of one bits, stuffed, that stand in for what a file lacks.
+/// Stuffed one bits, which stand in for the missing end of a file.
 const ONES: [u8; 128] = {
     let mut ones = [0; 128];
     let mut at = 0;
@@ -32,7 +34,7 @@ const ONES: [u8; 128] = {
 /// The marker that ends a picture.
 const END: [u8; 2] = [0xFF, 0xD9];
 
-/// What the markers of a file say.
+/// Contents of the markers of a file.
 struct Headers {
     size: (u32, u32),
     components: u8,
@@ -49,21 +51,22 @@ type Engine = fn(&[u8], &Headers) -> Result<DynamicImage, Undecodable>;
 
 /// A decoded file.
 pub(crate) struct Jpeg {
-    /// Pixels as they are stored.
+    /// Pixels as stored, before the orientation is applied.
     pub(crate) picture: DynamicImage,
-    /// How to turn them.
+    /// Orientation to apply to the picture.
     pub(crate) orientation: Orientation,
-    /// Why one of the decoders refuses it, or what it lacks.
+    /// Reason for doubt: one of the decoders refuses the file, or its end marker is missing.
     pub(crate) doubt: Option<String>,
 }
 
 /// Decodes the bytes of a file that begins as JPEG does.
 ///
 /// # Errors
-/// What the decoder that went first said, where both refuse; [`Undecodable::TooLarge`] before anything is allocated.
+/// The error of the decoder that went first, if both refuse; [`Undecodable::TooLarge`] before anything is
+/// allocated.
 pub(crate) fn decode(bytes: &[u8], fidelity: Fidelity) -> Result<Jpeg, Undecodable> {
     let headers = Headers::read(bytes)?;
-    // Planes and pixels, a byte each; coefficients are two.
+    // One byte per sample of the planes and three per pixel; progressive files hold two more per coefficient.
     let planes = u64::from(headers.components) * if headers.progressive { 3 } else { 1 };
     let _turn = admit(headers.size, planes + 3)?;
     if headers.scans > MOST_SCANS {
@@ -85,10 +88,11 @@ pub(crate) fn decode(bytes: &[u8], fidelity: Fidelity) -> Result<Jpeg, Undecodab
     Ok(Jpeg { picture, orientation: headers.orientation, doubt })
 }
 
-/// A picture in colour or grey; others (CMYK, 12 bits) are refused.
+/// Decodes a colour or grey picture with `jpeg_decoder`; others (CMYK, 12 bits) are refused.
 ///
-/// Its colours are within a tenth of a level, on average, of those of libjpeg, which pretrained networks were trained and
-/// validated on. Those of the fast decoder are up to 4 levels away, and the networks' mAP50-95 moves by 0.004.
+/// On average, colours are within a tenth of a level of those of libjpeg, which pretrained networks were
+/// trained and evaluated with. Colours of [`fast`] differ by up to 4 levels, which changes the networks'
+/// mAP50-95 by 0.004.
 fn exact(bytes: &[u8], headers: &Headers) -> Result<DynamicImage, Undecodable> {
     let mut decoder = jpeg_decoder::Decoder::new(bytes);
     decoder.read_info().map_err(failed)?;
@@ -100,7 +104,7 @@ fn exact(bytes: &[u8], headers: &Headers) -> Result<DynamicImage, Undecodable> {
     picture(pixels, format == Some(PixelFormat::L8), headers)
 }
 
-/// A picture in colour or grey, made of any colour space, in 0.4 of the time.
+/// Decodes a colour or grey picture from any colour space with `zune_jpeg`, in 0.4 of the time of [`exact`].
 fn fast(bytes: &[u8], headers: &Headers) -> Result<DynamicImage, Undecodable> {
     let failed = |error: zune_jpeg::errors::DecodeErrors| refused(error.to_string());
     let (w, h) = headers.size;
@@ -114,7 +118,7 @@ fn fast(bytes: &[u8], headers: &Headers) -> Result<DynamicImage, Undecodable> {
     picture(decoder.decode().map_err(failed)?, grey, headers)
 }
 
-/// Pixels as a picture of the size that the file's header says.
+/// Pixels as a picture of the size in the file's header.
 fn picture(pixels: Vec<u8>, grey: bool, headers: &Headers) -> Result<DynamicImage, Undecodable> {
     let (w, h) = headers.size;
     let bytes = pixels.len();
@@ -127,14 +131,14 @@ fn picture(pixels: Vec<u8>, grey: bool, headers: &Headers) -> Result<DynamicImag
         .ok_or_else(|| refused(format!("{bytes} bytes of pixels do not make {w} x {h}")))
 }
 
-/// The file with an end marker, if nothing else is missing.
+/// The file with an end marker appended, if nothing else is missing.
 ///
-/// A decoder reads zeros where the file has ended. Where it reads ones instead and gives the same pixels, none of them depends
-/// on what is missing.
+/// A decoder reads zeros after the end of the file. If the pixels stay the same when it reads ones there, no
+/// pixel depends on the missing bytes.
 fn completed(bytes: &[u8]) -> Result<Vec<u8>, Undecodable> {
-    // Half of an end marker.
+    // Drop half of an end marker.
     let bytes = bytes.strip_suffix(&[0xFF]).unwrap_or(bytes);
-    // Of both, pixels would take the memory of two pictures.
+    // Digests, because the pixels of both would take the memory of two pictures.
     let pixels = |bytes: &[u8]| {
         let decoded = guarded(|| jpeg_decoder::Decoder::new(bytes).decode().map_err(failed));
         decoded.map(Sha256::digest)
@@ -161,7 +165,7 @@ impl Headers {
                     ends = true;
                     break;
                 }
-                // Restarts, and a start inside a start: markers alone.
+                // Markers without a segment: restarts, and a start inside the picture.
                 0x01 | 0xD0..=0xD8 => continue,
                 _ => {}
             }
@@ -177,7 +181,7 @@ impl Headers {
                         return Err(refused("its frame header is too short".to_owned()));
                     };
                     let size = (u16::from_be_bytes([w1, w2]).into(), u16::from_be_bytes([h1, h2]).into());
-                    // A decoder may allocate for the second of two.
+                    // With two headers, a decoder may allocate for the second.
                     if frame.replace((size, components, marker)).is_some() {
                         return Err(refused("it has two frame headers".to_owned()));
                     }
@@ -196,13 +200,14 @@ impl Headers {
             return Err(refused(format!("{} x {} pixels", size.0, size.1)));
         }
         let orientation = orientation.unwrap_or(Orientation::NoTransforms);
-        // Odd markers are lossless or progressive processes: both hold more than pixels.
+        // The other markers are lossless or progressive processes, which hold more than pixels in memory.
         let progressive = !matches!(marker, 0xC0 | 0xC1);
         Ok(Self { size, components, progressive, orientation, scans, ends })
     }
 }
 
-/// The next marker at or behind a place, and where it ends. Fill bytes and entropy-coded data are passed over.
+/// The next marker at or after `from`, and the offset where it ends. Fill bytes and entropy-coded data are
+/// skipped.
 fn next_marker(bytes: &[u8], from: usize) -> Option<(u8, usize)> {
     let mut at = from;
     loop {

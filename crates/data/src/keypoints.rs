@@ -1,18 +1,18 @@
-//! Keypoints behind the boxes of a pose dataset: how many, and of how many numbers each.
+//! [`Keypoints`]: number and dimensions of the keypoints after the boxes of a pose dataset.
 
 use serde_yaml_ng::Value;
 
 /// `kpt_shape` of `data.yaml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keypoints {
-    /// Keypoints of an object.
+    /// Keypoints per object.
     pub count: usize,
     /// 2 for `x y`, 3 for `x y visibility`.
     pub dims: usize,
 }
 
 impl Keypoints {
-    /// Numbers of all keypoints of an object.
+    /// Number of values of all keypoints of an object.
     pub const fn columns(self) -> usize {
         self.count.saturating_mul(self.dims)
     }

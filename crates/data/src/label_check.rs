@@ -1,11 +1,12 @@
-//! What the rows of a split, taken together, cannot mean as they are written.
+//! [`misreading`]: detects labels that are, taken together, written in a wrong format.
 //!
-//! One odd row costs itself. Where most rows are odd in the same way, or no label is left, a network trained or evaluated on
-//! the rest would be wrong, so that this is an error with the most likely reason.
+//! One odd row costs only itself. If most rows are odd in the same way, or no label is usable, a network
+//! trained or evaluated on the rest would be wrong. This is therefore an error, which states the most likely
+//! reason.
 
 use crate::{Cost, Sample, Scan, Warning, WarningKind};
 
-/// Why the labels of a split cannot be meant as they are written, if so: the reason, the first place and the remedy.
+/// The problem if the labels of a split are unusable as a whole: the reason, the first place and the remedy.
 pub(crate) fn misreading(scan: &Scan, samples: &[Sample]) -> Option<String> {
     let flaws = &scan.warnings;
     let first = |kind: &WarningKind| flaws.iter().find(|warning| warning.kind.code() == kind.code());
@@ -29,14 +30,14 @@ pub(crate) fn misreading(scan: &Scan, samples: &[Sample]) -> Option<String> {
         let (WarningKind::PoseRow { keypoints } | WarningKind::MaybePose { keypoints }) = place.kind else {
             return None;
         };
-        let what = "look like a box with keypoints behind it, and no `kpt_shape` says so";
-        let remedy = format!("add `kpt_shape: [{keypoints}, 3]` to the dataset file, and the boxes are read");
+        let what = "look like a box with keypoints after it, but the dataset file has no `kpt_shape`";
+        let remedy = format!("add `kpt_shape: [{keypoints}, 3]` to the dataset file to have the boxes read");
         return Some(most(poses, scan.rows, what, place, &remedy));
     }
     one_based(scan, samples).or_else(|| nothing_usable(scan))
 }
 
-/// Classes 1 to n of n, where 0 to n - 1 are due.
+/// The problem of classes that are numbered 1 to n instead of 0 to n - 1.
 fn one_based(scan: &Scan, samples: &[Sample]) -> Option<String> {
     let flaws = &scan.warnings;
     let last = flaws.iter().find(|warning| matches!(warning.kind, WarningKind::ClassBehindLast { .. }))?;
@@ -54,7 +55,7 @@ fn one_based(scan: &Scan, samples: &[Sample]) -> Option<String> {
     })
 }
 
-/// Labels that are there, and none of which can be used.
+/// The problem of a split that has labels, none of which is usable.
 fn nothing_usable(scan: &Scan) -> Option<String> {
     let flaws = &scan.warnings;
     let costly = flaws

@@ -1,6 +1,7 @@
-//! One label file: its rows, and what is wrong with them.
+//! [`labels_of`]: reads one label file into labels and flaws.
 //!
-//! Invariant: a bad row costs that row only, and every bad row is counted; the first ones are kept with their lines.
+//! Invariant: a bad row costs only itself, and every bad row is counted; the first ones are kept with their
+//! lines.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,21 +13,22 @@ use crate::label_row::RowRules;
 use crate::text::{decode_text, read_bytes};
 use crate::{Flaws, Label, Warning, WarningKind};
 
-/// What a label file holds.
+/// Contents of a label file.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct LabelFile {
     /// The objects that can be used.
     pub(crate) labels: Vec<Label>,
     /// Rows that are not empty, usable or not.
     pub(crate) rows: usize,
-    /// What was left out or assumed.
+    /// Everything that was left out or assumed.
     pub(crate) flaws: Flaws,
 }
 
-/// The labels of an image, none if it has no file of them.
+/// The labels of an image; none if it has no label file.
 ///
 /// # Errors
-/// The flaw of a file that cannot be read: which objects the image shows is not known then, so it is no background.
+/// The flaw of a file that cannot be read: the objects of the image are then unknown, so it must not become a
+/// background.
 pub(crate) fn labels_of(image: &Path, places: &LabelPlaces, rules: &RowRules) -> Result<LabelFile, Warning> {
     let path = places.label_path(image);
     let unreadable = |reason| {
@@ -49,10 +51,10 @@ pub(crate) fn labels_of(image: &Path, places: &LabelPlaces, rules: &RowRules) ->
     Ok(file)
 }
 
-/// Reads the rows of `text`; what is wrong is told under the name `path`.
+/// Reads the rows of `text`; warnings name the file `path`.
 pub(crate) fn parse(text: &str, path: &Path, rules: &RowRules) -> LabelFile {
     let mut file = LabelFile::default();
-    // By the bits of the numbers: none of them is NaN or a negative zero.
+    // Keyed by the bits of the numbers, which is safe because none of them is NaN or a negative zero.
     let mut lines: HashMap<(usize, [u32; 4]), usize> = HashMap::new();
     for (index, row) in text.lines().enumerate() {
         let line = index + 1;
@@ -93,7 +95,7 @@ mod tests {
         parse(text, Path::new("a.txt"), &RowRules { classes: ClassWords::new(&names), keypoints })
     }
 
-    /// What is said of a row, by the code of its kind; what was read of it.
+    /// Reads one row; returns the codes of its warnings, and its labels.
     fn one(row: &str, keypoints: Option<Keypoints>) -> (Vec<&'static str>, Vec<(usize, [f32; 4])>) {
         let file = run(row, keypoints);
         assert_eq!(file.rows, 1, "{row}");
@@ -211,7 +213,7 @@ mod tests {
         ] {
             assert_eq!(one(row, keypoints), (vec![code], none.clone()), "{row}");
         }
-        // Either may be meant; which it is, the other rows of the dataset tell.
+        // Both readings are possible; the other rows of the dataset decide.
         assert_eq!(one("0 .5 .5 .25 .25 .5 .5 1 .4 .4 0", None).0, ["maybe-pose"]);
         // The whole image as a closed polygon, and one that touches edges.
         assert_eq!(one("0 0 0 0 1 1 1 1 0 0 0", None), (vec![], vec![(0, [0.5, 0.5, 1.0, 1.0])]));

@@ -1,22 +1,23 @@
-//! Where the labels of each image lie.
+//! [`LabelPlaces`]: the folder that holds the labels of each folder of images.
 //!
-//! The last folder called `images` becomes `labels`, the extension `txt`, as in every dataset of this format. Folders that
-//! came from other systems (`Images`, `JPEGImages`) have their labels in `Labels` or `labels`, and some datasets keep them
-//! beside the images. Which it is, is decided once for each folder of images: the first place that has any.
+//! The last folder called `images` becomes `labels` and the extension becomes `txt`, as in every dataset of
+//! this format. Folders that come from other systems (`Images`, `JPEGImages`) have their labels in `Labels`
+//! or `labels`, and some datasets keep labels next to the images. One place is chosen for each folder of
+//! images: the first candidate that holds any label.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-/// Where the labels of a split lie.
+/// Label folders of a split.
 #[derive(Debug, Default)]
 pub(crate) struct LabelPlaces {
-    /// By folder of images: where labels should be, and where they are.
+    /// By folder of images: the expected label folder and the chosen one.
     folders: BTreeMap<PathBuf, (PathBuf, PathBuf)>,
 }
 
 impl LabelPlaces {
-    /// Looks for labels of sorted images.
+    /// Chooses the label folders of sorted images.
     pub(crate) fn find(images: &[PathBuf]) -> Self {
         let mut folders = BTreeMap::new();
         let mut by_folder: BTreeMap<&Path, Vec<&Path>> = BTreeMap::new();
@@ -34,7 +35,7 @@ impl LabelPlaces {
         Self { folders }
     }
 
-    /// Where the labels of an image lie, if it has any.
+    /// The path of an image's label file, which need not exist.
     pub(crate) fn label_path(&self, image: &Path) -> PathBuf {
         let folder = folder_of(image);
         match self.folders.get(folder) {
@@ -43,14 +44,14 @@ impl LabelPlaces {
         }
     }
 
-    /// Where the labels of an image should lie, if they are read from beside it in place of there.
+    /// The expected label path of an image, if its labels are read from the image's own folder instead.
     pub(crate) fn instead_of(&self, image: &Path) -> Option<PathBuf> {
         let folder = folder_of(image);
         let (expected, place) = self.folders.get(folder)?;
         (place == folder && expected != folder).then(|| label_in(expected, image))
     }
 
-    /// Where the labels of an image are looked for first.
+    /// The path at which the labels of an image are looked for first.
     pub(crate) fn expected_path(image: &Path) -> PathBuf {
         label_in(&candidates(folder_of(image))[0], image)
     }
@@ -130,7 +131,8 @@ mod tests {
             .map(path);
         let places = LabelPlaces::find(&images);
         let found = images.each_ref().map(|image| places.label_path(image));
-        // In `images/b` one image has labels where they belong, so a text beside another is none.
+        // In `images/b` one image has labels in the usual folder, so a text file next to another image is not
+        // used.
         let expected =
             ["images/a/1.txt", "labels/b/2.txt", "labels/b/9.txt", "labels/3.txt", "d/images/4.txt"];
         assert_eq!(found, expected.map(path));

@@ -1,8 +1,8 @@
-//! One row of a label file: what its words say, however they are separated.
+//! [`RowRules`]: reads one row of a label file, with any of the usual separators.
 //!
-//! Read are `class cx cy w h`, the same with a confidence behind it, `class x y x y x y ...` (the box around the
-//! polygon), and rows with keypoints behind the box. Where two readings are possible the row is refused with the
-//! reason: a box that was never drawn is worse than one that is missing.
+//! A row is `class cx cy w h`, the same followed by a confidence, `class x y x y x y ...` (read as the box
+//! around the polygon), or a box followed by keypoints. If two readings are possible, the row is refused with
+//! the reason: a wrong box is worse than a missing one.
 
 use std::str::FromStr;
 
@@ -12,21 +12,21 @@ use crate::class_word::ClassWords;
 use crate::text::shown;
 use crate::{Keypoints, Label, WarningKind};
 
-/// How far outside of 0..=1 a coordinate may be to be clipped; Ultralytics takes as much since 8.3.163.
+/// How far outside 0..=1 a coordinate may be and still be clipped; Ultralytics allows the same since 8.3.163.
 const TOLERANCE: f32 = 0.01;
 
-/// From here on a coordinate is no fraction that went astray but a count of pixels, or per cent.
+/// A larger coordinate is not a slightly wrong fraction, but a number of pixels or per cent.
 const PIXELS: f32 = 2.0;
 
-/// What rows of a dataset mean.
+/// Rules for reading the rows of a dataset.
 #[derive(Debug)]
 pub(crate) struct RowRules {
     pub(crate) classes: ClassWords,
-    /// Of `kpt_shape`.
+    /// From `kpt_shape`.
     pub(crate) keypoints: Option<Keypoints>,
 }
 
-/// A row that was understood, and what was assumed to understand it.
+/// A row that was read, and the assumptions made for it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Row {
     pub(crate) label: Label,
@@ -82,7 +82,7 @@ impl RowRules {
         Ok(Row { label: Label { class_id: class, bbox }, notes })
     }
 
-    /// The words of the box or polygon among those behind the class.
+    /// The words of the box or polygon among those after the class.
     fn columns<'w, 't>(
         &self,
         rest: &'w [&'t str],
@@ -99,7 +99,7 @@ impl RowRules {
         match rest.len() {
             4 => Ok(rest),
             5 => {
-                // It may be a confidence or the number of a track, but it must be a number.
+                // It may be a confidence or a track number, but it must be a number.
                 number::<f32>(rest[4], f32::is_finite)?;
                 notes.push(WarningKind::SixthColumn);
                 Ok(&rest[..4])
@@ -122,10 +122,11 @@ impl RowRules {
     }
 }
 
-/// Whether words behind a class are a box and keypoints `x y visibility`; `Some(true)` where they can be nothing else.
+/// Whether the words after a class are a box and keypoints `x y visibility`: `Some(true)` if they are,
+/// `Some(false)` if they may be, `None` if they are not.
 ///
-/// Every third number behind the box is then 0, 1 or 2, and the first four are a box that lies in the image, which the
-/// corners of a polygon hardly ever are.
+/// In such a row, every third number after the box is 0, 1 or 2 (2 is no fraction and thus certain), and the
+/// first four are a box inside the image, which the corners of a polygon hardly ever are.
 fn looks_like_pose(rest: &[&str]) -> Option<bool> {
     let (bbox, points) = rest.split_at(4);
     if points.is_empty() || !points.len().is_multiple_of(3) {
@@ -147,11 +148,11 @@ fn looks_like_pose(rest: &[&str]) -> Option<bool> {
     (visible || (lies_within(cx, w) && lies_within(cy, h))).then_some(visible)
 }
 
-/// The words of a row, and whether commas or semicolons stood between them.
+/// The words of a row, and whether commas or semicolons separate them.
 ///
 /// # Errors
-/// [`WarningKind::DecimalComma`] where a comma may belong to a number, [`WarningKind::NotANumber`] where one of two
-/// separators has nothing between them.
+/// [`WarningKind::DecimalComma`] where a comma may belong to a number, [`WarningKind::NotANumber`] where
+/// nothing stands between two separators.
 fn split(row: &str) -> Result<(Vec<&str>, bool), WarningKind> {
     if !row.contains([',', ';']) {
         return Ok((row.split_whitespace().collect(), false));
@@ -170,7 +171,7 @@ fn split(row: &str) -> Result<(Vec<&str>, bool), WarningKind> {
             return Err(WarningKind::NotANumber { word: String::new() });
         }
     }
-    // `0,0,5,0,5,0,2,0,2` may be a box with commas in its numbers.
+    // `0,0,5,0,5,0,2,0,2` may be a box with decimal commas.
     let is_digits = |word: &&str| word.bytes().all(|letter| letter.is_ascii_digit());
     let is_pairs = words.len() > 6 && words.iter().skip(1).step_by(2).all(|word| matches!(*word, "0" | "1"));
     if is_pairs && coarse.len() == 1 && words.iter().all(is_digits) {
@@ -179,7 +180,7 @@ fn split(row: &str) -> Result<(Vec<&str>, bool), WarningKind> {
     Ok((words, true))
 }
 
-/// Whether a word is a number with a comma for its point, and cannot be two numbers that have points of their own.
+/// Whether a word is a number with a decimal comma, and cannot be two numbers with decimal points.
 fn is_decimal_comma(word: &str) -> bool {
     let whole = |digits: &str| !digits.is_empty() && digits.bytes().all(|letter| letter.is_ascii_digit());
     word.trim_start_matches(['+', '-'])
@@ -187,7 +188,7 @@ fn is_decimal_comma(word: &str) -> bool {
         .is_some_and(|(before, after)| whole(before) && whole(after))
 }
 
-/// A word as a finite number.
+/// Parses a word as a finite number.
 pub(crate) fn number<T: FromStr + Copy>(word: &str, is_finite: fn(T) -> bool) -> Result<T, WarningKind> {
     word.parse::<T>()
         .ok()

@@ -1,8 +1,8 @@
-//! Fitting an image of any shape into a canvas without distorting it.
+//! [`Letterbox`]: fits an image of any shape into a canvas without distorting it.
 //!
-//! The image is scaled by `r = min(H/h, W/w)` with bilinear interpolation and padded with grey 114 on both sides;
-//! of an odd number of padding pixels the right or bottom side gets the larger half.
-//! [`LetterboxTransform`] is the one place that knows how coordinates follow.
+//! The image is scaled by `r = min(H/h, W/w)` with bilinear interpolation and padded with grey 114 on both
+//! sides; if the number of padding pixels is odd, the right or bottom side gets one more than the other.
+//! Only [`LetterboxTransform`] maps coordinates between image and canvas.
 //! Source: Ultralytics' `LetterBox` as observed (padding `round(d - 0.1)`, `round(d + 0.1)`).
 
 use bonsai_boxes::{Cxcywh, Detection, Xyxy};
@@ -22,16 +22,16 @@ pub struct Letterbox {
     pub height: u32,
     /// Whether images smaller than the canvas are enlarged.
     pub upscale: bool,
-    /// Whether a side that is no whole number of pixels is rounded up rather than to the nearest.
+    /// Whether a fractional side is rounded up rather than to the nearest pixel.
     pub round_up: bool,
 }
 
-/// How one image lies in its canvas; maps boxes both ways.
+/// Placement of one image in its canvas; maps boxes both ways.
 ///
 /// Widths and heights come in pairs `(width, height)`, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LetterboxTransform {
-    /// Size of the image as it was.
+    /// Size of the original image.
     pub native: (u32, u32),
     /// Size of the image inside the canvas.
     pub resized: (u32, u32),
@@ -47,7 +47,7 @@ impl Letterbox {
         Self { width: imgsz, height: imgsz, upscale: true, round_up: false }
     }
 
-    /// Where an image of the size `native` will lie.
+    /// The placement of an image of the size `native`.
     pub fn plan(self, native: (u32, u32)) -> LetterboxTransform {
         let w = f64::from(native.0.max(1));
         let h = f64::from(native.1.max(1));
@@ -71,11 +71,11 @@ impl Letterbox {
 }
 
 impl LetterboxTransform {
-    /// The same image in the middle of another canvas.
+    /// The same image, centred in another canvas.
     #[must_use]
     pub fn in_canvas(self, canvas: (u32, u32)) -> Self {
         let before = |canvas: u32, inside: u32| {
-            // -0.1 makes half pixels round down here, so that they go to the other side.
+            // -0.1 makes half pixels round down here, so that the other side gets them.
             (f64::from(canvas.saturating_sub(inside)) / 2.0 - 0.1).round().max(0.0) as u32
         };
         let padding = (before(canvas.0, self.resized.0), before(canvas.1, self.resized.1));
@@ -96,12 +96,13 @@ impl LetterboxTransform {
 
     /// The image scaled to [`resized`](Self::resized), not yet padded.
     ///
-    /// Sampling is at pixel centres and reads the nearest 2 x 2 pixels, without smoothing when shrinking: the pixels
-    /// that pretrained weights were trained on come from `OpenCV`'s `INTER_LINEAR`, which does the same.
+    /// Sampling is at pixel centres and reads the nearest 2 x 2 pixels, without smoothing when shrinking: the
+    /// pixels that pretrained weights were trained on come from `OpenCV`'s `INTER_LINEAR`, which does the
+    /// same.
     pub(crate) fn resize(self, image: &RgbImage) -> RgbImage {
         const CHECKED: &str = "both sides are 16-bit RGB of these sizes, the only things a resizer checks";
-        // In 16 bits: rows and columns are resized one after the other, and rounding to 8 bits twice makes an image lighter
-        // by a third of a level, enough to move the boxes of a trained network.
+        // Resize in 16 bits: rows and columns are resized one after the other, and rounding to 8 bits twice
+        // would make an image lighter by a third of a level, enough to move the boxes of a trained network.
         let (w, h) = image.dimensions();
         let wide = image.as_raw().iter().flat_map(|v| (u16::from(*v) * 257).to_ne_bytes()).collect();
         let wide = Image::from_vec_u8(w, h, wide, PixelType::U16x3).expect(CHECKED);
@@ -114,7 +115,7 @@ impl LetterboxTransform {
             .expect("as many values as the resizer made")
     }
 
-    /// As [`resize`](Self::resize) in a fifth of the time, rounding twice.
+    /// As [`resize`](Self::resize), in a fifth of the time, but rounds to 8 bits twice.
     pub(crate) fn resize_fast(self, image: RgbImage) -> RgbImage {
         const CHECKED: &str = "both sides are 8-bit RGB of these sizes, the only things a resizer checks";
         let (w, h) = image.dimensions();
@@ -126,7 +127,7 @@ impl LetterboxTransform {
             .expect("as many values as the resizer made")
     }
 
-    /// A canvas with the resized image at its place and [`PADDING`] around.
+    /// The canvas: the resized image at its place, and [`PADDING`] around it.
     pub(crate) fn pad(self, resized: &RgbImage) -> RgbImage {
         if self.canvas == self.resized {
             return resized.clone();

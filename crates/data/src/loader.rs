@@ -1,9 +1,11 @@
-//! Batches of a split, prepared in background threads while the network is busy with earlier ones.
+//! [`Loader`]: makes batches of a split in background threads while the network is busy with earlier ones.
 //!
-//! Invariant: the batches of an epoch depend on the split, the configuration's seed and the epoch only, not on the
-//! number of workers or their speed. Each sample draws from its own generator, named by seed, epoch and sample.
-//! The scan has decoded every image of a split. One that can no longer be decoded, or has another size, ends the epoch with an
-//! error: a folder was moved, or a disk fails, and to go on without the image would change figures without a word.
+//! Invariant: the batches of an epoch depend only on the split, the configuration's seed and the epoch, not
+//! on the number of workers or their speed. Each sample draws from its own generator, seeded by seed, epoch
+//! and sample.
+//! The scan has decoded every image of a split. If an image can no longer be decoded or has another size, the
+//! epoch ends with an error: a folder was moved or a disk fails, and continuing without the image would
+//! change metrics silently.
 
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use crate::batch_assembler::BatchAssembler;
 use crate::epoch::Epoch;
 use crate::{Augment, DataError, Split};
 
-/// How batches are made.
+/// Configuration of a [`Loader`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoaderConfig {
@@ -21,31 +23,32 @@ pub struct LoaderConfig {
     pub imgsz: usize,
     /// Images per batch; the last batch of an epoch may have fewer.
     pub batch: usize,
-    /// Where all randomness starts from.
+    /// Seed of all randomness.
     pub seed: u64,
-    /// Canvases no larger than a batch needs, in multiples of this many pixels, for validation: images are sorted by shape.
-    /// `None` for squares.
+    /// For evaluation: each batch gets the smallest canvas that it needs, with sides in multiples of this
+    /// many pixels, and images are sorted by shape. `None` for square canvases.
     pub rect: Option<usize>,
-    /// Width and height of the one canvas for all images, in pixels, in place of a square; for validation of what takes no
-    /// other size.
+    /// Width and height of one canvas for all images, in pixels, instead of a square; for evaluating models
+    /// that accept only this size.
     pub canvas: Option<(u32, u32)>,
-    /// Whether each epoch has its own order; otherwise the order is that of the split.
+    /// Whether each epoch has its own order; otherwise the order of the split is kept.
     pub shuffle: bool,
-    /// Random changes to the images; none for validation.
+    /// Random changes to the images; `None` for evaluation.
     pub augment: Option<Augment>,
-    /// Epochs with mosaic and mixup, after which images are shown whole; `None` for all.
+    /// Number of epochs with mosaic and mixup; later epochs show whole images. `None` for all epochs.
     pub mosaic_epochs: Option<u64>,
     /// Background threads. Each keeps one finished batch waiting, `3 * batch * imgsz * imgsz` bytes.
-    /// 0 prepares batches in the calling thread, when they are asked for.
+    /// With 0, the calling thread prepares each batch when it asks for it.
     pub workers: usize,
     /// Most bytes of decoded images (`3 * imgsz * imgsz` or less for each) kept between epochs; 0 keeps none.
-    /// Where samples are combined, the last `8 * batch` (at most 1000) images are kept in any case: a mosaic takes its other
-    /// three from those that came shortly before, so that an epoch decodes each image about once.
+    /// If samples are combined, the last `8 * batch` (at most 1000) images are kept in any case: a mosaic
+    /// takes its other three images from those shortly before it, so that an epoch decodes each image about
+    /// once.
     pub cache_bytes: u64,
 }
 
 impl Default for LoaderConfig {
-    /// Validation settings: no shuffling, no augmentation, 640 px, batches of 16, two workers, no cache.
+    /// Evaluation settings: no shuffling, no augmentation, 640 px, batches of 16, two workers, no cache.
     fn default() -> Self {
         Self {
             imgsz: 640,
@@ -69,10 +72,11 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader for a split.
+    /// Makes a loader for a split.
     ///
     /// # Errors
-    /// [`DataError::Config`] for a batch of 0 images or an image side outside 1..=16384.
+    /// [`DataError::Config`] for a batch of 0 images, an image side outside 1..=16384, `rect` or `canvas`
+    /// with options that exclude them, or an augmentation value out of range.
     pub fn new(split: impl Into<Arc<Split>>, config: LoaderConfig) -> Result<Self, DataError> {
         let wrong =
             |field, value: usize, expected| DataError::Config { field, value: value.to_string(), expected };
@@ -111,7 +115,7 @@ impl Loader {
         Ok(Self { assembler: Arc::new(BatchAssembler::new(split.into(), config, imgsz)) })
     }
 
-    /// The split that batches are made of.
+    /// The split that the batches are made from.
     pub fn split(&self) -> &Split {
         self.assembler.split()
     }
@@ -131,12 +135,12 @@ impl Loader {
         self.epoch_from(epoch, 0)
     }
 
-    /// The same without the first `first` batches: what is left of an epoch that was interrupted after them.
+    /// The same without the first `first` batches: the rest of an epoch that was interrupted after them.
     pub fn epoch_from(&self, epoch: u64, first: usize) -> Epoch {
         Epoch::start(&self.assembler, epoch, first, self.batches())
     }
 
-    /// Bytes of decoded images kept in memory now; never above [`LoaderConfig::cache_bytes`].
+    /// Bytes of decoded images that are now kept in memory; never above [`LoaderConfig::cache_bytes`].
     pub fn cached_bytes(&self) -> u64 {
         self.assembler.cached_bytes()
     }

@@ -1,13 +1,16 @@
-//! Four images around a random centre on a canvas of twice the size (Bochkovskiy et al., 2020, section 3.3).
+//! [`mosaic`]: puts four images around a random centre on a canvas of twice the size.
 //!
-//! Each image touches the centre with one corner; what sticks out of the canvas is cut off, what is not covered is grey.
+//! Source: Bochkovskiy et al., 2020, section 3.3.
+//!
+//! Each image touches the centre with one corner. Parts outside the canvas are cut off; parts of the canvas
+//! without an image are grey.
 
 use bonsai_boxes::{GroundTruth, Xyxy};
 use image::RgbImage;
 
 use crate::letterbox::PADDING;
 
-/// An image with its objects in its own pixels.
+/// An image and its objects.
 #[derive(Debug, Clone, Copy)]
 pub struct Tile<'a> {
     /// Pixels, at most `imgsz` wide and high.
@@ -16,11 +19,12 @@ pub struct Tile<'a> {
     pub objects: &'a [GroundTruth],
 }
 
-/// Puts four images (top left, top right, bottom left, bottom right of `centre`) onto `canvas`, all of which is
-/// overwritten, and returns the objects in pixels of the canvas, clipped to it; those cut off wholly are left out.
+/// Puts four images (top left, top right, bottom left, bottom right of `centre`) onto `canvas`, overwriting
+/// all of it. Returns the objects in pixels of the canvas, clipped to it; objects wholly outside are left
+/// out.
 ///
 /// # Shapes
-/// `canvas` is `2 imgsz x 2 imgsz`, `centre` in it.
+/// `canvas` is `2 imgsz x 2 imgsz`, and `centre` lies in it.
 pub fn mosaic(tiles: [Tile<'_>; 4], centre: (u32, u32), canvas: &mut RgbImage) -> Vec<GroundTruth> {
     fill_around(tiles, centre, canvas);
     let (width, height) = canvas.dimensions();
@@ -42,7 +46,8 @@ pub fn mosaic(tiles: [Tile<'_>; 4], centre: (u32, u32), canvas: &mut RgbImage) -
     objects
 }
 
-/// Greys what no tile will cover: in each row all but one stretch around the centre.
+/// Fills the parts that no tile will cover with grey: in each row, everything except one stretch around the
+/// centre.
 fn fill_around(tiles: [Tile<'_>; 4], centre: (u32, u32), canvas: &mut RgbImage) {
     let (width, height) = canvas.dimensions();
     let row_bytes = 3 * width as usize;

@@ -1,8 +1,9 @@
-//! Moving, scaling, turning, shearing and tilting an image, and what becomes of its objects.
+//! [`Perspective`]: moves, scales, turns, shears and tilts an image and its objects.
 //!
-//! The map is a 3 x 3 matrix `T S R P C` on homogeneous pixel coordinates: the centre of the image goes to the origin (`C`),
-//! perspective (`P`), rotation and scale (`R`), shear (`S`), then to the (shifted) centre of the canvas (`T`).
-//! Source: Ultralytics' `RandomPerspective` as described by its formulas; an object is kept by the size that is left of it.
+//! The map is a 3 x 3 matrix `T S R P C` on homogeneous pixel coordinates: the centre of the image goes to
+//! the origin (`C`), perspective (`P`), rotation and scale (`R`), shear (`S`), then to the (shifted) centre
+//! of the canvas (`T`). Source: Ultralytics' `RandomPerspective`, as described by its formulas. Whether an
+//! object is kept depends on its remaining size.
 
 use bonsai_boxes::{GroundTruth, Xyxy};
 use image::RgbImage;
@@ -15,23 +16,23 @@ use crate::warp::warp;
 const MIN_SIDE: f32 = 2.0;
 /// Ratio of the sides that an object must stay below.
 const MAX_ASPECT: f32 = 100.0;
-/// Share of its area that must be left of an object.
+/// Fraction of its area that must remain of an object.
 const MIN_AREA: f32 = 0.1;
 /// Keeps divisions of empty boxes finite.
 const EPSILON: f32 = 1e-16;
 
 pub(crate) type Matrix = [[f64; 3]; 3];
 
-/// The numbers behind one [`Perspective`].
+/// Random parameters of one [`Perspective`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Motion {
     /// Rotation in degrees, counter-clockwise.
     pub degrees: f64,
-    /// Factor on the size.
+    /// Factor on the image size.
     pub scale: f64,
     /// Horizontal and vertical shear in degrees.
     pub shear: (f64, f64),
-    /// Where the centre of the image goes, as a share of the canvas; (0.5, 0.5) is its centre.
+    /// Position of the image centre, as a fraction of the canvas; (0.5, 0.5) is the centre of the canvas.
     pub centre: (f64, f64),
     /// Horizontal and vertical perspective, in 1 / px.
     pub perspective: (f64, f64),
@@ -88,7 +89,7 @@ impl Perspective {
         &self.matrix
     }
 
-    /// Where a point of the image goes.
+    /// The canvas position of a point of the image.
     pub fn point(&self, x: f32, y: f32) -> (f32, f32) {
         let x = f64::from(x);
         let y = f64::from(y);
@@ -96,8 +97,9 @@ impl Perspective {
         ((u / w) as f32, (v / w) as f32)
     }
 
-    /// The objects on the canvas: the smallest box around the four corners, clipped. What is left of an object must be over
-    /// 2 px wide and high, over a tenth of its area at the new scale, and not over 100 times as long as wide.
+    /// The objects on the canvas: the smallest box around the four mapped corners, clipped. An object is kept
+    /// if the rest of it is over 2 px wide and high, over a tenth of its area at the new scale, and less than
+    /// 100 times as long as wide.
     pub fn objects(&self, objects: &[GroundTruth]) -> Vec<GroundTruth> {
         let width = self.canvas.0 as f32;
         let height = self.canvas.1 as f32;
@@ -121,7 +123,7 @@ impl Perspective {
         objects.iter().filter_map(keep).collect()
     }
 
-    /// The image on the canvas: bilinear, grey where the image does not reach.
+    /// The image on the canvas: bilinear, with grey outside the image.
     pub fn image(&self, image: &RgbImage) -> RgbImage {
         warp(image, &inverse(&self.matrix), self.canvas)
     }
@@ -131,7 +133,8 @@ fn multiply(a: &Matrix, b: &Matrix) -> Matrix {
     std::array::from_fn(|i| std::array::from_fn(|j| (0..3).map(|k| a[i][k] * b[k][j]).sum()))
 }
 
-/// By cofactors. A motion within its limits has one: its scale is above 0, its shear below 90 degrees.
+/// Inverts a matrix by cofactors. The matrix of a motion within its limits is invertible: its scale is above
+/// 0, its shear below 90 degrees.
 fn inverse(m: &Matrix) -> Matrix {
     let cofactor = |i: usize, j: usize| {
         let a = (i + 1) % 3;

@@ -1,6 +1,7 @@
-//! From interleaved bytes to planes, with a change of colours on the way.
+//! [`write_planes`]: converts interleaved bytes to planes, and can change colours in the same pass.
 //!
-//! Workers make planes of bytes, a fourth of the memory of floats; who takes the batch makes floats of them.
+//! Workers produce planes of bytes, which take a fourth of the memory of floats; the receiver of the batch
+//! converts them to floats.
 
 use image::RgbImage;
 use multiversion::multiversion;
@@ -8,22 +9,23 @@ use multiversion::multiversion;
 use crate::HsvGains;
 use crate::hsv::to_level;
 
-/// Pixels worked on at a time: enough to fill vector registers, few enough to stay in the first cache.
+/// Pixels processed at a time: enough to fill vector registers, few enough to stay in the first-level cache.
 const BLOCK: usize = 64;
 
-/// Writes an image as three planes of 0..=1.
+/// Writes an image as three planes of values in 0..=1.
 ///
 /// # Shapes
 /// `image` `h x w`, `planes` `[3, h, w]`.
 ///
 /// # Panics
-/// Where `planes` does not hold `3 * h * w` values.
+/// If `planes` does not hold `3 * h * w` values.
 pub fn write_planes(image: &RgbImage, planes: &mut [f32]) {
     let (red, green, blue) = split(image, planes);
     write(image.as_chunks::<3>().0, red, green, blue);
 }
 
-/// Writes an image as three planes of bytes, as it would be after [`HsvGains::apply`] if there are gains.
+/// Writes an image as three planes of bytes, with the colour change of [`HsvGains::apply`] if there are
+/// gains.
 pub(crate) fn write_bytes(image: &RgbImage, gains: Option<HsvGains>, planes: &mut [u8]) {
     let (red, green, blue) = split(image, planes);
     let pixels = image.as_chunks::<3>().0;
@@ -33,7 +35,7 @@ pub(crate) fn write_bytes(image: &RgbImage, gains: Option<HsvGains>, planes: &mu
     }
 }
 
-/// From bytes to 0..=1.
+/// Converts bytes to values in 0..=1.
 #[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
 pub(crate) fn to_floats(bytes: &[u8]) -> Vec<f32> {
     bytes.iter().map(|byte| f32::from(*byte) / 255.0).collect()
@@ -41,7 +43,7 @@ pub(crate) fn to_floats(bytes: &[u8]) -> Vec<f32> {
 
 fn split<'a, T>(image: &RgbImage, planes: &'a mut [T]) -> (&'a mut [T], &'a mut [T], &'a mut [T]) {
     let pixels = image.as_raw().len() / 3;
-    assert_eq!(planes.len(), 3 * pixels, "three planes of the image's size");
+    assert_eq!(planes.len(), 3 * pixels, "`planes` must hold three planes of the image's size");
     let (red, rest) = planes.split_at_mut(pixels);
     let (green, blue) = rest.split_at_mut(pixels);
     (red, green, blue)
@@ -79,7 +81,8 @@ fn write_changed(pixels: &[[u8; 3]], gains: HsvGains, red: &mut [u8], green: &mu
     blue_rest.copy_from_slice(&blue[..rest.len()]);
 }
 
-/// Of fixed size, and each step a loop of its own, so that each is made of vector instructions.
+/// Changes one block. The size is fixed and each step is a loop of its own, so that the compiler vectorises
+/// each step.
 #[expect(clippy::inline_always, reason = "it is compiled for the instruction set of its caller")]
 #[inline(always)]
 fn change_block(

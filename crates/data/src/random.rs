@@ -1,7 +1,7 @@
-//! Independent random generators by name.
+//! [`stream`]: independent random generators, one for each purpose.
 //!
-//! Idea: the 256-bit key of `ChaCha` is filled with what the stream is for, so that no stream depends on how many
-//! numbers another one drew, nor on which thread draws.
+//! The 256-bit `ChaCha` key is filled with the purpose of the stream, so no stream depends on how many
+//! numbers another one drew, or on the thread that draws.
 
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;

@@ -1,12 +1,13 @@
-//! Batches of images of about one shape, in canvases that are no larger than they need.
+//! [`arrange`]: groups images of similar shape into batches whose canvases are no larger than needed.
 //!
-//! Images are sorted by height over width; a batch gets the smallest canvas that holds its images at full size, in multiples
-//! of the stride, and half a stride more. That is Ultralytics' `rect` mode, in which it validates.
+//! Images are sorted by height over width. The canvas of a batch is the smallest one that holds its images at
+//! full size, plus half a stride, rounded up to multiples of the stride. This is the `rect` mode in which
+//! Ultralytics evaluates.
 
-/// Which images come together, in which canvases.
+/// Order of the images, and the canvases of the batches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Arrangement {
-    /// Images in order.
+    /// Image indices in order.
     pub(crate) order: Vec<usize>,
     /// Canvas of every batch, `(width, height)`.
     pub(crate) canvases: Vec<(u32, u32)>,

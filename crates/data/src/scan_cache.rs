@@ -1,10 +1,11 @@
-//! The verdicts on images, kept in a file between scans.
+//! [`ScanCache`]: verdicts on images, kept in a file between scans.
 //!
-//! A verdict belongs to a content, known by its digest: an image that was moved, copied or touched is read again, but not
-//! decoded. An image whose length and times are those of the last scan is not even read. Should its content have changed all
-//! the same, which takes a change behind the file system's back, a wrong verdict counts no wrong figure: the loader decodes
-//! every image that it shows, and an image that it cannot decode, or of another size, ends the work with an error that names it.
-//! Labels are small and read anew every time. A cache that cannot be read or written costs time, nothing else.
+//! A verdict belongs to a content, identified by its digest: an image that was moved, copied or touched is
+//! read again, but not decoded. An image with the length and timestamps of the last scan is not even read. If
+//! its content changed without a change of these, the verdict may be wrong, but no metric is: the loader
+//! decodes every image, and stops with an error that names an image that it cannot decode or that has another
+//! size.
+//! Labels are small and read again every time. A cache that cannot be read or written only costs time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::Metadata;
@@ -17,18 +18,19 @@ use serde::{Deserialize, Serialize};
 use crate::decode::{DECODERS, regular};
 use crate::verdict::{Inspection, Verdict};
 
-/// Raised when entries change their meaning.
+/// Increased when the meaning of entries changes.
 const VERSION: u32 = 2;
-/// Most bytes of a cache file: some four million images.
+/// Most bytes of a cache file: about four million images.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// By what a change of a file shows, without reading it.
+/// Properties of a file that show a change without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     bytes: u64,
-    /// Nanoseconds since 1970.
+    /// Time of the last modification, in nanoseconds since 1970.
     modified: Option<u128>,
-    /// The same of the last change of content, name or rights, which no program can set; on Unix.
+    /// Time of the last change of content, name or permissions, in nanoseconds since 1970; only on Unix. No
+    /// program can set it.
     changed: Option<i128>,
 }
 
@@ -43,7 +45,8 @@ impl Stamp {
     }
 }
 
-/// When a file's content or its entry changed, in nanoseconds, where the system keeps that: no program can set it back.
+/// Reads the time of a file's last change of content or metadata, in nanoseconds; only where the system keeps
+/// it.
 #[cfg(unix)]
 const CHANGED: Option<fn(&Metadata) -> i128> = Some(|metadata| {
     use std::os::unix::fs::MetadataExt as _;
@@ -72,7 +75,8 @@ pub(crate) struct ScanCache {
 }
 
 impl ScanCache {
-    /// Reads a file; one that is missing, damaged, of another version or by other decoders is an empty cache.
+    /// Reads a cache file; if it is missing, damaged, or of another version or other decoders, the cache is
+    /// empty.
     pub(crate) fn load(path: &Path) -> Self {
         let read = || -> Option<Self> {
             regular(path).ok().filter(|metadata| metadata.len() <= MOST_BYTES)?;
@@ -88,37 +92,37 @@ impl ScanCache {
         cache
     }
 
-    /// Verdict and digest of an image that has not changed.
+    /// Verdict and digest of an image whose stamp has not changed.
     pub(crate) fn unchanged(&self, image: &Path, stamp: Stamp) -> Option<(&Verdict, &str)> {
         let same = |entry: &&Entry| entry.stamp == stamp && stamp.modified.is_some();
         let entry = self.images.get(image).filter(same)?;
         Some((&entry.verdict, &entry.digest))
     }
 
-    /// The verdict on a content.
+    /// The verdict on a content, by its digest.
     pub(crate) fn of_content(&self, digest: &str) -> Option<&Verdict> {
         self.by_content.get(digest)
     }
 
-    /// Whether nothing is known.
+    /// Whether there are no entries.
     pub(crate) fn is_empty(&self) -> bool {
         self.images.is_empty()
     }
 
-    /// Whether both hold the same.
+    /// Whether both have the same entries.
     pub(crate) fn same(&self, other: &Self) -> bool {
         self.images == other.images
     }
 
-    /// Keeps a inspection, if it is one on a content.
+    /// Keeps an inspection, if the content of the file could be read.
     pub(crate) fn insert(&mut self, image: &Path, inspection: Inspection) {
-        // Paths that are not Unicode have no place in JSON.
+        // JSON cannot hold paths that are not Unicode.
         if let (Some((stamp, digest)), Some(_)) = (inspection.of, image.to_str()) {
             self.images.insert(image.to_owned(), Entry { stamp, digest, verdict: inspection.verdict });
         }
     }
 
-    /// Writes the file, whole or not at all.
+    /// Writes the file, completely or not at all; a failure is only logged.
     pub(crate) fn save(&mut self, path: &Path) {
         (self.version, self.decoders) = (VERSION, DECODERS.to_owned());
         let write = || -> std::io::Result<()> {

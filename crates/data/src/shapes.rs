@@ -1,13 +1,13 @@
-//! Drawn datasets: figures over textured noise, in three styles.
+//! [`draw`]: draws datasets of geometric figures over textured noise, in three styles.
 //!
-//! For trying and testing a detector without anybody's photographs: any number and size of images from a seed.
-//! The style `shapes` is easy enough that a small network learns it in a few hundred steps (objects are large and always
-//! stand out), yet not trivial: colour says nothing about the class, objects are turned at random and the background has
-//! structure at every scale. `crowd` and `clutter` are hard enough to tell one way of training from another: their objects
-//! are small and many, or look alike and are partly hidden ([`ShapesStyle`]).
+//! They serve to try and test a detector without photographs: any number and size of images from a seed.
+//! A small network learns the style `shapes` in a few hundred steps, because objects are large and always
+//! stand out. It is not trivial: colour is independent of the class, objects have random rotations and the
+//! background has structure at every scale. `crowd` and `clutter` are hard enough to show differences between
+//! training methods: their objects are small and many, or look alike and are partly hidden ([`ShapesStyle`]).
 //!
-//! Invariant: an image depends on style, seed, split, number and size only. No sine or cosine is used, whose last bit
-//! differs between systems.
+//! Invariant: an image depends only on style, seed, split, number and size. No sine or cosine is used,
+//! because their last bit differs between systems.
 
 mod colour;
 mod distractor;
@@ -33,10 +33,10 @@ pub use style::{CLASS_NAMES, ShapesStyle};
 
 /// Smallest and largest side of a drawn image, in pixels.
 const SIDES: std::ops::RangeInclusive<usize> = 32..=4096;
-/// Most images in a split.
+/// Most images of a split.
 const MOST: usize = 1_000_000;
 
-/// What to draw.
+/// Configuration of a drawn dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ShapesConfig {
@@ -48,9 +48,10 @@ pub struct ShapesConfig {
     pub test: usize,
     /// Side of the square images in pixels, 32 to 4096.
     pub imgsz: usize,
-    /// Where all randomness starts from.
+    /// Seed of all randomness.
     pub seed: u64,
-    /// What the images show. Left out of what is written where it is the default, as configurations of before are.
+    /// Content of the images. The default is not serialised, so that configurations equal those from before
+    /// this field.
     #[serde(skip_serializing_if = "ShapesStyle::is_default")]
     pub style: ShapesStyle,
 }
@@ -61,14 +62,16 @@ impl Default for ShapesConfig {
     }
 }
 
-/// Draws a dataset into the folder `dir` (PNG images, label files, `data.yaml`) and returns the path of `data.yaml`.
+/// Draws a dataset into the folder `dir` (PNG images, label files, `data.yaml`) and returns the path of
+/// `data.yaml`.
 ///
-/// Everything is written to `DIR.partial` first, which is renamed when complete: `dir` is whole or not there.
+/// Everything is written to `DIR.partial` first and renamed when complete: `dir` is complete or does not
+/// exist.
 /// A `DIR.partial` left by an interrupted run is replaced. The same configuration gives the same bytes.
 ///
 /// # Errors
-/// [`DataError::Config`] for a value out of range, [`DataError::TargetExists`] where `dir` holds something already,
-/// [`DataError::Io`] and [`DataError::Encode`] where writing fails.
+/// [`DataError::Config`] for a value out of range, [`DataError::TargetExists`] if `dir` is not empty,
+/// [`DataError::Io`] and [`DataError::Encode`] if writing fails.
 pub fn draw(config: &ShapesConfig, dir: &Path) -> Result<PathBuf, DataError> {
     config.check()?;
     let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file();
@@ -86,19 +89,19 @@ pub fn draw(config: &ShapesConfig, dir: &Path) -> Result<PathBuf, DataError> {
     let yaml = partial.join("data.yaml");
     std::fs::write(&yaml, config.data_yaml()).map_err(DataError::io("write", &yaml))?;
     if dir.exists() {
-        // Not every system renames onto an empty folder.
+        // Not every system can rename onto an empty folder.
         std::fs::remove_dir(dir).map_err(DataError::io("replace the empty folder", dir))?;
     }
     std::fs::rename(&partial, dir).map_err(DataError::io("rename the finished folder to", dir))?;
     Ok(dir.join("data.yaml"))
 }
 
-/// One drawn image of the style `shapes` and its labels, without any file.
+/// Draws one image of the style `shapes` with its labels, without any file.
 ///
-/// The images are those of no split of [`draw`].
+/// These images do not occur in any split of [`draw`].
 ///
 /// # Panics
-/// Where `imgsz` is not in 32..=4096.
+/// If `imgsz` is not in 32..=4096.
 pub fn sample(seed: u64, imgsz: usize) -> (RgbImage, Vec<Label>) {
     assert!(SIDES.contains(&imgsz), "imgsz is {imgsz}; it must be between 32 and 4096");
     let rng = &mut stream(Purpose::Shapes, seed, u64::MAX, 0);
@@ -106,10 +109,10 @@ pub fn sample(seed: u64, imgsz: usize) -> (RgbImage, Vec<Label>) {
 }
 
 impl ShapesConfig {
-    /// Checks the ranges.
+    /// Checks that all values lie in their ranges.
     ///
     /// # Errors
-    /// [`DataError::Config`] with the field, its value and what it may be.
+    /// [`DataError::Config`] with the field, its value and the allowed values.
     pub fn check(&self) -> Result<(), DataError> {
         let wrong = |field, value: usize, expected| {
             Err(DataError::Config { field, value: value.to_string(), expected })
@@ -172,7 +175,7 @@ fn draw_split(root: &Path, split: SplitKind, count: usize, config: &ShapesConfig
     })
 }
 
-/// The generator of one image: no two styles or splits share one.
+/// The random generator of one image: no two styles or splits share one.
 fn generator(config: &ShapesConfig, split: SplitKind, number: usize) -> ChaCha8Rng {
     let style = match config.style {
         ShapesStyle::Shapes => 0,

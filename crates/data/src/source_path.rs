@@ -1,16 +1,16 @@
-//! Paths that `data.yaml` and lists of images name, written on this system or another.
+//! [`seen_from`]: resolves paths from `data.yaml` and image lists, which may come from another system.
 
 use std::path::{Path, PathBuf};
 
-/// `path` seen from `root`; where nothing is there, with `\` taken for a separator too. A path of Windows with a drive stays
-/// as it is.
+/// `path` relative to `root`. If that does not exist, `\` also counts as a separator. A Windows path with a
+/// drive is returned unchanged.
 pub(crate) fn seen_from(root: &Path, path: &Path) -> PathBuf {
     let direct = root.join(path.strip_prefix(".").unwrap_or(path));
     if direct.exists() {
         return direct;
     }
     if is_of_windows(path) {
-        // It is whole, on the machine that it was written on.
+        // On the Windows machine, the path is absolute.
         return path.to_owned();
     }
     match with_slashes(path) {
@@ -19,20 +19,20 @@ pub(crate) fn seen_from(root: &Path, path: &Path) -> PathBuf {
     }
 }
 
-/// The path with slashes, if it has backslashes.
+/// The path with `/` for `\`; `None` if it has no backslash.
 pub(crate) fn with_slashes(path: &Path) -> Option<PathBuf> {
     let text = path.to_str().filter(|text| text.contains('\\'))?;
     Some(PathBuf::from(text.replace('\\', "/")))
 }
 
-/// Whether a path begins as those of Windows do, with a drive or a server: `C:\data`, `\\server\data`.
+/// Whether a path begins with a drive or a server, as Windows paths do: `C:\data`, `\\server\data`.
 pub(crate) fn is_of_windows(path: &Path) -> bool {
     let text = path.to_string_lossy();
     let drive = matches!(text.as_bytes(), [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
     drive || text.starts_with(r"\\")
 }
 
-/// What else to say of a path that is not there.
+/// Text to add to a message about a path that does not exist.
 pub(crate) fn whereabouts(path: &Path) -> &'static str {
     if is_of_windows(path) { " (a path of a Windows machine)" } else { "" }
 }

@@ -1,9 +1,9 @@
-//! Decoded images, kept in memory as long as there is room.
+//! [`ImageStore`]: decoded images, kept in memory as long as there is room.
 //!
 //! Images are kept scaled but not padded: the letterbox pads them, and a mosaic can tile them.
-//! Of what is kept between epochs nothing is ever thrown out: an epoch visits every image once, so that the image to be used
-//! soonest is always the one that a usual eviction rule would drop. Beside it the last few images are kept for mosaics.
-//! Invariant: what [`ImageStore::get`] returns does not depend on what is kept.
+//! Images kept between epochs are never evicted. An epoch visits every image once, so a usual eviction rule
+//! would always drop the image that is needed next. In addition, the last few images are kept for mosaics.
+//! Invariant: the results of [`ImageStore::get`] do not depend on which images are kept.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use crate::{DataError, Letterbox, LetterboxTransform, Sample};
 pub(crate) struct Scaled {
     /// Pixels, of the size `transform.resized`.
     pub(crate) image: RgbImage,
-    /// Where they lie in the canvas.
+    /// Position of the pixels in the canvas.
     pub(crate) transform: LetterboxTransform,
 }
 
@@ -30,13 +30,14 @@ pub(crate) struct ImageStore {
     limit: u64,
     used: AtomicU64,
     slots: Vec<OnceLock<Arc<Scaled>>>,
-    /// The last images that found no room in the slots, oldest first.
+    /// The last images for which the slots had no room, oldest first.
     recent: Mutex<VecDeque<(usize, Arc<Scaled>)>>,
     recent_limit: usize,
 }
 
 impl ImageStore {
-    /// A store for `samples` images that keeps at most `limit` bytes of pixels, and beyond them the last `recent` images.
+    /// A store for `samples` images that keeps at most `limit` bytes of pixels and, in addition, the last
+    /// `recent_limit` images.
     pub(crate) fn new(
         samples: usize,
         letterbox: Letterbox,
@@ -49,7 +50,7 @@ impl ImageStore {
         Self { letterbox, fidelity, limit, used: AtomicU64::new(0), slots, recent, recent_limit }
     }
 
-    /// The image of the sample of that number, from memory or from its file.
+    /// The image of sample `number`, from memory or from its file.
     ///
     /// # Errors
     /// If the file cannot be read or decoded, or its picture has another size than at the scan.

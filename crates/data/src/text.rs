@@ -1,22 +1,25 @@
-//! Text files as editors, spreadsheets and shells of any system leave them.
+//! [`decode_text`]: reads text files as editors, spreadsheets and shells of any system write them.
 //!
-//! Understood are UTF-8 and UTF-16, with or without a byte-order mark, and every kind of line end. What is none of
-//! these is refused with the line, never guessed: the bytes of Latin-1 and GBK look alike.
+//! Supported are UTF-8 and UTF-16, with or without a byte-order mark, and every kind of line end. Other
+//! encodings are refused with the line and never guessed: the bytes of Latin-1 and GBK look alike.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use crate::DataError;
+use crate::decode::regular;
 
-/// More than any list of images or file of labels takes; what is larger is another kind of file.
+/// More bytes than any image list or label file has; a larger file is of another kind.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// Why bytes are no text.
+/// Error for bytes that are not text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotText {
-    /// Line of the first byte that is none, counted from 1.
+    /// Line of the first byte that is not text, counted from 1.
     pub(crate) line: usize,
-    /// What the bytes should have been.
+    /// The encoding that the bytes should have had.
     expected: &'static str,
 }
 
@@ -26,7 +29,7 @@ impl fmt::Display for NotText {
     }
 }
 
-/// The text of a file; every line ends with a line feed alone, and byte-order marks are gone.
+/// The text of a file, with line feeds as line ends and without byte-order marks.
 pub(crate) fn decode_text(bytes: &[u8]) -> Result<String, NotText> {
     let text = match bytes {
         [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => {
@@ -34,7 +37,7 @@ pub(crate) fn decode_text(bytes: &[u8]) -> Result<String, NotText> {
         }
         [0xFF, 0xFE, units @ ..] => utf16(units, u16::from_le_bytes)?,
         [0xFE, 0xFF, units @ ..] => utf16(units, u16::from_be_bytes)?,
-        // Two letters of any Western text, of two bytes each.
+        // Two letters of a Western text, of two bytes each.
         [first, 0, second, 0, ..] if *first != 0 && *second != 0 => utf16(bytes, u16::from_le_bytes)?,
         [0, first, 0, second, ..] if *first != 0 && *second != 0 => utf16(bytes, u16::from_be_bytes)?,
         _ => match std::str::from_utf8(bytes) {
@@ -44,12 +47,12 @@ pub(crate) fn decode_text(bytes: &[u8]) -> Result<String, NotText> {
             }
         },
     };
-    // Files that were put together have marks in their middle too.
+    // Concatenated files have marks in their middle too.
     let text = if text.contains('\u{feff}') { text.replace('\u{feff}', "") } else { text };
     Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text })
 }
 
-/// The text of the file `path`; `action` says what it is, for errors.
+/// The text of the file `path`; `action` is the attempted action, for errors.
 ///
 /// # Errors
 /// [`DataError::Io`] and [`DataError::NotText`].
@@ -59,17 +62,26 @@ pub(crate) fn read_text(path: &Path, action: &'static str) -> Result<String, Dat
         .map_err(|reason| DataError::NotText { path: path.to_owned(), problem: reason.to_string() })
 }
 
-/// The bytes of a file that is to be text.
+/// The bytes of a file that should be text. Only regular files are read: opening a pipe would wait for a writer.
 pub(crate) fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    let bytes = std::fs::metadata(path)?.len();
-    if bytes > MAX_BYTES {
-        let text = format!("{bytes} bytes are no text file of a dataset, at most {MAX_BYTES} are read");
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
+    let too_large = |bytes: u64| {
+        let text = format!("the file has {bytes} bytes; at most {MAX_BYTES} are read as text of a dataset");
+        std::io::Error::new(std::io::ErrorKind::InvalidData, text)
+    };
+    let length = regular(path)?.len();
+    if length > MAX_BYTES {
+        return Err(too_large(length));
     }
-    std::fs::read(path)
+    let mut bytes = Vec::with_capacity(length as usize + 1);
+    // The file may have grown since.
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(too_large(bytes.len() as u64));
+    }
+    Ok(bytes)
 }
 
-/// A foreign word for a message: of one line, not too long, without control characters.
+/// A word of a file for use in a message: on one line, shortened, without control characters.
 pub(crate) fn shown(word: &str) -> String {
     let mut text: String = word.chars().take(40).flat_map(char::escape_debug).collect();
     if word.chars().nth(40).is_some() {
@@ -91,7 +103,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, NotText> {
     if is_whole { Ok(text) } else { Err(NotText { line: line_at(text.as_bytes()), expected: "UTF-16" }) }
 }
 
-/// The line on which what follows `before` stands, whatever ends its lines.
+/// The line of the first byte after `before`, counted from 1, for any kind of line end.
 fn line_at(before: &[u8]) -> usize {
     let ends = |at: usize| match before[at] {
         b'\n' => true,
@@ -149,5 +161,16 @@ mod tests {
     fn a_foreign_word_stays_on_its_line() {
         assert_eq!(shown("a\u{1b}[2J\n"), r"a\u{1b}[2J\n");
         assert_eq!(shown(&"x".repeat(41)), format!("{}...", "x".repeat(40)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("a.txt");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(read_bytes(&pipe).unwrap_err().to_string().contains("not a file"));
+        std::fs::write(folder.path().join("b.txt"), "0 1").unwrap();
+        assert_eq!(read_bytes(&folder.path().join("b.txt")).unwrap(), b"0 1");
     }
 }

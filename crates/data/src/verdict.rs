@@ -1,8 +1,8 @@
-//! Whether an image can be used: decoded once, believed by everyone.
+//! [`inspect`]: decodes an image once and records whether it can be used.
 //!
-//! Training, validation, calibration, the comparison of exported files and the report's examples all take their images from a
-//! scan, and decode them as the scan did ([`decode_bytes`]). What passed here fails nowhere for its pixels; what did not is
-//! left out everywhere, with its labels.
+//! Training, evaluation, calibration, the comparison of exported files and the report's examples all take
+//! their images from a scan, and decode them as the scan did ([`decode_bytes`]). An image that passes here
+//! can be decoded by all of them; an image that fails is left out everywhere, with its labels.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,22 +14,22 @@ use crate::decode::{Fidelity, admit, decode_bytes, read, regular};
 use crate::error::reason;
 use crate::scan_cache::{ScanCache, Stamp};
 
-/// What decoding an image showed.
+/// Result of decoding an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Verdict {
-    /// It is a picture.
+    /// The file is a picture.
     Usable {
         /// Width and height in pixels, EXIF orientation applied.
         size: (u32, u32),
-        /// Why one of the decoders refuses it.
+        /// Reason for doubt, such as a decoder that refuses the file.
         doubt: Option<String>,
     },
-    /// It is none, and why.
+    /// The file is not a picture, for this reason.
     Unusable(String),
 }
 
 impl Verdict {
-    /// Whether a decoder can have come to it: files of verdicts are not ours alone to write.
+    /// Whether decoding can give this verdict: other programs may have written the cache file.
     pub(crate) fn is_possible(&self) -> bool {
         match self {
             Self::Usable { size, .. } => size.0 > 0 && size.1 > 0 && admit(*size, 0).is_ok(),
@@ -38,15 +38,16 @@ impl Verdict {
     }
 }
 
-/// A verdict and what it holds for.
+/// A verdict and the file that it is about.
 #[derive(Debug)]
 pub(crate) struct Inspection {
     pub(crate) verdict: Verdict,
-    /// The file as it was, and the digest of its content; `None` for a file that cannot be read, which may pass.
+    /// Stamp of the file and digest of its content; `None` if the file cannot be read, which may be
+    /// temporary.
     pub(crate) of: Option<(Stamp, String)>,
 }
 
-/// Judges an image file, by what is known of it or of another file of the same content, or else by decoding it.
+/// Inspects an image file: reuses the verdict on this file or on the same content, or else decodes it.
 pub(crate) fn inspect(image: &Path, known: &ScanCache) -> Inspection {
     let unreadable = |reason| Inspection { verdict: Verdict::Unusable(reason), of: None };
     let stamp = match regular(image) {

@@ -1,24 +1,24 @@
-//! Flaws of a dataset that cost one label or one image, or were read past, and are counted instead of stopping the work.
+//! [`Warning`]: flaws that cost at most one label or image; they are counted and do not stop the scan.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::Keypoints;
 use crate::flaws::Cost;
-use crate::{Keypoints, text::shown};
 
-/// One flaw, with the file and (for labels) the line that has it.
+/// One flaw, with the file and, for labels and lists, the line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Warning {
     /// The label or image file.
     pub path: PathBuf,
     /// Line in a label file or list, counted from 1.
     pub line: Option<usize>,
-    /// What is wrong there.
+    /// The flaw.
     pub kind: WarningKind,
 }
 
-/// What is wrong, and thereby what was left out or assumed.
+/// Kinds of flaws, each with what was left out or assumed because of it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum WarningKind {
@@ -29,7 +29,7 @@ pub enum WarningKind {
     },
     /// A list names an image that does not exist; the warning's file and line are those of the list.
     MissingImage {
-        /// Where it was looked for first.
+        /// The path at which it was looked for first.
         tried: PathBuf,
     },
     /// The image is less than 10 px wide or high: left out.
@@ -41,7 +41,7 @@ pub enum WarningKind {
     },
     /// A JPEG file that one of two decoders refuses, or that lacks its end marker: kept.
     DoubtfulJpeg {
-        /// What is wrong with it.
+        /// The flaw in the file.
         reason: String,
     },
     /// Images of formats that are not read: left out. The path is that of the first.
@@ -49,19 +49,20 @@ pub enum WarningKind {
         /// How many files there are of each extension.
         counts: BTreeMap<String, usize>,
     },
-    /// The label file exists but cannot be read as text: the image is left out, because it is not known what it shows.
+    /// The label file exists but cannot be read as text: the image is left out, because its objects are
+    /// unknown.
     UnreadableLabels {
         /// The reason.
         reason: String,
     },
-    /// Neither a box nor a polygon, nor a box with the keypoints of `kpt_shape`: row left out.
+    /// The row is neither a box nor a polygon, nor a box with the keypoints of `kpt_shape`: row left out.
     NumberCount {
         /// Numbers in the row.
         found: usize,
-        /// What `kpt_shape` says.
+        /// The keypoints of `kpt_shape`, if there are any.
         keypoints: Option<Keypoints>,
     },
-    /// A word that is no finite number: row left out.
+    /// A word that is not a finite number: row left out.
     NotANumber {
         /// The word.
         word: String,
@@ -75,10 +76,10 @@ pub enum WarningKind {
     UnknownClass {
         /// The word.
         word: String,
-        /// Whether several classes are called so.
+        /// Whether several classes have this name.
         several: bool,
     },
-    /// The class is the number of classes, one more than the last has: row left out.
+    /// The class equals the number of classes, one more than the last class: row left out.
     ClassBehindLast {
         /// Number of class names, and the class as written.
         num_classes: usize,
@@ -90,7 +91,7 @@ pub enum WarningKind {
         /// Number of class names.
         num_classes: usize,
     },
-    /// A coordinate that can only be a count of pixels, or per cent: row left out.
+    /// A coordinate that must be in pixels or per cent: row left out.
     PixelCoordinate {
         /// The largest coordinate of the row.
         value: f32,
@@ -100,7 +101,7 @@ pub enum WarningKind {
         /// The coordinate.
         value: f32,
     },
-    /// A box and keypoints, where no `kpt_shape` says so: row left out.
+    /// A box and keypoints, but the dataset has no `kpt_shape`: row left out.
     PoseRow {
         /// Keypoints in the row.
         keypoints: usize,
@@ -117,47 +118,47 @@ pub enum WarningKind {
         /// Keypoints in the row.
         keypoints: usize,
     },
-    /// Commas or semicolons in place of blanks: read.
+    /// Commas or semicolons instead of spaces: read.
     Separators,
-    /// The name of a class in place of its number: read.
+    /// The name of a class instead of its number: read.
     ClassWord {
         /// The name as written.
         word: String,
     },
-    /// A number behind the box, such as a confidence: ignored.
+    /// A number after the box, such as a confidence: ignored.
     SixthColumn,
     /// A coordinate at most 1 % outside of 0..=1: clipped.
     Clipped {
         /// The coordinate.
         value: f32,
     },
-    /// The label file lies beside its image, since there is none where it should be: read.
+    /// The label file lies next to its image, and there is none at the usual place: read.
     LabelsBesideImage {
-        /// Where it should be.
+        /// The usual place.
         expected: PathBuf,
     },
 }
 
-/// What is known of a kind of flaw beside its values: code, name of many, cost.
+/// Facts about a kind of flaw that do not depend on its values: code, plural name, cost.
 type Facts = (&'static str, &'static str, Cost);
 
 impl WarningKind {
-    /// A name that stays: `number-count`, ...
+    /// A stable identifier: `number-count`, ...
     pub fn code(&self) -> &'static str {
         self.facts().0
     }
 
-    /// What many of these are called: "images that cannot be read", ...
+    /// The plural name: "images that cannot be read", ...
     pub fn many(&self) -> &'static str {
         self.facts().1
     }
 
-    /// What one of these costs.
+    /// The loss that one flaw of this kind causes.
     pub fn cost(&self) -> Cost {
         self.facts().2
     }
 
-    /// How many files or rows it is about.
+    /// Number of files or rows that this warning stands for.
     pub(crate) fn times(&self) -> usize {
         match self {
             Self::OtherFormats { counts } => counts.values().sum(),
@@ -215,7 +216,7 @@ impl WarningKind {
 }
 
 impl Warning {
-    /// File and line.
+    /// File and line as text.
     pub fn place(&self) -> String {
         let path = self.path.display();
         self.line.map_or_else(|| path.to_string(), |line| format!("{path}:{line}"))
@@ -266,9 +267,8 @@ impl fmt::Display for WarningKind {
             Self::NotANumber { word } => write!(f, "`{word}` is not a finite number; row left out"),
             Self::DecimalComma { word } => write!(
                 f,
-                "`{}` may be a number with a comma for its point; write points in numbers and blanks between \
-                 them; row left out",
-                shown(word)
+                "`{word}` may be a number with a decimal comma; write decimal points, and spaces between \
+                 numbers; row left out"
             ),
             Self::UnknownClass { word, several: false } => {
                 write!(f, "`{word}` is no class: neither a number nor one of `names`; row left out")

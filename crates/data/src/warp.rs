@@ -1,8 +1,8 @@
-//! Sampling an image through a matrix: bilinear, with grey around it.
+//! [`warp`]: samples an image through a matrix, bilinear, with grey outside the image.
 //!
-//! A pixel (x, y) of the result is the source at `M (x, y, 1)`, whole numbers being pixel centres. Weights have 7 bits, as much
-//! as 8-bit pixels can show. Without rotation, shear or perspective, which is the usual training, rows and columns are
-//! independent: two rows are blended as a whole, then pixels are picked from the blend.
+//! A pixel (x, y) of the result is the source at `M (x, y, 1)`; whole numbers are pixel centres. Weights have
+//! 7 bits, which is enough for 8-bit pixels. Without rotation, shear or perspective, as in usual training,
+//! rows and columns are independent: two whole rows are blended, then pixels are picked from the blend.
 
 use image::RgbImage;
 use multiversion::multiversion;
@@ -10,7 +10,7 @@ use multiversion::multiversion;
 use crate::letterbox::PADDING;
 use crate::perspective::Matrix;
 
-/// One in the fixed point of weights.
+/// The value 1 in the fixed-point format of the weights.
 const ONE: u16 = 128;
 
 /// The image on a canvas of `size`; `inverse` maps canvas pixels to image pixels.
@@ -25,25 +25,25 @@ pub(crate) fn warp(image: &RgbImage, inverse: &Matrix, size: (u32, u32)) -> RgbI
     canvas
 }
 
-/// Whole part, and the weight of the next pixel.
+/// The integer part, and the weight of the next pixel.
 fn split(position: f64) -> (i64, u16) {
     let whole = position.floor();
-    // `as` saturates: what lies far outside stays outside.
+    // `as` saturates: a position far outside stays outside.
     (whole as i64, ((position - whole) * f64::from(ONE) + 0.5) as u16)
 }
 
-/// Two pixels of a blended row and the weight of the second.
+/// Byte offsets of two pixels of a blended row, and the weight of the second.
 struct Pick {
     left: usize,
     right: usize,
     weight: u32,
 }
 
-/// Columns at `across.0 x + across.1`, rows at `down.0 y + down.1`.
+/// Samples columns at `across.0 x + across.1` and rows at `down.0 y + down.1`.
 fn scale(image: &RgbImage, across: (f64, f64), down: (f64, f64), canvas: &mut RgbImage) {
     let w = image.width() as usize;
     let h = image.height() as usize;
-    // One grey pixel at each end of a blended row stands for all that lies outside.
+    // One grey pixel at each end of a blended row stands for everything outside.
     let slot = |column: i64| 3 * (column.clamp(-1, w as i64) + 1) as usize;
     let picks: Vec<Pick> = (0..canvas.width())
         .map(|x| {
@@ -75,7 +75,7 @@ fn scale(image: &RgbImage, across: (f64, f64), down: (f64, f64), canvas: &mut Rg
     }
 }
 
-/// `out = upper (1 - weight) + lower weight`, with 7 bits more.
+/// `out = upper (1 - weight) + lower weight`, with 7 fractional bits.
 #[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
 fn mix(upper: &[u8], lower: &[u8], weight: u16, out: &mut [u16]) {
     for ((out, upper), lower) in out.iter_mut().zip(upper).zip(lower) {
@@ -95,7 +95,7 @@ fn pick(blend: &[u16], picks: &[Pick], out: &mut [u8]) {
     }
 }
 
-/// Any matrix, pixel by pixel.
+/// Samples through any matrix, pixel by pixel.
 fn sample(image: &RgbImage, inverse: &Matrix, canvas: &mut RgbImage) {
     let w = i64::from(image.width());
     let h = i64::from(image.height());
@@ -108,7 +108,7 @@ fn sample(image: &RgbImage, inverse: &Matrix, canvas: &mut RgbImage) {
     for (y, out) in canvas.as_mut().chunks_exact_mut(3 * width.max(1)).enumerate() {
         for (x, out) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
             let [u, v, q] = inverse.map(|row| row[0] * x as f64 + row[1] * y as f64 + row[2]);
-            // Behind the eye (q <= 0) there is nothing to see.
+            // Points with q <= 0 lie behind the camera and show nothing.
             let (u, v) = if q > 0.0 { (u / q, v / q) } else { (-2.0, -2.0) };
             let ((column, right), (row, lower)) = (split(u), split(v));
             let next = column.saturating_add(1);

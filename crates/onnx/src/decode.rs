@@ -1,10 +1,10 @@
-//! The head's decoding as ONNX nodes: raw outputs to boxes in pixels and scores, in 32 bits.
+//! [`write_decode`]: the head's decoding as ONNX nodes, from raw outputs to boxes and scores in 32 bits.
 //!
-//! A side of a box lies `sum(bin * softmax(bins))` cells from the centre of its cell (Li et al., "Generalized Focal
-//! Loss", 2020, arXiv 2006.04388). Expectation and the step from left, top, right, bottom to centre and size are both linear,
-//! so they are one matrix: `cx = x + (r - l) / 2`, `cy = y + (b - t) / 2`, `w = l + r`, `h = t + b`.
-//! An objectness that is always 1 is one more row of it: nothing times the shares, plus 1.
-//! Levels come in the order of the head, cells row by row.
+//! A side of a box lies `sum(bin * softmax(bins))` cells from the centre of its cell (Li et al., "Generalized
+//! Focal Loss", 2020, arXiv 2006.04388). The expectation and the step from left, top, right, bottom to centre
+//! and size are both linear, so they are one matrix: `cx = x + (r - l) / 2`, `cy = y + (b - t) / 2`,
+//! `w = l + r`, `h = t + b`. An objectness that is always 1 is an additional row of the matrix: zero times
+//! the probabilities, plus 1. Levels are in the order of the head, cells row by row.
 
 use bonsai_graph::DetectHead;
 
@@ -14,7 +14,8 @@ use crate::element::Element;
 use crate::grid::{Level, write_grid};
 use crate::writer::{Value, Writer};
 
-/// Centre x, centre y, width and height, from left, top, right and bottom; and an objectness from none of them.
+/// Centre x, centre y, width and height, from left, top, right and bottom; the last row is the objectness,
+/// which uses none.
 const ROWS: [[f32; 4]; 5] = [
     [-0.5, 0.0, 0.5, 0.0],
     [0.0, -0.5, 0.0, 0.5],
@@ -23,7 +24,7 @@ const ROWS: [[f32; 4]; 5] = [
     [0.0, 0.0, 0.0, 0.0],
 ];
 
-/// What the head sees, per anchor.
+/// Decoded outputs of the head, per anchor.
 pub(crate) struct Decoded {
     /// `[n, 4, anchors]`: centre and size in pixels; with an objectness `[n, 5, anchors]`.
     pub(crate) boxes: Value,
@@ -31,7 +32,7 @@ pub(crate) struct Decoded {
     pub(crate) scores: Value,
 }
 
-/// Writes the decoding behind `outputs`, the graph's outputs. Node names begin with `layer`.
+/// Writes the decoding of `outputs`, the graph's outputs. Node names begin with `layer`.
 pub(crate) fn write_decode(
     writer: &mut Writer,
     layer: &str,
@@ -70,7 +71,7 @@ pub(crate) fn write_decode(
     Decoded { boxes, scores }
 }
 
-/// The maps of all levels as one row of anchors; `leading` are the dimensions in front of it.
+/// The maps of all levels as one row of anchors; `leading` are the dimensions before it.
 fn flatten(
     writer: &mut Writer,
     layer: &str,
@@ -90,7 +91,7 @@ fn flatten(
     writer.node(layer, "Concat", &rows, vec![int("axis", leading.len())], &dims(anchors(levels)))
 }
 
-/// Cells of all levels.
+/// Number of cells of all levels.
 fn anchors(levels: &[Level<'_>]) -> Dim {
     match levels {
         [level] => level.cells.clone(),
@@ -101,7 +102,7 @@ fn anchors(levels: &[Level<'_>]) -> Dim {
     }
 }
 
-/// `[rows, 4 * bins]`: from the shares of the bins to centre offset and size, in cells.
+/// `[rows, 4 * bins]`: maps the probabilities of the bins to centre offset and size, in cells.
 fn matrix(rows: usize, bins: usize) -> Vec<f32> {
     let row = |row: &[f32; 4]| row.map(|side| (0..bins).map(move |bin| side * bin as f32));
     ROWS[..rows].iter().flat_map(row).flatten().collect()

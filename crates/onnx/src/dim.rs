@@ -1,4 +1,4 @@
-//! Sizes of tensors: known, named or unknown.
+//! [`Dim`]: a size of a tensor, which is known, named or unknown.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ pub enum Dim {
     Fixed(usize),
     /// A size that is chosen when the model runs, by name.
     Symbolic(String),
-    /// Nothing is said.
+    /// The file does not give the size.
     Unknown,
 }
 
 impl Dim {
-    /// A size by name.
+    /// A named size.
     pub(crate) fn named(name: impl Into<String>) -> Self {
         Self::Symbolic(name.into())
     }
@@ -27,7 +27,7 @@ impl Dim {
         }
     }
 
-    /// The size, or the word that `Reshape` has for "as it comes".
+    /// The size if it is known, or `word`, a placeholder that `Reshape` understands.
     pub(crate) fn or(&self, word: i64) -> i64 {
         self.fixed().map_or(word, |size| size as i64)
     }

@@ -1,4 +1,4 @@
-//! Types of the values in a tensor, and how a constant of them is stored.
+//! [`Element`]: types of the values in a tensor, and how constants of them are stored.
 
 use half::f16;
 
@@ -15,7 +15,7 @@ pub(crate) enum Element {
 }
 
 impl Element {
-    /// ONNX's word for it.
+    /// The ONNX name of the type.
     pub(crate) const fn data_type(self) -> DataType {
         match self {
             Self::F32 => DataType::Float,
@@ -26,7 +26,7 @@ impl Element {
         }
     }
 
-    /// Real numbers as they are stored: little-endian, rounded to the nearest where they are halves or whole.
+    /// Stores real numbers: little-endian, rounded to the nearest for 16-bit floats and integers.
     pub(crate) fn store(self, values: &[f32]) -> Vec<u8> {
         match self {
             Self::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),

@@ -1,4 +1,4 @@
-//! Why a network cannot be exported, or a file not be read as ONNX.
+//! [`OnnxError`]: reasons why a network cannot be exported, or a file not be read as ONNX.
 
 use std::path::PathBuf;
 
@@ -8,84 +8,84 @@ use half::f16;
 
 use crate::TooLarge;
 
-/// Tensors that an error lists by name.
+/// Number of tensors that an error lists by name.
 const LISTED: usize = 5;
 
-/// What stands in the way, with the tensor, the field or the file and the numbers that disagree.
+/// Error of this crate, with the tensor, the field or the file and the numbers that disagree.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OnnxError {
     /// The network does not take images of this size, or its parts do not fit together.
     #[error("the network cannot be exported")]
     Graph(#[from] GraphError),
-    /// The weights are not those of the network, or the file cannot be written.
+    /// The weights do not fit the network, or the file cannot be written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The operator set is not one that the exporter writes.
     #[error("opset {got} cannot be written: choose one of {min} to {max}")]
     Opset {
-        /// What was asked for.
+        /// The requested operator set.
         got: u32,
         /// The oldest that is written.
         min: u32,
         /// The newest that is written.
         max: u32,
     },
-    /// Input and output cannot be told apart by name, or one has none.
+    /// Input and output have the same name, or one name is empty.
     #[error("input `{input}` and output `{output}` need two different names, neither of them empty")]
     Names {
-        /// Name asked for the input.
+        /// Requested name of the input.
         input: String,
-        /// Name asked for the output.
+        /// Requested name of the output.
         output: String,
     },
-    /// No images at a time.
+    /// A batch of no images was requested.
     #[error("a batch of 0 images was asked for; choose 1 or more")]
     Batch,
-    /// Two things were asked for that exclude each other.
+    /// Two options were requested that exclude each other.
     #[error("{left} and {right} exclude each other: {instead}")]
     Combination {
-        /// One of them.
+        /// One option.
         left: &'static str,
-        /// The other.
+        /// The other option.
         right: &'static str,
         /// What to do.
         instead: &'static str,
     },
-    /// A setting of the suppression makes no sense.
+    /// A setting of non-maximum suppression is out of range.
     #[error("nms {field} is {got}; {expected} was expected")]
     Nms {
-        /// Which setting.
+        /// The setting.
         field: &'static str,
-        /// What was asked for.
+        /// The requested value.
         got: String,
-        /// What is possible.
+        /// The allowed values.
         expected: &'static str,
     },
-    /// Weights that become infinite in 16 bits.
+    /// Weights become infinite in 16 bits.
     #[error(
         "{count} weights are beyond the {max} that 16 bits hold: {list}; export without half, or train on with weight decay"
     )]
     Half {
-        /// How many.
+        /// Number of weights.
         count: usize,
-        /// The largest number of 16 bits.
+        /// The largest 16-bit float.
         max: f32,
-        /// Where they are.
+        /// The tensors that contain them.
         tensors: Vec<TooLarge>,
-        /// The first of them, in words.
+        /// The first of them, as text.
         list: String,
     },
     /// A wire that is to be quantised has no range.
-    #[error("no range is known of `{wire}`, which is to be quantised: calibrate all of `quantized_wires`")]
+    #[error("`{wire}` is to be quantised, but has no range: calibrate all of `quantized_wires`")]
     NoRange {
-        /// The layer that makes it.
+        /// The layer that computes it.
         wire: String,
     },
-    /// The range of a wire is none.
+    /// The range of a wire is not valid.
     #[error("the range of `{wire}` is {low} to {high}; two finite numbers in order were expected")]
     Range {
-        /// The layer that makes it.
+        /// The layer that computes it.
         wire: String,
         /// Its smallest value.
         low: f32,
@@ -113,7 +113,8 @@ pub enum OnnxError {
         /// The limit.
         max: usize,
     },
-    /// A runtime is not given the file: it asks for too much, or something in it is not what it says.
+    /// A runtime must not get the file: it would take too much memory or time, or its parts contradict each
+    /// other.
     #[error("{place} {what}")]
     Unfit {
         /// The node, constant, input or output.
@@ -121,19 +122,19 @@ pub enum OnnxError {
         /// What is wrong with it, and what is possible.
         what: String,
     },
-    /// The bytes are no protobuf message of ONNX's schema, or are cut off.
+    /// The bytes are not a protobuf message of ONNX's schema, or are cut off.
     #[error("not a complete ONNX file ({bytes} bytes)")]
     Decode {
-        /// How many bytes there were.
+        /// Number of bytes.
         bytes: usize,
-        /// Where reading ended.
+        /// The decoder's reason.
         #[source]
         source: prost::DecodeError,
     },
     /// The bytes can be read, but something that every ONNX model has is missing.
     #[error("not an ONNX model: it has no {what}")]
     Incomplete {
-        /// What was looked for.
+        /// The missing part.
         what: &'static str,
     },
     /// A dimension of an input or output is negative.
@@ -141,12 +142,12 @@ pub enum OnnxError {
     Dimension {
         /// The input or output.
         tensor: String,
-        /// Which dimension, from 0.
+        /// The dimension, counted from 0.
         axis: usize,
-        /// What stands there.
+        /// Its value.
         got: i64,
     },
-    /// A metadata entry does not hold what its key promises.
+    /// A metadata entry does not have the content that its key requires.
     #[error("metadata `{key}` is {value:?}: {reason}")]
     Metadata {
         /// The key.
@@ -161,7 +162,7 @@ pub enum OnnxError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's reason.
         #[source]
         source: std::io::Error,
     },
@@ -170,14 +171,14 @@ pub enum OnnxError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in the file.
         #[source]
         source: Box<OnnxError>,
     },
 }
 
 impl OnnxError {
-    /// These weights cannot be written in 16 bits.
+    /// The error for weights that 16 bits cannot hold.
     pub(crate) fn half(tensors: Vec<TooLarge>) -> Self {
         let mut list: Vec<String> = tensors.iter().take(LISTED).map(TooLarge::to_string).collect();
         if tensors.len() > LISTED {

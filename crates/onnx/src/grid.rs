@@ -1,4 +1,4 @@
-//! Where the anchors are: constants where the size of the images is known, else computed from the maps' sizes.
+//! [`write_grid`]: positions of the anchors, as constants or computed when the model runs.
 
 use std::slice;
 
@@ -9,11 +9,11 @@ use crate::writer::{Value, Writer};
 
 /// One level of the head.
 pub(crate) struct Level<'a> {
-    /// Its number, from the finest.
+    /// Its index, from the finest level.
     index: usize,
     /// Pixels per cell.
     stride: f32,
-    /// A map `[n, c, h, w]` of it.
+    /// A map `[n, c, h, w]` of the level.
     map: &'a Value,
     /// `h * w`.
     pub(crate) cells: Dim,
@@ -30,11 +30,12 @@ impl<'a> Level<'a> {
     }
 }
 
-/// What turns boxes in cells, relative to their own, into pixels of the image.
+/// Values that convert boxes from cells, relative to their own cell, to pixels of the image.
 pub(crate) struct Grid {
     /// `[1, 1, anchors]`: pixels per cell.
     pub(crate) strides: Value,
-    /// `[1, rows, anchors]`: what to add: the centre of the cell in pixels, no size, and an objectness of 1.
+    /// `[1, rows, anchors]`: values to add, which are the centre of the cell in pixels, 0 for sizes and 1 for
+    /// objectness.
     pub(crate) centres: Value,
 }
 
@@ -70,7 +71,7 @@ pub(crate) fn write_grid(
     }
 }
 
-/// The grid of levels whose sizes are known.
+/// The grid of levels of known sizes.
 fn constants(levels: &[Level<'_>], rows: usize) -> (Vec<f32>, Vec<f32>) {
     let mut strides = Vec::new();
     let mut x = Vec::new();
@@ -90,7 +91,7 @@ fn constants(levels: &[Level<'_>], rows: usize) -> (Vec<f32>, Vec<f32>) {
     (strides, [x, y, sizes, objectness].concat())
 }
 
-/// The grid of one level whose size the map tells when the model runs.
+/// The grid of one level whose size is known only when the model runs.
 fn computed(writer: &mut Writer, layer: &str, level: &Level<'_>, rows: usize) -> Grid {
     let h = &level.map.dims()[2];
     let w = &level.map.dims()[3];
@@ -103,11 +104,11 @@ fn computed(writer: &mut Writer, layer: &str, level: &Level<'_>, rows: usize) ->
     let y = positions(writer, &format!("{layer}.y"), &shape, (2, h), level.stride);
     let y = writer.reshape(&format!("{layer}.y"), &y, &[h.clone(), 1.into()]);
 
-    // One row of the grid, from what can be repeated to `[h, w]`.
+    // One row of the grid, from a value that can be repeated to `[h, w]`.
     let mut row = |part: &str, value: &Value| {
         let part = format!("{layer}.{part}");
         let map = writer.node(&part, "Expand", &[value, &sides], Vec::new(), &[h.clone(), w.clone()]);
-        // From [h, w], so that 0 on the first axis would not mean 1.
+        // The input is [h, w], so a 0 on the first axis would mean h, not 1.
         writer.reshape(&part, &map, &[1.into(), 1.into(), level.cells.clone()])
     };
     let x = row("x", &x);
@@ -130,7 +131,7 @@ fn computed(writer: &mut Writer, layer: &str, level: &Level<'_>, rows: usize) ->
     Grid { strides, centres }
 }
 
-/// Centres of the cells along one axis of a map of that shape, in pixels: `[size]`.
+/// Centres of the cells along one axis of a map with this shape, in pixels: `[size]`.
 fn positions(
     writer: &mut Writer,
     layer: &str,

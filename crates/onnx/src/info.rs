@@ -1,6 +1,7 @@
-//! What a file says about itself, read without running it.
+//! [`OnnxInfo`]: inputs, outputs and metadata of a file, read without running it.
 //!
-//! Reads files of any origin. The bytes are not trusted: whatever they are, the answer is a value or an error.
+//! Files may come from any program. The bytes are not trusted: for any bytes, the result is a value or an
+//! error.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +22,7 @@ use crate::proto::{GraphProto, ModelProto, ValueInfoProto, type_proto};
 pub struct TensorInfo {
     /// Its name.
     pub name: String,
-    /// Element type in ONNX's words: `FLOAT`, `FLOAT16`, `INT64`; `UNDEFINED` if it is no tensor.
+    /// Element type by ONNX's name: `FLOAT`, `FLOAT16`, `INT64`; `UNDEFINED` if it is not a tensor.
     pub element: &'static str,
     /// Its dimensions, outermost first.
     pub dims: Vec<Dim>,
@@ -35,9 +36,9 @@ pub struct OnnxInfo {
     pub ir_version: i64,
     /// Version of ONNX's own operator set.
     pub opset: i64,
-    /// The program that wrote it, with its version; empty if it does not say.
+    /// The program that wrote it, with its version; empty if the file does not name it.
     pub producer: String,
-    /// Inputs, without those that have a constant of their name.
+    /// Inputs, without those that share their name with a constant.
     pub inputs: Vec<TensorInfo>,
     /// Outputs.
     pub outputs: Vec<TensorInfo>,
@@ -47,13 +48,13 @@ pub struct OnnxInfo {
     pub op_counts: BTreeMap<String, usize>,
     /// Number of constant tensors.
     pub constant_count: usize,
-    /// Metadata as it stands there, in order.
+    /// Metadata entries, in order.
     pub metadata: Vec<(String, String)>,
     /// Names of the classes by index, from metadata `names`.
     pub class_names: Option<Vec<String>>,
     /// Height and width in pixels, from metadata `imgsz`.
     pub imgsz: Option<(usize, usize)>,
-    /// Largest number of pixels per cell, from metadata `stride`.
+    /// Largest stride in pixels per cell, from metadata `stride`.
     pub stride: Option<usize>,
 }
 
@@ -61,13 +62,14 @@ impl OnnxInfo {
     /// Reads the bytes of a file.
     ///
     /// # Errors
-    /// [`OnnxError::Decode`] if they are no ONNX file or cut off, [`OnnxError::Incomplete`] if a part is missing
-    /// that every model has, [`OnnxError::Dimension`] or [`OnnxError::Metadata`] if one makes no sense.
+    /// [`OnnxError::Decode`] if they are not an ONNX file or are cut off, [`OnnxError::Incomplete`] if a part
+    /// is missing that every model has, [`OnnxError::Dimension`] or [`OnnxError::Metadata`] if one is not
+    /// valid.
     pub fn read(bytes: &[u8]) -> Result<Self, OnnxError> {
         Self::from_model(&Self::message(bytes)?)
     }
 
-    /// The message in the bytes of a file.
+    /// Decodes the message in the bytes of a file.
     ///
     /// # Errors
     /// [`OnnxError::Decode`].
@@ -78,7 +80,7 @@ impl OnnxInfo {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`OnnxError::Read`] if it cannot be read, [`OnnxError::File`] around what is wrong with it.
+    /// [`OnnxError::Read`] if it cannot be read, [`OnnxError::File`] around an error in its content.
     pub fn open(path: &Path) -> Result<Self, OnnxError> {
         let bytes =
             std::fs::read(path).map_err(|source| OnnxError::Read { path: path.to_owned(), source })?;
@@ -86,12 +88,12 @@ impl OnnxInfo {
         Self::read(&bytes).map_err(wrap)
     }
 
-    /// The metadata entry of that key.
+    /// The metadata entry of this key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.metadata.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 
-    /// Reads the message of a file.
+    /// Reads the summary of a file's message.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -129,7 +131,7 @@ impl OnnxInfo {
     }
 }
 
-/// Older files list their constants among the inputs.
+/// The inputs without constants, which older files list among the inputs.
 fn inputs(graph: &GraphProto) -> Result<Vec<TensorInfo>, OnnxError> {
     let constant = |name: &str| graph.initializer.iter().any(|c| c.name() == name);
     graph.input.iter().filter(|i| !constant(i.name())).map(tensor_info).collect()

@@ -1,13 +1,14 @@
-//! Convolutions on integers: what they read, their weights and what they make, rounded to 8 bits and back.
+//! [`Integers`]: convolutions on integers, whose inputs, weights and outputs are rounded to 8 bits and back.
 //!
-//! A reader that has integer kernels takes the pairs of `QuantizeLinear` and `DequantizeLinear` together with the
-//! convolution between them; to any other they are ordinary arithmetic with the same result.
-//! Biases stay in 32 bits: onnxruntime rounds them by itself, and `TensorRT` refuses a bias of integers.
+//! A runtime that has integer kernels fuses the pairs of `QuantizeLinear` and `DequantizeLinear` with the
+//! convolution between them. For any other runtime they are ordinary arithmetic with the same result.
+//! Biases stay in 32 bits: onnxruntime rounds them itself, and `TensorRT` refuses integer biases.
 //!
-//! On x86, onnxruntime makes unsigned integers of signed ones only where nothing but one `DequantizeLinear` reads a
-//! `QuantizeLinear` and one node reads that; else the convolution stays in 32 bits and is slower than without the pairs.
-//! And it joins pairs that are equal. So every convolution reads through a pair of its own, whose scale differs from the
-//! others' of that wire in the last bit, and a `Clip` that clips nothing stands between an output's pair and who reads it.
+//! On x86, onnxruntime turns signed integers into unsigned ones only if exactly one `DequantizeLinear` reads
+//! a `QuantizeLinear` and one node reads that. Otherwise the convolution stays in 32 bits and is slower than
+//! without the pairs. It also merges equal pairs. Every convolution therefore reads through a pair of its
+//! own, whose scale differs from the others of that wire in the last bit, and a `Clip` without effect
+//! separates an output's pair from its readers.
 
 use std::collections::BTreeMap;
 
@@ -20,21 +21,21 @@ use crate::layers::Layer;
 use crate::quantization::{LOWEST, Placement, Quantization, is_quantized, quantize_weights};
 use crate::writer::{Value, Writer};
 
-/// Writes the convolutions that are quantised.
+/// Writes the quantised convolutions.
 pub(crate) struct Integers<'a> {
     graph: &'a Graph,
     quantization: &'a Quantization,
-    /// How many pairs each wire has so far.
+    /// Number of pairs that each wire has so far.
     pairs: BTreeMap<NodeId, usize>,
 }
 
 impl<'a> Integers<'a> {
-    /// None written yet.
+    /// A writer without written convolutions.
     pub(crate) const fn new(graph: &'a Graph, quantization: &'a Quantization) -> Self {
         Self { graph, quantization, pairs: BTreeMap::new() }
     }
 
-    /// Whether that layer is one of them.
+    /// Whether this layer is a quantised convolution.
     pub(crate) fn takes(&self, layer: NodeId) -> bool {
         is_quantized(self.graph, layer)
     }
@@ -59,7 +60,7 @@ impl<'a> Integers<'a> {
         Ok(writer.node(name, "Clip", &[&rounded, &lowest], Vec::new(), rounded.dims()))
     }
 
-    /// `value`, which is what `wire` carries, rounded, and the step.
+    /// Rounds `value`, which is the value of `wire`; also returns the step.
     fn rounded(
         &mut self,
         writer: &mut Writer,

@@ -1,4 +1,4 @@
-//! Each layer of the graph as ONNX nodes.
+//! [`write_layers`]: writes each layer of the graph as ONNX nodes.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_graph::{Graph, Node, NodeId, Op, ParamRole};
@@ -15,12 +15,12 @@ use crate::split::splits;
 use crate::too_large::TooLarge;
 use crate::writer::{Value, Writer};
 
-/// Writes all layers that the outputs depend on; the values of the outputs, in the graph's order.
+/// Writes all layers that the outputs depend on; returns the values of the outputs, in the graph's order.
 ///
 /// # Errors
-/// [`OnnxError::Checkpoint`] if a weight is missing, [`OnnxError::NotFinite`] if one is no finite number,
-/// [`OnnxError::Half`] if one does not fit into 16 bits where that was asked for, and [`OnnxError::NoRange`] or
-/// [`OnnxError::Range`] for what is to be quantised.
+/// [`OnnxError::Checkpoint`] if a weight is missing, [`OnnxError::NotFinite`] if one is not finite,
+/// [`OnnxError::Half`] if one does not fit into 16 bits and those were requested, and [`OnnxError::NoRange`]
+/// or [`OnnxError::Range`] for ranges of quantised wires.
 pub(crate) fn write_layers(
     writer: &mut Writer,
     checkpoint: &Checkpoint,
@@ -41,7 +41,7 @@ pub(crate) fn write_layers(
     let mut values: Vec<Option<Value>> = vec![None; graph.nodes().len()];
     for (id, node) in graph.iter().filter(|(id, _)| live[id.index()]) {
         if values[id.index()].is_some() {
-            continue; // A slice that came with the first one of its split.
+            continue; // This slice was written with the first one of its split.
         }
         let inputs: Vec<&Value> = node.inputs().iter().filter_map(|i| values[i.index()].as_ref()).collect();
         if let Some(slices) = splits.get(&id) {
@@ -63,7 +63,7 @@ pub(crate) fn write_layers(
     Ok(graph.outputs().iter().filter_map(|o| values[o.index()].clone()).collect())
 }
 
-/// Whether each layer is needed for an output.
+/// Whether an output depends on each layer.
 fn live(graph: &Graph) -> Vec<bool> {
     let mut live = vec![false; graph.nodes().len()];
     for output in graph.outputs() {
@@ -79,7 +79,7 @@ fn live(graph: &Graph) -> Vec<bool> {
     live
 }
 
-/// Slices that are all of `input`; a single one is `input` itself.
+/// The slices of `input`, which together cover it; a single one is `input` itself.
 fn split(writer: &mut Writer, graph: &Graph, input: &Value, slices: &[NodeId]) -> Vec<Value> {
     if slices.len() == 1 {
         return vec![input.clone()];
@@ -89,16 +89,16 @@ fn split(writer: &mut Writer, graph: &Graph, input: &Value, slices: &[NodeId]) -
     writer.split(&name, input, 1, &sizes)
 }
 
-/// The network's weights, as the file stores them.
+/// The network's weights, as the file will store them.
 pub(crate) struct Parameters<'a> {
     weights: &'a Weights,
     element: Element,
-    /// What was met that 16 bits cannot hold.
+    /// Tensors met so far with weights that 16 bits cannot hold.
     too_large: Vec<TooLarge>,
 }
 
 impl Parameters<'_> {
-    /// The values and shape of one, all of them finite.
+    /// Shape and values of a parameter; all values must be finite.
     pub(crate) fn read(&self, name: &str) -> Result<(&[usize], &[f32]), OnnxError> {
         let array = self.weights.require(name)?;
         match array.data.iter().enumerate().find(|(_, v)| !v.is_finite()) {
@@ -110,12 +110,12 @@ impl Parameters<'_> {
     }
 }
 
-/// One layer on its way into the file.
+/// One layer that is being written.
 pub(crate) struct Layer<'a, 'w> {
     pub(crate) writer: &'a mut Writer,
     pub(crate) node: &'a Node,
     pub(crate) parameters: &'a mut Parameters<'w>,
-    /// Of the output.
+    /// Dimensions of the output.
     pub(crate) dims: &'a [Dim; 4],
 }
 
@@ -134,7 +134,7 @@ impl Layer<'_, '_> {
                 let beta = beta?;
                 let mean = mean?;
                 let var = var?;
-                // ONNX states the weight of the old statistics.
+                // ONNX gives the weight of the old statistics, the graph that of the new ones.
                 let attributes = vec![float("epsilon", eps), float("momentum", 1.0 - momentum)];
                 self.push("BatchNormalization", &[inputs[0], &gamma, &beta, &mean, &var], attributes)
             }
@@ -181,7 +181,7 @@ impl Layer<'_, '_> {
 
     fn upsample(&mut self, input: &Value, scale: usize) -> Value {
         let name = |what: &str| format!("{}.{what}", self.node.name());
-        // Before 13 the region is no optional input, though only another mode reads it.
+        // Before opset 13 the region of interest is a required input, although only another mode reads it.
         let region = if self.writer.opset() < 13 {
             self.writer.floats(&name("roi"), Element::F32, &[0], &[])
         } else {
@@ -189,7 +189,7 @@ impl Layer<'_, '_> {
         };
         let factors = [1.0, 1.0, scale as f32, scale as f32];
         let scales = self.writer.floats(&name("scales"), Element::F32, &[4], &factors);
-        // Output cell i reads input cell floor(i / scale): repetition, whatever the size.
+        // Output cell i reads input cell floor(i / scale): pixels are repeated, for any size.
         let attributes = vec![
             string("coordinate_transformation_mode", "asymmetric"),
             string("mode", "nearest"),
@@ -202,12 +202,12 @@ impl Layer<'_, '_> {
         self.writer.node(self.node.name(), op_type, inputs, attributes, self.dims)
     }
 
-    /// Name of the layer's parameter of that role.
+    /// Name of the layer's parameter of this role.
     pub(crate) fn parameter(&self, role: ParamRole) -> String {
         format!("{}.{}", self.node.name(), role.suffix())
     }
 
-    /// The layer's parameter of that role, as a constant.
+    /// The layer's parameter of this role, as a constant.
     fn weight(&mut self, role: ParamRole) -> Result<Value, OnnxError> {
         let name = self.parameter(role);
         let element = self.parameters.element;

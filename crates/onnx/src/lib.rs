@@ -1,14 +1,16 @@
-//! A detector as an ONNX file, and what an ONNX file says about itself.
+//! Export of a detector as an ONNX file, and reading of ONNX files.
 //!
-//! [`export`] is one pass over the folded layer graph: every layer becomes the ONNX operators that mean the same,
-//! then the head's decoding (distribution, anchors, sigmoid) is written behind them,
-//! so that the file takes `images [1, 3, h, w]` and gives `output0 [1, 4 + classes, anchors]` as Ultralytics' do.
-//! [`ExportOptions`] asks for other forms: 16 or 8 bits ([`Precision`]), sizes that are chosen when the model runs
-//! ([`Dynamic`]), another client's output ([`Layout`]), suppression inside ([`NmsOptions`]).
-//! The result is topologically sorted, has type and shape on every value, and equal checkpoints give equal bytes.
+//! [`export`] is one pass over the folded layer graph. It writes every layer as the equivalent ONNX
+//! operators, then the head's decoding (distribution, anchors, sigmoid). The file takes `images [1, 3, h, w]`
+//! and returns `output0 [1, 4 + classes, anchors]`, as Ultralytics' files do.
+//! [`ExportOptions`] selects other forms: 16 or 8 bits ([`Precision`]), sizes that are chosen when the model
+//! runs ([`Dynamic`]), the output of another client ([`Layout`]), non-maximum suppression inside the model
+//! ([`NmsOptions`]).
+//! The result is topologically sorted, has type and shape on every value, and equal checkpoints give equal
+//! bytes.
 //!
 //! The protobuf types in [`proto`] are checked in, so that building needs neither protoc nor a build script.
-//! This crate runs no network, and it knows no architecture: a pruned network is exported as any other.
+//! This crate runs no network and depends on no architecture: a pruned network is exported like any other.
 //!
 //! ```
 //! use bonsai_checkpoint::{Array, Checkpoint};

@@ -1,6 +1,7 @@
-//! Python literals, the form in which Ultralytics' readers expect lists and dictionaries in metadata.
+//! [`write_names`], [`read_names`] and [`read_pair`]: Python literals in the metadata of a file.
 //!
-//! Only what they hold: whole numbers, strings, a list of two numbers, a dictionary from index to name.
+//! Only the forms that occur there are supported: integers, strings, a list of two numbers, a dictionary from
+//! index to name.
 
 use std::fmt::Write;
 use std::iter::Peekable;
@@ -11,7 +12,8 @@ pub(crate) fn write_pair((a, b): (usize, usize)) -> String {
     format!("[{a}, {b}]")
 }
 
-/// `{0: 'first', 1: 'second'}`. Letters stay as they are; only what would end or break the string is escaped.
+/// `{0: 'first', 1: 'second'}`. Letters are kept; only characters that would end or break the string are
+/// escaped.
 pub(crate) fn write_names(names: &[String]) -> String {
     let mut text = String::from("{");
     for (i, name) in names.iter().enumerate() {
@@ -91,7 +93,7 @@ impl<'a> Reader<'a> {
         Self { text, chars: text.char_indices().peekable() }
     }
 
-    /// The next character that is no white space, which must be one of `accepted`.
+    /// The next character that is not white space, which must be one of `accepted`.
     fn next_of(&mut self, accepted: &[char], what: &str) -> Result<char, String> {
         self.skip_space();
         match self.chars.peek() {
@@ -104,7 +106,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Steps over `c` if it comes next.
+    /// Skips `c` if it comes next.
     fn accept(&mut self, c: char) -> bool {
         self.next_of(&[c], "").is_ok()
     }
@@ -131,7 +133,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What follows a backslash.
+    /// Reads the rest of an escape after its backslash.
     fn escape(&mut self) -> Result<char, String> {
         let digits = match self.chars.next().map(|(_, c)| c) {
             Some('n') => return Ok('\n'),
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_place() {
+    fn errors_name_the_position() {
         for (text, reason) in [
             ("", "expected `{` at byte 0"),
             ("{0: 'a'", "expected `,` or the closing bracket at byte 7"),

@@ -1,7 +1,8 @@
-//! What the file says about itself, in the words of Ultralytics' files: readers of version 8.0 stop with an error if
-//! one of stride, task, batch, imgsz and names is missing, and those of 8.4 evaluate several as Python literals.
+//! [`entries`]: the metadata of a file, with the keys of Ultralytics' files.
 //!
-//! No date: equal checkpoints give equal bytes.
+//! Readers of version 8.0 stop with an error if one of stride, task, batch, imgsz and names is missing, and
+//! those of 8.4 evaluate several as Python literals. There is no date, so that equal checkpoints give equal
+//! bytes.
 
 use bonsai_graph::ModelSpec;
 
@@ -35,10 +36,10 @@ pub(crate) fn entries(model: &ModelSpec, options: &ExportOptions) -> Vec<StringS
     .into()
 }
 
-/// The arguments that an export of Ultralytics' would have had: its readers look at `nms` and `dynamic`.
+/// The arguments that Ultralytics' export would have written: its readers use `nms` and `dynamic`.
 fn args(options: &ExportOptions) -> String {
     let word = |yes: bool| if yes { "True" } else { "False" };
-    // A reader that takes `dynamic` to mean the size too gives images of any size: only with `shape` is that true.
+    // Some readers take `dynamic` to include the size and pass images of any size: only `shape` allows that.
     let dynamic = options.dynamic == Dynamic::Shape;
     let mut entries =
         vec![("nms", word(options.nms.is_some()).to_owned()), ("dynamic", word(dynamic).to_owned())];

@@ -1,4 +1,4 @@
-//! Exporting, and the file that comes of it.
+//! [`export`] and [`OnnxModel`]: the export, and the resulting file.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ use crate::{ExportOptions, Io, Layout, OnnxError};
 /// Protobuf's limit for one message.
 const MAX_BYTES: usize = i32::MAX as usize;
 
-/// A model in ONNX's own terms.
+/// A model as an ONNX message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OnnxModel {
     proto: ModelProto,
@@ -28,16 +28,16 @@ pub struct OnnxModel {
 
 /// Exports a detector with batch norm folded and decoding included.
 ///
-/// The input is `[n, channels, h, w]` (RGB in 0..=1, as it was trained), the output `[n, 4 + classes, anchors]`:
+/// The input is `[n, channels, h, w]` (RGB in 0..=1, as in training), the output `[n, 4 + classes, anchors]`:
 /// centre x, centre y, width, height in pixels of the input, then one score per class.
-/// Anchors are ordered by level (stride 8, 16, 32) and row by row; nothing is suppressed.
+/// Anchors are ordered by level (stride 8, 16, 32) and row by row; no box is suppressed.
 /// [`Layout`] and [`ExportOptions::nms`] change that form.
 ///
 /// # Errors
-/// As [`ExportOptions::check`] for what cannot be written; [`OnnxError::Graph`] if the network cannot take images of this
-/// size, [`OnnxError::NotFinite`] for weights that are no numbers, [`OnnxError::Half`] for those that 16 bits cannot hold,
-/// [`OnnxError::NoRange`] or [`OnnxError::Range`] for int8 without the ranges that it needs, [`OnnxError::TooLarge`]
-/// beyond 2 GiB.
+/// As [`ExportOptions::check`] for options that cannot be written; [`OnnxError::Graph`] if the network cannot
+/// take images of this size, [`OnnxError::NotFinite`] for weights that are not finite, [`OnnxError::Half`]
+/// for weights that 16 bits cannot hold, [`OnnxError::NoRange`] or [`OnnxError::Range`] for missing or wrong
+/// ranges of int8, [`OnnxError::TooLarge`] beyond 2 GiB.
 pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<OnnxModel, OnnxError> {
     options.check()?;
     let folded = checkpoint.clone().fold_batch_norm()?;
@@ -78,7 +78,7 @@ pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<OnnxMo
     Ok(OnnxModel { proto })
 }
 
-/// Boxes and scores as one value, as the layout wants it.
+/// Boxes and scores as one value, in the form of the layout.
 fn arrange(writer: &mut Writer, layer: &str, found: &Decoded, layout: Layout) -> Value {
     let rows =
         [&found.boxes, &found.scores].map(|v| v.dims()[1].fixed()).into_iter().flatten().sum::<usize>();
@@ -93,7 +93,7 @@ fn arrange(writer: &mut Writer, layer: &str, found: &Decoded, layout: Layout) ->
 }
 
 impl OnnxModel {
-    /// The protobuf message, for a pass of one's own.
+    /// The protobuf message, for further processing.
     pub const fn proto(&self) -> &ModelProto {
         &self.proto
     }
@@ -103,7 +103,7 @@ impl OnnxModel {
         self.proto.encode_to_vec()
     }
 
-    /// Writes the file; a reader sees the old one or the new one, never a part.
+    /// Writes the file; a reader sees the old file or the new one, never a part.
     ///
     /// # Errors
     /// [`OnnxError::Checkpoint`] with the path.

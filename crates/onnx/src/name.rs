@@ -1,13 +1,13 @@
-//! Names of nodes, in the form that PyTorch's exporter gives them and that users of Ultralytics' files know.
+//! [`node_name`]: names of nodes as PyTorch's exporter gives them, which users of Ultralytics' files know.
 
 use bonsai_graph::{Graph, NodeId};
 
 /// Name of a node of kind `op_type` that comes from `layer`: `model.2.m.0.cv1.conv` and `Conv` give
-/// `/model.2/m.0/cv1/conv/Conv`. Joins and splits are no modules in PyTorch: their last part is left out.
+/// `/model.2/m.0/cv1/conv/Conv`. Joins and splits are not modules in PyTorch, so their last part is left out.
 pub(crate) fn node_name(layer: &str, op_type: &str) -> String {
     let mut path = String::new();
     for part in layer.split('.') {
-        // An index belongs to the container in front of it.
+        // An index belongs to the container before it.
         let index = !path.is_empty() && part.starts_with(|c: char| c.is_ascii_digit());
         path.push(if index { '.' } else { '/' });
         path.push_str(part);
@@ -18,7 +18,7 @@ pub(crate) fn node_name(layer: &str, op_type: &str) -> String {
     }
 }
 
-/// The module that the layers belong to: the leading dotted parts of their names that all of them share, if any.
+/// The module that all of the layers belong to: the leading dotted parts that their names share, if any.
 pub(crate) fn common_module(graph: &Graph, layers: &[NodeId]) -> Option<String> {
     let mut names = layers.iter().map(|id| graph.node(*id).name());
     let mut common: Vec<&str> = names.next()?.split('.').collect();

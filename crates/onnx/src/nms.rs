@@ -1,8 +1,9 @@
-//! Suppression inside the model.
+//! [`NmsOptions`] and [`write_nms`]: non-maximum suppression inside the model.
 //!
-//! An anchor stands for its best class only. Boxes are moved apart by class, so that one call compares only boxes of one
-//! class, and what it chooses is marked among the anchors of its image: the marked scores, sorted, give the rows of the output.
-//! So nothing depends on how many were chosen, and the number of images may be dynamic.
+//! Each anchor counts only for its best class. Boxes are moved apart by class, so that one call compares only
+//! boxes of one class. The chosen boxes are marked among the anchors of their image; the marked scores,
+//! sorted, give the rows of the output. No dimension therefore depends on the number of chosen boxes, and the
+//! number of images may be dynamic.
 
 use crate::OnnxError;
 use crate::attribute::{int, ints};
@@ -11,20 +12,20 @@ use crate::dim::Dim;
 use crate::element::Element;
 use crate::writer::{Value, Writer};
 
-/// How far apart boxes of neighbouring classes are moved, in pixels: as far as Ultralytics and prediction move them, for
-/// corners so far from zero are rounded, and the same objects are to be found.
+/// Distance between boxes of neighbouring classes, in pixels. It is the same as in Ultralytics and in
+/// prediction, because corners so far from zero are rounded and the same objects must be found.
 const CLASS_SHIFT: f32 = 7680.0;
-/// Numbers of a row: corners, score, class.
+/// Columns of a row: corners, score, class.
 const COLUMNS: usize = 6;
 
-/// Settings of the suppression, fixed when the file is written.
+/// Settings of the suppression, which are fixed when the file is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NmsOptions {
     /// A score must be above this; from 0 to below 1.
     pub confidence: f32,
-    /// A box goes if a better one of its class overlaps it by more (`IoU`); from 0 to 1.
+    /// A box is dropped if a better one of its class overlaps it by more (`IoU`); from 0 to 1.
     pub iou: f32,
-    /// Rows per image, from 1; those behind the last object are zero.
+    /// Rows per image, from 1; rows after the last object are zero.
     pub max_detections: usize,
 }
 
@@ -51,8 +52,8 @@ impl NmsOptions {
     }
 }
 
-/// Writes the suppression behind what was decoded: `[n, max_detections, 6]`, each row x1, y1, x2, y2 in pixels, score,
-/// class; best first, zero behind the last. Node names begin with `layer`.
+/// Writes the suppression of decoded boxes: `[n, max_detections, 6]`, each row x1, y1, x2, y2 in pixels,
+/// score, class; best first, zeros after the last object. Node names begin with `layer`.
 pub(crate) fn write_nms(writer: &mut Writer, layer: &str, found: &Decoded, options: &NmsOptions) -> Value {
     let layer = &format!("{layer}.nms");
     let name = |part: &str| format!("{layer}.{part}");
@@ -82,7 +83,8 @@ pub(crate) fn write_nms(writer: &mut Writer, layer: &str, found: &Decoded, optio
         (Element::I64, &[chosen.clone(), 3.into()]),
     );
 
-    // Image, class 0 and anchor: a place in `best`, whose scores come out where they were, and zero elsewhere.
+    // Image, class 0 and anchor are an index into `best`: chosen scores keep their places, all others become
+    // zero.
     let scores = writer.node(&name("mark"), "GatherND", &[&best, &places], Vec::new(), &[chosen]);
     let zero = writer.floats(&name("zero"), Element::F32, &[], &[0.0]);
     let nothing = writer.node(&name("mark"), "Mul", &[&best, &zero], Vec::new(), &line);
@@ -93,7 +95,7 @@ pub(crate) fn write_nms(writer: &mut Writer, layer: &str, found: &Decoded, optio
     sorted(writer, layer, &marked, &table, &zero, options.max_detections)
 }
 
-/// From centre and size `[n, 4, anchors]` to corners.
+/// Converts centre and size `[n, 4, anchors]` to corners.
 fn corners(writer: &mut Writer, layer: &str, boxes: &Value) -> Value {
     let name = format!("{layer}.corners");
     let parts = writer.split(&name, boxes, 1, &[2, 2]);
@@ -106,7 +108,8 @@ fn corners(writer: &mut Writer, layer: &str, boxes: &Value) -> Value {
     writer.node(&name, "Concat", &[&low, &high], vec![int("axis", 1)], boxes.dims())
 }
 
-/// The columns of `table` `[n, 6, anchors]` with the largest `marked` `[n, 1, anchors]`, as rows; zero where it is zero.
+/// The columns of `table` `[n, 6, anchors]` with the largest `marked` `[n, 1, anchors]`, as rows; zero where
+/// `marked` is zero.
 fn sorted(
     writer: &mut Writer,
     layer: &str,

@@ -1,16 +1,16 @@
-//! What an export can be asked for, and what cannot be had together.
+//! [`ExportOptions`]: options of an export, and the combinations that are refused.
 
 use std::ops::RangeInclusive;
 
 use crate::quantization::Quantization;
 use crate::{NmsOptions, OnnxError};
 
-/// The operator sets that are written: `Resize` took the form that repeats pixels with 11, and 17 is the newest that
-/// every reader was seen to accept.
+/// Operator sets that can be written: since 11, `Resize` has the form that repeats pixels, and 17 is the
+/// newest that every tested reader accepts.
 const OPSETS: RangeInclusive<u32> = 11..=17;
-/// The default: old TensorRT and `OpenCV` read it too.
+/// The default, which old TensorRT and `OpenCV` can read too.
 const OPSET: u32 = 13;
-/// `DequantizeLinear` with a scale for each channel came with this one.
+/// The first operator set in which `DequantizeLinear` has a scale for each channel.
 const INT8_OPSET: u32 = 13;
 
 /// Type of the input and the output.
@@ -19,11 +19,11 @@ pub enum Io {
     /// 32 bits.
     #[default]
     Fp32,
-    /// 16 bits. Pixels are then rounded: to a half from 512 on.
+    /// 16 bits. Coordinates in pixels are then rounded: to halves from 512 on.
     Fp16,
 }
 
-/// Which numbers the layers compute with. Decoding is always done in 32 bits, so that boxes lose nothing.
+/// Number format of the layers. Decoding always uses 32 bits, so that boxes lose no precision.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Precision {
     /// 32 bits.
@@ -34,35 +34,37 @@ pub enum Precision {
         /// Type of the input and the output.
         io: Io,
     },
-    /// Convolutions on 8-bit integers (`QuantizeLinear` and `DequantizeLinear` around them), all else in 32 bits.
+    /// Convolutions on 8-bit integers (`QuantizeLinear` and `DequantizeLinear` around them), everything else
+    /// in 32 bits.
     Int8(Quantization),
 }
 
-/// What may differ from image to image when the model runs.
+/// Dimensions that may change from run to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dynamic {
-    /// Nothing.
+    /// No dimension.
     #[default]
     None,
     /// The number of images; anchors stay constants.
     Batch,
-    /// Number, height and width of the images, each side a multiple of the largest stride: anchors are computed.
+    /// Number, height and width of the images, each side a multiple of the largest stride: anchors are
+    /// computed.
     Shape,
 }
 
-/// What the output looks like.
+/// Form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Layout {
     /// `output0 [n, 4 + classes, anchors]`: boxes, then scores.
     #[default]
     Ultralytics,
-    /// `outputs [n, anchors, 5 + classes]` of 32 bits: boxes, an objectness of 1, scores; what the C++ client
-    /// `YOLO_TRT_SIM` reads.
+    /// `outputs [n, anchors, 5 + classes]` of 32 bits: boxes, an objectness of 1, scores; the C++ client
+    /// `YOLO_TRT_SIM` reads this form.
     YoloTrtSim,
 }
 
 impl Layout {
-    /// The name that its readers expect of the output.
+    /// The output name that readers of this form expect.
     pub const fn output_name(self) -> &'static str {
         match self {
             Self::Ultralytics => "output0",
@@ -71,32 +73,32 @@ impl Layout {
     }
 }
 
-/// How to export. Class names, channels and strides are the checkpoint's.
+/// Options of an export. Class names, channels and strides come from the checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportOptions {
     /// Height and width of the images in pixels; each a multiple of the largest stride.
     pub imgsz: (usize, usize),
-    /// Images at a time; where that is dynamic, only metadata says it.
+    /// Images per run; if the number is dynamic, this value appears only in the metadata.
     pub batch: usize,
     /// ONNX operator set, 11 to 17. Default 13, which old TensorRT and `OpenCV` read too.
     pub opset: u32,
-    /// Which numbers the layers compute with.
+    /// Number format of the layers.
     pub precision: Precision,
-    /// What may differ from image to image.
+    /// Dimensions that may change from run to run.
     pub dynamic: Dynamic,
-    /// What the output looks like.
+    /// Form of the output.
     pub layout: Layout,
-    /// Suppression inside the model: then the output is `[n, max_detections, 6]`.
+    /// Non-maximum suppression inside the model: the output is then `[n, max_detections, 6]`.
     pub nms: Option<NmsOptions>,
     /// Name of the input.
     pub input_name: String,
-    /// Name of the output; that of the layout where `None`.
+    /// Name of the output; `None` for the name that belongs to the layout.
     pub output_name: Option<String>,
-    /// Metadata `description`: what this network is.
+    /// Metadata `description`: a description of the network.
     pub description: String,
-    /// Metadata `author`: who made it.
+    /// Metadata `author`: the author of the network.
     pub author: String,
-    /// Metadata `license`: that of the weights, which is their owner's to state.
+    /// Metadata `license`: the license of the weights, which their owner must state.
     pub license: String,
 }
 
@@ -132,12 +134,12 @@ impl ExportOptions {
         }
     }
 
-    /// Refuses what makes no valid file or what no reader could use.
+    /// Checks that the options give a valid file that readers can use.
     ///
     /// # Errors
     /// [`OnnxError::Opset`], [`OnnxError::Batch`], [`OnnxError::Names`], [`OnnxError::Nms`], or
-    /// [`OnnxError::Combination`] for int8 below opset 13, and for layout `yolo_trt_sim` with suppression or with
-    /// 16-bit input and output.
+    /// [`OnnxError::Combination`] for int8 below opset 13, and for layout `yolo_trt_sim` with suppression or
+    /// with 16-bit input and output.
     pub fn check(&self) -> Result<(), OnnxError> {
         let combination = |left, right, instead| Err(OnnxError::Combination { left, right, instead });
         if !OPSETS.contains(&self.opset) {

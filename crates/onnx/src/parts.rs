@@ -1,7 +1,10 @@
-//! A file cut at its suppressions, for a runtime whose own `NonMaxSuppression` is not the standard's.
+//! [`Part`]: a piece of a file that is cut at its suppressions.
 //!
-//! What stands before the first suppression is one network, what reads its answer another, and so on: values that cross a
-//! cut become outputs of one and inputs of the next. Constants go to every network that reads them.
+//! The cut is for a runtime whose own `NonMaxSuppression` differs from the standard.
+//!
+//! The nodes before the first suppression form one network, the nodes that read its result another, and so
+//! on. Values that cross a cut become outputs of one part and inputs of the next. Constants go to every
+//! network that reads them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,22 +13,22 @@ use prost::Message;
 use crate::footprint::{OnnxProgram, is_constant, is_standard};
 use crate::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
-/// Suppressions in a row, each reading of the one before.
+/// Most suppressions in a chain, each of which reads the result of the one before.
 const MOST_IN_A_ROW: usize = 8;
 
-/// A part of a file; each reads what the file is given and what the parts before it made.
+/// A part of a file; it reads the inputs of the file and the outputs of earlier parts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
     /// Nodes without a suppression, as a file of its own.
     Network {
         /// Its bytes.
         bytes: Vec<u8>,
-        /// Names of what it reads.
+        /// Names of its inputs.
         inputs: Vec<String>,
-        /// Names of what it makes that others read.
+        /// Names of its outputs that other parts or the caller read.
         outputs: Vec<String>,
     },
-    /// A suppression.
+    /// A suppression node.
     Suppression(Suppression),
 }
 
@@ -36,34 +39,34 @@ pub struct Suppression {
     pub boxes: String,
     /// Name of the scores `[n, classes, boxes]`.
     pub scores: String,
-    /// Most boxes of an image and class; none where it is left out.
+    /// Most boxes per image and class; no boxes if absent.
     pub limit: Given,
-    /// Overlap from which a box goes; 0 where it is left out.
+    /// Overlap from which a box is dropped; 0 if absent.
     pub iou: Given,
-    /// A score must be above it; any will do where it is left out.
+    /// A score must be above it; every score is if absent.
     pub score: Given,
-    /// Whether boxes are centre and size, rather than two corners.
+    /// Whether boxes are given as centre and size, rather than as two corners.
     pub centres: bool,
-    /// Name of what it makes: rows of image, class and box.
+    /// Name of the output: rows of image, class and box.
     pub output: String,
 }
 
 /// A number that a suppression reads.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Given {
-    /// It is left out.
+    /// The input is absent.
     Absent,
-    /// It stands in the file.
+    /// A constant of the file.
     Number(f64),
-    /// A value of this name.
+    /// The value with this name.
     Value(String),
 }
 
 impl OnnxProgram {
-    /// The file in parts, in the order in which they run; one if it does not suppress.
+    /// The parts of the file, in the order in which they run; a single one if it has no suppression.
     ///
     /// # Errors
-    /// In words, why it cannot be cut.
+    /// A text that says why the file cannot be cut.
     pub fn parts(&self) -> Result<Vec<Part>, String> {
         let model = self.proto();
         let Some(graph) = &model.graph else { return Ok(Vec::new()) };
@@ -74,7 +77,7 @@ impl OnnxProgram {
             .flat_map(|n| &n.output)
             .map(String::as_str)
             .collect();
-        // By how many suppressions a value stands behind.
+        // Number of suppressions that each value depends on, along the longest chain.
         let mut level: HashMap<&str, usize> = HashMap::new();
         let mut networks: Vec<Vec<&NodeProto>> = vec![Vec::new()];
         let mut suppressions: Vec<Vec<&NodeProto>> = vec![Vec::new()];
@@ -82,7 +85,7 @@ impl OnnxProgram {
             let at =
                 node.input.iter().filter_map(|name| level.get(name.as_str())).max().copied().unwrap_or(0);
             if at >= MOST_IN_A_ROW {
-                return Err(format!("more than {MOST_IN_A_ROW} suppressions read each other's answers"));
+                return Err(format!("more than {MOST_IN_A_ROW} suppressions form a chain"));
             }
             networks.resize(networks.len().max(at + 1), Vec::new());
             suppressions.resize(suppressions.len().max(at + 1), Vec::new());
@@ -120,7 +123,7 @@ impl OnnxProgram {
             let name = name(index);
             if name.is_empty() || self.has_constant(name) {
                 return Err(format!(
-                    "suppression `{}` reads a constant, and no boxes of the picture",
+                    "suppression `{}` reads a constant instead of boxes or scores",
                     node.name()
                 ));
             }
@@ -145,12 +148,12 @@ impl OnnxProgram {
     }
 }
 
-/// Whether a node is one.
+/// Whether a node is a suppression.
 fn is_suppression(node: &NodeProto) -> bool {
     node.op_type() == "NonMaxSuppression" && is_standard(node.domain())
 }
 
-/// Some nodes of a file as a file.
+/// Some nodes of a file as a file of their own.
 fn network(
     model: &ModelProto,
     graph: &GraphProto,
@@ -168,7 +171,7 @@ fn network(
     let initializer: Vec<_> =
         graph.initializer.iter().filter(|constant| needed.contains(constant.name())).cloned().collect();
     let stored: BTreeSet<&str> = initializer.iter().map(TensorProto::name).collect();
-    // Each once, though a node may make several.
+    // Each constant node is taken once, although it may have several outputs.
     let own = graph
         .node
         .iter()
@@ -190,7 +193,7 @@ fn network(
         name: graph.name.clone(),
         node: own.chain(nodes.iter().copied()).cloned().collect(),
         input: inputs.iter().map(described).collect(),
-        // What a file says of the values between is not checked against what they are.
+        // The file's descriptions of intermediate values are dropped, because they were not checked.
         output: outputs.iter().map(described).collect(),
         initializer,
         ..GraphProto::default()

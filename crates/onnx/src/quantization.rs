@@ -1,10 +1,12 @@
-//! Which wires become 8-bit integers, and with which scales.
+//! [`Quantization`]: the wires that become 8-bit integers, and their scales.
 //!
-//! Everything is symmetric, because `TensorRT` takes no zero points: a wire has one scale, its largest magnitude over 127;
-//! a convolution's weights have one for each output channel (Nagel et al., "A White Paper on Neural Network Quantization",
-//! 2021, arXiv 2106.08295). Rounding is to the nearest, halves to even, as `QuantizeLinear` rounds.
+//! Everything is symmetric, because `TensorRT` supports no zero points. A wire has one scale, its largest
+//! magnitude over 127; a convolution's weights have one for each output channel (Nagel et al., "A White Paper
+//! on Neural Network Quantization", 2021, arXiv 2106.08295). Rounding is to the nearest, halves to even, as
+//! in `QuantizeLinear`.
 //!
-//! Convolutions that make the network's outputs stay in 32 bits, for an eighth of a bit in a box's logits moves it by pixels.
+//! Convolutions that compute the network's outputs stay in 32 bits, because a small rounding error in the
+//! logits of a box moves it by pixels.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,28 +14,28 @@ use bonsai_graph::{Graph, NodeId, Op};
 
 use crate::OnnxError;
 
-/// Largest magnitude of an 8-bit integer on both sides of zero.
+/// Largest magnitude of an 8-bit integer that is used, on both sides of zero.
 const LEVELS: f32 = 127.0;
 /// The lowest 8-bit integer.
 pub(crate) const LOWEST: f32 = -128.0;
 
-/// On which sides of a convolution numbers are rounded to 8 bits.
+/// Sides of a convolution on which numbers are rounded to 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Placement {
-    /// What it reads. `TensorRT` and `OpenVINO` make integer convolutions of that, onnxruntime does not.
+    /// The inputs. `TensorRT` and `OpenVINO` make integer convolutions of these, onnxruntime does not.
     Inputs,
-    /// What it reads and what it makes: onnxruntime needs both.
+    /// Inputs and outputs: onnxruntime needs both.
     #[default]
     InputsAndOutputs,
 }
 
-/// Ranges of wires, and where they count.
+/// Ranges of wires, and the sides of a convolution on which they are used.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Quantization {
-    /// Smallest and largest value of a wire, by the name of the layer that makes it in the network with batch norm folded.
-    /// [`quantized_wires`] says which are needed.
+    /// Smallest and largest value of a wire, by the name of the layer that computes it in the network with
+    /// folded batch norm. [`quantized_wires`] lists the wires that are needed.
     pub ranges: BTreeMap<String, (f32, f32)>,
-    /// On which sides of a convolution numbers are rounded.
+    /// Sides of a convolution on which numbers are rounded.
     pub placement: Placement,
 }
 
@@ -55,7 +57,7 @@ pub(crate) fn is_quantized(graph: &Graph, layer: NodeId) -> bool {
 }
 
 impl Quantization {
-    /// What one step of a wire's integers stands for.
+    /// The value of one integer step of a wire.
     pub(crate) fn wire_scale(&self, wire: &str) -> Result<f32, OnnxError> {
         let range = self.ranges.get(wire);
         let (low, high) = *range.ok_or_else(|| OnnxError::NoRange { wire: wire.to_owned() })?;
@@ -79,7 +81,7 @@ pub(crate) fn quantize_weights(weights: &[f32], channels: usize) -> (Vec<f32>, V
     (scales, steps)
 }
 
-/// The step for which `magnitude` is the last. What is all zero, or so small that its step would be none, gets a step of 1.
+/// The step for which `magnitude` is 127 steps. If it is zero or too small for a normal step, the step is 1.
 fn scale(magnitude: f32) -> f32 {
     let step = magnitude / LEVELS;
     if step.is_normal() { step } else { 1.0 }

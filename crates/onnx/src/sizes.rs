@@ -1,8 +1,8 @@
-//! Dimensions of every wire, with names where a size is chosen when the model runs.
+//! [`sizes`]: dimensions of every wire, with names for sizes that are chosen when the model runs.
 //!
-//! Every layer's height is linear in the image's: over images whose height differs by a multiple of all strides, a wire
-//! behind strides of `s` in all grows by one cell per `s` pixels. So the sizes at two such images say how each depends on
-//! the image, and wires that meet get one name.
+//! Every layer's height is linear in the image's: if the heights of two images differ by a multiple of all
+//! strides, a wire after strides of `s` in total grows by one cell per `s` pixels. The sizes at two such
+//! images therefore determine how each size depends on the image, and wires that meet get one name.
 
 use bonsai_graph::{Graph, GraphError, Op, Shape};
 

@@ -1,11 +1,11 @@
-//! Slices of one wire that together are all of it: ONNX has one node for them.
+//! [`splits`]: slices that together cover one wire, which ONNX writes as one node.
 
 use std::collections::BTreeMap;
 
 use bonsai_graph::{Graph, NodeId, Op};
 
-/// For the first of the slices of a wire, in graph order: all of them, ordered by channel.
-/// Wires are left out whose slices overlap or leave channels over; so are slices that are not `live`.
+/// For the first slice of a wire, in graph order: all its slices, ordered by channel. Wires whose slices
+/// overlap or do not cover all channels are left out; so are slices that are not `live`.
 pub(crate) fn splits(graph: &Graph, live: &[bool]) -> BTreeMap<NodeId, Vec<NodeId>> {
     let mut by_source: BTreeMap<NodeId, Vec<(usize, usize, NodeId)>> = BTreeMap::new();
     for (id, node) in graph.iter().filter(|(id, _)| live[id.index()]) {

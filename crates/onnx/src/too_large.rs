@@ -1,4 +1,4 @@
-//! Weights that 16 bits cannot hold.
+//! [`TooLarge`]: weights that 16 bits cannot hold.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use half::f16;
 pub struct TooLarge {
     /// Name of the tensor.
     pub tensor: String,
-    /// How many of its values.
+    /// Number of its values that become infinite.
     pub count: usize,
-    /// The one of the largest magnitude.
+    /// The value of the largest magnitude.
     pub worst: f32,
 }
 
 impl TooLarge {
-    /// What of `data` becomes infinite, if anything does.
+    /// The values of `data` that become infinite, if there are any.
     pub(crate) fn find(tensor: &str, data: &[f32]) -> Option<Self> {
         let beyond = data.iter().copied().filter(|v| f16::from_f32(*v).is_infinite());
         let (count, worst) = beyond.fold((0, 0.0f32), |(count, worst), value| {

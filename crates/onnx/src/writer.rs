@@ -1,7 +1,7 @@
-//! Collects nodes, constants and shapes in the order in which they are written.
+//! [`Writer`]: collects nodes, constants and shapes in the order in which they are written.
 //!
-//! A node can only be given values that exist, so the result is topologically sorted by construction,
-//! and every value is made with its type and shape, so none is without one. Names are made unique here.
+//! A node can only be given existing values, so the result is topologically sorted by construction. Every
+//! value is made with its type and shape. The writer makes names unique.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub(crate) struct Value {
 }
 
 impl Value {
-    /// Stands for an optional input that is not given.
+    /// The value for an optional input that is absent.
     pub(crate) const fn absent() -> Self {
         Self { name: String::new(), element: Element::F32, dims: Vec::new() }
     }
@@ -35,7 +35,7 @@ impl Value {
     }
 }
 
-/// A graph in the making.
+/// A graph that is being written.
 #[derive(Debug)]
 pub(crate) struct Writer {
     opset: u32,
@@ -69,12 +69,13 @@ impl Writer {
         (writer, input)
     }
 
-    /// The operator set that is written for.
+    /// The operator set of the file.
     pub(crate) const fn opset(&self) -> u32 {
         self.opset
     }
 
-    /// Adds a node with one output, of the first input's type; `layer` is the dotted name of what it comes from.
+    /// Adds a node with one output, of the first input's type; `layer` is the dotted name of the layer that
+    /// it comes from.
     pub(crate) fn node(
         &mut self,
         layer: &str,
@@ -87,7 +88,7 @@ impl Writer {
         self.typed(layer, op_type, inputs, attributes, (element, dims))
     }
 
-    /// Adds a node with one output of that type and those dimensions.
+    /// Adds a node with one output of this type and these dimensions.
     pub(crate) fn typed(
         &mut self,
         layer: &str,
@@ -100,7 +101,7 @@ impl Writer {
         self.output(&name, 0, element, dims.to_vec())
     }
 
-    /// Adds a node with several outputs, each of its type and dimensions.
+    /// Adds a node with several outputs, each with its own type and dimensions.
     pub(crate) fn several(
         &mut self,
         layer: &str,
@@ -123,7 +124,7 @@ impl Writer {
         };
         let outputs = sizes.iter().map(part).collect();
         let mut attributes = vec![int("axis", axis)];
-        // Up to 12 the sizes are an attribute.
+        // Up to opset 12 the sizes are an attribute.
         if self.opset < 13 {
             attributes.push(ints("split", sizes));
             return self.several(layer, "Split", &[input], attributes, outputs);
@@ -142,10 +143,10 @@ impl Writer {
         self.node(layer, "Transpose", &[value], vec![ints("perm", &order)], &dims)
     }
 
-    /// Shares that are positive and sum to 1 along `axis`.
+    /// Positive values that sum to 1 along `axis`.
     pub(crate) fn softmax(&mut self, layer: &str, value: &Value, axis: usize) -> Value {
         let last = value.dims.len() - 1;
-        // Up to 12 it is over all axes from `axis` on, so that only the last is one alone.
+        // Up to opset 12 softmax covers all axes from `axis` on, so only the last axis can stand alone.
         if self.opset >= 13 || axis == last {
             return self.node(layer, "Softmax", &[value], vec![int("axis", axis)], &value.dims);
         }
@@ -154,7 +155,7 @@ impl Writer {
         self.swap(layer, &shares, axis, last)
     }
 
-    /// The value as another type; itself if it is of that type.
+    /// The value converted to another type; the value itself if it has that type.
     pub(crate) fn cast(&mut self, layer: &str, value: &Value, element: Element) -> Value {
         if value.element == element {
             return value.clone();
@@ -163,7 +164,8 @@ impl Writer {
         self.typed(layer, "Cast", &[value], to, (element, &value.dims))
     }
 
-    /// The value in other dimensions. What is not known becomes `0` (as in the input) on axis 0, else `-1` (the rest).
+    /// The value with other dimensions. Unknown ones become `0` (copy from the input) on axis 0, else `-1`
+    /// (inferred).
     pub(crate) fn reshape(&mut self, layer: &str, value: &Value, dims: &[Dim]) -> Value {
         let words: Vec<i64> =
             dims.iter().enumerate().map(|(axis, d)| d.or(if axis == 0 { 0 } else { -1 })).collect();
@@ -176,18 +178,18 @@ impl Writer {
         self.constant(name, element, dims, element.store(data))
     }
 
-    /// Adds a constant list of whole numbers.
+    /// Adds a constant list of integers.
     pub(crate) fn ints(&mut self, name: &str, data: &[i64]) -> Value {
         let bytes = data.iter().flat_map(|v| v.to_le_bytes()).collect();
         self.constant(name, Element::I64, &[data.len()], bytes)
     }
 
-    /// Adds one whole number.
+    /// Adds one constant integer.
     pub(crate) fn int(&mut self, name: &str, value: i64) -> Value {
         self.constant(name, Element::I64, &[], value.to_le_bytes().to_vec())
     }
 
-    /// Ends the graph: `output`, which nothing reads, gets the output's name.
+    /// Ends the graph: `output`, which no node reads, gets the output's name.
     pub(crate) fn finish(mut self, name: &str, output: &Value) -> GraphProto {
         for node in &mut self.nodes {
             for written in node.output.iter_mut().filter(|o| **o == output.name) {
@@ -248,7 +250,7 @@ impl Writer {
         Value { name, element, dims: dims.iter().map(|d| Dim::Fixed(*d)).collect() }
     }
 
-    /// `wanted`, or that with a number behind it if it is taken.
+    /// `wanted`, with a number appended if the name is taken.
     fn unique(&mut self, wanted: &str) -> String {
         let mut name = wanted.to_owned();
         let mut number = 0;

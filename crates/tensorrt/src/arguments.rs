@@ -1,30 +1,30 @@
-//! Translation of [`BuildOptions`] into the words of an installed `trtexec` or `tensorrt_rtx`.
+//! [`argv`]: translates [`BuildOptions`] into the arguments of an installed `trtexec` or `tensorrt_rtx`.
 //!
-//! A pure function: what is refused here is refused before anything runs.
+//! It is a pure function, so options are refused before anything runs.
 
 use std::path::{Path, PathBuf};
 
 use crate::shape_profile::shape_text;
 use crate::{BuildOptions, Capabilities, HardwareCompatibility, Precision, ProfileError, Program};
 
-/// Why options cannot be put into words for this builder.
+/// Reasons why options cannot be translated for this builder.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptionsError {
-    /// A strongly typed builder takes precision from the ONNX file only.
+    /// A strongly typed builder takes its precision only from the ONNX file.
     #[error(
-        "{builder} computes in the types that the ONNX file spells out, and knows no precision but theirs: the file \
+        "{builder} takes its precision from the ONNX file alone: the file \
          is {onnx}, but the engine should be {wanted}; export the ONNX file as {wanted} first"
     )]
     PrecisionIsInTheFile {
         /// The builder, with its version.
         builder: String,
-        /// Arithmetic of the engine asked for.
+        /// Arithmetic of the requested engine.
         wanted: Precision,
         /// Arithmetic of the ONNX file.
         onnx: Precision,
     },
-    /// `trtexec` would make up scales.
+    /// The ONNX file has no scales for int8, and `trtexec` would make them up.
     #[error(
         "an int8 engine needs quantise / dequantise nodes in the ONNX file, which is {onnx}; \
          without them trtexec makes up the scales and the engine detects nothing: export with int8 first"
@@ -33,39 +33,39 @@ pub enum OptionsError {
         /// Arithmetic of the ONNX file.
         onnx: Precision,
     },
-    /// The installed version predates an option, or has dropped it.
+    /// The installed version does not know an option yet, or has dropped it.
     #[error("{builder} does not know `{flag}`; leave the option out or install a version that does")]
     UnknownFlag {
-        /// The option that its help does not name.
+        /// The option that its help does not list.
         flag: &'static str,
         /// The builder, with its version.
         builder: String,
     },
-    /// The option is not this builder's to take.
+    /// This builder does not support the option.
     #[error("{option} is not for {builder}: {because}")]
     NotForThisBuilder {
         /// The option.
         option: &'static str,
         /// The builder, with its version.
         builder: String,
-        /// Why not, and what to do.
+        /// The reason, and what to do instead.
         because: &'static str,
     },
-    /// A shape profile makes no sense.
+    /// A shape profile is not valid.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// TensorRT has levels 0 to 5.
+    /// The optimisation level does not exist: TensorRT has levels 0 to 5.
     #[error("optimisation level {level} does not exist; choose 0 (fast build) to 5 (thorough)")]
     BadLevel {
-        /// The level asked for.
+        /// The requested level.
         level: u8,
     },
-    /// There are no times without an inference.
+    /// Times are requested, but without an inference there are none.
     #[error(
         "times of inferences and layers are asked for, but the engine is not to be timed; ask for one or the other"
     )]
     NothingMeasured,
-    /// Words are text.
+    /// A path is not text, but arguments must be.
     #[error("path {path:?} is not valid UTF-8 and cannot be passed on; rename it")]
     PathNotText {
         /// The path.
@@ -73,10 +73,10 @@ pub enum OptionsError {
     },
 }
 
-/// The words to start the tool with, program name excluded.
+/// The arguments of the tool, without the program name.
 ///
-/// `onnx` is the arithmetic of the ONNX file. Memory sizes are in whole MiB and every flag exists in the version at
-/// hand.
+/// `onnx` is the arithmetic of the ONNX file. Memory sizes are in whole MiB. All flags exist in the installed
+/// version.
 ///
 /// # Errors
 ///
@@ -115,11 +115,11 @@ pub fn argv(
     Ok(words.words)
 }
 
-/// Arithmetic of the engine that comes of a file, where the builder casts no weights.
+/// Arithmetic of the engine, if the builder does not convert weights.
 ///
 /// # Errors
 ///
-/// [`OptionsError::PrecisionIsInTheFile`] if another is wanted.
+/// [`OptionsError::PrecisionIsInTheFile`] if another arithmetic is requested.
 pub(crate) fn typed_precision(
     builder: &str,
     wanted: Option<Precision>,
@@ -134,11 +134,11 @@ pub(crate) fn typed_precision(
     }
 }
 
-/// Arithmetic of the engine that these options give.
+/// Arithmetic of the engine with these options.
 ///
 /// # Errors
 ///
-/// As [`argv`], for what concerns precision.
+/// As [`argv`], for errors about precision.
 pub(crate) fn engine_precision(
     capabilities: &Capabilities,
     options: &BuildOptions,
@@ -147,7 +147,7 @@ pub(crate) fn engine_precision(
     if options.strongly_typed || !capabilities.precision_flags() {
         return typed_precision(&capabilities.title(), options.precision, onnx);
     }
-    // A weakly typed builder makes fp16 of fp32 by itself, which is what most want of it.
+    // A weakly typed builder converts fp32 to fp16 by itself, which is what most users want.
     let wanted = options.precision.unwrap_or(if onnx == Precision::Fp32 { Precision::Fp16 } else { onnx });
     if wanted == Precision::Int8 && onnx != Precision::Int8 {
         return Err(OptionsError::NotQuantised { onnx });
@@ -155,7 +155,7 @@ pub(crate) fn engine_precision(
     Ok(wanted)
 }
 
-/// The words so far, and what may follow.
+/// The arguments so far, and the flags that the tool knows.
 struct Words<'a> {
     capabilities: &'a Capabilities,
     words: Vec<String>,
@@ -181,7 +181,7 @@ impl Words<'_> {
         Ok(())
     }
 
-    /// Unlike the others not looked up: what every version knows.
+    /// Adds a flag with a path, without a look-up: some of these flags exist in every version.
     fn file(&mut self, flag: &'static str, path: &Path) -> Result<(), OptionsError> {
         let text = path.to_str().ok_or_else(|| OptionsError::PathNotText { path: path.to_owned() })?;
         self.words.push(format!("{flag}={text}"));
@@ -189,7 +189,7 @@ impl Words<'_> {
     }
 }
 
-/// Flags that choose the arithmetic; none where the ONNX file alone decides.
+/// Adds the flags that choose the arithmetic; none if the ONNX file alone decides.
 fn precision_flags(
     words: &mut Words<'_>,
     options: &BuildOptions,
@@ -197,7 +197,7 @@ fn precision_flags(
 ) -> Result<(), OptionsError> {
     let precision = engine_precision(words.capabilities, options, onnx)?;
     if !words.capabilities.precision_flags() {
-        // Strongly typed whatever is asked.
+        // The builder is always strongly typed.
         return Ok(());
     }
     if options.strongly_typed {
@@ -206,12 +206,12 @@ fn precision_flags(
     match precision {
         Precision::Fp32 => Ok(()),
         Precision::Fp16 => words.flag("--fp16"),
-        // What is not quantised runs in fp16 rather than fp32.
+        // Layers that are not quantised run in fp16 rather than fp32.
         Precision::Int8 => words.flag("--int8").and_then(|()| words.flag("--fp16")),
     }
 }
 
-/// One flag for each end, with all inputs.
+/// Adds one flag for each end of the profiles, with all inputs.
 fn shapes(words: &mut Words<'_>, options: &BuildOptions) -> Result<(), OptionsError> {
     for profile in &options.profiles {
         profile.check()?;
@@ -229,7 +229,7 @@ fn shapes(words: &mut Words<'_>, options: &BuildOptions) -> Result<(), OptionsEr
     end("--maxShapes", |p| &p.max)
 }
 
-/// Where else the engine is to run.
+/// Adds the flags for other GPUs and versions that the engine must run on.
 fn target(words: &mut Words<'_>, options: &BuildOptions) -> Result<(), OptionsError> {
     if words.capabilities.program == Program::Trtexec && !options.compute_capabilities.is_empty() {
         return Err(OptionsError::NotForThisBuilder {
@@ -255,7 +255,7 @@ fn target(words: &mut Words<'_>, options: &BuildOptions) -> Result<(), OptionsEr
     Ok(())
 }
 
-/// What TensorRT-RTX has no use for, with its command line tool or without.
+/// Refuses options that TensorRT-RTX does not support, with its command line tool or its library.
 pub(crate) fn refuse_for_rtx(builder: &str, options: &BuildOptions) -> Result<(), OptionsError> {
     let refusal = if options.hardware_compatibility.is_some() {
         (
@@ -273,7 +273,7 @@ pub(crate) fn refuse_for_rtx(builder: &str, options: &BuildOptions) -> Result<()
     Err(OptionsError::NotForThisBuilder { option, builder: builder.to_owned(), because })
 }
 
-/// Whether to run the engine, and what to write about it.
+/// Adds the flags for timing the engine and for writing files about it.
 fn measurement(words: &mut Words<'_>, options: &BuildOptions) -> Result<(), OptionsError> {
     let exports = &options.exports;
     if !options.measure {
@@ -283,11 +283,11 @@ fn measurement(words: &mut Words<'_>, options: &BuildOptions) -> Result<(), Opti
         words.flag("--skipInference")?;
     }
     if exports.layer_info.is_some() || exports.profile.is_some() {
-        // Without it layers have names and nothing else.
+        // Without this flag, the file contains only the names of the layers.
         words.value("--profilingVerbosity", "detailed")?;
     }
     if exports.profile.is_some() {
-        // A run of its own, so that watching the layers does not slow down what is timed.
+        // A separate run, so that profiling the layers does not slow down the timed one.
         words.flag("--separateProfileRun")?;
     }
     for (flag, file) in [

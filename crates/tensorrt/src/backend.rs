@@ -1,4 +1,4 @@
-//! The three ways to an engine.
+//! [`Backend`] and [`BackendChoice`]: the three ways to build an engine.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{EngineKind, Program};
 
-/// What builds an engine.
+/// A builder of engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Backend {
@@ -20,7 +20,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// What it builds.
+    /// The kind of engine that it builds.
     pub fn engine_kind(self) -> EngineKind {
         match self {
             Self::Trtexec => EngineKind::TensorRt,
@@ -48,7 +48,7 @@ impl fmt::Display for Backend {
     }
 }
 
-/// Which backend is wanted.
+/// The requested backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendChoice {
@@ -64,7 +64,7 @@ pub enum BackendChoice {
 }
 
 impl BackendChoice {
-    /// What to try, in order.
+    /// The backends to try, in order.
     pub(crate) fn candidates(self) -> &'static [Backend] {
         match self {
             Self::Auto => &[Backend::Trtexec, Backend::TensorrtRtx, Backend::Rtx],
@@ -84,7 +84,7 @@ impl FromStr for BackendChoice {
             "trtexec" => Ok(Self::Trtexec),
             "tensorrt_rtx" => Ok(Self::TensorrtRtx),
             "rtx" => Ok(Self::Rtx),
-            _ => Err(format!("`{text}` is none of auto, trtexec, tensorrt_rtx, rtx")),
+            _ => Err(format!("unknown backend `{text}`; expected auto, trtexec, tensorrt_rtx or rtx")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One run of `trtexec` or `tensorrt_rtx`, from options to a plan under its final name.
+//! [`build`]: one run of `trtexec` or `tensorrt_rtx`, from options to a plan under its final name.
 
 use std::fs;
 use std::io;
@@ -14,11 +14,11 @@ use crate::{
     PreflightError, ProfilingExports, Program, Tool, argv, preflight,
 };
 
-/// Why there is no engine. No variant leaves a file under the engine's name that was not there before.
+/// Reasons why there is no engine. No variant leaves a new file under the engine's name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The options make no sense for this builder.
+    /// The options are not valid for this builder.
     #[error(transparent)]
     Options(#[from] OptionsError),
     /// The ONNX file has a flaw, or does not fit the options.
@@ -27,11 +27,11 @@ pub enum BuildError {
     /// A file could not be handled.
     #[error("cannot {action} {path:?}")]
     File {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         #[source]
         source: io::Error,
     },
@@ -40,13 +40,13 @@ pub enum BuildError {
     Run {
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         #[source]
         source: io::Error,
     },
-    /// It took too long and was stopped.
+    /// The builder exceeded the time limit and was stopped.
     #[error(
-        "{builder} was stopped after {} s, the time limit; last it said {last:?} (log: {log:?})",
+        "{builder} was stopped after {} s, the time limit; its last line was {last:?} (log: {log:?})",
         limit.as_secs_f64()
     )]
     TimedOut {
@@ -59,30 +59,32 @@ pub enum BuildError {
         /// Everything it printed.
         log: PathBuf,
     },
-    /// This machine has no GPU that it can use.
+    /// The builder finds no GPU on this machine that it can use.
     #[error("{builder} finds no usable GPU: {complaint:?} (log: {log:?})")]
     NoGpu {
         /// The builder.
         builder: String,
-        /// Its words.
+        /// Its error line.
         complaint: String,
         /// Everything it printed.
         log: PathBuf,
     },
-    /// It ended with an error.
+    /// The builder ended with an error.
     #[error("{builder} failed ({status}): {complaint:?} (log: {log:?})")]
     Failed {
         /// The builder.
         builder: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
         /// The first error it printed, else its last line.
         complaint: String,
         /// Everything it printed.
         log: PathBuf,
     },
-    /// It ended well without saying that it passed.
-    #[error("{builder} exited with 0 but never printed `&&&& PASSED`; last it said {last:?} (log: {log:?})")]
+    /// The builder exited with 0, but never printed that it passed.
+    #[error(
+        "{builder} exited with 0 but never printed `&&&& PASSED`; its last line was {last:?} (log: {log:?})"
+    )]
     NotPassed {
         /// The builder.
         builder: String,
@@ -91,8 +93,8 @@ pub enum BuildError {
         /// Everything it printed.
         log: PathBuf,
     },
-    /// It said that it passed, but the file is not a plan.
-    #[error("{builder} said PASSED but wrote no plan: {why} (log: {log:?})")]
+    /// The builder printed that it passed, but the file is not a plan.
+    #[error("{builder} printed PASSED but wrote no plan: {why} (log: {log:?})")]
     Plan {
         /// The builder.
         builder: String,
@@ -101,8 +103,8 @@ pub enum BuildError {
         /// What is wrong with the file.
         why: PlanError,
     },
-    /// The library in this process gave no engine.
-    #[error("TensorRT-RTX's library refuses: {complaint} (log: {log:?})")]
+    /// The library in this process did not build an engine.
+    #[error("TensorRT-RTX's library failed: {complaint} (log: {log:?})")]
     Library {
         /// The first error it reported.
         complaint: String,
@@ -111,7 +113,7 @@ pub enum BuildError {
     },
 }
 
-/// What was noticed in the output so far.
+/// Facts found in the output so far.
 #[derive(Default)]
 struct Transcript {
     passed: bool,
@@ -142,14 +144,14 @@ impl Transcript {
 
 /// Builds the engine and moves it into place.
 ///
-/// Every line that the tool prints goes to `progress` and into the log, which lies beside the engine (`.log`
-/// added to its name) and is kept on failure too. An older engine stays until the new one is complete, and so does
-/// an older timing cache.
+/// Every line that the tool prints goes to `progress` and into the log, which lies next to the engine (`.log`
+/// added to its name) and is kept on failure too. An older engine or timing cache stays until the new one is
+/// complete.
 ///
 /// # Errors
 ///
-/// [`BuildError`]. Success needs exit status 0, a line `&&&& PASSED` and a plausible plan, all three: some
-/// versions exit with 0 on errors, others print no verdict.
+/// [`BuildError`]. Success requires exit status 0, a line `&&&& PASSED` and a plausible plan: some versions
+/// exit with 0 on errors, others print no verdict.
 pub fn build(
     tool: &Tool,
     options: &BuildOptions,
@@ -211,14 +213,14 @@ pub fn build(
     })
 }
 
-/// Names of what is made, in the temporary folder.
+/// Names of the output files in the temporary folder.
 const PLAN: &str = "plan";
 const TIMES: &str = "times.json";
 const PROFILE: &str = "profile.json";
 const LAYERS: &str = "layers.json";
 const CACHE: &str = "timing.cache";
 
-/// Everything but the plan, by its name in the temporary folder, with its final place.
+/// The output files except the plan: their names in the temporary folder, and their final paths.
 fn deliveries(options: &BuildOptions) -> impl Iterator<Item = (&'static str, &PathBuf)> {
     let exports = &options.exports;
     [
@@ -231,7 +233,7 @@ fn deliveries(options: &BuildOptions) -> impl Iterator<Item = (&'static str, &Pa
     .filter_map(|(name, target)| Some((name, target.as_ref()?)))
 }
 
-/// The same options with everything that is written going to the temporary folder.
+/// The same options with all output files in the temporary folder.
 fn redirected(options: &BuildOptions, placement: &Placement) -> Result<BuildOptions, BuildError> {
     if let Some(cache) = options.timing_cache.as_ref().filter(|cache| cache.exists()) {
         fs::copy(cache, placement.partial(CACHE)).map_err(file_error("read the timing cache", cache))?;
@@ -250,7 +252,7 @@ fn redirected(options: &BuildOptions, placement: &Placement) -> Result<BuildOpti
     })
 }
 
-/// Whether the run counts as passed, by everything but the file.
+/// Checks that the run passed, by everything except the file.
 fn check_ending(
     ending: &Ending,
     transcript: &Transcript,

@@ -1,16 +1,16 @@
-//! What an installed tool understands, read from its own help text.
+//! [`Capabilities`]: the options of an installed tool, read from its own help text.
 //!
-//! Options are decided by whether the help names them, not by version numbers: the help cannot be out of
+//! An option exists if the help lists it. Version numbers do not decide, because the help is always up to
 //! date.
 
 use std::collections::BTreeSet;
 
 use crate::{Program, Version};
 
-/// What one `trtexec` or `tensorrt_rtx` can do.
+/// Program, version and options of one `trtexec` or `tensorrt_rtx`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Which of the two it is.
+    /// The program.
     pub program: Program,
     /// Version from the banner; TensorRT-RTX's tool may print none.
     pub version: Option<Version>,
@@ -19,9 +19,10 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Reads the output of `--help`; `None` if no line of it is the banner of TensorRT.
+    /// Reads the output of `--help`; `None` if it is not that of the program, which TensorRT's banner
+    /// identifies.
     ///
-    /// The sibling in TensorRT-RTX is also known by options that no other program has.
+    /// Without a banner, `tensorrt_rtx` is identified by options that no other program has.
     pub fn from_help(program: Program, help: &str) -> Option<Self> {
         let version = help.lines().find_map(Version::from_banner);
         let found = Self { program, version, flags: flags(help) };
@@ -34,13 +35,13 @@ impl Capabilities {
         known.then_some(found)
     }
 
-    /// Whether the help names the option, such as `--skipInference`.
+    /// Whether the help lists the option, such as `--skipInference`.
     pub fn names(&self, flag: &str) -> bool {
         self.flags.contains(flag)
     }
 
-    /// Whether precision is chosen by flags (`--fp16`). If not (TensorRT 11 and TensorRT-RTX), networks are
-    /// strongly typed: the engine computes in whatever the ONNX file spells out.
+    /// Whether flags choose the precision (`--fp16`). If not (TensorRT 11 and TensorRT-RTX), networks are
+    /// strongly typed: the engine computes in the types of the ONNX file.
     pub fn precision_flags(&self) -> bool {
         self.program == Program::Trtexec && self.names("--fp16")
     }
@@ -90,7 +91,7 @@ mod tests {
             assert_eq!(Capabilities::from_help(Program::Trtexec, help), None);
             assert_eq!(Capabilities::from_help(Program::TensorrtRtx, help), None);
         }
-        // trtexec under the wrong name knows the banner, but every trtexec saves engines.
+        // Without a banner, only the options identify the tool: trtexec can save engines too.
         let help = "  --saveEngine=<file>\n  --computeCapabilities=spec";
         assert_eq!(Capabilities::from_help(Program::Trtexec, help), None);
         let rtx = Capabilities::from_help(Program::TensorrtRtx, help).unwrap();

@@ -1,4 +1,4 @@
-//! Architectures of GPUs, as NVIDIA numbers them.
+//! [`ComputeCapability`]: architectures of GPUs, as NVIDIA numbers them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ pub struct ComputeCapability {
     minor: u8,
 }
 
-/// Why a text is no compute capability that TensorRT-RTX knows.
+/// Error for a text that is not a compute capability of TensorRT-RTX.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no compute capability of TensorRT-RTX; choose from {}", known())]
 pub struct ComputeCapabilityError {
@@ -25,7 +25,8 @@ fn known() -> String {
 }
 
 impl ComputeCapability {
-    /// What TensorRT-RTX 1.7 can build for: Turing, Ampere (two), Ada Lovelace, Blackwell, GB10.
+    /// The compute capabilities that TensorRT-RTX 1.7 can build for: Turing, Ampere (two), Ada Lovelace,
+    /// Blackwell, GB10.
     pub const KNOWN: [Self; 6] = [
         Self { major: 7, minor: 5 },
         Self { major: 8, minor: 0 },

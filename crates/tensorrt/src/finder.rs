@@ -1,4 +1,4 @@
-//! Where `trtexec` or `tensorrt_rtx` is, and what it is.
+//! [`find_tool`]: finds `trtexec` or `tensorrt_rtx` and reads its capabilities.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,12 +12,12 @@ use crate::{Capabilities, Program};
 /// `--help` answers at once; loading the libraries from a slow disk may take a while.
 const HELP_LIMIT: Duration = Duration::from_secs(30);
 
-/// The variables that say where to look, as the caller read them.
+/// The environment variables that name tools and folders, as the caller read them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Environment {
-    /// Value of `TRTEXEC`: that program itself.
+    /// Value of `TRTEXEC`: the path of that program.
     pub trtexec: Option<OsString>,
-    /// Value of `TENSORRT_RTX`: that program itself.
+    /// Value of `TENSORRT_RTX`: the path of that program.
     pub tensorrt_rtx: Option<OsString>,
     /// Value of `TENSORRT_RTX_DIR`: the folder that TensorRT-RTX was unpacked or installed into.
     pub rtx_folder: Option<OsString>,
@@ -27,12 +27,12 @@ pub struct Environment {
     pub path: Option<OsString>,
 }
 
-/// Where to look.
+/// The places in which to look for a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindOptions {
-    /// Which tool.
+    /// The tool.
     pub program: Program,
-    /// Its file, if the user named it; nothing else is tried then.
+    /// Its path, if the user named it; then nothing else is tried.
     pub explicit: Option<PathBuf>,
     /// The caller's environment.
     pub environment: Environment,
@@ -41,7 +41,7 @@ pub struct FindOptions {
 }
 
 impl FindOptions {
-    /// The usual folders only.
+    /// Options with only the usual folders.
     pub fn new(program: Program) -> Self {
         Self {
             program,
@@ -52,38 +52,38 @@ impl FindOptions {
     }
 }
 
-/// A `trtexec` or `tensorrt_rtx` that runs.
+/// A `trtexec` or `tensorrt_rtx` that works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tool {
     path: PathBuf,
     capabilities: Capabilities,
 }
 
-/// Why there is no tool.
+/// Reasons why no tool was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotFound {
-    /// None of the places has one that works.
+    /// No place has a tool that works.
     #[error(
         "no {} found: name it with a path or {}, or add it to PATH; looked at {}",
         .program.file_name(), .program.variable(), list(.tried)
     )]
     Nowhere {
-        /// The one looked for.
+        /// The tool.
         program: Program,
-        /// Places looked at, each with what was wrong there.
+        /// The places that were tried, each with its problem.
         tried: Vec<(PathBuf, String)>,
     },
-    /// The program the user named is unusable.
+    /// The program that the user named does not work.
     #[error("{path:?}, named by {origin}, is not a usable {}: {because}", .program.file_name())]
     Unusable {
-        /// What it was to be.
+        /// The expected tool.
         program: Program,
         /// The program.
         path: PathBuf,
-        /// Who named it.
+        /// The source of the name.
         origin: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         because: String,
     },
 }
@@ -104,16 +104,16 @@ impl Tool {
         &self.path
     }
 
-    /// What it understands.
+    /// Its version and options.
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
 
-    /// Asks the program at `path` what it is.
+    /// Runs the program at `path` with `--help` to identify it.
     ///
     /// # Errors
     ///
-    /// A sentence that says why it is not usable, for instance the dynamic linker's complaint.
+    /// A sentence that says why it does not work, for instance the dynamic linker's error.
     pub fn probe(program: Program, path: &Path) -> Result<Self, String> {
         if !path.is_file() {
             return Err("no such file".to_owned());
@@ -129,7 +129,7 @@ impl Tool {
             Ok(())
         });
         match ending {
-            Err(error) => return Err(format!("it does not start: {error}")),
+            Err(error) => return Err(format!("the program does not start: {error}")),
             Ok(Ending::TimedOut) => {
                 return Err(format!("`--help` did not end within {} s", HELP_LIMIT.as_secs()));
             }
@@ -138,21 +138,22 @@ impl Tool {
         }
         match Capabilities::from_help(program, &help) {
             Some(capabilities) => Ok(Self { path: path.to_owned(), capabilities }),
-            None => Err(complaint
-                .unwrap_or_else(|| format!("`--help` is not that of TensorRT's {}", program.file_name()))),
+            None => Err(complaint.unwrap_or_else(|| {
+                format!("the output of `--help` is not that of TensorRT's {}", program.file_name())
+            })),
         }
     }
 }
 
-/// Finds a tool: the named one, else that of its variable, else the first that works in `PATH`, in the folder of
-/// TensorRT-RTX (for its own tool) and in the usual folders.
+/// Finds a tool: the one in the options, else that of its variable, else the first that works in `PATH`, in
+/// the folder of TensorRT-RTX (for its own tool) and in the usual folders.
 ///
 /// Each candidate is run with `--help`.
 ///
 /// # Errors
 ///
 /// [`NotFound::Unusable`] if the user named a program that does not work (nothing else is tried, so that a
-/// typing error does not end in another version), [`NotFound::Nowhere`] otherwise.
+/// typing error does not select another version), [`NotFound::Nowhere`] otherwise.
 pub fn find_tool(options: &FindOptions) -> Result<Tool, NotFound> {
     let program = options.program;
     let environment = &options.environment;

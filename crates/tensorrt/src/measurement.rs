@@ -1,7 +1,7 @@
-//! What `trtexec` reports of a build, line by line.
+//! [`Measurement`]: the metrics that `trtexec` prints during a build, read line by line.
 //!
-//! Figures of different TensorRT versions are not comparable: up to version 10 the latency includes copies to
-//! and from the GPU and launches without a CUDA graph; from version 11 on neither.
+//! Metrics of different TensorRT versions are not comparable. Up to version 10 the latency includes copies to
+//! and from the GPU and launches without a CUDA graph; from version 11 on it includes neither.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,31 +16,31 @@ pub struct Latency {
     pub mean_ms: f64,
     /// Median.
     pub median_ms: f64,
-    /// 90th percentile, where printed.
+    /// 90th percentile, if printed.
     pub p90_ms: Option<f64>,
-    /// 99th percentile, where printed.
+    /// 99th percentile, if printed.
     pub p99_ms: Option<f64>,
 }
 
-/// Figures found in the output of `trtexec`; absent where it printed none.
+/// Metrics found in the output of `trtexec`; `None` if it did not print them.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Measurement {
-    /// Seconds the builder took.
+    /// Seconds that the builder took.
     pub build_seconds: Option<f64>,
     /// Inferences per second.
     pub throughput_qps: Option<f64>,
-    /// From input on the host to output on the host (up to TensorRT 10).
+    /// Latency from input on the host to output on the host (up to TensorRT 10).
     pub latency: Option<Latency>,
-    /// Time on the GPU alone.
+    /// Latency on the GPU alone.
     pub gpu_compute: Option<Latency>,
 }
 
 impl Measurement {
-    /// Takes the figure from a line of output, if it holds one.
+    /// Reads the metric of a line of output, if there is one.
     ///
     /// Lines carry a prefix like `[01/31/2026-10:00:00] [I] `. Later lines replace earlier ones.
     pub(crate) fn read_line(&mut self, line: &str) {
-        // What follows the last bracket: the message itself. Latency lines contain no bracket.
+        // The message follows the last bracket. Latency lines contain no bracket in their message.
         let message = line.rsplit_once("] ").map_or(line, |(_, message)| message).trim();
         if let Some(rest) = message.strip_prefix("Engine built in ") {
             self.build_seconds = first_number(rest).or(self.build_seconds);
@@ -81,7 +81,7 @@ mod tests {
     use super::{Latency, Measurement};
 
     #[test]
-    fn figures_are_read_from_prefixed_lines() {
+    fn metrics_are_read_from_prefixed_lines() {
         let mut found = Measurement::default();
         for line in [
             "[01/31/2026-10:00:00] [I] Engine built in 31.4 sec.",

@@ -1,4 +1,4 @@
-//! What engine is wanted, in words of this crate.
+//! [`BuildOptions`]: options of an engine, independent of its builder.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -39,13 +39,13 @@ impl FromStr for Precision {
     fn from_str(text: &str) -> Result<Self, String> {
         let known = [Self::Fp32, Self::Fp16, Self::Int8];
         let found = known.into_iter().find(|precision| precision.to_string() == text);
-        found.ok_or_else(|| format!("`{text}` is none of fp32, fp16, int8"))
+        found.ok_or_else(|| format!("unknown precision `{text}`; expected fp32, fp16 or int8"))
     }
 }
 
-/// Other GPUs than the building one on which an engine runs too, for some of its speed.
+/// Other GPUs than the building one on which an engine runs too, at a loss of speed.
 ///
-/// For TensorRT only: an engine of TensorRT-RTX runs on every [`ComputeCapability`] it was built for.
+/// For TensorRT only: an engine of TensorRT-RTX runs on every [`ComputeCapability`] that it was built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -63,65 +63,67 @@ impl FromStr for HardwareCompatibility {
         match text {
             "ampere_plus" => Ok(Self::AmperePlus),
             "same_compute_capability" => Ok(Self::SameComputeCapability),
-            _ => Err(format!("`{text}` is neither ampere_plus nor same_compute_capability")),
+            _ => Err(format!(
+                "unknown compatibility `{text}`; expected ampere_plus or same_compute_capability"
+            )),
         }
     }
 }
 
-/// Files of figures that `trtexec` writes beside the engine, each where asked for.
+/// Files with metrics that `trtexec` writes in addition to the engine, each only if requested.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProfilingExports {
     /// JSON of the times of every inference.
     pub times: Option<PathBuf>,
     /// JSON of the time of every layer, measured in a run of its own.
     pub profile: Option<PathBuf>,
-    /// JSON of what every layer became.
+    /// JSON of the implementation of every layer.
     pub layer_info: Option<PathBuf>,
 }
 
-/// What to build and how.
+/// Options of a build.
 ///
-/// [`BuildOptions::new`] gives the precision that suits the file, a measured latency and half an hour; change
-/// what differs.
+/// [`BuildOptions::new`] gives the precision that suits the file, a measured latency and a limit of half an
+/// hour; change the fields that differ.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BuildOptions {
     /// The ONNX file.
     pub onnx: PathBuf,
-    /// Where the plan goes; its folder must exist. An older file there is replaced on success only.
+    /// Path of the plan; its folder must exist. An older file is replaced only on success.
     pub engine: PathBuf,
-    /// Arithmetic of the engine. Without it fp16 where the builder converts weights (`trtexec` up to version 10,
-    /// weakly typed), and what the file spells out where it does not.
+    /// Arithmetic of the engine. `None` is fp16 if the builder converts weights (`trtexec` up to version 10,
+    /// weakly typed), and the arithmetic of the file otherwise.
     pub precision: Option<Precision>,
-    /// Whether every layer computes in the types that the file spells out, and in no faster one. Always so on
-    /// TensorRT 11 and TensorRT-RTX.
+    /// Whether every layer computes in the types of the file, and in no faster one. TensorRT 11 and
+    /// TensorRT-RTX always do so.
     pub strongly_typed: bool,
     /// Upper bound of the builder's scratch memory, in MiB; TensorRT's own default is all of the GPU's.
     pub workspace_mib: Option<u32>,
-    /// One for each input that has a dynamic shape.
+    /// One profile for each input that has a dynamic shape.
     pub profiles: Vec<ShapeProfile>,
-    /// How hard to search, 0 to 5; TensorRT's own default is 3.
+    /// Effort of the search, 0 to 5; TensorRT's own default is 3.
     pub optimization_level: Option<u8>,
-    /// File in which tactic timings are kept between builds; replaced on success only.
+    /// File that keeps tactic timings between builds; it is replaced only on success.
     pub timing_cache: Option<PathBuf>,
     /// Whether later minor versions of TensorRT can load the engine too.
     pub version_compatible: bool,
     /// Other GPUs on which the engine runs too.
     pub hardware_compatibility: Option<HardwareCompatibility>,
-    /// GPUs that an engine of TensorRT-RTX is for; empty for the library's own choice (8.0, 8.6, 8.9 and from 12.0
-    /// on). Not for TensorRT, whose engines are for the GPU that built them.
+    /// GPUs that an engine of TensorRT-RTX is built for; empty for the library's own choice (8.0, 8.6, 8.9
+    /// and from 12.0 on). Not for TensorRT, whose engines are for the GPU that built them.
     pub compute_capabilities: Vec<ComputeCapability>,
     /// Whether to time the engine after building it, which needs a GPU.
     pub measure: bool,
-    /// Further files to write.
+    /// Additional files to write.
     pub exports: ProfilingExports,
-    /// Further words for the command line tool, passed as they are.
+    /// Additional arguments of the command line tool, passed unchanged.
     pub extra: Vec<String>,
     /// Time after which the builder is stopped.
     pub time_limit: Duration,
 }
 
 impl BuildOptions {
-    /// An engine from a file, with the builder's own defaults.
+    /// Options of an engine from a file, with the builder's own defaults.
     pub fn new(onnx: impl Into<PathBuf>, engine: impl Into<PathBuf>) -> Self {
         Self {
             onnx: onnx.into(),

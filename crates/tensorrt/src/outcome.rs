@@ -1,4 +1,4 @@
-//! What became of an engine: built, or not run, because.
+//! [`build_if_possible`] and [`EngineOutcome`]: an engine, or the reason why it was not built.
 
 use std::path::{Path, PathBuf};
 
@@ -12,57 +12,57 @@ use crate::{
 /// A finished engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BuildReport {
-    /// What built it.
+    /// The builder.
     pub backend: Backend,
-    /// The plan.
+    /// Path of the plan.
     pub engine: PathBuf,
-    /// Everything the builder said.
+    /// Path of the log with everything that the builder printed.
     pub log: PathBuf,
-    /// Size of the plan.
+    /// Size of the plan in bytes.
     pub engine_bytes: u64,
     /// Arithmetic of the engine.
     pub precision: Precision,
-    /// Version of the builder, the only one that can load it.
+    /// Version of the builder; only this version can load the engine.
     pub version: Version,
-    /// The words the tool was started with; files it writes are named by their final place. Empty for a library.
+    /// The arguments of the tool, with output files at their final paths. Empty for a library.
     pub argv: Vec<String>,
     /// Seconds from start to end of the builder.
     pub wall_seconds: f64,
-    /// Figures it printed.
+    /// Metrics that the builder printed.
     pub measurement: Measurement,
 }
 
-/// What became of an engine on this machine.
+/// Result of a build on this machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
 #[expect(clippy::large_enum_variant, reason = "one value per build: a box would save nothing")]
 pub enum EngineOutcome {
-    /// It was built.
+    /// The engine was built.
     Built(BuildReport),
-    /// It could not be, on this machine, for a reason that is no fault of the model.
+    /// This machine cannot build the engine, for a reason that is not the model's fault.
     NotRun {
         /// The reason, a sentence for a report.
         because: String,
     },
 }
 
-/// Where the builders are, for what the environment does not say.
+/// Paths of the builders, in addition to the environment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Places {
-    /// `trtexec` itself.
+    /// Path of `trtexec`.
     pub trtexec: Option<PathBuf>,
-    /// `tensorrt_rtx` itself.
+    /// Path of `tensorrt_rtx`.
     pub tensorrt_rtx: Option<PathBuf>,
     /// The folder with TensorRT-RTX's libraries.
     pub rtx_folder: Option<PathBuf>,
     /// The caller's environment.
     pub environment: Environment,
-    /// Folders to try last, in place of those in which NVIDIA's packages put things.
+    /// Folders to try last, in place of those that NVIDIA's packages use.
     pub usual_folders: Option<Vec<PathBuf>>,
 }
 
 impl Places {
-    /// Where to look for a tool.
+    /// The options for finding a tool.
     pub fn of(&self, program: Program) -> FindOptions {
         let explicit = match program {
             Program::Trtexec => self.trtexec.clone(),
@@ -76,12 +76,12 @@ impl Places {
 
 /// Finds the builder and builds the engine, if this machine can.
 ///
-/// No builder, no GPU, or one that cannot give the precision from this file are outcomes, not errors.
-/// An engine of TensorRT-RTX is named as [`engine_path`] says.
+/// It is an outcome and no error if there is no builder or no GPU, or if the builder cannot give the
+/// precision from this file. An engine of TensorRT-RTX gets the name of [`engine_path`].
 ///
 /// # Errors
 ///
-/// [`BuildError`] where the build was tried and failed, or the file or options are wrong on any machine.
+/// [`BuildError`] if the build was tried and failed, or if the file or the options are wrong on any machine.
 pub fn build_if_possible(
     choice: BackendChoice,
     places: &Places,
@@ -109,13 +109,13 @@ pub fn build_if_possible(
     Ok(EngineOutcome::NotRun { because: reasons.join("; ") })
 }
 
-/// Why a builder gave no engine.
+/// Reasons why a builder gave no engine.
 pub(crate) enum Refusal {
-    /// It is not installed; another may be.
+    /// The builder is not installed; another one may be.
     Absent(String),
-    /// It is the one that was meant, and does not work here.
+    /// The user named this builder, and it does not work here.
     NotHere(String),
-    /// It failed.
+    /// The build failed.
     Failed(BuildError),
 }
 
@@ -136,7 +136,7 @@ fn named(options: &BuildOptions, kind: EngineKind) -> BuildOptions {
     BuildOptions { engine: engine_path(&options.engine, kind), ..options.clone() }
 }
 
-/// The name that an engine gets: for TensorRT-RTX always `*.rtx.engine`, because no other runtime can load it.
+/// The path of an engine: for TensorRT-RTX always `*.rtx.engine`, because no other runtime can load it.
 pub fn engine_path(path: &Path, kind: EngineKind) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if kind == EngineKind::TensorRt || name.ends_with(".rtx.engine") {
@@ -153,7 +153,7 @@ mod tests {
     use crate::EngineKind;
 
     #[test]
-    fn engines_of_rtx_are_told_by_their_name() {
+    fn engines_of_rtx_have_a_suffix_of_their_own() {
         for (given, named) in [
             ("a/m.engine", "a/m.rtx.engine"),
             ("a/m.rtx.engine", "a/m.rtx.engine"),

@@ -1,4 +1,4 @@
-//! Files that appear whole under their name, or not at all.
+//! [`Placement`] and [`Log`]: files that appear complete under their name, or not at all.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -9,17 +9,18 @@ use tempfile::TempDir;
 
 use crate::BuildError;
 
-/// A folder beside the engine for what is being made; it goes, with all that was not moved out of it, when dropped.
+/// A folder for unfinished files next to the engine; when dropped, it is removed with all files that were not
+/// moved.
 pub(crate) struct Placement {
     folder: TempDir,
     engine: PathBuf,
-    /// Tells who finds the folder of a builder that was killed from one whose builder is at work: `remove_leftovers` of
-    /// `bonsai-checkpoint` knows both names.
+    /// Shows that the builder is still running: `remove_leftovers` of `bonsai-checkpoint` knows both names,
+    /// and leaves a folder alone whose file is locked.
     _lock: File,
 }
 
 impl Placement {
-    /// Beside `engine`, so that the last step is a rename.
+    /// Makes a folder next to `engine`, so that the last step is a rename.
     pub(crate) fn beside(engine: &Path) -> Result<Self, BuildError> {
         let parent = match engine.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -32,37 +33,37 @@ impl Placement {
             .map_err(file_error("make a temporary folder in", parent))?;
         let path = folder.path().join("lock");
         let mut lock = File::create(&path).map_err(file_error("make a temporary file in", &path))?;
-        // Without locks nothing is ever taken for left.
+        // Without locks, no folder ever counts as abandoned.
         let _ = lock.lock();
         writeln!(lock, "held by who builds the engine").map_err(file_error("write", &path))?;
         Ok(Self { folder, engine: engine.to_owned(), _lock: lock })
     }
 
-    /// Where a file is made.
+    /// Path of an unfinished file.
     pub(crate) fn partial(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Moves the plan, made under [`Placement::partial`] of that name, into place.
+    /// Moves the plan, which has this name in the folder, to its final path.
     pub(crate) fn finish(&self, name: &str) -> Result<(), BuildError> {
         let plan = self.partial(name);
-        // Durable before visible: the name must never stand for half a file, even after a power cut.
+        // Sync before the rename: the name must never refer to half a file, even after a power cut.
         File::open(&plan).and_then(|file| file.sync_all()).map_err(file_error("sync", &plan))?;
         fs::rename(&plan, &self.engine).map_err(file_error("move the finished plan to", &self.engine))
     }
 
-    /// Moves another file into place, if it was made.
+    /// Moves another file to its final path, if it exists.
     pub(crate) fn deliver(&self, name: &str, to: &Path) -> Result<(), BuildError> {
         let from = self.partial(name);
         if !from.exists() {
             return Ok(());
         }
-        // The place may be on another disk, where a rename does not reach.
+        // The target may be on another disk, where a rename is impossible.
         fs::rename(&from, to).or_else(|_| fs::copy(&from, to).map(|_| ())).map_err(file_error("write", to))
     }
 }
 
-/// The log of a build, beside the engine.
+/// The log of a build, next to the engine.
 pub(crate) struct Log {
     path: PathBuf,
     file: BufWriter<File>,
@@ -78,12 +79,12 @@ impl Log {
         Ok(Self { path, file: BufWriter::new(file) })
     }
 
-    /// Where it is.
+    /// Its path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Adds a line, at once on disk so that it can be followed.
+    /// Adds a line and flushes it, so that the log can be followed.
     pub(crate) fn line(&mut self, line: &str) -> Result<(), BuildError> {
         writeln!(self.file, "{line}")
             .and_then(|()| self.file.flush())
@@ -91,7 +92,7 @@ impl Log {
     }
 }
 
-/// Turns a complaint of the system into one about that file.
+/// Converts an I/O error into one with the action and the path.
 pub(crate) fn file_error(
     action: &'static str,
     path: &Path,

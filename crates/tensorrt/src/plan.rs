@@ -1,4 +1,4 @@
-//! Headers of plans: what a serialised engine is, without the GPU that could load it.
+//! [`PlanHeader`]: kind, version and size of a serialised engine, read without the GPU that could load it.
 
 use std::fmt;
 use std::fs::File;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::Version;
 
-/// A plan's header alone is longer than this.
+/// Smallest size of a plan in bytes; the header alone is longer.
 const SHORTEST: u64 = 64;
-/// How much of a file [`PlanHeader::read`] looks at.
+/// Bytes of a file that [`PlanHeader::read`] needs.
 pub const HEADER_BYTES: usize = 28;
 
-/// Whose engine a plan is. Neither runtime can load the other's.
+/// The runtime that an engine is for. Neither runtime can load the other's engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineKind {
-    /// TensorRT: for the version and the GPU that built it.
+    /// TensorRT: only the version and the GPU that built it.
     TensorRt,
-    /// TensorRT-RTX: for its version, and the compute capabilities it was built for.
+    /// TensorRT-RTX: only its version, and the compute capabilities that it was built for.
     TensorRtRtx,
 }
 
@@ -43,65 +43,65 @@ impl fmt::Display for EngineKind {
     }
 }
 
-/// What the first bytes of a plan say.
+/// Facts in the first bytes of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanHeader {
-    /// Whose engine it is.
+    /// The runtime that the engine is for.
     pub kind: EngineKind,
-    /// The version that built it, and that alone can load it.
+    /// The version that built it; only this version can load it.
     pub version: Version,
-    /// Bytes of the plan.
+    /// Size of the plan in bytes.
     pub bytes: u64,
 }
 
-/// Why something is not a whole plan.
+/// Reasons why bytes are not a complete plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
-    /// Nothing, or the beginning of something.
+    /// There are no bytes, or only the beginning of a file.
     #[error("{bytes} bytes are too few for a plan (at least {SHORTEST}): the disk may be full")]
     TooShort {
-        /// Size.
+        /// Number of bytes.
         bytes: u64,
     },
-    /// Something else.
+    /// The bytes begin like another format.
     #[error("a plan starts with `ftrt` (TensorRT) or `vtrt` (TensorRT-RTX), not with {found:02x?}")]
     WrongMagic {
         /// The first four bytes.
         found: [u8; 4],
     },
-    /// The wrong one of the two.
+    /// The engine is for the other runtime.
     #[error("an engine of {found} cannot take the place of one of {wanted}")]
     WrongKind {
-        /// Whose it is.
+        /// The runtime of the engine.
         found: EngineKind,
-        /// Whose was wanted.
+        /// The required runtime.
         wanted: EngineKind,
     },
-    /// Cut off, or something follows.
-    #[error("the plan says that it has {said} bytes, but there are {found}: it was cut off or added to")]
+    /// The plan is cut off, or bytes follow it.
+    #[error("the header gives {said} bytes, but the plan has {found}: it was cut off or bytes were added")]
     Length {
-        /// In the header.
+        /// The length in the header.
         said: u64,
-        /// Really.
+        /// The actual length.
         found: u64,
     },
 }
 
-/// Why a file is not a plan.
+/// Reasons why a file is not a plan.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// The file is not there or cannot be read.
+    /// The file does not exist or cannot be read.
     #[error("cannot read the plan {path:?}: {why}")]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         why: io::Error,
     },
-    /// It is something else.
-    #[error("{path:?} is no plan: {why}")]
+    /// The file has another content.
+    #[error("{path:?} is not a plan: {why}")]
     Header {
         /// The file.
         path: PathBuf,
@@ -115,8 +115,8 @@ impl PlanHeader {
     ///
     /// # Errors
     ///
-    /// [`HeaderError`] if it is none, or TensorRT-RTX's own note of the length is not met. TensorRT's header is not
-    /// known to have such a note.
+    /// [`HeaderError`] if it is not a plan, or if its length differs from the one in TensorRT-RTX's header.
+    /// TensorRT's header is not known to contain a length.
     pub fn read(start: &[u8], bytes: u64) -> Result<Self, HeaderError> {
         let Some(&head) = start.first_chunk::<HEADER_BYTES>() else {
             return Err(HeaderError::TooShort { bytes: bytes.min(start.len() as u64) });
@@ -144,7 +144,7 @@ impl PlanHeader {
     ///
     /// # Errors
     ///
-    /// [`PlanError`] says what is wrong with the file.
+    /// [`PlanError`] with the problem.
     pub fn open(path: &Path) -> Result<Self, PlanError> {
         let unreadable = |why| PlanError::Unreadable { path: path.to_owned(), why };
         let mut file = File::open(path).map_err(unreadable)?;
@@ -154,11 +154,11 @@ impl PlanHeader {
         Self::read(&start, bytes).map_err(|why| PlanError::Header { path: path.to_owned(), why })
     }
 
-    /// As [`PlanHeader::open`], for a plan of which it is known whose it must be.
+    /// As [`PlanHeader::open`], for a plan that must be for a given runtime.
     ///
     /// # Errors
     ///
-    /// As there, and [`HeaderError::WrongKind`].
+    /// As [`PlanHeader::open`], and [`HeaderError::WrongKind`].
     pub fn open_kind(path: &Path, wanted: EngineKind) -> Result<Self, PlanError> {
         let header = Self::open(path)?;
         if header.kind == wanted {

@@ -1,51 +1,51 @@
-//! Refusals that need no builder: what is wrong with an ONNX file, or does not fit the options.
+//! [`preflight`]: refuses ONNX files that have a flaw or do not fit the options, without a builder.
 //!
-//! TensorRT answers some of these after minutes, some in words that do not name the file's flaw, and takes a file of
-//! garbage for an empty network.
+//! TensorRT reports some of these problems only after minutes, some without naming the flaw in the file, and
+//! it takes a file of garbage for an empty network.
 
 use std::path::{Path, PathBuf};
 
 use crate::{Element, OnnxFileError, OnnxSource, ShapeProfile};
 
-/// Why no builder is started.
+/// Reasons why no builder is started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PreflightError {
-    /// There is nothing to build from.
+    /// The ONNX file does not exist.
     #[error("there is no ONNX file {path:?}; export one first")]
     NoOnnx {
         /// The file asked for.
         path: PathBuf,
     },
-    /// It is something else.
+    /// The file is not an ONNX file.
     #[error("{path:?}: {why}")]
     NotOnnx {
         /// The file asked for.
         path: PathBuf,
-        /// What it is not.
+        /// The reason.
         why: OnnxFileError,
     },
-    /// Nothing goes in or comes out.
+    /// The network has no nodes, inputs or outputs.
     #[error("{path:?} has no {what}; there is nothing to build")]
     Empty {
         /// The file asked for.
         path: PathBuf,
-        /// What is missing.
+        /// The missing part.
         what: &'static str,
     },
-    /// A value comes from nowhere.
+    /// A node uses a value that no node makes.
     #[error(
         "{path:?}: {node} uses `{value}`, which nothing makes; the file is damaged or was cut out of a larger one"
     )]
     Undefined {
         /// The file asked for.
         path: PathBuf,
-        /// Who uses it.
+        /// The node that uses it.
         node: String,
         /// Name of the value.
         value: String,
     },
-    /// Weights are elsewhere, but not there.
+    /// Weights are in another file, which does not exist.
     #[error("{path:?} keeps weights in {file:?}, which is not beside it; copy both files together")]
     WeightsMissing {
         /// The file asked for.
@@ -53,7 +53,7 @@ pub enum PreflightError {
         /// The other file.
         file: PathBuf,
     },
-    /// A dynamic shape without limits.
+    /// An input has a dynamic shape, but no profile.
     #[error(
         "input `{input}` of {path:?} has the shape {shape}, and nothing says which sizes `?` may take; give a shape \
          profile such as {example}, or export with a fixed shape"
@@ -63,12 +63,12 @@ pub enum PreflightError {
         path: PathBuf,
         /// Name of the input.
         input: String,
-        /// Its shape, with `?` for what is open.
+        /// Its shape, with `?` for dynamic sizes.
         shape: String,
-        /// A profile that would do.
+        /// A profile that would fit.
         example: String,
     },
-    /// A profile for something that is not there.
+    /// A profile is for an input that does not exist.
     #[error("there is a shape profile for `{input}`, but the inputs of {path:?} are {}", inputs.join(", "))]
     UnknownInput {
         /// The file asked for.
@@ -78,13 +78,13 @@ pub enum PreflightError {
         /// Names in the file.
         inputs: Vec<String>,
     },
-    /// The same input twice.
+    /// Two profiles are for the same input.
     #[error("there are two shape profiles for input `{input}`; give one")]
     TwoProfiles {
         /// Name of the input.
         input: String,
     },
-    /// A profile that contradicts the file.
+    /// A profile contradicts the file.
     #[error("shape profile {profile} does not fit input {shape} of {path:?}; fixed sizes must be equal")]
     ProfileMismatch {
         /// The file asked for.
@@ -94,7 +94,7 @@ pub enum PreflightError {
         /// The input.
         shape: String,
     },
-    /// Types that a strongly typed builder does not mix.
+    /// A layer mixes types, which a strongly typed builder does not allow.
     #[error(
         "{node} of {path:?} takes {input} but has {weights} weights, which {builder} does not mix; \
          export with casts at the input and output (half precision with fp32 input), or with all in one type"
@@ -104,14 +104,14 @@ pub enum PreflightError {
         path: PathBuf,
         /// Name of the node.
         node: String,
-        /// Type of what flows in.
+        /// Type of its input.
         input: Element,
         /// Type of the weights.
         weights: Element,
         /// The builder.
         builder: String,
     },
-    /// An operator that only a plugin could bring.
+    /// An operator needs a plugin.
     #[error(
         "{node} of {path:?} is the operator `{op}` of `{domain}`, which is not ONNX's, and {builder} loads no plugins; \
          export without it"
@@ -123,12 +123,12 @@ pub enum PreflightError {
         node: String,
         /// The operator.
         op: String,
-        /// Whose it is.
+        /// The domain of the operator.
         domain: String,
         /// The builder.
         builder: String,
     },
-    /// An operator for which the builder has no implementation.
+    /// The builder has no implementation of an operator.
     #[error("{path:?} has the operator `{op}`, which {builder} cannot build; export without it")]
     UnsupportedOperator {
         /// The file asked for.
@@ -140,12 +140,12 @@ pub enum PreflightError {
     },
 }
 
-/// What is true of a builder for every file.
+/// Properties of a builder that hold for every file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuilderTraits {
     /// Its name and version, for messages.
     pub title: String,
-    /// Whether it computes in the types of the file and nothing else.
+    /// Whether it computes only in the types of the file.
     pub strongly_typed: bool,
     /// Whether operators can come from plugins.
     pub plugins: bool,
@@ -154,12 +154,12 @@ pub struct BuilderTraits {
 }
 
 impl BuilderTraits {
-    /// TensorRT, by whatever version and way.
+    /// Properties of TensorRT, in any version.
     pub fn of_tensorrt(title: String, strongly_typed: bool) -> Self {
         Self { title, strongly_typed, plugins: true, lacks: &[] }
     }
 
-    /// TensorRT-RTX, as version 1.7.1 was found to be.
+    /// Properties of TensorRT-RTX, as found in version 1.7.1.
     pub fn of_rtx(title: String) -> Self {
         Self { title, strongly_typed: true, plugins: false, lacks: &["NonMaxSuppression"] }
     }
@@ -169,7 +169,7 @@ impl BuilderTraits {
 ///
 /// # Errors
 ///
-/// [`PreflightError`] names the flaw and what mends it.
+/// [`PreflightError`] with the flaw and its remedy.
 pub fn preflight(
     onnx: &Path,
     profiles: &[ShapeProfile],
@@ -262,7 +262,7 @@ fn check_profiles(onnx: &Path, source: &OnnxSource, profiles: &[ShapeProfile]) -
     Ok(())
 }
 
-/// A profile for pictures: batches of 1 to 8, sides of 320 to 640.
+/// An example profile for pictures: batches of 1 to 8, sides of 320 to 640.
 fn example(input: String, dims: &[Option<usize>]) -> String {
     let at = |batch: usize, side: usize| {
         let open = |(axis, dim): (usize, &Option<usize>)| dim.unwrap_or(if axis == 0 { batch } else { side });

@@ -1,7 +1,7 @@
-//! Running a program to its end or to a deadline, line by line.
+//! [`run`]: runs a program to its end or to a deadline, and passes its output on line by line.
 //!
 //! Invariant: when [`run`] returns or unwinds, the program is dead and reaped.
-//! A grandchild that keeps the pipes open cannot delay that.
+//! A grandchild that keeps the pipes open cannot delay this.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
@@ -11,32 +11,32 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often the program is asked whether it has ended while it prints nothing.
+/// Interval at which the program is checked for its end while it prints nothing.
 const POLL: Duration = Duration::from_millis(20);
-/// How long output is still awaited after the program has ended.
+/// Time to wait for more output after the program has ended.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// Where a line came from.
+/// The stream of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
     Out,
     Err,
 }
 
-/// How a program ended.
+/// End of a program.
 #[derive(Debug)]
 pub(crate) enum Ending {
     Exited(ExitStatus),
-    /// It was killed at the deadline.
+    /// The program was killed at the deadline.
     TimedOut,
 }
 
-/// Kills and reaps the child if nothing else did.
+/// Kills and reaps the child if nothing else has.
 struct Guard(Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Both fail only where the child has been reaped already.
+        // Both fail only if the child has been reaped already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -68,7 +68,7 @@ pub(crate) fn run(
         let quiet = match lines.recv_timeout(POLL) {
             Ok((stream, line)) => {
                 on_line(stream, &line)?;
-                // Whatever was printed before the end is delivered, however slow `on_line` is.
+                // Everything that was printed before the end is delivered, however slow `on_line` is.
                 ended = ended.map(|(status, _)| (status, Instant::now()));
                 false
             }
@@ -97,8 +97,8 @@ pub(crate) fn run(
     }
 }
 
-/// Sends the lines of a pipe until it closes. The thread is not joined: a grandchild may hold the pipe for
-/// ever.
+/// Sends the lines of a pipe until it closes. The thread is not joined, because a grandchild may hold the
+/// pipe for ever.
 fn forward_lines(stream: Stream, pipe: impl Read + Send + 'static, sender: Sender<(Stream, String)>) {
     thread::spawn(move || {
         let mut reader = BufReader::new(pipe);

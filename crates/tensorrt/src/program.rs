@@ -1,21 +1,21 @@
-//! The command line tools that build engines.
+//! [`Program`]: the command line tools that build engines.
 
 use serde::{Deserialize, Serialize};
 
 use crate::EngineKind;
 
-/// A command line tool of NVIDIA's.
+/// A command line tool from NVIDIA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Program {
-    /// TensorRT's.
+    /// The tool of TensorRT.
     Trtexec,
-    /// TensorRT-RTX's.
+    /// The tool of TensorRT-RTX.
     TensorrtRtx,
 }
 
 impl Program {
-    /// Name of its file, without the system's suffix.
+    /// Name of its file, without the suffix of the operating system.
     pub fn file_name(self) -> &'static str {
         match self {
             Self::Trtexec => "trtexec",
@@ -23,7 +23,7 @@ impl Program {
         }
     }
 
-    /// The environment variable that names it.
+    /// The environment variable for its path.
     pub fn variable(self) -> &'static str {
         match self {
             Self::Trtexec => "TRTEXEC",
@@ -31,7 +31,7 @@ impl Program {
         }
     }
 
-    /// What it builds.
+    /// The kind of engine that it builds.
     pub fn engine_kind(self) -> EngineKind {
         match self {
             Self::Trtexec => EngineKind::TensorRt,
@@ -39,7 +39,7 @@ impl Program {
         }
     }
 
-    /// Folders in which NVIDIA's packages, archives and containers put it.
+    /// Folders into which NVIDIA's packages, archives and containers install it.
     pub fn usual_folders(self) -> &'static [&'static str] {
         match self {
             Self::Trtexec => &[

@@ -1,4 +1,4 @@
-//! Sizes that an input of dynamic shape may take.
+//! [`ShapeProfile`]: the sizes that an input of dynamic shape may take.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes that an input of dynamic shape may take.
 ///
-/// Written `images:1x3x640x640,4x3x640x640,16x3x640x640`: smallest, preferred, largest; one shape alone stands for
-/// all three.
+/// Written `images:1x3x640x640,4x3x640x640,16x3x640x640`: smallest, preferred, largest; a single shape stands
+/// for all three.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ShapeProfile {
@@ -22,10 +22,10 @@ pub struct ShapeProfile {
     pub max: Vec<usize>,
 }
 
-/// Why a text is no profile.
+/// Error for a text that is not a valid profile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
-    /// The form is another.
+    /// The text has another form.
     #[error(
         "shape profile `{text}` is not of the form INPUT:MIN,OPT,MAX with shapes such as 1x3x640x640 \
          (or INPUT:SHAPE)"
@@ -72,7 +72,7 @@ impl ShapeProfile {
     }
 }
 
-/// A shape in `trtexec`'s words: `1x3x640x640`.
+/// A shape as `trtexec` writes it: `1x3x640x640`.
 pub(crate) fn shape_text(shape: &[usize]) -> String {
     let dims: Vec<String> = shape.iter().map(ToString::to_string).collect();
     dims.join("x")
@@ -90,7 +90,7 @@ impl FromStr for ShapeProfile {
 
     fn from_str(text: &str) -> Result<Self, ProfileError> {
         let form = || ProfileError::Form { text: text.to_owned() };
-        // From the right: names of tensors may hold colons.
+        // Split from the right, because names of tensors may contain colons.
         let (input, shapes) = text.rsplit_once(':').ok_or_else(form)?;
         let shape = |text: &str| -> Result<Vec<usize>, ProfileError> {
             text.split('x').map(|dim| dim.trim().parse().map_err(|_| form())).collect()

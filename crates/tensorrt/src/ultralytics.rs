@@ -1,7 +1,8 @@
-//! Ultralytics' form of an engine: metadata in front of the plan.
+//! [`EngineFile`]: Ultralytics' form of an engine, which has metadata before the plan.
 //!
-//! A signed 32-bit little-endian number of bytes, that many bytes of JSON, then the plan. Ultralytics loads a bare plan
-//! too, but then knows no names of classes; `trtexec` and clients in C++ load bare plans only.
+//! The file is a signed 32-bit little-endian number of bytes, that many bytes of JSON, then the plan.
+//! Ultralytics loads a bare plan too, but then has no class names; `trtexec` and clients in C++ load only
+//! bare plans.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -15,50 +16,50 @@ use crate::{EngineKind, HeaderError, PlanHeader};
 /// Metadata of an engine, as JSON.
 pub type EngineMetadata = Map<String, Value>;
 
-/// Longest metadata that is believed: names of many thousand classes.
+/// Longest metadata that is accepted: names of many thousand classes.
 const LONGEST: usize = 16 << 20;
-/// Bytes of the number in front.
+/// Bytes of the length before the metadata.
 const PREFIX: usize = 4;
 
-/// Why a file is no engine, or cannot become one of the other form.
+/// Reasons why a file is not an engine, or cannot be converted to the other form.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineFileError {
     /// A file could not be handled.
     #[error("cannot {action} {path:?}")]
     File {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         #[source]
         source: io::Error,
     },
-    /// Neither form.
+    /// The file has neither form.
     #[error("not an engine: {0}")]
     Plan(HeaderError),
-    /// The form of Ultralytics', but the metadata is none.
-    #[error("{bytes} bytes of metadata stand in front of the plan, but they are no JSON object: {reason}")]
+    /// The file has Ultralytics' form, but its metadata is not valid.
+    #[error("{bytes} bytes of metadata come before the plan, but they are not a JSON object: {reason}")]
     Metadata {
-        /// How many the file says.
+        /// Number of bytes according to the file.
         bytes: usize,
-        /// What is wrong with them.
+        /// The parser's reason.
         reason: String,
     },
-    /// There is nothing to take away.
-    #[error("{path:?} is a bare plan already: it has no metadata in front")]
+    /// The file has no metadata to remove.
+    #[error("{path:?} is a bare plan already: it has no metadata")]
     BareAlready {
         /// The file.
         path: PathBuf,
     },
-    /// There is something already.
-    #[error("{path:?} has metadata in front already")]
+    /// The file has metadata already.
+    #[error("{path:?} has metadata already")]
     PrefixedAlready {
         /// The file.
         path: PathBuf,
     },
-    /// Ultralytics cannot load it anyway.
+    /// The engine is for TensorRT-RTX, which Ultralytics cannot load.
     #[error(
         "{path:?} is an engine of TensorRT-RTX, which Ultralytics does not load; only one of TensorRT takes metadata"
     )]
@@ -66,45 +67,45 @@ pub enum EngineFileError {
         /// The file.
         path: PathBuf,
     },
-    /// The length does not fit into the number in front.
+    /// The metadata is longer than the limit.
     #[error("{bytes} bytes of metadata are more than the {LONGEST} that an engine takes")]
     TooMuchMetadata {
-        /// How many there are.
+        /// Number of bytes.
         bytes: usize,
     },
 }
 
-// By hand, because the header's complaint is in the text already and must not follow it once more as its source.
+// Not derived, because the text contains the header's error already and must not repeat it as its source.
 impl From<HeaderError> for EngineFileError {
     fn from(error: HeaderError) -> Self {
         Self::Plan(error)
     }
 }
 
-/// An engine file, taken apart.
+/// The parts of an engine file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EngineFile<'a> {
-    /// What stands in front of the plan, if it is of Ultralytics' form.
+    /// The metadata before the plan, if the file has Ultralytics' form.
     pub metadata: Option<EngineMetadata>,
-    /// What the plan is.
+    /// Kind, version and size of the plan.
     pub header: PlanHeader,
     /// The plan itself.
     pub plan: &'a [u8],
 }
 
 impl<'a> EngineFile<'a> {
-    /// Takes an engine of either form apart.
+    /// Splits an engine of either form.
     ///
     /// # Errors
     ///
-    /// [`EngineFileError`] if it is neither.
+    /// [`EngineFileError`] if it has neither form.
     pub fn read(bytes: &'a [u8]) -> Result<Self, EngineFileError> {
         let wrong = match header_of(bytes) {
             Ok(header) => return Ok(Self { metadata: None, header, plan: bytes }),
             Err(error @ HeaderError::WrongMagic { .. }) => error,
             Err(error) => return Err(error.into()),
         };
-        // Metadata is believed only where a plan stands behind it.
+        // Bytes count as metadata only if a plan follows them.
         let Some((json, plan)) = split(bytes) else { return Err(wrong.into()) };
         let header = match header_of(plan) {
             Ok(header) => header,
@@ -121,14 +122,14 @@ fn header_of(plan: &[u8]) -> Result<PlanHeader, HeaderError> {
     PlanHeader::read(&plan[..plan.len().min(HEADER_BYTES)], plan.len() as u64)
 }
 
-/// What the number in front says is metadata, and the rest.
+/// The metadata, whose length is given before it, and the rest.
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (number, rest) = bytes.split_first_chunk::<PREFIX>()?;
     let length = usize::try_from(i32::from_le_bytes(*number)).ok().filter(|&length| length <= LONGEST)?;
     rest.split_at_checked(length)
 }
 
-/// What goes in front of a plan.
+/// The bytes to write before a plan.
 ///
 /// # Errors
 ///
@@ -141,11 +142,11 @@ pub fn metadata_prefix(metadata: &EngineMetadata) -> Result<Vec<u8>, EngineFileE
     Ok([length.to_le_bytes().as_slice(), json.as_bytes()].concat())
 }
 
-/// Writes an engine of TensorRT with metadata in front to `out`, which may be the same file.
+/// Writes a TensorRT engine with metadata to `out`, which may be the same file.
 ///
 /// # Errors
 ///
-/// [`EngineFileError`] if `engine` is no bare plan of TensorRT, or a file cannot be handled.
+/// [`EngineFileError`] if `engine` is not a bare TensorRT plan, or a file cannot be read or written.
 pub fn add_metadata(engine: &Path, metadata: &EngineMetadata, out: &Path) -> Result<u64, EngineFileError> {
     let bytes = fs::read(engine).map_err(file_error("read", engine))?;
     let file = EngineFile::read(&bytes)?;
@@ -158,11 +159,11 @@ pub fn add_metadata(engine: &Path, metadata: &EngineMetadata, out: &Path) -> Res
     replace(out, &[&metadata_prefix(metadata)?, file.plan])
 }
 
-/// Writes the bare plan of an engine of Ultralytics' form to `out`, which may be the same file.
+/// Writes the bare plan of an engine in Ultralytics' form to `out`, which may be the same file.
 ///
 /// # Errors
 ///
-/// [`EngineFileError`] if `engine` is not of that form, or a file cannot be handled.
+/// [`EngineFileError`] if `engine` does not have that form, or a file cannot be read or written.
 pub fn remove_metadata(engine: &Path, out: &Path) -> Result<u64, EngineFileError> {
     let bytes = fs::read(engine).map_err(file_error("read", engine))?;
     let file = EngineFile::read(&bytes)?;
@@ -172,7 +173,7 @@ pub fn remove_metadata(engine: &Path, out: &Path) -> Result<u64, EngineFileError
     replace(out, &[file.plan])
 }
 
-/// Writes a file whole or not at all; returns its size.
+/// Writes a file completely or not at all; returns its size.
 fn replace(path: &Path, parts: &[&[u8]]) -> Result<u64, EngineFileError> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -189,7 +190,7 @@ fn replace(path: &Path, parts: &[&[u8]]) -> Result<u64, EngineFileError> {
     Ok(parts.iter().map(|part| part.len() as u64).sum())
 }
 
-/// Temporary files are for their owner alone; what is delivered is not.
+/// Makes the file readable for others: a temporary file is readable only for its owner.
 #[cfg(unix)]
 fn share(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -227,7 +228,7 @@ mod tests {
         let metadata = metadata.as_object().unwrap();
         add_metadata(&raw, metadata, &prefixed).unwrap();
 
-        // As Python's struct and json would read it.
+        // Read the file as Python's struct and json would.
         let bytes = std::fs::read(&prefixed).unwrap();
         let length = i32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
         let read: serde_json::Value = serde_json::from_slice(&bytes[4..4 + length]).unwrap();
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_form_is_told_apart() {
+    fn bytes_of_neither_form_are_refused() {
         let prefix = metadata_prefix(json!({"stride": 32}).as_object().unwrap()).unwrap();
         let whole = [prefix.as_slice(), &plan(b"ftrt")].concat();
         assert!(EngineFile::read(&whole).unwrap().metadata.is_some());

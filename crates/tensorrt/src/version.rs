@@ -1,4 +1,4 @@
-//! The version of TensorRT, as `trtexec` writes it.
+//! [`Version`]: the version of TensorRT, as `trtexec` writes it.
 
 use std::fmt;
 
@@ -23,8 +23,8 @@ impl Version {
         Self { major: number / unit, minor: number % unit / 100, patch: number % 100 }
     }
 
-    /// Finds `[TensorRT vNNNN]` in the banner line `&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # ...`; the
-    /// word in front of the version may say more, as TensorRT-RTX's does.
+    /// Finds `[TensorRT vNNNN]` in the banner line `&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # ...`;
+    /// the word before the version may be longer, as in TensorRT-RTX's banner.
     pub fn from_banner(line: &str) -> Option<Self> {
         let (_, rest) = line.split_once("[TensorRT")?;
         let (inside, _) = rest.split_once(']')?;

@@ -1,7 +1,8 @@
-//! The archive around a pickle: a zip file of uncompressed entries.
+//! [`Archive`]: the zip file of uncompressed entries around a pickle.
 //!
-//! `NAME/data.pkl` is the pickle, `NAME/data/KEY` a storage (PyTorch's `torch.save`, the format since 1.6). Nothing in it is
-//! compressed, so all entries together are no longer than the file, and that is checked before any is read.
+//! `NAME/data.pkl` is the pickle and `NAME/data/KEY` is a storage (PyTorch's `torch.save`, the format since
+//! 1.6). No entry is compressed, so all entries together are no longer than the file; this is checked before
+//! any is read.
 
 use std::io::{Read, Seek};
 
@@ -9,26 +10,26 @@ use super::directory::{Directory, Entry};
 use super::error::PtError;
 use super::pickle::Storage;
 
-/// Longest pickle: that of YOLOv8x with its optimiser's state has some 500 KB.
+/// Longest pickle that is read: that of YOLOv8x with its optimiser's state has about 500 KB.
 const LONGEST_PICKLE: u64 = 16 << 20;
-/// Longest of the small entries beside it.
+/// Longest small entry that is read, such as `byteorder`.
 const LONGEST_NOTE: u64 = 16;
 
 /// An archive whose directory has been checked.
 pub(super) struct Archive<R> {
     reader: R,
     directory: Directory,
-    /// What all names begin with, `/` included.
+    /// Common prefix of all names, including `/`.
     root: Vec<u8>,
     bytes: u64,
 }
 
 impl<R: Read + Seek> Archive<R> {
-    /// Opens a file of so many bytes.
+    /// Opens a file of `bytes` bytes.
     pub(super) fn open(mut reader: R, bytes: u64) -> Result<Self, PtError> {
         let directory = Directory::read(&mut reader, bytes)?;
         let root = directory.names().filter_map(|name| name.strip_suffix(b"data.pkl"));
-        // The outermost, if there are several.
+        // The outermost one, if there are several.
         let root = root.filter(|root| root.is_empty() || root.ends_with(b"/")).min_by_key(|root| root.len());
         let root = root.ok_or(PtError::NoPickle)?.to_vec();
         let mut archive = Self { reader, directory, root, bytes };
@@ -50,7 +51,7 @@ impl<R: Read + Seek> Archive<R> {
         self.read("data.pkl", LONGEST_PICKLE)
     }
 
-    /// Looks in the directory whether a storage has the bytes that it says.
+    /// Checks in the directory that the entry of a storage has as many bytes as the storage needs.
     pub(super) fn check(&self, storage: &Storage) -> Result<(), PtError> {
         let (entry, Entry { size: found, .. }) = self.find(&format!("data/{}", storage.key))?;
         let wanted = (storage.len as u64).saturating_mul(storage.dtype.size());
@@ -65,7 +66,7 @@ impl<R: Read + Seek> Archive<R> {
         self.read(&format!("data/{key}"), self.bytes)
     }
 
-    /// An entry with its whole name.
+    /// Finds an entry; also returns its full name.
     fn find(&self, name: &str) -> Result<(Vec<u8>, Entry), PtError> {
         let entry = [&self.root, name.as_bytes()].concat();
         match self.directory.get(&entry) {
@@ -83,7 +84,7 @@ impl<R: Read + Seek> Archive<R> {
     }
 }
 
-/// A name as messages have it.
+/// A name in the form for messages.
 fn shown(name: &[u8]) -> String {
     String::from_utf8_lossy(name).escape_debug().to_string()
 }

@@ -1,18 +1,19 @@
-//! A YOLOv8 detector as modules with the sizes that they really have, and the graph that it makes.
+//! [`Blueprint`]: a YOLOv8 detector as modules with their actual sizes, and the graph that they form.
 //!
-//! Two readers draw it: [`modules`](super::modules) from pickled modules, which know their strides and wires, and
-//! [`stock`](super::stock) from the names and shapes of a state dict, which are those of the published network.
+//! Two readers produce it: [`modules`](super::modules) from pickled modules, which contain their strides and
+//! wires, and [`stock`](super::stock) from the names and shapes of a state dict, with strides and wires of
+//! the published network.
 
 use bonsai_graph::{DetectHead, GraphBuilder, GraphError, ModelSpec, NodeId, Op};
 
-/// Modules in order, and what the head needs.
+/// Modules in order, and the class names of the head.
 #[derive(Debug)]
 pub(super) struct Blueprint {
     pub(super) layers: Vec<Layer>,
     pub(super) class_names: Vec<String>,
 }
 
-/// A module and the modules that it reads: 0 is the first module, negative numbers count back from this one.
+/// A module and the indices of its inputs: 0 is the first module, negative numbers count back from this one.
 #[derive(Debug)]
 pub(super) struct Layer {
     pub(super) from: Vec<i64>,
@@ -29,7 +30,7 @@ pub(super) enum Part {
     Detect(Detect),
 }
 
-/// A convolution, batch norm unless it was folded, and SiLU if there is one.
+/// A convolution, a batch norm unless it was folded, and SiLU if there is one.
 #[derive(Debug)]
 pub(super) struct ConvBlock {
     pub(super) inputs: usize,
@@ -37,18 +38,19 @@ pub(super) struct ConvBlock {
     pub(super) kernel: usize,
     pub(super) stride: usize,
     pub(super) padding: usize,
-    /// Parts that inputs and outputs are in, each reading its own part only; as many as inputs in a depthwise convolution.
+    /// Number of parts that inputs and outputs are divided into; each part of the outputs reads only its part
+    /// of the inputs. It equals the number of inputs in a depthwise convolution.
     pub(super) groups: usize,
     pub(super) bias: bool,
-    /// Term added to the variance, and momentum of running statistics.
+    /// Epsilon of the variance, and momentum of the running statistics.
     pub(super) norm: Option<(f32, f32)>,
     pub(super) silu: bool,
 }
 
-/// Split, bottlenecks, join.
+/// A split, bottlenecks on one half, and a convolution of the concatenation.
 #[derive(Debug)]
 pub(super) struct C2f {
-    /// The half that goes past the bottlenecks, where Torch-Pruning made it a convolution of its own.
+    /// The convolution of the half that bypasses the bottlenecks, if Torch-Pruning separated it from `cv1`.
     pub(super) cv0: Option<ConvBlock>,
     pub(super) cv1: ConvBlock,
     pub(super) cv2: ConvBlock,
@@ -62,7 +64,7 @@ pub(super) struct Bottleneck {
     pub(super) shortcut: bool,
 }
 
-/// Chained poolings beside their input.
+/// Poolings in a chain, concatenated with their input.
 #[derive(Debug)]
 pub(super) struct Sppf {
     pub(super) cv1: ConvBlock,
@@ -80,21 +82,21 @@ pub(super) struct Detect {
     pub(super) reg_max: usize,
 }
 
-/// Convolution blocks one after another, and a plain convolution.
+/// Convolution blocks in sequence, then a plain convolution.
 #[derive(Debug)]
 pub(super) struct Branch {
-    /// With the name of each in the branch: `0` and `1`, or `0.0`, `0.1`, `1.0` and `1.1` where each is a depthwise one and a
-    /// pointwise one.
+    /// Blocks with their names in the branch: `0` and `1`, or `0.0`, `0.1`, `1.0` and `1.1` if each is a
+    /// depthwise and a pointwise convolution.
     pub(super) blocks: Vec<(String, ConvBlock)>,
     /// Named `2`.
     pub(super) last: ConvBlock,
 }
 
 impl Blueprint {
-    /// The network.
+    /// Builds the network.
     ///
     /// # Errors
-    /// [`GraphError`] if wires do not fit, with the layer's name.
+    /// [`GraphError`] with the layer's name if the wires do not fit.
     pub(super) fn assemble(&self) -> Result<ModelSpec, GraphError> {
         let inputs = match self.layers.first() {
             Some(Layer { part: Part::Conv(conv), .. }) => conv.inputs,
@@ -105,7 +107,8 @@ impl Blueprint {
         let mut wires: Vec<NodeId> = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
             let name = format!("model.{index}");
-            // A module that reads what is not there reads the images; the shapes of the weights tell.
+            // A module that reads a missing module reads the images; wrong weight shapes then reveal the
+            // mistake.
             let wire = |from: &i64| {
                 let at = if *from < 0 { index as i64 + from } else { *from };
                 usize::try_from(at).ok().and_then(|at| wires.get(at).copied()).unwrap_or(images)
@@ -122,7 +125,7 @@ impl Blueprint {
             };
             wires.push(made);
         }
-        // Without a head there are no outputs, which is refused.
+        // Without a head there are no outputs, so the network is refused.
         let none = DetectHead {
             num_classes: 0,
             reg_max: 0,
@@ -184,7 +187,7 @@ impl C2f {
             (cv0.push(b, &format!("{name}.cv0"), x)?, self.cv1.push(b, &format!("{name}.cv1"), x)?)
         } else {
             let joint = self.cv1.push(b, &format!("{name}.cv1"), x)?;
-            // Pruning can make the halves uneven: the second is what the bottlenecks read.
+            // Pruning can make the halves uneven; the second half is the one that the bottlenecks read.
             let second = self.m.first().map_or(self.cv1.outputs / 2, |m| m.cv1.inputs);
             let start = self.cv1.outputs.saturating_sub(second);
             let first = b.push(&format!("{name}.split.0"), Op::Slice { start: 0, len: start }, &[joint])?;

@@ -1,44 +1,44 @@
-//! The directory of a zip file: which entries there are, how long they are and where they begin.
+//! [`Directory`]: the directory of a zip file, with the name, length and position of every entry.
 //!
-//! What it says is checked against the length of the file before memory is taken for it. Offsets count from the beginning of
-//! the file; nothing is guessed. Source: PKWARE's APPNOTE 6.3, sections 4.3 and 4.5.3.
+//! Its values are checked against the length of the file before memory is allocated for them. Offsets count
+//! from the beginning of the file; nothing is guessed. Source: PKWARE's APPNOTE 6.3, sections 4.3 and 4.5.3.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::error::PtError;
 
-/// The record at the end, without its comment.
+/// Length of the record at the end, without its comment.
 const END: usize = 22;
-/// The pointer to the record of large archives, which lies before it.
+/// Length of the pointer to the record of large archives, which lies before the record at the end.
 const LOCATOR: usize = 20;
 const LARGE_END: usize = 56;
-/// An entry of the directory, and of the header before its content, without names.
+/// Length of a directory entry, without names; `HEADER` is that of the header before an entry's content.
 const ENTRY: usize = 46;
 const HEADER: usize = 30;
 /// Longest comment.
 const COMMENT: u64 = u16::MAX as u64;
-/// Longest directory: that of YOLOv8x has some 60 KB.
+/// Longest directory that is read: that of YOLOv8x has about 60 KB.
 const LONGEST: u64 = 64 << 20;
 
-/// An entry, stored as it is.
+/// An uncompressed entry.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
-    /// Where its header begins.
+    /// Offset of its header.
     at: u64,
     pub(super) size: u64,
     checksum: u32,
 }
 
-/// Entries by name. Names are bytes, because nothing says how they are encoded.
+/// Entries by name. Names are bytes, because their encoding is unknown.
 #[derive(Debug)]
 pub(super) struct Directory {
     entries: BTreeMap<Vec<u8>, Entry>,
-    /// Where it begins and all contents have ended.
+    /// Offset of the directory; every content must end before it.
     start: u64,
 }
 
-/// A number of `N` bytes, little end first.
+/// Reads a little-endian number of `N` bytes.
 fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     let bytes = bytes.get(at..)?.first_chunk::<N>()?;
     Some(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
@@ -49,7 +49,7 @@ fn damaged<T>(what: impl Into<String>) -> Result<T, PtError> {
 }
 
 impl Directory {
-    /// Reads the directory of a file of so many bytes.
+    /// Reads the directory of a file of `bytes` bytes.
     pub(super) fn read<R: Read + Seek>(reader: &mut R, bytes: u64) -> Result<Self, PtError> {
         let tail = stretch(reader, bytes.saturating_sub(END as u64 + COMMENT), bytes)?;
         let found = (0..tail.len().saturating_sub(END - 1)).rev().find(|at| {
@@ -95,7 +95,7 @@ impl Directory {
         self.entries.get(name).copied()
     }
 
-    /// The content of an entry, if its checksum is right; memory for all of it is taken.
+    /// Reads the content of an entry into memory and verifies its checksum.
     pub(super) fn content<R: Read + Seek>(
         &self,
         reader: &mut R,
@@ -122,7 +122,7 @@ impl Directory {
     }
 }
 
-/// The bytes from one place to another, both inside the file.
+/// Reads the bytes from one offset to another, both inside the file.
 fn stretch<R: Read + Seek>(reader: &mut R, from: u64, to: u64) -> Result<Vec<u8>, PtError> {
     let unreadable = |source| PtError::Entry { entry: format!("bytes {from} to {to}"), source };
     reader.seek(SeekFrom::Start(from)).map_err(unreadable)?;
@@ -152,7 +152,7 @@ fn entries(directory: &[u8], count: u64, start: u64) -> Result<BTreeMap<Vec<u8>,
         let [flags, method] = [8, 10].map(|at| number::<2>(whole, at).unwrap_or(0));
         let [checksum, packed, size, at] = [16, 20, 24, 42].map(|at| number::<4>(whole, at).unwrap_or(0));
         let Some([size, packed, at]) = large([size, packed, at], extra) else { return damaged(wrong()) };
-        // The first bit of the flags says that it is encrypted.
+        // The lowest bit of the flags marks an encrypted entry.
         if method != 0 || flags & 1 == 1 || size != packed {
             return Err(PtError::Compressed { entry: shown() });
         }
@@ -171,7 +171,8 @@ fn entries(directory: &[u8], count: u64, start: u64) -> Result<BTreeMap<Vec<u8>,
     Ok(entries)
 }
 
-/// Size, packed size and place, each from the extra field of large archives where 32 bits say that it is there.
+/// Size, packed size and offset. A field of 2^32 - 1 means that the extra field of large archives holds the
+/// value.
 fn large(short: [u64; 3], extra: &[u8]) -> Option<[u64; 3]> {
     const THERE: u64 = u32::MAX as u64;
     if !short.contains(&THERE) {

@@ -1,15 +1,16 @@
-//! Why a `.pt` file cannot be imported.
+//! [`PtError`]: reasons why a `.pt` file cannot be imported.
 
-/// A file that is no YOLOv8 checkpoint of Ultralytics', or a damaged or dangerous one. Nothing in it was run.
+/// The file is not an Ultralytics YOLOv8 checkpoint, or it is damaged or dangerous. Nothing in it was
+/// executed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PtError {
-    /// No zip archive, or a cut off one.
+    /// The file is not a zip archive, or is cut off.
     #[error(
         "not a complete archive of PyTorch's (of version 1.6 or later), {what}: was the file cut off while it was copied?"
     )]
     Zip {
-        /// What is wrong with it.
+        /// What is wrong with the archive.
         what: String,
     },
     /// An entry is compressed or encrypted, which PyTorch never does.
@@ -25,14 +26,14 @@ pub enum PtError {
         "this is PyTorch's format from before 1.6: load it in a newer PyTorch and save it again with `torch.save`"
     )]
     Old,
-    /// Entries claim more than there is.
-    #[error("entry `{entry}` needs {total} bytes where there can be {bytes}")]
+    /// Entries claim more bytes than the file can hold.
+    #[error("entry `{entry}` needs {total} bytes, but at most {bytes} are possible")]
     TooLarge {
         /// Its name.
         entry: String,
-        /// What would be read.
+        /// Bytes that would be read.
         total: u64,
-        /// What there is room for.
+        /// Largest possible number of bytes.
         bytes: u64,
     },
     /// A storage is shorter than the pickle says.
@@ -40,12 +41,12 @@ pub enum PtError {
     Short {
         /// Its name.
         entry: String,
-        /// What the pickle says.
+        /// Bytes that the pickle requires.
         wanted: u64,
-        /// What is there.
+        /// Bytes in the entry.
         found: u64,
     },
-    /// There is no pickle.
+    /// The archive has no pickle.
     #[error(
         "the archive has no `data.pkl`: not what `torch.save` writes (a TorchScript file cannot be imported)"
     )]
@@ -61,51 +62,51 @@ pub enum PtError {
     Entry {
         /// Its name.
         entry: String,
-        /// Why.
+        /// The reason.
         #[source]
         source: std::io::Error,
     },
-    /// Numbers have their bytes in the other order.
+    /// Numbers are not stored in little-endian order.
     #[error("numbers are stored {found}-endian; only little-endian files are read")]
     ByteOrder {
-        /// What the file says.
+        /// The byte order in the file.
         found: String,
     },
-    /// The tensors of the network are far more than the file holds: many names share a storage.
+    /// The tensors of the network are far larger than the file: many names share a storage.
     #[error(
-        "the tensors of the network would take {total} bytes where the file has {bytes}: many of them share the same numbers, \
-         which no YOLOv8 does"
+        "the tensors of the network would take {total} bytes, but the file has {bytes}: many of them share \
+         the same numbers, which no YOLOv8 does"
     )]
     Shared {
-        /// What they would take.
+        /// Bytes that the tensors would take.
         total: u64,
         /// Length of the file.
         bytes: u64,
     },
-    /// There are more tensors than a network has.
-    #[error("it has more than {most} tensors; YOLOv8x has some 700")]
+    /// The file has more tensors than a network can have.
+    #[error("the file has more than {most} tensors; YOLOv8x has about 700")]
     TooMany {
-        /// How many are read.
+        /// The limit.
         most: usize,
     },
-    /// Two tensors of one name.
+    /// Two tensors have the same name.
     #[error("there are two tensors `{name}`")]
     Twice {
         /// The name.
         name: String,
     },
-    /// The pickle is damaged, or a tensor that the network needs is.
-    #[error("the pickle is not a checkpoint's at byte {at}: {what}")]
+    /// The pickle, or a tensor that the network needs, is damaged.
+    #[error("the pickle is not a valid checkpoint at byte {at}: {what}")]
     Pickle {
-        /// Where in the pickle.
+        /// Offset in the pickle.
         at: usize,
         /// What is wrong.
         what: String,
     },
-    /// There is no network in it.
-    #[error("{what}; expected a YOLOv8 detection checkpoint of Ultralytics', or a state dict of one")]
+    /// The file contains no network.
+    #[error("{what}; expected an Ultralytics YOLOv8 detection checkpoint, or a state dict of one")]
     NoModel {
-        /// What was found.
+        /// A description of the content.
         what: String,
     },
     /// A module that is not part of YOLOv8's detector.
@@ -118,12 +119,12 @@ pub enum PtError {
         /// The Python module that has the class.
         module: String,
     },
-    /// A module has something that is not supported.
+    /// A module has a property that is not supported.
     #[error("module `{place}`: {what}")]
     Unsupported {
         /// Its name.
         place: String,
-        /// What it has, and what is possible.
+        /// The property, and what is supported.
         what: String,
     },
     /// A tensor does not have the shape that its place needs.
@@ -133,10 +134,10 @@ pub enum PtError {
         name: String,
         /// Its shape.
         found: Vec<usize>,
-        /// What would fit.
+        /// The shape that would fit.
         expected: String,
     },
-    /// A tensor is not there.
+    /// A tensor is missing.
     #[error("tensor `{name}` is missing")]
     Missing {
         /// Its name.

@@ -1,4 +1,6 @@
-//! Where in a file the network is: users save checkpoints, modules, wrapped modules, whole programs' objects and state dicts.
+//! [`network`]: finds the network in a pickle.
+//!
+//! Users save checkpoints, modules, wrapped modules, objects of whole programs and state dicts.
 
 use super::error::PtError;
 use super::module::Module;
@@ -6,7 +8,8 @@ use super::pickle::{Id, Node, Pickle};
 
 /// Deepest nesting of wrappers and dictionaries around a network.
 const DEEPEST: usize = 6;
-/// Where a network is in a dictionary or an object, the best first: the average, as Ultralytics' own loader takes it.
+/// Keys under which a dictionary or an object may hold a network, the preferred ones first: the average comes
+/// first, as in Ultralytics' own loader.
 const KEYS: [&str; 10] = [
     "ema",
     "model",
@@ -20,7 +23,7 @@ const KEYS: [&str; 10] = [
     "weights",
 ];
 
-/// Most entries of dictionaries that are looked through.
+/// Most dictionary entries that are searched.
 const MOST_ENTRIES: usize = 1 << 22;
 
 /// A network in a pickle.
@@ -29,10 +32,10 @@ pub(super) enum Found<'a> {
     State(Id),
 }
 
-/// The network of a file.
+/// Finds the network of a file.
 ///
 /// # Errors
-/// [`PtError::NoModel`] with what is there instead.
+/// [`PtError::NoModel`] with a description of the content.
 pub(super) fn network(pickle: &Pickle) -> Result<Found<'_>, PtError> {
     let root = pickle.root();
     let mut entries = MOST_ENTRIES;
@@ -40,7 +43,7 @@ pub(super) fn network(pickle: &Pickle) -> Result<Found<'_>, PtError> {
         if let Node::Object { class, .. } = pickle.node(root)
             && class.module.starts_with("__torch__")
         {
-            let what = "this is a program of TorchScript's, whose layers cannot be told apart".to_owned();
+            let what = "this is a TorchScript program, whose layers cannot be identified".to_owned();
             return PtError::NoModel { what };
         }
         let keys = pickle.fields(root).map(|entries| {
@@ -56,7 +59,7 @@ pub(super) fn network(pickle: &Pickle) -> Result<Found<'_>, PtError> {
     })
 }
 
-/// Looks at a value and at what it has under the known keys, while entries may be looked at.
+/// Searches a value and the values under its known keys, as long as `entries` is not used up.
 fn within<'a>(pickle: &'a Pickle, id: Id, depth: usize, entries: &mut usize) -> Option<Found<'a>> {
     let deeper = depth.checked_sub(1)?;
     *entries = entries.checked_sub(1 + pickle.fields(id).unwrap_or_default().len())?;
@@ -69,7 +72,7 @@ fn within<'a>(pickle: &'a Pickle, id: Id, depth: usize, entries: &mut usize) -> 
     KEYS.iter().find_map(|key| within(pickle, pickle.get(id, key)?, deeper, entries))
 }
 
-/// The network in `DataParallel`, `torch.compile`'s module, an average, or the class `YOLO` itself.
+/// The network inside `DataParallel`, the module of `torch.compile`, an average, or the class `YOLO`.
 fn unwrapped(mut module: Module<'_>) -> Module<'_> {
     for _ in 0..DEEPEST {
         let inner = ["module", "_orig_mod", "model"].iter().find_map(|name| module.child(name));
@@ -82,7 +85,7 @@ fn unwrapped(mut module: Module<'_>) -> Module<'_> {
     module
 }
 
-/// Whether it is a dictionary with a network's tensors; other entries may be beside them.
+/// Whether a value is a dictionary with tensors of a network; it may have other entries too.
 fn is_state(pickle: &Pickle, id: Id) -> bool {
     let is_weight = |(name, value): &(Id, Id)| {
         pickle.str(*name).is_some_and(|name| name.ends_with("weight"))

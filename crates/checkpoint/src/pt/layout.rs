@@ -1,10 +1,11 @@
-//! How a tensor lies in its storage.
+//! [`checked`]: the position and order of a tensor's numbers in its storage.
 
 use std::rc::Rc;
 
 use super::pickle::{Dtype, Storage, Tensor};
 
-/// A tensor whose numbers all lie inside the storage, each seen once; else what is wrong.
+/// Makes a tensor if all its numbers lie inside the storage and none of them is used twice; otherwise returns
+/// the problem.
 pub(super) fn checked(
     storage: Rc<Storage>,
     offset: i64,
@@ -34,7 +35,7 @@ pub(super) fn checked(
             storage.len
         ));
     }
-    // From the smallest stride on, each must step over everything that the smaller ones reach.
+    // In the order of the strides, each must step over everything that the smaller ones reach.
     let mut steps: Vec<(usize, usize)> =
         strides.iter().copied().zip(shape.iter().copied()).filter(|(_, size)| len > 0 && *size > 1).collect();
     steps.sort_unstable();
@@ -49,15 +50,16 @@ pub(super) fn checked(
 }
 
 impl Tensor {
-    /// Numbers in it; they all lie in the storage, so there are no more than that has.
+    /// Number of values. They all lie in the storage, so there are no more than it has.
     pub(super) fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Its numbers in row-major order, from the bytes of the whole storage; `None` if the storage holds no real numbers.
+    /// Its values in row-major order, from the bytes of the whole storage; `None` if the storage holds no
+    /// floating-point numbers.
     ///
     /// # Panics
-    /// If there are fewer bytes than the storage says.
+    /// If `bytes` is shorter than the storage.
     pub(super) fn values(&self, bytes: &[u8]) -> Option<Vec<f32>> {
         match self.storage.dtype {
             Dtype::F32 => Some(self.gather(bytes, f32::from_le_bytes)),

@@ -1,14 +1,14 @@
-//! Checkpoints of Ultralytics', without Python.
+//! Import of Ultralytics checkpoints, without Python.
 //!
-//! An [`archive`] holds a [`pickle`] and the numbers of tensors. The pickle is read into inert values, of any class; where
-//! among them the network is, [`find`] knows. [`walk`] lists its tensors within limits, [`modules`] draws a [`blueprint`]
-//! from its modules, or [`stock`] from a state dict; the blueprint makes the graph. So a network that was pruned is read as
-//! what it is, because nothing but its own modules and shapes says what it looks like. Numbers are read last, when every
-//! name and shape fits ([`tensors`]).
+//! An [`archive`] holds a [`pickle`] and the numbers of the tensors. The pickle is read into inert values, of
+//! any class. [`find`] locates the network among them, and [`walk`] lists its tensors within limits.
+//! [`modules`] makes a [`blueprint`] from its modules, or [`stock`] makes one from a state dict; the
+//! blueprint builds the graph. A pruned network is therefore read as it is, because only its own modules and
+//! shapes describe it. [`tensors`] reads the numbers last, after every name and shape has been checked.
 //!
-//! A class that is not known matters only inside the network, where it is refused with its place.
+//! An unknown class matters only inside the network, where it is refused with its place.
 //!
-//! Never: run anything that a file says.
+//! Invariant: nothing in a file is executed.
 
 mod archive;
 mod blueprint;

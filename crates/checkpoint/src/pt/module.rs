@@ -1,11 +1,11 @@
-//! Modules of `torch.nn` as a pickle has them: a class, attributes, and tensors and modules by name.
+//! [`Module`]: a module of `torch.nn` in a pickle, with its class, attributes, tensors and modules.
 
 use std::collections::HashMap;
 
 use super::error::PtError;
 use super::pickle::{Class, Id, Node, Pickle};
 
-/// Longest name of a tensor in bytes, with those of all modules around it.
+/// Longest tensor name in bytes, including the names of all modules around it.
 pub(super) const LONGEST_NAME: usize = 256;
 
 /// An object that is a module.
@@ -16,7 +16,7 @@ pub(super) struct Module<'a> {
     state: Id,
 }
 
-/// What a name in a module stands for.
+/// Kinds of named members of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Own {
     /// Modules.
@@ -36,7 +36,7 @@ impl Own {
 }
 
 impl<'a> Module<'a> {
-    /// The module that `id` is, if it is one.
+    /// The module with this id, if the value is one.
     pub(super) fn from_pickle(pickle: &'a Pickle, id: Id) -> Option<Self> {
         match pickle.node(id) {
             Node::Object { class, state: Some(state), .. }
@@ -49,20 +49,21 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// The class without the Python module, which changed with Ultralytics' versions.
+    /// The class name without the Python module, which changed between versions of Ultralytics.
     pub(super) fn class(&self) -> &'a str {
         &self.class.name
     }
 
-    /// Whether it is the class of this name from `torch.nn` or Ultralytics' package, and not another's of the same name.
+    /// Whether it is the class of this name from `torch.nn` or Ultralytics' package, and not one of the same
+    /// name from elsewhere.
     pub(super) fn is(&self, class: &str) -> bool {
         let module = &*self.class.module;
         let known = module.starts_with("ultralytics.") || module.starts_with("torch.nn.modules.");
-        // Torch-Pruning's example defines this class in the script that is run.
+        // Torch-Pruning's example defines this class in the script that the user runs.
         *self.class.name == *class && (known || class == "C2f_v2")
     }
 
-    /// An error that this module is none of a detector's.
+    /// The error for a module that does not occur in a detector.
     pub(super) fn stranger(&self, place: &str) -> PtError {
         PtError::Module {
             place: place.to_owned(),
@@ -76,12 +77,13 @@ impl<'a> Module<'a> {
         self.pickle.get(self.state, name)
     }
 
-    /// The pickle that it is in.
+    /// The pickle that contains it.
     pub(super) fn pickle(&self) -> &'a Pickle {
         self.pickle
     }
 
-    /// Attributes, and entries of the dictionaries of modules and tensors: what looking for one of them costs.
+    /// Number of attributes and of entries in the dictionaries of modules and tensors: the cost of looking
+    /// for one of them.
     pub(super) fn cost(&self) -> usize {
         let entries = |id| self.pickle.entries(id).unwrap_or_default().len();
         [Own::Modules, Own::Parameters, Own::Buffers]
@@ -90,7 +92,7 @@ impl<'a> Module<'a> {
             .fold(entries(self.state), |sum, id| sum.saturating_add(entries(id)))
     }
 
-    /// What it has of a kind, in order; of equal names the last one counts, as in Python.
+    /// The members of one kind, in order; of equal names the last one counts, as in Python.
     pub(super) fn named(&self, own: Own) -> Vec<(&'a str, Id)> {
         let entries = self.attribute(own.attribute()).and_then(|id| self.pickle.entries(id));
         let mut named: Vec<(&str, Id)> = Vec::new();
@@ -98,7 +100,8 @@ impl<'a> Module<'a> {
         for (key, value) in entries.unwrap_or_default() {
             let Some(name) = self.pickle.str(*key) else { continue };
             if name.len() > LONGEST_NAME {
-                // Whoever makes a path of it refuses it; a megabyte need not be compared a million times.
+                // Code that builds a path from this name refuses it; comparing a megabyte a million times is
+                // avoided.
                 named.push((name, *value));
                 continue;
             }
@@ -110,7 +113,7 @@ impl<'a> Module<'a> {
         named
     }
 
-    /// The modules in it, in order.
+    /// The modules in this one, in order.
     pub(super) fn children(&self) -> Vec<(&'a str, Module<'a>)> {
         let entries = self.named(Own::Modules);
         entries
@@ -119,7 +122,7 @@ impl<'a> Module<'a> {
             .collect()
     }
 
-    /// A module in it.
+    /// The module of this name in this one.
     pub(super) fn child(&self, name: &str) -> Option<Module<'a>> {
         let children = self.attribute(Own::Modules.attribute())?;
         self.pickle.entries(children)?;
@@ -135,7 +138,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// A whole number, alone or the same for both directions.
+    /// An integer attribute, given once, or twice with the same value for both directions.
     pub(super) fn size(&self, name: &str) -> Option<usize> {
         let id = self.attribute(name)?;
         let one = |id: Id| usize::try_from(self.pickle.int(id)?).ok();
@@ -146,12 +149,12 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// A number.
+    /// A numeric attribute.
     pub(super) fn float(&self, name: &str) -> Option<f64> {
         self.pickle.float(self.attribute(name)?)
     }
 
-    /// A truth value.
+    /// A boolean attribute.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
         match self.pickle.node(self.attribute(name)?) {
             Node::Bool(value) => Some(*value),
@@ -159,7 +162,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// An attribute as it is shown in messages.
+    /// An attribute in the form for messages.
     pub(super) fn shown(&self, name: &str) -> String {
         let Some(id) = self.attribute(name) else { return "nothing".to_owned() };
         match self.pickle.members(id) {
@@ -171,7 +174,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// How it computes, where that was changed for this object alone: a method's name, or what else was put there.
+    /// The `forward` of this object if it was replaced: the name of a method, or the kind of another value.
     pub(super) fn own_forward(&self) -> Option<String> {
         let id = self.attribute("forward")?;
         // A method of an object is `getattr(object, name)`.
@@ -184,7 +187,7 @@ impl<'a> Module<'a> {
         Some(method.map_or_else(|| self.pickle.kind(id), |name| name.escape_debug().to_string()))
     }
 
-    /// Whether functions are run before or behind it.
+    /// Whether it has hooks, which run before or after it.
     pub(super) fn has_hooks(&self) -> bool {
         let hooks = ["_forward_hooks", "_forward_pre_hooks"].map(|name| self.attribute(name));
         hooks.into_iter().flatten().any(|id| self.pickle.entries(id).is_some_and(|hooks| !hooks.is_empty()))

@@ -1,7 +1,7 @@
-//! Reads the blueprint from pickled modules of Ultralytics 8.0 to 8.4.
+//! [`blueprint`]: makes a blueprint from pickled modules of Ultralytics 8.0 to 8.4.
 //!
-//! Only class names, attributes and shapes of tensors are looked at; what has another meaning than in a YOLOv8 detector is
-//! refused with its place.
+//! It reads only class names, attributes and tensor shapes. Anything with another meaning than in a YOLOv8
+//! detector is refused with its place.
 
 use super::blueprint::{Blueprint, Bottleneck, Branch, C2f, ConvBlock, Detect, Layer, Part, Sppf};
 use super::error::PtError;
@@ -9,12 +9,12 @@ use super::module::Module;
 use super::names;
 use super::pickle::Id;
 
-/// Most modules in a list; YOLOv8 has 23.
+/// Most modules that are read from a list; YOLOv8 has 23.
 const MOST_CHILDREN: usize = 256;
-/// Most poolings in a row; YOLOv8 has three.
+/// Most poolings in a chain; YOLOv8 has three.
 const MOST_POOLS: usize = 64;
 
-/// The blueprint of a `DetectionModel`; what was assumed is added to `notes`.
+/// The blueprint of a `DetectionModel`; assumptions are added to `notes`.
 pub(super) fn blueprint(model: Module<'_>, notes: &mut Vec<String>) -> Result<Blueprint, PtError> {
     let layers = few(child(model, "model", "model")?, "model")?;
     let layers = layers.into_iter().enumerate().map(|(index, (_, module))| {
@@ -38,13 +38,13 @@ fn unsupported<T>(place: &str, what: impl Into<String>) -> Result<T, PtError> {
     Err(PtError::Unsupported { place: place.to_owned(), what: what.into() })
 }
 
-/// The module, if it is of one of these classes and computes as the class does.
+/// Checks that the module is of one of these classes and computes as the class does.
 fn expect(module: Module<'_>, place: &str, classes: &[&str]) -> Result<(), PtError> {
     if !classes.iter().any(|class| module.is(class)) {
         return Err(module.stranger(place));
     }
     match module.own_forward() {
-        // Ultralytics' own: of fused modules and of exported ones, which compute the same.
+        // Ultralytics itself sets these in fused and exported modules, which compute the same.
         Some(name) if !["forward", "forward_fuse", "forward_split"].contains(&name.as_str()) => {
             unsupported(place, format!("its `forward` was replaced by {name}, which is not run here"))
         }
@@ -59,7 +59,7 @@ fn child<'a>(module: Module<'a>, place: &str, name: &str) -> Result<Module<'a>, 
     }
 }
 
-/// The modules in a list of modules, which may not be endless.
+/// The modules in a list of modules, up to a limit.
 fn few<'a>(list: Module<'a>, place: &str) -> Result<Vec<(&'a str, Module<'a>)>, PtError> {
     let children = list.children();
     if children.len() > MOST_CHILDREN {
@@ -80,7 +80,7 @@ fn from(module: Module<'_>, place: &str) -> Result<Vec<i64>, PtError> {
     }
 }
 
-/// Whether each module reads one that comes before it; the first one's -1 is the images.
+/// Checks that a module reads only modules before it; -1 of the first module means the images.
 fn check_wires(from: &[i64], index: usize, place: &str) -> Result<(), PtError> {
     let index = index as i64;
     let is_there =
@@ -152,7 +152,7 @@ fn conv2d(module: Module<'_>, place: &str) -> Result<ConvBlock, PtError> {
         return unsupported(place, format!("groups is {}", module.shown("groups")));
     };
     let (outputs, inputs, kernel) = match module.shape("weight") {
-        // Of the inputs, the kernel has those of one group.
+        // The kernel has only the inputs of one group.
         Some(&[outputs, inputs, h, w]) if h == w => (outputs, inputs.saturating_mul(groups), h),
         Some(shape) => {
             let name = format!("{place}.weight");
@@ -232,7 +232,7 @@ fn sppf(module: Module<'_>, place: &str) -> Result<Sppf, PtError> {
     if padding != kernel / 2 {
         return unsupported(place, format!("padding {padding} at kernel {kernel} changes the size"));
     }
-    // Versions before 8.4 always have three.
+    // Versions before 8.4 always have three poolings.
     let pools = module.size("n").unwrap_or(3);
     if pools > MOST_POOLS {
         return unsupported(place, format!("{pools} poolings in a row, at most {MOST_POOLS} are read"));
@@ -257,7 +257,7 @@ fn upsample(module: Module<'_>, place: &str) -> Result<Part, PtError> {
 }
 
 fn detect(module: Module<'_>, place: &str) -> Result<Detect, PtError> {
-    // `end2end` is a property of the class and never in the file; the second pair of branches is.
+    // `end2end` is a property of the class and never in the file; the second pair of branches is in the file.
     if let Some(name) = ["one2one_cv2", "one2one_cv3"].into_iter().find(|name| module.child(name).is_some()) {
         return unsupported(place, end_to_end(name));
     }
@@ -289,21 +289,19 @@ fn detect(module: Module<'_>, place: &str) -> Result<Detect, PtError> {
     Ok(Detect { boxes, classes, strides: Vec::new(), reg_max })
 }
 
-/// The tensor of pixels per cell: the head's, or the model's.
+/// The tensor of strides (pixels per cell): that of the head, or that of the model.
 pub(super) fn strides(model: Module<'_>) -> Option<Id> {
     let head = model.child("model").and_then(|layers| layers.children().pop());
     head.and_then(|(_, head)| head.attribute("stride")).or_else(|| model.attribute("stride"))
 }
 
-/// Why a head that needs no suppression cannot be read.
+/// The reason why a head without non-maximum suppression cannot be read.
 pub(super) fn end_to_end(branch: &str) -> String {
-    format!(
-        "an end-to-end head (`{branch}`); only heads without it, whose boxes are suppressed afterwards, are read"
-    )
+    format!("an end-to-end head (`{branch}`); only heads with non-maximum suppression after them are read")
 }
 
-/// Two `Conv`, or two pairs of a depthwise one and a pointwise one (class branches of Ultralytics 8.3.0 to 8.3.16), and a
-/// plain convolution.
+/// Two `Conv`, or two pairs of a depthwise and a pointwise one (class branches of Ultralytics 8.3.0 to
+/// 8.3.16), then a plain convolution.
 fn head_level(module: Module<'_>, place: &str) -> Result<Branch, PtError> {
     let children = module.children();
     let [first, second, last] = children[..] else {

@@ -1,21 +1,21 @@
-//! The names of classes, in whatever form a model has them.
+//! [`of`]: the class names of a model, whatever form they have.
 
 use super::error::PtError;
 use super::module::Module;
 use super::pickle::{Id, Node, Pickle};
 
-/// Most classes; the largest public datasets have some 20,000.
+/// Most classes; the largest public datasets have about 20,000.
 pub(super) const MOST_CLASSES: usize = 1 << 16;
 /// Longest name in bytes.
 const LONGEST: usize = 1 << 10;
 
-/// The name of a class that has none.
+/// The generated name of a class without a name.
 pub(super) fn numbered(class: usize) -> String {
     format!("class{class}")
 }
 
-/// A name for each class: those of `names`, which is a dictionary of any keys or a list, and numbers where it has none. What
-/// does not fit is added to `notes`.
+/// A name for each class: from `names`, which is a list or a dictionary with keys of any type, or a generated
+/// one. Entries that do not fit are reported in `notes`.
 ///
 /// # Errors
 /// [`PtError::Unsupported`] if there are too many classes.
@@ -30,7 +30,7 @@ pub(super) fn of(
     }
     let pickle = model.pickle();
     let mut names = vec![None; num_classes];
-    // Keys of other classes, and names that are no text.
+    // Keys of other classes, and names that are not text.
     let mut beyond = 0usize;
     let mut other = 0usize;
     let mut put = |class: Option<usize>, id: Id| match (class, name(pickle, id)) {
@@ -73,7 +73,7 @@ pub(super) fn of(
     Ok(names.into_iter().enumerate().map(|(class, name)| name.unwrap_or_else(|| numbered(class))).collect())
 }
 
-/// The class that a key stands for: a whole number, or its digits.
+/// The class that a key denotes: an integer, or its digits.
 fn key_number(pickle: &Pickle, key: Id) -> Option<usize> {
     match pickle.node(key) {
         Node::Int(class) => usize::try_from(*class).ok(),

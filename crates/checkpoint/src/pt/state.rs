@@ -1,4 +1,4 @@
-//! A checkpoint from named tensors.
+//! [`from_state_dict`]: makes a checkpoint from named tensors.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Seek};
@@ -12,18 +12,19 @@ use super::tensors::Tensors;
 use crate::weights::verify_shapes;
 use crate::{Array, Checkpoint, CheckpointError, Weights};
 
-/// What a state dict has beside the parameters of the graph and counters.
+/// Suffix of the head's fixed weights, which are neither parameters of the graph nor counters.
 const EXPECTATION: &str = "dfl.conv.weight";
-/// The first weight and the next, behind whatever all names begin with.
+/// The first two weights, without the common prefix of all names.
 const STEM: [&str; 2] = ["0.conv.weight", "1.conv.weight"];
 /// The block whose activation depends on the version of Ultralytics.
 const SPPF: &str = "model.9.cv1";
 
-/// The network of a state dict in safetensors with Ultralytics' names, whatever its widths; classes get numbers for names.
-/// `without_silu` are the blocks without activation, if the file says so; what was assumed is added to `notes`.
+/// Reads the network of a state dict in safetensors with Ultralytics' names, of any widths; class names are
+/// generated. `without_silu` lists the blocks without activation, if the file contains the list; assumptions
+/// are added to `notes`.
 ///
 /// # Errors
-/// [`PtError`] for what YOLOv8 does not have, [`CheckpointError`] for tensors that do not fit together.
+/// [`PtError`] for parts that YOLOv8 does not have, [`CheckpointError`] for tensors that do not fit together.
 pub(crate) fn from_state_dict(
     weights: Weights,
     without_silu: Option<&[String]>,
@@ -44,7 +45,8 @@ pub(crate) fn from_state_dict(
     checkpoint(model, weights)
 }
 
-/// The same of tensors in an archive; numbers are read when all names and shapes fit.
+/// As [`from_state_dict`], for tensors in an archive; numbers are read only after all names and shapes have
+/// been checked.
 pub(super) fn from_archive<R: Read + Seek>(
     archive: &mut Archive<R>,
     tensors: Tensors<'_>,
@@ -56,7 +58,8 @@ pub(super) fn from_archive<R: Read + Seek>(
     read(archive, model, tensors)
 }
 
-/// A network and its tensors in an archive; numbers are read when all names and shapes fit.
+/// Reads the tensors of a network from an archive; numbers are read only after all names and shapes have been
+/// checked.
 pub(super) fn read<R: Read + Seek>(
     archive: &mut Archive<R>,
     model: ModelSpec,
@@ -78,15 +81,16 @@ fn network(
     let model = stock::blueprint(shapes, without_silu.unwrap_or_default())?.assemble()?;
     if without_silu.is_none() {
         notes.push(format!(
-            "a state dict does not say which activations there are: SiLU was assumed behind `{SPPF}` (SPPF). Ultralytics 8.4.0 \
-             to 8.4.140 built YOLOv8 without it: if the training ran there, import its `.pt` file instead, which says so"
+            "a state dict does not contain activations: SiLU was assumed after `{SPPF}` (SPPF). Ultralytics \
+             8.4.0 to 8.4.140 built YOLOv8 without it: if one of them trained it, import its `.pt` file instead"
         ));
     }
     Ok(model)
 }
 
-/// What all names begin with in front of the number of the first module: `model.` in a `DetectionModel`, nothing in a
-/// `Sequential`, `module.model.` in `DataParallel`, `_orig_mod.model.` behind `torch.compile`, `model.model.` in a `YOLO`.
+/// The prefix of all names before the number of the first module: `model.` in a `DetectionModel`, empty in a
+/// `Sequential`, `module.model.` in `DataParallel`, `_orig_mod.model.` in `torch.compile`'s module,
+/// `model.model.` in a `YOLO`.
 fn prefix<'a>(names: impl Iterator<Item = &'a str>) -> Result<Option<String>, PtError> {
     let mut found = BTreeSet::new();
     let mut second = BTreeSet::new();
@@ -94,7 +98,7 @@ fn prefix<'a>(names: impl Iterator<Item = &'a str>) -> Result<Option<String>, Pt
         found.extend(name.strip_suffix(STEM[0]));
         second.extend(name.strip_suffix(STEM[1]));
     }
-    // A branch of the head begins alike, but behind a number.
+    // Branches of the head have the same suffixes, but after a number.
     let is_outside = |prefix: &str| prefix.split('.').all(|part| part.parse::<u32>().is_err());
     let is_whole = |prefix: &str| prefix.is_empty() || prefix.ends_with('.');
     found.retain(|prefix| is_whole(prefix) && is_outside(prefix) && second.contains(prefix));
@@ -109,7 +113,7 @@ fn prefix<'a>(names: impl Iterator<Item = &'a str>) -> Result<Option<String>, Pt
     }
 }
 
-/// The name in a `DetectionModel`.
+/// The name that the tensor has in a `DetectionModel`.
 fn own_name(name: &str, prefix: Option<&str>) -> String {
     match prefix.and_then(|prefix| name.strip_prefix(prefix)) {
         Some(rest) => format!("model.{rest}"),
@@ -117,7 +121,7 @@ fn own_name(name: &str, prefix: Option<&str>) -> String {
     }
 }
 
-/// Puts a network and its tensors together; the head's fixed weights are checked and left out.
+/// Combines a network and its tensors; checks the head's fixed weights and leaves them out.
 fn checkpoint(model: ModelSpec, weights: Weights) -> Result<Checkpoint, CheckpointError> {
     let mut kept = Weights::new();
     for (name, array) in weights {
@@ -130,7 +134,7 @@ fn checkpoint(model: ModelSpec, weights: Weights) -> Result<Checkpoint, Checkpoi
     Checkpoint::new(model, kept)
 }
 
-/// The distance of a side is the expectation of its bins, so the weights are the bins' numbers.
+/// The distance of a side is the expectation over its bins, so the weights must be the numbers of the bins.
 fn check_expectation(name: &str, array: &Array) -> Result<(), PtError> {
     if array.data.iter().enumerate().all(|(bin, weight)| *weight == bin as f32) {
         return Ok(());

@@ -1,7 +1,8 @@
-//! Reads the blueprint from the names and shapes of a state dict.
+//! [`blueprint`]: makes a blueprint from the names and shapes of a state dict.
 //!
-//! A state dict has no wires, strides and activations, so those of the published network (Ultralytics' `yolov8.yaml`: 23
-//! modules) are taken, with the widths and depths that the tensors have. Any pruned network that kept the modules is read too.
+//! A state dict has no wires, strides and activations, so those of the published network (Ultralytics'
+//! `yolov8.yaml`: 23 modules) are used, with the widths and depths of the tensors. Pruned networks are read
+//! too, as long as they keep the modules.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +13,15 @@ use super::{modules, names};
 /// Shapes by name.
 pub(super) type Shapes = BTreeMap<String, Vec<usize>>;
 
-/// Bottlenecks looked for in a block; YOLOv8l and x have six.
+/// Most bottlenecks of a block; YOLOv8l and x have six.
 const MOST_BOTTLENECKS: usize = 64;
-/// Levels of the head, by the modules that they read.
+/// The modules that the levels of the head read.
 const LEVELS: [i64; 3] = [15, 18, 21];
 const STRIDES: [usize; 3] = [8, 16, 32];
 const HEAD: usize = 22;
 
-/// The blueprint of a YOLOv8 detector with these tensors. `without_silu` has the blocks behind whose convolution there is no
-/// activation, if the file says so; all others have SiLU.
+/// The blueprint of a YOLOv8 detector with these tensors. `without_silu` lists the blocks without an
+/// activation after their convolution, if the file contains the list; all others have SiLU.
 pub(super) fn blueprint(shapes: &Shapes, without_silu: &[String]) -> Result<Blueprint, PtError> {
     let tensors = Tensors { shapes, without_silu };
     let layer = |index: usize, from: Vec<i64>| Ok(Layer { from, part: tensors.part(index)? });
@@ -79,7 +80,7 @@ impl Tensors<'_> {
         self.shapes.contains_key(name)
     }
 
-    /// A convolution named `conv` with stride `stride`.
+    /// A convolution named `conv`.
     fn conv(&self, conv: &str, stride: usize) -> Result<ConvBlock, PtError> {
         let name = format!("{conv}.weight");
         let (outputs, inputs, kernel) = match self.shape(&name) {
@@ -98,13 +99,13 @@ impl Tensors<'_> {
     /// Convolution, batch norm unless it was folded, SiLU.
     fn conv_block(&self, place: &str, stride: usize) -> Result<ConvBlock, PtError> {
         let conv = self.conv(&format!("{place}.conv"), stride)?;
-        // Ultralytics' numbers, for every network.
+        // Ultralytics uses these values in every network.
         let norm = self.has(&format!("{place}.bn.weight")).then_some((1e-3, 0.03));
         let silu = !self.without_silu.iter().any(|without| without == place);
         Ok(ConvBlock { norm, silu, ..conv })
     }
 
-    /// The same with a kernel for each channel.
+    /// The same with one kernel for each channel.
     fn depthwise(&self, place: &str) -> Result<ConvBlock, PtError> {
         let block = self.conv_block(place, 1)?;
         if block.inputs != 1 {
@@ -155,8 +156,8 @@ impl Tensors<'_> {
         Ok(Detect { boxes, classes, strides: STRIDES.to_vec(), reg_max: channels / 4 })
     }
 
-    /// Two blocks and a plain convolution; each block is a depthwise one and a pointwise one in class branches of Ultralytics
-    /// 8.3.0 to 8.3.16.
+    /// Two blocks and a plain convolution; in class branches of Ultralytics 8.3.0 to 8.3.16, each block is a
+    /// depthwise and a pointwise convolution.
     fn branch(&self, place: &str) -> Result<Branch, PtError> {
         let mut blocks = Vec::new();
         for i in 0..2 {

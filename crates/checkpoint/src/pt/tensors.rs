@@ -1,4 +1,4 @@
-//! The numbers of tensors: what they would take is added up before any is read, and each storage is read once.
+//! [`Tensors`]: reads the numbers of tensors, each storage once, after adding up the memory that they take.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
@@ -10,20 +10,21 @@ use super::stock::Shapes;
 use super::walk::Named;
 use crate::{Array, Weights};
 
-/// How much larger than the file its tensors may be together: names can share a storage, as tied weights do.
+/// Largest ratio of all tensors together to the file: names can share a storage, as tied weights do.
 const MOST_SHARED: u64 = 4;
 
-/// Tensors by name whose storages are there and whose sizes are checked.
+/// Tensors by name, with existing storages and checked sizes.
 pub(super) struct Tensors<'a> {
     named: Vec<(String, &'a Tensor)>,
 }
 
 impl<'a> Tensors<'a> {
-    /// Looks at every tensor and at the directory of the archive, not at numbers.
+    /// Checks every tensor and the directory of the archive, without reading numbers.
     ///
     /// # Errors
-    /// [`PtError`] with the tensor's name if it cannot be read, is empty, has no real numbers, or if its storage is missing
-    /// or shorter than the pickle says; and if all together are far larger than the file.
+    /// [`PtError`] with the tensor's name if it cannot be read, is empty, has no floating-point numbers, or
+    /// if its storage is missing or shorter than the pickle requires; and if all together are far larger than
+    /// the file.
     pub(super) fn check<R: Read + Seek>(
         archive: &Archive<R>,
         pickle: &'a Pickle,
@@ -33,7 +34,7 @@ impl<'a> Tensors<'a> {
         let checked = named.into_iter().map(|(name, id)| {
             let tensor = real(pickle, &name, id)?;
             archive.check(&tensor.storage)?;
-            // No longer than its storage, which is no longer than the file.
+            // A tensor is no longer than its storage, which is no longer than the file.
             total = total.saturating_add((tensor.len() as u64).saturating_mul(tensor.storage.dtype.size()));
             if total > archive.bytes().saturating_mul(MOST_SHARED) {
                 return Err(PtError::Shared { total, bytes: archive.bytes() });
@@ -43,10 +44,10 @@ impl<'a> Tensors<'a> {
         Self::unique(checked.collect::<Result<_, PtError>>()?)
     }
 
-    /// The same under other names.
+    /// The same tensors under other names.
     ///
     /// # Errors
-    /// [`PtError::Twice`] if two have the same.
+    /// [`PtError::Twice`] if two get the same name.
     pub(super) fn renamed(self, name: impl Fn(&str) -> String) -> Result<Self, PtError> {
         Self::unique(self.named.into_iter().map(|(old, tensor)| (name(&old), tensor)).collect())
     }
@@ -72,7 +73,7 @@ impl<'a> Tensors<'a> {
     /// Reads the numbers.
     ///
     /// # Errors
-    /// [`PtError`] if the archive is damaged there.
+    /// [`PtError`] if the archive is damaged.
     pub(super) fn read<R: Read + Seek>(self, archive: &mut Archive<R>) -> Result<Weights, PtError> {
         let mut by_storage: BTreeMap<&str, Vec<(String, &Tensor)>> = BTreeMap::new();
         for (name, tensor) in self.named {
@@ -90,7 +91,7 @@ impl<'a> Tensors<'a> {
     }
 }
 
-/// One tensor's numbers.
+/// Reads the numbers of one tensor.
 ///
 /// # Errors
 /// As [`Tensors::check`] and [`Tensors::read`].
@@ -104,7 +105,7 @@ pub(super) fn array<R: Read + Seek>(
     read.next().map(|(_, array)| array).ok_or_else(|| PtError::Missing { name: name.to_owned() })
 }
 
-/// A tensor of real numbers, of which there is at least one.
+/// A tensor of floating-point numbers that is not empty.
 fn real<'a>(pickle: &'a Pickle, name: &str, id: Id) -> Result<&'a Tensor, PtError> {
     match pickle.node(id) {
         Node::Tensor(tensor) if tensor.len() == 0 => {
@@ -122,6 +123,6 @@ fn real<'a>(pickle: &'a Pickle, name: &str, id: Id) -> Result<&'a Tensor, PtErro
 }
 
 fn whole(name: &str) -> PtError {
-    let what = "a tensor of whole numbers; weights are real".to_owned();
+    let what = "a tensor of integers; weights must be floating-point numbers".to_owned();
     PtError::Unsupported { place: name.to_owned(), what }
 }

@@ -1,4 +1,4 @@
-//! The dictionary that Ultralytics saves, and what else `torch.save` may have been given.
+//! [`read`]: imports the dictionary that Ultralytics saves, and other content of `torch.save`.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
@@ -15,10 +15,10 @@ use super::tensors::{self, Tensors};
 use super::walk;
 use crate::{Checkpoint, CheckpointError};
 
-/// Longest text among training arguments, and longest of all together, in bytes.
+/// Longest text of a training argument, and longest of all arguments together, in bytes.
 const LONGEST_ARGUMENT: usize = 1 << 10;
 const LONGEST_ARGUMENTS: usize = 1 << 16;
-/// Python modules with functions that checkpoints have no use for, and that can do anything.
+/// Python modules that checkpoints have no use for, and whose functions can do anything.
 const DANGEROUS: [&str; 12] = [
     "os",
     "posix",
@@ -33,15 +33,16 @@ const DANGEROUS: [&str; 12] = [
     "pty",
     "webbrowser",
 ];
-/// Longest name that is looked at; all of the above are shorter.
+/// Longest module name that is compared; all of the above are shorter.
 const LONGEST_MODULE: usize = 256;
-/// Such functions among Python's own.
+/// Python's own functions of this kind.
 const DANGEROUS_BUILTINS: [&str; 6] = ["eval", "exec", "compile", "__import__", "open", "breakpoint"];
 
-/// Reads a `.pt` file of so many bytes; what was assumed, or is worth knowing, is added to `notes`.
+/// Reads a `.pt` file of `bytes` bytes; assumptions and other remarks are added to `notes`.
 ///
 /// # Errors
-/// [`PtError`] for a file that is damaged or no YOLOv8 detector, [`CheckpointError`] if its tensors do not fit together.
+/// [`PtError`] for a file that is damaged or not a YOLOv8 detector, [`CheckpointError`] if its tensors do not
+/// fit together.
 pub(crate) fn read<R: Read + Seek>(
     reader: R,
     bytes: u64,
@@ -61,10 +62,11 @@ pub(crate) fn read<R: Read + Seek>(
     Ok(checkpoint)
 }
 
-/// Says what Python would do with the file, which is harmless here.
+/// Adds a note if Python would call a dangerous function when it loads the file; the import here does not
+/// call it.
 fn warn_of_danger(pickle: &Pickle, notes: &mut Vec<String>) {
     let is_dangerous = |module: &str, name: &str| {
-        // A name of a megabyte can be mentioned a million times.
+        // The pickle can mention a name of a megabyte a million times.
         if module.len() > LONGEST_MODULE {
             return false;
         }
@@ -88,11 +90,11 @@ fn from_model<R: Read + Seek>(
     if !model.is("DetectionModel") {
         return Err(model.stranger("model").into());
     }
-    // First, because it keeps to limits: whoever looks at the modules afterwards need not.
+    // The walk comes first, because it enforces limits: code that reads the modules afterwards need not.
     let walk = walk::tensors(model)?;
     if let Some(place) = walk.hooked {
         notes.push(format!(
-            "module `{place}` has hooks (functions before or behind it), which are not run here"
+            "module `{place}` has hooks (functions before or after it), which are not run here"
         ));
     }
     let tensors = Tensors::check(archive, model.pickle(), walk.named)?;
@@ -103,7 +105,7 @@ fn from_model<R: Read + Seek>(
     state::read(archive, blueprint.assemble()?, tensors)
 }
 
-/// Pixels per cell of each level.
+/// The stride of each level, in pixels per cell.
 fn strides<R: Read + Seek>(
     archive: &mut Archive<R>,
     model: Module<'_>,
@@ -120,7 +122,7 @@ fn strides<R: Read + Seek>(
     Ok(values.into_iter().map(|stride| stride as usize).collect())
 }
 
-/// A value that is a truth value, a number or a short text.
+/// A boolean, a number or a short text, as JSON.
 fn plain(pickle: &Pickle, id: Id) -> Option<serde_json::Value> {
     match pickle.node(id) {
         Node::Bool(value) => Some((*value).into()),
@@ -131,7 +133,7 @@ fn plain(pickle: &Pickle, id: Id) -> Option<serde_json::Value> {
     }
 }
 
-/// Notes what later stages and people can use: where it came from, how it was trained, the size of its images.
+/// Adds metadata for later stages and for people: origin, training arguments, image size.
 fn note(pickle: &Pickle, checkpoint: &mut Checkpoint) {
     let root = pickle.root();
     let version = pickle.get(root, "version").and_then(|id| pickle.str(id));

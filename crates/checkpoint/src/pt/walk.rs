@@ -1,5 +1,6 @@
-//! The tensors of a network by name, found within limits: in a pickle a module can contain itself, and a dictionary can be
-//! that of a thousand modules.
+//! [`tensors`] and [`entries`]: list the tensors of a network by name, within limits.
+//!
+//! A module in a pickle can contain itself, and a thousand modules can share one dictionary.
 
 use std::collections::BTreeMap;
 
@@ -9,30 +10,30 @@ use super::pickle::{Id, Node, Pickle};
 
 /// Deepest nesting of modules; a detector has seven.
 const DEEPEST: usize = 32;
-/// Most modules; YOLOv8x has some 400, shared activations counted as often as they occur.
+/// Most modules; YOLOv8x has about 400, with shared activations counted as often as they occur.
 const MOST_MODULES: usize = 1 << 14;
-/// Most tensors; YOLOv8x has some 700.
+/// Most tensors; YOLOv8x has about 700.
 const MOST_TENSORS: usize = 1 << 14;
-/// Most attributes and entries of all modules together; YOLOv8x's have some 20,000.
+/// Most attributes and entries of all modules together; YOLOv8x has about 20,000.
 const MOST_ENTRIES: usize = 1 << 20;
 
-/// Counters of batches and of averaged networks, which are whole numbers and have no use here.
+/// Counters of batches and of averaged networks: integers that are not needed here.
 const COUNTERS: [&str; 2] = ["num_batches_tracked", "n_averaged"];
 
 /// Tensors by the names that PyTorch's `state_dict` would give them.
 pub(super) type Named = Vec<(String, Id)>;
 
-/// The tensors of a module and of all in it.
+/// Lists the tensors of a module and of all modules in it.
 ///
 /// # Errors
-/// [`PtError`] beyond the limits, and with the place for a module or tensor that is something else.
+/// [`PtError`] beyond the limits, and with the place of a module or tensor that is of another kind.
 pub(super) fn tensors(model: Module<'_>) -> Result<Walk, PtError> {
     let mut walk = Walk::default();
     walk.visit(model, "", 0)?;
     Ok(walk)
 }
 
-/// The tensors of a state dict, of which other entries are left out.
+/// Lists the tensors of a state dict; other entries are ignored.
 ///
 /// # Errors
 /// [`PtError`] beyond the limits.
@@ -54,11 +55,11 @@ pub(super) fn entries(pickle: &Pickle, dict: Id) -> Result<Named, PtError> {
     Ok(walk.named)
 }
 
-/// What was found.
+/// Result of a walk.
 #[derive(Default)]
 pub(super) struct Walk {
     pub(super) named: Named,
-    /// The first module with functions of its own before or behind it.
+    /// The first module with hooks.
     pub(super) hooked: Option<String>,
     modules: usize,
     entries: usize,
@@ -142,7 +143,7 @@ pub(crate) fn is_counter(name: &str) -> bool {
     COUNTERS.iter().any(|counter| name.ends_with(counter))
 }
 
-/// A module's name from the prefix of what is in it.
+/// The name of a module, from the prefix of its members.
 fn place(prefix: &str) -> String {
     match prefix.trim_end_matches('.') {
         "" => "model".to_owned(),

@@ -1,4 +1,4 @@
-//! Damaged files: an error or a checkpoint, never a panic, whatever the bytes are.
+//! Tests of damaged files: reading them gives an error or a checkpoint, never a panic.
 
 use bonsai_checkpoint::Checkpoint;
 use proptest::collection::vec;
@@ -45,7 +45,7 @@ proptest! {
         read(&bytes)?;
     }
 
-    /// Most of a file is weights, where any byte is fine; this one aims at the part that is parsed.
+    /// Most of a file is weights, where any byte is valid; this test changes the part that is parsed.
     #[test]
     fn a_changed_header_never_panics(changes in vec((any::<Index>(), any::<u8>()), 1..4)) {
         let mut bytes = deployed(1).to_bytes().unwrap();
@@ -73,7 +73,7 @@ proptest! {
     }
 }
 
-/// Whatever is accepted is a whole checkpoint, which can be written again.
+/// Checks that a file that is accepted gives a checkpoint that can be written again.
 fn read(bytes: &[u8]) -> Result<(), TestCaseError> {
     if let Ok(checkpoint) = Checkpoint::from_bytes(bytes) {
         let written = checkpoint.to_bytes();

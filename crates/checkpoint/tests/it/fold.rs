@@ -1,4 +1,4 @@
-//! Folding batch norm: the same function in evaluation, on random networks and by hand.
+//! Tests of [`Checkpoint::fold_batch_norm`]: the same outputs in evaluation, on random networks and by hand.
 
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_graph::{DetectHead, Graph, ModelSpec};
@@ -23,7 +23,7 @@ proptest! {
     }
 }
 
-/// Two channels in, two out, one class: `a` is folded, its reader `c` is the class output.
+/// One channel in, four out, one class: `a` is folded, and its reader `c` is the class output.
 fn by_hand(bias: bool) -> Checkpoint {
     let graph: Graph = format!(
         "x = input() channels=1

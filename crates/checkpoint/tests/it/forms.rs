@@ -1,4 +1,4 @@
-//! The forms in which users save a network: wrapped, fused, with anything beside it, under any file name.
+//! Tests of the forms in which users save a network: wrapped, fused, with other content, under any file name.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_graph::{Graph, Op};
@@ -19,7 +19,7 @@ fn refused(value: &Py, parts: &[&str]) {
     assert_names(&message, parts);
 }
 
-/// What an import says.
+/// The notes of an import.
 fn notes(bytes: &[u8]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.pt");
@@ -34,7 +34,7 @@ fn plain() -> Checkpoint {
     read(&Network::default().model())
 }
 
-/// The weights as a state dict, with something in front of every name in a `DetectionModel`.
+/// The weights as a state dict; `prefix` replaces the prefix that every name has in a `DetectionModel`.
 fn state(weights: &Weights, prefix: &str) -> Vec<(Py, Py)> {
     let named = |name: &str| Py::Str(format!("{prefix}{}", name.strip_prefix("model.").unwrap()));
     let mut entries: Vec<(Py, Py)> = weights
@@ -46,7 +46,7 @@ fn state(weights: &Weights, prefix: &str) -> Vec<(Py, Py)> {
     entries
 }
 
-/// Whether a SiLU reads what a block computes.
+/// Whether a SiLU reads the output of a block.
 fn has_silu(graph: &Graph, block: &str) -> bool {
     graph.find(&format!("{block}.act")).is_some_and(|id| matches!(graph.node(id).op(), Op::Silu))
 }
@@ -69,8 +69,8 @@ fn archives_of_other_writers_are_read() {
     let field = |at: usize| u32::from_le_bytes(plain[end + at..][..4].try_into().unwrap());
     let [count, size, start] =
         [u32::from(plain[end + 10]) | u32::from(plain[end + 11]) << 8, field(12), field(16)];
-    // As PyTorch ends every file: the record of large archives, a pointer to it, and the small one, which may say that its
-    // own numbers do not count.
+    // PyTorch ends every file with the large record, a pointer to it, and the small record. In the small
+    // record, set bits mean that the large one counts.
     let mut record =
         [b"PK\x06\x06".to_vec(), 44u64.to_le_bytes().to_vec(), vec![45, 0, 45, 0], vec![0; 8]].concat();
     for number in [count, count, size, start] {
@@ -85,7 +85,7 @@ fn archives_of_other_writers_are_read() {
         }
         let large = [&plain[..end], &record, &locator, &last].concat();
         assert_eq!(Checkpoint::import_bytes(&large).unwrap(), expected);
-        // A comment, and bytes behind the end.
+        // A comment, and bytes after the end.
         let mut commented = large.clone();
         let len = commented.len();
         commented[len - 2] = 3;
@@ -103,12 +103,12 @@ fn a_fused_network_has_biases_in_place_of_batch_norm() {
     assert!(graph.find("model.2.m.0.cv1.bn").is_none() && has_silu(graph, "model.2.m.0.cv1"));
     assert_eq!(fused.weights.require("model.0.conv.bias").unwrap().shape, [8]);
     assert_eq!(plain().fold_batch_norm().unwrap().model.graph(), graph);
-    // A batch norm that the fused function would leave out.
+    // A batch norm that `forward_fuse` would leave out.
     let mut layers = Network::default().layers();
     let forward = call("builtins.getattr", vec![Py::None, "forward_fuse".into()]);
     layers[0] = with(layers[0].clone(), "forward", forward);
     refused(&network.model_of(layers.clone()), &["`model.0`", "forward_fuse", "batch norm"]);
-    // Somebody else's.
+    // A `forward` from another program.
     layers[0] = with(network.layers()[0].clone(), "forward", class("__main__.quantised_forward"));
     refused(&network.model_of(layers), &["`model.0`", "`__main__.quantised_forward`", "not run"]);
 }
@@ -125,7 +125,7 @@ fn a_wrapped_network_is_found() {
         wrapped("ultralytics.models.yolo.model.YOLO", "model"),
         checkpoint(wrapped("torch.nn.parallel.distributed.DistributedDataParallel", "module"), vec![]),
         checkpoint(Py::None, vec![("ema", model())]),
-        // Objects that are no modules: a trainer's average, YOLO of 8.0, a namespace.
+        // Objects that are not modules: a trainer's average, YOLO of 8.0, a namespace.
         dict(vec![("ema", object("ultralytics.utils.torch_utils.ModelEMA", vec![("ema", model())]))]),
         object("ultralytics.yolo.engine.model.YOLO", vec![("model", model())]),
         object("argparse.Namespace", vec![("net", model())]),
@@ -160,15 +160,15 @@ fn what_is_beside_the_network_may_be_of_any_class() {
         call("decimal.Decimal", vec!["0.1".into()]),
         call("functools.partial", vec![class("torch.nn.modules.conv.Conv2d")]),
         call("__builtin__.getattr", vec![dict(vec![]), "copy".into()]),
-        // What a method returns, called again.
+        // The result of a method, called again.
         Py::Call(Box::new(call("__builtin__.getattr", vec![Py::None, "a".into()])), vec![]),
         call("copy_reg._reconstructor", vec![class("my.Thing"), class("__builtin__.object"), Py::None]),
         object("a_module_that_nobody_has.Thing", vec![("inner", object("another.Thing", vec![]))]),
         call("torch._utils._rebuild_qtensor", vec![1.into()]),
-        // A tensor of a storage that is none of ours, one that sees numbers twice, one with attributes.
+        // A tensor with a storage of unknown type, one that uses a number twice, one with attributes.
         raw(&[b"(X\x07\x00\x00\x00storagectorch\nComplexFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x10tQ"]),
         raw(&[b"ctorch._utils\n_rebuild_tensor_v2\n(NK\x00K\x02\x85K\x00\x85\x89NtR"]),
-        // Instructions of the old and the newest protocols: INST, OBJ, PERSID, EXT1, NEWOBJ_EX, a buffer, bytes, long numbers.
+        // Instructions of old and new protocols: INST, OBJ, PERSID, EXT1, NEWOBJ_EX, buffer, bytes, longs.
         raw(&[b"(I1\nS'a'\nimy_module\nThing\n"]),
         raw(&[b"(cmy_module\nThing\nK\x01o"]),
         raw(&[b"Psome id\n"]),
@@ -188,7 +188,7 @@ fn what_is_beside_the_network_may_be_of_any_class() {
         // As an attribute of the network too.
         assert!(read(&with(Network::default().model(), "args", value.clone())) == expected, "value {i}");
     }
-    // The arguments of a training are read from what is not a dictionary too.
+    // Training arguments may also be an object instead of a dictionary.
     let arguments = object("argparse.Namespace", vec![("imgsz", 96.into()), ("data", values[0].clone())]);
     let read = read(&checkpoint(Network::default().model(), vec![("train_args", arguments)]));
     assert_eq!(
@@ -210,7 +210,7 @@ fn inside_the_network_every_class_must_be_known() {
             change(2, &|layer| reclassed(layer, "timm.layers.CBAM")),
             &["`model.2`", "`CBAM`", "`timm.layers`"][..],
         ),
-        // The names of known classes elsewhere.
+        // Known class names from other packages.
         (
             change(0, &|layer| reclassed(layer, "models.common.Conv")),
             &["`model.0`", "`Conv`", "`models.common`"],
@@ -235,7 +235,7 @@ fn inside_the_network_every_class_must_be_known() {
     ] {
         refused(&value, parts);
     }
-    // Wrong in the network, and the same beside it is nobody's business.
+    // A broken tensor is refused inside the network and ignored outside of it.
     let twice = Py::Raw(b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000\
         X\x03\x00\x00\x00cpuK\x10tQK\x00K\x02\x85K\x00\x85\x89NtR".to_vec());
     let norm = |value: Py| {
@@ -244,7 +244,7 @@ fn inside_the_network_every_class_must_be_known() {
     };
     refused(&norm(twice), &["`model.0.bn.weight`", "overlaps itself"]);
     refused(&norm(object("my.Quantised", vec![])), &["`model.0.bn`", "`weight`", "`my.Quantised`"]);
-    // A hook runs in Python and not here.
+    // Python runs a hook; the import does not.
     let hooks = dict(vec![("1", class("__main__.multiply_by_two"))]);
     let hooked = change(4, &move |layer| with(layer, "_forward_hooks", hooks.clone()));
     assert_names(&notes(&hooked.save()).join("\n"), &["`model.4`", "hooks"]);
@@ -309,7 +309,7 @@ fn the_activation_behind_the_pyramid_is_what_the_file_says() {
         assert_eq!(has_silu(read.model.graph(), "model.9.cv1"), silu);
         assert_eq!(notes(&file), Vec::<String>::new());
         assert_eq!(read.weights, expected.weights);
-        // A state dict of ours says it too, so nothing is assumed.
+        // A state dict that Bonsai wrote lists the activations, so the import assumes nothing.
         let written = read.to_state_dict().unwrap();
         let again = Checkpoint::import_bytes(&written).unwrap();
         assert!(again.model.graph() == read.model.graph() && again.weights == read.weights);
@@ -332,7 +332,7 @@ fn class_branches_may_be_depthwise() {
         assert_eq!(read.weights.require(&format!("{conv}.weight")).unwrap().shape, shape);
         assert!(has_silu(graph, &format!("model.22.cv3.2.{name}")));
     }
-    // Shapes tell it too.
+    // The shapes of a state dict show the depthwise convolutions too.
     let state = self::read(&Py::Dict(state(&read.weights, "model.")));
     assert!(state.model.graph() == graph && state.weights == read.weights);
     let mut layers = network.layers();
@@ -342,7 +342,7 @@ fn class_branches_may_be_depthwise() {
         let attributes = vec![("groups", 2.into()), ("stride", pair.clone()), ("padding", pair)];
         module("torch.nn.modules.conv.Conv2d", vec![], weight, attributes)
     });
-    // Two groups of one channel each, where eight come in.
+    // Two groups of one channel each, although the input has eight channels.
     refused(&network.model_of(layers), &["`model.1.conv.weight`", "[8, 4, 3, 3]"]);
 }
 

@@ -1,4 +1,4 @@
-//! Files that would take more memory or time than they are long: refused before it is taken.
+//! Tests of files that would take far more memory or time than their length: they are refused first.
 
 use bonsai_checkpoint::Checkpoint;
 
@@ -17,7 +17,7 @@ fn pickled(pickle: &[u8]) -> Vec<u8> {
     archive(&[("a/data.pkl", pickle), ("a/byteorder", b"little"), ("a/data/0", &vec![0; 1 << 20])])
 }
 
-/// A storage of so many numbers, of which the file has a megabyte.
+/// A storage that claims this many numbers, although the file has a megabyte.
 fn storage(kind: &str, numbers: i64) -> Vec<u8> {
     let len = [&b"\x8a\x08"[..], &numbers.to_le_bytes()].concat();
     let class = format!("ctorch\n{kind}\n").into_bytes();
@@ -47,7 +47,7 @@ fn sizes_that_wrap_are_no_sizes() {
         let dict = [b"\x80\x02}".to_vec(), text("model.0.conv.weight"), tensor, b"s.".to_vec()].concat();
         refused(&pickled(&dict), &["`a/data/0` has 1048576 bytes"]);
     }
-    // Nothing times anything is nothing, however large.
+    // Zero times any size is zero.
     let none = tensor(&storage("FloatStorage", 4), &[i64::MAX, 0, 1, 1], &[i64::MAX, i64::MAX, 1, 1]);
     let dict = [b"\x80\x02}".to_vec(), text("model.0.conv.weight"), none, b"s.".to_vec()].concat();
     refused(&pickled(&dict), &["`model.0.conv.weight`", "at least one number"]);
@@ -55,7 +55,7 @@ fn sizes_that_wrap_are_no_sizes() {
 
 #[test]
 fn names_that_share_a_storage_are_not_copied_one_by_one() {
-    // A tensor of a megabyte, remembered, under many names.
+    // A tensor of a megabyte in the memo, used under many names.
     let shared = |names: usize| {
         let whole = tensor(&storage("FloatStorage", 1 << 18), &[1 << 18], &[1]);
         let mut pickle =
@@ -72,7 +72,7 @@ fn names_that_share_a_storage_are_not_copied_one_by_one() {
 
 #[test]
 fn a_network_of_modules_that_are_each_other_is_not_walked_for_ever() {
-    // Each module has the next one twice and a hundred tensors; all are remembered.
+    // Each module has the next one twice and a hundred tensors, all from the memo.
     let begin =
         [b"ctorch.nn.modules.container\nSequential\n)\x81}(".to_vec(), text("_modules"), b"}(".to_vec()]
             .concat();
@@ -95,7 +95,8 @@ fn a_network_of_modules_that_are_each_other_is_not_walked_for_ever() {
 
 #[test]
 fn a_dictionary_that_all_share_is_not_searched_by_all() {
-    // A module with a hundred thousand attributes, under a hundred names in a list of modules that contains itself.
+    // A module with a hundred thousand attributes, under a hundred names in a list of modules that contains
+    // itself.
     let mut pickle = [b"\x80\x02ctorch.nn.modules.container\nSequential\n)\x81q\x01}(".to_vec()].concat();
     for attribute in 0..100_000 {
         pickle.extend([text(&format!("{attribute}")), b"N".to_vec()].concat());
@@ -118,13 +119,13 @@ fn a_program_makes_only_so_many_values() {
     let tensor = b"q\x010ctorch._utils\n_rebuild_tensor_v2\n(NNNNtRq\x020".to_vec();
     let named = [b"}".to_vec(), text(&format!("{}weight", "x".repeat(1 << 20))), tensor].concat();
     for (begin, again, end, says) in [
-        // Values, remembered values, and names that are each a megabyte.
+        // Values, values in the memo, and names of a megabyte each.
         (&b""[..], &b"]"[..], &b"."[..], "more than 4194304 values"),
-        (b"N", b"\x94", b".", "are remembered"),
+        (b"N", b"\x94", b".", "values in the memo"),
         (b"N", b"2", b".", "expected a YOLOv8"),
         (b"(", b"(", b"t.", "a tuple of 0"),
         (&[&long[..], b"q\x01"].concat(), b"h\x01h\x01\x930", b".", "expected a YOLOv8"),
-        // The same as names of tensors.
+        // The same with names of tensors.
         (&named, b"h\x01h\x02s", b".", "bytes of a name"),
         // Copies of a list that grows.
         (b"]q\x01(", b"NNNNNNNN", b"ec__builtin__\nset\nh\x01\x85R.", "more than 4194304 values"),
@@ -134,7 +135,7 @@ fn a_program_makes_only_so_many_values() {
             b".",
             "more than 4194304 values",
         ),
-        // Tensors, good ones and bad ones.
+        // Tensors, valid and broken ones.
         (
             b"ctorch._utils\n_rebuild_tensor_v2\nq\x00(NNNNtq\x01",
             b"h\x00h\x01R0",
@@ -151,7 +152,7 @@ fn a_program_makes_only_so_many_values() {
 
 #[test]
 fn a_number_that_says_how_often_is_not_believed() {
-    // Poolings, bins of a side.
+    // The number of poolings, and the bins per side.
     let network = Network::default();
     let mut layers = network.layers();
     let huge = || Py::Raw([&b"\x8a\x08"[..], &i64::MAX.to_le_bytes()].concat());
@@ -160,7 +161,7 @@ fn a_number_that_says_how_often_is_not_believed() {
     let mut layers = network.layers();
     layers[22] = crate::network::with(layers[22].clone(), "reg_max", huge());
     refused(&network.model_of(layers).save(), &["`model.22`", "box channels"]);
-    // A text that all training arguments are.
+    // The same text for every training argument.
     let text = Py::Str("x".repeat(1000));
     let arguments: Vec<(Py, Py)> = (0..2000).map(|i| (Py::Str(format!("k{i}")), text.clone())).collect();
     let file = dict(vec![("model", network.model()), ("train_args", Py::Dict(arguments))]).save();
@@ -179,7 +180,8 @@ fn the_directory_of_an_archive_is_not_believed() {
     };
     let start = u32::from_le_bytes(whole[end + 16..end + 20].try_into().unwrap()) as usize;
     let max = [0xff; 4];
-    // Entries, length and place of the directory; length, packed length and place of an entry; its names.
+    // Count, length and offset of the directory; length, packed length and offset of an entry; lengths of its
+    // name and fields.
     for (at, bytes) in
         [(10, &max[..2]), (12, &max), (16, &max), (8, &[0xff; 12]), (12, &[0; 4]), (16, &[0; 4])]
     {
@@ -195,7 +197,7 @@ fn the_directory_of_an_archive_is_not_believed() {
     let two = &b"archive/data/11"[..];
     let at = start + whole[start..].windows(two.len()).position(|window| window == two).unwrap();
     refused(&change(at, one), &["two entries `archive/data/10`"]);
-    // Pointers of the record of large archives that lead nowhere.
+    // Pointers to the record of large archives that point to a wrong place.
     let locator = |to: u64| {
         let locator =
             [b"PK\x06\x07".to_vec(), vec![0; 4], to.to_le_bytes().to_vec(), vec![1, 0, 0, 0]].concat();

@@ -1,4 +1,4 @@
-//! Checkpoint files from outside: faithful, strict, safe to read whatever they hold, and never half-written.
+//! Tests of checkpoint files from outside: faithful, strict, safe to read, and never half-written.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -29,7 +29,7 @@ fn deployed(seed: u64) -> Checkpoint {
     checkpoint
 }
 
-/// The same with training state.
+/// The same detector with training state.
 fn trained(seed: u64) -> Checkpoint {
     let mut checkpoint = deployed(seed);
     let graph = checkpoint.model.graph();
@@ -42,13 +42,13 @@ fn trained(seed: u64) -> Checkpoint {
     let raw = random_weights(seed + 1, graph);
     let progress =
         Progress { epoch: 3, updates: 77, seed, best_fitness: Some(0.1 + 0.2), ..Progress::default() };
-    // Every other one is AdamW's.
+    // Every second seed has the state of AdamW.
     let second_moment = (seed % 2 == 1).then(|| momentum.clone());
     checkpoint.train = Some(TrainState { raw, momentum, second_moment, progress });
     checkpoint
 }
 
-/// The messages of an error and of all that caused it.
+/// The messages of an error and of all its causes.
 fn chain(error: &dyn Error) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();
@@ -59,7 +59,7 @@ fn chain(error: &dyn Error) -> String {
     message
 }
 
-/// Checks that reading `bytes` fails with a message that names all `parts`.
+/// Checks that reading `bytes` fails with a message that contains all `parts`.
 #[track_caller]
 fn assert_refused(bytes: &[u8], parts: &[&str]) {
     let message = chain(&Checkpoint::from_bytes(bytes).expect_err("this must be refused"));

@@ -1,18 +1,18 @@
-//! A small YOLOv8 as Ultralytics' modules, in the forms that users save.
+//! [`Network`]: a small YOLOv8 as Ultralytics' modules, in the forms that users save.
 
 use crate::python::{Py, call, class, dict, object, tensor};
 
-/// Channels of everything.
+/// Channels of all layers.
 const WIDTH: usize = 8;
 
-/// What a network is like.
+/// Variants of the network.
 #[derive(Clone)]
 pub(crate) struct Network {
     /// Convolutions have a bias and no batch norm, as `fuse` leaves them.
     pub(crate) fused: bool,
-    /// The class behind `SPPF.cv1`, without the module.
+    /// The activation class in `SPPF.cv1`, without the package.
     pub(crate) sppf: &'static str,
-    /// The class behind all other blocks.
+    /// The activation class in all other blocks.
     pub(crate) act: &'static str,
     /// Class branches as in Ultralytics 8.3.0 to 8.3.16.
     pub(crate) depthwise: bool,
@@ -74,7 +74,7 @@ impl Network {
         let mut modules = vec![("conv", conv2d(sizes, groups, self.fused))];
         let mut attributes = vec![];
         if self.fused {
-            // A bound method: the object itself would be remembered, which a name of it stands for here.
+            // A bound method. A real file refers to the object itself by the memo; `None` stands for it here.
             attributes.push(("forward", call("__builtin__.getattr", vec![Py::None, "forward_fuse".into()])));
         } else {
             let tensors =
@@ -188,12 +188,12 @@ impl Network {
         layers.into_iter().map(|(layer, read)| with(layer, "f", from(read))).collect()
     }
 
-    /// The whole network.
+    /// The network as a `DetectionModel`.
     pub(crate) fn model(&self) -> Py {
         self.model_of(self.layers())
     }
 
-    /// The same around other layers.
+    /// A `DetectionModel` with other layers.
     pub(crate) fn model_of(&self, layers: Vec<Py>) -> Py {
         let modules = vec![("model", sequential(layers))];
         let attributes = vec![("names", self.names.clone())];
@@ -201,14 +201,14 @@ impl Network {
     }
 }
 
-/// What a training saves, with more beside it.
+/// The dictionary that training saves, with additional entries.
 pub(crate) fn checkpoint(model: Py, more: Vec<(&str, Py)>) -> Py {
     let mut entries = vec![("epoch", (-1).into()), ("model", model), ("ema", Py::None)];
     entries.extend(more);
     dict(entries)
 }
 
-/// The object with one more attribute.
+/// The object with an additional attribute.
 pub(crate) fn with(value: Py, name: &str, attribute: Py) -> Py {
     let Py::Object(of, attributes) = value else { panic!("an object") };
     let Py::Dict(mut entries) = *attributes else { panic!("a dictionary") };
@@ -216,7 +216,7 @@ pub(crate) fn with(value: Py, name: &str, attribute: Py) -> Py {
     Py::Object(of, Box::new(Py::Dict(entries)))
 }
 
-/// The object with another module in it.
+/// The object with a module added or replaced.
 pub(crate) fn with_module(value: Py, name: &str, inner: Py) -> Py {
     let Py::Object(of, attributes) = value else { panic!("an object") };
     let Py::Dict(mut entries) = *attributes else { panic!("a dictionary") };

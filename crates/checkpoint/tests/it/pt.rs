@@ -1,4 +1,4 @@
-//! `.pt` files: what is read, and what is refused with its name or place.
+//! Tests of `.pt` files: which are read, and which are refused with a name or place.
 
 use std::io::{Cursor, Read};
 
@@ -16,7 +16,7 @@ fn refused(bytes: &[u8], parts: &[&str]) {
     assert_names(&message, parts);
 }
 
-/// A real file with another pickle.
+/// A real file with a changed pickle.
 fn with_pickle(name: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     let mut from = ZipArchive::new(Cursor::new(imported(name))).unwrap();
     let mut entries = Vec::new();
@@ -32,7 +32,7 @@ fn with_pickle(name: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     archive(&entries)
 }
 
-/// Replaces one stretch of bytes by another wherever it occurs.
+/// Replaces a byte sequence wherever it occurs.
 fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut at = 0;
@@ -94,7 +94,7 @@ fn what_ultralytics_and_torch_pruning_saved_is_read() {
                 |i| channels(format!("model.{i}.cv0.conv")) != channels(format!("model.{i}.cv1.conv"));
             assert!([2, 4, 6, 8, 12, 15, 18, 21].into_iter().any(differ), "the halves are uneven");
         }
-        // It is a checkpoint like any other.
+        // The result can be written and read like any checkpoint.
         assert_eq!(Checkpoint::from_bytes(&checkpoint.to_bytes().unwrap()).unwrap(), checkpoint);
     }
 }
@@ -124,7 +124,7 @@ fn nothing_in_a_pickle_is_run() {
         let call = [b"\x80\x02".to_vec(), named, text(&command), b"\x85R.".to_vec()].concat();
         refused(&pickled(&call), &[&format!("`{module}.system`"), "not run"]);
     }
-    // The same by the newer instruction.
+    // The same with the newer instruction.
     let newer = [
         b"\x80\x04".to_vec(),
         text("os"),
@@ -134,7 +134,8 @@ fn nothing_in_a_pickle_is_run() {
         b"\x85R.".to_vec(),
     ];
     refused(&pickled(&newer.concat()), &["`os.system`"]);
-    // Beside a network it is a value like any other, and said, because Python would run it.
+    // Outside of the network, the call is a value like any other. The notes mention it, because Python would
+    // run it.
     let call = [b"cos\nsystem\n".to_vec(), text(&command), b"\x85R".to_vec()].concat();
     let file = checkpoint(Network::default().model(), vec![("date", Py::Raw(call))]).save();
     let path = tempfile::NamedTempFile::new().unwrap();
@@ -158,7 +159,7 @@ fn a_cut_off_file_is_refused_wherever_it_ends() {
 
 #[test]
 fn sizes_that_are_announced_are_not_believed() {
-    // Compressed entries are the bombs among zip files: method 8 in both headers of the pickle.
+    // Zip bombs are compressed: set method 8 in both headers of the pickle.
     let mut bomb = pickled(b"\x80\x02}.");
     for (signature, method) in [(&b"PK\x03\x04"[..], 8), (&b"PK\x01\x02"[..], 10)] {
         let at = bomb.windows(4).position(|w| w == signature).unwrap();
@@ -174,7 +175,7 @@ fn sizes_that_are_announced_are_not_believed() {
     refused(&pickled(b"\x80\x02X\xff\xff\xff\x7fabc."), &["2147483647 bytes are announced"]);
     refused(&pickled(b"\x80\x02\x8a\xff\x00."), &["255 bytes are announced"]);
     refused(&pickled(b"\x80\x02t."), &["no mark"]);
-    // A storage that is shorter than its tensors need.
+    // A storage that is shorter than its tensor needs.
     let long = state_dict("model.0.conv.weight", 0, &[16], &[1]);
     let short = archive(&[("a/data.pkl", &long), ("a/data/0", &[0; 60])]);
     refused(&short, &["`a/data/0`", "60", "64"]);
@@ -187,7 +188,7 @@ fn a_changed_byte_is_noticed() {
         let mut bytes = whole.clone();
         let at = whole.len() * part / 40;
         bytes[at] ^= 1;
-        // What is not the content of an entry (padding, names of no meaning) may change.
+        // Bytes outside of the entries' content (padding, unused names) may change.
         if let Ok(read) = Checkpoint::import_bytes(&bytes) {
             assert!(read == Checkpoint::import_bytes(&whole).unwrap(), "byte {at}");
         }
@@ -206,7 +207,7 @@ fn tensors_must_lie_in_their_storage_once() {
     ] {
         refused(&pickled(&state_dict("model.0.conv.weight", offset, shape, strides)), &["at byte", says]);
     }
-    // This one is fine, and the first thing that is not there is named.
+    // This tensor fits, and the error names the first missing one.
     let fits = state_dict("model.0.conv.weight", 0, &[1, 1, 4, 4], &[16, 16, 4, 1]);
     refused(&pickled(&fits), &["`model.1.conv.weight` is missing"]);
 }

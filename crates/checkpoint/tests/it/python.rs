@@ -1,11 +1,11 @@
-//! Values of Python's, saved as `torch.save` saves them.
+//! [`Py`]: Python values, saved as `torch.save` saves them.
 
 use std::io::{Cursor, Write};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// A value.
+/// A Python value.
 #[derive(Clone)]
 pub(crate) enum Py {
     None,
@@ -18,11 +18,11 @@ pub(crate) enum Py {
     Dict(Vec<(Py, Py)>),
     /// A class or function of a module.
     Global(String, String),
-    /// What it is called with these arguments.
+    /// The result of a call with these arguments.
     Call(Box<Py>, Vec<Py>),
     /// An object of a class and its attributes.
     Object(Box<Py>, Box<Py>),
-    /// Numbers of a shape.
+    /// A tensor: its shape and its values.
     Tensor(Vec<usize>, Vec<f32>),
     /// Instructions that leave one value on the stack.
     Raw(Vec<u8>),
@@ -40,13 +40,13 @@ impl From<i32> for Py {
     }
 }
 
-/// A class by its whole name.
+/// A class or function by its full name.
 pub(crate) fn class(name: &str) -> Py {
     let (module, name) = name.rsplit_once('.').unwrap();
     Py::Global(module.to_owned(), name.to_owned())
 }
 
-/// What a class or function is called with these arguments.
+/// The result of a call of a class or function with these arguments.
 pub(crate) fn call(name: &str, arguments: Vec<Py>) -> Py {
     Py::Call(Box::new(class(name)), arguments)
 }
@@ -67,12 +67,12 @@ pub(crate) fn tensor(shape: &[usize]) -> Py {
 }
 
 impl Py {
-    /// The file.
+    /// The file that `torch.save` would write.
     pub(crate) fn save(&self) -> Vec<u8> {
         self.save_as("archive")
     }
 
-    /// The file as it is if its name is `STEM.pt`.
+    /// The file as it is if it was saved as `STEM.pt`.
     pub(crate) fn save_as(&self, stem: &str) -> Vec<u8> {
         let mut file = Saved::default();
         self.write(&mut file);
@@ -170,7 +170,7 @@ pub(crate) fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// Instructions for a text.
+/// The instruction that pushes a text.
 pub(crate) fn text(value: &str) -> Vec<u8> {
     [&b"X"[..], &(value.len() as u32).to_le_bytes(), value.as_bytes()].concat()
 }

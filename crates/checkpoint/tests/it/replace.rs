@@ -1,4 +1,4 @@
-//! Files are replaced whole or not at all, and errors name the path.
+//! Tests of writing: files are replaced completely or not at all, and errors name the path.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::{assert_names, chain, deployed, trained};
 #[test]
 fn a_failing_save_leaves_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
-    // A folder stands where the file is to go: the new bytes are written beside it, but cannot take its place.
+    // A folder has the name of the file: the new bytes are written next to it, but cannot replace it.
     let target = folder.path().join("best.safetensors");
     fs::create_dir(&target).unwrap();
     fs::write(target.join("inside"), "old").unwrap();

@@ -1,4 +1,4 @@
-//! Writing and reading: nothing is lost, and equal content is equal bytes.
+//! Tests of writing and reading: nothing is lost, and equal content gives equal bytes.
 
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 
@@ -29,7 +29,7 @@ fn a_file_is_what_the_bytes_are() {
     }
 }
 
-/// Order of insertion is no content: weights come back in the order of the graph's parameter list.
+/// The order of insertion does not count: weights come back in the order of the graph's parameters.
 #[test]
 fn order_of_insertion_does_not_matter() {
     let checkpoint = trained(3);
@@ -82,7 +82,7 @@ fn positions_inside_an_epoch_are_exact_and_older_files_have_none() {
     let mut with = trained(5);
     let progress = &mut with.train.as_mut().unwrap().progress;
     (progress.best_epoch, progress.batch, progress.batches) = (Some(2), 7, 9);
-    // Values whose shortest decimal form a hasty parser reads one bit off.
+    // Values whose shortest decimal form an imprecise parser reads one bit off.
     progress.loss_sums = [0.1 + 0.2, 8.410_000_000_000_001e21, 2.638_344_616_030_823e-256];
     assert_eq!(Checkpoint::from_bytes(&with.to_bytes().unwrap()).unwrap(), with);
     let older = tampered(&with, |parts| {

@@ -1,4 +1,4 @@
-//! State dicts in safetensors: what Python writes with Ultralytics' names.
+//! Tests of state dicts in safetensors, as Python writes them with Ultralytics' names.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ fn what_does_not_fit_is_named() {
         arrays.insert(name.to_owned(), Array::zeros(shape));
         arrays
     };
-    // One channel more than the convolution behind it reads.
+    // One channel more than the next convolution reads.
     let shape = arrays()["model.3.conv.weight"].shape.clone();
     let wider = [shape[0] + 1, shape[1], 3, 3];
     refused(&with("model.3.conv.weight", &wider), &["`model.3.bn", &format!("[{}]", shape[0])]);
@@ -97,7 +97,7 @@ fn a_state_dict_that_is_written_is_read_again() {
     let written = checkpoint.to_state_dict().unwrap();
     let read = Checkpoint::import_bytes(&written).unwrap();
     assert!(read.model.graph() == checkpoint.model.graph() && read.weights == checkpoint.weights);
-    // PyTorch's strict loading asks for these as well.
+    // PyTorch's strict loading requires these as well.
     let tensors = safetensors::SafeTensors::deserialize(&written).unwrap();
     assert_eq!(tensors.tensor("model.22.dfl.conv.weight").unwrap().shape(), [1, 16, 1, 1]);
     let counter = tensors.tensor("model.0.bn.num_batches_tracked").unwrap();

@@ -1,4 +1,4 @@
-//! Strict both ways: what does not belong to the network is refused by name, when read and when written.
+//! Tests of strictness: reading and writing refuse every tensor that does not belong to the network.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -76,7 +76,7 @@ fn tensors_of_another_shape_or_type() {
         let bytes = tampered(&checkpoint, |parts| {
             let (_, shape, _) = parts.tensors.get_mut(&name).unwrap();
             shapes.0.clone_from(shape);
-            // As many values, other axes.
+            // As many values, but other axes.
             *shape = vec![shape.iter().product()];
             shapes.1.clone_from(shape);
         });
@@ -127,7 +127,7 @@ fn files_of_other_programs() {
     }
 }
 
-/// Fields are public: what was put together wrongly must not become a file that nobody can read.
+/// Fields are public: a checkpoint that was put together wrongly must not become a file that cannot be read.
 #[test]
 fn what_could_not_be_read_is_not_written() {
     let check = |change: fn(&mut Checkpoint), parts: &[&str]| {

@@ -1,4 +1,4 @@
-//! A checkpoint's file taken apart, changed and put together again with the safetensors crate.
+//! [`tampered`]: takes a checkpoint file apart, changes it and writes it again with the safetensors crate.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +14,7 @@ pub(crate) struct Parts {
     pub(crate) header: Value,
 }
 
-/// The file of `checkpoint` with something changed.
+/// The file of `checkpoint` after a change.
 pub(crate) fn tampered(checkpoint: &Checkpoint, change: impl FnOnce(&mut Parts)) -> Vec<u8> {
     let bytes = checkpoint.to_bytes().unwrap();
     let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();

@@ -1,15 +1,16 @@
-//! The boxes of a `.jp2` file: which of them holds the picture, and into how many channels it is spread.
+//! [`codestream`]: finds the codestream and the number of palette channels in the boxes of a `.jp2` file.
 //!
-//! Layout: ISO/IEC 15444-1, annex I. A box is its length with itself (4 bytes; 1: 8 more bytes hold it; 0: up to the end), its
-//! type (4 bytes), and its content.
+//! Layout: ISO/IEC 15444-1, annex I. A box is its total length (4 bytes; 1: the 8 bytes after the type hold
+//! it; 0: the box extends to the end), its type (4 bytes), and its content.
 
-/// Most channels that components are spread into: colour and opacity.
+/// Most channels that a palette may make: colour and opacity.
 const MOST_CHANNELS: usize = 4;
 
-/// The codestream of a container, and into how many channels a palette spreads it, 0 without a palette.
+/// The codestream of a container, and the number of channels that its palette makes, 0 without a palette.
 ///
 /// # Errors
-/// Why it is not decoded: it has none or several, a box does not end, or a palette makes more than 4 channels.
+/// The reason for refusal: no codestream or several, a box that is cut off, or a palette with more than 4
+/// channels.
 pub(super) fn codestream(bytes: &[u8]) -> Result<(&[u8], usize), &'static str> {
     let mut codestream = None;
     let mut channels = 0;
@@ -28,9 +29,9 @@ fn palette_channels(header: &[u8]) -> Result<usize, &'static str> {
     let mut most = 0;
     for found in boxes(header) {
         let channels = match found? {
-            // Of 4 bytes for each channel.
+            // 4 bytes for each channel.
             (b"cmap", content) => content.len() / 4,
-            // Behind the number of its entries.
+            // The number of channels comes after the number of entries.
             (b"pclr", content) => content.get(2).copied().unwrap_or(0).into(),
             _ => 0,
         };
@@ -58,7 +59,7 @@ fn boxes(bytes: &[u8]) -> impl Iterator<Item = Result<(&[u8; 4], &[u8]), &'stati
     })
 }
 
-/// Type and content of the first box, and what follows it.
+/// Type and content of the first box, and the bytes after it.
 fn divide(bytes: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (kind, rest) = rest.split_first_chunk::<4>()?;

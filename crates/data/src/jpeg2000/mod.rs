@@ -1,6 +1,6 @@
-//! JPEG 2000 in grey or colour, bare or in the container of `.jp2` files.
+//! [`decode`]: decodes JPEG 2000 in grey or colour, as a bare codestream or in the container of `.jp2` files.
 //!
-//! The decoder has no limits of its own, so the headers are looked at first.
+//! The decoder has no limits of its own, so this module checks the headers first.
 
 mod boxes;
 mod headers;
@@ -11,11 +11,11 @@ use image::{DynamicImage, GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 use self::headers::Headers;
 use crate::decode::{Undecodable, admit};
 
-/// How the container begins.
+/// First bytes of a container.
 const CONTAINER: &[u8] = b"\0\0\0\x0CjP  ";
-/// How a bare picture begins: two markers, the second of which is its size.
+/// First bytes of a bare codestream: the markers SOC and SIZ.
 const PICTURE: &[u8] = b"\xFF\x4F\xFF\x51";
-/// Bytes that the decoder takes for a pixel and channel that it takes from a palette: a 32-bit float, and the channel's byte.
+/// Bytes that the decoder takes per pixel for each channel of a palette: a 32-bit float and a byte.
 const BYTES_PER_PALETTE_CHANNEL: u64 = 5;
 
 /// Whether the bytes of a file begin as a JPEG 2000 picture does.
@@ -23,10 +23,10 @@ pub(crate) fn begins(bytes: &[u8]) -> bool {
     bytes.starts_with(CONTAINER) || bytes.starts_with(PICTURE)
 }
 
-/// Decodes such a file.
+/// Decodes a JPEG 2000 file.
 ///
 /// # Errors
-/// Why it cannot be; [`Undecodable::TooLarge`] before anything is allocated.
+/// The reason for refusal; [`Undecodable::TooLarge`] before anything is allocated.
 pub(crate) fn decode(bytes: &[u8]) -> Result<RgbImage, Undecodable> {
     let failed = |error: hayro_jpeg2000::DecodeError| Undecodable::Damaged(error.to_string());
     let refused = |reason: &str| Undecodable::Damaged(reason.to_owned());

@@ -1,4 +1,4 @@
-//! Colours that stand out against a background, as clearly as asked for.
+//! [`Contrast`]: draws colours that differ from a background by a given distance.
 
 use rand::{Rng, RngExt as _};
 
@@ -7,20 +7,20 @@ use super::noise::Palette;
 /// Red, green and blue in 0..=255.
 pub(super) type Colour = [f32; 3];
 
-/// Colours tried before the one that always fits.
+/// Colours tried before the fallback that always fits.
 const TRIES: usize = 32;
 
 /// Euclidean distance, in RGB, between a colour and the nearest colour of its background.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Contrast {
-    /// This or more.
+    /// This distance or more.
     AtLeast(f32),
-    /// A number between the two, equally likely anywhere; the second is at most 120.
+    /// A distance between the two, uniformly distributed; the second is at most 120.
     Between(f32, f32),
 }
 
 impl Contrast {
-    /// A random colour.
+    /// Draws a colour.
     pub(super) fn colour(self, background: &Palette, rng: &mut impl Rng) -> Colour {
         match self {
             Self::AtLeast(least) => far(background, least, rng),
@@ -28,7 +28,8 @@ impl Contrast {
                 let distance = rng.random_range(low..=high);
                 let there = far(background, distance, rng);
                 let foot = background.nearest(there);
-                // The foot stays the nearest colour of all on the way there, so the distance grows evenly.
+                // `foot` is the nearest background colour for the whole way to `there`, so the distance grows
+                // linearly.
                 let share = distance / background.distance(there);
                 std::array::from_fn(|c| foot[c] + (there[c] - foot[c]) * share)
             }
@@ -44,7 +45,7 @@ fn far(background: &Palette, least: f32, rng: &mut impl Rng) -> Colour {
             return colour;
         }
     }
-    // The corner of the colour cube opposite the background's middle: at least 127 away from it in each channel,
-    // while the background reaches no further than 30 from its middle.
+    // The corner of the colour cube opposite the background's middle: at least 127 away from it in each
+    // channel, while the background reaches no further than 30 from its middle.
     background.mix(0.5).map(|c| if c < 127.5 { 255.0 } else { 0.0 })
 }

@@ -1,7 +1,7 @@
-//! Distractors: strokes, arcs, open outlines, blobs, parts of polygons and ellipses, which are no objects.
+//! [`Distractor`]: strokes, arcs, outlines, blobs and parts of polygons, which are not objects.
 //!
-//! Their corners and colours are those of objects, so that neither an edge nor a colour tells an object. No cubic curve is
-//! used: to split one, the painter takes a cosine.
+//! They have the corners and colours of objects, so that neither an edge nor a colour identifies an object.
+//! No cubic curve is used, because the rasteriser computes a cosine to split one.
 
 use std::ops::RangeInclusive;
 
@@ -12,14 +12,14 @@ use super::colour::Colour;
 use super::object::{fill, random_direction, turn};
 use super::outline::{Figure, Outline, Point, circle};
 
-/// Length of what is stroked, as a share of the image side.
+/// Length of a stroked distractor, as a fraction of the image side.
 const LENGTHS: RangeInclusive<f32> = 0.15..=0.55;
-/// Width of a stroke, as a share of the image side.
+/// Width of a stroke, as a fraction of the image side.
 const WIDTHS: RangeInclusive<f32> = 0.008..=0.035;
-/// Diameter of what is filled, as a share of the image side.
+/// Diameter of a filled distractor, as a fraction of the image side.
 const DIAMETERS: RangeInclusive<f32> = 0.06..=0.24;
 
-/// What a distractor can be.
+/// Kinds of distractors.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     /// A straight or bent stroke.
@@ -30,7 +30,7 @@ enum Kind {
     OpenOutline,
     /// A filled shape without corners.
     Blob,
-    /// What lies on one side of a line through a polygon.
+    /// The part of a polygon on one side of a line.
     PartialPolygon,
     /// A filled ellipse.
     Ellipse,
@@ -39,16 +39,17 @@ enum Kind {
 const KINDS: [Kind; 6] =
     [Kind::Stroke, Kind::Arc, Kind::OpenOutline, Kind::Blob, Kind::PartialPolygon, Kind::Ellipse];
 
-/// One thing that is no object.
+/// One drawn thing that is not an object.
 #[derive(Debug, Clone)]
 pub(super) struct Distractor {
-    /// What is filled, in pixels.
+    /// The filled path, in pixels.
     pub(super) path: Path,
     pub(super) colour: Colour,
 }
 
 impl Distractor {
-    /// A distractor around `centre`, in pixels, in an image of `side` pixels; nothing where its outline encloses nothing.
+    /// A distractor around `centre`, in pixels, in an image of `side` pixels; `None` if its outline has no
+    /// area.
     pub(super) fn random(
         figures: &[Figure],
         centre: Point,
@@ -92,13 +93,13 @@ impl Distractor {
         Some(Self { path, colour })
     }
 
-    /// Fills it, with soft edges.
+    /// Fills the path, with anti-aliased edges.
     pub(super) fn paint(&self, canvas: &mut PixmapMut<'_>) {
         fill(&self.path, self.colour, canvas);
     }
 }
 
-/// A line between two points of the unit circle's left and right, bent by up to its own length.
+/// A line between the left and right points of the unit circle, bent by up to half its own length.
 fn bend(rng: &mut impl Rng) -> Vec<Point> {
     const SIDES: usize = 24;
     let height = if rng.random::<bool>() { rng.random_range(-1.0f32..=1.0) } else { 0.0 };
@@ -119,7 +120,7 @@ fn arc(rng: &mut impl Rng) -> Vec<Point> {
     whole.iter().cycle().skip(first).take(count).map(|(x, y)| (*x, flat * y)).collect()
 }
 
-/// Corners of one of the figures, on or inside the unit circle.
+/// Corners of a random figure, on or inside the unit circle.
 fn corners(figures: &[Figure], rng: &mut impl Rng) -> Vec<Point> {
     match Outline::from_figure(figures[rng.random_range(0..figures.len())]) {
         Outline::Disc => circle(),
@@ -127,14 +128,14 @@ fn corners(figures: &[Figure], rng: &mut impl Rng) -> Vec<Point> {
     }
 }
 
-/// About half of a polygon's corners, one after the other; three at least.
+/// About half of a polygon's corners, in order; at least three.
 fn part(corners: &[Point], rng: &mut impl Rng) -> Vec<Point> {
     let count = (corners.len() * rng.random_range(40..=60) / 100).max(3);
     let first = rng.random_range(0..corners.len());
     corners.iter().cycle().skip(first).take(count).copied().collect()
 }
 
-/// An ellipse, or one with up to three bulges and dents.
+/// An ellipse, or an ellipse with up to three bulges and dents.
 fn round(uneven: bool, rng: &mut impl Rng) -> Vec<Point> {
     let flat = rng.random_range(0.45f32..=1.0);
     let strength = if uneven { rng.random_range(0.15f32..=0.35) } else { 0.0 };
@@ -143,7 +144,7 @@ fn round(uneven: bool, rng: &mut impl Rng) -> Vec<Point> {
     circle()
         .into_iter()
         .map(|(x, y)| {
-            // The cosine of twice and thrice the angle, which is a polynomial in the cosine and sine of the angle.
+            // Cosines of two and three times the angle, as polynomials in the cosine and sine of the angle.
             let x2 = x * x - y * y;
             let y2 = 2.0 * x * y;
             let x3 = x2 * x - y2 * y;

@@ -1,7 +1,8 @@
-//! Textured backgrounds: value noise of several octaves between two colours.
+//! [`field`]: textured backgrounds of value noise in several octaves between two colours.
 //!
-//! Value noise interpolates random values on a grid; an octave is such a grid at half the cell size and a bit more
-//! than half the strength of the one before. Together they have structure from a quarter of the image down to 2 px.
+//! Value noise interpolates random values on a grid. Each octave is such a grid, with half the cell size and
+//! a bit more than half the strength of the octave before. Together they have structure from a quarter of the
+//! image down to 2 px.
 
 use rand::{Rng, RngExt as _};
 
@@ -21,7 +22,8 @@ pub(super) struct Palette {
 }
 
 impl Palette {
-    /// Largest difference between the two colours, per channel: texture that shows, but leaves room for contrast.
+    /// Largest difference between the two colours, per channel: the texture is visible, but leaves room for
+    /// contrast.
     const SPREAD: f32 = 60.0;
 
     pub(super) fn random(rng: &mut impl Rng) -> Self {
@@ -58,7 +60,7 @@ fn sub(a: Colour, b: Colour) -> Colour {
     std::array::from_fn(|c| a[c] - b[c])
 }
 
-/// A field of `side x side` values in 0..=1, row by row, spread over the whole range.
+/// A field of `side x side` values, row by row, scaled to the whole range 0..=1.
 pub(super) fn field(side: u32, rng: &mut impl Rng) -> Vec<f32> {
     let pixels = side as usize * side as usize;
     let mut sum = vec![0.0; pixels];
@@ -84,7 +86,7 @@ fn add_octave(sum: &mut [f32], side: u32, cell: f32, strength: f32, rng: &mut im
         .map(|pixel| {
             let position = pixel as f32 / cell;
             let fraction = position.fract();
-            // Smoothstep: without it the grid shows as creases.
+            // Smoothstep: without it, the grid shows as creases.
             (position as usize, fraction * fraction * (3.0 - 2.0 * fraction))
         })
         .collect();

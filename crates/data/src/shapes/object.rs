@@ -1,4 +1,4 @@
-//! One drawn object: its outline in pixels and its exact box.
+//! [`Object`] and [`Placed`]: one drawn object, with its outline in pixels and its exact box.
 
 use std::ops::RangeInclusive;
 
@@ -9,18 +9,18 @@ use tiny_skia::{FillRule, Paint, Path, PixmapMut, Transform};
 use super::colour::Colour;
 use super::outline::{Figure, Outline, Point};
 
-/// An object without a place yet.
+/// An object without a position.
 #[derive(Debug, Clone)]
 pub(super) struct Object {
     pub(super) class_id: usize,
     outline: Outline,
-    /// Bounds of the outline around its origin, the longer side being 1.
+    /// Bounds of the outline around its origin; the longer side is 1.
     bounds: Xyxy,
 }
 
 impl Object {
-    /// An object of a class, turned by a random angle, and squeezed along a random axis before that if there is a range of
-    /// factors for it.
+    /// An object of a class: squeezed along a random axis if there is a range of factors, then turned by a
+    /// random angle.
     pub(super) fn random(
         class_id: usize,
         figure: Figure,
@@ -46,7 +46,8 @@ impl Object {
         Self { class_id, outline, bounds }
     }
 
-    /// Puts the object at a random place inside an image of `side` pixels, its box's longer side being `size`.
+    /// Puts the object at a random position inside an image of `side` pixels; the longer side of its box
+    /// becomes `size`.
     pub(super) fn place(&self, size: f32, side: f32, rng: &mut impl Rng) -> Placed {
         // One pixel of margin keeps anti-aliased edges inside.
         let mut along = |low: f32, high: f32| {
@@ -64,7 +65,7 @@ impl Object {
     }
 }
 
-/// An object with its place.
+/// An object with its position.
 #[derive(Debug, Clone)]
 pub(super) struct Placed {
     pub(super) class_id: usize,
@@ -76,7 +77,7 @@ pub(super) struct Placed {
 }
 
 impl Placed {
-    /// Fills the outline, with soft edges.
+    /// Fills the outline, with anti-aliased edges.
     pub(super) fn paint(&self, colour: Colour, canvas: &mut PixmapMut<'_>) {
         if let Some(path) = self.path() {
             fill(&path, colour, canvas);
@@ -89,7 +90,7 @@ impl Placed {
     }
 }
 
-/// Fills a path in pixels, with soft edges.
+/// Fills a path in pixels, with anti-aliased edges.
 pub(super) fn fill(path: &Path, colour: Colour, canvas: &mut PixmapMut<'_>) {
     let mut paint = Paint { anti_alias: true, ..Paint::default() };
     let [r, g, b] = colour.map(|c| c as u8);
@@ -102,7 +103,8 @@ pub(super) fn turn((x, y): Point, (cos, sin): Point) -> Point {
     (x * cos - y * sin, x * sin + y * cos)
 }
 
-/// A random unit vector: a point in the unit disc, scaled. Square roots are exact everywhere, cosines are not.
+/// A random unit vector: a point in the unit disc, normalised. Square roots are exact on every system,
+/// cosines are not.
 pub(super) fn random_direction(rng: &mut impl Rng) -> Point {
     loop {
         let x = rng.random_range(-1.0f32..=1.0);

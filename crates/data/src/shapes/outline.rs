@@ -1,8 +1,8 @@
-//! Outlines of all classes: a disc, or polygons around an origin.
+//! [`Outline`]: the outlines of all classes, a disc or polygons around an origin.
 //!
-//! Curves are polygons of many corners, so that the box is that of the corners, exactly. Points on the unit circle come
-//! from its rational form, ((1 - t²) / (1 + t²), 2t / (1 + t²)): a sum and a quotient are the same everywhere, a sine is
-//! not. The y axis points down.
+//! Curves are polygons of many corners, so the box around the corners is exact. Points on the unit circle
+//! come from its rational form, ((1 - t²) / (1 + t²), 2t / (1 + t²)): sums and quotients are the same on
+//! every system, sines are not. The y axis points down.
 
 use bonsai_boxes::Xyxy;
 use tiny_skia::{Path, PathBuilder};
@@ -10,7 +10,7 @@ use tiny_skia::{Path, PathBuilder};
 /// x and y.
 pub(super) type Point = (f32, f32);
 
-/// What an object looks like.
+/// Shape of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Figure {
     Circle,
@@ -70,19 +70,20 @@ const CROSS: [Point; 12] = [
 const ARROW: [Point; 7] =
     [(0.0, -1.0), (0.8, -0.1), (0.3, -0.1), (0.3, 1.0), (-0.3, 1.0), (-0.3, -0.1), (-0.8, -0.1)];
 
-/// The right flank of a heart, from the side to the tip.
+/// The right side of a heart, from its widest point to the tip.
 const FLANK: [Point; 4] = [(0.97, 0.2), (0.84, 0.44), (0.5, 0.8), (0.0, 1.2)];
 
-/// Radius of the inner corners of the class `star` relative to its points.
+/// Radius of the inner corners of the class `star`, relative to that of its points.
 const STAR_INNER: f32 = 0.42;
 
-/// Radius of a ring's hole relative to the ring's own.
+/// Radius of a ring's hole, relative to that of the ring.
 const HOLE: f32 = 0.55;
 
 /// Half the height of the inner edge of a crescent relative to that of the outer one.
 const CRESCENT_INNER: f32 = 0.3;
 
-/// Sides that a quarter of a curve is made of. At the largest image a side leaves its arc by less than half a pixel.
+/// Number of sides for a quarter of a curve. In the largest image, a side deviates from its arc by less than
+/// half a pixel.
 const QUARTER: usize = 32;
 
 /// The outline of one object.
@@ -90,12 +91,12 @@ const QUARTER: usize = 32;
 pub(super) enum Outline {
     /// A disc of diameter 1.
     Disc,
-    /// Corners of one or more closed polygons; those that turn the other way are holes.
+    /// Corners of one or more closed polygons; polygons of opposite orientation are holes.
     Polygons(Vec<Vec<Point>>),
 }
 
 impl Outline {
-    /// The outline of a figure, at any size; no two figures' outlines are similar.
+    /// The outline of a figure, at an arbitrary size; no two figures have similar outlines.
     pub(super) fn from_figure(figure: Figure) -> Self {
         let polygon = match figure {
             Figure::Circle => return Self::Disc,
@@ -112,7 +113,8 @@ impl Outline {
         Self::Polygons(vec![polygon])
     }
 
-    /// The outline with every corner moved by `motion`; a disc, which is turned and scaled only, stays.
+    /// The outline with every corner moved by `motion`. A disc stays as it is: motions only turn and scale
+    /// it.
     pub(super) fn map(self, motion: impl Fn(Point) -> Point) -> Self {
         match self {
             Self::Disc => Self::Disc,
@@ -122,7 +124,7 @@ impl Outline {
         }
     }
 
-    /// The exact box around it.
+    /// The exact box around the outline.
     pub(super) fn bounds(&self) -> Xyxy {
         match self {
             Self::Disc => Xyxy { x1: -0.5, y1: -0.5, x2: 0.5, y2: 0.5 },
@@ -143,7 +145,7 @@ impl Outline {
         }
     }
 
-    /// The outline in pixels, its origin at `at` and one unit being `size`; nothing where it encloses nothing.
+    /// The outline in pixels, with its origin at `at` and a unit of `size`; `None` if it has no area.
     pub(super) fn path(&self, at: Point, size: f32) -> Option<Path> {
         let (x, y) = at;
         match self {
@@ -190,7 +192,7 @@ fn upper_half() -> Vec<Point> {
 fn star() -> Vec<Point> {
     (0..5)
         .flat_map(|k| {
-            // The inner corner after a point lies opposite the point three further on.
+            // The inner corner after each point lies opposite the third next point.
             let (x, y) = PENTAGON[(k + 3) % 5];
             [PENTAGON[k], (-x * STAR_INNER, -y * STAR_INNER)]
         })
@@ -202,7 +204,7 @@ fn ring() -> Vec<Vec<Point>> {
     vec![circle(), hole]
 }
 
-/// The moon between new and half: half a circle, and half an ellipse back.
+/// A crescent: half a circle, and half an ellipse back.
 fn crescent() -> Vec<Point> {
     let outer = upper_half();
     let inner: Vec<Point> =
@@ -213,7 +215,7 @@ fn crescent() -> Vec<Point> {
 /// Two half circles side by side above a tip.
 fn heart() -> Vec<Point> {
     let lobe = |centre: f32| upper_half().into_iter().map(move |(x, y)| (centre + 0.5 * x, 0.5 * y));
-    // The lobes meet in one point, and the tip lies on both flanks.
+    // The lobes share one point, and the tip belongs to both sides.
     let right = lobe(0.5).skip(1).chain(FLANK);
     let left = FLANK.into_iter().rev().skip(1).map(|(x, y)| (-x, y));
     lobe(-0.5).chain(right).chain(left).collect()

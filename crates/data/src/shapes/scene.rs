@@ -1,4 +1,4 @@
-//! One image of the drawn dataset: a background, the objects on it, and what lies under and over them.
+//! [`Scene`]: one image of the drawn dataset, with its background, objects and distractors.
 
 use bonsai_boxes::{Cxcywh, Xyxy};
 use image::{Rgb, RgbImage};
@@ -13,10 +13,10 @@ use super::style::{Distractors, Look};
 use super::visibility::Visibility;
 use crate::Label;
 
-/// Places tried for an object of one size.
+/// Positions tried for an object of one size.
 const PLACE_TRIES: usize = 40;
 
-/// Largest brightness change by the grain laid over everything.
+/// Largest brightness change by the grain over the whole image.
 const GRAIN: f32 = 8.0;
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Scene {
         scene
     }
 
-    /// Adds what is no object.
+    /// Adds distractors under and over the objects.
     fn distract(&mut self, look: &Look, distractors: &Distractors, rng: &mut impl Rng) {
         let side = self.side as f32;
         for _ in 0..rng.random_range(distractors.under.clone()) {
@@ -72,7 +72,8 @@ impl Scene {
         }
         let mut visibility = self.visibility();
         for _ in 0..rng.random_range(distractors.over.clone()) {
-            // Somewhere in the box of an object, of which there is one at least: the first finds its place at once.
+            // A point in the box of an object. There is at least one object: the first one always finds a
+            // position.
             let b = self.objects[rng.random_range(0..self.objects.len())].0.bbox;
             let centre = (rng.random_range(b.x1..=b.x2), rng.random_range(b.y1..=b.y2));
             let colour = self.distractor_colour(look, rng);
@@ -81,7 +82,7 @@ impl Scene {
         }
     }
 
-    /// The colour of an object, or one that an object could have.
+    /// The colour of an object in the scene, or a random one with the same contrast.
     fn distractor_colour(&self, look: &Look, rng: &mut impl Rng) -> Colour {
         if rng.random_bool(0.2) {
             self.objects[rng.random_range(0..self.objects.len())].1
@@ -90,7 +91,7 @@ impl Scene {
         }
     }
 
-    /// What is seen of the objects alone.
+    /// Visibility of the objects before any distractor is painted.
     fn visibility(&self) -> Visibility {
         let mut visibility = Visibility::new(self.side);
         for path in self.objects.iter().filter_map(|(object, _)| object.path()) {
@@ -99,7 +100,7 @@ impl Scene {
         visibility
     }
 
-    /// Pixels and labels.
+    /// Renders pixels and labels.
     pub(super) fn render(&self) -> (RgbImage, Vec<Label>) {
         let mut canvas = self.background();
         for distractor in &self.under {
@@ -142,7 +143,7 @@ impl Scene {
     }
 }
 
-/// The shared area of two boxes as a part of the smaller one.
+/// The intersection of two boxes as a fraction of the smaller box.
 fn overlap(a: Xyxy, b: Xyxy) -> f32 {
     a.intersection(b) / a.area().min(b.area())
 }
@@ -240,7 +241,7 @@ mod tests {
         }
     }
 
-    /// Shares of the objects' areas that nothing is painted over, counted in pixels.
+    /// Fractions of the objects' areas that remain visible, counted in pixels.
     fn seen(scene: &Scene) -> Vec<f64> {
         let light = |canvas: &Pixmap| canvas.pixels().iter().map(|p| f64::from(p.red())).sum::<f64>();
         (0..scene.objects.len())
@@ -266,7 +267,7 @@ mod tests {
         for scene in scenes(ShapesStyle::Clutter, 96, 200) {
             assert!(!scene.under.is_empty());
             for share in seen(&scene) {
-                assert!(share >= 0.69, "{share} is seen");
+                assert!(share >= 0.69, "a fraction of {share} is visible");
                 objects += 1;
                 occluded += usize::from(share < 0.95);
             }

@@ -1,4 +1,4 @@
-//! Styles of the drawn dataset: how many objects of which figures, how large, how clear.
+//! [`ShapesStyle`]: styles of the drawn dataset, with number, figures, size and contrast of the objects.
 
 use std::ops::RangeInclusive;
 
@@ -7,51 +7,51 @@ use serde::{Deserialize, Serialize};
 use super::colour::Contrast;
 use super::outline::Figure;
 
-/// What the images show, and how hard that is to detect.
+/// Content of the images, and how hard it is to detect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShapesStyle {
     /// 1 to 3 large objects of 4 classes that always stand out: learned in a few hundred steps.
     #[default]
     Shapes,
-    /// 12 to 30 small objects of 10 classes, the longer side of the box 0.035 to 0.13 of the image's, of low contrast.
-    /// Two boxes share at most 0.25 of the smaller one.
+    /// 12 to 30 small objects of 10 classes with low contrast; the longer side of a box is 0.035 to 0.13 of
+    /// the image side. Two boxes overlap by at most 0.25 of the smaller one.
     Crowd,
-    /// 2 to 5 large objects of 6 classes, the longer side of the box 0.2 to 0.5 of the image's, squeezed, among strokes, blobs and
-    /// parts of polygons that are no objects. Some of these hide parts of objects; boxes go around the whole of an object, of
-    /// which at least 0.7 is seen.
+    /// 2 to 5 large, squeezed objects of 6 classes among strokes, blobs and parts of polygons that are not
+    /// objects; the longer side of a box is 0.2 to 0.5 of the image side. Some distractors hide parts of
+    /// objects; boxes cover the whole object, of which at least 0.7 is visible.
     Clutter,
 }
 
-/// What a scene of a style is made of.
+/// Parameters of the scenes of a style.
 #[derive(Debug)]
 pub(super) struct Look {
-    /// By class index.
+    /// Figures by class index.
     pub(super) figures: &'static [Figure],
-    /// How many objects.
+    /// Number of objects.
     pub(super) count: RangeInclusive<usize>,
-    /// Longer side of an object's box, as a share of the image side.
+    /// Longer side of an object's box, as a fraction of the image side.
     pub(super) sizes: RangeInclusive<f32>,
-    /// Sizes tried for one object before it is left out.
+    /// Number of sizes tried for one object before it is left out.
     pub(super) size_tries: usize,
-    /// Most that two boxes may share, as a part of the smaller one.
+    /// Largest intersection of two boxes, as a fraction of the smaller one.
     pub(super) overlap: f32,
-    /// Between an object and its background.
+    /// Contrast between an object and its background.
     pub(super) contrast: Contrast,
     /// Factor by which an object is squeezed along a random axis.
     pub(super) squeeze: Option<RangeInclusive<f32>>,
-    /// What is drawn beside the objects.
+    /// Distractors drawn in addition to the objects.
     pub(super) distractors: Option<Distractors>,
 }
 
-/// Things that are no objects.
+/// Things that are not objects.
 #[derive(Debug)]
 pub(super) struct Distractors {
-    /// How many lie under the objects.
+    /// Number of distractors under the objects.
     pub(super) under: RangeInclusive<usize>,
-    /// How many are meant to lie over the objects; one that would hide too much is left out.
+    /// Number of distractors tried over the objects; one that would hide too much is left out.
     pub(super) over: RangeInclusive<usize>,
-    /// Share of every object's area that is seen, at least.
+    /// Smallest visible fraction of every object's area.
     pub(super) visible: f64,
 }
 
@@ -100,7 +100,7 @@ const CLUTTER: Look = Look {
     figures: &[Figure::Square, Figure::Triangle, Figure::Star, Figure::Hexagon, Figure::Cross, Figure::Heart],
     count: 2..=5,
     sizes: 0.2..=0.5,
-    // Beside a large object there is room for a small one only.
+    // Next to a large object there is room only for a small one.
     size_tries: 10,
     overlap: 0.05,
     contrast: Contrast::Between(90.0, 140.0),
@@ -112,7 +112,7 @@ impl ShapesStyle {
     /// All styles.
     pub const ALL: [Self; 3] = [Self::Shapes, Self::Crowd, Self::Clutter];
 
-    /// Its name in configurations and in `data.yaml`.
+    /// The name of the style in configurations and in `data.yaml`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Shapes => "shapes",

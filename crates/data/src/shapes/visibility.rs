@@ -1,8 +1,8 @@
-//! Shares of objects that are seen, while more and more is painted over them.
+//! [`Visibility`]: visible fractions of objects while other things are painted over them.
 
 use tiny_skia::{FillRule, Mask, Path, Transform};
 
-/// What is seen of some objects.
+/// Visible parts of the objects of a scene.
 #[derive(Debug)]
 pub(super) struct Visibility {
     side: u32,
@@ -11,19 +11,19 @@ pub(super) struct Visibility {
 
 #[derive(Debug)]
 struct Seen {
-    /// How much of each pixel shows the object, 0 to 255.
+    /// Visible part of the object in each pixel, 0 to 255.
     mask: Vec<u8>,
-    /// Sum of the mask before anything lay over the object.
+    /// Sum of the mask before anything was painted over the object.
     whole: u64,
 }
 
 impl Visibility {
-    /// Nothing yet, in an image of `side` pixels.
+    /// No objects yet, in an image of `side` pixels.
     pub(super) fn new(side: u32) -> Self {
         Self { side, objects: Vec::new() }
     }
 
-    /// Paints an object over what is there.
+    /// Paints an object over the present ones.
     pub(super) fn add_object(&mut self, path: &Path) {
         let mask = coverage(path, self.side);
         for object in &mut self.objects {
@@ -32,7 +32,8 @@ impl Visibility {
         self.objects.push(Seen { whole: total(&mask), mask });
     }
 
-    /// Paints something over the objects, unless less than `least` of one of them would be left to see. Whether it did.
+    /// Paints a path over the objects, unless the visible fraction of one of them would fall below `least`.
+    /// Returns whether it did.
     pub(super) fn cover(&mut self, path: &Path, least: f64) -> bool {
         let cover = coverage(path, self.side);
         let masks: Vec<Vec<u8>> = self.objects.iter().map(|object| left(&object.mask, &cover)).collect();
@@ -47,14 +48,14 @@ impl Visibility {
     }
 }
 
-/// How much of each pixel a path covers, 0 to 255.
+/// Covered part of each pixel, 0 to 255.
 fn coverage(path: &Path, side: u32) -> Vec<u8> {
     let mut mask = Mask::new(side, side).expect("sides are checked to be 32 to 4096 pixels");
     mask.fill_path(path, FillRule::Winding, true, Transform::identity());
     mask.take()
 }
 
-/// What is left of a mask under a cover.
+/// The part of a mask that remains visible under a cover.
 fn left(mask: &[u8], cover: &[u8]) -> Vec<u8> {
     let of = |(m, c): (&u8, &u8)| (u16::from(*m) * (255 - u16::from(*c)) / 255) as u8;
     mask.iter().zip(cover).map(of).collect()
@@ -79,7 +80,7 @@ mod tests {
         let mut visibility = Visibility::new(32);
         visibility.add_object(&rect(0.0, 0.0, 10.0, 10.0));
         assert!(!visibility.cover(&rect(0.0, 0.0, 10.0, 5.0), 0.6), "half of it");
-        // What was refused hides nothing.
+        // The refused path hides nothing.
         assert!(visibility.cover(&rect(0.0, 0.0, 10.0, 4.0), 0.6));
         assert!(visibility.cover(&rect(2.0, 0.0, 3.0, 4.0), 0.6), "nothing more of it");
         assert!(!visibility.cover(&rect(0.0, 4.0, 2.0, 1.0), 0.6), "two hundredths more");

@@ -1,4 +1,4 @@
-//! Flips and colours: labels follow the pixels, gains of 1 are identity.
+//! Tests of flips and colours: labels follow the pixels, gains of 1 change nothing.
 
 use bonsai_boxes::{Cxcywh, Xyxy};
 use bonsai_data::{HsvGains, Label, RgbImage, flip_horizontal, flip_vertical};

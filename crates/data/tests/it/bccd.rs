@@ -1,4 +1,4 @@
-//! A real dataset, where one is at hand.
+//! Test with a real dataset, BCCD, if it is present.
 
 use std::path::Path;
 

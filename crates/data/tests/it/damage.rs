@@ -1,4 +1,4 @@
-//! Damaged files: the scan decides once, and everyone who decodes comes to the same.
+//! Tests of damaged files: the scan decides whether a file is usable, and every decoder must agree.
 
 use bonsai_data::{Augment, Dataset, Loader, LoaderConfig, SplitKind, WarningKind, decode};
 use image::{DynamicImage, ImageFormat};
@@ -9,7 +9,7 @@ use crate::folder::{Folder, file_name};
 
 const YAML: &str = "train: images\nnames: [x]";
 
-/// A file of every kind of content.
+/// An undamaged file of every format.
 fn whole_files() -> Vec<(&'static str, Vec<u8>)> {
     let picture = drawn(48, 32);
     let grey = DynamicImage::from(picture.clone()).into_luma8();
@@ -33,9 +33,10 @@ fn whole_files() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// What a scan and every way to decode say of the files, which must be one thing; the names that passed.
+/// Scans the files, decodes them in every way and checks that all agree; returns the names of the usable
+/// files.
 fn inspected(folder: &Folder) -> Vec<String> {
-    // So that there is always an image.
+    // Ensures that there is always an image.
     folder.image("images/zzz.png", 20, 20, 0);
     let (split, scan) = folder.scan(YAML, SplitKind::Train);
     let is_unreadable = |kind: &WarningKind| matches!(kind, WarningKind::UnreadableImage { .. });
@@ -57,7 +58,7 @@ fn inspected(folder: &Folder) -> Vec<String> {
     assert_eq!(refused, said, "{:?}", scan.warnings);
     let names = split.samples.iter().map(|sample| file_name(&sample.image_path).to_owned()).collect();
     let split = std::sync::Arc::new(split);
-    // As validation decodes, and as training does.
+    // Evaluation decodes without augmentation, training with it.
     for augment in [None, Some(Augment::NONE)] {
         let config = LoaderConfig { imgsz: 32, workers: 0, augment, ..LoaderConfig::default() };
         for batch in Loader::new(std::sync::Arc::clone(&split), config).unwrap().epoch(0) {
@@ -107,7 +108,7 @@ fn damage_is_found_at_the_scan() {
         let folder = Folder::new();
         folder.write(&format!("images/{name}"), bytes);
         assert_eq!(inspected(&folder).contains(&name.to_owned()), passes, "{name}");
-        // What is left out is said, and what is kept though something is missing, too.
+        // Every file that is left out has a warning, and so has every kept file that lacks something.
         let (_, scan) = folder.scan(YAML, SplitKind::Train);
         let said = scan.warnings.iter().any(|warning| warning.path.ends_with(name));
         assert!(said || name == "with bytes behind its end.jpg", "{name}: {:?}", scan.warnings);

@@ -1,4 +1,4 @@
-//! Finding images, reading labels, counting flaws.
+//! Tests of [`Dataset`]: finding images, reading labels, counting flaws.
 
 use bonsai_boxes::Cxcywh;
 use bonsai_data::{Dataset, Label, SplitKind, WarningKind};
@@ -99,12 +99,13 @@ fn a_listed_image_that_is_missing_is_a_warning() {
 fn a_folder_that_cannot_be_read_is_named() {
     let folder = Folder::new();
     folder.image("images/a.png", 20, 20, 0);
-    // A link to itself: unreadable for every user, where a folder without permissions is readable for root.
+    // A link to itself is unreadable for every user, whereas a folder without permissions is readable for
+    // root.
     std::os::unix::fs::symlink("round", folder.path("images/round")).unwrap();
     std::os::unix::fs::symlink("loop", folder.path("loop")).unwrap();
     let message = folder.scan_error("train: loop\nnames: [x]", SplitKind::Train);
     assert!(message.contains("loop"), "{message}");
-    // Among readable images, it is no image.
+    // Next to a readable image, the link is ignored.
     assert_eq!(folder.scan("train: images\nnames: [x]", SplitKind::Train).0.samples.len(), 1);
 }
 

@@ -1,4 +1,4 @@
-//! Pictures in many formats, encoded by the tests, and ways to break them.
+//! Pictures in many formats, encoded by the tests, and functions that break them.
 
 use std::io::Cursor;
 
@@ -25,7 +25,7 @@ pub(crate) fn halves_jpeg() -> Vec<u8> {
     encoded(GrayImage::from_fn(48, 32, |x, _| Luma([if x < 24 { 20 } else { 220 }])), ImageFormat::Jpeg)
 }
 
-/// Puts an EXIF block with one entry, the orientation, behind the start marker.
+/// Puts an EXIF block, whose only entry is the orientation, after the start marker.
 pub(crate) fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let mut exif = b"Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
@@ -33,7 +33,7 @@ pub(crate) fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     [&jpeg[..2], &[0xFF, 0xE1], &length, &exif, &jpeg[2..]].concat()
 }
 
-/// A JPEG with other sides in its frame header, everything else as it was.
+/// The JPEG with other sides in its frame header and no other change.
 pub(crate) fn with_sides(jpeg: &[u8], w: u16, h: u16) -> Vec<u8> {
     let mut jpeg = jpeg.to_vec();
     let frame =
@@ -43,14 +43,15 @@ pub(crate) fn with_sides(jpeg: &[u8], w: u16, h: u16) -> Vec<u8> {
     jpeg
 }
 
-/// From hexadecimal.
+/// Decodes hexadecimal digits.
 fn bytes(digits: &str) -> Vec<u8> {
     (0..digits.len() / 2).map(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).unwrap()).collect()
 }
 
-// What the crate `image` does not write. Drawn with Pillow 12: 24 x 16 pixels, `(x * 10, y * 15, (x + y) * 6)`.
+// Formats that the crate `image` cannot write. Made with Pillow 12: 24 x 16 pixels, `(x * 10, y * 15, (x + y)
+// * 6)`.
 
-/// With `quality=60, progressive=True, optimize=True`: ten scans.
+/// Saved with `quality=60, progressive=True, optimize=True`: ten scans.
 pub(crate) fn progressive_jpeg() -> Vec<u8> {
     bytes(concat!(
         "ffd8ffe000104a46494600010100000100010000ffdb0043000d090a0b0a080d0b0a0b0e0e0d0f13201513121213271c",
@@ -68,7 +69,7 @@ pub(crate) fn progressive_jpeg() -> Vec<u8> {
     ))
 }
 
-/// Of the picture in CMYK, with `quality=60, optimize=True`.
+/// The picture in CMYK, saved with `quality=60, optimize=True`.
 pub(crate) fn cmyk_jpeg() -> Vec<u8> {
     bytes(concat!(
         "ffd8ffee000e41646f626500640000000000ffdb0043000d090a0b0a080d0b0a0b0e0e0d0f13201513121213271c1e17",
@@ -80,7 +81,7 @@ pub(crate) fn cmyk_jpeg() -> Vec<u8> {
     ))
 }
 
-/// With `quality_mode="dB", quality_layers=[35]`.
+/// Saved with `quality_mode="dB", quality_layers=[35]`.
 pub(crate) fn jpeg_2000() -> Vec<u8> {
     bytes(concat!(
         "0000000c6a5020200d0a870a00000014667479706a703220000000006a7032200000002d6a7032680000001669686472",

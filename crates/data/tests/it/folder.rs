@@ -1,4 +1,4 @@
-//! A dataset folder that a test fills file by file.
+//! [`Folder`]: a dataset folder that a test fills file by file.
 
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ impl Folder {
         Dataset::open(file).unwrap().scan(split).unwrap()
     }
 
-    /// What a failed scan says.
+    /// The error message of a failed scan.
     pub(crate) fn scan_error(&self, yaml: &str, split: SplitKind) -> String {
         let file = self.write("data.yaml", yaml);
         Dataset::open(file).and_then(|dataset| dataset.scan(split)).unwrap_err().to_string()

@@ -1,4 +1,6 @@
-//! Mosaic, perspective and mixup against Ultralytics' own code (`fixtures/data/augment.json`), and laws on any motion.
+//! Tests of mosaic, perspective and mixup.
+//!
+//! Results equal those of Ultralytics' code (`fixtures/data/augment.json`), and laws hold for any motion.
 
 use bonsai_boxes::{GroundTruth, Xyxy};
 use bonsai_data::{Augment, Motion, Perspective, RgbImage, Tile, mixup, mosaic};
@@ -7,12 +9,13 @@ use proptest::prelude::*;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// Levels by which a pixel may differ from `OpenCV`, which rounds coordinates to 1/32 px: on these images, which change by 37
-/// levels from pixel to pixel and jump where they wrap round, that moves a value by up to 255 / 32 in each direction.
+/// Levels by which a pixel may differ from `OpenCV`, which rounds coordinates to 1/32 px. The test images
+/// change by 37 levels from pixel to pixel and jump where they wrap round, so this moves a value by up to 255
+/// / 32 in each direction.
 const PIXEL_BOUND: i32 = 16;
-/// Mean of the same over an image.
+/// Bound of the mean difference over an image.
 const MEAN_BOUND: f64 = 1.5;
-/// Pixels by which a corner may differ: the peer works in 32-bit floats.
+/// Pixels by which a corner may differ: Ultralytics computes in 32-bit floats.
 const BOX_BOUND: f64 = 1e-4;
 
 fn expected() -> Value {
@@ -20,7 +23,7 @@ fn expected() -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// The generator's image `k`.
+/// Image `k` of the script that generated the fixture.
 fn drawn(w: u32, h: u32, k: u32) -> RgbImage {
     RgbImage::from_fn(w, h, |x, y| {
         Rgb([x * 37 + y * 11 + k * 50, x * 5 + y * 29 + k * 31, x * y + 13 * k].map(|v| (v % 256) as u8))
@@ -31,7 +34,7 @@ fn floats(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
 }
 
-/// From hexadecimal.
+/// Decodes hexadecimal digits.
 fn bytes(value: &Value) -> Vec<u8> {
     let digits = value.as_str().unwrap();
     (0..digits.len() / 2).map(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).unwrap()).collect()
@@ -117,7 +120,7 @@ fn mosaics_are_the_peers_to_the_last_byte() {
         let ours = mosaic(tiles, (centre[0] as u32, centre[1] as u32), &mut canvas);
         assert_eq!(Sha256::digest(canvas.as_raw())[..], bytes(&case["sha256"]), "centre {centre:?}");
         let mut theirs = objects(&case["boxes"], &case["classes"]);
-        theirs.retain(|object| object.bbox.area() > 0.0); // It leaves those to the perspective, which drops them.
+        theirs.retain(|object| object.bbox.area() > 0.0); // Ultralytics leaves these to the perspective.
         same_objects(&ours, &theirs, "mosaic");
     }
 }
@@ -126,7 +129,7 @@ fn mosaics_are_the_peers_to_the_last_byte() {
 fn mixup_blends_and_cuts() {
     let mut image = RgbImage::from_pixel(3, 2, Rgb([200, 100, 0]));
     mixup(&mut image, &RgbImage::from_pixel(3, 2, Rgb([100, 101, 255])), 0.25);
-    assert_eq!(image.get_pixel(2, 1).0, [125, 100, 191]); // 100.75 and 191.25 are cut.
+    assert_eq!(image.get_pixel(2, 1).0, [125, 100, 191]); // 100.75 and 191.25 are rounded down.
 }
 
 /// Any motion within the limits of a heavy augmentation.
@@ -142,7 +145,7 @@ fn motions(turn: f64) -> impl Strategy<Value = Motion> {
         })
 }
 
-/// Bounds of the pixels that are more white than black, in pixel edges.
+/// Bounds of the bright pixels, in pixel edges.
 fn bright(image: &RgbImage) -> Option<Xyxy> {
     let mut bounds: Option<Xyxy> = None;
     for (x, y, pixel) in image.enumerate_pixels() {
@@ -172,7 +175,8 @@ proptest! {
         let map = Perspective::new(&motion, (96, 80), (64, 64));
         let seen = bright(&map.image(&image));
         let told = map.objects(&[object]);
-        // Pixels are read at whole coordinates (pixel centres), boxes run along edges: half a source pixel and rounding.
+        // Pixels are sampled at whole coordinates (pixel centres), while boxes run along edges: the bound
+        // allows half a source pixel and rounding.
         let bound = 2.0 + motion.scale as f32;
         match (seen, told.first()) {
             (Some(seen), Some(told)) => {
@@ -182,7 +186,7 @@ proptest! {
                     prop_assert!((x - y).abs() <= bound, "{a:?} against {b:?}");
                 }
             }
-            // What is left out is out of sight, or a sliver.
+            // An object that is left out is invisible, or a sliver.
             (Some(seen), None) => prop_assert!(seen.area() <= 0.2 * 40.0 * 24.0 * (motion.scale * motion.scale) as f32),
             (None, Some(told)) => prop_assert!(told.bbox.width() <= 4.0 || told.bbox.height() <= 4.0),
             (None, None) => {}
@@ -205,11 +209,11 @@ proptest! {
     fn rows_and_columns_alone_give_the_same_as_pixel_by_pixel(motion in motions(0.0)) {
         let image = drawn(24, 20, 3);
         let fast = Perspective::new(&motion, (24, 20), (17, 13)).image(&image);
-        // A shear too small to move a pixel by a weight's last bit takes the general way.
+        // A shear too small to change the last bit of a weight makes the code take the general path.
         let tilted = Motion { shear: (1e-9, 1e-9), ..motion };
         let general = Perspective::new(&tilted, (24, 20), (17, 13)).image(&image);
         let worst = fast.iter().zip(general.iter()).map(|(a, b)| a.abs_diff(*b)).max();
-        prop_assert!(worst <= Some(2), "{worst:?}"); // A position on the border of two weights.
+        prop_assert!(worst <= Some(2), "{worst:?}"); // A position may lie on the border of two weights.
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Decoding: formats, grey, orientation, limits.
+//! Tests of [`decode`]: formats, grey, orientation, limits.
 
 use bonsai_data::{RgbImage, decode};
 use image::{DynamicImage, ImageFormat, Rgb};
@@ -17,7 +17,7 @@ fn grey_becomes_rgb_and_orientation_is_applied() {
     let [r, g, b] = picture.get_pixel(4, 4).0;
     assert!(r == g && g == b && r < 40);
 
-    // Where the dark half is: left or right, or for a turned picture top or bottom.
+    // Position of the dark half: left or right, or, in a turned picture, top or bottom.
     for (orientation, size, dark) in [
         (1, (48, 32), (4, 16)),
         (2, (48, 32), (44, 16)),
@@ -39,15 +39,15 @@ fn grey_becomes_rgb_and_orientation_is_applied() {
 }
 
 #[test]
-fn every_format_is_told_by_its_content() {
+fn every_format_is_recognised_by_content() {
     let folder = Folder::new();
     let image = drawn(16, 12);
     for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::WebP] {
-        // All of them under a name that lies.
+        // All of them have a wrong extension.
         let path = folder.write("picture.jpg", encoded(image.clone(), format));
         assert_eq!(decode(&path).unwrap(), image, "{format:?}");
     }
-    // Few enough colours that none is lost.
+    // Few enough colours for GIF to keep all of them.
     let few = RgbImage::from_fn(16, 12, |x, y| Rgb([(x * 16) as u8, (y * 20) as u8, 0]));
     let path =
         folder.write("picture.jpg", encoded(DynamicImage::from(few.clone()).into_rgba8(), ImageFormat::Gif));
@@ -76,7 +76,7 @@ fn what_others_wrote_has_the_colours_that_were_drawn() {
     }
 }
 
-/// The header of a bitmap, with hardly a pixel behind it.
+/// The header of a bitmap of this size, with hardly any pixels.
 fn bitmap(w: u32, h: u32) -> Vec<u8> {
     let mut bytes = encoded(drawn(2, 2), ImageFormat::Bmp);
     bytes[18..22].copy_from_slice(&w.to_le_bytes());
@@ -84,7 +84,7 @@ fn bitmap(w: u32, h: u32) -> Vec<u8> {
     bytes
 }
 
-/// The same of a PNG, with a right checksum.
+/// The same for a PNG, with a correct checksum.
 fn png(w: u32, h: u32) -> Vec<u8> {
     let mut bytes = encoded(drawn(2, 2), ImageFormat::Png);
     bytes[16..20].copy_from_slice(&w.to_be_bytes());
@@ -106,7 +106,8 @@ fn a_picture_beyond_the_limits_is_refused_before_it_is_allocated() {
     let mut wide = jpeg_2000();
     let header = wide.windows(4).position(|window| window == b"\xFF\x4F\xFF\x51").unwrap() + 8;
     wide[header..header + 8].copy_from_slice(&[0, 0, 0x80, 0, 0, 0, 0x80, 0]);
-    // Within the limit but for its code blocks, of 4 x 4 samples: the decoder has a structure for each.
+    // Within the limit except for its code blocks of 4 x 4 samples: the decoder allocates a structure for
+    // each.
     let mut blocks = jpeg_2000();
     for side in [0, 4, 16, 20] {
         blocks[header + side..header + side + 4].copy_from_slice(&4096u32.to_be_bytes());
@@ -120,7 +121,7 @@ fn a_picture_beyond_the_limits_is_refused_before_it_is_allocated() {
         ("png", png(65_535, 65_535)),
         ("jpeg", with_sides(&halves_jpeg(), 65_535, 65_535)),
         ("progressive jpeg", with_sides(&progressive_jpeg(), 65_535, 65_535)),
-        // Within the limit of pixels, but not with coefficients.
+        // Within the limit of pixels, but above that of memory because of the coefficients.
         ("large progressive jpeg", with_sides(&progressive_jpeg(), 11_000, 11_000)),
         ("JPEG 2000", wide),
         ("JPEG 2000 of small blocks", blocks),
@@ -128,7 +129,7 @@ fn a_picture_beyond_the_limits_is_refused_before_it_is_allocated() {
         let error = chain(&decode(folder.write("large", bytes)).unwrap_err());
         assert!(error.contains("allowed") || error.contains("too large"), "{name}: {error}");
     }
-    // The decoders would take a minute and more memory than there is.
+    // Without the limits, the decoders would take a minute and more memory than the machine has.
     assert!(begin.elapsed().as_secs() < 20);
 }
 

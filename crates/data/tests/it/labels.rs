@@ -1,4 +1,4 @@
-//! Labels, lists and dataset files as editors, exporters and other systems leave them.
+//! Tests of labels, lists and dataset files as editors, exporters and other systems write them.
 
 use bonsai_data::{Cost, Scan, Split, SplitKind, WarningKind};
 
@@ -12,7 +12,7 @@ fn utf16(text: &str, mark: bool) -> Vec<u8> {
     mark.then_some(0xFEFF).into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
-/// A folder with two images of which `labels` are the rows.
+/// A folder with two images, each with the label file `labels`.
 fn labelled(labels: impl AsRef<[u8]>) -> Folder {
     let folder = Folder::new();
     for name in ["a", "b"] {
@@ -88,7 +88,7 @@ fn what_most_rows_cannot_mean_is_an_error_with_the_first_place() {
         let message = refused(labels, more);
         assert!(parts.iter().all(|part| message.contains(part)), "{labels}: {message}");
     }
-    // Class 0 is there, so 2 is a slip; or higher ones are, so that `names` is too short.
+    // If class 0 occurs, class 2 is a typing error; if higher classes occur, `names` is too short.
     for labels in ["0 .5 .5 .2 .2\n2 .4 .5 .2 .2\n", "1 .5 .5 .2 .2\n2 .4 .5 .2 .2\n3 .3 .4 .2 .2\n"] {
         let (_, scan) = read(labels, "");
         assert_eq!(scan.warnings.count(&WarningKind::ClassBehindLast { num_classes: 2 }), 2);
@@ -101,7 +101,7 @@ fn an_unreadable_label_file_is_counted_and_names_its_line() {
     folder.write("labels/b.txt", b"0 .5 .5 .2 .2\nGr\xF6sse .5 .5 .2 .2\n");
     let (_, scan) = folder.scan(YAML, SplitKind::Train);
     assert_eq!((codes(&scan), scan.warnings.costing(Cost::LabelFile)), (vec![("unreadable-labels", 1)], 1));
-    // Its image would be learned from as one without objects.
+    // Otherwise training would treat its image as one without objects.
     assert_eq!((scan.found - scan.images, scan.backgrounds), (1, 0));
     assert!(scan.warnings[0].to_string().contains("line 2 is not UTF-8 text; save it as UTF-8"));
     folder.write("labels/a.txt", b"\xF6");
@@ -160,7 +160,7 @@ fn lists_of_any_system_find_their_images() {
         utf16("images\\val\\1.png\r\nimages\\val\\2.png\r\n", true),
         b"\xEF\xBB\xBFimages/val/1.png\n  images/val/2.png  \n".to_vec(),
     ] {
-        // In a folder of its own, the list is seen from the dataset.
+        // A list in a folder of its own is resolved against the dataset folder.
         for place in ["list.txt", "sets/list.txt"] {
             folder.write(place, &list);
             let (split, scan) = folder.scan(&format!("val: {place}\nnames: [a]"), SplitKind::Val);
@@ -206,6 +206,6 @@ fn dataset_files_of_any_encoding_and_system_are_read() {
     folder.write("names.txt", "cat\r\ndog\r\n");
     let (split, _) = folder.scan("train: images\nnames: names.txt", SplitKind::Train);
     assert_eq!(split.class_names, ["cat", "dog"]);
-    // One image is a split too.
+    // A single image is a split too.
     assert_eq!(folder.scan("train: images/a.png\nnames: [a, b]", SplitKind::Train).0.samples.len(), 1);
 }

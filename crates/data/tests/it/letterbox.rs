@@ -1,4 +1,4 @@
-//! Golden geometry and pixels, and the law that boxes come back where they were.
+//! Tests of [`Letterbox`]: golden geometry and pixels, and boxes that are mapped to the canvas and back.
 
 use bonsai_boxes::{Cxcywh, Detection, Xyxy};
 use bonsai_data::{Letterbox, PADDING, RgbImage};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 #[test]
 fn golden_geometry() {
-    // (native, canvas) -> (resized, padding left and top), worked out by hand from the rule.
+    // (native, canvas) -> (resized, padding left and top), computed by hand from the rule.
     for (native, canvas, resized, padding) in [
         ((640, 480), (640, 640), (640, 480), (0, 80)),
         ((1920, 1080), (640, 640), (640, 360), (0, 140)),
@@ -34,8 +34,8 @@ fn pixels_are_interpolated_between_centres_and_padded_with_grey() {
     let (wide, transform) = Letterbox::square(4).apply(&row(&[0, 100]));
     assert_eq!((reds(&wide, 0), transform.padding), (vec![0, 25, 75, 100], (0, 0)));
 
-    // Shrinking by 3 reads the middle pixel of each three, as OpenCV's INTER_LINEAR does; a smoothing filter would
-    // give 33 and 67.
+    // Shrinking by 3 reads the middle pixel of each three, as OpenCV's INTER_LINEAR does; a smoothing filter
+    // would give 33 and 67.
     let (narrow, transform) = Letterbox::square(2).apply(&row(&[0, 100, 0, 0, 200, 0]));
     assert_eq!((transform.resized, transform.padding), ((2, 1), (0, 0)));
     assert_eq!(reds(&narrow, 0), [100, 200]);
@@ -75,7 +75,7 @@ proptest! {
         let top = transform.padding.1 as f32;
         prop_assert!(there.x1 >= left - 0.01 && there.x2 <= left + transform.resized.0 as f32 + 0.01);
         prop_assert!(there.y1 >= top - 0.01 && there.y2 <= top + transform.resized.1 as f32 + 0.01);
-        // Both sides' padding differs by one pixel at most.
+        // The padding of the two sides differs by at most one pixel.
         let right = letterbox.width - transform.resized.0 - transform.padding.0;
         prop_assert!(right == transform.padding.0 || right == transform.padding.0 + 1);
 
@@ -84,7 +84,7 @@ proptest! {
             prop_assert!((a - b).abs() < 0.02, "{back:?} {bbox:?}");
         }
 
-        // The same box as a label gives the same place.
+        // The same box as a label is mapped to the same place.
         let label = Cxcywh::from(Xyxy { x1: bbox.x1 / w, y1: bbox.y1 / h, x2: bbox.x2 / w, y2: bbox.y2 / h });
         let fraction = Xyxy::from(transform.label_to_canvas(label));
         prop_assert!((fraction.x1 * letterbox.width as f32 - there.x1).abs() < 0.02);

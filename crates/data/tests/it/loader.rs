@@ -1,4 +1,4 @@
-//! Batches: content, order, independence of workers and cache, images that vanish.
+//! Tests of [`Loader`]: content and order of batches, independence of workers and cache, images that vanish.
 
 use bonsai_boxes::Cxcywh;
 use bonsai_data::{Augment, Batch, Loader, LoaderConfig, PADDING, SplitKind, shapes};
@@ -160,7 +160,7 @@ fn rect_batches_are_sorted_by_shape_and_no_larger_than_needed() {
     let config = LoaderConfig { imgsz: 32, batch: 2, rect: Some(8), ..LoaderConfig::default() };
     let loader = Loader::new(split, config).unwrap();
     let batches: Vec<Batch> = loader.epoch(0).map(Result::unwrap).collect();
-    // d and b, flat: (0.5 * 32 / 8 + 0.5) strides high; a and c: a square.
+    // Batch of d and b, which are flat: (0.5 * 32 / 8 + 0.5) strides high. Batch of a and c: a square.
     assert_eq!(batches.iter().map(|b| b.samples.clone()).collect::<Vec<_>>(), [[3, 1], [0, 2]]);
     assert_eq!(batches.iter().map(|b| b.shape).collect::<Vec<_>>(), [[2, 3, 24, 40], [2, 3, 40, 40]]);
     for batch in &batches {
@@ -169,7 +169,7 @@ fn rect_batches_are_sorted_by_shape_and_no_larger_than_needed() {
         for ((target, transform), image) in
             batch.targets.iter().zip(&batch.transforms).zip(batch.images.chunks_exact(3 * w * h))
         {
-            // The label covers the white picture, and grey is around it.
+            // The label covers the white picture, and everything around it is grey.
             let white = image[..w * h].iter().filter(|v| **v == 1.0).count();
             assert_eq!(white, (transform.resized.0 * transform.resized.1) as usize);
             let area = target.bbox.w * target.bbox.h * (w * h) as f32;
@@ -195,7 +195,8 @@ fn mosaics_combine_and_close() {
     };
     let whole = split.samples.iter().map(|sample| sample.labels.len()).sum::<usize>();
     let still = Augment { mosaic: 1.0, ..Augment::NONE };
-    // A mosaic shows a fourth of four images, a mixup all of two, and after the last epoch of either each shows its own.
+    // A mosaic shows a fourth of each of four images, and a mixup shows all of two. After the last epoch with
+    // these, each sample shows only its own image.
     let (with, batches) = objects(still, 2);
     assert!(with != whole && batches != objects(still, 3).1);
     assert_eq!(objects(still, 3).0, whole);

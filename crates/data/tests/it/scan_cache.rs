@@ -1,4 +1,4 @@
-//! A cached scan is the scan, whatever happened to the files or to the cache.
+//! Tests of the scan cache: a cached scan equals one without a cache, whatever happened to the files.
 
 use std::fs::File;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn cached(folder: &Folder) -> (Split, Scan) {
     dataset.scan_cached(SplitKind::Train, &folder.path("cache"), &mut |_, _| {}).unwrap()
 }
 
-/// The split by a scan without a cache, which the one with it must equal.
+/// The result of a scan without a cache, after a check that a cached scan gives the same.
 fn scanned(folder: &Folder) -> (Split, Scan) {
     let plain = Dataset::open(folder.path("data.yaml")).unwrap().scan(SplitKind::Train).unwrap();
     assert_eq!(cached(folder), plain);
@@ -42,7 +42,7 @@ fn changes_are_seen() {
     folder.write("labels/a.txt", "1 .5 .5 .5 .5\n");
     set_modified(&labels, old);
     assert_eq!(scanned(&folder).0.samples[0].labels[0].class_id, 1);
-    // An image of another size, one more and one less.
+    // An image of another size, a new image and a removed one.
     folder.image("images/a.png", 20, 40, 0);
     set_modified(&image, SystemTime::now() + Duration::from_secs(5));
     folder.image("images/c.png", 30, 30, 0);
@@ -66,7 +66,7 @@ fn damage_of_the_same_length_and_time_is_seen() {
     assert_eq!((split.samples.len(), scan.warnings.len()), (1, 1));
 }
 
-/// Rewrites the cache, so that a verdict that is read from it can be told from one by decoding.
+/// Changes a size in the cache, so that a verdict from the cache differs from one by decoding.
 fn doctored(folder: &Folder) {
     let text = std::fs::read_to_string(folder.path("cache")).unwrap();
     assert!(text.contains("[40,20]"), "{text}");
@@ -98,7 +98,7 @@ fn what_is_unreadable_is_known_too() {
         let (split, scan) = scanned(&folder);
         assert_eq!((split.samples.len(), scan.warnings.len()), (1, 1));
     }
-    // It is mended.
+    // The file is repaired.
     folder.write("images/cut.jpg", &jpeg);
     assert_eq!(scanned(&folder).0.samples.len(), 2);
 }
@@ -115,9 +115,9 @@ fn a_cache_of_others_costs_time_only() {
     // Other versions and decoders.
     others.push(ours.replace("\"version\":2", "\"version\":1").replace("[40,20]", "[41,21]"));
     others.push(ours.replace("jpeg-decoder", "jpeg-encoder").replace("[40,20]", "[41,21]"));
-    // Sizes that no decoder gives.
+    // Sizes that no decoder can return.
     others.extend(["[0,20]", "[4294967295,4294967295]", "[-1,20]"].map(|size| ours.replace("[40,20]", size)));
-    // Cut anywhere.
+    // Caches cut off at any place.
     others.extend((1..20).map(|part| ours[..ours.len() * part / 20].to_owned()));
     for text in others {
         assert!(text != ours);

@@ -1,4 +1,4 @@
-//! The drawn dataset: same bytes for a seed, a sound YOLO dataset, no half-written folder.
+//! Tests of the drawn dataset: same bytes for a seed, a valid YOLO dataset, no half-written folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -56,7 +56,8 @@ fn the_same_seed_draws_the_same_bytes() {
     assert_eq!(shapes::sample(3, 96), shapes::sample(3, 96));
 }
 
-/// Digest of all files under a folder, images being taken as their pixels: how a PNG file packs them is the encoder's matter.
+/// Digest of all files under a folder. Images are hashed as pixels, because the bytes of a PNG file depend on
+/// the encoder.
 fn digest(root: &Path) -> String {
     let mut hash = Sha256::new();
     for (path, bytes) in files(root) {

@@ -1,10 +1,10 @@
-//! A node with what is known of its inputs.
+//! [`Call`]: a node with the known facts about its inputs.
 
 use super::span::Span;
 use super::value::Value;
 use crate::proto::{AttributeProto, NodeProto};
 
-/// A node that is about to run.
+/// A node and its inputs.
 pub(super) struct Call<'a> {
     pub(super) node: &'a NodeProto,
     /// Version of ONNX's operator set.
@@ -13,12 +13,12 @@ pub(super) struct Call<'a> {
     pub(super) inputs: Vec<Option<&'a Value>>,
 }
 
-/// What a node makes.
+/// Outputs and costs of a node.
 pub(super) struct OpFootprint {
     pub(super) outputs: Vec<Value>,
-    /// Additions and multiplications, about.
+    /// Approximate number of additions and multiplications.
     pub(super) work: f64,
-    /// Bytes that it needs beside its outputs.
+    /// Bytes that it needs in addition to its outputs.
     pub(super) scratch: f64,
 }
 
@@ -29,7 +29,7 @@ impl From<Value> for OpFootprint {
 }
 
 impl From<Vec<Value>> for OpFootprint {
-    /// As much work as there are values.
+    /// Counts one operation for each value of the outputs.
     fn from(outputs: Vec<Value>) -> Self {
         let work = outputs.iter().map(Value::elements).sum();
         Self { outputs, work, scratch: 0.0 }
@@ -41,27 +41,27 @@ impl<'a> Call<'a> {
         self.node.attribute.iter().find(|attribute| attribute.name() == name)
     }
 
-    /// A whole number of an attribute.
+    /// An integer attribute.
     pub(super) fn int(&self, name: &str) -> Option<i64> {
         self.attribute(name).and_then(|attribute| attribute.i)
     }
 
-    /// A list of whole numbers of an attribute; `None` where it is left out or empty.
+    /// A list of integers; `None` if the attribute is missing or empty.
     pub(super) fn ints(&self, name: &str) -> Option<&'a [i64]> {
         self.attribute(name).map(|attribute| attribute.ints.as_slice()).filter(|list| !list.is_empty())
     }
 
-    /// A list of real numbers of an attribute.
+    /// A list of floating-point numbers; `None` if the attribute is missing or empty.
     pub(super) fn floats(&self, name: &str) -> Option<&'a [f32]> {
         self.attribute(name).map(|attribute| attribute.floats.as_slice()).filter(|list| !list.is_empty())
     }
 
-    /// A word of an attribute.
+    /// A text attribute.
     pub(super) fn word(&self, name: &str) -> String {
         self.attribute(name).map(|a| String::from_utf8_lossy(a.s()).into_owned()).unwrap_or_default()
     }
 
-    /// A tensor of an attribute.
+    /// A tensor attribute.
     pub(super) fn tensor(&self, name: &str) -> Option<&'a crate::proto::TensorProto> {
         self.attribute(name).and_then(|attribute| attribute.t.as_ref())
     }
@@ -74,7 +74,7 @@ impl<'a> Call<'a> {
         self.maybe(index).ok_or_else(|| format!("has no input {index}"))
     }
 
-    /// Numbers of an input that decide a size.
+    /// The numbers of an input that decide a size.
     pub(super) fn held(&self, index: usize) -> Result<&'a [Span], String> {
         self.arg(index)?.held.as_deref().ok_or_else(|| {
             format!(
@@ -84,7 +84,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// Whole numbers of an input that a picture has no say in.
+    /// The integers of an input, which must not depend on the picture.
     pub(super) fn exact(&self, index: usize) -> Result<Vec<i64>, String> {
         let whole = |span: &Span| {
             span.whole().ok_or_else(|| format!("takes sizes from input {index}, which are not fixed numbers"))
@@ -92,9 +92,10 @@ impl<'a> Call<'a> {
         self.held(index)?.iter().map(whole).collect()
     }
 
-    /// Whole numbers of an attribute, which became an input with some version; `None` where the attribute is left out.
+    /// The integers of an attribute that later versions turned into an input; `None` if the attribute is
+    /// missing.
     ///
-    /// Both at once are refused: runtimes differ in which of them they read.
+    /// Having both is refused: runtimes differ in which of them they read.
     pub(super) fn moved(&self, name: &str, input: usize) -> Result<Option<&'a [i64]>, String> {
         match (self.ints(name), self.maybe(input)) {
             (Some(_), Some(_)) => Err(format!("has `{name}` as an attribute and as input {input}")),
@@ -102,7 +103,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Axes: an attribute up to some version, an input since; `None` where they are left out.
+    /// Axes: an attribute up to some version, an input since then; `None` if there are none.
     pub(super) fn axes(&self, input: usize) -> Result<Option<Vec<i64>>, String> {
         match self.moved("axes", input)? {
             Some(axes) => Ok(Some(axes.to_vec())),
@@ -113,13 +114,13 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// As many outputs as the node names, all alike.
+    /// As many outputs as the node names, all equal.
     pub(super) fn alike(&self, value: &Value) -> Vec<Value> {
         vec![value.clone(); self.node.output.len().max(1)]
     }
 }
 
-/// An axis, counted from the end where negative.
+/// Resolves an axis, which counts from the end if it is negative.
 pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, String> {
     let counted = if axis < 0 { axis.saturating_add(rank as i64) } else { axis };
     usize::try_from(counted)

@@ -1,17 +1,17 @@
-//! Constants of a file: as many numbers as the dimensions say.
+//! [`constant`]: checks that a constant of a file has as many numbers as its dimensions require.
 //!
-//! rten 0.27 multiplies dimensions without looking for an overflow and then trusts them, so that a constant of
-//! `[2^32, 2^32, 2^32]` without data makes it write to memory that is not its own.
+//! rten 0.27 multiplies dimensions without an overflow check and then trusts them. A constant of
+//! `[2^32, 2^32, 2^32]` without data therefore makes it write outside of its memory.
 
 use super::span::Span;
 use super::value::{HELD, Value};
 use crate::proto::tensor_proto::{DataLocation, DataType};
 use crate::proto::{NodeProto, TensorProto};
 
-/// What is known of a constant.
+/// The known facts about a constant.
 ///
 /// # Errors
-/// In words, what is wrong with it.
+/// A text that describes what is wrong with it.
 pub(super) fn constant(tensor: &TensorProto) -> Result<Value, String> {
     if tensor.data_location() == DataLocation::External || !tensor.external_data.is_empty() {
         let file = tensor.external_data.iter().find(|entry| entry.key() == "location");
@@ -51,7 +51,7 @@ pub(super) fn constant(tensor: &TensorProto) -> Result<Value, String> {
     Ok(value.holding(held))
 }
 
-/// The numbers of a small tensor, of the types that sizes are written in.
+/// The numbers of a small tensor, if it has a type in which sizes are written.
 fn numbers(tensor: &TensorProto, element: DataType, count: usize) -> Option<Vec<Span>> {
     if count > HELD {
         return None;
@@ -75,7 +75,7 @@ fn words<const N: usize>(raw: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> 
     words.iter().map(|word| read(*word)).collect()
 }
 
-/// The value of a node that stands for a constant.
+/// The value of a `Constant` node.
 pub(super) fn node(node: &NodeProto) -> Result<Value, String> {
     let list = |element: DataType, numbers: Vec<f64>, is_list: bool| {
         let dims = if is_list { vec![Span::size(numbers.len())] } else { Vec::new() };

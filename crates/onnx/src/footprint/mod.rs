@@ -1,12 +1,13 @@
-//! What running a file will take, told before a runtime sees it.
+//! [`OnnxProgram`] and [`Footprint`]: memory and time of a file, computed before a runtime gets it.
 //!
-//! A runtime allocates what a file says and runs for as long as it says; rten 0.27 and onnxruntime 1.32 abort, hang or write
-//! outside of their memory on files that ask for too much. So every node is gone through first, with dimensions and with the
-//! small constants that dimensions are made of, as a runtime would compute them: a list of the operators whose outputs are
-//! bounded by what goes in (`rules`), and an error for everything else. Where the number of objects in a picture decides a
-//! size, its bounds are known.
+//! A runtime allocates what a file demands and runs for as long as it demands. rten 0.27 and onnxruntime 1.32
+//! abort, hang or write outside of their memory on files that demand too much. Every node is therefore
+//! visited first, with the dimensions and the small constants that decide dimensions, as a runtime would
+//! compute them. `rules` lists the operators whose outputs are bounded by their inputs; everything else is an
+//! error. If the number of objects in a picture decides a size, bounds of the size are computed.
 //!
-//! What is handed on is written anew from what was checked, for two readers of protobuf may read one file in two ways.
+//! The runtime gets bytes that are written anew from the checked message, because two protobuf readers may
+//! read one file differently.
 
 mod call;
 mod constant;
@@ -25,16 +26,16 @@ use self::value::Value;
 use crate::OnnxError;
 use crate::proto::{ModelProto, NodeProto, OperatorSetIdProto};
 
-/// What running a file once takes, as an upper bound.
+/// Upper bound of the cost of one run of a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Footprint {
-    /// Bytes of the largest set of values that exist at one time, without the file's own constants.
+    /// Bytes of the largest set of values that exist at one time, without the constants of the file.
     pub bytes: u64,
-    /// Multiplications and additions, about.
+    /// Approximate number of multiplications and additions.
     pub work: u64,
 }
 
-/// What running a file once may take.
+/// Limits for the cost of one run of a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FootprintLimits {
     /// Bytes of values that exist at one time.
@@ -50,16 +51,16 @@ impl Default for FootprintLimits {
     }
 }
 
-/// What becomes of operators without a rule.
+/// Treatment of operators without a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherOperators {
-    /// An error.
+    /// Such an operator is an error.
     Refused,
-    /// What they make is not known, nor what is made of it, and not counted.
+    /// Its outputs, and everything computed from them, are unknown and not counted.
     Unchecked,
 }
 
-/// A file that may be handed to a runtime, as far as it can be told without dimensions of the input.
+/// A file that a runtime may get, checked as far as possible without dimensions of the input.
 #[derive(Debug, Clone)]
 pub struct OnnxProgram {
     model: ModelProto,
@@ -68,14 +69,14 @@ pub struct OnnxProgram {
 }
 
 impl OnnxProgram {
-    /// From the message of a file; nodes are put in an order in which they can run.
+    /// Checks the message of a file and puts its nodes into an order in which they can run.
     ///
     /// # Errors
-    /// [`OnnxError::Incomplete`] if it has no graph, and [`OnnxError::Unfit`] if a constant does not hold what its dimensions
-    /// say, a value is made twice or by nothing, or a node holds a graph.
+    /// [`OnnxError::Incomplete`] if it has no graph, and [`OnnxError::Unfit`] if a constant does not have the
+    /// values that its dimensions require, a value is computed twice or never, or a node contains a graph.
     pub fn new(mut model: ModelProto) -> Result<Self, OnnxError> {
         let unfit = |(place, what): (String, String)| OnnxError::Unfit { place, what };
-        // Nothing here runs them.
+        // No runtime here uses this part.
         model.training_info.clear();
         if let Some(function) = model.functions.first() {
             let what = "is a function of the file's own: export the file without functions".to_owned();
@@ -102,10 +103,10 @@ impl OnnxProgram {
         Ok(Self { model, constants, opset })
     }
 
-    /// What one run on `images` of these dimensions takes.
+    /// The cost of one run on `images` of these dimensions.
     ///
     /// # Errors
-    /// [`OnnxError::Unfit`] for a node that makes more than `limits` allow, or of which it cannot be told what it makes.
+    /// [`OnnxError::Unfit`] for a node that exceeds the `limits`, or whose outputs cannot be bounded.
     pub fn footprint(
         &self,
         images: &[usize],
@@ -120,7 +121,7 @@ impl OnnxProgram {
         self.constants.contains_key(name)
     }
 
-    /// The number in the constant of this name, if there is one alone.
+    /// The number in the constant of this name, if it holds exactly one.
     pub(crate) fn number(&self, name: &str) -> Option<f64> {
         match self.constants.get(name)?.held.as_deref() {
             Some([number]) => number.exact(),
@@ -128,17 +129,18 @@ impl OnnxProgram {
         }
     }
 
-    /// The file as it was checked.
+    /// The checked message of the file.
     pub const fn proto(&self) -> &ModelProto {
         &self.model
     }
 
-    /// Its bytes.
+    /// The bytes of the checked message.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.model.encode_to_vec()
     }
 
-    /// Gives back the memory of the weights, once a runtime has its own; what is left still tells a footprint.
+    /// Frees the memory of the weights after a runtime has its own copy; [`OnnxProgram::footprint`] still
+    /// works.
     pub fn forget_weights(&mut self) {
         if let Some(graph) = &mut self.model.graph {
             graph.initializer = Vec::new();
@@ -147,12 +149,12 @@ impl OnnxProgram {
     }
 }
 
-/// Whether a domain of operators is ONNX's own.
+/// Whether an operator domain is that of ONNX itself.
 pub(crate) fn is_standard(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
-/// Whether a node stands for a constant.
+/// Whether a node is a `Constant`.
 pub(crate) fn is_constant(node: &NodeProto) -> bool {
     node.op_type() == "Constant" && is_standard(node.domain())
 }

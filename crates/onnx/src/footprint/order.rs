@@ -1,24 +1,25 @@
-//! Nodes in an order in which they can run, of a graph in which every value is made once.
+//! [`order`]: puts nodes into an order in which they can run, and checks that every value is computed once.
 //!
-//! Some exporters write nodes in another order. A value of two makers would let a runtime run something else than what was
-//! checked; and rten 0.27 follows a chain of nodes by calling itself, so that a long one ends the program.
+//! Some exporters write nodes in another order. If two nodes computed one value, a runtime could run
+//! something else than what was checked. rten 0.27 follows a chain of nodes recursively, so a long chain
+//! crashes the program.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use crate::proto::{AttributeProto, GraphProto, NodeProto};
 
-/// Nodes of a graph.
+/// Most nodes of a graph.
 const MOST_NODES: usize = 20_000;
-/// Outputs of a node.
+/// Most outputs of a node.
 const MOST_OUTPUTS: usize = 256;
-/// Nodes of a chain. YOLOv8x with everything dynamic has some 600.
+/// Most nodes of a chain. YOLOv8x with everything dynamic has about 600.
 const LONGEST_CHAIN: usize = 2_000;
 
-/// Where in the graph something is wrong, and what.
+/// The place of a problem in the graph, and its description.
 pub(super) type Flaw = (String, String);
 
-/// What a node is called in messages.
+/// The name of a node in messages.
 pub(super) fn title(node: &NodeProto, index: usize) -> String {
     let op = node.op_type();
     match node.name() {
@@ -27,7 +28,7 @@ pub(super) fn title(node: &NodeProto, index: usize) -> String {
     }
 }
 
-/// Positions of the nodes in an order in which each comes after what it reads.
+/// Positions of the nodes in an order in which each node comes after the nodes that it reads.
 pub(super) fn order(graph: &GraphProto) -> Result<Vec<usize>, Flaw> {
     let whole = || "the graph".to_owned();
     if graph.node.len() > MOST_NODES {
@@ -77,7 +78,7 @@ pub(super) fn order(graph: &GraphProto) -> Result<Vec<usize>, Flaw> {
         if depth[index] > LONGEST_CHAIN {
             return Err((
                 title(&graph.node[index], index),
-                format!("stands behind more than {LONGEST_CHAIN} others in a row"),
+                format!("is at the end of a chain of more than {LONGEST_CHAIN} nodes"),
             ));
         }
         order.push(index);
@@ -97,7 +98,7 @@ pub(super) fn order(graph: &GraphProto) -> Result<Vec<usize>, Flaw> {
     }
 }
 
-/// For each value, the node that makes it; `None` for inputs and constants.
+/// For each value, the node that computes it; `None` for inputs and constants.
 fn makers(graph: &GraphProto) -> Result<HashMap<&str, Option<usize>>, Flaw> {
     let mut makers = HashMap::new();
     let twice = |name: &str| (format!("`{name}`"), "is made twice".to_owned());
@@ -106,7 +107,7 @@ fn makers(graph: &GraphProto) -> Result<HashMap<&str, Option<usize>>, Flaw> {
             return Err(twice(constant.name()));
         }
     }
-    // Older files list their constants among the inputs.
+    // Older files list their constants among the inputs too.
     makers.extend(graph.input.iter().map(|input| (input.name(), None)));
     for (index, node) in graph.node.iter().enumerate() {
         for name in node.output.iter().filter(|name| !name.is_empty()) {

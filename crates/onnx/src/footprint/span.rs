@@ -1,9 +1,9 @@
-//! Bounds of a number that is known before a file runs, or known but for how many objects a picture shows.
+//! [`Span`]: bounds of a number that is known before a file runs, exactly or within limits.
 
-/// Sizes and indices beyond 31 bits wrap around in rten, which keeps whole numbers in 32 bits.
+/// Largest size or index. Larger ones wrap around in rten, which keeps integers in 32 bits.
 const FAR: f64 = 2_147_483_647.0;
 
-/// The lowest and the highest value that a number can have; whole numbers and halves of them are exact.
+/// The lowest and the highest value that a number can have; integers and halves are exact.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Span {
     pub(super) lo: f64,
@@ -11,27 +11,27 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// One value.
+    /// Exactly one value.
     pub(super) const fn exactly(value: f64) -> Self {
         Self { lo: value, hi: value }
     }
 
-    /// A size.
+    /// A known size.
     pub(super) const fn size(value: usize) -> Self {
         Self::exactly(value as f64)
     }
 
-    /// Any of 0 to `most`.
+    /// Any value from 0 to `most`.
     pub(super) const fn up_to(most: f64) -> Self {
         Self { lo: 0.0, hi: most }
     }
 
-    /// `None` for what no 32 bits hold: then nothing is known.
+    /// The span, or `None` if 32 bits cannot hold it: then nothing is known.
     pub(super) fn checked(lo: f64, hi: f64) -> Option<Self> {
         (lo.abs() <= FAR && hi.abs() <= FAR && lo <= hi).then_some(Self { lo, hi })
     }
 
-    /// As it is stored in a file, where the largest number stands for "to the end".
+    /// A number from a file, where the largest integer means "to the end" and is limited here.
     pub(super) fn stored(value: f64) -> Option<Self> {
         (!value.is_nan()).then(|| Self::exactly(value.clamp(-FAR, FAR)))
     }
@@ -41,24 +41,24 @@ impl Span {
         (self.lo == self.hi).then_some(self.lo)
     }
 
-    /// The value, if there is only one and it is whole.
+    /// The value, if there is only one and it is an integer.
     pub(super) fn whole(self) -> Option<i64> {
         self.exact().filter(|value| value.fract() == 0.0).map(|value| value as i64)
     }
 
-    /// What both are among.
+    /// The smallest span that contains both.
     pub(super) fn hull(self, other: Self) -> Self {
         Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
     }
 
-    /// What a function that only rises, or only falls, makes of it.
+    /// The span of the results of a monotonic function.
     pub(super) fn map(self, f: impl Fn(f64) -> f64) -> Option<Self> {
         let a = f(self.lo);
         let b = f(self.hi);
         Self::checked(a.min(b), a.max(b))
     }
 
-    /// What a function that rises or falls in each of two numbers makes of them.
+    /// The span of the results of a function that is monotonic in each of two numbers.
     pub(super) fn with(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Option<Self> {
         let ends = [f(self.lo, other.lo), f(self.lo, other.hi), f(self.hi, other.lo), f(self.hi, other.hi)];
         if ends.iter().any(|end| end.is_nan()) {

@@ -1,23 +1,23 @@
-//! What is known of a tensor before a file runs: its type, its dimensions, and of a small one the numbers in it.
+//! [`Value`]: the known facts about a tensor before a file runs: type, dimensions, and a few numbers.
 
 use super::span::Span;
 use crate::proto::tensor_proto::DataType;
 
-/// Numbers that are kept of a tensor; those that sizes are made of are few.
+/// Most numbers that are kept of a tensor; only a few decide sizes.
 pub(super) const HELD: usize = 256;
-/// Numbers of the largest tensor: far from what wraps around in 32 bits.
+/// Most numbers of a tensor: far below the counts that wrap around in 32 bits.
 const MOST: f64 = 1_073_741_824.0;
-/// Dimensions of a tensor.
+/// Most dimensions of a tensor.
 const MOST_AXES: usize = 8;
 
-/// A tensor.
+/// The known facts about a tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Value {
-    /// ONNX's number of the type of its elements.
+    /// ONNX's number of the element type.
     pub(super) element: i32,
     /// Dimensions, outermost first.
     pub(super) dims: Vec<Span>,
-    /// Its numbers, row-major, where they are few and known.
+    /// Its numbers, row-major, if they are few and known.
     pub(super) held: Option<Vec<Span>>,
 }
 
@@ -26,16 +26,17 @@ impl Value {
         Self { element, dims, held: None }
     }
 
-    /// A list of whole numbers.
+    /// A list of integers.
     pub(super) fn list(held: Vec<Span>) -> Self {
         let dims = vec![Span::size(held.len())];
         Self { element: DataType::Int64.into(), dims, held: Some(held) }
     }
 
-    /// With these numbers, if they are all known, as many as its dimensions say, and few.
+    /// Adds numbers, if they are all known, few, and as many as the dimensions require.
     ///
-    /// Real numbers are rounded to 32 bits as a runtime rounds them, for what cancels out in more bits does not in fewer; of
-    /// those in 16 or 64 bits nothing is kept, for rten computes with 32.
+    /// Floating-point numbers are rounded to 32 bits as a runtime rounds them, because terms that cancel in
+    /// 64 bits need not cancel in 32. Numbers of 16 or 64 bits are not kept, because rten computes them in
+    /// 32.
     pub(super) fn holding(mut self, held: Option<Vec<Span>>) -> Self {
         let rounded = |held: Vec<Span>| match DataType::try_from(self.element) {
             Ok(DataType::Float) => held.into_iter().map(|span| span.map(|x| f64::from(x as f32))).collect(),
@@ -51,31 +52,31 @@ impl Value {
         self.dims.len()
     }
 
-    /// The dimensions, if a picture has no say in them.
+    /// The dimensions, if they do not depend on the picture.
     pub(super) fn exact_dims(&self) -> Option<Vec<usize>> {
         self.dims.iter().map(|dim| dim.exact().map(|size| size as usize)).collect()
     }
 
-    /// How many numbers it has, if a picture has no say in that, and if they can be counted: a value that
+    /// The number of elements, if it does not depend on the picture and can be counted: a value that
     /// [`check`](Self::check) has not seen may have any dimensions.
     pub(super) fn exact_elements(&self) -> Option<usize> {
         self.exact_dims()?.into_iter().try_fold(1usize, usize::checked_mul)
     }
 
-    /// How many numbers it has at most.
+    /// The largest possible number of elements.
     pub(super) fn elements(&self) -> f64 {
         self.dims.iter().map(|dim| dim.hi).product()
     }
 
-    /// What a runtime allocates for it: none stores a number in less than 4 bytes while it computes.
+    /// Bytes that a runtime allocates for it: no runtime uses less than 4 bytes per number while it computes.
     pub(super) fn bytes(&self) -> f64 {
         let wide =
             [DataType::Int64, DataType::Uint64, DataType::Double].map(i32::from).contains(&self.element);
         self.elements() * if wide { 8.0 } else { 4.0 }
     }
 
-    /// Refuses what a runtime cannot count in its own numbers. A dimension of 0 does not make the others harmless: runtimes
-    /// multiply them first.
+    /// Refuses sizes that overflow the integers of a runtime. A dimension of 0 does not make the others
+    /// harmless: runtimes multiply the others first.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.rank() > MOST_AXES {
             return Err(format!("makes a tensor of {} dimensions, of at most {MOST_AXES}", self.rank()));
@@ -87,7 +88,7 @@ impl Value {
         Ok(())
     }
 
-    /// `[1, 84, <=300]`.
+    /// The dimensions as text: `[1, 84, <=300]`.
     pub(super) fn shape(&self) -> String {
         let dim = |dim: &Span| match dim.exact() {
             Some(size) => size.to_string(),
@@ -97,7 +98,8 @@ impl Value {
     }
 }
 
-/// Positions, in a row-major tensor of `dims`, of what a tensor of `sizes` takes from it: `place` says for each index where.
+/// Positions, in a row-major tensor of `dims`, of the elements that a tensor of `sizes` takes from it.
+/// `place` maps an index of the latter to one of the former.
 pub(super) fn gathered(
     dims: &[usize],
     sizes: &[usize],

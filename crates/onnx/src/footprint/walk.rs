@@ -1,4 +1,4 @@
-//! Goes through the nodes in order and keeps what is known of every value for as long as it is needed.
+//! [`walk`]: visits the nodes in order and keeps the facts about every value for as long as they are needed.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::proto::tensor_proto::DataType;
 use crate::proto::type_proto;
 use crate::proto::{NodeProto, ValueInfoProto};
 
-/// What is known of a value; nothing behind an operator without a rule.
+/// The facts about a value; `None` if it depends on an operator without a rule.
 type Known = Option<Value>;
 
 pub(super) fn walk(
@@ -86,7 +86,7 @@ pub(super) fn walk(
     Ok(Footprint { bytes: room.most as u64, work: room.work as u64 })
 }
 
-/// Memory and work so far.
+/// Memory and operations so far.
 struct Room<'a> {
     limits: &'a FootprintLimits,
     now: f64,
@@ -109,7 +109,7 @@ impl Room<'_> {
     }
 }
 
-/// What a node makes; `None` where that is not known and need not be.
+/// Outputs and costs of a node; `None` if they are unknown and need not be known.
 fn run(
     program: &OnnxProgram,
     node: &NodeProto,
@@ -125,7 +125,7 @@ fn run(
         }
         match (program.constants.get(name), values.get(name.as_str())) {
             (Some(value), _) | (None, Some(Some(value))) => inputs.push(Some(value)),
-            // Behind something that is not known.
+            // An input of the node is unknown.
             _ => return Ok(None),
         }
     }
@@ -137,7 +137,7 @@ fn run(
         (None, _) => {
             let of = if own { String::new() } else { format!(" of `{}`", node.domain()) };
             Err(format!(
-                "is an operator{of} of which it is not known how much memory and time it takes, so it is not run here; \
+                "is an operator{of} whose memory and time are unknown, so it is not run here; \
                  onnxruntime may run it (`--runtime onnxruntime`)"
             ))
         }

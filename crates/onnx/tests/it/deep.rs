@@ -1,4 +1,4 @@
-//! A very deep network is written without a call for every layer.
+//! Test that a very deep network is exported without a recursive call for every layer.
 
 use std::thread;
 

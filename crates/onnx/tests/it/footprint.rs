@@ -1,4 +1,4 @@
-//! What running a file takes: files that ask for too much or are not what they say are refused, and exports are not.
+//! Tests of footprints: files that demand too much or contradict themselves are refused, and exports are not.
 
 use bonsai_onnx::proto::tensor_proto::{DataLocation, DataType};
 use bonsai_onnx::proto::{
@@ -115,7 +115,7 @@ fn constants_hold_what_their_dimensions_say() {
     let outside =
         TensorProto { data_location: Some(DataLocation::External.into()), ..floats("k", &[1 << 20], &[]) };
     refused(adding(outside), &["constant `k`", "another file"]);
-    // As the value of a node.
+    // The same constant as the value of a node.
     let mut constant = node("Constant", &[], "k");
     let tensor = floats("", &[four_billion; 3], &[]);
     constant.attribute.push(AttributeProto {
@@ -160,21 +160,21 @@ fn sizes_come_from_constants_within_limits() {
     for (op, nodes, constants) in cases {
         refused(graph(nodes, constants), &[&format!("the {op}")]);
     }
-    // A size that the picture decides.
+    // A size that depends on the picture.
     let nodes = vec![
         with(node("Cast", &["images"], "i"), "to", &[DataType::Int64 as i64]),
         with(node("Reshape", &["i", "flat"], "s"), "allowzero", &[0]),
         node("ConstantOfShape", &["s"], "output0"),
     ];
     refused(graph(nodes, vec![ints("flat", &[-1])]), &["the ConstantOfShape", "computed from the picture"]);
-    // Each step is harmless, all of them are not.
+    // Each step is harmless, but all of them together are not.
     let mut doubling: Vec<NodeProto> = (0..20)
         .map(|i| with(node("Concat", &[format!("v{i}").as_str(); 2], &format!("v{}", i + 1)), "axis", &[0]))
         .collect();
     doubling[0].input = vec!["images".to_owned(); 2];
     doubling[19].output = vec!["output0".to_owned()];
     refused(graph(doubling, Vec::new()), &["the Concat", "values"]);
-    // A kernel as large as its picture takes too long rather than too much memory.
+    // A kernel as large as its picture takes too much time rather than too much memory.
     let kernel = floats("w", &[1, 1, 4096, 4096], &vec![0.0; 1 << 24]);
     let nodes = vec![
         node("Expand", &["images", "s"], "wide"),
@@ -196,7 +196,7 @@ fn what_two_readers_may_read_in_two_ways_is_refused() {
     let resize = node("Resize", &["images", "", "f", "s"], "output0");
     let constants = vec![floats("f", &[4], &[1.0; 4]), ints("s", &[1, 3, 64, large])];
     refused(graph(vec![resize], constants), &["the Resize", "both"]);
-    // 0.3 in 64 bits, but 0 in 32: what is divided by it is 3 or without end.
+    // `rest` is 0.3 in 64 bits but 0 in 32, so the quotient is 3 or infinite.
     let nodes = vec![
         node("Add", &["far", "little"], "sum"),
         node("Sub", &["sum", "far"], "rest"),
@@ -269,7 +269,7 @@ fn graphs_are_sound_whatever_order_they_are_written_in() {
         names.windows(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
     chain[0].0 = "images";
     chain.push((&names[5000], "output0"));
-    refused(relus(&chain), &["in a row"]);
+    refused(relus(&chain), &["at the end of a chain"]);
     let mut sparse = relus(&[("images", "output0")]);
     sparse.graph.as_mut().unwrap().sparse_initializer.push(bonsai_onnx::proto::SparseTensorProto::default());
     refused(sparse, &["sparse"]);
@@ -277,7 +277,8 @@ fn graphs_are_sound_whatever_order_they_are_written_in() {
 
 #[test]
 fn a_footprint_is_what_one_counts_by_hand() {
-    // 64 x 64 pixels of 3 channels, then 8 of 32 x 32 by 3 x 3 taps; both exist at once.
+    // 64 x 64 pixels of 3 channels, then 32 x 32 cells of 8 channels by 3 x 3 taps; both exist at the same
+    // time.
     let mut conv = with(node("Conv", &["images", "w"], "output0"), "strides", &[2, 2]);
     conv = with(conv, "pads", &[1; 4]);
     let model = graph(vec![conv], vec![floats("w", &[8, 3, 3, 3], &[0.0; 216])]);
@@ -292,7 +293,7 @@ fn a_footprint_is_what_one_counts_by_hand() {
     ] {
         assert!(program.footprint(&IMAGES, &limits, OtherOperators::Refused).is_err());
     }
-    // Ten at once take ten times as much.
+    // Ten images take ten times as much.
     let ten =
         program.footprint(&[10, 3, 64, 64], &FootprintLimits::default(), OtherOperators::Refused).unwrap();
     assert_eq!((ten.bytes, ten.work), (10 * expected.bytes, 10 * expected.work));
@@ -313,7 +314,7 @@ fn exports_of_every_form_pass() {
                     let taken =
                         program.footprint(&IMAGES, &FootprintLimits::default(), OtherOperators::Refused);
                     let taken = taken.unwrap_or_else(|error| panic!("{form}: {error}"));
-                    // The MACs of the network at this size, and a few more for what follows.
+                    // The MACs of the network at this size, and a few more for the decoding.
                     let macs = checkpoint.model.graph().cost(64, 64).unwrap().macs;
                     assert!(taken.work > macs && taken.work < macs + macs / 5, "{form}: {taken:?}, {macs}");
                     assert!((100_000..20_000_000).contains(&taken.bytes), "{form}: {taken:?}");

@@ -1,4 +1,4 @@
-//! What the file looks like, independent of what it computes.
+//! Tests of the form of a file, independent of its results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +35,8 @@ pub(crate) fn types(model: &ModelProto) -> BTreeMap<&str, DataType> {
     values.chain(constants).map(|(name, t)| (name, DataType::try_from(t).unwrap())).collect()
 }
 
-/// Every name is made before it is read, once, every value has a type and a shape, and types fit each other.
+/// Checks that every name is made once and before it is read, that every value has a type and a shape, and
+/// that types fit.
 pub(crate) fn check_form(model: &ModelProto) {
     let graph = model.graph.as_ref().unwrap();
     let mut known = BTreeSet::new();

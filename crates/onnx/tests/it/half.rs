@@ -1,6 +1,6 @@
-//! Files of 16 bits: their types, and that they compute with rounded weights.
+//! Tests of 16-bit files: their types, and that they compute with rounded weights.
 //!
-//! `rten` widens 16 bits to 32 when it reads a file, so what it computes is the network with rounded weights.
+//! `rten` converts 16 bits to 32 when it reads a file, so it computes the network with rounded weights.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_onnx::proto::tensor_proto::DataType;
@@ -96,7 +96,7 @@ fn weights_beyond_16_bits_are_named() {
     let mut checkpoint = yolov8n(&["a"]).fold_batch_norm().unwrap();
     checkpoint.weights.get_mut("model.22.cv3.0.2.bias").unwrap().data[0] = -7e4;
     let weights = checkpoint.weights.get_mut("model.4.m.1.cv2.conv.weight").unwrap();
-    weights.data[2] = 65519.0; // Rounds to the largest number.
+    weights.data[2] = 65519.0; // Rounds to the largest 16-bit number.
     weights.data[3] = 65520.0;
     weights.data[9] = 1e9;
     let error = export(&checkpoint, &half(Io::Fp32, (64, 64))).unwrap_err();

@@ -1,5 +1,6 @@
-//! Files with convolutions on 8-bit integers: their form, and what they compute against plain loops in `f64` that round
-//! by themselves.
+//! Tests of files with convolutions on 8-bit integers: their form, and their results.
+//!
+//! The results are compared with plain loops in `f64` that round independently.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,12 +22,12 @@ use crate::form::{check_form, types};
 use crate::reader::{decoded, pictures, pruned, run, with_random_weights};
 use crate::yolov8n;
 
-/// Whether a layer is to compute with integers: convolutions but the last ones.
+/// Whether a layer must compute with integers: all convolutions except those of the outputs.
 fn quantised(graph: &Graph, id: NodeId) -> bool {
     matches!(graph.node(id).op(), Op::Conv2d { .. }) && !graph.outputs().contains(&id)
 }
 
-/// To the nearest of 255 steps on both sides of zero, `largest` being the last.
+/// Rounds to the nearest of 255 steps on both sides of zero; `largest` is the last step.
 fn round(value: f64, largest: f64) -> f64 {
     let step = largest / 127.0;
     if step == 0.0 {
@@ -47,7 +48,7 @@ fn ranges(folded: &Checkpoint, wires: &[ReferenceTensor]) -> BTreeMap<String, (f
     folded.model.graph().iter().map(range).collect()
 }
 
-/// All wires of a folded network that rounds as the file should.
+/// All wires of a folded network, with the rounding that the file should have.
 fn rounding(
     folded: &Checkpoint,
     images: &bonsai_checkpoint::Array,
@@ -83,7 +84,7 @@ fn rounding(
     reference_wires_reading(graph, &weights, images, false, &read)
 }
 
-/// Root of the mean square of the differences, of boxes and of scores.
+/// Root of the mean squared difference, of boxes and of scores.
 fn distance(a: &[f32], b: &[f32], rows: usize, anchors: usize) -> [f64; 2] {
     let mut sums = [(0.0, 0.0f64); 2];
     for (i, (a, b)) in a.iter().zip(b).enumerate() {
@@ -94,8 +95,8 @@ fn distance(a: &[f32], b: &[f32], rows: usize, anchors: usize) -> [f64; 2] {
     sums.map(|(n, sum)| (sum / n).sqrt())
 }
 
-/// How far apart outputs are, of boxes and of scores: file and rounding reference, rounding reference and exact, file
-/// and exact.
+/// Distances between outputs, of boxes and of scores: from file to rounding reference, from rounding
+/// reference to exact result, and from file to exact result.
 fn distances(
     checkpoint: &Checkpoint,
     placement: Placement,
@@ -117,8 +118,9 @@ fn distances(
     [(&found, &rounded), (&rounded, &exact), (&found, &exact)].map(|(a, b)| distance(a, b, rows, anchors))
 }
 
-/// In so deep a network a value that lies between two steps, and goes to one in `f32` and to the other in `f64`, has moved
-/// many others when it comes out. What is held is that the file loses as much as the reference does.
+/// In such a deep network, a value between two steps may round to one in `f32` and to the other in `f64`,
+/// which changes many others at the output. The test therefore requires that the file loses as much as the
+/// reference.
 #[test]
 fn yolov8n_loses_what_rounding_loses() {
     let same = |[_, expected, found]: [[f64; 2]; 3]| {
@@ -147,7 +149,7 @@ fn convolutions_are_of_integers_and_decoding_is_not() {
         ExportOptions { precision: Precision::Int8(quantization), ..ExportOptions::new((640, 640)) };
     let onnx = export(&checkpoint, &options).unwrap();
     let info = OnnxInfo::read(&onnx.to_bytes()).unwrap();
-    // 57 of 63 convolutions, each with what it reads and what it makes rounded, and its kernel widened.
+    // 57 of 63 convolutions, each with rounded inputs and outputs and a dequantised kernel.
     assert_eq!(info.op_counts["QuantizeLinear"], 2 * 57);
     assert_eq!(info.op_counts["DequantizeLinear"], 3 * 57);
     assert_eq!(info.op_counts["Clip"], 57);
@@ -173,7 +175,8 @@ fn convolutions_are_of_integers_and_decoding_is_not() {
             _ => assert_eq!(made, DataType::Float, "{}", node.name()),
         }
     }
-    // onnxruntime takes a pair for integers only where it has one reader, and joins those whose scales are equal.
+    // onnxruntime turns a pair into integers only if it has one reader, and it merges pairs with equal
+    // scales.
     let mut pairs = BTreeSet::new();
     for node in proto.node.iter().filter(|n| n.op_type() == "QuantizeLinear") {
         let scale = proto.initializer.iter().find(|c| c.name() == node.input[1]).unwrap();
@@ -183,7 +186,7 @@ fn convolutions_are_of_integers_and_decoding_is_not() {
         let readers = proto.node.iter().filter(|n| n.input.contains(&wide[0].output[0]));
         assert_eq!(readers.count(), 1, "readers of {}", wide[0].name());
     }
-    // Symmetric everywhere: no zero point is another number than zero.
+    // Everything is symmetric: all zero points are zero.
     for constant in proto.initializer.iter().filter(|c| c.name().contains("zero_point")) {
         assert!(constant.raw_data().iter().all(|b| *b == 0), "{}", constant.name());
     }
@@ -216,8 +219,9 @@ fn what_is_missing_is_named() {
     assert_eq!(text, "int8 and an opset below 13 exclude each other: use opset 13 or newer");
 }
 
-/// Seldom, a value lies between two steps and goes to one in `f32` and to the other in `f64`; in a network of a few pixels
-/// that alone can be most of what rounding loses. So nearly all networks must be close to the reference, and none far.
+/// Rarely, a value between two steps rounds to one in `f32` and to the other in `f64`; in a network of a few
+/// pixels, that alone can be most of the rounding loss. So nearly all networks must be close to the
+/// reference, and none far.
 #[test]
 fn any_network_can_be_of_integers() {
     let tried = Cell::new(0);

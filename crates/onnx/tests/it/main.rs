@@ -1,4 +1,4 @@
-//! Exported files: their form, their meaning in an independent reader, and reading them back.
+//! Tests of exported files: their form, their results in an independent reader, and reading them back.
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 

@@ -1,8 +1,9 @@
-//! Suppression inside the model.
+//! Tests of non-maximum suppression inside the model.
 //!
-//! `rten` runs every node of it, but its `NonMaxSuppression` is not that of the standard: it divides by the box around both
-//! boxes in place of their union, and compares boxes of different images. At an overlap of 1 neither shows, so what
-//! is held here is everything around that node; `scripts/peers/check_onnx.py` holds the whole in onnxruntime and `OpenVINO`.
+//! `rten` runs every node of it, but its `NonMaxSuppression` deviates from the standard: it divides by the
+//! box around both boxes instead of their union, and compares boxes of different images. At an overlap of 1
+//! neither matters, so these tests cover everything around that node; `scripts/peers/check_onnx.py` covers
+//! the whole in onnxruntime and `OpenVINO`.
 
 use bonsai_boxes::Detection;
 use bonsai_onnx::{Dynamic, ExportOptions, Layout, NmsOptions, OnnxInfo, Precision, export};
@@ -14,13 +15,14 @@ use crate::yolov8n;
 
 const SIZE: (usize, usize) = (64, 96);
 
-/// Settings under which boxes go only by score and number.
+/// Settings under which boxes are dropped only by score and number.
 fn settings(max_detections: usize) -> NmsOptions {
     NmsOptions { confidence: 0.0, iou: 1.0, max_detections }
 }
 
-/// Rows of the file against our own suppression of what the same file gives without it, from the `candidates`th best score
-/// of all images on; the number of rows of each image.
+/// Compares the rows of the file with Bonsai's suppression of the outputs of the same file without
+/// suppression. `candidates` boxes of all images are above the threshold. Returns the number of rows of each
+/// image.
 fn check(settings: NmsOptions, candidates: usize, options: &ExportOptions, n: usize) -> Vec<usize> {
     let checkpoint = with_random_weights(yolov8n(&["a", "b", "c"]));
     let images = pictures(&checkpoint, n, SIZE);
@@ -28,7 +30,7 @@ fn check(settings: NmsOptions, candidates: usize, options: &ExportOptions, n: us
     let predictions = Predictions::new(n, rows - 4, anchors, raw).unwrap();
     let mut best: Vec<f32> = predictions.images().flat_map(|i| i.best().map(|(_, score)| score)).collect();
     best.sort_by(|a, b| b.total_cmp(a));
-    // Between two scores: `rten` keeps what equals the lowest score, the standard does not say.
+    // Between two scores: `rten` keeps a score that equals the threshold, the standard does not define this.
     let above = if candidates == 0 { 1.0 } else { best[candidates - 1] };
     let settings = NmsOptions { confidence: f32::midpoint(above, best[candidates]), ..settings };
     let config = NmsConfig {
@@ -67,7 +69,7 @@ fn rows_are_sorted_and_end_in_zeros() {
         let options = ExportOptions { opset, ..ExportOptions::new(SIZE) };
         assert_eq!(check(settings(300), 60, &options, 1), [60]);
     }
-    // Fewer rows than there are candidates.
+    // Fewer rows than candidates.
     assert_eq!(check(settings(7), 60, &ExportOptions::new(SIZE), 1), [7]);
     assert_eq!(check(settings(300), 0, &ExportOptions::new(SIZE), 1), [0], "nothing is found");
 }

@@ -1,4 +1,4 @@
-//! Files of 32 bits compute what the network does: in every operator set, layout and choice of sizes.
+//! Tests that 32-bit files compute the same as the network, in every operator set, layout and size.
 
 use bonsai_graph::GraphError;
 use bonsai_onnx::{Dynamic, ExportOptions, Layout, OnnxError, OnnxInfo, export};
@@ -44,7 +44,7 @@ fn several_images_at_a_time_mean_the_same() {
     assert_eq!(info.inputs[0].to_string(), "images FLOAT [batch, 3, 64, 96]");
     assert_eq!(info.outputs[0].to_string(), "output0 FLOAT [batch, 6, 126]");
     assert_eq!(info.node_count, 224, "no chain of nodes computes sizes");
-    // Readers that take `dynamic` to mean the size as well must not.
+    // Some readers take `dynamic` to include the size, so it must be false here.
     assert_eq!(info.get("args"), Some("{'nms': False, 'dynamic': False}"));
 }
 
@@ -94,7 +94,7 @@ proptest! {
     #[test]
     fn any_network_means_the_same(model in arb_model(RandomGraphConfig::default()), opset in 11u32..=17) {
         let RandomModel { checkpoint, h, w } = &model;
-        // Decoding refuses a distribution of one bin, whose expectation is always 0.
+        // Decoding refuses a distribution of one bin, because its expectation is always 0.
         prop_assume!(checkpoint.model.head().reg_max > 1);
         check(checkpoint, &ExportOptions { opset, ..ExportOptions::new((*h, *w)) }, 1, (*h, *w));
     }
@@ -114,7 +114,7 @@ proptest! {
                 check_form(onnx.proto());
                 check(checkpoint, &options, n, (*h, *w));
             }
-            // Wires that meet at this size and at no other.
+            // Wires that meet at this size only.
             Err(error) => prop_assert!(
                 matches!(error, OnnxError::Graph(GraphError::SpatialMismatch { .. })), "{error}"
             ),

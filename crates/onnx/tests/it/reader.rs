@@ -1,4 +1,4 @@
-//! What a file computes, in `rten`, a reader that shares no code with us, and what it should compute.
+//! [`run`] and [`expected`]: results of a file in `rten`, an independent reader, and expected results.
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_onnx::{ExportOptions, OnnxModel, export};
@@ -11,10 +11,11 @@ use crate::yolov8n;
 
 /// Pixels by which a box may differ.
 pub(crate) const BOX_TOLERANCE: f32 = 1e-2;
-/// By how much a score may differ.
+/// Largest difference of a score.
 pub(crate) const SCORE_TOLERANCE: f32 = 1e-4;
 
-/// Runs a file in `rten`: shape and values of its output. 16 bits are widened to 32 when it reads them.
+/// Runs a file in `rten`; returns shape and values of its output. `rten` converts 16 bits to 32 when it reads
+/// a file.
 pub(crate) fn run(onnx: &OnnxModel, images: &Array) -> ([usize; 3], Vec<f32>) {
     let input = Value::from_shape(&images.shape, images.data.clone()).unwrap();
     let model = rten::Model::load(onnx.to_bytes()).unwrap();
@@ -22,19 +23,19 @@ pub(crate) fn run(onnx: &OnnxModel, images: &Array) -> ([usize; 3], Vec<f32>) {
     output.into_shape_vec::<f32, 3>().unwrap()
 }
 
-/// Random pictures `[n, 3, h, w]`, or with as many channels as the network takes.
+/// Random pictures `[n, c, h, w]`, with as many channels as the network takes.
 pub(crate) fn pictures(checkpoint: &Checkpoint, n: usize, (h, w): (usize, usize)) -> Array {
     let channels = checkpoint.model.graph().node(checkpoint.model.graph().input()).channels();
     random_array(5, &[n, channels, h, w])
 }
 
-/// `[n, 4 + classes, anchors]` in plain loops, and the number of anchors.
+/// The expected output `[n, 4 + classes, anchors]`, computed in plain loops, and the number of anchors.
 pub(crate) fn expected(checkpoint: &Checkpoint, images: &Array) -> (Vec<f32>, usize) {
     let wires = reference_wires(checkpoint.model.graph(), &checkpoint.weights, images, false);
     decoded(checkpoint, &wires)
 }
 
-/// Decodes all wires of a network.
+/// Decodes the output wires of a network.
 pub(crate) fn decoded(checkpoint: &Checkpoint, wires: &[ReferenceTensor]) -> (Vec<f32>, usize) {
     let graph = checkpoint.model.graph();
     let head = checkpoint.model.head();
@@ -42,7 +43,7 @@ pub(crate) fn decoded(checkpoint: &Checkpoint, wires: &[ReferenceTensor]) -> (Ve
         let wire = &wires[graph.outputs()[i].index()];
         (wire.shape, wire.data.iter().map(|v| *v as f32).collect::<Vec<f32>>())
     };
-    // Level by level: a random network's levels need not fit one image size.
+    // Level by level, because the levels of a random network need not fit one image size.
     let levels = (0..head.strides.len()).map(|i| {
         let ((shape, boxes), (_, classes)) = (output(head.box_outputs[i]), output(head.cls_outputs[i]));
         let level = LevelOutput {
@@ -72,12 +73,12 @@ pub(crate) fn compare(actual: &[f32], expected: &[f32], rows: usize, anchors: us
     }
 }
 
-/// Exports, runs the file on `n` images, and compares with reference and decode.
+/// Exports, runs the file on `n` images, and compares the output with reference and decoding.
 pub(crate) fn check(checkpoint: &Checkpoint, options: &ExportOptions, n: usize, size: (usize, usize)) {
     check_against(checkpoint, checkpoint, options, n, size);
 }
 
-/// [`check`] of a file that should compute what another network does.
+/// As [`check`], for a file that should compute the same as another network.
 pub(crate) fn check_against(
     checkpoint: &Checkpoint,
     reference: &Checkpoint,
@@ -93,7 +94,7 @@ pub(crate) fn check_against(
     compare(&actual, &expected, rows, anchors);
 }
 
-/// Fresh weights give nearly equal outputs everywhere: these do not.
+/// Replaces the weights, because fresh ones give nearly equal outputs everywhere.
 pub(crate) fn with_random_weights(mut checkpoint: Checkpoint) -> Checkpoint {
     checkpoint.weights = random_weights(7, checkpoint.model.graph());
     checkpoint

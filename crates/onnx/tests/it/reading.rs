@@ -1,4 +1,4 @@
-//! Reading files back, ours and what is none.
+//! Tests of reading files of this crate, and files that are not ONNX.
 
 use std::error::Error;
 

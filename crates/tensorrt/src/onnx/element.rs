@@ -1,4 +1,4 @@
-//! Element types of the values of a graph, as far as they follow from its inputs and constants.
+//! [`elements`]: element types of the values of a graph, as far as its inputs and constants determine them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,12 +14,12 @@ impl Element {
     pub const FLOAT: Self = Self(1);
     /// 64-bit integer.
     pub const INT64: Self = Self(7);
-    /// Truth value.
+    /// Boolean.
     pub const BOOL: Self = Self(9);
     /// 16-bit float.
     pub const FLOAT16: Self = Self(10);
 
-    /// Whether it is one of the floats that a network computes in.
+    /// Whether it is one of the floating-point types that a network computes in.
     pub(super) fn is_float(self) -> bool {
         matches!(self.0, 1 | 10 | 11 | 16)
     }
@@ -53,13 +53,13 @@ impl fmt::Display for Element {
     }
 }
 
-/// The type that a value is declared to have.
+/// The declared type of a value.
 pub(super) fn declared(value: &Value) -> Option<Element> {
     let tensor = value.r#type.as_ref()?.tensor.as_ref()?;
     tensor.elem_type.filter(|&number| number != 0).map(Element)
 }
 
-/// Types by the name of the value. What is not known is absent.
+/// Types by the name of the value. Unknown types are absent.
 pub(super) fn elements(graph: &Graph) -> HashMap<&str, Element> {
     let mut known = HashMap::new();
     for constant in &graph.initializer {
@@ -72,7 +72,8 @@ pub(super) fn elements(graph: &Graph) -> HashMap<&str, Element> {
             known.insert(name, element);
         }
     }
-    // In the order of the file, which ONNX wants sorted; what is used before it is made stays unknown.
+    // In the order of the file, which ONNX requires to be sorted; a value that is used before it is made
+    // stays unknown.
     for node in &graph.node {
         if let (Some(output), Some(element)) = (node.output.first(), result(node, &known)) {
             known.insert(output, element);
@@ -95,7 +96,7 @@ fn result(node: &Node, known: &HashMap<&str, Element>) -> Option<Element> {
         "Shape" | "Size" | "ArgMax" | "ArgMin" | "NonZero" | "NonMaxSuppression" => Some(Element::INT64),
         "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "And" | "Or" | "Not" | "Xor"
         | "IsNaN" | "IsInf" => Some(Element::BOOL),
-        // Real numbers come back in the type of the scale.
+        // The output has the type of the scale.
         "DequantizeLinear" => number("output_dtype").filter(|e| e.0 != 0).or_else(|| input(1)),
         "QuantizeLinear" => {
             number("output_dtype").filter(|e| e.0 != 0).or_else(|| input(2)).or(Some(Element(2)))

@@ -1,6 +1,6 @@
-//! What an ONNX file says of itself, as far as it decides whether and how TensorRT builds.
+//! [`OnnxSource`]: facts about an ONNX file that decide whether and how TensorRT builds an engine.
 //!
-//! Reads files of any origin; whatever the bytes are, the answer is a value or an error.
+//! Files may come from any program; for any bytes, the result is a value or an error.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -23,30 +23,30 @@ use crate::Precision;
 /// `TensorProto.DataLocation.EXTERNAL`.
 const EXTERNAL: i32 = 1;
 
-/// Why a file is no ONNX file.
+/// Reasons why a file is not an ONNX file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OnnxFileError {
-    /// The file is not there or cannot be read.
+    /// The file does not exist or cannot be read.
     #[error("cannot read the ONNX file {path:?}: {why}")]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         why: io::Error,
     },
-    /// The bytes are something else, or cut off.
+    /// The bytes are not an ONNX file, or are cut off.
     #[error("not an ONNX file, or cut off ({bytes} bytes): {why}")]
     Decode {
-        /// How many bytes there are.
+        /// Number of bytes.
         bytes: usize,
-        /// Where the decoder stopped.
+        /// The decoder's reason.
         why: prost::DecodeError,
     },
-    /// Protobuf, but nothing that any ONNX file lacks.
+    /// The bytes are protobuf, but lack a part that every ONNX file has.
     #[error("not an ONNX file: it has no {what}")]
     Incomplete {
-        /// What is missing.
+        /// The missing part.
         what: &'static str,
     },
 }
@@ -56,9 +56,9 @@ pub enum OnnxFileError {
 pub struct OnnxTensor {
     /// Its name.
     pub name: String,
-    /// Element type, where declared.
+    /// Element type, if declared.
     pub element: Option<Element>,
-    /// Its dimensions, outermost first; `None` is chosen when the network runs.
+    /// Its dimensions, outermost first; `None` for a size that is chosen when the network runs.
     pub dims: Vec<Option<usize>>,
 }
 
@@ -67,20 +67,20 @@ pub struct OnnxTensor {
 pub struct MixedLayer {
     /// Name of the node.
     pub node: String,
-    /// Type of what flows in.
+    /// Type of its input.
     pub input: Element,
     /// Type of its weights.
     pub weights: Element,
 }
 
-/// An operator that is not of ONNX.
+/// An operator that is not part of ONNX.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignOperator {
     /// Name of the node.
     pub node: String,
     /// The operator.
     pub op: String,
-    /// Whose it is.
+    /// The domain of the operator.
     pub domain: String,
 }
 
@@ -88,26 +88,26 @@ pub struct ForeignOperator {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OnnxSource {
-    /// Version of ONNX's operator set, where given.
+    /// Version of ONNX's operator set, if given.
     pub opset: Option<i64>,
-    /// Arithmetic that the file spells out: `Int8` if it has quantise and dequantise nodes, `Fp16` if most layers
-    /// with weights have fp16 ones, `Fp32` otherwise.
+    /// Arithmetic of the file: `Int8` if it has quantise and dequantise nodes, `Fp16` if most layers with
+    /// weights have fp16 ones, `Fp32` otherwise.
     pub precision: Precision,
-    /// Inputs, without those that have a constant of their name.
+    /// Inputs, without those that share their name with a constant.
     pub inputs: Vec<OnnxTensor>,
     /// Outputs.
     pub outputs: Vec<OnnxTensor>,
     /// Number of nodes.
     pub nodes: usize,
-    /// Operators of ONNX's own that occur.
+    /// Operators of ONNX's own set that occur.
     pub operators: BTreeSet<String>,
     /// Layers whose input and weights differ in type.
     pub mixed: Vec<MixedLayer>,
-    /// Operators of other people.
+    /// Operators that are not part of ONNX.
     pub foreign: Vec<ForeignOperator>,
-    /// Values that are used (by the node named first) but never made.
+    /// Values that are used but never made; the first name of each pair is the node that uses the value.
     pub undefined: Vec<(String, String)>,
-    /// Files beside this one in which weights are.
+    /// Files next to this one that contain weights.
     pub external: Vec<String>,
 }
 
@@ -116,7 +116,7 @@ impl OnnxSource {
     ///
     /// # Errors
     ///
-    /// [`OnnxFileError`] if they are no ONNX file or cut off.
+    /// [`OnnxFileError`] if they are not an ONNX file or are cut off.
     pub fn read(bytes: &[u8]) -> Result<Self, OnnxFileError> {
         let model = Model::decode(bytes).map_err(|why| OnnxFileError::Decode { bytes: bytes.len(), why })?;
         let incomplete = |what| OnnxFileError::Incomplete { what };
@@ -186,7 +186,7 @@ fn summarise(graph: &Graph) -> OnnxSource {
     }
 }
 
-/// Older files list their constants among the inputs.
+/// The inputs without constants, which older files list among the inputs.
 fn inputs(graph: &Graph) -> impl Iterator<Item = &Value> {
     let constants: HashSet<Option<&str>> = graph.initializer.iter().map(|c| c.name.as_deref()).collect();
     graph.input.iter().filter(move |input| !constants.contains(&input.name.as_deref()))
@@ -198,17 +198,17 @@ fn tensor(value: &Value) -> OnnxTensor {
     OnnxTensor {
         name: value.name.clone().unwrap_or_default(),
         element: declared(value),
-        // Some write -1 for what is not known yet.
+        // Some exporters write -1 for an unknown size.
         dims: dims.map(|dim| dim.dim_value.and_then(|size| usize::try_from(size).ok())).collect(),
     }
 }
 
-/// Whether an operator is one of ONNX's own.
+/// Whether an operator belongs to ONNX's own set.
 fn is_standard(node: &Node) -> bool {
     matches!(node.domain.as_deref(), None | Some("" | "ai.onnx"))
 }
 
-/// A node's name, or what it is and where.
+/// A node's name, or its index and operator.
 fn title(node: &Node, index: usize) -> String {
     match node.name.as_deref() {
         Some(name) if !name.is_empty() => name.to_owned(),
@@ -222,7 +222,7 @@ fn undefined(graph: &Graph) -> Vec<(String, String)> {
     made.extend(graph.initializer.iter().chain(sparse).filter_map(|tensor| tensor.name.as_deref()));
     made.extend(graph.node.iter().flat_map(|node| &node.output).map(String::as_str));
     let of_nodes = graph.node.iter().enumerate().flat_map(|(index, node)| {
-        // An empty name is an optional input that is left out.
+        // An empty name is an optional input that is absent.
         let used = node.input.iter().filter(|name| !name.is_empty());
         used.map(move |name| (title(node, index), name.as_str()))
     });

@@ -1,7 +1,7 @@
-//! The parts of ONNX's protobuf messages that decide whether and how TensorRT builds.
+//! [`Model`]: the parts of ONNX's protobuf messages that decide whether and how TensorRT builds an engine.
 //!
-//! Field numbers are those of `onnx.proto`. Fields that are left out, above all the weights themselves, are passed over
-//! by the decoder and never copied.
+//! Field numbers are those of `onnx.proto`. The decoder skips all other fields, above all the weights, and
+//! never copies them.
 
 use prost::Message;
 
@@ -108,7 +108,7 @@ pub(super) struct Value {
     pub(super) r#type: Option<Type>,
 }
 
-/// `TypeProto`, where it is a tensor's.
+/// `TypeProto` of a tensor.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Type {
     #[prost(message, optional, tag = "1")]

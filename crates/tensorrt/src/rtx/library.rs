@@ -1,4 +1,4 @@
-//! Where the libraries of TensorRT-RTX are.
+//! [`find_libraries`]: finds the libraries of TensorRT-RTX.
 
 use std::env;
 use std::ffi::OsString;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::Places;
 use crate::finder::list;
 
-/// Below the folder that the user names: as NVIDIA's archives and as its Python wheels lay it out.
+/// Subfolders of the folder that the user names, in the layouts of NVIDIA's archives and Python wheels.
 const BELOW: [&str; 4] = ["", "lib", "tensorrt_rtx_libs", "tensorrt_libs"];
-/// Where archives are unpacked and packages install.
+/// Folders into which archives are unpacked and packages install.
 const USUAL_FOLDERS: [&str; 4] =
     ["/usr/local/tensorrt-rtx", "/opt/tensorrt-rtx", "/opt/TensorRT-RTX", "/usr/lib/x86_64-linux-gnu"];
-/// Endings of the files' names, best first.
+/// Endings of the file names, preferred ones first.
 const ENDINGS: [&str; 2] = ["so.1", "so"];
 
 /// The two files that a build needs.
@@ -24,12 +24,12 @@ pub struct RtxLibraries {
     pub parser: PathBuf,
 }
 
-/// Finds the libraries: in the named folder, else in that of `TENSORRT_RTX_DIR`, else in `LD_LIBRARY_PATH` and the usual
-/// folders.
+/// Finds the libraries: in the folder of the options, else in that of `TENSORRT_RTX_DIR`, else in
+/// `LD_LIBRARY_PATH` and the usual folders.
 ///
 /// # Errors
 ///
-/// A sentence that says where it looked and how to install them.
+/// A sentence with the folders that were tried, and how to install the libraries.
 pub fn find_libraries(places: &Places) -> Result<RtxLibraries, String> {
     let set = |variable: &Option<OsString>| variable.as_ref().filter(|v| !v.is_empty()).map(PathBuf::from);
     let variable = set(&places.environment.rtx_folder);

@@ -1,7 +1,8 @@
-//! TensorRT-RTX's library, in this process: builds engines on a machine without a GPU.
+//! [`build_with_library`]: builds engines with TensorRT-RTX's library in this process, without a GPU.
 //!
-//! The bindings need libclang and a C++ compiler when they are built and nothing when they run: the library is opened
-//! where [`find_libraries`] finds it. Without feature `rtx` the answer is always that it was left out.
+//! The bindings need libclang and a C++ compiler at build time and nothing at run time: the library is loaded
+//! from the folder in which [`find_libraries`] finds it. Without feature `rtx`, every build is refused with
+//! that reason.
 
 mod library;
 #[cfg(feature = "rtx")]

@@ -1,7 +1,8 @@
-//! One build with TensorRT-RTX's library.
+//! [`build`]: one build with TensorRT-RTX's library.
 //!
-//! The builder runs in a thread of its own and reports over a channel, so that what it says reaches the caller while it
-//! works. It is asked to stop at the time limit wherever it reports a step; its C++ side cannot be interrupted otherwise.
+//! The builder runs in its own thread and sends its messages over a channel, so that they reach the caller
+//! while it works. After the time limit it is asked to stop whenever it reports a step; its C++ side cannot
+//! be interrupted otherwise.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -24,17 +25,17 @@ use crate::{
     Measurement, OptionsError, PlanHeader, RtxLibraries, ShapeProfile, preflight,
 };
 
-/// For messages.
+/// Name of the builder in messages.
 const TITLE: &str = "TensorRT-RTX";
 
-/// What the library says: how bad, and what.
+/// Severity and text of a message of the library.
 type Message = (Severity, String);
 
 /// Builds the engine and moves it into place.
 ///
 /// # Errors
 ///
-/// As `build` with a tool; what the library complains of is [`BuildError::Library`].
+/// As `build` with a tool; an error of the library is [`BuildError::Library`].
 pub(super) fn build(
     libraries: &RtxLibraries,
     options: &BuildOptions,
@@ -107,7 +108,7 @@ pub(super) fn build(
     })
 }
 
-/// Refuses what only a command line tool can do.
+/// Refuses options that only a command line tool supports.
 fn check(options: &BuildOptions) -> Result<(), OptionsError> {
     refuse_for_rtx(TITLE, options)?;
     for profile in &options.profiles {
@@ -126,7 +127,7 @@ fn check(options: &BuildOptions) -> Result<(), OptionsError> {
     Err(OptionsError::NotForThisBuilder { option, builder: format!("{TITLE}'s library"), because })
 }
 
-/// The engine's bytes, or the bindings' own complaint.
+/// The engine's bytes, or the error of the bindings.
 fn serialise(
     libraries: &RtxLibraries,
     model: &[u8],
@@ -134,7 +135,7 @@ fn serialise(
     speaker: Speaker,
     watch: Watch,
 ) -> Result<Vec<u8>, String> {
-    // Held to the end: what one build is told of compute capabilities reaches others that run beside it.
+    // Held to the end, because the compute capabilities of one build affect other builds at the same time.
     let _alone = load(libraries)?;
     let text = |error: trtx::Error| error.to_string();
     let logger = Logger::new(speaker).map_err(text)?;
@@ -188,7 +189,7 @@ fn target(capability: ComputeCapability) -> Result<Target, String> {
     })
 }
 
-/// Opens both libraries, once in a process; the guard keeps other builds out.
+/// Loads both libraries, once in a process; the guard keeps other builds out.
 fn load(libraries: &RtxLibraries) -> Result<MutexGuard<'static, Option<PathBuf>>, String> {
     static LOADED: Mutex<Option<PathBuf>> = Mutex::new(None);
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -202,7 +203,7 @@ fn load(libraries: &RtxLibraries) -> Result<MutexGuard<'static, Option<PathBuf>>
         None => {}
     }
     let cannot = |path: &Path, error: trtx::Error| format!("cannot load {}: {error}", path.display());
-    // The parser is linked to the other, by a name that is known from then on.
+    // The parser is linked to the core library, and finds it by its name once it is loaded.
     trtx::dynamically_load_tensorrt(Some(&libraries.core)).map_err(|error| cannot(&libraries.core, error))?;
     trtx::dynamically_load_tensorrt_onnxparser(Some(&libraries.parser))
         .map_err(|error| cannot(&libraries.parser, error))?;
@@ -210,12 +211,12 @@ fn load(libraries: &RtxLibraries) -> Result<MutexGuard<'static, Option<PathBuf>>
     Ok(loaded)
 }
 
-/// Passes on what the library says.
+/// Passes on the messages of the library.
 struct Speaker(Mutex<Sender<Message>>);
 
 impl LogHandler for Speaker {
     fn log(&self, severity: Severity, message: &str) {
-        // Whether anybody listens does not matter here. No panic may cross into C++.
+        // It does not matter here whether the channel is still open. No panic may cross into C++.
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = sender.send((severity, message.to_owned()));
     }

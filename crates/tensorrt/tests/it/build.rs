@@ -1,4 +1,4 @@
-//! Builds that go well, and what they leave.
+//! Tests of builds that succeed, and of the files that they leave.
 
 use std::fs;
 use std::time::Duration;
@@ -77,12 +77,12 @@ fn the_tool_of_rtx_builds_its_own_kind() {
     assert_eq!((report.backend, report.engine_bytes), (Backend::TensorrtRtx, 204));
     assert_eq!((report.precision, report.version.to_string().as_str()), (Precision::Fp32, "1.7.1"));
 
-    // A plan of the other runtime is none.
+    // A plan of the other runtime does not count as a plan.
     bench.add(Program::TensorrtRtx, HELP_RTX, PASSES);
     let error = build(&bench.tool(Program::TensorrtRtx), &options(&bench), &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("an engine of TensorRT cannot take the place"), "{error}");
 
-    // Where the banner is missing, the engine tells the version.
+    // If the banner is missing, the version comes from the engine.
     let (_, without_banner) = HELP_RTX.split_once('\n').unwrap();
     bench.add(Program::TensorrtRtx, without_banner, &passes);
     let report = build(&bench.tool(Program::TensorrtRtx), &options(&bench), &mut |_| {}).unwrap();
@@ -97,7 +97,7 @@ fn a_second_build_replaces_the_first() {
     assert!(fs::read(bench.path("model.engine")).unwrap().starts_with(b"ftrt"));
 }
 
-/// Shell commands that write every file the words ask for, and copy what the cache held.
+/// Shell commands that write every requested file, and append to the timing cache.
 const WRITES_ALL: &str = r#"
 for word in "$@"; do
 case "$word" in

@@ -1,4 +1,4 @@
-//! Builds that fail: the right reason, an older engine untouched, and nothing left behind but the log.
+//! Tests of builds that fail: they give the right reason, keep an older engine, and leave only the log.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,8 +11,7 @@ use crate::help::{HELP_8_6, HELP_10, HELP_11};
 use crate::plan_bytes::{WRITE_PLAN, WRITE_RTX_PLAN};
 use crate::stand_in::{Bench, PASSES};
 
-/// Runs a build that must fail, over an older engine that must survive; the log must be kept and nothing
-/// else.
+/// Runs a build that must fail, over an older engine that must survive; only the log may be added.
 fn failure_of(help: &str, run_script: &str) -> BuildError {
     let bench = Bench::new(help, run_script);
     fs::write(bench.path("model.engine"), b"an older engine").unwrap();
@@ -48,7 +47,7 @@ fn a_failed_build_names_the_first_error() {
 
 #[test]
 fn exit_0_alone_is_not_success() {
-    // As TensorRT 11.1 ends on an option that it does not know.
+    // TensorRT 11.1 ends in this way on an option that it does not know.
     let error = failure_of(HELP_11, &format!("{WRITE_PLAN}\necho 'Unknown option: --best x'"));
     assert!(matches!(error, BuildError::NotPassed { .. }), "{error}");
     assert!(error.to_string().contains("Unknown option"), "{error}");
@@ -76,7 +75,7 @@ fn passed_without_a_plan_is_not_success() {
 }
 
 #[test]
-fn a_crash_is_told_by_its_signal() {
+fn a_crash_is_reported_with_its_signal() {
     let error = failure("echo '[I] Building'; printf ftrt > \"$engine\"; kill -SEGV $$");
     assert!(matches!(error, BuildError::Failed { .. }));
     let text = error.to_string();
@@ -84,8 +83,8 @@ fn a_crash_is_told_by_its_signal() {
 }
 
 #[test]
-fn a_full_disk_is_told_by_its_words() {
-    // The tool's own plan cannot be written: some versions say PASSED nevertheless.
+fn a_full_disk_is_reported() {
+    // The tool cannot write its own plan; some versions print PASSED nevertheless.
     let script = "{ printf ftrt; head -c 20 /dev/zero; } > \"$engine\"; head -c 9 /dev/zero > /dev/full";
     let error = failure(&format!("{script} || exit 1"));
     assert!(matches!(&error, BuildError::Failed { .. }), "{error}");

@@ -1,4 +1,4 @@
-//! Finding `trtexec` and reading what it is.
+//! Tests of finding `trtexec` and reading its capabilities.
 
 use std::ffi::OsString;
 
@@ -32,7 +32,7 @@ fn the_tool_of_rtx_is_found_with_and_without_a_banner() {
     bench.add(Program::TensorrtRtx, without_banner, "");
     assert_eq!(bench.tool(Program::TensorrtRtx).capabilities().title(), "TensorRT-RTX");
 
-    // Below the folder in which the libraries are.
+    // In the folder that also contains the libraries.
     let environment =
         Environment { rtx_folder: Some(bench.path("").into_os_string()), ..Environment::default() };
     let options =

@@ -1,4 +1,4 @@
-//! The exact words per version.
+//! Tests of the exact arguments for each version.
 
 use bonsai_tensorrt::{
     BuildOptions, Capabilities, HardwareCompatibility, OptionsError, Precision, ProfilingExports, Program,
@@ -56,7 +56,7 @@ fn fp16_is_a_flag_up_to_10_and_a_property_of_the_file_from_11() {
     let refusal = words(HELP_11, &wants(Fp16), Fp32).unwrap_err().to_string();
     assert_eq!(
         refusal,
-        "TensorRT 11.1.0 computes in the types that the ONNX file spells out, and knows no precision but theirs: the \
+        "TensorRT 11.1.0 takes its precision from the ONNX file alone: the \
          file is fp32, but the engine should be fp16; export the ONNX file as fp16 first"
     );
     for refused in [words(HELP_11, &wants(Fp32), Fp16), rtx(&wants(Fp16), Fp32)] {

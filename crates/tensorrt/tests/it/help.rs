@@ -1,4 +1,4 @@
-//! What each version answers to `--help`, as far as options are decided by it.
+//! Output of `--help` of each version, as far as it decides options.
 
 pub(crate) const HELP_8_6: &str = "\
 &&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --help

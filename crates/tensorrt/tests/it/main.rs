@@ -1,7 +1,8 @@
-//! Builders of engines: their words by version, how their ways of ending are checked, and what is refused before.
+//! Tests of the builders of engines: arguments by version, how runs end, and what is refused before a run.
 //!
-//! No TensorRT is needed: small shell scripts stand in for `trtexec` and `tensorrt_rtx`. What builds with TensorRT-RTX's
-//! library needs feature `rtx` and the library, and says so where it is absent.
+//! No TensorRT is needed: small shell scripts stand in for `trtexec` and `tensorrt_rtx`. Tests that build
+//! with TensorRT-RTX's library need feature `rtx` and the library, and print that they are skipped if it is
+//! absent.
 
 #![cfg(unix)]
 #![allow(clippy::print_stdout, reason = "a test says what it cannot check")]

@@ -1,4 +1,4 @@
-//! ONNX files written byte by byte, by nothing that the reader shares code with.
+//! ONNX files written byte by byte, without code that the reader uses.
 
 /// A length-delimited field of protobuf.
 pub(crate) fn field(number: u32, content: &[u8]) -> Vec<u8> {
@@ -8,7 +8,7 @@ pub(crate) fn field(number: u32, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A whole number of protobuf.
+/// An integer field of protobuf.
 pub(crate) fn number(field: u32, value: i64) -> Vec<u8> {
     let mut bytes = varint(u64::from(field << 3));
     bytes.extend(varint(value as u64));
@@ -25,11 +25,11 @@ fn varint(mut value: u64) -> Vec<u8> {
     bytes
 }
 
-/// ONNX's number of a type of elements.
+/// ONNX's numbers of element types.
 pub(crate) const FLOAT: i64 = 1;
 pub(crate) const HALF: i64 = 10;
 
-/// A `ValueInfoProto`; a size of 0 is written as a name.
+/// A `ValueInfoProto`; a size of 0 is written as a symbolic name.
 pub(crate) fn value(name: &str, element: i64, dims: &[i64]) -> Vec<u8> {
     let dim = |&size: &i64| field(1, &if size > 0 { number(1, size) } else { field(2, b"n") });
     let shape: Vec<u8> = dims.iter().flat_map(dim).collect();
@@ -37,14 +37,14 @@ pub(crate) fn value(name: &str, element: i64, dims: &[i64]) -> Vec<u8> {
     [field(1, name.as_bytes()), field(2, &field(1, &tensor))].concat()
 }
 
-/// A `TensorProto` with that many zeros.
+/// A `TensorProto` of zeros.
 pub(crate) fn constant(name: &str, element: i64, dims: &[i64]) -> Vec<u8> {
     let bytes = if element == HALF { 2 } else { 4 } * dims.iter().product::<i64>() as usize;
     let dims: Vec<u8> = dims.iter().flat_map(|&size| number(1, size)).collect();
     [dims, number(2, element), field(8, name.as_bytes()), field(9, &vec![0; bytes])].concat()
 }
 
-/// A `NodeProto` of ONNX's own.
+/// A `NodeProto` of ONNX's own domain.
 pub(crate) fn node(name: &str, op: &str, inputs: &[&str], output: &str) -> Vec<u8> {
     let inputs: Vec<u8> = inputs.iter().flat_map(|input| field(1, input.as_bytes())).collect();
     [inputs, field(2, output.as_bytes()), field(3, name.as_bytes()), field(4, op.as_bytes())].concat()
@@ -66,7 +66,7 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// A convolution of `images` with weights of that type.
+    /// A convolution of `images` with weights of this type.
     pub(crate) fn convolution(input: i64, weights: i64, dims: &[i64]) -> Self {
         Self {
             nodes: vec![node("stem", "Conv", &["images", "stem.weight"], "output0")],
@@ -76,7 +76,7 @@ impl Graph {
         }
     }
 
-    /// The file.
+    /// The bytes of the file.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let part =
             |number, parts: &[Vec<u8>]| -> Vec<u8> { parts.iter().flat_map(|p| field(number, p)).collect() };
@@ -98,7 +98,7 @@ pub(crate) fn fp32() -> Vec<u8> {
     Graph::convolution(FLOAT, FLOAT, &[1, 3, 8, 8]).bytes()
 }
 
-/// One of fp16 throughout.
+/// The same network in fp16 throughout.
 pub(crate) fn fp16() -> Vec<u8> {
     Graph::convolution(HALF, HALF, &[1, 3, 8, 8]).bytes()
 }

@@ -1,4 +1,4 @@
-//! Which builder is taken, and what is an outcome rather than an error.
+//! Tests of the choice of the builder, and of what is an outcome rather than an error.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What is refused before a builder is started.
+//! Tests of what is refused before a builder is started.
 
 use std::fs;
 use std::path::PathBuf;
@@ -32,13 +32,13 @@ fn preflight(bytes: &[u8], profiles: &[&str], builder: &BuilderTraits) -> Result
 }
 
 #[test]
-fn what_is_no_onnx_file_is_told_so() {
+fn other_files_are_refused() {
     for bytes in [b"garbage".as_slice(), b"", b"\x89PNG\r\n\x1a\n", b"ftrt", &fp32()[..40]] {
         let error = preflight(bytes, &[], &weak()).unwrap_err();
         assert!(matches!(error, PreflightError::NotOnnx { .. }), "{error}");
         assert!(error.to_string().contains("model.onnx"), "{error}");
     }
-    // Any part of a file is a value or an error.
+    // Any part of a file gives a value or an error.
     let whole = fp32();
     for end in 0..whole.len() {
         let _ = OnnxSource::read(&whole[..end]);
@@ -86,7 +86,7 @@ fn half_weights_on_whole_input_are_refused_where_types_are_strong() {
     }
     assert_eq!(preflight(&mixed.bytes(), &[], &weak()).unwrap().precision, Precision::Fp16);
 
-    // A cast in front makes it right, and types are followed through layers.
+    // A cast before it makes it valid, and types are followed through layers.
     let nodes = vec![
         cast("images", "half", HALF),
         node("relu", "Relu", &["half"], "relu"),

@@ -1,4 +1,4 @@
-//! Engines built with TensorRT-RTX's library, where `TENSORRT_RTX_DIR` names it.
+//! Tests of engines built with TensorRT-RTX's library, if `TENSORRT_RTX_DIR` names it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ struct Workshop {
 }
 
 impl Workshop {
-    /// `None`, with the reason printed, where there is no library.
+    /// `None`, after printing the reason, if there is no library.
     fn open(model: &[u8]) -> Option<Self> {
         let Some(rtx_folder) = std::env::var_os("TENSORRT_RTX_DIR").filter(|folder| !folder.is_empty())
         else {
@@ -92,7 +92,7 @@ fn compute_capabilities_and_profiles_reach_the_builder() {
 }
 
 #[test]
-fn what_the_library_refuses_is_told_in_its_words() {
+fn errors_of_the_library_are_reported() {
     let unknown = Graph {
         nodes: vec![node("strange", "Frobnicate", &["images"], "output0")],
         ..Graph::convolution(FLOAT, FLOAT, &[1, 3, 8, 8])

@@ -1,4 +1,4 @@
-//! Shell scripts that answer as `trtexec` and `tensorrt_rtx` do.
+//! Shell scripts that answer like `trtexec` and `tensorrt_rtx`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,11 +10,11 @@ use tempfile::TempDir;
 
 use crate::onnx_file;
 
-/// Held while scripts are written and run: a program forked by another test meanwhile would inherit the open
-/// script, and the kernel refuses to start a file that someone may still write.
+/// Held while scripts are written and run. A process that another test forks meanwhile would inherit the open
+/// script, and the kernel refuses to start a file that a process may still write.
 static SCRIPTS: Mutex<()> = Mutex::new(());
 
-/// What a build that goes well prints and writes.
+/// Output and files of a build that succeeds.
 pub(crate) const PASSES: &str = r#"
 echo "&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec $*"
 echo "[01/31/2026-10:00:00] [W] a warning" >&2
@@ -32,10 +32,10 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// A stand-in that answers `--help` with `help` and runs the shell commands `run` otherwise, with
+    /// A stand-in that answers `--help` with `help` and otherwise runs the shell commands `run`, with
     /// `$engine` set.
     ///
-    /// Only one bench may live at a time: drop one before making the next.
+    /// Only one bench may exist at a time: drop one before making the next.
     pub(crate) fn new(help: &str, run: &str) -> Self {
         let bench = Self::empty();
         bench.add(Program::Trtexec, help, run);
@@ -52,9 +52,9 @@ impl Bench {
         self.write_script(&format!("bin/{}", program.file_name()), &script);
     }
 
-    /// No stand-in yet.
+    /// A bench without a stand-in.
     pub(crate) fn empty() -> Self {
-        // A test that failed while holding the lock leaves nothing behind that could disturb the next.
+        // A test that failed while holding the lock leaves nothing that could disturb the next.
         let alone = SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("model.onnx"), onnx_file::fp32()).unwrap();
@@ -73,12 +73,12 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    /// Looks in `bin/` only.
+    /// Options that look only in `bin/`.
     pub(crate) fn find_options(&self, program: Program) -> FindOptions {
         FindOptions { usual_folders: vec![self.path("bin")], ..FindOptions::new(program) }
     }
 
-    /// Looks in `bin/` only, for every builder.
+    /// Places that contain only `bin/`, for every builder.
     pub(crate) fn places(&self) -> Places {
         Places { usual_folders: Some(vec![self.path("bin")]), ..Places::default() }
     }

@@ -1,9 +1,9 @@
-//! The names that a pickle mentions, and the few of them that mean something here.
+//! [`Meaning`]: the names that a pickle mentions, and the few that have a meaning here.
 
 use std::fmt;
 use std::rc::Rc;
 
-/// The name of a class or function. Nothing is imported or called for it.
+/// The name of a class or function. It is never imported or called.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::pt) struct Class {
     /// The Python module.
@@ -13,53 +13,53 @@ pub(in crate::pt) struct Class {
 
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whoever wrote the file chose the letters; they must not steer a terminal.
+        // The author of the file chose the characters; they must not control a terminal.
         write!(f, "{}.{}", self.module.escape_debug(), self.name.escape_debug())
     }
 }
 
-/// What a call of a name makes.
+/// Kinds of values that the call of a name makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::pt) enum Meaning {
-    /// A dictionary, of nothing, of another one or of pairs.
+    /// A dictionary: empty, a copy, or made of pairs.
     Dict,
     List,
     /// `tuple` or `torch.Size`.
     Tuple,
     /// `set` or `frozenset`.
     Set,
-    /// `torch._utils._rebuild_tensor_v2`, or its forerunner.
+    /// `torch._utils._rebuild_tensor_v2`, or its predecessor.
     Tensor,
-    /// `torch._utils._rebuild_parameter`: the tensor that it is given.
+    /// `torch._utils._rebuild_parameter`: returns the tensor that is its argument.
     Parameter,
     /// `torch._tensor._rebuild_from_type_v2`: a tensor or parameter with attributes.
     Typed,
-    /// `copyreg._reconstructor` and its like: an object of the class that is their first argument.
+    /// `copyreg._reconstructor` and similar functions: an object of the class that is their first argument.
     Made,
-    /// A class of storages; a reference to one of them is numbers in the archive.
+    /// A class of storages; a reference to a storage denotes numbers in the archive.
     Storage(Dtype),
-    /// Anything else, known or not: an inert object that remembers its class.
+    /// Anything else: an inert object that keeps the name of its class.
     Object,
 }
 
-/// What a storage's numbers are.
+/// Number type of a storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::pt) enum Dtype {
     F64,
     F32,
     F16,
     Bf16,
-    /// Whole numbers or truth values of so many bytes; no weight is one.
+    /// Integers or booleans of this many bytes; weights never have this type.
     Whole(u8),
 }
 
 impl Dtype {
-    /// Whether weights can be of it.
+    /// Whether weights can have this type.
     pub(in crate::pt) const fn is_real(self) -> bool {
         !matches!(self, Self::Whole(_))
     }
 
-    /// Bytes of a number.
+    /// Bytes per number.
     pub(in crate::pt) const fn size(self) -> u64 {
         match self {
             Self::F64 => 8,
@@ -71,7 +71,8 @@ impl Dtype {
 }
 
 impl Meaning {
-    /// What `module.name` means. Every name is allowed, because none is ever imported: what is not listed makes inert objects.
+    /// The meaning of `module.name`. Every name is allowed, because none is ever imported: unlisted names
+    /// make inert objects.
     pub(super) fn from_global(module: &str, name: &str) -> Self {
         match (module, name) {
             ("collections", "OrderedDict" | "defaultdict" | "Counter")

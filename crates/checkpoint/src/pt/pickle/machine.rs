@@ -1,4 +1,4 @@
-//! The stack machine.
+//! [`read`]: the stack machine that interprets a pickle.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use super::opcode::op;
 use super::value::{Id, Node, Pickle};
 use crate::pt::error::PtError;
 
-/// Most values, and most that are remembered: a pickle of a checkpoint has some ten thousand.
+/// Most values, and most entries of the memo: a pickle of a checkpoint has about ten thousand.
 const MOST_VALUES: usize = 1 << 22;
 
-/// Runs a pickle.
+/// Interprets a pickle.
 ///
 /// # Errors
-/// [`PtError::Pickle`] for what no program of Python's would have written, with the place.
+/// [`PtError::Pickle`] with the offset, if Python cannot have written the pickle.
 pub(in crate::pt) fn read(bytes: &[u8]) -> Result<Pickle, PtError> {
     let mut machine = Machine { bytes, ..Machine::default() };
     loop {
@@ -29,16 +29,16 @@ pub(in crate::pt) fn read(bytes: &[u8]) -> Result<Pickle, PtError> {
 #[derive(Default)]
 pub(super) struct Machine<'a> {
     bytes: &'a [u8],
-    /// Of the next byte.
+    /// Offset of the next byte.
     at: usize,
-    /// Of the instruction, for messages.
+    /// Offset of the instruction, for messages.
     pub(super) op: usize,
     pub(super) nodes: Vec<Node>,
     pub(super) stack: Vec<Id>,
     /// Heights of the stack at the marks.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
-    /// Values made, and members that were copied from one to another.
+    /// Number of values made, and of members copied from one value to another.
     values: usize,
 }
 
@@ -68,7 +68,7 @@ impl Machine<'_> {
         }
     }
 
-    /// The bytes up to the end of the line.
+    /// Reads the bytes up to the end of the line.
     pub(super) fn line(&mut self) -> Result<&[u8], PtError> {
         let Some(len) = self.bytes[self.at..].iter().position(|b| *b == b'\n') else {
             return self.error("the pickle is cut off");
@@ -78,7 +78,7 @@ impl Machine<'_> {
         Ok(line)
     }
 
-    /// Counts what memory is taken for, before it is.
+    /// Counts values before memory is allocated for them.
     pub(super) fn spend(&mut self, values: usize) -> Result<(), PtError> {
         self.values = self.values.saturating_add(values);
         if self.values > MOST_VALUES {
@@ -100,7 +100,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// The top of the stack, above the last mark.
+    /// Pops the top of the stack, above the last mark.
     pub(super) fn pop(&mut self) -> Result<Id, PtError> {
         let floor = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() > floor
@@ -111,7 +111,7 @@ impl Machine<'_> {
         self.error("the stack is empty")
     }
 
-    /// What lies above the last mark.
+    /// Pops everything above the last mark.
     pub(super) fn pop_mark(&mut self) -> Result<Vec<Id>, PtError> {
         match self.marks.pop() {
             Some(height) => Ok(self.stack.split_off(height)),
@@ -119,7 +119,7 @@ impl Machine<'_> {
         }
     }
 
-    /// The value that an instruction changes.
+    /// The top of the stack, which an instruction changes.
     pub(super) fn top(&mut self) -> Result<Id, PtError> {
         let id = self.pop()?;
         self.stack.push(id);
@@ -222,7 +222,7 @@ impl Machine<'_> {
         let top = self.top()?;
         self.memo.insert(index, top);
         if self.memo.len() > MOST_VALUES {
-            return self.error(format!("more than {MOST_VALUES} values are remembered"));
+            return self.error(format!("more than {MOST_VALUES} values in the memo"));
         }
         Ok(())
     }
@@ -234,11 +234,11 @@ impl Machine<'_> {
                 self.stack.push(*id);
                 Ok(())
             }
-            None => self.error(format!("nothing is remembered as {index}")),
+            None => self.error(format!("the memo has no value {index}")),
         }
     }
 
-    /// Where something is remembered.
+    /// Reads an index of the memo.
     fn index(&mut self, opcode: u8) -> Result<u32, PtError> {
         match opcode {
             op::BINPUT | op::BINGET => Ok(self.take::<1>()?[0].into()),
@@ -247,7 +247,7 @@ impl Machine<'_> {
                 let line = self.line()?;
                 match str::from_utf8(line).ok().and_then(|text| text.trim().parse().ok()) {
                     Some(index) => Ok(index),
-                    None => self.error("a place in the memory is no number"),
+                    None => self.error("an index of the memo is not a number"),
                 }
             }
         }
@@ -257,9 +257,9 @@ impl Machine<'_> {
         let top = self.top()?;
         match &mut self.nodes[top.0 as usize] {
             Node::List(list) | Node::Set(list) => list.extend(members),
-            // An inert object that is a list of a kind: its members are nobody's business.
+            // An inert object may be a kind of list; its members are not needed.
             Node::Object { .. } | Node::Opaque => {}
-            _ => return self.error("something is appended to what is no list"),
+            _ => return self.error("something is appended to a value that is not a list"),
         }
         Ok(())
     }
@@ -273,7 +273,7 @@ impl Machine<'_> {
         match &mut self.nodes[top.0 as usize] {
             Node::Dict(dict) => dict.extend(pairs.iter().map(|[key, value]| (*key, *value))),
             Node::Object { .. } | Node::Opaque => {}
-            _ => return self.error("an entry is put into what is no dictionary"),
+            _ => return self.error("an entry is put into a value that is not a dictionary"),
         }
         Ok(())
     }

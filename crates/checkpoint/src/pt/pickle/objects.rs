@@ -1,4 +1,4 @@
-//! Instructions that make objects: what a name means, and what a call makes of it.
+//! Instructions of [`Machine`] that make objects: names of classes, and calls.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use crate::pt::layout;
 
 /// Most dimensions of a tensor.
 const MOST_DIMENSIONS: usize = 8;
-/// What a tensor counts for: its node, its sizes, or the message that stands for it.
+/// Number of values that a tensor counts for: its node, its sizes, or the message in place of it.
 const TENSOR: usize = 8;
 
 impl Machine<'_> {
@@ -31,7 +31,7 @@ impl Machine<'_> {
                         let name = name.clone();
                         self.global(module, name)
                     }
-                    _ => self.error("the name of a class is no text"),
+                    _ => self.error("the name of a class is not text"),
                 }
             }
             op::REDUCE | op::NEWOBJ | op::NEWOBJ_EX => {
@@ -65,7 +65,8 @@ impl Machine<'_> {
                 if let Node::Object { state: own, .. } = &mut self.nodes[top.0 as usize] {
                     *own = Some(state);
                 }
-                // Others have none here: a dictionary's are a state dict's versions, a tensor's are notes.
+                // Other values need no state: that of a dictionary holds versions of a state dict, that of a
+                // tensor holds notes.
                 Ok(())
             }
             op::BINPERSID => {
@@ -77,18 +78,18 @@ impl Machine<'_> {
                 self.line()?;
                 self.push(Node::Opaque)
             }
-            // Classes by a number that a registry in Python knows.
+            // Classes by a number, which only a registry in Python can resolve.
             op::EXT1 => self.take::<1>().and_then(|_| self.push(Node::Opaque)),
             op::EXT2 => self.take::<2>().and_then(|_| self.push(Node::Opaque)),
             op::EXT4 => self.take::<4>().and_then(|_| self.push(Node::Opaque)),
-            // Bytes that lie elsewhere.
+            // Bytes that are stored outside of the pickle.
             op::NEXT_BUFFER => self.push(Node::Opaque),
             op::READONLY_BUFFER => self.top().map(|_| ()),
             other => self.error(format!("there is no instruction {other:#04x}")),
         }
     }
 
-    /// A line of text.
+    /// Reads a line of text.
     fn word(&mut self) -> Result<Rc<str>, PtError> {
         let word = str::from_utf8(self.line()?).ok().map(Rc::from);
         word.map_or_else(|| self.error("the name of a class is not UTF-8"), Ok)
@@ -99,15 +100,16 @@ impl Machine<'_> {
         self.push(Node::Global { class: Rc::new(Class { module, name }), meaning })
     }
 
-    /// Pushes what a call makes. Nothing is called: a few names are constructors of values here, others make inert objects.
+    /// Pushes the result of a call. Nothing is called: a few names construct values here, others make inert
+    /// objects.
     fn reduce(&mut self, callee: Id, arguments: Id) -> Result<(), PtError> {
         let Node::Tuple(members) = &self.nodes[arguments.0 as usize] else {
-            return self.error("the arguments of a call are no tuple");
+            return self.error("the arguments of a call are not a tuple");
         };
-        // A constructor looks at four of them.
+        // A constructor uses four of them.
         let members = members[..members.len().min(4)].to_vec();
         let Node::Global { class, meaning } = self.nodes[callee.0 as usize].clone() else {
-            // A method of an object, or what another call made.
+            // A method of an object, or the result of another call.
             return self.push(Node::Opaque);
         };
         if meaning == Meaning::Parameter
@@ -124,7 +126,8 @@ impl Machine<'_> {
             (Meaning::Tensor, [storage, offset, shape, strides]) => {
                 self.tensor(*storage, *offset, *shape, *strides)?
             }
-            // The function, the type, the function's arguments; only what makes tensors itself is looked at.
+            // The arguments are a function, a type and the function's arguments; only functions that make
+            // tensors matter.
             (Meaning::Typed, [made_by, _, inner, ..])
                 if matches!(
                     &self.nodes[made_by.0 as usize],
@@ -159,7 +162,7 @@ impl Machine<'_> {
         Ok(members)
     }
 
-    /// What a dictionary is made of: another one, pairs, or nothing. A default is none.
+    /// The entries of a new dictionary: from another one, from pairs, or none. A default factory gives none.
     fn entries_in(&mut self, arguments: &[Id]) -> Result<Vec<(Id, Id)>, PtError> {
         let Some(&from) = arguments.last() else { return Ok(Vec::new()) };
         if let Node::Dict(entries) = &self.nodes[from.0 as usize] {
@@ -175,7 +178,7 @@ impl Machine<'_> {
         Ok(members.into_iter().filter_map(pair).collect())
     }
 
-    /// `("storage", class, key, location, numbers)`, if it is one of a known kind.
+    /// Reads `("storage", class, key, location, numbers)`; `None` if it is of another form or class.
     fn storage(&self, id: Id) -> Option<Storage> {
         let members = self.members(id)?;
         let node = |i: usize| members.get(i).map(|id| &self.nodes[id.0 as usize]);
@@ -192,7 +195,7 @@ impl Machine<'_> {
         }
     }
 
-    /// A tensor, or why there is none: it matters only where the network needs it.
+    /// A tensor, or the error in place of it: it matters only if the network needs the tensor.
     fn tensor(&mut self, storage: Id, offset: Id, shape: Id, strides: Id) -> Result<Node, PtError> {
         self.spend(TENSOR)?;
         let at = self.op;
@@ -204,18 +207,18 @@ impl Machine<'_> {
 
     fn view(&self, storage: Id, offset: Id, shape: Id, strides: Id) -> Result<Tensor, String> {
         let Node::Storage(storage) = &self.nodes[storage.0 as usize] else {
-            return Err("a tensor is made of what is no storage of numbers that weights have".to_owned());
+            return Err("a tensor without a storage of a known number type".to_owned());
         };
         let int = |id: Id| match self.nodes[id.0 as usize] {
             Node::Int(value) => Ok(value),
-            _ => Err("a size of a tensor is no number".to_owned()),
+            _ => Err("a tensor with a size that is not an integer".to_owned()),
         };
         let ints = |id: Id| match self.members(id) {
             Some(sizes) if sizes.len() <= MOST_DIMENSIONS => {
                 sizes.iter().copied().map(int).collect::<Result<Vec<i64>, _>>()
             }
             Some(sizes) => Err(format!("a tensor of {} dimensions", sizes.len())),
-            None => Err("the sizes of a tensor are no sequence".to_owned()),
+            None => Err("a tensor with sizes that are not a sequence".to_owned()),
         };
         layout::checked(storage.clone(), int(offset)?, &ints(shape)?, &ints(strides)?)
     }

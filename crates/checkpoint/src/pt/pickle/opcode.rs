@@ -1,4 +1,4 @@
-//! The instructions: all of the protocols 0 to 5.
+//! Opcodes of the pickle protocols 0 to 5.
 
 /// Names after `pickletools`, with the byte of each.
 pub(super) mod op {

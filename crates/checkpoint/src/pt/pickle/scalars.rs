@@ -1,4 +1,4 @@
-//! Instructions that make numbers, texts and bytes.
+//! Instructions of [`Machine`] that make numbers, texts and bytes.
 
 use super::machine::Machine;
 use super::opcode::op;
@@ -6,7 +6,7 @@ use super::value::Node;
 use crate::pt::error::PtError;
 
 impl Machine<'_> {
-    /// A number in binary.
+    /// Reads a binary number.
     pub(super) fn number(&mut self, opcode: u8) -> Result<(), PtError> {
         let node = match opcode {
             op::BININT => Node::Int(i32::from_le_bytes(self.take()?).into()),
@@ -25,7 +25,7 @@ impl Machine<'_> {
         self.push(node)
     }
 
-    /// Texts and bytes that begin with their length.
+    /// Reads texts and bytes that begin with their length.
     pub(super) fn characters(&mut self, opcode: u8) -> Result<(), PtError> {
         let len = match opcode {
             op::SHORT_BINUNICODE | op::SHORT_BINSTRING | op::SHORT_BINBYTES => self.take::<1>()?[0].into(),
@@ -41,7 +41,7 @@ impl Machine<'_> {
         self.push(node)
     }
 
-    /// Numbers and texts as a line, in protocol 0.
+    /// Reads numbers and texts that are written as a line (protocol 0).
     pub(super) fn written(&mut self, opcode: u8) -> Result<(), PtError> {
         let line = self.line()?;
         let text = str::from_utf8(line).unwrap_or_default().trim();
@@ -62,7 +62,8 @@ impl Machine<'_> {
     }
 }
 
-/// Two's complement, little end first; what does not fit is a random number's state or the like.
+/// Two's complement, little-endian. Longer numbers are opaque: they are states of random generators and the
+/// like.
 fn long(bytes: &[u8]) -> Node {
     let fill = if bytes.last().is_some_and(|b| *b >= 0x80) { 0xff } else { 0 };
     let mut value = [fill; 8];
@@ -73,7 +74,7 @@ fn long(bytes: &[u8]) -> Node {
     Node::Int(i64::from_le_bytes(value))
 }
 
-/// Latin-1 with `\uHHHH` and `\UHHHHHHHH`; `None` for other escapes.
+/// Decodes Latin-1 with `\uHHHH` and `\UHHHHHHHH`; `None` for other escapes.
 fn unescaped(bytes: &[u8]) -> Option<String> {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;

@@ -1,14 +1,15 @@
-//! What a pickle holds.
+//! [`Pickle`]: the values of a pickle.
 
 use std::rc::Rc;
 
 use super::globals::{Class, Dtype, Meaning};
 
-/// The position of a value.
+/// Position of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::pt) struct Id(pub(super) u32);
 
-/// A value; parts of it are values of their own. A node is at most four words, because a byte of a pickle can make one.
+/// A value; its parts are values of their own. A node has at most four words, because one byte of a pickle
+/// can make a node.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::pt) enum Node {
     None,
@@ -16,8 +17,8 @@ pub(in crate::pt) enum Node {
     Int(i64),
     Float(f64),
     Str(Rc<str>),
-    /// Bytes, whole numbers of more than 64 bits, and what came of calling something that is no class: nothing here asks for
-    /// their content.
+    /// Bytes, integers of more than 64 bits, and results of calls of things that are not classes: their
+    /// content is never needed.
     Opaque,
     List(Vec<Id>),
     Tuple(Vec<Id>),
@@ -29,7 +30,8 @@ pub(in crate::pt) enum Node {
         class: Rc<Class>,
         meaning: Meaning,
     },
-    /// An object of a class that is known by name only, what the class would be called with, and its attributes.
+    /// An object of a class that is known only by name, with the arguments of its construction and its
+    /// attributes.
     Object {
         class: Rc<Class>,
         arguments: Option<Id>,
@@ -47,11 +49,11 @@ pub(in crate::pt) struct Storage {
     /// Name of the entry in `data/`.
     pub(in crate::pt) key: Rc<str>,
     pub(in crate::pt) dtype: Dtype,
-    /// Numbers in it.
+    /// Count of numbers.
     pub(in crate::pt) len: usize,
 }
 
-/// A view of a storage; all of it lies inside, and no number is seen twice.
+/// A view of a storage; it lies inside the storage and contains no number twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::pt) struct Tensor {
     pub(in crate::pt) storage: Rc<Storage>,
@@ -60,15 +62,15 @@ pub(in crate::pt) struct Tensor {
     pub(in crate::pt) strides: Vec<usize>,
 }
 
-/// Why a tensor cannot be read.
+/// Reason why a tensor cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::pt) struct Broken {
-    /// Where in the pickle.
+    /// Offset in the pickle.
     pub(in crate::pt) at: usize,
     pub(in crate::pt) what: String,
 }
 
-/// All values, and the one that the pickle is of.
+/// All values, and the position of the outermost one.
 #[derive(Debug)]
 pub(in crate::pt) struct Pickle {
     pub(super) nodes: Vec<Node>,
@@ -84,7 +86,7 @@ impl Pickle {
         &self.nodes[id.0 as usize]
     }
 
-    /// The classes and functions that are named, as often as they are.
+    /// The classes and functions that the pickle mentions, with repetitions.
     pub(in crate::pt) fn classes(&self) -> impl Iterator<Item = &Class> {
         self.nodes.iter().filter_map(|node| match node {
             Node::Global { class, .. } => Some(&**class),
@@ -99,7 +101,7 @@ impl Pickle {
         }
     }
 
-    /// A whole number; truth values are none.
+    /// An integer; booleans do not count as integers.
     pub(in crate::pt) fn int(&self, id: Id) -> Option<i64> {
         match self.node(id) {
             Node::Int(value) => Some(*value),
@@ -107,7 +109,7 @@ impl Pickle {
         }
     }
 
-    /// A number.
+    /// A number, as floating point.
     pub(in crate::pt) fn float(&self, id: Id) -> Option<f64> {
         match self.node(id) {
             Node::Float(value) => Some(*value),
@@ -140,13 +142,13 @@ impl Pickle {
         }
     }
 
-    /// The value of a key of a dictionary that is text, or an attribute of an object.
+    /// The value of a text key of a dictionary, or an attribute of an object.
     pub(in crate::pt) fn get(&self, id: Id, key: &str) -> Option<Id> {
         let found = self.fields(id)?.iter().rev().find(|(k, _)| self.str(*k) == Some(key));
         found.map(|(_, value)| *value)
     }
 
-    /// What kind of value it is, for messages.
+    /// A description of the value, for messages.
     pub(in crate::pt) fn kind(&self, id: Id) -> String {
         match self.node(id) {
             Node::None => "None".to_owned(),

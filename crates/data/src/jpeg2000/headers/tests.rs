@@ -1,8 +1,8 @@
-//! Codestreams written for each test, whole and broken.
+//! Tests of [`Headers`], with whole and broken codestreams written for each test.
 
 use super::*;
 
-/// A codestream of one tile whose headers are whole, and whose data say nothing.
+/// A codestream of one tile with complete headers and meaningless data.
 struct Picture {
     size: [u32; 2],
     tile: [u32; 2],
@@ -10,7 +10,7 @@ struct Picture {
     levels: u8,
     block: [u8; 2],
     precincts: Vec<u8>,
-    /// Segments behind those that must be, and in the headers of the tile.
+    /// Additional segments: after the required ones, and in the tile headers.
     more: [Vec<u8>; 2],
 }
 
@@ -74,7 +74,7 @@ fn a_usual_picture_takes_what_its_samples_take() {
             assert_eq!(picture.bytes_per_pixel(), u64::from(components) * 17);
         }
     }
-    // Small ones at small resolutions, as encoders of maps write them.
+    // Small precincts at small resolutions, as encoders of maps write them.
     let precincts = vec![0x44, 0x55, 0x66, 0x77, 0x88, 0x88];
     let maps = Picture { levels: 5, precincts, ..Picture::default() };
     assert_eq!(maps.bytes_per_pixel(), 17);

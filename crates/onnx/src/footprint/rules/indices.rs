@@ -1,4 +1,4 @@
-//! Operators that pick values by number, or say where they are.
+//! Operators that select values by index, or that return indices.
 
 use super::super::call::{Call, OpFootprint, axis};
 use super::super::span::Span;
@@ -102,10 +102,10 @@ fn best(call: &Call<'_>) -> Result<OpFootprint, String> {
     Ok(OpFootprint { work: value.elements(), ..Value::new(DataType::Int64.into(), dims).into() })
 }
 
-/// Operations that a comparison of two boxes takes.
+/// Number of operations to compare two boxes.
 const COMPARISON: f64 = 10.0;
 
-/// Each chosen box is compared with all that come after it.
+/// Non-maximum suppression: each kept box is compared with all boxes after it.
 fn suppressed(call: &Call<'_>) -> Result<OpFootprint, String> {
     let boxes = call.arg(0)?;
     let scores = call.arg(1)?;
@@ -127,7 +127,7 @@ fn suppressed(call: &Call<'_>) -> Result<OpFootprint, String> {
     }
     let limit = match call.maybe(2) {
         None => 0.0,
-        // Not known before the picture is: no more than there are boxes.
+        // The limit depends on the picture: at most all boxes are kept.
         Some(limit) => {
             limit.held.as_ref().and_then(|held| held.first()).map_or(count.hi, |limit| limit.hi.max(0.0))
         }

@@ -1,4 +1,4 @@
-//! Operators that put values in another order or in other dimensions.
+//! Operators that change the order or the dimensions of values.
 
 use super::super::call::{Call, OpFootprint, axis};
 use super::super::span::Span;
@@ -19,7 +19,7 @@ pub(super) fn made(call: &Call<'_>) -> Option<Result<OpFootprint, String>> {
     })
 }
 
-/// The same numbers in other dimensions.
+/// The same numbers with other dimensions.
 fn with_dims(value: &Value, dims: Vec<Span>) -> OpFootprint {
     Value::new(value.element, dims).holding(value.held.clone()).into()
 }
@@ -125,7 +125,7 @@ fn transposed(call: &Call<'_>) -> Result<OpFootprint, String> {
     Ok(made.holding(held).into())
 }
 
-/// The numbers of `made`, each of a place of `value`.
+/// The numbers of `made`; `place` maps an index of `made` to one of `value`.
 pub(super) fn taken(
     value: &Value,
     made: &Value,
@@ -250,7 +250,7 @@ fn sliced(call: &Call<'_>) -> Result<OpFootprint, String> {
     }
     let rank = value.rank();
     let mut dims = value.dims.clone();
-    // Where an axis begins and how it goes on, if that is known.
+    // Start and step of each axis, if they are known.
     let mut known: Option<Vec<(i64, i64)>> = Some(vec![(0, 1); rank]);
     for (i, at) in axes.iter().enumerate() {
         let at = axis(*at, rank)?;
@@ -267,7 +267,7 @@ fn sliced(call: &Call<'_>) -> Result<OpFootprint, String> {
                 known[at] = (start, step);
             }
         } else {
-            // No more than there is, and no more than is asked for.
+            // No more than exist, and no more than the slice asks for.
             let asked = bounds.filter(|(start, end)| start.lo >= 0.0 && end.lo >= 0.0 && step > 0);
             let most = asked.map_or(dims[at].hi, |(start, end)| (end.hi - start.lo).clamp(0.0, dims[at].hi));
             dims[at] = Span::up_to((most / step.unsigned_abs() as f64).ceil());
@@ -284,7 +284,7 @@ fn sliced(call: &Call<'_>) -> Result<OpFootprint, String> {
     Ok(made.holding(held).into())
 }
 
-/// Where a slice begins, and how many it takes.
+/// Start and length of a slice.
 fn cut(start: i64, end: i64, size: i64, step: i64) -> (i64, i64) {
     let counted = |at: i64| if at < 0 { at.saturating_add(size) } else { at };
     let ceil = |length: i64, step: i64| length / step + i64::from(length % step != 0);

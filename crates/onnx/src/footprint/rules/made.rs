@@ -1,4 +1,4 @@
-//! Operators that make a tensor of a size that numbers say: what a hostile file would ask too much of.
+//! Operators whose output size is given by numbers: a hostile file could demand too much from them.
 
 use super::super::call::{Call, OpFootprint};
 use super::super::constant::constant;
@@ -36,7 +36,7 @@ fn shape(call: &Call<'_>) -> Result<OpFootprint, String> {
     Ok(Value::list(value.dims[start..end].to_vec()).into())
 }
 
-/// Sizes of a tensor from an input.
+/// Sizes of a tensor, read from an input.
 fn sizes(call: &Call<'_>, index: usize) -> Result<Vec<Span>, String> {
     let held = call.held(index)?;
     match held.iter().find(|span| span.lo < 0.0) {

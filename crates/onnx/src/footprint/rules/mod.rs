@@ -1,8 +1,9 @@
-//! What each operator makes of what goes in: dimensions, and numbers where they decide dimensions later.
+//! Rules for the outputs of each operator: dimensions, and numbers if they decide dimensions later.
 //!
-//! The operators are those of ONNX's own set that rten 0.27 runs and whose outputs follow from shapes and small constants.
-//! Left out are those that run for as long as a number says (`Loop`, `Scan`) or hold graphs of their own (`If`), random
-//! numbers, sequences and recurrent layers: no detector that was seen has one.
+//! There are rules for the operators of ONNX's own set that rten 0.27 runs and whose outputs follow from
+//! shapes and small constants. There are none for operators that run for as long as a number says (`Loop`,
+//! `Scan`) or contain graphs (`If`), for random numbers, sequences and recurrent layers: no known detector
+//! has one.
 
 mod indices;
 mod layout;
@@ -13,10 +14,10 @@ mod windows;
 
 use super::call::{Call, OpFootprint};
 
-/// What the node makes; `None` for an operator without a rule.
+/// The outputs of the node; `None` for an operator without a rule.
 ///
 /// # Errors
-/// In words, what is wrong with it.
+/// A text that describes what is wrong with it.
 pub(super) fn made(call: &Call<'_>) -> Option<Result<OpFootprint, String>> {
     pointwise::made(call)
         .or_else(|| made::made(call))

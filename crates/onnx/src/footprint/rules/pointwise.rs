@@ -1,11 +1,11 @@
-//! Operators that make each value of the values at its place.
+//! Operators that compute each value from the values at the same position.
 
 use super::super::call::{Call, OpFootprint};
 use super::super::span::Span;
 use super::super::value::Value;
 use crate::proto::tensor_proto::DataType;
 
-/// One value of one value.
+/// Operators whose output has the dimensions of their first input.
 const UNARY: [&str; 49] = [
     "Abs",
     "Acos",
@@ -57,9 +57,9 @@ const UNARY: [&str; 49] = [
     "ThresholdedRelu",
     "Trilu",
 ];
-/// One value of several, which are repeated where a dimension is 1.
+/// Operators with several inputs, which are repeated along dimensions of 1.
 const JOINING: [&str; 9] = ["Add", "Div", "Max", "Mean", "Min", "Mod", "Mul", "Pow", "Sub"];
-/// Likewise, and the answer is yes or no.
+/// The same with boolean outputs.
 const DECIDING: [&str; 8] = ["And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Or", "Xor"];
 
 pub(super) fn made(call: &Call<'_>) -> Option<Result<OpFootprint, String>> {
@@ -204,7 +204,7 @@ fn is_whole(element: i32) -> bool {
     [DataType::Int64, DataType::Int32, DataType::Uint8, DataType::Int8].map(i32::from).contains(&element)
 }
 
-/// Dimensions of what is made of two tensors; one of 1 is repeated.
+/// Dimensions of the result of two tensors; dimensions of 1 are repeated.
 pub(super) fn broadcast(a: &[Span], b: &[Span]) -> Result<Vec<Span>, String> {
     let rank = a.len().max(b.len());
     let one = Span::size(1);

@@ -1,4 +1,4 @@
-//! Operators that add up: products of matrices, and sums, means and largest values along axes.
+//! Operators that reduce: matrix products, and sums, means and extremes along axes.
 
 use super::super::call::{Call, OpFootprint, axis};
 use super::super::span::Span;
@@ -85,7 +85,7 @@ fn reduced(call: &Call<'_>, op: &str) -> Result<OpFootprint, String> {
     let dims = (0..rank).filter(|at| keep || !axes.contains(at));
     let dims = dims.map(|at| if axes.contains(&at) { Span::size(1) } else { value.dims[at] }).collect();
     let made = Value::new(value.element, dims);
-    // Of a list of sizes, all at once.
+    // Only if a whole list of sizes is reduced to one number.
     let held = value.held.as_ref().filter(|_| axes.len() == rank && made.exact_elements() == Some(1));
     let join: Option<fn(f64, f64) -> f64> = match op {
         "ReduceProd" => Some(|a, b| a * b),

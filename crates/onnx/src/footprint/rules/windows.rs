@@ -1,11 +1,11 @@
-//! Operators that look at neighbouring pixels: convolutions, pooling, resizing, padding.
+//! Operators that read neighbouring pixels: convolutions, pooling, resizing, padding.
 
 use super::super::call::{Call, OpFootprint, axis};
 use super::super::span::Span;
 use super::super::value::Value;
 use crate::proto::tensor_proto::DataType;
 
-/// Pixels of a kernel, a stride, a gap or an edge, along an axis; beyond it a window is no detector's.
+/// Largest kernel, stride, dilation or padding along an axis, in pixels; no detector has a larger one.
 const LONGEST: i64 = 4096;
 
 pub(super) fn made(call: &Call<'_>) -> Option<Result<OpFootprint, String>> {
@@ -31,7 +31,7 @@ struct Window {
     kernel: Vec<i64>,
     strides: Vec<i64>,
     gaps: Vec<i64>,
-    /// Before and behind each axis; `None` where the node asks for as much as keeps the size.
+    /// Padding before and after each axis; `None` if the node asks for padding that keeps the size.
     pads: Option<Vec<i64>>,
 }
 
@@ -61,7 +61,7 @@ impl Window {
         Ok(Self { strides: list("strides", 1, axes)?, gaps: list("dilations", 1, axes)?, kernel, pads })
     }
 
-    /// Places of the window along an axis.
+    /// Number of positions of the window along an axis.
     fn places(&self, at: usize, size: Span, up: bool) -> Result<Span, String> {
         let stride = self.strides[at] as f64;
         let Some(pads) = &self.pads else {
@@ -87,13 +87,13 @@ impl Window {
     }
 }
 
-/// Sizes of weights, which are to be known.
+/// Dimensions of weights, which must be known.
 fn sides(value: &Value) -> Result<Vec<i64>, String> {
     let sides = value.exact_dims().ok_or("has a kernel whose size depends on the picture")?;
     Ok(sides.into_iter().map(|side| side as i64).collect())
 }
 
-/// Images, channels and weights `[m, c, ...]` of a convolution.
+/// The input, the dimensions `[m, c, ...]` of the weights and the number of groups of a convolution.
 fn weighted<'a>(call: &Call<'a>) -> Result<(&'a Value, Vec<i64>, f64), String> {
     let value = call.arg(0)?;
     let weights = call.arg(1)?;
@@ -150,7 +150,7 @@ fn spread(call: &Call<'_>) -> Result<OpFootprint, String> {
         dims.push(size.map(side).ok_or("is too large")?);
     }
     let made = Value::new(value.element, dims);
-    // rten makes a column for every tap before it adds them up.
+    // rten makes a column for every element of the kernel before it adds them up.
     let columns = value.elements() / kernel[0] as f64 * kernel[1] as f64 * groups * window.area();
     Ok(OpFootprint { work: columns * kernel[0] as f64 / groups, scratch: columns * 4.0, outputs: vec![made] })
 }
@@ -175,7 +175,7 @@ fn pooled(call: &Call<'_>) -> Result<OpFootprint, String> {
 
 fn resized(call: &Call<'_>) -> Result<OpFootprint, String> {
     let value = call.arg(0)?;
-    // Up to 9 there are only factors, from 11 on a region of interest stands before them.
+    // Up to opset 10 factors are the only other input; from 11 on, a region of interest comes before them.
     let (factors, sizes) = match (call.node.op_type(), call.opset) {
         ("Upsample", _) | (_, ..=10) => (1, usize::MAX),
         _ => (2, 3),
