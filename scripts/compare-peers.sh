@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Times this program against PyTorch, onnxruntime and OpenVINO in turns, and prints rows for BENCHMARKS.md.
+# Times Bonsai, PyTorch, onnxruntime and OpenVINO in turns, and prints rows for BENCHMARKS.md.
 #
 # Usage: PEER_PYTHON=.../bin/python PEER_DIR=... scripts/compare-peers.sh [--rounds N] [--list] [ROW...]
 #
 # PEER_PYTHON  a Python with torch, ultralytics, onnxruntime and openvino
-# PEER_DIR     the folder with step_time.py, infer_time.py and export_ultralytics.py, which print one line of JSON
+# PEER_DIR     the folder with step_time.py, infer_time.py and export_ultralytics.py, each of which prints one line
+#              of JSON
 #
-# Without rows all are timed, which takes an hour: each row is five rounds of both sides. For developers, on a machine
-# that does nothing else; CI does not run it.
+# Without ROW, the script times all rows, which takes an hour: each row is five rounds of both sides. For developers,
+# on an otherwise idle machine; CI does not run it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-: "${PEER_PYTHON:?is to name a Python with the peers}"
-: "${PEER_DIR:?is to name the folder with the scripts of the peers}"
+: "${PEER_PYTHON:?must be a Python with torch, ultralytics, onnxruntime and openvino}"
+: "${PEER_DIR:?must be the folder with the scripts of the peers}"
 cargo build --quiet --release --locked --package bonsai-cli
 export XTASK=${CARGO_TARGET_DIR:-target}/release/bonsai
 export PEER_PYTHON PEER_DIR

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Builds and runs a throw-away crate outside the workspace on each stage crate, as somebody would who uses that crate alone.
+# Builds and runs a throw-away crate outside the workspace for each stage crate, like a user of that crate alone.
 #
-# Every file of scripts/consumers is the main program of one: NAME.rs uses crates/NAME by path, and further crates of ours
-# that it names in a line `// needs: NAME...`. Nothing else is given: no workspace, no features, no inherited versions.
-# Crates that promise to do without candle are then checked with `cargo tree` not to bring it.
+# Every file of scripts/consumers is the main program of such a crate. NAME.rs depends on crates/NAME by path, and on
+# the crates that a line `// needs: NAME...` lists. It has no workspace, no features and no inherited versions.
+# Afterwards, `cargo tree` checks that the crates that must not depend on candle do not.
 #
 # Usage: scripts/consumer-crates.sh [NAME...]    without arguments: all of them
 set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# What design and documentation promise to run without candle, under its normal dependencies.
+# Crates whose normal dependencies must not include candle, as the documentation promises.
 readonly WITHOUT_CANDLE=(boxes checkpoint data graph kernels metrics onnx plots prune sparsity tensorrt yolov8)
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-# Nothing here runs for long, and unoptimised code is built in a fraction of the time.
+# The programs run briefly, so an unoptimised build saves time.
 export CARGO_PROFILE_DEV_DEBUG=false CARGO_INCREMENTAL=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$repository/target}/consumers
 
@@ -24,7 +24,7 @@ if [ $# -eq 0 ]; then
     set -- "${@%.rs}"
 fi
 
-# make_crate NAME MAIN DEPENDENCY... writes a crate of its own, with the workspace's lock file so that versions agree.
+# make_crate NAME MAIN DEPENDENCY... writes a separate crate, with the workspace's lock file for equal versions.
 make_crate() {
     local folder=$scratch/$1 main=$2
     mkdir -p "$folder/src" "$folder/files"
@@ -39,9 +39,9 @@ make_crate() {
     } > "$folder/Cargo.toml"
 }
 
-# has_candle FOLDER
+# has_candle FOLDER: whether the crate in FOLDER depends on candle
 has_candle() {
-    # Not in a pipe to grep -q: cargo would die of the closed pipe.
+    # Not piped to grep -q, because grep would close the pipe and cargo would fail.
     local tree
     tree=$(cargo tree --quiet --manifest-path "$1/Cargo.toml" --edges normal --prefix none --format '{p}')
     grep -q '^candle' <<< "$tree"
@@ -59,7 +59,7 @@ echo 'fn main() {}' > "$scratch/empty.rs"
 for name in "${WITHOUT_CANDLE[@]}"; do
     make_crate "tree-$name" "$scratch/empty.rs" "$name"
     if has_candle "$scratch/tree-$name"; then
-        echo "$0: candle stands under bonsai-$name, which promises to do without" >&2
+        echo "$0: bonsai-$name depends on candle, but must not" >&2
         cargo tree --manifest-path "$scratch/tree-$name/Cargo.toml" --edges normal --invert candle-core >&2
         exit 1
     fi
@@ -67,7 +67,7 @@ done
 # The check must be able to fail.
 make_crate tree-exec "$scratch/empty.rs" exec
 if ! has_candle "$scratch/tree-exec"; then
-    echo "$0: candle was not found under bonsai-exec, so the check sees nothing" >&2
+    echo "$0: the check did not find candle under bonsai-exec, which depends on it: the check is broken" >&2
     exit 1
 fi
 echo "no candle under: ${WITHOUT_CANDLE[*]}"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Installs the libraries of TensorRT-RTX into a folder, from NVIDIA's wheel on PyPI: for CI, and for users without the SDK.
+# Installs the libraries of TensorRT-RTX into a folder, from NVIDIA's wheel on PyPI. For CI and for users without the
+# SDK.
 #
-# The wheel is only a container of shared libraries here: nothing of Python is needed once they are unpacked. They carry
-# NVIDIA's licence (printed at the end), which does not allow passing them on: keep them out of the repository and of
-# whatever you ship.
+# The script only unpacks shared libraries from the wheel; they do not need Python. NVIDIA's licence (its path is
+# printed at the end) forbids redistribution: keep the libraries out of the repository and of your releases.
 #
 # Usage: scripts/install-tensorrt-rtx.sh DIR      then: export TENSORRT_RTX_DIR=DIR
 set -euo pipefail
 
-# The version that the bindings (crate trtx) are made for.
+# The version for which the bindings (crate trtx) are made.
 readonly WHEEL=tensorrt-rtx-cu12-libs VERSION=1.7.1.116
 readonly CORE=libtensorrt_rtx.so.1 PARSER=libtensorrt_onnxparser_rtx.so.1
 
@@ -20,7 +20,7 @@ folder=$1
 marker=$folder/$WHEEL-$VERSION
 
 if [ -e "$marker" ] && [ -e "$folder/$CORE" ] && [ -e "$folder/$PARSER" ]; then
-    echo "TensorRT-RTX $VERSION is in $folder already"
+    echo "TensorRT-RTX $VERSION is already in $folder"
     exit 0
 fi
 if ! python3 -m pip --version > /dev/null 2>&1; then
@@ -30,7 +30,8 @@ if ! python3 -m pip --version > /dev/null 2>&1; then
 fi
 
 mkdir -p "$folder"
-# Beside the target, so that the last steps are renames: the folder never holds half a library under its name.
+# In the same file system as the target, so that the last steps are renames: the folder never contains a partial
+# library.
 scratch=$(mktemp -d "$folder/.partial-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 python3 -m pip download --quiet --no-deps --disable-pip-version-check --only-binary :all: \

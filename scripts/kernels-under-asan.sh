@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# The kernels' tests under AddressSanitizer, on every instruction set of this machine: portable, AVX2 and AVX-512.
+# Runs the kernels' tests under AddressSanitizer, with each instruction set of this machine: portable, AVX2, AVX-512.
 #
 # Usage: scripts/kernels-under-asan.sh [TEST FILTER...]
 #
-# What tests do not think of, the fuzz target `program` does (fuzz/README.md).
+# The fuzz target `program` covers inputs that these tests lack (fuzz/README.md).
 #
-# The sanitizer's runtime comes with the stable toolchain, but only an unstable flag links it: hence RUSTC_BOOTSTRAP.
-# `--target` keeps build scripts and procedural macros out of it.
+# The stable toolchain includes the sanitizer's runtime, but only an unstable flag links it, so the script sets
+# RUSTC_BOOTSTRAP. `--target` excludes build scripts and procedural macros from the sanitizer.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 host=$(rustc --print host-tuple)
 export RUSTC_BOOTSTRAP=1
 export RUSTFLAGS="-Zsanitizer=address ${RUSTFLAGS:-}"
-# Tests ask for memory that nobody has, and want the answer.
+# Some tests allocate more memory than exists, and expect an error instead of an abort.
 export ASAN_OPTIONS="allocator_may_return_null=1:${ASAN_OPTIONS:-}"
-# A folder of its own: other flags would rebuild everything, there and back.
+# A separate folder, because other flags would rebuild everything in the shared one.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/asan
 cargo test --release --locked -p bonsai-kernels --target "$host" --lib --test it -- "$@"

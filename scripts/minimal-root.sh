@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Shows that Bonsai needs Rust and a C linker, and nothing else.
 #
-# Makes a minimal Debian root (once), copies the Rust toolchain in use and a fresh clone of HEAD into it with the
-# dependencies' sources, and runs the commands inside, cut off from the network. Python, protoc, cmake, make,
-# pkg-config and a C++ compiler are checked to be absent.
+# Makes a minimal Debian root (once), copies the current Rust toolchain, a fresh clone of HEAD and the dependencies'
+# sources into it, and runs the commands inside, without network. The script checks that Python, protoc, cmake, make,
+# pkg-config and a C++ compiler are absent.
 #
 # Usage, as root, with debootstrap installed: scripts/minimal-root.sh FOLDER [COMMAND...]
-#   FOLDER   where the root is made, or where an earlier run made it (about 4 GB when built)
-#   COMMAND  run inside instead of the README's two commands, for example: cargo test --package bonsai-graph
-# Environment: MIRROR and SUITE; by default the mirror and the release that this Debian itself uses.
+#   FOLDER   folder of the root, new or from an earlier run (about 4 GB after the build)
+#   COMMAND  replaces the README's two commands, for example: cargo test --package bonsai-graph
+# Environment: MIRROR and SUITE; by default the mirror and the release of this Debian.
 set -euo pipefail
 
 if [ $# -lt 1 ]; then
@@ -47,7 +47,7 @@ mkdir -p "$root/opt/rust" "$root/opt/cargo"
 toolchain=$(rustc --print sysroot)
 cp -a "$toolchain/bin" "$toolchain/lib" "$root/opt/rust/"
 git clone --quiet --no-hardlinks "$repository" "$root/srv/bonsai"
-# From the clone, so that a lock file that was not committed is noticed.
+# Run in the clone, so that a lock file that was not committed is noticed.
 (cd "$root/srv/bonsai" && cargo vendor --quiet --locked --versioned-dirs "$root/opt/vendor" > /dev/null)
 cat > "$root/opt/cargo/config.toml" <<'CONFIG'
 [source.crates-io]
@@ -66,10 +66,10 @@ inside() {
         /bin/sh -c 'mount -t proc proc /proc; cd /srv/bonsai; exec "$@"' sh "$@"
 }
 
-step "what the root holds"
+step "tools in the root"
 for tool in python python3 protoc cmake make pkg-config c++ g++ clang; do
     if inside which "$tool"; then
-        echo "$0: $tool is in the root, so this run would prove nothing; remove $folder and start again" >&2
+        echo "$0: $tool is in the root, so this run would prove nothing; remove $folder and run again" >&2
         exit 1
     fi
 done
@@ -89,6 +89,6 @@ else
     step "cargo xtask test"
     started=$SECONDS
     inside cargo xtask test
-    echo "the tests took $((SECONDS - started)) s, building them included"
+    echo "the tests took $((SECONDS - started)) s, including their build"
 fi
 step "done"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Regenerates crates/onnx/src/proto.rs from ONNX's schema. Only needed when the schema moves on: the result is checked in.
+# Regenerates crates/onnx/src/proto.rs from ONNX's schema. Only needed after a change of the schema, because the
+# result is checked in.
 #
 # Usage: scripts/regenerate-onnx-proto.sh PATH/onnx.proto [--check]
-#   PATH     onnx/onnx.proto of https://github.com/onnx/onnx or of the Python package onnx (last: 1.23)
+#   PATH     folder with onnx.proto, from https://github.com/onnx/onnx or the Python package onnx (last: 1.23)
 #   --check  write nothing; fail if the checked-in file differs
 set -euo pipefail
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Type-checks `bonsai-exec` with candle's CUDA and cuDNN code switched on, on a machine without a GPU or a CUDA toolkit.
+# Type-checks `bonsai-exec` with candle's CUDA and cuDNN code, on a machine without a GPU or a CUDA toolkit.
 #
-# candle's build script compiles its kernels with nvcc. This script puts a stand-in first on PATH that answers what the
-# build scripts ask and writes empty results, so the Rust side is checked in full and nothing can be linked or run.
-# It is a type-check only: it says nothing about whether a kernel is right.
+# candle's build script compiles its kernels with nvcc. This script puts a stand-in first on PATH, which answers the
+# queries of the build scripts and writes empty files. So all Rust code is checked, but nothing can be linked or run.
+# This is a type check only; it does not test kernels.
 #
-# Usage: scripts/typecheck-cuda.sh [further arguments of cargo check]
+# Usage: scripts/typecheck-cuda.sh [additional arguments of cargo check]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,10 +15,10 @@ mkdir -p "$toolkit/bin" "$toolkit/include" "$toolkit/lib64"
 
 cat > "$toolkit/bin/nvcc" <<'NVCC'
 #!/bin/sh
-# Stand-in for nvcc: answers questions, writes empty outputs.
+# Stand-in for nvcc: answers queries, writes empty outputs.
 case "$1" in
 --version)
-    # The version is read from the fourth line.
+    # Build scripts read the version from the fourth line.
     printf '%s\n' 'nvcc: NVIDIA (R) Cuda compiler driver' '(stand-in: no code is generated)' \
         'Built for type checks' 'Cuda compilation tools, release 13.0, V13.0.0'
     exit 0 ;;
@@ -50,10 +50,10 @@ fi
 NVCC
 chmod +x "$toolkit/bin/nvcc"
 
-# A real toolkit, or settings for one, would be preferred by the build scripts.
+# Build scripts would prefer a real toolkit, or settings for one.
 unset NVCC CUDA_HOME CUDA_PATH CUDA_ROOT CUDA_TOOLKIT_ROOT_DIR CUDARC_CUDA_VERSION CUDNN_LIB
 export PATH="$toolkit/bin:$PATH" CUDA_COMPUTE_CAP=80
 
-# A target folder of its own, so that no later build links the empty kernels.
+# A separate target folder, so that no later build links the empty kernels.
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/typecheck-cuda \
     cargo check --release --locked --package bonsai-exec --features cuda,cudnn "$@"

@@ -1,4 +1,4 @@
-//! Weights of one's own in a file, and back.
+//! Consumer of `bonsai-checkpoint`: saves your own weights to a file and loads them.
 // needs: graph
 
 use bonsai_checkpoint::{Checkpoint, Weights};

@@ -1,4 +1,4 @@
-//! A drawn dataset, as batches for anybody's training loop.
+//! Consumer of `bonsai-data`: a drawn dataset as batches for any training loop.
 
 use bonsai_data::{Dataset, Loader, LoaderConfig, SplitKind, shapes};
 

@@ -1,4 +1,4 @@
-//! An engine written, loaded and shown a picture.
+//! Consumer of `bonsai-detector`: writes and loads an engine, and finds objects in a picture.
 // needs: data exec yolov8
 
 use bonsai_data::shapes;
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut detector = Detector::load(&file, Device::Cpu)?;
     let (mut picture, _) = shapes::sample(1, 64);
-    // An untrained network is sure of nothing: only without a threshold does it answer.
+    // An untrained network has low scores, so it only detects objects without a threshold.
     let config = DetectConfig { imgsz: 64, confidence: 0.0, max_detections: 3, ..detector.config() };
     let detections = detector.detect(&picture, &config)?;
     assert_eq!(detections.len(), 3);

@@ -1,4 +1,4 @@
-//! A network of one's own, run forward.
+//! Consumer of `bonsai-exec`: runs your own network forward.
 // needs: checkpoint graph
 
 use bonsai_checkpoint::{Array, Weights};

@@ -1,4 +1,4 @@
-//! A network of one's own as data, and what it costs.
+//! Consumer of `bonsai-graph`: your own network as data, and its cost.
 
 use bonsai_graph::{GraphBuilder, GraphError, Op};
 

@@ -1,4 +1,4 @@
-//! The mAP of anybody's detections.
+//! Consumer of `bonsai-metrics`: the mAP of any detections.
 // needs: boxes
 
 use bonsai_boxes::{Detection, GroundTruth, Xyxy};

@@ -1,4 +1,4 @@
-//! An untrained YOLOv8n as an ONNX file.
+//! Consumer of `bonsai-onnx`: exports an untrained YOLOv8n as an ONNX file.
 // needs: yolov8
 
 use bonsai_onnx::{ExportOptions, OnnxInfo, export};

@@ -1,4 +1,4 @@
-//! A picture of anybody's label statistics.
+//! Consumer of `bonsai-plots`: a picture of label statistics.
 // needs: boxes
 
 use bonsai_boxes::Cxcywh;

@@ -1,4 +1,4 @@
-//! A smaller YOLOv8n, without running it.
+//! Consumer of `bonsai-prune`: prunes a YOLOv8n without running it.
 // needs: graph yolov8
 
 use bonsai_graph::{Graph, ParamRole};

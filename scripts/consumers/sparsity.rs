@@ -1,8 +1,8 @@
-//! L1 in a training loop of one's own, on plain slices.
+//! Consumer of `bonsai-sparsity`: L1 in your own training loop, on plain slices.
 
 use bonsai_sparsity::{L1Plan, PlanError, PlannedStep, add_l1_to_gradient};
 
-/// Epochs, updates in each, and the learning rate.
+/// Epochs, updates per epoch, and the learning rate.
 const EPOCHS: usize = 4;
 const UPDATES: usize = 100;
 const LR: f32 = 0.5;
@@ -18,7 +18,7 @@ fn main() -> Result<(), PlanError> {
     let forecast = L1Plan::TRAVEL.forecast(EPOCHS, steps)?;
     assert!(forecast.gamma.is_enough());
 
-    // Two scales start at 1; the loss wants the first of them where it is, and does not care about the second.
+    // Two scales start at 1; the loss keeps the first at 1 and does not depend on the second.
     let mut gammas = [1.0_f32, 1.0];
     for update in 0..EPOCHS * UPDATES {
         let mut gradient = [gammas[0] - 1.0, 0.0];

@@ -1,4 +1,4 @@
-//! An engine where there is a builder, and the reason where there is none; and what a plan says of itself.
+//! Consumer of `bonsai-tensorrt`: builds an engine, or gives the reason why no builder can; and reads a plan.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let outcome = build_if_possible(BackendChoice::Trtexec, &nowhere, &options, &mut |_| ())?;
     println!("tensorrt: {outcome:?}");
 
-    // A plan is told by its header, and Ultralytics' form of it has names in front.
+    // The header identifies a plan; Ultralytics' form has metadata in front of it.
     let mut plan = vec![0; 100];
     plan[..4].copy_from_slice(b"ftrt");
     plan[24..27].copy_from_slice(&[10, 16, 0]);
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!((file.header.kind, file.plan), (EngineKind::TensorRt, plan.as_slice()));
     assert_eq!(file.metadata, Some(metadata));
 
-    // What no builder could take is refused before one is started.
+    // A file that no builder can read is refused before a builder starts.
     std::fs::write(&onnx, b"not an ONNX file")?;
     let strict = BuilderTraits::of_rtx("TensorRT-RTX".to_owned());
     let refusal: BuildError = preflight(&onnx, &[], &strict).unwrap_err().into();
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A map of one entry, without naming the crate of JSON.
+/// A map with one entry, without a dependency on a JSON crate.
 fn object(key: &str, value: &str) -> EngineMetadata {
     let mut metadata = EngineMetadata::new();
     metadata.insert(key.to_owned(), value.into());

@@ -1,4 +1,4 @@
-//! A network of one's own, trained on one's own batches.
+//! Consumer of `bonsai-train`: trains your own network on your own batches.
 // needs: boxes checkpoint exec graph yolov8
 
 use bonsai_boxes::Cxcywh;
@@ -11,7 +11,7 @@ use bonsai_train::{
 };
 use bonsai_yolov8::{Target, init};
 
-/// One grey image with one object in the middle.
+/// A batch source with a single grey image that has one object in the middle.
 struct OneImage;
 
 impl BatchSource for OneImage {
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let services = Services {
         executor: &mut executor,
         batches: &mut OneImage,
-        evaluate_metrics: &mut |_| Ok(Evaluation::default()),
+        evaluate: &mut |_| Ok(Evaluation::default()),
         penalty: PenaltyPlan::ByEpoch(&|_| Penalty::default()),
         distill: None,
         observer: &mut NoObserver,

@@ -1,4 +1,4 @@
-//! YOLOv8n as data, and the boxes in anybody's head outputs.
+//! Consumer of `bonsai-yolov8`: YOLOv8n as data, and boxes decoded from any head outputs.
 
 use bonsai_yolov8::{HeadOutput, LevelOutput, NmsConfig, Scale, build, decode, nms};
 

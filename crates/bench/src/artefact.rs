@@ -1,4 +1,5 @@
-//! An ONNX file in the runtimes that are there, in turns with our executor on the network that it was exported from.
+//! [`artefact`]: times an ONNX file in the available runtimes, in turns with our executor on the network that
+//! it was exported from.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,55 +16,55 @@ use crate::WARM_UP;
 use crate::input::images;
 use crate::stopwatch::{least, median, timed};
 
-/// What to time.
+/// Settings of [`artefact`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArtefactBench {
     /// The ONNX file.
     pub file: PathBuf,
-    /// A checkpoint or CPU engine that our executor runs beside it, first in every round.
+    /// A checkpoint or CPU engine that our executor runs first in every round.
     pub beside: Option<PathBuf>,
-    /// Side of the images in pixels; the file's own where `None`.
+    /// Side of the images in pixels; that of the file if `None`.
     pub imgsz: Option<usize>,
-    /// Images at once.
+    /// Images per run.
     pub batch: usize,
-    /// Rounds that count, after three that warm up; in each everything runs once.
+    /// Number of counted rounds, after three that warm up; each round runs every runner once.
     pub runs: usize,
-    /// What runs the checkpoint; its number of threads is the runtimes' too.
+    /// The executor of the checkpoint; the runtimes use the same number of threads.
     pub executor: ExecutorOptions,
-    /// Which runtime; all where it names none.
+    /// The runtime to time; all runtimes if it names none.
     pub runtime: RuntimeChoice,
 }
 
-/// Times of one of them, from images in memory to detections.
+/// Times of one runner, from images in memory to detections.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunnerFigures {
     /// `cpu`, `candle`, `rten` or `onnxruntime`.
     pub runner: String,
-    /// What it ran.
+    /// The file that it ran.
     #[serde(with = "bonsai_stages::path_text")]
     pub file: PathBuf,
     /// Median wall-clock milliseconds.
     pub latency_ms_median: f64,
-    /// The fastest run.
+    /// Milliseconds of the fastest run.
     pub latency_ms_min: f64,
-    /// Median over the rounds of the share of the first one's time in the same round.
+    /// Median over the rounds of its time, as a fraction of the first runner's time in the same round.
     pub share: f64,
-    /// Objects found in the last run.
+    /// Number of objects found in the last run.
     pub detections: usize,
 }
 
-/// What was found.
+/// The result of [`artefact`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ArtefactFigures {
     /// Height and width of the images.
     pub size: (usize, usize),
-    /// Images at once.
+    /// Images per run.
     pub batch: usize,
-    /// In the order of a round.
+    /// The runners, in the order of a round.
     pub runners: Vec<RunnerFigures>,
-    /// Runtimes that are not there: `onnxruntime: not run, because ...`.
+    /// Messages for the runtimes that are missing: `onnxruntime: not run, because ...`.
     pub not_run: Vec<String>,
-    /// Peak resident memory of the process in MiB, of all together.
+    /// Peak resident memory of the process in MiB, over all runners.
     pub peak_rss_mb: Option<f64>,
 }
 
@@ -78,12 +79,12 @@ struct Runner {
 /// Times inference on noise.
 ///
 /// # Errors
-/// If a file cannot be loaded or run at that size, the only runtime that was asked for is not there, or a number is 0.
+/// If a file cannot be loaded or run at that size, the requested runtime is missing, or a number is 0.
 pub fn artefact(what: &ArtefactBench) -> Result<ArtefactFigures> {
     let &ArtefactBench { batch, runs, .. } = what;
     ensure!(batch > 0 && runs > 0, "batch {batch} and runs {runs} must be at least 1");
     let (mut runners, not_run) = open(what)?;
-    let detector = &runners.last().context("no runtime is there")?.detector;
+    let detector = &runners.last().context("no runtime for ONNX files is available")?.detector;
     let side = what.imgsz.unwrap_or(detector.imgsz());
     let size = match detector.fixed_size() {
         Some(size) if what.imgsz.is_none_or(|side| side == size.0.max(size.1)) => size,
@@ -120,7 +121,7 @@ pub fn artefact(what: &ArtefactBench) -> Result<ArtefactFigures> {
     Ok(ArtefactFigures { size, batch, runners, not_run, peak_rss_mb: peak_rss_mb() })
 }
 
-/// What takes turns, and what is not there.
+/// Loads the runners; also returns messages for the runtimes that are missing.
 fn open(what: &ArtefactBench) -> Result<(Vec<Runner>, Vec<String>)> {
     let mut runners = Vec::new();
     let mut not_run = Vec::new();
@@ -135,7 +136,7 @@ fn open(what: &ArtefactBench) -> Result<(Vec<Runner>, Vec<String>)> {
     let asked = what.runtime.runtime;
     for runtime in Runtime::ALL.into_iter().filter(|runtime| asked.is_none_or(|asked| asked == *runtime)) {
         let choice = RuntimeChoice { runtime: Some(runtime), ..what.runtime.clone() };
-        // Which executor is meant for the file beside it.
+        // `what.executor` is for the checkpoint; the runtimes take only its number of threads.
         let threads = ExecutorOptions { threads: what.executor.threads, ..host_executor() };
         match Detector::load(&what.file, choice.with(threads)) {
             Ok(detector) => add(runtime.to_string(), &what.file, detector),
@@ -150,7 +151,7 @@ fn open(what: &ArtefactBench) -> Result<(Vec<Runner>, Vec<String>)> {
     Ok((runners, not_run))
 }
 
-/// The upper left of square images.
+/// Crops square images to their upper left `h` x `w` pixels.
 fn crop(square: Array, (h, w): (usize, usize)) -> Array {
     let &[n, c, side, _] = &square.shape[..] else { return square };
     if (h, w) == (side, side) {

@@ -1,4 +1,4 @@
-//! Several networks taking turns: how much faster the smaller ones are.
+//! [`compare`]: times several networks in turns, to measure how much faster the smaller ones are.
 
 #![expect(
     clippy::result_large_err,
@@ -19,33 +19,33 @@ use crate::WARM_UP;
 use crate::input::images;
 use crate::stopwatch::{median, timed};
 
-/// What to compare.
+/// Settings of [`compare`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompareBench {
-    /// Checkpoints or CPU engines; the first is what the others are compared with.
+    /// Checkpoints or CPU engines; the others are compared with the first.
     pub files: Vec<PathBuf>,
     /// Side of the images in pixels.
     pub imgsz: usize,
-    /// Rounds that count, after three that warm up; in each every network runs once.
+    /// Number of counted rounds, after three that warm up; each round runs every network once.
     pub rounds: usize,
-    /// What runs them.
+    /// The executor.
     pub executor: ExecutorOptions,
 }
 
-/// A network beside the first one.
+/// A network compared with the first one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedNetwork {
     /// Its file.
     #[serde(with = "bonsai_stages::path_text")]
     pub file: PathBuf,
-    /// Learned scalars and multiply-accumulates, folded.
+    /// Number of learned scalars and multiply-accumulates, folded.
     #[serde(flatten)]
     pub cost: Cost,
     /// Median milliseconds of one image, from memory to raw outputs.
     pub latency_ms: f64,
-    /// Share of the first network's multiply-accumulates.
+    /// Multiply-accumulates as a fraction of the first network's.
     pub macs_share: f64,
-    /// Median over the rounds of the share of the first network's time in the same round.
+    /// Median over the rounds of the time as a fraction of the first network's time in the same round.
     pub latency_share: f64,
 }
 
@@ -55,10 +55,11 @@ struct Candidate {
     times: Vec<f64>,
 }
 
-/// Times one image of noise on each network, in turns, so that what else the machine does falls on all alike.
+/// Times one image of noise on each network, in turns, so that other load on the machine affects all networks
+/// alike.
 ///
 /// # Errors
-/// If a file cannot be read or a network cannot run at that size, or there is nothing to do.
+/// If a file cannot be read, a network cannot run at that size, or there is no file or no round.
 pub fn compare(what: &CompareBench) -> Result<Vec<ComparedNetwork>> {
     ensure!(what.rounds > 0 && !what.files.is_empty(), "give at least one file and one round");
     let mut candidates = what.files.iter().map(|f| load(f, what)).collect::<Result<Vec<_>>>()?;

@@ -1,4 +1,4 @@
-//! One inference: folded network, decode, suppression.
+//! [`infer`]: times one inference: folded network, decode, suppression.
 
 #![expect(
     clippy::result_large_err,
@@ -19,44 +19,44 @@ use crate::input::images;
 use crate::network::Network;
 use crate::stopwatch::{LayerShare, PhaseTime, Stopwatch, layer_shares, least, median, timed};
 
-/// What to time.
+/// Settings of [`infer`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct InferBench {
     /// The network; its batch norm is folded.
     pub network: Network,
     /// Side of the images in pixels.
     pub imgsz: usize,
-    /// Images at once.
+    /// Images per run.
     pub batch: usize,
-    /// Runs that count, after three that warm up.
+    /// Number of counted runs, after three that warm up.
     pub runs: usize,
-    /// What runs it.
+    /// The executor.
     pub executor: ExecutorOptions,
-    /// Time the layers too.
+    /// Whether to time the layers too.
     pub layers: bool,
 }
 
-/// What was found.
+/// The result of [`infer`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InferFigures {
     /// Median wall-clock milliseconds from images in memory to detections.
     pub latency_ms_median: f64,
-    /// The fastest run.
+    /// Milliseconds of the fastest run.
     pub latency_ms_min: f64,
-    /// Peak resident memory of the process in MiB, where the system tells.
+    /// Peak resident memory of the process in MiB; `None` if the system does not report it.
     pub peak_rss_mb: Option<f64>,
-    /// Objects found in the last run; with fresh weights none.
+    /// Number of objects found in the last run; 0 with fresh weights.
     pub detections: usize,
-    /// The network.
+    /// Name of the network.
     pub network: String,
-    /// Its learned scalars, folded.
+    /// Number of its learned scalars, folded.
     pub params: u64,
-    /// What ran it.
+    /// The executor.
     #[serde(flatten)]
     pub executor: ExecutorInfo,
-    /// Medians by phase.
+    /// Median of each phase.
     pub phases: Vec<PhaseTime>,
-    /// Layers by time; empty unless asked for.
+    /// Layers, most expensive first; empty unless requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<LayerShare>,
 }
@@ -90,7 +90,7 @@ pub fn infer(what: &InferBench) -> Result<InferFigures> {
             timed(decoding, || HeadOutput::from_outputs(model.head(), outputs).map(|head| decode(&head)))?;
         detections = timed(suppression, || {
             let found = nms(&predictions, &NmsConfig::PREDICT).iter().map(Vec::len).sum();
-            // Giving back what a run has allocated is part of it.
+            // Freeing the memory of a run is part of the run.
             drop(predictions);
             found
         });

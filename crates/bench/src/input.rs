@@ -1,4 +1,4 @@
-//! Images and objects out of nothing, the same for every run with the same sizes.
+//! [`images`] and [`targets`]: random input, the same for every run with the same sizes.
 
 use bonsai_boxes::Cxcywh;
 use bonsai_checkpoint::Array;
@@ -6,17 +6,18 @@ use bonsai_yolov8::Target;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Objects in each image.
+/// Number of objects in each image.
 const OBJECTS: usize = 12;
 
-/// Noise in 0..1 `[batch, channels, imgsz, imgsz]`.
+/// Noise in 0..1 of shape `[batch, channels, imgsz, imgsz]`.
 pub(super) fn images(batch: usize, channels: usize, imgsz: usize) -> Array {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let data = (0..batch * channels * imgsz * imgsz).map(|_| rng.random()).collect();
     Array::new(&[batch, channels, imgsz, imgsz], data)
 }
 
-/// Twelve objects in each image: centres in 0.2..0.8 of it, sides in 0.05..0.35, any class.
+/// Twelve objects in each image: centres in 0.2..0.8 and sides in 0.05..0.35, as fractions of the image; any
+/// class.
 pub(super) fn targets(batch: usize, classes: usize) -> Vec<Target> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut target = |image| {

@@ -1,8 +1,9 @@
-//! Benchmarks: [`step`] and [`infer`] time networks, [`compare`] times files beside each other, [`recipes`] compares whole runs.
+//! [`step`] and [`infer`] time networks, [`compare`] and [`artefact()`] time files in turns, [`recipes`]
+//! compares whole runs.
 //!
-//! Made input, made objects, seeded weights: no dataset is needed, and other implementations can be timed on the same
-//! work (`scripts/compare-peers.sh`). Figures are wall-clock; ratios mean something only when both sides were timed
-//! in turns on one machine.
+//! The input and the objects are random and the weights are seeded. So the benchmarks need no dataset, and
+//! other implementations can be timed on the same work (`scripts/compare-peers.sh`). Times are wall-clock; a
+//! ratio means something only if both sides were timed in turns on one machine.
 
 mod artefact;
 mod compare;
@@ -23,5 +24,5 @@ pub use network::Network;
 pub use step::{StepBench, StepFigures, step};
 pub use stopwatch::{LayerShare, PhaseTime, median};
 
-/// Runs before those that count.
+/// Number of warm-up runs, which are not counted.
 const WARM_UP: usize = 3;

@@ -1,9 +1,9 @@
-//! Networks as pruning leaves them: about half as wide, by numbers that fit no vector.
+//! [`narrow`]: cuts a network as pruning would, to about half its widths and to no multiple of 8.
 //!
-//! Widths are drawn for each group of coupled channels, so the result is what the pruner could make: the same modules,
-//! every width about half and none a multiple of 8. The rounded kind has the same widths rounded up to whole vectors of
-//! 16, the work that an executor with padded channels cannot avoid. The first channels of each group stay; which ones
-//! do makes no difference to the time.
+//! A width is drawn for each group of coupled channels, so the pruner could make the result: the same
+//! modules, every width about half and none a multiple of 8. The rounded kind has the same widths, rounded up
+//! to whole vectors of 16; an executor that pads channels cannot avoid that work. The first channels of each
+//! group stay; the choice of channels does not change the time.
 
 use anyhow::{Context, Result};
 use bonsai_checkpoint::Checkpoint;
@@ -12,26 +12,27 @@ use bonsai_prune::{Coupling, PrunePlan, apply};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Widths that are no multiple of this are narrow ones.
+/// A narrow width is not a multiple of this.
 const ROUND: usize = 8;
-/// What rounded widths are multiples of, where the group has as many channels.
+/// Rounded widths are multiples of this, if the group has as many channels.
 const VECTOR: usize = 16;
-/// Draws before giving up. One in three fits for YOLOv8, where the halves of eight splits must not add up to a multiple.
+/// Maximum number of draws. For YOLOv8, about one draw in three fits, because the halves of eight splits must
+/// not add up to a multiple of 8.
 const DRAWS: usize = 1000;
 
-/// Which narrow network.
+/// Settings of [`narrow`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Narrow {
-    /// Where the widths are drawn from.
+    /// Seed of the widths.
     pub seed: u64,
-    /// Whether they are rounded up to whole vectors.
+    /// Whether the widths are rounded up to whole vectors.
     pub rounded: bool,
 }
 
-/// Cuts every width of a network that may be cut.
+/// Cuts every prunable width of a network.
 ///
 /// # Errors
-/// If the network has no such widths (its layers are too narrow already).
+/// If the layers of the network are already too narrow to have such widths.
 pub fn narrow(model: &Checkpoint, what: Narrow) -> Result<Checkpoint> {
     let coupling = Coupling::from_graph(model.model.graph());
     let mut rng = ChaCha8Rng::seed_from_u64(what.seed);
@@ -56,13 +57,14 @@ pub fn narrow(model: &Checkpoint, what: Narrow) -> Result<Checkpoint> {
     }
     None.with_context(|| {
         format!(
-            "none of {DRAWS} draws cut every layer to about half and no multiple of {ROUND}: the layers are too \
-             narrow already; use an unpruned network"
+            "none of {DRAWS} draws cut every layer to about half its width and to no multiple of {ROUND}: the layers \
+             are too narrow; use an unpruned network"
         )
     })
 }
 
-/// About half of `size`: between three and five eighths, at least 1, one more where that is a multiple of [`ROUND`].
+/// Draws about half of `size`: between three and five eighths, at least 1; one more if that is a multiple of
+/// [`ROUND`].
 fn draw_width(rng: &mut ChaCha8Rng, size: usize) -> usize {
     let low = size * 3 / 8;
     let high = size * 5 / 8;
@@ -77,7 +79,7 @@ fn cut(coupling: &Coupling, model: &Checkpoint, kept: &[usize]) -> Result<Checkp
     Ok(apply(&PrunePlan::removing(coupling, removed)?, model)?)
 }
 
-/// Whether some convolution became narrower, and none of those has a multiple of [`ROUND`] channels.
+/// Whether some convolutions became narrower, and none of them has a multiple of [`ROUND`] channels.
 fn is_narrow(model: &Checkpoint, narrow: &Checkpoint) -> bool {
     let pairs = model.model.graph().nodes().iter().zip(narrow.model.graph().nodes());
     let convolutions = pairs.filter(|(before, _)| matches!(before.op(), Op::Conv2d { .. }));
@@ -119,7 +121,7 @@ mod tests {
                 "{before} -> {after}"
             );
         }
-        // All but the two outputs of each of the three levels.
+        // All convolutions but the two outputs of each of the three levels.
         assert_eq!(cut, widths(&full).len() - 6);
         assert_eq!(narrow(&full, Narrow { seed: 7, rounded: false }).unwrap(), narrowed);
         assert_ne!(widths(&narrow(&full, Narrow { seed: 8, rounded: false }).unwrap()), widths(&narrowed));
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_without_room_says_so() {
+    fn a_network_with_too_narrow_layers_is_refused() {
         let full = network();
         let coupling = Coupling::from_graph(full.model.graph());
         let thinnest = cut(&coupling, &full, &vec![1; coupling.groups().len()]).unwrap();

@@ -1,4 +1,4 @@
-//! The network that is timed.
+//! [`Network`]: the network that a benchmark times.
 
 use std::path::PathBuf;
 
@@ -9,29 +9,29 @@ use bonsai_yolov8::{Scale, init};
 
 use crate::narrow::{Narrow, narrow};
 
-/// Which network: a file, or a name with fresh weights.
+/// The network of a benchmark: a file, or a model name with fresh weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     /// `yolov8n` to `yolov8x`, for 80 classes; not used with a file.
     pub model: String,
     /// A checkpoint or CPU engine.
     pub weights: Option<PathBuf>,
-    /// Cut it to about half its widths first.
+    /// If set, the network is first cut to about half its widths.
     pub narrow: Option<Narrow>,
 }
 
 impl Network {
-    /// Loads or makes it.
+    /// Loads the file or creates the network.
     ///
     /// # Errors
-    /// If the file cannot be read or the name is none, or the network cannot be narrowed.
+    /// If the file cannot be read, the name is unknown, or the network cannot be narrowed.
     pub fn open(&self) -> Result<Checkpoint> {
         let checkpoint = if let Some(path) = &self.weights {
             Checkpoint { train: None, ..open_checkpoint(path)? }
         } else {
             let names = || Scale::ALL.map(Scale::model_name).join(", ");
             Scale::from_model_name(&self.model).with_context(|| {
-                format!("`{}` is not one of {}; a file goes to --weights", self.model, names())
+                format!("unknown model \"{}\"; expected {}, or a file with --weights", self.model, names())
             })?;
             init(&open_model(&self.model)?, 0)?
         };
@@ -41,7 +41,7 @@ impl Network {
         }
     }
 
-    /// How the figures call it.
+    /// Name of the network in the results.
     pub(super) fn name(&self) -> String {
         let name =
             self.weights.as_ref().map_or_else(|| self.model.clone(), |path| path.display().to_string());

@@ -1,4 +1,4 @@
-//! One training step: forward, loss, backward, clip, SGD with Nesterov momentum, average.
+//! [`step`]: times one training step: forward, loss, backward, clip, SGD with Nesterov momentum, average.
 
 #![expect(
     clippy::result_large_err,
@@ -20,56 +20,57 @@ use crate::input::{images, targets};
 use crate::network::Network;
 use crate::stopwatch::{LayerShare, PhaseTime, Stopwatch, layer_shares, least, median, timed};
 
-/// Steps before those that count.
+/// Number of warm-up steps, which are not counted.
 const WARM_UP: usize = 2;
 
-/// What to time.
+/// Settings of [`step`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepBench {
-    /// The network.
+    /// The network to time.
     pub network: Network,
     /// Side of the images in pixels.
     pub imgsz: usize,
     /// Images in the batch.
     pub batch: usize,
-    /// Steps that count, after two that warm up.
+    /// Number of counted steps, after two that warm up.
     pub steps: usize,
-    /// The mean square of the raw outputs in place of the loss, and no optimiser: the executor alone.
+    /// Whether to use the mean square of the raw outputs in place of the loss, and no optimiser, to time the
+    /// executor alone.
     pub dummy_loss: bool,
-    /// What runs it.
+    /// The executor.
     pub executor: ExecutorOptions,
-    /// Time the layers too.
+    /// Whether to time the layers too.
     pub layers: bool,
 }
 
-/// What was found.
+/// The result of [`step`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StepFigures {
     /// Median wall-clock milliseconds of a step.
     pub step_ms_median: f64,
-    /// The fastest step.
+    /// Milliseconds of the fastest step.
     pub step_ms_min: f64,
     /// Median milliseconds of the loss and its gradient, on slices.
     pub loss_ms_median: f64,
-    /// Peak resident memory of the process in MiB, where the system tells.
+    /// Peak resident memory of the process in MiB; `None` if the system does not report it.
     pub peak_rss_mb: Option<f64>,
-    /// The loss in the last step, as a sign that something was computed.
+    /// The loss in the last step, to show that the step computed something.
     pub loss: f64,
-    /// The network.
+    /// Name of the network.
     pub network: String,
-    /// Its learned scalars.
+    /// Number of its learned scalars.
     pub params: u64,
-    /// What ran it.
+    /// The executor.
     #[serde(flatten)]
     pub executor: ExecutorInfo,
-    /// Medians by phase.
+    /// Median of each phase.
     pub phases: Vec<PhaseTime>,
-    /// Layers by time; empty unless asked for.
+    /// Layers, most expensive first; empty unless requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<LayerShare>,
 }
 
-/// Times training steps on made images and objects.
+/// Times training steps on random images and objects.
 ///
 /// # Errors
 /// If the network cannot be loaded or run at that size, or a number is 0.
@@ -106,14 +107,14 @@ pub fn step(what: &StepBench) -> Result<StepFigures> {
         timed(update, || {
             if what.dummy_loss { executor.zero_gradients() } else { executor.update(&rule(number)).map(drop) }
         })?;
-        // Giving back what a step has allocated is part of it.
+        // Freeing the memory of a step is part of the step.
         timed(update, || drop(gradients));
         last_loss = value;
         watch.add(times);
     }
     ensure!(
         last_loss.is_finite(),
-        "the loss is {last_loss}: this network does not train, its time means nothing"
+        "the loss is {last_loss}; expected a finite number: the time of a network that does not train means nothing"
     );
     let totals = watch.totals();
     let phases = watch.phases();
@@ -131,7 +132,8 @@ pub fn step(what: &StepBench) -> Result<StepFigures> {
     })
 }
 
-/// The recipe's step at a small rate, with the average's decay as it is after `updates` of them.
+/// The update of the default recipe at a small learning rate, with the decay of the average after `updates`
+/// updates.
 fn rule(updates: usize) -> UpdateRule {
     UpdateRule {
         momentum: 0.937,
@@ -142,7 +144,7 @@ fn rule(updates: usize) -> UpdateRule {
     }
 }
 
-/// What is descended.
+/// The loss that a step minimises.
 enum Loss {
     Detection(Vec<Target>),
     MeanSquare,
@@ -163,7 +165,7 @@ impl Loss {
     }
 }
 
-/// The mean square of all box logits plus that of all class logits; the outputs become its gradient.
+/// The mean square of all box logits plus that of all class logits. The outputs are replaced by its gradient.
 fn mean_square(head: &DetectHead, outputs: &mut [Array]) -> f64 {
     let mut loss = 0.0;
     for positions in [&head.box_outputs, &head.cls_outputs] {
@@ -175,7 +177,8 @@ fn mean_square(head: &DetectHead, outputs: &mut [Array]) -> f64 {
     loss
 }
 
-/// The sum of squares; the values are then scaled. In blocks, which are added in order.
+/// The sum of squares; scales the values by `factor`. Computed in blocks, which are summed in order, so that
+/// the result does not depend on threads.
 fn square(values: &mut [f32], factor: f32) -> f64 {
     const BLOCK: usize = 1 << 13;
     let block = |block: &mut [f32]| -> f64 {

@@ -1,30 +1,30 @@
-//! Times of repeated phases, and of the layers within them.
+//! [`Stopwatch`]: times of repeated phases; and [`layer_shares`], times of the layers in them.
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// Median time of a part of every run.
+/// Median time of a phase over all runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PhaseTime {
-    /// What was done.
+    /// Name of the phase.
     pub phase: &'static str,
     /// Median wall-clock milliseconds.
     pub ms: f64,
 }
 
-/// Time of a layer's part in a run.
+/// Time of a layer in a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerShare {
-    /// The executor's label: the layer's name, and what was done for it.
+    /// The executor's label: the name of the layer and of the operation.
     pub layer: String,
-    /// Mean milliseconds in a run; summed over threads where the executor says so.
+    /// Mean milliseconds in a run; summed over threads if the executor reports it so.
     pub ms: f64,
-    /// Share of the time of all layers, 0..=1.
+    /// Fraction of the time of all layers, in 0..=1.
     pub share: f64,
 }
 
-/// Collects the times of phases over runs; the first runs only warm up.
+/// Collects the times of phases over runs; the first runs are a warm-up and do not count.
 #[derive(Debug)]
 pub(super) struct Stopwatch<const N: usize> {
     names: [&'static str; N],
@@ -44,7 +44,7 @@ impl<const N: usize> Stopwatch<N> {
         self.seen >= self.warm_up
     }
 
-    /// Takes the times of a run.
+    /// Adds the times of a run.
     pub(super) fn add(&mut self, times: [Duration; N]) {
         if self.counts() {
             self.runs.push(times.map(|t| t.as_secs_f64() * 1e3));
@@ -75,7 +75,7 @@ pub(super) fn timed<T>(sum: &mut Duration, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// What the executor's clock has added up over `runs`, most expensive first.
+/// Times of layers from the clock of the executor over `runs` runs, most expensive first.
 pub(super) fn layer_shares(timings: Vec<(String, Duration)>, runs: usize) -> Vec<LayerShare> {
     let total: f64 = timings.iter().map(|(_, t)| t.as_secs_f64()).sum();
     let share = |(layer, time): (String, Duration)| LayerShare {
@@ -88,7 +88,8 @@ pub(super) fn layer_shares(timings: Vec<(String, Duration)>, runs: usize) -> Vec
     shares
 }
 
-/// The middle value, or the mean of the two in the middle, as Python's `statistics.median`; NaN of nothing.
+/// The middle value, or the mean of the two in the middle, as Python's `statistics.median`; NaN for an empty
+/// list.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -100,7 +101,7 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The least value; NaN of nothing.
+/// The least value; NaN for an empty list.
 pub(super) fn least(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NAN, f64::min)
 }

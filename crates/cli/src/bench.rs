@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: its arguments, and how its figures are printed.
+//! `bench`: times training steps and inferences, and prints the measurements.
 
 use std::path::{Path, PathBuf};
 
@@ -17,36 +17,37 @@ use crate::output::{is_json, say};
 use crate::recipes::{self, Recipes};
 use crate::settings_args::Machine;
 
-/// What to time.
+/// The benchmark to run.
 #[derive(Subcommand)]
 pub(crate) enum Bench {
-    /// One training step on made images: forward, loss, backward, clip, SGD, average
+    /// Time a training step on generated images: forward, loss, backward, clip, SGD, average
     Step(Step),
-    /// One inference on noise: folded network, decode, suppression; of an ONNX file in every runtime that is there
+    /// Time an inference on noise (folded network, decode, suppression); an ONNX file in every available
+    /// runtime
     Infer(Infer),
-    /// One image on several files in turns: how much faster the smaller ones are
+    /// Compare the latency of several networks, which take turns, with the first
     Compare(Compare),
-    /// Train and prune by several recipes on several datasets, each beside the same epochs without pruning
+    /// Train and prune by several recipes on several datasets, compared with the same epochs without pruning
     Recipe(Box<Recipes>),
 }
 
-/// Networks against the first of them.
+/// Arguments of `bench compare`.
 #[derive(Args)]
 pub(crate) struct Compare {
-    /// Checkpoints or CPU engines; what follows is compared with the first
+    /// Checkpoints or CPU engines; the first is the reference
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     weights: Vec<PathBuf>,
-    /// Side of the images in pixels, several in turn
+    /// Side of the images in pixels; may be a list
     #[arg(long, default_value = "640", num_args = 1.., value_parser = side)]
     imgsz: Vec<usize>,
-    /// Rounds that count, after three that warm up
+    /// Measured rounds, after three warm-up rounds
     #[arg(long, default_value = "20", value_parser = count)]
     rounds: usize,
     #[command(flatten)]
     machine: Machine,
 }
 
-/// A training step.
+/// Arguments of `bench step`.
 #[derive(Args)]
 pub(crate) struct Step {
     #[command(flatten)]
@@ -57,57 +58,57 @@ pub(crate) struct Step {
     /// Images in the batch
     #[arg(long, default_value = "8", value_parser = count)]
     batch: usize,
-    /// Steps that count, after two that warm up
+    /// Measured steps, after two warm-up steps
     #[arg(long, default_value = "6", value_parser = count)]
     steps: usize,
-    /// Mean square of the raw outputs in place of the loss, and no optimiser
+    /// Use the mean square of the raw outputs as loss, and no optimiser
     #[arg(long)]
     dummy_loss: bool,
 }
 
-/// An inference.
+/// Arguments of `bench infer`.
 #[derive(Args)]
 pub(crate) struct Infer {
     #[command(flatten)]
     what: What,
-    /// Side of the images in pixels [default: 640, or what an ONNX file takes]
+    /// Side of the images in pixels [default: 640, or the size of the ONNX file]
     #[arg(long, value_parser = side)]
     imgsz: Option<usize>,
-    /// Images at once
+    /// Images per batch
     #[arg(long, default_value = "1", value_parser = count)]
     batch: usize,
-    /// Runs that count, after three that warm up
+    /// Measured runs, after three warm-up runs
     #[arg(long, default_value = "20", value_parser = count)]
     runs: usize,
-    /// With an ONNX file: a checkpoint or CPU engine that takes turns with it
+    /// Checkpoint or CPU engine to compare with an ONNX file in --weights
     #[arg(long, value_name = "FILE", requires = "weights")]
     beside: Option<PathBuf>,
     #[command(flatten)]
     onnx: OnnxRuntime,
 }
 
-/// The network and what runs it.
+/// The network and the executor.
 #[derive(Args)]
 struct What {
-    /// yolov8n to yolov8x with fresh weights
+    /// yolov8n to yolov8x, with new weights
     #[arg(long, default_value = "yolov8n")]
     model: String,
-    /// Checkpoint or CPU engine, for `infer` also an ONNX file, in place of --model
+    /// Checkpoint or CPU engine instead of --model; for `infer` also an ONNX file
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     weights: Option<PathBuf>,
-    /// Cut the widths by this seed to about half, none a multiple of 8
+    /// Reduce the widths at random to about half, none a multiple of 8
     #[arg(long, value_name = "SEED")]
     narrow: Option<u64>,
-    /// The same widths, rounded up to multiples of 16
+    /// As --narrow, but with widths rounded up to multiples of 16
     #[arg(long, value_name = "SEED", conflicts_with = "narrow")]
     narrow_rounded: Option<u64>,
-    /// Print the network as text instead, for other implementations
+    /// Only print the network as text, for other implementations
     #[arg(long)]
     print_graph: bool,
     /// Compute every convolution as a direct sum
     #[arg(long)]
     no_winograd: bool,
-    /// Print where the time goes, by layer
+    /// Print the time of each layer
     #[arg(long)]
     layers: bool,
     #[command(flatten)]
@@ -138,7 +139,7 @@ pub(crate) fn run(bench: &Bench) -> Result<u8> {
         Bench::Recipe(args) => return recipes::run(args),
     };
     if what.print_graph {
-        // The text ends with a line break of its own.
+        // The text already ends with a line break.
         say!("{}", what.network().open()?.model.graph().to_string().trim_end());
         return Ok(DONE);
     }
@@ -170,7 +171,7 @@ pub(crate) fn run(bench: &Bench) -> Result<u8> {
             let imgsz = args.imgsz.unwrap_or(640);
             ensure_usage!(
                 args.beside.is_none() && args.onnx.runtime.is_none(),
-                "--beside and --runtime are for an ONNX file; `bench compare` has networks take turns"
+                "--beside and --runtime need an ONNX file in --weights; to compare networks, use `bench compare`"
             );
             let figures = infer(&InferBench { network, imgsz, batch, runs, executor, layers })?;
             if is_json() {
@@ -192,12 +193,13 @@ pub(crate) fn run(bench: &Bench) -> Result<u8> {
     Ok(DONE)
 }
 
-/// An ONNX file, in turns with what stands beside it.
+/// Times an ONNX file in turns with the network of `--beside`.
 fn run_artefact(args: &Infer, file: &Path) -> Result<u8> {
     let What { narrow, narrow_rounded, print_graph, layers, .. } = args.what;
     ensure_usage!(
         narrow.or(narrow_rounded).is_none() && !print_graph && !layers,
-        "{} is an ONNX file, which is run as it is: it has no layers to narrow, print or time",
+        "{} is an ONNX file, so its layers cannot be narrowed, printed or timed: leave --narrow, --narrow-rounded, \
+         --print-graph and --layers out",
         file.display()
     );
     let figures = artefact(&ArtefactBench {
@@ -240,7 +242,7 @@ fn run_compare(args: &Compare) -> Result<u8> {
             say!("{}", serde_json::to_string(&networks)?);
             continue;
         }
-        say!("{:>9} {:>9} {:>7} {:>9} {:>7}  at {imgsz} px", "params", "MACs, M", "share", "ms", "share");
+        say!("{:>9} {:>9} {:>7} {:>9} {:>7}  at {imgsz} px", "params", "MACs, M", "ratio", "ms", "ratio");
         for network in networks {
             say!(
                 "{:>9} {:>9.1} {:>7.3} {:>9.3} {:>7.3}  {}",

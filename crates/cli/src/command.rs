@@ -25,52 +25,52 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// The command to run.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// All stages in order, from a dataset to engines and a report; without arguments on a drawn dataset
+    /// Run all stages, from a dataset to engines and a report; without arguments, on a drawn dataset
     Pipeline(Pipeline),
     /// Train a baseline
     Train(Train),
-    /// Train on with L1 on batch norm
+    /// Continue training with L1 on batch norm
     Sparsify(Train),
-    /// Train on without L1, keeping the structure
+    /// Continue training without L1, with the same structure
     Finetune(Train),
-    /// Measure a checkpoint, CPU engine or ONNX file on a split
+    /// Evaluate a checkpoint, CPU engine or ONNX file on a split
     Val(Val),
-    /// Read an Ultralytics .pt or a state dict, without Python, into a checkpoint
+    /// Convert an Ultralytics .pt or a state dict to a checkpoint, without Python
     Import(Import),
     /// Remove channels with small gamma
     Prune(Prune),
     /// Write a checkpoint as ONNX, or its weights for PyTorch
     Export(Export),
-    /// Make an engine: for the CPU from a checkpoint, for TensorRT and TensorRT-RTX from ONNX
+    /// Build an engine: for the CPU from a checkpoint, for TensorRT and TensorRT-RTX from ONNX
     Engine(Engine),
-    /// What a file is, and what it says of itself
+    /// Show the kind, contents and metadata of a file
     Inspect(Inspect),
     /// Find objects in an image or a folder of images
     Predict(Predict),
-    /// Parameters, MACs and layers of a model or file
+    /// Show parameters, MACs and layers of a model or file
     Summary(Summary),
     /// Time a training step or an inference
     #[command(subcommand)]
     Bench(Bench),
-    /// What this machine can do
+    /// Show which features work on this machine
     Doctor,
-    /// All tests, in release mode; arguments go to `cargo test`
+    /// Run all tests in release mode; arguments are passed to `cargo test`
     Test {
         /// Arguments for `cargo test`, for example `-p bonsai-prune`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// What a shell is to know to complete commands, options and values
+    /// Print a shell script that completes commands, options and values
     Completions(Completions),
-    /// The manual, for `man`
+    /// Print or write manual pages for `man`
     Man(Manual),
 }
 
 impl Command {
-    /// Whether it works so long that `--json` is a stream of events rather than one document.
+    /// Whether the command runs so long that `--json` prints a stream of events instead of one document.
     pub(crate) const fn is_long(&self) -> bool {
         match self {
             Self::Prune(args) => !args.is_dry(),

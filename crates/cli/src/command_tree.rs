@@ -1,4 +1,5 @@
-//! The command line as clap knows it: what `args` declares, with the name it was called by, examples and exit codes.
+//! [`commands`] and [`parse`]: the clap command tree of [`Cli`], with the program's name, examples and exit
+//! codes.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,14 +12,15 @@ use crate::failure::EXIT_CODES;
 use crate::invocation::program;
 use crate::spelling::{with_foreign_options, with_tip};
 
-/// The commands with their help, for people and for completions.
+/// All commands with their help, for parsing and for completions.
 pub(crate) fn commands() -> Command {
     let program = program();
     let tree = decorated(Cli::command(), "").name(program).bin_name(program).display_name(program);
     tree.after_help(EXIT_CODES)
 }
 
-/// Reads the command line of this process, or ends it with an error or help. Also gives the files that it names.
+/// Parses the command line of this process; an error or a request for help ends the process. Also returns the
+/// files named on the command line.
 pub(crate) fn parse() -> (Cli, Vec<PathBuf>) {
     let words: Vec<OsString> = std::env::args_os().collect();
     let color = colour_of(&words);
@@ -28,7 +30,7 @@ pub(crate) fn parse() -> (Cli, Vec<PathBuf>) {
     parsed.unwrap_or_else(|error| with_tip(error).exit())
 }
 
-/// Values of options that take files, and of settings that do.
+/// Values of options and settings that take files.
 fn files(matches: &ArgMatches) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for id in matches.ids().map(clap::Id::as_str) {
@@ -47,7 +49,7 @@ fn files(matches: &ArgMatches) -> Vec<PathBuf> {
     found
 }
 
-/// `--color` before anything is parsed, because parsing may fail in colour.
+/// The value of `--color`, read before parsing because error messages of the parser may be coloured.
 fn colour_of(words: &[OsString]) -> ColorChoice {
     let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
     let after = words.windows(2).find(|pair| pair[0] == "--color").map(|pair| pair[1]);
@@ -58,7 +60,7 @@ fn colour_of(words: &[OsString]) -> ColorChoice {
     }
 }
 
-/// Reads words that follow the program's name.
+/// Parses the words after the program's name.
 #[cfg(test)]
 pub(crate) fn parse_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Cli, clap::Error> {
     let words = std::iter::once("bonsai").chain(words);
@@ -70,7 +72,7 @@ fn with_all_foreign_options(command: Command) -> Command {
     with_foreign_options(command).mut_subcommands(with_all_foreign_options)
 }
 
-/// The command at `path`, such as `bench step`, and those below it, with what is known of them.
+/// Adds the [`Topic`]s to the command at `path`, such as `bench step`, and to its subcommands.
 fn decorated(command: Command, path: &str) -> Command {
     let command = command.mut_subcommands(|below| {
         let path = format!("{path} {}", below.get_name()).trim().to_owned();
@@ -98,7 +100,7 @@ fn decorated(command: Command, path: &str) -> Command {
 mod tests {
     use super::*;
 
-    /// Lines of a terminal that is not small.
+    /// Maximum number of lines of `-h`, so that it fits on a common terminal.
     const SCREEN: usize = 40;
 
     fn each(command: &mut Command, path: &str, visit: &mut impl FnMut(&str, &mut Command)) {
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_told_from_other_values() {
+    fn files_are_distinguished_from_other_values() {
         let words = [
             "bonsai",
             "pipeline",
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_short_help_shows_exists() {
+    fn options_of_short_help_exist() {
         each(&mut commands(), "", &mut |path, command| {
             let short = topic(path).map_or(&[][..], |topic| topic.short);
             let longs: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
@@ -172,7 +174,7 @@ mod tests {
         });
     }
 
-    /// Words as a shell takes them, as far as examples go.
+    /// The words that a shell makes of a line; supports only the quotes that examples use.
     fn words(line: &str) -> Vec<&str> {
         line.split_whitespace().map(|word| word.trim_matches(['\'', '"'])).collect()
     }

@@ -1,4 +1,4 @@
-//! `completions` and `man`: descriptions of all commands for shells and for `man`.
+//! `completions` and `man`: completion scripts for shells, and manual pages.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,20 +11,20 @@ use clap_mangen::Man;
 use crate::failure::DONE;
 use crate::output::{say, say_bytes};
 
-/// Both are for the installed program.
+/// Name of the installed program, for which both are written.
 const NAME: &str = "bonsai";
 
-/// Completions.
+/// Arguments of `completions`.
 #[derive(Args)]
 pub(crate) struct Completions {
-    /// For which shell
+    /// Shell for which to print the script
     shell: Shell,
 }
 
-/// Manual pages.
+/// Arguments of `man`.
 #[derive(Args)]
 pub(crate) struct Manual {
-    /// Folder for a page of every command [default: one page, to standard output]
+    /// Folder for one page per command [default: a single page, to standard output]
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -57,11 +57,11 @@ fn installed(commands: Command) -> Command {
     commands.name(NAME).bin_name(NAME).display_name(NAME)
 }
 
-/// Writes the page of a command and those below it, and counts them.
+/// Writes the pages of a command and its subcommands, and returns their number.
 fn write_pages(command: &Command, name: &str, folder: &Path) -> Result<usize> {
     let path = folder.join(format!("{name}.1"));
     let mut page = Vec::new();
-    // A page's name is fixed for the life of the program, as clap's names are.
+    // clap needs names with a static lifetime.
     let title: &'static str = name.to_owned().leak();
     Man::new(command.clone().name(title).display_name(title)).render(&mut page)?;
     let mut file =

@@ -1,4 +1,4 @@
-//! `doctor`: what this machine can do.
+//! `doctor`: shows which features work on this machine.
 
 use anyhow::Result;
 use bonsai_pipeline::{Check, doctor as examine};
@@ -6,7 +6,7 @@ use bonsai_pipeline::{Check, doctor as examine};
 use crate::failure::DONE;
 use crate::output::{is_json, say};
 
-#[expect(clippy::unnecessary_wraps, reason = "every command has one signature")]
+#[expect(clippy::unnecessary_wraps, reason = "all commands have the same signature")]
 pub(crate) fn doctor() -> Result<u8> {
     let checks = examine();
     if is_json() {

@@ -1,4 +1,4 @@
-//! The commands that documents name are commands: each is parsed, as far as the document spells it out.
+//! Test: the parser accepts every command that a document contains.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use clap::error::ErrorKind;
 
 use crate::command_tree::parse_words;
 
-/// Documents beside the pages in `docs`. The change log may name what is gone.
+/// Documents outside `docs`. The change log is excluded, because it may name removed commands.
 const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "BENCHMARKS.md"];
-/// What commands begin with.
+/// The programs with which commands begin.
 const PROGRAMS: [&str; 2] = ["cargo xtask", "bonsai"];
 
-/// Commands of a document: lines after `$` in full, and what stands in backticks.
+/// Commands of a document, without the program: lines after `$`, marked as complete, and text in backticks.
 fn commands(text: &str) -> Vec<(bool, String)> {
     let mut found = Vec::new();
     let mut block = false;
@@ -29,7 +29,7 @@ fn commands(text: &str) -> Vec<(bool, String)> {
     found
 }
 
-/// What follows the program's name, without the comment.
+/// The text after the program's name, without a comment.
 fn of_program(line: &str) -> Option<String> {
     let rest = PROGRAMS.iter().find_map(|program| line.strip_prefix(program)?.strip_prefix(' '))?;
     Some(rest.split(" #").next().unwrap_or(rest).trim().to_owned())
@@ -50,7 +50,7 @@ fn documents_name_only_commands_that_are_parsed() {
             count += 1;
             let words = line.split_whitespace().map(|word| word.trim_matches(['\'', '"']));
             let Err(error) = parse_words(words) else { continue };
-            // A sentence may name a command without all that it needs.
+            // A sentence may name a command without its required arguments.
             let short = matches!(
                 error.kind(),
                 ErrorKind::MissingRequiredArgument | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
@@ -61,7 +61,7 @@ fn documents_name_only_commands_that_are_parsed() {
         }
     }
     assert!(bad.is_empty(), "{}", bad.join("\n"));
-    assert!(count > 30, "only {count} commands were found: is the form of the documents another one?");
+    assert!(count > 30, "only {count} commands were found: has the format of the documents changed?");
 }
 
 #[test]

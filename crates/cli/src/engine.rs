@@ -1,4 +1,4 @@
-//! Engines made and files inspected.
+//! `engine` and `inspect`: builds engines and describes files.
 
 use crate::inspect_file::{Content, EngineContent, Inspection, NetworkContent, OnnxContent, inspect as look};
 use anyhow::Result;
@@ -20,7 +20,7 @@ pub(crate) fn engine(args: &engine_args::Engine) -> Result<u8> {
         && !bonsai_stages::is_onnx(&files.weights);
     ensure_usage!(
         exports || files.settings.imgsz.is_none(),
-        "--imgsz is for a checkpoint that is exported first, which --backend says; what is built from {} has the size in it",
+        "--imgsz needs a checkpoint and --backend, which export it first; the size of {} is fixed: leave --imgsz out",
         files.weights.display()
     );
     let config = PipelineConfig { engine, ..base };
@@ -34,7 +34,7 @@ pub(crate) fn engine(args: &engine_args::Engine) -> Result<u8> {
                 set_result(&built);
             }
             EngineOutcome::NotRun { because } => {
-                eprint_line!("not run, because {because}");
+                eprint_line!("the engine was not built, because {because}");
                 return Ok(FAILED);
             }
         },
@@ -136,7 +136,7 @@ fn print_onnx(onnx: &OnnxContent) {
 }
 
 fn print_engine(engine: &EngineContent) {
-    entry("plan", &format!("{} bytes; inputs and outputs are known to its runtime alone", engine.plan_bytes));
+    entry("plan", &format!("{} bytes; only its runtime can read inputs and outputs", engine.plan_bytes));
     if let Some(metadata) = &engine.metadata {
         notes(metadata.iter().map(|(key, value)| (key, value.to_string())));
     }
@@ -149,7 +149,7 @@ fn print_network(network: &NetworkContent) {
     list("output", &network.outputs);
     names(&network.class_names);
     if let Some(steps) = network.training_step {
-        entry("training", &format!("can go on after {steps} optimiser steps"));
+        entry("training", &format!("can resume after {steps} optimiser steps"));
     }
     notes(network.metadata.iter().map(|(key, value)| (key, value.clone())));
 }

@@ -1,4 +1,4 @@
-//! Arguments of `engine` and `inspect`.
+//! [`Engine`] and [`Inspect`]: the arguments of `engine` and `inspect`.
 
 use std::path::PathBuf;
 
@@ -9,33 +9,33 @@ use clap::Args;
 
 use crate::settings_args::Convert;
 
-/// An engine.
+/// Arguments of `engine`.
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Engine {
     #[command(flatten)]
     pub(crate) files: Convert,
-    /// auto, trtexec, `tensorrt_rtx` (TensorRT-RTX's tool) or rtx (its library: needs no GPU, but a build with
-    /// `--features rtx`); a checkpoint is exported first [default: auto, the first that is installed]
+    /// auto, trtexec, `tensorrt_rtx` (TensorRT-RTX's tool) or rtx (its library: needs no GPU, but a build
+    /// with `--features rtx`); a checkpoint is exported first [default: auto, the first that is installed]
     #[arg(long)]
     pub(crate) backend: Option<BackendChoice>,
-    /// fp32, fp16 or int8 [default: fp16 with TensorRT up to 10, else what the ONNX file spells out]
+    /// fp32, fp16 or int8 [default: fp16 with TensorRT up to 10, else the arithmetic of the ONNX file]
     #[arg(long)]
     pub(crate) precision: Option<Precision>,
-    /// Take the arithmetic from the ONNX file on TensorRT 10 too
+    /// Take the arithmetic from the ONNX file, also on TensorRT 10
     #[arg(long)]
     pub(crate) strongly_typed: bool,
-    /// Sizes of a dynamic input as NAME:MIN,OPT,MAX, such as `images:1x3x640x640,4x3x640x640,16x3x640x640`; may be
-    /// repeated
+    /// Sizes of a dynamic input as NAME:MIN,OPT,MAX, such as `images:1x3x640x640,4x3x640x640,16x3x640x640`;
+    /// may be repeated
     #[arg(long, value_name = "PROFILE")]
     pub(crate) profile: Vec<ShapeProfile>,
-    /// Upper bound of the builder's scratch memory
+    /// Limit for the builder's scratch memory, in MiB
     #[arg(long, value_name = "MIB")]
     pub(crate) workspace: Option<u32>,
-    /// How hard to search, 0 to 5 [default: the builder's, 3]
+    /// Effort of the search, 0 to 5 [default: the builder's, 3]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) optimization_level: Option<u8>,
-    /// File in which tactic timings are kept between builds
+    /// File that keeps tactic timings between builds
     #[arg(long, value_name = "FILE")]
     pub(crate) timing_cache: Option<PathBuf>,
     /// Let later minor versions of TensorRT load the engine
@@ -44,40 +44,42 @@ pub(crate) struct Engine {
     /// Let other GPUs run the engine: `ampere_plus` or `same_compute_capability`
     #[arg(long, value_name = "GPUS")]
     pub(crate) hardware_compatibility: Option<HardwareCompatibility>,
-    /// GPUs that an engine of TensorRT-RTX is for, such as `7.5,8.6` [default: 8.0, 8.6, 8.9 and from 12.0 on]
+    /// Compute capabilities of the GPUs for TensorRT-RTX, such as `7.5,8.6` [default: 8.0, 8.6, 8.9 and from
+    /// 12.0 on]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) compute_capability: Vec<ComputeCapability>,
     /// Do not time the engine
     #[arg(long)]
     pub(crate) no_timing: bool,
-    /// Write times, layer times and layers as JSON beside the engine
+    /// Write times, layer times and layers as JSON next to the engine
     #[arg(long)]
     pub(crate) exports: bool,
-    /// One further word for the command line tool, such as `--extra=--verbose`; may be repeated
+    /// Additional argument for the command-line tool, such as `--extra=--verbose`; may be repeated
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) extra: Vec<String>,
-    /// Stop the builder after that time [default: 1800]
+    /// Time limit for the builder, in seconds [default: 1800]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) time_limit: Option<u64>,
-    /// The trtexec to use [default: that of `TRTEXEC`, of PATH, of the usual places]
+    /// The trtexec to use [default: search `TRTEXEC`, PATH and the usual folders]
     #[arg(long, value_name = "FILE")]
     pub(crate) trtexec: Option<PathBuf>,
-    /// The `tensorrt_rtx` to use [default: that of `TENSORRT_RTX`, of PATH, of the usual places]
+    /// The `tensorrt_rtx` to use [default: search `TENSORRT_RTX`, PATH and the usual folders]
     #[arg(long, value_name = "FILE")]
     pub(crate) tensorrt_rtx: Option<PathBuf>,
-    /// Folder with TensorRT-RTX's libraries [default: that of `TENSORRT_RTX_DIR`, of the usual places]
+    /// Folder with TensorRT-RTX's libraries [default: search `TENSORRT_RTX_DIR` and the usual folders]
     #[arg(long, value_name = "DIR")]
     pub(crate) rtx_dir: Option<PathBuf>,
-    /// Put metadata in front of the plan, as Ultralytics writes engines; trtexec and C++ clients do not load that
+    /// Put metadata in front of the plan, as Ultralytics does; trtexec and C++ clients cannot load such a
+    /// file
     #[arg(long)]
     pub(crate) ultralytics: bool,
-    /// With --ultralytics, where --weights is a plan: the ONNX file that it was built from
+    /// With --ultralytics and a plan as --weights: the ONNX file from which the plan was built
     #[arg(long, value_name = "FILE", requires = "ultralytics")]
     pub(crate) metadata_from: Option<PathBuf>,
 }
 
 impl Engine {
-    /// The flags over what file and --set say.
+    /// The configuration with the flags applied; `base` has the values of the file and of --set.
     pub(crate) fn over(&self, base: EngineConfig) -> EngineConfig {
         let or = |flag: &Option<PathBuf>, base: Option<PathBuf>| flag.clone().or(base);
         EngineConfig {
@@ -102,18 +104,18 @@ impl Engine {
     }
 }
 
-/// A list from the command line in place of the one below it, if it says anything.
+/// The list from the command line, or `base` if it is empty.
 fn given<T: Clone>(flag: &[T], base: Vec<T>) -> Vec<T> {
     if flag.is_empty() { base } else { flag.to_vec() }
 }
 
-/// A question.
+/// Arguments of `inspect`.
 #[derive(Args)]
 pub(crate) struct Inspect {
-    /// ONNX file, engine of TensorRT or TensorRT-RTX (bare or as Ultralytics writes it), checkpoint, CPU engine, .pt or
-    /// state dict
+    /// ONNX file, engine of TensorRT or TensorRT-RTX (bare or as Ultralytics writes it), checkpoint, CPU
+    /// engine, .pt or state dict
     pub(crate) file: PathBuf,
-    /// Write the bare plan of an engine that has metadata in front
+    /// Write the plan of an engine without the metadata in front of it
     #[arg(long, value_name = "FILE")]
     pub(crate) unwrap: Option<PathBuf>,
 }

@@ -1,32 +1,32 @@
-//! How fast batches go, for those who read a log rather than watch a bar.
+//! [`EtaLog`] and [`ScanEtaLog`]: lines with the remaining time, for logs without a progress bar.
 
 use std::time::{Duration, Instant};
 
 use bonsai_pipeline::StepRecord;
 
-/// The longest silence of a training.
+/// Interval after which a line is printed if no other line was.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Counts batches since it began, and since something was said.
+/// Measures the speed of a training, and the time since the last line.
 pub(crate) struct EtaLog {
     began: Instant,
-    /// Batches that were done before, which say nothing about the speed.
+    /// Batches that were done before the measurement began.
     before: usize,
     spoke: Instant,
 }
 
 impl EtaLog {
-    /// Begins with the first batch of a training, or of what is left of it.
+    /// Begins with the first batch of a new or resumed training.
     pub(crate) fn at(step: &StepRecord, now: Instant) -> Self {
         Self { began: now, before: done(step), spoke: now }
     }
 
-    /// That something was said.
+    /// Records that another line was printed.
     pub(crate) const fn heard(&mut self, now: Instant) {
         self.spoke = now;
     }
 
-    /// A line, if nothing was said for long.
+    /// A line, if no line was printed for the interval.
     pub(crate) fn line(&mut self, step: &StepRecord, now: Instant) -> Option<String> {
         if now - self.spoke < SILENCE {
             return None;
@@ -49,10 +49,10 @@ impl EtaLog {
     }
 }
 
-/// Counts the images of a scan since something was said.
+/// Measures the speed of a scan, and the time since the last line.
 pub(crate) struct ScanEtaLog {
     began: Instant,
-    /// Images that were looked at before.
+    /// Images that were scanned before the measurement began.
     before: usize,
     spoke: Instant,
 }
@@ -62,7 +62,7 @@ impl ScanEtaLog {
         Self { began: now, before: done, spoke: now }
     }
 
-    /// A line, if nothing was said for long.
+    /// A line, if no line was printed for the interval.
     pub(crate) fn line(&mut self, split: &str, done: usize, total: usize, now: Instant) -> Option<String> {
         if now - self.spoke < SILENCE {
             return None;
@@ -71,11 +71,11 @@ impl ScanEtaLog {
         let timed = (done - self.before).max(1);
         let seconds = (now - self.began).as_secs_f64() * (total - done) as f64 / timed as f64;
         let minutes = (seconds / 60.0).ceil();
-        Some(format!("  {done} of {total} images of {split} looked at, about {minutes:.0} min left"))
+        Some(format!("  scanned {done} of {total} images of {split}, about {minutes:.0} min left"))
     }
 }
 
-/// Batches of all epochs up to this one.
+/// Number of batches of all epochs, up to and including this one.
 const fn done(step: &StepRecord) -> usize {
     (step.epoch - 1) * step.batches + step.batch
 }
@@ -91,22 +91,22 @@ mod tests {
     }
 
     #[test]
-    fn a_scan_speaks_after_a_silence() {
+    fn a_scan_prints_a_line_after_the_interval() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut eta_log = ScanEtaLog::at(0, start);
         assert_eq!(eta_log.line("train", 10, 1000, at(29)), None);
         // 100 images in 50 s, 900 to go.
         let line = eta_log.line("train", 100, 1000, at(50)).unwrap();
-        assert_eq!(line, "  100 of 1000 images of train looked at, about 8 min left");
+        assert_eq!(line, "  scanned 100 of 1000 images of train, about 8 min left");
         assert_eq!(eta_log.line("train", 200, 1000, at(60)), None);
     }
 
     #[test]
-    fn it_speaks_after_a_silence_and_counts_what_it_saw() {
+    fn a_training_prints_a_line_after_the_interval() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        // Goes on in the second epoch: 11 batches were done before.
+        // The training resumes in the second epoch; 11 batches count as done before.
         let mut eta_log = EtaLog::at(&step(2, 1), at(0));
         assert_eq!(eta_log.line(&step(2, 2), at(29)), None);
         eta_log.heard(at(10));

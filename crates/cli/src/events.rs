@@ -1,7 +1,7 @@
-//! `--json` of long commands: one object a line on standard output, each with `schema` and `event`.
+//! [`event`]: the output of long commands with `--json`, one object per line, each with `schema` and `event`.
 //!
-//! Events are `start`, `stage`, `epoch`, `note`, `warning`, `error` and `end`; `end` has the exit code and the result, and
-//! a `warning` about a dataset has its counts by split in `dataset`.
+//! Events are `start`, `stage`, `epoch`, `note`, `warning`, `error` and `end`. `end` contains the exit code
+//! and the result. A `warning` about a dataset contains the counts of each split in `dataset`.
 
 use std::sync::Mutex;
 
@@ -10,13 +10,13 @@ use serde_json::{Map, Value, json};
 
 use crate::output::{is_stream, raw_line};
 
-/// Version of the form of the lines.
+/// Version of the format of the lines.
 pub(crate) const SCHEMA: u32 = 1;
 
-/// What `end` is to carry.
+/// The result for the event `end`.
 static RESULT: Mutex<Value> = Mutex::new(Value::Null);
 
-/// Writes an event, where events are wanted. `fields` is an object.
+/// Writes an event if the output is a stream of events. `fields` is an object.
 pub(crate) fn event(name: &str, fields: Value) {
     if !is_stream() {
         return;
@@ -28,14 +28,14 @@ pub(crate) fn event(name: &str, fields: Value) {
     raw_line(&Value::Object(line).to_string());
 }
 
-/// Keeps the result for the last line.
+/// Stores the result for the event `end`.
 pub(crate) fn set_result(result: impl Serialize) {
     if let (Ok(value), Ok(mut kept)) = (serde_json::to_value(result), RESULT.lock()) {
         *kept = value;
     }
 }
 
-/// The result that was kept.
+/// The stored result.
 pub(crate) fn result() -> Value {
     RESULT.lock().map(|kept| kept.clone()).unwrap_or_default()
 }

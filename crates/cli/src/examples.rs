@@ -1,28 +1,28 @@
-//! What help says of each command beside its options: examples, which a test parses, and where defaults come from.
+//! [`Topic`] and [`topic`]: examples and notes for the help of each command. A test parses the examples.
 
-/// A command's help.
+/// The help of a command, besides its options.
 pub(crate) struct Topic {
     /// The command, such as `bench step`.
     path: &'static str,
-    /// The options that `-h` shows; none for all.
+    /// The options that `-h` shows; empty for all.
     pub(crate) short: &'static [&'static str],
-    /// Lines without the program's name, and what they do.
+    /// Command lines without the program's name, and their descriptions.
     pub(crate) examples: &'static [(&'static str, &'static str)],
     /// Paragraphs before the examples.
     pub(crate) notes: &'static [&'static str],
 }
 
-/// What is known of a command.
+/// The help of the command at `path`.
 pub(crate) fn topic(path: &str) -> Option<&'static Topic> {
     TOPICS.iter().find(|topic| topic.path == path)
 }
 
-const SETTINGS: &str = "Settings are laid over each other: defaults, then --config, then options, then --set. \
-    The defaults of augmentation, losses and learning are those of Ultralytics 8; of everything they are listed in \
-    `config.toml` of a run.";
-const TRAINING: &str = "Settings are laid over each other: defaults, then --config, then options, then --set. \
-    The defaults are those of Ultralytics 8, but for `--optimizer` (there: chosen by the number of steps), `--workers` \
-    (there: 8), `--patience` (50, that of 8.0) and `--cache-mib`, which it does not have.";
+const SETTINGS: &str = "Later settings override earlier ones: defaults, then --config, then options, then --set. \
+    The defaults of augmentation, losses and learning are those of Ultralytics 8; `config.toml` in a run directory \
+    lists all settings.";
+const TRAINING: &str = "Later settings override earlier ones: defaults, then --config, then options, then --set. \
+    The defaults are those of Ultralytics 8, except for `--optimizer` (there: chosen by the number of steps), \
+    `--workers` (there: 8), `--patience` (50, as in 8.0) and `--cache-mib`, which Ultralytics does not have.";
 const TRAINING_SHORT: &[&str] = &[
     "data", "model", "imgsz", "epochs", "batch", "patience", "lr0", "freeze", "project", "name", "seed",
     "device", "threads", "config", "set", "resume",
@@ -33,7 +33,7 @@ const TOPICS: &[Topic] = &[
         path: "pipeline",
         short: &[],
         examples: &[
-            ("pipeline", "Every stage on a drawn dataset, in a minute or two"),
+            ("pipeline", "All stages on a drawn dataset, in a minute or two"),
             ("pipeline --data D/data.yaml --model yolov8n --imgsz 320 --epochs 50", "On your own data"),
             (
                 "pipeline --model best.pt --data D/data.yaml --set prune.prune_ratio=0.3",
@@ -41,7 +41,7 @@ const TOPICS: &[Topic] = &[
             ),
             (
                 "pipeline --data D/data.yaml --max-drop 0.01",
-                "In continuous integration: ends with 3 if more than 0.01 mAP50-95 was lost",
+                "In continuous integration: exit code 3 if more than 0.01 mAP50-95 is lost",
             ),
         ],
         notes: &[SETTINGS],
@@ -62,28 +62,28 @@ const TOPICS: &[Topic] = &[
                 "Commands for a shell or GNU parallel",
             ),
             ("pipeline sweep --ratios 0.3,0.5 --seeds 0,1 --slurm sweep.sh", "A script for Slurm"),
-            ("pipeline sweep --gather runs/sweep", "The table of what is there"),
+            ("pipeline sweep --gather runs/sweep", "The table of the finished runs"),
         ],
         notes: &[
             SETTINGS,
-            "Runs of one seed share dataset, baseline and sparsity training: the first makes them, the others take them \
-             over. A second call does what is missing.",
+            "Runs with the same seed share dataset, baseline and sparsity training: the first run makes them, the others \
+             use them. A second call of the command runs what is missing.",
         ],
     },
     Topic {
         path: "train",
         short: TRAINING_SHORT,
         examples: &[
-            ("train --data D/data.yaml --imgsz 320 --project runs --name base", "YOLOv8n from fresh weights"),
+            ("train --data D/data.yaml --imgsz 320 --project runs --name base", "YOLOv8n from new weights"),
             (
                 "train --data D/data.yaml --model best.pt --epochs 20 --freeze 10",
-                "From a checkpoint, backbone kept",
+                "From a checkpoint, with frozen backbone",
             ),
             (
                 "train --data D/data.yaml --config tuned.toml --set lr0=0.02",
-                "Settings from a file, one of them changed",
+                "Settings from a file, with one change",
             ),
-            ("train --resume runs/base", "Go on with an interrupted training"),
+            ("train --resume runs/base", "Resume an interrupted training"),
         ],
         notes: &[TRAINING],
     },
@@ -97,16 +97,17 @@ const TOPICS: &[Topic] = &[
             ),
             (
                 "sparsify --data D/data.yaml --model runs/base/weights/best.safetensors --set l1.gamma.travel=2",
-                "So strong that a gamma may move by 2",
+                "With L1 that can move a gamma by 2",
             ),
             (
                 "sparsify --data D/data.yaml --model best.pt --set l1.preset=original",
-                "As the hand-patched trainers do",
+                "With the L1 of the hand-patched trainers",
             ),
         ],
         notes: &[
             TRAINING,
-            "L1 on gamma is as strong as the detector bears: the loss stays within a tenth above that without L1. `--patience` is 0 here.",
+            "L1 on gamma is as strong as possible while the loss stays at most a tenth above the loss without L1. The \
+             default of `--patience` is 0 here.",
         ],
     },
     Topic {
@@ -117,7 +118,7 @@ const TOPICS: &[Topic] = &[
                 "finetune --data D/data.yaml --imgsz 320 --model runs/pruned.safetensors --name fine",
                 "A pruned network",
             ),
-            ("finetune --resume", "Go on with the latest in runs/detect"),
+            ("finetune --resume", "Resume the latest training in runs/detect"),
         ],
         notes: &[TRAINING],
     },
@@ -139,14 +140,18 @@ const TOPICS: &[Topic] = &[
         examples: &[
             (
                 "val --weights runs/fine/weights/best.safetensors --data D/data.yaml --split test",
-                "Table of classes",
+                "Metrics of each class",
             ),
-            ("val --weights best.pt --data D/data.yaml --rect", "Ultralytics' own figures"),
-            ("val --weights best.onnx --data D/data.yaml --min-map50-95 0.4", "Ends with 3 below 0.4"),
+            (
+                "val --weights best.pt --data D/data.yaml --rect",
+                "With the image shapes of Ultralytics' validation",
+            ),
+            ("val --weights best.onnx --data D/data.yaml --min-map50-95 0.4", "Exit code 3 below 0.4"),
             ("val --weights best.onnx --data D/data.yaml --json", "As JSON"),
         ],
         notes: &[
-            "The size is that of the training, and scores and overlaps are those of Ultralytics' validation.",
+            "By default, the image size is that of the training; lowest score and overlap are those of Ultralytics' \
+             validation.",
         ],
     },
     Topic {
@@ -156,7 +161,7 @@ const TOPICS: &[Topic] = &[
             ("import best.pt --out best.safetensors", "An Ultralytics checkpoint"),
             ("import state.safetensors -o best.safetensors", "A state dict"),
         ],
-        notes: &["No Python is needed, and nothing in the file is run."],
+        notes: &["Import needs no Python, and runs no code from the file."],
     },
     Topic {
         path: "prune",
@@ -179,15 +184,15 @@ const TOPICS: &[Topic] = &[
             "set",
         ],
         examples: &[
-            ("prune --weights W --prune-ratio 0.4 --dry-run", "Only say what would go"),
-            ("prune --weights W --target-macs 0.25 -o small.safetensors", "Leave a quarter of the MACs"),
-            ("prune --weights W --plan small.plan.json -o again.safetensors", "Do what a plan says"),
+            ("prune --weights W --prune-ratio 0.4 --dry-run", "Only print what would be removed"),
+            ("prune --weights W --target-macs 0.25 -o small.safetensors", "Keep a quarter of the MACs"),
+            ("prune --weights W --plan small.plan.json -o again.safetensors", "Apply a plan"),
             (
                 "prune --weights W --target-macs 0.25 --steps 5 --data D/data.yaml -o s.safetensors",
-                "In steps",
+                "In five steps",
             ),
         ],
-        notes: &["The limit of a step's loss and its epochs are those of Torch-Pruning's example."],
+        notes: &["The defaults of --max-map-drop and --step-epochs are those of Torch-Pruning's example."],
     },
     Topic {
         path: "export",
@@ -196,15 +201,15 @@ const TOPICS: &[Topic] = &[
             "nms", "data", "set",
         ],
         examples: &[
-            ("export --weights W -o w.onnx", "32 bits, opset 13, one image of one size"),
+            ("export --weights W -o w.onnx", "32 bits, opset 13, one image of a fixed size"),
             ("export --weights W -o h.onnx --half --io fp16", "16 bits"),
             ("export --weights W -o q.onnx --int8 --data D/data.yaml", "8 bits, ranges from training images"),
             (
                 "export --weights W -o d.onnx --dynamic shape --nms onnx",
-                "Any batch and size, suppression inside",
+                "Any batch and size, with suppression in the file",
             ),
         ],
-        notes: &["The size is that of the training."],
+        notes: &["By default, the image size is that of the training."],
     },
     Topic {
         path: "engine",
@@ -225,11 +230,11 @@ const TOPICS: &[Topic] = &[
             ("engine --weights w.onnx --out w.engine", "For TensorRT, from ONNX"),
             (
                 "engine --weights d.onnx -o d.engine --profile images:1x3x640x640,4x3x640x640,16x3x640x640",
-                "For a range of batches",
+                "For a range of batch sizes",
             ),
         ],
         notes: &[
-            "Builders are looked for where their variables, PATH and the usual places say, in this order.",
+            "Builders are searched in their environment variables, PATH and the usual folders, in this order.",
         ],
     },
     Topic {
@@ -238,7 +243,7 @@ const TOPICS: &[Topic] = &[
         examples: &[
             ("inspect w.onnx", "Inputs, outputs, operators"),
             ("inspect w.engine --json", "An engine, as JSON"),
-            ("inspect w.engine --unwrap bare.plan", "Take Ultralytics' metadata off"),
+            ("inspect w.engine --unwrap bare.plan", "Remove Ultralytics' metadata"),
         ],
         notes: &[],
     },
@@ -246,11 +251,8 @@ const TOPICS: &[Topic] = &[
         path: "predict",
         short: &[],
         examples: &[
-            ("predict --weights W --source picture.jpg --out seen", "Draw what is found"),
-            (
-                "predict --weights W --source 'photos/*.jpg' --out seen --save-txt",
-                "Labels beside the pictures",
-            ),
+            ("predict --weights W --source picture.jpg --out seen", "Draw boxes around objects"),
+            ("predict --weights W --source 'photos/*.jpg' --out seen --save-txt", "Also write labels"),
             ("predict --weights w.onnx --source photos --json", "One JSON object per image"),
         ],
         notes: &["Score 0.25 and overlap 0.7 are Ultralytics' defaults."],
@@ -269,7 +271,7 @@ const TOPICS: &[Topic] = &[
         short: &[],
         examples: &[
             ("bench step --model yolov8n --imgsz 320 --batch 8", "A training step"),
-            ("bench step --weights W --layers", "Where its time goes"),
+            ("bench step --weights W --layers", "The time of each layer"),
         ],
         notes: &[],
     },
@@ -278,7 +280,7 @@ const TOPICS: &[Topic] = &[
         short: &[],
         examples: &[
             ("bench infer --model yolov8n --imgsz 640", "One image"),
-            ("bench infer --weights w.onnx --beside W --json", "An ONNX file in turns with a checkpoint"),
+            ("bench infer --weights w.onnx --beside W --json", "An ONNX file compared with a checkpoint"),
         ],
         notes: &[],
     },
@@ -288,11 +290,11 @@ const TOPICS: &[Topic] = &[
         examples: &[
             (
                 "bench recipe --datasets cells=D/data.yaml,crowd --seeds 0,1,2 --jobs 2",
-                "The default against channels drawn at random, on two datasets",
+                "The default recipe against random channels, on two datasets",
             ),
             (
                 "bench recipe --recipes taylor,mine.toml --datasets clutter --macs 0.25 --gather",
-                "The table of what is there",
+                "The table of the finished runs",
             ),
         ],
         notes: &[],
@@ -301,7 +303,10 @@ const TOPICS: &[Topic] = &[
         path: "bench compare",
         short: &[],
         examples: &[
-            ("bench compare --weights base.safetensors small.safetensors", "How much faster the second is"),
+            (
+                "bench compare --weights base.safetensors small.safetensors",
+                "How much faster the second network is",
+            ),
             (
                 "bench compare --weights base.safetensors small.safetensors --imgsz 320 640 --json",
                 "At two sizes",
@@ -312,30 +317,30 @@ const TOPICS: &[Topic] = &[
     Topic {
         path: "doctor",
         short: &[],
-        examples: &[("doctor", "What works here"), ("doctor --json", "As JSON")],
+        examples: &[("doctor", "As text"), ("doctor --json", "As JSON")],
         notes: &[],
     },
     Topic {
         path: "test",
         short: &[],
-        examples: &[("test", "Every test"), ("test -p bonsai-prune", "Those of one crate")],
-        notes: &["Needs a checkout of Bonsai around the current folder."],
+        examples: &[("test", "All tests"), ("test -p bonsai-prune", "The tests of one crate")],
+        notes: &["The current folder must be in a checkout of Bonsai."],
     },
     Topic {
         path: "completions",
         short: &[],
         examples: &[
-            ("completions bash", "To standard output: write it where your shell looks for completions"),
-            ("completions zsh", "For zsh, a file `_bonsai` in a folder of its fpath"),
+            ("completions bash", "For bash; write the output to where bash looks for completions"),
+            ("completions zsh", "For zsh; write the output to `_bonsai` in a folder of fpath"),
         ],
-        notes: &["Completions are for a program called `bonsai`: `cargo install --path crates/cli`."],
+        notes: &["Completions are for the installed program `bonsai`: `cargo install --path crates/cli`."],
     },
     Topic {
         path: "man",
         short: &[],
         examples: &[
             ("man", "The page of the whole program, to standard output"),
-            ("man --out man1", "A page for each command, into a folder"),
+            ("man --out man1", "A page for each command, in a folder"),
         ],
         notes: &[],
     },

@@ -1,4 +1,4 @@
-//! `export`: what the file is to be like, and who can read it.
+//! `export`: writes a checkpoint as ONNX, or as a state dict for PyTorch.
 
 use std::path::PathBuf;
 
@@ -17,16 +17,16 @@ use crate::output::{say, tell};
 use crate::settings_args::{Settings, for_file};
 use crate::terminal::Terminal;
 
-/// What an export writes.
+/// Values of `--format`.
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
-    /// ONNX, decoding included
+    /// ONNX, including decoding
     Onnx,
     /// State dict in safetensors, with Ultralytics' names
     PtState,
 }
 
-/// What `--dynamic` takes.
+/// Values of `--dynamic`.
 #[derive(Clone, Copy, ValueEnum)]
 enum Chosen {
     /// The number of images
@@ -35,7 +35,7 @@ enum Chosen {
     Shape,
 }
 
-/// What `--layout` takes.
+/// Values of `--layout`.
 #[derive(Clone, Copy, ValueEnum)]
 enum Form {
     /// `output0 [n, 4 + classes, anchors]`
@@ -45,7 +45,7 @@ enum Form {
     YoloTrtSim,
 }
 
-/// What `--io` takes.
+/// Values of `--io`.
 #[derive(Clone, Copy, ValueEnum)]
 enum Width {
     /// 32 bits
@@ -54,25 +54,25 @@ enum Width {
     Fp16,
 }
 
-/// What `--nms` takes.
+/// Values of `--nms`.
 #[derive(Clone, Copy, ValueEnum)]
 enum Suppression {
-    /// Left to the reader
+    /// No suppression in the file
     None,
     /// `NonMaxSuppression` in the graph
     Onnx,
 }
 
-/// What `--quantise` takes.
+/// Values of `--quantise`.
 #[derive(Clone, Copy, ValueEnum)]
 enum Sides {
-    /// What convolutions read
+    /// Inputs of convolutions
     Inputs,
-    /// What they read and what they make
+    /// Inputs and outputs of convolutions
     Both,
 }
 
-/// What the file is like.
+/// Options of ONNX files.
 #[derive(Args)]
 #[command(next_help_heading = "ONNX")]
 struct Onnx {
@@ -82,37 +82,37 @@ struct Onnx {
     /// Weights and arithmetic in 16 bits, decoding in 32
     #[arg(long, conflicts_with = "int8")]
     half: bool,
-    /// Input and output of --half [default: fp32]
+    /// Type of input and output with --half [default: fp32]
     #[arg(long, requires = "half")]
     io: Option<Width>,
-    /// What is chosen when the model runs, rather than now
+    /// Dimensions that are chosen when the model runs [default: none]
     #[arg(long)]
     dynamic: Option<Chosen>,
-    /// What the output looks like
+    /// Layout of the output
     #[arg(long, default_value = "ultralytics")]
     layout: Form,
-    /// Suppression: then the output is `[n, max-det, 6]`
+    /// Suppression in the file; with onnx the output is `[n, max-det, 6]`
     #[arg(long, default_value = "none")]
     nms: Suppression,
     /// Lowest score, with --nms onnx [default: 0.25]
     #[arg(long)]
     conf: Option<f32>,
-    /// Overlap at which the lesser box goes, with --nms onnx [default: 0.7]
+    /// Overlap above which the lower-scored box is removed, with --nms onnx [default: 0.7]
     #[arg(long)]
     iou: Option<f32>,
     /// Rows per image, with --nms onnx [default: 300]
     #[arg(long, value_name = "N")]
     max_det: Option<usize>,
-    /// Convolutions on 8-bit integers, calibrated on training images of --data
+    /// Convolutions in 8-bit integers, calibrated on training images of --data
     #[arg(long)]
     int8: bool,
     /// Range of a wire's values: minmax, percentile (99.99), percentile:99.9 [default: minmax]
     #[arg(long, value_name = "RANGE", requires = "int8")]
     calibration: Option<Range>,
-    /// Training images that --int8 looks at [default: 128]
+    /// Training images for the calibration of --int8 [default: 128]
     #[arg(long, value_name = "N", requires = "int8", value_parser = crate::numbers::count)]
     calibration_images: Option<usize>,
-    /// Where --int8 rounds [default: both, which onnxruntime needs]
+    /// Sides of a convolution on which --int8 rounds [default: both, which onnxruntime needs]
     #[arg(long, value_name = "SIDES", requires = "int8")]
     quantise: Option<Sides>,
     /// Metadata: licence of the weights [default: unspecified]
@@ -120,16 +120,16 @@ struct Onnx {
     license: Option<String>,
 }
 
-/// An export.
+/// Arguments of `export`.
 #[derive(Args)]
 pub(crate) struct Export {
-    /// What to write
+    /// Format of the file
     #[arg(long, default_value = "onnx")]
     format: Format,
-    /// The file to start from
+    /// Checkpoint to export
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    /// The file to write
+    /// File to write
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
@@ -139,13 +139,13 @@ pub(crate) struct Export {
 }
 
 impl Onnx {
-    /// Whether any of it was given.
+    /// Whether any of these options was given.
     fn is_given(&self) -> bool {
         let Self { opset, half, io, dynamic, layout, nms, conf, iou, max_det, int8, .. } = self;
         let numbers = opset.is_some() || conf.is_some() || iou.is_some() || max_det.is_some();
         let forms =
             !matches!(layout, Form::Ultralytics) || !matches!(nms, Suppression::None) || dynamic.is_some();
-        // The options of int8 require it.
+        // The options of --int8 require --int8, so it alone is checked.
         numbers || forms || *half || io.is_some() || *int8 || self.license.is_some()
     }
 
@@ -181,7 +181,7 @@ impl Onnx {
             }
             Suppression::None => ensure_usage!(
                 self.conf.is_none() && self.iou.is_none() && self.max_det.is_none(),
-                "--conf, --iou and --max-det are settings of --nms onnx, which was not asked for"
+                "--conf, --iou and --max-det need --nms onnx: add it, or leave them out"
             ),
         }
         Ok(options)
@@ -201,10 +201,10 @@ impl Onnx {
     }
 }
 
-/// How far an exported file is from its checkpoint.
+/// Prints the differences between an exported file and its checkpoint.
 fn print_parity(parity: &Parity) {
     say!(
-        "in {}, boxes are within {:.1e} px of the checkpoint's (limit {}), scores within {:.1e} (limit {}); {} \
+        "run by {}, boxes are within {:.1e} px of the checkpoint's (limit {}), scores within {:.1e} (limit {}); {} \
          boxes compared",
         parity.reader,
         parity.worst_box_px,
@@ -214,13 +214,12 @@ fn print_parity(parity: &Parity) {
         parity.boxes
     );
     if let Some(confidence) = parity.confidence {
-        say!(
-            "objects were compared from a confidence of {confidence:.2e} on, above which there are some in the pictures"
-        );
+        say!("objects were compared above a confidence of {confidence:.2e}, so that the pictures have some");
     }
     if !parity.agrees {
         tell!(
-            "warning: that is beyond the limits: 8 bits are coarse for this network; measure the file with `val`"
+            "warning: the differences exceed the limits, because 8 bits are imprecise for this network: evaluate the \
+             file with `val`"
         );
     }
 }
@@ -230,7 +229,7 @@ pub(crate) fn export(args: &Export) -> Result<u8> {
         args.settings.only("export --format pt-state", &[])?;
         ensure_usage!(
             !args.onnx.is_given(),
-            "options of ONNX files have no meaning for `export --format pt-state`: leave them out"
+            "`export --format pt-state` does not use options of ONNX files: leave them out"
         );
         jobs::export_state_dict(&args.weights, &args.out)?;
         say!("{}: state dict for PyTorch, see examples/load_state_dict.py", args.out.display());
@@ -241,7 +240,7 @@ pub(crate) fn export(args: &Export) -> Result<u8> {
         used.extend(["data", "seed", "loader"]);
     }
     args.settings.only(if args.onnx.int8 { "export --int8" } else { "export" }, &used)?;
-    // Here the size may be a rectangle; the other settings know squares.
+    // Only here may the size be a rectangle; the shared settings take squares.
     let settings = Settings { imgsz: None, ..args.settings.clone() };
     let config = settings.resolve(for_file(&args.weights))?;
     let size = args.settings.imgsz.unwrap_or_else(|| ImageSize::square(config.imgsz));
@@ -258,10 +257,10 @@ pub(crate) fn export(args: &Export) -> Result<u8> {
     say!("{} for images of {size} px", args.out.display());
     print_parity(&parity);
     if matches!(args.onnx.dynamic, Some(Chosen::Batch)) {
-        // It goes by the output's shape, and not by `dynamic` in the metadata.
+        // Ultralytics looks at the output's shape, not at `dynamic` in the metadata.
         tell!(
-            "note: Ultralytics takes a file of --dynamic batch for one of any picture size: for its `val` use --dynamic shape, \
-             or leave --dynamic out"
+            "note: Ultralytics assumes that a file exported with --dynamic batch accepts any picture size: for its `val`, \
+             use --dynamic shape or leave --dynamic out"
         );
     }
     set_result(serde_json::json!({ "file": path_text(&args.out), "parity": parity }));

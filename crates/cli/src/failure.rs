@@ -1,6 +1,7 @@
-//! How a command ends: exit codes, and what is said of an error.
+//! [`report`] and [`ErrorExt`]: exit codes and error messages.
 //!
-//! A failure is told in three parts: what, why if known, and what to do. The codes are part of the help.
+//! A message for a failure has up to three parts: the error, its causes, and a hint what to do. The exit
+//! codes are in the help.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -14,24 +15,24 @@ use crate::events::event;
 use crate::near::near_file;
 use crate::output::{eprint_line, labelled};
 
-/// All was done.
+/// The command succeeded.
 pub(crate) const DONE: u8 = 0;
 /// The command failed.
 pub(crate) const FAILED: u8 = 1;
-/// The command line or a configuration is wrong; clap ends with the same.
+/// The command line or a configuration is wrong; clap uses the same code.
 pub(crate) const MISUSED: u8 = 2;
-/// It was done, but a threshold that was given was missed.
+/// The command succeeded, but a threshold on the command line was not met.
 pub(crate) const MISSED: u8 = 3;
 
-/// Ends every command's help.
+/// The end of every command's help.
 pub(crate) const EXIT_CODES: &str = "Exit codes:
   0  done
   1  failed
   2  the command line or a configuration is wrong
-  3  done, but a threshold given on the command line was missed (--min-map50, --min-map50-95, --max-drop)
+  3  done, but a threshold on the command line was not met (--min-map50, --min-map50-95, --max-drop)
   130, 143  stopped by Ctrl-C or SIGTERM";
 
-/// An error that knows how the program ends and what would help; it reads as the error within.
+/// An error with the program's exit code and a hint; its text is that of the inner error.
 #[derive(Debug)]
 struct Failure {
     error: Error,
@@ -51,11 +52,11 @@ impl StdError for Failure {
     }
 }
 
-/// Says more of an error than its text.
+/// Adds an exit code or a hint to an error.
 pub(crate) trait ErrorExt<T> {
-    /// It is the command line's or a configuration's fault.
+    /// Marks the error as caused by the command line or a configuration.
     fn misuse(self) -> Result<T>;
-    /// What would help.
+    /// Adds a hint that tells the user what to do.
     fn hint(self, hint: impl FnOnce() -> String) -> Result<T>;
 }
 
@@ -69,7 +70,7 @@ impl<T, E: Into<Error>> ErrorExt<T> for Result<T, E> {
     }
 }
 
-/// `ensure!` for what is the command line's fault.
+/// Like `anyhow::ensure!`, for an error in the command line.
 macro_rules! ensure_usage {
     ($condition:expr, $($text:tt)+) => {
         if !$condition {
@@ -79,13 +80,13 @@ macro_rules! ensure_usage {
 }
 pub(crate) use ensure_usage;
 
-/// The error of a wrong command line.
+/// Returns the error for a wrong command line.
 pub(crate) fn misused<T>(text: String) -> Result<T> {
     Err(Failure { error: Error::msg(text), code: MISUSED, hint: None }.into())
 }
 
 impl Failure {
-    /// The same, if it is one already.
+    /// Keeps the code and the hint if `error` already contains a failure.
     fn from_error(error: Error) -> Self {
         let within = error.downcast_ref::<Self>();
         let unmarked = if is_misuse(&error) { MISUSED } else { FAILED };
@@ -94,13 +95,13 @@ impl Failure {
     }
 }
 
-/// Says what went wrong and gives the code to end with. `files` are those that the command line names, among which the one
-/// that is not there is looked for.
+/// Prints the error and returns the exit code. `files` are the files on the command line; if the error names
+/// one that does not exist, the hint suggests a similar name.
 pub(crate) fn report(error: Error, files: &[PathBuf]) -> u8 {
     let failure = Failure::from_error(error);
     let parts = parts(&failure.error);
     for (index, part) in parts.iter().enumerate() {
-        // What follows in a text of several lines, such as a caret below a line, stays below it.
+        // Further lines of a text are indented, so that a caret stays below the character that it marks.
         if index == 0 {
             labelled("error:", "1;31", &part.replace('\n', "\n       "));
         } else {
@@ -115,7 +116,7 @@ pub(crate) fn report(error: Error, files: &[PathBuf]) -> u8 {
     failure.code
 }
 
-/// The error and its causes, without those that the text before them contains.
+/// The texts of the error and its causes, without causes that an earlier text contains.
 fn parts(error: &Error) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for text in error.chain().map(|cause| cause.to_string().trim_end().to_owned()) {
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_was_said_is_not_said_again() {
+    fn a_cause_is_not_repeated() {
         let error = anyhow!("not found").context("cannot read a: not found");
         assert_eq!(parts(&error), ["cannot read a: not found"]);
     }

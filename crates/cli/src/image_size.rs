@@ -1,4 +1,4 @@
-//! [`ImageSize`]: the option `--imgsz`.
+//! [`ImageSize`]: the value of the option `--imgsz`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,17 +15,17 @@ pub(crate) struct ImageSize {
 }
 
 impl ImageSize {
-    /// That many pixels on each side.
+    /// A square with sides of this many pixels.
     pub(crate) const fn square(side: usize) -> Self {
         Self { height: side, width: side }
     }
 
-    /// The one number for both sides, where no rectangle will do.
+    /// The side of a square; an error for a rectangle.
     pub(crate) fn side(self) -> Result<usize> {
         let Self { height, width } = self;
         ensure_usage!(
             height == width,
-            "--imgsz {height},{width}: only `export` takes a rectangle; pass one number"
+            "--imgsz is {height},{width}, but only `export` takes a rectangle: pass one number"
         );
         Ok(height)
     }
@@ -37,7 +37,8 @@ impl FromStr for ImageSize {
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |part: &str| {
             let part = part.trim();
-            part.parse().map_err(|_| format!("`{part}` is no number of pixels: use 640, or 480,640"))
+            part.parse()
+                .map_err(|_| format!("unknown size \"{part}\"; expected pixels, such as 640 or 480,640"))
         };
         match text.split_once(',') {
             None => Ok(Self::square(number(text)?)),

@@ -1,4 +1,4 @@
-//! `import`: reads an Ultralytics `.pt` or a state dict into a checkpoint.
+//! `import`: converts an Ultralytics `.pt` or a state dict to a checkpoint.
 
 use std::path::PathBuf;
 
@@ -9,12 +9,12 @@ use clap::Args;
 use crate::failure::DONE;
 use crate::output::{eprint_line, is_json, name, say};
 
-/// An import.
+/// Arguments of `import`.
 #[derive(Args)]
 pub(crate) struct Import {
-    /// .pt file, or state dict in safetensors
+    /// .pt file, or a state dict in safetensors
     pub(crate) file: PathBuf,
-    /// The checkpoint to write
+    /// Checkpoint to write
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: PathBuf,
 }

@@ -1,4 +1,5 @@
-//! What a file is, and what it says of itself: told by its content, never by its name.
+//! [`Inspection`] and [`inspect`]: the kind and contents of a file, determined by its bytes and never by its
+//! name.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,20 +12,20 @@ use bonsai_onnx::OnnxInfo;
 use bonsai_tensorrt::{EngineFile, EngineFileError, EngineKind, HeaderError, OnnxSource};
 use serde::Serialize;
 
-/// What a file is.
+/// The description of a file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Inspection {
     /// The file.
     #[serde(with = "bonsai_stages::path_text")]
     pub(crate) file: PathBuf,
-    /// Its size.
+    /// Size of the file.
     pub(crate) bytes: u64,
-    /// What it is.
+    /// Kind and contents.
     #[serde(flatten)]
     pub(crate) content: Content,
 }
 
-/// What a file is, with what that kind says of itself.
+/// The kind of a file, with the contents of that kind.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Content {
@@ -32,74 +33,75 @@ pub(crate) enum Content {
     Onnx(OnnxContent),
     /// An engine of TensorRT or TensorRT-RTX.
     Engine(EngineContent),
-    /// A network of this project's own, or one that it can import.
+    /// A checkpoint or CPU engine, or a network that can be imported.
     Network(NetworkContent),
 }
 
-/// An ONNX file.
+/// The contents of an ONNX file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct OnnxContent {
     /// Version of the file format.
     pub(crate) ir_version: i64,
     /// Version of ONNX's operator set.
     pub(crate) opset: i64,
-    /// The program that wrote it.
+    /// The program that wrote the file.
     pub(crate) producer: String,
-    /// Arithmetic that it spells out: fp32, fp16 or int8.
+    /// Arithmetic in the file: fp32, fp16 or int8.
     pub(crate) precision: String,
     /// Name, element type and shape of every input.
     pub(crate) inputs: Vec<String>,
-    /// Likewise of every output.
+    /// Name, element type and shape of every output.
     pub(crate) outputs: Vec<String>,
     /// Number of nodes of each kind.
     pub(crate) nodes: BTreeMap<String, usize>,
     /// Number of constants.
     pub(crate) constants: usize,
-    /// Names of the classes, where given.
+    /// Names of the classes, if the file has them.
     pub(crate) class_names: Option<Vec<String>>,
-    /// Metadata as it stands there.
+    /// All metadata, unchanged.
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
-/// An engine. Its inputs and outputs are known to its runtime alone, on a GPU that can load it.
+/// The contents of an engine. Only its runtime can read inputs and outputs, on a GPU that can load the
+/// engine.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct EngineContent {
     /// TensorRT or TensorRT-RTX.
     pub(crate) runtime: EngineKind,
-    /// The version that built it.
+    /// Version of the builder.
     pub(crate) version: String,
-    /// Size of the plan itself.
+    /// Size of the plan without metadata.
     pub(crate) plan_bytes: u64,
-    /// Metadata in front of the plan, in Ultralytics' form of an engine.
+    /// Metadata in front of the plan, as Ultralytics writes it.
     pub(crate) metadata: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-/// A network with its weights.
+/// The contents of a file with a network and its weights.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct NetworkContent {
-    /// In which form.
+    /// The kind of file.
     pub(crate) form: NetworkForm,
     /// Learned scalars.
     pub(crate) params: u64,
-    /// Layers.
+    /// Number of layers.
     pub(crate) layers: usize,
-    /// Side of the images in pixels that it was trained at, where known.
+    /// Side of the training images in pixels, if known.
     pub(crate) imgsz: Option<usize>,
-    /// Multiply-accumulates at batch 1 at that size.
+    /// Multiply-accumulates at batch 1 and `imgsz`.
     pub(crate) macs: Option<u64>,
-    /// Input, with its shape where the size is known.
+    /// Input, with its shape if `imgsz` is known.
     pub(crate) inputs: Vec<String>,
-    /// Raw outputs, likewise; decoding is no part of the network.
+    /// Raw outputs before decoding, with their shapes if `imgsz` is known.
     pub(crate) outputs: Vec<String>,
     /// Names of the classes.
     pub(crate) class_names: Vec<String>,
-    /// Optimiser steps of the training that can go on from here, where it can.
+    /// Optimiser steps so far, if a training can resume from the file.
     pub(crate) training_step: Option<u64>,
-    /// Notes.
+    /// Metadata of the checkpoint.
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
-/// The file that a network came in.
+/// The kind of file that contains a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum NetworkForm {
@@ -107,7 +109,7 @@ pub(crate) enum NetworkForm {
     Checkpoint,
     /// A folded checkpoint, for the CPU.
     CpuEngine,
-    /// A file of PyTorch's, Ultralytics' `.pt`.
+    /// Ultralytics' `.pt`, a file of PyTorch.
     Pt,
     /// A state dict in safetensors.
     StateDict,
@@ -118,16 +120,16 @@ impl fmt::Display for NetworkForm {
         f.write_str(match self {
             Self::Checkpoint => "checkpoint",
             Self::CpuEngine => "CPU engine",
-            Self::Pt => "file of PyTorch's",
+            Self::Pt => "PyTorch file",
             Self::StateDict => "state dict",
         })
     }
 }
 
-/// Finds out what a file is.
+/// Reads a file and describes it.
 ///
 /// # Errors
-/// If it cannot be read, is nothing that is known, or is damaged.
+/// If the file cannot be read, its kind is unknown, or it is damaged.
 pub(crate) fn inspect(file: &Path) -> Result<Inspection> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let content = content(file, &bytes).with_context(|| format!("in {}", file.display()))?;
@@ -137,7 +139,7 @@ pub(crate) fn inspect(file: &Path) -> Result<Inspection> {
 fn content(file: &Path, bytes: &[u8]) -> Result<Content> {
     match EngineFile::read(bytes) {
         Ok(engine) => return Ok(Content::Engine(engine_content(engine))),
-        // Something else, or the beginning of something.
+        // No engine, or too short to be one.
         Err(EngineFileError::Plan(HeaderError::WrongMagic { .. })) => {}
         Err(EngineFileError::Plan(HeaderError::TooShort { .. })) if !starts_as_plan(bytes) => {}
         Err(error) => return Err(error.into()),
@@ -157,8 +159,8 @@ fn content(file: &Path, bytes: &[u8]) -> Result<Content> {
     match OnnxInfo::read(bytes) {
         Ok(info) => Ok(Content::Onnx(onnx_content(&info, &OnnxSource::read(bytes)?))),
         Err(error) => bail!(
-            "it is no engine (`ftrt` or `vtrt`), no checkpoint (safetensors) and no file of PyTorch's (zip), \
-             and as an ONNX file: {error}"
+            "unknown kind of file; expected an engine (`ftrt` or `vtrt`), a checkpoint (safetensors), a PyTorch file \
+             (zip) or an ONNX file; reading it as ONNX failed: {error}"
         ),
     }
 }
@@ -167,7 +169,7 @@ fn starts_as_plan(bytes: &[u8]) -> bool {
     bytes.starts_with(b"ftrt") || bytes.starts_with(b"vtrt")
 }
 
-/// A length, then JSON.
+/// Whether the bytes begin with a length below 2^40 and the brace that opens JSON.
 fn is_safetensors(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{') && bytes.get(5..8) == Some(&[0; 3])
 }
@@ -199,7 +201,7 @@ fn onnx_content(info: &OnnxInfo, source: &OnnxSource) -> OnnxContent {
 fn network_content(network: &Checkpoint, form: NetworkForm) -> NetworkContent {
     let graph = network.model.graph();
     let imgsz: Option<usize> = network.metadata.get("imgsz").and_then(|size| size.parse().ok());
-    // A stored size that does not fit the network is no reason not to describe it.
+    // If the stored size does not fit the network, the description lacks costs and shapes.
     let cost = imgsz.and_then(|size| graph.cost(size, size).ok());
     let shapes = imgsz.and_then(|size| graph.shapes(size, size).ok());
     let shape = |id: NodeId| {

@@ -1,4 +1,5 @@
-//! [`main`], the command line of Bonsai: arguments, progress bars and logging; the work is done by `bonsai-pipeline`.
+//! [`main`]: the command line of Bonsai. It handles arguments, progress bars and logging; `bonsai-pipeline`
+//! does the work.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod bench;
@@ -67,7 +68,7 @@ pub fn main() -> ExitCode {
     output::choose(options);
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        // Quiet or not: a warning says what may have changed a figure.
+        // Warnings are shown even with --quiet, because their causes may change metrics.
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_ansi(output::is_coloured())
         .without_time()
@@ -82,7 +83,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Does what a command says and gives the code to end with.
+/// Runs a command and returns the exit code.
 fn run(command: &Command) -> Result<u8> {
     match command {
         Command::Pipeline(args) => pipeline::pipeline(args),

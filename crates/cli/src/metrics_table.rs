@@ -1,11 +1,11 @@
-//! [`print_metrics`]: the table of classes that ends a validation.
+//! [`print_metrics`]: the table of metrics by class.
 
 use bonsai_pipeline::DetMetrics;
 
 use crate::output::{name, say};
 
-/// The table of classes that ends a validation. A class without an object that counts has no figures, and no part in the means;
-/// `left_out` has the objects by class that do not count.
+/// Prints the metrics of each class and of all classes. A class without evaluated objects has no metrics and
+/// is not part of the means; `left_out` is the number of objects of each class that were not evaluated.
 pub(crate) fn print_metrics(metrics: &DetMetrics, names: &[String], left_out: &[usize]) {
     say!("{:>20} {:>9} {:>9} {:>9} {:>9} {:>9}", "class", "objects", "P", "R", "mAP50", "mAP50-95");
     let row = |class: &str, (counted, left_out): (usize, usize), figures: [f64; 4]| {

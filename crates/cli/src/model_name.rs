@@ -1,4 +1,4 @@
-//! [`known_model`]: refuses names of models that do not exist.
+//! [`known_model`]: refuses unknown names of models.
 
 use anyhow::Result;
 use bonsai_pipeline::path_of_text;
@@ -6,16 +6,16 @@ use bonsai_pipeline::path_of_text;
 use crate::failure::{ErrorExt as _, misused};
 use crate::near::near_model;
 
-/// Models that are known by name.
+/// Names of the models that can be built.
 const MODELS: [&str; 5] = ["yolov8n", "yolov8s", "yolov8m", "yolov8l", "yolov8x"];
 
-/// Refuses a word that is neither a model's name nor looks like a file.
+/// Refuses a word that is not a model's name, does not look like a path, and is not an existing file.
 pub(crate) fn known_model(name: &str) -> Result<()> {
     let is_word = !name.contains(['.', '/', '\\']) && !path_of_text(name).exists();
     if !is_word || MODELS.contains(&name) {
         return Ok(());
     }
-    let text = format!("`{name}` is neither a file nor one of {}", MODELS.join(", "));
+    let text = format!("unknown model \"{name}\"; expected a file or one of {}", MODELS.join(", "));
     let refused = misused(text);
     match near_model(name, MODELS.iter().map(|&model| model.to_owned())) {
         Some(tip) => refused.hint(|| tip),

@@ -1,10 +1,11 @@
-//! The name that was probably meant: of a file that is not there, of a model that does not exist.
+//! [`near_file`] and [`near_model`]: hints that suggest a similar name for a missing file or an unknown
+//! model.
 
 use std::path::{Path, PathBuf};
 
 use bonsai_pipeline::nearest;
 
-/// Says which file is there, if the error is about one of `files` that is not.
+/// Suggests an existing file, if the error names one of `files` that does not exist.
 pub(crate) fn near_file(error: &str, files: &[PathBuf]) -> Option<String> {
     let missing = files.iter().find(|path| {
         let named = path.to_str().is_some_and(|text| !text.is_empty() && error.contains(text));
@@ -16,10 +17,10 @@ pub(crate) fn near_file(error: &str, files: &[PathBuf]) -> Option<String> {
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let near = nearest(name, names)?;
     let near = folder.map_or_else(|| near.clone(), |folder| folder.join(&near).display().to_string());
-    Some(format!("there is no `{}`; there is `{near}`", missing.display()))
+    Some(format!("`{}` does not exist; did you mean `{near}`?", missing.display()))
 }
 
-/// Says which model was probably meant by a name that is none.
+/// Suggests the model whose name is most similar.
 pub(crate) fn near_model(name: &str, models: impl Iterator<Item = String>) -> Option<String> {
     nearest(name, models).map(|near| format!("did you mean `{near}`?"))
 }
@@ -38,11 +39,11 @@ mod tests {
         let there = at("data.yaml");
         let error = format!("cannot read {}", missing.display());
         let hint = near_file(&error, std::slice::from_ref(&missing)).unwrap();
-        let expected = format!("there is no `{}`; there is `{}`", missing.display(), there.display());
+        let expected = format!("`{}` does not exist; did you mean `{}`?", missing.display(), there.display());
         assert_eq!(hint, expected);
         assert_eq!(near_file("out of memory", &[missing]), None);
         assert_eq!(near_file("cannot read x", &[at("weights.pt")]), None);
-        // A letter is near to every other.
+        // Names of one or two characters are too short for a suggestion.
         assert_eq!(near_file(&format!("cannot read {}", at("18").display()), &[at("18")]), None);
     }
 }

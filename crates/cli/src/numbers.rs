@@ -1,27 +1,27 @@
-//! Numbers of the command line that are no settings: how often, how many.
+//! [`count`], [`seed`] and [`side`]: parsers for numbers on the command line.
 
-/// Most of anything that is counted.
+/// Largest count.
 const MOST: usize = 1_000_000;
 
-/// A number of things of which there is at least one.
+/// Parses a number of things, at least 1.
 pub(crate) fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if (1..=MOST).contains(&number) => Ok(number),
-        _ => Err(format!("a whole number from 1 to {MOST} is needed")),
+        _ => Err(format!("expected a whole number from 1 to {MOST}")),
     }
 }
 
-/// Where randomness starts from: as large as the whole numbers of TOML, in which it is kept.
+/// Parses a seed. The largest is that of TOML's integers, because seeds are stored in TOML.
 pub(crate) fn seed(text: &str) -> Result<u64, String> {
     let number: Option<i64> = text.parse().ok();
     number
         .and_then(|number| u64::try_from(number).ok())
-        .ok_or_else(|| format!("a whole number from 0 to {} is needed", i64::MAX))
+        .ok_or_else(|| format!("expected a whole number from 0 to {}", i64::MAX))
 }
 
-/// A side of images in pixels.
+/// Parses the side of an image in pixels.
 pub(crate) fn side(text: &str) -> Result<usize, String> {
-    let number = text.parse().map_err(|_| "a number of pixels is needed, such as 640".to_owned())?;
+    let number = text.parse().map_err(|_| "expected a number of pixels, such as 640".to_owned())?;
     bonsai_pipeline::check_imgsz(number).map_err(|error| error.to_string())?;
     Ok(number)
 }

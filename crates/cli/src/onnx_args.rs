@@ -1,4 +1,4 @@
-//! [`OnnxRuntime`]: options that choose what runs ONNX files.
+//! [`OnnxRuntime`]: options that choose the runtime for ONNX files.
 
 use std::path::PathBuf;
 
@@ -7,13 +7,13 @@ use clap::Args;
 
 use crate::trial;
 
-/// What runs ONNX files.
+/// Options for the runtime of ONNX files.
 #[derive(Args, Clone)]
 pub(crate) struct OnnxRuntime {
-    /// What runs an ONNX file, as --executor runs the other ones: rten or onnxruntime [default: rten]
+    /// Runtime for an ONNX file: rten or onnxruntime [default: rten]
     #[arg(long)]
     pub(crate) runtime: Option<Runtime>,
-    /// onnxruntime's library, or a folder with it [default: `ORT_DYLIB_PATH`, or the usual places]
+    /// Library of onnxruntime, or its folder [default: search `ORT_DYLIB_PATH` and the usual folders]
     #[arg(long, value_name = "FILE")]
     pub(crate) onnxruntime: Option<PathBuf>,
 }

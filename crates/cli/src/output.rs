@@ -1,6 +1,7 @@
-//! What the program says: results on standard output, talk on standard error, errors there too.
+//! [`OutputOptions`], `say!`, `tell!` and `eprint_line!`: results go to standard output, messages and errors
+//! to standard error.
 //!
-//! Both end quietly when nobody reads them (`| head`), where `println!` and `eprintln!` would panic.
+//! Unlike `println!` and `eprintln!`, they do not panic if a pipe is closed (`| head`).
 
 use std::borrow::Cow;
 use std::env;
@@ -11,32 +12,32 @@ use std::sync::OnceLock;
 
 use clap::{Args, ColorChoice};
 
-/// How results and talk are written.
+/// Options for the output of results and messages.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputOptions {
-    /// Results as JSON: one document, or from long commands one object a line
+    /// Print results as JSON: one document, or one object per line for long commands
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Only results and errors
+    /// Print only results and errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
-    /// Colours on standard error: as `NO_COLOR`, `CLICOLOR_FORCE` and the terminal say, or always, or never
+    /// Colours on standard error; auto follows `NO_COLOR`, `CLICOLOR_FORCE` and the terminal
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
-    /// Whether the command is long, so that `json` is one object a line.
+    /// Whether the command is long, so that `json` prints one object per line.
     #[arg(skip)]
     pub(crate) long: bool,
 }
 
 static OPTIONS: OnceLock<OutputOptions> = OnceLock::new();
 
-/// Decides for the rest of the program.
+/// Sets the options for the whole process.
 pub(crate) fn choose(options: OutputOptions) {
     let _ = OPTIONS.set(options);
 }
 
-/// Whether a result is to be one JSON document.
+/// Whether results are printed as JSON.
 pub(crate) fn is_json() -> bool {
     OPTIONS.get().is_some_and(|options| options.json)
 }
@@ -46,7 +47,7 @@ pub(crate) fn is_stream() -> bool {
     OPTIONS.get().is_some_and(|options| options.json && options.long)
 }
 
-/// Whether there is to be no talk.
+/// Whether messages are suppressed.
 pub(crate) fn is_quiet() -> bool {
     OPTIONS.get().is_some_and(|options| options.quiet)
 }
@@ -56,7 +57,7 @@ pub(crate) fn has_bars() -> bool {
     !is_quiet() && !is_json() && stderr().is_terminal() && !is_dumb()
 }
 
-/// Whether talk is coloured: as `--color` says, else by `NO_COLOR`, `CLICOLOR_FORCE` and whether it goes to a terminal.
+/// Whether messages are coloured, according to `--color`, `NO_COLOR`, `CLICOLOR_FORCE` and the terminal.
 pub(crate) fn is_coloured() -> bool {
     let given = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     match OPTIONS.get().map_or(ColorChoice::Auto, |options| options.color) {
@@ -72,27 +73,27 @@ fn is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// The word in a colour (an SGR code), where colours are wanted.
+/// The word in a colour (an SGR code), if colours are on.
 fn paint(word: &str, code: &str) -> String {
     if is_coloured() { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
 }
 
-/// Writes a line of result as `println!` does; where results are events, it is talk.
+/// Writes a line of a result, like `println!`. If the output is a stream of events, the line is a message.
 macro_rules! say {
     ($($argument:tt)*) => { $crate::output::line(format_args!($($argument)*)) };
 }
-/// Writes a line of talk as `eprintln!` does, unless the program is to be quiet.
+/// Writes a line of a message, like `eprintln!`, unless `--quiet` is given.
 macro_rules! tell {
     ($($argument:tt)*) => { $crate::output::talk(format_args!($($argument)*)) };
 }
-/// Writes a line of an error or a missed threshold, quiet or not.
+/// Writes a line of an error or a threshold that was not met, even with `--quiet`.
 macro_rules! eprint_line {
     ($($argument:tt)*) => { $crate::output::complaint(format_args!($($argument)*)) };
 }
 pub(crate) use {eprint_line, say, tell};
 
-/// Text without what would steer a terminal, such as names from foreign files may hold: controls and changes of direction are
-/// written as JSON escapes them, line breaks and tabs stay.
+/// Text without characters that control a terminal, which names in foreign files may contain. Control
+/// characters and changes of direction become JSON escapes; line breaks and tabs stay.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     let steers =
         |letter: char| (letter.is_control() && !"\n\t".contains(letter)) || DIRECTIONS.contains(&letter);
@@ -105,18 +106,18 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(escape).collect())
 }
 
-/// A name from a foreign file, on one line.
+/// A name from a foreign file, safe for a terminal and on one line.
 pub(crate) fn name(text: &(impl Display + ?Sized)) -> String {
     visible(&text.to_string()).replace('\n', "\\n").replace('\t', "\\t")
 }
 
-/// Letters that show others in another order, or break lines.
+/// Characters that change the direction of text or break lines.
 const DIRECTIONS: [char; 14] = [
     '\u{61c}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}', '\u{202c}',
     '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
 ];
 
-/// Writes a line that begins with a word in a colour, quiet or not.
+/// Writes a line that begins with a coloured word, even with `--quiet`.
 pub(crate) fn labelled(label: &str, code: &str, text: &str) {
     let _ = writeln!(stderr(), "{} {}", paint(label, code), visible(text));
 }
@@ -131,22 +132,22 @@ pub(crate) fn talk(text: Arguments<'_>) {
     }
 }
 
-/// Where nobody listens, the work goes on.
+/// Writes a line to standard error; a closed pipe is ignored, so that the work continues.
 pub(crate) fn complaint(text: Arguments<'_>) {
     let _ = writeln!(stderr(), "{}", visible(&text.to_string()));
 }
 
-/// Writes a line to standard output, whatever it is.
+/// Writes a line to standard output in all modes.
 pub(crate) fn raw_line(text: &str) {
     ended(writeln!(stdout(), "{}", visible(text)));
 }
 
-/// Writes bytes to standard output as they are.
+/// Writes bytes to standard output, unchanged.
 pub(crate) fn say_bytes(bytes: &[u8]) {
     ended(stdout().write_all(bytes).and_then(|()| stdout().flush()));
 }
 
-/// A closed pipe ends the program as a signal would, any other failure with an error.
+/// A closed pipe ends the program silently; any other failure ends it with an error.
 fn ended(written: Result<(), Error>) {
     if let Err(error) = written {
         if error.kind() == ErrorKind::BrokenPipe {
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_names_do_not_steer_a_terminal() {
+    fn foreign_names_do_not_control_a_terminal() {
         for (text, shown) in [
             ("cat\n\tdog", "cat\n\tdog"),
             ("\x1b[2Jcat", "\\u001b[2Jcat"),
@@ -171,7 +172,7 @@ mod tests {
             ("gro\u{df}e \u{6728}", "gro\u{df}e \u{6728}"),
         ] {
             assert_eq!(visible(text), shown);
-            // What stands in JSON reads back.
+            // JSON that was made visible still has the same value.
             let json = serde_json::to_string(text).unwrap();
             assert_eq!(serde_json::from_str::<String>(&visible(&json)).unwrap(), text);
         }

@@ -1,4 +1,4 @@
-//! `pipeline`: all stages, some of them, or what they would do; and what goes on from where one stopped.
+//! `pipeline`: runs all or some stages, forecasts a run, and prints the command that resumes it.
 
 use std::env;
 use std::ffi::OsString;
@@ -23,13 +23,14 @@ use crate::sweep::{PipelineCommand, sweep};
 use crate::terminal::Terminal;
 use crate::thresholds::RunThresholds;
 
-/// A whole run.
+/// Arguments of `pipeline`.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Pipeline {
     #[command(subcommand)]
     many: Option<PipelineCommand>,
-    /// What the settings start from: default, or original for the L1 and the threshold of the hand-patched trainers [default: default]
+    /// Base settings: default, or original for L1 and threshold of the hand-patched trainers [default:
+    /// default]
     #[arg(long, value_parser = preset)]
     preset: Option<PipelinePreset>,
     #[command(flatten)]
@@ -37,23 +38,23 @@ pub(crate) struct Pipeline {
     /// Run directory [default: runs/shapes, or runs/NAME-MODEL for --data .../NAME/data.yaml]
     #[arg(long, value_name = "DIR")]
     project: Option<PathBuf>,
-    /// First stage: those before it must be complete, and are taken whatever they were made from
+    /// First stage; earlier stages must be complete, and are used even if their settings differ
     #[arg(long, value_name = "STAGE")]
     from: Option<Stage>,
     /// Last stage
     #[arg(long, value_name = "STAGE")]
     until: Option<Stage>,
-    /// A stage that is done again though it is up to date; may be repeated
+    /// Stage to run again even if it is up to date; may be repeated
     #[arg(long, value_name = "STAGE")]
     force: Vec<Stage>,
-    /// Write nothing; tell what would run and why, how long it would take, and what memory and disk
+    /// Write nothing; print which stages would run and why, with time, memory and disk space
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     thresholds: RunThresholds,
 }
 
-/// A preset by name; its former name is understood.
+/// Parses a preset; the former name `seed` is accepted with a note.
 fn preset(name: &str) -> Result<PipelinePreset, String> {
     if name == "seed" {
         eprint_line!("note: preset \"seed\" is now called \"original\"");
@@ -62,7 +63,7 @@ fn preset(name: &str) -> Result<PipelinePreset, String> {
 }
 
 impl Pipeline {
-    /// Whether it runs stages.
+    /// Whether the command runs stages.
     pub(crate) const fn is_long(&self) -> bool {
         match &self.many {
             None => !self.dry_run,
@@ -79,7 +80,7 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
     check(&config).misuse()?;
     ensure_usage!(
         config.data.is_none() || !args.settings.set.iter().any(|set| set.trim_start().starts_with("shapes.")),
-        "settings of the drawn dataset `shapes` have no meaning beside another dataset: leave them or --data out"
+        "settings of the drawn dataset `shapes` have no effect on another dataset: leave them or --data out"
     );
     let folder = args.project.clone().unwrap_or_else(|| default_run_dir(&config));
     let dir = RunDir::new(&folder);
@@ -107,7 +108,7 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
         Ok(Ended::Until(stage)) => {
             set_result(serde_json::json!({ "folder": path_text(&folder), "until": stage }));
             say!(
-                "stopped after stage {stage}, as --until says; this goes on:\n  {}",
+                "stopped after stage {stage} because of --until; to continue, run:\n  {}",
                 command(&["--until", "--force"])
             );
             Ok(DONE)
@@ -121,7 +122,9 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
             if !folder.is_dir() {
                 return Err(error);
             }
-            Err(error).hint(|| format!("{} keeps what is done; `{}` goes on", folder.display(), command(&[])))
+            Err(error).hint(|| {
+                format!("{} keeps the finished stages; to continue, run `{}`", folder.display(), command(&[]))
+            })
         }
     }
 }
@@ -140,13 +143,13 @@ fn default_run_dir(config: &PipelineConfig) -> PathBuf {
     Path::new("runs").join(name)
 }
 
-/// This command line for a shell, without some of its options.
+/// This command line, quoted for a shell, without the options `without`.
 fn command(without: &[&str]) -> String {
     let words: Vec<String> = leave_out(env::args_os().skip(1), without).iter().map(quoted).collect();
     format!("{} {}", program(), words.join(" "))
 }
 
-/// Words without those options that take a value, in either of their forms.
+/// The words without `options` and their values (`--option VALUE` or `--option=VALUE`).
 fn leave_out(words: impl Iterator<Item = OsString>, options: &[&str]) -> Vec<OsString> {
     let mut kept = Vec::new();
     let mut is_value = false;
@@ -213,14 +216,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_that_goes_on_is_for_a_shell() {
+    fn the_command_that_continues_lacks_the_left_out_options() {
         let words = ["pipeline", "--until", "prune", "--until=export", "--set", "model=it's here"];
         let kept = leave_out(words.map(OsString::from).into_iter(), &["--until"]);
         assert_eq!(kept, ["pipeline", "--set", "model=it's here"]);
     }
 
     #[test]
-    fn times_are_told_as_people_say_them() {
+    fn durations_have_at_most_two_units() {
         assert_eq!([3.21, 42.0, 125.0, 7_500.0].map(duration), ["3.2 s", "42 s", "2 min 5 s", "2 h 5 min"]);
     }
 }

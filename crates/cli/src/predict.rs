@@ -14,7 +14,7 @@ use crate::output::{eprint_line, is_json, name, say, tell};
 use crate::predict_files::{DetectSettings, PredictSettings, Seen, predict as predict_files};
 use crate::settings_args::Machine;
 
-/// A detection.
+/// Arguments of `predict`.
 #[derive(Args)]
 pub(crate) struct Predict {
     /// Checkpoint, CPU engine, .pt or ONNX file
@@ -23,25 +23,25 @@ pub(crate) struct Predict {
     /// An image, a folder of images, or a pattern in quotes (`'photos/*.jpg'`)
     #[arg(long, value_name = "PATH")]
     pub(crate) source: PathBuf,
-    /// Side of the network's input [default: as trained]
+    /// Side of the network's input in pixels [default: as trained]
     #[arg(long, value_parser = side)]
     pub(crate) imgsz: Option<usize>,
-    /// Lowest score
+    /// Lowest score [default: 0.25]
     #[arg(long)]
     pub(crate) conf: Option<f32>,
-    /// Overlap at which the lesser box goes
+    /// Overlap above which the lower-scored box is removed [default: 0.7]
     #[arg(long)]
     pub(crate) iou: Option<f32>,
-    /// Most objects per image
+    /// Maximum number of objects per image
     #[arg(long)]
     pub(crate) max_det: Option<usize>,
-    /// Numbers of the classes to report, such as `0,2` [default: all]
+    /// Class numbers to report, such as `0,2` [default: all]
     #[arg(long, value_delimiter = ',')]
     pub(crate) classes: Option<Vec<usize>>,
-    /// Where pictures with boxes go, each named as its image
+    /// Folder for pictures with boxes, each named like its image
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Write labels in YOLO's format to OUT/labels
+    /// Write labels in YOLO format to OUT/labels
     #[arg(long, requires = "out")]
     pub(crate) save_txt: bool,
     #[command(flatten)]
@@ -69,7 +69,7 @@ pub(crate) fn predict(args: &Predict) -> Result<u8> {
         match seen {
             Seen::Unreadable(why) => {
                 unreadable += 1;
-                eprint_line!("warning: {} was passed over: {why}", name(&path.display()));
+                eprint_line!("warning: skipped {}: {why}", name(&path.display()));
             }
             Seen::Found(found) if is_json() => {
                 say!("{}", serde_json::json!({ "image": path_text(path), "detections": found }));
@@ -87,7 +87,7 @@ pub(crate) fn predict(args: &Predict) -> Result<u8> {
     })?;
     let seconds = start.elapsed().as_secs_f64();
     tell!(
-        "{count} images in {seconds:.2} s, {:.1} a second, loading included; {unreadable} could not be read",
+        "{count} images in {seconds:.2} s, {:.1} per second, including loading; {unreadable} could not be read",
         f64::from(count) / seconds
     );
     Ok(if unreadable == 0 { DONE } else { FAILED })

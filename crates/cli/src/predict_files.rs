@@ -1,4 +1,4 @@
-//! Objects in image files: found, drawn, written as labels.
+//! [`predict`]: finds objects in image files, draws them, and writes them as labels.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,15 +14,15 @@ use serde::Serialize;
 
 use crate::predict_names::{OutputName, output_names, refuse_overwriting};
 
-/// Images that are decoded before the network is free for them.
+/// Maximum number of images that are decoded ahead of the network.
 const AHEAD: usize = 3;
 
 /// An object found in an image file, in pixels of that image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Found {
-    /// Class.
+    /// Name of the class.
     pub(crate) name: String,
-    /// Its number.
+    /// Number of the class.
     pub(crate) class_id: usize,
     /// Score in 0..=1.
     pub(crate) confidence: f32,
@@ -30,36 +30,36 @@ pub(crate) struct Found {
     pub(crate) xyxy: [f32; 4],
 }
 
-/// Settings of [`predict`] beside the file and the images.
+/// Settings of [`predict`].
 #[derive(Debug, Clone)]
 pub(crate) struct PredictSettings<'a> {
-    /// What to look for.
+    /// Settings of the detection.
     pub(crate) detect: DetectSettings,
-    /// Where pictures with boxes go; none are drawn without it.
+    /// Folder for pictures with boxes; `None` draws none.
     pub(crate) out: Option<&'a Path>,
-    /// Where labels in YOLO's format go, a file for each image.
+    /// Folder for labels in YOLO format, one file per image; `None` writes none.
     pub(crate) labels: Option<&'a Path>,
-    /// What runs the file.
+    /// Options for loading and running the network.
     pub(crate) load: LoadOptions,
 }
 
-/// What to look for; `None` is the detector's own default.
+/// Settings of the detection; `None` is the detector's default.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DetectSettings {
-    /// Side of the network's input.
+    /// Side of the network's input in pixels.
     pub(crate) imgsz: Option<usize>,
     /// Lowest score.
     pub(crate) confidence: Option<f32>,
-    /// Overlap at which the lesser box goes.
+    /// Overlap above which the lower-scored box is removed.
     pub(crate) iou: Option<f32>,
-    /// Most objects per image.
+    /// Maximum number of objects per image.
     pub(crate) max_detections: Option<usize>,
     /// Numbers of the classes to report.
     pub(crate) classes: Option<Vec<usize>>,
 }
 
 impl DetectSettings {
-    /// What is said, over a detector's own.
+    /// These settings, with missing ones from `base`.
     fn over(&self, base: DetectConfig) -> DetectConfig {
         DetectConfig {
             imgsz: self.imgsz.unwrap_or(base.imgsz),
@@ -72,20 +72,21 @@ impl DetectSettings {
     }
 }
 
-/// What became of an image.
+/// The result for an image.
 #[derive(Debug)]
 pub(crate) enum Seen {
-    /// It was searched.
+    /// The objects that were found.
     Found(Vec<Found>),
-    /// It cannot be read, and why.
+    /// The image cannot be read, for this reason.
     Unreadable(String),
 }
 
-/// Finds objects in an image, in every image of a folder, or in all that a pattern (`*`, `?`, `**`) names; `each` is told of
-/// one image after the other. Images are decoded while the network looks at earlier ones.
+/// Finds objects in an image, in every image of a folder, or in all images that match a pattern (`*`, `?`,
+/// `**`). Calls `each` for one image after the other. A thread decodes images while the network runs on
+/// earlier ones.
 ///
 /// # Errors
-/// If the network cannot be read, the only image cannot, there is none, or a file cannot be written.
+/// If the network or the only image cannot be read, there are no images, or a file cannot be written.
 pub(crate) fn predict(
     weights: &Path,
     source: &Path,
@@ -111,11 +112,11 @@ pub(crate) fn predict(
             for path in paths {
                 let image = decode(&path);
                 if sender.send((path, image)).is_err() {
-                    break; // The search ended early.
+                    break; // The receiver ended early, because of an error.
                 }
             }
         });
-        // Taken in by value: an early end drops it, and with it the decoder's wait.
+        // The receiver is consumed here, so that an early end drops it and the decoder stops waiting.
         for ((path, image), name) in decoded.into_iter().zip(names) {
             let mut image = match image {
                 Err(error) if !alone => {
@@ -144,12 +145,12 @@ pub(crate) fn predict(
     })
 }
 
-/// Says where files are not called as their images.
+/// Warns of output files that are not named like their images.
 fn warn_of_numbers(names: &[OutputName], folder: &Path) {
     let numbered = names.iter().filter(|name| name.is_numbered);
     if let Some(first) = numbered.clone().next() {
         tracing::warn!(
-            "{} images share their name with another: what is written to {} for them has a number, such as {}",
+            "{} images have the same name as another: their files in {} have a number in the name, such as {}",
             numbered.count(),
             folder.display(),
             Path::new(&first.picture).display()
@@ -157,7 +158,7 @@ fn warn_of_numbers(names: &[OutputName], folder: &Path) {
     }
 }
 
-/// A line for each object: class, centre and size in fractions of the image, as Ultralytics writes them.
+/// Writes a line for each object: class, centre and size in fractions of the image, in Ultralytics' format.
 fn write_labels(path: &Path, detections: &[Detection], (w, h): (u32, u32)) -> Result<()> {
     let mut text = String::new();
     for detection in detections {
@@ -170,7 +171,7 @@ fn write_labels(path: &Path, detections: &[Detection], (w, h): (u32, u32)) -> Re
     Ok(write_file(path, text.as_bytes())?)
 }
 
-/// Six significant digits without zeros at the end.
+/// Six significant digits without trailing zeros.
 fn significant(value: f32) -> String {
     if value == 0.0 || !value.is_finite() {
         return "0".to_owned();
@@ -180,7 +181,7 @@ fn significant(value: f32) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// The file itself, the images of a folder by name, or what a pattern names.
+/// The file itself, the images of a folder, or the images that match a pattern; sorted by name.
 fn images(source: &Path) -> Result<Vec<PathBuf>> {
     let text = source.to_string_lossy();
     let mut found = if source.is_dir() {
@@ -188,14 +189,18 @@ fn images(source: &Path) -> Result<Vec<PathBuf>> {
             std::fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))?;
         entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?
     } else if !source.exists() && text.contains(['*', '?', '[']) {
-        let matches = glob::glob(&text).with_context(|| format!("`{text}` is no pattern"))?;
+        let matches = glob::glob(&text).with_context(|| format!("`{text}` is not a valid pattern"))?;
         matches.map(|path| Ok(path?)).collect::<Result<Vec<_>>>()?
     } else {
         return Ok(vec![source.to_owned()]);
     };
     found.retain(|path| is_image(path));
     if found.is_empty() {
-        bail!("{} holds no image ({})", source.display(), IMAGE_EXTENSIONS.join(", "));
+        bail!(
+            "{} contains no image; expected files ending in {}",
+            source.display(),
+            IMAGE_EXTENSIONS.join(", ")
+        );
     }
     found.sort();
     Ok(found)
@@ -233,6 +238,6 @@ mod tests {
         assert_eq!(names(&folder.path().join("*.jpg")).unwrap(), ["b.jpg"]);
         assert_eq!(names(&folder.path().join("b.jpg")).unwrap(), ["b.jpg"]);
         let error = names(&folder.path().join("*.svg")).unwrap_err().to_string();
-        assert!(error.contains("holds no image"), "{error}");
+        assert!(error.contains("contains no image"), "{error}");
     }
 }

@@ -1,7 +1,9 @@
-//! What the files are called that `predict` writes: as the images are, and no two the same.
+//! [`OutputName`] and [`output_names`]: unique names for the files that `predict` writes, like those of the
+//! images.
 //!
-//! `photo.2021.jpg` gives `photo.2021.jpg` and `photo.2021.txt`. Of images that share a name but for folder or ending, which
-//! would share their labels, the first keeps it and the others get a number: `photo-2.jpg` and `photo-2.txt`.
+//! `photo.2021.jpg` gives `photo.2021.jpg` and `photo.2021.txt`. Images with the same name in different
+//! folders or with different extensions would have the same label file. The first keeps the name, and the
+//! others get a number: `photo-2.jpg` and `photo-2.txt`.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -10,27 +12,30 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use bonsai_stages::{Inputs, ensure_usage};
 
-/// Endings of pictures that can be written; what else can be read becomes PNG.
+/// Extensions of pictures that can be written; other images become PNG.
 const WRITTEN: [&str; 7] = ["bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
-/// What the files for one image are called.
+/// The names of the files for one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OutputName {
-    /// Of the picture with boxes.
+    /// Name of the picture with boxes.
     pub(crate) picture: OsString,
-    /// Of the labels.
+    /// Name of the label file.
     pub(crate) labels: OsString,
-    /// Whether another image has the name that this one would have.
+    /// Whether the name has a number, because an earlier image has the same name.
     pub(crate) is_numbered: bool,
 }
 
-/// Names for all images, in their order.
+/// Names for all images, in the same order.
 ///
 /// # Errors
-/// If an image has no name.
+/// If a path has no file name.
 pub(crate) fn output_names(images: &[PathBuf]) -> Result<Vec<OutputName>> {
     let stem = |image: &PathBuf| {
-        image.file_stem().map(OsStr::to_owned).with_context(|| format!("{} has no name", image.display()))
+        image
+            .file_stem()
+            .map(OsStr::to_owned)
+            .with_context(|| format!("{} has no file name", image.display()))
     };
     let stems = images.iter().map(stem).collect::<Result<Vec<_>>>()?;
     let mut taken: BTreeSet<String> = stems.iter().map(|stem| key(stem)).collect();
@@ -46,12 +51,12 @@ pub(crate) fn output_names(images: &[PathBuf]) -> Result<Vec<OutputName>> {
     Ok(names)
 }
 
-/// As a file system without capitals sees it.
+/// The name in lower case, because some file systems ignore case.
 fn key(stem: &OsStr) -> String {
     stem.to_string_lossy().to_lowercase()
 }
 
-/// The name with the first number that is free.
+/// The name with the lowest free number from 2 on.
 fn numbered(stem: &OsStr, taken: &mut BTreeSet<String>) -> OsString {
     let mut number = 2usize;
     loop {
@@ -64,7 +69,7 @@ fn numbered(stem: &OsStr, taken: &mut BTreeSet<String>) -> OsString {
     }
 }
 
-/// A stem may have dots of its own.
+/// Joins stem and extension; `with_extension` would cut a stem that contains dots.
 fn named(stem: &OsStr, ending: &OsStr) -> OsString {
     let mut name = stem.to_owned();
     name.push(".");
@@ -76,10 +81,10 @@ fn is_written(ending: &OsStr) -> bool {
     WRITTEN.iter().any(|written| ending.eq_ignore_ascii_case(written))
 }
 
-/// Refuses folders in which pictures would be written over the images that are read, or labels over those of a dataset.
+/// Refuses folders in which pictures would overwrite the input images, or label files those of a dataset.
 ///
 /// # Errors
-/// With the first file.
+/// Names the first file that would be overwritten.
 pub(crate) fn refuse_overwriting(
     images: &[PathBuf],
     names: &[OutputName],
@@ -97,15 +102,15 @@ pub(crate) fn refuse_overwriting(
         let file = labels.join(&name.labels);
         ensure_usage!(
             !marked.hold(&file),
-            "{} has the labels of an image of a dataset, and would be written over: pass another folder with --out",
+            "{} contains labels of a dataset and would be overwritten: pass another folder with --out",
             file.display()
         );
     }
     Ok(())
 }
 
-/// Where a dataset in YOLO's format may have the labels of an image: beside it, or in `labels` in place of the last folder of
-/// images.
+/// Paths where a dataset in YOLO format may have the labels of an image: next to it, or with `labels` instead
+/// of a parent folder whose name ends in `images`.
 fn labels_beside(image: &Path) -> Vec<PathBuf> {
     let mut places = vec![image.with_extension("txt")];
     for (depth, folder) in image.ancestors().enumerate().skip(1) {
@@ -131,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_called_as_their_images_and_no_two_the_same() {
+    fn files_have_unique_names_like_their_images() {
         for (images, expected) in [
             (&["d/photo.2021.jpg", "d/photo.2022.jpg"][..], &["photo.2021.jpg", "photo.2022.jpg"][..]),
             (&["a/x.jpg", "b/x.jpg", "c/x-2.jpg"], &["x.jpg", "x-3.jpg", "x-2.jpg"]),
@@ -149,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_images_nor_their_labels_are_written_over() {
+    fn neither_images_nor_their_labels_are_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for (file, place) in [("images/val/a.jpg", "images/val"), ("labels/val/a.txt", "labels/val")] {

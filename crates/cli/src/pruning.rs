@@ -1,4 +1,4 @@
-//! `prune`: which channels go, and what is said about it.
+//! `prune`: removes channels, and prints which.
 
 use std::path::PathBuf;
 
@@ -15,87 +15,89 @@ use crate::output::{eprint_line, is_json, is_stream, say, tell};
 use crate::settings_args::{Settings, for_file};
 use crate::terminal::Terminal;
 
-/// Which channels go.
+/// Options that choose the channels to remove.
 #[derive(Args)]
 #[command(next_help_heading = "Choice")]
 struct Choice {
-    /// Share to remove of the channel sets that may go [default: 0.5]
-    #[arg(long = "prune-ratio", value_name = "SHARE", group = "amount")]
+    /// Fraction of the prunable channel sets to remove [default: 0.5]
+    #[arg(long = "prune-ratio", value_name = "FRACTION", group = "amount")]
     ratio: Option<f64>,
-    /// Share to keep: 1 less the ratio
-    #[arg(long, value_name = "SHARE", group = "amount")]
+    /// Fraction of the prunable channel sets to keep: 1 minus the ratio
+    #[arg(long, value_name = "FRACTION", group = "amount")]
     keep: Option<f64>,
-    /// Share of the multiply-accumulates that is to be left
-    #[arg(long, value_name = "SHARE", group = "amount")]
+    /// Fraction of the multiply-accumulates to keep
+    #[arg(long, value_name = "FRACTION", group = "amount")]
     target_macs: Option<f64>,
-    /// Share of the parameters that is to be left
-    #[arg(long, value_name = "SHARE", group = "amount")]
+    /// Fraction of the parameters to keep
+    #[arg(long, value_name = "FRACTION", group = "amount")]
     target_params: Option<f64>,
-    /// Share of the measured latency that is to be left
-    #[arg(long, value_name = "SHARE", group = "amount")]
+    /// Fraction of the measured latency to keep
+    #[arg(long, value_name = "FRACTION", group = "amount")]
     target_latency: Option<f64>,
-    /// Do what a plan says (`OUT.plan.json` of an earlier pruning, reviewed or edited)
+    /// Apply a plan: `OUT.plan.json` of an earlier pruning, possibly edited
     #[arg(long, value_name = "FILE", group = "amount")]
     plan: Option<PathBuf>,
-    /// Method: group (coupled sets, all guards), slim (masked scripts), original (the script of the original workflow) [default: group]
+    /// Method: group (coupled sets, all guards), slim (masking scripts), original (script of the original
+    /// workflow) [default: group]
     #[arg(long)]
     preset: Option<Preset>,
-    /// gamma, l1, l2, lamp, taylor, best of several (both need --data) or random [default: gamma]
+    /// gamma, l1, l2, lamp, random, taylor or best (the best of several; these two need --data) [default:
+    /// gamma]
     #[arg(long)]
     importance: Option<Importance>,
-    /// Over the layers of a coupled set: mean, max, sum, first [default: mean]
+    /// Combination of the layers in a coupled set: mean, max, sum, first [default: mean]
     #[arg(long)]
     reduction: Option<Reduction>,
-    /// Over the sets of a group: auto (mean for taylor, l1 and l2), none, mean, max, sum [default: auto]
+    /// Divisor of the scores in a group: auto (mean for taylor, l1, l2), none, mean, max, sum [default: auto]
     #[arg(long)]
     normalisation: Option<Normalisation>,
-    /// What a score is divided by at last: set (nothing), mac (the multiply-accumulates of the set) [default: set]
+    /// Final divisor of a score: set (none), mac (the multiply-accumulates of the set) [default: set]
     #[arg(long)]
     per: Option<ScorePer>,
-    /// Where the lowest scores are looked for: global, per-layer [default: global]
+    /// Range in which the lowest scores are searched: global, per-layer [default: global]
     #[arg(long)]
     scope: Option<Scope>,
-    /// Channels that each layer keeps at least [default: 8]
+    /// Minimum number of channels that each layer keeps [default: 8]
     #[arg(long, value_name = "N")]
     min_channels: Option<usize>,
-    /// Round what is kept up to a multiple, 1 for none [default: 8]
+    /// Round the kept channels up to a multiple of this, 1 for no rounding [default: 8]
     #[arg(long, value_name = "N")]
     round_to: Option<usize>,
-    /// Largest share that any layer loses
-    #[arg(long, value_name = "SHARE")]
+    /// Largest fraction that any layer loses
+    #[arg(long, value_name = "FRACTION")]
     max_ratio_per_layer: Option<f64>,
-    /// Layers that keep all channels, with `*` and `?`; may be repeated
+    /// Layers that keep all channels; may contain `*` and `?`; may be repeated
     #[arg(long, value_name = "GLOB")]
     protect: Vec<String>,
-    /// Leave out what removed channels still emitted, where it could be taken over [default: take over]
+    /// Do not fold the constant output of removed channels into the layers that read it
     #[arg(long)]
     no_compensate: bool,
-    /// Measure running statistics anew over so many batches (needs --data) [default: 0]
+    /// Measure the running statistics again over this many batches (needs --data) [default: 0]
     #[arg(long, value_name = "BATCHES")]
     recalibrate: Option<usize>,
-    /// Prune in so many steps with fine-tuning between them (needs --data) [default: 1]
+    /// Number of pruning steps, with fine-tuning after each (needs --data) [default: 1]
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
-    /// With --steps: epochs of fine-tuning after each [default: 10]
+    /// With --steps: epochs of fine-tuning after each step [default: 10]
     #[arg(long, value_name = "EPOCHS")]
     step_epochs: Option<usize>,
-    /// With --steps: largest loss of mAP50-95 that is accepted [default: 0.2]
+    /// With --steps: largest accepted drop of mAP50-95 [default: 0.2]
     #[arg(long, value_name = "MAP")]
     max_map_drop: Option<f64>,
 }
 
-/// A pruning.
+/// Arguments of `prune`.
 #[derive(Args)]
 pub(crate) struct Prune {
-    /// Checkpoint, best after sparsity training
+    /// Checkpoint to prune, ideally after sparsity training
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
     #[command(flatten)]
     choice: Choice,
-    /// Where the smaller checkpoint goes
+    /// Checkpoint to write
     #[arg(long, short, value_name = "FILE", default_value = "pruned.safetensors")]
     out: PathBuf,
-    /// Only say what would go
+    /// Only print what would be removed
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -103,18 +105,18 @@ pub(crate) struct Prune {
 }
 
 impl Prune {
-    /// Whether nothing is to be written.
+    /// Whether the command writes nothing.
     pub(crate) const fn is_dry(&self) -> bool {
         self.dry_run
     }
 }
 
 impl Choice {
-    /// Refuses what means nothing beside the rest.
+    /// Refuses options that have no effect together with the others.
     fn refuse_unused(&self, config: &PipelineConfig) -> Result<()> {
         ensure_usage!(
             config.iterate.steps > 1 || (self.step_epochs.is_none() && self.max_map_drop.is_none()),
-            "--step-epochs and --max-map-drop are for --steps of 2 or more, which were not asked for"
+            "--step-epochs and --max-map-drop need --steps 2 or more: add it, or leave them out"
         );
         let choices = [
             ("--preset", self.preset.is_some()),
@@ -132,13 +134,13 @@ impl Choice {
         let given: Vec<&str> = choices.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
         ensure_usage!(
             self.plan.is_none() || given.is_empty(),
-            "--plan says what goes, so {} would choose nothing: leave one of them out",
+            "--plan determines the channels, so {} would have no effect: leave --plan or these options out",
             given.join(", ")
         );
         Ok(())
     }
 
-    /// What was given, over what the file and the defaults say.
+    /// Applies the given options to the configuration from the file and the defaults.
     fn apply(&self, config: &mut PipelineConfig) {
         let Self { preset, importance, reduction, normalisation, per, scope, .. } = *self;
         let score = &mut config.score;
@@ -177,7 +179,7 @@ impl Choice {
     }
 }
 
-/// Keys of the configuration that pruning has a use for.
+/// Keys of the configuration that pruning uses.
 const USED: [&str; 12] = [
     "data", "imgsz", "seed", "score", "prune", "extras", "iterate", "finetune", "loader", "device",
     "executor", "threads",
@@ -185,7 +187,8 @@ const USED: [&str; 12] = [
 
 pub(crate) fn prune(args: &Prune) -> Result<u8> {
     let base = for_file(&args.weights);
-    // Alone, it prunes by a ratio unless told otherwise, as every other pruner does, and by gamma: it may have no images.
+    // Unlike a run, the command prunes by a ratio, as other pruners do, and by gamma, because it may have no
+    // images.
     let base = PipelineConfig { prune: PrunePolicy::default(), score: ScoreConfig::default(), ..base };
     args.settings.only("prune", &USED)?;
     let mut config = args.settings.resolve(base)?;
@@ -196,11 +199,11 @@ pub(crate) fn prune(args: &Prune) -> Result<u8> {
     if config.iterate.steps > 1 {
         ensure_usage!(
             !args.dry_run,
-            "--steps fine-tunes between steps, so there is nothing to see without doing it"
+            "--dry-run cannot forecast --steps, because each step depends on fine-tuning: leave one of them out"
         );
         ensure_usage!(
             args.choice.plan.is_none(),
-            "--plan says what goes, so there are no --steps towards it"
+            "--plan determines the channels, so --steps cannot be used: leave one of them out"
         );
         return Ok(print_steps(
             &jobs::iterate(&config, &args.weights, &args.out, &mut Terminal::new())?,
@@ -225,16 +228,14 @@ fn print_steps(iterated: &Iterated, args: &Prune) -> u8 {
     match iterated.stopped {
         StepsEnd::Done => {}
         StepsEnd::MapDrop { step, drop } => {
-            tell!(
-                "step {step} lost {drop:.3} of mAP50-95, more than --max-map-drop allows, and was taken back"
-            );
+            tell!("step {step} lost {drop:.3} of mAP50-95, more than --max-map-drop allows, and was undone");
         }
         StepsEnd::NothingLeft { step } => {
-            tell!("the guards left nothing to remove in step {step}");
+            tell!("in step {step}, the guards allow no further removal");
         }
     }
     if iterated.good_step == 0 {
-        eprint_line!("no step is left; {} is what it began with", args.out.display());
+        eprint_line!("no step was good enough; {} is the unpruned network", args.out.display());
         return FAILED;
     }
     say!("{} is the network after step {}", args.out.display(), iterated.good_step);
@@ -257,13 +258,13 @@ fn print_pruning(report: &PruneReport) {
             let safe = limit.ratio;
             let conv = &limit.conv;
             say!(
-                "ratio {ratio:.4}; up to {safe:.4} no layer is asked for all it has, beyond it {conv} is the first"
+                "ratio {ratio:.4}; above {safe:.4}, a layer would lose all channels without guards, {conv} first"
             );
         }
     }
     if let Some(made) = &report.compensation {
         say!(
-            "{} convolutions behind removed channels took over what these still emitted, at most {:.3}; {} could not",
+            "{} convolutions absorbed the constant output of removed channels, at most {:.3}; {} layers could not",
             made.convs,
             made.largest_shift,
             made.lost.len()
@@ -271,7 +272,7 @@ fn print_pruning(report: &PruneReport) {
     }
     let share = |after: u64, before: u64| 100.0 * after as f64 / before as f64;
     say!(
-        "removed {} of {} channel sets that may go ({} in all); params {} -> {} ({:.0} %), MACs {} -> {} ({:.0} %)",
+        "removed {} of {} prunable channel sets ({} in all); params {} -> {} ({:.0} %), MACs {} -> {} ({:.0} %)",
         report.removed_sets,
         report.prunable_sets,
         report.sets,

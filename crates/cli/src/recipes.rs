@@ -1,4 +1,4 @@
-//! `bench recipe`: trains the runs of a bench of recipes in processes of their own, and prints the table.
+//! `bench recipe`: trains the runs of several recipes, each in its own process, and prints a table.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -20,45 +20,45 @@ use crate::output::{eprint_line, is_json, say, tell};
 use crate::settings_args::Settings;
 use crate::terminal::Terminal;
 
-/// Between two looks at a run.
+/// Interval between checks whether a run has ended.
 const PAUSE: Duration = Duration::from_millis(200);
-/// What a run has to end by itself when the bench is asked to stop.
+/// Time in which a run must end after a signal, before it is killed.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Recipes against each other and against the dense control.
+/// Arguments of `bench recipe`: recipes compared with each other and with the dense control.
 #[derive(Args)]
 pub(crate) struct Recipes {
     /// Recipes: default, taylor, random, or TOML files with settings
     #[arg(long = "recipes", value_name = "NAMES", value_delimiter = ',', default_value = "default,random")]
     names: Vec<String>,
-    /// Datasets: NAME=DATA.yaml, or crowd and clutter, which are drawn at 256 px
+    /// Datasets: NAME=DATA.yaml, or crowd or clutter, which are drawn at 256 px
     #[arg(long, value_name = "DATASETS", value_delimiter = ',', required = true)]
     datasets: Vec<String>,
-    /// Where randomness starts from
+    /// Seeds of all randomness
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "0,1,2", value_parser = crate::numbers::seed)]
     seeds: Vec<u64>,
-    /// Fractions of the MACs that pruning leaves
+    /// Fractions of the MACs that pruning keeps
     #[arg(long, value_name = "FRACTIONS", value_delimiter = ',', default_value = "0.5,0.25,0.125")]
     macs: Vec<f64>,
     /// Folder of the runs
     #[arg(long, value_name = "DIR", default_value = "runs/recipes")]
     project: PathBuf,
-    /// Runs at once, which divide the threads between them
+    /// Runs at once; they share the threads equally
     #[arg(long, default_value = "1", value_parser = count)]
     jobs: usize,
-    /// Only make the table of what is there
+    /// Only make the table of the finished runs
     #[arg(long)]
     gather: bool,
     #[command(flatten)]
     settings: Settings,
 }
 
-/// Trains what is missing, then measures everything that is there.
+/// Trains the missing runs, then measures all finished runs.
 pub(crate) fn run(args: &Recipes) -> Result<u8> {
     let settings = &args.settings;
     ensure_usage!(
         settings.seed.is_none() && settings.data.is_none(),
-        "--seeds and --datasets say what is trained on: leave --seed and --data out"
+        "`bench recipe` takes --seeds and --datasets instead: leave --seed and --data out"
     );
     let base = settings.resolve_real(PipelinePreset::Default)?;
     let recipes = args.names.iter().map(|name| Recipe::open(name)).collect::<Result<Vec<_>>>().misuse()?;
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Recipes) -> Result<u8> {
         };
         failed = train(&bench, args.jobs, (threads / args.jobs).max(1), &interrupt)?;
         if interrupt.requested() {
-            eprint_line!("stopped as asked; nothing is lost: the same command goes on");
+            eprint_line!("stopped by a signal; all finished work is kept: the same command continues");
             return Ok(interrupt.exit_code());
         }
     }
@@ -91,16 +91,13 @@ pub(crate) fn run(args: &Recipes) -> Result<u8> {
         say!("{}", table.markdown().trim_end());
     }
     if failed > 0 {
-        eprint_line!(
-            "error: {failed} of {} runs failed; the same command tries them again",
-            bench.runs.len()
-        );
+        eprint_line!("error: {failed} of {} runs failed; the same command runs them again", bench.runs.len());
         return Ok(FAILED);
     }
     Ok(DONE)
 }
 
-/// Trains phase by phase, some runs at once; how many failed.
+/// Trains phase by phase, up to `jobs` runs at once; returns the number of failures.
 fn train(bench: &RecipeBench, jobs: usize, threads: usize, interrupt: &Interrupt) -> Result<usize> {
     let waiting: Vec<&BenchRun> = bench.runs.iter().filter(|run| !run.is_done()).collect();
     let last = waiting.iter().map(|run| run.phase).max().unwrap_or_default();
@@ -124,7 +121,7 @@ fn train(bench: &RecipeBench, jobs: usize, threads: usize, interrupt: &Interrupt
                     tell!("{done} of {of}: {name}, about {:.0} min left", left / 60.0);
                 } else {
                     count_up(&failed);
-                    eprint_line!("warning: {name} failed; {} says why", run.log_file().display());
+                    eprint_line!("warning: {name} failed; see {}", run.log_file().display());
                 }
             }
             Ok(())
@@ -149,12 +146,12 @@ fn count_up(counter: &Mutex<usize>) -> usize {
     *counter
 }
 
-/// `pipeline` in a process of its own, whose output goes to a file.
+/// Runs `pipeline` in its own process, whose output goes to the run's log file.
 fn train_one(run: &BenchRun, threads: usize, interrupt: &Interrupt) -> Result<ExitStatus> {
     let log = run.log_file();
     let output = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
     let errors = output.try_clone().with_context(|| format!("cannot write {}", log.display()))?;
-    let program = std::env::current_exe().context("the program's own file cannot be found")?;
+    let program = std::env::current_exe().context("cannot find the file of this program")?;
     let mut child = Command::new(&program)
         .arg("pipeline")
         .arg("--config")
@@ -169,7 +166,8 @@ fn train_one(run: &BenchRun, threads: usize, interrupt: &Interrupt) -> Result<Ex
     wait(&mut child, interrupt)
 }
 
-/// Waits for a run. Ctrl-C in a terminal reaches it too; one that does not end by itself is killed, and goes on later.
+/// Waits for a run. Ctrl-C in a terminal also reaches the run; if it does not end in time, it is killed, and
+/// can resume later.
 fn wait(child: &mut Child, interrupt: &Interrupt) -> Result<ExitStatus> {
     let mut asked: Option<Instant> = None;
     loop {

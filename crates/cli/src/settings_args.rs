@@ -1,4 +1,5 @@
-//! [`Settings`] and [`Machine`]: options that many commands share, and the configuration that they resolve to.
+//! [`Settings`] and [`Machine`]: options that many commands share, and the configuration that results from
+//! them.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use crate::image_size::ImageSize;
 use crate::model_name::known_model;
 use crate::numbers::seed;
 
-/// Where settings come from: defaults, then the file, then flags, then --set.
+/// Options for settings. Later ones override earlier ones: defaults, the file, flags, --set.
 #[derive(Args, Clone)]
 pub(crate) struct Settings {
     /// data.yaml of a dataset in YOLO format
@@ -24,16 +25,17 @@ pub(crate) struct Settings {
     /// yolov8n to yolov8x, or a checkpoint file
     #[arg(long, value_parser = OsStringValueParser::new().map(|name| path_text(name.as_ref())))]
     pub(crate) model: Option<String>,
-    /// Side of the images in pixels, a multiple of 32; for `export` also HEIGHT,WIDTH [default: 640, or as trained]
+    /// Side of the images in pixels, a multiple of 32; for `export` also HEIGHT,WIDTH [default: 640, or as
+    /// trained]
     #[arg(long)]
     pub(crate) imgsz: Option<ImageSize>,
-    /// Images per batch, in every training; for `export` images at a time [default: 1]
+    /// Images per batch in every training; for `export`, images per run of the file [default: 1]
     #[arg(long)]
     pub(crate) batch: Option<usize>,
-    /// Epochs of every training; sparsity training that is left out stays so
+    /// Epochs of every training; sparsity training with 0 epochs stays skipped
     #[arg(long)]
     pub(crate) epochs: Option<usize>,
-    /// Where all randomness starts from
+    /// Seed of all randomness
     #[arg(long, value_parser = seed)]
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
@@ -41,32 +43,32 @@ pub(crate) struct Settings {
     /// TOML file with settings
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// One setting, for example `finetune.epochs=20` or `prune.prune_ratio=0.3`; may be repeated
+    /// One setting, such as `finetune.epochs=20` or `prune.prune_ratio=0.3`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
 }
 
-/// What runs networks.
+/// Options for the executor.
 #[derive(Args, Clone)]
 pub(crate) struct Machine {
     /// cpu or cuda:0 [default: cpu]
     #[arg(long)]
     pub(crate) device: Option<String>,
-    /// cpu (this project's kernels) or candle [default: cpu on the CPU, candle on a GPU]
+    /// cpu (Bonsai's kernels) or candle [default: cpu on the CPU, candle on a GPU]
     #[arg(long)]
     pub(crate) executor: Option<ExecutorKind>,
-    /// Threads of the CPU, at most one per core, 0 for that [default: 0]
+    /// CPU threads, at most one per core; 0 for one per core [default: 0]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
 }
 
-/// File to file.
+/// Options of commands that convert a file.
 #[derive(Args)]
 pub(crate) struct Convert {
-    /// The file to start from
+    /// Checkpoint or ONNX file to convert
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
-    /// The file to write
+    /// File to write
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
@@ -74,7 +76,8 @@ pub(crate) struct Convert {
 }
 
 impl Settings {
-    /// Defaults, then the file, then flags, then --set. Limits the program's threads to what comes out.
+    /// Applies the file, flags and --set to `base`, checks the result, and limits the program's threads to
+    /// its number.
     pub(crate) fn resolve(&self, base: PipelineConfig) -> Result<PipelineConfig> {
         let config = self.overlaid(base).misuse()?;
         check(&config).misuse()?;
@@ -82,8 +85,8 @@ impl Settings {
         Ok(config)
     }
 
-    /// The settings of a run, over those of the drawn dataset where no other is named, be it by a flag, in a file or by
-    /// `--set`.
+    /// The settings of a run. If no dataset is given by flag, file or `--set`, they start from those of the
+    /// drawn dataset.
     pub(crate) fn resolve_run(&self, preset: PipelinePreset) -> Result<PipelineConfig> {
         let own = self.overlaid(PipelineConfig::default().with_preset(preset)).misuse()?;
         let drawn = || self.overlaid(PipelineConfig::drawn().with_preset(preset)).misuse();
@@ -92,7 +95,7 @@ impl Settings {
         Ok(config)
     }
 
-    /// The settings of runs on datasets that are named elsewhere.
+    /// The settings of runs whose datasets are given by other options.
     pub(crate) fn resolve_real(&self, preset: PipelinePreset) -> Result<PipelineConfig> {
         self.overlaid(PipelineConfig::default().with_preset(preset)).misuse()
     }
@@ -106,7 +109,7 @@ impl Settings {
             config.data = Some(data.clone());
         }
         for training in [&mut config.baseline, &mut config.sparse, &mut config.finetune] {
-            // Sparsity training that is left out stays so.
+            // Sparsity training with 0 epochs stays skipped.
             training.epochs = self.epochs.filter(|_| training.epochs > 0).unwrap_or(training.epochs);
             training.batch = self.batch.unwrap_or(training.batch);
         }
@@ -123,7 +126,7 @@ impl Settings {
 }
 
 impl Machine {
-    /// The flags alone. Limits the program's threads to what they say.
+    /// The executor options of these flags alone. Limits the program's threads to `--threads`.
     pub(crate) fn options(&self) -> Result<ExecutorOptions> {
         let threads = self.threads.unwrap_or(0);
         let device = self.device.as_deref().unwrap_or("cpu");
@@ -133,7 +136,8 @@ impl Machine {
     }
 }
 
-/// Defaults for a file: its own image size. What is wrong with a file is the command's to say, not this one's.
+/// Defaults for a file, with the image size of its training. Errors in the file are ignored here; the command
+/// reports them.
 pub(crate) fn for_file(weights: &Path) -> PipelineConfig {
     let base = PipelineConfig::default();
     let trained = jobs::trained_imgsz(weights).ok().flatten();

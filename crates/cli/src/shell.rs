@@ -1,8 +1,8 @@
-//! Words as a shell reads them, for the commands and scripts that the program writes.
+//! [`quoted`]: words quoted for a shell, for the commands and scripts that the program prints.
 
 use std::ffi::OsStr;
 
-/// A word that a shell takes for one, letter for letter.
+/// A word quoted so that a shell reads it as a single, unchanged word.
 pub(crate) fn quoted(word: &(impl AsRef<OsStr> + ?Sized)) -> String {
     let word = word.as_ref();
     match word.to_str() {
@@ -18,7 +18,7 @@ pub(crate) fn quoted(word: &(impl AsRef<OsStr> + ?Sized)) -> String {
     }
 }
 
-/// With what cannot be written escaped, as bash, zsh and POSIX since 2024 read it.
+/// A word in `$'...'` with control characters and bytes escaped, as bash, zsh and POSIX since 2024 read it.
 fn escaped(word: &OsStr) -> String {
     let letter = |byte: &u8| match byte {
         b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
@@ -47,7 +47,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn bash_reads_what_is_not_unicode() {
+    fn bash_reads_words_that_are_not_unicode() {
         use std::os::unix::ffi::OsStrExt as _;
 
         let word = OsStr::from_bytes(b"bad\xff \\'\x1b");

@@ -1,10 +1,11 @@
-//! Words of other programs, answered with the right one. Nothing is guessed and then done.
+//! [`with_foreign_options`] and [`with_tip`]: tips for options of other programs. Such options are always
+//! refused, never applied.
 
 use clap::builder::{StyledStr, UnknownArgumentValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Error};
 
-/// Foreign option and ours; it holds for commands that have ours and not the foreign one.
+/// Foreign options and ours. A pair applies to commands that have our option but not the foreign one.
 const FOREIGN: [(&str, &str); 13] = [
     ("--img", "--imgsz"),
     ("--img-size", "--imgsz"),
@@ -21,7 +22,7 @@ const FOREIGN: [(&str, &str); 13] = [
     ("--ratio", "--ratios"),
 ];
 
-/// The command with the foreign options, which are refused with a tip and listed nowhere.
+/// Adds the foreign options to a command; they are hidden, and refused with a tip.
 pub(crate) fn with_foreign_options(command: Command) -> Command {
     let has = |command: &Command, name: &str| {
         let of_arg = |arg: &Arg| {
@@ -35,13 +36,13 @@ pub(crate) fn with_foreign_options(command: Command) -> Command {
             return command;
         }
         let tip = UnknownArgumentValueParser::suggest_arg(ours);
-        // With dashes, the name cannot be that of an argument of ours.
+        // The dashes in the id keep it different from the ids of our own arguments.
         let arg = Arg::new(foreign).long(long).hide(true).num_args(0..=1).default_missing_value("");
         command.arg(arg.value_parser(tip))
     })
 }
 
-/// Adds the tip that `key=value` without dashes needs.
+/// Adds a tip to the error for `key=value` without dashes.
 pub(crate) fn with_tip(mut error: Error) -> Error {
     let kind = match error.kind() {
         ErrorKind::UnknownArgument => ContextKind::InvalidArg,
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_words_are_answered_with_ours() {
+    fn foreign_options_get_a_tip_with_ours() {
         for (line, tip) in [
             ("train --img 320", "--imgsz"),
             ("train --batch-size 8", "--batch"),

@@ -1,4 +1,4 @@
-//! `summary`: parameters, multiply-accumulates and layers of a model.
+//! `summary`: prints parameters, multiply-accumulates and layers of a model.
 
 use anyhow::Result;
 use bonsai_pipeline::{open_model, path_text, summarise};
@@ -10,13 +10,13 @@ use crate::model_name::known_model;
 use crate::numbers::side;
 use crate::output::{is_json, say};
 
-/// A description.
+/// Arguments of `summary`.
 #[derive(Args)]
 pub(crate) struct Summary {
     /// yolov8n to yolov8x (80 classes), or a checkpoint file
     #[arg(value_parser = OsStringValueParser::new().map(|name| path_text(name.as_ref())))]
     pub(crate) model: String,
-    /// Side of the image for which MACs are counted
+    /// Side of the image in pixels, for the MACs
     #[arg(long, default_value = "640", value_parser = side)]
     pub(crate) imgsz: usize,
 }

@@ -1,4 +1,5 @@
-//! `pipeline sweep`: many runs, one after another, as a list of commands, or as an array of Slurm.
+//! `pipeline sweep`: many runs, executed one after another, or written as a list of commands or a Slurm
+//! script.
 
 use std::path::PathBuf;
 
@@ -15,35 +16,35 @@ use crate::settings_args::Settings;
 use crate::sweep_script::{command_list, slurm_script};
 use crate::terminal::Terminal;
 
-/// What a pipeline can be besides one run.
+/// Subcommands of `pipeline`.
 #[derive(Subcommand)]
 pub(crate) enum PipelineCommand {
-    /// A run for every prune ratio with every seed, and a table of accuracy against cost
+    /// Run the pipeline for every prune ratio and seed, and make a table of accuracy and cost
     Sweep(Box<Runs>),
 }
 
-/// A sweep.
+/// Arguments of `pipeline sweep`.
 #[derive(Args)]
 pub(crate) struct Runs {
-    /// Shares of channel sets to remove, such as `0.3,0.5,0.7`
-    #[arg(long, value_name = "SHARES", value_delimiter = ',', required_unless_present = "gather")]
+    /// Fractions of channel sets to remove, such as `0.3,0.5,0.7`
+    #[arg(long, value_name = "FRACTIONS", value_delimiter = ',', required_unless_present = "gather")]
     ratios: Vec<f64>,
-    /// Where randomness starts from, such as `0,1,2` [default: the one of --seed]
+    /// Seeds of all randomness, such as `0,1,2` [default: that of --seed]
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = crate::numbers::seed)]
     seeds: Vec<u64>,
-    /// Presets to compare: default, seed [default: the settings as they are]
+    /// Presets to compare: default, original [default: none, the settings as given]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     presets: Vec<String>,
     /// Folder of the runs
     #[arg(long, value_name = "DIR", default_value = "runs/sweep")]
     project: PathBuf,
-    /// Print a command for each run in place of running them
+    /// Print a command for each run instead of running them
     #[arg(long, group = "way")]
     commands: bool,
-    /// Write a script that submits the runs to Slurm in place of running them
+    /// Write a script that submits the runs to Slurm instead of running them
     #[arg(long, value_name = "FILE", group = "way")]
     slurm: Option<PathBuf>,
-    /// Only make the table of a sweep from what is there
+    /// Only make the table of the finished runs of a sweep
     #[arg(long, value_name = "DIR", group = "way")]
     gather: Option<PathBuf>,
     #[command(flatten)]
@@ -51,7 +52,7 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
-    /// Whether it runs stages.
+    /// Whether the command runs stages.
     pub(crate) const fn is_long(&self) -> bool {
         !self.commands && self.slurm.is_none() && self.gather.is_none()
     }
@@ -66,25 +67,25 @@ pub(crate) fn sweep(args: &Runs) -> Result<u8> {
                 && args.seeds.is_empty()
                 && args.presets.is_empty()
                 && settings.config.is_none(),
-            "--gather makes the table of the runs that are there: leave --ratios, --seeds, --presets and --config out"
+            "--gather only makes the table of finished runs: leave --ratios, --seeds, --presets and --config out"
         );
         return show(&Sweep::open(folder).misuse()?);
     }
     ensure_usage!(
         args.seeds.is_empty() || settings.seed.is_none(),
-        "--seed and --seeds both say where randomness starts: leave one of them out"
+        "--seed and --seeds both set the seeds: leave one of them out"
     );
     ensure_usage!(
         !settings
             .set
             .iter()
             .any(|set| ["prune.prune_ratio", "prune.target"].iter().any(|key| set.starts_with(key))),
-        "--ratios says how much is removed in each run: leave `prune.prune_ratio` and `prune.target` out"
+        "--ratios sets how much each run removes: leave `prune.prune_ratio` and `prune.target` out"
     );
     let base = settings.resolve_run(PipelinePreset::Default)?;
     let seeds = if args.seeds.is_empty() { vec![base.seed] } else { args.seeds.clone() };
     let axes = Axes { ratios: args.ratios.clone(), seeds, presets: args.presets.clone() };
-    let root = std::path::absolute(&args.project).context("the current folder is gone")?;
+    let root = std::path::absolute(&args.project).context("the current folder does not exist")?;
     let (sweep, configs) = Sweep::plan(&root, &base, &axes).misuse()?;
     configs.iter().try_for_each(bonsai_pipeline::check).misuse()?;
     sweep.save(&configs)?;
@@ -113,7 +114,7 @@ fn one_after_another(sweep: &Sweep, configs: &[PipelineConfig]) -> Result<u8> {
     show(sweep)?;
     if failed > 0 {
         eprint_line!(
-            "error: {failed} of {} runs failed; the same command tries them again",
+            "error: {failed} of {} runs failed; the same command runs them again",
             sweep.runs().len()
         );
         return Ok(FAILED);
@@ -121,7 +122,7 @@ fn one_after_another(sweep: &Sweep, configs: &[PipelineConfig]) -> Result<u8> {
     Ok(DONE)
 }
 
-/// Gathers what is there and shows it.
+/// Gathers the finished runs and prints the table.
 fn show(sweep: &Sweep) -> Result<u8> {
     let table = gather(sweep)?;
     if is_json() && !is_stream() {
@@ -134,7 +135,7 @@ fn show(sweep: &Sweep) -> Result<u8> {
     Ok(DONE)
 }
 
-/// This program, as a script calls it from any folder.
+/// Absolute path of this program, so that a script can call it from any folder.
 fn program_file() -> Result<PathBuf> {
-    std::env::current_exe().context("cannot find where this program is")
+    std::env::current_exe().context("cannot find the file of this program")
 }

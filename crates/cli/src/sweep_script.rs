@@ -1,4 +1,5 @@
-//! A sweep for others to run: a list of commands, and a script for Slurm. Both are plain `pipeline` commands.
+//! [`command_list`] and [`slurm_script`]: a sweep as a list of `pipeline` commands, and as a script for
+//! Slurm.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,16 +8,16 @@ use bonsai_pipeline::sweep::{Sweep, SweepRun};
 
 use crate::shell::quoted;
 
-/// One command a line; comments say which may go at once.
+/// One command per line; comments say which may run at the same time.
 pub(crate) fn command_list(sweep: &Sweep, program: &Path) -> String {
     let mut text = String::new();
     for (phase, runs) in phases(sweep) {
         let makes = if phase == 1 {
-            "these make the stages that later runs share"
+            "these runs make the stages that later runs share"
         } else {
-            "these take over what earlier runs made"
+            "these runs use the stages of earlier runs"
         };
-        let _ = writeln!(text, "# phase {phase}: {makes}; all of a phase may run at once");
+        let _ = writeln!(text, "# phase {phase}: {makes}; all runs of a phase may run at once");
         for run in runs {
             let program = quoted(program);
             let config = quoted(&sweep.config_file(run));
@@ -32,7 +33,7 @@ pub(crate) fn command_list(sweep: &Sweep, program: &Path) -> String {
     text
 }
 
-/// A script that submits itself as one array for each phase, and does one run as a task of such an array.
+/// A script that submits itself as one array for each phase; each task of an array executes one run.
 pub(crate) fn slurm_script(sweep: &Sweep, program: &Path) -> String {
     let names: Vec<String> = sweep.runs().iter().map(|run| quoted(&run.name)).collect();
     let mut ranges = Vec::new();
@@ -47,8 +48,8 @@ pub(crate) fn slurm_script(sweep: &Sweep, program: &Path) -> String {
 #!/usr/bin/env bash
 #SBATCH --job-name=bonsai-sweep
 #SBATCH --output=bonsai-sweep-%A_%a.log
-# `bash FILE` submits the runs of a sweep, each phase after the one whose stages it takes over. Add what your cluster
-# wants (--partition, --time, --cpus-per-task) as #SBATCH lines, and name another program with BONSAI.
+# `bash FILE` submits the runs of a sweep; each phase starts after the phase whose stages it uses. Add the options of
+# your cluster (--partition, --time, --cpus-per-task) as #SBATCH lines. Set BONSAI to use another program.
 set -euo pipefail
 bonsai=${{BONSAI:-{program}}}
 sweep={root}
@@ -58,7 +59,7 @@ phases=({ranges})
 if [ -z \"${{SLURM_ARRAY_TASK_ID:-}}\" ]; then
     after=
     for range in \"${{phases[@]}}\"; do
-        # afterany: a run whose neighbour failed makes the shared stages itself.
+        # afterany: if an earlier run failed, later runs make the shared stages themselves.
         after=$(sbatch --parsable ${{after:+--dependency=afterany:$after}} --array=\"$range\" \"$0\")
         after=${{after%%;*}}
         echo \"runs $range: job $after\"

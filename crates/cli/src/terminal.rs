@@ -1,5 +1,5 @@
-//! A run on a terminal: one bar for the training in progress, one line per stage and epoch; without bars, a line now and
-//! then within an epoch that takes long.
+//! [`Terminal`]: shows the progress of a run with a bar for the current training and a line per stage and
+//! epoch. Without bars, long epochs print a line from time to time.
 
 use std::time::Instant;
 
@@ -14,17 +14,17 @@ use crate::events::event;
 use crate::interrupt::Interrupt;
 use crate::output::{eprint_line, has_bars, is_quiet, is_stream, tell};
 
-/// Draws on standard error; without a terminal only the lines remain.
+/// Prints on standard error, or events on standard output; bars only appear on a terminal.
 pub(crate) struct Terminal {
     bar: Option<ProgressBar>,
-    /// In place of a bar.
+    /// Lines instead of a bar, for a training.
     eta_log: Option<EtaLog>,
-    /// The same for a scan.
+    /// Lines instead of a bar, for a scan.
     scan: Option<ScanEtaLog>,
     interrupt: Option<Interrupt>,
-    /// Whether it was said that a stop was asked for.
+    /// Whether the request to stop was already announced.
     stopping: bool,
-    /// What was left out of the dataset that was read last.
+    /// Flaws of the dataset that was read last.
     splits: Vec<SplitFlaws>,
 }
 
@@ -33,12 +33,12 @@ impl Terminal {
         Self { bar: None, eta_log: None, scan: None, interrupt: None, stopping: false, splits: Vec::new() }
     }
 
-    /// One that passes on a request to stop.
+    /// A terminal that stops the run after a signal.
     pub(crate) fn stopping_at(interrupt: Interrupt) -> Self {
         Self { interrupt: Some(interrupt), ..Self::new() }
     }
 
-    /// What was left out of the dataset that was read last.
+    /// Flaws of the dataset that was read last.
     pub(crate) fn splits(&self) -> &[SplitFlaws] {
         &self.splits
     }
@@ -77,7 +77,7 @@ impl Progress for Terminal {
             return;
         }
         match state {
-            StageState::Skipped => self.line(&format!("{stage}: done already")),
+            StageState::Skipped => self.line(&format!("{stage}: already done")),
             StageState::Started(reason) => self.line(&format!("{stage}: running, because {reason}")),
             StageState::Finished(seconds) => self.line(&format!("{stage}: done in {seconds:.1} s")),
         }
@@ -99,7 +99,7 @@ impl Progress for Terminal {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
-            let template = "{bar:20} {pos}/{len} images of {msg} looked at, ETA {eta}";
+            let template = "{bar:20} scanned {pos}/{len} images of {msg}, ETA {eta}";
             let style =
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(total as u64).with_style(style).with_message(split.key())
@@ -123,7 +123,7 @@ impl Progress for Terminal {
             let template = "{bar:20} {pos}/{len} batches, ETA {eta} {msg}";
             let style =
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            // A resumed training starts in the middle, and its past is no measure of its speed.
+            // A resumed training starts in the middle; its earlier batches must not count for the speed.
             let done = ((step.epoch - 1) * step.batches + step.batch - 1) as u64;
             ProgressBar::new(length).with_style(style).with_position(done)
         });
@@ -162,7 +162,7 @@ impl Progress for Terminal {
         }
     }
 
-    /// A dataset that is read several times, as the runs of a sweep do, is told of once.
+    /// If a dataset is read several times, as in a sweep, its flaws are printed once.
     fn dataset(&mut self, splits: &[SplitFlaws]) {
         if self.splits == splits {
             return;
@@ -175,7 +175,7 @@ impl Progress for Terminal {
         if is_stream() {
             event("warning", json!({ "text": line, "dataset": splits }));
         } else if is_quiet() {
-            // What changes a figure is said in any case.
+            // Flaws may change metrics, so the line is printed even with --quiet.
             eprint_line!("warning: {line}");
         } else {
             splits
@@ -189,7 +189,9 @@ impl Progress for Terminal {
         let asked = self.interrupt.as_ref().is_some_and(Interrupt::requested);
         if asked && !self.stopping {
             self.stopping = true;
-            self.line("stopping after this step; once more to stop now and lose what this epoch did so far");
+            self.line(
+                "stopping after this step; a second signal stops at once and loses the work of this epoch",
+            );
         }
         asked
     }

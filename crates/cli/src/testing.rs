@@ -1,4 +1,4 @@
-//! `test`: every test of the workspace, in the profile that `cargo xtask` itself is built in.
+//! `test`: runs all tests of the workspace in release mode, the profile of `cargo xtask` itself.
 
 use std::env;
 use std::process::Command;
@@ -8,14 +8,14 @@ use anyhow::{Context, Result};
 use crate::failure::{DONE, ErrorExt as _, FAILED};
 use crate::invocation::checkout;
 
-/// Runs `cargo test --workspace --release`, or with `arguments` in place of `--workspace`, in the checkout around the
-/// current folder.
+/// Runs `cargo test --workspace --release` in the checkout that contains the current folder; `arguments`
+/// replace `--workspace`.
 pub(crate) fn test(arguments: &[String]) -> Result<u8> {
-    let here = env::current_dir().context("the current folder is gone")?;
+    let here = env::current_dir().context("the current folder does not exist")?;
     let root = checkout(&here)
         .with_context(|| {
             format!(
-                "`test` needs a checkout of Bonsai, and neither {} nor a folder above it is one",
+                "`test` needs a checkout of Bonsai, but neither {} nor a parent folder is one",
                 here.display()
             )
         })

@@ -1,6 +1,6 @@
-//! Arguments of `train`, `sparsify` and `finetune`, spelled as Ultralytics spells them.
+//! [`Train`]: the arguments of `train`, `sparsify` and `finetune`, with the names of Ultralytics.
 //!
-//! What is given lies over the file, which lies over the defaults; both have the same keys.
+//! Arguments override the settings file, which overrides the defaults; all use the same keys.
 
 use std::path::PathBuf;
 
@@ -15,10 +15,10 @@ use toml::{Table, Value};
 use crate::failure::ErrorExt as _;
 use crate::model_name::known_model;
 
-/// Keys of the machine, which may change between an interruption and going on.
+/// Keys of the machine, which may differ when a training resumes.
 const MACHINE: [&str; 5] = ["device", "executor", "threads", "workers", "cache_mib"];
 
-/// One training.
+/// Arguments of a training command.
 #[derive(Args)]
 #[command(next_help_heading = "Training")]
 pub(crate) struct Train {
@@ -27,20 +27,17 @@ pub(crate) struct Train {
     /// TOML file with the same keys (`lr0 = 0.02`)
     #[arg(long, visible_alias = "cfg", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// One key, for example `l1.gamma=0.005`; may be repeated
+    /// One key, such as `l1.gamma=0.005`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Go on with an interrupted training: its folder or `last` checkpoint, or nothing for the latest in --project;
-    /// --data says where its data are now, if they were moved
+    /// Resume a training: its folder or `last` checkpoint, or no value for the latest in --project; pass
+    /// --data if the dataset was moved
     #[arg(long, value_name = "PATH", num_args = 0..=1)]
-    #[expect(
-        clippy::option_option,
-        reason = "absent, without a value, with a value: as clap tells them apart"
-    )]
+    #[expect(clippy::option_option, reason = "clap distinguishes absent, without a value and with a value")]
     pub(crate) resume: Option<Option<PathBuf>>,
 }
 
-/// What may be given; everything has a default.
+/// The keys of a training; each has a default.
 #[derive(Args, Serialize)]
 pub(crate) struct Flags {
     /// yolov8n to yolov8x, a checkpoint, or an Ultralytics .pt [default: yolov8n]
@@ -53,7 +50,7 @@ pub(crate) struct Flags {
     /// Passes over the training split [default: 100]
     #[arg(long)]
     epochs: Option<usize>,
-    /// Epochs without a better fitness after which training ends, 0 for never [default: 50]
+    /// Epochs without better fitness after which training ends; 0 for never [default: 50]
     #[arg(long)]
     patience: Option<usize>,
     /// Images per forward pass [default: 16]
@@ -66,37 +63,37 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "DIR")]
     #[serde(with = "bonsai_stages::path_text::optional")]
     project: Option<PathBuf>,
-    /// Folder of this run in it [default: the command]
+    /// Folder of this run in --project [default: the command]
     #[arg(long)]
     name: Option<String>,
-    /// Write over an existing folder of that name
+    /// Overwrite an existing folder of this name [default: false]
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     exist_ok: Option<bool>,
-    /// Where all randomness starts from [default: 0]
+    /// Seed of all randomness [default: 0]
     #[arg(long, value_parser = crate::numbers::seed)]
     seed: Option<u64>,
     /// cpu or cuda:0 [default: cpu]
     #[arg(long)]
     device: Option<String>,
-    /// cpu (this project's kernels) or candle [default: cpu on the CPU, candle on a GPU]
+    /// cpu (Bonsai's kernels) or candle [default: cpu on the CPU, candle on a GPU]
     #[arg(long)]
     executor: Option<ExecutorKind>,
-    /// Threads of the CPU, at most one per core, 0 for that [default: 0]
+    /// CPU threads, at most one per core; 0 for one per core [default: 0]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// Background threads that prepare batches [default: 1]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
-    /// Most MiB of decoded images kept between epochs, 0 for none [default: 512]
+    /// Maximum MiB of decoded images kept between epochs; 0 for none [default: 512]
     #[arg(long, value_name = "MIB")]
     cache_mib: Option<u64>,
-    /// Share of the training split that is used [default: 1]
+    /// Fraction of the training split to use [default: 1]
     #[arg(long)]
     fraction: Option<f64>,
-    /// Evaluate every so many epochs, and after the last [default: 1]
+    /// Epochs between evaluations; the last epoch is always evaluated [default: 1]
     #[arg(long, value_name = "EPOCHS")]
     val_period: Option<usize>,
-    /// Draw pictures [default: true]
+    /// Draw plots and sample pictures [default: true]
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     plots: Option<bool>,
     /// SGD or AdamW [default: SGD]
@@ -105,10 +102,10 @@ pub(crate) struct Flags {
     /// Learning rate after warm-up [default: 0.01]
     #[arg(long)]
     lr0: Option<f64>,
-    /// Learning rate at the end, as a share of lr0 [default: 0.01]
+    /// Learning rate at the end, as a fraction of lr0 [default: 0.01]
     #[arg(long)]
     lrf: Option<f64>,
-    /// Cosine instead of linear decay
+    /// Cosine instead of linear decay of the learning rate [default: false]
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     cos_lr: Option<bool>,
     /// SGD momentum, or the first beta of AdamW [default: 0.937]
@@ -117,10 +114,10 @@ pub(crate) struct Flags {
     /// Weight decay of convolution kernels at nbs images per step [default: 0.0005]
     #[arg(long)]
     weight_decay: Option<f64>,
-    /// Length of the warm-up [default: 3]
+    /// Epochs of warm-up [default: 3]
     #[arg(long)]
     warmup_epochs: Option<f64>,
-    /// Fewest batches of warm-up [default: 100]
+    /// Minimum batches of warm-up [default: 100]
     #[arg(long)]
     warmup_min_batches: Option<usize>,
     /// Momentum at the start of warm-up [default: 0.8]
@@ -132,7 +129,7 @@ pub(crate) struct Flags {
     /// Images per optimiser step [default: 64]
     #[arg(long)]
     nbs: Option<usize>,
-    /// Layers that stay as they are: how many first ones, or a list (`0,1,4`) [default: 0]
+    /// Layers to freeze: the number of first layers, or a list such as `0,1,4` [default: 0]
     #[arg(long, value_name = "LAYERS", value_parser = freeze)]
     freeze: Option<Value>,
     /// Gain of the box loss [default: 7.5]
@@ -145,10 +142,10 @@ pub(crate) struct Flags {
     /// Gain of the distribution loss [default: 1.5]
     #[arg(long, value_name = "GAIN")]
     dfl: Option<f64>,
-    /// A checkpoint of the same classes whose raw outputs training imitates too
+    /// Checkpoint with the same classes, whose raw outputs the training also imitates
     #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().map(|name| path_text(name.as_ref())))]
     teacher: Option<String>,
-    /// Last epochs without mosaic and mixup [default: 10]
+    /// Number of last epochs without mosaic and mixup [default: 10]
     #[arg(long, value_name = "EPOCHS", help_heading = "Augmentation")]
     close_mosaic: Option<usize>,
     /// Probability of a mosaic [default: 1]
@@ -160,7 +157,7 @@ pub(crate) struct Flags {
     /// Largest rotation in degrees [default: 0]
     #[arg(long, help_heading = "Augmentation")]
     degrees: Option<f64>,
-    /// Largest shift as a share of the image [default: 0.1]
+    /// Largest shift as a fraction of the image [default: 0.1]
     #[arg(long, help_heading = "Augmentation")]
     translate: Option<f64>,
     /// Largest relative change of size [default: 0.5]
@@ -181,26 +178,26 @@ pub(crate) struct Flags {
     /// Largest relative change of brightness [default: 0.4]
     #[arg(long, help_heading = "Augmentation")]
     hsv_v: Option<f64>,
-    /// Probability of mirroring top and bottom [default: 0]
+    /// Probability of a vertical flip [default: 0]
     #[arg(long, help_heading = "Augmentation")]
     flipud: Option<f64>,
-    /// Probability of mirroring left and right [default: 0.5]
+    /// Probability of a horizontal flip [default: 0.5]
     #[arg(long, help_heading = "Augmentation")]
     fliplr: Option<f64>,
 }
 
-/// A number, or a list separated by commas.
+/// Parses a number, or a list separated by commas.
 fn freeze(text: &str) -> Result<Value, String> {
     let item = |item: &str| item.parse().map_or_else(|_| Value::String(item.to_owned()), Value::Integer);
     match text.split(',').map(str::trim).collect::<Vec<_>>()[..] {
-        [""] => Err("a number of layers, or a list such as `0,1,4`".to_owned()),
+        [""] => Err("expected a number of layers, or a list such as `0,1,4`".to_owned()),
         [only] if only.parse::<u32>().is_ok() => Ok(item(only)),
         ref several => Ok(Value::Array(several.iter().map(|text| item(text)).collect())),
     }
 }
 
 impl Train {
-    /// Defaults, then the file, then flags, then --set.
+    /// Applies the file, flags and --set to the defaults, and checks the result.
     pub(crate) fn resolve(&self, defaults: TrainArgs) -> Result<TrainArgs> {
         let args = self.overlaid(defaults).misuse()?;
         args.check().misuse()?;
@@ -216,21 +213,21 @@ impl Train {
         resolve(&overlay(&base, Table::try_from(&self.flags)?)?, &self.set)
     }
 
-    /// What was asked for earlier, on the machine that is asked for now.
+    /// The saved arguments of a training, with the machine and dataset of these flags.
     pub(crate) fn on_this_machine(&self, saved: &TrainArgs) -> Result<TrainArgs> {
         let mut flags = Table::try_from(&self.flags)?;
-        // Data that were moved are named anew; whether they are the same is looked at.
+        // --data may name a new place for the same dataset; `train_run` checks that the content is the same.
         flags.retain(|key, _| key == "data" || MACHINE.contains(&key));
         overlay(saved, flags)
     }
 
-    /// Whether data are named.
+    /// Whether `--data` is given.
     pub(crate) const fn names_data(&self) -> bool {
         self.flags.data.is_some()
     }
 
-    /// What was given, other than where the run and its data are and on what it runs: a resumed training takes that from its
-    /// folder. With a folder, the project is not looked for either.
+    /// The given options that a resumed training does not accept, because it takes them from its folder: all
+    /// except dataset and machine, and `--project` if no folder is given.
     pub(crate) fn given(&self, has_folder: bool) -> Result<Vec<String>> {
         let flags = Table::try_from(&self.flags)?;
         let is_free =

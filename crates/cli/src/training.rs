@@ -1,4 +1,4 @@
-//! `train`, `sparsify`, `finetune`: where the run goes, how it is stopped, what is said at the end.
+//! `train`, `sparsify` and `finetune`: start or resume a training, and print its metrics.
 
 use anyhow::Result;
 use bonsai_pipeline::training::{Resume, TrainArgs, TrainDir, TrainOutcome, saved_args, train_run};
@@ -19,7 +19,7 @@ pub(crate) fn train(args: &Train) -> Result<u8> {
 }
 
 pub(crate) fn sparsify(args: &Train) -> Result<u8> {
-    // L1 lowers the figures before they recover: no patience.
+    // L1 lowers the metrics before they recover, so patience would end the training too early.
     let sparse = TrainArgs { l1: Some(L1Config::default()), patience: 0, ..TrainArgs::default() };
     run(args, TrainArgs { name: "sparsify".to_owned(), ..sparse })
 }
@@ -39,8 +39,8 @@ fn run(given: &Train, defaults: TrainArgs) -> Result<u8> {
             let others = given.given(path.is_some())?;
             if !others.is_empty() {
                 return misused(format!(
-                    "--resume goes on with what the run began with, so {} cannot be given; for other settings start a \
-                     new training from its weights with --model",
+                    "--resume uses the settings of the interrupted training, so leave out {}; for other settings, start a new \
+                     training from its weights with --model",
                     others.join(", ")
                 ));
             }
@@ -60,7 +60,7 @@ fn run(given: &Train, defaults: TrainArgs) -> Result<u8> {
     let outcome = train_run(&args, folder, &mut Terminal::stopping_at(interrupt.clone()));
     let outcome = match outcome {
         Err(error) if is_gone => {
-            Err(error).hint(|| "if the dataset was moved, say with --data where it is now".to_owned())?
+            Err(error).hint(|| "if the dataset was moved, pass its new path with --data".to_owned())?
         }
         outcome => outcome?,
     };
@@ -72,11 +72,11 @@ fn report(outcome: &TrainOutcome, interrupt: &Interrupt) -> u8 {
     match outcome.stopped {
         Stopped::Interrupted => {
             let word = quoted(outcome.dir.root());
-            eprint_line!("stopped; `{} train --resume {word}` goes on from here", program());
+            eprint_line!("stopped; to continue, run `{} train --resume {word}`", program());
             return interrupt.exit_code();
         }
-        Stopped::Patience => say!("ended early: no better epoch for as long as --patience allows"),
-        // The note said so.
+        Stopped::Patience => say!("training ended early: no better epoch within --patience"),
+        // A note already reported the end by penalty.
         Stopped::Penalty | Stopped::Finished => {}
     }
     if let Some(metrics) = &outcome.metrics {

@@ -1,4 +1,5 @@
-//! The program started by itself, to try an ONNX file of unknown origin in a process that may end badly.
+//! [`serve`] and [`by_this_program`]: the program starts itself to test an ONNX file of unknown origin in a
+//! process that may crash.
 
 use std::process::ExitCode;
 
@@ -6,16 +7,16 @@ use bonsai_pipeline::{Trial, serve_trial};
 
 use crate::output::say;
 
-/// The word that makes it do so; no command and no file is called like that.
+/// The argument that starts a trial; no command has this name.
 const WORD: &str = "__try-onnx";
 
-/// Files are tried by the running program.
+/// A trial that runs this program; `None` if its file cannot be found.
 pub(crate) fn by_this_program() -> Option<Trial> {
     let program = std::env::current_exe().ok()?;
     Some(Trial { program, words: vec![WORD.into()] })
 }
 
-/// Tries a file, if the program was started for that.
+/// Runs a trial, if the process was started for one; returns its exit code.
 pub(crate) fn serve() -> Option<ExitCode> {
     let mut words = std::env::args_os().skip(1);
     if words.next()? != WORD {

@@ -1,4 +1,5 @@
-//! Options that a command shares with others and takes no notice of are refused: what is given is done, or said not to be.
+//! [`Settings::only`]: refuses shared options that a command does not use, so that no option is silently
+//! ignored.
 
 use anyhow::Result;
 
@@ -6,11 +7,11 @@ use crate::failure::ensure_usage;
 use crate::settings_args::Settings;
 
 impl Settings {
-    /// Refuses what is given of the shared settings and means nothing to `command`. `used` are keys of the configuration; an
-    /// option is used where its key is, and with `baseline` so is all that stands in that section.
+    /// Refuses given options that `command` does not use. `used` are keys of the configuration; a section
+    /// such as `baseline` includes all its keys.
     ///
     /// # Errors
-    /// With the options that mean nothing.
+    /// Names the options that are not used.
     pub(crate) fn only(&self, command: &str, used: &[&str]) -> Result<()> {
         let machine = &self.machine;
         let options = [
@@ -33,14 +34,14 @@ impl Settings {
         let mut unused: Vec<String> = unused.map(|(option, ..)| (*option).to_owned()).collect();
         for set in &self.set {
             let key = set.split('=').next().unwrap_or_default().trim();
-            // What is no setting at all has an error of its own.
+            // A prefix of a used key is allowed here; an unknown key gets its own error later.
             if !is_used(key) && !used.iter().any(|used| used.starts_with(key)) {
                 unused.push(format!("--set {set}"));
             }
         }
         ensure_usage!(
             unused.is_empty(),
-            "{} {} no meaning for `{command}`: leave {} out",
+            "{} {} no effect on `{command}`: leave {} out",
             unused.join(" and "),
             if unused.len() == 1 { "has" } else { "have" },
             if unused.len() == 1 { "it" } else { "them" }
@@ -55,7 +56,7 @@ mod tests {
     use crate::command_tree::parse_words;
 
     #[test]
-    fn what_means_nothing_is_named() {
+    fn unused_options_are_named() {
         let refused = |line: &str, used: &[&str]| {
             let Ok(Cli { command: Command::Val(val), .. }) = parse_words(line.split(' ')) else {
                 panic!("{line}");
@@ -65,7 +66,7 @@ mod tests {
         let line = "val --weights w --data d --epochs 3 --set loader.workers=2 --set l1.gamma=1";
         assert_eq!(
             refused(line, &["data", "loader"]).unwrap(),
-            "--epochs and --set l1.gamma=1 have no meaning for `val`: leave them out"
+            "--epochs and --set l1.gamma=1 have no effect on `val`: leave them out"
         );
         assert_eq!(refused(line, &["data", "loader", "baseline", "l1"]), None);
         assert_eq!(refused("val --weights w --set loader={}", &["loader.workers"]), None);

@@ -15,36 +15,36 @@ use crate::settings_args::{Settings, for_file};
 use crate::terminal::Terminal;
 use crate::thresholds::ValThresholds;
 
-/// Which images.
+/// Values of `--split`.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Split {
-    /// Trained on
+    /// The training images
     Train,
-    /// Chooses the best weights
+    /// The images that choose the best weights
     Val,
-    /// Measured in the end
+    /// The images that the report measures
     Test,
 }
 
-/// A measurement.
+/// Arguments of `val`.
 #[derive(Args)]
 pub(crate) struct Val {
     /// Checkpoint, CPU engine, .pt or ONNX file
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
-    /// Which split
+    /// Split to evaluate
     #[arg(long, default_value = "val")]
     pub(crate) split: Split,
     /// Lowest score [default: 0.001]
     #[arg(long)]
     pub(crate) conf: Option<f32>,
-    /// Overlap at which the lesser box goes [default: 0.7]
+    /// Overlap above which the lower-scored box is removed [default: 0.7]
     #[arg(long)]
     pub(crate) iou: Option<f32>,
-    /// Figures as of Ultralytics 8.4, or 8.0 [default: 8.4]
+    /// Metrics comparable with Ultralytics 8.4 or 8.0 [default: 8.4]
     #[arg(long, value_name = "VERSION")]
     pub(crate) figures: Option<EvalConvention>,
-    /// Images of one shape together in canvases no larger than needed, as Ultralytics validates
+    /// Use the smallest canvas for each batch of similar shapes, as in Ultralytics' validation
     #[arg(long)]
     pub(crate) rect: bool,
     #[command(flatten)]
@@ -62,7 +62,7 @@ struct Document<'a> {
     metrics: &'a DetMetrics,
     classes: &'a ClassMap,
     left_out: &'a [usize],
-    /// What was left out of the split when it was read.
+    /// Flaws of the split.
     dataset: &'a [SplitFlaws],
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn val(args: &Val) -> Result<u8> {
     } else {
         let fewer = match left_out.iter().sum() {
             0usize => String::new(),
-            objects => format!("; {objects} objects of classes that the network does not have take no part"),
+            objects => format!("; {objects} objects of classes that the network lacks are ignored"),
         };
         eprint_line!("{classes}{fewer}");
     }

@@ -12,7 +12,7 @@ use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _};
 
 use crate::batch::ByteBatch;
-use crate::decode::Fidelity;
+use crate::decode_limits::Fidelity;
 use crate::mixup::draw_share;
 use crate::planes::write_bytes;
 use crate::random::{Purpose, stream};

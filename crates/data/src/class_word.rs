@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::WarningKind;
-use crate::label_row::number;
+use crate::number_word::number;
 use crate::text::shown;
 
 /// The classes of a dataset, by the words with which label rows may name them.

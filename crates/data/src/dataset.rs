@@ -7,16 +7,18 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use bonsai_boxes::{Cxcywh, GroundTruth, Xyxy};
 use rayon::prelude::*;
 
 use crate::class_word::ClassWords;
+use crate::inspect::inspect;
 use crate::label_file::{LabelFile, labels_of};
 use crate::label_places::LabelPlaces;
 use crate::label_row::RowRules;
 use crate::scan_cache::ScanCache;
-use crate::verdict::{Inspection, Verdict, inspect};
-use crate::{DataError, DataYaml, Flaws, SplitKind, Warning, WarningKind, image_files, label_check};
+use crate::verdict::{Inspection, Verdict};
+use crate::{
+    DataError, DataYaml, Flaws, Sample, Scan, SplitKind, Warning, WarningKind, image_files, label_check,
+};
 
 /// Images that each thread inspects between two progress reports. At the end of such a turn, all threads wait
 /// for its last image.
@@ -29,42 +31,6 @@ pub type ScanWatch<'a> = &'a mut dyn FnMut(usize, usize);
 /// Images smaller than this in either direction are left out, as Ultralytics does.
 const MIN_SIDE: u32 = 10;
 
-/// One labelled object.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Label {
-    /// Index into the class names.
-    pub class_id: usize,
-    /// Box of the object, in fractions of the image that the label belongs to.
-    pub bbox: Cxcywh,
-}
-
-/// One image file and the objects labelled on it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    /// Path of the image file.
-    pub image_path: PathBuf,
-    /// Width and height in pixels, EXIF orientation applied.
-    pub size: (u32, u32),
-    /// The objects, in fractions of the image; none for a background image.
-    pub labels: Vec<Label>,
-}
-
-impl Sample {
-    /// The objects in pixels of the image file, as metrics compare them with detections.
-    pub fn ground_truth(&self) -> Vec<GroundTruth> {
-        let width = self.size.0 as f32;
-        let height = self.size.1 as f32;
-        self.labels
-            .iter()
-            .map(|label| {
-                let b = Xyxy::from(label.bbox);
-                let bbox = Xyxy { x1: b.x1 * width, y1: b.y1 * height, x2: b.x2 * width, y2: b.y2 * height };
-                GroundTruth { bbox, class_id: label.class_id }
-            })
-            .collect()
-    }
-}
-
 /// The usable images of one split, sorted by path.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split {
@@ -72,25 +38,6 @@ pub struct Split {
     pub samples: Vec<Sample>,
     /// Class names by class index.
     pub class_names: Vec<String>,
-}
-
-/// Counts and flaws of a scan.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Scan {
-    /// Usable images.
-    pub images: usize,
-    /// Usable labels.
-    pub instances: usize,
-    /// Usable images without any label.
-    pub backgrounds: usize,
-    /// Everything that was left out or assumed, with the reason, in the order of the images.
-    pub warnings: Flaws,
-    /// Image files that were found or listed, usable or not.
-    pub found: usize,
-    /// Rows in the label files of usable images, usable or not.
-    pub rows: usize,
-    /// The path at which the labels of the first image were looked for first.
-    pub label_path: Option<PathBuf>,
 }
 
 /// A dataset whose `data.yaml` has been read.

@@ -8,70 +8,16 @@
 
 use std::fs::{File, Metadata};
 use std::io::{Cursor, Error as IoError, ErrorKind, Read as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, RgbImage};
 
+use crate::decode_limits::{Fidelity, MOST_BYTES, MOST_MEMORY, Undecodable, admit, guarded};
 use crate::{DataError, jpeg, jpeg2000};
 
 /// The decoders, by crate and version: a cached verdict on a file holds only for these.
 pub(crate) const DECODERS: &str = "image 0.25.10, jpeg-decoder 0.3.2, zune-jpeg 0.5.15, hayro-jpeg2000 0.5.0";
-
-/// Most pixels of an image.
-const MOST_PIXELS: u64 = 1 << 27;
-/// Most bytes of an image file.
-const MOST_BYTES: u64 = 1 << 29;
-/// Most memory for decoding one image, in bytes.
-const MOST_MEMORY: u64 = 1 << 30;
-/// Images that take more bytes than this are decoded one at a time, so that many threads do not need many
-/// times the limit.
-const LARGE: u64 = 128 << 20;
-
-/// Locked while a large image is decoded.
-static ONE_LARGE: Mutex<()> = Mutex::new(());
-
-/// How images are decoded and scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fidelity {
-    /// Pixels within one level of those of the tools that pretrained networks come from.
-    Exact,
-    /// Takes half the time; pixels differ by up to 4 levels, far less than a colour change in training.
-    Fast,
-}
-
-/// Reasons why the bytes of a file are not a picture.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Undecodable {
-    /// The file has no bytes.
-    #[error("the file is empty")]
-    Empty,
-    /// The file is longer than the limit.
-    #[error("the file has {0} bytes, at most {MOST_BYTES} are read")]
-    FileTooLarge(u64),
-    /// The image exceeds the limit of pixels or of memory.
-    #[error(
-        "{width} x {height} pixels, which take {memory} bytes to decode; at most {MOST_PIXELS} pixels and {MOST_MEMORY} \
-         bytes are allowed"
-    )]
-    TooLarge {
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-        /// Memory that decoding would take, in bytes.
-        memory: u64,
-    },
-    /// The decoder refuses the file, for this reason.
-    #[error("{0}")]
-    Damaged(String),
-    /// The file has an unknown format, or is damaged.
-    #[error(transparent)]
-    Image(#[from] ImageError),
-}
 
 /// A decoded file.
 pub(crate) struct Decoded {
@@ -168,34 +114,6 @@ fn decode_other(bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orie
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     Ok((DynamicImage::from_decoder(decoder)?, orientation))
 }
-
-/// Runs a decoder. A panic is a bug of the decoder, but must cost only this file: it becomes an error.
-///
-/// # Errors
-/// Those of the decoder.
-pub(crate) fn guarded<T>(decoder: impl FnOnce() -> Result<T, Undecodable>) -> Result<T, Undecodable> {
-    // The data that the decoder was working on is dropped with it.
-    let broken = |_| Err(Undecodable::Damaged("its decoder panicked".to_owned()));
-    catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(broken)
-}
-
-/// A turn to decode an image of this width and height at `bytes_per_pixel` of memory; the caller holds it
-/// until the image is decoded.
-///
-/// # Errors
-/// [`Undecodable::TooLarge`].
-pub(crate) fn admit((width, height): (u32, u32), bytes_per_pixel: u64) -> Result<Turn, Undecodable> {
-    let pixels = u64::from(width) * u64::from(height);
-    let memory = pixels.saturating_mul(bytes_per_pixel);
-    if pixels > MOST_PIXELS || memory > MOST_MEMORY {
-        return Err(Undecodable::TooLarge { width, height, memory });
-    }
-    let large = memory > LARGE;
-    Ok(large.then(|| ONE_LARGE.lock().unwrap_or_else(PoisonError::into_inner)))
-}
-
-/// The right to decode a large image; `None` for other images.
-pub(crate) type Turn = Option<std::sync::MutexGuard<'static, ()>>;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::decode::Undecodable;
+use crate::decode_limits::Undecodable;
 use crate::formats::READ;
 use crate::source_path::whereabouts;
 use crate::{Warning, WarningKind};

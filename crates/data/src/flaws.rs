@@ -4,7 +4,7 @@
 
 use std::ops::Index;
 
-use crate::{Warning, WarningKind};
+use crate::{Cost, Warning, WarningKind};
 
 /// Number of flaws of each kind that are kept in full.
 const KEPT: usize = 3;
@@ -14,19 +14,6 @@ const KEPT: usize = 3;
 pub struct Flaws {
     first: Vec<Warning>,
     counts: Vec<(&'static str, usize)>,
-}
-
-/// What a flaw costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cost {
-    /// The image, with all its labels.
-    Image,
-    /// All labels of an image, and therefore the image: nothing says which objects it shows.
-    LabelFile,
-    /// One label.
-    Row,
-    /// Nothing: something was assumed, or is worth knowing.
-    Nothing,
 }
 
 impl Flaws {

@@ -16,7 +16,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use crate::decode::{Fidelity, Undecodable, admit, guarded};
+use crate::decode_limits::{Fidelity, Undecodable, admit, guarded};
 
 /// Most scans of one picture. Files of cameras and encoders have up to about 20. Each scan goes over the
 /// whole picture, so a small file with many thousands of scans would keep a decoder busy for hours.

@@ -4,11 +4,10 @@
 //! around the polygon), or a box followed by keypoints. If two readings are possible, the row is refused with
 //! the reason: a wrong box is worse than a missing one.
 
-use std::str::FromStr;
-
 use bonsai_boxes::{Cxcywh, Xyxy};
 
 use crate::class_word::ClassWords;
+use crate::number_word::number;
 use crate::text::shown;
 use crate::{Keypoints, Label, WarningKind};
 
@@ -186,14 +185,6 @@ fn is_decimal_comma(word: &str) -> bool {
     word.trim_start_matches(['+', '-'])
         .split_once(',')
         .is_some_and(|(before, after)| whole(before) && whole(after))
-}
-
-/// Parses a word as a finite number.
-pub(crate) fn number<T: FromStr + Copy>(word: &str, is_finite: fn(T) -> bool) -> Result<T, WarningKind> {
-    word.parse::<T>()
-        .ok()
-        .filter(|value| is_finite(*value))
-        .ok_or_else(|| WarningKind::NotANumber { word: shown(word) })
 }
 
 /// The smallest box around the points `x y x y ...`.

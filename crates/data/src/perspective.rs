@@ -10,6 +10,7 @@ use image::RgbImage;
 use rand::{Rng, RngExt as _};
 
 use crate::Augment;
+use crate::matrix::{Matrix, inverse, multiply};
 use crate::warp::warp;
 
 /// Sides that an object must exceed to be kept, in pixels.
@@ -20,8 +21,6 @@ const MAX_ASPECT: f32 = 100.0;
 const MIN_AREA: f32 = 0.1;
 /// Keeps divisions of empty boxes finite.
 const EPSILON: f32 = 1e-16;
-
-pub(crate) type Matrix = [[f64; 3]; 3];
 
 /// Random parameters of one [`Perspective`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -127,22 +126,4 @@ impl Perspective {
     pub fn image(&self, image: &RgbImage) -> RgbImage {
         warp(image, &inverse(&self.matrix), self.canvas)
     }
-}
-
-fn multiply(a: &Matrix, b: &Matrix) -> Matrix {
-    std::array::from_fn(|i| std::array::from_fn(|j| (0..3).map(|k| a[i][k] * b[k][j]).sum()))
-}
-
-/// Inverts a matrix by cofactors. The matrix of a motion within its limits is invertible: its scale is above
-/// 0, its shear below 90 degrees.
-fn inverse(m: &Matrix) -> Matrix {
-    let cofactor = |i: usize, j: usize| {
-        let a = (i + 1) % 3;
-        let b = (i + 2) % 3;
-        let c = (j + 1) % 3;
-        let d = (j + 2) % 3;
-        m[a][c] * m[b][d] - m[a][d] * m[b][c]
-    };
-    let determinant: f64 = (0..3).map(|j| m[0][j] * cofactor(0, j)).sum();
-    std::array::from_fn(|i| std::array::from_fn(|j| cofactor(j, i) / determinant))
 }

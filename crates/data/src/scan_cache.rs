@@ -8,53 +8,19 @@
 //! Labels are small and read again every time. A cache that cannot be read or written only costs time.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::Metadata;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{DECODERS, regular};
+use crate::stamp::Stamp;
 use crate::verdict::{Inspection, Verdict};
 
 /// Increased when the meaning of entries changes.
 const VERSION: u32 = 2;
 /// Most bytes of a cache file: about four million images.
 const MOST_BYTES: u64 = 1 << 30;
-
-/// Properties of a file that show a change without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stamp {
-    bytes: u64,
-    /// Time of the last modification, in nanoseconds since 1970.
-    modified: Option<u128>,
-    /// Time of the last change of content, name or permissions, in nanoseconds since 1970; only on Unix. No
-    /// program can set it.
-    changed: Option<i128>,
-}
-
-impl Stamp {
-    pub(crate) fn from_metadata(metadata: &Metadata) -> Self {
-        let since = |time: SystemTime| Some(time.duration_since(UNIX_EPOCH).ok()?.as_nanos());
-        Self {
-            bytes: metadata.len(),
-            modified: metadata.modified().ok().and_then(since),
-            changed: CHANGED.map(|changed| changed(metadata)),
-        }
-    }
-}
-
-/// Reads the time of a file's last change of content or metadata, in nanoseconds; only where the system keeps
-/// it.
-#[cfg(unix)]
-const CHANGED: Option<fn(&Metadata) -> i128> = Some(|metadata| {
-    use std::os::unix::fs::MetadataExt as _;
-    i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec())
-});
-
-#[cfg(not(unix))]
-const CHANGED: Option<fn(&Metadata) -> i128> = None;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {

@@ -14,6 +14,7 @@ mod distractor;
 mod noise;
 mod object;
 mod outline;
+mod palette;
 mod scene;
 mod style;
 mod visibility;

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use image::RgbImage;
 
-use crate::decode::{Fidelity, decode_file};
+use crate::decode::decode_file;
+use crate::decode_limits::Fidelity;
 use crate::{DataError, Letterbox, LetterboxTransform, Sample};
 
 /// An image scaled for its canvas.

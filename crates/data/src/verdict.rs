@@ -1,18 +1,13 @@
-//! [`inspect`]: decodes an image once and records whether it can be used.
+//! [`Verdict`]: whether an image can be used.
 //!
 //! Training, evaluation, calibration, the comparison of exported files and the report's examples all take
-//! their images from a scan, and decode them as the scan did ([`decode_bytes`]). An image that passes here
+//! their images from a scan, and decode them as the scan did ([`decode_bytes`](crate::decode::decode_bytes)). An image that passes here
 //! can be decoded by all of them; an image that fails is left out everywhere, with its labels.
 
-use std::fmt::Write as _;
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use crate::decode::{Fidelity, admit, decode_bytes, read, regular};
-use crate::error::reason;
-use crate::scan_cache::{ScanCache, Stamp};
+use crate::decode_limits::admit;
+use crate::stamp::Stamp;
 
 /// Result of decoding an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,36 +40,4 @@ pub(crate) struct Inspection {
     /// Stamp of the file and digest of its content; `None` if the file cannot be read, which may be
     /// temporary.
     pub(crate) of: Option<(Stamp, String)>,
-}
-
-/// Inspects an image file: reuses the verdict on this file or on the same content, or else decodes it.
-pub(crate) fn inspect(image: &Path, known: &ScanCache) -> Inspection {
-    let unreadable = |reason| Inspection { verdict: Verdict::Unusable(reason), of: None };
-    let stamp = match regular(image) {
-        Ok(metadata) => Stamp::from_metadata(&metadata),
-        Err(error) => return unreadable(error.to_string()),
-    };
-    if let Some((verdict, digest)) = known.unchanged(image, stamp) {
-        return Inspection { verdict: verdict.clone(), of: Some((stamp, digest.to_owned())) };
-    }
-    let bytes = match read(image) {
-        Ok(bytes) => bytes,
-        Err(error) => return unreadable(reason(&error)),
-    };
-    let digest = Sha256::digest(&bytes).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
-    let verdict = known.of_content(&digest).cloned().unwrap_or_else(|| look_at(&bytes));
-    Inspection { verdict, of: Some((stamp, digest)) }
-}
-
-/// Decodes the content of a file.
-fn look_at(bytes: &[u8]) -> Verdict {
-    match decode_bytes(bytes, Fidelity::Fast) {
-        Ok(decoded) => Verdict::Usable { size: decoded.image.dimensions(), doubt: decoded.doubt },
-        // Some decoders end their messages with a line break.
-        Err(error) => Verdict::Unusable(error.to_string().trim().to_owned()),
-    }
 }

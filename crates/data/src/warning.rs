@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::Keypoints;
-use crate::flaws::Cost;
+use crate::cost::Cost;
 
 /// One flaw, with the file and, for labels and lists, the line.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,7 +8,7 @@ use image::RgbImage;
 use multiversion::multiversion;
 
 use crate::letterbox::PADDING;
-use crate::perspective::Matrix;
+use crate::matrix::Matrix;
 
 /// The value 1 in the fixed-point format of the weights.
 const ONE: u16 = 128;

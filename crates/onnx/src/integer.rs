@@ -17,7 +17,7 @@ use bonsai_graph::{Graph, NodeId, ParamRole};
 use crate::OnnxError;
 use crate::attribute::int;
 use crate::element::Element;
-use crate::layers::Layer;
+use crate::layer::Layer;
 use crate::quantization::{LOWEST, Placement, Quantization, is_quantized, quantize_weights};
 use crate::writer::{Value, Writer};
 

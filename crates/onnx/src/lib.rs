@@ -54,6 +54,7 @@ mod footprint;
 mod grid;
 mod info;
 mod integer;
+mod layer;
 mod layers;
 mod literal;
 mod metadata;
@@ -61,6 +62,7 @@ mod model;
 mod name;
 mod nms;
 mod options;
+mod parameters;
 mod parts;
 #[allow(
     missing_docs,

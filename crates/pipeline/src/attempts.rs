@@ -1,4 +1,4 @@
-//! What earlier attempts at a stage took that was interrupted and goes on.
+//! [`Attempts`]: the time that interrupted attempts at a stage took.
 
 use std::fs;
 use std::path::Path;
@@ -11,20 +11,20 @@ use serde::{Deserialize, Serialize};
 /// File in the folder of a stage in progress.
 const FILE: &str = "attempts.json";
 
-/// Attempts at a stage, as far as they saved what they did.
+/// Attempts at a stage, up to their last saved state.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Attempts {
-    /// How many.
+    /// Number of attempts.
     pub(crate) count: usize,
-    /// Wall-clock seconds of all of them, up to where they saved last.
+    /// Wall-clock seconds of all attempts, up to their last saved state.
     pub(crate) seconds: f64,
-    /// Seconds of processor time of all of them; 0 where the system does not tell.
+    /// Seconds of processor time of all attempts; 0 if the system does not report it.
     #[serde(default)]
     pub(crate) cpu_seconds: f64,
 }
 
-/// When an attempt began, by the wall and by the processor.
+/// The start of an attempt, in wall-clock and processor time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     start: Instant,
@@ -32,33 +32,33 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Begins now.
+    /// Starts the clock.
     pub(crate) fn start() -> Self {
         Self { start: Instant::now(), cpu: cpu_seconds() }
     }
 
-    /// Wall-clock seconds since then, with those of earlier attempts.
+    /// Wall-clock seconds since the start, plus those of earlier attempts.
     pub(crate) fn seconds(&self, earlier: Attempts) -> f64 {
         earlier.seconds + self.start.elapsed().as_secs_f64()
     }
 
-    /// Seconds of processor time since then, with those of earlier attempts.
+    /// Seconds of processor time since the start, plus those of earlier attempts.
     pub(crate) fn cpu_seconds(&self, earlier: Attempts) -> Option<f64> {
         Some(earlier.cpu_seconds + cpu_seconds()? - self.cpu?)
     }
 }
 
 impl Attempts {
-    /// Those that left something in a folder.
+    /// Reads the attempts that are recorded in a folder.
     ///
     /// # Errors
-    /// If the file is there and cannot be read.
+    /// If the file exists and cannot be read.
     pub(crate) fn in_folder(folder: &Path) -> Result<Self> {
         let file = folder.join(FILE);
         if file.is_file() { load_json(&file) } else { Ok(Self::default()) }
     }
 
-    /// Writes them with the one that `clock` counts.
+    /// Writes the attempts, plus the one that `clock` measures.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -71,7 +71,7 @@ impl Attempts {
         save_json(&folder.join(FILE), &now)
     }
 
-    /// Forgets them: the stage is complete, and its manifest has what they took.
+    /// Removes the file: the stage is complete, and its manifest has the times.
     ///
     /// # Errors
     /// If the file cannot be removed.

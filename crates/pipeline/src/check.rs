@@ -1,6 +1,7 @@
-//! What is refused before the first stage starts: settings that would fail, or be useless, hours later.
+//! [`check`]: checks the settings before the first stage starts, so that a wrong one does not fail hours
+//! later.
 //!
-//! Each crate has the ranges of its own settings; the ranges of what only the pipeline knows are here.
+//! Each crate checks the ranges of its own settings; this module checks those that only the pipeline knows.
 
 use std::ops::RangeInclusive;
 
@@ -20,7 +21,7 @@ use crate::{Control, IterateSettings, L1Config, PipelineConfig, Quiet, RunDir, S
 const SIDES: RangeInclusive<usize> = 32..=16_384;
 const STRIDE: usize = 32;
 
-/// Refuses what would fail an hour later.
+/// Checks all settings of a run.
 ///
 /// # Errors
 /// If a setting is out of range, with its name, its value and the range.
@@ -32,7 +33,7 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
     for (name, training) in trainings(config) {
         section(name, training.check())?;
     }
-    // As any count, but that none leaves sparsity training out.
+    // The range of any other count, except that 0 epochs leave sparsity training out.
     section("sparse", TrainConfig { epochs: config.sparse.epochs.max(1), ..config.sparse.clone() }.check())?;
     section("l1", PlannedL1::check(&config.l1, &config.sparse))?;
     ensure_usage!(
@@ -41,8 +42,8 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
     );
     ensure_usage!(
         config.iterate.steps == 1 || !(config.distill.is_on() || config.control.dense),
-        "iterate.steps is {}: pruning in steps has no teacher, and its epochs are not those of a dense control; leave distill \
-         and control.dense out, or prune in one step",
+        "iterate.steps is {}: pruning in steps supports neither distillation nor a dense control: leave distill and \
+         control.dense out, or set iterate.steps to 1",
         config.iterate.steps
     );
     section("prune", config.prune.check())?;
@@ -51,7 +52,7 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
         config.score == plain && (config.prune.scope, config.prune.preset) == (Scope::Global, Preset::Group);
     ensure_usage!(
         config.score.importance != Importance::Best || is_plain,
-        "score.importance is best, which tries several rankings: leave score.reduction, score.normalisation, score.per, \
+        "score.importance is best, which tests several rankings: leave score.reduction, score.normalisation, score.per, \
          prune.scope and prune.preset out"
     );
     section("extras", config.extras.check())?;
@@ -64,12 +65,12 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
     section("engine", config.engine.check())?;
     ensure_usage!(
         config.engine.precision != Some(Precision::Int8) || config.export.int8,
-        "engine.precision is int8, but export.int8 is false, so there is no ONNX file of 8 bits to build from"
+        "engine.precision is int8, but export.int8 is false, so there is no int8 ONNX file to build from: set export.int8=true"
     );
     Ok(())
 }
 
-/// Refuses an image size that no network takes.
+/// Checks the image size.
 ///
 /// # Errors
 /// With the size and the range.
@@ -83,17 +84,18 @@ pub fn check_imgsz(imgsz: usize) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what the network of a run cannot do: layers to freeze or to protect that it does not have, and a target that lies
-/// beyond the guards. Only the choice of channels depends on weights, so that fresh ones tell.
+/// Refuses settings that the network of a run cannot meet: unknown layers to freeze or to protect, and a
+/// target that the minimum widths do not allow. The check uses fresh weights, because only the choice of
+/// channels depends on the weights.
 ///
 /// # Errors
-/// If the network cannot be had, or with the setting that does not fit it.
+/// If the network cannot be loaded, or with the setting that does not fit it.
 pub(crate) fn check_network(
     config: &PipelineConfig,
     class_names: &[String],
     control: &Control,
 ) -> Result<()> {
-    // What is taken may have been made from another network.
+    // Stages that the run takes over may have been made from another network.
     if control.takes(Stage::Baseline) {
         return Ok(());
     }
@@ -111,7 +113,7 @@ pub(crate) fn check_network(
         Teacher::open(&file, class_names, config.distill.gains, &mut Quiet)?.check_student(&start)?;
     }
     let policy = PrunePolicy {
-        // A clock and a ratio that empties a group depend on the weights.
+        // Skip a latency target and the error for an emptied group: both depend on the weights.
         target: config.prune.target.filter(|target| !Target::is_measured(*target)),
         clamp: true,
         ..config.prune.clone()
@@ -124,8 +126,8 @@ pub(crate) fn check_network(
     Ok(())
 }
 
-/// Refuses a dataset or a model to start from that lies in the folder of a stage that the run may make anew: it would be
-/// removed, and the run begin with nothing.
+/// Refuses a dataset, model or teacher that lies in the folder of a stage that the run may repeat: the run
+/// would delete its own input.
 ///
 /// # Errors
 /// With the file and the stage.
@@ -138,8 +140,8 @@ pub(crate) fn check_inputs(config: &PipelineConfig, dir: &RunDir, control: &Cont
         for stage in Stage::ALL.into_iter().filter(|stage| !control.takes(*stage)) {
             ensure_usage!(
                 [dir.stage(stage), dir.partial(stage)].iter().all(|folder| !is_within(input, folder)),
-                "{} is part of stage `{stage}` of this run, which removes it when it is made anew: name another folder with \
-                 --project, or copy it out first",
+                "{} is part of stage `{stage}` of this run and would be deleted if that stage runs again: name another \
+                 folder with --project, or copy the file elsewhere first",
                 input.display()
             );
         }
@@ -147,7 +149,7 @@ pub(crate) fn check_inputs(config: &PipelineConfig, dir: &RunDir, control: &Cont
     let has_builder = || engine_builders(&config.engine).iter().any(Option::is_some);
     ensure_usage!(
         dir.root().to_str().is_some() || control.last() < Stage::Engine || !has_builder(),
-        "{} is not valid UTF-8, and builders of engines take no such paths: name another folder with --project",
+        "{} is not valid UTF-8, and builders of engines do not accept such paths: name another folder with --project",
         dir.root().display()
     );
     Ok(())
@@ -158,7 +160,7 @@ fn trainings(config: &PipelineConfig) -> impl Iterator<Item = (&'static str, &Tr
     [("baseline", &config.baseline), ("finetune", &config.finetune)].into_iter().chain(sparse)
 }
 
-/// Names the section of the configuration that an error is about.
+/// Adds the section of the configuration to an error.
 fn section<T, E: Into<Error>>(name: &str, checked: Result<T, E>) -> Result<T> {
     checked.map_err(|error| {
         let error: Error = error.into();

@@ -1,4 +1,4 @@
-//! Every knob of a run. Each section is the configuration of the stage it is named for.
+//! [`PipelineConfig`]: all settings of a run. Each section has the name of its stage.
 
 use std::path::PathBuf;
 
@@ -16,44 +16,44 @@ use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
 
-/// A whole run.
+/// All settings of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PipelineConfig {
     /// `data.yaml` of a dataset in YOLO format; without it, shapes are drawn.
     #[serde(with = "bonsai_stages::path_text::optional")]
     pub data: Option<PathBuf>,
-    /// What to start from: `yolov8n` to `yolov8x`, or a checkpoint file.
+    /// Starting network: `yolov8n` to `yolov8x`, or a checkpoint file.
     pub model: String,
     /// Side of the images in pixels, a multiple of 32.
     pub imgsz: usize,
-    /// Where all randomness starts from.
+    /// Seed of all randomness.
     pub seed: u64,
     /// `cpu` or `cuda:0`.
     pub device: String,
-    /// What runs networks; without it the CPU executor on the CPU and candle on a GPU.
+    /// The executor; if `None`, `cpu` on the CPU and `candle` on a GPU.
     pub executor: Option<ExecutorKind>,
     /// Threads of the CPU; 0 is one per core.
     pub threads: usize,
     /// The drawn dataset, used without `data`.
     pub shapes: ShapesConfig,
-    /// How batches are made.
+    /// Loading and augmentation of batches.
     pub loader: LoaderSettings,
     /// Baseline training.
     pub baseline: TrainConfig,
-    /// What pruned networks are compared with.
+    /// Networks that pruned networks are compared with.
     pub control: ControlSettings,
     /// Sparsity training, from the baseline; 0 epochs leave it out.
     pub sparse: TrainConfig,
     /// L1 during sparsity training.
     pub l1: L1Config,
-    /// What makes channels matter.
+    /// How channels are scored.
     pub score: ScoreConfig,
-    /// Which channels go.
+    /// How channels to remove are chosen.
     pub prune: PrunePolicy,
-    /// What else is done when channels go.
+    /// Additional steps of pruning.
     pub extras: PruneExtras,
-    /// Pruning in steps, with recovery between them.
+    /// Pruning in steps, with fine-tuning between them.
     pub iterate: IterateSettings,
     /// Fine-tuning, from the pruned network, without L1.
     pub finetune: TrainConfig,
@@ -63,16 +63,16 @@ pub struct PipelineConfig {
     pub export: ExportSettings,
     /// Engines.
     pub engine: EngineConfig,
-    /// Single images timed for a latency in the report.
+    /// Number of single images that the report times for a latency.
     pub latency_runs: usize,
 }
 
-/// What pruned networks are compared with, beside the baseline.
+/// Networks that pruned networks are compared with, in addition to the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ControlSettings {
-    /// Whether the baseline is trained on without pruning, for as many epochs as sparsity training and fine-tuning take
-    /// together.
+    /// Whether to train the baseline on without pruning, for as many epochs as sparsity training and
+    /// fine-tuning together.
     pub dense: bool,
 }
 
@@ -99,10 +99,10 @@ impl Settings for PipelineConfig {
 }
 
 impl Default for PipelineConfig {
-    /// For a real dataset: 640 px, half of the MACs, 50 epochs for the baseline and 100 for the pruned network.
+    /// Defaults for a real dataset: 640 px, half of the MACs, 50 epochs of baseline and 100 of fine-tuning.
     ///
-    /// Sparsity training is left out: on datasets that it was not tuned on it ruined networks, and its epochs did more as
-    /// epochs of fine-tuning after pruning by Taylor importance.
+    /// There is no sparsity training: it ruined networks on datasets that it was not tuned on. Its epochs did
+    /// more as epochs of fine-tuning after pruning by Taylor importance.
     fn default() -> Self {
         let train = TrainConfig { epochs: 50, nbs: 16, ..TrainConfig::default() };
         Self {
@@ -117,11 +117,11 @@ impl Default for PipelineConfig {
             loader: LoaderSettings::default(),
             baseline: train.clone(),
             control: ControlSettings::default(),
-            // L1 lowers the figures first, and its schedule is to run to the end.
+            // L1 lowers the metrics at first, and its schedule must run to the end.
             sparse: TrainConfig { epochs: 0, patience: 0, ..train.clone() },
             l1: L1Config::default(),
             score: ScoreConfig { importance: Importance::Taylor, ..ScoreConfig::default() },
-            // Half of the work, whatever share of the channels that takes: how many matter little is the data's to say.
+            // Half of the MACs: the fraction of channels that this takes depends on the data.
             prune: PrunePolicy { target: Some(Target::Macs(0.5)), ..PrunePolicy::default() },
             extras: PruneExtras::default(),
             iterate: IterateSettings::default(),
@@ -135,7 +135,7 @@ impl Default for PipelineConfig {
 }
 
 impl PipelineConfig {
-    /// All that pruning is told.
+    /// All settings of pruning.
     pub fn prune_settings(&self) -> PruneSettings {
         PruneSettings {
             score: self.score,
@@ -145,11 +145,11 @@ impl PipelineConfig {
         }
     }
 
-    /// The drawn dataset at small size: a few minutes on two cores, with the dense control, because even a baseline whose
-    /// metrics hardly rise any more gains from further epochs.
+    /// Settings for the drawn dataset at small size: a few minutes on two cores. The dense control is on,
+    /// because even a baseline whose metrics hardly rise any more gains from further epochs.
     ///
-    /// Small batches, because from scratch it is updates that count; no floor under the warm-up, because a hundred
-    /// batches would be a sixth of the whole baseline.
+    /// Batches are small, because a training from scratch needs many updates. The warm-up has no minimum,
+    /// because a hundred batches would be a sixth of the whole baseline.
     pub fn drawn() -> Self {
         let imgsz = 128;
         let train = |epochs| TrainConfig {
@@ -159,14 +159,15 @@ impl PipelineConfig {
             warmup_epochs: 2.0,
             warmup_min_batches: 0,
             val_period: 4,
-            // The metrics rise as the learning rate falls: with this they have risen when a short training ends.
+            // The metrics rise as the learning rate falls; cosine decay lets them rise before a short
+            // training ends.
             cos_lr: true,
             ..TrainConfig::default()
         };
         Self {
             imgsz,
             shapes: ShapesConfig { train: 256, val: 96, test: 96, imgsz, seed: 0, ..ShapesConfig::default() },
-            // Whole shapes are learned in a few hundred updates, parts of them at any scale are not.
+            // A few hundred updates are enough to learn whole shapes, but not parts of them at any scale.
             loader: LoaderSettings { augment: Augment::colours_and_flips(), ..LoaderSettings::default() },
             baseline: train(36),
             control: ControlSettings { dense: true },
@@ -178,7 +179,7 @@ impl PipelineConfig {
 }
 
 impl PipelineConfig {
-    /// What runs the networks of this configuration.
+    /// The executor of this configuration, its device and its threads.
     ///
     /// # Errors
     /// As [`executor_options`].
@@ -186,7 +187,7 @@ impl PipelineConfig {
         executor_options(self.executor, &self.device, self.threads)
     }
 
-    /// What the stages of a run share, with images in squares.
+    /// The settings that the stages of a run share, with square images.
     pub fn run_context(&self, executor: ExecutorOptions) -> RunContext {
         RunContext { imgsz: self.imgsz, seed: self.seed, executor, loader: self.loader, rect: false }
     }

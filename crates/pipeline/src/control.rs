@@ -1,44 +1,44 @@
-//! Which stages of a run are to be done, and which in any case.
+//! [`Control`]: where a run begins and ends, and which stages it repeats.
 
 use anyhow::{Result, ensure};
 
 use crate::Stage;
 
-/// Where a run begins and ends, and what it does though it need not.
+/// Where a run begins and ends, and which stages it repeats although they are up to date.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Control {
-    /// Stages before this one must be complete and are taken as they are, whatever they were made from.
+    /// Stages before this one must be complete; the run uses their files, whatever they were made from.
     pub from: Option<Stage>,
     /// The run stops when this stage is complete.
     pub until: Option<Stage>,
-    /// Stages that are done again though they are up to date.
+    /// Stages that run again although they are up to date.
     pub force: Vec<Stage>,
 }
 
 impl Control {
-    /// Refuses what cannot be meant.
+    /// Checks that the settings fit together.
     ///
     /// # Errors
-    /// If the run would end before it begins, or a stage is forced that is not in it.
+    /// If the run would end before it begins, or a forced stage lies outside of it.
     pub fn check(&self) -> Result<()> {
         let first = self.from.unwrap_or(Stage::Dataset);
         let last = self.until.unwrap_or(Stage::Report);
-        ensure!(first <= last, "--from {first} is behind --until {last}: no stage would be left");
+        ensure!(first <= last, "--from {first} comes after --until {last}: no stage would be left");
         for stage in &self.force {
             ensure!(
                 (first..=last).contains(stage),
-                "--force {stage} is outside of the stages {first} to {last} that --from and --until leave"
+                "--force {stage} is outside of the stages {first} to {last}, to which --from and --until limit the run"
             );
         }
         Ok(())
     }
 
-    /// Whether the stage is taken as it is.
+    /// Whether the run uses the files of the stage as they are.
     pub fn takes(&self, stage: Stage) -> bool {
         self.from.is_some_and(|from| stage < from)
     }
 
-    /// Whether the stage is done in any case.
+    /// Whether the stage runs even if it is up to date.
     pub fn forces(&self, stage: Stage) -> bool {
         self.force.contains(&stage)
     }

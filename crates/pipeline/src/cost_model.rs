@@ -1,7 +1,8 @@
-//! A rough model of what stages cost, for directories in which nothing has run yet.
+//! [`CostModel`]: a rough estimate of what stages cost, for a directory in which nothing has run yet.
 //!
-//! The network is run on one image a few times, here and now. A training image counts as three such runs: forward, and twice
-//! as much backward. Memory is what the layers hold for a batch; disk is what the parameters take in the files of a stage.
+//! The model runs the network on one image a few times. Training on an image counts as three such runs: one
+//! forward, two backward. Memory is what the layers hold for a batch. Disk space is what the parameters take
+//! in the files of a stage.
 
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
@@ -14,30 +15,30 @@ use bonsai_train::TrainConfig;
 use crate::estimate::{Basis, Estimate};
 use crate::{PipelineConfig, Quiet, Stage, median_latency_ms};
 
-/// Runs of the network that training on one image counts as.
+/// Number of runs of the network that training on one image counts as.
 const TRAINED: f64 = 3.0;
-/// Runs that are timed.
+/// Number of timed runs.
 const RUNS: usize = 3;
 /// Seconds to draw one image.
 const DRAWN: f64 = 0.002;
-/// Seconds for what is neither network nor image: opening files, suppression, writing.
+/// Seconds for everything else: opening files, suppression, writing.
 const BASE: f64 = 1.0;
-/// Bytes of a drawn image, for each pixel.
+/// Bytes of a drawn image per pixel.
 const DENSITY: f64 = 2.1;
 /// Resident memory of the program itself, in MiB.
 const PROGRAM: f64 = 60.0;
 const MIB: f64 = 1_048_576.0;
 
-/// What is counted.
+/// The measured and counted quantities.
 #[derive(Debug)]
 pub(crate) struct CostModel<'a> {
     config: &'a PipelineConfig,
-    /// Seconds for one image.
+    /// Seconds of one run on one image.
     run: f64,
     params: f64,
-    /// Bytes that the layers of one image hold.
+    /// Bytes that the layers hold for one image.
     layers: f64,
-    /// Images of the splits train, val and test.
+    /// Number of images of the splits train, val and test.
     images: [f64; 3],
 }
 
@@ -45,7 +46,7 @@ impl<'a> CostModel<'a> {
     /// Times the network that the configuration names.
     ///
     /// # Errors
-    /// If there is no such network, or it cannot run.
+    /// If the network does not exist or cannot run.
     pub(crate) fn new(
         config: &'a PipelineConfig,
         executor: ExecutorOptions,
@@ -67,7 +68,7 @@ impl<'a> CostModel<'a> {
         Ok(Self { config, run, params, layers, images: images.map(|n| n as f64) })
     }
 
-    /// What a stage costs.
+    /// Estimates the cost of a stage.
     pub(crate) fn of(&self, stage: Stage) -> Estimate {
         let (c, [_, val, test]) = (self.config, self.images);
         let left = self.left();
@@ -90,7 +91,7 @@ impl<'a> CostModel<'a> {
                 (steps * (seconds + 2.0 * val * self.run), memory, 4.0 * self.params * left)
             }
             Stage::Prune if c.score.importance == Importance::Best => {
-                // Every network is trained for some steps by every candidate.
+                // Every candidate trains every network for some steps.
                 let images = (c.extras.trial_steps * c.finetune.nbs * Candidate::DEFAULT.len()) as f64;
                 let runs = TRAINED * images * c.pruned_stages().len() as f64;
                 let (_, memory, _) = self.training(&c.finetune, left);
@@ -100,7 +101,7 @@ impl<'a> CostModel<'a> {
             Stage::Finetune => {
                 let (seconds, memory, disk) = self.training(&c.finetune, left);
                 if c.distill.is_on() {
-                    // The teacher is run once on every image, and holds its weights and one batch.
+                    // The teacher runs once on every image; it holds its weights and the values of one batch.
                     let runs = c.finetune.epochs as f64 * self.images[0];
                     let held = 4.0 * self.params + c.finetune.batch as f64 * self.layers;
                     (seconds + runs * self.run, memory + held, disk)
@@ -109,13 +110,14 @@ impl<'a> CostModel<'a> {
                 }
             }
             Stage::Export => {
-                // Three files each, with 4, 2 and 1 bytes for a parameter.
+                // Three files for each network, with 4, 2 and 1 bytes for a parameter.
                 let runs = (calibrated + 20.0) * self.run * (1.0 + left);
                 (6.0 * BASE + runs, 12.0 * self.params + 8.0 * self.layers, 7.0 * self.params * (1.0 + left))
             }
             Stage::Engine => (BASE, 8.0 * self.params, 4.0 * self.params * (1.0 + left)),
             Stage::Report => {
-                // Checkpoints, engines and ONNX files of the network before and after pruning; other runtimes take longer.
+                // The rows are checkpoints, engines and ONNX files before and after pruning; other runtimes
+                // take longer.
                 let rows = 4.0 + 2.0 * 3.0 * (1.0 + left);
                 let timed = 1.0 + c.latency_runs as f64;
                 (
@@ -128,24 +130,25 @@ impl<'a> CostModel<'a> {
         Estimate { seconds, memory_mib: PROGRAM + memory / MIB, disk_bytes: disk as u64, basis: Basis::Macs }
     }
 
-    /// Seconds, bytes of memory and bytes on disk of a training of a network that has so much of its MACs left.
+    /// Seconds, bytes of memory and bytes on disk for training a network that has the fraction `left` of the
+    /// MACs.
     fn training(&self, config: &TrainConfig, left: f64) -> (f64, f64, f64) {
         let [train, val, _] = self.images;
         let evaluation = (config.epochs as f64 / config.val_period.max(1) as f64).ceil();
         let runs = config.epochs as f64 * train * TRAINED + evaluation * val;
-        // Weights, gradients, momentum and average; values and gradients of every layer.
+        // Weights, gradients, momentum and average; activations and gradients of every layer.
         let memory = left * (16.0 * self.params + 2.0 * config.batch as f64 * self.layers)
             + self.pictures().min(self.config.loader.cache_bytes as f64);
-        // Best weights, and average, weights and momentum to go on from.
+        // Best weights; then average, weights and momentum to resume from.
         (BASE + left * self.run * runs, memory, left * 16.0 * self.params)
     }
 
-    /// Bytes of all decoded images for training, if they are of the network's size.
+    /// Bytes of all decoded training images at the network's image size.
     fn pictures(&self) -> f64 {
         3.0 * (self.config.imgsz * self.config.imgsz) as f64 * self.images[0]
     }
 
-    /// Share of the MACs that pruning is asked to leave.
+    /// Fraction of the MACs that pruning is to leave.
     fn left(&self) -> f64 {
         match self.config.prune.target {
             Some(Target::Params(share) | Target::Macs(share) | Target::Latency(share)) => share,

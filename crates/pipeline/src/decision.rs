@@ -1,4 +1,4 @@
-//! Whether a stage runs, and why.
+//! [`decide`]: whether a stage runs, and why.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,25 @@ use serde_json::Value;
 use crate::difference::differences;
 use crate::{Control, Found, Manifest, RunDir, Stage};
 
-/// Files that are named; of more only the number is told.
+/// Maximum number of files that a reason names; further files are only counted.
 const NAMED: usize = 3;
 
-/// What happens to a stage.
+/// Whether a stage runs.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Decision {
-    /// It is done already, from the same configuration and inputs.
+    /// The stage is complete, made from the same configuration and inputs.
     Cached(Manifest),
-    /// The run begins behind it: it is taken whatever it was made from.
+    /// The run begins after this stage, so its files are used, whatever they were made from.
     Taken(Manifest),
-    /// It runs, for these reasons; the manifest of its last run, if one can be read.
+    /// The stage runs, for these reasons; with the manifest of its last run, if that can be read.
     Run(Vec<String>, Option<Manifest>),
 }
 
-/// Decides on a stage of `config` from what is in the directory. An input without digest is one that will run first.
+/// Decides whether a stage of `config` runs, from the files in the directory. An input without digest is a
+/// stage that will run first.
 ///
 /// # Errors
-/// If the run begins behind the stage and it is not complete.
+/// If the run begins after the stage and the stage is not complete.
 pub(crate) fn decide(
     dir: &RunDir,
     control: &Control,
@@ -68,17 +69,17 @@ pub(crate) fn decide(
         }
     }
     if manifest.inputs.keys().any(|input| !inputs.contains_key(input)) {
-        reasons.push("it had other inputs".to_owned());
+        reasons.push("it was made from other input stages".to_owned());
     }
     Ok(if reasons.is_empty() { Decision::Cached(manifest) } else { Decision::Run(reasons, Some(manifest)) })
 }
 
-/// What keeps files from being used.
+/// Why the files of a stage cannot be used; empty for a complete stage.
 fn unfit(found: &Found) -> Vec<String> {
     vec![match found {
         Found::Complete(_) => return Vec::new(),
         Found::Nothing => "it has not run here".to_owned(),
-        Found::Begun => "it was not complete".to_owned(),
+        Found::Begun => "its last run did not complete".to_owned(),
         Found::Unreadable(why) => format!("its manifest cannot be read ({why})"),
         Found::Damaged(_, files) => {
             let more = files.len().saturating_sub(NAMED);

@@ -1,12 +1,12 @@
-//! How two configurations differ, setting by setting, in words.
+//! [`differences`]: how two configurations differ, setting by setting, as text.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// Settings that are named; of more only the number is told.
+/// Maximum number of settings that are named; further settings are only counted.
 const NAMED: usize = 4;
-/// Longest value that is spelled out, in characters.
+/// Longest value that is shown in full, in characters.
 const LONGEST: usize = 60;
 
 /// `prune.prune_ratio 0.5 -> 0.4` for every setting that differs; empty for equal ones.
@@ -16,7 +16,7 @@ pub(crate) fn differences(old: &Value, new: &Value) -> Vec<String> {
     let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
     names.sort();
     names.dedup();
-    // What is not there and what is nothing are the same.
+    // A missing value and a null value are the same.
     let get = |of: &BTreeMap<String, &Value>, name: &String| {
         of.get(name).copied().filter(|v| !v.is_null()).cloned()
     };
@@ -34,7 +34,7 @@ pub(crate) fn differences(old: &Value, new: &Value) -> Vec<String> {
     said
 }
 
-/// Values that are no objects, by their path with dots.
+/// All values that are not objects, by their path with dots.
 fn flat(value: &Value) -> BTreeMap<String, &Value> {
     let mut found = BTreeMap::new();
     let mut rest = vec![(String::new(), value)];
@@ -44,7 +44,7 @@ fn flat(value: &Value) -> BTreeMap<String, &Value> {
                 let name = |key: &String| if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 rest.extend(entries.iter().map(|(key, value)| (name(key), value)));
             }
-            // Nothing at all has no name.
+            // The root itself has no name.
             _ if path.is_empty() => {}
             _ => {
                 found.insert(path, value);

@@ -1,4 +1,4 @@
-//! What this machine can do, found by trying.
+//! [`doctor`]: tests what this machine can do.
 
 use std::path::PathBuf;
 
@@ -8,18 +8,18 @@ use bonsai_yolov8::{Scale, build, init};
 
 use crate::EngineConfig;
 
-/// One thing that was tried.
+/// One test.
 #[derive(Debug, Clone)]
 pub struct Check {
-    /// What.
+    /// What was tested.
     pub name: &'static str,
     /// Whether it works.
     pub works: bool,
-    /// Figures, or the reason and what to do.
+    /// Details, or the reason why it does not work and what to do.
     pub detail: String,
 }
 
-/// Tries what the stages need.
+/// Tests the processor, the executors and the builders of engines.
 pub fn doctor() -> Vec<Check> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut checks = vec![Check {
@@ -64,7 +64,7 @@ pub fn doctor() -> Vec<Check> {
     checks
 }
 
-/// Where the builders of engines would be taken from, if anywhere.
+/// Paths of the builders of engines; `None` for a builder that is not there.
 pub(crate) fn engine_builders(config: &EngineConfig) -> [Option<PathBuf>; 3] {
     let places = config.places();
     let tool = |program| find_tool(&places.of(program)).ok().map(|tool| tool.path().to_owned());

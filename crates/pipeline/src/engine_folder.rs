@@ -1,7 +1,8 @@
-//! The engines of a run: what the stage `engine` leaves in its folder.
+//! [`build_engines`]: the engines for GPUs that the stage `engine` leaves in its folder, beside those for the
+//! CPU.
 //!
-//! One for the CPU is always made. For GPUs every builder that is there makes one of each network and arithmetic; a builder
-//! that is not there is one entry with its reason.
+//! The stage always makes engines for the CPU. For GPUs, every installed builder makes an engine of each
+//! network and precision; a missing builder gives one entry with the reason.
 
 use std::path::Path;
 
@@ -12,31 +13,31 @@ use serde::{Deserialize, Serialize};
 use crate::export_folder::Network;
 use crate::{EngineConfig, Progress};
 
-/// What became of the engines for GPUs.
+/// File with the outcomes of the engines for GPUs.
 pub(crate) const OUTCOMES: &str = "tensorrt.json";
 
-/// An engine for a GPU, or why there is none.
+/// An engine for a GPU, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GpuEngine {
     /// `TensorRT engine` or `TensorRT-RTX engine`.
     pub(crate) what: String,
-    /// Which network; `None` where there is none of any.
+    /// The network; `None` if no engine was built.
     pub(crate) network: Option<Network>,
-    /// Built, or not run.
+    /// The report of the build, or the reason why it did not run.
     pub(crate) outcome: EngineOutcome,
 }
 
 impl Network {
-    /// Name of the engine for the CPU.
+    /// File name of the engine for the CPU.
     pub(crate) fn cpu_engine(self) -> String {
         format!("{}.cpu.safetensors", self.stem())
     }
 }
 
-/// Builds what can be built from the files in `onnx`.
+/// Builds engines from the ONNX files in `onnx` with every builder that is installed.
 ///
 /// # Errors
-/// If a builder is there, accepts a file, and fails.
+/// If a builder is installed, accepts a file, and fails to build it.
 pub(crate) fn build_engines(
     folder: &Path,
     onnx: &Path,
@@ -59,7 +60,7 @@ pub(crate) fn build_engines(
                 let network = matches!(outcome, EngineOutcome::Built(_)).then_some(network);
                 made.push(GpuEngine { what: what.to_owned(), network, outcome });
                 if network.is_none() {
-                    // It would say the same of every file.
+                    // The builder would give the same reason for every file.
                     break 'builder;
                 }
             }
@@ -68,7 +69,7 @@ pub(crate) fn build_engines(
     Ok(made)
 }
 
-/// What is built, and by which builders in turn.
+/// The kinds of engine to build, each with the builders to try in order.
 fn builders(choice: BackendChoice) -> Vec<(&'static str, &'static [BackendChoice])> {
     const TENSORRT: &str = "TensorRT engine";
     const RTX: &str = "TensorRT-RTX engine";
@@ -83,10 +84,10 @@ fn builders(choice: BackendChoice) -> Vec<(&'static str, &'static [BackendChoice
     }
 }
 
-/// The files that engines are built from: what GPUs are fast at, as far as it was exported.
+/// The precisions of the ONNX files to build from: those that GPUs are fast at, if they were exported.
 fn sources(config: &EngineConfig, exported: &[Precision]) -> Vec<Precision> {
     let wanted = |precision: &Precision| match config.precision {
-        // Builders make fp16 of fp32 by themselves, or refuse.
+        // If no file has this precision, the builder converts the first file itself, or refuses.
         Some(asked) => *precision == asked,
         None => *precision != Precision::Fp32,
     };
@@ -109,7 +110,7 @@ fn build_first(
             built @ EngineOutcome::Built(_) => return Ok(built),
         }
     }
-    // The last one asks least of a machine: what it wants comes first.
+    // The last builder needs the least of a machine, so its reason comes first.
     reasons.reverse();
     Ok(EngineOutcome::NotRun { because: reasons.join("; ") })
 }
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn engines_are_built_from_what_a_gpu_is_fast_at() {
+    fn engines_are_built_from_precisions_that_gpus_are_fast_at() {
         let of = |precision, exported: &[Precision]| {
             sources(&EngineConfig { precision, ..EngineConfig::default() }, exported)
         };

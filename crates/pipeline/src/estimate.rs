@@ -1,20 +1,20 @@
-//! [`Estimate`]: what a stage would cost.
+//! [`Estimate`]: time, memory and disk space that a stage would take.
 
 use serde::Serialize;
 
 /// Where an estimate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Basis {
-    /// An earlier run in the same directory.
+    /// An earlier run of the stage in the same directory.
     #[serde(rename = "as last time")]
     LastTime,
-    /// A run of the network on one image, and counting.
+    /// A timed run of the network on one image, scaled by counts.
     #[serde(rename = "estimated from MACs")]
     Macs,
 }
 
 impl Basis {
-    /// In words.
+    /// The basis as text.
     pub const fn words(self) -> &'static str {
         match self {
             Self::LastTime => "as last time",
@@ -23,15 +23,15 @@ impl Basis {
     }
 }
 
-/// What a stage would cost.
+/// Time, memory and disk space that a stage would take.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
     /// Wall-clock seconds.
     pub seconds: f64,
-    /// Most resident memory, in MiB.
+    /// Peak resident memory, in MiB.
     pub memory_mib: f64,
-    /// Bytes of what it leaves.
+    /// Bytes of the files of the stage.
     pub disk_bytes: u64,
-    /// Where the numbers come from.
+    /// The basis of the numbers.
     pub basis: Basis,
 }

@@ -1,4 +1,4 @@
-//! The ONNX files of a run: what the stage `export` leaves in its folder.
+//! [`fill_export_folder`]: writes the ONNX files of a run to the folder of stage `export`.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub(crate) enum Network {
 impl Network {
     pub(crate) const ALL: [Self; 2] = [Self::Baseline, Self::Finetuned];
 
-    /// The stage whose best weights it has.
+    /// The stage that made its weights.
     pub(crate) const fn stage(self) -> Stage {
         match self {
             Self::Baseline => Stage::Baseline,
@@ -31,7 +31,7 @@ impl Network {
         }
     }
 
-    /// In a report.
+    /// Its name in a report.
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Baseline => "baseline",
@@ -39,7 +39,7 @@ impl Network {
         }
     }
 
-    /// What names of files begin with.
+    /// Beginning of its file names.
     pub(crate) const fn stem(self) -> &'static str {
         match self {
             Self::Baseline => "baseline",
@@ -47,7 +47,7 @@ impl Network {
         }
     }
 
-    /// `baseline.onnx`, `baseline.fp16.onnx`, `baseline.int8.onnx`.
+    /// Its file name, for example `baseline.onnx`, `baseline.fp16.onnx`, `baseline.int8.onnx`.
     pub(crate) fn onnx(self, precision: Precision) -> String {
         if precision == Precision::Fp32 {
             return format!("{}.onnx", self.stem());
@@ -56,11 +56,11 @@ impl Network {
     }
 }
 
-/// Writes the files of one network, each with how far it is from its checkpoint beside it.
+/// Writes the files of one network, and beside each how far its outputs are from the checkpoint.
 ///
 /// # Errors
-/// If a file cannot be made, or one of 32 or 16 bits is not within its limits. One of 8 bits that is not is coarse rather than
-/// wrong, so that it is told, here and in the report.
+/// If a file cannot be made, or a file of 32 or 16 bits exceeds its limits. A file of 8 bits beyond its
+/// limits is imprecise, not wrong, so it only gives a warning, here and in the report.
 pub(crate) fn fill_export_folder(
     folder: &Path,
     (network, checkpoint): (Network, &Checkpoint),
@@ -77,7 +77,7 @@ pub(crate) fn fill_export_folder(
                 Arithmetic::Int8(calibrate_stage(checkpoint, &calibration, &data.train, context)?)
             }
             Precision::Fp16 => Arithmetic::Half { io: Io::Fp32 },
-            // No setting asks for another.
+            // The settings offer no other precision.
             _ => Arithmetic::Fp32,
         };
         let options =

@@ -1,8 +1,8 @@
-//! What a run would do and cost, told without writing anything.
+//! [`forecast`]: what a run would do and cost, without writing anything.
 //!
-//! A stage that ran here before costs what it cost then, scaled by epochs and by the area of the images. One that did not is
-//! estimated from MACs: the network is run on one image, and everything is counted in such runs. That is meant to tell
-//! minutes from hours, not to be right.
+//! A stage that ran here before costs what it cost then, scaled by epochs and by the area of the images. Any
+//! other stage is estimated from MACs: the network runs on one image, and the cost is counted in such runs.
+//! The estimate is rough; it distinguishes minutes from hours.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,51 +23,51 @@ use crate::run::class_names;
 use crate::work::yaml_of;
 use crate::{Control, Manifest, PipelineConfig, Progress, RunDir, Stage};
 
-/// What would become of a stage.
+/// What a run would do with a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
-    /// It is done already.
+    /// The stage is complete and up to date.
     Cached,
-    /// The run begins behind it, and it is taken as it is.
+    /// The run begins after the stage and uses its files as they are.
     Taken,
-    /// It runs.
+    /// The stage would run.
     Run,
-    /// The run ends before it.
+    /// The run ends before the stage.
     Skipped,
 }
 
-/// A stage of a run that has not been.
+/// The forecast of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StageForecast {
     /// Which stage.
     pub stage: Stage,
-    /// What would become of it.
+    /// What a run would do with it.
     pub fate: Fate,
-    /// Why it runs; empty where it does not.
+    /// Why it would run; empty otherwise.
     pub because: Vec<String>,
-    /// What it would cost, where it runs.
+    /// Its estimated cost, if it would run.
     pub estimate: Option<Estimate>,
 }
 
-/// A run that has not been.
+/// The forecast of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Forecast {
     /// Every stage in order.
     pub stages: Vec<StageForecast>,
-    /// Seconds of all that runs.
+    /// Seconds of all stages that would run.
     pub seconds: f64,
-    /// The most memory that a stage takes, in MiB.
+    /// Peak memory of the stages, in MiB.
     pub memory_mib: f64,
-    /// Bytes of all that is left behind.
+    /// Bytes of the files of all stages that would run.
     pub disk_bytes: u64,
 }
 
-/// Tells what [`run_stages`](crate::run_stages) would do. Stages behind one that runs are told to run too, although some may
-/// turn out to have the same inputs as before.
+/// Forecasts what [`run_stages`](crate::run_stages) would do. If a stage would run, the stages that read it
+/// count as running too, although their inputs may turn out to be unchanged.
 ///
 /// # Errors
-/// As a run would refuse the configuration, the dataset or the directory.
+/// If a run would refuse the configuration, the dataset or the directory.
 pub fn forecast(
     config: &PipelineConfig,
     dir: &RunDir,
@@ -114,7 +114,7 @@ pub fn forecast(
     }
     let estimates: Vec<Estimate> = stages.iter().filter_map(|stage| stage.estimate).collect();
     Ok(Forecast {
-        // A sum of nothing would be a negative zero.
+        // `Iterator::sum` of nothing is a negative zero.
         seconds: estimates.iter().map(|e| e.seconds).fold(0.0, |sum, seconds| sum + seconds),
         memory_mib: estimates.iter().map(|e| e.memory_mib).fold(0.0, f64::max),
         disk_bytes: estimates.iter().map(|e| e.disk_bytes).sum(),
@@ -122,7 +122,7 @@ pub fn forecast(
     })
 }
 
-/// The dataset as far as it is there: one that is to be drawn is not.
+/// The dataset; `None` if it still has to be drawn.
 fn data(
     config: &PipelineConfig,
     dir: &RunDir,
@@ -136,7 +136,7 @@ fn data(
     Ok(None)
 }
 
-/// What the manifest and the files of an earlier run say.
+/// Estimates a stage from the manifest and the files of its last run.
 fn as_last_time(last: &Manifest, recipe: &Value, folder: &Path) -> Option<Estimate> {
     let number = |config: &Value, path: &[&str]| {
         path.iter().try_fold(config, |value, key| value.get(key)).and_then(Value::as_f64)
@@ -150,7 +150,7 @@ fn as_last_time(last: &Manifest, recipe: &Value, folder: &Path) -> Option<Estima
     let sizes = last.outputs.keys().filter_map(|name| fs::metadata(folder.join(name)).ok());
     Some(Estimate {
         seconds: last.seconds * work,
-        // Batches of larger images take more; what does not depend on them is the smaller part.
+        // Larger images and batches need more memory; the part that does not depend on them is smaller.
         memory_mib: last.peak_mib? * area.max(1.0) * times(&[last.stage.name(), "batch"], 1).max(1.0),
         disk_bytes: sizes.map(|metadata| metadata.len()).sum(),
         basis: Basis::LastTime,

@@ -1,4 +1,4 @@
-//! What a sparsity training does to the gammas, epoch by epoch: as data and as a picture.
+//! [`GammaHistory`]: the distribution of the gammas after each epoch of a training, as data and as a picture.
 
 use std::path::Path;
 
@@ -21,26 +21,27 @@ pub struct GammaHistory {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GammaRecord {
-    /// Number of the epoch, from 1; 0 is what training started from.
+    /// Number of the epoch, from 1; 0 is the network that training started from.
     pub epoch: usize,
-    /// Overall and in each layer.
+    /// Statistics of all gammas and of each layer.
     pub statistics: GammaStatistics,
-    /// Largest share of channel sets that pruning could remove without emptying a layer, and which layer bounds it.
+    /// Largest fraction of channel sets that pruning could remove without emptying a layer, and the layer
+    /// that sets this limit.
     pub safe_limit: Option<SafeLimit>,
 }
 
 impl GammaHistory {
-    /// Adds what stands in `checkpoint`.
+    /// Adds the statistics of `checkpoint`.
     ///
     /// # Errors
-    /// If the network has no batch norm, or a gamma is no finite number.
+    /// If the network has no batch norm, or a gamma is not finite.
     pub fn push(&mut self, epoch: usize, checkpoint: &Checkpoint) -> Result<()> {
         let graph = checkpoint.model.graph();
         let statistics = GammaStatistics::new(graph, &checkpoint.weights)?;
         let coupling = Coupling::from_graph(graph);
         let scores = score(&coupling, &checkpoint.weights, &ScoreConfig::default())?;
         let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &checkpoint.weights };
-        // Nothing is to go: the limit is what is asked for.
+        // A plan that removes nothing: only its limit is needed.
         let nothing = PrunePolicy { prune_ratio: 0.0, ..PrunePolicy::default() };
         let stride = checkpoint.model.head().strides.iter().copied().max().unwrap_or(32);
         let safe_limit = choose(&candidates, &nothing, (stride, stride))?.summary.safe_limit;
@@ -51,11 +52,11 @@ impl GammaHistory {
     /// Reads a file and keeps the first `epochs` epochs (and the start).
     ///
     /// # Errors
-    /// If the file cannot be read or is none.
+    /// If the file cannot be read or does not hold such a history.
     pub fn load(path: &Path, epochs: usize) -> Result<Self> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut history: Self = serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} is no history of gammas", path.display()))?;
+            .with_context(|| format!("{} is not a history of gammas", path.display()))?;
         history.epochs.retain(|record| record.epoch <= epochs);
         Ok(history)
     }
@@ -68,7 +69,7 @@ impl GammaHistory {
         Ok(write_file(path, &serde_json::to_vec(self)?)?)
     }
 
-    /// The distribution over the epochs.
+    /// Draws the distribution over the epochs.
     ///
     /// # Errors
     /// If the drawing library fails.
@@ -81,7 +82,7 @@ impl GammaHistory {
 impl GammaRecord {
     fn shown(&self) -> GammaEpoch {
         let overall = &self.statistics.overall;
-        // Of the seven percentiles those that the picture has room for.
+        // Five of the seven percentiles: the picture has no room for more.
         let percentiles = [0, 2, 3, 4, 6].map(|i| f64::from(overall.percentiles[i]));
         GammaEpoch {
             epoch: self.epoch,

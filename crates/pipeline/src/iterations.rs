@@ -1,4 +1,5 @@
-//! What a pruning in steps leaves on disk: the last good network, its plan, and the curve as data and picture.
+//! [`save_iterations`]: writes the result of pruning in steps: the last good network, its plan, and the curve
+//! as data and picture.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use bonsai_plots::{PruningStep, draw_pruning};
 use bonsai_prune::{Iterated, StepRecord};
 use bonsai_stages::write_picture;
 
-/// Where it goes.
+/// Paths of the files.
 pub(crate) struct Files {
     pub(crate) checkpoint: PathBuf,
     pub(crate) plan: PathBuf,
@@ -17,7 +18,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Beside a checkpoint, by its name.
+    /// The files beside a checkpoint, named after it.
     pub(crate) fn beside(checkpoint: &Path) -> Self {
         Self {
             plan: checkpoint.with_extension("plan.json"),
@@ -37,7 +38,7 @@ pub(crate) fn save_iterations(iterated: &Iterated, max_map_drop: f64, files: &Fi
     Ok(iterated.checkpoint.save(&files.checkpoint)?)
 }
 
-/// The records as shares of the first.
+/// The records as fractions of the first.
 fn curve(records: &[StepRecord]) -> Vec<PruningStep> {
     let Some(first) = records.first() else { return Vec::new() };
     let share = |now: u64, before: u64| now as f64 / before.max(1) as f64;

@@ -1,11 +1,13 @@
-//! The stages composed: dataset, baseline, sparse, prune, finetune, export, engine, report.
+//! [`run`] and [`RunDir`]: all stages of a pipeline in order, over one run directory.
 //!
-//! Each stage is a configuration and a function from values to values; they stand in [`stages`].
-//! [`run`] strings them together over a [`RunDir`]: one folder per stage, written as `.partial`, renamed when
-//! complete, with a [`Manifest`] of configuration and input digests, so that a second run does only what changed.
-//! This is the only crate that knows how a run directory looks, and the only one in which stages meet.
+//! The stages are dataset, baseline, sparse, prune, finetune, export, engine and report. Each is a
+//! configuration and a function from values to values, and lives in [`bonsai_stages`]. [`run`] calls them in
+//! order over a [`RunDir`], which has one folder per stage. A stage writes to a folder `.partial`, which is
+//! renamed when the stage is complete. A [`Manifest`] records configuration and input digests, so that a
+//! second run repeats only the stages that changed. No other crate knows the layout of a run directory, and
+//! the stages meet in no other crate.
 //!
-//! It prints nothing: whoever calls it passes a [`Progress`].
+//! This crate prints nothing: the caller passes a [`Progress`].
 //!
 //! ```no_run
 //! use bonsai_pipeline::{PipelineConfig, Quiet, RunDir, run};

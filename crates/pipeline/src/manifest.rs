@@ -1,4 +1,4 @@
-//! What a stage was made from and what it made, as digests.
+//! [`Manifest`]: the record of a completed stage, with digests of its inputs and outputs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,43 +15,44 @@ use crate::{Stage, digest_file, digest_json};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Which stage.
+    /// The stage.
     pub stage: Stage,
     /// Version of this program.
     pub version: String,
-    /// The part of the configuration that it was made from, by the names of the settings.
+    /// The part of the configuration that the stage was made from, by the names of the settings.
     pub config: Value,
-    /// Digest over everything that each input stage made.
+    /// For each input stage, the digest of all its files.
     pub inputs: BTreeMap<Stage, String>,
-    /// SHA-256 of every file made, by name.
+    /// SHA-256 of every file of the stage, by name.
     pub outputs: BTreeMap<String, String>,
-    /// Where all randomness started from.
+    /// Seed of all randomness.
     pub seed: u64,
-    /// When it began, in UTC. For people: nothing is decided by it.
+    /// Start time in UTC, for readers: the program decides nothing by it.
     pub began: String,
-    /// Wall-clock seconds it took, with those of interrupted attempts up to where they saved last.
+    /// Wall-clock seconds of the stage, with those of interrupted attempts up to their last saved state.
     pub seconds: f64,
-    /// How often it was interrupted and went on.
+    /// Number of interruptions after which the stage resumed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub interruptions: usize,
-    /// Processor time it took, in seconds over all threads, counted as `seconds` is; where the system tells.
+    /// Processor seconds over all threads, counted as `seconds` is; `None` if the system does not report
+    /// them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_seconds: Option<f64>,
-    /// Most resident memory while it ran, in MiB, where the system tells.
+    /// Peak resident memory of the stage, in MiB; `None` if the system does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_mib: Option<f64>,
-    /// What runs networks on this machine: executor, device, instruction set, threads. The same seed with the same
-    /// executor and instructions gives the same bits on the CPU executor.
+    /// Executor, device, instruction set and number of threads. On the CPU executor, the same seed with the
+    /// same executor and instructions gives the same bits.
     pub executor: ExecutorInfo,
 }
 
 impl Manifest {
-    /// Name of the file in the folder of a stage that can go on: what it is being made from.
+    /// Name of the file that holds the key of a training stage in progress.
     pub const KEY: &'static str = "key";
-    /// Name of the file.
+    /// Name of the manifest file.
     pub const FILE: &'static str = "manifest.json";
 
-    /// Digest of configuration, version and inputs: a stage with the same one needs no other run.
+    /// Digest of stage, version, configuration and inputs: an attempt with the same key can be resumed.
     ///
     /// # Errors
     /// If the configuration cannot be serialised.
@@ -59,12 +60,12 @@ impl Manifest {
         digest_json(&(stage, env!("CARGO_PKG_VERSION"), config, inputs))
     }
 
-    /// Whether it is of this program's version, that configuration and those inputs.
+    /// Whether the manifest has the version of this program, that configuration and those inputs.
     pub fn is_of(&self, config: &Value, inputs: &BTreeMap<Stage, String>) -> bool {
         self.version == env!("CARGO_PKG_VERSION") && self.config == *config && self.inputs == *inputs
     }
 
-    /// Digest over every file made.
+    /// Digest over the names and digests of all files.
     ///
     /// # Errors
     /// Not in practice.
@@ -72,7 +73,7 @@ impl Manifest {
         digest_json(&self.outputs)
     }
 
-    /// The names of recorded files that are not there, or not as they were.
+    /// Names of the recorded files that are missing or changed.
     pub fn damaged(&self, folder: &Path) -> Vec<&str> {
         let holds = |(name, digest): &(&String, &String)| {
             digest_file(&folder.join(name)).is_ok_and(|d| d == **digest)
@@ -91,7 +92,7 @@ impl Manifest {
     /// Reads the file.
     ///
     /// # Errors
-    /// If it is not there or not valid.
+    /// If the file is missing or not valid.
     pub fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is not valid", path.display()))
@@ -103,7 +104,7 @@ pub(crate) const fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// SHA-256 of every file in a folder, by name; manifest and mark of a stage in progress are no outputs.
+/// SHA-256 of every file in a folder, by name, without the manifest and the key.
 ///
 /// # Errors
 /// If a file cannot be read.

@@ -1,4 +1,4 @@
-//! Measures every file of a run and gathers what its stages left behind.
+//! [`measure`]: evaluates and times every file of a run and builds its [`Report`].
 
 use std::path::{Path, PathBuf};
 
@@ -23,45 +23,45 @@ use bonsai_report::{
     with_failures,
 };
 
-/// Recalls at which the report keeps precision, both ends included.
+/// Number of recalls at which the report has the precision, both ends included.
 const RECALLS: usize = 101;
 
-/// A file to be measured.
+/// A file to measure.
 pub(crate) struct ReportItem {
     pub(crate) name: String,
     pub(crate) network: &'static str,
     pub(crate) precision: Precision,
     pub(crate) group: Group,
     pub(crate) file: PathBuf,
-    /// The checkpoint that its parameters and MACs are counted on.
+    /// The checkpoint whose parameters and MACs are counted for the file.
     pub(crate) counted: PathBuf,
 }
 
-/// Where the things to be measured are.
+/// The inputs of [`measure`].
 pub(crate) struct Measured<'a> {
     pub(crate) dir: &'a RunDir,
     pub(crate) config: &'a PipelineConfig,
     pub(crate) data: &'a Data,
     pub(crate) context: &'a RunContext,
-    /// The baseline is the first.
+    /// Files to measure; the baseline is the first.
     pub(crate) wanted: Vec<ReportItem>,
     /// The pruned network before fine-tuning.
     pub(crate) pruned: PathBuf,
-    /// ONNX files beside which it stands how far they are from their checkpoints.
+    /// The ONNX files and how far their outputs are from their checkpoints.
     pub(crate) exported: Vec<Exported>,
     pub(crate) engines: Vec<GpuEngine>,
     pub(crate) manifests: &'a [&'a Manifest],
-    /// Layers before and after: the pruner's report.
+    /// Path of the report of the pruning, which has the layers before and after.
     pub(crate) pruning: PathBuf,
 }
 
-/// The part of the pruner's report that is shown.
+/// The part of the pruning's report that is shown.
 #[derive(Deserialize)]
 struct Layers {
     layers: Vec<LayerWidth>,
 }
 
-/// Measures every file; the report and its example pictures.
+/// Measures every file; returns the report and its example pictures.
 pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     let Measured { config, data, context, .. } = what;
     let imgsz = context.imgsz;
@@ -91,7 +91,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         }
     }
     let tuned = tuned.context("a report without a fine-tuned network")?;
-    // Without two images there is nothing to draw from, and no interval.
+    // A bootstrap needs at least two images; otherwise there is no interval.
     let change = baseline.outcomes.change_to(&tuned.outcomes, RESAMPLES, config.seed).ok();
     let control_change = control
         .and_then(|control| control.outcomes.change_to(&tuned.outcomes, RESAMPLES, config.seed).ok())
@@ -110,7 +110,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
             macs_share: after.macs as f64 / before.macs.max(1) as f64,
         }
         .headline(),
-        _ => "Measured on one image: no statement about accuracy".to_owned(),
+        _ => "Only one test image: accuracy cannot be compared".to_owned(),
     };
     let made = made(&what.engines, &mut not_run);
     let cost = |manifest: &&Manifest| StageCost {
@@ -166,7 +166,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     Ok((report, pictures(what, confidence)?))
 }
 
-/// The engines that were built; why the others were not goes to `not_run`.
+/// The engines that were built; the reasons why others were not are added to `not_run`.
 fn made(engines: &[GpuEngine], not_run: &mut Vec<NotRun>) -> Vec<BuiltFile> {
     let mut made = Vec::new();
     for engine in engines {
@@ -190,7 +190,7 @@ fn made(engines: &[GpuEngine], not_run: &mut Vec<NotRun>) -> Vec<BuiltFile> {
     made
 }
 
-/// The dataset's classes, each with its objects in the split that is measured on.
+/// The classes of the dataset, each with its number of objects in the split that is measured.
 fn objects_by_class(data: &Data) -> Vec<(String, usize)> {
     let count = |id: usize| {
         let labels = data.test.samples.iter().flat_map(|sample| &sample.labels);
@@ -204,7 +204,7 @@ fn row(wanted: &ReportItem, artefact: &Artefact, baseline: &Evaluation, what: &M
     let seed = what.config.seed;
     let cost = Checkpoint::load(&wanted.counted)?.model.graph().cost(imgsz, imgsz)?;
     let Artefact { evaluation, latency_ms, runner } = artefact;
-    // Nothing is compared with itself.
+    // The baseline is not compared with itself.
     let change = (wanted.name != "baseline")
         .then(|| baseline.outcomes.change_to(&evaluation.outcomes, RESAMPLES, seed).ok())
         .flatten();
@@ -235,14 +235,15 @@ fn confusion(network: &str, evaluation: &Evaluation) -> Confusion {
     Confusion { network: network.to_owned(), counts: evaluation.confusion.counts().to_vec() }
 }
 
-/// A scale as it is, a file with the folder that it lies in: the rest of its path means nothing elsewhere.
+/// The name of a scale, or a file with the folder that it lies in: the rest of its path means nothing
+/// elsewhere.
 fn model_name(model: &str) -> String {
     let model = path_of_text(model);
     let parts: Vec<_> = model.iter().map(|part| part.to_string_lossy()).collect();
     parts[parts.len().saturating_sub(2)..].join("/")
 }
 
-/// What the data is called: its folder, or that it was drawn.
+/// Name of the data: the folder of a dataset, or the style and seed of a drawn one.
 fn data_name(config: &PipelineConfig) -> String {
     match &config.data {
         None => format!("{} (drawn, seed {})", config.shapes.style.name(), config.shapes.seed),
@@ -266,7 +267,7 @@ fn gammas(path: &Path) -> Result<Vec<GammaCounts>> {
     Ok(GammaHistory::load(path, usize::MAX)?.epochs.into_iter().map(counts).collect())
 }
 
-/// Images as baseline and fine-tuned network see them.
+/// Example images with the detections of baseline and fine-tuned network.
 fn pictures(what: &Measured<'_>, confidence: f32) -> Result<Vec<Example>> {
     let file = |name: &str| what.wanted.iter().find(|wanted| wanted.name == name).map(|w| w.file.as_path());
     let (Some(before), Some(after)) = (file("baseline"), file("fine-tuned")) else { return Ok(Vec::new()) };

@@ -1,6 +1,6 @@
-//! [`adopt`]: takes over a stage that a neighbouring run has made from the same configuration and inputs.
+//! [`adopt`]: takes over a stage that a neighbouring run made from the same configuration and inputs.
 //!
-//! Files are linked, or copied where the file system cannot link; a completed stage is never written to, so that a link
+//! Files are linked, or copied if the file system cannot link. No run writes to a completed stage, so a link
 //! is as good as a copy.
 
 use std::fs;
@@ -11,15 +11,16 @@ use bonsai_checkpoint::write_file;
 
 use crate::{Manifest, RunDir, Stage};
 
-/// File in the folder of a sweep: its runs.
+/// File in the folder of a sweep that lists its runs.
 pub(crate) const SWEEP: &str = "sweep.json";
-/// File in a folder that is no sweep's but whose runs share stages too.
+/// File that marks a folder which is not a sweep but whose runs share stages too.
 const NEIGHBOURS: &str = "neighbours.txt";
 
-/// Puts `stage` into `dir`, if that lies in a sweep, does not have a stage whose manifest `fits`, and a neighbour does.
+/// Takes `stage` into `dir` from a neighbouring run. Does nothing unless `dir` lies in a folder whose runs
+/// share stages, has no stage whose manifest `fits`, and a neighbour has one.
 ///
 /// # Errors
-/// If files can be neither linked nor copied.
+/// If a file can be neither linked nor copied.
 pub(crate) fn adopt(dir: &RunDir, stage: Stage, fits: impl Fn(&Manifest) -> bool) -> Result<()> {
     let Some(sweep) = sweep_around(dir) else { return Ok(()) };
     let has = |dir: &RunDir| Manifest::load(&dir.stage(stage).join(Manifest::FILE)).is_ok_and(|m| fits(&m));
@@ -31,7 +32,7 @@ pub(crate) fn adopt(dir: &RunDir, stage: Stage, fits: impl Fn(&Manifest) -> bool
     neighbours.sort();
     let donors = neighbours.into_iter().filter(|path| path.file_name() != dir.root().file_name());
     for donor in donors.map(RunDir::new).filter(|donor| has(donor)) {
-        // Only what is still as it was made.
+        // Take over only a stage whose files are unchanged.
         if let Some(manifest) = donor.completed(stage) {
             return take_over(&donor.stage(stage), &manifest, dir, stage);
         }
@@ -55,16 +56,16 @@ fn take_over(from: &Path, manifest: &Manifest, dir: &RunDir, stage: Stage) -> Re
     dir.finish(stage, manifest)
 }
 
-/// Marks a folder so that runs in it share stages.
+/// Marks a folder so that the runs in it share stages.
 ///
 /// # Errors
 /// If the file cannot be written.
 pub fn mark_neighbours(root: &Path) -> Result<()> {
-    let text = "Runs in this folder take over stages that others of them made from the same settings.\n";
+    let text = "Runs in this folder take over stages that another run made from the same settings.\n";
     Ok(write_file(&root.join(NEIGHBOURS), text.as_bytes())?)
 }
 
-/// The folder in which a run directory lies, if runs in it share stages.
+/// The folder around a run directory, if the runs in it share stages.
 pub(crate) fn sweep_around(dir: &RunDir) -> Option<&Path> {
     let is_marked = |parent: &&Path| [SWEEP, NEIGHBOURS].iter().any(|mark| parent.join(mark).is_file());
     dir.root().parent().filter(is_marked)
@@ -112,7 +113,7 @@ mod tests {
         made(&broken, "key", "whole");
         fs::write(broken.stage(Stage::Baseline).join("inner/best"), "changed").unwrap();
         made(&donor, "key", "whole");
-        // Outside a sweep, neighbours are strangers.
+        // Outside a sweep, runs share no stages.
         adopt(&own, Stage::Baseline, |manifest| manifest.config == "key").unwrap();
         assert!(own.completed(Stage::Baseline).is_none());
         fs::write(folder.path().join(SWEEP), "[]").unwrap();
@@ -121,7 +122,7 @@ mod tests {
         adopt(&own, Stage::Baseline, |manifest| manifest.config == "key").unwrap();
         assert_eq!(own.completed(Stage::Baseline), donor.completed(Stage::Baseline));
         assert_eq!(fs::read_to_string(own.stage(Stage::Baseline).join("inner/best")).unwrap(), "whole");
-        // A donor that makes the stage anew leaves what was taken alone.
+        // If the donor repeats the stage, the files that were taken over do not change.
         made(&donor, "new", "new");
         assert_eq!(fs::read_to_string(own.stage(Stage::Baseline).join("inner/best")).unwrap(), "whole");
     }

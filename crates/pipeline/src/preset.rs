@@ -1,4 +1,4 @@
-//! Whole recipes that a run's settings start from.
+//! [`PipelinePreset`]: settings that a run starts from.
 
 use std::str::FromStr;
 
@@ -7,14 +7,14 @@ use bonsai_train::TrainConfig;
 
 use crate::{L1Config, L1Preset, PipelineConfig, PruneExtras};
 
-/// Where the settings of a run start from.
+/// A set of settings that a run starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PipelinePreset {
-    /// Bonsai's own.
+    /// Bonsai's own settings.
     #[default]
     Default,
-    /// The workflow of the hand-patched trainers: their L1, one global threshold on the fixed layers of the stock network,
-    /// half of the channels, nothing compensated.
+    /// The workflow of the hand-patched trainers: their L1, one global threshold on the fixed layers of the
+    /// stock network, half of the channels removed, no compensation.
     Original,
 }
 
@@ -24,7 +24,7 @@ impl FromStr for PipelinePreset {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "default" => Ok(Self::Default),
-            // The second is its former name.
+            // `seed` is the former name.
             "original" | "seed" => Ok(Self::Original),
             _ => Err(format!("unknown preset \"{text}\"; expected default or original")),
         }
@@ -32,10 +32,10 @@ impl FromStr for PipelinePreset {
 }
 
 impl PipelineConfig {
-    /// These settings, with those changed that make the preset.
+    /// These settings, changed to those of the preset.
     #[must_use]
     pub fn with_preset(self, preset: PipelinePreset) -> Self {
-        // Half each of what follows the baseline, where nobody said otherwise.
+        // Without sparsity epochs, sparsity training and fine-tuning get half of the fine-tuning epochs each.
         let (sparse, finetune) = match (self.sparse.epochs, self.finetune.epochs) {
             (0, all) => (all.div_ceil(2), (all / 2).max(1)),
             given => given,

@@ -1,4 +1,4 @@
-//! What the stage `prune` of a run leaves in its folder.
+//! [`fill_prune_folder`]: writes the files of stage `prune` of a run.
 
 use std::path::Path;
 
@@ -15,20 +15,20 @@ pub(crate) const PRUNED: &str = "pruned.safetensors";
 pub(crate) const PLAN: &str = "plan.json";
 pub(crate) const REPORT: &str = "report.json";
 
-/// What went, and what decided it.
+/// The record of a pruning.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Pruning<R> {
-    /// What channels were ranked by.
+    /// The importance by which channels were ranked.
     pub(crate) importance: Importance,
-    /// The stage whose network was pruned; not in files of earlier versions.
+    /// The stage whose network was pruned; missing in files of earlier versions.
     #[serde(default)]
     pub(crate) pruned: Option<Stage>,
     #[serde(flatten)]
     pub(crate) report: R,
 }
 
-/// Prunes the network of a stage at once, or in steps with fine-tuning between them, and writes network, plan and report. Of
-/// several networks, which importance best alone may be given, that with the best trial is taken.
+/// Prunes the network of a stage at once, or in steps with fine-tuning between them, and writes network, plan
+/// and report. Only importance best may get several networks; the one with the best trial is kept.
 pub(crate) fn fill_prune_folder(
     folder: &Path,
     networks: &[(Stage, Checkpoint)],
@@ -42,8 +42,9 @@ pub(crate) fn fill_prune_folder(
     let mut settings = config.prune_settings();
     let (mut importance, reason) = ranking(model, &settings)?;
     if let Some(reason) = reason {
-        progress
-            .note(&format!("warning: {reason}: they are ranked by {importance} (extras.dense_importance)"));
+        progress.note(&format!(
+            "warning: {reason}: channels are ranked by {importance} (extras.dense_importance)"
+        ));
     }
     settings.score.importance = importance;
     let report = if config.iterate.steps > 1 {
@@ -58,7 +59,7 @@ pub(crate) fn fill_prune_folder(
         save_iterations(&iterated, config.iterate.max_map_drop, &files)?;
         ensure!(
             iterated.good_step > 0,
-            "not even the first step stays within `iterate.max_map_drop`: allow more, or take more steps"
+            "the first step already exceeds `iterate.max_map_drop`: raise that limit, or set more `iterate.steps`"
         );
         bonsai_prune::report(&iterated.plan, model, config.imgsz, config.imgsz)?
     } else {
@@ -96,7 +97,7 @@ fn best_trial(pruned: &Pruned) -> Option<(f64, Importance)> {
 
 fn removed(report: &PruneReport) -> String {
     format!(
-        "removed {} of {} channel sets that may go: {} -> {} params, {} -> {} MACs",
+        "removed {} of {} prunable channel sets: {} -> {} params, {} -> {} MACs",
         report.removed_sets,
         report.prunable_sets,
         report.before.params,

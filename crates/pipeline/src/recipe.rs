@@ -1,7 +1,7 @@
-//! What each stage is made from: its part of the configuration, by the names of the settings.
+//! [`Recipes`]: the part of the configuration that each stage is made from, by the names of the settings.
 //!
-//! This decides what a change of a setting redoes. What changes nothing but the last bits (threads, instruction set) is left
-//! out, except where times are measured.
+//! A stage runs again if its part changes. Settings that change only the last bits (threads, instruction set)
+//! are left out, except where times are measured.
 
 use anyhow::Result;
 use bonsai_exec::ExecutorInfo;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::doctor::engine_builders;
 use crate::{PipelineConfig, Stage, digest_file, path_of_text, path_text};
 
-/// Everything that the recipes of a run draw on.
+/// The inputs from which the recipes of a run are made.
 #[derive(Debug)]
 pub(crate) struct Recipes<'a> {
     pub(crate) config: &'a PipelineConfig,
@@ -34,13 +34,14 @@ impl Recipes<'_> {
             }
             Stage::Dataset => json!({"shapes": c.shapes}),
             Stage::Baseline => {
-                // The name of a scale says all about the start; a file may be another one tomorrow.
+                // The name of a scale determines the starting network; the content of a file may change.
                 let file = path_of_text(&c.model);
                 let content = file.is_file().then(|| digest_file(&file)).transpose()?;
                 let own = json!({"baseline": c.baseline, "model": c.model, "model_content": content});
                 with(own, self.training())
             }
-            // Trained as fine-tuning is, for as many epochs as all that follows the baseline.
+            // The control is trained with the settings of fine-tuning, for as many epochs as all trainings
+            // after the baseline.
             Stage::Control => {
                 let finetune = TrainConfig { epochs: c.further_epochs(), ..c.finetune.clone() };
                 with(json!({"control": {"epochs": finetune.epochs}, "finetune": finetune}), self.training())
@@ -48,9 +49,9 @@ impl Recipes<'_> {
             Stage::Sparse => with(json!({"sparse": c.sparse, "l1": c.l1}), self.training()),
             Stage::Prune => {
                 let own = json!({"score": c.score, "prune": c.prune, "extras": c.extras, "imgsz": c.imgsz});
-                // Fine-tuning belongs to pruning where it happens between steps.
+                // Pruning in steps fine-tunes between the steps.
                 let steps = json!({"iterate": c.iterate, "finetune": c.finetune});
-                // And where short ones of it choose the ranking.
+                // Importance best chooses the ranking by short fine-tunings.
                 let trains = c.iterate.steps > 1 || c.score.importance == Importance::Best;
                 if trains { with(with(own, steps), self.training()) } else { own }
             }
@@ -58,19 +59,19 @@ impl Recipes<'_> {
                 with(with(json!({"finetune": c.finetune}), self.distillation()?), self.training())
             }
             Stage::Export => {
-                // Calibration runs images, drawn by the seed.
+                // Calibration runs images that the seed selects.
                 let executor = self.executor.executor;
                 json!({
                     "export": c.export, "imgsz": c.imgsz, "seed": c.seed, "executor": executor, "device": c.device
                 })
             }
             Stage::Engine => {
-                // Which builders are there decides what this stage does.
+                // The result of this stage depends on which builders are installed.
                 let builders = engine_builders(&c.engine);
                 let builders = builders.map(|path| path.as_deref().map(path_text));
                 json!({"engine": c.engine, "builders": builders})
             }
-            // Latencies are of this machine.
+            // Latencies depend on the machine.
             Stage::Report => json!({"latency_runs": c.latency_runs, "machine": self.executor}),
         })
     }
@@ -86,7 +87,7 @@ impl Recipes<'_> {
         Ok(json!({"distill": distill, "teacher_content": teacher}))
     }
 
-    /// What all trainings share.
+    /// The settings that all trainings share.
     fn training(&self) -> Value {
         let c = self.config;
         let loader = json!({"augment": c.loader.augment, "close_mosaic": c.loader.close_mosaic});

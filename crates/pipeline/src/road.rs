@@ -1,4 +1,5 @@
-//! Which stages a run has, and what each of them reads: both follow from the configuration.
+//! [`PipelineConfig::stages`] and [`PipelineConfig::inputs`]: the stages of a run and the files that each
+//! reads, as the configuration determines them.
 
 use crate::{Control, PipelineConfig, Stage};
 use anyhow::Result;
@@ -39,7 +40,7 @@ impl PipelineConfig {
                 return inputs;
             }
             Stage::Finetune => {
-                // The epochs that sparsity training left are trained here.
+                // Fine-tuning also trains the epochs that sparsity training did not use.
                 let sparse = self.checks_sparsity().then_some(Stage::Sparse);
                 let mut inputs = vec![Stage::Dataset, Stage::Prune];
                 inputs.extend(sparse.into_iter().chain(self.teacher_stage()));
@@ -62,7 +63,7 @@ impl PipelineConfig {
         all.iter().copied().filter(|input| self.has(*input)).collect()
     }
 
-    /// The stages of which one has the network that is pruned, the likeliest first.
+    /// The stages whose network may be pruned, the likeliest first.
     pub(crate) fn pruned_stages(&self) -> Vec<Stage> {
         let sparse = self.has(Stage::Sparse).then_some(Stage::Sparse);
         let is_open = self.checks_sparsity() || self.score.importance == Importance::Best;
@@ -70,27 +71,27 @@ impl PipelineConfig {
         sparse.into_iter().chain(baseline).collect()
     }
 
-    /// The stage whose network is the teacher in fine-tuning: of the dense ones, that which was trained for longest.
+    /// The stage whose network is the teacher in fine-tuning: the dense network with the longest training.
     pub fn teacher_stage(&self) -> Option<Stage> {
         let from_run = self.distill.is_on() && self.distill.teacher.is_none();
         from_run.then(|| if self.has(Stage::Control) { Stage::Control } else { Stage::Baseline })
     }
 
-    /// Whether a run that ends where `control` says comes to need a teacher.
+    /// Whether a run within the limits of `control` needs a teacher.
     pub(crate) fn has_teacher_before(&self, control: &Control) -> bool {
         self.distill.is_on() && control.last() >= Stage::Finetune && !control.takes(Stage::Finetune)
     }
 
-    /// Epochs after the baseline: what the dense control has too.
+    /// Number of epochs after the baseline; the dense control trains for as many.
     pub const fn further_epochs(&self) -> usize {
         self.sparse.epochs + self.finetune.epochs
     }
 }
 
-/// Refuses to begin with, end with or force a stage that this run does not have.
+/// Refuses a `control` that begins with, ends with or forces a stage that this run does not have.
 ///
 /// # Errors
-/// With the option, the stage and the setting that brings it.
+/// With the option, the stage and the setting that adds the stage.
 pub(crate) fn check_stages(config: &PipelineConfig, control: &Control) -> Result<()> {
     let from = control.from.iter().map(|stage| ("--from", stage));
     let until = control.until.iter().map(|stage| ("--until", stage));
@@ -132,7 +133,7 @@ mod tests {
             }
         }
         assert_eq!(config(0, false).inputs(Stage::Prune), [Stage::Dataset, Stage::Baseline]);
-        // The baseline is pruned where sparsity training does no good.
+        // The baseline is pruned if sparsity training ended early or damaged the network.
         let mut sparse = config(3, false);
         assert_eq!(sparse.inputs(Stage::Prune), [Stage::Dataset, Stage::Baseline, Stage::Sparse]);
         sparse.l1 = L1Config::from_preset(L1Preset::Original);

@@ -1,4 +1,4 @@
-//! All stages in order over a run directory; what is done already is not done again.
+//! [`run`] and [`run_stages`]: all stages in order over a run directory, without repeating completed ones.
 
 use std::collections::BTreeMap;
 
@@ -21,20 +21,20 @@ use crate::{
     Control, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState, open_model, utc,
 };
 
-/// How a run ended that did not fail.
+/// How a run ended without failing.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "one value per run: a box would save nothing")]
 pub enum Ended {
-    /// With a report.
+    /// The run completed, with this report.
     Complete(Report),
-    /// After the stage that it was to end with.
+    /// The run stopped after the stage that `--until` names.
     Until(Stage),
 }
 
 /// Runs every stage that is out of date and returns the report.
 ///
 /// # Errors
-/// With the stage's name around what went wrong; what was completed stays.
+/// The error of a stage, with its name; completed stages stay.
 pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -> Result<Report> {
     match run_stages(config, dir, &Control::default(), progress)? {
         Ended::Complete(report) => Ok(report),
@@ -42,7 +42,7 @@ pub fn run(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -
     }
 }
 
-/// [`run`] from one stage on, until another, with some done in any case.
+/// As [`run`], from one stage to another, with some stages forced.
 ///
 /// # Errors
 /// As [`run`], and if a stage before the first one is not complete.
@@ -76,7 +76,7 @@ pub fn run_stages(
     Ok(Ended::Complete(load_json(&dir.stage(Stage::Report).join(REPORT_JSON))?))
 }
 
-/// Names of the classes of the dataset, of which no image is looked at.
+/// Names of the classes of the dataset; reads no images.
 ///
 /// # Errors
 /// If `data.yaml` cannot be read.
@@ -88,8 +88,8 @@ pub(crate) fn class_names(config: &PipelineConfig) -> Result<Vec<String>> {
     Ok(dataset.class_names().to_vec())
 }
 
-/// Refuses a run whose first training does not fit into the memory, as far as that is known before the dataset is: with a
-/// single class and few pictures. The training itself asks again.
+/// Refuses a run whose first training does not fit into memory. The dataset is not known yet, so this check
+/// assumes one class and few images; the training checks again.
 ///
 /// # Errors
 /// If the model cannot be read or a training does not fit.
@@ -123,11 +123,11 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// Runs a stage unless it is done from the same configuration and inputs.
+    /// Runs a stage, unless it is complete and made from the same configuration and inputs.
     fn stage(&mut self, stage: Stage, progress: &mut dyn Progress) -> Result<()> {
         let taken = self.control.takes(stage);
         if stage == Stage::Dataset && self.config.data.is_some() && !taken {
-            // Whether it is the same is only known when it is read.
+            // Only reading the dataset shows whether it has changed.
             self.data = Some(data_of(self.config, self.dir, progress)?);
         }
         let content = self.data.as_ref().filter(|_| stage == Stage::Dataset).map(Data::digest).transpose()?;
@@ -155,7 +155,7 @@ impl Runner<'_> {
             }
             Decision::Taken(manifest) => {
                 progress.stage(stage, &StageState::Skipped);
-                progress.note("taken as it is, whatever it was made from");
+                progress.note("used as it is, whatever it was made from");
                 manifest
             }
             Decision::Run(reasons, _) => {
@@ -183,7 +183,7 @@ impl Runner<'_> {
         let began = utc::now();
         reset_peak();
         let folder = if stage.is_training() {
-            // What a forced stage leaves when it is stopped is taken up by one that is forced again, and by no other.
+            // If a forced stage is interrupted, only a run that forces it again resumes it.
             let forced = if self.control.forces(stage) { "forced " } else { "" };
             self.dir.go_on(stage, &format!("{forced}{}", Manifest::key(stage, &config, &inputs)?))?
         } else {
@@ -196,7 +196,7 @@ impl Runner<'_> {
             data: self.data.as_ref(),
             done: &self.done,
         };
-        // What an attempt with another key left is gone.
+        // The files of an attempt with another key are removed by now.
         let earlier = Attempts::in_folder(&folder)?;
         work.fill(stage, &folder, progress)?;
         Attempts::forget(&folder)?;

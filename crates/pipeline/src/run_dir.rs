@@ -1,4 +1,4 @@
-//! How a run directory looks. No other file names a file of it.
+//! [`RunDir`]: the folders and files of a run. No other module names them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,10 +51,10 @@ impl RunDir {
         self.root.join(format!("{}.partial", stage.name()))
     }
 
-    /// A fresh, empty folder to work in.
+    /// Makes an empty folder for a stage in progress.
     ///
     /// # Errors
-    /// If the folder cannot be made.
+    /// If the folder cannot be created.
     pub fn begin(&self, stage: Stage) -> Result<PathBuf> {
         let partial = self.partial(stage);
         remove_if_there(&partial)?;
@@ -62,10 +62,11 @@ impl RunDir {
         Ok(partial)
     }
 
-    /// What an attempt with the same key left of a stage that can go on, or a fresh, empty folder.
+    /// Returns the folder of an earlier attempt at a training stage, if its key is the same; otherwise makes
+    /// an empty folder.
     ///
     /// # Errors
-    /// If the folder cannot be made.
+    /// If the folder cannot be created.
     pub fn go_on(&self, stage: Stage, key: &str) -> Result<PathBuf> {
         let partial = self.partial(stage);
         let mark = partial.join(Manifest::KEY);
@@ -78,7 +79,7 @@ impl RunDir {
         Ok(partial)
     }
 
-    /// Seals a stage: writes its manifest, then puts the folder in its place.
+    /// Completes a stage: writes its manifest, then renames the folder to its final name.
     ///
     /// # Errors
     /// If writing or renaming fails.
@@ -90,7 +91,7 @@ impl RunDir {
         fs::rename(&partial, &folder).with_context(|| format!("cannot rename {}", partial.display()))
     }
 
-    /// The manifest of a completed stage whose files are all as it left them.
+    /// The manifest of a completed stage, if all its files are unchanged.
     pub fn completed(&self, stage: Stage) -> Option<Manifest> {
         match self.found(stage) {
             Found::Complete(manifest) => Some(manifest),
@@ -98,7 +99,7 @@ impl RunDir {
         }
     }
 
-    /// What is there of a stage.
+    /// The state of a stage in the directory.
     pub fn found(&self, stage: Stage) -> Found {
         let folder = self.stage(stage);
         if !folder.exists() {
@@ -114,18 +115,18 @@ impl RunDir {
     }
 }
 
-/// What is there of a stage.
+/// The state of a stage in the directory.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found {
-    /// It has not run here.
+    /// The stage has not run here.
     Nothing,
-    /// It was begun and not completed.
+    /// The stage began and did not complete.
     Begun,
-    /// A folder whose manifest is missing or another version's, and why it cannot be read.
+    /// The manifest is missing or cannot be read, for this reason.
     Unreadable(String),
-    /// Files that were changed or are missing since.
+    /// These files were changed or are missing.
     Damaged(Manifest, Vec<String>),
-    /// All its files are as it left them.
+    /// The stage is complete and its files are unchanged.
     Complete(Manifest),
 }
 

@@ -1,4 +1,4 @@
-//! One run at a time in a directory, be it a pipeline's or a training's.
+//! [`RunLock`]: the lock that allows one run, or one training, at a time in a directory.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -9,17 +9,17 @@ use anyhow::{Context as _, Result, bail};
 /// Name of the file in the run directory.
 const FILE: &str = "run.lock";
 
-/// Held while a run is at work; the system lets it go when the process ends, however it ends.
+/// A held lock. The operating system releases it when the process ends, even after a crash.
 #[derive(Debug)]
 pub(crate) struct RunLock {
     _file: File,
 }
 
 impl RunLock {
-    /// Takes the lock of a run directory that exists; `elsewhere` is the option that names another.
+    /// Takes the lock of a run directory that exists; `elsewhere` is the option that names another directory.
     ///
     /// # Errors
-    /// If another process has it, with its number, or the file cannot be written.
+    /// If another process holds the lock, with the number of that process; or if the file cannot be written.
     pub(crate) fn take(root: &Path, elsewhere: &str) -> Result<Self> {
         let path = root.join(FILE);
         let mut file = OpenOptions::new()
@@ -42,7 +42,7 @@ impl RunLock {
             }
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
                 tracing::warn!(
-                    "the file system of {} has no locks: take care that no other run works there",
+                    "the file system of {} has no locks: make sure that no other run uses this folder",
                     root.display()
                 );
             }

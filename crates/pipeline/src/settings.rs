@@ -1,4 +1,5 @@
-//! From files and `key=value` to a configuration: unknown keys are answered with the nearest name.
+//! [`Settings`], [`load_settings`] and [`resolve`]: a configuration from files and `key=value`. For an
+//! unknown key, the error names the nearest key.
 
 use std::path::Path;
 
@@ -8,23 +9,25 @@ use toml::{Table, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A configuration that files and flags are read over: its defaults, serialised, are the keys that exist.
+/// A configuration that files and options override. The keys of its serialised defaults are the keys that
+/// exist.
 pub trait Settings: Serialize + DeserializeOwned {
-    /// Keys that have no value by default and so are absent from a serialised configuration.
+    /// Keys that have no value by default, so that a serialised configuration lacks them.
     const OPTIONAL: &'static [&'static str];
 
-    /// Keys whose value is taken as it is given and never mixed with the one before: numbers or tables, as an enum is
-    /// written.
+    /// Keys whose new value replaces the old one and is never merged with it: numbers or tables, as an enum
+    /// is written.
     const WHOLE: &'static [&'static str] = &[];
 
-    /// Pairs of which the second means nothing beside the first: giving the first does away with a second from before.
+    /// Pairs of keys of which the first replaces the second: setting the first removes an earlier value of
+    /// the second.
     const INSTEAD: &'static [(&'static str, &'static str)] = &[];
 }
 
 /// Reads a TOML file over `base`.
 ///
 /// # Errors
-/// If the file cannot be read, is no TOML, or names a key that does not exist.
+/// If the file cannot be read, is not TOML, or names a key that does not exist.
 pub fn load_settings<T: Settings>(base: &T, path: &Path) -> Result<T> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let table: Table = text.parse().with_context(|| format!("{} is not valid TOML", path.display()))?;
@@ -52,7 +55,7 @@ pub fn resolve<T: Settings>(base: &T, settings: &[String]) -> Result<T> {
     for setting in settings {
         let (path, value) =
             setting.split_once('=').with_context(|| format!("`{setting}` is not of the form key=value"))?;
-        // What is no TOML value is a string without quotes.
+        // A value that is not TOML is a string without quotes.
         let parsed = format!("v = {value}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
         let mut value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
         for key in path.trim().split('.').rev() {
@@ -60,8 +63,8 @@ pub fn resolve<T: Settings>(base: &T, settings: &[String]) -> Result<T> {
         }
         if let Value::Table(table) = value {
             merge::<T>(&mut resolved, table, "").with_context(|| format!("in --set {setting}"))?;
-            // Keys that a preset or an optional section brings exist for the settings behind it. What does not make sense
-            // without those is not answered before the end.
+            // Keys that a preset or an optional section adds exist for the settings that follow. An
+            // incomplete configuration is an error only after the last setting.
             if let Ok(so_far) = from_table::<T>(resolved.clone()) {
                 resolved = to_table(&so_far)?;
             }
@@ -70,7 +73,8 @@ pub fn resolve<T: Settings>(base: &T, settings: &[String]) -> Result<T> {
     from_table(resolved)
 }
 
-/// Lays `over` over `base`. A `preset` is what the keys beside it start from, so those that are not given with it go.
+/// Lays `over` over `base`. A new `preset` resets the keys beside it, so `base` loses those that `over` does
+/// not give.
 fn merge<T: Settings>(base: &mut Table, over: Table, prefix: &str) -> Result<()> {
     if over.contains_key("preset") && base.contains_key("preset") {
         base.retain(|key, _| over.contains_key(key));
@@ -97,14 +101,14 @@ fn merge<T: Settings>(base: &mut Table, over: Table, prefix: &str) -> Result<()>
                 base.insert(key, value);
             }
             (None, _) => {
-                // What is unset has no key among those that are.
+                // Keys without a value are not in `base`.
                 let folder = path.strip_suffix(key.as_str()).unwrap_or_default();
                 let unset = T::OPTIONAL.iter().filter_map(|path| path.strip_prefix(folder));
                 let unset = unset.filter(|key| !key.contains('.')).map(str::to_owned);
                 let hint = match nearest(&key, base.keys().cloned().chain(unset)) {
                     Some(near) => format!("; did you mean `{near}`?"),
                     None => format!(
-                        "; there are {}",
+                        "; expected one of {}",
                         base.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
                     ),
                 };
@@ -115,14 +119,14 @@ fn merge<T: Settings>(base: &mut Table, over: Table, prefix: &str) -> Result<()>
     Ok(())
 }
 
-/// Changes of a letter that a slip of the hand makes, at most: in a short name, every third letter.
+/// Maximum number of changed letters that count as a slip; in a short name, a third of its letters.
 const SLIP: usize = 2;
 
-/// Letters of a name that are enough to tell which one is meant.
+/// Number of letters that are enough to identify a name by its beginning.
 const BEGINNING: usize = 3;
 
-/// The name that differs by a slip; of several, the first in the alphabet of those that differ least. Where there is none, the
-/// only name that begins so.
+/// The name that differs by a slip; of several, the closest, then the first in the alphabet. If there is
+/// none, the only name with this beginning.
 pub fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
     let letters = name.chars().count();
     let most = SLIP.min(letters / 3);
@@ -134,7 +138,7 @@ pub fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String
     slips.min().map(|(_, other)| other).or(begun).cloned()
 }
 
-/// Values that can be a string or a structure (an enum) are left to the typed reading.
+/// Whether the types fit. If a value can be a string or a structure (an enum), deserialisation checks it.
 fn same_type(old: &Value, new: &Value) -> bool {
     let list_or_count = |v: &Value| matches!(v, Value::Integer(_) | Value::Array(_));
     old.same_type(new)
@@ -228,7 +232,7 @@ mod tests {
             ),
         ] {
             assert_eq!(set(&settings).unwrap().l1, expected, "{settings:?}");
-            // Where L1 is off by default, the first setting switches it on.
+            // If L1 is off by default, the first setting switches it on.
             let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
             assert_eq!(resolve(&TrainArgs::default(), &settings).unwrap().l1, Some(expected), "{settings:?}");
             let on = TrainArgs { l1: Some(default), ..TrainArgs::default() };
@@ -269,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_understood_and_another_word_is_not() {
+    fn nearest_finds_slips_and_no_other_words() {
         let models = || ["yolov8n", "yolov8s", "k1"].into_iter().map(str::to_owned);
         assert_eq!(nearest("yolo8s", models()).as_deref(), Some("yolov8s"));
         assert_eq!(
@@ -277,7 +281,7 @@ mod tests {
             [const { None }; 3]
         );
         let text = format!("{:#}", set(&["export.onnx=true"]).unwrap_err());
-        assert!(text.contains("there are calibration_images, fp16"), "{text}");
+        assert!(text.contains("expected one of calibration_images, fp16"), "{text}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The outcome of sparsity training ([`SparseOutcome`]), which decides whether the sparse network or the baseline is pruned.
+//! [`SparseOutcome`]: the outcome of sparsity training, which decides whether the sparse network or the
+//! baseline is pruned.
 
 use anyhow::Result;
 use bonsai_sparsity::Strength;
@@ -8,8 +9,8 @@ use bonsai_train::EpochRecord;
 use crate::stage_training::HISTORY;
 use crate::{PipelineConfig, RunDir, Stage};
 
-/// Fraction of the baseline's mAP50-95 on the validation split below which a sparse network counts as damaged. A loss of a
-/// tenth is more than the mAP of a small validation split varies by from epoch to epoch.
+/// Fraction of the baseline's mAP50-95 on the validation split below which a sparse network counts as
+/// damaged. The mAP of a small validation split varies by less than a tenth from epoch to epoch.
 const DAMAGED: f64 = 0.9;
 
 /// How sparsity training ended.
@@ -19,27 +20,27 @@ pub(crate) struct SparseOutcome {
     pub(crate) epochs: usize,
     /// Epochs that were planned.
     planned: usize,
-    /// mAP50-95 on the validation split before, of the weights that were started from; and of the last weights.
+    /// mAP50-95 on the validation split: of the weights that training started from, and of the last weights.
     map: Option<[f64; 2]>,
 }
 
 impl PipelineConfig {
-    /// Whether the outcome of sparsity training decides which network is pruned: where the loss decides the strength of L1. Who
-    /// names a strength gets the network that it makes.
+    /// Whether the outcome of sparsity training decides which network is pruned. It does if the loss sets the
+    /// strength of L1. If the user names a strength, the sparse network is always pruned.
     pub(crate) const fn checks_sparsity(&self) -> bool {
         self.has(Stage::Sparse) && matches!(self.l1.gamma, Strength::Loss(_))
     }
 }
 
 impl SparseOutcome {
-    /// That of a completed stage.
+    /// Reads the outcome of a completed stage.
     ///
     /// # Errors
     /// If a history cannot be read.
     pub(crate) fn new(config: &PipelineConfig, dir: &RunDir) -> Result<Self> {
         let history = |stage| -> Result<Vec<EpochRecord>> {
             let file = dir.stage(stage).join(HISTORY);
-            // A baseline may have been put there as a checkpoint alone.
+            // A baseline may be a checkpoint that the user put there, without a history.
             if file.is_file() { load_json(&file) } else { Ok(Vec::new()) }
         };
         Ok(Self::of_histories(&history(Stage::Baseline)?, &history(Stage::Sparse)?, config.sparse.epochs))
@@ -58,7 +59,7 @@ impl SparseOutcome {
         self.planned.saturating_sub(self.epochs)
     }
 
-    /// Why the sparse network is not the one that is pruned, if so.
+    /// Why the baseline is pruned in place of the sparse network; `None` if the sparse network is pruned.
     pub(crate) fn left_out(&self) -> Option<String> {
         let Self { epochs, planned, map } = *self;
         if epochs < planned {

@@ -1,7 +1,9 @@
-//! A training stage that survives: after every epoch its folder holds all that is needed to go on.
+//! [`train_in`]: a training stage that can be interrupted. After every epoch its folder holds all that is
+//! needed to resume.
 //!
-//! Files are written in the order best, history, gammas, attempts, last, each whole or not at all. Killed between any two of them, the
-//! stage goes on from `last` and repeats one epoch, to the same bits.
+//! Files are written in the order best, history, gammas, attempts, last, each whole or not at all. If the
+//! process is killed between two of them, the stage resumes from `last` and repeats one epoch, to the same
+//! bits.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -18,14 +20,14 @@ use crate::{Progress, Stage};
 
 /// The averaged weights of the best epoch.
 pub(crate) const BEST: &str = "best.safetensors";
-/// The weights at the end, and what a training needs to go on.
+/// The latest weights, and the state that a training needs to resume.
 pub(crate) const LAST: &str = "last.safetensors";
-/// What was measured after each epoch.
+/// Losses and metrics of each epoch.
 pub(crate) const HISTORY: &str = "history.json";
-/// Where the gammas were after each epoch.
+/// Statistics of the gammas after each epoch.
 pub(crate) const GAMMAS: &str = "gammas.json";
 
-/// A run that was asked to stop, and did where it can go on.
+/// The error of a run that stopped on request; the same command resumes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interrupted {
     /// The stage that is not complete.
@@ -34,13 +36,17 @@ pub struct Interrupted {
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stopped as asked; nothing is lost: the same command goes on inside stage `{}`", self.stage)
+        write!(
+            f,
+            "stopped on request; nothing is lost: the same command resumes inside stage `{}`",
+            self.stage
+        )
     }
 }
 
 impl std::error::Error for Interrupted {}
 
-/// Trains in `folder`, from `start` or from what an earlier attempt left there.
+/// Trains in `folder`, from `start` or from the files that an earlier attempt left there.
 ///
 /// # Errors
 /// If the training fails or a file cannot be written; [`Interrupted`] if the progress asked for a stop.
@@ -73,14 +79,14 @@ pub(crate) fn train_in(
     write_picture(&keeper.gammas.draw()?, &folder.join("gammas.png"))
 }
 
-/// Whether a saved training has nothing left to do: it was killed after its last epoch.
+/// Whether a saved training has all its epochs: the process was killed after the last one.
 fn has_ended(start: &Checkpoint, config: &TrainConfig) -> bool {
     start.train.as_ref().is_some_and(|state| {
         state.progress.epoch >= config.epochs || config.out_of_patience(&state.progress).is_some()
     })
 }
 
-/// Saves what a training must not lose.
+/// Saves weights and records of a training after every epoch, and reports its progress.
 struct Keeper<'a> {
     folder: &'a Path,
     earlier: Attempts,
@@ -91,7 +97,7 @@ struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    /// What an earlier attempt left, if it came as far as to leave something.
+    /// Loads the checkpoint and the records of an earlier attempt, if it saved any.
     fn take_up(&mut self) -> Result<Option<Checkpoint>> {
         let last = self.folder.join(LAST);
         if !last.is_file() {

@@ -1,18 +1,19 @@
-//! Moments as text. They are written down for people; nothing is decided by them.
+//! [`now`]: the current time as text. The text is for readers; the program decides nothing by it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Now, as in RFC 3339: `2026-11-28T04:52:03Z`.
+/// The current time in UTC as in RFC 3339: `2026-11-28T04:52:03Z`.
 pub(crate) fn now() -> String {
-    // A clock that stands before 1970 is wrong in any case.
+    // A clock set before 1970 is wrong in any case, so 0 will do.
     text(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }
 
-/// So many seconds after 1970 began.
+/// Formats a number of seconds since 1970-01-01T00:00:00Z.
 fn text(seconds: u64) -> String {
     let day = seconds / 86_400;
     let second = seconds % 86_400;
-    // Years that begin with March end with the leap day; 400 of them have 146,097 days, and the first such begins in year 0.
+    // A year counted from March ends with the leap day. 400 such years have 146,097 days; the first begins in
+    // year 0.
     let day = day + 719_468;
     let era = day / 146_097;
     let of_era = day % 146_097;
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_those_of_the_calendar() {
+    fn seconds_become_calendar_dates() {
         for (seconds, expected) in [
             (0, "1970-01-01T00:00:00Z"),
             (951_782_399, "2000-02-28T23:59:59Z"),

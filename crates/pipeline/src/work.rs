@@ -1,4 +1,4 @@
-//! What each stage of a run does with the files that earlier ones left: from paths to values and back.
+//! [`Work`]: runs one stage of a run, from the files of earlier stages to its own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,16 +30,17 @@ const REPORT_MARKDOWN: &str = "report.md";
 const REPORT_PAGE: &str = "report.html";
 pub(crate) const REPORT_JSON: &str = "report.json";
 
-/// What a dataset is that was not drawn. Where it is, the manifest says: a dataset that was moved is the same.
+/// The content of a dataset that was not drawn. The manifest has its path: a dataset that was moved has the
+/// same content.
 #[derive(Debug, Serialize)]
 struct Source {
     content: String,
 }
 
-/// The dataset of a run: the one in the configuration, or else the one that stage `dataset` left.
+/// The dataset of a run: the one in the configuration, or else the one that stage `dataset` made.
 ///
 /// # Errors
-/// If it is not there or not valid.
+/// If the dataset is missing or not valid.
 pub(crate) fn data_of(config: &PipelineConfig, dir: &RunDir, progress: &mut dyn Progress) -> Result<Data> {
     open_dataset(&yaml_of(config, dir)?, progress)
 }
@@ -57,22 +58,22 @@ pub(crate) fn yaml_of(config: &PipelineConfig, dir: &RunDir) -> Result<PathBuf> 
     Ok(folder.join(SHAPES).join("data.yaml"))
 }
 
-/// What a stage has to work with.
+/// The inputs of a stage.
 pub(crate) struct Work<'a> {
     pub(crate) config: &'a PipelineConfig,
     pub(crate) dir: &'a RunDir,
     pub(crate) context: &'a RunContext,
-    /// Read before any stage but `dataset` of a drawn one.
+    /// `None` only in stage `dataset`, if the dataset is drawn.
     pub(crate) data: Option<&'a Data>,
-    /// Manifests of the stages before.
+    /// Manifests of the earlier stages.
     pub(crate) done: &'a BTreeMap<Stage, Manifest>,
 }
 
 impl Work<'_> {
-    /// Makes the files of a stage in `folder`.
+    /// Writes the files of a stage to `folder`.
     ///
     /// # Errors
-    /// What the stage says, or if a file cannot be read or written.
+    /// The error of the stage, or if a file cannot be read or written.
     pub(crate) fn fill(&self, stage: Stage, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
         match stage {
             Stage::Dataset => self.dataset(folder),
@@ -112,8 +113,9 @@ impl Work<'_> {
         }
     }
 
-    /// What is pruned: after sparsity training its last weights, which are the sparsest where the best ones are the least
-    /// sparse. Where that training did no good, the baseline; where pruned networks are tried, that one too.
+    /// The networks to prune. After sparsity training these are its last weights, because the best ones are
+    /// the least sparse. If that training ended early or damaged the network, the baseline is pruned; with
+    /// importance best, both networks are tried.
     fn pruned(&self, progress: &mut dyn Progress) -> Result<Vec<(Stage, Checkpoint)>> {
         let mut stages = self.config.pruned_stages();
         if self.config.checks_sparsity()
@@ -129,7 +131,7 @@ impl Work<'_> {
         stages.into_iter().map(|stage| Ok((stage, self.start(stage, file(stage), progress)?))).collect()
     }
 
-    /// Fine-tuning, with the epochs that sparsity training left.
+    /// Settings of fine-tuning, with the epochs that sparsity training did not use.
     fn finetune(&self) -> Result<TrainConfig> {
         let mut config = self.config.finetune.clone();
         if self.config.checks_sparsity() {
@@ -138,7 +140,7 @@ impl Work<'_> {
         Ok(config)
     }
 
-    /// The teacher of fine-tuning, if there is one, with the dataset's classes.
+    /// The teacher of fine-tuning, if there is one; its outputs are in the order of the dataset's classes.
     fn teacher(&self, progress: &mut dyn Progress) -> Result<Option<Teacher>> {
         let distill = &self.config.distill;
         match (self.config.teacher_stage(), &distill.teacher) {
@@ -170,7 +172,8 @@ impl Work<'_> {
         self.dir.stage(stage).join(name)
     }
 
-    /// What an earlier stage made, for the dataset's classes: one that was taken as it is may have been made with others.
+    /// The network of an earlier stage, adapted to the classes of the dataset: a stage that `--from` took
+    /// over may have been made with others.
     fn start(&self, stage: Stage, name: &str, progress: &mut dyn Progress) -> Result<Checkpoint> {
         let file = self.file(stage, name);
         let made = Checkpoint { train: None, ..Checkpoint::load(&file)? };
@@ -184,7 +187,7 @@ impl Work<'_> {
         }
     }
 
-    /// Best and last weights, history and gamma statistics.
+    /// Writes best and last weights, history and gamma statistics.
     fn training(
         &self,
         stage: Stage,
@@ -244,7 +247,8 @@ impl Work<'_> {
         save_json(&folder.join(REPORT_JSON), &report)
     }
 
-    /// What the report measures: checkpoints in the order of their making, then engines and ONNX files.
+    /// The files that the report measures: checkpoints in the order of their stages, then engines and ONNX
+    /// files.
     fn wanted(&self) -> Vec<ReportItem> {
         let checkpoint = |name: &'static str, stage, file: &str| {
             let file = self.file(stage, file);
@@ -275,7 +279,7 @@ impl Work<'_> {
             precision,
             group: Group::Export,
             file,
-            // Folded, as every export is.
+            // Every export has its batch norm folded, as this file has.
             counted: self.file(Stage::Engine, &network.cpu_engine()),
         };
         for network in Network::ALL {

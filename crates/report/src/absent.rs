@@ -1,16 +1,16 @@
-//! Classes of which the measured split has no object: nothing can be said of them, and no mean includes them.
+//! [`absent`]: names the classes without an object in the measured split, which no mean includes.
 
 use crate::Report;
 
-/// Names that are listed before the rest is counted.
+/// Maximum number of names that are listed; further classes are only counted.
 const LISTED: usize = 8;
 
-/// Over how many classes the means run, and which are left out; `None` where every class has objects.
+/// States over how many classes the means run and which are left out; `None` if every class has objects.
 pub(crate) fn absent(report: &Report) -> Option<String> {
     told(&report.classes, &report.split)
 }
 
-/// Of classes with their number of objects in the split.
+/// As [`absent`], for classes with their number of objects in the split.
 fn told(classes: &[(String, usize)], split: &str) -> Option<String> {
     let absent: Vec<&str> =
         classes.iter().filter(|(_, objects)| *objects == 0).map(|(name, _)| name.as_str()).collect();
@@ -24,7 +24,7 @@ fn told(classes: &[(String, usize)], split: &str) -> Option<String> {
         more => format!(" and {more} more"),
     };
     Some(format!(
-        "Means are over {} of {all} classes: without an object in the {split} split, and so without a figure (n/a), are {}{more}.",
+        "Means are over {} of {all} classes. The {split} split has no object of these classes, so they have no metrics (n/a): {}{more}.",
         all - absent.len(),
         absent[..listed].join(", ")
     ))
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_without_objects_are_named_and_the_mean_says_what_it_is_over() {
+    fn classes_without_objects_are_named_and_the_others_counted() {
         let class = |(i, objects): (usize, usize)| (format!("kind{i}"), objects);
         let classes = |objects: &[usize]| objects.iter().copied().enumerate().map(class).collect::<Vec<_>>();
         assert_eq!(told(&classes(&[3, 1]), "test"), None);

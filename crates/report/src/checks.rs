@@ -1,4 +1,4 @@
-//! Whether what was exported says what its checkpoint says.
+//! [`checks`]: whether exported files agree with their checkpoints.
 
 use bonsai_graph::{ClassMap, MatchedBy};
 use bonsai_stages::{Parity, ParityLimits};
@@ -6,21 +6,21 @@ use bonsai_tensorrt::Precision;
 
 use crate::{BuiltFile, CheckVerdict, NotRun, ReportCheck, Row};
 
-/// Largest difference of mAP50-95 between a CPU engine and its checkpoint: sums in another order move a box across a
-/// threshold now and then.
+/// Largest accepted difference of mAP50-95 between a CPU engine and its checkpoint: another order of
+/// summation sometimes moves a box across a threshold.
 const ENGINE: f64 = 2e-3;
-/// Largest loss of mAP50-95 to 8 bits that is nothing unusual.
+/// Largest accepted loss of mAP50-95 in 8-bit integers.
 const INT8: f64 = 0.02;
 
 /// An ONNX file and how far it is from its checkpoint.
 pub struct Exported {
-    /// Arithmetic of the file.
+    /// Precision of the file.
     pub precision: Precision,
     /// How far its outputs are from those of the checkpoint.
     pub parity: Parity,
 }
 
-/// All checks; what failed comes first.
+/// All checks; failed ones come first.
 pub fn checks(
     exported: &[Exported],
     rows: &[Row],
@@ -34,7 +34,8 @@ pub fn checks(
     checks.extend(engines(rows));
     checks.extend(int8(rows));
     for engine in made {
-        let what = format!("{} of the {} network in {} built", engine.what, engine.network, engine.precision);
+        let what =
+            format!("{} of the {} network in {} was built", engine.what, engine.network, engine.precision);
         checks.push(ReportCheck { what, verdict: CheckVerdict::Passed });
     }
     for missing in not_run {
@@ -45,8 +46,9 @@ pub fn checks(
     checks
 }
 
-/// Networks whose classes are not simply the dataset's, as one that was taken from an earlier run: failed where the figures are
-/// not those of all classes, or nobody knows of which.
+/// Checks of networks whose classes differ from those of the dataset, for example because the network comes
+/// from an earlier run. A check fails if the metrics do not cover all classes, or if the classes were not
+/// matched by name.
 pub fn other_classes<'a>(evaluation: impl Iterator<Item = (&'a str, &'a ClassMap)>) -> Vec<ReportCheck> {
     let mut maps: Vec<(Vec<&str>, &ClassMap)> = Vec::new();
     for (name, classes) in evaluation.filter(|(_, classes)| !classes.is_plain()) {
@@ -69,7 +71,7 @@ fn verdict(passed: bool) -> CheckVerdict {
     if passed { CheckVerdict::Passed } else { CheckVerdict::Failed }
 }
 
-/// The worst of the files of one arithmetic.
+/// The check of the ONNX files of one precision, with their largest differences.
 fn parity(precision: Precision, exported: &[Exported]) -> Option<ReportCheck> {
     let of: Vec<&Parity> = exported.iter().filter(|e| e.precision == precision).map(|e| &e.parity).collect();
     let ParityLimits { box_px, score, .. } = of.first()?.limits;
@@ -83,7 +85,7 @@ fn parity(precision: Precision, exported: &[Exported]) -> Option<ReportCheck> {
     Some(ReportCheck { what, verdict: verdict(of.iter().all(|parity| parity.agrees)) })
 }
 
-/// Two decimals, or what is left of a number that they hide.
+/// Two decimals, or one significant digit of a number below 0.01.
 fn digits(value: f32) -> String {
     if value == 0.0 || value >= 0.01 { format!("{value:.2}") } else { format!("{value:.0e}") }
 }
@@ -98,7 +100,7 @@ fn engines(rows: &[Row]) -> Option<ReportCheck> {
     Some(ReportCheck { what, verdict: verdict(worst <= ENGINE) })
 }
 
-/// What 8 bits cost the fine-tuned network.
+/// The check of the loss that 8-bit integers cost the fine-tuned network.
 fn int8(rows: &[Row]) -> Option<ReportCheck> {
     let whole = rows.iter().find(|row| row.name == "fine-tuned")?;
     let coarse = rows.iter().find(|row| row.network == "fine-tuned" && row.precision == Precision::Int8)?;
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_comes_first() {
+    fn failed_checks_come_first() {
         let rows = [
             row("fine-tuned", "fine-tuned", Precision::Fp32, 0.5),
             row("CPU engine, fine-tuned", "fine-tuned", Precision::Fp32, 0.5),
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_with_other_classes_are_told_once_and_fail_where_figures_are_not_of_all_classes() {
+    fn networks_with_other_classes_share_a_check_that_fails_if_metrics_miss_classes() {
         let map =
             |network: [&str; 2]| ClassMap::new(&network.map(str::to_owned), &["a", "b"].map(str::to_owned));
         let plain = map(["a", "b"]);

@@ -1,4 +1,4 @@
-//! Images in which two networks see something else, drawn side by side.
+//! [`examples`]: images on which two networks disagree, with their detections side by side.
 
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
@@ -11,32 +11,32 @@ use bonsai_stages::in_dataset;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{FilterType, resize, thumbnail};
 
-/// Images that are searched for disagreement, the first of the split.
+/// Number of images, from the start of the split, that are searched for disagreement.
 const SEARCHED: usize = 200;
-/// Images shown for their disagreement; one more is drawn by the seed.
+/// Number of images that are shown for their disagreement; the seed selects one more.
 const SHOWN: usize = 2;
-/// Longer side of a picture in the report, in pixels, and its JPEG quality: some fifteen kilobytes.
+/// Longer side of a picture in the report, in pixels; and JPEG quality, which gives about fifteen kilobytes.
 const SIDE: u32 = 480;
 const QUALITY: u8 = 80;
-/// Boxes of one object overlap by more than this.
+/// Boxes of one object have an IoU above this.
 const SAME: f32 = 0.5;
 
-/// An image as both networks see it.
+/// An image with the detections of both networks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
     /// File name of the image.
     pub name: String,
     /// Why it is shown.
     pub why: String,
-    /// What differs.
+    /// How the detections differ.
     pub finding: String,
-    /// Picture with the first network's objects, as a data URI.
+    /// Picture with the detections of the first network, as a data URI.
     pub before: String,
-    /// Picture with the second one's.
+    /// Picture with the detections of the second network, as a data URI.
     pub after: String,
 }
 
-/// The images on which `before` and `after` disagree most at that confidence, and one by `seed`.
+/// Selects the images on which `before` and `after` disagree most at that confidence, and one by `seed`.
 ///
 /// # Errors
 /// If an image cannot be read or a network cannot run.
@@ -73,7 +73,7 @@ pub fn examples(
         .collect();
     let drawn = seen.iter().position(|(_, i, _)| *i == by_seed).unwrap_or(0);
     if shown.iter().all(|(_, place)| *place != drawn) {
-        shown.push(("Drawn by the seed", drawn));
+        shown.push(("Selected by the seed", drawn));
     }
     let example = |(why, place): (&str, usize)| -> Result<Example> {
         let (differences, i, found) = &seen[place];
@@ -84,9 +84,9 @@ pub fn examples(
             name: path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
             why: why.to_owned(),
             finding: match differences {
-                0 => "Both see the same objects.".to_owned(),
-                1 => "One object is seen by one of the two only.".to_owned(),
-                n => format!("{n} objects are seen by one of the two only."),
+                0 => "Both networks detect the same objects.".to_owned(),
+                1 => "Only one of the networks detects one object.".to_owned(),
+                n => format!("Only one of the networks detects {n} objects."),
             },
             before: before?,
             after: after?,
@@ -95,7 +95,7 @@ pub fn examples(
     shown.into_iter().map(example).collect()
 }
 
-/// Objects of either side without a counterpart of the same class on the other.
+/// Number of objects of either side that have no counterpart of the same class on the other side.
 fn disagreement(found: &[Vec<Detection>; 2]) -> usize {
     let mut free = vec![true; found[1].len()];
     let mut alone = 0;
@@ -111,10 +111,10 @@ fn disagreement(found: &[Vec<Detection>; 2]) -> usize {
     alone + free.iter().filter(|free| **free).count()
 }
 
-/// The image at the report's size with the objects drawn in, as a data URI.
+/// Draws the objects into the image at the size of the report; returns a data URI.
 fn picture(image: &RgbImage, found: &[Detection], class_names: &[String]) -> Result<String> {
     let (w, h) = image.dimensions();
-    // The browser would enlarge a small picture with its labels, which would then cover it.
+    // Enlarge a small image before drawing: a browser would enlarge the labels too, and they would cover it.
     let scale = f64::from(SIDE) / f64::from(w.max(h));
     let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
     let width = side(w);
@@ -152,7 +152,7 @@ mod tests {
         };
         let same = [vec![object(0.0, 0), object(50.0, 1)], vec![object(51.0, 1), object(1.0, 0)]];
         assert_eq!(disagreement(&same), 0);
-        // Another class, one object twice, and one that only the second sees.
+        // One object of another class, one detected twice, and one that only the second network detects.
         let other =
             [vec![object(0.0, 0), object(50.0, 1)], vec![object(50.0, 0), object(0.0, 0), object(0.5, 0)]];
         assert_eq!(disagreement(&other), 3);
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn pictures_are_small_and_lie_in_the_page() {
-        // A small one is enlarged before it is written on.
+        // A small image is enlarged before labels are drawn.
         for (given, expected) in [((1280, 960), (480, 360)), ((64, 128), (240, 480))] {
             let uri = picture(&RgbImage::new(given.0, given.1), &[], &[]).unwrap();
             let bytes = STANDARD.decode(uri.strip_prefix("data:image/jpeg;base64,").unwrap()).unwrap();

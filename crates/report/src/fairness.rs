@@ -1,5 +1,5 @@
-//! What a comparison with the baseline leaves open: whether it was trained to its end, and what its further epochs alone would
-//! have given.
+//! [`caution`] and [`steps`]: limits of the comparison with the baseline: whether it was fully trained, and
+//! what its further epochs alone would give.
 
 use bonsai_metrics::Change;
 use bonsai_stages::Stage;
@@ -8,23 +8,23 @@ use bonsai_train::EpochRecord;
 use crate::headline::signed;
 use crate::{Report, Training};
 
-/// Gain of the last epochs above which a training was not done: twice what two seeds differ by on a small validation split
-/// after smoothing.
+/// Gain of the last epochs above which a training was not finished: on a small validation split, two seeds
+/// differ by about half of this after smoothing.
 const STILL_IMPROVING: f64 = 0.01;
-/// The last epochs are so many parts of all.
+/// Number of equal parts of the epochs; the last epochs are one part.
 const PARTS: usize = 5;
 
-/// What a training gained on the validation split in its last epochs.
+/// Gain of a training on the validation split in its last epochs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LateGain {
-    /// Mean mAP50-95 of the last fifth of the epochs, less that of the fifth before.
+    /// Mean mAP50-95 of the last fifth of the epochs, minus that of the fifth before it.
     gain: f64,
     /// Epochs in a fifth.
     epochs: usize,
 }
 
 impl LateGain {
-    /// That of a training; `None` where too few epochs were evaluated to tell.
+    /// Computes the gain of a training; `None` if too few epochs were evaluated.
     pub(crate) fn from_epochs(epochs: &[EpochRecord]) -> Option<Self> {
         let evaluation: Vec<f64> =
             epochs.iter().filter_map(|epoch| Some(epoch.evaluation?.map50_95)).collect();
@@ -37,19 +37,19 @@ impl LateGain {
         Some(Self { gain: mean(last) - mean(before), epochs: epochs.len() / PARTS })
     }
 
-    /// Whether more epochs would have given more.
+    /// Whether the training was still improving.
     pub(crate) fn is_improving(self) -> bool {
         self.gain > STILL_IMPROVING
     }
 }
 
-/// The baseline's, if it was still improving.
+/// The late gain of the baseline, if it was still improving.
 pub fn improving(trainings: &[Training]) -> Option<LateGain> {
     let baseline = trainings.iter().find(|training| training.stage == Stage::Baseline)?;
     LateGain::from_epochs(&baseline.epochs).filter(|gain| gain.is_improving())
 }
 
-/// What the reader has to know beside the change against the baseline: a sentence, or none.
+/// A caution about the change from the baseline, if the reader needs one.
 pub(crate) fn caution(report: &Report) -> Option<String> {
     if let (Some(control), Some(change)) = (report.row("dense control"), &report.control_change) {
         let epochs = |stage| report.trainings.iter().find(|t| t.stage == stage).map_or(0, |t| t.epochs.len());
@@ -59,24 +59,24 @@ pub(crate) fn caution(report: &Report) -> Option<String> {
     let LateGain { gain, epochs } = improving(&report.trainings)?;
     Some(format!(
         "The baseline was still improving when it ended: over its last {epochs} epochs, mAP50-95 on the validation split rose \
-         by {gain:.3}. A part of every gain against it comes from longer training alone. Train it for longer, or set \
-         control.dense = true to see how much."
+         by {gain:.3}. Part of every gain over it comes from longer training alone. Train the baseline for longer, or \
+         set control.dense = true to measure that part."
     ))
 }
 
 fn against_control(control: f64, change: &Change, [dense, pruned]: [usize; 2]) -> String {
     format!(
-        "The dense control, which is the baseline trained on without pruning, has {control:.3} mAP50-95 after {dense} epochs \
-         more. Against it, the fine-tuned network, after {pruned}, changes by {} (95 % interval {} to {}).",
+        "The dense control (the baseline trained on without pruning) has {control:.3} mAP50-95 after {dense} further \
+         epochs. The fine-tuned network, after {pruned} further epochs, differs from it by {} (95 % interval {} to {}).",
         signed(change.difference()),
         signed(change.low),
         signed(change.high)
     )
 }
 
-/// What each step between the baseline and the fine-tuned network did, in a sentence.
+/// A sentence on what each step between the baseline and the fine-tuned network did.
 pub(crate) fn steps(report: &Report) -> String {
-    // What goes on: the last weights of sparsity training, the best ones of the others.
+    // Later stages use the last weights of sparsity training and the best weights of other trainings.
     let kept = |stage| {
         let training = report.trainings.iter().find(|training| training.stage == stage)?;
         let mut evaluation = training.epochs.iter().filter_map(|epoch| epoch.evaluation);
@@ -101,10 +101,13 @@ pub(crate) fn steps(report: &Report) -> String {
     };
     let finetune = report.trainings.iter().find(|training| training.stage == Stage::Finetune);
     let distilled = finetune.is_some_and(|t| t.epochs.iter().any(|epoch| epoch.distill_loss.is_some()));
-    let taught = if distilled { "after a teacher" } else { "without a teacher" };
+    let taught = if distilled { "with a teacher" } else { "without a teacher" };
     let tuned = kept(Stage::Finetune)
-        .map_or_else(String::new, |map| format!(", which fine-tuning {taught} took to {map:.3}"));
-    format!("{sparsity}; pruning by {} left {:.3}{tuned}.", report.ranked_by, report.pruned_validation)
+        .map_or_else(String::new, |map| format!(", and fine-tuning {taught} to {map:.3}"));
+    format!(
+        "{sparsity}; pruning by {} brought validation mAP50-95 to {:.3}{tuned}.",
+        report.ranked_by, report.pruned_validation
+    )
 }
 
 #[cfg(test)]
@@ -136,10 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn the_control_is_told_with_its_interval() {
+    fn the_control_is_reported_with_its_interval() {
         let change = Change { before: 0.6, after: 0.59, low: -0.02, high: 0.004 };
         let text = against_control(0.6, &change, [60, 100]);
-        for part in ["0.600", "after 60 epochs", "after 100,", "\u{2212}0.010", "+0.004"] {
+        for part in ["0.600", "after 60 further epochs", "after 100 further", "\u{2212}0.010", "+0.004"] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

@@ -1,18 +1,18 @@
-//! The first sentence of a report, made by rule from its figures.
+//! [`Outcome`]: the values that decide the headline of a report, and the rules that form it.
 
 use bonsai_metrics::Change;
 
 use crate::{CheckVerdict, ReportCheck};
 
-/// Loss of mAP50-95 that is called small.
+/// Largest loss of mAP50-95 that counts as small.
 const SMALL_LOSS: f64 = 0.01;
-/// Where the interval may begin for a change to be called no loss at all: what rounding to three decimals hides.
+/// Lowest start of the interval for a change to count as no loss; a smaller loss is negligible.
 const NO_LOSS: f64 = -0.002;
-/// mAP50-95 of a baseline below which there is nothing to lose.
+/// A baseline with a lower mAP50-95 detects nothing, so it has nothing to lose.
 const NOTHING: f64 = 0.001;
-/// Latency counts as unchanged above this share.
+/// Latency counts as unchanged above this fraction of the baseline's.
 const SAME_LATENCY: f64 = 0.9;
-/// Multiply-accumulates count as much fewer below this share.
+/// Multiply-accumulates count as much fewer below this fraction of the baseline's.
 const FEWER_MACS: f64 = 0.7;
 
 /// What the fine-tuned network is compared with.
@@ -20,14 +20,14 @@ const FEWER_MACS: f64 = 0.7;
 pub enum Reference {
     /// A baseline that more epochs would hardly have improved.
     Baseline,
-    /// A baseline that ended while it improved.
+    /// A baseline that was still improving when it ended.
     ImprovingBaseline,
     /// The baseline trained on for as many epochs without pruning.
     DenseControl,
 }
 
 impl Reference {
-    /// What the head line adds for it.
+    /// The words that the headline adds for it.
     const fn words(self) -> &'static str {
         match self {
             Self::Baseline => "",
@@ -37,21 +37,21 @@ impl Reference {
     }
 }
 
-/// What decides how a run is summed up.
+/// The values that decide the headline.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
     /// mAP50-95 of the reference and of the fine-tuned network, with the interval of the change.
     pub change: Change,
-    /// What that reference is.
+    /// The reference of `change`.
     pub reference: Reference,
-    /// Share of the baseline's latency.
+    /// Latency as a fraction of the baseline's.
     pub latency_share: f64,
-    /// Share of the baseline's multiply-accumulates.
+    /// Multiply-accumulates as a fraction of the baseline's.
     pub macs_share: f64,
 }
 
 impl Outcome {
-    /// The head line.
+    /// The headline.
     pub fn headline(&self) -> String {
         format!("{}{}", self.verdict(), self.reference.words())
     }
@@ -64,17 +64,17 @@ impl Outcome {
         }
         let speed = self.speed();
         if self.change.before < NOTHING {
-            return format!("{speed}, but the baseline finds nothing: train it for longer");
+            return format!("{speed}, but the baseline detects nothing: train it for longer");
         }
         if self.change.low > NO_LOSS {
             format!("{speed}, with no loss")
         } else if self.change.high >= 0.0 {
             format!("{speed}, with no loss that the test images can show")
         } else if difference >= -SMALL_LOSS {
-            format!("{speed}, for {:.3} mAP50-95", -difference)
+            format!("{speed}, at a loss of {:.3} mAP50-95", -difference)
         } else {
             format!(
-                "Too much was lost: {loss} mAP50-95 for {} times the speed",
+                "Too much accuracy was lost: {loss} mAP50-95 for {} times the speed",
                 ratio(1.0 / self.latency_share)
             )
         }
@@ -89,7 +89,7 @@ impl Outcome {
     }
 }
 
-/// The head line where checks failed: what an export loses belongs to what the run achieved.
+/// The headline with the failed checks: the loss of an export is part of the result of a run.
 pub fn with_failures(headline: &str, checks: &[ReportCheck]) -> String {
     let failed: Vec<&str> =
         checks.iter().filter(|c| c.verdict == CheckVerdict::Failed).map(|c| c.what.as_str()).collect();
@@ -112,7 +112,7 @@ pub(crate) fn signed(value: f64) -> String {
     format!("{sign}{:.3}", value.abs())
 }
 
-/// Milliseconds with as many digits as mean something.
+/// Milliseconds without meaningless digits.
 pub(crate) fn milliseconds(value: f64) -> String {
     if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.1}") }
 }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_fits_is_said() {
+    fn the_first_rule_that_fits_decides() {
         check(0.01, [-0.001, 0.02], [0.5, 0.46], "Twice as fast on this CPU, with no loss");
         check(
             -0.004,
@@ -144,27 +144,32 @@ mod tests {
             [0.4, 0.3],
             "2.5 times as fast on this CPU, with no loss that the test images can show",
         );
-        check(-0.006, [-0.011, -0.001], [0.4, 0.3], "2.5 times as fast on this CPU, for 0.006 mAP50-95");
+        check(
+            -0.006,
+            [-0.011, -0.001],
+            [0.4, 0.3],
+            "2.5 times as fast on this CPU, at a loss of 0.006 mAP50-95",
+        );
         check(
             -0.05,
             [-0.06, -0.04],
             [0.25, 0.2],
-            "Too much was lost: \u{2212}0.050 mAP50-95 for 4.0 times the speed",
+            "Too much accuracy was lost: \u{2212}0.050 mAP50-95 for 4.0 times the speed",
         );
         check(0.0, [0.0, 0.0], [0.95, 0.5], "Smaller but not faster on this CPU");
         check(0.0, [0.0, 0.0], [0.95, 0.9], "1.1 times as fast on this CPU, with no loss");
     }
 
     #[test]
-    fn who_finds_nothing_loses_nothing() {
+    fn a_baseline_that_detects_nothing_has_nothing_to_lose() {
         let change = Change { before: 0.0, after: 0.0, low: 0.0, high: 0.0 };
         let reference = Reference::Baseline;
         let said = Outcome { change, reference, latency_share: 0.5, macs_share: 0.5 }.headline();
-        assert_eq!(said, "Twice as fast on this CPU, but the baseline finds nothing: train it for longer");
+        assert_eq!(said, "Twice as fast on this CPU, but the baseline detects nothing: train it for longer");
     }
 
     #[test]
-    fn failed_checks_are_part_of_it() {
+    fn failed_checks_are_part_of_the_headline() {
         let check = |what: &str, verdict| ReportCheck { what: what.to_owned(), verdict };
         let passed = check("fine", CheckVerdict::Passed);
         let failed = check("int8 loses", CheckVerdict::Failed);

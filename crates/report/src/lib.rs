@@ -1,7 +1,7 @@
-//! The report: what was gained and lost, measured on each thing itself.
+//! [`Report`]: what a run gained and lost, measured on each of its files.
 //!
-//! [`Report`] holds every number, and terminal, Markdown, JSON and page are written from it alone; only the example pictures
-//! come beside it.
+//! A [`Report`] holds every number. The terminal output, Markdown, JSON and page are written from it alone;
+//! only the example pictures are separate.
 
 mod absent;
 mod checks;
@@ -27,61 +27,62 @@ pub use headline::{Outcome, Reference, with_failures};
 pub use markdown::{markdown, plain};
 pub use page::page;
 
-/// Version of the form of `report.json`.
+/// Version of the format of `report.json`.
 pub const SCHEMA: u32 = 6;
 
-/// What a run achieved.
+/// The results of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// The whole report in a sentence, made by rule.
+    /// The whole report in a sentence, formed by rules.
     pub headline: String,
-    /// What was trained.
+    /// The starting network.
     pub model: String,
-    /// What it was trained on.
+    /// The dataset.
     pub data: String,
     /// Side of the images in pixels.
     pub imgsz: usize,
-    /// Where all randomness started from.
+    /// Seed of all randomness.
     pub seed: u64,
     /// The split that was measured.
     pub split: String,
-    /// Its images.
+    /// Number of its images.
     pub images: usize,
-    /// Its objects.
+    /// Number of its objects.
     pub instances: usize,
-    /// What was left out of the dataset's splits, or assumed about them.
+    /// Flaws of the splits of the dataset: what was left out or assumed.
     #[serde(default)]
     pub dataset: Vec<SplitFlaws>,
-    /// What ran the networks.
+    /// The executor of the networks.
     pub executor: ExecutorInfo,
-    /// The classes and their objects in the split.
+    /// The classes, each with its number of objects in the split.
     pub classes: Vec<(String, usize)>,
-    /// One row per thing that was measured: the baseline is the first.
+    /// One row per measured file; the baseline is the first.
     pub rows: Vec<Row>,
-    /// The fine-tuned network against the baseline; `None` for a split of fewer than two images.
+    /// Change from the baseline to the fine-tuned network; `None` for a split of fewer than two images.
     pub change: Option<PairedChange>,
-    /// mAP50-95 of the fine-tuned network against that of the dense control; `None` where there is no control, or no interval.
+    /// Change of mAP50-95 from the dense control to the fine-tuned network; `None` if there is no control or
+    /// no interval.
     pub control_change: Option<Change>,
-    /// Whether what was exported says what its checkpoint says; what failed comes first.
+    /// Whether exported files agree with their checkpoints; failed checks come first.
     pub checks: Vec<ReportCheck>,
-    /// Files that are made but whose mAP cannot be measured here.
+    /// Files that were built but whose mAP cannot be measured here.
     pub made: Vec<BuiltFile>,
-    /// What was not run.
+    /// What was not run, with the reasons.
     pub not_run: Vec<NotRun>,
-    /// What each stage cost.
+    /// Time and memory of each stage.
     pub stages: Vec<StageCost>,
     /// Every epoch of every training.
     pub trainings: Vec<Training>,
-    /// mAP50-95 of the pruned network before fine-tuning, on the validation split as the trainings' figures are.
+    /// mAP50-95 of the pruned network before fine-tuning, on the validation split, as for the trainings.
     pub pruned_validation: f64,
     /// Precision over recall of baseline and fine-tuned network, means over the classes.
     pub curves: Vec<PrCurve>,
-    /// Which class they take for which.
+    /// Confusion matrices of baseline and fine-tuned network.
     pub confusions: Vec<Confusion>,
-    /// What channels were ranked by.
+    /// The importance by which channels were ranked.
     pub ranked_by: Importance,
     /// The stage whose network was pruned.
     #[serde(default)]
@@ -92,53 +93,53 @@ pub struct Report {
     pub gammas: Vec<GammaCounts>,
 }
 
-/// One measured thing.
+/// A measured file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// What it is.
+    /// Its name.
     pub name: String,
     /// Which network: `baseline`, `dense control`, `sparse`, `pruned` or `fine-tuned`.
     pub network: String,
-    /// What it computes with.
+    /// Its precision.
     pub precision: Precision,
-    /// What ran it: `cpu`, `candle`, `rten` or `onnxruntime`.
+    /// The executor or runtime: `cpu`, `candle`, `rten` or `onnxruntime`.
     pub runner: String,
-    /// What kind of thing.
+    /// Whether it is a checkpoint or an export.
     pub group: Group,
-    /// Fraction in 0..=1.
+    /// mAP50, a fraction in 0..=1.
     pub map50: f64,
-    /// Fraction in 0..=1.
+    /// mAP50-95, a fraction in 0..=1.
     pub map50_95: f64,
-    /// mAP50-95 against the baseline's on the same images.
+    /// Change of mAP50-95 from the baseline on the same images.
     pub change: Option<Change>,
-    /// Learned scalars.
+    /// Number of learned scalars.
     pub params: u64,
     /// Multiply-accumulates at batch 1.
     pub macs: u64,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes: u64,
-    /// Median for one image, decode included.
+    /// Median milliseconds for one image, decode included.
     pub latency_ms: f64,
 }
 
-/// What kind of thing a row is about.
+/// The group of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Group {
-    /// What a training or pruning left.
+    /// The result of a training or of pruning.
     Checkpoint,
-    /// A file for another program or machine.
+    /// An exported file or an engine.
     Export,
 }
 
-/// Something that this machine could not do.
+/// Something that was not run or built on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NotRun {
-    /// What.
+    /// What was not run.
     pub what: String,
-    /// Why.
+    /// The reason.
     pub because: String,
 }
 
@@ -146,68 +147,69 @@ pub struct NotRun {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuiltFile {
-    /// What.
+    /// The kind of file and the version of its builder.
     pub what: String,
-    /// Which network.
+    /// The network: `baseline` or `fine-tuned`.
     pub network: String,
-    /// What it computes with.
+    /// Its precision.
     pub precision: Precision,
     /// Size in bytes.
     pub bytes: u64,
-    /// Median latency as its builder measured it.
+    /// Median latency in milliseconds as the builder measured it.
     pub latency_ms: Option<f64>,
 }
 
-/// Something that was checked.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReportCheck {
-    /// What, with figures and limits.
+    /// What was checked, with metrics and limits.
     pub what: String,
-    /// How it went.
+    /// Whether it passed.
     pub verdict: CheckVerdict,
 }
 
-/// How a check went.
+/// Whether a check passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckVerdict {
-    /// Outside of its limits.
+    /// A value is outside of its limits.
     Failed,
-    /// Within its limits.
+    /// All values are within their limits.
     Passed,
-    /// There was nothing to check it with.
+    /// The check could not run.
     NotRun,
 }
 
-/// Precision over recall.
+/// Precision over recall of a network, as a mean over the classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrCurve {
-    /// Which network.
+    /// The network: `baseline` or `fine-tuned`.
     pub network: String,
-    /// At recalls that divide 0 to 1 evenly.
+    /// Precision at evenly spaced recalls from 0 to 1.
     pub precision: Vec<f64>,
 }
 
-/// Which class is taken for which.
+/// The confusion matrix of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Confusion {
-    /// Which network.
+    /// The network: `baseline` or `fine-tuned`.
     pub network: String,
-    /// Row by row: rows are predicted, columns true classes, the last of each is the background.
+    /// Counts, row by row: rows are predicted classes, columns true classes; the last of each is the
+    /// background.
     pub counts: Vec<u64>,
 }
 
 impl NotRun {
-    /// Why, and what to do about it, without the places that were looked at.
+    /// The reason and what to do, without the places that were searched.
     pub fn short(&self) -> &str {
         self.because.split("; looked at ").next().unwrap_or(&self.because)
     }
 }
 
-/// What a stage cost.
+/// Time and memory of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageCost {
@@ -215,10 +217,10 @@ pub struct StageCost {
     pub stage: Stage,
     /// Wall-clock seconds, with those of interrupted attempts.
     pub seconds: f64,
-    /// How often it was interrupted and went on.
+    /// Number of interruptions after which the stage resumed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub interruptions: usize,
-    /// Most resident memory while it ran, in MiB, where the system tells.
+    /// Peak resident memory, in MiB; `None` if the system does not report it.
     pub peak_mib: Option<f64>,
 }
 
@@ -226,9 +228,9 @@ pub struct StageCost {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
-    /// Which one.
+    /// The stage.
     pub stage: Stage,
-    /// In order.
+    /// The epochs, in order.
     pub epochs: Vec<EpochRecord>,
 }
 
@@ -247,15 +249,15 @@ pub struct LayerWidth {
     pub macs_after: u64,
 }
 
-/// How many gammas have which magnitude.
+/// Histogram of the magnitudes of the gammas.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GammaCounts {
-    /// After which epoch; 0 is what training started from.
+    /// Number of the epoch, from 1; 0 is the network that training started from.
     pub epoch: usize,
-    /// Bins of equal width [`GammaCounts::BIN`] from 0 on.
+    /// Counts in bins of equal width [`GammaCounts::BIN`], starting at 0.
     pub counts: Vec<u64>,
-    /// Share below 1e-2.
+    /// Fraction of the gammas below 1e-2.
     pub below_1e2: f64,
 }
 

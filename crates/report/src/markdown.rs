@@ -1,4 +1,4 @@
-//! The report as GitHub-flavoured Markdown, for a terminal, a review or a chat.
+//! [`markdown`]: the report as GitHub-flavoured Markdown, for a terminal, a review or a chat.
 
 use std::fmt::{Display, Write as _};
 
@@ -9,7 +9,7 @@ use crate::fairness::{caution, steps};
 use crate::headline::signed;
 use crate::{CheckVerdict, Report, Row, original_table};
 
-/// Head line, results, exports, what was not run, and times.
+/// Writes headline, results, exports, what was not run, and times.
 pub fn markdown(report: &Report) -> String {
     let mut text = String::new();
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
@@ -95,7 +95,7 @@ pub fn markdown(report: &Report) -> String {
     if !report.not_run.is_empty() {
         let _ = writeln!(text, "\n| not run | because |\n|---|---|");
         for missing in &report.not_run {
-            // report.json has the rest: every place that was looked at.
+            // The full reason, with every place that was searched, is in report.json.
             let _ = writeln!(text, "| {} | {} |", plain(&missing.what), plain(missing.short()));
         }
     }
@@ -112,7 +112,8 @@ pub fn markdown(report: &Report) -> String {
     text
 }
 
-/// Foreign text, such as a name or what a tool says, as text and nothing else, within a line or a cell of a table.
+/// Escapes foreign text, such as a name or the output of a tool, so that it stays plain text within a line or
+/// a table cell.
 pub fn plain(text: impl Display) -> String {
     let mut escaped = String::new();
     for letter in text.to_string().chars() {

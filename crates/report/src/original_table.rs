@@ -1,4 +1,4 @@
-//! The table that the original workflow ends with: baseline and pruned network in fp16 and int8.
+//! [`rows`]: the table at the end of the original workflow: baseline and pruned network in fp16 and int8.
 
 use bonsai_tensorrt::Precision;
 
@@ -7,7 +7,7 @@ use crate::headline::milliseconds;
 
 pub(crate) const COLUMNS: [&str; 5] = ["model", "mAP50", "mAP50-95", "size", "latency"];
 
-/// Its rows, each cell as text: files that were measured, then engines for GPUs.
+/// The rows of the table, each cell as text: measured files, then engines for GPUs.
 pub(crate) fn rows(report: &Report) -> Vec<[String; 5]> {
     let pruned =
         |network: &str| if network == "fine-tuned" { "pruned".to_owned() } else { network.to_owned() };

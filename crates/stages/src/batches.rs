@@ -1,4 +1,4 @@
-//! The loader's batches as the trainer wants them.
+//! [`LoaderBatches`]: a loader's batches in the trainer's format.
 
 use bonsai_checkpoint::Array;
 use bonsai_data::Loader;
@@ -8,7 +8,7 @@ use bonsai_yolov8::Target;
 /// A loader as a source of training batches.
 pub(crate) struct LoaderBatches<'a> {
     pub(crate) loader: Loader,
-    /// Shown every batch before the trainer gets it, with epoch and number from 0.
+    /// Called with every batch before the trainer gets it, with the epoch and the batch number, both from 0.
     pub(crate) tap: &'a mut dyn FnMut(usize, usize, &bonsai_data::Batch),
 }
 
@@ -34,7 +34,7 @@ impl BatchSource for LoaderBatches<'_> {
     }
 }
 
-/// The objects of a batch as the loss wants them.
+/// The objects of a batch in the format of the loss.
 pub(crate) fn targets(batch: &bonsai_data::Batch) -> Vec<Target> {
     let target = |t: &bonsai_data::Target| Target { image: t.image, class_id: t.class_id, bbox: t.bbox };
     batch.targets.iter().map(target).collect()

@@ -1,4 +1,4 @@
-//! Opening what a network can be trained, pruned or exported from.
+//! [`open_checkpoint`]: a network that can be trained, pruned or exported, from a file of any supported kind.
 
 use std::path::Path;
 
@@ -6,10 +6,11 @@ use anyhow::{Result, bail};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_detector::FileKind;
 
-/// A checkpoint, CPU engine, `.pt` or state dict.
+/// Opens a checkpoint, CPU engine, `.pt` or state dict.
 ///
 /// # Errors
-/// If it is none, in particular if it is an ONNX file: that can be run, but its layers cannot be told apart any more.
+/// If the file is none of these. An ONNX file can be run, but is refused here because its layers can no
+/// longer be identified.
 pub fn open_checkpoint(path: &Path) -> Result<Checkpoint> {
     if is_onnx(path) {
         bail!(
@@ -20,7 +21,8 @@ pub fn open_checkpoint(path: &Path) -> Result<Checkpoint> {
     Ok(Checkpoint::open(path)?)
 }
 
-/// Whether a file is an ONNX model, by its first bytes; no other kind, and no file that cannot be read.
+/// Whether a file is an ONNX model, by its first bytes; false for any other kind and for a file that cannot
+/// be read.
 pub fn is_onnx(file: &Path) -> bool {
     FileKind::from_path(file).is_ok_and(|kind| kind == FileKind::Onnx)
 }

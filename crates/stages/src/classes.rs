@@ -1,9 +1,9 @@
-//! Where a network meets a dataset: their classes are matched by name, which is said, or refused where nothing could be meant.
+//! [`matched`] and [`for_dataset`]: the classes of a network and of a dataset, matched by name.
 //!
-//! Figures are those of the classes that both have. What a network finds of other classes is left out before suppression: the
-//! dataset does not mark such objects, so nothing there tells whether they are right, and a network for eighty classes is asked
-//! how well it finds persons and cars, not to be silent about dogs. Objects of classes that the network does not have are left
-//! out too, and counted in what is said.
+//! Metrics cover the classes that both have. Detections of other classes are left out before suppression: the
+//! dataset does not label such objects, so a detection of them cannot be evaluated. For example, a network
+//! for eighty classes is evaluated on persons and cars only, and its detections of dogs do not count as
+//! errors. Objects of classes that the network does not have are left out too, and their number is reported.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use bonsai_yolov8::{Target, with_classes};
 
 use crate::Progress;
 
-/// A network and a dataset whose classes cannot be brought together.
+/// The classes of a network and of a dataset cannot be matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignClasses(Box<ClassMap>);
 
@@ -24,21 +24,25 @@ impl fmt::Display for ForeignClasses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}; ", self.0)?;
         if self.0.ambiguous().next().is_some() {
-            return f.write_str("give every class a name of its own in `names` of the dataset file");
+            return f.write_str("give every class a unique name in `names` of the dataset file");
         }
         let network = self.0.network().len();
         let dataset = self.0.dataset().len();
-        write!(f, "the dataset has {dataset} classes, the network {network}: is it the right dataset?")
+        write!(
+            f,
+            "the dataset has {dataset} classes, the network {network}: check that this is the right dataset"
+        )
     }
 }
 
 impl std::error::Error for ForeignClasses {}
 
-/// The classes of a network and a dataset, matched: by number where there are as many on both sides and no name in common.
+/// Matches the classes of a network and a dataset by name; or by number, if both have the same number of
+/// classes and share no name.
 ///
 /// # Errors
-/// [`ForeignClasses`] if none is shared and there are not as many, or a name of the dataset stands more than once and not in the
-/// same list.
+/// [`ForeignClasses`] if no name is shared and the numbers of classes differ, or if a name occurs more than
+/// once and the two lists differ.
 pub fn matched(network: &[String], dataset: &[String]) -> Result<ClassMap, ForeignClasses> {
     let classes = ClassMap::new(network, dataset);
     let classes = classes.in_order().unwrap_or(classes);
@@ -48,19 +52,20 @@ pub fn matched(network: &[String], dataset: &[String]) -> Result<ClassMap, Forei
     Ok(classes)
 }
 
-/// Detections under the dataset's numbers, without those of classes that it does not have.
+/// Detections with the dataset's class numbers, without those of classes that the dataset does not have.
 pub fn in_dataset(found: Vec<Detection>, classes: &ClassMap) -> Vec<Detection> {
     let own = |d: Detection| Some(Detection { class_id: classes.dataset_class(d.class_id)?, ..d });
     found.into_iter().filter_map(own).collect()
 }
 
-/// Targets under the network's numbers, without those of classes that it does not have.
+/// Targets with the network's class numbers, without those of classes that the network does not have.
 pub fn in_network(targets: Vec<Target>, classes: &ClassMap) -> Vec<Target> {
     let own = |t: Target| Some(Target { class_id: classes.network_class(t.class_id)?, ..t });
     targets.into_iter().filter_map(own).collect()
 }
 
-/// By class of the dataset, the objects of a split that take no part, because the network does not have their class.
+/// For each class of the dataset, the number of objects in a split that are ignored because the network lacks
+/// their class.
 pub fn left_out(split: &Split, classes: &ClassMap) -> Vec<usize> {
     let mut objects = vec![0; classes.dataset().len()];
     let labels = split.samples.iter().flat_map(|sample| &sample.labels);
@@ -70,11 +75,11 @@ pub fn left_out(split: &Split, classes: &ClassMap) -> Vec<usize> {
     objects
 }
 
-/// The network `checkpoint` of `origin` for the dataset's classes in the dataset's order, as every training starts; what was
-/// matched with what goes to `progress`.
+/// Changes a network's class outputs to the dataset's classes in the dataset's order, before a training
+/// starts. Reports to `progress` which classes were matched; `origin` is the name of the network there.
 ///
 /// # Errors
-/// If the class branches do not end in convolutions of their own.
+/// If a class branch does not end in a convolution that only it uses.
 pub fn for_dataset(
     checkpoint: Checkpoint,
     class_names: &[String],
@@ -92,7 +97,7 @@ pub fn for_dataset(
     Ok(with_classes(&checkpoint, &classes, seed)?)
 }
 
-/// What becomes of the class outputs.
+/// What happens to the class outputs, for the user.
 fn consequence(classes: &ClassMap) -> &'static str {
     if classes.shared() == 0 {
         "; the last convolutions of the class branches start anew"

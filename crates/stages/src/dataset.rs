@@ -1,4 +1,4 @@
-//! Dataset: find it or draw it, read its labels, tell what is wrong with them.
+//! [`Data`], [`open_dataset`] and [`draw_dataset`]: a dataset with its labels read and their flaws reported.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,25 +16,26 @@ pub struct Data {
     pub yaml: PathBuf,
     /// Names of the classes.
     pub class_names: Vec<String>,
-    /// What is trained on.
+    /// The training split.
     pub train: Arc<Split>,
-    /// What chooses the best weights.
+    /// The validation split, which chooses the best weights.
     pub val: Arc<Split>,
-    /// What the report measures; the validation split where the dataset has no test split.
+    /// The split that the report measures: the test split, or the validation split if the dataset has none.
     pub test: Arc<Split>,
     /// Name of the split in `test`.
     pub test_name: &'static str,
-    /// What was left out of its splits.
+    /// What was left out of each split.
     pub flaws: Vec<SplitFlaws>,
 }
 
 impl Data {
-    /// Numbers of images that are trained on, and that epochs are evaluated on.
+    /// Number of training images, and of validation images.
     pub fn trained_and_evaluated(&self) -> [usize; 2] {
         [&self.train, &self.val].map(|split| split.samples.len())
     }
 
-    /// Digest of everything that training sees but pixels: paths, file sizes, labels, names.
+    /// Digest of everything that a run uses except pixels: `data.yaml`, and names, sizes and labels of all
+    /// images.
     ///
     /// # Errors
     /// If a file cannot be read.
@@ -46,8 +47,8 @@ impl Data {
         digest_json(&parts)
     }
 
-    /// Digest of what a single training sees but pixels, wherever it lies: class names, and names, sizes and labels of the
-    /// images to train on and to evaluate by.
+    /// Digest of everything that a single training uses except pixels, independent of the dataset's folder:
+    /// class names, and names, sizes and labels of the training and validation images.
     ///
     /// # Errors
     /// If a file cannot be read.
@@ -56,7 +57,7 @@ impl Data {
     }
 }
 
-/// A digest of every image of a split but its pixels.
+/// A digest of name, size and labels for every image of a split.
 fn digests(split: &Split) -> Result<Vec<String>> {
     let of = |sample: &Sample| {
         let size = std::fs::metadata(&sample.image_path)
@@ -69,24 +70,24 @@ fn digests(split: &Split) -> Result<Vec<String>> {
     split.samples.iter().map(of).collect()
 }
 
-/// Opens a dataset in YOLO format to train on; what is left out of it is told to `progress`.
+/// Opens a dataset in YOLO format for training, and reports to `progress` what is left out of it.
 ///
 /// # Errors
-/// If `data.yaml` is not valid, the training or validation split is missing or empty, labels cannot be meant as they are
-/// written, or the training split has none.
+/// If `data.yaml` is not valid, the training or validation split is missing or empty, the labels are invalid
+/// as a whole, or the training split has no labels.
 pub fn open_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
     open(yaml, progress, true, Dataset::scan_cached)
 }
 
-/// [`open_dataset`] for what needs images and no labels.
+/// As [`open_dataset`], for callers that need images but no labels.
 ///
 /// # Errors
-/// As [`open_dataset`], but not for want of labels.
+/// As [`open_dataset`], but missing labels are no error.
 pub fn open_images(yaml: &Path, progress: &mut dyn Progress) -> Result<Data> {
     open(yaml, progress, false, Dataset::scan_cached)
 }
 
-/// [`open_dataset`] without a trace: no cache is left beside `data.yaml`.
+/// As [`open_dataset`], but writes no cache next to `data.yaml`.
 ///
 /// # Errors
 /// As [`open_dataset`].
@@ -94,10 +95,10 @@ pub fn look_at_dataset(yaml: &Path, progress: &mut dyn Progress) -> Result<Data>
     open(yaml, progress, true, Dataset::scan_with)
 }
 
-/// One split of a dataset alone; what is left out of it is told to `progress`.
+/// Opens one split of a dataset, and reports to `progress` what is left out of it.
 ///
 /// # Errors
-/// If `data.yaml` is not valid, the split is missing or empty, or its labels cannot be meant as they are written.
+/// If `data.yaml` is not valid, the split is missing or empty, or its labels are invalid as a whole.
 pub fn open_split(yaml: &Path, kind: SplitKind, progress: &mut dyn Progress) -> Result<Split> {
     let mut watch = |done, total| progress.scan(kind, done, total);
     let (split, scan) = Dataset::open(yaml)?.scan_cached(kind, &scan_cache(yaml, kind), &mut watch)?;
@@ -112,7 +113,7 @@ fn open(
     how: impl Fn(&Dataset, SplitKind, &Path, ScanWatch<'_>) -> Result<(Split, Scan), DataError>,
 ) -> Result<Data> {
     let dataset = Dataset::open(yaml)?;
-    // Before images are decoded.
+    // Checked before images are decoded, because that takes long.
     dataset.check_sources(SplitKind::Train)?;
     dataset.check_sources(SplitKind::Val)?;
     let mut flaws = Vec::new();
@@ -137,7 +138,7 @@ fn open(
     let (test, test_name) = match dataset.check_sources(SplitKind::Test) {
         Ok(()) => (scan(SplitKind::Test)?, "test"),
         Err(reason) => {
-            // Exporters name a test folder in every dataset file, whether they make it or not.
+            // Dataset exporters name a test folder in every dataset file, even if they do not create it.
             if dataset.has(SplitKind::Test) {
                 flaws.push(SplitFlaws::missing(SplitKind::Test, &reason));
             }
@@ -149,16 +150,16 @@ fn open(
     Ok(Data { yaml: yaml.to_owned(), class_names, train, val, test, test_name, flaws })
 }
 
-/// A hidden file beside `data.yaml`.
+/// The scan cache of a split: a hidden file next to `data.yaml`.
 fn scan_cache(yaml: &Path, kind: SplitKind) -> PathBuf {
     let stem = yaml.file_stem().unwrap_or_default().to_string_lossy();
     yaml.with_file_name(format!(".{stem}.{}.scan.json", kind.key()))
 }
 
-/// Draws the dataset `shapes` into `folder`, which must not hold anything.
+/// Draws the dataset `shapes` into `folder`, which must be empty or missing.
 ///
 /// # Errors
-/// If writing fails.
+/// If a value of `config` is out of range, `folder` is not empty, or writing fails.
 pub fn draw_dataset(config: &ShapesConfig, folder: &Path) -> Result<PathBuf> {
     Ok(shapes::draw(config, folder)?)
 }

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 /// SHA-256 of a file, in hexadecimal.
 ///
 /// # Errors
-/// If it cannot be read.
+/// If the file cannot be read.
 pub fn digest_file(path: &Path) -> Result<String> {
     let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut hasher = Sha256::new();
@@ -28,7 +28,7 @@ pub fn digest_file(path: &Path) -> Result<String> {
 /// SHA-256 of a value's JSON, in hexadecimal.
 ///
 /// # Errors
-/// If it cannot be serialised.
+/// If the value cannot be serialised.
 pub fn digest_json(value: &impl Serialize) -> Result<String> {
     Ok(hex(&Sha256::digest(serde_json::to_vec(value)?)))
 }

@@ -1,4 +1,4 @@
-//! How good a detector is on a split.
+//! [`EvalOptions`] and [`evaluate`]: how good a detector is on a split.
 
 use std::str::FromStr;
 
@@ -15,13 +15,13 @@ use bonsai_yolov8::{LossGains, NmsConfig, decode, detection_loss};
 use crate::batches::targets;
 use crate::classes::{in_dataset, in_network, matched};
 
-/// Whose figures are to be comparable.
+/// The version of Ultralytics whose metrics are comparable with ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EvalConvention {
     /// Ultralytics 8.0: boxes in pixels of the image file, clipped to it.
     Ultralytics80,
-    /// Ultralytics 8.4: boxes in pixels of the network's input, as they come; what sticks out of the image counts as wrong
-    /// area, so figures are a little lower.
+    /// Ultralytics 8.4: boxes in pixels of the network's input, not clipped. Parts of a box outside the image
+    /// count as wrong area, so the metrics are slightly lower.
     #[default]
     Ultralytics84,
 }
@@ -33,7 +33,7 @@ impl FromStr for EvalConvention {
         match text {
             "8.0" => Ok(Self::Ultralytics80),
             "8.4" => Ok(Self::Ultralytics84),
-            _ => Err(format!("`{text}` is no convention: use `8.0` or `8.4`")),
+            _ => Err(format!("unknown convention \"{text}\"; expected 8.0 or 8.4")),
         }
     }
 }
@@ -46,7 +46,7 @@ impl EvalConvention {
         }
     }
 
-    /// Detections and labels of an image, in the same pixels; classes are numbered as in the dataset.
+    /// Detections and labels of an image, in the same pixel coordinates and with the dataset's class numbers.
     fn boxes(
         self,
         detections: &[Detection],
@@ -75,42 +75,43 @@ impl EvalConvention {
 /// How a split is evaluated.
 #[derive(Debug, Clone, Copy)]
 pub struct EvalOptions {
-    /// What is left of overlapping boxes.
+    /// Settings of non-maximum suppression.
     pub suppression: NmsConfig,
-    /// Whose figures are to be comparable.
+    /// The version of Ultralytics whose metrics are comparable.
     pub convention: EvalConvention,
-    /// Gains of the loss parts, if losses are wanted; only a network of ours has them, an ONNX file gives none.
+    /// Gains of the loss parts; `None` computes no losses. An ONNX file provides no losses.
     pub gains: Option<LossGains>,
 }
 
 impl Default for EvalOptions {
-    /// Ultralytics' settings for validation, figures as of 8.4, no losses.
+    /// Ultralytics' settings for validation, the convention of 8.4, no losses.
     fn default() -> Self {
         Self { suppression: NmsConfig::VALIDATION, convention: EvalConvention::default(), gains: None }
     }
 }
 
-/// What a split says of a detector.
+/// The results of a detector on a split.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// The figures; classes are numbered as in the dataset.
+    /// The metrics, with the dataset's class numbers.
     pub metrics: DetMetrics,
-    /// Which of the network's classes they are.
+    /// How the network's classes match the dataset's.
     pub classes: ClassMap,
-    /// The curves behind them.
+    /// The curves from which the metrics are computed.
     pub curves: Curves,
-    /// Which class is taken for which.
+    /// How often each class is detected as each other class.
     pub confusion: ConfusionMatrix,
-    /// What was found on each image, for a comparison with another detector on the same split.
+    /// The outcome for each image, for a comparison with another detector on the same split.
     pub outcomes: ImageOutcomes,
-    /// Mean losses of the batches, if they were wanted.
+    /// Mean losses of the batches, if [`EvalOptions::gains`] was set.
     pub losses: Option<MeanLosses>,
 }
 
-/// Told each batch by number, and what was found on each of its images, in pixels of the batch and classes of the dataset.
+/// Called after each batch with its number, the batch, and the detections for each of its images (in pixels
+/// of the batch, with the dataset's class numbers).
 pub type BatchWatcher<'a> = &'a mut dyn FnMut(usize, &Batch, &[Vec<Detection>]);
 
-/// The figures of [`evaluate`] by the default [`EvalOptions`].
+/// The metrics of [`evaluate`] with the default [`EvalOptions`].
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -118,13 +119,14 @@ pub fn evaluate_metrics(detector: &mut Detector, loader: &Loader) -> Result<DetM
     Ok(evaluate(detector, loader, &EvalOptions::default(), &mut |_, _, _| {})?.metrics)
 }
 
-/// Runs every image of `loader` (which must neither shuffle nor augment), suppresses and compares with the labels.
+/// Runs every image of `loader` (which must neither shuffle nor augment), suppresses overlapping boxes, and
+/// compares the rest with the labels.
 ///
-/// Classes are matched by name. Those that only the network or only the dataset has take no part.
+/// Classes are matched by name. Classes that only the network or only the dataset has are ignored.
 ///
 /// # Errors
-/// If the network cannot run, a batch does not fit into the memory, or an image can no longer be read;
-/// [`ForeignClasses`](crate::ForeignClasses) if it has no class in common with the dataset.
+/// If the network cannot run, a batch does not fit into memory, or an image can no longer be read;
+/// [`ForeignClasses`](crate::ForeignClasses) if the network has no class in common with the dataset.
 pub fn evaluate(
     detector: &mut Detector,
     loader: &Loader,
@@ -135,7 +137,8 @@ pub fn evaluate(
     let has_surplus = classes.surplus().next().is_some();
     let renumber = !classes.keeps_numbers();
     let count = classes.dataset().len();
-    // Before a batch is made: its images take memory, too. Canvases of pictures' own shapes are as long as a square is wide.
+    // Checked before a batch is made, because its images need memory too. The longer side of a rectangular
+    // canvas is `imgsz`.
     let LoaderConfig { batch, imgsz, rect, canvas, .. } = *loader.config();
     let (w, h) = canvas.map_or((rect.unwrap_or(imgsz), imgsz), |(w, h)| (w as usize, h as usize));
     detector.check_memory([batch, h, w])?;

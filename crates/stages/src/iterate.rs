@@ -1,4 +1,4 @@
-//! Pruning in steps: prune, fine-tune, evaluate, and again.
+//! [`iterate_stage`]: pruning in steps, each of which prunes, fine-tunes and evaluates.
 
 use std::cell::RefCell;
 
@@ -13,18 +13,18 @@ use bonsai_train::TrainConfig;
 use crate::{Data, Objective, RunContext, TrainWatch, measure_checkpoint, prune_stage, train_stage};
 use crate::{IterateSettings, PruneSettings};
 
-/// What a pruning in steps is told.
+/// The settings of pruning in steps.
 #[derive(Debug, Clone)]
 pub struct Stepwise<'a> {
-    /// How to prune; its ratio or target is that of all steps together.
+    /// How to prune; the ratio or target is that of all steps together.
     pub prune: &'a PruneSettings,
     /// How many steps, and when to stop.
     pub iterate: &'a IterateSettings,
-    /// How to fine-tune after each step, but for the epochs.
+    /// How to fine-tune after each step; the number of epochs is that of `iterate`.
     pub finetune: &'a TrainConfig,
 }
 
-/// Prunes in steps, keeping the last network that is good enough. mAP50-95 on the validation split decides.
+/// Prunes in steps, and returns the last network whose mAP50-95 on the validation split is good enough.
 ///
 /// # Errors
 /// If pruning, fine-tuning or evaluation fails.
@@ -69,22 +69,22 @@ pub fn iterate_stage(
     Ok(iterate(&config, start, image, &mut services)?)
 }
 
-/// The policy of one step: a share of the ratio, or of the way to the target.
+/// The policy of one step: its part of the ratio, or an intermediate target.
 fn step_policy(
     whole: &PrunePolicy,
     ratio: f64,
     (step, steps): (usize, usize),
     (first, now): (Cost, Cost),
 ) -> PrunePolicy {
-    // Shares are of the first network, those of a step of what is left of it. Rounding may have taken an earlier step
-    // beyond this one's share: then there is nothing to remove.
+    // The target is a fraction of the first network, and the step's target a fraction of the current one. If
+    // rounding made an earlier step remove more than this step requires, there is nothing to remove.
     let share = |whole: f64, left: f64| (whole.powf(step as f64 / steps as f64) / left).min(1.0);
     let left = |now: u64, first: u64| now as f64 / first as f64;
     let target = whole.target.map(|target| match target {
         Target::Params(whole) => Target::Params(share(whole, left(now.params, first.params))),
         Target::Macs(whole) => Target::Macs(share(whole, left(now.macs, first.macs))),
         Target::Latency(whole) => Target::Latency(whole.powf(1.0 / steps as f64)),
-        // Milliseconds say nothing of what a step may leave, so the first goes all the way.
+        // A limit in milliseconds cannot be divided into steps, so the first step goes to the final target.
         Target::LatencyMs(_) => target,
     });
     PrunePolicy { prune_ratio: ratio, target, ..whole.clone() }
@@ -109,7 +109,7 @@ mod tests {
         for step in 1..=4 {
             let policy = step_policy(&whole, 0.1, (step, 4), (first, now));
             let Some(Target::Macs(share)) = policy.target else { panic!("{policy:?}") };
-            // A little too much is removed in the second step, as rounding does.
+            // The second step removes slightly too much, as with rounding.
             let rounded = if step == 2 { 0.99 } else { 1.0 };
             now.macs = (now.macs as f64 * share * rounded) as u64;
             assert!(share < 1.0);

@@ -1,7 +1,8 @@
-//! The stages of the pipeline, as functions from values to values.
+//! The stages of the pipeline as functions: [`train_stage`], [`prune_stage`], [`evaluate`] and others.
 //!
-//! No stage knows a run directory, and none prints: a stage takes networks, splits and settings, returns what it made, and
-//! tells a [`Progress`] how far it is. `bonsai-pipeline` composes the stages over a run directory.
+//! No stage accesses a run directory or prints. A stage takes networks, splits and settings, returns its
+//! result, and reports to a [`Progress`] while it runs. `bonsai-pipeline` composes the stages over a run
+//! directory.
 
 mod batches;
 mod calibrate;
@@ -19,6 +20,7 @@ mod memory_need;
 mod misuse;
 mod overwrite;
 mod parity;
+mod parity_check;
 pub mod path_text;
 mod penalty;
 mod picture_file;
@@ -57,7 +59,8 @@ pub use measure::{
 pub use memory_need::check_training;
 pub use misuse::{Misuse, NoDataset, is_misuse};
 pub use overwrite::{Inputs, before_writing, is_within};
-pub use parity::{Parity, ParityLimits, check_parity, confirm_parity};
+pub use parity::{Parity, ParityLimits};
+pub use parity_check::{check_parity, confirm_parity};
 pub use path_text::{path_of_text, path_text};
 pub use penalty::Penalised;
 pub use picture_file::write_picture;

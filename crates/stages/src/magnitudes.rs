@@ -1,27 +1,27 @@
-//! How large the values of a wire are: a histogram that grows with what it is given.
+//! [`Magnitudes`]: range and histogram of the values of a wire; the histogram's limit grows with the values.
 
-/// Bins; even, so that two of them can become one.
+/// Number of bins; even, so that pairs of bins can be merged.
 const BINS: usize = 2048;
-/// Values that are compared side by side.
+/// Number of values that are compared at a time, for vector instructions.
 const LANES: usize = 16;
 
-/// Smallest and largest value, and how often each magnitude comes.
+/// Smallest and largest value, and the count of each magnitude.
 #[derive(Debug, Clone)]
 pub(crate) struct Magnitudes {
     low: f32,
     high: f32,
-    /// Magnitudes from 0 to `limit` in equal steps.
+    /// Counts of magnitudes from 0 to `limit` in equal steps.
     counts: Vec<u64>,
     limit: f32,
 }
 
 impl Magnitudes {
-    /// Nothing seen.
+    /// No values yet.
     pub(crate) fn new() -> Self {
         Self { low: f32::INFINITY, high: f32::NEG_INFINITY, counts: vec![0; BINS], limit: 0.0 }
     }
 
-    /// Takes these values into the range alone, which takes less time than counting them does.
+    /// Includes these values in the range only, which is faster than counting them.
     pub(crate) fn widen(&mut self, values: &[f32]) {
         let mut lanes = [(self.low, self.high); LANES];
         let (rows, rest) = values.as_chunks::<LANES>();
@@ -34,7 +34,7 @@ impl Magnitudes {
             lanes.into_iter().fold((self.low, self.high), |(l, h), (low, high)| (l.min(low), h.max(high)));
     }
 
-    /// Counts these values.
+    /// Includes these values in the range and the histogram.
     pub(crate) fn count(&mut self, values: &[f32]) {
         self.widen(values);
         let largest = values.iter().fold(0.0f32, |m, v| m.max(v.abs()));
@@ -45,12 +45,13 @@ impl Magnitudes {
         }
     }
 
-    /// Smallest and largest value seen; nothing seen is 0 to 0.
+    /// Smallest and largest value so far; (0, 0) without values.
     pub(crate) fn range(&self) -> (f32, f32) {
         if self.low <= self.high { (self.low, self.high) } else { (0.0, 0.0) }
     }
 
-    /// The range without what is larger in magnitude than `percent` of all values, to the next whole bin.
+    /// The range limited to the magnitude that `percent` of all values do not exceed, rounded up to a whole
+    /// bin.
     pub(crate) fn percentile(&self, percent: f64) -> (f32, f32) {
         let (low, high) = self.range();
         let all: u64 = self.counts.iter().sum();
@@ -65,13 +66,13 @@ impl Magnitudes {
         (low.max(-limit), high.min(limit))
     }
 
-    /// Makes room for that magnitude: doubles the limit, two bins becoming one, as often as needed.
+    /// Raises the limit to at least `magnitude`: doubles it and merges pairs of bins, as often as needed.
     fn reach(&mut self, magnitude: f32) {
         if !magnitude.is_finite() {
-            return; // Counted in the last bin; the range tells.
+            return; // Counted in the last bin; the range shows it.
         }
         if self.limit == 0.0 {
-            // What was seen so far, if anything, was zero.
+            // All values so far, if any, were zero.
             self.limit = magnitude;
         }
         while self.limit < magnitude {
@@ -96,14 +97,15 @@ mod tests {
         assert_eq!(magnitudes.percentile(99.0), (0.0, 0.0));
         let values: Vec<f32> =
             (0..1000).map(|i| if i % 2 == 0 { i as f32 } else { -(i as f32) / 2.0 }).collect();
-        // In any order, and from however small a start.
+        // The result does not depend on the order of values, or on how small the first one is.
         magnitudes.count(&[1e-3]);
         for part in values.chunks(7) {
             magnitudes.count(part);
         }
         assert_eq!(magnitudes.range(), (-499.5, 998.0));
         let (low, high) = magnitudes.percentile(90.0);
-        // Of 1000 magnitudes, even numbers to 998 and halves of odd ones to 499.5, a tenth is over 800.
+        // The 1000 magnitudes are even numbers up to 998 and halves of odd ones up to 499.5; a tenth of them
+        // exceed 800.
         let mut sorted: Vec<f32> = values.iter().map(|v| v.abs()).collect();
         sorted.sort_by(f32::total_cmp);
         let exact = sorted[900];

@@ -1,4 +1,5 @@
-//! What the report measures, each row on the thing itself.
+//! [`measure_artefacts`] and [`measure_checkpoint`]: the measurements of the report, each made on the file or
+//! network itself.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,14 +16,15 @@ use crate::{
     EvalOptions, Evaluation, LoaderSettings, RuntimeChoice, evaluate, evaluate_metrics, median_latency_ms,
 };
 
-/// What images are fitted into.
+/// The canvas into which images are fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Canvas {
-    /// Squares.
+    /// Square canvases.
     Square,
-    /// No larger than needed, in multiples of so many pixels; images of about one shape together.
+    /// The smallest canvas for each batch, with sides in multiples of this many pixels; images of similar
+    /// shape share a batch.
     Rect(usize),
-    /// One size: (height, width).
+    /// One size for all images: (height, width).
     Fixed((usize, usize)),
 }
 
@@ -45,7 +47,7 @@ pub fn validation_loader(
     validation_loader_in(split, imgsz, batch, settings, Canvas::Square)
 }
 
-/// [`validation_loader`] with other canvases than squares.
+/// As [`validation_loader`], on any kind of canvas.
 ///
 /// # Errors
 /// If the configuration is out of range.
@@ -59,7 +61,7 @@ pub fn validation_loader_in(
     let (rect, canvas) = match canvas.into() {
         Canvas::Square => (None, None),
         Canvas::Rect(stride) => (Some(stride), None),
-        // No side of a network's input comes near what 32 bits hold.
+        // The sides of a network's input are far below the limit of 32 bits.
         Canvas::Fixed((h, w)) => (None, Some((w as u32, h as u32))),
     };
     let config = LoaderConfig {
@@ -74,7 +76,7 @@ pub fn validation_loader_in(
     Ok(Loader::new(Arc::clone(split), config)?)
 }
 
-/// How good a checkpoint is on a split.
+/// The metrics of a checkpoint on a split.
 ///
 /// # Errors
 /// If the network cannot run.
@@ -88,32 +90,33 @@ pub fn measure_checkpoint(
     evaluate_metrics(&mut detector, &validation_loader(split, context.imgsz, batch, &context.loader)?)
 }
 
-/// A file as it was measured.
+/// The measurements of a file.
 #[derive(Debug, Clone)]
 pub struct Artefact {
-    /// What was found on the split.
+    /// The evaluation on the split.
     pub evaluation: Evaluation,
-    /// Median milliseconds of one image, decode included.
+    /// Median milliseconds for one image, including decode.
     pub latency_ms: f64,
-    /// What ran it: `cpu`, `candle`, `rten` or `onnxruntime`.
+    /// The executor or runtime that ran the file: `cpu`, `candle`, `rten` or `onnxruntime`.
     pub runner: String,
 }
 
-/// What became of a file that was to be measured.
+/// The result of measuring a file.
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "one value per file: a box would save nothing")]
 pub enum Measurement {
-    /// Its figures.
+    /// The measurements.
     Measured(Artefact),
-    /// No runtime that is there takes it, and what each said.
+    /// No available runtime could run the file; the text has the error of each.
     NotRun(String),
 }
 
-/// How good and how fast files are, taking turns for the times. An ONNX file is run by onnxruntime where its library is found,
-/// which is what it will be run by elsewhere too, or else by rten.
+/// Evaluates files and measures their latency; they take turns when they are timed. If onnxruntime's library
+/// is found, it runs ONNX files, because it will most likely run them elsewhere too; otherwise rten runs
+/// them.
 ///
 /// # Errors
-/// If a file of ours cannot be loaded or run, or an ONNX file cannot be read.
+/// If a checkpoint or CPU engine cannot be loaded or run, or a file cannot be read.
 pub fn measure_artefacts(
     paths: &[&Path],
     split: &Arc<Split>,
@@ -130,7 +133,7 @@ pub fn measure_artefacts(
     let mut opened = Vec::with_capacity(paths.len());
     for path in paths {
         if FileKind::from_path(path)? != FileKind::Onnx {
-            // Executors run networks of ours.
+            // Executors run checkpoints and CPU engines.
             let (detector, evaluation) = run(path, context.executor.into())?;
             opened.push(Ok((detector, evaluation, context.executor.chosen()?.to_string())));
             continue;
@@ -159,7 +162,7 @@ pub fn measure_artefacts(
     let mut latencies = median_latency_ms(&mut turns, context.imgsz, latency_runs)?.into_iter();
     let measurement = |file| match file {
         Ok((_, evaluation, runner)) => {
-            let latency_ms = latencies.next().context("a file was not timed")?;
+            let latency_ms = latencies.next().context("the latency of a file is missing")?;
             Ok(Measurement::Measured(Artefact { evaluation, latency_ms, runner }))
         }
         Err(because) => Ok(Measurement::NotRun(because)),

@@ -1,4 +1,5 @@
-//! What a training takes of memory, all that stands beside the network included, and whether there is as much.
+//! [`check_training`]: whether the memory is enough for a training, including its loader and its copies of
+//! the parameters.
 
 use anyhow::Result;
 use bonsai_exec::{MemoryNeed, Mode, check_memory, memory_need};
@@ -8,18 +9,19 @@ use bonsai_train::TrainConfig;
 use crate::LoaderSettings;
 use crate::RunContext;
 
-/// Batches that a mosaic's other images are taken from, and most images that are; see `LoaderConfig::cache_bytes`.
+/// A mosaic takes its other images from so many recent batches, but at most from so many images; see
+/// `LoaderConfig::cache_bytes`.
 const RECENT: (usize, usize) = (8, 1000);
-/// Copies of all parameters on the host: the checkpoint that a training began with and the last, each with the raw
-/// parameters, their moments and the average. What AdamW keeps beside them is the last of these.
+/// Copies of all parameters on the host: the first and the last checkpoint of a training, each with the raw
+/// parameters, their moments and the average. The last copy is the additional state of AdamW.
 const COPIES: u64 = 9;
 
-/// Refuses a training that does not fit into the memory that its executor may take: `images` for training and for
-/// validation.
+/// Refuses a training that needs more memory than its executor may use. `images` are the numbers of images
+/// for training and for validation.
 ///
 /// # Errors
-/// [`ExecError::Memory`](bonsai_exec::ExecError::Memory) with what it takes and what there is; if the size does not fit the
-/// network.
+/// [`ExecError::Memory`](bonsai_exec::ExecError::Memory) with the memory needed and the memory available; an
+/// error if the image size does not fit the network.
 pub fn check_training(
     graph: &Graph,
     config: &TrainConfig,
@@ -29,7 +31,7 @@ pub fn check_training(
     let Some(budget) = context.executor.budget else { return Ok(()) };
     let side = context.imgsz;
     let batch = config.batch;
-    // Without what stands beside it, first: what is refused here takes too long to plan.
+    // First the network alone, because planning takes too long for the sizes that this check refuses.
     check_memory(graph, Mode::Train, [batch, side, side], &context.executor)?;
     let evaluation = batch.div_ceil(2);
     let need = memory_need(graph, Mode::Train, [batch, side, side], &context.executor)?
@@ -47,7 +49,7 @@ fn parameters(graph: &Graph) -> u64 {
     values.saturating_mul(size_of::<f32>() as u64)
 }
 
-/// Pictures and batches of a loader over so many images; `combines` if it makes mosaics.
+/// Memory for the pictures and batches of a loader over so many images; `combines` if it makes mosaics.
 fn loader(settings: &LoaderSettings, side: usize, batch: usize, images: usize, combines: bool) -> MemoryNeed {
     let count = |images: usize| images as u64;
     let bytes = 3u64.saturating_mul(count(side)).saturating_mul(count(side));
@@ -56,7 +58,8 @@ fn loader(settings: &LoaderSettings, side: usize, batch: usize, images: usize, c
     let recent =
         if combines { (RECENT.0.saturating_mul(batch)).min(RECENT.1).saturating_add(ahead) } else { 0 };
     let kept = settings.cache_bytes.max(bytes.saturating_mul(count(recent))).min(all);
-    // Each worker has a finished batch and a picture in the making, a mosaic being four times as large; one batch is read.
+    // Each worker holds a finished batch and an unfinished picture (a mosaic is four times as large); the
+    // trainer reads one more batch.
     let workers = count(settings.workers.saturating_add(1));
     let batches = workers.saturating_mul(bytes).saturating_mul(count(batch).saturating_add(5));
     MemoryNeed::all_touched(kept.saturating_add(batches))

@@ -1,4 +1,5 @@
-//! Whether an error is the fault of what was asked for, rather than of files or the machine.
+//! [`Misuse`] and [`is_misuse`]: errors that other options or settings would avoid, unlike those of files or
+//! the machine.
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use bonsai_yolov8::{DistillError, ImitationError};
 
 use crate::ForeignClasses;
 
-/// A dataset is needed, and none was named.
+/// A dataset is needed, but none was passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoDataset;
 
@@ -24,12 +25,12 @@ impl fmt::Display for NoDataset {
 
 impl std::error::Error for NoDataset {}
 
-/// What was asked for cannot be done as it was asked for.
+/// The request is invalid; other options or settings would be valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misuse(String);
 
 impl Misuse {
-    /// Says what was found, what was expected and what to do.
+    /// An error with this text, which says what was found, what was expected and what to do.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -53,8 +54,9 @@ macro_rules! ensure_usage {
     };
 }
 
-/// Whether other settings would mend it: a number out of range, a layer or pattern that the network does not have, a ratio that is too much for it,
-/// a dataset that was not named or has other classes, labels that cannot be meant as they are written.
+/// Whether other options or settings would avoid the error: a number out of range, a layer or pattern that
+/// the network does not have, a pruning ratio that is too large, a missing dataset or one with other classes,
+/// or invalid labels.
 pub fn is_misuse(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<NoDataset>()
@@ -72,18 +74,18 @@ pub fn is_misuse(error: &anyhow::Error) -> bool {
     })
 }
 
-/// A detector's error, which stands in a box where another says which file it is about.
+/// The detector's error in `cause`; it is boxed if an outer error names its file.
 fn detector_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a DetectorError> {
     let boxed = || cause.downcast_ref::<Box<DetectorError>>().map(Box::as_ref);
     cause.downcast_ref().or_else(boxed)
 }
 
-/// Whether other options would have the picture searched.
+/// Whether other options for detection would avoid the error.
 const fn is_detection_setting(error: &DetectorError) -> bool {
     matches!(error, DetectorError::Config { .. } | DetectorError::Choice { .. })
 }
 
-/// Whether other options would export the network.
+/// Whether other options for export would avoid the error.
 const fn is_export_setting(error: &OnnxError) -> bool {
     matches!(
         error,
@@ -95,7 +97,7 @@ const fn is_export_setting(error: &OnnxError) -> bool {
     )
 }
 
-/// Whether another policy would prune the network.
+/// Whether another pruning policy would avoid the error.
 const fn is_policy(error: &PruneError) -> bool {
     matches!(
         error,
@@ -114,7 +116,7 @@ mod tests {
     use anyhow::{Error, anyhow};
 
     #[test]
-    fn what_the_user_asked_for_is_told_from_what_the_machine_did() {
+    fn errors_of_the_user_are_distinguished_from_errors_of_the_machine() {
         let nothing = PruneError::NothingProtected { pattern: "model.99".to_owned() };
         assert!(is_misuse(&Error::from(nothing).context("stage `prune` failed")));
         assert!(is_misuse(&Error::from(NoDataset)));

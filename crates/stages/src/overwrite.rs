@@ -1,4 +1,5 @@
-//! Outputs that would take the place of an input are refused, by whatever name or link they are meant.
+//! [`Inputs`] and [`before_writing`]: refuse outputs that would overwrite an input, even through a link or
+//! another name.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,12 +12,12 @@ use bonsai_checkpoint::remove_leftovers;
 #[derive(Debug, Default)]
 pub struct Inputs {
     paths: BTreeSet<PathBuf>,
-    /// Device and number of what is there, which hard links share.
+    /// Device and inode number of each file, which hard links share.
     files: BTreeSet<(u64, u64)>,
 }
 
 impl Inputs {
-    /// The files that a command reads.
+    /// Records these paths and the files at them.
     pub fn new(paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
         let mut inputs = Self::default();
         for path in paths {
@@ -27,31 +28,31 @@ impl Inputs {
         inputs
     }
 
-    /// Whether writing `output` would replace one of them.
+    /// Whether writing `output` would replace an input.
     pub fn hold(&self, output: &Path) -> bool {
         self.paths.contains(&real(output))
             || number(output).is_some_and(|number| self.files.contains(&number))
     }
 
-    /// Refuses an output that is one of them; `instead` says what to do.
+    /// Refuses an output that is an input; `instead` tells the user what to do.
     ///
     /// # Errors
-    /// With the output.
+    /// [`Misuse`](crate::Misuse) that names the output.
     pub fn refuse(&self, output: &Path, instead: &str) -> Result<()> {
         ensure_usage!(
             !self.hold(output),
-            "{} is what this command reads, and would be written over: {instead}",
+            "{} is an input of this command and would be overwritten: {instead}",
             output.display()
         );
         Ok(())
     }
 }
 
-/// Looks at where a command is to write before it works: outputs that are inputs and folders that take no file are refused,
-/// and what killed writers have left there is removed.
+/// Checks the outputs of a command before it works. Refuses outputs that are inputs and folders that cannot
+/// be written to, and removes temporary files that killed writers left in those folders.
 ///
 /// # Errors
-/// With the first output that is an input, or cannot be written.
+/// Names the first output that is an input or cannot be written.
 pub fn before_writing(inputs: &[&Path], outputs: &[&Path]) -> Result<()> {
     let inputs = Inputs::new(inputs);
     for output in outputs {
@@ -68,22 +69,28 @@ pub fn before_writing(inputs: &[&Path], outputs: &[&Path]) -> Result<()> {
     };
     let folders: BTreeSet<PathBuf> = outputs.iter().map(folder).collect();
     for folder in folders {
-        ensure_usage!(folder.is_dir(), "there is no folder {} to write to: make it first", folder.display());
-        // Better now than after hours.
+        ensure_usage!(
+            folder.is_dir(),
+            "the output folder {} does not exist: create it first",
+            folder.display()
+        );
+        // Fail now rather than after hours of work.
         tempfile::tempfile_in(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
         remove_leftovers(&folder);
     }
     Ok(())
 }
 
-/// Whether `path` lies in `folder`, by whatever links.
+/// Whether `path` lies in `folder`, also through links.
 pub fn is_within(path: &Path, folder: &Path) -> bool {
     real(path).starts_with(folder.canonicalize().unwrap_or_else(|_| real(folder)))
 }
 
-/// Where a path leads to: that of its folder, if the system knows it, and its name in it.
+/// The real path: the canonical path of the deepest parent folder that exists, followed by the rest of the
+/// path.
 ///
-/// The name itself is not followed: replacing a link leaves what it leads to alone.
+/// The last name is not resolved if it is a link, because replacing a link does not change the file that it
+/// points to.
 fn real(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut rest = Vec::new();
@@ -102,6 +109,7 @@ fn real(path: &Path) -> PathBuf {
     }
 }
 
+/// Device and inode number of a regular file.
 #[cfg(unix)]
 fn number(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt as _;
@@ -119,7 +127,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn an_input_is_known_by_every_name() {
+    fn an_input_is_recognised_by_every_name() {
         use std::os::unix::fs::symlink;
 
         let folder = tempfile::tempdir().unwrap();

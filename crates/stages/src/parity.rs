@@ -1,55 +1,46 @@
-//! Whether an exported file says what its checkpoint says, in a reader that shares no code with our executor.
-//!
-//! Two pictures go through the checkpoint, run by our executor, and through the file, run by `rten`. What may differ depends
-//! on what the file computes with.
+//! [`Parity`] and [`ParityLimits`]: the differences between an exported file and its checkpoint, and the
+//! limits for them.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bonsai_boxes::{Detection, Xyxy};
-use bonsai_checkpoint::{Array, Checkpoint, write_file};
-use bonsai_data::{Letterbox, Split, decode, shapes, write_planes};
-use bonsai_detector::{Detector, LoadOptions, Outputs, Runtime};
 use bonsai_onnx::OnnxInfo;
 use bonsai_yolov8::{ImagePredictions, NmsConfig, Predictions};
 use serde::{Deserialize, Serialize};
 
-use crate::machine::host_executor;
-
-/// Pictures that are compared.
-const IMAGES: usize = 2;
-/// Boxes that there should be to compare, of a file that suppresses by itself.
-const SOME: usize = 20;
-/// From this score on a box is one that somebody would see; below it, rounding may move it as it likes.
+/// Lowest score of a box that a user would see; rounding may move boxes below it by any amount.
 const SEEN: f32 = 0.25;
 
-/// How far a file may be from its checkpoint.
+/// The largest allowed differences between a file and its checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ParityLimits {
-    /// Sides and centres of boxes, in pixels.
+    /// Difference of sides and centres of boxes, in pixels.
     pub box_px: f32,
-    /// Scores.
+    /// Difference of scores.
     pub score: f32,
-    /// Boxes of a lower score in the checkpoint are not compared; their scores are.
+    /// Boxes with a lower score in the checkpoint are not compared, but their scores are.
     pub least_score: f32,
 }
 
 impl ParityLimits {
-    /// The same sums in another order, over some sixty layers: what was measured between five runtimes.
+    /// For 32 bits: rounding from sums in another order over some sixty layers, as measured between five
+    /// runtimes.
     pub const FP32: Self = Self { box_px: 1e-2, score: 1e-4, least_score: 0.0 };
-    /// Eleven bits of a value are kept in every layer: a thousandth of it, which adds up to about a hundredth of a score and,
-    /// for a box of hundreds of pixels, to a few of them.
+    /// For 16 bits: every layer keeps eleven bits of a value, an error of a thousandth. This adds up to about
+    /// a hundredth of a score, and to a few pixels for a box of hundreds of pixels.
     pub const HALF: Self = Self { box_px: 4.0, score: 0.03, least_score: SEEN };
-    /// Eight bits of a wire's range: a value in the middle of it is off by a hundredth. This tells a file that is broken from
-    /// one that is coarse; what it costs, only `val` of the file tells, so that being beyond it is a warning.
+    /// For 8 bits of a wire's range: a value in the middle of the range has an error of a hundredth. These
+    /// limits separate broken files from imprecise ones. Only `val` shows the loss of accuracy, so a file
+    /// beyond the limits gets a warning.
     pub const INT8: Self = Self { box_px: 48.0, score: 0.35, least_score: SEEN };
 
-    /// Whether a file beyond them is refused.
+    /// Whether a file beyond the limits is refused.
     pub fn refuses(&self) -> bool {
         *self != Self::INT8
     }
 
-    /// By what the file computes with, as it says itself.
+    /// The limits for the arithmetic of a file, according to its own metadata and layers.
     pub fn from_info(info: &OnnxInfo) -> Self {
         let half = info.inputs.iter().any(|input| input.element == "FLOAT16")
             || info.get("args").is_some_and(|args| args.contains("'half': True"));
@@ -63,123 +54,51 @@ impl ParityLimits {
     }
 }
 
-/// How far it is.
+/// The differences between a file and its checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parity {
-    /// What ran the file.
+    /// The runtime that ran the file.
     pub reader: String,
-    /// Pictures, and their height and width.
+    /// Number of pictures.
     pub images: usize,
-    /// Height and width in pixels.
+    /// Height and width of the pictures in pixels.
     pub size: (usize, usize),
-    /// Boxes that were compared; objects for a file that suppresses by itself.
+    /// Number of compared boxes; for a file with its own suppression, of compared objects.
     pub boxes: usize,
-    /// Scores that were compared.
+    /// Number of compared scores.
     pub scores: usize,
-    /// Of a file that suppresses by itself: the confidence at which it was compared. Its own, or a lower one if there is hardly
-    /// a box above that in the pictures: then it ran with the lower one in its place.
+    /// For a file with its own suppression: the confidence threshold of the comparison. It is the file's own
+    /// threshold, or a lower one if the pictures have too few boxes above that; the file then ran with the
+    /// lower one.
     #[serde(default)]
     pub confidence: Option<f32>,
-    /// Of a file that suppresses by itself: objects that are no box of the checkpoint, and boxes that should be objects.
+    /// For a file with its own suppression: objects that match no box of the checkpoint, plus boxes missing
+    /// from the objects.
     pub unmatched: usize,
     /// Largest difference of a box, in pixels.
     pub worst_box_px: f32,
     /// Largest difference of a score.
     pub worst_score: f32,
-    /// What is allowed.
+    /// The limits.
     pub limits: ParityLimits,
-    /// Whether it is within the limits.
+    /// Whether all differences are within the limits.
     pub agrees: bool,
 }
 
 impl Parity {
-    /// `NAME.parity.json` beside `NAME.onnx`.
+    /// `NAME.parity.json` next to `NAME.onnx`.
     pub fn path(onnx: &Path) -> PathBuf {
         onnx.with_extension("parity.json")
     }
 }
 
-/// Runs a file and the checkpoint that it was exported from on the same pictures: the first of `split`, or drawn ones. A
-/// file on 8-bit integers is to be given pictures like those of its calibration: in others a wire takes values beyond its
-/// range. `suppression` is what a file that suppresses by itself was exported with.
-///
-/// # Errors
-/// If the file is not one that the reader takes, the checkpoint cannot run at its size, or an image cannot be read.
-pub fn check_parity(
-    checkpoint: &Checkpoint,
-    onnx: &Path,
-    suppression: &NmsConfig,
-    split: Option<&Split>,
-) -> Result<Parity> {
-    let info = OnnxInfo::open(onnx)?;
-    let limits = ParityLimits::from_info(&info);
-    let options = LoadOptions { runtime: Some(Runtime::Rten), ..LoadOptions::default() };
-    let mut theirs = Detector::load(onnx, options.clone())?;
-    // Training state is not needed to run it.
-    let checkpoint = Checkpoint { train: None, ..checkpoint.clone() };
-    let mut ours = Detector::from_checkpoint(checkpoint, host_executor())?;
-    let side = theirs.imgsz();
-    let size = theirs.fixed_size().unwrap_or((side, side));
-    let images = pictures(size, split)?;
-    let expected = ours.predict(&images).context("cannot run the checkpoint for comparison")?;
-    let suppresses = info.op_counts.contains_key("NonMaxSuppression");
-    let confidence = suppresses.then(|| something_above(&expected, suppression.confidence));
-    if confidence.is_some_and(|confidence| confidence < suppression.confidence) {
-        theirs = Detector::load(onnx, LoadOptions { suppress_above: confidence, ..options })?;
-    }
-    let suppression = &NmsConfig { confidence: confidence.unwrap_or(suppression.confidence), ..*suppression };
-    let found = theirs.run(&images).with_context(|| format!("cannot run {}", onnx.display()))?;
-    let mut parity = Parity {
-        reader: Runtime::Rten.to_string(),
-        images: IMAGES,
-        size,
-        boxes: 0,
-        scores: 0,
-        confidence,
-        unmatched: 0,
-        worst_box_px: 0.0,
-        worst_score: 0.0,
-        limits,
-        agrees: false,
-    };
-    match &found {
-        Outputs::Predictions(found) => parity.compare(found, &expected)?,
-        Outputs::Detections(found) => {
-            for (found, expected) in found.iter().zip(expected.images()) {
-                parity.hold(found, &expected, suppression);
-            }
-        }
-    }
-    parity.agrees =
-        parity.unmatched == 0 && parity.worst_box_px <= limits.box_px && parity.worst_score <= limits.score;
-    Ok(parity)
-}
-
-/// [`check_parity`], written beside the file; a file that says something else is an error, and stays to be looked at.
-/// One on 8-bit integers is given back with `agrees` false: its caller says so.
-///
-/// # Errors
-/// As [`check_parity`], and if the file is not within limits that [refuse](ParityLimits::refuses) it.
-pub fn confirm_parity(
-    checkpoint: &Checkpoint,
-    onnx: &Path,
-    suppression: &NmsConfig,
-    split: Option<&Split>,
-) -> Result<Parity> {
-    let parity = check_parity(checkpoint, onnx, suppression, split)?;
-    let report = Parity::path(onnx);
-    write_file(&report, &serde_json::to_vec_pretty(&parity)?)?;
-    anyhow::ensure!(parity.agrees || !parity.limits.refuses(), "{}", parity.refusal(onnx));
-    Ok(parity)
-}
-
 impl Parity {
-    /// What is wrong with a file that is not within the limits.
+    /// The error message for a file that is not within the limits.
     pub fn refusal(&self, onnx: &Path) -> String {
         let &Self { worst_box_px, worst_score, limits, unmatched, .. } = self;
         format!(
-            "{} says something else than its checkpoint: boxes differ by up to {worst_box_px} px (limit {}), scores by up to \
-             {worst_score} (limit {}), {unmatched} objects without a counterpart; see {}",
+            "the outputs of {} differ from those of its checkpoint: boxes by up to {worst_box_px} px (limit {}), scores \
+             by up to {worst_score} (limit {}), {unmatched} objects without a counterpart; see {}",
             onnx.display(),
             limits.box_px,
             limits.score,
@@ -187,11 +106,15 @@ impl Parity {
         )
     }
 
-    fn compare(&mut self, found: &Predictions, expected: &Predictions) -> Result<()> {
+    /// Compares the raw predictions of a file with those of the checkpoint.
+    ///
+    /// # Errors
+    /// If the shapes differ.
+    pub(crate) fn compare(&mut self, found: &Predictions, expected: &Predictions) -> Result<()> {
         let dims = |p: &Predictions| [p.batch(), 4 + p.num_classes(), p.anchors()];
         anyhow::ensure!(
             dims(found) == dims(expected),
-            "the file gives {:?}, the checkpoint {:?}",
+            "the file's outputs have the shape {:?}, those of the checkpoint {:?}",
             dims(found),
             dims(expected)
         );
@@ -213,12 +136,19 @@ impl Parity {
         Ok(())
     }
 
-    /// What a file that suppresses by itself found in an image, against all that the checkpoint predicts there.
+    /// Compares the objects of a file with its own suppression, in one image, with all boxes that the
+    /// checkpoint predicts.
     ///
-    /// Each object is to be a box of the checkpoint, and each box above the confidence one of the objects, or to overlap a
-    /// better one of them. It is not held to what our suppression leaves: where two boxes overlap by just about the threshold,
-    /// or two scores are about the same, rounding decides which of them goes.
-    fn hold(&mut self, found: &[Detection], expected: &ImagePredictions<'_>, suppression: &NmsConfig) {
+    /// Each object must match a box of the checkpoint. Each box above the confidence must be one of the
+    /// objects or overlap a better one. The objects are not compared with the result of our suppression: if
+    /// two boxes overlap by almost exactly the threshold, or two scores are almost equal, rounding decides
+    /// which box is suppressed.
+    pub(crate) fn hold(
+        &mut self,
+        found: &[Detection],
+        expected: &ImagePredictions<'_>,
+        suppression: &NmsConfig,
+    ) {
         let planes: Vec<&[f32]> = expected.class_planes().collect();
         let best: Vec<(usize, f32)> = expected.best().collect();
         let boxes: Vec<Xyxy> = (0..best.len()).map(|anchor| Xyxy::from(expected.bbox(anchor))).collect();
@@ -244,7 +174,7 @@ impl Parity {
             self.worst_score = self.worst_score.max((object.confidence - plane[anchor]).abs());
             self.see_box(sides(object.bbox, boxes[anchor]));
         }
-        // A full list says nothing of what is less certain than its last.
+        // A full list of objects may lack any box with a lower score than its last object.
         let full = found.len() >= suppression.max_detections;
         let last = if full { found.iter().map(|o| o.confidence).fold(f32::INFINITY, f32::min) } else { 0.0 };
         let certain = suppression.confidence.max(last) + self.limits.score;
@@ -259,47 +189,18 @@ impl Parity {
         }
     }
 
-    /// By how much the overlap with that box may be off if sides are off by what is allowed.
+    /// How much the overlap with `bbox` may change if its sides move by the limit.
     fn leeway(&self, bbox: Xyxy, iou: f32) -> f32 {
         let shortest = bbox.width().min(bbox.height()).max(f32::EPSILON);
         (4.0 * self.limits.box_px / shortest).min(iou / 2.0)
     }
 
+    /// Records the differences of one box.
     fn see_box(&mut self, differences: [f32; 4]) {
         self.boxes += 1;
         let worst = differences.iter().fold(0.0f32, |worst, d| worst.max(d.abs()));
         self.worst_box_px = self.worst_box_px.max(worst);
     }
-}
-
-/// The confidence, or a lower one above which there are some boxes.
-fn something_above(expected: &Predictions, confidence: f32) -> f32 {
-    let mut scores: Vec<f32> =
-        expected.images().flat_map(|i| i.best().map(|(_, s)| s).collect::<Vec<_>>()).collect();
-    scores.sort_unstable_by(|a, b| b.total_cmp(a));
-    // Half way between two scores, so that rounding moves none over it.
-    match scores.get(SOME - 1..=SOME) {
-        Some(&[last, next]) => confidence.min(f32::midpoint(last, next)),
-        _ => confidence.min(0.0),
-    }
-}
-
-/// Pictures at that height and width, `[2, 3, h, w]`: those of `split`, and drawn ones where it has none.
-fn pictures((h, w): (usize, usize), split: Option<&Split>) -> Result<Array> {
-    let mut images = Array::zeros(&[IMAGES, 3, h, w]);
-    // No side comes near what 32 bits hold.
-    let square = Letterbox::square(h.max(w) as u32);
-    let letterbox = Letterbox { width: w as u32, height: h as u32, ..square };
-    let samples = split.map_or(&[][..], |split| &split.samples);
-    for (index, planes) in images.data.chunks_exact_mut(3 * h * w).enumerate() {
-        let picture = match samples.get(index) {
-            Some(sample) => decode(&sample.image_path)?,
-            // Pictures are drawn in no other sizes.
-            None => shapes::sample(1 + index as u64, h.max(w).clamp(32, 4096)).0,
-        };
-        write_planes(&letterbox.apply(&picture).0, planes);
-    }
-    Ok(images)
 }
 
 #[cfg(test)]
@@ -322,7 +223,7 @@ mod tests {
         }
     }
 
-    /// Boxes of 10 px side at those places, with the scores of two classes.
+    /// Boxes with sides of 10 px at these x positions, with the scores of two classes.
     fn boxes(places: &[(f32, [f32; 2])]) -> Predictions {
         let rows = places.iter().map(|(x, scores)| [x + 5.0, 5.0, 10.0, 10.0, scores[0], scores[1]]);
         let planes = [0, 1, 2, 3, 4, 5].map(|i| rows.clone().map(|row| row[i]).collect::<Vec<f32>>());
@@ -361,14 +262,14 @@ mod tests {
         let unmatched = |found: &[Detection]| held(ParityLimits::FP32, found, &expected).unmatched;
         assert_eq!(unmatched(&[first, third, other]), 0);
         assert_eq!(unmatched(&[first, other]), 1);
-        // What would hide the second is missing, too.
+        // The box that would hide the second is missing too.
         assert_eq!(unmatched(&[third, other]), 2);
         assert_eq!(unmatched(&[first, third]), 1);
     }
 
     #[test]
-    fn only_what_is_surely_above_the_threshold_may_not_be_missing() {
-        // Limits of scores are 0.03 here; three objects are a full list.
+    fn only_boxes_clearly_above_the_threshold_count_as_missing() {
+        // The limit for scores is 0.03 here; three objects are a full list.
         let unmatched = |found: &[Detection], expected| held(ParityLimits::HALF, found, &expected).unmatched;
         assert_eq!(unmatched(&[], boxes(&[(60.0, [0.27, 0.0]), (90.0, [0.5, 0.0])])), 1);
         let full = [object(0.0, 0.9, 0), object(30.0, 0.8, 0), object(60.0, 0.7, 0)];
@@ -380,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn anchors_are_compared_where_somebody_would_look() {
+    fn anchors_are_compared_above_the_least_score() {
         let planes = |cx: f32, low: f32| {
             Predictions::new(1, 1, 2, vec![cx, low, 5.0, 5.0, 4.0, 4.0, 4.0, 4.0, 0.8, 0.1]).unwrap()
         };

@@ -1,15 +1,17 @@
-//! Paths as text in JSON and TOML, and back: a name that is not Unicode is written with its odd bytes escaped.
+//! [`path_text`] and [`path_of_text`]: paths as text in JSON and TOML; bytes that are not Unicode are
+//! escaped.
 //!
-//! serde refuses such paths, after the work is done. Here every path has a text, and no two have the same: a path that is
-//! Unicode is itself, any other begins with a NUL, which no path can hold, and has `\xHH` for each odd byte.
-//! Fields are marked `#[serde(with = "crate::path_text")]`, or `crate::path_text::optional`; a test holds the code to that.
+//! serde refuses paths that are not Unicode, but only when it writes them, after all work is done. Here every
+//! path has a unique text: a Unicode path is its own text; any other text begins with NUL, which no path can
+//! contain, and has `\xHH` for each invalid byte. Fields use `#[serde(with = "crate::path_text")]` or
+//! `crate::path_text::optional`; a test enforces it.
 
 use std::path::{Path, PathBuf};
 
 use serde::de::Error as _;
 use serde::{Deserialize as _, Deserializer, Serializer};
 
-/// Begins the text of a path that is not Unicode.
+/// First character of the text of a path that is not Unicode.
 const MARK: char = '\0';
 
 /// The text of a path.
@@ -25,7 +27,7 @@ pub fn path_text(path: &Path) -> String {
     text
 }
 
-/// The path of a text of [`path_text`].
+/// The path whose [`path_text`] is `text`.
 pub fn path_of_text(text: &str) -> PathBuf {
     text.strip_prefix(MARK).and_then(unescaped).unwrap_or_else(|| PathBuf::from(text))
 }
@@ -51,13 +53,13 @@ fn unescaped(text: &str) -> Option<PathBuf> {
     Some(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
 }
 
-/// Elsewhere odd names have no bytes that could be put back.
+/// On other systems, paths have no raw bytes to restore.
 #[cfg(not(unix))]
 fn unescaped(_: &str) -> Option<PathBuf> {
     None
 }
 
-/// For `#[serde(with)]`.
+/// Serialises a path, for `#[serde(with)]`.
 ///
 /// # Errors
 /// Those of the serializer.
@@ -65,30 +67,30 @@ pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::
     serializer.serialize_str(&path_text(path))
 }
 
-/// For `#[serde(with)]`.
+/// Deserialises a path, for `#[serde(with)]`.
 ///
 /// # Errors
-/// If it is no text.
+/// If the value is no string, or contains NUL but is no text of [`path_text`].
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     let text = String::deserialize(deserializer)?;
     let path = path_of_text(&text);
     if path.to_str().is_some_and(|text| text.contains(MARK)) {
-        return Err(D::Error::custom("a path cannot hold the letter NUL"));
+        return Err(D::Error::custom("a path cannot contain the character NUL"));
     }
     Ok(path)
 }
 
-/// The same for paths that may be missing.
+/// Serialises and deserialises optional paths.
 pub mod optional {
     use std::path::PathBuf;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    /// For `#[serde(with)]`.
+    /// Serialises an optional path, for `#[serde(with)]`.
     ///
     /// # Errors
     /// Those of the serializer.
-    #[allow(clippy::ref_option, reason = "what serde passes")]
+    #[allow(clippy::ref_option, reason = "serde passes this type")]
     pub fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
         match path {
             Some(path) => serializer.serialize_some(&super::path_text(path)),
@@ -96,10 +98,10 @@ pub mod optional {
         }
     }
 
-    /// For `#[serde(with)]`.
+    /// Deserialises an optional path, for `#[serde(with)]`.
     ///
     /// # Errors
-    /// If it is no text.
+    /// If the value is no string, or contains NUL but is no text of [`path_text`](super::path_text()).
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
         #[derive(Deserialize)]
         struct Path(#[serde(with = "crate::path_text")] PathBuf);
@@ -115,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_path_comes_back() {
+    fn every_path_survives_the_round_trip() {
         let mut texts = std::collections::BTreeSet::new();
         let names: [&[u8]; 8] = [
             b"",

@@ -1,23 +1,24 @@
-//! Which channels L1 is on: pruning knows which can go, and which go together.
+//! [`Penalised`]: the channels that L1 acts on. The coupling of pruning decides which can be removed, and
+//! which only together.
 
 use bonsai_exec::PenaltyMap;
 use bonsai_graph::{Graph, NodeId, ParamRole};
 use bonsai_prune::{Coupling, Member};
 
-/// The channels of a network as L1 sees them.
+/// The channels of a network that L1 acts on or leaves alone.
 #[derive(Debug)]
 pub struct Penalised {
     /// The channels that L1 acts on.
     pub map: PenaltyMap,
-    /// Batch-norm channels that are left alone.
+    /// Number of batch-norm channels that L1 leaves alone.
     pub left: usize,
-    /// All batch-norm channels.
+    /// Number of all batch-norm channels.
     pub channels: usize,
 }
 
 impl Penalised {
-    /// Every batch-norm channel of `graph`, with the number of its coupled set as its group; those that pruning cannot
-    /// remove are left alone if asked for.
+    /// Every batch-norm channel of `graph`, with the number of its coupled set as its group. With
+    /// `exclude_unprunable`, L1 leaves alone the channels that pruning cannot remove.
     pub fn new(graph: &Graph, exclude_unprunable: bool) -> Self {
         let coupling = Coupling::from_graph(graph);
         let mut penalised = Self { map: PenaltyMap::default(), left: 0, channels: 0 };
@@ -50,7 +51,7 @@ mod tests {
 
     use bonsai_yolov8::{Scale, build};
 
-    /// A residual block whose sum a last batch norm hands to the output: that one cannot be pruned.
+    /// A residual block, and a last batch norm that is the network's output and so cannot be pruned.
     const RESIDUAL: &str = "
         x = input() channels=3
         stem = conv2d(x) out_channels=2 kernel=3 stride=1 padding=1 bias=false
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn of_yolov8n_what_pruning_may_take_is_penalised() {
+    fn the_prunable_channels_of_yolov8n_are_penalised() {
         let model = build(Scale::N, &["cell".to_owned()]).unwrap();
         let graph = model.graph();
         let coupling = Coupling::from_graph(graph);

@@ -1,4 +1,5 @@
-//! From L1 as it is configured to what a training does: strengths, chosen before training, and what is said of them.
+//! [`PlannedL1`]: the L1 strengths for a training of known length, with the announcement and the warning for
+//! the user.
 
 use anyhow::Result;
 use bonsai_exec::{L1Method, L1Placement};
@@ -10,7 +11,7 @@ use crate::L1Config;
 use crate::ensure_usage;
 use crate::penalty::Penalised;
 
-/// L1 in a training whose length is known.
+/// L1 for a training of known length.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedL1 {
     config: L1Config,
@@ -19,20 +20,22 @@ pub struct PlannedL1 {
     is_sgd: bool,
 }
 
-/// Where the strengths are from.
+/// How the strengths are determined.
 #[derive(Debug, Clone, PartialEq)]
 enum Strengths {
-    /// Chosen before training. How far they alone can move a gamma and a beta is `None` where that depends on the gradients.
+    /// Chosen before training. The forecast of how far they can move a gamma and a beta is `None` if that
+    /// depends on gradients.
     Scheduled { schedule: L1Schedule, forecast: Option<L1Forecast> },
-    /// Decided by the loss while training goes on; `None` where training is too short to tell.
+    /// Decided by the loss during training; `None` if the training is too short for that.
     Bounded(Option<BoundedL1>),
 }
 
 impl PlannedL1 {
-    /// Refuses what no number of batches makes possible.
+    /// Refuses settings that are invalid for any number of batches.
     ///
     /// # Errors
-    /// If a number makes no sense, or a travel is asked for under an optimiser that gives none.
+    /// If a number is invalid, or the strength is given as a travel or a loss under an optimiser that cannot
+    /// forecast it.
     pub fn check(config: &L1Config, training: &TrainConfig) -> Result<()> {
         let plan = config.plan();
         plan.check()?;
@@ -44,18 +47,18 @@ impl PlannedL1 {
         let keys: Vec<_> = asked.map(|(key, _)| format!("`{key}`")).collect();
         ensure_usage!(
             plans || keys.is_empty(),
-            "under AdamW, how far L1 moves a parameter depends on its gradients, so no strength can be chosen for it: \
+            "under AdamW, how far L1 moves a parameter depends on its gradients, so no strength can be chosen; \
              give {} as a number, set `l1.method` to `proximal`, or train with SGD",
             keys.join(" and ")
         );
         Ok(())
     }
 
-    /// Chooses the strengths for a training of `batches` batches an epoch, of which the losses of the first
-    /// `compared_epochs` can be compared with each other.
+    /// Chooses the strengths for a training of `batches` batches per epoch. The losses of the first
+    /// `compared_epochs` epochs can be compared with each other.
     ///
     /// # Errors
-    /// If a number makes no sense, or a travel is asked for that nothing gives.
+    /// As [`check`](Self::check), or if no strength gives the configured travel.
     pub fn new(
         config: &L1Config,
         training: &TrainConfig,
@@ -79,8 +82,8 @@ impl PlannedL1 {
             times: config.per.times(step.batches) as f64,
         });
         if !is_sgd {
-            // A step of Adam is about as long as its learning rate, whatever the gradient, so the loss can resist a threshold
-            // of less than that.
+            // A step of Adam is about as long as its learning rate for any gradient, so the loss can
+            // counteract a threshold below that.
             plan.limit = 1.0;
         }
         if let Strength::Loss(_) = plan.gamma {
@@ -92,12 +95,13 @@ impl PlannedL1 {
         Ok(planned(Strengths::Scheduled { schedule, forecast: Some(forecast) }))
     }
 
-    /// Whether the losses decide, so that [`penalty_after`](Self::penalty_after) is to be asked.
+    /// Whether the losses decide the strength, so that callers must use
+    /// [`penalty_after`](Self::penalty_after).
     pub const fn is_bounded(&self) -> bool {
         matches!(self.strengths, Strengths::Bounded(_))
     }
 
-    /// What the trainer applies in an epoch, from 0, where the losses decide nothing.
+    /// The penalty in an epoch (from 0), if the losses do not decide it.
     pub fn penalty(&self, epoch: usize) -> Penalty {
         match &self.strengths {
             Strengths::Scheduled { schedule, .. } => self.of_strength(schedule.at(epoch, self.epochs)),
@@ -105,7 +109,7 @@ impl PlannedL1 {
         }
     }
 
-    /// What the trainer applies after epochs with these mean losses; `None` where L1 can achieve nothing any more.
+    /// The penalty after epochs with these mean losses; `None` if L1 can no longer bring gammas to 0.
     pub fn penalty_after(&self, losses: &[f64]) -> Option<Penalty> {
         let Strengths::Bounded(Some(bounded)) = &self.strengths else {
             return Some(self.penalty(losses.len()));
@@ -129,7 +133,7 @@ impl PlannedL1 {
         }
     }
 
-    /// How far it alone can move a gamma; `None` where that depends on the gradients.
+    /// How far L1 alone can move a gamma; `None` if that depends on the gradients.
     pub fn travel(&self) -> Option<Travel> {
         Some(self.forecast()?.gamma)
     }
@@ -141,15 +145,15 @@ impl PlannedL1 {
         }
     }
 
-    /// Which channels it is on.
+    /// The channels that L1 acts on.
     pub fn penalised(&self, graph: &Graph) -> Penalised {
         Penalised::new(graph, self.config.exclude_unprunable)
     }
 
-    /// What is said before training.
+    /// A line for the user before training: strengths, placement and forecast.
     pub fn announcement(&self) -> String {
         let (place, most) = match (self.config.method, self.config.placement) {
-            (L1Method::Proximal, _) => ("as a threshold behind the step", ""),
+            (L1Method::Proximal, _) => ("as a threshold after the step", ""),
             (L1Method::Subgradient, L1Placement::BeforeClip) => {
                 ("before clipping, which shrinks it", "at most ")
             }
@@ -163,8 +167,8 @@ impl PlannedL1 {
             Strengths::Scheduled { schedule, .. } => *schedule,
             Strengths::Bounded(Some(bounded)) => {
                 return format!(
-                    "L1 on gamma {place}; the loss decides its strength: {} epochs without L1 give the reference, then the \
-                     strength grows while the smoothed loss is at most {:.0} % above the reference",
+                    "L1 on gamma {place}; the loss decides its strength: {} epochs without L1 give the reference loss, then \
+                     the strength grows while the smoothed loss is at most {:.0} % above the reference",
                     bounded.epochs_without(),
                     100.0 * bounded.tolerance()
                 );
@@ -173,7 +177,8 @@ impl PlannedL1 {
         };
         match self.forecast() {
             Some(L1Forecast { gamma: on_gamma, beta: on_beta, .. }) => format!(
-                "L1 on gamma {} {place}: alone it can move a gamma by {most}{:.2} in {} updates; on beta {}: by {most}{:.2}",
+                "L1 on gamma {} {place}: alone it can move a gamma by {most}{:.2} in {} updates; on beta {}: by \
+                 {most}{:.2}",
                 digits(gamma),
                 on_gamma.distance,
                 on_gamma.updates,
@@ -181,20 +186,20 @@ impl PlannedL1 {
                 on_beta.distance,
             ),
             None => format!(
-                "L1 on gamma {}, on beta {} {place}: under AdamW, how far that moves them depends on their gradients",
+                "L1 on gamma {}, on beta {} {place}: under AdamW, how far L1 moves them depends on their gradients",
                 digits(gamma),
                 digits(beta)
             ),
         }
     }
 
-    /// What is wrong with it, if it cannot sparsify, or not in so short a training.
+    /// A warning for the user if L1 cannot sparsify, or not in so short a training.
     pub fn warning(&self) -> Option<String> {
         if let Strengths::Bounded(None) = self.strengths {
             return Some(format!(
                 "{} epochs are too few to find the strength of L1 by the loss, so this training has no L1, and its gammas \
-                 will not separate the channels: train for more epochs, give `l1.gamma` as a number or a travel, or leave \
-                 sparsity training out (`sparse.epochs = 0`)",
+                 will not separate the channels: train for more epochs, give `l1.gamma` as a number or a travel, or \
+                 skip sparsity training (`sparse.epochs = 0`)",
                 self.epochs
             ));
         }
@@ -229,19 +234,19 @@ mod tests {
         L1Config { gamma, beta, ..L1Config::default() }
     }
 
-    /// BCCD: 13 batches of 16, a step each.
+    /// BCCD has 13 batches of 16 images; each batch is one optimiser step.
     fn bccd(epochs: usize) -> TrainConfig {
         TrainConfig { epochs, nbs: 16, ..TrainConfig::default() }
     }
 
     #[test]
-    fn the_default_reaches_its_travel_where_the_loss_can_resist() {
+    fn a_travel_is_reached_unless_its_strength_would_overwhelm_the_loss() {
         for (epochs, batches) in [(50, 13), (6, 32), (100, 1000)] {
             for (batch, nbs) in [(16, 16), (4, 16), (16, 64)] {
                 let training = TrainConfig { batch, nbs, ..bccd(epochs) };
                 let planned = PlannedL1::new(&by_travel(), &training, batches, epochs).unwrap();
                 let said = planned.announcement();
-                // Few updates would take a strength that drowns the loss.
+                // With few updates, the strength would have to be so large that it overwhelms the loss.
                 let few = epochs * batches * batch < 500 * nbs;
                 let reaches = said.contains("after clipping: alone it can move a gamma by 1.50 in ");
                 assert_eq!((reaches, planned.warning().is_some()), (!few, few), "{said}");
@@ -252,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_is_what_it_was_and_too_weak_for_a_small_dataset() {
+    fn the_original_preset_is_too_weak_for_a_small_dataset() {
         let planned = PlannedL1::new(&L1Config::from_preset(L1Preset::Original), &bccd(50), 13, 50).unwrap();
         assert_eq!(
             planned.announcement(),
@@ -266,7 +271,8 @@ mod tests {
         assert!((planned.penalty(25).gamma - 5.5e-3).abs() < 1e-9);
     }
 
-    /// Four batches to a step: counted per batch the same strength moves about four times as far as per step.
+    /// With four batches per step, a strength applied per batch moves a gamma about four times as far as per
+    /// step.
     #[test]
     fn batches_of_a_step_count_once_or_each() {
         let training = TrainConfig { nbs: 64, warmup_epochs: 0.0, ..bccd(50) };
@@ -297,16 +303,16 @@ mod tests {
         assert_eq!((seed.warning(), seed.travel()), (None, None));
     }
 
-    /// Thresholds know no momentum under AdamW: the strength is that of SGD without.
+    /// Under AdamW thresholds do not use momentum: the strength is that of SGD without momentum.
     #[test]
-    fn thresholds_are_foreseen_under_adamw_too() {
+    fn thresholds_have_a_forecast_under_adamw() {
         let config = L1Config { method: L1Method::Proximal, ..by_travel() };
         let strength = |optimizer, momentum| {
             let training = TrainConfig { optimizer, momentum, warmup_epochs: 0.0, ..bccd(50) };
             let planned = PlannedL1::new(&config, &training, 13, 50).unwrap();
             let said = planned.announcement();
             assert!(
-                said.contains("as a threshold behind the step: alone it can move a gamma by 1.50 in"),
+                said.contains("as a threshold after the step: alone it can move a gamma by 1.50 in"),
                 "{said}"
             );
             assert_eq!(planned.penalty(0).method, L1Method::Proximal);
@@ -317,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_before_clipping_are_said() {
+    fn groups_before_clipping_are_announced() {
         let config =
             L1Config { method: L1Method::GroupLasso, placement: L1Placement::BeforeClip, ..by_travel() };
         let said = PlannedL1::new(&config, &bccd(50), 13, 50).unwrap().announcement();

@@ -1,50 +1,52 @@
-//! What a run tells while it goes on.
+//! [`Progress`]: the observer of a run.
 
 use bonsai_train::{EpochRecord, EpochTiming, StepRecord};
 
 use crate::{SplitFlaws, SplitKind, Stage};
 
-/// What happens to a stage.
+/// The state of a stage.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StageState {
-    /// It is done already, from the same configuration and inputs.
+    /// It is already done, with the same configuration and inputs.
     Skipped,
-    /// It starts, because of this.
+    /// It starts, for this reason.
     Started(String),
-    /// It ended after so many seconds.
+    /// It ended, after this number of seconds.
     Finished(f64),
 }
 
-/// Watches a run.
+/// Receives the events of a run.
 pub trait Progress {
     /// A stage changed its state.
     fn stage(&mut self, _: Stage, _: &StageState) {}
-    /// So many images of a split were looked at, of so many. Told now and then, the first time of none and the last of all.
+    /// `done` of `total` images of a split were scanned. Called from time to time: first with 0 and last with
+    /// all images.
     fn scan(&mut self, _: SplitKind, _done: usize, _total: usize) {}
     /// A training batch ended.
     fn step(&mut self, _: &StepRecord) {}
     /// A training epoch ended.
     fn epoch(&mut self, _: &EpochRecord, _: &EpochTiming) {}
-    /// Something worth a line: a warning, a figure.
+    /// A line for the user, such as a warning or a metric.
     fn note(&mut self, _: &str) {}
-    /// A dataset was read, and this was left out of its splits or assumed about them.
+    /// A dataset was read; `splits` lists what was left out of its splits or assumed about them.
     fn dataset(&mut self, splits: &[SplitFlaws]) {
         for line in splits.iter().flat_map(SplitFlaws::digest) {
             self.note(&format!("warning: {line}"));
         }
     }
-    /// A network meets a dataset whose classes are not simply its own, and this was matched with that. It is a line for everybody,
-    /// those who want only results included.
+    /// The classes of a network differ from those of the dataset; `text` says which were matched.
+    /// Implementations show it even if only results are to be shown.
     fn classes(&mut self, text: &str) {
         self.note(text);
     }
-    /// Whether to end at the next step from which work can go on. Asked after every batch of a training that can resume.
+    /// Whether to stop at the next point from which the run can resume. Called after every batch of a
+    /// training that can resume.
     fn stop(&mut self) -> bool {
         false
     }
 }
 
-/// Watches nothing.
+/// Ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quiet;
 

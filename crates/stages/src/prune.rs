@@ -1,4 +1,4 @@
-//! Pruning, with what the pruner asks others for: gradients, latency, batch statistics.
+//! [`prune_stage`]: pruning, and the gradients, latencies and batch statistics that the pruner needs.
 
 use anyhow::{Context as _, Result};
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
@@ -18,15 +18,16 @@ use crate::trial::Trials;
 use crate::{Data, RunContext, validation_loader};
 use crate::{PruneSettings, median_latency_ms};
 
-/// Runs of a network for one probe of a latency target.
+/// Runs of a network for one latency measurement.
 const LATENCY_RUNS: usize = 15;
 
-/// Prunes as the settings say; what takes long is told to `note`. Without `data`, what needs images (importance taylor and
-/// best, recalibration) is refused.
+/// Prunes according to `settings`, and reports long steps to `note`. Importance taylor and best and
+/// recalibration need `data`.
 ///
 /// # Errors
-/// If the settings are out of range, a protected layer does not exist, a target cannot be reached or images are missing;
-/// [`ForeignClasses`](crate::ForeignClasses) if importance taylor asks for labels of which the network knows no class.
+/// If the settings are out of range, a protected layer does not exist, a target cannot be reached or images
+/// are missing; [`ForeignClasses`](crate::ForeignClasses) if importance needs labels and the network shares
+/// no class with the dataset.
 pub fn prune_stage(
     model: &Checkpoint,
     settings: &PruneSettings,
@@ -73,7 +74,7 @@ pub fn prune_stage(
     Ok(pruned)
 }
 
-/// The first training images, whole and unchanged, over and over.
+/// Endless batches of the first training images, without augmentation.
 struct Images {
     loader: Loader,
     batches: std::vec::IntoIter<Batch>,
@@ -95,7 +96,7 @@ impl Images {
     }
 }
 
-/// Gradients of the loss at the parameters, added up over batches.
+/// Gradients of the loss with respect to the parameters, summed over batches.
 fn gradients(
     model: &Checkpoint,
     (data, classes): (&Data, &ClassMap),
@@ -116,7 +117,7 @@ fn gradients(
     Ok(executor.read(Buffer::Gradients)?)
 }
 
-/// The network with running statistics of the training images.
+/// The network with running statistics measured on training images.
 fn recalibrated(
     model: &Checkpoint,
     data: &Data,

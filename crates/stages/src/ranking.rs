@@ -1,4 +1,5 @@
-//! [`ranking`]: the importance that channels are ranked by; gamma only if sparsity training has separated the gammas.
+//! [`ranking`]: the importance that channels are ranked by; gamma only if sparsity training has separated the
+//! gammas.
 
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
@@ -7,8 +8,8 @@ use bonsai_sparsity::GammaStatistics;
 
 use crate::PruneSettings;
 
-/// Fraction of gammas below 1e-2 under which gammas do not separate channels: sparsity training brings either nine in ten
-/// there, or none.
+/// Fraction of gammas below 1e-2 under which gammas do not separate channels: sparsity training brings either
+/// nine in ten there, or none.
 const DENSE: f64 = 0.1;
 
 /// The importance to rank channels by, and the reason if it differs from the configured one.

@@ -1,20 +1,21 @@
-//! [`RunContext`]: what all stages of a run share.
+//! [`RunContext`]: the settings that all stages of a run share.
 
 use bonsai_exec::ExecutorOptions;
 
 use crate::LoaderSettings;
 
-/// What all stages of a run share.
+/// The settings that all stages of a run share.
 #[derive(Debug, Clone)]
 pub struct RunContext {
     /// Side of the images in pixels.
     pub imgsz: usize,
-    /// Where all randomness starts from.
+    /// Seed of all randomness.
     pub seed: u64,
-    /// What runs the network.
+    /// The executor that runs the network.
     pub executor: ExecutorOptions,
     /// How batches are made.
     pub loader: LoaderSettings,
-    /// Whether epochs are evaluated in canvases no larger than needed, as Ultralytics does, rather than in squares.
+    /// Whether epochs are evaluated on the smallest canvas for each batch, as in Ultralytics, instead of on
+    /// squares.
     pub rect: bool,
 }

@@ -1,4 +1,5 @@
-//! From words of a command line and the environment to what runs a file.
+//! [`RuntimeChoice`] and [`serve_trial`]: the runtime that runs an ONNX file, and the child process that
+//! tests a file first.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,19 +7,21 @@ use std::path::{Path, PathBuf};
 use bonsai_detector::{LibrarySearch, LoadOptions, Runtime, Trial, try_onnx};
 use bonsai_exec::ExecutorOptions;
 
-/// What was asked for to run ONNX files.
+/// How ONNX files are to be run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuntimeChoice {
-    /// Which runtime; `None` is rten for an ONNX file, and no wish for any other.
+    /// The runtime; `None` selects rten for an ONNX file, and is the only choice that other files accept.
     pub runtime: Option<Runtime>,
-    /// onnxruntime's library, or a folder with it.
+    /// The library of onnxruntime, or the folder that contains it.
     pub library: Option<PathBuf>,
-    /// What tries an ONNX file first; files of a run are its own, and need none.
+    /// The program that tests an ONNX file before this process loads it; a run trusts the files that it
+    /// wrote, and needs none.
     pub trial: Option<Trial>,
 }
 
 impl RuntimeChoice {
-    /// With an executor, for files of ours, and with what the environment says; read here so that no library reads it.
+    /// Options to load a file: `executor` runs Bonsai's own files, and the environment says where to search
+    /// for onnxruntime. The environment is read here, so that no library reads it.
     pub fn with(&self, executor: ExecutorOptions) -> LoadOptions {
         let library = LibrarySearch {
             explicit: self.library.clone(),
@@ -35,8 +38,8 @@ impl RuntimeChoice {
     }
 }
 
-/// What a process does that was started to try an ONNX file, with the words behind [`Trial::words`]; the code to end with, and
-/// what to print.
+/// Runs the trial of an ONNX file, in the child process that was started for it. `words` are the arguments
+/// after [`Trial::words`]. Returns the exit code and the text to print.
 pub fn serve_trial(words: &[OsString]) -> (u8, String) {
     let text = |word: &OsString| word.to_string_lossy().into_owned();
     let parsed = match words {
@@ -49,7 +52,7 @@ pub fn serve_trial(words: &[OsString]) -> (u8, String) {
     let Some(((runtime, threads, memory), library, file)) = parsed else {
         return (
             2,
-            "this is no command of yours: the program starts itself so, to try an ONNX file".to_owned(),
+            "this command is internal: the program starts it itself, to test an ONNX file".to_owned(),
         );
     };
     let library = (!library.is_empty()).then(|| PathBuf::from(library));

@@ -1,9 +1,10 @@
-//! What was left out of a split or assumed about it: said by every command that reads a dataset, and kept in the report.
+//! [`SplitFlaws`]: what was left out of a split or assumed about it. Every command that reads a dataset
+//! prints it, and the report stores it.
 
 use bonsai_data::{DataError, Scan, SplitKind, Warning};
 use serde::{Deserialize, Serialize};
 
-/// What a scan counted, as numbers and words.
+/// The flaws that a scan of a split found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitFlaws {
@@ -11,38 +12,38 @@ pub struct SplitFlaws {
     pub split: String,
     /// Images found or listed.
     pub images: usize,
-    /// Those of them that cannot be used.
+    /// Images that cannot be used.
     pub images_left_out: usize,
     /// Rows in the label files of the images that are used.
     pub labels: usize,
-    /// Those of them that cannot be used.
+    /// Rows that cannot be used.
     pub labels_left_out: usize,
-    /// Why it is not there, where another split takes its place.
+    /// Why the split is missing, if another split is used instead.
     pub missing: Option<String>,
-    /// Where the labels of the first image were looked for, if no image has any.
+    /// The path where the labels of the first image were expected, if no image has any label.
     pub no_label_in: Option<String>,
-    /// What was wrong or assumed; what costs most comes first.
+    /// The kinds of flaws; those with the greatest loss come first.
     pub kinds: Vec<FlawCount>,
 }
 
-/// How often one thing was wrong.
+/// The count and the first example of one kind of flaw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FlawCount {
-    /// A name that stays, such as `pixel-coordinate`.
+    /// A stable name, such as `pixel-coordinate`.
     pub kind: String,
-    /// How often.
+    /// Number of occurrences.
     pub count: usize,
-    /// What, in words that follow the count.
+    /// Description of the kind, in words that follow the count.
     pub what: String,
-    /// File and line of the first.
+    /// File and line of the first occurrence.
     pub place: String,
-    /// What is wrong there, and what became of it.
+    /// Description of the first occurrence, and how it was handled.
     pub first: String,
 }
 
 impl SplitFlaws {
-    /// What a scan of a split found.
+    /// The flaws in the result of a scan.
     pub fn new(split: SplitKind, scan: &Scan) -> Self {
         let count = |(first, count): (&Warning, usize)| FlawCount {
             kind: first.kind.code().to_owned(),
@@ -64,27 +65,27 @@ impl SplitFlaws {
         }
     }
 
-    /// A split that is not there, so that the validation split takes its place.
+    /// The flaws of a missing split, instead of which the validation split is used.
     pub(crate) fn missing(split: SplitKind, reason: &DataError) -> Self {
         Self { missing: Some(reason.to_string()), ..Self::new(split, &Scan::default()) }
     }
 
-    /// What was left out of how many; `None` where all is well.
+    /// How much was left out; `None` if there are no flaws.
     fn headline(&self) -> Option<String> {
         let Self { split, images, images_left_out, labels, labels_left_out, .. } = self;
         if let Some(reason) = &self.missing {
-            return Some(format!("dataset {split}: {reason}; the validation split is measured in its place"));
+            return Some(format!("dataset {split}: {reason}; the validation split is measured instead"));
         }
         let of_images = format!("{images_left_out} of {images} images");
         let of_labels = format!("{labels_left_out} of {labels} labels");
         let text = match (images_left_out, labels_left_out, &self.no_label_in) {
             (0, 0, Some(path)) => format!(
-                "none of the {images} images has a label, so that nothing can be measured; those of the first were \
-                 looked for in `{path}`"
+                "none of the {images} images has a label, so nothing can be measured; the labels of the first image \
+                 were expected in `{path}`"
             ),
             (_, 0, Some(path)) => format!(
-                "{of_images} were left out, and none of the others has a label; those of the first were looked for in \
-                 `{path}`"
+                "{of_images} were left out, and none of the others has a label; the labels of the first were \
+                 expected in `{path}`"
             ),
             (0, 0, None) if self.kinds.is_empty() => return None,
             (0, 0, None) => format!("all {images} images and {labels} labels were used"),
@@ -95,7 +96,7 @@ impl SplitFlaws {
         Some(format!("dataset {split}: {text}"))
     }
 
-    /// All of it in one line; `None` where all is well.
+    /// All flaws in one line; `None` if there are none.
     pub fn line(&self) -> Option<String> {
         let kinds = self.kinds.iter().map(|k| format!("{} {} (first {})", k.count, k.what, k.place));
         let kinds = kinds.collect::<Vec<_>>().join(", ");
@@ -103,7 +104,7 @@ impl SplitFlaws {
         Some(if kinds.is_empty() { headline } else { format!("{headline}: {kinds}") })
     }
 
-    /// A line for the whole and one for each kind; none where all is well.
+    /// A summary line and one line for each kind; empty if there are no flaws.
     pub fn digest(&self) -> Vec<String> {
         let kinds =
             self.kinds.iter().map(|k| format!("  {} {}: first {}: {}", k.count, k.what, k.place, k.first));
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_split_that_is_well_says_nothing_and_one_without_labels_where_they_should_be() {
+    fn a_flawless_split_has_no_line_and_one_without_labels_names_their_path() {
         let clean = Scan { images: 6, instances: 9, found: 6, rows: 9, ..Scan::default() };
         assert_eq!(SplitFlaws::new(SplitKind::Val, &clean).line(), None);
         let gone = DataError::UndefinedSplit { yaml: "data.yaml".into(), split: "test" };

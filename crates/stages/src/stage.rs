@@ -13,15 +13,15 @@ pub enum Stage {
     Dataset,
     /// Train.
     Baseline,
-    /// Train the baseline on without pruning: what pruned networks are compared with.
+    /// Continue training the baseline without pruning, for comparison with pruned networks.
     Control,
-    /// Train on with L1.
+    /// Continue training with L1.
     Sparse,
     /// Remove channels.
     Prune,
-    /// Train on without L1.
+    /// Continue training without L1.
     Finetune,
-    /// Write ONNX.
+    /// Write ONNX files.
     Export,
     /// Build engines.
     Engine,
@@ -43,7 +43,7 @@ impl Stage {
         Self::Report,
     ];
 
-    /// Name, and folder in the run directory.
+    /// The name, which is also the folder in the run directory.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Dataset => "dataset",
@@ -58,7 +58,7 @@ impl Stage {
         }
     }
 
-    /// Whether it trains, so that it can go on where it was interrupted.
+    /// Whether the stage trains, so that it can resume after an interruption.
     pub const fn is_training(self) -> bool {
         match self {
             Self::Baseline | Self::Control | Self::Sparse | Self::Finetune => true,

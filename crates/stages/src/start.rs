@@ -1,4 +1,4 @@
-//! What training starts from: fresh weights of a scale, or a checkpoint.
+//! [`start_checkpoint`]: the network that training starts from, with new weights or from a file.
 
 use anyhow::{Result, bail};
 use bonsai_checkpoint::Checkpoint;
@@ -9,12 +9,13 @@ use crate::checkpoint_file::open_checkpoint;
 use crate::classes::for_dataset;
 use crate::{Progress, path_of_text};
 
-/// A checkpoint for `model`: `yolov8n` to `yolov8x` built for these classes with seeded weights, or a file, Bonsai's or
-/// Ultralytics'. The classes of a file are matched with the dataset's by name, which is noted: outputs of classes that both have
-/// are kept, wherever the dataset has them, and those of others start anew.
+/// A checkpoint for `model`: `yolov8n` to `yolov8x`, built for these classes with seeded weights, or a file
+/// of Bonsai or Ultralytics. The classes of a file are matched with the dataset's by name, and `progress` is
+/// told how. The outputs of shared classes keep their weights, in the dataset's order; the outputs of other
+/// classes get new weights.
 ///
 /// # Errors
-/// If the name is neither, if the file cannot be read, or if its network has no batch norm.
+/// If `model` is neither a model name nor a file, the file cannot be read, or its network has no batch norm.
 pub fn start_checkpoint(
     model: &str,
     class_names: &[String],
@@ -28,13 +29,14 @@ pub fn start_checkpoint(
     let model = path.display().to_string();
     if !path.exists() {
         let names: Vec<_> = Scale::ALL.iter().map(|s| s.model_name()).collect();
-        bail!("`{model}` is neither a file nor one of {}", names.join(", "));
+        bail!("unknown model \"{model}\"; expected a file or one of {}", names.join(", "));
     }
     let checkpoint = Checkpoint { train: None, ..open_checkpoint(&path)? };
-    // Fused by Ultralytics, or a CPU engine: without batch norm nothing keeps the training stable, and nothing can be pruned.
+    // Ultralytics fused it, or it is a CPU engine. Without batch norm, training is unstable and pruning is
+    // impossible.
     if !checkpoint.model.graph().nodes().iter().any(|node| matches!(node.op(), Op::BatchNorm { .. })) {
         bail!(
-            "{model} has no batch norm, so it cannot be trained: it was fused (or folded); use the checkpoint from before that"
+            "{model} has no batch norm (it was fused or folded), so it cannot be trained; pass the checkpoint from before that"
         );
     }
     for_dataset(checkpoint, class_names, seed, &model, progress)

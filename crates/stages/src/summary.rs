@@ -1,4 +1,4 @@
-//! What a model or file is: parameters, MACs, layers.
+//! [`Summary`] and [`summarise`]: parameters, MACs and layers of a network.
 
 use anyhow::Result;
 use bonsai_graph::ModelSpec;
@@ -8,13 +8,13 @@ use serde::Serialize;
 use crate::checkpoint_file::open_checkpoint;
 use crate::path_of_text;
 
-/// Classes of a model that is only named: COCO's number, for which the published figures hold.
+/// Number of classes of a model given by name: that of COCO, for which sizes are published.
 const DEFAULT_CLASSES: usize = 80;
 
-/// Figures of a network.
+/// Size of a network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// What was asked for.
+    /// The model name or file.
     pub model: String,
     /// Side of the image for which `macs` holds, in pixels.
     pub imgsz: usize,
@@ -24,16 +24,16 @@ pub struct Summary {
     pub params: u64,
     /// Multiply-accumulates at batch 1.
     pub macs: u64,
-    /// Every layer.
+    /// All layers, in order.
     pub layers: Vec<LayerSummary>,
 }
 
-/// Figures of a layer.
+/// Size of a layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerSummary {
-    /// Its name.
+    /// Name of the layer.
     pub name: String,
-    /// Its kind.
+    /// Kind of the layer.
     pub op: &'static str,
     /// Output shape `[c, h, w]`.
     pub shape: [usize; 3],
@@ -43,10 +43,10 @@ pub struct LayerSummary {
     pub macs: u64,
 }
 
-/// The network behind a name or in a file.
+/// The network of a model name or in a file.
 ///
 /// # Errors
-/// If it is neither, or the file is not valid.
+/// If `model` is neither, or the file is not valid.
 pub fn open_model(model: &str) -> Result<ModelSpec> {
     if let Some(scale) = Scale::from_model_name(model) {
         let names: Vec<String> = (0..DEFAULT_CLASSES).map(|i| format!("class{i}")).collect();
@@ -55,7 +55,7 @@ pub fn open_model(model: &str) -> Result<ModelSpec> {
     Ok(open_checkpoint(&path_of_text(model))?.model)
 }
 
-/// Figures of a network for images of `imgsz` pixels.
+/// Summarises a network for square images of `imgsz` pixels a side.
 ///
 /// # Errors
 /// If the size does not fit the network.

@@ -1,4 +1,4 @@
-//! A teacher beside a training: a frozen network, run on the same batches as the student.
+//! [`Teacher`]: a frozen network that runs on the same batches as the student during a training.
 
 use std::path::Path;
 
@@ -17,31 +17,32 @@ use crate::checkpoint_file::open_checkpoint;
 use crate::classes::for_dataset;
 use crate::ensure_usage;
 
-/// A network to imitate, and how strongly.
+/// A network to imitate, and the weights of the imitation.
 #[derive(Debug, Clone)]
 pub struct Teacher {
-    /// Of the student's classes, in the same order.
+    /// The network, with the student's classes in the same order.
     pub checkpoint: Checkpoint,
-    /// Weights of the parts, if raw outputs are imitated.
+    /// Weights of the loss parts, if raw outputs are imitated.
     pub logits: Option<DistillGains>,
-    /// How features are imitated, if they are.
+    /// Settings for the imitation of features, if they are imitated.
     pub features: Option<FeatureImitation>,
 }
 
-/// Imitation of what the head reads.
+/// Imitation of the head's inputs.
 #[derive(Debug, Clone)]
 pub struct FeatureImitation {
-    /// By level, the teacher's channel for each of the student's.
+    /// For each level, the teacher's channel for each channel of the student.
     pub matching: Vec<Vec<usize>>,
     /// Temperature and weight.
     pub settings: ImitationSettings,
 }
 
 impl FeatureImitation {
-    /// The channels that a student kept of its teacher, by the plan of its pruning.
+    /// Matches each channel of a pruned student to the teacher's channel that it was, according to the
+    /// pruning plan.
     ///
     /// # Errors
-    /// If the plan is another network's.
+    /// If the plan belongs to another network.
     pub fn of_pruned(teacher: &Checkpoint, plan: &PrunePlan, settings: ImitationSettings) -> Result<Self> {
         let wires = teacher.model.head_inputs();
         let graph = teacher.model.graph();
@@ -51,10 +52,10 @@ impl FeatureImitation {
 }
 
 impl Teacher {
-    /// The teacher in a file, with its class outputs in the order of a dataset's classes.
+    /// Opens a teacher, and puts its class outputs into the order of the dataset's classes.
     ///
     /// # Errors
-    /// If the file is not a checkpoint, or lacks a class.
+    /// If the file is not a checkpoint, or the network lacks a class of the dataset.
     pub fn open(
         file: &Path,
         class_names: &[String],
@@ -65,18 +66,18 @@ impl Teacher {
         let classes = ClassMap::new(network.model.class_names(), class_names);
         ensure_usage!(
             classes.missing().next().is_none(),
-            "the teacher {} does not have all of the dataset's classes ({classes}): name a teacher that has",
+            "the teacher {} lacks classes of the dataset ({classes}): pass a teacher that has all of them",
             file.display()
         );
-        // No output starts anew, so that no seed matters.
+        // No output gets new weights, so the seed is not used.
         let checkpoint = for_dataset(network, class_names, 0, &file.display().to_string(), progress)?;
         Ok(Self { checkpoint, logits: Some(gains), features: None })
     }
 
-    /// The student's graph with the outputs that this teacher imitates.
+    /// The student's graph, with the outputs that are compared with this teacher's.
     ///
     /// # Errors
-    /// If the head reads other numbers of channels than the matching has.
+    /// If the numbers of channels that the head reads are not those of the matching.
     pub(super) fn tapped(&self, student: &Checkpoint) -> Result<Graph> {
         let graph = student.model.graph();
         let Some(features) = &self.features else { return Ok(graph.clone()) };
@@ -85,28 +86,29 @@ impl Teacher {
         let matched: Vec<usize> = features.matching.iter().map(Vec::len).collect();
         ensure!(
             channels == matched,
-            "the student's head reads {channels:?} channels, the plan of its pruning keeps {matched:?}: they are not of one run"
+            "the student's head reads {channels:?} channels, but its pruning plan keeps {matched:?}: student and plan \
+             belong to different runs"
         );
         Ok(graph.with_more_outputs(&wires)?)
     }
 
-    /// Refuses a student that answers in other terms.
+    /// Refuses a student whose outputs cannot be compared with the teacher's.
     ///
     /// # Errors
-    /// If its classes, strides or bins are not the teacher's.
+    /// If the student's classes, strides or bins differ from the teacher's.
     pub fn check_student(&self, student: &Checkpoint) -> Result<()> {
         let theirs = &self.checkpoint.model;
         let ours = &student.model;
         ensure_usage!(
             theirs.class_names() == ours.class_names(),
-            "the teacher's classes are {:?}, the student's are {:?}: name a teacher of the same ones in the same order",
+            "the teacher's classes are {:?}, the student's are {:?}: pass a teacher with the same classes in the same order",
             theirs.class_names(),
             ours.class_names()
         );
         let head = |model: &bonsai_graph::ModelSpec| (model.head().strides.clone(), model.head().reg_max);
         ensure_usage!(
             head(theirs) == head(ours),
-            "the teacher's head has strides and bins {:?}, the student's has {:?}: name a YOLOv8 of the same ones",
+            "the teacher's head has strides and bins {:?}, the student's has {:?}: pass a YOLOv8 with the same ones",
             head(theirs),
             head(ours)
         );
@@ -114,7 +116,7 @@ impl Teacher {
     }
 }
 
-/// A teacher at work.
+/// A teacher that is ready to run.
 pub(super) struct RunningTeacher {
     inference: Box<dyn Inference + Send>,
     head: DetectHead,
@@ -128,7 +130,8 @@ impl RunningTeacher {
     /// Folds the teacher and makes it ready to run.
     ///
     /// # Errors
-    /// If its classes or its head are not the student's, or it cannot run on batches of `size` (images, height, width).
+    /// If the teacher's classes or head differ from the student's, or it cannot run on batches of `size`
+    /// (images, height, width).
     pub(super) fn new(
         teacher: &Teacher,
         student: &Checkpoint,
@@ -147,11 +150,11 @@ impl RunningTeacher {
         Ok(Self { inference, head: folded.model.head().clone(), logits, features })
     }
 
-    /// Loss and gradients of what the student is to imitate on these images.
+    /// Loss and gradients of the imitation for the student's batch.
     pub(super) fn distil(&mut self, student: &Student<'_>) -> Result<Distilled, ServiceError> {
         let outputs = self.inference.infer(student.images)?;
         if outputs.iter().any(|output| output.data.iter().any(|value| !value.is_finite())) {
-            return Err("the teacher answers with numbers that are not finite: name one that works".into());
+            return Err("the teacher's outputs are not finite: pass another teacher".into());
         }
         let mut distilled = Distilled { loss: 0.0, gradients: Vec::new(), features: Vec::new() };
         if let Some(gains) = self.logits {
@@ -170,7 +173,7 @@ impl RunningTeacher {
     }
 }
 
-/// An output as features.
+/// An output as a feature map.
 fn map(array: &Array) -> FeatureMap<'_> {
     let size = |axis: usize| array.shape.get(axis).copied().unwrap_or(0);
     FeatureMap { values: &array.data, n: size(0), channels: size(1), h: size(2), w: size(3) }

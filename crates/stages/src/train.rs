@@ -1,4 +1,4 @@
-//! Baseline, sparsity training and fine-tuning: one trainer, different rules.
+//! [`train_stage`]: baseline, sparsity training, fine-tuning and distillation, by [`Objective`].
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -24,21 +24,21 @@ use crate::teacher::RunningTeacher;
 use crate::{Data, Teacher, validation_loader_in};
 use crate::{L1Config, Progress, RunContext};
 
-/// Watches a training, keeps what must not be lost, and may end it.
+/// Observes a training, may save its checkpoints, and may end it.
 pub trait TrainWatch {
-    /// Something worth a line.
+    /// A line for the user.
     fn note(&mut self, text: &str);
 
-    /// A batch is about to be trained on; epoch and number from 0.
+    /// A batch is about to be trained on; epoch and batch number start at 0.
     fn batch(&mut self, _epoch: usize, _number: usize, _batch: &Batch) {}
 
     /// A batch was trained on. `Break` ends the training at the next optimiser step.
     fn step(&mut self, step: &StepRecord) -> ControlFlow<()>;
 
-    /// An epoch ended; `last` is what to go on from.
+    /// An epoch ended; `last` is the checkpoint from which the training can resume.
     ///
     /// # Errors
-    /// What keeps it from being saved; the training ends.
+    /// If the checkpoint cannot be saved; the training then ends.
     fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming, last: &Checkpoint) -> Result<()>;
 }
 
@@ -58,22 +58,22 @@ impl TrainWatch for &mut dyn Progress {
     }
 }
 
-/// What a training is after, beside detecting.
+/// The additional goal of a training, besides detection.
 #[derive(Debug, Clone, Copy)]
 pub enum Objective<'a> {
-    /// Nothing else.
+    /// Detection only.
     Detection,
     /// Small gammas and betas.
     Sparsity(&'a L1Config),
-    /// To answer as a teacher does.
+    /// The outputs of a teacher.
     Distillation(&'a Teacher),
 }
 
-/// Trains `start` on `data`, or goes on if it carries the state of a training.
+/// Trains `start` on `data`, or resumes if `start` contains the state of a training.
 ///
 /// # Errors
-/// If the network has not the dataset's classes in the dataset's order, if the network, the loader, the evaluation or the
-/// watcher fails, or the training diverges.
+/// If the network's classes are not the dataset's in the same order; if the network, the loader, the
+/// evaluation or `watch` fails; or if the training diverges.
 pub fn train_stage(
     start: &Checkpoint,
     data: &Data,
@@ -82,10 +82,11 @@ pub fn train_stage(
     context: &RunContext,
     watch: &mut dyn TrainWatch,
 ) -> Result<Trained> {
-    // Labels are numbers: in another order every class would be trained on another one's output.
+    // Labels are class numbers: in another order, each class would be trained on the output of a different
+    // class.
     ensure!(
         start.model.class_names() == data.class_names,
-        "the network's classes are {:?}, those of {} are {:?}: a training needs the same ones in the same order",
+        "the network's classes are {:?}, those of {} are {:?}: training needs the same classes in the same order",
         start.model.class_names(),
         data.yaml.display(),
         data.class_names
@@ -96,7 +97,7 @@ pub fn train_stage(
     check_training(start.model.graph(), &config, context, data.trained_and_evaluated())?;
     let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, context))?;
     let stride = start.model.head().strides.iter().copied().max().filter(|_| context.rect);
-    // Half a training batch keeps the memory of evaluation small beside that of training.
+    // With half a training batch, evaluation needs little memory compared to training.
     let evaluation = config.batch.div_ceil(2);
     let validation = validation_loader_in(&data.val, context.imgsz, evaluation, &context.loader, stride)?;
     let l1 = match objective {
@@ -127,7 +128,7 @@ pub fn train_stage(
         if penalised.left > 0 {
             let Penalised { left, channels, .. } = penalised;
             watch.note(&format!(
-                "L1 leaves {left} of {channels} batch-norm channels alone, which pruning cannot remove"
+                "L1 is not applied to {left} of {channels} batch-norm channels, because pruning cannot remove them"
             ));
         }
     }
@@ -167,7 +168,7 @@ pub fn train_stage(
     let trained = train(&start, &config, services)?;
     if trained.stopped == Stopped::Penalty {
         watch.borrow_mut().note(&format!(
-            "warning: ended after {} of {} epochs: the loss rises too much under L1 for any gamma to come near 0",
+            "warning: training ended after {} of {} epochs: the loss rises too much under L1 for any gamma to approach 0",
             trained.last.train.as_ref().map_or(0, |state| state.progress.epoch),
             config.epochs
         ));
@@ -178,7 +179,8 @@ pub fn train_stage(
     Ok(trained)
 }
 
-/// What became of the gammas, beside what was foreseen. Where a training goes on, how it began is no longer known.
+/// The forecast and the measured change of the gammas. In a resumed training, the gammas before it are
+/// unknown.
 fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> Result<Outcome> {
     let overall = |checkpoint: &Checkpoint| -> Result<GammaSummary> {
         Ok(GammaStatistics::new(checkpoint.model.graph(), &checkpoint.weights)?.overall)
@@ -187,11 +189,11 @@ fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> 
     Ok(Outcome { predicted, before, after: overall(&trained.last)? })
 }
 
-/// Epochs from the first on whose batches are made in the same way: those before mosaic closes.
+/// Number of epochs whose batches are made in the same way: those before mosaic is switched off.
 fn mosaic_epochs(config: &TrainConfig, context: &RunContext) -> usize {
     let closed = config.epochs.saturating_sub(context.loader.close_mosaic);
     let augment = &context.loader.augment;
-    // What was never open is not closed.
+    // Without mosaic and mixup, nothing is switched off.
     let changes = closed > 0 && (augment.mosaic > 0.0 || augment.mixup > 0.0);
     if changes { closed } else { config.epochs }
 }
@@ -211,7 +213,7 @@ fn loader_config(config: &TrainConfig, context: &RunContext) -> LoaderConfig {
     }
 }
 
-/// Passes what the trainer tells on to the watcher.
+/// Forwards the trainer's events to the [`TrainWatch`].
 struct Watched<'a, 'b>(&'a RefCell<&'b mut dyn TrainWatch>);
 
 impl Observer for Watched<'_, '_> {

@@ -1,4 +1,5 @@
-//! A pruned network on trial: a short training, then the loss on training images that it was not trained on.
+//! [`Trials`]: short trainings of pruned networks, each followed by the loss on training images that were
+//! held back.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -11,24 +12,24 @@ use bonsai_train::{EpochRecord, EpochTiming, StepRecord, TrainConfig, TrainError
 use crate::PruneSettings;
 use crate::{Data, Objective, RunContext, TrainWatch, train_stage};
 
-/// One in so many training images is held back.
+/// One of this many training images is held back.
 const HELD_BACK: usize = 5;
-/// No more are held back: their mean loss tells networks apart.
+/// Maximum number of images held back; their mean loss is precise enough to rank networks.
 const MOST_HELD_BACK: usize = 256;
-/// Part of the steps in which the learning rate warms up.
+/// Fraction of the epochs in which the learning rate warms up.
 const WARMUP: f64 = 0.25;
 
-/// Images and rules of the trials, the same for every network.
+/// Images and settings of the trials, the same for every network.
 pub(super) struct Trials {
     data: Data,
     config: TrainConfig,
 }
 
 impl Trials {
-    /// Trials on a part of the training images, another part of which is held back.
+    /// Trials that train on one part of the training images; another part is held back.
     ///
     /// # Errors
-    /// If there are not two labelled training images, or `trial_steps` take none.
+    /// If one of the two parts has no labelled image.
     pub(super) fn new(data: &Data, settings: &PruneSettings) -> Result<Self> {
         let training = &settings.training;
         let all = &data.train.samples;
@@ -39,7 +40,7 @@ impl Trials {
         };
         let wanted = settings.extras.trial_steps * training.nbs;
         let split = |samples: Vec<Sample>, most: usize| {
-            // Evenly from all of them: files are often sorted by scene.
+            // Taken evenly from all images, because files are often sorted by scene.
             let stride = samples.len().div_ceil(most.max(1)).max(1);
             let samples: Vec<Sample> = samples.into_iter().step_by(stride).collect();
             Arc::new(Split { samples, class_names: data.train.class_names.clone() })
@@ -49,8 +50,8 @@ impl Trials {
         let is_labelled = |split: &Split| split.samples.iter().any(|sample| !sample.labels.is_empty());
         ensure!(
             is_labelled(&train) && is_labelled(&held_back),
-            "importance best tries pruned networks on labelled training images and holds one in {HELD_BACK} of them back; \
-             {} images are too few for that: rank by another importance",
+            "importance best trains pruned networks on labelled training images and holds one in {HELD_BACK} back; {} \
+             images are too few for that: use another importance",
             all.len()
         );
         let epochs = wanted.div_ceil(train.samples.len()).max(1);
@@ -66,7 +67,7 @@ impl Trials {
         Ok(Self { data, config })
     }
 
-    /// The mean loss on the images that were held back, after a short training; infinite where that diverges.
+    /// The mean loss on the held-back images after a short training; infinite if the training diverges.
     ///
     /// # Errors
     /// If the training fails for another reason.
@@ -81,12 +82,14 @@ impl Trials {
             Err(error) => return Err(error),
         };
         let last = trained.history.last().and_then(|record| record.evaluation);
-        let losses = last.and_then(|evaluation| evaluation.losses).context("a trial without a loss")?;
+        let losses = last
+            .and_then(|evaluation| evaluation.losses)
+            .context("the last epoch of the trial has no loss")?;
         Ok(losses.bbox + losses.cls + losses.dfl)
     }
 }
 
-/// Trials are short, and their epochs are not those of the run.
+/// Ignores the events of a trial, because its epochs are not those of the run.
 struct Silent;
 
 impl TrainWatch for Silent {

@@ -4,33 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::refusal::Refusal;
 use crate::{
-    Backend, BackendChoice, BuildError, BuildOptions, EngineKind, Environment, FindOptions, Measurement,
-    NotFound, OptionsError, Precision, Program, Version, build, build_with_library, find_tool,
+    Backend, BackendChoice, BuildError, BuildOptions, BuildReport, EngineKind, NotFound, OptionsError,
+    Places, Program, build, build_with_library, find_tool,
 };
-
-/// A finished engine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BuildReport {
-    /// The builder.
-    pub backend: Backend,
-    /// Path of the plan.
-    pub engine: PathBuf,
-    /// Path of the log with everything that the builder printed.
-    pub log: PathBuf,
-    /// Size of the plan in bytes.
-    pub engine_bytes: u64,
-    /// Arithmetic of the engine.
-    pub precision: Precision,
-    /// Version of the builder; only this version can load the engine.
-    pub version: Version,
-    /// The arguments of the tool, with output files at their final paths. Empty for a library.
-    pub argv: Vec<String>,
-    /// Seconds from start to end of the builder.
-    pub wall_seconds: f64,
-    /// Metrics that the builder printed.
-    pub measurement: Measurement,
-}
 
 /// Result of a build on this machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,34 +22,6 @@ pub enum EngineOutcome {
         /// The reason, a sentence for a report.
         because: String,
     },
-}
-
-/// Paths of the builders, in addition to the environment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Places {
-    /// Path of `trtexec`.
-    pub trtexec: Option<PathBuf>,
-    /// Path of `tensorrt_rtx`.
-    pub tensorrt_rtx: Option<PathBuf>,
-    /// The folder with TensorRT-RTX's libraries.
-    pub rtx_folder: Option<PathBuf>,
-    /// The caller's environment.
-    pub environment: Environment,
-    /// Folders to try last, in place of those that NVIDIA's packages use.
-    pub usual_folders: Option<Vec<PathBuf>>,
-}
-
-impl Places {
-    /// The options for finding a tool.
-    pub fn of(&self, program: Program) -> FindOptions {
-        let explicit = match program {
-            Program::Trtexec => self.trtexec.clone(),
-            Program::TensorrtRtx => self.tensorrt_rtx.clone(),
-        };
-        let usual = FindOptions::new(program);
-        let usual_folders = self.usual_folders.clone().unwrap_or(usual.usual_folders);
-        FindOptions { program, explicit, environment: self.environment.clone(), usual_folders }
-    }
 }
 
 /// Finds the builder and builds the engine, if this machine can.
@@ -107,16 +57,6 @@ pub fn build_if_possible(
         }
     }
     Ok(EngineOutcome::NotRun { because: reasons.join("; ") })
-}
-
-/// Reasons why a builder gave no engine.
-pub(crate) enum Refusal {
-    /// The builder is not installed; another one may be.
-    Absent(String),
-    /// The user named this builder, and it does not work here.
-    NotHere(String),
-    /// The build failed.
-    Failed(BuildError),
 }
 
 fn with_tool(

@@ -1,25 +1,26 @@
-//! Which crate may know which.
+//! [`ALLOWED`]: the dependencies that each crate may have.
 //!
-//! [`ALLOWED`] is the picture in ARCHITECTURE.md as a table; a new edge is a decision, written here with its reason.
-//! Development dependencies are free: a test may use an executor that the crate itself never sees.
+//! The table contains the diagram in ARCHITECTURE.md. A new dependency is a decision, which needs an entry
+//! with its reason here. Development dependencies are not restricted: a test may use an executor that the
+//! crate itself does not use.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
-use crate::tree::{assert_none, root, texts};
+use crate::tree::{assert_none, root};
 
 /// For each crate, the crates of the workspace that its normal code may use.
 const ALLOWED: &[(&str, &[&str])] = &[
-    // A vocabulary of three box types, so that crates which otherwise do not know each other agree on coordinates.
+    // Box types for crates that otherwise do not depend on each other.
     ("bonsai-boxes", &[]),
     ("bonsai-graph", &[]),
     ("bonsai-kernels", &[]),
     ("bonsai-checkpoint", &["bonsai-graph"]),
     ("bonsai-exec", &["bonsai-checkpoint", "bonsai-graph", "bonsai-kernels"]),
     ("bonsai-yolov8", &["bonsai-boxes", "bonsai-checkpoint", "bonsai-graph"]),
-    // Stage crates: none knows another; what one needs of another comes as a closure from the pipeline.
+    // Stage crates: none depends on another; it gets the functions of another as closures from the pipeline.
     ("bonsai-data", &["bonsai-boxes"]),
     ("bonsai-metrics", &["bonsai-boxes"]),
     ("bonsai-plots", &["bonsai-boxes"]),
@@ -28,8 +29,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bonsai-prune", &["bonsai-checkpoint", "bonsai-graph"]),
     ("bonsai-onnx", &["bonsai-checkpoint", "bonsai-graph"]),
     ("bonsai-tensorrt", &[]),
-    // The detector composes: it letterboxes an image exactly as training did, so it uses data's letterbox; and what an ONNX
-    // file says about itself is read by the one reader that takes files of any origin, which is the exporter's.
+    // The detector letterboxes images exactly like training, so it uses the letterbox of bonsai-data. It
+    // reads the metadata of ONNX files with the reader of bonsai-onnx, which accepts files of any origin.
     (
         "bonsai-detector",
         &[
@@ -42,7 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bonsai-yolov8",
         ],
     ),
-    // The stages meet here, as functions from values to values; no run directory is known.
+    // Composes the stage crates to stages, as functions from values to values, without a run directory.
     (
         "bonsai-stages",
         &[
@@ -62,7 +63,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bonsai-yolov8",
         ],
     ),
-    // A report is written from its model alone; the model holds metrics, epochs and stages.
+    // A report is written from a model that contains metrics, epochs and stages.
     (
         "bonsai-report",
         &[
@@ -101,7 +102,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bonsai-yolov8",
         ],
     ),
-    // Compares whole runs, so it stands above the pipeline.
+    // Compares whole runs, so it uses the pipeline.
     (
         "bonsai-bench",
         &[
@@ -120,7 +121,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("bonsai-testkit", &["bonsai-checkpoint", "bonsai-graph"]),
-    // Files of any origin are predicted and inspected by the commands themselves.
+    // The commands `predict` and `inspect` read files of any origin themselves.
     (
         "bonsai-cli",
         &[
@@ -139,7 +140,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("xtask", &["bonsai-cli"]),
 ];
 
-/// Stage crates, which must stay strangers to each other.
+/// Stage crates, which must not depend on each other.
 const STAGES: &[&str] = &[
     "bonsai-data",
     "bonsai-metrics",
@@ -151,11 +152,12 @@ const STAGES: &[&str] = &[
     "bonsai-train",
 ];
 
-/// Crates that name candle themselves: the executor, and a feature of sparsity for other people's training loops.
+/// Crates with a direct dependency on candle: the executor, and a feature of sparsity for users' training
+/// loops.
 const CANDLE_ALWAYS: &[&str] = &["bonsai-exec"];
 const CANDLE_OPTIONAL: &[&str] = &["bonsai-sparsity"];
 
-/// Crates under which no candle stands, however deep, with default features.
+/// Crates that must not depend on candle, directly or indirectly, with default features.
 const WITHOUT_CANDLE: &[&str] = &[
     "bonsai-boxes",
     "bonsai-checkpoint",
@@ -174,7 +176,7 @@ const WITHOUT_CANDLE: &[&str] = &[
 static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
     MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))
-        // For this platform alone: every crate that it names was fetched to build this test.
+        // Only for this platform, because all its crates were fetched to build this test.
         .other_options(["--locked", "--filter-platform", "host-tuple"].map(str::to_owned))
         .exec()
         .expect("cargo metadata reads the workspace")
@@ -195,11 +197,14 @@ fn every_crate_uses_only_what_the_table_allows() {
             }
         }
     }
-    assert_none("crates may depend only on what ALLOWED lists for them (pass a closure instead?):", &found);
+    assert_none(
+        "crates may only have dependencies that ALLOWED lists; remove these or pass a closure instead:",
+        &found,
+    );
 }
 
 #[test]
-fn the_table_has_no_row_for_a_crate_that_is_gone() {
+fn the_table_has_no_row_for_a_missing_crate() {
     let members: BTreeSet<&str> =
         METADATA.workspace_packages().iter().map(|package| package.name.as_str()).collect();
     let found: Vec<String> = ALLOWED
@@ -223,7 +228,10 @@ fn stage_crates_do_not_depend_on_each_other() {
             );
         }
     }
-    assert_none("a stage takes another stage's service as a closure from the pipeline:", &found);
+    assert_none(
+        "stage crates must not depend on each other; take a closure from the pipeline instead:",
+        &found,
+    );
 }
 
 #[test]
@@ -235,7 +243,7 @@ fn every_crate_that_others_may_use_has_a_throw_away_consumer() {
         .map(|name| format!("scripts/consumers/{}.rs", name.trim_start_matches("bonsai-")))
         .filter(|path| !root().join(path).is_file())
         .collect();
-    assert_none("scripts/consumer-crates.sh has nothing to build for these:", &found);
+    assert_none("these consumers for scripts/consumer-crates.sh are missing:", &found);
 }
 
 #[test]
@@ -246,11 +254,11 @@ fn the_testkit_is_for_tests_only() {
         .filter(|package| internal(package).any(|name| name == "bonsai-testkit"))
         .map(|package| package.name.to_string())
         .collect();
-    assert_none("bonsai-testkit belongs under [dev-dependencies] of:", &found);
+    assert_none("bonsai-testkit must be under [dev-dependencies] of:", &found);
 }
 
 #[test]
-fn candle_is_named_by_the_executor_alone() {
+fn only_the_executor_depends_on_candle_directly() {
     let mut found = Vec::new();
     for package in METADATA.workspace_packages() {
         let name = package.name.as_str();
@@ -265,11 +273,11 @@ fn candle_is_named_by_the_executor_alone() {
             }
         }
     }
-    assert_none("only bonsai-exec, and bonsai-sparsity as an option, may name candle:", &found);
+    assert_none("only bonsai-exec, and bonsai-sparsity optionally, may depend on candle:", &found);
 }
 
 #[test]
-fn no_candle_stands_under_the_crates_that_do_without() {
+fn crates_without_candle_do_not_depend_on_it_indirectly() {
     let mut found = Vec::new();
     for package in METADATA.workspace_packages() {
         if WITHOUT_CANDLE.contains(&package.name.as_str())
@@ -278,7 +286,7 @@ fn no_candle_stands_under_the_crates_that_do_without() {
             found.push(path.join(" -> "));
         }
     }
-    assert_none("these crates must not pull in candle:", &found);
+    assert_none("these crates must not depend on candle:", &found);
 }
 
 #[test]
@@ -288,48 +296,13 @@ fn the_search_for_candle_can_find_it() {
         .into_iter()
         .find(|package| package.name.as_str() == "bonsai-exec")
         .expect("bonsai-exec is a member");
-    assert!(path_to(&exec.id, is_candle).is_some(), "candle is under bonsai-exec, so the search must see it");
+    assert!(
+        path_to(&exec.id, is_candle).is_some(),
+        "bonsai-exec depends on candle, so the search must find it"
+    );
 }
 
-#[test]
-fn versions_and_lints_are_written_once_in_the_root_manifest() {
-    let mut found = Vec::new();
-    let manifests = texts(&["/Cargo.toml"]).into_iter();
-    // A workspace of its own under scripts/ is no member and has nothing to inherit.
-    for manifest in manifests.filter(|file| !file.path.starts_with("scripts/")) {
-        let mut section = "";
-        let mut lints = false;
-        let mut inherited = BTreeSet::new();
-        for (number, line) in manifest.lines() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            if line.starts_with('[') {
-                section = line;
-            } else if section.ends_with("dependencies]") && !line.contains("workspace = true") {
-                found.push(format!("{}:{number}: {line}", manifest.path));
-            } else if section == "[lints]" && line == "workspace = true" {
-                lints = true;
-            } else if section == "[package]"
-                && let Some(key) = line.strip_suffix(".workspace = true")
-            {
-                inherited.insert(key);
-            }
-        }
-        if !lints {
-            found.push(format!("{}: no `workspace = true` under [lints]", manifest.path));
-        }
-        for key in ["version", "edition", "rust-version", "license"] {
-            if !inherited.contains(key) {
-                found.push(format!("{}: no `{key}.workspace = true`", manifest.path));
-            }
-        }
-    }
-    assert_none("crates inherit versions, metadata and lints from the workspace:", &found);
-}
-
-/// Names of the workspace's crates that `package` uses outside its tests.
+/// Names of the workspace's crates on which `package` depends outside its tests.
 fn internal(package: &Package) -> impl Iterator<Item = &str> {
     package
         .dependencies
@@ -342,7 +315,7 @@ fn is_candle(name: &str) -> bool {
     name == "candle" || name.starts_with("candle-")
 }
 
-/// The first chain of normal and build dependencies from `start` to a package whose name `wanted` takes.
+/// A chain of normal and build dependencies from `start` to a package for whose name `wanted` is true.
 fn path_to(start: &PackageId, wanted: fn(&str) -> bool) -> Option<Vec<String>> {
     let resolve = METADATA.resolve.as_ref().expect("cargo metadata resolved the workspace");
     let edges: BTreeMap<&PackageId, Vec<&PackageId>> = resolve

@@ -1,13 +1,13 @@
-//! Documents name only what is there.
+//! House rule for documents: they name only files that exist, and ARCHITECTURE.md names every crate.
 //!
-//! A path in backticks that points into the tree, and the target of every relative link, must exist. Files that a run
-//! writes are not in the tree and not checked.
+//! A path in backticks that points into the tree, and the target of every relative link, must exist. Files
+//! that a run writes are not in the tree, so they are not checked.
 
 use std::collections::BTreeSet;
 
 use crate::tree::{FOLDERS, Text, assert_none, paths, root, texts};
 
-/// The documents a reader starts from, beside the pages in `docs`. The change log is history: it may name what is gone.
+/// Documents outside `docs`. The change log is excluded, because it may name removed files.
 const DOCUMENTS: &[&str] = &["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"];
 
 #[test]
@@ -42,10 +42,10 @@ fn the_architecture_names_every_crate() {
         })
         .map(str::to_owned)
         .collect();
-    assert_none("ARCHITECTURE.md says nothing about:", &found);
+    assert_none("ARCHITECTURE.md does not name these crates:", &found);
 }
 
-/// The documents, all of which must be there.
+/// All documents; fails if one is missing.
 fn documents() -> Vec<Text> {
     let is_document = |path: &str| DOCUMENTS.contains(&path) || path.starts_with("docs/");
     let documents: Vec<Text> = texts(&[".md"]).into_iter().filter(|text| is_document(&text.path)).collect();
@@ -54,13 +54,13 @@ fn documents() -> Vec<Text> {
         .filter(|name| !documents.iter().any(|document| document.path == **name))
         .map(|name| (*name).to_owned())
         .collect();
-    assert_none("a document is missing:", &missing);
+    assert_none("these documents are missing:", &missing);
     documents
 }
 
-/// Whether `name` is no path of this tree, a pattern, or a path that exists.
+/// Whether `name` is a path that exists, a pattern, or no path of this tree.
 ///
-/// Rust files may be named from the root, from `crates/`, or by their last parts alone.
+/// Rust files may be named by their full path or by its last parts.
 fn is_there(name: &str, known: &BTreeSet<&str>) -> bool {
     let name = name.trim_end_matches('/');
     if name.contains(['*', '{', '<', ' ']) || name.chars().any(|letter| letter.is_ascii_uppercase()) {
@@ -81,7 +81,7 @@ fn in_backticks(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
 
-/// Targets of `[text](target)` that are neither addresses nor places within the page.
+/// Targets of `[text](target)` that are neither web addresses nor anchors of the same page.
 fn link_targets(line: &str) -> impl Iterator<Item = &str> {
     line.split("](")
         .skip(1)

@@ -1,20 +1,20 @@
-//! Rules of the house for files: small, named for what they hold, finished, silent, and the project's own.
+//! House rules for files: length, names, headers, no unfinished code, no printing, no foreign files.
 
 use std::fs;
 
 use crate::tree::{Text, assert_none, paths, root, sources, texts};
 
-/// A longer file holds more than one concept.
+/// Maximum number of lines; a longer file has more than one concept.
 const MAX_LINES: usize = 450;
 
-/// Names that say nothing about what is inside.
+/// File names that do not describe the content.
 const EMPTY_NAMES: &[&str] = &["common", "helper", "helpers", "misc", "types", "util", "utils"];
 
-/// Crates whose job needs `unsafe`; every other crate is forbidden it by the workspace's lints.
+/// Crates that need `unsafe`; the workspace's lints forbid it in all others.
 const UNSAFE_CRATES: &[&str] = &["crates/kernels/"];
 
 #[test]
-fn every_source_file_begins_with_what_it_is() {
+fn every_source_file_begins_with_a_header() {
     let found: Vec<String> = sources()
         .into_iter()
         .filter(|file| file.path.contains("/src/") && !file.is_generated())
@@ -22,7 +22,7 @@ fn every_source_file_begins_with_what_it_is() {
         .map(|file| file.path)
         .collect();
     assert_none(
-        "a source file starts with a `//!` header: its idea, its invariant, what it does not do:",
+        "these files lack a `//!` header, which names the main type and describes idea and invariant:",
         &found,
     );
 }
@@ -36,11 +36,11 @@ fn files_are_short_enough_for_one_concept() {
         .filter(|(lines, _)| *lines > MAX_LINES)
         .map(|(lines, path)| format!("{path}: {lines} lines"))
         .collect();
-    assert_none(&format!("more than {MAX_LINES} lines; split by concept:"), &found);
+    assert_none(&format!("these files have more than {MAX_LINES} lines; split them by concept:"), &found);
 }
 
 #[test]
-fn files_are_named_for_a_noun() {
+fn file_names_describe_the_content() {
     let found: Vec<String> = paths()
         .into_iter()
         .filter(|path| {
@@ -49,12 +49,12 @@ fn files_are_named_for_a_noun() {
             EMPTY_NAMES.contains(&stem) || path.split('/').any(|part| EMPTY_NAMES.contains(&part))
         })
         .collect();
-    assert_none("name the file for what it holds:", &found);
+    assert_none("these names do not describe the content; name the file after its main concept:", &found);
 }
 
 #[test]
 fn nothing_is_unfinished_or_skipped() {
-    // Written in two halves, so that this file does not find itself.
+    // Each mark is split in two, so that the test does not find this file.
     let marks = [
         concat!("to", "do!("),
         concat!("unimple", "mented!("),
@@ -64,7 +64,7 @@ fn nothing_is_unfinished_or_skipped() {
         concat!("db", "g!("),
     ];
     let found = occurrences(&sources(), |_, line| marks.iter().any(|mark| line.contains(mark)));
-    assert_none("finish it, or write an issue and leave it out:", &found);
+    assert_none("this code is unfinished or skipped; finish it, or remove it and write an issue:", &found);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn libraries_do_not_print() {
         {
             continue;
         }
-        // Unit tests stand at the end of a file and may print why they skip something.
+        // Unit tests are at the end of a file, and may print why they skip a check.
         let code = file.lines().take_while(|(_, line)| line.trim() != "#[cfg(test)]");
         found.extend(
             code.filter(|(_, line)| !line.trim_start().starts_with("//"))
@@ -88,7 +88,7 @@ fn libraries_do_not_print() {
 }
 
 #[test]
-fn the_lint_against_unsafe_is_lifted_by_kernels_alone() {
+fn only_kernels_lift_the_lint_against_unsafe() {
     let lint = concat!("unsafe", "_code");
     let found = occurrences(&sources(), |path, line| {
         line.contains(lint) && !UNSAFE_CRATES.iter().any(|allowed| path.starts_with(allowed))
@@ -97,15 +97,18 @@ fn the_lint_against_unsafe_is_lifted_by_kernels_alone() {
 }
 
 #[test]
-fn no_file_names_a_folder_of_somebodys_machine() {
+fn no_file_names_a_folder_of_one_machine() {
     let homes = [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/"), concat!("/t", "mp/")];
     let files = texts(&[".rs", ".toml", ".md", ".sh", ".py", ".ci/run"]);
     let found = occurrences(&files, |_, line| homes.iter().any(|home| names_absolute(line, home)));
-    assert_none("take the folder from an argument, or make a temporary one:", &found);
+    assert_none(
+        "these lines name a folder of one machine; take it from an argument, or make a temporary one:",
+        &found,
+    );
 }
 
 #[test]
-fn nothing_large_or_borrowed_is_kept_in_the_tree() {
+fn no_large_or_foreign_file_is_committed() {
     const LIMIT: u64 = 1 << 20;
     let borrowed = [".pt", ".pth", ".onnx", ".engine", ".jpg", ".jpeg"];
     let mut found = Vec::new();
@@ -119,23 +122,25 @@ fn nothing_large_or_borrowed_is_kept_in_the_tree() {
             found.push(format!("{path}: {bytes} bytes"));
         }
         if borrowed.iter().any(|ending| path.ends_with(ending)) {
-            found.push(format!("{path}: weights, models and photographs are made or fetched, not kept"));
+            found.push(format!(
+                "{path}: weights, models and photographs must be generated or fetched, not committed"
+            ));
         }
     }
     if fixtures > LIMIT {
         found.push(format!("fixtures/: {fixtures} bytes in all"));
     }
-    assert_none(&format!("files and all fixtures together stay under {LIMIT} bytes:"), &found);
+    assert_none(&format!("each file, and all fixtures together, must stay below {LIMIT} bytes:"), &found);
 }
 
-/// The command line, and programs that are checks and say what they checked.
+/// Whether a file belongs to the command line or to a script, which may print.
 fn is_command_line(file: &Text) -> bool {
     file.path.starts_with("crates/cli/")
         || file.path.starts_with("xtask/")
         || file.path.starts_with("scripts/")
 }
 
-/// Whether `folder` begins a path in `line`, rather than continue one.
+/// Whether `line` contains a path that begins with `folder`.
 fn names_absolute(line: &str, folder: &str) -> bool {
     line.match_indices(folder).any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -143,7 +148,7 @@ fn names_absolute(line: &str, folder: &str) -> bool {
     })
 }
 
-/// `path:line: text` for every line that `wanted` takes.
+/// `path:line: text` for every line for which `wanted` is true.
 fn occurrences(files: &[Text], wanted: impl Fn(&str, &str) -> bool) -> Vec<String> {
     files
         .iter()

@@ -1,17 +1,17 @@
-//! Paths that are not Unicode: every path becomes text through `path_text`.
+//! House rule for paths that are not Unicode: every path becomes text through `path_text`.
 
 use crate::tree::{assert_none, sources};
 
-/// What in `json!` is a path; as a value it would end the program where it is not Unicode.
+/// Words that mark a value in `json!` as a path, which would panic if it is not Unicode.
 const PATHS: [&str; 9] = ["path", "file", "folder", "out", "dir", "root", "yaml", "display", "data"];
 
-/// serde ends with an error for a path that is not Unicode, after the work is done, and `json!` with a panic.
+/// For a path that is not Unicode, serde fails after all work is done, and `json!` panics.
 #[test]
 fn paths_become_text_by_path_text() {
     let mut found = Vec::new();
     let own = ["crates/pipeline/src/", "crates/cli/src/"];
     for source in sources().iter().filter(|source| own.iter().any(|own| source.path.starts_with(own))) {
-        // Tests of a module stand at its end.
+        // Unit tests are at the end of a module.
         let code = source.content.split("#[cfg(test)]").next().unwrap_or_default();
         for (index, _) in code.match_indices("json!(") {
             let line = 1 + code[..index].matches('\n').count();
@@ -43,12 +43,12 @@ fn paths_become_text_by_path_text() {
         }
     }
     assert_none(
-        "a path goes into JSON and TOML as `path_text(path)`, in a struct by `#[serde(with = \"crate::path_text\")]`:",
+        "write a path to JSON and TOML as `path_text(path)`, in a struct with `#[serde(with = \"crate::path_text\")]`:",
         &found,
     );
 }
 
-/// The values of an object that `json!` makes, up to its end.
+/// The values of an object in `json!`; `text` begins after its bracket.
 fn values(text: &str) -> Vec<&str> {
     let mut depth = 1;
     let end = text.find(|letter| {

@@ -1,7 +1,7 @@
-//! The files of the workspace, as the rules read them.
+//! [`paths`], [`texts`] and [`sources`]: the files of the workspace for the house rules.
 //!
-//! Walks the folders that hold the project's own files, in sorted order; build output, run folders and version control
-//! are never entered. It does not ask git, so that an unpacked archive is checked too.
+//! Walks the folders with the project's own files in sorted order, without build output, run directories and
+//! version control. Does not use git, so that the tests also work in an unpacked archive.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Top-level folders whose files belong to the project.
 pub(crate) const FOLDERS: [&str; 7] = [".cargo", ".ci", "crates", "docs", "fixtures", "scripts", "xtask"];
 
-/// One text file, by its path from the root with `/` between the parts.
+/// A text file, with its path from the root, separated by `/`.
 pub(crate) struct Text {
     pub(crate) path: String,
     pub(crate) content: String,
@@ -21,7 +21,7 @@ impl Text {
         self.content.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 
-    /// Whether a program wrote the file, which is then not held to the rules for authors.
+    /// Whether a program wrote the file; rules for authors do not apply to it.
     pub(crate) fn is_generated(&self) -> bool {
         self.content.lines().take(3).any(|line| line.contains("enerated by") && line.starts_with("//"))
     }
@@ -32,7 +32,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace").to_owned()
 }
 
-/// Path of every file of the project, from the root, sorted.
+/// Sorted paths of all files of the project, from the root.
 pub(crate) fn paths() -> Vec<String> {
     let root = root();
     let mut found: Vec<PathBuf> = entries(&root).into_iter().filter(|path| path.is_file()).collect();
@@ -48,7 +48,7 @@ pub(crate) fn paths() -> Vec<String> {
     paths
 }
 
-/// Every file whose name ends in one of `endings`, read.
+/// The content of every file whose path ends in one of `endings`.
 pub(crate) fn texts(endings: &[&str]) -> Vec<Text> {
     let root = root();
     paths()
@@ -62,12 +62,12 @@ pub(crate) fn texts(endings: &[&str]) -> Vec<Text> {
         .collect()
 }
 
-/// Rust files of the project.
+/// All Rust files of the project.
 pub(crate) fn sources() -> Vec<Text> {
     texts(&[".rs"])
 }
 
-/// Fails with all of `found`, one a line, under `rule`.
+/// Fails if `found` is not empty, with `rule` and one line for each place.
 pub(crate) fn assert_none(rule: &str, found: &[String]) {
     assert!(found.is_empty(), "{rule}\n  {}\n", found.join("\n  "));
 }

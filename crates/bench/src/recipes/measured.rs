@@ -1,4 +1,5 @@
-//! What the runs of a bench are worth: figures on validation and test images, kept so that a network is measured once.
+//! [`measure_runs`]: metrics of the runs of a bench on validation and test images. They are saved, so that
+//! each network is evaluated once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{BenchRun, RecipeBench};
 use bonsai_pipeline::Manifest;
 
-/// Accuracy and cost of a network that a run ended with.
+/// Accuracy and cost of the final network of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {
@@ -26,25 +27,25 @@ pub struct Figures {
     data: String,
     /// mAP50 and mAP50-95 on the validation split.
     pub val: [f64; 2],
-    /// The same on the test split, or on the validation split where the dataset has no other.
+    /// mAP50 and mAP50-95 on the test split, or on the validation split if the dataset has no other.
     pub test: [f64; 2],
-    /// Which split that is.
+    /// Name of the split that `test` was measured on.
     pub test_split: String,
-    /// Multiply-accumulates of an image.
+    /// Multiply-accumulates for one image.
     pub macs: u64,
-    /// Parameters.
+    /// Number of parameters.
     pub params: u64,
     /// Epochs of all trainings, the baseline's included.
     pub epochs: usize,
-    /// Processor seconds of all stages, the baseline's included; `None` where a stage does not tell.
+    /// Processor seconds of all stages, the baseline's included; `None` if they are not known for a stage.
     pub cpu_seconds: Option<f64>,
-    /// What it did on each validation image.
+    /// Results on each validation image.
     pub(super) val_outcomes: ImageOutcomes,
-    /// What it did on each test image.
+    /// Results on each test image.
     pub(super) test_outcomes: ImageOutcomes,
 }
 
-/// The figures of every run that has been trained, in the order of the runs; `None` for the others.
+/// Metrics of every run that has been trained, in the order of the runs; `None` for the others.
 ///
 /// # Errors
 /// If a network or a dataset cannot be read, or a file cannot be written.
@@ -67,20 +68,20 @@ pub fn measure_runs(bench: &RecipeBench, progress: &mut dyn Progress) -> Result<
     Ok(all)
 }
 
-/// Those that were kept, if they are of this checkpoint and these images.
+/// The saved metrics, if they belong to this checkpoint and these images; otherwise evaluates the network.
 fn figures(run: &BenchRun, (data, digest): &(Data, String), progress: &mut dyn Progress) -> Result<Figures> {
     let weights = run.dir().best(run.until);
     let kept = run.beside("figures", "json");
     let checkpoint = digest_file(&weights)?;
     if kept.is_file() {
-        // What another version wrote is measured again.
+        // A file of another version is unreadable here, so the network is evaluated again.
         if let Ok(figures) = load_json::<Figures>(&kept)
             && (&figures.checkpoint, &figures.data) == (&checkpoint, digest)
         {
             return Ok(figures);
         }
     }
-    progress.note(&format!("measures {}/{}", run.dataset, run.name()));
+    progress.note(&format!("evaluates {}/{}", run.dataset, run.name()));
     let network = Checkpoint::load(&weights)?;
     let cost = network.model.graph().cost(run.config.imgsz, run.config.imgsz)?;
     let context = run.config.run_context(run.config.executor_options()?);
@@ -113,11 +114,11 @@ fn figures(run: &BenchRun, (data, digest): &(Data, String), progress: &mut dyn P
     Ok(figures)
 }
 
-/// Epochs of the trainings on the road of a run, and processor seconds of its stages.
+/// Epochs of the trainings that lead to the final network of a run, and processor seconds of its stages.
 fn spent(run: &BenchRun) -> Result<(usize, Option<f64>)> {
     let mut epochs = 0;
     let mut seconds = Some(0.0);
-    // A control is part of the road where the run ends with it or learns from it.
+    // The control counts only if the run ends with it or uses it as teacher.
     let is_on_road = |stage: &Stage| {
         *stage != Stage::Control
             || run.until == Stage::Control

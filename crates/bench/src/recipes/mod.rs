@@ -1,9 +1,10 @@
-//! The bench of recipes: what whole roads from a baseline to a pruned network are worth, over datasets, seeds and sizes.
+//! [`RecipeBench`]: compares whole recipes, from a baseline to a pruned network, over datasets, seeds and
+//! sizes.
 //!
-//! Every recipe is compared with the *dense control*, the baseline trained on for as many epochs without pruning, on the same
-//! images. Runs lie side by side in the folder of their dataset, so that a stage which several of them have is made once
-//! ([`bonsai_pipeline::sweep`]). What is trained is the caller's to start, in this process or in others; this module says which runs
-//! there are, measures what they left, and makes the table.
+//! Every recipe is compared with the *dense control* on the same images: the baseline trained on for as many
+//! epochs without pruning. The runs lie side by side in the folder of their dataset, so that a stage that
+//! several of them have in common is made once ([`bonsai_pipeline::sweep`]). The caller starts the runs, in
+//! this process or in others. This module plans them, evaluates their networks, and makes the table.
 
 mod measured;
 mod plan;

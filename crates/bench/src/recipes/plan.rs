@@ -1,4 +1,4 @@
-//! Which runs a bench of recipes has, in which order, with which settings.
+//! [`RecipeBench`]: the runs of a bench of recipes, with their order and settings.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,45 +14,45 @@ use super::Recipe;
 use bonsai_pipeline::sweep::mark_neighbours;
 use bonsai_pipeline::{PipelineConfig, RunDir, check, load_settings};
 
-/// Folder of drawn images below that of their dataset.
+/// Name of the folder of drawn images in the folder of their dataset.
 const IMAGES: &str = "images";
 
-/// Where the images of a dataset are from.
+/// The source of the images of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatasetSource {
     /// A `data.yaml`.
     File(PathBuf),
-    /// Drawn in this style, in the size of the images.
+    /// Images that are drawn in this style, at the size that the network takes.
     Drawn(ShapesStyle),
 }
 
 /// A dataset of the bench.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BenchDataset {
-    /// What its folder and its rows are called by.
+    /// Name of its folder and of its rows in the table.
     pub name: String,
-    /// Where its images are from.
+    /// The source of its images.
     pub source: DatasetSource,
 }
 
 impl BenchDataset {
-    /// Images of the drawn datasets: as few to train on as small datasets have, and so many to test on that 0.005 of
-    /// mAP50-95 is visible.
+    /// Number of images of the drawn datasets: as few to train on as small datasets have, and enough to test
+    /// on that 0.005 of mAP50-95 is visible.
     const DRAWN: [usize; 3] = [256, 128, 1000];
-    /// Their side in pixels: small enough for a training of minutes on two cores.
+    /// Side of the drawn images in pixels: small enough for a training of minutes on two cores.
     const SIDE: usize = 256;
 
-    /// `crowd` or `clutter`, which are drawn, or `NAME=data.yaml`.
+    /// Parses `crowd` or `clutter`, which are drawn, or `NAME=data.yaml`.
     ///
     /// # Errors
-    /// If it is neither, or the file is not there.
+    /// If the text is neither, or the file does not exist.
     pub fn parse(text: &str) -> Result<Self> {
         if let Some((name, file)) = text.split_once('=') {
             ensure_usage!(
                 is_name(name),
                 "\"{name}\" cannot name a folder; expected letters, digits, `-` and `_`"
             );
-            ensure_usage!(Path::new(file).is_file(), "{file}: there is no such file");
+            ensure_usage!(Path::new(file).is_file(), "{file}: no such file");
             let file = absolute(file).context("the current folder is gone")?;
             return Ok(Self { name: name.to_owned(), source: DatasetSource::File(file) });
         }
@@ -67,7 +67,7 @@ impl BenchDataset {
         Ok(Self { name: text.to_owned(), source: DatasetSource::Drawn(style) })
     }
 
-    /// The settings of its runs, over `base`; a drawn one is in `folder`.
+    /// The settings of its runs, based on `base`; the images of a drawn dataset are in `folder`.
     fn settings(&self, base: &PipelineConfig, folder: &Path) -> PipelineConfig {
         let (data, imgsz) = match &self.source {
             DatasetSource::File(file) => (file.clone(), base.imgsz),
@@ -76,7 +76,7 @@ impl BenchDataset {
         PipelineConfig { data: Some(data), imgsz, ..base.clone() }
     }
 
-    /// Draws its images below the folder of a bench, if they are to be drawn and are not there.
+    /// Draws its images in the folder of a bench, if the dataset is a drawn one and its images are not there.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -95,21 +95,22 @@ impl BenchDataset {
 /// One run of the bench.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BenchRun {
-    /// Its dataset, by name.
+    /// Name of its dataset.
     pub dataset: String,
-    /// Its recipe, by name; `None` for a dense control.
+    /// Name of its recipe; `None` for a dense control.
     pub recipe: Option<String>,
-    /// Fraction of the MACs that is left; 1 for a dense control.
+    /// Fraction of the MACs that pruning leaves; 1 for a dense control.
     pub macs: f64,
-    /// Where its randomness starts from.
+    /// Seed of its randomness.
     pub seed: u64,
-    /// Epochs after the baseline.
+    /// Number of epochs after the baseline.
     pub epochs: usize,
-    /// All of its settings.
+    /// All settings.
     pub config: PipelineConfig,
-    /// The stage that it ends with.
+    /// The last stage of the run.
     pub until: Stage,
-    /// Runs of one phase share no stage that is still to be made, so they may go at once after those of earlier phases.
+    /// Runs of one phase share no stage that still has to be made. They may run at the same time, after the
+    /// runs of earlier phases.
     pub phase: usize,
     root: PathBuf,
 }
@@ -133,35 +134,37 @@ impl BenchRun {
         self.root.join(folder).join(format!("{}.{extension}", self.name()))
     }
 
-    /// All of its settings, as `pipeline --config` takes them.
+    /// File with all settings, as `pipeline --config` takes them.
     pub fn config_file(&self) -> PathBuf {
         self.beside("configs", "toml")
     }
 
-    /// Where what it prints belongs.
+    /// File for its output.
     pub fn log_file(&self) -> PathBuf {
         self.beside("logs", "txt")
     }
 
-    /// Whether it has been trained to its end with these settings. Labels that changed since are for the run itself to find.
+    /// Whether it has been trained to its end with these settings. Changed labels are not checked here; the
+    /// run itself finds them.
     pub fn is_done(&self) -> bool {
         let dir = self.dir();
-        // On how many threads does not matter.
+        // The number of threads does not change the result.
         let made = load_settings(&PipelineConfig::default(), &dir.config())
             .map(|made| PipelineConfig { threads: self.config.threads, ..made });
         made.is_ok_and(|made| made == self.config) && dir.completed(self.until).is_some()
     }
 }
 
-/// The runs of a bench.
+/// All runs of a bench.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecipeBench {
-    /// All runs, in the order in which they are best made.
+    /// The runs, in the order in which they are best made.
     pub runs: Vec<BenchRun>,
 }
 
 impl RecipeBench {
-    /// Every recipe on every dataset, for every seed and every fraction of the MACs, each with its dense control.
+    /// Plans every recipe on every dataset, for every seed and every fraction of the MACs, each with its
+    /// dense control.
     ///
     /// # Errors
     /// If something is named twice or a setting is not valid.
@@ -195,7 +198,7 @@ impl RecipeBench {
                         phase,
                         root: folder.clone(),
                     };
-                    // The first trains the baseline that all of them share.
+                    // The first run of a seed trains the baseline that all runs of that seed share.
                     let is_first = !runs.iter().any(|run| (&run.dataset, run.seed) == (&dataset.name, seed));
                     let control = run(None, dense, 1.0, Stage::Control, usize::from(!is_first));
                     if !runs.iter().any(|run| run.name() == control.name() && run.dataset == control.dataset)
@@ -236,7 +239,7 @@ impl RecipeBench {
         Ok(Self { runs })
     }
 
-    /// Writes the settings of every run, and marks the folders so that runs in them share stages.
+    /// Writes the settings of every run, and marks the folders so that the runs in them share stages.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -254,7 +257,8 @@ impl RecipeBench {
     }
 }
 
-/// Refuses a recipe that changes what its dense control shares with it: their difference would be no recipe's.
+/// Refuses a recipe that changes a setting of its dense control: the difference between the two would not be
+/// due to the recipe.
 fn check_shared(recipe: &Recipe, base: &PipelineConfig, config: &PipelineConfig) -> Result<()> {
     let shared = [
         ("data", base.data == config.data),
@@ -267,15 +271,15 @@ fn check_shared(recipe: &Recipe, base: &PipelineConfig, config: &PipelineConfig)
     for (setting, is_same) in shared {
         ensure_usage!(
             is_same,
-            "the recipe {} changes {setting}, which every recipe of a bench shares: leave it out of the file, or give it to \
-             all of them with --set",
+            "the recipe {} changes {setting}, which must be the same for every recipe of a bench: leave it out of the \
+             file, or set it for all recipes with --set",
             recipe.name
         );
     }
     Ok(())
 }
 
-/// The baseline trained on with the settings of fine-tuning, without pruning.
+/// Settings of the dense control: the baseline trained on with the settings of fine-tuning, without pruning.
 fn dense_control(base: &PipelineConfig, seed: u64, epochs: usize) -> PipelineConfig {
     let mut config = PipelineConfig { seed, ..base.clone() };
     config.control.dense = true;
@@ -327,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn wrong_plans_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let text = |result: Result<RecipeBench>| format!("{:#}", result.unwrap_err());
         assert!(text(plan(folder.path(), &["taylor", "taylor"], &[0.5])).contains("same settings"));

@@ -1,4 +1,4 @@
-//! A recipe: settings that are laid over those of a run.
+//! [`Recipe`]: settings that override those of a run.
 
 use std::path::Path;
 
@@ -8,31 +8,31 @@ use toml::Table;
 
 use bonsai_pipeline::{PipelineConfig, overlay};
 
-/// Settings under a name.
+/// A set of settings with a name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recipe {
-    /// What runs and rows of the table are called by.
+    /// Its name in runs and in rows of the table.
     pub name: String,
     settings: Table,
-    /// Whether it is one of [`KNOWN`], which spend all further epochs.
+    /// Whether it is one of [`KNOWN`]; these use all epochs after the baseline.
     is_known: bool,
 }
 
-/// Recipes that are known by name.
+/// The built-in recipes.
 const KNOWN: [(&str, &str); 3] = [
-    // The settings as they are.
+    // No changes.
     ("default", ""),
-    // The simple control: plain Taylor importance on the baseline, and every further epoch for fine-tuning.
+    // A simple baseline for comparison: Taylor importance, and all epochs after the baseline for fine-tuning.
     ("taylor", "score.importance = \"taylor\"\nscore.normalisation = \"none\"\nsparse.epochs = 0"),
-    // What any ranking must beat.
+    // A ranking that any other must beat.
     ("random", "score.importance = { random = { seed = 0 } }\nsparse.epochs = 0"),
 ];
 
 impl Recipe {
-    /// A recipe that is known by name, or that of a TOML file, which is called by the file's name.
+    /// Opens a built-in recipe by name, or a TOML file, whose name becomes the name of the recipe.
     ///
     /// # Errors
-    /// If it is neither, or the file is not TOML.
+    /// If `name` is neither, or the file is not TOML.
     pub fn open(name: &str) -> Result<Self> {
         if let Some((name, text)) = KNOWN.into_iter().find(|(known, _)| *known == name) {
             return Ok(Self { name: name.to_owned(), settings: text.parse()?, is_known: true });
@@ -41,20 +41,20 @@ impl Recipe {
         let known = KNOWN.map(|(name, _)| name).join(", ");
         ensure_usage!(
             path.is_file(),
-            "unknown recipe \"{name}\"; expected one of {known}, or a TOML file with settings"
+            "unknown recipe \"{name}\"; expected {known}, or a TOML file with settings"
         );
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
         let settings = text.parse().with_context(|| format!("{name} is not valid TOML"))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         ensure_usage!(
             name != "dense" && !KNOWN.iter().any(|(known, _)| *known == name),
-            "{} is called as a row of the table is already: give the file another name",
+            "{}: the table already has a row of this name; rename the file",
             path.display()
         );
         Ok(Self { name, settings, is_known: false })
     }
 
-    /// The settings of a run with this recipe. Known recipes spend all further epochs of `base`.
+    /// The settings of a run with this recipe. Built-in recipes use all epochs of `base` after the baseline.
     ///
     /// # Errors
     /// If a setting does not exist or does not fit.
@@ -74,7 +74,7 @@ mod tests {
     use bonsai_prune::Importance;
 
     #[test]
-    fn known_recipes_spend_as_many_epochs_as_the_settings() {
+    fn known_recipes_train_for_as_many_epochs_as_the_settings() {
         let base = PipelineConfig::default();
         for (name, _) in KNOWN {
             let config = Recipe::open(name).unwrap().over(&base).unwrap();
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_a_recipe_of_its_name() {
+    fn a_file_gives_its_recipe_a_name() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("short.toml");
         std::fs::write(&file, "[finetune]\nepochs = 7\n").unwrap();

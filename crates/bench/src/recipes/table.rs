@@ -1,4 +1,4 @@
-//! The table of a bench: every recipe against its dense control, means over the seeds.
+//! [`RecipeTable`]: every recipe compared with its dense control, as means over the seeds.
 
 use std::fmt::Write as _;
 
@@ -8,57 +8,58 @@ use serde::Serialize;
 
 use super::{BenchRun, Figures, RecipeBench};
 
-/// Draws of images for an interval: its ends are steady to about 0.001.
+/// Number of resamples for an interval: its ends vary by about 0.001.
 const RESAMPLES: usize = 200;
 
 /// A recipe on a dataset at one fraction of the MACs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TableRow {
-    /// The dataset, by name.
+    /// Name of the dataset.
     pub dataset: String,
-    /// The recipe, by name; `None` for a dense control.
+    /// Name of the recipe; `None` for a dense control.
     pub recipe: Option<String>,
-    /// Fraction of the MACs that was asked for.
+    /// Target fraction of the MACs.
     pub macs: f64,
-    /// Fraction that is left, as a mean.
+    /// Mean fraction of the MACs that is left.
     pub macs_left: f64,
-    /// The seeds of which there are figures.
+    /// The seeds whose runs have metrics.
     pub seeds: Vec<u64>,
-    /// How many of them have a dense control to be compared with; a control counts itself.
+    /// Number of seeds that have a dense control to compare with; for a control, the number of its seeds.
     pub pairs: usize,
-    /// Epochs of all trainings, as a mean.
+    /// Mean number of epochs of all trainings.
     pub epochs: f64,
-    /// mAP50-95 on the validation split, as a mean.
+    /// Mean mAP50-95 on the validation split.
     pub val: f64,
-    /// mAP50 on the test split, as a mean.
+    /// Mean mAP50 on the test split.
     pub test_map50: f64,
-    /// mAP50-95 on the test split, as a mean.
+    /// Mean mAP50-95 on the test split.
     pub test: f64,
-    /// Which split that is.
+    /// Name of the split that `test` was measured on.
     pub test_split: String,
-    /// Against the dense control: mAP50-95 on the validation split, 95 % interval over its images.
+    /// Change of mAP50-95 on the validation split from the dense control, with its 95 % interval over the
+    /// images.
     pub val_change: Option<Change>,
-    /// Against the dense control: mAP50-95 on the test split, 95 % interval over its images.
+    /// Change of mAP50-95 on the test split from the dense control, with its 95 % interval over the images.
     pub test_change: Option<Change>,
     /// The smallest and the largest change on the test split among the seeds.
     pub seed_range: Option<[f64; 2]>,
-    /// Processor minutes of a run, the baseline's included, as a mean; `None` where a stage of one does not tell.
+    /// Mean processor minutes of a run, the baseline's included; `None` if they are not known for a stage.
     pub cpu_minutes: Option<f64>,
 }
 
-/// All rows.
+/// The rows of a bench and the runs that are missing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RecipeTable {
     /// Rows by dataset, then by fraction of the MACs, the dense controls first.
     pub rows: Vec<TableRow>,
-    /// Runs without figures.
+    /// Runs without metrics.
     pub missing: Vec<String>,
 }
 
-/// Makes the table from the figures of the runs.
+/// Makes the table from the metrics of the runs.
 ///
 /// # Errors
-/// If the figures of a dataset are not of the same images.
+/// If two networks on one dataset were evaluated on different images.
 pub fn recipe_table(bench: &RecipeBench, figures: &[Option<Figures>]) -> Result<RecipeTable> {
     let all: Vec<(&BenchRun, &Figures)> =
         bench.runs.iter().zip(figures).filter_map(|(run, f)| Some((run, f.as_ref()?))).collect();

@@ -1,4 +1,4 @@
-//! Benchmarks at the smallest size: that they run, and that what they say fits together.
+//! Tests that the benchmarks run at the smallest size and that their results are consistent.
 
 use std::path::PathBuf;
 
@@ -30,8 +30,8 @@ fn a_step_is_the_sum_of_its_phases_and_moves_the_weights() {
     assert!(figures.loss_ms_median > 0.0 && figures.loss_ms_median < sum);
     assert_eq!((figures.params, figures.executor.threads), (3_157_184, 1));
     assert!(figures.layers.is_empty());
-    // The batch is always the same, so only other weights give another loss. It need not be smaller: better boxes make
-    // softer labels larger.
+    // The batch is always the same, so only other weights give another loss. The loss need not fall: better
+    // boxes make the soft labels larger.
     let longer = step(&StepBench { steps: 4, ..step_bench(network(None)) }).unwrap();
     assert!(
         (longer.loss - figures.loss).abs() > 1e-3 * figures.loss,
@@ -74,11 +74,11 @@ fn layers_share_the_time_between_them() {
 }
 
 #[test]
-fn what_cannot_be_timed_is_refused() {
+fn wrong_benchmarks_are_refused() {
     let text = |e: anyhow::Error| format!("{e:#}");
     let unknown = Network { model: "yolov9n".to_owned(), ..network(None) };
     let message = text(step(&step_bench(unknown)).unwrap_err());
-    assert!(message.contains("`yolov9n`") && message.contains("yolov8x"), "{message}");
+    assert!(message.contains("\"yolov9n\"") && message.contains("yolov8x"), "{message}");
     let gone = Network { weights: Some(PathBuf::from("gone.safetensors")), ..network(None) };
     assert!(text(step(&step_bench(gone)).unwrap_err()).contains("gone.safetensors"));
     let message = text(step(&StepBench { steps: 0, ..step_bench(network(None)) }).unwrap_err());

@@ -1,4 +1,4 @@
-//! Benchmarks as other crates call them.
+//! Tests of the benchmarks as other crates call them.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 

@@ -15,7 +15,6 @@ mod blueprint;
 mod directory;
 mod error;
 mod find;
-mod layout;
 mod module;
 mod modules;
 mod names;

@@ -1,4 +1,4 @@
-//! Training on data with every flaw there is: it is counted and said, and the training ends well or with a reason.
+//! Datasets with flaws: each flaw is counted and reported, and a command either succeeds or gives a reason.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage};
 
 use crate::program::{misuse, xtask};
 
-/// A dataset that a test fills file by file.
+/// A dataset that a test fills with files.
 struct Flawed(tempfile::TempDir);
 
 impl Flawed {
@@ -32,7 +32,7 @@ impl Flawed {
         RgbImage::from_fn(64, 48, |x, y| Rgb([x as u8 * 3, y as u8 * 4, 90])).save(self.path(name)).unwrap();
     }
 
-    /// Arguments of a training of one epoch, without pictures.
+    /// Arguments of a training of one epoch, without plots.
     fn arguments(&self) -> Vec<String> {
         let yaml = self.path("data.yaml");
         let runs = self.path("runs");
@@ -43,7 +43,7 @@ impl Flawed {
         arguments
     }
 
-    /// What a training that ends well says.
+    /// Standard error of a training that must succeed.
     fn trains(&self) -> String {
         let arguments = self.arguments();
         let output = xtask(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
@@ -53,7 +53,7 @@ impl Flawed {
         said
     }
 
-    /// What a training that cannot begin says, and how it ends.
+    /// Standard error of a training that must fail with `code` before it begins.
     fn refuses(&self, code: i32) -> String {
         let arguments = self.arguments();
         let output = xtask(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
@@ -63,7 +63,7 @@ impl Flawed {
         said
     }
 
-    /// Two images in each split, with `labels` for each.
+    /// Writes two images in each split, each with `labels`.
     fn fill(&self, labels: &str) {
         for split in ["train", "val"] {
             for name in ["a", "b"] {
@@ -73,7 +73,7 @@ impl Flawed {
         }
     }
 
-    /// What a command on this data ends with and says: code, standard output, standard error.
+    /// Runs a command on this dataset: exit code, standard output and standard error.
     fn tells(&self, words: &str, files: &[&Path]) -> (Option<i32>, String, String) {
         let yaml = self.path("data.yaml");
         let mut arguments: Vec<&str> = words.split(' ').collect();
@@ -118,7 +118,7 @@ fn every_flaw_of_a_dataset_is_counted_and_named() {
 }
 
 #[test]
-fn one_object_is_enough_to_train_and_none_is_refused_with_the_path() {
+fn training_needs_at_least_one_object() {
     let data = Flawed::new("names: [a]");
     data.image("images/train/one.png");
     data.image("images/val/one.png");
@@ -133,7 +133,7 @@ fn one_object_is_enough_to_train_and_none_is_refused_with_the_path() {
 }
 
 #[test]
-fn labels_that_cannot_be_meant_end_every_command_before_it_begins() {
+fn invalid_labels_are_refused_by_every_command_before_it_begins() {
     for (rows, part) in [
         ("0 20 10 8 8\n", "look like pixels"),
         ("1 .5 .5 .2 .2\n", "numbered from 1"),
@@ -157,7 +157,7 @@ fn labels_that_cannot_be_meant_end_every_command_before_it_begins() {
 }
 
 #[test]
-fn every_command_that_reads_a_dataset_tells_what_it_left_out() {
+fn every_command_that_reads_a_dataset_reports_what_it_left_out() {
     let data = Flawed::new("names: [a, b]");
     data.fill("0 .5 .5 .5 .5\n");
     data.trains();
@@ -181,7 +181,7 @@ fn every_command_that_reads_a_dataset_tells_what_it_left_out() {
             said.contains("2 rows with coordinates outside 0..=1: first ") && said.contains("a.txt:2:"),
             "{said}"
         );
-        // Quiet or not, one line.
+        // Even with --quiet, one line appears.
         let (_, _, said) = data.tells(&format!("-q {words}"), &files);
         let lines: Vec<&str> = said.lines().filter(|said| said.contains(" were left out")).collect();
         assert!(lines.len() == 1 && lines[0].starts_with(&line), "{words}: {said}");
@@ -196,7 +196,7 @@ fn every_command_that_reads_a_dataset_tells_what_it_left_out() {
     let warned: Vec<_> = events.filter(|event| event["event"] == "warning").collect();
     assert_eq!((warned.len(), &warned[0]["dataset"][1]["labels_left_out"]), (1, &2.into()), "{warned:?}");
 
-    // Without any label there is a line that says so, with the path.
+    // Without any label, one line says so and names the path.
     fs::remove_dir_all(data.path("labels/val")).unwrap();
     let (code, _, said) = data.tells("-q val --imgsz 64 --weights", &[&weights]);
     assert_eq!((code, said.lines().count()), (Some(0), 1), "{said}");
@@ -204,7 +204,7 @@ fn every_command_that_reads_a_dataset_tells_what_it_left_out() {
 }
 
 #[test]
-fn what_cannot_be_trained_on_is_refused_before_a_folder_is_made() {
+fn unusable_datasets_are_refused_before_a_folder_is_made() {
     let data = Flawed::new("names: [a]\nnc: 2");
     data.image("images/train/one.png");
     assert!(data.refuses(1).contains("`nc` is 2 but `names` has 1"));

@@ -1,4 +1,4 @@
-//! Files that are cut off, or something else: every command that reads one says so, names it, and ends with an error.
+//! Truncated and foreign files: every command that reads one fails with an error that names the file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use bonsai_testkit::imported;
 
 use crate::program::{answer, xtask};
 
-/// Commands that read a file, with `FILE`, `DATA`, `IMAGE` and `OUT` to be filled in.
+/// Commands that read a file, with the placeholders `FILE`, `DATA`, `IMAGE` and `OUT`.
 const COMMANDS: [&str; 14] = [
     "predict --weights FILE --source IMAGE",
     "predict --weights FILE --source IMAGE --runtime onnxruntime",
@@ -26,7 +26,7 @@ const COMMANDS: [&str; 14] = [
     "summary FILE",
     "import FILE --out OUT",
 ];
-/// Those that read ONNX files too; others refuse them all.
+/// Commands that also read ONNX files; the others refuse them.
 const READ_ONNX: [&str; 4] = ["predict", "val", "engine", "bench infer"];
 
 struct Case {
@@ -52,7 +52,8 @@ impl Case {
         let arguments: Vec<String> = command.split(' ').map(fill).collect();
         let output = xtask(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         let message = String::from_utf8_lossy(&output.stderr);
-        // What the option is for is known by the first bytes.
+        // By the first bytes of a file, the command knows that --runtime does not apply to it, which is a
+        // misuse.
         let is_misuse = command.contains("--runtime") && output.status.code() == Some(2);
         assert!(output.status.code() == Some(1) || is_misuse, "{command} on {name}: {message}");
         assert!(!message.contains("panicked"), "{command} on {name}: {message}");
@@ -98,7 +99,7 @@ fn every_command_names_the_file_that_it_cannot_read() {
     ];
     for (name, bytes) in bad {
         fs::write(case.at(name), bytes).unwrap();
-        // What TensorRT says of it, only TensorRT knows.
+        // Only TensorRT itself could refuse this file.
         let left_out = |command: &&str| name == "no-detector.onnx" && command.starts_with("engine");
         for command in COMMANDS.into_iter().filter(|command| !left_out(command)) {
             case.refuses(command, name);

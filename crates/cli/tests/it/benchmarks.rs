@@ -1,8 +1,8 @@
-//! `bench`: one line of figures that a script can read, and the network it timed.
+//! `bench`: one line of measurements that a script can read, and the text of the timed network.
 
 use crate::program::{answer, misuse, xtask};
 
-/// The line of figures, which must be the only one.
+/// The line of measurements, which must be the only line.
 fn figures(arguments: &[&str]) -> serde_json::Value {
     let line = answer(arguments);
     assert_eq!(line.lines().count(), 1, "{line}");
@@ -16,7 +16,7 @@ fn positive(figures: &serde_json::Value, keys: &[&str]) {
 }
 
 #[test]
-fn a_step_in_figures() {
+fn a_step_as_json() {
     let small =
         ["bench", "step", "--imgsz", "32", "--batch", "2", "--steps", "2", "--threads", "1", "--json"];
     let found = figures(&small);
@@ -34,7 +34,7 @@ fn a_step_in_figures() {
 }
 
 #[test]
-fn an_inference_in_figures_and_in_words() {
+fn an_inference_as_json_and_as_text() {
     let small = ["bench", "infer", "--imgsz", "32", "--runs", "2"];
     let found = figures(&[&small[..], &["--json"]].concat());
     positive(&found, &["latency_ms_median", "latency_ms_min"]);
@@ -64,12 +64,12 @@ fn a_narrow_network_prints_itself() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_refused() {
+fn options_that_do_not_fit_together_are_refused() {
     let message = misuse(&["bench", "step", "--executor", "cpu", "--device", "cuda:0"]);
     assert!(message.contains("`cpu`") && message.contains("`cuda:0`"), "{message}");
     let message = misuse(&["bench", "infer", "--imgsz", "36"]);
     assert!(message.contains("imgsz is 36") && message.contains("multiple of 32"), "{message}");
-    // What the parser of arguments refuses ends with its own code.
+    // Errors of the argument parser have its own exit code.
     for wrong in [["--executor", "onnx"], ["--threads", "two"]] {
         let output = xtask(&[&["bench", "step"][..], &wrong].concat());
         let message = String::from_utf8(output.stderr).unwrap();

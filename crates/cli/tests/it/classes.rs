@@ -1,4 +1,4 @@
-//! A dataset that numbers its classes otherwise than the network: what is said, and what comes out.
+//! Datasets whose classes differ from the network's: messages and results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::program::{answer, misuse, xtask};
 
-/// Drawn images of 64 px under other names and numbers, and a network that was trained on them.
+/// Drawn images of 64 px, a network that was trained on them, and copies with other class names and numbers.
 struct Renumbered {
     folder: tempfile::TempDir,
     weights: PathBuf,
@@ -51,7 +51,7 @@ impl Renumbered {
         said
     }
 
-    /// The same images and objects, where `names` are the classes; objects of classes that are not among them stay out.
+    /// A copy of the dataset with the classes `names`; objects of other classes are left out.
     fn called(&self, names: &[&str]) -> PathBuf {
         let root = self.folder.path().join(names.join("-"));
         for split in ["train", "val"] {
@@ -87,7 +87,7 @@ impl Renumbered {
 }
 
 #[test]
-fn val_counts_by_name_and_says_so_even_if_it_is_to_be_quiet() {
+fn val_matches_classes_by_name_and_reports_it_even_if_quiet() {
     let made = Renumbered::new();
     let drawn = made.drawn();
     let turned = made.called(&["star", "circle", "triangle", "square"]);
@@ -111,12 +111,12 @@ fn val_counts_by_name_and_says_so_even_if_it_is_to_be_quiet() {
     assert_eq!(rows, ["class", "all", "star", "circle", "triangle", "square"]);
     assert!(xtask(&[val(&made.weights, &drawn), vec!["-q"]].concat()).stderr.is_empty());
 
-    // A file that was exported has its names in its metadata.
+    // An exported file has its class names in its metadata.
     let onnx = made.folder.path().join("best.onnx");
     answer(&["export", "--weights", text(&made.weights), "--imgsz", "64", "-o", text(&onnx)]);
     assert_eq!(Renumbered::figures(&onnx, &turned)["classes"]["network_classes"], json!([3, 0, 2, 1]));
 
-    // Some of the classes, and one that nobody taught the network.
+    // Some of the network's classes, and one that the network lacks.
     let some = made.called(&["square", "hexagon", "star"]);
     let output = xtask(&[val(&made.weights, &some), vec!["-q"]].concat());
     let said = String::from_utf8(output.stderr).unwrap();
@@ -126,7 +126,8 @@ fn val_counts_by_name_and_says_so_even_if_it_is_to_be_quiet() {
     let table = String::from_utf8(output.stdout).unwrap();
     assert!(table.contains("all (2 of 3)") && table.contains("n/a"), "{table}");
 
-    // Numbers are taken as they are, which is said; other names are no dataset for this network.
+    // Classes named by numbers are matched by number, with a message. A dataset with only other names is
+    // refused.
     let numbers = made.called(&["0", "1", "2", "3"]);
     let output = xtask(&[val(&made.weights, &numbers), vec!["-q"]].concat());
     let said = String::from_utf8(output.stderr).unwrap();
@@ -146,7 +147,7 @@ fn val_counts_by_name_and_says_so_even_if_it_is_to_be_quiet() {
 }
 
 #[test]
-fn trainings_carry_the_datasets_order_and_go_on_with_no_other() {
+fn trainings_use_the_datasets_class_order_and_resume_with_no_other() {
     let made = Renumbered::new();
     let turned = made.called(&["star", "circle", "triangle", "square"]);
     for command in ["finetune", "sparsify"] {
@@ -164,7 +165,7 @@ fn trainings_carry_the_datasets_order_and_go_on_with_no_other() {
     let said = made.train(&["finetune", "--model", text(&made.weights)], &others, "others");
     assert!(said.contains("only in the dataset: `ant`, `cow`") && said.contains("start anew"), "{said}");
 
-    // The order changes under a training that was to go on.
+    // The order of the classes changes before the training resumes.
     fs::write(&turned, fs::read_to_string(made.drawn()).unwrap()).unwrap();
     let folder = made.folder.path().join("runs/finetune");
     let said = misuse(&["finetune", "-q", "--resume", text(&folder)]);

@@ -1,4 +1,4 @@
-//! The built program: what it answers, and what it says where it cannot.
+//! Help, `summary`, `doctor`, and errors for misspelt settings and missing files.
 
 use std::path::Path;
 
@@ -50,7 +50,7 @@ fn help_lists_every_command() {
 }
 
 #[test]
-fn summary_gives_the_published_figures() {
+fn summary_gives_the_published_sizes() {
     let summary: serde_json::Value =
         serde_json::from_str(&answer(&["summary", "yolov8n", "--json"])).unwrap();
     assert_eq!((summary["params"].as_u64(), summary["imgsz"].as_u64()), (Some(3_157_184), Some(640)));
@@ -66,7 +66,7 @@ fn summary_gives_the_published_figures() {
 }
 
 #[test]
-fn doctor_succeeds_whatever_is_missing() {
+fn doctor_succeeds_even_if_features_are_missing() {
     let found = answer(&["doctor"]);
     for name in [
         "processor",
@@ -83,7 +83,7 @@ fn doctor_succeeds_whatever_is_missing() {
 }
 
 #[test]
-fn a_misspelt_setting_is_answered_with_the_nearest() {
+fn the_error_for_a_misspelt_setting_suggests_the_nearest() {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("run");
     let message = misuse(&["pipeline", "--project", text(&project), "--set", "finetune.epoch=1"]);

@@ -1,4 +1,4 @@
-//! Values and files of the command line that cannot be meant: refused before anything is done, with code 2.
+//! Invalid values and files on the command line: refused with code 2 before any work.
 
 use std::fs;
 use std::path::Path;
@@ -37,10 +37,10 @@ fn settings_of_every_stage_are_checked_before_the_first() {
             words.extend(dry.then_some("--dry-run"));
             let said = misuse(&words);
             assert!(said.contains(key) || said.contains("model.99"), "{setting}: {said}");
-            assert!(!project.exists(), "{setting} is found out too late");
+            assert!(!project.exists(), "{setting} is refused too late");
         }
     }
-    // More threads than the machine has are as good as none.
+    // More threads than the machine has are reduced to one per core.
     answer(&["pipeline", "--project", text(&project), "--threads", "100000", "--until", "dataset"]);
 }
 
@@ -120,17 +120,17 @@ fn numbers_of_single_commands_are_checked() {
             let output = xtask(&words);
             let said = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(2), "{command} {line}: {said}");
-            assert!(!out.exists(), "{command} {line} leaves something");
+            assert!(!out.exists(), "{command} {line} leaves a file behind");
         }
     }
 }
 
 #[test]
-fn options_that_mean_nothing_are_refused() {
+fn options_without_effect_are_refused() {
     for (line, part) in [
-        ("val --weights w --data d --epochs 3", "--epochs has no meaning for `val`"),
+        ("val --weights w --data d --epochs 3", "--epochs has no effect on `val`"),
         ("val --weights w --data d --set finetune.lr0=1", "--set finetune.lr0=1"),
-        ("export --weights w -o x --data d", "--data has no meaning for `export`"),
+        ("export --weights w -o x --data d", "--data has no effect on `export`"),
         ("export --weights w -o x --format pt-state --half", "pt-state"),
         ("export --weights w -o x --format pt-state --imgsz 64", "--imgsz"),
         ("engine --weights w -o x --batch 4", "--batch"),
@@ -163,13 +163,15 @@ fn hints_name_files_for_options_that_take_files() {
     for line in
         ["export --weights w.pt --opset 18 -o x.onnx", "pipeline --imgsz 0", "train --data 1 --imgsz 32"]
     {
-        assert!(!said(line).contains("hint: there is"), "{line}: {}", said(line));
+        assert!(!said(line).contains("does not exist; did you mean"), "{line}: {}", said(line));
     }
-    assert!(said("export --weights v.pt -o x.onnx").contains("hint: there is no `v.pt`; there is `w.pt`"));
+    assert!(
+        said("export --weights v.pt -o x.onnx").contains("hint: `v.pt` does not exist; did you mean `w.pt`?")
+    );
 }
 
 #[test]
-fn inputs_are_never_written_over() {
+fn inputs_are_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::write(at("w.pt"), imported("old")).unwrap();
@@ -196,11 +198,11 @@ fn inputs_are_never_written_over() {
             &["inspect", w, "--unwrap", out],
         ] {
             let said = misuse(words);
-            assert!(said.contains("would be written over"), "{words:?}: {said}");
+            assert!(said.contains("would be overwritten"), "{words:?}: {said}");
         }
     }
     let see = ["predict", "--weights", text(&w), "--source", text(&photos), "--imgsz", "32", "--out"];
-    assert!(misuse(&[&see[..], &[text(&photos)]].concat()).contains("would be written over"));
+    assert!(misuse(&[&see[..], &[text(&photos)]].concat()).contains("would be overwritten"));
     assert!(before(&at("w.pt")) == weights && before(&photos.join("x.png")) == picture);
 
     let seen = at("seen");
@@ -214,13 +216,13 @@ fn inputs_are_never_written_over() {
     for name in ["photo.2021.jpg", "photo.2022.jpg", "x.jpg", "x-2.png"] {
         assert_eq!(image::open(seen.join(name)).unwrap().width(), 40, "{name}");
     }
-    // A folder for a file, and a file for a folder.
+    // A folder instead of a file, and a file instead of a folder.
     assert!(misuse(&["import", text(&w), "-o", text(&photos)]).contains("is a folder"));
     assert!(refusal(&[&see[..], &[text(&w)]].concat()).contains("w.pt"));
 }
 
 #[test]
-fn class_names_do_not_steer_the_terminal() {
+fn class_names_do_not_control_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let mut shapes = PipelineConfig::drawn().shapes;
     (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (2, 1, 0, 32);

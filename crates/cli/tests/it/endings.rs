@@ -1,4 +1,5 @@
-//! How commands end: exit codes, closed pipes, errors in parts, and what only a checkout or a shell needs.
+//! How commands end: exit codes, closed pipes and errors with hints; also `test`, completions and manual
+//! pages.
 
 use std::fs;
 use std::path::Path;
@@ -17,12 +18,12 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn a_missed_bar_has_a_code_of_its_own() {
+fn a_threshold_that_is_not_met_has_its_own_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let mut shapes = PipelineConfig::drawn().shapes;
     (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (1, 2, 0, 64);
     let data = draw_dataset(&shapes, &folder.path().join("shapes")).unwrap();
-    // Three classes, as the network has.
+    // The dataset gets the network's three classes.
     let yaml = "train: images/train\nval: images/val\nnames: [leaf, twig, root]\n";
     fs::write(&data, yaml).unwrap();
     for entry in fs::read_dir(folder.path().join("shapes/labels/val")).unwrap() {
@@ -45,7 +46,7 @@ fn a_missed_bar_has_a_code_of_its_own() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(
-        said.contains("missed: mAP50-95 is ") && said.contains("below the 0.9 of --min-map50-95"),
+        said.contains("threshold not met: mAP50-95 is ") && said.contains("below the 0.9 of --min-map50-95"),
         "{said}"
     );
     assert_eq!(output.stdout, table, "the result is the same");
@@ -54,7 +55,7 @@ fn a_missed_bar_has_a_code_of_its_own() {
 }
 
 #[test]
-fn a_pipeline_that_lost_too_much_says_so() {
+fn a_pipeline_that_loses_too_much_has_its_own_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("run");
     let mut words = vec!["pipeline", "--project", text(&project), "--imgsz", "64", "--epochs", "2"];
@@ -62,7 +63,7 @@ fn a_pipeline_that_lost_too_much_says_so() {
         words.extend(["--set", setting]);
     }
     answer(&[words.as_slice(), &["--max-drop", "1"]].concat());
-    // Another baseline in the report that is there already: nothing is measured again.
+    // Changes the baseline in the finished report; nothing is measured again.
     let file = project.join("report/report.json");
     let mut report: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     let change = &report["change"]["map50_95"];
@@ -81,7 +82,10 @@ fn a_pipeline_that_lost_too_much_says_so() {
     let output = xtask(&[words.as_slice(), &["--max-drop", "0.1"]].concat());
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("missed: mAP50-95 changed by -0.4000; --max-drop allows a loss of 0.1"), "{said}");
+    assert!(
+        said.contains("threshold not met: mAP50-95 changed by -0.4000; --max-drop allows a loss of 0.1"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -93,7 +97,7 @@ fn errors_have_parts_and_hints() {
     let slip = data.with_extension("yml");
     let said = refusal(&["train", "--data", text(&slip), "--project", text(&folder.path().join("runs"))]);
     assert!(said.starts_with("error: ") && said.contains("\n  cause: "), "{said}");
-    let hint = format!("hint: there is no `{}`; there is `{}`\n", slip.display(), data.display());
+    let hint = format!("hint: `{}` does not exist; did you mean `{}`?\n", slip.display(), data.display());
     assert!(said.ends_with(&hint), "{said}");
     for (words, part) in [
         (&["train", "--model", "yolov8q"][..], "hint: did you mean `yolov8"),
@@ -123,7 +127,7 @@ fn a_closed_pipe_ends_quietly() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(0) && said.is_empty(), "{words:?}: {said}");
     }
-    // Nobody listens to the talk: the result comes all the same.
+    // With a closed standard error, the command still ends with its own exit code.
     let mut command = Command::new(PROGRAM);
     let mut child = command.args(["summary", "gone.pt"]).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
@@ -142,7 +146,7 @@ fn tests_need_a_checkout() {
 }
 
 #[test]
-fn the_program_is_called_by_the_name_it_was_started_by() {
+fn help_shows_the_name_by_which_the_program_was_started() {
     let usage = |by_cargo: bool| {
         let mut command = Command::new(PROGRAM);
         command.args(["train", "--help"]).env_remove("CARGO_MANIFEST_DIR");
@@ -163,7 +167,7 @@ fn shells_and_man_know_every_command() {
         for word in ["bonsai", "sparsify", "prune-ratio", "sweep"] {
             assert!(script.contains(word), "{shell}: {word}");
         }
-        assert!(!script.contains("batch-size"), "{shell} would complete what is refused");
+        assert!(!script.contains("batch-size"), "{shell} would complete a refused option");
     }
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("bonsai.bash");

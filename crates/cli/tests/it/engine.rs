@@ -1,4 +1,5 @@
-//! `engine` and `inspect` as people use them: every kind of file told, engines built by a stand-in, both forms of one.
+//! `engine` and `inspect`: kinds of files, engines built by a stand-in for trtexec, and both forms of an
+//! engine.
 
 #![cfg(unix)]
 
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::program::{answer, refusal, xtask};
 
-/// Writes a plan of 64 + 140 bytes and passes, as TensorRT 10.16 does.
+/// A stand-in for trtexec: writes a plan of 64 + 140 bytes and succeeds, like TensorRT 10.16.
 pub(crate) const TRTEXEC: &str = r#"#!/bin/sh
 echo '&&&& RUNNING TensorRT.trtexec [TensorRT v101600] # trtexec'
 if [ "$1" = --help ]; then echo ' --fp16 --stronglyTyped --skipInference'; exit 0; fi
@@ -22,7 +23,7 @@ echo "words: $*"
 echo '&&&& PASSED TensorRT.trtexec [TensorRT v101600] # trtexec'
 "#;
 
-/// A folder with a network in every form.
+/// A folder with a network in every kind of file.
 struct Files(TempDir);
 
 impl Files {
@@ -54,7 +55,7 @@ impl Files {
         serde_json::from_str(&answer(&["inspect", &self.text(name), "--json"])).unwrap()
     }
 
-    /// Builds from the ONNX file with the stand-in.
+    /// Builds an engine from the ONNX file with the stand-in.
     fn build(&self, out: &str, more: &[&str]) -> String {
         let [onnx, trtexec, out] = ["best.onnx", "trtexec", out].map(|name| self.text(name));
         let words = ["engine", "--weights", &onnx, "-o", &out, "--trtexec", &trtexec];
@@ -63,10 +64,10 @@ impl Files {
 }
 
 #[test]
-fn every_kind_of_file_is_told_by_its_content() {
+fn every_kind_of_file_is_identified_by_its_content() {
     let files = Files::new();
     files.build("raw.engine", &[]);
-    // Names lie.
+    // Files with misleading names.
     for (name, lie) in [("best.onnx", "a.pt"), ("best.pt", "b.engine"), ("raw.engine", "c.onnx")] {
         fs::copy(files.at(name), files.at(lie)).unwrap();
         let mut told = files.inspect(name);
@@ -84,7 +85,7 @@ fn every_kind_of_file_is_told_by_its_content() {
         let told = files.inspect(name);
         assert_eq!((&told["kind"], &told["form"]), (&json!("network"), &json!(form)), "{told}");
         let known = form != "state_dict";
-        assert_eq!(told["class_names"] == names, known, "a state dict knows no names");
+        assert_eq!(told["class_names"] == names, known, "a state dict has no class names");
         assert_eq!(told["bytes"], fs::metadata(files.at(name)).unwrap().len());
     }
     let onnx = files.inspect("best.onnx");
@@ -120,13 +121,13 @@ fn damaged_and_foreign_files_are_refused_by_name() {
     let mut short_rtx = [b"vtrt".as_slice(), &[0; 100]].concat();
     short_rtx[16] = 200;
     for (bytes, part) in [
-        (Vec::new(), "no engine"),
-        (b"hello, world, this is a text of more than a few bytes".to_vec(), "no engine"),
+        (Vec::new(), "unknown kind of file"),
+        (b"hello, world, this is a text of more than a few bytes".to_vec(), "unknown kind of file"),
         (b"ftrt".to_vec(), "too few for a plan"),
         (short_rtx, "says that it has 200 bytes, but there are 104"),
-        (prefixed(7), "as an ONNX file"),
-        (prefixed(i32::MAX), "as an ONNX file"),
-        (cut("best.onnx"), "as an ONNX file"),
+        (prefixed(7), "reading it as ONNX failed"),
+        (prefixed(i32::MAX), "reading it as ONNX failed"),
+        (cut("best.onnx"), "reading it as ONNX failed"),
         (cut("best.pt"), "odd"),
         (cut("best.safetensors"), "odd"),
     ] {
@@ -159,7 +160,7 @@ fn engines_go_from_bare_to_ultralytics_and_back() {
     answer(&[words.as_slice(), &["--ultralytics", "--metadata-from", &onnx]].concat());
     assert_eq!(fs::read(files.at("built.engine")).unwrap(), fs::read(&added).unwrap());
 
-    // What Ultralytics reads: a length, JSON with numbers and names of its kinds, the plan.
+    // Ultralytics reads a length, JSON with its own types of numbers and names, and the plan.
     let bytes = fs::read(&added).unwrap();
     let length = i32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
     let metadata: Value = serde_json::from_slice(&bytes[4..4 + length]).unwrap();
@@ -190,11 +191,11 @@ fn a_checkpoint_is_exported_first_where_a_builder_is_named() {
     assert_eq!(files.inspect("m.engine")["metadata"]["imgsz"], json!([64, 64]));
     let gone =
         ["engine", "--weights", &checkpoint, "-o", &out, "--backend", "trtexec", "--trtexec", "gone/trtexec"];
-    assert!(refusal_of(&gone).contains("not run, because "));
+    assert!(refusal_of(&gone).contains("the engine was not built, because "));
     let left: Vec<_> = fs::read_dir(files.0.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().starts_with('.')), "{left:?}");
 
-    // What only a builder has a use for is not passed over where none is at work.
+    // Options for a builder are refused, not ignored, if no builder is used.
     let plain = ["engine", "--weights", &checkpoint, "-o", &out];
     let int8 = [&build[..], &["--precision", "int8"]].concat();
     assert!(crate::program::misuse(&int8).contains("--int8"));
@@ -202,7 +203,7 @@ fn a_checkpoint_is_exported_first_where_a_builder_is_named() {
         [&["--precision", "fp16"][..], &["--workspace", "64"], &["--no-timing"], &["--extra=--verbose"]]
     {
         let said = crate::program::misuse(&[&plain[..], more].concat());
-        assert!(said.contains("no meaning without a builder"), "{more:?}: {said}");
+        assert!(said.contains("applies only to a builder"), "{more:?}: {said}");
     }
     let onnx = files.text("best.onnx");
     let said = crate::program::misuse(&[&build[..], &["--ultralytics", "--metadata-from", &onnx]].concat());
@@ -216,7 +217,7 @@ fn refusal_of(words: &[&str]) -> String {
 }
 
 #[test]
-fn what_cannot_be_built_has_a_reason() {
+fn an_engine_that_cannot_be_built_has_a_reason() {
     let files = Files::new();
     let [onnx, out, gone] = ["best.onnx", "m.engine", "gone"].map(|name| files.text(name));
     let build = ["engine", "--weights", &onnx, "-o", &out];
@@ -224,7 +225,7 @@ fn what_cannot_be_built_has_a_reason() {
         let output = xtask(&[build.as_slice(), more].concat());
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.starts_with("not run, because "), "{said}");
+        assert!(said.starts_with("the engine was not built, because "), "{said}");
         said
     };
     assert!(not_run(&["--trtexec", &gone]).contains("gone"));

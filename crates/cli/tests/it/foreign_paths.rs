@@ -1,4 +1,4 @@
-//! Paths that are not Unicode: every command takes them.
+//! Paths that are not Unicode: every command accepts them.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -39,7 +39,7 @@ fn every_command_takes_paths_that_are_not_unicode() {
     let mut shapes = PipelineConfig::drawn().shapes;
     (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (4, 2, 1, 32);
     draw_dataset(&shapes, &odd.join("shapes")).unwrap();
-    // Of the images too.
+    // An image and its label file also get such names.
     let images = odd.join("shapes/images/val");
     let image = fs::read_dir(&images).unwrap().next().unwrap().unwrap().path();
     let labels = odd.join("shapes/labels/val").join(image.file_name().unwrap()).with_extension("txt");

@@ -1,4 +1,5 @@
-//! ONNX files of unknown origin: they are tried in a process of their own, and none ends the command by anything but an error.
+//! ONNX files of unknown origin: a separate process tests them, so that none can end a command other than
+//! with an error.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -10,7 +11,7 @@ use prost::Message;
 
 use crate::program::{answer, xtask};
 
-/// As long as a command may take to refuse a file, on a machine that does much else beside.
+/// Time in which a command must refuse a file, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn text(path: &Path) -> &str {
@@ -28,7 +29,7 @@ fn exported(folder: &Path) -> std::path::PathBuf {
     onnx
 }
 
-/// The file with a node more that adds to its output what `op` makes of `sizes`.
+/// The file with an additional node `op`, whose result for `sizes` is added to the output.
 fn adding(onnx: &Path, op: &str, sizes: TensorProto) -> Vec<u8> {
     let mut model = ModelProto::decode(&std::fs::read(onnx).unwrap()[..]).unwrap();
     let graph = model.graph.as_mut().unwrap();
@@ -47,14 +48,14 @@ fn adding(onnx: &Path, op: &str, sizes: TensorProto) -> Vec<u8> {
     model.encode_to_vec()
 }
 
-/// Runs a file in the process that the program starts for that, with so much memory.
+/// Runs the trial process of the program on a file, with `memory` bytes.
 fn tried(onnx: &Path, memory: &str) -> Output {
     let words = ["__try-onnx", "rten", "1", memory, "", text(onnx)];
     Command::new(env!("CARGO_BIN_EXE_bonsai")).args(words).output().unwrap()
 }
 
 #[test]
-fn files_that_ask_for_too_much_end_in_an_error_at_once() {
+fn files_that_need_too_much_end_in_an_error_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let onnx = exported(folder.path());
     let picture = folder.path().join("picture.png");
@@ -87,19 +88,19 @@ fn files_that_ask_for_too_much_end_in_an_error_at_once() {
             );
             assert!(start.elapsed() < PATIENCE, "{command}, {op}: {:?}", start.elapsed());
         }
-        // What it says of itself can be read all the same.
+        // `inspect` can still read the file's metadata.
         answer(&["inspect", text(&hostile)]);
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_file_is_tried_under_a_limit_of_memory() {
+fn a_file_is_tested_with_a_memory_limit() {
     let folder = tempfile::tempdir().unwrap();
     let onnx = exported(folder.path());
     let output = tried(&onnx, "8000000000");
     assert!(output.status.success(), "{output:?}");
-    // Less than the program itself takes.
+    // Less memory than the program itself needs.
     assert!(!tried(&onnx, "20000000").status.success());
     std::fs::write(&onnx, b"nothing").unwrap();
     let output = tried(&onnx, "8000000000");

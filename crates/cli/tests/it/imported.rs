@@ -1,4 +1,4 @@
-//! The commands on a file of PyTorch's.
+//! Commands on a PyTorch file, and `predict` with patterns and labels.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn a_pt_file_goes_wherever_a_checkpoint_goes() {
+fn commands_accept_a_pt_file_like_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let pt = at("best.pt");
@@ -26,7 +26,7 @@ fn a_pt_file_goes_wherever_a_checkpoint_goes() {
     assert_eq!(summaries[0], summaries[1]);
     answer(&["export", "--weights", text(&pt), "-o", text(&at("best.onnx"))]);
     answer(&["export", "--format", "pt-state", "--weights", text(&pt), "-o", text(&at("state.safetensors"))]);
-    // A state dict is read again, but knows no names. Ours says where activations are.
+    // A state dict can be imported again, but has no class names. Bonsai's own stores where activations are.
     let said = answer(&["import", text(&at("state.safetensors")), "-o", text(&at("again.safetensors"))]);
     assert!(said.contains("3 classes (class0, class1, class2)"), "{said}");
     let said = refusal(&["import", text(&at("best.onnx")), "-o", text(&at("no"))]);
@@ -53,7 +53,7 @@ fn predict_reads_patterns_and_writes_labels() {
     };
     let all = lines(&answer(&common));
     assert_eq!(all.len(), 2, "{all:?}");
-    // What this network, which was never trained, sees everywhere.
+    // The class that this untrained network detects everywhere.
     let class = &all[0]["detections"][0]["class_id"];
     let number = class.to_string();
     let more = ["--out", text(&out), "--save-txt", "--classes", &number, "--max-det", "4"];
@@ -71,12 +71,12 @@ fn predict_reads_patterns_and_writes_labels() {
         }
         assert!(out.join(name).with_extension("png").exists());
     }
-    // A torn picture among others is passed over, and the code says so.
+    // A truncated picture among others is skipped, and the exit code says so.
     fs::write(at("torn.png"), &fs::read(at("one.png")).unwrap()[..60]).unwrap();
     let output = xtask(&[&common[..], &["--quiet"]].concat());
     let [found, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     assert_eq!((output.status.code(), found.lines().count()), (Some(1), 2), "{said}");
-    assert!(said.contains("torn.png was passed over"), "{said}");
+    assert!(said.contains("warning: skipped ") && said.contains("torn.png"), "{said}");
     let said = refusal(&["predict", "--weights", text(&weights), "--source", text(&at("torn.png"))]);
     assert!(said.contains("torn.png"), "{said}");
 }

@@ -1,4 +1,4 @@
-//! A pipeline that is killed at any moment and started again leaves the same files as one that was left alone.
+//! A pipeline that is killed at any moment and restarted writes the same files as an uninterrupted one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use bonsai_pipeline::{Manifest, RunDir, Stage};
 
 use crate::program::answer;
 
-/// Rounds of killing, unless `BONSAI_KILL_ROUNDS` says otherwise.
+/// Default number of rounds; `BONSAI_KILL_ROUNDS` overrides it.
 const KILL_ROUNDS: usize = 3;
 
 fn arguments(project: &Path) -> Vec<&str> {
@@ -23,7 +23,7 @@ fn arguments(project: &Path) -> Vec<&str> {
     arguments
 }
 
-/// Digests of all that the stages made, but for measured times and where builders were looked for.
+/// Digests of all files of the stages, except measured times and the places where builders were searched.
 fn made(project: &Path) -> BTreeMap<String, String> {
     let dir = RunDir::new(project);
     let files = |stage: &Stage| {
@@ -38,7 +38,7 @@ fn made(project: &Path) -> BTreeMap<String, String> {
 
 #[cfg(unix)]
 #[test]
-fn a_killed_pipeline_goes_on_to_the_same_files() {
+fn a_killed_pipeline_resumes_to_the_same_files() {
     let rounds = std::env::var("BONSAI_KILL_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(KILL_ROUNDS);
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("whole");
@@ -49,7 +49,7 @@ fn a_killed_pipeline_goes_on_to_the_same_files() {
     assert!(expected.len() > 20, "{expected:?}");
     for round in 0..rounds {
         let project = folder.path().join(format!("round{round}"));
-        // Moments spread over the whole run by the golden ratio.
+        // The golden ratio spreads the moments evenly over the whole run.
         let moment = (0.618_034 * (round + 1) as f64).fract();
         let mut kills = 0;
         loop {

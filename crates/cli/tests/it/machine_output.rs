@@ -1,4 +1,4 @@
-//! `--json`, `--quiet`, `--color`, and what is written where there is no terminal.
+//! `--json`, `--quiet`, `--color`, and output without a terminal.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -27,7 +27,7 @@ fn utf8(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_long_command_is_a_line_an_event() {
+fn a_long_command_prints_one_event_per_line() {
     let folder = tempfile::tempdir().unwrap();
     let output = training(folder.path(), "json", &["--json"]);
     let lines: Vec<Value> =
@@ -51,7 +51,7 @@ fn a_long_command_is_a_line_an_event() {
 }
 
 #[test]
-fn quiet_leaves_results_and_errors() {
+fn quiet_keeps_results_and_errors() {
     let folder = tempfile::tempdir().unwrap();
     let output = training(folder.path(), "quiet", &["-q"]);
     assert_eq!(utf8(&output.stderr), "");
@@ -70,7 +70,7 @@ fn without_a_terminal_there_are_whole_lines_and_no_colours() {
 }
 
 #[test]
-fn colours_are_as_asked_for() {
+fn colours_follow_option_and_environment() {
     let said = |words: &[&str], variables: &[(&str, &str)]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bonsai"));
         command.args(words).env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");

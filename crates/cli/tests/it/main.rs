@@ -1,4 +1,4 @@
-//! The command line as users see it: every test runs the built program.
+//! Tests of the command line; each runs the built program.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 

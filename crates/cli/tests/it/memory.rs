@@ -1,4 +1,4 @@
-//! What does not fit into the memory is refused with both numbers, before it is asked for; nothing ends in an abort.
+//! Work that does not fit into memory is refused with both numbers before allocation; no command aborts.
 
 use std::fs;
 use std::path::Path;
@@ -14,14 +14,14 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Runs the program with so many KiB of address space.
+/// Runs the program with an address space of `kib` KiB.
 fn within(kib: u64, arguments: &[&str]) -> Output {
     let script = format!("ulimit -v {kib}; exec \"$0\" \"$@\"");
     Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_bonsai")]).args(arguments).output().unwrap()
 }
 
 #[test]
-fn a_network_that_makes_much_of_little_is_refused_by_every_command() {
+fn a_network_with_huge_outputs_is_refused_by_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let file = at("enlarging.safetensors");
@@ -31,10 +31,10 @@ fn a_network_that_makes_much_of_little_is_refused_by_every_command() {
     let mut shapes = PipelineConfig::drawn().shapes;
     (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (1, 1, 0, 64);
     let data = draw_dataset(&shapes, &at("shapes")).unwrap();
-    // The network's classes are among the dataset's.
+    // The dataset gets the network's classes.
     let yaml = fs::read_to_string(&data).unwrap();
     fs::write(&data, yaml.replace("circle", "a").replace("square", "b")).unwrap();
-    // 64 TiB: no machine of today has as much.
+    // The network needs 64 TiB, more than any current machine has.
     for command in [
         "predict --weights FILE --source IMAGE --imgsz 1024",
         "predict --weights FILE --source IMAGE --imgsz 1024 --executor candle",
@@ -61,7 +61,7 @@ fn a_network_that_makes_much_of_little_is_refused_by_every_command() {
 }
 
 #[test]
-fn a_training_that_the_limit_of_the_address_space_does_not_hold_is_refused() {
+fn a_training_beyond_the_limit_of_the_address_space_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut shapes = PipelineConfig::drawn().shapes;
     (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (4, 2, 0, 64);
@@ -80,7 +80,7 @@ fn a_training_that_the_limit_of_the_address_space_does_not_hold_is_refused() {
         }
         assert!(!out.exists(), "{arguments:?} leaves something behind");
     }
-    // What fits runs.
+    // A smaller training fits.
     let size = ["--imgsz", "64", "--batch", "2"];
     let train = [&["train", "--model", "yolov8n", "--data", text(&data)], &common[..], &size].concat();
     let output = within(3_000_000, &train);
@@ -94,7 +94,7 @@ fn a_very_deep_network_ends_no_command_by_a_signal() {
     let file = folder.path().join("deep.safetensors");
     deep_model(60_000).save(&file).unwrap();
     assert!(answer(&["summary", text(&file), "--imgsz", "64"]).contains("s59999"));
-    // A runtime that goes as deep as the network may refuse to check the file.
+    // A runtime with recursion as deep as the network may refuse the file in the parity check.
     let out = folder.path().join("deep.onnx");
     let export = xtask(&["export", "--weights", text(&file), "-o", text(&out), "--imgsz", "64"]);
     let message = String::from_utf8_lossy(&export.stderr);

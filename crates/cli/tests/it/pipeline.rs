@@ -1,4 +1,4 @@
-//! `pipeline` on the command line: parts of a run, what goes on from there, forecasts, and folders that take no more.
+//! `pipeline` on the command line: partial and resumed runs, forecasts, and folders that cannot be written.
 
 use std::fs;
 use std::path::Path;
@@ -31,14 +31,14 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Stages that ran, with their reasons.
+/// The stages that ran, with their reasons.
 fn ran(output: &Output) -> Vec<(String, String)> {
     let split =
         |line: &str| line.split_once(": running, because ").map(|(a, b)| (a.to_owned(), b.to_owned()));
     said(output).lines().filter_map(split).collect()
 }
 
-/// Dates every file back to 1970.
+/// Sets the modification time of every file to 1970.
 fn age(folder: &Path) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -87,7 +87,7 @@ fn a_run_in_parts_and_one_with_nothing_to_do() {
     assert!(again.status.success() && ran(&again).is_empty(), "{}", said(&again));
     assert!(taken < Duration::from_secs(2), "a run with nothing to do took {taken:?}");
 
-    // Nor does a clock that was set back make work: nothing is decided by times.
+    // Old modification times cause no work either, because timestamps are ignored.
     age(&project);
     assert!(ran(&run(&project, &[])).is_empty());
 
@@ -103,7 +103,7 @@ fn a_run_in_parts_and_one_with_nothing_to_do() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused_before_anything_is_made() {
+fn invalid_stage_options_are_refused_before_any_work() {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("run");
     let words = arguments(&project);
@@ -120,10 +120,10 @@ fn what_cannot_be_meant_is_refused_before_anything_is_made() {
     assert!(said(&unknown).contains("dataset, baseline, control, sparse, prune"), "{}", said(&unknown));
 }
 
-/// A limit on the size of files stands for a full disk: writing fails in the middle of a file.
+/// A limit on file sizes simulates a full disk: writing fails in the middle of a file.
 #[cfg(unix)]
 #[test]
-fn a_disk_that_takes_no_more_loses_nothing() {
+fn a_full_disk_loses_no_finished_stage() {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("run");
     assert!(run(&project, &["--until", "baseline"]).status.success());
@@ -136,7 +136,9 @@ fn a_disk_that_takes_no_more_loses_nothing() {
         .unwrap();
     let message = said(&full);
     assert_eq!(full.status.code(), Some(1), "{message}");
-    for part in ["stage `sparse`", "safetensors", "keeps what is done", "`cargo xtask pipeline --project"] {
+    for part in
+        ["stage `sparse`", "safetensors", "keeps the finished stages", "`cargo xtask pipeline --project"]
+    {
         assert!(message.contains(part), "`{part}` is not in: {message}");
     }
     assert_eq!(fs::read(project.join("baseline/manifest.json")).unwrap(), baseline);
@@ -173,10 +175,10 @@ fn a_folder_that_cannot_be_written_is_named() {
     assert!(said(&output).contains("cannot create"), "{}", said(&output));
 }
 
-/// A stand-in for trtexec builds both networks in both arithmetics, and the report has them.
+/// A stand-in for trtexec builds both networks in both precisions, and the report lists them.
 #[cfg(unix)]
 #[test]
-fn a_builder_that_is_there_builds_every_engine() {
+fn an_available_builder_builds_every_engine() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = tempfile::tempdir().unwrap();
@@ -204,14 +206,14 @@ fn a_builder_that_is_there_builds_every_engine() {
     );
     assert!(!text.contains("not run: TensorRT engine"), "{text}");
 
-    // Another builder is another engine; without one the reason takes its place.
+    // Without the builder, the engine stage runs again and records the reason instead.
     let without = run(&project, &[]);
     let (stages, reasons): (Vec<_>, Vec<_>) = ran(&without).into_iter().unzip();
     assert_eq!(stages, ["engine", "report"]);
     assert!(reasons[0].contains("builders") && reasons[0].contains("engine.trtexec"), "{reasons:?}");
 }
 
-/// Own data have the settings for own data, wherever they are named.
+/// A dataset of the user gets the defaults for such datasets, even if only the settings file names it.
 #[test]
 fn data_may_be_named_in_a_file() {
     let folder = tempfile::tempdir().unwrap();

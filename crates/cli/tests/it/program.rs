@@ -1,8 +1,8 @@
-//! The built program, run.
+//! [`xtask`], [`answer`], [`refusal`] and [`misuse`]: run the built program.
 
 use std::process::{Command, Output};
 
-/// What a command says and how it ends.
+/// Runs a command.
 pub(crate) fn xtask(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_bonsai")).args(arguments).output().unwrap()
 }
@@ -28,8 +28,8 @@ fn ends_with(code: i32, arguments: &[&str]) -> String {
     let output = xtask(arguments);
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
-    assert!(output.stdout.is_empty(), "{arguments:?} prints a result and fails");
-    // Warnings about a dataset may stand before it.
+    assert!(output.stdout.is_empty(), "{arguments:?} prints a result but fails");
+    // Warnings about a dataset may come before the error.
     assert!(message.lines().any(|line| line.starts_with("error: ")), "{message}");
     message
 }

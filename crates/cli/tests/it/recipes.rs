@@ -1,4 +1,4 @@
-//! `bench recipe`: which runs it trains, what it trains only once, and its table.
+//! `bench recipe`: its runs, stages that runs share, and its table.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn recipes_stand_beside_their_dense_control() {
+fn recipes_are_compared_with_their_dense_control() {
     let folder = tempfile::tempdir().unwrap();
     let mut shapes = PipelineConfig::drawn().shapes;
     (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (16, 8, 8, 64);
@@ -37,7 +37,7 @@ fn recipes_stand_beside_their_dense_control() {
         assert!(table.contains(part), "{part}: {table}");
     }
     assert_eq!(fs::read_to_string(project.join("recipes.md")).unwrap().trim_end(), table.trim_end());
-    // The baseline was trained once, and every run spends two epochs after it.
+    // The baseline is trained once, and every run trains two epochs after it.
     let manifest = |run: &str, stage: Stage| {
         Manifest::load(&RunDir::new(project.join("tiny").join(run)).stage(stage).join(Manifest::FILE))
             .unwrap()
@@ -59,7 +59,7 @@ fn recipes_stand_beside_their_dense_control() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn unknown_names_are_refused() {
     let said = misuse(&["bench", "recipe", "--recipes", "tailor", "--datasets", "crowd"]);
     assert!(said.contains("unknown recipe") && said.contains("default, taylor, random"), "{said}");
     let said = misuse(&["bench", "recipe", "--datasets", "crowds"]);

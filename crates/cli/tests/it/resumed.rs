@@ -1,4 +1,5 @@
-//! A training that goes on: its data may have moved but not changed, its folder is its own, and what was left is taken away.
+//! Resumed trainings: the dataset may be moved but not changed, the folder is locked, and temporary files are
+//! removed.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -14,7 +15,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// What a command says that ends with a code, after what it says of the data.
+/// Standard error of a command that must end with `code`.
 fn ends_with(code: i32, words: &[&str]) -> String {
     let output = xtask(words);
     let said = String::from_utf8(output.stderr).unwrap();
@@ -23,7 +24,7 @@ fn ends_with(code: i32, words: &[&str]) -> String {
 }
 
 #[test]
-fn data_may_move_and_not_change() {
+fn a_dataset_may_be_moved_but_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mut shapes = PipelineConfig::drawn().shapes;
@@ -54,7 +55,7 @@ fn data_may_move_and_not_change() {
     let said = ends_with(1, &resume);
     assert!(said.contains(text(&yaml)) && said.contains("hint: if the dataset was moved"), "{said}");
 
-    // Who holds the folder is alone in it.
+    // A training holds a lock on its folder, so that no other can use it.
     let lock = File::options().write(true).create(true).truncate(false).open(run.join("run.lock")).unwrap();
     lock.lock().unwrap();
     let named = [&resume[..], &["--data", text(&moved)]].concat();
@@ -79,7 +80,7 @@ fn data_may_move_and_not_change() {
     let saved = fs::read_to_string(run.join("args.toml")).unwrap();
     assert!(saved.contains(text(&moved)), "{saved}");
 
-    // One label less is other data: refused, unless they are named.
+    // With a label missing, the dataset differs: refused, unless --data names it.
     let labels = fs::read_dir(at("there/labels/train")).unwrap().next().unwrap().unwrap().path();
     fs::write(&labels, "").unwrap();
     let said = ends_with(2, &resume);
@@ -91,10 +92,10 @@ fn data_may_move_and_not_change() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && said.contains("warning: ") && said.contains("began with"), "{said}");
 
-    // A folder that is written over does not give its weights away first, nor its own last epoch afterwards.
+    // A training that would overwrite the folder of its own start weights is refused.
     let best = run.join("weights/best.safetensors");
     let over = [&begin[..], &["--model", text(&best), "--imgsz", "32"]].concat();
     let said = ends_with(2, &over);
-    assert!(said.contains("would be written over") && best.exists(), "{said}");
+    assert!(said.contains("would be overwritten") && best.exists(), "{said}");
     assert!(ends_with(2, &[&resume[..], &["--project", text(&runs)]].concat()).contains("--project"));
 }

@@ -1,4 +1,5 @@
-//! `pipeline sweep` in its three ways, at a size that takes seconds.
+//! `pipeline sweep`: runs one after another, a list of commands, and a script for Slurm; at a size that takes
+//! seconds.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +14,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// As small as it goes: two epochs of a few images.
+/// A sweep as small as possible: two epochs of a few images.
 fn words<'a>(project: &'a str, ratios: &'a str, seeds: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut words = vec!["pipeline", "sweep", "--ratios", ratios, "--seeds", seeds, "--project", project];
     words.extend(["--imgsz", "64", "--epochs", "2", "--batch", "8"]);
@@ -29,7 +30,7 @@ fn manifest(folder: &Path, run: &str, stage: Stage) -> Manifest {
     Manifest::load(&RunDir::new(folder.join(run)).stage(stage).join(Manifest::FILE)).unwrap()
 }
 
-/// Baseline and sparsity training of the second run are those of the first, down to the seconds they took.
+/// Baseline and sparsity training of the second run are those of the first, including their recorded times.
 fn assert_shared(folder: &Path, first: &str, second: &str) {
     for stage in [Stage::Dataset, Stage::Baseline, Stage::Sparse] {
         assert_eq!(manifest(folder, first, stage), manifest(folder, second, stage), "{stage}");
@@ -45,7 +46,7 @@ fn results(folder: &Path) -> Value {
 fn runs_share_stages_and_keep_their_place_when_they_fail() {
     let folder = tempfile::tempdir().unwrap();
     let sweep = folder.path().join("sweep");
-    // A file where the run's folder should be.
+    // A file in place of the run's folder makes the run fail.
     fs::create_dir(&sweep).unwrap();
     fs::write(sweep.join("r0.50-s0"), "").unwrap();
     let line = words(text(&sweep), "0.3,0.5", "0", &[]);
@@ -57,7 +58,7 @@ fn runs_share_stages_and_keep_their_place_when_they_fail() {
     assert!(talk.contains("1 of 2 runs failed"), "{talk}");
     assert!(said.contains("- `r0.50-s0`: failed: ") && said.contains("r0.50-s0: "), "{said}");
 
-    // The second call does what is missing, and only that.
+    // The second call runs only the missing run.
     fs::remove_file(sweep.join("r0.50-s0")).unwrap();
     let before = manifest(&sweep, "r0.30-s0", Stage::Report);
     let said = answer(&line);
@@ -90,7 +91,7 @@ fn the_list_of_commands_is_a_script() {
         list.lines().enumerate().filter_map(|(at, line)| line.starts_with("# phase").then_some(at)).collect();
     assert_eq!(marks, [0, 3], "{list}");
     assert!(lines[0].contains("r0.30-s0") && lines[3].contains("r0.50-s1"), "{list}");
-    // One of each phase, as a shell reads them.
+    // One command of each phase, run by a shell.
     for line in [lines[0], lines[2]] {
         let output = bash(&["-c", line], folder.path());
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));

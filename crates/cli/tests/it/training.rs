@@ -1,4 +1,4 @@
-//! `train` as people use it: its folder, its arguments, how it stops and goes on.
+//! `train`: its folder, its arguments, and interrupted, killed and resumed trainings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use bonsai_stages::draw_dataset;
 
 use crate::program::{answer, misuse, refusal, xtask};
 
-/// Rounds of killing, unless `BONSAI_KILL_ROUNDS` says otherwise.
+/// Default number of rounds; `BONSAI_KILL_ROUNDS` overrides it.
 const KILL_ROUNDS: usize = 3;
 const EPOCHS: usize = 4;
 
@@ -25,7 +25,8 @@ fn drawn(folder: &Path) -> PathBuf {
     draw_dataset(&shapes, &folder.join("shapes")).unwrap()
 }
 
-/// Arguments of a training that takes a second or two. Three batches an epoch, and an optimiser step every other one.
+/// Arguments of a training of a second or two, with three batches per epoch and an optimiser step every two
+/// batches.
 fn arguments<'a>(yaml: &'a Path, project: &'a Path) -> Vec<&'a str> {
     let mut arguments = vec!["train", "--data", text(yaml), "--project", text(project), "--epochs", "4"];
     arguments.extend(["--imgsz", "64", "--batch", "4", "--nbs", "8", "--close-mosaic", "2", "--seed", "3"]);
@@ -77,7 +78,7 @@ fn a_run_has_the_files_that_people_look_for() {
     assert!(
         rows.lines().skip(1).all(|row| row.split(',').all(|v| v.parse::<f64>().is_ok_and(f64::is_finite)))
     );
-    // What was asked for is what is in the file, and the file is read back as a configuration.
+    // `args.toml` has all arguments, and `train --config` reads it back.
     let config = run.join("args.toml");
     let again = folder.path().join("again");
     answer(&["train", "--config", text(&config), "--project", text(&again), "--plots", "false"]);
@@ -86,7 +87,7 @@ fn a_run_has_the_files_that_people_look_for() {
 }
 
 #[test]
-fn what_was_mistyped_is_answered_with_the_nearest_name() {
+fn errors_for_mistyped_keys_suggest_the_nearest_name() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("args.toml");
     fs::write(&file, "epochs = 3\nwarmup_epoch = 1.0\n").unwrap();
@@ -134,7 +135,7 @@ fn wait_for(what: impl Fn() -> bool) {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_training_goes_on_to_the_same_bits() {
+fn an_interrupted_training_resumes_to_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let yaml = drawn(folder.path());
     let whole = folder.path().join("whole");
@@ -143,16 +144,16 @@ fn an_interrupted_training_goes_on_to_the_same_bits() {
     let last = parts.join("train/weights/last.safetensors");
     let mut child = start(&arguments(&yaml, &parts));
     wait_for(|| last.exists());
-    // The shell's own `kill`: a small system has no program of that name.
+    // Uses the shell's built-in `kill`, because a minimal system has no such program.
     let signal = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
     assert!(signal.success());
     let code = child.wait().unwrap().code();
-    // It may have been in its last batch.
+    // The training may already have been in its last batch.
     assert!(matches!(code, Some(130 | 0)), "{code:?}");
     let run = parts.join("train");
     let said = misuse(&["train", "--resume", text(&run), "--epochs", "9"]);
     assert!(said.contains("--epochs"), "{said}");
-    // Without a value: the latest run of the project.
+    // --resume without a value takes the latest run of the project.
     answer(&["train", "--project", text(&parts), "--resume", "--workers", "0"]);
     assert_eq!(weights(&run), weights(&whole.join("train")));
     let rows = |run: &Path| -> Vec<Vec<String>> {
@@ -169,7 +170,7 @@ fn an_interrupted_training_goes_on_to_the_same_bits() {
 
 #[cfg(unix)]
 #[test]
-fn a_killed_training_goes_on_to_the_same_bits() {
+fn a_killed_training_resumes_to_the_same_bits() {
     let rounds = std::env::var("BONSAI_KILL_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(KILL_ROUNDS);
     let folder = tempfile::tempdir().unwrap();
     let yaml = drawn(folder.path());
@@ -182,7 +183,7 @@ fn a_killed_training_goes_on_to_the_same_bits() {
         let project = folder.path().join(format!("round{round}"));
         let run = project.join("train");
         let mut kills = 0;
-        // Moments spread over the whole run by the golden ratio, and over its parts by the machine's own whims.
+        // The golden ratio spreads the moments over the run; variations of the machine's speed do the rest.
         let moment = (0.618_034 * (round + 1) as f64).fract();
         loop {
             let mut begin = arguments(&yaml, &project);
@@ -218,7 +219,8 @@ fn a_full_disk_is_an_error_that_loses_nothing() {
     child.kill().unwrap();
     child.wait().unwrap();
     let saved = fs::read(&last).unwrap();
-    // A limit on the size of files stands for a full disk: writing fails in the middle. 2,000 blocks of 512 bytes or of 1 KiB.
+    // A limit on file sizes (2,000 blocks of 512 bytes or 1 KiB) simulates a full disk: writing fails in the
+    // middle.
     let script = "ulimit -f 2000; trap '' XFSZ; exec \"$@\"";
     let run = runs.join("train");
     let mut command = Command::new("sh");
@@ -226,14 +228,14 @@ fn a_full_disk_is_an_error_that_loses_nothing() {
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("safetensors") && said.contains("goes on from it"), "{said}");
+    assert!(said.contains("safetensors") && said.contains("continues from it"), "{said}");
     assert_eq!(fs::read(&last).unwrap(), saved, "the checkpoint from before is whole");
     let partial: Vec<_> = fs::read_dir(run.join("weights"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.ends_with(".partial") && name.contains("bonsai"))
         .collect();
-    // The kill may have left one; the failed write has removed its own.
+    // The kill may have left one temporary file; the failed write has removed its own.
     assert!(partial.len() <= 1, "{partial:?}");
     answer(&["train", "--resume", text(&run)]);
 }

@@ -9,7 +9,7 @@ use hayro_jpeg2000::{ColorSpace, DecodeSettings, DecoderContext, Image};
 use image::{DynamicImage, GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 
 use self::headers::Headers;
-use crate::decode::{Undecodable, admit};
+use crate::decode_limits::{Undecodable, admit};
 
 /// First bytes of a container.
 const CONTAINER: &[u8] = b"\0\0\0\x0CjP  ";

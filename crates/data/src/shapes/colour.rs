@@ -2,10 +2,7 @@
 
 use rand::{Rng, RngExt as _};
 
-use super::noise::Palette;
-
-/// Red, green and blue in 0..=255.
-pub(super) type Colour = [f32; 3];
+use super::palette::{Colour, Palette};
 
 /// Colours tried before the fallback that always fits.
 const TRIES: usize = 32;

@@ -8,9 +8,9 @@ use std::ops::RangeInclusive;
 use rand::{Rng, RngExt as _};
 use tiny_skia::{LineCap, LineJoin, Path, PathBuilder, PixmapMut, Stroke};
 
-use super::colour::Colour;
 use super::object::{fill, random_direction, turn};
 use super::outline::{Figure, Outline, Point, circle};
+use super::palette::Colour;
 
 /// Length of a stroked distractor, as a fraction of the image side.
 const LENGTHS: RangeInclusive<f32> = 0.15..=0.55;

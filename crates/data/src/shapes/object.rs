@@ -6,8 +6,8 @@ use bonsai_boxes::Xyxy;
 use rand::{Rng, RngExt as _};
 use tiny_skia::{FillRule, Paint, Path, PixmapMut, Transform};
 
-use super::colour::Colour;
 use super::outline::{Figure, Outline, Point};
+use super::palette::Colour;
 
 /// An object without a position.
 #[derive(Debug, Clone)]

@@ -5,10 +5,11 @@ use image::{Rgb, RgbImage};
 use rand::{Rng, RngExt as _};
 use tiny_skia::{Pixmap, PremultipliedColorU8};
 
-use super::colour::Colour;
 use super::distractor::Distractor;
-use super::noise::{self, Palette};
+use super::noise;
 use super::object::{Object, Placed};
+use super::palette::Colour;
+use super::palette::Palette;
 use super::style::{Distractors, Look};
 use super::visibility::Visibility;
 use crate::Label;

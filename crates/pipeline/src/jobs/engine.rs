@@ -1,4 +1,5 @@
-//! The engine of one file: for the CPU from a checkpoint, for a GPU from an ONNX file, and Ultralytics' form of one.
+//! [`engine()`] and [`unwrap_engine`]: an engine for the CPU from a checkpoint, or for a GPU from an ONNX
+//! file, and Ultralytics' form of an engine.
 
 use std::path::{Path, PathBuf};
 
@@ -16,28 +17,29 @@ use toml::Table;
 use super::export::export;
 use crate::{EngineConfig, Misuse, PipelineConfig, Progress};
 
-/// What an engine job made.
+/// The result of [`engine()`].
 #[derive(Debug)]
 pub enum Engine {
     /// A folded network for the CPU.
     Cpu(PathBuf),
-    /// An engine for a GPU, or why there is none.
+    /// An engine for a GPU, or the reason why there is none.
     TensorRt(Box<EngineOutcome>),
-    /// An engine that was there, in Ultralytics' form.
+    /// An existing engine in Ultralytics' form.
     Prefixed(PathBuf),
 }
 
-/// Ultralytics' form of an engine.
+/// Settings for Ultralytics' form of an engine, which begins with metadata.
 #[derive(Debug, Clone, Default)]
 pub struct UltralyticsForm {
-    /// Whether it is wanted.
+    /// Whether the engine gets this form.
     pub wanted: bool,
-    /// ONNX file to take names and sizes from, where the engine is given and not built.
+    /// ONNX file to read names and sizes from, if the engine is given and not built.
     pub metadata_from: Option<PathBuf>,
 }
 
-/// Makes an engine: for the CPU from a checkpoint, for a GPU from an ONNX file or from a checkpoint that is exported first; or
-/// adds metadata to a plan. A checkpoint becomes an engine for a GPU where a backend is named, or Ultralytics' form is wanted.
+/// Makes an engine for the CPU from a checkpoint, or for a GPU from an ONNX file or from a checkpoint, which
+/// is exported first; or adds metadata to an existing engine. A checkpoint becomes an engine for a GPU if the
+/// settings name a backend or `form` is wanted.
 ///
 /// # Errors
 /// If the file cannot be read, a setting has no meaning for it, or the builder fails.
@@ -55,11 +57,11 @@ pub fn engine(
     let is_plan = PlanHeader::open(file).is_ok();
     ensure_usage!(
         is_plan || form.metadata_from.is_none(),
-        "--metadata-from is for an engine that is there; {} is none, and what is built of it has metadata of its own",
+        "--metadata-from needs an existing engine, but {} is none: leave the option out, a new engine has metadata",
         file.display()
     );
     if is_onnx(file) || file.extension().is_some_and(|e| e == "onnx") {
-        // The builder may not be here, and what it says of a file that is none is long.
+        // Read the file first: the builder may be missing, and its message about an invalid file is long.
         OnnxInfo::open(file)?;
         return from_onnx(&config.engine, file, out, form, progress);
     }
@@ -84,7 +86,7 @@ pub fn engine(
     Ok(Engine::Cpu(out.to_owned()))
 }
 
-/// Refuses settings of builders where none is at work.
+/// Refuses settings of an engine builder if no builder runs.
 fn refuse_builder_settings(config: &EngineConfig, file: &Path) -> Result<()> {
     let table = |config: &EngineConfig| -> Result<Table> { Ok(Table::try_from(config)?) };
     let asked = table(config)?;
@@ -93,15 +95,15 @@ fn refuse_builder_settings(config: &EngineConfig, file: &Path) -> Result<()> {
     let others: Vec<String> = others.map(|(key, _)| format!("`{key}`")).collect();
     ensure_usage!(
         others.is_empty(),
-        "{} has no meaning without a builder of engines, and {} is not built by one: name one with --backend, which has a \
-         checkpoint exported first, or leave it out",
+        "{} applies only to a builder of engines, and {} needs none: name a builder with --backend, which exports a \
+         checkpoint first, or leave the setting out",
         others.join(", "),
         file.display()
     );
     Ok(())
 }
 
-/// Exports a checkpoint, and builds from that.
+/// Exports a checkpoint to ONNX and builds the engine from that file.
 fn from_checkpoint(
     config: &PipelineConfig,
     checkpoint: &Path,
@@ -113,8 +115,8 @@ fn from_checkpoint(
     match config.engine.precision {
         Some(Precision::Fp16) => options.precision = OnnxPrecision::Half { io: Io::Fp32 },
         Some(Precision::Int8) => bail!(Misuse::new(
-            "8 bits need ranges, which are found on images: make an ONNX file with `export --int8 --data DATA.yaml`, and pass \
-             that with --weights"
+            "an int8 engine needs value ranges, which are measured on images: make an ONNX file with `export --int8 \
+             --data DATA.yaml`, and pass that file with --weights"
         )),
         _ => {}
     }
@@ -143,12 +145,12 @@ fn from_onnx(
         }
     };
     let metadata = engine_metadata(onnx)?;
-    // Under a name of its own first: a bare plan must not stand where the other form was asked for.
+    // Build under a temporary name first, so that `out` never holds a plan without metadata.
     let scratch = ScratchFolder::within(out.parent().unwrap_or(Path::new("")))?;
     let raw = scratch.path().join(out.file_name().unwrap_or_default());
     let config = EngineConfig { backend, ..config.clone() };
     let built = config.build(onnx, &raw, progress);
-    // The log tells why, if anything does.
+    // Keep the log even if the build failed: it has the reason.
     if log_beside(&raw).exists() {
         let log = log_beside(out);
         std::fs::rename(log_beside(&raw), &log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -161,28 +163,28 @@ fn from_onnx(
     Ok(Engine::TensorRt(Box::new(outcome)))
 }
 
-/// Where the log of a build is.
+/// Path of the build log of an engine.
 fn log_beside(engine: &Path) -> PathBuf {
     let mut name = engine.as_os_str().to_owned();
     name.push(".log");
     PathBuf::from(name)
 }
 
-/// Takes the metadata off an engine of Ultralytics' form; returns the bytes of the bare plan.
+/// Removes the metadata from an engine in Ultralytics' form; returns the size of the bare plan in bytes.
 ///
 /// # Errors
-/// If the file is not of that form, or one cannot be read or written.
+/// If the file does not have that form, or a file cannot be read or written.
 pub fn unwrap_engine(file: &Path, out: &Path) -> Result<u64> {
     before_writing(&[file], &[out])?;
     remove_metadata(file, out).with_context(|| format!("cannot unwrap {}", file.display()))
 }
 
-/// What Ultralytics wants to know of an engine, from the ONNX file that it is built from.
+/// The metadata that Ultralytics needs in an engine, from the ONNX file that the engine is built from.
 ///
-/// Numbers, image size and names become JSON's own; the rest stays the text that it is in the ONNX file.
+/// Numbers, image size and class names become JSON values; every other entry stays text as in the ONNX file.
 ///
 /// # Errors
-/// If the file cannot be read, or does not have what every export has.
+/// If the file cannot be read, or lacks an entry that every export has.
 pub fn engine_metadata(onnx: &Path) -> Result<EngineMetadata> {
     let info = OnnxInfo::open(onnx)?;
     let missing = |what| format!("{} has no metadata `{what}`, which Ultralytics needs", onnx.display());

@@ -1,4 +1,4 @@
-//! [`import`], [`export()`] and [`export_state_dict`]: from one file format to another.
+//! [`import`], [`export()`] and [`export_state_dict`]: conversions from one file format to another.
 
 use std::path::Path;
 
@@ -15,10 +15,11 @@ use bonsai_yolov8::NmsConfig;
 use super::requirements::{context, data_yaml};
 use crate::PipelineConfig;
 
-/// Imports a file of Ultralytics' or a state dict as a checkpoint; beside it, what was assumed or is worth knowing.
+/// Imports a file from Ultralytics or a state dict as a checkpoint; also returns notes on what the import
+/// assumed or found.
 ///
 /// # Errors
-/// If it is none that can be read, with the module or the place; or if `out` cannot be written.
+/// If the file cannot be imported, with the module or the position; or if `out` cannot be written.
 pub fn import(file: &Path, out: &Path) -> Result<(Checkpoint, Vec<String>)> {
     before_writing(&[file], &[out])?;
     let (checkpoint, notes) = Checkpoint::import_with_notes(file)?;
@@ -35,8 +36,8 @@ pub fn export_state_dict(weights: &Path, out: &Path) -> Result<()> {
     Ok(open_checkpoint(weights)?.save_state_dict(out)?)
 }
 
-/// Writes a checkpoint file as ONNX, and beside it how far it is from the checkpoint (`NAME.parity.json`); for 8-bit integers
-/// `calibration` says how the ranges in `options` are found, on images of `config.data`.
+/// Writes a checkpoint file as ONNX, and how far its outputs are from the checkpoint to `NAME.parity.json`.
+/// With `calibration`, the file is in 8-bit integers, with ranges measured on images of `config.data`.
 ///
 /// # Errors
 /// As the stages and [`confirm_parity`], or if calibration is wanted and there is no dataset.
@@ -54,11 +55,11 @@ pub fn export(
     let mut calibrated_on = None;
     if let Some(calibration) = calibration {
         options.precision = Precision::Int8(Quantization::default());
-        // Before images are run.
+        // Check the options before images are run.
         options.check()?;
         let yaml = data_yaml(config).context("int8 is calibrated on images")?;
         let split = open_split(yaml, SplitKind::Train, progress)?;
-        // The loader makes squares; what a wire carries hardly depends on the shape of the picture.
+        // The loader makes square images; the ranges hardly depend on the shape of the image.
         let context = RunContext { imgsz: options.imgsz.0.max(options.imgsz.1), ..context(config)? };
         options.precision = Precision::Int8(calibrate_stage(&checkpoint, calibration, &split, &context)?);
         calibrated_on = Some(split);

@@ -1,4 +1,5 @@
-//! Single stages from files to files: what the single commands of the command line do.
+//! [`engine()`], [`export()`], [`prune()`], [`validate()`] and others: the work of the single commands, from
+//! files to files.
 
 mod engine;
 mod export;

@@ -18,7 +18,7 @@ use crate::iterations::{Files, save_iterations};
 /// Prunes a checkpoint file; with `out`, writes the smaller checkpoint and its plan (`OUT.plan.json`).
 ///
 /// # Errors
-/// As the stage.
+/// As [`prune_stage`].
 pub fn prune(
     config: &PipelineConfig,
     weights: &Path,
@@ -30,7 +30,7 @@ pub fn prune(
     before_writing(&[weights], &outputs)?;
     let model = open_checkpoint(weights)?;
     let settings = config.prune_settings();
-    // The loss is asked about labels; statistics are measured on images alone.
+    // The loss needs labels; statistics need images alone.
     let open = if settings.needs_labels() { open_dataset } else { open_images };
     let data = config.data.as_ref().map(|yaml| open(yaml, progress)).transpose()?;
     if let Some(data) = data.as_ref().filter(|_| settings.needs_labels()) {
@@ -42,8 +42,9 @@ pub fn prune(
     let mut note = |text: &str| progress.note(text);
     let pruned = prune_stage(&model, &settings, &context(config)?, data.as_ref(), &mut note)?;
     if let (importance, Some(reason)) = ranking(&model, &settings)? {
-        progress
-            .note(&format!("warning: {reason}: `--importance {importance}` with `--data` may know better"));
+        progress.note(&format!(
+            "warning: {reason}: `--importance {importance}` with `--data` may rank channels better"
+        ));
     }
     if let (Some(out), Some(plan)) = (out, plan) {
         pruned.plan.save(&plan)?;
@@ -52,10 +53,10 @@ pub fn prune(
     Ok(pruned.report)
 }
 
-/// Prunes a checkpoint file as a plan says; with `out`, writes the smaller checkpoint.
+/// Prunes a checkpoint file by a saved plan; with `out`, writes the smaller checkpoint.
 ///
 /// # Errors
-/// If the plan cannot be read or is another network's.
+/// If the plan cannot be read or was made for another network.
 pub fn replay(
     config: &PipelineConfig,
     weights: &Path,
@@ -79,11 +80,11 @@ pub fn replay(
     Ok(report)
 }
 
-/// Prunes a checkpoint file in steps with fine-tuning between them; writes the last good network (`out`), its plan
-/// (`OUT.plan.json`), the curve (`OUT.iterations.json`) and its picture (`OUT.png`).
+/// Prunes a checkpoint file in steps with fine-tuning between them. Writes the last good network (`out`), its
+/// plan (`OUT.plan.json`), the curve (`OUT.iterations.json`) and its picture (`OUT.png`).
 ///
 /// # Errors
-/// As the stage, or if a file cannot be written.
+/// As [`iterate_stage`], or if a file cannot be written.
 pub fn iterate(
     config: &PipelineConfig,
     weights: &Path,

@@ -1,4 +1,4 @@
-//! What single jobs need of a configuration or a file.
+//! [`context`], [`data_yaml`] and [`trained_imgsz`]: what single jobs read from a configuration or a file.
 
 use std::path::Path;
 
@@ -9,17 +9,18 @@ use bonsai_stages::{NoDataset, RunContext, open_checkpoint};
 
 use crate::PipelineConfig;
 
-/// What the stages of this configuration share.
+/// The settings that the stages of this configuration share.
 pub(super) fn context(config: &PipelineConfig) -> Result<RunContext> {
     Ok(config.run_context(config.executor_options()?))
 }
 
-/// The dataset, which the job needs.
+/// The `data.yaml` of the configuration, or an error if it names none.
 pub(super) fn data_yaml(config: &PipelineConfig) -> Result<&Path> {
     Ok(config.data.as_deref().ok_or(NoDataset)?)
 }
 
-/// The image size that a checkpoint or engine file was trained at or an ONNX file exported for, if it says so.
+/// The image size that a checkpoint or engine file was trained at or an ONNX file was exported for; `None` if
+/// a checkpoint does not record it.
 ///
 /// # Errors
 /// If the file cannot be read.

@@ -17,34 +17,35 @@ use bonsai_yolov8::NmsConfig;
 use super::requirements::{context, data_yaml};
 use crate::PipelineConfig;
 
-/// Settings of [`validate`] beside the file and the data.
+/// Settings of [`validate`] in addition to the file and the data.
 #[derive(Debug, Clone, Default)]
 pub struct Validation {
-    /// Lowest score; 0.001 where `None`.
+    /// Lowest score of a detection; 0.001 if `None`.
     pub confidence: Option<f32>,
-    /// Overlap at which the lesser box goes; 0.7 where `None`.
+    /// IoU above which suppression drops the box with the lower score; 0.7 if `None`.
     pub iou: Option<f32>,
-    /// Canvases no larger than needed, as Ultralytics validates, in place of squares; without meaning for an ONNX file of
-    /// one size.
+    /// Whether canvases are no larger than needed, as in Ultralytics, and not square; ignored for an ONNX
+    /// file of a fixed size.
     pub rect: bool,
-    /// Whose figures are to be comparable.
+    /// The convention by which metrics are computed.
     pub convention: EvalConvention,
-    /// What runs an ONNX file.
+    /// The runtime for an ONNX file.
     pub runtime: RuntimeChoice,
 }
 
-/// What [`validate`] found.
+/// The result of [`validate`].
 #[derive(Debug, Clone)]
 pub struct Validated {
-    /// The figures; classes are numbered as in the dataset.
+    /// The metrics; classes are numbered as in the dataset.
     pub metrics: DetMetrics,
-    /// Which of the file's classes they are.
+    /// How the classes of the file map to those of the dataset.
     pub classes: ClassMap,
-    /// By class of the dataset, objects of the split that took no part, because the file does not have their class.
+    /// For each class of the dataset, the number of objects of the split that were left out because the file
+    /// does not have their class.
     pub left_out: Vec<usize>,
 }
 
-/// Measures a file on a split of `config.data`.
+/// Evaluates a file on a split of `config.data`.
 ///
 /// # Errors
 /// If the file or the split cannot be read, or they have no class in common.

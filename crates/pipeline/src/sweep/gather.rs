@@ -1,4 +1,4 @@
-//! What the runs of a sweep came to: one row each, whether it was done or not.
+//! [`gather`]: the results of the runs of a sweep, one row each, also for runs that are not done.
 
 use std::path::Path;
 
@@ -13,13 +13,13 @@ use super::table::SweepTable;
 use super::{Sweep, failure_file};
 use crate::{Manifest, PipelineConfig, Report, RunDir, Stage, load_settings};
 
-/// Distance from the baseline's mAP50-95 that counts as near: the band of the picture.
+/// Half the width of the band around the baseline in the picture, in mAP50-95.
 const NEAR: f64 = 0.01;
 
 /// Reads the reports of all runs and writes `sweep.md`, `results.json` and `sweep.png` beside them.
 ///
 /// # Errors
-/// If a file cannot be written; a run without a readable report is a row with the reason.
+/// If a file cannot be written. A run without a readable report gives a row with the reason.
 pub fn gather(sweep: &Sweep) -> Result<SweepTable> {
     let rows = sweep.runs().iter().map(|run| {
         let outcome = figures(&sweep.dir(run)).map_or_else(Outcome::NotDone, Outcome::Done);
@@ -39,7 +39,7 @@ pub fn gather(sweep: &Sweep) -> Result<SweepTable> {
     Ok(table)
 }
 
-/// The figures of a run, or why there are none.
+/// The results of a run, or the reason why there are none.
 fn figures(dir: &RunDir) -> Result<Figures, String> {
     if dir.completed(Stage::Report).is_none() {
         return Err(unfinished(dir));
@@ -71,7 +71,7 @@ fn unfinished(dir: &RunDir) -> String {
     }
 }
 
-/// Finds the runs that no other beats in both accuracy and cost.
+/// Marks the runs that no other run beats in both accuracy and cost.
 fn mark_best(table: &mut SweepTable) {
     let points: Vec<Point> = table.done().map(|(_, figures)| figures.network).collect();
     let beaten = |point: &Point, cost: fn(&Point) -> f64| {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_are_those_that_none_beats_in_both() {
+    fn a_run_is_best_if_no_other_beats_it_in_accuracy_and_cost() {
         let rows = vec![row(0.5, 10.0, 100), row(0.5, 12.0, 90), row(0.4, 11.0, 95), row(0.3, 5.0, 95)];
         let mut table = SweepTable { schema: 1, rows, means: Vec::new() };
         mark_best(&mut table);

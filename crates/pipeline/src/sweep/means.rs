@@ -1,32 +1,32 @@
-//! What a ratio comes to over all seeds, which tells what one seed's luck is.
+//! [`Mean`]: the mean over all seeds of a ratio, which shows how much one seed varies by chance.
 
 use serde::Serialize;
 
 use super::SweepRun;
 use super::row::Figures;
 
-/// The runs of one ratio and preset, over two seeds or more.
+/// Means over the runs of one ratio and preset, with two seeds or more.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Mean {
-    /// Share of channel sets that was removed.
+    /// Fraction of channel sets that was removed.
     pub prune_ratio: f64,
-    /// Preset, where that is varied.
+    /// Preset, if the sweep varies it.
     pub preset: Option<String>,
-    /// How many seeds.
+    /// Number of seeds.
     pub seeds: usize,
     /// Mean mAP50-95 of the fine-tuned networks, a fraction in 0..=1.
     pub map50_95: f64,
-    /// Mean change of mAP50-95 against the baselines.
+    /// Mean change of mAP50-95 from the baselines.
     pub change: f64,
     /// The smallest and the largest change.
     pub change_range: [f64; 2],
-    /// Mean of how many times as fast as the baseline.
+    /// Mean speed-up over the baseline.
     pub speed: f64,
-    /// Mean share of the baseline's multiply-accumulates.
+    /// Mean fraction of the baseline's multiply-accumulates.
     pub macs_share: f64,
 }
 
-/// One for each ratio and preset that has two runs or more, in the order in which they come.
+/// One mean for each ratio and preset that has two runs or more, in the order of the runs.
 pub(super) fn means<'a>(done: impl Iterator<Item = (&'a SweepRun, &'a Figures)>) -> Vec<Mean> {
     let mut groups: Vec<(&SweepRun, Vec<&Figures>)> = Vec::new();
     for (run, figures) in done {

@@ -1,9 +1,11 @@
-//! Many runs in one folder: every ratio with every seed, and what all of them came to.
+//! [`Sweep`] and [`run_sweep`]: many runs in one folder, every ratio with every seed, and the table of their
+//! results.
 //!
-//! A sweep is a folder with [`Sweep::FILE`], a run directory for each run, and the configuration of each in `configs`. A run
-//! whose folder lies in a sweep takes over the completed stages that its neighbours made from the same key, whoever
-//! started it (`neighbours.rs`), so that dataset, baseline and sparsity training are made once for each seed. There is no
-//! scheduler here: runs go one after another, or whoever starts them keeps to the order of [`SweepRun::phase`].
+//! A sweep is a folder with [`Sweep::FILE`], a run directory for each run, and the configuration of each run
+//! in `configs`. A run whose folder lies in a sweep takes over the completed stages that its neighbours made
+//! from the same key, also if another process started them (`neighbours.rs`). So dataset, baseline and
+//! sparsity training are made once for each seed. This module has no scheduler: it makes runs one after
+//! another. A caller that starts them itself must keep to the order of [`SweepRun::phase`].
 
 mod gather;
 mod means;
@@ -28,12 +30,14 @@ pub use table::SweepTable;
 use crate::neighbours::sweep_around;
 use crate::{Interrupted, PipelineConfig, Progress, RunDir, run};
 
-/// Runs what is missing, one after another, and returns how many failed; a failure does not stop the others.
+/// Makes the missing runs, one after another, and returns how many failed; a failure does not stop the
+/// others.
 ///
 /// # Errors
-/// [`Interrupted`] if the progress asked for a stop, and those of [`open_dataset`], before the first run.
+/// [`Interrupted`] if the progress asked for a stop, and the errors of [`open_dataset`], before the first
+/// run.
 pub fn run_sweep(sweep: &Sweep, configs: &[PipelineConfig], progress: &mut dyn Progress) -> Result<usize> {
-    // What no run can be trained on ends all of them at once.
+    // A dataset that cannot be trained on would end all runs, so check the datasets first.
     let datasets: BTreeSet<_> = configs.iter().filter_map(|config| config.data.as_deref()).collect();
     for yaml in datasets {
         open_dataset(yaml, progress)?;
@@ -56,16 +60,18 @@ pub fn run_sweep(sweep: &Sweep, configs: &[PipelineConfig], progress: &mut dyn P
     Ok(failed)
 }
 
-/// Leaves the reason beside a run directory that lies in a sweep, for [`gather()`]; elsewhere does nothing.
+/// Writes the reason of a failure beside a run directory that lies in a sweep, for [`gather()`]; elsewhere
+/// does nothing.
 pub fn note_failure(dir: &RunDir, error: &Error) {
     if let Some(file) = failure_file(dir) {
-        // The failure itself is what the user has to hear of, not that it could not be noted.
+        // The user must see the failure itself, so an error while writing it is ignored.
         let _ = file.parent().map(std::fs::create_dir_all);
         let _ = write_file(&file, format!("{error:#}\n").as_bytes());
     }
 }
 
-/// Why the last attempt failed. Not in the run directory, which may be what could not be made.
+/// File with the reason of the last failure. It is not in the run directory, whose creation may be what
+/// failed.
 fn failure_file(dir: &RunDir) -> Option<PathBuf> {
     let name = dir.root().file_name()?.to_str()?;
     Some(sweep_around(dir)?.join("failures").join(format!("{name}.txt")))

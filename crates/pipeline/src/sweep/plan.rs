@@ -1,4 +1,4 @@
-//! Which runs a sweep has, in which order, with which settings.
+//! [`Sweep`]: the runs of a sweep, with their order and settings.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf, absolute};
@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{PipelineConfig, RunDir, neighbours, path_of_text, path_text};
 
-/// What is varied; every combination is a run.
+/// The values that a sweep varies; every combination is a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axes {
-    /// Shares of channel sets to remove.
+    /// Fractions of channel sets to remove.
     pub ratios: Vec<f64>,
-    /// Where randomness starts from.
+    /// Seeds of the randomness.
     pub seeds: Vec<u64>,
-    /// Names of [presets](crate::PipelinePreset); none leaves the settings as they are.
+    /// Names of [presets](crate::PipelinePreset); an empty list leaves the settings as they are.
     pub presets: Vec<String>,
 }
 
@@ -27,13 +27,14 @@ pub struct Axes {
 pub struct SweepRun {
     /// Its folder in the sweep.
     pub name: String,
-    /// Share of channel sets to remove.
+    /// Fraction of channel sets to remove.
     pub prune_ratio: f64,
-    /// Where its randomness starts from.
+    /// Seed of its randomness.
     pub seed: u64,
-    /// Preset, where that is varied.
+    /// Preset, if the sweep varies it.
     pub preset: Option<String>,
-    /// Runs of one phase share no stage that is still to be made, so they may go at once after those of earlier phases.
+    /// Runs of one phase share no stage that still has to be made. They may run at the same time, after the
+    /// runs of earlier phases.
     pub phase: usize,
 }
 
@@ -45,15 +46,16 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// File in the folder: the runs.
+    /// File in the folder that lists the runs.
     pub const FILE: &'static str = neighbours::SWEEP;
 
-    /// Every combination over `base`, in the order in which they are best run, with their settings.
+    /// Plans every combination over `base`, in the order in which the runs are best made, with their
+    /// settings.
     ///
-    /// Paths in the settings become absolute, so that a run may be started from any folder.
+    /// Paths in the settings become absolute, so that the user may start a run from any folder.
     ///
     /// # Errors
-    /// If nothing is varied, something is named twice, or a setting is not valid.
+    /// If a list is empty, a value is named twice, or a setting is not valid.
     pub fn plan(root: &Path, base: &PipelineConfig, axes: &Axes) -> Result<(Self, Vec<PipelineConfig>)> {
         ensure!(!axes.ratios.is_empty(), "a sweep needs at least one ratio");
         ensure!(!axes.seeds.is_empty(), "a sweep needs at least one seed");
@@ -84,7 +86,8 @@ impl Sweep {
                     }
                     (config.prune.prune_ratio, config.prune.target) = (prune_ratio, None);
                     config.prune.check().with_context(|| format!("run {name}"))?;
-                    // The first run of a seed makes its baseline, the first with a preset its sparsity training.
+                    // The first run of a seed makes its baseline; the first run with a preset makes its
+                    // sparsity training.
                     let phase = 1 + usize::from(p > 0) + usize::from(r > 0);
                     let preset = preset.cloned();
                     planned.push((SweepRun { name, prune_ratio, seed, preset, phase }, config));
@@ -115,10 +118,10 @@ impl Sweep {
     /// Reads the list of runs.
     ///
     /// # Errors
-    /// If the folder is no sweep's.
+    /// If the folder is not that of a sweep.
     pub fn open(root: &Path) -> Result<Self> {
         let file = root.join(Self::FILE);
-        ensure!(file.is_file(), "{} is no sweep: there is no {} in it", root.display(), Self::FILE);
+        ensure!(file.is_file(), "{} is not a sweep: it has no file {}", root.display(), Self::FILE);
         Ok(Self { root: root.to_owned(), runs: load_json(&file)? })
     }
 
@@ -143,7 +146,7 @@ impl Sweep {
     }
 }
 
-/// `r0.30-s0`, with more digits where two are not enough.
+/// `r0.30-s0`, with more digits if two are not enough.
 fn run_name(ratio: f64, seed: u64, preset: Option<&str>) -> String {
     let two = format!("{ratio:.2}");
     let ratio = if two.parse() == Ok(ratio) { two } else { ratio.to_string() };
@@ -186,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn plans_with_wrong_values_are_refused() {
         let text = |result: Result<(Sweep, Vec<PipelineConfig>)>| format!("{:#}", result.unwrap_err());
         assert!(text(plan(&[], &[0], &[])).contains("at least one ratio"));
         assert!(text(plan(&[0.3, 0.3], &[0], &[])).contains("r0.30-s0 is asked for twice"));
@@ -199,7 +202,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let axes = Axes { ratios: vec![0.3], seeds: vec![0], presets: Vec::new() };
         let (sweep, configs) = Sweep::plan(folder.path(), &PipelineConfig::drawn(), &axes).unwrap();
-        assert!(Sweep::open(folder.path()).unwrap_err().to_string().contains("is no sweep"));
+        assert!(Sweep::open(folder.path()).unwrap_err().to_string().contains("is not a sweep"));
         sweep.save(&configs).unwrap();
         assert_eq!(Sweep::open(folder.path()).unwrap(), sweep);
         let file = sweep.config_file(&sweep.runs()[0]);

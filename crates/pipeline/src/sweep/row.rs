@@ -4,47 +4,47 @@ use serde::Serialize;
 
 use super::SweepRun;
 
-/// One run.
+/// A run and its result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SweepRow {
-    /// Which.
+    /// The run.
     pub run: SweepRun,
-    /// What it came to.
+    /// Its result.
     pub outcome: Outcome,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Its report is there.
+    /// The run is complete.
     Done(Figures),
-    /// Why there is none.
+    /// The run is not complete, for this reason.
     NotDone(String),
 }
 
-/// What a run's report says of fine-tuned network and baseline.
+/// Results of the fine-tuned network and the baseline, from the report of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Figures {
     /// The fine-tuned network.
     pub network: Point,
     /// The baseline of the same run.
     pub baseline: Point,
-    /// No run of the sweep is both more accurate and faster.
+    /// No run of the sweep beats this one in both accuracy and latency.
     pub best_for_latency: bool,
-    /// No run of the sweep is both more accurate and smaller.
+    /// No run of the sweep beats this one in both accuracy and multiply-accumulates.
     pub best_for_macs: bool,
 }
 
 /// Accuracy and cost of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Point {
-    /// Fraction in 0..=1.
+    /// mAP50-95, a fraction in 0..=1.
     pub map50_95: f64,
-    /// Median for one image.
+    /// Median latency of one image, in milliseconds.
     pub latency_ms: f64,
     /// Multiply-accumulates at batch 1.
     pub macs: u64,
-    /// Learned scalars.
+    /// Number of learned scalars.
     pub params: u64,
 }

@@ -12,11 +12,11 @@ use super::row::{Figures, Outcome, SweepRow};
 /// All runs of a sweep.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SweepTable {
-    /// Version of this form.
+    /// Version of this file format.
     pub schema: u32,
-    /// One a run, in the order of ratio, preset, seed.
+    /// One row per run, sorted by ratio, preset and seed.
     pub rows: Vec<SweepRow>,
-    /// Over the seeds, for each ratio and preset that has two or more.
+    /// Means over the seeds, for each ratio and preset with two seeds or more.
     pub means: Vec<Mean>,
 }
 
@@ -35,18 +35,18 @@ impl SweepTable {
     }
 }
 
-/// One row a run; a run that is not done keeps its place, with the reason below.
+/// Writes one row per run; a run that is not done keeps its row, with the reason below the table.
 fn markdown(table: &SweepTable) -> String {
     let mut text = String::from("# Sweep\n\n");
     let done = table.done().count();
     let _ = writeln!(
         text,
-        "{done} of {} runs are done. Each is compared with the baseline of its own seed; \u{2713} marks runs that no \
-         other beats in both accuracy and cost.\n",
+        "{done} of {} runs are done. Each run is compared with the baseline of its own seed; \u{2713} marks a run that \
+         no other run beats in both accuracy and cost.\n",
         table.rows.len()
     );
     text.push_str(
-        "| run | mAP50-95 | change | latency, ms | speed | MACs, M | share | params | best for |\n",
+        "| run | mAP50-95 | change | latency, ms | speed | MACs, M | MACs left | params | best for |\n",
     );
     text.push_str("|---|---:|---:|---:|---:|---:|---:|---:|---|\n");
     for row in &table.rows {
@@ -58,7 +58,7 @@ fn markdown(table: &SweepTable) -> String {
     }
     if !table.means.is_empty() {
         text.push_str(
-            "\nOver the seeds:\n\n| ratio | seeds | mAP50-95 | change (from, to) | speed | MACs |\n",
+            "\nMeans over the seeds:\n\n| ratio | seeds | mAP50-95 | change (from, to) | speed | MACs left |\n",
         );
         text.push_str("|---|---:|---:|---:|---:|---:|\n");
         for mean in &table.means {

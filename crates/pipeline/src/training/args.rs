@@ -1,4 +1,4 @@
-//! What a training is asked to do, by Ultralytics' argument names.
+//! [`TrainArgs`]: the settings of one training, by Ultralytics' argument names.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,8 @@ use crate::check::check_imgsz;
 use crate::settings::Settings;
 use crate::{L1Config, LoaderSettings, executor_options};
 
-/// One training. Defaults are those of Ultralytics 8.0.90 but for `close_mosaic`, which is that of 8.4.
+/// The settings of one training. Defaults are those of Ultralytics 8.0.90, except `close_mosaic`, which is
+/// that of 8.4.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainArgs {
@@ -25,7 +26,7 @@ pub struct TrainArgs {
     pub data: Option<PathBuf>,
     /// Passes over the training split.
     pub epochs: usize,
-    /// Epochs without a better fitness after which training ends; 0 for never.
+    /// Epochs without a better fitness after which training ends; 0 disables this.
     pub patience: usize,
     /// Images per forward pass.
     pub batch: usize,
@@ -34,23 +35,23 @@ pub struct TrainArgs {
     /// Folder of the runs.
     #[serde(with = "bonsai_stages::path_text")]
     pub project: PathBuf,
-    /// Folder of this run in it; a number is added where it exists.
+    /// Folder of this run in `project`; a number is added if the folder exists.
     pub name: String,
-    /// Whether an existing folder is written over.
+    /// Whether the training may overwrite an existing folder.
     pub exist_ok: bool,
-    /// Where all randomness starts from.
+    /// Seed of all randomness.
     pub seed: u64,
     /// `cpu` or `cuda:0`.
     pub device: String,
-    /// What runs the network; without it the CPU executor on the CPU and candle on a GPU.
+    /// The executor; if `None`, `cpu` on the CPU and `candle` on a GPU.
     pub executor: Option<ExecutorKind>,
     /// Threads of the CPU; 0 is one per core.
     pub threads: usize,
     /// Background threads that prepare batches.
     pub workers: usize,
-    /// Most MiB of decoded images kept between epochs; 0 keeps none.
+    /// Maximum MiB of decoded images kept between epochs; 0 keeps none.
     pub cache_mib: u64,
-    /// Share of the training split that is used.
+    /// Fraction of the training split that is used.
     pub fraction: f64,
     /// Evaluate every so many epochs, and after the last.
     pub val_period: usize,
@@ -60,7 +61,7 @@ pub struct TrainArgs {
     pub optimizer: Optimizer,
     /// Learning rate after warm-up.
     pub lr0: f64,
-    /// Learning rate at the end, as a share of `lr0`.
+    /// Learning rate at the end, as a fraction of `lr0`.
     pub lrf: f64,
     /// Cosine instead of linear decay.
     pub cos_lr: bool,
@@ -68,9 +69,10 @@ pub struct TrainArgs {
     pub momentum: f64,
     /// Weight decay of convolution kernels at `nbs` images per step.
     pub weight_decay: f64,
-    /// Length of the warm-up; fractions are fine.
+    /// Length of the warm-up in epochs, possibly a fraction.
     pub warmup_epochs: f64,
-    /// Fewest batches of warm-up, unless `warmup_epochs` is 0. Not an argument of Ultralytics, where it is fixed.
+    /// Minimum number of batches of warm-up, unless `warmup_epochs` is 0. Not an argument of Ultralytics,
+    /// where it is fixed.
     pub warmup_min_batches: usize,
     /// Momentum at the start of warm-up.
     pub warmup_momentum: f64,
@@ -78,7 +80,7 @@ pub struct TrainArgs {
     pub warmup_bias_lr: f64,
     /// Images per optimiser step.
     pub nbs: usize,
-    /// Layers that stay as they are: how many first ones, or a list.
+    /// Layers that are not trained: a number of first layers, or a list.
     pub freeze: Freeze,
     /// Gain of the box loss.
     #[serde(rename = "box")]
@@ -87,7 +89,7 @@ pub struct TrainArgs {
     pub cls: f32,
     /// Gain of the distribution loss.
     pub dfl: f32,
-    /// Last epochs without mosaic and mixup.
+    /// Number of last epochs without mosaic and mixup.
     pub close_mosaic: usize,
     /// Probability of a mosaic.
     pub mosaic: f64,
@@ -95,7 +97,7 @@ pub struct TrainArgs {
     pub mixup: f64,
     /// Largest rotation in degrees.
     pub degrees: f64,
-    /// Largest shift as a share of the image.
+    /// Largest shift as a fraction of the image.
     pub translate: f64,
     /// Largest relative change of size.
     pub scale: f64,
@@ -113,9 +115,9 @@ pub struct TrainArgs {
     pub flipud: f64,
     /// Probability of mirroring left and right.
     pub fliplr: f64,
-    /// A checkpoint of the same classes whose raw outputs are imitated, beside the labels.
+    /// Checkpoint of the same classes whose raw outputs the training imitates, in addition to the labels.
     pub teacher: Option<String>,
-    /// L1 on batch norm, in sparsity training.
+    /// L1 on batch norm; `Some` makes this a sparsity training.
     pub l1: Option<L1Config>,
 }
 
@@ -183,7 +185,7 @@ impl Default for TrainArgs {
 }
 
 impl TrainArgs {
-    /// Refuses what would fail later.
+    /// Checks the settings, so that a wrong one fails before the training.
     ///
     /// # Errors
     /// With the argument, its value and the accepted range.
@@ -208,7 +210,7 @@ impl TrainArgs {
         Ok(())
     }
 
-    /// The part for the trainer.
+    /// The settings of the trainer.
     pub fn train_config(&self) -> TrainConfig {
         TrainConfig {
             epochs: self.epochs,
@@ -233,7 +235,7 @@ impl TrainArgs {
         }
     }
 
-    /// The part for augmentation.
+    /// The settings of the augmentation.
     pub fn augment(&self) -> Augment {
         Augment {
             mosaic: self.mosaic,
@@ -251,7 +253,7 @@ impl TrainArgs {
         }
     }
 
-    /// The part for the loader.
+    /// The settings of the loader.
     pub fn loader(&self) -> LoaderSettings {
         LoaderSettings {
             workers: self.workers,
@@ -261,15 +263,15 @@ impl TrainArgs {
         }
     }
 
-    /// What runs the network.
+    /// The executor, its device and its threads.
     ///
     /// # Errors
-    /// If there is no such device here.
+    /// If this machine lacks the device.
     pub fn executor_options(&self) -> Result<ExecutorOptions> {
         executor_options(self.executor, &self.device, self.threads)
     }
 
-    /// The part that all trainings of a run share.
+    /// The settings that all stages of a run share.
     ///
     /// # Errors
     /// As [`executor_options`](Self::executor_options).

@@ -1,4 +1,4 @@
-//! How the folder of a training looks. No other file names a file of it.
+//! [`TrainDir`]: the files in the folder of a training. No other module names them.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,11 @@ pub struct TrainDir {
 }
 
 impl TrainDir {
-    /// Makes `project/name`, or with the first free number behind it (`train2`); with `exist_ok` takes what is there.
+    /// Creates `project/name`, or that name followed by the first free number (`train2`); with `exist_ok`,
+    /// uses an existing folder.
     ///
     /// # Errors
-    /// If the folder cannot be made.
+    /// If the folder cannot be created.
     pub fn claim(project: &Path, name: &str, exist_ok: bool) -> Result<Self> {
         std::fs::create_dir_all(project).with_context(|| format!("cannot create {}", project.display()))?;
         for number in 1usize.. {
@@ -36,7 +37,7 @@ impl TrainDir {
     /// The folder of an interrupted training: `path` is the folder, or its `last` checkpoint.
     ///
     /// # Errors
-    /// If there is nothing to go on from.
+    /// If the folder lacks `args.toml` or its `last` checkpoint.
     pub fn new(path: &Path) -> Result<Self> {
         let root = if path.is_dir() {
             path.to_owned()
@@ -71,7 +72,8 @@ impl TrainDir {
         }
     }
 
-    /// Takes away what processes that were killed have left. Only for who has the lock of the folder.
+    /// Removes the temporary files of processes that were killed. The caller must hold the lock of the
+    /// folder.
     pub(super) fn clean(&self) {
         [&*self.root, &*self.root.join("weights")].into_iter().for_each(remove_leftovers);
     }
@@ -87,12 +89,12 @@ impl TrainDir {
         &self.root
     }
 
-    /// What was asked for.
+    /// The settings of the training.
     pub fn args(&self) -> PathBuf {
         self.root.join("args.toml")
     }
 
-    /// What data it was asked to do it with.
+    /// The record of the data that the training uses.
     pub fn data(&self) -> PathBuf {
         self.root.join("data.json")
     }
@@ -102,12 +104,12 @@ impl TrainDir {
         self.root.join("weights/best.safetensors")
     }
 
-    /// The averaged weights of the last epoch, with what going on needs.
+    /// The averaged weights of the last epoch, with the state that a training needs to resume.
     pub fn last(&self) -> PathBuf {
         self.root.join("weights/last.safetensors")
     }
 
-    /// One row per epoch.
+    /// The table with one row per epoch.
     pub fn results_csv(&self) -> PathBuf {
         self.root.join("results.csv")
     }
@@ -117,12 +119,12 @@ impl TrainDir {
         self.root.join("gammas.json")
     }
 
-    /// The figures on the validation split, as JSON.
+    /// The metrics on the validation split, as JSON.
     pub fn metrics(&self) -> PathBuf {
         self.root.join("metrics.json")
     }
 
-    /// A picture by its name.
+    /// Path of a picture.
     pub fn picture(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }

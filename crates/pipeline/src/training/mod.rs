@@ -1,4 +1,5 @@
-//! One training in a folder as people know it from Ultralytics: `weights/best`, `results.csv`, pictures.
+//! [`train_run`]: one training in a folder as users know it from Ultralytics: `weights/best`, `results.csv`,
+//! pictures.
 
 mod args;
 mod folder;

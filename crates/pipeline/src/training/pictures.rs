@@ -1,4 +1,5 @@
-//! The pictures of a training, drawn by `bonsai-plots`, written whole or not at all.
+//! [`Sheet`] and functions that write the pictures of a training, drawn by `bonsai-plots`. Each file is
+//! written whole or not at all.
 
 use std::path::Path;
 
@@ -16,7 +17,7 @@ use bonsai_stages::{Evaluation, write_picture};
 use super::{Results, TrainDir};
 use crate::GammaHistory;
 
-/// Batches that are shown, of training and of validation.
+/// Number of batches that are drawn, of training and of validation.
 pub(super) const SHOWN_BATCHES: usize = 3;
 
 /// Writes `labels.png`.
@@ -30,7 +31,7 @@ pub(super) fn labels(split: &Split, dir: &TrainDir) -> Result<()> {
     write_picture(&draw_labels(&boxes, &split.class_names)?, &dir.picture("labels.png"))
 }
 
-/// Images of a batch with boxes, ready to be drawn: a fourth of the memory of the batch.
+/// Images of a batch with boxes, ready to be drawn, in a quarter of the memory of the batch.
 pub(super) struct Sheet {
     tiles: Vec<(RgbImage, String, Vec<TileBox>)>,
 }
@@ -49,7 +50,7 @@ impl Sheet {
         })
     }
 
-    /// A batch with what was found on it.
+    /// A batch with its detections.
     pub(super) fn detected(batch: &Batch, found: &[Vec<Detection>], split: &Split) -> Self {
         Self::new(batch, split, |image| {
             let boxed = |d: &Detection| TileBox {
@@ -71,7 +72,7 @@ impl Sheet {
         Self { tiles: batch.images.chunks_exact(3 * h * w).enumerate().map(tile).collect() }
     }
 
-    /// Writes it.
+    /// Draws the sheet and writes it to `path`.
     pub(super) fn write(&self, class_names: &[String], path: &Path) -> Result<()> {
         let tiles: Vec<_> =
             self.tiles.iter().map(|(image, name, boxes)| Tile { image, name, boxes }).collect();
@@ -79,7 +80,7 @@ impl Sheet {
     }
 }
 
-/// Planes of 0..=1 as a picture.
+/// Converts planes of values in 0..=1 to a picture.
 fn picture(planes: &[f32], w: usize, h: usize) -> RgbImage {
     RgbImage::from_fn(w as u32, h as u32, |x, y| {
         let at = y as usize * w + x as usize;
@@ -117,7 +118,7 @@ pub(super) fn gammas(history: &GammaHistory, dir: &TrainDir) -> Result<()> {
     write_picture(&history.draw()?, &dir.picture("gammas.png"))
 }
 
-/// Which of the curves a picture shows.
+/// Selects the curve that a picture shows.
 type View = fn(&CurveSet) -> &Curve;
 
 /// Writes confusion matrices and curves.
@@ -165,7 +166,7 @@ pub(super) fn evaluation(evaluation: &Evaluation, names: &[String], dir: &TrainD
     Ok(())
 }
 
-/// Writes the figures as JSON.
+/// Writes the metrics as JSON.
 pub(super) fn metrics(metrics: &DetMetrics, dir: &TrainDir) -> Result<()> {
     Ok(write_file(&dir.metrics(), &serde_json::to_vec_pretty(metrics)?)?)
 }

@@ -1,4 +1,4 @@
-//! `results.csv`: one row per epoch, in the columns of Ultralytics 8.4.
+//! [`Results`]: the file `results.csv`, one row per epoch, in the columns of Ultralytics 8.4.
 
 use std::path::Path;
 
@@ -7,12 +7,12 @@ use bonsai_checkpoint::write_file;
 use bonsai_train::{EpochRecord, EpochTiming};
 use serde::{Deserialize, Serialize};
 
-/// One epoch. What was not measured is not a number.
+/// One epoch. A value that was not measured is NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ResultsRow {
-    /// From 1.
+    /// Number of the epoch, from 1.
     pub epoch: usize,
-    /// Seconds since the training began, pauses between resumptions left out.
+    /// Seconds of training since it began, without the time between an interruption and its resumption.
     pub time: f64,
     /// Mean box loss.
     #[serde(rename = "train/box_loss")]
@@ -58,15 +58,16 @@ pub struct ResultsRow {
 /// All epochs so far.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Results {
-    /// By epoch.
+    /// One row per epoch, in order.
     pub rows: Vec<ResultsRow>,
 }
 
 impl Results {
-    /// Reads a file, as far as `epochs`: an interrupted training may have written the row of an epoch that it will repeat.
+    /// Reads the rows of a file up to epoch `epochs`: an interrupted training may have written the row of an
+    /// epoch that it will repeat.
     ///
     /// # Errors
-    /// If it cannot be read or a row does not fit the columns.
+    /// If the file cannot be read or a row does not fit the columns.
     pub fn load(path: &Path, epochs: usize) -> Result<Self> {
         let mut reader =
             csv::Reader::from_path(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -105,7 +106,7 @@ impl Results {
     /// Writes the file, whole or not at all.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         for row in &self.rows {

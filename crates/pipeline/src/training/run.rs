@@ -1,7 +1,7 @@
-//! A training in a folder of its own: what `cargo xtask train` does.
+//! [`train_run`]: one training in a folder of its own, as `cargo xtask train` runs it.
 //!
-//! After every epoch `best` (where it is one), `results.csv` and `last` are written in this order, each whole or not at all.
-//! Killed between any two of them, a training resumed from `last` repeats the epoch, to the same bits.
+//! After every epoch it writes `best` (if improved), `results.csv` and `last`, each whole or not at all.
+//! Killed between two of them, a training that resumes from `last` repeats the epoch, to the same bits.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -26,20 +26,20 @@ use crate::run_lock::RunLock;
 use crate::settings::load_settings;
 use crate::{GammaHistory, NoDataset, Progress, path_of_text};
 
-/// What came of a training.
+/// The result of a training.
 #[derive(Debug)]
 pub struct TrainOutcome {
     /// Its folder.
     pub dir: TrainDir,
-    /// Why it ended.
+    /// Why the training ended.
     pub stopped: Stopped,
-    /// The best weights on the validation split; `None` for a training that was interrupted.
+    /// Metrics of the best weights on the validation split; `None` if the training was interrupted.
     pub metrics: Option<DetMetrics>,
     /// Names of the classes.
     pub class_names: Vec<String>,
 }
 
-/// What a training in `dir` was asked to do.
+/// The settings of the training in `dir`.
 ///
 /// # Errors
 /// If its `args.toml` cannot be read.
@@ -47,19 +47,19 @@ pub fn saved_args(dir: &TrainDir) -> Result<TrainArgs> {
     load_settings(&TrainArgs::default(), &dir.args())
 }
 
-/// A training that is to go on.
+/// A training to resume.
 #[derive(Debug, Clone)]
 pub struct Resume {
     /// Its folder.
     pub dir: TrainDir,
-    /// Whether the data in its arguments were named now, where they were other ones, or elsewhere, before.
+    /// Whether the user named the data anew, because the dataset has moved or changed.
     pub names_data: bool,
 }
 
-/// Trains by `args`, in `resume` if given, else in a new folder.
+/// Trains by `args`, in the folder of `resume` if given, else in a new folder.
 ///
 /// # Errors
-/// If the arguments, the dataset or the start is not usable, the training diverges, or a file cannot be written.
+/// If arguments, dataset or starting network are unusable, training diverges, or a file cannot be written.
 pub fn train_run(
     args: &TrainArgs,
     resume: Option<Resume>,
@@ -68,14 +68,14 @@ pub fn train_run(
     args.check()?;
     let context = args.context()?;
     let yaml = args.data.as_deref().ok_or(NoDataset)?;
-    // Held to the end: two trainings in one folder would write over each other's epochs.
+    // Held to the end: two trainings in one folder would overwrite each other's epochs.
     let mut lock = resume.as_ref().map(|resume| lock_folder(&resume.dir)).transpose()?;
     let mut data = open_dataset(yaml, progress)?;
     let content = TrainedOn::new(&data, args.teacher.as_deref().map(path_of_text).as_deref())?;
     data.train = take_fraction(&data.train, args.fraction);
     ensure!(
         data.train.samples.iter().any(|sample| !sample.labels.is_empty()),
-        "none of the {} images that `fraction` {} leaves has a label: take more of them",
+        "none of the {} images that `fraction` {} leaves has a label: raise `fraction`",
         data.train.samples.len(),
         args.fraction
     );
@@ -101,7 +101,7 @@ pub fn train_run(
         None => begin(args, &data, &content, &context, &mut lock, progress)?,
     };
     if let Some(stopped) = ended(&start, args) {
-        // Killed while it drew the pictures.
+        // The process was killed while it drew the pictures.
         return conclude(args, dir, data, &history, stopped);
     }
     let split = Arc::clone(&data.train);
@@ -133,7 +133,7 @@ fn lock_folder(dir: &TrainDir) -> Result<RunLock> {
     Ok(lock)
 }
 
-/// Why a saved training has nothing left to do, if so.
+/// Why a saved training is complete, if it is.
 fn ended(start: &Checkpoint, args: &TrainArgs) -> Option<Stopped> {
     let progress = &start.train.as_ref()?.progress;
     if progress.epoch >= args.epochs {
@@ -142,7 +142,7 @@ fn ended(start: &Checkpoint, args: &TrainArgs) -> Option<Stopped> {
     args.train_config().out_of_patience(progress).map(|_| Stopped::Patience)
 }
 
-/// A new folder, and what to start from.
+/// Creates the folder and loads the starting network.
 fn begin(
     args: &TrainArgs,
     data: &Data,
@@ -153,7 +153,7 @@ fn begin(
 ) -> Result<(TrainDir, Checkpoint, History)> {
     let start = start_checkpoint(&args.model, &data.class_names, args.seed, progress)?;
     args.train_config().freeze.parameters(start.model.graph())?;
-    // Before there is a folder.
+    // Check before the folder exists.
     check_training(start.model.graph(), &args.train_config(), context, data.trained_and_evaluated())?;
     let dir = TrainDir::claim(&args.project, &args.name, args.exist_ok)?;
     *lock = Some(lock_folder(&dir)?);
@@ -163,7 +163,7 @@ fn begin(
         inputs.refuse(&output, "give another --name")?;
     }
     if dir.last().exists() {
-        // Of an earlier training of that name: this one must never go on from it.
+        // An earlier training of that name left it: this one must never resume from it.
         std::fs::remove_file(dir.last())
             .with_context(|| format!("cannot remove {}", dir.last().display()))?;
     }
@@ -180,7 +180,7 @@ fn begin(
     Ok((dir, start, history))
 }
 
-/// What an interrupted training left.
+/// Loads what an interrupted training left.
 fn go_on(
     args: &TrainArgs,
     dir: TrainDir,
@@ -201,7 +201,7 @@ fn go_on(
     Ok((dir, start, history))
 }
 
-/// Judges the best weights and draws what is drawn at the end.
+/// Evaluates the best weights and draws the last pictures.
 fn conclude(
     args: &TrainArgs,
     dir: TrainDir,
@@ -219,7 +219,7 @@ fn conclude(
     Ok(TrainOutcome { dir, stopped, metrics: Some(metrics), class_names: data.class_names })
 }
 
-/// The first images of a split, as Ultralytics takes a fraction.
+/// The first images of a split, as Ultralytics selects a fraction.
 fn take_fraction(split: &Arc<Split>, fraction: f64) -> Arc<Split> {
     let count = (split.samples.len() as f64 * fraction).round().max(1.0) as usize;
     if count >= split.samples.len() {
@@ -233,7 +233,7 @@ fn check_classes(start: &Checkpoint, data: &Data, dir: &TrainDir) -> Result<()> 
     let ours = &data.class_names;
     anyhow::ensure!(
         theirs == ours.as_slice(),
-        "{} was trained on {} classes ({}), the dataset now has {} ({}): a training goes on with the data it began with",
+        "{} was trained on {} classes ({}), the dataset now has {} ({}): resume with the data that it began with",
         dir.last().display(),
         theirs.len(),
         theirs.join(", "),
@@ -247,13 +247,12 @@ fn after_failure(dir: &TrainDir) -> String {
     if dir.last().is_file() {
         let last = dir.last();
         let root = dir.root().display();
-        format!("the training stopped; {} is whole: `--resume {root}` goes on from it", last.display())
+        format!("the training stopped; {} is complete: `--resume {root}` continues from it", last.display())
     } else {
         "the training stopped before its first epoch ended".to_owned()
     }
 }
 
-/// Figures, curves and pictures of the best weights.
 fn evaluate_best(args: &TrainArgs, dir: &TrainDir, data: &Data) -> Result<DetMetrics> {
     let context = args.context()?;
     let mut detector = Detector::load(&dir.best(), context.executor)?;
@@ -279,33 +278,30 @@ fn evaluate_best(args: &TrainArgs, dir: &TrainDir, data: &Data) -> Result<DetMet
     Ok(evaluation.metrics)
 }
 
-/// What was measured after each epoch.
 #[derive(Debug, Default)]
 struct History {
     results: Results,
-    /// Of a sparsity training.
     gammas: GammaHistory,
 }
 
-/// Saves what a training must not lose, and shows how it goes.
+/// Saves weights and records of a training, and reports its progress.
 struct Keeper<'a> {
     args: &'a TrainArgs,
     dir: &'a TrainDir,
     split: Arc<Split>,
     history: History,
     progress: &'a mut dyn Progress,
-    /// Pictures in the making.
     drawing: Vec<(PathBuf, JoinHandle<Result<()>>)>,
 }
 
 impl Keeper<'_> {
-    /// Waits for the pictures. One that cannot be written is no reason to stop.
+    /// Waits for the pictures. A picture that cannot be written does not stop the training.
     fn finish_pictures(&mut self) {
         for (path, drawing) in self.drawing.drain(..) {
             let why = match drawing.join() {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) => format!("{error:#}"),
-                Err(_) => "the thread that drew it ended early".to_owned(),
+                Err(_) => "its thread panicked".to_owned(),
             };
             self.progress.note(&format!("warning: {} was not drawn: {why}", path.display()));
         }
@@ -318,13 +314,12 @@ impl TrainWatch for Keeper<'_> {
     }
 
     fn batch(&mut self, epoch: usize, number: usize, batch: &Batch) {
-        // The first batches, and the first ones without mosaic.
         let closed = self.args.epochs.saturating_sub(self.args.close_mosaic);
         let closes = self.args.close_mosaic > 0 && epoch == closed && closed > 0;
         if self.args.plots && number < pictures::SHOWN_BATCHES && (epoch == 0 || closes) {
             let count = if closes { pictures::SHOWN_BATCHES + number } else { number };
             let path = self.dir.picture(&format!("train_batch{count}.jpg"));
-            // In a thread of its own: the trainer waits for the batch.
+            // Draw in another thread, because the trainer waits for this function.
             let sheet = Sheet::labelled(batch, &self.split);
             let split = Arc::clone(&self.split);
             let to = path.clone();

@@ -1,4 +1,4 @@
-//! Which data a training began with, so that one that goes on knows whether it is still the same.
+//! [`TrainedOn`]: the record of the data that a training began with, to be compared when it resumes.
 
 use std::path::{Path, PathBuf};
 
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::TrainDir;
 use crate::{Progress, digest_file};
 
-/// The data of a training: what it is, wherever it lies.
+/// The data of a training; the content does not depend on its location.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TrainedOn {
-    /// Where `data.yaml` was.
+    /// Path of `data.yaml`.
     #[serde(with = "bonsai_stages::path_text")]
     yaml: PathBuf,
-    /// Class names, names and sizes of the images, and labels; not where they lie.
+    /// Digest of class names, names and sizes of the images, and labels, but not of their paths.
     content: String,
-    /// Images to train on and to evaluate by.
+    /// Number of images to train on and to evaluate on.
     images: [usize; 2],
-    /// Objects in them.
+    /// Number of objects in these images.
     objects: [usize; 2],
     /// Digest of the teacher's file, if there is a teacher.
     #[serde(default)]
@@ -28,7 +28,7 @@ pub(crate) struct TrainedOn {
 
 impl TrainedOn {
     /// # Errors
-    /// If an image or the teacher cannot be looked at.
+    /// If an image or the teacher cannot be read.
     pub(crate) fn new(data: &Data, teacher: Option<&Path>) -> Result<Self> {
         let splits = [&data.train, &data.val];
         Ok(Self {
@@ -46,22 +46,22 @@ impl TrainedOn {
         save_json(&dir.data(), self)
     }
 
-    /// Compares it with what the training in `dir` began with. Other data are refused, unless they were named: then they are
-    /// told.
+    /// Compares the data with those that the training in `dir` began with. Different data are an error,
+    /// unless the user named them (`is_named`); then they give a warning.
     ///
     /// # Errors
-    /// With both data, and what to do.
+    /// If the data or the teacher differ; the error describes both and says what to do.
     pub(crate) fn compare(&self, dir: &TrainDir, is_named: bool, progress: &mut dyn Progress) -> Result<()> {
         if !dir.data().is_file() {
-            progress.note("warning: what data this training began with is not recorded, and so not compared");
+            progress.note("warning: the data that this training began with are not recorded, so they cannot be compared");
             return Ok(());
         }
         let before: Self = load_json(&dir.data())?;
         if let (Some(before), Some(now)) = (&before.teacher, &self.teacher) {
             ensure_usage!(
                 before == now,
-                "the teacher's file is not the one that this training began with (SHA-256 {before}, now {now}): put that one \
-                 back, or train anew"
+                "the teacher's file is not the one that this training began with (SHA-256 {before}, now {now}): restore \
+                 that file, or start a new training"
             );
         }
         if before.content == self.content {
@@ -75,11 +75,11 @@ impl TrainedOn {
         );
         ensure_usage!(
             is_named,
-            "{differs} (names and sizes of images, labels and class names are compared); put the data back, or pass `--data \
-             {}` to go on with it as it is now",
+            "{differs} (names and sizes of images, labels and class names are compared); restore the data, or pass \
+             `--data {}` to continue with the data as they are now",
             self.yaml.display()
         );
-        progress.note(&format!("warning: {differs}; it goes on with these, as --data says"));
+        progress.note(&format!("warning: {differs}; it continues with the data that --data names"));
         Ok(())
     }
 
@@ -88,7 +88,7 @@ impl TrainedOn {
         let [in_train, in_val] = self.objects;
         let kind = &self.content[..self.content.len().min(8)];
         format!(
-            "{train} images with {in_train} objects to train on, {val} with {in_val} to evaluate by ({kind})"
+            "{train} images with {in_train} objects to train on, {val} with {in_val} to evaluate on (digest {kind})"
         )
     }
 }

@@ -1,4 +1,5 @@
-//! Ranges for 8-bit integers: every wire that needs one gets one, from the images, and the same again.
+//! Tests of the ranges for 8-bit integers: every wire that needs a range gets one from the images, and the
+//! same one again.
 
 use std::path::PathBuf;
 
@@ -58,11 +59,11 @@ fn every_wire_has_the_range_of_its_values() {
     for (wire, (low, high)) in &all.ranges {
         assert!(low <= high && high.is_finite(), "{wire}: {low} to {high}");
         if matches!(graph.node(graph.find(wire).unwrap()).op(), Op::Silu) {
-            // The lowest that x * sigmoid(x) gets.
+            // The minimum of x * sigmoid(x).
             assert!(*low >= -0.2785, "{wire} goes down to {low}");
         }
     }
-    // A percentile leaves out, and never adds.
+    // A percentile only narrows a range.
     let most = drawn.calibrate(Range::Percentile(99.0), 8, 1);
     let mut narrower = 0;
     for (wire, (low, high)) in &most.ranges {
@@ -71,7 +72,7 @@ fn every_wire_has_the_range_of_its_values() {
         narrower += usize::from(*high < highest || lowest < *low);
     }
     assert!(narrower * 2 > most.ranges.len(), "{narrower} of {}", most.ranges.len());
-    // The seed says which images, and nothing else matters.
+    // The seed selects the images, and nothing else has an influence.
     assert_eq!(all, drawn.calibrate(Range::MinMax, 8, 1));
     assert_ne!(all, drawn.calibrate(Range::MinMax, 8, 2));
 }
@@ -100,7 +101,7 @@ fn a_file_of_integers_comes_out_and_needs_images() {
 }
 
 #[test]
-fn ranges_are_asked_for_by_name() {
+fn ranges_are_parsed_from_their_names() {
     assert_eq!("minmax".parse(), Ok(Range::MinMax));
     assert_eq!("percentile".parse(), Ok(Range::Percentile(99.99)));
     assert_eq!("percentile:99.5".parse(), Ok(Range::Percentile(99.5)));

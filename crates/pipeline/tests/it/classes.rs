@@ -1,4 +1,4 @@
-//! A network meets a dataset that has its classes in another order, only some of them, more, or others.
+//! Tests of a network on a dataset that has its classes in another order, only some of them, more, or others.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use bonsai_yolov8::{NmsConfig, Scale, build, with_classes};
 
 const CLASSES: [&str; 4] = ["circle", "square", "triangle", "star"];
 const SIDE: usize = 64;
-/// More detections than the anchors of an image can give.
+/// Above the number of anchors of an image, so that no detection is dropped.
 const ALL: usize = 1000;
 
 fn owned(names: &[&str]) -> Vec<String> {
@@ -57,7 +57,8 @@ fn evaluation(network: &Checkpoint, split: &Split, most: usize) -> (Evaluation, 
     (evaluation, seen)
 }
 
-/// A split on which this network is right now and then: labels are some of its own detections, a little aside.
+/// A split on which this network is partly right: the labels are some of its own detections, slightly
+/// shifted.
 fn labelled(network: &Checkpoint, split: &Split) -> Split {
     let mut split = split.clone();
     let found = evaluation(network, &split, ALL).1;
@@ -69,7 +70,7 @@ fn labelled(network: &Checkpoint, split: &Split) -> Split {
             let h = (d.bbox.y2 - d.bbox.y1) / scale;
             let cx = f32::midpoint(d.bbox.x1, d.bbox.x2) / scale;
             let cy = f32::midpoint(d.bbox.y1, d.bbox.y2) / scale;
-            // Every fourth is of another class than the network thinks.
+            // Every fourth label has another class than the detection.
             let class_id = if i % 4 == 3 { (d.class_id + 1) % 4 } else { d.class_id };
             Label { class_id, bbox: Cxcywh { cx: cx + 0.04 * w * (i % 3) as f32, cy, w, h } }
         };
@@ -79,7 +80,7 @@ fn labelled(network: &Checkpoint, split: &Split) -> Split {
     split
 }
 
-/// The same objects under other numbers; those of classes without a name are left out.
+/// The same objects with other class numbers; objects of classes that `names` lacks are removed.
 fn renumbered(split: &Split, names: &[&str]) -> Split {
     let mut other = Split { class_names: owned(names), ..split.clone() };
     for sample in &mut other.samples {
@@ -97,7 +98,7 @@ fn close(a: f64, b: f64, bound: f64) {
 }
 
 #[test]
-fn figures_do_not_depend_on_the_order_of_the_datasets_classes() {
+fn metrics_do_not_depend_on_the_order_of_the_datasets_classes() {
     let folder = tempfile::tempdir().unwrap();
     let data = drawn(folder.path());
     for (seed, order) in [(1, [1, 0, 2, 3]), (2, [3, 2, 1, 0]), (3, [1, 2, 3, 0]), (4, [2, 0, 3, 1])] {
@@ -107,9 +108,9 @@ fn figures_do_not_depend_on_the_order_of_the_datasets_classes() {
         let ((straight, found), (mapped, other)) =
             (evaluation(&network, &split, ALL), evaluation(&network, &renumbered(&split, &names), ALL));
         let figures = straight.metrics;
-        assert!(figures.map50 > 0.01 && figures.map50 < 0.99, "a figure that can move: {}", figures.map50);
+        assert!(figures.map50 > 0.01 && figures.map50 < 0.99, "a metric that can change: {}", figures.map50);
         assert!(straight.classes.is_plain() && !mapped.classes.is_plain());
-        // The mean adds the classes up in another order.
+        // The mean sums the classes in another order.
         close(mapped.metrics.map50, figures.map50, 1e-12);
         close(mapped.metrics.map50_95, figures.map50_95, 1e-12);
         for (place, class) in order.into_iter().enumerate() {
@@ -127,14 +128,16 @@ fn figures_do_not_depend_on_the_order_of_the_datasets_classes() {
             assert_eq!(
                 (a.bbox, a.class_id),
                 (b.bbox, order[b.class_id]),
-                "what is drawn has the dataset's numbers"
+                "detections have the class numbers of the dataset"
             );
         }
-        // And so does the network whose outputs are put into the dataset's order, as trainings do.
+        // The metrics are also the same for a network whose outputs are put into the order of the dataset, as
+        // trainings do.
         let moved = with_classes(&network, &ClassMap::new(&owned(&CLASSES), &owned(&names)), 0).unwrap();
         let (moved, _) = evaluation(&moved, &renumbered(&split, &names), ALL);
         assert!(moved.classes.is_plain());
-        // Suppression shifts boxes by their class's number, which rounds their corners: a box more or less may be left.
+        // Suppression shifts boxes by the number of their class, which rounds their corners. So a box more or
+        // less may remain.
         close(moved.metrics.map50, figures.map50, 0.02);
     }
 }
@@ -152,12 +155,12 @@ fn classes_of_one_side_alone_take_no_part() {
     assert_eq!(two.metrics.per_class.len(), 2);
     assert_eq!(two.metrics.per_class[0].ap50, all.per_class[3].ap50);
     assert_eq!(two.metrics.per_class[1].ap50, all.per_class[1].ap50);
-    // What it finds of other classes takes no room: where few detections are kept, they are the wanted ones.
+    // Detections of other classes take no place: if few detections are kept, all are of the wanted classes.
     let narrowed = with_classes(&network, &ClassMap::new(&owned(&CLASSES), &fewer.class_names), 0).unwrap();
     let few = [&network, &narrowed].map(|of| evaluation(of, &fewer, 10).0.metrics);
     close(few[0].map50, few[1].map50, 0.02);
     assert_eq!(few[0].instances, few[1].instances);
-    // Objects that the network does not know are no objects that it missed.
+    // Objects of a class that the network lacks do not count as missed.
     let mut more = split.clone();
     more.class_names = owned(&["circle", "square", "hexagon", "star"]);
     let known = evaluation(&network, &more, ALL).0;
@@ -171,7 +174,7 @@ fn classes_of_one_side_alone_take_no_part() {
 }
 
 #[test]
-fn without_a_common_class_there_are_no_figures() {
+fn without_a_common_class_there_are_no_metrics() {
     let folder = tempfile::tempdir().unwrap();
     let data = drawn(folder.path());
     for (names, part) in [

@@ -1,4 +1,5 @@
-//! Runs from a stage, until one, with some forced, and runs that are only told.
+//! Tests of [`Control`] and [`forecast`]: runs from a stage, until a stage, with forced stages, and
+//! forecasts.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,7 +40,7 @@ fn a_run_in_parts() {
     let until = |stage| Control { until: Some(stage), ..Control::default() };
     let from = |stage| Control { from: Some(stage), ..Control::default() };
 
-    // Nothing is there yet, and the forecast leaves nothing.
+    // The directory does not exist, and the forecast does not create it.
     let first = told(&tiny, &Control::default());
     assert!(fates(&first).iter().all(|fate| *fate == Fate::Run) && !tiny.dir().root().exists());
     for StageForecast { stage, because, estimate, .. } in &first.stages {
@@ -63,7 +64,7 @@ fn a_run_in_parts() {
     );
     tiny.part(&until(Stage::Prune)).unwrap();
 
-    // A baseline of other settings is taken as it is, and what is made from it stays.
+    // `--from` uses a baseline of other settings as it is; the stages made from it stay.
     tiny.config.baseline.lr0 /= 2.0;
     let last = told(&tiny, &from(Stage::Finetune));
     assert_eq!(fates(&last)[..5], [Fate::Taken, Fate::Taken, Fate::Taken, Fate::Taken, Fate::Run]);
@@ -73,7 +74,7 @@ fn a_run_in_parts() {
         (seen.skipped, seen.ran),
         (tiny.config.stages()[..4].to_vec(), tiny.config.stages()[4..].to_vec())
     );
-    // Without --from it would be redone, and all that follows.
+    // Without `--from`, the baseline and all stages that depend on it would run again.
     let all = told(&tiny, &Control::default());
     assert_eq!((fates(&all)[0], fates(&all)[1]), (Fate::Cached, Fate::Run));
     let StageForecast { because, estimate, .. } = &all.stages[1];
@@ -82,7 +83,7 @@ fn a_run_in_parts() {
     assert_eq!(all.stages[2].because, ["baseline runs before it"]);
     tiny.config.baseline.lr0 *= 2.0;
 
-    // What is forced gives the same files, so that nothing behind it runs.
+    // Forced stages give the same files, so no later stage runs.
     let forced = Control { force: vec![Stage::Sparse, Stage::Export], ..Control::default() };
     let (_, seen) = tiny.part(&forced).unwrap();
     assert_eq!(seen.ran, [Stage::Sparse, Stage::Export]);
@@ -98,7 +99,7 @@ fn the_preset_of_the_hand_patched_trainers_runs_to_the_end() {
     assert_eq!(told.ran, tiny.config.stages());
     let [baseline, pruned] = ["baseline", "pruned"].map(|name| report.row(name).unwrap().params);
     assert!(pruned < baseline, "{pruned} of {baseline}");
-    // At this size its L1 cannot move a gamma far enough, and says so.
+    // At this size the L1 of the preset cannot move a gamma far enough, and a warning says so.
     assert!(
         told.notes.iter().any(|note| note.starts_with("warning:") && note.contains("L1")),
         "{:?}",

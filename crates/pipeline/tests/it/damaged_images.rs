@@ -1,4 +1,4 @@
-//! Images that are damaged from the start, and images that vanish while a run goes on.
+//! Tests of damaged images, and of images that disappear during a run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ fn truncated(image: &Path) {
 fn images_that_are_damaged_are_left_out_of_every_stage() {
     let folder = tempfile::tempdir().unwrap();
     let mut tiny = own_data(folder.path());
-    // The first, which parity and the report's examples take.
+    // The first image of each split: parity and the examples of the report use it.
     for split in ["train", "val", "test"] {
         truncated(&images(folder.path(), split)[0]);
     }
@@ -50,7 +50,7 @@ fn images_that_are_damaged_are_left_out_of_every_stage() {
     assert!(told.notes.iter().any(|note| note.contains("truncated")), "{:?}", told.notes);
 }
 
-/// Moves the images away after so many steps.
+/// Moves the images away after a number of steps.
 struct MovedAfter<'a> {
     steps: usize,
     from: &'a Path,
@@ -78,13 +78,13 @@ fn images_that_vanish_end_the_training_which_goes_on_when_they_are_back() {
     let folder = tempfile::tempdir().unwrap();
     let mut tiny = own_data(folder.path());
     (tiny.config.baseline.epochs, tiny.config.baseline.batch) = (3, 2);
-    // Little is read ahead, and nothing is kept.
+    // The loader reads little ahead and caches nothing.
     (tiny.config.loader.workers, tiny.config.loader.cache_bytes) = (1, 0);
     tiny.config.loader.augment = bonsai_data::Augment::NONE;
     let until = Control { until: Some(Stage::Baseline), ..Control::default() };
     let from = folder.path().join("data/images");
     let to = folder.path().join("data/moved");
-    // In the second epoch, of eight steps.
+    // In the second epoch; an epoch has eight steps.
     let mut moved = MovedAfter { steps: 10, from: &from, to: &to, finished: Vec::new() };
     let error = run_stages(&tiny.config, &tiny.dir(), &until, &mut moved).unwrap_err();
     let message = format!("{error:#}");
@@ -93,7 +93,7 @@ fn images_that_vanish_end_the_training_which_goes_on_when_they_are_back() {
     assert_eq!(moved.finished, [Stage::Dataset]);
     assert!(!tiny.dir().stage(Stage::Baseline).exists());
 
-    // While they are away, nothing else is done in their place.
+    // Without the images, the run fails and creates no stage.
     let message = tiny.part(&until).unwrap_err();
     assert!(message.contains("images") && !tiny.dir().stage(Stage::Baseline).exists(), "{message}");
 
@@ -103,7 +103,7 @@ fn images_that_vanish_end_the_training_which_goes_on_when_they_are_back() {
     assert!(told.notes.iter().any(|note| note.contains("goes on after epoch 1")), "{:?}", told.notes);
     assert_eq!(told.steps, 16);
 
-    // To the bits of a run that nothing happened to.
+    // The weights equal those of an undisturbed run, bit for bit.
     let mut whole = TinyRun::new();
     whole.config = tiny.config.clone();
     run_stages(&whole.config, &whole.dir(), &until, &mut Told::default()).unwrap();
@@ -123,7 +123,7 @@ impl Progress for Gone<'_> {
 }
 
 #[test]
-fn images_that_vanish_before_the_report_end_it_without_figures() {
+fn images_that_vanish_before_the_report_end_it_without_metrics() {
     let folder = tempfile::tempdir().unwrap();
     let tiny = own_data(folder.path());
     let until = Control { until: Some(Stage::Engine), ..Control::default() };

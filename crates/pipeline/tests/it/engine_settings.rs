@@ -1,4 +1,4 @@
-//! Every key of `engine.*` reaches what the builder is told.
+//! Test: every key of `engine.*` reaches the builder.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -61,13 +61,13 @@ fn every_key_reaches_the_builder() {
         ..BuildOptions::new("best.onnx", "best.engine")
     };
     assert_eq!(config.build_options(Path::new("best.onnx"), Path::new("best.engine")), expected);
-    // And none of them is what the builder would be told anyway.
+    // Without settings, the builder gets its own defaults.
     let standard = EngineConfig::default().build_options(Path::new("best.onnx"), Path::new("best.engine"));
     assert_eq!(standard, BuildOptions::new("best.onnx", "best.engine"));
 }
 
 #[test]
-fn values_that_no_builder_knows_are_answered() {
+fn values_that_no_builder_knows_are_refused() {
     for (setting, part) in [
         ("engine.backend=tensorflow", "trtexec"),
         ("engine.precision=fp8", "fp16"),

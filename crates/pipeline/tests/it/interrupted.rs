@@ -1,4 +1,4 @@
-//! A run that is stopped inside each of its trainings goes on there, to the same bits.
+//! Tests of interrupted runs: a run that stops inside a training resumes there, to the same bits.
 
 use bonsai_pipeline::{
     Control, Interrupted, Manifest, Progress, Stage, StageState, StepRecord, markdown, run, run_stages,
@@ -6,7 +6,7 @@ use bonsai_pipeline::{
 
 use crate::tiny_run::{TinyRun, tiny_config};
 
-/// Asks for a stop after so many steps of a stage, once.
+/// Requests a stop once, after a number of steps of a stage.
 pub(crate) struct StopAt {
     pub(crate) stage: Stage,
     pub(crate) after: usize,
@@ -45,7 +45,7 @@ fn three_epochs() -> TinyRun {
 
 fn made(tiny: &TinyRun, stage: Stage) -> Vec<(String, String)> {
     let Manifest { outputs, .. } = tiny.manifest(stage);
-    // Where trtexec was looked for is in the outcome, and it depends on the folder.
+    // Leave out tensorrt.json: the places searched for trtexec are in it, and they depend on the folder.
     outputs.into_iter().filter(|(name, _)| name != "tensorrt.json").collect()
 }
 
@@ -55,7 +55,7 @@ fn a_stopped_run_goes_on_inside_its_stage() {
     let (_, told) = whole.run();
     assert_eq!(told.steps, 3 * 3 * 2);
     let stopped = three_epochs();
-    // In the middle of the second epoch, at its end, and after the first step of all.
+    // In the middle of the second epoch, at its end, and after the very first step.
     for (stage, after) in [(Stage::Baseline, 3), (Stage::Sparse, 4), (Stage::Finetune, 1)] {
         let mut stop = StopAt { stage, after, running: None, notes: Vec::new() };
         let error = run(&stopped.config, &stopped.dir(), &mut stop).unwrap_err();
@@ -64,7 +64,7 @@ fn a_stopped_run_goes_on_inside_its_stage() {
     }
     let (report, told) = stopped.run();
     assert!(told.steps < 3 * 2, "the last stage began anew: {} steps", told.steps);
-    // Times count what was before the stop, and the report says that there was one.
+    // The times include the attempt before the stop, and the report mentions the interruption.
     let interruptions = |stage| stopped.manifest(stage).interruptions;
     assert_eq!([Stage::Baseline, Stage::Prune, Stage::Finetune].map(interruptions), [1, 0, 1]);
     assert!(markdown(&report).contains("| baseline (interrupted once) | "), "{}", markdown(&report));
@@ -74,7 +74,7 @@ fn a_stopped_run_goes_on_inside_its_stage() {
 }
 
 #[test]
-fn what_was_begun_from_other_settings_is_not_taken_up() {
+fn an_attempt_with_other_settings_is_not_resumed() {
     let mut tiny = three_epochs();
     let mut stop = StopAt { stage: Stage::Baseline, after: 3, running: None, notes: Vec::new() };
     assert!(run(&tiny.config, &tiny.dir(), &mut stop).is_err());
@@ -96,7 +96,7 @@ fn a_forced_stage_that_is_stopped_goes_on_when_it_is_forced_again() {
     let mut stop = StopAt { stage: Stage::Sparse, after: 3, running: None, notes: Vec::new() };
     let error = run_stages(&tiny.config, &tiny.dir(), &forced, &mut stop).unwrap_err();
     assert!(error.is::<Interrupted>(), "{error:#}");
-    // What was complete before is complete still.
+    // The stage that was complete before is still complete.
     let (_, told) = tiny.part(&until).unwrap();
     assert_eq!(told.ran, []);
     let (_, told) = tiny.part(&forced).unwrap();

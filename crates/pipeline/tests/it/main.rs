@@ -1,4 +1,4 @@
-//! A whole run at its smallest, what a second one leaves out, what the exported files mean, and refusals.
+//! Tests of the pipeline: a whole run at its smallest, a second run, exported files, and refused settings.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 

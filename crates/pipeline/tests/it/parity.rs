@@ -1,4 +1,5 @@
-//! What an exported file computes, in `rten`, a reader that shares no code with us, against the executor.
+//! Tests that an exported file computes the same in `rten`, which shares no code with this project, as in the
+//! executor.
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::shapes;
@@ -9,12 +10,13 @@ use bonsai_yolov8::{HeadOutput, NmsConfig, Scale, build, decode};
 
 use crate::tiny_run::TinyRun;
 
-/// Pixels by which a box may differ.
+/// Largest difference of a box, in pixels.
 const BOX_TOLERANCE: f32 = 1e-2;
-/// By how much a score may differ.
+/// Largest difference of a score.
 const SCORE_TOLERANCE: f32 = 1e-4;
 
-/// The ONNX file `name` says of a drawn picture what the best checkpoint of `stage` says, which is not folded.
+/// Asserts that the ONNX file `name` gives the same outputs on a drawn picture as the best checkpoint of
+/// `stage`, which is not folded.
 pub(crate) fn onnx_equals_executor(tiny: &TinyRun, name: &str, stage: Stage) {
     let images = picture(tiny.config.imgsz);
     let checkpoint = tiny.checkpoint(stage, "best.safetensors");
@@ -35,7 +37,7 @@ pub(crate) fn onnx_equals_executor(tiny: &TinyRun, name: &str, stage: Stage) {
         let limit = if row < 4 { BOX_TOLERANCE } else { SCORE_TOLERANCE };
         assert!((a - e).abs() <= limit, "{name}: row {row} of anchor {anchor} is {a}, expected {e}");
     }
-    // Outputs that do not depend on the picture would agree whatever the file does with it.
+    // Constant outputs would agree whatever the file computes, so check that they vary.
     let scores = &expected.as_slice()[4 * anchors..];
     let (least, most) = scores.iter().fold((f32::MAX, f32::MIN), |(l, m), s| (l.min(*s), m.max(*s)));
     assert!(most > least, "all scores are {most}");
@@ -83,7 +85,7 @@ fn a_file_that_suppresses_is_compared_where_there_is_something_to_compare() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("suppressed.onnx");
     let checkpoint = random_yolov8n(3);
-    // Hardly anything is as sure as that.
+    // Hardly any detection has this confidence.
     let nms = bonsai_onnx::NmsOptions { confidence: 0.999_999, ..bonsai_onnx::NmsOptions::default() };
     let options = bonsai_onnx::ExportOptions { nms: Some(nms), ..bonsai_onnx::ExportOptions::new((64, 64)) };
     bonsai_onnx::export(&checkpoint, &options).unwrap().save(&file).unwrap();

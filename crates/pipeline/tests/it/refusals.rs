@@ -1,10 +1,11 @@
-//! What cannot work is refused with the thing's name, before time is spent on it.
+//! Tests of wrong settings: a run refuses them and names the setting, before it spends time.
 
 use bonsai_pipeline::{PipelineConfig, Quiet, RunDir, Stage, run};
 
 use crate::tiny_run::tiny_config;
 
-/// Runs with a changed configuration; the message must have all `parts`, and no network may have been trained.
+/// Runs with a changed configuration. The error must contain all `parts`, and no network may have been
+/// trained.
 fn refuses(change: impl FnOnce(&mut PipelineConfig), parts: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let dir = RunDir::new(folder.path().join("run"));
@@ -46,7 +47,7 @@ fn a_file_that_is_no_checkpoint() {
 }
 
 #[test]
-fn what_the_network_does_not_have() {
+fn layers_and_targets_that_the_network_does_not_have() {
     refuses(|config| config.prune.protect = vec!["model.99.*".to_owned()], &["`prune`", "model.99.*"]);
     refuses(
         |config| {
@@ -85,7 +86,7 @@ fn a_dataset_and_a_model_inside_of_what_the_run_replaces() {
 }
 
 #[test]
-fn a_share_above_one_and_an_unknown_device() {
+fn a_fraction_above_one_and_an_unknown_device() {
     refuses(|config| config.prune.prune_ratio = 1.5, &["prune_ratio", "1.5"]);
     refuses(|config| config.device = "gpu".to_owned(), &["gpu", "cpu"]);
 }

@@ -9,7 +9,7 @@ use bonsai_sparsity::Strength;
 use crate::interrupted::StopAt;
 use crate::tiny_run::TinyRun;
 
-/// Two further epochs, both of fine-tuning.
+/// Two epochs after the baseline, both of fine-tuning.
 fn without_sparsity() -> TinyRun {
     let mut tiny = TinyRun::new();
     tiny.config.sparse.epochs = 0;
@@ -18,7 +18,7 @@ fn without_sparsity() -> TinyRun {
 }
 
 #[test]
-fn what_is_pruned_is_the_baseline_where_there_is_no_sparsity_training() {
+fn without_sparsity_training_the_baseline_is_pruned() {
     let mut tiny = without_sparsity();
     let (report, told) = tiny.run();
     assert_eq!(told.ran, tiny.config.stages());
@@ -28,7 +28,8 @@ fn what_is_pruned_is_the_baseline_where_there_is_no_sparsity_training() {
     };
     assert_eq!(rows(&report)[..3], ["baseline", "pruned", "fine-tuned"]);
     assert!(report.gammas.is_empty());
-    // The control has as many epochs as all that follows the baseline, and nothing else runs again for it but the report.
+    // The control has as many epochs as all trainings after the baseline. Of the other stages, only the
+    // report runs again.
     tiny.config.control.dense = true;
     let (report, told) = tiny.run();
     assert_eq!(told.ran, [Stage::Control, Stage::Report]);
@@ -104,7 +105,7 @@ fn a_teacher_of_other_classes_is_refused() {
 }
 
 #[test]
-fn features_change_the_student_too_and_want_the_teacher_of_the_run() {
+fn features_change_the_student_too_and_need_the_teacher_of_the_run() {
     let trained = |imitate| {
         let mut tiny = without_sparsity();
         tiny.config.distill.imitate = imitate;
@@ -119,10 +120,10 @@ fn features_change_the_student_too_and_want_the_teacher_of_the_run() {
     tiny.config.distill.imitate = Imitate::Features;
     tiny.config.distill.teacher = Some("best.pt".to_owned());
     let error = run(&tiny.config, &tiny.dir(), &mut crate::tiny_run::Told::default()).unwrap_err();
-    assert!(format!("{error:#}").contains("leave distill.teacher out, or imitate logits"), "{error:#}");
+    assert!(format!("{error:#}").contains("set distill.imitate to logits"), "{error:#}");
 }
 
-/// Both networks are tried by every ranking, and the report says which won.
+/// Every ranking is tested on both networks, and the report names the winner.
 #[test]
 fn the_best_ranking_is_found_on_trial() {
     let mut tiny = TinyRun::new();
@@ -147,13 +148,13 @@ fn the_best_ranking_is_found_on_trial() {
     assert!(pruned(&tiny) == pruned(&again));
 }
 
-/// The baseline is pruned, and fine-tuning has the epochs that were left.
+/// The baseline is pruned, and fine-tuning gets the remaining epochs.
 #[test]
-fn a_sparsity_training_that_the_loss_does_not_bear_is_left_out() {
+fn a_sparsity_training_that_raises_the_loss_too_much_is_left_out() {
     let mut tiny = TinyRun::new();
     tiny.config.sparse.epochs = 8;
     tiny.config.sparse.warmup_epochs = 0.0;
-    // Betas are thrown about, which no loss bears.
+    // A huge L1 strength on the betas raises the loss too much.
     tiny.config.l1.gamma = Strength::Loss(0.0);
     tiny.config.l1.beta = Strength::Lambda(1e3);
     let (report, told) = tiny.run();

@@ -1,4 +1,4 @@
-//! `examples/bonsai.toml` lists every setting with its default.
+//! Tests that `examples/bonsai.toml` lists every setting with its default.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ fn every_setting_is_there_with_its_default() {
         assert_eq!(found.map(|(_, value)| value), Some(value), "{path}");
     }
     assert_eq!(written.len(), known.len());
-    // It is a configuration, and changes nothing.
+    // The file is a valid configuration that changes nothing.
     assert_eq!(load_settings(&PipelineConfig::default(), &path).unwrap(), PipelineConfig::default());
 }
 
@@ -49,17 +49,17 @@ fn settings_without_a_default_are_there_as_comments() {
             .filter(|s| !s.is_empty())
             .try_fold(&default, |table, name| table.get(name).and_then(Value::as_table));
         if table.is_some_and(|table| table.contains_key(key)) {
-            continue; // It has one after all.
+            continue; // The key has a value after all.
         }
         let heading = format!("[{section}]");
         let within = if section.is_empty() { text.as_str() } else { text.split(&heading).nth(1).unwrap() };
         let within = within.split("\n[").next().unwrap();
-        assert!(within.contains(&format!("\n# {key} = ")), "{path} is not told");
+        assert!(within.contains(&format!("\n# {key} = ")), "{path} is not listed");
     }
 }
 
 #[test]
-fn what_is_not_told_above_is_told_beside_it() {
+fn every_setting_has_a_comment_unless_its_section_repeats_another() {
     let (_, text) = text();
     let repeated =
         |section: &str| ["sparse", "finetune", "sparse.gains", "finetune.gains"].contains(&section);

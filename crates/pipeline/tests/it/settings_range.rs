@@ -1,14 +1,14 @@
-//! Every number of a configuration has a range: what is no number, negative, infinite or absurd is refused by its name, before
-//! anything is made.
+//! Tests that every number of a configuration has a range: a value that is NaN, negative, infinite or far too
+//! large is refused with its name, before any work.
 
 use anyhow::Result;
 use bonsai_pipeline::training::TrainArgs;
 use bonsai_pipeline::{PipelineConfig, Settings, check, is_misuse, resolve};
 use toml::{Table, Value};
 
-/// Numbers that stand for no setting. A share of -0.5 is as wrong as a count.
+/// Numbers that no setting accepts. A fraction of -0.5 is as wrong as a count.
 const WRONG: [&str; 6] = ["nan", "-1", "inf", "-inf", "1e300", "-0.5"];
-/// The largest whole number of TOML means something only where any number does.
+/// The largest integer of TOML; only settings without an upper limit accept it.
 const LARGEST: &str = "9223372036854775807";
 const UNLIMITED: [&str; 6] = ["seed", "threads", "patience", "cache_bytes", "cache_mib", "close_mosaic"];
 /// Settings that have no number by default.
@@ -43,7 +43,7 @@ fn numbers(table: &Table, prefix: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Sets every number of `base`, and `others`, to what it cannot be.
+/// Sets every number of `base`, and `others`, to wrong values, and expects an error.
 fn refuses_all<T: Settings>(base: &T, others: &[&str], check: impl Fn(&T) -> Result<()>) {
     let mut keys = Vec::new();
     numbers(&Table::try_from(base).unwrap(), "", &mut keys);
@@ -79,7 +79,7 @@ fn no_number_of_a_training_is_without_a_range() {
 }
 
 #[test]
-fn what_cannot_be_together_is_refused_before_it_runs() {
+fn settings_that_do_not_fit_together_are_refused() {
     for (settings, part) in [
         (&["sparse.optimizer=AdamW"][..], "l1.gamma"),
         (&["engine.precision=int8", "export.int8=false"], "export.int8"),

@@ -1,4 +1,4 @@
-//! What a training can start from.
+//! Tests of [`start_checkpoint`]: the networks that a training can start from.
 
 use bonsai_pipeline::Progress;
 use bonsai_stages::start_checkpoint;
@@ -29,7 +29,7 @@ fn a_pt_file_of_a_pruned_network_for_the_same_classes_others_and_more() {
     };
     let (same, notes) = start(&["leaf", "twig", "große Wurzel"]);
     assert!(notes.is_empty(), "{notes}");
-    // In another order: every class keeps its weights, and its name.
+    // Classes in another order: every class keeps its weights and its name.
     let (turned, notes) = start(&["große Wurzel", "leaf", "twig"]);
     assert!(notes.contains(&path) && notes.contains("another order"), "{notes}");
     let last = "model.22.cv3.1.2.weight";
@@ -40,18 +40,18 @@ fn a_pt_file_of_a_pruned_network_for_the_same_classes_others_and_more() {
     for (class, of) in [(0, 2), (1, 0), (2, 1)] {
         assert_eq!(row(&turned, class), row(&same, of));
     }
-    // As many others: nothing of the old classes is left in their outputs.
+    // Three new classes: their outputs keep nothing of the old classes.
     let (renamed, notes) = start(&["a", "b", "c"]);
-    assert!(notes.contains("no class of the dataset") && notes.contains("start anew"), "{notes}");
+    assert!(notes.contains("no class of the dataset") && notes.contains("get new weights"), "{notes}");
     assert_eq!(renamed.model.class_names(), names(&["a", "b", "c"]));
     assert!((0..3).all(|new| (0..3).all(|old| row(&renamed, new) != row(&same, old))));
     let (numbered, notes) = start(&["0", "1", "2"]);
-    assert!(notes.contains("by number") && notes.contains("all weights are kept"), "{notes}");
+    assert!(notes.contains("by number") && notes.contains("keeps all weights"), "{notes}");
     assert!(numbered.weights == same.weights && numbered.model.class_names() == names(&["0", "1", "2"]));
     let (more, notes) = start(&["a", "b", "twig", "d"]);
     assert!(notes.contains("1 in both") && notes.contains("only in the dataset: `a`, `b`, `d`"), "{notes}");
     assert_eq!(row(&more, 2), row(&same, 1));
-    // Still pruned.
+    // The network is still pruned.
     let widths = |checkpoint: &bonsai_checkpoint::Checkpoint| {
         checkpoint.weights.get("model.4.cv1.conv.weight").unwrap().shape.clone()
     };

@@ -1,4 +1,4 @@
-//! The smallest run that passes through every stage, watched.
+//! [`TinyRun`]: the smallest run that passes through every stage, and [`Told`], which records its progress.
 
 use std::path::PathBuf;
 
@@ -24,18 +24,18 @@ pub(crate) fn tiny_config() -> PipelineConfig {
     config
 }
 
-/// What a run told about its stages.
+/// The progress that a run reported.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     /// Stages that ran to their end.
     pub(crate) ran: Vec<Stage>,
-    /// Stages that were done already.
+    /// Stages that were up to date.
     pub(crate) skipped: Vec<Stage>,
     /// Why stages started.
     pub(crate) reasons: Vec<(Stage, String)>,
     /// Batches that were trained on.
     pub(crate) steps: usize,
-    /// Lines.
+    /// Notes.
     pub(crate) notes: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ impl Progress for Told {
     }
 }
 
-/// A run directory that goes when this does.
+/// A run directory that is deleted when the value is dropped.
 pub(crate) struct TinyRun {
     folder: TempDir,
     pub(crate) config: PipelineConfig,
@@ -78,7 +78,7 @@ impl TinyRun {
         (report, told)
     }
 
-    /// Runs a part; what it told, or what was wrong.
+    /// Runs a part; returns its result and its progress, or the error as text.
     pub(crate) fn part(&self, control: &Control) -> Result<(Ended, Told), String> {
         let mut told = Told::default();
         match run_stages(&self.config, &self.dir(), control, &mut told) {

@@ -1,14 +1,15 @@
-//! Validation of a network that Ultralytics trained, against Ultralytics' own figures, where both are there.
+//! Test: the metrics of a network that Ultralytics trained are Ultralytics' own, if both are available.
 
 use bonsai_pipeline::jobs::{Validation, validate};
 use bonsai_pipeline::{PipelineConfig, SplitKind};
 use bonsai_testkit::shared_data;
 
-/// What figures may differ by. On the same pixels they agree to 1e-6; two decoders of JPEG differ by up to three levels.
+/// Largest difference of a metric. On the same pixels the metrics agree to 1e-6; two JPEG decoders differ by
+/// up to three levels.
 const BOUND: f64 = 0.003;
 
 #[test]
-fn figures_are_those_of_ultralytics() {
+fn metrics_are_those_of_ultralytics() {
     let (Some(folder), Some(data)) =
         (shared_data("weights/bccd-yolov8n"), shared_data("data/bccd/data.yaml"))
     else {

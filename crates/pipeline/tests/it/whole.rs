@@ -1,6 +1,7 @@
-//! One run from nothing, then again: unchanged, with leftovers, with another setting, with damaged files.
+//! Test of one run from an empty directory, then again: unchanged, with leftovers, with another setting, with
+//! damaged files.
 //!
-//! One test, because each part goes on from the directory that the part before left.
+//! This is one test, because each part continues from the directory of the part before.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -23,7 +24,7 @@ fn a_run_and_what_runs_again() {
     onnx_equals_executor(&tiny, "baseline.onnx", Stage::Baseline);
     onnx_equals_executor(&tiny, "finetuned.onnx", Stage::Finetune);
 
-    // Whatever an interrupted run left behind is in nobody's way.
+    // Leftovers of an interrupted run do no harm.
     let leftover = tiny.dir().partial(Stage::Prune);
     fs::create_dir_all(&leftover).unwrap();
     fs::write(leftover.join("leftover"), "half a file").unwrap();
@@ -50,7 +51,7 @@ fn a_run_and_what_runs_again() {
     damaged_files_are_made_again(&tiny);
 }
 
-/// A stage whose file is damaged runs again, and then whatever was made from files that are now different.
+/// A stage with a damaged file runs again, and then every stage whose inputs are now different.
 fn damaged_files_are_made_again(tiny: &TinyRun) {
     for (damaged, name) in [
         (Stage::Export, "finetuned.onnx"),
@@ -65,19 +66,19 @@ fn damaged_files_are_made_again(tiny: &TinyRun) {
         let (_, told) = tiny.run();
         assert_eq!(told.reasons[0], (damaged, format!("files were changed or are missing: {name}")));
         let same = tiny.manifest(damaged).outputs == outputs;
-        // Exporting and pruning are arithmetic without threads: the same input gives the same bytes.
+        // Export and pruning use no threads: the same input gives the same bytes.
         assert!(same || !matches!(damaged, Stage::Export | Stage::Prune), "{damaged} gave other files");
         let following = tiny.config.stages().into_iter().filter(|stage| *stage > damaged && !same);
         let expected: Vec<Stage> = std::iter::once(damaged).chain(following).collect();
         assert_eq!(told.ran, expected, "after damage to {name}");
         every_file_is_there(tiny);
     }
-    // A file that is gone is a damaged one.
+    // A missing file counts as damaged.
     fs::remove_file(tiny.file(Stage::Engine, "finetuned.cpu.safetensors")).unwrap();
     let (_, told) = tiny.run();
     assert_eq!(told.ran[0], Stage::Engine);
     every_file_is_there(tiny);
-    // So is a manifest of another version.
+    // A manifest of another version makes the stage run again.
     let manifest = tiny.file(Stage::Engine, Manifest::FILE);
     fs::write(&manifest, fs::read_to_string(&manifest).unwrap().replace("\"began\"", "\"start\"")).unwrap();
     let (_, told) = tiny.run();
@@ -121,7 +122,7 @@ fn every_file_is_there(tiny: &TinyRun) {
         assert!(!manifest.outputs.contains_key("leftover"));
         assert!(!manifest.outputs.contains_key(Manifest::FILE));
     }
-    // The configuration that was resolved is the one that the file gives back.
+    // The saved file gives back the resolved configuration.
     let saved = load_settings(&PipelineConfig::default(), &tiny.dir().config()).unwrap();
     assert_eq!(saved, tiny.config);
 }
@@ -153,7 +154,7 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     // Folding replaces gamma and beta of each batch norm by one bias.
     assert!(engine.params < baseline.params && small_engine.params < finetuned.params);
     assert!(small_engine.bytes < engine.bytes && small_engine.params < engine.params);
-    // An engine is the folded checkpoint: it finds the same objects.
+    // An engine is the folded checkpoint, so it detects the same objects.
     for (checkpoint, engine, onnx) in [(baseline, engine, onnx), (finetuned, small_engine, small_onnx)] {
         assert!((checkpoint.map50_95 - engine.map50_95).abs() < 1e-3);
         assert!((checkpoint.map50_95 - onnx.map50_95).abs() < 1e-3);
@@ -191,7 +192,7 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     tensorrt_is_there_or_has_a_reason(&tiny.file(Stage::Engine, "tensorrt.json"), report, &text);
 }
 
-/// Nothing is loaded or run, every row and section is there, and pictures lie inside.
+/// The page loads and runs nothing, has every row and section, and embeds its pictures.
 fn the_page_stands_alone(page: &str, names: &[&str]) {
     for forbidden in ["http:", "https:", "<script", "@import", "url(", "src=\"/", "href=\"/"] {
         assert!(!page.contains(forbidden), "the page contains {forbidden}");
@@ -212,7 +213,7 @@ fn tensorrt_is_there_or_has_a_reason(outcomes: &Path, report: &Report, text: &st
             assert_eq!(report.made.iter().filter(|made| made.what.starts_with(what)).count(), 4);
             continue;
         }
-        // It is said once, not for every file.
+        // The reason appears once, not for every file.
         assert_eq!(of.len(), 1, "{of:?}");
         let missing = report.not_run.iter().find(|missing| missing.what == what).unwrap();
         assert!(missing.because.contains(builder), "{missing:?}");

@@ -1,4 +1,4 @@
-//! Where pruning took channels from: a row for each module, and each convolution behind a click.
+//! [`section`]: the channels that pruning kept, by module, and by convolution in a fold-out list.
 
 use bonsai_prune::Importance;
 use maud::{Markup, html};
@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::Section;
 use crate::{LayerWidth, Report};
 
-/// Below this share kept, a row is marked.
+/// Rows that keep less than this fraction are marked.
 const LOW: f64 = 0.45;
 
 pub(super) fn section(report: &Report) -> Option<Section> {
@@ -16,30 +16,30 @@ pub(super) fn section(report: &Report) -> Option<Section> {
     let modules = modules(&report.layers);
     let cut = modules.len().div_ceil(2);
     let body = html! {
-        p { (finding(&report.layers)) " " (ranking(report.ranked_by)) " Modules that keep less than 45 % of their channels are drawn in vermillion." }
+        p { (finding(&report.layers)) " " (ranking(report.ranked_by)) " Modules that keep less than 45 % of their channels are shown in vermillion." }
         div class="grid2" {
             @for half in [&modules[..cut], &modules[cut..]] { div class="box" { (table("module", half)) } }
         }
         details { summary { "Every convolution" } div class="box" { (table("convolution", &report.layers)) } }
     };
-    Some(Section { id: "channels", short: "Channels", title: "Where the channels went", body })
+    Some(Section { id: "channels", short: "Channels", title: "Channels that pruning kept", body })
 }
 
 fn finding(layers: &[LayerWidth]) -> String {
     let [original, kept] =
         [|l: &LayerWidth| l.original, |l: &LayerWidth| l.kept].map(|of| layers.iter().map(of).sum::<usize>());
-    format!("Of {original} output channels {kept} were kept.")
+    format!("Pruning kept {kept} of {original} output channels.")
 }
 
-/// What decided which of them.
+/// How the channels were ranked.
 fn ranking(by: Importance) -> String {
     match by {
-        Importance::Gamma => "Those with the smallest gammas went.".to_owned(),
-        other => format!("They were ranked by importance {other}, not by gamma."),
+        Importance::Gamma => "It removed those with the smallest gammas.".to_owned(),
+        other => format!("It ranked them by importance {other}, not by gamma."),
     }
 }
 
-/// Convolutions by the first two parts of their names: `model.2`.
+/// Sums the convolutions of a module, which the first two parts of their names identify: `model.2`.
 fn modules(layers: &[LayerWidth]) -> Vec<LayerWidth> {
     let mut modules: Vec<LayerWidth> = Vec::new();
     for layer in layers {
@@ -66,7 +66,7 @@ fn table(what: &str, layers: &[LayerWidth]) -> Markup {
                     th scope="col" { (what) }
                     th scope="col" { "kept" }
                     th scope="col" { "channels" }
-                    th scope="col" { "share" }
+                    th scope="col" { "fraction" }
                     th scope="col" { "MMACs" }
                 }
             }

@@ -1,4 +1,4 @@
-//! Line charts as SVG: axes with round numbers, and places for values.
+//! [`Chart`]: a line chart as SVG with round numbers at its axes.
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
@@ -10,23 +10,23 @@ const WIDTH: f64 = 420.0;
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 408.0;
 const TOP: f64 = 30.0;
-/// Room under the axis for its numbers and its name.
+/// Height below the plot for the numbers and the name of the axis.
 const BELOW: f64 = 38.0;
-/// Most numbers on an axis.
+/// Maximum number of intervals between the numbers of an axis.
 const TICKS: f64 = 5.0;
 
-/// What a chart says to those who do not see it, and what stands at its axes.
+/// The texts of a chart: its title, its description for screen readers, and the names of its axes.
 pub(super) struct Words<'a> {
-    /// Begins the ids of its parts; one word, used once on the page.
+    /// Prefix of the ids of its parts; one word, used once on the page.
     pub(super) id: &'a str,
     pub(super) title: &'a str,
-    /// The finding.
+    /// The result that the chart shows.
     pub(super) says: &'a str,
     pub(super) x: &'a str,
     pub(super) y: &'a str,
 }
 
-/// Where values lie.
+/// A chart that maps values to positions.
 #[derive(Debug, Clone)]
 pub(super) struct Chart {
     height: f64,
@@ -35,7 +35,7 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    /// Axes that hold the ranges, begun and ended at round numbers where `round` says so.
+    /// Axes that contain the ranges; the upright axis begins and ends at round numbers.
     pub(super) fn new(height: f64, x: RangeInclusive<f64>, y: RangeInclusive<f64>) -> Self {
         let y_step = step(&y);
         let y = (y.start() / y_step).floor() * y_step..=(y.end() / y_step).ceil() * y_step;
@@ -47,17 +47,17 @@ impl Chart {
         self.height - BELOW
     }
 
-    /// Place of a value along the chart.
+    /// Horizontal position of a value.
     pub(super) fn at_x(&self, value: f64) -> f64 {
         LEFT + share(&self.x, value) * (RIGHT - LEFT)
     }
 
-    /// Place of a value up the chart.
+    /// Vertical position of a value.
     pub(super) fn at_y(&self, value: f64) -> f64 {
         self.bottom() - share(&self.y, value) * (self.bottom() - TOP)
     }
 
-    /// A line through points; a value that is no number leaves a gap.
+    /// A line through points; a value that is not finite leaves a gap.
     pub(super) fn path(&self, points: impl IntoIterator<Item = (f64, f64)>) -> String {
         let mut path = String::new();
         let mut pen_up = true;
@@ -73,7 +73,8 @@ impl Chart {
         path
     }
 
-    /// The drawing with its axes, `decimals` behind the point of the upright one, and `inside` over them.
+    /// Draws the chart with its axes and `inside` over them; numbers at the upright axis have `decimals`
+    /// decimals.
     pub(super) fn draw(&self, words: &Words<'_>, decimals: usize, inside: &Markup) -> Markup {
         let title = format!("{}-t", words.id);
         let says = format!("{}-d", words.id);
@@ -103,13 +104,13 @@ impl Chart {
     }
 }
 
-/// Where a value stands in a range, 0 to 1; the middle of an empty one.
+/// Position of a value in a range, 0 to 1; 0.5 if the range is empty.
 fn share(range: &RangeInclusive<f64>, value: f64) -> f64 {
     let width = range.end() - range.start();
     if width > 0.0 { (value - range.start()) / width } else { 0.5 }
 }
 
-/// Distance of the numbers at an axis: 1, 2 or 5 times a power of ten.
+/// Distance between the numbers at an axis: 1, 2 or 5 times a power of ten.
 fn step(range: &RangeInclusive<f64>) -> f64 {
     let width = range.end() - range.start();
     let rough = if width > 0.0 { width / TICKS } else { 1.0 };
@@ -123,7 +124,7 @@ fn ticks(range: &RangeInclusive<f64>) -> Vec<f64> {
     let step = step(range);
     let first = (range.start() / step).ceil() as i64;
     let last = (range.end() / step + 1e-9).floor() as i64;
-    // Through the step's own decimals, so that 0.30000000000000004 is 0.3.
+    // Rounded to the decimals of the step, so that 0.30000000000000004 becomes 0.3.
     let scale = (1.0 / step).max(1.0).round();
     (first..=last).map(|i| (i as f64 * step * scale).round() / scale).collect()
 }
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_leaves_a_gap() {
+    fn a_value_that_is_not_finite_leaves_a_gap() {
         let chart = Chart::new(138.0, 0.0..=2.0, 0.0..=1.0);
         assert_eq!(chart.path([(0.0, 0.0), (1.0, f64::NAN), (2.0, 1.0)]), "M44.0 100.0M408.0 30.0");
         assert_eq!(chart.path([(0.0, 1.0), (2.0, 1.0)]), "M44.0 30.0L408.0 30.0");

@@ -1,4 +1,4 @@
-//! Precision over recall of both networks, and which class each takes for which.
+//! [`figures`]: precision over recall and confusion matrix of both networks.
 
 use maud::{Markup, html};
 
@@ -6,12 +6,12 @@ use super::chart::{Chart, Words};
 use crate::{Confusion, Report};
 
 const HEIGHT: f64 = 308.0;
-/// A larger matrix is a carpet that nobody reads.
+/// Maximum number of classes in a matrix that is shown; a larger one is unreadable.
 const CLASSES: usize = 12;
-/// Share of a class from which a cell is so dark that its number is set in bold.
+/// Fraction of a class from which a cell is so dark that its number is set in bold.
 const DARK: f64 = 0.5;
 
-/// Both, side by side.
+/// Both charts, side by side.
 pub(super) fn figures(report: &Report) -> Markup {
     html! {
         div class="grid2 apart" {
@@ -64,12 +64,12 @@ fn confusion(report: &Report) -> Option<Markup> {
     if before.counts.len() != side * side || after.counts.len() != side * side {
         return None;
     }
-    let heading = "Which class is taken for which";
+    let heading = "Confusion of classes";
     if classes > CLASSES {
         return Some(html! {
             figure class="fig" {
                 h3 { (heading) }
-                p class="say" { "With " (classes) " classes the matrix is in " code { "report.json" } " (confusions)." }
+                p class="say" { "The matrix of " (classes) " classes is too large for this page; see confusions in " code { "report.json" } "." }
             }
         });
     }
@@ -81,7 +81,7 @@ fn confusion(report: &Report) -> Option<Markup> {
             table class="cm" {
                 thead {
                     tr {
-                        th scope="col" { "said \\ is" }
+                        th scope="col" { "predicted \\ true" }
                         @for actual in 0..side { th scope="col" { (name(actual)) } }
                     }
                 }
@@ -133,8 +133,8 @@ fn finding(before: &Confusion, after: &Confusion, side: usize) -> String {
         if old == new { format!("{new}") } else { format!("{new} ({})", change(old, new)) }
     };
     format!(
-        "Fine-tuned network, in brackets the change against the baseline: {} objects missed, {} seen where none is, {} \
-         taken for another class.",
+        "Fine-tuned network, with the change from the baseline in brackets: {} objects missed, {} detections without \
+         an object, {} detected as another class.",
         told(&missed),
         told(&invented),
         told(&wrong)
@@ -146,14 +146,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn misses_and_mix_ups_are_told_with_their_change() {
+    fn misses_and_confusions_are_reported_with_their_change() {
         let of = |counts: [u64; 9]| Confusion { network: String::new(), counts: counts.to_vec() };
-        // Two classes and the background; rows are what was said.
+        // Two classes and the background; rows are predicted classes.
         let before = of([8, 1, 2, 0, 9, 0, 2, 0, 0]);
         let after = of([7, 1, 0, 0, 9, 0, 3, 0, 0]);
         let said = finding(&before, &after, 3);
         assert!(
-            said.contains("3 (+1) objects missed, 0 (\u{2212}2) seen where none is, 1 taken for"),
+            said.contains("3 (+1) objects missed, 0 (\u{2212}2) detections without an object, 1 detected as"),
             "{said}"
         );
         let shown = cell(&before, &after, (0, 0), 3).into_string();

@@ -1,4 +1,4 @@
-//! Which classes changed, with intervals.
+//! [`section`]: the change of each class, with intervals.
 
 use bonsai_metrics::{Change, Verdict};
 use maud::{Markup, html};
@@ -7,9 +7,9 @@ use super::{Section, curves};
 use crate::Report;
 use crate::headline::signed;
 
-/// Classes shown at once; the rest waits behind a click.
+/// Number of classes that are shown; the others are in a fold-out list.
 const SHOWN: usize = 20;
-/// Half of the scale, if no interval is wider.
+/// Smallest value at the ends of the scale; a wider interval extends it.
 const SCALE: f64 = 0.03;
 /// Width of the drawing of an interval.
 const WIDTH: f64 = 160.0;
@@ -43,7 +43,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
         }
         (curves::figures(report))
     };
-    Some(Section { id: "errors", short: "Errors", title: "What changed in the errors", body })
+    Some(Section { id: "errors", short: "Errors", title: "Changes by class", body })
 }
 
 fn finding(classes: &[Class<'_>]) -> String {
@@ -52,9 +52,9 @@ fn finding(classes: &[Class<'_>]) -> String {
     };
     let better = names(Verdict::Better);
     let worse = names(Verdict::Worse);
-    let intro = "AP50-95 of each class with the 95 % interval of its change, the largest change first.";
+    let intro = "AP50-95 of each class with the 95 % interval of its change; the largest change comes first.";
     let said = match (better.as_slice(), worse.as_slice()) {
-        ([], []) => "Every interval holds zero.".to_owned(),
+        ([], []) => "Every interval contains zero.".to_owned(),
         (better, []) => format!("Better: {}. No class is worse.", better.join(", ")),
         ([], worse) => format!("Worse: {}. No class is better.", worse.join(", ")),
         (better, worse) => format!("Better: {}. Worse: {}.", better.join(", "), worse.join(", ")),

@@ -1,7 +1,8 @@
-//! The report as one HTML file that asks the network for nothing: no script, no fonts, pictures inside.
+//! [`page`]: the report as one HTML file that loads nothing: it has no script and no fonts, and embeds its
+//! pictures.
 //!
-//! Sections come in the order in which they help to decide; each is a function of the report alone. What comes from outside
-//! (class names, paths, messages) is escaped by `maud`. Equal reports give equal bytes.
+//! Sections come in the order in which they help to decide; each is a function of the report alone. `maud`
+//! escapes foreign text (class names, paths, messages). Equal reports give equal bytes.
 
 mod channels;
 mod chart;
@@ -22,14 +23,14 @@ use crate::headline::{milliseconds, ratio, signed};
 use crate::{CheckVerdict, Example, Report, Row};
 
 const STYLE: &str = include_str!("style.css");
-/// Nothing is loaded, nothing is run.
+/// The page loads and runs nothing.
 const POLICY: &str =
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// A part of the page, if the report has something for it.
+/// A section of the page.
 struct Section {
     id: &'static str,
-    /// In the list of sections.
+    /// Its name in the list of sections.
     short: &'static str,
     title: &'static str,
     body: Markup,
@@ -76,8 +77,8 @@ pub fn page(report: &Report, examples: &[Example]) -> String {
                         (section.body)
                     }
                     footer {
-                        "Made by Bonsai. This page holds everything it shows and asks the network for nothing. \
-                         The same numbers: " code { "report.json" } ", " code { "report.md" } "."
+                        "Made by Bonsai. This page contains everything that it shows and loads nothing. \
+                         The same numbers are in " code { "report.json" } " and " code { "report.md" } "."
                     }
                 }
             }
@@ -104,19 +105,19 @@ fn head(report: &Report) -> Markup {
     }
 }
 
-/// Both values, the change and what it rests on.
+/// Latency, MACs and mAP50-95 of both networks, with the interval of the change.
 fn lead(report: &Report) -> String {
     let (Some(before), Some(after)) = (report.row("baseline"), report.row("fine-tuned")) else {
         return String::new();
     };
     let share = 100.0 * (1.0 - after.macs as f64 / before.macs.max(1) as f64);
     let speed = format!(
-        "The fine-tuned model answers in {} ms instead of {} ms and needs {share:.0} % fewer MACs.",
+        "The fine-tuned network takes {} ms per image instead of {} ms and needs {share:.0} % fewer MACs.",
         milliseconds(after.latency_ms),
         milliseconds(before.latency_ms)
     );
     let values = format!(
-        "Its mAP50-95 on {} {} objects is {:.3}, the baseline\u{2019}s {:.3}: a change of {}",
+        "Its mAP50-95 on {} {} objects is {:.3}, that of the baseline {:.3}: a change of {}",
         report.instances,
         report.split,
         after.map50_95,
@@ -125,17 +126,17 @@ fn lead(report: &Report) -> String {
     );
     let interval = match &report.change {
         Some(change) => format!(
-            ", where the 95 % interval over {} images runs from {} to {}.",
+            ", with a 95 % interval over {} images from {} to {}.",
             change.images,
             signed(change.map50_95.low),
             signed(change.map50_95.high)
         ),
-        None => "; one image gives no interval.".to_owned(),
+        None => "; a single image gives no interval.".to_owned(),
     };
     format!("{speed} {values}{interval}")
 }
 
-/// What changed, in four numbers.
+/// Four numbers that sum up the change.
 fn cards(report: &Report) -> Markup {
     let (Some(before), Some(after)) = (report.row("baseline"), report.row("fine-tuned")) else {
         return html! {};
@@ -190,7 +191,7 @@ fn cards(report: &Report) -> Markup {
     }
 }
 
-/// Whether the exports say what the checkpoints say, and what of the dataset took no part.
+/// Whether the exports agree with the checkpoints, and which parts of the dataset were left out.
 fn checks(report: &Report) -> Markup {
     html! {
         ul class="checks" aria-label="Checks" {
@@ -216,7 +217,7 @@ fn millions(value: u64) -> String {
     format!("{:.2}", value as f64 / 1e6)
 }
 
-/// Minutes and seconds as people say them.
+/// A duration as text, in minutes and seconds.
 fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match (whole / 60, whole % 60) {

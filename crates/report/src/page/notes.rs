@@ -1,4 +1,4 @@
-//! What was not run and why, and how to run all of it again.
+//! [`not_run`] and [`reproduce`]: what was not run and why, and how to repeat the run.
 
 use maud::html;
 
@@ -10,7 +10,7 @@ pub(super) fn not_run(report: &Report) -> Option<Section> {
         return None;
     }
     let body = html! {
-        p { "Nothing here is a failure." }
+        p { "None of these is a failure." }
         div class="scroll" tabindex="0" role="region" aria-label="Not run" {
             table class="stack" {
                 thead { tr { th scope="col" { "what" } th scope="col" style="text-align:left" { "why" } } }
@@ -21,7 +21,7 @@ pub(super) fn not_run(report: &Report) -> Option<Section> {
                             td class="na" {
                                 (missing.short())
                                 @if missing.short() != missing.because {
-                                    details { summary { "All of it" } (missing.because) }
+                                    details { summary { "Full message" } (missing.because) }
                                 }
                             }
                         }

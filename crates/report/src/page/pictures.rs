@@ -1,4 +1,4 @@
-//! What both networks see in the same images.
+//! [`section`]: images with the detections of both networks.
 
 use maud::html;
 
@@ -10,7 +10,7 @@ pub(super) fn section(examples: &[Example]) -> Option<Section> {
         return None;
     }
     let body = html! {
-        p { "Not picked by hand: the test images on which the two networks disagree most, and one drawn by the seed." }
+        p { "These images are not chosen by hand: the two networks disagree most on them, and the seed selects one more." }
         div class="dets" {
             @for example in examples {
                 figure class="pair" {

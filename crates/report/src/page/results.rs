@@ -1,4 +1,4 @@
-//! The table of everything that was measured.
+//! [`section`]: the table of all measured files.
 
 use maud::{Markup, html};
 
@@ -26,7 +26,7 @@ pub(super) fn section(report: &Report) -> Section {
     };
     let body = html! {
         p {
-            "Every row was measured on the file it names. mAP is a fraction, on the " (report.split)
+            "Every row was measured on the file that it names. mAP is a fraction, on the " (report.split)
             " split; change is in mAP50-95 against the baseline; latency is the median of one image, decode included."
         }
         div class="scroll" tabindex="0" role="region" aria-label="Results table, scrolls sideways" {
@@ -46,7 +46,7 @@ pub(super) fn section(report: &Report) -> Section {
                                 span {
                                     "built, " (megabytes(made.bytes)) " MB"
                                     @if let Some(ms) = made.latency_ms { ", " (milliseconds(ms)) " ms" }
-                                    "; its mAP is for a program that runs it to measure"
+                                    "; Bonsai cannot run it, so its mAP is not measured"
                                 }
                             }
                         }
@@ -63,7 +63,7 @@ pub(super) fn section(report: &Report) -> Section {
         @let seed = original_table::rows(report);
         @if !seed.is_empty() {
             details {
-                summary { "As the original workflow ends: baseline and pruned, fp16 and int8" }
+                summary { "The final table of the original workflow: baseline and pruned, fp16 and int8" }
                 div class="scroll" tabindex="0" role="region" aria-label="Baseline and pruned in fp16 and int8" {
                     table {
                         thead { tr { @for column in original_table::COLUMNS { th scope="col" { (column) } } } }

@@ -1,4 +1,4 @@
-//! What each stage did to the figures, on one axis of epochs, and accuracy against cost.
+//! [`section`]: accuracy against cost, and validation mAP50-95 over all trainings on one axis of epochs.
 
 use bonsai_stages::Stage;
 use maud::{Markup, html};
@@ -34,24 +34,25 @@ fn class_of(stage: Stage) -> &'static str {
     }
 }
 
-/// Latency and mAP50-95 of every measured thing.
+/// Chart of latency and mAP50-95 of all rows but the pruned network.
 fn cost(report: &Report) -> Option<Markup> {
     let baseline = report.rows.first()?;
     let slowest = report.rows.iter().map(|row| row.latency_ms).fold(0.0, f64::max);
     let best = report.rows.iter().map(|row| row.map50_95).fold(0.0, f64::max);
-    // The pruned network before fine-tuning can be anywhere; the scale is for what one might use.
+    // The pruned network before fine-tuning may have any accuracy; the scale is for networks that one might
+    // use.
     let shown: Vec<&Row> = report.rows.iter().filter(|row| row.name != "pruned").collect();
     let least = shown.iter().map(|row| row.map50_95).fold(best, f64::min);
     let room = ((best - least) * 0.3).max(0.03);
     let chart = Chart::new(HEIGHT, 0.0..=slowest * 1.1, (least - room).max(0.0)..=best + room);
     let left_out = if shown.len() < report.rows.len() {
-        " The pruned network before fine-tuning is left out."
+        " The pruned network before fine-tuning is not shown."
     } else {
         ""
     };
     let tuned = report.row("fine-tuned")?;
     let says = format!(
-        "{} ms and {:.3} against the baseline\u{2019}s {} ms and {:.3}.{left_out}",
+        "Fine-tuned: {} ms and {:.3}; baseline: {} ms and {:.3}.{left_out}",
         milliseconds(tuned.latency_ms),
         tuned.map50_95,
         milliseconds(baseline.latency_ms),
@@ -72,7 +73,7 @@ fn cost(report: &Report) -> Option<Markup> {
     };
     Some(html! {
         figure class="fig" {
-            h3 { "What is it worth?" }
+            h3 { "Accuracy and latency" }
             p class="say" { (says) }
             (chart.draw(&words, 2, &inside))
         }
@@ -104,7 +105,7 @@ fn mark(chart: &Chart, row: &Row, baseline: &Row) -> Markup {
     }
 }
 
-/// Validation mAP50-95 over all trainings.
+/// Chart of validation mAP50-95 over all trainings.
 fn story(report: &Report) -> Option<Markup> {
     let evaluation = |training: &Training, offset: usize| -> Vec<(f64, f64)> {
         let point = |(i, record): (usize, &bonsai_train::EpochRecord)| {
@@ -119,7 +120,7 @@ fn story(report: &Report) -> Option<Markup> {
         let end = offset + training.epochs.len();
         lines.push((training.stage, offset, training.epochs.len(), evaluation(training, offset)));
         total = total.max(end);
-        // The dense control goes on beside what follows the baseline.
+        // The dense control runs in parallel to the other trainings after the baseline.
         offset = if training.stage == Stage::Control { offset } else { end };
     }
     let highest = lines.iter().flat_map(|line| &line.3).map(|point| point.1).fold(0.0, f64::max);
@@ -127,7 +128,7 @@ fn story(report: &Report) -> Option<Markup> {
         return None;
     }
     let chart = Chart::new(HEIGHT, 0.0..=total.max(1) as f64, 0.0..=highest.max(0.1));
-    // Pruning lies where fine-tuning begins, between two trainings.
+    // Pruning happens where fine-tuning begins, between two trainings.
     let pruned = lines.iter().find(|line| line.0 == Stage::Finetune).map(|line| line.1 as f64);
     let ends: Vec<String> = lines
         .iter()
@@ -143,13 +144,18 @@ fn story(report: &Report) -> Option<Markup> {
         x: "epoch",
         y: "mAP50-95 (validation, averaged weights)",
     };
-    let before = [Stage::Sparse, Stage::Baseline];
-    let left_behind = before.iter().find_map(|stage| lines.iter().find(|line| line.0 == *stage));
-    let left_behind = left_behind.and_then(|line| line.3.last());
+    // Reports of earlier versions do not name the stage that was pruned.
+    let stages = report.pruned_stage.map_or(vec![Stage::Sparse, Stage::Baseline], |stage| vec![stage]);
+    let unpruned = stages.iter().find_map(|stage| lines.iter().find(|line| line.0 == *stage));
+    // The best weights of the baseline are pruned, but the last of sparsity training.
+    let unpruned = unpruned.and_then(|line| match line.0 {
+        Stage::Baseline => line.3.iter().map(|point| point.1).max_by(f64::total_cmp),
+        _ => line.3.last().map(|point| point.1),
+    });
     let inside = html! {
         @if let Some(x) = pruned {
             @let (x, y) = (chart.at_x(x), chart.at_y(report.pruned_validation));
-            @let from = left_behind.map_or(y, |point| chart.at_y(point.1));
+            @let from = unpruned.map_or(y, |map| chart.at_y(map));
             path class="ln pruned dash" d=(format!("M{x:.1} {from:.1}V{y:.1}")) {}
             circle class="dot pruned" r="4" cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) {}
             text x=(format!("{:.1}", x + 6.0)) y=(format!("{:.1}", (y + 18.0).min(chart.bottom() - 6.0))) class="t" {
@@ -183,7 +189,7 @@ fn story(report: &Report) -> Option<Markup> {
     })
 }
 
-/// A training as the page calls it.
+/// Name of a stage on the page.
 pub(super) fn noun(stage: Stage) -> &'static str {
     match stage {
         Stage::Baseline => "baseline",

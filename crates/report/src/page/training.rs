@@ -1,4 +1,4 @@
-//! How training went: whether L1 told channels apart, the losses, and what each stage cost.
+//! [`section`]: whether L1 separated the channels, the losses, and the cost of each stage.
 
 use std::fmt::Write as _;
 
@@ -11,12 +11,12 @@ use super::story::noun;
 use super::{Section, duration};
 use crate::{GammaCounts, Report};
 
-/// Epochs drawn as ridges.
+/// Maximum number of epochs that are drawn as ridges.
 const RIDGES: usize = 8;
-/// Distance of two ridges, and height of the highest.
+/// Distance between two ridges, and height of the highest.
 const PITCH: f64 = 40.0;
 const RISE: f64 = 58.0;
-/// Magnitudes drawn; what is above is left out.
+/// Largest magnitude that is drawn; values above are left out.
 const LARGEST: f64 = 1.6;
 
 pub(super) fn section(report: &Report) -> Option<Section> {
@@ -48,7 +48,7 @@ fn ridges(epochs: &[GammaCounts]) -> Option<Markup> {
         let mut path = format!("M44 {base:.1}");
         for (bin, count) in counts.counts.iter().take(bins).enumerate() {
             let x = 44.0 + width * (bin as f64 + 0.5) / bins as f64;
-            // The root keeps a small hump visible beside a large one.
+            // The square root keeps a small hump visible beside a large one.
             let _ = write!(path, "L{x:.1} {:.1}", base - RISE * (*count as f64 / total).sqrt());
         }
         let _ = write!(path, "L408 {base:.1}Z");
@@ -56,12 +56,10 @@ fn ridges(epochs: &[GammaCounts]) -> Option<Markup> {
     };
     let gone = 100.0 * last.below_1e2;
     let says = if last.below_1e2 < 0.05 {
-        format!(
-            "No: {gone:.0} % of the gammas are below 0.01 at the end, so hardly any channel was told apart."
-        )
+        format!("No: only {gone:.0} % of the gammas ended below 0.01, so L1 separated hardly any channels.")
     } else {
         format!(
-            "{gone:.0} % of the gammas ended below 0.01; the channels behind them can go at next to no cost."
+            "{gone:.0} % of the gammas ended below 0.01; removing their channels costs almost no accuracy."
         )
     };
     Some(html! {
@@ -81,20 +79,20 @@ fn ridges(epochs: &[GammaCounts]) -> Option<Markup> {
                     path class="ridge" style=(format!("fill-opacity:{:.2}", 0.25 + 0.05 * i as f64)) d=(ridge(counts, base)) {}
                     text x="36" y=(format!("{:.1}", base + 4.0)) class="t" text-anchor="end" { (counts.epoch) }
                 }
-                text x="226" y=(height - 5.0) class="t" text-anchor="middle" { "|gamma| of every channel (heights: root of the share)" }
+                text x="226" y=(height - 5.0) class="t" text-anchor="middle" { "|gamma| of every channel (height: square root of the fraction)" }
                 text x="2" y="20" class="t" { "epoch" }
             }
         }
     })
 }
 
-/// The first, the last, and some between them.
+/// The first epoch, the last, and some between them.
 fn spread(epochs: &[GammaCounts]) -> Vec<&GammaCounts> {
     let count = epochs.len().min(RIDGES);
     (0..count).map(|i| &epochs[if count > 1 { i * (epochs.len() - 1) / (count - 1) } else { 0 }]).collect()
 }
 
-/// Sum of the training losses over all trainings.
+/// Chart of the sum of the training losses over all trainings.
 fn losses(report: &Report) -> Option<Markup> {
     let sum = |record: &EpochRecord| record.box_loss + record.cls_loss + record.dfl_loss;
     let highest = report
@@ -117,7 +115,7 @@ fn losses(report: &Report) -> Option<Markup> {
         let end = offset + training.epochs.len();
         parts.push((training.stage, offset, training.epochs.len(), points));
         total = total.max(end);
-        // The dense control goes on beside what follows the baseline.
+        // The dense control runs in parallel to the other trainings after the baseline.
         offset = if training.stage == Stage::Control { offset } else { end };
     }
     if total == 0 {
@@ -130,7 +128,7 @@ fn losses(report: &Report) -> Option<Markup> {
     let says = format!(
         "At the end of each training: {}.{}",
         ends.join(", "),
-        if has_sparse { " The shaded one is sparsity training." } else { "" }
+        if has_sparse { " The shaded part is sparsity training." } else { "" }
     );
     let words = Words {
         id: "loss",

@@ -1,17 +1,18 @@
-//! The processor time that this process has used, over all of its threads.
+//! [`cpu_seconds`]: the processor time that this process has used, over all its threads.
 
-/// Ticks in a second: Linux reports processor time to programs in hundredths of a second on every architecture.
+/// Ticks in a second: Linux reports processor time to programs in hundredths of a second on every
+/// architecture.
 const TICKS: f64 = 100.0;
-/// Places of the ticks in user and kernel mode behind the name of the process in `/proc/self/stat`.
+/// Positions of the ticks in user and kernel mode after the process name in `/proc/self/stat`.
 const USER: usize = 11;
 const SYSTEM: usize = 12;
 
-/// Seconds of processor time so far; `None` where the system does not tell (it does on Linux).
+/// Seconds of processor time so far; `None` if the system does not report it (Linux does).
 pub fn cpu_seconds() -> Option<f64> {
     parse(&std::fs::read_to_string("/proc/self/stat").ok()?)
 }
 
-/// The name is in brackets and may hold anything, brackets too.
+/// The process name is in brackets and may contain any character, even brackets.
 fn parse(stat: &str) -> Option<f64> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let user: f64 = fields.nth(USER)?.parse().ok()?;

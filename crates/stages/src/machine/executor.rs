@@ -1,15 +1,17 @@
-//! From settings to what runs a network: executor, device, threads.
+//! [`executor_options`], [`host_executor`] and [`limit_threads`]: executor, device and threads from settings.
 
 use anyhow::{Context, Result};
 use bonsai_exec::{Device, ExecutorKind, ExecutorOptions};
 
 use super::memory_budget;
 
-/// Options from the words of a command line or a settings file, checked: an executor that does not fit its device is
-/// refused before anything is loaded. What does not fit into the memory that there is now will be refused, too.
+/// Checked options from the values of a command line or a settings file. An executor that does not support
+/// its device is refused before anything is loaded. The options also limit the memory to what is available
+/// now.
 ///
 /// # Errors
-/// If the device is none, executor and device do not fit, or `BONSAI_ISA` names what the machine does not have.
+/// If the device is unknown, the executor does not support it, or `BONSAI_ISA` names an instruction set that
+/// the machine lacks.
 pub fn executor_options(kind: Option<ExecutorKind>, device: &str, threads: usize) -> Result<ExecutorOptions> {
     let device: Device = device.parse().map_err(anyhow::Error::msg)?;
     let threads = threads.min(cores());
@@ -18,23 +20,24 @@ pub fn executor_options(kind: Option<ExecutorKind>, device: &str, threads: usize
     Ok(options)
 }
 
-/// The fastest way on the host, within the memory that there is now.
+/// The fastest executor on the host, limited to the memory that is available now.
 pub fn host_executor() -> ExecutorOptions {
     ExecutorOptions { budget: memory_budget(), ..ExecutorOptions::default() }
 }
 
-/// Threads that this process can run at a time, by the machine and by what it is allowed: more make nothing faster, and a
-/// number without a limit ends the program.
+/// Threads that this process can run at a time, limited by the machine and by the process's permissions. More
+/// threads are not faster, and an unlimited number would end the program.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Limits what runs outside executors (loss, decode, suppression) to so many threads, at most one per core; 0 leaves it at one per core.
+/// Limits work outside executors (loss, decode, suppression) to `threads` threads, at most one per core; 0
+/// means one per core.
 ///
-/// For programs, once, before anything else: these threads belong to the whole process.
+/// Programs call it once, at their start, because these threads belong to the whole process.
 ///
 /// # Errors
-/// If they were started already, or the system starts no more.
+/// If the threads were already started, or the system refuses to start them.
 pub fn limit_threads(threads: usize) -> Result<()> {
     if threads == 0 {
         return Ok(());
@@ -42,7 +45,7 @@ pub fn limit_threads(threads: usize) -> Result<()> {
     let most = cores();
     if threads > most {
         tracing::warn!(
-            "{threads} threads were asked for, and this machine runs {most} at a time: {most} are used"
+            "the machine runs at most {most} threads at a time, so {most} are used instead of {threads}"
         );
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.min(most));

@@ -1,4 +1,4 @@
-//! How long one image takes.
+//! [`median_latency_ms`]: the time that a detector takes for one image.
 
 use std::time::Instant;
 
@@ -8,7 +8,8 @@ use bonsai_detector::Detector;
 
 /// Median milliseconds for one image of `imgsz` pixels, decode included, for each detector.
 ///
-/// The detectors take turns, so that what else the machine does falls on all alike; one round of each warms up.
+/// The detectors take turns, so that other load on the machine affects all of them equally. The first round
+/// only warms up.
 ///
 /// # Errors
 /// If a network cannot run.

@@ -1,18 +1,20 @@
-//! How much memory this process may still take, and what says so.
+//! [`memory_budget`]: how much memory this process may still take, and which limit decides.
 //!
-//! Read where Linux tells it: what the machine has free, the limit of the address space, and those of control groups, as
-//! containers and batch systems set them. Elsewhere nothing is known and nothing is refused.
+//! On Linux, the module reads the machine's free memory, the limit of the address space, and the limits of
+//! control groups, which containers and batch systems set. On other systems no limit is known, and nothing is
+//! refused.
 
 use std::path::Path;
 
 use bonsai_exec::{MemoryBudget, MemoryLimit};
 
-/// Memory that this process may still take, by the limit that leaves the least; `None` where the system does not tell.
+/// Memory that this process may still take, according to the tightest limit; `None` if the system provides
+/// none.
 pub fn memory_budget() -> Option<MemoryBudget> {
     least(&|path: &str| std::fs::read_to_string(path).ok())
 }
 
-/// The same with a reader of files.
+/// As [`memory_budget`], with `read` to read files.
 fn least(read: &dyn Fn(&str) -> Option<String>) -> Option<MemoryBudget> {
     let limits = [
         (MemoryLimit::Machine, machine(read)),
@@ -29,13 +31,13 @@ fn kib_line(text: &str, key: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// What is free, what the system would free, and what can be swapped out.
+/// Bytes that are free, that the system can reclaim, and that fit into swap.
 fn machine(read: &dyn Fn(&str) -> Option<String>) -> Option<u64> {
     let text = read("/proc/meminfo")?;
     Some(kib_line(&text, "MemAvailable")?.saturating_add(kib_line(&text, "SwapFree").unwrap_or(0)))
 }
 
-/// What the soft limit of the address space leaves.
+/// Bytes left below the soft limit of the address space.
 fn address_space(read: &dyn Fn(&str) -> Option<String>) -> Option<u64> {
     let limits = read("/proc/self/limits")?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
@@ -43,7 +45,7 @@ fn address_space(read: &dyn Fn(&str) -> Option<String>) -> Option<u64> {
     Some(limit.saturating_sub(kib_line(&read("/proc/self/status")?, "VmSize").unwrap_or(0)))
 }
 
-/// What the control groups leave that the process is in, the parents' limits included.
+/// Bytes that the process's control groups leave, including the limits of parent groups.
 fn control_groups(read: &dyn Fn(&str) -> Option<String>) -> Option<u64> {
     let groups = read("/proc/self/cgroup")?;
     let left = groups.lines().flat_map(|line| {
@@ -65,12 +67,12 @@ fn control_groups(read: &dyn Fn(&str) -> Option<String>) -> Option<u64> {
     left.min()
 }
 
-/// Where a version of control groups keeps its numbers.
+/// The files in which a version of control groups keeps its numbers.
 struct CgroupFiles {
     root: &'static str,
     limit: &'static str,
     used: &'static str,
-    /// In `memory.stat`: the part of what is used that the system gives back when it is needed.
+    /// Keys in `memory.stat` of used memory that the system reclaims when needed.
     cache: [&'static str; 2],
 }
 
@@ -89,7 +91,7 @@ const VERSION_1: CgroupFiles = CgroupFiles {
 };
 
 impl CgroupFiles {
-    /// What the limit of one group leaves.
+    /// Bytes left below the limit of one group.
     fn left(&self, read: &dyn Fn(&str) -> Option<String>, folder: &str) -> Option<u64> {
         let file = |name: &str| read(&format!("{}{folder}/{name}", self.root));
         let number = |name: &str| file(name)?.trim().parse::<u64>().ok();
@@ -109,7 +111,7 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
-    /// The budget of a machine with these files.
+    /// The budget on a machine with these files.
     fn of(files: &[(&str, &str)]) -> Option<(u64, MemoryLimit)> {
         let read =
             |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_and_its_parents_count_without_what_is_only_cache() {
+    fn groups_and_parents_limit_memory_without_their_cache() {
         let group = [
             MEMINFO,
             ("/proc/self/cgroup", "0::/jobs/17\n"),
@@ -145,7 +147,7 @@ mod tests {
             ("/sys/fs/cgroup/jobs/memory.stat", "anon 1\ninactive_file 2147483648\nactive_file 1073741824\n"),
         ];
         assert_eq!(of(&group), Some((4 * GIB, MemoryLimit::Cgroup)));
-        // A container whose path is that of the host.
+        // A container that sees its path on the host.
         let container = [
             MEMINFO,
             ("/proc/self/cgroup", "0::/docker/abc\n"),
@@ -163,7 +165,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_machine_says_something() {
+    fn this_machine_has_a_budget() {
         assert!(memory_budget().is_some_and(|budget| budget.bytes > 1 << 20));
     }
 }

@@ -1,4 +1,5 @@
-//! This machine: threads, memory, processor time and latency.
+//! [`executor_options`], [`memory_budget`], [`cpu_seconds`] and others: threads, memory, time and latency on
+//! this machine.
 
 mod cpu_time;
 mod executor;

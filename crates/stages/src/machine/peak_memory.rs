@@ -1,17 +1,17 @@
-//! The most memory that this process has held, ever or since a moment.
+//! [`peak_rss_mb`] and [`reset_peak`]: the peak memory of this process, since its start or since a reset.
 
-/// Starts the count anew, where the system can (Linux).
+/// Resets the peak, if the system supports it (Linux).
 pub fn reset_peak() {
-    // Without the right to, the mark stays what it was: a figure that is too high rather than none.
+    // Without permission the old peak stays: a value that is too high is better than none.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// Peak resident memory of the process so far, in MiB; `None` where the system does not tell (it does on Linux).
+/// Peak resident memory of the process so far, in MiB; `None` if the system does not report it (Linux does).
 pub fn peak_rss_mb() -> Option<f64> {
     parse(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// The high-water mark in the text of `/proc/self/status`, which is in KiB.
+/// The peak in the text of `/proc/self/status`, which is in KiB.
 fn parse(status: &str) -> Option<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

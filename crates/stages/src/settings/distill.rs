@@ -1,4 +1,4 @@
-//! Distillation as it is configured: what of a teacher a training imitates, and which network that is.
+//! [`DistillSettings`]: the teacher, and which of its outputs the training imitates.
 
 use anyhow::Result;
 use bonsai_yolov8::{DistillGains, ImitationSettings};
@@ -10,17 +10,18 @@ use crate::ensure_usage;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DistillSettings {
-    /// What is imitated.
+    /// Which outputs of the teacher are imitated.
     pub imitate: Imitate,
-    /// A checkpoint of the same classes, of any width or scale; without it the best dense ancestor of the run.
+    /// A checkpoint with the same classes, of any width or scale. Default: the run's best network before
+    /// pruning.
     pub teacher: Option<String>,
-    /// Weights of the parts of [`Imitate::Logits`].
+    /// Weights of the loss parts of [`Imitate::Logits`].
     pub gains: DistillGains,
     /// Temperature and weight of [`Imitate::Features`].
     pub features: ImitationSettings,
 }
 
-/// What of a teacher is imitated.
+/// The outputs of the teacher that are imitated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Imitate {
@@ -29,10 +30,10 @@ pub enum Imitate {
     None,
     /// The raw outputs of the head (BCKD, arXiv 2308.14286).
     Logits,
-    /// What the head reads, channel by channel (CWD, arXiv 2011.13256). The plan of the pruning says which channel of the teacher
-    /// each of the student's was, so the teacher is the run's own.
+    /// The inputs of the head, channel by channel (CWD, arXiv 2011.13256). The pruning plan maps each channel
+    /// of the student to one of the teacher, so the teacher must be the run's own dense network.
     Features,
-    /// Both.
+    /// Raw outputs and features.
     Both,
 }
 
@@ -54,14 +55,14 @@ impl DistillSettings {
         self.imitate != Imitate::None
     }
 
-    /// Checks the ranges.
+    /// Checks the ranges and the combination of settings.
     ///
     /// # Errors
-    /// With the setting, its value and the range.
+    /// Names the setting, its value and the range, or the settings that do not fit together.
     pub fn check(&self) -> Result<()> {
         ensure_usage!(
             self.is_on() || self.teacher.is_none(),
-            "distill.teacher is given, but distill.imitate is none: set it to logits, or leave the teacher out"
+            "distill.teacher is given, but distill.imitate is none: set it to logits, or leave distill.teacher out"
         );
         ensure_usage!(
             !self.imitate.features() || self.teacher.is_none(),

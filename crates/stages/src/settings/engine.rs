@@ -1,4 +1,4 @@
-//! Settings of the engines beside the CPU one.
+//! [`EngineConfig`]: how TensorRT engines are built.
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -15,54 +15,56 @@ use serde::{Deserialize, Serialize};
 use super::check_range;
 use crate::Progress;
 
-/// Seconds that a builder may take: up to a year.
+/// Allowed time limits of a builder in seconds, up to a year.
 const SECONDS: RangeInclusive<u64> = 1..=31_536_000;
 
-/// Engines beside the CPU one.
+/// Settings for engines other than the CPU engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[expect(clippy::struct_excessive_bools, reason = "switches of a builder, each of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a builder")]
 pub struct EngineConfig {
-    /// `trtexec`, `tensorrt_rtx` (its sibling in TensorRT-RTX), `rtx` (TensorRT-RTX's library, which needs no GPU but a
-    /// program built with feature `rtx`), or `auto` for the first of them that is installed.
+    /// `trtexec`, `tensorrt_rtx` (the same tool in TensorRT-RTX), `rtx` (TensorRT-RTX's library, which needs
+    /// a program built with feature `rtx` but no GPU), or `auto` for the first of them that is installed.
     pub backend: BackendChoice,
-    /// Where `trtexec` is, if not in `TRTEXEC`, on `PATH` or in the usual places.
+    /// Path of `trtexec`; by default `TRTEXEC`, `PATH` and the usual folders are searched.
     #[serde(with = "crate::path_text::optional")]
     pub trtexec: Option<PathBuf>,
-    /// Where `tensorrt_rtx` is, if not in `TENSORRT_RTX`, on `PATH` or in the usual places.
+    /// Path of `tensorrt_rtx`; by default `TENSORRT_RTX`, `PATH` and the usual folders are searched.
     #[serde(with = "crate::path_text::optional")]
     pub tensorrt_rtx: Option<PathBuf>,
-    /// Folder with TensorRT-RTX's libraries, if not in `TENSORRT_RTX_DIR`, `LD_LIBRARY_PATH` or the usual places.
+    /// Folder with TensorRT-RTX's libraries; by default `TENSORRT_RTX_DIR`, `LD_LIBRARY_PATH` and the usual
+    /// folders are searched.
     #[serde(with = "crate::path_text::optional")]
     pub rtx_folder: Option<PathBuf>,
-    /// Arithmetic. Without it fp16 where the builder casts (TensorRT up to 10), and what the ONNX file spells out where it
-    /// does not.
+    /// Arithmetic. Default: fp16 if the builder casts (TensorRT up to 10), otherwise the arithmetic in the
+    /// ONNX file.
     pub precision: Option<Precision>,
-    /// Whether TensorRT 10 too takes the arithmetic from the ONNX file.
+    /// Whether TensorRT 10 also takes the arithmetic from the ONNX file.
     pub strongly_typed: bool,
     /// Upper bound of the builder's scratch memory, in MiB.
     pub workspace_mib: Option<u32>,
     /// Sizes of inputs with a dynamic shape, each as `images:1x3x640x640,4x3x640x640,16x3x640x640`.
     pub profiles: Vec<ShapeProfile>,
-    /// How hard to search, 0 to 5.
+    /// Effort of the search, 0 to 5.
     pub optimization_level: Option<u8>,
-    /// File in which tactic timings are kept between builds.
+    /// File that keeps tactic timings between builds.
     #[serde(with = "crate::path_text::optional")]
     pub timing_cache: Option<PathBuf>,
-    /// Whether later minor versions can load the engine too.
+    /// Whether later minor versions of TensorRT can also load the engine.
     pub version_compatible: bool,
-    /// Other GPUs on which the engine runs too.
+    /// Other GPUs on which the engine also runs.
     pub hardware_compatibility: Option<HardwareCompatibility>,
-    /// GPUs that an engine of TensorRT-RTX is for, such as `8.6`; none for the library's own choice.
+    /// Compute capabilities of the GPUs for which TensorRT-RTX builds, such as `8.6`; empty for the library's
+    /// default.
     pub compute_capabilities: Vec<ComputeCapability>,
     /// Whether to time the engine after building it, which needs a GPU.
     pub measure: bool,
-    /// Whether to write times, layer times and layers beside the engine (`.times.json`, `.profile.json`,
+    /// Whether to write times, layer times and layers next to the engine (`.times.json`, `.profile.json`,
     /// `.layers.json`).
     pub exports: bool,
-    /// Further words for the command line tool.
+    /// Additional arguments for the command-line tool.
     pub extra: Vec<String>,
-    /// Time after which the builder is stopped.
+    /// Time limit for the builder, in seconds; the builder is stopped after it.
     pub time_limit_seconds: u64,
 }
 
@@ -92,7 +94,7 @@ impl Default for EngineConfig {
 }
 
 impl EngineConfig {
-    /// Where builders are looked for. The environment is read here, so that no library reads it.
+    /// The places to search for builders. The environment is read here, so that no library reads it.
     pub fn places(&self) -> Places {
         Places {
             trtexec: self.trtexec.clone(),
@@ -109,17 +111,19 @@ impl EngineConfig {
         }
     }
 
-    /// Builds `engine` from `onnx`, or says why it cannot. An engine of TensorRT-RTX is named `*.rtx.engine`.
+    /// Builds `engine` from `onnx`, or returns the reason why no builder can. TensorRT-RTX engines are named
+    /// `*.rtx.engine`.
     ///
     /// # Errors
-    /// If a builder is there, accepts the request, and fails; or the file or the settings are wrong on any machine.
+    /// If a builder exists, accepts the request and fails; or if the file or the settings are invalid on any
+    /// machine.
     pub fn build(&self, onnx: &Path, engine: &Path, progress: &mut dyn Progress) -> Result<EngineOutcome> {
         let options = self.build_options(onnx, engine);
         let mut line = |text: &str| progress.note(text);
         Ok(build_if_possible(self.backend, &self.places(), &options, &mut line)?)
     }
 
-    /// What to build from that file.
+    /// The builder's options for building `engine` from `onnx`.
     pub fn build_options(&self, onnx: &Path, engine: &Path) -> BuildOptions {
         let beside = |what: &str| {
             let mut name = OsString::from(engine);
@@ -153,7 +157,7 @@ impl EngineConfig {
     /// Checks the ranges.
     ///
     /// # Errors
-    /// With the setting, its value and the range.
+    /// Names the setting, its value and the range.
     pub fn check(&self) -> Result<()> {
         check_range("workspace_mib", &self.workspace_mib.unwrap_or(1), 1..=u32::MAX)?;
         check_range("optimization_level", &self.optimization_level.unwrap_or(0), 0..=5)?;

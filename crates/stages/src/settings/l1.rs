@@ -1,46 +1,48 @@
-//! L1 on batch norm as a configuration: a preset, and what is to differ from it.
+//! [`L1Config`]: the configuration of L1 on batch norm, a preset and the keys that differ from it.
 
 use bonsai_exec::{L1Method, L1Placement};
 use bonsai_sparsity::{Decay, L1Plan, Strength};
 use bonsai_train::Per;
 use serde::{Deserialize, Serialize};
 
-/// Where the keys of [`L1Config`] start from.
+/// The default values of the keys of [`L1Config`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum L1Preset {
-    /// As strong as it can be while the loss stays within a tenth above that without L1, after clipping, once for each
-    /// optimiser step; channels that pruning cannot remove are left alone.
+    /// The strongest L1 with a loss of at most a tenth above the loss without L1; after clipping, once per
+    /// optimiser step, and only on channels that pruning can remove.
     #[default]
     Default,
-    /// The hand-patched trainers' recipe: 1e-2 on gamma falling to a tenth, 1e-2 on beta, before clipping, once for each
-    /// batch, on every channel.
+    /// The recipe of the hand-patched trainers: 1e-2 on gamma, falling to a tenth, and 1e-2 on beta; before
+    /// clipping, once per batch, on every channel.
     #[serde(alias = "seed")]
     Original,
 }
 
-/// L1 on batch norm. Read from a configuration, keys that are left out are as in its preset.
+/// L1 on batch norm. Keys that are missing in a configuration get the values of its preset.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "L1Keys")]
 pub struct L1Config {
-    /// What the other keys started from.
+    /// The preset that gave the missing keys their values.
     pub preset: L1Preset,
-    /// Strength on gammas: a number, `{ loss = FRACTION }` for as strong as it can be while the loss stays within this
-    /// fraction above that without L1, or `{ travel = DISTANCE }` for as strong as it takes to move a gamma so far.
+    /// Strength on gammas: a number; `{ loss = FRACTION }` for the largest strength with a loss of at most
+    /// this fraction above the loss without L1; or `{ travel = DISTANCE }` for the strength that can move a
+    /// gamma by this distance.
     pub gamma: Strength,
     /// Strength on betas: a number, `{ of_gamma = FRACTION }` or `{ travel = DISTANCE }`.
     pub beta: Strength,
-    /// What becomes of the strength on gammas over the epochs.
+    /// How the strength on gammas changes over the epochs.
     pub gamma_decay: Decay,
-    /// What no strength that is chosen for a travel goes beyond; where the loss decides, it alone does.
+    /// Upper limit for strengths that are chosen for a travel; not used if the loss decides the strength.
     pub limit: f64,
-    /// Added to gradients, as a threshold, or to gradients of coupled gammas together.
+    /// How L1 is applied: added to gradients, as a threshold after the step, or added to gradients of coupled
+    /// gammas as a group.
     pub method: L1Method,
-    /// Before clipping, which shrinks it, or after.
+    /// Whether L1 is added before gradient clipping, which shrinks it, or after.
     pub placement: L1Placement,
-    /// Once for each optimiser step, or for each batch.
+    /// Whether L1 is added once per optimiser step or once per batch.
     pub per: Per,
-    /// Whether channels that pruning cannot remove are left alone.
+    /// Whether L1 leaves alone the channels that pruning cannot remove.
     pub exclude_unprunable: bool,
 }
 
@@ -79,7 +81,7 @@ impl TryFrom<L1Keys> for L1Config {
 }
 
 impl L1Config {
-    /// A preset as it is.
+    /// The values of a preset.
     pub const fn from_preset(preset: L1Preset) -> Self {
         let (plan, placement, per, exclude_unprunable) = match preset {
             L1Preset::Default => (L1Plan::DEFAULT, L1Placement::AfterClip, Per::Step, true),
@@ -90,7 +92,7 @@ impl L1Config {
         Self { preset, gamma, beta, gamma_decay, limit, method, placement, per, exclude_unprunable }
     }
 
-    /// The strengths that are asked for.
+    /// The configured strengths.
     pub const fn plan(&self) -> L1Plan {
         let Self { gamma, beta, gamma_decay, limit, .. } = *self;
         L1Plan { gamma, beta, gamma_decay, limit }

@@ -8,25 +8,26 @@ use serde::{Deserialize, Serialize};
 
 use super::check_range;
 
-/// Background threads that prepare batches.
+/// Allowed numbers of background threads.
 const WORKERS: RangeInclusive<usize> = 0..=256;
 
 /// How batches are made.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoaderSettings {
-    /// Background threads.
+    /// Background threads that prepare batches.
     pub workers: usize,
-    /// Most bytes of decoded images kept between epochs.
+    /// Maximum bytes of decoded images kept between epochs.
     pub cache_bytes: u64,
     /// Random changes to training images.
     pub augment: Augment,
-    /// Last epochs of a training in which images are shown whole, without mosaic and mixup.
+    /// Number of last epochs of a training without mosaic and mixup, so that images are shown whole.
     pub close_mosaic: usize,
 }
 
 impl Default for LoaderSettings {
-    /// One worker (the network uses the other cores), half a gibibyte of decoded images, Ultralytics' augmentation.
+    /// One worker (the network uses the other cores), half a gibibyte of decoded images, Ultralytics'
+    /// augmentation.
     fn default() -> Self {
         Self { workers: 1, cache_bytes: 512 << 20, augment: Augment::default(), close_mosaic: 10 }
     }
@@ -36,7 +37,7 @@ impl LoaderSettings {
     /// Checks the ranges.
     ///
     /// # Errors
-    /// With the setting, its value and the range.
+    /// Names the setting, its value and the range.
     pub fn check(&self) -> Result<()> {
         check_range("workers", &self.workers, WORKERS)?;
         Ok(self.augment.check()?)

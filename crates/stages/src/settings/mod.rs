@@ -1,4 +1,4 @@
-//! Settings of single stages, as configuration files hold them.
+//! [`L1Config`], [`PruneSettings`] and the settings of other stages, as configuration files contain them.
 
 mod distill;
 mod engine;

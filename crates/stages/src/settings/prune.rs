@@ -1,4 +1,4 @@
-//! [`PruneSettings`]: everything that the pruning stage is configured with.
+//! [`PruneSettings`]: the configuration of the pruning stage.
 
 use std::ops::RangeInclusive;
 
@@ -9,26 +9,28 @@ use serde::{Deserialize, Serialize};
 
 use super::{COUNTS, check_range};
 
-/// Images in a batch.
+/// Allowed batch sizes.
 const BATCH: RangeInclusive<usize> = 1..=65_536;
 
-/// What is done when channels go, beside removing them.
+/// Steps of pruning besides the removal of channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PruneExtras {
-    /// Whether the layers behind removed channels take over the constants that these still emitted.
+    /// Whether the layers that read removed channels take over their constant output (see
+    /// [`bonsai_prune::Compensation`]).
     pub compensate: bool,
-    /// Batches of training images over which running statistics are measured anew; 0 leaves them.
+    /// Batches of training images over which the running statistics are measured again; 0 keeps the old
+    /// statistics.
     pub recalibrate: usize,
-    /// Batches of training images over which gradients are added up, for importance taylor.
+    /// Batches of training images over which gradients are summed, for importance taylor.
     pub gradient_batches: usize,
-    /// Images in such a batch.
+    /// Images in each of these batches.
     pub batch: usize,
-    /// Optimiser steps that the network of each candidate is trained for under importance best, before its loss is measured
-    /// on training images that are held back.
+    /// Optimiser steps for which importance best trains the network of each candidate, before it measures the
+    /// loss on training images that are held back.
     pub trial_steps: usize,
-    /// What a run ranks channels by in place of gamma where sparsity training was too short to tell them apart: gamma
-    /// leaves it at that.
+    /// The importance that a run uses instead of gamma if sparsity training did not separate the gammas;
+    /// `gamma` keeps gamma.
     pub dense_importance: Importance,
 }
 
@@ -40,23 +42,23 @@ impl Default for PruneExtras {
             gradient_batches: 8,
             batch: 8,
             trial_steps: 40,
-            // Where five epochs moved gammas by 0.04, a YOLOv8s of half the MACs kept 0.59 of mAP50 behind the first epoch of
-            // fine-tuning with it, and nothing with gamma.
+            // After five epochs that moved gammas by 0.04, a YOLOv8s pruned to half its MACs had an mAP50 of
+            // 0.59 after the first epoch of fine-tuning with taylor, and of 0 with gamma.
             dense_importance: Importance::Taylor,
         }
     }
 }
 
-/// All that pruning is told.
+/// The settings of the pruning stage.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct PruneSettings {
-    /// What makes channels matter.
+    /// How the importance of channels is computed.
     pub score: ScoreConfig,
-    /// Which go.
+    /// Which channels are removed.
     pub policy: PrunePolicy,
-    /// What else is done.
+    /// The other steps.
     pub extras: PruneExtras,
-    /// How the networks of importance best are trained on trial: as in fine-tuning.
+    /// How importance best trains its candidates: as in fine-tuning.
     pub training: TrainConfig,
 }
 
@@ -71,7 +73,7 @@ impl PruneExtras {
     /// Checks the ranges.
     ///
     /// # Errors
-    /// With the setting, its value and the range.
+    /// Names the setting, its value and the range.
     pub fn check(&self) -> Result<()> {
         check_range("recalibrate", &self.recalibrate, 0..=*COUNTS.end())?;
         check_range("gradient_batches", &self.gradient_batches, COUNTS)?;

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::ensure_usage;
 
-/// Batches or images of a measurement.
+/// Allowed numbers of batches, images or steps.
 pub const COUNTS: RangeInclusive<usize> = 1..=1_000_000;
 
 /// Refuses a value that is out of `range`.
@@ -15,11 +15,6 @@ pub const COUNTS: RangeInclusive<usize> = 1..=1_000_000;
 /// # Errors
 /// [`Misuse`](crate::Misuse) with the setting, its value and the range.
 pub fn check_range<T: PartialOrd + Display>(key: &str, value: &T, range: RangeInclusive<T>) -> Result<()> {
-    ensure_usage!(
-        range.contains(value),
-        "{key} is {value}, must be from {} to {}",
-        range.start(),
-        range.end()
-    );
+    ensure_usage!(range.contains(value), "{key} is {value}; expected {} to {}", range.start(), range.end());
     Ok(())
 }

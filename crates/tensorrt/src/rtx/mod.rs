@@ -10,7 +10,7 @@ mod network;
 
 pub use library::{RtxLibraries, find_libraries};
 
-use crate::outcome::Refusal;
+use crate::refusal::Refusal;
 use crate::{BuildOptions, BuildReport, Places};
 
 /// Whether this program was built with the library's bindings.

@@ -12,12 +12,13 @@
 //! Source: PEP 307, PEP 3154, PEP 574 and the documentation of `pickletools`.
 
 mod globals;
+mod layout;
 mod machine;
 mod objects;
 mod opcode;
 mod scalars;
 mod value;
 
-pub(super) use globals::{Class, Dtype};
+pub(super) use globals::Class;
 pub(super) use machine::read;
 pub(super) use value::{Id, Node, Pickle, Storage, Tensor};

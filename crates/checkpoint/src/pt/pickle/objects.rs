@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use super::globals::{Class, Meaning};
+use super::layout;
 use super::machine::Machine;
 use super::opcode::op;
 use super::value::{Broken, Id, Node, Storage, Tensor};
 use crate::pt::error::PtError;
-use crate::pt::layout;
 
 /// Most dimensions of a tensor.
 const MOST_DIMENSIONS: usize = 8;

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::pickle::{Dtype, Storage, Tensor};
+use super::globals::Dtype;
+use super::value::{Storage, Tensor};
 
 /// Makes a tensor if all its numbers lie inside the storage and none of them is used twice; otherwise returns
 /// the problem.
@@ -51,7 +52,7 @@ pub(super) fn checked(
 
 impl Tensor {
     /// Number of values. They all lie in the storage, so there are no more than it has.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::pt) fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
@@ -60,7 +61,7 @@ impl Tensor {
     ///
     /// # Panics
     /// If `bytes` is shorter than the storage.
-    pub(super) fn values(&self, bytes: &[u8]) -> Option<Vec<f32>> {
+    pub(in crate::pt) fn values(&self, bytes: &[u8]) -> Option<Vec<f32>> {
         match self.storage.dtype {
             Dtype::F32 => Some(self.gather(bytes, f32::from_le_bytes)),
             Dtype::F64 => Some(self.gather(bytes, |b| f64::from_le_bytes(b) as f32)),

@@ -1,0 +1,55 @@
+//! [`LoaderConfig`]: how a loader makes batches.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Augment;
+
+/// Configuration of a [`Loader`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoaderConfig {
+    /// Side of the square batch images in pixels. A network wants a multiple of 32; the loader takes any.
+    pub imgsz: usize,
+    /// Images per batch; the last batch of an epoch may have fewer.
+    pub batch: usize,
+    /// Seed of all randomness.
+    pub seed: u64,
+    /// For evaluation: each batch gets the smallest canvas that it needs, with sides in multiples of this
+    /// many pixels, and images are sorted by shape. `None` for square canvases.
+    pub rect: Option<usize>,
+    /// Width and height of one canvas for all images, in pixels, instead of a square; for evaluating models
+    /// that accept only this size.
+    pub canvas: Option<(u32, u32)>,
+    /// Whether each epoch has its own order; otherwise the order of the split is kept.
+    pub shuffle: bool,
+    /// Random changes to the images; `None` for evaluation.
+    pub augment: Option<Augment>,
+    /// Number of epochs with mosaic and mixup; later epochs show whole images. `None` for all epochs.
+    pub mosaic_epochs: Option<u64>,
+    /// Background threads. Each keeps one finished batch waiting, `3 * batch * imgsz * imgsz` bytes.
+    /// With 0, the calling thread prepares each batch when it asks for it.
+    pub workers: usize,
+    /// Most bytes of decoded images (`3 * imgsz * imgsz` or less for each) kept between epochs; 0 keeps none.
+    /// If samples are combined, the last `8 * batch` (at most 1000) images are kept in any case: a mosaic
+    /// takes its other three images from those shortly before it, so that an epoch decodes each image about
+    /// once.
+    pub cache_bytes: u64,
+}
+
+impl Default for LoaderConfig {
+    /// Evaluation settings: no shuffling, no augmentation, 640 px, batches of 16, two workers, no cache.
+    fn default() -> Self {
+        Self {
+            imgsz: 640,
+            batch: 16,
+            seed: 0,
+            rect: None,
+            canvas: None,
+            shuffle: false,
+            augment: None,
+            mosaic_epochs: None,
+            workers: 2,
+            cache_bytes: 0,
+        }
+    }
+}
