@@ -4,7 +4,7 @@ use bonsai_checkpoint::CheckpointError;
 use bonsai_graph::GraphError;
 use bonsai_kernels::KernelError;
 
-use crate::memory::Bytes;
+use crate::budget::Bytes;
 use crate::{Device, ExecutorKind, MemoryBudget};
 
 /// The reason of a failure; layer errors name the layer.

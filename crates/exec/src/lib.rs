@@ -31,6 +31,8 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod adamw;
+mod budget;
+mod build;
 mod candle;
 mod cpu;
 mod device;
@@ -38,8 +40,10 @@ mod error;
 mod executor;
 mod frozen;
 mod inference;
+mod kind;
 mod layout;
 mod memory;
+mod need;
 mod options;
 mod penalty;
 mod penalty_map;
@@ -48,14 +52,18 @@ mod update;
 
 /// The instruction set of [`CpuExecutor`], and the errors of its kernels.
 pub use bonsai_kernels::{Isa, KernelError};
+pub use budget::{MemoryBudget, MemoryLimit};
+pub use build::{build_executor, build_inference};
 pub use candle::CandleExecutor;
 pub use cpu::{CpuExecutor, CpuInference, CpuOptions, LayerTime};
 pub use device::Device;
 pub use error::ExecError;
 pub use executor::{Buffer, Executor, Mode};
 pub use inference::Inference;
+pub use kind::ExecutorKind;
 pub use layout::{ParamLayout, ParamSlot};
-pub use memory::{MemoryBudget, MemoryLimit, MemoryNeed, check_memory, memory_need};
-pub use options::{ExecutorInfo, ExecutorKind, ExecutorOptions, build_executor, build_inference};
+pub use memory::{check_memory, memory_need};
+pub use need::MemoryNeed;
+pub use options::{ExecutorInfo, ExecutorOptions};
 pub use penalty_map::PenaltyMap;
 pub use update::{L1Method, L1Placement, Method, RoleRule, UpdateReport, UpdateRule};

@@ -4,55 +4,11 @@
 //! kernels run on the CPU, and candle runs on a GPU.
 
 use std::fmt;
-use std::str::FromStr;
 
-use bonsai_checkpoint::Weights;
-use bonsai_graph::Graph;
 use bonsai_kernels::Isa;
 use serde::{Deserialize, Serialize};
 
-use crate::inference::EvalOnly;
-use crate::{
-    CandleExecutor, CpuExecutor, CpuInference, CpuOptions, Device, ExecError, Executor, Inference,
-    MemoryBudget,
-};
-
-/// An implementation of [`Executor`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExecutorKind {
-    /// The project's own kernels, on the host.
-    Cpu,
-    /// candle, on the host or on a GPU.
-    Candle,
-}
-
-impl ExecutorKind {
-    /// `cpu` or `candle`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Candle => "candle",
-        }
-    }
-}
-
-impl fmt::Display for ExecutorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for ExecutorKind {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, String> {
-        [Self::Cpu, Self::Candle]
-            .into_iter()
-            .find(|kind| kind.name() == s)
-            .ok_or_else(|| format!("unknown executor `{s}`; expected `cpu` or `candle`"))
-    }
-}
+use crate::{CpuOptions, Device, ExecError, ExecutorKind, MemoryBudget};
 
 /// How to run a network. The default is the fastest executor on the host with all cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,64 +106,12 @@ impl ExecutorOptions {
     }
 }
 
-/// Creates the executor that the options select, for training and evaluation.
-///
-/// # Errors
-/// [`ExecError::Executor`] if the executor does not run on the device, [`ExecError::Device`] if the device
-/// cannot be opened, [`ExecError::Threads`] if the system cannot start the threads, [`ExecError::Weights`] if
-/// the parameters do not fit the graph.
-pub fn build_executor(
-    graph: &Graph,
-    weights: &Weights,
-    options: &ExecutorOptions,
-) -> Result<Box<dyn Executor + Send>, ExecError> {
-    match options.chosen()? {
-        ExecutorKind::Cpu => {
-            Ok(Box::new(CpuExecutor::new(graph, weights, options.cpu())?.with_budget(options.budget)))
-        }
-        ExecutorKind::Candle => {
-            let executor = CandleExecutor::new(graph, weights, options.device)?;
-            Ok(Box::new(executor.with_budget(options.budget).with_threads(options.threads)?))
-        }
-    }
-}
-
-/// Creates the inference that the options select; it needs less memory than [`build_executor`].
-///
-/// # Errors
-/// As [`build_executor`].
-pub fn build_inference(
-    graph: &Graph,
-    weights: Weights,
-    options: &ExecutorOptions,
-) -> Result<Box<dyn Inference + Send>, ExecError> {
-    match options.chosen()? {
-        ExecutorKind::Cpu => {
-            Ok(Box::new(CpuInference::new(graph, weights, options.cpu())?.with_budget(options.budget)))
-        }
-        ExecutorKind::Candle => {
-            let executor = CandleExecutor::new(graph, &weights, options.device)?;
-            let executor = executor.with_budget(options.budget).with_threads(options.threads)?;
-            Ok(Box::new(EvalOnly::new(executor)))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn options(kind: Option<ExecutorKind>, device: Device) -> ExecutorOptions {
         ExecutorOptions { kind, device, ..ExecutorOptions::default() }
-    }
-
-    #[test]
-    fn names_round_trip() {
-        for kind in [ExecutorKind::Cpu, ExecutorKind::Candle] {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
-        }
-        let message = "onnx".parse::<ExecutorKind>().unwrap_err();
-        assert!(message.contains("`onnx`") && message.contains("`candle`"), "{message}");
     }
 
     #[test]

@@ -8,12 +8,10 @@ use super::clock::Clock;
 use super::conv::{self, ConvSpec};
 use super::flat::FlatBuffers;
 use super::forward::Pass;
+use super::gradients::Gradients;
 use super::wire::{flat, upload};
 use super::{max_pool, silu, upsample};
 use crate::ExecError;
-
-/// Gradients by layer and role.
-pub(super) type Gradients = Vec<(NodeId, ParamRole, Tensor)>;
 
 /// Walks the graph in reverse from `output_gradients` `[n, c, h, w]`. Returns the gradients of the parameters
 /// and, if `want_input` is set, the gradient at the input of the network.
