@@ -3,7 +3,8 @@
 #
 # Every file of scripts/consumers is the main program of one: NAME.rs uses crates/NAME by path, and further crates of ours
 # that it names in a line `// needs: NAME...`. Nothing else is given: no workspace, no features, no inherited versions.
-# Crates that promise to do without candle are then checked with `cargo tree` not to bring it.
+# Crates that promise to do without candle are then checked with `cargo tree` not to bring it; those that have it as a
+# feature are checked, and built, without their default features.
 #
 # Usage: scripts/consumer-crates.sh [NAME...]    without arguments: all of them
 set -euo pipefail
@@ -11,6 +12,8 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # What design and documentation promise to run without candle, under its normal dependencies.
 readonly WITHOUT_CANDLE=(boxes checkpoint data graph kernels metrics onnx plots prune sparsity tensorrt yolov8)
+# What has candle as a feature that is on by default.
+readonly CANDLE_AS_FEATURE=(detector exec train)
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -25,6 +28,7 @@ if [ $# -eq 0 ]; then
 fi
 
 # make_crate NAME MAIN DEPENDENCY... writes a crate of its own, with the workspace's lock file so that versions agree.
+# A DEPENDENCY that ends in `-bare` is used without its default features.
 make_crate() {
     local folder=$scratch/$1 main=$2
     mkdir -p "$folder/src" "$folder/files"
@@ -34,7 +38,9 @@ make_crate() {
         printf '[package]\nname = "consumer-of-%s"\nversion = "0.0.0"\nedition = "2024"\n' "$1"
         printf '\n[workspace]\n\n[dependencies]\n'
         for dependency in "${@:3}"; do
-            printf "bonsai-%s = { path = '%s/crates/%s' }\n" "$dependency" "$repository" "$dependency"
+            local crate=${dependency%-bare} features=''
+            if [ "$crate" != "$dependency" ]; then features=', default-features = false'; fi
+            printf "bonsai-%s = { path = '%s/crates/%s'%s }\n" "$crate" "$repository" "$crate" "$features"
         done
     } > "$folder/Cargo.toml"
 }
@@ -56,7 +62,8 @@ for name in "$@"; do
 done
 
 echo 'fn main() {}' > "$scratch/empty.rs"
-for name in "${WITHOUT_CANDLE[@]}"; do
+bare=("${CANDLE_AS_FEATURE[@]/%/-bare}")
+for name in "${WITHOUT_CANDLE[@]}" "${bare[@]}"; do
     make_crate "tree-$name" "$scratch/empty.rs" "$name"
     if has_candle "$scratch/tree-$name"; then
         echo "$0: candle stands under bonsai-$name, which promises to do without" >&2
@@ -64,10 +71,15 @@ for name in "${WITHOUT_CANDLE[@]}"; do
         exit 1
     fi
 done
-# The check must be able to fail.
-make_crate tree-exec "$scratch/empty.rs" exec
-if ! has_candle "$scratch/tree-exec"; then
-    echo "$0: candle was not found under bonsai-exec, so the check sees nothing" >&2
-    exit 1
-fi
-echo "no candle under: ${WITHOUT_CANDLE[*]}"
+for name in "${bare[@]}"; do
+    cargo check --quiet --manifest-path "$scratch/tree-$name/Cargo.toml"
+done
+# The check must be able to fail, and a crate has candle unless somebody asks for none.
+for name in "${CANDLE_AS_FEATURE[@]}"; do
+    make_crate "tree-$name" "$scratch/empty.rs" "$name"
+    if ! has_candle "$scratch/tree-$name"; then
+        echo "$0: candle was not found under bonsai-$name, so the check sees nothing" >&2
+        exit 1
+    fi
+done
+echo "no candle under: ${WITHOUT_CANDLE[*]}; nor, without default features, under: ${CANDLE_AS_FEATURE[*]}"

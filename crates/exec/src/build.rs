@@ -3,17 +3,15 @@
 use bonsai_checkpoint::Weights;
 use bonsai_graph::Graph;
 
-use crate::candle::EvalOnly;
-use crate::{
-    CandleExecutor, CpuExecutor, CpuInference, ExecError, Executor, ExecutorKind, ExecutorOptions, Inference,
-};
+#[cfg(feature = "candle")]
+use crate::candle::{CandleExecutor, EvalOnly};
+use crate::{CpuExecutor, CpuInference, ExecError, Executor, ExecutorKind, ExecutorOptions, Inference};
 
 /// Creates the executor that the options select, for training and evaluation.
 ///
 /// # Errors
-/// [`ExecError::Executor`] if the executor does not run on the device, [`ExecError::Device`] if the device
-/// cannot be opened, [`ExecError::Threads`] if the system cannot start the threads, [`ExecError::Weights`] if
-/// the parameters do not fit the graph.
+/// As [`ExecutorOptions::chosen`]; `ExecError::Device` if the device cannot be opened, [`ExecError::Threads`]
+/// if the system cannot start the threads, [`ExecError::Weights`] if the parameters do not fit the graph.
 pub fn build_executor(
     graph: &Graph,
     weights: &Weights,
@@ -23,10 +21,13 @@ pub fn build_executor(
         ExecutorKind::Cpu => {
             Ok(Box::new(CpuExecutor::new(graph, weights, options.cpu())?.with_budget(options.budget)))
         }
+        #[cfg(feature = "candle")]
         ExecutorKind::Candle => {
             let executor = CandleExecutor::new(graph, weights, options.device)?;
             Ok(Box::new(executor.with_budget(options.budget).with_threads(options.threads)?))
         }
+        #[cfg(not(feature = "candle"))]
+        ExecutorKind::Candle => Err(ExecError::NoCandle),
     }
 }
 
@@ -43,10 +44,13 @@ pub fn build_inference(
         ExecutorKind::Cpu => {
             Ok(Box::new(CpuInference::new(graph, weights, options.cpu())?.with_budget(options.budget)))
         }
+        #[cfg(feature = "candle")]
         ExecutorKind::Candle => {
             let executor = CandleExecutor::new(graph, &weights, options.device)?;
             let executor = executor.with_budget(options.budget).with_threads(options.threads)?;
             Ok(Box::new(EvalOnly::new(executor)))
         }
+        #[cfg(not(feature = "candle"))]
+        ExecutorKind::Candle => Err(ExecError::NoCandle),
     }
 }

@@ -12,6 +12,7 @@ use crate::{Device, ExecutorKind, MemoryBudget};
 #[non_exhaustive]
 pub enum ExecError {
     /// The device cannot be opened.
+    #[cfg(feature = "candle")]
     #[error("cannot use device `{device}`: build the program with its feature and install its driver")]
     Device {
         /// The requested device.
@@ -28,6 +29,11 @@ pub enum ExecError {
         /// The requested device.
         device: Device,
     },
+    /// The options select candle, and the program was built without it.
+    #[error(
+        "executor candle is not part of this program; build it with feature candle of bonsai-exec, or use cpu"
+    )]
+    NoCandle,
     /// A pass needs more memory than the budget has.
     #[error(
         "{what} needs {} of memory, but {} {}: use smaller batches (`--batch`) or smaller images (`--imgsz`)",
@@ -74,6 +80,7 @@ pub enum ExecError {
         what: &'static str,
     },
     /// A layer failed on the device.
+    #[cfg(feature = "candle")]
     #[error("layer `{node}` failed")]
     Layer {
         /// Name of the layer.
@@ -83,6 +90,7 @@ pub enum ExecError {
         source: Box<candle_core::Error>,
     },
     /// A device operation outside a layer failed.
+    #[cfg(feature = "candle")]
     #[error("device operation failed")]
     Candle(#[from] candle_core::Error),
     /// The CPU kernels reject the network: a size does not fit, or the instruction set is not available.

@@ -3,10 +3,10 @@
 
 use bonsai_graph::Graph;
 
+#[cfg(feature = "candle")]
+use crate::CandleExecutor;
 use crate::need::{least, pass_of};
-use crate::{
-    CandleExecutor, CpuInference, Device, ExecError, ExecutorKind, ExecutorOptions, MemoryNeed, Mode,
-};
+use crate::{CpuInference, Device, ExecError, ExecutorKind, ExecutorOptions, MemoryNeed, Mode};
 
 /// Memory for a pass over `n` images of `h` x `w` pixels on an executor with these options, including its
 /// parameters and their buffers. The result is exact for the CPU executor, approximate for candle on the
@@ -16,7 +16,7 @@ use crate::{
 /// The function allocates no tensors, but takes about as long as making a plan for the size.
 ///
 /// # Errors
-/// [`ExecError::Graph`] if the graph cannot run on the size, [`ExecError::Kernel`] if the size exceeds any
+/// As [`ExecutorOptions::chosen`]; [`ExecError::Graph`] if the graph cannot run on the size, [`ExecError::Kernel`] if the size exceeds any
 /// memory.
 pub fn memory_need(
     graph: &Graph,
@@ -26,8 +26,12 @@ pub fn memory_need(
 ) -> Result<MemoryNeed, ExecError> {
     match (options.chosen()?, options.device) {
         (ExecutorKind::Cpu, _) => CpuInference::memory_need(graph, mode, [n, h, w], options.cpu()),
+        #[cfg(feature = "candle")]
         (ExecutorKind::Candle, Device::Cpu) => CandleExecutor::memory_need(graph, mode, [n, h, w]),
+        #[cfg(feature = "candle")]
         (ExecutorKind::Candle, Device::Cuda(_)) => Ok(MemoryNeed::default()),
+        #[cfg(not(feature = "candle"))]
+        (ExecutorKind::Candle, _) => Err(ExecError::NoCandle),
     }
 }
 

@@ -70,11 +70,18 @@ impl ExecutorOptions {
     /// The executor that these options select.
     ///
     /// # Errors
-    /// [`ExecError::Executor`] if the options select the CPU executor on a GPU.
+    /// [`ExecError::Executor`] if the options select the CPU executor on a GPU, [`ExecError::NoCandle`] if
+    /// they select candle and this program has none.
     pub fn chosen(&self) -> Result<ExecutorKind, ExecError> {
         match (self.kind, self.device) {
             (None | Some(ExecutorKind::Cpu), Device::Cpu) => Ok(ExecutorKind::Cpu),
-            (Some(ExecutorKind::Candle), _) | (None, Device::Cuda(_)) => Ok(ExecutorKind::Candle),
+            (Some(ExecutorKind::Candle), _) | (None, Device::Cuda(_)) => {
+                if cfg!(feature = "candle") {
+                    Ok(ExecutorKind::Candle)
+                } else {
+                    Err(ExecError::NoCandle)
+                }
+            }
             (Some(kind @ ExecutorKind::Cpu), device @ Device::Cuda(_)) => {
                 Err(ExecError::Executor { kind, device })
             }
@@ -114,21 +121,48 @@ mod tests {
         ExecutorOptions { kind, device, ..ExecutorOptions::default() }
     }
 
+    const CPU: ExecutorKind = ExecutorKind::Cpu;
+
+    /// Every choice of candle.
+    const OF_CANDLE: [(Option<ExecutorKind>, Device); 3] = [
+        (None, Device::Cuda(0)),
+        (Some(ExecutorKind::Candle), Device::Cpu),
+        (Some(ExecutorKind::Candle), Device::Cuda(1)),
+    ];
+
     #[test]
-    fn a_gpu_selects_candle_and_the_host_the_cpu_executor() {
-        let cpu = ExecutorKind::Cpu;
-        let candle = ExecutorKind::Candle;
-        for (kind, device, expected) in [
-            (None, Device::Cpu, cpu),
-            (None, Device::Cuda(0), candle),
-            (Some(cpu), Device::Cpu, cpu),
-            (Some(candle), Device::Cpu, candle),
-            (Some(candle), Device::Cuda(1), candle),
-        ] {
-            assert_eq!(options(kind, device).chosen().unwrap(), expected);
+    fn the_host_selects_the_cpu_executor() {
+        for kind in [None, Some(CPU)] {
+            assert_eq!(options(kind, Device::Cpu).chosen().unwrap(), CPU);
         }
-        let message = options(Some(cpu), Device::Cuda(1)).chosen().unwrap_err().to_string();
+        let message = options(Some(CPU), Device::Cuda(1)).chosen().unwrap_err().to_string();
         assert!(message.contains("`cpu`") && message.contains("`cuda:1`"), "{message}");
+    }
+
+    #[cfg(feature = "candle")]
+    #[test]
+    fn a_gpu_selects_candle() {
+        for (kind, device) in OF_CANDLE {
+            assert_eq!(options(kind, device).chosen().unwrap(), ExecutorKind::Candle);
+        }
+        assert_eq!(
+            options(Some(ExecutorKind::Candle), Device::Cpu).describe().unwrap().isa,
+            Isa::detect().name()
+        );
+        assert_eq!(ExecutorOptions::from(Device::Cuda(0)).describe().unwrap().isa, "cuda");
+    }
+
+    #[cfg(not(feature = "candle"))]
+    #[test]
+    fn a_program_without_candle_says_so() {
+        for (kind, device) in OF_CANDLE {
+            for error in [options(kind, device).chosen().err(), options(kind, device).describe().err()] {
+                let message = error.unwrap().to_string();
+                let parts =
+                    ["candle is not part of this program", "feature candle of bonsai-exec", "use cpu"];
+                assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+            }
+        }
     }
 
     #[test]
@@ -137,9 +171,6 @@ mod tests {
         (options.threads, options.isa) = (3, Some(Isa::PORTABLE));
         let info = options.describe().unwrap();
         assert_eq!(info.to_string(), "executor cpu on cpu, portable, 3 threads");
-        options.kind = Some(ExecutorKind::Candle);
-        assert_eq!(options.describe().unwrap().isa, Isa::detect().name());
-        assert_eq!(ExecutorOptions::from(Device::Cuda(0)).describe().unwrap().isa, "cuda");
         assert!(ExecutorOptions::default().describe().unwrap().threads > 0);
     }
 }

@@ -151,9 +151,8 @@ const STAGES: &[&str] = &[
     "bonsai-train",
 ];
 
-/// Crates that name candle themselves: the executor, and a feature of sparsity for other people's training loops.
-const CANDLE_ALWAYS: &[&str] = &["bonsai-exec"];
-const CANDLE_OPTIONAL: &[&str] = &["bonsai-sparsity"];
+/// Crates that name candle themselves, each as a feature: the executor, and sparsity for other people's training loops.
+const CANDLE_OPTIONAL: &[&str] = &["bonsai-exec", "bonsai-sparsity"];
 
 /// Crates under which no candle stands, however deep, with default features.
 const WITHOUT_CANDLE: &[&str] = &[
@@ -250,7 +249,7 @@ fn the_testkit_is_for_tests_only() {
 }
 
 #[test]
-fn candle_is_named_by_the_executor_alone() {
+fn candle_is_named_by_the_executor_and_sparsity_as_an_option() {
     let mut found = Vec::new();
     for package in METADATA.workspace_packages() {
         let name = package.name.as_str();
@@ -258,14 +257,12 @@ fn candle_is_named_by_the_executor_alone() {
             if dependency.kind == DependencyKind::Development || !is_candle(&dependency.name) {
                 continue;
             }
-            let fine =
-                CANDLE_ALWAYS.contains(&name) || CANDLE_OPTIONAL.contains(&name) && dependency.optional;
-            if !fine {
+            if !(CANDLE_OPTIONAL.contains(&name) && dependency.optional) {
                 found.push(format!("{name} depends on {}", dependency.name));
             }
         }
     }
-    assert_none("only bonsai-exec, and bonsai-sparsity as an option, may name candle:", &found);
+    assert_none("only bonsai-exec and bonsai-sparsity may name candle, and only as an option:", &found);
 }
 
 #[test]
