@@ -1,7 +1,7 @@
 //! [`ExecError`]: reasons why a network cannot be run.
 
 use bonsai_checkpoint::CheckpointError;
-use bonsai_graph::GraphError;
+use bonsai_graph::{Graph, GraphError, NodeId};
 use bonsai_kernels::KernelError;
 
 use crate::budget::Bytes;
@@ -73,12 +73,22 @@ pub enum ExecError {
         /// Number given.
         got: usize,
     },
-    /// Backward or a tap was requested without a training forward pass that kept the values.
-    #[error("{what} needs a forward pass in training mode first")]
-    NoForward {
-        /// The request.
-        what: &'static str,
+    /// Backward was requested without a training forward pass that kept the values.
+    #[error("backward needs a forward pass in training mode first")]
+    NoForward,
+    /// The value of a layer was requested, and the last forward pass did not keep it.
+    #[error(
+        "no value of layer `{node}` is kept: set a tap on it and run a forward pass; backward discards values"
+    )]
+    NotKept {
+        /// Name of the layer.
+        node: String,
     },
+    /// The gradient at the input was requested, and no backward pass kept it.
+    #[error(
+        "no gradient at the input is kept: set a tap on the input layer, then run a forward pass in training mode and backward"
+    )]
+    NoInputGradient,
     /// A layer failed on the device.
     #[cfg(feature = "candle")]
     #[error("layer `{node}` failed")]
@@ -126,6 +136,15 @@ pub enum ExecError {
     /// The parameters do not fit the graph.
     #[error("the parameters do not fit the network")]
     Weights(#[from] CheckpointError),
+}
+
+impl ExecError {
+    /// The error for a value of `node` that is not there.
+    pub(crate) fn not_kept(graph: &Graph, node: NodeId) -> Self {
+        // A position of another graph may be too large for this one.
+        let name = graph.nodes().get(node.index()).map(|node| node.name().to_owned());
+        Self::NotKept { node: name.unwrap_or_else(|| format!("#{}", node.index())) }
+    }
 }
 
 impl From<KernelError> for ExecError {

@@ -31,7 +31,7 @@ pub(super) fn run(
     for (id, array) in outputs.iter().zip(output_gradients) {
         let what = format!("the gradient at `{}`", graph.node(*id).name());
         let gradient = upload(array, buffers.device(), &what)?;
-        let value = pass.value(*id).ok_or(ExecError::NoForward { what: "backward" })?;
+        let value = pass.value(*id).ok_or(ExecError::NoForward)?;
         if gradient.dims() != value.dims() {
             let (c, n, h, w) = value.dims4()?;
             let expected = format!("{:?}, as the output", [n, c, h, w]);

@@ -144,7 +144,7 @@ impl Executor for CandleExecutor {
     fn backward(&mut self, output_gradients: &[Array]) -> Result<(), ExecError> {
         let pass = match self.last.take() {
             Some(pass) if pass.mode == Mode::Train => pass,
-            _ => return Err(ExecError::NoForward { what: "backward" }),
+            _ => return Err(ExecError::NoForward),
         };
         let want_input = self.taps.contains(&self.graph.input());
         let Self { graph, buffers, clock, .. } = self;
@@ -160,13 +160,12 @@ impl Executor for CandleExecutor {
 
     fn tap(&self, node: NodeId) -> Result<Array, ExecError> {
         let kept = self.last.as_ref().filter(|_| self.taps.contains(&node));
-        let value = kept.and_then(|p| p.value(node)).ok_or(ExecError::NoForward { what: "a tap" })?;
-        wire::download(value)
+        let value = kept.and_then(|pass| pass.value(node));
+        wire::download(value.ok_or_else(|| ExecError::not_kept(&self.graph, node))?)
     }
 
     fn input_gradient(&self) -> Result<Array, ExecError> {
-        let what = "the input gradient (with a tap on the input)";
-        wire::download(self.input_gradient.as_ref().ok_or(ExecError::NoForward { what })?)
+        wire::download(self.input_gradient.as_ref().ok_or(ExecError::NoInputGradient)?)
     }
 
     fn read(&self, buffer: Buffer) -> Result<Weights, ExecError> {
