@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::ExecError;
-
 /// A processor, named as in PyTorch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
@@ -13,16 +11,6 @@ pub enum Device {
     Cpu,
     /// An NVIDIA GPU by index; needs the feature `cuda`.
     Cuda(usize),
-}
-
-impl Device {
-    pub(crate) fn open(self) -> Result<candle_core::Device, ExecError> {
-        match self {
-            Self::Cpu => Ok(candle_core::Device::Cpu),
-            Self::Cuda(index) => candle_core::Device::new_cuda(index)
-                .map_err(|source| ExecError::Device { device: self, source: Box::new(source) }),
-        }
-    }
 }
 
 impl fmt::Display for Device {

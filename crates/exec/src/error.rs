@@ -1,10 +1,10 @@
 //! [`ExecError`]: reasons why a network cannot be run.
 
 use bonsai_checkpoint::CheckpointError;
-use bonsai_graph::GraphError;
+use bonsai_graph::{Graph, GraphError, NodeId};
 use bonsai_kernels::KernelError;
 
-use crate::memory::Bytes;
+use crate::budget::Bytes;
 use crate::{Device, ExecutorKind, MemoryBudget};
 
 /// The reason of a failure; layer errors name the layer.
@@ -12,6 +12,7 @@ use crate::{Device, ExecutorKind, MemoryBudget};
 #[non_exhaustive]
 pub enum ExecError {
     /// The device cannot be opened.
+    #[cfg(feature = "candle")]
     #[error("cannot use device `{device}`: build the program with its feature and install its driver")]
     Device {
         /// The requested device.
@@ -28,6 +29,11 @@ pub enum ExecError {
         /// The requested device.
         device: Device,
     },
+    /// The options select candle, and the program was built without it.
+    #[error(
+        "executor candle is not part of this program; build it with feature candle of bonsai-exec, or use cpu"
+    )]
+    NoCandle,
     /// A pass needs more memory than the budget has.
     #[error(
         "{what} needs {} of memory, but {} {}: use smaller batches (`--batch`) or smaller images (`--imgsz`)",
@@ -67,13 +73,24 @@ pub enum ExecError {
         /// Number given.
         got: usize,
     },
-    /// Backward or a tap was requested without a training forward pass that kept the values.
-    #[error("{what} needs a forward pass in training mode first")]
-    NoForward {
-        /// The request.
-        what: &'static str,
+    /// Backward was requested without a training forward pass that kept the values.
+    #[error("backward needs a forward pass in training mode first")]
+    NoForward,
+    /// The value of a layer was requested, and the last forward pass did not keep it.
+    #[error(
+        "no value of layer `{node}` is kept: set a tap on it and run a forward pass; backward discards values"
+    )]
+    NotKept {
+        /// Name of the layer.
+        node: String,
     },
+    /// The gradient at the input was requested, and no backward pass kept it.
+    #[error(
+        "no gradient at the input is kept: set a tap on the input layer, then run a forward pass in training mode and backward"
+    )]
+    NoInputGradient,
     /// A layer failed on the device.
+    #[cfg(feature = "candle")]
     #[error("layer `{node}` failed")]
     Layer {
         /// Name of the layer.
@@ -83,6 +100,7 @@ pub enum ExecError {
         source: Box<candle_core::Error>,
     },
     /// A device operation outside a layer failed.
+    #[cfg(feature = "candle")]
     #[error("device operation failed")]
     Candle(#[from] candle_core::Error),
     /// The CPU kernels reject the network: a size does not fit, or the instruction set is not available.
@@ -118,6 +136,15 @@ pub enum ExecError {
     /// The parameters do not fit the graph.
     #[error("the parameters do not fit the network")]
     Weights(#[from] CheckpointError),
+}
+
+impl ExecError {
+    /// The error for a value of `node` that is not there.
+    pub(crate) fn not_kept(graph: &Graph, node: NodeId) -> Self {
+        // A position of another graph may be too large for this one.
+        let name = graph.nodes().get(node.index()).map(|node| node.name().to_owned());
+        Self::NotKept { node: name.unwrap_or_else(|| format!("#{}", node.index())) }
+    }
 }
 
 impl From<KernelError> for ExecError {

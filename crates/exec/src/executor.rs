@@ -59,14 +59,14 @@ pub trait Executor {
     /// Output `[n, c, h, w]` of a tapped layer in the last forward pass.
     ///
     /// # Errors
-    /// [`ExecError::NoForward`] if the layer was not tapped or no forward pass ran.
+    /// [`ExecError::NotKept`] if the layer was not tapped, no forward pass ran, or backward ran after it.
     fn tap(&self, node: NodeId) -> Result<Array, ExecError>;
 
     /// Gradient `[n, c, h, w]` at the network's input in the last backward pass; needs a tap on the input
     /// layer.
     ///
     /// # Errors
-    /// [`ExecError::NoForward`] if the input layer was not tapped or no backward pass ran.
+    /// [`ExecError::NoInputGradient`] if the input layer was not tapped or no backward pass ran.
     fn input_gradient(&self) -> Result<Array, ExecError>;
 
     /// Copies a buffer to the host; the result is indexed by parameter name.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bonsai_checkpoint::Array;
 use bonsai_graph::Graph;
 
-use crate::{CandleExecutor, ExecError, Executor, Mode};
+use crate::ExecError;
 
 /// Runs one graph forward with parameters that do not change.
 pub trait Inference {
@@ -27,46 +27,13 @@ pub trait Inference {
     /// [`ExecError::Memory`] if it does not fit; [`ExecError::Graph`] if the graph cannot run on the size.
     fn check_memory(&mut self, size: [usize; 3]) -> Result<(), ExecError>;
 
-    /// As [`Executor::set_timing`].
+    /// As [`Executor::set_timing`](crate::Executor::set_timing).
     fn set_timing(&mut self, on: bool) {
         let _ = on;
     }
 
-    /// As [`Executor::timings`].
+    /// As [`Executor::timings`](crate::Executor::timings).
     fn timings(&self) -> Vec<(String, Duration)> {
         Vec::new()
-    }
-}
-
-/// An executor used for inference only, with its last outputs.
-#[derive(Debug)]
-pub(crate) struct EvalOnly<E>(E, Vec<Array>);
-
-impl EvalOnly<CandleExecutor> {
-    pub(crate) fn new(executor: CandleExecutor) -> Self {
-        Self(executor, Vec::new())
-    }
-}
-
-impl Inference for EvalOnly<CandleExecutor> {
-    fn graph(&self) -> &Graph {
-        self.0.graph()
-    }
-
-    fn check_memory(&mut self, size: [usize; 3]) -> Result<(), ExecError> {
-        self.0.check_memory(Mode::Eval, size)
-    }
-
-    fn infer(&mut self, images: &Array) -> Result<&[Array], ExecError> {
-        self.1 = self.0.forward(Mode::Eval, images)?;
-        Ok(&self.1)
-    }
-
-    fn set_timing(&mut self, on: bool) {
-        self.0.set_timing(on);
-    }
-
-    fn timings(&self) -> Vec<(String, Duration)> {
-        self.0.timings()
     }
 }

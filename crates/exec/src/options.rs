@@ -4,55 +4,11 @@
 //! kernels run on the CPU, and candle runs on a GPU.
 
 use std::fmt;
-use std::str::FromStr;
 
-use bonsai_checkpoint::Weights;
-use bonsai_graph::Graph;
 use bonsai_kernels::Isa;
 use serde::{Deserialize, Serialize};
 
-use crate::inference::EvalOnly;
-use crate::{
-    CandleExecutor, CpuExecutor, CpuInference, CpuOptions, Device, ExecError, Executor, Inference,
-    MemoryBudget,
-};
-
-/// An implementation of [`Executor`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExecutorKind {
-    /// The project's own kernels, on the host.
-    Cpu,
-    /// candle, on the host or on a GPU.
-    Candle,
-}
-
-impl ExecutorKind {
-    /// `cpu` or `candle`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Candle => "candle",
-        }
-    }
-}
-
-impl fmt::Display for ExecutorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for ExecutorKind {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, String> {
-        [Self::Cpu, Self::Candle]
-            .into_iter()
-            .find(|kind| kind.name() == s)
-            .ok_or_else(|| format!("unknown executor `{s}`; expected `cpu` or `candle`"))
-    }
-}
+use crate::{CpuOptions, Device, ExecError, ExecutorKind, MemoryBudget};
 
 /// How to run a network. The default is the fastest executor on the host with all cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,11 +70,18 @@ impl ExecutorOptions {
     /// The executor that these options select.
     ///
     /// # Errors
-    /// [`ExecError::Executor`] if the options select the CPU executor on a GPU.
+    /// [`ExecError::Executor`] if the options select the CPU executor on a GPU, [`ExecError::NoCandle`] if
+    /// they select candle and this program has none.
     pub fn chosen(&self) -> Result<ExecutorKind, ExecError> {
         match (self.kind, self.device) {
             (None | Some(ExecutorKind::Cpu), Device::Cpu) => Ok(ExecutorKind::Cpu),
-            (Some(ExecutorKind::Candle), _) | (None, Device::Cuda(_)) => Ok(ExecutorKind::Candle),
+            (Some(ExecutorKind::Candle), _) | (None, Device::Cuda(_)) => {
+                if cfg!(feature = "candle") {
+                    Ok(ExecutorKind::Candle)
+                } else {
+                    Err(ExecError::NoCandle)
+                }
+            }
             (Some(kind @ ExecutorKind::Cpu), device @ Device::Cuda(_)) => {
                 Err(ExecError::Executor { kind, device })
             }
@@ -150,49 +113,6 @@ impl ExecutorOptions {
     }
 }
 
-/// Creates the executor that the options select, for training and evaluation.
-///
-/// # Errors
-/// [`ExecError::Executor`] if the executor does not run on the device, [`ExecError::Device`] if the device
-/// cannot be opened, [`ExecError::Threads`] if the system cannot start the threads, [`ExecError::Weights`] if
-/// the parameters do not fit the graph.
-pub fn build_executor(
-    graph: &Graph,
-    weights: &Weights,
-    options: &ExecutorOptions,
-) -> Result<Box<dyn Executor + Send>, ExecError> {
-    match options.chosen()? {
-        ExecutorKind::Cpu => {
-            Ok(Box::new(CpuExecutor::new(graph, weights, options.cpu())?.with_budget(options.budget)))
-        }
-        ExecutorKind::Candle => {
-            let executor = CandleExecutor::new(graph, weights, options.device)?;
-            Ok(Box::new(executor.with_budget(options.budget).with_threads(options.threads)?))
-        }
-    }
-}
-
-/// Creates the inference that the options select; it needs less memory than [`build_executor`].
-///
-/// # Errors
-/// As [`build_executor`].
-pub fn build_inference(
-    graph: &Graph,
-    weights: Weights,
-    options: &ExecutorOptions,
-) -> Result<Box<dyn Inference + Send>, ExecError> {
-    match options.chosen()? {
-        ExecutorKind::Cpu => {
-            Ok(Box::new(CpuInference::new(graph, weights, options.cpu())?.with_budget(options.budget)))
-        }
-        ExecutorKind::Candle => {
-            let executor = CandleExecutor::new(graph, &weights, options.device)?;
-            let executor = executor.with_budget(options.budget).with_threads(options.threads)?;
-            Ok(Box::new(EvalOnly::new(executor)))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,30 +121,48 @@ mod tests {
         ExecutorOptions { kind, device, ..ExecutorOptions::default() }
     }
 
-    #[test]
-    fn names_round_trip() {
-        for kind in [ExecutorKind::Cpu, ExecutorKind::Candle] {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
-        }
-        let message = "onnx".parse::<ExecutorKind>().unwrap_err();
-        assert!(message.contains("`onnx`") && message.contains("`candle`"), "{message}");
-    }
+    const CPU: ExecutorKind = ExecutorKind::Cpu;
+
+    /// Every choice of candle.
+    const OF_CANDLE: [(Option<ExecutorKind>, Device); 3] = [
+        (None, Device::Cuda(0)),
+        (Some(ExecutorKind::Candle), Device::Cpu),
+        (Some(ExecutorKind::Candle), Device::Cuda(1)),
+    ];
 
     #[test]
-    fn a_gpu_selects_candle_and_the_host_the_cpu_executor() {
-        let cpu = ExecutorKind::Cpu;
-        let candle = ExecutorKind::Candle;
-        for (kind, device, expected) in [
-            (None, Device::Cpu, cpu),
-            (None, Device::Cuda(0), candle),
-            (Some(cpu), Device::Cpu, cpu),
-            (Some(candle), Device::Cpu, candle),
-            (Some(candle), Device::Cuda(1), candle),
-        ] {
-            assert_eq!(options(kind, device).chosen().unwrap(), expected);
+    fn the_host_selects_the_cpu_executor() {
+        for kind in [None, Some(CPU)] {
+            assert_eq!(options(kind, Device::Cpu).chosen().unwrap(), CPU);
         }
-        let message = options(Some(cpu), Device::Cuda(1)).chosen().unwrap_err().to_string();
+        let message = options(Some(CPU), Device::Cuda(1)).chosen().unwrap_err().to_string();
         assert!(message.contains("`cpu`") && message.contains("`cuda:1`"), "{message}");
+    }
+
+    #[cfg(feature = "candle")]
+    #[test]
+    fn a_gpu_selects_candle() {
+        for (kind, device) in OF_CANDLE {
+            assert_eq!(options(kind, device).chosen().unwrap(), ExecutorKind::Candle);
+        }
+        assert_eq!(
+            options(Some(ExecutorKind::Candle), Device::Cpu).describe().unwrap().isa,
+            Isa::detect().name()
+        );
+        assert_eq!(ExecutorOptions::from(Device::Cuda(0)).describe().unwrap().isa, "cuda");
+    }
+
+    #[cfg(not(feature = "candle"))]
+    #[test]
+    fn a_program_without_candle_says_so() {
+        for (kind, device) in OF_CANDLE {
+            for error in [options(kind, device).chosen().err(), options(kind, device).describe().err()] {
+                let message = error.unwrap().to_string();
+                let parts =
+                    ["candle is not part of this program", "feature candle of bonsai-exec", "use cpu"];
+                assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+            }
+        }
     }
 
     #[test]
@@ -233,9 +171,6 @@ mod tests {
         (options.threads, options.isa) = (3, Some(Isa::PORTABLE));
         let info = options.describe().unwrap();
         assert_eq!(info.to_string(), "executor cpu on cpu, portable, 3 threads");
-        options.kind = Some(ExecutorKind::Candle);
-        assert_eq!(options.describe().unwrap().isa, Isa::detect().name());
-        assert_eq!(ExecutorOptions::from(Device::Cuda(0)).describe().unwrap().isa, "cuda");
         assert!(ExecutorOptions::default().describe().unwrap().threads > 0);
     }
 }

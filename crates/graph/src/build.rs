@@ -188,6 +188,20 @@ impl GraphBuilder {
     }
 }
 
+impl Graph {
+    /// The same wiring with other layer parameters: `f` returns the new operation of each layer.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the new numbers do not fit together.
+    pub fn map_ops(&self, mut f: impl FnMut(NodeId, &Node) -> Op) -> Result<Self, GraphError> {
+        let mut builder = GraphBuilder::new();
+        for (id, node) in self.iter() {
+            builder.push(&node.name, f(id, node), &node.inputs)?;
+        }
+        builder.finish(&self.outputs)
+    }
+}
+
 fn check_window(name: &str, kernel: usize, stride: usize) -> Result<(), GraphError> {
     for (field, value) in [("kernel", kernel), ("stride", stride)] {
         if !(1..=MAX_WINDOW).contains(&value) {

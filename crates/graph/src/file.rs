@@ -2,12 +2,12 @@
 //! checked when read.
 //!
 //! These types are separate from the in-memory types so that the latter can change without changing the
-//! format.
+//! format. [`Graph`] and [`ModelSpec`] are read and written through them.
 
 use std::collections::HashMap;
 
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::{DetectHead, Graph, GraphBuilder, GraphError, ModelSpec, NodeId, Op};
@@ -17,7 +17,7 @@ const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct GraphFile {
+struct GraphFile {
     nodes: Vec<NodeFile>,
     outputs: Vec<String>,
 }
@@ -41,7 +41,7 @@ struct UncheckedNode {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ModelFile {
+struct ModelFile {
     // The version comes first and is checked at once: this program may not understand the rest of a newer
     // file.
     #[serde(deserialize_with = "known_version")]
@@ -81,8 +81,32 @@ fn known_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::E
     }
 }
 
-impl From<Graph> for GraphFile {
-    fn from(graph: Graph) -> Self {
+impl Serialize for Graph {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        GraphFile::from(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Graph {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(GraphFile::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for ModelSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ModelFile::from(self.clone()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(ModelFile::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl From<&Graph> for GraphFile {
+    fn from(graph: &Graph) -> Self {
         let names = |ids: &[NodeId]| ids.iter().map(|id| graph.node(*id).name.clone()).collect();
         let node = |n: &crate::Node| NodeFile { name: n.name.clone(), layer: n.op, inputs: names(&n.inputs) };
         Self { nodes: graph.nodes.iter().map(node).collect(), outputs: names(&graph.outputs) }

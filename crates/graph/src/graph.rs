@@ -1,8 +1,6 @@
 //! [`Graph`]: a validated, topologically ordered list of layers.
 
-use serde::{Deserialize, Serialize};
-
-use crate::{GraphBuilder, GraphError, Op};
+use crate::{GraphError, Op};
 
 /// Position of a layer in its [`Graph`]. The inputs of a layer always have smaller positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,9 +44,9 @@ impl Node {
     }
 }
 
-/// A network. [`GraphBuilder`], the text parser and the deserialiser create it; it is always valid.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "crate::file::GraphFile", into = "crate::file::GraphFile")]
+/// A network. [`GraphBuilder`](crate::GraphBuilder), the text parser and the deserialiser create it; it is
+/// always valid.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) outputs: Vec<NodeId>,
@@ -155,17 +153,5 @@ impl Graph {
         let of_a = ancestors(a);
         let of_b = ancestors(b);
         (0..self.nodes.len()).rev().find(|id| of_a[*id] && of_b[*id]).map(NodeId)
-    }
-
-    /// The same wiring with other layer parameters: `f` returns the new operation of each layer.
-    ///
-    /// # Errors
-    /// [`GraphError`] if the new numbers do not fit together.
-    pub fn map_ops(&self, mut f: impl FnMut(NodeId, &Node) -> Op) -> Result<Self, GraphError> {
-        let mut builder = GraphBuilder::new();
-        for (id, node) in self.iter() {
-            builder.push(&node.name, f(id, node), &node.inputs)?;
-        }
-        builder.finish(&self.outputs)
     }
 }

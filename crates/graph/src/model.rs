@@ -26,8 +26,7 @@ pub struct DetectHead {
 }
 
 /// A detector without its weights. It is validated when it is created and when it is read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "crate::file::ModelFile", into = "crate::file::ModelFile")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelSpec {
     pub(crate) graph: Graph,
     pub(crate) head: DetectHead,

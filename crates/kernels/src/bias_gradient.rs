@@ -3,9 +3,10 @@
 
 use crate::chunk::Chunks;
 use crate::fit::{fits, segments};
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{KernelError, SEGMENT, View};
 
 /// Sums `dy` over parts of the pixels; row `p` of `partials` receives the sums of part `p`.

@@ -2,9 +2,10 @@
 
 use crate::chunk::Chunks;
 use crate::fit::{fits, segments};
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{KernelError, View};
 
 /// `to = from` or `to += from`: for a concat or slice that cannot be a view, and for gradients of a wire with

@@ -1,7 +1,7 @@
 //! Checks that the operands of a kernel fit together, and [`in_place`] for operands that may be the same
 //! view.
 
-use crate::memory::Operand;
+use crate::view::Operand;
 use crate::{KernelError, View, padded};
 
 /// Checks that the size `got`, described by `what`, is `expected`.

@@ -7,9 +7,10 @@
 
 use crate::chunk::Chunks;
 use crate::fit::{equal, fits, segments};
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{KernelError, PoolShape, SEGMENT, View};
 
 /// `y` is the maximum of `x` under each window.

@@ -8,9 +8,10 @@
 
 use crate::chunk::Chunks;
 use crate::fit::{fits, segments};
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{KernelError, View};
 
 /// Number of first pixels whose mean is the reference for the others.

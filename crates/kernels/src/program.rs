@@ -7,9 +7,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::memory::{Access, Base, MOST_VALUES, Memory, Operand};
+use crate::memory::{Base, MOST_VALUES, Memory};
 use crate::simd::{Simd, WithSimd};
 use crate::team::{Barrier, Claims, Team};
+use crate::view::{Access, Operand};
 use crate::{Buffer, Isa, KernelError};
 
 /// A computation divided into tasks that may run in any order and at the same time.

@@ -1,11 +1,11 @@
-//! [`Nhwc`], [`ConvShape`] and [`PoolShape`]: shapes of images, convolutions and poolings.
+//! [`ConvShape`] and [`PoolShape`]: shapes of convolutions and poolings.
 //!
 //! Invariant: every [`ConvShape`] or [`PoolShape`] has an output, and neither its sizes nor the sizes that
 //! kernels compute from them (padded images, strips of rows, several copies of the weights) overflow. So
 //! kernels multiply without checks.
 
 use crate::memory::MOST_VALUES;
-use crate::{KernelError, Window};
+use crate::{KernelError, Nhwc, Window};
 
 /// Most pixels under a kernel; below, the largest stride and padding.
 const MOST_TAPS: usize = 1 << 20;
@@ -16,48 +16,14 @@ const MOST_CHANNELS: usize = 1 << 20;
 
 /// Whether so many values fit into memory. A size of 0 counts as 1, because parts of the product are computed
 /// too.
-pub(crate) fn addressable(sizes: &[usize]) -> bool {
+fn addressable(sizes: &[usize]) -> bool {
     sizes.iter().fold(1, |product: usize, &size| product.saturating_mul(size.max(1))) <= MOST_VALUES
 }
 
-/// Sizes of a dense batch of images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Nhwc {
-    /// Images.
-    pub n: usize,
-    /// Height, px.
-    pub h: usize,
-    /// Width, px.
-    pub w: usize,
-    /// Channels.
-    pub c: usize,
-}
-
-impl Nhwc {
-    /// All four sizes, in storage order.
-    pub const fn new(n: usize, h: usize, w: usize, c: usize) -> Self {
-        Self { n, h, w, c }
-    }
-
-    /// Number of values in the batch. Saturates, so that no slice has the length of an impossible shape.
-    pub const fn len(&self) -> usize {
-        self.pixels().saturating_mul(self.c)
-    }
-
-    /// Whether the batch has no values.
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Number of pixels in the batch, which is the number of values per channel.
-    pub const fn pixels(&self) -> usize {
-        self.n.saturating_mul(self.h).saturating_mul(self.w)
-    }
-
-    pub(crate) fn check_size(&self, what: &'static str) -> Result<(), KernelError> {
-        let Self { n, h, w, c } = *self;
-        if addressable(&[n, h, w, c]) { Ok(()) } else { Err(KernelError::TooLarge { what }) }
-    }
+/// Returns an error if no memory holds the values of `shape`, which is described by `what`.
+pub(crate) fn check_size(shape: Nhwc, what: &'static str) -> Result<(), KernelError> {
+    let Nhwc { n, h, w, c } = shape;
+    if addressable(&[n, h, w, c]) { Ok(()) } else { Err(KernelError::TooLarge { what }) }
 }
 
 /// Sizes of a two-dimensional convolution.
@@ -153,8 +119,8 @@ fn slide(input: Nhwc, channels: usize, window: Window) -> Result<Nhwc, KernelErr
         return Err(KernelError::WindowTooLarge { window, input });
     };
     let output = Nhwc::new(input.n, h, w, channels);
-    input.check_size("the input")?;
-    output.check_size("the output")?;
+    check_size(input, "the input")?;
+    check_size(output, "the output")?;
     let most = |sizes: [usize; 2]| sizes[0].max(sizes[1]);
     if window.area() > MOST_TAPS || most(window.stride).max(most(window.padding)) > MOST_STEP {
         return Err(KernelError::TooLarge { what: "the window" });

@@ -2,9 +2,11 @@
 
 use crate::chunk::Chunks;
 use crate::fit::{fits, segments};
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::Kernel;
+use crate::shape::check_size;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{KernelError, Nhwc, View};
 
 /// The shape after upsampling `input` by `factor` in both directions.
@@ -16,9 +18,9 @@ fn enlarged(input: Nhwc, factor: usize) -> Result<Nhwc, KernelError> {
         return Err(KernelError::Factor { factor });
     }
     let output = Nhwc { h: input.h.saturating_mul(factor), w: input.w.saturating_mul(factor), ..input };
-    output.check_size("the upsampled image")?;
+    check_size(output, "the upsampled image")?;
     // Also for an image without pixels, because kernels square the factor.
-    Nhwc { h: factor, w: factor, ..input }.check_size("the upsampled pixel")?;
+    check_size(Nhwc { h: factor, w: factor, ..input }, "the upsampled pixel")?;
     Ok(output)
 }
 

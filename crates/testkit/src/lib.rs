@@ -27,6 +27,7 @@
 mod extreme_model;
 mod golden;
 mod random_block;
+mod random_config;
 mod random_model;
 mod random_network;
 mod random_weights;
@@ -35,7 +36,8 @@ mod tolerance;
 
 pub use extreme_model::{deep_model, enlarging_model};
 pub use golden::{Golden, fixture, imported, shared_data, workspace_root};
-pub use random_model::{RandomGraphConfig, RandomModel, arb_model, random_model};
+pub use random_config::RandomGraphConfig;
+pub use random_model::{RandomModel, arb_model, random_model};
 pub use random_weights::{random_array, random_weights};
 pub use reference::{ReferenceTensor, reference_forward, reference_wires, reference_wires_reading};
 pub use tolerance::{Tolerance, assert_arrays_close, assert_close};

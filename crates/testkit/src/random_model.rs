@@ -5,26 +5,11 @@ use std::fmt;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::ModelSpec;
 use proptest::strategy::Strategy;
+use rand::RngExt;
 
-use crate::random_network::random_spec;
-use crate::random_weights;
-
-/// Limits of a random network.
-#[derive(Debug, Clone, Copy)]
-pub struct RandomGraphConfig {
-    /// Number of building blocks between image and head; each adds one to about ten layers.
-    pub blocks: usize,
-    /// Largest channel count of a convolution; a concat may have twice as many channels.
-    pub max_channels: usize,
-    /// Largest side of the image, in pixels; at least 8.
-    pub max_side: usize,
-}
-
-impl Default for RandomGraphConfig {
-    fn default() -> Self {
-        Self { blocks: 7, max_channels: 12, max_side: 16 }
-    }
-}
+use crate::random_block::BLOCKS;
+use crate::random_network::Net;
+use crate::{RandomGraphConfig, random_weights};
 
 /// A detector with random layers and weights, and an image size that fits it.
 #[derive(Clone)]
@@ -69,6 +54,25 @@ pub fn random_model(seed: u64, config: &RandomGraphConfig) -> RandomModel {
     let weights = random_weights(seed ^ 0x5eed, spec.graph());
     let checkpoint = Checkpoint::new(spec, weights).expect("weights are drawn from the parameter list");
     RandomModel { checkpoint, h, w }
+}
+
+/// A model and the height and width of an image that fits it, drawn block by block.
+fn random_spec(seed: u64, config: &RandomGraphConfig) -> (ModelSpec, usize, usize) {
+    let mut net = Net::new(seed, config);
+    let mut side = || {
+        let side = net.rng.random_range(8..=config.max_side);
+        if net.rng.random() { side } else { (side / 8) * 8 }
+    };
+    let h = side();
+    let w = side();
+    net.image(h, w);
+    for _ in 0..config.blocks {
+        let block = BLOCKS[net.below(BLOCKS.len())];
+        let wire = block(&mut net);
+        net.pool.push(wire);
+    }
+    let spec = net.head();
+    (spec, h, w)
 }
 
 /// [`random_model`] over all seeds, with up to `config.blocks` blocks; shrinks to fewer blocks.

@@ -1,4 +1,4 @@
-//! [`random_spec`]: draws the layers of a random detector, block by block.
+//! [`Net`]: a random network under construction, with layers, wires and a detection head to choose from.
 //!
 //! Every wire stores its real height and width for the drawn image, so that blocks only join wires of equal
 //! size.
@@ -8,7 +8,6 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::RandomGraphConfig;
-use crate::random_block::BLOCKS;
 
 /// A layer's output as later blocks see it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,36 +32,28 @@ pub(crate) struct Net {
     layers: usize,
 }
 
-/// A model and the height and width of an image that fits it.
-pub(crate) fn random_spec(seed: u64, config: &RandomGraphConfig) -> (ModelSpec, usize, usize) {
-    let mut net = Net {
-        builder: GraphBuilder::new(),
-        rng: ChaCha8Rng::seed_from_u64(seed),
-        config: *config,
-        pool: Vec::new(),
-        read: Vec::new(),
-        layers: 0,
-    };
-    let mut side = || {
-        let side = net.rng.random_range(8..=config.max_side);
-        if net.rng.random() { side } else { (side / 8) * 8 }
-    };
-    let h = side();
-    let w = side();
-    let images = Wire { id: net.push(Op::Input { channels: 3 }, &[]), channels: 3, h, w, stride: 1 };
-    net.pool.push(images);
-    let stem = net.conv_bn_silu(images, 2, 3, 2);
-    net.pool.push(stem);
-    for _ in 0..config.blocks {
-        let block = BLOCKS[net.below(BLOCKS.len())];
-        let wire = block(&mut net);
-        net.pool.push(wire);
-    }
-    let spec = net.head();
-    (spec, h, w)
-}
-
 impl Net {
+    /// An empty network.
+    pub(crate) fn new(seed: u64, config: &RandomGraphConfig) -> Self {
+        Self {
+            builder: GraphBuilder::new(),
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            config: *config,
+            pool: Vec::new(),
+            read: Vec::new(),
+            layers: 0,
+        }
+    }
+
+    /// The image of `h` x `w` pixels and a first convolution that halves it, which blocks may read.
+    pub(crate) fn image(&mut self, h: usize, w: usize) {
+        let id = self.push(Op::Input { channels: 3 }, &[]);
+        let images = Wire { id, channels: 3, h, w, stride: 1 };
+        self.pool.push(images);
+        let stem = self.conv_bn_silu(images, 2, 3, 2);
+        self.pool.push(stem);
+    }
+
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.rng.random_range(0..limit)
     }
@@ -170,7 +161,7 @@ impl Net {
     }
 
     /// A head of one or two levels. Each level reads one wire and all unread wires of the same size.
-    fn head(mut self) -> ModelSpec {
+    pub(crate) fn head(mut self) -> ModelSpec {
         let mut levels: Vec<Wire> = Vec::new();
         let newest_first: Vec<Wire> = self.pool[1..].iter().rev().copied().collect();
         for wire in newest_first {

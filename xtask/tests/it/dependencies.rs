@@ -152,10 +152,8 @@ const STAGES: &[&str] = &[
     "bonsai-train",
 ];
 
-/// Crates with a direct dependency on candle: the executor, and a feature of sparsity for users' training
-/// loops.
-const CANDLE_ALWAYS: &[&str] = &["bonsai-exec"];
-const CANDLE_OPTIONAL: &[&str] = &["bonsai-sparsity"];
+/// Crates with a direct dependency on candle, each as a feature: the executor, and sparsity for users' training loops.
+const CANDLE_OPTIONAL: &[&str] = &["bonsai-exec", "bonsai-sparsity"];
 
 /// Crates that must not depend on candle, directly or indirectly, with default features.
 const WITHOUT_CANDLE: &[&str] = &[
@@ -258,7 +256,7 @@ fn the_testkit_is_for_tests_only() {
 }
 
 #[test]
-fn only_the_executor_depends_on_candle_directly() {
+fn only_exec_and_sparsity_depend_on_candle_and_only_as_a_feature() {
     let mut found = Vec::new();
     for package in METADATA.workspace_packages() {
         let name = package.name.as_str();
@@ -266,14 +264,12 @@ fn only_the_executor_depends_on_candle_directly() {
             if dependency.kind == DependencyKind::Development || !is_candle(&dependency.name) {
                 continue;
             }
-            let fine =
-                CANDLE_ALWAYS.contains(&name) || CANDLE_OPTIONAL.contains(&name) && dependency.optional;
-            if !fine {
+            if !(CANDLE_OPTIONAL.contains(&name) && dependency.optional) {
                 found.push(format!("{name} depends on {}", dependency.name));
             }
         }
     }
-    assert_none("only bonsai-exec, and bonsai-sparsity optionally, may depend on candle:", &found);
+    assert_none("only bonsai-exec and bonsai-sparsity may depend on candle, and only as a feature:", &found);
 }
 
 #[test]

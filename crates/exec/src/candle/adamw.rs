@@ -3,7 +3,8 @@
 
 use candle_core::{Result, Tensor};
 
-use super::sgd::{Roles, clipped};
+use super::clip::clipped;
+use super::roles::Roles;
 use crate::adamw::AdamFactors;
 use crate::{RoleRule, UpdateRule};
 

@@ -8,12 +8,10 @@ use super::clock::Clock;
 use super::conv::{self, ConvSpec};
 use super::flat::FlatBuffers;
 use super::forward::Pass;
+use super::gradients::Gradients;
 use super::wire::{flat, upload};
 use super::{max_pool, silu, upsample};
 use crate::ExecError;
-
-/// Gradients by layer and role.
-pub(super) type Gradients = Vec<(NodeId, ParamRole, Tensor)>;
 
 /// Walks the graph in reverse from `output_gradients` `[n, c, h, w]`. Returns the gradients of the parameters
 /// and, if `want_input` is set, the gradient at the input of the network.
@@ -33,7 +31,7 @@ pub(super) fn run(
     for (id, array) in outputs.iter().zip(output_gradients) {
         let what = format!("the gradient at `{}`", graph.node(*id).name());
         let gradient = upload(array, buffers.device(), &what)?;
-        let value = pass.value(*id).ok_or(ExecError::NoForward { what: "backward" })?;
+        let value = pass.value(*id).ok_or(ExecError::NoForward)?;
         if gradient.dims() != value.dims() {
             let (c, n, h, w) = value.dims4()?;
             let expected = format!("{:?}, as the output", [n, c, h, w]);

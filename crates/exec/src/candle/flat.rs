@@ -4,10 +4,11 @@ use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId, Op, ParamRole};
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::adamw;
-use super::backward::Gradients;
-use super::penalty;
-use super::sgd::{self, Roles};
+use super::average::average;
+use super::clip::{clipped, gradient_norm};
+use super::gradients::Gradients;
+use super::roles::{Roles, join};
+use super::{adamw, penalty, sgd};
 use crate::frozen::Frozen;
 use crate::layout::{ParamLayout, ParamSlot, role_index};
 use crate::penalty_map::{ChannelSlot, Marks, is_affine};
@@ -154,13 +155,13 @@ impl FlatBuffers {
         if rule.l1_placement == L1Placement::BeforeClip {
             gradients = penalty::add(&gradients, &pull)?;
         }
-        let gradient_norm = sgd::gradient_norm(&roles, &gradients)?;
+        let gradient_norm = gradient_norm(&roles, &gradients)?;
         if !gradient_norm.is_finite() {
             return Ok(UpdateReport { gradient_norm });
         }
         let mut clip = clip_factor(rule, gradient_norm);
         if rule.l1_placement == L1Placement::AfterClip && !pull.is_empty() {
-            gradients = penalty::add(&sgd::clipped(gradients, clip)?, &pull)?;
+            gradients = penalty::add(&clipped(gradients, clip)?, &pull)?;
             clip = 1.0;
         }
         let second = match &self.second_moment {
@@ -179,7 +180,7 @@ impl FlatBuffers {
         }
         self.params = penalty::shrink(rule, &roles, &self.marks, &self.params)?;
         self.ema_params = roles.average(rule.ema_decay, &self.ema_params, &self.params)?;
-        self.ema_statistics = sgd::average(rule.ema_decay, &self.ema_statistics, &self.statistics)?;
+        self.ema_statistics = average(rule.ema_decay, &self.ema_statistics, &self.statistics)?;
         Ok(UpdateReport { gradient_norm })
     }
 
@@ -239,9 +240,4 @@ impl FlatBuffers {
         }
         Ok(())
     }
-}
-
-/// Joins ranges into a buffer; a network may have no parameter of a kind.
-pub(super) fn join<T: AsRef<Tensor>>(parts: &[T], device: &Device) -> Result<Tensor> {
-    if parts.is_empty() { Tensor::zeros(0, DType::F32, device) } else { Tensor::cat(parts, 0) }
 }

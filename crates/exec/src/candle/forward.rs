@@ -27,7 +27,7 @@ impl Pass {
     }
 
     pub(super) fn outputs(&self, graph: &Graph) -> std::result::Result<Vec<Tensor>, ExecError> {
-        let output = |id: &NodeId| self.value(*id).cloned().ok_or(ExecError::NoForward { what: "an output" });
+        let output = |id: &NodeId| self.value(*id).cloned().ok_or_else(|| ExecError::not_kept(graph, *id));
         graph.outputs().iter().map(output).collect()
     }
 }

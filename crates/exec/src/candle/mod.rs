@@ -8,17 +8,22 @@
 //! upsampling are wrong and which allocates zeros and adds for every gradient.
 
 mod adamw;
+mod average;
 mod backward;
 mod batch_norm;
+mod clip;
 mod clock;
 mod conv;
 mod flat;
 mod forward;
 mod gather;
+mod gradients;
 mod host;
+mod inference;
 mod max_pool;
 mod need;
 mod penalty;
+mod roles;
 mod sgd;
 mod silu;
 mod upsample;
@@ -30,13 +35,15 @@ use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId};
 use candle_core::{Module, Tensor};
 
-use crate::memory::{least, pass_of};
+use crate::need::{least, pass_of};
 use crate::{
     Buffer, Device, ExecError, Executor, MemoryBudget, MemoryNeed, Mode, PenaltyMap, UpdateReport, UpdateRule,
 };
 use clock::Clock;
 use flat::FlatBuffers;
 use forward::Pass;
+
+pub(crate) use inference::EvalOnly;
 
 /// Runs a graph with candle.
 #[derive(Debug)]
@@ -60,7 +67,7 @@ impl CandleExecutor {
     /// [`ExecError::Weights`] if the parameters do not fit the graph, [`ExecError::Device`] if the device
     /// cannot be opened.
     pub fn new(graph: &Graph, weights: &Weights, device: Device) -> Result<Self, ExecError> {
-        let buffers = FlatBuffers::new(graph, weights, &device.open()?)?;
+        let buffers = FlatBuffers::new(graph, weights, &open(device)?)?;
         Ok(Self {
             graph: graph.clone(),
             buffers,
@@ -137,7 +144,7 @@ impl Executor for CandleExecutor {
     fn backward(&mut self, output_gradients: &[Array]) -> Result<(), ExecError> {
         let pass = match self.last.take() {
             Some(pass) if pass.mode == Mode::Train => pass,
-            _ => return Err(ExecError::NoForward { what: "backward" }),
+            _ => return Err(ExecError::NoForward),
         };
         let want_input = self.taps.contains(&self.graph.input());
         let Self { graph, buffers, clock, .. } = self;
@@ -153,13 +160,12 @@ impl Executor for CandleExecutor {
 
     fn tap(&self, node: NodeId) -> Result<Array, ExecError> {
         let kept = self.last.as_ref().filter(|_| self.taps.contains(&node));
-        let value = kept.and_then(|p| p.value(node)).ok_or(ExecError::NoForward { what: "a tap" })?;
-        wire::download(value)
+        let value = kept.and_then(|pass| pass.value(node));
+        wire::download(value.ok_or_else(|| ExecError::not_kept(&self.graph, node))?)
     }
 
     fn input_gradient(&self) -> Result<Array, ExecError> {
-        let what = "the input gradient (with a tap on the input)";
-        wire::download(self.input_gradient.as_ref().ok_or(ExecError::NoForward { what })?)
+        wire::download(self.input_gradient.as_ref().ok_or(ExecError::NoInputGradient)?)
     }
 
     fn read(&self, buffer: Buffer) -> Result<Weights, ExecError> {
@@ -194,6 +200,15 @@ impl Executor for CandleExecutor {
 
     fn timings(&self) -> Vec<(String, Duration)> {
         self.clock.timings(&self.graph)
+    }
+}
+
+/// Opens a device for candle.
+fn open(device: Device) -> Result<candle_core::Device, ExecError> {
+    match device {
+        Device::Cpu => Ok(candle_core::Device::Cpu),
+        Device::Cuda(index) => candle_core::Device::new_cuda(index)
+            .map_err(|source| ExecError::Device { device, source: Box::new(source) }),
     }
 }
 

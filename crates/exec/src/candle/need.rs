@@ -8,7 +8,7 @@ use bonsai_graph::{Graph, NodeId, Op, Shape};
 
 use super::forward::{backward_reads, last_uses};
 use crate::layout::ParamLayout;
-use crate::memory::bytes_of;
+use crate::need::bytes_of;
 use crate::{ExecError, MemoryNeed, Mode};
 
 /// See [`memory_need`](crate::memory_need).

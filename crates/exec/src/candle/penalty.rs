@@ -3,8 +3,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::flat::join;
-use super::sgd::Roles;
+use super::roles::{Roles, join};
 use crate::UpdateRule;
 use crate::penalty::{self, Part};
 use crate::penalty_map::Marks;

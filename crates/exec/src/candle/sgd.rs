@@ -1,78 +1,16 @@
-//! [`step`] of SGD with momentum on flat buffers, as in PyTorch, and gradient clipping.
+//! [`step`] of SGD with momentum on flat buffers, as in PyTorch.
 //!
 //! On the host, each buffer is written once; on other devices, candle operations process one role after
 //! another.
 
-use std::ops::Range;
-
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
-use super::flat::join;
+use super::clip::clipped;
 use super::host::{host_values, tensor_like};
-use crate::frozen::Frozen;
-use crate::step::{CHUNK, ValueStep, role_rules, sum_of_squares};
-use crate::{ParamLayout, RoleRule, UpdateRule};
-
-/// All ranges of the trained buffer in order, with the rule of each; frozen ranges have `None`.
-pub(super) struct Roles(Vec<(Range<usize>, Option<RoleRule>)>);
-
-impl Roles {
-    pub(super) fn new(rule: &UpdateRule, layout: &ParamLayout, frozen: &Frozen) -> Self {
-        let trained = role_rules(rule, |role| layout.range(role), frozen).map(|(r, role)| (r, Some(role)));
-        let mut parts: Vec<_> = trained.chain(frozen.ranges().iter().map(|r| (r.clone(), None))).collect();
-        parts.sort_by_key(|(range, _)| range.start);
-        Self(parts)
-    }
-
-    /// The ranges that are not frozen.
-    pub(super) fn trained(&self) -> impl Iterator<Item = (Range<usize>, &RoleRule)> {
-        self.0.iter().filter_map(|(range, role)| Some((range.clone(), role.as_ref()?)))
-    }
-
-    /// Joins `f(role, part of a, part of b)` for trained ranges and the part of `a` for frozen ranges.
-    pub(super) fn map(
-        &self,
-        a: &Tensor,
-        b: &Tensor,
-        f: impl Fn(&RoleRule, Tensor, Tensor) -> Result<Tensor>,
-    ) -> Result<Tensor> {
-        let parts = self.0.iter().map(|(range, role)| {
-            let part = |t: &Tensor| t.narrow(0, range.start, range.len());
-            match role {
-                Some(role) => f(role, part(a)?, part(b)?),
-                None => part(a),
-            }
-        });
-        join(&parts.collect::<Result<Vec<_>>>()?, a.device())
-    }
-
-    /// The averages of the trained buffer after a step.
-    pub(super) fn average(&self, decay: f32, old: &Tensor, values: &Tensor) -> Result<Tensor> {
-        let new = average(decay, old, values)?;
-        if self.0.iter().all(|(_, role)| role.is_some()) {
-            return Ok(new);
-        }
-        // The same arithmetic as `average_frozen`.
-        let towards = (old + ((values - old)? * f64::from(1.0 - decay))?)?;
-        self.map(&towards, &new, |_, _, new| Ok(new))
-    }
-}
-
-/// Norm of the gradient over the ranges that are not frozen.
-pub(super) fn gradient_norm(roles: &Roles, gradients: &Tensor) -> Result<f32> {
-    let host = host_values(gradients);
-    let mut total = 0.0f64;
-    for (range, _) in roles.trained() {
-        total += if let Some(g) = &host {
-            g[range].par_chunks(CHUNK).map(sum_of_squares).collect::<Vec<_>>().iter().sum::<f64>()
-        } else {
-            let g = gradients.narrow(0, range.start, range.len())?;
-            f64::from(g.sqr()?.sum_all()?.to_scalar::<f32>()?)
-        };
-    }
-    Ok(total.sqrt() as f32)
-}
+use super::roles::Roles;
+use crate::UpdateRule;
+use crate::step::{CHUNK, ValueStep};
 
 /// Parameters and momentum after one step; `clip` is the factor on the gradient.
 pub(super) fn step(
@@ -91,26 +29,6 @@ pub(super) fn step(
     Ok((tensor_like(new_w, params)?, tensor_like(new_v, momentum)?))
 }
 
-/// The gradient times `clip`, which is at most 1.
-pub(super) fn clipped(gradients: Tensor, clip: f32) -> Result<Tensor> {
-    if clip < 1.0 { gradients * f64::from(clip) } else { Ok(gradients) }
-}
-
-/// `decay * average + (1 - decay) * values`.
-pub(super) fn average(decay: f32, average: &Tensor, values: &Tensor) -> Result<Tensor> {
-    let (Some(old), Some(new)) = (host_values(average), host_values(values)) else {
-        return (average * f64::from(decay))? + (values * f64::from(1.0 - decay))?;
-    };
-    let mut result = vec![0.0f32; old.len()];
-    let chunks = result.par_chunks_mut(CHUNK).zip(old.par_chunks(CHUNK)).zip(new.par_chunks(CHUNK));
-    chunks.for_each(|((result, old), new)| {
-        for ((r, o), n) in result.iter_mut().zip(old).zip(new) {
-            *r = o * decay + n * (1.0 - decay);
-        }
-    });
-    tensor_like(result, average)
-}
-
 fn host_step(
     rule: &UpdateRule,
     roles: &Roles,
@@ -121,7 +39,7 @@ fn host_step(
 ) -> (Vec<f32>, Vec<f32>) {
     let mut new_w = vec![0.0f32; w.len()];
     let mut new_v = vec![0.0f32; v.len()];
-    for (range, role) in &roles.0 {
+    for (range, role) in roles.iter() {
         let range = range.clone();
         let Some(role) = role else {
             new_w[range.clone()].copy_from_slice(&w[range.clone()]);
@@ -165,7 +83,10 @@ fn device_step(
 
 #[cfg(test)]
 mod tests {
+    use super::super::clip::gradient_norm;
     use super::*;
+    use crate::ParamLayout;
+    use crate::frozen::Frozen;
     use crate::step::clip_factor;
     use candle_core::Device;
 

@@ -12,9 +12,9 @@ use bonsai_kernels::{
 };
 
 use super::arena::Boundary;
+use super::forward_state::{ForwardState, NormVectors};
 use super::gradients::{Gradients, Target};
 use super::layers::{ConvLayer, HostWire, ProgramContext};
-use super::train::{ForwardState, NormVectors};
 use super::units::Unit;
 
 /// A backward program under construction.

@@ -34,7 +34,7 @@ impl Executor for CpuExecutor {
     fn backward(&mut self, output_gradients: &[Array]) -> Result<(), ExecError> {
         let index = match self.last.take() {
             Some(index) if self.runner.plans[index].key.mode == Mode::Train => index,
-            _ => return Err(ExecError::NoForward { what: "backward" }),
+            _ => return Err(ExecError::NoForward),
         };
         let upstream = self.runner.plans[index].upstream.clone();
         if upstream.len() != output_gradients.len() {
@@ -67,12 +67,11 @@ impl Executor for CpuExecutor {
     fn tap(&self, node: NodeId) -> Result<Array, ExecError> {
         let taps = self.last.map(|index| self.runner.plans[index].taps.as_slice());
         let wire = taps.and_then(|taps| taps.iter().find(|wire| wire.node == node));
-        self.runner.download(wire.ok_or(ExecError::NoForward { what: "a tap" })?)
+        self.runner.download(wire.ok_or_else(|| ExecError::not_kept(self.graph(), node))?)
     }
 
     fn input_gradient(&self) -> Result<Array, ExecError> {
-        let what = "the input gradient (with a tap on the input)";
-        self.input_gradient.clone().ok_or(ExecError::NoForward { what })
+        self.input_gradient.clone().ok_or(ExecError::NoInputGradient)
     }
 
     fn read(&self, buffer: Buffer) -> Result<Weights, ExecError> {

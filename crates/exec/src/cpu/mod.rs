@@ -15,6 +15,7 @@ mod cuts;
 mod eval;
 mod executor;
 mod folded;
+mod forward_state;
 mod gradients;
 mod inference;
 mod layers;

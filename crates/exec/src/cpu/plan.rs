@@ -9,7 +9,7 @@ use super::folded::Folded;
 use super::layers::{HostWire, Network, ProgramContext};
 use super::params::Params;
 use super::{eval, train, units};
-use crate::memory::bytes_of;
+use crate::need::bytes_of;
 use crate::{ExecError, Mode};
 
 /// Largest size of a wire in bytes: more than any machine has, and small enough that sums over all wires do

@@ -13,7 +13,7 @@ use super::layers::{HostWire, Network};
 use super::params::Params;
 use super::plan::{Key, Plan, Planner};
 use super::{CpuOptions, LayerTime, need};
-use crate::memory::{least, pass_of};
+use crate::need::{least, pass_of};
 use crate::{ExecError, MemoryBudget, Mode};
 
 /// Number of plans kept at the same time: training and evaluation on a few sizes.

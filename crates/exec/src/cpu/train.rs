@@ -5,10 +5,11 @@
 //! same time as the previous layer runs.
 
 use bonsai_graph::{NodeId, Op, ParamRole};
-use bonsai_kernels::{BatchNorm, Epilogue, KernelError, Moments, Pointwise, Program, View};
+use bonsai_kernels::{BatchNorm, Epilogue, KernelError, Moments, Pointwise, Program};
 
 use super::arena::Boundary;
 use super::backward::Backward;
+use super::forward_state::{ForwardState, NormVectors};
 use super::layers::{ConvLayer, HostWire, ProgramContext};
 use super::units::Unit;
 
@@ -22,28 +23,6 @@ pub(super) struct TrainPrograms {
     /// Wires into which the host writes the gradients of the outputs.
     pub(super) upstream: Vec<HostWire>,
     pub(super) input_gradient: Option<HostWire>,
-}
-
-/// Values of the forward pass of a unit that its backward needs.
-#[derive(Default)]
-pub(super) struct ForwardState {
-    /// The values before batch norm and activation.
-    pub(super) y: Option<View>,
-    pub(super) norm: Option<NormVectors>,
-    /// Positions of the maxima of a pooling.
-    pub(super) argmax: Option<View>,
-}
-
-/// The vectors of a batch norm for one batch.
-#[derive(Clone, Copy)]
-pub(super) struct NormVectors {
-    pub(super) mean: View,
-    /// Inverse standard deviation.
-    pub(super) inv: View,
-    /// `gamma * inv`.
-    pub(super) scale: View,
-    /// `beta - mean * scale`.
-    pub(super) shift: View,
 }
 
 /// Writes the programs of a training step.

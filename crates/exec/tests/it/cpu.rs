@@ -1,4 +1,4 @@
-//! Tests of the CPU engine against candle (values, taps, gradients, statistics, steps) and of its guarantees
+//! Tests of the CPU engine against the first engine, which is candle if the program has it (values, taps, gradients, statistics, steps) and of its guarantees
 //! about bits.
 
 use bonsai_checkpoint::Array;
@@ -21,7 +21,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn all_that_is_seen_equals_candle(
+    fn all_that_is_seen_equals_the_first_engine(
         model in arb_model(RandomGraphConfig { max_channels: 40, ..RandomGraphConfig::default() }),
         seed: u64,
         n in 2usize..4,
@@ -30,9 +30,9 @@ proptest! {
         let weights = &model.checkpoint.weights;
         let images = random_array(seed, &[n, 3, model.h, model.w]);
         let taps = some_taps(graph, seed);
-        let [candle, cpu @ ..] = &Engine::all()[..] else { unreachable!("candle comes first") };
-        let expected = Seen::new(&mut *candle.start(graph, weights), &images, &taps);
-        for engine in cpu {
+        let (first, others) = Engine::first_and_others();
+        let expected = Seen::new(&mut *first.start(graph, weights), &images, &taps);
+        for engine in others {
             let seen = Seen::new(&mut *engine.start(graph, weights), &images, &taps);
             seen.assert_close(&expected, Tolerance::Close, &format!("{engine:?}, {taps:?} of\n{graph}"));
         }
@@ -78,14 +78,14 @@ fn train(executor: &mut dyn Executor, model: &RandomModel) -> Seen {
 }
 
 #[test]
-fn steps_equal_candle() {
+fn steps_equal_those_of_the_first_engine() {
     for seed in 0..6 {
         let model = random_model(seed, &RandomGraphConfig::default());
         let graph = model.spec().graph();
         let weights = &model.checkpoint.weights;
-        let [candle, cpu @ ..] = &Engine::all()[..] else { unreachable!("candle comes first") };
-        let expected = train(&mut *candle.start(graph, weights), &model);
-        for engine in cpu {
+        let (first, others) = Engine::first_and_others();
+        let expected = train(&mut *first.start(graph, weights), &model);
+        for engine in others {
             let seen = train(&mut *engine.start(graph, weights), &model);
             // Differences grow with every step.
             seen.assert_close(&expected, Tolerance::Approx, &format!("{engine:?}, seed {seed}"));
@@ -132,13 +132,14 @@ fn winograd_is_close_to_direct() {
 }
 
 #[test]
-fn yolov8n_equals_candle() {
+fn yolov8n_equals_the_first_engine() {
     let names: Vec<String> = (0..3).map(|i| format!("class{i}")).collect();
     let model = bonsai_yolov8::build(bonsai_yolov8::Scale::N, &names).unwrap();
     let graph = model.graph();
     let weights = random_weights(1, model.graph());
     let images = random_array(2, &[2, 3, 96, 64]);
-    let expected = Seen::new(&mut *Engine::Candle.start(graph, &weights), &images, &[]);
+    let (first, _) = Engine::first_and_others();
+    let expected = Seen::new(&mut *first.start(graph, &weights), &images, &[]);
     for winograd in [false, true] {
         let options = CpuOptions { threads: 2, winograd, isa: None };
         let seen = Seen::new(&mut CpuExecutor::new(graph, &weights, options).unwrap(), &images, &[]);

@@ -1,12 +1,21 @@
 //! [`Engine`]: all executors, so that each test can run on every one of them.
 
 use bonsai_checkpoint::Weights;
-use bonsai_exec::{CandleExecutor, CpuExecutor, CpuOptions, Device, Executor, Isa};
+#[cfg(feature = "candle")]
+use bonsai_exec::{CandleExecutor, Device};
+use bonsai_exec::{CpuExecutor, CpuOptions, Executor, ExecutorKind, Isa};
 use bonsai_graph::Graph;
+
+/// The executors that a program with these features can choose.
+#[cfg(feature = "candle")]
+pub(crate) const KINDS: &[ExecutorKind] = &[ExecutorKind::Cpu, ExecutorKind::Candle];
+#[cfg(not(feature = "candle"))]
+pub(crate) const KINDS: &[ExecutorKind] = &[ExecutorKind::Cpu];
 
 /// An executor and its options.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Engine {
+    #[cfg(feature = "candle")]
     Candle,
     Cpu(CpuOptions),
 }
@@ -15,12 +24,25 @@ impl Engine {
     /// Candle, and the CPU engine on every instruction set of this machine without Winograd.
     pub(crate) fn all() -> Vec<Self> {
         let cpu = |isa| Self::Cpu(CpuOptions { threads: 2, winograd: false, isa: Some(isa) });
-        [Self::Candle].into_iter().chain(Isa::available().into_iter().map(cpu)).collect()
+        let cpus = Isa::available().into_iter().map(cpu);
+        #[cfg(feature = "candle")]
+        let all = [Self::Candle].into_iter().chain(cpus).collect();
+        #[cfg(not(feature = "candle"))]
+        let all = cpus.collect();
+        all
+    }
+
+    /// The engine with which tests compare all others, and these: candle, or in a program without it the CPU
+    /// engine on the portable instruction set.
+    pub(crate) fn first_and_others() -> (Self, Vec<Self>) {
+        let mut others = Self::all();
+        (others.remove(0), others)
     }
 
     /// Creates an executor for the network.
     pub(crate) fn start(self, graph: &Graph, weights: &Weights) -> Box<dyn Executor> {
         match self {
+            #[cfg(feature = "candle")]
             Self::Candle => Box::new(CandleExecutor::new(graph, weights, Device::Cpu).unwrap()),
             Self::Cpu(options) => Box::new(CpuExecutor::new(graph, weights, options).unwrap()),
         }

@@ -3,8 +3,10 @@
 use std::error::Error;
 
 use bonsai_checkpoint::Array;
-use bonsai_exec::{CandleExecutor, CpuExecutor, CpuOptions, Device, Mode};
-use bonsai_testkit::{RandomGraphConfig, random_model};
+#[cfg(feature = "candle")]
+use bonsai_exec::{CandleExecutor, Device};
+use bonsai_exec::{CpuExecutor, CpuOptions, ExecError, Mode};
+use bonsai_testkit::{RandomGraphConfig, random_array, random_model};
 
 use crate::engines::Engine;
 
@@ -40,7 +42,6 @@ fn misuse(engine: Engine) {
     let images = Array::zeros(&[1, 3, model.h, model.w]);
     let outputs = executor.forward(Mode::Eval, &images).unwrap();
     assert!(text(&executor.backward(&outputs).unwrap_err()).contains("training"));
-    assert!(text(&executor.tap(graph.input()).unwrap_err()).contains("forward pass"));
 
     executor.forward(Mode::Train, &images).unwrap();
     let message = text(&executor.backward(&outputs[1..]).unwrap_err());
@@ -49,15 +50,46 @@ fn misuse(engine: Engine) {
     let mut weights = model.checkpoint.weights.clone();
     let name = graph.params()[0].name.clone();
     weights.insert(name.clone(), Array::zeros(&[1]));
-    for message in [
-        text(&CandleExecutor::new(graph, &weights, Device::Cpu).unwrap_err()),
-        text(&CpuExecutor::new(graph, &weights, CpuOptions::default()).unwrap_err()),
-    ] {
+    let check = |message: String| {
         assert!(message.contains(&name) && message.contains("[1]"), "{message}");
+    };
+    check(text(&CpuExecutor::new(graph, &weights, CpuOptions::default()).unwrap_err()));
+    #[cfg(feature = "candle")]
+    check(text(&CandleExecutor::new(graph, &weights, Device::Cpu).unwrap_err()));
+}
+
+#[test]
+fn a_value_that_was_not_kept_needs_a_tap_and_any_forward_pass() {
+    for engine in Engine::all() {
+        let model = random_model(1, &RandomGraphConfig::default());
+        let graph = model.checkpoint.model.graph();
+        let mut executor = engine.start(graph, &model.checkpoint.weights);
+        let images = random_array(3, &[1, 3, model.h, model.w]);
+        let layer = graph.outputs()[0];
+        let name = graph.node(layer).name();
+
+        // A forward pass in training mode does not help without a tap, and one in evaluation does with it.
+        let outputs = executor.forward(Mode::Train, &images).unwrap();
+        let error = executor.tap(layer).unwrap_err();
+        assert!(matches!(&error, ExecError::NotKept { node } if node == name), "{engine:?}: {error}");
+        let message = error.to_string();
+        assert!(message.contains("tap") && !message.contains("training"), "{message}");
+        executor.backward(&outputs).unwrap();
+        let error = executor.input_gradient().unwrap_err();
+        assert!(matches!(error, ExecError::NoInputGradient), "{engine:?}: {error}");
+
+        executor.set_taps(&[layer, graph.input()]);
+        assert!(matches!(executor.tap(layer), Err(ExecError::NotKept { .. })), "{engine:?}");
+        let outputs = executor.forward(Mode::Eval, &images).unwrap();
+        assert_eq!(executor.tap(layer).unwrap(), outputs[0], "{engine:?}");
+        let outputs = executor.forward(Mode::Train, &images).unwrap();
+        executor.backward(&outputs).unwrap();
+        assert_eq!(executor.input_gradient().unwrap().shape, images.shape, "{engine:?}");
+        assert!(matches!(executor.tap(layer), Err(ExecError::NotKept { .. })), "{engine:?}");
     }
 }
 
-#[cfg(not(feature = "cuda"))]
+#[cfg(all(feature = "candle", not(feature = "cuda")))]
 #[test]
 fn a_device_that_is_not_there_is_named() {
     let model = random_model(1, &RandomGraphConfig::default());

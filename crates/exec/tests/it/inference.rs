@@ -2,8 +2,8 @@
 
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_exec::{
-    Buffer, CpuExecutor, CpuInference, CpuOptions, Executor, ExecutorKind, ExecutorOptions, Inference, Isa,
-    Mode, build_inference,
+    Buffer, CpuExecutor, CpuInference, CpuOptions, Executor, ExecutorOptions, Inference, Isa, Mode,
+    build_inference,
 };
 use bonsai_graph::Graph;
 use bonsai_testkit::{
@@ -12,6 +12,8 @@ use bonsai_testkit::{
 };
 use bonsai_yolov8::{Scale, build, init};
 use proptest::prelude::*;
+
+use crate::engines::KINDS;
 
 fn options(isa: Isa) -> CpuOptions {
     CpuOptions { isa: Some(isa), threads: 2, winograd: true }
@@ -86,7 +88,7 @@ fn either_executor_can_be_asked_for_inference_alone() {
     let weights = &model.checkpoint.weights;
     let images = random_array(5, &[2, 3, model.h, model.w]);
     let expected = reference_forward(graph, weights, &images, false);
-    for kind in [ExecutorKind::Cpu, ExecutorKind::Candle] {
+    for &kind in KINDS {
         let options = ExecutorOptions { kind: Some(kind), ..ExecutorOptions::default() };
         let mut network = build_inference(graph, weights.clone(), &options).unwrap();
         assert_eq!(network.graph().nodes().len(), graph.nodes().len());

@@ -12,6 +12,7 @@ mod golden;
 mod gradients;
 mod inference;
 mod memory;
+#[cfg(feature = "candle")]
 mod module;
 mod optimiser;
 mod options;

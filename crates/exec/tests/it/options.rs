@@ -1,12 +1,16 @@
 //! Tests of the choice of executor, its threads and its clock.
 
-#![expect(clippy::result_large_err, reason = "the error of an executor carries candle's")]
+#![expect(clippy::result_large_err, reason = "an executor's error holds those of graphs and checkpoints")]
 
 use bonsai_exec::{Device, ExecError, Executor, ExecutorKind, ExecutorOptions, Mode, build_executor};
+#[cfg(not(feature = "candle"))]
+use bonsai_exec::{build_inference, memory_need};
 use bonsai_testkit::{
     RandomGraphConfig, RandomModel, Tolerance, assert_arrays_close, random_array, random_model,
     reference_forward,
 };
+
+use crate::engines::KINDS;
 
 fn build(model: &RandomModel, options: &ExecutorOptions) -> Result<Box<dyn Executor + Send>, ExecError> {
     build_executor(model.spec().graph(), &model.checkpoint.weights, options)
@@ -21,9 +25,8 @@ fn every_choice_computes_the_same_function() {
     let model = random_model(3, &RandomGraphConfig::default());
     let images = random_array(5, &[2, 3, model.h, model.w]);
     let expected = reference_forward(model.spec().graph(), &model.checkpoint.weights, &images, false);
-    let cpu = Some(ExecutorKind::Cpu);
-    let candle = Some(ExecutorKind::Candle);
-    for (kind, threads) in [(None, 0), (cpu, 1), (cpu, 3), (candle, 1), (candle, 3)] {
+    let named = KINDS.iter().flat_map(|&kind| [(Some(kind), 1), (Some(kind), 3)]);
+    for (kind, threads) in [(None, 0)].into_iter().chain(named) {
         let mut executor = build(&model, &options(kind, threads)).unwrap();
         let outputs = executor.forward(Mode::Eval, &images).unwrap();
         for (actual, expected) in outputs.iter().zip(&expected) {
@@ -42,12 +45,29 @@ fn the_cpu_executor_refuses_a_gpu() {
     assert!(matches!(error, ExecError::Executor { .. }), "{error}");
 }
 
+#[cfg(not(feature = "candle"))]
+#[test]
+fn candle_is_refused_where_the_program_has_none() {
+    let model = random_model(0, &RandomGraphConfig::default());
+    let options = options(Some(ExecutorKind::Candle), 0);
+    let graph = model.spec().graph();
+    let weights = &model.checkpoint.weights;
+    let size = [1, model.h, model.w];
+    for error in [
+        build_executor(graph, weights, &options).err(),
+        build_inference(graph, weights.clone(), &options).err(),
+        memory_need(graph, Mode::Eval, size, &options).err(),
+    ] {
+        assert!(matches!(error, Some(ExecError::NoCandle)), "{error:?}");
+    }
+}
+
 #[test]
 fn the_clock_runs_only_when_it_is_on() {
     let model = random_model(1, &RandomGraphConfig::default());
     let graph = model.spec().graph();
     let images = random_array(2, &[1, 3, model.h, model.w]);
-    for kind in [ExecutorKind::Cpu, ExecutorKind::Candle] {
+    for &kind in KINDS {
         let mut executor = build(&model, &options(Some(kind), 0)).unwrap();
         let pass = |executor: &mut dyn Executor| {
             let outputs = executor.forward(Mode::Train, &images).unwrap();

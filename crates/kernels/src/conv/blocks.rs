@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use crate::fit::{equal, fits};
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{KernelError, View};
 
 /// Positions of the weights of a grouped convolution.

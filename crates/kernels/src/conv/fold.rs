@@ -5,10 +5,12 @@
 //! network that runs on several sizes keeps only the panels; the weights of Winograd's algorithm are computed
 //! from them. For a depthwise convolution the panels are the weights themselves.
 
-use super::panels::panels;
-use super::{Algorithm, Conv, as_they_are, pack, vector};
-use crate::memory::View;
+use super::operands::vector;
+use super::passes::as_they_are;
+use super::{Algorithm, Conv, pack};
+use crate::panels::panels;
 use crate::program::Program;
+use crate::view::View;
 use crate::winograd::{self, Source};
 use crate::{FoldBatchNorm, KernelError};
 
@@ -97,7 +99,7 @@ impl Conv {
         self.for_program(p, label)?;
         vector(label, "the panels", &panels, self.weights_len())?;
         vector(label, "the packed weights", &packed, self.packed_len())?;
-        let source = Source::Panels(super::panels::panels(self.isa, self.output().c));
+        let source = Source::Panels(crate::panels::panels(self.isa, self.output().c));
         p.push(label, winograd::Pack::new(label, &self.shape, panels, packed, source)?)
     }
 

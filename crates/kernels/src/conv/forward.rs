@@ -1,14 +1,15 @@
 //! [`Forward`]: the forward pass of a direct convolution.
 
-use super::epilogue::{Epilogue, finish};
 use super::grid::{Grid, Part, is_pointwise};
 use super::live::Live;
-use super::panels::extent;
 use super::strip::Strip;
 use super::tile::{Rows, Run};
-use crate::memory::{Memory, Operand, View};
+use crate::epilogue::{Epilogue, finish};
+use crate::memory::Memory;
+use crate::panels::extent;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::{Operand, View};
 use crate::{ConvShape, Isa, moments};
 
 /// `y = conv(x)`, then the epilogue.

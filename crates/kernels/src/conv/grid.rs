@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::panels::{Panel, groups, panels};
+use crate::panels::{Panel, groups, panels};
 use crate::{ConvShape, Isa};
 
 /// Number of values in a padded strip of inputs: the strip, its outputs and one panel fit into the

@@ -8,9 +8,10 @@ use super::grid::{Grid, Part, is_pointwise};
 use super::live::Live;
 use super::strip::Strip;
 use super::tile::{Rows, Run};
-use crate::memory::{Memory, Operand, View};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::{Operand, View};
 use crate::{ConvShape, Isa, KernelError, Nhwc, Window};
 
 /// `dx = conv^T(dy)` or `dx += conv^T(dy)`.

@@ -1,9 +1,10 @@
 //! [`Pack`] and [`PackTransposed`]: reorder weights into panels, so that tiles read them in one stream.
 
-use super::panels::{Panel, panels};
-use crate::memory::{Memory, Operand, View};
+use crate::memory::Memory;
+use crate::panels::{Panel, panels};
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::{Operand, View};
 use crate::{ConvShape, Isa};
 
 /// Writes panels of `[tap][in]` over output channels, from weights `[tap][in][out]`.

@@ -5,11 +5,12 @@
 
 use super::grid::is_pointwise;
 use super::outer::Outer;
-use super::panels::{Panel, groups, panels};
 use super::strip::Strip;
-use crate::memory::{Memory, Operand, View};
+use crate::memory::Memory;
+use crate::panels::{Panel, groups, panels};
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::{Operand, View};
 use crate::{ConvShape, Isa};
 
 /// Number of values in a strip of inputs, which is read once per panel and stays in the second-level cache.

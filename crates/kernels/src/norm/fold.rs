@@ -2,9 +2,10 @@
 
 use super::{inverse_deviation, load, store};
 use crate::fit::{fits, segments};
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{KernelError, SEGMENT, View};
 
 /// Computes the weights and bias of one convolution that replaces a convolution and its batch norm:

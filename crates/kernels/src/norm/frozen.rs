@@ -2,9 +2,10 @@
 
 use super::{inverse_deviation, load, store};
 use crate::fit::{fits, segments};
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{KernelError, SEGMENT, View};
 
 /// Computes scale and shift of a batch norm from fixed statistics. All views are vectors of the same length.

@@ -2,9 +2,10 @@
 
 use super::{load, store};
 use crate::fit::{equal, fits, segments};
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{KernelError, SEGMENT, View};
 
 /// Combines the sums of [`PointwiseSums`](crate::PointwiseSums).

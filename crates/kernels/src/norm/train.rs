@@ -5,9 +5,10 @@
 
 use super::{inverse_deviation, load, store};
 use crate::fit::{equal, fits, segments};
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{KernelError, SEGMENT, View};
 
 /// Combines the moments of the parts of a batch into statistics and computes scale and shift.

@@ -3,9 +3,10 @@
 use crate::chunk::Chunks;
 use crate::fit::{fits, in_place, segments};
 use crate::math::silu;
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{KernelError, View};
 
 /// `z = act(scale * y + shift) + residual`.

@@ -3,9 +3,10 @@
 use crate::chunk::Chunks;
 use crate::fit::{equal, fits, segments};
 use crate::math::silu_slope;
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{KernelError, View};
 
 /// Sums `du = dz * act'(scale * y + shift)` over parts of the pixels, for

@@ -12,11 +12,12 @@ use super::multiply::Multiply;
 use super::output::Store;
 use super::points::Input;
 use super::{check_shape, contiguous, packed_pitch, tensor, tiles};
-use crate::conv::{Epilogue, finish};
-use crate::memory::{Memory, Operand};
+use crate::epilogue::{Epilogue, finish};
+use crate::memory::Memory;
 use crate::moments;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::Operand;
 use crate::{ConvShape, KernelError, View};
 
 /// Bytes of `V` and `M` together; the rest of the second-level cache holds the panel of weights and the

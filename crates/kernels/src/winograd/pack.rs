@@ -6,10 +6,11 @@
 use super::blocks::{PLANES, panel};
 use super::points::taps;
 use super::{check_shape, contiguous, packed_pitch};
-use crate::conv::Panel;
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
+use crate::panels::Panel;
 use crate::program::Kernel;
 use crate::simd::{Simd, WithSimd};
+use crate::view::Operand;
 use crate::{ConvShape, KernelError, SEGMENT, View};
 
 /// Number of values of one tap in a transposed block.

@@ -14,9 +14,10 @@ use super::input::{STRIP_LEN, Transform};
 use super::multiply::Correlate;
 use super::points::{Gradient, Input, tap_gradients};
 use super::{check_shape, contiguous, tensor, tiles};
-use crate::memory::{Memory, Operand};
+use crate::memory::Memory;
 use crate::program::{Kernel, Program};
 use crate::simd::{Simd, WithSimd};
+use crate::view::Operand;
 use crate::{ConvShape, KernelError, View};
 
 /// Most channels in a group.

@@ -3,10 +3,11 @@
 use super::pass::Pass;
 use super::rows::Start;
 use super::taps::Way;
-use crate::conv::epilogue::{Epilogue, finish};
-use crate::memory::{Memory, Operand, View};
+use crate::epilogue::{Epilogue, finish};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::{Operand, View};
 use crate::{ConvShape, moments};
 
 /// `y = conv(x)`, then the epilogue.

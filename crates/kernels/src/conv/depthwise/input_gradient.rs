@@ -4,9 +4,10 @@ use super::pass::Pass;
 use super::rows::Start;
 use super::taps::Way;
 use crate::ConvShape;
-use crate::memory::{Memory, Operand, View};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::{Operand, View};
 
 /// `dx (+)= conv^T(dy)`.
 pub(crate) struct InputGradient {

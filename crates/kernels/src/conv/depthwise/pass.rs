@@ -4,8 +4,9 @@
 use super::rows::{Row, Start};
 use super::taps::{Tiles, Way};
 use super::{Part, Parts};
-use crate::memory::{Memory, Operand, View};
+use crate::memory::Memory;
 use crate::simd::Simd;
+use crate::view::{Operand, View};
 use crate::{ConvShape, Nhwc, Window};
 
 /// A pass over the rows that it writes, divided into parts.

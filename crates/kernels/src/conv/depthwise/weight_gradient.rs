@@ -8,9 +8,10 @@ use std::ops::Range;
 use super::taps::Way;
 use super::{Part, Parts};
 use crate::ConvShape;
-use crate::memory::{Memory, Operand, View};
+use crate::memory::Memory;
 use crate::program::Kernel;
 use crate::simd::Simd;
+use crate::view::{Operand, View};
 
 /// `partials[part] = sum over the pixels of the part of x dy`, as `[tap][channel]`.
 pub(crate) struct WeightGradient {

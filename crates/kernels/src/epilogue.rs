@@ -1,8 +1,9 @@
 //! [`Epilogue`]: the operations on convolution outputs while they are still in the cache.
 
 use crate::math;
-use crate::memory::{Memory, Operand, View};
+use crate::memory::Memory;
 use crate::simd::Simd;
+use crate::view::{Operand, View};
 
 /// Steps after a convolution, in this order: bias, moments, SiLU, residual.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,0 +1,56 @@
+//! [`build_executor`] and [`build_inference`]: the executor and the inference that options select.
+
+use bonsai_checkpoint::Weights;
+use bonsai_graph::Graph;
+
+#[cfg(feature = "candle")]
+use crate::candle::{CandleExecutor, EvalOnly};
+use crate::{CpuExecutor, CpuInference, ExecError, Executor, ExecutorKind, ExecutorOptions, Inference};
+
+/// Creates the executor that the options select, for training and evaluation.
+///
+/// # Errors
+/// As [`ExecutorOptions::chosen`]; `ExecError::Device` if the device cannot be opened, [`ExecError::Threads`]
+/// if the system cannot start the threads, [`ExecError::Weights`] if the parameters do not fit the graph.
+pub fn build_executor(
+    graph: &Graph,
+    weights: &Weights,
+    options: &ExecutorOptions,
+) -> Result<Box<dyn Executor + Send>, ExecError> {
+    match options.chosen()? {
+        ExecutorKind::Cpu => {
+            Ok(Box::new(CpuExecutor::new(graph, weights, options.cpu())?.with_budget(options.budget)))
+        }
+        #[cfg(feature = "candle")]
+        ExecutorKind::Candle => {
+            let executor = CandleExecutor::new(graph, weights, options.device)?;
+            Ok(Box::new(executor.with_budget(options.budget).with_threads(options.threads)?))
+        }
+        #[cfg(not(feature = "candle"))]
+        ExecutorKind::Candle => Err(ExecError::NoCandle),
+    }
+}
+
+/// Creates the inference that the options select; it needs less memory than [`build_executor`].
+///
+/// # Errors
+/// As [`build_executor`].
+pub fn build_inference(
+    graph: &Graph,
+    weights: Weights,
+    options: &ExecutorOptions,
+) -> Result<Box<dyn Inference + Send>, ExecError> {
+    match options.chosen()? {
+        ExecutorKind::Cpu => {
+            Ok(Box::new(CpuInference::new(graph, weights, options.cpu())?.with_budget(options.budget)))
+        }
+        #[cfg(feature = "candle")]
+        ExecutorKind::Candle => {
+            let executor = CandleExecutor::new(graph, &weights, options.device)?;
+            let executor = executor.with_budget(options.budget).with_threads(options.threads)?;
+            Ok(Box::new(EvalOnly::new(executor)))
+        }
+        #[cfg(not(feature = "candle"))]
+        ExecutorKind::Candle => Err(ExecError::NoCandle),
+    }
+}

@@ -1,0 +1,42 @@
+//! [`EvalOnly`]: a [`CandleExecutor`] used for inference only.
+
+use std::time::Duration;
+
+use bonsai_checkpoint::Array;
+use bonsai_graph::Graph;
+
+use super::CandleExecutor;
+use crate::{ExecError, Executor, Inference, Mode};
+
+/// An executor used for inference only, with its last outputs.
+#[derive(Debug)]
+pub(crate) struct EvalOnly(CandleExecutor, Vec<Array>);
+
+impl EvalOnly {
+    pub(crate) fn new(executor: CandleExecutor) -> Self {
+        Self(executor, Vec::new())
+    }
+}
+
+impl Inference for EvalOnly {
+    fn graph(&self) -> &Graph {
+        self.0.graph()
+    }
+
+    fn check_memory(&mut self, size: [usize; 3]) -> Result<(), ExecError> {
+        self.0.check_memory(Mode::Eval, size)
+    }
+
+    fn infer(&mut self, images: &Array) -> Result<&[Array], ExecError> {
+        self.1 = self.0.forward(Mode::Eval, images)?;
+        Ok(&self.1)
+    }
+
+    fn set_timing(&mut self, on: bool) {
+        self.0.set_timing(on);
+    }
+
+    fn timings(&self) -> Vec<(String, Duration)> {
+        self.0.timings()
+    }
+}

@@ -1,0 +1,57 @@
+//! [`ExecutorKind`]: the implementations of an executor, by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// An implementation of [`Executor`](crate::Executor).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutorKind {
+    /// The project's own kernels, on the host.
+    Cpu,
+    /// candle, on the host or on a GPU.
+    Candle,
+}
+
+impl ExecutorKind {
+    /// `cpu` or `candle`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Candle => "candle",
+        }
+    }
+}
+
+impl fmt::Display for ExecutorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for ExecutorKind {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        [Self::Cpu, Self::Candle]
+            .into_iter()
+            .find(|kind| kind.name() == s)
+            .ok_or_else(|| format!("unknown executor `{s}`; expected `cpu` or `candle`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for kind in [ExecutorKind::Cpu, ExecutorKind::Candle] {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        let message = "onnx".parse::<ExecutorKind>().unwrap_err();
+        assert!(message.contains("`onnx`") && message.contains("`candle`"), "{message}");
+    }
+}
