@@ -5,7 +5,7 @@
 //! order over a [`RunDir`], which has one folder per stage. A stage writes to a folder `.partial`, which is
 //! renamed when the stage is complete. A [`Manifest`] records configuration and input digests, so that a
 //! second run repeats only the stages that changed. No other crate knows the layout of a run directory, and
-//! the stages meet in no other crate.
+//! only `bonsai-stages`, which this crate is built on, also knows all stages.
 //!
 //! This crate prints nothing: the caller passes a [`Progress`].
 //!

@@ -8,19 +8,19 @@ use crate::python::{Py, call, class, dict, object, tensor, text};
 use crate::{assert_names, chain};
 
 #[track_caller]
-fn read(value: &Py) -> Checkpoint {
+pub(crate) fn read(value: &Py) -> Checkpoint {
     Checkpoint::import_bytes(&value.save()).unwrap_or_else(|error| panic!("{}", chain(&error)))
 }
 
 #[track_caller]
-fn refused(value: &Py, parts: &[&str]) {
+pub(crate) fn refused(value: &Py, parts: &[&str]) {
     let message =
         chain(&Checkpoint::import_bytes(&value.save()).map(drop).expect_err("this must be refused"));
     assert_names(&message, parts);
 }
 
 /// The notes of an import.
-fn notes(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn notes(bytes: &[u8]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.pt");
     std::fs::write(&path, bytes).unwrap();
@@ -30,12 +30,12 @@ fn notes(bytes: &[u8]) -> Vec<String> {
     notes
 }
 
-fn plain() -> Checkpoint {
+pub(crate) fn plain() -> Checkpoint {
     read(&Network::default().model())
 }
 
 /// The weights as a state dict; `prefix` replaces the prefix that every name has in a `DetectionModel`.
-fn state(weights: &Weights, prefix: &str) -> Vec<(Py, Py)> {
+pub(crate) fn state(weights: &Weights, prefix: &str) -> Vec<(Py, Py)> {
     let named = |name: &str| Py::Str(format!("{prefix}{}", name.strip_prefix("model.").unwrap()));
     let mut entries: Vec<(Py, Py)> = weights
         .iter()
@@ -47,7 +47,7 @@ fn state(weights: &Weights, prefix: &str) -> Vec<(Py, Py)> {
 }
 
 /// Whether a SiLU reads the output of a block.
-fn has_silu(graph: &Graph, block: &str) -> bool {
+pub(crate) fn has_silu(graph: &Graph, block: &str) -> bool {
     graph.find(&format!("{block}.act")).is_some_and(|id| matches!(graph.node(id).op(), Op::Silu))
 }
 
@@ -269,113 +269,4 @@ fn a_tensor_with_attributes_is_a_tensor() {
     );
     layers[0] = with_module(layers[0].clone(), "bn", norm);
     assert!(read(&network.model_of(layers)) == plain());
-}
-
-#[test]
-fn a_state_dict_with_any_prefix_is_read_and_says_what_it_assumes() {
-    let expected = plain();
-    for prefix in
-        ["", "model.", "model.model.", "module.", "module.model.", "_orig_mod.model.", "ema.module.model."]
-    {
-        let entries = state(&expected.weights, prefix);
-        let file = Py::Dict(entries.clone()).save();
-        let read =
-            Checkpoint::import_bytes(&file).unwrap_or_else(|error| panic!("{prefix}: {}", chain(&error)));
-        assert!(read.model.graph() == expected.model.graph() && read.weights == expected.weights, "{prefix}");
-        assert_names(&notes(&file).join("\n"), &["SiLU", "`model.9.cv1`", "8.4.140"]);
-        let averaged = Py::Raw(
-            b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nLongStorage\n\
-            X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQK\x00))\x89NtR"
-                .to_vec(),
-        );
-        let more = [entries, vec![("epoch".into(), 3.into()), ("n_averaged".into(), averaged)]].concat();
-        let inner = dict(vec![("state_dict", Py::Dict(more)), ("epoch", 3.into())]);
-        assert!(self::read(&inner).weights == expected.weights, "{prefix}");
-    }
-    let two = [state(&expected.weights, "a."), state(&expected.weights, "b.")].concat();
-    refused(&Py::Dict(two), &["several networks", "`a.` and `b.`"]);
-    let stray =
-        [state(&expected.weights, "module.model."), vec![("model.0.conv.weight".into(), tensor(&[1]))]]
-            .concat();
-    refused(&Py::Dict(stray), &["two tensors `model.0.conv.weight`"]);
-}
-
-#[test]
-fn the_activation_behind_the_pyramid_is_what_the_file_says() {
-    let expected = plain();
-    for (sppf, silu) in [("activation.SiLU", true), ("linear.Identity", false)] {
-        let file = Network { sppf, ..Network::default() }.model().save();
-        let read = Checkpoint::import_bytes(&file).unwrap();
-        assert_eq!(has_silu(read.model.graph(), "model.9.cv1"), silu);
-        assert_eq!(notes(&file), Vec::<String>::new());
-        assert_eq!(read.weights, expected.weights);
-        // A state dict that Bonsai wrote lists the activations, so the import assumes nothing.
-        let written = read.to_state_dict().unwrap();
-        let again = Checkpoint::import_bytes(&written).unwrap();
-        assert!(again.model.graph() == read.model.graph() && again.weights == read.weights);
-        assert_eq!(notes(&written), Vec::<String>::new());
-        assert_eq!(written, read.to_state_dict().unwrap());
-    }
-}
-
-#[test]
-fn class_branches_may_be_depthwise() {
-    let network = Network { depthwise: true, ..Network::default() };
-    let read = read(&network.model());
-    let graph = read.model.graph();
-    for (name, groups, shape) in
-        [("0.0", 8, [8, 1, 3, 3]), ("0.1", 1, [8, 8, 1, 1]), ("1.0", 8, [8, 1, 3, 3])]
-    {
-        let conv = format!("model.22.cv3.2.{name}.conv");
-        let op = graph.node(graph.find(&conv).unwrap()).op();
-        assert!(matches!(op, Op::Conv2d { groups: g, .. } if *g == groups), "{op:?}");
-        assert_eq!(read.weights.require(&format!("{conv}.weight")).unwrap().shape, shape);
-        assert!(has_silu(graph, &format!("model.22.cv3.2.{name}")));
-    }
-    // The shapes of a state dict show the depthwise convolutions too.
-    let state = self::read(&Py::Dict(state(&read.weights, "model.")));
-    assert!(state.model.graph() == graph && state.weights == read.weights);
-    let mut layers = network.layers();
-    layers[1] = with_module(layers[1].clone(), "conv", {
-        let weight = vec![("weight", tensor(&[8, 1, 3, 3]))];
-        let pair = Py::Tuple(vec![1.into(), 1.into()]);
-        let attributes = vec![("groups", 2.into()), ("stride", pair.clone()), ("padding", pair)];
-        module("torch.nn.modules.conv.Conv2d", vec![], weight, attributes)
-    });
-    // Two groups of one channel each, although the input has eight channels.
-    refused(&network.model_of(layers), &["`model.1.conv.weight`", "[8, 4, 3, 3]"]);
-}
-
-#[test]
-fn names_of_any_kind_are_read() {
-    let entries = |entries: &[(Py, Py)]| Py::Dict(entries.to_vec());
-    let strings = entries(&[("0".into(), "a".into()), ("1".into(), "b".into()), ("2".into(), "c".into())]);
-    let few = entries(&[(0.into(), "a".into())]);
-    let ints = entries(&[(0.into(), 0.into()), (1.into(), 1.into()), (2.into(), 2.into())]);
-    let many =
-        entries(&[(0, "a"), (1, "b"), (2, "c"), (3, "d")].map(|(key, name)| (key.into(), name.into())));
-    let list = Py::List(["a", "b", "c"].map(Py::from).to_vec());
-    let numbers = ["class0", "class1", "class2"];
-    for (names, expected, said) in [
-        (strings, ["a", "b", "c"], &[][..]),
-        (list, ["a", "b", "c"], &[]),
-        (few, ["a", "class1", "class2"], &["3 classes", "a dictionary of 1", "2 of them"]),
-        (Py::List(vec!["a".into()]), ["a", "class1", "class2"], &["a list of 1"]),
-        (many, ["a", "b", "c"], &["1 names for classes"]),
-        (ints, ["0", "1", "2"], &["not a text"]),
-        (Py::None, numbers, &["None", "they have numbers"]),
-        (object("my.Names", vec![]), numbers, &["`my.Names`"]),
-        (dict(vec![("x", "a".into())]), numbers, &["a dictionary of 1"]),
-        (
-            entries(&[(0.into(), "a".into()), (0.into(), "b".into())]),
-            ["b", "class1", "class2"],
-            &["2 of them"],
-        ),
-    ] {
-        let file = Network { names, ..Network::default() }.model().save();
-        assert_eq!(Checkpoint::import_bytes(&file).unwrap().model.class_names(), expected);
-        let notes = notes(&file).join("\n");
-        assert_names(&notes, said);
-        assert_eq!(notes.is_empty(), said.is_empty(), "{notes}");
-    }
 }

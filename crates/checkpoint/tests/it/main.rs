@@ -14,6 +14,7 @@ mod round_trip;
 mod state_dict;
 mod strict;
 mod tampered;
+mod user_state_dicts;
 
 use std::error::Error;
 
