@@ -76,6 +76,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod apply;
+mod candidates;
 mod choose;
 mod compensate;
 mod contest;
@@ -100,15 +101,18 @@ mod ranking;
 mod recalibrate;
 mod report;
 mod score;
+mod search;
 mod select;
 mod set_cost;
 mod slim;
 mod target;
+mod trial;
 
 pub use apply::apply;
-pub use choose::{Candidates, MeasureLatency, Selection, SelectionSummary, choose, choose_measured};
+pub use candidates::Candidates;
+pub use choose::{MeasureLatency, Selection, SelectionSummary, choose, choose_measured};
 pub use compensate::{Compensation, apply_compensated};
-pub use contest::{Candidate, Contest, Trial, TrialSource, prune_best};
+pub use contest::{Contest, TrialSource, prune_best};
 pub use coupling::{ChannelSet, Coupling, Member};
 pub use error::{BoxError, PruneError};
 pub use guard::{ClampedLayer, Guard, SafeLimit};
@@ -124,3 +128,4 @@ pub use report::{GammaRange, LayerReport, PruneReport, report};
 pub use score::{ChannelScores, GradientSource, score, score_with_gradients};
 pub use select::select;
 pub use target::{Target, TargetReached};
+pub use trial::{Candidate, Trial};
