@@ -46,12 +46,14 @@ mod onnx;
 mod origin;
 mod outputs;
 mod rect;
+mod runtime;
 
 pub use config::{DEFAULT_IMGSZ, DetectConfig};
 pub use detector::Detector;
 pub use draw::{class_colour, draw_detections};
 pub use engine::write_engine;
 pub use error::DetectorError;
-pub use onnx::{LibrarySearch, LoadOptions, OnnxSignature, OutputLayout, Runtime, Trial, try_onnx};
+pub use onnx::{LibrarySearch, LoadOptions, OnnxSignature, OutputLayout, Trial, try_onnx};
 pub use origin::{FileKind, Origin};
 pub use outputs::Outputs;
+pub use runtime::Runtime;

@@ -7,12 +7,13 @@ use bonsai_onnx::proto::ModelProto;
 use bonsai_onnx::{OnnxError, OnnxInfo, OnnxProgram};
 use half::f16;
 
+use super::LoadOptions;
 use super::guard::Guard;
 use super::rten::RtenSession;
-use super::runtime::{LoadOptions, Runtime, RuntimeError, Session};
+use super::session::{RuntimeError, Session};
 use super::signature::OnnxSignature;
-use super::trial::Needs;
-use crate::{DetectorError, Outputs};
+use super::trial::Attempt;
+use crate::{DetectorError, Outputs, Runtime};
 
 /// Size of the largest file in bytes, which is the limit of protobuf.
 const MAX_FILE: u64 = i32::MAX as u64;
@@ -28,13 +29,14 @@ pub(crate) struct Artefact {
 impl Artefact {
     /// Reads a file once, checks its resource needs, and passes the checked program to the runtime.
     pub(crate) fn open(path: &Path, options: &LoadOptions) -> Result<Self, DetectorError> {
-        let (model, file) = read(path)?;
+        let (model, bytes) = read(path)?;
         let signature = OnnxSignature::read(&OnnxInfo::from_model(&model)?)?;
         let runtime = options.runtime.unwrap_or_default();
         let mut guard = Guard::new(OnnxProgram::new(model)?, runtime, options.executor.budget);
         let footprint = guard.admit(signature.usual_images())?;
         if let Some(trial) = &options.trial {
-            trial.run(path, options, &Needs { footprint, file })?;
+            let threads = options.executor.threads;
+            trial.run(&Attempt { path, runtime, threads, library: &options.library, footprint, bytes })?;
         }
         let session = open_session(runtime, guard.program(), &signature, options)?;
         guard.forget_weights();
