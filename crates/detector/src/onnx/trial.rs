@@ -6,8 +6,8 @@
 //! file is opened and run once in a separate process, under limits of memory and time, and in this process
 //! only if that succeeded. A flaw that only some pictures trigger is not caught.
 //!
-//! The separate process is a program that calls [`try_onnx`](crate::try_onnx()), usually the running program with other
-//! arguments. A library user who sets no program gets no trial run.
+//! The separate process is a program that calls [`try_onnx`](crate::try_onnx()), usually the running program
+//! with other arguments. A library user who sets no program gets no trial run.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -46,7 +46,8 @@ pub(super) const FAILED: u8 = 1;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
     /// The program. It is started with `words`, followed by the runtime, threads (0: all), bytes of memory,
-    /// onnxruntime's library (empty: search for it), and the file, which it must pass to [`try_onnx`](crate::try_onnx()).
+    /// onnxruntime's library (empty: search for it), and the file, which it must pass to
+    /// [`try_onnx`](crate::try_onnx()).
     pub program: PathBuf,
     /// Arguments that make the program run a trial.
     pub words: Vec<OsString>,
