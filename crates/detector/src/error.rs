@@ -158,6 +158,12 @@ pub enum DetectorError {
         /// The reason, and what to do.
         because: String,
     },
+    /// The file is an ONNX file, and the program has no runtime for such files.
+    #[error(
+        "it is an ONNX file, and this program was built without a runtime for ONNX files: build bonsai-detector with \
+         its feature `rten` (pure Rust, on by default) or `ort` (onnxruntime), or load a checkpoint"
+    )]
+    NoRuntime,
     /// The file returns detections, not boxes and scores of anchors.
     #[error("the file contains non-maximum suppression, so it returns detections and no boxes of anchors")]
     Suppressed,

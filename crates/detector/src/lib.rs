@@ -8,6 +8,10 @@
 //! An executor runs Bonsai networks. A [`Runtime`] that shares no code with the executors runs an ONNX file
 //! as it is, so its metrics are those of the file itself.
 //!
+//! The feature `rten`, on by default, brings the runtime in pure Rust, and the feature `ort` brings
+//! onnxruntime. Without both, this crate loads checkpoints and engines, and refuses ONNX files with
+//! [`DetectorError::NoRuntime`].
+//!
 //! Invariant: a checkpoint is always run with folded batch norms, so it agrees with the engine written from
 //! it. This crate trains nothing, changes no weights and reads no image files.
 //!

@@ -4,10 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A runtime for ONNX files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runtime {
-    /// `rten`, pure Rust, always available; computes in `f32` for every storage type.
-    #[default]
+    /// `rten`, pure Rust (feature `rten`, on by default); computes in `f32` for every storage type.
     Rten,
     /// Microsoft's onnxruntime, a library that is loaded on first use (feature `ort`).
     Onnxruntime,
@@ -23,6 +22,21 @@ impl Runtime {
             Self::Rten => "rten",
             Self::Onnxruntime => "onnxruntime",
         }
+    }
+
+    /// Whether this program was built with the runtime's feature.
+    pub(crate) const fn is_built(self) -> bool {
+        match self {
+            Self::Rten => cfg!(feature = "rten"),
+            Self::Onnxruntime => cfg!(feature = "ort"),
+        }
+    }
+}
+
+impl Default for Runtime {
+    /// [`Runtime::Rten`]; in a program that was built with `ort` alone, [`Runtime::Onnxruntime`].
+    fn default() -> Self {
+        Self::ALL.into_iter().find(|runtime| runtime.is_built()).unwrap_or(Self::Rten)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::Runtime;
 pub struct LoadOptions {
     /// For checkpoints and CPU engines; ONNX files use only the number of threads and the memory budget.
     pub executor: ExecutorOptions,
-    /// For ONNX files; `None` is [`Runtime::Rten`].
+    /// For ONNX files; `None` is the default of [`Runtime`].
     pub runtime: Option<Runtime>,
     /// Where to look for onnxruntime's library.
     pub library: LibrarySearch,

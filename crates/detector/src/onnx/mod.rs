@@ -8,9 +8,11 @@ mod library;
 mod load_options;
 #[cfg(feature = "ort")]
 mod onnxruntime;
+#[cfg(feature = "rten")]
 mod rten;
 mod session;
 mod signature;
+#[cfg(feature = "rten")]
 mod suppression;
 mod trial;
 mod trial_process;

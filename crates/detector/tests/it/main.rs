@@ -5,12 +5,17 @@
 
 mod chain;
 mod draw;
+#[cfg(feature = "rten")]
 mod exported;
 mod files;
+#[cfg(feature = "rten")]
 mod hostile;
 mod import;
 mod network;
+#[cfg(feature = "rten")]
 mod onnx;
 mod pictures;
+#[cfg(feature = "rten")]
 mod suppressed;
+#[cfg(feature = "rten")]
 mod tiny_onnx;
