@@ -21,7 +21,7 @@ pub(crate) const DECODERS: &str = "image 0.25.10, jpeg-decoder 0.3.2, zune-jpeg 
 /// Most pixels of an image.
 const MOST_PIXELS: u64 = 1 << 27;
 /// Most bytes of an image file.
-const MOST_BYTES: u64 = 1 << 29;
+pub(crate) const MOST_BYTES: u64 = 1 << 29;
 /// Most memory for decoding one image, in bytes.
 const MOST_MEMORY: u64 = 1 << 30;
 /// Images that take more than this are decoded one at a time, so that many threads do not need many times the limit.

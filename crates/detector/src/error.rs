@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bonsai_checkpoint::CheckpointError;
+use bonsai_data::Undecodable;
 use bonsai_exec::ExecError;
 use bonsai_onnx::OnnxError;
 use bonsai_yolov8::HeadError;
@@ -94,6 +95,9 @@ pub enum DetectorError {
         /// Height and width must be multiples of this number of pixels.
         stride: usize,
     },
+    /// The bytes are not a picture that can be decoded.
+    #[error("cannot decode the picture")]
+    Picture(#[from] Undecodable),
     /// A picture has no pixels.
     #[error("picture {index} is {width} x {height} pixels; it must have at least one pixel")]
     EmptyImage {

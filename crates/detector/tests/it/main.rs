@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod chain;
+mod decode;
 mod draw;
 #[cfg(feature = "rten")]
 mod exported;
@@ -17,5 +18,6 @@ mod onnx;
 mod pictures;
 #[cfg(feature = "rten")]
 mod suppressed;
+mod threads;
 #[cfg(feature = "rten")]
 mod tiny_onnx;
