@@ -63,8 +63,8 @@ impl Detector {
     /// truncated or inconsistent, [`DetectorError::Choice`] if the options are for another kind of file, and
     /// [`DetectorError::Load`] around the errors of [`Detector::from_checkpoint`] or of an ONNX file:
     /// [`DetectorError::Onnx`], [`DetectorError::Tensor`], [`DetectorError::Metadata`],
-    /// [`DetectorError::Run`], or [`DetectorError::NotRun`] if the runtime is missing. Each error names the
-    /// file.
+    /// [`DetectorError::Run`], [`DetectorError::NotRun`] if the runtime is missing, or
+    /// [`DetectorError::NoRuntime`] if the program was built without any. Each error names the file.
     pub fn load(path: &Path, options: impl Into<LoadOptions>) -> Result<Self, DetectorError> {
         let options = options.into();
         let named = |source| DetectorError::Load { path: path.to_owned(), source: Box::new(source) };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bonsai_checkpoint::CheckpointError;
+use bonsai_data::Undecodable;
 use bonsai_exec::ExecError;
 use bonsai_onnx::OnnxError;
 use bonsai_yolov8::HeadError;
@@ -94,6 +95,9 @@ pub enum DetectorError {
         /// Height and width must be multiples of this number of pixels.
         stride: usize,
     },
+    /// The bytes are not a picture that can be decoded.
+    #[error("cannot decode the picture")]
+    Picture(#[from] Undecodable),
     /// A picture has no pixels.
     #[error("picture {index} is {width} x {height} pixels; it must have at least one pixel")]
     EmptyImage {
@@ -158,6 +162,12 @@ pub enum DetectorError {
         /// The reason, and what to do.
         because: String,
     },
+    /// The file is an ONNX file, and the program has no runtime for such files.
+    #[error(
+        "it is an ONNX file, and this program was built without a runtime for ONNX files: build bonsai-detector with \
+         its feature `rten` (pure Rust, on by default) or `ort` (onnxruntime), or load a checkpoint"
+    )]
+    NoRuntime,
     /// The file returns detections, not boxes and scores of anchors.
     #[error("the file contains non-maximum suppression, so it returns detections and no boxes of anchors")]
     Suppressed,

@@ -1,4 +1,4 @@
-//! [`apply`]: builds the smaller network that a [`PrunePlan`] describes.
+//! [`apply`] and [`apply_to_graph`]: the smaller network that a [`PrunePlan`] describes.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_graph::{Graph, GraphError, Node, NodeId, Op, ParamRole, ParamSpec};
@@ -8,10 +8,32 @@ use crate::{Coupling, PruneError, PrunePlan};
 
 /// Removes the channels that `plan` does not keep.
 ///
+/// As [`apply_to_graph`] for the network of a checkpoint. Head, class names and metadata stay. The training
+/// state is dropped, because its momentum has the old shapes.
+///
+/// # Errors
+/// As [`apply_to_graph`].
+pub fn apply(plan: &PrunePlan, model: &Checkpoint) -> Result<Checkpoint, PruneError> {
+    let (graph, weights) = apply_to_graph(plan, model.model.graph(), &model.weights)?;
+    with_network(model, graph, weights)
+}
+
+/// A checkpoint of another network with the head, class names and metadata of `model`.
+pub(crate) fn with_network(
+    model: &Checkpoint,
+    graph: Graph,
+    weights: Weights,
+) -> Result<Checkpoint, PruneError> {
+    let mut checkpoint = Checkpoint::new(model.model.with_graph(graph)?, weights)?;
+    checkpoint.metadata.clone_from(&model.metadata);
+    Ok(checkpoint)
+}
+
+/// Removes the channels that `plan` does not keep from any network, such as a classifier.
+///
 /// A convolution loses output rows, and the convolutions that read it lose the matching input columns;
 /// batch-norm vectors and [`Op::Slice`] ranges shrink with them. If the removed channels have gamma = beta =
-/// 0, the result computes the same function, up to the order of summation. Head, class names and metadata
-/// stay. The training state is dropped, because its momentum has the old shapes.
+/// 0, the result computes the same function, up to the order of summation.
 ///
 /// # Shapes
 /// A kernel `[out, in, k, k]` becomes `[out', in', k, k]`, where `out'` is the length of its `keep` list.
@@ -24,23 +46,24 @@ use crate::{Coupling, PruneError, PrunePlan};
 /// Plan that breaks a rule: [`PruneError::Uncoupled`], [`PruneError::Pinned`] or
 /// [`PruneError::EmptiedLayer`].
 /// Weights that do not belong to the network: [`PruneError::Checkpoint`].
-pub fn apply(plan: &PrunePlan, model: &Checkpoint) -> Result<Checkpoint, PruneError> {
-    let graph = model.model.graph();
+pub fn apply_to_graph(
+    plan: &PrunePlan,
+    graph: &Graph,
+    weights: &Weights,
+) -> Result<(Graph, Weights), PruneError> {
     let kept = plan.kept_channels(&Coupling::from_graph(graph))?;
     let pruned = pruned_graph(graph, &kept)?;
-    let mut weights = Weights::new();
+    let mut remaining = Weights::new();
     for spec in graph.params() {
-        let array = checked(&model.weights, &spec)?;
+        let array = checked(weights, &spec)?;
         let rows = array.select(0, &kept[spec.node.index()]);
         let array = match source_of_columns(graph.node(spec.node), &spec) {
             Some(source) => rows.select(1, &kept[source.index()]),
             None => rows,
         };
-        weights.insert(spec.name, array);
+        remaining.insert(spec.name, array);
     }
-    let mut checkpoint = Checkpoint::new(model.model.with_graph(pruned)?, weights)?;
-    checkpoint.metadata.clone_from(&model.metadata);
-    Ok(checkpoint)
+    Ok((pruned, remaining))
 }
 
 /// The graph with the widths that remain after pruning; needs no weights.

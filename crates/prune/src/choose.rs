@@ -1,16 +1,15 @@
 //! [`choose`] and [`choose_measured`]: a plan by any preset, for a pruning ratio or a cost target.
 
-use bonsai_checkpoint::Weights;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::pruned_graph;
 use crate::original::OriginalRanking;
-use crate::ranking::{Choice, Ranking};
+use crate::ranking::{Choice, Ranking, at_ratio};
+use crate::search::{Effort, Reached, search};
 use crate::select::GroupRanking;
 use crate::slim::SlimRanking;
-use crate::target::{Effort, Reached, search};
 use crate::{
-    BoxError, ChannelScores, ClampedLayer, Coupling, Preset, PruneError, PrunePlan, PrunePolicy, SafeLimit,
+    BoxError, Candidates, ClampedLayer, Coupling, Preset, PruneError, PrunePlan, PrunePolicy, SafeLimit,
     Target, TargetReached,
 };
 
@@ -21,17 +20,6 @@ pub type MeasureLatency<'a> = dyn FnMut(&PrunePlan) -> Result<f64, BoxError> + '
 const LATENCY_PROBES: usize = 7;
 /// Stop measuring when the latency is within this fraction below the limit.
 const LATENCY_CLOSE: f64 = 0.02;
-
-/// The inputs of [`choose`].
-#[derive(Debug, Clone, Copy)]
-pub struct Candidates<'a> {
-    /// The channels of the network.
-    pub coupling: &'a Coupling,
-    /// Importance of the channel sets, for [`Preset::Group`].
-    pub scores: &'a ChannelScores,
-    /// The network's weights; the other presets read the batch-norm scales from them.
-    pub weights: &'a Weights,
-}
 
 /// A plan and the record of how it was chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,23 +113,6 @@ fn choose_with(
     let safe_limit = ranking.safe_limit();
     let summary = SelectionSummary { preset, prune_ratio, target, safe_limit, clamped: choice.clamped };
     Ok(Selection { plan, summary })
-}
-
-/// The choice at the policy's ratio.
-///
-/// # Errors
-/// [`PruneError::EmptyingRatio`] if the ratio would empty a group and `clamp` is off.
-pub(crate) fn at_ratio(ranking: &dyn Ranking, policy: &PrunePolicy) -> Result<Choice, PruneError> {
-    let choice = ranking.at(policy.prune_ratio);
-    match choice.emptied().filter(|_| !policy.clamp) {
-        Some(emptied) => Err(PruneError::EmptyingRatio {
-            layer: emptied.conv.clone(),
-            channels: emptied.channels,
-            ratio: policy.prune_ratio,
-            safe: ranking.safe_limit().map_or(0.0, |limit| limit.ratio),
-        }),
-        None => Ok(choice),
-    }
 }
 
 /// The ratios that the search may use; with `clamp` off, only those that empty no group.

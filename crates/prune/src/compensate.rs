@@ -12,14 +12,15 @@
 
 use std::collections::BTreeSet;
 
-use bonsai_checkpoint::{Array, Checkpoint};
+use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_graph::{Graph, NodeId, Op, ParamRole};
 use serde::{Deserialize, Serialize};
 
+use crate::apply::with_network;
 use crate::coupling::for_each_source;
 use crate::gaussian::{Gaussian, after_silu};
 use crate::param::checked;
-use crate::{Coupling, Member, PruneError, PrunePlan, apply};
+use crate::{Coupling, Member, PruneError, PrunePlan, apply_to_graph};
 
 /// What [`apply_compensated`] folded into the remaining layers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -46,12 +47,26 @@ pub fn apply_compensated(
     plan: &PrunePlan,
     model: &Checkpoint,
 ) -> Result<(Checkpoint, Compensation), PruneError> {
-    let mut pruned = apply(plan, model)?;
-    let coupling = Coupling::from_graph(model.model.graph());
+    let (graph, weights, compensation) =
+        apply_compensated_to_graph(plan, model.model.graph(), &model.weights)?;
+    Ok((with_network(model, graph, weights)?, compensation))
+}
+
+/// As [`apply_compensated`], for any network.
+///
+/// # Errors
+/// As [`apply_compensated`].
+pub fn apply_compensated_to_graph(
+    plan: &PrunePlan,
+    graph: &Graph,
+    weights: &Weights,
+) -> Result<(Graph, Weights, Compensation), PruneError> {
+    let (pruned, mut remaining) = apply_to_graph(plan, graph, weights)?;
+    let coupling = Coupling::from_graph(graph);
     let kept = plan.kept_channels(&coupling)?;
-    let missing = Missing::new(model, &kept)?;
+    let missing = Missing::new(graph, weights, &kept)?;
     for (param, shifts) in &missing.shifts {
-        let array = pruned.weights.require_mut(param)?;
+        let array = remaining.require_mut(param)?;
         array
             .data
             .iter_mut()
@@ -65,12 +80,12 @@ pub fn apply_compensated(
         largest_shift: missing.largest_shift,
         lost: missing.lost,
     };
-    Ok((pruned, compensation))
+    Ok((pruned, remaining, compensation))
 }
 
 /// The constants that are missing from the pruned network, layer by layer.
 struct Missing<'a> {
-    model: &'a Checkpoint,
+    weights: &'a Weights,
     kept: &'a [Vec<usize>],
     /// For each layer and each of its original channels: the output of a removed channel, or the amount
     /// missing from a kept channel's output.
@@ -84,10 +99,9 @@ struct Missing<'a> {
 }
 
 impl<'a> Missing<'a> {
-    fn new(model: &'a Checkpoint, kept: &'a [Vec<usize>]) -> Result<Self, PruneError> {
-        let graph = model.model.graph();
+    fn new(graph: &Graph, weights: &'a Weights, kept: &'a [Vec<usize>]) -> Result<Self, PruneError> {
         let mut missing = Self {
-            model,
+            weights,
             kept,
             wires: Vec::with_capacity(kept.len()),
             shifts: Vec::new(),
@@ -119,7 +133,7 @@ impl<'a> Missing<'a> {
         let specs = graph.node_params(id);
         let spec =
             specs.iter().find(|s| s.role == role).expect("a layer of this kind has a parameter of this role");
-        let array = checked(&self.model.weights, spec)?;
+        let array = checked(self.weights, spec)?;
         let per_channel = array.data.len() / array.shape[0];
         match array.data.iter().position(|v| !v.is_finite()) {
             Some(i) => Err(PruneError::NotFinite {

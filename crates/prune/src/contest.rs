@@ -3,42 +3,12 @@
 //! No importance is best on every dataset, for every network and every target. The caller evaluates each
 //! pruned network, for example by its loss after a short training.
 
-use std::fmt;
-
 use bonsai_checkpoint::{Checkpoint, Weights};
-use serde::{Deserialize, Serialize};
 
-use crate::{
-    BoxError, Importance, Normalisation, PruneConfig, PruneError, PruneServices, Pruned, Scope, ScoreConfig,
-    prune,
-};
+use crate::{BoxError, Candidate, PruneConfig, PruneError, PruneServices, Pruned, Trial, prune};
 
 /// Evaluates a pruned network: the lower the returned value, the better the network.
 pub type TrialSource<'a> = dyn FnMut(&Checkpoint) -> Result<f64, BoxError> + 'a;
-
-/// One way of choosing channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Candidate {
-    /// How sets are scored.
-    pub score: ScoreConfig,
-    /// Whether the lowest scores are searched globally or per layer.
-    pub scope: Scope,
-}
-
-/// A candidate and its result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Trial {
-    /// The candidate.
-    pub candidate: Candidate,
-    /// The value that the trial returned, lower is better; `None` if an earlier candidate chose the same
-    /// channels.
-    pub loss: Option<f64>,
-    /// Parameters of the candidate's pruned network.
-    pub params: u64,
-    /// Multiply-accumulates of the candidate's pruned network.
-    pub macs: u64,
-}
 
 /// The winner and the results of all candidates.
 #[derive(Debug, Clone)]
@@ -49,22 +19,6 @@ pub struct Contest {
     pub winner: usize,
     /// The results of all candidates, in the given order.
     pub trials: Vec<Trial>,
-}
-
-impl Candidate {
-    /// Candidates of different kinds: first-order importance (normalised and not), magnitude, and gamma.
-    pub const DEFAULT: [Self; 4] = [
-        Self::new(Importance::Taylor, Normalisation::None, Scope::Global),
-        Self::new(Importance::Taylor, Normalisation::Mean, Scope::Global),
-        Self::new(Importance::L2, Normalisation::Mean, Scope::Global),
-        Self::new(Importance::Gamma, Normalisation::None, Scope::Global),
-    ];
-
-    const fn new(importance: Importance, normalisation: Normalisation, scope: Scope) -> Self {
-        let reduction = crate::Reduction::Mean;
-        let per = crate::Per::Set;
-        Self { score: ScoreConfig { importance, reduction, normalisation, per }, scope }
-    }
 }
 
 /// Prunes by every candidate and returns the network with the lowest `trial` value; on a tie, the first.
@@ -116,32 +70,4 @@ pub fn prune_best(
     let mut pruned = networks.swap_remove(winner);
     pruned.report.trials.clone_from(&trials);
     Ok(Contest { pruned, winner, trials })
-}
-
-/// `l2, normalised by mean: loss 5.213 (835947 parameters)`.
-impl fmt::Display for Trial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.candidate)?;
-        match self.loss {
-            Some(loss) => write!(f, "loss {loss:.3}")?,
-            None => write!(f, "same channels as an earlier candidate")?,
-        }
-        write!(f, " ({} parameters)", self.params)
-    }
-}
-
-/// `l2, normalised by mean`.
-impl fmt::Display for Candidate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let importance = self.score.importance;
-        let normalisation = self.score.normalisation.for_importance(importance);
-        write!(f, "{importance}")?;
-        if normalisation != Normalisation::None {
-            write!(f, ", normalised by {normalisation}")?;
-        }
-        if self.scope == Scope::PerLayer {
-            write!(f, ", per layer")?;
-        }
-        Ok(())
-    }
 }

@@ -12,6 +12,10 @@
 //!    checkpoint. [`apply_compensated`] also folds the constant output of removed channels into their
 //!    readers.
 //!
+//! None of this needs a detection head: [`apply_to_graph`], [`apply_compensated_to_graph`],
+//! [`report_on_graph`] and [`prune_graph`], which does it all in one call, take any graph and its weights, for
+//! example those of a classifier (`examples/classifier.rs`). Only [`Preset::Original`] is for YOLOv8 alone.
+//!
 //! [`report()`] lists the effect of a plan in numbers, [`recalibrate`] measures batch-norm statistics again,
 //! and [`iterate`] prunes in small steps with training between them. Closures of the caller run the networks.
 //!
@@ -76,6 +80,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod apply;
+mod candidates;
 mod choose;
 mod compensate;
 mod contest;
@@ -85,6 +90,7 @@ mod error;
 mod gamma;
 mod gaussian;
 mod glob;
+mod graph_pruning;
 mod guard;
 mod importance;
 mod iterate;
@@ -100,17 +106,21 @@ mod ranking;
 mod recalibrate;
 mod report;
 mod score;
+mod search;
 mod select;
 mod set_cost;
 mod slim;
 mod target;
+mod trial;
 
-pub use apply::apply;
-pub use choose::{Candidates, MeasureLatency, Selection, SelectionSummary, choose, choose_measured};
-pub use compensate::{Compensation, apply_compensated};
-pub use contest::{Candidate, Contest, Trial, TrialSource, prune_best};
+pub use apply::{apply, apply_to_graph};
+pub use candidates::Candidates;
+pub use choose::{MeasureLatency, Selection, SelectionSummary, choose, choose_measured};
+pub use compensate::{Compensation, apply_compensated, apply_compensated_to_graph};
+pub use contest::{Contest, TrialSource, prune_best};
 pub use coupling::{ChannelSet, Coupling, Member};
 pub use error::{BoxError, PruneError};
+pub use graph_pruning::{GraphServices, PruneConfig, PrunedGraph, prune_graph};
 pub use guard::{ClampedLayer, Guard, SafeLimit};
 pub use importance::{Importance, Normalisation, Per, Reduction, ScoreConfig};
 pub use iterate::{IterateServices, Iterated, Iteration, PruneStep, StepRecord, Stopped, iterate};
@@ -118,9 +128,10 @@ pub use pin::Pin;
 pub use plan::{LayerPlan, PrunePlan};
 pub use policy::{PrunePolicy, Scope};
 pub use preset::Preset;
-pub use pruning::{LatencySource, PruneConfig, PruneServices, Pruned, prune};
+pub use pruning::{LatencySource, PruneServices, Pruned, prune};
 pub use recalibrate::{MeasureStatistics, recalibrate};
-pub use report::{GammaRange, LayerReport, PruneReport, report};
+pub use report::{GammaRange, LayerReport, PruneReport, report, report_on_graph};
 pub use score::{ChannelScores, GradientSource, score, score_with_gradients};
 pub use select::select;
 pub use target::{Target, TargetReached};
+pub use trial::{Candidate, Trial};

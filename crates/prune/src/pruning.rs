@@ -1,25 +1,12 @@
-//! [`prune`]: scores channels, selects them for a ratio or a target, and applies the plan, in one call.
+//! [`prune`]: scores, selects and removes the channels of a checkpoint in one call.
 
 use bonsai_checkpoint::Checkpoint;
 
+use crate::apply::with_network;
 use crate::{
-    BoxError, Candidates, Coupling, GradientSource, Per, PruneError, PrunePlan, PrunePolicy, PruneReport,
-    ScoreConfig, Selection, Target, apply, apply_compensated, choose, choose_measured, report, score,
-    score_with_gradients,
+    BoxError, GradientSource, GraphServices, MeasureLatency, PruneConfig, PruneError, PrunePlan, PruneReport,
+    PrunedGraph, apply, prune_graph,
 };
-
-/// The configuration of [`prune`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct PruneConfig {
-    /// How sets are scored.
-    pub score: ScoreConfig,
-    /// Which sets are removed.
-    pub policy: PrunePolicy,
-    /// Whether to fold the constant output of removed channels into their readers.
-    pub compensate: bool,
-    /// Height and width of the images for which MACs are counted, in pixels.
-    pub image: (usize, usize),
-}
 
 /// Closures that some configurations need.
 #[derive(Default)]
@@ -47,40 +34,20 @@ pub struct Pruned {
 /// Prunes a network.
 ///
 /// # Errors
-/// As [`score_with_gradients`], [`choose_measured`], [`apply_compensated`]; [`PruneError::NoGradients`] and
-/// [`PruneError::NoLatency`] if a closure is missing.
+/// As [`prune_graph`].
 pub fn prune(
     model: &Checkpoint,
     config: &PruneConfig,
     services: PruneServices<'_>,
 ) -> Result<Pruned, PruneError> {
     let PruneServices { gradients, latency } = services;
-    let coupling = Coupling::from_graph(model.model.graph());
-    let scores = match gradients {
-        Some(gradients) => score_with_gradients(&coupling, &model.weights, &config.score, gradients)?,
-        None => score(&coupling, &model.weights, &config.score)?,
+    let mut measure = latency
+        .map(|latency| move |plan: &PrunePlan| -> Result<f64, BoxError> { latency(&apply(plan, model)?) });
+    let services = GraphServices {
+        gradients: gradients.map(|gradients| gradients as &mut GradientSource<'_>),
+        latency: measure.as_mut().map(|measure| measure as &mut MeasureLatency<'_>),
     };
-    let scores = match config.score.per {
-        Per::Set => scores,
-        Per::Mac => scores.per_mac(&coupling, config.image)?,
-    };
-    let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &model.weights };
-    let measured = config.policy.target.is_some_and(Target::is_measured);
-    let Selection { plan, summary } = match latency {
-        Some(latency) => {
-            let mut measure = |plan: &PrunePlan| latency(&apply(plan, model)?);
-            choose_measured(&candidates, &config.policy, config.image, &mut measure)?
-        }
-        None if measured => return Err(PruneError::NoLatency),
-        None => choose(&candidates, &config.policy, config.image)?,
-    };
-    let (checkpoint, compensation) = if config.compensate {
-        let (checkpoint, compensation) = apply_compensated(&plan, model)?;
-        (checkpoint, Some(compensation))
-    } else {
-        (apply(&plan, model)?, None)
-    };
-    let (h, w) = config.image;
-    let report = PruneReport { selection: Some(summary), compensation, ..report(&plan, model, h, w)? };
-    Ok(Pruned { checkpoint, plan, report })
+    let PrunedGraph { graph, weights, plan, report } =
+        prune_graph(model.model.graph(), &model.weights, config, services)?;
+    Ok(Pruned { checkpoint: with_network(model, graph, weights)?, plan, report })
 }

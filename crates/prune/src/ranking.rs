@@ -1,7 +1,7 @@
 //! [`Ranking`]: the sets that a preset removes at a given ratio.
 
 use crate::guard::conv_of;
-use crate::{ClampedLayer, Coupling, Guard, PrunePolicy, SafeLimit};
+use crate::{ClampedLayer, Coupling, Guard, PruneError, PrunePolicy, SafeLimit};
 
 /// A preset that is prepared for one network, so that a search can try many ratios.
 pub(crate) trait Ranking {
@@ -17,6 +17,23 @@ pub(crate) trait Ranking {
     /// Whether a higher ratio never keeps a channel that a lower one removes.
     fn is_monotone(&self) -> bool {
         true
+    }
+}
+
+/// The choice at the policy's ratio.
+///
+/// # Errors
+/// [`PruneError::EmptyingRatio`] if the ratio would empty a group and `clamp` is off.
+pub(crate) fn at_ratio(ranking: &dyn Ranking, policy: &PrunePolicy) -> Result<Choice, PruneError> {
+    let choice = ranking.at(policy.prune_ratio);
+    match choice.emptied().filter(|_| !policy.clamp) {
+        Some(emptied) => Err(PruneError::EmptyingRatio {
+            layer: emptied.conv.clone(),
+            channels: emptied.channels,
+            ratio: policy.prune_ratio,
+            safe: ranking.safe_limit().map_or(0.0, |limit| limit.ratio),
+        }),
+        None => Ok(choice),
     }
 }
 

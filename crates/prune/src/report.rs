@@ -1,11 +1,11 @@
 //! [`report`]: the effect of a plan on a network, as numbers for tables.
 
-use bonsai_checkpoint::Checkpoint;
+use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_graph::{Cost, Graph, NodeId, Op, ParamRole};
 use serde::Serialize;
 
 use crate::param::checked;
-use crate::{Compensation, Coupling, PruneError, PrunePlan, SelectionSummary, Trial, apply};
+use crate::{Compensation, Coupling, PruneError, PrunePlan, SelectionSummary, Trial, apply_to_graph};
 
 /// The effect of a plan on a network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -67,12 +67,24 @@ pub struct GammaRange {
 /// # Errors
 /// As [`apply`](crate::apply()), and [`PruneError::Graph`] if the image does not fit the network.
 pub fn report(plan: &PrunePlan, model: &Checkpoint, h: usize, w: usize) -> Result<PruneReport, PruneError> {
-    let graph = model.model.graph();
+    report_on_graph(plan, model.model.graph(), &model.weights, (h, w))
+}
+
+/// As [`report`], for any network.
+///
+/// # Errors
+/// As [`report`].
+pub fn report_on_graph(
+    plan: &PrunePlan,
+    graph: &Graph,
+    weights: &Weights,
+    (h, w): (usize, usize),
+) -> Result<PruneReport, PruneError> {
     let coupling = Coupling::from_graph(graph);
     let kept = plan.kept_channels(&coupling)?;
-    let pruned = apply(plan, model)?;
+    let (pruned, _) = apply_to_graph(plan, graph, weights)?;
     let macs_before = graph.node_macs(h, w)?;
-    let macs_after = pruned.model.graph().node_macs(h, w)?;
+    let macs_after = pruned.node_macs(h, w)?;
     let mut layers = Vec::new();
     for (id, node) in graph.iter().filter(|(_, n)| matches!(n.op(), Op::Conv2d { .. })) {
         layers.push(LayerReport {
@@ -81,7 +93,7 @@ pub fn report(plan: &PrunePlan, model: &Checkpoint, h: usize, w: usize) -> Resul
             kept: kept[id.index()].len(),
             macs_before: macs_before[id.index()],
             macs_after: macs_after[id.index()],
-            gamma: batch_norm_behind(graph, id).map(|bn| gamma_range(model, bn)).transpose()?,
+            gamma: batch_norm_behind(graph, id).map(|bn| gamma_range(graph, weights, bn)).transpose()?,
         });
     }
     let is_kept = |set: &crate::ChannelSet| {
@@ -93,8 +105,8 @@ pub fn report(plan: &PrunePlan, model: &Checkpoint, h: usize, w: usize) -> Resul
         prunable_sets: coupling.prunable().count(),
         removed_sets: coupling.sets().iter().filter(|s| !is_kept(s)).count(),
         before: graph.cost(h, w)?,
-        after: pruned.model.graph().cost(h, w)?,
-        largest_removed_beta: largest_removed_beta(model, &kept)?,
+        after: pruned.cost(h, w)?,
+        largest_removed_beta: largest_removed_beta(graph, weights, &kept)?,
         selection: None,
         compensation: None,
         trials: Vec::new(),
@@ -107,11 +119,11 @@ fn batch_norm_behind(graph: &Graph, conv: NodeId) -> Option<NodeId> {
     graph.iter().find(|(_, n)| reads(n)).map(|(id, _)| id)
 }
 
-fn gamma_range(model: &Checkpoint, batch_norm: NodeId) -> Result<GammaRange, PruneError> {
-    let specs = model.model.graph().node_params(batch_norm);
+fn gamma_range(graph: &Graph, weights: &Weights, batch_norm: NodeId) -> Result<GammaRange, PruneError> {
+    let specs = graph.node_params(batch_norm);
     let mut range = GammaRange { min: f32::INFINITY, mean: 0.0, max: 0.0 };
     for spec in specs.iter().filter(|s| s.role == ParamRole::BnGamma) {
-        let gammas = &checked(&model.weights, spec)?.data;
+        let gammas = &checked(weights, spec)?.data;
         for gamma in gammas.iter().map(|g| g.abs()) {
             range.min = range.min.min(gamma);
             range.max = range.max.max(gamma);
@@ -121,10 +133,14 @@ fn gamma_range(model: &Checkpoint, batch_norm: NodeId) -> Result<GammaRange, Pru
     Ok(range)
 }
 
-fn largest_removed_beta(model: &Checkpoint, kept: &[Vec<usize>]) -> Result<Option<f32>, PruneError> {
+fn largest_removed_beta(
+    graph: &Graph,
+    weights: &Weights,
+    kept: &[Vec<usize>],
+) -> Result<Option<f32>, PruneError> {
     let mut largest: Option<f32> = None;
-    for spec in model.model.graph().params().iter().filter(|s| s.role == ParamRole::BnBeta) {
-        let betas = &checked(&model.weights, spec)?.data;
+    for spec in graph.params().iter().filter(|s| s.role == ParamRole::BnBeta) {
+        let betas = &checked(weights, spec)?.data;
         let keep = &kept[spec.node.index()];
         for (_, beta) in betas.iter().enumerate().filter(|(c, _)| keep.binary_search(c).is_err()) {
             largest = Some(largest.unwrap_or(0.0).max(beta.abs()));

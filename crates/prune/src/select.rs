@@ -2,11 +2,10 @@
 
 use bonsai_graph::Op;
 
-use crate::choose::at_ratio;
 use crate::glob::matches;
 use crate::guard::conv_of;
 use crate::policy::share_of;
-use crate::ranking::{Choice, Ranking};
+use crate::ranking::{Choice, Ranking, at_ratio};
 use crate::{ChannelScores, Coupling, Preset, PruneError, PrunePlan, PrunePolicy, SafeLimit, Scope};
 
 /// Chooses the channels to keep from the scores alone.

@@ -5,7 +5,7 @@ use bonsai_graph::Op;
 
 use crate::forms::{has_silu, notes, plain, read, refused, state};
 use crate::network::{Network, module, with_module};
-use crate::python::{Py, dict, object, tensor, text};
+use crate::python::{Py, dict, object, tensor};
 use crate::{assert_names, chain};
 
 #[test]

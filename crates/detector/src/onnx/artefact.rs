@@ -7,12 +7,12 @@ use bonsai_onnx::proto::ModelProto;
 use bonsai_onnx::{OnnxError, OnnxInfo, OnnxProgram};
 use half::f16;
 
+use super::LoadOptions;
 use super::guard::Guard;
-use super::rten::RtenSession;
-use super::runtime::{LoadOptions, Runtime, RuntimeError, Session};
+use super::session::Session;
 use super::signature::OnnxSignature;
-use super::trial::Needs;
-use crate::{DetectorError, Outputs};
+use super::trial::Attempt;
+use crate::{DetectorError, Outputs, Runtime};
 
 /// Size of the largest file in bytes, which is the limit of protobuf.
 const MAX_FILE: u64 = i32::MAX as u64;
@@ -28,13 +28,17 @@ pub(crate) struct Artefact {
 impl Artefact {
     /// Reads a file once, checks its resource needs, and passes the checked program to the runtime.
     pub(crate) fn open(path: &Path, options: &LoadOptions) -> Result<Self, DetectorError> {
-        let (model, file) = read(path)?;
+        if !Runtime::ALL.into_iter().any(Runtime::is_built) {
+            return Err(DetectorError::NoRuntime);
+        }
+        let (model, bytes) = read(path)?;
         let signature = OnnxSignature::read(&OnnxInfo::from_model(&model)?)?;
         let runtime = options.runtime.unwrap_or_default();
         let mut guard = Guard::new(OnnxProgram::new(model)?, runtime, options.executor.budget);
         let footprint = guard.admit(signature.usual_images())?;
         if let Some(trial) = &options.trial {
-            trial.run(path, options, &Needs { footprint, file })?;
+            let threads = options.executor.threads;
+            trial.run(&Attempt { path, runtime, threads, library: &options.library, footprint, bytes })?;
         }
         let session = open_session(runtime, guard.program(), &signature, options)?;
         guard.forget_weights();
@@ -130,35 +134,60 @@ fn open_session(
     signature: &OnnxSignature,
     options: &LoadOptions,
 ) -> Result<Box<dyn Session>, DetectorError> {
-    let failed = |source: RuntimeError| DetectorError::Run { runtime, source };
-    let threads = options.executor.threads;
     match runtime {
-        Runtime::Rten => Ok(Box::new(
-            RtenSession::open(program, signature, options.suppress_above, threads).map_err(failed)?,
-        )),
-        #[cfg(feature = "ort")]
-        Runtime::Onnxruntime if options.suppress_above.is_some() => {
-            let because = "it cannot override the confidence threshold of the file's suppression".to_owned();
-            Err(DetectorError::NotRun { runtime, because })
-        }
-        #[cfg(feature = "ort")]
-        Runtime::Onnxruntime => {
-            let environment = super::onnxruntime::environment(&options.library)
-                .map_err(|because| DetectorError::NotRun { runtime, because })?;
-            let session = super::onnxruntime::OnnxruntimeSession::open(
-                &environment,
-                &program.to_bytes(),
-                signature,
-                threads,
-            );
-            Ok(Box::new(session.map_err(failed)?))
-        }
-        #[cfg(not(feature = "ort"))]
-        Runtime::Onnxruntime => Err(DetectorError::NotRun {
-            runtime,
-            because: "this program was built without the feature `ort`; use `--runtime rten`".to_owned(),
-        }),
+        Runtime::Rten => open_rten(program, signature, options),
+        Runtime::Onnxruntime => open_onnxruntime(program, signature, options),
     }
+}
+
+#[cfg(feature = "rten")]
+fn open_rten(
+    program: &OnnxProgram,
+    signature: &OnnxSignature,
+    options: &LoadOptions,
+) -> Result<Box<dyn Session>, DetectorError> {
+    let threads = options.executor.threads;
+    let session = super::rten::RtenSession::open(program, signature, options.suppress_above, threads);
+    Ok(Box::new(session.map_err(|source| DetectorError::Run { runtime: Runtime::Rten, source })?))
+}
+
+#[cfg(not(feature = "rten"))]
+fn open_rten(_: &OnnxProgram, _: &OnnxSignature, _: &LoadOptions) -> Result<Box<dyn Session>, DetectorError> {
+    Err(DetectorError::NotRun {
+        runtime: Runtime::Rten,
+        because: "this program was built without the feature `rten`; use `--runtime onnxruntime`".to_owned(),
+    })
+}
+
+#[cfg(feature = "ort")]
+fn open_onnxruntime(
+    program: &OnnxProgram,
+    signature: &OnnxSignature,
+    options: &LoadOptions,
+) -> Result<Box<dyn Session>, DetectorError> {
+    use super::onnxruntime::{OnnxruntimeSession, environment};
+    let runtime = Runtime::Onnxruntime;
+    if options.suppress_above.is_some() {
+        let because = "it cannot override the confidence threshold of the file's suppression".to_owned();
+        return Err(DetectorError::NotRun { runtime, because });
+    }
+    let environment =
+        environment(&options.library).map_err(|because| DetectorError::NotRun { runtime, because })?;
+    let threads = options.executor.threads;
+    let session = OnnxruntimeSession::open(&environment, &program.to_bytes(), signature, threads);
+    Ok(Box::new(session.map_err(|source| DetectorError::Run { runtime, source })?))
+}
+
+#[cfg(not(feature = "ort"))]
+fn open_onnxruntime(
+    _: &OnnxProgram,
+    _: &OnnxSignature,
+    _: &LoadOptions,
+) -> Result<Box<dyn Session>, DetectorError> {
+    Err(DetectorError::NotRun {
+        runtime: Runtime::Onnxruntime,
+        because: "this program was built without the feature `ort`; use `--runtime rten`".to_owned(),
+    })
 }
 
 impl From<OnnxError> for DetectorError {

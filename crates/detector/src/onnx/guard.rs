@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use bonsai_exec::{MemoryBudget, MemoryNeed};
 use bonsai_onnx::{Footprint, FootprintLimits, OnnxProgram, OtherOperators};
 
-use super::Runtime;
-use crate::DetectorError;
+use crate::{DetectorError, Runtime};
 
 /// A program and the image dimensions that were checked for it.
 pub(super) struct Guard {

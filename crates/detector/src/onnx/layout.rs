@@ -6,7 +6,7 @@ use bonsai_boxes::{Detection, Xyxy};
 use bonsai_checkpoint::Array;
 use bonsai_yolov8::Predictions;
 
-use super::signature::Dims;
+use super::dims::Dims;
 use crate::{DetectorError, Outputs};
 
 /// More rows than any exporter's suppression returns; with more, six columns are a box, an objectness and one

@@ -13,7 +13,7 @@ use ort::session::{Session as OrtSession, SessionInputValue};
 use ort::value::{Tensor, TensorRef};
 
 use super::LibrarySearch;
-use super::runtime::{RuntimeError, Session};
+use super::session::{RuntimeError, Session};
 use super::signature::OnnxSignature;
 
 /// The environment of the process, once a library is loaded.

@@ -13,7 +13,7 @@ use bonsai_checkpoint::Array;
 use bonsai_onnx::{Given, OnnxProgram, Part, Suppression};
 use rten::{Model, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
 
-use super::runtime::{RuntimeError, Session};
+use super::session::{RuntimeError, Session};
 use super::signature::OnnxSignature;
 use super::suppression::{Rule, suppress};
 

@@ -4,8 +4,9 @@
 //! names the classes, and determines what the dimensions leave open.
 
 use bonsai_checkpoint::Array;
-use bonsai_onnx::{Dim, OnnxInfo, TensorInfo};
+use bonsai_onnx::{OnnxInfo, TensorInfo};
 
+use super::dims::{Dims, sizes};
 use super::layout::{Hints, OutputLayout};
 use crate::config::{DEFAULT_IMGSZ, MAX_IMGSZ};
 use crate::{DetectorError, Outputs};
@@ -21,9 +22,6 @@ const MAX_BATCH: usize = 1024;
 const MAX_CLASSES: usize = 100_000;
 /// Names of the detector's output, for files with several outputs.
 const OUTPUT_NAMES: [&str; 3] = ["output0", "outputs", "output"];
-
-/// Dimensions; `None` if a dimension is chosen at run time.
-pub(super) type Dims = Vec<Option<usize>>;
 
 /// Input and output of a detector in an ONNX file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,14 +232,6 @@ fn choose_output(outputs: &[TensorInfo]) -> Result<&TensorInfo, DetectorError> {
         return Err(wrong(output, "FLOAT or FLOAT16".to_owned()));
     }
     Ok(output)
-}
-
-fn sizes(tensor: &TensorInfo) -> Dims {
-    let size = |dim: &Dim| match dim {
-        Dim::Fixed(size) => Some(*size),
-        Dim::Symbolic(_) | Dim::Unknown => None,
-    };
-    tensor.dims.iter().map(size).collect()
 }
 
 /// Whether Ultralytics' export arguments, a Python dictionary, say that the file contains suppression.

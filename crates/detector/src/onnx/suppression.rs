@@ -7,7 +7,7 @@
 
 use bonsai_checkpoint::Array;
 
-use super::runtime::RuntimeError;
+use super::session::RuntimeError;
 
 /// Settings of a suppression.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,8 +6,8 @@
 //! file is opened and run once in a separate process, under limits of memory and time, and in this process
 //! only if that succeeded. A flaw that only some pictures trigger is not caught.
 //!
-//! The separate process is a program that calls [`try_onnx`], usually the running program with other
-//! arguments. A library user who sets no program gets no trial run.
+//! The separate process is a program that calls [`try_onnx`](crate::try_onnx()), usually the running program
+//! with other arguments. A library user who sets no program gets no trial run.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -15,12 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use bonsai_checkpoint::Array;
 use bonsai_onnx::Footprint;
 
-use super::artefact::Artefact;
-use super::runtime::{LoadOptions, Runtime};
-use crate::DetectorError;
+use super::LibrarySearch;
+use crate::{DetectorError, Runtime};
 
 /// Interval for checking whether the process has ended.
 const POLL: Duration = Duration::from_millis(5);
@@ -38,44 +36,51 @@ const BASE: u64 = 2 << 30;
 const PER_THREAD: u64 = 160 << 20;
 
 /// Exit code of a process whose trial run succeeded.
-const WELL: u8 = 0;
+pub(super) const WELL: u8 = 0;
 /// Exit code if the runtime is not available.
-const NOT_RUN: u8 = 3;
+pub(super) const NOT_RUN: u8 = 3;
 /// Exit code if there was an error; the process prints the error.
-const FAILED: u8 = 1;
+pub(super) const FAILED: u8 = 1;
 
 /// A program for trial runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
     /// The program. It is started with `words`, followed by the runtime, threads (0: all), bytes of memory,
-    /// onnxruntime's library (empty: search for it), and the file, which it must pass to [`try_onnx`].
+    /// onnxruntime's library (empty: search for it), and the file, which it must pass to
+    /// [`try_onnx`](crate::try_onnx()).
     pub program: PathBuf,
     /// Arguments that make the program run a trial.
     pub words: Vec<OsString>,
 }
 
-/// The resource needs of the file, and its size in bytes.
-pub(super) struct Needs {
+/// The file to try, its runtime, and what both need.
+pub(super) struct Attempt<'a> {
+    pub(super) path: &'a Path,
+    pub(super) runtime: Runtime,
+    /// Threads of the runtime; 0 for one per core.
+    pub(super) threads: usize,
+    pub(super) library: &'a LibrarySearch,
+    /// The resource needs of a run.
     pub(super) footprint: Footprint,
-    pub(super) file: u64,
+    /// Size of the file in bytes.
+    pub(super) bytes: u64,
 }
 
 impl Trial {
     /// Runs the trial; returns an error if it failed in any way.
-    pub(super) fn run(&self, path: &Path, options: &LoadOptions, needs: &Needs) -> Result<(), DetectorError> {
-        let runtime = options.runtime.unwrap_or_default();
-        let threads =
-            std::thread::available_parallelism().map_or(1, usize::from).max(options.executor.threads);
+    pub(super) fn run(&self, attempt: &Attempt<'_>) -> Result<(), DetectorError> {
+        let &Attempt { path, runtime, threads, library, footprint, bytes } = attempt;
+        let most = std::thread::available_parallelism().map_or(1, usize::from).max(threads);
         // Weights exist as a file, as a message and in the runtime, which may rearrange them; values exist
         // twice.
         let memory = BASE
-            .saturating_add(PER_THREAD.saturating_mul(threads as u64))
-            .saturating_add(needs.file.saturating_mul(6))
-            .saturating_add(needs.footprint.bytes.saturating_mul(2));
-        let limit = PATIENCE + Duration::from_secs((needs.footprint.work / OPERATIONS).min(LONGEST));
-        let library = options.library.explicit.clone().unwrap_or_default();
+            .saturating_add(PER_THREAD.saturating_mul(most as u64))
+            .saturating_add(bytes.saturating_mul(6))
+            .saturating_add(footprint.bytes.saturating_mul(2));
+        let limit = PATIENCE + Duration::from_secs((footprint.work / OPERATIONS).min(LONGEST));
+        let library = library.explicit.clone().unwrap_or_default();
         let mut command = Command::new(&self.program);
-        command.args(&self.words).arg(runtime.name()).arg(options.executor.threads.to_string());
+        command.args(&self.words).arg(runtime.name()).arg(threads.to_string());
         command.arg(memory.to_string()).arg(library).arg(path);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         // A program that cannot be started does not make the file invalid, and the file was already checked.
@@ -92,37 +97,6 @@ impl Trial {
             },
         }
     }
-}
-
-/// The work of a process for a trial run: opens the file with `options` and runs it once under a limit of
-/// `memory` bytes. Returns the exit code and the text to print.
-pub fn try_onnx(path: &Path, options: &LoadOptions, memory: u64) -> (u8, String) {
-    limit_memory(memory);
-    let options = LoadOptions { trial: None, ..options.clone() };
-    let tried = Artefact::open(path, &options).and_then(|mut artefact| {
-        let dims = artefact.signature.usual_images();
-        artefact.run(&pattern(dims)).map(drop)
-    });
-    match tried {
-        Ok(()) => (WELL, String::new()),
-        Err(DetectorError::NotRun { .. }) => (NOT_RUN, String::new()),
-        Err(error) => {
-            let mut text = error.to_string();
-            let mut cause = std::error::Error::source(&error);
-            while let Some(error) = cause {
-                text = format!("{text}: {error}");
-                cause = error.source();
-            }
-            (FAILED, text)
-        }
-    }
-}
-
-/// Images of varying pixels, so that all parts of a file have work to do.
-fn pattern(dims: [usize; 4]) -> Array {
-    let count = dims.iter().product();
-    let pixel = |i: usize| (i.wrapping_mul(2_654_435_761) >> 7 & 0xff) as f32 / 255.0;
-    Array::new(&dims, (0..count).map(pixel).collect())
 }
 
 /// A child process that is killed and waited for when dropped.
@@ -179,27 +153,4 @@ fn ending(status: ExitStatus) -> String {
 #[cfg(not(unix))]
 fn ending(status: ExitStatus) -> String {
     format!("ended its process: {status}")
-}
-
-/// Limits the memory of this process, and disables core dumps.
-#[cfg(unix)]
-fn limit_memory(bytes: u64) {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    for (resource, most) in [(Resource::As, bytes), (Resource::Core, 0)] {
-        let old = getrlimit(resource);
-        let most = old.maximum.map_or(most, |maximum| maximum.min(most));
-        // If the limit cannot be set, the time limit still applies.
-        let _ = setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
-    }
-}
-
-#[cfg(not(unix))]
-fn limit_memory(_: u64) {}
-
-impl Runtime {
-    /// Parses the arguments after [`Trial::words`] in a process for a trial run: runtime, threads and memory.
-    pub fn tried(words: [&str; 3]) -> Option<(Self, usize, u64)> {
-        let [runtime, threads, memory] = words;
-        Some((runtime.parse().ok()?, threads.parse().ok()?, memory.parse().ok()?))
-    }
 }

@@ -2,8 +2,8 @@
 
 use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_prune::{
-    BoxError, Candidate, Coupling, Importance, Member, Per, PruneConfig, PruneError, PrunePlan, PrunePolicy,
-    PruneServices, Scope, ScoreConfig, apply, prune, prune_best, score,
+    BoxError, Candidate, Coupling, Importance, Member, Normalisation, Per, PruneConfig, PruneError,
+    PrunePlan, PrunePolicy, PruneServices, Scope, ScoreConfig, apply, prune, prune_best, score,
 };
 use bonsai_testkit::random_weights;
 
@@ -19,7 +19,11 @@ fn config() -> PruneConfig {
 }
 
 fn candidate(importance: Importance) -> Candidate {
-    Candidate { score: ScoreConfig { importance, ..ScoreConfig::default() }, scope: Scope::Global }
+    let normalisation = Normalisation::None;
+    Candidate {
+        score: ScoreConfig { importance, normalisation, ..ScoreConfig::default() },
+        scope: Scope::Global,
+    }
 }
 
 #[test]

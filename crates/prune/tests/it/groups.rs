@@ -2,7 +2,8 @@
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::{
-    Coupling, Importance, Member, PrunePlan, Reduction, ScoreConfig, apply, apply_compensated, score,
+    Coupling, Importance, Member, Normalisation, PrunePlan, Reduction, ScoreConfig, apply, apply_compensated,
+    score,
 };
 
 use crate::small_model::{conv_bn, small_model};
@@ -121,8 +122,12 @@ fn depthwise_weights_count_once() {
     let model = branch();
     let graph = model.model.graph();
     let coupling = Coupling::from_graph(graph);
-    let config =
-        ScoreConfig { importance: Importance::L1, reduction: Reduction::Sum, ..ScoreConfig::default() };
+    let config = ScoreConfig {
+        importance: Importance::L1,
+        reduction: Reduction::Sum,
+        normalisation: Normalisation::None,
+        ..ScoreConfig::default()
+    };
     let scores = score(&coupling, &model.weights, &config).unwrap();
     let set = coupling.set_of(Member { node: graph.find("d").unwrap(), channel: 2 });
     let size = |name: &str, axis: usize| {

@@ -66,7 +66,8 @@ fn magnitudes_are_sums_over_rows_columns_and_scales() {
     let power = |p: i32| move |_: &str, _: usize, w: f64| w.abs().powi(p);
     for (importance, p) in [(Importance::L1, 1), (Importance::L2, 2)] {
         for reduction in [Reduction::Mean, Reduction::Max, Reduction::Sum, Reduction::First] {
-            let config = ScoreConfig { importance, reduction, ..ScoreConfig::default() };
+            let normalisation = Normalisation::None;
+            let config = ScoreConfig { importance, reduction, normalisation, ..ScoreConfig::default() };
             let scores = score(&coupling, &model.weights, &config).unwrap();
             for c in 0..4 {
                 let terms = terms(&model, c, &power(p));
@@ -87,7 +88,8 @@ fn taylor_multiplies_with_gradients_and_counts_scales() {
     let model = residual();
     let coupling = Coupling::from_graph(model.model.graph());
     let gradients = random_weights(9, model.model.graph());
-    let config = ScoreConfig { importance: Importance::Taylor, ..ScoreConfig::default() };
+    let normalisation = Normalisation::None;
+    let config = ScoreConfig { importance: Importance::Taylor, normalisation, ..ScoreConfig::default() };
     let mut asked = 0;
     let mut source = || {
         asked += 1;

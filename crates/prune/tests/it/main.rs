@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod any_graph;
 mod compensate;
 mod contest;
 mod coupling;

@@ -3,7 +3,7 @@
 //! The kept channels are derived from the plan by walking the graph forwards, without the pruner's coupling,
 //! so that a wrong coupling is detected.
 
-use bonsai_checkpoint::Checkpoint;
+use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_graph::{Graph, Op, ParamRole};
 use bonsai_prune::{Coupling, PrunePlan};
 use rand::{RngExt, SeedableRng};
@@ -60,12 +60,17 @@ pub(crate) fn kept_by_walking(plan: &PrunePlan, graph: &Graph) -> Vec<Vec<usize>
 
 /// `model` with gamma = beta = 0 in the channels that `plan` removes.
 pub(crate) fn zero_removed(plan: &PrunePlan, model: &Checkpoint) -> Checkpoint {
-    let graph = model.model.graph();
+    let weights = zero_removed_of(plan, model.model.graph(), &model.weights);
+    Checkpoint { weights, ..model.clone() }
+}
+
+/// As [`zero_removed`], for the weights of any network.
+pub(crate) fn zero_removed_of(plan: &PrunePlan, graph: &Graph, weights: &Weights) -> Weights {
     let kept = kept_by_walking(plan, graph);
-    let mut zeroed = model.clone();
+    let mut zeroed = weights.clone();
     for spec in graph.params() {
         if matches!(spec.role, ParamRole::BnGamma | ParamRole::BnBeta) {
-            let array = zeroed.weights.get_mut(&spec.name).unwrap();
+            let array = zeroed.get_mut(&spec.name).unwrap();
             for (channel, value) in array.data.iter_mut().enumerate() {
                 if !kept[spec.node.index()].contains(&channel) {
                     *value = 0.0;

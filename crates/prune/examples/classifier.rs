@@ -1,0 +1,86 @@
+//! Example: prunes a small image classifier, which has no detection head, to half of its multiply-accumulates,
+//! and runs it before and after.
+//!
+//! `cargo run --release -p bonsai-prune --example classifier`
+
+#![allow(clippy::print_stdout, reason = "printing is what an example is for")]
+
+use std::error::Error;
+
+use bonsai_checkpoint::{Array, Weights};
+use bonsai_graph::{Graph, GraphBuilder, GraphError, NodeId, Op, ParamRole};
+use bonsai_prune::{GraphServices, PruneConfig, PrunePolicy, PrunedGraph, ScoreConfig, Target, prune_graph};
+use bonsai_testkit::{random_array, random_weights, reference_forward};
+
+/// Images are squares of this many pixels.
+const SIDE: usize = 32;
+const CLASSES: usize = 10;
+/// Side of the last map, over which the maximum is taken.
+const LAST: usize = SIDE / 8;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let graph = classifier()?;
+    let weights = with_small_scales(&graph, random_weights(1, &graph));
+    let policy = PrunePolicy {
+        target: Some(Target::Macs(0.5)),
+        min_channels: 4,
+        round_to: Some(4),
+        ..PrunePolicy::default()
+    };
+    let image = (SIDE, SIDE);
+    let config = PruneConfig { score: ScoreConfig::default(), policy, compensate: true, image };
+    let pruned = prune_graph(&graph, &weights, &config, GraphServices::default())?;
+    let PrunedGraph { graph: small, weights: fewer, plan, report } = &pruned;
+    for layer in &report.layers {
+        println!("{:>14} {:>3} -> {:>3} channels", layer.conv, layer.original, layer.kept);
+    }
+    println!("{} of {} parameters are left", report.after.params, report.before.params);
+
+    assert_eq!(report.before, graph.cost(SIDE, SIDE)?);
+    assert_eq!(report.after, small.cost(SIDE, SIDE)?);
+    assert!(2 * report.after.macs <= report.before.macs);
+    assert!(report.after.params < report.before.params);
+    // The classes stay, and the weights are those of the smaller graph.
+    assert_eq!(plan.keep("classes").map(<[usize]>::len), Some(CLASSES));
+    fewer.verify(&small.params())?;
+    assert_eq!(fewer.len(), weights.len());
+
+    let images = random_array(2, &[2, 3, SIDE, SIDE]);
+    for (graph, weights) in [(&graph, &weights), (small, fewer)] {
+        let outputs = reference_forward(graph, weights, &images, false);
+        assert_eq!(outputs.len(), 1);
+        assert_eq!(outputs[0].shape, [2, CLASSES, 1, 1]);
+        assert!(outputs[0].data.iter().all(|score| score.is_finite()));
+    }
+    Ok(())
+}
+
+/// Three blocks that halve the map, the maximum over the last map, and a score for each class.
+fn classifier() -> Result<Graph, GraphError> {
+    let mut b = GraphBuilder::new();
+    let mut x = b.push("images", Op::Input { channels: 3 }, &[])?;
+    for (name, channels) in [("block.0", 16), ("block.1", 32), ("block.2", 64)] {
+        x = block(&mut b, name, x, channels)?;
+    }
+    let pool = b.push("pool", Op::MaxPool { kernel: LAST, stride: LAST, padding: 0 }, &[x])?;
+    let last = Op::Conv2d { out_channels: CLASSES, kernel: 1, stride: 1, padding: 0, bias: true, groups: 1 };
+    let classes = b.push("classes", last, &[pool])?;
+    b.finish(&[classes])
+}
+
+/// Convolution of stride 2, batch norm, activation.
+fn block(b: &mut GraphBuilder, name: &str, x: NodeId, channels: usize) -> Result<NodeId, GraphError> {
+    let x = b.conv(&format!("{name}.conv"), x, channels, 3, 2)?;
+    let x = b.push(&format!("{name}.bn"), Op::batch_norm(), &[x])?;
+    b.push(&format!("{name}.act"), Op::Silu, &[x])
+}
+
+/// The weights with batch-norm scales from 0 to 1, so that some channels are less important than others.
+fn with_small_scales(graph: &Graph, mut weights: Weights) -> Weights {
+    for spec in graph.params().into_iter().filter(|spec| spec.role == ParamRole::BnGamma) {
+        let last = (spec.len() - 1).max(1) as f32;
+        let scales = (0..spec.len()).map(|channel| channel as f32 / last).collect();
+        weights.insert(spec.name, Array::new(&spec.shape, scales));
+    }
+    weights
+}

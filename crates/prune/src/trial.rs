@@ -1,0 +1,75 @@
+//! [`Trial`]: a way of choosing channels that was tried, and its result.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Importance, Normalisation, Per, Reduction, Scope, ScoreConfig};
+
+/// One way of choosing channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    /// How sets are scored.
+    pub score: ScoreConfig,
+    /// Whether the lowest scores are searched globally or per layer.
+    pub scope: Scope,
+}
+
+/// A candidate and its result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The candidate.
+    pub candidate: Candidate,
+    /// The value that the trial returned, lower is better; `None` if an earlier candidate chose the same
+    /// channels.
+    pub loss: Option<f64>,
+    /// Parameters of the candidate's pruned network.
+    pub params: u64,
+    /// Multiply-accumulates of the candidate's pruned network.
+    pub macs: u64,
+}
+
+impl Candidate {
+    /// Candidates of different kinds: first-order importance (normalised and not), magnitude, and gamma.
+    pub const DEFAULT: [Self; 4] = [
+        Self::new(Importance::Taylor, Normalisation::None, Scope::Global),
+        Self::new(Importance::Taylor, Normalisation::Mean, Scope::Global),
+        Self::new(Importance::L2, Normalisation::Mean, Scope::Global),
+        Self::new(Importance::Gamma, Normalisation::None, Scope::Global),
+    ];
+
+    const fn new(importance: Importance, normalisation: Normalisation, scope: Scope) -> Self {
+        let reduction = Reduction::Mean;
+        let per = Per::Set;
+        Self { score: ScoreConfig { importance, reduction, normalisation, per }, scope }
+    }
+}
+
+/// `l2, normalised by mean: loss 5.213 (835947 parameters)`.
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.candidate)?;
+        match self.loss {
+            Some(loss) => write!(f, "loss {loss:.3}")?,
+            None => write!(f, "same channels as an earlier candidate")?,
+        }
+        write!(f, " ({} parameters)", self.params)
+    }
+}
+
+/// `l2, normalised by mean`.
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let importance = self.score.importance;
+        let normalisation = self.score.normalisation.for_importance(importance);
+        write!(f, "{importance}")?;
+        if normalisation != Normalisation::None {
+            write!(f, ", normalised by {normalisation}")?;
+        }
+        if self.scope == Scope::PerLayer {
+            write!(f, ", per layer")?;
+        }
+        Ok(())
+    }
+}
