@@ -52,8 +52,8 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
         config.score == plain && (config.prune.scope, config.prune.preset) == (Scope::Global, Preset::Group);
     ensure_usage!(
         config.score.importance != Importance::Best || is_plain,
-        "score.importance is best, which tests several rankings: leave score.reduction, score.normalisation, score.per, \
-         prune.scope and prune.preset out"
+        "score.importance is best, the default, which tests several rankings: leave score.reduction, score.normalisation, \
+         score.per, prune.scope and prune.preset out, or name one ranking, such as score.importance=taylor"
     );
     section("extras", config.extras.check())?;
     let IterateSettings { steps, max_map_drop, epochs } = config.iterate;

@@ -120,7 +120,8 @@ impl Default for PipelineConfig {
             // L1 lowers the metrics at first, and its schedule must run to the end.
             sparse: TrainConfig { epochs: 0, patience: 0, ..train.clone() },
             l1: L1Config::default(),
-            score: ScoreConfig { importance: Importance::Taylor, ..ScoreConfig::default() },
+            // No ranking is best on all datasets (BENCHMARKS.md); a short training of each tells.
+            score: ScoreConfig { importance: Importance::Best, ..ScoreConfig::default() },
             // Half of the MACs: the fraction of channels that this takes depends on the data.
             prune: PrunePolicy { target: Some(Target::Macs(0.5)), ..PrunePolicy::default() },
             extras: PruneExtras::default(),

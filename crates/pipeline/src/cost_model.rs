@@ -9,7 +9,7 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_detector::Detector;
 use bonsai_exec::ExecutorOptions;
 use bonsai_prune::{Candidate, Importance, Target};
-use bonsai_stages::{Data, start_checkpoint};
+use bonsai_stages::{Data, start_checkpoint, trial_steps};
 use bonsai_train::TrainConfig;
 
 use crate::estimate::{Basis, Estimate};
@@ -92,7 +92,8 @@ impl<'a> CostModel<'a> {
             }
             Stage::Prune if c.score.importance == Importance::Best => {
                 // Every candidate trains every network for some steps.
-                let images = (c.extras.trial_steps * c.finetune.nbs * Candidate::DEFAULT.len()) as f64;
+                let steps = trial_steps(&c.extras, &c.finetune, self.images[0] as usize);
+                let images = (steps * c.finetune.nbs * Candidate::DEFAULT.len()) as f64;
                 let runs = TRAINED * images * c.pruned_stages().len() as f64;
                 let (_, memory, _) = self.training(&c.finetune, left);
                 (BASE + left * self.run * runs, memory, 4.0 * self.params * left)

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::{Importance, PruneReport, Pruned};
-use bonsai_stages::{Data, RunContext, Stepwise, iterate_stage, prune_stage, ranking, save_json};
+use bonsai_stages::{Data, RunContext, Stepwise, UNTRIED, iterate_stage, prune_stage, ranking, save_json};
 use serde::{Deserialize, Serialize};
 
 use crate::iterations::{Files, save_iterations};
@@ -77,7 +77,11 @@ pub(crate) fn fill_prune_folder(
         }
         let (_, of, pruned) = best.context("no network to prune")?;
         stage = of;
-        importance = best_trial(&pruned).map_or(importance, |(_, importance)| importance);
+        importance = match best_trial(&pruned) {
+            Some((_, importance)) => importance,
+            None if importance == Importance::Best => UNTRIED,
+            None => importance,
+        };
         pruned.plan.save(&folder.join(PLAN))?;
         pruned.checkpoint.save(&folder.join(PRUNED))?;
         pruned.report

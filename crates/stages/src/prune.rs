@@ -7,7 +7,8 @@ use bonsai_detector::Detector;
 use bonsai_exec::{Buffer, Executor, Mode, build_executor};
 use bonsai_graph::ClassMap;
 use bonsai_prune::{
-    BoxError, Candidate, Importance, PruneConfig, PruneServices, Pruned, prune, prune_best, recalibrate,
+    BoxError, Candidate, Importance, PruneConfig, PruneServices, Pruned, ScoreConfig, prune, prune_best,
+    recalibrate,
 };
 use bonsai_train::output_gradients;
 use bonsai_yolov8::{HeadOutput, LossGains, detection_loss};
@@ -18,6 +19,8 @@ use crate::trial::Trials;
 use crate::{Data, RunContext, validation_loader};
 use crate::{PruneSettings, median_latency_ms};
 
+/// The importance in place of best where no ranking can be tried.
+pub const UNTRIED: Importance = Importance::Taylor;
 /// Runs of a network for one latency measurement.
 const LATENCY_RUNS: usize = 15;
 
@@ -53,8 +56,17 @@ pub fn prune_stage(
     };
     let services = PruneServices { gradients: Some(&mut gradients), latency: Some(&mut latency) };
     let mut pruned = if settings.score.importance == Importance::Best {
-        let trials =
-            Trials::new(data.context("importance best needs images: pass --data DATA.yaml")?, settings)?;
+        let data = data.context("importance best needs images: pass --data DATA.yaml")?;
+        let Some(trials) = Trials::new(data, settings) else {
+            note(&format!(
+                "warning: {} training images are too few to hold labelled ones back for trials of rankings: channels \
+                 are ranked by {UNTRIED}",
+                data.train.samples.len()
+            ));
+            let score = ScoreConfig { importance: UNTRIED, ..settings.score };
+            let settings = PruneSettings { score, ..settings.clone() };
+            return prune_stage(model, &settings, context, Some(data), note);
+        };
         let mut number = 0;
         let mut trial = |network: &Checkpoint| -> Result<f64, BoxError> {
             number += 1;

@@ -4,18 +4,20 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Sample, Split};
 use bonsai_train::{EpochRecord, EpochTiming, StepRecord, TrainConfig, TrainError};
 
-use crate::PruneSettings;
 use crate::{Data, Objective, RunContext, TrainWatch, train_stage};
+use crate::{PruneExtras, PruneSettings};
 
 /// One of this many training images is held back.
 const HELD_BACK: usize = 5;
 /// Maximum number of images held back; their mean loss is precise enough to rank networks.
 const MOST_HELD_BACK: usize = 256;
+/// A trial takes at most this part of the optimiser steps of fine-tuning: four trials then cost less than half of it.
+const PART: usize = 10;
 /// Fraction of the epochs in which the learning rate warms up.
 const WARMUP: f64 = 0.25;
 
@@ -26,11 +28,9 @@ pub(super) struct Trials {
 }
 
 impl Trials {
-    /// Trials that train on one part of the training images; another part is held back.
-    ///
-    /// # Errors
-    /// If one of the two parts has no labelled image.
-    pub(super) fn new(data: &Data, settings: &PruneSettings) -> Result<Self> {
+    /// Trials that train on one part of the training images; another part is held back. `None` if one of the two
+    /// parts has no labelled image.
+    pub(super) fn new(data: &Data, settings: &PruneSettings) -> Option<Self> {
         let training = &settings.training;
         let all = &data.train.samples;
         let is_held_back = |index: usize| index % HELD_BACK == HELD_BACK - 1;
@@ -38,7 +38,7 @@ impl Trials {
             let samples = all.iter().enumerate().filter(|(index, _)| is_held_back(*index) == held_back);
             samples.map(|(_, sample)| sample.clone()).collect::<Vec<Sample>>()
         };
-        let wanted = settings.extras.trial_steps * training.nbs;
+        let wanted = trial_steps(&settings.extras, training, all.len()) * training.nbs;
         let split = |samples: Vec<Sample>, most: usize| {
             // Taken evenly from all images, because files are often sorted by scene.
             let stride = samples.len().div_ceil(most.max(1)).max(1);
@@ -48,12 +48,9 @@ impl Trials {
         let train = split(part(false), wanted);
         let held_back = split(part(true), MOST_HELD_BACK);
         let is_labelled = |split: &Split| split.samples.iter().any(|sample| !sample.labels.is_empty());
-        ensure!(
-            is_labelled(&train) && is_labelled(&held_back),
-            "importance best trains pruned networks on labelled training images and holds one in {HELD_BACK} back; {} \
-             images are too few for that: use another importance",
-            all.len()
-        );
+        if !is_labelled(&train) || !is_labelled(&held_back) {
+            return None;
+        }
         let epochs = wanted.div_ceil(train.samples.len()).max(1);
         let config = TrainConfig {
             epochs,
@@ -64,7 +61,7 @@ impl Trials {
             ..training.clone()
         };
         let data = Data { train, val: held_back, ..data.clone() };
-        Ok(Self { data, config })
+        Some(Self { data, config })
     }
 
     /// The mean loss on the held-back images after a short training; infinite if the training diverges.
@@ -87,6 +84,12 @@ impl Trials {
             .context("the last epoch of the trial has no loss")?;
         Ok(losses.bbox + losses.cls + losses.dfl)
     }
+}
+
+/// Optimiser steps of one trial: `extras.trial_steps`, but at most a tenth of those of fine-tuning on `images` images.
+pub fn trial_steps(extras: &PruneExtras, training: &TrainConfig, images: usize) -> usize {
+    let steps = training.epochs * images.div_ceil(training.nbs.max(1));
+    extras.trial_steps.min((steps / PART).max(1))
 }
 
 /// Ignores the events of a trial, because its epochs are not those of the run.
