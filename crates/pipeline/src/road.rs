@@ -137,6 +137,12 @@ mod tests {
         let mut sparse = config(3, false);
         assert_eq!(sparse.inputs(Stage::Prune), [Stage::Dataset, Stage::Baseline, Stage::Sparse]);
         sparse.l1 = L1Config::from_preset(L1Preset::Original);
+        assert_eq!(
+            sparse.inputs(Stage::Prune),
+            [Stage::Dataset, Stage::Baseline, Stage::Sparse],
+            "best tries both"
+        );
+        sparse.score.importance = Importance::Gamma;
         assert_eq!(sparse.inputs(Stage::Prune), [Stage::Dataset, Stage::Sparse]);
     }
 

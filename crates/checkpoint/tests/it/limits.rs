@@ -122,9 +122,9 @@ fn a_program_makes_only_so_many_values() {
         // Values, values in the memo, and names of a megabyte each.
         (&b""[..], &b"]"[..], &b"."[..], "more than 4194304 values"),
         (b"N", b"\x94", b".", "values in the memo"),
-        (b"N", b"2", b".", "expected a YOLOv8"),
+        (b"N", b"2", b".", "expected an Ultralytics YOLOv8"),
         (b"(", b"(", b"t.", "a tuple of 0"),
-        (&[&long[..], b"q\x01"].concat(), b"h\x01h\x01\x930", b".", "expected a YOLOv8"),
+        (&[&long[..], b"q\x01"].concat(), b"h\x01h\x01\x930", b".", "expected an Ultralytics YOLOv8"),
         // The same with names of tensors.
         (&named, b"h\x01h\x02s", b".", "bytes of a name"),
         // Copies of a list that grows.

@@ -268,7 +268,7 @@ fn other_files_are_named() {
     refused(&archive(&[("a/constants.pkl", b"")]), &["data.pkl"]);
     refused(&archive(&[("a/data.pkl", b"\x80\x02}."), ("a/byteorder", b"big")]), &["big-endian"]);
     refused(&pickled(b"\x80\x02}."), &["a dictionary with"]);
-    refused(&pickled(b"\x80\x02K\x01."), &["1; expected a YOLOv8"]);
+    refused(&pickled(b"\x80\x02K\x01."), &["1; expected an Ultralytics YOLOv8"]);
     refused(&pickled(b"\x80\x02i."), &["cut off"]);
     refused(&pickled(b"\x80\x02\xff."), &["0xff"]);
 }

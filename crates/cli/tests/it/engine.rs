@@ -124,7 +124,7 @@ fn damaged_and_foreign_files_are_refused_by_name() {
         (Vec::new(), "unknown kind of file"),
         (b"hello, world, this is a text of more than a few bytes".to_vec(), "unknown kind of file"),
         (b"ftrt".to_vec(), "too few for a plan"),
-        (short_rtx, "says that it has 200 bytes, but there are 104"),
+        (short_rtx, "the header gives 200 bytes, but the plan has 104"),
         (prefixed(7), "reading it as ONNX failed"),
         (prefixed(i32::MAX), "reading it as ONNX failed"),
         (cut("best.onnx"), "reading it as ONNX failed"),

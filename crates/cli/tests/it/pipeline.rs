@@ -73,7 +73,7 @@ fn a_run_in_parts_and_one_with_nothing_to_do() {
     assert!(text.contains("stopped after stage prune") && !project.join("finetune").exists(), "{text}");
     let goes_on = text.lines().last().unwrap().trim();
     assert!(
-        goes_on.starts_with("cargo xtask pipeline --project")
+        goes_on.starts_with("bonsai pipeline --project")
             && !goes_on.contains("--until")
             && !goes_on.contains("--force"),
         "{goes_on}"
@@ -136,9 +136,7 @@ fn a_full_disk_loses_no_finished_stage() {
         .unwrap();
     let message = said(&full);
     assert_eq!(full.status.code(), Some(1), "{message}");
-    for part in
-        ["stage `sparse`", "safetensors", "keeps the finished stages", "`cargo xtask pipeline --project"]
-    {
+    for part in ["stage `sparse`", "safetensors", "keeps the finished stages", "`bonsai pipeline --project"] {
         assert!(message.contains(part), "`{part}` is not in: {message}");
     }
     assert_eq!(fs::read(project.join("baseline/manifest.json")).unwrap(), baseline);

@@ -26,7 +26,10 @@ fn an_image_size_that_no_stride_divides() {
 
 #[test]
 fn a_model_that_is_neither_name_nor_file() {
-    refuses(|config| config.model = "yolov9n".to_owned(), &["`yolov9n`", "yolov8n", "yolov8x"]);
+    refuses(
+        |config| config.model = "yolov9n".to_owned(),
+        &["unknown model \"yolov9n\"", "yolov8n", "yolov8x"],
+    );
 }
 
 #[test]

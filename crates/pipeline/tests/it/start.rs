@@ -42,11 +42,11 @@ fn a_pt_file_of_a_pruned_network_for_the_same_classes_others_and_more() {
     }
     // Three new classes: their outputs keep nothing of the old classes.
     let (renamed, notes) = start(&["a", "b", "c"]);
-    assert!(notes.contains("no class of the dataset") && notes.contains("get new weights"), "{notes}");
+    assert!(notes.contains("no class of the dataset") && notes.contains("start anew"), "{notes}");
     assert_eq!(renamed.model.class_names(), names(&["a", "b", "c"]));
     assert!((0..3).all(|new| (0..3).all(|old| row(&renamed, new) != row(&same, old))));
     let (numbered, notes) = start(&["0", "1", "2"]);
-    assert!(notes.contains("by number") && notes.contains("keeps all weights"), "{notes}");
+    assert!(notes.contains("by number") && notes.contains("all weights are kept"), "{notes}");
     assert!(numbered.weights == same.weights && numbered.model.class_names() == names(&["0", "1", "2"]));
     let (more, notes) = start(&["a", "b", "twig", "d"]);
     assert!(notes.contains("1 in both") && notes.contains("only in the dataset: `a`, `b`, `d`"), "{notes}");
