@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Augment;
 
-/// Configuration of a [`Loader`].
+/// Configuration of a [`Loader`](crate::Loader).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoaderConfig {
