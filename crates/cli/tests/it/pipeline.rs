@@ -78,7 +78,7 @@ fn a_run_in_parts_and_one_with_nothing_to_do() {
             && !goes_on.contains("--force"),
         "{goes_on}"
     );
-    let words: Vec<&str> = goes_on.split(' ').skip(2).collect();
+    let words: Vec<&str> = goes_on.split(' ').skip(1).collect();
     answer(&words);
 
     let begun = Instant::now();
