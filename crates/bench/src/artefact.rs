@@ -153,11 +153,11 @@ fn open(what: &ArtefactBench) -> Result<(Vec<Runner>, Vec<String>)> {
 
 /// Crops square images to their upper left `h` x `w` pixels.
 fn crop(square: Array, (h, w): (usize, usize)) -> Array {
-    let &[n, c, side, _] = &square.shape[..] else { return square };
+    let &[n, c, side, _] = square.shape() else { return square };
     if (h, w) == (side, side) {
         return square;
     }
-    let planes = square.data.chunks_exact(side * side);
+    let planes = square.data().chunks_exact(side * side);
     let rows = planes.flat_map(|plane| plane.chunks_exact(side).take(h).flat_map(|row| &row[..w]));
     Array::new(&[n, c, h, w], rows.copied().collect())
 }

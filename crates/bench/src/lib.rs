@@ -1,9 +1,4 @@
-//! [`step`] and [`infer`] time networks, [`compare`] and [`artefact()`] time files in turns, [`recipes`]
-//! compares whole runs.
-//!
-//! The input and the objects are random and the weights are seeded. So the benchmarks need no dataset, and
-//! other implementations can be timed on the same work (`scripts/compare-peers.sh`). Times are wall-clock; a
-//! ratio means something only if both sides were timed in turns on one machine.
+#![doc = include_str!("../README.md")]
 
 mod artefact;
 mod compare;

@@ -12,6 +12,7 @@ use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, UpdateRule, build_executor, check_memory};
 use bonsai_graph::DetectHead;
 use bonsai_stages::peak_rss_mb;
+use bonsai_train::output_gradients;
 use bonsai_yolov8::{HeadOutput, LossGains, Target, detection_loss};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -157,11 +158,8 @@ impl Loss {
             Self::MeanSquare => return Ok((mean_square(head, &mut outputs), outputs)),
         };
         let loss = detection_loss(&HeadOutput::from_outputs(head, &outputs)?, targets, LossGains::default())?;
-        for (level, gradient) in loss.gradients.into_iter().enumerate() {
-            outputs[head.box_outputs[level]].data = gradient.box_logits;
-            outputs[head.cls_outputs[level]].data = gradient.cls_logits;
-        }
-        Ok((f64::from(loss.total), outputs))
+        let total = f64::from(loss.total);
+        Ok((total, output_gradients(head, outputs, loss)))
     }
 }
 
@@ -169,9 +167,9 @@ impl Loss {
 fn mean_square(head: &DetectHead, outputs: &mut [Array]) -> f64 {
     let mut loss = 0.0;
     for positions in [&head.box_outputs, &head.cls_outputs] {
-        let count: usize = positions.iter().map(|p| outputs[*p].data.len()).sum();
+        let count: usize = positions.iter().map(|p| outputs[*p].data().len()).sum();
         for position in positions {
-            loss += square(&mut outputs[*position].data, 2.0 / count as f32) / count as f64;
+            loss += square(outputs[*position].data_mut(), 2.0 / count as f32) / count as f64;
         }
     }
     loss
@@ -211,6 +209,6 @@ mod tests {
             || vec![Array::new(&[1, 1, 1, 2], vec![1.0, -3.0]), Array::new(&[1, 4, 1, 1], vec![2.0; 4])];
         let mut gradients = outputs();
         assert_eq!(mean_square(&head, &mut gradients), 5.0 + 4.0);
-        assert_eq!((&gradients[0].data[..], &gradients[1].data[..]), (&[1.0, -3.0][..], &[1.0; 4][..]));
+        assert_eq!((gradients[0].data(), gradients[1].data()), (&[1.0, -3.0][..], &[1.0; 4][..]));
     }
 }

@@ -1,18 +1,4 @@
-//! Axis-aligned boxes in three coordinate systems ([`Xyxy`], [`Cxcywh`], [`Ltrb`]), and their overlap.
-//!
-//! [`Xyxy`] (corners), [`Cxcywh`] (centre and size) and [`Ltrb`] (distances from an anchor) are distinct
-//! types, so that the compiler rejects one in place of another. The caller chooses the unit (pixels, cells,
-//! or fractions of the image) and documents it where a box is used.
-//!
-//! Datasets, the model and the metrics exchange boxes through this crate, so that they need not depend on
-//! each other.
-//!
-//! ```
-//! use bonsai_boxes::{Cxcywh, Xyxy};
-//! let a = Xyxy::from(Cxcywh { cx: 5.0, cy: 5.0, w: 10.0, h: 10.0 });
-//! let b = Xyxy { x1: 5.0, y1: 0.0, x2: 15.0, y2: 10.0 };
-//! assert!((a.iou(b) - 1.0 / 3.0).abs() < 1e-6);
-//! ```
+#![doc = include_str!("../README.md")]
 
 use serde::{Deserialize, Serialize};
 

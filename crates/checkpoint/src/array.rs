@@ -1,12 +1,12 @@
 //! [`Array`]: a dense `f32` array in row-major order.
 
+use crate::CheckpointError;
+
 /// Values with their dimensions; the length always equals the product of the dimensions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
-    /// Dimensions, outermost first.
-    pub shape: Vec<usize>,
-    /// Values, row-major.
-    pub data: Vec<f32>,
+    shape: Vec<usize>,
+    data: Vec<f32>,
 }
 
 impl Array {
@@ -18,6 +18,38 @@ impl Array {
     pub fn new(shape: &[usize], data: Vec<f32>) -> Self {
         assert_eq!(shape.iter().product::<usize>(), data.len(), "array of shape {shape:?}");
         Self { shape: shape.to_vec(), data }
+    }
+
+    /// As [`Array::new`], for data of others.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Length`] if the number of values differs from the product of the dimensions.
+    pub fn try_new(shape: &[usize], data: Vec<f32>) -> Result<Self, CheckpointError> {
+        let expected = shape.iter().try_fold(1, |product: usize, axis| product.checked_mul(*axis));
+        if expected == Some(data.len()) {
+            return Ok(Self { shape: shape.to_vec(), data });
+        }
+        Err(CheckpointError::Length { shape: shape.to_vec(), got: data.len() })
+    }
+
+    /// Dimensions, outermost first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Values, row-major.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// Values, row-major, writable.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// The values without their dimensions.
+    pub fn into_data(self) -> Vec<f32> {
+        self.data
     }
 
     /// An array of zeros.

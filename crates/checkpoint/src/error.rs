@@ -32,6 +32,14 @@ pub enum CheckpointError {
         /// The shape in the file.
         got: Vec<usize>,
     },
+    /// The number of values differs from the product of the dimensions.
+    #[error("{got} values do not fill an array of shape {shape:?}")]
+    Length {
+        /// The dimensions.
+        shape: Vec<usize>,
+        /// Number of values.
+        got: usize,
+    },
     /// A tensor is not stored as 32-bit floats.
     #[error("tensor `{name}` is stored as {got}, expected F32")]
     Dtype {

@@ -40,15 +40,15 @@ impl View for Stored<'_> {
     }
 
     fn shape(&self) -> &[usize] {
-        &self.0.shape
+        self.0.shape()
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Owned(self.0.data.iter().flat_map(|value| value.to_le_bytes()).collect())
+        Cow::Owned(self.0.data().iter().flat_map(|value| value.to_le_bytes()).collect())
     }
 
     fn data_len(&self) -> usize {
-        size_of::<f32>() * self.0.data.len()
+        size_of_val(self.0.data())
     }
 }
 

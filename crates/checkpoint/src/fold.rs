@@ -27,20 +27,21 @@ impl Checkpoint {
             let mean = of(&fold.batch_norm, ParamRole::BnMean)?;
             let var = of(&fold.batch_norm, ParamRole::BnVar)?;
             let old_bias = if fold.had_bias { Some(of(&fold.conv, ParamRole::ConvBias)?) } else { None };
-            let channels = gamma.data.len();
+            let channels = gamma.data().len();
             let mut scales = Vec::with_capacity(channels);
             let mut bias = Array::zeros(&[channels]);
             for c in 0..channels {
-                let scale = f64::from(gamma.data[c]) / (f64::from(var.data[c]) + f64::from(fold.eps)).sqrt();
-                let shift = old_bias.map_or(0.0, |b| f64::from(b.data[c])) - f64::from(mean.data[c]);
-                bias.data[c] = (f64::from(beta.data[c]) + shift * scale) as f32;
+                let scale =
+                    f64::from(gamma.data()[c]) / (f64::from(var.data()[c]) + f64::from(fold.eps)).sqrt();
+                let shift = old_bias.map_or(0.0, |b| f64::from(b.data()[c])) - f64::from(mean.data()[c]);
+                bias.data_mut()[c] = (f64::from(beta.data()[c]) + shift * scale) as f32;
                 scales.push(scale);
             }
             weights.insert(format!("{}.{}", fold.conv, ParamRole::ConvBias.suffix()), bias);
             // In place, because devices with little memory fold before anything else.
             let kernel = weights.require_mut(&format!("{}.{}", fold.conv, ParamRole::ConvWeight.suffix()))?;
-            let per_channel = kernel.data.len() / channels;
-            for (values, scale) in kernel.data.chunks_exact_mut(per_channel).zip(scales) {
+            let per_channel = kernel.data().len() / channels;
+            for (values, scale) in kernel.data_mut().chunks_exact_mut(per_channel).zip(scales) {
                 for v in values {
                     *v = (f64::from(*v) * scale) as f32;
                 }

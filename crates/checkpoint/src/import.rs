@@ -122,5 +122,5 @@ fn read(name: &str, view: &TensorView<'_>) -> Result<Array, CheckpointError> {
             return Err(CheckpointError::Dtype { name: name.to_owned(), got: format!("{other:?}") });
         }
     };
-    Ok(Array { shape: view.shape().to_vec(), data })
+    Array::try_new(view.shape(), data)
 }

@@ -24,7 +24,7 @@ impl Checkpoint {
         let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
         for param in &params {
             let array = self.weights.require(&param.name)?;
-            tensors.push((param.name.clone(), Dtype::F32, array.shape.clone(), bytes(&array.data)));
+            tensors.push((param.name.clone(), Dtype::F32, array.shape().to_vec(), bytes(array.data())));
             if param.role == ParamRole::BnVar {
                 let layer = graph.node(param.node).name();
                 tensors.push((format!("{layer}.num_batches_tracked"), Dtype::I64, Vec::new(), vec![0; 8]));

@@ -20,6 +20,11 @@ impl Weights {
         Self::default()
     }
 
+    /// Zeros for all parameters of a network.
+    pub fn zeros(graph: &Graph) -> Self {
+        graph.params().into_iter().map(|spec| (spec.name, Array::zeros(&spec.shape))).collect()
+    }
+
     /// Adds or replaces one array.
     pub fn insert(&mut self, name: impl Into<String>, array: Array) {
         self.arrays.insert(name.into(), array);
@@ -87,7 +92,7 @@ impl Weights {
     /// # Errors
     /// As [`Weights::check`].
     pub fn verify(&self, specs: &[ParamSpec]) -> Result<(), CheckpointError> {
-        let shape = |name: &str| self.get(name).map(|array| array.shape.as_slice());
+        let shape = |name: &str| self.get(name).map(Array::shape);
         verify_shapes(specs, shape, self.arrays.keys().map(String::as_str))
     }
 }

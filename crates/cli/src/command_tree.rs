@@ -11,6 +11,7 @@ use crate::examples::{Topic, topic};
 use crate::failure::EXIT_CODES;
 use crate::invocation::program;
 use crate::spelling::{with_foreign_options, with_tip};
+use crate::train_keys;
 
 /// All commands with their help, for parsing and for completions.
 pub(crate) fn commands() -> Command {
@@ -35,6 +36,7 @@ fn files(matches: &ArgMatches) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for id in matches.ids().map(clap::Id::as_str) {
         found.extend(matches.try_get_many::<PathBuf>(id).ok().flatten().into_iter().flatten().cloned());
+        found.extend(train_keys::file(matches, id));
         let texts = matches.try_get_many::<String>(id).ok().flatten().into_iter().flatten();
         match id {
             "model" => found.extend(texts.map(PathBuf::from)),

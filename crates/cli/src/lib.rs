@@ -1,5 +1,4 @@
-//! [`main`]: the command line of Bonsai. It handles arguments, progress bars and logging; `bonsai-pipeline`
-//! does the work.
+#![doc = include_str!("../README.md")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod bench;
@@ -43,6 +42,7 @@ mod terminal;
 mod testing;
 mod thresholds;
 mod train_args;
+mod train_keys;
 mod training;
 mod trial;
 mod used_options;

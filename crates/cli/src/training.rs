@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use bonsai_pipeline::training::{Resume, TrainArgs, TrainDir, TrainOutcome, saved_args, train_run};
-use bonsai_pipeline::{L1Config, NoDataset, Stopped, limit_threads, path_text};
+use bonsai_pipeline::{L1Config, NoDataset, Stopped, TrainConfig, limit_threads, path_text};
 
 use crate::events::set_result;
 use crate::failure::{DONE, ErrorExt as _, misused};
@@ -20,8 +20,9 @@ pub(crate) fn train(args: &Train) -> Result<u8> {
 
 pub(crate) fn sparsify(args: &Train) -> Result<u8> {
     // L1 lowers the metrics before they recover, so patience would end the training too early.
-    let sparse = TrainArgs { l1: Some(L1Config::default()), patience: 0, ..TrainArgs::default() };
-    run(args, TrainArgs { name: "sparsify".to_owned(), ..sparse })
+    let train = TrainConfig { patience: 0, ..TrainConfig::default() };
+    let l1 = Some(L1Config::default());
+    run(args, TrainArgs { name: "sparsify".to_owned(), train, l1, ..TrainArgs::default() })
 }
 
 pub(crate) fn finetune(args: &Train) -> Result<u8> {
@@ -36,7 +37,7 @@ fn run(given: &Train, defaults: TrainArgs) -> Result<u8> {
             (asked, None)
         }
         Some(path) => {
-            let others = given.given(path.is_some())?;
+            let others = given.given(path.is_some());
             if !others.is_empty() {
                 return misused(format!(
                     "--resume uses the settings of the interrupted training, so leave out {}; for other settings, start a new \

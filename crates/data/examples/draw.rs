@@ -4,6 +4,8 @@
 //! STYLE is shapes, crowd or clutter; TRAIN, VAL and TEST are numbers of images, SIDE is their side in
 //! pixels.
 
+#![allow(clippy::print_stdout, reason = "printing is what an example is for")]
+
 use std::error::Error;
 use std::path::Path;
 

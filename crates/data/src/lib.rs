@@ -1,31 +1,4 @@
-//! YOLO-format datasets, letterbox, augmentation, a seeded loader and the drawn dataset.
-//!
-//! From files to batches: [`Dataset`] reads `data.yaml`, finds the images of a split and checks their labels
-//! ([`Split`], [`Scan`]); [`Loader`] turns a split into [`Batch`]es in background threads; [`Letterbox`] fits
-//! one image into a canvas and maps boxes back, which prediction needs too. [`shapes`] draws a dataset of its
-//! own, so that everything can be tried without downloading one.
-//!
-//! Invariant: results depend on files, configuration and seed, never on the number of threads or on timing.
-//! This crate contains no network and no loss; it returns pixels as plain `f32`.
-//!
-//! ```
-//! use bonsai_data::{Dataset, Loader, LoaderConfig, SplitKind, shapes};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let folder = tempfile::tempdir()?;
-//! let config = shapes::ShapesConfig { train: 6, val: 2, test: 0, imgsz: 64, seed: 1, ..Default::default() };
-//! let data_yaml = shapes::draw(&config, &folder.path().join("shapes"))?;
-//!
-//! let dataset = Dataset::open(data_yaml)?;
-//! let (split, scan) = dataset.scan(SplitKind::Train)?;
-//! assert_eq!((scan.images, scan.warnings.len()), (6, 0));
-//!
-//! let loader = Loader::new(split, LoaderConfig { imgsz: 64, batch: 4, shuffle: true, ..Default::default()
-//! })?; let shapes: Result<Vec<_>, _> = loader.epoch(0).map(|batch| batch.map(|batch|
-//! batch.shape)).collect(); assert_eq!(shapes?, [[4, 3, 64, 64], [2, 3, 64, 64]]);
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod augment;
 mod batch;

@@ -6,6 +6,8 @@
 //! `[n, 4 + classes, anchors]`: centre, width and height in pixels, then scores. Both files have 32-bit
 //! little-endian floats.
 
+#![allow(clippy::print_stdout, reason = "printing is what an example is for")]
+
 use std::error::Error;
 use std::fs;
 use std::path::Path;

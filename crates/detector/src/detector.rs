@@ -310,7 +310,7 @@ impl Detector {
         let h = h as usize;
         self.check_memory([members.len(), h, w])?;
         let mut batch = Array::zeros(&[members.len(), 3, h, w]);
-        for ((index, transform), planes) in members.iter().zip(batch.data.chunks_exact_mut(3 * h * w)) {
+        for ((index, transform), planes) in members.iter().zip(batch.data_mut().chunks_exact_mut(3 * h * w)) {
             write_planes(&transform.apply(&images[*index]), planes);
         }
         let mut outputs = self.run(&batch)?;

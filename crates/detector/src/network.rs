@@ -36,7 +36,7 @@ impl Network {
         read: impl FnOnce(&HeadOutput<'_>) -> T,
     ) -> Result<T, DetectorError> {
         let stride = stride(&self.model);
-        let [n, 3, h, w] = images.shape[..] else { return Err(input_shape(images, stride)) };
+        let [n, 3, h, w] = images.shape()[..] else { return Err(input_shape(images, stride)) };
         if n == 0 || h == 0 || w == 0 || !h.is_multiple_of(stride) || !w.is_multiple_of(stride) {
             return Err(input_shape(images, stride));
         }
@@ -44,7 +44,7 @@ impl Network {
         for (output, id) in outputs.iter().zip(self.model.graph().outputs()) {
             // Suppression would ignore a NaN silently, and a diverged network would look like a picture
             // without objects.
-            if !output.data.iter().all(|v| v.is_finite()) {
+            if !output.data().iter().all(|v| v.is_finite()) {
                 let node = self.model.graph().node(*id).name().to_owned();
                 return Err(DetectorError::NotFinite { node });
             }
@@ -52,10 +52,10 @@ impl Network {
         let head = self.model.head();
         let positions = head.box_outputs.iter().zip(&head.cls_outputs).zip(&head.strides);
         let level = |((boxes, classes), stride): ((&usize, &usize), &usize)| LevelOutput {
-            box_logits: &outputs[*boxes].data,
-            cls_logits: &outputs[*classes].data,
-            h: outputs[*boxes].shape[2],
-            w: outputs[*boxes].shape[3],
+            box_logits: outputs[*boxes].data(),
+            cls_logits: outputs[*classes].data(),
+            h: outputs[*boxes].shape()[2],
+            w: outputs[*boxes].shape()[3],
             stride: *stride,
         };
         let levels = positions.map(level).collect();
@@ -71,5 +71,5 @@ pub(crate) fn stride(model: &ModelSpec) -> usize {
 }
 
 fn input_shape(images: &Array, stride: usize) -> DetectorError {
-    DetectorError::InputShape { found: images.shape.clone(), stride }
+    DetectorError::InputShape { found: images.shape().to_vec(), stride }
 }

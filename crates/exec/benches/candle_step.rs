@@ -34,7 +34,7 @@ fn main() {
     let mut ours = CandleExecutor::new(model.graph(), &checkpoint.weights, Device::Cpu).unwrap();
     let outputs = ours.forward(Mode::Train, &images).unwrap();
     let upstream: Vec<Array> =
-        outputs.iter().enumerate().map(|(i, o)| random_array(i as u64, &o.shape)).collect();
+        outputs.iter().enumerate().map(|(i, o)| random_array(i as u64, o.shape())).collect();
     let rule = UpdateRule {
         momentum: 0.9,
         nesterov: true,
@@ -87,7 +87,7 @@ impl Stock {
         let mut vars = HashMap::new();
         for spec in graph.params() {
             let array = weights.get(&spec.name).unwrap();
-            let tensor = Tensor::from_slice(&array.data, array.shape.as_slice(), &device)?;
+            let tensor = Tensor::from_slice(array.data(), array.shape(), &device)?;
             vars.insert(spec.name, Var::from_tensor(&tensor)?);
         }
         let mut norms = HashMap::new();
@@ -128,7 +128,7 @@ impl Stock {
                 |role: ParamRole| self.vars[&format!("{}.{}", node.name(), role.suffix())].as_tensor();
             let y =
                 match *node.op() {
-                    Op::Input { .. } => Tensor::from_slice(&images.data, images.shape.as_slice(), &device)?,
+                    Op::Input { .. } => Tensor::from_slice(images.data(), images.shape(), &device)?,
                     Op::Conv2d { stride, padding, bias, out_channels, groups, .. } => {
                         let y = x(0).conv2d(param(ParamRole::ConvWeight), padding, stride, 1, groups)?;
                         if bias {
@@ -157,7 +157,7 @@ impl Stock {
         }
         let mut loss = Tensor::zeros((), candle_core::DType::F32, &device)?;
         for (id, g) in graph.outputs().iter().zip(upstream) {
-            let g = Tensor::from_slice(&g.data, g.shape.as_slice(), &device)?;
+            let g = Tensor::from_slice(g.data(), g.shape(), &device)?;
             loss = (loss + (&values[id.index()] * g)?.sum_all()?)?;
         }
         self.optimiser.step(&loss.backward()?)

@@ -1,36 +1,4 @@
-//! [`Executor`]: runs a layer graph forward and backward and applies the optimiser step.
-//!
-//! An [`Executor`] returns raw outputs as host arrays, computes a backward pass from gradients at the
-//! outputs, and applies an optimiser step given as data ([`UpdateRule`]) where the parameters are stored.
-//! [`CpuExecutor`] is the fast executor for the CPU, with hand-written kernels for several instruction sets
-//! ([`Isa`]). `CandleExecutor` is portable and runs on any candle device. [`build_executor`] selects one by
-//! [`ExecutorOptions`]. [`Inference`] is the smaller interface for forward passes only; [`CpuInference`]
-//! implements it and [`build_inference`] selects an implementation.
-//!
-//! `CandleExecutor` belongs to the feature `candle`, which is on by default. Without it this crate does not
-//! depend on candle, and a choice of [`ExecutorKind::Candle`] is an error ([`ExecError::NoCandle`]).
-//!
-//! Losses, datasets and files belong to other crates.
-//!
-//! ```
-//! use bonsai_checkpoint::{Array, Weights};
-//! use bonsai_exec::{CpuExecutor, CpuOptions, Executor, ExecutorOptions, Mode, build_executor};
-//! use bonsai_graph::{GraphBuilder, Op};
-//!
-//! let mut b = GraphBuilder::new();
-//! let x = b.push("x", Op::Input { channels: 1 }, &[])?;
-//! let y = b.conv("y", x, 1, 1, 1)?;
-//! let graph = b.finish(&[y])?;
-//! let mut weights = Weights::new();
-//! weights.insert("y.weight", Array::new(&[1, 1, 1, 1], vec![2.0]));
-//!
-//! let images = Array::new(&[1, 1, 1, 2], vec![3.0, 4.0]);
-//! let mut cpu = CpuExecutor::new(&graph, &weights, CpuOptions::default())?;
-//! assert_eq!(cpu.forward(Mode::Eval, &images)?[0].data, [6.0, 8.0]);
-//! let mut selected = build_executor(&graph, &weights, &ExecutorOptions::default())?;
-//! assert_eq!(selected.forward(Mode::Eval, &images)?[0].data, [6.0, 8.0]);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+#![doc = include_str!("../README.md")]
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod adamw;

@@ -18,11 +18,11 @@ impl Parameters<'_> {
     /// Shape and values of a parameter; all values must be finite.
     pub(crate) fn read(&self, name: &str) -> Result<(&[usize], &[f32]), OnnxError> {
         let array = self.weights.require(name)?;
-        match array.data.iter().enumerate().find(|(_, v)| !v.is_finite()) {
+        match array.data().iter().enumerate().find(|(_, v)| !v.is_finite()) {
             Some((index, value)) => {
                 Err(OnnxError::NotFinite { tensor: name.to_owned(), index, value: *value })
             }
-            None => Ok((&array.shape, &array.data)),
+            None => Ok((array.shape(), array.data())),
         }
     }
 }

@@ -1,20 +1,4 @@
-//! [`run`] and [`RunDir`]: all stages of a pipeline in order, over one run directory.
-//!
-//! The stages are dataset, baseline, sparse, prune, finetune, export, engine and report. Each is a
-//! configuration and a function from values to values, and lives in [`bonsai_stages`]. [`run`] calls them in
-//! order over a [`RunDir`], which has one folder per stage. A stage writes to a folder `.partial`, which is
-//! renamed when the stage is complete. A [`Manifest`] records configuration and input digests, so that a
-//! second run repeats only the stages that changed. No other crate knows the layout of a run directory, and
-//! only `bonsai-stages`, which this crate is built on, also knows all stages.
-//!
-//! This crate prints nothing: the caller passes a [`Progress`].
-//!
-//! ```no_run
-//! use bonsai_pipeline::{PipelineConfig, Quiet, RunDir, run};
-//! let report = run(&PipelineConfig::drawn(), &RunDir::new("runs/shapes"), &mut Quiet)?;
-//! assert_eq!(report.rows.len(), 12);
-//! # Ok::<(), anyhow::Error>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod attempts;
 mod check;
@@ -25,6 +9,7 @@ mod decision;
 mod difference;
 mod doctor;
 mod engine_folder;
+mod epoch_keeper;
 mod estimate;
 mod export_folder;
 mod forecast;
@@ -76,7 +61,7 @@ pub use bonsai_tensorrt::{
     Backend, BackendChoice, BuildReport, ComputeCapability, EngineOutcome, HardwareCompatibility, Precision,
     RTX_BUILT_IN, ShapeProfile,
 };
-pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
+pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped, TrainConfig};
 pub use bonsai_yolov8::LossItems;
 pub use check::{check, check_imgsz};
 pub use config::{ControlSettings, PipelineConfig};

@@ -57,7 +57,12 @@ impl PipelineConfig {
                     target: None,
                     ..self.prune
                 },
-                extras: PruneExtras { compensate: false, dense_importance: Importance::Gamma, ..self.extras },
+                extras: PruneExtras {
+                    compensate: false,
+                    reconstruct: 0,
+                    dense_importance: Importance::Gamma,
+                    ..self.extras
+                },
                 ..self
             },
         }

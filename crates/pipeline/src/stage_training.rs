@@ -1,20 +1,18 @@
 //! [`train_in`]: a training stage that can be interrupted. After every epoch its folder holds all that is
 //! needed to resume.
 //!
-//! Files are written in the order best, history, gammas, attempts, last, each whole or not at all. If the
-//! process is killed between two of them, the stage resumes from `last` and repeats one epoch, to the same
-//! bits.
+//! [`EpochKeeper`] writes the files.
 
 use std::fmt;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_stages::{TrainWatch, load_json, save_json, write_picture};
-use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped, TrainConfig, Trained};
+use bonsai_train::{EpochRecord, EpochTiming, Stopped, TrainConfig, Trained};
 
 use crate::attempts::{Attempts, Clock};
+use crate::epoch_keeper::{EpochKeeper, EpochRecords, ended};
 use crate::gamma_history::GammaHistory;
 use crate::{Progress, Stage};
 
@@ -58,53 +56,47 @@ pub(crate) fn train_in(
     start: impl FnOnce() -> Result<Checkpoint>,
     train: impl FnOnce(&Checkpoint, &mut dyn TrainWatch) -> Result<Trained>,
 ) -> Result<()> {
-    let earlier = Attempts::in_folder(folder)?;
-    let history = Vec::new();
-    let gammas = GammaHistory::default();
-    let mut keeper = Keeper { folder, earlier, clock: Clock::start(), history, gammas, progress };
-    let start = if let Some(last) = keeper.take_up()? {
+    let records = StageRecords {
+        folder,
+        earlier: Attempts::in_folder(folder)?,
+        clock: Clock::start(),
+        history: Vec::new(),
+        gammas: GammaHistory::default(),
+    };
+    let mut keeper = EpochKeeper { best: folder.join(BEST), last: folder.join(LAST), records, progress };
+    let start = if keeper.last.is_file() {
+        let last = Checkpoint::load(&keeper.last)?;
+        let done = last.train.as_ref().map_or(0, |state| state.progress.epoch);
+        keeper.records.take_up(done)?;
+        keeper.progress.note(&format!("goes on after epoch {done}"));
         last
     } else {
         let start = start()?;
-        keeper.gammas.push(0, &start)?;
+        keeper.records.gammas.push(0, &start)?;
         start
     };
-    if !has_ended(&start, config) {
+    if ended(&start, config).is_none() {
         let trained = train(&start, &mut keeper)?;
         if trained.stopped == Stopped::Interrupted {
             keeper.save_last(&trained.last)?;
             return Err(Interrupted { stage }.into());
         }
     }
-    write_picture(&keeper.gammas.draw()?, &folder.join("gammas.png"))
+    write_picture(&keeper.records.gammas.draw()?, &folder.join("gammas.png"))
 }
 
-/// Whether a saved training has all its epochs: the process was killed after the last one.
-fn has_ended(start: &Checkpoint, config: &TrainConfig) -> bool {
-    start.train.as_ref().is_some_and(|state| {
-        state.progress.epoch >= config.epochs || config.out_of_patience(&state.progress).is_some()
-    })
-}
-
-/// Saves weights and records of a training after every epoch, and reports its progress.
-struct Keeper<'a> {
+/// The records of a stage: metrics and gammas of each epoch, and the time of each attempt.
+struct StageRecords<'a> {
     folder: &'a Path,
     earlier: Attempts,
     clock: Clock,
     history: Vec<EpochRecord>,
     gammas: GammaHistory,
-    progress: &'a mut dyn Progress,
 }
 
-impl Keeper<'_> {
-    /// Loads the checkpoint and the records of an earlier attempt, if it saved any.
-    fn take_up(&mut self) -> Result<Option<Checkpoint>> {
-        let last = self.folder.join(LAST);
-        if !last.is_file() {
-            return Ok(None);
-        }
-        let last = Checkpoint::load(&last)?;
-        let done = last.train.as_ref().map_or(0, |state| state.progress.epoch);
+impl StageRecords<'_> {
+    /// Loads the records of the first `done` epochs, if an earlier attempt saved any.
+    fn take_up(&mut self, done: usize) -> Result<()> {
         let history = self.folder.join(HISTORY);
         if history.is_file() {
             self.history = load_json(&history)?;
@@ -114,36 +106,19 @@ impl Keeper<'_> {
         if gammas.is_file() {
             self.gammas = GammaHistory::load(&gammas, done)?;
         }
-        self.progress.note(&format!("goes on after epoch {done}"));
-        Ok(Some(last))
-    }
-
-    fn save_last(&self, last: &Checkpoint) -> Result<()> {
-        save_json(&self.folder.join(HISTORY), &self.history)?;
-        self.gammas.save(&self.folder.join(GAMMAS))?;
-        self.earlier.save_with(self.clock, self.folder)?;
-        Ok(last.save(&self.folder.join(LAST))?)
+        Ok(())
     }
 }
 
-impl TrainWatch for Keeper<'_> {
-    fn note(&mut self, text: &str) {
-        self.progress.note(text);
-    }
-
-    fn step(&mut self, step: &StepRecord) -> ControlFlow<()> {
-        self.progress.step(step);
-        if self.progress.stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming, last: &Checkpoint) -> Result<()> {
+impl EpochRecords for StageRecords<'_> {
+    fn push(&mut self, record: &EpochRecord, _: &EpochTiming, last: &Checkpoint) -> Result<()> {
         self.history.push(record.clone());
-        self.gammas.push(record.epoch, last)?;
-        if last.train.as_ref().is_some_and(|state| state.progress.best_epoch == Some(record.epoch)) {
-            last.deployed().save(&self.folder.join(BEST))?;
-        }
-        self.save_last(last)?;
-        self.progress.epoch(record, timing);
-        Ok(())
+        self.gammas.push(record.epoch, last)
+    }
+
+    fn save(&self) -> Result<()> {
+        save_json(&self.folder.join(HISTORY), &self.history)?;
+        self.gammas.save(&self.folder.join(GAMMAS))?;
+        self.earlier.save_with(self.clock, self.folder)
     }
 }

@@ -1,6 +1,8 @@
 //! Example: writes every kind of picture into a folder, from synthetic numbers:
 //! `cargo run -p bonsai-plots --example gallery -- FOLDER`.
 
+#![allow(clippy::print_stdout, reason = "printing is what an example is for")]
+
 use std::error::Error;
 use std::path::PathBuf;
 

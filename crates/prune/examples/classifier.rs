@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..PrunePolicy::default()
     };
     let image = (SIDE, SIDE);
-    let config = PruneConfig { score: ScoreConfig::default(), policy, compensate: true, image };
+    let config =
+        PruneConfig { score: ScoreConfig::default(), policy, compensate: true, reconstruct: 0, image };
     let pruned = prune_graph(&graph, &weights, &config, GraphServices::default())?;
     let PrunedGraph { graph: small, weights: fewer, plan, report } = &pruned;
     for layer in &report.layers {
@@ -49,8 +50,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (graph, weights) in [(&graph, &weights), (small, fewer)] {
         let outputs = reference_forward(graph, weights, &images, false);
         assert_eq!(outputs.len(), 1);
-        assert_eq!(outputs[0].shape, [2, CLASSES, 1, 1]);
-        assert!(outputs[0].data.iter().all(|score| score.is_finite()));
+        assert_eq!(outputs[0].shape(), [2, CLASSES, 1, 1]);
+        assert!(outputs[0].data().iter().all(|score| score.is_finite()));
     }
     Ok(())
 }

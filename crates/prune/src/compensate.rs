@@ -68,7 +68,7 @@ pub fn apply_compensated_to_graph(
     for (param, shifts) in &missing.shifts {
         let array = remaining.require_mut(param)?;
         array
-            .data
+            .data_mut()
             .iter_mut()
             .zip(shifts)
             .for_each(|(value, shift)| *value = (f64::from(*value) + shift) as f32);
@@ -134,12 +134,12 @@ impl<'a> Missing<'a> {
         let spec =
             specs.iter().find(|s| s.role == role).expect("a layer of this kind has a parameter of this role");
         let array = checked(self.weights, spec)?;
-        let per_channel = array.data.len() / array.shape[0];
-        match array.data.iter().position(|v| !v.is_finite()) {
+        let per_channel = array.data().len() / array.shape()[0];
+        match array.data().iter().position(|v| !v.is_finite()) {
             Some(i) => Err(PruneError::NotFinite {
                 param: spec.name.clone(),
                 channel: i / per_channel,
-                value: array.data[i],
+                value: array.data()[i],
             }),
             None => Ok(array),
         }
@@ -163,12 +163,12 @@ impl<'a> Missing<'a> {
             return Ok(wire);
         }
         let weight = self.parameter(graph, id, ParamRole::ConvWeight)?;
-        let area: usize = weight.shape[2..].iter().product();
+        let area: usize = weight.shape()[2..].iter().product();
         let ins = input.len() / groups;
         let outs = node.channels() / groups;
         // Contribution of the missing inputs of a group to one output.
         let heard_by = |o: usize| {
-            let taps = |i: usize| weight.data[(o * ins + i) * area..][..area].iter().map(|w| f64::from(*w));
+            let taps = |i: usize| weight.data()[(o * ins + i) * area..][..area].iter().map(|w| f64::from(*w));
             let heard = input[o / outs * ins..][..ins].iter().enumerate().filter(|(_, x)| !x.is_nothing());
             heard.fold(Gaussian::default(), |y, (i, x)| Gaussian {
                 mean: y.mean + x.mean * taps(i).sum::<f64>(),
@@ -214,8 +214,8 @@ impl<'a> Missing<'a> {
             let gamma = self.parameter(graph, id, ParamRole::BnGamma)?;
             let beta = self.parameter(graph, id, ParamRole::BnBeta)?;
             for channel in (0..wire.len()).filter(|c| kept.binary_search(c).is_err()) {
-                let mean = f64::from(beta.data[channel]);
-                let deviation = f64::from(gamma.data[channel]);
+                let mean = f64::from(beta.data()[channel]);
+                let deviation = f64::from(gamma.data()[channel]);
                 wire[channel] = Gaussian { mean, variance: deviation * deviation };
             }
         }

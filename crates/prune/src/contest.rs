@@ -4,6 +4,7 @@
 //! pruned network, for example by its loss after a short training.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
+use bonsai_graph::NodeId;
 
 use crate::{BoxError, Candidate, PruneConfig, PruneError, PruneServices, Pruned, Trial, prune};
 
@@ -35,7 +36,7 @@ pub fn prune_best(
     services: PruneServices<'_>,
     trial: &mut TrialSource<'_>,
 ) -> Result<Contest, PruneError> {
-    let PruneServices { mut gradients, mut latency } = services;
+    let PruneServices { mut gradients, mut latency, mut activations } = services;
     let mut known: Option<Weights> = None;
     let mut tried: Vec<(Trial, Pruned)> = Vec::new();
     for candidate in candidates {
@@ -45,9 +46,12 @@ pub fn prune_best(
             (None, None) => Err(BoxError::from(PruneError::NoGradients)),
         };
         let mut latency = latency.as_mut().map(|measure| |model: &Checkpoint| measure(model));
+        let mut activations =
+            activations.as_mut().map(|run| |layers: &[NodeId], batch: usize| run(layers, batch));
         let services = PruneServices {
             gradients: Some(&mut gradients),
             latency: latency.as_mut().map(|measure| measure as &mut crate::LatencySource<'_>),
+            activations: activations.as_mut().map(|run| run as &mut crate::ActivationSource<'_>),
         };
         let mut config = PruneConfig { score: candidate.score, ..config.clone() };
         config.policy.scope = candidate.scope;

@@ -219,6 +219,9 @@ pub enum PruneError {
     /// A latency target without a way to measure latency.
     #[error("a latency target needs a closure that measures latency: set `PruneServices::latency`")]
     NoLatency,
+    /// Reconstruction without activations of the original network.
+    #[error("reconstruction needs a closure that returns activations: set `PruneServices::activations`")]
+    NoActivations,
     /// There are no candidates, or no trial returned a finite number.
     #[error(
         "none of {candidates} candidates can be chosen: pass at least one, and a trial that returns a finite \

@@ -17,7 +17,7 @@ impl<'a> Gammas<'a> {
     pub(crate) fn new(graph: &Graph, weights: &'a Weights) -> Result<Self, PruneError> {
         let mut of_node = vec![None; graph.nodes().len()];
         for spec in graph.params().into_iter().filter(|s| s.role == ParamRole::BnGamma) {
-            let data = checked(weights, &spec)?.data.as_slice();
+            let data = checked(weights, &spec)?.data();
             if let Some(channel) = data.iter().position(|v| !v.is_finite()) {
                 return Err(PruneError::NotFinite { param: spec.name, channel, value: data[channel] });
             }

@@ -5,9 +5,9 @@ use bonsai_checkpoint::Weights;
 use bonsai_graph::Graph;
 
 use crate::{
-    Candidates, Coupling, GradientSource, MeasureLatency, Per, PruneError, PrunePlan, PrunePolicy,
-    PruneReport, ScoreConfig, Selection, Target, apply_compensated_to_graph, apply_to_graph, choose,
-    choose_measured, report_on_graph, score, score_with_gradients,
+    ActivationSource, Candidates, Coupling, GradientSource, MeasureLatency, Per, PruneError, PrunePlan,
+    PrunePolicy, PruneReport, ScoreConfig, Selection, Target, apply_compensated_to_graph, apply_to_graph,
+    choose, choose_measured, reconstruct, report_on_graph, score, score_with_gradients,
 };
 
 /// The configuration of [`prune`](crate::prune()) and [`prune_graph`].
@@ -19,6 +19,9 @@ pub struct PruneConfig {
     pub policy: PrunePolicy,
     /// Whether to fold the constant output of removed channels into their readers.
     pub compensate: bool,
+    /// Batches of images on which the kernels that read removed channels are refitted, see
+    /// [`reconstruct`](crate::reconstruct()); 0 leaves kernels as they are. Replaces `compensate`.
+    pub reconstruct: usize,
     /// Height and width of the images for which MACs are counted, in pixels.
     pub image: (usize, usize),
 }
@@ -30,6 +33,8 @@ pub struct GraphServices<'a> {
     pub gradients: Option<&'a mut GradientSource<'a>>,
     /// Latency of the network after a plan, for a latency target.
     pub latency: Option<&'a mut MeasureLatency<'a>>,
+    /// Outputs of layers, for [`PruneConfig::reconstruct`].
+    pub activations: Option<&'a mut ActivationSource<'a>>,
 }
 
 /// The result of [`prune_graph`].
@@ -49,14 +54,14 @@ pub struct PrunedGraph {
 ///
 /// # Errors
 /// As [`score_with_gradients`], [`choose_measured`], [`apply_compensated_to_graph`];
-/// [`PruneError::NoGradients`] and [`PruneError::NoLatency`] if a closure is missing.
+/// [`PruneError::NoGradients`], [`PruneError::NoLatency`] and [`PruneError::NoActivations`] if a closure is missing.
 pub fn prune_graph(
     graph: &Graph,
     weights: &Weights,
     config: &PruneConfig,
     services: GraphServices<'_>,
 ) -> Result<PrunedGraph, PruneError> {
-    let GraphServices { gradients, latency } = services;
+    let GraphServices { gradients, latency, activations } = services;
     let coupling = Coupling::from_graph(graph);
     let scores = match gradients {
         Some(gradients) => score_with_gradients(&coupling, weights, &config.score, gradients)?,
@@ -73,14 +78,20 @@ pub fn prune_graph(
         None if measured => return Err(PruneError::NoLatency),
         None => choose(&candidates, &config.policy, config.image)?,
     };
-    let (pruned, remaining, compensation) = if config.compensate {
+    let mut report = report_on_graph(&plan, graph, weights, config.image)?;
+    report.selection = Some(summary);
+    let (pruned, remaining) = if config.reconstruct > 0 {
+        let activations = activations.ok_or(PruneError::NoActivations)?;
+        let (pruned, mut remaining) = apply_to_graph(&plan, graph, weights)?;
+        let fitted = reconstruct(&plan, graph, weights, &mut remaining, config.reconstruct, activations)?;
+        report.reconstruction = Some(fitted);
+        (pruned, remaining)
+    } else if config.compensate {
         let (pruned, remaining, compensation) = apply_compensated_to_graph(&plan, graph, weights)?;
-        (pruned, remaining, Some(compensation))
+        report.compensation = Some(compensation);
+        (pruned, remaining)
     } else {
-        let (pruned, remaining) = apply_to_graph(&plan, graph, weights)?;
-        (pruned, remaining, None)
+        apply_to_graph(&plan, graph, weights)?
     };
-    let report = report_on_graph(&plan, graph, weights, config.image)?;
-    let report = PruneReport { selection: Some(summary), compensation, ..report };
     Ok(PrunedGraph { graph: pruned, weights: remaining, plan, report })
 }

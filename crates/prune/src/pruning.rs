@@ -4,8 +4,8 @@ use bonsai_checkpoint::Checkpoint;
 
 use crate::apply::with_network;
 use crate::{
-    BoxError, GradientSource, GraphServices, MeasureLatency, PruneConfig, PruneError, PrunePlan, PruneReport,
-    PrunedGraph, apply, prune_graph,
+    ActivationSource, BoxError, GradientSource, GraphServices, MeasureLatency, PruneConfig, PruneError,
+    PrunePlan, PruneReport, PrunedGraph, apply, prune_graph,
 };
 
 /// Closures that some configurations need.
@@ -15,6 +15,8 @@ pub struct PruneServices<'a> {
     pub gradients: Option<&'a mut GradientSource<'a>>,
     /// Latency of a network, for a latency target.
     pub latency: Option<&'a mut LatencySource<'a>>,
+    /// Outputs of layers, for [`PruneConfig::reconstruct`].
+    pub activations: Option<&'a mut ActivationSource<'a>>,
 }
 
 /// Measures the latency of one image on a network, in milliseconds.
@@ -40,12 +42,13 @@ pub fn prune(
     config: &PruneConfig,
     services: PruneServices<'_>,
 ) -> Result<Pruned, PruneError> {
-    let PruneServices { gradients, latency } = services;
+    let PruneServices { gradients, latency, activations } = services;
     let mut measure = latency
         .map(|latency| move |plan: &PrunePlan| -> Result<f64, BoxError> { latency(&apply(plan, model)?) });
     let services = GraphServices {
         gradients: gradients.map(|gradients| gradients as &mut GradientSource<'_>),
         latency: measure.as_mut().map(|measure| measure as &mut MeasureLatency<'_>),
+        activations: activations.map(|activations| activations as &mut ActivationSource<'_>),
     };
     let PrunedGraph { graph, weights, plan, report } =
         prune_graph(model.model.graph(), &model.weights, config, services)?;

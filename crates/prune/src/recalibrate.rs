@@ -55,7 +55,7 @@ pub fn recalibrate(
         let weights = statistics(&measured, batch).map_err(failed)?;
         for (spec, sum) in specs.iter().zip(&mut sums) {
             let array = checked(&weights, spec)?;
-            for (channel, (sum, value)) in sum.iter_mut().zip(&array.data).enumerate() {
+            for (channel, (sum, value)) in sum.iter_mut().zip(array.data()).enumerate() {
                 if !value.is_finite() {
                     return Err(PruneError::NotFinite { param: spec.name.clone(), channel, value: *value });
                 }
@@ -66,7 +66,8 @@ pub fn recalibrate(
     let mut recalibrated = model.deployed();
     for (spec, sum) in specs.iter().zip(sums) {
         let array = recalibrated.weights.require_mut(&spec.name)?;
-        array.data = sum.into_iter().map(|s| (s / batches as f64) as f32).collect();
+        let means = sum.into_iter().map(|sum| (sum / batches as f64) as f32);
+        array.data_mut().iter_mut().zip(means).for_each(|(value, mean)| *value = mean);
     }
     Ok(recalibrated)
 }

@@ -5,7 +5,9 @@ use bonsai_graph::{Cost, Graph, NodeId, Op, ParamRole};
 use serde::Serialize;
 
 use crate::param::checked;
-use crate::{Compensation, Coupling, PruneError, PrunePlan, SelectionSummary, Trial, apply_to_graph};
+use crate::{
+    Compensation, Coupling, PruneError, PrunePlan, Reconstruction, SelectionSummary, Trial, apply_to_graph,
+};
 
 /// The effect of a plan on a network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,6 +31,9 @@ pub struct PruneReport {
     pub selection: Option<SelectionSummary>,
     /// The constants folded into the readers of removed channels; `None` if that was not done.
     pub compensation: Option<Compensation>,
+    /// The kernels that were refitted; `None` if that was not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconstruction: Option<Reconstruction>,
     /// Rankings that were tried; empty if the plan needed no trials.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trials: Vec<Trial>,
@@ -109,6 +114,7 @@ pub fn report_on_graph(
         largest_removed_beta: largest_removed_beta(graph, weights, &kept)?,
         selection: None,
         compensation: None,
+        reconstruction: None,
         trials: Vec::new(),
     })
 }
@@ -123,7 +129,7 @@ fn gamma_range(graph: &Graph, weights: &Weights, batch_norm: NodeId) -> Result<G
     let specs = graph.node_params(batch_norm);
     let mut range = GammaRange { min: f32::INFINITY, mean: 0.0, max: 0.0 };
     for spec in specs.iter().filter(|s| s.role == ParamRole::BnGamma) {
-        let gammas = &checked(weights, spec)?.data;
+        let gammas = checked(weights, spec)?.data();
         for gamma in gammas.iter().map(|g| g.abs()) {
             range.min = range.min.min(gamma);
             range.max = range.max.max(gamma);
@@ -140,7 +146,7 @@ fn largest_removed_beta(
 ) -> Result<Option<f32>, PruneError> {
     let mut largest: Option<f32> = None;
     for spec in graph.params().iter().filter(|s| s.role == ParamRole::BnBeta) {
-        let betas = &checked(weights, spec)?.data;
+        let betas = checked(weights, spec)?.data();
         let keep = &kept[spec.node.index()];
         for (_, beta) in betas.iter().enumerate().filter(|(c, _)| keep.binary_search(c).is_err()) {
             largest = Some(largest.unwrap_or(0.0).max(beta.abs()));

@@ -200,8 +200,8 @@ fn sums(
     columns: usize,
     size: &impl Fn(f64) -> f64,
 ) -> Result<Sums, PruneError> {
-    let values = &checked(weights, spec)?.data;
-    let gradients = gradients.map(|g| checked(g, spec)).transpose()?.map(|g| &g.data);
+    let values = checked(weights, spec)?.data();
+    let gradients = gradients.map(|g| checked(g, spec)).transpose()?.map(bonsai_checkpoint::Array::data);
     let mut sums = Sums { rows: vec![0.0; rows], columns: vec![0.0; columns] };
     let area = values.len() / (rows * columns).max(1);
     for (index, taps) in values.chunks_exact(area.max(1)).enumerate() {

@@ -1,7 +1,4 @@
-//! [`Report`]: what a run gained and lost, measured on each of its files.
-//!
-//! A [`Report`] holds every number. The terminal output, Markdown, JSON and page are written from it alone;
-//! only the example pictures are separate.
+#![doc = include_str!("../README.md")]
 
 mod absent;
 mod checks;

@@ -77,7 +77,7 @@ impl GammaStatistics {
 
 fn finite<'a>(weights: &'a Weights, layer: &str, role: ParamRole) -> Result<&'a [f32], StatisticsError> {
     let name = format!("{layer}.{}", role.suffix());
-    let values = &weights.require(&name)?.data;
+    let values = weights.require(&name)?.data();
     match values.iter().enumerate().find(|(_, v)| !v.is_finite()) {
         Some((channel, got)) => Err(StatisticsError::NotFinite { name, channel, got: *got }),
         None => Ok(values),

@@ -109,10 +109,10 @@ pub fn calibrate_stage(
         let batch = batch?;
         executor.forward(Mode::Eval, &Array::new(&batch.shape, batch.images))?;
         for (wire, magnitudes) in wires.iter().zip(&mut seen) {
-            let values = executor.tap(*wire)?.data;
+            let values = executor.tap(*wire)?;
             match calibration.range {
-                Range::MinMax => magnitudes.widen(&values),
-                Range::Percentile(_) => magnitudes.count(&values),
+                Range::MinMax => magnitudes.widen(values.data()),
+                Range::Percentile(_) => magnitudes.count(values.data()),
             }
         }
     }

@@ -163,7 +163,7 @@ pub fn evaluate(
                 *sum += f64::from(item);
             }
         }
-        batch.images = images.data;
+        batch.images = images.into_data();
         let own = |class| classes.dataset_class(class).is_some();
         let outputs = if has_surplus { outputs.only_classes(own)? } else { outputs };
         let found = outputs.suppress(&how.suppression);

@@ -1,9 +1,6 @@
-//! The stages of the pipeline as functions: [`train_stage`], [`prune_stage`], [`evaluate`] and others.
-//!
-//! No stage accesses a run directory or prints. A stage takes networks, splits and settings, returns its
-//! result, and reports to a [`Progress`] while it runs. `bonsai-pipeline` composes the stages over a run
-//! directory.
+#![doc = include_str!("../README.md")]
 
+mod activations;
 mod batches;
 mod calibrate;
 mod checkpoint_file;

@@ -116,7 +116,7 @@ fn pictures((h, w): (usize, usize), split: Option<&Split>) -> Result<Array> {
     let square = Letterbox::square(h.max(w) as u32);
     let letterbox = Letterbox { width: w as u32, height: h as u32, ..square };
     let samples = split.map_or(&[][..], |split| &split.samples);
-    for (index, planes) in images.data.chunks_exact_mut(3 * h * w).enumerate() {
+    for (index, planes) in images.data_mut().chunks_exact_mut(3 * h * w).enumerate() {
         let picture = match samples.get(index) {
             Some(sample) => decode(&sample.image_path)?,
             // `shapes` draws only these sizes.

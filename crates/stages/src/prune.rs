@@ -5,14 +5,15 @@ use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_data::{Batch, Loader};
 use bonsai_detector::Detector;
 use bonsai_exec::{Buffer, Executor, Mode, build_executor};
-use bonsai_graph::ClassMap;
+use bonsai_graph::{ClassMap, NodeId};
 use bonsai_prune::{
-    BoxError, Candidate, Importance, PruneConfig, PruneServices, Pruned, ScoreConfig, prune, prune_best,
-    recalibrate,
+    ActivationSource, BoxError, Candidate, Importance, PruneConfig, PruneServices, Pruned, ScoreConfig,
+    prune, prune_best, recalibrate,
 };
 use bonsai_train::output_gradients;
 use bonsai_yolov8::{HeadOutput, LossGains, detection_loss};
 
+use crate::activations::Activations;
 use crate::batches::targets;
 use crate::classes::{in_network, matched};
 use crate::trial::Trials;
@@ -38,10 +39,18 @@ pub fn prune_stage(
     data: Option<&Data>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Pruned> {
+    let mut activations = match settings.extras.reconstruct {
+        0 => None,
+        batches => {
+            let data = data.context("reconstruction needs images: pass --data DATA.yaml")?;
+            Some(Activations::new(model, data, context, (batches, settings.extras.batch))?)
+        }
+    };
     let config = PruneConfig {
         score: settings.score,
         policy: settings.policy.clone(),
         compensate: settings.extras.compensate,
+        reconstruct: activations.as_ref().map_or(0, Activations::batches),
         image: (context.imgsz, context.imgsz),
     };
     let labelled = data.filter(|_| settings.needs_labels());
@@ -54,7 +63,16 @@ pub fn prune_stage(
         let mut detector = Detector::from_checkpoint(model.clone(), context.executor)?;
         Ok(median_latency_ms(&mut [&mut detector], context.imgsz, LATENCY_RUNS)?[0])
     };
-    let services = PruneServices { gradients: Some(&mut gradients), latency: Some(&mut latency) };
+    let mut activations = activations.as_mut().map(|activations| {
+        |layers: &[NodeId], batch: usize| -> Result<Vec<Array>, BoxError> {
+            Ok(activations.of(layers, batch)?)
+        }
+    });
+    let services = PruneServices {
+        gradients: Some(&mut gradients),
+        latency: Some(&mut latency),
+        activations: activations.as_mut().map(|run| run as &mut ActivationSource<'_>),
+    };
     let mut pruned = if settings.score.importance == Importance::Best {
         let data = data.context("importance best needs images: pass --data DATA.yaml")?;
         let Some(trials) = Trials::new(data, settings) else {

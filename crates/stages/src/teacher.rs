@@ -153,7 +153,7 @@ impl RunningTeacher {
     /// Loss and gradients of the imitation for the student's batch.
     pub(super) fn distil(&mut self, student: &Student<'_>) -> Result<Distilled, ServiceError> {
         let outputs = self.inference.infer(student.images)?;
-        if outputs.iter().any(|output| output.data.iter().any(|value| !value.is_finite())) {
+        if outputs.iter().any(|output| output.data().iter().any(|value| !value.is_finite())) {
             return Err("the teacher's outputs are not finite: pass another teacher".into());
         }
         let mut distilled = Distilled { loss: 0.0, gradients: Vec::new(), features: Vec::new() };
@@ -167,7 +167,7 @@ impl RunningTeacher {
         for ((student, teacher), matching) in student.features.iter().zip(taught).zip(matching) {
             let output = imitate_features(&map(student), &map(teacher), matching, *settings)?;
             distilled.loss += output.total;
-            distilled.features.push(Array::new(&student.shape, output.gradient));
+            distilled.features.push(Array::new(student.shape(), output.gradient));
         }
         Ok(distilled)
     }
@@ -175,6 +175,6 @@ impl RunningTeacher {
 
 /// An output as a feature map.
 fn map(array: &Array) -> FeatureMap<'_> {
-    let size = |axis: usize| array.shape.get(axis).copied().unwrap_or(0);
-    FeatureMap { values: &array.data, n: size(0), channels: size(1), h: size(2), w: size(3) }
+    let size = |axis: usize| array.shape().get(axis).copied().unwrap_or(0);
+    FeatureMap { values: array.data(), n: size(0), channels: size(1), h: size(2), w: size(3) }
 }

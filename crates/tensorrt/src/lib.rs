@@ -1,36 +1,4 @@
-//! Building of engines for TensorRT and TensorRT-RTX from ONNX files, and reading of such files.
-//!
-//! There are three builders ([`Backend`]). `trtexec` and its sibling `tensorrt_rtx` are command line tools
-//! whose options changed with every major version: [`find_tool`] finds one and reads its options
-//! ([`Capabilities`]), [`argv`] is the pure function that translates [`BuildOptions`] into its arguments, and
-//! [`build`] runs it under a time limit. The third is TensorRT-RTX's library in this process, behind feature
-//! `rtx`, which builds without a GPU.
-//! [`build_if_possible`] uses the first builder that is installed; if the machine lacks something, the result
-//! is [`EngineOutcome::NotRun`]. Before any builder starts, [`preflight`] reads the ONNX file and refuses
-//! what cannot work.
-//!
-//! [`PlanHeader`] is the kind, version and size of a plan. [`EngineFile`] splits Ultralytics' form of an
-//! engine, which has metadata before the plan.
-//!
-//! Invariant: the engine file appears under its name only after its builder succeeded (a tool: exited with 0
-//! and printed `&&&& PASSED`) and wrote a file that starts like a plan. Until then it lies in a temporary
-//! folder, which is removed in every case; the log is always kept.
-//!
-//! This crate reads no environment variable (the caller passes an [`Environment`]), prints nothing, and
-//! cannot run an engine.
-//!
-//! ```
-//! use bonsai_tensorrt::{BuildOptions, Capabilities, Precision, Program, argv};
-//!
-//! let help = "&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --help\n  --fp16  Enable fp16\n";
-//! let capabilities = Capabilities::from_help(Program::Trtexec, help).expect("the banner is there");
-//! assert_eq!(capabilities.title(), "TensorRT 8.6.1");
-//!
-//! let options = BuildOptions { precision: Some(Precision::Fp16), ..BuildOptions::new("n.onnx", "n.engine")
-//! }; let words = argv(&capabilities, &options, Precision::Fp32)?; assert_eq!(words, ["--onnx=n.onnx",
-//! "--saveEngine=n.engine", "--fp16"]);
-//! # Ok::<(), bonsai_tensorrt::OptionsError>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod arguments;
 mod backend;

@@ -20,7 +20,7 @@
 //! let images = Array::zeros(&[2, 3, model.h, model.w]);
 //! let graph = model.checkpoint.model.graph();
 //! let twice = [0, 1].map(|_| reference_forward(graph, &model.checkpoint.weights, &images, false));
-//! assert_close(&twice[0][0].data, &twice[1][0].data, Tolerance::Exact, "the same forward");
+//! assert_close(&twice[0][0].data(), &twice[1][0].data(), Tolerance::Exact, "the same forward");
 //! ```
 #![warn(clippy::wildcard_enum_match_arm)]
 

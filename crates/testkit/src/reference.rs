@@ -56,8 +56,8 @@ pub fn reference_wires_reading(
     train: bool,
     read: &dyn Fn(NodeId, NodeId, &ReferenceTensor) -> Option<ReferenceTensor>,
 ) -> Vec<ReferenceTensor> {
-    let [n, c, h, w] = images.shape[..] else {
-        panic!("images must be [n, c, h, w], got {:?}", images.shape)
+    let [n, c, h, w] = images.shape()[..] else {
+        panic!("images must be [n, c, h, w], got {:?}", images.shape())
     };
     let channels = graph.node(graph.input()).channels();
     assert_eq!(c, channels, "channels of the images");
@@ -75,10 +75,10 @@ pub fn reference_wires_reading(
         let ins: Vec<&ReferenceTensor> = ins.iter().map(AsRef::as_ref).collect();
         let param = |role: ParamRole| {
             let name = format!("{}.{}", node.name(), role.suffix());
-            weights.require(&name).unwrap_or_else(|e| panic!("{e}")).data.as_slice()
+            weights.require(&name).unwrap_or_else(|e| panic!("{e}")).data()
         };
         match *node.op() {
-            Op::Input { .. } => out.data = images.data.iter().map(|v| f64::from(*v)).collect(),
+            Op::Input { .. } => out.data = images.data().iter().map(|v| f64::from(*v)).collect(),
             Op::Conv2d { kernel, stride, padding, bias, groups, .. } => {
                 let bias = if bias { Some(param(ParamRole::ConvBias)) } else { None };
                 conv(&mut out, ins[0], param(ParamRole::ConvWeight), bias, (kernel, stride, padding), groups);

@@ -73,8 +73,8 @@ where
 /// As [`assert_close`].
 #[track_caller]
 pub fn assert_arrays_close(actual: &Array, expected: &Array, tolerance: Tolerance, what: &str) {
-    assert_eq!(actual.shape, expected.shape, "{what}: shape");
-    assert_close(&actual.data, &expected.data, tolerance, what);
+    assert_eq!(actual.shape(), expected.shape(), "{what}: shape");
+    assert_close(actual.data(), expected.data(), tolerance, what);
 }
 
 #[cfg(test)]

@@ -1,21 +1,4 @@
-//! [`train`]: the training loop, with schedule, warm-up, accumulation, EMA, best and last checkpoints.
-//!
-//! One trainer serves baseline training, sparsity training and fine-tuning; they differ in the configuration
-//! and the [`Penalty`] on batch norm. The trainer takes values and closures: an
-//! [`Executor`](bonsai_exec::Executor) that holds the parameters, batches from any [`BatchSource`], a closure
-//! that evaluates the averaged weights, and an [`Observer`]. It reads a checkpoint and produces checkpoints;
-//! it never changes the structure of the network.
-//!
-//! This crate has no datasets, metrics, files or progress bars. The arithmetic follows Ultralytics 8.0's
-//! recipe (SGD with Nesterov momentum or AdamW, three parameter groups, nominal batch size).
-//!
-//! ```
-//! use bonsai_train::{Schedule, TrainConfig};
-//! let config = TrainConfig { epochs: 100, batch: 16, nbs: 16, warmup_epochs: 0.0, ..TrainConfig::default() };
-//! let schedule = Schedule::new(&config, 200);
-//! let late = schedule.step(99 * 200, 99);
-//! assert!((late.weight_lr - 0.01 * (0.01 + 0.01 * 0.99)).abs() < 1e-6);
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod batch;
 mod config;

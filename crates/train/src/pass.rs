@@ -90,8 +90,8 @@ impl<'a> Run<'a> {
                 batches: self.batches,
                 loss,
                 instances: batch.targets.len(),
-                images: batch.images.shape[0],
-                imgsz: batch.images.shape[2..].iter().copied().max().unwrap_or(0),
+                images: batch.images.shape()[0],
+                imgsz: batch.images.shape()[2..].iter().copied().max().unwrap_or(0),
             };
             stop |= observer.on_step(&record).is_break();
             if stop && pending.batches == 0 {
@@ -183,7 +183,7 @@ impl<'a> Run<'a> {
                 add_gradients(&mut loss.gradients, &more.gradients).map_err(failed)?;
             }
             loss.total += more.loss;
-            self.progress.distill_sum += f64::from(more.loss) / batch.images.shape[0].max(1) as f64;
+            self.progress.distill_sum += f64::from(more.loss) / batch.images.shape()[0].max(1) as f64;
         }
         if !loss.total.is_finite() {
             return Err(self.diverged(items, taught, None, batch.names.clone()));
@@ -249,11 +249,14 @@ fn beside_head(head: &DetectHead, outputs: usize) -> impl Iterator<Item = usize>
 /// needs them; zero for outputs that are not the head's.
 pub fn output_gradients(head: &DetectHead, mut outputs: Vec<Array>, loss: LossOutput) -> Vec<Array> {
     for at in beside_head(head, outputs.len()) {
-        outputs[at].data.fill(0.0);
+        outputs[at].data_mut().fill(0.0);
     }
     for (level, gradient) in loss.gradients.into_iter().enumerate() {
-        outputs[head.box_outputs[level]].data = gradient.box_logits;
-        outputs[head.cls_outputs[level]].data = gradient.cls_logits;
+        for (at, values) in
+            [(head.box_outputs[level], gradient.box_logits), (head.cls_outputs[level], gradient.cls_logits)]
+        {
+            outputs[at] = Array::new(outputs[at].shape(), values);
+        }
     }
     outputs
 }

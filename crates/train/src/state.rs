@@ -16,7 +16,7 @@ pub(crate) fn restore(
         executor.write(Buffer::Params, &start.weights).map_err(exec)?;
         executor.write(Buffer::Ema, &start.weights).map_err(exec)?;
         let momentum = executor.read(Buffer::Momentum).map_err(exec)?;
-        let zeros: Weights = momentum.iter().map(|(n, a)| (n.to_owned(), Array::zeros(&a.shape))).collect();
+        let zeros: Weights = momentum.iter().map(|(n, a)| (n.to_owned(), Array::zeros(a.shape()))).collect();
         executor.write(Buffer::Momentum, &zeros).map_err(exec)?;
         if config.optimizer == Optimizer::AdamW {
             executor.write(Buffer::SecondMoment, &zeros).map_err(exec)?;
@@ -68,7 +68,7 @@ pub(crate) fn snapshot(
 }
 
 fn finite(weights: Weights, progress: &Progress) -> Result<Weights, TrainError> {
-    let Some((name, _)) = weights.iter().find(|(_, a)| !a.data.iter().all(|v| v.is_finite())) else {
+    let Some((name, _)) = weights.iter().find(|(_, a)| !a.data().iter().all(|v| v.is_finite())) else {
         return Ok(weights);
     };
     let inside = usize::from(progress.batch > 0);

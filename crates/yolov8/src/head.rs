@@ -240,19 +240,19 @@ impl<'a> HeadOutput<'a> {
         let output = |position: usize| {
             outputs
                 .get(position)
-                .filter(|o| o.shape.len() == 4)
+                .filter(|o| o.shape().len() == 4)
                 .ok_or(HeadError::Outputs { position, found: outputs.len() })
         };
         let level = |((boxes, classes), stride): ((&usize, &usize), &usize)| {
             let boxes = output(*boxes)?;
             let classes = output(*classes)?;
-            let h = boxes.shape[2];
-            let w = boxes.shape[3];
-            Ok(LevelOutput { box_logits: &boxes.data, cls_logits: &classes.data, h, w, stride: *stride })
+            let h = boxes.shape()[2];
+            let w = boxes.shape()[3];
+            Ok(LevelOutput { box_logits: boxes.data(), cls_logits: classes.data(), h, w, stride: *stride })
         };
         let positions = head.box_outputs.iter().zip(&head.cls_outputs).zip(&head.strides);
         let levels = positions.map(level).collect::<Result<Vec<_>, _>>()?;
-        let batch = outputs.first().map_or(0, |o| o.shape[0]);
+        let batch = outputs.first().map_or(0, |o| o.shape()[0]);
         Self::new(batch, head.num_classes, head.reg_max, levels)
     }
 

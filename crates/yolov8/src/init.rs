@@ -47,7 +47,7 @@ fn init_head(model: &ModelSpec, weights: &mut Weights) {
     let mut fill = |output: usize, value: f32| {
         let layer = model.graph().node(model.graph().outputs()[output]).name();
         if let Some(bias) = weights.get_mut(&format!("{layer}.{}", ParamRole::ConvBias.suffix())) {
-            bias.data.fill(value);
+            bias.data_mut().fill(value);
         }
     };
     for (level, stride) in head.strides.iter().enumerate() {
@@ -74,7 +74,7 @@ mod tests {
         let cls_outputs = vec![1];
         let head = DetectHead { num_classes: 1, reg_max: 1, strides: vec![1], box_outputs, cls_outputs };
         let model = ModelSpec::new(text.parse().unwrap(), head, vec!["a".to_owned()]).unwrap();
-        let kernel = init(&model, 1).unwrap().weights.get("d.weight").unwrap().data.clone();
+        let kernel = init(&model, 1).unwrap().weights.get("d.weight").unwrap().data().to_vec();
         let largest = kernel.iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
         assert!((0.33..=1.0 / 3.0).contains(&largest), "{largest}");
     }
@@ -87,10 +87,10 @@ mod tests {
         let c = init(&model, 2).unwrap();
         assert_eq!(a, b);
         assert_ne!(a.weights, c.weights);
-        assert_eq!(a.weights.get("model.22.cv2.1.2.bias").unwrap().data, vec![1.0; 64]);
+        assert_eq!(a.weights.get("model.22.cv2.1.2.bias").unwrap().data(), vec![1.0; 64]);
         let expected = (5.0f32 / 2.0 / (640.0f32 / 32.0).powi(2)).ln();
-        assert_eq!(a.weights.get("model.22.cv3.2.2.bias").unwrap().data, vec![expected; 2]);
-        let kernel = &a.weights.get("model.1.conv.weight").unwrap().data;
+        assert_eq!(a.weights.get("model.22.cv3.2.2.bias").unwrap().data(), vec![expected; 2]);
+        let kernel = a.weights.get("model.1.conv.weight").unwrap().data();
         let bound = 1.0 / (16.0f32 * 9.0).sqrt();
         assert!(kernel.iter().all(|v| v.abs() <= bound));
         let sd = (kernel.iter().map(|v| v * v).sum::<f32>() / kernel.len() as f32).sqrt();

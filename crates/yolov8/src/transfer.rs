@@ -68,10 +68,10 @@ pub fn with_classes(
 
 /// Copies the rows of a kernel or bias `[classes, ...]`, output by output.
 fn move_outputs(from: &Array, to: &mut Array, classes: &ClassMap) {
-    let length = from.data.len() / classes.network().len().max(1);
-    for (class, values) in to.data.chunks_exact_mut(length.max(1)).enumerate() {
+    let length = from.data().len() / classes.network().len().max(1);
+    for (class, values) in to.data_mut().chunks_exact_mut(length.max(1)).enumerate() {
         if let Some(of) = classes.network_class(class) {
-            values.copy_from_slice(&from.data[of * length..][..length]);
+            values.copy_from_slice(&from.data()[of * length..][..length]);
         }
     }
 }
@@ -99,7 +99,7 @@ mod tests {
     fn output(of: &Checkpoint, class: usize) -> Vec<Vec<f32>> {
         let last = of.weights.iter().filter(|(name, _)| is_last(name));
         last.map(|(_, array)| {
-            array.data.chunks_exact(array.data.len() / array.shape[0]).nth(class).unwrap().to_vec()
+            array.data().chunks_exact(array.data().len() / array.shape()[0]).nth(class).unwrap().to_vec()
         })
         .collect()
     }

@@ -233,15 +233,17 @@ fn stage_crates_do_not_depend_on_each_other() {
 }
 
 #[test]
-fn every_crate_that_others_may_use_has_a_throw_away_consumer() {
+fn every_crate_that_others_may_use_has_an_example() {
     let alone = ["bonsai-checkpoint", "bonsai-detector", "bonsai-exec", "bonsai-graph", "bonsai-yolov8"];
     let found: Vec<String> = STAGES
         .iter()
         .chain(&alone)
-        .map(|name| format!("scripts/consumers/{}.rs", name.trim_start_matches("bonsai-")))
-        .filter(|path| !root().join(path).is_file())
+        .map(|name| format!("crates/{}/examples", name.trim_start_matches("bonsai-")))
+        .filter(|folder| {
+            !std::fs::read_dir(root().join(folder)).is_ok_and(|mut files| files.next().is_some())
+        })
         .collect();
-    assert_none("these consumers for scripts/consumer-crates.sh are missing:", &found);
+    assert_none("these folders need an example of how to use their crate alone:", &found);
 }
 
 #[test]

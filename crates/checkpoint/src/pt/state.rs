@@ -40,7 +40,7 @@ pub(crate) fn from_state_dict(
         own.insert(name, array);
     }
     let weights = own;
-    let shapes = weights.iter().map(|(name, array)| (name.to_owned(), array.shape.clone())).collect();
+    let shapes = weights.iter().map(|(name, array)| (name.to_owned(), array.shape().to_vec())).collect();
     let model = network(&shapes, without_silu, notes)?;
     checkpoint(model, weights)
 }
@@ -136,7 +136,7 @@ fn checkpoint(model: ModelSpec, weights: Weights) -> Result<Checkpoint, Checkpoi
 
 /// The distance of a side is the expectation over its bins, so the weights must be the numbers of the bins.
 fn check_expectation(name: &str, array: &Array) -> Result<(), PtError> {
-    if array.data.iter().enumerate().all(|(bin, weight)| *weight == bin as f32) {
+    if array.data().iter().enumerate().all(|(bin, weight)| *weight == bin as f32) {
         return Ok(());
     }
     let what = "its weights are not 0, 1, 2 and so on: this head decodes boxes in another way".to_owned();

@@ -83,8 +83,9 @@ impl<'a> Tensors<'a> {
         for (key, tensors) in by_storage {
             let bytes = archive.storage(key)?;
             for (name, tensor) in tensors {
-                let Some(data) = tensor.values(&bytes) else { return Err(whole(&name)) };
-                weights.insert(name, Array { shape: tensor.shape.clone(), data });
+                let array = tensor.values(&bytes).and_then(|data| Array::try_new(&tensor.shape, data).ok());
+                let Some(array) = array else { return Err(whole(&name)) };
+                weights.insert(name, array);
             }
         }
         Ok(weights)

@@ -113,7 +113,7 @@ fn strides<R: Read + Seek>(
 ) -> Result<Vec<usize>, PtError> {
     let unsupported = |what: String| PtError::Unsupported { place: "model.stride".to_owned(), what };
     let Some(id) = modules::strides(model) else { return Err(unsupported("it is missing".to_owned())) };
-    let values = tensors::array(archive, model.pickle(), "model.stride", id)?.data;
+    let values = tensors::array(archive, model.pickle(), "model.stride", id)?.into_data();
     let whole = |stride: &f32| stride.fract() == 0.0 && (1.0..=1024.0).contains(stride);
     if values.len() != levels || !values.iter().all(whole) {
         let shown: Vec<f32> = values.iter().copied().take(8).collect();

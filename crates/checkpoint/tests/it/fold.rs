@@ -58,7 +58,7 @@ fn by_hand(bias: bool) -> Checkpoint {
 fn weights_and_biases_by_hand() {
     // Scales gamma / sqrt(var + eps) are 2/2, -2/1, 0/1 and 6/3.
     let folded = by_hand(false).fold_batch_norm().unwrap();
-    let of = |c: &Checkpoint, name: &str| c.weights.get(name).unwrap().data.clone();
+    let of = |c: &Checkpoint, name: &str| c.weights.get(name).unwrap().data().to_vec();
     assert_eq!(of(&folded, "a.weight"), [1.0, -4.0, 0.0, 8.0]);
     // beta - mean * scale
     assert_eq!(of(&folded, "a.bias"), [-0.75, 4.5, 0.75, -7.0]);

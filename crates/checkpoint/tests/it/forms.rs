@@ -39,7 +39,7 @@ pub(crate) fn state(weights: &Weights, prefix: &str) -> Vec<(Py, Py)> {
     let named = |name: &str| Py::Str(format!("{prefix}{}", name.strip_prefix("model.").unwrap()));
     let mut entries: Vec<(Py, Py)> = weights
         .iter()
-        .map(|(name, array)| (named(name), Py::Tensor(array.shape.clone(), array.data.clone())))
+        .map(|(name, array)| (named(name), Py::Tensor(array.shape().to_vec(), array.data().to_vec())))
         .collect();
     let bins = Py::Tensor(vec![1, 16, 1, 1], (0..16u8).map(f32::from).collect());
     entries.push((named("model.22.dfl.conv.weight"), bins));
@@ -101,7 +101,7 @@ fn a_fused_network_has_biases_in_place_of_batch_norm() {
     let fused = read(&checkpoint(network.model(), vec![]));
     let graph = fused.model.graph();
     assert!(graph.find("model.2.m.0.cv1.bn").is_none() && has_silu(graph, "model.2.m.0.cv1"));
-    assert_eq!(fused.weights.require("model.0.conv.bias").unwrap().shape, [8]);
+    assert_eq!(fused.weights.require("model.0.conv.bias").unwrap().shape(), [8]);
     assert_eq!(plain().fold_batch_norm().unwrap().model.graph(), graph);
     // A batch norm that `forward_fuse` would leave out.
     let mut layers = Network::default().layers();

@@ -58,10 +58,10 @@ fn every_bit_pattern_survives() {
     let patterns =
         [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, f32::from_bits(1), f32::from_bits(0x7fa0_1234)];
     let array = checkpoint.weights.get_mut(&name).unwrap();
-    for (value, pattern) in array.data.iter_mut().zip(patterns.iter().cycle()) {
+    for (value, pattern) in array.data_mut().iter_mut().zip(patterns.iter().cycle()) {
         *value = *pattern;
     }
-    let bits = |a: &Array| a.data.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let bits = |a: &Array| a.data().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     let expected = bits(checkpoint.weights.get(&name).unwrap());
     let read = Checkpoint::from_bytes(&checkpoint.to_bytes().unwrap()).unwrap();
     assert_eq!(bits(read.weights.get(&name).unwrap()), expected);

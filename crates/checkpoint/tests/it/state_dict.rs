@@ -25,8 +25,8 @@ fn file(arrays: &BTreeMap<String, Array>, prefix: &str) -> Vec<u8> {
     let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = arrays
         .iter()
         .map(|(n, a)| {
-            let bytes = a.data.iter().flat_map(|v| v.to_le_bytes()).collect();
-            (format!("{prefix}{n}"), a.shape.clone(), bytes)
+            let bytes = a.data().iter().flat_map(|v| v.to_le_bytes()).collect();
+            (format!("{prefix}{n}"), a.shape().to_vec(), bytes)
         })
         .collect();
     let views = bytes.iter().map(|(n, s, b)| (n, TensorView::new(Dtype::F32, s.clone(), b).unwrap()));
@@ -67,7 +67,7 @@ fn what_does_not_fit_is_named() {
         arrays
     };
     // One channel more than the next convolution reads.
-    let shape = arrays()["model.3.conv.weight"].shape.clone();
+    let shape = arrays()["model.3.conv.weight"].shape().to_vec();
     let wider = [shape[0] + 1, shape[1], 3, 3];
     refused(&with("model.3.conv.weight", &wider), &["`model.3.bn", &format!("[{}]", shape[0])]);
     let narrower = [shape[0], shape[1] - 1, 3, 3];

@@ -66,7 +66,7 @@ fn class_branches_may_be_depthwise() {
         let conv = format!("model.22.cv3.2.{name}.conv");
         let op = graph.node(graph.find(&conv).unwrap()).op();
         assert!(matches!(op, Op::Conv2d { groups: g, .. } if *g == groups), "{op:?}");
-        assert_eq!(read.weights.require(&format!("{conv}.weight")).unwrap().shape, shape);
+        assert_eq!(read.weights.require(&format!("{conv}.weight")).unwrap().shape(), shape);
         assert!(has_silu(graph, &format!("model.22.cv3.2.{name}")));
     }
     // The shapes of a state dict show the depthwise convolutions too.

@@ -57,7 +57,7 @@ impl Artefact {
 
     /// Runs `[n, 3, h, w]`, which must fit the signature, in as many runs as the file's batch size requires.
     pub(crate) fn run(&mut self, images: &Array) -> Result<Outputs, DetectorError> {
-        let &[n, 3, h, w] = &images.shape[..] else { return Err(self.input_shape(images)) };
+        let &[n, 3, h, w] = images.shape() else { return Err(self.input_shape(images)) };
         let stride = self.signature.stride;
         let fits = self.signature.size.map_or_else(
             || h.min(w) > 0 && h.is_multiple_of(stride) && w.is_multiple_of(stride),
@@ -69,10 +69,10 @@ impl Artefact {
         let rounded;
         let pixels = if self.signature.half {
             // Round the input to the precision of the file, whatever the runtime computes in.
-            rounded = images.data.iter().map(|v| f16::from_f32(*v).to_f32()).collect::<Vec<f32>>();
+            rounded = images.data().iter().map(|v| f16::from_f32(*v).to_f32()).collect::<Vec<f32>>();
             &rounded
         } else {
-            &images.data
+            images.data()
         };
         let Some(batch) = self.signature.batch.filter(|batch| *batch != n) else {
             return self.run_once([n, 3, h, w], pixels, n);
@@ -110,10 +110,10 @@ impl Artefact {
         match self.signature.size {
             Some((h, w)) => DetectorError::Tensor {
                 tensor: self.signature.input.clone(),
-                found: format!("{:?}", images.shape),
+                found: format!("{:?}", images.shape()),
                 expected: format!("[n, 3, {h}, {w}], the size that the file was exported for"),
             },
-            None => DetectorError::InputShape { found: images.shape.clone(), stride },
+            None => DetectorError::InputShape { found: images.shape().to_vec(), stride },
         }
     }
 }

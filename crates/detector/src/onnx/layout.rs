@@ -104,10 +104,10 @@ impl OutputLayout {
     ) -> Result<Outputs, DetectorError> {
         let wrong = |expected: String| DetectorError::Tensor {
             tensor: name.to_owned(),
-            found: format!("{:?}", output.shape),
+            found: format!("{:?}", output.shape()),
             expected,
         };
-        let &[n, a, b] = &output.shape[..] else { return Err(wrong("three dimensions".to_owned())) };
+        let &[n, a, b] = output.shape() else { return Err(wrong("three dimensions".to_owned())) };
         let fits = match self {
             Self::Planes => n == images && a == 4 + classes,
             Self::Rows => n == images && b == 5 + classes,
@@ -122,17 +122,17 @@ impl OutputLayout {
         }
         // Suppression would ignore a NaN silently, and a damaged file would look like a picture without
         // objects.
-        if !output.data.iter().all(|v| v.is_finite()) {
+        if !output.data().iter().all(|v| v.is_finite()) {
             return Err(DetectorError::NotFinite { node: name.to_owned() });
         }
         match self {
-            Self::Planes => Ok(Outputs::Predictions(Predictions::new(n, classes, b, output.data)?)),
+            Self::Planes => Ok(Outputs::Predictions(Predictions::new(n, classes, b, output.into_data())?)),
             Self::Rows => {
-                Ok(Outputs::Predictions(Predictions::new(n, classes, a, planes(&output.data, a, b))?))
+                Ok(Outputs::Predictions(Predictions::new(n, classes, a, planes(output.data(), a, b))?))
             }
             Self::Detections => {
                 // `max(1)` avoids a panic without images or without detections.
-                let images = output.data.chunks_exact((a * b).max(1));
+                let images = output.data().chunks_exact((a * b).max(1));
                 let found = images.map(|rows| objects(name, rows, classes)).collect::<Result<Vec<_>, _>>()?;
                 Ok(Outputs::Detections(if a == 0 { vec![Vec::new(); n] } else { found }))
             }

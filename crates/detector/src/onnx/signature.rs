@@ -120,10 +120,10 @@ impl OnnxSignature {
         let (layout, classes) = if let Some(known) = self.layout {
             known
         } else {
-            let dims: Dims = output.shape.iter().copied().map(Some).collect();
+            let dims: Dims = output.shape().iter().copied().map(Some).collect();
             let wrong = |expected| DetectorError::Tensor {
                 tensor: self.output.clone(),
-                found: format!("{:?}", output.shape),
+                found: format!("{:?}", output.shape()),
                 expected,
             };
             let unclear = || "dimensions that determine the layout".to_owned();

@@ -27,27 +27,27 @@ pub(super) struct Rule {
 /// # Shapes
 /// `boxes` `[n, boxes, 4]`, `scores` `[n, classes, boxes]`.
 pub(super) fn suppress(boxes: &Array, scores: &Array, rule: &Rule) -> Result<Vec<[i32; 3]>, RuntimeError> {
-    let (&[n, count, 4], &[also_n, classes, also_count]) = (&boxes.shape[..], &scores.shape[..]) else {
+    let (&[n, count, 4], &[also_n, classes, also_count]) = (boxes.shape(), scores.shape()) else {
         return Err(mismatch(boxes, scores));
     };
     if (n, count) != (also_n, also_count) {
         return Err(mismatch(boxes, scores));
     }
     // Comparisons with NaN are false, so a damaged file would look like a picture without objects.
-    if boxes.data.iter().chain(&scores.data).any(|value| value.is_nan()) {
+    if boxes.data().iter().chain(scores.data()).any(|value| value.is_nan()) {
         return Err(
             "boxes or scores before non-maximum suppression are not numbers: the weights are damaged".into(),
         );
     }
     let mut chosen = Vec::new();
     for image in 0..n {
-        let frames: Vec<Frame> = boxes.data[image * count * 4..(image + 1) * count * 4]
+        let frames: Vec<Frame> = boxes.data()[image * count * 4..(image + 1) * count * 4]
             .chunks_exact(4)
             .map(|numbers| Frame::new(numbers, rule.centres))
             .collect();
         for class in 0..classes {
             let from = (image * classes + class) * count;
-            let scores = &scores.data[from..from + count];
+            let scores = &scores.data()[from..from + count];
             let kept = suppress_class(&frames, scores, rule);
             chosen.extend(kept.into_iter().map(|at| [image as i32, class as i32, at as i32]));
         }
@@ -56,8 +56,8 @@ pub(super) fn suppress(boxes: &Array, scores: &Array, rule: &Rule) -> Result<Vec
 }
 
 fn mismatch(boxes: &Array, scores: &Array) -> RuntimeError {
-    let boxes = &boxes.shape;
-    let scores = &scores.shape;
+    let boxes = boxes.shape();
+    let scores = scores.shape();
     format!(
         "non-maximum suppression got boxes {boxes:?} and scores {scores:?}; expected [n, boxes, 4] and [n, \
          classes, boxes]"
@@ -123,7 +123,7 @@ mod tests {
         let n = scores.len() / classes * boxes.len().min(1) / boxes.len().max(1);
         let n = n.max(1);
         let boxes = Array::new(&[n, boxes.len() / n, 4], boxes.concat());
-        let scores = Array::new(&[n, classes, boxes.shape[1]], scores.to_vec());
+        let scores = Array::new(&[n, classes, boxes.shape()[1]], scores.to_vec());
         suppress(&boxes, &scores, &rule).unwrap()
     }
 

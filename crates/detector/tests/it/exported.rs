@@ -30,7 +30,7 @@ fn check(folder: &Path, checkpoint: &Checkpoint, (h, w): (usize, usize), what: &
     let path = folder.join("exported.onnx");
     export(checkpoint, &ExportOptions::new((h, w))).unwrap().save(&path).unwrap();
     let noise = random_array(3, &[3, 3, h, w]);
-    let images = Array::new(&noise.shape, noise.data.iter().map(|v| v.abs().min(1.0)).collect());
+    let images = Array::new(noise.shape(), noise.data().iter().map(|v| v.abs().min(1.0)).collect());
     let mut ours = Detector::from_checkpoint(checkpoint.clone(), Device::Cpu).unwrap();
     let expected = ours.predict(&images).unwrap();
     let anchors = expected.anchors();

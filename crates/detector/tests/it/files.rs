@@ -76,13 +76,13 @@ fn an_engine_predicts_what_the_unfolded_network_does() {
     let checkpoint = yolov8n();
     write_engine(&checkpoint, &path).unwrap();
     let noise = random_array(3, &[1, 3, 32, 64]);
-    let images = Array::new(&noise.shape, noise.data.iter().map(|v| v.abs()).collect());
+    let images = Array::new(noise.shape(), noise.data().iter().map(|v| v.abs()).collect());
     let found = Detector::load(&path, Device::Cpu).unwrap().predict(&images).unwrap();
 
     let outputs = reference_forward(checkpoint.model.graph(), &checkpoint.weights, &images, false);
     let level = |(i, stride): (usize, usize)| LevelOutput {
-        box_logits: &outputs[i].data,
-        cls_logits: &outputs[i + 3].data,
+        box_logits: outputs[i].data(),
+        cls_logits: outputs[i + 3].data(),
         h: 32 / stride,
         w: 64 / stride,
         stride,

@@ -58,7 +58,7 @@ fn imported_networks_answer_as_in_python() {
         }
         let golden = Golden::load(&answer);
         let images = golden.get("images");
-        let expected = &golden.get("output").data;
+        let expected = golden.get("output").data();
         for options in executors() {
             let mut detector = Detector::load(&path, options).unwrap();
             let got = detector.predict(images).unwrap();
@@ -93,7 +93,7 @@ pub(crate) fn bus(folder: &Path) -> (RgbImage, Array, Vec<f32>) {
     let mut images = Array::zeros(&[1, 3, h as usize, w as usize]);
     for (x, y, pixel) in picture.enumerate_pixels() {
         for c in 0..3 {
-            images.data[(c * h as usize + y as usize) * w as usize + x as usize] =
+            images.data_mut()[(c * h as usize + y as usize) * w as usize + x as usize] =
                 f32::from(pixel[c]) / 255.0;
         }
     }

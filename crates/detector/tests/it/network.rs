@@ -39,7 +39,7 @@ pub(crate) fn bright_cells(distances: [usize; 4], white: &[f32]) -> Checkpoint {
     let mut box_bias = Array::zeros(&[4 * REG_MAX]);
     for (side, distance) in distances.into_iter().enumerate() {
         // 100 more than its neighbours, so that the other bins have no weight in f32.
-        box_bias.data[side * REG_MAX + distance] = 100.0;
+        box_bias.data_mut()[side * REG_MAX + distance] = 100.0;
     }
     let inputs = 3 * STRIDE * STRIDE;
     let rows = white.iter().flat_map(|logit| vec![(logit + 40.0) / inputs as f32; inputs]).collect();

@@ -116,9 +116,9 @@ fn a_limit_counts_wanted_objects_only() {
     let mut checkpoint = bright_cells([1, 1, 1, 1], &[0.0, 9.0]);
     // Logits of class 0: 3 at any brightness above 0.4; of class 1: -40 + 49 x.
     let weight = checkpoint.weights.get_mut("classes.weight").unwrap();
-    let half = weight.data.len() / 2;
-    weight.data[..half].fill(10.0 / half as f32);
-    checkpoint.weights.get_mut("classes.bias").unwrap().data[0] = -4.0;
+    let half = weight.data().len() / 2;
+    weight.data_mut()[..half].fill(10.0 / half as f32);
+    checkpoint.weights.get_mut("classes.bias").unwrap().data_mut()[0] = -4.0;
     let mut detector = Detector::from_checkpoint(checkpoint, Device::Cpu).unwrap();
     let mut mixed = picture(64, 64, 8, &[(0, 0), (16, 0), (32, 0)]);
     for (x, y) in (40..48).flat_map(|x| (40..48).map(move |y| (x, y))) {
@@ -192,7 +192,7 @@ fn inputs_that_do_not_fit_are_named() {
 #[test]
 fn a_diverged_network_is_an_error_not_an_empty_picture() {
     let mut checkpoint = bright_cells([1, 1, 1, 1], &[5.0]);
-    checkpoint.weights.get_mut("classes.bias").unwrap().data[0] = f32::NAN;
+    checkpoint.weights.get_mut("classes.bias").unwrap().data_mut()[0] = f32::NAN;
     let mut detector = Detector::from_checkpoint(checkpoint, Device::Cpu).unwrap();
     let error = detector.detect(&picture(16, 16, 8, &[]), &config(32)).unwrap_err();
     assert!(error.to_string().contains("`classes` holds values that are not finite"), "{error}");

@@ -35,7 +35,7 @@ pub(super) fn run(
         if gradient.dims() != value.dims() {
             let (c, n, h, w) = value.dims4()?;
             let expected = format!("{:?}, as the output", [n, c, h, w]);
-            return Err(ExecError::Shape { what, got: array.shape.clone(), expected });
+            return Err(ExecError::Shape { what, got: array.shape().to_vec(), expected });
         }
         pending[id.index()].add(gradient)?;
     }

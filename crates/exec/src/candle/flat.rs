@@ -220,15 +220,15 @@ impl FlatBuffers {
                 continue;
             }
             let array = weights.require(&slot.spec.name)?;
-            if array.shape != slot.spec.shape {
+            if array.shape() != slot.spec.shape {
                 return Err(ExecError::Shape {
                     what: format!("parameter `{}`", slot.spec.name),
-                    got: array.shape.clone(),
+                    got: array.shape().to_vec(),
                     expected: format!("{:?}", slot.spec.shape),
                 });
             }
             let target = if slot.spec.role.is_trained() { &mut trained } else { &mut statistics };
-            target[slot.offset..slot.offset + slot.spec.len()].copy_from_slice(&array.data);
+            target[slot.offset..slot.offset + slot.spec.len()].copy_from_slice(array.data());
         }
         let tensor = |v: Vec<f32>| Tensor::new(v, &self.device);
         match buffer {

@@ -125,7 +125,7 @@ impl Executor for CandleExecutor {
 
     fn forward(&mut self, mode: Mode, images: &Array) -> Result<Vec<Array>, ExecError> {
         self.last = None;
-        if let [n, _, h, w] = images.shape[..] {
+        if let [n, _, h, w] = images.shape()[..] {
             self.check_memory(mode, [n, h, w])?;
         }
         let input = wire::upload(images, self.buffers.device(), "images")?;

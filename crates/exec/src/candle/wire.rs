@@ -8,11 +8,11 @@ use crate::ExecError;
 
 /// Copies an array from host to device.
 pub(super) fn upload(array: &Array, device: &Device, what: &str) -> std::result::Result<Tensor, ExecError> {
-    let [n, c, h, w] = array.shape[..] else {
+    let [n, c, h, w] = array.shape()[..] else {
         let expected = "4 dimensions [n, c, h, w]".to_owned();
-        return Err(ExecError::Shape { what: what.to_owned(), got: array.shape.clone(), expected });
+        return Err(ExecError::Shape { what: what.to_owned(), got: array.shape().to_vec(), expected });
     };
-    let tensor = Tensor::from_slice(&array.data, (n, c, h, w), device)?;
+    let tensor = Tensor::from_slice(array.data(), (n, c, h, w), device)?;
     Ok(tensor.transpose(0, 1)?.contiguous()?)
 }
 

@@ -46,7 +46,7 @@ impl Executor for CpuExecutor {
             let what = format!("the gradient at `{}`", self.graph().node(wire.node).name());
             if dims(array, &what)? != wire.shape {
                 let expected = format!("{:?}, as the output", wire.shape);
-                return Err(ExecError::Shape { what, got: array.shape.clone(), expected });
+                return Err(ExecError::Shape { what, got: array.shape().to_vec(), expected });
             }
         }
         for (wire, array) in upstream.iter().zip(output_gradients) {

@@ -270,10 +270,10 @@ impl Params {
         let wanted = |slot: &&Slot| with_statistics || slot.spec.role.is_trained();
         for slot in self.slots.iter().filter(wanted) {
             let array = weights.require(&slot.spec.name)?;
-            if array.shape != slot.spec.shape {
+            if array.shape() != slot.spec.shape {
                 return Err(ExecError::Shape {
                     what: format!("parameter `{}`", slot.spec.name),
-                    got: array.shape.clone(),
+                    got: array.shape().to_vec(),
                     expected: format!("{:?}", slot.spec.shape),
                 });
             }
@@ -292,7 +292,7 @@ impl Params {
             let memory =
                 if slot.spec.role.is_trained() { Some(&mut *trained) } else { statistics.as_deref_mut() };
             let Some(memory) = memory else { continue };
-            let source = &weights.require(&slot.spec.name)?.data;
+            let source = weights.require(&slot.spec.name)?.data();
             let target = &mut memory.as_mut_slice()[slot.range()];
             slot.each(|logical, physical| target[physical] = source[logical]);
         }
@@ -328,7 +328,7 @@ mod tests {
             assert!(params.read(Buffer::Ema) == params.read(Buffer::Params), "seed {seed}");
             let nonzero = |m: &Memory| m.as_slice().iter().filter(|v| **v != 0.0).count();
             let logical: usize =
-                weights.iter().map(|(_, a)| a.data.iter().filter(|v| **v != 0.0).count()).sum();
+                weights.iter().map(|(_, a)| a.data().iter().filter(|v| **v != 0.0).count()).sum();
             assert_eq!(nonzero(&params.trained) + nonzero(&params.statistics), logical);
         }
     }

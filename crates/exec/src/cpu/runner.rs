@@ -180,9 +180,9 @@ impl Runner {
         let memory = self.activations.as_mut_slice();
         if wire.view.channels == c && wire.view.ld == c {
             let range = wire.view.offset..wire.view.end();
-            return Ok(images_to_nhwc(&self.team, shape, &array.data, &mut memory[range])?);
+            return Ok(images_to_nhwc(&self.team, shape, array.data(), &mut memory[range])?);
         }
-        Ok(from_nchw(&self.team, shape, &array.data, memory, &wire.view, &wire.segments)?)
+        Ok(from_nchw(&self.team, shape, array.data(), memory, &wire.view, &wire.segments)?)
     }
 
     /// Copies a wire of a plan to the host.
@@ -195,12 +195,12 @@ impl Runner {
     /// Copies a wire into an array, reusing its memory if it has the right shape.
     fn download_to(&self, wire: &HostWire, array: &mut Array) -> Result<(), ExecError> {
         let [n, c, h, w] = wire.shape;
-        if array.shape != wire.shape {
+        if array.shape() != wire.shape {
             *array = Array::zeros(&[0]);
             *array = host_array(&wire.shape)?;
         }
         let memory = self.activations.as_slice();
-        Ok(to_nchw(&self.team, Nhwc::new(n, h, w, c), memory, &wire.view, &wire.segments, &mut array.data)?)
+        Ok(to_nchw(&self.team, Nhwc::new(n, h, w, c), memory, &wire.view, &wire.segments, array.data_mut())?)
     }
 
     /// Checks that images have four dimensions and the channels of the network; returns `[n, c, h, w]`.
@@ -215,7 +215,7 @@ impl Runner {
         };
         Err(ExecError::Shape {
             what: "the image batch".to_owned(),
-            got: images.shape[1..].to_vec(),
+            got: images.shape()[1..].to_vec(),
             expected,
         })
     }
@@ -275,8 +275,8 @@ fn time_in<'a>(programs: impl Iterator<Item = &'a Program>, label: &str) -> Dura
 
 /// The four dimensions of an image tensor.
 pub(super) fn dims(array: &Array, what: &str) -> Result<[usize; 4], ExecError> {
-    array.shape.as_slice().try_into().map_err(|_| {
+    array.shape().try_into().map_err(|_| {
         let expected = "4 dimensions [n, c, h, w]".to_owned();
-        ExecError::Shape { what: what.to_owned(), got: array.shape.clone(), expected }
+        ExecError::Shape { what: what.to_owned(), got: array.shape().to_vec(), expected }
     })
 }

@@ -43,7 +43,7 @@ fn padding_stays_zero() {
         let rule = UpdateRule { momentum: 0.9, ema_decay: 0.5, ..UpdateRule::sgd(0.1) };
         let gradients = executor.read(Buffer::Gradients).unwrap();
         let nonzero = |values: &[f32]| values.iter().filter(|v| **v != 0.0).count();
-        let logical = |weights: &Weights| weights.iter().map(|(_, a)| nonzero(&a.data)).sum::<usize>();
+        let logical = |weights: &Weights| weights.iter().map(|(_, a)| nonzero(a.data())).sum::<usize>();
         assert_eq!(nonzero(executor.params.gradients.as_slice()), logical(&gradients), "seed {seed}");
         executor.update(&rule).unwrap();
         let params = &executor.params;

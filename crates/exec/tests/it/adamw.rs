@@ -149,7 +149,7 @@ fn the_executors_agree_with_frozen_parameters_too() {
                     let still = if buffer == Buffer::Params || buffer == Buffer::Ema {
                         start.clone()
                     } else {
-                        Array::zeros(&start.shape)
+                        Array::zeros(start.shape())
                     };
                     assert_eq!(*array, still, "{what}");
                 }

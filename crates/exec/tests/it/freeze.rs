@@ -74,14 +74,14 @@ fn frozen_parameters_stay_and_statistics_go_on() {
         }
         // The average of a parameter that was trained before moves on towards its value.
         for name in FROZEN {
-            let raw = &after[0].get(name).unwrap().data;
-            let old = &before[2].get(name).unwrap().data;
+            let raw = after[0].get(name).unwrap().data();
+            let old = before[2].get(name).unwrap().data();
             let towards = raw.iter().zip(old).map(|(raw, old)| 0.81 * old + 0.19 * raw).collect();
-            let expected = Array::new(&after[0].get(name).unwrap().shape, towards);
+            let expected = Array::new(after[0].get(name).unwrap().shape(), towards);
             assert_arrays_close(after[2].get(name).unwrap(), &expected, Tolerance::Close, name);
         }
         assert!(
-            executor.read(Buffer::Gradients).unwrap().iter().all(|(_, a)| a.data.iter().all(|g| *g == 0.0))
+            executor.read(Buffer::Gradients).unwrap().iter().all(|(_, a)| a.data().iter().all(|g| *g == 0.0))
         );
     }
 }
@@ -118,7 +118,7 @@ fn the_others_move_as_if_the_frozen_had_no_gradient() {
             .unwrap()
             .iter()
             .map(|(n, a)| {
-                (n.to_owned(), if FROZEN.contains(&n) { Array::zeros(&a.shape) } else { a.clone() })
+                (n.to_owned(), if FROZEN.contains(&n) { Array::zeros(a.shape()) } else { a.clone() })
             })
             .collect();
         zeroed.forward(Mode::Train, &random_array(0, &[2, 3, 6, 5])).unwrap();

@@ -96,10 +96,10 @@ fn two_backward_passes_accumulate() {
         }
         let gradients = case.executor.read(Buffer::Gradients).unwrap();
         let expected = case.golden.get("grad.a.conv.weight");
-        let doubled = Array::new(&expected.shape, expected.data.iter().map(|v| 2.0 * v).collect());
+        let doubled = Array::new(expected.shape(), expected.data().iter().map(|v| 2.0 * v).collect());
         assert_arrays_close(gradients.get("a.conv.weight").unwrap(), &doubled, Tolerance::Close, "doubled");
         case.executor.zero_gradients().unwrap();
         let zero = case.executor.read(Buffer::Gradients).unwrap();
-        assert!(zero.iter().all(|(_, a)| a.data.iter().all(|v| *v == 0.0)));
+        assert!(zero.iter().all(|(_, a)| a.data().iter().all(|v| *v == 0.0)));
     }
 }

@@ -14,7 +14,7 @@ const TOLERANCE: f64 = 5e-3;
 
 fn loss(graph: &Graph, weights: &Weights, images: &Array, upstream: &Array) -> f64 {
     let outputs = reference_forward(graph, weights, images, true);
-    outputs[0].data.iter().zip(&upstream.data).map(|(y, g)| f64::from(*y) * f64::from(*g)).sum()
+    outputs[0].data().iter().zip(upstream.data()).map(|(y, g)| f64::from(*y) * f64::from(*g)).sum()
 }
 
 /// Compares the gradients at the input and of all parameters with central differences.
@@ -31,7 +31,7 @@ fn check_engine(engine: Engine, graph: &Graph, h: usize, w: usize) {
     let mut executor = engine.start(graph, &weights);
     executor.set_taps(&[graph.input()]);
     let outputs = executor.forward(Mode::Train, &images).unwrap();
-    let upstream = random_array(7, &outputs[0].shape);
+    let upstream = random_array(7, outputs[0].shape());
     executor.backward(std::slice::from_ref(&upstream)).unwrap();
 
     let compare = |analytic: f32, plus: f64, minus: f64, what: String| {
@@ -43,23 +43,23 @@ fn check_engine(engine: Engine, graph: &Graph, h: usize, w: usize) {
         );
     };
     let input_gradient = executor.input_gradient().unwrap();
-    for i in (0..images.data.len()).step_by(images.data.len().div_ceil(40)) {
+    for i in (0..images.data().len()).step_by(images.data().len().div_ceil(40)) {
         let at = |delta| {
             let mut moved = images.clone();
-            moved.data[i] += delta;
+            moved.data_mut()[i] += delta;
             loss(graph, &weights, &moved, &upstream)
         };
-        compare(input_gradient.data[i], at(STEP), at(-STEP), format!("input {i}"));
+        compare(input_gradient.data()[i], at(STEP), at(-STEP), format!("input {i}"));
     }
     let gradients = executor.read(Buffer::Gradients).unwrap();
     for (name, gradient) in gradients.iter() {
-        for i in (0..gradient.data.len()).step_by(gradient.data.len().div_ceil(20)) {
+        for i in (0..gradient.data().len()).step_by(gradient.data().len().div_ceil(20)) {
             let at = |delta| {
                 let mut moved = weights.clone();
-                moved.get_mut(name).unwrap().data[i] += delta;
+                moved.get_mut(name).unwrap().data_mut()[i] += delta;
                 loss(graph, &moved, &images, &upstream)
             };
-            compare(gradient.data[i], at(STEP), at(-STEP), format!("{name} {i}"));
+            compare(gradient.data()[i], at(STEP), at(-STEP), format!("{name} {i}"));
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn step(executor: &mut dyn Executor, x: f32, upstream: f32, rule: &Up
 }
 
 pub(crate) fn value(executor: &dyn Executor, buffer: Buffer, name: &str) -> f32 {
-    executor.read(buffer).unwrap().get(name).unwrap().data[0]
+    executor.read(buffer).unwrap().get(name).unwrap().data()[0]
 }
 
 pub(crate) fn near(actual: f32, expected: f32) {

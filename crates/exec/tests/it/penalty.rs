@@ -1,6 +1,7 @@
 //! Tests of L1 with every method, before and after clipping, on some channels and in groups, against a plain
 //! loop in `f64`.
 
+use bonsai_checkpoint::Array;
 use bonsai_exec::{Buffer, ExecError, Executor, L1Method, L1Placement, Method, Mode, PenaltyMap, UpdateRule};
 use bonsai_graph::Graph;
 use bonsai_testkit::{random_array, random_weights};
@@ -137,8 +138,10 @@ fn the_threshold_makes_true_zeros_and_the_subgradient_does_not() {
                 executor.update(&rule).unwrap();
             }
             let params = executor.read(Buffer::Params).unwrap();
-            let gammas =
-                [&params.require("a.bn.weight").unwrap().data, &params.require("b.bn.weight").unwrap().data];
+            let gammas = [
+                params.require("a.bn.weight").unwrap().data(),
+                params.require("b.bn.weight").unwrap().data(),
+            ];
             gammas.into_iter().flatten().filter(|gamma| **gamma == 0.0).count()
         };
         let proximal = zeros(L1Method::Proximal);
@@ -155,7 +158,7 @@ fn a_strength_moves_as_far_by_every_method() {
         for method in METHODS {
             let mut executor = start(engine);
             let mut weights = executor.read(Buffer::Params).unwrap();
-            weights.get_mut("a.bn.weight").unwrap().data.fill(-2.0);
+            weights.get_mut("a.bn.weight").unwrap().data_mut().fill(-2.0);
             executor.write(Buffer::Params, &weights).unwrap();
             executor.penalise(&across()).unwrap();
             let mut rule = rule(method, L1Placement::AfterClip);
@@ -165,7 +168,7 @@ fn a_strength_moves_as_far_by_every_method() {
                 executor.update(&rule).unwrap();
             }
             let params = executor.read(Buffer::Params).unwrap();
-            for (channel, gamma) in params.require("a.bn.weight").unwrap().data.iter().enumerate() {
+            for (channel, gamma) in params.require("a.bn.weight").unwrap().data().iter().enumerate() {
                 let moved = if channel % 4 == 1 { 0.0 } else { 2000.0 * 1.2e-4 };
                 // Groups span both layers, and the gammas of `b` have other values, so only ungrouped gammas
                 // are compared. Their tolerance covers the start of the momentum.
@@ -189,7 +192,7 @@ fn equal_gammas_of_a_group_are_pulled_as_by_their_sign() {
             let mut weights = executor.read(Buffer::Params).unwrap();
             for (name, channels) in [("a.bn.weight", 13), ("b.bn.weight", 20)] {
                 let signs = (0..channels).map(|c| if c % 3 == 0 { -0.7 } else { 0.7 });
-                weights.get_mut(name).unwrap().data = signs.collect();
+                weights.insert(name, Array::new(&[channels], signs.collect()));
             }
             executor.write(Buffer::Params, &weights).unwrap();
             executor.penalise(&across()).unwrap();

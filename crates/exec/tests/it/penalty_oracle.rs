@@ -9,7 +9,7 @@ use bonsai_exec::{Buffer, Executor, L1Method, L1Placement, Method, PenaltyMap, R
 pub(crate) type Arrays = BTreeMap<String, Vec<f64>>;
 
 fn arrays(weights: &Weights) -> Arrays {
-    weights.iter().map(|(n, a)| (n.to_owned(), a.data.iter().map(|v| f64::from(*v)).collect())).collect()
+    weights.iter().map(|(n, a)| (n.to_owned(), a.data().iter().map(|v| f64::from(*v)).collect())).collect()
 }
 
 /// Buffers of an executor.

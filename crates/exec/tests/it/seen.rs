@@ -26,7 +26,7 @@ impl Seen {
             }
         }
         let shapes =
-            arrays.iter().filter(|(n, _)| n.starts_with("Train output")).map(|(_, a)| a.shape.clone());
+            arrays.iter().filter(|(n, _)| n.starts_with("Train output")).map(|(_, a)| a.shape().to_vec());
         let upstream: Vec<Array> = shapes.enumerate().map(|(i, s)| random_array(i as u64, &s)).collect();
         executor.backward(&upstream).unwrap();
         if taps.contains(&executor.graph().input()) {
@@ -50,7 +50,7 @@ impl Seen {
                 if ["Gradients", "Momentum"].contains(&kind) { SLACK * expected.largest(kind) } else { 0.0 };
             let limit = tolerance.share() as f32 * largest(array).max(slack);
             let near = |(a, e): (&f32, &f32)| (a - e).abs() <= limit;
-            if actual.shape != array.shape || !actual.data.iter().zip(&array.data).all(near) {
+            if actual.shape() != array.shape() || !actual.data().iter().zip(array.data()).all(near) {
                 assert_arrays_close(actual, array, tolerance, &format!("{name}, {what}"));
             }
         }
@@ -70,7 +70,7 @@ impl Seen {
 const SLACK: f32 = 0.1;
 
 fn largest(array: &Array) -> f32 {
-    array.data.iter().fold(0.0, |m, v| m.max(v.abs()))
+    array.data().iter().fold(0.0, |m, v| m.max(v.abs()))
 }
 
 /// Arrays with the name of the buffer in their names.

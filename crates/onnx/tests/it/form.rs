@@ -217,7 +217,7 @@ fn what_cannot_be_exported_is_refused_with_the_reason() {
     let OnnxError::Graph(error) = error else { panic!("{error}") };
     assert!(error.to_string().contains("multiple of the largest stride"), "{error}");
 
-    checkpoint.weights.get_mut("model.4.m.1.cv2.bn.running_var").unwrap().data[2] = -1.0;
+    checkpoint.weights.get_mut("model.4.m.1.cv2.bn.running_var").unwrap().data_mut()[2] = -1.0;
     let error = export(&checkpoint, &ExportOptions::new((64, 64))).unwrap_err().to_string();
     assert!(error.contains("`model.4.m.1.cv2.conv.weight`") && error.contains("NaN"), "{error}");
 }

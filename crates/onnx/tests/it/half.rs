@@ -23,7 +23,7 @@ fn rounded(checkpoint: &Checkpoint) -> Checkpoint {
     let mut weights = Weights::new();
     for (name, array) in folded.weights.iter() {
         let mut array = array.clone();
-        array.data.iter_mut().for_each(|v| *v = f16::from_f32(*v).to_f32());
+        array.data_mut().iter_mut().for_each(|v| *v = f16::from_f32(*v).to_f32());
         weights.insert(name, array);
     }
     folded.weights = weights;
@@ -94,11 +94,11 @@ fn the_other_layout_keeps_32_bits_outside() {
 #[test]
 fn weights_beyond_16_bits_are_named() {
     let mut checkpoint = yolov8n(&["a"]).fold_batch_norm().unwrap();
-    checkpoint.weights.get_mut("model.22.cv3.0.2.bias").unwrap().data[0] = -7e4;
+    checkpoint.weights.get_mut("model.22.cv3.0.2.bias").unwrap().data_mut()[0] = -7e4;
     let weights = checkpoint.weights.get_mut("model.4.m.1.cv2.conv.weight").unwrap();
-    weights.data[2] = 65519.0; // Rounds to the largest 16-bit number.
-    weights.data[3] = 65520.0;
-    weights.data[9] = 1e9;
+    weights.data_mut()[2] = 65519.0; // Rounds to the largest 16-bit number.
+    weights.data_mut()[3] = 65520.0;
+    weights.data_mut()[9] = 1e9;
     let error = export(&checkpoint, &half(Io::Fp32, (64, 64))).unwrap_err();
     let text = error.to_string();
     let OnnxError::Half { count, max, tensors, .. } = error else { panic!("{text}") };

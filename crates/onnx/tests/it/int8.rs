@@ -61,8 +61,8 @@ fn rounding(
         let mut array = array.clone();
         let id = name.strip_suffix(".weight").and_then(|layer| graph.find(layer));
         if id.is_some_and(|id| quantised(graph, id)) {
-            let channel = array.data.len() / array.shape[0];
-            for channel in array.data.chunks_mut(channel) {
+            let channel = array.data().len() / array.shape()[0];
+            for channel in array.data_mut().chunks_mut(channel) {
                 let largest = channel.iter().fold(0.0f32, |m, w| m.max(w.abs()));
                 for w in channel {
                     *w = round(f64::from(*w), f64::from(largest)) as f32;

@@ -17,7 +17,7 @@ pub(crate) const SCORE_TOLERANCE: f32 = 1e-4;
 /// Runs a file in `rten`; returns shape and values of its output. `rten` converts 16 bits to 32 when it reads
 /// a file.
 pub(crate) fn run(onnx: &OnnxModel, images: &Array) -> ([usize; 3], Vec<f32>) {
-    let input = Value::from_shape(&images.shape, images.data.clone()).unwrap();
+    let input = Value::from_shape(images.shape(), images.data().to_vec()).unwrap();
     let model = rten::Model::load(onnx.to_bytes()).unwrap();
     let output = model.run_one(input.into(), None).unwrap();
     output.into_shape_vec::<f32, 3>().unwrap()

@@ -2,8 +2,10 @@
 //! pictures.
 
 mod args;
+mod flat_gains;
 mod folder;
 mod pictures;
+mod records;
 mod results_csv;
 mod run;
 mod trained_on;

@@ -1,12 +1,8 @@
 //! [`train_run`]: one training in a folder of its own, as `cargo xtask train` runs it.
 //!
-//! After every epoch it writes `best` (if improved), `results.csv` and `last`, each whole or not at all.
-//! Killed between two of them, a training that resumes from `last` repeats the epoch, to the same bits.
+//! [`EpochKeeper`] writes `best` (if improved), `results.csv` and `last` after every epoch.
 
-use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result, ensure};
 use bonsai_checkpoint::{Checkpoint, write_file};
@@ -14,14 +10,16 @@ use bonsai_data::{Batch, Split};
 use bonsai_detector::Detector;
 use bonsai_metrics::DetMetrics;
 use bonsai_stages::{
-    Data, EvalOptions, Inputs, Objective, RunContext, Teacher, TrainWatch, check_training, evaluate,
-    open_dataset, start_checkpoint, train_stage, validation_loader_in,
+    Data, EvalOptions, Inputs, Objective, RunContext, Teacher, check_training, evaluate, open_dataset,
+    start_checkpoint, train_stage, validation_loader_in,
 };
-use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped};
+use bonsai_train::Stopped;
 
 use super::pictures::Sheet;
+use super::records::{History, RunRecords};
 use super::trained_on::TrainedOn;
 use super::{Results, TrainArgs, TrainDir, pictures};
+use crate::epoch_keeper::{EpochKeeper, ended};
 use crate::run_lock::RunLock;
 use crate::settings::load_settings;
 use crate::{GammaHistory, NoDataset, Progress, path_of_text};
@@ -100,20 +98,21 @@ pub fn train_run(
         }
         None => begin(args, &data, &content, &context, &mut lock, progress)?,
     };
-    if let Some(stopped) = ended(&start, args) {
+    if let Some(stopped) = ended(&start, &args.train) {
         // The process was killed while it drew the pictures.
         return conclude(args, dir, data, &history, stopped);
     }
     let split = Arc::clone(&data.train);
-    let mut keeper = Keeper { args, dir: &dir, split, history, progress, drawing: Vec::new() };
+    let records = RunRecords { args, dir: &dir, split, history, drawing: Vec::new() };
+    let mut keeper = EpochKeeper { best: dir.best(), last: dir.last(), records, progress };
     let objective = match (&args.l1, &teacher) {
         (Some(l1), _) => Objective::Sparsity(l1),
         (None, Some(teacher)) => Objective::Distillation(teacher),
         (None, None) => Objective::Detection,
     };
-    let trained = train_stage(&start, &data, &args.train_config(), objective, &context, &mut keeper);
-    keeper.finish_pictures();
-    let history = keeper.history;
+    let trained = train_stage(&start, &data, &args.train, objective, &context, &mut keeper);
+    keeper.records.finish_pictures(keeper.progress);
+    let history = keeper.records.history;
     let trained = trained.with_context(|| after_failure(&dir))?;
     if trained.stopped == Stopped::Interrupted {
         trained.last.save(&dir.last())?;
@@ -133,15 +132,6 @@ fn lock_folder(dir: &TrainDir) -> Result<RunLock> {
     Ok(lock)
 }
 
-/// Why a saved training is complete, if it is.
-fn ended(start: &Checkpoint, args: &TrainArgs) -> Option<Stopped> {
-    let progress = &start.train.as_ref()?.progress;
-    if progress.epoch >= args.epochs {
-        return Some(Stopped::Finished);
-    }
-    args.train_config().out_of_patience(progress).map(|_| Stopped::Patience)
-}
-
 /// Creates the folder and loads the starting network.
 fn begin(
     args: &TrainArgs,
@@ -151,10 +141,10 @@ fn begin(
     lock: &mut Option<RunLock>,
     progress: &mut dyn Progress,
 ) -> Result<(TrainDir, Checkpoint, History)> {
-    let start = start_checkpoint(&args.model, &data.class_names, args.seed, progress)?;
-    args.train_config().freeze.parameters(start.model.graph())?;
+    let start = start_checkpoint(&args.model, &data.class_names, args.train.seed, progress)?;
+    args.train.freeze.parameters(start.model.graph())?;
     // Check before the folder exists.
-    check_training(start.model.graph(), &args.train_config(), context, data.trained_and_evaluated())?;
+    check_training(start.model.graph(), &args.train, context, data.trained_and_evaluated())?;
     let dir = TrainDir::claim(&args.project, &args.name, args.exist_ok)?;
     *lock = Some(lock_folder(&dir)?);
     let teacher = args.teacher.as_deref().map(path_of_text);
@@ -197,7 +187,7 @@ fn go_on(
     if args.l1.is_some() && dir.gammas().exists() {
         history.gammas = GammaHistory::load(&dir.gammas(), done)?;
     }
-    progress.note(&format!("{} goes on after epoch {done} of {}", dir.root().display(), args.epochs));
+    progress.note(&format!("{} goes on after epoch {done} of {}", dir.root().display(), args.train.epochs));
     Ok((dir, start, history))
 }
 
@@ -257,7 +247,7 @@ fn evaluate_best(args: &TrainArgs, dir: &TrainDir, data: &Data) -> Result<DetMet
     let context = args.context()?;
     let mut detector = Detector::load(&dir.best(), context.executor)?;
     let stride = Some(detector.stride());
-    let loader = validation_loader_in(&data.val, args.imgsz, args.batch, &context.loader, stride)?;
+    let loader = validation_loader_in(&data.val, args.imgsz, args.train.batch, &context.loader, stride)?;
     let mut drawn = Ok(());
     let mut watch = |number: usize, batch: &Batch, found: &[Vec<bonsai_boxes::Detection>]| {
         if args.plots && number < pictures::SHOWN_BATCHES && drawn.is_ok() {
@@ -276,75 +266,4 @@ fn evaluate_best(args: &TrainArgs, dir: &TrainDir, data: &Data) -> Result<DetMet
         pictures::evaluation(&evaluation, &data.class_names, dir)?;
     }
     Ok(evaluation.metrics)
-}
-
-#[derive(Debug, Default)]
-struct History {
-    results: Results,
-    gammas: GammaHistory,
-}
-
-/// Saves weights and records of a training, and reports its progress.
-struct Keeper<'a> {
-    args: &'a TrainArgs,
-    dir: &'a TrainDir,
-    split: Arc<Split>,
-    history: History,
-    progress: &'a mut dyn Progress,
-    drawing: Vec<(PathBuf, JoinHandle<Result<()>>)>,
-}
-
-impl Keeper<'_> {
-    /// Waits for the pictures. A picture that cannot be written does not stop the training.
-    fn finish_pictures(&mut self) {
-        for (path, drawing) in self.drawing.drain(..) {
-            let why = match drawing.join() {
-                Ok(Ok(())) => continue,
-                Ok(Err(error)) => format!("{error:#}"),
-                Err(_) => "its thread panicked".to_owned(),
-            };
-            self.progress.note(&format!("warning: {} was not drawn: {why}", path.display()));
-        }
-    }
-}
-
-impl TrainWatch for Keeper<'_> {
-    fn note(&mut self, text: &str) {
-        self.progress.note(text);
-    }
-
-    fn batch(&mut self, epoch: usize, number: usize, batch: &Batch) {
-        let closed = self.args.epochs.saturating_sub(self.args.close_mosaic);
-        let closes = self.args.close_mosaic > 0 && epoch == closed && closed > 0;
-        if self.args.plots && number < pictures::SHOWN_BATCHES && (epoch == 0 || closes) {
-            let count = if closes { pictures::SHOWN_BATCHES + number } else { number };
-            let path = self.dir.picture(&format!("train_batch{count}.jpg"));
-            // Draw in another thread, because the trainer waits for this function.
-            let sheet = Sheet::labelled(batch, &self.split);
-            let split = Arc::clone(&self.split);
-            let to = path.clone();
-            self.drawing.push((path, std::thread::spawn(move || sheet.write(&split.class_names, &to))));
-        }
-    }
-
-    fn step(&mut self, step: &StepRecord) -> ControlFlow<()> {
-        self.progress.step(step);
-        if self.progress.stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming, last: &Checkpoint) -> Result<()> {
-        self.history.results.push(record, timing);
-        let best = last.train.as_ref().is_some_and(|state| state.progress.best_epoch == Some(record.epoch));
-        if best {
-            last.deployed().save(&self.dir.best())?;
-        }
-        self.history.results.save(&self.dir.results_csv())?;
-        if self.args.l1.is_some() {
-            self.history.gammas.push(record.epoch, last)?;
-            self.history.gammas.save(&self.dir.gammas())?;
-        }
-        last.save(&self.dir.last())?;
-        self.progress.epoch(record, timing);
-        Ok(())
-    }
 }

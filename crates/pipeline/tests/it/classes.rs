@@ -39,8 +39,8 @@ fn network(seed: u64) -> Checkpoint {
     let mut weights = random_weights(seed, model.graph());
     for level in 0..3 {
         // Boxes of some 10 to 40 pixels, which fit into the image: near distances are the likely ones.
-        let bias = &mut weights.get_mut(&format!("model.22.cv2.{level}.2.bias")).unwrap().data;
-        bias.iter_mut().enumerate().for_each(|(i, value)| *value -= (i % 16) as f32);
+        let bias = weights.get_mut(&format!("model.22.cv2.{level}.2.bias")).unwrap();
+        bias.data_mut().iter_mut().enumerate().for_each(|(i, value)| *value -= (i % 16) as f32);
     }
     Checkpoint::new(model, weights).unwrap()
 }

@@ -27,7 +27,7 @@ pub(crate) fn onnx_equals_executor(tiny: &TinyRun, name: &str, stage: Stage) {
     let anchors = expected.anchors();
 
     let bytes = std::fs::read(tiny.file(Stage::Export, name)).unwrap();
-    let input = rten::Value::from_shape(&images.shape, images.data.clone()).unwrap();
+    let input = rten::Value::from_shape(images.shape(), images.data().to_vec()).unwrap();
     let output = rten::Model::load(bytes).unwrap().run_one(input.into(), None).unwrap();
     let (shape, actual) = output.into_shape_vec::<f32, 3>().unwrap();
     assert_eq!(shape, [1, 4 + expected.num_classes(), anchors]);

@@ -35,7 +35,7 @@ fn a_pt_file_of_a_pruned_network_for_the_same_classes_others_and_more() {
     let last = "model.22.cv3.1.2.weight";
     let row = |of: &bonsai_checkpoint::Checkpoint, class: usize| {
         let array = of.weights.get(last).unwrap();
-        array.data.chunks_exact(array.data.len() / array.shape[0]).nth(class).unwrap().to_vec()
+        array.data().chunks_exact(array.data().len() / array.shape()[0]).nth(class).unwrap().to_vec()
     };
     for (class, of) in [(0, 2), (1, 0), (2, 1)] {
         assert_eq!(row(&turned, class), row(&same, of));
@@ -53,7 +53,7 @@ fn a_pt_file_of_a_pruned_network_for_the_same_classes_others_and_more() {
     assert_eq!(row(&more, 2), row(&same, 1));
     // The network is still pruned.
     let widths = |checkpoint: &bonsai_checkpoint::Checkpoint| {
-        checkpoint.weights.get("model.4.cv1.conv.weight").unwrap().shape.clone()
+        checkpoint.weights.get("model.4.cv1.conv.weight").unwrap().shape().to_vec()
     };
     assert_eq!(widths(&more), widths(&same));
 }

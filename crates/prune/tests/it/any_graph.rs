@@ -34,7 +34,7 @@ fn classifier() -> (Graph, Weights) {
 fn config(target: Target) -> PruneConfig {
     let policy =
         PrunePolicy { target: Some(target), min_channels: 2, round_to: None, ..PrunePolicy::default() };
-    PruneConfig { score: ScoreConfig::default(), policy, compensate: true, image: (16, 16) }
+    PruneConfig { score: ScoreConfig::default(), policy, compensate: true, reconstruct: 0, image: (16, 16) }
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_classifier_computes_what_it_does_with_the_removed_scales_at_zero() {
     for train in [false, true] {
         let actual = reference_forward(&pruned, &remaining, &images, train);
         let expected = reference_forward(&graph, &zeroed, &images, train);
-        assert_eq!(actual[0].shape, [2, 5, 1, 1]);
+        assert_eq!(actual[0].shape(), [2, 5, 1, 1]);
         assert_arrays_close(&actual[0], &expected[0], Tolerance::Tight, "scores of the classes");
     }
 }

@@ -18,7 +18,7 @@ fn silenced(plan: &PrunePlan, model: &Checkpoint) -> Checkpoint {
     let kept = kept_by_walking(plan, graph);
     let mut model = model.clone();
     for spec in graph.params().iter().filter(|s| s.role == ParamRole::BnGamma) {
-        let gammas = &mut model.weights.get_mut(&spec.name).unwrap().data;
+        let gammas = model.weights.get_mut(&spec.name).unwrap().data_mut();
         let removed = gammas.iter_mut().enumerate().filter(|(c, _)| !kept[spec.node.index()].contains(c));
         removed.for_each(|(_, gamma)| *gamma = 0.0);
     }
@@ -117,16 +117,16 @@ fn larger_kernels_are_exact_inside_the_image() {
     let plan = removing(model.model.graph(), "a", 1);
     let silenced = silenced(&plan, &model);
     let (pruned, compensation) = apply_compensated(&plan, &silenced).unwrap();
-    let beta = f64::from(model.weights.get("a.bias").unwrap().data[1]);
+    let beta = f64::from(model.weights.get("a.bias").unwrap().data()[1]);
     let kernel = model.weights.get("y.conv.weight").unwrap().select(1, &[1]);
     let shift = |o: usize| {
-        let taps = kernel.data[o * 9..][..9].iter().map(|w| f64::from(*w));
+        let taps = kernel.data()[o * 9..][..9].iter().map(|w| f64::from(*w));
         taps.sum::<f64>() * beta / (1.0 + (-beta).exp())
     };
     let largest = (0..4).map(|o| shift(o).abs()).fold(0.0, f64::max);
     assert!((compensation.largest_shift - largest).abs() < 1e-12, "{compensation:?} {largest}");
     assert_eq!((compensation.sets, compensation.convs, compensation.lost.len()), (1, 1, 0));
-    let means = |m: &Checkpoint| m.weights.get("y.running_mean").unwrap().data.clone();
+    let means = |m: &Checkpoint| m.weights.get("y.running_mean").unwrap().data().to_vec();
     for (o, (now, was)) in means(&pruned).iter().zip(means(&model)).enumerate() {
         assert!((f64::from(was - now) - shift(o)).abs() < 1e-6);
     }
@@ -134,7 +134,7 @@ fn larger_kernels_are_exact_inside_the_image() {
     let actual = &outputs(&pruned, &images)[0];
     let expected = &outputs(&silenced, &images)[0];
     let mut border_differs = false;
-    for (i, (a, e)) in actual.data.iter().zip(&expected.data).enumerate() {
+    for (i, (a, e)) in actual.data().iter().zip(expected.data()).enumerate() {
         let row = i / 7 % 6;
         let column = i % 7;
         if (1..5).contains(&row) && (1..6).contains(&column) {
@@ -187,14 +187,14 @@ fn what_cannot_be_kept_is_reported() {
 fn channels_with_a_scale_are_met_on_average() {
     let model = small_model(&(conv_bn("a", "x", 8) + "s = silu(a)\n" + &conv_bn("y", "s", 4)));
     let mut model = with_small_kernels(&model);
-    model.weights.get_mut("a.weight").unwrap().data[3] = 0.2;
-    model.weights.get_mut("a.bias").unwrap().data[3] = 1.0;
+    model.weights.get_mut("a.weight").unwrap().data_mut()[3] = 0.2;
+    model.weights.get_mut("a.bias").unwrap().data_mut()[3] = 1.0;
     let plan = removing(model.model.graph(), "a", 3);
     let images = random_array(5, &[2, 3, 8, 8]);
     let whole = outputs(&model, &images);
     let distance = |other: &Checkpoint| -> f64 {
         let other = outputs(other, &images);
-        let pairs = whole.iter().zip(&other).flat_map(|(a, b)| a.data.iter().zip(&b.data));
+        let pairs = whole.iter().zip(&other).flat_map(|(a, b)| a.data().iter().zip(b.data()));
         pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum()
     };
     let with = apply_compensated(&plan, &model).unwrap().0;

@@ -15,7 +15,7 @@ fn chain() -> Checkpoint {
 
 fn config() -> PruneConfig {
     let policy = PrunePolicy { min_channels: 2, round_to: None, ..PrunePolicy::default() };
-    PruneConfig { score: ScoreConfig::default(), policy, compensate: false, image: (16, 16) }
+    PruneConfig { score: ScoreConfig::default(), policy, compensate: false, reconstruct: 0, image: (16, 16) }
 }
 
 fn candidate(importance: Importance) -> Candidate {
@@ -66,7 +66,7 @@ fn equal_networks_are_tried_once_and_gradients_asked_for_once() {
     };
     let per_layer = Candidate { scope: Scope::PerLayer, ..candidate(Importance::Taylor) };
     let taylor = candidate(Importance::Taylor);
-    let services = PruneServices { gradients: Some(&mut source), latency: None };
+    let services = PruneServices { gradients: Some(&mut source), ..PruneServices::default() };
     let contest = prune_best(&model, &config(), &[taylor, per_layer, taylor], services, &mut trial).unwrap();
     assert_eq!((asked, tried), (1, 2));
     assert_eq!(contest.winner, 0, "on a tie the first candidate wins");

@@ -80,7 +80,7 @@ fn a_group_goes_whole() {
     assert!(text.contains("g = conv2d(a) out_channels=3 kernel=3 stride=1 padding=1 bias=true\n"), "{text}");
     let weight = |model: &Checkpoint| model.weights.get("g.weight").unwrap().clone();
     assert_eq!(weight(&pruned), weight(&model).select(0, &[0, 1, 2]));
-    assert_eq!(weight(&pruned).shape, [3, 2, 3, 3]);
+    assert_eq!(weight(&pruned).shape(), [3, 2, 3, 3]);
 }
 
 #[test]
@@ -98,17 +98,18 @@ fn only_a_bias_keeps_a_silenced_channel_from_silence() {
 fn constants_pass_through_a_depthwise_convolution() {
     let mut model =
         small_model(&(conv_bn("a", "x", 4) + &grouped("d", "a", [4, 4], false) + &conv_bn("y", "d", 3)));
-    model.weights.get_mut("a.weight").unwrap().data[1] = 0.0;
+    model.weights.get_mut("a.weight").unwrap().data_mut()[1] = 0.0;
     let (pruned, compensation) = apply_compensated(&without(&model, "a", 1), &model).unwrap();
-    let data =
-        |name: &str| model.weights.get(name).unwrap().data.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+    let data = |name: &str| {
+        model.weights.get(name).unwrap().data().iter().map(|v| f64::from(*v)).collect::<Vec<_>>()
+    };
     let emitted = data("a.bias")[1] * data("d.weight")[9..18].iter().sum::<f64>();
     let kernel = data("y.conv.weight");
     let before = data("y.running_mean");
     let mut largest = 0.0f64;
     for o in 0..3 {
         let shift = emitted * kernel[(4 * o + 1) * 9..][..9].iter().sum::<f64>();
-        let after = f64::from(pruned.weights.get("y.running_mean").unwrap().data[o]);
+        let after = f64::from(pruned.weights.get("y.running_mean").unwrap().data()[o]);
         assert!((after - (before[o] - shift)).abs() < 1e-6, "{o}: {after}, missing {shift}");
         largest = largest.max(shift.abs());
     }
@@ -132,7 +133,7 @@ fn depthwise_weights_count_once() {
     let set = coupling.set_of(Member { node: graph.find("d").unwrap(), channel: 2 });
     let size = |name: &str, axis: usize| {
         let array = model.weights.get(name).unwrap().select(axis, &[2]);
-        array.data.iter().map(|v| f64::from(v.abs())).sum::<f64>()
+        array.data().iter().map(|v| f64::from(v.abs())).sum::<f64>()
     };
     let rows = ["a.conv.weight", "a.weight", "d.weight", "n.weight"].map(|name| size(name, 0));
     let expected = rows.iter().sum::<f64>() + size("y.conv.weight", 1);

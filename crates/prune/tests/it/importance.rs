@@ -28,10 +28,10 @@ fn set(coupling: &Coupling, layer: &str, channel: usize) -> usize {
 /// Sum of `size` over a row (`axis` 0) or column (`axis` 1) of a parameter `[out, in, ..]` or a vector.
 fn sum(weights: &Weights, name: &str, axis: usize, at: usize, size: &dyn Fn(&str, usize, f64) -> f64) -> f64 {
     let array = weights.get(name).unwrap();
-    let columns = array.shape.get(1).copied().unwrap_or(1);
-    let area = array.data.len() / (array.shape[0] * columns);
+    let columns = array.shape().get(1).copied().unwrap_or(1);
+    let area = array.data().len() / (array.shape()[0] * columns);
     let mut total = 0.0;
-    for (i, value) in array.data.iter().enumerate() {
+    for (i, value) in array.data().iter().enumerate() {
         let place = [i / (columns * area), i / area % columns];
         if place[axis] == at {
             total += size(name, i, f64::from(*value));
@@ -96,7 +96,8 @@ fn taylor_multiplies_with_gradients_and_counts_scales() {
         Ok(gradients.clone())
     };
     let scores = score_with_gradients(&coupling, &model.weights, &config, &mut source).unwrap();
-    let product = |name: &str, i: usize, w: f64| (w * f64::from(gradients.get(name).unwrap().data[i])).abs();
+    let product =
+        |name: &str, i: usize, w: f64| (w * f64::from(gradients.get(name).unwrap().data()[i])).abs();
     for c in 0..4 {
         let terms = terms(&model, c, &product);
         close(scores.get(set(&coupling, "a", c)).unwrap(), terms.iter().sum::<f64>() / 7.0);
@@ -117,7 +118,7 @@ fn taylor_multiplies_with_gradients_and_counts_scales() {
 #[test]
 fn normalisations_and_lamp_by_hand() {
     let mut model = small_model(&(conv_bn("a", "x", 4) + &conv_bn("y", "a", 2)));
-    model.weights.get_mut("a.weight").unwrap().data = vec![0.1, -0.4, 0.2, 0.3];
+    model.weights.get_mut("a.weight").unwrap().data_mut().copy_from_slice(&[0.1, -0.4, 0.2, 0.3]);
     let coupling = Coupling::from_graph(model.model.graph());
     let of = |normalisation| {
         let config = ScoreConfig { normalisation, ..ScoreConfig::default() };
@@ -137,7 +138,7 @@ fn normalisations_and_lamp_by_hand() {
     check(of(Normalisation::Sum), [0.1, 0.4, 0.2, 0.3]);
     // All weights but the gammas of `a` are zero, so the scores before LAMP are proportional to 1, 16, 4, 9.
     for name in ["a.conv.weight", "y.conv.weight"] {
-        model.weights.get_mut(name).unwrap().data.fill(0.0);
+        model.weights.get_mut(name).unwrap().data_mut().fill(0.0);
     }
     let config = ScoreConfig { importance: Importance::Lamp, ..ScoreConfig::default() };
     let scores = score(&coupling, &model.weights, &config).unwrap();
@@ -154,8 +155,7 @@ fn random_depends_on_the_seed_alone() {
         let config = ScoreConfig { importance: Importance::Random { seed }, ..ScoreConfig::default() };
         score(&coupling, weights, &config).unwrap()
     };
-    let zeros: Weights =
-        other.model.graph().params().into_iter().map(|p| (p.name, Array::zeros(&p.shape))).collect();
+    let zeros = Weights::zeros(other.model.graph());
     assert_eq!(of(&model.weights, 1), of(&zeros, 1));
     assert_ne!(of(&model.weights, 1), of(&model.weights, 2));
 }

@@ -13,6 +13,7 @@ mod law;
 mod plan;
 mod presets;
 mod recalibrate;
+mod reconstruct;
 mod report;
 mod select;
 mod small_model;

@@ -31,7 +31,7 @@ fn yolov8(scale: Scale) -> Checkpoint {
     let mut weights = random_weights(3, spec.graph());
     for param in spec.graph().params().into_iter().filter(|p| p.role == ParamRole::BnGamma) {
         let norm = spec.graph().node(param.node).name();
-        let data = &mut weights.get_mut(&param.name).unwrap().data;
+        let data = weights.get_mut(&param.name).unwrap().data_mut();
         // Half of the gammas are negative, because only |gamma| matters.
         let sign = |channel: usize| if channel.is_multiple_of(2) { 1.0 } else { -1.0 };
         data.iter_mut().enumerate().for_each(|(c, g)| *g = sign(c) * gamma(norm, c));
@@ -176,8 +176,8 @@ fn slim_never_empties_a_layer_and_knows_from_where_on_it_would() {
 #[test]
 fn the_safe_limit_of_slim_by_hand() {
     let mut model = small_model(&(conv_bn("a", "x", 4) + &conv_bn("y", "a", 4)));
-    model.weights.get_mut("a.weight").unwrap().data = vec![0.1, 0.2, 0.3, -0.4];
-    model.weights.get_mut("y.weight").unwrap().data = vec![0.15, 0.5, 0.6, 0.7];
+    model.weights.get_mut("a.weight").unwrap().data_mut().copy_from_slice(&[0.1, 0.2, 0.3, -0.4]);
+    model.weights.get_mut("y.weight").unwrap().data_mut().copy_from_slice(&[0.15, 0.5, 0.6, 0.7]);
     let at = |prune_ratio| chosen(&model, &PrunePolicy { clamp: false, ..preset(Preset::Slim, prune_ratio) });
     // In ascending order, 0.4 has index 4; at ratio 3 / 8, 0.3 and everything below it is removed.
     let selection = at(0.375).unwrap();

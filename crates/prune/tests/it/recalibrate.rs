@@ -22,7 +22,7 @@ fn forward(model: &Checkpoint, images: &Array) -> Weights {
             let squares = (0..n).flat_map(values).map(|v| (v - mean) * (v - mean)).sum::<f64>();
             let mut moved = |role: ParamRole, value: f64| {
                 let name = format!("{}.{}", graph.node(id).name(), role.suffix());
-                let old = &mut weights.get_mut(&name).unwrap().data[c];
+                let old = &mut weights.get_mut(&name).unwrap().data_mut()[c];
                 *old = (f64::from(1.0 - momentum) * f64::from(*old) + f64::from(momentum) * value) as f32;
             };
             moved(ParamRole::BnMean, mean);
@@ -55,7 +55,7 @@ fn statistics_are_those_of_the_batches() {
             *e += (plane(0) + plane(1)) / 40.0 / 3.0;
         }
     }
-    for (actual, expected) in fresh.weights.get("a.running_mean").unwrap().data.iter().zip(expected) {
+    for (actual, expected) in fresh.weights.get("a.running_mean").unwrap().data().iter().zip(expected) {
         assert!((f64::from(*actual) - expected).abs() < 1e-7, "{actual} {expected}");
     }
     for spec in model.model.graph().params() {

@@ -8,8 +8,8 @@ use crate::small_model::{conv_bn, small_model};
 #[test]
 fn numbers_of_a_small_network() {
     let mut model = small_model(&conv_bn("y", "x", 4));
-    model.weights.get_mut("y.weight").unwrap().data = vec![0.5, -1.5, 0.25, 0.75];
-    model.weights.get_mut("y.bias").unwrap().data = vec![0.0, 3.0, -0.125, 0.0625];
+    model.weights.get_mut("y.weight").unwrap().data_mut().copy_from_slice(&[0.5, -1.5, 0.25, 0.75]);
+    model.weights.get_mut("y.bias").unwrap().data_mut().copy_from_slice(&[0.0, 3.0, -0.125, 0.0625]);
     let coupling = Coupling::from_graph(model.model.graph());
     let node = model.model.graph().find("y").unwrap();
     let sets = [2, 3].map(|channel| coupling.set_of(Member { node, channel }));

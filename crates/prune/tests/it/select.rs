@@ -79,7 +79,7 @@ fn the_ratio_counts_sets_that_may_be_pruned() {
 fn lowest_scores_go_first_and_ties_by_position() {
     let mut model = small_model(&(conv_bn("a", "x", 4) + &conv_bn("y", "a", 4)));
     let mut set = |name: &str, gammas: [f32; 4]| {
-        model.weights.get_mut(&format!("{name}.weight")).unwrap().data = gammas.to_vec();
+        model.weights.get_mut(&format!("{name}.weight")).unwrap().data_mut().copy_from_slice(&gammas);
     };
     set("a", [0.5, -0.1, 0.5, 0.9]);
     set("y", [0.5, 0.8, -0.7, 0.05]);
@@ -144,7 +144,7 @@ fn wrong_policies_and_weights_are_refused() {
     let scores = score(&coupling, &other.weights, &ScoreConfig::default()).unwrap();
     let mismatch = select(&Coupling::from_graph(model.model.graph()), &scores, &bare(0.5));
     assert!(matches!(mismatch, Err(PruneError::ScoresMismatch { expected: 12, got: 13 })), "{mismatch:?}");
-    model.weights.get_mut("y.weight").unwrap().data[2] = f32::NAN;
+    model.weights.get_mut("y.weight").unwrap().data_mut()[2] = f32::NAN;
     assert_eq!(
         error(&model, &bare(0.5)),
         "`y.weight` is NaN in channel 2: the training has diverged; use an earlier checkpoint"

@@ -111,8 +111,8 @@ fn unreachable_targets_tell_both_numbers_and_the_guards() {
 #[test]
 fn a_ratio_that_would_empty_a_layer_is_clamped_or_refused() {
     let mut model = small_model(&(conv_bn("a", "x", 4) + &conv_bn("y", "a", 4)));
-    model.weights.get_mut("a.weight").unwrap().data = vec![0.1, 0.2, 0.3, -0.4];
-    model.weights.get_mut("y.weight").unwrap().data = vec![0.15, 0.5, 0.6, 0.7];
+    model.weights.get_mut("a.weight").unwrap().data_mut().copy_from_slice(&[0.1, 0.2, 0.3, -0.4]);
+    model.weights.get_mut("y.weight").unwrap().data_mut().copy_from_slice(&[0.15, 0.5, 0.6, 0.7]);
     let policy = PrunePolicy { prune_ratio: 0.75, min_channels: 0, round_to: None, ..PrunePolicy::default() };
     let clamped = chosen(&model, &policy).unwrap();
     let limit = clamped.summary.safe_limit.clone().unwrap();

@@ -71,7 +71,7 @@ pub(crate) fn zero_removed_of(plan: &PrunePlan, graph: &Graph, weights: &Weights
     for spec in graph.params() {
         if matches!(spec.role, ParamRole::BnGamma | ParamRole::BnBeta) {
             let array = zeroed.get_mut(&spec.name).unwrap();
-            for (channel, value) in array.data.iter_mut().enumerate() {
+            for (channel, value) in array.data_mut().iter_mut().enumerate() {
                 if !kept[spec.node.index()].contains(&channel) {
                     *value = 0.0;
                 }

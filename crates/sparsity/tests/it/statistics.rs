@@ -81,7 +81,7 @@ fn what_has_no_statistics_is_told() {
 
     for (name, channel) in [("a.weight", 3), ("a.bias", 4)] {
         let mut weights = weights();
-        weights.get_mut(name).unwrap().data[channel] = f32::NAN;
+        weights.get_mut(name).unwrap().data_mut()[channel] = f32::NAN;
         let message = GammaStatistics::new(&network(), &weights).unwrap_err().to_string();
         for part in [&format!("`{name}`"), "NaN", &format!("channel {channel}")] {
             assert!(message.contains(part), "`{part}` is missing in: {message}");

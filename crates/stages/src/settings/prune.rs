@@ -19,6 +19,9 @@ pub struct PruneExtras {
     /// Whether the layers that read removed channels take over their constant output (see
     /// [`bonsai_prune::Compensation`]).
     pub compensate: bool,
+    /// Batches of training images on which the layers that read removed channels are refitted to replace what
+    /// these contributed (see [`bonsai_prune::Reconstruction`]), in place of `compensate`; 0 for none.
+    pub reconstruct: usize,
     /// Batches of training images over which the running statistics are measured again; 0 keeps the old
     /// statistics.
     pub recalibrate: usize,
@@ -38,6 +41,7 @@ impl Default for PruneExtras {
     fn default() -> Self {
         Self {
             compensate: true,
+            reconstruct: 0,
             recalibrate: 0,
             gradient_batches: 8,
             batch: 8,
@@ -75,6 +79,7 @@ impl PruneExtras {
     /// # Errors
     /// Names the setting, its value and the range.
     pub fn check(&self) -> Result<()> {
+        check_range("reconstruct", &self.reconstruct, 0..=*COUNTS.end())?;
         check_range("recalibrate", &self.recalibrate, 0..=*COUNTS.end())?;
         check_range("gradient_batches", &self.gradient_batches, COUNTS)?;
         check_range("trial_steps", &self.trial_steps, COUNTS)?;

@@ -6,11 +6,11 @@ use bonsai_testkit::{Tolerance, assert_close, random_array, reference_forward, r
 
 /// Runs the graph `x = input; y = LAYER` on the given image and compares `y`.
 fn check(layer: &str, image: &Array, weights: &[(&str, Array)], train: bool, expected: &[f32]) {
-    let text = format!("x = input() channels={}\ny = {layer}\noutputs = y", image.shape[1]);
+    let text = format!("x = input() channels={}\ny = {layer}\noutputs = y", image.shape()[1]);
     let graph: Graph = text.parse().unwrap();
     let weights: Weights = weights.iter().map(|(n, a)| ((*n).to_owned(), a.clone())).collect();
     let y = &reference_forward(&graph, &weights, image, train)[0];
-    assert_close(&y.data, expected, Tolerance::Tight, layer);
+    assert_close(y.data(), expected, Tolerance::Tight, layer);
 }
 
 fn image(c: usize, h: usize, w: usize, data: &[f32]) -> Array {
@@ -51,7 +51,7 @@ fn batch_norm_in_both_modes() {
 #[test]
 fn layers_without_weights() {
     let x = image(1, 2, 2, &[-1., -2., -3., -4.]);
-    let silu: Vec<f32> = x.data.iter().map(|v| v / (1.0 + (-v).exp())).collect();
+    let silu: Vec<f32> = x.data().iter().map(|v| v / (1.0 + (-v).exp())).collect();
     check("silu(x)", &x, &[], false, &silu);
     check("add(x, x, x)", &x, &[], false, &[-3., -6., -9., -12.]);
     // Padding is minus infinity, not zero: the border keeps its negative maxima.

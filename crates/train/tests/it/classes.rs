@@ -65,7 +65,7 @@ fn a_step_of_exchanged_classes_is_the_exchanged_step() {
                 // The gradient that reaches earlier layers is a sum over the class outputs, so its rounding
                 // depends on their order.
                 assert_arrays_close(before, after, Tolerance::Close, &format!("{kind:?}, {order:?}: {name}"));
-                assert!(start.weights.get(name).unwrap().shape == before.shape, "{name}");
+                assert!(start.weights.get(name).unwrap().shape() == before.shape(), "{name}");
             }
             let last = "model.22.cv3.0.2.weight";
             assert!(before.weights.get(last) != start.weights.get(last), "nothing was trained");

@@ -29,7 +29,7 @@ impl BatchSource for Broken {
         Box::new(batches.map(move |(index, batch)| {
             let mut batch = batch?;
             if Some(first + index) == bad {
-                batch.images.data.fill(value);
+                batch.images.data_mut().fill(value);
             }
             Ok(batch)
         }))
@@ -57,7 +57,7 @@ impl Executor for Cracked {
         self.passes += 1;
         if self.passes == self.breaks_at {
             let mut gradients = self.whole.read(Buffer::Gradients)?;
-            gradients.get_mut("b.conv.weight").unwrap().data[5] = f32::NAN;
+            gradients.get_mut("b.conv.weight").unwrap().data_mut()[5] = f32::NAN;
             self.whole.write(Buffer::Gradients, &gradients)?;
         }
         Ok(())
@@ -112,7 +112,7 @@ fn assert_names(error: &TrainError, parts: &[&str]) {
 #[track_caller]
 fn assert_saved(seen: &Recorder, epochs: usize) {
     assert_eq!(seen.epochs.len(), epochs);
-    let finite = |w: &Weights| w.iter().all(|(_, a)| a.data.iter().all(|v| v.is_finite()));
+    let finite = |w: &Weights| w.iter().all(|(_, a)| a.data().iter().all(|v| v.is_finite()));
     for (_, checkpoint) in &seen.epochs {
         let train = checkpoint.train.as_ref().unwrap();
         assert!([&checkpoint.weights, &train.raw, &train.momentum].into_iter().all(finite));
@@ -178,7 +178,7 @@ fn a_gradient_that_is_no_number_names_all_batches_of_its_step() {
         assert_saved(&seen, 1);
         let left = cracked.read(Buffer::Params).unwrap();
         assert!(
-            left.iter().all(|(_, a)| a.data.iter().all(|v| v.is_finite())),
+            left.iter().all(|(_, a)| a.data().iter().all(|v| v.is_finite())),
             "the step must not be applied"
         );
     }
@@ -214,7 +214,7 @@ impl BatchSource for Huge {
         Box::new(batches.map(move |(index, batch)| {
             let mut batch = batch?;
             if (epoch, first + index) == (1, 1) {
-                batch.images.data.iter_mut().for_each(|v| *v *= 1e25);
+                batch.images.data_mut().iter_mut().for_each(|v| *v *= 1e25);
             }
             Ok(batch)
         }))

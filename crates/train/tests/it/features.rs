@@ -18,10 +18,10 @@ fn trained(kind: ExecutorKind, value: Option<f32>) -> Checkpoint {
     let mut distill = |student: &Student<'_>| {
         assert_eq!(student.features.len(), from.model.head().strides.len());
         for (feature, id) in student.features.iter().zip(from.model.head_inputs()) {
-            assert_eq!(feature.shape[1], from.model.graph().node(id).channels());
+            assert_eq!(feature.shape()[1], from.model.graph().node(id).channels());
         }
         let gradient =
-            |feature: &&Array| Array::new(&feature.shape, vec![value.unwrap(); feature.data.len()]);
+            |feature: &&Array| Array::new(feature.shape(), vec![value.unwrap(); feature.data().len()]);
         let features =
             if value.is_some() { student.features.iter().map(gradient).collect() } else { Vec::new() };
         Ok(Distilled { loss: 1.0, gradients: Vec::new(), features })

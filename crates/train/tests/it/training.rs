@@ -86,7 +86,7 @@ fn l1_moves_gamma_towards_zero() {
         let penalty = |_: usize| Penalty { gamma: 0.5, ..Penalty::default() };
         let mean = |trained: &Trained| {
             let gamma: &Array = trained.last.train.as_ref().unwrap().raw.get("b.bn.weight").unwrap();
-            gamma.data.iter().map(|g| g.abs()).sum::<f32>()
+            gamma.data().iter().map(|g| g.abs()).sum::<f32>()
         };
         let plain =
             run(kind, &start(), &config(10), &mut Noise, &no_penalty, &mut Recorder::default()).unwrap();

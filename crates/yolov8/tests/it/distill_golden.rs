@@ -24,16 +24,16 @@ fn head<'a>(golden: &'a Golden, who: &str) -> HeadOutput<'a> {
     let level = |(level, stride): (usize, usize)| {
         let boxes = golden.get(&format!("{who}.box.{level}"));
         let classes = golden.get(&format!("{who}.cls.{level}"));
-        let h = boxes.shape[2];
-        let w = boxes.shape[3];
-        LevelOutput { box_logits: &boxes.data, cls_logits: &classes.data, h, w, stride }
+        let h = boxes.shape()[2];
+        let w = boxes.shape()[3];
+        LevelOutput { box_logits: boxes.data(), cls_logits: classes.data(), h, w, stride }
     };
     HeadOutput::new(2, 3, 16, [8, 16].into_iter().enumerate().map(level).collect()).unwrap()
 }
 
 fn check(case: &str, relative: f32) {
     let golden = load();
-    let of = |what: &str| golden.get(&format!("{case}.{what}")).data.as_slice();
+    let of = |what: &str| golden.get(&format!("{case}.{what}")).data();
     let &[cls, bbox, dfl, temperature, modulated, gap, score_sum, wild] = of("settings") else {
         panic!("{case}.settings has {:?}", of("settings"));
     };
@@ -82,11 +82,11 @@ fn check_features(case: &str) {
     let golden = load();
     let map = |who: &str| {
         let array = golden.get(&format!("features.{who}"));
-        let [n, channels, h, w] = array.shape[..] else { panic!("{:?}", array.shape) };
-        FeatureMap { values: &array.data, n, channels, h, w }
+        let [n, channels, h, w] = array.shape()[..] else { panic!("{:?}", array.shape()) };
+        FeatureMap { values: array.data(), n, channels, h, w }
     };
-    let matching: Vec<usize> = golden.get("features.matching").data.iter().map(|&m| m as usize).collect();
-    let of = |what: &str| golden.get(&format!("{case}.{what}")).data.as_slice();
+    let matching: Vec<usize> = golden.get("features.matching").data().iter().map(|&m| m as usize).collect();
+    let of = |what: &str| golden.get(&format!("{case}.{what}")).data();
     let settings = ImitationSettings { tau: of("settings")[0], weight: of("settings")[1] };
     let found = imitate_features(&map("student"), &map("teacher"), &matching, settings).unwrap();
     assert_close(&format!("{case}, total"), &[found.total], of("total"), RELATIVE);

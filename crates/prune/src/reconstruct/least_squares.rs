@@ -1,0 +1,217 @@
+//! [`LeastSquares`]: ridge regression of several targets on the same inputs, from sums over samples.
+
+use nalgebra::{Cholesky, DMatrix, DVector};
+
+/// Ridge penalties that are tried, as fractions of the mean variance of an input.
+const RIDGES: [f64; 5] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0];
+
+/// Sums over samples, from which the regression is solved.
+#[derive(Debug, Clone)]
+pub(super) struct LeastSquares {
+    samples: usize,
+    /// Sum of inputs x inputs, `[inputs, inputs]`.
+    xx: DMatrix<f64>,
+    /// Sum of inputs x targets, `[inputs, targets]`.
+    xy: DMatrix<f64>,
+    x: DVector<f64>,
+    y: DVector<f64>,
+    /// Sum of the squares of all targets.
+    yy: f64,
+}
+
+/// A linear function of the inputs.
+#[derive(Debug, Clone)]
+pub(super) struct Fit {
+    /// `[inputs, targets]`.
+    pub(super) slope: DMatrix<f64>,
+    /// `[targets]`; zeros without intercept.
+    pub(super) intercept: DVector<f64>,
+}
+
+impl Fit {
+    pub(super) fn zero(inputs: usize, targets: usize) -> Self {
+        Self { slope: DMatrix::zeros(inputs, targets), intercept: DVector::zeros(targets) }
+    }
+}
+
+/// Means and covariances of a set of samples; without intercept, the means are zero and the covariances
+/// second moments.
+struct Moments {
+    xx: DMatrix<f64>,
+    xy: DMatrix<f64>,
+    x: DVector<f64>,
+    y: DVector<f64>,
+    yy: f64,
+}
+
+impl LeastSquares {
+    pub(super) fn new(inputs: usize, targets: usize) -> Self {
+        Self {
+            samples: 0,
+            xx: DMatrix::zeros(inputs, inputs),
+            xy: DMatrix::zeros(inputs, targets),
+            x: DVector::zeros(inputs),
+            y: DVector::zeros(targets),
+            yy: 0.0,
+        }
+    }
+
+    /// Bytes of the sums.
+    pub(super) const fn bytes(inputs: usize, targets: usize) -> usize {
+        (inputs + 1) * (inputs + targets + 1) * size_of::<f64>()
+    }
+
+    /// Adds samples: `inputs` is `[inputs, samples]`, `targets` is `[targets, samples]`.
+    pub(super) fn add(&mut self, inputs: &DMatrix<f64>, targets: &DMatrix<f64>) {
+        self.samples += inputs.ncols();
+        self.xx.gemm(1.0, inputs, &inputs.transpose(), 1.0);
+        self.xy.gemm(1.0, inputs, &targets.transpose(), 1.0);
+        self.x += inputs.column_sum();
+        self.y += targets.column_sum();
+        self.yy += targets.norm_squared();
+    }
+
+    fn merged(&self, other: &Self) -> Self {
+        Self {
+            samples: self.samples + other.samples,
+            xx: &self.xx + &other.xx,
+            xy: &self.xy + &other.xy,
+            x: &self.x + &other.x,
+            y: &self.y + &other.y,
+            yy: self.yy + other.yy,
+        }
+    }
+
+    fn moments(&self, intercept: bool) -> Moments {
+        let n = self.samples.max(1) as f64;
+        let centre = if intercept { 1.0 } else { 0.0 };
+        let x = &self.x * (centre / n);
+        let y = &self.y * (centre / n);
+        Moments {
+            xx: &self.xx / n - &x * x.transpose(),
+            xy: &self.xy / n - &x * y.transpose(),
+            yy: self.yy / n - y.norm_squared(),
+            x,
+            y,
+        }
+    }
+
+    /// Fits both halves of the samples together. The ridge penalty is the one whose fit on `self` has the
+    /// smallest squared error on `held_back`.
+    ///
+    /// Also returns the fraction of the variance of the targets in `held_back` that this fit on `self`
+    /// explains. If no penalty explains any, the slope is zero.
+    pub(super) fn fit(&self, held_back: &Self, intercept: bool) -> (Fit, f64) {
+        let train = self.moments(intercept);
+        let test = held_back.moments(intercept);
+        let none = Fit {
+            slope: DMatrix::zeros(self.x.len(), self.y.len()),
+            intercept: DVector::zeros(self.y.len()),
+        };
+        let best = RIDGES
+            .iter()
+            .filter_map(|ridge| Some((*ridge, test.explained(&train.slope(*ridge)?))))
+            .max_by(|a, b| a.1.total_cmp(&b.1));
+        let all = self.merged(held_back).moments(intercept);
+        match best {
+            Some((ridge, explained)) if explained > 0.0 => match all.slope(ridge) {
+                Some(slope) => (all.with_intercept(slope), explained),
+                None => (all.with_intercept(none.slope), 0.0),
+            },
+            _ => (all.with_intercept(none.slope), 0.0),
+        }
+    }
+}
+
+impl Moments {
+    /// The slope `[inputs, targets]`; `None` if the inputs do not vary or a value is not finite.
+    fn slope(&self, ridge: f64) -> Option<DMatrix<f64>> {
+        let inputs = self.xx.nrows();
+        let mean_variance = self.xx.trace() / inputs as f64;
+        if !mean_variance.is_finite() || mean_variance <= 0.0 {
+            return None;
+        }
+        let mut regularised = self.xx.clone();
+        (0..inputs).for_each(|i| regularised[(i, i)] += ridge * mean_variance);
+        Some(Cholesky::new(regularised)?.solve(&self.xy))
+    }
+
+    /// The fraction of the variance of the targets that a slope explains.
+    fn explained(&self, slope: &DMatrix<f64>) -> f64 {
+        if self.yy <= 0.0 {
+            return 0.0;
+        }
+        let error = self.yy - 2.0 * slope.dot(&self.xy) + slope.dot(&(&self.xx * slope));
+        1.0 - error / self.yy
+    }
+
+    fn with_intercept(&self, slope: DMatrix<f64>) -> Fit {
+        let intercept = &self.y - slope.tr_mul(&self.x);
+        Fit { slope, intercept }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Inputs `[3, n]` with a pattern, and targets `2 x0 - x2 + 5` and noise.
+    fn samples(first: usize, n: usize) -> (DMatrix<f64>, DMatrix<f64>) {
+        let inputs = DMatrix::from_fn(3, n, |row, column| {
+            let t = (first + column) as f64;
+            (t * (0.7 + row as f64)).sin() + row as f64
+        });
+        let targets = DMatrix::from_fn(2, n, |row, column| match row {
+            0 => 2.0 * inputs[(0, column)] - inputs[(2, column)] + 5.0,
+            _ => ((first + column) as f64 * 1234.5).sin(),
+        });
+        (inputs, targets)
+    }
+
+    fn sums(first: usize, n: usize) -> LeastSquares {
+        let mut sums = LeastSquares::new(3, 2);
+        for part in 0..4 {
+            let (inputs, targets) = samples(first + part * n, n);
+            sums.add(&inputs, &targets);
+        }
+        sums
+    }
+
+    #[test]
+    fn a_linear_function_is_found() {
+        let (fit, explained) = sums(0, 50).fit(&sums(200, 50), true);
+        for (input, expected) in [2.0, 0.0, -1.0].into_iter().enumerate() {
+            assert!((fit.slope[(input, 0)] - expected).abs() < 1e-3, "{}", fit.slope);
+        }
+        assert!((fit.intercept[0] - 5.0).abs() < 2e-3, "{}", fit.intercept);
+        // The second target is noise, so that only the variance of the first can be explained.
+        assert!((0.5..0.95).contains(&explained), "{explained}");
+    }
+
+    #[test]
+    fn no_slope_is_used_if_it_explains_nothing() {
+        let mut train = LeastSquares::new(1, 1);
+        train.add(
+            &DMatrix::from_row_slice(1, 3, &[0.0, 1.0, 2.0]),
+            &DMatrix::from_row_slice(1, 3, &[0.0, 1.0, 2.0]),
+        );
+        let mut test = LeastSquares::new(1, 1);
+        test.add(
+            &DMatrix::from_row_slice(1, 3, &[0.0, 1.0, 2.0]),
+            &DMatrix::from_row_slice(1, 3, &[2.0, 1.0, 0.0]),
+        );
+        let (fit, explained) = train.fit(&test, true);
+        assert_eq!((fit.slope[(0, 0)], explained), (0.0, 0.0));
+        assert!((fit.intercept[0] - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn constant_inputs_leave_a_constant() {
+        let mut sums = LeastSquares::new(2, 1);
+        sums.add(&DMatrix::zeros(2, 5), &DMatrix::repeat(1, 5, 3.0));
+        let (fit, _) = sums.clone().fit(&sums, true);
+        assert_eq!((fit.slope.norm(), fit.intercept[0]), (0.0, 3.0));
+        let (fit, _) = sums.clone().fit(&sums, false);
+        assert_eq!(fit.intercept[0], 0.0);
+    }
+}
