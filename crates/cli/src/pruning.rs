@@ -72,6 +72,9 @@ struct Choice {
     /// Do not fold the constant output of removed channels into the layers that read it
     #[arg(long)]
     no_compensate: bool,
+    /// Refit the layers that read removed channels on this many batches (needs --data) [default: 0]
+    #[arg(long, value_name = "BATCHES")]
+    reconstruct: Option<usize>,
     /// Measure the running statistics again over this many batches (needs --data) [default: 0]
     #[arg(long, value_name = "BATCHES")]
     recalibrate: Option<usize>,
@@ -129,6 +132,7 @@ impl Choice {
             ("--round-to", self.round_to.is_some()),
             ("--max-ratio-per-layer", self.max_ratio_per_layer.is_some()),
             ("--protect", !self.protect.is_empty()),
+            ("--reconstruct", self.reconstruct.is_some()),
             ("--recalibrate", self.recalibrate.is_some()),
         ];
         let given: Vec<&str> = choices.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
@@ -172,6 +176,8 @@ impl Choice {
         policy.max_ratio_per_layer = self.max_ratio_per_layer.or(policy.max_ratio_per_layer);
         policy.protect.extend(self.protect.iter().cloned());
         config.extras.compensate &= !self.no_compensate;
+        // Unlike in a pipeline, images are not at hand unless --data is given.
+        config.extras.reconstruct = self.reconstruct.unwrap_or(0);
         config.extras.recalibrate = self.recalibrate.unwrap_or(config.extras.recalibrate);
         config.iterate.steps = self.steps.unwrap_or(config.iterate.steps);
         config.iterate.epochs = self.step_epochs.unwrap_or(config.iterate.epochs);

@@ -2,8 +2,11 @@
 
 use nalgebra::{Cholesky, DMatrix, DVector};
 
-/// Ridge penalties that are tried, as fractions of the mean variance of an input.
-const RIDGES: [f64; 5] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0];
+/// Ridge penalties that are tried, as fractions of the mean variance of an input, from the strongest.
+const RIDGES: [f64; 5] = [1.0, 1e-1, 1e-2, 1e-3, 1e-4];
+/// Number of targets on which penalties are compared; solving for all of them takes longer than the
+/// factorisation.
+const COMPARED: usize = 32;
 
 /// Sums over samples, from which the regression is solved.
 #[derive(Debug, Clone)]
@@ -15,8 +18,8 @@ pub(super) struct LeastSquares {
     xy: DMatrix<f64>,
     x: DVector<f64>,
     y: DVector<f64>,
-    /// Sum of the squares of all targets.
-    yy: f64,
+    /// Sum of the squares of each target.
+    yy: DVector<f64>,
 }
 
 /// A linear function of the inputs.
@@ -41,7 +44,7 @@ struct Moments {
     xy: DMatrix<f64>,
     x: DVector<f64>,
     y: DVector<f64>,
-    yy: f64,
+    yy: DVector<f64>,
 }
 
 impl LeastSquares {
@@ -52,7 +55,7 @@ impl LeastSquares {
             xy: DMatrix::zeros(inputs, targets),
             x: DVector::zeros(inputs),
             y: DVector::zeros(targets),
-            yy: 0.0,
+            yy: DVector::zeros(targets),
         }
     }
 
@@ -68,7 +71,7 @@ impl LeastSquares {
         self.xy.gemm(1.0, inputs, &targets.transpose(), 1.0);
         self.x += inputs.column_sum();
         self.y += targets.column_sum();
-        self.yy += targets.norm_squared();
+        self.yy += targets.map(|y| y * y).column_sum();
     }
 
     fn merged(&self, other: &Self) -> Self {
@@ -78,7 +81,7 @@ impl LeastSquares {
             xy: &self.xy + &other.xy,
             x: &self.x + &other.x,
             y: &self.y + &other.y,
-            yy: self.yy + other.yy,
+            yy: &self.yy + &other.yy,
         }
     }
 
@@ -90,40 +93,51 @@ impl LeastSquares {
         Moments {
             xx: &self.xx / n - &x * x.transpose(),
             xy: &self.xy / n - &x * y.transpose(),
-            yy: self.yy / n - y.norm_squared(),
+            yy: &self.yy / n - y.map(|y| y * y),
             x,
             y,
         }
     }
 
     /// Fits both halves of the samples together. The ridge penalty is the one whose fit on `self` has the
-    /// smallest squared error on `held_back`.
+    /// smallest squared error on `held_back`; penalties are tried from the strongest until a weaker one is
+    /// not better.
     ///
-    /// Also returns the fraction of the variance of the targets in `held_back` that this fit on `self`
+    /// Also returns the fraction of the variance of the targets in `held_back` that the fit on `self`
     /// explains. If no penalty explains any, the slope is zero.
     pub(super) fn fit(&self, held_back: &Self, intercept: bool) -> (Fit, f64) {
-        let train = self.moments(intercept);
-        let test = held_back.moments(intercept);
-        let none = Fit {
-            slope: DMatrix::zeros(self.x.len(), self.y.len()),
-            intercept: DVector::zeros(self.y.len()),
-        };
-        let best = RIDGES
-            .iter()
-            .filter_map(|ridge| Some((*ridge, test.explained(&train.slope(*ridge)?))))
-            .max_by(|a, b| a.1.total_cmp(&b.1));
+        let train = self.moments(intercept).some_targets();
+        let test = held_back.moments(intercept).some_targets();
+        let mut best: Option<(f64, f64)> = None;
+        for ridge in RIDGES {
+            let explained = train.slope(ridge).map_or(0.0, |slope| test.explained(&slope));
+            let is_better = explained > best.map_or(0.0, |(_, explained)| explained);
+            if !is_better {
+                break;
+            }
+            best = Some((ridge, explained));
+        }
         let all = self.merged(held_back).moments(intercept);
-        match best {
-            Some((ridge, explained)) if explained > 0.0 => match all.slope(ridge) {
-                Some(slope) => (all.with_intercept(slope), explained),
-                None => (all.with_intercept(none.slope), 0.0),
-            },
-            _ => (all.with_intercept(none.slope), 0.0),
+        match best.and_then(|(ridge, explained)| Some((all.slope(ridge)?, explained))) {
+            Some((slope, explained)) => (all.with_intercept(slope), explained),
+            None => (all.with_intercept(DMatrix::zeros(self.x.len(), self.y.len())), 0.0),
         }
     }
 }
 
 impl Moments {
+    /// The same inputs with at most [`COMPARED`] of the targets, taken evenly.
+    fn some_targets(self) -> Self {
+        let step = self.y.len().div_ceil(COMPARED).max(1);
+        let kept: Vec<usize> = (0..self.y.len()).step_by(step).collect();
+        Self {
+            xy: self.xy.select_columns(&kept),
+            y: self.y.select_rows(&kept),
+            yy: self.yy.select_rows(&kept),
+            ..self
+        }
+    }
+
     /// The slope `[inputs, targets]`; `None` if the inputs do not vary or a value is not finite.
     fn slope(&self, ridge: f64) -> Option<DMatrix<f64>> {
         let inputs = self.xx.nrows();
@@ -138,11 +152,12 @@ impl Moments {
 
     /// The fraction of the variance of the targets that a slope explains.
     fn explained(&self, slope: &DMatrix<f64>) -> f64 {
-        if self.yy <= 0.0 {
+        let variance = self.yy.sum();
+        if variance <= 0.0 {
             return 0.0;
         }
-        let error = self.yy - 2.0 * slope.dot(&self.xy) + slope.dot(&(&self.xx * slope));
-        1.0 - error / self.yy
+        let error = variance - 2.0 * slope.dot(&self.xy) + slope.dot(&(&self.xx * slope));
+        1.0 - error / variance
     }
 
     fn with_intercept(&self, slope: DMatrix<f64>) -> Fit {

@@ -1,6 +1,6 @@
 //! Importances against plain loops that follow the definitions, and errors for invalid input.
 
-use bonsai_checkpoint::{Array, Checkpoint, Weights};
+use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_graph::Graph;
 use bonsai_prune::{
     Coupling, Importance, Member, Normalisation, PruneError, Reduction, Scope, ScoreConfig, score,
