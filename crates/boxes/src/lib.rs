@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod class_colour;
+
+pub use class_colour::{CLASS_COLOURS, class_colour, text_colour};
 use serde::{Deserialize, Serialize};
 
 /// A box by its top-left and bottom-right corners.

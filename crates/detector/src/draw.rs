@@ -3,36 +3,16 @@
 //! Lines and letters scale with the picture, so that both a thumbnail and a large photograph are readable.
 //! The caller selects the detections to draw.
 
-use bonsai_boxes::Detection;
+use bonsai_boxes::{Detection, text_colour};
 use bonsai_data::RgbImage;
 use image::Rgb;
 
 use crate::glyph::{CELL, draw_text};
 use crate::rect::Rect;
 
-/// Neighbours differ in hue and in brightness. The first seven are from Okabe and Ito, "Color Universal
-/// Design", which people with colour blindness can distinguish; then follow darker and lighter colours.
-const PALETTE: [[u8; 3]; 12] = [
-    [230, 159, 0],
-    [86, 180, 233],
-    [0, 158, 115],
-    [240, 228, 66],
-    [0, 114, 178],
-    [213, 94, 0],
-    [204, 121, 167],
-    [136, 34, 85],
-    [180, 221, 30],
-    [70, 60, 160],
-    [255, 170, 187],
-    [120, 94, 60],
-];
-
-const BLACK: Rgb<u8> = Rgb([0, 0, 0]);
-const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
-
-/// The colour of a class, always the same; twelve colours are repeated.
+/// The colour of a class, the same in every picture.
 pub fn class_colour(class_id: usize) -> Rgb<u8> {
-    Rgb(PALETTE[class_id % PALETTE.len()])
+    Rgb(bonsai_boxes::class_colour(class_id))
 }
 
 /// Draws a frame around each detection, with a label of its class and score above the frame, or inside if
@@ -92,11 +72,5 @@ fn draw_label(image: &mut RgbImage, text: &str, frame: Rect, size: Size, colour:
     let above = frame.top - height;
     let top = if above >= 0 { above } else { frame.top.min(i64::from(image.height()) - height).max(0) };
     Rect::sized(left, top, width, height).fill(image, colour);
-    draw_text(image, text, left + margin, top + margin, size.scale, readable_on(colour));
-}
-
-/// Black on bright colours, white on dark ones; the brightness is that of Rec. 601.
-fn readable_on(Rgb([r, g, b]): Rgb<u8>) -> Rgb<u8> {
-    let brightness = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
-    if brightness > 128_000 { BLACK } else { WHITE }
+    draw_text(image, text, left + margin, top + margin, size.scale, Rgb(text_colour(colour.0)));
 }

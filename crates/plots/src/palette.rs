@@ -25,28 +25,9 @@ pub(crate) const MARK: Colour = Rgb([213, 94, 0]);
 /// The dark end of the shades.
 const DEEP: Colour = Rgb([8, 48, 107]);
 
-/// Number of distinct class colours; further classes repeat them.
-pub(crate) const CLASS_COLOURS: usize = 12;
-
-/// Neighbours differ in hue and in brightness; the first seven are from Okabe and Ito.
-const CLASSES: [[u8; 3]; CLASS_COLOURS] = [
-    [230, 159, 0],
-    [86, 180, 233],
-    [0, 158, 115],
-    [240, 228, 66],
-    [0, 114, 178],
-    [213, 94, 0],
-    [204, 121, 167],
-    [136, 34, 85],
-    [180, 221, 30],
-    [70, 60, 160],
-    [255, 170, 187],
-    [120, 94, 60],
-];
-
-/// The colour of a class in every picture; twelve colours are repeated.
+/// The colour of a class, the same in every picture.
 pub fn class_colour(class_id: usize) -> Rgb<u8> {
-    Rgb(CLASSES[class_id % CLASS_COLOURS])
+    Rgb(bonsai_boxes::class_colour(class_id))
 }
 
 /// The shade for a fraction in `0..=1`: white for 0, dark blue for 1.
@@ -62,8 +43,7 @@ pub(crate) fn mix(from: Colour, to: Colour, share: f64) -> Colour {
     Rgb([channel(0), channel(1), channel(2)])
 }
 
-/// Black on bright colours, white on dark ones; the brightness is that of Rec. 601.
-pub(crate) fn readable_on(Rgb([r, g, b]): Colour) -> Colour {
-    let brightness = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
-    if brightness > 128_000 { BLACK } else { WHITE }
+/// The colour for text on a surface.
+pub(crate) fn readable_on(colour: Colour) -> Colour {
+    Rgb(bonsai_boxes::text_colour(colour.0))
 }

@@ -1,8 +1,10 @@
 //! [`Stroke`]: the line style of a class, with dashes when the colours repeat.
 
+use bonsai_boxes::CLASS_COLOURS;
+
 use crate::canvas::Canvas;
 use crate::error::PlotError;
-use crate::palette::{CLASS_COLOURS, Colour, class_colour};
+use crate::palette::{Colour, class_colour};
 
 /// Lengths of dashes and of the gaps between them, in pixels.
 const DASH: f32 = 12.0;
