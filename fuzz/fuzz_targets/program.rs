@@ -15,7 +15,7 @@ mod programs {
     use std::sync::OnceLock;
 
     use bonsai_kernels::{
-        BatchNorm, BatchNormGradient, BiasGradient, BiasSums, Buffer, Conv, Copy, Epilogue, FoldBatchNorm,
+        BatchNorm, BatchNormGradient, BiasGradient, BiasSums, AlignedBuffer, Conv, Copy, Epilogue, FoldBatchNorm,
         FrozenBatchNorm, Isa, KernelError, MaxPool, MaxPoolGradient, Moments, Nhwc, Pointwise,
         PointwiseGradient, PointwiseSums, PoolShape, Program, Team, Upsample, UpsampleGradient, View, Window,
         WinogradMode, Zero,
@@ -112,14 +112,14 @@ mod programs {
         let short = if w.draw.below(8) == 0 { w.draw.below(20) } else { 0 };
         let Writer { program, ends, results, is_plain, .. } = w;
         let fill = |len: usize| {
-            let mut buffer = Buffer::zeroed(len);
+            let mut buffer = AlignedBuffer::zeroed(len);
             for (i, value) in buffer.as_mut_slice().iter_mut().enumerate() {
                 *value = (i.wrapping_mul(2_654_435_761) % 1000) as f32 / 500.0 - 1.0;
             }
             buffer
         };
-        let mut buffers: Vec<Buffer> = ends.iter().map(|end| fill(end.saturating_sub(short))).collect();
-        let before: Vec<Buffer> = buffers.clone();
+        let mut buffers: Vec<AlignedBuffer> = ends.iter().map(|end| fill(end.saturating_sub(short))).collect();
+        let before: Vec<AlignedBuffer> = buffers.clone();
         let fits = program.buffer_lens().iter().zip(&buffers).all(|(need, buffer)| *need <= buffer.len());
         let fits = fits && program.buffer_lens().len() <= buffers.len();
         // Padding can be large. A separate test covers the error for missing memory.

@@ -9,7 +9,7 @@ use bonsai_checkpoint::Array;
 use bonsai_detector::{Detector, DetectorError, Runtime};
 use bonsai_exec::ExecutorOptions;
 use bonsai_stages::{RuntimeChoice, host_executor, peak_rss_mb};
-use bonsai_yolov8::NmsConfig;
+use bonsai_yolov8::NmsOptions;
 use serde::Serialize;
 
 use crate::WARM_UP;
@@ -100,7 +100,7 @@ pub fn artefact(what: &ArtefactBench) -> Result<ArtefactFigures> {
             let mut time = Duration::ZERO;
             let found = timed(&mut time, || {
                 let outputs = runner.detector.run(&images)?;
-                Ok::<_, DetectorError>(outputs.suppress(&NmsConfig::PREDICT).iter().map(Vec::len).sum())
+                Ok::<_, DetectorError>(outputs.suppress(&NmsOptions::PREDICT).iter().map(Vec::len).sum())
             });
             runner.detections = found.with_context(|| format!("cannot run {}", runner.file.display()))?;
             if round >= WARM_UP {

@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, build_inference, check_memory};
 use bonsai_stages::peak_rss_mb;
-use bonsai_yolov8::{HeadOutput, NmsConfig, decode, nms};
+use bonsai_yolov8::{HeadOutput, NmsOptions, decode, nms};
 use serde::Serialize;
 
 use crate::WARM_UP;
@@ -89,7 +89,7 @@ pub fn infer(what: &InferBench) -> Result<InferFigures> {
         let predictions =
             timed(decoding, || HeadOutput::from_outputs(model.head(), outputs).map(|head| decode(&head)))?;
         detections = timed(suppression, || {
-            let found = nms(&predictions, &NmsConfig::PREDICT).iter().map(Vec::len).sum();
+            let found = nms(&predictions, &NmsOptions::PREDICT).iter().map(Vec::len).sum();
             // Freeing the memory of a run is part of the run.
             drop(predictions);
             found

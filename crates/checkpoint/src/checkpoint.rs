@@ -30,14 +30,14 @@ pub struct TrainState {
     /// Mean square of the gradients by parameter name, if the optimiser keeps one (AdamW).
     pub second_moment: Option<Weights>,
     /// Counters.
-    pub progress: Progress,
+    pub progress: TrainProgress,
 }
 
 /// Counters of a training run. Together with the seed they determine the random state and the loader's
 /// position.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Progress {
+pub struct TrainProgress {
     /// Epochs completed.
     pub epoch: usize,
     /// Optimiser steps taken.

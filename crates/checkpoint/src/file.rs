@@ -13,7 +13,7 @@ use bonsai_graph::{Graph, ModelSpec, ParamSpec};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use serde::{Deserialize, Serialize};
 
-use crate::{Array, Checkpoint, CheckpointError, Progress, TrainState, Weights, write_file};
+use crate::{Array, Checkpoint, CheckpointError, TrainProgress, TrainState, Weights, write_file};
 
 const HEADER_KEY: &str = "bonsai";
 /// Prefix that no layer name may have.
@@ -27,7 +27,7 @@ const SECOND_MOMENT: &str = "train.second_moment.";
 struct Header {
     model: ModelSpec,
     metadata: BTreeMap<String, String>,
-    progress: Option<Progress>,
+    progress: Option<TrainProgress>,
 }
 
 /// An array for the file. Its bytes are produced only when it is written, so that at most one array exists

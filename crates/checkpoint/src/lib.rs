@@ -12,7 +12,7 @@ mod state_dict;
 mod weights;
 
 pub use array::Array;
-pub use checkpoint::{Checkpoint, Progress, TrainState};
+pub use checkpoint::{Checkpoint, TrainProgress, TrainState};
 pub use error::CheckpointError;
 pub use pt::PtError;
 pub use replace::{ScratchFolder, remove_leftovers, write_file};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bonsai_pipeline::{
-    BackendChoice, ComputeCapability, EngineConfig, HardwareCompatibility, Precision, ShapeProfile,
+    BackendChoice, ComputeCapability, EngineConfig, EnginePrecision, HardwareCompatibility, ShapeProfile,
 };
 use clap::Args;
 
@@ -21,7 +21,7 @@ pub(crate) struct Engine {
     pub(crate) backend: Option<BackendChoice>,
     /// fp32, fp16 or int8 [default: fp16 with TensorRT up to 10, else the arithmetic of the ONNX file]
     #[arg(long)]
-    pub(crate) precision: Option<Precision>,
+    pub(crate) precision: Option<EnginePrecision>,
     /// Take the arithmetic from the ONNX file, also on TensorRT 10
     #[arg(long)]
     pub(crate) strongly_typed: bool,

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bonsai_pipeline::{
-    Dynamic, ExportOptions, Io, Layout, NmsOptions, OnnxPrecision, Parity, Placement, check_imgsz, jobs,
-    path_text,
+    Dynamic, ExportNms, ExportOptions, Io, Layout, Parity, Placement, Precision, check_imgsz, jobs, path_text,
 };
 use bonsai_stages::{Calibration, Range};
 use clap::{Args, ValueEnum};
@@ -159,7 +158,7 @@ impl Onnx {
                 None | Some(Width::Fp32) => Io::Fp32,
                 Some(Width::Fp16) => Io::Fp16,
             };
-            options.precision = OnnxPrecision::Half { io };
+            options.precision = Precision::Half { io };
         }
         options.dynamic = match self.dynamic {
             None => Dynamic::None,
@@ -170,10 +169,10 @@ impl Onnx {
             Form::Ultralytics => Layout::Ultralytics,
             Form::YoloTrtSim => Layout::YoloTrtSim,
         };
-        let standard = NmsOptions::default();
+        let standard = ExportNms::default();
         match self.nms {
             Suppression::Onnx => {
-                options.nms = Some(NmsOptions {
+                options.nms = Some(ExportNms {
                     confidence: self.conf.unwrap_or(standard.confidence),
                     iou: self.iou.unwrap_or(standard.iou),
                     max_detections: self.max_det.unwrap_or(standard.max_detections),

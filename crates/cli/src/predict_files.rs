@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use bonsai_boxes::{Cxcywh, Detection};
 use bonsai_checkpoint::{remove_leftovers, write_file};
 use bonsai_data::{IMAGE_EXTENSIONS, decode, is_image};
-use bonsai_detector::{DetectConfig, Detector, LoadOptions, draw_detections};
+use bonsai_detector::{DetectOptions, Detector, LoadOptions, draw_detections};
 use bonsai_stages::write_picture;
 use serde::Serialize;
 
@@ -60,8 +60,8 @@ pub(crate) struct DetectSettings {
 
 impl DetectSettings {
     /// These settings, with missing ones from `base`.
-    fn over(&self, base: DetectConfig) -> DetectConfig {
-        DetectConfig {
+    fn over(&self, base: DetectOptions) -> DetectOptions {
+        DetectOptions {
             imgsz: self.imgsz.unwrap_or(base.imgsz),
             rect: base.rect,
             confidence: self.confidence.unwrap_or(base.confidence),
@@ -93,7 +93,7 @@ pub(crate) fn predict(
     settings: &PredictSettings<'_>,
     each: &mut dyn FnMut(&Path, Seen) -> Result<()>,
 ) -> Result<()> {
-    settings.detect.over(DetectConfig::default()).check_thresholds()?;
+    settings.detect.over(DetectOptions::default()).check_thresholds()?;
     let mut detector = Detector::load(weights, settings.load.clone())?;
     let paths = images(source)?;
     let names = output_names(&paths)?;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bonsai_pipeline::{
-    ClampedLayer, Importance, Iterated, Normalisation, PipelineConfig, Preset, PrunePolicy, PruneReport,
-    Reduction, Scope, ScoreConfig, ScorePer, StepsEnd, Target, check, jobs,
+    ClampedLayer, CostTarget, Importance, Iterated, Normalisation, PipelineConfig, Preset, PrunePolicy,
+    PruneReport, Reduction, Scope, ScoreConfig, ScorePer, StepsEnd, check, jobs,
 };
 use clap::Args;
 
@@ -162,9 +162,9 @@ impl Choice {
             (policy.prune_ratio, policy.target) = (ratio, None);
         }
         let targets = [
-            self.target_macs.map(Target::Macs),
-            self.target_params.map(Target::Params),
-            self.target_latency.map(Target::Latency),
+            self.target_macs.map(CostTarget::Macs),
+            self.target_params.map(CostTarget::Params),
+            self.target_latency.map(CostTarget::Latency),
         ];
         policy.target = targets.into_iter().flatten().next().or(policy.target);
         policy.min_channels = self.min_channels.unwrap_or(policy.min_channels);

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use bonsai_pipeline::training::TrainArgs;
+use bonsai_pipeline::training::TrainRunConfig;
 use bonsai_pipeline::{load_settings, overlay, resolve};
 use clap::Args;
 
@@ -37,14 +37,14 @@ pub(crate) struct Train {
 
 impl Train {
     /// Applies the file, flags and --set to the defaults, and checks the result.
-    pub(crate) fn resolve(&self, defaults: TrainArgs) -> Result<TrainArgs> {
+    pub(crate) fn resolve(&self, defaults: TrainRunConfig) -> Result<TrainRunConfig> {
         let args = self.overlaid(defaults).misuse()?;
         args.check().misuse()?;
         known_model(&args.model)?;
         Ok(args)
     }
 
-    fn overlaid(&self, defaults: TrainArgs) -> Result<TrainArgs> {
+    fn overlaid(&self, defaults: TrainRunConfig) -> Result<TrainRunConfig> {
         let base = match &self.config {
             Some(file) => load_settings(&defaults, file)?,
             None => defaults,
@@ -53,7 +53,7 @@ impl Train {
     }
 
     /// The saved arguments of a training, with the machine and dataset of these flags.
-    pub(crate) fn on_this_machine(&self, saved: &TrainArgs) -> Result<TrainArgs> {
+    pub(crate) fn on_this_machine(&self, saved: &TrainRunConfig) -> Result<TrainRunConfig> {
         let mut flags = self.keys.0.clone();
         // --data may name a new place for the same dataset; `train_run` checks that the content is the same.
         flags.retain(|key, _| key == "data" || MACHINE.contains(&key));

@@ -1,9 +1,9 @@
-//! [`TrainKeys`]: one option for every key of [`TrainArgs`], with its default.
+//! [`TrainKeys`]: one option for every key of [`TrainRunConfig`], with its default.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use bonsai_pipeline::training::TrainArgs;
+use bonsai_pipeline::training::TrainRunConfig;
 use bonsai_pipeline::{ExecutorKind, path_of_text, path_text};
 use clap::builder::{BoolValueParser, OsStringValueParser, TypedValueParser as _, ValueParser};
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
@@ -191,7 +191,7 @@ impl Kind {
 
 impl Args for TrainKeys {
     fn augment_args(command: Command) -> Command {
-        let defaults = Table::try_from(TrainArgs::default()).unwrap_or_default();
+        let defaults = Table::try_from(TrainRunConfig::default()).unwrap_or_default();
         KEYS.iter().fold(command, |command, key| command.arg(key.arg(&defaults)))
     }
 
@@ -233,7 +233,8 @@ mod tests {
 
     #[test]
     fn every_key_of_a_training_has_an_option() {
-        let mut keys: Vec<String> = Table::try_from(TrainArgs::default()).unwrap().keys().cloned().collect();
+        let mut keys: Vec<String> =
+            Table::try_from(TrainRunConfig::default()).unwrap().keys().cloned().collect();
         // Keys without a default.
         keys.extend(["data", "executor", "teacher"].map(str::to_owned));
         let mut options: Vec<String> = KEYS.iter().map(Key::name).collect();

@@ -1,7 +1,7 @@
 //! `train`, `sparsify` and `finetune`: start or resume a training, and print its metrics.
 
 use anyhow::Result;
-use bonsai_pipeline::training::{Resume, TrainArgs, TrainDir, TrainOutcome, saved_args, train_run};
+use bonsai_pipeline::training::{Resume, TrainDir, TrainOutcome, TrainRunConfig, saved_args, train_run};
 use bonsai_pipeline::{L1Config, NoDataset, Stopped, TrainConfig, limit_threads, path_text};
 
 use crate::events::set_result;
@@ -15,21 +15,21 @@ use crate::terminal::Terminal;
 use crate::train_args::Train;
 
 pub(crate) fn train(args: &Train) -> Result<u8> {
-    run(args, TrainArgs::default())
+    run(args, TrainRunConfig::default())
 }
 
 pub(crate) fn sparsify(args: &Train) -> Result<u8> {
     // L1 lowers the metrics before they recover, so patience would end the training too early.
     let train = TrainConfig { patience: 0, ..TrainConfig::default() };
     let l1 = Some(L1Config::default());
-    run(args, TrainArgs { name: "sparsify".to_owned(), train, l1, ..TrainArgs::default() })
+    run(args, TrainRunConfig { name: "sparsify".to_owned(), train, l1, ..TrainRunConfig::default() })
 }
 
 pub(crate) fn finetune(args: &Train) -> Result<u8> {
-    run(args, TrainArgs { name: "finetune".to_owned(), ..TrainArgs::default() })
+    run(args, TrainRunConfig { name: "finetune".to_owned(), ..TrainRunConfig::default() })
 }
 
-fn run(given: &Train, defaults: TrainArgs) -> Result<u8> {
+fn run(given: &Train, defaults: TrainRunConfig) -> Result<u8> {
     let asked = given.resolve(defaults)?;
     let (args, folder) = match &given.resume {
         None => {

@@ -5,7 +5,7 @@
 #![allow(clippy::print_stdout, reason = "printing is what an example is for")]
 
 use bonsai_data::shapes;
-use bonsai_detector::{DetectConfig, Detector, draw_detections, write_engine};
+use bonsai_detector::{DetectOptions, Detector, draw_detections, write_engine};
 use bonsai_exec::Device;
 use bonsai_yolov8::{Scale, build, init};
 
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut detector = Detector::load(&file, Device::Cpu)?;
     let (mut picture, _) = shapes::sample(1, 64);
     // An untrained network has low scores, so it only detects objects without a threshold.
-    let config = DetectConfig { imgsz: 64, confidence: 0.0, max_detections: 3, ..detector.config() };
+    let config = DetectOptions { imgsz: 64, confidence: 0.0, max_detections: 3, ..detector.config() };
     let detections = detector.detect(&picture, &config)?;
     assert_eq!(detections.len(), 3);
     draw_detections(&mut picture, &detections, detector.class_names());

@@ -1,6 +1,6 @@
-//! [`DetectConfig`]: settings of a detection.
+//! [`DetectOptions`]: settings of a detection.
 
-use bonsai_yolov8::NmsConfig;
+use bonsai_yolov8::NmsOptions;
 
 use crate::DetectorError;
 
@@ -16,7 +16,7 @@ const MAX_DETECTIONS: usize = 10_000_000;
 
 /// Settings of a detection.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DetectConfig {
+pub struct DetectOptions {
     /// Side of the square that a picture is fitted into, in pixels; a multiple of the largest stride (32).
     /// For a file with a fixed input size, the longer side of that size.
     pub imgsz: usize,
@@ -36,10 +36,10 @@ pub struct DetectConfig {
     pub classes: Option<Vec<usize>>,
 }
 
-impl Default for DetectConfig {
+impl Default for DetectOptions {
     /// Ultralytics' settings for prediction: 640 px, confidence 0.25, `IoU` 0.7, 300 detections, all classes.
     fn default() -> Self {
-        let NmsConfig { confidence, iou, max_detections, .. } = NmsConfig::PREDICT;
+        let NmsOptions { confidence, iou, max_detections, .. } = NmsOptions::PREDICT;
         Self { imgsz: DEFAULT_IMGSZ, rect: true, confidence, iou, max_detections, classes: None }
     }
 }
@@ -53,7 +53,7 @@ pub(crate) struct InputLimits {
     pub(crate) fixed: Option<(usize, usize)>,
 }
 
-impl DetectConfig {
+impl DetectOptions {
     /// Checks the settings that do not depend on a network: confidence, overlap and number of detections.
     ///
     /// # Errors
@@ -96,12 +96,12 @@ impl DetectConfig {
         }
     }
 
-    pub(crate) fn nms(&self) -> NmsConfig {
-        NmsConfig {
+    pub(crate) fn nms(&self) -> NmsOptions {
+        NmsOptions {
             confidence: self.confidence,
             iou: self.iou,
             max_detections: self.max_detections,
-            ..NmsConfig::PREDICT
+            ..NmsOptions::PREDICT
         }
     }
 }

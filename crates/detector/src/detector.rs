@@ -19,7 +19,7 @@ use crate::config::{DEFAULT_IMGSZ, InputLimits, check_imgsz};
 use crate::network::{Network, stride};
 use crate::onnx::Artefact;
 use crate::origin::{FileKind, Origin};
-use crate::{DetectConfig, DetectorError, LoadOptions, Outputs, engine};
+use crate::{DetectOptions, DetectorError, LoadOptions, Outputs, engine};
 
 const IMGSZ: &str = "imgsz";
 
@@ -164,15 +164,15 @@ impl Detector {
     }
 
     /// The default settings with this detector's [`imgsz`](Self::imgsz).
-    pub fn config(&self) -> DetectConfig {
-        DetectConfig { imgsz: self.imgsz, ..DetectConfig::default() }
+    pub fn config(&self) -> DetectOptions {
+        DetectOptions { imgsz: self.imgsz, ..DetectOptions::default() }
     }
 
     /// Checks the settings before any picture is processed.
     ///
     /// # Errors
     /// [`DetectorError::Config`] with the field, its value and the accepted range.
-    pub fn accepts(&self, config: &DetectConfig) -> Result<(), DetectorError> {
+    pub fn accepts(&self, config: &DetectOptions) -> Result<(), DetectorError> {
         config.check(&self.limits, self.class_names.len())
     }
 
@@ -243,7 +243,7 @@ impl Detector {
     pub fn detect(
         &mut self,
         image: &RgbImage,
-        config: &DetectConfig,
+        config: &DetectOptions,
     ) -> Result<Vec<Detection>, DetectorError> {
         let found = self.detect_batch(std::slice::from_ref(image), config)?;
         Ok(found.into_iter().next().unwrap_or_default())
@@ -259,7 +259,7 @@ impl Detector {
     pub fn detect_batch(
         &mut self,
         images: &[RgbImage],
-        config: &DetectConfig,
+        config: &DetectOptions,
     ) -> Result<Vec<Vec<Detection>>, DetectorError> {
         self.accepts(config)?;
         if images.is_empty() {
@@ -304,7 +304,7 @@ impl Detector {
         images: &[RgbImage],
         (w, h): (u32, u32),
         members: &[(usize, LetterboxTransform)],
-        config: &DetectConfig,
+        config: &DetectOptions,
     ) -> Result<Vec<Vec<Detection>>, DetectorError> {
         let w = w as usize;
         let h = h as usize;

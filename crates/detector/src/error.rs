@@ -78,7 +78,7 @@ pub enum DetectorError {
     /// A setting of the detection is out of range.
     #[error("`{field}` is {value}; it must be {expected}")]
     Config {
-        /// The field of [`DetectConfig`](crate::DetectConfig).
+        /// The field of [`DetectOptions`](crate::DetectOptions).
         field: &'static str,
         /// Value of the field.
         value: String,

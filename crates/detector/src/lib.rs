@@ -14,7 +14,7 @@ mod outputs;
 mod rect;
 mod runtime;
 
-pub use config::{DEFAULT_IMGSZ, DetectConfig};
+pub use config::{DEFAULT_IMGSZ, DetectOptions};
 pub use decode::decode;
 pub use detector::Detector;
 pub use draw::{class_colour, draw_detections};

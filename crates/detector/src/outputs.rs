@@ -1,7 +1,7 @@
 //! [`Outputs`]: results of a detector for a batch, before suppression or after the file's own suppression.
 
 use bonsai_boxes::Detection;
-use bonsai_yolov8::{HeadError, NmsConfig, Predictions, nms};
+use bonsai_yolov8::{HeadError, NmsOptions, Predictions, nms};
 
 /// Results for a batch, in pixels of the network's input.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +17,7 @@ impl Outputs {
     ///
     /// If the file contains suppression, only `confidence` and `max_detections` of the settings apply; the
     /// overlap threshold was fixed at export.
-    pub fn suppress(&self, config: &NmsConfig) -> Vec<Vec<Detection>> {
+    pub fn suppress(&self, config: &NmsOptions) -> Vec<Vec<Detection>> {
         match self {
             Self::Predictions(predictions) => nms(predictions, config),
             Self::Detections(images) => {

@@ -12,7 +12,8 @@
 use std::time::Instant;
 
 use bonsai_kernels::{
-    Algorithm, Buffer, Conv, Epilogue, KernelError, Nhwc, Program, Team, View, Window, WinogradMode, padded,
+    Algorithm, AlignedBuffer, Conv, Epilogue, KernelError, Nhwc, Program, Team, View, Window, WinogradMode,
+    padded,
 };
 use yolov8n::{Places, isa};
 
@@ -20,7 +21,7 @@ mod yolov8n;
 
 struct Rig {
     team: Team,
-    memory: Buffer,
+    memory: AlignedBuffer,
 }
 
 impl Rig {
@@ -54,7 +55,7 @@ fn main() {
     } else {
         WinogradMode::Auto
     };
-    let mut rig = Rig { team: Team::new(threads).unwrap(), memory: Buffer::zeroed(4 << 20) };
+    let mut rig = Rig { team: Team::new(threads).unwrap(), memory: AlignedBuffer::zeroed(4 << 20) };
     // A pointwise convolution whose data stays in the cache gives the peak.
     let peak = {
         let conv =

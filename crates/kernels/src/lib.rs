@@ -45,7 +45,7 @@ pub use epilogue::Epilogue;
 pub use error::KernelError;
 pub use isa::Isa;
 pub use max_pool::{MaxPool, MaxPoolGradient};
-pub use memory::Buffer;
+pub use memory::AlignedBuffer;
 pub use moments::Moments;
 pub use nhwc::Nhwc;
 pub use norm::{BatchNorm, BatchNormGradient, FoldBatchNorm, FrozenBatchNorm};

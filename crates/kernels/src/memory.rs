@@ -1,4 +1,4 @@
-//! [`Buffer`]: zeroed memory at a cache line, and [`Memory`], the buffers of a running program.
+//! [`AlignedBuffer`]: zeroed memory at a cache line, and [`Memory`], the buffers of a running program.
 //!
 //! Kernels never hold a slice of a buffer, because two tasks may write different channels of the same pixels.
 //! Each task uses raw pointers inside the views that its kernel declared as operands and that
@@ -19,7 +19,7 @@ pub(crate) const MOST_VALUES: usize = {
 /// Zeroed `f32` memory that starts at a cache line.
 ///
 /// The system provides zeroed pages on first access, so unused parts of a large buffer take no memory.
-pub struct Buffer {
+pub struct AlignedBuffer {
     /// The values, with spare room before and after them so that they can start at a cache line.
     values: Box<[f32]>,
     start: usize,
@@ -29,11 +29,11 @@ pub struct Buffer {
 /// Number of bytes in a cache line.
 const CACHE_LINE: usize = SEGMENT * size_of::<f32>();
 
-impl Buffer {
+impl AlignedBuffer {
     /// A buffer of `len` zeros.
     ///
     /// # Panics
-    /// If the system cannot allocate the memory; [`Buffer::try_zeroed`] returns an error instead.
+    /// If the system cannot allocate the memory; [`AlignedBuffer::try_zeroed`] returns an error instead.
     pub fn zeroed(len: usize) -> Self {
         Self::try_zeroed(len).expect("memory for a buffer")
     }
@@ -87,7 +87,7 @@ fn zeros(len: usize) -> Option<Box<[f32]>> {
     (!values.is_null()).then(|| unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(values.cast(), len)) })
 }
 
-impl Clone for Buffer {
+impl Clone for AlignedBuffer {
     /// The copy has its own allocation, which also starts at a cache line.
     fn clone(&self) -> Self {
         let mut copy = Self::zeroed(self.len);
@@ -96,9 +96,9 @@ impl Clone for Buffer {
     }
 }
 
-impl fmt::Debug for Buffer {
+impl fmt::Debug for AlignedBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Buffer({} values)", self.len)
+        write!(f, "AlignedBuffer({} values)", self.len)
     }
 }
 
@@ -135,7 +135,7 @@ impl<'a> Memory<'a> {
 }
 
 impl Base {
-    pub(crate) fn from_buffer(buffer: &mut Buffer) -> Self {
+    pub(crate) fn from_buffer(buffer: &mut AlignedBuffer) -> Self {
         Self(buffer.as_mut_slice().as_mut_ptr())
     }
 
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn memory_starts_at_a_cache_line() {
         for len in [1, 16, 33] {
-            let mut buffer = Buffer::zeroed(len);
+            let mut buffer = AlignedBuffer::zeroed(len);
             assert_eq!(buffer.as_slice(), vec![0.0; len]);
             buffer.as_mut_slice().fill(len as f32);
             for buffer in [&buffer, &buffer.clone()] {
@@ -159,13 +159,13 @@ mod tests {
                 assert_eq!(buffer.as_slice(), vec![len as f32; len]);
             }
         }
-        assert!(Buffer::zeroed(0).clone().is_empty());
+        assert!(AlignedBuffer::zeroed(0).clone().is_empty());
     }
 
     #[test]
     fn memory_that_nobody_has_is_refused() {
         for len in [usize::MAX, usize::MAX - 14, isize::MAX as usize, MOST_VALUES] {
-            assert_eq!(Buffer::try_zeroed(len).unwrap_err(), KernelError::Memory { values: len });
+            assert_eq!(AlignedBuffer::try_zeroed(len).unwrap_err(), KernelError::Memory { values: len });
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::memory::{Base, MOST_VALUES, Memory};
 use crate::simd::{Simd, WithSimd};
 use crate::team::{Barrier, Claims, Team};
 use crate::view::{Access, Operand};
-use crate::{Buffer, Isa, KernelError};
+use crate::{AlignedBuffer, Isa, KernelError};
 
 /// A computation divided into tasks that may run in any order and at the same time.
 ///
@@ -187,7 +187,7 @@ impl Program {
     /// [`KernelError::Buffers`] or [`KernelError::Buffer`] if a buffer is missing or too short,
     /// [`KernelError::Memory`] if the scratch of the threads cannot be allocated. After an error no kernel
     /// has run.
-    pub fn run(&self, team: &Team, buffers: &mut [&mut Buffer]) -> Result<(), KernelError> {
+    pub fn run(&self, team: &Team, buffers: &mut [&mut AlignedBuffer]) -> Result<(), KernelError> {
         self.execute::<false>(team, buffers)
     }
 
@@ -195,7 +195,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::run`].
-    pub fn run_timed(&self, team: &Team, buffers: &mut [&mut Buffer]) -> Result<(), KernelError> {
+    pub fn run_timed(&self, team: &Team, buffers: &mut [&mut AlignedBuffer]) -> Result<(), KernelError> {
         self.execute::<true>(team, buffers)
     }
 
@@ -213,7 +213,7 @@ impl Program {
     fn execute<const TIMED: bool>(
         &self,
         team: &Team,
-        buffers: &mut [&mut Buffer],
+        buffers: &mut [&mut AlignedBuffer],
     ) -> Result<(), KernelError> {
         // Even a kernel with empty views computes where they begin.
         if buffers.len() < self.lens.len() {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::memory::Base;
-use crate::{Buffer, KernelError};
+use crate::{AlignedBuffer, KernelError};
 
 /// Most threads of a team; no machine has as many cores.
 const MOST_THREADS: usize = 4096;
@@ -21,7 +21,7 @@ pub struct Team {
     /// Unused scratch: each entry has one buffer per thread. Every call takes an entry and returns it, so
     /// that concurrent calls never wait for each other's scratch; threads that already wait at a barrier
     /// would then deadlock.
-    spare: Mutex<Vec<Vec<Buffer>>>,
+    spare: Mutex<Vec<Vec<AlignedBuffer>>>,
 }
 
 impl Team {
@@ -63,16 +63,17 @@ impl Team {
     ///
     /// # Errors
     /// [`KernelError::Memory`] if the system cannot allocate it.
-    fn scratch(&self, len: usize) -> Result<Vec<Buffer>, KernelError> {
+    fn scratch(&self, len: usize) -> Result<Vec<AlignedBuffer>, KernelError> {
         let kept = self.spare().pop();
-        let mut scratch = kept.unwrap_or_else(|| (0..self.threads).map(|_| Buffer::zeroed(0)).collect());
+        let mut scratch =
+            kept.unwrap_or_else(|| (0..self.threads).map(|_| AlignedBuffer::zeroed(0)).collect());
         for buffer in scratch.iter_mut().filter(|buffer| buffer.len() < len) {
-            *buffer = Buffer::try_zeroed(len)?;
+            *buffer = AlignedBuffer::try_zeroed(len)?;
         }
         Ok(scratch)
     }
 
-    fn spare(&self) -> MutexGuard<'_, Vec<Vec<Buffer>>> {
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<AlignedBuffer>>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -40,7 +40,7 @@ pub use error::OnnxError;
 pub use footprint::{Footprint, FootprintLimits, OnnxProgram, OtherOperators};
 pub use info::{OnnxInfo, TensorInfo};
 pub use model::{OnnxModel, export};
-pub use nms::NmsOptions;
+pub use nms::ExportNms;
 pub use options::{Dynamic, ExportOptions, Io, Layout, Precision};
 pub use parts::{Given, Part, Suppression};
 pub use quantization::{Placement, Quantization, quantized_wires};

@@ -1,4 +1,4 @@
-//! [`NmsOptions`] and [`write_nms`]: non-maximum suppression inside the model.
+//! [`ExportNms`] and [`write_nms`]: non-maximum suppression inside the model.
 //!
 //! Each anchor counts only for its best class. Boxes are moved apart by class, so that one call compares only
 //! boxes of one class. The chosen boxes are marked among the anchors of their image; the marked scores,
@@ -20,7 +20,7 @@ const COLUMNS: usize = 6;
 
 /// Settings of the suppression, which are fixed when the file is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NmsOptions {
+pub struct ExportNms {
     /// A score must be above this; from 0 to below 1.
     pub confidence: f32,
     /// A box is dropped if a better one of its class overlaps it by more (`IoU`); from 0 to 1.
@@ -29,14 +29,14 @@ pub struct NmsOptions {
     pub max_detections: usize,
 }
 
-impl Default for NmsOptions {
+impl Default for ExportNms {
     /// Ultralytics' settings for prediction: 0.25, 0.7, 300.
     fn default() -> Self {
         Self { confidence: 0.25, iou: 0.7, max_detections: 300 }
     }
 }
 
-impl NmsOptions {
+impl ExportNms {
     pub(crate) fn check(&self) -> Result<(), OnnxError> {
         let refuse = |field, got: String, expected| Err(OnnxError::Nms { field, got, expected });
         if !(0.0..1.0).contains(&self.confidence) {
@@ -54,7 +54,7 @@ impl NmsOptions {
 
 /// Writes the suppression of decoded boxes: `[n, max_detections, 6]`, each row x1, y1, x2, y2 in pixels,
 /// score, class; best first, zeros after the last object. Node names begin with `layer`.
-pub(crate) fn write_nms(writer: &mut Writer, layer: &str, found: &Decoded, options: &NmsOptions) -> Value {
+pub(crate) fn write_nms(writer: &mut Writer, layer: &str, found: &Decoded, options: &ExportNms) -> Value {
     let layer = &format!("{layer}.nms");
     let name = |part: &str| format!("{layer}.{part}");
     let batch = found.boxes.dims()[0].clone();

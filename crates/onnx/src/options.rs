@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::quantization::Quantization;
-use crate::{NmsOptions, OnnxError};
+use crate::{ExportNms, OnnxError};
 
 /// Operator sets that can be written: since 11, `Resize` has the form that repeats pixels, and 17 is the
 /// newest that every tested reader accepts.
@@ -89,7 +89,7 @@ pub struct ExportOptions {
     /// Form of the output.
     pub layout: Layout,
     /// Non-maximum suppression inside the model: the output is then `[n, max_detections, 6]`.
-    pub nms: Option<NmsOptions>,
+    pub nms: Option<ExportNms>,
     /// Name of the input.
     pub input_name: String,
     /// Name of the output; `None` for the name that belongs to the layout.

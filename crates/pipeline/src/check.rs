@@ -7,15 +7,15 @@ use std::ops::RangeInclusive;
 
 use anyhow::{Error, Result};
 use bonsai_prune::{
-    Candidates, Coupling, Importance, Iteration, Preset, PrunePolicy, Scope, ScoreConfig, Target, choose,
+    Candidates, CostTarget, Coupling, Importance, Iteration, Preset, PrunePolicy, Scope, ScoreConfig, choose,
     score,
 };
 use bonsai_stages::{COUNTS, PlannedL1, Teacher, check_range, ensure_usage, is_within, start_checkpoint};
-use bonsai_tensorrt::Precision;
+use bonsai_tensorrt::EnginePrecision;
 use bonsai_train::TrainConfig;
 
 use crate::doctor::engine_builders;
-use crate::{Control, IterateSettings, L1Config, PipelineConfig, Quiet, RunDir, Stage, path_of_text};
+use crate::{Control, IterateConfig, L1Config, PipelineConfig, Quiet, RunDir, Stage, path_of_text};
 
 /// Smallest and largest side of the images in pixels, in multiples of the largest stride.
 const SIDES: RangeInclusive<usize> = 32..=16_384;
@@ -56,7 +56,7 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
          score.per, prune.scope and prune.preset out, or name one ranking, such as score.importance=taylor"
     );
     section("extras", config.extras.check())?;
-    let IterateSettings { steps, max_map_drop, epochs } = config.iterate;
+    let IterateConfig { steps, max_map_drop, epochs } = config.iterate;
     let iteration = Iteration { prune_ratio: config.prune.prune_ratio, steps, max_map_drop };
     section("iterate", iteration.check())?;
     section("iterate", TrainConfig { epochs, ..config.finetune.clone() }.check())?;
@@ -64,7 +64,7 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
     section("export", config.export.check())?;
     section("engine", config.engine.check())?;
     ensure_usage!(
-        config.engine.precision != Some(Precision::Int8) || config.export.int8,
+        config.engine.precision != Some(EnginePrecision::Int8) || config.export.int8,
         "engine.precision is int8, but export.int8 is false, so there is no int8 ONNX file to build from: set export.int8=true"
     );
     Ok(())
@@ -114,7 +114,7 @@ pub(crate) fn check_network(
     }
     let policy = PrunePolicy {
         // Skip a latency target and the error for an emptied group: both depend on the weights.
-        target: config.prune.target.filter(|target| !Target::is_measured(*target)),
+        target: config.prune.target.filter(|target| !CostTarget::is_measured(*target)),
         clamp: true,
         ..config.prune.clone()
     };

@@ -6,10 +6,10 @@ use anyhow::Result;
 use bonsai_data::Augment;
 use bonsai_data::shapes::ShapesConfig;
 use bonsai_exec::{ExecutorKind, ExecutorOptions};
-use bonsai_prune::{Importance, PrunePolicy, ScoreConfig, Target};
+use bonsai_prune::{CostTarget, Importance, PrunePolicy, ScoreConfig};
 use bonsai_stages::{
-    DistillSettings, EngineConfig, ExportSettings, IterateSettings, L1Config, LoaderSettings, PruneExtras,
-    PruneSettings, RunContext, executor_options,
+    DistillConfig, EngineConfig, ExportConfig, IterateConfig, L1Config, LoadingConfig, PruneConfig,
+    PruneExtras, RunContext, executor_options,
 };
 use bonsai_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -38,11 +38,11 @@ pub struct PipelineConfig {
     /// The drawn dataset, used without `data`.
     pub shapes: ShapesConfig,
     /// Loading and augmentation of batches.
-    pub loader: LoaderSettings,
+    pub loader: LoadingConfig,
     /// Baseline training.
     pub baseline: TrainConfig,
     /// Networks that pruned networks are compared with.
-    pub control: ControlSettings,
+    pub control: ControlConfig,
     /// Sparsity training, from the baseline; 0 epochs leave it out.
     pub sparse: TrainConfig,
     /// L1 during sparsity training.
@@ -54,13 +54,13 @@ pub struct PipelineConfig {
     /// Additional steps of pruning.
     pub extras: PruneExtras,
     /// Pruning in steps, with fine-tuning between them.
-    pub iterate: IterateSettings,
+    pub iterate: IterateConfig,
     /// Fine-tuning, from the pruned network, without L1.
     pub finetune: TrainConfig,
     /// Distillation during fine-tuning.
-    pub distill: DistillSettings,
+    pub distill: DistillConfig,
     /// ONNX files.
-    pub export: ExportSettings,
+    pub export: ExportConfig,
     /// Engines.
     pub engine: EngineConfig,
     /// Number of single images that the report times for a latency.
@@ -70,7 +70,7 @@ pub struct PipelineConfig {
 /// Networks that pruned networks are compared with, in addition to the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ControlSettings {
+pub struct ControlConfig {
     /// Whether to train the baseline on without pruning, for as many epochs as sparsity training and
     /// fine-tuning together.
     pub dense: bool,
@@ -114,21 +114,21 @@ impl Default for PipelineConfig {
             executor: None,
             threads: 0,
             shapes: ShapesConfig::default(),
-            loader: LoaderSettings::default(),
+            loader: LoadingConfig::default(),
             baseline: train.clone(),
-            control: ControlSettings::default(),
+            control: ControlConfig::default(),
             // L1 lowers the metrics at first, and its schedule must run to the end.
             sparse: TrainConfig { epochs: 0, patience: 0, ..train.clone() },
             l1: L1Config::default(),
             // No ranking is best on all datasets (BENCHMARKS.md); a short training of each tells.
             score: ScoreConfig { importance: Importance::Best, ..ScoreConfig::default() },
             // Half of the MACs: the fraction of channels that this takes depends on the data.
-            prune: PrunePolicy { target: Some(Target::Macs(0.5)), ..PrunePolicy::default() },
+            prune: PrunePolicy { target: Some(CostTarget::Macs(0.5)), ..PrunePolicy::default() },
             extras: PruneExtras::default(),
-            iterate: IterateSettings::default(),
+            iterate: IterateConfig::default(),
             finetune: TrainConfig { epochs: 100, ..train },
-            distill: DistillSettings::default(),
-            export: ExportSettings::default(),
+            distill: DistillConfig::default(),
+            export: ExportConfig::default(),
             engine: EngineConfig::default(),
             latency_runs: 30,
         }
@@ -137,8 +137,8 @@ impl Default for PipelineConfig {
 
 impl PipelineConfig {
     /// All settings of pruning.
-    pub fn prune_settings(&self) -> PruneSettings {
-        PruneSettings {
+    pub fn prune_settings(&self) -> PruneConfig {
+        PruneConfig {
             score: self.score,
             policy: self.prune.clone(),
             extras: self.extras,
@@ -169,9 +169,9 @@ impl PipelineConfig {
             imgsz,
             shapes: ShapesConfig { train: 256, val: 96, test: 96, imgsz, seed: 0, ..ShapesConfig::default() },
             // A few hundred updates are enough to learn whole shapes, but not parts of them at any scale.
-            loader: LoaderSettings { augment: Augment::colours_and_flips(), ..LoaderSettings::default() },
+            loader: LoadingConfig { augment: Augment::colours_and_flips(), ..LoadingConfig::default() },
             baseline: train(36),
-            control: ControlSettings { dense: true },
+            control: ControlConfig { dense: true },
             sparse: TrainConfig { epochs: 0, patience: 0, ..train(1) },
             finetune: train(18),
             ..Self::default()

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use bonsai_tensorrt::{BackendChoice, EngineOutcome, Precision};
+use bonsai_tensorrt::{BackendChoice, EngineOutcome, EnginePrecision};
 use serde::{Deserialize, Serialize};
 
 use crate::export_folder::Network;
@@ -42,7 +42,7 @@ pub(crate) fn build_engines(
     folder: &Path,
     onnx: &Path,
     config: &EngineConfig,
-    exported: &[Precision],
+    exported: &[EnginePrecision],
     progress: &mut dyn Progress,
 ) -> Result<Vec<GpuEngine>> {
     let mut made = Vec::new();
@@ -85,13 +85,13 @@ fn builders(choice: BackendChoice) -> Vec<(&'static str, &'static [BackendChoice
 }
 
 /// The precisions of the ONNX files to build from: those that GPUs are fast at, if they were exported.
-fn sources(config: &EngineConfig, exported: &[Precision]) -> Vec<Precision> {
-    let wanted = |precision: &Precision| match config.precision {
+fn sources(config: &EngineConfig, exported: &[EnginePrecision]) -> Vec<EnginePrecision> {
+    let wanted = |precision: &EnginePrecision| match config.precision {
         // If no file has this precision, the builder converts the first file itself, or refuses.
         Some(asked) => *precision == asked,
-        None => *precision != Precision::Fp32,
+        None => *precision != EnginePrecision::Fp32,
     };
-    let found: Vec<Precision> = exported.iter().copied().filter(wanted).collect();
+    let found: Vec<EnginePrecision> = exported.iter().copied().filter(wanted).collect();
     if found.is_empty() { exported.iter().copied().take(1).collect() } else { found }
 }
 
@@ -121,14 +121,14 @@ mod tests {
 
     #[test]
     fn engines_are_built_from_precisions_that_gpus_are_fast_at() {
-        let of = |precision, exported: &[Precision]| {
+        let of = |precision, exported: &[EnginePrecision]| {
             sources(&EngineConfig { precision, ..EngineConfig::default() }, exported)
         };
-        let all = [Precision::Fp32, Precision::Fp16, Precision::Int8];
-        assert_eq!(of(None, &all), [Precision::Fp16, Precision::Int8]);
-        assert_eq!(of(None, &all[..1]), [Precision::Fp32]);
-        assert_eq!(of(Some(Precision::Int8), &all), [Precision::Int8]);
-        assert_eq!(of(Some(Precision::Fp16), &all[..1]), [Precision::Fp32]);
+        let all = [EnginePrecision::Fp32, EnginePrecision::Fp16, EnginePrecision::Int8];
+        assert_eq!(of(None, &all), [EnginePrecision::Fp16, EnginePrecision::Int8]);
+        assert_eq!(of(None, &all[..1]), [EnginePrecision::Fp32]);
+        assert_eq!(of(Some(EnginePrecision::Int8), &all), [EnginePrecision::Int8]);
+        assert_eq!(of(Some(EnginePrecision::Fp16), &all[..1]), [EnginePrecision::Fp32]);
         assert!(of(None, &[]).is_empty());
     }
 }

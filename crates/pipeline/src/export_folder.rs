@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use bonsai_checkpoint::Checkpoint;
-use bonsai_onnx::{ExportOptions, Io, Precision as Arithmetic};
+use bonsai_onnx::{ExportOptions, Io, Precision};
 use bonsai_stages::{Calibration, Data, RunContext, calibrate_stage, save_json};
-use bonsai_tensorrt::Precision;
-use bonsai_yolov8::NmsConfig;
+use bonsai_tensorrt::EnginePrecision;
+use bonsai_yolov8::NmsOptions;
 use serde::{Deserialize, Serialize};
 
-use crate::{ExportSettings, Parity, Progress, Stage, check_parity};
+use crate::{ExportConfig, Parity, Progress, Stage, check_parity};
 
 /// A network that is deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,8 +48,8 @@ impl Network {
     }
 
     /// Its file name, for example `baseline.onnx`, `baseline.fp16.onnx`, `baseline.int8.onnx`.
-    pub(crate) fn onnx(self, precision: Precision) -> String {
-        if precision == Precision::Fp32 {
+    pub(crate) fn onnx(self, precision: EnginePrecision) -> String {
+        if precision == EnginePrecision::Fp32 {
             return format!("{}.onnx", self.stem());
         }
         format!("{}.{precision}.onnx", self.stem())
@@ -64,32 +64,32 @@ impl Network {
 pub(crate) fn fill_export_folder(
     folder: &Path,
     (network, checkpoint): (Network, &Checkpoint),
-    settings: &ExportSettings,
+    settings: &ExportConfig,
     data: &Data,
     context: &RunContext,
     progress: &mut dyn Progress,
 ) -> Result<()> {
     for precision in settings.precisions() {
         let arithmetic = match precision {
-            Precision::Int8 => {
+            EnginePrecision::Int8 => {
                 let calibration =
                     Calibration { images: settings.calibration_images, ..Calibration::default() };
-                Arithmetic::Int8(calibrate_stage(checkpoint, &calibration, &data.train, context)?)
+                Precision::Int8(calibrate_stage(checkpoint, &calibration, &data.train, context)?)
             }
-            Precision::Fp16 => Arithmetic::Half { io: Io::Fp32 },
+            EnginePrecision::Fp16 => Precision::Half { io: Io::Fp32 },
             // The settings offer no other precision.
-            _ => Arithmetic::Fp32,
+            _ => Precision::Fp32,
         };
         let options =
             ExportOptions { precision: arithmetic, ..ExportOptions::new((context.imgsz, context.imgsz)) };
         let file = folder.join(network.onnx(precision));
         bonsai_onnx::export(checkpoint, &options)?.save(&file)?;
-        let split = (precision == Precision::Int8).then_some(&*data.val);
-        let parity = check_parity(checkpoint, &file, &NmsConfig::PREDICT, split)?;
+        let split = (precision == EnginePrecision::Int8).then_some(&*data.val);
+        let parity = check_parity(checkpoint, &file, &NmsOptions::PREDICT, split)?;
         save_json(&Parity::path(&file), &parity)?;
         if !parity.agrees {
             let refused = parity.refusal(&file);
-            if precision != Precision::Int8 {
+            if precision != EnginePrecision::Int8 {
                 bail!(refused);
             }
             progress.note(&format!("warning: {refused}"));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use bonsai_checkpoint::write_file;
 use bonsai_plots::{PruningStep, draw_pruning};
-use bonsai_prune::{Iterated, StepRecord};
+use bonsai_prune::{Iterated, IterationRecord};
 use bonsai_stages::write_picture;
 
 /// Paths of the files.
@@ -39,7 +39,7 @@ pub(crate) fn save_iterations(iterated: &Iterated, max_map_drop: f64, files: &Fi
 }
 
 /// The records as fractions of the first.
-fn curve(records: &[StepRecord]) -> Vec<PruningStep> {
+fn curve(records: &[IterationRecord]) -> Vec<PruningStep> {
     let Some(first) = records.first() else { return Vec::new() };
     let share = |now: u64, before: u64| now as f64 / before.max(1) as f64;
     records

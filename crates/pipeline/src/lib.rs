@@ -38,33 +38,31 @@ pub use bonsai_detector::{LoadOptions, Runtime, Trial};
 pub use bonsai_exec::{ExecutorInfo, ExecutorKind, ExecutorOptions};
 pub use bonsai_graph::{ClassMap, MatchedBy};
 pub use bonsai_metrics::DetMetrics;
-pub use bonsai_onnx::{
-    Dynamic, ExportOptions, Io, Layout, NmsOptions, Placement, Precision as OnnxPrecision,
-};
+pub use bonsai_onnx::{Dynamic, ExportNms, ExportOptions, Io, Layout, Placement, Precision};
 pub use bonsai_prune::{
-    ClampedLayer, Importance, Iterated, Normalisation, Per as ScorePer, Preset, PrunePolicy, PruneReport,
-    Reduction, Scope, ScoreConfig, Stopped as StepsEnd, Target,
+    ClampedLayer, CostTarget, Importance, Iterated, Normalisation, Per as ScorePer, Preset, PrunePolicy,
+    PruneReport, Reduction, Scope, ScoreConfig, Stopped as StepsEnd,
 };
 pub use bonsai_report::{
     BuiltFile, CheckVerdict, Confusion, GammaCounts, Group, LayerWidth, NotRun, PrCurve, Report, ReportCheck,
     Row, SCHEMA, StageCost, Training, markdown,
 };
 pub use bonsai_stages::{
-    BatchWatcher, DistillSettings, EngineConfig, EvalConvention, EvalOptions, Evaluation, ExportSettings,
-    FlawCount, ForeignClasses, Imitate, IterateSettings, L1Config, L1Preset, LayerSummary, LoaderSettings,
-    Misuse, NoDataset, Parity, ParityLimits, Progress, PruneExtras, PruneSettings, Quiet, RuntimeChoice,
+    BatchWatcher, DistillConfig, EngineConfig, EvalConvention, EvalOptions, Evaluation, ExportConfig,
+    FlawCount, ForeignClasses, Imitate, IterateConfig, L1Config, L1Preset, LayerSummary, LoadingConfig,
+    Misuse, NoDataset, Parity, ParityLimits, Progress, PruneConfig, PruneExtras, Quiet, RuntimeChoice,
     SplitFlaws, SplitKind, Stage, StageState, Summary, check_parity, confirm_parity, digest_file,
     digest_json, evaluate, evaluate_metrics, executor_options, is_misuse, limit_threads, median_latency_ms,
     memory_budget, open_model, path_of_text, path_text, serve_trial, summarise,
 };
 pub use bonsai_tensorrt::{
-    Backend, BackendChoice, BuildReport, ComputeCapability, EngineOutcome, HardwareCompatibility, Precision,
-    RTX_BUILT_IN, ShapeProfile,
+    Backend, BackendChoice, BuildReport, ComputeCapability, EngineOutcome, EnginePrecision,
+    HardwareCompatibility, RTX_BUILT_IN, ShapeProfile,
 };
 pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped, TrainConfig};
 pub use bonsai_yolov8::LossItems;
 pub use check::{check, check_imgsz};
-pub use config::{ControlSettings, PipelineConfig};
+pub use config::{ControlConfig, PipelineConfig};
 pub use control::Control;
 pub use doctor::{Check, doctor};
 pub use estimate::{Basis, Estimate};

@@ -9,7 +9,7 @@ use bonsai_metrics::RESAMPLES;
 use bonsai_stages::{
     Artefact, Data, Measurement, RunContext, load_json, measure_artefacts, measure_checkpoint,
 };
-use bonsai_tensorrt::{EngineOutcome, Precision};
+use bonsai_tensorrt::{EngineOutcome, EnginePrecision};
 use serde::Deserialize;
 
 use crate::engine_folder::GpuEngine;
@@ -18,8 +18,8 @@ use crate::prune_folder::Pruning;
 use crate::stage_training::{GAMMAS, HISTORY};
 use crate::{Evaluation, Manifest, PipelineConfig, RunDir, Stage, path_of_text};
 use bonsai_report::{
-    BuiltFile, Confusion, Example, Exported, GammaCounts, Group, LayerWidth, NotRun, Outcome, PrCurve,
-    Reference, Report, Row, SCHEMA, StageCost, Training, checks, examples, improving, other_classes,
+    BuiltFile, Confusion, Example, Exported, GammaCounts, Group, LayerWidth, NotRun, PrCurve, Reference,
+    Report, Row, RunResult, SCHEMA, StageCost, Training, checks, examples, improving, other_classes,
     with_failures,
 };
 
@@ -30,7 +30,7 @@ const RECALLS: usize = 101;
 pub(crate) struct ReportItem {
     pub(crate) name: String,
     pub(crate) network: &'static str,
-    pub(crate) precision: Precision,
+    pub(crate) precision: EnginePrecision,
     pub(crate) group: Group,
     pub(crate) file: PathBuf,
     /// The checkpoint whose parameters and MACs are counted for the file.
@@ -103,7 +103,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         None => Reference::Baseline,
     };
     let headline = match (rows.first(), rows.iter().find(|row| row.name == "fine-tuned"), &change) {
-        (Some(before), Some(after), Some(change)) => Outcome {
+        (Some(before), Some(after), Some(change)) => RunResult {
             change: control_change.unwrap_or(change.map50_95),
             reference,
             latency_share: after.latency_ms / before.latency_ms,

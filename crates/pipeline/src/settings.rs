@@ -157,10 +157,10 @@ fn from_table<T: DeserializeOwned>(table: Table) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::TrainArgs;
+    use crate::training::TrainRunConfig;
     use crate::{L1Config, L1Preset, PipelineConfig};
     use bonsai_exec::{L1Method, L1Placement};
-    use bonsai_prune::Target;
+    use bonsai_prune::CostTarget;
     use bonsai_sparsity::{Decay, Strength};
 
     fn set(settings: &[&str]) -> Result<PipelineConfig> {
@@ -234,8 +234,12 @@ mod tests {
             assert_eq!(set(&settings).unwrap().l1, expected, "{settings:?}");
             // If L1 is off by default, the first setting switches it on.
             let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
-            assert_eq!(resolve(&TrainArgs::default(), &settings).unwrap().l1, Some(expected), "{settings:?}");
-            let on = TrainArgs { l1: Some(default), ..TrainArgs::default() };
+            assert_eq!(
+                resolve(&TrainRunConfig::default(), &settings).unwrap().l1,
+                Some(expected),
+                "{settings:?}"
+            );
+            let on = TrainRunConfig { l1: Some(default), ..TrainRunConfig::default() };
             assert_eq!(resolve(&on, &settings).unwrap().l1, Some(expected), "{settings:?}");
         }
         for (setting, parts) in [
@@ -260,15 +264,15 @@ mod tests {
             resolve(&PipelineConfig::default(), &settings).unwrap().prune
         };
         let standard = PipelineConfig::default().prune;
-        assert_eq!(standard.target, Some(Target::Macs(0.5)));
+        assert_eq!(standard.target, Some(CostTarget::Macs(0.5)));
         assert_eq!(pruned(&["prune.min_channels=16"]).target, standard.target);
         let ratio = pruned(&["prune.prune_ratio=0.3"]);
         assert_eq!((ratio.prune_ratio, ratio.target), (0.3, None));
         let both = pruned(&["prune.prune_ratio=0.3", "prune.target.params=0.4"]);
-        assert_eq!(both.target, Some(Target::Params(0.4)));
+        assert_eq!(both.target, Some(CostTarget::Params(0.4)));
         assert_eq!(
             pruned(&["prune={prune_ratio = 0.3, target = {macs = 0.4}}"]).target,
-            Some(Target::Macs(0.4))
+            Some(CostTarget::Macs(0.4))
         );
     }
 

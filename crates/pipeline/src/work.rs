@@ -11,7 +11,7 @@ use bonsai_stages::{
     Data, FeatureImitation, Objective, RunContext, Teacher, draw_dataset, for_dataset, load_json,
     open_dataset, save_json, start_checkpoint, train_stage,
 };
-use bonsai_tensorrt::Precision;
+use bonsai_tensorrt::EnginePrecision;
 use bonsai_train::TrainConfig;
 use serde::Serialize;
 
@@ -257,7 +257,7 @@ impl Work<'_> {
             ReportItem {
                 name: name.to_owned(),
                 network: name,
-                precision: Precision::Fp32,
+                precision: EnginePrecision::Fp32,
                 group,
                 file,
                 counted,
@@ -284,7 +284,7 @@ impl Work<'_> {
         };
         for network in Network::ALL {
             let file = self.file(Stage::Engine, &network.cpu_engine());
-            wanted.push(export("CPU engine", network, Precision::Fp32, file));
+            wanted.push(export("CPU engine", network, EnginePrecision::Fp32, file));
         }
         for (network, precision) in self.onnx() {
             let file = self.file(Stage::Export, &network.onnx(precision));
@@ -293,13 +293,13 @@ impl Work<'_> {
         wanted
     }
 
-    fn onnx(&self) -> Vec<(Network, Precision)> {
+    fn onnx(&self) -> Vec<(Network, EnginePrecision)> {
         let precisions = self.config.export.precisions();
         precisions.into_iter().flat_map(|p| Network::ALL.map(|network| (network, p))).collect()
     }
 
     fn exported(&self) -> Result<Vec<Exported>> {
-        let of = |(network, precision): (Network, Precision)| {
+        let of = |(network, precision): (Network, EnginePrecision)| {
             let parity = load_json(&Parity::path(&self.file(Stage::Export, &network.onnx(precision))))?;
             Ok(Exported { precision, parity })
         };

@@ -9,7 +9,9 @@ use std::error::Error;
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, GraphBuilder, GraphError, NodeId, Op, ParamRole};
-use bonsai_prune::{GraphServices, PruneConfig, PrunePolicy, PrunedGraph, ScoreConfig, Target, prune_graph};
+use bonsai_prune::{
+    CostTarget, GraphServices, PruneOptions, PrunePolicy, PrunedGraph, ScoreConfig, prune_graph,
+};
 use bonsai_testkit::{random_array, random_weights, reference_forward};
 
 /// Images are squares of this many pixels.
@@ -22,14 +24,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let graph = classifier()?;
     let weights = with_small_scales(&graph, random_weights(1, &graph));
     let policy = PrunePolicy {
-        target: Some(Target::Macs(0.5)),
+        target: Some(CostTarget::Macs(0.5)),
         min_channels: 4,
         round_to: Some(4),
         ..PrunePolicy::default()
     };
     let image = (SIDE, SIDE);
     let config =
-        PruneConfig { score: ScoreConfig::default(), policy, compensate: true, reconstruct: 0, image };
+        PruneOptions { score: ScoreConfig::default(), policy, compensate: true, reconstruct: 0, image };
     let pruned = prune_graph(&graph, &weights, &config, GraphServices::default())?;
     let PrunedGraph { graph: small, weights: fewer, plan, report } = &pruned;
     for layer in &report.layers {

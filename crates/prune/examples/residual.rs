@@ -9,8 +9,8 @@ use std::error::Error;
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_graph::{DetectHead, Graph, GraphBuilder, GraphError, ModelSpec, NodeId, Op, ParamRole};
 use bonsai_prune::{
-    Candidates, Coupling, PrunePolicy, PruneReport, ScoreConfig, Target, apply_compensated, choose, report,
-    score,
+    Candidates, CostTarget, Coupling, PrunePolicy, PruneReport, ScoreConfig, apply_compensated, choose,
+    report, score,
 };
 
 /// Images are squares of this many pixels.
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let scores = score(&coupling, &model.weights, &ScoreConfig::default())?;
     let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &model.weights };
     let policy = PrunePolicy {
-        target: Some(Target::Macs(0.5)),
+        target: Some(CostTarget::Macs(0.5)),
         min_channels: 4,
         round_to: Some(4),
         ..PrunePolicy::default()

@@ -9,8 +9,8 @@ use crate::search::{Effort, Reached, search};
 use crate::select::GroupRanking;
 use crate::slim::SlimRanking;
 use crate::{
-    BoxError, Candidates, ClampedLayer, Coupling, Preset, PruneError, PrunePlan, PrunePolicy, SafeLimit,
-    Target, TargetReached,
+    BoxError, Candidates, ClampedLayer, CostTarget, Coupling, Preset, PruneError, PrunePlan, PrunePolicy,
+    SafeLimit, TargetReached,
 };
 
 /// Measures a plan's latency in milliseconds.
@@ -129,7 +129,7 @@ fn to_cost(
     ranking: &dyn Ranking,
     coupling: &Coupling,
     policy: &PrunePolicy,
-    target: Target,
+    target: CostTarget,
     (h, w): (usize, usize),
 ) -> Result<Reached, PruneError> {
     let graph = coupling.graph();
@@ -137,9 +137,9 @@ fn to_cost(
     let share = |choice: &Choice| {
         let after = pruned_graph(graph, &coupling.kept_channels(&choice.removed))?.cost(h, w)?;
         match target {
-            Target::Params(_) => Ok(after.params as f64 / before.params as f64),
-            Target::Macs(_) => Ok(after.macs as f64 / before.macs as f64),
-            Target::Latency(_) | Target::LatencyMs(_) => Err(PruneError::Policy {
+            CostTarget::Params(_) => Ok(after.params as f64 / before.params as f64),
+            CostTarget::Macs(_) => Ok(after.macs as f64 / before.macs as f64),
+            CostTarget::Latency(_) | CostTarget::LatencyMs(_) => Err(PruneError::Policy {
                 field: "target",
                 got: format!("{target:?}"),
                 expected: "params or macs; for a latency target use `choose_measured`",
@@ -154,7 +154,7 @@ fn to_latency(
     ranking: &dyn Ranking,
     coupling: &Coupling,
     policy: &PrunePolicy,
-    target: Target,
+    target: CostTarget,
     measure: &mut MeasureLatency<'_>,
 ) -> Result<Reached, PruneError> {
     let mut measured = |plan: &PrunePlan| {
@@ -166,8 +166,8 @@ fn to_latency(
         Err(failed(format!("the measurement returned {ms} ms; expected a positive finite number").into()))
     };
     let unit = match target {
-        Target::Latency(_) => measured(&PrunePlan::identity(coupling.graph()))?,
-        Target::LatencyMs(_) | Target::Params(_) | Target::Macs(_) => 1.0,
+        CostTarget::Latency(_) => measured(&PrunePlan::identity(coupling.graph()))?,
+        CostTarget::LatencyMs(_) | CostTarget::Params(_) | CostTarget::Macs(_) => 1.0,
     };
     let cost = |choice: &Choice| Ok(measured(&PrunePlan::from_removed(coupling, &choice.removed)?)? / unit);
     let effort = Effort { probes: LATENCY_PROBES, scanned: 4, close: LATENCY_CLOSE };

@@ -6,7 +6,7 @@
 use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_graph::NodeId;
 
-use crate::{BoxError, Candidate, PruneConfig, PruneError, PruneServices, Pruned, Trial, prune};
+use crate::{BoxError, Candidate, PruneError, PruneOptions, PruneServices, Pruned, Trial, prune};
 
 /// Evaluates a pruned network: the lower the returned value, the better the network.
 pub type TrialSource<'a> = dyn FnMut(&Checkpoint) -> Result<f64, BoxError> + 'a;
@@ -31,7 +31,7 @@ pub struct Contest {
 /// [`PruneError::Service`] if a trial fails.
 pub fn prune_best(
     model: &Checkpoint,
-    config: &PruneConfig,
+    config: &PruneOptions,
     candidates: &[Candidate],
     services: PruneServices<'_>,
     trial: &mut TrialSource<'_>,
@@ -53,7 +53,7 @@ pub fn prune_best(
             latency: latency.as_mut().map(|measure| measure as &mut crate::LatencySource<'_>),
             activations: activations.as_mut().map(|run| run as &mut crate::ActivationSource<'_>),
         };
-        let mut config = PruneConfig { score: candidate.score, ..config.clone() };
+        let mut config = PruneOptions { score: candidate.score, ..config.clone() };
         config.policy.scope = candidate.scope;
         let pruned = prune(model, &config, services)?;
         let is_new = !tried.iter().any(|(_, earlier)| earlier.plan == pruned.plan);

@@ -5,14 +5,14 @@ use bonsai_checkpoint::Weights;
 use bonsai_graph::Graph;
 
 use crate::{
-    ActivationSource, Candidates, Coupling, GradientSource, MeasureLatency, Per, PruneError, PrunePlan,
-    PrunePolicy, PruneReport, ScoreConfig, Selection, Target, apply_compensated_to_graph, apply_to_graph,
+    ActivationSource, Candidates, CostTarget, Coupling, GradientSource, MeasureLatency, Per, PruneError,
+    PrunePlan, PrunePolicy, PruneReport, ScoreConfig, Selection, apply_compensated_to_graph, apply_to_graph,
     choose, choose_measured, reconstruct, report_on_graph, score, score_with_gradients,
 };
 
 /// The configuration of [`prune`](crate::prune()) and [`prune_graph`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct PruneConfig {
+pub struct PruneOptions {
     /// How sets are scored.
     pub score: ScoreConfig,
     /// Which sets are removed.
@@ -33,7 +33,7 @@ pub struct GraphServices<'a> {
     pub gradients: Option<&'a mut GradientSource<'a>>,
     /// Latency of the network after a plan, for a latency target.
     pub latency: Option<&'a mut MeasureLatency<'a>>,
-    /// Outputs of layers, for [`PruneConfig::reconstruct`].
+    /// Outputs of layers, for [`PruneOptions::reconstruct`].
     pub activations: Option<&'a mut ActivationSource<'a>>,
 }
 
@@ -58,7 +58,7 @@ pub struct PrunedGraph {
 pub fn prune_graph(
     graph: &Graph,
     weights: &Weights,
-    config: &PruneConfig,
+    config: &PruneOptions,
     services: GraphServices<'_>,
 ) -> Result<PrunedGraph, PruneError> {
     let GraphServices { gradients, latency, activations } = services;
@@ -72,7 +72,7 @@ pub fn prune_graph(
         Per::Mac => scores.per_mac(&coupling, config.image)?,
     };
     let candidates = Candidates { coupling: &coupling, scores: &scores, weights };
-    let measured = config.policy.target.is_some_and(Target::is_measured);
+    let measured = config.policy.target.is_some_and(CostTarget::is_measured);
     let Selection { plan, summary } = match latency {
         Some(latency) => choose_measured(&candidates, &config.policy, config.image, latency)?,
         None if measured => return Err(PruneError::NoLatency),

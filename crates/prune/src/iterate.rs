@@ -65,12 +65,12 @@ pub struct IterateServices<'a> {
     /// Trains a pruned model in the given step (from 1); must not change the network.
     pub fine_tune: &'a mut dyn FnMut(Checkpoint, usize) -> Result<Checkpoint, BoxError>,
     /// Receives each record when it is made, for plots or output.
-    pub progress: &'a mut dyn FnMut(&StepRecord),
+    pub progress: &'a mut dyn FnMut(&IterationRecord),
 }
 
 /// One point of the curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct StepRecord {
+pub struct IterationRecord {
     /// 0 for the start model, then the number of the step.
     pub step: usize,
     /// Parameters and multiply-accumulates.
@@ -111,7 +111,7 @@ pub struct Iterated {
     /// The step that produced that model; 0 for the start model.
     pub good_step: usize,
     /// The curve, including a step that exceeded the limit.
-    pub records: Vec<StepRecord>,
+    pub records: Vec<IterationRecord>,
     /// Why the loop ended.
     pub stopped: Stopped,
 }
@@ -131,7 +131,7 @@ pub fn iterate(
     config.check()?;
     let initial = (services.evaluate)(start).map_err(failed("evaluating the model at the start"))?;
     let cost = start.model.graph().cost(h, w)?;
-    let first = StepRecord { step: 0, cost, map_pruned: initial, map_recovered: initial };
+    let first = IterationRecord { step: 0, cost, map_pruned: initial, map_recovered: initial };
     (services.progress)(&first);
     let mut result = Iterated {
         checkpoint: start.deployed(),
@@ -160,7 +160,7 @@ pub fn iterate(
             ));
         }
         let map_recovered = (services.evaluate)(&tuned).map_err(failed(&evaluating))?;
-        let record = StepRecord { step, cost, map_pruned, map_recovered };
+        let record = IterationRecord { step, cost, map_pruned, map_recovered };
         (services.progress)(&record);
         result.records.push(record);
         let drop = initial - map_recovered;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Guard, Preset, PruneError, Target};
+use crate::{CostTarget, Guard, Preset, PruneError};
 
 /// Largest number of channels that a layer of a graph can have.
 const MOST_CHANNELS: usize = 65_536;
@@ -62,7 +62,7 @@ pub struct PrunePolicy {
     pub preset: Preset,
     /// Upper limit for the cost of the result. If set, the smallest ratio that reaches the target is
     /// searched, and `prune_ratio` is ignored. See [`choose`](crate::choose()).
-    pub target: Option<Target>,
+    pub target: Option<CostTarget>,
     /// If the ratio would remove all channels of a group: whether the group keeps as many as the guards
     /// require (default), or the choice fails with [`PruneError::EmptyingRatio`].
     pub clamp: bool,
@@ -117,7 +117,7 @@ impl PrunePolicy {
                 expected: "at least 1; leave it out for no rounding",
             });
         }
-        self.target.map_or(Ok(()), Target::check)
+        self.target.map_or(Ok(()), CostTarget::check)
     }
 
     /// Number of a group's `size` sets that stay if up to `removable` should be removed, and the guard that

@@ -4,7 +4,7 @@ use bonsai_checkpoint::Checkpoint;
 
 use crate::apply::with_network;
 use crate::{
-    ActivationSource, BoxError, GradientSource, GraphServices, MeasureLatency, PruneConfig, PruneError,
+    ActivationSource, BoxError, GradientSource, GraphServices, MeasureLatency, PruneError, PruneOptions,
     PrunePlan, PruneReport, PrunedGraph, apply, prune_graph,
 };
 
@@ -15,7 +15,7 @@ pub struct PruneServices<'a> {
     pub gradients: Option<&'a mut GradientSource<'a>>,
     /// Latency of a network, for a latency target.
     pub latency: Option<&'a mut LatencySource<'a>>,
-    /// Outputs of layers, for [`PruneConfig::reconstruct`].
+    /// Outputs of layers, for [`PruneOptions::reconstruct`].
     pub activations: Option<&'a mut ActivationSource<'a>>,
 }
 
@@ -39,7 +39,7 @@ pub struct Pruned {
 /// As [`prune_graph`].
 pub fn prune(
     model: &Checkpoint,
-    config: &PruneConfig,
+    config: &PruneOptions,
     services: PruneServices<'_>,
 ) -> Result<Pruned, PruneError> {
     let PruneServices { gradients, latency, activations } = services;

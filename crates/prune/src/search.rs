@@ -1,7 +1,7 @@
-//! [`search()`]: the smallest ratio of a ranking that reaches a [`Target`].
+//! [`search()`]: the smallest ratio of a ranking that reaches a [`CostTarget`].
 
 use crate::ranking::{Choice, Ranking};
-use crate::{PruneError, PrunePolicy, Target};
+use crate::{CostTarget, PruneError, PrunePolicy};
 
 /// A ratio, the sets removed at it, and the remaining cost in the target's unit.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub(crate) struct Effort {
 pub(crate) fn search(
     ranking: &dyn Ranking,
     ratios: &[f64],
-    (target, policy): (Target, &PrunePolicy),
+    (target, policy): (CostTarget, &PrunePolicy),
     effort: Effort,
     mut cost: impl FnMut(&Choice) -> Result<f64, PruneError>,
 ) -> Result<Reached, PruneError> {
@@ -75,7 +75,7 @@ pub(crate) fn search(
 }
 
 /// The error for a target that no ratio reaches; `left` is the lowest cost.
-fn unreachable(target: Target, left: f64, policy: &PrunePolicy) -> PruneError {
+fn unreachable(target: CostTarget, left: f64, policy: &PrunePolicy) -> PruneError {
     PruneError::UnreachableTarget {
         target: target.words(target.limit()),
         left: target.words(left),

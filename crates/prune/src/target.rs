@@ -1,4 +1,4 @@
-//! [`Target`]: an upper limit for the pruned network's cost.
+//! [`CostTarget`]: an upper limit for the pruned network's cost.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::PruneError;
 /// Upper limit for the cost of the pruned network. In configurations `{ macs = 0.25 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Target {
+pub enum CostTarget {
     /// Fraction, `0..=1`, of the original's learned scalars.
     Params(f64),
     /// Fraction, `0..=1`, of the original's multiply-accumulates.
@@ -18,7 +18,7 @@ pub enum Target {
     LatencyMs(f64),
 }
 
-impl Target {
+impl CostTarget {
     /// The limit, in the unit of the variant.
     pub const fn limit(self) -> f64 {
         match self {
@@ -61,7 +61,7 @@ impl Target {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TargetReached {
     /// The target.
-    pub target: Target,
+    pub target: CostTarget,
     /// The cost of the chosen network, in the target's unit; never above the target.
     pub reached: f64,
 }

@@ -2,7 +2,7 @@
 
 use bonsai_graph::{ClassMap, MatchedBy};
 use bonsai_stages::{Parity, ParityLimits};
-use bonsai_tensorrt::Precision;
+use bonsai_tensorrt::EnginePrecision;
 
 use crate::{BuiltFile, CheckVerdict, NotRun, ReportCheck, Row};
 
@@ -15,7 +15,7 @@ const INT8: f64 = 0.02;
 /// An ONNX file and how far it is from its checkpoint.
 pub struct Exported {
     /// Precision of the file.
-    pub precision: Precision,
+    pub precision: EnginePrecision,
     /// How far its outputs are from those of the checkpoint.
     pub parity: Parity,
 }
@@ -27,7 +27,7 @@ pub fn checks(
     made: &[BuiltFile],
     not_run: &[NotRun],
 ) -> Vec<ReportCheck> {
-    let mut checks: Vec<ReportCheck> = [Precision::Fp32, Precision::Fp16, Precision::Int8]
+    let mut checks: Vec<ReportCheck> = [EnginePrecision::Fp32, EnginePrecision::Fp16, EnginePrecision::Int8]
         .into_iter()
         .filter_map(|precision| parity(precision, exported))
         .collect();
@@ -72,7 +72,7 @@ fn verdict(passed: bool) -> CheckVerdict {
 }
 
 /// The check of the ONNX files of one precision, with their largest differences.
-fn parity(precision: Precision, exported: &[Exported]) -> Option<ReportCheck> {
+fn parity(precision: EnginePrecision, exported: &[Exported]) -> Option<ReportCheck> {
     let of: Vec<&Parity> = exported.iter().filter(|e| e.precision == precision).map(|e| &e.parity).collect();
     let ParityLimits { box_px, score, .. } = of.first()?.limits;
     let px = of.iter().map(|parity| parity.worst_box_px).fold(0.0, f32::max);
@@ -103,7 +103,8 @@ fn engines(rows: &[Row]) -> Option<ReportCheck> {
 /// The check of the loss that 8-bit integers cost the fine-tuned network.
 fn int8(rows: &[Row]) -> Option<ReportCheck> {
     let whole = rows.iter().find(|row| row.name == "fine-tuned")?;
-    let coarse = rows.iter().find(|row| row.network == "fine-tuned" && row.precision == Precision::Int8)?;
+    let coarse =
+        rows.iter().find(|row| row.network == "fine-tuned" && row.precision == EnginePrecision::Int8)?;
     let loss = whole.map50_95 - coarse.map50_95;
     let what = if loss >= 0.0005 {
         format!("int8 loses {loss:.3} mAP50-95 (limit {INT8})")
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
     use crate::Group;
 
-    fn row(name: &str, network: &str, precision: Precision, map50_95: f64) -> Row {
+    fn row(name: &str, network: &str, precision: EnginePrecision, map50_95: f64) -> Row {
         Row {
             name: name.to_owned(),
             network: network.to_owned(),
@@ -135,7 +136,7 @@ mod tests {
         }
     }
 
-    fn exported(precision: Precision, px: f32, agrees: bool) -> Exported {
+    fn exported(precision: EnginePrecision, px: f32, agrees: bool) -> Exported {
         let parity = Parity {
             reader: "rten".to_owned(),
             images: 1,
@@ -155,13 +156,14 @@ mod tests {
     #[test]
     fn failed_checks_come_first() {
         let rows = [
-            row("fine-tuned", "fine-tuned", Precision::Fp32, 0.5),
-            row("CPU engine, fine-tuned", "fine-tuned", Precision::Fp32, 0.5),
-            row("ONNX int8, fine-tuned", "fine-tuned", Precision::Int8, 0.4),
+            row("fine-tuned", "fine-tuned", EnginePrecision::Fp32, 0.5),
+            row("CPU engine, fine-tuned", "fine-tuned", EnginePrecision::Fp32, 0.5),
+            row("ONNX int8, fine-tuned", "fine-tuned", EnginePrecision::Int8, 0.4),
         ];
         let not_run =
             [NotRun { what: "TensorRT engine".to_owned(), because: "none found; looked at a, b".to_owned() }];
-        let exported = [exported(Precision::Fp32, 0.001, true), exported(Precision::Fp32, 0.002, true)];
+        let exported =
+            [exported(EnginePrecision::Fp32, 0.001, true), exported(EnginePrecision::Fp32, 0.002, true)];
         let found = checks(&exported, &rows, &[], &not_run);
         let said: Vec<(&str, CheckVerdict)> = found.iter().map(|c| (c.what.as_str(), c.verdict)).collect();
         assert_eq!(said[0], ("int8 loses 0.100 mAP50-95 (limit 0.02)", CheckVerdict::Failed));
@@ -172,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_file_out_of_its_limits_fails() {
-        let found = checks(&[exported(Precision::Fp16, 9.0, false)], &[], &[], &[]);
+        let found = checks(&[exported(EnginePrecision::Fp16, 9.0, false)], &[], &[], &[]);
         assert_eq!(found[0].verdict, CheckVerdict::Failed);
     }
 

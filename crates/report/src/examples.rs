@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bonsai_boxes::{Detection, Xyxy};
 use bonsai_data::{RgbImage, Split, decode};
-use bonsai_detector::{DetectConfig, Detector, draw_detections};
+use bonsai_detector::{DetectOptions, Detector, draw_detections};
 use bonsai_graph::ClassMap;
 use bonsai_stages::in_dataset;
 use image::codecs::jpeg::JpegEncoder;
@@ -48,7 +48,7 @@ pub fn examples(
     seed: u64,
 ) -> Result<Vec<Example>> {
     let samples = &split.samples[..split.samples.len().min(SEARCHED)];
-    let config = |detector: &Detector| DetectConfig { confidence, ..detector.config() };
+    let config = |detector: &Detector| DetectOptions { confidence, ..detector.config() };
     let classes = [&*before, &*after].map(|of| ClassMap::new(of.class_names(), &split.class_names));
     let mut seen = Vec::with_capacity(samples.len());
     for (i, sample) in samples.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! [`Outcome`]: the values that decide the headline of a report, and the rules that form it.
+//! [`RunResult`]: the values that decide the headline of a report, and the rules that form it.
 
 use bonsai_metrics::Change;
 
@@ -39,7 +39,7 @@ impl Reference {
 
 /// The values that decide the headline.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
+pub struct RunResult {
     /// mAP50-95 of the reference and of the fine-tuned network, with the interval of the change.
     pub change: Change,
     /// The reference of `change`.
@@ -50,7 +50,7 @@ pub struct Outcome {
     pub macs_share: f64,
 }
 
-impl Outcome {
+impl RunResult {
     /// The headline.
     pub fn headline(&self) -> String {
         format!("{}{}", self.verdict(), self.reference.words())
@@ -129,9 +129,9 @@ mod tests {
     fn check(difference: f64, [low, high]: [f64; 2], [latency_share, macs_share]: [f64; 2], expected: &str) {
         let change = Change { before: 0.6, after: 0.6 + difference, low, high };
         let reference = Reference::Baseline;
-        assert_eq!(Outcome { change, reference, latency_share, macs_share }.headline(), expected);
+        assert_eq!(RunResult { change, reference, latency_share, macs_share }.headline(), expected);
         let reference = Reference::ImprovingBaseline;
-        let said = Outcome { change, reference, latency_share, macs_share }.headline();
+        let said = RunResult { change, reference, latency_share, macs_share }.headline();
         assert_eq!(said, format!("{expected}, against a baseline that was still improving"));
     }
 
@@ -164,7 +164,7 @@ mod tests {
     fn a_baseline_that_detects_nothing_has_nothing_to_lose() {
         let change = Change { before: 0.0, after: 0.0, low: 0.0, high: 0.0 };
         let reference = Reference::Baseline;
-        let said = Outcome { change, reference, latency_share: 0.5, macs_share: 0.5 }.headline();
+        let said = RunResult { change, reference, latency_share: 0.5, macs_share: 0.5 }.headline();
         assert_eq!(said, "Twice as fast on this CPU, but the baseline detects nothing: train it for longer");
     }
 

@@ -13,14 +13,14 @@ use bonsai_exec::ExecutorInfo;
 use bonsai_metrics::{Change, PairedChange};
 use bonsai_prune::Importance;
 use bonsai_stages::{SplitFlaws, Stage};
-use bonsai_tensorrt::Precision;
+use bonsai_tensorrt::EnginePrecision;
 use bonsai_train::EpochRecord;
 use serde::{Deserialize, Serialize};
 
 pub use checks::{Exported, checks, other_classes};
 pub use examples::{Example, examples};
 pub use fairness::improving;
-pub use headline::{Outcome, Reference, with_failures};
+pub use headline::{Reference, RunResult, with_failures};
 pub use markdown::{markdown, plain};
 pub use page::page;
 
@@ -99,7 +99,7 @@ pub struct Row {
     /// Which network: `baseline`, `dense control`, `sparse`, `pruned` or `fine-tuned`.
     pub network: String,
     /// Its precision.
-    pub precision: Precision,
+    pub precision: EnginePrecision,
     /// The executor or runtime: `cpu`, `candle`, `rten` or `onnxruntime`.
     pub runner: String,
     /// Whether it is a checkpoint or an export.
@@ -149,7 +149,7 @@ pub struct BuiltFile {
     /// The network: `baseline` or `fine-tuned`.
     pub network: String,
     /// Its precision.
-    pub precision: Precision,
+    pub precision: EnginePrecision,
     /// Size in bytes.
     pub bytes: u64,
     /// Median latency in milliseconds as the builder measured it.

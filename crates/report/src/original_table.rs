@@ -1,6 +1,6 @@
 //! [`rows`]: the table at the end of the original workflow: baseline and pruned network in fp16 and int8.
 
-use bonsai_tensorrt::Precision;
+use bonsai_tensorrt::EnginePrecision;
 
 use crate::Report;
 use crate::headline::milliseconds;
@@ -14,7 +14,7 @@ pub(crate) fn rows(report: &Report) -> Vec<[String; 5]> {
     let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
     let mut rows = Vec::new();
     for network in ["baseline", "fine-tuned"] {
-        for precision in [Precision::Fp16, Precision::Int8] {
+        for precision in [EnginePrecision::Fp16, EnginePrecision::Int8] {
             for row in report.rows.iter().filter(|r| r.network == network && r.precision == precision) {
                 rows.push([
                     format!("{}, {precision}, ONNX in {}", pruned(network), row.runner),

@@ -4,14 +4,14 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what an example is for")]
 
-use bonsai_sparsity::{L1Plan, PlanError, PlannedStep, add_l1_to_gradient};
+use bonsai_sparsity::{L1Plan, L1PlanError, PlannedStep, add_l1_to_gradient};
 
 /// Epochs, updates per epoch, and the learning rate.
 const EPOCHS: usize = 4;
 const UPDATES: usize = 100;
 const LR: f32 = 0.5;
 
-fn main() -> Result<(), PlanError> {
+fn main() -> Result<(), L1PlanError> {
     let steps = (0..EPOCHS * UPDATES).map(|i| PlannedStep {
         epoch: i / UPDATES,
         gamma_lr: f64::from(LR),

@@ -1,4 +1,4 @@
-//! [`Outcome`]: the forecast of an L1 training and its measured effect.
+//! [`L1Outcome`]: the forecast of an L1 training and its measured effect.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::{GammaSummary, Travel};
 /// The forecast of a sparsity training, with its gammas before and after.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Outcome {
+pub struct L1Outcome {
     /// How far L1 alone could move a gamma; `None` if there was no forecast.
     pub predicted: Option<Travel>,
     /// Summary of all gammas before training; `None` if unknown.
@@ -19,7 +19,7 @@ pub struct Outcome {
 }
 
 /// `L1 alone could move a gamma by 1.75 in 650 updates: the median of |gamma| went from 1.020 to 0.310, its 5th percentile from 0.610 to 0.002, and the fraction below 0.01 from 0.0 % to 12.1 %`.
-impl fmt::Display for Outcome {
+impl fmt::Display for L1Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.predicted {
             Some(Travel { distance, updates }) => {

@@ -57,7 +57,7 @@ pub struct L1Forecast {
 /// Why a forecast is not possible.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PlanError {
+pub enum L1PlanError {
     /// A number is negative or not finite.
     #[error(transparent)]
     Number(#[from] ScheduleError),
@@ -165,13 +165,13 @@ impl L1Plan {
     /// Checks the numbers and the forms of the strengths.
     ///
     /// # Errors
-    /// [`PlanError::Number`] for a number that is negative or not finite, [`PlanError::Kind`] for a strength
+    /// [`L1PlanError::Number`] for a number that is negative or not finite, [`L1PlanError::Kind`] for a strength
     /// in a form that the parameter does not support.
-    pub fn check(&self) -> Result<(), PlanError> {
+    pub fn check(&self) -> Result<(), L1PlanError> {
         ScheduleError::check("gamma", self.gamma.number())?;
         ScheduleError::check("beta", self.beta.number())?;
         ScheduleError::check("limit", self.limit)?;
-        let refuse = |what, key, expected| Err(PlanError::Kind { what, key, expected });
+        let refuse = |what, key, expected| Err(L1PlanError::Kind { what, key, expected });
         match (self.gamma, self.beta) {
             (Strength::OfGamma(_), _) => {
                 refuse("gamma", "of_gamma", "give a number, `{ travel = DISTANCE }` or `{ loss = FRACTION }`")
@@ -199,7 +199,7 @@ impl L1Plan {
         epochs: usize,
         (warmup_epochs, compared_epochs): (usize, usize),
         steps: impl IntoIterator<Item = PlannedStep>,
-    ) -> Result<Option<BoundedL1>, PlanError> {
+    ) -> Result<Option<BoundedL1>, L1PlanError> {
         self.check()?;
         let Strength::Loss(tolerance) = self.gamma else { return Ok(None) };
         let mut travel = vec![0.0; epochs];
@@ -214,13 +214,13 @@ impl L1Plan {
     /// The strengths over `steps` in `epochs` epochs, and the travel they give.
     ///
     /// # Errors
-    /// [`PlanError`] for an invalid number, for a travel that no strength gives, or for a strength that
+    /// [`L1PlanError`] for an invalid number, for a travel that no strength gives, or for a strength that
     /// follows the loss during training.
     pub fn forecast(
         &self,
         epochs: usize,
         steps: impl IntoIterator<Item = PlannedStep, IntoIter: Clone>,
-    ) -> Result<L1Forecast, PlanError> {
+    ) -> Result<L1Forecast, L1PlanError> {
         self.check()?;
         let steps = steps.into_iter();
         // Travel of a strength of 1.
@@ -261,7 +261,7 @@ impl L1Plan {
         strength: Strength,
         unit: Travel,
         share: f64,
-    ) -> Result<(f64, Travel), PlanError> {
+    ) -> Result<(f64, Travel), L1PlanError> {
         let Travel { distance: sum, updates } = unit;
         let lambda = match strength {
             Strength::Lambda(lambda) => lambda,
@@ -269,9 +269,9 @@ impl L1Plan {
             Strength::Travel(travel) if sum.is_finite() && sum > 0.0 => {
                 (share * travel / sum).min(self.limit)
             }
-            Strength::Travel(travel) => return Err(PlanError::Unreachable { what, travel, updates, sum }),
+            Strength::Travel(travel) => return Err(L1PlanError::Unreachable { what, travel, updates, sum }),
             Strength::Loss(_) | Strength::OfGamma(_) => {
-                return Err(PlanError::Kind {
+                return Err(L1PlanError::Kind {
                     what,
                     key: "loss",
                     expected: "the strength follows the loss during training: use `bounded`",

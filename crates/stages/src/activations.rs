@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::{Epoch, Loader, Split};
 use bonsai_exec::{Executor, Mode, build_executor};
@@ -22,29 +22,28 @@ impl Activations {
     /// At most `batches` batches of `batch` images, taken evenly from all training images, because files are
     /// often sorted by scene.
     ///
+    /// `None` if there are too few images for two batches: one half of them is needed to decide how much of the
+    /// fit to the other half is used.
+    ///
     /// # Errors
-    /// If the network cannot run, or there are too few images for two batches.
+    /// If the network cannot run.
     pub(super) fn new(
         network: &Checkpoint,
         data: &Data,
         context: &RunContext,
         (batches, batch): (usize, usize),
-    ) -> Result<Self> {
+    ) -> Result<Option<Self>> {
         let all = &data.train.samples;
         let stride = (all.len() / (batches * batch)).max(1);
         let samples: Vec<_> = all.iter().step_by(stride).take(batches * batch).cloned().collect();
-        // Two batches at least: one half of them decides how much of the fit to the other half is used.
-        let batch = batch.min(samples.len() / 2).max(1);
-        ensure!(
-            samples.len() > 1,
-            "reconstruction needs at least 2 training images, but {} has {}: set prune.extras.reconstruct = 0",
-            data.yaml.display(),
-            samples.len()
-        );
+        let batch = batch.min(samples.len() / 2);
+        if batch == 0 {
+            return Ok(None);
+        }
         let split = Arc::new(Split { samples, class_names: data.train.class_names.clone() });
         let loader = validation_loader(&split, context.imgsz, batch, &context.loader)?;
         let executor = build_executor(network.model.graph(), &network.weights, &context.executor)?;
-        Ok(Self { executor, loader, following: None })
+        Ok(Some(Self { executor, loader, following: None }))
     }
 
     /// Number of batches.

@@ -10,7 +10,7 @@ use bonsai_detector::{Detector, Outputs};
 use bonsai_graph::ClassMap;
 use bonsai_metrics::{ConfusionMatrix, Curves, DetMetrics, Evaluator, ImageOutcomes, Protocol};
 use bonsai_train::MeanLosses;
-use bonsai_yolov8::{LossGains, NmsConfig, decode, detection_loss};
+use bonsai_yolov8::{LossGains, NmsOptions, decode, detection_loss};
 
 use crate::batches::targets;
 use crate::classes::{in_dataset, in_network, matched};
@@ -76,7 +76,7 @@ impl EvalConvention {
 #[derive(Debug, Clone, Copy)]
 pub struct EvalOptions {
     /// Settings of non-maximum suppression.
-    pub suppression: NmsConfig,
+    pub suppression: NmsOptions,
     /// The version of Ultralytics whose metrics are comparable.
     pub convention: EvalConvention,
     /// Gains of the loss parts; `None` computes no losses. An ONNX file provides no losses.
@@ -86,7 +86,7 @@ pub struct EvalOptions {
 impl Default for EvalOptions {
     /// Ultralytics' settings for validation, the convention of 8.4, no losses.
     fn default() -> Self {
-        Self { suppression: NmsConfig::VALIDATION, convention: EvalConvention::default(), gains: None }
+        Self { suppression: NmsOptions::VALIDATION, convention: EvalConvention::default(), gains: None }
     }
 }
 

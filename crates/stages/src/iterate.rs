@@ -6,20 +6,21 @@ use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::Cost;
 use bonsai_prune::{
-    BoxError, IterateServices, Iterated, Iteration, PrunePlan, PrunePolicy, StepRecord, Target, iterate,
+    BoxError, CostTarget, IterateServices, Iterated, Iteration, IterationRecord, PrunePlan, PrunePolicy,
+    iterate,
 };
 use bonsai_train::TrainConfig;
 
 use crate::{Data, Objective, RunContext, TrainWatch, measure_checkpoint, prune_stage, train_stage};
-use crate::{IterateSettings, PruneSettings};
+use crate::{IterateConfig, PruneConfig};
 
 /// The settings of pruning in steps.
 #[derive(Debug, Clone)]
 pub struct Stepwise<'a> {
     /// How to prune; the ratio or target is that of all steps together.
-    pub prune: &'a PruneSettings,
+    pub prune: &'a PruneConfig,
     /// How many steps, and when to stop.
-    pub iterate: &'a IterateSettings,
+    pub iterate: &'a IterateConfig,
     /// How to fine-tune after each step; the number of epochs is that of `iterate`.
     pub finetune: &'a TrainConfig,
 }
@@ -35,7 +36,7 @@ pub fn iterate_stage(
     context: &RunContext,
     watch: &mut dyn TrainWatch,
 ) -> Result<Iterated> {
-    let IterateSettings { steps, max_map_drop, epochs } = *what.iterate;
+    let IterateConfig { steps, max_map_drop, epochs } = *what.iterate;
     let config = Iteration { prune_ratio: what.prune.policy.prune_ratio, steps, max_map_drop };
     let finetune = TrainConfig { epochs, ..what.finetune.clone() };
     let image = (context.imgsz, context.imgsz);
@@ -46,7 +47,7 @@ pub fn iterate_stage(
         step += 1;
         let now = model.model.graph().cost(image.0, image.1)?;
         let policy = step_policy(&what.prune.policy, ratio, (step, steps), (first, now));
-        let settings = PruneSettings { policy, ..what.prune.clone() };
+        let settings = PruneConfig { policy, ..what.prune.clone() };
         let mut note = |text: &str| watch.borrow_mut().note(text);
         let pruned = prune_stage(model, &settings, context, Some(data), &mut note)?;
         Ok((pruned.plan, pruned.checkpoint))
@@ -59,7 +60,7 @@ pub fn iterate_stage(
             train_stage(&model, data, &finetune, Objective::Detection, context, &mut **watch.borrow_mut())?;
         Ok(trained.best.unwrap_or(trained.last).deployed())
     };
-    let mut progress = |record: &StepRecord| watch.borrow_mut().note(&describe(record));
+    let mut progress = |record: &IterationRecord| watch.borrow_mut().note(&describe(record));
     let mut services = IterateServices {
         prune: &mut prune,
         evaluate: &mut evaluate,
@@ -81,16 +82,16 @@ fn step_policy(
     let share = |whole: f64, left: f64| (whole.powf(step as f64 / steps as f64) / left).min(1.0);
     let left = |now: u64, first: u64| now as f64 / first as f64;
     let target = whole.target.map(|target| match target {
-        Target::Params(whole) => Target::Params(share(whole, left(now.params, first.params))),
-        Target::Macs(whole) => Target::Macs(share(whole, left(now.macs, first.macs))),
-        Target::Latency(whole) => Target::Latency(whole.powf(1.0 / steps as f64)),
+        CostTarget::Params(whole) => CostTarget::Params(share(whole, left(now.params, first.params))),
+        CostTarget::Macs(whole) => CostTarget::Macs(share(whole, left(now.macs, first.macs))),
+        CostTarget::Latency(whole) => CostTarget::Latency(whole.powf(1.0 / steps as f64)),
         // A limit in milliseconds cannot be divided into steps, so the first step goes to the final target.
-        Target::LatencyMs(_) => target,
+        CostTarget::LatencyMs(_) => target,
     });
     PrunePolicy { prune_ratio: ratio, target, ..whole.clone() }
 }
 
-fn describe(record: &StepRecord) -> String {
+fn describe(record: &IterationRecord) -> String {
     format!(
         "step {}: {} params, {} MACs, mAP50-95 {:.3} right after pruning, {:.3} after fine-tuning",
         record.step, record.cost.params, record.cost.macs, record.map_pruned, record.map_recovered
@@ -103,12 +104,12 @@ mod tests {
 
     #[test]
     fn steps_lead_to_the_target() {
-        let whole = PrunePolicy { target: Some(Target::Macs(0.25)), ..PrunePolicy::default() };
+        let whole = PrunePolicy { target: Some(CostTarget::Macs(0.25)), ..PrunePolicy::default() };
         let first = Cost { params: 1000, macs: 1_000_000 };
         let mut now = first;
         for step in 1..=4 {
             let policy = step_policy(&whole, 0.1, (step, 4), (first, now));
-            let Some(Target::Macs(share)) = policy.target else { panic!("{policy:?}") };
+            let Some(CostTarget::Macs(share)) = policy.target else { panic!("{policy:?}") };
             // The second step removes slightly too much, as with rounding.
             let rounded = if step == 2 { 0.99 } else { 1.0 };
             now.macs = (now.macs as f64 * share * rounded) as u64;
@@ -118,7 +119,7 @@ mod tests {
         let beyond = Cost { macs: 100_000, ..first };
         assert_eq!(
             step_policy(&whole, 0.1, (1, 4), (first, beyond)).target,
-            Some(Target::Macs(1.0)),
+            Some(CostTarget::Macs(1.0)),
             "nothing is left to do"
         );
         let ratio = PrunePolicy::default();

@@ -68,8 +68,8 @@ pub use ranking::ranking;
 pub use run_context::RunContext;
 pub use runtime::{RuntimeChoice, serve_trial};
 pub use settings::{
-    COUNTS, DistillSettings, EngineConfig, ExportSettings, Imitate, IterateSettings, L1Config, L1Preset,
-    LoaderSettings, PruneExtras, PruneSettings, check_range,
+    COUNTS, DistillConfig, EngineConfig, ExportConfig, Imitate, IterateConfig, L1Config, L1Preset,
+    LoadingConfig, PruneConfig, PruneExtras, check_range,
 };
 pub use split_flaws::{FlawCount, SplitFlaws};
 pub use stage::Stage;

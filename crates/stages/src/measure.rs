@@ -13,7 +13,7 @@ use bonsai_metrics::DetMetrics;
 
 use crate::RunContext;
 use crate::{
-    EvalOptions, Evaluation, LoaderSettings, RuntimeChoice, evaluate, evaluate_metrics, median_latency_ms,
+    EvalOptions, Evaluation, LoadingConfig, RuntimeChoice, evaluate, evaluate_metrics, median_latency_ms,
 };
 
 /// The canvas into which images are fitted.
@@ -42,7 +42,7 @@ pub fn validation_loader(
     split: &Arc<Split>,
     imgsz: usize,
     batch: usize,
-    settings: &LoaderSettings,
+    settings: &LoadingConfig,
 ) -> Result<Loader> {
     validation_loader_in(split, imgsz, batch, settings, Canvas::Square)
 }
@@ -55,7 +55,7 @@ pub fn validation_loader_in(
     split: &Arc<Split>,
     imgsz: usize,
     batch: usize,
-    settings: &LoaderSettings,
+    settings: &LoadingConfig,
     canvas: impl Into<Canvas>,
 ) -> Result<Loader> {
     let (rect, canvas) = match canvas.into() {

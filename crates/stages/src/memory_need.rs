@@ -6,7 +6,7 @@ use bonsai_exec::{MemoryNeed, Mode, check_memory, memory_need};
 use bonsai_graph::Graph;
 use bonsai_train::TrainConfig;
 
-use crate::LoaderSettings;
+use crate::LoadingConfig;
 use crate::RunContext;
 
 /// A mosaic takes its other images from so many recent batches, but at most from so many images; see
@@ -50,7 +50,7 @@ fn parameters(graph: &Graph) -> u64 {
 }
 
 /// Memory for the pictures and batches of a loader over so many images; `combines` if it makes mosaics.
-fn loader(settings: &LoaderSettings, side: usize, batch: usize, images: usize, combines: bool) -> MemoryNeed {
+fn loader(settings: &LoadingConfig, side: usize, batch: usize, images: usize, combines: bool) -> MemoryNeed {
     let count = |images: usize| images as u64;
     let bytes = 3u64.saturating_mul(count(side)).saturating_mul(count(side));
     let all = bytes.saturating_mul(count(images));
@@ -79,7 +79,7 @@ mod tests {
             imgsz: 320,
             seed: 0,
             executor: ExecutorOptions { budget, threads: 1, ..ExecutorOptions::default() },
-            loader: LoaderSettings::default(),
+            loader: LoadingConfig::default(),
             rect: false,
         };
         let config = TrainConfig { batch, ..TrainConfig::default() };
@@ -99,10 +99,10 @@ mod tests {
 
     #[test]
     fn pictures_that_are_kept_count() {
-        let settings = LoaderSettings { workers: 2, cache_bytes: 1 << 40, ..LoaderSettings::default() };
+        let settings = LoadingConfig { workers: 2, cache_bytes: 1 << 40, ..LoadingConfig::default() };
         let kept = |images| loader(&settings, 100, 1, images, false).touched;
         assert_eq!(kept(1000) - kept(0), 1000 * 30_000);
-        let none = LoaderSettings { cache_bytes: 0, ..settings };
+        let none = LoadingConfig { cache_bytes: 0, ..settings };
         assert_eq!(loader(&none, 100, 1, 1000, true).touched - kept(0), 10 * 30_000);
     }
 }

@@ -7,7 +7,7 @@ use bonsai_data::DataError;
 use bonsai_detector::DetectorError;
 use bonsai_onnx::OnnxError;
 use bonsai_prune::PruneError;
-use bonsai_sparsity::{PlanError, ScheduleError};
+use bonsai_sparsity::{L1PlanError, ScheduleError};
 use bonsai_train::TrainError;
 use bonsai_yolov8::{DistillError, ImitationError};
 
@@ -63,7 +63,7 @@ pub fn is_misuse(error: &anyhow::Error) -> bool {
             || cause.is::<ForeignClasses>()
             || cause.is::<Misuse>()
             || cause.is::<ScheduleError>()
-            || cause.is::<PlanError>()
+            || cause.is::<L1PlanError>()
             || matches!(cause.downcast_ref(), Some(TrainError::Freeze { .. } | TrainError::Config { .. }))
             || matches!(cause.downcast_ref(), Some(DistillError::Setting { .. }))
             || matches!(cause.downcast_ref(), Some(ImitationError::Setting { .. }))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use bonsai_boxes::{Detection, Xyxy};
 use bonsai_onnx::OnnxInfo;
-use bonsai_yolov8::{ImagePredictions, NmsConfig, Predictions};
+use bonsai_yolov8::{ImagePredictions, NmsOptions, Predictions};
 use serde::{Deserialize, Serialize};
 
 /// Lowest score of a box that a user would see; rounding may move boxes below it by any amount.
@@ -147,7 +147,7 @@ impl Parity {
         &mut self,
         found: &[Detection],
         expected: &ImagePredictions<'_>,
-        suppression: &NmsConfig,
+        suppression: &NmsOptions,
     ) {
         let planes: Vec<&[f32]> = expected.class_planes().collect();
         let best: Vec<(usize, f32)> = expected.best().collect();
@@ -236,7 +236,7 @@ mod tests {
 
     fn held(limits: ParityLimits, found: &[Detection], expected: &Predictions) -> Parity {
         let mut parity = nothing_yet(limits);
-        let suppression = NmsConfig { max_detections: 3, ..NmsConfig::PREDICT };
+        let suppression = NmsOptions { max_detections: 3, ..NmsOptions::PREDICT };
         expected.images().for_each(|image| parity.hold(found, &image, &suppression));
         parity
     }

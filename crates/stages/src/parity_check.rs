@@ -10,7 +10,7 @@ use bonsai_checkpoint::{Array, Checkpoint, write_file};
 use bonsai_data::{Letterbox, Split, decode, shapes, write_planes};
 use bonsai_detector::{Detector, LoadOptions, Outputs, Runtime};
 use bonsai_onnx::OnnxInfo;
-use bonsai_yolov8::{NmsConfig, Predictions};
+use bonsai_yolov8::{NmsOptions, Predictions};
 
 use crate::machine::host_executor;
 use crate::{Parity, ParityLimits};
@@ -31,7 +31,7 @@ const SOME: usize = 20;
 pub fn check_parity(
     checkpoint: &Checkpoint,
     onnx: &Path,
-    suppression: &NmsConfig,
+    suppression: &NmsOptions,
     split: Option<&Split>,
 ) -> Result<Parity> {
     let info = OnnxInfo::open(onnx)?;
@@ -50,7 +50,8 @@ pub fn check_parity(
     if confidence.is_some_and(|confidence| confidence < suppression.confidence) {
         theirs = Detector::load(onnx, LoadOptions { suppress_above: confidence, ..options })?;
     }
-    let suppression = &NmsConfig { confidence: confidence.unwrap_or(suppression.confidence), ..*suppression };
+    let suppression =
+        &NmsOptions { confidence: confidence.unwrap_or(suppression.confidence), ..*suppression };
     let found = theirs.run(&images).with_context(|| format!("cannot run {}", onnx.display()))?;
     let mut parity = Parity {
         reader: Runtime::Rten.to_string(),
@@ -86,7 +87,7 @@ pub fn check_parity(
 pub fn confirm_parity(
     checkpoint: &Checkpoint,
     onnx: &Path,
-    suppression: &NmsConfig,
+    suppression: &NmsOptions,
     split: Option<&Split>,
 ) -> Result<Parity> {
     let parity = check_parity(checkpoint, onnx, suppression, split)?;

@@ -7,7 +7,7 @@ use bonsai_detector::Detector;
 use bonsai_exec::{Buffer, Executor, Mode, build_executor};
 use bonsai_graph::{ClassMap, NodeId};
 use bonsai_prune::{
-    ActivationSource, BoxError, Candidate, Importance, PruneConfig, PruneServices, Pruned, ScoreConfig,
+    ActivationSource, BoxError, Candidate, Importance, PruneOptions, PruneServices, Pruned, ScoreConfig,
     prune, prune_best, recalibrate,
 };
 use bonsai_train::output_gradients;
@@ -18,7 +18,7 @@ use crate::batches::targets;
 use crate::classes::{in_network, matched};
 use crate::trial::Trials;
 use crate::{Data, RunContext, validation_loader};
-use crate::{PruneSettings, median_latency_ms};
+use crate::{PruneConfig, median_latency_ms};
 
 /// The importance in place of best where no ranking can be tried.
 pub const UNTRIED: Importance = Importance::Taylor;
@@ -34,7 +34,7 @@ const LATENCY_RUNS: usize = 15;
 /// no class with the dataset.
 pub fn prune_stage(
     model: &Checkpoint,
-    settings: &PruneSettings,
+    settings: &PruneConfig,
     context: &RunContext,
     data: Option<&Data>,
     note: &mut dyn FnMut(&str),
@@ -43,10 +43,18 @@ pub fn prune_stage(
         0 => None,
         batches => {
             let data = data.context("reconstruction needs images: pass --data DATA.yaml")?;
-            Some(Activations::new(model, data, context, (batches, settings.extras.batch))?)
+            let activations = Activations::new(model, data, context, (batches, settings.extras.batch))?;
+            if activations.is_none() {
+                note(&format!(
+                    "warning: {} training images are too few for reconstruction, which needs 2: only constants of \
+                     removed channels are compensated",
+                    data.train.samples.len()
+                ));
+            }
+            activations
         }
     };
-    let config = PruneConfig {
+    let config = PruneOptions {
         score: settings.score,
         policy: settings.policy.clone(),
         compensate: settings.extras.compensate,
@@ -82,7 +90,7 @@ pub fn prune_stage(
                 data.train.samples.len()
             ));
             let score = ScoreConfig { importance: UNTRIED, ..settings.score };
-            let settings = PruneSettings { score, ..settings.clone() };
+            let settings = PruneConfig { score, ..settings.clone() };
             return prune_stage(model, &settings, context, Some(data), note);
         };
         let mut number = 0;
@@ -97,6 +105,9 @@ pub fn prune_stage(
     } else {
         prune(model, &config, services)?
     };
+    if let Some(reconstruction) = &pruned.report.reconstruction {
+        note(&reconstruction.to_string());
+    }
     if settings.extras.recalibrate > 0 {
         let data = data.context("recalibration needs images: pass --data DATA.yaml")?;
         pruned.checkpoint = recalibrated(&pruned.checkpoint, data, context, settings)?;
@@ -111,7 +122,7 @@ struct Images {
 }
 
 impl Images {
-    fn new(data: &Data, context: &RunContext, settings: &PruneSettings) -> Result<Self> {
+    fn new(data: &Data, context: &RunContext, settings: &PruneConfig) -> Result<Self> {
         let loader = validation_loader(&data.train, context.imgsz, settings.extras.batch, &context.loader)?;
         Ok(Self { loader, batches: Vec::new().into_iter() })
     }
@@ -131,7 +142,7 @@ fn gradients(
     model: &Checkpoint,
     (data, classes): (&Data, &ClassMap),
     context: &RunContext,
-    settings: &PruneSettings,
+    settings: &PruneConfig,
 ) -> Result<Weights> {
     let mut executor = build_executor(model.model.graph(), &model.weights, &context.executor)?;
     let mut images = Images::new(data, context, settings)?;
@@ -152,7 +163,7 @@ fn recalibrated(
     model: &Checkpoint,
     data: &Data,
     context: &RunContext,
-    settings: &PruneSettings,
+    settings: &PruneConfig,
 ) -> Result<Checkpoint> {
     let mut images = Images::new(data, context, settings)?;
     let mut executor: Option<Box<dyn Executor>> = None;

@@ -6,7 +6,7 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::{Importance, Preset};
 use bonsai_sparsity::GammaStatistics;
 
-use crate::PruneSettings;
+use crate::PruneConfig;
 
 /// Fraction of gammas below 1e-2 under which gammas do not separate channels: sparsity training brings either
 /// nine in ten there, or none.
@@ -16,7 +16,7 @@ const DENSE: f64 = 0.1;
 ///
 /// # Errors
 /// If the weights do not belong to the network's graph.
-pub fn ranking(model: &Checkpoint, settings: &PruneSettings) -> Result<(Importance, Option<String>)> {
+pub fn ranking(model: &Checkpoint, settings: &PruneConfig) -> Result<(Importance, Option<String>)> {
     let asked = settings.score.importance;
     let near_zero = GammaStatistics::new(model.model.graph(), &model.weights)?.overall.below_1e2;
     let chosen = choose(settings, near_zero);
@@ -28,7 +28,7 @@ pub fn ranking(model: &Checkpoint, settings: &PruneSettings) -> Result<(Importan
 }
 
 /// Presets of other scripts always use gammas.
-fn choose(settings: &PruneSettings, near_zero: f64) -> Importance {
+fn choose(settings: &PruneConfig, near_zero: f64) -> Importance {
     let asked = settings.score.importance;
     let is_dense = asked == Importance::Gamma && near_zero < DENSE && settings.policy.preset == Preset::Group;
     if is_dense { settings.extras.dense_importance } else { asked }
@@ -41,11 +41,11 @@ mod tests {
 
     #[test]
     fn gammas_rank_if_they_separate_channels() {
-        let mut settings = PruneSettings::default();
+        let mut settings = PruneConfig::default();
         settings.score.importance = Importance::Gamma;
         assert_eq!(choose(&settings, 0.88), Importance::Gamma);
         assert_eq!(choose(&settings, 0.0), Importance::Taylor);
-        let original = PruneSettings {
+        let original = PruneConfig {
             policy: PrunePolicy { preset: Preset::Original, ..PrunePolicy::default() },
             ..settings.clone()
         };

@@ -2,7 +2,7 @@
 
 use bonsai_exec::ExecutorOptions;
 
-use crate::LoaderSettings;
+use crate::LoadingConfig;
 
 /// The settings that all stages of a run share.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct RunContext {
     /// The executor that runs the network.
     pub executor: ExecutorOptions,
     /// How batches are made.
-    pub loader: LoaderSettings,
+    pub loader: LoadingConfig,
     /// Whether epochs are evaluated on the smallest canvas for each batch, as in Ultralytics, instead of on
     /// squares.
     pub rect: bool,

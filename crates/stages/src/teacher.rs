@@ -9,7 +9,7 @@ use bonsai_graph::{ClassMap, DetectHead, Graph};
 use bonsai_prune::PrunePlan;
 use bonsai_train::{Distilled, Student};
 use bonsai_yolov8::{
-    DistillGains, FeatureMap, HeadOutput, ImitationSettings, distillation_loss, imitate_features,
+    DistillGains, FeatureMap, HeadOutput, ImitationConfig, distillation_loss, imitate_features,
 };
 
 use crate::Progress;
@@ -34,7 +34,7 @@ pub struct FeatureImitation {
     /// For each level, the teacher's channel for each channel of the student.
     pub matching: Vec<Vec<usize>>,
     /// Temperature and weight.
-    pub settings: ImitationSettings,
+    pub settings: ImitationConfig,
 }
 
 impl FeatureImitation {
@@ -43,7 +43,7 @@ impl FeatureImitation {
     ///
     /// # Errors
     /// If the plan belongs to another network.
-    pub fn of_pruned(teacher: &Checkpoint, plan: &PrunePlan, settings: ImitationSettings) -> Result<Self> {
+    pub fn of_pruned(teacher: &Checkpoint, plan: &PrunePlan, settings: ImitationConfig) -> Result<Self> {
         let wires = teacher.model.head_inputs();
         let graph = teacher.model.graph();
         let matching = wires.into_iter().map(|wire| plan.kept_in(graph, wire)).collect::<Result<_, _>>()?;

@@ -9,7 +9,7 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Batch, Loader, LoaderConfig};
 use bonsai_detector::Detector;
 use bonsai_exec::build_executor;
-use bonsai_sparsity::{GammaStatistics, GammaSummary, Outcome, Travel};
+use bonsai_sparsity::{GammaStatistics, GammaSummary, L1Outcome, Travel};
 use bonsai_train::{
     Distill, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, PenaltyPlan, Services, StepRecord,
     Stopped, Student, TrainConfig, Trained, train,
@@ -181,12 +181,12 @@ pub fn train_stage(
 
 /// The forecast and the measured change of the gammas. In a resumed training, the gammas before it are
 /// unknown.
-fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> Result<Outcome> {
+fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> Result<L1Outcome> {
     let overall = |checkpoint: &Checkpoint| -> Result<GammaSummary> {
         Ok(GammaStatistics::new(checkpoint.model.graph(), &checkpoint.weights)?.overall)
     };
     let before = if start.train.is_none() { Some(overall(start)?) } else { None };
-    Ok(Outcome { predicted, before, after: overall(&trained.last)? })
+    Ok(L1Outcome { predicted, before, after: overall(&trained.last)? })
 }
 
 /// Number of epochs whose batches are made in the same way: those before mosaic is switched off.

@@ -10,7 +10,7 @@ use bonsai_data::{Sample, Split};
 use bonsai_train::{EpochRecord, EpochTiming, StepRecord, TrainConfig, TrainError};
 
 use crate::{Data, Objective, RunContext, TrainWatch, train_stage};
-use crate::{PruneExtras, PruneSettings};
+use crate::{PruneConfig, PruneExtras};
 
 /// One of this many training images is held back.
 const HELD_BACK: usize = 5;
@@ -30,7 +30,7 @@ pub(super) struct Trials {
 impl Trials {
     /// Trials that train on one part of the training images; another part is held back. `None` if one of the two
     /// parts has no labelled image.
-    pub(super) fn new(data: &Data, settings: &PruneSettings) -> Option<Self> {
+    pub(super) fn new(data: &Data, settings: &PruneConfig) -> Option<Self> {
         let training = &settings.training;
         let all = &data.train.samples;
         let is_held_back = |index: usize| index % HELD_BACK == HELD_BACK - 1;

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::shape_profile::shape_text;
-use crate::{BuildOptions, Capabilities, HardwareCompatibility, Precision, ProfileError, Program};
+use crate::{BuildOptions, Capabilities, EnginePrecision, HardwareCompatibility, ProfileError, Program};
 
 /// Reasons why options cannot be translated for this builder.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub enum OptionsError {
         /// The builder, with its version.
         builder: String,
         /// Arithmetic of the requested engine.
-        wanted: Precision,
+        wanted: EnginePrecision,
         /// Arithmetic of the ONNX file.
-        onnx: Precision,
+        onnx: EnginePrecision,
     },
     /// The ONNX file has no scales for int8, and `trtexec` would make them up.
     #[error(
@@ -31,7 +31,7 @@ pub enum OptionsError {
     )]
     NotQuantised {
         /// Arithmetic of the ONNX file.
-        onnx: Precision,
+        onnx: EnginePrecision,
     },
     /// The installed version does not know an option yet, or has dropped it.
     #[error("{builder} does not know `{flag}`; leave the option out or install a version that does")]
@@ -85,7 +85,7 @@ pub enum OptionsError {
 pub fn argv(
     capabilities: &Capabilities,
     options: &BuildOptions,
-    onnx: Precision,
+    onnx: EnginePrecision,
 ) -> Result<Vec<String>, OptionsError> {
     if capabilities.program == Program::TensorrtRtx {
         refuse_for_rtx(&capabilities.title(), options)?;
@@ -122,11 +122,13 @@ pub fn argv(
 /// [`OptionsError::PrecisionIsInTheFile`] if another arithmetic is requested.
 pub(crate) fn typed_precision(
     builder: &str,
-    wanted: Option<Precision>,
-    onnx: Precision,
-) -> Result<Precision, OptionsError> {
+    wanted: Option<EnginePrecision>,
+    onnx: EnginePrecision,
+) -> Result<EnginePrecision, OptionsError> {
     match wanted {
-        Some(Precision::Int8) if onnx != Precision::Int8 => Err(OptionsError::NotQuantised { onnx }),
+        Some(EnginePrecision::Int8) if onnx != EnginePrecision::Int8 => {
+            Err(OptionsError::NotQuantised { onnx })
+        }
         Some(wanted) if wanted != onnx => {
             Err(OptionsError::PrecisionIsInTheFile { builder: builder.to_owned(), wanted, onnx })
         }
@@ -142,14 +144,15 @@ pub(crate) fn typed_precision(
 pub(crate) fn engine_precision(
     capabilities: &Capabilities,
     options: &BuildOptions,
-    onnx: Precision,
-) -> Result<Precision, OptionsError> {
+    onnx: EnginePrecision,
+) -> Result<EnginePrecision, OptionsError> {
     if options.strongly_typed || !capabilities.precision_flags() {
         return typed_precision(&capabilities.title(), options.precision, onnx);
     }
     // A weakly typed builder converts fp32 to fp16 by itself, which is what most users want.
-    let wanted = options.precision.unwrap_or(if onnx == Precision::Fp32 { Precision::Fp16 } else { onnx });
-    if wanted == Precision::Int8 && onnx != Precision::Int8 {
+    let wanted =
+        options.precision.unwrap_or(if onnx == EnginePrecision::Fp32 { EnginePrecision::Fp16 } else { onnx });
+    if wanted == EnginePrecision::Int8 && onnx != EnginePrecision::Int8 {
         return Err(OptionsError::NotQuantised { onnx });
     }
     Ok(wanted)
@@ -193,7 +196,7 @@ impl Words<'_> {
 fn precision_flags(
     words: &mut Words<'_>,
     options: &BuildOptions,
-    onnx: Precision,
+    onnx: EnginePrecision,
 ) -> Result<(), OptionsError> {
     let precision = engine_precision(words.capabilities, options, onnx)?;
     if !words.capabilities.precision_flags() {
@@ -204,10 +207,10 @@ fn precision_flags(
         return words.flag("--stronglyTyped");
     }
     match precision {
-        Precision::Fp32 => Ok(()),
-        Precision::Fp16 => words.flag("--fp16"),
+        EnginePrecision::Fp32 => Ok(()),
+        EnginePrecision::Fp16 => words.flag("--fp16"),
         // Layers that are not quantised run in fp16 rather than fp32.
-        Precision::Int8 => words.flag("--int8").and_then(|()| words.flag("--fp16")),
+        EnginePrecision::Int8 => words.flag("--int8").and_then(|()| words.flag("--fp16")),
     }
 }
 

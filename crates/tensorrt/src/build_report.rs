@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Backend, Measurement, Precision, Version};
+use crate::{Backend, EnginePrecision, Measurement, Version};
 
 /// A finished engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct BuildReport {
     /// Size of the plan in bytes.
     pub engine_bytes: u64,
     /// Arithmetic of the engine.
-    pub precision: Precision,
+    pub precision: EnginePrecision,
     /// Version of the builder; only this version can load the engine.
     pub version: Version,
     /// The arguments of the tool, with output files at their final paths. Empty for a library.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::{OptionsError, PlanError, PreflightError};
+use crate::{EnginePlanError, OptionsError, PreflightError};
 
 /// Reasons why there is no engine. No variant leaves a new file under the engine's name.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +94,7 @@ pub enum BuildError {
         /// Everything it printed.
         log: PathBuf,
         /// What is wrong with the file.
-        why: PlanError,
+        why: EnginePlanError,
     },
     /// The library in this process did not build an engine.
     #[error("TensorRT-RTX's library failed: {complaint} (log: {log:?})")]

@@ -13,7 +13,7 @@ use crate::{ComputeCapability, ShapeProfile};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Precision {
+pub enum EnginePrecision {
     /// 32-bit floats.
     #[default]
     Fp32,
@@ -23,7 +23,7 @@ pub enum Precision {
     Int8,
 }
 
-impl fmt::Display for Precision {
+impl fmt::Display for EnginePrecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Fp32 => "fp32",
@@ -33,7 +33,7 @@ impl fmt::Display for Precision {
     }
 }
 
-impl FromStr for Precision {
+impl FromStr for EnginePrecision {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -93,7 +93,7 @@ pub struct BuildOptions {
     pub engine: PathBuf,
     /// Arithmetic of the engine. `None` is fp16 if the builder converts weights (`trtexec` up to version 10,
     /// weakly typed), and the arithmetic of the file otherwise.
-    pub precision: Option<Precision>,
+    pub precision: Option<EnginePrecision>,
     /// Whether every layer computes in the types of the file, and in no faster one. TensorRT 11 and
     /// TensorRT-RTX always do so.
     pub strongly_typed: bool,

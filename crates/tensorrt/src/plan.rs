@@ -91,7 +91,7 @@ pub enum HeaderError {
 /// Reasons why a file is not a plan.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum PlanError {
+pub enum EnginePlanError {
     /// The file does not exist or cannot be read.
     #[error("cannot read the plan {path:?}: {why}")]
     Unreadable {
@@ -144,14 +144,14 @@ impl PlanHeader {
     ///
     /// # Errors
     ///
-    /// [`PlanError`] with the problem.
-    pub fn open(path: &Path) -> Result<Self, PlanError> {
-        let unreadable = |why| PlanError::Unreadable { path: path.to_owned(), why };
+    /// [`EnginePlanError`] with the problem.
+    pub fn open(path: &Path) -> Result<Self, EnginePlanError> {
+        let unreadable = |why| EnginePlanError::Unreadable { path: path.to_owned(), why };
         let mut file = File::open(path).map_err(unreadable)?;
         let bytes = file.metadata().map_err(unreadable)?.len();
         let mut start = Vec::with_capacity(HEADER_BYTES);
         file.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut start).map_err(unreadable)?;
-        Self::read(&start, bytes).map_err(|why| PlanError::Header { path: path.to_owned(), why })
+        Self::read(&start, bytes).map_err(|why| EnginePlanError::Header { path: path.to_owned(), why })
     }
 
     /// As [`PlanHeader::open`], for a plan that must be for a given runtime.
@@ -159,13 +159,13 @@ impl PlanHeader {
     /// # Errors
     ///
     /// As [`PlanHeader::open`], and [`HeaderError::WrongKind`].
-    pub fn open_kind(path: &Path, wanted: EngineKind) -> Result<Self, PlanError> {
+    pub fn open_kind(path: &Path, wanted: EngineKind) -> Result<Self, EnginePlanError> {
         let header = Self::open(path)?;
         if header.kind == wanted {
             return Ok(header);
         }
         let why = HeaderError::WrongKind { found: header.kind, wanted };
-        Err(PlanError::Header { path: path.to_owned(), why })
+        Err(EnginePlanError::Header { path: path.to_owned(), why })
     }
 }
 

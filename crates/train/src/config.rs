@@ -1,6 +1,6 @@
 //! [`TrainConfig`]: settings of a training, with Ultralytics' names.
 
-use bonsai_checkpoint::Progress;
+use bonsai_checkpoint::TrainProgress;
 use bonsai_yolov8::LossGains;
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ impl TrainConfig {
     }
 
     /// The best epoch (from 1), if patience ends a training that was just evaluated; otherwise `None`.
-    pub fn out_of_patience(&self, progress: &Progress) -> Option<usize> {
+    pub fn out_of_patience(&self, progress: &TrainProgress) -> Option<usize> {
         let best = progress.best_epoch?;
         (self.patience > 0 && progress.epoch.saturating_sub(best) >= self.patience).then_some(best)
     }

@@ -112,7 +112,7 @@ pub trait Observer {
     }
 
     /// Called after each complete epoch, with a checkpoint from which the training can be resumed. Its
-    /// weights are the best so far if [`best_epoch`](bonsai_checkpoint::Progress::best_epoch) is this epoch.
+    /// weights are the best so far if [`best_epoch`](bonsai_checkpoint::TrainProgress::best_epoch) is this epoch.
     ///
     /// # Errors
     /// An error of the observer, for instance if it cannot save; the error ends the training.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bonsai_checkpoint::{Array, Checkpoint, Progress};
+use bonsai_checkpoint::{Array, Checkpoint, TrainProgress};
 use bonsai_exec::{ExecError, Executor, Mode};
 use bonsai_graph::DetectHead;
 use bonsai_yolov8::{HeadError, HeadOutput, LossItems, LossOutput, add_gradients, detection_loss};
@@ -21,7 +21,7 @@ pub(crate) struct Run<'a> {
     schedule: Schedule,
     /// Number of batches in an epoch.
     batches: usize,
-    pub(crate) progress: Progress,
+    pub(crate) progress: TrainProgress,
 }
 
 impl<'a> Run<'a> {

@@ -1,6 +1,6 @@
 //! [`Penalty`] and [`PenaltyPlan`]: L1 on batch norm for the trainer.
 
-use bonsai_checkpoint::Progress;
+use bonsai_checkpoint::TrainProgress;
 use bonsai_exec::{L1Method, L1Placement};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ pub enum PenaltyPlan<'a> {
 
 impl PenaltyPlan<'_> {
     /// The penalty of the next epoch.
-    pub(crate) fn next(self, progress: &Progress) -> Option<Penalty> {
+    pub(crate) fn next(self, progress: &TrainProgress) -> Option<Penalty> {
         match self {
             Self::ByEpoch(penalty) => Some(penalty(progress.epoch)),
             Self::ByLoss(penalty) => penalty(&progress.losses),

@@ -1,6 +1,6 @@
 //! [`restore`] and [`snapshot`]: training state from a checkpoint into the executor, and back.
 
-use bonsai_checkpoint::{Array, Checkpoint, Progress, TrainState, Weights};
+use bonsai_checkpoint::{Array, Checkpoint, TrainProgress, TrainState, Weights};
 use bonsai_exec::{Buffer, Executor};
 
 use crate::{Optimizer, TrainConfig, TrainError};
@@ -10,7 +10,7 @@ pub(crate) fn restore(
     start: &Checkpoint,
     config: &TrainConfig,
     executor: &mut dyn Executor,
-) -> Result<Progress, TrainError> {
+) -> Result<TrainProgress, TrainError> {
     let exec = |source| TrainError::exec(0, 0, source);
     let Some(state) = &start.train else {
         executor.write(Buffer::Params, &start.weights).map_err(exec)?;
@@ -21,7 +21,7 @@ pub(crate) fn restore(
         if config.optimizer == Optimizer::AdamW {
             executor.write(Buffer::SecondMoment, &zeros).map_err(exec)?;
         }
-        return Ok(Progress { seed: config.seed, ..Progress::default() });
+        return Ok(TrainProgress { seed: config.seed, ..TrainProgress::default() });
     };
     let trained = if state.second_moment.is_some() { Optimizer::AdamW } else { Optimizer::Sgd };
     if trained != config.optimizer {
@@ -48,7 +48,7 @@ pub(crate) fn restore(
 pub(crate) fn snapshot(
     start: &Checkpoint,
     config: &TrainConfig,
-    progress: &Progress,
+    progress: &TrainProgress,
     executor: &dyn Executor,
 ) -> Result<Checkpoint, TrainError> {
     let exec = |source| TrainError::exec(progress.epoch, 0, source);
@@ -67,7 +67,7 @@ pub(crate) fn snapshot(
     Ok(checkpoint)
 }
 
-fn finite(weights: Weights, progress: &Progress) -> Result<Weights, TrainError> {
+fn finite(weights: Weights, progress: &TrainProgress) -> Result<Weights, TrainError> {
     let Some((name, _)) = weights.iter().find(|(_, a)| !a.data().iter().all(|v| v.is_finite())) else {
         return Ok(weights);
     };

@@ -61,7 +61,7 @@ pub struct Trained {
 ///
 /// A resumed training gives the same bits as one that never stopped, given the same batches and executor,
 /// even if it stopped within an epoch. The caller must keep the best weights of earlier epochs;
-/// [`Progress::best_fitness`](bonsai_checkpoint::Progress::best_fitness) decides whether new ones are better.
+/// [`TrainProgress::best_fitness`](bonsai_checkpoint::TrainProgress::best_fitness) decides whether new ones are better.
 ///
 /// # Errors
 /// [`TrainError`] with the epoch and the batch.

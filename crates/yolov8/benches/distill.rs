@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use bonsai_boxes::Cxcywh;
 use bonsai_yolov8::{
-    DistillGains, FeatureMap, HeadOutput, ImitationSettings, LevelOutput, LossGains, REG_MAX, STRIDES,
-    Target, add_gradients, detection_loss, distillation_loss, imitate_features,
+    DistillGains, FeatureMap, HeadOutput, ImitationConfig, LevelOutput, LossGains, REG_MAX, STRIDES, Target,
+    add_gradients, detection_loss, distillation_loss, imitate_features,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -92,7 +92,7 @@ fn imitation(rng: &mut ChaCha8Rng) -> f64 {
         let student = map(&student, channels / 2);
         let teacher = map(&teacher, channels);
         let matching: Vec<usize> = (0..channels).step_by(2).collect();
-        let settings = ImitationSettings::default();
+        let settings = ImitationConfig::default();
         sum += least(|| imitate_features(&student, &teacher, &matching, settings).unwrap());
     }
     sum

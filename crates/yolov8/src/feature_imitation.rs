@@ -76,20 +76,20 @@ impl<'a> FeatureMap<'a> {
 /// Temperature and weight. Defaults: 1 and 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ImitationSettings {
+pub struct ImitationConfig {
     /// Temperature: the divisor of normalised features. With a higher one, more cells contribute.
     pub tau: f32,
     /// Weight of the loss.
     pub weight: f32,
 }
 
-impl Default for ImitationSettings {
+impl Default for ImitationConfig {
     fn default() -> Self {
         Self { tau: 1.0, weight: 1.0 }
     }
 }
 
-impl ImitationSettings {
+impl ImitationConfig {
     /// Checks the ranges: tau from 0.1 to 100, the weight from 0 to 1e6.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ pub fn imitate_features(
     student: &FeatureMap,
     teacher: &FeatureMap,
     matching: &[usize],
-    settings: ImitationSettings,
+    settings: ImitationConfig,
 ) -> Result<ImitationOutput, ImitationError> {
     settings.check()?;
     compare(student, teacher, matching)?;

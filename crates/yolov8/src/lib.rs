@@ -20,13 +20,11 @@ pub use assigner::{Positive, assign};
 pub use build::{REG_MAX, STRIDES, Scale, build};
 pub use decode::{ImagePredictions, Predictions, decode};
 pub use distill::{AnchorWeight, DistillError, DistillGains, DistillItems, DistillOutput, distillation_loss};
-pub use feature_imitation::{
-    FeatureMap, ImitationError, ImitationOutput, ImitationSettings, imitate_features,
-};
+pub use feature_imitation::{FeatureMap, ImitationConfig, ImitationError, ImitationOutput, imitate_features};
 pub use gradient::{LevelGradient, add_gradients};
 pub use head::{HeadError, HeadOutput, LevelOutput};
 pub use init::init;
 pub use loss::{LossGains, LossItems, LossOutput, detection_loss};
-pub use nms::{NmsConfig, nms};
+pub use nms::{NmsOptions, nms};
 pub use target::Target;
 pub use transfer::with_classes;

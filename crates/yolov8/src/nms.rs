@@ -20,7 +20,7 @@ const CLASS_SHIFT: f32 = 7680.0;
 
 /// Settings of the suppression.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NmsConfig {
+pub struct NmsOptions {
     /// A score must be above this threshold.
     pub confidence: f32,
     /// A box is dropped if a better one of its class overlaps it by more than this `IoU`.
@@ -34,7 +34,7 @@ pub struct NmsConfig {
     pub max_detections: usize,
 }
 
-impl NmsConfig {
+impl NmsOptions {
     /// For evaluation by mAP: all classes of an anchor, down to a confidence of 0.001, `IoU` 0.7.
     pub const VALIDATION: Self =
         Self { confidence: 0.001, iou: 0.7, multi_label: true, max_candidates: 30_000, max_detections: 300 };
@@ -52,12 +52,12 @@ struct Candidate {
 /// The detections of every image, most confident first; on a tie, by anchor and then class.
 ///
 /// NaN scores are below every threshold.
-pub fn nms(predictions: &Predictions, config: &NmsConfig) -> Vec<Vec<Detection>> {
+pub fn nms(predictions: &Predictions, config: &NmsOptions) -> Vec<Vec<Detection>> {
     let images: Vec<_> = predictions.images().collect();
     images.into_par_iter().map(|image| nms_image(image, predictions.num_classes(), config)).collect()
 }
 
-fn nms_image(image: ImagePredictions, num_classes: usize, config: &NmsConfig) -> Vec<Detection> {
+fn nms_image(image: ImagePredictions, num_classes: usize, config: &NmsOptions) -> Vec<Detection> {
     let mut kept_by_class: Vec<Vec<Xyxy>> = vec![Vec::new(); num_classes];
     let mut detections = Vec::new();
     for Candidate { confidence, anchor, class_id } in candidates(image, config) {
@@ -78,7 +78,7 @@ fn nms_image(image: ImagePredictions, num_classes: usize, config: &NmsConfig) ->
 }
 
 /// The most confident candidates, sorted.
-fn candidates(image: ImagePredictions, config: &NmsConfig) -> Vec<Candidate> {
+fn candidates(image: ImagePredictions, config: &NmsOptions) -> Vec<Candidate> {
     let mut found = Vec::new();
     if config.multi_label {
         for (class_id, plane) in image.class_planes().enumerate() {

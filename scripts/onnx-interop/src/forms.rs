@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use bonsai_onnx::{
-    Dynamic, ExportOptions, Io, Layout, NmsOptions, Placement, Precision, Quantization, export,
+    Dynamic, ExportOptions, Io, Layout, ExportNms, Placement, Precision, Quantization, export,
     quantized_wires,
 };
 use bonsai_yolov8::{Scale, build, init};
@@ -28,7 +28,7 @@ pub fn exports() -> Result<Vec<(String, Vec<u8>)>> {
         ("dynamic shape", ExportOptions { dynamic: Dynamic::Shape, ..standard.clone() }),
         ("yolo_trt_sim", ExportOptions { layout: Layout::YoloTrtSim, ..standard.clone() }),
         ("int8", ExportOptions { precision: int8, ..standard.clone() }),
-        ("nms", ExportOptions { nms: Some(NmsOptions::default()), ..standard }),
+        ("nms", ExportOptions { nms: Some(ExportNms::default()), ..standard }),
     ];
     let export = |(name, options): (&str, ExportOptions)| -> Result<(String, Vec<u8>)> {
         Ok((name.to_owned(), export(&checkpoint, &options)?.to_bytes()))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf, absolute};
 use anyhow::{Context as _, Result};
 use bonsai_checkpoint::{remove_leftovers, write_file};
 use bonsai_data::shapes::{ShapesConfig, ShapesStyle};
-use bonsai_prune::Target;
+use bonsai_prune::CostTarget;
 use bonsai_stages::{Stage, draw_dataset, ensure_usage};
 
 use super::Recipe;
@@ -207,7 +207,7 @@ impl RecipeBench {
                     }
                     for (index, &macs) in macs.iter().enumerate() {
                         let mut config = config.clone();
-                        config.prune.target = Some(Target::Macs(macs));
+                        config.prune.target = Some(CostTarget::Macs(macs));
                         check(&config).with_context(|| format!("recipe {}", recipe.name))?;
                         runs.push(run(
                             Some(recipe),

@@ -18,7 +18,7 @@ mod user_state_dicts;
 
 use std::error::Error;
 
-use bonsai_checkpoint::{Checkpoint, Progress, TrainState, Weights};
+use bonsai_checkpoint::{Checkpoint, TrainProgress, TrainState, Weights};
 use bonsai_testkit::{RandomGraphConfig, random_model, random_weights};
 
 /// A small random detector without training state.
@@ -41,8 +41,13 @@ fn trained(seed: u64) -> Checkpoint {
         .map(|(name, array)| (name.to_owned(), array.clone()))
         .collect();
     let raw = random_weights(seed + 1, graph);
-    let progress =
-        Progress { epoch: 3, updates: 77, seed, best_fitness: Some(0.1 + 0.2), ..Progress::default() };
+    let progress = TrainProgress {
+        epoch: 3,
+        updates: 77,
+        seed,
+        best_fitness: Some(0.1 + 0.2),
+        ..TrainProgress::default()
+    };
     // Every second seed has the state of AdamW.
     let second_moment = (seed % 2 == 1).then(|| momentum.clone());
     checkpoint.train = Some(TrainState { raw, momentum, second_moment, progress });

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use bonsai_data::{RgbImage, Undecodable};
-use bonsai_detector::{DetectConfig, Detector, DetectorError, decode};
+use bonsai_detector::{DetectOptions, Detector, DetectorError, decode};
 use bonsai_exec::Device;
 use image::{ImageFormat, Rgb};
 
@@ -64,7 +64,7 @@ fn bytes_become_the_pixels_of_the_file() {
 #[test]
 fn objects_are_found_in_encoded_bytes() {
     let mut detector = Detector::from_checkpoint(bright_cells([1, 1, 1, 1], &[5.0]), Device::Cpu).unwrap();
-    let config = DetectConfig { imgsz: 48, ..DetectConfig::default() };
+    let config = DetectOptions { imgsz: 48, ..DetectOptions::default() };
     let expected = detector.detect(&picture(), &config).unwrap();
     let found = detector.detect(&decode(&encoded(ImageFormat::Png)).unwrap(), &config).unwrap();
     assert_eq!((found.len(), &found), (1, &expected));

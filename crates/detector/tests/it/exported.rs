@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bonsai_checkpoint::{Array, Checkpoint};
-use bonsai_detector::{DetectConfig, Detector};
+use bonsai_detector::{DetectOptions, Detector};
 use bonsai_exec::Device;
 use bonsai_onnx::{ExportOptions, export};
 use bonsai_prune::{Coupling, PrunePolicy, ScoreConfig, apply, score, select};
@@ -87,7 +87,7 @@ fn a_real_export_says_what_onnxruntime_said_of_its_twin() {
     for mut detector in open(&path) {
         let got = detector.predict(&images).unwrap();
         assert_equal(&format!("{:?}", detector.origin()), got.as_slice(), &expected, got.anchors());
-        let config = DetectConfig { confidence: 0.25, iou: 0.45, ..detector.config() };
+        let config = DetectOptions { confidence: 0.25, iou: 0.45, ..detector.config() };
         let found = detector.detect(&picture, &config).unwrap();
         let scores: Vec<f32> = found.iter().map(|d| (d.confidence * 1000.0).round() / 1000.0).collect();
         assert_eq!(scores, [0.658, 0.648, 0.641]);

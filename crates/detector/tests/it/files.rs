@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::RgbImage;
-use bonsai_detector::{DetectConfig, Detector, DetectorError, Origin, write_engine};
+use bonsai_detector::{DetectOptions, Detector, DetectorError, Origin, write_engine};
 use bonsai_exec::Device;
 use bonsai_graph::{DetectHead, GraphBuilder, ModelSpec, Op};
 use bonsai_testkit::{Tolerance, assert_close, random_array, random_weights, reference_forward};
@@ -53,7 +53,7 @@ fn an_engine_finds_what_its_checkpoint_finds() {
 
     let noise =
         RgbImage::from_fn(90, 70, |x, y| Rgb([(x * 37 + y * 91) as u8, (x * y) as u8, (x ^ y) as u8]));
-    let config = DetectConfig { confidence: 0.01, ..original.config() };
+    let config = DetectOptions { confidence: 0.01, ..original.config() };
     let a = original.detect(&noise, &config).unwrap();
     let b = engine.detect(&noise, &config).unwrap();
     assert!(!a.is_empty());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bonsai_checkpoint::Array;
 use bonsai_data::RgbImage;
-use bonsai_detector::{DetectConfig, Detector};
+use bonsai_detector::{DetectOptions, Detector};
 use bonsai_exec::{ExecutorKind, ExecutorOptions};
 use bonsai_testkit::{Golden, imported, shared_data, workspace_root};
 
@@ -113,7 +113,7 @@ fn a_real_checkpoint_finds_the_three_people() {
         let mut detector = Detector::load(&folder.join("best.pt"), options).unwrap();
         let got = detector.predict(&images).unwrap();
         assert_equal(&format!("{:?}", options.kind), got.as_slice(), &expected, got.anchors());
-        let config = DetectConfig { imgsz: 640, confidence: 0.25, iou: 0.45, ..DetectConfig::default() };
+        let config = DetectOptions { imgsz: 640, confidence: 0.25, iou: 0.45, ..DetectOptions::default() };
         let found = detector.detect(&picture, &config).unwrap();
         let scores: Vec<f32> = found.iter().map(|d| (d.confidence * 1000.0).round() / 1000.0).collect();
         assert_eq!(scores, [0.658, 0.648, 0.641]);

@@ -6,7 +6,7 @@ use bonsai_boxes::Detection;
 use bonsai_checkpoint::Array;
 use bonsai_data::RgbImage;
 use bonsai_detector::{
-    DetectConfig, Detector, DetectorError, LibrarySearch, LoadOptions, Origin, Outputs, Runtime,
+    DetectOptions, Detector, DetectorError, LibrarySearch, LoadOptions, Origin, Outputs, Runtime,
 };
 use bonsai_exec::{Device, ExecutorKind, ExecutorOptions};
 use image::Rgb;
@@ -42,8 +42,8 @@ fn picture(grey: u8) -> RgbImage {
     RgbImage::from_fn(16, 16, |x, y| Rgb([if x >= 8 && y < 8 { grey } else { 0 }; 3]))
 }
 
-fn config(detector: &Detector) -> DetectConfig {
-    DetectConfig { confidence: 0.1, ..detector.config() }
+fn config(detector: &Detector) -> DetectOptions {
+    DetectOptions { confidence: 0.1, ..detector.config() }
 }
 
 /// Class, confidence and box of the only detection.
@@ -98,7 +98,7 @@ fn a_batch_is_answered_whatever_the_file_takes_at_once() {
             for mut detector in open(&tiny.save(folder.path())) {
                 let greys = [255, 0, 102, 204, 51];
                 let pictures = greys.map(picture);
-                let config = DetectConfig { confidence: 0.05, ..detector.config() };
+                let config = DetectOptions { confidence: 0.05, ..detector.config() };
                 let found = detector.detect_batch(&pictures, &config).unwrap();
                 for (found, grey) in found.iter().zip(greys) {
                     let best = found.first().map_or(0.0, |d| d.confidence);
@@ -119,7 +119,8 @@ fn a_file_of_one_size_gets_pictures_of_that_size() {
         let picture = image::imageops::resize(&picture(255), 64, 32, image::imageops::FilterType::Nearest);
         let config = config(&detector);
         assert_one(&detector.detect(&picture, &config).unwrap(), 0, 1.0, [8.0, 8.0, 16.0, 12.0]);
-        let error = detector.detect(&picture, &DetectConfig { imgsz: 64, ..config }).unwrap_err().to_string();
+        let error =
+            detector.detect(&picture, &DetectOptions { imgsz: 64, ..config }).unwrap_err().to_string();
         assert!(error.contains("64") && error.contains("16 x 32"), "{error}");
         let error = detector.run(&Array::zeros(&[1, 3, 16, 16])).unwrap_err().to_string();
         assert!(error.contains("[1, 3, 16, 16]") && error.contains("[n, 3, 16, 32]"), "{error}");
@@ -136,9 +137,10 @@ fn classes_are_filtered_and_thresholds_kept_in_every_layout() {
     let folder = tempfile::tempdir().unwrap();
     for (tiny, class) in [(Tiny::planes(), 0), (Tiny::detections(), 1)] {
         for mut detector in open(&tiny.save(folder.path())) {
-            let with = |classes, confidence| DetectConfig { classes, confidence, ..DetectConfig::default() };
-            let mut count = |config: DetectConfig| {
-                detector.detect(&picture(204), &DetectConfig { imgsz: 16, ..config }).unwrap().len()
+            let with =
+                |classes, confidence| DetectOptions { classes, confidence, ..DetectOptions::default() };
+            let mut count = |config: DetectOptions| {
+                detector.detect(&picture(204), &DetectOptions { imgsz: 16, ..config }).unwrap().len()
             };
             assert!(count(with(None, 0.5)) == 1 && count(with(None, 0.9)) == 0);
             assert!(count(with(Some(vec![class]), 0.5)) == 1 && count(with(Some(vec![1 - class]), 0.5)) == 0);

@@ -3,7 +3,7 @@
 use bonsai_boxes::{Detection, Xyxy};
 use bonsai_checkpoint::Array;
 use bonsai_data::RgbImage;
-use bonsai_detector::{DetectConfig, Detector, DetectorError, Origin};
+use bonsai_detector::{DetectOptions, Detector, DetectorError, Origin};
 use bonsai_exec::Device;
 use image::Rgb;
 
@@ -22,8 +22,8 @@ fn picture(width: u32, height: u32, side: u32, corners: &[(u32, u32)]) -> RgbIma
     })
 }
 
-fn config(imgsz: usize) -> DetectConfig {
-    DetectConfig { imgsz, ..DetectConfig::default() }
+fn config(imgsz: usize) -> DetectOptions {
+    DetectOptions { imgsz, ..DetectOptions::default() }
 }
 
 fn assert_box(found: &Detection, expected: [f32; 4]) {
@@ -89,11 +89,11 @@ fn suppression_threshold_and_limit_are_obeyed() {
     let mut detector = detector([2, 2, 2, 2], &[5.0]);
     // Boxes of 32 x 32 around neighbouring cells overlap by 24 of 40 columns: IoU 0.6.
     let neighbours = picture(64, 64, 8, &[(24, 24), (32, 24)]);
-    let mut count = |config: &DetectConfig| detector.detect(&neighbours, config).unwrap().len();
+    let mut count = |config: &DetectOptions| detector.detect(&neighbours, config).unwrap().len();
     assert_eq!(count(&config(64)), 2);
-    assert_eq!(count(&DetectConfig { iou: 0.5, ..config(64) }), 1);
-    assert_eq!(count(&DetectConfig { max_detections: 1, ..config(64) }), 1);
-    assert_eq!(count(&DetectConfig { confidence: 0.999, ..config(64) }), 0);
+    assert_eq!(count(&DetectOptions { iou: 0.5, ..config(64) }), 1);
+    assert_eq!(count(&DetectOptions { max_detections: 1, ..config(64) }), 1);
+    assert_eq!(count(&DetectOptions { confidence: 0.999, ..config(64) }), 0);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn unwanted_classes_neither_show_nor_take_room() {
     let mut detector = detector([1, 1, 1, 1], &[2.0, 5.0, 1.0]);
     let squares = picture(64, 64, 8, &[(0, 0), (32, 24)]);
     let mut classes = |classes: &[usize]| {
-        let config = DetectConfig { classes: Some(classes.to_vec()), ..config(64) };
+        let config = DetectOptions { classes: Some(classes.to_vec()), ..config(64) };
         detector.detect(&squares, &config).unwrap().iter().map(|d| d.class_id).collect::<Vec<_>>()
     };
     assert_eq!(classes(&[1]), [1, 1]);
@@ -126,7 +126,7 @@ fn a_limit_counts_wanted_objects_only() {
     }
     let all = detector.detect(&mixed, &config(64)).unwrap();
     assert_eq!(all.iter().map(|d| d.class_id).collect::<Vec<_>>(), [1, 1, 1, 0]);
-    let only = DetectConfig { classes: Some(vec![0]), max_detections: 1, ..config(64) };
+    let only = DetectOptions { classes: Some(vec![0]), max_detections: 1, ..config(64) };
     assert_eq!(detector.detect(&mixed, &only).unwrap(), all[3..]);
 }
 
@@ -145,7 +145,7 @@ fn the_same_picture_gives_the_same_bits() {
     let checkpoint = bright_cells([1, 2, 3, 4], &[1.0, 2.0]);
     let noise =
         RgbImage::from_fn(90, 70, |x, y| Rgb([(x * 37 + y * 91) as u8, (x * y) as u8, (x ^ y) as u8]));
-    let low = DetectConfig { confidence: 0.0, ..config(64) };
+    let low = DetectOptions { confidence: 0.0, ..config(64) };
     let mut first = Detector::from_checkpoint(checkpoint.clone(), Device::Cpu).unwrap();
     let mut second = Detector::from_checkpoint(checkpoint, Device::Cpu).unwrap();
     let found = first.detect(&noise, &low).unwrap();
@@ -158,13 +158,13 @@ fn the_same_picture_gives_the_same_bits() {
 fn settings_out_of_range_are_named() {
     let mut detector = detector([1, 1, 1, 1], &[5.0, 1.0]);
     let image = picture(16, 16, 8, &[]);
-    let mut message = |config: DetectConfig| detector.detect(&image, &config).unwrap_err().to_string();
+    let mut message = |config: DetectOptions| detector.detect(&image, &config).unwrap_err().to_string();
     assert_eq!(message(config(60)), "`imgsz` is 60; it must be a multiple of 8, at most 16384 pixels");
     assert!(message(config(0)).starts_with("`imgsz` is 0"));
     assert!(message(config(1 << 40)).contains("at most 16384"));
-    assert!(message(DetectConfig { confidence: 25.0, ..config(64) }).contains("`confidence` is 25"));
-    assert!(message(DetectConfig { iou: f32::NAN, ..config(64) }).contains("`iou` is NaN"));
-    let of = |classes: Vec<usize>| DetectConfig { classes: Some(classes), ..config(64) };
+    assert!(message(DetectOptions { confidence: 25.0, ..config(64) }).contains("`confidence` is 25"));
+    assert!(message(DetectOptions { iou: f32::NAN, ..config(64) }).contains("`iou` is NaN"));
+    let of = |classes: Vec<usize>| DetectOptions { classes: Some(classes), ..config(64) };
     assert_eq!(
         message(of(vec![0, 2])),
         "`classes` is 2; it must be a class of the model, which has 2 (numbered from 0)"

@@ -6,10 +6,10 @@ use std::path::Path;
 use bonsai_boxes::Detection;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::RgbImage;
-use bonsai_detector::{DetectConfig, Detector, LoadOptions, Outputs, Runtime};
+use bonsai_detector::{DetectOptions, Detector, LoadOptions, Outputs, Runtime};
 use bonsai_exec::Device;
 use bonsai_onnx::proto::{TensorProto, tensor_proto::DataType};
-use bonsai_onnx::{Dynamic, ExportOptions, NmsOptions, export};
+use bonsai_onnx::{Dynamic, ExportNms, ExportOptions, export};
 use image::Rgb;
 use prost::Message;
 
@@ -18,7 +18,7 @@ use crate::onnx::{open, options};
 use crate::tiny_onnx::{Tiny, int, node};
 
 const SIDE: usize = 64;
-const NMS: NmsOptions = NmsOptions { confidence: 0.01, iou: 0.5, max_detections: 300 };
+const NMS: ExportNms = ExportNms { confidence: 0.01, iou: 0.5, max_detections: 300 };
 
 /// Boxes extend three cells around each bright cell, so that most boxes overlap several others.
 fn crowded() -> Checkpoint {
@@ -56,7 +56,7 @@ fn objects_are_those_of_the_checkpoint_for_any_number_of_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let pictures: Vec<RgbImage> = (0..5).map(picture).collect();
     let config =
-        DetectConfig { imgsz: SIDE, confidence: NMS.confidence, iou: NMS.iou, ..DetectConfig::default() };
+        DetectOptions { imgsz: SIDE, confidence: NMS.confidence, iou: NMS.iou, ..DetectOptions::default() };
     let mut checkpoint = Detector::from_checkpoint(crowded(), Device::Cpu).unwrap();
     let expected = checkpoint.detect_batch(&pictures, &config).unwrap();
     let all: usize = expected.iter().map(Vec::len).sum();
@@ -97,7 +97,7 @@ fn a_file_runs_as_many_pictures_at_once_as_its_metadata_says() {
     std::fs::write(&path, model.encode_to_vec()).unwrap();
     for mut detector in open(&path) {
         let pictures: Vec<RgbImage> = (0..3).map(|_| RgbImage::from_pixel(16, 16, Rgb([255; 3]))).collect();
-        let config = DetectConfig { imgsz: 16, ..detector.config() };
+        let config = DetectOptions { imgsz: 16, ..detector.config() };
         let found = detector.detect_batch(&pictures, &config).unwrap();
         assert!(found.iter().all(|objects| objects.len() == 4), "{found:?}");
     }
@@ -111,7 +111,7 @@ fn a_file_runs_as_many_pictures_at_once_as_its_metadata_says() {
 fn a_lower_confidence_shows_what_the_files_own_leaves_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("strict.onnx");
-    let nms = Some(NmsOptions { confidence: 0.999, iou: 1.0, ..NMS });
+    let nms = Some(ExportNms { confidence: 0.999, iou: 1.0, ..NMS });
     export(&crowded(), &ExportOptions { nms, ..ExportOptions::new((SIDE, SIDE)) })
         .unwrap()
         .save(&path)

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use bonsai_data::RgbImage;
-use bonsai_detector::{DetectConfig, Detector};
+use bonsai_detector::{DetectOptions, Detector};
 use bonsai_exec::ExecutorOptions;
 use image::Rgb;
 
@@ -15,7 +15,7 @@ fn threads_find_the_same_with_a_detector_each_and_with_one_behind_a_lock() {
         let white = (16..24).contains(&x) && (8..16).contains(&y);
         Rgb([if white { 255 } else { 0 }; 3])
     });
-    let config = DetectConfig { imgsz: 48, ..DetectConfig::default() };
+    let config = DetectOptions { imgsz: 48, ..DetectOptions::default() };
     let checkpoint = bright_cells([1, 1, 1, 1], &[5.0]);
     let options = ExecutorOptions { threads: 1, ..ExecutorOptions::default() };
     let load = || Detector::from_checkpoint(checkpoint.clone(), options).unwrap();

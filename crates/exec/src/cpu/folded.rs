@@ -5,7 +5,7 @@
 
 use bonsai_graph::{NodeId, Op, ParamRole};
 use bonsai_kernels::{
-    Buffer as Memory, Copy, FoldBatchNorm, FrozenBatchNorm, KernelError, Program, SEGMENT, View, WinogradMode,
+    AlignedBuffer, Copy, FoldBatchNorm, FrozenBatchNorm, KernelError, Program, SEGMENT, View, WinogradMode,
 };
 
 use super::arena::buffers;
@@ -19,7 +19,7 @@ pub(super) struct Folded {
     pub(super) make: Program,
     /// Number of values in the buffer.
     pub(super) len: usize,
-    pub(super) memory: Memory,
+    pub(super) memory: AlignedBuffer,
     /// Version of the parameters from which the memory was computed.
     pub(super) made_from: Option<u64>,
 }
@@ -48,7 +48,7 @@ impl Folded {
         let units = units.into_iter().map(place).collect::<Result<_, _>>()?;
         let make = writer.make;
         let len = writer.len;
-        Ok(Self { units, make, len, memory: Memory::zeroed(0), made_from: None })
+        Ok(Self { units, make, len, memory: AlignedBuffer::zeroed(0), made_from: None })
     }
 }
 

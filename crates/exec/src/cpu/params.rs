@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId, Op, ParamRole, ParamSpec};
-use bonsai_kernels::{Buffer as Memory, View};
+use bonsai_kernels::{AlignedBuffer, View};
 
 use super::arena::buffers;
 use super::cuts::Channels;
@@ -28,14 +28,14 @@ pub(super) struct Params {
     ranges: Ranges,
     /// Number of values of the trained parameters and of the running statistics.
     lens: [usize; 2],
-    pub(super) trained: Memory,
-    pub(super) statistics: Memory,
-    pub(super) gradients: Memory,
-    pub(super) momentum: Memory,
+    pub(super) trained: AlignedBuffer,
+    pub(super) statistics: AlignedBuffer,
+    pub(super) gradients: AlignedBuffer,
+    pub(super) momentum: AlignedBuffer,
     /// Empty until AdamW uses it.
-    pub(super) second_moment: Memory,
-    pub(super) ema_trained: Memory,
-    pub(super) ema_statistics: Memory,
+    pub(super) second_moment: AlignedBuffer,
+    pub(super) ema_trained: AlignedBuffer,
+    pub(super) ema_statistics: AlignedBuffer,
     pub(super) frozen: Frozen,
     pub(super) marks: Marks,
     /// One sum per chunk of the longest role.
@@ -113,10 +113,10 @@ impl Params {
     pub(super) fn new(graph: &Graph, weights: &Weights, channels: &[Channels]) -> Result<Self, ExecError> {
         let mut params = Self::for_inference(graph, weights, channels)?;
         let [trained, statistics] = params.lens;
-        params.gradients = Memory::try_zeroed(trained)?;
-        params.momentum = Memory::try_zeroed(trained)?;
-        params.ema_trained = Memory::try_zeroed(trained)?;
-        params.ema_statistics = Memory::try_zeroed(statistics)?;
+        params.gradients = AlignedBuffer::try_zeroed(trained)?;
+        params.momentum = AlignedBuffer::try_zeroed(trained)?;
+        params.ema_trained = AlignedBuffer::try_zeroed(trained)?;
+        params.ema_statistics = AlignedBuffer::try_zeroed(statistics)?;
         Ok(params)
     }
 
@@ -129,8 +129,8 @@ impl Params {
         weights.verify(&graph.params())?;
         let mut params = Self::laid_out(graph, channels);
         let [trained, statistics] = params.lens;
-        params.trained = Memory::try_zeroed(trained)?;
-        params.statistics = Memory::try_zeroed(statistics)?;
+        params.trained = AlignedBuffer::try_zeroed(trained)?;
+        params.statistics = AlignedBuffer::try_zeroed(statistics)?;
         params.write(Buffer::Params, weights)?;
         Ok(params)
     }
@@ -156,7 +156,7 @@ impl Params {
             ranges[role_index(role)] = start..*end;
         }
         let longest = ranges.iter().map(|r| r.len().div_ceil(CHUNK)).max().unwrap_or(0);
-        let none = || Memory::zeroed(0);
+        let none = || AlignedBuffer::zeroed(0);
         Self {
             slots,
             by_node,
@@ -190,7 +190,7 @@ impl Params {
     /// Allocates the second moment if it is not allocated yet.
     pub(super) fn use_second_moment(&mut self) -> Result<(), ExecError> {
         if self.second_moment.len() < self.trained.len() {
-            self.second_moment = Memory::try_zeroed(self.trained.len())?;
+            self.second_moment = AlignedBuffer::try_zeroed(self.trained.len())?;
         }
         Ok(())
     }
@@ -201,7 +201,7 @@ impl Params {
             trained, statistics, gradients, momentum, second_moment, ema_trained, ema_statistics, ..
         } = self;
         for memory in [trained, statistics, gradients, momentum, second_moment, ema_trained, ema_statistics] {
-            *memory = Memory::zeroed(0);
+            *memory = AlignedBuffer::zeroed(0);
         }
     }
 
@@ -299,7 +299,7 @@ impl Params {
         Ok(())
     }
 
-    fn memory(&self, buffer: Buffer) -> (&Memory, Option<&Memory>) {
+    fn memory(&self, buffer: Buffer) -> (&AlignedBuffer, Option<&AlignedBuffer>) {
         match buffer {
             Buffer::Params => (&self.trained, Some(&self.statistics)),
             Buffer::Ema => (&self.ema_trained, Some(&self.ema_statistics)),
@@ -326,7 +326,7 @@ mod tests {
             params.start_average();
             assert!(params.read(Buffer::Params) == weights.clone().check(graph).unwrap(), "seed {seed}");
             assert!(params.read(Buffer::Ema) == params.read(Buffer::Params), "seed {seed}");
-            let nonzero = |m: &Memory| m.as_slice().iter().filter(|v| **v != 0.0).count();
+            let nonzero = |m: &AlignedBuffer| m.as_slice().iter().filter(|v| **v != 0.0).count();
             let logical: usize =
                 weights.iter().map(|(_, a)| a.data().iter().filter(|v| **v != 0.0).count()).sum();
             assert_eq!(nonzero(&params.trained) + nonzero(&params.statistics), logical);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bonsai_checkpoint::Array;
 use bonsai_graph::{Graph, Node};
 use bonsai_kernels::layout::{from_nchw, images_to_nhwc, to_nchw};
-use bonsai_kernels::{Buffer as Memory, Isa, KernelError, Nhwc, Program, Team, WinogradMode};
+use bonsai_kernels::{AlignedBuffer, Isa, KernelError, Nhwc, Program, Team, WinogradMode};
 use rayon::prelude::*;
 
 use super::folded::Folded;
@@ -26,7 +26,7 @@ pub(super) struct Runner {
     pub(super) isa: Isa,
     winograd: WinogradMode,
     pub(super) plans: Vec<Plan>,
-    pub(super) activations: Memory,
+    pub(super) activations: AlignedBuffer,
     /// Folded parameters of plans without taps.
     folded: Option<Folded>,
     /// Memory that passes may use.
@@ -50,7 +50,7 @@ impl Runner {
             team: Team::new(options.threads)?,
             winograd: if options.winograd { WinogradMode::Auto } else { WinogradMode::Off },
             plans: Vec::new(),
-            activations: Memory::zeroed(0),
+            activations: AlignedBuffer::zeroed(0),
             folded: None,
             budget: None,
             passes: 0,
@@ -110,8 +110,8 @@ impl Runner {
         let len = self.plans[index].activations_len;
         if self.activations.len() < len {
             // Free the old memory before allocating the new one.
-            self.activations = Memory::zeroed(0);
-            self.activations = Memory::try_zeroed(len)?;
+            self.activations = AlignedBuffer::zeroed(0);
+            self.activations = AlignedBuffer::try_zeroed(len)?;
         }
         Ok(())
     }
@@ -127,7 +127,7 @@ impl Runner {
         let plan = &mut self.plans[index];
         let Some(folded) = plan.folded.as_mut().or(self.folded.as_mut()) else { return Ok(()) };
         if folded.memory.len() < folded.len {
-            folded.memory = Memory::try_zeroed(folded.len)?;
+            folded.memory = AlignedBuffer::try_zeroed(folded.len)?;
         }
         let Folded { make, memory, made_from, .. } = folded;
         let mut run = |program| {
@@ -251,11 +251,11 @@ fn host_array(shape: &[usize]) -> Result<Array, ExecError> {
 fn run_on(
     program: &Program,
     (team, timed): (&Team, bool),
-    activations: &mut Memory,
+    activations: &mut AlignedBuffer,
     params: &mut Params,
-    folded: Option<&mut Memory>,
+    folded: Option<&mut AlignedBuffer>,
 ) -> Result<(), ExecError> {
-    let mut none = Memory::zeroed(0);
+    let mut none = AlignedBuffer::zeroed(0);
     // In the order of `arena::buffers`.
     let mut buffers = [
         activations,

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
-use bonsai_kernels::{Buffer, Conv, Isa, Nhwc, View, Window, WinogradMode, padded};
+use bonsai_kernels::{AlignedBuffer, Conv, Isa, Nhwc, View, Window, WinogradMode, padded};
 
 /// A convolution of YOLOv8n with 80 classes.
 #[derive(Debug, Clone, Copy)]
@@ -114,8 +114,8 @@ impl Places {
     }
 
     /// Memory for all tensors, filled with small numbers.
-    pub(crate) fn memory(&self) -> Buffer {
-        let mut memory = Buffer::zeroed(self.0);
+    pub(crate) fn memory(&self) -> AlignedBuffer {
+        let mut memory = AlignedBuffer::zeroed(self.0);
         for (i, value) in memory.as_mut_slice().iter_mut().enumerate() {
             *value = (i % 1013) as f32 / 1013.0 - 0.5;
         }

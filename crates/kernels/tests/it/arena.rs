@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use bonsai_kernels::{Buffer, Isa, Program, SEGMENT, Team, View, padded};
+use bonsai_kernels::{AlignedBuffer, Isa, Program, SEGMENT, Team, View, padded};
 
 /// A NaN with a bit pattern that no kernel produces.
 const POISON: u32 = 0x7fc5_a5a5;
@@ -77,7 +77,7 @@ impl Arena {
             }
         }
         let outcomes = teams().each_ref().map(|team| {
-            let mut buffer = Buffer::zeroed(self.values.len());
+            let mut buffer = AlignedBuffer::zeroed(self.values.len());
             buffer.as_mut_slice().copy_from_slice(&self.values);
             program.run(team, &mut [&mut buffer]).unwrap();
             buffer.as_slice().to_vec()

@@ -7,8 +7,8 @@ use std::thread;
 
 use bonsai_kernels::layout::{Segment, from_nchw, to_nchw};
 use bonsai_kernels::{
-    BatchNorm, BiasSums, Buffer, Conv, Copy, Epilogue, FoldBatchNorm, Isa, Kernel, KernelError, Moments,
-    Nhwc, Program, Team, Upsample, View, Window, WinogradMode, Zero,
+    AlignedBuffer, BatchNorm, BiasSums, Conv, Copy, Epilogue, FoldBatchNorm, Isa, Kernel, KernelError,
+    Moments, Nhwc, Program, Team, Upsample, View, Window, WinogradMode, Zero,
 };
 
 /// Appends a kernel, which must fail and leave the program unchanged.
@@ -68,7 +68,7 @@ fn a_program_with_a_refused_or_caught_push_still_knows_what_it_needs() {
         assert!(catch_unwind(AssertUnwindSafe(push)).unwrap().is_err(), "expected an error, not a panic");
     }
     assert_eq!(program.buffer_lens(), [needed]);
-    let error = program.run(&team, &mut [&mut Buffer::zeroed(16)]).unwrap_err();
+    let error = program.run(&team, &mut [&mut AlignedBuffer::zeroed(16)]).unwrap_err();
     assert_eq!(error, KernelError::Buffer { index: 0, len: 16, needed });
 }
 
@@ -82,14 +82,14 @@ fn missing_buffers_are_missed_even_by_kernels_that_touch_no_value() {
     program.push("zero", Zero { view: View { pixels: 1 << 40, ..nothing } }).unwrap();
     let team = Team::new(2).unwrap();
     for given in 0..4 {
-        let mut buffers = vec![Buffer::zeroed(0); given];
-        let mut buffers: Vec<&mut Buffer> = buffers.iter_mut().collect();
+        let mut buffers = vec![AlignedBuffer::zeroed(0); given];
+        let mut buffers: Vec<&mut AlignedBuffer> = buffers.iter_mut().collect();
         assert_eq!(
             program.run(&team, &mut buffers).unwrap_err(),
             KernelError::Buffers { got: given, needed: 4 }
         );
     }
-    let mut buffers = vec![Buffer::zeroed(0); 4];
+    let mut buffers = vec![AlignedBuffer::zeroed(0); 4];
     program.run(&team, &mut buffers.iter_mut().collect::<Vec<_>>()).unwrap();
 }
 
@@ -153,7 +153,7 @@ fn shapes_beyond_any_memory_are_refused() {
     let mut program = Program::new(Isa::PORTABLE);
     let y = View::dense(2, 0, output.pixels(), 16);
     conv.push_forward(&mut program, "l", x, packed, y, Epilogue::default()).unwrap();
-    let mut buffers = [0, 1, 2].map(|_| Buffer::zeroed(1 << 16));
+    let mut buffers = [0, 1, 2].map(|_| AlignedBuffer::zeroed(1 << 16));
     let [a, b, c] = &mut buffers;
     assert!(program.run(&Team::new(2).unwrap(), &mut [a, b, c]).is_err());
 }
@@ -241,7 +241,7 @@ fn the_gradient_of_no_images_is_nothing() {
         program.push("dw", Zero { view: View { buffer: 2, ..none } }).unwrap();
         conv.push_weight_gradient(&mut program, "l", none, none, partials, dw).unwrap();
         // The partial sums contain values of an earlier pass.
-        let mut buffers = [0, partials.end(), dw.end()].map(Buffer::zeroed);
+        let mut buffers = [0, partials.end(), dw.end()].map(AlignedBuffer::zeroed);
         buffers[1].as_mut_slice().fill(7.0);
         let [images, sums, dw] = &mut buffers;
         program.run(&Team::new(2).unwrap(), &mut [images, sums, dw]).unwrap();
@@ -260,7 +260,7 @@ fn programs_share_a_team_from_several_threads_and_from_within_it() {
     let mut program = Program::new(Isa::detect());
     conv.push_forward(&mut program, "l", x, packed, y, Epilogue::default()).unwrap();
     let run = || {
-        let mut memory = Buffer::zeroed(y.end());
+        let mut memory = AlignedBuffer::zeroed(y.end());
         memory.as_mut_slice()[..y.offset].fill(1.0);
         program.run(&team, &mut [&mut memory]).unwrap();
         assert_eq!((memory.as_slice()[y.offset], memory.as_slice()[y.offset + 16 * 9]), (64.0, 144.0));
@@ -271,7 +271,7 @@ fn programs_share_a_team_from_several_threads_and_from_within_it() {
         }
         team.install(|| (0..20).for_each(|_| run()));
     });
-    assert!(program.run(&team, &mut [&mut Buffer::zeroed(y.end() - 1)]).is_err());
+    assert!(program.run(&team, &mut [&mut AlignedBuffer::zeroed(y.end() - 1)]).is_err());
 }
 
 #[test]

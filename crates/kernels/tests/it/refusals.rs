@@ -147,5 +147,5 @@ fn empty_batches_are_allowed() {
     let shape = PoolShape::new(Nhwc::new(0, 4, 4, 16), Window::square(2, 2, 0)).unwrap();
     program.push("layer", MaxPool { shape, x: view, y: view, argmax: None }).unwrap();
     let team = bonsai_kernels::Team::new(1).unwrap();
-    program.run(&team, &mut [&mut bonsai_kernels::Buffer::zeroed(0)]).unwrap();
+    program.run(&team, &mut [&mut bonsai_kernels::AlignedBuffer::zeroed(0)]).unwrap();
 }

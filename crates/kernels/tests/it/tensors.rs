@@ -1,6 +1,6 @@
 //! [`Tensors`]: tensors laid out as in an executor, namely at an offset, in wider rows, surrounded by poison.
 
-use bonsai_kernels::{Buffer, Isa, KernelError, Nhwc, Program, Team, View};
+use bonsai_kernels::{AlignedBuffer, Isa, KernelError, Nhwc, Program, Team, View};
 
 /// A value that no kernel may read or overwrite.
 const POISON: u32 = 0x7fc0_dead;
@@ -10,7 +10,7 @@ pub(crate) struct Tensors {
     len: usize,
     filled: Vec<(View, Vec<f32>)>,
     views: Vec<View>,
-    buffer: Option<Buffer>,
+    buffer: Option<AlignedBuffer>,
 }
 
 impl Tensors {
@@ -47,7 +47,7 @@ impl Tensors {
         threads: usize,
         push: impl FnOnce(&mut Program) -> Result<(), KernelError>,
     ) {
-        let mut buffer = Buffer::zeroed(self.len);
+        let mut buffer = AlignedBuffer::zeroed(self.len);
         buffer.as_mut_slice().fill(f32::from_bits(POISON));
         for (view, values) in &self.filled {
             for (pixel, values) in values.chunks(view.channels).enumerate() {

@@ -6,7 +6,7 @@ use bonsai_onnx::proto::{
     ValueInfoProto, attribute_proto::AttributeType, type_proto,
 };
 use bonsai_onnx::{
-    Dynamic, ExportOptions, Footprint, FootprintLimits, Io, NmsOptions, OnnxProgram, OtherOperators,
+    Dynamic, ExportNms, ExportOptions, Footprint, FootprintLimits, Io, OnnxProgram, OtherOperators,
     Precision, export,
 };
 
@@ -303,7 +303,7 @@ fn a_footprint_is_what_one_counts_by_hand() {
 fn exports_of_every_form_pass() {
     let checkpoint = yolov8n(&["a", "b", "c"]);
     for dynamic in [Dynamic::None, Dynamic::Batch, Dynamic::Shape] {
-        for nms in [None, Some(NmsOptions::default())] {
+        for nms in [None, Some(ExportNms::default())] {
             for opset in [11, 13, 17] {
                 for precision in [Precision::Fp32, Precision::Half { io: Io::Fp16 }] {
                     let options =

@@ -6,8 +6,8 @@
 //! the whole in onnxruntime and `OpenVINO`.
 
 use bonsai_boxes::Detection;
-use bonsai_onnx::{Dynamic, ExportOptions, Layout, NmsOptions, OnnxInfo, Precision, export};
-use bonsai_yolov8::{NmsConfig, Predictions, nms};
+use bonsai_onnx::{Dynamic, ExportNms, ExportOptions, Layout, OnnxInfo, Precision, export};
+use bonsai_yolov8::{NmsOptions, Predictions, nms};
 
 use crate::form::check_form;
 use crate::reader::{pictures, run, with_random_weights};
@@ -16,14 +16,14 @@ use crate::yolov8n;
 const SIZE: (usize, usize) = (64, 96);
 
 /// Settings under which boxes are dropped only by score and number.
-fn settings(max_detections: usize) -> NmsOptions {
-    NmsOptions { confidence: 0.0, iou: 1.0, max_detections }
+fn settings(max_detections: usize) -> ExportNms {
+    ExportNms { confidence: 0.0, iou: 1.0, max_detections }
 }
 
 /// Compares the rows of the file with Bonsai's suppression of the outputs of the same file without
 /// suppression. `candidates` boxes of all images are above the threshold. Returns the number of rows of each
 /// image.
-fn check(settings: NmsOptions, candidates: usize, options: &ExportOptions, n: usize) -> Vec<usize> {
+fn check(settings: ExportNms, candidates: usize, options: &ExportOptions, n: usize) -> Vec<usize> {
     let checkpoint = with_random_weights(yolov8n(&["a", "b", "c"]));
     let images = pictures(&checkpoint, n, SIZE);
     let ([_, rows, anchors], raw) = run(&export(&checkpoint, options).unwrap(), &images);
@@ -32,12 +32,12 @@ fn check(settings: NmsOptions, candidates: usize, options: &ExportOptions, n: us
     best.sort_by(|a, b| b.total_cmp(a));
     // Between two scores: `rten` keeps a score that equals the threshold, the standard does not define this.
     let above = if candidates == 0 { 1.0 } else { best[candidates - 1] };
-    let settings = NmsOptions { confidence: f32::midpoint(above, best[candidates]), ..settings };
-    let config = NmsConfig {
+    let settings = ExportNms { confidence: f32::midpoint(above, best[candidates]), ..settings };
+    let config = NmsOptions {
         confidence: settings.confidence,
         iou: settings.iou,
         max_detections: settings.max_detections,
-        ..NmsConfig::PREDICT
+        ..NmsOptions::PREDICT
     };
     let expected = nms(&predictions, &config);
 
@@ -87,7 +87,7 @@ fn every_image_has_its_own_rows() {
 #[test]
 fn the_file_says_that_it_suppresses() {
     let checkpoint = yolov8n(&["a", "b"]);
-    let options = ExportOptions { nms: Some(NmsOptions::default()), ..ExportOptions::new((640, 640)) };
+    let options = ExportOptions { nms: Some(ExportNms::default()), ..ExportOptions::new((640, 640)) };
     let info = OnnxInfo::read(&export(&checkpoint, &options).unwrap().to_bytes()).unwrap();
     assert_eq!(info.outputs[0].to_string(), "output0 FLOAT [1, 300, 6]");
     assert_eq!(info.op_counts["NonMaxSuppression"], 1);
@@ -103,12 +103,12 @@ fn settings_without_sense_are_refused() {
         let options = ExportOptions { nms: Some(nms), layout, ..ExportOptions::new((64, 64)) };
         export(&yolov8n(&["a"]), &options).unwrap_err().to_string()
     };
-    let standard = NmsOptions::default();
-    let text = refused(NmsOptions { confidence: f32::NAN, ..standard }, Layout::Ultralytics);
+    let standard = ExportNms::default();
+    let text = refused(ExportNms { confidence: f32::NAN, ..standard }, Layout::Ultralytics);
     assert_eq!(text, "nms confidence is NaN; from 0 to below 1 was expected");
-    let text = refused(NmsOptions { iou: 1.5, ..standard }, Layout::Ultralytics);
+    let text = refused(ExportNms { iou: 1.5, ..standard }, Layout::Ultralytics);
     assert_eq!(text, "nms iou is 1.5; from 0 to 1 was expected");
-    let text = refused(NmsOptions { max_detections: 0, ..standard }, Layout::Ultralytics);
+    let text = refused(ExportNms { max_detections: 0, ..standard }, Layout::Ultralytics);
     assert_eq!(text, "nms max_detections is 0; from 1 to 100000 was expected");
     let text = refused(standard, Layout::YoloTrtSim);
     assert!(text.starts_with("layout yolo_trt_sim and nms exclude each other"), "{text}");

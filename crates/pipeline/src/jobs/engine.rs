@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::ScratchFolder;
 use bonsai_detector::write_engine;
-use bonsai_onnx::{ExportOptions, Io, OnnxInfo, Precision as OnnxPrecision};
+use bonsai_onnx::{ExportOptions, Io, OnnxInfo, Precision};
 use bonsai_stages::{before_writing, ensure_usage, is_onnx, open_checkpoint};
 use bonsai_tensorrt::{
-    BackendChoice, EngineMetadata, EngineOutcome, PlanHeader, Precision, add_metadata, remove_metadata,
+    BackendChoice, EngineMetadata, EngineOutcome, EnginePrecision, PlanHeader, add_metadata, remove_metadata,
 };
 use serde_json::{Value, json};
 use toml::Table;
@@ -113,8 +113,8 @@ fn from_checkpoint(
 ) -> Result<Engine> {
     let mut options = ExportOptions::new((config.imgsz, config.imgsz));
     match config.engine.precision {
-        Some(Precision::Fp16) => options.precision = OnnxPrecision::Half { io: Io::Fp32 },
-        Some(Precision::Int8) => bail!(Misuse::new(
+        Some(EnginePrecision::Fp16) => options.precision = Precision::Half { io: Io::Fp32 },
+        Some(EnginePrecision::Int8) => bail!(Misuse::new(
             "an int8 engine needs value ranges, which are measured on images: make an ONNX file with `export --int8 \
              --data DATA.yaml`, and pass that file with --weights"
         )),

@@ -10,7 +10,7 @@ use bonsai_stages::{
     Calibration, Parity, Progress, RunContext, before_writing, calibrate_stage, confirm_parity,
     open_checkpoint, open_split,
 };
-use bonsai_yolov8::NmsConfig;
+use bonsai_yolov8::NmsOptions;
 
 use super::requirements::{context, data_yaml};
 use crate::PipelineConfig;
@@ -65,11 +65,11 @@ pub fn export(
         calibrated_on = Some(split);
     }
     bonsai_onnx::export(&checkpoint, &options)?.save(out)?;
-    let suppression = options.nms.as_ref().map_or(NmsConfig::PREDICT, |nms| NmsConfig {
+    let suppression = options.nms.as_ref().map_or(NmsOptions::PREDICT, |nms| NmsOptions {
         confidence: nms.confidence,
         iou: nms.iou,
         max_detections: nms.max_detections,
-        ..NmsConfig::PREDICT
+        ..NmsOptions::PREDICT
     });
     confirm_parity(&checkpoint, out, &suppression, calibrated_on.as_ref())
 }

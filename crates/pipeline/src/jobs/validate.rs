@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use bonsai_data::SplitKind;
-use bonsai_detector::{DetectConfig, Detector};
+use bonsai_detector::{DetectOptions, Detector};
 use bonsai_graph::ClassMap;
 use bonsai_metrics::DetMetrics;
 use bonsai_stages::{
     Canvas, EvalConvention, EvalOptions, Progress, RuntimeChoice, evaluate, left_out, open_split,
     validation_loader_in,
 };
-use bonsai_yolov8::NmsConfig;
+use bonsai_yolov8::NmsOptions;
 
 use super::requirements::{context, data_yaml};
 use crate::PipelineConfig;
@@ -56,14 +56,14 @@ pub fn validate(
     how: &Validation,
     progress: &mut dyn Progress,
 ) -> Result<Validated> {
-    let standard = NmsConfig::VALIDATION;
-    let suppression = NmsConfig {
+    let standard = NmsOptions::VALIDATION;
+    let suppression = NmsOptions {
         confidence: how.confidence.unwrap_or(standard.confidence),
         iou: how.iou.unwrap_or(standard.iou),
         ..standard
     };
-    let NmsConfig { confidence, iou, max_detections, .. } = suppression;
-    DetectConfig { confidence, iou, max_detections, ..DetectConfig::default() }.check_thresholds()?;
+    let NmsOptions { confidence, iou, max_detections, .. } = suppression;
+    DetectOptions { confidence, iou, max_detections, ..DetectOptions::default() }.check_thresholds()?;
     let context = context(config)?;
     let split = open_split(data_yaml(config)?, split, progress)?;
     let mut detector = Detector::load(weights, how.runtime.with(context.executor))?;

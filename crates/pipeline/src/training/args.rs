@@ -1,4 +1,4 @@
-//! [`TrainArgs`]: the settings of one training, by Ultralytics' argument names.
+//! [`TrainRunConfig`]: the settings of one training, by Ultralytics' argument names.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::check_imgsz;
 use crate::settings::Settings;
-use crate::{L1Config, LoaderSettings, executor_options};
+use crate::{L1Config, LoadingConfig, executor_options};
 
 /// The settings of one training. Defaults are those of Ultralytics 8.0.90, except `close_mosaic`, which is
 /// that of 8.4. All keys are on one level, as Ultralytics' are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct TrainArgs {
+pub struct TrainRunConfig {
     /// `yolov8n` to `yolov8x`, a checkpoint or an Ultralytics `.pt`.
     pub model: String,
     /// `data.yaml` of a dataset in YOLO format.
@@ -60,14 +60,14 @@ pub struct TrainArgs {
     pub l1: Option<L1Config>,
 }
 
-impl Settings for TrainArgs {
+impl Settings for TrainRunConfig {
     const OPTIONAL: &'static [&'static str] = &["data", "executor", "l1", "teacher"];
     const WHOLE: &'static [&'static str] = &["l1.gamma", "l1.beta", "l1.gamma_decay"];
 }
 
-impl Default for TrainArgs {
+impl Default for TrainRunConfig {
     fn default() -> Self {
-        let loader = LoaderSettings::default();
+        let loader = LoadingConfig::default();
         Self {
             model: "yolov8n".to_owned(),
             data: None,
@@ -91,7 +91,7 @@ impl Default for TrainArgs {
     }
 }
 
-impl TrainArgs {
+impl TrainRunConfig {
     /// Checks the settings, so that a wrong one fails before the training.
     ///
     /// # Errors
@@ -117,8 +117,8 @@ impl TrainArgs {
     }
 
     /// The settings of the loader.
-    pub fn loader(&self) -> LoaderSettings {
-        LoaderSettings {
+    pub fn loader(&self) -> LoadingConfig {
+        LoadingConfig {
             workers: self.workers,
             cache_bytes: self.cache_mib.saturating_mul(1 << 20),
             augment: self.augment,

@@ -10,7 +10,7 @@ mod results_csv;
 mod run;
 mod trained_on;
 
-pub use args::TrainArgs;
+pub use args::TrainRunConfig;
 pub use folder::TrainDir;
 pub use results_csv::{Results, ResultsRow};
 pub use run::{Resume, TrainOutcome, saved_args, train_run};

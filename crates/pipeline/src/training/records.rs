@@ -10,7 +10,7 @@ use bonsai_data::{Batch, Split};
 use bonsai_train::{EpochRecord, EpochTiming};
 
 use super::pictures::{self, Sheet};
-use super::{Results, TrainArgs, TrainDir};
+use super::{Results, TrainDir, TrainRunConfig};
 use crate::epoch_keeper::EpochRecords;
 use crate::{GammaHistory, Progress};
 
@@ -23,7 +23,7 @@ pub(super) struct History {
 
 /// Records of a training; draws its first batches.
 pub(super) struct RunRecords<'a> {
-    pub(super) args: &'a TrainArgs,
+    pub(super) args: &'a TrainRunConfig,
     pub(super) dir: &'a TrainDir,
     pub(super) split: Arc<Split>,
     pub(super) history: History,

@@ -18,7 +18,7 @@ use bonsai_train::Stopped;
 use super::pictures::Sheet;
 use super::records::{History, RunRecords};
 use super::trained_on::TrainedOn;
-use super::{Results, TrainArgs, TrainDir, pictures};
+use super::{Results, TrainDir, TrainRunConfig, pictures};
 use crate::epoch_keeper::{EpochKeeper, ended};
 use crate::run_lock::RunLock;
 use crate::settings::load_settings;
@@ -41,8 +41,8 @@ pub struct TrainOutcome {
 ///
 /// # Errors
 /// If its `args.toml` cannot be read.
-pub fn saved_args(dir: &TrainDir) -> Result<TrainArgs> {
-    load_settings(&TrainArgs::default(), &dir.args())
+pub fn saved_args(dir: &TrainDir) -> Result<TrainRunConfig> {
+    load_settings(&TrainRunConfig::default(), &dir.args())
 }
 
 /// A training to resume.
@@ -59,7 +59,7 @@ pub struct Resume {
 /// # Errors
 /// If arguments, dataset or starting network are unusable, training diverges, or a file cannot be written.
 pub fn train_run(
-    args: &TrainArgs,
+    args: &TrainRunConfig,
     resume: Option<Resume>,
     progress: &mut dyn Progress,
 ) -> Result<TrainOutcome> {
@@ -90,7 +90,7 @@ pub fn train_run(
             content.compare(&dir, names_data, progress)?;
             let found = go_on(args, dir, &data, progress)?;
             if names_data {
-                let moved = TrainArgs { data: args.data.clone(), ..saved_args(&found.0)? };
+                let moved = TrainRunConfig { data: args.data.clone(), ..saved_args(&found.0)? };
                 write_file(&found.0.args(), toml::to_string(&moved)?.as_bytes())?;
             }
             content.save(&found.0)?;
@@ -134,7 +134,7 @@ fn lock_folder(dir: &TrainDir) -> Result<RunLock> {
 
 /// Creates the folder and loads the starting network.
 fn begin(
-    args: &TrainArgs,
+    args: &TrainRunConfig,
     data: &Data,
     content: &TrainedOn,
     context: &RunContext,
@@ -172,7 +172,7 @@ fn begin(
 
 /// Loads what an interrupted training left.
 fn go_on(
-    args: &TrainArgs,
+    args: &TrainRunConfig,
     dir: TrainDir,
     data: &Data,
     progress: &mut dyn Progress,
@@ -193,7 +193,7 @@ fn go_on(
 
 /// Evaluates the best weights and draws the last pictures.
 fn conclude(
-    args: &TrainArgs,
+    args: &TrainRunConfig,
     dir: TrainDir,
     data: Data,
     history: &History,
@@ -243,7 +243,7 @@ fn after_failure(dir: &TrainDir) -> String {
     }
 }
 
-fn evaluate_best(args: &TrainArgs, dir: &TrainDir, data: &Data) -> Result<DetMetrics> {
+fn evaluate_best(args: &TrainRunConfig, dir: &TrainDir, data: &Data) -> Result<DetMetrics> {
     let context = args.context()?;
     let mut detector = Detector::load(&dir.best(), context.executor)?;
     let stride = Some(detector.stride());

@@ -10,14 +10,14 @@ use bonsai_detector::Detector;
 use bonsai_exec::ExecutorOptions;
 use bonsai_graph::ClassMap;
 use bonsai_pipeline::{
-    EvalOptions, Evaluation, ForeignClasses, Importance, LoaderSettings, PipelineConfig, Progress, Quiet,
+    EvalOptions, Evaluation, ForeignClasses, Importance, LoadingConfig, PipelineConfig, Progress, Quiet,
     evaluate, is_misuse,
 };
 use bonsai_stages::{
     Data, Objective, draw_dataset, open_dataset, prune_stage, train_stage, validation_loader,
 };
 use bonsai_testkit::random_weights;
-use bonsai_yolov8::{NmsConfig, Scale, build, with_classes};
+use bonsai_yolov8::{NmsOptions, Scale, build, with_classes};
 
 const CLASSES: [&str; 4] = ["circle", "square", "triangle", "star"];
 const SIDE: usize = 64;
@@ -47,8 +47,8 @@ fn network(seed: u64) -> Checkpoint {
 
 fn evaluation(network: &Checkpoint, split: &Split, most: usize) -> (Evaluation, Vec<Vec<Detection>>) {
     let mut detector = Detector::from_checkpoint(network.clone(), ExecutorOptions::default()).unwrap();
-    let loader = validation_loader(&Arc::new(split.clone()), SIDE, 4, &LoaderSettings::default()).unwrap();
-    let suppression = NmsConfig { max_detections: most, ..NmsConfig::VALIDATION };
+    let loader = validation_loader(&Arc::new(split.clone()), SIDE, 4, &LoadingConfig::default()).unwrap();
+    let suppression = NmsOptions { max_detections: most, ..NmsOptions::VALIDATION };
     let mut seen = Vec::new();
     let mut watch = |_, _: &bonsai_data::Batch, found: &[Vec<Detection>]| seen.extend(found.to_vec());
     let evaluation =
@@ -183,7 +183,7 @@ fn without_a_common_class_there_are_no_metrics() {
     ] {
         let split = Split { class_names: owned(names), ..(*data.val).clone() };
         let mut detector = Detector::from_checkpoint(network(1), ExecutorOptions::default()).unwrap();
-        let loader = validation_loader(&Arc::new(split), SIDE, 4, &LoaderSettings::default()).unwrap();
+        let loader = validation_loader(&Arc::new(split), SIDE, 4, &LoadingConfig::default()).unwrap();
         let error = evaluate(&mut detector, &loader, &EvalOptions::default(), &mut |_, _, _| {}).unwrap_err();
         assert!(error.is::<ForeignClasses>() && is_misuse(&error), "{error:#}");
         assert!(error.to_string().contains(part), "{error:#}");

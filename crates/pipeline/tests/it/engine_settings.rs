@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bonsai_pipeline::{EngineConfig, PipelineConfig, resolve};
-use bonsai_tensorrt::{BackendChoice, BuildOptions, HardwareCompatibility, Precision, ProfilingExports};
+use bonsai_tensorrt::{
+    BackendChoice, BuildOptions, EnginePrecision, HardwareCompatibility, ProfilingExports,
+};
 
 fn set(settings: &[&str]) -> anyhow::Result<EngineConfig> {
     let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
@@ -41,7 +43,7 @@ fn every_key_reaches_the_builder() {
 
     let beside = |what: &str| Some(PathBuf::from(format!("best.engine.{what}.json")));
     let expected = BuildOptions {
-        precision: Some(Precision::Fp16),
+        precision: Some(EnginePrecision::Fp16),
         strongly_typed: true,
         workspace_mib: Some(512),
         profiles: vec!["images:1x3x640x640,4x3x640x640,16x3x640x640".parse().unwrap()],

@@ -6,7 +6,7 @@ use bonsai_data::shapes;
 use bonsai_exec::{CandleExecutor, Device, Executor, Mode};
 use bonsai_pipeline::{Parity, Stage, confirm_parity};
 use bonsai_testkit::random_weights;
-use bonsai_yolov8::{HeadOutput, NmsConfig, Scale, build, decode};
+use bonsai_yolov8::{HeadOutput, NmsOptions, Scale, build, decode};
 
 use crate::tiny_run::TinyRun;
 
@@ -66,7 +66,7 @@ fn an_export_is_confirmed_and_that_of_other_weights_is_not() {
         .unwrap()
         .save(&file)
         .unwrap();
-    let parity = confirm_parity(&checkpoint, &file, &NmsConfig::PREDICT, None).unwrap();
+    let parity = confirm_parity(&checkpoint, &file, &NmsOptions::PREDICT, None).unwrap();
     let anchors = 2 * (8 * 12 + 4 * 6 + 2 * 3);
     assert_eq!((parity.boxes, parity.scores, parity.size), (anchors, 3 * anchors, (64, 96)));
     assert!(parity.agrees && parity.worst_box_px > 0.0 && parity.worst_box_px <= 1e-2, "{parity:?}");
@@ -74,7 +74,8 @@ fn an_export_is_confirmed_and_that_of_other_weights_is_not() {
     let written: Parity = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
     assert_eq!(written, parity);
 
-    let error = confirm_parity(&random_yolov8n(4), &file, &NmsConfig::PREDICT, None).unwrap_err().to_string();
+    let error =
+        confirm_parity(&random_yolov8n(4), &file, &NmsOptions::PREDICT, None).unwrap_err().to_string();
     assert!(error.contains("best.onnx") && error.contains("(limit 0.01)") && file.exists(), "{error}");
     let written: Parity = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
     assert!(!written.agrees && written.worst_box_px > 1.0, "{written:?}");
@@ -86,10 +87,10 @@ fn a_file_that_suppresses_is_compared_where_there_is_something_to_compare() {
     let file = folder.path().join("suppressed.onnx");
     let checkpoint = random_yolov8n(3);
     // Hardly any detection has this confidence.
-    let nms = bonsai_onnx::NmsOptions { confidence: 0.999_999, ..bonsai_onnx::NmsOptions::default() };
+    let nms = bonsai_onnx::ExportNms { confidence: 0.999_999, ..bonsai_onnx::ExportNms::default() };
     let options = bonsai_onnx::ExportOptions { nms: Some(nms), ..bonsai_onnx::ExportOptions::new((64, 64)) };
     bonsai_onnx::export(&checkpoint, &options).unwrap().save(&file).unwrap();
-    let suppression = NmsConfig { confidence: nms.confidence, ..NmsConfig::PREDICT };
+    let suppression = NmsOptions { confidence: nms.confidence, ..NmsOptions::PREDICT };
     let parity = confirm_parity(&checkpoint, &file, &suppression, None).unwrap();
     assert!(parity.confidence.unwrap() < nms.confidence, "{parity:?}");
     assert!(parity.boxes > 2 && parity.unmatched == 0 && parity.agrees, "{parity:?}");

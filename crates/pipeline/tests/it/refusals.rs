@@ -63,7 +63,7 @@ fn layers_and_targets_that_the_network_does_not_have() {
         &["`finetune`", "model.99"],
     );
     refuses(
-        |config| config.prune.target = Some(bonsai_pipeline::Target::Macs(0.001)),
+        |config| config.prune.target = Some(bonsai_pipeline::CostTarget::Macs(0.001)),
         &["`prune`", "0.1 % of the MACs"],
     );
 }

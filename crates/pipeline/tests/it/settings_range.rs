@@ -2,7 +2,7 @@
 //! large is refused with its name, before any work.
 
 use anyhow::Result;
-use bonsai_pipeline::training::TrainArgs;
+use bonsai_pipeline::training::TrainRunConfig;
 use bonsai_pipeline::{PipelineConfig, Settings, check, is_misuse, resolve};
 use toml::{Table, Value};
 
@@ -74,8 +74,9 @@ fn no_number_of_a_run_is_without_a_range() {
 #[test]
 fn no_number_of_a_training_is_without_a_range() {
     let others: Vec<&str> = OTHERS.into_iter().filter(|key| key.starts_with("l1.")).collect();
-    let sparse = TrainArgs { l1: Some(bonsai_pipeline::L1Config::default()), ..TrainArgs::default() };
-    refuses_all(&sparse, &others, TrainArgs::check);
+    let sparse =
+        TrainRunConfig { l1: Some(bonsai_pipeline::L1Config::default()), ..TrainRunConfig::default() };
+    refuses_all(&sparse, &others, TrainRunConfig::check);
 }
 
 #[test]

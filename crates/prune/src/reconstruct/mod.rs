@@ -15,6 +15,8 @@
 mod least_squares;
 mod reader;
 
+use std::fmt;
+
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId};
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,18 @@ pub struct Reconstruction {
     /// Mean over these convolutions: the fraction of the variance of the missing contribution that the kept
     /// channels provide, on images that were not used for the fit.
     pub explained: f64,
+}
+
+/// `refitted 57 convolutions: kept channels provide 71 % of what removed ones contributed`.
+impl fmt::Display for Reconstruction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = 100.0 * self.explained;
+        write!(
+            f,
+            "refitted {} convolutions: kept channels provide {percent:.0} % of what removed ones contributed",
+            self.convs
+        )
+    }
 }
 
 /// Adds to `pruned`, the weights of the network after `plan`, what the kept channels can provide of the

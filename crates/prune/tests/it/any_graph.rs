@@ -3,8 +3,8 @@
 use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_graph::Graph;
 use bonsai_prune::{
-    BoxError, Coupling, GraphServices, PruneConfig, PruneError, PrunePlan, PrunePolicy, PruneServices,
-    ScoreConfig, Target, apply, apply_to_graph, prune, prune_graph,
+    BoxError, CostTarget, Coupling, GraphServices, PruneError, PruneOptions, PrunePlan, PrunePolicy,
+    PruneServices, ScoreConfig, apply, apply_to_graph, prune, prune_graph,
 };
 use bonsai_testkit::{
     RandomGraphConfig, Tolerance, assert_arrays_close, random_array, random_model, random_weights,
@@ -31,10 +31,10 @@ fn classifier() -> (Graph, Weights) {
     (graph, weights)
 }
 
-fn config(target: Target) -> PruneConfig {
+fn config(target: CostTarget) -> PruneOptions {
     let policy =
         PrunePolicy { target: Some(target), min_channels: 2, round_to: None, ..PrunePolicy::default() };
-    PruneConfig { score: ScoreConfig::default(), policy, compensate: true, reconstruct: 0, image: (16, 16) }
+    PruneOptions { score: ScoreConfig::default(), policy, compensate: true, reconstruct: 0, image: (16, 16) }
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_detector_is_pruned_to_a_target_as_its_checkpoint_is() {
     let spec = build(Scale::N, &["leaf".to_owned()]).unwrap();
     let weights = random_weights(1, spec.graph());
     let model = Checkpoint::new(spec, weights).unwrap();
-    let config = PruneConfig { image: (64, 64), ..config(Target::Macs(0.6)) };
+    let config = PruneOptions { image: (64, 64), ..config(CostTarget::Macs(0.6)) };
     let expected = prune(&model, &config, PruneServices::default()).unwrap();
     let pruned = prune_graph(model.model.graph(), &model.weights, &config, GraphServices::default()).unwrap();
     assert_eq!(&pruned.graph, expected.checkpoint.model.graph());
@@ -84,12 +84,13 @@ fn a_classifier_computes_what_it_does_with_the_removed_scales_at_zero() {
 #[test]
 fn a_classifier_reaches_targets_for_parameters_and_latency() {
     let (graph, weights) = classifier();
-    let half = prune_graph(&graph, &weights, &config(Target::Params(0.5)), GraphServices::default()).unwrap();
+    let half =
+        prune_graph(&graph, &weights, &config(CostTarget::Params(0.5)), GraphServices::default()).unwrap();
     assert!(2 * half.report.after.params <= half.report.before.params);
     assert_eq!(half.report.after, half.graph.cost(16, 16).unwrap());
     assert!(half.report.selection.is_some() && half.report.compensation.is_some());
 
-    let by_latency = config(Target::Latency(0.5));
+    let by_latency = config(CostTarget::Latency(0.5));
     let missing = prune_graph(&graph, &weights, &by_latency, GraphServices::default()).unwrap_err();
     assert!(matches!(missing, PruneError::NoLatency), "{missing}");
     let mut measure = |plan: &PrunePlan| -> Result<f64, BoxError> {

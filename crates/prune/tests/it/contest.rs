@@ -2,7 +2,7 @@
 
 use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_prune::{
-    BoxError, Candidate, Coupling, Importance, Member, Normalisation, Per, PruneConfig, PruneError,
+    BoxError, Candidate, Coupling, Importance, Member, Normalisation, Per, PruneError, PruneOptions,
     PrunePlan, PrunePolicy, PruneServices, Scope, ScoreConfig, apply, prune, prune_best, score,
 };
 use bonsai_testkit::random_weights;
@@ -13,9 +13,9 @@ fn chain() -> Checkpoint {
     small_model(&(conv_bn("a", "x", 8) + &conv_bn("b", "a", 16) + &conv_bn("y", "b", 8)))
 }
 
-fn config() -> PruneConfig {
+fn config() -> PruneOptions {
     let policy = PrunePolicy { min_channels: 2, round_to: None, ..PrunePolicy::default() };
-    PruneConfig { score: ScoreConfig::default(), policy, compensate: false, reconstruct: 0, image: (16, 16) }
+    PruneOptions { score: ScoreConfig::default(), policy, compensate: false, reconstruct: 0, image: (16, 16) }
 }
 
 fn candidate(importance: Importance) -> Candidate {
@@ -41,7 +41,7 @@ fn the_network_with_the_lowest_answer_is_taken() {
         let contest =
             prune_best(&model, &config(), &candidates, PruneServices::default(), &mut trial).unwrap();
         assert_eq!(contest.winner, winner);
-        let alone = PruneConfig { score: candidates[winner].score, ..config() };
+        let alone = PruneOptions { score: candidates[winner].score, ..config() };
         let alone = prune(&model, &alone, PruneServices::default()).unwrap();
         assert!(contest.pruned.checkpoint == alone.checkpoint && contest.pruned.plan == alone.plan);
         assert!(contest.pruned.checkpoint == networks[winner]);
@@ -117,7 +117,7 @@ fn scores_per_multiply_accumulate_are_divided_by_what_a_set_saves() {
     let config = ScoreConfig::default();
     let by_config = ScoreConfig { per: Per::Mac, ..config };
     let pruned = |score| {
-        let config = PruneConfig { score, ..self::config() };
+        let config = PruneOptions { score, ..self::config() };
         prune(&model, &config, PruneServices::default()).unwrap().plan
     };
     assert_ne!(pruned(by_config), pruned(config), "dividing by MACs must change the plan");

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::{Op, ParamRole};
 use bonsai_prune::{
-    Candidates, Coupling, Guard, Preset, PruneError, PrunePolicy, ScoreConfig, Selection, Target, apply,
+    Candidates, CostTarget, Coupling, Guard, Preset, PruneError, PrunePolicy, ScoreConfig, Selection, apply,
     choose, score,
 };
 use bonsai_testkit::{RandomGraphConfig, fixture, random_model, random_weights};
@@ -199,5 +199,8 @@ fn presets_have_names() {
     );
     let text = r#"{"preset": "slim", "target": {"macs": 0.25}, "clamp": false}"#;
     let policy: PrunePolicy = serde_json::from_str(text).unwrap();
-    assert_eq!((policy.preset, policy.target, policy.clamp), (Preset::Slim, Some(Target::Macs(0.25)), false));
+    assert_eq!(
+        (policy.preset, policy.target, policy.clamp),
+        (Preset::Slim, Some(CostTarget::Macs(0.25)), false)
+    );
 }

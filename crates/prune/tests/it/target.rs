@@ -2,8 +2,8 @@
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_prune::{
-    Candidates, Coupling, Preset, PruneError, PrunePlan, PrunePolicy, Scope, ScoreConfig, Selection, Target,
-    apply, choose_measured, score, select,
+    Candidates, CostTarget, Coupling, Preset, PruneError, PrunePlan, PrunePolicy, Scope, ScoreConfig,
+    Selection, apply, choose_measured, score, select,
 };
 use bonsai_testkit::{RandomGraphConfig, random_model, random_weights};
 use bonsai_yolov8::{Scale, build};
@@ -17,7 +17,7 @@ fn yolov8n() -> Checkpoint {
     Checkpoint::new(spec, weights).unwrap()
 }
 
-fn to(target: Target) -> PrunePolicy {
+fn to(target: CostTarget) -> PrunePolicy {
     PrunePolicy { target: Some(target), ..PrunePolicy::default() }
 }
 
@@ -32,7 +32,7 @@ fn shares(plan: &PrunePlan, model: &Checkpoint) -> [f64; 2] {
 fn yolov8n_reaches_shares_closely_and_from_below() {
     let model = yolov8n();
     for preset in Preset::ALL {
-        for (target, which) in [(Target::Params(0.6), 0), (Target::Macs(0.7), 1)] {
+        for (target, which) in [(CostTarget::Params(0.6), 0), (CostTarget::Macs(0.7), 1)] {
             let selection = chosen(&model, &PrunePolicy { preset, ..to(target) }).unwrap();
             let reached = selection.summary.target.unwrap().reached;
             assert_eq!(shares(&selection.plan, &model)[which], reached);
@@ -75,7 +75,7 @@ fn no_smaller_removal_reaches_the_target() {
         let plans: Vec<(PrunePlan, f64)> =
             ratios.into_iter().map(at).map(|plan| (plan.clone(), cost(&plan))).collect();
         for share in [0.95, 0.8, 0.5] {
-            let policy = PrunePolicy { target: Some(Target::Params(share)), ..bare.clone() };
+            let policy = PrunePolicy { target: Some(CostTarget::Params(share)), ..bare.clone() };
             let found = bonsai_prune::choose(&candidates, &policy, image);
             let first = plans.iter().find(|(_, cost)| *cost <= share * before).map(|(plan, _)| plan);
             match (found, first) {
@@ -90,7 +90,7 @@ fn no_smaller_removal_reaches_the_target() {
 #[test]
 fn unreachable_targets_tell_both_numbers_and_the_guards() {
     let model = small_model(&(conv_bn("a", "x", 16) + &conv_bn("y", "a", 16)));
-    let policy = PrunePolicy { protect: vec!["y".to_owned()], ..to(Target::Macs(0.05)) };
+    let policy = PrunePolicy { protect: vec!["y".to_owned()], ..to(CostTarget::Macs(0.05)) };
     // 16 * 27 + 16 * 144 + 80 MACs before; `a` may shrink to 8 channels.
     assert_eq!(
         chosen(&model, &policy).unwrap_err().to_string(),
@@ -98,13 +98,13 @@ fn unreachable_targets_tell_both_numbers_and_the_guards() {
          of the MACs remain (preset group; at least 8 channels per group; rounded up to multiples of 8; \
          protected: y); raise the target or relax the guards"
     );
-    for bad in [Target::Params(1.5), Target::Macs(f64::NAN), Target::LatencyMs(0.0)] {
+    for bad in [CostTarget::Params(1.5), CostTarget::Macs(f64::NAN), CostTarget::LatencyMs(0.0)] {
         assert!(matches!(chosen(&model, &to(bad)), Err(PruneError::Policy { field: "target", .. })));
     }
-    assert!(matches!(chosen(&model, &to(Target::Latency(0.5))), Err(PruneError::Policy { .. })));
+    assert!(matches!(chosen(&model, &to(CostTarget::Latency(0.5))), Err(PruneError::Policy { .. })));
     let coupling = Coupling::from_graph(model.model.graph());
     let scores = score(&coupling, &model.weights, &ScoreConfig::default()).unwrap();
-    let refused = select(&coupling, &scores, &to(Target::Macs(0.5))).unwrap_err().to_string();
+    let refused = select(&coupling, &scores, &to(CostTarget::Macs(0.5))).unwrap_err().to_string();
     assert_eq!(refused, "prune policy: target is Macs(0.5), must be left out here: use `choose`");
 }
 
@@ -129,7 +129,7 @@ fn a_ratio_that_would_empty_a_layer_is_clamped_or_refused() {
     let safe = PrunePolicy { prune_ratio: limit.ratio, ..strict.clone() };
     assert!(chosen(&model, &safe).unwrap().summary.clamped.is_empty());
     // The search for a target stays within the safe ratios.
-    let target = PrunePolicy { target: Some(Target::Macs(0.01)), ..strict };
+    let target = PrunePolicy { target: Some(CostTarget::Macs(0.01)), ..strict };
     let error = chosen(&model, &target).unwrap_err().to_string();
     assert!(error.contains("the ratio may not empty a group"), "{error}");
     let per_layer = PrunePolicy { scope: Scope::PerLayer, target: None, prune_ratio: 1.0, ..target };
@@ -143,7 +143,7 @@ fn latency_is_measured_few_times_and_never_exceeded() {
     let scores = score(&coupling, &model.weights, &ScoreConfig::default()).unwrap();
     let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &model.weights };
     for preset in Preset::ALL {
-        for target in [Target::Latency(0.8), Target::LatencyMs(4.0)] {
+        for target in [CostTarget::Latency(0.8), CostTarget::LatencyMs(4.0)] {
             let mut measured = 0;
             let policy = PrunePolicy { preset, ..to(target) };
             let selection = choose_measured(&candidates, &policy, (64, 64), &mut |plan| {
@@ -156,7 +156,7 @@ fn latency_is_measured_few_times_and_never_exceeded() {
             assert!(reached <= target.limit() && reached > 0.85 * target.limit(), "{preset} {reached}");
         }
     }
-    let policy = to(Target::Latency(0.5));
+    let policy = to(CostTarget::Latency(0.5));
     let error = choose_measured(&candidates, &policy, (64, 64), &mut |_| Err("no clock".into())).unwrap_err();
     assert_eq!(error.to_string(), "measuring the latency failed");
     let error = choose_measured(&candidates, &policy, (64, 64), &mut |_| Ok(2.0)).unwrap_err();

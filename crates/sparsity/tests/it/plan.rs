@@ -1,6 +1,6 @@
 //! [`L1Plan`]: strengths for given travels, computed by hand.
 
-use bonsai_sparsity::{Decay, L1Plan, L1Schedule, PlanError, PlannedStep, Strength, Travel};
+use bonsai_sparsity::{Decay, L1Plan, L1PlanError, L1Schedule, PlannedStep, Strength, Travel};
 use serde_json::{Value, json};
 
 /// Two epochs of two updates.
@@ -134,7 +134,7 @@ fn a_travel_of_nothing_needs_no_updates_and_others_are_refused() {
         (vec![PlannedStep { momentum: 1.0, ..still }], ["gamma", "inf", "1 planned updates"]),
     ] {
         let error = L1Plan::TRAVEL.forecast(1, steps).unwrap_err();
-        assert!(matches!(error, PlanError::Unreachable { .. }), "{error}");
+        assert!(matches!(error, L1PlanError::Unreachable { .. }), "{error}");
         let text = error.to_string();
         assert!(parts.iter().all(|part| text.contains(part)), "{text}");
     }
@@ -153,7 +153,7 @@ fn numbers_are_checked_by_name() {
         (L1Plan { limit: -1.0, ..L1Plan::TRAVEL }, "`limit` is -1"),
     ] {
         let error = plan.forecast(2, steps()).unwrap_err();
-        assert!(matches!(error, PlanError::Number(_)) && error.to_string().contains(part), "{error}");
+        assert!(matches!(error, L1PlanError::Number(_)) && error.to_string().contains(part), "{error}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::Graph;
-use bonsai_sparsity::{GammaStatistics, GammaSummary, Histogram, Outcome, StatisticsError, Travel};
+use bonsai_sparsity::{GammaStatistics, GammaSummary, Histogram, L1Outcome, StatisticsError, Travel};
 use bonsai_testkit::random_weights;
 
 fn network() -> Graph {
@@ -97,7 +97,7 @@ fn an_outcome_in_a_sentence() {
         weights.insert("c.weight", Array::new(&[1], vec![1.0]));
         GammaStatistics::new(&network(), &weights).unwrap().overall
     };
-    let outcome = Outcome {
+    let outcome = L1Outcome {
         predicted: Some(Travel { distance: 1.75, updates: 650 }),
         before: Some(summary(&[1.0, -1.0, 1.0, 0.5, 1.5])),
         after: summary(&[0.004, 0.0, -0.5, 0.25, 0.25]),
@@ -110,9 +110,9 @@ fn an_outcome_in_a_sentence() {
          percentile from 0.625 to 0.001, and the fraction below 0.01 from 0.0 % to 33.3 %"
     );
     let json = serde_json::to_string(&outcome).unwrap();
-    assert_eq!(serde_json::from_str::<Outcome>(&json).unwrap(), outcome);
+    assert_eq!(serde_json::from_str::<L1Outcome>(&json).unwrap(), outcome);
     assert_eq!(
-        Outcome { predicted: None, before: None, ..outcome }.to_string(),
+        L1Outcome { predicted: None, before: None, ..outcome }.to_string(),
         "after L1, the median of |gamma| is 0.250, its 5th percentile 0.001, and the fraction below 0.01 33.3 %"
     );
 }

@@ -1,7 +1,7 @@
-//! [`DistillSettings`]: the teacher, and which of its outputs the training imitates.
+//! [`DistillConfig`]: the teacher, and which of its outputs the training imitates.
 
 use anyhow::Result;
-use bonsai_yolov8::{DistillGains, ImitationSettings};
+use bonsai_yolov8::{DistillGains, ImitationConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::ensure_usage;
@@ -9,7 +9,7 @@ use crate::ensure_usage;
 /// Distillation during fine-tuning.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct DistillSettings {
+pub struct DistillConfig {
     /// Which outputs of the teacher are imitated.
     pub imitate: Imitate,
     /// A checkpoint with the same classes, of any width or scale. Default: the run's best network before
@@ -18,7 +18,7 @@ pub struct DistillSettings {
     /// Weights of the loss parts of [`Imitate::Logits`].
     pub gains: DistillGains,
     /// Temperature and weight of [`Imitate::Features`].
-    pub features: ImitationSettings,
+    pub features: ImitationConfig,
 }
 
 /// The outputs of the teacher that are imitated.
@@ -49,7 +49,7 @@ impl Imitate {
     }
 }
 
-impl DistillSettings {
+impl DistillConfig {
     /// Whether there is a teacher.
     pub fn is_on(&self) -> bool {
         self.imitate != Imitate::None

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bonsai_tensorrt::{
-    BackendChoice, BuildOptions, ComputeCapability, EngineOutcome, Environment, HardwareCompatibility,
-    Places, Precision, ProfilingExports, ShapeProfile, build_if_possible,
+    BackendChoice, BuildOptions, ComputeCapability, EngineOutcome, EnginePrecision, Environment,
+    HardwareCompatibility, Places, ProfilingExports, ShapeProfile, build_if_possible,
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ pub struct EngineConfig {
     pub rtx_folder: Option<PathBuf>,
     /// Arithmetic. Default: fp16 if the builder casts (TensorRT up to 10), otherwise the arithmetic in the
     /// ONNX file.
-    pub precision: Option<Precision>,
+    pub precision: Option<EnginePrecision>,
     /// Whether TensorRT 10 also takes the arithmetic from the ONNX file.
     pub strongly_typed: bool,
     /// Upper bound of the builder's scratch memory, in MiB.

@@ -1,7 +1,7 @@
-//! [`ExportSettings`]: the ONNX files that a run writes.
+//! [`ExportConfig`]: the ONNX files that a run writes.
 
 use anyhow::Result;
-use bonsai_tensorrt::Precision;
+use bonsai_tensorrt::EnginePrecision;
 use serde::{Deserialize, Serialize};
 
 use super::{COUNTS, check_range};
@@ -9,7 +9,7 @@ use super::{COUNTS, check_range};
 /// The precisions in which a run exports the baseline and the fine-tuned network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ExportSettings {
+pub struct ExportConfig {
     /// Weights and arithmetic in 32 bits.
     pub fp32: bool,
     /// Weights and arithmetic in 16 bits, input and output in 32.
@@ -20,24 +20,28 @@ pub struct ExportSettings {
     pub calibration_images: usize,
 }
 
-impl Default for ExportSettings {
+impl Default for ExportConfig {
     /// All three precisions.
     fn default() -> Self {
         Self { fp32: true, fp16: true, int8: true, calibration_images: 128 }
     }
 }
 
-impl ExportSettings {
+impl ExportConfig {
     /// The selected precisions.
-    pub fn precisions(&self) -> Vec<Precision> {
-        [(Precision::Fp32, self.fp32), (Precision::Fp16, self.fp16), (Precision::Int8, self.int8)]
-            .into_iter()
-            .filter_map(|(precision, wanted)| wanted.then_some(precision))
-            .collect()
+    pub fn precisions(&self) -> Vec<EnginePrecision> {
+        [
+            (EnginePrecision::Fp32, self.fp32),
+            (EnginePrecision::Fp16, self.fp16),
+            (EnginePrecision::Int8, self.int8),
+        ]
+        .into_iter()
+        .filter_map(|(precision, wanted)| wanted.then_some(precision))
+        .collect()
     }
 }
 
-impl ExportSettings {
+impl ExportConfig {
     /// Checks the ranges.
     ///
     /// # Errors

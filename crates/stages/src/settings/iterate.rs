@@ -1,4 +1,4 @@
-//! [`IterateSettings`]: pruning in steps.
+//! [`IterateConfig`]: pruning in steps.
 
 use bonsai_prune::Iteration;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Settings for pruning in steps.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct IterateSettings {
+pub struct IterateConfig {
     /// Number of steps; 1 prunes at once, without fine-tuning within the stage.
     pub steps: usize,
     /// Largest accepted drop of mAP50-95 after fine-tuning, compared with the network before the first step.
@@ -15,7 +15,7 @@ pub struct IterateSettings {
     pub epochs: usize,
 }
 
-impl Default for IterateSettings {
+impl Default for IterateConfig {
     /// A single step; limit and epochs are those of Torch-Pruning's example.
     fn default() -> Self {
         Self { steps: 1, max_map_drop: Iteration::default().max_map_drop, epochs: 10 }

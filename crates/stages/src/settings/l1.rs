@@ -61,7 +61,7 @@ struct L1Keys {
 }
 
 impl TryFrom<L1Keys> for L1Config {
-    type Error = bonsai_sparsity::PlanError;
+    type Error = bonsai_sparsity::L1PlanError;
 
     fn try_from(keys: L1Keys) -> Result<Self, Self::Error> {
         let start = Self::from_preset(keys.preset);

@@ -1,4 +1,4 @@
-//! [`LoaderSettings`]: how batches are made.
+//! [`LoadingConfig`]: how batches are made.
 
 use std::ops::RangeInclusive;
 
@@ -14,7 +14,7 @@ const WORKERS: RangeInclusive<usize> = 0..=256;
 /// How batches are made.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct LoaderSettings {
+pub struct LoadingConfig {
     /// Background threads that prepare batches.
     pub workers: usize,
     /// Maximum bytes of decoded images kept between epochs.
@@ -25,7 +25,7 @@ pub struct LoaderSettings {
     pub close_mosaic: usize,
 }
 
-impl Default for LoaderSettings {
+impl Default for LoadingConfig {
     /// One worker (the network uses the other cores), half a gibibyte of decoded images, Ultralytics'
     /// augmentation.
     fn default() -> Self {
@@ -33,7 +33,7 @@ impl Default for LoaderSettings {
     }
 }
 
-impl LoaderSettings {
+impl LoadingConfig {
     /// Checks the ranges.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! [`L1Config`], [`PruneSettings`] and the settings of other stages, as configuration files contain them.
+//! [`L1Config`], [`PruneConfig`] and the settings of other stages, as configuration files contain them.
 
 mod distill;
 mod engine;
@@ -9,11 +9,11 @@ mod loader;
 mod prune;
 mod range;
 
-pub use distill::{DistillSettings, Imitate};
+pub use distill::{DistillConfig, Imitate};
 pub use engine::EngineConfig;
-pub use export::ExportSettings;
-pub use iterate::IterateSettings;
+pub use export::ExportConfig;
+pub use iterate::IterateConfig;
 pub use l1::{L1Config, L1Preset};
-pub use loader::LoaderSettings;
-pub use prune::{PruneExtras, PruneSettings};
+pub use loader::LoadingConfig;
+pub use prune::{PruneConfig, PruneExtras};
 pub use range::{COUNTS, check_range};

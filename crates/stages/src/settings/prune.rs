@@ -1,4 +1,4 @@
-//! [`PruneSettings`]: the configuration of the pruning stage.
+//! [`PruneConfig`]: the configuration of the pruning stage.
 
 use std::ops::RangeInclusive;
 
@@ -41,7 +41,8 @@ impl Default for PruneExtras {
     fn default() -> Self {
         Self {
             compensate: true,
-            reconstruct: 0,
+            // At most 256 images; each gives some windows to each layer.
+            reconstruct: 32,
             recalibrate: 0,
             gradient_batches: 8,
             batch: 8,
@@ -55,7 +56,7 @@ impl Default for PruneExtras {
 
 /// The settings of the pruning stage.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct PruneSettings {
+pub struct PruneConfig {
     /// How the importance of channels is computed.
     pub score: ScoreConfig,
     /// Which channels are removed.
@@ -66,7 +67,7 @@ pub struct PruneSettings {
     pub training: TrainConfig,
 }
 
-impl PruneSettings {
+impl PruneConfig {
     /// Whether the choice of channels needs labelled images.
     pub fn needs_labels(&self) -> bool {
         matches!(self.score.importance, Importance::Taylor | Importance::Best)

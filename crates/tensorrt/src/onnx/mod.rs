@@ -18,7 +18,7 @@ pub use element::Element;
 use element::{declared, elements};
 use wire::{Graph, Model, Node, Tensor, Value};
 
-use crate::Precision;
+use crate::EnginePrecision;
 
 /// `TensorProto.DataLocation.EXTERNAL`.
 const EXTERNAL: i32 = 1;
@@ -92,7 +92,7 @@ pub struct OnnxSource {
     pub opset: Option<i64>,
     /// Arithmetic of the file: `Int8` if it has quantise and dequantise nodes, `Fp16` if most layers with
     /// weights have fp16 ones, `Fp32` otherwise.
-    pub precision: Precision,
+    pub precision: EnginePrecision,
     /// Inputs, without those that share their name with a constant.
     pub inputs: Vec<OnnxTensor>,
     /// Outputs.
@@ -166,11 +166,11 @@ fn summarise(graph: &Graph) -> OnnxSource {
         }
     }
     let precision = if quantised {
-        Precision::Int8
+        EnginePrecision::Int8
     } else if halves > wholes {
-        Precision::Fp16
+        EnginePrecision::Fp16
     } else {
-        Precision::Fp32
+        EnginePrecision::Fp32
     };
     OnnxSource {
         opset: None,

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use bonsai_tensorrt::{
-    Backend, BuildError, BuildOptions, BuildReport, Precision, ProfilingExports, Program, build,
+    Backend, BuildError, BuildOptions, BuildReport, EnginePrecision, ProfilingExports, Program, build,
 };
 
 use crate::help::{HELP_8_6, HELP_10, HELP_11, HELP_RTX};
@@ -31,7 +31,7 @@ fn a_passed_build_is_moved_into_place_and_reported() {
 
     assert_eq!(bench.listing(), ["bin", "model.engine", "model.engine.log", "model.onnx"]);
     assert_eq!((report.backend, report.engine_bytes), (Backend::Trtexec, 204));
-    assert_eq!((report.precision, report.version.to_string().as_str()), (Precision::Fp16, "8.6.1"));
+    assert_eq!((report.precision, report.version.to_string().as_str()), (EnginePrecision::Fp16, "8.6.1"));
     assert_eq!(report.argv[1], format!("--saveEngine={}", bench.path("model.engine").display()));
     assert_eq!(report.argv[2..], ["--fp16"]);
     assert_eq!(report.measurement.build_seconds, Some(31.5));
@@ -57,9 +57,9 @@ fn every_version_passes_in_its_own_words() {
         )
     };
     for (help, banner, built, version, precision) in [
-        (HELP_8_6, "[TensorRT v8601]", "Engine built in 12.5 sec.", "8.6.1", Precision::Fp16),
-        (HELP_10, "[TensorRT v101600] [b1]", "Engine built in 12.5 sec.", "10.16.0", Precision::Fp16),
-        (HELP_11, "[TensorRT v110100] [b2]", "Engine built in 12.5 sec.", "11.1.0", Precision::Fp32),
+        (HELP_8_6, "[TensorRT v8601]", "Engine built in 12.5 sec.", "8.6.1", EnginePrecision::Fp16),
+        (HELP_10, "[TensorRT v101600] [b1]", "Engine built in 12.5 sec.", "10.16.0", EnginePrecision::Fp16),
+        (HELP_11, "[TensorRT v110100] [b2]", "Engine built in 12.5 sec.", "11.1.0", EnginePrecision::Fp32),
     ] {
         let report = run(&Bench::new(help, &passes(banner, built))).unwrap();
         assert_eq!((report.version.to_string().as_str(), report.precision), (version, precision));
@@ -75,7 +75,7 @@ fn the_tool_of_rtx_builds_its_own_kind() {
     bench.add(Program::TensorrtRtx, HELP_RTX, &passes);
     let report = build(&bench.tool(Program::TensorrtRtx), &options(&bench), &mut |_| {}).unwrap();
     assert_eq!((report.backend, report.engine_bytes), (Backend::TensorrtRtx, 204));
-    assert_eq!((report.precision, report.version.to_string().as_str()), (Precision::Fp32, "1.7.1"));
+    assert_eq!((report.precision, report.version.to_string().as_str()), (EnginePrecision::Fp32, "1.7.1"));
 
     // A plan of the other runtime does not count as a plan.
     bench.add(Program::TensorrtRtx, HELP_RTX, PASSES);

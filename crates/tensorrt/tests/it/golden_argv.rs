@@ -1,8 +1,8 @@
 //! Tests of the exact arguments for each version.
 
 use bonsai_tensorrt::{
-    BuildOptions, Capabilities, HardwareCompatibility, OptionsError, Precision, ProfilingExports, Program,
-    ShapeProfile, argv,
+    BuildOptions, Capabilities, EnginePrecision, HardwareCompatibility, OptionsError, ProfilingExports,
+    Program, ShapeProfile, argv,
 };
 
 use crate::help::{HELP_8_6, HELP_10, HELP_11, HELP_RTX};
@@ -13,16 +13,16 @@ fn words_of(
     program: Program,
     help: &str,
     options: &BuildOptions,
-    onnx: Precision,
+    onnx: EnginePrecision,
 ) -> Result<String, OptionsError> {
     argv(&Capabilities::from_help(program, help).unwrap(), options, onnx).map(|words| words.join(" "))
 }
 
-fn words(help: &str, options: &BuildOptions, onnx: Precision) -> Result<String, OptionsError> {
+fn words(help: &str, options: &BuildOptions, onnx: EnginePrecision) -> Result<String, OptionsError> {
     words_of(Program::Trtexec, help, options, onnx)
 }
 
-fn rtx(options: &BuildOptions, onnx: Precision) -> Result<String, OptionsError> {
+fn rtx(options: &BuildOptions, onnx: EnginePrecision) -> Result<String, OptionsError> {
     words_of(Program::TensorrtRtx, HELP_RTX, options, onnx)
 }
 
@@ -30,21 +30,21 @@ fn plain() -> BuildOptions {
     BuildOptions::new("m.onnx", "m.engine")
 }
 
-fn wants(precision: Precision) -> BuildOptions {
+fn wants(precision: EnginePrecision) -> BuildOptions {
     BuildOptions { precision: Some(precision), ..plain() }
 }
 
 #[test]
 fn fp32_needs_no_flag_anywhere() {
     for help in [HELP_8_6, HELP_10, HELP_11] {
-        assert_eq!(words(help, &wants(Precision::Fp32), Precision::Fp32).unwrap(), PLAIN);
+        assert_eq!(words(help, &wants(EnginePrecision::Fp32), EnginePrecision::Fp32).unwrap(), PLAIN);
     }
-    assert_eq!(rtx(&wants(Precision::Fp32), Precision::Fp32).unwrap(), PLAIN);
+    assert_eq!(rtx(&wants(EnginePrecision::Fp32), EnginePrecision::Fp32).unwrap(), PLAIN);
 }
 
 #[test]
 fn fp16_is_a_flag_up_to_10_and_a_property_of_the_file_from_11() {
-    use Precision::{Fp16, Fp32};
+    use EnginePrecision::{Fp16, Fp32};
     for help in [HELP_8_6, HELP_10] {
         for (options, onnx) in [(wants(Fp16), Fp32), (wants(Fp16), Fp16), (plain(), Fp32), (plain(), Fp16)] {
             assert_eq!(words(help, &options, onnx).unwrap(), format!("{PLAIN} --fp16"));
@@ -66,7 +66,7 @@ fn fp16_is_a_flag_up_to_10_and_a_property_of_the_file_from_11() {
 
 #[test]
 fn strong_typing_is_a_flag_of_10_alone() {
-    use Precision::{Fp16, Fp32, Int8};
+    use EnginePrecision::{Fp16, Fp32, Int8};
     let strong = |precision| BuildOptions { strongly_typed: true, precision, ..plain() };
     let flag = format!("{PLAIN} --stronglyTyped");
     for onnx in [Fp32, Fp16, Int8] {
@@ -83,7 +83,7 @@ fn strong_typing_is_a_flag_of_10_alone() {
 
 #[test]
 fn int8_needs_quantise_nodes_everywhere() {
-    use Precision::{Fp32, Int8};
+    use EnginePrecision::{Fp32, Int8};
     for (help, flags) in [(HELP_8_6, " --int8 --fp16"), (HELP_10, " --int8 --fp16"), (HELP_11, "")] {
         assert!(matches!(words(help, &wants(Int8), Fp32), Err(OptionsError::NotQuantised { .. })));
         for options in [wants(Int8), plain()] {
@@ -125,7 +125,7 @@ const EXPORTS: &str = "--profilingVerbosity=detailed --separateProfileRun --expo
 fn everything_at_once() {
     for (help, fp16) in [(HELP_8_6, " --fp16"), (HELP_10, " --fp16"), (HELP_11, "")] {
         assert_eq!(
-            words(help, &everything(), Precision::Fp32).unwrap(),
+            words(help, &everything(), EnginePrecision::Fp32).unwrap(),
             format!(
                 "{PLAIN}{fp16} --memPoolSize=workspace:2048 {SHAPES} --builderOptimizationLevel=5 \
                  --timingCacheFile=timing.cache --versionCompatible --hardwareCompatibilityLevel=ampere+ {EXPORTS}"
@@ -138,7 +138,7 @@ fn everything_at_once() {
         ..plain()
     };
     assert_eq!(
-        words(HELP_11, &unmeasured, Precision::Fp16).unwrap(),
+        words(HELP_11, &unmeasured, EnginePrecision::Fp16).unwrap(),
         format!("{PLAIN} --hardwareCompatibilityLevel=sameComputeCapability --skipInference")
     );
 }
@@ -153,13 +153,13 @@ fn rtx_takes_compute_capabilities_in_place_of_compatibility() {
         ..everything()
     };
     assert_eq!(
-        rtx(&targets, Precision::Fp32).unwrap(),
+        rtx(&targets, EnginePrecision::Fp32).unwrap(),
         format!(
             "{PLAIN} --memPoolSize=workspace:2048 {SHAPES} --builderOptimizationLevel=5 \
              --computeCapabilities=75,86,120 {EXPORTS}"
         )
     );
-    let refused = words(HELP_10, &targets, Precision::Fp32).unwrap_err().to_string();
+    let refused = words(HELP_10, &targets, EnginePrecision::Fp32).unwrap_err().to_string();
     assert!(refused.contains("compute capabilities") && refused.contains("TensorRT 10.16.0"), "{refused}");
     let others = [
         BuildOptions { timing_cache: Some("c".into()), ..plain() },
@@ -167,7 +167,7 @@ fn rtx_takes_compute_capabilities_in_place_of_compatibility() {
         BuildOptions { hardware_compatibility: Some(HardwareCompatibility::AmperePlus), ..plain() },
     ];
     for options in others {
-        assert!(matches!(rtx(&options, Precision::Fp32), Err(OptionsError::NotForThisBuilder { .. })));
+        assert!(matches!(rtx(&options, EnginePrecision::Fp32), Err(OptionsError::NotForThisBuilder { .. })));
     }
 }
 
@@ -175,18 +175,18 @@ fn rtx_takes_compute_capabilities_in_place_of_compatibility() {
 fn senseless_options_are_refused() {
     let bad = ShapeProfile { input: "images".to_owned(), min: vec![2, 3], opt: vec![1, 3], max: vec![4, 3] };
     let profile = BuildOptions { profiles: vec![bad], ..plain() };
-    assert!(matches!(words(HELP_10, &profile, Precision::Fp32), Err(OptionsError::Profile(_))));
+    assert!(matches!(words(HELP_10, &profile, EnginePrecision::Fp32), Err(OptionsError::Profile(_))));
     let level = BuildOptions { optimization_level: Some(6), ..plain() };
-    assert_eq!(words(HELP_10, &level, Precision::Fp32), Err(OptionsError::BadLevel { level: 6 }));
+    assert_eq!(words(HELP_10, &level, EnginePrecision::Fp32), Err(OptionsError::BadLevel { level: 6 }));
     let exports = ProfilingExports { times: Some("t.json".into()), ..ProfilingExports::default() };
     let unmeasured = BuildOptions { measure: false, exports, ..plain() };
-    assert_eq!(words(HELP_10, &unmeasured, Precision::Fp32), Err(OptionsError::NothingMeasured));
+    assert_eq!(words(HELP_10, &unmeasured, EnginePrecision::Fp32), Err(OptionsError::NothingMeasured));
 
     let old = "&&&& RUNNING TensorRT.trtexec [TensorRT v8205] # trtexec --help\n --fp16 \n --workspace=N";
     let workspace = BuildOptions { workspace_mib: Some(64), ..plain() };
     let unmeasured = BuildOptions { measure: false, ..plain() };
     for (options, name) in [(workspace, "--memPoolSize"), (unmeasured, "--skipInference")] {
-        let error = words(old, &options, Precision::Fp32).unwrap_err().to_string();
+        let error = words(old, &options, EnginePrecision::Fp32).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains("8.2.5"), "{error}");
     }
 }

@@ -3,7 +3,8 @@
 use std::fs;
 
 use bonsai_tensorrt::{
-    BackendChoice, BuildOptions, EngineOutcome, Environment, Places, Precision, Program, build_if_possible,
+    BackendChoice, BuildOptions, EngineOutcome, EnginePrecision, Environment, Places, Program,
+    build_if_possible,
 };
 
 use crate::build::options;
@@ -21,7 +22,7 @@ fn because(bench: &Bench, choice: BackendChoice, options: &BuildOptions) -> Stri
 
 #[test]
 fn what_the_machine_lacks_is_an_outcome() {
-    let half = |bench: &Bench| BuildOptions { precision: Some(Precision::Fp16), ..options(bench) };
+    let half = |bench: &Bench| BuildOptions { precision: Some(EnginePrecision::Fp16), ..options(bench) };
     let bench = Bench::empty();
     assert!(because(&bench, BackendChoice::Trtexec, &half(&bench)).contains("no trtexec found"));
     assert!(because(&bench, BackendChoice::TensorrtRtx, &half(&bench)).contains("no tensorrt_rtx found"));
@@ -86,5 +87,5 @@ fn half_files_give_half_engines_where_the_file_decides() {
     let bench = Bench::new(HELP_11, PASSES);
     fs::write(bench.path("model.onnx"), onnx_file::fp16()).unwrap();
     let outcome = build_if_possible(BackendChoice::Auto, &bench.places(), &options(&bench), &mut |_| {});
-    assert!(matches!(outcome, Ok(EngineOutcome::Built(report)) if report.precision == Precision::Fp16));
+    assert!(matches!(outcome, Ok(EngineOutcome::Built(report)) if report.precision == EnginePrecision::Fp16));
 }

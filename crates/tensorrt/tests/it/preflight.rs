@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use bonsai_tensorrt::{
-    BuilderTraits, OnnxSource, Precision, PreflightError, ShapeProfile, preflight as check,
+    BuilderTraits, EnginePrecision, OnnxSource, PreflightError, ShapeProfile, preflight as check,
 };
 use tempfile::TempDir;
 
@@ -63,7 +63,7 @@ fn what_builds_nothing_is_refused() {
 #[test]
 fn precision_is_that_of_the_weights() {
     let precision = |bytes: &[u8]| preflight(bytes, &[], &strong()).unwrap().precision;
-    assert_eq!((precision(&fp32()), precision(&fp16())), (Precision::Fp32, Precision::Fp16));
+    assert_eq!((precision(&fp32()), precision(&fp16())), (EnginePrecision::Fp32, EnginePrecision::Fp16));
 
     let quantised = Graph {
         nodes: vec![
@@ -74,7 +74,7 @@ fn precision_is_that_of_the_weights() {
         constants: vec![constant("stem.weight", FLOAT, &[4, 3, 1, 1]), constant("scale", FLOAT, &[])],
         ..Graph::convolution(FLOAT, FLOAT, &[1, 3, 8, 8])
     };
-    assert_eq!(precision(&quantised.bytes()), Precision::Int8);
+    assert_eq!(precision(&quantised.bytes()), EnginePrecision::Int8);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn half_weights_on_whole_input_are_refused_where_types_are_strong() {
     for part in ["stem", "takes FLOAT but has FLOAT16 weights", "TensorRT-RTX"] {
         assert!(error.contains(part), "{error}");
     }
-    assert_eq!(preflight(&mixed.bytes(), &[], &weak()).unwrap().precision, Precision::Fp16);
+    assert_eq!(preflight(&mixed.bytes(), &[], &weak()).unwrap().precision, EnginePrecision::Fp16);
 
     // A cast before it makes it valid, and types are followed through layers.
     let nodes = vec![

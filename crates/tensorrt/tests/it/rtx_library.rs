@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bonsai_tensorrt::{
-    Backend, BackendChoice, BuildError, BuildOptions, BuildReport, EngineKind, EngineOutcome, Environment,
-    Places, PlanHeader, Precision, build_if_possible,
+    Backend, BackendChoice, BuildError, BuildOptions, BuildReport, EngineKind, EngineOutcome,
+    EnginePrecision, Environment, Places, PlanHeader, build_if_possible,
 };
 use tempfile::TempDir;
 
@@ -58,7 +58,7 @@ impl Workshop {
 
 #[test]
 fn two_builds_give_the_same_bytes() {
-    for (model, precision) in [(fp32(), Precision::Fp32), (fp16(), Precision::Fp16)] {
+    for (model, precision) in [(fp32(), EnginePrecision::Fp32), (fp16(), EnginePrecision::Fp16)] {
         let Some(workshop) = Workshop::open(&model) else { return };
         let report = workshop.build(&workshop.options()).unwrap();
         assert_eq!((report.backend, report.precision), (Backend::Rtx, precision));

@@ -4,7 +4,7 @@
 
 use bonsai_testkit::Golden;
 use bonsai_yolov8::{
-    AnchorWeight, DistillGains, FeatureMap, HeadOutput, ImitationSettings, LevelOutput, distillation_loss,
+    AnchorWeight, DistillGains, FeatureMap, HeadOutput, ImitationConfig, LevelOutput, distillation_loss,
     imitate_features,
 };
 
@@ -87,7 +87,7 @@ fn check_features(case: &str) {
     };
     let matching: Vec<usize> = golden.get("features.matching").data().iter().map(|&m| m as usize).collect();
     let of = |what: &str| golden.get(&format!("{case}.{what}")).data();
-    let settings = ImitationSettings { tau: of("settings")[0], weight: of("settings")[1] };
+    let settings = ImitationConfig { tau: of("settings")[0], weight: of("settings")[1] };
     let found = imitate_features(&map("student"), &map("teacher"), &matching, settings).unwrap();
     assert_close(&format!("{case}, total"), &[found.total], of("total"), RELATIVE);
     assert_close(&format!("{case}, gradient"), &found.gradient, of("gradient"), RELATIVE);

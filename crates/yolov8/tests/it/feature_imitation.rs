@@ -1,6 +1,6 @@
 //! Imitation of features: comparison with an f64 reference, finite differences, invariants and errors.
 
-use bonsai_yolov8::{FeatureMap, ImitationOutput, ImitationSettings, imitate_features};
+use bonsai_yolov8::{FeatureMap, ImitationConfig, ImitationOutput, imitate_features};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -26,7 +26,7 @@ fn map(values: &[f32], channels: usize) -> FeatureMap<'_> {
     FeatureMap { values, n, channels, h, w }
 }
 
-fn imitate(student: &[f32], teacher: &[f32], settings: ImitationSettings) -> ImitationOutput {
+fn imitate(student: &[f32], teacher: &[f32], settings: ImitationConfig) -> ImitationOutput {
     let [_, cs, ct, ..] = SHAPE;
     imitate_features(&map(student, cs), &map(teacher, ct), &MATCHING, settings).unwrap()
 }
@@ -45,7 +45,7 @@ fn statistics(values: &[f64], channels: usize) -> Vec<(f64, f64)> {
 }
 
 /// The loss by the formula, for given statistics of the student.
-fn reference(student: &[f64], teacher: &[f64], held: &[(f64, f64)], settings: ImitationSettings) -> f64 {
+fn reference(student: &[f64], teacher: &[f64], held: &[(f64, f64)], settings: ImitationConfig) -> f64 {
     let [n, cs, ct, h, w] = SHAPE;
     let tau = f64::from(settings.tau);
     let weight = f64::from(settings.weight);
@@ -74,7 +74,7 @@ fn wide(values: &[f32]) -> Vec<f64> {
 fn value_and_gradient_are_those_of_plain_loops() {
     let [n, cs, ct, ..] = SHAPE;
     for (seed, (tau, weight)) in (0..).zip([(1.0, 1.0), (4.0, 0.5), (0.5, 30.0)]) {
-        let settings = ImitationSettings { tau, weight };
+        let settings = ImitationConfig { tau, weight };
         let student = random(cs, 3.0, 2.0, seed);
         let teacher = random(ct, 0.1, -5.0, seed + 100);
         let found = imitate(&student, &teacher, settings);
@@ -112,12 +112,12 @@ fn equal_channels_teach_nothing() {
     let plane = |image: usize, channel: usize| &teacher[(image * ct + channel) * h * w..][..h * w];
     let pick = |image: usize| MATCHING.map(|channel| plane(image, channel)).concat();
     let student: Vec<f32> = (0..n).flat_map(pick).collect();
-    let found = imitate(&student, &teacher, ImitationSettings::default());
+    let found = imitate(&student, &teacher, ImitationConfig::default());
     assert_eq!(found.total, 0.0);
     assert!(found.gradient.iter().all(|&g| g == 0.0));
     // The tolerance covers rounding of the scaled features and the epsilon of the variance.
     let moved: Vec<f32> = student.iter().map(|v| 4.0 * v - 3.0).collect();
-    let found = imitate(&moved, &teacher, ImitationSettings::default());
+    let found = imitate(&moved, &teacher, ImitationConfig::default());
     assert!(found.total.abs() < 1e-4, "{}", found.total);
     assert_eq!(found.gradient.len(), n * cs * h * w);
 }
@@ -129,7 +129,7 @@ fn any_number_of_threads_gives_the_same_bits() {
     let teacher = random(ct, 1.0, 0.0, 3);
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| imitate(&student, &teacher, ImitationSettings::default()))
+        pool.install(|| imitate(&student, &teacher, ImitationConfig::default()))
     };
     assert_eq!(with(1), with(2));
     assert_eq!(with(1), with(5));
@@ -140,15 +140,15 @@ fn only_matched_channels_count() {
     let [_, cs, ct, h, w] = SHAPE;
     let student = random(cs, 1.0, 0.0, 4);
     let mut teacher = random(ct, 1.0, 0.0, 5);
-    let before = imitate(&student, &teacher, ImitationSettings::default());
+    let before = imitate(&student, &teacher, ImitationConfig::default());
     for (i, value) in teacher.iter_mut().enumerate() {
         if !MATCHING.contains(&(i / (h * w) % ct)) {
             *value = f32::NAN;
         }
     }
-    assert_eq!(imitate(&student, &teacher, ImitationSettings::default()), before);
+    assert_eq!(imitate(&student, &teacher, ImitationConfig::default()), before);
     teacher[3 * h * w] = f32::NAN;
-    assert!(imitate(&student, &teacher, ImitationSettings::default()).total.is_nan());
+    assert!(imitate(&student, &teacher, ImitationConfig::default()).total.is_nan());
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
     let refuse = |student: FeatureMap, teacher: FeatureMap, matching: &[usize], settings| {
         imitate_features(&student, &teacher, matching, settings).unwrap_err().to_string()
     };
-    let fine = ImitationSettings::default();
+    let fine = ImitationConfig::default();
     let shaped = |student: FeatureMap, teacher: FeatureMap, expected: &str| {
         let message = refuse(student, teacher, &MATCHING, fine);
         assert!(message.contains(expected), "{message}");
@@ -186,7 +186,7 @@ fn what_does_not_fit_is_refused_with_both_numbers() {
         message.contains("channel 1 is matched with teacher channel 4, but the teacher has 4"),
         "{message}"
     );
-    for settings in [ImitationSettings { tau: 0.0, ..fine }, ImitationSettings { weight: f32::NAN, ..fine }] {
+    for settings in [ImitationConfig { tau: 0.0, ..fine }, ImitationConfig { weight: f32::NAN, ..fine }] {
         let message = refuse(good_student, good_teacher, &MATCHING, settings);
         assert!(message.contains("tau is 0") || message.contains("weight is NaN"), "{message}");
     }

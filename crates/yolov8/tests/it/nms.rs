@@ -1,7 +1,7 @@
 //! Non-maximum suppression: hand-made cases, invariants, and comparison with Ultralytics.
 
 use bonsai_boxes::{Detection, Xyxy};
-use bonsai_yolov8::{NmsConfig, Predictions, nms};
+use bonsai_yolov8::{NmsOptions, Predictions, nms};
 use proptest::prelude::*;
 
 use crate::golden::{Golden, assert_close};
@@ -18,7 +18,7 @@ fn predictions<const C: usize>(anchors: &[([f32; 4], [f32; C])]) -> Predictions 
     Predictions::new(1, C, anchors.len(), planes.concat()).unwrap()
 }
 
-fn found<const C: usize>(anchors: &[([f32; 4], [f32; C])], config: &NmsConfig) -> Vec<(f32, usize)> {
+fn found<const C: usize>(anchors: &[([f32; 4], [f32; C])], config: &NmsOptions) -> Vec<(f32, usize)> {
     let images = nms(&predictions(anchors), config);
     images[0].iter().map(|d| (d.confidence, d.class_id)).collect()
 }
@@ -29,8 +29,8 @@ const ROW: [[f32; 4]; 3] = [[0.0, 0.0, 100.0, 100.0], [11.1, 0.0, 111.1, 100.0],
 #[test]
 fn the_better_of_two_that_overlap_stays() {
     let anchors = [(ROW[0], [0.6]), (ROW[1], [0.9]), (ROW[2], [0.3])];
-    assert_eq!(found(&anchors, &NmsConfig::PREDICT), [(0.9, 0), (0.3, 0)]);
-    let lenient = NmsConfig { iou: 0.85, ..NmsConfig::PREDICT };
+    assert_eq!(found(&anchors, &NmsOptions::PREDICT), [(0.9, 0), (0.3, 0)]);
+    let lenient = NmsOptions { iou: 0.85, ..NmsOptions::PREDICT };
     assert_eq!(found(&anchors, &lenient), [(0.9, 0), (0.6, 0), (0.3, 0)]);
 }
 
@@ -38,27 +38,27 @@ fn the_better_of_two_that_overlap_stays() {
 #[test]
 fn the_dropped_do_not_suppress() {
     let anchors = [(ROW[0], [0.9]), (ROW[1], [0.8]), ([22.2, 0.0, 122.2, 100.0], [0.7])];
-    assert_eq!(found(&anchors, &NmsConfig::PREDICT), [(0.9, 0), (0.7, 0)]);
+    assert_eq!(found(&anchors, &NmsOptions::PREDICT), [(0.9, 0), (0.7, 0)]);
 }
 
 #[test]
 fn classes_do_not_suppress_each_other() {
     let anchors = [(ROW[0], [0.9, 0.4]), (ROW[1], [0.3, 0.8])];
-    assert_eq!(found(&anchors, &NmsConfig::PREDICT), [(0.9, 0), (0.8, 1)]);
+    assert_eq!(found(&anchors, &NmsOptions::PREDICT), [(0.9, 0), (0.8, 1)]);
     // With several labels per anchor, the weaker detections are suppressed within their class.
-    assert_eq!(found(&anchors, &NmsConfig::VALIDATION), [(0.9, 0), (0.8, 1)]);
+    assert_eq!(found(&anchors, &NmsOptions::VALIDATION), [(0.9, 0), (0.8, 1)]);
 }
 
 #[test]
 fn several_labels_of_one_anchor() {
     let anchors = [(ROW[0], [0.9, 0.4, 0.0005])];
-    assert_eq!(found(&anchors, &NmsConfig::VALIDATION), [(0.9, 0), (0.4, 1)]);
-    assert_eq!(found(&anchors, &NmsConfig::PREDICT), [(0.9, 0)]);
+    assert_eq!(found(&anchors, &NmsOptions::VALIDATION), [(0.9, 0), (0.4, 1)]);
+    assert_eq!(found(&anchors, &NmsOptions::PREDICT), [(0.9, 0)]);
 }
 
 #[test]
 fn thresholds_are_exclusive() {
-    let config = NmsConfig { confidence: 0.25, iou: 0.25, ..NmsConfig::PREDICT };
+    let config = NmsOptions { confidence: 0.25, iou: 0.25, ..NmsOptions::PREDICT };
     // The IoU is exactly 1/4: 40 shared of 160.
     let touching = [([0.0, 0.0, 10.0, 10.0], [0.9]), ([0.0, 6.0, 10.0, 16.0], [0.8]), (ROW[2], [0.25])];
     assert_eq!(found(&touching, &config), [(0.9, 0), (0.8, 0)]);
@@ -68,9 +68,9 @@ fn thresholds_are_exclusive() {
 fn limits() {
     let apart: Vec<_> =
         (0..9u8).map(|i| ([f32::from(i) * 20.0, 0.0, f32::from(i) * 20.0 + 10.0, 10.0], [0.9])).collect();
-    let four = NmsConfig { max_detections: 4, ..NmsConfig::PREDICT };
+    let four = NmsOptions { max_detections: 4, ..NmsOptions::PREDICT };
     assert_eq!(found(&apart, &four).len(), 4);
-    let three = NmsConfig { max_candidates: 3, ..NmsConfig::PREDICT };
+    let three = NmsOptions { max_candidates: 3, ..NmsOptions::PREDICT };
     let kept = nms(&predictions(&apart), &three);
     assert_eq!(
         kept[0].iter().map(|d| d.bbox.x1).collect::<Vec<_>>(),
@@ -79,7 +79,7 @@ fn limits() {
     );
     assert!(nms(&Predictions::new(2, 1, 0, vec![]).unwrap(), &three).iter().all(Vec::is_empty));
     let nan = [(ROW[0], [f32::NAN, 0.5]), (ROW[2], [f32::NAN, f32::NAN])];
-    assert_eq!(found(&nan, &NmsConfig::PREDICT), [(0.5, 1)]);
+    assert_eq!(found(&nan, &NmsOptions::PREDICT), [(0.5, 1)]);
 }
 
 /// The same decoded values give the same detections; coordinates and scores are equal up to rounding.
@@ -87,8 +87,8 @@ fn limits() {
 fn finds_what_ultralytics_finds() {
     let golden = Golden::load();
     let decoded = Predictions::new(3, 3, 84, golden.values("square.decoded")).unwrap();
-    let validation = NmsConfig { max_detections: 100, ..NmsConfig::VALIDATION };
-    let predict = NmsConfig { iou: 0.45, ..NmsConfig::PREDICT };
+    let validation = NmsOptions { max_detections: 100, ..NmsOptions::VALIDATION };
+    let predict = NmsOptions { iou: 0.45, ..NmsOptions::PREDICT };
     for (mode, config, images) in [("validation", validation, 1), ("predict", predict, 3)] {
         for (image, found) in nms(&decoded, &config).iter().take(images).enumerate() {
             let name = format!("square.nms_{mode}.{image}");
@@ -114,7 +114,7 @@ proptest! {
     ) {
         let anchors: Vec<_> =
             anchors.into_iter().map(|(x, y, w, h, scores)| ([x, y, x + w, y + h], scores)).collect();
-        let config = NmsConfig { iou, multi_label, ..NmsConfig::PREDICT };
+        let config = NmsOptions { iou, multi_label, ..NmsOptions::PREDICT };
         let images = nms(&predictions(&anchors), &config);
         let kept = &images[0];
         prop_assert!(kept.windows(2).all(|d| d[0].confidence >= d[1].confidence));

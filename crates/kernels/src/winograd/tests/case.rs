@@ -2,11 +2,11 @@
 
 use super::super::{Forward, Pack, Source, packed_len, partials_len, push_weight_gradient};
 use super::plain::{assert_close, reference, shape, values};
-use crate::{Buffer, ConvShape, Epilogue, Isa, Program, Team, View};
+use crate::{AlignedBuffer, ConvShape, Epilogue, Isa, Program, Team, View};
 
 /// A buffer full of NaN except for the values of one view.
-pub(super) fn poisoned(view: &View, values: &[f32]) -> Buffer {
-    let mut buffer = Buffer::zeroed(view.end() + 48);
+pub(super) fn poisoned(view: &View, values: &[f32]) -> AlignedBuffer {
+    let mut buffer = AlignedBuffer::zeroed(view.end() + 48);
     buffer.as_mut_slice().fill(f32::NAN);
     for (pixel, values) in values.chunks(view.channels.max(1)).enumerate() {
         buffer.as_mut_slice()[view.offset + pixel * view.ld..][..view.channels].copy_from_slice(values);
@@ -15,7 +15,7 @@ pub(super) fn poisoned(view: &View, values: &[f32]) -> Buffer {
 }
 
 /// Returns the values of a view and checks that all values outside of it are unchanged.
-pub(super) fn inside(buffer: &Buffer, view: &View) -> Vec<f32> {
+pub(super) fn inside(buffer: &AlignedBuffer, view: &View) -> Vec<f32> {
     let mut values = Vec::new();
     let mut outside = buffer.as_slice().to_vec();
     for pixel in 0..view.pixels {
@@ -105,9 +105,9 @@ impl Case {
         let zeros = vec![0.0; self.w.len()];
         let dx = if accumulate { &self.x[..] } else { &[] };
         let contents = [&self.x[..], &self.w, &[], start, &self.dy, &[], dx, &[], &zeros];
-        let mut buffers: Vec<Buffer> =
+        let mut buffers: Vec<AlignedBuffer> =
             v.iter().zip(contents).map(|(v, values)| poisoned(v, values)).collect();
-        let mut all: Vec<&mut Buffer> = buffers.iter_mut().collect();
+        let mut all: Vec<&mut AlignedBuffer> = buffers.iter_mut().collect();
         let team = Team::new(threads).unwrap();
         team.broadcast(1 << 21, |_, scratch| {
             // SAFETY: the team gives every thread this many values.
