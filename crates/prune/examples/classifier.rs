@@ -1,5 +1,5 @@
 //! Example: prunes a small image classifier, which has no detection head, to half of its multiply-accumulates,
-//! and runs it before and after.
+//! refits the layers that lost inputs on a few images, and runs the network before and after.
 //!
 //! `cargo run --release -p bonsai-prune --example classifier`
 
@@ -8,21 +8,25 @@
 use std::error::Error;
 
 use bonsai_checkpoint::{Array, Weights};
+use bonsai_exec::{ExecutorOptions, Mode, build_executor};
 use bonsai_graph::{Graph, GraphBuilder, GraphError, NodeId, Op, ParamRole};
 use bonsai_prune::{
-    CostTarget, GraphServices, PruneOptions, PrunePolicy, PrunedGraph, ScoreConfig, prune_graph,
+    BoxError, CostTarget, GraphServices, PruneOptions, PrunePolicy, PrunedGraph, ScoreConfig, prune_graph,
 };
-use bonsai_testkit::{random_array, random_weights, reference_forward};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
 /// Images are squares of this many pixels.
 const SIDE: usize = 32;
 const CLASSES: usize = 10;
+/// Images in a batch.
+const IMAGES: usize = 4;
 /// Side of the last map, over which the maximum is taken.
 const LAST: usize = SIDE / 8;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let graph = classifier()?;
-    let weights = with_small_scales(&graph, random_weights(1, &graph));
+    let weights = weights(&graph);
     let policy = PrunePolicy {
         target: Some(CostTarget::Macs(0.5)),
         min_channels: 4,
@@ -30,14 +34,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..PrunePolicy::default()
     };
     let image = (SIDE, SIDE);
-    let config =
-        PruneOptions { score: ScoreConfig::default(), policy, compensate: true, reconstruct: 0, image };
-    let pruned = prune_graph(&graph, &weights, &config, GraphServices::default())?;
+    let options =
+        PruneOptions { score: ScoreConfig::default(), policy, compensate: true, reconstruct: 4, image };
+    // In your program, these are batches of your training images.
+    let mut executor = build_executor(&graph, &weights, &ExecutorOptions::default())?;
+    let mut activations = |layers: &[NodeId], batch: usize| -> Result<Vec<Array>, BoxError> {
+        executor.set_taps(layers);
+        executor.forward(Mode::Eval, &images(batch))?;
+        layers.iter().map(|layer| Ok(executor.tap(*layer)?)).collect()
+    };
+    let services = GraphServices { activations: Some(&mut activations), ..GraphServices::default() };
+    let pruned = prune_graph(&graph, &weights, &options, services)?;
     let PrunedGraph { graph: small, weights: fewer, plan, report } = &pruned;
     for layer in &report.layers {
         println!("{:>14} {:>3} -> {:>3} channels", layer.conv, layer.original, layer.kept);
     }
     println!("{} of {} parameters are left", report.after.params, report.before.params);
+    if let Some(reconstruction) = &report.reconstruction {
+        println!("{reconstruction}");
+    }
 
     assert_eq!(report.before, graph.cost(SIDE, SIDE)?);
     assert_eq!(report.after, small.cost(SIDE, SIDE)?);
@@ -48,11 +63,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     fewer.verify(&small.params())?;
     assert_eq!(fewer.len(), weights.len());
 
-    let images = random_array(2, &[2, 3, SIDE, SIDE]);
     for (graph, weights) in [(&graph, &weights), (small, fewer)] {
-        let outputs = reference_forward(graph, weights, &images, false);
+        let mut executor = build_executor(graph, weights, &ExecutorOptions::default())?;
+        let outputs = executor.forward(Mode::Eval, &images(99))?;
         assert_eq!(outputs.len(), 1);
-        assert_eq!(outputs[0].shape(), [2, CLASSES, 1, 1]);
+        assert_eq!(outputs[0].shape(), [IMAGES, CLASSES, 1, 1]);
         assert!(outputs[0].data().iter().all(|score| score.is_finite()));
     }
     Ok(())
@@ -78,12 +93,26 @@ fn block(b: &mut GraphBuilder, name: &str, x: NodeId, channels: usize) -> Result
     b.push(&format!("{name}.act"), Op::Silu, &[x])
 }
 
-/// The weights with batch-norm scales from 0 to 1, so that some channels are less important than others.
-fn with_small_scales(graph: &Graph, mut weights: Weights) -> Weights {
-    for spec in graph.params().into_iter().filter(|spec| spec.role == ParamRole::BnGamma) {
+/// Random kernels, and batch-norm scales from 0 to 1, so that some channels are less important than others.
+fn weights(graph: &Graph) -> Weights {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut weights = Weights::zeros(graph);
+    for spec in graph.params() {
         let last = (spec.len() - 1).max(1) as f32;
-        let scales = (0..spec.len()).map(|channel| channel as f32 / last).collect();
-        weights.insert(spec.name, Array::new(&spec.shape, scales));
+        let values: Vec<f32> = match spec.role {
+            ParamRole::ConvWeight => (0..spec.len()).map(|_| rng.random_range(-0.2..0.2)).collect(),
+            ParamRole::BnGamma => (0..spec.len()).map(|channel| channel as f32 / last).collect(),
+            ParamRole::BnVar => vec![1.0; spec.len()],
+            ParamRole::ConvBias | ParamRole::BnBeta | ParamRole::BnMean => continue,
+        };
+        weights.insert(spec.name, Array::new(&spec.shape, values));
     }
     weights
+}
+
+/// One batch of random images.
+fn images(batch: usize) -> Array {
+    let mut rng = ChaCha8Rng::seed_from_u64(batch as u64);
+    let shape = [IMAGES, 3, SIDE, SIDE];
+    Array::new(&shape, (0..shape.iter().product()).map(|_| rng.random_range(0.0..1.0)).collect())
 }
