@@ -189,7 +189,11 @@ impl PipelineConfig {
     }
 
     /// The settings that the stages of a run share, with square images.
-    pub fn run_context(&self, executor: ExecutorOptions) -> RunContext {
-        RunContext { imgsz: self.imgsz, seed: self.seed, executor, loader: self.loader, rect: false }
+    ///
+    /// # Errors
+    /// As [`executor_options`].
+    pub fn run_context(&self) -> Result<RunContext> {
+        let executor = self.executor_options()?;
+        Ok(RunContext { imgsz: self.imgsz, seed: self.seed, executor, loader: self.loader, rect: false })
     }
 }

@@ -68,7 +68,12 @@ pub fn mark_neighbours(root: &Path) -> Result<()> {
 /// The folder around a run directory, if the runs in it share stages.
 pub(crate) fn sweep_around(dir: &RunDir) -> Option<&Path> {
     let is_marked = |parent: &&Path| [SWEEP, NEIGHBOURS].iter().any(|mark| parent.join(mark).is_file());
-    dir.root().parent().filter(is_marked)
+    parent(dir.root()).filter(is_marked)
+}
+
+/// The folder around `path`; the parent of a name alone is the current folder.
+fn parent(path: &Path) -> Option<&Path> {
+    path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
 }
 
 #[cfg(test)]
@@ -79,6 +84,13 @@ mod tests {
 
     use super::*;
     use crate::manifest::outputs_in;
+
+    #[test]
+    fn a_name_alone_lies_in_the_current_folder() {
+        assert_eq!(parent(Path::new("run")), Some(Path::new(".")));
+        assert_eq!(parent(Path::new("sweep/run")), Some(Path::new("sweep")));
+        assert_eq!(parent(Path::new("/")), None);
+    }
 
     fn made(dir: &RunDir, key: &str, text: &str) {
         let folder = dir.begin(Stage::Baseline).unwrap();

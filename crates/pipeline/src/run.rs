@@ -55,8 +55,7 @@ pub fn run_stages(
     check(config)?;
     control.check()?;
     check_stages(config, control)?;
-    let executor = config.executor_options()?;
-    let context = config.run_context(executor);
+    let context = config.run_context()?;
     check_inputs(config, dir, control)?;
     check_network(config, &class_names(config)?, control)?;
     check_first_training(config, dir, control, &context)?;
@@ -64,7 +63,7 @@ pub fn run_stages(
     let _lock = RunLock::take(dir.root(), "--project")?;
     remove_leftovers(dir.root());
     write_file(&dir.config(), toml::to_string(config)?.as_bytes())?;
-    let info = executor.describe()?;
+    let info = context.executor.describe()?;
     let mut runner =
         Runner { config, dir, control, context, executor: info, done: BTreeMap::new(), data: None };
     for stage in config.stages() {

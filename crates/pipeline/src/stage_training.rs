@@ -3,7 +3,6 @@
 //!
 //! [`EpochKeeper`] writes the files.
 
-use std::fmt;
 use std::path::Path;
 
 use anyhow::Result;
@@ -26,23 +25,12 @@ pub(crate) const HISTORY: &str = "history.json";
 pub(crate) const GAMMAS: &str = "gammas.json";
 
 /// The error of a run that stopped on request; the same command resumes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("stopped on request; nothing is lost: the same command resumes inside stage `{stage}`")]
 pub struct Interrupted {
     /// The stage that is not complete.
     pub stage: Stage,
 }
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "stopped on request; nothing is lost: the same command resumes inside stage `{}`",
-            self.stage
-        )
-    }
-}
-
-impl std::error::Error for Interrupted {}
 
 /// Trains in `folder`, from `start` or from the files that an earlier attempt left there.
 ///

@@ -84,7 +84,7 @@ fn figures(run: &BenchRun, (data, digest): &(Data, String), progress: &mut dyn P
     progress.note(&format!("evaluates {}/{}", run.dataset, run.name()));
     let network = Checkpoint::load(&weights)?;
     let cost = network.model.graph().cost(run.config.imgsz, run.config.imgsz)?;
-    let context = run.config.run_context(run.config.executor_options()?);
+    let context = run.config.run_context()?;
     let mut detector = Detector::from_checkpoint(network, context.executor)?;
     let mut on = |split| -> Result<_> {
         let batch = run.config.baseline.batch;

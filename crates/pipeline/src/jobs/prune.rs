@@ -11,7 +11,7 @@ use bonsai_stages::{
     open_images, prune_stage, ranking,
 };
 
-use super::requirements::{context, data_yaml};
+use super::requirements::data_yaml;
 use crate::PipelineConfig;
 use crate::iterations::{Files, save_iterations};
 
@@ -40,7 +40,7 @@ pub fn prune(
         }
     }
     let mut note = |text: &str| progress.note(text);
-    let pruned = prune_stage(&model, &settings, &context(config)?, data.as_ref(), &mut note)?;
+    let pruned = prune_stage(&model, &settings, &config.run_context()?, data.as_ref(), &mut note)?;
     if let (importance, Some(reason)) = ranking(&model, &settings)? {
         progress.note(&format!(
             "warning: {reason}: `--importance {importance}` with `--data` may rank channels better"
@@ -98,7 +98,7 @@ pub fn iterate(
     let model = for_dataset(model, &data.class_names, config.seed, &weights.display().to_string(), progress)?;
     let prune = config.prune_settings();
     let what = Stepwise { prune: &prune, iterate: &config.iterate, finetune: &config.finetune };
-    let iterated = iterate_stage(&model, &what, &data, &context(config)?, &mut progress)?;
+    let iterated = iterate_stage(&model, &what, &data, &config.run_context()?, &mut progress)?;
     save_iterations(&iterated, config.iterate.max_map_drop, &files)?;
     Ok(iterated)
 }

@@ -1,18 +1,13 @@
-//! [`context`], [`data_yaml`] and [`trained_imgsz`]: what single jobs read from a configuration or a file.
+//! [`data_yaml`] and [`trained_imgsz`]: what single jobs read from a configuration or a file.
 
 use std::path::Path;
 
 use anyhow::Result;
 use bonsai_detector::{FileKind, OnnxSignature};
 use bonsai_onnx::OnnxInfo;
-use bonsai_stages::{NoDataset, RunContext, open_checkpoint};
+use bonsai_stages::{NoDataset, open_checkpoint};
 
 use crate::PipelineConfig;
-
-/// The settings that the stages of this configuration share.
-pub(super) fn context(config: &PipelineConfig) -> Result<RunContext> {
-    Ok(config.run_context(config.executor_options()?))
-}
 
 /// The `data.yaml` of the configuration, or an error if it names none.
 pub(super) fn data_yaml(config: &PipelineConfig) -> Result<&Path> {

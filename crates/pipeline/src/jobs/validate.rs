@@ -14,7 +14,7 @@ use bonsai_stages::{
 };
 use bonsai_yolov8::NmsOptions;
 
-use super::requirements::{context, data_yaml};
+use super::requirements::data_yaml;
 use crate::PipelineConfig;
 
 /// Settings of [`validate`] in addition to the file and the data.
@@ -64,7 +64,7 @@ pub fn validate(
     };
     let NmsOptions { confidence, iou, max_detections, .. } = suppression;
     DetectOptions { confidence, iou, max_detections, ..DetectOptions::default() }.check_thresholds()?;
-    let context = context(config)?;
+    let context = config.run_context()?;
     let split = open_split(data_yaml(config)?, split, progress)?;
     let mut detector = Detector::load(weights, how.runtime.with(context.executor))?;
     let imgsz = context.imgsz;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bonsai_data::Augment;
-use bonsai_exec::{ExecutorKind, ExecutorOptions};
+use bonsai_exec::ExecutorKind;
 use bonsai_stages::{PlannedL1, RunContext, ensure_usage};
 use bonsai_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -126,23 +126,15 @@ impl TrainRunConfig {
         }
     }
 
-    /// The executor, its device and its threads.
-    ///
-    /// # Errors
-    /// If this machine lacks the device.
-    pub fn executor_options(&self) -> Result<ExecutorOptions> {
-        executor_options(self.executor, &self.device, self.threads)
-    }
-
     /// The settings that all stages of a run share.
     ///
     /// # Errors
-    /// As [`executor_options`](Self::executor_options).
+    /// If this machine lacks the device.
     pub fn context(&self) -> Result<RunContext> {
         Ok(RunContext {
             imgsz: self.imgsz,
             seed: self.train.seed,
-            executor: self.executor_options()?,
+            executor: executor_options(self.executor, &self.device, self.threads)?,
             loader: self.loader(),
             rect: true,
         })

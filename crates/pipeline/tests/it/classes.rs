@@ -195,7 +195,7 @@ fn gradients_for_pruning_are_those_of_the_right_classes() {
     let folder = tempfile::tempdir().unwrap();
     let data = drawn(folder.path());
     let config = PipelineConfig { imgsz: SIDE, ..PipelineConfig::default() };
-    let context = config.run_context(ExecutorOptions::default());
+    let context = config.run_context().unwrap();
     let mut settings = config.prune_settings();
     settings.score.importance = Importance::Taylor;
     (settings.policy.prune_ratio, settings.policy.target) = (0.3, None);
@@ -219,7 +219,7 @@ fn nothing_is_trained_on_another_classs_output() {
     let folder = tempfile::tempdir().unwrap();
     let data = drawn(folder.path());
     let config = PipelineConfig { imgsz: SIDE, ..PipelineConfig::default() };
-    let context = config.run_context(ExecutorOptions::default());
+    let context = config.run_context().unwrap();
     let names = owned(&["square", "circle", "triangle", "star"]);
     let other = Data { class_names: names.clone(), ..data };
     let mut quiet = Quiet;
