@@ -32,7 +32,7 @@ pub type ActivationSource<'a> = dyn FnMut(&[NodeId], usize) -> Result<Vec<Array>
 
 /// Memory for the sums of the convolutions that are fitted in one pass over the images. A single convolution
 /// may need more.
-const PASS_BYTES: usize = 512 << 20;
+const PASS_BYTES: usize = 256 << 20;
 
 /// What [`reconstruct`] changed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
