@@ -55,7 +55,7 @@ pub(crate) struct Pipeline {
 }
 
 /// Parses a preset; the former name `seed` is accepted with a note.
-fn preset(name: &str) -> Result<PipelinePreset, String> {
+fn preset(name: &str) -> Result<PipelinePreset, <PipelinePreset as std::str::FromStr>::Err> {
     if name == "seed" {
         eprint_line!("note: preset \"seed\" is now called \"original\"");
     }

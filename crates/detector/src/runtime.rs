@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bonsai_exec::UnknownName;
+
 /// A runtime for ONNX files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runtime {
@@ -47,12 +49,12 @@ impl fmt::Display for Runtime {
 }
 
 impl FromStr for Runtime {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
         Self::ALL
             .into_iter()
             .find(|runtime| runtime.name() == text)
-            .ok_or_else(|| format!("unknown runtime `{text}`; expected `rten` or `onnxruntime`"))
+            .ok_or_else(|| UnknownName::new("runtime", text, "rten or onnxruntime"))
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::UnknownName;
+
 /// A processor, named as in PyTorch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
@@ -23,9 +25,9 @@ impl fmt::Display for Device {
 }
 
 impl FromStr for Device {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(s: &str) -> Result<Self, String> {
+    fn from_str(s: &str) -> Result<Self, UnknownName> {
         match s {
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
@@ -33,7 +35,7 @@ impl FromStr for Device {
                 .strip_prefix("cuda:")
                 .and_then(|i| i.parse().ok())
                 .map(Self::Cuda)
-                .ok_or_else(|| format!("unknown device `{s}`; expected `cpu` or `cuda:0`")),
+                .ok_or_else(|| UnknownName::new("device", s, "cpu or cuda:0")),
         }
     }
 }
@@ -47,6 +49,6 @@ mod tests {
         for device in [Device::Cpu, Device::Cuda(0), Device::Cuda(3)] {
             assert_eq!(device.to_string().parse(), Ok(device));
         }
-        assert!("gpu".parse::<Device>().unwrap_err().contains("`gpu`"));
+        assert_eq!("gpu".parse::<Device>().unwrap_err().got, "gpu");
     }
 }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::UnknownName;
+
 /// An implementation of [`Executor`](crate::Executor).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,13 +34,13 @@ impl fmt::Display for ExecutorKind {
 }
 
 impl FromStr for ExecutorKind {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(s: &str) -> Result<Self, String> {
+    fn from_str(s: &str) -> Result<Self, UnknownName> {
         [Self::Cpu, Self::Candle]
             .into_iter()
             .find(|kind| kind.name() == s)
-            .ok_or_else(|| format!("unknown executor `{s}`; expected `cpu` or `candle`"))
+            .ok_or_else(|| UnknownName::new("executor", s, "cpu or candle"))
     }
 }
 
@@ -51,7 +53,7 @@ mod tests {
         for kind in [ExecutorKind::Cpu, ExecutorKind::Candle] {
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }
-        let message = "onnx".parse::<ExecutorKind>().unwrap_err();
-        assert!(message.contains("`onnx`") && message.contains("`candle`"), "{message}");
+        let message = "onnx".parse::<ExecutorKind>().unwrap_err().to_string();
+        assert_eq!(message, "unknown executor \"onnx\"; expected cpu or candle");
     }
 }

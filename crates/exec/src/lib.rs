@@ -20,6 +20,7 @@ mod options;
 mod penalty;
 mod penalty_map;
 mod step;
+mod unknown_name;
 mod update;
 
 /// The instruction set of [`CpuExecutor`], and the errors of its kernels.
@@ -39,4 +40,5 @@ pub use memory::{check_memory, memory_need};
 pub use need::MemoryNeed;
 pub use options::{ExecutorInfo, ExecutorOptions};
 pub use penalty_map::PenaltyMap;
+pub use unknown_name::UnknownName;
 pub use update::{L1Method, L1Placement, Method, RoleRule, UpdateReport, UpdateRule};

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use bonsai_exec::UnknownName;
 use bonsai_prune::{Importance, Normalisation, Preset, ScoreConfig};
 use bonsai_train::TrainConfig;
 
@@ -19,14 +20,14 @@ pub enum PipelinePreset {
 }
 
 impl FromStr for PipelinePreset {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
         match text {
             "default" => Ok(Self::Default),
             // `seed` is the former name.
             "original" | "seed" => Ok(Self::Original),
-            _ => Err(format!("unknown preset \"{text}\"; expected default or original")),
+            _ => Err(UnknownName::new("preset", text, "default or original")),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::Split;
-use bonsai_exec::{Mode, build_executor};
+use bonsai_exec::{Mode, UnknownName, build_executor};
 use bonsai_onnx::{Placement, Quantization, quantized_wires};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -33,20 +33,17 @@ pub enum Range {
 }
 
 impl FromStr for Range {
-    type Err = String;
+    type Err = UnknownName;
 
     /// `minmax`, `percentile`, or `percentile:99.9`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let refused =
-            || format!("unknown calibration \"{text}\"; expected minmax, percentile or percentile:99.9");
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let refused = || UnknownName::new("calibration", text, "minmax, percentile or percentile:99.9");
         match text.split_once(':') {
             None if text == "minmax" => Ok(Self::MinMax),
             None if text == "percentile" => Ok(Self::Percentile(PERCENT)),
             Some(("percentile", percent)) => match percent.parse() {
                 Ok(percent) if percent > 50.0 && percent <= 100.0 => Ok(Self::Percentile(percent)),
-                _ => Err(format!(
-                    "unknown percentile \"{percent}\"; expected a number above 50 and at most 100"
-                )),
+                _ => Err(UnknownName::new("percentile", percent, "a number above 50 and at most 100")),
             },
             _ => Err(refused()),
         }

@@ -7,6 +7,7 @@ use bonsai_boxes::{Cxcywh, Detection, GroundTruth, Xyxy};
 use bonsai_checkpoint::Array;
 use bonsai_data::{Batch, LetterboxTransform, Loader, LoaderConfig, Sample};
 use bonsai_detector::{Detector, Outputs};
+use bonsai_exec::UnknownName;
 use bonsai_graph::ClassMap;
 use bonsai_metrics::{ConfusionMatrix, Curves, DetMetrics, Evaluator, ImageOutcomes, Protocol};
 use bonsai_train::MeanLosses;
@@ -27,13 +28,13 @@ pub enum EvalConvention {
 }
 
 impl FromStr for EvalConvention {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
         match text {
             "8.0" => Ok(Self::Ultralytics80),
             "8.4" => Ok(Self::Ultralytics84),
-            _ => Err(format!("unknown convention \"{text}\"; expected 8.0 or 8.4")),
+            _ => Err(UnknownName::new("convention", text, "8.0 or 8.4")),
         }
     }
 }

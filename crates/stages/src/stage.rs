@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bonsai_exec::UnknownName;
 use serde::{Deserialize, Serialize};
 
 /// The stages, in order.
@@ -68,14 +69,14 @@ impl Stage {
 }
 
 impl FromStr for Stage {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
         let names = || Self::ALL.map(Self::name).join(", ");
         Self::ALL
             .into_iter()
             .find(|stage| stage.name() == text)
-            .ok_or_else(|| format!("unknown stage \"{text}\"; expected one of {}", names()))
+            .ok_or_else(|| UnknownName::new("stage", text, format!("one of {}", names())))
     }
 }
 

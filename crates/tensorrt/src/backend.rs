@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EngineKind, Program};
+use crate::{EngineKind, Program, UnknownName};
 
 /// A builder of engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,15 +76,15 @@ impl BackendChoice {
 }
 
 impl FromStr for BackendChoice {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
         match text {
             "auto" => Ok(Self::Auto),
             "trtexec" => Ok(Self::Trtexec),
             "tensorrt_rtx" => Ok(Self::TensorrtRtx),
             "rtx" => Ok(Self::Rtx),
-            _ => Err(format!("unknown backend `{text}`; expected auto, trtexec, tensorrt_rtx or rtx")),
+            _ => Err(UnknownName::new("backend", text, "auto, trtexec, tensorrt_rtx or rtx")),
         }
     }
 }

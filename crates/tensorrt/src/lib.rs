@@ -22,6 +22,7 @@ mod refusal;
 mod rtx;
 mod shape_profile;
 mod ultralytics;
+mod unknown_name;
 mod version;
 
 pub use arguments::{OptionsError, argv};
@@ -46,4 +47,5 @@ pub use shape_profile::{ProfileError, ShapeProfile};
 pub use ultralytics::{
     EngineFile, EngineFileError, EngineMetadata, add_metadata, metadata_prefix, remove_metadata,
 };
+pub use unknown_name::UnknownName;
 pub use version::Version;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ComputeCapability, ShapeProfile};
+use crate::{ComputeCapability, ShapeProfile, UnknownName};
 
 /// Arithmetic of an engine or of an ONNX file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -34,12 +34,12 @@ impl fmt::Display for EnginePrecision {
 }
 
 impl FromStr for EnginePrecision {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
         let known = [Self::Fp32, Self::Fp16, Self::Int8];
         let found = known.into_iter().find(|precision| precision.to_string() == text);
-        found.ok_or_else(|| format!("unknown precision `{text}`; expected fp32, fp16 or int8"))
+        found.ok_or_else(|| UnknownName::new("precision", text, "fp32, fp16 or int8"))
     }
 }
 
@@ -57,15 +57,13 @@ pub enum HardwareCompatibility {
 }
 
 impl FromStr for HardwareCompatibility {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
         match text {
             "ampere_plus" => Ok(Self::AmperePlus),
             "same_compute_capability" => Ok(Self::SameComputeCapability),
-            _ => Err(format!(
-                "unknown compatibility `{text}`; expected ampere_plus or same_compute_capability"
-            )),
+            _ => Err(UnknownName::new("compatibility", text, "ampere_plus or same_compute_capability")),
         }
     }
 }
