@@ -82,7 +82,7 @@ impl Sweep {
                     );
                     let mut config = PipelineConfig { seed, ..base.clone() };
                     if let Some(preset) = preset {
-                        config = config.with_preset(preset.parse().map_err(anyhow::Error::msg)?);
+                        config = config.with_preset(preset.parse()?);
                     }
                     (config.prune.prune_ratio, config.prune.target) = (prune_ratio, None);
                     config.prune.check().with_context(|| format!("run {name}"))?;

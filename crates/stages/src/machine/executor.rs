@@ -13,7 +13,7 @@ use super::memory_budget;
 /// If the device is unknown, the executor does not support it, or `BONSAI_ISA` names an instruction set that
 /// the machine lacks.
 pub fn executor_options(kind: Option<ExecutorKind>, device: &str, threads: usize) -> Result<ExecutorOptions> {
-    let device: Device = device.parse().map_err(anyhow::Error::msg)?;
+    let device: Device = device.parse()?;
     let threads = threads.min(cores());
     let options = ExecutorOptions { kind, device, threads, ..host_executor() };
     options.describe()?;
@@ -62,7 +62,7 @@ mod tests {
         let cpu = Some(ExecutorKind::Cpu);
         let message = text(executor_options(cpu, "cuda:1", 0).unwrap_err());
         assert!(message.contains("`cpu`") && message.contains("`cuda:1`"), "{message}");
-        assert!(text(executor_options(None, "gpu", 0).unwrap_err()).contains("`gpu`"));
+        assert!(text(executor_options(None, "gpu", 0).unwrap_err()).contains("unknown device \"gpu\""));
         assert_eq!(executor_options(None, "cuda:0", 3).unwrap().chosen().unwrap(), ExecutorKind::Candle);
     }
 }
