@@ -5,6 +5,7 @@
 
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::{CpuInference, CpuOptions, ExecutorOptions, Inference, Mode, memory_need};
+use bonsai_graph::Size;
 use libfuzzer_sys::fuzz_target;
 
 /// Side of the images in pixels, and most bytes, multiply-accumulates and layers of a network that is run.
@@ -20,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(read.to_bytes().expect("and written again"), written);
     let folded = checkpoint.fold_batch_norm().expect("its weights belong to its graph");
     let graph = folded.model.graph();
-    let little = graph.cost(SIDE, SIDE).is_ok_and(|cost| cost.macs <= WORK) && graph.nodes().len() <= LAYERS;
+    let little = graph.cost(Size::square(SIDE)).is_ok_and(|cost| cost.macs <= WORK) && graph.nodes().len() <= LAYERS;
     let need = || memory_need(graph, Mode::Eval, [1, SIDE, SIDE], &ExecutorOptions::default());
     if little && need().is_ok_and(|need| need.reserved <= LITTLE) {
         let channels = graph.node(graph.input()).channels();

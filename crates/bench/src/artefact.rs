@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use bonsai_checkpoint::Array;
 use bonsai_detector::{Detector, DetectorError, Runtime};
 use bonsai_exec::ExecutorOptions;
+use bonsai_graph::Size;
 use bonsai_stages::{RuntimeChoice, host_executor, peak_rss_mb};
 use bonsai_yolov8::NmsOptions;
 use serde::Serialize;
@@ -56,8 +57,8 @@ pub struct RunnerFigures {
 /// The result of [`artefact`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ArtefactFigures {
-    /// Height and width of the images.
-    pub size: (usize, usize),
+    /// Size of the images.
+    pub size: Size,
     /// Images per run.
     pub batch: usize,
     /// The runners, in the order of a round.
@@ -87,13 +88,13 @@ pub fn artefact(what: &ArtefactBench) -> Result<ArtefactFigures> {
     let detector = &runners.last().context("no runtime for ONNX files is available")?.detector;
     let side = what.imgsz.unwrap_or(detector.imgsz());
     let size = match detector.fixed_size() {
-        Some(size) if what.imgsz.is_none_or(|side| side == size.0.max(size.1)) => size,
-        Some((h, w)) => {
-            anyhow::bail!("{} was exported for images of {h} x {w} pixels, not {side}", what.file.display())
+        Some(size) if what.imgsz.is_none_or(|side| side == size.longer_side()) => size,
+        Some(size) => {
+            anyhow::bail!("{} was exported for images of {size} pixels, not {side}", what.file.display())
         }
-        None => (side, side),
+        None => Size::square(side),
     };
-    let square = images(batch, 3, size.0.max(size.1));
+    let square = images(batch, 3, size.longer_side());
     let images = crop(square, size);
     for round in 0..WARM_UP + runs {
         for runner in &mut runners {
@@ -151,15 +152,16 @@ fn open(what: &ArtefactBench) -> Result<(Vec<Runner>, Vec<String>)> {
     Ok((runners, not_run))
 }
 
-/// Crops square images to their upper left `h` x `w` pixels.
-fn crop(square: Array, (h, w): (usize, usize)) -> Array {
+/// Crops square images to their upper left pixels.
+fn crop(square: Array, size: Size) -> Array {
     let &[n, c, side, _] = square.shape() else { return square };
-    if (h, w) == (side, side) {
+    if size == Size::square(side) {
         return square;
     }
     let planes = square.data().chunks_exact(side * side);
-    let rows = planes.flat_map(|plane| plane.chunks_exact(side).take(h).flat_map(|row| &row[..w]));
-    Array::new(&[n, c, h, w], rows.copied().collect())
+    let rows = planes
+        .flat_map(|plane| plane.chunks_exact(side).take(size.height).flat_map(|row| &row[..size.width]));
+    Array::new(&[n, c, size.height, size.width], rows.copied().collect())
 }
 
 #[cfg(test)]
@@ -169,8 +171,14 @@ mod tests {
     #[test]
     fn the_upper_left_of_each_plane_is_kept() {
         let square = Array::new(&[1, 2, 2, 2], (0..8u8).map(f32::from).collect());
-        assert_eq!(crop(square.clone(), (1, 2)), Array::new(&[1, 2, 1, 2], vec![0.0, 1.0, 4.0, 5.0]));
-        assert_eq!(crop(square.clone(), (2, 1)), Array::new(&[1, 2, 2, 1], vec![0.0, 2.0, 4.0, 6.0]));
-        assert_eq!(crop(square.clone(), (2, 2)), square);
+        assert_eq!(
+            crop(square.clone(), Size { height: 1, width: 2 }),
+            Array::new(&[1, 2, 1, 2], vec![0.0, 1.0, 4.0, 5.0])
+        );
+        assert_eq!(
+            crop(square.clone(), Size { height: 2, width: 1 }),
+            Array::new(&[1, 2, 2, 1], vec![0.0, 2.0, 4.0, 6.0])
+        );
+        assert_eq!(crop(square.clone(), Size::square(2)), square);
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::{ExecutorOptions, Inference, build_inference};
-use bonsai_graph::Cost;
+use bonsai_graph::{Cost, Size};
 use bonsai_stages::open_checkpoint;
 use serde::Serialize;
 
@@ -89,7 +89,7 @@ pub fn compare(what: &CompareBench) -> Result<Vec<ComparedNetwork>> {
 
 fn load(file: &Path, what: &CompareBench) -> Result<Candidate> {
     let Checkpoint { model, weights, .. } = open_checkpoint(file)?.fold_batch_norm()?;
-    let cost = model.graph().cost(what.imgsz, what.imgsz)?;
+    let cost = model.graph().cost(Size::square(what.imgsz))?;
     let network = build_inference(model.graph(), weights, &what.executor)?;
     Ok(Candidate { cost, network, times: Vec::with_capacity(what.rounds) })
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, build_inference, check_memory};
+use bonsai_graph::Size;
 use bonsai_stages::peak_rss_mb;
 use bonsai_yolov8::{HeadOutput, NmsOptions, decode, nms};
 use serde::Serialize;
@@ -73,7 +74,7 @@ pub fn infer(what: &InferBench) -> Result<InferFigures> {
         what.runs
     );
     let Checkpoint { model, weights, .. } = what.network.open()?.fold_batch_norm()?;
-    let params = model.graph().cost(what.imgsz, what.imgsz)?.params;
+    let params = model.graph().cost(Size::square(what.imgsz))?.params;
     check_memory(model.graph(), Mode::Eval, [what.batch, what.imgsz, what.imgsz], &what.executor)?;
     let images = images(what.batch, model.graph().node(model.graph().input()).channels(), what.imgsz);
     let mut network = build_inference(model.graph(), weights, &what.executor)?;

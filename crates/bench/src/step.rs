@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, UpdateRule, build_executor, check_memory};
-use bonsai_graph::DetectHead;
+use bonsai_graph::{DetectHead, Size};
 use bonsai_stages::peak_rss_mb;
 use bonsai_train::output_gradients;
 use bonsai_yolov8::{HeadOutput, LossGains, Target, detection_loss};
@@ -83,7 +83,7 @@ pub fn step(what: &StepBench) -> Result<StepFigures> {
         what.steps
     );
     let Checkpoint { model, weights, .. } = what.network.open()?;
-    let params = model.graph().cost(what.imgsz, what.imgsz)?.params;
+    let params = model.graph().cost(Size::square(what.imgsz))?.params;
     let channels = model.graph().node(model.graph().input()).channels();
     check_memory(model.graph(), Mode::Train, [what.batch, what.imgsz, what.imgsz], &what.executor)?;
     let images = images(what.batch, channels, what.imgsz);

@@ -7,6 +7,7 @@ use bonsai_bench::{
     ArtefactBench, CompareBench, InferBench, LayerShare, Narrow, Network, PhaseTime, StepBench, artefact,
     compare, infer, step,
 };
+use bonsai_graph::Size;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -228,7 +229,7 @@ fn run_artefact(args: &Infer, file: &Path) -> Result<u8> {
     for reason in &figures.not_run {
         say!("{reason}");
     }
-    let (h, w) = figures.size;
+    let Size { height: h, width: w } = figures.size;
     say!("batch {} at {h} x {w} px{}", figures.batch, memory(figures.peak_rss_mb));
     Ok(DONE)
 }

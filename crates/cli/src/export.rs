@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use bonsai_graph::Size;
 use bonsai_pipeline::{
     Dynamic, ExportNms, ExportOptions, Io, Layout, Parity, Placement, Precision, check_imgsz, jobs, path_text,
 };
@@ -148,8 +149,8 @@ impl Onnx {
         numbers || forms || *half || io.is_some() || *int8 || self.license.is_some()
     }
 
-    fn options(&self, size: ImageSize, batch: usize) -> Result<ExportOptions> {
-        let mut options = ExportOptions::new((size.height, size.width));
+    fn options(&self, size: Size, batch: usize) -> Result<ExportOptions> {
+        let mut options = ExportOptions::new(size);
         options.batch = batch;
         options.opset = self.opset.unwrap_or(options.opset);
         options.license = self.license.clone().unwrap_or(options.license);
@@ -242,7 +243,7 @@ pub(crate) fn export(args: &Export) -> Result<u8> {
     // Only here may the size be a rectangle; the shared settings take squares.
     let settings = Settings { imgsz: None, ..args.settings.clone() };
     let config = settings.resolve(for_file(&args.weights))?;
-    let size = args.settings.imgsz.unwrap_or_else(|| ImageSize::square(config.imgsz));
+    let size = args.settings.imgsz.unwrap_or(ImageSize(Size::square(config.imgsz))).0;
     check_imgsz(size.height).and_then(|()| check_imgsz(size.width)).misuse()?;
     let options = args.onnx.options(size, args.settings.batch.unwrap_or(1))?;
     let parity = jobs::export(

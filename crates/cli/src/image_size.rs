@@ -4,25 +4,18 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::Result;
+use bonsai_graph::Size;
 
 use crate::failure::ensure_usage;
 
-/// Height and width of images in pixels, written as `HEIGHT,WIDTH`, or as one number for both.
+/// Size of images, written as `HEIGHT,WIDTH`, or as one number for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ImageSize {
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-}
+pub(crate) struct ImageSize(pub(crate) Size);
 
 impl ImageSize {
-    /// A square with sides of this many pixels.
-    pub(crate) const fn square(side: usize) -> Self {
-        Self { height: side, width: side }
-    }
-
     /// The side of a square; an error for a rectangle.
     pub(crate) fn side(self) -> Result<usize> {
-        let Self { height, width } = self;
+        let Self(Size { height, width }) = self;
         ensure_usage!(
             height == width,
             "--imgsz is {height},{width}, but only `export` takes a rectangle: pass one number"
@@ -41,18 +34,14 @@ impl FromStr for ImageSize {
                 .map_err(|_| format!("unknown size \"{part}\"; expected pixels, such as 640 or 480,640"))
         };
         match text.split_once(',') {
-            None => Ok(Self::square(number(text)?)),
-            Some((height, width)) => Ok(Self { height: number(height)?, width: number(width)? }),
+            None => Ok(Self(Size::square(number(text)?))),
+            Some((height, width)) => Ok(Self(Size { height: number(height)?, width: number(width)? })),
         }
     }
 }
 
 impl fmt::Display for ImageSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.height == self.width {
-            write!(f, "{}", self.height)
-        } else {
-            write!(f, "{}x{}", self.height, self.width)
-        }
+        if self.0.height == self.0.width { write!(f, "{}", self.0.height) } else { write!(f, "{}", self.0) }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::Checkpoint;
-use bonsai_graph::NodeId;
+use bonsai_graph::{NodeId, Size};
 use bonsai_onnx::OnnxInfo;
 use bonsai_tensorrt::{EngineFile, EngineFileError, EngineKind, HeaderError, OnnxSource};
 use serde::Serialize;
@@ -202,8 +202,8 @@ fn network_content(network: &Checkpoint, form: NetworkForm) -> NetworkContent {
     let graph = network.model.graph();
     let imgsz: Option<usize> = network.metadata.get("imgsz").and_then(|size| size.parse().ok());
     // If the stored size does not fit the network, the description lacks costs and shapes.
-    let cost = imgsz.and_then(|size| graph.cost(size, size).ok());
-    let shapes = imgsz.and_then(|size| graph.shapes(size, size).ok());
+    let cost = imgsz.and_then(|size| graph.cost(Size::square(size)).ok());
+    let shapes = imgsz.and_then(|size| graph.shapes(Size::square(size)).ok());
     let shape = |id: NodeId| {
         let name = graph.node(id).name();
         let at = shapes.as_ref().map(|shapes| shapes[id.index()]);

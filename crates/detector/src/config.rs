@@ -1,5 +1,6 @@
 //! [`DetectOptions`]: settings of a detection.
 
+use bonsai_graph::Size;
 use bonsai_yolov8::NmsOptions;
 
 use crate::DetectorError;
@@ -49,8 +50,8 @@ impl Default for DetectOptions {
 pub(crate) struct InputLimits {
     /// Height and width must be multiples of this number of pixels.
     pub(crate) stride: usize,
-    /// The only valid height and width, if the size is fixed.
-    pub(crate) fixed: Option<(usize, usize)>,
+    /// The only valid size, if it is fixed.
+    pub(crate) fixed: Option<Size>,
 }
 
 impl DetectOptions {
@@ -73,9 +74,10 @@ impl DetectOptions {
 
     pub(crate) fn check(&self, limits: &InputLimits, count: usize) -> Result<(), DetectorError> {
         match limits.fixed {
-            Some((h, w)) if self.imgsz == h.max(w) => {}
-            Some((h, w)) => {
-                let expected = format!("{}: the file was exported for images of {h} x {w} pixels", h.max(w));
+            Some(size) if self.imgsz == size.longer_side() => {}
+            Some(size) => {
+                let expected =
+                    format!("{}: the file was exported for images of {size} pixels", size.longer_side());
                 return Err(wrong("imgsz", self.imgsz.to_string(), expected));
             }
             None => check_imgsz(self.imgsz, limits.stride)

@@ -12,7 +12,7 @@ use bonsai_boxes::Detection;
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::{Letterbox, LetterboxTransform, RgbImage, write_planes};
 use bonsai_exec::ExecutorOptions;
-use bonsai_graph::ModelSpec;
+use bonsai_graph::{ModelSpec, Size};
 use bonsai_yolov8::{HeadOutput, Predictions, decode};
 
 use crate::config::{DEFAULT_IMGSZ, InputLimits, check_imgsz};
@@ -147,8 +147,8 @@ impl Detector {
         self.limits.stride
     }
 
-    /// Height and width of the input in pixels, if an ONNX file accepts only one size.
-    pub const fn fixed_size(&self) -> Option<(usize, usize)> {
+    /// Size of the input, if an ONNX file accepts only one size.
+    pub const fn fixed_size(&self) -> Option<Size> {
         self.limits.fixed
     }
 
@@ -272,7 +272,7 @@ impl Detector {
         // The check above keeps sides and strides far below the limit of 32 bits.
         let square = Letterbox::square(config.imgsz as u32);
         let letterbox = match self.limits.fixed {
-            Some((h, w)) => Letterbox { width: w as u32, height: h as u32, ..square },
+            Some(size) => Letterbox { width: size.width as u32, height: size.height as u32, ..square },
             None => square,
         };
         let tight = config.rect && self.limits.fixed.is_none();

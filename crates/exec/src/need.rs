@@ -1,6 +1,6 @@
 //! [`MemoryNeed`]: how much memory a pass needs, and whether a budget has it.
 
-use bonsai_graph::{Graph, Shape};
+use bonsai_graph::{Graph, Shape, Size};
 
 use crate::{ExecError, MemoryBudget, MemoryLimit, Mode};
 
@@ -64,7 +64,7 @@ pub(crate) fn bytes_of(n: usize, shape: Shape) -> u64 {
 /// Lower bound for a pass: the largest wire. It needs no plan, and making a plan takes time and memory
 /// itself.
 pub(crate) fn least(graph: &Graph, [n, h, w]: [usize; 3]) -> Result<MemoryNeed, ExecError> {
-    let shapes = graph.shapes(h, w)?;
+    let shapes = graph.shapes(Size { height: h, width: w })?;
     let largest = shapes.iter().map(|shape| bytes_of(n, *shape)).max().unwrap_or(0);
     Ok(MemoryNeed::all_touched(largest))
 }

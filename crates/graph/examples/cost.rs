@@ -4,7 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what an example is for")]
 
-use bonsai_graph::{GraphBuilder, GraphError, Op};
+use bonsai_graph::{GraphBuilder, GraphError, Op, Size};
 
 fn main() -> Result<(), GraphError> {
     let mut b = GraphBuilder::new();
@@ -12,7 +12,7 @@ fn main() -> Result<(), GraphError> {
     let conv = b.conv("stem.conv", images, 16, 3, 2)?;
     let bn = b.push("stem.bn", Op::batch_norm(), &[conv])?;
     let graph = b.finish(&[bn])?;
-    let cost = graph.cost(64, 64)?;
+    let cost = graph.cost(Size::square(64))?;
     assert_eq!(cost.params, 16 * 3 * 9 + 2 * 16);
     println!("graph: {} params, {} macs", cost.params, cost.macs);
     Ok(())

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Graph, GraphError, Op};
+use crate::{Graph, GraphError, Op, Size};
 
 /// Size and work of a network at batch 1. Work that exceeds `u64` is reported as [`u64::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,12 +14,12 @@ pub struct Cost {
 }
 
 impl Graph {
-    /// Cost for an image of `h` x `w` pixels.
+    /// Cost for an image of this size.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
-    pub fn cost(&self, h: usize, w: usize) -> Result<Cost, GraphError> {
-        let macs = self.node_macs(h, w)?.into_iter().fold(0, u64::saturating_add);
+    pub fn cost(&self, size: Size) -> Result<Cost, GraphError> {
+        let macs = self.node_macs(size)?.into_iter().fold(0, u64::saturating_add);
         let params = self.params().iter().filter(|p| p.role.is_trained()).map(|p| p.len() as u64).sum();
         Ok(Cost { params, macs })
     }
@@ -28,8 +28,8 @@ impl Graph {
     ///
     /// # Errors
     /// As [`Graph::shapes`].
-    pub fn node_macs(&self, h: usize, w: usize) -> Result<Vec<u64>, GraphError> {
-        let shapes = self.shapes(h, w)?;
+    pub fn node_macs(&self, size: Size) -> Result<Vec<u64>, GraphError> {
+        let shapes = self.shapes(size)?;
         Ok(self
             .iter()
             .map(|(id, node)| match node.op {

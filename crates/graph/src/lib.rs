@@ -12,6 +12,7 @@ mod model;
 mod op;
 mod param;
 mod shape;
+mod size;
 mod text;
 
 pub use build::GraphBuilder;
@@ -24,3 +25,4 @@ pub use model::{DetectHead, ModelSpec};
 pub use op::Op;
 pub use param::{ParamRole, ParamSpec};
 pub use shape::Shape;
+pub use size::Size;

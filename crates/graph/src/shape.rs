@@ -1,6 +1,6 @@
 //! [`Shape`] of every wire for a given input size.
 
-use crate::{Graph, GraphError, Node, Op};
+use crate::{Graph, GraphError, Node, Op, Size};
 
 /// Shape of one wire, without the batch dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +26,14 @@ impl Shape {
 }
 
 impl Graph {
-    /// Shape of every layer's output for an input of `h` x `w` pixels, in topological order.
+    /// Shape of every layer's output for an input of this size, in topological order.
     ///
     /// # Errors
     /// [`GraphError::SpatialMismatch`] if inputs of one layer differ in height or width,
     /// [`GraphError::WindowTooLarge`] if the image is too small, and [`GraphError::InvalidNumber`] if a side
     /// is 0 or larger than 65536.
-    pub fn shapes(&self, h: usize, w: usize) -> Result<Vec<Shape>, GraphError> {
+    pub fn shapes(&self, size: Size) -> Result<Vec<Shape>, GraphError> {
+        let Size { height: h, width: w } = size;
         let mut shapes: Vec<Shape> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let input = node.inputs.first().map(|i| shapes[i.0]);

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use bonsai_graph::Size;
 use prost::Message;
 
 use crate::OnnxError;
 use crate::dim::Dim;
-use crate::literal::{read_names, read_pair};
+use crate::literal::{read_names, read_size};
 use crate::metadata::{IMGSZ, NAMES, STRIDE};
 use crate::proto::tensor_proto::DataType;
 use crate::proto::tensor_shape_proto::{Dimension, dimension};
@@ -53,7 +54,7 @@ pub struct OnnxInfo {
     /// Names of the classes by index, from metadata `names`.
     pub class_names: Option<Vec<String>>,
     /// Height and width in pixels, from metadata `imgsz`.
-    pub imgsz: Option<(usize, usize)>,
+    pub imgsz: Option<Size>,
     /// Largest stride in pixels per cell, from metadata `stride`.
     pub stride: Option<usize>,
 }
@@ -124,7 +125,7 @@ impl OnnxInfo {
             op_counts,
             constant_count: graph.initializer.len(),
             class_names: parse(&metadata, NAMES, read_names)?,
-            imgsz: parse(&metadata, IMGSZ, read_pair)?,
+            imgsz: parse(&metadata, IMGSZ, read_size)?,
             stride: parse(&metadata, STRIDE, parse_stride)?,
             metadata,
         })

@@ -1,4 +1,4 @@
-//! [`write_names`], [`read_names`] and [`read_pair`]: Python literals in the metadata of a file.
+//! [`write_names`], [`read_names`] and [`read_size`]: Python literals in the metadata of a file.
 //!
 //! Only the forms that occur there are supported: integers, strings, a list of two numbers, a dictionary from
 //! index to name.
@@ -7,9 +7,11 @@ use std::fmt::Write;
 use std::iter::Peekable;
 use std::str::CharIndices;
 
+use bonsai_graph::Size;
+
 /// `[height, width]`.
-pub(crate) fn write_pair((a, b): (usize, usize)) -> String {
-    format!("[{a}, {b}]")
+pub(crate) fn write_size(size: Size) -> String {
+    format!("[{}, {}]", size.height, size.width)
 }
 
 /// `{0: 'first', 1: 'second'}`. Letters are kept; only characters that would end or break the string are
@@ -38,19 +40,19 @@ pub(crate) fn write_names(names: &[String]) -> String {
     text
 }
 
-/// Reads `[a, b]` or `(a, b)`.
-pub(crate) fn read_pair(text: &str) -> Result<(usize, usize), String> {
+/// Reads `[height, width]` or `(height, width)`.
+pub(crate) fn read_size(text: &str) -> Result<Size, String> {
     let mut reader = Reader::new(text);
     let close = match reader.next_of(&['[', '('], "`[`")? {
         '[' => ']',
         _ => ')',
     };
-    let a = reader.number()?;
+    let height = reader.number()?;
     reader.next_of(&[','], "`,`")?;
-    let b = reader.number()?;
+    let width = reader.number()?;
     reader.next_of(&[close], "the closing bracket")?;
     reader.end()?;
-    Ok((a, b))
+    Ok(Size { height, width })
 }
 
 /// Reads `{0: 'first', 1: "second"}`, in any order, or `['first', 'second']`.
@@ -200,9 +202,9 @@ mod tests {
         ] {
             assert_eq!(read_names(text), Err(reason.to_owned()), "{text}");
         }
-        assert_eq!(read_pair(" (640, 320) "), Ok((640, 320)));
-        assert_eq!(read_pair("[640]"), Err("expected `,` at byte 4".to_owned()));
-        assert_eq!(read_pair("[640, 1)"), Err("expected the closing bracket at byte 7".to_owned()));
+        assert_eq!(read_size(" (640, 320) "), Ok(Size { height: 640, width: 320 }));
+        assert_eq!(read_size("[640]"), Err("expected `,` at byte 4".to_owned()));
+        assert_eq!(read_size("[640, 1)"), Err("expected the closing bracket at byte 7".to_owned()));
     }
 
     proptest! {
@@ -216,7 +218,7 @@ mod tests {
         #[test]
         fn no_text_is_too_strange(text in any::<String>()) {
             let _ = read_names(&text);
-            let _ = read_pair(&text);
+            let _ = read_size(&text);
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use bonsai_graph::ModelSpec;
 
-use crate::literal::{write_names, write_pair};
+use crate::literal::{write_names, write_size};
 use crate::proto::StringStringEntryProto;
 use crate::{Dynamic, ExportOptions, Precision};
 
@@ -26,7 +26,7 @@ pub(crate) fn entries(model: &ModelSpec, options: &ExportOptions) -> Vec<StringS
         ("task", "detect".to_owned()),
         (STRIDE, stride.to_string()),
         ("batch", options.batch.to_string()),
-        (IMGSZ, write_pair(options.imgsz)),
+        (IMGSZ, write_size(options.imgsz)),
         (NAMES, write_names(model.class_names())),
         ("channels", input.channels().to_string()),
         ("end2end", "False".to_owned()),

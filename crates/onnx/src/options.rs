@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use bonsai_graph::Size;
+
 use crate::quantization::Quantization;
 use crate::{ExportNms, OnnxError};
 
@@ -76,8 +78,8 @@ impl Layout {
 /// Options of an export. Class names, channels and strides come from the checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportOptions {
-    /// Height and width of the images in pixels; each a multiple of the largest stride.
-    pub imgsz: (usize, usize),
+    /// Size of the images; height and width are each a multiple of the largest stride.
+    pub imgsz: Size,
     /// Images per run; if the number is dynamic, this value appears only in the metadata.
     pub batch: usize,
     /// ONNX operator set, 11 to 17. Default 13, which old TensorRT and `OpenCV` read too.
@@ -103,8 +105,8 @@ pub struct ExportOptions {
 }
 
 impl ExportOptions {
-    /// Opset 13, 32 bits, one image, `images` to `output0`, for images of `imgsz` = (height, width).
-    pub fn new(imgsz: (usize, usize)) -> Self {
+    /// Opset 13, 32 bits, one image, `images` to `output0`, for images of this size.
+    pub fn new(imgsz: Size) -> Self {
         Self {
             imgsz,
             batch: 1,

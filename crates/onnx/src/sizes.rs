@@ -4,7 +4,7 @@
 //! strides, a wire after strides of `s` in total grows by one cell per `s` pixels. The sizes at two such
 //! images therefore determine how each size depends on the image, and wires that meet get one name.
 
-use bonsai_graph::{Graph, GraphError, Op, Shape};
+use bonsai_graph::{Graph, GraphError, Op, Shape, Size};
 
 use crate::dim::Dim;
 use crate::options::Dynamic;
@@ -15,11 +15,11 @@ const BATCH: &str = "batch";
 /// Dimensions `[n, c, h, w]` of every wire, in the graph's order.
 pub(crate) fn sizes(
     graph: &Graph,
-    (h, w): (usize, usize),
+    image: Size,
     batch: usize,
     dynamic: Dynamic,
 ) -> Result<Vec<[Dim; 4]>, GraphError> {
-    let shapes = graph.shapes(h, w)?;
+    let shapes = graph.shapes(image)?;
     let batch = match dynamic {
         Dynamic::None => Dim::Fixed(batch),
         Dynamic::Batch | Dynamic::Shape => Dim::named(BATCH),
@@ -29,12 +29,22 @@ pub(crate) fn sizes(
         return Ok(shapes.iter().map(fixed).collect());
     }
     let step = period(graph);
-    let larger = graph.shapes(h + step, w + step)?;
-    let size = |axis: &str, image: usize, at: usize, then: usize| {
-        Dim::named(linear(axis, step, then - at, at as i64 * step as i64 - image as i64 * (then - at) as i64))
+    let larger = graph.shapes(Size { height: image.height + step, width: image.width + step })?;
+    let size = |axis: &str, pixels: usize, at: usize, then: usize| {
+        Dim::named(linear(
+            axis,
+            step,
+            then - at,
+            at as i64 * step as i64 - pixels as i64 * (then - at) as i64,
+        ))
     };
     let named = |(s, l): (&Shape, &Shape)| {
-        [batch.clone(), s.channels.into(), size("height", h, s.h, l.h), size("width", w, s.w, l.w)]
+        [
+            batch.clone(),
+            s.channels.into(),
+            size("height", image.height, s.h, l.h),
+            size("width", image.width, s.w, l.w),
+        ]
     };
     Ok(shapes.iter().zip(&larger).map(named).collect())
 }
@@ -100,7 +110,7 @@ mod tests {
             outputs = e";
         let graph: Graph = text.parse().unwrap_or_else(|e| panic!("{e}"));
         let names = |h, w| -> Vec<String> {
-            let sizes = sizes(&graph, (h, w), 1, Dynamic::Shape).unwrap();
+            let sizes = sizes(&graph, Size { height: h, width: w }, 1, Dynamic::Shape).unwrap();
             sizes.iter().map(|[n, _, h, w]| format!("{n} {h} {w}")).collect()
         };
         let half = "batch height/2 width/2";

@@ -6,6 +6,7 @@
 use std::ops::RangeInclusive;
 
 use anyhow::{Error, Result};
+use bonsai_graph::Size;
 use bonsai_prune::{
     Candidates, CostTarget, Coupling, Importance, Iteration, Preset, PrunePolicy, Scope, ScoreConfig, choose,
     score,
@@ -122,7 +123,7 @@ pub(crate) fn check_network(
     let any = ScoreConfig { importance: Importance::Random { seed: 0 }, ..config.score };
     let scores = section("score", score(&coupling, &start.weights, &any))?;
     let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &start.weights };
-    section("prune", choose(&candidates, &policy, (config.imgsz, config.imgsz)))?;
+    section("prune", choose(&candidates, &policy, Size::square(config.imgsz)))?;
     Ok(())
 }
 

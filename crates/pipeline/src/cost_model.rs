@@ -8,6 +8,7 @@ use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_detector::Detector;
 use bonsai_exec::ExecutorOptions;
+use bonsai_graph::Size;
 use bonsai_prune::{Candidate, CostTarget, Importance};
 use bonsai_stages::{Data, start_checkpoint, trial_steps};
 use bonsai_train::TrainConfig;
@@ -58,8 +59,8 @@ impl<'a> CostModel<'a> {
         let names = data.map_or_else(|| config.shapes.class_names(), |data| data.class_names.clone());
         let checkpoint = start_checkpoint(&config.model, &names, config.seed, &mut Quiet)?;
         let graph = checkpoint.model.graph();
-        let cost = graph.cost(config.imgsz, config.imgsz)?;
-        let values: usize = graph.shapes(config.imgsz, config.imgsz)?.iter().map(|shape| shape.len()).sum();
+        let cost = graph.cost(Size::square(config.imgsz))?;
+        let values: usize = graph.shapes(Size::square(config.imgsz))?.iter().map(|shape| shape.len()).sum();
         let shapes = &config.shapes;
         let images = match data {
             Some(data) => [&data.train, &data.val, &data.test].map(|split| split.samples.len()),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use bonsai_checkpoint::Checkpoint;
+use bonsai_graph::Size;
 use bonsai_onnx::{ExportOptions, Io, Precision};
 use bonsai_stages::{Calibration, Data, RunContext, calibrate_stage, save_json};
 use bonsai_tensorrt::EnginePrecision;
@@ -81,7 +82,7 @@ pub(crate) fn fill_export_folder(
             _ => Precision::Fp32,
         };
         let options =
-            ExportOptions { precision: arithmetic, ..ExportOptions::new((context.imgsz, context.imgsz)) };
+            ExportOptions { precision: arithmetic, ..ExportOptions::new(Size::square(context.imgsz)) };
         let file = folder.join(network.onnx(precision));
         bonsai_onnx::export(checkpoint, &options)?.save(&file)?;
         let split = (precision == EnginePrecision::Int8).then_some(&*data.val);

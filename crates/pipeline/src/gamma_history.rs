@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
+use bonsai_graph::Size;
 use bonsai_plots::{GammaEpoch, RgbImage, draw_gammas};
 use bonsai_prune::{Candidates, Coupling, PrunePolicy, SafeLimit, ScoreConfig, choose, score};
 use bonsai_sparsity::{GammaStatistics, Histogram};
@@ -44,7 +45,7 @@ impl GammaHistory {
         // A plan that removes nothing: only its limit is needed.
         let nothing = PrunePolicy { prune_ratio: 0.0, ..PrunePolicy::default() };
         let stride = checkpoint.model.head().strides.iter().copied().max().unwrap_or(32);
-        let safe_limit = choose(&candidates, &nothing, (stride, stride))?.summary.safe_limit;
+        let safe_limit = choose(&candidates, &nothing, Size::square(stride))?.summary.safe_limit;
         self.epochs.push(GammaRecord { epoch, statistics, safe_limit });
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_detector::Detector;
+use bonsai_graph::Size;
 use bonsai_metrics::RESAMPLES;
 use bonsai_stages::{
     Artefact, Data, Measurement, RunContext, load_json, measure_artefacts, measure_checkpoint,
@@ -202,7 +203,7 @@ fn objects_by_class(data: &Data) -> Vec<(String, usize)> {
 fn row(wanted: &ReportItem, artefact: &Artefact, baseline: &Evaluation, what: &Measured<'_>) -> Result<Row> {
     let imgsz = what.context.imgsz;
     let seed = what.config.seed;
-    let cost = Checkpoint::load(&wanted.counted)?.model.graph().cost(imgsz, imgsz)?;
+    let cost = Checkpoint::load(&wanted.counted)?.model.graph().cost(Size::square(imgsz))?;
     let Artefact { evaluation, latency_ms, runner } = artefact;
     // The baseline is not compared with itself.
     let change = (wanted.name != "baseline")

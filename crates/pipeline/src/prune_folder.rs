@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use bonsai_checkpoint::Checkpoint;
+use bonsai_graph::Size;
 use bonsai_prune::{Importance, PruneReport, Pruned};
 use bonsai_stages::{Data, RunContext, Stepwise, UNTRIED, iterate_stage, prune_stage, ranking, save_json};
 use serde::{Deserialize, Serialize};
@@ -61,7 +62,7 @@ pub(crate) fn fill_prune_folder(
             iterated.good_step > 0,
             "the first step already exceeds `iterate.max_map_drop`: raise that limit, or set more `iterate.steps`"
         );
-        bonsai_prune::report(&iterated.plan, model, config.imgsz, config.imgsz)?
+        bonsai_prune::report(&iterated.plan, model, Size::square(config.imgsz))?
     } else {
         let mut best: Option<(f64, Stage, Pruned)> = None;
         for (of, network) in networks {

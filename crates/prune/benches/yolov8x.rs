@@ -8,6 +8,7 @@
 use std::time::Instant;
 
 use bonsai_checkpoint::Checkpoint;
+use bonsai_graph::Size;
 use bonsai_prune::{
     Coupling, Importance, Normalisation, PrunePolicy, Scope, ScoreConfig, apply, score, select,
 };
@@ -44,7 +45,7 @@ fn main() {
             selected - scored,
             applied - selected,
             applied,
-            pruned.model.graph().cost(640, 640).unwrap().params
+            pruned.model.graph().cost(Size::square(640)).unwrap().params
         );
         totals.push(applied);
     }

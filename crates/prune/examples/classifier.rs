@@ -9,7 +9,7 @@ use std::error::Error;
 
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_exec::{ExecutorOptions, Mode, build_executor};
-use bonsai_graph::{Graph, GraphBuilder, GraphError, NodeId, Op, ParamRole};
+use bonsai_graph::{Graph, GraphBuilder, GraphError, NodeId, Op, ParamRole, Size};
 use bonsai_prune::{
     BoxError, CostTarget, GraphServices, PruneOptions, PrunePolicy, PrunedGraph, ScoreConfig, prune_graph,
 };
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         round_to: Some(4),
         ..PrunePolicy::default()
     };
-    let image = (SIDE, SIDE);
+    let image = Size::square(SIDE);
     let options =
         PruneOptions { score: ScoreConfig::default(), policy, compensate: true, reconstruct: 4, image };
     // In your program, these are batches of your training images.
@@ -54,8 +54,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{reconstruction}");
     }
 
-    assert_eq!(report.before, graph.cost(SIDE, SIDE)?);
-    assert_eq!(report.after, small.cost(SIDE, SIDE)?);
+    assert_eq!(report.before, graph.cost(Size::square(SIDE))?);
+    assert_eq!(report.after, small.cost(Size::square(SIDE))?);
     assert!(2 * report.after.macs <= report.before.macs);
     assert!(report.after.params < report.before.params);
     // The classes stay, and the weights are those of the smaller graph.

@@ -4,7 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what an example is for")]
 
-use bonsai_graph::{Graph, ParamRole};
+use bonsai_graph::{Graph, ParamRole, Size};
 use bonsai_prune::{Coupling, PrunePolicy, ScoreConfig, apply, score, select};
 use bonsai_yolov8::{Scale, build, init};
 
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scores = score(&coupling, &model.weights, &ScoreConfig::default())?;
     let plan = select(&coupling, &scores, &PrunePolicy { prune_ratio: 0.4, ..PrunePolicy::default() })?;
     let pruned = apply(&plan, &model)?;
-    let params = |graph: &Graph| graph.cost(640, 640).map(|cost| cost.params);
+    let params = |graph: &Graph| graph.cost(Size::square(640)).map(|cost| cost.params);
     let before = params(model.model.graph())?;
     let after = params(pruned.model.graph())?;
     assert!(after < before);

@@ -7,7 +7,7 @@
 use std::error::Error;
 
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
-use bonsai_graph::{DetectHead, Graph, GraphBuilder, GraphError, ModelSpec, NodeId, Op, ParamRole};
+use bonsai_graph::{DetectHead, Graph, GraphBuilder, GraphError, ModelSpec, NodeId, Op, ParamRole, Size};
 use bonsai_prune::{
     Candidates, CostTarget, Coupling, PrunePolicy, PruneReport, ScoreConfig, apply_compensated, choose,
     report, score,
@@ -29,14 +29,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         round_to: Some(4),
         ..PrunePolicy::default()
     };
-    let selection = choose(&candidates, &policy, (SIDE, SIDE))?;
+    let selection = choose(&candidates, &policy, Size::square(SIDE))?;
     print!("{}", selection.plan.to_json()?);
 
     let (pruned, compensation) = apply_compensated(&selection.plan, &model)?;
     let report = PruneReport {
         selection: Some(selection.summary),
         compensation: Some(compensation),
-        ..report(&selection.plan, &model, SIDE, SIDE)?
+        ..report(&selection.plan, &model, Size::square(SIDE))?
     };
     for layer in &report.layers {
         println!("{:>12} {:>3} -> {:>3} channels", layer.conv, layer.original, layer.kept);
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
     }
     // The result is an ordinary checkpoint: `pruned.save(path)` writes it.
-    assert_eq!(pruned.model.graph().cost(SIDE, SIDE)?, report.after);
+    assert_eq!(pruned.model.graph().cost(Size::square(SIDE))?, report.after);
     assert!(2 * report.after.macs <= report.before.macs);
     Ok(())
 }

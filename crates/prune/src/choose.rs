@@ -1,5 +1,6 @@
 //! [`choose`] and [`choose_measured`]: a plan by any preset, for a pruning ratio or a cost target.
 
+use bonsai_graph::Size;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::pruned_graph;
@@ -45,7 +46,7 @@ pub struct SelectionSummary {
     pub clamped: Vec<ClampedLayer>,
 }
 
-/// Chooses the channels to keep according to `policy`, for images of `h` x `w` pixels.
+/// Chooses the channels to keep according to `policy`, for images of this size.
 ///
 /// With a target for parameters or MACs, the function searches for the smallest ratio at which the pruned
 /// network costs no more than the target. Because of rounding and minimum widths, several ratios give the
@@ -60,9 +61,9 @@ pub struct SelectionSummary {
 pub fn choose(
     candidates: &Candidates<'_>,
     policy: &PrunePolicy,
-    (h, w): (usize, usize),
+    image: Size,
 ) -> Result<Selection, PruneError> {
-    choose_with(candidates, policy, (h, w), None)
+    choose_with(candidates, policy, image, None)
 }
 
 /// As [`choose`], and also supports latency targets.
@@ -77,16 +78,16 @@ pub fn choose(
 pub fn choose_measured(
     candidates: &Candidates<'_>,
     policy: &PrunePolicy,
-    (h, w): (usize, usize),
+    image: Size,
     measure: &mut MeasureLatency<'_>,
 ) -> Result<Selection, PruneError> {
-    choose_with(candidates, policy, (h, w), Some(measure))
+    choose_with(candidates, policy, image, Some(measure))
 }
 
 fn choose_with(
     candidates: &Candidates<'_>,
     policy: &PrunePolicy,
-    image: (usize, usize),
+    image: Size,
     measure: Option<&mut MeasureLatency<'_>>,
 ) -> Result<Selection, PruneError> {
     policy.check()?;
@@ -130,12 +131,12 @@ fn to_cost(
     coupling: &Coupling,
     policy: &PrunePolicy,
     target: CostTarget,
-    (h, w): (usize, usize),
+    image: Size,
 ) -> Result<Reached, PruneError> {
     let graph = coupling.graph();
-    let before = graph.cost(h, w)?;
+    let before = graph.cost(image)?;
     let share = |choice: &Choice| {
-        let after = pruned_graph(graph, &coupling.kept_channels(&choice.removed))?.cost(h, w)?;
+        let after = pruned_graph(graph, &coupling.kept_channels(&choice.removed))?.cost(image)?;
         match target {
             CostTarget::Params(_) => Ok(after.params as f64 / before.params as f64),
             CostTarget::Macs(_) => Ok(after.macs as f64 / before.macs as f64),

@@ -2,7 +2,7 @@
 //! in one call.
 
 use bonsai_checkpoint::Weights;
-use bonsai_graph::Graph;
+use bonsai_graph::{Graph, Size};
 
 use crate::{
     ActivationSource, Candidates, CostTarget, Coupling, GradientSource, MeasureLatency, Per, PruneError,
@@ -22,8 +22,8 @@ pub struct PruneOptions {
     /// Batches of images on which the kernels that read removed channels are refitted, see
     /// [`reconstruct`](crate::reconstruct()); 0 leaves kernels as they are. Replaces `compensate`.
     pub reconstruct: usize,
-    /// Height and width of the images for which MACs are counted, in pixels.
-    pub image: (usize, usize),
+    /// Size of the images for which MACs are counted.
+    pub image: Size,
 }
 
 /// Closures that some configurations need.

@@ -5,7 +5,7 @@
 //! is pure.
 
 use bonsai_checkpoint::Checkpoint;
-use bonsai_graph::Cost;
+use bonsai_graph::{Cost, Size};
 use serde::{Deserialize, Serialize};
 
 use crate::{BoxError, PruneError, PrunePlan};
@@ -116,7 +116,7 @@ pub struct Iterated {
     pub stopped: Stopped,
 }
 
-/// Prunes `start` step by step; costs are for images of `h` x `w` pixels.
+/// Prunes `start` step by step; costs are for images of this size.
 ///
 /// # Errors
 /// [`PruneError::Policy`] for values out of range, [`PruneError::Service`] with the step if a closure fails
@@ -125,12 +125,12 @@ pub struct Iterated {
 pub fn iterate(
     config: &Iteration,
     start: &Checkpoint,
-    (h, w): (usize, usize),
+    image: Size,
     services: &mut IterateServices<'_>,
 ) -> Result<Iterated, PruneError> {
     config.check()?;
     let initial = (services.evaluate)(start).map_err(failed("evaluating the model at the start"))?;
-    let cost = start.model.graph().cost(h, w)?;
+    let cost = start.model.graph().cost(image)?;
     let first = IterationRecord { step: 0, cost, map_pruned: initial, map_recovered: initial };
     (services.progress)(&first);
     let mut result = Iterated {
@@ -148,7 +148,7 @@ pub fn iterate(
             break;
         }
         let plan = result.plan.then(&plan)?;
-        let cost = pruned.model.graph().cost(h, w)?;
+        let cost = pruned.model.graph().cost(image)?;
         let evaluating = format!("step {step}: evaluating");
         let map_pruned = (services.evaluate)(&pruned).map_err(failed(&evaluating))?;
         let model = pruned.model.clone();

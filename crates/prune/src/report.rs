@@ -1,7 +1,7 @@
 //! [`report`]: the effect of a plan on a network, as numbers for tables.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
-use bonsai_graph::{Cost, Graph, NodeId, Op, ParamRole};
+use bonsai_graph::{Cost, Graph, NodeId, Op, ParamRole, Size};
 use serde::Serialize;
 
 use crate::param::checked;
@@ -67,12 +67,12 @@ pub struct GammaRange {
     pub max: f32,
 }
 
-/// Computes the effect of `plan` on `model` for images of `h` x `w` pixels.
+/// Computes the effect of `plan` on `model` for images of this size.
 ///
 /// # Errors
 /// As [`apply`](crate::apply()), and [`PruneError::Graph`] if the image does not fit the network.
-pub fn report(plan: &PrunePlan, model: &Checkpoint, h: usize, w: usize) -> Result<PruneReport, PruneError> {
-    report_on_graph(plan, model.model.graph(), &model.weights, (h, w))
+pub fn report(plan: &PrunePlan, model: &Checkpoint, image: Size) -> Result<PruneReport, PruneError> {
+    report_on_graph(plan, model.model.graph(), &model.weights, image)
 }
 
 /// As [`report`], for any network.
@@ -83,13 +83,13 @@ pub fn report_on_graph(
     plan: &PrunePlan,
     graph: &Graph,
     weights: &Weights,
-    (h, w): (usize, usize),
+    image: Size,
 ) -> Result<PruneReport, PruneError> {
     let coupling = Coupling::from_graph(graph);
     let kept = plan.kept_channels(&coupling)?;
     let (pruned, _) = apply_to_graph(plan, graph, weights)?;
-    let macs_before = graph.node_macs(h, w)?;
-    let macs_after = pruned.node_macs(h, w)?;
+    let macs_before = graph.node_macs(image)?;
+    let macs_after = pruned.node_macs(image)?;
     let mut layers = Vec::new();
     for (id, node) in graph.iter().filter(|(_, n)| matches!(n.op(), Op::Conv2d { .. })) {
         layers.push(LayerReport {
@@ -109,8 +109,8 @@ pub fn report_on_graph(
         sets: coupling.sets().len(),
         prunable_sets: coupling.prunable().count(),
         removed_sets: coupling.sets().iter().filter(|s| !is_kept(s)).count(),
-        before: graph.cost(h, w)?,
-        after: pruned.cost(h, w)?,
+        before: graph.cost(image)?,
+        after: pruned.cost(image)?,
         largest_removed_beta: largest_removed_beta(graph, weights, &kept)?,
         selection: None,
         compensation: None,

@@ -1,7 +1,7 @@
 //! [`score`]: how important each set of channels is.
 
 use bonsai_checkpoint::Weights;
-use bonsai_graph::{Graph, Op, ParamRole, ParamSpec};
+use bonsai_graph::{Graph, Op, ParamRole, ParamSpec, Size};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -21,12 +21,12 @@ impl ChannelScores {
         self.values.get(set).copied().flatten()
     }
 
-    /// Divides every score by the multiply-accumulates of its set, for images of `h` x `w` pixels.
+    /// Divides every score by the multiply-accumulates of its set, for images of this size.
     ///
     /// # Errors
     /// [`PruneError::Graph`] if the image does not fit the network.
-    pub fn per_mac(&self, coupling: &Coupling, (h, w): (usize, usize)) -> Result<Self, PruneError> {
-        let macs = set_macs(coupling, (h, w))?;
+    pub fn per_mac(&self, coupling: &Coupling, image: Size) -> Result<Self, PruneError> {
+        let macs = set_macs(coupling, image)?;
         // A set without multiply-accumulates saves no work, so its score stays as it is.
         let divided = |(value, macs): (&Option<f64>, f64)| value.map(|v| v / macs.max(1.0));
         Ok(Self { values: self.values.iter().zip(macs).map(divided).collect() })

@@ -1,17 +1,17 @@
 //! [`set_macs`]: the multiply-accumulates of each set of channels.
 
-use bonsai_graph::Op;
+use bonsai_graph::{Op, Size};
 
 use crate::{Coupling, Member, PruneError};
 
-/// Multiply-accumulates that the network saves if one set is removed alone, for images of `h` x `w` pixels:
+/// Multiply-accumulates that the network saves if one set is removed alone, for images of this size:
 /// for every convolution, the part of the set's output channels and the part of its input channels.
 ///
 /// # Errors
 /// [`PruneError::Graph`] if the image does not fit the network.
-pub(crate) fn set_macs(coupling: &Coupling, (h, w): (usize, usize)) -> Result<Vec<f64>, PruneError> {
+pub(crate) fn set_macs(coupling: &Coupling, image: Size) -> Result<Vec<f64>, PruneError> {
     let graph = coupling.graph();
-    let macs = graph.node_macs(h, w)?;
+    let macs = graph.node_macs(image)?;
     let mut of_sets = vec![0.0; coupling.sets().len()];
     for (id, node) in graph.iter() {
         let Op::Conv2d { groups, .. } = *node.op() else { continue };

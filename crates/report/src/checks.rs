@@ -116,6 +116,8 @@ fn int8(rows: &[Row]) -> Option<ReportCheck> {
 
 #[cfg(test)]
 mod tests {
+    use bonsai_graph::Size;
+
     use super::*;
     use crate::Group;
 
@@ -140,7 +142,7 @@ mod tests {
         let parity = Parity {
             reader: "rten".to_owned(),
             images: 1,
-            size: (64, 64),
+            size: Size::square(64),
             boxes: 1,
             scores: 1,
             confidence: None,

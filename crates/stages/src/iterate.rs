@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
-use bonsai_graph::Cost;
+use bonsai_graph::{Cost, Size};
 use bonsai_prune::{
     BoxError, CostTarget, IterateServices, Iterated, Iteration, IterationRecord, PrunePlan, PrunePolicy,
     iterate,
@@ -39,13 +39,13 @@ pub fn iterate_stage(
     let IterateConfig { steps, max_map_drop, epochs } = *what.iterate;
     let config = Iteration { prune_ratio: what.prune.policy.prune_ratio, steps, max_map_drop };
     let finetune = TrainConfig { epochs, ..what.finetune.clone() };
-    let image = (context.imgsz, context.imgsz);
-    let first = start.model.graph().cost(image.0, image.1)?;
+    let image = Size::square(context.imgsz);
+    let first = start.model.graph().cost(image)?;
     let watch = RefCell::new(watch);
     let mut step = 0;
     let mut prune = |model: &Checkpoint, ratio: f64| -> Result<(PrunePlan, Checkpoint), BoxError> {
         step += 1;
-        let now = model.model.graph().cost(image.0, image.1)?;
+        let now = model.model.graph().cost(image)?;
         let policy = step_policy(&what.prune.policy, ratio, (step, steps), (first, now));
         let settings = PruneConfig { policy, ..what.prune.clone() };
         let mut note = |text: &str| watch.borrow_mut().note(text);

@@ -9,6 +9,7 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Loader, LoaderConfig, Split};
 use bonsai_detector::{Detector, FileKind, LoadOptions, Runtime};
 use bonsai_exec::ExecutorOptions;
+use bonsai_graph::Size;
 use bonsai_metrics::DetMetrics;
 
 use crate::RunContext;
@@ -24,8 +25,8 @@ pub enum Canvas {
     /// The smallest canvas for each batch, with sides in multiples of this many pixels; images of similar
     /// shape share a batch.
     Rect(usize),
-    /// One size for all images: (height, width).
-    Fixed((usize, usize)),
+    /// One size for all images.
+    Fixed(Size),
 }
 
 impl From<Option<usize>> for Canvas {
@@ -62,7 +63,7 @@ pub fn validation_loader_in(
         Canvas::Square => (None, None),
         Canvas::Rect(stride) => (Some(stride), None),
         // The sides of a network's input are far below the limit of 32 bits.
-        Canvas::Fixed((h, w)) => (None, Some((w as u32, h as u32))),
+        Canvas::Fixed(size) => (None, Some((size.width as u32, size.height as u32))),
     };
     let config = LoaderConfig {
         imgsz,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bonsai_boxes::{Detection, Xyxy};
+use bonsai_graph::Size;
 use bonsai_onnx::OnnxInfo;
 use bonsai_yolov8::{ImagePredictions, NmsOptions, Predictions};
 use serde::{Deserialize, Serialize};
@@ -61,8 +62,8 @@ pub struct Parity {
     pub reader: String,
     /// Number of pictures.
     pub images: usize,
-    /// Height and width of the pictures in pixels.
-    pub size: (usize, usize),
+    /// Size of the pictures.
+    pub size: Size,
     /// Number of compared boxes; for a file with its own suppression, of compared objects.
     pub boxes: usize,
     /// Number of compared scores.
@@ -211,7 +212,7 @@ mod tests {
         Parity {
             reader: "rten".to_owned(),
             images: 1,
-            size: (64, 64),
+            size: Size::square(64),
             boxes: 0,
             scores: 0,
             confidence: None,

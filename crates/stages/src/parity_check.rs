@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use bonsai_checkpoint::{Array, Checkpoint, write_file};
 use bonsai_data::{Letterbox, Split, decode, shapes, write_planes};
 use bonsai_detector::{Detector, LoadOptions, Outputs, Runtime};
+use bonsai_graph::Size;
 use bonsai_onnx::OnnxInfo;
 use bonsai_yolov8::{NmsOptions, Predictions};
 
@@ -42,7 +43,7 @@ pub fn check_parity(
     let checkpoint = Checkpoint { train: None, ..checkpoint.clone() };
     let mut ours = Detector::from_checkpoint(checkpoint, host_executor())?;
     let side = theirs.imgsz();
-    let size = theirs.fixed_size().unwrap_or((side, side));
+    let size = theirs.fixed_size().unwrap_or(Size::square(side));
     let images = pictures(size, split)?;
     let expected = ours.predict(&images).context("cannot run the checkpoint for comparison")?;
     let suppresses = info.op_counts.contains_key("NonMaxSuppression");
@@ -111,7 +112,7 @@ fn something_above(expected: &Predictions, confidence: f32) -> f32 {
 
 /// Pictures with this height and width, `[2, 3, h, w]`: the first of `split`, and drawn ones if it has too
 /// few.
-fn pictures((h, w): (usize, usize), split: Option<&Split>) -> Result<Array> {
+fn pictures(Size { height: h, width: w }: Size, split: Option<&Split>) -> Result<Array> {
     let mut images = Array::zeros(&[IMAGES, 3, h, w]);
     // The sides are far below the limit of 32 bits.
     let square = Letterbox::square(h.max(w) as u32);

@@ -5,7 +5,7 @@ use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_data::{Batch, Loader};
 use bonsai_detector::Detector;
 use bonsai_exec::{Buffer, Executor, Mode, build_executor};
-use bonsai_graph::{ClassMap, NodeId};
+use bonsai_graph::{ClassMap, NodeId, Size};
 use bonsai_prune::{
     ActivationSource, BoxError, Candidate, Importance, PruneOptions, PruneServices, Pruned, ScoreConfig,
     prune, prune_best, recalibrate,
@@ -59,7 +59,7 @@ pub fn prune_stage(
         policy: settings.policy.clone(),
         compensate: settings.extras.compensate,
         reconstruct: activations.as_ref().map_or(0, Activations::batches),
-        image: (context.imgsz, context.imgsz),
+        image: Size::square(context.imgsz),
     };
     let labelled = data.filter(|_| settings.needs_labels());
     let classes = labelled.map(|data| matched(model.model.class_names(), &data.class_names)).transpose()?;

@@ -1,7 +1,7 @@
 //! [`Summary`] and [`summarise`]: parameters, MACs and layers of a network.
 
 use anyhow::Result;
-use bonsai_graph::ModelSpec;
+use bonsai_graph::{ModelSpec, Size};
 use bonsai_yolov8::{Scale, build};
 use serde::Serialize;
 
@@ -61,9 +61,9 @@ pub fn open_model(model: &str) -> Result<ModelSpec> {
 /// If the size does not fit the network.
 pub fn summarise(name: &str, model: &ModelSpec, imgsz: usize) -> Result<Summary> {
     let graph = model.graph();
-    let cost = graph.cost(imgsz, imgsz)?;
-    let shapes = graph.shapes(imgsz, imgsz)?;
-    let macs = graph.node_macs(imgsz, imgsz)?;
+    let cost = graph.cost(Size::square(imgsz))?;
+    let shapes = graph.shapes(Size::square(imgsz))?;
+    let macs = graph.node_macs(Size::square(imgsz))?;
     let layers = graph
         .iter()
         .map(|(id, node)| {

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use bonsai_checkpoint::{Array, Weights};
-use bonsai_graph::{Graph, NodeId, Op, ParamRole};
+use bonsai_graph::{Graph, NodeId, Op, ParamRole, Size};
 
 /// Values of one wire, `[n, c, h, w]` row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +61,7 @@ pub fn reference_wires_reading(
     };
     let channels = graph.node(graph.input()).channels();
     assert_eq!(c, channels, "channels of the images");
-    let shapes = graph.shapes(h, w).unwrap_or_else(|e| panic!("{e}"));
+    let shapes = graph.shapes(Size { height: h, width: w }).unwrap_or_else(|e| panic!("{e}"));
     let mut wires: Vec<ReferenceTensor> = Vec::with_capacity(shapes.len());
     for (id, node) in graph.iter() {
         let s = shapes[id.index()];

@@ -4,11 +4,12 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what an example is for")]
 
+use bonsai_graph::Size;
 use bonsai_yolov8::{HeadOutput, LevelOutput, NmsOptions, Scale, build, decode, nms};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let names: Vec<String> = (0..80).map(|class| format!("class {class}")).collect();
-    let params = build(Scale::N, &names)?.graph().cost(640, 640)?.params;
+    let params = build(Scale::N, &names)?.graph().cost(Size::square(640))?.params;
     assert_eq!(params, 3_157_184);
 
     let box_logits = vec![0.0; 64 * 16];

@@ -201,6 +201,8 @@ fn sppf(
 
 #[cfg(test)]
 mod tests {
+    use bonsai_graph::Size;
+
     use super::*;
 
     fn names(n: usize) -> Vec<String> {
@@ -213,13 +215,13 @@ mod tests {
         let published = [3_157_184, 11_166_544, 25_902_624, 43_691_504, 68_229_632];
         for (scale, params) in Scale::ALL.into_iter().zip(published) {
             let model = build(scale, &names(80)).unwrap();
-            assert_eq!(model.graph().cost(640, 640).unwrap().params, params, "{scale:?}");
+            assert_eq!(model.graph().cost(Size::square(640)).unwrap().params, params, "{scale:?}");
         }
     }
 
     #[test]
     fn yolov8n_at_640_is_4_37_gmacs() {
-        let macs = build(Scale::N, &names(80)).unwrap().graph().cost(640, 640).unwrap().macs;
+        let macs = build(Scale::N, &names(80)).unwrap().graph().cost(Size::square(640)).unwrap().macs;
         assert_eq!((macs as f64 / 1e7).round(), 437.0, "{macs}");
     }
 

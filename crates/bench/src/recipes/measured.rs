@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_detector::Detector;
+use bonsai_graph::Size;
 use bonsai_metrics::ImageOutcomes;
 use bonsai_stages::{
     Data, EvalOptions, Progress, Stage, digest_file, evaluate, load_json, open_dataset, save_json,
@@ -83,7 +84,7 @@ fn figures(run: &BenchRun, (data, digest): &(Data, String), progress: &mut dyn P
     }
     progress.note(&format!("evaluates {}/{}", run.dataset, run.name()));
     let network = Checkpoint::load(&weights)?;
-    let cost = network.model.graph().cost(run.config.imgsz, run.config.imgsz)?;
+    let cost = network.model.graph().cost(Size::square(run.config.imgsz))?;
     let context = run.config.run_context()?;
     let mut detector = Detector::from_checkpoint(network, context.executor)?;
     let mut on = |split| -> Result<_> {

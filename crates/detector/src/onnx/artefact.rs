@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bonsai_checkpoint::Array;
+use bonsai_graph::Size;
 use bonsai_onnx::proto::ModelProto;
 use bonsai_onnx::{OnnxError, OnnxInfo, OnnxProgram};
 use half::f16;
@@ -61,7 +62,7 @@ impl Artefact {
         let stride = self.signature.stride;
         let fits = self.signature.size.map_or_else(
             || h.min(w) > 0 && h.is_multiple_of(stride) && w.is_multiple_of(stride),
-            |size| size == (h, w),
+            |size| size == Size { height: h, width: w },
         );
         if n == 0 || !fits {
             return Err(self.input_shape(images));
@@ -108,7 +109,7 @@ impl Artefact {
     fn input_shape(&self, images: &Array) -> DetectorError {
         let stride = self.signature.stride;
         match self.signature.size {
-            Some((h, w)) => DetectorError::Tensor {
+            Some(Size { height: h, width: w }) => DetectorError::Tensor {
                 tensor: self.signature.input.clone(),
                 found: format!("{:?}", images.shape()),
                 expected: format!("[n, 3, {h}, {w}], the size that the file was exported for"),

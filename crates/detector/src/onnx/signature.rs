@@ -4,6 +4,7 @@
 //! names the classes, and determines what the dimensions leave open.
 
 use bonsai_checkpoint::Array;
+use bonsai_graph::Size;
 use bonsai_onnx::{OnnxInfo, TensorInfo};
 
 use super::dims::{Dims, sizes};
@@ -37,8 +38,8 @@ pub struct OnnxSignature {
     /// file with its own suppression, because the output of suppression may have room for that many images
     /// only, even if the dimensions are dynamic.
     pub batch: Option<usize>,
-    /// Height and width of the input, if the file fixes them.
-    pub size: Option<(usize, usize)>,
+    /// Size of the input, if the file fixes it.
+    pub size: Option<Size>,
     /// Height and width must be multiples of this number otherwise.
     pub stride: usize,
     /// Longer side of the input: the fixed one, or that of the metadata, or 640.
@@ -101,8 +102,8 @@ impl OnnxSignature {
 
     /// Dimensions of the images for which the file was exported: `[n, 3, h, w]`.
     pub(crate) fn usual_images(&self) -> [usize; 4] {
-        let (h, w) = self.size.unwrap_or((self.imgsz, self.imgsz));
-        [self.batch.unwrap_or(1), 3, h, w]
+        let size = self.size.unwrap_or(Size::square(self.imgsz));
+        [self.batch.unwrap_or(1), 3, size.height, size.width]
     }
 
     /// Number of classes; 0 while it is unknown.
@@ -134,7 +135,7 @@ impl OnnxSignature {
     }
 
     fn tell(&self, dims: &Dims) -> Result<Option<(OutputLayout, usize)>, String> {
-        let cells = |(h, w): (usize, usize)| LEVELS.iter().map(|s| (h / s) * (w / s)).sum();
+        let cells = |size: Size| LEVELS.iter().map(|s| (size.height / s) * (size.width / s)).sum();
         let hints = Hints {
             name: &self.output,
             classes: self.class_names.as_ref().map(Vec::len),
@@ -151,8 +152,8 @@ impl OnnxSignature {
     }
 }
 
-/// Batch size, and height and width, if they are fixed.
-type InputSizes = (Option<usize>, Option<(usize, usize)>);
+/// Batch size, and size of the images, if they are fixed.
+type InputSizes = (Option<usize>, Option<Size>);
 
 fn read_input(input: &TensorInfo) -> Result<InputSizes, DetectorError> {
     let expected = |what: &str| wrong(input, what.to_owned());
@@ -168,11 +169,11 @@ fn read_input(input: &TensorInfo) -> Result<InputSizes, DetectorError> {
         return Err(expected(&format!("1 to {MAX_BATCH} images at once")));
     }
     let size = match (h, w) {
-        (Some(h), Some(w)) => Some((h, w)),
+        (Some(height), Some(width)) => Some(Size { height, width }),
         (None, None) => None,
         _ => return Err(expected("height and width both fixed, or neither")),
     };
-    if size.is_some_and(|(h, w)| h.min(w) == 0 || h.max(w) > MAX_IMGSZ) {
+    if size.is_some_and(|size| size.shorter_side() == 0 || size.longer_side() > MAX_IMGSZ) {
         return Err(expected(&format!("sides of 1 to {MAX_IMGSZ} pixels")));
     }
     Ok((batch, size))
@@ -188,19 +189,15 @@ fn read_batch(said: Option<&str>) -> Result<Option<usize>, DetectorError> {
 }
 
 /// The longer side: the fixed one, that of the metadata, or the default.
-fn imgsz(
-    fixed: Option<(usize, usize)>,
-    said: Option<(usize, usize)>,
-    stride: usize,
-) -> Result<usize, DetectorError> {
-    if let Some((h, w)) = fixed {
-        return Ok(h.max(w));
+fn imgsz(fixed: Option<Size>, said: Option<Size>, stride: usize) -> Result<usize, DetectorError> {
+    if let Some(size) = fixed {
+        return Ok(size.longer_side());
     }
-    let Some((h, w)) = said else { return Ok(DEFAULT_IMGSZ.next_multiple_of(stride)) };
-    let side = h.max(w);
+    let Some(said) = said else { return Ok(DEFAULT_IMGSZ.next_multiple_of(stride)) };
+    let side = said.longer_side();
     if side == 0 || side > MAX_IMGSZ || !side.is_multiple_of(stride) {
         let expected = format!("multiples of {stride}, at most {MAX_IMGSZ} pixels");
-        return Err(metadata("imgsz", &format!("[{h}, {w}]"), &expected));
+        return Err(metadata("imgsz", &format!("[{}, {}]", said.height, said.width), &expected));
     }
     Ok(side)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_detector::{DetectOptions, Detector};
 use bonsai_exec::Device;
+use bonsai_graph::Size;
 use bonsai_onnx::{ExportOptions, export};
 use bonsai_prune::{Coupling, PrunePolicy, ScoreConfig, apply, score, select};
 use bonsai_testkit::{RandomGraphConfig, random_array, random_model, random_weights, shared_data};
@@ -28,7 +29,7 @@ fn pruned(checkpoint: &Checkpoint) -> Option<Checkpoint> {
 /// Exports for one image of `h` x `w` and compares three images, which take three runs of the file.
 fn check(folder: &Path, checkpoint: &Checkpoint, (h, w): (usize, usize), what: &str) {
     let path = folder.join("exported.onnx");
-    export(checkpoint, &ExportOptions::new((h, w))).unwrap().save(&path).unwrap();
+    export(checkpoint, &ExportOptions::new(Size { height: h, width: w })).unwrap().save(&path).unwrap();
     let noise = random_array(3, &[3, 3, h, w]);
     let images = Array::new(noise.shape(), noise.data().iter().map(|v| v.abs().min(1.0)).collect());
     let mut ours = Detector::from_checkpoint(checkpoint.clone(), Device::Cpu).unwrap();
@@ -83,7 +84,7 @@ fn a_real_export_says_what_onnxruntime_said_of_its_twin() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fall.onnx");
     let checkpoint = Checkpoint::import(&shared.join("best.pt")).unwrap();
-    export(&checkpoint, &ExportOptions::new((640, 640))).unwrap().save(&path).unwrap();
+    export(&checkpoint, &ExportOptions::new(Size::square(640))).unwrap().save(&path).unwrap();
     for mut detector in open(&path) {
         let got = detector.predict(&images).unwrap();
         assert_equal(&format!("{:?}", detector.origin()), got.as_slice(), &expected, got.anchors());

@@ -9,6 +9,7 @@ use bonsai_detector::{
     DetectOptions, Detector, DetectorError, LibrarySearch, LoadOptions, Origin, Outputs, Runtime,
 };
 use bonsai_exec::{Device, ExecutorKind, ExecutorOptions};
+use bonsai_graph::Size;
 use image::Rgb;
 use prost::Message;
 
@@ -112,9 +113,9 @@ fn a_batch_is_answered_whatever_the_file_takes_at_once() {
 #[test]
 fn a_file_of_one_size_gets_pictures_of_that_size() {
     let folder = tempfile::tempdir().unwrap();
-    let tiny = Tiny { size: Some((16, 32)), ..Tiny::planes() };
+    let tiny = Tiny { size: Some(Size { height: 16, width: 32 }), ..Tiny::planes() };
     for mut detector in open(&tiny.save(folder.path())) {
-        assert_eq!((detector.fixed_size(), detector.imgsz()), (Some((16, 32)), 32));
+        assert_eq!((detector.fixed_size(), detector.imgsz()), (Some(Size { height: 16, width: 32 }), 32));
         // The picture has twice the size, so all boxes are doubled; the picture is not cropped to fewer rows.
         let picture = image::imageops::resize(&picture(255), 64, 32, image::imageops::FilterType::Nearest);
         let config = config(&detector);
@@ -152,7 +153,7 @@ fn classes_are_filtered_and_thresholds_kept_in_every_layout() {
 fn without_names_classes_are_numbers() {
     let folder = tempfile::tempdir().unwrap();
     // More anchors than columns, as in every real file; otherwise the dimensions are ambiguous.
-    let size = Some((32, 32));
+    let size = Some(Size::square(32));
     let forms = [
         Tiny { size, ..Tiny::planes() },
         Tiny { size, ..Tiny::rows() },

@@ -8,6 +8,7 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_data::RgbImage;
 use bonsai_detector::{DetectOptions, Detector, LoadOptions, Outputs, Runtime};
 use bonsai_exec::Device;
+use bonsai_graph::Size;
 use bonsai_onnx::proto::{TensorProto, tensor_proto::DataType};
 use bonsai_onnx::{Dynamic, ExportNms, ExportOptions, export};
 use image::Rgb;
@@ -35,7 +36,7 @@ fn picture(seed: u32) -> RgbImage {
 
 fn save(folder: &Path, dynamic: Dynamic) -> std::path::PathBuf {
     let path = folder.join("suppressed.onnx");
-    let options = ExportOptions { nms: Some(NMS), dynamic, ..ExportOptions::new((SIDE, SIDE)) };
+    let options = ExportOptions { nms: Some(NMS), dynamic, ..ExportOptions::new(Size::square(SIDE)) };
     export(&crowded(), &options).unwrap().save(&path).unwrap();
     path
 }
@@ -112,7 +113,7 @@ fn a_lower_confidence_shows_what_the_files_own_leaves_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("strict.onnx");
     let nms = Some(ExportNms { confidence: 0.999, iou: 1.0, ..NMS });
-    export(&crowded(), &ExportOptions { nms, ..ExportOptions::new((SIDE, SIDE)) })
+    export(&crowded(), &ExportOptions { nms, ..ExportOptions::new(Size::square(SIDE)) })
         .unwrap()
         .save(&path)
         .unwrap();

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bonsai_graph::Size;
 use bonsai_onnx::proto::tensor_proto::DataType;
 use bonsai_onnx::proto::tensor_shape_proto::{Dimension, dimension};
 use bonsai_onnx::proto::{
@@ -30,7 +31,7 @@ pub(crate) struct Tiny {
     /// Number of images in a run; `None` for any number.
     pub(crate) batch: Option<usize>,
     /// Height and width; `None` for any size.
-    pub(crate) size: Option<(usize, usize)>,
+    pub(crate) size: Option<Size>,
     /// Name of the output.
     pub(crate) output: &'static str,
     /// Whether the file stores the output's shape.
@@ -48,7 +49,7 @@ impl Tiny {
             rows: false,
             half: false,
             batch: Some(1),
-            size: Some((16, 16)),
+            size: Some(Size::square(16)),
             output: "output0",
             shaped: true,
             metadata: vec![
@@ -117,8 +118,8 @@ impl Tiny {
             last = "halves";
         }
         nodes.push(node("Identity", &[last], self.output, Vec::new()));
-        let cells = self.size.map(|(h, w)| (h / CELL) * (w / CELL));
-        let (h, w) = self.size.unzip();
+        let cells = self.size.map(|size| (size.height / CELL) * (size.width / CELL));
+        let (h, w) = self.size.map(|size| (size.height, size.width)).unzip();
         let element = if self.half { DataType::Float16 } else { DataType::Float };
         let sides = if self.rows { [cells, Some(columns)] } else { [Some(columns), cells] };
         let dims = [self.batch, sides[0], sides[1]];

@@ -1,6 +1,6 @@
 //! [`run`]: the forward walk, which gives a [`Pass`].
 
-use bonsai_graph::{Graph, NodeId, Op, ParamRole};
+use bonsai_graph::{Graph, NodeId, Op, ParamRole, Size};
 use candle_core::{Result, Tensor};
 
 use super::batch_norm::{BatchNorm, Normalised};
@@ -47,7 +47,7 @@ pub(super) fn run(
         let expected = format!("{wanted} channels, as the network's input");
         return Err(ExecError::Shape { what: "the image batch".to_owned(), got: vec![c, h, w], expected });
     }
-    let shapes = graph.shapes(h, w)?;
+    let shapes = graph.shapes(Size { height: h, width: w })?;
     let last_use = last_uses(graph, taps);
     let kept = backward_reads(graph);
     let mut pass = Pass {

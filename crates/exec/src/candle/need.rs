@@ -4,7 +4,7 @@
 //! It counts every tensor of the size of a wire, and the temporary tensors of convolutions and poolings. It
 //! ignores small tensors.
 
-use bonsai_graph::{Graph, NodeId, Op, Shape};
+use bonsai_graph::{Graph, NodeId, Op, Shape, Size};
 
 use super::forward::{backward_reads, last_uses};
 use crate::layout::ParamLayout;
@@ -13,7 +13,7 @@ use crate::{ExecError, MemoryNeed, Mode};
 
 /// See [`memory_need`](crate::memory_need).
 pub(super) fn need(graph: &Graph, mode: Mode, [n, h, w]: [usize; 3]) -> Result<MemoryNeed, ExecError> {
-    let shapes = graph.shapes(h, w)?;
+    let shapes = graph.shapes(Size { height: h, width: w })?;
     let mut walk = Walk::new(graph, &shapes, n);
     walk.forward(mode);
     if mode == Mode::Train {

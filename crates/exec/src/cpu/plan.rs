@@ -1,7 +1,7 @@
 //! [`Plan`]: everything that depends on the image size, namely programs, memory and the positions of wires
 //! for the host.
 
-use bonsai_graph::{NodeId, Shape};
+use bonsai_graph::{NodeId, Shape, Size};
 use bonsai_kernels::{Isa, KernelError, Program, WinogradMode};
 
 use super::arena::Arena;
@@ -85,7 +85,7 @@ impl Planner<'_> {
 
     /// Shapes of all wires; an error if a wire is too large.
     fn shapes(&self, key: &Key) -> Result<Vec<Shape>, ExecError> {
-        let shapes = self.network.graph.shapes(key.h, key.w)?;
+        let shapes = self.network.graph.shapes(Size { height: key.h, width: key.w })?;
         if shapes.iter().any(|shape| bytes_of(key.n, *shape) > MOST_BYTES) {
             return Err(KernelError::TooLarge { what: "the output of a layer" }.into());
         }

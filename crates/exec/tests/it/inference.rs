@@ -5,7 +5,7 @@ use bonsai_exec::{
     Buffer, CpuExecutor, CpuInference, CpuOptions, Executor, ExecutorOptions, Inference, Isa, Mode,
     build_inference,
 };
-use bonsai_graph::Graph;
+use bonsai_graph::{Graph, Size};
 use bonsai_testkit::{
     RandomGraphConfig, Tolerance, arb_model, assert_arrays_close, random_array, random_model,
     reference_forward,
@@ -37,7 +37,7 @@ proptest! {
         for isa in Isa::available() {
             let mut network = CpuInference::new(graph, weights.clone(), options(isa)).unwrap();
             // Some networks cannot run on images of twice the size.
-            let larger = if graph.shapes(2 * model.h, 2 * model.w).is_ok() { 2 } else { 1 };
+            let larger = if graph.shapes(Size { height: 2 * model.h, width: 2 * model.w }).is_ok() { 2 } else { 1 };
             for (n, scale) in [(2, 1), (1, larger), (2, 1)] {
                 let images = random_array(seed, &[n, 3, model.h * scale, model.w * scale]);
                 let expected = evaluate(graph, weights, isa, &images);

@@ -1,6 +1,6 @@
 //! Parameters and multiply-accumulates compared with numbers computed by hand.
 
-use bonsai_graph::{Cost, ParamRole};
+use bonsai_graph::{Cost, ParamRole, Size};
 
 use crate::graph;
 
@@ -17,9 +17,12 @@ fn a_small_network_by_hand() {
     );
     // a: 3 * 4 * 9 = 108 weights; b: 4 gammas, 4 betas (the 8 statistics are not counted); d: 20 weights, 5
     // biases. With an image of 7 x 10, the output of `a` has 4 x 5 = 20 cells: 108 * 20 and 20 * 20.
-    assert_eq!(graph.cost(7, 10).unwrap(), Cost { params: 108 + 8 + 25, macs: 2160 + 400 });
-    assert_eq!(graph.node_macs(7, 10).unwrap(), [0, 2160, 0, 0, 400, 0]);
-    assert!(graph.cost(0, 10).is_err());
+    assert_eq!(
+        graph.cost(Size { height: 7, width: 10 }).unwrap(),
+        Cost { params: 108 + 8 + 25, macs: 2160 + 400 }
+    );
+    assert_eq!(graph.node_macs(Size { height: 7, width: 10 }).unwrap(), [0, 2160, 0, 0, 400, 0]);
+    assert!(graph.cost(Size { height: 0, width: 10 }).is_err());
 }
 
 #[test]
@@ -33,8 +36,8 @@ fn groups_divide_weights_and_work() {
     // a: 6 kernels of 9 weights; b: 4 kernels of 6 / 2 = 3 weights, and 4 biases. 5 x 5 cells.
     let shapes: Vec<_> = graph.params().into_iter().map(|p| p.shape).collect();
     assert_eq!(shapes, [vec![6, 1, 3, 3], vec![4, 3, 1, 1], vec![4]]);
-    assert_eq!(graph.node_macs(5, 5).unwrap(), [0, 54 * 25, 12 * 25]);
-    assert_eq!(graph.cost(5, 5).unwrap(), Cost { params: 54 + 12 + 4, macs: 66 * 25 });
+    assert_eq!(graph.node_macs(Size::square(5)).unwrap(), [0, 54 * 25, 12 * 25]);
+    assert_eq!(graph.cost(Size::square(5)).unwrap(), Cost { params: 54 + 12 + 4, macs: 66 * 25 });
 }
 
 #[test]
@@ -69,6 +72,6 @@ fn work_beyond_counting_does_not_overflow() {
          b = conv2d(a) out_channels=65536 kernel=64 stride=1 padding=31 bias=false
          outputs = b",
     );
-    let cost = graph.cost(65_536, 65_536).unwrap();
+    let cost = graph.cost(Size::square(65_536)).unwrap();
     assert_eq!(cost, Cost { params: 2 << 44, macs: u64::MAX });
 }

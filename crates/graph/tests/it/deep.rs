@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::thread;
 
-use bonsai_graph::Graph;
+use bonsai_graph::{Graph, Size};
 
 /// Runs the test on a stack that is too small for one call per layer.
 fn on_a_small_stack(test: impl FnOnce() + Send + 'static) {
@@ -29,9 +29,9 @@ fn a_chain_of_65000_layers_is_read_written_measured_and_folded() {
         assert!(graph.to_string().parse::<Graph>().unwrap() == graph);
         let json = serde_json::to_string(&graph).unwrap();
         assert!(serde_json::from_str::<Graph>(&json).unwrap() == graph);
-        let cost = graph.cost(4, 4).unwrap();
+        let cost = graph.cost(Size::square(4)).unwrap();
         assert_eq!((cost.params, cost.macs), (16_250 * (4 + 4), 16_250 * 4 * 16));
-        assert_eq!(graph.shapes(4, 4).unwrap().len(), 65_001);
+        assert_eq!(graph.shapes(Size::square(4)).unwrap().len(), 65_001);
         assert_eq!(graph.fold_batch_norm().folds.len(), 16_250);
         drop(graph.clone());
     });
@@ -51,7 +51,7 @@ fn the_largest_cost_is_counted_without_overflow() {
     }
     text.push_str("outputs = l4000");
     let graph: Graph = text.parse().unwrap();
-    let cost = graph.cost(65_536, 65_536).unwrap();
+    let cost = graph.cost(Size::square(65_536)).unwrap();
     let weights = 65_536u64 * 65_536 * 63 * 63;
     assert_eq!((cost.params, cost.macs), (4000 * (weights + 65_536), u64::MAX));
 }

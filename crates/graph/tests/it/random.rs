@@ -1,6 +1,6 @@
 //! Property tests over random graphs: both written forms round-trip, and folding keeps the outputs.
 
-use bonsai_graph::{Graph, GraphBuilder, ModelSpec, NodeId, Op, ParamRole};
+use bonsai_graph::{Graph, GraphBuilder, ModelSpec, NodeId, Op, ParamRole, Size};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -58,8 +58,8 @@ proptest! {
 
     #[test]
     fn shapes_never_panic(graph in arb_graph(), h in 0..40usize, w in any::<usize>()) {
-        for size in [(h, h), (h, w), (w, h)] {
-            if let Ok(shapes) = graph.shapes(size.0, size.1) {
+        for (height, width) in [(h, h), (h, w), (w, h)] {
+            if let Ok(shapes) = graph.shapes(Size { height, width }) {
                 prop_assert_eq!(shapes.len(), graph.nodes().len());
                 prop_assert!(shapes.iter().all(|s| !s.is_empty()));
             }

@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use bonsai_graph::Size;
 use bonsai_onnx::{ExportOptions, Io, OnnxInfo, Precision, export};
 use bonsai_testkit::deep_model;
 
@@ -9,7 +10,7 @@ use bonsai_testkit::deep_model;
 fn a_chain_of_60000_layers_is_exported() {
     let test = || {
         let checkpoint = deep_model(60_000);
-        let options = ExportOptions::new((64, 64));
+        let options = ExportOptions::new(Size::square(64));
         let bytes = export(&checkpoint, &options).unwrap().to_bytes();
         assert!(OnnxInfo::read(&bytes).unwrap().op_counts["Mul"] >= 60_000);
         let half = Precision::Half { io: Io::Fp32 };

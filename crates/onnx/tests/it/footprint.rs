@@ -1,5 +1,6 @@
 //! Tests of footprints: files that demand too much or contradict themselves are refused, and exports are not.
 
+use bonsai_graph::Size;
 use bonsai_onnx::proto::tensor_proto::{DataLocation, DataType};
 use bonsai_onnx::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TypeProto,
@@ -306,8 +307,13 @@ fn exports_of_every_form_pass() {
         for nms in [None, Some(ExportNms::default())] {
             for opset in [11, 13, 17] {
                 for precision in [Precision::Fp32, Precision::Half { io: Io::Fp16 }] {
-                    let options =
-                        ExportOptions { dynamic, nms, opset, precision, ..ExportOptions::new((64, 64)) };
+                    let options = ExportOptions {
+                        dynamic,
+                        nms,
+                        opset,
+                        precision,
+                        ..ExportOptions::new(Size::square(64))
+                    };
                     let form = format!("{dynamic:?} {nms:?} {opset} {:?}", options.precision);
                     let model = export(&checkpoint, &options).unwrap().proto().clone();
                     let program = OnnxProgram::new(model).unwrap();
@@ -315,7 +321,7 @@ fn exports_of_every_form_pass() {
                         program.footprint(&IMAGES, &FootprintLimits::default(), OtherOperators::Refused);
                     let taken = taken.unwrap_or_else(|error| panic!("{form}: {error}"));
                     // The MACs of the network at this size, and a few more for the decoding.
-                    let macs = checkpoint.model.graph().cost(64, 64).unwrap().macs;
+                    let macs = checkpoint.model.graph().cost(Size::square(64)).unwrap().macs;
                     assert!(taken.work > macs && taken.work < macs + macs / 5, "{form}: {taken:?}, {macs}");
                     assert!((100_000..20_000_000).contains(&taken.bytes), "{form}: {taken:?}");
                     let parts = program.parts().unwrap().len();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bonsai_graph::Size;
 use bonsai_onnx::proto::tensor_proto::DataType;
 use bonsai_onnx::proto::{
     ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto,
@@ -99,7 +100,7 @@ fn tensor(value: &ValueInfoProto) -> &type_proto::Tensor {
 
 #[test]
 fn yolov8n_is_smaller_than_ultralytics_file() {
-    let onnx = export(&yolov8n(&["a", "b"]), &ExportOptions::new((640, 640))).unwrap();
+    let onnx = export(&yolov8n(&["a", "b"]), &ExportOptions::new(Size::square(640))).unwrap();
     check_form(onnx.proto());
     let info = OnnxInfo::read(&onnx.to_bytes()).unwrap();
     let expected = [
@@ -140,7 +141,8 @@ fn yolov8n_is_smaller_than_ultralytics_file() {
 
 #[test]
 fn metadata_is_what_ultralytics_readers_need() {
-    let onnx = export(&yolov8n(&["cat", "l'été"]), &ExportOptions::new((320, 640))).unwrap();
+    let onnx =
+        export(&yolov8n(&["cat", "l'été"]), &ExportOptions::new(Size { height: 320, width: 640 })).unwrap();
     let info = OnnxInfo::read(&onnx.to_bytes()).unwrap();
     let expected = [
         ("description", "YOLOv8 detector exported by Bonsai"),
@@ -158,7 +160,7 @@ fn metadata_is_what_ultralytics_readers_need() {
     ];
     assert_eq!(info.metadata, expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
     assert_eq!(info.class_names, Some(vec!["cat".to_owned(), "l'été".to_owned()]));
-    assert_eq!((info.imgsz, info.stride), (Some((320, 640)), Some(32)));
+    assert_eq!((info.imgsz, info.stride), (Some(Size { height: 320, width: 640 }), Some(32)));
     assert_eq!(info.outputs[0].to_string(), "output0 FLOAT [1, 6, 4200]");
 }
 
@@ -169,7 +171,7 @@ fn options_reach_the_file() {
         input_name: "data".to_owned(),
         output_name: Some("outputs".to_owned()),
         license: "CC0-1.0".to_owned(),
-        ..ExportOptions::new((64, 64))
+        ..ExportOptions::new(Size::square(64))
     };
     let onnx = export(&yolov8n(&["a"]), &options).unwrap();
     check_form(onnx.proto());
@@ -184,7 +186,8 @@ fn any_network_has_the_form() {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for seed in 0..60 {
         let model = random_model(seed, &RandomGraphConfig::default());
-        let onnx = export(&model.checkpoint, &ExportOptions::new((model.h, model.w))).unwrap();
+        let onnx =
+            export(&model.checkpoint, &ExportOptions::new(Size { height: model.h, width: model.w })).unwrap();
         check_form(onnx.proto());
         for (op, n) in OnnxInfo::read(&onnx.to_bytes()).unwrap().op_counts {
             *seen.entry(op).or_default() += n;
@@ -197,7 +200,7 @@ fn any_network_has_the_form() {
 
 #[test]
 fn equal_checkpoints_give_equal_bytes() {
-    let options = ExportOptions::new((64, 64));
+    let options = ExportOptions::new(Size::square(64));
     let bytes = || export(&yolov8n(&["a"]), &options).unwrap().to_bytes();
     assert!(bytes() == bytes());
 }
@@ -205,19 +208,20 @@ fn equal_checkpoints_give_equal_bytes() {
 #[test]
 fn what_cannot_be_exported_is_refused_with_the_reason() {
     let mut checkpoint = yolov8n(&["a"]);
-    let options = ExportOptions { opset: 10, ..ExportOptions::new((64, 64)) };
+    let options = ExportOptions { opset: 10, ..ExportOptions::new(Size::square(64)) };
     let error = export(&checkpoint, &options).unwrap_err().to_string();
     assert_eq!(error, "opset 10 cannot be written: choose one of 11 to 17");
 
-    let options = ExportOptions { output_name: Some("images".to_owned()), ..ExportOptions::new((64, 64)) };
+    let options =
+        ExportOptions { output_name: Some("images".to_owned()), ..ExportOptions::new(Size::square(64)) };
     let error = export(&checkpoint, &options).unwrap_err().to_string();
     assert!(error.contains("two different names"), "{error}");
 
-    let error = export(&checkpoint, &ExportOptions::new((64, 80))).unwrap_err();
+    let error = export(&checkpoint, &ExportOptions::new(Size { height: 64, width: 80 })).unwrap_err();
     let OnnxError::Graph(error) = error else { panic!("{error}") };
     assert!(error.to_string().contains("multiple of the largest stride"), "{error}");
 
     checkpoint.weights.get_mut("model.4.m.1.cv2.bn.running_var").unwrap().data_mut()[2] = -1.0;
-    let error = export(&checkpoint, &ExportOptions::new((64, 64))).unwrap_err().to_string();
+    let error = export(&checkpoint, &ExportOptions::new(Size::square(64))).unwrap_err().to_string();
     assert!(error.contains("`model.4.m.1.cv2.conv.weight`") && error.contains("NaN"), "{error}");
 }

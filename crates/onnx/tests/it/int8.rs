@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bonsai_checkpoint::{Checkpoint, Weights};
-use bonsai_graph::{Graph, NodeId, Op};
+use bonsai_graph::{Graph, NodeId, Op, Size};
 use bonsai_onnx::proto::tensor_proto::DataType;
 use bonsai_onnx::{
     Dynamic, ExportOptions, OnnxError, OnnxInfo, Placement, Precision, Quantization, export, quantized_wires,
@@ -101,7 +101,7 @@ fn distances(
     checkpoint: &Checkpoint,
     placement: Placement,
     options: &ExportOptions,
-    size: (usize, usize),
+    size: Size,
 ) -> [[f64; 2]; 3] {
     let folded = checkpoint.clone().fold_batch_norm().unwrap();
     let images = pictures(checkpoint, 1, size);
@@ -130,10 +130,15 @@ fn yolov8n_loses_what_rounding_loses() {
     };
     for placement in [Placement::Inputs, Placement::InputsAndOutputs] {
         for checkpoint in [with_random_weights(yolov8n(&["a", "b", "c"])), pruned()] {
-            same(distances(&checkpoint, placement, &ExportOptions::new((64, 96)), (64, 96)));
+            same(distances(
+                &checkpoint,
+                placement,
+                &ExportOptions::new(Size { height: 64, width: 96 }),
+                Size { height: 64, width: 96 },
+            ));
         }
-        let options = ExportOptions { dynamic: Dynamic::Shape, ..ExportOptions::new((640, 640)) };
-        same(distances(&pruned(), placement, &options, (64, 96)));
+        let options = ExportOptions { dynamic: Dynamic::Shape, ..ExportOptions::new(Size::square(640)) };
+        same(distances(&pruned(), placement, &options, Size { height: 64, width: 96 }));
     }
 }
 
@@ -146,7 +151,7 @@ fn convolutions_are_of_integers_and_decoding_is_not() {
     let ranges = wires.iter().map(|id| (graph.node(*id).name().to_owned(), (-1.0, 2.0))).collect();
     let quantization = Quantization { ranges, placement: Placement::InputsAndOutputs };
     let options =
-        ExportOptions { precision: Precision::Int8(quantization), ..ExportOptions::new((640, 640)) };
+        ExportOptions { precision: Precision::Int8(quantization), ..ExportOptions::new(Size::square(640)) };
     let onnx = export(&checkpoint, &options).unwrap();
     let info = OnnxInfo::read(&onnx.to_bytes()).unwrap();
     // 57 of 63 convolutions, each with rounded inputs and outputs and a dequantised kernel.
@@ -204,7 +209,7 @@ fn what_is_missing_is_named() {
         let ranges = ranges.iter().map(|(name, range)| ((*name).to_owned(), *range)).collect();
         let quantization = Quantization { ranges, placement: Placement::Inputs };
         let precision = Precision::Int8(quantization);
-        let options = ExportOptions { precision, opset, ..ExportOptions::new((64, 64)) };
+        let options = ExportOptions { precision, opset, ..ExportOptions::new(Size::square(64)) };
         export(&checkpoint, &options).unwrap_err()
     };
     let graph = checkpoint.model.graph();
@@ -234,8 +239,8 @@ fn any_network_can_be_of_integers() {
     let tested = TestRunner::new(config).run(&networks, |(model, placement)| {
         let RandomModel { checkpoint, h, w } = &model;
         prop_assume!(checkpoint.model.head().reg_max > 1);
-        let options = ExportOptions::new((*h, *w));
-        let [found, lost, _] = distances(checkpoint, placement, &options, (*h, *w));
+        let options = ExportOptions::new(Size { height: *h, width: *w });
+        let [found, lost, _] = distances(checkpoint, placement, &options, Size { height: *h, width: *w });
         let within = |share: f64| found[0] <= share * lost[0] + 1e-3 && found[1] <= share * lost[1] + 1e-5;
         prop_assert!(within(2.0), "boxes and scores are {found:?} from the reference, which loses {lost:?}");
         tried.set(tried.get() + 1);

@@ -6,6 +6,7 @@
 //! the whole in onnxruntime and `OpenVINO`.
 
 use bonsai_boxes::Detection;
+use bonsai_graph::Size;
 use bonsai_onnx::{Dynamic, ExportNms, ExportOptions, Layout, OnnxInfo, Precision, export};
 use bonsai_yolov8::{NmsOptions, Predictions, nms};
 
@@ -13,7 +14,7 @@ use crate::form::check_form;
 use crate::reader::{pictures, run, with_random_weights};
 use crate::yolov8n;
 
-const SIZE: (usize, usize) = (64, 96);
+const SIZE: Size = Size { height: 64, width: 96 };
 
 /// Settings under which boxes are dropped only by score and number.
 fn settings(max_detections: usize) -> ExportNms {
@@ -87,7 +88,7 @@ fn every_image_has_its_own_rows() {
 #[test]
 fn the_file_says_that_it_suppresses() {
     let checkpoint = yolov8n(&["a", "b"]);
-    let options = ExportOptions { nms: Some(ExportNms::default()), ..ExportOptions::new((640, 640)) };
+    let options = ExportOptions { nms: Some(ExportNms::default()), ..ExportOptions::new(Size::square(640)) };
     let info = OnnxInfo::read(&export(&checkpoint, &options).unwrap().to_bytes()).unwrap();
     assert_eq!(info.outputs[0].to_string(), "output0 FLOAT [1, 300, 6]");
     assert_eq!(info.op_counts["NonMaxSuppression"], 1);
@@ -100,7 +101,7 @@ fn the_file_says_that_it_suppresses() {
 #[test]
 fn settings_without_sense_are_refused() {
     let refused = |nms, layout| {
-        let options = ExportOptions { nms: Some(nms), layout, ..ExportOptions::new((64, 64)) };
+        let options = ExportOptions { nms: Some(nms), layout, ..ExportOptions::new(Size::square(64)) };
         export(&yolov8n(&["a"]), &options).unwrap_err().to_string()
     };
     let standard = ExportNms::default();

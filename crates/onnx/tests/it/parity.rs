@@ -1,6 +1,6 @@
 //! Tests that 32-bit files compute the same as the network, in every operator set, layout and size.
 
-use bonsai_graph::GraphError;
+use bonsai_graph::{GraphError, Size};
 use bonsai_onnx::{Dynamic, ExportOptions, Layout, OnnxError, OnnxInfo, export};
 use bonsai_testkit::{RandomGraphConfig, RandomModel, arb_model};
 use proptest::prelude::*;
@@ -11,13 +11,23 @@ use crate::yolov8n;
 
 #[test]
 fn yolov8n_means_the_same() {
-    check(&yolov8n(&["a", "b", "c"]), &ExportOptions::new((64, 96)), 1, (64, 96));
-    check(&with_random_weights(yolov8n(&["a", "b", "c"])), &ExportOptions::new((96, 64)), 1, (96, 64));
+    check(
+        &yolov8n(&["a", "b", "c"]),
+        &ExportOptions::new(Size { height: 64, width: 96 }),
+        1,
+        Size { height: 64, width: 96 },
+    );
+    check(
+        &with_random_weights(yolov8n(&["a", "b", "c"])),
+        &ExportOptions::new(Size { height: 96, width: 64 }),
+        1,
+        Size { height: 96, width: 64 },
+    );
 }
 
 #[test]
 fn a_pruned_yolov8n_means_the_same() {
-    check(&pruned(), &ExportOptions::new((64, 96)), 1, (64, 96));
+    check(&pruned(), &ExportOptions::new(Size { height: 64, width: 96 }), 1, Size { height: 64, width: 96 });
 }
 
 #[test]
@@ -25,8 +35,9 @@ fn every_operator_set_means_the_same() {
     let checkpoint = with_random_weights(yolov8n(&["a", "b"]));
     for opset in 11..=17 {
         for dynamic in [Dynamic::None, Dynamic::Shape] {
-            let options = ExportOptions { opset, dynamic, ..ExportOptions::new((64, 96)) };
-            check(&checkpoint, &options, 1, (64, 96));
+            let options =
+                ExportOptions { opset, dynamic, ..ExportOptions::new(Size { height: 64, width: 96 }) };
+            check(&checkpoint, &options, 1, Size { height: 64, width: 96 });
             check_form(export(&checkpoint, &options).unwrap().proto());
         }
     }
@@ -35,10 +46,16 @@ fn every_operator_set_means_the_same() {
 #[test]
 fn several_images_at_a_time_mean_the_same() {
     let checkpoint = with_random_weights(yolov8n(&["a", "b"]));
-    check(&checkpoint, &ExportOptions { batch: 3, ..ExportOptions::new((64, 64)) }, 3, (64, 64));
-    let options = ExportOptions { dynamic: Dynamic::Batch, ..ExportOptions::new((64, 96)) };
+    check(
+        &checkpoint,
+        &ExportOptions { batch: 3, ..ExportOptions::new(Size::square(64)) },
+        3,
+        Size::square(64),
+    );
+    let options =
+        ExportOptions { dynamic: Dynamic::Batch, ..ExportOptions::new(Size { height: 64, width: 96 }) };
     for n in [1, 3] {
-        check(&checkpoint, &options, n, (64, 96));
+        check(&checkpoint, &options, n, Size { height: 64, width: 96 });
     }
     let info = OnnxInfo::read(&export(&checkpoint, &options).unwrap().to_bytes()).unwrap();
     assert_eq!(info.inputs[0].to_string(), "images FLOAT [batch, 3, 64, 96]");
@@ -50,9 +67,9 @@ fn several_images_at_a_time_mean_the_same() {
 
 #[test]
 fn images_of_any_size_mean_the_same() {
-    let options = ExportOptions { dynamic: Dynamic::Shape, ..ExportOptions::new((640, 640)) };
+    let options = ExportOptions { dynamic: Dynamic::Shape, ..ExportOptions::new(Size::square(640)) };
     for checkpoint in [with_random_weights(yolov8n(&["a", "b", "c"])), pruned()] {
-        for (n, size) in [(1, (64, 96)), (2, (96, 32))] {
+        for (n, size) in [(1, Size { height: 64, width: 96 }), (2, Size { height: 96, width: 32 })] {
             check(&checkpoint, &options, n, size);
         }
     }
@@ -66,11 +83,15 @@ fn images_of_any_size_mean_the_same() {
 fn the_other_layout_is_turned_and_has_an_objectness_of_one() {
     let checkpoint = with_random_weights(yolov8n(&["a", "b", "c"]));
     for (dynamic, n) in [(Dynamic::None, 1), (Dynamic::Batch, 2), (Dynamic::Shape, 2)] {
-        let options = ExportOptions { layout: Layout::YoloTrtSim, dynamic, ..ExportOptions::new((64, 96)) };
+        let options = ExportOptions {
+            layout: Layout::YoloTrtSim,
+            dynamic,
+            ..ExportOptions::new(Size { height: 64, width: 96 })
+        };
         let onnx = export(&checkpoint, &options).unwrap();
         check_form(onnx.proto());
         assert_eq!(OnnxInfo::read(&onnx.to_bytes()).unwrap().outputs[0].name, "outputs");
-        let images = pictures(&checkpoint, n, (64, 96));
+        let images = pictures(&checkpoint, n, Size { height: 64, width: 96 });
         let (shape, actual) = run(&onnx, &images);
         let (expected, anchors) = expected(&checkpoint, &images);
         assert_eq!(shape, [n, anchors, 8]);
@@ -96,7 +117,7 @@ proptest! {
         let RandomModel { checkpoint, h, w } = &model;
         // Decoding refuses a distribution of one bin, because its expectation is always 0.
         prop_assume!(checkpoint.model.head().reg_max > 1);
-        check(checkpoint, &ExportOptions { opset, ..ExportOptions::new((*h, *w)) }, 1, (*h, *w));
+        check(checkpoint, &ExportOptions { opset, ..ExportOptions::new(Size { height: *h, width: *w }) }, 1, Size { height: *h, width: *w });
     }
 
     #[test]
@@ -106,13 +127,13 @@ proptest! {
     ) {
         let RandomModel { checkpoint, h, w } = &model;
         prop_assume!(checkpoint.model.head().reg_max > 1);
-        let options = ExportOptions { dynamic: Dynamic::Batch, ..ExportOptions::new((*h, *w)) };
-        check(checkpoint, &options, n, (*h, *w));
+        let options = ExportOptions { dynamic: Dynamic::Batch, ..ExportOptions::new(Size { height: *h, width: *w }) };
+        check(checkpoint, &options, n, Size { height: *h, width: *w });
         let options = ExportOptions { dynamic: Dynamic::Shape, ..options };
         match export(checkpoint, &options) {
             Ok(onnx) => {
                 check_form(onnx.proto());
-                check(checkpoint, &options, n, (*h, *w));
+                check(checkpoint, &options, n, Size { height: *h, width: *w });
             }
             // Wires that meet at this size only.
             Err(error) => prop_assert!(

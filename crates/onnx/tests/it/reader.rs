@@ -1,6 +1,7 @@
 //! [`run`] and [`expected`]: results of a file in `rten`, an independent reader, and expected results.
 
 use bonsai_checkpoint::{Array, Checkpoint};
+use bonsai_graph::Size;
 use bonsai_onnx::{ExportOptions, OnnxModel, export};
 use bonsai_prune::{Coupling, PrunePolicy, ScoreConfig, apply, score, select};
 use bonsai_testkit::{ReferenceTensor, random_array, random_weights, reference_wires};
@@ -24,7 +25,7 @@ pub(crate) fn run(onnx: &OnnxModel, images: &Array) -> ([usize; 3], Vec<f32>) {
 }
 
 /// Random pictures `[n, c, h, w]`, with as many channels as the network takes.
-pub(crate) fn pictures(checkpoint: &Checkpoint, n: usize, (h, w): (usize, usize)) -> Array {
+pub(crate) fn pictures(checkpoint: &Checkpoint, n: usize, Size { height: h, width: w }: Size) -> Array {
     let channels = checkpoint.model.graph().node(checkpoint.model.graph().input()).channels();
     random_array(5, &[n, channels, h, w])
 }
@@ -74,7 +75,7 @@ pub(crate) fn compare(actual: &[f32], expected: &[f32], rows: usize, anchors: us
 }
 
 /// Exports, runs the file on `n` images, and compares the output with reference and decoding.
-pub(crate) fn check(checkpoint: &Checkpoint, options: &ExportOptions, n: usize, size: (usize, usize)) {
+pub(crate) fn check(checkpoint: &Checkpoint, options: &ExportOptions, n: usize, size: Size) {
     check_against(checkpoint, checkpoint, options, n, size);
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn check_against(
     reference: &Checkpoint,
     options: &ExportOptions,
     n: usize,
-    size: (usize, usize),
+    size: Size,
 ) {
     let images = pictures(checkpoint, n, size);
     let (shape, actual) = run(&export(checkpoint, options).unwrap(), &images);
@@ -107,7 +108,7 @@ pub(crate) fn pruned() -> Checkpoint {
     let scores = score(&coupling, &dense.weights, &ScoreConfig::default()).unwrap();
     let policy = PrunePolicy { prune_ratio: 0.5, min_channels: 1, round_to: None, ..PrunePolicy::default() };
     let pruned = apply(&select(&coupling, &scores, &policy).unwrap(), &dense).unwrap();
-    let params = |c: &Checkpoint| c.model.graph().cost(64, 96).unwrap().params;
+    let params = |c: &Checkpoint| c.model.graph().cost(Size { height: 64, width: 96 }).unwrap().params;
     assert!(params(&pruned) * 2 < params(&dense));
     pruned
 }

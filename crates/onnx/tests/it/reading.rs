@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use bonsai_graph::Size;
 use bonsai_onnx::proto::{ModelProto, StringStringEntryProto};
 use bonsai_onnx::{Dim, ExportOptions, OnnxError, OnnxInfo, export};
 use bonsai_testkit::{RandomGraphConfig, random_model};
@@ -10,14 +11,17 @@ use prost::Message;
 
 fn small_file() -> Vec<u8> {
     let model = random_model(1, &RandomGraphConfig::default());
-    export(&model.checkpoint, &ExportOptions::new((model.h, model.w))).unwrap().to_bytes()
+    export(&model.checkpoint, &ExportOptions::new(Size { height: model.h, width: model.w }))
+        .unwrap()
+        .to_bytes()
 }
 
 #[test]
 fn a_saved_file_is_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let model = random_model(1, &RandomGraphConfig::default());
-    let onnx = export(&model.checkpoint, &ExportOptions::new((model.h, model.w))).unwrap();
+    let onnx =
+        export(&model.checkpoint, &ExportOptions::new(Size { height: model.h, width: model.w })).unwrap();
     let path = folder.path().join("best.onnx");
     std::fs::write(&path, "an older file").unwrap();
     onnx.save(&path).unwrap();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use bonsai_checkpoint::ScratchFolder;
 use bonsai_detector::write_engine;
+use bonsai_graph::Size;
 use bonsai_onnx::{ExportOptions, Io, OnnxInfo, Precision};
 use bonsai_stages::{before_writing, ensure_usage, is_onnx, open_checkpoint};
 use bonsai_tensorrt::{
@@ -111,7 +112,7 @@ fn from_checkpoint(
     form: &UltralyticsForm,
     progress: &mut dyn Progress,
 ) -> Result<Engine> {
-    let mut options = ExportOptions::new((config.imgsz, config.imgsz));
+    let mut options = ExportOptions::new(Size::square(config.imgsz));
     match config.engine.precision {
         Some(EnginePrecision::Fp16) => options.precision = Precision::Half { io: Io::Fp32 },
         Some(EnginePrecision::Int8) => bail!(Misuse::new(
@@ -200,7 +201,7 @@ pub fn engine_metadata(onnx: &Path) -> Result<EngineMetadata> {
     let names = info.class_names.with_context(|| missing("names"))?;
     let names = names.into_iter().enumerate().map(|(class, name)| (class.to_string(), json!(name)));
     metadata.insert("names".to_owned(), Value::Object(names.collect()));
-    let (height, width) = info.imgsz.with_context(|| missing("imgsz"))?;
+    let Size { height, width } = info.imgsz.with_context(|| missing("imgsz"))?;
     metadata.insert("imgsz".to_owned(), json!([height, width]));
     for key in ["stride", "task", "batch"] {
         metadata.get(key).with_context(|| missing(key))?;

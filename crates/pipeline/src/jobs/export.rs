@@ -60,7 +60,7 @@ pub fn export(
         let yaml = data_yaml(config).context("int8 is calibrated on images")?;
         let split = open_split(yaml, SplitKind::Train, progress)?;
         // The loader makes square images; the ranges hardly depend on the shape of the image.
-        let context = RunContext { imgsz: options.imgsz.0.max(options.imgsz.1), ..config.run_context()? };
+        let context = RunContext { imgsz: options.imgsz.longer_side(), ..config.run_context()? };
         options.precision = Precision::Int8(calibrate_stage(&checkpoint, calibration, &split, &context)?);
         calibrated_on = Some(split);
     }

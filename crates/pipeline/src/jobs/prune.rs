@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
-use bonsai_graph::ClassMap;
+use bonsai_graph::{ClassMap, Size};
 use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
 use bonsai_stages::{
     Progress, Stepwise, before_writing, for_dataset, iterate_stage, open_checkpoint, open_dataset,
@@ -66,7 +66,7 @@ pub fn replay(
     before_writing(&[weights, plan], out.as_slice())?;
     let model = open_checkpoint(weights)?;
     let plan = PrunePlan::load(plan)?;
-    let mut report = report(&plan, &model, config.imgsz, config.imgsz)?;
+    let mut report = report(&plan, &model, Size::square(config.imgsz))?;
     let pruned = if config.extras.compensate {
         let (pruned, compensation) = apply_compensated(&plan, &model)?;
         report.compensation = Some(compensation);

@@ -70,9 +70,9 @@ pub fn validate(
     let imgsz = context.imgsz;
     let batch = config.baseline.batch;
     let canvas = match detector.fixed_size() {
-        Some((h, w)) if h.max(w) == imgsz => Canvas::Fixed((h, w)),
-        Some((h, w)) => {
-            bail!("{} was exported for images of {h} x {w} pixels, but imgsz is {imgsz}", weights.display())
+        Some(size) if size.longer_side() == imgsz => Canvas::Fixed(size),
+        Some(size) => {
+            bail!("{} was exported for images of {size} pixels, but imgsz is {imgsz}", weights.display())
         }
         None => how.rect.then(|| detector.stride()).into(),
     };

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use bonsai_checkpoint::Checkpoint;
-use bonsai_graph::Op;
+use bonsai_graph::{Op, Size};
 use bonsai_onnx::{ExportOptions, OnnxInfo, Placement, Quantization, quantized_wires};
 use bonsai_pipeline::{PipelineConfig, Quiet, jobs};
 use bonsai_stages::{
@@ -84,11 +84,11 @@ fn a_file_of_integers_comes_out_and_needs_images() {
     let out = drawn.file("int8.onnx");
     drawn.checkpoint.save(&weights).unwrap();
     let calibration = Calibration { images: 4, ..Calibration::default() };
-    let options = ExportOptions::new((64, 96));
+    let options = ExportOptions::new(Size { height: 64, width: 96 });
     jobs::export(&drawn.config, &weights, &out, &options, Some(&calibration), &mut Quiet).unwrap();
     let info = OnnxInfo::open(&out).unwrap();
     assert_eq!(info.op_counts["QuantizeLinear"], 114);
-    assert_eq!(info.imgsz, Some((64, 96)));
+    assert_eq!(info.imgsz, Some(Size { height: 64, width: 96 }));
 
     let old = ExportOptions { opset: 12, ..options.clone() };
     let error =

@@ -4,6 +4,7 @@
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::shapes;
 use bonsai_exec::{CandleExecutor, Device, Executor, Mode};
+use bonsai_graph::Size;
 use bonsai_pipeline::{Parity, Stage, confirm_parity};
 use bonsai_testkit::random_weights;
 use bonsai_yolov8::{HeadOutput, NmsOptions, Scale, build, decode};
@@ -62,13 +63,16 @@ fn an_export_is_confirmed_and_that_of_other_weights_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("best.onnx");
     let checkpoint = random_yolov8n(3);
-    bonsai_onnx::export(&checkpoint, &bonsai_onnx::ExportOptions::new((64, 96)))
+    bonsai_onnx::export(&checkpoint, &bonsai_onnx::ExportOptions::new(Size { height: 64, width: 96 }))
         .unwrap()
         .save(&file)
         .unwrap();
     let parity = confirm_parity(&checkpoint, &file, &NmsOptions::PREDICT, None).unwrap();
     let anchors = 2 * (8 * 12 + 4 * 6 + 2 * 3);
-    assert_eq!((parity.boxes, parity.scores, parity.size), (anchors, 3 * anchors, (64, 96)));
+    assert_eq!(
+        (parity.boxes, parity.scores, parity.size),
+        (anchors, 3 * anchors, Size { height: 64, width: 96 })
+    );
     assert!(parity.agrees && parity.worst_box_px > 0.0 && parity.worst_box_px <= 1e-2, "{parity:?}");
     let report = folder.path().join("best.parity.json");
     let written: Parity = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
@@ -88,7 +92,8 @@ fn a_file_that_suppresses_is_compared_where_there_is_something_to_compare() {
     let checkpoint = random_yolov8n(3);
     // Hardly any detection has this confidence.
     let nms = bonsai_onnx::ExportNms { confidence: 0.999_999, ..bonsai_onnx::ExportNms::default() };
-    let options = bonsai_onnx::ExportOptions { nms: Some(nms), ..bonsai_onnx::ExportOptions::new((64, 64)) };
+    let options =
+        bonsai_onnx::ExportOptions { nms: Some(nms), ..bonsai_onnx::ExportOptions::new(Size::square(64)) };
     bonsai_onnx::export(&checkpoint, &options).unwrap().save(&file).unwrap();
     let suppression = NmsOptions { confidence: nms.confidence, ..NmsOptions::PREDICT };
     let parity = confirm_parity(&checkpoint, &file, &suppression, None).unwrap();

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use crate::parity::onnx_equals_executor;
+use bonsai_graph::Size;
 use bonsai_pipeline::{
     CheckVerdict, Manifest, PipelineConfig, Report, Row, Stage, load_settings, markdown, open_model,
 };
@@ -166,7 +167,7 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
         assert!(row.latency_ms > 0.0 && row.bytes > 0, "{row:?}");
     }
     let file = tiny.file(Stage::Finetune, "best.safetensors");
-    let params = open_model(&file.to_string_lossy()).unwrap().graph().cost(64, 64).unwrap().params;
+    let params = open_model(&file.to_string_lossy()).unwrap().graph().cost(Size::square(64)).unwrap().params;
     assert_eq!(finetuned.params, params);
     assert_eq!(finetuned.bytes, fs::metadata(&file).unwrap().len());
 

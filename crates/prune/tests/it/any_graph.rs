@@ -1,7 +1,7 @@
 //! [`apply_to_graph`] and [`prune_graph`]: networks without a detection head, and agreement with checkpoints.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
-use bonsai_graph::Graph;
+use bonsai_graph::{Graph, Size};
 use bonsai_prune::{
     BoxError, CostTarget, Coupling, GraphServices, PruneError, PruneOptions, PrunePlan, PrunePolicy,
     PruneServices, ScoreConfig, apply, apply_to_graph, prune, prune_graph,
@@ -34,7 +34,13 @@ fn classifier() -> (Graph, Weights) {
 fn config(target: CostTarget) -> PruneOptions {
     let policy =
         PrunePolicy { target: Some(target), min_channels: 2, round_to: None, ..PrunePolicy::default() };
-    PruneOptions { score: ScoreConfig::default(), policy, compensate: true, reconstruct: 0, image: (16, 16) }
+    PruneOptions {
+        score: ScoreConfig::default(),
+        policy,
+        compensate: true,
+        reconstruct: 0,
+        image: Size::square(16),
+    }
 }
 
 #[test]
@@ -55,7 +61,7 @@ fn a_detector_is_pruned_to_a_target_as_its_checkpoint_is() {
     let spec = build(Scale::N, &["leaf".to_owned()]).unwrap();
     let weights = random_weights(1, spec.graph());
     let model = Checkpoint::new(spec, weights).unwrap();
-    let config = PruneOptions { image: (64, 64), ..config(CostTarget::Macs(0.6)) };
+    let config = PruneOptions { image: Size::square(64), ..config(CostTarget::Macs(0.6)) };
     let expected = prune(&model, &config, PruneServices::default()).unwrap();
     let pruned = prune_graph(model.model.graph(), &model.weights, &config, GraphServices::default()).unwrap();
     assert_eq!(&pruned.graph, expected.checkpoint.model.graph());
@@ -87,14 +93,14 @@ fn a_classifier_reaches_targets_for_parameters_and_latency() {
     let half =
         prune_graph(&graph, &weights, &config(CostTarget::Params(0.5)), GraphServices::default()).unwrap();
     assert!(2 * half.report.after.params <= half.report.before.params);
-    assert_eq!(half.report.after, half.graph.cost(16, 16).unwrap());
+    assert_eq!(half.report.after, half.graph.cost(Size::square(16)).unwrap());
     assert!(half.report.selection.is_some() && half.report.compensation.is_some());
 
     let by_latency = config(CostTarget::Latency(0.5));
     let missing = prune_graph(&graph, &weights, &by_latency, GraphServices::default()).unwrap_err();
     assert!(matches!(missing, PruneError::NoLatency), "{missing}");
     let mut measure = |plan: &PrunePlan| -> Result<f64, BoxError> {
-        Ok(apply_to_graph(plan, &graph, &weights)?.0.cost(16, 16)?.macs as f64)
+        Ok(apply_to_graph(plan, &graph, &weights)?.0.cost(Size::square(16))?.macs as f64)
     };
     let services = GraphServices { latency: Some(&mut measure), ..GraphServices::default() };
     let faster = prune_graph(&graph, &weights, &by_latency, services).unwrap();

@@ -1,6 +1,7 @@
 //! `prune_best` with several candidates, and scores per multiply-accumulate.
 
 use bonsai_checkpoint::{Checkpoint, Weights};
+use bonsai_graph::Size;
 use bonsai_prune::{
     BoxError, Candidate, Coupling, Importance, Member, Normalisation, Per, PruneError, PruneOptions,
     PrunePlan, PrunePolicy, PruneServices, Scope, ScoreConfig, apply, prune, prune_best, score,
@@ -15,7 +16,13 @@ fn chain() -> Checkpoint {
 
 fn config() -> PruneOptions {
     let policy = PrunePolicy { min_channels: 2, round_to: None, ..PrunePolicy::default() };
-    PruneOptions { score: ScoreConfig::default(), policy, compensate: false, reconstruct: 0, image: (16, 16) }
+    PruneOptions {
+        score: ScoreConfig::default(),
+        policy,
+        compensate: false,
+        reconstruct: 0,
+        image: Size::square(16),
+    }
 }
 
 fn candidate(importance: Importance) -> Candidate {
@@ -101,8 +108,8 @@ fn scores_per_multiply_accumulate_are_divided_by_what_a_set_saves() {
     let coupling = Coupling::from_graph(model.model.graph());
     let config = ScoreConfig { importance: Importance::L1, ..ScoreConfig::default() };
     let scores = score(&coupling, &model.weights, &config).unwrap();
-    let per_mac = scores.per_mac(&coupling, (16, 16)).unwrap();
-    let macs = |checkpoint: &Checkpoint| checkpoint.model.graph().cost(16, 16).unwrap().macs as f64;
+    let per_mac = scores.per_mac(&coupling, Size::square(16)).unwrap();
+    let macs = |checkpoint: &Checkpoint| checkpoint.model.graph().cost(Size::square(16)).unwrap().macs as f64;
     for layer in ["a", "b"] {
         let node = coupling.graph().find(layer).unwrap();
         for channel in [0, 3] {

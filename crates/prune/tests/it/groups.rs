@@ -1,6 +1,7 @@
 //! Grouped convolutions: coupled channels, pruned kernels, compensated constants and scores.
 
 use bonsai_checkpoint::Checkpoint;
+use bonsai_graph::Size;
 use bonsai_prune::{
     Coupling, Importance, Member, Normalisation, PrunePlan, Reduction, ScoreConfig, apply, apply_compensated,
     score,
@@ -61,7 +62,7 @@ fn a_depthwise_channel_goes_with_its_input() {
     // Its weights and MACs shrink in proportion to its own width, not to the product of two widths.
     let macs = |model: &Checkpoint| {
         let graph = model.model.graph();
-        graph.node_macs(4, 4).unwrap()[graph.find("d").unwrap().index()]
+        graph.node_macs(Size::square(4)).unwrap()[graph.find("d").unwrap().index()]
     };
     assert_eq!((macs(&model), macs(&pruned)), (4 * 9 * 16, 3 * 9 * 16));
 }

@@ -1,6 +1,7 @@
 //! [`iterate`] with closures that only simulate training and evaluation.
 
 use bonsai_checkpoint::Checkpoint;
+use bonsai_graph::Size;
 use bonsai_prune::{
     BoxError, Coupling, IterateServices, Iterated, Iteration, PruneError, PrunePlan, PrunePolicy, Scope,
     ScoreConfig, apply, iterate, score, select,
@@ -40,7 +41,7 @@ fn run(config: &Iteration, map: impl Fn(usize) -> f64, recovers: f64) -> Iterate
     let result = iterate(
         config,
         &start,
-        (16, 16),
+        Size::square(16),
         &mut IterateServices {
             prune: &mut prune,
             evaluate: &mut |m| Ok(map(width(m)) + evaluated.replace(0.0)),
@@ -104,7 +105,7 @@ fn failures_name_the_step() {
     let fails = |fine_tune: &mut dyn FnMut(Checkpoint, usize) -> Result<Checkpoint, BoxError>| {
         let evaluate = &mut |_: &Checkpoint| Ok(0.5);
         let services = &mut IterateServices { prune: &mut prune, evaluate, fine_tune, progress: &mut |_| () };
-        iterate(&config, &model(), (16, 16), services).unwrap_err()
+        iterate(&config, &model(), Size::square(16), services).unwrap_err()
     };
     let error = fails(&mut |m, step| if step == 2 { Err("out of memory".into()) } else { Ok(m) });
     assert_eq!(error.to_string(), "step 2: fine-tuning failed");

@@ -1,6 +1,7 @@
 //! The pruned network computes what the original computes when gamma and beta of the removed channels are 0.
 
 use bonsai_checkpoint::{Array, Checkpoint};
+use bonsai_graph::Size;
 use bonsai_prune::{Coupling, PrunePlan, apply};
 use bonsai_testkit::{
     RandomGraphConfig, Tolerance, arb_model, assert_arrays_close, random_array, random_model, random_weights,
@@ -41,8 +42,8 @@ proptest! {
         check_law(&model.checkpoint, &plan, &random_array(seed, &[2, 3, model.h, model.w]));
         let before = model.spec().graph();
         let after = apply(&plan, &model.checkpoint).unwrap();
-        let before = before.cost(model.h, model.w);
-        let after = after.model.graph().cost(model.h, model.w);
+        let before = before.cost(Size { height: model.h, width: model.w });
+        let after = after.model.graph().cost(Size { height: model.h, width: model.w });
         let before = before.unwrap();
         let after = after.unwrap();
         assert!(after.params <= before.params && after.macs <= before.macs, "{before:?} {after:?}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bonsai_checkpoint::Checkpoint;
-use bonsai_graph::{Op, ParamRole};
+use bonsai_graph::{Op, ParamRole, Size};
 use bonsai_prune::{
     Candidates, CostTarget, Coupling, Guard, Preset, PruneError, PrunePolicy, ScoreConfig, Selection, apply,
     choose, score,
@@ -42,7 +42,11 @@ fn yolov8(scale: Scale) -> Checkpoint {
 pub(crate) fn chosen(model: &Checkpoint, policy: &PrunePolicy) -> Result<Selection, PruneError> {
     let coupling = Coupling::from_graph(model.model.graph());
     let scores = score(&coupling, &model.weights, &ScoreConfig::default())?;
-    choose(&Candidates { coupling: &coupling, scores: &scores, weights: &model.weights }, policy, (64, 64))
+    choose(
+        &Candidates { coupling: &coupling, scores: &scores, weights: &model.weights },
+        policy,
+        Size::square(64),
+    )
 }
 
 fn preset(preset: Preset, prune_ratio: f64) -> PrunePolicy {

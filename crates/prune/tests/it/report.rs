@@ -1,6 +1,6 @@
 //! [`report`]: numbers computed by hand.
 
-use bonsai_graph::Cost;
+use bonsai_graph::{Cost, Size};
 use bonsai_prune::{Coupling, GammaRange, LayerReport, Member, PrunePlan, report};
 
 use crate::small_model::{conv_bn, small_model};
@@ -14,7 +14,7 @@ fn numbers_of_a_small_network() {
     let node = model.model.graph().find("y").unwrap();
     let sets = [2, 3].map(|channel| coupling.set_of(Member { node, channel }));
     let plan = PrunePlan::removing(&coupling, sets).unwrap();
-    let r = report(&plan, &model, 10, 20).unwrap();
+    let r = report(&plan, &model, Size { height: 10, width: 20 }).unwrap();
     // Sets of the image, of `y` with its batch norm, of boxes and of classes.
     assert_eq!((r.sets, r.prunable_sets, r.removed_sets), (3 + 4 + 4 + 1, 4, 2));
     assert_eq!(r.before, Cost { params: 4 * 27 + 8 + 4 * 5 + 5, macs: 200 * (4 * 27 + 4 * 5) });
@@ -30,6 +30,7 @@ fn numbers_of_a_small_network() {
     };
     assert_eq!(r.layers[0], expected);
     assert_eq!((r.layers.len(), r.layers[1].gamma), (3, None));
-    let nothing = report(&PrunePlan::identity(model.model.graph()), &model, 10, 20).unwrap();
+    let nothing =
+        report(&PrunePlan::identity(model.model.graph()), &model, Size { height: 10, width: 20 }).unwrap();
     assert_eq!((nothing.removed_sets, nothing.largest_removed_beta, nothing.after), (0, None, r.before));
 }

@@ -1,7 +1,7 @@
 //! [`select`]: the ratio counts sets as documented, and every guard holds.
 
 use bonsai_checkpoint::Checkpoint;
-use bonsai_graph::{NodeId, Op};
+use bonsai_graph::{NodeId, Op, Size};
 use bonsai_prune::{Coupling, PruneError, PrunePlan, PrunePolicy, Scope, ScoreConfig, apply, score, select};
 use bonsai_testkit::{RandomGraphConfig, arb_model, random_weights};
 use bonsai_yolov8::{Scale, build};
@@ -27,7 +27,7 @@ fn plan(model: &Checkpoint, policy: &PrunePolicy) -> Result<PrunePlan, PruneErro
 }
 
 fn removed_sets(plan: &PrunePlan, model: &Checkpoint) -> usize {
-    bonsai_prune::report(plan, model, 64, 64).unwrap().removed_sets
+    bonsai_prune::report(plan, model, Size::square(64)).unwrap().removed_sets
 }
 
 /// Known answer: Torch-Pruning 1.6.1 prunes half of every group of `YOLOv8s` (80 classes) from 14.36 GMACs to
@@ -40,7 +40,7 @@ fn half_of_every_layer_leaves_what_torch_pruning_leaves() {
     for (protect, params, work) in [(vec![], 281, 366), (vec!["model.22.*".to_owned()], 363, 550)] {
         let policy = PrunePolicy { scope: Scope::PerLayer, protect, ..bare(0.5) };
         let pruned = apply(&plan(&model, &policy).unwrap(), &model).unwrap();
-        let left = pruned.model.graph().cost(640, 640).unwrap().params;
+        let left = pruned.model.graph().cost(Size::square(640)).unwrap().params;
         assert_eq!((left + 5_000) / 10_000, params, "{left}");
         assert_eq!(counted_by_torch_pruning(&pruned), work);
     }
@@ -51,7 +51,7 @@ fn half_of_every_layer_leaves_what_torch_pruning_leaves() {
 /// as a convolution.
 fn counted_by_torch_pruning(model: &Checkpoint) -> u64 {
     let graph = model.model.graph();
-    let shapes = graph.shapes(640, 640).unwrap();
+    let shapes = graph.shapes(Size::square(640)).unwrap();
     let values =
         |id: NodeId| (shapes[id.index()].channels * shapes[id.index()].h * shapes[id.index()].w) as u64;
     let others = graph.iter().map(|(id, node)| match *node.op() {
@@ -62,7 +62,8 @@ fn counted_by_torch_pruning(model: &Checkpoint) -> u64 {
         Op::Input { .. } | Op::Silu | Op::Add | Op::Concat | Op::Slice { .. } => 0,
     });
     let distribution = 8400 * 4 * 16;
-    (graph.cost(640, 640).unwrap().macs + others.sum::<u64>() + distribution + 5_000_000) / 10_000_000
+    (graph.cost(Size::square(640)).unwrap().macs + others.sum::<u64>() + distribution + 5_000_000)
+        / 10_000_000
 }
 
 #[test]
@@ -190,7 +191,7 @@ proptest! {
             assert!(loss <= max_ratio_per_layer.unwrap_or(1.0) + 1e-9, "{left} of {size}");
         }
         let removable = coupling.prunable().count() as f64 * ratio;
-        let removed = bonsai_prune::report(&plan, &model.checkpoint, model.h, model.w).unwrap().removed_sets;
+        let removed = bonsai_prune::report(&plan, &model.checkpoint, Size { height: model.h, width: model.w }).unwrap().removed_sets;
         assert!(removed as f64 <= removable + 1e-6, "{removed} of {removable}");
     }
 }

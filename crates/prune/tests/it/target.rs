@@ -1,6 +1,7 @@
 //! Targets are reached with the smallest removal; errors for unreachable targets state both numbers.
 
 use bonsai_checkpoint::Checkpoint;
+use bonsai_graph::Size;
 use bonsai_prune::{
     Candidates, CostTarget, Coupling, Preset, PruneError, PrunePlan, PrunePolicy, Scope, ScoreConfig,
     Selection, apply, choose_measured, score, select,
@@ -23,8 +24,8 @@ fn to(target: CostTarget) -> PrunePolicy {
 
 /// Fractions of parameters and of MACs that remain, at 64 px.
 fn shares(plan: &PrunePlan, model: &Checkpoint) -> [f64; 2] {
-    let before = model.model.graph().cost(64, 64).unwrap();
-    let after = apply(plan, model).unwrap().model.graph().cost(64, 64).unwrap();
+    let before = model.model.graph().cost(Size::square(64)).unwrap();
+    let after = apply(plan, model).unwrap().model.graph().cost(Size::square(64)).unwrap();
     [after.params as f64 / before.params as f64, after.macs as f64 / before.macs as f64]
 }
 
@@ -51,15 +52,14 @@ fn no_smaller_removal_reaches_the_target() {
     for seed in 0..40 {
         let model =
             random_model(seed, &RandomGraphConfig { max_channels: 24, ..RandomGraphConfig::default() });
-        let (model, image) = (&model.checkpoint, (model.h, model.w));
+        let (model, image) = (&model.checkpoint, Size { height: model.h, width: model.w });
         let coupling = Coupling::from_graph(model.model.graph());
         let scores = score(&coupling, &model.weights, &ScoreConfig::default()).unwrap();
         let scope = if seed % 2 == 0 { Scope::Global } else { Scope::PerLayer };
         let bare = PrunePolicy { scope, min_channels: 2, round_to: Some(3), ..PrunePolicy::default() };
         let candidates = Candidates { coupling: &coupling, scores: &scores, weights: &model.weights };
-        let cost = |plan: &PrunePlan| {
-            apply(plan, model).unwrap().model.graph().cost(image.0, image.1).unwrap().params as f64
-        };
+        let cost =
+            |plan: &PrunePlan| apply(plan, model).unwrap().model.graph().cost(image).unwrap().params as f64;
         let before = cost(&PrunePlan::identity(model.model.graph()));
         // Every ratio at which another set is removed, and the cost at it.
         let sizes = match scope {
@@ -146,7 +146,7 @@ fn latency_is_measured_few_times_and_never_exceeded() {
         for target in [CostTarget::Latency(0.8), CostTarget::LatencyMs(4.0)] {
             let mut measured = 0;
             let policy = PrunePolicy { preset, ..to(target) };
-            let selection = choose_measured(&candidates, &policy, (64, 64), &mut |plan| {
+            let selection = choose_measured(&candidates, &policy, Size::square(64), &mut |plan| {
                 measured += 1;
                 // 1 ms that pruning does not change, and 4 ms in proportion to the MACs.
                 Ok(1.0 + 4.0 * shares(plan, &model)[1])
@@ -157,8 +157,9 @@ fn latency_is_measured_few_times_and_never_exceeded() {
         }
     }
     let policy = to(CostTarget::Latency(0.5));
-    let error = choose_measured(&candidates, &policy, (64, 64), &mut |_| Err("no clock".into())).unwrap_err();
+    let error =
+        choose_measured(&candidates, &policy, Size::square(64), &mut |_| Err("no clock".into())).unwrap_err();
     assert_eq!(error.to_string(), "measuring the latency failed");
-    let error = choose_measured(&candidates, &policy, (64, 64), &mut |_| Ok(2.0)).unwrap_err();
+    let error = choose_measured(&candidates, &policy, Size::square(64), &mut |_| Ok(2.0)).unwrap_err();
     assert!(error.to_string().starts_with("target 50.0 % of the latency cannot be reached"), "{error}");
 }

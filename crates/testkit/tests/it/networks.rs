@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bonsai_graph::{Graph, Op};
+use bonsai_graph::{Graph, Op, Size};
 use bonsai_testkit::{RandomGraphConfig, random_model};
 
 #[test]
@@ -21,7 +21,9 @@ fn every_model_fits_its_image_and_stays_small() {
     for seed in 0..500 {
         let model = random_model(seed, &config);
         let graph = model.spec().graph();
-        let cost = graph.cost(model.h, model.w).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let cost = graph
+            .cost(Size { height: model.h, width: model.w })
+            .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
         assert!(cost.macs < 20_000_000, "seed {seed}: {cost:?}");
         let wide = graph.nodes().iter().map(bonsai_graph::Node::channels).max();
         assert!(wide < Some(200), "seed {seed}: {wide:?}");
