@@ -10,7 +10,7 @@ use crate::trial;
 /// Options for the runtime of ONNX files.
 #[derive(Args, Clone)]
 pub(crate) struct OnnxRuntime {
-    /// Runtime for an ONNX file: rten or onnxruntime [default: rten]
+    /// Runtime for an ONNX file: rten or onnxruntime [default: rten; for bench infer: every one that is found]
     #[arg(long)]
     pub(crate) runtime: Option<Runtime>,
     /// Library of onnxruntime, or its folder [default: search `ORT_DYLIB_PATH` and the usual folders]

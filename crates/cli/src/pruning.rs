@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bonsai_pipeline::{
-    ClampedLayer, CostTarget, Importance, Iterated, Normalisation, PipelineConfig, Preset, PrunePolicy,
-    PruneReport, Reduction, Scope, ScoreConfig, ScorePer, StepsEnd, check, jobs,
+    ClampedLayer, CostTarget, Importance, Iterated, Normalisation, PipelineConfig, Preset, PruneExtras,
+    PrunePolicy, PruneReport, Reduction, Scope, ScoreConfig, ScorePer, StepsEnd, check, jobs,
 };
 use clap::Args;
 
@@ -132,10 +132,14 @@ impl Choice {
             ("--round-to", self.round_to.is_some()),
             ("--max-ratio-per-layer", self.max_ratio_per_layer.is_some()),
             ("--protect", !self.protect.is_empty()),
-            ("--reconstruct", self.reconstruct.is_some()),
-            ("--recalibrate", self.recalibrate.is_some()),
         ];
-        let given: Vec<&str> = choices.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+        // These may also come from --set or a file.
+        let settings = [
+            ("extras.reconstruct", config.extras.reconstruct > 0),
+            ("extras.recalibrate", config.extras.recalibrate > 0),
+        ];
+        let given: Vec<&str> =
+            choices.iter().chain(&settings).filter(|(_, given)| *given).map(|(name, _)| *name).collect();
         ensure_usage!(
             self.plan.is_none() || given.is_empty(),
             "--plan determines the channels, so {} would have no effect: leave --plan or these options out",
@@ -149,9 +153,11 @@ impl Choice {
         let Self { preset, importance, reduction, normalisation, per, scope, .. } = *self;
         let score = &mut config.score;
         let policy = &mut config.prune;
-        score.importance = importance.unwrap_or(score.importance);
-        if let Importance::Random { seed } = &mut score.importance {
-            *seed = config.seed;
+        if let Some(importance) = importance {
+            score.importance = importance;
+            if let Importance::Random { seed } = &mut score.importance {
+                *seed = config.seed;
+            }
         }
         score.reduction = reduction.unwrap_or(score.reduction);
         score.normalisation = normalisation.unwrap_or(score.normalisation);
@@ -176,8 +182,7 @@ impl Choice {
         policy.max_ratio_per_layer = self.max_ratio_per_layer.or(policy.max_ratio_per_layer);
         policy.protect.extend(self.protect.iter().cloned());
         config.extras.compensate &= !self.no_compensate;
-        // Unlike in a pipeline, images are not at hand unless --data is given.
-        config.extras.reconstruct = self.reconstruct.unwrap_or(0);
+        config.extras.reconstruct = self.reconstruct.unwrap_or(config.extras.reconstruct);
         config.extras.recalibrate = self.recalibrate.unwrap_or(config.extras.recalibrate);
         config.iterate.steps = self.steps.unwrap_or(config.iterate.steps);
         config.iterate.epochs = self.step_epochs.unwrap_or(config.iterate.epochs);
@@ -193,9 +198,14 @@ const USED: [&str; 12] = [
 
 pub(crate) fn prune(args: &Prune) -> Result<u8> {
     let base = for_file(&args.weights);
-    // Unlike a run, the command prunes by a ratio, as other pruners do, and by gamma, because it may have no
-    // images.
-    let base = PipelineConfig { prune: PrunePolicy::default(), score: ScoreConfig::default(), ..base };
+    // Unlike a run, the command prunes by a ratio, as other pruners do, and by gamma and without
+    // reconstruction, because it may have no images.
+    let base = PipelineConfig {
+        prune: PrunePolicy::default(),
+        score: ScoreConfig::default(),
+        extras: PruneExtras { reconstruct: 0, ..base.extras },
+        ..base
+    };
     args.settings.only("prune", &USED)?;
     let mut config = args.settings.resolve(base)?;
     args.choice.apply(&mut config);
@@ -215,6 +225,10 @@ pub(crate) fn prune(args: &Prune) -> Result<u8> {
             &jobs::iterate(&config, &args.weights, &args.out, &mut Terminal::new())?,
             args,
         ));
+    }
+    if args.dry_run && config.score.importance != Importance::Best {
+        // Neither changes the choice of channels, except for the trials of importance best.
+        (config.extras.reconstruct, config.extras.recalibrate) = (0, 0);
     }
     let report = match &args.choice.plan {
         Some(plan) => jobs::replay(&config, &args.weights, plan, out)?,

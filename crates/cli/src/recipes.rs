@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bonsai_bench::recipes::{BenchDataset, BenchRun, Recipe, RecipeBench, measure_runs, recipe_table};
-use bonsai_pipeline::{PipelinePreset, path_text};
+use bonsai_checkpoint::write_file;
+use bonsai_pipeline::{PipelineConfig, PipelinePreset, path_text};
 use clap::Args;
 
 use crate::failure::{DONE, ErrorExt as _, FAILED, ensure_usage};
@@ -61,9 +62,21 @@ pub(crate) fn run(args: &Recipes) -> Result<u8> {
         "`bench recipe` takes --seeds and --datasets instead: leave --seed and --data out"
     );
     let base = settings.resolve_real(PipelinePreset::Default)?;
+    let default = PipelineConfig::default();
+    for (key, is_default, instead) in [
+        ("seed", base.seed == default.seed, "--seeds"),
+        ("data", base.data.is_none(), "--datasets"),
+        ("prune.target", base.prune.target == default.prune.target, "--macs"),
+    ] {
+        ensure_usage!(is_default, "{key} is set, but a bench takes it from {instead}: leave {key} out");
+    }
     let recipes = args.names.iter().map(|name| Recipe::open(name)).collect::<Result<Vec<_>>>().misuse()?;
     let datasets: Vec<BenchDataset> =
         args.datasets.iter().map(|text| BenchDataset::parse(text)).collect::<Result<_>>().misuse()?;
+    ensure_usage!(
+        settings.imgsz.is_none() || datasets.iter().any(|dataset| !dataset.is_drawn()),
+        "--imgsz has no effect on drawn datasets, whose images have a fixed size: leave it out"
+    );
     let bench =
         RecipeBench::plan(&args.project, &base, &recipes, &datasets, &args.seeds, &args.macs).misuse()?;
     bench.save()?;
@@ -83,8 +96,7 @@ pub(crate) fn run(args: &Recipes) -> Result<u8> {
     }
     let figures = measure_runs(&bench, &mut Terminal::new())?;
     let table = recipe_table(&bench, &figures)?;
-    std::fs::write(args.project.join("recipes.md"), table.markdown())
-        .with_context(|| format!("cannot write the table into {}", args.project.display()))?;
+    write_file(&args.project.join("recipes.md"), table.markdown().as_bytes())?;
     if is_json() {
         say!("{}", serde_json::to_string_pretty(&table)?);
     } else {

@@ -33,6 +33,12 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
     section("loader", config.loader.check())?;
     for (name, training) in trainings(config) {
         section(name, training.check())?;
+        ensure_usage!(
+            training.seed == TrainConfig::default().seed || training.seed == config.seed,
+            "{name}.seed is {}, but a run has one seed, {}: set `seed`, or leave {name}.seed out",
+            training.seed,
+            config.seed
+        );
     }
     // The range of any other count, except that 0 epochs leave sparsity training out.
     section("sparse", TrainConfig { epochs: config.sparse.epochs.max(1), ..config.sparse.clone() }.check())?;

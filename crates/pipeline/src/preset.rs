@@ -33,6 +33,17 @@ impl FromStr for PipelinePreset {
 }
 
 impl PipelineConfig {
+    /// These settings with another seed of all randomness, for one of several runs. Channels that are ranked
+    /// at random are drawn anew for every seed: from the sum of the setting's own seed and this one.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        if let Importance::Random { seed: drawn } = &mut self.score.importance {
+            *drawn = drawn.wrapping_add(seed);
+        }
+        self
+    }
+
     /// These settings, changed to those of the preset.
     #[must_use]
     pub fn with_preset(self, preset: PipelinePreset) -> Self {

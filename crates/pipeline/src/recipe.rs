@@ -5,7 +5,7 @@
 
 use anyhow::Result;
 use bonsai_exec::ExecutorInfo;
-use bonsai_prune::Importance;
+use bonsai_prune::{CostTarget, Importance};
 use bonsai_train::TrainConfig;
 use serde_json::{Map, Value, json};
 
@@ -53,7 +53,10 @@ impl Recipes<'_> {
                 let steps = json!({"iterate": c.iterate, "finetune": c.finetune});
                 // Importance best chooses the ranking by short fine-tunings.
                 let trains = c.iterate.steps > 1 || c.score.importance == Importance::Best;
-                if trains { with(with(own, steps), self.training()) } else { own }
+                let own = if trains { with(with(own, steps), self.training()) } else { own };
+                // Latencies depend on the machine.
+                let measures = c.prune.target.is_some_and(CostTarget::is_measured);
+                if measures { with(own, json!({"machine": self.executor})) } else { own }
             }
             Stage::Finetune => {
                 with(with(json!({"finetune": c.finetune}), self.distillation()?), self.training())

@@ -5,20 +5,24 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::{Epoch, Loader, Split};
-use bonsai_exec::{Executor, Mode, build_executor};
+use bonsai_exec::{Executor, ExecutorOptions, Mode, build_executor};
 use bonsai_graph::NodeId;
 
 use crate::{Data, RunContext, validation_loader};
 
 /// Runs a network in evaluation mode on batches of training images, without augmentation.
-pub(super) struct Activations {
-    executor: Box<dyn Executor>,
+pub(super) struct Activations<'a> {
+    network: &'a Checkpoint,
+    options: ExecutorOptions,
+    /// `None` between passes over the images: an executor keeps memory for every set of layers that it has
+    /// returned, and for the trainings of trials it would only be in the way.
+    executor: Option<Box<dyn Executor>>,
     loader: Loader,
     /// Number of the next batch, and the batches from there on.
     following: Option<(usize, Epoch)>,
 }
 
-impl Activations {
+impl<'a> Activations<'a> {
     /// At most `batches` batches of `batch` images, taken evenly from all training images, because files are
     /// often sorted by scene.
     ///
@@ -26,24 +30,22 @@ impl Activations {
     /// fit to the other half is used.
     ///
     /// # Errors
-    /// If the network cannot run.
+    /// If the settings of the loader are out of range.
     pub(super) fn new(
-        network: &Checkpoint,
+        network: &'a Checkpoint,
         data: &Data,
         context: &RunContext,
         (batches, batch): (usize, usize),
     ) -> Result<Option<Self>> {
         let all = &data.train.samples;
-        let stride = (all.len() / (batches * batch)).max(1);
-        let samples: Vec<_> = all.iter().step_by(stride).take(batches * batch).cloned().collect();
+        let samples: Vec<_> = evenly(all.len(), batches * batch).map(|index| all[index].clone()).collect();
         let batch = batch.min(samples.len() / 2);
         if batch == 0 {
             return Ok(None);
         }
         let split = Arc::new(Split { samples, class_names: data.train.class_names.clone() });
         let loader = validation_loader(&split, context.imgsz, batch, &context.loader)?;
-        let executor = build_executor(network.model.graph(), &network.weights, &context.executor)?;
-        Ok(Some(Self { executor, loader, following: None }))
+        Ok(Some(Self { network, options: context.executor, executor: None, loader, following: None }))
     }
 
     /// Number of batches.
@@ -54,9 +56,16 @@ impl Activations {
     /// Outputs of `layers` for one batch.
     pub(super) fn of(&mut self, layers: &[NodeId], batch: usize) -> Result<Vec<Array>> {
         let images = self.images(batch)?;
-        self.executor.set_taps(layers);
-        self.executor.forward(Mode::Eval, &images)?;
-        layers.iter().map(|layer| Ok(self.executor.tap(*layer)?)).collect()
+        let mut executor = match self.executor.take() {
+            Some(executor) => executor,
+            None => build_executor(self.network.model.graph(), &self.network.weights, &self.options)?,
+        };
+        executor.set_taps(layers);
+        executor.forward(Mode::Eval, &images)?;
+        let outputs = layers.iter().map(|layer| Ok(executor.tap(*layer)?)).collect();
+        let is_last = batch + 1 == self.batches();
+        self.executor = Some(executor).filter(|_| !is_last);
+        outputs
     }
 
     fn images(&mut self, batch: usize) -> Result<Array> {
@@ -68,5 +77,27 @@ impl Activations {
             epoch.next().with_context(|| format!("there is no batch {batch} of {}", self.batches()))??;
         self.following = Some((batch + 1, epoch));
         Ok(Array::new(&images.shape, images.images))
+    }
+}
+
+/// Indices of `wanted` of `len` items, or of all if there are fewer, at equal distances.
+fn evenly(len: usize, wanted: usize) -> impl Iterator<Item = usize> {
+    let wanted = wanted.min(len);
+    (0..wanted).map(move |index| index * len / wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_are_taken_from_the_whole_range() {
+        assert_eq!(evenly(5, 8).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert_eq!(evenly(8, 5).collect::<Vec<_>>(), [0, 1, 3, 4, 6]);
+        assert_eq!(evenly(0, 5).count(), 0);
+        let many: Vec<usize> = evenly(500, 256).collect();
+        assert_eq!(many.len(), 256);
+        assert!(many.windows(2).all(|pair| (1..=2).contains(&(pair[1] - pair[0]))));
+        assert_eq!(many[255], 498);
     }
 }

@@ -45,9 +45,15 @@ pub fn prune_stage(
             let data = data.context("reconstruction needs images: pass --data DATA.yaml")?;
             let activations = Activations::new(model, data, context, (batches, settings.extras.batch))?;
             if activations.is_none() {
+                let instead = if settings.extras.compensate {
+                    "only their constants are compensated"
+                } else {
+                    "nothing is"
+                };
                 note(&format!(
-                    "warning: {} training images are too few for reconstruction, which needs 2: only constants of \
-                     removed channels are compensated",
+                    "warning: {batches} batches of {} from {} training images are too few for reconstruction, which needs \
+                     2 images: of the removed channels, {instead}",
+                    settings.extras.batch,
                     data.train.samples.len()
                 ));
             }

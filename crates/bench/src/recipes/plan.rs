@@ -12,7 +12,7 @@ use bonsai_stages::{Stage, draw_dataset, ensure_usage};
 
 use super::Recipe;
 use bonsai_pipeline::sweep::mark_neighbours;
-use bonsai_pipeline::{PipelineConfig, RunDir, check, load_settings};
+use bonsai_pipeline::{PipelineConfig, RunDir, check, is_current};
 
 /// Name of the folder of drawn images in the folder of their dataset.
 const IMAGES: &str = "images";
@@ -65,6 +65,11 @@ impl BenchDataset {
             .into());
         };
         Ok(Self { name: text.to_owned(), source: DatasetSource::Drawn(style) })
+    }
+
+    /// Whether its images are drawn, at a size of their own.
+    pub const fn is_drawn(&self) -> bool {
+        matches!(self.source, DatasetSource::Drawn(_))
     }
 
     /// The settings of its runs, based on `base`; the images of a drawn dataset are in `folder`.
@@ -147,11 +152,8 @@ impl BenchRun {
     /// Whether it has been trained to its end with these settings. Changed labels are not checked here; the
     /// run itself finds them.
     pub fn is_done(&self) -> bool {
-        let dir = self.dir();
-        // The number of threads does not change the result.
-        let made = load_settings(&PipelineConfig::default(), &dir.config())
-            .map(|made| PipelineConfig { threads: self.config.threads, ..made });
-        made.is_ok_and(|made| made == self.config) && dir.completed(self.until).is_some()
+        // If this cannot be told, the run itself says why.
+        is_current(&self.config, &self.dir(), self.until).unwrap_or(false)
     }
 }
 
@@ -183,8 +185,9 @@ impl RecipeBench {
             let base = dataset.settings(base, &folder);
             for &seed in seeds {
                 for recipe in recipes {
-                    let config = PipelineConfig { seed, ..recipe.over(&base)? };
+                    let config = recipe.over(&base)?;
                     check_shared(recipe, &base, &config)?;
+                    let config = config.with_seed(seed);
                     let epochs = config.further_epochs();
                     let dense = dense_control(&base, seed, epochs);
                     let run = |recipe: Option<&Recipe>, config, macs, until, phase| BenchRun {
@@ -262,6 +265,9 @@ impl RecipeBench {
 fn check_shared(recipe: &Recipe, base: &PipelineConfig, config: &PipelineConfig) -> Result<()> {
     let shared = [
         ("data", base.data == config.data),
+        ("seed", base.seed == config.seed),
+        ("device", base.device == config.device),
+        ("executor", base.executor == config.executor),
         ("model", base.model == config.model),
         ("imgsz", base.imgsz == config.imgsz),
         ("loader", base.loader == config.loader),
@@ -293,6 +299,9 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use bonsai_pipeline::load_settings;
+    use bonsai_prune::Importance;
+
     use super::*;
 
     fn plan(root: &Path, recipes: &[&str], macs: &[f64]) -> Result<RecipeBench> {
@@ -328,6 +337,11 @@ mod tests {
         let read = load_settings(&PipelineConfig::default(), &bench.runs[3].config_file()).unwrap();
         assert_eq!(read, bench.runs[3].config);
         assert!(!bench.runs[3].is_done());
+        let drawn = bench.runs.iter().filter_map(|run| match run.config.score.importance {
+            Importance::Random { seed } => Some(seed),
+            _ => None,
+        });
+        assert_eq!(drawn.collect::<Vec<_>>(), [0, 1, 0, 1], "each seed draws channels of its own");
     }
 
     #[test]

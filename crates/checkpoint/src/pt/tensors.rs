@@ -83,8 +83,11 @@ impl<'a> Tensors<'a> {
         for (key, tensors) in by_storage {
             let bytes = archive.storage(key)?;
             for (name, tensor) in tensors {
-                let array = tensor.values(&bytes).and_then(|data| Array::try_new(&tensor.shape, data).ok());
-                let Some(array) = array else { return Err(whole(&name)) };
+                let Some(data) = tensor.values(&bytes) else { return Err(whole(&name)) };
+                let array = Array::try_new(&tensor.shape, data).map_err(|error| {
+                    let what = format!("a tensor with an unusable shape: {error}");
+                    PtError::Unsupported { place: name.clone(), what }
+                })?;
                 weights.insert(name, array);
             }
         }

@@ -82,6 +82,20 @@ fn a_sparsity_training_shows_its_gammas_and_is_pruned() {
     taylor.extend(["--data", text(&yaml), "--recalibrate", "2", "--imgsz", "64"]);
     answer(&taylor);
     assert!(nothing.is_file());
+
+    // The option and the setting are the same; without images, the error says so.
+    let refitted = out("refitted.safetensors");
+    let again = out("again.safetensors");
+    let prune = ["prune", "--weights", text(&weights), "--imgsz", "64"];
+    let message = refusal(&[&prune[..], &["--reconstruct", "2", "-o", text(&refitted)]].concat());
+    assert!(message.contains("reconstruction needs images"), "{message}");
+    let images = ["--data", text(&yaml)];
+    let option = [&prune[..], &images, &["--reconstruct", "2", "-o", text(&refitted)]].concat();
+    let said = xtask(&option);
+    let notes = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success() && notes.contains("refitted "), "{notes}");
+    answer(&[&prune[..], &images, &["--set", "extras.reconstruct=2", "-o", text(&again)]].concat());
+    assert_eq!(fs::read(&refitted).unwrap(), fs::read(&again).unwrap());
 }
 
 #[test]

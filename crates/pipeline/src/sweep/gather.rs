@@ -10,8 +10,8 @@ use bonsai_stages::{load_json, save_json, write_picture};
 use super::means::means;
 use super::row::{Figures, Outcome, Point, SweepRow};
 use super::table::SweepTable;
-use super::{Sweep, failure_file};
-use crate::{Manifest, PipelineConfig, Report, RunDir, Stage, load_settings};
+use super::{Sweep, SweepRun, failure_file};
+use crate::{Manifest, PipelineConfig, Report, RunDir, Stage, is_current, load_settings};
 
 /// Half the width of the band around the baseline in the picture, in mAP50-95.
 const NEAR: f64 = 0.01;
@@ -22,7 +22,7 @@ const NEAR: f64 = 0.01;
 /// If a file cannot be written. A run without a readable report gives a row with the reason.
 pub fn gather(sweep: &Sweep) -> Result<SweepTable> {
     let rows = sweep.runs().iter().map(|run| {
-        let outcome = figures(&sweep.dir(run)).map_or_else(Outcome::NotDone, Outcome::Done);
+        let outcome = figures(sweep, run).map_or_else(Outcome::NotDone, Outcome::Done);
         SweepRow { run: run.clone(), outcome }
     });
     let mut table = SweepTable { schema: 1, rows: rows.collect(), means: Vec::new() };
@@ -40,9 +40,19 @@ pub fn gather(sweep: &Sweep) -> Result<SweepTable> {
 }
 
 /// The results of a run, or the reason why there are none.
-fn figures(dir: &RunDir) -> Result<Figures, String> {
-    if dir.completed(Stage::Report).is_none() {
-        return Err(unfinished(dir));
+fn figures(sweep: &Sweep, run: &SweepRun) -> Result<Figures, String> {
+    let dir = &sweep.dir(run);
+    let Some(made) = dir.completed(Stage::Report) else { return Err(unfinished(dir)) };
+    let in_words = |error| format!("{error:#}");
+    let config = load_settings(&PipelineConfig::default(), &sweep.config_file(run)).map_err(in_words)?;
+    // The stages between fine-tuning and the report depend on this machine's programs, so only the report's
+    // own inputs are compared.
+    let is_as_read = |(stage, digest): (&Stage, &String)| {
+        dir.completed(*stage).and_then(|made| made.digest().ok()).is_some_and(|now| now == *digest)
+    };
+    let is_new = is_current(&config, dir, Stage::Finetune).map_err(in_words)?;
+    if !is_new || !made.inputs.iter().all(is_as_read) {
+        return Err("its report is of other settings or of an earlier run: run it again".to_owned());
     }
     let file = dir.stage(Stage::Report).join("report.json");
     let report: Report = load_json(&file).map_err(|error| format!("{error:#}"))?;
@@ -119,13 +129,7 @@ mod tests {
     use super::*;
 
     fn row(map50_95: f64, latency_ms: f64, macs: u64) -> SweepRow {
-        let run = crate::sweep::SweepRun {
-            name: "r".to_owned(),
-            prune_ratio: 0.5,
-            seed: 0,
-            preset: None,
-            phase: 1,
-        };
+        let run = SweepRun { name: "r".to_owned(), prune_ratio: 0.5, seed: 0, preset: None, phase: 1 };
         let network = Point { map50_95, latency_ms, macs, params: 1 };
         let figures = Figures { network, baseline: network, best_for_latency: false, best_for_macs: false };
         SweepRow { run, outcome: Outcome::Done(figures) }

@@ -80,7 +80,7 @@ impl Sweep {
                         names.insert(name.clone()),
                         "run {name} is asked for twice; name each value once"
                     );
-                    let mut config = PipelineConfig { seed, ..base.clone() };
+                    let mut config = base.clone().with_seed(seed);
                     if let Some(preset) = preset {
                         config = config.with_preset(preset.parse()?);
                     }

@@ -152,10 +152,15 @@ fn begin(
     for output in [dir.best(), dir.last(), dir.args(), dir.data()] {
         inputs.refuse(&output, "give another --name")?;
     }
-    if dir.last().exists() {
-        // An earlier training of that name left it: this one must never resume from it.
-        std::fs::remove_file(dir.last())
-            .with_context(|| format!("cannot remove {}", dir.last().display()))?;
+    // An earlier training of that name left them: this one must never resume from its state, nor show its
+    // results as its own.
+    for file in [dir.last(), dir.best(), dir.results_csv(), dir.metrics(), dir.gammas()] {
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", file.display()));
+            }
+            _ => {}
+        }
     }
     content.save(&dir)?;
     write_file(&dir.args(), toml::to_string(args)?.as_bytes())?;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use bonsai_pipeline::{
-    Basis, Control, Ended, Fate, Forecast, PipelinePreset, Quiet, Stage, StageForecast, forecast,
+    Basis, Control, Ended, Fate, Forecast, PipelinePreset, Quiet, Stage, StageForecast, forecast, is_current,
 };
 
 use crate::tiny_run::TinyRun;
@@ -89,6 +89,24 @@ fn a_run_in_parts() {
     assert_eq!(seen.ran, [Stage::Sparse, Stage::Export]);
     assert!(seen.reasons.iter().all(|(_, reason)| reason == "forced"), "{:?}", seen.reasons);
     assert!(fates(&told(&tiny, &Control::default())).iter().all(|fate| *fate == Fate::Cached));
+}
+
+/// A run that fails after it has written its settings leaves the results of earlier settings.
+#[test]
+fn results_of_earlier_settings_are_not_current() {
+    let mut tiny = TinyRun::new();
+    let until = |stage| Control { until: Some(stage), ..Control::default() };
+    tiny.part(&until(Stage::Finetune)).unwrap();
+    let current = |tiny: &TinyRun, stage| is_current(&tiny.config, &tiny.dir(), stage).unwrap();
+    assert!(current(&tiny, Stage::Finetune) && !current(&tiny, Stage::Export));
+    // Threads change no result.
+    tiny.config.threads = 1;
+    assert!(current(&tiny, Stage::Finetune));
+    tiny.config.extras.compensate = false;
+    tiny.part(&until(Stage::Prune)).unwrap();
+    let made = tiny.manifest(Stage::Finetune);
+    assert!(tiny.dir().completed(Stage::Finetune).is_some_and(|manifest| manifest == made));
+    assert!(current(&tiny, Stage::Prune) && !current(&tiny, Stage::Finetune));
 }
 
 #[test]

@@ -86,6 +86,8 @@ fn settings_that_do_not_fit_together_are_refused() {
         (&["engine.precision=int8", "export.int8=false"], "export.int8"),
         (&["baseline.gains={bbox = 0, cls = 0, dfl = 0}"], "nothing to learn"),
         (&["extras.gradient_batches=0"], "gradient_batches is 0"),
+        (&["extras.dense_importance=best"], "dense_importance is best"),
+        (&["seed=4", "baseline.seed=3"], "baseline.seed is 3, but a run has one seed, 4"),
         (&["iterate.epochs=0"], "`iterate`"),
         (&["finetune.lr0=nan"], "`finetune`"),
     ] {

@@ -85,15 +85,24 @@ impl LeastSquares {
         }
     }
 
+    /// Moments about the means of these samples, or about 0 without intercept.
     fn moments(&self, intercept: bool) -> Moments {
         let n = self.samples.max(1) as f64;
         let centre = if intercept { 1.0 } else { 0.0 };
-        let x = &self.x * (centre / n);
-        let y = &self.y * (centre / n);
+        self.moments_about(&self.x * (centre / n), &self.y * (centre / n))
+    }
+
+    /// Moments about the given centre: the mean of `(x - centre_x) (y - centre_y)` and so on.
+    fn moments_about(&self, x: DVector<f64>, y: DVector<f64>) -> Moments {
+        let n = self.samples.max(1) as f64;
+        let (mean_x, mean_y) = (&self.x / n, &self.y / n);
+        let about = |product: DMatrix<f64>, mean: [&DVector<f64>; 2], centre: [&DVector<f64>; 2]| {
+            product - mean[0] * centre[1].transpose() - centre[0] * (mean[1] - centre[1]).transpose()
+        };
         Moments {
-            xx: &self.xx / n - &x * x.transpose(),
-            xy: &self.xy / n - &x * y.transpose(),
-            yy: &self.yy / n - y.map(|y| y * y),
+            xx: about(&self.xx / n, [&mean_x, &mean_x], [&x, &x]),
+            xy: about(&self.xy / n, [&mean_x, &mean_y], [&x, &y]),
+            yy: &self.yy / n - (2.0 * &mean_y - &y).component_mul(&y),
             x,
             y,
         }
@@ -103,11 +112,14 @@ impl LeastSquares {
     /// smallest squared error on `held_back`; penalties are tried from the strongest until a weaker one is
     /// not better.
     ///
-    /// Also returns the fraction of the variance of the targets in `held_back` that the fit on `self`
-    /// explains. If no penalty explains any, the slope is zero.
+    /// Also returns the fraction of the squared error in `held_back` that the fit on `self` removes, compared
+    /// with the means of `self` alone, or with zeros without intercept. If no penalty removes any, the slope is
+    /// zero.
     pub(super) fn fit(&self, held_back: &Self, intercept: bool) -> (Fit, f64) {
-        let train = self.moments(intercept).some_targets();
-        let test = held_back.moments(intercept).some_targets();
+        let train = self.moments(intercept);
+        // About the means of the fit, so that an error of the intercept counts too.
+        let test = held_back.moments_about(train.x.clone(), train.y.clone()).some_targets();
+        let train = train.some_targets();
         let mut best: Option<(f64, f64)> = None;
         for ridge in RIDGES {
             let explained = train.slope(ridge).map_or(0.0, |slope| test.explained(&slope));
@@ -150,14 +162,14 @@ impl Moments {
         Some(Cholesky::new(regularised)?.solve(&self.xy))
     }
 
-    /// The fraction of the variance of the targets that a slope explains.
+    /// The fraction of the second moments of the targets that a slope explains.
     fn explained(&self, slope: &DMatrix<f64>) -> f64 {
-        let variance = self.yy.sum();
-        if variance <= 0.0 {
+        let all = self.yy.sum();
+        if all <= 0.0 {
             return 0.0;
         }
-        let error = variance - 2.0 * slope.dot(&self.xy) + slope.dot(&(&self.xx * slope));
-        1.0 - error / variance
+        let error = all - 2.0 * slope.dot(&self.xy) + slope.dot(&(&self.xx * slope));
+        1.0 - error / all
     }
 
     fn with_intercept(&self, slope: DMatrix<f64>) -> Fit {
@@ -190,6 +202,24 @@ mod tests {
             sums.add(&inputs, &targets);
         }
         sums
+    }
+
+    /// The target follows the input in the fitted half, and a constant separates the halves: a slope that
+    /// explains the variance within each half is worth nothing if it shifts the mean of the other half.
+    #[test]
+    fn an_error_of_the_mean_counts() {
+        let half = |shift: f64| {
+            let mut sums = LeastSquares::new(1, 1);
+            let x = |t: usize| (t as f64 * 0.7).sin();
+            sums.add(
+                &DMatrix::from_fn(1, 50, |_, t| x(t) + shift),
+                &DMatrix::from_fn(1, 50, |_, t| x(t) - shift),
+            );
+            sums
+        };
+        assert!(half(0.0).fit(&half(0.0), true).1 > 0.99);
+        let (fit, explained) = half(0.0).fit(&half(3.0), true);
+        assert_eq!((fit.slope[(0, 0)], explained), (0.0, 0.0));
     }
 
     #[test]

@@ -39,9 +39,13 @@ const PASS_BYTES: usize = 256 << 20;
 pub struct Reconstruction {
     /// Convolutions that read removed channels.
     pub convs: usize,
-    /// Mean over these convolutions: the fraction of the variance of the missing contribution that the kept
-    /// channels provide, on images that were not used for the fit.
+    /// Mean over these convolutions: the fraction of the squared error of a constant in place of the missing
+    /// contribution that the kept channels remove, on images that were not used for the fit.
     pub explained: f64,
+    /// Convolutions whose missing contribution has a mean that could not be restored, because a convolution
+    /// without bias is read by a layer that is not a batch norm.
+    #[serde(default)]
+    pub lost: Vec<String>,
 }
 
 /// `refitted 57 convolutions: kept channels provide 71 % of what removed ones contributed`.
@@ -52,7 +56,11 @@ impl fmt::Display for Reconstruction {
             f,
             "refitted {} convolutions: kept channels provide {percent:.0} % of what removed ones contributed",
             self.convs
-        )
+        )?;
+        if self.lost.is_empty() {
+            return Ok(());
+        }
+        write!(f, "; the mean contribution could not be restored for {}", self.lost.join(", "))
     }
 }
 
@@ -64,8 +72,9 @@ impl fmt::Display for Reconstruction {
 ///
 /// # Errors
 /// As [`apply_to_graph`](crate::apply_to_graph()); [`PruneError::Policy`] for fewer than two batches,
-/// [`PruneError::Service`] if `activations` fails or returns arrays of wrong shapes,
-/// [`PruneError::NotFinite`] if a weight is not finite.
+/// [`PruneError::Service`] if `activations` fails, or returns arrays of wrong shapes or values that are not
+/// finite, [`PruneError::NotFinite`] if a weight is not finite, [`PruneError::Checkpoint`] if `pruned` is not
+/// the result of `plan`.
 pub fn reconstruct(
     plan: &PrunePlan,
     graph: &Graph,
@@ -92,6 +101,7 @@ pub fn reconstruct(
             .count();
         let mut pass: Vec<Reader<'_>> = pending.drain(..in_pass.max(1)).collect();
         let mut inputs: Vec<NodeId> = pass.iter().map(|reader| reader.input).collect();
+        inputs.sort();
         inputs.dedup();
         for batch in 0..batches {
             let failed =
@@ -107,6 +117,7 @@ pub fn reconstruct(
         let fits: Vec<(Fit, f64)> = pass.par_iter().map(Reader::fit).collect();
         for (reader, (fit, explained)) in pass.iter().zip(fits) {
             reader.refit(&fit, pruned)?;
+            result.lost.extend(reader.loses_constant().map(str::to_owned));
             result.convs += 1;
             result.explained += explained;
         }

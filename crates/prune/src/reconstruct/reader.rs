@@ -7,11 +7,14 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::least_squares::{Fit, LeastSquares};
-use crate::param::checked;
+use crate::param::{checked, checked_mut};
 use crate::{BoxError, PruneError};
 
 /// Samples per input of the regression, if the images have that many windows.
 const SAMPLES_PER_INPUT: usize = 6;
+/// Fewest samples, if the images have that many windows. With few inputs, 6 samples per input would leave the
+/// intercept to chance; with this number its standard error is 1/64 of the standard deviation of a target.
+const MIN_SAMPLES: usize = 4096;
 
 /// An ungrouped convolution of the original network that loses some of its input channels.
 pub(super) struct Reader<'a> {
@@ -27,7 +30,10 @@ pub(super) struct Reader<'a> {
     removed: Vec<usize>,
     /// Weights of the removed inputs for the kept outputs, `[outputs, removed * kernel * kernel]`.
     removed_weights: DMatrix<f64>,
+    name: &'a str,
     weight_name: String,
+    /// Shape of the kernel after pruning.
+    pruned_shape: [usize; 4],
     /// The parameter that absorbs a constant, and the sign of the constant there.
     constant: Option<(String, f64)>,
     /// Sums over the even and the odd batches; empty until the first sample, to take no memory.
@@ -40,7 +46,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`PruneError::Checkpoint`] if a weight is missing or has a wrong shape; [`PruneError::NotFinite`].
     pub(super) fn all(
-        graph: &Graph,
+        graph: &'a Graph,
         weights: &Weights,
         kept: &'a [Vec<usize>],
     ) -> Result<Vec<Self>, PruneError> {
@@ -90,7 +96,9 @@ impl<'a> Reader<'a> {
                 kept: kept_inputs,
                 removed,
                 removed_weights,
+                name: node.name(),
                 weight_name: spec.name,
+                pruned_shape: [outputs.len(), kept_inputs.len(), kernel, kernel],
                 constant,
                 sums: None,
             });
@@ -102,6 +110,11 @@ impl<'a> Reader<'a> {
         self.kept.len() * self.kernel * self.kernel
     }
 
+    /// The name of the convolution if no parameter can take a constant.
+    pub(super) fn loses_constant(&self) -> Option<&'a str> {
+        self.constant.is_none().then_some(self.name)
+    }
+
     /// Bytes of the sums.
     pub(super) fn bytes(&self) -> usize {
         2 * LeastSquares::bytes(self.inputs(), self.removed_weights.nrows())
@@ -110,7 +123,7 @@ impl<'a> Reader<'a> {
     /// Adds windows of one of `batches` batches, drawn at random positions.
     ///
     /// # Errors
-    /// If the shape is not that of the layer's output.
+    /// If the shape is not that of the layer's output, or a value is not finite.
     pub(super) fn sample(&mut self, input: &Array, batch: usize, batches: usize) -> Result<(), BoxError> {
         let &[images, channels, height, width] = input.shape() else {
             return Err(format!("activations have shape {:?}, expected 4 axes", input.shape()).into());
@@ -130,7 +143,7 @@ impl<'a> Reader<'a> {
             )
             .into());
         }
-        let wanted = (SAMPLES_PER_INPUT * self.inputs()).div_ceil(batches).min(windows);
+        let wanted = (SAMPLES_PER_INPUT * self.inputs()).max(MIN_SAMPLES).div_ceil(batches).min(windows);
         let mut rng = ChaCha8Rng::seed_from_u64(batch as u64);
         rng.set_stream(self.node.index() as u64);
         let origins: Vec<[usize; 3]> = (0..wanted)
@@ -155,6 +168,14 @@ impl<'a> Reader<'a> {
         };
         let inputs = gather(self.kept);
         let targets = &self.removed_weights * gather(&self.removed);
+        if let Some(value) = inputs.iter().chain(&targets).find(|value| !value.is_finite()) {
+            return Err(format!(
+                "the inputs of `{}` have the value {value}, expected finite numbers: check the weights and running \
+                 statistics of the layers before it",
+                self.name
+            )
+            .into());
+        }
         let sums = self.sums.get_or_insert_with(|| {
             let empty = LeastSquares::new(inputs.nrows(), targets.nrows());
             [empty.clone(), empty]
@@ -176,13 +197,14 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`PruneError::Checkpoint`] if `pruned` does not have the parameters of the pruned network.
     pub(super) fn refit(&self, fit: &Fit, pruned: &mut Weights) -> Result<(), PruneError> {
-        let weight = pruned.require_mut(&self.weight_name)?;
         let inputs = self.inputs();
+        let weight = checked_mut(pruned, &self.weight_name, &self.pruned_shape)?;
         for (index, value) in weight.data_mut().iter_mut().enumerate() {
             *value = (f64::from(*value) + fit.slope[(index % inputs, index / inputs)]) as f32;
         }
         if let Some((name, sign)) = &self.constant {
-            for (value, shift) in pruned.require_mut(name)?.data_mut().iter_mut().zip(&fit.intercept) {
+            let constant = checked_mut(pruned, name, &self.pruned_shape[..1])?;
+            for (value, shift) in constant.data_mut().iter_mut().zip(&fit.intercept) {
                 *value = (f64::from(*value) + sign * shift) as f32;
             }
         }

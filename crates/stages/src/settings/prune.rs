@@ -8,6 +8,7 @@ use bonsai_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
 use super::{COUNTS, check_range};
+use crate::ensure_usage;
 
 /// Allowed batch sizes.
 const BATCH: RangeInclusive<usize> = 1..=65_536;
@@ -84,6 +85,11 @@ impl PruneExtras {
         check_range("recalibrate", &self.recalibrate, 0..=*COUNTS.end())?;
         check_range("gradient_batches", &self.gradient_batches, COUNTS)?;
         check_range("trial_steps", &self.trial_steps, COUNTS)?;
+        ensure_usage!(
+            self.dense_importance != Importance::Best,
+            "extras.dense_importance is best, but it is used only in place of gamma, when one ranking was asked for: \
+             name one ranking, or set score.importance=best"
+        );
         check_range("batch", &self.batch, BATCH)
     }
 }
