@@ -128,7 +128,8 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`CheckpointError::Io`] with the path.
-    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
+        let path = path.as_ref();
         write_file(path, &self.to_bytes()?)
     }
 
@@ -136,7 +137,8 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`CheckpointError::Load`] with the path and the error in the file.
-    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
+        let path = path.as_ref();
         let wrap = |source| CheckpointError::Load { path: path.to_owned(), source: Box::new(source) };
         let bytes = std::fs::read(path).map_err(|source| CheckpointError::Io {
             action: "read",

@@ -30,7 +30,8 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`CheckpointError::Load`] with the path, around a [`PtError`] that names the module or the position.
-    pub fn import(path: &Path) -> Result<Self, CheckpointError> {
+    pub fn import(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
+        let path = path.as_ref();
         let (checkpoint, notes) = Self::import_with_notes(path)?;
         for note in notes {
             tracing::warn!("{}: {note}", path.display());
@@ -43,7 +44,8 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::import`].
-    pub fn import_with_notes(path: &Path) -> Result<(Self, Vec<String>), CheckpointError> {
+    pub fn import_with_notes(path: impl AsRef<Path>) -> Result<(Self, Vec<String>), CheckpointError> {
+        let path = path.as_ref();
         let io = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
         let file = File::open(path).map_err(io)?;
         let bytes = file.metadata().map_err(io)?.len();
@@ -65,7 +67,8 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::load`] or [`Checkpoint::import`].
-    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
+        let path = path.as_ref();
         match Self::load(path) {
             Err(CheckpointError::Load { source, .. })
                 if matches!(*source, CheckpointError::Foreign { .. } | CheckpointError::Format(_)) =>

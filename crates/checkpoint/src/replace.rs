@@ -54,7 +54,8 @@ impl ScratchFolder {
 ///
 /// # Errors
 /// [`CheckpointError::Io`]; the old file then still exists, and nothing new.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
+pub fn write_file(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), CheckpointError> {
+    let path = path.as_ref();
     let io = |action| move |source| CheckpointError::Io { action, path: path.to_owned(), source };
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut temp = tempfile::Builder::new()
@@ -79,7 +80,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
 
 /// Removes from a folder the files and folders that [`write_file`] and [`ScratchFolder`] left in killed
 /// processes, and nothing that is still being written. A leftover that cannot be removed only takes space.
-pub fn remove_leftovers(folder: &Path) {
+pub fn remove_leftovers(folder: impl AsRef<Path>) {
+    let folder = folder.as_ref();
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.filter_map(Result::ok) {
         let name = entry.file_name();
@@ -144,7 +146,7 @@ mod tests {
         drop(writer);
         remove_leftovers(folder.path());
         assert!(!at(".bonsai-b.partial").exists());
-        remove_leftovers(&at("gone"));
+        remove_leftovers(at("gone"));
     }
 
     #[test]
@@ -169,6 +171,6 @@ mod tests {
         write_file(&path, b"two").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(write_file(&folder.path().join("gone/a"), b"x").is_err());
+        assert!(write_file(folder.path().join("gone/a"), b"x").is_err());
     }
 }

@@ -65,7 +65,8 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::to_state_dict`], and [`CheckpointError::Io`] with the path.
-    pub fn save_state_dict(&self, path: &Path) -> Result<(), CheckpointError> {
+    pub fn save_state_dict(&self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
+        let path = path.as_ref();
         write_file(path, &self.to_state_dict()?)
     }
 }

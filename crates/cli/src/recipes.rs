@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Recipes) -> Result<u8> {
     }
     let figures = measure_runs(&bench, &mut Terminal::new())?;
     let table = recipe_table(&bench, &figures)?;
-    write_file(&args.project.join("recipes.md"), table.markdown().as_bytes())?;
+    write_file(args.project.join("recipes.md"), table.markdown().as_bytes())?;
     if is_json() {
         say!("{}", serde_json::to_string_pretty(&table)?);
     } else {

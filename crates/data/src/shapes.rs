@@ -73,7 +73,8 @@ impl Default for ShapesConfig {
 /// # Errors
 /// [`DataError::Config`] for a value out of range, [`DataError::TargetExists`] if `dir` is not empty,
 /// [`DataError::Io`] and [`DataError::Encode`] if writing fails.
-pub fn draw(config: &ShapesConfig, dir: &Path) -> Result<PathBuf, DataError> {
+pub fn draw(config: &ShapesConfig, dir: impl AsRef<Path>) -> Result<PathBuf, DataError> {
+    let dir = dir.as_ref();
     config.check()?;
     let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file();
     let name =

@@ -65,7 +65,8 @@ impl Detector {
     /// [`DetectorError::Onnx`], [`DetectorError::Tensor`], [`DetectorError::Metadata`],
     /// [`DetectorError::Run`], [`DetectorError::NotRun`] if the runtime is missing, or
     /// [`DetectorError::NoRuntime`] if the program was built without any. Each error names the file.
-    pub fn load(path: &Path, options: impl Into<LoadOptions>) -> Result<Self, DetectorError> {
+    pub fn load(path: impl AsRef<Path>, options: impl Into<LoadOptions>) -> Result<Self, DetectorError> {
+        let path = path.as_ref();
         let options = options.into();
         let named = |source| DetectorError::Load { path: path.to_owned(), source: Box::new(source) };
         match FileKind::from_path(path)? {

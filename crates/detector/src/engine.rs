@@ -20,7 +20,8 @@ const CPU_ENGINE: &str = "cpu-engine";
 ///
 /// # Errors
 /// [`DetectorError::Checkpoint`] with the path if the file cannot be written.
-pub fn write_engine(checkpoint: &Checkpoint, path: &Path) -> Result<(), DetectorError> {
+pub fn write_engine(checkpoint: &Checkpoint, path: impl AsRef<Path>) -> Result<(), DetectorError> {
+    let path = path.as_ref();
     let mut engine = checkpoint.clone().fold_batch_norm()?;
     engine.metadata.insert(KIND.to_owned(), CPU_ENGINE.to_owned());
     Ok(engine.save(path)?)

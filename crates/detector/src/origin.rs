@@ -39,7 +39,8 @@ impl FileKind {
     /// # Errors
     /// [`DetectorError::Io`], [`DetectorError::Unsupported`] or [`DetectorError::Unknown`], each with the
     /// path.
-    pub fn from_path(path: &Path) -> Result<Self, DetectorError> {
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, DetectorError> {
+        let path = path.as_ref();
         let io = |source| DetectorError::Io { path: path.to_owned(), source };
         let mut head = Vec::new();
         File::open(path).map_err(io)?.take(HEAD).read_to_end(&mut head).map_err(io)?;

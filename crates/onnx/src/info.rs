@@ -82,7 +82,8 @@ impl OnnxInfo {
     ///
     /// # Errors
     /// [`OnnxError::Read`] if it cannot be read, [`OnnxError::File`] around an error in its content.
-    pub fn open(path: &Path) -> Result<Self, OnnxError> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OnnxError> {
+        let path = path.as_ref();
         let bytes =
             std::fs::read(path).map_err(|source| OnnxError::Read { path: path.to_owned(), source })?;
         let wrap = |source| OnnxError::File { path: path.to_owned(), source: Box::new(source) };

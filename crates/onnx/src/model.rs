@@ -107,7 +107,8 @@ impl OnnxModel {
     ///
     /// # Errors
     /// [`OnnxError::Checkpoint`] with the path.
-    pub fn save(&self, path: &Path) -> Result<(), OnnxError> {
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), OnnxError> {
+        let path = path.as_ref();
         Ok(write_file(path, &self.to_bytes())?)
     }
 }

@@ -62,7 +62,7 @@ fn take_over(from: &Path, manifest: &Manifest, dir: &RunDir, stage: Stage) -> Re
 /// If the file cannot be written.
 pub fn mark_neighbours(root: &Path) -> Result<()> {
     let text = "Runs in this folder take over stages that another run made from the same settings.\n";
-    Ok(write_file(&root.join(NEIGHBOURS), text.as_bytes())?)
+    Ok(write_file(root.join(NEIGHBOURS), text.as_bytes())?)
 }
 
 /// The folder around a run directory, if the runs in it share stages.

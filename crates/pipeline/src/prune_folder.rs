@@ -83,8 +83,8 @@ pub(crate) fn fill_prune_folder(
             None if importance == Importance::Best => UNTRIED,
             None => importance,
         };
-        pruned.plan.save(&folder.join(PLAN))?;
-        pruned.checkpoint.save(&folder.join(PRUNED))?;
+        pruned.plan.save(folder.join(PLAN))?;
+        pruned.checkpoint.save(folder.join(PRUNED))?;
         pruned.report
     };
     progress.note(&removed(&report));

@@ -62,7 +62,7 @@ pub fn run_stages(
     std::fs::create_dir_all(dir.root()).with_context(|| format!("cannot create {}", dir.root().display()))?;
     let _lock = RunLock::take(dir.root(), "--project")?;
     remove_leftovers(dir.root());
-    write_file(&dir.config(), toml::to_string(config)?.as_bytes())?;
+    write_file(dir.config(), toml::to_string(config)?.as_bytes())?;
     let info = context.executor.describe()?;
     let mut runner =
         Runner { config, dir, control, context, executor: info, done: BTreeMap::new(), data: None };

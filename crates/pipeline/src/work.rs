@@ -148,7 +148,7 @@ impl Work<'_> {
                 let checkpoint = self.start(stage, BEST, progress)?;
                 let logits = distill.imitate.logits().then_some(distill.gains);
                 let features = if distill.imitate.features() {
-                    let plan = PrunePlan::load(&self.file(Stage::Prune, prune_folder::PLAN))?;
+                    let plan = PrunePlan::load(self.file(Stage::Prune, prune_folder::PLAN))?;
                     Some(FeatureImitation::of_pruned(&checkpoint, &plan, distill.features)?)
                 } else {
                     None
@@ -204,7 +204,7 @@ impl Work<'_> {
     }
 
     fn checkpoint(&self, network: Network) -> Result<Checkpoint> {
-        let checkpoint = Checkpoint::load(&self.file(network.stage(), BEST))?;
+        let checkpoint = Checkpoint::load(self.file(network.stage(), BEST))?;
         Ok(Checkpoint { train: None, ..checkpoint })
     }
 
@@ -220,7 +220,7 @@ impl Work<'_> {
 
     fn engine(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
         for network in Network::ALL {
-            write_engine(&self.checkpoint(network)?, &folder.join(network.cpu_engine()))?;
+            write_engine(&self.checkpoint(network)?, folder.join(network.cpu_engine()))?;
         }
         let config = &self.config.engine;
         let exported = self.config.export.precisions();
@@ -242,8 +242,8 @@ impl Work<'_> {
             manifests: &manifests,
             pruning: self.file(Stage::Prune, prune_folder::REPORT),
         })?;
-        write_file(&folder.join(REPORT_MARKDOWN), bonsai_report::markdown(&report).as_bytes())?;
-        write_file(&folder.join(REPORT_PAGE), bonsai_report::page(&report, &examples).as_bytes())?;
+        write_file(folder.join(REPORT_MARKDOWN), bonsai_report::markdown(&report).as_bytes())?;
+        write_file(folder.join(REPORT_PAGE), bonsai_report::page(&report, &examples).as_bytes())?;
         save_json(&folder.join(REPORT_JSON), &report)
     }
 

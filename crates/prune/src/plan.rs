@@ -211,7 +211,8 @@ impl PrunePlan {
     ///
     /// # Errors
     /// [`PruneError::Checkpoint`] with the path and the cause.
-    pub fn save(&self, path: &Path) -> Result<(), PruneError> {
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PruneError> {
+        let path = path.as_ref();
         Ok(write_file(path, self.to_json()?.as_bytes())?)
     }
 
@@ -219,7 +220,8 @@ impl PrunePlan {
     ///
     /// # Errors
     /// [`PruneError::Load`] with the path and the cause.
-    pub fn load(path: &Path) -> Result<Self, PruneError> {
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, PruneError> {
+        let path = path.as_ref();
         let wrap = |source| PruneError::Load { path: path.to_owned(), source };
         let text = std::fs::read_to_string(path).map_err(|e| wrap(e.into()))?;
         Self::from_json(&text).map_err(|e| wrap(e.into()))

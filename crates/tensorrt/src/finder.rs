@@ -114,7 +114,8 @@ impl Tool {
     /// # Errors
     ///
     /// A sentence that says why it does not work, for instance the dynamic linker's error.
-    pub fn probe(program: Program, path: &Path) -> Result<Self, String> {
+    pub fn probe(program: Program, path: impl AsRef<Path>) -> Result<Self, String> {
+        let path = path.as_ref();
         if !path.is_file() {
             return Err("no such file".to_owned());
         }

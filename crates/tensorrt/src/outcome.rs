@@ -77,7 +77,8 @@ fn named(options: &BuildOptions, kind: EngineKind) -> BuildOptions {
 }
 
 /// The path of an engine: for TensorRT-RTX always `*.rtx.engine`, because no other runtime can load it.
-pub fn engine_path(path: &Path, kind: EngineKind) -> PathBuf {
+pub fn engine_path(path: impl AsRef<Path>, kind: EngineKind) -> PathBuf {
+    let path = path.as_ref();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if kind == EngineKind::TensorRt || name.ends_with(".rtx.engine") {
         return path.to_owned();

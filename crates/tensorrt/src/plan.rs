@@ -145,7 +145,8 @@ impl PlanHeader {
     /// # Errors
     ///
     /// [`EnginePlanError`] with the problem.
-    pub fn open(path: &Path) -> Result<Self, EnginePlanError> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, EnginePlanError> {
+        let path = path.as_ref();
         let unreadable = |why| EnginePlanError::Unreadable { path: path.to_owned(), why };
         let mut file = File::open(path).map_err(unreadable)?;
         let bytes = file.metadata().map_err(unreadable)?.len();
@@ -159,7 +160,8 @@ impl PlanHeader {
     /// # Errors
     ///
     /// As [`PlanHeader::open`], and [`HeaderError::WrongKind`].
-    pub fn open_kind(path: &Path, wanted: EngineKind) -> Result<Self, EnginePlanError> {
+    pub fn open_kind(path: impl AsRef<Path>, wanted: EngineKind) -> Result<Self, EnginePlanError> {
+        let path = path.as_ref();
         let header = Self::open(path)?;
         if header.kind == wanted {
             return Ok(header);

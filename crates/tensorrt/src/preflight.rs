@@ -171,10 +171,11 @@ impl BuilderTraits {
 ///
 /// [`PreflightError`] with the flaw and its remedy.
 pub fn preflight(
-    onnx: &Path,
+    onnx: impl AsRef<Path>,
     profiles: &[ShapeProfile],
     builder: &BuilderTraits,
 ) -> Result<OnnxSource, PreflightError> {
+    let onnx = onnx.as_ref();
     let path = || onnx.to_owned();
     if !onnx.is_file() {
         return Err(PreflightError::NoOnnx { path: path() });

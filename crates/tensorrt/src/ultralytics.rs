@@ -147,7 +147,13 @@ pub fn metadata_prefix(metadata: &EngineMetadata) -> Result<Vec<u8>, EngineFileE
 /// # Errors
 ///
 /// [`EngineFileError`] if `engine` is not a bare TensorRT plan, or a file cannot be read or written.
-pub fn add_metadata(engine: &Path, metadata: &EngineMetadata, out: &Path) -> Result<u64, EngineFileError> {
+pub fn add_metadata(
+    engine: impl AsRef<Path>,
+    metadata: &EngineMetadata,
+    out: impl AsRef<Path>,
+) -> Result<u64, EngineFileError> {
+    let engine = engine.as_ref();
+    let out = out.as_ref();
     let bytes = fs::read(engine).map_err(file_error("read", engine))?;
     let file = EngineFile::read(&bytes)?;
     if file.metadata.is_some() {
@@ -164,7 +170,9 @@ pub fn add_metadata(engine: &Path, metadata: &EngineMetadata, out: &Path) -> Res
 /// # Errors
 ///
 /// [`EngineFileError`] if `engine` does not have that form, or a file cannot be read or written.
-pub fn remove_metadata(engine: &Path, out: &Path) -> Result<u64, EngineFileError> {
+pub fn remove_metadata(engine: impl AsRef<Path>, out: impl AsRef<Path>) -> Result<u64, EngineFileError> {
+    let engine = engine.as_ref();
+    let out = out.as_ref();
     let bytes = fs::read(engine).map_err(file_error("read", engine))?;
     let file = EngineFile::read(&bytes)?;
     if file.metadata.is_none() {

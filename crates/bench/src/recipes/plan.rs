@@ -254,7 +254,7 @@ impl RecipeBench {
                 remove_leftovers(folder);
             }
             mark_neighbours(&run.root)?;
-            write_file(&run.config_file(), toml::to_string(&run.config)?.as_bytes())?;
+            write_file(run.config_file(), toml::to_string(&run.config)?.as_bytes())?;
         }
         Ok(())
     }

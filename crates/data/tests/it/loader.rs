@@ -7,7 +7,7 @@ use crate::folder::Folder;
 
 fn drawn(folder: &Folder, train: usize) -> bonsai_data::Split {
     let config = shapes::ShapesConfig { train, val: 1, test: 0, imgsz: 48, seed: 5, ..Default::default() };
-    let yaml = shapes::draw(&config, &folder.path("shapes")).unwrap();
+    let yaml = shapes::draw(&config, folder.path("shapes")).unwrap();
     bonsai_data::Dataset::open(yaml).unwrap().scan(SplitKind::Train).unwrap().0
 }
 

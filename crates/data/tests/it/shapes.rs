@@ -74,7 +74,7 @@ fn digest(root: &Path) -> String {
 #[test]
 fn the_default_style_draws_the_same_everywhere() {
     let folder = Folder::new();
-    shapes::draw(&CONFIG, &folder.path("shapes")).unwrap();
+    shapes::draw(&CONFIG, folder.path("shapes")).unwrap();
     assert_eq!(
         digest(&folder.path("shapes")),
         "610a5d6de70df1b34ea259ec9fc509773be3a5d01f024920b10dc8bd4489350e"
@@ -84,7 +84,7 @@ fn the_default_style_draws_the_same_everywhere() {
 #[test]
 fn it_is_a_sound_dataset() {
     let folder = Folder::new();
-    let yaml = shapes::draw(&CONFIG, &folder.path("deep/er/shapes")).unwrap();
+    let yaml = shapes::draw(&CONFIG, folder.path("deep/er/shapes")).unwrap();
     let dataset = Dataset::open(yaml).unwrap();
     assert_eq!(dataset.class_names(), CLASS_NAMES);
     for (split, count) in [(SplitKind::Train, 6), (SplitKind::Val, 3), (SplitKind::Test, 2)] {
@@ -92,7 +92,7 @@ fn it_is_a_sound_dataset() {
         assert_eq!((scan.images, scan.backgrounds, scan.warnings.len()), (count, 0, 0));
         assert!(samples.samples.iter().all(|sample| sample.size == (64, 64) && sample.labels.len() <= 4));
     }
-    let no_test = shapes::draw(&ShapesConfig { test: 0, ..CONFIG }, &folder.path("two")).unwrap();
+    let no_test = shapes::draw(&ShapesConfig { test: 0, ..CONFIG }, folder.path("two")).unwrap();
     assert!(!Dataset::open(no_test).unwrap().has(SplitKind::Test));
 }
 
@@ -103,7 +103,7 @@ fn every_style_is_a_sound_dataset_of_its_classes() {
         [(ShapesStyle::Shapes, 4, 1..=3), (ShapesStyle::Crowd, 10, 12..=30), (ShapesStyle::Clutter, 6, 2..=5)]
     {
         let config = ShapesConfig { style, ..CONFIG };
-        let yaml = shapes::draw(&config, &folder.path(style.name())).unwrap();
+        let yaml = shapes::draw(&config, folder.path(style.name())).unwrap();
         let text = std::fs::read_to_string(&yaml).unwrap();
         assert!(text.starts_with(&format!("# Drawn by bonsai-data: {}, 64 px", style.name())), "{text}");
         let dataset = Dataset::open(yaml).unwrap();
@@ -136,17 +136,17 @@ fn nothing_is_overwritten_and_leftovers_are_replaced() {
     let folder = Folder::new();
     folder.write("shapes.partial/images/train/old.png", "left by an interrupted run");
     std::fs::create_dir_all(folder.path("shapes")).unwrap();
-    shapes::draw(&CONFIG, &folder.path("shapes")).unwrap();
+    shapes::draw(&CONFIG, folder.path("shapes")).unwrap();
     assert!(!folder.path("shapes.partial").exists());
     assert!(!folder.path("shapes/images/train/old.png").exists());
-    let message = shapes::draw(&CONFIG, &folder.path("shapes")).unwrap_err().to_string();
+    let message = shapes::draw(&CONFIG, folder.path("shapes")).unwrap_err().to_string();
     assert!(message.contains("exists and is not empty"), "{message}");
     for (config, part) in [
         (ShapesConfig { imgsz: 16, ..CONFIG }, "`imgsz` is 16"),
         (ShapesConfig { train: 0, ..CONFIG }, "`train` is 0"),
         (ShapesConfig { val: 0, ..CONFIG }, "`val` is 0"),
     ] {
-        let message = shapes::draw(&config, &folder.path("new")).unwrap_err().to_string();
+        let message = shapes::draw(&config, folder.path("new")).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");
         assert!(!folder.path("new").exists());
     }

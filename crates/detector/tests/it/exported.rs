@@ -83,7 +83,7 @@ fn a_real_export_says_what_onnxruntime_said_of_its_twin() {
     let (picture, images, expected) = bus(&shared);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fall.onnx");
-    let checkpoint = Checkpoint::import(&shared.join("best.pt")).unwrap();
+    let checkpoint = Checkpoint::import(shared.join("best.pt")).unwrap();
     export(&checkpoint, &ExportOptions::new(Size::square(640))).unwrap().save(&path).unwrap();
     for mut detector in open(&path) {
         let got = detector.predict(&images).unwrap();

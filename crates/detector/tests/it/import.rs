@@ -80,7 +80,7 @@ fn other_architectures_are_refused_by_name() {
     };
     for (name, module) in [("other-yolo11n", "`model.2`"), ("other-yolov8n-seg", "`SegmentationModel`")] {
         let error =
-            Detector::load(&folder.join(format!("{name}.pt")), ExecutorOptions::default()).unwrap_err();
+            Detector::load(folder.join(format!("{name}.pt")), ExecutorOptions::default()).unwrap_err();
         let message = format!("{:#}", Chain(&error));
         assert!(message.contains(module), "{message}");
     }
@@ -110,7 +110,7 @@ fn a_real_checkpoint_finds_the_three_people() {
     let Some(folder) = shared_data("weights/fall-yolov8s") else { return };
     let (picture, images, expected) = bus(&folder);
     for options in executors() {
-        let mut detector = Detector::load(&folder.join("best.pt"), options).unwrap();
+        let mut detector = Detector::load(folder.join("best.pt"), options).unwrap();
         let got = detector.predict(&images).unwrap();
         assert_equal(&format!("{:?}", options.kind), got.as_slice(), &expected, got.anchors());
         let config = DetectOptions { imgsz: 640, confidence: 0.25, iou: 0.45, ..DetectOptions::default() };

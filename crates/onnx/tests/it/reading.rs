@@ -32,7 +32,7 @@ fn a_saved_file_is_read_back() {
     assert_eq!(info.producer, format!("bonsai {}", env!("CARGO_PKG_VERSION")));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
 
-    let error = onnx.save(&folder.path().join("no/such/folder.onnx")).unwrap_err().to_string();
+    let error = onnx.save(folder.path().join("no/such/folder.onnx")).unwrap_err().to_string();
     assert!(error.contains("folder.onnx"), "{error}");
 }
 

@@ -33,7 +33,7 @@ pub fn gather(sweep: &Sweep) -> Result<SweepTable> {
     mark_best(&mut table);
     table.means = means(table.done());
     let file = |name: &str| sweep.root().join(name);
-    write_file(&file("sweep.md"), table.markdown().as_bytes())?;
+    write_file(file("sweep.md"), table.markdown().as_bytes())?;
     save_json(&file("results.json"), &table)?;
     draw(&table, &file("sweep.png"))?;
     Ok(table)

@@ -110,7 +110,7 @@ impl Sweep {
             remove_leftovers(folder);
         }
         for (run, config) in self.runs.iter().zip(configs) {
-            write_file(&self.config_file(run), toml::to_string(config)?.as_bytes())?;
+            write_file(self.config_file(run), toml::to_string(config)?.as_bytes())?;
         }
         save_json(&self.root.join(Self::FILE), &self.runs)
     }

@@ -168,5 +168,5 @@ pub(super) fn evaluation(evaluation: &Evaluation, names: &[String], dir: &TrainD
 
 /// Writes the metrics as JSON.
 pub(super) fn metrics(metrics: &DetMetrics, dir: &TrainDir) -> Result<()> {
-    Ok(write_file(&dir.metrics(), &serde_json::to_vec_pretty(metrics)?)?)
+    Ok(write_file(dir.metrics(), &serde_json::to_vec_pretty(metrics)?)?)
 }

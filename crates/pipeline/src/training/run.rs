@@ -91,7 +91,7 @@ pub fn train_run(
             let found = go_on(args, dir, &data, progress)?;
             if names_data {
                 let moved = TrainRunConfig { data: args.data.clone(), ..saved_args(&found.0)? };
-                write_file(&found.0.args(), toml::to_string(&moved)?.as_bytes())?;
+                write_file(found.0.args(), toml::to_string(&moved)?.as_bytes())?;
             }
             content.save(&found.0)?;
             found
@@ -115,7 +115,7 @@ pub fn train_run(
     let history = keeper.records.history;
     let trained = trained.with_context(|| after_failure(&dir))?;
     if trained.stopped == Stopped::Interrupted {
-        trained.last.save(&dir.last())?;
+        trained.last.save(dir.last())?;
         return Ok(TrainOutcome {
             dir,
             stopped: trained.stopped,
@@ -163,7 +163,7 @@ fn begin(
         }
     }
     content.save(&dir)?;
-    write_file(&dir.args(), toml::to_string(args)?.as_bytes())?;
+    write_file(dir.args(), toml::to_string(args)?.as_bytes())?;
     if args.plots {
         pictures::labels(&data.train, &dir)?;
     }
@@ -182,7 +182,7 @@ fn go_on(
     data: &Data,
     progress: &mut dyn Progress,
 ) -> Result<(TrainDir, Checkpoint, History)> {
-    let start = Checkpoint::load(&dir.last())?;
+    let start = Checkpoint::load(dir.last())?;
     check_classes(&start, data, &dir)?;
     let done = start.train.as_ref().map_or(0, |state| state.progress.epoch);
     let mut history = History::default();
@@ -250,7 +250,7 @@ fn after_failure(dir: &TrainDir) -> String {
 
 fn evaluate_best(args: &TrainRunConfig, dir: &TrainDir, data: &Data) -> Result<DetMetrics> {
     let context = args.context()?;
-    let mut detector = Detector::load(&dir.best(), context.executor)?;
+    let mut detector = Detector::load(dir.best(), context.executor)?;
     let stride = Some(detector.stride());
     let loader = validation_loader_in(&data.val, args.imgsz, args.train.batch, &context.loader, stride)?;
     let mut drawn = Ok(());

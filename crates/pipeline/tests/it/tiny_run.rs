@@ -93,7 +93,7 @@ impl TinyRun {
     }
 
     pub(crate) fn checkpoint(&self, stage: Stage, name: &str) -> Checkpoint {
-        Checkpoint::load(&self.file(stage, name)).unwrap()
+        Checkpoint::load(self.file(stage, name)).unwrap()
     }
 
     pub(crate) fn manifest(&self, stage: Stage) -> Manifest {

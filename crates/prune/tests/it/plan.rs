@@ -190,7 +190,7 @@ fn plans_are_files() {
     std::fs::write(&path, "{").unwrap();
     let error = PrunePlan::load(&path).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot load {}", path.display()));
-    assert!(PrunePlan::load(&folder.path().join("none.json")).is_err());
+    assert!(PrunePlan::load(folder.path().join("none.json")).is_err());
 }
 
 #[test]

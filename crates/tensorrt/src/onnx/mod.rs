@@ -132,7 +132,8 @@ impl OnnxSource {
     /// # Errors
     ///
     /// As [`OnnxSource::read`], and if the file cannot be read.
-    pub fn open(path: &Path) -> Result<Self, OnnxFileError> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OnnxFileError> {
+        let path = path.as_ref();
         let bytes = fs::read(path).map_err(|why| OnnxFileError::Unreadable { path: path.to_owned(), why })?;
         Self::read(&bytes)
     }
