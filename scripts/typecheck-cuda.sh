@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Type-checks `bonsai-exec` with candle's CUDA and cuDNN code, on a machine without a GPU or a CUDA toolkit.
+# Type-checks `bonsai-exec` with candle's CUDA code, on a machine without a GPU or a CUDA toolkit. No other crate has
+# code for CUDA; the script also checks that feature `cuda` of the command line reaches `bonsai-exec`.
 #
 # candle's build script compiles its kernels with nvcc. This script puts a stand-in first on PATH, which answers the
 # queries of the build scripts and writes empty files. So all Rust code is checked, but nothing can be linked or run.
@@ -56,4 +57,11 @@ export PATH="$toolkit/bin:$PATH" CUDA_COMPUTE_CAP=80
 
 # A separate target folder, so that no later build links the empty kernels.
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/typecheck-cuda \
-    cargo check --release --locked --package bonsai-exec --features cuda,cudnn "$@"
+    cargo check --release --locked --package bonsai-exec --features cuda "$@"
+
+# Not piped to grep -q, because grep would close the pipe and cargo would fail.
+features=$(cargo tree --quiet --locked --package xtask --features cuda --edges normal --prefix none --format '{p} {f}')
+if ! grep -Eq '^bonsai-exec .*[ ,]cuda(,|$)' <<< "$features"; then
+    echo "$0: feature cuda of xtask does not switch on feature cuda of bonsai-exec" >&2
+    exit 1
+fi

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use crate::UnknownName;
 
+/// Whether this program can run on NVIDIA GPUs: it was built with feature `cuda`.
+pub const CUDA_BUILT_IN: bool = cfg!(feature = "cuda");
+
 /// A processor, named as in PyTorch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
@@ -31,11 +34,13 @@ impl FromStr for Device {
         match s {
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
+            // A bare number is a GPU, as in the arguments of Ultralytics.
             _ => s
                 .strip_prefix("cuda:")
+                .or(Some(s).filter(|s| s.bytes().all(|byte| byte.is_ascii_digit())))
                 .and_then(|i| i.parse().ok())
                 .map(Self::Cuda)
-                .ok_or_else(|| UnknownName::new("device", s, "cpu or cuda:0")),
+                .ok_or_else(|| UnknownName::new("device", s, "cpu, cuda:0 or 0")),
         }
     }
 }
@@ -49,6 +54,8 @@ mod tests {
         for device in [Device::Cpu, Device::Cuda(0), Device::Cuda(3)] {
             assert_eq!(device.to_string().parse(), Ok(device));
         }
+        assert_eq!("3".parse(), Ok(Device::Cuda(3)));
+        assert!("cuda:".parse::<Device>().is_err() && "".parse::<Device>().is_err());
         assert_eq!("gpu".parse::<Device>().unwrap_err().got, "gpu");
     }
 }

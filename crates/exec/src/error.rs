@@ -13,7 +13,7 @@ use crate::{Device, ExecutorKind, MemoryBudget};
 pub enum ExecError {
     /// The device cannot be opened.
     #[cfg(feature = "candle")]
-    #[error("cannot use device `{device}`: build the program with its feature and install its driver")]
+    #[error("cannot use device `{device}`: it needs a program with its feature, and its driver")]
     Device {
         /// The requested device.
         device: Device,
@@ -46,6 +46,18 @@ pub enum ExecError {
         needed: u64,
         /// The available memory and what limits it.
         budget: MemoryBudget,
+    },
+    /// The GPU has too little free memory for a pass.
+    #[cfg(feature = "candle")]
+    #[error(
+        "{what} needs more memory than the GPU has free: use smaller batches (`--batch`) or smaller images (`--imgsz`)"
+    )]
+    GpuMemory {
+        /// The pass that needs the memory.
+        what: String,
+        /// The error of the driver.
+        #[source]
+        source: Box<ExecError>,
     },
     /// The system cannot start the requested threads.
     #[error("cannot start {threads} threads: {reason}; use fewer threads")]

@@ -30,7 +30,7 @@ pub use build::{build_executor, build_inference};
 #[cfg(feature = "candle")]
 pub use candle::CandleExecutor;
 pub use cpu::{CpuExecutor, CpuInference, CpuOptions, LayerTime};
-pub use device::Device;
+pub use device::{CUDA_BUILT_IN, Device};
 pub use error::ExecError;
 pub use executor::{Buffer, Executor, Mode};
 pub use inference::Inference;

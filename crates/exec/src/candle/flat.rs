@@ -164,11 +164,7 @@ impl FlatBuffers {
             gradients = penalty::add(&clipped(gradients, clip)?, &pull)?;
             clip = 1.0;
         }
-        let second = match &self.second_moment {
-            Some(second) => second.clone(),
-            None => self.momentum.zeros_like()?,
-        };
-        let moments = (&self.momentum, &second);
+        let moments = (&self.momentum, self.second_moment.as_ref());
         match adamw::step(rule, &roles, clip, &self.params, &gradients, moments)? {
             Some((params, first, second)) => {
                 (self.params, self.momentum, self.second_moment) = (params, first, Some(second));

@@ -14,6 +14,7 @@ mod batch_norm;
 mod clip;
 mod clock;
 mod conv;
+mod device;
 mod flat;
 mod forward;
 mod gather;
@@ -40,6 +41,7 @@ use crate::{
     Buffer, Device, ExecError, Executor, MemoryBudget, MemoryNeed, Mode, PenaltyMap, UpdateReport, UpdateRule,
 };
 use clock::Clock;
+use device::open;
 use flat::FlatBuffers;
 use forward::Pass;
 
@@ -52,6 +54,8 @@ pub struct CandleExecutor {
     buffers: FlatBuffers,
     taps: Vec<NodeId>,
     last: Option<Pass>,
+    /// Images, height and width of the last forward pass.
+    size: [usize; 3],
     input_gradient: Option<Tensor>,
     workers: Workers,
     clock: Clock,
@@ -73,6 +77,7 @@ impl CandleExecutor {
             buffers,
             taps: Vec::new(),
             last: None,
+            size: [0; 3],
             input_gradient: None,
             workers: Workers::default(),
             clock: Clock::default(),
@@ -105,6 +110,20 @@ impl CandleExecutor {
         Ok(())
     }
 
+    fn run_forward(&mut self, mode: Mode, images: &Array) -> Result<Vec<Array>, ExecError> {
+        let input = wire::upload(images, self.buffers.device(), "images")?;
+        let pass = {
+            let Self { graph, buffers, taps, clock, .. } = self;
+            self.workers.run(|| forward::run(graph, buffers, mode, &input, taps, clock))?
+        };
+        if mode == Mode::Train {
+            self.buffers.set_statistics(&pass.statistics)?;
+        }
+        let outputs = pass.outputs(&self.graph)?;
+        self.last = Some(pass);
+        outputs.iter().map(wire::download).collect()
+    }
+
     /// Runs passes on `threads` threads of the host; 0 (the default) is rayon's global pool.
     ///
     /// candle always divides a matrix product into as many parts as the machine has cores, but all parts run
@@ -126,19 +145,10 @@ impl Executor for CandleExecutor {
     fn forward(&mut self, mode: Mode, images: &Array) -> Result<Vec<Array>, ExecError> {
         self.last = None;
         if let [n, _, h, w] = images.shape()[..] {
-            self.check_memory(mode, [n, h, w])?;
+            self.size = [n, h, w];
+            self.check_memory(mode, self.size)?;
         }
-        let input = wire::upload(images, self.buffers.device(), "images")?;
-        let pass = {
-            let Self { graph, buffers, taps, clock, .. } = self;
-            self.workers.run(|| forward::run(graph, buffers, mode, &input, taps, clock))?
-        };
-        if mode == Mode::Train {
-            self.buffers.set_statistics(&pass.statistics)?;
-        }
-        let outputs = pass.outputs(&self.graph)?;
-        self.last = Some(pass);
-        outputs.iter().map(wire::download).collect()
+        self.run_forward(mode, images).map_err(|error| device::out_of_memory(error, mode, self.size))
     }
 
     fn backward(&mut self, output_gradients: &[Array]) -> Result<(), ExecError> {
@@ -148,8 +158,10 @@ impl Executor for CandleExecutor {
         };
         let want_input = self.taps.contains(&self.graph.input());
         let Self { graph, buffers, clock, .. } = self;
+        let done =
+            self.workers.run(|| backward::run(graph, buffers, &pass, output_gradients, want_input, clock));
         let (gradients, input) =
-            self.workers.run(|| backward::run(graph, buffers, &pass, output_gradients, want_input, clock))?;
+            done.map_err(|error| device::out_of_memory(error, Mode::Train, self.size))?;
         self.input_gradient = input;
         self.buffers.add_gradients(&gradients)
     }
@@ -200,15 +212,6 @@ impl Executor for CandleExecutor {
 
     fn timings(&self) -> Vec<(String, Duration)> {
         self.clock.timings(&self.graph)
-    }
-}
-
-/// Opens a device for candle.
-fn open(device: Device) -> Result<candle_core::Device, ExecError> {
-    match device {
-        Device::Cpu => Ok(candle_core::Device::Cpu),
-        Device::Cuda(index) => candle_core::Device::new_cuda(index)
-            .map_err(|source| ExecError::Device { device, source: Box::new(source) }),
     }
 }
 

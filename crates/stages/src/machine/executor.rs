@@ -1,19 +1,25 @@
 //! [`executor_options`], [`host_executor`] and [`limit_threads`]: executor, device and threads from settings.
 
 use anyhow::{Context, Result};
-use bonsai_exec::{Device, ExecutorKind, ExecutorOptions};
+use bonsai_exec::{CUDA_BUILT_IN, Device, ExecutorKind, ExecutorOptions};
 
 use super::memory_budget;
+use crate::ensure_usage;
 
 /// Checked options from the values of a command line or a settings file. An executor that does not support
 /// its device is refused before anything is loaded. The options also limit the memory to what is available
 /// now.
 ///
 /// # Errors
-/// If the device is unknown, the executor does not support it, or `BONSAI_ISA` names an instruction set that
+/// If the device is unknown or not part of this program, the executor does not support it, or `BONSAI_ISA` names an instruction set that
 /// the machine lacks.
 pub fn executor_options(kind: Option<ExecutorKind>, device: &str, threads: usize) -> Result<ExecutorOptions> {
     let device: Device = device.parse()?;
+    ensure_usage!(
+        device == Device::Cpu || CUDA_BUILT_IN,
+        "device {device} needs a program with feature cuda, which this one was built without: build it with `cargo build \
+         --release -p bonsai-cli --features cuda` on a machine with CUDA's compiler, or use device cpu"
+    );
     let threads = threads.min(cores());
     let options = ExecutorOptions { kind, device, threads, ..host_executor() };
     options.describe()?;
@@ -60,9 +66,15 @@ mod tests {
     fn words_that_do_not_fit_are_refused_with_both() {
         let text = |e: anyhow::Error| format!("{e:#}");
         let cpu = Some(ExecutorKind::Cpu);
-        let message = text(executor_options(cpu, "cuda:1", 0).unwrap_err());
-        assert!(message.contains("`cpu`") && message.contains("`cuda:1`"), "{message}");
+        let on_gpu = |kind| executor_options(kind, "cuda:1", 0);
+        if CUDA_BUILT_IN {
+            let message = text(on_gpu(cpu).unwrap_err());
+            assert!(message.contains("`cpu`") && message.contains("`cuda:1`"), "{message}");
+            assert_eq!(on_gpu(None).unwrap().chosen().unwrap(), ExecutorKind::Candle);
+        } else {
+            let message = text(on_gpu(None).unwrap_err());
+            assert!(message.contains("device cuda:1") && message.contains("--features cuda"), "{message}");
+        }
         assert!(text(executor_options(None, "gpu", 0).unwrap_err()).contains("unknown device \"gpu\""));
-        assert_eq!(executor_options(None, "cuda:0", 3).unwrap().chosen().unwrap(), ExecutorKind::Candle);
     }
 }

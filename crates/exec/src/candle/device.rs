@@ -1,0 +1,94 @@
+//! [`open`]: candle's handle of a device, one per device for the whole process.
+
+use super::{Device, ExecError, Mode, pass_of};
+
+/// Opens a device for candle.
+///
+/// # Errors
+/// [`ExecError::Device`] if the program was built without the device's feature, or the driver refuses it.
+pub(super) fn open(device: Device) -> Result<candle_core::Device, ExecError> {
+    match device {
+        Device::Cpu => Ok(candle_core::Device::Cpu),
+        Device::Cuda(index) => {
+            cuda(index).map_err(|source| ExecError::Device { device, source: Box::new(source) })
+        }
+    }
+}
+
+/// The error of a pass; if the GPU has no memory left, with the size of the pass and what to do.
+pub(super) fn out_of_memory(error: ExecError, mode: Mode, size: [usize; 3]) -> ExecError {
+    // candle passes the driver's error on as text.
+    let is_it = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
+        .any(|error| error.to_string().contains("OUT_OF_MEMORY"));
+    if is_it { ExecError::GpuMemory { what: pass_of(mode, size), source: Box::new(error) } } else { error }
+}
+
+/// Without the feature, candle says that it is missing.
+#[cfg(not(feature = "cuda"))]
+fn cuda(index: usize) -> candle_core::Result<candle_core::Device> {
+    candle_core::Device::new_cuda(index)
+}
+
+/// The handle of a GPU. Every executor of the process gets the same one, because candle refuses to mix
+/// tensors of two handles, and each handle loads all kernels anew.
+///
+/// The handle has one explicit stream. `Device::new_cuda` would use the stream of the calling thread: a pass
+/// uploads images on one thread and computes on another, so its kernels could start before their input is
+/// there.
+#[cfg(feature = "cuda")]
+fn cuda(index: usize) -> candle_core::Result<candle_core::Device> {
+    use std::collections::BTreeMap;
+    use std::sync::{Mutex, PoisonError};
+
+    static OPEN: Mutex<BTreeMap<usize, candle_core::Device>> = Mutex::new(BTreeMap::new());
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(device) = open.get(&index) {
+        return Ok(device.clone());
+    }
+    let device = candle_core::Device::new_cuda_with_stream(index)?;
+    configure(device.as_cuda_device()?)?;
+    open.insert(index, device.clone());
+    Ok(device)
+}
+
+/// Switches off what would cost time in every step.
+#[cfg(feature = "cuda")]
+#[allow(unsafe_code)]
+fn configure(device: &candle_core::CudaDevice) -> candle_core::Result<()> {
+    use candle_core::cuda_backend::WrapErr as _;
+    use candle_core::cuda_backend::cudarc::driver::{result, sys};
+
+    // SAFETY: events order the uses of a buffer by several streams. All buffers of this process on this GPU
+    // come from this handle, which has one stream, and a stream runs its work in order.
+    unsafe { device.disable_event_tracking() };
+    let context = device.cuda_stream().context().clone();
+    let mut keep_all = u64::MAX;
+    // SAFETY: the context keeps its device open during both calls, and the driver reads one `u64`, as this
+    // attribute demands, before the second call returns.
+    unsafe {
+        let pool = result::device::get_default_mem_pool(context.cu_device()).w()?;
+        // By default, the driver returns free memory to the system whenever the host waits, and has to ask for
+        // it again in the next step.
+        result::mem_pool::set_attribute(
+            pool,
+            sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD,
+            (&raw mut keep_all).cast(),
+        )
+        .w()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_gpu_names_batch_and_size() {
+        let full = candle_core::Error::msg("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")");
+        let layer = ExecError::Layer { node: "a".to_owned(), source: Box::new(full) };
+        let text = out_of_memory(layer, Mode::Train, [16, 640, 480]).to_string();
+        assert!(text.contains("16 images of 640x480") && text.contains("--batch"), "{text}");
+        let other = ExecError::from(candle_core::Error::msg("no kernel"));
+        assert!(!out_of_memory(other, Mode::Train, [1, 2, 3]).to_string().contains("--batch"));
+    }
+}
