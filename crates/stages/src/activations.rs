@@ -1,11 +1,11 @@
-//! [`Activations`]: outputs of the layers of a network on training images.
+//! [`Activations`]: outputs of the layers of a network on training images; the images and passes of pruning.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::{Epoch, Loader, Split};
-use bonsai_exec::{Executor, ExecutorOptions, Mode, build_executor};
+use bonsai_exec::{ExecError, Executor, ExecutorOptions, Mode, build_executor};
 use bonsai_graph::NodeId;
 
 use crate::{Data, RunContext, validation_loader};
@@ -23,8 +23,7 @@ pub(super) struct Activations<'a> {
 }
 
 impl<'a> Activations<'a> {
-    /// At most `batches` batches of `batch` images, taken evenly from all training images, because files are
-    /// often sorted by scene.
+    /// At most `batches` batches of `batch` images, taken evenly from all training images.
     ///
     /// `None` if there are too few images for two batches: one half of them is needed to decide how much of the
     /// fit to the other half is used.
@@ -37,13 +36,11 @@ impl<'a> Activations<'a> {
         context: &RunContext,
         (batches, batch): (usize, usize),
     ) -> Result<Option<Self>> {
-        let all = &data.train.samples;
-        let samples: Vec<_> = evenly(all.len(), batches * batch).map(|index| all[index].clone()).collect();
-        let batch = batch.min(samples.len() / 2);
+        let split = evenly(&data.train, batches * batch);
+        let batch = batch.min(split.samples.len() / 2);
         if batch == 0 {
             return Ok(None);
         }
-        let split = Arc::new(Split { samples, class_names: data.train.class_names.clone() });
         let loader = validation_loader(&split, context.imgsz, batch, &context.loader)?;
         Ok(Some(Self { network, options: context.executor, executor: None, loader, following: None }))
     }
@@ -61,7 +58,7 @@ impl<'a> Activations<'a> {
             None => build_executor(self.network.model.graph(), &self.network.weights, &self.options)?,
         };
         executor.set_taps(layers);
-        executor.forward(Mode::Eval, &images)?;
+        forward(&mut *executor, Mode::Eval, &images)?;
         let outputs = layers.iter().map(|layer| Ok(executor.tap(*layer)?)).collect();
         let is_last = batch + 1 == self.batches();
         self.executor = Some(executor).filter(|_| !is_last);
@@ -80,8 +77,28 @@ impl<'a> Activations<'a> {
     }
 }
 
-/// Indices of `wanted` of `len` items, or of all if there are fewer, at equal distances.
-fn evenly(len: usize, wanted: usize) -> impl Iterator<Item = usize> {
+/// Runs a batch of pruning, whose size is a setting of its own.
+pub(super) fn forward(executor: &mut dyn Executor, mode: Mode, images: &Array) -> Result<Vec<Array>> {
+    executor.forward(mode, images).map_err(|error| {
+        let is_memory = matches!(error, ExecError::Memory { .. });
+        let error = anyhow::Error::from(error);
+        if is_memory {
+            error
+                .context("pruning runs batches of `extras.batch` images, not of `--batch`: set a smaller one")
+        } else {
+            error
+        }
+    })
+}
+
+/// `wanted` images of a split at equal distances, or all if it has fewer: files are often sorted by scene or by
+/// class.
+pub(super) fn evenly(split: &Split, wanted: usize) -> Arc<Split> {
+    let samples = indices(split.samples.len(), wanted).map(|index| split.samples[index].clone()).collect();
+    Arc::new(Split { samples, class_names: split.class_names.clone() })
+}
+
+fn indices(len: usize, wanted: usize) -> impl Iterator<Item = usize> {
     let wanted = wanted.min(len);
     (0..wanted).map(move |index| index * len / wanted)
 }
@@ -92,10 +109,10 @@ mod tests {
 
     #[test]
     fn items_are_taken_from_the_whole_range() {
-        assert_eq!(evenly(5, 8).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
-        assert_eq!(evenly(8, 5).collect::<Vec<_>>(), [0, 1, 3, 4, 6]);
-        assert_eq!(evenly(0, 5).count(), 0);
-        let many: Vec<usize> = evenly(500, 256).collect();
+        assert_eq!(indices(5, 8).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert_eq!(indices(8, 5).collect::<Vec<_>>(), [0, 1, 3, 4, 6]);
+        assert_eq!(indices(0, 5).count(), 0);
+        let many: Vec<usize> = indices(500, 256).collect();
         assert_eq!(many.len(), 256);
         assert!(many.windows(2).all(|pair| (1..=2).contains(&(pair[1] - pair[0]))));
         assert_eq!(many[255], 498);

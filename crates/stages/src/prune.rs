@@ -13,12 +13,12 @@ use bonsai_prune::{
 use bonsai_train::output_gradients;
 use bonsai_yolov8::{HeadOutput, LossGains, detection_loss};
 
-use crate::activations::Activations;
+use crate::activations::{Activations, evenly, forward};
 use crate::batches::targets;
 use crate::classes::{in_network, matched};
 use crate::trial::Trials;
 use crate::{Data, RunContext, validation_loader};
-use crate::{PruneConfig, median_latency_ms};
+use crate::{PruneConfig, PruneExtras, median_latency_ms};
 
 /// The importance in place of best where no ranking can be tried.
 pub const UNTRIED: Importance = Importance::Taylor;
@@ -121,23 +121,25 @@ pub fn prune_stage(
     Ok(pruned)
 }
 
-/// Endless batches of the first training images, without augmentation.
+/// Endless batches of the same training images, without augmentation.
 struct Images {
     loader: Loader,
     batches: std::vec::IntoIter<Batch>,
 }
 
 impl Images {
-    fn new(data: &Data, context: &RunContext, settings: &PruneConfig) -> Result<Self> {
-        let loader = validation_loader(&data.train, context.imgsz, settings.extras.batch, &context.loader)?;
+    /// At most `batches` different batches, taken evenly from all training images.
+    fn new(data: &Data, context: &RunContext, batches: usize, batch: usize) -> Result<Self> {
+        let split = evenly(&data.train, batches * batch);
+        let loader = validation_loader(&split, context.imgsz, batch, &context.loader)?;
         Ok(Self { loader, batches: Vec::new().into_iter() })
     }
 
-    fn next(&mut self, wanted: usize) -> Result<Batch> {
+    fn next(&mut self) -> Result<Batch> {
         if let Some(batch) = self.batches.next() {
             return Ok(batch);
         }
-        let again: Vec<Batch> = self.loader.epoch(0).take(wanted).collect::<Result<_, _>>()?;
+        let again: Vec<Batch> = self.loader.epoch(0).collect::<Result<_, _>>()?;
         self.batches = again.into_iter();
         self.batches.next().context("the training split has no images")
     }
@@ -151,11 +153,12 @@ fn gradients(
     settings: &PruneConfig,
 ) -> Result<Weights> {
     let mut executor = build_executor(model.model.graph(), &model.weights, &context.executor)?;
-    let mut images = Images::new(data, context, settings)?;
-    for _ in 0..settings.extras.gradient_batches {
-        let batch = images.next(settings.extras.gradient_batches)?;
+    let PruneExtras { gradient_batches, batch, .. } = settings.extras;
+    let mut images = Images::new(data, context, gradient_batches, batch)?;
+    for _ in 0..gradient_batches {
+        let batch = images.next()?;
         let objects = in_network(targets(&batch), classes);
-        let outputs = executor.forward(Mode::Train, &Array::new(&batch.shape, batch.images))?;
+        let outputs = forward(&mut *executor, Mode::Train, &Array::new(&batch.shape, batch.images))?;
         let head = model.model.head();
         let loss =
             detection_loss(&HeadOutput::from_outputs(head, &outputs)?, &objects, LossGains::default())?;
@@ -171,16 +174,17 @@ fn recalibrated(
     context: &RunContext,
     settings: &PruneConfig,
 ) -> Result<Checkpoint> {
-    let mut images = Images::new(data, context, settings)?;
+    let PruneExtras { recalibrate: batches, batch, .. } = settings.extras;
+    let mut images = Images::new(data, context, batches, batch)?;
     let mut executor: Option<Box<dyn Executor>> = None;
     let mut statistics = |network: &Checkpoint, _: usize| -> Result<Weights, BoxError> {
         let executor = match &mut executor {
             Some(executor) => executor,
             none => none.insert(build_executor(network.model.graph(), &network.weights, &context.executor)?),
         };
-        let batch = images.next(settings.extras.recalibrate)?;
-        executor.forward(Mode::Train, &Array::new(&batch.shape, batch.images))?;
+        let batch = images.next()?;
+        forward(&mut **executor, Mode::Train, &Array::new(&batch.shape, batch.images))?;
         Ok(executor.read(Buffer::Params)?)
     };
-    Ok(recalibrate(model, settings.extras.recalibrate, &mut statistics)?)
+    Ok(recalibrate(model, batches, &mut statistics)?)
 }
