@@ -15,14 +15,14 @@ use crate::ensure_usage;
 /// the machine lacks.
 pub fn executor_options(kind: Option<ExecutorKind>, device: &str, threads: usize) -> Result<ExecutorOptions> {
     let device: Device = device.parse()?;
+    let threads = threads.min(cores());
+    let options = ExecutorOptions { kind, device, threads, ..host_executor() };
+    options.describe()?;
     ensure_usage!(
         device == Device::Cpu || CUDA_BUILT_IN,
         "device {device} needs a program with feature cuda, which this one was built without: build it with `cargo build \
          --release -p bonsai-cli --features cuda` on a machine with CUDA's compiler, or use device cpu"
     );
-    let threads = threads.min(cores());
-    let options = ExecutorOptions { kind, device, threads, ..host_executor() };
-    options.describe()?;
     Ok(options)
 }
 
@@ -67,9 +67,9 @@ mod tests {
         let text = |e: anyhow::Error| format!("{e:#}");
         let cpu = Some(ExecutorKind::Cpu);
         let on_gpu = |kind| executor_options(kind, "cuda:1", 0);
+        let message = text(on_gpu(cpu).unwrap_err());
+        assert!(message.contains("`cpu`") && message.contains("`cuda:1`"), "{message}");
         if CUDA_BUILT_IN {
-            let message = text(on_gpu(cpu).unwrap_err());
-            assert!(message.contains("`cpu`") && message.contains("`cuda:1`"), "{message}");
             assert_eq!(on_gpu(None).unwrap().chosen().unwrap(), ExecutorKind::Candle);
         } else {
             let message = text(on_gpu(None).unwrap_err());
