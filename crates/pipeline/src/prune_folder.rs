@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::Size;
-use bonsai_prune::{Importance, PruneReport, Pruned};
+use bonsai_prune::{Importance, PruneReport, Pruned, best_trial};
 use bonsai_stages::{Data, RunContext, Stepwise, UNTRIED, iterate_stage, prune_stage, ranking, save_json};
 use serde::{Deserialize, Serialize};
 
@@ -71,14 +71,14 @@ pub(crate) fn fill_prune_folder(
             }
             let pruned =
                 prune_stage(network, &settings, context, Some(data), &mut |text| progress.note(text))?;
-            let loss = best_trial(&pruned).map_or(f64::INFINITY, |(loss, _)| loss);
+            let loss = decisive(&pruned).map_or(f64::INFINITY, |(loss, _)| loss);
             if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
                 best = Some((loss, *of, pruned));
             }
         }
         let (_, of, pruned) = best.context("no network to prune")?;
         stage = of;
-        importance = match best_trial(&pruned) {
+        importance = match decisive(&pruned) {
             Some((_, importance)) => importance,
             None if importance == Importance::Best => UNTRIED,
             None => importance,
@@ -91,13 +91,11 @@ pub(crate) fn fill_prune_folder(
     save_json(&folder.join(REPORT), &Pruning { importance, pruned: Some(stage), report })
 }
 
-/// The lowest finite loss of the trials and the importance of its candidate, if there were trials.
-fn best_trial(pruned: &Pruned) -> Option<(f64, Importance)> {
-    let tried = pruned.report.trials.iter().filter_map(|trial| {
-        let loss = trial.loss.filter(|loss| loss.is_finite())?;
-        Some((loss, trial.candidate.score.importance))
-    });
-    tried.min_by(|a, b| a.0.total_cmp(&b.0))
+/// The loss and the importance of the trial that decided, if there were trials.
+fn decisive(pruned: &Pruned) -> Option<(f64, Importance)> {
+    let trials = &pruned.report.trials;
+    let trial = &trials[best_trial(trials)?];
+    Some((trial.loss?, trial.candidate.score.importance))
 }
 
 fn removed(report: &PruneReport) -> String {

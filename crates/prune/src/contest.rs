@@ -6,7 +6,7 @@
 use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_graph::NodeId;
 
-use crate::{BoxError, Candidate, PruneError, PruneOptions, PruneServices, Pruned, Trial, prune};
+use crate::{BoxError, Candidate, PruneError, PruneOptions, PruneServices, Pruned, Trial, best_trial, prune};
 
 /// Evaluates a pruned network: the lower the returned value, the better the network.
 pub type TrialSource<'a> = dyn FnMut(&Checkpoint) -> Result<f64, BoxError> + 'a;
@@ -22,7 +22,8 @@ pub struct Contest {
     pub trials: Vec<Trial>,
 }
 
-/// Prunes by every candidate and returns the network with the lowest `trial` value; on a tie, the first.
+/// Prunes by every candidate and returns the network with the lowest `trial` value. Values within 5 % of the
+/// lowest count as equal; of equal networks, the one with the fewest parameters wins, then the first.
 ///
 /// Each candidate replaces the scores and the scope of `config`. The gradients are computed once.
 ///
@@ -62,15 +63,8 @@ pub fn prune_best(
         let after = pruned.report.after;
         tried.push((Trial { candidate: *candidate, loss, params: after.params, macs: after.macs }, pruned));
     }
-    let finite = |(_, (trial, _)): &(usize, &(Trial, Pruned))| trial.loss.filter(|loss| loss.is_finite());
-    let winner = tried
-        .iter()
-        .enumerate()
-        .filter_map(|entry| Some((entry.0, finite(&entry)?)))
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(winner, _)| winner)
-        .ok_or(PruneError::NoCandidate { candidates: candidates.len() })?;
     let (trials, mut networks): (Vec<Trial>, Vec<Pruned>) = tried.into_iter().unzip();
+    let winner = best_trial(&trials).ok_or(PruneError::NoCandidate { candidates: candidates.len() })?;
     let mut pruned = networks.swap_remove(winner);
     pruned.report.trials.clone_from(&trials);
     Ok(Contest { pruned, winner, trials })

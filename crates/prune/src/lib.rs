@@ -58,4 +58,4 @@ pub use report::{GammaRange, LayerReport, PruneReport, report, report_on_graph};
 pub use score::{ChannelScores, GradientSource, score, score_with_gradients};
 pub use select::select;
 pub use target::{CostTarget, TargetReached};
-pub use trial::{Candidate, Trial};
+pub use trial::{Candidate, Trial, best_trial};

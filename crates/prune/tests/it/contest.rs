@@ -76,8 +76,32 @@ fn equal_networks_are_tried_once_and_gradients_asked_for_once() {
     let services = PruneServices { gradients: Some(&mut source), ..PruneServices::default() };
     let contest = prune_best(&model, &config(), &[taylor, per_layer, taylor], services, &mut trial).unwrap();
     assert_eq!((asked, tried), (1, 2));
-    assert_eq!(contest.winner, 0, "on a tie the first candidate wins");
+    let params: Vec<u64> = contest.trials.iter().map(|trial| trial.params).collect();
+    assert_eq!(contest.winner, usize::from(params[1] < params[0]), "{params:?}");
     assert_eq!(contest.trials.iter().map(|t| t.loss).collect::<Vec<_>>(), [Some(1.0), Some(1.0), None]);
+}
+
+#[test]
+fn of_nearly_equal_networks_the_smallest_is_taken() {
+    let model = chain();
+    let candidates = [Importance::Gamma, Importance::L2, Importance::L1].map(candidate);
+    let winner = |answers: [f64; 3]| {
+        let mut answers = answers.into_iter();
+        let mut trial = |_: &Checkpoint| -> Result<f64, BoxError> { Ok(answers.next().unwrap()) };
+        let contest =
+            prune_best(&model, &config(), &candidates, PruneServices::default(), &mut trial).unwrap();
+        let params: Vec<u64> = contest.trials.iter().map(|trial| trial.params).collect();
+        (contest.winner, params)
+    };
+    let (_, params) = winner([1.0; 3]);
+    let smallest = (0..3).min_by_key(|index| params[*index]).unwrap();
+    assert!(params.iter().any(|other| *other > params[smallest]), "{params:?}");
+    assert_eq!(winner([1.0; 3]).0, smallest);
+    for other in (0..3).filter(|other| *other != smallest) {
+        let with = |lowest: f64| std::array::from_fn(|index| if index == other { lowest } else { 2.0 });
+        assert_eq!(winner(with(1.92)).0, smallest, "within the noise");
+        assert_eq!(winner(with(1.88)).0, other, "beyond the noise");
+    }
 }
 
 #[test]
