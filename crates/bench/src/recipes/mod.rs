@@ -6,12 +6,14 @@
 //! several of them have in common is made once ([`bonsai_pipeline::sweep`]). The caller starts the runs, in
 //! this process or in others. This module plans them, evaluates their networks, and makes the table.
 
+mod dataset;
 mod measured;
 mod plan;
 mod recipe;
 mod table;
 
+pub use dataset::{BenchDataset, DatasetSource};
 pub use measured::{Figures, measure_runs};
-pub use plan::{BenchDataset, BenchRun, DatasetSource, RecipeBench};
+pub use plan::{BenchRun, RecipeBench};
 pub use recipe::Recipe;
 pub use table::{RecipeTable, TableRow, recipe_table};
