@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
+use bonsai_stages::differences;
 use serde_json::Value;
 
-use crate::difference::differences;
 use crate::{Control, Found, Manifest, RunDir, Stage};
 
 /// Maximum number of files that a reason names; further files are only counted.

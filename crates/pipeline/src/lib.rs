@@ -7,7 +7,6 @@ mod control;
 mod cost_model;
 mod current;
 mod decision;
-mod difference;
 mod doctor;
 mod engine_folder;
 mod epoch_keeper;

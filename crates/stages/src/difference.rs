@@ -10,7 +10,7 @@ const NAMED: usize = 4;
 const LONGEST: usize = 60;
 
 /// `prune.prune_ratio 0.5 -> 0.4` for every setting that differs; empty for equal ones.
-pub(crate) fn differences(old: &Value, new: &Value) -> Vec<String> {
+pub fn differences(old: &Value, new: &Value) -> Vec<String> {
     let old = flat(old);
     let new = flat(new);
     let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
