@@ -122,7 +122,7 @@ fn a_file_of_one_size_gets_pictures_of_that_size() {
         assert_one(&detector.detect(&picture, &config).unwrap(), 0, 1.0, [8.0, 8.0, 16.0, 12.0]);
         let error =
             detector.detect(&picture, &DetectOptions { imgsz: 64, ..config }).unwrap_err().to_string();
-        assert!(error.contains("64") && error.contains("16 x 32"), "{error}");
+        assert!(error.contains("64") && error.contains("16x32"), "{error}");
         let error = detector.run(&Array::zeros(&[1, 3, 16, 16])).unwrap_err().to_string();
         assert!(error.contains("[1, 3, 16, 16]") && error.contains("[n, 3, 16, 32]"), "{error}");
     }
