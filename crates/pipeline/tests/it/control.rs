@@ -102,7 +102,7 @@ fn results_of_earlier_settings_are_not_current() {
     // Threads change no result.
     tiny.config.threads = 1;
     assert!(current(&tiny, Stage::Finetune));
-    tiny.config.extras.compensate = false;
+    tiny.config.prune.prune_ratio = 0.3;
     tiny.part(&until(Stage::Prune)).unwrap();
     let made = tiny.manifest(Stage::Finetune);
     assert!(tiny.dir().completed(Stage::Finetune).is_some_and(|manifest| manifest == made));
