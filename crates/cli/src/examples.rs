@@ -33,7 +33,7 @@ const TOPICS: &[Topic] = &[
         path: "pipeline",
         short: &[],
         examples: &[
-            ("pipeline", "All stages on a drawn dataset, in a minute or two"),
+            ("pipeline", "All stages on a drawn dataset, in two or three minutes"),
             ("pipeline --data D/data.yaml --model yolov8n --imgsz 320 --epochs 50", "On your own data"),
             (
                 "pipeline --model best.pt --data D/data.yaml --set prune.prune_ratio=0.3",

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use super::average::average;
 use super::clip::{clipped, gradient_norm};
 use super::gradients::Gradients;
-use super::roles::{Roles, join};
+use super::roles::{Roles, buffer_len, join};
 use super::{adamw, penalty, sgd};
 use crate::frozen::Frozen;
 use crate::layout::{ParamLayout, ParamSlot, role_index};
@@ -45,7 +45,7 @@ impl FlatBuffers {
         for (position, slot) in layout.slots().iter().enumerate() {
             slots[slot.spec.node.index()][role_index(slot.spec.role)] = Some(position);
         }
-        let zeros = |len| Tensor::zeros(len, DType::F32, device);
+        let zeros = |len| Tensor::zeros(buffer_len(len), DType::F32, device);
         let trained = layout.trained_len();
         let statistics = layout.statistics_len();
         let is_norm = |id: &NodeId| matches!(graph.node(*id).op(), Op::BatchNorm { .. });
@@ -208,8 +208,8 @@ impl FlatBuffers {
     }
 
     pub(super) fn write(&mut self, buffer: Buffer, weights: &Weights) -> std::result::Result<(), ExecError> {
-        let mut trained = vec![0.0; self.layout.trained_len()];
-        let mut statistics = vec![0.0; self.layout.statistics_len()];
+        let mut trained = vec![0.0; buffer_len(self.layout.trained_len())];
+        let mut statistics = vec![0.0; buffer_len(self.layout.statistics_len())];
         let with_statistics = matches!(buffer, Buffer::Params | Buffer::Ema);
         for slot in self.layout.slots() {
             if !slot.spec.role.is_trained() && !with_statistics {

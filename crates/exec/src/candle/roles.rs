@@ -17,6 +17,7 @@ impl Roles {
     pub(super) fn new(rule: &UpdateRule, layout: &ParamLayout, frozen: &Frozen) -> Self {
         let trained = role_rules(rule, |role| layout.range(role), frozen).map(|(r, role)| (r, Some(role)));
         let mut parts: Vec<_> = trained.chain(frozen.ranges().iter().map(|r| (r.clone(), None))).collect();
+        parts.retain(|(range, _)| !range.is_empty());
         parts.sort_by_key(|(range, _)| range.start);
         Self(parts)
     }
@@ -62,5 +63,10 @@ impl Roles {
 
 /// Joins ranges into a buffer; a network may have no parameter of a kind.
 pub(super) fn join<T: AsRef<Tensor>>(parts: &[T], device: &Device) -> Result<Tensor> {
-    if parts.is_empty() { Tensor::zeros(0, DType::F32, device) } else { Tensor::cat(parts, 0) }
+    if parts.is_empty() { Tensor::zeros(buffer_len(0), DType::F32, device) } else { Tensor::cat(parts, 0) }
+}
+
+/// Elements of the buffer for `len` values: at least one, because CUDA refuses to allocate an empty block.
+pub(super) fn buffer_len(len: usize) -> usize {
+    len.max(1)
 }

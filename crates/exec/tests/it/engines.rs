@@ -12,6 +12,12 @@ pub(crate) const KINDS: &[ExecutorKind] = &[ExecutorKind::Cpu, ExecutorKind::Can
 #[cfg(not(feature = "candle"))]
 pub(crate) const KINDS: &[ExecutorKind] = &[ExecutorKind::Cpu];
 
+/// The device of the candle executor: the one that the environment variable `BONSAI_TEST_DEVICE` names, or the CPU.
+#[cfg(feature = "candle")]
+pub(crate) fn device() -> Device {
+    std::env::var("BONSAI_TEST_DEVICE").map_or(Device::Cpu, |name| name.parse().unwrap())
+}
+
 /// An executor and its options.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Engine {
@@ -43,7 +49,7 @@ impl Engine {
     pub(crate) fn start(self, graph: &Graph, weights: &Weights) -> Box<dyn Executor> {
         match self {
             #[cfg(feature = "candle")]
-            Self::Candle => Box::new(CandleExecutor::new(graph, weights, Device::Cpu).unwrap()),
+            Self::Candle => Box::new(CandleExecutor::new(graph, weights, device()).unwrap()),
             Self::Cpu(options) => Box::new(CpuExecutor::new(graph, weights, options).unwrap()),
         }
     }

@@ -4,11 +4,15 @@ use std::error::Error;
 
 use bonsai_checkpoint::Array;
 #[cfg(feature = "candle")]
-use bonsai_exec::{CandleExecutor, Device};
+use bonsai_exec::CandleExecutor;
+#[cfg(all(feature = "candle", not(feature = "cuda")))]
+use bonsai_exec::Device;
 use bonsai_exec::{CpuExecutor, CpuOptions, ExecError, Mode};
 use bonsai_testkit::{RandomGraphConfig, random_array, random_model};
 
 use crate::engines::Engine;
+#[cfg(feature = "candle")]
+use crate::engines::device;
 
 fn text(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -55,7 +59,7 @@ fn misuse(engine: Engine) {
     };
     check(text(&CpuExecutor::new(graph, &weights, CpuOptions::default()).unwrap_err()));
     #[cfg(feature = "candle")]
-    check(text(&CandleExecutor::new(graph, &weights, Device::Cpu).unwrap_err()));
+    check(text(&CandleExecutor::new(graph, &weights, device()).unwrap_err()));
 }
 
 #[test]
