@@ -14,16 +14,15 @@ use crate::terminal::Terminal;
 pub(crate) fn engine(args: &engine_args::Engine) -> Result<u8> {
     let files = &args.files;
     files.settings.only("engine", &["engine", "imgsz", "device", "executor", "threads"])?;
-    let base = files.settings.resolve(for_file(&files.weights))?;
-    let engine = args.over(base.engine.clone());
-    let exports = (engine.backend != BackendChoice::Auto || args.ultralytics)
+    let own = |config: &mut PipelineConfig| config.engine = args.over(config.engine.clone());
+    let config = files.settings.resolve_with(for_file(&files.weights), own)?;
+    let exports = (config.engine.backend != BackendChoice::Auto || args.ultralytics)
         && !bonsai_stages::is_onnx(&files.weights);
     ensure_usage!(
         exports || files.settings.imgsz.is_none(),
         "--imgsz needs a checkpoint and --backend, which export it first; the size of {} is fixed: leave --imgsz out",
         files.weights.display()
     );
-    let config = PipelineConfig { engine, ..base };
     let form = jobs::UltralyticsForm { wanted: args.ultralytics, metadata_from: args.metadata_from.clone() };
     match jobs::engine(&config, &files.weights, &files.out, &form, &mut Terminal::new())? {
         jobs::Engine::Cpu(path) => say!("CPU engine: {}", path.display()),

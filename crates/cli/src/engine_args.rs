@@ -79,7 +79,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// The configuration with the flags applied; `base` has the values of the file and of --set.
+    /// The configuration with the options applied; `base` has the values of the file. `--set` comes after it.
     pub(crate) fn over(&self, base: EngineConfig) -> EngineConfig {
         let or = |flag: &Option<PathBuf>, base: Option<PathBuf>| flag.clone().or(base);
         EngineConfig {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use bonsai_pipeline::{
     ClampedLayer, CostTarget, Importance, Iterated, Normalisation, PipelineConfig, Preset, PruneExtras,
-    PrunePolicy, PruneReport, Reduction, Scope, ScoreConfig, ScorePer, StepsEnd, check, jobs,
+    PrunePolicy, PruneReport, Reduction, Scope, ScoreConfig, ScorePer, StepsEnd, jobs,
 };
 use clap::Args;
 
 use crate::events::set_result;
-use crate::failure::{DONE, ErrorExt as _, FAILED, ensure_usage};
+use crate::failure::{DONE, FAILED, ensure_usage};
 use crate::output::{eprint_line, is_json, is_stream, say, tell};
 use crate::settings_args::{Settings, for_file};
 use crate::terminal::Terminal;
@@ -207,9 +207,7 @@ pub(crate) fn prune(args: &Prune) -> Result<u8> {
         ..base
     };
     args.settings.only("prune", &USED)?;
-    let mut config = args.settings.resolve(base)?;
-    args.choice.apply(&mut config);
-    check(&config).misuse()?;
+    let mut config = args.settings.resolve_with(base, |config| args.choice.apply(config))?;
     args.choice.refuse_unused(&config)?;
     let out = (!args.dry_run).then_some(args.out.as_path());
     if config.iterate.steps > 1 {

@@ -16,7 +16,7 @@ use crate::image_size::ImageSize;
 use crate::model_name::known_model;
 use crate::numbers::seed;
 
-/// Options for settings. Later ones override earlier ones: defaults, the file, flags, --set.
+/// Options for settings. Later ones override earlier ones: defaults, the file, options, --set.
 #[derive(Args, Clone)]
 pub(crate) struct Settings {
     /// data.yaml of a dataset in YOLO format
@@ -79,7 +79,16 @@ impl Settings {
     /// Applies the file, flags and --set to `base`, checks the result, and limits the program's threads to
     /// its number.
     pub(crate) fn resolve(&self, base: PipelineConfig) -> Result<PipelineConfig> {
-        let config = self.overlaid(base).misuse()?;
+        self.resolve_with(base, |_| {})
+    }
+
+    /// As [`Self::resolve`]; `own` applies the options of the command itself, which `--set` overrides as well.
+    pub(crate) fn resolve_with(
+        &self,
+        base: PipelineConfig,
+        own: impl FnOnce(&mut PipelineConfig),
+    ) -> Result<PipelineConfig> {
+        let config = self.overlaid(base, own).misuse()?;
         check(&config).misuse()?;
         limit_threads(config.threads)?;
         Ok(config)
@@ -88,8 +97,8 @@ impl Settings {
     /// The settings of a run. If no dataset is given by flag, file or `--set`, they start from those of the
     /// drawn dataset.
     pub(crate) fn resolve_run(&self, preset: PipelinePreset) -> Result<PipelineConfig> {
-        let own = self.overlaid(PipelineConfig::default().with_preset(preset)).misuse()?;
-        let drawn = || self.overlaid(PipelineConfig::drawn().with_preset(preset)).misuse();
+        let own = self.overlaid(PipelineConfig::default().with_preset(preset), |_| {}).misuse()?;
+        let drawn = || self.overlaid(PipelineConfig::drawn().with_preset(preset), |_| {}).misuse();
         let config = if own.data.is_some() { own } else { drawn()? };
         limit_threads(config.threads)?;
         Ok(config)
@@ -97,10 +106,14 @@ impl Settings {
 
     /// The settings of runs whose datasets are given by other options.
     pub(crate) fn resolve_real(&self, preset: PipelinePreset) -> Result<PipelineConfig> {
-        self.overlaid(PipelineConfig::default().with_preset(preset)).misuse()
+        self.overlaid(PipelineConfig::default().with_preset(preset), |_| {}).misuse()
     }
 
-    fn overlaid(&self, base: PipelineConfig) -> Result<PipelineConfig> {
+    fn overlaid(
+        &self,
+        base: PipelineConfig,
+        own: impl FnOnce(&mut PipelineConfig),
+    ) -> Result<PipelineConfig> {
         let mut config = match &self.config {
             Some(path) => load_settings(&base, path)?,
             None => base,
@@ -119,6 +132,7 @@ impl Settings {
         config.device = self.machine.device.clone().unwrap_or(config.device);
         config.executor = self.machine.executor.or(config.executor);
         config.threads = self.machine.threads.unwrap_or(config.threads);
+        own(&mut config);
         let config = resolve(&config, &self.set)?;
         known_model(&config.model)?;
         Ok(config)

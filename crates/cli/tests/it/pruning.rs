@@ -72,6 +72,11 @@ fn a_sparsity_training_shows_its_gammas_and_is_pruned() {
         answer(&["prune", "--weights", text(&weights), "--preset", "original", "--dry-run", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["selection"]["preset"], "original");
+    // `--set` overrides the options of the command too.
+    let overridden = ["--preset", "original", "--set", "prune.preset=slim", "--dry-run", "--json"];
+    let report = answer(&[&["prune", "--weights", text(&weights)][..], &overridden].concat());
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["selection"]["preset"], "slim");
 
     // Taylor and recalibration need images, and the error says so.
     let nothing = out("nothing.safetensors");
