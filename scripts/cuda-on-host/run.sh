@@ -25,7 +25,8 @@ driver=$built/lib64/libcuda_on_host.so
 cp "$target/cuda-driver/release/libcuda_on_host.so" "$driver"
 
 # Sources of candle and cudarc, in the versions of Cargo.lock.
-manifests=$(cargo metadata --quiet --locked --format-version 1 --manifest-path "$root/Cargo.toml" --features xtask/cuda |
+manifests=$(cargo metadata --quiet --locked --format-version 1 --filter-platform host-tuple \
+    --manifest-path "$root/Cargo.toml" --features xtask/cuda |
     grep -oE '"[^"]*/(candle-kernels|cudarc)-[^"/]*/Cargo.toml"' | tr -d '"' | sort -u)
 source_of() {
     dirname "$(grep "/$1-[0-9]" <<< "$manifests" | head -n 1)"
