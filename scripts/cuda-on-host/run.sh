@@ -16,7 +16,7 @@ built=$target/cuda-on-host
 # Build scripts would prefer a real toolkit, or settings for one.
 unset NVCC CUDA_HOME CUDA_PATH CUDA_ROOT CUDA_TOOLKIT_ROOT_DIR CUDARC_CUDA_VERSION CUDNN_LIB
 
-CARGO_TARGET_DIR=$target/cuda-driver cargo build --quiet --release --locked --manifest-path "$here/Cargo.toml"
+CARGO_TARGET_DIR=$target/cuda-driver env -u CARGO_BUILD_TARGET cargo build --quiet --release --locked --manifest-path "$here/Cargo.toml"
 
 rm -rf "$built"
 mkdir -p "$built/lib64" "$built/include" "$built/bin"
@@ -29,24 +29,31 @@ manifests=$(cargo metadata --quiet --locked --format-version 1 --filter-platform
     --manifest-path "$root/Cargo.toml" --features xtask/cuda |
     grep -oE '"[^"]*/(candle-kernels|cudarc)-[^"/]*/Cargo.toml"' | tr -d '"' | sort -u)
 source_of() {
-    dirname "$(grep "/$1-[0-9]" <<< "$manifests" | head -n 1)"
+    local manifest
+    manifest=$(grep "/$1-[0-9]" <<< "$manifests" | head -n 1) || {
+        echo "$0: cargo has no sources of $1 in a folder of that name; vendored sources are not supported" >&2
+        return 1
+    }
+    dirname "$manifest"
 }
 
 # candle's kernels; `sort.cu` and the quantised kernels are not used.
+folder=$(source_of candle-kernels)/src
 kernels=()
 for name in affine binary cast conv fill indexing reduce ternary unary; do
-    kernels+=("$(source_of candle-kernels)/src/$name.cu")
+    kernels+=("$folder/$name.cu")
 done
 "$here/kernels/build.sh" "$built/kernels.so" "${kernels[@]}"
 
 # cudarc refers to every function of NVIDIA's libraries. Those that the driver does not have end the program with their
 # name.
+bindings=$(source_of cudarc)/src
 has=$(nm --dynamic --defined-only --format=posix "$driver" | cut -d ' ' -f 1)
 {
-    printf '%s\n' 'int printf(const char *, ...);' 'void abort(void);' \
-        'static int missing(const char *name) { printf("cuda-on-host: %s is not implemented\n", name); abort(); }'
+    printf '%s\n' 'int dprintf(int, const char *, ...);' 'void abort(void);' \
+        'static int missing(const char *name) { dprintf(2, "cuda-on-host: %s is not implemented\n", name); abort(); }'
     for library in driver nvrtc curand cublas cublaslt; do
-        grep -oE '\bfn (cu|nvrtc)[A-Za-z0-9_]*\(' "$(source_of cudarc)/src/$library/sys/mod.rs" | sed -E 's/fn (.*)\(/\1/'
+        grep -oE '\bfn (cu|nvrtc)[A-Za-z0-9_]*\(' "$bindings/$library/sys/mod.rs" | sed -E 's/fn (.*)\(/\1/'
     done | sort -u | grep -vxF "$has" | sed -E 's/.*/int &(void) { return missing("&"); }/'
 } > "$built/missing.c"
 cc -w -fPIC -shared -fno-builtin -o "$built/lib64/libcuda_missing.so" "$built/missing.c"
@@ -56,7 +63,10 @@ for name in cuda nvrtc curand cublas cublasLt cudart; do
     echo 'INPUT(libcuda_on_host.so libcuda_missing.so)' > "$built/lib64/lib$name.so"
 done
 
-export PATH="$built/bin:$PATH" CUDA_COMPUTE_CAP=80 CUDARC_CUDA_VERSION=13000
+# candle's build script keeps its outputs by this number. No real build has 61, because candle's kernels need 70 or
+# later, so a real build never takes the outputs of the stand-in.
+export PATH="$built/bin:$PATH" CUDA_COMPUTE_CAP=61 CUDARC_CUDA_VERSION=13000
+export CARGO_TARGET_DIR="$target"
 export LD_LIBRARY_PATH="$built/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 export CUDA_ON_HOST_KERNELS="$built/kernels.so"
 # Not through RUSTFLAGS, with which cargo would build every dependency again.

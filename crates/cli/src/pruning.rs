@@ -115,6 +115,25 @@ impl Prune {
 }
 
 impl Choice {
+    /// Refuses `--set prune.preset` beside options of the same table, which it would reset.
+    fn refuse_reset(&self, set: &[String]) -> Result<()> {
+        let given = self.ratio.is_some()
+            || self.keep.is_some()
+            || self.target_macs.is_some()
+            || self.target_params.is_some()
+            || self.target_latency.is_some()
+            || self.scope.is_some()
+            || self.min_channels.is_some()
+            || self.round_to.is_some()
+            || self.max_ratio_per_layer.is_some()
+            || !self.protect.is_empty();
+        ensure_usage!(
+            !given || !set.iter().any(|setting| setting.trim_start().starts_with("prune.preset")),
+            "`--set prune.preset` resets ratio, target and guards, also those of options: use --preset instead"
+        );
+        Ok(())
+    }
+
     /// Refuses options that have no effect together with the others.
     fn refuse_unused(&self, config: &PipelineConfig) -> Result<()> {
         ensure_usage!(
@@ -153,12 +172,7 @@ impl Choice {
         let Self { preset, importance, reduction, normalisation, per, scope, .. } = *self;
         let score = &mut config.score;
         let policy = &mut config.prune;
-        if let Some(importance) = importance {
-            score.importance = importance;
-            if let Importance::Random { seed } = &mut score.importance {
-                *seed = config.seed;
-            }
-        }
+        score.importance = importance.unwrap_or(score.importance);
         score.reduction = reduction.unwrap_or(score.reduction);
         score.normalisation = normalisation.unwrap_or(score.normalisation);
         score.per = per.unwrap_or(score.per);
@@ -207,7 +221,13 @@ pub(crate) fn prune(args: &Prune) -> Result<u8> {
         ..base
     };
     args.settings.only("prune", &USED)?;
+    args.choice.refuse_reset(&args.settings.set)?;
     let mut config = args.settings.resolve_with(base, |config| args.choice.apply(config))?;
+    if let (Some(Importance::Random { .. }), Importance::Random { seed }) =
+        (args.choice.importance, &mut config.score.importance)
+    {
+        *seed = config.seed;
+    }
     args.choice.refuse_unused(&config)?;
     let out = (!args.dry_run).then_some(args.out.as_path());
     if config.iterate.steps > 1 {

@@ -76,7 +76,7 @@ pub(crate) struct Convert {
 }
 
 impl Settings {
-    /// Applies the file, flags and --set to `base`, checks the result, and limits the program's threads to
+    /// Applies the file, options and --set to `base`, checks the result, and limits the program's threads to
     /// its number.
     pub(crate) fn resolve(&self, base: PipelineConfig) -> Result<PipelineConfig> {
         self.resolve_with(base, |_| {})

@@ -21,6 +21,22 @@ pub enum ExecError {
         #[source]
         source: Box<candle_core::Error>,
     },
+    /// NVIDIA's driver reports an error.
+    #[cfg(feature = "cuda")]
+    #[error("NVIDIA's driver reports an error; use device cpu, or repair the driver")]
+    GpuDriver {
+        /// The error of the driver.
+        #[source]
+        source: Box<candle_core::Error>,
+    },
+    /// The machine has no GPU with this number.
+    #[error("no device `cuda:{index}`: NVIDIA's driver finds {count} GPUs, counted from 0; use another one")]
+    NoGpu {
+        /// The requested number.
+        index: usize,
+        /// Number of GPUs.
+        count: usize,
+    },
     /// This executor does not run on this device.
     #[error("executor `{kind}` does not run on device `{device}`; omit the executor or use `candle`")]
     Executor {

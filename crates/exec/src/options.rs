@@ -8,7 +8,7 @@ use std::fmt;
 use bonsai_kernels::Isa;
 use serde::{Deserialize, Serialize};
 
-use crate::{CpuOptions, Device, ExecError, ExecutorKind, MemoryBudget};
+use crate::{CpuOptions, Device, ExecError, ExecutorKind, Gpu, MemoryBudget};
 
 /// How to run a network. The default is the fastest executor on the host with all cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,9 @@ pub struct ExecutorInfo {
     pub executor: ExecutorKind,
     /// `cpu` or `cuda:0`.
     pub device: String,
+    /// The GPU: its name, its memory, and the version of CUDA that its driver supports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<String>,
     /// `portable`, `avx2` or `avx512`. For candle on the host it is the best of the machine, because candle's
     /// matrix products detect it themselves; on a GPU it is `cuda`.
     pub isa: String,
@@ -60,9 +63,14 @@ pub struct ExecutorInfo {
 
 impl fmt::Display for ExecutorInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { executor, device, isa, threads } = self;
+        let Self { executor, device, gpu, isa, threads } = self;
         let s = if *threads == 1 { "" } else { "s" };
-        write!(f, "executor {executor} on {device}, {isa}, {threads} thread{s}")
+        write!(f, "executor {executor} on {device}")?;
+        match gpu {
+            Some(gpu) => write!(f, " ({gpu})")?,
+            None => write!(f, ", {isa}")?,
+        }
+        write!(f, ", {threads} thread{s}")
     }
 }
 
@@ -96,7 +104,8 @@ impl ExecutorOptions {
     ///
     /// # Errors
     /// As [`ExecutorOptions::chosen`]; [`ExecError::Kernel`] if `BONSAI_ISA` names an instruction set that is
-    /// not available.
+    /// not available; [`ExecError::NoGpu`] if NVIDIA's driver finds no GPU with this number,
+    /// `ExecError::GpuDriver` if it reports an error.
     pub fn describe(&self) -> Result<ExecutorInfo, ExecError> {
         let executor = self.chosen()?;
         let isa = match (executor, self.device) {
@@ -109,7 +118,11 @@ impl ExecutorOptions {
             (0, ExecutorKind::Candle) => rayon::current_num_threads(),
             (threads, ExecutorKind::Candle) => threads,
         };
-        Ok(ExecutorInfo { executor, device: self.device.to_string(), isa: isa.to_owned(), threads })
+        let gpu = match self.device {
+            Device::Cpu => None,
+            Device::Cuda(index) => Gpu::find(index)?.map(|gpu| gpu.to_string()),
+        };
+        Ok(ExecutorInfo { executor, device: self.device.to_string(), gpu, isa: isa.to_owned(), threads })
     }
 }
 

@@ -1,8 +1,9 @@
 //! [`doctor`]: tests what this machine can do.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 
-use bonsai_exec::{Device, ExecutorKind, ExecutorOptions, Isa, build_executor};
+use bonsai_exec::{CUDA_BUILT_IN, Device, ExecutorKind, ExecutorOptions, Gpu, Isa, build_executor};
 use bonsai_tensorrt::{Program, RTX_BUILT_IN, find_libraries, find_tool};
 use bonsai_yolov8::{Scale, build, init};
 
@@ -19,7 +20,7 @@ pub struct Check {
     pub detail: String,
 }
 
-/// Tests the processor, the executors and the builders of engines.
+/// Tests the processor, the executors, the GPUs and the builders of engines.
 pub fn doctor() -> Vec<Check> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut checks = vec![Check {
@@ -41,6 +42,7 @@ pub fn doctor() -> Vec<Check> {
         let detail = tried.map_or_else(|e| format!("{e:#}"), |_| "a network was loaded".to_owned());
         checks.push(Check { name, works, detail });
     }
+    checks.extend(gpus());
     let places = EngineConfig::default().places();
     for (name, program) in [("trtexec", Program::Trtexec), ("tensorrt_rtx", Program::TensorrtRtx)] {
         checks.push(match find_tool(&places.of(program)) {
@@ -62,6 +64,24 @@ pub fn doctor() -> Vec<Check> {
     };
     checks.push(Check { name: "TensorRT-RTX library", works, detail });
     checks
+}
+
+/// The GPUs that NVIDIA's driver finds, or how to get a program that asks for them.
+fn gpus() -> Vec<Check> {
+    let check = |works, detail| Check { name: "GPU", works, detail };
+    if !CUDA_BUILT_IN {
+        let because = "this program was built without feature `cuda`: build it with `cargo build --release -p \
+                       bonsai-cli --features cuda` on a machine with CUDA's compiler";
+        return vec![check(false, because.to_owned())];
+    }
+    match Gpu::all() {
+        Ok(all) if all.is_empty() => vec![check(false, "NVIDIA's driver finds no GPU".to_owned())],
+        Ok(all) => all.iter().map(|gpu| check(true, format!("cuda:{} is {gpu}", gpu.index))).collect(),
+        Err(error) => {
+            let because = error.source().map_or_else(String::new, |source| format!(": {source}"));
+            vec![check(false, format!("{error}{because}"))]
+        }
+    }
 }
 
 /// Paths of the builders of engines; `None` for a builder that is not there.

@@ -26,7 +26,8 @@ pub(crate) struct SparseOutcome {
 
 impl PipelineConfig {
     /// Whether the outcome of sparsity training decides which network is pruned. It does if the loss sets the
-    /// strength of L1. If the user names a strength, its mAP decides nothing.
+    /// strength of L1. If the user names a strength, the mAP of the
+    /// sparse network decides nothing.
     pub(crate) const fn checks_sparsity(&self) -> bool {
         self.has(Stage::Sparse) && matches!(self.l1.gamma, Strength::Loss(_))
     }

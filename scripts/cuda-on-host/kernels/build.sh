@@ -13,7 +13,7 @@ trap 'rm -rf "$objects"' EXIT
 
 # Without contraction, because results should not depend on what the compiler fuses. Versions, because candle asks for
 # them.
-flags=(-std=c++20 -O2 -w -fPIC -ffp-contract=off -fno-strict-aliasing -I"$here/include" -I"$here"
+flags=(-std=c++20 -O2 -w -fPIC -ffp-contract=off -fno-strict-aliasing -fstack-clash-protection -I"$here/include" -I"$here"
     -D__CUDACC_VER_MAJOR__=13 -D__CUDACC_VER_MINOR__=0)
 
 compile() {
@@ -26,7 +26,10 @@ compile() {
         printf '#include "%s"\n' "$source"
         grep -oE 'extern "C" +void +[A-Za-z0-9_]+ *\(' "$objects/$name.ii" |
             sed -E 's/.*void +([A-Za-z0-9_]+).*/HOST_KERNEL(\1)/' | sort -u
-    } > "$objects/$name.cpp"
+    } > "$objects/$name.cpp" || {
+        echo "$0: $source has no \`extern \"C\" void name(\` on one line" >&2
+        exit 1
+    }
     g++ "${here_flags[@]}" -c "$objects/$name.cpp" -o "$objects/$name.o"
 }
 

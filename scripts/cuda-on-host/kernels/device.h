@@ -15,8 +15,6 @@
 // candle asks for features by this number. Below 530 its kernels leave out half precision, which this project does not
 // compute on the device through candle.
 #define __CUDA_ARCH__ 520
-// Sources of this project choose their host forms by this name.
-#define CUDA_ON_HOST 1
 
 #define __global__
 #define __device__
@@ -38,7 +36,7 @@ struct dim3 {
 namespace host {
 // Threads in a warp.
 constexpr int WARP = 32;
-// Bytes that a lane can show to its warp: the registers of a tile product.
+// Bytes that a lane can show to its warp.
 constexpr size_t SHOWN = 64;
 
 // Indices and sizes of the running thread, its block and its grid.
@@ -53,8 +51,8 @@ struct Shown {
     alignas(16) char of[WARP][SHOWN];
 };
 
-// Shows `bytes` bytes to the warp and waits until all lanes that still run show theirs. The result holds until the next
-// call by this thread.
+// Shows `bytes` bytes to the warp and waits until all lanes that still run show theirs. The result holds until this
+// thread waits again.
 const Shown& show(const void* value, size_t bytes);
 
 // Index of the running thread in its warp.
@@ -91,10 +89,12 @@ inline int within_segment(int from, int width) { return from / width == lane() /
 }  // namespace host
 
 template <class T> T __shfl_sync(unsigned, T value, int from, int width = host::WARP) {
-    return host::shuffled(value, host::lane() / width * width + from % width);
+    return host::shuffled(value, host::lane() / width * width + (from & (width - 1)));
 }
+// Unlike the shifts below, an exchange may read a lane of an earlier segment.
 template <class T> T __shfl_xor_sync(unsigned, T value, int mask, int width = host::WARP) {
-    return host::shuffled(value, host::within_segment(host::lane() ^ mask, width));
+    const int own = host::lane(), from = own ^ mask;
+    return host::shuffled(value, from / width <= own / width ? from : own);
 }
 template <class T> T __shfl_down_sync(unsigned, T value, unsigned by, int width = host::WARP) {
     return host::shuffled(value, host::within_segment(host::lane() + (int)by, width));
@@ -102,11 +102,11 @@ template <class T> T __shfl_down_sync(unsigned, T value, unsigned by, int width 
 template <class T> T __shfl_up_sync(unsigned, T value, unsigned by, int width = host::WARP) {
     return host::shuffled(value, host::within_segment(host::lane() - (int)by, width));
 }
-inline unsigned __ballot_sync(unsigned, bool value) {
+inline unsigned __ballot_sync(unsigned mask, bool value) {
     const host::Shown& shown = host::show(&value, sizeof value);
     unsigned result = 0;
     for (int i = 0; i < host::WARP; i++) result |= (unsigned)((shown.lanes >> i & 1) && shown.of[i][0]) << i;
-    return result;
+    return result & mask;
 }
 inline bool __any_sync(unsigned mask, bool value) { return __ballot_sync(mask, value) != 0; }
 inline bool __all_sync(unsigned mask, bool value) { return __ballot_sync(mask, !value) == 0; }

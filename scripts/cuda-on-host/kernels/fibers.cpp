@@ -46,6 +46,8 @@ dim3 thread, block, block_dim, grid_dim;
 
 namespace {
 constexpr size_t SAVED_REGISTERS = 6;
+// Bytes of shared memory before a block. As floats they are NaN.
+constexpr unsigned char POISON = 0xff;
 constexpr size_t PAGE = 4096;
 constexpr size_t STACK = 16 * PAGE;
 
@@ -63,7 +65,6 @@ std::vector<char*> free_stacks;
 std::vector<Shown> shown, showing;  // by warp: of the last operation, and of the one that gathers
 void* scheduler;
 size_t now;
-bool synchronised;  // whether the block reached a barrier or a warp operation
 void (*entry)(void**);
 void** arguments;
 // Lives in the same memory as the kernels' shared variables.
@@ -114,7 +115,6 @@ void resume(size_t index) {
 }
 
 void wait(State state) {
-    synchronised = true;
     const size_t own = now;
     fibers[own].state = state;
     switch_stack(&fibers[own].pointer, scheduler);
@@ -167,7 +167,7 @@ struct Segment {
 
 // The memory of the shared variables of this library in this thread of the host.
 Segment shared_memory() {
-    anchor = 1;  // the first access allocates it
+    anchor = (char)POISON;  // the first access allocates it
     Segment segment{(const void*)&shared_memory, nullptr, 0};
     dl_iterate_phdr(
         [](dl_phdr_info* info, size_t, void* data) {
@@ -187,6 +187,10 @@ Segment shared_memory() {
         },
         &segment);
     return segment;
+}
+
+bool is_poison(const Segment& shared) {
+    return std::all_of(shared.at, shared.at + shared.bytes, [](char byte) { return (unsigned char)byte == POISON; });
 }
 
 std::map<std::string, HostKernel>& kernels() {
@@ -224,16 +228,16 @@ extern "C" void host_launch(const HostKernel* kernel, const unsigned* grid, cons
     entry = kernel->call;
     arguments = at;
     const Segment shared = shared_memory();
-    // As floats, these bytes are NaN. A kernel without barriers shares nothing.
-    synchronised = true;
-    bool ascending = true;
+    bool first = true, shares = shared.at != nullptr, ascending = true;
     for (block.z = 0; block.z < grid_dim.z; block.z++) {
         for (block.y = 0; block.y < grid_dim.y; block.y++) {
             for (block.x = 0; block.x < grid_dim.x; block.x++) {
-                if (synchronised && shared.at != nullptr) memset(shared.at, 0xff, shared.bytes);
-                synchronised = false;
+                if (shares) memset(shared.at, POISON, shared.bytes);
                 run_block(ascending);
                 ascending = !ascending;
+                // A kernel whose first block wrote no shared memory has none.
+                if (first && shares) shares = !is_poison(shared);
+                first = false;
             }
         }
     }

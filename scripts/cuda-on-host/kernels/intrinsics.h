@@ -1,10 +1,11 @@
 // Arithmetic functions of CUDA C++, with the host's arithmetic: results differ from a GPU's in the last bits.
 #pragma once
 
-struct float2 {
+// A vector access must be aligned to the vector, as on a GPU.
+struct alignas(8) float2 {
     float x, y;
 };
-struct float4 {
+struct alignas(16) float4 {
     float x, y, z, w;
 };
 inline float2 make_float2(float x, float y) { return {x, y}; }
@@ -13,10 +14,13 @@ inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z,
 // CUDA's `min` and `max` take two types.
 template <class A, class B> std::common_type_t<A, B> min(A a, B b) {
     using T = std::common_type_t<A, B>;
+    // Of a number and a NaN, CUDA returns the number.
+    if constexpr (std::is_floating_point_v<T>) return std::fmin(T(a), T(b));
     return T(b) < T(a) ? T(b) : T(a);
 }
 template <class A, class B> std::common_type_t<A, B> max(A a, B b) {
     using T = std::common_type_t<A, B>;
+    if constexpr (std::is_floating_point_v<T>) return std::fmax(T(a), T(b));
     return T(a) < T(b) ? T(b) : T(a);
 }
 

@@ -61,17 +61,20 @@ fn explain_faults() {
     }
 }
 
-/// Explains an access in or near a block and ends the process; any other fault ends it in the usual way.
+/// Explains an access by a kernel, or in or near a block, and ends the process; any other fault ends it in the usual way.
 extern "C" fn explain(_signal: i32, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     // SAFETY: the operating system passes valid information. The thread that faulted holds the driver's lock if it ran
     // a kernel or a copy; otherwise the state is read without the lock, just before the process ends.
     let (address, driver) =
         unsafe { ((*info).si_addr() as u64, LOCKED.load(Ordering::Relaxed).cast_const().as_ref()) };
-    if let Some(driver) = driver
-        && let Some(place) = driver.memory.place_of(address)
-    {
-        let actor = driver.running.as_ref().map_or("the host".to_owned(), |name| format!("kernel `{name}`"));
-        fault(format_args!("{actor} accessed {address:#x}, {place}"));
+    if let Some(driver) = driver {
+        let place = driver.memory.place_of(address);
+        let kernel = driver.running.as_ref().map(|name| format!("kernel `{name}`"));
+        if place.is_some() || kernel.is_some() {
+            let actor = kernel.unwrap_or_else(|| "the host".to_owned());
+            let place = place.unwrap_or_else(|| "in no block".to_owned());
+            fault(format_args!("{actor} accessed {address:#x}, {place}"));
+        }
     }
     // SAFETY: restores the default, so that the access faults again and ends the process.
     unsafe { libc::signal(libc::SIGSEGV, libc::SIG_DFL) };

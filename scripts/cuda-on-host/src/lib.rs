@@ -5,9 +5,9 @@
 //! (`kernels/build.sh`). The driver is stricter than a GPU:
 //!
 //! - A stream runs its work only when the program waits for it, so missing synchronisation shows (`streams.rs`).
-//! - New and freed memory is poisoned, and memory behind each block cannot be accessed (`memory.rs`).
+//! - New memory is poisoned; freed memory, and memory behind each block, cannot be accessed (`memory.rs`).
 //! - Threads of a block run in orders that a GPU seldom takes (`kernels/fibers.cpp`).
-//! - Every call is counted (`counts.rs`).
+//! - Launches, transfers, allocations and waits are counted (`counts.rs`).
 //!
 //! It does not test: what NVIDIA's compilers make of a kernel, the real cuBLAS, races between blocks, and speed.
 //!

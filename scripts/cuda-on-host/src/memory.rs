@@ -30,6 +30,17 @@ impl Block {
     }
 }
 
+/// Makes pages inaccessible.
+///
+/// # Safety
+/// The pages must belong to a block of this module.
+unsafe fn protect(pages: *mut libc::c_void, bytes: usize) {
+    // SAFETY: the caller promises it.
+    if unsafe { libc::mprotect(pages, bytes, libc::PROT_NONE) } != 0 {
+        fault("the system cannot protect more pages: the program has too many blocks");
+    }
+}
+
 /// All blocks of the device, and blocks of pinned host memory.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -56,7 +67,7 @@ impl Memory {
             if pages == libc::MAP_FAILED {
                 return None;
             }
-            libc::mprotect(pages.byte_add(page_bytes - PAGE), PAGE, libc::PROT_NONE);
+            protect(pages.byte_add(page_bytes - PAGE), PAGE);
             libc::memset(pages, i32::from(POISON), page_bytes - PAGE);
             pages as u64
         };
@@ -72,8 +83,18 @@ impl Memory {
             fault(format_args!("free of {at:#x}, which is not a live block"));
         };
         self.bytes -= block.bytes;
-        // SAFETY: these pages belong to this block alone.
-        unsafe { libc::mprotect(block.pages as *mut libc::c_void, block.page_bytes, libc::PROT_NONE) };
+        let pages = block.pages as *mut libc::c_void;
+        // SAFETY: these pages belong to this block alone. The bytes between its end and its guard page were poisoned.
+        unsafe {
+            let padding = block.bytes.next_multiple_of(ALIGNMENT) - block.bytes;
+            let after = std::slice::from_raw_parts((at as usize + block.bytes) as *const u8, padding);
+            if after.iter().any(|byte| *byte != POISON) {
+                fault(format_args!("a kernel wrote after the end of a block of {} bytes", block.bytes));
+            }
+            // Gives the memory back, and keeps the addresses.
+            libc::madvise(pages, block.page_bytes, libc::MADV_DONTNEED);
+            protect(pages, block.page_bytes);
+        }
         self.freed.push_back((at, block));
         if self.freed.len() > QUARANTINE
             && let Some((_, oldest)) = self.freed.pop_front()
@@ -89,7 +110,8 @@ impl Memory {
             return;
         }
         let block = self.live.range(..=at).next_back();
-        if block.is_some_and(|(start, block)| at + bytes as u64 <= start + block.bytes as u64) {
+        let end = at.checked_add(bytes as u64);
+        if block.is_some_and(|(start, block)| end.is_some_and(|end| end <= start + block.bytes as u64)) {
             return;
         }
         let place = self.place_of(at).unwrap_or_else(|| "in no block".to_owned());
@@ -114,9 +136,10 @@ impl Memory {
         freed.map(|(_, block)| format!("in a block of {} bytes that was freed", block.bytes))
     }
 
-    /// Whether host memory at `at` is pinned.
-    pub(crate) fn is_pinned(&self, at: u64) -> bool {
-        self.pinned.range(..=at).next_back().is_some_and(|(start, bytes)| at < start + *bytes as u64)
+    /// Whether `bytes` bytes of host memory from `at` are pinned.
+    pub(crate) fn is_pinned(&self, at: u64, bytes: usize) -> bool {
+        let block = self.pinned.range(..=at).next_back();
+        block.is_some_and(|(start, length)| at + bytes as u64 <= start + *length as u64)
     }
 
     /// Notes a new block of pinned memory.

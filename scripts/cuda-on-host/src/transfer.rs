@@ -4,6 +4,7 @@
 //! is accessed only when the stream runs, so a program that changes it too early, or reads it too early, is found out.
 
 use crate::Handle;
+use crate::fault::fault;
 use crate::memory::Memory;
 
 /// A copy or a fill of device memory.
@@ -45,6 +46,9 @@ impl Transfer {
             Self::Copy { to, from, bytes } => {
                 memory.check(*from, *bytes, "copy from the device");
                 memory.check(*to, *bytes, "copy to the device");
+                if to.abs_diff(*from) < *bytes as u64 {
+                    fault(format_args!("copy of {bytes} bytes from {from:#x} to {to:#x}, which overlap"));
+                }
             }
             Self::Fill { at, bytes, .. } => memory.check(*at, *bytes, "fill"),
         }
@@ -66,7 +70,9 @@ impl Transfer {
                 Self::Download { to, from, bytes } => {
                     std::ptr::copy_nonoverlapping(from as *const u8, to as *mut u8, bytes);
                 }
-                Self::Copy { to, from, bytes } => std::ptr::copy(from as *const u8, to as *mut u8, bytes),
+                Self::Copy { to, from, bytes } => {
+                    std::ptr::copy_nonoverlapping(from as *const u8, to as *mut u8, bytes);
+                }
                 Self::Fill { at, value, bytes } => std::ptr::write_bytes(at as *mut u8, value, bytes),
             }
         }

@@ -20,13 +20,18 @@ impl Driver {
         queue.jobs.push_back(job);
         queue.submitted += 1;
         if key.0 == 0 {
-            // The legacy stream waits for all streams that can block, and they wait for it.
-            let blocking = self.streams.streams.iter().filter(|(_, stream)| !stream.non_blocking);
-            let blocking: Vec<Key> = blocking.map(|(key, _)| *key).filter(|other| *other != key).collect();
-            blocking.into_iter().for_each(|other| self.run(other));
-            self.run(key);
+            // The legacy stream waits for all streams that can block, and they wait for it. So its work runs at once.
+            self.run_blocking();
         }
         SUCCESS
+    }
+
+    /// Runs all work of the legacy stream, and of the streams that it waits for.
+    pub(crate) fn run_blocking(&mut self) {
+        let blocking = self.streams.streams.iter().filter(|(key, stream)| key.0 != 0 && !stream.non_blocking);
+        let blocking: Vec<Key> = blocking.map(|(key, _)| *key).collect();
+        blocking.into_iter().for_each(|key| self.run(key));
+        self.run((0, 0));
     }
 
     /// Runs all work of a stream.
@@ -43,12 +48,20 @@ impl Driver {
 
     /// Runs a stream until it has done that many jobs.
     pub(crate) fn run_until(&mut self, key: Key, count: u64) {
-        loop {
-            let stream = self.streams.stream(key);
-            if stream.done >= count {
-                return;
-            }
-            let Some(job) = stream.jobs.pop_front() else { return };
+        while self.is_pending(key, count) {
+            self.run_one(key);
+        }
+    }
+
+    /// Whether a stream has done fewer jobs than that. A stream that was destroyed has done all of its jobs.
+    pub(crate) fn is_pending(&self, key: Key, count: u64) -> bool {
+        self.streams.streams.get(&key).is_some_and(|stream| stream.done < count)
+    }
+
+    /// Runs the next job of a stream, if there is one.
+    pub(crate) fn run_one(&mut self, key: Key) {
+        let Some(stream) = self.streams.streams.get_mut(&key) else { return };
+        if let Some(job) = stream.jobs.pop_front() {
             stream.done += 1;
             self.perform(job);
         }

@@ -1,6 +1,7 @@
 //! One network in every form that is exported.
 
 use anyhow::Result;
+use bonsai_graph::Size;
 use bonsai_onnx::{
     Dynamic, ExportOptions, Io, Layout, ExportNms, Placement, Precision, Quantization, export,
     quantized_wires,
@@ -17,7 +18,7 @@ pub fn exports() -> Result<Vec<(String, Vec<u8>)>> {
     let ranges = quantized_wires(graph, placement);
     let ranges = ranges.iter().map(|id| (graph.node(*id).name().to_owned(), (-1.0, 3.0))).collect();
     let int8 = Precision::Int8(Quantization { ranges, placement });
-    let standard = ExportOptions::new((64, 96));
+    let standard = ExportOptions::new(Size { height: 64, width: 96 });
     let forms = [
         ("fp32", standard.clone()),
         ("opset 11", ExportOptions { opset: 11, ..standard.clone() }),

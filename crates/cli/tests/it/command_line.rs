@@ -73,6 +73,7 @@ fn doctor_succeeds_even_if_features_are_missing() {
         "CPU executor",
         "candle executor",
         "CUDA executor",
+        "GPU",
         "trtexec",
         "tensorrt_rtx",
         "TensorRT-RTX library",

@@ -77,6 +77,15 @@ fn a_sparsity_training_shows_its_gammas_and_is_pruned() {
     let report = answer(&[&["prune", "--weights", text(&weights)][..], &overridden].concat());
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["selection"]["preset"], "slim");
+    let reset = ["--protect", "model.22.*", "--set", "prune.preset=slim", "--dry-run"];
+    let message = misuse(&[&["prune", "--weights", text(&weights)][..], &reset].concat());
+    assert!(message.contains("use --preset"), "{message}");
+    let random = |seed: &str| {
+        let prune = ["prune", "--weights", text(&weights), "--importance", "random", "--dry-run", "--json"];
+        let report = answer(&[&prune[..], &["--set", seed]].concat());
+        serde_json::from_str::<serde_json::Value>(&report).unwrap()["layers"].clone()
+    };
+    assert!(random("seed=1") == random("seed=1") && random("seed=1") != random("seed=2"));
 
     // Taylor and recalibration need images, and the error says so.
     let nothing = out("nothing.safetensors");

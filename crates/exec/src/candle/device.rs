@@ -78,6 +78,32 @@ fn configure(device: &candle_core::CudaDevice) -> candle_core::Result<()> {
     }
 }
 
+/// All GPUs that the driver finds. Opens none, because an open GPU holds memory.
+#[cfg(feature = "cuda")]
+#[allow(unsafe_code)]
+pub(crate) fn gpus() -> candle_core::Result<Vec<crate::Gpu>> {
+    use candle_core::cuda_backend::WrapErr as _;
+    use candle_core::cuda_backend::cudarc::driver::{result, sys};
+
+    match result::init() {
+        Err(error) if error.0 == sys::CUresult::CUDA_ERROR_NO_DEVICE => return Ok(Vec::new()),
+        other => other.w()?,
+    }
+    let mut version = 0;
+    // SAFETY: the driver writes one integer.
+    unsafe { sys::cuDriverGetVersion(&raw mut version) }.result().w()?;
+    // 13.1 is 13010.
+    let cuda = ((version / 1000) as u32, (version % 1000 / 10) as u32);
+    let describe = |index: i32| {
+        let device = result::device::get(index).w()?;
+        let name = result::device::get_name(device).w()?;
+        // SAFETY: the driver gave this device.
+        let memory = unsafe { result::device::total_mem(device) }.w()? as u64;
+        Ok(crate::Gpu { index: index as usize, name, memory, cuda })
+    };
+    (0..result::device::get_count().w()?).map(describe).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -45,6 +45,8 @@ use device::open;
 use flat::FlatBuffers;
 use forward::Pass;
 
+#[cfg(feature = "cuda")]
+pub(crate) use device::gpus;
 pub(crate) use inference::EvalOnly;
 
 /// Runs a graph with candle.

@@ -66,7 +66,7 @@ pub(super) fn join<T: AsRef<Tensor>>(parts: &[T], device: &Device) -> Result<Ten
     if parts.is_empty() { Tensor::zeros(buffer_len(0), DType::F32, device) } else { Tensor::cat(parts, 0) }
 }
 
-/// Elements of the buffer for `len` values: at least one, because CUDA refuses to allocate an empty block.
+/// Elements of the buffer for `len` values: at least one, because CUDA's documentation promises no empty blocks.
 pub(super) fn buffer_len(len: usize) -> usize {
     len.max(1)
 }

@@ -10,6 +10,8 @@ use crate::{Handle, SUCCESS, Status};
 
 /// `CUBLAS_STATUS_INVALID_VALUE`.
 const INVALID_VALUE: Status = 7;
+/// `CUBLAS_STATUS_EXECUTION_FAILED`.
+const EXECUTION_FAILED: Status = 13;
 /// `CUDA_R_32F`.
 const FLOAT: i32 = 0;
 /// `CUBLAS_OP_N`.
@@ -88,13 +90,14 @@ pub unsafe extern "C" fn cublasGemmStridedBatchedEx(
         if transpose_b == NOT_TRANSPOSED { k } else { n },
     ];
     if [m, n, k, batch].iter().any(|size| *size < 0)
+        || [stride_a, stride_b, stride_c].iter().any(|stride| *stride < 0)
         || pitch_a < stored_a
         || pitch_b < stored_b
         || pitch_c < m
     {
         return INVALID_VALUE;
     }
-    with_context(|driver| {
+    let status = with_context(|driver| {
         driver.counts.called("products");
         let matrices = |at, transpose, pitch: i32, stride: i64| Matrices {
             at,
@@ -116,5 +119,7 @@ pub unsafe extern "C" fn cublasGemmStridedBatchedEx(
         };
         product.check(&driver.memory);
         driver.submit(stream, Job::Product(product))
-    })
+    });
+    // cuBLAS has its own numbers for errors.
+    if status == SUCCESS { SUCCESS } else { EXECUTION_FAILED }
 }

@@ -6,12 +6,14 @@ use crate::driver::with_context;
 use crate::job::Job;
 use crate::kernels::HostKernel;
 use crate::launch::Launch;
-use crate::{Handle, INVALID_VALUE, NOT_FOUND, SUCCESS, Status};
+use crate::{Handle, INVALID_HANDLE, INVALID_VALUE, NOT_FOUND, SUCCESS, Status};
 
 /// Limits of compute capability 9.0 (CUDA C++ programming guide, "Technical specifications").
 const MOST_THREADS: u64 = 1024;
 const MOST_BLOCK: [u32; 3] = [1024, 1024, 64];
 const MOST_GRID: [u32; 3] = [0x7fff_ffff, 65535, 65535];
+/// Bytes of shared memory per block, without an attribute that asks for more.
+const MOST_SHARED: u32 = 48 << 10;
 /// A handle of every module.
 const MODULE: Handle = 0x5000;
 
@@ -76,12 +78,15 @@ pub unsafe extern "C" fn cuLaunchKernel(
     block_x: u32,
     block_y: u32,
     block_z: u32,
-    _shared_bytes: u32,
+    shared_bytes: u32,
     stream: Handle,
     arguments: *mut *mut c_void,
     _extra: *mut *mut c_void,
 ) -> Status {
     with_context(|driver| {
+        if function == 0 {
+            return INVALID_HANDLE;
+        }
         // SAFETY: the handle came from `cuModuleGetFunction`.
         let kernel: &'static HostKernel = unsafe { &*(function as *const HostKernel) };
         let (grid, block) = ([grid_x, grid_y, grid_z], [block_x, block_y, block_z]);
@@ -89,7 +94,11 @@ pub unsafe extern "C" fn cuLaunchKernel(
             sizes.iter().zip(most).all(|(size, most)| (1..=most).contains(size))
         };
         let threads = block.iter().map(|size| u64::from(*size)).product::<u64>();
-        if !fits(grid, MOST_GRID) || !fits(block, MOST_BLOCK) || threads > MOST_THREADS {
+        if shared_bytes > MOST_SHARED
+            || !fits(grid, MOST_GRID)
+            || !fits(block, MOST_BLOCK)
+            || threads > MOST_THREADS
+        {
             eprintln!(
                 "cuda-on-host: kernel `{}` was launched with a grid of {grid:?} blocks of {block:?}",
                 kernel.name()

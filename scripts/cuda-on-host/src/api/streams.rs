@@ -83,6 +83,9 @@ pub unsafe extern "C" fn cuEventRecord(event: Handle, stream: Handle) -> Status 
         }
         driver.counts.called("event_records");
         let key = key_of(stream);
+        if key.0 == 0 {
+            driver.run_blocking();
+        }
         let submitted = driver.streams.stream(key).submitted;
         driver.streams.events.insert(event, Some((key, submitted)));
         SUCCESS
@@ -93,6 +96,9 @@ pub unsafe extern "C" fn cuEventRecord(event: Handle, stream: Handle) -> Status 
 pub unsafe extern "C" fn cuStreamWaitEvent(stream: Handle, event: Handle, _flags: u32) -> Status {
     with_context(|driver| {
         driver.counts.called("event_waits");
+        if !driver.streams.is_known(stream) {
+            return INVALID_HANDLE;
+        }
         let Some(recorded) = driver.streams.events.get(&event).copied() else { return INVALID_HANDLE };
         // An event that was never recorded is complete.
         recorded.map_or(SUCCESS, |(key, count)| driver.submit(stream, Job::Wait(key, count)))
@@ -113,12 +119,15 @@ pub unsafe extern "C" fn cuEventSynchronize(event: Handle) -> Status {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuEventQuery(event: Handle) -> Status {
-    let mut driver = driver();
-    match driver.streams.events.get(&event).copied() {
+    with_context(|driver| match driver.streams.events.get(&event).copied() {
         None => INVALID_HANDLE,
-        Some(Some((key, count))) if driver.streams.stream(key).done < count => NOT_READY,
+        Some(Some((key, count))) if driver.is_pending(key, count) => {
+            // So that a program that asks again and again gets an answer.
+            driver.run_one(key);
+            NOT_READY
+        }
         Some(_) => SUCCESS,
-    }
+    })
 }
 
 /// Times have no meaning here; the result is 0.

@@ -21,7 +21,7 @@ pub unsafe extern "C" fn cuMemcpyHtoDAsync_v2(
 ) -> Status {
     with_context(|driver| {
         driver.counts.transferred("uploads", bytes);
-        let transfer = if driver.memory.is_pinned(from as u64) {
+        let transfer = if bytes == 0 || driver.memory.is_pinned(from as u64, bytes) {
             Transfer::UploadLate { to, from: from as u64, bytes }
         } else {
             // SAFETY: the caller passes a valid range.
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn cuMemcpyDtoHAsync_v2(
 ) -> Status {
     with_context(|driver| {
         driver.counts.transferred("downloads", bytes);
-        let pinned = driver.memory.is_pinned(to as u64);
+        let pinned = driver.memory.is_pinned(to as u64, bytes);
         let status = submit(driver, stream, Transfer::Download { to: to as u64, from, bytes });
         if status == SUCCESS && !pinned { driver.wait_for(stream) } else { status }
     })
