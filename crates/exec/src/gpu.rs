@@ -24,7 +24,13 @@ impl Gpu {
     /// `ExecError::GpuDriver` if the driver reports an error.
     pub fn all() -> Result<Vec<Self>, ExecError> {
         #[cfg(feature = "cuda")]
-        return crate::candle::gpus().map_err(|source| ExecError::GpuDriver { source: Box::new(source) });
+        {
+            let failed = |source| ExecError::GpuDriver { source: Box::new(source) };
+            let (version, all) = crate::candle::gpus().map_err(failed)?;
+            let cuda = ((version / 1000) as u32, (version % 1000 / 10) as u32);
+            let gpu = |(index, (name, memory))| Self { index, name, memory, cuda };
+            Ok(all.into_iter().enumerate().map(gpu).collect())
+        }
         #[cfg(not(feature = "cuda"))]
         Ok(Vec::new())
     }

@@ -78,30 +78,30 @@ fn configure(device: &candle_core::CudaDevice) -> candle_core::Result<()> {
     }
 }
 
-/// All GPUs that the driver finds. Opens none, because an open GPU holds memory.
+/// The version of CUDA that the driver supports, as in 13010 for 13.1, and name and bytes of memory of every GPU.
+/// Opens none, because an open GPU holds memory.
 #[cfg(feature = "cuda")]
 #[allow(unsafe_code)]
-pub(crate) fn gpus() -> candle_core::Result<Vec<crate::Gpu>> {
+pub(crate) fn gpus() -> candle_core::Result<(i32, Vec<(String, u64)>)> {
     use candle_core::cuda_backend::WrapErr as _;
     use candle_core::cuda_backend::cudarc::driver::{result, sys};
 
     match result::init() {
-        Err(error) if error.0 == sys::CUresult::CUDA_ERROR_NO_DEVICE => return Ok(Vec::new()),
+        Err(error) if error.0 == sys::CUresult::CUDA_ERROR_NO_DEVICE => return Ok((0, Vec::new())),
         other => other.w()?,
     }
     let mut version = 0;
     // SAFETY: the driver writes one integer.
     unsafe { sys::cuDriverGetVersion(&raw mut version) }.result().w()?;
-    // 13.1 is 13010.
-    let cuda = ((version / 1000) as u32, (version % 1000 / 10) as u32);
     let describe = |index: i32| {
         let device = result::device::get(index).w()?;
         let name = result::device::get_name(device).w()?;
         // SAFETY: the driver gave this device.
-        let memory = unsafe { result::device::total_mem(device) }.w()? as u64;
-        Ok(crate::Gpu { index: index as usize, name, memory, cuda })
+        let memory = unsafe { result::device::total_mem(device) }.w()?;
+        Ok((name, memory as u64))
     };
-    (0..result::device::get_count().w()?).map(describe).collect()
+    let all = (0..result::device::get_count().w()?).map(describe);
+    Ok((version, all.collect::<candle_core::Result<_>>()?))
 }
 
 #[cfg(test)]
