@@ -45,7 +45,7 @@ impl Gpu {
         }
         let all = Self::all()?;
         let found = all.iter().find(|gpu| gpu.index == index).cloned();
-        found.map(Some).ok_or_else(|| ExecError::NoGpu { index, count: all.len() })
+        found.map(Some).ok_or(ExecError::NoGpu { index, count: all.len() })
     }
 }
 
