@@ -30,7 +30,9 @@ pub enum ExecError {
         source: Box<candle_core::Error>,
     },
     /// The machine has no GPU with this number.
-    #[error("no device `cuda:{index}`: NVIDIA's driver counts GPUs from 0 and finds {count}; use another one")]
+    #[error(
+        "no device `cuda:{index}`: NVIDIA's driver counts GPUs from 0 and finds {count}; use another one"
+    )]
     NoGpu {
         /// The requested number.
         index: usize,
