@@ -37,12 +37,13 @@ source_of() {
     dirname "$manifest"
 }
 
-# candle's kernels; `sort.cu` and the quantised kernels are not used.
+# candle's kernels, without `sort.cu` and the quantised ones, which are not used, and ours.
 folder=$(source_of candle-kernels)/src
 kernels=()
 for name in affine binary cast conv fill indexing reduce ternary unary; do
     kernels+=("$folder/$name.cu")
 done
+kernels+=("$root/crates/exec/cuda/kernels.cu")
 "$here/kernels/build.sh" "$built/kernels.so" "${kernels[@]}"
 
 # cudarc refers to every function of NVIDIA's libraries. Those that the driver does not have end the program with their

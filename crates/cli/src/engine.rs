@@ -13,7 +13,9 @@ use crate::terminal::Terminal;
 
 pub(crate) fn engine(args: &engine_args::Engine) -> Result<u8> {
     let files = &args.files;
-    files.settings.only("engine", &["engine", "imgsz", "device", "executor", "threads"])?;
+    files
+        .settings
+        .only("engine", &["engine", "imgsz", "device", "executor", "compute_precision", "threads"])?;
     let own = |config: &mut PipelineConfig| config.engine = args.over(config.engine.clone());
     let config = files.settings.resolve_with(for_file(&files.weights), own)?;
     let exports = (config.engine.backend != BackendChoice::Auto || args.ultralytics)

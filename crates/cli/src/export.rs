@@ -235,7 +235,7 @@ pub(crate) fn export(args: &Export) -> Result<u8> {
         say!("{}: state dict for PyTorch, see examples/load_state_dict.py", args.out.display());
         return Ok(DONE);
     }
-    let mut used = vec!["imgsz", "baseline.batch", "device", "executor", "threads"];
+    let mut used = vec!["imgsz", "baseline.batch", "device", "executor", "compute_precision", "threads"];
     if args.onnx.int8 {
         used.extend(["data", "seed", "loader"]);
     }

@@ -205,9 +205,20 @@ impl Choice {
 }
 
 /// Keys of the configuration that pruning uses.
-const USED: [&str; 12] = [
-    "data", "imgsz", "seed", "score", "prune", "extras", "iterate", "finetune", "loader", "device",
-    "executor", "threads",
+const USED: [&str; 13] = [
+    "data",
+    "imgsz",
+    "seed",
+    "score",
+    "prune",
+    "extras",
+    "iterate",
+    "finetune",
+    "loader",
+    "device",
+    "executor",
+    "precision",
+    "threads",
 ];
 
 pub(crate) fn prune(args: &Prune) -> Result<u8> {

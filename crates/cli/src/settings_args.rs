@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bonsai_pipeline::{
-    ExecutorKind, ExecutorOptions, PipelineConfig, PipelinePreset, check, executor_options, jobs,
-    limit_threads, load_settings, path_text, resolve,
+    ComputePrecision, ExecutorKind, ExecutorOptions, PipelineConfig, PipelinePreset, check, executor_options,
+    jobs, limit_threads, load_settings, path_text, resolve,
 };
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
@@ -54,9 +54,12 @@ pub(crate) struct Machine {
     /// cpu or cuda:0 [default: cpu]
     #[arg(long)]
     pub(crate) device: Option<String>,
-    /// cpu (Bonsai's kernels) or candle [default: cpu on the CPU, candle on a GPU]
+    /// cpu or cuda (Bonsai's kernels), or candle [default: cpu on the CPU, cuda on a GPU]
     #[arg(long)]
     pub(crate) executor: Option<ExecutorKind>,
+    /// How executor cuda multiplies: f32 or tf32 [default: tf32]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) compute_precision: Option<ComputePrecision>,
     /// CPU threads, at most one per core; 0 for one per core [default: 0]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
@@ -131,6 +134,7 @@ impl Settings {
         config.seed = self.seed.unwrap_or(config.seed);
         config.device = self.machine.device.clone().unwrap_or(config.device);
         config.executor = self.machine.executor.or(config.executor);
+        config.compute_precision = self.machine.compute_precision.or(config.compute_precision);
         config.threads = self.machine.threads.unwrap_or(config.threads);
         own(&mut config);
         let config = resolve(&config, &self.set)?;
@@ -144,7 +148,7 @@ impl Machine {
     pub(crate) fn options(&self) -> Result<ExecutorOptions> {
         let threads = self.threads.unwrap_or(0);
         let device = self.device.as_deref().unwrap_or("cpu");
-        let options = executor_options(self.executor, device, threads).misuse()?;
+        let options = executor_options(self.executor, device, self.compute_precision, threads).misuse()?;
         limit_threads(threads)?;
         Ok(options)
     }

@@ -14,7 +14,7 @@ use crate::model_name::known_model;
 use crate::train_keys::TrainKeys;
 
 /// Keys of the machine, which may differ when a training resumes.
-const MACHINE: [&str; 5] = ["device", "executor", "threads", "workers", "cache_mib"];
+const MACHINE: [&str; 6] = ["device", "executor", "compute_precision", "threads", "workers", "cache_mib"];
 
 /// Arguments of a training command.
 #[derive(Args)]

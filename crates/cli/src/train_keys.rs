@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bonsai_pipeline::training::TrainRunConfig;
-use bonsai_pipeline::{ExecutorKind, path_of_text, path_text};
+use bonsai_pipeline::{ComputePrecision, ExecutorKind, path_of_text, path_text};
 use clap::builder::{BoolValueParser, OsStringValueParser, TypedValueParser as _, ValueParser};
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use toml::{Table, Value};
@@ -30,6 +30,7 @@ enum Kind {
     Path,
     Text,
     Executor,
+    ComputePrecision,
     Count,
     Seed,
     Number,
@@ -42,7 +43,7 @@ const fn key(option: &'static str, kind: Kind, value_name: &'static str, help: &
 }
 
 /// All keys but `l1`, whose parts are set by `--set` or in a file.
-const KEYS: [Key; 48] = [
+const KEYS: [Key; 49] = [
     key("model", Kind::Path, "MODEL", "yolov8n to yolov8x, a checkpoint, or an Ultralytics .pt"),
     key("data", Kind::Path, "FILE", "data.yaml of a dataset in YOLO format"),
     key("epochs", Kind::Count, "EPOCHS", "Passes over the training split"),
@@ -63,7 +64,13 @@ const KEYS: [Key; 48] = [
         "executor",
         Kind::Executor,
         "EXECUTOR",
-        "cpu (Bonsai's kernels) or candle [default: cpu on the CPU, candle on a GPU]",
+        "cpu or cuda (Bonsai's kernels), or candle [default: cpu on the CPU, cuda on a GPU]",
+    ),
+    key(
+        "compute-precision",
+        Kind::ComputePrecision,
+        "PRECISION",
+        "How executor cuda multiplies: f32 or tf32 [default: tf32]",
     ),
     key("threads", Kind::Count, "N", "CPU threads, at most one per core; 0 for one per core"),
     key("workers", Kind::Count, "N", "Background threads that prepare batches"),
@@ -177,6 +184,10 @@ impl Kind {
                 let name = |executor: ExecutorKind| Value::String(executor.to_string());
                 ValueParser::new(move |text: &str| text.parse::<ExecutorKind>().map(name))
             }
+            Self::ComputePrecision => {
+                let name = |precision: ComputePrecision| Value::String(precision.to_string());
+                ValueParser::new(move |text: &str| text.parse::<ComputePrecision>().map(name))
+            }
             Self::Count => {
                 let count = move |count: usize| integer(count as u64);
                 ValueParser::new(move |text: &str| text.parse::<usize>().map(count))
@@ -236,7 +247,7 @@ mod tests {
         let mut keys: Vec<String> =
             Table::try_from(TrainRunConfig::default()).unwrap().keys().cloned().collect();
         // Keys without a default.
-        keys.extend(["data", "executor", "teacher"].map(str::to_owned));
+        keys.extend(["data", "executor", "compute_precision", "teacher"].map(str::to_owned));
         let mut options: Vec<String> = KEYS.iter().map(Key::name).collect();
         keys.sort_unstable();
         options.sort_unstable();

@@ -23,6 +23,7 @@ impl Settings {
             ("--seed", "seed", self.seed.is_some()),
             ("--device", "device", machine.device.is_some()),
             ("--executor", "executor", machine.executor.is_some()),
+            ("--compute-precision", "compute_precision", machine.compute_precision.is_some()),
             ("--threads", "threads", machine.threads.is_some()),
         ];
         let is_used = |key: &str| {

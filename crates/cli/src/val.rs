@@ -67,7 +67,8 @@ struct Document<'a> {
 }
 
 pub(crate) fn val(args: &Val) -> Result<u8> {
-    const USED: [&str; 7] = ["data", "imgsz", "baseline.batch", "loader", "device", "executor", "threads"];
+    const USED: [&str; 8] =
+        ["data", "imgsz", "baseline.batch", "loader", "device", "executor", "compute_precision", "threads"];
     args.settings.only("val", &USED)?;
     let config = args.settings.resolve(for_file(&args.weights))?;
     config.data.as_ref().ok_or(NoDataset)?;

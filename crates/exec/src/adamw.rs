@@ -2,8 +2,9 @@
 
 use crate::{Method, RoleRule, UpdateRule};
 
-/// Factors of one step for one role.
+/// Factors of one step for one role. The kernel `bonsai_adamw` takes them as they are.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C)]
 pub(crate) struct AdamFactors {
     /// Factor on the parameter: one minus its weight decay.
     pub(crate) keep: f32,

@@ -4,7 +4,11 @@ use bonsai_checkpoint::Weights;
 use bonsai_graph::Graph;
 
 #[cfg(feature = "candle")]
-use crate::candle::{CandleExecutor, EvalOnly};
+use crate::candle::CandleExecutor;
+#[cfg(feature = "cuda")]
+use crate::cuda::CudaExecutor;
+#[cfg(feature = "candle")]
+use crate::eval_only::EvalOnly;
 use crate::{CpuExecutor, CpuInference, ExecError, Executor, ExecutorKind, ExecutorOptions, Inference};
 
 /// Creates the executor that the options select, for training and evaluation.
@@ -26,12 +30,21 @@ pub fn build_executor(
             let executor = CandleExecutor::new(graph, weights, options.device)?;
             Ok(Box::new(executor.with_budget(options.budget).with_threads(options.threads)?))
         }
+        #[cfg(feature = "cuda")]
+        ExecutorKind::Cuda => Ok(Box::new(CudaExecutor::new(
+            graph,
+            weights,
+            options.device,
+            options.precision.unwrap_or_default(),
+        )?)),
         #[cfg(not(feature = "candle"))]
         ExecutorKind::Candle => Err(ExecError::NoCandle),
+        #[cfg(not(feature = "cuda"))]
+        ExecutorKind::Cuda => Err(ExecError::NoCuda),
     }
 }
 
-/// Creates the inference that the options select; it needs less memory than [`build_executor`].
+/// Creates the inference that the options select. On the CPU, it needs less memory than [`build_executor`].
 ///
 /// # Errors
 /// As [`build_executor`].
@@ -50,7 +63,16 @@ pub fn build_inference(
             let executor = executor.with_budget(options.budget).with_threads(options.threads)?;
             Ok(Box::new(EvalOnly::new(executor)))
         }
+        #[cfg(feature = "cuda")]
+        ExecutorKind::Cuda => Ok(Box::new(EvalOnly::new(CudaExecutor::new(
+            graph,
+            &weights,
+            options.device,
+            options.precision.unwrap_or_default(),
+        )?))),
         #[cfg(not(feature = "candle"))]
         ExecutorKind::Candle => Err(ExecError::NoCandle),
+        #[cfg(not(feature = "cuda"))]
+        ExecutorKind::Cuda => Err(ExecError::NoCuda),
     }
 }

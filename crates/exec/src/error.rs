@@ -5,7 +5,7 @@ use bonsai_graph::{Graph, GraphError, NodeId};
 use bonsai_kernels::KernelError;
 
 use crate::budget::Bytes;
-use crate::{Device, ExecutorKind, MemoryBudget};
+use crate::{ComputePrecision, Device, ExecutorKind, MemoryBudget};
 
 /// The reason of a failure; layer errors name the layer.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,34 @@ pub enum ExecError {
         "executor candle is not part of this program; build it with feature candle of bonsai-exec, or use cpu"
     )]
     NoCandle,
+    /// The options select the CUDA executor, and the program was built without it.
+    #[error(
+        "executor cuda is not part of this program; build it with feature cuda of bonsai-exec, or use device cpu"
+    )]
+    NoCuda,
+    /// The executor does not multiply in this precision.
+    #[error(
+        "executor `{kind}` does not multiply in {precision}, only in f32; omit the precision, or use executor cuda"
+    )]
+    Precision {
+        /// The requested precision.
+        precision: ComputePrecision,
+        /// The executor.
+        kind: ExecutorKind,
+    },
+    /// The GPU has no tensor cores for TF32.
+    #[cfg(feature = "cuda")]
+    #[error(
+        "device `{device}` has compute capability {major}.{minor}, and TF32 needs 8.0: use compute precision f32"
+    )]
+    NoTf32 {
+        /// The device.
+        device: Device,
+        /// Its compute capability.
+        major: i32,
+        /// The digit after the point.
+        minor: i32,
+    },
     /// A pass needs more memory than the budget has.
     #[error(
         "{what} needs {} of memory, but {} {}: use smaller batches (`--batch`) or smaller images (`--imgsz`)",
@@ -133,8 +161,8 @@ pub enum ExecError {
     #[cfg(feature = "candle")]
     #[error("device operation failed")]
     Candle(#[from] candle_core::Error),
-    /// The CPU kernels reject the network: a size does not fit, or the instruction set is not available.
-    #[error("the CPU engine cannot run this network")]
+    /// The kernels reject the network: a size does not fit, or the instruction set is not available.
+    #[error("the kernels cannot run this network")]
     Kernel(#[source] Box<KernelError>),
     /// A name to freeze is not a trained parameter.
     #[error("cannot freeze `{name}`: it is not a trained parameter of this network")]

@@ -32,6 +32,13 @@ pub enum Buffer {
     Ema,
 }
 
+impl Buffer {
+    /// Whether it holds running statistics too.
+    pub(crate) const fn has_statistics(self) -> bool {
+        matches!(self, Self::Params | Self::Ema)
+    }
+}
+
 /// Runs one graph with one set of parameters.
 pub trait Executor {
     /// The network.

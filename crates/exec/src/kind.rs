@@ -15,14 +15,20 @@ pub enum ExecutorKind {
     Cpu,
     /// candle, on the host or on a GPU.
     Candle,
+    /// The project's own kernels, on a GPU.
+    Cuda,
 }
 
 impl ExecutorKind {
-    /// `cpu` or `candle`.
+    /// All implementations, also those that are not part of this program.
+    pub const ALL: [Self; 3] = [Self::Cpu, Self::Candle, Self::Cuda];
+
+    /// `cpu`, `candle` or `cuda`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
             Self::Candle => "candle",
+            Self::Cuda => "cuda",
         }
     }
 }
@@ -37,10 +43,10 @@ impl FromStr for ExecutorKind {
     type Err = UnknownName;
 
     fn from_str(s: &str) -> Result<Self, UnknownName> {
-        [Self::Cpu, Self::Candle]
+        Self::ALL
             .into_iter()
             .find(|kind| kind.name() == s)
-            .ok_or_else(|| UnknownName::new("executor", s, "cpu or candle"))
+            .ok_or_else(|| UnknownName::new("executor", s, "cpu, candle or cuda"))
     }
 }
 
@@ -50,10 +56,10 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        for kind in [ExecutorKind::Cpu, ExecutorKind::Candle] {
+        for kind in ExecutorKind::ALL {
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }
         let message = "onnx".parse::<ExecutorKind>().unwrap_err().to_string();
-        assert_eq!(message, "unknown executor \"onnx\"; expected cpu or candle");
+        assert_eq!(message, "unknown executor \"onnx\"; expected cpu, candle or cuda");
     }
 }

@@ -6,9 +6,15 @@ mod budget;
 mod build;
 #[cfg(feature = "candle")]
 mod candle;
+mod compute_precision;
 mod cpu;
+#[cfg(any(test, feature = "cuda"))]
+#[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "without a GPU, tests only check the launches"))]
+mod cuda;
 mod device;
 mod error;
+#[cfg(feature = "candle")]
+mod eval_only;
 mod executor;
 mod frozen;
 mod gpu;
@@ -20,6 +26,7 @@ mod need;
 mod options;
 mod penalty;
 mod penalty_map;
+mod plan;
 mod step;
 mod unknown_name;
 mod update;
@@ -30,7 +37,10 @@ pub use budget::{MemoryBudget, MemoryLimit};
 pub use build::{build_executor, build_inference};
 #[cfg(feature = "candle")]
 pub use candle::CandleExecutor;
+pub use compute_precision::ComputePrecision;
 pub use cpu::{CpuExecutor, CpuInference, CpuOptions, LayerTime};
+#[cfg(feature = "cuda")]
+pub use cuda::CudaExecutor;
 pub use device::{CUDA_BUILT_IN, Device};
 pub use error::ExecError;
 pub use executor::{Buffer, Executor, Mode};

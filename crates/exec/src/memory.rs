@@ -32,6 +32,7 @@ pub fn memory_need(
         (ExecutorKind::Candle, Device::Cuda(_)) => Ok(MemoryNeed::default()),
         #[cfg(not(feature = "candle"))]
         (ExecutorKind::Candle, _) => Err(ExecError::NoCandle),
+        (ExecutorKind::Cuda, _) => Ok(MemoryNeed::default()),
     }
 }
 

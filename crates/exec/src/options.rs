@@ -1,19 +1,19 @@
 //! [`ExecutorOptions`]: which executor runs a network, on which device, with how many threads.
 //!
 //! Training, detection and benchmarks all use these options and therefore agree: by default the project's own
-//! kernels run on the CPU, and candle runs on a GPU.
+//! kernels run on the CPU and on a GPU.
 
 use std::fmt;
 
 use bonsai_kernels::Isa;
 use serde::{Deserialize, Serialize};
 
-use crate::{CpuOptions, Device, ExecError, ExecutorKind, Gpu, MemoryBudget};
+use crate::{ComputePrecision, CpuOptions, Device, ExecError, ExecutorKind, Gpu, MemoryBudget};
 
 /// How to run a network. The default is the fastest executor on the host with all cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExecutorOptions {
-    /// The executor; `None` means [`ExecutorKind::Cpu`] on the host and [`ExecutorKind::Candle`] on a GPU.
+    /// The executor; `None` means [`ExecutorKind::Cpu`] on the host and [`ExecutorKind::Cuda`] on a GPU.
     pub kind: Option<ExecutorKind>,
     /// The device.
     pub device: Device,
@@ -25,6 +25,8 @@ pub struct ExecutorOptions {
     /// Instruction set of the CPU executor; `None` means the one named by `BONSAI_ISA`, or else the fastest
     /// of the machine.
     pub isa: Option<Isa>,
+    /// How the CUDA executor multiplies; `None` means TF32. Other executors multiply in `f32`.
+    pub precision: Option<ComputePrecision>,
     /// Memory of the host that passes may use. A pass that does not fit is an error before memory is
     /// allocated. With `None` there is no limit.
     pub budget: Option<MemoryBudget>,
@@ -32,7 +34,15 @@ pub struct ExecutorOptions {
 
 impl Default for ExecutorOptions {
     fn default() -> Self {
-        Self { kind: None, device: Device::Cpu, threads: 0, winograd: true, isa: None, budget: None }
+        Self {
+            kind: None,
+            device: Device::Cpu,
+            threads: 0,
+            winograd: true,
+            isa: None,
+            precision: None,
+            budget: None,
+        }
     }
 }
 
@@ -57,18 +67,24 @@ pub struct ExecutorInfo {
     /// `portable`, `avx2` or `avx512`. For candle on the host it is the best of the machine, because candle's
     /// matrix products detect it themselves; on a GPU it is `cuda`.
     pub isa: String,
+    /// How convolutions multiply on a GPU; absent for the other executors, which multiply in `f32`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<ComputePrecision>,
     /// Threads on the host.
     pub threads: usize,
 }
 
 impl fmt::Display for ExecutorInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { executor, device, gpu, isa, threads } = self;
+        let Self { executor, device, gpu, isa, precision, threads } = self;
         let s = if *threads == 1 { "" } else { "s" };
         write!(f, "executor {executor} on {device}")?;
         match gpu {
             Some(gpu) => write!(f, " ({gpu})")?,
             None => write!(f, ", {isa}")?,
+        }
+        if let Some(precision) = precision {
+            write!(f, ", {precision}")?;
         }
         write!(f, ", {threads} thread{s}")
     }
@@ -78,19 +94,38 @@ impl ExecutorOptions {
     /// The executor that these options select.
     ///
     /// # Errors
-    /// [`ExecError::Executor`] if the options select the CPU executor on a GPU, [`ExecError::NoCandle`] if
-    /// they select candle and this program has none.
+    /// [`ExecError::Executor`] if the options select an executor for another device,
+    /// [`ExecError::NoCandle`] or [`ExecError::NoCuda`] if they select one that is not part of this program,
+    /// [`ExecError::Precision`] if it cannot multiply in the selected precision.
     pub fn chosen(&self) -> Result<ExecutorKind, ExecError> {
+        let kind = self.kind_of_device()?;
+        match self.precision {
+            Some(precision @ ComputePrecision::Tf32) if kind != ExecutorKind::Cuda => {
+                Err(ExecError::Precision { precision, kind })
+            }
+            _ => Ok(kind),
+        }
+    }
+
+    fn kind_of_device(&self) -> Result<ExecutorKind, ExecError> {
         match (self.kind, self.device) {
             (None | Some(ExecutorKind::Cpu), Device::Cpu) => Ok(ExecutorKind::Cpu),
-            (Some(ExecutorKind::Candle), _) | (None, Device::Cuda(_)) => {
+            (Some(ExecutorKind::Candle), _) => {
                 if cfg!(feature = "candle") {
                     Ok(ExecutorKind::Candle)
                 } else {
                     Err(ExecError::NoCandle)
                 }
             }
-            (Some(kind @ ExecutorKind::Cpu), device @ Device::Cuda(_)) => {
+            (None | Some(ExecutorKind::Cuda), Device::Cuda(_)) => {
+                if crate::CUDA_BUILT_IN {
+                    Ok(ExecutorKind::Cuda)
+                } else {
+                    Err(ExecError::NoCuda)
+                }
+            }
+            (Some(kind @ ExecutorKind::Cpu), device @ Device::Cuda(_))
+            | (Some(kind @ ExecutorKind::Cuda), device @ Device::Cpu) => {
                 Err(ExecError::Executor { kind, device })
             }
         }
@@ -111,18 +146,20 @@ impl ExecutorOptions {
         let isa = match (executor, self.device) {
             (ExecutorKind::Cpu, _) => self.cpu().instruction_set()?.name(),
             (ExecutorKind::Candle, Device::Cpu) => Isa::detect().name(),
-            (ExecutorKind::Candle, Device::Cuda(_)) => "cuda",
+            (ExecutorKind::Candle, Device::Cuda(_)) | (ExecutorKind::Cuda, _) => "cuda",
         };
         let threads = match (self.threads, executor) {
             (_, ExecutorKind::Cpu) => self.cpu().thread_count(),
-            (0, ExecutorKind::Candle) => rayon::current_num_threads(),
-            (threads, ExecutorKind::Candle) => threads,
+            (0, ExecutorKind::Candle | ExecutorKind::Cuda) => rayon::current_num_threads(),
+            (threads, ExecutorKind::Candle | ExecutorKind::Cuda) => threads,
         };
         let gpu = match self.device {
             Device::Cpu => None,
             Device::Cuda(index) => Gpu::find(index)?.map(|gpu| gpu.to_string()),
         };
-        Ok(ExecutorInfo { executor, device: self.device.to_string(), gpu, isa: isa.to_owned(), threads })
+        let precision = (executor == ExecutorKind::Cuda).then(|| self.precision.unwrap_or_default());
+        let device = self.device.to_string();
+        Ok(ExecutorInfo { executor, device, gpu, isa: isa.to_owned(), precision, threads })
     }
 }
 
@@ -137,11 +174,8 @@ mod tests {
     const CPU: ExecutorKind = ExecutorKind::Cpu;
 
     /// Every choice of candle.
-    const OF_CANDLE: [(Option<ExecutorKind>, Device); 3] = [
-        (None, Device::Cuda(0)),
-        (Some(ExecutorKind::Candle), Device::Cpu),
-        (Some(ExecutorKind::Candle), Device::Cuda(1)),
-    ];
+    const OF_CANDLE: [(Option<ExecutorKind>, Device); 2] =
+        [(Some(ExecutorKind::Candle), Device::Cpu), (Some(ExecutorKind::Candle), Device::Cuda(1))];
 
     #[test]
     fn the_host_selects_the_cpu_executor() {
@@ -154,7 +188,7 @@ mod tests {
 
     #[cfg(feature = "candle")]
     #[test]
-    fn a_gpu_selects_candle() {
+    fn candle_runs_on_every_device() {
         for (kind, device) in OF_CANDLE {
             assert_eq!(options(kind, device).chosen().unwrap(), ExecutorKind::Candle);
         }
@@ -162,7 +196,22 @@ mod tests {
             options(Some(ExecutorKind::Candle), Device::Cpu).describe().unwrap().isa,
             Isa::detect().name()
         );
-        assert_eq!(ExecutorOptions::from(Device::Cuda(0)).describe().unwrap().isa, "cuda");
+    }
+
+    #[test]
+    fn a_gpu_selects_the_cuda_executor() {
+        let cuda = Some(ExecutorKind::Cuda);
+        for kind in [None, cuda] {
+            match options(kind, Device::Cuda(0)).chosen() {
+                Ok(chosen) => assert!(crate::CUDA_BUILT_IN && chosen == ExecutorKind::Cuda),
+                Err(error) => {
+                    let message = error.to_string();
+                    assert!(!crate::CUDA_BUILT_IN && message.contains("feature cuda"), "{message}");
+                }
+            }
+        }
+        let message = options(cuda, Device::Cpu).chosen().unwrap_err().to_string();
+        assert!(message.contains("`cuda`") && message.contains("`cpu`"), "{message}");
     }
 
     #[cfg(not(feature = "candle"))]

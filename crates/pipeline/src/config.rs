@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use bonsai_data::Augment;
 use bonsai_data::shapes::ShapesConfig;
-use bonsai_exec::{ExecutorKind, ExecutorOptions};
+use bonsai_exec::{ComputePrecision, ExecutorKind, ExecutorOptions};
 use bonsai_prune::{CostTarget, Importance, PrunePolicy, ScoreConfig};
 use bonsai_stages::{
     DistillConfig, EngineConfig, ExportConfig, IterateConfig, L1Config, LoadingConfig, PruneConfig,
@@ -31,8 +31,10 @@ pub struct PipelineConfig {
     pub seed: u64,
     /// `cpu` or `cuda:0`.
     pub device: String,
-    /// The executor; if `None`, `cpu` on the CPU and `candle` on a GPU.
+    /// The executor; if `None`, `cpu` on the CPU and `cuda` on a GPU.
     pub executor: Option<ExecutorKind>,
+    /// How the CUDA executor multiplies in convolutions; if `None`, in TF32. Other executors know only `f32`.
+    pub compute_precision: Option<ComputePrecision>,
     /// Threads of the CPU; 0 is one per core.
     pub threads: usize,
     /// The drawn dataset, used without `data`.
@@ -80,6 +82,7 @@ impl Settings for PipelineConfig {
     const OPTIONAL: &'static [&'static str] = &[
         "data",
         "executor",
+        "compute_precision",
         "engine.trtexec",
         "engine.tensorrt_rtx",
         "engine.rtx_folder",
@@ -112,6 +115,7 @@ impl Default for PipelineConfig {
             seed: 0,
             device: "cpu".to_owned(),
             executor: None,
+            compute_precision: None,
             threads: 0,
             shapes: ShapesConfig::default(),
             loader: LoadingConfig::default(),
@@ -185,7 +189,7 @@ impl PipelineConfig {
     /// # Errors
     /// As [`executor_options`].
     pub fn executor_options(&self) -> Result<ExecutorOptions> {
-        executor_options(self.executor, &self.device, self.threads)
+        executor_options(self.executor, &self.device, self.compute_precision, self.threads)
     }
 
     /// The settings that the stages of a run share, with square images.

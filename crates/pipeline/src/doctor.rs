@@ -31,7 +31,8 @@ pub fn doctor() -> Vec<Check> {
     for (name, kind, device) in [
         ("CPU executor", ExecutorKind::Cpu, Device::Cpu),
         ("candle executor", ExecutorKind::Candle, Device::Cpu),
-        ("CUDA executor", ExecutorKind::Candle, Device::Cuda(0)),
+        ("CUDA executor", ExecutorKind::Cuda, Device::Cuda(0)),
+        ("candle on CUDA", ExecutorKind::Candle, Device::Cuda(0)),
     ] {
         let options = ExecutorOptions { kind: Some(kind), device, ..ExecutorOptions::default() };
         let tried = build(Scale::N, &["object".to_owned()])

@@ -35,7 +35,7 @@ mod utc;
 mod work;
 
 pub use bonsai_detector::{LoadOptions, Runtime, Trial};
-pub use bonsai_exec::{ExecutorInfo, ExecutorKind, ExecutorOptions};
+pub use bonsai_exec::{ComputePrecision, ExecutorInfo, ExecutorKind, ExecutorOptions};
 pub use bonsai_graph::{ClassMap, MatchedBy};
 pub use bonsai_metrics::DetMetrics;
 pub use bonsai_onnx::{Dynamic, ExportNms, ExportOptions, Io, Layout, Placement, Precision};

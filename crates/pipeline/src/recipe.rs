@@ -63,10 +63,7 @@ impl Recipes<'_> {
             }
             Stage::Export => {
                 // Calibration runs images that the seed selects.
-                let executor = self.executor.executor;
-                json!({
-                    "export": c.export, "imgsz": c.imgsz, "seed": c.seed, "executor": executor, "device": c.device
-                })
+                with(json!({"export": c.export, "imgsz": c.imgsz, "seed": c.seed}), self.machine())
             }
             Stage::Engine => {
                 // The result of this stage depends on which builders are installed.
@@ -94,8 +91,15 @@ impl Recipes<'_> {
     fn training(&self) -> Value {
         let c = self.config;
         let loader = json!({"augment": c.loader.augment, "close_mosaic": c.loader.close_mosaic});
-        let executor = self.executor.executor;
-        json!({"imgsz": c.imgsz, "seed": c.seed, "executor": executor, "device": c.device, "loader": loader})
+        with(json!({"imgsz": c.imgsz, "seed": c.seed, "loader": loader}), self.machine())
+    }
+
+    /// What decides how values are rounded.
+    fn machine(&self) -> Value {
+        let machine = json!({"executor": self.executor.executor, "device": self.config.device});
+        // Only the CUDA executor has a choice.
+        let precision = self.executor.precision.map(|precision| json!({"precision": precision}));
+        precision.map_or(machine.clone(), |precision| with(machine, precision))
     }
 }
 

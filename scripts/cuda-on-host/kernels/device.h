@@ -7,10 +7,14 @@
 #include <cassert>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <type_traits>
 #include <utility>
+
+// Kernels can ask whether they are compiled for the host.
+#define CUDA_ON_HOST
 
 // candle asks for features by this number. Below 530 its kernels leave out half precision, which this project does not
 // compute on the device through candle.

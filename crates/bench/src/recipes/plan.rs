@@ -184,6 +184,7 @@ fn check_shared(recipe: &Recipe, base: &PipelineConfig, config: &PipelineConfig)
         ("seed", base.seed == config.seed),
         ("device", base.device == config.device),
         ("executor", base.executor == config.executor),
+        ("compute_precision", base.compute_precision == config.compute_precision),
         ("model", base.model == config.model),
         ("imgsz", base.imgsz == config.imgsz),
         ("loader", base.loader == config.loader),

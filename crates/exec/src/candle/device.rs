@@ -15,8 +15,17 @@ pub(super) fn open(device: Device) -> Result<candle_core::Device, ExecError> {
     }
 }
 
+/// candle's handle of a GPU.
+///
+/// # Errors
+/// As [`open`].
+#[cfg(feature = "cuda")]
+pub(crate) fn open_cuda(device: Device) -> Result<candle_core::CudaDevice, ExecError> {
+    Ok(open(device)?.as_cuda_device()?.clone())
+}
+
 /// The error of a pass; if the GPU has no memory left, with the size of the pass and what to do.
-pub(super) fn out_of_memory(error: ExecError, mode: Mode, size: [usize; 3]) -> ExecError {
+pub(crate) fn out_of_memory(error: ExecError, mode: Mode, size: [usize; 3]) -> ExecError {
     // candle passes the driver's error on as text.
     let is_it = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
         .any(|error| error.to_string().contains("OUT_OF_MEMORY"));
@@ -53,7 +62,7 @@ fn cuda(index: usize) -> candle_core::Result<candle_core::Device> {
 
 /// Switches off what would cost time in every step.
 #[cfg(feature = "cuda")]
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "calls of the driver, which is foreign code")]
 fn configure(device: &candle_core::CudaDevice) -> candle_core::Result<()> {
     use candle_core::cuda_backend::WrapErr as _;
     use candle_core::cuda_backend::cudarc::driver::{result, sys};
@@ -81,7 +90,7 @@ fn configure(device: &candle_core::CudaDevice) -> candle_core::Result<()> {
 /// The version of CUDA that the driver supports, as in 13010 for 13.1, and name and bytes of memory of every GPU.
 /// Opens none, because an open GPU holds memory.
 #[cfg(feature = "cuda")]
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "calls of the driver, which is foreign code")]
 pub(crate) fn gpus() -> candle_core::Result<(i32, Vec<(String, u64)>)> {
     use candle_core::cuda_backend::WrapErr as _;
     use candle_core::cuda_backend::cudarc::driver::{result, sys};

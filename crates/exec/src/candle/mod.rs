@@ -20,7 +20,6 @@ mod forward;
 mod gather;
 mod gradients;
 mod host;
-mod inference;
 mod max_pool;
 mod need;
 mod penalty;
@@ -36,6 +35,7 @@ use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId};
 use candle_core::{Module, Tensor};
 
+use crate::eval_only::CheckMemory;
 use crate::need::{least, pass_of};
 use crate::{
     Buffer, Device, ExecError, Executor, MemoryBudget, MemoryNeed, Mode, PenaltyMap, UpdateReport, UpdateRule,
@@ -45,9 +45,10 @@ use device::open;
 use flat::FlatBuffers;
 use forward::Pass;
 
+#[cfg(not(feature = "cuda"))]
+use device::out_of_memory;
 #[cfg(feature = "cuda")]
-pub(crate) use device::gpus;
-pub(crate) use inference::EvalOnly;
+pub(crate) use device::{gpus, open_cuda, out_of_memory};
 
 /// Runs a graph with candle.
 #[derive(Debug)]
@@ -102,16 +103,6 @@ impl CandleExecutor {
         need::need(graph, mode, size)
     }
 
-    /// See [`Inference::check_memory`](crate::Inference::check_memory).
-    pub(crate) fn check_memory(&mut self, mode: Mode, size: [usize; 3]) -> Result<(), ExecError> {
-        let Some(budget) = self.budget.filter(|_| self.checked != Some((mode, size))) else { return Ok(()) };
-        let what = pass_of(mode, size);
-        budget.check(&what, least(&self.graph, size)?)?;
-        budget.check(&what, need::need(&self.graph, mode, size)?)?;
-        self.checked = Some((mode, size));
-        Ok(())
-    }
-
     fn run_forward(&mut self, mode: Mode, images: &Array) -> Result<Vec<Array>, ExecError> {
         let input = wire::upload(images, self.buffers.device(), "images")?;
         let pass = {
@@ -139,6 +130,17 @@ impl CandleExecutor {
     }
 }
 
+impl CheckMemory for CandleExecutor {
+    fn check_memory(&mut self, mode: Mode, size: [usize; 3]) -> Result<(), ExecError> {
+        let Some(budget) = self.budget.filter(|_| self.checked != Some((mode, size))) else { return Ok(()) };
+        let what = pass_of(mode, size);
+        budget.check(&what, least(&self.graph, size)?)?;
+        budget.check(&what, need::need(&self.graph, mode, size)?)?;
+        self.checked = Some((mode, size));
+        Ok(())
+    }
+}
+
 impl Executor for CandleExecutor {
     fn graph(&self) -> &Graph {
         &self.graph
@@ -150,7 +152,7 @@ impl Executor for CandleExecutor {
             self.size = [n, h, w];
             self.check_memory(mode, self.size)?;
         }
-        self.run_forward(mode, images).map_err(|error| device::out_of_memory(error, mode, self.size))
+        self.run_forward(mode, images).map_err(|error| out_of_memory(error, mode, self.size))
     }
 
     fn backward(&mut self, output_gradients: &[Array]) -> Result<(), ExecError> {
@@ -162,8 +164,7 @@ impl Executor for CandleExecutor {
         let Self { graph, buffers, clock, .. } = self;
         let done =
             self.workers.run(|| backward::run(graph, buffers, &pass, output_gradients, want_input, clock));
-        let (gradients, input) =
-            done.map_err(|error| device::out_of_memory(error, Mode::Train, self.size))?;
+        let (gradients, input) = done.map_err(|error| out_of_memory(error, Mode::Train, self.size))?;
         self.input_gradient = input;
         self.buffers.add_gradients(&gradients)
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId};
 
-use super::plan::Key;
-use super::runner::{Pass, dims};
+use super::runner::Pass;
 use super::{CpuExecutor, update};
+use crate::plan::Key;
 use crate::{Buffer, ExecError, Executor, Mode, PenaltyMap, UpdateReport, UpdateRule};
 
 impl Executor for CpuExecutor {
@@ -17,7 +17,7 @@ impl Executor for CpuExecutor {
 
     fn forward(&mut self, mode: Mode, images: &Array) -> Result<Vec<Array>, ExecError> {
         self.last = None;
-        let [n, _, h, w] = self.runner.image_dims(images)?;
+        let [n, _, h, w] = self.runner.network.image_dims(images)?;
         let key = Key { mode, n, h, w, taps: self.taps.clone() };
         let index = self.runner.plan(&key, &self.params)?;
         self.runner.reserve(index)?;
@@ -33,27 +33,16 @@ impl Executor for CpuExecutor {
 
     fn backward(&mut self, output_gradients: &[Array]) -> Result<(), ExecError> {
         let index = match self.last.take() {
-            Some(index) if self.runner.plans[index].key.mode == Mode::Train => index,
+            Some(index) if self.runner.plan_at(index).key.mode == Mode::Train => index,
             _ => return Err(ExecError::NoForward),
         };
-        let upstream = self.runner.plans[index].upstream.clone();
-        if upstream.len() != output_gradients.len() {
-            let expected = upstream.len();
-            let got = output_gradients.len();
-            return Err(ExecError::GradientCount { expected, got });
-        }
-        for (wire, array) in upstream.iter().zip(output_gradients) {
-            let what = format!("the gradient at `{}`", self.graph().node(wire.node).name());
-            if dims(array, &what)? != wire.shape {
-                let expected = format!("{:?}, as the output", wire.shape);
-                return Err(ExecError::Shape { what, got: array.shape().to_vec(), expected });
-            }
-        }
+        let upstream = self.runner.plan_at(index).upstream.clone();
+        self.runner.network.check_gradients(&upstream, output_gradients)?;
         for (wire, array) in upstream.iter().zip(output_gradients) {
             self.runner.upload(wire, array)?;
         }
         self.runner.run(index, Pass::Backward, &mut self.params)?;
-        let input_gradient = self.runner.plans[index].input_gradient.as_ref();
+        let input_gradient = self.runner.plan_at(index).input_gradient.as_ref();
         self.input_gradient = input_gradient.map(|wire| self.runner.download(wire)).transpose()?;
         Ok(())
     }
@@ -65,7 +54,7 @@ impl Executor for CpuExecutor {
     }
 
     fn tap(&self, node: NodeId) -> Result<Array, ExecError> {
-        let taps = self.last.map(|index| self.runner.plans[index].taps.as_slice());
+        let taps = self.last.map(|index| self.runner.plan_at(index).taps.as_slice());
         let wire = taps.and_then(|taps| taps.iter().find(|wire| wire.node == node));
         self.runner.download(wire.ok_or_else(|| ExecError::not_kept(self.graph(), node))?)
     }

@@ -7,9 +7,9 @@ use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::Graph;
 
 use super::params::Params;
-use super::plan::Key;
 use super::runner::Runner;
 use super::{CpuOptions, need};
+use crate::plan::Key;
 use crate::{ExecError, Inference, MemoryBudget, MemoryNeed, Mode};
 
 /// The parameters never change, so there is only one version.
@@ -33,7 +33,7 @@ impl CpuInference {
     /// As [`CpuExecutor::new`](super::CpuExecutor::new).
     pub fn new(graph: &Graph, weights: Weights, options: CpuOptions) -> Result<Self, ExecError> {
         let runner = Runner::new(graph, options)?;
-        let params = Params::for_inference(graph, &weights, &runner.network.channels)?;
+        let params = Params::for_inference(&runner.network, &weights)?;
         // Frees the weights before more memory is allocated.
         drop(weights);
         Ok(Self { runner, params, outputs: Vec::new() })
@@ -75,7 +75,7 @@ impl Inference for CpuInference {
     }
 
     fn infer(&mut self, images: &Array) -> Result<&[Array], ExecError> {
-        let [n, _, h, w] = self.runner.image_dims(images)?;
+        let [n, _, h, w] = self.runner.network.image_dims(images)?;
         let index = self.plan([n, h, w])?;
         self.runner.reserve(index)?;
         self.runner.prepare(index, &mut self.params, VERSION)?;
@@ -100,7 +100,7 @@ impl Inference for CpuInference {
 impl fmt::Debug for CpuInference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = f.debug_struct("CpuInference");
-        text.field("layers", &self.graph().nodes().len()).field("isa", &self.runner.isa.name());
+        text.field("layers", &self.graph().nodes().len()).field("isa", &self.runner.backend.isa.name());
         text.finish_non_exhaustive()
     }
 }

@@ -1,34 +1,21 @@
 //! [`CpuExecutor`]: the fast executor for the CPU, which compiles the graph to programs of `bonsai-kernels`.
 //!
-//! Tensors are NHWC with channels in padded segments ([`cuts`]). Concats and slices are views
-//! ([`placement`]). Layers run fused ([`units`]). Memory is planned once per image size ([`arena`]). Forward
-//! ([`train`]), backward ([`backward`], [`gradients`]) and inference ([`folded`], [`eval`]) are programs that
-//! a [`runner`] runs. The optimiser step is two passes over flat buffers ([`params`], [`update`]). The
-//! kernels of `bonsai-kernels` compute all layers.
+//! The [plan](crate::plan) of an image size becomes programs ([`backend`]) that a [`runner`] runs. The
+//! optimiser step is two passes over flat buffers ([`params`], [`update`]). The kernels of `bonsai-kernels`
+//! compute all layers.
 //!
 //! Invariants: the same inputs on the same instruction set give the same bits with any number of threads;
 //! padding is zero in every buffer; a pass allocates only its result and a few words per stage.
 
-mod arena;
-mod backward;
-mod cuts;
-mod eval;
+mod backend;
 mod executor;
-mod folded;
-mod forward_state;
-mod gradients;
 mod inference;
-mod layers;
 mod need;
 mod options;
 mod params;
-mod placement;
-mod plan;
 mod runner;
 #[cfg(test)]
 mod tests;
-mod train;
-mod units;
 mod update;
 
 use std::fmt;
@@ -42,6 +29,8 @@ use crate::{ExecError, MemoryBudget};
 use params::Params;
 use runner::Runner;
 
+#[cfg(all(test, feature = "cuda"))]
+pub(crate) use backend::{CpuBackend, CpuConv};
 pub use inference::CpuInference;
 pub use options::CpuOptions;
 
@@ -77,7 +66,7 @@ impl CpuExecutor {
     /// lacks the instruction set or cannot start the threads.
     pub fn new(graph: &Graph, weights: &Weights, options: CpuOptions) -> Result<Self, ExecError> {
         let runner = Runner::new(graph, options)?;
-        let mut params = Params::new(graph, weights, &runner.network.channels)?;
+        let mut params = Params::new(&runner.network, weights)?;
         params.start_average();
         Ok(Self { runner, params, taps: Vec::new(), last: None, input_gradient: None, version: 0 })
     }
@@ -91,7 +80,7 @@ impl CpuExecutor {
 
     /// The instruction set in use.
     pub fn isa(&self) -> Isa {
-        self.runner.isa
+        self.runner.backend.isa
     }
 
     /// Number of threads.

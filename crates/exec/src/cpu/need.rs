@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 
 use bonsai_graph::Graph;
-use bonsai_kernels::{Operand, Program, WinogradMode};
+use bonsai_kernels::{Operand, Program};
 
 use super::CpuOptions;
-use super::arena::buffers;
-use super::folded::Folded;
-use super::layers::{HostWire, Network};
-use super::params::Params;
-use super::plan::{Key, Plan, Planner};
+use super::backend::CpuBackend;
+use crate::plan::{Folded, HostWire, Key, Network, ParamMap, Plan, Planner, buffers};
 use crate::{ExecError, MemoryNeed, Mode};
 
 /// See [`memory_need`](crate::memory_need).
@@ -21,9 +18,8 @@ pub(super) fn need(
     options: CpuOptions,
 ) -> Result<MemoryNeed, ExecError> {
     let network = Network::new(graph);
-    let params = Params::laid_out(graph, &network.channels);
-    let winograd = if options.winograd { WinogradMode::Auto } else { WinogradMode::Off };
-    let planner = Planner { network: &network, params: &params, isa: options.instruction_set()?, winograd };
+    let params = ParamMap::new(graph, &network.channels);
+    let planner = Planner { network: &network, params: &params, backend: CpuBackend::new(options)? };
     let key = Key { mode, n, h, w, taps: Vec::new() };
     let folded = match mode {
         Mode::Train => None,
@@ -35,7 +31,12 @@ pub(super) fn need(
 
 /// Memory of a plan with everything that belongs to it: parameters, folded parameters in inference,
 /// activations, the scratch of each thread, and images and outputs on the host.
-pub(super) fn of(plan: &Plan, folded: Option<&Folded>, params: &Params, threads: usize) -> MemoryNeed {
+pub(super) fn of(
+    plan: &Plan<Program>,
+    folded: Option<&Folded<CpuBackend>>,
+    params: &ParamMap,
+    threads: usize,
+) -> MemoryNeed {
     let [trained, statistics] = params.lens();
     let scratch = [&plan.prepare, &plan.forward, &plan.backward]
         .into_iter()

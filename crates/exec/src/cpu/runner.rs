@@ -5,15 +5,14 @@ use std::time::Duration;
 use bonsai_checkpoint::Array;
 use bonsai_graph::{Graph, Node};
 use bonsai_kernels::layout::{from_nchw, images_to_nhwc, to_nchw};
-use bonsai_kernels::{AlignedBuffer, Isa, KernelError, Nhwc, Program, Team, WinogradMode};
+use bonsai_kernels::{AlignedBuffer, KernelError, Nhwc, Program, Team};
 use rayon::prelude::*;
 
-use super::folded::Folded;
-use super::layers::{HostWire, Network};
+use super::backend::CpuBackend;
 use super::params::Params;
-use super::plan::{Key, Plan, Planner};
 use super::{CpuOptions, LayerTime, need};
 use crate::need::{least, pass_of};
+use crate::plan::{Folded, HostWire, Key, Network, Plan, Planner};
 use crate::{ExecError, MemoryBudget, Mode};
 
 /// Number of plans kept at the same time: training and evaluation on a few sizes.
@@ -23,16 +22,40 @@ const MAX_PLANS: usize = 8;
 pub(super) struct Runner {
     pub(super) network: Network,
     pub(super) team: Team,
-    pub(super) isa: Isa,
-    winograd: WinogradMode,
-    pub(super) plans: Vec<Plan>,
+    pub(super) backend: CpuBackend,
+    plans: Vec<KeptPlan>,
     pub(super) activations: AlignedBuffer,
     /// Folded parameters of plans without taps.
-    folded: Option<Folded>,
+    folded: Option<FoldedMemory>,
     /// Memory that passes may use.
     pub(super) budget: Option<MemoryBudget>,
     passes: u64,
     timed: bool,
+}
+
+/// A plan and the state of its inference.
+struct KeptPlan {
+    plan: Plan<Program>,
+    /// Separate folded parameters, if the plan has taps.
+    folded: Option<FoldedMemory>,
+    /// Version of the parameters for which `prepare` ran.
+    prepared_from: Option<u64>,
+    /// Pass number of the last use; the least recently used plan is dropped first.
+    used: u64,
+}
+
+/// Folded parameters with their memory.
+struct FoldedMemory {
+    folded: Folded<CpuBackend>,
+    memory: AlignedBuffer,
+    /// Version of the parameters from which the memory was computed.
+    made_from: Option<u64>,
+}
+
+impl From<Folded<CpuBackend>> for FoldedMemory {
+    fn from(folded: Folded<CpuBackend>) -> Self {
+        Self { folded, memory: AlignedBuffer::zeroed(0), made_from: None }
+    }
 }
 
 /// A program of a plan.
@@ -46,9 +69,8 @@ impl Runner {
     pub(super) fn new(graph: &Graph, options: CpuOptions) -> Result<Self, ExecError> {
         Ok(Self {
             network: Network::new(graph),
-            isa: options.instruction_set()?,
+            backend: CpuBackend::new(options)?,
             team: Team::new(options.threads)?,
-            winograd: if options.winograd { WinogradMode::Auto } else { WinogradMode::Off },
             plans: Vec::new(),
             activations: AlignedBuffer::zeroed(0),
             folded: None,
@@ -58,10 +80,15 @@ impl Runner {
         })
     }
 
+    /// The plan with this index.
+    pub(super) fn plan_at(&self, index: usize) -> &Plan<Program> {
+        &self.plans[index].plan
+    }
+
     /// Index of the plan for `key`. Makes the plan if there is none and it fits into the budget.
     pub(super) fn plan(&mut self, key: &Key, params: &Params) -> Result<usize, ExecError> {
         self.passes += 1;
-        let found = self.plans.iter().position(|p| p.key == *key);
+        let found = self.plans.iter().position(|p| p.plan.key == *key);
         let index = if let Some(index) = found {
             index
         } else {
@@ -71,8 +98,8 @@ impl Runner {
             }
             let plan = self.make(key, params)?;
             if let Some(budget) = self.budget {
-                let folded = plan.folded.as_ref().or(self.folded.as_ref());
-                let need = need::of(&plan, folded, params, self.team.threads());
+                let folded = plan.folded.as_ref().or(self.folded.as_ref()).map(|f| &f.folded);
+                let need = need::of(&plan.plan, folded, &params.map, self.team.threads());
                 budget.check(&pass_of(key.mode, size), need)?;
             }
             if self.plans.len() < MAX_PLANS {
@@ -88,26 +115,28 @@ impl Runner {
         Ok(index)
     }
 
-    fn make(&mut self, key: &Key, params: &Params) -> Result<Plan, ExecError> {
-        let planner = Planner { network: &self.network, params, isa: self.isa, winograd: self.winograd };
+    fn make(&mut self, key: &Key, params: &Params) -> Result<KeptPlan, ExecError> {
+        let planner = Planner { network: &self.network, params: &params.map, backend: self.backend };
+        let kept = |plan, folded| KeptPlan { plan, folded, prepared_from: None, used: 0 };
         if key.mode == Mode::Train {
-            return planner.plan(key, None);
+            return Ok(kept(planner.plan(key, None)?, None));
         }
         if !key.taps.is_empty() {
             // The taps decide which layers are folded, so no other plan can use these parameters.
             let folded = planner.fold(key)?;
             let plan = planner.plan(key, Some(&folded))?;
-            return Ok(Plan { folded: Some(folded), ..plan });
+            return Ok(kept(plan, Some(folded.into())));
         }
         if self.folded.is_none() {
-            self.folded = Some(planner.fold(key)?);
+            self.folded = Some(planner.fold(key)?.into());
         }
-        planner.plan(key, self.folded.as_ref())
+        let folded = self.folded.as_ref().map(|f| &f.folded);
+        Ok(kept(planner.plan(key, folded)?, None))
     }
 
     /// Allocates the activations of a plan.
     pub(super) fn reserve(&mut self, index: usize) -> Result<(), ExecError> {
-        let len = self.plans[index].activations_len;
+        let len = self.plan_at(index).activations_len;
         if self.activations.len() < len {
             // Free the old memory before allocating the new one.
             self.activations = AlignedBuffer::zeroed(0);
@@ -124,34 +153,34 @@ impl Runner {
         params: &mut Params,
         version: u64,
     ) -> Result<(), ExecError> {
-        let plan = &mut self.plans[index];
-        let Some(folded) = plan.folded.as_mut().or(self.folded.as_mut()) else { return Ok(()) };
-        if folded.memory.len() < folded.len {
-            folded.memory = AlignedBuffer::try_zeroed(folded.len)?;
+        let kept = &mut self.plans[index];
+        let Some(shared) = kept.folded.as_mut().or(self.folded.as_mut()) else { return Ok(()) };
+        let FoldedMemory { folded, memory, made_from } = shared;
+        if memory.len() < folded.len {
+            *memory = AlignedBuffer::try_zeroed(folded.len)?;
         }
-        let Folded { make, memory, made_from, .. } = folded;
         let mut run = |program| {
             run_on(program, (&self.team, self.timed), &mut self.activations, params, Some(&mut *memory))
         };
         if *made_from != Some(version) {
-            run(make)?;
+            run(&folded.make)?;
             *made_from = Some(version);
         }
-        if plan.prepared_from != Some(version) {
-            run(&plan.prepare)?;
-            plan.prepared_from = Some(version);
+        if kept.prepared_from != Some(version) {
+            run(&kept.plan.prepare)?;
+            kept.prepared_from = Some(version);
         }
         Ok(())
     }
 
     /// Runs a program of a plan.
     pub(super) fn run(&mut self, index: usize, pass: Pass, params: &mut Params) -> Result<(), ExecError> {
-        let plan = &mut self.plans[index];
+        let kept = &mut self.plans[index];
         let program = match pass {
-            Pass::Forward => &plan.forward,
-            Pass::Backward => &plan.backward,
+            Pass::Forward => &kept.plan.forward,
+            Pass::Backward => &kept.plan.backward,
         };
-        let folded = plan.folded.as_mut().or(self.folded.as_mut()).map(|f| &mut f.memory);
+        let folded = kept.folded.as_mut().or(self.folded.as_mut()).map(|f| &mut f.memory);
         run_on(program, (&self.team, self.timed), &mut self.activations, params, folded)
     }
 
@@ -163,10 +192,10 @@ impl Runner {
         params: &mut Params,
         outputs: &mut Vec<Array>,
     ) -> Result<(), ExecError> {
-        let wire = self.plans[index].images.clone();
+        let wire = self.plan_at(index).images.clone();
         self.upload(&wire, images)?;
         self.run(index, Pass::Forward, params)?;
-        let wires = &self.plans[index].outputs;
+        let wires = &self.plan_at(index).outputs;
         outputs.resize_with(wires.len(), || Array::zeros(&[0]));
         let downloads =
             || wires.par_iter().zip(outputs).try_for_each(|(w, array)| self.download_to(w, array));
@@ -203,27 +232,10 @@ impl Runner {
         Ok(to_nchw(&self.team, Nhwc::new(n, h, w, c), memory, &wire.view, &wire.segments, array.data_mut())?)
     }
 
-    /// Checks that images have four dimensions and the channels of the network; returns `[n, c, h, w]`.
-    pub(super) fn image_dims(&self, images: &Array) -> Result<[usize; 4], ExecError> {
-        let dims = dims(images, "images")?;
-        let graph = &self.network.graph;
-        let wanted = graph.node(graph.input()).channels();
-        let expected = match dims {
-            [0, ..] => "at least one image".to_owned(),
-            [_, c, ..] if c != wanted => format!("{wanted} channels, as the network's input"),
-            _ => return Ok(dims),
-        };
-        Err(ExecError::Shape {
-            what: "the image batch".to_owned(),
-            got: images.shape()[1..].to_vec(),
-            expected,
-        })
-    }
-
     /// See [`CpuExecutor::set_timed`](super::CpuExecutor::set_timed).
     pub(super) fn set_timed(&mut self, timed: bool) {
         self.timed = timed;
-        let programs = self.plans.iter().flat_map(|p| [&p.forward, &p.backward]);
+        let programs = self.plans.iter().flat_map(|p| [&p.plan.forward, &p.plan.backward]);
         programs.for_each(Program::reset_timings);
     }
 
@@ -231,8 +243,8 @@ impl Runner {
     pub(super) fn timings(&self) -> Vec<LayerTime> {
         let layer = |node: &Node| LayerTime {
             node: node.name().to_owned(),
-            forward: time_in(self.plans.iter().map(|p| &p.forward), node.name()),
-            backward: time_in(self.plans.iter().map(|p| &p.backward), node.name()),
+            forward: time_in(self.plans.iter().map(|p| &p.plan.forward), node.name()),
+            backward: time_in(self.plans.iter().map(|p| &p.plan.backward), node.name()),
         };
         let layers = self.network.graph.nodes().iter().map(layer);
         layers.filter(|l| !(l.forward + l.backward).is_zero()).collect()
@@ -271,12 +283,4 @@ fn run_on(
 /// Total time of the kernels with this label.
 fn time_in<'a>(programs: impl Iterator<Item = &'a Program>, label: &str) -> Duration {
     programs.flat_map(Program::timings).filter(|(l, _)| *l == label).map(|(_, time)| time).sum()
-}
-
-/// The four dimensions of an image tensor.
-pub(super) fn dims(array: &Array, what: &str) -> Result<[usize; 4], ExecError> {
-    array.shape().try_into().map_err(|_| {
-        let expected = "4 dimensions [n, c, h, w]".to_owned();
-        ExecError::Shape { what: what.to_owned(), got: array.shape().to_vec(), expected }
-    })
 }

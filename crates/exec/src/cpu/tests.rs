@@ -1,7 +1,8 @@
 //! Tests that need private access: uninitialised memory, padding, and the size of a plan.
 
-use super::plan::{Key, Planner};
+use super::backend::CpuBackend;
 use super::*;
+use crate::plan::{Key, Network, ParamMap, Planner};
 use crate::{Buffer, Executor, Mode, UpdateRule};
 use bonsai_kernels::WinogradMode;
 use bonsai_testkit::{RandomGraphConfig, random_array, random_model};
@@ -64,11 +65,10 @@ fn yolov8n_needs_little_memory() {
     const MIB: usize = 1 << 18;
     let names: Vec<String> = (0..80).map(|i| format!("class{i}")).collect();
     let model = bonsai_yolov8::build(bonsai_yolov8::Scale::N, &names).unwrap();
-    let weights = bonsai_yolov8::init(&model, 0).unwrap().weights;
-    let network = layers::Network::new(model.graph());
-    let params = Params::new(model.graph(), &weights, &network.channels).unwrap();
-    let planner =
-        Planner { network: &network, params: &params, isa: Isa::PORTABLE, winograd: WinogradMode::Off };
+    let network = Network::new(model.graph());
+    let params = ParamMap::new(model.graph(), &network.channels);
+    let backend = CpuBackend { isa: Isa::PORTABLE, winograd: WinogradMode::Off };
+    let planner = Planner { network: &network, params: &params, backend };
     let len = |mode, n, side| {
         let key = Key { mode, n, h: side, w: side, taps: Vec::new() };
         let folded = (mode == Mode::Eval).then(|| planner.fold(&key).unwrap());

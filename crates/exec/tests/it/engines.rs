@@ -3,6 +3,8 @@
 use bonsai_checkpoint::Weights;
 #[cfg(feature = "candle")]
 use bonsai_exec::{CandleExecutor, Device};
+#[cfg(feature = "cuda")]
+use bonsai_exec::{ComputePrecision, CudaExecutor};
 use bonsai_exec::{CpuExecutor, CpuOptions, Executor, ExecutorKind, Isa};
 use bonsai_graph::Graph;
 
@@ -11,6 +13,12 @@ use bonsai_graph::Graph;
 pub(crate) const KINDS: &[ExecutorKind] = &[ExecutorKind::Cpu, ExecutorKind::Candle];
 #[cfg(not(feature = "candle"))]
 pub(crate) const KINDS: &[ExecutorKind] = &[ExecutorKind::Cpu];
+
+/// Whether the tests run on a GPU.
+#[cfg(feature = "cuda")]
+pub(crate) fn on_gpu() -> bool {
+    device() != Device::Cpu
+}
 
 /// The device of the candle executor: the one that the environment variable `BONSAI_TEST_DEVICE` names, or the CPU.
 #[cfg(feature = "candle")]
@@ -24,15 +32,22 @@ pub(crate) enum Engine {
     #[cfg(feature = "candle")]
     Candle,
     Cpu(CpuOptions),
+    #[cfg(feature = "cuda")]
+    Cuda(ComputePrecision),
 }
 
 impl Engine {
-    /// Candle, and the CPU engine on every instruction set of this machine without Winograd.
+    /// Candle, the CPU engine on every instruction set of this machine without Winograd, and the CUDA engine if the
+    /// tests run on a GPU.
     pub(crate) fn all() -> Vec<Self> {
         let cpu = |isa| Self::Cpu(CpuOptions { threads: 2, winograd: false, isa: Some(isa) });
         let cpus = Isa::available().into_iter().map(cpu);
         #[cfg(feature = "candle")]
-        let all = [Self::Candle].into_iter().chain(cpus).collect();
+        let all = [Self::Candle].into_iter().chain(cpus);
+        #[cfg(feature = "cuda")]
+        let all = all.chain(on_gpu().then_some(Self::Cuda(ComputePrecision::F32)));
+        #[cfg(feature = "candle")]
+        let all = all.collect();
         #[cfg(not(feature = "candle"))]
         let all = cpus.collect();
         all
@@ -51,6 +66,10 @@ impl Engine {
             #[cfg(feature = "candle")]
             Self::Candle => Box::new(CandleExecutor::new(graph, weights, device()).unwrap()),
             Self::Cpu(options) => Box::new(CpuExecutor::new(graph, weights, options).unwrap()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(precision) => {
+                Box::new(CudaExecutor::new(graph, weights, device(), precision).unwrap())
+            }
         }
     }
 }

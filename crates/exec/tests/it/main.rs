@@ -5,6 +5,8 @@
 
 mod adamw;
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod engines;
 mod errors;
 mod freeze;

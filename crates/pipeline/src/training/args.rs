@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bonsai_data::Augment;
-use bonsai_exec::ExecutorKind;
+use bonsai_exec::{ComputePrecision, ExecutorKind};
 use bonsai_stages::{PlannedL1, RunContext, ensure_usage};
 use bonsai_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -34,8 +34,10 @@ pub struct TrainRunConfig {
     pub exist_ok: bool,
     /// `cpu` or `cuda:0`.
     pub device: String,
-    /// The executor; if `None`, `cpu` on the CPU and `candle` on a GPU.
+    /// The executor; if `None`, `cpu` on the CPU and `cuda` on a GPU.
     pub executor: Option<ExecutorKind>,
+    /// How the CUDA executor multiplies in convolutions; if `None`, in TF32. Other executors know only `f32`.
+    pub compute_precision: Option<ComputePrecision>,
     /// Threads of the CPU; 0 is one per core.
     pub threads: usize,
     /// Background threads that prepare batches.
@@ -61,7 +63,7 @@ pub struct TrainRunConfig {
 }
 
 impl Settings for TrainRunConfig {
-    const OPTIONAL: &'static [&'static str] = &["data", "executor", "l1", "teacher"];
+    const OPTIONAL: &'static [&'static str] = &["data", "executor", "compute_precision", "l1", "teacher"];
     const WHOLE: &'static [&'static str] = &["l1.gamma", "l1.beta", "l1.gamma_decay"];
 }
 
@@ -77,6 +79,7 @@ impl Default for TrainRunConfig {
             exist_ok: false,
             device: "cpu".to_owned(),
             executor: None,
+            compute_precision: None,
             threads: 0,
             workers: loader.workers,
             cache_mib: loader.cache_bytes >> 20,
@@ -134,7 +137,7 @@ impl TrainRunConfig {
         Ok(RunContext {
             imgsz: self.imgsz,
             seed: self.train.seed,
-            executor: executor_options(self.executor, &self.device, self.threads)?,
+            executor: executor_options(self.executor, &self.device, self.compute_precision, self.threads)?,
             loader: self.loader(),
             rect: true,
         })

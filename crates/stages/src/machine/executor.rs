@@ -1,7 +1,7 @@
 //! [`executor_options`], [`host_executor`] and [`limit_threads`]: executor, device and threads from settings.
 
 use anyhow::{Context, Result};
-use bonsai_exec::{CUDA_BUILT_IN, Device, ExecutorKind, ExecutorOptions};
+use bonsai_exec::{CUDA_BUILT_IN, ComputePrecision, Device, ExecutorKind, ExecutorOptions};
 
 use super::memory_budget;
 use crate::ensure_usage;
@@ -13,16 +13,21 @@ use crate::ensure_usage;
 /// # Errors
 /// If the device is unknown, not part of this program or not there, the executor does not support it, or `BONSAI_ISA` names an instruction set that
 /// the machine lacks.
-pub fn executor_options(kind: Option<ExecutorKind>, device: &str, threads: usize) -> Result<ExecutorOptions> {
+pub fn executor_options(
+    kind: Option<ExecutorKind>,
+    device: &str,
+    precision: Option<ComputePrecision>,
+    threads: usize,
+) -> Result<ExecutorOptions> {
     let device: Device = device.parse()?;
     let threads = threads.min(cores());
-    let options = ExecutorOptions { kind, device, threads, ..host_executor() };
-    options.describe()?;
+    let options = ExecutorOptions { kind, device, precision, threads, ..host_executor() };
     ensure_usage!(
-        device == Device::Cpu || CUDA_BUILT_IN,
+        device == Device::Cpu || CUDA_BUILT_IN || kind == Some(ExecutorKind::Cpu),
         "device {device} needs a program with feature cuda, which this one was built without: build it with `cargo build \
          --release -p bonsai-cli --features cuda` on a machine with CUDA's compiler, or use device cpu"
     );
+    options.describe()?;
     Ok(options)
 }
 
@@ -66,7 +71,7 @@ mod tests {
     fn words_that_do_not_fit_are_refused_with_both() {
         let text = |e: anyhow::Error| format!("{e:#}");
         let cpu = Some(ExecutorKind::Cpu);
-        let on_gpu = |kind| executor_options(kind, "cuda:1", 0);
+        let on_gpu = |kind| executor_options(kind, "cuda:1", None, 0);
         let message = text(on_gpu(cpu).unwrap_err());
         assert!(message.contains("`cpu`") && message.contains("`cuda:1`"), "{message}");
         // With the feature, the result depends on the machine.
@@ -74,6 +79,9 @@ mod tests {
             let message = text(on_gpu(None).unwrap_err());
             assert!(message.contains("device cuda:1") && message.contains("--features cuda"), "{message}");
         }
-        assert!(text(executor_options(None, "gpu", 0).unwrap_err()).contains("unknown device \"gpu\""));
+        let tf32 = Some(ComputePrecision::Tf32);
+        let message = text(executor_options(None, "cpu", tf32, 0).unwrap_err());
+        assert!(message.contains("`cpu`") && message.contains("tf32"), "{message}");
+        assert!(text(executor_options(None, "gpu", None, 0).unwrap_err()).contains("unknown device \"gpu\""));
     }
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use bonsai_boxes::Cxcywh;
 use bonsai_checkpoint::Checkpoint;
-use bonsai_exec::{ExecutorKind, ExecutorOptions};
+use bonsai_exec::{ComputePrecision, ExecutorKind, ExecutorOptions};
 use bonsai_testkit::random_array;
 use bonsai_train::{
     Batch, BatchResult, BatchSource, EpochRecord, EpochTiming, Observer, StepRecord, TrainConfig, Trained,
@@ -61,13 +61,16 @@ impl Observer for Losses {
 }
 
 fn train(kind: ExecutorKind, threads: usize) -> (Trained, Losses) {
+    train_with(&ExecutorOptions { kind: Some(kind), threads, ..ExecutorOptions::default() })
+}
+
+fn train_with(options: &ExecutorOptions) -> (Trained, Losses) {
     let start = init(&build(Scale::N, &["a".to_owned(), "b".to_owned()]).unwrap(), 3).unwrap();
     // Every batch is a step. Warm-up is needed: at the full learning rate from fresh weights, the assignment
     // of objects to anchors changes within ten steps after any difference, even one of summation order.
     let config = TrainConfig { epochs: 1, batch: 4, nbs: 4, ..TrainConfig::default() };
-    let options = ExecutorOptions { kind: Some(kind), threads, ..ExecutorOptions::default() };
     let mut losses = Losses::default();
-    let trained = run_with(&options, &start, &config, &mut Objects, &no_penalty, &mut losses).unwrap();
+    let trained = run_with(options, &start, &config, &mut Objects, &no_penalty, &mut losses).unwrap();
     assert_eq!(
         (losses.0.len(), trained.last.train.as_ref().unwrap().progress.updates),
         (STEPS, STEPS as u64)
@@ -90,10 +93,29 @@ fn the_executors_agree_in_the_loss() {
     let cpu = train(ExecutorKind::Cpu, 2).1;
     let candle = train(ExecutorKind::Candle, 2).1;
     assert!(cpu.0[STEPS - 1] != cpu.0[0], "training must change the loss");
-    for (step, (cpu, candle)) in cpu.0.iter().zip(&candle.0).enumerate() {
-        for (ours, theirs) in cpu.iter().zip(candle) {
+    assert_close(&cpu, &candle);
+}
+
+/// On the GPU that the environment variable `BONSAI_TEST_DEVICE` names; without it, nothing runs.
+#[test]
+fn the_gpu_agrees_in_the_loss() {
+    let Ok(device) = std::env::var("BONSAI_TEST_DEVICE") else { return };
+    let device = device.parse().unwrap();
+    let precision = Some(ComputePrecision::F32);
+    let gpu = train_with(&ExecutorOptions { device, precision, ..ExecutorOptions::default() }).1;
+    assert_close(&train(ExecutorKind::Cpu, 2).1, &gpu);
+}
+
+#[track_caller]
+fn assert_close(first: &Losses, second: &Losses) {
+    for (step, (first, second)) in first.0.iter().zip(&second.0).enumerate() {
+        for (ours, theirs) in first.iter().zip(second) {
             let difference = (ours - theirs).abs() / theirs.abs();
-            assert!(difference <= LOSS_BOUND, "step {}: {cpu:?} and {candle:?}, {difference:.1e}", step + 1);
+            assert!(
+                difference <= LOSS_BOUND,
+                "step {}: {first:?} and {second:?}, {difference:.1e}",
+                step + 1
+            );
         }
     }
 }

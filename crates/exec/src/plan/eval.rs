@@ -2,38 +2,40 @@
 //! ([`Folded`]), and the rest of a unit is in its epilogue.
 
 use bonsai_graph::NodeId;
-use bonsai_kernels::{Epilogue, KernelError, Pointwise, Program};
+use bonsai_kernels::{Epilogue, KernelError, Pointwise};
 
 use super::arena::Boundary;
-use super::folded::{Folded, Place};
-use super::layers::{HostWire, ProgramContext};
+use super::backend::{Backend, Convolution, Push};
+use super::folded::{Folded, Place, PlaceOf};
+use super::host_wire::HostWire;
+use super::layers::ProgramContext;
 use super::units::Unit;
 
 /// The programs of inference for one image size.
-pub(super) struct EvalPrograms {
+pub(crate) struct EvalPrograms<P> {
     /// Computes the weights for this size from the folded weights.
-    pub(super) prepare: Program,
-    pub(super) forward: Program,
-    pub(super) images: HostWire,
-    pub(super) outputs: Vec<HostWire>,
-    pub(super) taps: Vec<HostWire>,
+    pub(crate) prepare: P,
+    pub(crate) forward: P,
+    pub(crate) images: HostWire,
+    pub(crate) outputs: Vec<HostWire>,
+    pub(crate) taps: Vec<HostWire>,
 }
 
 /// Writes the programs of inference.
-pub(super) fn write(
-    mut layers: ProgramContext<'_>,
-    folded: &Folded,
+pub(crate) fn write<B: Backend>(
+    mut layers: ProgramContext<'_, B>,
+    folded: &Folded<B>,
     taps: &[NodeId],
-) -> Result<EvalPrograms, KernelError> {
+) -> Result<EvalPrograms<B::Program>, KernelError> {
     layers.make_values();
     let network = layers.network;
     let input = network.graph.input();
     let images = layers.value(input);
     let images = layers.host_wire(input, images, Boundary::BeforeForward);
-    let mut prepare = Program::new(layers.isa);
-    let mut forward = Program::new(layers.isa);
+    let mut prepare = layers.backend.program();
+    let mut forward = layers.backend.program();
     for (unit, place) in &folded.units {
-        push_unit(&mut layers, &mut prepare, &mut forward, unit, *place)?;
+        push_unit(&mut layers, [&mut prepare, &mut forward], unit, *place)?;
     }
     let mut visible = |wire: &NodeId| {
         let view = layers.value(*wire);
@@ -44,12 +46,11 @@ pub(super) fn write(
     Ok(EvalPrograms { prepare, forward, images, outputs, taps })
 }
 
-fn push_unit(
-    layers: &mut ProgramContext<'_>,
-    prepare: &mut Program,
-    forward: &mut Program,
+fn push_unit<B: Backend>(
+    layers: &mut ProgramContext<'_, B>,
+    [prepare, forward]: [&mut B::Program; 2],
     unit: &Unit,
-    place: Place,
+    place: PlaceOf<B>,
 ) -> Result<(), KernelError> {
     if !unit.is_chain() {
         return layers.push_alone(forward, unit.node, false).map(|_| ());
@@ -58,17 +59,12 @@ fn push_unit(
     let silu = unit.silu.is_some();
     let residual = unit.residual.map(|(_, wire)| layers.value(wire));
     let z = layers.value(unit.last);
-    if let (Some(node), Place::Conv { panels, bias, packed }) = (unit.conv, place)
+    if let (Some(node), Place::Conv { weights, bias }) = (unit.conv, place)
         && let Some(layer) = layers.conv(node)?
     {
-        let weights = if layer.conv.reads_panels() {
-            panels
-        } else {
-            layer.conv.push_pack_panels(prepare, label, panels, packed)?;
-            packed
-        };
         let epilogue = Epilogue { bias, silu, residual, moments: None };
-        return layer.conv.push_forward(forward, label, layers.value(layer.input), weights, z, epilogue);
+        let operands = [layers.value(layer.input), z];
+        return layer.conv.push_inference([prepare, forward], label, operands, weights, epilogue);
     }
     let norm = match place {
         Place::Norm { scale, shift } => Some((scale, shift)),

@@ -3,61 +3,36 @@
 
 use std::sync::Arc;
 
-use bonsai_graph::{Graph, NodeId, Op, ParamRole, Shape};
-use bonsai_kernels::layout::Segment;
+use bonsai_graph::{NodeId, Op, ParamRole, Shape};
 use bonsai_kernels::{
-    Blocks, Collect, Conv, Copy, Isa, KernelError, MaxPool, Nhwc, Pointwise, PoolShape, Program, Spread,
-    Upsample, View, Window, WinogradMode, Zero,
+    Blocks, Collect, Copy, KernelError, MaxPool, Nhwc, Pointwise, PoolShape, Spread, Upsample, View, Window,
+    Zero,
 };
 
 use super::arena::{Arena, Boundary};
-use super::cuts::{self, Channels};
-use super::params::Params;
-use super::placement::Placement;
+use super::backend::{Backend, ConvSpec, Convolution, Push, Room, Steps};
+use super::host_wire::HostWire;
+use super::network::Network;
+use super::params::ParamMap;
 use super::units::Unit;
 
-/// The parts of a network that do not depend on the image size.
-#[derive(Debug)]
-pub(super) struct Network {
-    pub(super) graph: Graph,
-    pub(super) channels: Vec<Channels>,
-    pub(super) placement: Placement,
-}
-
-impl Network {
-    pub(super) fn new(graph: &Graph) -> Self {
-        let channels = cuts::channels(graph);
-        Self { graph: graph.clone(), placement: Placement::new(graph, &channels), channels }
-    }
-}
-
-/// A wire that the host reads or writes.
-#[derive(Debug, Clone)]
-pub(super) struct HostWire {
-    pub(super) node: NodeId,
-    pub(super) view: View,
-    pub(super) shape: [usize; 4],
-    pub(super) segments: Vec<Segment>,
-}
-
 /// Everything needed to write programs.
-pub(super) struct ProgramContext<'a> {
-    pub(super) network: &'a Network,
-    pub(super) params: &'a Params,
-    pub(super) isa: Isa,
-    pub(super) winograd: WinogradMode,
+pub(crate) struct ProgramContext<'a, B> {
+    pub(crate) network: &'a Network,
+    pub(crate) params: &'a ParamMap,
+    pub(crate) backend: B,
     /// Number of images in the batch.
-    pub(super) n: usize,
+    pub(crate) n: usize,
     /// Shape of every wire.
-    pub(super) shapes: &'a [Shape],
-    pub(super) arena: &'a mut Arena,
+    pub(crate) shapes: &'a [Shape],
+    pub(crate) arena: &'a mut Arena,
     /// The tensor of every root.
-    pub(super) values: Vec<View>,
+    pub(crate) values: Vec<View>,
 }
 
-impl<'a> ProgramContext<'a> {
+impl<'a, B: Backend> ProgramContext<'a, B> {
     /// Creates a tensor for every root.
-    pub(super) fn make_values(&mut self) {
+    pub(crate) fn make_values(&mut self) {
         let network = self.network;
         for root in &network.placement.roots {
             let pixels = self.pixels(root.wire);
@@ -66,35 +41,35 @@ impl<'a> ProgramContext<'a> {
     }
 
     /// Label of a unit in programs: the name of its first layer.
-    pub(super) fn label(&self, unit: &Unit) -> &'a str {
+    pub(crate) fn label(&self, unit: &Unit) -> &'a str {
         self.network.graph.node(unit.node).name()
     }
 
     /// Physical shape of a wire.
-    pub(super) fn nhwc(&self, wire: NodeId) -> Nhwc {
+    pub(crate) fn nhwc(&self, wire: NodeId) -> Nhwc {
         let shape = self.shapes[wire.index()];
         Nhwc::new(self.n, shape.h, shape.w, self.width(wire))
     }
 
     /// Number of physical channels of a wire.
-    pub(super) fn width(&self, wire: NodeId) -> usize {
+    pub(crate) fn width(&self, wire: NodeId) -> usize {
         self.network.channels[wire.index()].physical()
     }
 
     /// Number of pixels of a wire in the whole batch.
-    pub(super) fn pixels(&self, wire: NodeId) -> usize {
+    pub(crate) fn pixels(&self, wire: NodeId) -> usize {
         let shape = self.shapes[wire.index()];
         self.n * shape.h * shape.w
     }
 
     /// View of the values of a wire.
-    pub(super) fn value(&self, wire: NodeId) -> View {
+    pub(crate) fn value(&self, wire: NodeId) -> View {
         let location = self.network.placement.location(wire);
         self.values[location.root].columns(location.column, self.width(wire))
     }
 
     /// A wire that the host reads or writes at `boundary`.
-    pub(super) fn host_wire(&mut self, wire: NodeId, view: View, boundary: Boundary) -> HostWire {
+    pub(crate) fn host_wire(&mut self, wire: NodeId, view: View, boundary: Boundary) -> HostWire {
         self.arena.touch(&view, boundary);
         let shape = self.shapes[wire.index()];
         let channels = &self.network.channels[wire.index()];
@@ -103,26 +78,22 @@ impl<'a> ProgramContext<'a> {
     }
 
     /// View of a parameter.
-    pub(super) fn param(&self, node: NodeId, role: ParamRole) -> View {
+    pub(crate) fn param(&self, node: NodeId, role: ParamRole) -> View {
         self.params.view(node, role)
     }
 
     /// The convolution of a layer; `None` for any other layer.
-    pub(super) fn conv(&self, node: NodeId) -> Result<Option<ConvLayer>, KernelError> {
+    pub(crate) fn conv(&self, node: NodeId) -> Result<Option<ConvLayer<B::Conv>>, KernelError> {
         let graph = &self.network.graph;
         let Op::Conv2d { kernel, stride, padding, bias, groups, .. } = *graph.node(node).op() else {
             return Ok(None);
         };
         let input = graph.node(node).inputs()[0];
         let window = Window::square(kernel, stride, padding);
-        let [live_input, live_output] = [input, node].map(|wire| self.network.channels[wire.index()].live());
+        let live = Some([input, node].map(|wire| self.network.channels[wire.index()].live()));
         let depthwise = graph.is_depthwise(node);
-        let conv = if depthwise {
-            Conv::depthwise(self.isa, self.nhwc(input), window)
-        } else {
-            Conv::new(self.isa, self.nhwc(input), self.width(node), window, self.winograd)
-        };
-        let conv = conv?.with_live(&live_input, &live_output)?;
+        let spec =
+            ConvSpec { input: self.nhwc(input), out_channels: self.width(node), window, depthwise, live };
         let blocks = (groups > 1 && !depthwise).then(|| {
             let [inputs, outputs] = [input, node].map(|wire| self.network.channels[wire.index()].positions());
             let widths = [self.width(input), self.width(node)];
@@ -132,8 +103,8 @@ impl<'a> ProgramContext<'a> {
         Ok(Some(ConvLayer {
             node,
             input,
-            conv,
-            window,
+            conv: self.backend.conv(&spec)?,
+            spec,
             weights: self.param(node, ParamRole::ConvWeight),
             blocks: blocks.map(Arc::new),
             bias,
@@ -142,9 +113,9 @@ impl<'a> ProgramContext<'a> {
 
     /// Appends a layer that is not part of a chain. With `keep_maxima`, returns the positions of the maxima
     /// of a pooling.
-    pub(super) fn push_alone(
+    pub(crate) fn push_alone(
         &mut self,
-        p: &mut Program,
+        p: &mut B::Program,
         node: NodeId,
         keep_maxima: bool,
     ) -> Result<Option<View>, KernelError> {
@@ -185,7 +156,7 @@ impl<'a> ProgramContext<'a> {
     }
 
     /// The shape of a pooling; `None` for any other layer.
-    pub(super) fn pool(&self, node: NodeId) -> Result<Option<PoolShape>, KernelError> {
+    pub(crate) fn pool(&self, node: NodeId) -> Result<Option<PoolShape>, KernelError> {
         let node = self.network.graph.node(node);
         let Op::MaxPool { kernel, stride, padding } = *node.op() else { return Ok(None) };
         PoolShape::new(self.nhwc(node.inputs()[0]), Window::square(kernel, stride, padding)).map(Some)
@@ -193,27 +164,30 @@ impl<'a> ProgramContext<'a> {
 }
 
 /// A convolution with its parameters.
-pub(super) struct ConvLayer {
-    pub(super) node: NodeId,
-    pub(super) input: NodeId,
-    pub(super) conv: Conv,
-    pub(super) window: Window,
+pub(crate) struct ConvLayer<C> {
+    pub(crate) node: NodeId,
+    pub(crate) input: NodeId,
+    pub(crate) conv: C,
+    pub(crate) spec: ConvSpec,
     /// The parameter. `conv` reads the result of [`ConvLayer::push_spread`].
     weights: View,
     /// Positions of the grouped weights in the matrix of `conv`, if the convolution is grouped and not
     /// depthwise.
     blocks: Option<Arc<Blocks>>,
-    pub(super) bias: Option<View>,
+    pub(crate) bias: Option<View>,
 }
 
-impl ConvLayer {
+impl<C: Convolution> ConvLayer<C>
+where
+    C::Program: Steps,
+{
     /// Returns the weights for `conv`. Grouped weights are spread into a matrix with zeros between the
     /// blocks; `room` provides its memory.
-    pub(super) fn push_spread(
+    pub(crate) fn push_spread(
         &self,
-        p: &mut Program,
+        p: &mut C::Program,
         label: &str,
-        room: impl FnOnce(usize) -> View,
+        room: &mut Room<'_>,
     ) -> Result<View, KernelError> {
         let Some(blocks) = &self.blocks else { return Ok(self.weights) };
         let to = room(self.conv.weights_len());
@@ -222,20 +196,19 @@ impl ConvLayer {
     }
 
     /// Appends the gradient of the weights, which is added to `dw`.
-    pub(super) fn push_weight_gradient(
+    pub(crate) fn push_weight_gradient(
         &self,
-        p: &mut Program,
+        p: &mut C::Program,
         label: &str,
+        room: &mut Room<'_>,
         [x, dy, dw]: [View; 3],
-        mut room: impl FnMut(usize) -> View,
     ) -> Result<(), KernelError> {
-        let partials = room(self.conv.partials_len());
         let Some(blocks) = &self.blocks else {
-            return self.conv.push_weight_gradient(p, label, x, dy, partials, dw);
+            return self.conv.push_weight_gradient(p, label, room, [x, dy, dw]);
         };
         let whole = room(self.conv.weights_len());
         p.push(label, Zero { view: whole })?;
-        self.conv.push_weight_gradient(p, label, x, dy, partials, whole)?;
+        self.conv.push_weight_gradient(p, label, room, [x, dy, whole])?;
         p.push(label, Collect { blocks: Arc::clone(blocks), from: whole, to: dw })
     }
 }

@@ -7,27 +7,29 @@
 
 use bonsai_graph::{NodeId, Op, ParamRole};
 use bonsai_kernels::{
-    BatchNormGradient, BiasGradient, BiasSums, Conv, Copy, KernelError, MaxPoolGradient, Nhwc,
-    PointwiseGradient, PointwiseSums, Program, UpsampleGradient, View, Zero, padded,
+    BatchNormGradient, BiasGradient, BiasSums, Copy, KernelError, MaxPoolGradient, Nhwc, PointwiseGradient,
+    PointwiseSums, UpsampleGradient, View, Zero, padded,
 };
 
 use super::arena::Boundary;
+use super::backend::{Backend, ConvSpec, Convolution, Push};
 use super::forward_state::{ForwardState, NormVectors};
 use super::gradients::{Gradients, Target};
-use super::layers::{ConvLayer, HostWire, ProgramContext};
+use super::host_wire::HostWire;
+use super::layers::{ConvLayer, ProgramContext};
 use super::units::Unit;
 
 /// A backward program under construction.
-pub(super) struct Backward<'a> {
-    layers: ProgramContext<'a>,
+pub(crate) struct Backward<'a, B> {
+    layers: ProgramContext<'a, B>,
     gradients: Gradients,
     /// For each wire, whether a layer before it is trained or tapped.
     wanted: Vec<bool>,
 }
 
-impl<'a> Backward<'a> {
+impl<'a, B: Backend> Backward<'a, B> {
     /// `want_input`: whether to compute the gradient of the images.
-    pub(super) fn new(layers: ProgramContext<'a>, want_input: bool) -> Self {
+    pub(crate) fn new(layers: ProgramContext<'a, B>, want_input: bool) -> Self {
         let network = layers.network;
         let mut wanted: Vec<bool> = Vec::with_capacity(network.graph.nodes().len());
         for node in network.graph.nodes() {
@@ -56,14 +58,14 @@ impl<'a> Backward<'a> {
         self.wanted[wire.index()]
     }
 
-    fn claim(&mut self, p: &mut Program, label: &str, wire: NodeId) -> Result<Target, KernelError> {
+    fn claim(&mut self, p: &mut B::Program, label: &str, wire: NodeId) -> Result<Target, KernelError> {
         let location = self.layers.network.placement.location(wire);
         self.gradients.claim(p, label, location, padded(self.layers.width(wire)))
     }
 
     fn append_gradient(
         &mut self,
-        p: &mut Program,
+        p: &mut B::Program,
         label: &str,
         wire: NodeId,
     ) -> Result<Option<View>, KernelError> {
@@ -73,7 +75,7 @@ impl<'a> Backward<'a> {
 
     /// Views into which the host writes the gradients of the outputs: the final position, or a separate
     /// tensor if two outputs share memory.
-    pub(super) fn receive(&mut self, p: &mut Program) -> Result<Vec<HostWire>, KernelError> {
+    pub(crate) fn receive(&mut self, p: &mut B::Program) -> Result<Vec<HostWire>, KernelError> {
         let network = self.layers.network;
         let mut wires = Vec::new();
         let mut beside = Vec::new();
@@ -100,7 +102,7 @@ impl<'a> Backward<'a> {
     }
 
     /// The gradient of the images, if it is requested.
-    pub(super) fn input_gradient(&mut self, p: &mut Program) -> Result<Option<HostWire>, KernelError> {
+    pub(crate) fn input_gradient(&mut self, p: &mut B::Program) -> Result<Option<HostWire>, KernelError> {
         let network = self.layers.network;
         let input = network.graph.input();
         if !self.is_wanted(input) {
@@ -120,9 +122,9 @@ impl<'a> Backward<'a> {
     }
 
     /// Appends the backward of a unit. The gradient of its output must be complete.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
-        p: &mut Program,
+        p: &mut B::Program,
         unit: &Unit,
         kept: &ForwardState,
     ) -> Result<(), KernelError> {
@@ -143,7 +145,7 @@ impl<'a> Backward<'a> {
 
     fn push_chain(
         &mut self,
-        p: &mut Program,
+        p: &mut B::Program,
         label: &str,
         unit: &Unit,
         kept: &ForwardState,
@@ -185,7 +187,7 @@ impl<'a> Backward<'a> {
     /// for the second pass.
     fn push_sums(
         &mut self,
-        p: &mut Program,
+        p: &mut B::Program,
         label: &str,
         node: NodeId,
         (y, dz): (View, View),
@@ -210,22 +212,21 @@ impl<'a> Backward<'a> {
     /// their view.
     fn push_pack(
         &mut self,
-        p: &mut Program,
+        p: &mut B::Program,
         label: &str,
-        layer: &ConvLayer,
-    ) -> Result<(Conv, View), KernelError> {
-        let input = layer.conv.input();
-        let parameter = layer.push_spread(p, label, |len| self.layers.arena.vector(len))?;
+        layer: &ConvLayer<B::Conv>,
+    ) -> Result<(B::Conv, View), KernelError> {
+        let ConvSpec { input, out_channels: output, window, .. } = layer.spec;
+        let parameter = layer.push_spread(p, label, &mut |len| self.layers.arena.vector(len))?;
         let mut conv = layer.conv.clone();
         let mut weights = parameter;
         if padded(input.c) != input.c {
             // For the gradient of dense images, use the same convolution on padded images.
-            let output = layer.conv.output().c;
             let wide = Nhwc { c: padded(input.c), ..input };
-            conv = Conv::new(self.layers.isa, wide, output, layer.window, self.layers.winograd)?;
+            conv = self.layers.backend.conv(&ConvSpec { input: wide, live: None, ..layer.spec })?;
             weights = self.layers.arena.vector(conv.weights_len());
             p.push(label, Zero { view: weights })?;
-            for tap in 0..layer.window.area() {
+            for tap in 0..window.area() {
                 let rows = |of: View, c: usize| {
                     View::dense(of.buffer, of.offset + tap * c * output, input.c, output)
                 };
@@ -234,26 +235,31 @@ impl<'a> Backward<'a> {
                 p.push(label, Copy { from, to, accumulate: false })?;
             }
         }
-        let packed = self.layers.arena.vector(conv.packed_transposed_len());
-        conv.push_pack_transposed(p, label, weights, packed)?;
+        let packed = conv.push_transposed(p, label, &mut |len| self.layers.arena.vector(len), weights)?;
         Ok((conv, packed))
     }
 
     fn push_conv(
         &mut self,
-        p: &mut Program,
+        p: &mut B::Program,
         label: &str,
-        layer: &ConvLayer,
-        packed: Option<(Conv, View)>,
+        layer: &ConvLayer<B::Conv>,
+        packed: Option<(B::Conv, View)>,
         dy: View,
     ) -> Result<(), KernelError> {
         if let Some((conv, packed)) = packed {
             let Target { view, accumulate } = self.claim(p, label, layer.input)?;
-            conv.push_input_gradient(p, label, dy, packed, view, accumulate)?;
+            conv.push_input_gradient(
+                p,
+                label,
+                &mut |len| self.layers.arena.vector(len),
+                [dy, packed, view],
+                accumulate,
+            )?;
         }
         let x = self.layers.value(layer.input);
         let dw = self.layers.params.gradient(layer.node, ParamRole::ConvWeight);
-        layer.push_weight_gradient(p, label, [x, dy, dw], |len| self.layers.arena.vector(len))?;
+        layer.push_weight_gradient(p, label, &mut |len| self.layers.arena.vector(len), [x, dy, dw])?;
         if layer.bias.is_some() {
             let db = self.layers.params.gradient(layer.node, ParamRole::ConvBias);
             let partials = self.layers.arena.tensor(BiasSums::parts(dy.pixels), dy.channels);
@@ -265,7 +271,7 @@ impl<'a> Backward<'a> {
 
     fn push_alone(
         &mut self,
-        p: &mut Program,
+        p: &mut B::Program,
         label: &str,
         unit: &Unit,
         kept: &ForwardState,
@@ -304,7 +310,7 @@ impl<'a> Backward<'a> {
 
     fn push_copy(
         &mut self,
-        p: &mut Program,
+        p: &mut B::Program,
         label: &str,
         from: View,
         wire: NodeId,

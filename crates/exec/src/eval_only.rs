@@ -1,24 +1,29 @@
-//! [`EvalOnly`]: a [`CandleExecutor`] used for inference only.
+//! [`EvalOnly`]: an executor used for inference only.
 
 use std::time::Duration;
 
 use bonsai_checkpoint::Array;
 use bonsai_graph::Graph;
 
-use super::CandleExecutor;
 use crate::{ExecError, Executor, Inference, Mode};
 
 /// An executor used for inference only, with its last outputs.
 #[derive(Debug)]
-pub(crate) struct EvalOnly(CandleExecutor, Vec<Array>);
+pub(crate) struct EvalOnly<E>(E, Vec<Array>);
 
-impl EvalOnly {
-    pub(crate) fn new(executor: CandleExecutor) -> Self {
+/// Checks the memory of passes before it is allocated.
+pub(crate) trait CheckMemory {
+    /// See [`Inference::check_memory`].
+    fn check_memory(&mut self, mode: Mode, size: [usize; 3]) -> Result<(), ExecError>;
+}
+
+impl<E> EvalOnly<E> {
+    pub(crate) fn new(executor: E) -> Self {
         Self(executor, Vec::new())
     }
 }
 
-impl Inference for EvalOnly {
+impl<E: Executor + CheckMemory> Inference for EvalOnly<E> {
     fn graph(&self) -> &Graph {
         self.0.graph()
     }

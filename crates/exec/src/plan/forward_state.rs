@@ -4,22 +4,22 @@ use bonsai_kernels::View;
 
 /// Values of the forward pass of a unit that its backward needs.
 #[derive(Default)]
-pub(super) struct ForwardState {
+pub(crate) struct ForwardState {
     /// The values before batch norm and activation.
-    pub(super) y: Option<View>,
-    pub(super) norm: Option<NormVectors>,
+    pub(crate) y: Option<View>,
+    pub(crate) norm: Option<NormVectors>,
     /// Positions of the maxima of a pooling.
-    pub(super) argmax: Option<View>,
+    pub(crate) argmax: Option<View>,
 }
 
 /// The vectors of a batch norm for one batch.
 #[derive(Clone, Copy)]
-pub(super) struct NormVectors {
-    pub(super) mean: View,
+pub(crate) struct NormVectors {
+    pub(crate) mean: View,
     /// Inverse standard deviation.
-    pub(super) inv: View,
+    pub(crate) inv: View,
     /// `gamma * inv`.
-    pub(super) scale: View,
+    pub(crate) scale: View,
     /// `beta - mean * scale`.
-    pub(super) shift: View,
+    pub(crate) shift: View,
 }

@@ -9,28 +9,30 @@
 //! without a common tensor, which run at the same time. Tensors that share memory are used in different
 //! stages, so sharing splits no stage.
 
-use bonsai_kernels::{Program, SEGMENT, View};
+use bonsai_kernels::{SEGMENT, View};
+
+use super::backend::Steps;
 
 /// Numbers of the buffers on which the programs of a plan run.
-pub(super) mod buffers {
+pub(crate) mod buffers {
     /// Values, gradients and temporaries.
-    pub(in crate::cpu) const ACTIVATIONS: usize = 0;
+    pub(crate) const ACTIVATIONS: usize = 0;
     /// Trained parameters.
-    pub(in crate::cpu) const PARAMS: usize = 1;
+    pub(crate) const PARAMS: usize = 1;
     /// Running statistics.
-    pub(in crate::cpu) const STATISTICS: usize = 2;
+    pub(crate) const STATISTICS: usize = 2;
     /// Gradients of trained parameters.
-    pub(in crate::cpu) const GRADIENTS: usize = 3;
+    pub(crate) const GRADIENTS: usize = 3;
     /// Values computed once from the parameters, for inference.
-    pub(in crate::cpu) const FOLDED: usize = 4;
+    pub(crate) const FOLDED: usize = 4;
     /// Number of buffers. In a draft, tensors are the buffers from here on.
-    pub(in crate::cpu) const COUNT: usize = 5;
+    pub(crate) const COUNT: usize = 5;
 }
 
 /// A moment between programs at which the host reads or writes tensors. A plan runs `forward` and, in
 /// training, `backward`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Boundary {
+pub(crate) enum Boundary {
     /// The host writes the images.
     BeforeForward,
     /// The host reads outputs and taps and writes the gradients of the outputs.
@@ -41,7 +43,7 @@ pub(super) enum Boundary {
 
 /// Creates tensors: in a draft as separate buffers, afterwards as views of one buffer.
 #[derive(Debug, Default)]
-pub(super) struct Arena {
+pub(crate) struct Arena {
     /// Number of values of each tensor.
     lens: Vec<usize>,
     /// Tensors that the host reads or writes at a boundary.
@@ -52,7 +54,7 @@ pub(super) struct Arena {
 
 impl Arena {
     /// A dense tensor of the activations. Its memory is not initialised.
-    pub(super) fn tensor(&mut self, pixels: usize, channels: usize) -> View {
+    pub(crate) fn tensor(&mut self, pixels: usize, channels: usize) -> View {
         let id = self.lens.len();
         self.lens.push(pixels * channels);
         match &self.offsets {
@@ -62,12 +64,12 @@ impl Arena {
     }
 
     /// A vector of the activations.
-    pub(super) fn vector(&mut self, len: usize) -> View {
+    pub(crate) fn vector(&mut self, len: usize) -> View {
         self.tensor(1, len)
     }
 
     /// Records that the host reads or writes this tensor at that boundary.
-    pub(super) fn touch(&mut self, view: &View, boundary: Boundary) {
+    pub(crate) fn touch(&mut self, view: &View, boundary: Boundary) {
         if let Some(id) = view.buffer.checked_sub(buffers::COUNT) {
             self.touches.push((id, boundary));
         }
@@ -75,22 +77,21 @@ impl Arena {
 
     /// Ends the draft: assigns a position to every tensor that the programs `forward` and `backward` use.
     /// Returns the number of values in the activations.
-    pub(super) fn place(&mut self, programs: [&Program; 2]) -> usize {
+    pub(crate) fn place(&mut self, programs: [&impl Steps; 2]) -> usize {
         let spans = self.spans(programs);
         let (offsets, len) = pack(&self.lens, &spans);
         *self = Self { offsets: Some(offsets), ..Self::default() };
         len
     }
 
-    fn spans(&self, programs: [&Program; 2]) -> Vec<Option<Span>> {
+    fn spans(&self, programs: [&impl Steps; 2]) -> Vec<Option<Span>> {
         let mut spans = vec![None; self.lens.len()];
         let mut now = 0;
         let mut boundaries = vec![now];
         for program in programs {
-            for stage in program.stage_operands() {
+            for stage in program.stages() {
                 now += 1;
-                let operands = stage.flatten();
-                let tensors = operands.filter_map(|o| o.view.buffer.checked_sub(buffers::COUNT));
+                let tensors = stage.iter().filter_map(|o| o.view.buffer.checked_sub(buffers::COUNT));
                 tensors.for_each(|id| Span::include(&mut spans[id], now));
             }
             now += 1;

@@ -1,42 +1,44 @@
 //! [`TrainPrograms`]: the programs of a training step, forward with batch statistics and then [`Backward`].
 //!
 //! The forward program keeps for backward: the inputs of convolutions (`x`), their outputs (`y`), four
-//! vectors per batch norm, and the positions of maxima. Weights are packed right before they are read, at the
-//! same time as the previous layer runs.
+//! vectors per batch norm, and the positions of maxima.
 
 use bonsai_graph::{NodeId, Op, ParamRole};
-use bonsai_kernels::{BatchNorm, Epilogue, KernelError, Moments, Pointwise, Program};
+use bonsai_kernels::{BatchNorm, Epilogue, KernelError, Moments, Pointwise};
 
 use super::arena::Boundary;
+use super::backend::{Backend, Convolution, Push};
 use super::backward::Backward;
 use super::forward_state::{ForwardState, NormVectors};
-use super::layers::{ConvLayer, HostWire, ProgramContext};
+use super::host_wire::HostWire;
+use super::layers::{ConvLayer, ProgramContext};
 use super::units::Unit;
 
 /// The programs of one training step.
-pub(super) struct TrainPrograms {
-    pub(super) forward: Program,
-    pub(super) backward: Program,
-    pub(super) images: HostWire,
-    pub(super) outputs: Vec<HostWire>,
-    pub(super) taps: Vec<HostWire>,
+pub(crate) struct TrainPrograms<P> {
+    pub(crate) forward: P,
+    pub(crate) backward: P,
+    pub(crate) images: HostWire,
+    pub(crate) outputs: Vec<HostWire>,
+    pub(crate) taps: Vec<HostWire>,
     /// Wires into which the host writes the gradients of the outputs.
-    pub(super) upstream: Vec<HostWire>,
-    pub(super) input_gradient: Option<HostWire>,
+    pub(crate) upstream: Vec<HostWire>,
+    pub(crate) input_gradient: Option<HostWire>,
 }
 
 /// Writes the programs of a training step.
-pub(super) fn write(
-    mut layers: ProgramContext<'_>,
+pub(crate) fn write<B: Backend>(
+    mut layers: ProgramContext<'_, B>,
     units: &[Unit],
     taps: &[NodeId],
-) -> Result<TrainPrograms, KernelError> {
+) -> Result<TrainPrograms<B::Program>, KernelError> {
     layers.make_values();
     let network = layers.network;
     let input = network.graph.input();
     let images = layers.value(input);
     let images = layers.host_wire(input, images, Boundary::BeforeForward);
-    let mut forward = Program::new(layers.isa);
+    let backend = layers.backend;
+    let mut forward = backend.program();
     let kept: Vec<ForwardState> =
         units.iter().map(|unit| push_forward(&mut layers, &mut forward, unit)).collect::<Result<_, _>>()?;
     let mut visible = |wire: &NodeId| {
@@ -46,7 +48,7 @@ pub(super) fn write(
     let outputs = network.graph.outputs().iter().map(&mut visible).collect();
     let tapped = taps.iter().map(visible).collect();
 
-    let mut p = Program::new(layers.isa);
+    let mut p = backend.program();
     let mut backward = Backward::new(layers, taps.contains(&input));
     let upstream = backward.receive(&mut p)?;
     for (unit, kept) in units.iter().zip(&kept).rev() {
@@ -56,9 +58,9 @@ pub(super) fn write(
     Ok(TrainPrograms { forward, backward: p, images, outputs, taps: tapped, upstream, input_gradient })
 }
 
-fn push_forward(
-    layers: &mut ProgramContext<'_>,
-    p: &mut Program,
+fn push_forward<B: Backend>(
+    layers: &mut ProgramContext<'_, B>,
+    p: &mut B::Program,
     unit: &Unit,
 ) -> Result<ForwardState, KernelError> {
     if !unit.is_chain() {
@@ -82,12 +84,11 @@ fn push_forward(
         unit.norm.map(|_| conv.as_ref().map_or_else(|| Moments::counts(pixels), |c| c.conv.moment_counts()));
     let moments = counts.as_ref().map(|counts| layers.arena.tensor(2 * counts.len(), width));
     if let Some(layer @ ConvLayer { input, conv, bias, .. }) = &conv {
-        let weights = layer.push_spread(p, label, |len| layers.arena.vector(len))?;
-        let packed = layers.arena.vector(conv.packed_len());
-        conv.push_pack(p, label, weights, packed)?;
+        let weights = layer.push_spread(p, label, &mut |len| layers.arena.vector(len))?;
         let residual = residual.filter(|_| bare);
         let epilogue = Epilogue { bias: *bias, silu: false, residual, moments };
-        conv.push_forward(p, label, layers.value(*input), packed, y, epilogue)?;
+        let operands = [layers.value(*input), weights, y];
+        conv.push_forward(p, label, &mut |len| layers.arena.vector(len), operands, epilogue)?;
     } else if let Some(partials) = moments {
         p.push(label, Moments { y, partials })?;
     }

@@ -18,7 +18,7 @@ use bonsai_kernels::padded;
 
 /// The physical channels of one wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Channels {
+pub(crate) struct Channels {
     /// First logical channel of every segment, followed by the number of logical channels.
     cuts: Vec<usize>,
     /// Whether segments have no padding.
@@ -27,23 +27,23 @@ pub(super) struct Channels {
 
 impl Channels {
     /// Number of logical channels.
-    pub(super) fn logical(&self) -> usize {
+    pub(crate) fn logical(&self) -> usize {
         self.cuts[self.cuts.len() - 1]
     }
 
     /// Number of physical channels, including padding.
-    pub(super) fn physical(&self) -> usize {
+    pub(crate) fn physical(&self) -> usize {
         self.column(self.logical())
     }
 
     /// Physical position of a cut.
-    pub(super) fn column(&self, cut: usize) -> usize {
+    pub(crate) fn column(&self, cut: usize) -> usize {
         let before = self.cuts.windows(2).take_while(|s| s[1] <= cut);
         before.map(|s| self.width(s[1] - s[0])).sum()
     }
 
     /// Position of every segment.
-    pub(super) fn segments(&self) -> Vec<Segment> {
+    pub(crate) fn segments(&self) -> Vec<Segment> {
         let mut physical = 0;
         let segment = |s: &[usize]| {
             let segment = Segment { logical: s[0], physical, len: s[1] - s[0] };
@@ -54,17 +54,17 @@ impl Channels {
     }
 
     /// Ranges of physical channels that are not padding.
-    pub(super) fn live(&self) -> Vec<Range<usize>> {
+    pub(crate) fn live(&self) -> Vec<Range<usize>> {
         self.segments().iter().map(|s| s.physical..s.physical + s.len).collect()
     }
 
     /// Physical position of every logical channel.
-    pub(super) fn positions(&self) -> Vec<usize> {
+    pub(crate) fn positions(&self) -> Vec<usize> {
         self.segments().iter().flat_map(|s| s.physical..s.physical + s.len).collect()
     }
 
     /// The same channels with padding.
-    pub(super) fn to_padded(&self) -> Self {
+    pub(crate) fn to_padded(&self) -> Self {
         Self { dense: false, ..self.clone() }
     }
 
@@ -77,7 +77,7 @@ impl Channels {
 ///
 /// The images are dense if only ungrouped convolutions read them: padding three channels to sixteen would
 /// cause five times the memory traffic.
-pub(super) fn channels(graph: &Graph) -> Vec<Channels> {
+pub(crate) fn channels(graph: &Graph) -> Vec<Channels> {
     let mut cuts: Vec<BTreeSet<usize>> =
         graph.nodes().iter().map(|n| BTreeSet::from([0, n.channels()])).collect();
     // Cuts propagate along wires in both directions. One sweep each way is enough, except for cycles of

@@ -8,24 +8,24 @@ use bonsai_graph::{Graph, NodeId, Op};
 
 /// Layers that run fused. For a unit of a single layer of any kind, `node` is that layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unit {
+pub(crate) struct Unit {
     /// The first layer.
-    pub(super) node: NodeId,
+    pub(crate) node: NodeId,
     /// The convolution, if the unit begins with one.
-    pub(super) conv: Option<NodeId>,
+    pub(crate) conv: Option<NodeId>,
     /// The batch norm after the convolution, or at the beginning of the unit.
-    pub(super) norm: Option<NodeId>,
+    pub(crate) norm: Option<NodeId>,
     /// The activation.
-    pub(super) silu: Option<NodeId>,
+    pub(crate) silu: Option<NodeId>,
     /// The sum at the end, and the other wire that it adds.
-    pub(super) residual: Option<(NodeId, NodeId)>,
+    pub(crate) residual: Option<(NodeId, NodeId)>,
     /// The last layer; its output is the output of the unit.
-    pub(super) last: NodeId,
+    pub(crate) last: NodeId,
 }
 
 impl Unit {
     /// Whether the unit is a chain that begins with a convolution, batch norm or activation.
-    pub(super) fn is_chain(&self) -> bool {
+    pub(crate) fn is_chain(&self) -> bool {
         self.conv.is_some() || self.norm.is_some() || self.silu.is_some()
     }
 
@@ -74,7 +74,7 @@ impl Unit {
 }
 
 /// The units of a graph in execution order; wires in `kept` remain visible.
-pub(super) fn units(graph: &Graph, kept: &[NodeId]) -> Vec<Unit> {
+pub(crate) fn units(graph: &Graph, kept: &[NodeId]) -> Vec<Unit> {
     let consumers = graph.consumers();
     let hidden = |wire: NodeId| {
         consumers[wire.index()].len() == 1 && !kept.contains(&wire) && !graph.outputs().contains(&wire)
@@ -104,7 +104,7 @@ pub(super) fn units(graph: &Graph, kept: &[NodeId]) -> Vec<Unit> {
 
 /// The same units ordered by depth, the longest path from the images. Units of equal depth do not read each
 /// other, so they run at the same time and threads synchronise less often.
-pub(super) fn by_depth(graph: &Graph, units: Vec<Unit>) -> Vec<Unit> {
+pub(crate) fn by_depth(graph: &Graph, units: Vec<Unit>) -> Vec<Unit> {
     let mut depths = vec![0; graph.nodes().len()];
     let depth = |unit: Unit| {
         let inputs =

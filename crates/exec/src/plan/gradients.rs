@@ -8,13 +8,14 @@
 //! The backward program runs units in reverse. The output gradient of a unit is therefore complete when the
 //! unit runs, and no later unit reads it.
 
-use bonsai_kernels::{KernelError, Program, SEGMENT, View, Zero};
+use bonsai_kernels::{KernelError, SEGMENT, View, Zero};
 
+use super::backend::Push;
 use super::placement::Location;
 
 /// State of the gradients of all roots while a backward program is written.
 #[derive(Debug, Default)]
-pub(super) struct Gradients {
+pub(crate) struct Gradients {
     roots: Vec<View>,
     /// For each root, whether each segment was written.
     written: Vec<Vec<bool>>,
@@ -22,37 +23,37 @@ pub(super) struct Gradients {
 
 /// View for a gradient, and whether to add to its values.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Target {
-    pub(super) view: View,
-    pub(super) accumulate: bool,
+pub(crate) struct Target {
+    pub(crate) view: View,
+    pub(crate) accumulate: bool,
 }
 
 impl Gradients {
     /// Starts with no gradient written at these roots.
-    pub(super) fn new(roots: Vec<View>) -> Self {
+    pub(crate) fn new(roots: Vec<View>) -> Self {
         let written = roots.iter().map(|r| vec![false; r.channels.div_ceil(SEGMENT)]).collect();
         Self { roots, written }
     }
 
     /// View of the gradient of `width` channels at `location`.
-    pub(super) fn view(&self, location: Location, width: usize) -> View {
+    pub(crate) fn view(&self, location: Location, width: usize) -> View {
         self.roots[location.root].columns(location.column, width)
     }
 
     /// Whether any segment there was written.
-    pub(super) fn is_reached(&self, location: Location, width: usize) -> bool {
+    pub(crate) fn is_reached(&self, location: Location, width: usize) -> bool {
         self.segments(location, width).iter().any(|w| *w)
     }
 
     /// Marks all segments there as written.
-    pub(super) fn set_written(&mut self, location: Location, width: usize) {
+    pub(crate) fn set_written(&mut self, location: Location, width: usize) {
         self.segments_mut(location, width).fill(true);
     }
 
     /// The target for one more gradient; marks it as written.
-    pub(super) fn claim(
+    pub(crate) fn claim(
         &mut self,
-        p: &mut Program,
+        p: &mut impl Push<Zero>,
         label: &str,
         location: Location,
         width: usize,
@@ -63,9 +64,9 @@ impl Gradients {
     }
 
     /// The gradient accumulated so far, with unwritten segments zeroed; `None` if no segment was written.
-    pub(super) fn append_gradient(
+    pub(crate) fn append_gradient(
         &mut self,
-        p: &mut Program,
+        p: &mut impl Push<Zero>,
         label: &str,
         location: Location,
         width: usize,
@@ -98,7 +99,7 @@ impl Gradients {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bonsai_kernels::Isa;
+    use bonsai_kernels::{Isa, Program};
 
     #[test]
     fn the_first_stores_later_ones_add_and_gaps_are_zeroed() {

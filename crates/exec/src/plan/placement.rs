@@ -15,32 +15,32 @@ use super::cuts::Channels;
 
 /// Position of a wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Location {
+pub(crate) struct Location {
     /// Index of the root.
-    pub(super) root: usize,
+    pub(crate) root: usize,
     /// First physical channel in the root.
-    pub(super) column: usize,
+    pub(crate) column: usize,
 }
 
 /// A tensor that holds wires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Root {
+pub(crate) struct Root {
     /// The wire that covers the whole root.
-    pub(super) wire: NodeId,
+    pub(crate) wire: NodeId,
     /// Number of physical channels.
-    pub(super) width: usize,
+    pub(crate) width: usize,
 }
 
 /// Positions of all wires.
 #[derive(Debug)]
-pub(super) struct Placement {
-    pub(super) roots: Vec<Root>,
+pub(crate) struct Placement {
+    pub(crate) roots: Vec<Root>,
     locations: Vec<Location>,
 }
 
 impl Placement {
     /// Assigns a position to every wire.
-    pub(super) fn new(graph: &Graph, channels: &[Channels]) -> Self {
+    pub(crate) fn new(graph: &Graph, channels: &[Channels]) -> Self {
         let mut walk = Walk { graph, channels, roots: Vec::new(), locations: vec![None; channels.len()] };
         for id in graph.ids().rev() {
             let node = graph.node(id);
@@ -61,13 +61,13 @@ impl Placement {
     }
 
     /// Position of a wire.
-    pub(super) fn location(&self, wire: NodeId) -> Location {
+    pub(crate) fn location(&self, wire: NodeId) -> Location {
         self.locations[wire.index()]
     }
 
     /// The inputs of a concat that must be copied into it: the wire and its first physical channel in the
     /// concat.
-    pub(super) fn copies(
+    pub(crate) fn copies(
         &self,
         graph: &Graph,
         channels: &[Channels],

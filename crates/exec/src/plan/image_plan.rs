@@ -2,12 +2,15 @@
 //! for the host.
 
 use bonsai_graph::{NodeId, Shape, Size};
-use bonsai_kernels::{Isa, KernelError, Program, WinogradMode};
+use bonsai_kernels::KernelError;
 
 use super::arena::Arena;
+use super::backend::Backend;
 use super::folded::Folded;
-use super::layers::{HostWire, Network, ProgramContext};
-use super::params::Params;
+use super::host_wire::HostWire;
+use super::layers::ProgramContext;
+use super::network::Network;
+use super::params::ParamMap;
 use super::{eval, train, units};
 use crate::need::bytes_of;
 use crate::{ExecError, Mode};
@@ -18,53 +21,46 @@ const MOST_BYTES: u64 = 1 << 46;
 
 /// Identifies a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) mode: Mode,
+pub(crate) struct Key {
+    pub(crate) mode: Mode,
     /// Number of images in the batch.
-    pub(super) n: usize,
+    pub(crate) n: usize,
     /// Height, px.
-    pub(super) h: usize,
+    pub(crate) h: usize,
     /// Width, px.
-    pub(super) w: usize,
+    pub(crate) w: usize,
     /// Tapped layers in ascending order, without duplicates.
-    pub(super) taps: Vec<NodeId>,
+    pub(crate) taps: Vec<NodeId>,
 }
 
 /// The programs for one image size.
-pub(super) struct Plan {
-    pub(super) key: Key,
+pub(crate) struct Plan<P> {
+    pub(crate) key: Key,
     /// Computes from the folded parameters what inference on this size reads; empty in training.
-    pub(super) prepare: Program,
-    pub(super) forward: Program,
+    pub(crate) prepare: P,
+    pub(crate) forward: P,
     /// Empty in inference.
-    pub(super) backward: Program,
-    pub(super) images: HostWire,
-    pub(super) outputs: Vec<HostWire>,
-    pub(super) taps: Vec<HostWire>,
-    pub(super) upstream: Vec<HostWire>,
-    pub(super) input_gradient: Option<HostWire>,
+    pub(crate) backward: P,
+    pub(crate) images: HostWire,
+    pub(crate) outputs: Vec<HostWire>,
+    pub(crate) taps: Vec<HostWire>,
+    pub(crate) upstream: Vec<HostWire>,
+    pub(crate) input_gradient: Option<HostWire>,
     /// Number of values in the activations.
-    pub(super) activations_len: usize,
-    /// Separate folded parameters, if the plan has taps.
-    pub(super) folded: Option<Folded>,
-    /// Version of the parameters for which `prepare` ran.
-    pub(super) prepared_from: Option<u64>,
-    /// Pass number of the last use; the least recently used plan is dropped first.
-    pub(super) used: u64,
+    pub(crate) activations_len: usize,
 }
 
 /// Makes plans for a network.
-pub(super) struct Planner<'a> {
-    pub(super) network: &'a Network,
-    pub(super) params: &'a Params,
-    pub(super) isa: Isa,
-    pub(super) winograd: WinogradMode,
+pub(crate) struct Planner<'a, B> {
+    pub(crate) network: &'a Network,
+    pub(crate) params: &'a ParamMap,
+    pub(crate) backend: B,
 }
 
-impl Planner<'_> {
+impl<B: Backend> Planner<'_, B> {
     /// The folded parameters of inference with these taps. The graph must be able to run on images of this
     /// size.
-    pub(super) fn fold(&self, key: &Key) -> Result<Folded, ExecError> {
+    pub(crate) fn fold(&self, key: &Key) -> Result<Folded<B>, ExecError> {
         let shapes = self.shapes(key)?;
         let mut arena = Arena::default();
         let layers = self.layers(key, &shapes, &mut arena);
@@ -74,7 +70,7 @@ impl Planner<'_> {
 
     /// Writes the programs twice: a draft to find the lifetimes of tensors, then with their positions.
     /// Inference needs `folded`.
-    pub(super) fn plan(&self, key: &Key, folded: Option<&Folded>) -> Result<Plan, ExecError> {
+    pub(crate) fn plan(&self, key: &Key, folded: Option<&Folded<B>>) -> Result<Plan<B::Program>, ExecError> {
         let shapes = self.shapes(key)?;
         let mut arena = Arena::default();
         let draft = self.write(key, &shapes, folded, &mut arena)?;
@@ -92,20 +88,20 @@ impl Planner<'_> {
         Ok(shapes)
     }
 
-    fn layers<'a>(&'a self, key: &Key, shapes: &'a [Shape], arena: &'a mut Arena) -> ProgramContext<'a> {
-        let Self { network, params, isa, winograd } = *self;
-        ProgramContext { network, params, isa, winograd, n: key.n, shapes, arena, values: Vec::new() }
+    fn layers<'a>(&'a self, key: &Key, shapes: &'a [Shape], arena: &'a mut Arena) -> ProgramContext<'a, B> {
+        let Self { network, params, backend } = *self;
+        ProgramContext { network, params, backend, n: key.n, shapes, arena, values: Vec::new() }
     }
 
     fn write(
         &self,
         key: &Key,
         shapes: &[Shape],
-        folded: Option<&Folded>,
+        folded: Option<&Folded<B>>,
         arena: &mut Arena,
-    ) -> Result<Plan, ExecError> {
+    ) -> Result<Plan<B::Program>, ExecError> {
         let layers = self.layers(key, shapes, arena);
-        let empty = || Program::new(self.isa);
+        let empty = || self.backend.program();
         let plan = |images| Plan {
             key: key.clone(),
             prepare: empty(),
@@ -117,9 +113,6 @@ impl Planner<'_> {
             upstream: Vec::new(),
             input_gradient: None,
             activations_len: 0,
-            folded: None,
-            prepared_from: None,
-            used: 0,
         };
         Ok(match folded {
             None => {

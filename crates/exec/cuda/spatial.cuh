@@ -1,0 +1,72 @@
+// Max-pooling and nearest-neighbour upsampling, both ways. One thread computes one value, in the order of the CPU.
+#pragma once
+#include "values.cuh"
+
+// Maximum under the window; `taps` (or null) receives the number of the tap that held it.
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_max_pool(const float* x, int ldx, float* y, int ldy, unsigned char* taps, Window s) {
+    for (size_t i = first_value(); i < (size_t)s.n * s.oh * s.ow * s.oc; i += value_step()) {
+        const int c = (int)(i % s.oc);
+        const size_t p = i / s.oc;
+        const int ox = (int)(p % s.ow), oy = (int)(p / s.ow % s.oh), image = (int)(p / s.ow / s.oh);
+        float best = 0.0f;
+        int tap = -1;
+        for (int ky = 0; ky < s.kh; ky++) {
+            for (int kx = 0; kx < s.kw; kx++) {
+                const int iy = oy * s.sh + ky - s.ph, ix = ox * s.sw + kx - s.pw;
+                if (iy < 0 || iy >= s.ih || ix < 0 || ix >= s.iw) continue;
+                const float v = x[(((size_t)image * s.ih + iy) * s.iw + ix) * ldx + c];
+                // Starts from the first pixel, so that a window of only minus infinities has a valid tap.
+                if (tap < 0 || v > best || v != v) {
+                    best = v;
+                    tap = ky * s.kw + kx;
+                }
+            }
+        }
+        y[p * ldy + c] = best;
+        if (taps) taps[p * s.oc + c] = (unsigned char)tap;
+    }
+}
+
+// Passes dy to the pixels that were maxima.
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_max_pool_gradient(const float* dy, int ldy, const unsigned char* taps, float* dx, int ldx, int accumulate, Window s) {
+    for (size_t i = first_value(); i < (size_t)s.n * s.ih * s.iw * s.ic; i += value_step()) {
+        const int c = (int)(i % s.ic);
+        const size_t p = i / s.ic;
+        const int ix = (int)(p % s.iw), iy = (int)(p / s.iw % s.ih), image = (int)(p / s.iw / s.ih);
+        float sum = 0.0f;
+        for (int ky = 0; ky < s.kh; ky++) {
+            for (int kx = 0; kx < s.kw; kx++) {
+                const int y = iy + s.ph - ky, x = ix + s.pw - kx;
+                if (y < 0 || x < 0 || y % s.sh || x % s.sw || y / s.sh >= s.oh || x / s.sw >= s.ow) continue;
+                const size_t q = ((size_t)image * s.oh + y / s.sh) * s.ow + x / s.sw;
+                if (taps[q * s.ic + c] == ky * s.kw + kx) sum += dy[q * ldy + c];
+            }
+        }
+        float* to = dx + p * ldx + c;
+        *to = accumulate ? *to + sum : sum;
+    }
+}
+
+// Repeats each pixel factor x factor times; `w` is the width of x.
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_upsample(const float* x, int ldx, float* y, int ldy, int pixels, int w, int channels, int factor) {
+    const size_t all = (size_t)pixels * factor * factor * channels;
+    for (size_t i = first_value(); i < all; i += value_step()) {
+        const int c = (int)(i % channels);
+        const size_t p = i / channels, wide = (size_t)w * factor;
+        // Rows of all images are upsampled alike, so the index of the image does not matter.
+        y[p * ldy + c] = x[(p / wide / factor * w + p % wide / factor) * ldx + c];
+    }
+}
+
+// Sums dy over the copies of each pixel.
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_upsample_gradient(const float* dy, int ldy, float* dx, int ldx, int pixels, int w, int channels, int factor, int accumulate) {
+    for (size_t i = first_value(); i < (size_t)pixels * channels; i += value_step()) {
+        const int c = (int)(i % channels);
+        const size_t p = i / channels, wide = (size_t)w * factor;
+        const size_t first = p / w * factor * wide + p % w * factor;
+        float sum = dy[first * ldy + c];
+        for (int copy = 1; copy < factor * factor; copy++) sum += dy[(first + copy / factor * wide + copy % factor) * ldy + c];
+        float* to = dx + p * ldx + c;
+        *to = accumulate ? *to + sum : sum;
+    }
+}

@@ -1,0 +1,181 @@
+//! Every step of plans on the GPU against the same step on the CPU, buffer by buffer.
+//!
+//! [`TwinBackend`] writes each step for both. The test runs a step on both, compares what it wrote, and gives the GPU the
+//! CPU's values before the next one. So it names the first wrong kernel, and errors do not add up.
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
+
+use bonsai_checkpoint::Weights;
+use bonsai_graph::Graph;
+use bonsai_kernels::{AlignedBuffer, Isa, Team, View, WinogradMode};
+use bonsai_testkit::{RandomGraphConfig, random_array, random_model};
+use candle_core::cuda_backend::cudarc::driver::CudaSlice;
+
+use super::backend::CudaBackend;
+use super::launcher::Launcher;
+use super::twin_backend::{TwinBackend, TwinProgram};
+use crate::cpu::CpuBackend;
+use crate::plan::{HostWire, Key, Network, ParamMap, Planner, Steps, buffers};
+use crate::{ComputePrecision, Device, Mode};
+
+/// The same buffers on both machines, in the order of [`buffers`].
+struct Memory {
+    gpu: Launcher,
+    team: Team,
+    host: Vec<AlignedBuffer>,
+    device: Vec<CudaSlice<f32>>,
+}
+
+impl Memory {
+    fn new(lens: [usize; buffers::COUNT]) -> Self {
+        let device: Device = std::env::var("BONSAI_TEST_DEVICE").unwrap().parse().unwrap();
+        let gpu = Launcher::open(device).unwrap();
+        let host = lens.iter().map(|len| AlignedBuffer::zeroed(*len)).collect();
+        let device = lens.iter().map(|len| gpu.zeros(*len).unwrap()).collect();
+        Self { gpu, team: Team::new(1).unwrap(), host, device }
+    }
+
+    /// Copies the CPU's values of a buffer to the GPU.
+    fn copy(&mut self, buffer: usize) {
+        self.gpu.upload(self.host[buffer].as_slice(), &mut self.device[buffer], 0).unwrap();
+    }
+
+    fn run(&mut self, program: TwinProgram, precision: ComputePrecision, what: &str) {
+        for step in program.steps {
+            let kernels: Vec<_> = step.cuda.steps.iter().map(|launch| launch.kernel).collect();
+            let mut written: Vec<View> = [step.cuda.stages().concat(), Steps::stages(&step.cpu).concat()]
+                .map(|operands| {
+                    operands.into_iter().filter(|o| o.access.writes()).map(|o| o.view).collect::<Vec<_>>()
+                })
+                .into_iter()
+                .reduce(|cuda, cpu| cuda.into_iter().filter(|view| cpu.contains(view)).collect())
+                .unwrap();
+            written.dedup();
+            // Each machine folds into weights of its own layout, so the convolutions that read them are compared.
+            let folds = step
+                .cuda
+                .stages()
+                .concat()
+                .iter()
+                .any(|o| o.access.writes() && o.view.buffer == buffers::FOLDED);
+            let mut bases = [0; buffers::COUNT + 1];
+            for (base, buffer) in bases.iter_mut().zip(&self.device) {
+                *base = self.gpu.address(buffer);
+            }
+            self.gpu.run(&self.gpu.load(step.cuda).unwrap(), &bases).unwrap();
+            let mut host: Vec<&mut AlignedBuffer> = self.host.iter_mut().collect();
+            step.cpu.run(&self.team, &mut host).unwrap();
+            let reads = Steps::stages(&step.cpu).concat();
+            let reads: Vec<View> = reads.into_iter().filter(|o| !o.access.writes()).map(|o| o.view).collect();
+            assert!(!written.is_empty() || folds, "{kernels:?} of `{}` share no output", step.label);
+            for view in written {
+                self.compare(
+                    &view,
+                    &reads,
+                    precision,
+                    &format!("{kernels:?} of layer `{}`, {what}", step.label),
+                );
+            }
+            (0..buffers::FOLDED).for_each(|buffer| self.copy(buffer));
+        }
+    }
+
+    /// Compares a view on both machines, relative to the largest value in it and in what the step read: sums of large
+    /// values may cancel.
+    fn compare(&self, view: &View, reads: &[View], precision: ComputePrecision, what: &str) {
+        // Sums of different order; 10 bits of fraction in the operands of products.
+        let tolerance = match precision {
+            ComputePrecision::F32 => 2e-5,
+            ComputePrecision::Tf32 => 2e-3,
+        };
+        let device = self.gpu.download(&self.device[view.buffer], 0..self.host[view.buffer].len()).unwrap();
+        let host = |view: &View| self.host[view.buffer].as_slice();
+        let all = reads.iter().chain([view]).flat_map(|view| places(view).map(|at| host(view)[at].abs()));
+        let largest = all.fold(0.0f32, f32::max);
+        for at in places(view) {
+            let (got, expected) = (device[at], host(view)[at]);
+            let near = (got - expected).abs() <= tolerance * largest || got.to_bits() == expected.to_bits();
+            assert!(
+                near,
+                "{what}: value {at} of {view:?} is {got}, on the CPU {expected}, largest {largest}"
+            );
+        }
+    }
+}
+
+/// Positions of the values of a view.
+fn places(view: &View) -> impl Iterator<Item = usize> + use<> {
+    let View { offset, pixels, channels, ld, .. } = *view;
+    (0..pixels).flat_map(move |p| (0..channels).map(move |c| offset + p * ld + c))
+}
+
+/// Runs all steps of training and inference of a network on both machines.
+fn compare(graph: &Graph, weights: &Weights, size: [usize; 3], precision: ComputePrecision, what: &str) {
+    let network = Network::new(graph);
+    let map = ParamMap::new(graph, &network.channels);
+    let cpu = CpuBackend { isa: Isa::PORTABLE, winograd: WinogradMode::Off };
+    let backend = TwinBackend { cuda: CudaBackend { precision }, cpu };
+    let planner = Planner { network: &network, params: &map, backend };
+    let [n, h, w] = size;
+    for mode in [Mode::Eval, Mode::Train] {
+        let key = Key { mode, n, h, w, taps: graph.outputs().to_vec() };
+        let folded = (mode == Mode::Eval).then(|| planner.fold(&key).unwrap());
+        let plan = planner.plan(&key, folded.as_ref()).unwrap();
+        let [trained, statistics] = map.lens();
+        let folded_len = folded.as_ref().map_or(0, |f| f.len);
+        let mut memory = Memory::new([plan.activations_len, trained, statistics, trained, folded_len]);
+        memory.host[buffers::ACTIVATIONS].as_mut_slice().fill(f32::NAN);
+        let [params, running] = &mut memory.host[buffers::PARAMS..=buffers::STATISTICS] else {
+            unreachable!()
+        };
+        map.write(weights, params.as_mut_slice(), Some(running.as_mut_slice())).unwrap();
+        let fill = |memory: &mut Memory, wire: &HostWire, seed| {
+            let array = random_array(seed, &wire.shape);
+            let [n, c, h, w] = wire.shape;
+            let shape = bonsai_kernels::Nhwc::new(n, h, w, c);
+            let host = memory.host[buffers::ACTIVATIONS].as_mut_slice();
+            bonsai_kernels::layout::from_nchw(
+                &memory.team,
+                shape,
+                array.data(),
+                host,
+                &wire.view,
+                &wire.segments,
+            )
+            .unwrap();
+        };
+        fill(&mut memory, &plan.images, 1);
+        (0..buffers::COUNT).for_each(|buffer| memory.copy(buffer));
+        if let Some(folded) = folded {
+            memory.run(folded.make, precision, what);
+        }
+        memory.run(plan.forward, precision, what);
+        for (seed, wire) in plan.upstream.iter().enumerate() {
+            fill(&mut memory, wire, 2 + seed as u64);
+        }
+        (0..buffers::FOLDED).for_each(|buffer| memory.copy(buffer));
+        memory.run(plan.backward, precision, what);
+    }
+}
+
+/// Networks for each precision; every kernel is in one of them. 40 networks passed too.
+const SEEDS: u64 = 10;
+
+fn on_gpu() -> bool {
+    std::env::var_os("BONSAI_TEST_DEVICE").is_some()
+}
+
+#[test]
+fn every_step_equals_the_step_of_the_cpu() {
+    if !on_gpu() {
+        return;
+    }
+    for precision in ComputePrecision::ALL {
+        for seed in 0..SEEDS {
+            let config = RandomGraphConfig { max_channels: 90, ..RandomGraphConfig::default() };
+            let model = random_model(seed, &config);
+            let graph = model.spec().graph();
+            let size = [[2, 3, 5][seed as usize % 3], model.h, model.w];
+            compare(graph, &model.checkpoint.weights, size, precision, &format!("{precision}, seed {seed}"));
+        }
+    }
+}
