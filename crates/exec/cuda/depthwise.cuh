@@ -1,6 +1,7 @@
 // Convolution in which every channel has its own window, both ways. Weights are [tap][channel].
 #pragma once
 #include "conv_forward.cuh"
+#include "spatial.cuh"
 #include "sums.cuh"
 
 extern "C" __global__ void __launch_bounds__(THREADS) bonsai_depthwise(const float* x, int ldx, const float* w, float* y, int ldy, const float* bias, const float* residual, int ldr, int act, Window s) {
@@ -22,22 +23,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) bonsai_depthwise(const flo
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) bonsai_depthwise_input(const float* dy, int ldy, const float* w, float* dx, int ldx, int accumulate, Window s) {
-    for (size_t i = first_value(); i < (size_t)s.n * s.ih * s.iw * s.ic; i += value_step()) {
-        const int c = (int)(i % s.ic);
-        const size_t p = i / s.ic;
-        const int ix = (int)(p % s.iw), iy = (int)(p / s.iw % s.ih), image = (int)(p / s.iw / s.ih);
-        float sum = 0.0f;
-        for (int ky = 0; ky < s.kh; ky++) {
-            for (int kx = 0; kx < s.kw; kx++) {
-                const int y = iy + s.ph - ky, x = ix + s.pw - kx;
-                if (y < 0 || x < 0 || y % s.sh || x % s.sw || y / s.sh >= s.oh || x / s.sw >= s.ow) continue;
-                const size_t q = ((size_t)image * s.oh + y / s.sh) * s.ow + x / s.sw;
-                sum = fmaf(dy[q * ldy + c], w[(ky * s.kw + kx) * s.ic + c], sum);
-            }
-        }
-        float* to = dx + p * ldx + c;
-        *to = accumulate ? *to + sum : sum;
-    }
+    gather_gradient(dx, ldx, accumulate, s, [&](float sum, size_t q, int tap, int c) {
+        return fmaf(dy[q * ldy + c], w[tap * s.ic + c], sum);
+    });
 }
 
 // partials[part][tap][channel]: sums over a part of the output pixels (blockIdx.x) for one tap (blockIdx.z).

@@ -27,8 +27,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) bonsai_max_pool(const floa
     }
 }
 
-// Passes dy to the pixels that were maxima.
-extern "C" __global__ void __launch_bounds__(THREADS) bonsai_max_pool_gradient(const float* dy, int ldy, const unsigned char* taps, float* dx, int ldx, int accumulate, Window s) {
+// For every input pixel and channel, `add(sum, q, tap, c)` adds what output pixel q that reads it through this tap gives.
+template <class F> __device__ void gather_gradient(float* dx, int ldx, int accumulate, const Window& s, F add) {
     for (size_t i = first_value(); i < (size_t)s.n * s.ih * s.iw * s.ic; i += value_step()) {
         const int c = (int)(i % s.ic);
         const size_t p = i / s.ic;
@@ -39,12 +39,19 @@ extern "C" __global__ void __launch_bounds__(THREADS) bonsai_max_pool_gradient(c
                 const int y = iy + s.ph - ky, x = ix + s.pw - kx;
                 if (y < 0 || x < 0 || y % s.sh || x % s.sw || y / s.sh >= s.oh || x / s.sw >= s.ow) continue;
                 const size_t q = ((size_t)image * s.oh + y / s.sh) * s.ow + x / s.sw;
-                if (taps[q * s.ic + c] == ky * s.kw + kx) sum += dy[q * ldy + c];
+                sum = add(sum, q, ky * s.kw + kx, c);
             }
         }
         float* to = dx + p * ldx + c;
         *to = accumulate ? *to + sum : sum;
     }
+}
+
+// Passes dy to the pixels that were maxima.
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_max_pool_gradient(const float* dy, int ldy, const unsigned char* taps, float* dx, int ldx, int accumulate, Window s) {
+    gather_gradient(dx, ldx, accumulate, s, [&](float sum, size_t q, int tap, int c) {
+        return taps[q * s.ic + c] == tap ? sum + dy[q * ldy + c] : sum;
+    });
 }
 
 // Repeats each pixel factor x factor times; `w` is the width of x.
