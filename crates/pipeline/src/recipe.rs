@@ -58,26 +58,22 @@ impl Recipes<'_> {
                 let measures = c.prune.target.is_some_and(CostTarget::is_measured);
                 if measures { with(own, json!({"machine": self.executor})) } else { own }
             }
-            Stage::Finetune => {
-                with(with(json!({"finetune": c.finetune}), self.distillation()?), self.training())
-            }
+            Stage::Finetune => with(self.teacher()?, with(json!({"finetune": c.finetune}), self.training())),
+            // Calibration runs images that the seed selects.
             Stage::Export => {
-                // Calibration runs images that the seed selects.
                 with(json!({"export": c.export, "imgsz": c.imgsz, "seed": c.seed}), self.machine())
             }
             Stage::Engine => {
-                // The result of this stage depends on which builders are installed.
-                let builders = engine_builders(&c.engine);
-                let builders = builders.map(|path| path.as_deref().map(path_text));
+                // The result depends on which builders are installed.
+                let builders = engine_builders(&c.engine).map(|path| path.as_deref().map(path_text));
                 json!({"engine": c.engine, "builders": builders})
             }
-            // Latencies depend on the machine.
             Stage::Report => json!({"latency_runs": c.latency_runs, "machine": self.executor}),
         })
     }
 
     /// The teacher of fine-tuning, if there is one.
-    fn distillation(&self) -> Result<Value> {
+    fn teacher(&self) -> Result<Value> {
         let distill = &self.config.distill;
         if !distill.is_on() {
             return Ok(json!({}));
@@ -94,12 +90,11 @@ impl Recipes<'_> {
         with(json!({"imgsz": c.imgsz, "seed": c.seed, "loader": loader}), self.machine())
     }
 
-    /// What decides how values are rounded.
+    /// What decides how values are rounded. Only the CUDA executor has a choice of precision.
     fn machine(&self) -> Value {
         let machine = json!({"executor": self.executor.executor, "device": self.config.device});
-        // Only the CUDA executor has a choice.
-        let precision = self.executor.precision.map(|precision| json!({"precision": precision}));
-        precision.map_or(machine.clone(), |precision| with(machine, precision))
+        let Some(precision) = self.executor.precision else { return machine };
+        with(machine, json!({"precision": precision}))
     }
 }
 

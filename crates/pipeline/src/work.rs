@@ -282,14 +282,9 @@ impl Work<'_> {
             // Every export has its batch norm folded, as this file has.
             counted: self.file(Stage::Engine, &network.cpu_engine()),
         };
-        // The executor of the run measures it, which need not be on the CPU.
-        let engine = match self.config.device.as_str() {
-            "cpu" => "CPU engine".to_owned(),
-            device => format!("CPU engine on {device}"),
-        };
         for network in Network::ALL {
             let file = self.file(Stage::Engine, &network.cpu_engine());
-            wanted.push(export(&engine, network, EnginePrecision::Fp32, file));
+            wanted.push(export("CPU engine", network, EnginePrecision::Fp32, file));
         }
         for (network, precision) in self.onnx() {
             let file = self.file(Stage::Export, &network.onnx(precision));
