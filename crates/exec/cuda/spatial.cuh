@@ -32,13 +32,16 @@ template <class F> __device__ void gather_gradient(float* dx, int ldx, int accum
     for (size_t i = first_value(); i < (size_t)s.n * s.ih * s.iw * s.ic; i += value_step()) {
         const int c = (int)(i % s.ic);
         const size_t p = i / s.ic;
-        const int ix = (int)(p % s.iw), iy = (int)(p / s.iw % s.ih), image = (int)(p / s.iw / s.ih);
+        const int ix = (int)(p % s.iw) + s.pw, iy = (int)(p / s.iw % s.ih) + s.ph;
+        const size_t rows = p / s.iw / s.ih * s.oh;  // of earlier images
         float sum = 0.0f;
         for (int ky = 0; ky < s.kh; ky++) {
+            const int y = iy - ky;
+            if (y < 0 || y % s.sh || y / s.sh >= s.oh) continue;
             for (int kx = 0; kx < s.kw; kx++) {
-                const int y = iy + s.ph - ky, x = ix + s.pw - kx;
-                if (y < 0 || x < 0 || y % s.sh || x % s.sw || y / s.sh >= s.oh || x / s.sw >= s.ow) continue;
-                const size_t q = ((size_t)image * s.oh + y / s.sh) * s.ow + x / s.sw;
+                const int x = ix - kx;
+                if (x < 0 || x % s.sw || x / s.sw >= s.ow) continue;
+                const size_t q = (rows + y / s.sh) * s.ow + x / s.sw;
                 sum = add(sum, q, ky * s.kw + kx, c);
             }
         }
