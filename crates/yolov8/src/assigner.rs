@@ -15,7 +15,8 @@ use rayon::prelude::*;
 
 use crate::ciou::{Corners, positive_ciou};
 use crate::distribution::Distribution;
-use crate::head::{Grid, HeadError, HeadOutput};
+use crate::grid::{Grid, HeadShape};
+use crate::head::{HeadError, HeadOutput};
 use crate::target::{Object, Target, objects_by_image};
 
 /// Maximum number of anchors per object.
@@ -41,21 +42,27 @@ pub struct Positive {
 /// # Errors
 /// A target has an unknown image or class, or a box that is not finite.
 pub fn assign(head: &HeadOutput, targets: &[Target]) -> Result<Vec<Vec<Positive>>, HeadError> {
-    Ok(assign_objects(head, &objects_by_image(head, targets)?))
+    Ok(assign_objects(head, &objects_by_image(&HeadShape::from_head(head), targets)?))
 }
 
 /// As [`assign`], for targets that were already checked.
 pub(crate) fn assign_objects(head: &HeadOutput, images: &[Vec<Object>]) -> Vec<Vec<Positive>> {
-    let grids = Grid::from_head(head);
-    let one = |(image, objects): (usize, &Vec<Object>)| {
-        let predictor = HeadPredictor { head, image, distribution: Distribution::new(head.reg_max()) };
-        assign_image(&grids, objects, predictor)
-    };
+    let predictor = |image| HeadPredictor { head, image, distribution: Distribution::new(head.reg_max()) };
+    assign_predictions(&Grid::from_head(head), images, predictor)
+}
+
+/// As [`assign_objects`], for the predictions of each image.
+pub(crate) fn assign_predictions<P: Predictor>(
+    grids: &[Grid],
+    images: &[Vec<Object>],
+    predictor: impl Fn(usize) -> P + Sync,
+) -> Vec<Vec<Positive>> {
+    let one = |(image, objects): (usize, &Vec<Object>)| assign_image(grids, objects, predictor(image));
     images.par_iter().enumerate().map(one).collect()
 }
 
 /// The current prediction; called for candidates only.
-trait Predictor {
+pub(crate) trait Predictor {
     /// The predicted box of a cell of a level, in pixels.
     fn bbox(&mut self, level: usize, grid: &Grid, cell: usize) -> Corners;
     /// The predicted score of a class, in 0..=1.

@@ -8,7 +8,8 @@ use bonsai_boxes::Cxcywh;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use crate::head::{Grid, HeadError, HeadOutput};
+use crate::grid::Grid;
+use crate::head::{HeadError, HeadOutput};
 use crate::sigmoid::{exp_negative, sigmoid};
 
 /// Number of anchors that are decoded together.

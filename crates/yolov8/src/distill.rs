@@ -26,7 +26,8 @@
 use rayon::prelude::*;
 
 use crate::gradient::{ImagePlanes, LevelGradient, planes_by_image, zero_gradients};
-use crate::head::{Grid, HeadOutput};
+use crate::grid::Grid;
+use crate::head::HeadOutput;
 use crate::sigmoid::{SoftWeights, soft_cross_entropy};
 
 mod boxes;

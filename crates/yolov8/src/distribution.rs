@@ -69,6 +69,11 @@ impl Distribution {
         }
     }
 
+    /// Expected bin of the left, top, right and bottom distance, in cells.
+    pub(crate) fn distances(&self) -> [f64; 4] {
+        self.distances
+    }
+
     /// Probability of each bin, one side after the other.
     pub(crate) fn probabilities(&self) -> &[f32] {
         &self.probabilities

@@ -16,7 +16,8 @@ use crate::assigner::{Positive, assign_objects};
 use crate::ciou::{Corners, ciou};
 use crate::distribution::Distribution;
 use crate::gradient::{ImagePlanes, LevelGradient, planes_by_image, zero_gradients};
-use crate::head::{Grid, HeadError, HeadOutput};
+use crate::grid::{Grid, HeadShape};
+use crate::head::{HeadError, HeadOutput};
 use crate::sigmoid::background_cross_entropy;
 use crate::target::{Object, Target, objects_by_image};
 
@@ -75,25 +76,54 @@ pub fn detection_loss(
     targets: &[Target],
     gains: LossGains,
 ) -> Result<LossOutput, HeadError> {
-    let objects = objects_by_image(head, targets)?;
+    let objects = objects_by_image(&HeadShape::from_head(head), targets)?;
     let positives = assign_objects(head, &objects);
     Ok(evaluate(head, &objects, &positives, gains))
 }
 
 /// Unweighted sums of one image or of the batch.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    bbox: f64,
-    cls: f64,
-    dfl: f64,
+pub(crate) struct Sums {
+    pub(crate) bbox: f64,
+    pub(crate) cls: f64,
+    pub(crate) dfl: f64,
+}
+
+impl Sums {
+    /// The three parts, and their sum times the batch size.
+    pub(crate) fn items(self, gains: LossGains, score_sum: f64, batch: usize) -> (LossItems, f32) {
+        let item = |gain: f32, sum: f64| f64::from(gain) * sum / score_sum;
+        let bbox = item(gains.bbox, self.bbox);
+        let cls = item(gains.cls, self.cls);
+        let dfl = item(gains.dfl, self.dfl);
+        let items = LossItems { bbox: bbox as f32, cls: cls as f32, dfl: dfl as f32 };
+        (items, ((bbox + cls + dfl) * batch as f64) as f32)
+    }
 }
 
 /// The factor of each sum in the total.
 #[derive(Debug, Clone, Copy)]
-struct Weights {
-    bbox: f64,
-    cls: f64,
-    dfl: f64,
+pub(crate) struct Weights {
+    pub(crate) bbox: f64,
+    pub(crate) cls: f64,
+    pub(crate) dfl: f64,
+}
+
+impl Weights {
+    pub(crate) fn new(gains: LossGains, score_sum: f64, batch: usize) -> Self {
+        let weight = |gain: f32| f64::from(gain) * batch as f64 / score_sum;
+        Self { bbox: weight(gains.bbox), cls: weight(gains.cls), dfl: weight(gains.dfl) }
+    }
+}
+
+/// Sum of the soft labels, at least 1.
+pub(crate) fn score_sum(positives: &[Vec<Positive>]) -> f64 {
+    positives.iter().flatten().map(|p| p.score).sum::<f64>().max(1.0)
+}
+
+/// The object of a positive anchor. Objects of an image keep the order of the targets.
+pub(crate) fn object_of<'a>(positive: &Positive, objects: &'a [Object]) -> Option<&'a Object> {
+    objects.binary_search_by_key(&positive.target, |o| o.target).ok().map(|found| &objects[found])
 }
 
 /// The loss for a given assignment.
@@ -103,11 +133,8 @@ fn evaluate(
     positives: &[Vec<Positive>],
     gains: LossGains,
 ) -> LossOutput {
-    let score_sum = positives.iter().flatten().map(|p| p.score).sum::<f64>().max(1.0);
-    let batch = head.batch() as f64;
-    let weight = |gain: f32| f64::from(gain) * batch / score_sum;
-    let weights = Weights { bbox: weight(gains.bbox), cls: weight(gains.cls), dfl: weight(gains.dfl) };
-
+    let score_sum = score_sum(positives);
+    let weights = Weights::new(gains, score_sum, head.batch());
     let mut gradients = zero_gradients(head);
     let grids = Grid::from_head(head);
     let sums: Vec<Sums> = planes_by_image(head, &mut gradients)
@@ -116,12 +143,9 @@ fn evaluate(
         .map(|(image, mut planes)| {
             let mut sums = Sums { cls: background(head, image, weights.cls, &mut planes), ..Sums::default() };
             let mut distribution = Distribution::new(head.reg_max());
-            // Objects of an image keep the order of the targets, so binary search by index finds a target.
             for positive in &positives[image] {
-                let found = objects[image].binary_search_by_key(&positive.target, |o| o.target);
-                if let Ok(found) = found {
+                if let Some(object) = object_of(positive, &objects[image]) {
                     let foreground = Foreground { head, image, grids: &grids, weights };
-                    let object = &objects[image][found];
                     foreground.add(positive, object, &mut distribution, &mut planes, &mut sums);
                 }
             }
@@ -135,16 +159,8 @@ fn evaluate(
         sum.cls += s.cls;
         sum.dfl += s.dfl;
     }
-    let item = |gain: f32, sum: f64| f64::from(gain) * sum / score_sum;
-    let bbox = item(gains.bbox, sum.bbox);
-    let cls = item(gains.cls, sum.cls);
-    let dfl = item(gains.dfl, sum.dfl);
-    LossOutput {
-        items: LossItems { bbox: bbox as f32, cls: cls as f32, dfl: dfl as f32 },
-        total: ((bbox + cls + dfl) * batch) as f32,
-        score_sum,
-        gradients,
-    }
+    let (items, total) = sum.items(gains, score_sum, head.batch());
+    LossOutput { items, total, score_sum, gradients }
 }
 
 /// The class part for an image without objects.
@@ -184,18 +200,42 @@ impl Foreground<'_> {
         let gradient = &mut planes[level].cls_logits[logit];
         *gradient = (f64::from(*gradient) - self.weights.cls * score) as f32;
 
-        let centre = grid.centre(cell);
-        let target = object.bbox.scaled(1.0 / grid.stride as f64);
+        distribution.read(self.head.box_logits(level, self.image), cells, cell);
+        let sides = BoxSides { grid, cell, object, score };
+        let planes = &mut *planes[level].box_logits;
+        sides.add(distribution, self.weights, (planes, cells, cell), sums);
+    }
+}
+
+/// A positive anchor and the object whose box it should predict.
+pub(crate) struct BoxSides<'a> {
+    pub(crate) grid: Grid,
+    /// The cell in its level.
+    pub(crate) cell: usize,
+    pub(crate) object: &'a Object,
+    pub(crate) score: f64,
+}
+
+impl BoxSides<'_> {
+    /// Adds the box part and the distribution part. Writes the gradient of the logits to planes `[4 * reg_max, cells]`
+    /// at a cell.
+    pub(crate) fn add(
+        &self,
+        distribution: &Distribution,
+        weights: Weights,
+        (planes, cells, cell): (&mut [f32], usize, usize),
+        sums: &mut Sums,
+    ) {
+        let score = self.score;
+        let centre = self.grid.centre(self.cell);
+        let target = self.object.bbox.scaled(1.0 / self.grid.stride as f64);
         let wanted = [centre.0 - target.x1, centre.1 - target.y1, target.x2 - centre.0, target.y2 - centre.1];
-        let distances = distribution.read(self.head.box_logits(level, self.image), cells, cell);
-        let overlap = ciou(Corners::around(centre, distances), target);
+        let overlap = ciou(Corners::around(centre, distribution.distances()), target);
         sums.bbox += (1.0 - overlap.value) * score;
         sums.dfl += distribution.focal_loss(wanted) * score;
 
-        let by_distance = overlap.loss_by_distance().map(|slope| self.weights.bbox * score * slope);
-        let focal_weight = self.weights.dfl * score;
-        let planes = &mut *planes[level].box_logits;
-        distribution.write_gradient(by_distance, wanted, focal_weight, planes, cells, cell);
+        let by_distance = overlap.loss_by_distance().map(|slope| weights.bbox * score * slope);
+        distribution.write_gradient(by_distance, wanted, weights.dfl * score, planes, cells, cell);
     }
 }
 

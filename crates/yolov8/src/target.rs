@@ -6,7 +6,8 @@
 use bonsai_boxes::Cxcywh;
 
 use crate::ciou::Corners;
-use crate::head::{HeadError, HeadOutput};
+use crate::grid::HeadShape;
+use crate::head::HeadError;
 
 /// An object in an image of the batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,13 +30,12 @@ pub(crate) struct Object {
 }
 
 /// Checks the targets and groups them by image, in the order of the list.
-pub(crate) fn objects_by_image(head: &HeadOutput, targets: &[Target]) -> Result<Vec<Vec<Object>>, HeadError> {
-    let (width, height) = head.image_size();
-    let mut images = vec![Vec::new(); head.batch()];
+pub(crate) fn objects_by_image(head: &HeadShape, targets: &[Target]) -> Result<Vec<Vec<Object>>, HeadError> {
+    let (width, height) = head.image_size;
+    let mut images = vec![Vec::new(); head.batch];
     for (target, t) in targets.iter().enumerate() {
         let Target { image, class_id, bbox } = *t;
-        let batch = head.batch();
-        let num_classes = head.num_classes();
+        let HeadShape { batch, num_classes, .. } = *head;
         if class_id >= num_classes {
             return Err(HeadError::TargetClass { target, class_id, num_classes });
         }

@@ -49,7 +49,7 @@ fn targets() -> Vec<Target> {
 fn gradient_is_that_of_finite_differences() {
     let gains = LossGains { bbox: 0.0, ..LossGains::default() };
     let base = logits();
-    let objects = objects_by_image(&head(&base), &targets()).unwrap();
+    let objects = objects_by_image(&HeadShape::from_head(&head(&base)), &targets()).unwrap();
     let positives = assign_objects(&head(&base), &objects);
     assert!(positives.iter().all(|p| p.len() >= 2), "{positives:?}");
     let found = evaluate(&head(&base), &objects, &positives, gains);
@@ -90,7 +90,7 @@ fn score_sum_is_the_sum_of_the_soft_labels() {
     let base = logits();
     let sum = |targets: &[Target]| {
         let found = detection_loss(&head(&base), targets, LossGains::default()).unwrap();
-        let objects = objects_by_image(&head(&base), targets).unwrap();
+        let objects = objects_by_image(&HeadShape::from_head(&head(&base)), targets).unwrap();
         let positives = assign_objects(&head(&base), &objects);
         (found.score_sum, positives.iter().flatten().map(|p| p.score).sum::<f64>())
     };
