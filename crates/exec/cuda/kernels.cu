@@ -14,4 +14,5 @@
 #include "conv_weight.cuh"
 #include "depthwise.cuh"
 #include "layout.cuh"
+#include "head.cuh"
 #include "optimiser.cuh"

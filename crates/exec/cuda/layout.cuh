@@ -11,6 +11,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) bonsai_from_nchw(const flo
     }
 }
 
+// The same for images of 8 bits, which become 0..=1.
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_from_bytes(const unsigned char* from, float* to, int ld, const int* logical, int pixels, int plane, int channels, int width) {
+    for (size_t i = first_value(); i < (size_t)pixels * width; i += value_step()) {
+        const size_t p = i / width, image = p / plane;
+        const int at = (int)(i % width), c = logical[at];
+        to[p * ld + at] = c < 0 ? 0.0f : (float)from[(image * channels + c) * plane + p % plane] / 255.0f;
+    }
+}
+
 // `physical` has the channel of the tensor for each channel of the array.
 extern "C" __global__ void __launch_bounds__(THREADS) bonsai_to_nchw(const float* from, int ld, float* to, const int* physical, int pixels, int plane, int channels) {
     for (size_t i = first_value(); i < (size_t)pixels * channels; i += value_step()) {

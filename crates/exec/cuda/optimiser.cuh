@@ -49,6 +49,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) bonsai_pull(float* g, cons
     for (size_t i = first_value(); i < (size_t)len; i += value_step()) g[i] = g[i] * clip + pull[i];
 }
 
+// g = g * clip + strength * sign(w), with sign(0) = 0; without the second term where the mark is 0.
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_pull_signs(float* g, const float* w, const float* marks, long long len, float clip, float strength) {
+    for (size_t i = first_value(); i < (size_t)len; i += value_step()) {
+        const float sign = w[i] == 0.0f || marks[i] == 0.0f ? 0.0f : w[i] != w[i] ? w[i] : copysignf(1.0f, w[i]);
+        g[i] = g[i] * clip + strength * sign;
+    }
+}
+
 // Factors of AdamW; the same as AdamFactors in adamw.rs.
 struct AdamFactors {
     float keep, take1, beta2, take2, root, eps, rate;

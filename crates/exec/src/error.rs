@@ -134,6 +134,16 @@ pub enum ExecError {
     /// Backward was requested without a training forward pass that kept the values.
     #[error("backward needs a forward pass in training mode first")]
     NoForward,
+    /// A detection head, or what belongs to it, does not fit the network or the batch.
+    #[error("{what}: found {found}, expected {expected}")]
+    Head {
+        /// What does not fit.
+        what: &'static str,
+        /// What was found.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
     /// The value of a layer was requested, and the last forward pass did not keep it.
     #[error(
         "no value of layer `{node}` is kept: set a tap on it and run a forward pass; backward discards values"

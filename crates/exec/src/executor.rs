@@ -5,7 +5,7 @@ use std::time::Duration;
 use bonsai_checkpoint::{Array, Weights};
 use bonsai_graph::{Graph, NodeId};
 
-use crate::{ExecError, PenaltyMap, UpdateReport, UpdateRule};
+use crate::{ExecError, HeadPass, PenaltyMap, UpdateReport, UpdateRule};
 
 /// How batch norm behaves and which values are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,11 @@ pub trait Executor {
     /// # Errors
     /// [`ExecError::Shape`] if the channels differ, [`ExecError::Graph`] if the size does not fit.
     fn forward(&mut self, mode: Mode, images: &Array) -> Result<Vec<Array>, ExecError>;
+
+    /// Training steps that leave the outputs of a detection head on the device, if the executor has them.
+    fn head_pass(&mut self) -> Option<&mut dyn HeadPass> {
+        None
+    }
 
     /// Adds the gradients of the parameters, given the gradients at the outputs, to the gradient buffer.
     /// Consumes the values that the forward pass kept.

@@ -11,6 +11,7 @@ mod pass;
 mod penalty;
 mod planned;
 mod schedule;
+mod split_step;
 mod state;
 mod trainer;
 

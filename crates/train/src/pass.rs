@@ -7,6 +7,7 @@ use bonsai_exec::{ExecError, Executor, Mode};
 use bonsai_graph::DetectHead;
 use bonsai_yolov8::{HeadError, HeadOutput, LossItems, LossOutput, add_gradients, detection_loss};
 
+use crate::split_step::{SplitError, split_step};
 use crate::{
     Batch, BatchSource, Distill, EpochRecord, Observer, Penalty, Schedule, StepRecord, Student, TrainConfig,
     TrainError, state,
@@ -164,8 +165,19 @@ impl<'a> Run<'a> {
         let epoch = self.progress.epoch + 1;
         let number = index + 1;
         let exec = |source: ExecError| TrainError::exec(epoch, number, source);
-        let outputs = self.executor.forward(Mode::Train, &batch.images).map_err(exec)?;
         let failed = |e: HeadError| TrainError::Loss { epoch, batch: number, source: Box::new(e) };
+        // A teacher needs the outputs on the host.
+        if self.distill.is_none()
+            && let Some(pass) = self.executor.head_pass()
+        {
+            let step = split_step(pass, &self.head, batch, self.config.gains);
+            let step = step.map_err(|error| match error {
+                SplitError::Exec(source) => exec(source),
+                SplitError::Loss(source) => failed(source),
+            })?;
+            return step.map_err(|items| self.diverged(items, None, None, batch.names.clone()));
+        }
+        let outputs = self.executor.forward(Mode::Train, &batch.images).map_err(exec)?;
         let head = HeadOutput::from_outputs(&self.head, &outputs).map_err(failed)?;
         let mut loss = detection_loss(&head, &batch.targets, self.config.gains).map_err(failed)?;
         let items = loss.items;

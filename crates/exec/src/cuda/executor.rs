@@ -7,7 +7,9 @@ use bonsai_graph::{Graph, NodeId};
 use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 
 use super::backend::CudaBackend;
-use super::image_plan::{CudaPlan, Folded, push_give, values};
+use super::convert::{push_give, values};
+use super::image_bytes::ImageBytes;
+use super::image_plan::{CudaPlan, Folded};
 use super::launcher::{Bases, Launcher, Loaded};
 use super::params::CudaParams;
 use super::step::CudaProgram;
@@ -16,7 +18,8 @@ use crate::candle::out_of_memory;
 use crate::eval_only::CheckMemory;
 use crate::plan::{HostWire, Key, Network, Planner};
 use crate::{
-    Buffer, ComputePrecision, Device, ExecError, Executor, Mode, PenaltyMap, UpdateReport, UpdateRule,
+    Buffer, ComputePrecision, Device, ExecError, Executor, HeadPass, Mode, PenaltyMap, UpdateReport,
+    UpdateRule,
 };
 
 /// Number of plans kept at the same time: training and evaluation on a few sizes.
@@ -24,20 +27,23 @@ const MAX_PLANS: usize = 8;
 
 /// Runs a graph on a GPU with the project's own kernels.
 pub struct CudaExecutor {
-    gpu: Launcher,
+    pub(super) gpu: Launcher,
     backend: CudaBackend,
-    network: Network,
+    pub(super) network: Network,
     params: CudaParams,
     /// The most recently used plan is the last.
-    plans: Vec<CudaPlan>,
+    pub(super) plans: Vec<CudaPlan>,
     /// Folded parameters of the last inference.
     folded: Option<FoldedMemory>,
     activations: CudaSlice<f32>,
-    staging: CudaSlice<f32>,
-    taps: Vec<NodeId>,
+    pub(super) staging: CudaSlice<f32>,
+    image_bytes: ImageBytes,
+    /// Positions that the kernels of a head look up.
+    pub(super) lists: CudaSlice<i32>,
+    pub(super) taps: Vec<NodeId>,
     /// Whether the values of the last plan are in memory.
-    has_values: bool,
-    input_gradient: Option<Array>,
+    pub(super) has_values: bool,
+    pub(super) input_gradient: Option<Array>,
     /// Incremented with every change of parameters or statistics.
     version: u64,
 }
@@ -74,6 +80,8 @@ impl CudaExecutor {
         let params = CudaParams::new(&gpu, &network, weights)?;
         let (activations, staging) = (gpu.reserve(0)?, gpu.reserve(0)?);
         Ok(Self {
+            image_bytes: ImageBytes::new(&gpu)?,
+            lists: gpu.reserve(0)?,
             gpu,
             backend: CudaBackend { precision },
             network,
@@ -90,7 +98,7 @@ impl CudaExecutor {
     }
 
     /// Makes the plan for `key` the last one, with enough memory for it.
-    fn use_plan(&mut self, key: &Key) -> Result<(), ExecError> {
+    pub(super) fn use_plan(&mut self, key: &Key) -> Result<(), ExecError> {
         if let Some(found) = self.plans.iter().position(|plan| plan.key == *key) {
             let plan = self.plans.remove(found);
             self.plans.push(plan);
@@ -133,28 +141,45 @@ impl CudaExecutor {
         Ok(())
     }
 
-    fn bases(&self) -> Bases {
+    pub(super) fn bases(&self) -> Bases {
         let CudaParams { trained, statistics, gradients, .. } = &self.params;
         let folded = self.folded.as_ref().map_or(0, |f| self.gpu.address(&f.memory));
         let [activations, trained, statistics, gradients, staging] =
             [&self.activations, trained, statistics, gradients, &self.staging].map(|b| self.gpu.address(b));
         // In the order of `plan::buffers`.
-        [activations, trained, statistics, gradients, folded, staging]
+        [
+            activations,
+            trained,
+            statistics,
+            gradients,
+            folded,
+            staging,
+            self.gpu.address(self.image_bytes.memory()),
+        ]
     }
 
-    fn run_forward(&mut self, key: &Key, images: &Array) -> Result<Vec<Array>, ExecError> {
+    /// Runs the network; its outputs stay on the GPU.
+    pub(super) fn run_network(&mut self, key: &Key, images: &Array) -> Result<(), ExecError> {
         if key.mode == Mode::Eval {
             self.fold(key)?;
         } else {
             self.version += 1;
         }
         self.use_plan(key)?;
+        let as_bytes = self.image_bytes.upload(images.data(), &self.gpu)?;
+        if !as_bytes {
+            self.gpu.upload(images.data(), &mut self.staging, 0)?;
+        }
         let bases = self.bases();
         let plan = self.plans.last().expect("a plan is in use");
-        self.gpu.upload(images.data(), &mut self.staging, 0)?;
-        for program in [&plan.take_images, &plan.forward, &plan.give_outputs] {
-            self.gpu.run(program, &bases)?;
-        }
+        self.gpu.run(if as_bytes { &plan.take_bytes } else { &plan.take_images }, &bases)?;
+        self.gpu.run(&plan.forward, &bases)
+    }
+
+    fn run_forward(&mut self, key: &Key, images: &Array) -> Result<Vec<Array>, ExecError> {
+        self.run_network(key, images)?;
+        let plan = self.plans.last().expect("a plan is in use");
+        self.gpu.run(&plan.give_outputs, &self.bases())?;
         let values = self.gpu.download(&self.staging, plan.images_len..plan.staging_len)?;
         self.has_values = true;
         Ok(split(&plan.outputs, &values))
@@ -174,7 +199,7 @@ impl CudaExecutor {
     }
 
     /// Copies a wire to the host.
-    fn fetch(&self, wire: &HostWire) -> Result<Array, ExecError> {
+    pub(super) fn fetch(&self, wire: &HostWire) -> Result<Array, ExecError> {
         let mut program = CudaProgram::default();
         push_give(&mut program, wire, 0)?;
         let memory = self.gpu.reserve(values(wire))?;
@@ -185,7 +210,7 @@ impl CudaExecutor {
     }
 
     /// The last plan, if its values are in memory.
-    fn last(&self) -> Option<&CudaPlan> {
+    pub(super) fn last(&self) -> Option<&CudaPlan> {
         self.plans.last().filter(|_| self.has_values)
     }
 }
@@ -211,6 +236,10 @@ impl Executor for CudaExecutor {
         let [n, _, h, w] = self.network.image_dims(images)?;
         let key = Key { mode, n, h, w, taps: self.taps.clone() };
         self.run_forward(&key, images).map_err(|error| out_of_memory(error, mode, [n, h, w]))
+    }
+
+    fn head_pass(&mut self) -> Option<&mut dyn HeadPass> {
+        Some(self)
     }
 
     fn backward(&mut self, output_gradients: &[Array]) -> Result<(), ExecError> {
@@ -267,8 +296,7 @@ impl Executor for CudaExecutor {
     }
 
     fn penalise(&mut self, map: &PenaltyMap) -> Result<(), ExecError> {
-        self.params.marks = self.params.map.marks(map)?;
-        Ok(())
+        self.params.penalise(map)
     }
 }
 

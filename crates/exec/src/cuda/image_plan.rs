@@ -1,10 +1,12 @@
 //! [`CudaPlan`]: the programs of one image size on a GPU, with those that convert arrays of the host.
 
-use bonsai_kernels::{KernelError, View};
+use bonsai_kernels::View;
 
 use super::backend::CudaBackend;
-use super::launcher::{Launcher, Loaded, STAGING};
-use super::step::{Arg, CudaProgram, int, over, rows};
+use super::convert::{push_convert, push_give, push_take, values};
+use super::head::Head;
+use super::launcher::{BYTES, Launcher, Loaded};
+use super::step::CudaProgram;
 use crate::ExecError;
 use crate::plan::{HostWire, Key, Plan};
 
@@ -16,6 +18,8 @@ pub(super) struct CudaPlan {
     pub(super) backward: Loaded,
     /// From staging to the images.
     pub(super) take_images: Loaded,
+    /// From images of 8 bits to the images.
+    pub(super) take_bytes: Loaded,
     /// From the outputs to staging.
     pub(super) give_outputs: Loaded,
     /// From staging to the gradients of the outputs.
@@ -28,6 +32,8 @@ pub(super) struct CudaPlan {
     pub(super) input_gradient: Option<HostWire>,
     pub(super) activations_len: usize,
     pub(super) staging_len: usize,
+    /// The detection head, if a pass used one.
+    pub(super) head: Option<Head>,
 }
 
 impl CudaPlan {
@@ -36,6 +42,8 @@ impl CudaPlan {
         let mut take_images = CudaProgram::default();
         let images_len = values(&plan.images);
         push_take(&mut take_images, &plan.images, 0)?;
+        let mut take_bytes = CudaProgram::default();
+        push_convert(&mut take_bytes, &plan.images, "bonsai_from_bytes", View::vector(BYTES, 0, images_len))?;
         let mut give_outputs = CudaProgram::default();
         let mut take_gradients = CudaProgram::default();
         let mut at = images_len;
@@ -53,6 +61,7 @@ impl CudaPlan {
             forward: gpu.load(plan.forward)?,
             backward: gpu.load(plan.backward)?,
             take_images: gpu.load(take_images)?,
+            take_bytes: gpu.load(take_bytes)?,
             give_outputs: gpu.load(give_outputs)?,
             take_gradients: gpu.load(take_gradients)?,
             images_len,
@@ -62,50 +71,9 @@ impl CudaPlan {
             input_gradient: plan.input_gradient,
             activations_len: plan.activations_len,
             staging_len: at,
+            head: None,
         })
     }
-}
-
-/// Number of values of the array of a wire.
-pub(super) fn values(wire: &HostWire) -> usize {
-    wire.shape.iter().product()
-}
-
-/// Appends the conversion of an array at this position of staging to a tensor.
-fn push_take(p: &mut CudaProgram, wire: &HostWire, at: usize) -> Result<(), KernelError> {
-    let [n, c, h, w] = wire.shape;
-    let mut logical = vec![-1; wire.view.channels];
-    for segment in &wire.segments {
-        for i in 0..segment.len {
-            logical[segment.physical + i] = int(segment.logical + i)?;
-        }
-    }
-    let table = p.table(logical);
-    let mut args = vec![Arg::At(View::vector(STAGING, at, values(wire)))];
-    args.extend(rows(&wire.view)?);
-    args.push(table);
-    for size in [n * h * w, h * w, c, wire.view.channels] {
-        args.push(Arg::Int(int(size)?));
-    }
-    p.launch("input", "bonsai_from_nchw", over(n * h * w * wire.view.channels), args, Vec::new())
-}
-
-/// Appends the conversion of a tensor to an array at this position of staging.
-pub(super) fn push_give(p: &mut CudaProgram, wire: &HostWire, at: usize) -> Result<(), KernelError> {
-    let [n, c, h, w] = wire.shape;
-    let mut physical = vec![0; c];
-    for segment in &wire.segments {
-        for i in 0..segment.len {
-            physical[segment.logical + i] = int(segment.physical + i)?;
-        }
-    }
-    let table = p.table(physical);
-    let mut args = rows(&wire.view)?.to_vec();
-    args.extend([Arg::At(View::vector(STAGING, at, values(wire))), table]);
-    for size in [n * h * w, h * w, c] {
-        args.push(Arg::Int(int(size)?));
-    }
-    p.launch("output", "bonsai_to_nchw", over(n * h * w * c), args, Vec::new())
 }
 
 /// The plan's backend, for the folded parameters of inference.

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::CudaDevice;
 use candle_core::cuda_backend::WrapErr as _;
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaFunction, CudaSlice, CudaStream, DevicePtr as _, DeviceRepr, LaunchConfig, PushKernelArg as _,
+    CudaFunction, CudaSlice, CudaStream, DevicePtr as _, DeviceRepr, LaunchConfig, PinnedHostSlice,
+    PushKernelArg as _,
 };
 
 use super::step::{Arg, CudaProgram, Step, THREADS, WindowArg};
@@ -23,8 +24,11 @@ const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
 /// The buffer through which arrays of the host pass, in addition to those of a plan.
 pub(super) const STAGING: usize = buffers::COUNT;
 
-/// Address of the first value of each buffer, in the order of [`buffers`] and then [`STAGING`].
-pub(super) type Bases = [u64; STAGING + 1];
+/// Images of 8 bits.
+pub(super) const BYTES: usize = STAGING + 1;
+
+/// Address of the first value of each buffer, in the order of [`buffers`] and then [`STAGING`] and [`BYTES`].
+pub(super) type Bases = [u64; BYTES + 1];
 
 // SAFETY: both are `repr(C)` and consist of numbers, like the structs of the same name in the kernels.
 unsafe impl DeviceRepr for WindowArg {}
@@ -160,8 +164,38 @@ impl Launcher {
         Ok(())
     }
 
+    /// Makes memory long enough; its values are lost if it was not. The length grows in powers of two, so that lengths that
+    /// vary a little need no new memory.
+    pub(super) fn grow<T: DeviceRepr>(&self, memory: &mut CudaSlice<T>, len: usize) -> Result<(), ExecError> {
+        if memory.len() < len {
+            *memory = self.reserve(len.next_power_of_two().max(1 << 10))?;
+        }
+        Ok(())
+    }
+
+    /// Memory of the host that the GPU copies without a detour. Its values are unknown.
+    pub(super) fn pinned(&self, len: usize) -> Result<PinnedHostSlice<u8>, ExecError> {
+        // SAFETY: every value of a byte is valid, and an upload writes all of them first.
+        Ok(unsafe { self.stream.context().alloc_pinned(len.max(1)) }.w()?)
+    }
+
+    /// Copies pinned memory to the GPU. The copy may run later; `PinnedHostSlice` waits for it before it hands the memory
+    /// out again.
+    pub(super) fn upload_pinned(
+        &self,
+        from: &PinnedHostSlice<u8>,
+        to: &mut CudaSlice<u8>,
+    ) -> Result<(), ExecError> {
+        Ok(self.stream.memcpy_htod(from, to).w()?)
+    }
+
     /// Copies values of the host to the GPU, from `at` on.
-    pub(super) fn upload(&self, from: &[f32], to: &mut CudaSlice<f32>, at: usize) -> Result<(), ExecError> {
+    pub(super) fn upload<T: DeviceRepr>(
+        &self,
+        from: &[T],
+        to: &mut CudaSlice<T>,
+        at: usize,
+    ) -> Result<(), ExecError> {
         if !from.is_empty() {
             self.stream.memcpy_htod(from, &mut to.slice_mut(at..at + from.len())).w()?;
         }

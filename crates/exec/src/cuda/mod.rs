@@ -2,12 +2,20 @@
 //! (`cuda/kernels.cu`).
 //!
 //! Every step of a plan is one launch with fixed arguments ([`step`], [`push`], [`backend`]). Tensors have fixed addresses
-//! in one buffer. All work runs on candle's one stream of the GPU; the host waits for the outputs, for the gradient norm,
-//! and for the scales and shifts if L1 is on.
+//! in one buffer. All work runs on candle's one stream of the GPU. In a step of a detector ([`head_pass`]), the host waits
+//! for a summary of the outputs, for the logits of the anchors that have an object, and for the gradient norm.
 
 mod backend;
 #[cfg(feature = "cuda")]
+mod convert;
+#[cfg(feature = "cuda")]
 mod executor;
+#[cfg(feature = "cuda")]
+mod head;
+#[cfg(feature = "cuda")]
+mod head_pass;
+#[cfg(feature = "cuda")]
+mod image_bytes;
 #[cfg(feature = "cuda")]
 mod image_plan;
 #[cfg(feature = "cuda")]

@@ -1,14 +1,16 @@
 //! [`CudaParams`]: all parameters of a network on a GPU, with their gradients, momentum and averages. A [`ParamMap`] has
 //! their positions.
 
+use std::ops::Range;
+
 use bonsai_checkpoint::Weights;
 use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 
 use super::launcher::Launcher;
 use crate::frozen::Frozen;
-use crate::penalty_map::Marks;
+use crate::penalty_map::{Mark, Marks};
 use crate::plan::{Network, ParamMap};
-use crate::{Buffer, ExecError};
+use crate::{Buffer, ExecError, PenaltyMap};
 
 /// The buffers, and the position of every parameter.
 pub(super) struct CudaParams {
@@ -23,6 +25,8 @@ pub(super) struct CudaParams {
     pub(super) ema_statistics: CudaSlice<f32>,
     pub(super) frozen: Frozen,
     pub(super) marks: Marks,
+    /// The marks of a range on the GPU: 1 where L1 penalises, 0 where it does not.
+    marks_on_gpu: Option<(Range<usize>, CudaSlice<f32>)>,
     /// Memory of a step, kept between steps: sums of squares, and the gradient of L1.
     pub(super) sums: CudaSlice<f64>,
     pub(super) pull: CudaSlice<f32>,
@@ -45,6 +49,7 @@ impl CudaParams {
             ema_statistics: gpu.zeros(statistics)?,
             frozen: Frozen::default(),
             marks: Marks::default(),
+            marks_on_gpu: None,
             sums: gpu.reserve(0)?,
             pull: gpu.reserve(0)?,
         };
@@ -60,6 +65,29 @@ impl CudaParams {
             self.second_moment = Some(gpu.zeros(self.map.lens()[0])?);
         }
         Ok(self.second_moment.as_mut().expect("set above"))
+    }
+
+    /// Replaces the channels that L1 penalises.
+    pub(super) fn penalise(&mut self, map: &PenaltyMap) -> Result<(), ExecError> {
+        self.marks = self.map.marks(map)?;
+        self.marks_on_gpu = None;
+        Ok(())
+    }
+
+    /// The marks of a range of the trained buffer.
+    pub(super) fn marks_of(
+        &mut self,
+        range: Range<usize>,
+        gpu: &Launcher,
+    ) -> Result<&CudaSlice<f32>, ExecError> {
+        if self.marks_on_gpu.as_ref().is_none_or(|(made_for, _)| *made_for != range) {
+            let one = |mark| f32::from(u8::from(mark != Mark::Left));
+            let marks: Vec<f32> = self.marks.within(range.clone()).map(one).collect();
+            let mut memory = gpu.reserve(marks.len())?;
+            gpu.upload(&marks, &mut memory, 0)?;
+            self.marks_on_gpu = Some((range, memory));
+        }
+        Ok(&self.marks_on_gpu.as_ref().expect("set above").1)
     }
 
     /// Copies a buffer to the host, by name and without padding.

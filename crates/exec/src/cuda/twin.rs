@@ -11,7 +11,7 @@ use bonsai_testkit::{RandomGraphConfig, random_array, random_model};
 use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 
 use super::backend::CudaBackend;
-use super::launcher::Launcher;
+use super::launcher::{Bases, Launcher};
 use super::twin_backend::{TwinBackend, TwinProgram};
 use crate::cpu::CpuBackend;
 use crate::plan::{HostWire, Key, Network, ParamMap, Planner, Steps, buffers};
@@ -57,7 +57,7 @@ impl Memory {
                 .concat()
                 .iter()
                 .any(|o| o.access.writes() && o.view.buffer == buffers::FOLDED);
-            let mut bases = [0; buffers::COUNT + 1];
+            let mut bases = Bases::default();
             for (base, buffer) in bases.iter_mut().zip(&self.device) {
                 *base = self.gpu.address(buffer);
             }

@@ -1,5 +1,5 @@
-//! [`update`]: the optimiser step on the flat buffers of a GPU. The host decides with two small copies: the gradient norm,
-//! and the scales and shifts that L1 penalises, if it is on.
+//! [`update`]: the optimiser step on the flat buffers of a GPU. The host decides by the gradient norm, and copies the scales
+//! and shifts that L1 penalises if it penalises them in groups or by the proximal step.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use super::step::over;
 use crate::adamw::AdamFactors;
 use crate::penalty::{self, Part};
 use crate::step::{clip_factor, role_rules};
-use crate::{ExecError, L1Placement, Method, RoleRule, UpdateReport, UpdateRule};
+use crate::{ExecError, L1Method, L1Placement, Method, RoleRule, UpdateReport, UpdateRule};
 
 /// Most partial sums of squares of one range.
 const MOST_SUMS: usize = 256;
@@ -28,9 +28,8 @@ pub(super) fn update(
     let ranges = params.map.ranges().clone();
     let rules: Vec<(Range<usize>, RoleRule)> =
         role_rules(rule, |role| ranges.of(role), &params.frozen).collect();
-    let pull = pull(rule, &rules, params, gpu)?;
     if rule.l1_placement == L1Placement::BeforeClip {
-        add(&pull, 1.0, params, gpu)?;
+        penalise(rule, &rules, 1.0, params, gpu)?;
     }
     let gradient_norm = gradient_norm(&rules, params, gpu)?;
     let trained = params.map.lens()[0];
@@ -40,7 +39,7 @@ pub(super) fn update(
     }
     let clip = clip_factor(rule, gradient_norm);
     if rule.l1_placement == L1Placement::AfterClip {
-        add(&pull, clip, params, gpu)?;
+        penalise(rule, &rules, clip, params, gpu)?;
     }
     for (range, role) in rules {
         let is_clipped = rule.l1_placement == L1Placement::AfterClip && penalty::pulls(rule, &role);
@@ -129,23 +128,43 @@ fn average(
     Ok(gpu.launch(&gpu.kernel(name)?, over(range.len()), &args)?)
 }
 
-/// The gradient of L1. One copy brings all values that it needs.
-fn pull(
+/// Scales the gradients by `clip` and adds the gradient of L1.
+fn penalise(
     rule: &UpdateRule,
     rules: &[(Range<usize>, RoleRule)],
-    params: &CudaParams,
+    clip: f32,
+    params: &mut CudaParams,
     gpu: &Launcher,
-) -> Result<Vec<Part>, ExecError> {
-    let on = || rules.iter().filter(|(_, role)| penalty::pulls(rule, role)).map(|(range, _)| range);
-    let first = on().map(|range| range.start).min().unwrap_or(0);
-    let last = on().map(|range| range.end).max().unwrap_or(0);
-    let values = gpu.download(&params.trained, first..last)?;
-    penalty::pull(rule, rules.iter().cloned(), &params.marks, |range| {
-        Ok(values[range.start - first..range.end - first].to_vec())
-    })
+) -> Result<(), ExecError> {
+    let on: Vec<_> =
+        rules.iter().filter(|(range, role)| !range.is_empty() && penalty::pulls(rule, role)).collect();
+    let first = on.iter().map(|(range, _)| range.start).min().unwrap_or(0);
+    let last = on.iter().map(|(range, _)| range.end).max().unwrap_or(0);
+    if rule.l1_method == L1Method::GroupLasso {
+        // One copy brings all values that the groups need.
+        let values = gpu.download(&params.trained, first..last)?;
+        let pull = penalty::pull(rule, rules.iter().cloned(), &params.marks, |range| {
+            Ok::<_, ExecError>(values[range.start - first..range.end - first].to_vec())
+        })?;
+        return add(&pull, clip, params, gpu);
+    }
+    for (range, role) in on {
+        let from = range.start - first;
+        let marks = at(gpu, params.marks_of(first..last, gpu)?, &(from..from + range.len()));
+        let args = [
+            at(gpu, &params.gradients, range),
+            at(gpu, &params.trained, range),
+            marks,
+            Value::Long(range.len() as i64),
+            Value::Float(clip),
+            Value::Float(role.l1),
+        ];
+        gpu.launch(&gpu.kernel("bonsai_pull_signs")?, over(range.len()), &args)?;
+    }
+    Ok(())
 }
 
-/// Scales the gradients by `clip` and adds the gradient of L1.
+/// Scales the gradients by `clip` and adds a gradient of the host.
 fn add(pull: &[Part], clip: f32, params: &mut CudaParams, gpu: &Launcher) -> Result<(), ExecError> {
     let all: usize = pull.iter().map(|(_, values)| values.len()).sum();
     if params.pull.len() < all {

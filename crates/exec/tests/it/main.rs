@@ -12,6 +12,8 @@ mod errors;
 mod freeze;
 mod golden;
 mod gradients;
+#[cfg(feature = "cuda")]
+mod head_pass;
 mod inference;
 mod memory;
 #[cfg(feature = "candle")]

@@ -109,8 +109,9 @@ pub unsafe extern "C" fn cuStreamWaitEvent(stream: Handle, event: Handle, _flags
 pub unsafe extern "C" fn cuEventSynchronize(event: Handle) -> Status {
     with_context(|driver| {
         let Some(recorded) = driver.streams.events.get(&event).copied() else { return INVALID_HANDLE };
-        driver.counts.waited();
-        if let Some((key, count)) = recorded {
+        // The host waits only for an event that has not passed.
+        if let Some((key, count)) = recorded.filter(|(key, count)| driver.is_pending(*key, *count)) {
+            driver.counts.waited();
             driver.run_until(key, count);
         }
         SUCCESS
