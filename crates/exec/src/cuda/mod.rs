@@ -30,6 +30,8 @@ mod tests;
 mod twin;
 #[cfg(all(test, feature = "cuda"))]
 mod twin_backend;
+#[cfg(all(test, feature = "cuda"))]
+mod twin_update;
 #[cfg(feature = "cuda")]
 mod update;
 

@@ -179,3 +179,55 @@ fn every_step_equals_the_step_of_the_cpu() {
         }
     }
 }
+
+/// Widths around the segments of 16 channels, each with the number of its groups.
+const WIDTHS: [(usize, usize); 5] = [(3, 3), (13, 1), (16, 2), (27, 3), (80, 5)];
+
+/// One network with all layers for a width and a stride. Sizes are odd, and height and width differ.
+fn of_width((width, groups): (usize, usize), stride: usize) -> Graph {
+    let norm = "eps=0.001 momentum=0.03";
+    format!(
+        "images = input() channels={width}
+        a = conv2d(images) out_channels={width} kernel=3 stride={stride} padding=1 bias=false
+        a.bn = batch_norm(a) {norm}
+        a.act = silu(a.bn)
+        b = conv2d(a.act) out_channels={width} kernel=3 stride=1 padding=1 bias=false groups={width}
+        b.bn = batch_norm(b) {norm}
+        b.act = silu(b.bn)
+        c = conv2d(b.act) out_channels={width} kernel=1 stride=1 padding=0 bias=false groups={groups}
+        c.bn = batch_norm(c) {norm}
+        c.act = silu(c.bn)
+        sum = add(a.act, c.act)
+        low = slice(sum) start=0 len=1
+        high = slice(sum) start=1 len={}
+        small = max_pool(high) kernel=5 stride=2 padding=2
+        pooled = max_pool(sum) kernel=3 stride=1 padding=1
+        d = conv2d(pooled) out_channels=5 kernel=5 stride=2 padding=2 bias=true
+        both = concat(small, d)
+        e = conv2d(both) out_channels={width} kernel=1 stride=1 padding=0 bias=true
+        up = upsample(e) scale=2
+        outputs = up, low",
+        width - 1
+    )
+    .parse()
+    .unwrap()
+}
+
+#[test]
+fn every_width_stride_and_batch_equals_the_cpu() {
+    if !on_gpu() {
+        return;
+    }
+    for precision in ComputePrecision::ALL {
+        for width in WIDTHS {
+            for stride in [1, 2] {
+                let graph = of_width(width, stride);
+                let weights = bonsai_testkit::random_weights(7, &graph);
+                for n in [1, 5] {
+                    let what = format!("{precision}, width {}, stride {stride}, batch {n}", width.0);
+                    compare(&graph, &weights, [n, 13, 9], precision, &what);
+                }
+            }
+        }
+    }
+}
