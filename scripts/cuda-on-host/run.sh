@@ -2,6 +2,7 @@
 # Runs a cargo command with feature `cuda` on the host driver, on a machine without a GPU or anything from NVIDIA.
 #
 # Usage: run.sh ARGUMENTS OF CARGO...
+#        run.sh --exec PROGRAM ARGUMENTS...    runs another program in the same environment
 #   run.sh test --release --package bonsai-exec --features cuda
 #   run.sh run --release --package xtask --features cuda -- pipeline --device cuda:0 --imgsz 64
 #
@@ -73,4 +74,7 @@ export CUDA_ON_HOST_KERNELS="$built/kernels.so"
 # Not through RUSTFLAGS, with which cargo would build every dependency again.
 export LIBRARY_PATH="$built/lib64${LIBRARY_PATH:+:$LIBRARY_PATH}"
 cd "$root"
+if [ "${1:-}" = --exec ]; then
+    exec "${@:2}"
+fi
 exec cargo "$@"
