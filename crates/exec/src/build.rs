@@ -31,12 +31,7 @@ pub fn build_executor(
             Ok(Box::new(executor.with_budget(options.budget).with_threads(options.threads)?))
         }
         #[cfg(feature = "cuda")]
-        ExecutorKind::Cuda => Ok(Box::new(CudaExecutor::new(
-            graph,
-            weights,
-            options.device,
-            options.precision.unwrap_or_default(),
-        )?)),
+        ExecutorKind::Cuda => Ok(Box::new(cuda_executor(graph, weights, options)?)),
         #[cfg(not(feature = "candle"))]
         ExecutorKind::Candle => Err(ExecError::NoCandle),
         #[cfg(not(feature = "cuda"))]
@@ -64,15 +59,24 @@ pub fn build_inference(
             Ok(Box::new(EvalOnly::new(executor)))
         }
         #[cfg(feature = "cuda")]
-        ExecutorKind::Cuda => Ok(Box::new(EvalOnly::new(CudaExecutor::new(
-            graph,
-            &weights,
-            options.device,
-            options.precision.unwrap_or_default(),
-        )?))),
+        ExecutorKind::Cuda => Ok(Box::new(EvalOnly::new(cuda_executor(graph, &weights, options)?))),
         #[cfg(not(feature = "candle"))]
         ExecutorKind::Candle => Err(ExecError::NoCandle),
         #[cfg(not(feature = "cuda"))]
         ExecutorKind::Cuda => Err(ExecError::NoCuda),
     }
+}
+
+/// The environment variable that turns CUDA graphs on. They wait for a measurement on a GPU before they become a setting.
+#[cfg(feature = "cuda")]
+const GRAPHS: &str = "BONSAI_CUDA_GRAPHS";
+
+#[cfg(feature = "cuda")]
+fn cuda_executor(
+    graph: &Graph,
+    weights: &Weights,
+    options: &ExecutorOptions,
+) -> Result<CudaExecutor, ExecError> {
+    let executor = CudaExecutor::new(graph, weights, options.device, options.precision.unwrap_or_default())?;
+    Ok(executor.with_graphs(std::env::var_os(GRAPHS).is_some_and(|value| value == "1")))
 }

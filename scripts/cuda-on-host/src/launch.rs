@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use crate::kernels::{HostKernel, Kernels};
 
 /// One launch of a kernel.
+#[derive(Clone)]
 pub(crate) struct Launch {
     pub(crate) kernel: &'static HostKernel,
     pub(crate) grid: [u32; 3],

@@ -56,3 +56,5 @@ pub const INVALID_HANDLE: Status = 400;
 pub const NOT_FOUND: Status = 500;
 /// `CUDA_ERROR_NOT_READY`.
 pub const NOT_READY: Status = 600;
+/// `CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED`.
+pub const CAPTURE_UNSUPPORTED: Status = 900;

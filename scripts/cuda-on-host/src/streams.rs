@@ -6,6 +6,7 @@ use crate::Handle;
 use crate::context::thread_number;
 use crate::fault::fault;
 use crate::job::{Job, Key};
+use crate::launch::Launch;
 
 /// `CU_STREAM_PER_THREAD`: another stream in each thread of the host.
 pub(crate) const PER_THREAD: Handle = 2;
@@ -22,6 +23,8 @@ pub(crate) struct Stream {
     pub(crate) submitted: u64,
     pub(crate) done: u64,
     pub(crate) non_blocking: bool,
+    /// What it recorded for a graph, while it does.
+    pub(crate) captured: Option<Vec<Launch>>,
 }
 
 /// All streams and events.
@@ -30,6 +33,8 @@ pub(crate) struct Streams {
     pub(crate) streams: BTreeMap<Key, Stream>,
     /// The stream that an event was recorded on, and how many jobs it had then.
     pub(crate) events: BTreeMap<Handle, Option<(Key, u64)>>,
+    /// Graphs, and graphs that can be launched.
+    pub(crate) graphs: BTreeMap<Handle, Vec<Launch>>,
     next: Handle,
 }
 
@@ -40,7 +45,7 @@ impl Streams {
             Ok("now") => false,
             Ok(other) => fault(format_args!("CUDA_ON_HOST_STREAMS is {other:?}; expected late or now")),
         };
-        Self { late, streams: BTreeMap::new(), events: BTreeMap::new(), next: FIRST }
+        Self { late, streams: BTreeMap::new(), events: BTreeMap::new(), graphs: BTreeMap::new(), next: FIRST }
     }
 
     /// A new handle.

@@ -3,13 +3,18 @@
 use crate::driver::Driver;
 use crate::job::{Job, Key};
 use crate::streams::key_of;
-use crate::{Handle, INVALID_HANDLE, SUCCESS, Status};
+use crate::{CAPTURE_UNSUPPORTED, Handle, INVALID_HANDLE, SUCCESS, Status};
 
 impl Driver {
     /// Puts work on a stream.
     pub(crate) fn submit(&mut self, stream: Handle, job: Job) -> Status {
         if !self.streams.is_known(stream) {
             return INVALID_HANDLE;
+        }
+        if let Some(captured) = &mut self.streams.stream(key_of(stream)).captured {
+            let Job::Launch(launch) = job else { return CAPTURE_UNSUPPORTED };
+            captured.push(launch);
+            return SUCCESS;
         }
         if !self.streams.late {
             self.perform(job);
@@ -88,6 +93,9 @@ impl Driver {
     pub(crate) fn wait_for(&mut self, stream: Handle) -> Status {
         if !self.streams.is_known(stream) {
             return INVALID_HANDLE;
+        }
+        if self.streams.stream(key_of(stream)).captured.is_some() {
+            return CAPTURE_UNSUPPORTED;
         }
         self.counts.waited();
         self.run(key_of(stream));

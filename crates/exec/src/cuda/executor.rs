@@ -97,6 +97,13 @@ impl CudaExecutor {
         })
     }
 
+    /// Records the launches of a pass as CUDA graphs, which the driver runs with one call each; off by default.
+    #[must_use]
+    pub fn with_graphs(mut self, on: bool) -> Self {
+        self.gpu.record(on);
+        self
+    }
+
     /// Makes the plan for `key` the last one, with enough memory for it.
     pub(super) fn use_plan(&mut self, key: &Key) -> Result<(), ExecError> {
         if let Some(found) = self.plans.iter().position(|plan| plan.key == *key) {

@@ -1,15 +1,17 @@
 //! [`Launcher`]: runs programs on one GPU, in the order of one stream.
 #![allow(unsafe_code, reason = "kernels are foreign code; each block says why its launch or copy is sound")]
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::CudaDevice;
 use candle_core::cuda_backend::WrapErr as _;
+use candle_core::cuda_backend::cudarc::driver::sys::{CUgraphInstantiate_flags, CUstreamCaptureMode};
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaFunction, CudaSlice, CudaStream, DevicePtr as _, DeviceRepr, LaunchConfig, PinnedHostSlice,
-    PushKernelArg as _,
+    CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr as _, DeviceRepr, LaunchConfig,
+    PinnedHostSlice, PushKernelArg as _,
 };
 
 use super::step::{Arg, CudaProgram, Step, THREADS, WindowArg};
@@ -50,7 +52,26 @@ pub(super) enum Value {
 pub(super) struct Loaded {
     steps: Vec<(Step, CudaFunction)>,
     tables: CudaSlice<i32>,
+    /// How often the program ran, and its launches recorded for these buffers.
+    graph: RefCell<(usize, Option<(Bases, Graph)>)>,
 }
+
+/// A recorded program. The driver runs it with one call.
+struct Graph {
+    graph: CudaGraph,
+    stream: Arc<CudaStream>,
+}
+
+impl Drop for Graph {
+    /// Waits for the last run. A failure of earlier work shows in the next call.
+    fn drop(&mut self) {
+        let _ = self.stream.synchronize();
+    }
+}
+
+// SAFETY: a graph must not be used by two threads at a time (CUDA driver API, "Graph object thread safety"). It is inside a
+// `RefCell`, which no two threads can share.
+unsafe impl Send for Graph {}
 
 /// A GPU with its stream.
 #[derive(Debug, Clone)]
@@ -59,6 +80,8 @@ pub(super) struct Launcher {
     stream: Arc<CudaStream>,
     /// Kernels that were looked up before.
     kernels: Arc<Mutex<BTreeMap<&'static str, CudaFunction>>>,
+    /// Whether programs are recorded when they run for the second time.
+    records: bool,
 }
 
 impl Launcher {
@@ -69,7 +92,12 @@ impl Launcher {
     pub(super) fn open(device: Device) -> Result<Self, ExecError> {
         let device = open_cuda(device)?;
         let stream = device.cuda_stream();
-        Ok(Self { device, stream, kernels: Arc::default() })
+        Ok(Self { device, stream, kernels: Arc::default(), records: false })
+    }
+
+    /// Records programs as CUDA graphs, or launches every kernel.
+    pub(super) fn record(&mut self, on: bool) {
+        self.records = on;
     }
 
     /// Major and minor number of what the GPU can do.
@@ -95,11 +123,34 @@ impl Launcher {
         tables.push(0);
         let steps = steps.into_iter().map(|step| Ok((self.kernel(step.kernel)?, step)));
         let steps = steps.map(|pair: Result<_, ExecError>| pair.map(|(kernel, step)| (step, kernel)));
-        Ok(Loaded { steps: steps.collect::<Result<_, _>>()?, tables: self.stream.clone_htod(&tables).w()? })
+        let steps = steps.collect::<Result<_, _>>()?;
+        Ok(Loaded { steps, tables: self.stream.clone_htod(&tables).w()?, graph: RefCell::default() })
     }
 
-    /// Launches all kernels of a program on these buffers.
+    /// Runs all kernels of a program on these buffers.
     pub(super) fn run(&self, program: &Loaded, bases: &Bases) -> Result<(), ExecError> {
+        let (runs, recorded) = &mut *program.graph.borrow_mut();
+        *runs += 1;
+        // The first run loads the kernels, which a stream cannot do while it records.
+        if !self.records || *runs == 1 || program.steps.is_empty() {
+            return self.launch_all(program, bases);
+        }
+        if recorded.as_ref().is_none_or(|(recorded_for, _)| recorded_for != bases) {
+            *recorded = None;
+            self.stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).w()?;
+            let launched = self.launch_all(program, bases);
+            let graph = self.stream.end_capture(CUgraphInstantiate_flags(0)).w();
+            launched?;
+            *recorded = graph?.map(|graph| (*bases, Graph { graph, stream: self.stream.clone() }));
+        }
+        match recorded {
+            Some((_, graph)) => Ok(graph.graph.launch().w()?),
+            None => self.launch_all(program, bases),
+        }
+    }
+
+    /// Launches all kernels of a program.
+    fn launch_all(&self, program: &Loaded, bases: &Bases) -> Result<(), ExecError> {
         let tables = program.tables.device_ptr(&self.stream).0;
         let mut values = Vec::new();
         for (step, kernel) in &program.steps {

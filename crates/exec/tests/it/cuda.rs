@@ -3,10 +3,11 @@
 use std::process::Command;
 
 use bonsai_boxes::Cxcywh;
+use bonsai_checkpoint::Array;
 use bonsai_exec::{
     Buffer, ComputePrecision, CudaExecutor, Executor, HeadGradient, HeadPass, L1Placement, Mode, UpdateRule,
 };
-use bonsai_testkit::{random_array, random_weights};
+use bonsai_testkit::{RandomGraphConfig, random_array, random_model, random_weights};
 use bonsai_yolov8::{LossGains, SplitLoss, Target};
 
 use crate::engines::{Engine, device, on_gpu};
@@ -57,6 +58,8 @@ fn the_same_start_gives_the_same_bits() {
 /// Names the number of steps and the image size of a child process.
 const STEPS: &str = "BONSAI_TEST_STEPS";
 const SIZE: &str = "BONSAI_TEST_SIZE";
+/// Turns CUDA graphs on in the child process.
+const GRAPHS: &str = "BONSAI_TEST_GRAPHS";
 
 /// Trains a detector of 80 classes on two images of 8 bits with one object each, in a child process of the test below.
 #[test]
@@ -71,7 +74,9 @@ fn steps_of_a_child_process() {
     images.data_mut().iter_mut().for_each(|v| *v = (v.abs() * 255.0).round().min(255.0) / 255.0);
     let bbox = Cxcywh { cx: 0.5, cy: 0.5, w: 0.9, h: 0.9 };
     let targets = [0, 1].map(|image| Target { image, class_id: 70 * image, bbox });
-    let mut executor = CudaExecutor::new(model.graph(), &weights, device(), ComputePrecision::F32).unwrap();
+    let mut executor = CudaExecutor::new(model.graph(), &weights, device(), ComputePrecision::F32)
+        .unwrap()
+        .with_graphs(std::env::var_os(GRAPHS).is_some());
     let mut rule =
         UpdateRule { momentum: 0.9, clip_norm: Some(10.0), ema_decay: 0.5, ..UpdateRule::sgd(1e-4) };
     rule.l1_placement = L1Placement::AfterClip;
@@ -95,14 +100,15 @@ fn steps_of_a_child_process() {
     assert!(executor.read(Buffer::Params).is_ok());
 }
 
-/// The calls of one step, by name: a third of the difference between trainings of five and of two steps.
-fn calls_of_a_step(size: usize) -> impl Fn(&str) -> u64 {
-    let folder = std::env::temp_dir().join(format!("bonsai-counts-{}", std::process::id()));
+/// The calls of one step, by name: a third of the difference between trainings of six and of three steps.
+fn calls_of_a_step(size: usize, graphs: bool) -> impl Fn(&str) -> u64 {
+    let folder = std::env::temp_dir().join(format!("bonsai-counts-{}-{graphs}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let count = |steps: u64| -> serde_json::Value {
         let report = folder.join(format!("{steps}.json"));
         let run = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "cuda::steps_of_a_child_process"])
+            .envs(graphs.then_some((GRAPHS, "1")))
             .env(STEPS, steps.to_string())
             .env(SIZE, size.to_string())
             .env("CUDA_ON_HOST_REPORT", &report)
@@ -111,7 +117,7 @@ fn calls_of_a_step(size: usize) -> impl Fn(&str) -> u64 {
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
         serde_json::from_str(&std::fs::read_to_string(report).unwrap()).unwrap()
     };
-    let [few, many] = [2, 5].map(count);
+    let [few, many] = [3, 6].map(count);
     std::fs::remove_dir_all(&folder).unwrap();
     move |name| {
         let calls = |all: &serde_json::Value| all["calls"][name].as_u64().unwrap_or(0);
@@ -125,7 +131,12 @@ fn a_step_asks_little_of_the_driver() {
     if !on_gpu() || std::env::var_os("CUDA_ON_HOST_KERNELS").is_none() {
         return;
     }
-    let [small, large] = [32, 64].map(calls_of_a_step);
+    // With graphs, the driver runs the recorded launches of a pass with one call.
+    let (small, large) = (calls_of_a_step(32, true), calls_of_a_step(64, false));
+    assert!((1..=150).contains(&small("launches")), "{} launches", small("launches"));
+    assert!((3..=6).contains(&small("graph_launches")), "{} graphs", small("graph_launches"));
+    assert_eq!(small("allocations"), 0);
+    assert!((1..=3).contains(&small("waits")), "{} waits", small("waits"));
     let launches = large("launches");
     // The generic executor: 5,861 launches and 5,600 allocations for the same step.
     assert!((500..=800).contains(&launches), "{launches} launches");
@@ -141,4 +152,38 @@ fn a_step_asks_little_of_the_driver() {
     println!("{launches} launches; {small} and {large} bytes; {megabytes:.1} MB for 16 images of 640 px");
     // The generic executor: 230 MB.
     assert!((20.0..28.0).contains(&megabytes), "{megabytes:.1} MB from {small} and {large} bytes");
+}
+
+#[test]
+fn graphs_give_the_same_bits() {
+    if !on_gpu() {
+        return;
+    }
+    let model = random_model(3, &RandomGraphConfig::default());
+    let (graph, h) = (model.spec().graph(), model.h);
+    let channels = graph.node(graph.input()).channels();
+    let run = |graphs| {
+        let executor =
+            CudaExecutor::new(graph, &model.checkpoint.weights, device(), ComputePrecision::F32).unwrap();
+        let mut executor = executor.with_graphs(graphs);
+        let mut seen = Vec::new();
+        // Sizes alternate, so memory moves and graphs are recorded again.
+        for step in 0..4 {
+            let w = model.w * [1, 1, 2, 1][step];
+            let images = random_array(step as u64, &[2, channels, h, w]);
+            seen.push(executor.forward(Mode::Eval, &images).unwrap());
+            let outputs = executor.forward(Mode::Train, &images).unwrap();
+            executor.backward(&outputs).unwrap();
+            seen.push(outputs);
+            executor.update(&UpdateRule { clip_norm: Some(0.1), ..UpdateRule::sgd(1e-3) }).unwrap();
+        }
+        (seen, executor.read(Buffer::Params).unwrap())
+    };
+    let (plain, recorded) = (run(false), run(true));
+    for (pass, (plain, recorded)) in plain.0.iter().zip(&recorded.0).enumerate() {
+        let numbers = |arrays: &[Array]| arrays.iter().flat_map(|a| a.data()).all(|v| v.is_finite());
+        assert!(numbers(plain), "pass {pass} diverged");
+        assert!(plain == recorded, "pass {pass}");
+    }
+    assert!(plain.1 == recorded.1);
 }

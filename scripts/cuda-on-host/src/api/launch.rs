@@ -6,6 +6,7 @@ use crate::driver::with_context;
 use crate::job::Job;
 use crate::kernels::HostKernel;
 use crate::launch::Launch;
+use crate::streams::key_of;
 use crate::{Handle, INVALID_HANDLE, INVALID_VALUE, NOT_FOUND, SUCCESS, Status};
 
 /// Limits of compute capability 9.0 (CUDA C++ programming guide, "Technical specifications").
@@ -105,7 +106,10 @@ pub unsafe extern "C" fn cuLaunchKernel(
             );
             return INVALID_VALUE;
         }
-        driver.counts.launched(&kernel.name());
+        // A launch that a stream records is no launch yet.
+        if driver.streams.stream(key_of(stream)).captured.is_none() {
+            driver.counts.launched(&kernel.name());
+        }
         let copy = |(i, size): (usize, &usize)| {
             // SAFETY: the caller passes one pointer for each argument, to a value of its size.
             unsafe { std::slice::from_raw_parts((*arguments.add(i)).cast::<u8>(), *size) }.to_vec()

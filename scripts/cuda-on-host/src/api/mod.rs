@@ -3,6 +3,7 @@
 pub mod blas;
 pub mod context;
 pub mod counts;
+pub mod graphs;
 pub mod launch;
 pub mod memory;
 pub mod rand;

@@ -53,13 +53,6 @@ pub unsafe extern "C" fn cuCtxSynchronize() -> Status {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuStreamIsCapturing(_stream: Handle, status: *mut i32) -> Status {
-    // SAFETY: the caller passes a place for the result. Capturing is not implemented, so no stream captures.
-    unsafe { *status = 0 };
-    SUCCESS
-}
-
-#[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuEventCreate(event: *mut Handle, _flags: u32) -> Status {
     with_context(|driver| {
         let handle = driver.streams.handle();
