@@ -4,13 +4,9 @@
 #
 # Usage: scripts/compile-kernels.sh
 #
-# The compiler is the one on the path, or else NVIDIA's wheels from PyPI, which are deleted at the end. NVIDIA's licence
-# forbids redistribution.
+# The compiler is the one on the path, or else NVIDIA's wheels from PyPI, which are deleted at the end.
 set -euo pipefail
 
-# Version 13.0, because a driver for CUDA 13.0 refuses what later compilers write.
-readonly WHEELS=(nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88
-    nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85)
 # T4 and GeForce of the 20 series (without TF32), A100, GeForce of the 30 series, H100.
 readonly GPUS=(sm_75 sm_80 sm_86 sm_90)
 
@@ -18,17 +14,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-nvcc=$(command -v nvcc || true)
-if [ -z "$nvcc" ]; then
-    python3 -m pip download --quiet --no-deps --disable-pip-version-check --only-binary :all: \
-        --dest "$scratch/wheels" "${WHEELS[@]}"
-    for wheel in "$scratch"/wheels/*.whl; do
-        python3 -m zipfile -e "$wheel" "$scratch/unpacked"
-    done
-    # Python's zipfile drops permissions.
-    chmod +x "$scratch"/unpacked/nvidia/cu13/bin/* "$scratch"/unpacked/nvidia/cu13/nvvm/bin/*
-    nvcc=$scratch/unpacked/nvidia/cu13/bin/nvcc
-fi
+# shellcheck source=scripts/nvidia-compiler.sh
+source "$root/scripts/nvidia-compiler.sh"
+nvcc=$(nvidia_compiler "$scratch/nvidia")/bin/nvcc
 
 for gpu in "${GPUS[@]}"; do
     log=$scratch/$gpu.log

@@ -9,10 +9,10 @@ use rand_chacha::ChaCha8Rng;
 /// Number of objects in each image.
 const OBJECTS: usize = 12;
 
-/// Noise in 0..1 of shape `[batch, channels, imgsz, imgsz]`.
+/// Noise of 8 bits, as fractions of 255, of shape `[batch, channels, imgsz, imgsz]`.
 pub(super) fn images(batch: usize, channels: usize, imgsz: usize) -> Array {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let data = (0..batch * channels * imgsz * imgsz).map(|_| rng.random()).collect();
+    let data = (0..batch * channels * imgsz * imgsz).map(|_| f32::from(rng.random::<u8>()) / 255.0).collect();
     Array::new(&[batch, channels, imgsz, imgsz], data)
 }
 

@@ -7,13 +7,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use bonsai_checkpoint::{Array, Checkpoint};
-use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, UpdateRule, build_executor, check_memory};
+use bonsai_exec::{
+    ExecutorInfo, ExecutorOptions, HeadGradient, HeadPass, Mode, UpdateRule, build_executor, check_memory,
+};
 use bonsai_graph::{DetectHead, Size};
 use bonsai_stages::peak_rss_mb;
 use bonsai_train::output_gradients;
-use bonsai_yolov8::{HeadOutput, LossGains, Target, detection_loss};
+use bonsai_yolov8::{HeadOutput, LossGains, SplitLoss, Target, detection_loss};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -102,9 +104,17 @@ pub fn step(what: &StepBench) -> Result<StepFigures> {
         }
         let mut times = [Duration::ZERO; 4];
         let [forward, loss_time, backward, update] = &mut times;
-        let outputs = timed(forward, || executor.forward(Mode::Train, &images))?;
-        let (value, gradients) = timed(loss_time, || loss.value_and_gradients(model.head(), outputs))?;
-        timed(backward, || executor.backward(&gradients))?;
+        // As in training, an executor on a device may keep the head's outputs there.
+        let (value, gradients) = if let Loss::Detection(targets) = &loss
+            && let Some(pass) = executor.head_pass()
+        {
+            (split_step(pass, model.head(), &images, targets, [forward, loss_time, backward])?, Vec::new())
+        } else {
+            let outputs = timed(forward, || executor.forward(Mode::Train, &images))?;
+            let (value, gradients) = timed(loss_time, || loss.value_and_gradients(model.head(), outputs))?;
+            timed(backward, || executor.backward(&gradients))?;
+            (value, gradients)
+        };
         timed(update, || {
             if what.dummy_loss { executor.zero_gradients() } else { executor.update(&rule(number)).map(drop) }
         })?;
@@ -131,6 +141,32 @@ pub fn step(what: &StepBench) -> Result<StepFigures> {
         layers: if what.layers { layer_shares(executor.timings(), what.steps) } else { Vec::new() },
         phases,
     })
+}
+
+/// Forward, loss and backward; the outputs of the head stay on the device.
+fn split_step(
+    pass: &mut dyn HeadPass,
+    head: &DetectHead,
+    images: &Array,
+    targets: &[Target],
+    [forward, loss_time, backward]: [&mut Duration; 3],
+) -> Result<f64> {
+    let &[batch, _, h, w] = images.shape() else { bail!("images have shape {:?}", images.shape()) };
+    let mut loss = timed(loss_time, || SplitLoss::new(head, batch, [h, w], targets))?;
+    let summary = timed(forward, || pass.forward_head(images, head, loss.columns()))?;
+    let output = timed(loss_time, || -> Result<_> {
+        loss.assign(&summary.distances, &summary.logits);
+        let box_logits = pass.box_logits(loss.anchors())?;
+        Ok(loss.evaluate(summary.softplus, &box_logits, LossGains::default()))
+    })?;
+    let gradient = HeadGradient {
+        class_scale: output.class_scale,
+        anchors: loss.anchors(),
+        class_terms: &output.class_terms,
+        box_logits: &output.box_logits,
+    };
+    timed(backward, || pass.backward_head(&gradient))?;
+    Ok(f64::from(output.total))
 }
 
 /// The update of the default recipe at a small learning rate, with the decay of the average after `updates`
