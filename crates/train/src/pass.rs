@@ -172,8 +172,8 @@ impl<'a> Run<'a> {
         {
             let step = split_step(pass, &self.head, batch, self.config.gains);
             let step = step.map_err(|error| match error {
-                SplitError::Exec(source) => exec(source),
-                SplitError::Loss(source) => failed(source),
+                SplitError::Exec(source) => exec(*source),
+                SplitError::Loss(source) => failed(*source),
             })?;
             return step.map_err(|items| self.diverged(items, None, None, batch.names.clone()));
         }

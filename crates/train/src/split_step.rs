@@ -8,19 +8,19 @@ use crate::Batch;
 
 /// Why a step failed.
 pub(crate) enum SplitError {
-    Exec(ExecError),
-    Loss(HeadError),
+    Exec(Box<ExecError>),
+    Loss(Box<HeadError>),
 }
 
 impl From<ExecError> for SplitError {
     fn from(source: ExecError) -> Self {
-        Self::Exec(source)
+        Self::Exec(Box::new(source))
     }
 }
 
 impl From<HeadError> for SplitError {
     fn from(source: HeadError) -> Self {
-        Self::Loss(source)
+        Self::Loss(Box::new(source))
     }
 }
 
