@@ -4,7 +4,7 @@
 #
 # Usage: scripts/build-cuda.sh OUT.tar.xz
 #
-# The compiler is NVIDIA's, from PyPI; NVIDIA's licence forbids its redistribution. The libraries that the program links are
+# The compiler is the one on the path, or else NVIDIA's wheels from PyPI. The libraries that the program links are
 # empty ones of the right names, because they are on the machine with the GPU: its driver (CUDA 13.0 or later), and
 # libcublas.so.13, libcublasLt.so.13, libcurand.so.10 and libnvrtc.so.13.
 # CUDA_COMPUTE_CAP is the oldest GPU that can run the result: 80 (A100) by default.
@@ -19,13 +19,9 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 unset NVCC CUDA_HOME CUDA_PATH CUDA_ROOT CUDA_TOOLKIT_ROOT_DIR CUDNN_LIB
 
-# Prints the folder of the compiler.
-compiler() {
-    # shellcheck source=scripts/nvidia-compiler.sh
-    source "$root/scripts/nvidia-compiler.sh"
-    nvidia_compiler "$scratch/nvidia"
-}
-toolkit=$(compiler)
+# shellcheck source=scripts/nvidia-compiler.sh
+source "$root/scripts/nvidia-compiler.sh"
+toolkit=$(nvidia_compiler "$scratch/nvidia")
 
 # NVIDIA's compiler for kernels; the stand-in for candle's kernels of quantised language models, which Bonsai never calls.
 mkdir -p "$scratch/bin" "$scratch/lib64" "$scratch/include"

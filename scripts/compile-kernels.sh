@@ -16,7 +16,8 @@ trap 'rm -rf "$scratch"' EXIT
 
 # shellcheck source=scripts/nvidia-compiler.sh
 source "$root/scripts/nvidia-compiler.sh"
-nvcc=$(nvidia_compiler "$scratch/nvidia")/bin/nvcc
+toolkit=$(nvidia_compiler "$scratch/nvidia")
+nvcc=$toolkit/bin/nvcc
 
 for gpu in "${GPUS[@]}"; do
     log=$scratch/$gpu.log

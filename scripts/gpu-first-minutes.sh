@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a borrowed GPU must answer first, in ten minutes: is everything right, and how fast is it. Prints one JSON object per
-# line, and keeps the whole output of each step.
+# Checks on a borrowed GPU that everything is right, and measures how fast it is. Prints one JSON object per line, and keeps
+# the whole output of each step. A step that would begin after ten minutes (or MINUTES) is left out.
 #
 # Usage: gpu-first-minutes.sh [OUT]
 #   OUT: a new folder for the outputs; gpu-first-minutes by default
@@ -14,8 +14,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 programs=$(realpath "${BONSAI_PROGRAMS:-$here}")
 out=${1:-gpu-first-minutes}
 device=${BONSAI_DEVICE:-cuda:0}
-mkdir -p "$out"
+mkdir "$out" || exit 2
 out=$(realpath "$out")
+until=$((${MINUTES:-10} * 60))
 bonsai=$programs/bonsai
 export BONSAI_TEST_DEVICE=$device
 failed=0
@@ -27,9 +28,23 @@ quoted() {
     printf '"'
 }
 
+# skip NAME REASON
+skip() {
+    printf '{"step": "%s", "skipped": %s}\n' "$1" "$(quoted "$2")"
+}
+
+# Whether there is time for a step; otherwise says so.
+has_time() {
+    [ "$SECONDS" -lt "$until" ] || {
+        skip "$1" 'no time was left'
+        return 1
+    }
+}
+
 # step NAME SECONDS COMMAND...: runs a command with a time limit, and prints how it ended and its last lines.
 step() {
     local name=$1 limit=$2 code=0 began=$SECONDS
+    has_time "$name" || return 0
     shift 2
     timeout --kill-after=5 "$limit" "$@" > "$out/$name.txt" 2>&1 || code=$?
     [ "$code" -eq 0 ] || failed=$((failed + 1))
@@ -37,14 +52,10 @@ step() {
         "$(quoted "$(tail -n 3 "$out/$name.txt")")"
 }
 
-# skip NAME REASON
-skip() {
-    printf '{"step": "%s", "skipped": %s}\n' "$1" "$(quoted "$2")"
-}
-
 # bench NAME SECONDS ARGUMENTS...: a measurement, whose last line is already JSON.
 bench() {
     local name=$1 limit=$2 code=0 began=$SECONDS
+    has_time "$name" || return 0
     shift 2
     timeout --kill-after=5 "$limit" "$bonsai" bench "$@" --device "$device" --json > "$out/$name.txt" 2>&1 || code=$?
     [ "$code" -eq 0 ] || failed=$((failed + 1))
@@ -84,7 +95,7 @@ if command -v compute-sanitizer > /dev/null; then
             every_update_equals_the_cpu
     done
 else
-    skip memcheck 'compute-sanitizer is not on the path'
+    skip memcheck_and_racecheck 'compute-sanitizer is not on the path'
 fi
 
 # Speed.

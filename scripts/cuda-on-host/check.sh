@@ -10,7 +10,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 if [ -z "${CUDA_ON_HOST_KERNELS:-}" ]; then
-    exec "$here/run.sh" --exec "${BASH_SOURCE[0]}"
+    exec "$here/run.sh" --exec "$here/check.sh"
 fi
 cd "$root"
 
@@ -35,15 +35,12 @@ export BONSAI_TEST_DEVICE=cuda:0
     "$it" --quiet
 ) > "$scratch/it.log" 2>&1 &
 other=$!
-(
-    cd "$root/crates/exec"
-    "$lib" --quiet
-    cd "$root/crates/train"
-    "$train" --quiet the_gpu_agrees_in_the_loss
-)
-"$xtask" pipeline --device cuda:0 --imgsz 64 --batch 8 --epochs 1 --set control.dense=false \
-    --set score.importance=taylor --set shapes.train=16 --set shapes.val=8 --set shapes.test=8 --project "$scratch/run"
 code=0
+(cd "$root/crates/exec" && "$lib" --quiet) || code=$?
+(cd "$root/crates/train" && "$train" --quiet the_gpu_agrees_in_the_loss) || code=$?
+"$xtask" pipeline --device cuda:0 --imgsz 64 --batch 8 --epochs 1 --set control.dense=false \
+    --set score.importance=taylor --set shapes.train=16 --set shapes.val=8 --set shapes.test=8 --project "$scratch/run" ||
+    code=$?
 wait "$other" || code=$?
 cat "$scratch/it.log"
 exit "$code"

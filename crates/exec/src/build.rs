@@ -67,7 +67,7 @@ pub fn build_inference(
     }
 }
 
-/// The environment variable that turns CUDA graphs on. They wait for a measurement on a GPU before they become a setting.
+/// The environment variable that turns CUDA graphs on. It becomes a setting after a measurement on a GPU.
 #[cfg(feature = "cuda")]
 const GRAPHS: &str = "BONSAI_CUDA_GRAPHS";
 

@@ -1,8 +1,8 @@
 //! [`HeadPass`]: a training step that leaves the outputs of a detection head on the device.
 //!
-//! The raw outputs of a head are large (at 640 px, a batch of 16 has 77 MB of them and as many of gradients), and a loss
+//! The raw outputs of a head are large (at 640 px and 80 classes, a batch of 16 has 77 MB of them and as many of gradients), and a loss
 //! needs most of them only in sums. So an executor on a device computes a few values of every anchor there, and fills in
-//! the gradient that is the same function for all anchors. What is done with the values is up to the caller.
+//! the gradient that is the same function for all anchors. The caller decides what to do with the values.
 
 use bonsai_checkpoint::Array;
 use bonsai_graph::DetectHead;
@@ -33,7 +33,7 @@ pub struct HeadGradient<'a> {
     pub box_logits: &'a [f32],
 }
 
-/// A training step in three calls: forward, any number of reads, backward.
+/// A training step: one forward call, any number of reads, one backward call.
 pub trait HeadPass {
     /// Runs the network on `images` `[n, c, h, w]` in training mode, and summarises the outputs of `head`. `columns` are
     /// the image and the class of each column of class logits.

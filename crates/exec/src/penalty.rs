@@ -1,7 +1,8 @@
 //! L1 on plain slices, for all executors: [`pull`] computes its gradient, [`shrink`] its proximal step.
 //!
-//! L1 applies to a few thousand scales and shifts of batch norms. Executors on any device therefore copy
-//! these values to the host and copy the results back. Frozen parameters are excluded, also from groups.
+//! L1 applies to a few thousand scales and shifts of batch norms, so executors on a device may copy these
+//! values to the host and copy the results back. The CUDA executor does so for groups and for the proximal
+//! step only. Frozen parameters are excluded, also from groups.
 
 use std::ops::Range;
 

@@ -153,7 +153,7 @@ impl CudaExecutor {
         let folded = self.folded.as_ref().map_or(0, |f| self.gpu.address(&f.memory));
         let [activations, trained, statistics, gradients, staging] =
             [&self.activations, trained, statistics, gradients, &self.staging].map(|b| self.gpu.address(b));
-        // In the order of `plan::buffers`.
+        // In the order of `Bases`.
         [
             activations,
             trained,

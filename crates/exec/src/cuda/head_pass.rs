@@ -30,6 +30,18 @@ impl HeadPass for CudaExecutor {
     }
 
     fn box_logits(&mut self, anchors: &[[usize; 2]]) -> Result<Vec<f32>, ExecError> {
+        let size = self.size_of_pass();
+        self.read_box_logits(anchors).map_err(|error| out_of_memory(error, Mode::Train, size))
+    }
+
+    fn backward_head(&mut self, gradient: &HeadGradient<'_>) -> Result<(), ExecError> {
+        let size = self.size_of_pass();
+        self.run_backward_head(gradient).map_err(|error| out_of_memory(error, Mode::Train, size))
+    }
+}
+
+impl CudaExecutor {
+    fn read_box_logits(&mut self, anchors: &[[usize; 2]]) -> Result<Vec<f32>, ExecError> {
         let (gpu, head, from) = self.kept_head()?;
         let (rows, counts) = head.rows(anchors)?;
         let values = anchors.len() * 4 * head.detect.reg_max;
@@ -43,7 +55,7 @@ impl HeadPass for CudaExecutor {
         gpu.download(&self.staging, from..from + values)
     }
 
-    fn backward_head(&mut self, gradient: &HeadGradient<'_>) -> Result<(), ExecError> {
+    fn run_backward_head(&mut self, gradient: &HeadGradient<'_>) -> Result<(), ExecError> {
         let (gpu, head, from) = self.kept_head()?;
         let (mut lists, counts) = head.rows(gradient.anchors)?;
         check(gradient, &head.detect)?;
@@ -66,9 +78,7 @@ impl HeadPass for CudaExecutor {
         self.input_gradient = plan.input_gradient.as_ref().map(|wire| self.fetch(wire)).transpose()?;
         Ok(())
     }
-}
 
-impl CudaExecutor {
     fn summarise(
         &mut self,
         key: &Key,
@@ -103,7 +113,12 @@ impl CudaExecutor {
         Ok(HeadSummary { distances, logits, softplus: rest.into_iter().map(f64::from).sum() })
     }
 
-    /// The head of the last pass, and the place in staging behind the images.
+    /// Batch, height and width of the last plan.
+    fn size_of_pass(&self) -> [usize; 3] {
+        self.plans.last().map_or([0; 3], |plan| [plan.key.n, plan.key.h, plan.key.w])
+    }
+
+    /// The head of the last pass, and the place in staging after the images.
     fn kept_head(&self) -> Result<(Launcher, &Head, usize), ExecError> {
         let plan = self.last().filter(|plan| plan.key.mode == Mode::Train).ok_or(ExecError::NoForward)?;
         let head = plan.head.as_ref().ok_or(ExecError::NoForward)?;
@@ -122,6 +137,12 @@ fn check(gradient: &HeadGradient<'_>, head: &DetectHead) -> Result<(), ExecError
         if found != expected {
             return Err(misfit(what, found.to_string(), format!("{expected} for {} anchors", anchors.len())));
         }
+    }
+    let mut sorted = anchors.to_vec();
+    sorted.sort_unstable();
+    if let Some([twice, _]) = sorted.array_windows().find(|[a, b]| a == b) {
+        let expected = "each anchor at most once".to_owned();
+        return Err(misfit("anchors of a gradient", format!("{twice:?} twice"), expected));
     }
     match class_terms.iter().find(|(class, _)| *class >= head.num_classes) {
         Some((class, _)) => {

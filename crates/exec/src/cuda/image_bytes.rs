@@ -1,10 +1,10 @@
-//! [`ImageBytes`]: images of 8 bits on their way to a GPU.
+//! [`ImageBytes`]: images of 8 bits that are copied to a GPU.
 //!
 //! Images of a dataset are k / 255 for whole numbers k. Such images travel as bytes, a quarter of their size, and the GPU
 //! divides again, with the same result. All other images travel as they are.
 
 use candle_core::cuda_backend::WrapErr as _;
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, PinnedHostSlice};
+use candle_core::cuda_backend::cudarc::driver::{CudaEvent, CudaSlice, PinnedHostSlice};
 use rayon::prelude::*;
 
 use super::launcher::Launcher;
@@ -17,15 +17,25 @@ const TASK: usize = 1 << 16;
 pub(super) struct ImageBytes {
     host: Option<PinnedHostSlice<u8>>,
     memory: CudaSlice<u8>,
+    /// Passes when the GPU has read `host`.
+    copied: CudaEvent,
+}
+
+impl Drop for ImageBytes {
+    /// Waits for the last copy. A failure of earlier work shows in the next call.
+    fn drop(&mut self) {
+        let _ = self.copied.synchronize();
+    }
 }
 
 impl ImageBytes {
     pub(super) fn new(gpu: &Launcher) -> Result<Self, ExecError> {
-        Ok(Self { host: None, memory: gpu.reserve(0)? })
+        Ok(Self { host: None, memory: gpu.reserve(0)?, copied: gpu.event()? })
     }
 
     /// Copies images to the GPU, if they have 8 bits; otherwise copies nothing and returns `false`.
     pub(super) fn upload(&mut self, images: &[f32], gpu: &Launcher) -> Result<bool, ExecError> {
+        self.copied.synchronize().w()?;
         // A copy takes the whole host memory, so its length is exact.
         if self.host.as_ref().is_none_or(|host| host.len() != images.len()) {
             self.host = None;
@@ -36,7 +46,7 @@ impl ImageBytes {
             return Ok(false);
         }
         gpu.grow(&mut self.memory, images.len())?;
-        gpu.upload_pinned(host, &mut self.memory)?;
+        gpu.upload_pinned(host, &mut self.memory, &self.copied)?;
         Ok(true)
     }
 
@@ -51,9 +61,10 @@ fn to_bytes(images: &[f32], bytes: &mut [u8]) -> bool {
     let task = |(images, bytes): (&[f32], &mut [u8])| {
         let mut same = true;
         for (value, byte) in images.iter().zip(bytes) {
-            // The cast maps NaN to 0 and limits the rest.
-            *byte = (value * 255.0 + 0.5) as u8;
-            same &= (f32::from(*byte) / 255.0).to_bits() == value.to_bits();
+            // The cast maps NaN to 0 and limits the rest. The memory is slow to read back.
+            let level = (value * 255.0 + 0.5) as u8;
+            *byte = level;
+            same &= (f32::from(level) / 255.0).to_bits() == value.to_bits();
         }
         same
     };

@@ -11,7 +11,8 @@ use crate::ExecError;
 use crate::plan::{HostWire, Key, Plan};
 
 /// A plan on a GPU. Arrays of the host pass through the staging buffer: first the images, then the outputs or their
-/// gradients, one after another.
+/// gradients, one after another. Images of 8 bits have a buffer of their own, and the summary of a head takes the place of
+/// the outputs.
 pub(super) struct CudaPlan {
     pub(super) key: Key,
     pub(super) forward: Loaded,

@@ -1,4 +1,4 @@
-//! [`Launcher`]: runs programs on one GPU, in the order of one stream.
+//! [`Launcher`]: runs programs on one GPU, in the order of a stream that nothing else uses.
 #![allow(unsafe_code, reason = "kernels are foreign code; each block says why its launch or copy is sound")]
 
 use std::cell::RefCell;
@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::CudaDevice;
 use candle_core::cuda_backend::WrapErr as _;
-use candle_core::cuda_backend::cudarc::driver::sys::{CUgraphInstantiate_flags, CUstreamCaptureMode};
+use candle_core::cuda_backend::cudarc::driver::sys::{
+    CUgraphInstantiate_flags, CUstreamCaptureMode, CUstreamCaptureStatus,
+};
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr as _, DeviceRepr, LaunchConfig,
+    CudaEvent, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr as _, DeviceRepr, LaunchConfig,
     PinnedHostSlice, PushKernelArg as _,
 };
 
@@ -91,7 +93,8 @@ impl Launcher {
     /// [`ExecError::Device`] if the driver refuses it.
     pub(super) fn open(device: Device) -> Result<Self, ExecError> {
         let device = open_cuda(device)?;
-        let stream = device.cuda_stream();
+        // A stream of its own: a recording takes everything that any thread launches on the stream.
+        let stream = device.cuda_stream().context().new_stream().w()?;
         Ok(Self { device, stream, kernels: Arc::default(), records: false })
     }
 
@@ -139,7 +142,14 @@ impl Launcher {
             *recorded = None;
             self.stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).w()?;
             let launched = self.launch_all(program, bases);
-            let graph = self.stream.end_capture(CUgraphInstantiate_flags(0)).w();
+            let mut graph = self.stream.end_capture(CUgraphInstantiate_flags(0));
+            // cudarc may report an earlier error before it ends the recording.
+            if graph.is_err()
+                && self.stream.capture_status() == Ok(CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_ACTIVE)
+            {
+                graph = self.stream.end_capture(CUgraphInstantiate_flags(0)).and(graph);
+            }
+            let graph = graph.w();
             launched?;
             *recorded = graph?.map(|graph| (*bases, Graph { graph, stream: self.stream.clone() }));
         }
@@ -191,8 +201,8 @@ impl Launcher {
         let config =
             LaunchConfig { grid_dim: (x, y, z), block_dim: (THREADS as u32, 1, 1), shared_mem_bytes: 0 };
         // SAFETY: the arguments have the kernel's types; for kernels of plans, a test compares them with the source.
-        // The plan gave every view its memory inside a buffer that lives as long as the executor and is used on this
-        // stream only.
+        // Every address lies in a buffer that the executor holds now and uses on this stream only; a buffer that was
+        // replaced is freed in the order of the stream.
         unsafe { launch.launch(config) }.w().map(|_| ())
     }
 
@@ -230,14 +240,21 @@ impl Launcher {
         Ok(unsafe { self.stream.context().alloc_pinned(len.max(1)) }.w()?)
     }
 
-    /// Copies pinned memory to the GPU. The copy may run later; `PinnedHostSlice` waits for it before it hands the memory
-    /// out again.
+    /// Copies pinned memory to the GPU. The copy may run later, and cudarc does not know when it is done, because event
+    /// tracking is off. So the caller waits for `copied` before it changes or frees the memory.
     pub(super) fn upload_pinned(
         &self,
         from: &PinnedHostSlice<u8>,
         to: &mut CudaSlice<u8>,
+        copied: &CudaEvent,
     ) -> Result<(), ExecError> {
-        Ok(self.stream.memcpy_htod(from, to).w()?)
+        self.stream.memcpy_htod(from, to).w()?;
+        Ok(copied.record(&self.stream).w()?)
+    }
+
+    /// An event that has passed.
+    pub(super) fn event(&self) -> Result<CudaEvent, ExecError> {
+        Ok(self.stream.context().new_event(None).w()?)
     }
 
     /// Copies values of the host to the GPU, from `at` on.

@@ -2,8 +2,9 @@
 //! (`cuda/kernels.cu`).
 //!
 //! Every step of a plan is one launch with fixed arguments ([`step`], [`push`], [`backend`]). Tensors have fixed addresses
-//! in one buffer. All work runs on candle's one stream of the GPU. In a step of a detector ([`head_pass`]), the host waits
-//! for a summary of the outputs, for the logits of the anchors that have an object, and for the gradient norm.
+//! in one buffer. All work of an executor runs on one stream. In a step of a detector ([`head_pass`]), the host waits for a
+//! summary of the outputs, for the logits of the anchors that have an object, and for the gradient norm; also for the scales
+//! and shifts if L1 penalises them in groups or by the proximal step.
 
 mod backend;
 #[cfg(feature = "cuda")]

@@ -181,7 +181,7 @@ fn graphs_give_the_same_bits() {
     };
     let (plain, recorded) = (run(false), run(true));
     for (pass, (plain, recorded)) in plain.0.iter().zip(&recorded.0).enumerate() {
-        let numbers = |arrays: &[Array]| arrays.iter().flat_map(|a| a.data()).all(|v| v.is_finite());
+        let numbers = |arrays: &[Array]| arrays.iter().flat_map(Array::data).all(|v| v.is_finite());
         assert!(numbers(plain), "pass {pass} diverged");
         assert!(plain == recorded, "pass {pass}");
     }

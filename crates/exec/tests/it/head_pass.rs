@@ -194,6 +194,8 @@ fn misuse_is_refused() {
     let mut refused = |g: HeadGradient<'_>| executor.backward_head(&g).unwrap_err().to_string();
     let message = refused(gradient(&[[0, 1]], &[], &[0.0; 12]));
     assert_eq!(message, "class terms of a gradient: found 0, expected 1 for 1 anchors");
+    let message = refused(gradient(&[[0, 1]; 2], &[(1, 0.0); 2], &[0.0; 24]));
+    assert_eq!(message, "anchors of a gradient: found [0, 1] twice, expected each anchor at most once");
     let message = refused(gradient(&[[0, 1]], &[(5, 0.0)], &[0.0; 12]));
     assert_eq!(message, "class of a term: found 5, expected below 5");
     executor.backward_head(&gradient(&[[0, 1]], &[(4, 0.0)], &[0.0; 12])).unwrap();

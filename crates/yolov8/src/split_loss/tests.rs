@@ -1,4 +1,5 @@
-//! Holds the split loss against [`detection_loss`] of the same head: the device is played by plain loops over its outputs.
+//! Compares the split loss with [`detection_loss`] of the same head; plain loops over the outputs take the place of the
+//! device.
 
 use bonsai_boxes::Cxcywh;
 
