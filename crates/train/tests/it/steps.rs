@@ -21,7 +21,10 @@ const STEPS: usize = 20;
 const LOSS_BOUND: f32 = 1e-3;
 
 /// Noise with two objects per image. At 96 px the first levels use Winograd convolution.
-struct Objects;
+struct Objects {
+    /// Images in a batch.
+    images: usize,
+}
 
 impl BatchSource for Objects {
     fn batches(&self) -> usize {
@@ -29,13 +32,14 @@ impl BatchSource for Objects {
     }
 
     fn epoch(&mut self, _: usize, first: usize) -> Box<dyn Iterator<Item = BatchResult> + '_> {
-        Box::new((first..STEPS).map(|index| {
-            let images = random_array(index as u64, &[4, 3, 96, 96]);
+        let count = self.images;
+        Box::new((first..STEPS).map(move |index| {
+            let images = random_array(index as u64, &[count, 3, 96, 96]);
             let target = |i: usize| {
-                let bbox = Cxcywh { cx: 0.3 + 0.1 * (i % 4) as f32, cy: 0.4, w: 0.5, h: 0.3 };
-                Target { image: i % 4, class_id: i / 4, bbox }
+                let bbox = Cxcywh { cx: 0.3 + 0.1 * (i % count) as f32, cy: 0.4, w: 0.5, h: 0.3 };
+                Target { image: i % count, class_id: i / count, bbox }
             };
-            Ok(Batch { images, targets: (0..8).map(target).collect(), names: Vec::new() })
+            Ok(Batch { images, targets: (0..2 * count).map(target).collect(), names: Vec::new() })
         }))
     }
 }
@@ -61,16 +65,17 @@ impl Observer for Losses {
 }
 
 fn train(kind: ExecutorKind, threads: usize) -> (Trained, Losses) {
-    train_with(&ExecutorOptions { kind: Some(kind), threads, ..ExecutorOptions::default() })
+    train_with(&ExecutorOptions { kind: Some(kind), threads, ..ExecutorOptions::default() }, 4)
 }
 
-fn train_with(options: &ExecutorOptions) -> (Trained, Losses) {
+fn train_with(options: &ExecutorOptions, images: usize) -> (Trained, Losses) {
     let start = init(&build(Scale::N, &["a".to_owned(), "b".to_owned()]).unwrap(), 3).unwrap();
     // Every batch is a step. Warm-up is needed: at the full learning rate from fresh weights, the assignment
     // of objects to anchors changes within ten steps after any difference, even one of summation order.
-    let config = TrainConfig { epochs: 1, batch: 4, nbs: 4, ..TrainConfig::default() };
+    let config = TrainConfig { epochs: 1, batch: images, nbs: images, ..TrainConfig::default() };
     let mut losses = Losses::default();
-    let trained = run_with(options, &start, &config, &mut Objects, &no_penalty, &mut losses).unwrap();
+    let trained =
+        run_with(options, &start, &config, &mut Objects { images }, &no_penalty, &mut losses).unwrap();
     assert_eq!(
         (losses.0.len(), trained.last.train.as_ref().unwrap().progress.updates),
         (STEPS, STEPS as u64)
@@ -96,14 +101,19 @@ fn the_executors_agree_in_the_loss() {
     assert_close(&cpu, &candle);
 }
 
-/// On the GPU that the environment variable `BONSAI_TEST_DEVICE` names; without it, nothing runs.
+/// On the GPU that the environment variable `BONSAI_TEST_DEVICE` names; without it, nothing runs. Two images are enough,
+/// because the driver on the host is slow.
 #[test]
 fn the_gpu_agrees_in_the_loss() {
     let Ok(device) = std::env::var("BONSAI_TEST_DEVICE") else { return };
     let device = device.parse().unwrap();
     let precision = Some(ComputePrecision::F32);
-    let gpu = train_with(&ExecutorOptions { device, precision, ..ExecutorOptions::default() }).1;
-    assert_close(&train(ExecutorKind::Cpu, 2).1, &gpu);
+    let run = |options: &ExecutorOptions| train_with(options, 2).1;
+    let gpu = run(&ExecutorOptions { device, precision, ..ExecutorOptions::default() });
+    assert_close(
+        &run(&ExecutorOptions { kind: Some(ExecutorKind::Cpu), ..ExecutorOptions::default() }),
+        &gpu,
+    );
 }
 
 #[track_caller]
