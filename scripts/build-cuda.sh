@@ -60,12 +60,9 @@ stub cudart libcudart.so.13 ''
 export PATH="$scratch/bin:$PATH" CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP:-80} CUDARC_CUDA_VERSION=13000
 export LIBRARY_PATH="$scratch/lib64${LIBRARY_PATH:+:$LIBRARY_PATH}" CARGO_TARGET_DIR=$target
 cd "$root"
-built=$(cargo test --quiet --release --locked --package bonsai-exec --package bonsai-train --package xtask \
-    --features xtask/cuda --lib --test it --no-run --message-format json-render-diagnostics)
-program() {
-    grep -F "/$1#" <<< "$built" | grep -F "\"kind\":[\"$2\"]" | grep -oE '"executable":"[^"]+"' | tail -n 1 |
-        cut -d '"' -f 4
-}
+# shellcheck source=scripts/cuda-on-host/programs.sh
+source "$root/scripts/cuda-on-host/programs.sh"
+build_programs
 packed=$scratch/bonsai-cuda
 mkdir -p "$packed"
 cp "$(program xtask bin)" "$packed/bonsai"

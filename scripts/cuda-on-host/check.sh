@@ -14,14 +14,9 @@ if [ -z "${CUDA_ON_HOST_KERNELS:-}" ]; then
 fi
 cd "$root"
 
-# One command, so that dependencies are built once. It builds the program of xtask too, because its tests run it.
-built=$(cargo test --quiet --release --locked --package bonsai-exec --package bonsai-train --package xtask \
-    --features xtask/cuda --lib --test it --no-run --message-format json-render-diagnostics)
-# A program of a folder: the program itself (bin), the library's tests (lib), or those in tests/it (test).
-program() {
-    grep -F "/$1#" <<< "$built" | grep -F "\"kind\":[\"$2\"]" | grep -oE '"executable":"[^"]+"' | tail -n 1 |
-        cut -d '"' -f 4
-}
+# shellcheck source=scripts/cuda-on-host/programs.sh
+source "$here/programs.sh"
+build_programs
 lib=$(program crates/exec lib)
 it=$(program crates/exec test)
 train=$(program crates/train test)

@@ -3,7 +3,7 @@
 // Anchors of an image are counted by level, then row by row: anchor `first + cell` is pixel `image * plane + cell` of its
 // level. `physical` has the channel of the tensor for each channel of the array, as in layout.cuh.
 #pragma once
-#include "values.cuh"
+#include "sums.cuh"
 
 // to[image][anchor][side]: the mean of the bins 0, 1, .. weighted by the softmax of their logits.
 extern "C" __global__ void __launch_bounds__(THREADS) bonsai_expected_bins(const float* z, int ld, const int* physical, float* to, int pixels, int plane, int bins, int first, int anchors) {
@@ -34,20 +34,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) bonsai_class_columns(const
 
 // sums[b]: sum of ln(1 + e^x) over the logits that block b takes.
 extern "C" __global__ void __launch_bounds__(THREADS) bonsai_softplus_sums(const float* z, int ld, const int* physical, int pixels, int channels, float* sums) {
-    __shared__ double own[THREADS];
     double sum = 0.0;
     for (size_t i = first_value(); i < (size_t)pixels * channels; i += value_step()) {
         const float x = z[i / channels * ld + physical[i % channels]];
         // A comparison, not `fmaxf`, which would drop NaN.
         sum += (double)((x > 0.0f ? x : 0.0f) + log1pf(expf(-fabsf(x))));
     }
-    own[threadIdx.x] = sum;
-    __syncthreads();
-    for (int half = THREADS / 2; half > 0; half /= 2) {
-        if (threadIdx.x < half) own[threadIdx.x] += own[threadIdx.x + half];
-        __syncthreads();
-    }
-    if (threadIdx.x == 0) sums[blockIdx.x] = (float)own[0];
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) sums[blockIdx.x] = (float)sum;
 }
 
 // to[row][channel]: the logits of some pixels; `rows` has the pixel and the row of each.

@@ -8,16 +8,10 @@ __device__ __forceinline__ float settled(float moment) { return fabsf(moment) < 
 
 // sums[b]: sum of squares of the values that block b takes.
 extern "C" __global__ void __launch_bounds__(THREADS) bonsai_squares(const float* g, long long len, double* sums) {
-    __shared__ double own[THREADS];
     double sum = 0.0;
     for (size_t i = first_value(); i < (size_t)len; i += value_step()) sum += (double)g[i] * (double)g[i];
-    own[threadIdx.x] = sum;
-    __syncthreads();
-    for (int half = THREADS / 2; half > 0; half /= 2) {
-        if (threadIdx.x < half) own[threadIdx.x] += own[threadIdx.x + half];
-        __syncthreads();
-    }
-    if (threadIdx.x == 0) sums[blockIdx.x] = own[0];
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 
 // SGD with momentum; zeroes the gradient and moves the average.

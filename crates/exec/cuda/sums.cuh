@@ -23,6 +23,18 @@ template <class T> __device__ T column_sum(T value) {
     return result;
 }
 
+// Sum of `value` over the threads of the block; valid in thread 0. All threads of the block must call it, once in a kernel.
+__device__ __forceinline__ double block_sum(double value) {
+    __shared__ double sums[THREADS];
+    sums[threadIdx.x] = value;
+    __syncthreads();
+    for (int half = THREADS / 2; half > 0; half /= 2) {
+        if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
+        __syncthreads();
+    }
+    return sums[0];
+}
+
 // Part `blockIdx.x` of the pixels, channel of this thread, its first pixel and the end of its part.
 struct Part {
     int index, channel, first, end;
