@@ -19,6 +19,7 @@ mod copy;
 mod epilogue;
 mod error;
 mod fit;
+pub mod int8;
 mod isa;
 pub mod layout;
 mod math;

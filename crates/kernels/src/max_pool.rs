@@ -38,20 +38,20 @@ impl MaxPool {
 const MOST_TAPS: usize = 256;
 
 /// The valid taps of one pixel in reading order: the pixel on the other side and the number of the tap.
-struct Taps {
-    len: usize,
-    pixel: [usize; MOST_TAPS],
+pub(crate) struct Taps {
+    pub(crate) len: usize,
+    pub(crate) pixel: [usize; MOST_TAPS],
     tap: [f32; MOST_TAPS],
 }
 
 impl Taps {
-    fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self { len: 0, pixel: [0; MOST_TAPS], tap: [0.0; MOST_TAPS] }
     }
 
     /// Finds the inputs of output pixel `index` if `FORWARD`, otherwise the outputs that read input pixel
     /// `index`.
-    fn find<const FORWARD: bool>(&mut self, shape: &PoolShape, index: usize) {
+    pub(crate) fn find<const FORWARD: bool>(&mut self, shape: &PoolShape, index: usize) {
         let input = shape.input();
         let output = shape.output();
         let window = shape.window();

@@ -5,7 +5,7 @@
 //! [`Program::push`](crate::Program::push) checked.
 
 use std::alloc::{self, Layout};
-use std::{fmt, ptr};
+use std::{fmt, ptr, slice};
 
 use crate::{KernelError, SEGMENT, View};
 
@@ -65,6 +65,20 @@ impl AlignedBuffer {
     /// The values.
     pub fn as_slice(&self) -> &[f32] {
         &self.values[self.start..self.start + self.len]
+    }
+
+    /// The bytes of the values.
+    pub fn as_bytes(&self) -> &[u8] {
+        let values = self.as_slice();
+        // SAFETY: the values are initialised memory without padding, borrowed as long as the bytes.
+        unsafe { slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+    }
+
+    /// The bytes of the values, writable.
+    pub fn as_bytes_mut(&mut self) -> &mut [u8] {
+        let values = self.as_mut_slice();
+        // SAFETY: as in `as_bytes`; any bytes are valid values.
+        unsafe { slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(values)) }
     }
 
     /// The values, writable.

@@ -3,26 +3,27 @@
 //! A packed matrix `[k][channels]` is stored as one panel after another, each `[k][width]`, so that a tile
 //! reads its weights in one stream. The panel that starts at channel `s` starts at value `s * k`.
 
-use crate::{Isa, SEGMENT};
+use crate::SEGMENT;
 
 /// A range of neighbouring output channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Panel {
     /// First channel.
     pub(crate) start: usize,
-    /// 16, 32 or 48 channels.
+    /// 16, 32, 48 or 64 channels.
     pub(crate) width: usize,
 }
 
-/// Divides `channels` (whole segments) into panels as wide as the instruction set supports; none is
-/// unnecessarily narrow.
-pub(crate) fn panels(isa: Isa, channels: usize) -> Vec<Panel> {
+/// Divides `channels` (whole segments) into panels of at most `widest` channels, which is 16, 48 or 64; none
+/// is unnecessarily narrow.
+pub(crate) fn panels(widest: usize, channels: usize) -> Vec<Panel> {
     debug_assert!(channels.is_multiple_of(SEGMENT));
     let mut panels = Vec::new();
     let mut start = 0;
     while start < channels {
-        let width = match (isa.widest_panel(), channels - start) {
-            (48, 48) => 48,
+        let width = match (widest, channels - start) {
+            (48, 48) | (64, 80 | 96) => 48,
+            (64, rest) => rest.min(64),
             (48, rest) if rest > SEGMENT => 32,
             _ => SEGMENT,
         };
@@ -51,14 +52,14 @@ mod tests {
 
     #[test]
     fn panels_cover_every_channel_once() {
-        for isa in Isa::available() {
+        for widest in [16, 48, 64] {
             for segments in 1..20 {
                 let channels = segments * SEGMENT;
-                let panels = panels(isa, channels);
+                let panels = panels(widest, channels);
                 let mut next = 0;
                 for panel in &panels {
                     assert_eq!(panel.start, next);
-                    assert!(panel.width <= isa.widest_panel());
+                    assert!(panel.width <= widest);
                     next += panel.width;
                 }
                 assert_eq!(next, channels);
@@ -69,9 +70,8 @@ mod tests {
                 }
             }
         }
-        if let Ok(isa) = "avx512".parse() {
-            let widths: Vec<_> = panels(isa, 80).iter().map(|p| p.width).collect();
-            assert_eq!(widths, [32, 48]);
-        }
+        let widths = |widest| panels(widest, 80).iter().map(|p| p.width).collect::<Vec<_>>();
+        assert_eq!(widths(48), [32, 48]);
+        assert_eq!(widths(64), [48, 32]);
     }
 }

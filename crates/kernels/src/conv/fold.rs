@@ -60,7 +60,7 @@ impl Conv {
             let folded = View::dense(fold.folded.buffer, fold.folded.offset, rows, channels);
             return p.push(label, FoldBatchNorm { weights, folded, ..fold.clone() });
         }
-        for panel in panels(self.isa, channels) {
+        for panel in panels(self.isa.widest_panel(), channels) {
             let part = |view: View| view.columns(panel.start, panel.width);
             let offset = fold.folded.offset.saturating_add(panel.start * rows);
             let kernel = FoldBatchNorm {
@@ -99,7 +99,7 @@ impl Conv {
         self.for_program(p, label)?;
         vector(label, "the panels", &panels, self.weights_len())?;
         vector(label, "the packed weights", &packed, self.packed_len())?;
-        let source = Source::Panels(crate::panels::panels(self.isa, self.output().c));
+        let source = Source::Panels(crate::panels::panels(self.isa.widest_panel(), self.output().c));
         p.push(label, winograd::Pack::new(label, &self.shape, panels, packed, source)?)
     }
 

@@ -6,13 +6,20 @@ use std::ops::Range;
 use crate::panels::{Panel, groups, panels};
 use crate::{ConvShape, Isa};
 
-/// Number of values in a padded strip of inputs: the strip, its outputs and one panel fit into the
-/// second-level cache.
-const STRIP: usize = 48 << 10;
+/// Sizes from which the division follows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Number of values in a padded strip of inputs: the strip, its outputs and one panel fit into the
+    /// second-level cache.
+    pub(crate) strip: usize,
+    /// Multiply-accumulates per task below which dividing further takes more time than it saves.
+    pub(crate) worth: usize,
+}
+
+/// The limits for values of 32 bits.
+const LIMITS: Limits = Limits { strip: 48 << 10, worth: 2 << 20 };
 /// Number of tasks below which a convolution is divided further, if that pays off.
 const TASKS: usize = 16;
-/// Multiply-accumulates per task below which dividing further takes more time than it saves.
-const WORTH: usize = 2 << 20;
 
 /// Whether every output pixel reads only the input pixel at the same position.
 pub(crate) fn is_pointwise(shape: &ConvShape) -> bool {
@@ -49,6 +56,11 @@ pub(crate) struct Part {
 impl Grid {
     /// The grid of a convolution of this shape.
     pub(crate) fn new(isa: Isa, shape: &ConvShape) -> Self {
+        Self::within(LIMITS, isa.widest_panel(), shape)
+    }
+
+    /// The grid of a convolution of this shape, with panels of at most `widest` channels.
+    pub(crate) fn within(limits: Limits, widest: usize, shape: &ConvShape) -> Self {
         let input = shape.input();
         let output = shape.output();
         let window = shape.window();
@@ -62,16 +74,16 @@ impl Grid {
         } else {
             (input.w + 2 * window.padding[1]) * input.c * window.stride[0]
         };
-        let fitting = (STRIP / per_row.max(1)).clamp(1, size.max(1));
+        let fitting = (limits.strip / per_row.max(1)).clamp(1, size.max(1));
         let macs = shape.weights_len().saturating_mul(output.pixels());
-        let wanted = (macs / WORTH).clamp(1, TASKS);
+        let wanted = (macs / limits.worth).clamp(1, TASKS);
         // As many parts as the cache and the number of tasks require, while each part has pixels for a few
         // tiles.
         let mut parts = size.div_ceil(fitting);
         let smallest = 28usize.div_ceil(row);
         parts = parts.max(wanted.div_ceil(images.max(1)).min(size / smallest)).max(1);
         let step = size.div_ceil(parts).max(1);
-        let panels = panels(isa, output.c);
+        let panels = panels(widest, output.c);
         let tasks = size.div_ceil(step) * images;
         let groups = groups(&panels, wanted.div_ceil(tasks.max(1)));
         Self { step, size, images, row, groups }

@@ -17,7 +17,7 @@ pub(crate) struct Pack {
 
 impl Pack {
     pub(crate) fn new(isa: Isa, shape: ConvShape, weights: View, packed: View) -> Self {
-        Self { shape, panels: panels(isa, shape.output().c), weights, packed }
+        Self { shape, panels: panels(isa.widest_panel(), shape.output().c), weights, packed }
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct PackTransposed {
 
 impl PackTransposed {
     pub(crate) fn new(isa: Isa, shape: ConvShape, weights: View, packed: View) -> Self {
-        Self { shape, panels: panels(isa, shape.input().c), weights, packed }
+        Self { shape, panels: panels(isa.widest_panel(), shape.input().c), weights, packed }
     }
 }
 

@@ -67,7 +67,7 @@ impl Strip {
 }
 
 /// Range of the `len` positions from `start` on that lie in `0..size`.
-fn clip(start: isize, len: usize, size: usize) -> Range<usize> {
+pub(crate) fn clip(start: isize, len: usize, size: usize) -> Range<usize> {
     let first = (-start).clamp(0, len as isize);
     let last = (size as isize - start).clamp(first, len as isize);
     first as usize..last as usize

@@ -58,7 +58,7 @@ impl Plan {
         let per_image = size.div_ceil(step);
         let strips = images * per_image;
         let wide = if shape.weights_len() > MANY { output.c.div_ceil(64) } else { 1 };
-        let groups = groups(&panels(isa, output.c), wide);
+        let groups = groups(&panels(isa.widest_panel(), output.c), wide);
         let parts = TASKS.div_ceil(groups.len()).clamp(1, strips.max(1));
         Self { strips, per_image, step, size, parts, groups }
     }

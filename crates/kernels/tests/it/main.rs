@@ -12,6 +12,7 @@ mod conv;
 mod depthwise;
 mod folded_norm;
 mod hostile;
+mod int8;
 mod layout;
 mod linear_maps;
 mod max_pool;
