@@ -80,6 +80,14 @@ pub enum ExecError {
         /// The digit after the point.
         minor: i32,
     },
+    /// A layer that the integer engine does not run.
+    #[error("`{layer}` cannot run in 8-bit codes: {reason}")]
+    Codes {
+        /// The layer.
+        layer: String,
+        /// The reason, and what to do.
+        reason: &'static str,
+    },
     /// A pass needs more memory than the budget has.
     #[error(
         "{what} needs {} of memory, but {} {}: use smaller batches (`--batch`) or smaller images (`--imgsz`)",

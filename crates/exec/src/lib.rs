@@ -20,6 +20,7 @@ mod frozen;
 mod gpu;
 mod head_pass;
 mod inference;
+mod int8;
 mod kind;
 mod layout;
 mod memory;
@@ -33,6 +34,7 @@ mod unknown_name;
 mod update;
 
 /// The instruction set of [`CpuExecutor`], and the errors of its kernels.
+pub use bonsai_kernels::int8::Int8Isa;
 pub use bonsai_kernels::{Isa, KernelError};
 pub use budget::{MemoryBudget, MemoryLimit};
 pub use build::{build_executor, build_inference};
@@ -48,6 +50,7 @@ pub use executor::{Buffer, Executor, Mode};
 pub use gpu::Gpu;
 pub use head_pass::{HeadGradient, HeadPass, HeadSummary};
 pub use inference::Inference;
+pub use int8::{Int8Inference, Int8Options};
 pub use kind::ExecutorKind;
 pub use layout::{ParamLayout, ParamSlot};
 pub use memory::{check_memory, memory_need};

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bonsai_graph::{Graph, NodeId, Op};
+use bonsai_graph::{Graph, NodeId, Op, weight_codes};
 
 use crate::OnnxError;
 
@@ -74,9 +74,9 @@ pub(crate) fn quantize_weights(weights: &[f32], channels: usize) -> (Vec<f32>, V
     let mut scales = Vec::with_capacity(channels);
     let mut steps = Vec::with_capacity(weights.len());
     for channel in weights.chunks(per_channel.max(1)) {
-        let step = scale(channel.iter().fold(0.0, |largest, w| w.abs().max(largest)));
-        scales.push(step);
-        steps.extend(channel.iter().map(|w| (w / step).round_ties_even().clamp(-LEVELS, LEVELS)));
+        let (scale, codes) = weight_codes(channel);
+        scales.push(scale);
+        steps.extend(codes.map(f32::from));
     }
     (scales, steps)
 }

@@ -11,13 +11,14 @@ use super::host_wire::HostWire;
 use super::layers::ProgramContext;
 use super::network::Network;
 use super::params::ParamMap;
-use super::{eval, train, units};
+use super::units::{by_depth, units};
+use super::{eval, train};
 use crate::need::bytes_of;
 use crate::{ExecError, Mode};
 
 /// Largest size of a wire in bytes: more than any machine has, and small enough that sums over all wires do
 /// not overflow.
-const MOST_BYTES: u64 = 1 << 46;
+pub(crate) const MOST_BYTES: u64 = 1 << 46;
 
 /// Identifies a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl<B: Backend> Planner<'_, B> {
         let mut arena = Arena::default();
         let layers = self.layers(key, &shapes, &mut arena);
         let graph = &self.network.graph;
-        Ok(Folded::new(&layers, units::by_depth(graph, units::units(graph, &key.taps)))?)
+        Ok(Folded::new(&layers, by_depth(graph, units(graph, &key.taps)))?)
     }
 
     /// Writes the programs twice: a draft to find the lifetimes of tensors, then with their positions.
@@ -116,7 +117,7 @@ impl<B: Backend> Planner<'_, B> {
         };
         Ok(match folded {
             None => {
-                let made = train::write(layers, &units::units(&self.network.graph, &key.taps), &key.taps)?;
+                let made = train::write(layers, &units(&self.network.graph, &key.taps), &key.taps)?;
                 Plan {
                     forward: made.forward,
                     backward: made.backward,

@@ -24,10 +24,11 @@ mod placement;
 mod train;
 mod units;
 
-pub(crate) use arena::buffers;
+pub(crate) use arena::{Arena, Boundary, buffers};
 pub(crate) use backend::{Backend, ConvSpec, Convolution, FoldedNorm, Push, Room, Steps};
 pub(crate) use folded::Folded;
 pub(crate) use host_wire::HostWire;
-pub(crate) use image_plan::{Key, Plan, Planner};
+pub(crate) use image_plan::{Key, MOST_BYTES, Plan, Planner};
 pub(crate) use network::Network;
 pub(crate) use params::{ParamMap, Ranges};
+pub(crate) use units::{Unit, by_depth, units};

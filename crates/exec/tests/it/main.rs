@@ -15,6 +15,7 @@ mod gradients;
 #[cfg(feature = "cuda")]
 mod head_pass;
 mod inference;
+mod int8;
 mod memory;
 #[cfg(feature = "candle")]
 mod module;

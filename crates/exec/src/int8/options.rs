@@ -1,0 +1,27 @@
+//! [`Int8Options`] of an [`Int8Inference`](super::Int8Inference).
+
+use bonsai_kernels::KernelError;
+use bonsai_kernels::int8::Int8Isa;
+
+use crate::CpuOptions;
+
+/// How an [`Int8Inference`](super::Int8Inference) runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Int8Options {
+    /// Number of threads; 0 means one per core.
+    pub threads: usize,
+    /// Instruction set; `None` means the one named by the environment variable `BONSAI_INT8_ISA`, or else the
+    /// fastest that is not wider than that of [`CpuOptions`].
+    pub isa: Option<Int8Isa>,
+}
+
+impl Int8Options {
+    /// The instruction set to use. Only this function reads the environment variable.
+    pub(super) fn instruction_set(&self) -> Result<Int8Isa, KernelError> {
+        match (self.isa, std::env::var("BONSAI_INT8_ISA")) {
+            (Some(isa), _) => Ok(isa),
+            (None, Ok(name)) if !name.is_empty() => name.parse(),
+            (None, _) => CpuOptions::default().instruction_set().map(Int8Isa::within),
+        }
+    }
+}
