@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use bonsai_checkpoint::{Array, Checkpoint};
-use bonsai_exec::{ExecutorOptions, Inference, build_inference};
+use bonsai_checkpoint::Array;
+use bonsai_exec::{ExecutorOptions, Inference, build_deployed};
 use bonsai_graph::{Cost, Size};
-use bonsai_stages::open_checkpoint;
+use bonsai_stages::open_network;
 use serde::Serialize;
 
 use crate::WARM_UP;
@@ -88,9 +88,9 @@ pub fn compare(what: &CompareBench) -> Result<Vec<ComparedNetwork>> {
 }
 
 fn load(file: &Path, what: &CompareBench) -> Result<Candidate> {
-    let Checkpoint { model, weights, .. } = open_checkpoint(file)?.fold_batch_norm()?;
-    let cost = model.graph().cost(Size::square(what.imgsz))?;
-    let network = build_inference(model.graph(), weights, &what.executor)?;
+    let folded = open_network(file)?.fold_batch_norm()?;
+    let cost = folded.model.graph().cost(Size::square(what.imgsz))?;
+    let network = build_deployed(folded, &what.executor)?;
     Ok(Candidate { cost, network, times: Vec::with_capacity(what.rounds) })
 }
 

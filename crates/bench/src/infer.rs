@@ -8,8 +8,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use bonsai_checkpoint::Checkpoint;
-use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, build_inference, check_memory};
+use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, build_deployed, check_memory};
 use bonsai_graph::Size;
 use bonsai_stages::peak_rss_mb;
 use bonsai_yolov8::{HeadOutput, NmsOptions, decode, nms};
@@ -73,11 +72,12 @@ pub fn infer(what: &InferBench) -> Result<InferFigures> {
         what.batch,
         what.runs
     );
-    let Checkpoint { model, weights, .. } = what.network.open()?.fold_batch_norm()?;
+    let folded = what.network.open()?.fold_batch_norm()?;
+    let model = folded.model.clone();
     let params = model.graph().cost(Size::square(what.imgsz))?.params;
     check_memory(model.graph(), Mode::Eval, [what.batch, what.imgsz, what.imgsz], &what.executor)?;
     let images = images(what.batch, model.graph().node(model.graph().input()).channels(), what.imgsz);
-    let mut network = build_inference(model.graph(), weights, &what.executor)?;
+    let mut network = build_deployed(folded, &what.executor)?;
     let mut watch = Stopwatch::new(["network", "decode", "suppression"], WARM_UP);
     let mut detections = 0;
     for number in 1..=WARM_UP + what.runs {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use bonsai_checkpoint::Checkpoint;
-use bonsai_stages::{open_checkpoint, open_model};
+use bonsai_stages::{open_model, open_network};
 use bonsai_yolov8::{Scale, init};
 
 use crate::narrow::{Narrow, narrow};
@@ -27,7 +27,7 @@ impl Network {
     /// If the file cannot be read, the name is unknown, or the network cannot be narrowed.
     pub fn open(&self) -> Result<Checkpoint> {
         let checkpoint = if let Some(path) = &self.weights {
-            Checkpoint { train: None, ..open_checkpoint(path)? }
+            Checkpoint { train: None, ..open_network(path)? }
         } else {
             let names = || Scale::ALL.map(Scale::model_name).join(", ");
             Scale::from_model_name(&self.model).with_context(|| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bonsai_graph::ModelSpec;
+use bonsai_graph::{ModelSpec, Quantization};
 use serde::{Deserialize, Serialize};
 
 use crate::{CheckpointError, Weights};
@@ -18,6 +18,9 @@ pub struct Checkpoint {
     pub metadata: BTreeMap<String, String>,
     /// State that is needed to resume training.
     pub train: Option<TrainState>,
+    /// The 8-bit codes in which the network computes; `None` means that it computes in `f32`. Only a network
+    /// with folded batch norm has codes.
+    pub quantization: Option<Quantization>,
 }
 
 /// The state of a training run between two optimiser steps.
@@ -81,7 +84,7 @@ impl Checkpoint {
     /// As [`Weights::check`].
     pub fn new(model: ModelSpec, weights: Weights) -> Result<Self, CheckpointError> {
         let weights = weights.check(model.graph())?;
-        Ok(Self { model, weights, metadata: BTreeMap::new(), train: None })
+        Ok(Self { model, weights, metadata: BTreeMap::new(), train: None, quantization: None })
     }
 
     /// The weights to deploy, without the state of a training.
@@ -92,6 +95,7 @@ impl Checkpoint {
             weights: self.weights.clone(),
             metadata: self.metadata.clone(),
             train: None,
+            quantization: self.quantization.clone(),
         }
     }
 }

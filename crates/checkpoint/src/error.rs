@@ -48,6 +48,14 @@ pub enum CheckpointError {
         /// The stored type.
         got: String,
     },
+    /// The scales of a kernel in 8-bit codes do not fit.
+    #[error("tensor `{name}` needs {expected} positive scales, one for each output channel")]
+    Scales {
+        /// Name of the kernel.
+        name: String,
+        /// Number of its output channels.
+        expected: usize,
+    },
     /// A layer has a name that is reserved for training state.
     #[error("layer `{layer}`: names that begin with `train.` are kept for training state: rename the layer")]
     Reserved {

@@ -4,12 +4,15 @@
 //! map, which differs from run to run.
 //! The tensor `NAME` is a weight to deploy; `train.raw.NAME`, `train.momentum.NAME` and, for AdamW,
 //! `train.second_moment.NAME` are needed to resume training.
+//!
+//! If the network computes in 8-bit codes, a kernel is stored as codes, and `NAME.scale` has the scale of each
+//! output channel.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use bonsai_graph::{Graph, ModelSpec, ParamSpec};
+use bonsai_graph::{Graph, ModelSpec, ParamRole, ParamSpec, Quantization, weight_codes};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +24,8 @@ const RESERVED: &str = "train.";
 const RAW: &str = "train.raw.";
 const MOMENTUM: &str = "train.momentum.";
 const SECOND_MOMENT: &str = "train.second_moment.";
+/// Suffix of the scales of a kernel in codes.
+const SCALE: &str = ".scale";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,28 +33,79 @@ struct Header {
     model: ModelSpec,
     metadata: BTreeMap<String, String>,
     progress: Option<TrainProgress>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quantization: Option<Quantization>,
 }
 
-/// An array for the file. Its bytes are produced only when it is written, so that at most one array exists
+/// A tensor for the file. Its bytes are produced only when it is written, so that at most one array exists
 /// twice in memory.
-struct Stored<'a>(&'a Array);
+enum Stored<'a> {
+    /// The values.
+    Values(Cow<'a, Array>),
+    /// The codes of a kernel.
+    Codes(&'a Array),
+}
+
+impl Stored<'_> {
+    fn array(&self) -> &Array {
+        match self {
+            Self::Values(array) => array,
+            Self::Codes(array) => array,
+        }
+    }
+}
 
 impl View for Stored<'_> {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        match self {
+            Self::Values(_) => Dtype::F32,
+            Self::Codes(_) => Dtype::I8,
+        }
     }
 
     fn shape(&self) -> &[usize] {
-        self.0.shape()
+        self.array().shape()
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Owned(self.0.data().iter().flat_map(|value| value.to_le_bytes()).collect())
+        Cow::Owned(match self {
+            Self::Values(array) => array.data().iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Self::Codes(array) => {
+                channels(array).flat_map(|channel| weight_codes(channel).1.map(i8::cast_unsigned)).collect()
+            }
+        })
     }
 
     fn data_len(&self) -> usize {
-        size_of_val(self.0.data())
+        match self {
+            Self::Values(array) => size_of_val(array.data()),
+            Self::Codes(array) => array.data().len(),
+        }
     }
+}
+
+/// The weights of each output channel of a kernel.
+fn channels(kernel: &Array) -> impl Iterator<Item = &[f32]> {
+    let count = kernel.shape().first().copied().unwrap_or(0);
+    kernel.data().chunks((kernel.data().len() / count.max(1)).max(1))
+}
+
+/// The tensors of `weights`, with kernels as codes and scales.
+fn quantized<'a>(graph: &Graph, weights: &'a Weights) -> Vec<(String, Stored<'a>)> {
+    let kernels: Vec<String> =
+        graph.params().into_iter().filter(|p| p.role == ParamRole::ConvWeight).map(|p| p.name).collect();
+    let mut tensors = Vec::new();
+    for (name, array) in weights.iter() {
+        if kernels.iter().any(|kernel| kernel == name) {
+            let scales: Vec<f32> = channels(array).map(|channel| weight_codes(channel).0).collect();
+            let scales = Array::new(&[scales.len()], scales);
+            tensors.push((format!("{name}{SCALE}"), Stored::Values(Cow::Owned(scales))));
+            tensors.push((name.to_owned(), Stored::Codes(array)));
+        } else {
+            tensors.push((name.to_owned(), Stored::Values(Cow::Borrowed(array))));
+        }
+    }
+    tensors
 }
 
 impl Checkpoint {
@@ -64,12 +120,17 @@ impl Checkpoint {
             model: self.model.clone(),
             metadata: self.metadata.clone(),
             progress: self.train.as_ref().map(|t| t.progress.clone()),
+            quantization: self.quantization.clone(),
         };
         let metadata = HashMap::from([(HEADER_KEY.to_owned(), serde_json::to_string(&header)?)]);
         let named = |prefix: &'static str, weights| {
-            Weights::iter(weights).map(move |(n, a)| (format!("{prefix}{n}"), Stored(a)))
+            let stored = |array| Stored::Values(Cow::Borrowed(array));
+            Weights::iter(weights).map(move |(n, a)| (format!("{prefix}{n}"), stored(a)))
         };
-        let mut tensors: Vec<(String, Stored<'_>)> = named("", &self.weights).collect();
+        let mut tensors: Vec<(String, Stored<'_>)> = match &self.quantization {
+            Some(_) => quantized(self.model.graph(), &self.weights),
+            None => named("", &self.weights).collect(),
+        };
         if let Some(train) = &self.train {
             tensors.extend(named(RAW, &train.raw));
             tensors.extend(named(MOMENTUM, &train.momentum));
@@ -88,13 +149,21 @@ impl Checkpoint {
             metadata.metadata().as_ref().and_then(|m| m.get(HEADER_KEY)).ok_or_else(|| {
                 CheckpointError::Foreign { what: format!("the header has no `{HEADER_KEY}`") }
             })?;
-        let Header { model, metadata, progress } = serde_json::from_str(header)?;
+        let Header { model, metadata, progress, quantization } = serde_json::from_str(header)?;
         let mut weights = Weights::new();
         let mut raw = Weights::new();
         let mut momentum = Weights::new();
         let mut second = Weights::new();
-        for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
-            let array = read_array(name, &view)?;
+        let tensors = SafeTensors::deserialize(bytes)?;
+        for (name, view) in tensors.iter() {
+            if quantization.is_some() && name.ends_with(SCALE) {
+                continue; // Read with its kernel.
+            }
+            let array = if quantization.is_some() && view.dtype() == Dtype::I8 {
+                read_kernel(name, &view, &tensors.tensor(&format!("{name}{SCALE}"))?)?
+            } else {
+                read_array(name, &view)?
+            };
             if let Some(name) = name.strip_prefix(RAW) {
                 raw.insert(name, array);
             } else if let Some(name) = name.strip_prefix(MOMENTUM) {
@@ -121,7 +190,9 @@ impl Checkpoint {
             None
         };
         let weights = weights.check(model.graph())?;
-        Ok(Self { model, weights, metadata, train })
+        let read = Self { model, weights, metadata, train, quantization };
+        read.check()?;
+        Ok(read)
     }
 
     /// Writes the file; a reader sees the old file or the new one, never a part.
@@ -157,6 +228,11 @@ impl Checkpoint {
             return Err(CheckpointError::Reserved { layer: node.name().to_owned() });
         }
         self.weights.verify(&graph.params())?;
+        if let Some(quantization) = &self.quantization {
+            for wire in graph.quantized_wires() {
+                quantization.get(graph, wire)?;
+            }
+        }
         if let Some(train) = &self.train {
             train.raw.verify(&graph.params()).map_err(|e| prefixed(RAW, e))?;
             train.momentum.verify(&trained(graph)).map_err(|e| prefixed(MOMENTUM, e))?;
@@ -187,6 +263,26 @@ fn read_array(name: &str, view: &TensorView<'_>) -> Result<Array, CheckpointErro
     }
     let data = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     Ok(Array::new(view.shape(), data))
+}
+
+/// The numbers that the codes of a kernel stand for.
+fn read_kernel(
+    name: &str,
+    codes: &TensorView<'_>,
+    scales: &TensorView<'_>,
+) -> Result<Array, CheckpointError> {
+    let scales = read_array(&format!("{name}{SCALE}"), scales)?;
+    let count = codes.shape().first().copied().unwrap_or(0);
+    let positive = |scale: &f32| scale.is_normal() && *scale > 0.0;
+    if scales.shape() != [count] || !scales.data().iter().all(positive) {
+        return Err(CheckpointError::Scales { name: name.to_owned(), expected: count });
+    }
+    let per_channel = (codes.data().len() / count.max(1)).max(1);
+    let channels = codes.data().chunks(per_channel).zip(scales.data());
+    let number = |(codes, scale): (&[u8], &f32)| -> Vec<f32> {
+        codes.iter().map(|code| scale * f32::from(code.cast_signed())).collect()
+    };
+    Ok(Array::new(codes.shape(), channels.flat_map(number).collect()))
 }
 
 /// The parameters that the optimiser trains; only these have a momentum.

@@ -16,7 +16,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`Weights::check`](crate::Weights::check), if the weights do not fit the graph.
     pub fn fold_batch_norm(self) -> Result<Self, CheckpointError> {
-        let Self { model, mut weights, metadata, train } = self;
+        let Self { model, mut weights, metadata, train, quantization } = self;
         drop(train);
         weights.verify(&model.graph().params())?;
         let folded = model.graph().fold_batch_norm();
@@ -50,6 +50,6 @@ impl Checkpoint {
         let model = model.with_graph(folded.graph)?;
         let kept: BTreeSet<String> = model.graph().params().into_iter().map(|s| s.name).collect();
         let weights = weights.into_iter().filter(|(name, _)| kept.contains(name)).collect();
-        Ok(Self { metadata, ..Self::new(model, weights)? })
+        Ok(Self { metadata, quantization, ..Self::new(model, weights)? })
     }
 }

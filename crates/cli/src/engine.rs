@@ -13,16 +13,19 @@ use crate::terminal::Terminal;
 
 pub(crate) fn engine(args: &engine_args::Engine) -> Result<u8> {
     let files = &args.files;
-    files
-        .settings
-        .only("engine", &["engine", "imgsz", "device", "executor", "compute_precision", "threads"])?;
+    let mut used = vec!["engine", "imgsz", "device", "executor", "compute_precision", "threads"];
+    if args.is_int8() {
+        used.extend(["data", "seed", "loader", "export.calibration_images"]);
+    }
+    files.settings.only("engine", &used)?;
     let own = |config: &mut PipelineConfig| config.engine = args.over(config.engine.clone());
     let config = files.settings.resolve_with(for_file(&files.weights), own)?;
+    let calibrates = args.is_int8() && config.data.is_some();
     let exports = (config.engine.backend != BackendChoice::Auto || args.ultralytics)
         && !bonsai_stages::is_onnx(&files.weights);
     ensure_usage!(
-        exports || files.settings.imgsz.is_none(),
-        "--imgsz needs a checkpoint and --backend, which export it first; the size of {} is fixed: leave --imgsz out",
+        exports || calibrates || files.settings.imgsz.is_none(),
+        "--imgsz needs a checkpoint and --backend, which export it first, or --int8 and --data; the size of {} is fixed: leave --imgsz out",
         files.weights.display()
     );
     let form = jobs::UltralyticsForm { wanted: args.ultralytics, metadata_from: args.metadata_from.clone() };

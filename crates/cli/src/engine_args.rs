@@ -19,9 +19,13 @@ pub(crate) struct Engine {
     /// with `--features rtx`); a checkpoint is exported first [default: auto, the first that is installed]
     #[arg(long)]
     pub(crate) backend: Option<BackendChoice>,
-    /// fp32, fp16 or int8 [default: fp16 with TensorRT up to 10, else the arithmetic of the ONNX file]
+    /// fp32, fp16 or int8 [default: fp16 with TensorRT up to 10, else the arithmetic of the ONNX file]; a CPU
+    /// engine is fp32, or int8 with --data
     #[arg(long)]
     pub(crate) precision: Option<EnginePrecision>,
+    /// CPU engine in 8-bit codes, calibrated on training images of --data; the same as --precision int8
+    #[arg(long, conflicts_with = "precision")]
+    pub(crate) int8: bool,
     /// Take the arithmetic from the ONNX file, also on TensorRT 10
     #[arg(long)]
     pub(crate) strongly_typed: bool,
@@ -79,6 +83,11 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// Whether the engine computes in 8-bit integers.
+    pub(crate) fn is_int8(&self) -> bool {
+        self.int8 || self.precision == Some(EnginePrecision::Int8)
+    }
+
     /// The configuration with the options applied; `base` has the values of the file. `--set` comes after it.
     pub(crate) fn over(&self, base: EngineConfig) -> EngineConfig {
         let or = |flag: &Option<PathBuf>, base: Option<PathBuf>| flag.clone().or(base);
@@ -87,7 +96,7 @@ impl Engine {
             trtexec: or(&self.trtexec, base.trtexec),
             tensorrt_rtx: or(&self.tensorrt_rtx, base.tensorrt_rtx),
             rtx_folder: or(&self.rtx_dir, base.rtx_folder),
-            precision: self.precision.or(base.precision),
+            precision: self.precision.or(self.int8.then_some(EnginePrecision::Int8)).or(base.precision),
             strongly_typed: self.strongly_typed || base.strongly_typed,
             workspace_mib: self.workspace.or(base.workspace_mib),
             profiles: given(&self.profile, base.profiles),

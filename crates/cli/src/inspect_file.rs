@@ -109,6 +109,8 @@ pub(crate) enum NetworkForm {
     Checkpoint,
     /// A folded checkpoint, for the CPU.
     CpuEngine,
+    /// A folded checkpoint that computes in 8-bit codes, for the CPU.
+    CpuEngineInt8,
     /// Ultralytics' `.pt`, a file of PyTorch.
     Pt,
     /// A state dict in safetensors.
@@ -120,6 +122,7 @@ impl fmt::Display for NetworkForm {
         f.write_str(match self {
             Self::Checkpoint => "checkpoint",
             Self::CpuEngine => "CPU engine",
+            Self::CpuEngineInt8 => "CPU engine in 8-bit codes",
             Self::Pt => "PyTorch file",
             Self::StateDict => "state dict",
         })
@@ -150,6 +153,7 @@ fn content(file: &Path, bytes: &[u8]) -> Result<Content> {
         let network = Checkpoint::open(file)?;
         let form = match network.metadata.get("kind").map(String::as_str) {
             _ if zipped || pickled => NetworkForm::Pt,
+            _ if network.quantization.is_some() => NetworkForm::CpuEngineInt8,
             Some("cpu-engine") => NetworkForm::CpuEngine,
             _ if Checkpoint::from_bytes(bytes).is_ok() => NetworkForm::Checkpoint,
             _ => NetworkForm::StateDict,

@@ -1,7 +1,7 @@
 //! [`Network`]: a Bonsai network whose raw outputs are decoded in this crate.
 
 use bonsai_checkpoint::{Array, Checkpoint};
-use bonsai_exec::{ExecutorOptions, Inference, build_inference};
+use bonsai_exec::{ExecutorOptions, Inference, build_deployed};
 use bonsai_graph::ModelSpec;
 use bonsai_yolov8::{HeadOutput, LevelOutput};
 
@@ -20,8 +20,8 @@ impl Network {
         if input.channels() != 3 {
             return Err(DetectorError::Channels { node: input.name().to_owned(), found: input.channels() });
         }
-        let inference = build_inference(folded.model.graph(), folded.weights, options)?;
-        Ok(Self { model: folded.model, inference })
+        let model = folded.model.clone();
+        Ok(Self { model, inference: build_deployed(folded, options)? })
     }
 
     /// See [`Detector::check_memory`](crate::Detector::check_memory).

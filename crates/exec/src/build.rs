@@ -1,6 +1,7 @@
-//! [`build_executor`] and [`build_inference`]: the executor and the inference that options select.
+//! [`build_executor`], [`build_inference`] and [`build_deployed`]: the executor and the inference that options
+//! select.
 
-use bonsai_checkpoint::Weights;
+use bonsai_checkpoint::{Checkpoint, Weights};
 use bonsai_graph::Graph;
 
 #[cfg(feature = "candle")]
@@ -9,7 +10,10 @@ use crate::candle::CandleExecutor;
 use crate::cuda::CudaExecutor;
 #[cfg(feature = "candle")]
 use crate::eval_only::EvalOnly;
-use crate::{CpuExecutor, CpuInference, ExecError, Executor, ExecutorKind, ExecutorOptions, Inference};
+use crate::{
+    CpuExecutor, CpuInference, ExecError, Executor, ExecutorKind, ExecutorOptions, Inference, Int8Inference,
+    Int8Options,
+};
 
 /// Creates the executor that the options select, for training and evaluation.
 ///
@@ -65,6 +69,29 @@ pub fn build_inference(
         #[cfg(not(feature = "cuda"))]
         ExecutorKind::Cuda => Err(ExecError::NoCuda),
     }
+}
+
+/// Creates the inference of a network with folded batch norm: on 8-bit codes if the checkpoint has a
+/// quantisation, otherwise as [`build_inference`].
+///
+/// # Errors
+/// As [`build_inference`] and [`Int8Inference::new`]; [`ExecError::CodesExecutor`] if the network computes in
+/// codes and the options select another executor than that of the CPU.
+pub fn build_deployed(
+    folded: Checkpoint,
+    options: &ExecutorOptions,
+) -> Result<Box<dyn Inference + Send>, ExecError> {
+    let Checkpoint { model, weights, quantization, .. } = folded;
+    let Some(quantization) = quantization else {
+        return build_inference(model.graph(), weights, options);
+    };
+    let kind = options.chosen()?;
+    if kind != ExecutorKind::Cpu {
+        return Err(ExecError::CodesExecutor { kind });
+    }
+    let own = Int8Options { threads: options.threads, isa: None };
+    let engine = Int8Inference::new(model.graph(), &weights, &quantization, own)?;
+    Ok(Box::new(engine.with_budget(options.budget)))
 }
 
 /// The environment variable that turns CUDA graphs on. It becomes a setting after a measurement on a GPU.

@@ -88,6 +88,14 @@ pub enum ExecError {
         /// The reason, and what to do.
         reason: &'static str,
     },
+    /// A network in 8-bit codes and an executor that computes in `f32`.
+    #[error(
+        "executor `{kind}` does not run networks in 8-bit codes; omit the executor and the device, or use cpu"
+    )]
+    CodesExecutor {
+        /// The requested executor.
+        kind: ExecutorKind,
+    },
     /// A pass needs more memory than the budget has.
     #[error(
         "{what} needs {} of memory, but {} {}: use smaller batches (`--batch`) or smaller images (`--imgsz`)",

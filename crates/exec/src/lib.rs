@@ -37,7 +37,7 @@ mod update;
 pub use bonsai_kernels::int8::Int8Isa;
 pub use bonsai_kernels::{Isa, KernelError};
 pub use budget::{MemoryBudget, MemoryLimit};
-pub use build::{build_executor, build_inference};
+pub use build::{build_deployed, build_executor, build_inference};
 #[cfg(feature = "candle")]
 pub use candle::CandleExecutor;
 pub use compute_precision::ComputePrecision;

@@ -62,8 +62,15 @@ impl CodeScale {
 
 /// The scale of an output channel's weights and their codes from -127 to 127: the largest magnitude has code
 /// 127. The scale is 1 if it would not be a normal number.
+///
+/// Weights that were rounded to their codes give the same scale and codes again.
 pub fn weight_codes(channel: &[f32]) -> (f32, impl Iterator<Item = i8>) {
-    let scale = channel.iter().fold(0.0f32, |largest, w| w.abs().max(largest)) / 127.0;
+    let mut scale = channel.iter().fold(0.0f32, |largest, w| w.abs().max(largest)) / 127.0;
+    // The largest rounded weight is 127 times the scale, rounded to `f32`; a seventh of all scales change by
+    // that in the last bit. Two repetitions end at a scale that does not.
+    for _ in 0..8 {
+        scale = scale * 127.0 / 127.0;
+    }
     let scale = if scale.is_normal() { scale } else { 1.0 };
     (scale, channel.iter().map(move |w| (w / scale).round_ties_even().clamp(-127.0, 127.0) as i8))
 }
@@ -273,6 +280,12 @@ mod tests {
         assert_eq!(codes(&[1.0, -2.54]), (0.02, vec![50, -127]));
         assert_eq!(codes(&[0.0, 0.0]), (1.0, vec![0, 0]));
         assert_eq!(codes(&[1e-3, 127e-3]), (1e-3, vec![1, 127]));
+        for i in 0..10_000u16 {
+            let weights = [0.37, -1.0, 0.011].map(|w| w * (0.7 + f32::from(i) * 1.37e-4));
+            let (scale, first) = codes(&weights);
+            let rounded: Vec<f32> = first.iter().map(|code| scale * f32::from(*code)).collect();
+            assert_eq!(codes(&rounded), (scale, first), "{weights:?}");
+        }
     }
 
     #[test]

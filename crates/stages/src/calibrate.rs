@@ -3,20 +3,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use bonsai_checkpoint::{Array, Checkpoint};
-use bonsai_data::Split;
+use bonsai_data::{Split, SplitKind};
 use bonsai_exec::{Mode, UnknownName, build_executor};
+use bonsai_graph::NodeId;
 use bonsai_onnx::{Placement, Quantization, quantized_wires};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::magnitudes::Magnitudes;
-use crate::{RunContext, validation_loader};
+use crate::{Progress, RunContext, open_split, validation_loader};
 
 /// Images per batch.
 const BATCH: usize = 4;
@@ -89,13 +91,58 @@ pub fn calibrate_stage(
     split: &Split,
     context: &RunContext,
 ) -> Result<Quantization> {
-    ensure!(calibration.images > 0, "calibration needs at least 1 image, but 0 are configured");
-    ensure!(!split.samples.is_empty(), "calibration needs images, but the training split has none");
+    let folded = checkpoint.clone().fold_batch_norm()?;
+    let wires = quantized_wires(folded.model.graph(), calibration.placement);
+    let ranges = observe(&folded, &wires, calibration, split, context)?;
+    Ok(Quantization { ranges, placement: calibration.placement })
+}
+
+/// Folds the batch norms of a network and chooses the 8-bit codes in which the integer engine runs it, from the
+/// values on images of `split`.
+///
+/// # Errors
+/// As [`calibrate_stage`].
+pub fn quantize_stage(
+    checkpoint: &Checkpoint,
+    calibration: &Calibration,
+    split: &Split,
+    context: &RunContext,
+) -> Result<Checkpoint> {
     let folded = checkpoint.clone().fold_batch_norm()?;
     let graph = folded.model.graph();
-    let wires = quantized_wires(graph, calibration.placement);
+    let ranges = observe(&folded, &graph.quantized_wires(), calibration, split, context)?;
+    let quantization = bonsai_graph::Quantization::from_ranges(graph, &ranges)?;
+    Ok(Checkpoint { quantization: Some(quantization), ..folded })
+}
+
+/// [`quantize_stage`] on training images of a dataset.
+///
+/// # Errors
+/// As [`quantize_stage`]; if the dataset cannot be read.
+pub fn quantize_on(
+    checkpoint: &Checkpoint,
+    data: &Path,
+    images: usize,
+    context: &RunContext,
+    progress: &mut dyn Progress,
+) -> Result<Checkpoint> {
+    let split = open_split(data, SplitKind::Train, progress)?;
+    quantize_stage(checkpoint, &Calibration { images, ..Calibration::default() }, &split, context)
+}
+
+/// The smallest and largest value of each wire of a folded network.
+fn observe(
+    folded: &Checkpoint,
+    wires: &[NodeId],
+    calibration: &Calibration,
+    split: &Split,
+    context: &RunContext,
+) -> Result<BTreeMap<String, (f32, f32)>> {
+    ensure!(calibration.images > 0, "calibration needs at least 1 image, but 0 are configured");
+    ensure!(!split.samples.is_empty(), "calibration needs images, but the training split has none");
+    let graph = folded.model.graph();
     let mut executor = build_executor(graph, &folded.weights, &context.executor)?;
-    executor.set_taps(&wires);
+    executor.set_taps(wires);
 
     let mut drawn = split.clone();
     drawn.samples.shuffle(&mut ChaCha8Rng::seed_from_u64(context.seed));
@@ -117,10 +164,7 @@ pub fn calibrate_stage(
         Range::MinMax => magnitudes.range(),
         Range::Percentile(percent) => magnitudes.percentile(percent),
     };
-    let ranges: BTreeMap<String, (f32, f32)> = wires
-        .iter()
-        .zip(&seen)
-        .map(|(wire, seen)| (graph.node(*wire).name().to_owned(), range(seen)))
-        .collect();
-    Ok(Quantization { ranges, placement: calibration.placement })
+    let named =
+        wires.iter().zip(&seen).map(|(wire, seen)| (graph.node(*wire).name().to_owned(), range(seen)));
+    Ok(named.collect())
 }

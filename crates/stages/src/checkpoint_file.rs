@@ -1,4 +1,4 @@
-//! [`open_checkpoint`]: a network that can be trained, pruned or exported, from a file of any supported kind.
+//! [`open_checkpoint`] and [`open_network`]: a network from a file of any supported kind.
 
 use std::path::Path;
 
@@ -6,12 +6,27 @@ use anyhow::{Result, bail};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_detector::FileKind;
 
-/// Opens a checkpoint, CPU engine, `.pt` or state dict.
+/// Opens a network that can be trained, pruned or exported: a checkpoint, CPU engine, `.pt` or state dict.
+///
+/// # Errors
+/// As [`open_network`]; if the network computes in 8-bit codes, which can only be run.
+pub fn open_checkpoint(path: &Path) -> Result<Checkpoint> {
+    let checkpoint = open_network(path)?;
+    if checkpoint.quantization.is_some() {
+        bail!(
+            "{} computes in 8-bit codes, so it can only be run; pass the checkpoint from which it was made",
+            path.display()
+        );
+    }
+    Ok(checkpoint)
+}
+
+/// Opens a network that can be run by Bonsai: a checkpoint, CPU engine, `.pt` or state dict.
 ///
 /// # Errors
 /// If the file is none of these. An ONNX file can be run, but is refused here because its layers can no
 /// longer be identified.
-pub fn open_checkpoint(path: &Path) -> Result<Checkpoint> {
+pub fn open_network(path: &Path) -> Result<Checkpoint> {
     if is_onnx(path) {
         bail!(
             "{} is an ONNX file, which can only be run; pass the checkpoint that it was exported from",

@@ -5,7 +5,7 @@ use bonsai_graph::{ModelSpec, Size};
 use bonsai_yolov8::{Scale, build};
 use serde::Serialize;
 
-use crate::checkpoint_file::open_checkpoint;
+use crate::checkpoint_file::open_network;
 use crate::path_of_text;
 
 /// Number of classes of a model given by name: that of COCO, for which sizes are published.
@@ -52,7 +52,7 @@ pub fn open_model(model: &str) -> Result<ModelSpec> {
         let names: Vec<String> = (0..DEFAULT_CLASSES).map(|i| format!("class{i}")).collect();
         return Ok(build(scale, &names)?);
     }
-    Ok(open_checkpoint(&path_of_text(model))?.model)
+    Ok(open_network(&path_of_text(model))?.model)
 }
 
 /// Summarises a network for square images of `imgsz` pixels a side.

@@ -9,6 +9,7 @@ mod limits;
 mod network;
 mod pt;
 mod python;
+mod quantized;
 mod replace;
 mod round_trip;
 mod state_dict;

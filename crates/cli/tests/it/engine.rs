@@ -7,11 +7,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use bonsai_pipeline::PipelineConfig;
+use bonsai_stages::draw_dataset;
 use bonsai_testkit::imported;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::{answer, refusal, xtask};
+use crate::program::{answer, misuse, refusal, xtask};
 
 /// A stand-in for trtexec: writes a plan of 64 + 140 bytes and succeeds, like TensorRT 10.16.
 pub(crate) const TRTEXEC: &str = r#"#!/bin/sh
@@ -198,15 +200,15 @@ fn a_checkpoint_is_exported_first_where_a_builder_is_named() {
     // Options for a builder are refused, not ignored, if no builder is used.
     let plain = ["engine", "--weights", &checkpoint, "-o", &out];
     let int8 = [&build[..], &["--precision", "int8"]].concat();
-    assert!(crate::program::misuse(&int8).contains("--int8"));
+    assert!(misuse(&int8).contains("--int8"));
     for more in
         [&["--precision", "fp16"][..], &["--workspace", "64"], &["--no-timing"], &["--extra=--verbose"]]
     {
-        let said = crate::program::misuse(&[&plain[..], more].concat());
+        let said = misuse(&[&plain[..], more].concat());
         assert!(said.contains("applies only to a builder"), "{more:?}: {said}");
     }
     let onnx = files.text("best.onnx");
-    let said = crate::program::misuse(&[&build[..], &["--ultralytics", "--metadata-from", &onnx]].concat());
+    let said = misuse(&[&build[..], &["--ultralytics", "--metadata-from", &onnx]].concat());
     assert!(said.contains("--metadata-from"), "{said}");
 }
 
@@ -242,4 +244,55 @@ fn an_engine_that_cannot_be_built_has_a_reason() {
         assert!(said.contains(part), "{said}");
     }
     assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn an_engine_in_codes_is_calibrated_on_a_dataset() {
+    let files = Files::new();
+    let data = files.at("drawn");
+    let mut shapes = PipelineConfig::drawn().shapes;
+    (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (4, 2, 2, 64);
+    let yaml = draw_dataset(&shapes, &data).unwrap();
+    let [checkpoint, out, cpu] =
+        ["best.safetensors", "codes.safetensors", "cpu.safetensors"].map(|name| files.text(name));
+    let yaml = yaml.to_str().unwrap();
+    let refused = misuse(&["engine", "--int8", "--weights", &checkpoint, "-o", &out]);
+    assert!(refused.contains("int8 is calibrated on images"), "{refused}");
+
+    answer(&["engine", "--int8", "--weights", &checkpoint, "--data", yaml, "--imgsz", "64", "-o", &out]);
+    assert_eq!(files.inspect("codes.safetensors")["form"], json!("cpu_engine_int8"));
+    let size = |file: &str| fs::metadata(file).unwrap().len();
+    assert!(size(&out) < size(&cpu), "{} and {} bytes", size(&out), size(&cpu));
+    // It runs, and is refused where values are needed.
+    let bench: Value = serde_json::from_str(&answer(&[
+        "bench",
+        "infer",
+        "--weights",
+        &out,
+        "--imgsz",
+        "64",
+        "--runs",
+        "2",
+        "--json",
+    ]))
+    .unwrap();
+    assert!(bench["latency_ms_median"].as_f64().unwrap() > 0.0);
+    let image = data.join("images/val");
+    let image = image.to_str().unwrap();
+    let results = files.text("found");
+    answer(&["predict", "--weights", &out, "--source", image, "--imgsz", "64", "--out", &results]);
+    for command in [
+        "export --weights FILE --out OUT",
+        "prune --weights FILE --dry-run",
+        "engine --weights FILE --out OUT",
+    ] {
+        let words: Vec<String> = command
+            .split(' ')
+            .map(|word| word.replace("FILE", &out).replace("OUT", &files.text("x")))
+            .collect();
+        let refused = refusal(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(refused.contains("8-bit codes"), "{command}: {refused}");
+    }
+    let refused = refusal(&["predict", "--weights", &out, "--source", image, "--executor", "candle"]);
+    assert!(refused.contains("8-bit codes"), "{refused}");
 }

@@ -8,14 +8,14 @@ use bonsai_checkpoint::ScratchFolder;
 use bonsai_detector::write_engine;
 use bonsai_graph::Size;
 use bonsai_onnx::{ExportOptions, Io, OnnxInfo, Precision};
-use bonsai_stages::{before_writing, ensure_usage, is_onnx, open_checkpoint};
+use bonsai_stages::{before_writing, ensure_usage, is_onnx, open_checkpoint, quantize_on};
 use bonsai_tensorrt::{
     BackendChoice, EngineMetadata, EngineOutcome, EnginePrecision, PlanHeader, add_metadata, remove_metadata,
 };
 use serde_json::{Value, json};
-use toml::Table;
 
 use super::export::export;
+use super::requirements::data_yaml;
 use crate::{EngineConfig, Misuse, PipelineConfig, Progress};
 
 /// The result of [`engine()`].
@@ -81,24 +81,27 @@ pub fn engine(
     if form.wanted || config.engine.backend != BackendChoice::Auto {
         return from_checkpoint(config, file, out, form, progress);
     }
-    let checkpoint = open_checkpoint(file)?;
-    refuse_builder_settings(&config.engine, file)?;
+    let mut checkpoint = open_checkpoint(file)?;
+    let mut settings = config.engine.clone();
+    if settings.precision == Some(EnginePrecision::Int8) {
+        let yaml = data_yaml(config).context("int8 is calibrated on images")?;
+        let images = config.export.calibration_images;
+        checkpoint = quantize_on(&checkpoint, yaml, images, &config.run_context()?, progress)?;
+        settings.precision = None; // Not a setting for a builder here.
+    }
+    refuse_builder_settings(&settings, file)?;
     write_engine(&checkpoint, out)?;
     Ok(Engine::Cpu(out.to_owned()))
 }
 
 /// Refuses settings of an engine builder if no builder runs.
 fn refuse_builder_settings(config: &EngineConfig, file: &Path) -> Result<()> {
-    let table = |config: &EngineConfig| -> Result<Table> { Ok(Table::try_from(config)?) };
-    let asked = table(config)?;
-    let standard = table(&EngineConfig::default())?;
-    let others = asked.iter().filter(|(key, value)| standard.get(*key) != Some(*value));
-    let others: Vec<String> = others.map(|(key, _)| format!("`{key}`")).collect();
+    let others = config.changed()?;
     ensure_usage!(
         others.is_empty(),
         "{} applies only to a builder of engines, and {} needs none: name a builder with --backend, which exports a \
          checkpoint first, or leave the setting out",
-        others.join(", "),
+        others.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "),
         file.display()
     );
     Ok(())

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use bonsai_detector::{FileKind, OnnxSignature};
 use bonsai_onnx::OnnxInfo;
-use bonsai_stages::{NoDataset, open_checkpoint};
+use bonsai_stages::{NoDataset, open_network};
 
 use crate::PipelineConfig;
 
@@ -23,5 +23,5 @@ pub fn trained_imgsz(file: &Path) -> Result<Option<usize>> {
     if FileKind::from_path(file)? == FileKind::Onnx {
         return Ok(Some(OnnxSignature::read(&OnnxInfo::open(file)?)?.imgsz));
     }
-    Ok(open_checkpoint(file)?.metadata.get("imgsz").and_then(|size| size.parse().ok()))
+    Ok(open_network(file)?.metadata.get("imgsz").and_then(|size| size.parse().ok()))
 }

@@ -94,6 +94,20 @@ impl Default for EngineConfig {
 }
 
 impl EngineConfig {
+    /// Names of the settings that differ from the defaults.
+    ///
+    /// # Errors
+    /// If a path is not valid Unicode.
+    pub fn changed(&self) -> Result<Vec<String>> {
+        let asked = serde_json::to_value(self)?;
+        let standard = serde_json::to_value(Self::default())?;
+        let settings = asked.as_object().into_iter().flatten();
+        Ok(settings
+            .filter(|(key, value)| standard.get(key) != Some(value))
+            .map(|(key, _)| key.clone())
+            .collect())
+    }
+
     /// The places to search for builders. The environment is read here, so that no library reads it.
     pub fn places(&self) -> Places {
         Places {
