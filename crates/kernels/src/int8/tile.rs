@@ -131,9 +131,7 @@ unsafe fn tile<D: Dot, const MR: usize, const NR: usize>(d: D, x: *const u8, to:
         }
         match to {
             To::Codes { y, pitch, table } => {
-                for m in 0..MR {
-                    d.store_codes(sums[m], rows.scale, rows.bias, table, y.add(m * pitch));
-                }
+                d.store_pixels(sums, [rows.scale, rows.bias], table, y, pitch);
             }
             To::Values { y, pitch } => {
                 for m in 0..MR {

@@ -42,7 +42,7 @@ macro_rules! two_registers {
         type Sums = [__m256i; 2];
         type Weights = [__m256i; 2];
         type Inputs = __m256i;
-        const PIXELS: [usize; 5] = [0, 5, 0, 0, 0];
+        const PIXELS: [usize; 5] = [0, 6, 0, 0, 0];
 
         #[inline(always)]
         unsafe fn sums(self, p: *const i32) -> Self::Sums {
@@ -106,6 +106,41 @@ macro_rules! two_registers {
                         _mm_storeu_si128(y, _mm256_castsi256_si128(found));
                     }
                 }
+            }
+        }
+
+        /// Looks up the codes of two pixels at once.
+        #[inline(always)]
+        unsafe fn store_pixels<const M: usize, const N: usize>(
+            self,
+            sums: [[Self::Sums; N]; M],
+            [scale, bias]: [*const f32; 2],
+            table: *const u8,
+            y: *mut u8,
+            pitch: usize,
+        ) {
+            let mut m = 0;
+            while m < M {
+                // The last pixel of an odd number is computed twice.
+                let next = if m + 1 < M { m + 1 } else { m };
+                for n in 0..N {
+                    unsafe {
+                        let channel = n * crate::int8::LANES;
+                        let [scale, bias] = [scale.add(channel), bias.add(channel)];
+                        let first = crate::int8::dot::avx2::values(sums[m][n], scale, bias);
+                        let second = crate::int8::dot::avx2::values(sums[next][n], scale, bias);
+                        let first = crate::int8::dot::avx2::codes(first);
+                        let second = crate::int8::dot::avx2::codes(second);
+                        let mut both = _mm256_set_m128i(second, first);
+                        if !table.is_null() {
+                            both = lookup::look_up(table, both);
+                        }
+                        let y = y.add(channel);
+                        _mm_storeu_si128(y.add(m * pitch).cast(), _mm256_castsi256_si128(both));
+                        _mm_storeu_si128(y.add(next * pitch).cast(), _mm256_extracti128_si256::<1>(both));
+                    }
+                }
+                m += 2;
             }
         }
 

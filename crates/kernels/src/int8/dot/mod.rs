@@ -90,6 +90,25 @@ pub(crate) trait Dot: Copy + Send + Sync + 'static {
         y: *mut u8,
     );
 
+    /// [`Dot::store_codes`] for `M` pixels, which are `pitch` codes apart.
+    ///
+    /// # Safety
+    /// As [`Dot::store_codes`], for every pixel.
+    #[inline(always)]
+    unsafe fn store_pixels<const M: usize, const N: usize>(
+        self,
+        sums: [[Self::Sums; N]; M],
+        [scale, bias]: [*const f32; 2],
+        table: *const u8,
+        y: *mut u8,
+        pitch: usize,
+    ) {
+        for m in 0..M {
+            // SAFETY: the caller's promise.
+            unsafe { self.store_codes(sums[m], scale, bias, table, y.add(m * pitch)) };
+        }
+    }
+
     /// Overwrites 16 codes `y` with `a * factors[0] + b * factors[1] + factors[2]`.
     ///
     /// # Safety
