@@ -7,7 +7,7 @@ use bonsai_graph::{Graph, NodeId, Op, ParamRole, Quantization, silu, weight_code
 use bonsai_kernels::int8::{CODES, Int8Isa, QuantizedConv, Requantization};
 use bonsai_kernels::{AlignedBuffer, KernelError, Nhwc, SEGMENT, View, Window};
 
-use super::program::buffers;
+use super::buffers;
 use crate::ExecError;
 use crate::plan::{Network, units};
 

@@ -5,6 +5,7 @@
 //! converts between arrays on the host and codes. Results do not depend on the instruction set or the number
 //! of threads.
 
+mod buffers;
 mod constants;
 mod images;
 mod options;
@@ -172,7 +173,7 @@ impl Inference for Int8Inference {
         }
         team.install(|| images::upload(&programs.images, images, activations));
         let run = if *timed { Program::run_timed } else { Program::run };
-        // In the order of `program::buffers`.
+        // In the order of `buffers`.
         run(&programs.forward, team, &mut [activations, &mut constants.memory])?;
         outputs.resize_with(programs.outputs.len(), || Array::zeros(&[0]));
         for (wire, array) in programs.outputs.iter().zip(outputs.iter_mut()) {

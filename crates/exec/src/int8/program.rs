@@ -8,19 +8,12 @@ use bonsai_kernels::int8::{
 };
 use bonsai_kernels::{Isa, KernelError, Nhwc, PoolShape, Program, View, Window};
 
+use super::buffers;
 use super::constants::{Constants, conv};
 use super::images::CodedWire;
 use crate::ExecError;
 use crate::need::bytes_of;
 use crate::plan::{Arena, Boundary, HostWire, MOST_BYTES, Network, Unit, by_depth, units};
-
-/// Numbers of the buffers on which the programs run.
-pub(super) mod buffers {
-    /// Codes, values of outputs, and temporaries.
-    pub(crate) const ACTIVATIONS: usize = crate::plan::buffers::ACTIVATIONS;
-    /// Quantised weights.
-    pub(crate) const CONSTANTS: usize = 1;
-}
 
 /// The program of one image size, and the wires of the host.
 pub(super) struct Programs {

@@ -3,15 +3,13 @@
 use std::ops::Range;
 
 use super::constants::{Constants, Requantization};
-use super::depthwise::Depthwise;
-use super::forward::Forward;
 use super::offsets::Groups;
 use super::tile::GROUP;
 use super::{CODES, Int8Isa, LANES};
 use crate::conv::grid::{Grid, Limits};
-use crate::fit::{equal, fits, segments};
+use crate::fit::{equal, segments};
 use crate::panels::panels;
-use crate::{ConvShape, KernelError, Nhwc, Program, View, Window};
+use crate::{ConvShape, KernelError, Nhwc, View, Window};
 
 /// Limits for codes: the same bytes per strip as for `f32`, and four times the products per task.
 const LIMITS: Limits = Limits { strip: 128 << 10, worth: 6 << 20 };
@@ -197,37 +195,5 @@ impl QuantizedConv {
         }
         debug_assert!(groups.size > 0);
         Ok(())
-    }
-
-    /// Appends the convolution. `x` counts words, `constants` has [`QuantizedConv::constants_len`] words, and
-    /// `y` counts words or, with [`QuantizedOutput::Values`], values.
-    ///
-    /// # Errors
-    /// [`KernelError::Operand`] if a view does not fit, and the errors of [`Program::push`].
-    pub fn push(
-        &self,
-        program: &mut Program,
-        label: &str,
-        [x, constants, y]: [View; 3],
-        output: QuantizedOutput,
-    ) -> Result<(), KernelError> {
-        let from = self.shape.input();
-        let to = self.shape.output();
-        fits!(label, "x", x, from.pixels(), from.c / CODES)?;
-        fits!(label, "the constants", constants, 1, self.constants_len())?;
-        match output {
-            QuantizedOutput::Values => fits!(label, "y", y, to.pixels(), to.c)?,
-            QuantizedOutput::Codes { residual, .. } => {
-                fits!(label, "y", y, to.pixels(), to.c / CODES)?;
-                if let Some((residual, _)) = residual {
-                    fits!(label, "the residual", residual, to.pixels(), to.c / CODES)?;
-                }
-            }
-        }
-        let operands = [x, constants, y];
-        match &self.kind {
-            Kind::Full(groups) => program.push(label, Forward::new(self, groups, operands, output)?),
-            Kind::Depthwise => program.push(label, Depthwise::new(self, operands, output)),
-        }
     }
 }

@@ -20,6 +20,7 @@ mod isa;
 mod map;
 mod max_pool;
 mod offsets;
+mod push;
 mod strip;
 mod tile;
 mod upsample;
