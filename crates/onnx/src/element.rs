@@ -11,6 +11,7 @@ pub(crate) enum Element {
     F16,
     I64,
     I8,
+    U8,
     Bool,
 }
 
@@ -22,6 +23,7 @@ impl Element {
             Self::F16 => DataType::Float16,
             Self::I64 => DataType::Int64,
             Self::I8 => DataType::Int8,
+            Self::U8 => DataType::Uint8,
             Self::Bool => DataType::Bool,
         }
     }
@@ -33,6 +35,7 @@ impl Element {
             Self::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
             Self::I64 => values.iter().flat_map(|v| (v.round_ties_even() as i64).to_le_bytes()).collect(),
             Self::I8 => values.iter().flat_map(|v| (v.round_ties_even() as i8).to_le_bytes()).collect(),
+            Self::U8 => values.iter().map(|v| v.round_ties_even() as u8).collect(),
             Self::Bool => values.iter().map(|v| u8::from(*v != 0.0)).collect(),
         }
     }

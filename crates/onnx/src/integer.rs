@@ -82,7 +82,7 @@ impl<'a> Integers<'a> {
 }
 
 /// The weights as integers with a scale for each output channel.
-fn weight(layer: &mut Layer<'_, '_>) -> Result<Value, OnnxError> {
+pub(crate) fn weight(layer: &mut Layer<'_, '_>) -> Result<Value, OnnxError> {
     let name = layer.parameter(ParamRole::ConvWeight);
     let (shape, data) = layer.parameters.read(&name)?;
     let channels = shape.first().copied().unwrap_or(0);

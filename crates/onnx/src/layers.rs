@@ -1,9 +1,10 @@
 //! [`write_layers`]: writes each layer of the graph as ONNX nodes.
 
 use bonsai_checkpoint::Checkpoint;
-use bonsai_graph::{Graph, NodeId};
+use bonsai_graph::{Graph, NodeId, Op};
 
 use crate::OnnxError;
+use crate::codes::{Codes, convolve};
 use crate::dim::Dim;
 use crate::element::Element;
 use crate::integer::Integers;
@@ -35,6 +36,11 @@ pub(crate) fn write_layers(
         Precision::Half { .. } => (Element::F16, None),
         Precision::Int8(quantization) => (Element::F32, Some(Integers::new(graph, quantization))),
     };
+    let codes = checkpoint.quantization.as_ref().map(|quantization| Codes { graph, quantization });
+    let round = |writer: &mut Writer, wire: NodeId, value: Value| match codes {
+        Some(codes) => codes.round(writer, wire, &value),
+        None => Ok(value),
+    };
     let mut parameters = Parameters { weights: &checkpoint.weights, element, too_large: Vec::new() };
     let input = writer.cast(graph.node(graph.input()).name(), input, element);
     let mut values: Vec<Option<Value>> = vec![None; graph.nodes().len()];
@@ -46,15 +52,17 @@ pub(crate) fn write_layers(
         if let Some(slices) = splits.get(&id) {
             let parts = split(writer, graph, inputs[0], slices);
             for (slice, part) in slices.iter().zip(parts) {
-                values[slice.index()] = Some(part);
+                values[slice.index()] = Some(round(writer, *slice, part)?);
             }
             continue;
         }
         let mut layer = Layer { writer, node, parameters: &mut parameters, dims: &sizes[id.index()] };
-        values[id.index()] = Some(match &mut integers {
-            Some(integers) if integers.takes(id) => integers.write(&mut layer, id, inputs[0])?,
+        let value = match (&mut integers, codes) {
+            (Some(integers), _) if integers.takes(id) => integers.write(&mut layer, id, inputs[0])?,
+            (_, Some(_)) if matches!(node.op(), Op::Conv2d { .. }) => convolve(&mut layer, inputs[0])?,
             _ => layer.write(&input, &inputs)?,
-        });
+        };
+        values[id.index()] = Some(round(writer, id, value)?);
     }
     if !parameters.too_large.is_empty() {
         return Err(OnnxError::half(parameters.too_large));

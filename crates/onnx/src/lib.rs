@@ -2,6 +2,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod attribute;
+mod codes;
 mod decode;
 mod dim;
 mod element;

@@ -4,7 +4,7 @@
 //! those of 8.4 evaluate several as Python literals. There is no date, so that equal checkpoints give equal
 //! bytes.
 
-use bonsai_graph::ModelSpec;
+use bonsai_checkpoint::Checkpoint;
 
 use crate::literal::{write_names, write_size};
 use crate::proto::StringStringEntryProto;
@@ -15,7 +15,8 @@ pub(crate) const IMGSZ: &str = "imgsz";
 pub(crate) const NAMES: &str = "names";
 
 /// All entries, in the order in which they are written.
-pub(crate) fn entries(model: &ModelSpec, options: &ExportOptions) -> Vec<StringStringEntryProto> {
+pub(crate) fn entries(folded: &Checkpoint, options: &ExportOptions) -> Vec<StringStringEntryProto> {
+    let model = &folded.model;
     let stride = model.head().strides.iter().max().copied().unwrap_or(1);
     let input = model.graph().node(model.graph().input());
     [
@@ -30,20 +31,21 @@ pub(crate) fn entries(model: &ModelSpec, options: &ExportOptions) -> Vec<StringS
         (NAMES, write_names(model.class_names())),
         ("channels", input.channels().to_string()),
         ("end2end", "False".to_owned()),
-        ("args", args(options)),
+        ("args", args(options, folded.quantization.is_some())),
     ]
     .map(|(key, value)| StringStringEntryProto { key: Some(key.to_owned()), value: Some(value) })
     .into()
 }
 
 /// The arguments that Ultralytics' export would have written: its readers use `nms` and `dynamic`.
-fn args(options: &ExportOptions) -> String {
+fn args(options: &ExportOptions, codes: bool) -> String {
     let word = |yes: bool| if yes { "True" } else { "False" };
     // Some readers take `dynamic` to include the size and pass images of any size: only `shape` allows that.
     let dynamic = options.dynamic == Dynamic::Shape;
     let mut entries =
         vec![("nms", word(options.nms.is_some()).to_owned()), ("dynamic", word(dynamic).to_owned())];
     match options.precision {
+        Precision::Fp32 if codes => entries.push(("int8", word(true).to_owned())),
         Precision::Fp32 => {}
         Precision::Half { .. } => entries.push(("half", word(true).to_owned())),
         Precision::Int8(_) => entries.push(("int8", word(true).to_owned())),

@@ -33,6 +33,8 @@ pub struct OnnxModel {
 /// Anchors are ordered by level (stride 8, 16, 32) and row by row; no box is suppressed.
 /// [`Layout`] and [`ExportOptions::nms`] change that form.
 ///
+/// A checkpoint in 8-bit codes becomes a file that rounds every wire to the same codes.
+///
 /// # Errors
 /// As [`ExportOptions::check`] for options that cannot be written; [`OnnxError::Graph`] if the network cannot
 /// take images of this size, [`OnnxError::NotFinite`] for weights that are not finite, [`OnnxError::Half`]
@@ -41,6 +43,9 @@ pub struct OnnxModel {
 pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<OnnxModel, OnnxError> {
     options.check()?;
     let folded = checkpoint.clone().fold_batch_norm()?;
+    if folded.quantization.is_some() {
+        options.check_codes()?;
+    }
     let graph = folded.model.graph();
     let sizes = sizes(graph, options.imgsz, options.batch, options.dynamic)?;
     let io = match options.io() {
@@ -68,7 +73,7 @@ pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<OnnxMo
         producer_name: Some("bonsai".to_owned()),
         producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         graph: Some(writer.finish("main_graph", &output)),
-        metadata_props: entries(&folded.model, options),
+        metadata_props: entries(&folded, options),
         ..ModelProto::default()
     };
     let bytes = proto.encoded_len();

@@ -174,6 +174,21 @@ impl ExportOptions {
         Ok(())
     }
 
+    /// Checks that the options fit a network in 8-bit codes, which fixes the number format.
+    ///
+    /// # Errors
+    /// [`OnnxError::Combination`] for another precision than 32 bits, or an opset below 13.
+    pub(crate) fn check_codes(&self) -> Result<(), OnnxError> {
+        let (right, instead) = if self.precision != Precision::Fp32 {
+            ("another precision", "leave the precision out")
+        } else if self.opset < INT8_OPSET {
+            ("an opset below 13", "use opset 13 or newer")
+        } else {
+            return Ok(());
+        };
+        Err(OnnxError::Combination { left: "a network in 8-bit codes", right, instead })
+    }
+
     /// The version of ONNX's file format that came with the operator set (ONNX, `docs/Versioning.md`).
     pub(crate) const fn ir_version(&self) -> i64 {
         match self.opset {

@@ -18,7 +18,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::magnitudes::Magnitudes;
-use crate::{Progress, RunContext, open_split, validation_loader};
+use crate::{ExportConfig, Progress, RunContext, open_split, validation_loader};
 
 /// Images per batch.
 const BATCH: usize = 4;
@@ -122,12 +122,13 @@ pub fn quantize_stage(
 pub fn quantize_on(
     checkpoint: &Checkpoint,
     data: &Path,
-    images: usize,
+    export: &ExportConfig,
     context: &RunContext,
     progress: &mut dyn Progress,
 ) -> Result<Checkpoint> {
     let split = open_split(data, SplitKind::Train, progress)?;
-    quantize_stage(checkpoint, &Calibration { images, ..Calibration::default() }, &split, context)
+    let calibration = Calibration { images: export.calibration_images, ..Calibration::default() };
+    quantize_stage(checkpoint, &calibration, &split, context)
 }
 
 /// The smallest and largest value of each wire of a folded network.

@@ -9,12 +9,12 @@ use bonsai_detector::FileKind;
 /// Opens a network that can be trained, pruned or exported: a checkpoint, CPU engine, `.pt` or state dict.
 ///
 /// # Errors
-/// As [`open_network`]; if the network computes in 8-bit codes, which can only be run.
+/// As [`open_network`]; if the network computes in 8-bit codes.
 pub fn open_checkpoint(path: &Path) -> Result<Checkpoint> {
     let checkpoint = open_network(path)?;
     if checkpoint.quantization.is_some() {
         bail!(
-            "{} computes in 8-bit codes, so it can only be run; pass the checkpoint from which it was made",
+            "{} computes in 8-bit codes, so it can only be run or exported to ONNX; pass the checkpoint from which it was made",
             path.display()
         );
     }

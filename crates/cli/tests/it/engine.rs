@@ -281,11 +281,11 @@ fn an_engine_in_codes_is_calibrated_on_a_dataset() {
     let image = image.to_str().unwrap();
     let results = files.text("found");
     answer(&["predict", "--weights", &out, "--source", image, "--imgsz", "64", "--out", &results]);
-    for command in [
-        "export --weights FILE --out OUT",
-        "prune --weights FILE --dry-run",
-        "engine --weights FILE --out OUT",
-    ] {
+    let onnx = files.text("codes.onnx");
+    let parity = answer(&["export", "--weights", &out, "--imgsz", "64", "-o", &onnx]);
+    assert!(parity.contains("codes.onnx"), "{parity}");
+    assert!(files.inspect("codes.onnx")["nodes"]["QuantizeLinear"].as_u64().unwrap() > 10);
+    for command in ["prune --weights FILE --dry-run", "engine --weights FILE --out OUT"] {
         let words: Vec<String> = command
             .split(' ')
             .map(|word| word.replace("FILE", &out).replace("OUT", &files.text("x")))

@@ -71,7 +71,7 @@ pub(crate) fn check_form(model: &ModelProto) {
             DataType::Float => 4,
             DataType::Float16 => 2,
             DataType::Int64 => 8,
-            DataType::Int8 => 1,
+            DataType::Int8 | DataType::Uint8 => 1,
             other => panic!("{} is of {other:?}", constant.name()),
         };
         assert_eq!(constant.raw_data().len() as i64, values * width, "{}", constant.name());

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
+mod codes;
 mod deep;
 mod footprint;
 mod form;

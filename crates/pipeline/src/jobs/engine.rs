@@ -83,11 +83,9 @@ pub fn engine(
     }
     let mut checkpoint = open_checkpoint(file)?;
     let mut settings = config.engine.clone();
-    if settings.precision == Some(EnginePrecision::Int8) {
+    if settings.precision.take_if(|precision| *precision == EnginePrecision::Int8).is_some() {
         let yaml = data_yaml(config).context("int8 is calibrated on images")?;
-        let images = config.export.calibration_images;
-        checkpoint = quantize_on(&checkpoint, yaml, images, &config.run_context()?, progress)?;
-        settings.precision = None; // Not a setting for a builder here.
+        checkpoint = quantize_on(&checkpoint, yaml, &config.export, &config.run_context()?, progress)?;
     }
     refuse_builder_settings(&settings, file)?;
     write_engine(&checkpoint, out)?;
@@ -99,9 +97,8 @@ fn refuse_builder_settings(config: &EngineConfig, file: &Path) -> Result<()> {
     let others = config.changed()?;
     ensure_usage!(
         others.is_empty(),
-        "{} applies only to a builder of engines, and {} needs none: name a builder with --backend, which exports a \
-         checkpoint first, or leave the setting out",
-        others.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "),
+        "{others} applies only to a builder of engines, and {} needs none: name a builder with --backend, which \
+         exports a checkpoint first, or leave the setting out",
         file.display()
     );
     Ok(())

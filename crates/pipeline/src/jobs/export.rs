@@ -8,7 +8,7 @@ use bonsai_data::SplitKind;
 use bonsai_onnx::{ExportOptions, Precision, Quantization};
 use bonsai_stages::{
     Calibration, Parity, Progress, RunContext, before_writing, calibrate_stage, confirm_parity,
-    open_checkpoint, open_split,
+    open_checkpoint, open_network, open_split,
 };
 use bonsai_yolov8::NmsOptions;
 
@@ -50,7 +50,7 @@ pub fn export(
     progress: &mut dyn Progress,
 ) -> Result<Parity> {
     before_writing(&[weights], &[out, &Parity::path(out)])?;
-    let checkpoint = open_checkpoint(weights)?;
+    let checkpoint = open_network(weights)?;
     let mut options = options.clone();
     let mut calibrated_on = None;
     if let Some(calibration) = calibration {

@@ -94,18 +94,16 @@ impl Default for EngineConfig {
 }
 
 impl EngineConfig {
-    /// Names of the settings that differ from the defaults.
+    /// The settings that differ from the defaults, as a list in a message.
     ///
     /// # Errors
     /// If a path is not valid Unicode.
-    pub fn changed(&self) -> Result<Vec<String>> {
+    pub fn changed(&self) -> Result<String> {
         let asked = serde_json::to_value(self)?;
         let standard = serde_json::to_value(Self::default())?;
         let settings = asked.as_object().into_iter().flatten();
-        Ok(settings
-            .filter(|(key, value)| standard.get(key) != Some(value))
-            .map(|(key, _)| key.clone())
-            .collect())
+        let changed = settings.filter(|(key, value)| standard.get(key) != Some(value));
+        Ok(changed.map(|(key, _)| format!("`{key}`")).collect::<Vec<_>>().join(", "))
     }
 
     /// The places to search for builders. The environment is read here, so that no library reads it.
