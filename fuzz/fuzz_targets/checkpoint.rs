@@ -1,10 +1,12 @@
 //! Any bytes as a checkpoint: an error, or a checkpoint that can be written, read again and folded.
 //!
-//! The checkpoint also runs, if its plan needs little memory.
+//! The checkpoint also runs, if its plan needs little memory: in 8-bit codes if it has them.
 #![no_main]
 
 use bonsai_checkpoint::{Array, Checkpoint};
-use bonsai_exec::{CpuInference, CpuOptions, ExecutorOptions, Inference, Mode, memory_need};
+use bonsai_exec::{
+    CpuInference, CpuOptions, ExecError, ExecutorOptions, Inference, Int8Inference, Int8Options, Mode, memory_need,
+};
 use bonsai_graph::Size;
 use libfuzzer_sys::fuzz_target;
 
@@ -25,8 +27,17 @@ fuzz_target!(|bytes: &[u8]| {
     let need = || memory_need(graph, Mode::Eval, [1, SIDE, SIDE], &ExecutorOptions::default());
     if little && need().is_ok_and(|need| need.reserved <= LITTLE) {
         let channels = graph.node(graph.input()).channels();
+        let images = Array::zeros(&[1, channels, SIDE, SIDE]);
+        if let Some(quantization) = &folded.quantization {
+            let options = Int8Options { threads: 1, isa: None };
+            match Int8Inference::new(graph, &folded.weights, quantization, options) {
+                Ok(mut network) => drop(network.infer(&images)),
+                Err(error) => assert!(matches!(error, ExecError::Codes { .. } | ExecError::Kernel(_)), "{error}"),
+            }
+            return;
+        }
         let options = CpuOptions { threads: 1, ..CpuOptions::default() };
         let mut network = CpuInference::new(graph, folded.weights.clone(), options).expect("it was planned");
-        network.infer(&Array::zeros(&[1, channels, SIDE, SIDE])).expect("what can be planned runs");
+        network.infer(&images).expect("what can be planned runs");
     }
 });

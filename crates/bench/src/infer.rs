@@ -5,12 +5,13 @@
     reason = "closures that hand on the error of an executor, which carries candle's"
 )]
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, build_deployed, check_memory};
+use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, UnknownName, build_deployed, check_memory};
 use bonsai_graph::Size;
-use bonsai_stages::peak_rss_mb;
+use bonsai_stages::{cpu_seconds, ensure_usage, peak_rss_mb, quantize_for};
 use bonsai_yolov8::{HeadOutput, NmsOptions, decode, nms};
 use serde::Serialize;
 
@@ -34,6 +35,31 @@ pub struct InferBench {
     pub executor: ExecutorOptions,
     /// Whether to time the layers too.
     pub layers: bool,
+    /// The arithmetic; by default that of the file. A network that is not in 8-bit codes gets codes for its
+    /// values on the noise, which suffices for a time.
+    pub precision: Option<InferPrecision>,
+}
+
+/// The arithmetic of an inference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InferPrecision {
+    /// 32-bit numbers.
+    F32,
+    /// 8-bit codes.
+    Int8,
+}
+
+impl FromStr for InferPrecision {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        match name {
+            "f32" => Ok(Self::F32),
+            "int8" => Ok(Self::Int8),
+            _ => Err(UnknownName::new("precision", name, "f32 or int8")),
+        }
+    }
 }
 
 /// The result of [`infer`].
@@ -43,6 +69,11 @@ pub struct InferFigures {
     pub latency_ms_median: f64,
     /// Milliseconds of the fastest run.
     pub latency_ms_min: f64,
+    /// Median milliseconds of processor time of all threads; `None` if the system does not report it. With
+    /// one thread, it also holds on a busy machine.
+    pub cpu_ms_median: Option<f64>,
+    /// The arithmetic.
+    pub precision: InferPrecision,
     /// Peak resident memory of the process in MiB; `None` if the system does not report it.
     pub peak_rss_mb: Option<f64>,
     /// Number of objects found in the last run; 0 with fresh weights.
@@ -72,12 +103,21 @@ pub fn infer(what: &InferBench) -> Result<InferFigures> {
         what.batch,
         what.runs
     );
-    let folded = what.network.open()?.fold_batch_norm()?;
+    let mut folded = what.network.open()?.fold_batch_norm()?;
     let model = folded.model.clone();
     let params = model.graph().cost(Size::square(what.imgsz))?.params;
     check_memory(model.graph(), Mode::Eval, [what.batch, what.imgsz, what.imgsz], &what.executor)?;
     let images = images(what.batch, model.graph().node(model.graph().input()).channels(), what.imgsz);
+    ensure_usage!(
+        what.precision != Some(InferPrecision::F32) || folded.quantization.is_none(),
+        "the file is in 8-bit codes: leave --precision f32 out, or pass the checkpoint from which it was made"
+    );
+    if what.precision == Some(InferPrecision::Int8) && folded.quantization.is_none() {
+        folded = quantize_for(folded, &images, &what.executor)?;
+    }
+    let precision = if folded.quantization.is_some() { InferPrecision::Int8 } else { InferPrecision::F32 };
     let mut network = build_deployed(folded, &what.executor)?;
+    let mut cpu_times = Vec::with_capacity(what.runs);
     let mut watch = Stopwatch::new(["network", "decode", "suppression"], WARM_UP);
     let mut detections = 0;
     for number in 1..=WARM_UP + what.runs {
@@ -85,6 +125,7 @@ pub fn infer(what: &InferBench) -> Result<InferFigures> {
             network.set_timing(true);
         }
         let mut times = [Duration::ZERO; 3];
+        let cpu = cpu_seconds();
         let [forward, decoding, suppression] = &mut times;
         let outputs = timed(forward, || network.infer(&images))?;
         let predictions =
@@ -95,12 +136,17 @@ pub fn infer(what: &InferBench) -> Result<InferFigures> {
             drop(predictions);
             found
         });
+        if watch.counts() {
+            cpu_times.extend(cpu.and_then(|before| Some((cpu_seconds()? - before) * 1e3)));
+        }
         watch.add(times);
     }
     let totals = watch.totals();
     Ok(InferFigures {
         latency_ms_median: median(&totals),
         latency_ms_min: least(&totals),
+        cpu_ms_median: (!cpu_times.is_empty()).then(|| median(&cpu_times)),
+        precision,
         peak_rss_mb: peak_rss_mb(),
         detections,
         network: what.network.name(),

@@ -13,7 +13,7 @@ mod stopwatch;
 pub use artefact::{ArtefactBench, ArtefactFigures, RunnerFigures, artefact};
 pub use bonsai_stages::peak_rss_mb;
 pub use compare::{CompareBench, ComparedNetwork, compare};
-pub use infer::{InferBench, InferFigures, infer};
+pub use infer::{InferBench, InferFigures, InferPrecision, infer};
 pub use narrow::{Narrow, narrow};
 pub use network::Network;
 pub use step::{StepBench, StepFigures, step};

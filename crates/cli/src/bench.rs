@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bonsai_bench::{
-    ArtefactBench, CompareBench, InferBench, LayerShare, Narrow, Network, PhaseTime, StepBench, artefact,
-    compare, infer, step,
+    ArtefactBench, CompareBench, InferBench, InferPrecision, LayerShare, Narrow, Network, PhaseTime,
+    StepBench, artefact, compare, infer, step,
 };
 use bonsai_graph::Size;
 use clap::{Args, Subcommand};
@@ -81,6 +81,9 @@ pub(crate) struct Infer {
     /// Measured runs, after three warm-up runs
     #[arg(long, default_value = "20", value_parser = count)]
     runs: usize,
+    /// f32, or int8: 8-bit codes for the values on the noise [default: as in the file]
+    #[arg(long)]
+    precision: Option<InferPrecision>,
     /// Checkpoint or CPU engine to compare with an ONNX file in --weights
     #[arg(long, value_name = "FILE", requires = "weights")]
     beside: Option<PathBuf>,
@@ -174,7 +177,15 @@ pub(crate) fn run(bench: &Bench) -> Result<u8> {
                 args.beside.is_none() && args.onnx.runtime.is_none(),
                 "--beside and --runtime need an ONNX file in --weights; to compare networks, use `bench compare`"
             );
-            let figures = infer(&InferBench { network, imgsz, batch, runs, executor, layers })?;
+            let figures = infer(&InferBench {
+                network,
+                imgsz,
+                batch,
+                runs,
+                executor,
+                layers,
+                precision: args.precision,
+            })?;
             if is_json() {
                 return json(&figures);
             }
@@ -198,9 +209,9 @@ pub(crate) fn run(bench: &Bench) -> Result<u8> {
 fn run_artefact(args: &Infer, file: &Path) -> Result<u8> {
     let What { narrow, narrow_rounded, print_graph, layers, .. } = args.what;
     ensure_usage!(
-        narrow.or(narrow_rounded).is_none() && !print_graph && !layers,
-        "{} is an ONNX file, so its layers cannot be narrowed, printed or timed: leave --narrow, --narrow-rounded, \
-         --print-graph and --layers out",
+        narrow.or(narrow_rounded).is_none() && !print_graph && !layers && args.precision.is_none(),
+        "{} is an ONNX file, so its layers cannot be narrowed, printed, timed or quantised: leave --narrow, \
+         --narrow-rounded, --print-graph, --layers and --precision out",
         file.display()
     );
     let figures = artefact(&ArtefactBench {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use bonsai_checkpoint::{Array, Checkpoint};
 use bonsai_data::{Split, SplitKind};
-use bonsai_exec::{Mode, UnknownName, build_executor};
+use bonsai_exec::{ExecutorOptions, Mode, UnknownName, build_executor};
 use bonsai_graph::NodeId;
 use bonsai_onnx::{Placement, Quantization, quantized_wires};
 use rand::SeedableRng;
@@ -129,6 +129,26 @@ pub fn quantize_on(
     let split = open_split(data, SplitKind::Train, progress)?;
     let calibration = Calibration { images: export.calibration_images, ..Calibration::default() };
     quantize_stage(checkpoint, &calibration, &split, context)
+}
+
+/// Chooses the 8-bit codes of a folded network from its values on `images` `[n, c, h, w]`.
+///
+/// # Errors
+/// If the network cannot run.
+pub fn quantize_for(folded: Checkpoint, images: &Array, executor: &ExecutorOptions) -> Result<Checkpoint> {
+    let graph = folded.model.graph();
+    let wires = graph.quantized_wires();
+    let mut executor = build_executor(graph, &folded.weights, executor)?;
+    executor.set_taps(&wires);
+    executor.forward(Mode::Eval, images)?;
+    let mut ranges = BTreeMap::new();
+    for wire in wires {
+        let mut magnitudes = Magnitudes::new();
+        magnitudes.widen(executor.tap(wire)?.data());
+        ranges.insert(graph.node(wire).name().to_owned(), magnitudes.range());
+    }
+    let quantization = bonsai_graph::Quantization::from_ranges(graph, &ranges)?;
+    Ok(Checkpoint { quantization: Some(quantization), ..folded })
 }
 
 /// The smallest and largest value of each wire of a folded network.

@@ -38,7 +38,7 @@ mod train;
 mod trial;
 
 pub use bonsai_data::SplitKind;
-pub use calibrate::{Calibration, Range, calibrate_stage, quantize_on, quantize_stage};
+pub use calibrate::{Calibration, Range, calibrate_stage, quantize_for, quantize_on, quantize_stage};
 pub use checkpoint_file::{is_onnx, open_checkpoint, open_network};
 pub use classes::{ForeignClasses, for_dataset, in_dataset, in_network, left_out, matched};
 pub use dataset::{Data, draw_dataset, look_at_dataset, open_dataset, open_images, open_split};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bonsai_bench::{InferBench, Narrow, Network, StepBench, infer, step};
+use bonsai_bench::{InferBench, InferPrecision, Narrow, Network, StepBench, infer, step};
 use bonsai_exec::{ExecutorKind, ExecutorOptions};
 
 fn network(narrow: Option<Narrow>) -> Network {
@@ -63,14 +63,42 @@ fn narrow_networks_are_smaller_and_rounding_gives_a_part_back() {
 fn layers_share_the_time_between_them() {
     for kind in [ExecutorKind::Cpu, ExecutorKind::Candle] {
         let executor = ExecutorOptions { kind: Some(kind), ..ExecutorOptions::default() };
-        let bench =
-            InferBench { network: network(None), imgsz: 64, batch: 2, runs: 2, executor, layers: true };
+        let bench = InferBench {
+            network: network(None),
+            imgsz: 64,
+            batch: 2,
+            runs: 2,
+            executor,
+            layers: true,
+            precision: None,
+        };
         let figures = infer(&bench).unwrap();
         assert_eq!((figures.executor.executor, figures.detections), (kind, 0));
         assert!((figures.layers.iter().map(|l| l.share).sum::<f64>() - 1.0).abs() < 1e-6);
         assert!(figures.layers.is_sorted_by(|a, b| a.ms >= b.ms));
         assert!(figures.layers.iter().any(|l| l.layer.starts_with("model.0.conv")), "{:?}", figures.layers);
     }
+}
+
+#[test]
+fn a_network_is_timed_in_codes() {
+    let int8 = InferPrecision::Int8;
+    let bench = InferBench {
+        network: network(None),
+        imgsz: 64,
+        batch: 1,
+        runs: 2,
+        executor: ExecutorOptions::default(),
+        layers: true,
+        precision: Some(int8),
+    };
+    let figures = infer(&bench).unwrap();
+    assert_eq!(figures.precision, int8);
+    assert!(figures.cpu_ms_median.is_none_or(|ms| ms > 0.0));
+    assert!(figures.layers.iter().any(|layer| layer.layer == "model.0.conv"), "{:?}", figures.layers);
+    let values = infer(&InferBench { precision: None, ..bench }).unwrap();
+    assert_eq!((values.precision, values.params), (InferPrecision::F32, figures.params));
+    assert!("int4".parse::<InferPrecision>().unwrap_err().to_string().contains("f32 or int8"));
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn damaged_codes_are_refused() {
     assert!(refused(missing).contains("scale"));
     for bad in [0.0f32, -1.0, f32::NAN, f32::INFINITY] {
         let bytes = tampered(&original, |p| {
-            p.tensors.get_mut(&scale).unwrap().2[..4].copy_from_slice(&bad.to_le_bytes())
+            p.tensors.get_mut(&scale).unwrap().2[..4].copy_from_slice(&bad.to_le_bytes());
         });
         assert!(refused(bytes).contains("positive scales"), "{bad}");
     }
