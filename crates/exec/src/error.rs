@@ -88,6 +88,9 @@ pub enum ExecError {
         /// The reason, and what to do.
         reason: &'static str,
     },
+    /// The executor does not round training passes.
+    #[error("this executor does not train with 8-bit codes; omit the executor and the device, or use cpu")]
+    NoRounding,
     /// A network in 8-bit codes and an executor that computes in `f32`.
     #[error(
         "executor `{kind}` does not run networks in 8-bit codes; omit the executor and the device, or use cpu"

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bonsai_checkpoint::{Array, Weights};
-use bonsai_graph::{Graph, NodeId};
+use bonsai_graph::{Graph, NodeId, Quantization};
 
 use crate::{ExecError, HeadPass, PenaltyMap, UpdateReport, UpdateRule};
 
@@ -123,6 +123,17 @@ pub trait Executor {
     /// [`ExecError::Penalised`] if a name is not a scale or shift of a batch norm,
     /// [`ExecError::PenaltyLength`] if its number of channels differs; then nothing changes.
     fn penalise(&mut self, map: &PenaltyMap) -> Result<(), ExecError>;
+
+    /// Rounds weights and wires of training passes to the 8-bit codes of the network with folded batch norm, so
+    /// that the network learns with their error; `None` ends it. Gradients pass through the rounding where a
+    /// value is in the range of its codes. Evaluation is not rounded.
+    ///
+    /// # Errors
+    /// [`ExecError::NoRounding`] if the executor cannot round; [`ExecError::Graph`] if a wire has no codes, and
+    /// [`ExecError::Codes`] for a layer that cannot run in codes; then nothing changes.
+    fn set_rounding(&mut self, codes: Option<&Quantization>) -> Result<(), ExecError> {
+        if codes.is_some() { Err(ExecError::NoRounding) } else { Ok(()) }
+    }
 
     /// Starts measuring the time of each layer from zero, or stops and discards the times.
     fn set_timing(&mut self, on: bool) {

@@ -128,6 +128,14 @@ pub enum KernelError {
         /// The number of values needed.
         needed: usize,
     },
+    /// A device has no such kernel.
+    #[error("{label}: this device has no kernel for {what}; use executor cpu")]
+    NoKernel {
+        /// The step of the program.
+        label: String,
+        /// The missing kernel.
+        what: &'static str,
+    },
     /// An upsampling factor of 0.
     #[error("the upsampling factor is {factor}, expected at least 1")]
     Factor {

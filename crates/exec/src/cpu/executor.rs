@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bonsai_checkpoint::{Array, Weights};
-use bonsai_graph::{Graph, NodeId};
+use bonsai_graph::{Graph, NodeId, Quantization};
 
 use super::runner::Pass;
 use super::{CpuExecutor, update};
-use crate::plan::Key;
+use crate::plan::{Key, Rounding};
 use crate::{Buffer, ExecError, Executor, Mode, PenaltyMap, UpdateReport, UpdateRule};
 
 impl Executor for CpuExecutor {
@@ -88,6 +88,16 @@ impl Executor for CpuExecutor {
 
     fn penalise(&mut self, map: &PenaltyMap) -> Result<(), ExecError> {
         self.params.penalise(map)
+    }
+
+    fn set_rounding(&mut self, codes: Option<&Quantization>) -> Result<(), ExecError> {
+        let rounding = match codes {
+            Some(codes) => Rounding::new(self.graph(), codes)?,
+            None => Rounding::default(),
+        };
+        self.last = None;
+        self.runner.set_rounding(rounding);
+        Ok(())
     }
 
     fn set_timing(&mut self, on: bool) {

@@ -12,7 +12,7 @@ use super::backend::CpuBackend;
 use super::params::Params;
 use super::{CpuOptions, LayerTime, need};
 use crate::need::{least, pass_of};
-use crate::plan::{Folded, HostWire, Key, Network, Plan, Planner};
+use crate::plan::{Folded, HostWire, Key, Network, Plan, Planner, Rounding};
 use crate::{ExecError, MemoryBudget, Mode};
 
 /// Number of plans kept at the same time: training and evaluation on a few sizes.
@@ -83,6 +83,12 @@ impl Runner {
     /// The plan with this index.
     pub(super) fn plan_at(&self, index: usize) -> &Plan<Program> {
         &self.plans[index].plan
+    }
+
+    /// Sets the rounding in training; drops the plans of training.
+    pub(super) fn set_rounding(&mut self, rounding: Rounding) {
+        self.network.rounding = rounding;
+        self.plans.retain(|kept| kept.plan.key.mode == Mode::Eval);
     }
 
     /// Index of the plan for `key`. Makes the plan if there is none and it fits into the budget.

@@ -4,7 +4,7 @@
 use bonsai_kernels::{
     BatchNorm, BatchNormGradient, BiasGradient, BiasSums, Collect, Copy, FoldBatchNorm, FrozenBatchNorm,
     Kernel, KernelError, MaxPool, MaxPoolGradient, Moments, Pointwise, PointwiseGradient, PointwiseSums,
-    Spread, Upsample, UpsampleGradient, Zero,
+    RoundCodes, RoundGradient, RoundWeights, Spread, Upsample, UpsampleGradient, Zero,
 };
 
 use super::step::{
@@ -50,7 +50,15 @@ macro_rules! push {
     };
 }
 
+/// The refusal of a kernel of training in 8-bit codes, which runs on the CPU only.
+fn no_rounding(label: &str) -> Result<(), KernelError> {
+    Err(KernelError::NoKernel { label: label.to_owned(), what: "rounding to 8-bit codes" })
+}
+
 push! {
+    RoundCodes: |_p, label, k| no_rounding(label);
+    RoundGradient: |_p, label, k| no_rounding(label);
+    RoundWeights: |_p, label, k| no_rounding(label);
     Copy: |p, label, k| launch!(p, label, k, "bonsai_copy", over(k.from.pixels * k.from.channels / 4), [
         rows(&k.from)?, rows(&k.to)?, ints([k.from.pixels, k.from.channels])?, flag(k.accumulate),
     ]);

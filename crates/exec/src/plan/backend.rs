@@ -9,7 +9,8 @@ use std::ops::Range;
 use bonsai_kernels::{
     BatchNorm, BatchNormGradient, BiasGradient, BiasSums, Collect, Copy, Epilogue, FoldBatchNorm,
     FrozenBatchNorm, KernelError, MaxPool, MaxPoolGradient, Moments, Nhwc, Operand, Pointwise,
-    PointwiseGradient, PointwiseSums, Spread, Upsample, UpsampleGradient, View, Window, Zero,
+    PointwiseGradient, PointwiseSums, RoundCodes, RoundGradient, RoundWeights, Spread, Upsample,
+    UpsampleGradient, View, Window, Zero,
 };
 
 /// A kind of machine with its programs and convolutions.
@@ -59,6 +60,9 @@ pub(crate) trait Steps:
     + Push<Pointwise>
     + Push<PointwiseGradient>
     + Push<PointwiseSums>
+    + Push<RoundCodes>
+    + Push<RoundGradient>
+    + Push<RoundWeights>
     + Push<Spread>
     + Push<Upsample>
     + Push<UpsampleGradient>

@@ -8,7 +8,7 @@
 use bonsai_graph::{NodeId, Op, ParamRole};
 use bonsai_kernels::{
     BatchNormGradient, BiasGradient, BiasSums, Copy, KernelError, MaxPoolGradient, Nhwc, PointwiseGradient,
-    PointwiseSums, UpsampleGradient, View, Zero, padded,
+    PointwiseSums, RoundGradient, UpsampleGradient, View, Zero, padded,
 };
 
 use super::arena::Boundary;
@@ -136,6 +136,9 @@ impl<'a, B: Backend> Backward<'a, B> {
             return Ok(());
         }
         let Some(dz) = self.append_gradient(p, label, unit.last)? else { return Ok(()) };
+        if let Some(mask) = kept.mask {
+            p.push(label, RoundGradient { dx: dz, mask })?;
+        }
         if unit.is_chain() {
             self.push_chain(p, label, unit, kept, dz)
         } else {
@@ -217,7 +220,7 @@ impl<'a, B: Backend> Backward<'a, B> {
         layer: &ConvLayer<B::Conv>,
     ) -> Result<(B::Conv, View), KernelError> {
         let ConvSpec { input, out_channels: output, window, .. } = layer.spec;
-        let parameter = layer.push_spread(p, label, &mut |len| self.layers.arena.vector(len))?;
+        let parameter = layer.push_trained(p, label, &mut |len| self.layers.arena.vector(len))?;
         let mut conv = layer.conv.clone();
         let mut weights = parameter;
         if padded(input.c) != input.c {

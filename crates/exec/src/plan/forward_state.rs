@@ -10,6 +10,8 @@ pub(crate) struct ForwardState {
     pub(crate) norm: Option<NormVectors>,
     /// Positions of the maxima of a pooling.
     pub(crate) argmax: Option<View>,
+    /// Where the output was in the range of its codes, if it is rounded.
+    pub(crate) mask: Option<View>,
 }
 
 /// The vectors of a batch norm for one batch.

@@ -117,7 +117,9 @@ impl<B: Backend> Planner<'_, B> {
         };
         Ok(match folded {
             None => {
-                let made = train::write(layers, &units(&self.network.graph, &key.taps), &key.taps)?;
+                let graph = &self.network.graph;
+                let kept = self.network.rounding.kept(graph, &key.taps);
+                let made = train::write(layers, &units(graph, &kept), &key.taps)?;
                 Plan {
                     forward: made.forward,
                     backward: made.backward,

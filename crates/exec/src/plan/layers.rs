@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bonsai_graph::{NodeId, Op, ParamRole, Shape};
 use bonsai_kernels::{
-    Blocks, Collect, Copy, KernelError, MaxPool, Nhwc, Pointwise, PoolShape, Spread, Upsample, View, Window,
-    Zero,
+    Blocks, Collect, Copy, KernelError, MaxPool, Nhwc, Pointwise, PoolShape, RoundWeights, Spread, Upsample,
+    View, Window, Zero,
 };
 
 use super::arena::{Arena, Boundary};
@@ -108,6 +108,7 @@ impl<'a, B: Backend> ProgramContext<'a, B> {
             weights: self.param(node, ParamRole::ConvWeight),
             blocks: blocks.map(Arc::new),
             bias,
+            rounds: self.network.rounding.is_on(),
         }))
     }
 
@@ -175,6 +176,8 @@ pub(crate) struct ConvLayer<C> {
     /// depthwise.
     blocks: Option<Arc<Blocks>>,
     pub(crate) bias: Option<View>,
+    /// Whether training rounds the weights.
+    rounds: bool,
 }
 
 impl<C: Convolution> ConvLayer<C>
@@ -189,9 +192,34 @@ where
         label: &str,
         room: &mut Room<'_>,
     ) -> Result<View, KernelError> {
-        let Some(blocks) = &self.blocks else { return Ok(self.weights) };
+        self.push_spread_of(p, label, room, self.weights)
+    }
+
+    /// As [`Self::push_spread`], of the weights that training uses: rounded to codes, if training rounds.
+    pub(crate) fn push_trained(
+        &self,
+        p: &mut C::Program,
+        label: &str,
+        room: &mut Room<'_>,
+    ) -> Result<View, KernelError> {
+        if !self.rounds {
+            return self.push_spread(p, label, room);
+        }
+        let to = room(self.weights.channels);
+        p.push(label, RoundWeights { from: self.weights, to, channels: self.spec.out_channels })?;
+        self.push_spread_of(p, label, room, to)
+    }
+
+    fn push_spread_of(
+        &self,
+        p: &mut C::Program,
+        label: &str,
+        room: &mut Room<'_>,
+        from: View,
+    ) -> Result<View, KernelError> {
+        let Some(blocks) = &self.blocks else { return Ok(from) };
         let to = room(self.conv.weights_len());
-        p.push(label, Spread { blocks: Arc::clone(blocks), from: self.weights, to })?;
+        p.push(label, Spread { blocks: Arc::clone(blocks), from, to })?;
         Ok(to)
     }
 

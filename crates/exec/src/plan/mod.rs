@@ -21,6 +21,7 @@ mod layers;
 mod network;
 mod params;
 mod placement;
+mod rounding;
 mod train;
 mod units;
 
@@ -31,4 +32,5 @@ pub(crate) use host_wire::HostWire;
 pub(crate) use image_plan::{Key, MOST_BYTES, Plan, Planner};
 pub(crate) use network::Network;
 pub(crate) use params::{ParamMap, Ranges};
+pub(crate) use rounding::Rounding;
 pub(crate) use units::{Unit, by_depth, units};

@@ -6,6 +6,7 @@ use bonsai_graph::Graph;
 use super::cuts::{self, Channels};
 use super::host_wire::HostWire;
 use super::placement::Placement;
+use super::rounding::Rounding;
 use crate::ExecError;
 
 /// A graph with the positions of its channels and wires.
@@ -14,12 +15,15 @@ pub(crate) struct Network {
     pub(crate) graph: Graph,
     pub(crate) channels: Vec<Channels>,
     pub(crate) placement: Placement,
+    /// Rounding in training; off at first.
+    pub(crate) rounding: Rounding,
 }
 
 impl Network {
     pub(crate) fn new(graph: &Graph) -> Self {
         let channels = cuts::channels(graph);
-        Self { graph: graph.clone(), placement: Placement::new(graph, &channels), channels }
+        let placement = Placement::new(graph, &channels);
+        Self { graph: graph.clone(), placement, channels, rounding: Rounding::default() }
     }
 
     /// Checks that images have four dimensions and the channels of the network; returns `[n, c, h, w]`.

@@ -3,8 +3,8 @@
 //! The forward program keeps for backward: the inputs of convolutions (`x`), their outputs (`y`), four
 //! vectors per batch norm, and the positions of maxima.
 
-use bonsai_graph::{NodeId, Op, ParamRole};
-use bonsai_kernels::{BatchNorm, Epilogue, KernelError, Moments, Pointwise};
+use bonsai_graph::{CodeScale, NodeId, Op, ParamRole};
+use bonsai_kernels::{BatchNorm, Epilogue, KernelError, Moments, Pointwise, RoundCodes};
 
 use super::arena::Boundary;
 use super::backend::{Backend, Convolution, Push};
@@ -58,7 +58,23 @@ pub(crate) fn write<B: Backend>(
     Ok(TrainPrograms { forward, backward: p, images, outputs, taps: tapped, upstream, input_gradient })
 }
 
+/// Appends a unit and, if its output is rounded, the rounding.
 fn push_forward<B: Backend>(
+    layers: &mut ProgramContext<'_, B>,
+    p: &mut B::Program,
+    unit: &Unit,
+) -> Result<ForwardState, KernelError> {
+    let state = push_exact(layers, p, unit)?;
+    let Some(CodeScale { scale, zero_point }) = layers.network.rounding.codes(unit.last) else {
+        return Ok(state);
+    };
+    let x = layers.value(unit.last);
+    let mask = layers.arena.vector(RoundCodes::mask_len(&x));
+    p.push(layers.label(unit), RoundCodes { x, mask, scale, zero_point })?;
+    Ok(ForwardState { mask: Some(mask), ..state })
+}
+
+fn push_exact<B: Backend>(
     layers: &mut ProgramContext<'_, B>,
     p: &mut B::Program,
     unit: &Unit,
@@ -84,7 +100,7 @@ fn push_forward<B: Backend>(
         unit.norm.map(|_| conv.as_ref().map_or_else(|| Moments::counts(pixels), |c| c.conv.moment_counts()));
     let moments = counts.as_ref().map(|counts| layers.arena.tensor(2 * counts.len(), width));
     if let Some(layer @ ConvLayer { input, conv, bias, .. }) = &conv {
-        let weights = layer.push_spread(p, label, &mut |len| layers.arena.vector(len))?;
+        let weights = layer.push_trained(p, label, &mut |len| layers.arena.vector(len))?;
         let residual = residual.filter(|_| bare);
         let epilogue = Epilogue { bias: *bias, silu: false, residual, moments };
         let operands = [layers.value(*input), weights, y];
@@ -120,5 +136,5 @@ fn push_forward<B: Backend>(
         let norm = norm.map(|n| (n.scale, n.shift));
         p.push(label, Pointwise { y, z, norm, silu: unit.silu.is_some(), residual })?;
     }
-    Ok(ForwardState { y: Some(y), norm, argmax: None })
+    Ok(ForwardState { y: Some(y), norm, ..ForwardState::default() })
 }

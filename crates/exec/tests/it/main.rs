@@ -24,5 +24,6 @@ mod options;
 mod penalty;
 mod penalty_oracle;
 mod random;
+mod rounding;
 mod seen;
 mod wires;

@@ -22,4 +22,5 @@ mod numbers;
 mod pointwise;
 mod reference;
 mod refusals;
+mod rounding;
 mod tensors;
