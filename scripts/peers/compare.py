@@ -18,10 +18,10 @@ AVX2_PEER = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 
 
 class Row:
-    """What both sides are asked."""
+    """What both sides are asked. `time` names the figure that is compared, if both sides print it."""
 
-    def __init__(self, title, ours, peer, ours_env=None, peer_env=None):
-        self.title, self.ours, self.peer = title, ours, peer
+    def __init__(self, title, ours, peer, ours_env=None, peer_env=None, time=None):
+        self.title, self.ours, self.peer, self.time = title, ours, peer, time
         self.ours_env, self.peer_env = ours_env or {}, peer_env or {}
 
 
@@ -43,6 +43,17 @@ def infer(title, imgsz, engine):
     sizes = f"--imgsz {imgsz} --batch 1 --threads 2 --runs 20".split()
     peer = ["infer_time.py", f"ONNX yolov8n {imgsz}", "--engine", engine, *sizes]
     return Row(title, ["infer", "--model", "yolov8n", *sizes], peer)
+
+
+def int8(title, imgsz, engine, threads, precision="int8"):
+    """An inference in 8-bit codes against a runtime with its own 8-bit file, or with its default arithmetic. One
+    thread is compared by processor time."""
+    sizes = f"--imgsz {imgsz} --batch 1 --threads {threads} --runs 20".split()
+    file = f"INT8 yolov8n {imgsz} {engine}" if precision == "int8" else f"ONNX yolov8n {imgsz}"
+    hint = ["--precision", "default"] if precision == "default" else []
+    peer = ["infer_time.py", file, "--engine", engine, *hint, *sizes]
+    ours = ["infer", "--model", "yolov8n", "--precision", "int8", *sizes]
+    return Row(title, ours, peer, time="cpu_ms_median" if threads == 1 else None)
 
 
 STEP = "--model yolov8n --imgsz 320 --batch 8 --threads 2 --steps 6"
@@ -67,6 +78,12 @@ ROWS = {
     "infer-640-openvino": infer("inference, n, 640 px, against OpenVINO", 640, "openvino"),
     "infer-320-onnxruntime": infer("inference, n, 320 px, against onnxruntime", 320, "onnxruntime"),
     "infer-320-openvino": infer("inference, n, 320 px, against OpenVINO", 320, "openvino"),
+    "int8-640-openvino": int8("int8, n, 640 px, one thread, against OpenVINO int8 (NNCF)", 640, "openvino", 1),
+    "int8-640-openvino-default":
+        int8("int8, n, 640 px, one thread, against OpenVINO's default", 640, "openvino", 1, "default"),
+    "int8-640-onnxruntime": int8("int8, n, 640 px, one thread, against onnxruntime int8", 640, "onnxruntime", 1),
+    "int8-640-openvino-2": int8("int8, n, 640 px, two threads, against OpenVINO int8 (NNCF)", 640, "openvino", 2),
+    "int8-320-openvino": int8("int8, n, 320 px, one thread, against OpenVINO int8 (NNCF)", 320, "openvino", 1),
 }
 
 
@@ -92,7 +109,7 @@ class Peers:
     def file(self, wanted):
         if wanted not in self.files:
             kind, *words = wanted.split()
-            make = {"GRAPH": self.graph, "ONNX": self.onnx}[kind]
+            make = {"GRAPH": self.graph, "ONNX": self.onnx, "INT8": self.int8}[kind]
             self.files[wanted] = make(*words)
         return self.files[wanted]
 
@@ -115,6 +132,18 @@ class Peers:
         return os.path.join(folder, found[0])
 
 
+    def int8(self, model, imgsz, engine):
+        """The same network in 8 bits, by NNCF for OpenVINO and by onnxruntime's own tool."""
+        onnx = self.file(f"ONNX {model} {imgsz}")
+        stem = os.path.join(self.scratch, f"{model}-{imgsz}-int8")
+        made = {"openvino": stem + ".nncf.xml", "onnxruntime": stem + ".ort.onnx"}[engine]
+        if not os.path.exists(made):
+            script = os.path.join(self.folder, "quantize_peers.py")
+            command = [self.python, script, onnx, setting("PEER_IMAGES"), stem, "--imgsz", imgsz]
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        return made
+
+
 def setting(name):
     value = os.environ.get(name)
     if not value:
@@ -130,19 +159,19 @@ def time_row(row, peers, rounds):
         sides = [(ours, row.ours_env), (peer, row.peer_env)]
         found = [figures(*side) for side in (sides if number % 2 == 0 else sides[::-1])]
         pairs.append(tuple(found if number % 2 == 0 else found[::-1]))
-        print(f"  round {number + 1} of {rounds}: {milliseconds(pairs[-1][0]):.1f} ms, "
-              f"peer {milliseconds(pairs[-1][1]):.1f} ms", file=sys.stderr)
+        print(f"  round {number + 1} of {rounds}: {milliseconds(row, pairs[-1][0]):.1f} ms, "
+              f"peer {milliseconds(row, pairs[-1][1]):.1f} ms", file=sys.stderr)
     return pairs
 
 
-def milliseconds(found):
-    return found.get("step_ms_median", found.get("latency_ms_median"))
+def milliseconds(row, found):
+    return found[row.time] if row.time else found.get("step_ms_median", found.get("latency_ms_median"))
 
 
 def markdown(row, pairs):
-    ratios = [milliseconds(peer) / milliseconds(ours) for ours, peer in pairs]
+    ratios = [milliseconds(row, peer) / milliseconds(row, ours) for ours, peer in pairs]
     memory = [peer["peak_rss_mb"] / ours["peak_rss_mb"] for ours, peer in pairs if ours["peak_rss_mb"]]
-    ours, peer = ([milliseconds(pair[side]) for pair in pairs] for side in (0, 1))
+    ours, peer = ([milliseconds(row, pair[side]) for pair in pairs] for side in (0, 1))
     held = [statistics.median(pair[side]["peak_rss_mb"] or 0.0 for pair in pairs) for side in (0, 1)]
     return (f"| {row.title} | {statistics.median(ours):.1f} ms | {statistics.median(peer):.1f} ms "
             f"| {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) "

@@ -8,8 +8,8 @@ use bonsai_exec::{
 };
 use bonsai_graph::{CodeScale, Graph, NodeId, Op, Quantization, weight_codes};
 use bonsai_testkit::{
-    RandomGraphConfig, ReferenceTensor, Tolerance, assert_close, random_array, random_model, random_weights,
-    reference_wires, reference_wires_reading,
+    Golden, RandomGraphConfig, ReferenceTensor, Tolerance, assert_arrays_close, assert_close, random_array,
+    random_model, random_weights, reference_wires, reference_wires_reading,
 };
 
 fn executor(graph: &Graph, weights: &Weights) -> CpuExecutor {
@@ -185,6 +185,40 @@ fn gradients_pass_where_a_value_has_a_code() {
     assert!((10..200).contains(&outside), "{outside} of 210 values are outside");
     for (name, expected) in expected {
         assert_close(gradients.require(name).unwrap().data(), &expected, Tolerance::Close, name);
+    }
+}
+
+/// `fixtures/exec/rounding.safetensors.gz`: PyTorch's fake quantisation of weights and wires, with batch norm.
+#[test]
+fn equals_pytorch() {
+    let golden = Golden::load("fixtures/exec/rounding.safetensors.gz");
+    let graph: Graph = "
+        x = input() channels=3
+        a = conv2d(x) out_channels=6 kernel=3 stride=1 padding=1 bias=false
+        n = batch_norm(a) eps=0.001 momentum=0.03
+        s = silu(n)
+        y = conv2d(s) out_channels=4 kernel=1 stride=1 padding=0 bias=true
+        outputs = y"
+        .parse()
+        .unwrap();
+    let mut weights = random_weights(1, &graph);
+    for (name, array) in golden.iter().filter_map(|(n, a)| Some((n.strip_prefix("param.")?, a))) {
+        weights.insert(name, array.clone());
+    }
+    let mut quantization = Quantization::default();
+    quantization.insert("a", CodeScale { scale: 0.017, zero_point: 130 });
+    quantization.insert("s", CodeScale { scale: 0.011, zero_point: 24 });
+    let mut engine = executor(&graph, &weights);
+    engine.set_rounding(Some(&quantization)).unwrap();
+    engine.set_taps(&[graph.find("n").unwrap()]);
+    let outputs = engine.forward(Mode::Train, golden.get("images")).unwrap();
+    assert_arrays_close(&outputs[0], golden.get("y"), Tolerance::Tight, "y");
+    let inner = engine.tap(graph.find("n").unwrap()).unwrap();
+    assert_arrays_close(&inner, golden.get("inner"), Tolerance::Tight, "after the batch norm");
+    engine.backward(std::slice::from_ref(golden.get("upstream"))).unwrap();
+    let gradients = engine.read(Buffer::Gradients).unwrap();
+    for (name, expected) in golden.iter().filter_map(|(n, a)| Some((n.strip_prefix("gradient.")?, a))) {
+        assert_arrays_close(gradients.require(name).unwrap(), expected, Tolerance::Close, name);
     }
 }
 
