@@ -18,8 +18,8 @@ pub struct Checkpoint {
     pub metadata: BTreeMap<String, String>,
     /// State that is needed to resume training.
     pub train: Option<TrainState>,
-    /// The 8-bit codes in which the network computes; `None` means that it computes in `f32`. Only a network
-    /// with folded batch norm has codes.
+    /// The 8-bit codes in which the network computes once its batch norm is folded; `None` means that it
+    /// computes in `f32`.
     pub quantization: Option<Quantization>,
 }
 

@@ -5,14 +5,14 @@
 //! The tensor `NAME` is a weight to deploy; `train.raw.NAME`, `train.momentum.NAME` and, for AdamW,
 //! `train.second_moment.NAME` are needed to resume training.
 //!
-//! If the network computes in 8-bit codes, a kernel is stored as codes, and `NAME.scale` has the scale of each
-//! output channel.
+//! If a network without batch norm computes in 8-bit codes, a kernel is stored as codes, and `NAME.scale` has the
+//! scale of each output channel.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use bonsai_graph::{Graph, ModelSpec, ParamRole, ParamSpec, Quantization, weight_codes};
+use bonsai_graph::{Graph, ModelSpec, Op, ParamRole, ParamSpec, Quantization, weight_codes};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use serde::{Deserialize, Serialize};
 
@@ -127,9 +127,11 @@ impl Checkpoint {
             let stored = |array| Stored::Values(Cow::Borrowed(array));
             Weights::iter(weights).map(move |(n, a)| (format!("{prefix}{n}"), stored(a)))
         };
-        let mut tensors: Vec<(String, Stored<'_>)> = match &self.quantization {
-            Some(_) => quantized(self.model.graph(), &self.weights),
-            None => named("", &self.weights).collect(),
+        let folded = !self.model.graph().nodes().iter().any(|n| matches!(n.op(), Op::BatchNorm { .. }));
+        let mut tensors: Vec<(String, Stored<'_>)> = if self.quantization.is_some() && folded {
+            quantized(self.model.graph(), &self.weights)
+        } else {
+            named("", &self.weights).collect()
         };
         if let Some(train) = &self.train {
             tensors.extend(named(RAW, &train.raw));
@@ -229,8 +231,9 @@ impl Checkpoint {
         }
         self.weights.verify(&graph.params())?;
         if let Some(quantization) = &self.quantization {
-            for wire in graph.quantized_wires() {
-                quantization.get(graph, wire)?;
+            let folded = graph.fold_batch_norm().graph;
+            for wire in folded.quantized_wires() {
+                quantization.get(&folded, wire)?;
             }
         }
         if let Some(train) = &self.train {

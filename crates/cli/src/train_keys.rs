@@ -43,7 +43,7 @@ const fn key(option: &'static str, kind: Kind, value_name: &'static str, help: &
 }
 
 /// All keys but `l1`, whose parts are set by `--set` or in a file.
-const KEYS: [Key; 49] = [
+const KEYS: [Key; 50] = [
     key("model", Kind::Path, "MODEL", "yolov8n to yolov8x, a checkpoint, or an Ultralytics .pt"),
     key("data", Kind::Path, "FILE", "data.yaml of a dataset in YOLO format"),
     key("epochs", Kind::Count, "EPOCHS", "Passes over the training split"),
@@ -115,6 +115,7 @@ const KEYS: [Key; 49] = [
         "FILE",
         "Checkpoint with the same classes, whose raw outputs the training also imitates",
     ),
+    key("qat", Kind::Flag, "BOOL", "Round to 8-bit codes in training; the result computes in codes"),
     key("close-mosaic", Kind::Count, "EPOCHS", "Number of last epochs without mosaic and mixup")
         .augmentation(),
     key("mosaic", Kind::Number, "MOSAIC", "Probability of a mosaic").augmentation(),

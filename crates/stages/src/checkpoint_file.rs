@@ -14,7 +14,7 @@ pub fn open_checkpoint(path: &Path) -> Result<Checkpoint> {
     let checkpoint = open_network(path)?;
     if checkpoint.quantization.is_some() {
         bail!(
-            "{} computes in 8-bit codes, so it can only be run or exported to ONNX; pass the checkpoint from which it was made",
+            "{} computes in 8-bit codes, so it can only be run, exported to ONNX or made an engine; pass the checkpoint from which it was made",
             path.display()
         );
     }

@@ -16,6 +16,7 @@ use bonsai_train::{
 };
 
 use crate::batches::LoaderBatches;
+use crate::calibrate::{Calibration, quantize_stage};
 use crate::evaluate::{EvalOptions, evaluate};
 use crate::memory_need::check_training;
 use crate::penalty::Penalised;
@@ -153,6 +154,11 @@ pub fn train_stage(
     let mut tap = |epoch: usize, number: usize, batch: &Batch| watch.borrow_mut().batch(epoch, number, batch);
     let mut batches = LoaderBatches { loader, tap: &mut tap };
     let mut distill = teacher.as_mut().map(|teacher| move |student: &Student<'_>| teacher.distil(student));
+    let mut choose = |checkpoint: &Checkpoint| {
+        let coded = quantize_stage(checkpoint, &Calibration::default(), &data.train, context)
+            .map_err(anyhow::Error::into_boxed_dyn_error)?;
+        Ok(coded.quantization.unwrap_or_default())
+    };
     let services = Services {
         executor: &mut *executor,
         batches: &mut batches,
@@ -163,6 +169,7 @@ pub fn train_stage(
             PenaltyPlan::ByEpoch(&penalty)
         },
         distill: distill.as_mut().map(|distill| distill as &mut Distill<'_>),
+        codes: if context.qat { Some(&mut choose) } else { None },
         observer: &mut Watched(&watch),
     };
     let trained = train(&start, &config, services)?;

@@ -58,6 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         evaluate: &mut |_| Ok(Evaluation::default()),
         penalty: PenaltyPlan::ByEpoch(&|_| Penalty::default()),
         distill: None,
+        codes: None,
         observer: &mut NoObserver,
     };
     let trained = train(&start, &config, services)?;

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod codes;
 mod config;
 mod distill;
 mod error;
@@ -16,6 +17,7 @@ mod state;
 mod trainer;
 
 pub use batch::{Batch, BatchResult, BatchSource};
+pub use codes::ChooseCodes;
 pub use config::TrainConfig;
 pub use distill::{Distill, Distilled, Student};
 pub use error::TrainError;

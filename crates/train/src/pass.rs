@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bonsai_checkpoint::{Array, Checkpoint, TrainProgress};
 use bonsai_exec::{ExecError, Executor, Mode};
-use bonsai_graph::DetectHead;
+use bonsai_graph::{DetectHead, Quantization};
 use bonsai_yolov8::{HeadError, HeadOutput, LossItems, LossOutput, add_gradients, detection_loss};
 
 use crate::split_step::{SplitError, split_step};
@@ -16,8 +16,10 @@ use crate::{
 /// A training in progress.
 pub(crate) struct Run<'a> {
     config: &'a TrainConfig,
-    executor: &'a mut dyn Executor,
+    pub(crate) executor: &'a mut dyn Executor,
     distill: Option<&'a mut Distill<'a>>,
+    /// The codes to which the training rounds.
+    pub(crate) quantization: Option<Quantization>,
     head: DetectHead,
     schedule: Schedule,
     /// Number of batches in an epoch.
@@ -58,7 +60,7 @@ impl<'a> Run<'a> {
         }
         let schedule = Schedule::new(config, batches);
         let head = start.model.head().clone();
-        Ok(Self { config, executor, distill, head, schedule, batches, progress })
+        Ok(Self { config, executor, distill, quantization: None, head, schedule, batches, progress })
     }
 
     /// Trains the next epoch, or the rest of it; `None` if the observer ended it. Adds the seconds spent
@@ -229,7 +231,8 @@ impl<'a> Run<'a> {
 
     /// The averaged weights with the state that is needed to resume.
     pub(crate) fn checkpoint(&self, start: &Checkpoint) -> Result<Checkpoint, TrainError> {
-        state::snapshot(start, self.config, &self.progress, self.executor)
+        let checkpoint = state::snapshot(start, self.config, &self.progress, self.executor)?;
+        Ok(Checkpoint { quantization: self.quantization.clone(), ..checkpoint })
     }
 }
 

@@ -7,12 +7,12 @@ use bonsai_exec::Executor;
 
 use crate::pass::Run;
 use crate::{
-    BatchSource, Distill, EpochRecord, EpochTiming, Evaluation, Observer, PenaltyPlan, TrainConfig,
-    TrainError,
+    BatchSource, ChooseCodes, Distill, EpochRecord, EpochTiming, Evaluation, Observer, PenaltyPlan,
+    TrainConfig, TrainError,
 };
 
 /// An error of a closure that the caller supplies.
-type ServiceError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type ServiceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The closures and objects that a training needs.
 pub struct Services<'a> {
@@ -26,6 +26,9 @@ pub struct Services<'a> {
     pub penalty: PenaltyPlan<'a>,
     /// Adds the loss against a teacher to the loss of every batch; `None` without a teacher.
     pub distill: Option<&'a mut Distill<'a>>,
+    /// Chooses the 8-bit codes to which the training rounds; `None` trains in `f32`. With codes, the
+    /// checkpoints have a quantisation.
+    pub codes: Option<&'a mut ChooseCodes<'a>>,
     /// Receives a record of every batch and epoch.
     pub observer: &'a mut dyn Observer,
 }
@@ -71,10 +74,11 @@ pub fn train(
     services: Services<'_>,
 ) -> Result<Trained, TrainError> {
     config.check()?;
-    let Services { executor, batches, evaluate, penalty, distill, observer } = services;
+    let Services { executor, batches, evaluate, penalty, distill, mut codes, observer } = services;
     // Shortens the lifetime of the trait object to that of the reference.
     let distill = distill.map(|distill| distill as &mut Distill<'_>);
     let mut run = Run::start(start, config, executor, distill, batches.batches())?;
+    run.quantization = start.quantization.clone().filter(|_| codes.is_some());
     let mut best = None;
     let mut history = Vec::new();
     loop {
@@ -86,6 +90,9 @@ pub fn train(
             let last = run.checkpoint(start)?;
             return Ok(Trained { best, last, history, stopped: Stopped::Penalty });
         };
+        if let Some(choose) = &mut codes {
+            run.round(start, &mut **choose)?;
+        }
         let Some(mut record) = run.epoch(batches, strength, observer, &mut timing.waiting)? else {
             let last = run.checkpoint(start)?;
             return Ok(Trained { best, last, history, stopped: Stopped::Interrupted });

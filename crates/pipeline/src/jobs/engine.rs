@@ -8,7 +8,7 @@ use bonsai_checkpoint::ScratchFolder;
 use bonsai_detector::write_engine;
 use bonsai_graph::Size;
 use bonsai_onnx::{ExportOptions, Io, OnnxInfo, Precision};
-use bonsai_stages::{before_writing, ensure_usage, is_onnx, open_checkpoint, quantize_on};
+use bonsai_stages::{before_writing, ensure_usage, is_onnx, open_network, quantize_on};
 use bonsai_tensorrt::{
     BackendChoice, EngineMetadata, EngineOutcome, EnginePrecision, PlanHeader, add_metadata, remove_metadata,
 };
@@ -81,9 +81,11 @@ pub fn engine(
     if form.wanted || config.engine.backend != BackendChoice::Auto {
         return from_checkpoint(config, file, out, form, progress);
     }
-    let mut checkpoint = open_checkpoint(file)?;
+    let mut checkpoint = open_network(file)?;
     let mut settings = config.engine.clone();
-    if settings.precision.take_if(|precision| *precision == EnginePrecision::Int8).is_some() {
+    if settings.precision.take_if(|precision| *precision == EnginePrecision::Int8).is_some()
+        && checkpoint.quantization.is_none()
+    {
         let yaml = data_yaml(config).context("int8 is calibrated on images")?;
         checkpoint = quantize_on(&checkpoint, yaml, &config.export, &config.run_context()?, progress)?;
     }

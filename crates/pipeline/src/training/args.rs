@@ -58,6 +58,8 @@ pub struct TrainRunConfig {
     pub augment: Augment,
     /// Checkpoint of the same classes whose raw outputs the training imitates, in addition to the labels.
     pub teacher: Option<String>,
+    /// Whether the training rounds to 8-bit codes (quantisation-aware training); its result computes in codes.
+    pub qat: bool,
     /// L1 on batch norm; `Some` makes this a sparsity training.
     pub l1: Option<L1Config>,
 }
@@ -89,6 +91,7 @@ impl Default for TrainRunConfig {
             train: TrainConfig::default(),
             augment: loader.augment,
             teacher: None,
+            qat: false,
             l1: None,
         }
     }
@@ -140,6 +143,7 @@ impl TrainRunConfig {
             executor: executor_options(self.executor, &self.device, self.compute_precision, self.threads)?,
             loader: self.loader(),
             rect: true,
+            qat: self.qat,
         })
     }
 }

@@ -32,6 +32,7 @@ fn trained(kind: ExecutorKind, value: Option<f32>) -> Checkpoint {
         evaluate: &mut |_| Ok(Evaluation::default()),
         penalty: PenaltyPlan::ByEpoch(&|_| Penalty::default()),
         distill: Some(&mut distill),
+        codes: None,
         observer: &mut NoObserver,
     };
     // One step: three batches of four.

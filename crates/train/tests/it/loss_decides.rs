@@ -23,6 +23,7 @@ fn by_loss(
         evaluate: &mut |_| Ok(Evaluation::default()),
         penalty: PenaltyPlan::ByLoss(penalty),
         distill: None,
+        codes: None,
         observer: seen,
     };
     train(from, config, services).unwrap()

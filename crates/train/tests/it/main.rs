@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod classes;
+mod codes;
 mod divergence;
 mod features;
 mod loss_decides;

@@ -148,6 +148,7 @@ pub(crate) fn train_on(
             evaluate: &mut evaluate,
             penalty: PenaltyPlan::ByEpoch(penalty),
             distill: None,
+            codes: None,
             observer,
         },
     )

@@ -96,6 +96,7 @@ fn waiting_and_evaluating_are_told_apart_and_steps_say_what_they_saw() {
         evaluate: &mut evaluate,
         penalty: PenaltyPlan::ByEpoch(&no_penalty),
         distill: None,
+        codes: None,
         observer: &mut listener,
     };
     train(&from, &config(2), services).unwrap();
