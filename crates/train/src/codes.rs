@@ -8,8 +8,8 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::Quantization;
 
 use crate::TrainError;
+use crate::error::ServiceError;
 use crate::pass::Run;
-use crate::trainer::ServiceError;
 
 /// Chooses the codes of a network from its averaged weights. Equal weights must give equal codes, otherwise a
 /// resumed training differs from one that never stopped.

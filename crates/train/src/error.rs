@@ -6,6 +6,9 @@ use bonsai_yolov8::{HeadError, LossItems};
 
 use crate::Optimizer;
 
+/// An error of a closure that the caller supplies.
+pub(crate) type ServiceError = Box<dyn std::error::Error + Send + Sync>;
+
 /// The cause of an error, and the epoch and batch.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

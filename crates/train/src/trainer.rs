@@ -5,14 +5,12 @@ use std::time::Instant;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::Executor;
 
+use crate::error::ServiceError;
 use crate::pass::Run;
 use crate::{
     BatchSource, ChooseCodes, Distill, EpochRecord, EpochTiming, Evaluation, Observer, PenaltyPlan,
     TrainConfig, TrainError,
 };
-
-/// An error of a closure that the caller supplies.
-pub(crate) type ServiceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The closures and objects that a training needs.
 pub struct Services<'a> {
