@@ -9,7 +9,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use bonsai_exec::{ExecutorInfo, ExecutorOptions, Mode, UnknownName, build_deployed, check_memory};
+use bonsai_exec::{
+    ExecutorInfo, ExecutorOptions, Int8Isa, Int8Options, Mode, UnknownName, build_deployed, check_memory,
+};
 use bonsai_graph::Size;
 use bonsai_stages::{cpu_seconds, ensure_usage, peak_rss_mb, quantize_for};
 use bonsai_yolov8::{HeadOutput, NmsOptions, decode, nms};
@@ -35,8 +37,8 @@ pub struct InferBench {
     pub executor: ExecutorOptions,
     /// Whether to time the layers too.
     pub layers: bool,
-    /// The arithmetic; by default that of the file. A network that is not in 8-bit codes gets codes for its
-    /// values on the noise, which suffices for a time.
+    /// The arithmetic; by default that of the file. With [`InferPrecision::Int8`], a network in `f32` is
+    /// calibrated on the random images of the benchmark, so only its time counts.
     pub precision: Option<InferPrecision>,
 }
 
@@ -70,7 +72,7 @@ pub struct InferFigures {
     /// Milliseconds of the fastest run.
     pub latency_ms_min: f64,
     /// Median milliseconds of processor time of all threads; `None` if the system does not report it. With
-    /// one thread, it also holds on a busy machine.
+    /// one thread, other programs hardly change it.
     pub cpu_ms_median: Option<f64>,
     /// The arithmetic.
     pub precision: InferPrecision,
@@ -151,7 +153,15 @@ pub fn infer(what: &InferBench) -> Result<InferFigures> {
         detections,
         network: what.network.name(),
         params,
-        executor: what.executor.describe()?,
+        executor: match precision {
+            InferPrecision::F32 => what.executor.describe()?,
+            InferPrecision::Int8 => {
+                let own =
+                    Int8Options { isa: what.executor.isa.map(Int8Isa::within), ..Int8Options::default() };
+                let isa = own.instruction_set()?.name().to_owned();
+                ExecutorInfo { isa, ..what.executor.describe()? }
+            }
+        },
         phases: watch.phases(),
         layers: if what.layers { layer_shares(network.timings(), what.runs) } else { Vec::new() },
     })

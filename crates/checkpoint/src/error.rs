@@ -49,7 +49,9 @@ pub enum CheckpointError {
         got: String,
     },
     /// The scales of a kernel in 8-bit codes do not fit.
-    #[error("tensor `{name}` needs {expected} positive scales, one for each output channel")]
+    #[error(
+        "tensor `{name}.scale` must have {expected} positive scales, one for each output channel: write the file again"
+    )]
     Scales {
         /// Name of the kernel.
         name: String,

@@ -158,11 +158,14 @@ impl Checkpoint {
         let mut second = Weights::new();
         let tensors = SafeTensors::deserialize(bytes)?;
         for (name, view) in tensors.iter() {
-            if quantization.is_some() && name.ends_with(SCALE) {
+            let kernel = name.strip_suffix(SCALE).and_then(|kernel| tensors.tensor(kernel).ok());
+            if quantization.is_some() && kernel.is_some_and(|kernel| kernel.dtype() == Dtype::I8) {
                 continue; // Read with its kernel.
             }
             let array = if quantization.is_some() && view.dtype() == Dtype::I8 {
-                read_kernel(name, &view, &tensors.tensor(&format!("{name}{SCALE}"))?)?
+                let scale = format!("{name}{SCALE}");
+                let scales = tensors.tensor(&scale).map_err(|_| CheckpointError::Missing { name: scale })?;
+                read_kernel(name, &view, &scales)?
             } else {
                 read_array(name, &view)?
             };

@@ -25,7 +25,8 @@ pub(crate) fn engine(args: &engine_args::Engine) -> Result<u8> {
         && !bonsai_stages::is_onnx(&files.weights);
     ensure_usage!(
         exports || calibrates || files.settings.imgsz.is_none(),
-        "--imgsz needs a checkpoint and --backend, which export it first, or --int8 and --data; the size of {} is fixed: leave --imgsz out",
+        "--imgsz is given, but {} is neither exported nor calibrated: pass a checkpoint with --backend, or with --int8 \
+         and --data, or leave --imgsz out",
         files.weights.display()
     );
     let form = jobs::UltralyticsForm { wanted: args.ultralytics, metadata_from: args.metadata_from.clone() };

@@ -107,6 +107,8 @@ pub(crate) struct NetworkContent {
 pub(crate) enum NetworkForm {
     /// A checkpoint.
     Checkpoint,
+    /// A checkpoint that computes in 8-bit codes once it is folded.
+    CheckpointInt8,
     /// A folded checkpoint, for the CPU.
     CpuEngine,
     /// A folded checkpoint that computes in 8-bit codes, for the CPU.
@@ -121,6 +123,7 @@ impl fmt::Display for NetworkForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Checkpoint => "checkpoint",
+            Self::CheckpointInt8 => "checkpoint in 8-bit codes",
             Self::CpuEngine => "CPU engine",
             Self::CpuEngineInt8 => "CPU engine in 8-bit codes",
             Self::Pt => "PyTorch file",
@@ -153,7 +156,8 @@ fn content(file: &Path, bytes: &[u8]) -> Result<Content> {
         let network = Checkpoint::open(file)?;
         let form = match network.metadata.get("kind").map(String::as_str) {
             _ if zipped || pickled => NetworkForm::Pt,
-            _ if network.quantization.is_some() => NetworkForm::CpuEngineInt8,
+            Some("cpu-engine") if network.quantization.is_some() => NetworkForm::CpuEngineInt8,
+            _ if network.quantization.is_some() => NetworkForm::CheckpointInt8,
             Some("cpu-engine") => NetworkForm::CpuEngine,
             _ if Checkpoint::from_bytes(bytes).is_ok() => NetworkForm::Checkpoint,
             _ => NetworkForm::StateDict,

@@ -12,7 +12,7 @@ use crate::cuda::CudaExecutor;
 use crate::eval_only::EvalOnly;
 use crate::{
     CpuExecutor, CpuInference, ExecError, Executor, ExecutorKind, ExecutorOptions, Inference, Int8Inference,
-    Int8Options,
+    Int8Isa, Int8Options,
 };
 
 /// Creates the executor that the options select, for training and evaluation.
@@ -89,7 +89,7 @@ pub fn build_deployed(
     if kind != ExecutorKind::Cpu {
         return Err(ExecError::CodesExecutor { kind });
     }
-    let own = Int8Options { threads: options.threads, isa: None };
+    let own = Int8Options { threads: options.threads, isa: options.isa.map(Int8Isa::within) };
     let engine = Int8Inference::new(model.graph(), &weights, &quantization, own)?;
     Ok(Box::new(engine.with_budget(options.budget)))
 }

@@ -33,8 +33,9 @@ mod step;
 mod unknown_name;
 mod update;
 
-/// The instruction set of [`CpuExecutor`], and the errors of its kernels.
+/// The instruction set of [`Int8Inference`].
 pub use bonsai_kernels::int8::Int8Isa;
+/// The instruction set of [`CpuExecutor`], and the errors of its kernels.
 pub use bonsai_kernels::{Isa, KernelError};
 pub use budget::{MemoryBudget, MemoryLimit};
 pub use build::{build_deployed, build_executor, build_inference};

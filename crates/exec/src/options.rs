@@ -64,7 +64,7 @@ pub struct ExecutorInfo {
     /// The GPU: its name, its memory, and the version of CUDA that its driver supports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<String>,
-    /// `portable`, `avx2` or `avx512`. For candle on the host it is the best of the machine, because candle's
+    /// `portable`, `avx2` or `avx512`; for 8-bit codes a name of [`Int8Isa`](crate::Int8Isa). For candle on the host it is the best of the machine, because candle's
     /// matrix products detect it themselves; on a GPU it is `cuda`.
     pub isa: String,
     /// How convolutions multiply on a GPU; absent for the other executors, which multiply in `f32`.

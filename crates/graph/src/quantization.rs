@@ -93,28 +93,28 @@ impl Quantization {
     ///
     /// Wires in the same group of [`Graph::code_groups`] share the codes that cover all of them. The input of
     /// a SiLU is covered only down to where SiLU is closer to zero than half a step of its output, because
-    /// all numbers below have the same code afterwards. Images are taken as 8-bit pixels.
+    /// all numbers below have the same code afterwards. Images are taken as 8-bit pixels from 0 to 1.
     ///
     /// # Errors
     /// [`GraphError::InvalidNumber`] if a range is missing or not finite.
     pub fn from_ranges(graph: &Graph, ranges: &BTreeMap<String, (f32, f32)>) -> Result<Self, GraphError> {
         let mut wires = BTreeMap::new();
         for group in graph.code_groups() {
-            let mut codes = CodeScale::PIXELS;
-            if !group.contains(&graph.input()) {
-                let mut all = (f32::INFINITY, f32::NEG_INFINITY);
-                for wire in &group {
-                    let (low, high) = range(graph, ranges, *wire)?;
-                    all = (all.0.min(low), all.1.max(high));
-                }
-                codes = CodeScale::covering(all.0, all.1);
+            let mut all = (f32::INFINITY, f32::NEG_INFINITY);
+            for wire in &group {
+                // Images have the values of pixels, whatever was observed.
+                let (low, high) =
+                    if *wire == graph.input() { (0.0, 1.0) } else { range(graph, ranges, *wire)? };
+                all = (all.0.min(low), all.1.max(high));
             }
+            let codes = CodeScale::covering(all.0, all.1);
             wires.extend(group.iter().map(|wire| (graph.node(*wire).name().to_owned(), codes)));
         }
         let mut chosen = Self { wires };
+        let consumers = graph.consumers();
         for (id, node) in graph.iter().filter(|(_, node)| *node.op() == Op::Silu) {
             let before = graph.node(node.inputs()[0]).name();
-            if graph.is_only_for_silu(node.inputs()[0]) {
+            if graph.is_only_for_silu(node.inputs()[0], &consumers) {
                 let after = chosen.get(graph, id)?;
                 let (low, high) = range(graph, ranges, node.inputs()[0])?;
                 let flat = flat_below(0.5 * f64::from(after.scale)) as f32;
@@ -215,7 +215,9 @@ impl Graph {
             };
             for input in node.inputs().iter().filter(|_| shares) {
                 let [from, to] = [group[input.index()], group[id.index()]];
-                group.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
+                if from != to {
+                    group.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
+                }
             }
         }
         let mut groups: BTreeMap<usize, Vec<NodeId>> = BTreeMap::new();
@@ -226,10 +228,10 @@ impl Graph {
     }
 
     /// Whether nothing but one SiLU reads a wire that a convolution computes.
-    fn is_only_for_silu(&self, wire: NodeId) -> bool {
+    fn is_only_for_silu(&self, wire: NodeId, consumers: &[Vec<NodeId>]) -> bool {
         matches!(self.node(wire).op(), Op::Conv2d { .. })
             && !self.outputs().contains(&wire)
-            && matches!(self.consumers()[wire.index()][..], [reader] if *self.node(reader).op() == Op::Silu)
+            && matches!(consumers[wire.index()][..], [reader] if *self.node(reader).op() == Op::Silu)
     }
 }
 
@@ -320,6 +322,25 @@ mod tests {
         assert_eq!(get("b"), CodeScale::covering(-0.2, 9.0));
         let table = get("a").table(get("s"), silu);
         assert_eq!(table[usize::from(get("a").zero_point)], get("s").zero_point);
+    }
+
+    #[test]
+    fn a_wire_that_shares_memory_with_the_images_keeps_its_range() {
+        let graph: Graph = "
+            x = input() channels=3
+            a = conv2d(x) out_channels=4 kernel=1 stride=1 padding=0 bias=true
+            s = silu(a)
+            c = concat(x, s)
+            y = conv2d(c) out_channels=5 kernel=1 stride=1 padding=0 bias=true
+            outputs = y"
+            .parse()
+            .unwrap();
+        let chosen = Quantization::from_ranges(&graph, &ranges(&graph, |_| (-0.25, 6.0))).unwrap();
+        for wire in ["x", "s", "c"] {
+            let codes = chosen.get(&graph, graph.find(wire).unwrap()).unwrap();
+            assert_eq!(codes, CodeScale::covering(-0.25, 6.0), "{wire}");
+        }
+        assert_eq!(CodeScale::covering(0.0, 1.0), CodeScale::PIXELS);
     }
 
     #[test]

@@ -140,7 +140,7 @@ unsafe impl Kernel for RoundGradient {
 /// Rounds weights to codes from -127 to 127, with one scale for each output channel: its largest magnitude has
 /// code 127 (or -127).
 ///
-/// Rounded weights are rounded to themselves. The gradient passes unchanged.
+/// Rounded weights are rounded to themselves. The gradient passes unchanged. NaN and infinity become NaN.
 #[derive(Debug, Clone)]
 pub struct RoundWeights {
     /// The weights: `[tap][in]` rows of one value for each output channel.
@@ -195,8 +195,8 @@ unsafe impl Kernel for RoundWeights {
                     let at = row * self.channels + lane;
                     let weight = *from.add(at);
                     let code = (weight / scale[lane]).round_ties_even();
-                    // `clamp` keeps NaN.
-                    *to.add(at) = scale[lane] * code.clamp(-HIGHEST_WEIGHT, HIGHEST_WEIGHT);
+                    let whole = code.clamp(-HIGHEST_WEIGHT, HIGHEST_WEIGHT);
+                    *to.add(at) = if weight.is_finite() { scale[lane] * whole } else { f32::NAN };
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! [`Codes`]: a network in 8-bit codes, as pairs of `QuantizeLinear` and `DequantizeLinear`.
 //!
-//! Every wire that the integer engine computes in codes is rounded to the same codes here, so file and engine
-//! agree code by code. Weights are the integers of the engine, with a scale for each output channel. A runtime
+//! Every wire that the integer engine computes in codes is rounded here with the same scale and zero point. A sum
+//! that lies close to the middle between two codes may round differently in a runtime that adds in `f32`. Weights are the integers of the engine, with a scale for each output channel. A runtime
 //! that has integer kernels fuses the pairs with the layer between them.
 
 use bonsai_graph::{Graph, NodeId, Quantization};

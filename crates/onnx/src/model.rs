@@ -33,7 +33,8 @@ pub struct OnnxModel {
 /// Anchors are ordered by level (stride 8, 16, 32) and row by row; no box is suppressed.
 /// [`Layout`] and [`ExportOptions::nms`] change that form.
 ///
-/// A checkpoint in 8-bit codes becomes a file that rounds every wire to the same codes.
+/// A checkpoint in 8-bit codes becomes a file that rounds every wire to the same codes, except for
+/// the outputs that a convolution computes.
 ///
 /// # Errors
 /// As [`ExportOptions::check`] for options that cannot be written; [`OnnxError::Graph`] if the network cannot

@@ -14,7 +14,8 @@ pub fn open_checkpoint(path: &Path) -> Result<Checkpoint> {
     let checkpoint = open_network(path)?;
     if checkpoint.quantization.is_some() {
         bail!(
-            "{} computes in 8-bit codes, so it can only be run, exported to ONNX or made an engine; pass the checkpoint from which it was made",
+            "{} is a network in 8-bit codes, expected one in f32: run it, export it, or pass it to `engine`; to train or \
+             prune, pass the checkpoint from before the codes; to go on with a training of --qat, use --resume",
             path.display()
         );
     }

@@ -2,7 +2,7 @@
 //!
 //! Quantisation-aware training (Jacob et al., 2018, arXiv 1712.05877, section 3): the network learns with the
 //! rounding of its 8-bit codes. In the first epochs the codes follow the weights; then they stay, so that the
-//! network can settle on them.
+//! weights adapt to constant codes.
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::Quantization;

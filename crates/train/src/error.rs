@@ -153,8 +153,8 @@ pub enum TrainError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A closure of the caller for evaluation or saving failed.
-    #[error("the {service} after epoch {epoch} failed")]
+    /// A closure of the caller failed: calibration before an epoch, or evaluation or saving after it.
+    #[error("the {service} of epoch {epoch} failed")]
     Service {
         /// Name of the closure's task.
         service: &'static str,

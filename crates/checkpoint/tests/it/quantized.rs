@@ -90,11 +90,17 @@ fn damaged_codes_are_refused() {
         wires.values_mut().for_each(|codes| codes["scale"] = json!(0.0));
     });
     assert!(refused(zero).contains("positive number"));
-    // A kernel may also be given as values.
-    let values = tampered(&original, |parts| {
-        let (dtype, _, data) = parts.tensors.get_mut(&kernel).unwrap();
-        *dtype = Dtype::F32;
-        *data = vec![0; 4 * data.len()];
-    });
-    assert!(Checkpoint::from_bytes(&values).is_ok());
+    // A kernel may also be given as values; then it has no scales.
+    let values = |scales: bool| {
+        tampered(&original, |parts| {
+            let (dtype, _, data) = parts.tensors.get_mut(&kernel).unwrap();
+            *dtype = Dtype::F32;
+            *data = vec![0; 4 * data.len()];
+            if !scales {
+                parts.tensors.remove(&scale);
+            }
+        })
+    };
+    assert!(Checkpoint::from_bytes(&values(false)).is_ok());
+    assert!(refused(values(true)).contains(&scale));
 }

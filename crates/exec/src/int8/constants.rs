@@ -28,6 +28,7 @@ impl Constants {
         let graph = &network.graph;
         weights.verify(&graph.params())?;
         check(graph)?;
+        check_codes(graph, quantization)?;
         let convs: Vec<NodeId> =
             graph.iter().filter(|(_, n)| matches!(n.op(), Op::Conv2d { .. })).map(|(id, _)| id).collect();
         let mut views = BTreeMap::new();
@@ -76,6 +77,21 @@ fn check(graph: &Graph) -> Result<(), ExecError> {
     Ok(())
 }
 
+/// Checks that every wire has codes, and that wires that share memory or bytes have the same.
+fn check_codes(graph: &Graph, quantization: &Quantization) -> Result<(), ExecError> {
+    for group in graph.code_groups() {
+        let first = quantization.get(graph, group[0])?;
+        for wire in group {
+            if quantization.get(graph, wire)? != first {
+                let reason =
+                    "its codes differ from those of wires that share them; calibrate the network again";
+                return Err(ExecError::Codes { layer: graph.node(wire).name().to_owned(), reason });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The SiLU that is fused with each convolution.
 fn followers(graph: &Graph) -> BTreeMap<NodeId, NodeId> {
     units(graph, &[]).iter().filter_map(|unit| Some((unit.conv?, unit.silu?))).collect()
@@ -89,7 +105,8 @@ fn smallest(
     id: NodeId,
 ) -> Result<QuantizedConv, ExecError> {
     let Op::Conv2d { kernel, .. } = *network.graph.node(id).op() else {
-        return Err(KernelError::TooLarge { what: "a layer without a window" }.into());
+        let layer = network.graph.node(id).name().to_owned();
+        return Err(ExecError::Codes { layer, reason: "it is no convolution" });
     };
     conv(network, quantization, isa, id, [1, kernel, kernel])
 }
@@ -148,7 +165,10 @@ impl Layer<'_> {
         let depthwise = graph.is_depthwise(self.id);
         let rows = if depthwise { 1 } else { from.physical().next_multiple_of(CODES) };
         let width = to.physical();
-        let mut physical = vec![0; taps * rows * width];
+        let values = taps * rows * width;
+        let mut physical = Vec::new();
+        physical.try_reserve_exact(values).map_err(|_| KernelError::Memory { values })?;
+        physical.resize(values, 0);
         let groups = inputs.len() / per_group.max(1);
         let channels = array.data().chunks_exact((per_group * taps).max(1));
         for (output, channel) in channels.enumerate() {

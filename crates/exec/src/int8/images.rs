@@ -86,7 +86,8 @@ pub(super) fn download(
         let segment = segments.iter().rfind(|segment| segment.logical <= channel);
         segment.map_or(channel, |segment| segment.physical + channel - segment.logical)
     };
-    array.data_mut().par_chunks_mut(plane).enumerate().for_each(|(index, plane_values)| {
+    let channels = array.data_mut().par_chunks_mut(plane).enumerate();
+    let download = |(index, plane_values): (usize, &mut [f32])| {
         let first = index / c * plane;
         let at = position(index % c);
         let pixel = view.ld * CODES;
@@ -94,6 +95,7 @@ pub(super) fn download(
         for (to, code) in plane_values.iter_mut().zip(bytes.iter().step_by(pixel)) {
             *to = codes.number(*code) as f32;
         }
-    });
+    };
+    team.install(|| channels.for_each(download));
     Ok(())
 }

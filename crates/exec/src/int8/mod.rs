@@ -43,6 +43,8 @@ pub struct Int8Inference {
     plans: Vec<([usize; 3], Programs)>,
     activations: AlignedBuffer,
     taps: Vec<NodeId>,
+    /// Size of the last run; its plan is the last one.
+    ran: Option<[usize; 3]>,
     budget: Option<MemoryBudget>,
     timed: bool,
     outputs: Vec<Array>,
@@ -73,6 +75,7 @@ impl Int8Inference {
             plans: Vec::new(),
             activations: AlignedBuffer::zeroed(0),
             taps: Vec::new(),
+            ran: None,
             budget: None,
             timed: false,
             outputs: Vec::new(),
@@ -108,13 +111,17 @@ impl Int8Inference {
         self.taps.sort_unstable();
         self.taps.dedup();
         self.plans.clear();
+        self.ran = None;
     }
 
     /// The numbers that the codes of a tapped wire stand for, `[n, c, h, w]`, of the last run; `None` if the
-    /// wire is not tapped or nothing ran yet.
+    /// wire is not tapped, nothing ran yet, or the memory of another size was checked since.
     pub fn tap(&self, wire: NodeId) -> Option<Array> {
         let index = self.taps.iter().position(|tap| *tap == wire)?;
-        let (_, programs) = self.plans.last()?;
+        let (size, programs) = self.plans.last()?;
+        if self.ran != Some(*size) {
+            return None;
+        }
         let mut array = Array::zeros(&[0]);
         images::download(&self.team, &programs.taps[index], &self.activations, &mut array).ok()?;
         Some(array)
@@ -163,6 +170,7 @@ impl Inference for Int8Inference {
 
     fn infer(&mut self, images: &Array) -> Result<&[Array], ExecError> {
         let [n, _, h, w] = self.network.image_dims(images)?;
+        self.ran = None;
         self.plan([n, h, w])?;
         let Self { plans, activations, constants, team, outputs, timed, .. } = self;
         let (_, programs) = plans.last().expect("the plan was just made");
@@ -179,7 +187,8 @@ impl Inference for Int8Inference {
         for (wire, array) in programs.outputs.iter().zip(outputs.iter_mut()) {
             images::download(team, wire, activations, array)?;
         }
-        Ok(outputs)
+        self.ran = Some([n, h, w]);
+        Ok(&self.outputs)
     }
 
     fn check_memory(&mut self, size: [usize; 3]) -> Result<(), ExecError> {

@@ -24,7 +24,8 @@ impl Rounding {
             let name = match node.op() {
                 Op::Conv2d { .. } if folded.folds.iter().any(|fold| fold.conv == node.name()) => None,
                 Op::BatchNorm { .. } => {
-                    let reason = "its batch norm cannot be folded into a convolution";
+                    let reason =
+                        "no convolution directly before it takes this batch norm; train without 8-bit codes";
                     let refused = || ExecError::Codes { layer: node.name().to_owned(), reason };
                     Some(fold.ok_or_else(refused)?.conv.as_str())
                 }

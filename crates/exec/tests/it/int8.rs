@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_exec::{ExecError, Inference, Int8Inference, Int8Isa, Int8Options, MemoryBudget, MemoryLimit};
-use bonsai_graph::{Graph, NodeId, Quantization, weight_codes};
+use bonsai_graph::{CodeScale, Graph, NodeId, Quantization, weight_codes};
 use bonsai_testkit::{
     RandomGraphConfig, ReferenceTensor, Tolerance, assert_arrays_close, random_array, random_model,
     reference_wires, reference_wires_reading,
@@ -94,6 +94,12 @@ fn check_wires(folded: &Checkpoint, quantization: &Quantization, images: &Array)
         }
     }
 
+    // The memory of another size is checked, which is no run.
+    assert!(
+        engine.check_memory([1, images.shape()[2] * 2, images.shape()[3]]).is_err()
+            || engine.tap(wires[0]).is_none()
+    );
+
     // Without taps, layers are fused, and nothing changes; nor does it with other instruction sets.
     for isa in Int8Isa::available() {
         for threads in [1, 3] {
@@ -176,9 +182,13 @@ fn what_cannot_run_is_refused() {
     let error = new(&graph, &weights, &quantization);
     assert!(error.contains("`n`") && error.contains("fold"), "{error}");
 
-    let (folded, _) = quantized(yolov8n(1), &images(1, &[1, 3, 32, 32]));
+    let (folded, mut codes) = quantized(yolov8n(1), &images(1, &[1, 3, 32, 32]));
     let error = new(folded.model.graph(), &folded.weights, &quantization);
     assert!(error.contains("calibrate"), "{error}");
+    // A max-pool copies bytes, so its output cannot have codes of its own.
+    codes.insert("model.9.m.1", CodeScale { scale: 0.5, zero_point: 3 });
+    let error = new(folded.model.graph(), &folded.weights, &codes);
+    assert!(error.contains("share"), "{error}");
 }
 
 #[test]

@@ -6,12 +6,13 @@ use super::constants::{Constants, Requantization};
 use super::offsets::Groups;
 use super::tile::GROUP;
 use super::{CODES, Int8Isa, LANES};
-use crate::conv::grid::{Grid, Limits};
+use crate::conv::grid::{Grid, Limits, is_pointwise};
+use crate::conv::live::Live;
 use crate::fit::{equal, segments};
 use crate::panels::panels;
 use crate::{ConvShape, KernelError, Nhwc, View, Window};
 
-/// Limits for codes: the same bytes per strip as for `f32`, and four times the products per task.
+/// Limits for codes: at most 128 Ki codes per strip, and three times the products per task of `f32`.
 const LIMITS: Limits = Limits { strip: 128 << 10, worth: 6 << 20 };
 
 /// A convolution of codes. Its output is codes or `f32` values ([`QuantizedOutput`]).
@@ -26,6 +27,8 @@ pub struct QuantizedConv {
     pub(crate) zero_point: u8,
     pub(crate) kind: Kind,
     pub(crate) grid: Grid,
+    /// Input channels whose weights may differ from zero; `None` means all.
+    live: Option<Vec<Range<usize>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -71,7 +74,7 @@ impl QuantizedConv {
         }
         let kind = Kind::Full(Groups::all(input.c, CODES / isa.input_bytes()));
         let grid = Grid::within(LIMITS, isa.widest_panel(), &shape);
-        let conv = Self { isa, shape, zero_point, kind, grid };
+        let conv = Self { isa, shape, zero_point, kind, grid, live: None };
         conv.check_strip()?;
         Ok(conv)
     }
@@ -86,18 +89,21 @@ impl QuantizedConv {
         let shape = ConvShape::new(input, input.c, window)?;
         // The work of a depthwise convolution is that of one with a single input channel.
         let work = ConvShape::new(Nhwc { c: 1, ..input }, input.c, window)?;
-        let grid = Grid::within(Limits { strip: LIMITS.strip / input.c.max(1), ..LIMITS }, LANES, &work);
+        // A strip has all channels; the pixels of a pointwise convolution are counted with its output.
+        let strip = if is_pointwise(&work) { LIMITS.strip } else { LIMITS.strip / input.c.max(1) };
+        let grid = Grid::within(Limits { strip, ..LIMITS }, LANES, &work);
         Ok(Self { shape, kind: Kind::Depthwise, grid, ..conv })
     }
 
-    /// Leaves out input channels outside `input`, whose weights must be zero.
+    /// Leaves out input channels outside `input`, whose weights must be zero. A depthwise convolution keeps all.
     ///
     /// # Errors
     /// [`KernelError::Operand`] if ranges are not ascending or end after the channels.
     pub fn with_live(self, input: &[Range<usize>]) -> Result<Self, KernelError> {
+        Live::new("live input channels", input, self.shape.input().c)?;
         let Kind::Full(groups) = &self.kind else { return Ok(self) };
         let groups = Groups::live(input, self.shape.input().c, groups.size)?;
-        Ok(Self { kind: Kind::Full(groups), ..self })
+        Ok(Self { kind: Kind::Full(groups), live: Some(input.to_vec()), ..self })
     }
 
     /// Sizes of the output.
@@ -144,6 +150,7 @@ impl QuantizedConv {
         equal(LABEL, "bytes of constants", to.len(), CODES * constants.len())?;
         equal(LABEL, "weights", weights.len(), self.weights_len())?;
         requantization.check(LABEL, channels)?;
+        self.check_dead(weights)?;
         let mut sums = vec![0i32; channels];
         for weights in weights.chunks(channels.max(1)) {
             for (sum, weight) in sums.iter_mut().zip(weights) {
@@ -159,6 +166,20 @@ impl QuantizedConv {
             }
         }
         constants.write(to, &sums, requantization);
+        Ok(())
+    }
+
+    /// Checks that the weights of channels that are left out are zero: instruction sets multiply different numbers
+    /// of neighbouring channels, so their results would differ.
+    fn check_dead(&self, weights: &[i8]) -> Result<(), KernelError> {
+        let Some(live) = &self.live else { return Ok(()) };
+        let inputs = self.shape.input().c;
+        for (row, weights) in weights.chunks(self.shape.output().c.max(1)).enumerate() {
+            if !live.iter().any(|range| range.contains(&(row % inputs))) {
+                let dead = weights.iter().filter(|weight| **weight != 0).count();
+                equal("quantised convolution", "weights of channels that are not live", dead, 0)?;
+            }
+        }
         Ok(())
     }
 

@@ -32,14 +32,13 @@ impl Int8Isa {
         Self::available().pop().expect("the portable instruction set is always available")
     }
 
-    /// The fastest instruction set of this machine that is not wider than `isa`, so that choosing an older
-    /// instruction set for `f32` also chooses one for codes.
+    /// The fastest instruction set of this machine for codes if `isa` is the fastest for `f32`. Otherwise the
+    /// one of the same age, so that choosing an older instruction set for `f32` also chooses one for codes.
     pub fn within(isa: Isa) -> Self {
-        let allowed = |own: &Self| match (isa.name(), own.0) {
-            ("avx512", _) | (_, Token::Portable(_)) | ("avx2", Token::Avx2(_)) => true,
-            (_, Token::Avx2(_) | Token::AvxVnni(_) | Token::Avx512(_)) => false,
-        };
-        Self::available().into_iter().rfind(allowed).unwrap_or(Self::PORTABLE)
+        if isa == Isa::detect() {
+            return Self::detect();
+        }
+        Self::available().into_iter().find(|own| own.name() == isa.name()).unwrap_or(Self::PORTABLE)
     }
 
     /// All instruction sets of this machine, slowest first.

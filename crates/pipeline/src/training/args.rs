@@ -118,6 +118,10 @@ impl TrainRunConfig {
                 self.teacher.is_none(),
                 "a training has L1 or a teacher, not both: leave `l1` or `teacher` out"
             );
+            ensure_usage!(
+                !self.qat,
+                "qat is true, and a network in 8-bit codes cannot be pruned: leave `qat` out"
+            );
         }
         Ok(())
     }

@@ -151,8 +151,9 @@ macro_rules! two_registers {
                 for half in 0..2 {
                     let a = _mm256_cvtepu8_epi32(_mm_loadl_epi64(a.add(8 * half).cast()));
                     let b = _mm256_cvtepu8_epi32(_mm_loadl_epi64(b.add(8 * half).cast()));
-                    let b = _mm256_fmadd_ps(_mm256_cvtepi32_ps(b), _mm256_set1_ps(fb), _mm256_set1_ps(shift));
-                    values[half] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(a), _mm256_set1_ps(fa), b);
+                    let a = _mm256_mul_ps(_mm256_cvtepi32_ps(a), _mm256_set1_ps(fa));
+                    let b = _mm256_mul_ps(_mm256_cvtepi32_ps(b), _mm256_set1_ps(fb));
+                    values[half] = _mm256_add_ps(_mm256_add_ps(a, b), _mm256_set1_ps(shift));
                 }
                 _mm_storeu_si128(y.cast(), crate::int8::dot::avx2::codes(values));
             }

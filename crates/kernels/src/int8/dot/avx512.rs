@@ -162,8 +162,9 @@ impl Dot for Avx512Vnni {
         unsafe {
             let a = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(a.cast())));
             let b = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(b.cast())));
-            let b = _mm512_fmadd_ps(b, _mm512_set1_ps(fb), _mm512_set1_ps(shift));
-            _mm_storeu_si128(y.cast(), codes(_mm512_fmadd_ps(a, _mm512_set1_ps(fa), b)));
+            let sum =
+                _mm512_add_ps(_mm512_mul_ps(a, _mm512_set1_ps(fa)), _mm512_mul_ps(b, _mm512_set1_ps(fb)));
+            _mm_storeu_si128(y.cast(), codes(_mm512_add_ps(sum, _mm512_set1_ps(shift))));
         }
     }
 

@@ -109,7 +109,8 @@ pub(crate) trait Dot: Copy + Send + Sync + 'static {
         }
     }
 
-    /// Overwrites 16 codes `y` with `a * factors[0] + b * factors[1] + factors[2]`.
+    /// Overwrites 16 codes `y` with `a * factors[0] + b * factors[1] + factors[2]`, each product and sum rounded,
+    /// so that the order of the summands does not matter.
     ///
     /// # Safety
     /// 16 codes must be readable at `a` and `b` and writable at `y`; no alignment is needed.

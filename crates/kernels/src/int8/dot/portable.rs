@@ -46,8 +46,9 @@ impl Dot for PortablePairs {
     #[inline(always)]
     fn dot(self, mut sums: Self::Sums, inputs: Self::Inputs, weights: Self::Weights) -> Self::Sums {
         for lane in 0..LANES {
-            sums[lane] += i32::from(inputs[0]) * i32::from(weights[lane][0])
-                + i32::from(inputs[1]) * i32::from(weights[lane][1]);
+            // Wraps as the vector instructions do, whatever bytes the constants have.
+            let products = [0, 1].map(|i| i32::from(inputs[i]) * i32::from(weights[lane][i]));
+            sums[lane] = sums[lane].wrapping_add(products[0].wrapping_add(products[1]));
         }
         sums
     }
@@ -56,7 +57,8 @@ impl Dot for PortablePairs {
     unsafe fn multiply_add(self, mut sums: Self::Sums, p: *const u8, w: *const i32) -> Self::Sums {
         for lane in 0..LANES {
             // SAFETY: the caller's promise.
-            sums[lane] += unsafe { i32::from(*p.add(lane)) * w.add(lane).read_unaligned() };
+            let [code, weight] = unsafe { [i32::from(*p.add(lane)), w.add(lane).read_unaligned()] };
+            sums[lane] = sums[lane].wrapping_add(code * i32::from(weight as i16));
         }
         sums
     }
@@ -96,8 +98,7 @@ impl Dot for PortablePairs {
         for lane in 0..LANES {
             // SAFETY: the caller's promise.
             unsafe {
-                let value = f32::from(*b.add(lane)).mul_add(fb, shift);
-                *y.add(lane) = code(f32::from(*a.add(lane)).mul_add(fa, value));
+                *y.add(lane) = code(f32::from(*a.add(lane)) * fa + f32::from(*b.add(lane)) * fb + shift);
             }
         }
     }

@@ -126,8 +126,9 @@ impl Case {
                     code = table[usize::from(code)];
                 }
                 if let Some((residual, [own, other, shift])) = &self.residual {
-                    let other = f32::from(residual[pixel * output.c + o]).mul_add(*other, *shift);
-                    code = f32::from(code).mul_add(*own, other).clamp(0.0, 255.0).round_ties_even() as u8;
+                    let other = f32::from(residual[pixel * output.c + o]) * *other;
+                    let sum = f32::from(code) * *own + other + *shift;
+                    code = sum.clamp(0.0, 255.0).round_ties_even() as u8;
                 }
                 bytes.push(code);
             }

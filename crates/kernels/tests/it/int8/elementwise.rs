@@ -67,8 +67,8 @@ fn sums_round_once_and_saturate() {
     let [a, b] = [0, 1].map(|_| numbers.codes(shape.len()));
     let factors = [0.75, 1.5, -40.125];
     let sum = |(a, b): (&u8, &u8)| {
-        let other = f32::from(*b).mul_add(factors[1], factors[2]);
-        f32::from(*a).mul_add(factors[0], other).clamp(0.0, 255.0).round_ties_even() as u8
+        let sum = f32::from(*a) * factors[0] + f32::from(*b) * factors[1] + factors[2];
+        sum.clamp(0.0, 255.0).round_ties_even() as u8
     };
     let expected: Vec<u8> = a.iter().zip(&b).map(sum).collect();
     assert!(expected.contains(&0) && expected.contains(&255));

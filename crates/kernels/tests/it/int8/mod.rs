@@ -114,15 +114,16 @@ pub(crate) fn machines() -> impl Iterator<Item = (Int8Isa, usize)> {
 
 #[test]
 fn an_older_instruction_set_for_values_gives_an_older_one_for_codes() {
-    assert_eq!(Int8Isa::within(Isa::PORTABLE), Int8Isa::PORTABLE);
     for isa in Int8Isa::available() {
         assert_eq!(isa.name().parse(), Ok(isa));
     }
-    if let Ok(avx2) = "avx2".parse::<Isa>() {
-        assert_eq!(Int8Isa::within(avx2).name(), "avx2");
-    }
-    if "avx512".parse::<Isa>().is_ok() {
-        assert_eq!(Int8Isa::within(Isa::detect()), Int8Isa::detect());
+    for isa in Isa::available() {
+        let own = Int8Isa::within(isa);
+        if isa == Isa::detect() {
+            assert_eq!(own, Int8Isa::detect());
+        } else {
+            assert_eq!(own.name(), isa.name());
+        }
     }
     let error = "sse9".parse::<Int8Isa>().unwrap_err().to_string();
     assert!(error.contains("sse9") && error.contains("portable"), "{error}");

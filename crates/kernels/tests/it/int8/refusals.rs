@@ -23,6 +23,11 @@ fn a_convolution_checks_its_sizes() {
 
     let conv = QuantizedConv::new(isa, image, 7, 16, window).unwrap();
     refused(conv.clone().with_live(&[0..8, 8..24]), "live input channels");
+    let narrow = conv.clone().with_live(&[0..1, 2..3]).unwrap();
+    let ones = vec![1; narrow.weights_len()];
+    let mut constants = vec![0; 4 * narrow.constants_len()];
+    let full = Requantization { scale: vec![1.0; 16], bias: vec![0.0; 16], table: None };
+    refused(narrow.write_constants(&mut constants, &ones, &full), "not live");
     let right = Requantization { scale: vec![1.0; 16], bias: vec![0.0; 16], table: None };
     let weights = vec![0; conv.weights_len()];
     let mut constants = vec![0; 4 * conv.constants_len()];
