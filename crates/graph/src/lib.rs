@@ -3,6 +3,7 @@
 
 mod build;
 mod class_map;
+mod codes;
 mod cost;
 mod error;
 mod file;
@@ -18,6 +19,7 @@ mod text;
 
 pub use build::GraphBuilder;
 pub use class_map::{ClassMap, MatchedBy};
+pub use codes::{CodeScale, silu, weight_codes};
 pub use cost::Cost;
 pub use error::GraphError;
 pub use fold::{Fold, FoldedGraph};
@@ -25,6 +27,6 @@ pub use graph::{Graph, Node, NodeId};
 pub use model::{DetectHead, ModelSpec};
 pub use op::Op;
 pub use param::{ParamRole, ParamSpec};
-pub use quantization::{CodeScale, Quantization, silu, weight_codes};
+pub use quantization::Quantization;
 pub use shape::Shape;
 pub use size::Size;
