@@ -42,7 +42,7 @@ fn quantized(checkpoint: Checkpoint, images: &Array) -> (Checkpoint, Quantizatio
 }
 
 /// The weights that the codes of all kernels stand for.
-fn rounded(weights: &Weights) -> Weights {
+pub(crate) fn rounded(weights: &Weights) -> Weights {
     let kernel = |array: &Array| {
         let channel = array.data().len() / array.shape()[0];
         let values = array.data().chunks(channel).flat_map(|channel| {

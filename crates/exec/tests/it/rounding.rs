@@ -6,11 +6,13 @@ use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_exec::{
     Buffer, CpuExecutor, CpuOptions, ExecError, Executor, ExecutorKind, ExecutorOptions, Mode, build_executor,
 };
-use bonsai_graph::{CodeScale, Graph, NodeId, Op, Quantization, weight_codes};
+use bonsai_graph::{CodeScale, Graph, NodeId, Op, Quantization};
 use bonsai_testkit::{
     Golden, RandomGraphConfig, ReferenceTensor, Tolerance, assert_arrays_close, assert_close, random_array,
     random_model, random_weights, reference_wires, reference_wires_reading,
 };
+
+use crate::int8::rounded;
 
 fn executor(graph: &Graph, weights: &Weights) -> CpuExecutor {
     CpuExecutor::new(graph, weights, CpuOptions { threads: 2, ..CpuOptions::default() }).unwrap()
@@ -42,21 +44,6 @@ fn codes(checkpoint: &Checkpoint, images: &Array) -> Quantization {
     let ranges: BTreeMap<String, (f32, f32)> =
         names(graph).into_iter().map(|(id, name)| (name, range(id))).collect();
     Quantization::from_ranges(&graph.fold_batch_norm().graph, &ranges).unwrap()
-}
-
-fn rounded_weights(weights: &Weights) -> Weights {
-    let kernel = |array: &Array| {
-        let channel = array.data().len() / array.shape()[0];
-        let values = array.data().chunks(channel).flat_map(|channel| {
-            let (scale, codes) = weight_codes(channel);
-            codes.map(move |code| scale * f32::from(code)).collect::<Vec<_>>()
-        });
-        Array::new(array.shape(), values.collect())
-    };
-    let rounded = weights.iter().map(|(name, array)| {
-        (name.to_owned(), if array.shape().len() == 4 { kernel(array) } else { array.clone() })
-    });
-    rounded.collect()
 }
 
 /// Root of the mean squared difference of all outputs.
@@ -98,8 +85,7 @@ fn random_networks_round_as_plain_loops_do() {
         let outputs = |wires: &[ReferenceTensor]| -> Vec<Vec<f64>> {
             graph.outputs().iter().map(|output| wires[output.index()].data.clone()).collect()
         };
-        let expected =
-            outputs(&reference_wires_reading(graph, &rounded_weights(weights), &images, true, &read));
+        let expected = outputs(&reference_wires_reading(graph, &rounded(weights), &images, true, &read));
         let exact = outputs(&reference_wires(graph, weights, &images, true));
         let forward = |engine: &mut CpuExecutor| -> Vec<Vec<f64>> {
             let outputs = engine.forward(Mode::Train, &images).unwrap();
@@ -148,11 +134,11 @@ fn gradients_pass_where_a_value_has_a_code() {
     engine.backward(std::slice::from_ref(&upstream)).unwrap();
     let gradients = engine.read(Buffer::Gradients).unwrap();
 
-    let rounded = rounded_weights(&weights);
+    let codes_of = rounded(&weights);
     let get = |of: &Weights, name: &str| -> Vec<f64> {
         of.require(name).unwrap().data().iter().map(|v| f64::from(*v)).collect()
     };
-    let [wa, wy] = ["a.weight", "y.weight"].map(|name| get(&rounded, name));
+    let [wa, wy] = ["a.weight", "y.weight"].map(|name| get(&codes_of, name));
     let bias = get(&weights, "a.bias");
     let codes = quantization.get(&graph, graph.find("a").unwrap()).unwrap();
     let round = |v: f64| {
