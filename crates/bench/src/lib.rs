@@ -9,6 +9,7 @@ mod network;
 pub mod recipes;
 mod step;
 mod stopwatch;
+pub mod sweep;
 
 pub use artefact::{ArtefactBench, ArtefactFigures, RunnerFigures, artefact};
 pub use bonsai_stages::peak_rss_mb;

@@ -98,4 +98,10 @@ impl Checkpoint {
             quantization: self.quantization.clone(),
         }
     }
+
+    /// The same network computed in `f32`, without the state of a training.
+    #[must_use]
+    pub fn without_codes(&self) -> Self {
+        Self { quantization: None, ..self.deployed() }
+    }
 }

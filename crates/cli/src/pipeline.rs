@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use bonsai_pipeline::sweep::note_failure;
+use bonsai_bench::sweep::note_failure;
 use bonsai_pipeline::{
     Control, Ended, Estimate, Fate, Forecast, Interrupted, PipelineConfig, PipelinePreset, RunDir, Stage,
     check, forecast, markdown, path_of_text, path_text, run_stages,

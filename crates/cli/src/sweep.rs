@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use bonsai_pipeline::sweep::{Axes, Sweep, gather, run_sweep};
+use bonsai_bench::sweep::{Axes, Sweep, gather, run_sweep};
 use bonsai_pipeline::{Interrupted, PipelineConfig, PipelinePreset};
 use clap::{Args, Subcommand};
 

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use bonsai_pipeline::sweep::{Sweep, SweepRun};
+use bonsai_bench::sweep::{Sweep, SweepRun};
 
 use crate::shell::quoted;
 

@@ -6,6 +6,7 @@
 use std::ops::RangeInclusive;
 
 use anyhow::{Error, Result};
+use bonsai_exec::ExecutorKind;
 use bonsai_graph::Size;
 use bonsai_prune::{
     Candidates, CostTarget, Coupling, Importance, Iteration, Preset, PrunePolicy, Scope, ScoreConfig, choose,
@@ -38,6 +39,20 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
             "{name}.seed is {}, but a run has one seed, {}: set `seed`, or leave {name}.seed out",
             training.seed,
             config.seed
+        );
+    }
+    for (name, training) in trainings(config).filter(|(name, _)| *name != "finetune") {
+        ensure_usage!(
+            !training.qat,
+            "{name}.qat is true, but a network in 8-bit codes cannot be pruned: set finetune.qat instead"
+        );
+    }
+    if config.finetune.qat {
+        let executor = config.executor_options()?.chosen()?;
+        ensure_usage!(
+            executor == ExecutorKind::Cpu,
+            "finetune.qat is true, but executor {executor} does not round to 8-bit codes: leave finetune.qat out, or \
+             train with executor cpu"
         );
     }
     // The range of any other count, except that 0 epochs leave sparsity training out.

@@ -140,13 +140,18 @@ impl Default for PipelineConfig {
 }
 
 impl PipelineConfig {
+    /// The settings of fine-tuning in `f32`: for trainings whose networks are pruned further or compared with.
+    pub(crate) fn float_finetune(&self) -> TrainConfig {
+        TrainConfig { qat: false, ..self.finetune.clone() }
+    }
+
     /// All settings of pruning.
     pub fn prune_settings(&self) -> PruneConfig {
         PruneConfig {
             score: self.score,
             policy: self.prune.clone(),
             extras: self.extras,
-            training: self.finetune.clone(),
+            training: self.float_finetune(),
         }
     }
 
@@ -198,13 +203,6 @@ impl PipelineConfig {
     /// As [`executor_options`].
     pub fn run_context(&self) -> Result<RunContext> {
         let executor = self.executor_options()?;
-        Ok(RunContext {
-            imgsz: self.imgsz,
-            seed: self.seed,
-            executor,
-            loader: self.loader,
-            rect: false,
-            qat: false,
-        })
+        Ok(RunContext { imgsz: self.imgsz, seed: self.seed, executor, loader: self.loader, rect: false })
     }
 }

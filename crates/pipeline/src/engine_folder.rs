@@ -1,5 +1,4 @@
-//! [`build_engines`]: the engines for GPUs that the stage `engine` leaves in its folder, beside those for the
-//! CPU.
+//! [`write_cpu_engines`] and [`build_engines`]: the engines that the stage `engine` leaves in its folder.
 //!
 //! The stage always makes engines for the CPU. For GPUs, every installed builder makes an engine of each
 //! network and precision; a missing builder gives one entry with the reason.
@@ -7,11 +6,14 @@
 use std::path::Path;
 
 use anyhow::Result;
+use bonsai_checkpoint::Checkpoint;
+use bonsai_detector::write_engine;
+use bonsai_stages::{Data, RunContext, quantize_stage};
 use bonsai_tensorrt::{BackendChoice, EngineOutcome, EnginePrecision};
 use serde::{Deserialize, Serialize};
 
 use crate::export_folder::Network;
-use crate::{EngineConfig, Progress};
+use crate::{EngineConfig, ExportConfig, PipelineConfig, Progress};
 
 /// File with the outcomes of the engines for GPUs.
 pub(crate) const OUTCOMES: &str = "tensorrt.json";
@@ -28,10 +30,38 @@ pub(crate) struct GpuEngine {
 }
 
 impl Network {
-    /// File name of the engine for the CPU.
+    /// File name of the engine for the CPU in `f32`.
     pub(crate) fn cpu_engine(self) -> String {
         format!("{}.cpu.safetensors", self.stem())
     }
+
+    /// File name of the engine for the CPU in 8-bit codes.
+    pub(crate) fn int8_cpu_engine(self) -> String {
+        format!("{}.int8.cpu.safetensors", self.stem())
+    }
+}
+
+/// Writes the engines of a network for the CPU: in `f32`, and, if `export.int8` is on, in 8-bit codes. A
+/// network that was trained with codes keeps them; those of another are calibrated on training images.
+///
+/// # Errors
+/// If the calibration fails or a file cannot be written.
+pub(crate) fn write_cpu_engines(
+    folder: &Path,
+    (network, checkpoint): (Network, &Checkpoint),
+    settings: &ExportConfig,
+    data: &Data,
+    context: &RunContext,
+) -> Result<()> {
+    write_engine(&checkpoint.without_codes(), folder.join(network.cpu_engine()))?;
+    if settings.int8 {
+        let coded = match checkpoint.quantization {
+            Some(_) => checkpoint.clone(),
+            None => quantize_stage(checkpoint, &settings.into(), &data.train, context)?,
+        };
+        write_engine(&coded, folder.join(network.int8_cpu_engine()))?;
+    }
+    Ok(())
 }
 
 /// Builds engines from the ONNX files in `onnx` with every builder that is installed.
@@ -41,10 +71,11 @@ impl Network {
 pub(crate) fn build_engines(
     folder: &Path,
     onnx: &Path,
-    config: &EngineConfig,
-    exported: &[EnginePrecision],
+    run: &PipelineConfig,
     progress: &mut dyn Progress,
 ) -> Result<Vec<GpuEngine>> {
+    let config = &run.engine;
+    let exported = run.export.precisions();
     let mut made = Vec::new();
     for (what, choices) in builders(config.backend) {
         if exported.is_empty() {
@@ -53,7 +84,16 @@ pub(crate) fn build_engines(
             made.push(GpuEngine { what: what.to_owned(), network: None, outcome });
         }
         'builder: for network in Network::ALL {
-            for precision in sources(config, exported) {
+            for precision in sources(config, &exported) {
+                if precision == EnginePrecision::Int8 && network == Network::Finetuned && run.finetune.qat {
+                    let because =
+                        "TensorRT accepts no zero points, and quantisation-aware training chose codes with \
+                                   them; set finetune.qat=false"
+                            .to_owned();
+                    let what = format!("{what}, {precision}, {}", network.title());
+                    made.push(GpuEngine { what, network: None, outcome: EngineOutcome::NotRun { because } });
+                    continue;
+                }
                 let onnx = onnx.join(network.onnx(precision));
                 let engine = folder.join(format!("{}.{precision}.engine", network.stem()));
                 let outcome = build_first(config, choices, &onnx, &engine, progress)?;

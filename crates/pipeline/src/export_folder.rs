@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::Size;
 use bonsai_onnx::{ExportOptions, Io, Precision};
-use bonsai_stages::{Calibration, Data, RunContext, calibrate_stage, save_json};
+use bonsai_stages::{Data, RunContext, calibrate_stage, save_json};
 use bonsai_tensorrt::EnginePrecision;
 use bonsai_yolov8::NmsOptions;
 use serde::{Deserialize, Serialize};
@@ -70,12 +70,15 @@ pub(crate) fn fill_export_folder(
     context: &RunContext,
     progress: &mut dyn Progress,
 ) -> Result<()> {
+    let float = checkpoint.without_codes();
     for precision in settings.precisions() {
+        let in_codes = precision == EnginePrecision::Int8 && checkpoint.quantization.is_some();
+        let source = if in_codes { checkpoint } else { &float };
         let arithmetic = match precision {
+            // The file gets the codes of the training.
+            EnginePrecision::Int8 if in_codes => Precision::Fp32,
             EnginePrecision::Int8 => {
-                let calibration =
-                    Calibration { images: settings.calibration_images, ..Calibration::default() };
-                Precision::Int8(calibrate_stage(checkpoint, &calibration, &data.train, context)?)
+                Precision::Int8(calibrate_stage(source, &settings.into(), &data.train, context)?)
             }
             EnginePrecision::Fp16 => Precision::Half { io: Io::Fp32 },
             // The settings offer no other precision.
@@ -84,9 +87,9 @@ pub(crate) fn fill_export_folder(
         let options =
             ExportOptions { precision: arithmetic, ..ExportOptions::new(Size::square(context.imgsz)) };
         let file = folder.join(network.onnx(precision));
-        bonsai_onnx::export(checkpoint, &options)?.save(&file)?;
+        bonsai_onnx::export(source, &options)?.save(&file)?;
         let split = (precision == EnginePrecision::Int8).then_some(&*data.val);
-        let parity = check_parity(checkpoint, &file, &NmsOptions::PREDICT, split)?;
+        let parity = check_parity(source, &file, &NmsOptions::PREDICT, split)?;
         save_json(&Parity::path(&file), &parity)?;
         if !parity.agrees {
             let refused = parity.refusal(&file);

@@ -18,7 +18,7 @@ mod iterations;
 pub mod jobs;
 mod manifest;
 mod measure_run;
-mod neighbours;
+pub mod neighbours;
 mod preset;
 mod prune_folder;
 mod recipe;
@@ -29,7 +29,6 @@ mod run_lock;
 mod settings;
 mod sparse_outcome;
 mod stage_training;
-pub mod sweep;
 pub mod training;
 mod utc;
 mod work;
@@ -45,7 +44,7 @@ pub use bonsai_prune::{
 };
 pub use bonsai_report::{
     BuiltFile, CheckVerdict, Confusion, GammaCounts, Group, LayerWidth, NotRun, PrCurve, Report, ReportCheck,
-    Row, SCHEMA, StageCost, Training, markdown,
+    Row, SCHEMA, StageCost, Training, markdown, plain,
 };
 pub use bonsai_stages::{
     BatchWatcher, DistillConfig, EngineConfig, EvalConvention, EvalOptions, Evaluation, ExportConfig,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_detector::Detector;
+use bonsai_exec::{Device, ExecutorKind, ExecutorOptions};
 use bonsai_graph::Size;
-use bonsai_metrics::RESAMPLES;
+use bonsai_metrics::{Change, RESAMPLES};
 use bonsai_stages::{
     Artefact, Data, Measurement, RunContext, load_json, measure_artefacts, measure_checkpoint,
 };
@@ -67,8 +68,12 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     let Measured { config, data, context, .. } = what;
     let imgsz = context.imgsz;
     let batch = config.baseline.batch;
-    let paths: Vec<&Path> = what.wanted.iter().map(|wanted| wanted.file.as_path()).collect();
-    let found = measure_artefacts(&paths, &data.test, context, batch, config.latency_runs)?;
+    let files: Vec<(&Path, ExecutorOptions)> = what
+        .wanted
+        .iter()
+        .map(|wanted| (wanted.file.as_path(), executor_of(wanted, context.executor)))
+        .collect();
+    let found = measure_artefacts(&files, &data.test, context, batch, config.latency_runs)?;
     let Some(Measurement::Measured(Artefact { evaluation: baseline, .. })) = found.first() else {
         anyhow::bail!("a report without a baseline");
     };
@@ -103,16 +108,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         None if improving(&trainings).is_some() => Reference::ImprovingBaseline,
         None => Reference::Baseline,
     };
-    let headline = match (rows.first(), rows.iter().find(|row| row.name == "fine-tuned"), &change) {
-        (Some(before), Some(after), Some(change)) => RunResult {
-            change: control_change.unwrap_or(change.map50_95),
-            reference,
-            latency_share: after.latency_ms / before.latency_ms,
-            macs_share: after.macs as f64 / before.macs.max(1) as f64,
-        }
-        .headline(),
-        _ => "Only one test image: accuracy cannot be compared".to_owned(),
-    };
+    let headline = headline(&rows, control_change.or(change.as_ref().map(|c| c.map50_95)), reference);
     let made = made(&what.engines, &mut not_run);
     let cost = |manifest: &&Manifest| StageCost {
         stage: manifest.stage,
@@ -165,6 +161,28 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     };
     let confidence = baseline.metrics.confidence as f32;
     Ok((report, pictures(what, confidence)?))
+}
+
+/// The headline from the rows of both networks; `change` is that from the reference.
+fn headline(rows: &[Row], change: Option<Change>, reference: Reference) -> String {
+    match (rows.first(), rows.iter().find(|row| row.name == "fine-tuned"), change) {
+        (Some(before), Some(after), Some(change)) => RunResult {
+            change,
+            reference,
+            latency_share: after.latency_ms / before.latency_ms,
+            macs_share: after.macs as f64 / before.macs.max(1) as f64,
+        }
+        .headline(),
+        _ => "Only one test image: accuracy cannot be compared".to_owned(),
+    }
+}
+
+/// The executor for a file: 8-bit codes run on the CPU only.
+fn executor_of(wanted: &ReportItem, run: ExecutorOptions) -> ExecutorOptions {
+    if wanted.precision != EnginePrecision::Int8 {
+        return run;
+    }
+    ExecutorOptions { kind: Some(ExecutorKind::Cpu), device: Device::Cpu, precision: None, ..run }
 }
 
 /// The engines that were built; the reasons why others were not are added to `not_run`.

@@ -1,4 +1,5 @@
-//! [`adopt`]: takes over a stage that a neighbouring run made from the same configuration and inputs.
+//! Runs that share stages: a run takes over a stage that a neighbouring run made from the same configuration and
+//! inputs.
 //!
 //! Files are linked, or copied if the file system cannot link. No run writes to a completed stage, so a link
 //! is as good as a copy.
@@ -11,8 +12,8 @@ use bonsai_checkpoint::write_file;
 
 use crate::{Manifest, RunDir, Stage};
 
-/// File in the folder of a sweep that lists its runs.
-pub(crate) const SWEEP: &str = "sweep.json";
+/// File that lists the runs of a sweep, in its folder.
+pub const SWEEP: &str = "sweep.json";
 /// File that marks a folder which is not a sweep but whose runs share stages too.
 const NEIGHBOURS: &str = "neighbours.txt";
 
@@ -66,7 +67,7 @@ pub fn mark_neighbours(root: &Path) -> Result<()> {
 }
 
 /// The folder around a run directory, if the runs in it share stages.
-pub(crate) fn sweep_around(dir: &RunDir) -> Option<&Path> {
+pub fn sweep_around(dir: &RunDir) -> Option<&Path> {
     let is_marked = |parent: &&Path| [SWEEP, NEIGHBOURS].iter().any(|mark| parent.join(mark).is_file());
     parent(dir.root()).filter(is_marked)
 }

@@ -49,7 +49,7 @@ pub(crate) fn fill_prune_folder(
     }
     settings.score.importance = importance;
     let report = if config.iterate.steps > 1 {
-        let what = Stepwise { prune: &settings, iterate: &config.iterate, finetune: &config.finetune };
+        let what = Stepwise { prune: &settings, iterate: &config.iterate, finetune: &settings.training };
         let iterated = iterate_stage(model, &what, data, context, &mut progress)?;
         let files = Files {
             checkpoint: folder.join(PRUNED),

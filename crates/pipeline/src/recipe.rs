@@ -43,14 +43,14 @@ impl Recipes<'_> {
             // The control is trained with the settings of fine-tuning, for as many epochs as all trainings
             // after the baseline.
             Stage::Control => {
-                let finetune = TrainConfig { epochs: c.further_epochs(), ..c.finetune.clone() };
+                let finetune = TrainConfig { epochs: c.further_epochs(), ..c.float_finetune() };
                 with(json!({"control": {"epochs": finetune.epochs}, "finetune": finetune}), self.training())
             }
             Stage::Sparse => with(json!({"sparse": c.sparse, "l1": c.l1}), self.training()),
             Stage::Prune => {
                 let own = json!({"score": c.score, "prune": c.prune, "extras": c.extras, "imgsz": c.imgsz});
                 // Pruning in steps fine-tunes between the steps.
-                let steps = json!({"iterate": c.iterate, "finetune": c.finetune});
+                let steps = json!({"iterate": c.iterate, "finetune": c.float_finetune()});
                 // Importance best chooses the ranking by short fine-tunings.
                 let trains = c.iterate.steps > 1 || c.score.importance == Importance::Best;
                 let own = if trains { with(with(own, steps), self.training()) } else { own };
@@ -66,7 +66,9 @@ impl Recipes<'_> {
             Stage::Engine => {
                 // The result depends on which builders are installed.
                 let builders = engine_builders(&c.engine).map(|path| path.as_deref().map(path_text));
-                json!({"engine": c.engine, "builders": builders})
+                let own = json!({"engine": c.engine, "builders": builders});
+                // The engine in codes is calibrated.
+                with(own, with(json!({"export": c.export, "imgsz": c.imgsz, "seed": c.seed}), self.machine()))
             }
             Stage::Report => json!({"latency_runs": c.latency_runs, "machine": self.executor}),
         })

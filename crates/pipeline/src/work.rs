@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use bonsai_checkpoint::{Checkpoint, write_file};
-use bonsai_detector::write_engine;
 use bonsai_prune::{Importance, PrunePlan};
 use bonsai_stages::{
     Data, FeatureImitation, Objective, RunContext, Teacher, draw_dataset, for_dataset, load_json,
@@ -15,7 +14,7 @@ use bonsai_tensorrt::EnginePrecision;
 use bonsai_train::TrainConfig;
 use serde::Serialize;
 
-use crate::engine_folder::{OUTCOMES, build_engines};
+use crate::engine_folder::{OUTCOMES, build_engines, write_cpu_engines};
 use crate::export_folder::{Network, fill_export_folder};
 use crate::measure_run::{Measured, ReportItem, measure};
 use crate::prune_folder::{self, PRUNED, fill_prune_folder};
@@ -89,7 +88,7 @@ impl Work<'_> {
             Stage::Control => {
                 let start = self.start(Stage::Baseline, BEST, progress)?;
                 let config =
-                    TrainConfig { epochs: self.config.further_epochs(), ..self.config.finetune.clone() };
+                    TrainConfig { epochs: self.config.further_epochs(), ..self.config.float_finetune() };
                 self.training(stage, folder, &config, Objective::Detection, progress, || Ok(start))
             }
             Stage::Sparse => {
@@ -219,12 +218,12 @@ impl Work<'_> {
     }
 
     fn engine(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
+        let export = &self.config.export;
         for network in Network::ALL {
-            write_engine(&self.checkpoint(network)?, folder.join(network.cpu_engine()))?;
+            let checkpoint = self.checkpoint(network)?;
+            write_cpu_engines(folder, (network, &checkpoint), export, self.data()?, self.context)?;
         }
-        let config = &self.config.engine;
-        let exported = self.config.export.precisions();
-        let made = build_engines(folder, &self.dir.stage(Stage::Export), config, &exported, progress)?;
+        let made = build_engines(folder, &self.dir.stage(Stage::Export), self.config, progress)?;
         save_json(&folder.join(OUTCOMES), &made)
     }
 
@@ -254,14 +253,12 @@ impl Work<'_> {
             let file = self.file(stage, file);
             let group = Group::Checkpoint;
             let counted = file.clone();
-            ReportItem {
-                name: name.to_owned(),
-                network: name,
-                precision: EnginePrecision::Fp32,
-                group,
-                file,
-                counted,
-            }
+            // Only fine-tuning trains with codes.
+            let precision = match stage {
+                Stage::Finetune if self.config.finetune.qat => EnginePrecision::Int8,
+                _ => EnginePrecision::Fp32,
+            };
+            ReportItem { name: name.to_owned(), network: name, precision, group, file, counted }
         };
         let checkpoints = [
             ("baseline", Stage::Baseline, BEST),
@@ -285,6 +282,12 @@ impl Work<'_> {
         for network in Network::ALL {
             let file = self.file(Stage::Engine, &network.cpu_engine());
             wanted.push(export("CPU engine", network, EnginePrecision::Fp32, file));
+        }
+        if self.config.export.int8 {
+            for network in Network::ALL {
+                let file = self.file(Stage::Engine, &network.int8_cpu_engine());
+                wanted.push(export("CPU engine int8", network, EnginePrecision::Int8, file));
+            }
         }
         for (network, precision) in self.onnx() {
             let file = self.file(Stage::Export, &network.onnx(precision));

@@ -4,7 +4,7 @@ use bonsai_graph::{ClassMap, MatchedBy};
 use bonsai_stages::{Parity, ParityLimits};
 use bonsai_tensorrt::EnginePrecision;
 
-use crate::{BuiltFile, CheckVerdict, NotRun, ReportCheck, Row};
+use crate::{BuiltFile, CheckVerdict, Group, NotRun, ReportCheck, Row};
 
 /// Largest accepted difference of mAP50-95 between a CPU engine and its checkpoint: another order of
 /// summation sometimes moves a box across a threshold.
@@ -91,8 +91,10 @@ fn digits(value: f32) -> String {
 }
 
 fn engines(rows: &[Row]) -> Option<ReportCheck> {
-    let differences = rows.iter().filter(|row| row.name.starts_with("CPU engine")).filter_map(|engine| {
-        let checkpoint = rows.iter().find(|row| row.name == engine.network)?;
+    let differences = rows.iter().filter(|row| row.is_cpu_engine()).filter_map(|engine| {
+        // A checkpoint computes in one precision, its engines in two.
+        let is_source = |row: &&Row| row.name == engine.network && row.precision == engine.precision;
+        let checkpoint = rows.iter().find(is_source)?;
         Some((engine.map50_95 - checkpoint.map50_95).abs())
     });
     let worst = differences.reduce(f64::max)?;
@@ -100,18 +102,23 @@ fn engines(rows: &[Row]) -> Option<ReportCheck> {
     Some(ReportCheck { what, verdict: verdict(worst <= ENGINE) })
 }
 
-/// The check of the loss that 8-bit integers cost the fine-tuned network.
-fn int8(rows: &[Row]) -> Option<ReportCheck> {
-    let whole = rows.iter().find(|row| row.name == "fine-tuned")?;
-    let coarse =
-        rows.iter().find(|row| row.network == "fine-tuned" && row.precision == EnginePrecision::Int8)?;
-    let loss = whole.map50_95 - coarse.map50_95;
-    let what = if loss >= 0.0005 {
-        format!("int8 loses {loss:.3} mAP50-95 (limit {INT8})")
-    } else {
-        format!("int8 loses nothing (limit {INT8} mAP50-95)")
+/// The checks of the loss that 8-bit integers cost the fine-tuned network, one for each of its files.
+fn int8(rows: &[Row]) -> Vec<ReportCheck> {
+    let tuned =
+        |precision| rows.iter().filter(move |row| row.network == "fine-tuned" && row.precision == precision);
+    let Some(whole) = tuned(EnginePrecision::Fp32).next() else { return Vec::new() };
+    let files = tuned(EnginePrecision::Int8).filter(|row| row.group == Group::Export);
+    let check = |coarse: &Row| {
+        let file = coarse.name.split(',').next().unwrap_or_default();
+        let loss = whole.map50_95 - coarse.map50_95;
+        let what = if loss >= 0.0005 {
+            format!("{file} loses {loss:.3} mAP50-95 (limit {INT8})")
+        } else {
+            format!("{file} loses nothing (limit {INT8} mAP50-95)")
+        };
+        ReportCheck { what, verdict: verdict(loss <= INT8) }
     };
-    Some(ReportCheck { what, verdict: verdict(loss <= INT8) })
+    files.map(check).collect()
 }
 
 #[cfg(test)]
@@ -119,7 +126,6 @@ mod tests {
     use bonsai_graph::Size;
 
     use super::*;
-    use crate::Group;
 
     fn row(name: &str, network: &str, precision: EnginePrecision, map50_95: f64) -> Row {
         Row {
@@ -168,7 +174,7 @@ mod tests {
             [exported(EnginePrecision::Fp32, 0.001, true), exported(EnginePrecision::Fp32, 0.002, true)];
         let found = checks(&exported, &rows, &[], &not_run);
         let said: Vec<(&str, CheckVerdict)> = found.iter().map(|c| (c.what.as_str(), c.verdict)).collect();
-        assert_eq!(said[0], ("int8 loses 0.100 mAP50-95 (limit 0.02)", CheckVerdict::Failed));
+        assert_eq!(said[0], ("ONNX int8 loses 0.100 mAP50-95 (limit 0.02)", CheckVerdict::Failed));
         assert!(said[1].0.starts_with("ONNX in fp32 = checkpoint: boxes within 2e-3 px (limit 0.01)"));
         assert_eq!(said[2].1, CheckVerdict::Passed);
         assert_eq!(said[3], ("TensorRT engine: not run, because none found", CheckVerdict::NotRun));

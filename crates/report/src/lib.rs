@@ -2,6 +2,7 @@
 
 mod absent;
 mod checks;
+mod cpu_engines;
 mod examples;
 mod fairness;
 mod headline;
@@ -118,6 +119,13 @@ pub struct Row {
     pub bytes: u64,
     /// Median milliseconds for one image, decode included.
     pub latency_ms: f64,
+}
+
+impl Row {
+    /// Whether the file is an engine for the CPU.
+    pub fn is_cpu_engine(&self) -> bool {
+        self.name.starts_with("CPU engine")
+    }
 }
 
 /// The group of a row.

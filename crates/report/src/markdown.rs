@@ -7,7 +7,7 @@ use bonsai_stages::SplitFlaws;
 use crate::absent::absent;
 use crate::fairness::{caution, steps};
 use crate::headline::signed;
-use crate::{CheckVerdict, Report, Row, original_table};
+use crate::{CheckVerdict, Report, Row, cpu_engines, original_table};
 
 /// Writes headline, results, exports, what was not run, and times.
 pub fn markdown(report: &Report) -> String {
@@ -72,13 +72,8 @@ pub fn markdown(report: &Report) -> String {
             );
         }
     }
-    let seed = original_table::rows(report);
-    if !seed.is_empty() {
-        let _ = writeln!(text, "\n| {} |\n|---|---:|---:|---:|---:|", original_table::COLUMNS.join(" | "));
-        for row in &seed {
-            let _ = writeln!(text, "| {} |", row.join(" | "));
-        }
-    }
+    text += &table(cpu_engines::COLUMNS, &cpu_engines::rows(report));
+    text += &table(original_table::COLUMNS, &original_table::rows(report));
     let _ = writeln!(text);
     for check in &report.checks {
         let verdict = match check.verdict {
@@ -108,6 +103,18 @@ pub fn markdown(report: &Report) -> String {
             times => format!(" (interrupted {times} times)"),
         };
         let _ = writeln!(text, "| {}{again} | {:.1} | {peak} |", cost.stage, cost.seconds);
+    }
+    text
+}
+
+/// A table whose first column has the names; empty without rows.
+fn table<const N: usize>(columns: [&str; N], rows: &[[String; N]]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n| {} |\n|---|{}\n", columns.join(" | "), "---:|".repeat(N - 1));
+    for row in rows {
+        let _ = writeln!(text, "| {} |", row.join(" | "));
     }
     text
 }

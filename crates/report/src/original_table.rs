@@ -2,8 +2,8 @@
 
 use bonsai_tensorrt::EnginePrecision;
 
-use crate::Report;
 use crate::headline::milliseconds;
+use crate::{Group, Report};
 
 pub(crate) const COLUMNS: [&str; 5] = ["model", "mAP50", "mAP50-95", "size", "latency"];
 
@@ -15,9 +15,15 @@ pub(crate) fn rows(report: &Report) -> Vec<[String; 5]> {
     let mut rows = Vec::new();
     for network in ["baseline", "fine-tuned"] {
         for precision in [EnginePrecision::Fp16, EnginePrecision::Int8] {
-            for row in report.rows.iter().filter(|r| r.network == network && r.precision == precision) {
+            let files = report.rows.iter().filter(|row| row.group == Group::Export);
+            for row in files.filter(|r| r.network == network && r.precision == precision) {
+                let file = if row.is_cpu_engine() {
+                    "CPU engine".to_owned()
+                } else {
+                    format!("ONNX in {}", row.runner)
+                };
                 rows.push([
-                    format!("{}, {precision}, ONNX in {}", pruned(network), row.runner),
+                    format!("{}, {precision}, {file}", pruned(network)),
                     format!("{:.3}", row.map50),
                     format!("{:.3}", row.map50_95),
                     megabytes(row.bytes),

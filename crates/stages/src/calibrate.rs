@@ -81,6 +81,12 @@ impl Default for Calibration {
     }
 }
 
+impl From<&ExportConfig> for Calibration {
+    fn from(config: &ExportConfig) -> Self {
+        Self { images: config.calibration_images, ..Self::default() }
+    }
+}
+
 /// Runs images of `split`, letterboxed as for detection, and returns the ranges of all wires to quantise.
 ///
 /// # Errors
@@ -127,8 +133,7 @@ pub fn quantize_on(
     progress: &mut dyn Progress,
 ) -> Result<Checkpoint> {
     let split = open_split(data, SplitKind::Train, progress)?;
-    let calibration = Calibration { images: export.calibration_images, ..Calibration::default() };
-    quantize_stage(checkpoint, &calibration, &split, context)
+    quantize_stage(checkpoint, &export.into(), &split, context)
 }
 
 /// Chooses the 8-bit codes of a folded network from its values on `images` `[n, c, h, w]`.

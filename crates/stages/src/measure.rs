@@ -112,14 +112,14 @@ pub enum Measurement {
     NotRun(String),
 }
 
-/// Evaluates files and measures their latency; they take turns when they are timed. If onnxruntime's library
-/// is found, it runs ONNX files, because it will most likely run them elsewhere too; otherwise rten runs
-/// them.
+/// Evaluates files, each with its executor, and measures their latency; they take turns when they are timed.
+/// If onnxruntime's library is found, it runs ONNX files, because it will most likely run them elsewhere too;
+/// otherwise rten runs them, on the threads of the executor.
 ///
 /// # Errors
 /// If a checkpoint or CPU engine cannot be loaded or run, or a file cannot be read.
 pub fn measure_artefacts(
-    paths: &[&Path],
+    files: &[(&Path, ExecutorOptions)],
     split: &Arc<Split>,
     context: &RunContext,
     batch: usize,
@@ -131,12 +131,12 @@ pub fn measure_artefacts(
         let evaluation = evaluate(&mut detector, &loader, &EvalOptions::default(), &mut |_, _, _| {})?;
         Ok((detector, evaluation))
     };
-    let mut opened = Vec::with_capacity(paths.len());
-    for path in paths {
+    let mut opened = Vec::with_capacity(files.len());
+    for (path, executor) in files {
         if FileKind::from_path(path)? != FileKind::Onnx {
             // Executors run checkpoints and CPU engines.
-            let (detector, evaluation) = run(path, context.executor.into())?;
-            opened.push(Ok((detector, evaluation, context.executor.chosen()?.to_string())));
+            let (detector, evaluation) = run(path, (*executor).into())?;
+            opened.push(Ok((detector, evaluation, executor.chosen()?.to_string())));
             continue;
         }
         let mut reasons = Vec::new();
@@ -144,10 +144,7 @@ pub fn measure_artefacts(
             let choice = RuntimeChoice { runtime: Some(runtime), ..RuntimeChoice::default() };
             match run(
                 path,
-                choice.with(ExecutorOptions {
-                    threads: context.executor.threads,
-                    ..ExecutorOptions::default()
-                }),
+                choice.with(ExecutorOptions { threads: executor.threads, ..ExecutorOptions::default() }),
             ) {
                 Ok((detector, evaluation)) => Some((detector, evaluation, runtime.to_string())),
                 Err(error) => {

@@ -81,7 +81,6 @@ mod tests {
             executor: ExecutorOptions { budget, threads: 1, ..ExecutorOptions::default() },
             loader: LoadingConfig::default(),
             rect: false,
-            qat: false,
         };
         let config = TrainConfig { batch, ..TrainConfig::default() };
         check_training(model.graph(), &config, &context, images).map_err(|e| e.to_string())

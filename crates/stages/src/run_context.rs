@@ -18,6 +18,4 @@ pub struct RunContext {
     /// Whether epochs are evaluated on the smallest canvas for each batch, as in Ultralytics, instead of on
     /// squares.
     pub rect: bool,
-    /// Whether trainings round to 8-bit codes (quantisation-aware training).
-    pub qat: bool,
 }

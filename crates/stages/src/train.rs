@@ -169,7 +169,7 @@ pub fn train_stage(
             PenaltyPlan::ByEpoch(&penalty)
         },
         distill: distill.as_mut().map(|distill| distill as &mut Distill<'_>),
-        codes: if context.qat { Some(&mut choose) } else { None },
+        codes: Some(&mut choose),
         observer: &mut Watched(&watch),
     };
     let trained = train(&start, &config, services)?;

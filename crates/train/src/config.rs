@@ -53,6 +53,9 @@ pub struct TrainConfig {
     pub patience: usize,
     /// Layers whose parameters are not trained.
     pub freeze: Freeze,
+    /// Quantisation-aware training: convolutions round their weights and inputs to 8-bit codes, and the trained
+    /// network computes in these codes.
+    pub qat: bool,
     /// Seed, recorded in the checkpoint; the trainer itself uses no random numbers.
     pub seed: u64,
 }
@@ -78,6 +81,7 @@ impl Default for TrainConfig {
             val_period: 1,
             patience: 50,
             freeze: Freeze::default(),
+            qat: false,
             seed: 0,
         }
     }
@@ -153,6 +157,6 @@ impl TrainConfig {
     }
 }
 
-fn refuse(field: &'static str, got: &impl ToString, expected: String) -> Result<(), TrainError> {
+pub(crate) fn refuse(field: &'static str, got: &impl ToString, expected: String) -> Result<(), TrainError> {
     Err(TrainError::Config { field, got: got.to_string(), expected })
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::Executor;
 
+use crate::config::refuse;
 use crate::error::ServiceError;
 use crate::pass::Run;
 use crate::{
@@ -24,8 +25,8 @@ pub struct Services<'a> {
     pub penalty: PenaltyPlan<'a>,
     /// Adds the loss against a teacher to the loss of every batch; `None` without a teacher.
     pub distill: Option<&'a mut Distill<'a>>,
-    /// Chooses the 8-bit codes to which the training rounds; `None` trains in `f32`. With codes, the
-    /// checkpoints have a quantisation.
+    /// Chooses the 8-bit codes to which the training rounds; used only with [`TrainConfig::qat`], which then
+    /// needs it.
     pub codes: Option<&'a mut ChooseCodes<'a>>,
     /// Receives a record of every batch and epoch.
     pub observer: &'a mut dyn Observer,
@@ -72,11 +73,15 @@ pub fn train(
     services: Services<'_>,
 ) -> Result<Trained, TrainError> {
     config.check()?;
-    let Services { executor, batches, evaluate, penalty, distill, mut codes, observer } = services;
+    let Services { executor, batches, evaluate, penalty, distill, codes, observer } = services;
     // Shortens the lifetime of the trait object to that of the reference.
     let distill = distill.map(|distill| distill as &mut Distill<'_>);
     let mut run = Run::start(start, config, executor, distill, batches.batches())?;
-    run.quantization = start.quantization.clone().filter(|_| codes.is_some());
+    let mut codes = codes.filter(|_| config.qat);
+    if config.qat && codes.is_none() {
+        refuse("qat", &"true", "false, because the caller chooses no codes".to_owned())?;
+    }
+    run.quantization = start.quantization.clone().filter(|_| config.qat);
     let mut best = None;
     let mut history = Vec::new();
     loop {

@@ -114,6 +114,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bonsai-graph",
             "bonsai-metrics",
             "bonsai-pipeline",
+            "bonsai-plots",
             "bonsai-prune",
             "bonsai-stages",
             "bonsai-train",

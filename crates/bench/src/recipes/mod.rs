@@ -3,7 +3,7 @@
 //!
 //! Every recipe is compared with the *dense control* on the same images: the baseline trained on for as many
 //! epochs without pruning. The runs lie side by side in the folder of their dataset, so that a stage that
-//! several of them have in common is made once ([`bonsai_pipeline::sweep`]). The caller starts the runs, in
+//! several of them have in common is made once ([`bonsai_pipeline::neighbours`]). The caller starts the runs, in
 //! this process or in others. This module plans them, evaluates their networks, and makes the table.
 
 mod dataset;

@@ -10,7 +10,7 @@ use bonsai_prune::CostTarget;
 use bonsai_stages::{Stage, ensure_usage};
 
 use super::{BenchDataset, Recipe};
-use bonsai_pipeline::sweep::mark_neighbours;
+use bonsai_pipeline::neighbours::mark_neighbours;
 use bonsai_pipeline::{PipelineConfig, RunDir, check, is_current};
 
 /// One run of the bench.

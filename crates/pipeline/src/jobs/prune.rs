@@ -97,7 +97,7 @@ pub fn iterate(
     let data = open_dataset(data_yaml(config)?, progress)?;
     let model = for_dataset(model, &data.class_names, config.seed, &weights.display().to_string(), progress)?;
     let prune = config.prune_settings();
-    let what = Stepwise { prune: &prune, iterate: &config.iterate, finetune: &config.finetune };
+    let what = Stepwise { prune: &prune, iterate: &config.iterate, finetune: &prune.training };
     let iterated = iterate_stage(&model, &what, &data, &config.run_context()?, &mut progress)?;
     save_iterations(&iterated, config.iterate.max_map_drop, &files)?;
     Ok(iterated)

@@ -58,8 +58,6 @@ pub struct TrainRunConfig {
     pub augment: Augment,
     /// Checkpoint of the same classes whose raw outputs the training imitates, in addition to the labels.
     pub teacher: Option<String>,
-    /// Whether the training rounds to 8-bit codes (quantisation-aware training); its result computes in codes.
-    pub qat: bool,
     /// L1 on batch norm; `Some` makes this a sparsity training.
     pub l1: Option<L1Config>,
 }
@@ -91,7 +89,6 @@ impl Default for TrainRunConfig {
             train: TrainConfig::default(),
             augment: loader.augment,
             teacher: None,
-            qat: false,
             l1: None,
         }
     }
@@ -119,7 +116,7 @@ impl TrainRunConfig {
                 "a training has L1 or a teacher, not both: leave `l1` or `teacher` out"
             );
             ensure_usage!(
-                !self.qat,
+                !self.train.qat,
                 "qat is true, and a network in 8-bit codes cannot be pruned: leave `qat` out"
             );
         }
@@ -147,7 +144,6 @@ impl TrainRunConfig {
             executor: executor_options(self.executor, &self.device, self.compute_precision, self.threads)?,
             loader: self.loader(),
             rect: true,
-            qat: self.qat,
         })
     }
 }

@@ -36,14 +36,7 @@ impl Drawn {
         let config = &self.config;
         let data = open_dataset(config.data.as_ref().unwrap(), &mut Quiet).unwrap();
         let executor = config.executor_options().unwrap();
-        let context = RunContext {
-            imgsz: config.imgsz,
-            seed,
-            executor,
-            loader: config.loader,
-            rect: false,
-            qat: false,
-        };
+        let context = RunContext { imgsz: config.imgsz, seed, executor, loader: config.loader, rect: false };
         let calibration = Calibration { range, images, ..Calibration::default() };
         calibrate_stage(&self.checkpoint, &calibration, &data.train, &context).unwrap()
     }

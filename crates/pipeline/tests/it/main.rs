@@ -4,6 +4,7 @@
 
 mod calibration;
 mod classes;
+mod codes;
 mod control;
 mod damaged_images;
 mod engine_settings;

@@ -69,6 +69,18 @@ fn layers_and_targets_that_the_network_does_not_have() {
 }
 
 #[test]
+fn codes_before_pruning_and_codes_on_another_executor() {
+    refuses(|config| config.baseline.qat = true, &["baseline.qat", "set finetune.qat"]);
+    refuses(
+        |config| {
+            config.finetune.qat = true;
+            config.executor = Some(bonsai_pipeline::ExecutorKind::Candle);
+        },
+        &["finetune.qat", "executor candle"],
+    );
+}
+
+#[test]
 fn a_dataset_and_a_model_inside_of_what_the_run_replaces() {
     let folder = tempfile::tempdir().unwrap();
     let dir = RunDir::new(folder.path().join("run"));

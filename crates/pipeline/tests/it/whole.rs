@@ -106,7 +106,13 @@ fn every_file_is_there(tiny: &TinyRun) {
                 "finetuned.int8.onnx",
                 "finetuned.int8.parity.json",
             ],
-            Stage::Engine => &["baseline.cpu.safetensors", "finetuned.cpu.safetensors", "tensorrt.json"],
+            Stage::Engine => &[
+                "baseline.cpu.safetensors",
+                "baseline.int8.cpu.safetensors",
+                "finetuned.cpu.safetensors",
+                "finetuned.int8.cpu.safetensors",
+                "tensorrt.json",
+            ],
             Stage::Report => &["report.html", "report.md", "report.json"],
         };
         let manifest = tiny.manifest(stage);
@@ -128,27 +134,32 @@ fn every_file_is_there(tiny: &TinyRun) {
     assert_eq!(saved, tiny.config);
 }
 
+/// The networks that are deployed.
+const NETWORKS: [&str; 2] = ["baseline", "fine-tuned"];
+/// The networks of the run.
+const NETWORKS_ALL: [&str; 4] = ["baseline", "sparse", "pruned", "fine-tuned"];
+
 fn row<'a>(report: &'a Report, name: &str) -> &'a Row {
     report.rows.iter().find(|row| row.name == name).unwrap()
 }
 
 fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     let names: Vec<&str> = report.rows.iter().map(|row| row.name.as_str()).collect();
-    let engines = ["CPU engine, baseline", "CPU engine, fine-tuned"];
-    assert_eq!(names[..4], ["baseline", "sparse", "pruned", "fine-tuned"]);
-    assert_eq!(names[4..6], engines);
-    let onnx = ["fp32", "fp16", "int8"].map(|p| ["baseline", "fine-tuned"].map(|n| format!("ONNX {p}, {n}")));
-    assert_eq!(names[6..], onnx.concat());
-    assert!(report.rows[6..].iter().all(|row| row.runner == "rten"));
+    let engines = ["CPU engine", "CPU engine int8"].map(|what| NETWORKS.map(|n| format!("{what}, {n}")));
+    assert_eq!(names[..4], NETWORKS_ALL);
+    assert_eq!(names[4..8], engines.concat());
+    let onnx = ["fp32", "fp16", "int8"].map(|p| NETWORKS.map(|n| format!("ONNX {p}, {n}")));
+    assert_eq!(names[8..], onnx.concat());
+    assert!(report.rows[8..].iter().all(|row| row.runner == "rten"));
     assert_eq!((report.split.as_str(), report.images, report.imgsz), ("test", 8, 64));
     assert!(report.instances >= 8);
     assert_eq!(report.executor.device, "cpu");
 
-    let [baseline, sparse, pruned, finetuned, engine, small_engine, onnx, small_onnx, half, _, int8, _] =
-        report.rows.as_slice()
-    else {
-        panic!("{} rows", report.rows.len())
-    };
+    let [baseline, sparse, pruned, finetuned] = NETWORKS_ALL.map(|name| row(report, name));
+    let of = |what: &str| NETWORKS.map(|network| row(report, &format!("{what}, {network}")));
+    let [engine, small_engine] = of("CPU engine");
+    let [onnx, small_onnx] = of("ONNX fp32");
+    let [half, int8] = ["ONNX fp16", "ONNX int8"].map(|what| of(what)[0]);
     assert_eq!((sparse.params, sparse.macs), (baseline.params, baseline.macs));
     assert!(pruned.params < baseline.params && pruned.macs < baseline.macs);
     assert_eq!((finetuned.params, finetuned.macs), (pruned.params, pruned.macs));
@@ -162,6 +173,10 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     }
     assert!(half.bytes * 10 < onnx.bytes * 6 && int8.bytes * 10 < onnx.bytes * 4, "{half:?} {int8:?}");
     assert!((half.map50_95 - onnx.map50_95).abs() < 0.05, "{half:?}");
+    for (whole, codes) in [engine, small_engine].into_iter().zip(of("CPU engine int8")) {
+        assert!(codes.bytes * 10 < whole.bytes * 4 && codes.macs == whole.macs, "{codes:?}");
+        assert!((codes.map50_95 - whole.map50_95).abs() < 0.05, "{codes:?}");
+    }
     for row in &report.rows {
         assert!((0.0..=1.0).contains(&row.map50_95) && row.map50_95 <= row.map50, "{row:?}");
         assert!(row.latency_ms > 0.0 && row.bytes > 0, "{row:?}");
@@ -184,7 +199,10 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     for check in ["ONNX in fp32 = checkpoint", "ONNX in fp16 = checkpoint", "CPU engine = checkpoint"] {
         assert_eq!(verdict(check), Some(CheckVerdict::Passed), "{check}: {:?}", report.checks);
     }
-    assert!(verdict("ONNX in int8").is_some() && verdict("int8 loses").is_some());
+    for check in ["ONNX in int8", "ONNX int8 loses", "CPU engine int8 loses"] {
+        assert!(verdict(check).is_some(), "{check}: {:?}", report.checks);
+    }
+    assert!(text.contains("| baseline, int8 |") && text.contains("| fine-tuned, fp32 |"), "{text}");
     assert!(report.curves.iter().all(|curve| curve.precision.len() == 101) && report.curves.len() == 2);
     assert!(report.confusions.iter().all(|matrix| matrix.counts.len() == 25));
     assert!((0.0..=1.0).contains(&report.pruned_validation));

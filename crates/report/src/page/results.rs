@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{Section, billions, millions, milliseconds};
 use crate::headline::{ratio, signed};
-use crate::{Group, Report, Row, original_table};
+use crate::{Group, Report, Row, cpu_engines, original_table};
 
 const COLUMNS: [&str; 10] = [
     "model",
@@ -25,6 +25,23 @@ pub(super) fn section(report: &Report) -> Section {
         Group::Export => "Exports and engines".to_owned(),
     };
     let body = html! {
+        @let engines = cpu_engines::rows(report);
+        @if !engines.is_empty() {
+            p {
+                "The engines for this CPU, in 32-bit floats and in 8-bit codes; change and speed are relative to the \
+                 baseline's engine in fp32."
+            }
+            div class="scroll" tabindex="0" role="region" aria-label="CPU engines in fp32 and int8" {
+                table {
+                    thead { tr { @for column in cpu_engines::COLUMNS { th scope="col" { (column) } } } }
+                    tbody {
+                        @for [name, values @ ..] in &engines {
+                            tr { th scope="row" { (name) } @for value in values { td { (value) } } }
+                        }
+                    }
+                }
+            }
+        }
         p {
             "Every row was measured on the file that it names. mAP is a fraction, on the " (report.split)
             " split; change is in mAP50-95 against the baseline; latency is the median of one image, decode included."

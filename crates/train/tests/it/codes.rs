@@ -3,7 +3,7 @@
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::{ExecutorKind, ExecutorOptions, build_executor};
 use bonsai_graph::{CodeScale, Quantization};
-use bonsai_train::{Evaluation, Observer, PenaltyPlan, Services, TrainError, Trained, train};
+use bonsai_train::{Evaluation, Observer, PenaltyPlan, Services, TrainConfig, TrainError, Trained, train};
 
 use crate::noise::{Noise, Recorder, config, no_penalty, start};
 use crate::resume::reloaded;
@@ -47,10 +47,10 @@ fn run(
         evaluate: &mut evaluate,
         penalty: PenaltyPlan::ByEpoch(&no_penalty),
         distill: None,
-        codes: if coded { Some(&mut choose) } else { None },
+        codes: Some(&mut choose),
         observer,
     };
-    let trained = train(from, &config(EPOCHS), services);
+    let trained = train(from, &TrainConfig { qat: coded, ..config(EPOCHS) }, services);
     (trained, chosen)
 }
 

@@ -3,7 +3,7 @@
 //!
 //! A sweep is a folder with [`Sweep::FILE`], a run directory for each run, and the configuration of each run
 //! in `configs`. A run whose folder lies in a sweep takes over the completed stages that its neighbours made
-//! from the same key, also if another process started them (`neighbours.rs`). So dataset, baseline and
+//! from the same key, also if another process started them ([`bonsai_pipeline::neighbours`]). So dataset, baseline and
 //! sparsity training are made once for each seed. This module has no scheduler: it makes runs one after
 //! another. A caller that starts them itself must keep to the order of [`SweepRun::phase`].
 
@@ -18,17 +18,15 @@ use std::path::PathBuf;
 
 use anyhow::{Error, Result};
 use bonsai_checkpoint::write_file;
+use bonsai_pipeline::neighbours::sweep_around;
+use bonsai_pipeline::{Interrupted, PipelineConfig, Progress, RunDir, run};
 use bonsai_stages::open_dataset;
 
-pub use crate::neighbours::mark_neighbours;
 pub use gather::gather;
 pub use means::Mean;
 pub use plan::{Axes, Sweep, SweepRun};
 pub use row::{Figures, Outcome, Point, SweepRow};
 pub use table::SweepTable;
-
-use crate::neighbours::sweep_around;
-use crate::{Interrupted, PipelineConfig, Progress, RunDir, run};
 
 /// Makes the missing runs, one after another, and returns how many failed; a failure does not stop the
 /// others.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use bonsai_checkpoint::write_file;
+use bonsai_pipeline::{Manifest, PipelineConfig, Report, RunDir, Stage, is_current, load_settings};
 use bonsai_plots::{TradeoffPoint, draw_tradeoff};
 use bonsai_stages::{load_json, save_json, write_picture};
 
@@ -11,7 +12,6 @@ use super::means::means;
 use super::row::{Figures, Outcome, Point, SweepRow};
 use super::table::SweepTable;
 use super::{Sweep, SweepRun, failure_file};
-use crate::{Manifest, PipelineConfig, Report, RunDir, Stage, is_current, load_settings};
 
 /// Half the width of the band around the baseline in the picture, in mAP50-95.
 const NEAR: f64 = 0.01;

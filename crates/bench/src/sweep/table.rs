@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bonsai_report::plain;
+use bonsai_pipeline::plain;
 use serde::Serialize;
 
 use super::SweepRun;

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf, absolute};
 
 use anyhow::{Context as _, Result, ensure};
 use bonsai_checkpoint::{remove_leftovers, write_file};
+use bonsai_pipeline::{PipelineConfig, RunDir, neighbours, path_of_text, path_text};
 use bonsai_stages::{load_json, save_json};
 use serde::{Deserialize, Serialize};
-
-use crate::{PipelineConfig, RunDir, neighbours, path_of_text, path_text};
 
 /// The values that a sweep varies; every combination is a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +16,7 @@ pub struct Axes {
     pub ratios: Vec<f64>,
     /// Seeds of the randomness.
     pub seeds: Vec<u64>,
-    /// Names of [presets](crate::PipelinePreset); an empty list leaves the settings as they are.
+    /// Names of [presets](bonsai_pipeline::PipelinePreset); an empty list leaves the settings as they are.
     pub presets: Vec<String>,
 }
 
@@ -206,7 +205,7 @@ mod tests {
         sweep.save(&configs).unwrap();
         assert_eq!(Sweep::open(folder.path()).unwrap(), sweep);
         let file = sweep.config_file(&sweep.runs()[0]);
-        let read = crate::load_settings(&PipelineConfig::default(), &file).unwrap();
+        let read = bonsai_pipeline::load_settings(&PipelineConfig::default(), &file).unwrap();
         assert_eq!(read, configs[0]);
     }
 }
