@@ -1,7 +1,7 @@
 //! [`Program`]: a list of kernels on shared buffers that a team of threads runs.
 //!
-//! Consecutive kernels without conflicting operands form a stage, whose tasks run in any order. All threads
-//! wait for each other between stages. The result of a task depends only on its number, not on the thread or
+//! Consecutive kernels without conflicting operands form a stage, whose tasks run in any order. Between stages
+//! the threads wait until all tasks are finished. The result of a task depends only on its number, not on the thread or
 //! the time, so the same program gives the same bits with any number of threads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::memory::{Base, MOST_VALUES, Memory};
 use crate::simd::{Simd, WithSimd};
-use crate::team::{Barrier, Claims, Team};
+use crate::team::{Alarm, Claims, Team};
 use crate::view::{Access, Operand};
 use crate::{AlignedBuffer, Isa, KernelError};
 
@@ -176,7 +176,7 @@ impl Program {
         self.steps.is_empty()
     }
 
-    /// Number of stages; the threads wait for each other after each.
+    /// Number of stages; a stage begins when all tasks of the one before are finished.
     pub fn stages(&self) -> usize {
         self.stages.len()
     }
@@ -234,10 +234,11 @@ impl Program {
                 (steps, Claims::new(steps.iter().map(|s| s.tasks).sum(), threads))
             })
             .collect();
-        let barrier = Barrier::new(threads);
+        let alarm = Alarm::default();
         team.broadcast(self.scratch_len, |thread, scratch| {
-            let _guard = barrier.guard();
+            let _guard = alarm.guard();
             for (steps, claims) in &stages {
+                let mut finished = 0;
                 while let Some(mut task) = claims.next(thread) {
                     let mut step = steps.iter();
                     let step = loop {
@@ -252,11 +253,13 @@ impl Program {
                     // claimed once, scratch belongs to this thread, and steps of one stage have no
                     // conflicting operands. The buffers are borrowed exclusively for the whole call.
                     unsafe { step.kernel.run(self.isa, memory, task, scratch) };
+                    finished += 1;
                     if let Some(start) = start {
                         step.busy_ns.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
                     }
                 }
-                barrier.wait();
+                claims.finish(finished);
+                claims.wait(&alarm);
             }
         })
     }

@@ -1,7 +1,8 @@
 //! [`Team`]: the threads that run a program together.
 //!
-//! The threads are woken once per program and wait at a barrier after every stage, because waking a thread
-//! takes longer than many stages.
+//! The threads are woken once per program and wait for the tasks of every stage, because waking a thread takes
+//! longer than many stages. They wait for tasks and not for each other: on a busy machine the system may not run
+//! a thread for milliseconds, and the others then do its tasks.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,8 +20,8 @@ pub struct Team {
     pool: Option<rayon::ThreadPool>,
     threads: usize,
     /// Unused scratch: each entry has one buffer per thread. Every call takes an entry and returns it, so
-    /// that concurrent calls never wait for each other's scratch; threads that already wait at a barrier
-    /// would then deadlock.
+    /// that concurrent calls never wait for each other's scratch; threads that already wait for tasks would
+    /// then deadlock.
     spare: Mutex<Vec<Vec<AlignedBuffer>>>,
 }
 
@@ -100,57 +101,19 @@ impl Team {
     }
 }
 
-/// A reusable barrier at which all threads wait for each other.
-pub(crate) struct Barrier {
-    threads: usize,
-    arrived: AtomicUsize,
-    round: AtomicUsize,
-    broken: AtomicBool,
-}
+/// Whether a thread of the team panicked, so that the others stop waiting for its tasks.
+#[derive(Default)]
+pub(crate) struct Alarm(AtomicBool);
 
-/// How long a waiting thread spins before it yields. The time is short, because the system may run both
-/// threads on one core or have fewer cores than threads; then the other thread needs this core.
-const SPIN: Duration = Duration::from_micros(2);
-
-impl Barrier {
-    pub(crate) fn new(threads: usize) -> Self {
-        let arrived = AtomicUsize::new(0);
-        let round = AtomicUsize::new(0);
-        Self { threads, arrived, round, broken: AtomicBool::new(false) }
-    }
-
-    /// Returns when all threads have called it; everything they wrote before is then visible.
-    pub(crate) fn wait(&self) {
-        let round = self.round.load(Ordering::Acquire);
-        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.threads {
-            self.arrived.store(0, Ordering::Relaxed);
-            self.round.store(round.wrapping_add(1), Ordering::Release);
-            return;
-        }
-        let start = Instant::now();
-        let mut spinning = true;
-        while self.round.load(Ordering::Acquire) == round {
-            assert!(!self.broken.load(Ordering::Relaxed), "another thread of the team panicked");
-            if spinning {
-                // A spin hint takes 5 to 50 ns, reading the clock about 25 ns.
-                for _ in 0..8 {
-                    std::hint::spin_loop();
-                }
-                spinning = start.elapsed() < SPIN;
-            } else {
-                std::thread::yield_now();
-            }
-        }
-    }
-
-    /// A guard that releases the other threads if this thread panics.
+impl Alarm {
+    /// A guard that raises the alarm if this thread panics.
     pub(crate) fn guard(&self) -> Guard<'_> {
-        Guard { barrier: self, panicking: std::thread::panicking() }
+        Guard { alarm: self, panicking: std::thread::panicking() }
     }
 }
 
 pub(crate) struct Guard<'a> {
-    barrier: &'a Barrier,
+    alarm: &'a Alarm,
     /// Whether the thread was already panicking: a value dropped while a panic unwinds may run a program.
     panicking: bool,
 }
@@ -158,19 +121,24 @@ pub(crate) struct Guard<'a> {
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() && !self.panicking {
-            self.barrier.broken.store(true, Ordering::Relaxed);
+            self.alarm.0.store(true, Ordering::Relaxed);
         }
     }
 }
 
-/// Hands out the tasks of one stage: each thread first takes tasks of its own range, then tasks left in other
-/// ranges.
+/// How long a waiting thread spins before it yields. The time is short, because the system may run both
+/// threads on one core or have fewer cores than threads; then the other thread needs this core.
+const SPIN: Duration = Duration::from_micros(2);
+
+/// Hands out the tasks of one stage and counts the finished ones: each thread first takes tasks of its own
+/// range, then tasks left in other ranges.
 ///
 /// The ranges are proportional to the thread number in every stage, so that a thread often reads pixels that
 /// it wrote in the stage before.
 pub(crate) struct Claims {
     tasks: usize,
     shares: Vec<Share>,
+    finished: Share,
 }
 
 /// Aligned to two cache lines, because the hardware fetches neighbouring lines in pairs.
@@ -179,27 +147,20 @@ struct Share(AtomicUsize);
 
 impl Claims {
     pub(crate) fn new(tasks: usize, threads: usize) -> Self {
-        let claims = Self { tasks, shares: (0..threads).map(|_| Share(AtomicUsize::new(0))).collect() };
-        claims.reset();
-        claims
+        let start = |thread| Share(AtomicUsize::new(Self::first(tasks, thread, threads)));
+        Self { tasks, shares: (0..threads).map(start).collect(), finished: Share(AtomicUsize::new(0)) }
     }
 
-    /// Makes all tasks available again.
-    pub(crate) fn reset(&self) {
-        for (thread, share) in self.shares.iter().enumerate() {
-            share.0.store(self.start(thread), Ordering::Relaxed);
-        }
-    }
-
-    fn start(&self, thread: usize) -> usize {
-        self.tasks * thread / self.shares.len()
+    /// First task of a thread's range.
+    const fn first(tasks: usize, thread: usize, threads: usize) -> usize {
+        tasks * thread / threads
     }
 
     /// Claims a task; each task is claimed once. `None` if none is left.
     pub(crate) fn next(&self, thread: usize) -> Option<usize> {
         let threads = self.shares.len();
         (0..threads).map(|i| (thread + i) % threads).find_map(|owner| {
-            let end = self.start(owner + 1);
+            let end = Self::first(self.tasks, owner + 1, threads);
             let share = &self.shares[owner].0;
             if share.load(Ordering::Relaxed) >= end {
                 return None;
@@ -207,6 +168,29 @@ impl Claims {
             let task = share.fetch_add(1, Ordering::Relaxed);
             (task < end).then_some(task)
         })
+    }
+
+    /// Records that `count` tasks of the calling thread are finished.
+    pub(crate) fn finish(&self, count: usize) {
+        // Additions continue the release sequence of earlier ones, so that a thread which reads the last sum
+        // sees what all tasks wrote.
+        self.finished.0.fetch_add(count, Ordering::Release);
+    }
+
+    /// Returns when all tasks are finished; everything they wrote is then visible.
+    pub(crate) fn wait(&self, alarm: &Alarm) {
+        let mut start = None;
+        while self.finished.0.load(Ordering::Acquire) < self.tasks {
+            assert!(!alarm.0.load(Ordering::Relaxed), "another thread of the team panicked");
+            if start.get_or_insert_with(Instant::now).elapsed() < SPIN {
+                // A spin hint takes 5 to 50 ns, reading the clock about 25 ns.
+                for _ in 0..8 {
+                    std::hint::spin_loop();
+                }
+            } else {
+                std::thread::yield_now();
+            }
+        }
     }
 }
 
@@ -227,23 +211,53 @@ mod tests {
                 seen[task] += 1;
             }
             assert_eq!(seen, vec![1; tasks]);
-            claims.reset();
-            assert_eq!(claims.next(0).is_some(), tasks > 0);
         }
     }
 
     #[test]
-    fn threads_meet_at_the_barrier() {
+    fn no_thread_begins_a_stage_before_the_last_one_is_finished() {
+        const STAGES: usize = 100;
         let team = Team::new(3).unwrap();
-        let barrier = Barrier::new(3);
+        let alarm = Alarm::default();
+        let stages: Vec<Claims> = (0..STAGES).map(|stage| Claims::new(stage % 5, 3)).collect();
         let count = AtomicUsize::new(0);
-        team.broadcast(0, |_, _| {
-            for round in 1..=100 {
-                count.fetch_add(1, Ordering::Relaxed);
-                barrier.wait();
-                assert_eq!(count.load(Ordering::Relaxed), 3 * round);
-                barrier.wait();
+        team.broadcast(0, |thread, _| {
+            let mut before = 0;
+            for (stage, claims) in stages.iter().enumerate() {
+                let mut finished = 0;
+                while claims.next(thread).is_some() {
+                    assert!(count.load(Ordering::Relaxed) >= before);
+                    count.fetch_add(1, Ordering::Relaxed);
+                    finished += 1;
+                }
+                claims.finish(finished);
+                claims.wait(&alarm);
+                before += stage % 5;
+                assert!(count.load(Ordering::Relaxed) >= before);
             }
+        })
+        .unwrap();
+        assert_eq!(count.into_inner(), (0..STAGES).map(|stage| stage % 5).sum());
+    }
+
+    #[test]
+    fn a_thread_that_is_not_running_is_not_waited_for() {
+        let team = Team::new(2).unwrap();
+        let alarm = Alarm::default();
+        let stages: Vec<Claims> = (0..20).map(|_| Claims::new(4, 2)).collect();
+        let other_is_done = AtomicBool::new(false);
+        team.broadcast(0, |thread, _| {
+            // One thread begins after the other has done everything.
+            while thread == 1 && !other_is_done.load(Ordering::Acquire) {
+                std::thread::yield_now();
+            }
+            for claims in &stages {
+                let finished = std::iter::from_fn(|| claims.next(thread)).count();
+                assert_eq!(finished, if thread == 1 { 0 } else { 4 });
+                claims.finish(finished);
+                claims.wait(&alarm);
+            }
+            other_is_done.store(true, Ordering::Release);
         })
         .unwrap();
     }
@@ -251,12 +265,13 @@ mod tests {
     #[test]
     fn a_panic_in_one_thread_is_no_deadlock() {
         let team = Team::new(2).unwrap();
-        let barrier = Barrier::new(2);
+        let alarm = Alarm::default();
+        let claims = Claims::new(2, 2);
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             team.broadcast(0, |thread, _| {
-                let _guard = barrier.guard();
+                let _guard = alarm.guard();
                 assert!(thread != 0, "this thread panics on purpose");
-                barrier.wait();
+                claims.wait(&alarm);
             })
         }));
         assert!(outcome.is_err());
