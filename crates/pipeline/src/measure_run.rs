@@ -9,7 +9,7 @@ use bonsai_exec::{Device, ExecutorKind, ExecutorOptions};
 use bonsai_graph::Size;
 use bonsai_metrics::{Change, RESAMPLES};
 use bonsai_stages::{
-    Artefact, Data, Measurement, RunContext, load_json, measure_artefacts, measure_checkpoint,
+    Artefact, Data, ImageTimes, Measurement, RunContext, load_json, measure_artefacts, measure_checkpoint,
 };
 use bonsai_tensorrt::{EngineOutcome, EnginePrecision};
 use serde::Deserialize;
@@ -24,6 +24,9 @@ use bonsai_report::{
     Report, Row, RunResult, SCHEMA, StageCost, Training, checks, examples, improving, other_classes,
     with_failures,
 };
+
+/// Name of the row with the baseline's engine for the CPU in `f32`.
+const BASELINE_ENGINE: &str = "CPU engine, baseline";
 
 /// Number of recalls at which the report has the precision, both ends included.
 const RECALLS: usize = 101;
@@ -74,9 +77,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
         .map(|wanted| (wanted.file.as_path(), executor_of(wanted, context.executor)))
         .collect();
     let found = measure_artefacts(&files, &data.test, context, batch, config.latency_runs)?;
-    let Some(Measurement::Measured(Artefact { evaluation: baseline, .. })) = found.first() else {
-        anyhow::bail!("a report without a baseline");
-    };
+    let (baseline, reference) = references(&what.wanted, &found)?;
     let mut rows = Vec::with_capacity(found.len());
     let mut not_run = Vec::new();
     let mut tuned = None;
@@ -84,7 +85,7 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     for (wanted, found) in what.wanted.iter().zip(&found) {
         match found {
             Measurement::Measured(artefact) => {
-                rows.push(row(wanted, artefact, baseline, what)?);
+                rows.push(row(wanted, artefact, (baseline, reference), what)?);
                 if wanted.name == "fine-tuned" {
                     tuned = Some(&artefact.evaluation);
                 } else if wanted.name == "dense control" {
@@ -163,13 +164,38 @@ pub(crate) fn measure(what: &Measured<'_>) -> Result<(Report, Vec<Example>)> {
     Ok((report, pictures(what, confidence)?))
 }
 
+/// The evaluation of the baseline, and the times that others are compared with: those of its engine.
+fn references<'a>(
+    wanted: &[ReportItem],
+    found: &'a [Measurement],
+) -> Result<(&'a Evaluation, &'a ImageTimes)> {
+    let measured = |name: &str| {
+        let found = wanted.iter().zip(found).find(|(wanted, _)| wanted.name == name);
+        found.and_then(|(_, found)| match found {
+            Measurement::Measured(artefact) => Some(artefact),
+            Measurement::NotRun(_) => None,
+        })
+    };
+    let baseline = measured("baseline").context("a report without a baseline")?;
+    Ok((&baseline.evaluation, &measured(BASELINE_ENGINE).unwrap_or(baseline).times))
+}
+
 /// The headline from the rows of both networks; `change` is that from the reference.
 fn headline(rows: &[Row], change: Option<Change>, reference: Reference) -> String {
-    match (rows.first(), rows.iter().find(|row| row.name == "fine-tuned"), change) {
+    // The network that was fine-tuned, as the engine in its precision.
+    let tuned = rows.iter().find(|row| row.name == "fine-tuned");
+    let is_deployed = |row: &&Row| {
+        let precision = tuned.map(|tuned| tuned.precision);
+        row.is_cpu_engine() && row.network == "fine-tuned" && Some(row.precision) == precision
+    };
+    let engine = rows.iter().find(is_deployed).or(tuned);
+    let baseline = rows.iter().find(|row| row.name == BASELINE_ENGINE).or(rows.first());
+    match (baseline, engine, change) {
         (Some(before), Some(after), Some(change)) => RunResult {
             change,
             reference,
-            latency_share: after.latency_ms / before.latency_ms,
+            precision: after.precision,
+            latency_share: before.speed.times / after.speed.times,
             macs_share: after.macs as f64 / before.macs.max(1) as f64,
         }
         .headline(),
@@ -218,11 +244,16 @@ fn objects_by_class(data: &Data) -> Vec<(String, usize)> {
     data.class_names.iter().enumerate().map(|(id, name)| (name.clone(), count(id))).collect()
 }
 
-fn row(wanted: &ReportItem, artefact: &Artefact, baseline: &Evaluation, what: &Measured<'_>) -> Result<Row> {
+fn row(
+    wanted: &ReportItem,
+    artefact: &Artefact,
+    (baseline, reference): (&Evaluation, &ImageTimes),
+    what: &Measured<'_>,
+) -> Result<Row> {
     let imgsz = what.context.imgsz;
     let seed = what.config.seed;
     let cost = Checkpoint::load(&wanted.counted)?.model.graph().cost(Size::square(imgsz))?;
-    let Artefact { evaluation, latency_ms, runner } = artefact;
+    let Artefact { evaluation, times, runner } = artefact;
     // The baseline is not compared with itself.
     let change = (wanted.name != "baseline")
         .then(|| baseline.outcomes.change_to(&evaluation.outcomes, RESAMPLES, seed).ok())
@@ -239,7 +270,8 @@ fn row(wanted: &ReportItem, artefact: &Artefact, baseline: &Evaluation, what: &M
         params: cost.params,
         macs: cost.macs,
         bytes: size(&wanted.file)?,
-        latency_ms: *latency_ms,
+        latency: times.latency(),
+        speed: times.speed_over(reference),
     })
 }
 

@@ -4,6 +4,7 @@ use bonsai_graph::{ClassMap, MatchedBy};
 use bonsai_stages::{Parity, ParityLimits};
 use bonsai_tensorrt::EnginePrecision;
 
+use crate::headline::milliseconds;
 use crate::{BuiltFile, CheckVerdict, Group, NotRun, ReportCheck, Row};
 
 /// Largest accepted difference of mAP50-95 between a CPU engine and its checkpoint: another order of
@@ -11,6 +12,8 @@ use crate::{BuiltFile, CheckVerdict, Group, NotRun, ReportCheck, Row};
 const ENGINE: f64 = 2e-3;
 /// Largest accepted loss of mAP50-95 in 8-bit integers.
 const INT8: f64 = 0.02;
+/// Largest accepted difference between the median times of networks of equal structure.
+const EQUAL: f64 = 0.15;
 
 /// An ONNX file and how far it is from its checkpoint.
 pub struct Exported {
@@ -32,6 +35,7 @@ pub fn checks(
         .filter_map(|precision| parity(precision, exported))
         .collect();
     checks.extend(engines(rows));
+    checks.extend(equal_times(rows));
     checks.extend(int8(rows));
     for engine in made {
         let what =
@@ -102,6 +106,37 @@ fn engines(rows: &[Row]) -> Option<ReportCheck> {
     Some(ReportCheck { what, verdict: verdict(worst <= ENGINE) })
 }
 
+/// The check that networks of equal structure take equal time, which fails if other programs disturbed the
+/// measurement.
+fn equal_times(rows: &[Row]) -> Option<ReportCheck> {
+    let pairs = rows.iter().enumerate().flat_map(|(i, a)| rows[..i].iter().map(move |b| (b, a)));
+    let is_equal =
+        |(a, b): &(&Row, &Row)| (a.macs, a.precision, &a.runner) == (b.macs, b.precision, &b.runner);
+    let factor = |(a, b): (&Row, &Row)| {
+        let [a, b] = [a, b].map(|row| row.latency.p50_ms);
+        a.max(b) / a.min(b)
+    };
+    let (a, b) = pairs.filter(is_equal).max_by(|a, b| factor(*a).total_cmp(&factor(*b)))?;
+    let difference = factor((a, b)) - 1.0;
+    let passed = difference <= EQUAL;
+    let mut what = format!(
+        "networks of equal structure take equal time: they differ by {:.0} % (limit {:.0} %)",
+        100.0 * difference,
+        100.0 * EQUAL
+    );
+    if !passed {
+        what = format!(
+            "{what}: {} {} ms, {} {} ms; other programs disturbed the measurement, so repeat it on an idle machine with \
+             --force report",
+            a.name,
+            milliseconds(a.latency.p50_ms),
+            b.name,
+            milliseconds(b.latency.p50_ms)
+        );
+    }
+    Some(ReportCheck { what, verdict: verdict(passed) })
+}
+
 /// The checks of the loss that 8-bit integers cost the fine-tuned network, one for each of its files.
 fn int8(rows: &[Row]) -> Vec<ReportCheck> {
     let tuned =
@@ -126,6 +161,7 @@ mod tests {
     use bonsai_graph::Size;
 
     use super::*;
+    use bonsai_stages::{Latency, Speed};
 
     fn row(name: &str, network: &str, precision: EnginePrecision, map50_95: f64) -> Row {
         Row {
@@ -140,7 +176,8 @@ mod tests {
             params: 1,
             macs: 1,
             bytes: 1,
-            latency_ms: 1.0,
+            latency: Latency { p50_ms: 1.0, p95_ms: 1.0, cpu_ms: None },
+            speed: Speed { times: 1.0, low: 1.0, high: 1.0 },
         }
     }
 
@@ -177,7 +214,25 @@ mod tests {
         assert_eq!(said[0], ("ONNX int8 loses 0.100 mAP50-95 (limit 0.02)", CheckVerdict::Failed));
         assert!(said[1].0.starts_with("ONNX in fp32 = checkpoint: boxes within 2e-3 px (limit 0.01)"));
         assert_eq!(said[2].1, CheckVerdict::Passed);
-        assert_eq!(said[3], ("TensorRT engine: not run, because none found", CheckVerdict::NotRun));
+        assert!(said[3].0.starts_with("networks of equal structure"), "{said:?}");
+        assert_eq!(said[4], ("TensorRT engine: not run, because none found", CheckVerdict::NotRun));
+    }
+
+    #[test]
+    fn equal_networks_must_take_equal_time() {
+        let mut rows = ["baseline", "CPU engine, baseline", "ONNX fp32, baseline"]
+            .map(|name| row(name, "baseline", EnginePrecision::Fp32, 0.5));
+        rows[2].runner = "rten".to_owned();
+        rows[2].latency.p50_ms = 9.0;
+        rows[1].latency.p50_ms = 1.1;
+        let check = equal_times(&rows).unwrap();
+        assert!(check.what.contains("differ by 10 %") && check.verdict == CheckVerdict::Passed, "{check:?}");
+        rows[1].latency.p50_ms = 33.6;
+        let check = equal_times(&rows).unwrap();
+        assert!(check.what.contains("baseline 1.0 ms, CPU engine, baseline 33.6 ms"), "{check:?}");
+        assert_eq!(check.verdict, CheckVerdict::Failed);
+        rows[1].macs = 2;
+        assert_eq!(equal_times(&rows), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! [`rows`]: the CPU engines of baseline and fine-tuned network in 32-bit floats and in 8-bit codes.
 
-use crate::headline::{milliseconds, ratio, signed};
+use crate::headline::{milliseconds, signed, times};
 use crate::{Report, Row};
 
 pub(crate) const COLUMNS: [&str; 6] = ["CPU engine", "mAP50-95", "change", "size", "latency", "speed"];
@@ -26,8 +26,8 @@ pub(crate) fn rows(report: &Report) -> Vec<[String; 6]> {
                     signed(engine.map50_95 - reference.map50_95)
                 },
                 format!("{:.1} MB", engine.bytes as f64 / 1e6),
-                format!("{} ms", milliseconds(engine.latency_ms)),
-                format!("{}\u{d7}", ratio(reference.latency_ms / engine.latency_ms)),
+                format!("{} ms", milliseconds(engine.latency.p50_ms)),
+                times(&engine.speed),
             ]);
         }
     }

@@ -1,6 +1,8 @@
 //! [`RunResult`]: the values that decide the headline of a report, and the rules that form it.
 
 use bonsai_metrics::Change;
+use bonsai_stages::Speed;
+use bonsai_tensorrt::EnginePrecision;
 
 use crate::{CheckVerdict, ReportCheck};
 
@@ -44,7 +46,9 @@ pub struct RunResult {
     pub change: Change,
     /// The reference of `change`.
     pub reference: Reference,
-    /// Latency as a fraction of the baseline's.
+    /// Precision of the fine-tuned network.
+    pub precision: EnginePrecision,
+    /// Time for an image as a fraction of the baseline's.
     pub latency_share: f64,
     /// Multiply-accumulates as a fraction of the baseline's.
     pub macs_share: f64,
@@ -82,10 +86,11 @@ impl RunResult {
 
     fn speed(&self) -> String {
         let times = 1.0 / self.latency_share;
+        let codes = if self.precision == EnginePrecision::Int8 { " in 8-bit codes" } else { "" };
         if (1.95..2.05).contains(&times) {
-            return "Twice as fast on this CPU".to_owned();
+            return format!("Twice as fast on this CPU{codes}");
         }
-        format!("{} times as fast on this CPU", ratio(times))
+        format!("{} times as fast on this CPU{codes}", ratio(times))
     }
 }
 
@@ -117,6 +122,19 @@ pub(crate) fn milliseconds(value: f64) -> String {
     if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.1}") }
 }
 
+/// A speed with its interval, such as `1.9× (1.8 to 2.0)`.
+pub(crate) fn times(speed: &Speed) -> String {
+    let Speed { times, low, high } = *speed;
+    let value = ratio(times);
+    let [low, high] = [low, high].map(ratio);
+    // An interval that rounds to the value says nothing.
+    if low == value && high == value {
+        format!("{value}\u{d7}")
+    } else {
+        format!("{value}\u{d7} ({low} to {high})")
+    }
+}
+
 /// Two significant digits.
 pub(crate) fn ratio(value: f64) -> String {
     if value >= 10.0 { format!("{value:.0}") } else { format!("{value:.1}") }
@@ -129,9 +147,13 @@ mod tests {
     fn check(difference: f64, [low, high]: [f64; 2], [latency_share, macs_share]: [f64; 2], expected: &str) {
         let change = Change { before: 0.6, after: 0.6 + difference, low, high };
         let reference = Reference::Baseline;
-        assert_eq!(RunResult { change, reference, latency_share, macs_share }.headline(), expected);
+        let precision = EnginePrecision::Fp32;
+        assert_eq!(
+            RunResult { change, reference, precision, latency_share, macs_share }.headline(),
+            expected
+        );
         let reference = Reference::ImprovingBaseline;
-        let said = RunResult { change, reference, latency_share, macs_share }.headline();
+        let said = RunResult { change, reference, precision, latency_share, macs_share }.headline();
         assert_eq!(said, format!("{expected}, against a baseline that was still improving"));
     }
 
@@ -164,7 +186,8 @@ mod tests {
     fn a_baseline_that_detects_nothing_has_nothing_to_lose() {
         let change = Change { before: 0.0, after: 0.0, low: 0.0, high: 0.0 };
         let reference = Reference::Baseline;
-        let said = RunResult { change, reference, latency_share: 0.5, macs_share: 0.5 }.headline();
+        let precision = EnginePrecision::Fp32;
+        let said = RunResult { change, reference, precision, latency_share: 0.5, macs_share: 0.5 }.headline();
         assert_eq!(said, "Twice as fast on this CPU, but the baseline detects nothing: train it for longer");
     }
 

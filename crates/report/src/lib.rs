@@ -13,7 +13,7 @@ mod page;
 use bonsai_exec::ExecutorInfo;
 use bonsai_metrics::{Change, PairedChange};
 use bonsai_prune::Importance;
-use bonsai_stages::{SplitFlaws, Stage};
+use bonsai_stages::{Latency, Speed, SplitFlaws, Stage};
 use bonsai_tensorrt::EnginePrecision;
 use bonsai_train::EpochRecord;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub use markdown::{markdown, plain};
 pub use page::page;
 
 /// Version of the format of `report.json`.
-pub const SCHEMA: u32 = 6;
+pub const SCHEMA: u32 = 7;
 
 /// The results of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -117,8 +117,10 @@ pub struct Row {
     pub macs: u64,
     /// Size of the file in bytes.
     pub bytes: u64,
-    /// Median milliseconds for one image, decode included.
-    pub latency_ms: f64,
+    /// Milliseconds for one image, decode included.
+    pub latency: Latency,
+    /// Speed relative to the baseline's CPU engine in `f32`, or to the baseline where there is no engine.
+    pub speed: Speed,
 }
 
 impl Row {

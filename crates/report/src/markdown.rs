@@ -6,17 +6,18 @@ use bonsai_stages::SplitFlaws;
 
 use crate::absent::absent;
 use crate::fairness::{caution, steps};
-use crate::headline::signed;
+use crate::headline::{milliseconds, signed, times};
 use crate::{CheckVerdict, Report, Row, cpu_engines, original_table};
 
 /// Writes headline, results, exports, what was not run, and times.
 pub fn markdown(report: &Report) -> String {
     let mut text = String::new();
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let _ = writeln!(
         text,
-        "# {}\n\n{} on {} at {} px, measured on the {} split: {} images, {} objects. mAP is a fraction; latency is the \
-         median of one image, decode included ({}).\n",
+        "# {}\n\n{} on {} at {} px, measured on the {} split: {} images, {} objects. mAP is a fraction. p50 and p95 are \
+         percentiles of the wall-clock time of one image, decode included, and CPU is the median processor time of all \
+         threads ({}). Speed is relative to the CPU engine of the baseline, from processor times of rounds in which \
+         both ran, with its 95 % interval.\n",
         report.headline,
         plain(&report.model),
         plain(&report.data),
@@ -39,22 +40,7 @@ pub fn markdown(report: &Report) -> String {
         let _ = writeln!(text, "{caution}\n");
     }
     let _ = writeln!(text, "{}\n", steps(report));
-    let _ = writeln!(text, "| | mAP50 | mAP50-95 | change | params | MACs | file | latency | run by |");
-    let _ = writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|---|");
-    for row in &report.rows {
-        let Row { name, map50, map50_95, params, macs, bytes, latency_ms, runner, .. } = row;
-        let change = match row.change {
-            Some(_) => signed(map50_95 - report.rows[0].map50_95),
-            None => "\u{2013}".to_owned(),
-        };
-        let params = *params as f64 / 1e6;
-        let macs = *macs as f64 / 1e9;
-        let file = mib(*bytes);
-        let _ = writeln!(
-            text,
-            "| {name} | {map50:.3} | {map50_95:.3} | {change} | {params:.3} M | {macs:.3} G | {file:.1} MiB | {latency_ms:.1} ms | {runner} |"
-        );
-    }
+    text += &results(report);
     if !report.made.is_empty() {
         let _ = writeln!(
             text,
@@ -103,6 +89,39 @@ pub fn markdown(report: &Report) -> String {
             times => format!(" (interrupted {times} times)"),
         };
         let _ = writeln!(text, "| {}{again} | {:.1} | {peak} |", cost.stage, cost.seconds);
+    }
+    text
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// The table of all measured files.
+fn results(report: &Report) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "| | mAP50 | mAP50-95 | change | params | MACs | file | p50, ms | p95, ms | CPU, ms | speed | run by |"
+    );
+    let _ = writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|");
+    for row in &report.rows {
+        let Row { name, map50, map50_95, params, macs, bytes, latency, speed, runner, .. } = row;
+        let change = match row.change {
+            Some(_) => signed(map50_95 - report.rows[0].map50_95),
+            None => "\u{2013}".to_owned(),
+        };
+        let params = *params as f64 / 1e6;
+        let macs = *macs as f64 / 1e9;
+        let file = mib(*bytes);
+        let cpu = latency.cpu_ms.map_or_else(|| "\u{2013}".to_owned(), milliseconds);
+        let _ = writeln!(
+            text,
+            "| {name} | {map50:.3} | {map50_95:.3} | {change} | {params:.3} M | {macs:.3} G | {file:.1} MiB | {} | {} | {cpu} | {} | {runner} |",
+            milliseconds(latency.p50_ms),
+            milliseconds(latency.p95_ms),
+            times(speed)
+        );
     }
     text
 }

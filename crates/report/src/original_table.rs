@@ -27,7 +27,7 @@ pub(crate) fn rows(report: &Report) -> Vec<[String; 5]> {
                     format!("{:.3}", row.map50),
                     format!("{:.3}", row.map50_95),
                     megabytes(row.bytes),
-                    format!("{} ms", milliseconds(row.latency_ms)),
+                    format!("{} ms", milliseconds(row.latency.p50_ms)),
                 ]);
             }
             for made in report.made.iter().filter(|m| m.network == network && m.precision == precision) {

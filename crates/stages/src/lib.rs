@@ -48,8 +48,8 @@ pub use evaluate::{BatchWatcher, EvalConvention, EvalOptions, Evaluation, evalua
 pub use iterate::{Stepwise, iterate_stage};
 pub use json_file::{load_json, save_json};
 pub use machine::{
-    cpu_seconds, executor_options, host_executor, limit_threads, median_latency_ms, memory_budget,
-    peak_rss_mb, reset_peak,
+    ImageTimes, Latency, Speed, cpu_seconds, executor_options, host_executor, limit_threads,
+    median_latency_ms, memory_budget, peak_rss_mb, reset_peak, time_images,
 };
 pub use measure::{
     Artefact, Canvas, Measurement, measure_artefacts, measure_checkpoint, validation_loader,

@@ -14,7 +14,8 @@ use bonsai_metrics::DetMetrics;
 
 use crate::RunContext;
 use crate::{
-    EvalOptions, Evaluation, LoadingConfig, RuntimeChoice, evaluate, evaluate_metrics, median_latency_ms,
+    EvalOptions, Evaluation, ImageTimes, LoadingConfig, RuntimeChoice, evaluate, evaluate_metrics,
+    time_images,
 };
 
 /// The canvas into which images are fitted.
@@ -96,8 +97,8 @@ pub fn measure_checkpoint(
 pub struct Artefact {
     /// The evaluation on the split.
     pub evaluation: Evaluation,
-    /// Median milliseconds for one image, including decode.
-    pub latency_ms: f64,
+    /// Times for one image, including decode; the files of a measurement take turns.
+    pub times: ImageTimes,
     /// The executor or runtime that ran the file: `cpu`, `candle`, `rten` or `onnxruntime`.
     pub runner: String,
 }
@@ -157,11 +158,11 @@ pub fn measure_artefacts(
     }
     let mut turns: Vec<&mut Detector> =
         opened.iter_mut().filter_map(|file| file.as_mut().ok()).map(|file| &mut file.0).collect();
-    let mut latencies = median_latency_ms(&mut turns, context.imgsz, latency_runs)?.into_iter();
+    let mut times = time_images(&mut turns, context.imgsz, latency_runs)?.into_iter();
     let measurement = |file| match file {
         Ok((_, evaluation, runner)) => {
-            let latency_ms = latencies.next().context("the latency of a file is missing")?;
-            Ok(Measurement::Measured(Artefact { evaluation, latency_ms, runner }))
+            let times = times.next().context("the times of a file are missing")?;
+            Ok(Measurement::Measured(Artefact { evaluation, times, runner }))
         }
         Err(because) => Ok(Measurement::NotRun(because)),
     };

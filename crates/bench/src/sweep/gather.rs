@@ -59,7 +59,7 @@ fn figures(sweep: &Sweep, run: &SweepRun) -> Result<Figures, String> {
     let point = |name: &str| {
         let row = report.row(name).ok_or_else(|| format!("its report has no row `{name}`"))?;
         let map50_95 = row.map50_95;
-        let latency_ms = row.latency_ms;
+        let latency_ms = row.latency.p50_ms;
         Ok::<_, String>(Point { map50_95, latency_ms, macs: row.macs, params: row.params })
     };
     let network = point("fine-tuned")?;

@@ -11,6 +11,7 @@ use bonsai_graph::Size;
 use bonsai_pipeline::{
     CheckVerdict, Manifest, PipelineConfig, Report, Row, Stage, load_settings, markdown, open_model,
 };
+use bonsai_stages::Latency;
 
 use crate::tiny_run::TinyRun;
 
@@ -179,7 +180,9 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
     }
     for row in &report.rows {
         assert!((0.0..=1.0).contains(&row.map50_95) && row.map50_95 <= row.map50, "{row:?}");
-        assert!(row.latency_ms > 0.0 && row.bytes > 0, "{row:?}");
+        let Latency { p50_ms, p95_ms, .. } = row.latency;
+        assert!(0.0 < p50_ms && p50_ms <= p95_ms && row.bytes > 0, "{row:?}");
+        assert!(0.0 < row.speed.low && row.speed.low <= row.speed.times && row.speed.times <= row.speed.high);
     }
     let file = tiny.file(Stage::Finetune, "best.safetensors");
     let params = open_model(&file.to_string_lossy()).unwrap().graph().cost(Size::square(64)).unwrap().params;

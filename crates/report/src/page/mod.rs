@@ -113,8 +113,8 @@ fn lead(report: &Report) -> String {
     let share = 100.0 * (1.0 - after.macs as f64 / before.macs.max(1) as f64);
     let speed = format!(
         "The fine-tuned network takes {} ms per image instead of {} ms and needs {share:.0} % fewer MACs.",
-        milliseconds(after.latency_ms),
-        milliseconds(before.latency_ms)
+        milliseconds(after.latency.p50_ms),
+        milliseconds(before.latency.p50_ms)
     );
     let values = format!(
         "Its mAP50-95 on {} {} objects is {:.3}, that of the baseline {:.3}: a change of {}",
@@ -158,7 +158,7 @@ fn cards(report: &Report) -> Markup {
         format!("{sign}{:.0} %", 100.0 * (1.0 - left).abs())
     };
     let map = share(&|r| r.map50_95);
-    let speed = share(&|r| r.latency_ms);
+    let speed = before.speed.times / after.speed.times;
     let macs = share(&|r| r.macs as f64);
     let params = share(&|r| r.params as f64);
     let note = match after.change.map(|change| change.verdict()) {
@@ -181,8 +181,8 @@ fn cards(report: &Report) -> Markup {
                 "CPU speed",
                 format!("{}\u{d7}", ratio(1.0 / speed)),
                 speed,
-                milliseconds(before.latency_ms),
-                format!("{} ms", milliseconds(after.latency_ms)),
+                milliseconds(before.latency.p50_ms),
+                format!("{} ms", milliseconds(after.latency.p50_ms)),
                 "",
             ))
             (card("MACs per image", percent(macs), macs, billions(before.macs), format!("{} G", billions(after.macs)), ""))

@@ -3,14 +3,16 @@
 use maud::{Markup, html};
 
 use super::{Section, billions, millions, milliseconds};
-use crate::headline::{ratio, signed};
+use crate::headline::{signed, times};
 use crate::{Group, Report, Row, cpu_engines, original_table};
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 12] = [
     "model",
     "mAP50\u{2011}95",
     "change",
-    "latency, ms",
+    "p50, ms",
+    "p95, ms",
+    "CPU, ms",
     "speed",
     "mAP50",
     "MACs, G",
@@ -44,7 +46,9 @@ pub(super) fn section(report: &Report) -> Section {
         }
         p {
             "Every row was measured on the file that it names. mAP is a fraction, on the " (report.split)
-            " split; change is in mAP50-95 against the baseline; latency is the median of one image, decode included."
+            " split; change is in mAP50-95 against the baseline. p50 and p95 are percentiles of the wall-clock time of one \
+             image, decode included; CPU is the median processor time of all threads. Speed is relative to the CPU engine \
+             of the baseline, from processor times of rounds in which both ran, with its 95 % interval."
         }
         div class="scroll" tabindex="0" role="region" aria-label="Results table, scrolls sideways" {
             table class="main" {
@@ -52,14 +56,14 @@ pub(super) fn section(report: &Report) -> Section {
                 tbody {
                     @for group in [Group::Checkpoint, Group::Export] {
                         @if report.rows.iter().any(|row| row.group == group) {
-                            tr class="grp" { th colspan="10" scope="colgroup" { span { (heading(group)) } } }
+                            tr class="grp" { th colspan="12" scope="colgroup" { span { (heading(group)) } } }
                             @for row in report.rows.iter().filter(|row| row.group == group) { (line(row, report)) }
                         }
                     }
                     @for made in &report.made {
                         tr {
                             th scope="row" { (made.what) ", " (made.precision) ", " (made.network) }
-                            td class="na" colspan="9" {
+                            td class="na" colspan="11" {
                                 span {
                                     "built, " (megabytes(made.bytes)) " MB"
                                     @if let Some(ms) = made.latency_ms { ", " (milliseconds(ms)) " ms" }
@@ -71,7 +75,7 @@ pub(super) fn section(report: &Report) -> Section {
                     @for missing in &report.not_run {
                         tr {
                             th scope="row" { (missing.what) }
-                            td class="na" colspan="9" { span { "not run: " (missing.short()) } }
+                            td class="na" colspan="11" { span { "not run: " (missing.short()) } }
                         }
                     }
                 }
@@ -120,13 +124,15 @@ fn line(row: &Row, report: &Report) -> Markup {
             }
             td { (format!("{:.3}", row.map50_95)) }
             td { (change) }
-            td { (milliseconds(row.latency_ms)) }
-            td { (ratio(baseline.latency_ms / row.latency_ms)) "\u{d7}" }
+            td { (milliseconds(row.latency.p50_ms)) }
+            td { (milliseconds(row.latency.p95_ms)) }
+            td { (row.latency.cpu_ms.map_or_else(|| "\u{2013}".to_owned(), milliseconds)) }
+            td { (times(&row.speed)) }
             td { (format!("{:.3}", row.map50)) }
             td { (billions(row.macs)) }
             td { (millions(row.params)) }
             td { (megabytes(row.bytes)) }
-            td { (format!("{:.0}", 1000.0 / row.latency_ms)) }
+            td { (format!("{:.0}", 1000.0 / row.latency.p50_ms)) }
         }
     }
 }

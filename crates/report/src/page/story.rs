@@ -37,7 +37,7 @@ fn class_of(stage: Stage) -> &'static str {
 /// Chart of latency and mAP50-95 of all rows but the pruned network.
 fn cost(report: &Report) -> Option<Markup> {
     let baseline = report.rows.first()?;
-    let slowest = report.rows.iter().map(|row| row.latency_ms).fold(0.0, f64::max);
+    let slowest = report.rows.iter().map(|row| row.latency.p50_ms).fold(0.0, f64::max);
     let best = report.rows.iter().map(|row| row.map50_95).fold(0.0, f64::max);
     // The pruned network before fine-tuning may have any accuracy; the scale is for networks that one might
     // use.
@@ -53,9 +53,9 @@ fn cost(report: &Report) -> Option<Markup> {
     let tuned = report.row("fine-tuned")?;
     let says = format!(
         "Fine-tuned: {} ms and {:.3}; baseline: {} ms and {:.3}.{left_out}",
-        milliseconds(tuned.latency_ms),
+        milliseconds(tuned.latency.p50_ms),
         tuned.map50_95,
-        milliseconds(baseline.latency_ms),
+        milliseconds(baseline.latency.p50_ms),
         baseline.map50_95
     );
     let words = Words {
@@ -81,9 +81,10 @@ fn cost(report: &Report) -> Option<Markup> {
 }
 
 fn mark(chart: &Chart, row: &Row, baseline: &Row) -> Markup {
-    let x = chart.at_x(row.latency_ms);
+    let x = chart.at_x(row.latency.p50_ms);
     let y = chart.at_y(row.map50_95);
-    let hover = format!("{}: {:.3} mAP50-95, {} ms", row.name, row.map50_95, milliseconds(row.latency_ms));
+    let hover =
+        format!("{}: {:.3} mAP50-95, {} ms", row.name, row.map50_95, milliseconds(row.latency.p50_ms));
     let class = match row.name.as_str() {
         "baseline" | "dense control" => "dot base",
         "sparse" => "dot sparse",
