@@ -79,10 +79,18 @@ impl FromStr for Isa {
     /// # Errors
     /// [`KernelError::Isa`] if the name is unknown or this machine lacks the instruction set.
     fn from_str(name: &str) -> Result<Self, KernelError> {
-        let available = Self::available();
-        available.iter().copied().find(|isa| isa.name() == name).ok_or_else(|| KernelError::Isa {
-            name: name.to_owned(),
-            available: available.iter().map(|isa| isa.name()).collect::<Vec<_>>().join(", "),
-        })
+        named(name, &Self::available(), Self::name)
     }
+}
+
+/// The instruction set with this name among those that are available.
+pub(crate) fn named<I: Copy>(
+    name: &str,
+    available: &[I],
+    name_of: fn(I) -> &'static str,
+) -> Result<I, KernelError> {
+    available.iter().copied().find(|isa| name_of(*isa) == name).ok_or_else(|| KernelError::Isa {
+        name: name.to_owned(),
+        available: available.iter().map(|isa| name_of(*isa)).collect::<Vec<_>>().join(", "),
+    })
 }

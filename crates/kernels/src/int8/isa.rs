@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::dot::{Avx2Pairs, Avx512Vnni, AvxVnni, Dot, PortablePairs, WithDot};
+use crate::isa::named;
 use crate::{Isa, KernelError};
 
 /// An instruction set for codes that this machine has. A value exists only after successful detection.
@@ -104,10 +105,6 @@ impl FromStr for Int8Isa {
     /// # Errors
     /// [`KernelError::Isa`] if the name is unknown or this machine lacks the instruction set.
     fn from_str(name: &str) -> Result<Self, KernelError> {
-        let available = Self::available();
-        available.iter().copied().find(|isa| isa.name() == name).ok_or_else(|| KernelError::Isa {
-            name: name.to_owned(),
-            available: available.iter().map(|isa| isa.name()).collect::<Vec<_>>().join(", "),
-        })
+        named(name, &Self::available(), Self::name)
     }
 }
