@@ -12,7 +12,9 @@ use bonsai_prune::{
     Candidates, CostTarget, Coupling, Importance, Iteration, Preset, PrunePolicy, Scope, ScoreConfig, choose,
     score,
 };
-use bonsai_stages::{COUNTS, PlannedL1, Teacher, check_range, ensure_usage, is_within, start_checkpoint};
+use bonsai_stages::{
+    COUNTS, PlannedL1, Teacher, check_range, ensure_usage, is_within, start_checkpoint, trained_checkpoint,
+};
 use bonsai_tensorrt::EnginePrecision;
 use bonsai_train::TrainConfig;
 
@@ -55,8 +57,10 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
              train with executor cpu"
         );
     }
-    // The range of any other count, except that 0 epochs leave sparsity training out.
-    section("sparse", TrainConfig { epochs: config.sparse.epochs.max(1), ..config.sparse.clone() }.check())?;
+    // The range of any other count, except that 0 epochs leave these trainings out.
+    for (name, training) in [("baseline", &config.baseline), ("sparse", &config.sparse)] {
+        section(name, TrainConfig { epochs: training.epochs.max(1), ..training.clone() }.check())?;
+    }
     section("l1", PlannedL1::check(&config.l1, &config.sparse))?;
     ensure_usage!(
         config.has(Stage::Sparse) || config.l1 == L1Config::default(),
@@ -121,7 +125,8 @@ pub(crate) fn check_network(
     if control.takes(Stage::Baseline) {
         return Ok(());
     }
-    let start = start_checkpoint(&config.model, class_names, config.seed, &mut Quiet)?;
+    let open = if config.baseline.epochs == 0 { trained_checkpoint } else { start_checkpoint };
+    let start = open(&config.model, class_names, config.seed, &mut Quiet)?;
     let graph = start.model.graph();
     for (name, training) in trainings(config) {
         section(name, training.freeze.parameters(graph))?;
@@ -178,8 +183,8 @@ pub(crate) fn check_inputs(config: &PipelineConfig, dir: &RunDir, control: &Cont
 }
 
 fn trainings(config: &PipelineConfig) -> impl Iterator<Item = (&'static str, &TrainConfig)> {
-    let sparse = config.has(Stage::Sparse).then_some(("sparse", &config.sparse));
-    [("baseline", &config.baseline), ("finetune", &config.finetune)].into_iter().chain(sparse)
+    let all = [("baseline", &config.baseline), ("sparse", &config.sparse), ("finetune", &config.finetune)];
+    all.into_iter().filter(|(name, training)| *name == "finetune" || training.epochs > 0)
 }
 
 /// Adds the section of the configuration to an error.

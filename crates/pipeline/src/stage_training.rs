@@ -1,4 +1,4 @@
-//! [`train_in`]: a training stage that can be interrupted. After every epoch its folder holds all that is
+//! [`train_in`]: a training stage that can be interrupted, and [`keep_given`]: one without epochs. After every epoch its folder holds all that is
 //! needed to resume.
 //!
 //! [`EpochKeeper`] writes the files.
@@ -71,6 +71,21 @@ pub(crate) fn train_in(
         }
     }
     write_picture(&keeper.records.gammas.draw()?, &folder.join("gammas.png"))
+}
+
+/// Writes the files of a training of no epochs: the given network is its result.
+///
+/// # Errors
+/// If a file cannot be written.
+pub(crate) fn keep_given(folder: &Path, given: &Checkpoint) -> Result<()> {
+    for name in [BEST, LAST] {
+        given.save(folder.join(name))?;
+    }
+    save_json(&folder.join(HISTORY), &Vec::<EpochRecord>::new())?;
+    let mut gammas = GammaHistory::default();
+    gammas.push(0, given)?;
+    gammas.save(&folder.join(GAMMAS))?;
+    write_picture(&gammas.draw()?, &folder.join("gammas.png"))
 }
 
 /// The records of a stage: metrics and gammas of each epoch, and the time of each attempt.

@@ -8,7 +8,7 @@ use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_prune::{Importance, PrunePlan};
 use bonsai_stages::{
     Data, FeatureImitation, Objective, RunContext, Teacher, draw_dataset, for_dataset, load_json,
-    open_dataset, save_json, start_checkpoint, train_stage,
+    open_dataset, save_json, start_checkpoint, train_stage, trained_checkpoint,
 };
 use bonsai_tensorrt::EnginePrecision;
 use bonsai_train::TrainConfig;
@@ -19,7 +19,7 @@ use crate::export_folder::{Network, fill_export_folder};
 use crate::measure_run::{Measured, ReportItem, measure};
 use crate::prune_folder::{self, PRUNED, fill_prune_folder};
 use crate::sparse_outcome::SparseOutcome;
-use crate::stage_training::{BEST, LAST, train_in};
+use crate::stage_training::{BEST, LAST, keep_given, train_in};
 use crate::{Manifest, Parity, PipelineConfig, Progress, RunDir, Stage, path_of_text};
 use bonsai_report::{Exported, Group};
 
@@ -76,6 +76,12 @@ impl Work<'_> {
     pub(crate) fn fill(&self, stage: Stage, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
         match stage {
             Stage::Dataset => self.dataset(folder),
+            Stage::Baseline if self.config.baseline.epochs == 0 => {
+                let Self { config, .. } = self;
+                let given =
+                    trained_checkpoint(&config.model, &self.data()?.class_names, config.seed, progress)?;
+                keep_given(folder, &given)
+            }
             Stage::Baseline => {
                 let names = &self.data()?.class_names;
                 let model = &self.config.model;

@@ -75,7 +75,7 @@ pub use settings::{
 };
 pub use split_flaws::{FlawCount, SplitFlaws};
 pub use stage::Stage;
-pub use start::start_checkpoint;
+pub use start::{start_checkpoint, trained_checkpoint};
 pub use summary::{LayerSummary, Summary, open_model, summarise};
 pub use teacher::{FeatureImitation, Teacher};
 pub use train::{Objective, TrainWatch, train_stage};

@@ -1,4 +1,5 @@
-//! [`start_checkpoint`]: the network that training starts from, with new weights or from a file.
+//! [`start_checkpoint`] and [`trained_checkpoint`]: the network that a run starts from, with new weights or from
+//! a file.
 
 use anyhow::{Result, bail};
 use bonsai_checkpoint::Checkpoint;
@@ -6,8 +7,8 @@ use bonsai_graph::Op;
 use bonsai_yolov8::{Scale, build, init};
 
 use crate::checkpoint_file::open_checkpoint;
-use crate::classes::for_dataset;
-use crate::{Progress, path_of_text};
+use crate::classes::{for_dataset, matched};
+use crate::{Progress, ensure_usage, path_of_text};
 
 /// A checkpoint for `model`: `yolov8n` to `yolov8x`, built for these classes with seeded weights, or a file
 /// of Bonsai or Ultralytics. The classes of a file are matched with the dataset's by name, and `progress` is
@@ -25,8 +26,45 @@ pub fn start_checkpoint(
     if let Some(scale) = Scale::from_model_name(model) {
         return Ok(init(&build(scale, class_names)?, seed)?);
     }
+    for_dataset(open_start(model)?, class_names, seed, &shown(model), progress)
+}
+
+/// As [`start_checkpoint`], for a network that is used as it is: it must be a file that knows all classes.
+///
+/// # Errors
+/// As [`start_checkpoint`]; if `model` is not a file, or lacks a class of the dataset.
+pub fn trained_checkpoint(
+    model: &str,
+    class_names: &[String],
+    seed: u64,
+    progress: &mut dyn Progress,
+) -> Result<Checkpoint> {
+    ensure_usage!(
+        Scale::from_model_name(model).is_none(),
+        "baseline.epochs is 0, so the model is the baseline, but {model} is untrained: name a trained checkpoint, or set \
+         baseline.epochs"
+    );
+    let checkpoint = open_start(model)?;
+    let classes = matched(checkpoint.model.class_names(), class_names)?;
+    let missing: Vec<&str> = classes.missing().map(|class| class_names[class].as_str()).collect();
+    ensure_usage!(
+        missing.is_empty(),
+        "baseline.epochs is 0, so the model is the baseline, but {model} has no class \"{}\" of the dataset: set \
+         baseline.epochs, so that it is trained first",
+        missing.join("\", \"")
+    );
+    for_dataset(checkpoint, class_names, seed, &shown(model), progress)
+}
+
+/// The path of a model, for messages.
+fn shown(model: &str) -> String {
+    path_of_text(model).display().to_string()
+}
+
+/// Opens the file of a network to train.
+fn open_start(model: &str) -> Result<Checkpoint> {
     let path = path_of_text(model);
-    let model = path.display().to_string();
+    let model = shown(model);
     if !path.exists() {
         let names: Vec<_> = Scale::ALL.iter().map(|s| s.model_name()).collect();
         bail!("unknown model \"{model}\"; expected a file or one of {}", names.join(", "));
@@ -39,5 +77,5 @@ pub fn start_checkpoint(
             "{model} has no batch norm (it was fused or folded), so it cannot be trained; pass the checkpoint from before that"
         );
     }
-    for_dataset(checkpoint, class_names, seed, &model, progress)
+    Ok(checkpoint)
 }

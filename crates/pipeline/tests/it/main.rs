@@ -8,6 +8,7 @@ mod codes;
 mod control;
 mod damaged_images;
 mod engine_settings;
+mod given_baseline;
 mod interrupted;
 mod parity;
 mod refusals;
