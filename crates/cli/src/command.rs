@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::Bench;
 use crate::completion::{Completions, Manual};
+use crate::compress::Compress;
 use crate::engine_args::{Engine, Inspect};
 use crate::export::Export;
 use crate::import::Import;
@@ -30,6 +31,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run all stages, from a dataset to engines and a report; without arguments, on a drawn dataset
     Pipeline(Pipeline),
+    /// Make a trained network meet a limit of latency, MACs, size or loss of mAP
+    Compress(Compress),
     /// Train a baseline
     Train(Train),
     /// Continue training with L1 on batch norm
@@ -75,9 +78,12 @@ impl Command {
         match self {
             Self::Prune(args) => !args.is_dry(),
             Self::Pipeline(args) => args.is_long(),
-            Self::Train(_) | Self::Sparsify(_) | Self::Finetune(_) | Self::Export(_) | Self::Engine(_) => {
-                true
-            }
+            Self::Compress(_)
+            | Self::Train(_)
+            | Self::Sparsify(_)
+            | Self::Finetune(_)
+            | Self::Export(_)
+            | Self::Engine(_) => true,
             _ => false,
         }
     }

@@ -1,5 +1,9 @@
 //! [`Topic`] and [`topic`]: examples and notes for the help of each command. A test parses the examples.
 
+mod runs;
+
+use runs::RUNS;
+
 /// The help of a command, besides its options.
 pub(crate) struct Topic {
     /// The command, such as `bench step`.
@@ -14,7 +18,7 @@ pub(crate) struct Topic {
 
 /// The help of the command at `path`.
 pub(crate) fn topic(path: &str) -> Option<&'static Topic> {
-    TOPICS.iter().find(|topic| topic.path == path)
+    RUNS.iter().chain(TOPICS).find(|topic| topic.path == path)
 }
 
 const SETTINGS: &str = "Later settings override earlier ones: defaults, then --config, then options, then --set. \
@@ -29,47 +33,6 @@ const TRAINING_SHORT: &[&str] = &[
 ];
 
 const TOPICS: &[Topic] = &[
-    Topic {
-        path: "pipeline",
-        short: &[],
-        examples: &[
-            ("pipeline", "All stages on a drawn dataset, in two or three minutes"),
-            ("pipeline --data D/data.yaml --model yolov8n --imgsz 320 --epochs 50", "On your own data"),
-            (
-                "pipeline --model best.pt --data D/data.yaml --set prune.prune_ratio=0.3",
-                "From your own checkpoint",
-            ),
-            (
-                "pipeline --data D/data.yaml --max-drop 0.01",
-                "In continuous integration: exit code 3 if more than 0.01 mAP50-95 is lost",
-            ),
-        ],
-        notes: &[SETTINGS],
-    },
-    Topic {
-        path: "pipeline sweep",
-        short: &[
-            "ratios", "seeds", "presets", "project", "commands", "slurm", "gather", "data", "model", "imgsz",
-            "epochs", "batch", "config", "set",
-        ],
-        examples: &[
-            (
-                "pipeline sweep --ratios 0.3,0.5,0.7 --seeds 0,1 --project runs/sweep",
-                "Six runs, one after another",
-            ),
-            (
-                "pipeline sweep --ratios 0.3,0.5 --seeds 0,1 --commands",
-                "Commands for a shell or GNU parallel",
-            ),
-            ("pipeline sweep --ratios 0.3,0.5 --seeds 0,1 --slurm sweep.sh", "A script for Slurm"),
-            ("pipeline sweep --gather runs/sweep", "The table of the finished runs"),
-        ],
-        notes: &[
-            SETTINGS,
-            "Runs with the same seed share dataset, baseline and sparsity training: the first run makes them, the others \
-             use them. A second call of the command runs what is missing.",
-        ],
-    },
     Topic {
         path: "train",
         short: TRAINING_SHORT,

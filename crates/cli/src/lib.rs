@@ -5,6 +5,7 @@ mod bench;
 mod command;
 mod command_tree;
 mod completion;
+mod compress;
 mod doctor;
 #[cfg(test)]
 mod documents;
@@ -87,6 +88,7 @@ pub fn main() -> ExitCode {
 fn run(command: &Command) -> Result<u8> {
     match command {
         Command::Pipeline(args) => pipeline::pipeline(args),
+        Command::Compress(args) => compress::run(args),
         Command::Train(args) => training::train(args),
         Command::Sparsify(args) => training::sparsify(args),
         Command::Finetune(args) => training::finetune(args),

@@ -13,8 +13,9 @@ use bonsai_data::{Split, SplitKind};
 use bonsai_exec::{ExecutorOptions, Mode, UnknownName, build_executor};
 use bonsai_graph::NodeId;
 use bonsai_onnx::{Placement, Quantization, quantized_wires};
-use rand::SeedableRng;
+use bonsai_tensorrt::EnginePrecision;
 use rand::seq::SliceRandom;
+use rand::{RngExt as _, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::magnitudes::Magnitudes;
@@ -154,6 +155,29 @@ pub fn quantize_for(folded: Checkpoint, images: &Array, executor: &ExecutorOptio
     }
     let quantization = bonsai_graph::Quantization::from_ranges(graph, &ranges)?;
     Ok(Checkpoint { quantization: Some(quantization), ..folded })
+}
+
+/// A network as the CPU engine in `precision`, for timing: codes are calibrated on noise, because the time does
+/// not depend on them.
+///
+/// # Errors
+/// If the network cannot run.
+pub fn timed_engine(
+    network: &Checkpoint,
+    precision: EnginePrecision,
+    context: &RunContext,
+) -> Result<Checkpoint> {
+    let folded = network.clone().fold_batch_norm()?;
+    if precision != EnginePrecision::Int8 {
+        return Ok(folded.without_codes());
+    }
+    if folded.quantization.is_some() {
+        return Ok(folded);
+    }
+    let values = 3 * context.imgsz * context.imgsz;
+    let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
+    let noise = (0..values).map(|_| f32::from(rng.random::<u8>()) / 255.0).collect();
+    quantize_for(folded, &Array::new(&[1, 3, context.imgsz, context.imgsz], noise), &context.executor)
 }
 
 /// The smallest and largest value of each wire of a folded network.

@@ -11,6 +11,7 @@ mod digest;
 mod evaluate;
 mod iterate;
 mod json_file;
+mod latency_model;
 mod machine;
 mod magnitudes;
 mod measure;
@@ -38,7 +39,9 @@ mod train;
 mod trial;
 
 pub use bonsai_data::SplitKind;
-pub use calibrate::{Calibration, Range, calibrate_stage, quantize_for, quantize_on, quantize_stage};
+pub use calibrate::{
+    Calibration, Range, calibrate_stage, quantize_for, quantize_on, quantize_stage, timed_engine,
+};
 pub use checkpoint_file::{is_onnx, open_checkpoint, open_network};
 pub use classes::{ForeignClasses, for_dataset, in_dataset, in_network, left_out, matched};
 pub use dataset::{Data, draw_dataset, look_at_dataset, open_dataset, open_images, open_split};
@@ -47,6 +50,7 @@ pub use digest::{digest_file, digest_json};
 pub use evaluate::{BatchWatcher, EvalConvention, EvalOptions, Evaluation, evaluate, evaluate_metrics};
 pub use iterate::{Stepwise, iterate_stage};
 pub use json_file::{load_json, save_json};
+pub use latency_model::LatencyModel;
 pub use machine::{
     ImageTimes, Latency, Speed, cpu_seconds, executor_options, host_executor, limit_threads,
     median_latency_ms, memory_budget, peak_rss_mb, reset_peak, time_images,

@@ -3,7 +3,6 @@
 use anyhow::{Context as _, Result};
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_data::{Batch, Loader};
-use bonsai_detector::Detector;
 use bonsai_exec::{Buffer, Executor, Mode, build_executor};
 use bonsai_graph::{ClassMap, NodeId, Size};
 use bonsai_prune::{
@@ -16,14 +15,13 @@ use bonsai_yolov8::{HeadOutput, LossGains, detection_loss};
 use crate::activations::{Activations, evenly, forward};
 use crate::batches::targets;
 use crate::classes::{in_network, matched};
+use crate::latency_model::LatencyModel;
 use crate::trial::Trials;
 use crate::{Data, RunContext, validation_loader};
-use crate::{PruneConfig, PruneExtras, median_latency_ms};
+use crate::{PruneConfig, PruneExtras};
 
 /// The importance in place of best where no ranking can be tried.
 pub const UNTRIED: Importance = Importance::Taylor;
-/// Runs of a network for one latency measurement.
-const LATENCY_RUNS: usize = 15;
 
 /// Prunes according to `settings`, and reports long steps to `note`. Importance taylor and best and
 /// recalibration need `data`.
@@ -73,9 +71,14 @@ pub fn prune_stage(
         let images = labelled.zip(classes.as_ref()).ok_or("gradients need images: pass --data DATA.yaml")?;
         Ok(gradients(model, images, context, settings)?)
     };
-    let mut latency = |model: &Checkpoint| -> Result<f64, BoxError> {
-        let mut detector = Detector::from_checkpoint(model.clone(), context.executor)?;
-        Ok(median_latency_ms(&mut [&mut detector], context.imgsz, LATENCY_RUNS)?[0])
+    let mut latencies = None;
+    let mut latency = |pruned: &Checkpoint| -> Result<f64, BoxError> {
+        let fit = || LatencyModel::fit(model, &settings.policy, settings.extras.latency_in, context);
+        let latencies = match &latencies {
+            Some(latencies) => latencies,
+            None => latencies.insert(fit()?),
+        };
+        Ok(latencies.predict(pruned.model.graph())?)
     };
     let mut activations = activations.as_mut().map(|activations| {
         |layers: &[NodeId], batch: usize| -> Result<Vec<Array>, BoxError> {

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
+mod allowed_dependencies;
 mod dependencies;
 mod documents;
 mod files;

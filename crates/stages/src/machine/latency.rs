@@ -12,7 +12,7 @@ use super::cpu_seconds;
 /// Most rounds of a measurement, as a multiple of the rounds that were asked for.
 const LONGEST: usize = 5;
 /// Time after which a measurement has no more rounds than were asked for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// A measurement ends when the medians of its halves differ by at most this fraction for every detector.
 const SETTLED: f64 = 0.05;
 

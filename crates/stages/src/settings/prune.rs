@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use anyhow::Result;
 use bonsai_prune::{Importance, PrunePolicy, ScoreConfig};
+use bonsai_tensorrt::EnginePrecision;
 use bonsai_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,8 @@ pub struct PruneExtras {
     /// The importance that a run uses instead of gamma if sparsity training did not separate the gammas;
     /// `gamma` keeps gamma.
     pub dense_importance: Importance,
+    /// Precision of the CPU engine whose latency a latency target limits: fp32 or int8.
+    pub latency_in: EnginePrecision,
 }
 
 impl Default for PruneExtras {
@@ -51,6 +54,7 @@ impl Default for PruneExtras {
             // After five epochs that moved gammas by 0.04, a YOLOv8s pruned to half its MACs had an mAP50 of
             // 0.59 after the first epoch of fine-tuning with taylor, and of 0 with gamma.
             dense_importance: Importance::Taylor,
+            latency_in: EnginePrecision::Fp32,
         }
     }
 }
@@ -89,6 +93,10 @@ impl PruneExtras {
             self.dense_importance != Importance::Best,
             "extras.dense_importance is best, but it is used only in place of gamma, when one ranking was asked for: \
              name one ranking, or set score.importance=best"
+        );
+        ensure_usage!(
+            self.latency_in != EnginePrecision::Fp16,
+            "extras.latency_in is fp16, but CPU engines are in fp32 or int8"
         );
         check_range("batch", &self.batch, BATCH)
     }

@@ -1,0 +1,285 @@
+//! [`compress`]: from a trained network and a budget to the best engine that meets it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use bonsai_checkpoint::{Checkpoint, write_file};
+use bonsai_detector::write_engine;
+use bonsai_exec::ExecutorOptions;
+use bonsai_graph::Size;
+use bonsai_pipeline::neighbours::mark_neighbours;
+use bonsai_pipeline::{Control, PipelineConfig, Progress, RunDir, check, run_stages};
+use bonsai_stages::{
+    Data, Measurement, RunContext, ensure_usage, measure_artefacts, open_dataset, quantize_stage, save_json,
+    trained_checkpoint,
+};
+use bonsai_tensorrt::EnginePrecision;
+
+use crate::candidates::{Candidate, candidates};
+use crate::cost::Scale;
+use crate::outcome::GIVEN;
+use crate::prune::{Reached, prune_to};
+use crate::{Budget, Cost, Curve, Engine, Outcome};
+
+/// Engine of the outcome.
+const COMPRESSED: &str = "compressed.cpu.safetensors";
+
+/// What [`compress`] is asked for.
+#[derive(Debug, Clone)]
+pub struct Wishes {
+    /// Settings of the runs; `model` is the given network, and `baseline.epochs` is 0.
+    pub config: PipelineConfig,
+    /// The limits.
+    pub budget: Budget,
+    /// Precisions to try: `f32` and 8-bit codes.
+    pub precisions: Vec<EnginePrecision>,
+}
+
+/// Compresses a network in `folder`, which gets a run directory for each candidate, the kept engine and the
+/// outcome as JSON and Markdown. The same call continues after an interruption.
+///
+/// # Errors
+/// If a setting is out of range, the network lacks a class of the dataset, or a stage fails. A budget that is
+/// not met is no error ([`Outcome::missed`]).
+pub fn compress(wishes: &Wishes, folder: &Path, progress: &mut dyn Progress) -> Result<Outcome> {
+    let Wishes { config, budget, precisions } = wishes;
+    budget.check()?;
+    check(config)?;
+    ensure_usage!(
+        !precisions.is_empty() && !precisions.contains(&EnginePrecision::Fp16),
+        "the precisions to try are fp32 and int8: CPU engines have no other"
+    );
+    let yaml = config.data.as_deref().context("a budget needs a dataset: pass --data DATA.yaml")?;
+    let context = config.run_context()?;
+    let data = open_dataset(yaml, progress)?;
+    let given = trained_checkpoint(&config.model, &data.class_names, config.seed, progress)?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    mark_neighbours(folder)?;
+
+    let mut work = Work { wishes, folder, data, context, given, engines: Vec::new(), missed: Vec::new() };
+    progress.note("timing networks of several sizes");
+    let curve =
+        Curve::measure(&work.given, &config.prune, &wishes.all(), &work.context, config.latency_runs)?;
+    progress.note(&format!("sizes of this network on this machine:\n{}", curve.markdown(budget)));
+    work.keep_given()?;
+    let to_try = if work.given_meets(&curve)? { Vec::new() } else { candidates(budget, precisions) };
+    for candidate in to_try {
+        if work.is_beyond(&candidate, &curve) {
+            continue;
+        }
+        work.try_candidate(&candidate, &curve, progress)?;
+        if !budget.limits_costs() && !work.last_keeps_the_drop(&candidate) {
+            break;
+        }
+    }
+    let outcome = work.outcome(curve)?;
+    save_json(&folder.join("compress.json"), &outcome)?;
+    write_file(folder.join("compress.md"), outcome.markdown().as_bytes())?;
+    Ok(outcome)
+}
+
+impl Wishes {
+    /// The precisions to try, with `f32` first, which the given network is measured in.
+    fn all(&self) -> Vec<EnginePrecision> {
+        let others = self.precisions.iter().copied().filter(|p| *p != EnginePrecision::Fp32);
+        std::iter::once(EnginePrecision::Fp32).chain(others).collect()
+    }
+}
+
+struct Work<'a> {
+    wishes: &'a Wishes,
+    folder: &'a Path,
+    data: Data,
+    context: RunContext,
+    given: Checkpoint,
+    /// Run, precision, file and fraction of the MACs of each engine.
+    engines: Vec<(String, EnginePrecision, PathBuf, f64)>,
+    missed: Vec<String>,
+}
+
+impl Work<'_> {
+    /// Writes the engines of the given network.
+    fn keep_given(&mut self) -> Result<()> {
+        let folder = self.folder.join(GIVEN);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        for precision in self.wishes.all() {
+            let engine = match precision {
+                EnginePrecision::Int8 => {
+                    let calibration = (&self.wishes.config.export).into();
+                    quantize_stage(&self.given, &calibration, &self.data.train, &self.context)?
+                }
+                _ => self.given.without_codes(),
+            };
+            let file = folder.join(format!("{precision}.cpu.safetensors"));
+            write_engine(&engine, &file)?;
+            self.engines.push((GIVEN.to_owned(), precision, file, 1.0));
+        }
+        Ok(())
+    }
+
+    /// Whether the given network already meets a budget with a limit of the loss, so that nothing is trained.
+    fn given_meets(&self, curve: &Curve) -> Result<bool> {
+        let budget = &self.wishes.budget;
+        let Some(limit) = budget.drop.filter(|_| budget.limits_costs()) else { return Ok(false) };
+        let within = |precision: &EnginePrecision| {
+            curve.of(*precision).next().is_some_and(|point| budget.excess(&point.cost).is_empty())
+        };
+        if !self.wishes.precisions.iter().any(within) {
+            return Ok(false);
+        }
+        let engines = self.measured()?;
+        let meets = |engine: &&Engine| {
+            self.wishes.precisions.contains(&engine.precision)
+                && engine.excess.is_empty()
+                && [engines[0].val - engine.val, engines[0].test - engine.test]
+                    .iter()
+                    .all(|loss| *loss <= limit)
+        };
+        Ok(engines.iter().any(|engine| meets(&engine)))
+    }
+
+    /// Whether even the smallest network of the curve is beyond the budget in the candidate's precisions; adds
+    /// the reason. The smallest network has an eighth of the MACs or less, where the guards allow no further.
+    fn is_beyond(&mut self, candidate: &Candidate, curve: &Curve) -> bool {
+        let mut beyond = true;
+        for precision in &candidate.precisions {
+            let excess = curve.of(*precision).map(|point| candidate.budget.excess(&point.cost));
+            let least = excess.map(|e| e.first().copied()).collect::<Option<Vec<_>>>();
+            // Latency needs no training to be known; other costs may be pruned further than the curve.
+            let worst =
+                least.and_then(|all| all.into_iter().min_by(|a, b| a.factor().total_cmp(&b.factor())));
+            match worst.filter(|worst| worst.factor() > FAR) {
+                Some(worst) => {
+                    self.missed.push(format!("{precision}: at the best size of the table below, {worst}"));
+                }
+                None => beyond = false,
+            }
+        }
+        beyond
+    }
+
+    /// Prunes and fine-tunes a candidate, unless the given network keeps its budget.
+    fn try_candidate(
+        &mut self,
+        candidate: &Candidate,
+        curve: &Curve,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        let Candidate { name, precisions, budget } = candidate;
+        let costs: Vec<Cost> =
+            precisions.iter().filter_map(|p| curve.of(*p).next()).map(|point| point.cost).collect();
+        let excess = |cost: &Cost| budget.excess(cost).first().map_or(1.0, crate::Excess::factor);
+        let worst = costs.into_iter().max_by(|a, b| excess(a).total_cmp(&excess(b)));
+        let Some(given) = worst.filter(|cost| !budget.excess(cost).is_empty()) else {
+            progress.note(&format!("{name}: the given network keeps the budget without pruning"));
+            return Ok(());
+        };
+        let mut base = self.wishes.config.clone();
+        base.extras.latency_in = precisions.last().copied().unwrap_or_default();
+        base.export.int8 |= precisions.contains(&EnginePrecision::Int8);
+        let dir = RunDir::new(self.folder.join(name));
+        let scale = Scale::of(&self.given, &self.context, base.latency_runs)?;
+        progress.note(&format!("{name}: pruning to the budget"));
+        let config = match prune_to(budget, precisions, (&base, &dir), (&scale, &given), progress)? {
+            Reached::Settings(config) => config,
+            Reached::Never(reason) => {
+                self.missed.push(format!("{name}: {reason}"));
+                return Ok(());
+            }
+        };
+        run_stages(&config, &dir, &Control::default(), progress)?;
+        for precision in precisions {
+            let suffix = if *precision == EnginePrecision::Int8 { "int8.cpu" } else { "cpu" };
+            let file =
+                dir.stage(bonsai_pipeline::Stage::Engine).join(format!("finetuned.{suffix}.safetensors"));
+            let whole = self.given.model.graph().cost(Size::square(self.context.imgsz))?.macs;
+            let left = Checkpoint::load(&file)?.model.graph().cost(Size::square(self.context.imgsz))?.macs;
+            self.engines.push((name.clone(), *precision, file, left as f64 / whole as f64));
+        }
+        Ok(())
+    }
+
+    /// Whether the last run loses little enough on the validation split for a smaller one to be worth a try.
+    fn last_keeps_the_drop(&self, candidate: &Candidate) -> bool {
+        let Ok(measured) = self.measured() else { return false };
+        let given = measured[0].val;
+        let of_run = measured.iter().filter(|engine| engine.run == candidate.name);
+        of_run.map(|engine| given - engine.val).fold(f64::INFINITY, f64::min)
+            <= self.wishes.budget.drop.unwrap_or(1.0)
+    }
+
+    /// Evaluates all engines, and times them in turns.
+    fn measured(&self) -> Result<Vec<Engine>> {
+        let config = &self.wishes.config;
+        let options = ExecutorOptions { ..self.context.executor };
+        let files: Vec<(&Path, ExecutorOptions)> =
+            self.engines.iter().map(|(_, _, file, _)| (file.as_path(), options)).collect();
+        let batch = config.finetune.batch;
+        let on = |split| measure_artefacts(&files, split, &self.context, batch, config.latency_runs);
+        let (val, test) = (on(&self.data.val)?, on(&self.data.test)?);
+        let mut engines = Vec::with_capacity(self.engines.len());
+        for ((engine, val), test) in self.engines.iter().zip(val).zip(test) {
+            let (Measurement::Measured(val), Measurement::Measured(test)) = (val, test) else {
+                anyhow::bail!("{} could not be run", engine.2.display());
+            };
+            let (run, precision, file, macs) = engine.clone();
+            let bytes = fs::metadata(&file).with_context(|| format!("cannot read {}", file.display()))?.len();
+            // Other programs only delay, so the lower of two measurements is the better one.
+            let [first, second] = [&val, &test].map(|artefact| artefact.times.latency().p50_ms);
+            let cost = Cost { latency_ms: first.min(second), macs, bytes };
+            let excess = self.wishes.budget.excess(&cost).iter().map(ToString::to_string).collect();
+            let [val, test] = [val, test].map(|artefact| artefact.evaluation.metrics.map50_95);
+            engines.push(Engine { run, precision, file, cost, val, test, excess });
+        }
+        Ok(engines)
+    }
+
+    /// Measures all engines, and keeps the best that meets the budget.
+    fn outcome(mut self, curve: Curve) -> Result<Outcome> {
+        let budget = self.wishes.budget;
+        let engines = self.measured()?;
+        let given = &engines[0];
+        let drop_limit = budget.drop.unwrap_or(f64::INFINITY);
+        let wanted = |engine: &Engine| self.wishes.precisions.contains(&engine.precision);
+        let within = engines.iter().enumerate().filter(|(_, e)| wanted(e) && e.excess.is_empty());
+        let kept = if budget.limits_costs() {
+            within.max_by(|(_, a), (_, b)| a.val.total_cmp(&b.val))
+        } else {
+            // Without a limit of cost, the fastest network that loses little enough.
+            let within = within.filter(|(_, engine)| given.val - engine.val <= drop_limit);
+            within.min_by(|(_, a), (_, b)| a.cost.latency_ms.total_cmp(&b.cost.latency_ms))
+        };
+        let kept = kept.map(|(index, _)| index);
+        let mut file = None;
+        if let Some(engine) = kept.map(|index| &engines[index]) {
+            // Only other candidates missed a limit.
+            self.missed.clear();
+            let drop = given.test - engine.test;
+            if drop > drop_limit {
+                self.missed.push(format!(
+                    "mAP50-95 falls by {drop:.4} on the {} split, the limit is {drop_limit}: train for more epochs \
+                     (--epochs), or allow a higher cost",
+                    self.data.test_name
+                ));
+            }
+            let copy = self.folder.join(COMPRESSED);
+            let bytes =
+                fs::read(&engine.file).with_context(|| format!("cannot read {}", engine.file.display()))?;
+            write_file(&copy, &bytes)?;
+            file = Some(copy);
+        } else {
+            let near = engines.iter().filter(|engine| wanted(engine));
+            let near = near.filter_map(|engine| Some((engine, engine.excess.first()?)));
+            for (engine, excess) in near {
+                self.missed.push(format!("{} in {}: {excess}", engine.run, engine.precision));
+            }
+        }
+        let split = self.data.test_name.to_owned();
+        Ok(Outcome { budget, curve, engines, kept, file, missed: self.missed, split })
+    }
+}
+
+/// Factor by which the best size of the curve may exceed a limit for a candidate to be tried: pruning for a
+/// target finds networks that the curve does not have.
+const FAR: f64 = 1.5;

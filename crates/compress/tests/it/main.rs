@@ -1,0 +1,110 @@
+//! Tests of whole compressions on sixteen drawn images.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
+
+use std::path::PathBuf;
+
+use bonsai_checkpoint::Checkpoint;
+use bonsai_compress::{Bound, Budget, Outcome, Wishes, compress};
+use bonsai_pipeline::{Control, PipelineConfig, Quiet, RunDir, Stage, path_text, run_stages};
+use bonsai_tensorrt::EnginePrecision;
+use tempfile::TempDir;
+
+const BOTH: [EnginePrecision; 2] = [EnginePrecision::Fp32, EnginePrecision::Int8];
+
+/// A baseline of one epoch on drawn images.
+struct Trained {
+    folder: TempDir,
+    config: PipelineConfig,
+}
+
+impl Trained {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = PipelineConfig::drawn();
+        (config.imgsz, config.shapes.imgsz) = (64, 64);
+        (config.shapes.train, config.shapes.val, config.shapes.test) = (16, 8, 8);
+        config.latency_runs = 2;
+        config.control.dense = false;
+        for training in [&mut config.baseline, &mut config.finetune] {
+            (training.epochs, training.batch) = (1, 8);
+        }
+        // One ranking is enough here.
+        config.score.importance = bonsai_prune::Importance::L2;
+        config.extras.reconstruct = 0;
+        let dir = RunDir::new(folder.path().join("baseline"));
+        let control = Control { until: Some(Stage::Baseline), ..Control::default() };
+        run_stages(&config, &dir, &control, &mut Quiet).unwrap();
+        config.data = Some(dir.stage(Stage::Dataset).join("shapes/data.yaml"));
+        config.model = path_text(&dir.best(Stage::Baseline));
+        config.baseline.epochs = 0;
+        Self { folder, config }
+    }
+
+    fn project(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn compress(&self, name: &str, budget: Budget) -> Outcome {
+        let wishes = Wishes { config: self.config.clone(), budget, precisions: BOTH.to_vec() };
+        compress(&wishes, &self.project(name), &mut Quiet).unwrap()
+    }
+}
+
+#[test]
+fn a_budget_of_macs_and_size_is_kept_by_the_file() {
+    let trained = Trained::new();
+    let outcome = trained.compress("macs", Budget { macs: Some(0.5), ..Budget::default() });
+    assert!(outcome.is_met(), "{:?}", outcome.missed);
+    let kept = &outcome.engines[outcome.kept.unwrap()];
+    assert!(kept.cost.macs <= 0.5 && kept.run == "pruned");
+    // The given network in both precisions, and the pruned one in both.
+    assert_eq!(outcome.engines.len(), 4);
+    let file = outcome.file.clone().unwrap();
+    let engine = Checkpoint::load(&file).unwrap();
+    assert_eq!(engine.quantization.is_some(), kept.precision == EnginePrecision::Int8);
+    assert!(trained.project("macs").join("pruned/report/report.html").is_file());
+    let text = std::fs::read_to_string(trained.project("macs").join("compress.md")).unwrap();
+    assert_eq!(text, outcome.markdown());
+
+    // A limit of the size gives each precision its own run; codes need no pruning for this one.
+    let given =
+        |precision| outcome.engines.iter().find(|e| e.run == "given" && e.precision == precision).unwrap();
+    let bytes = given(EnginePrecision::Int8).cost.bytes + 1000;
+    let small = trained.compress("size", Budget { bytes: Some(bytes), ..Budget::default() });
+    assert!(small.is_met(), "{:?}", small.missed);
+    let runs: Vec<&str> = small.engines.iter().map(|engine| engine.run.as_str()).collect();
+    assert_eq!(runs, ["given", "given", "fp32"]);
+    let pruned = small.engines.last().unwrap();
+    assert!(pruned.cost.bytes <= bytes && pruned.cost.macs < 1.0);
+    assert_eq!(
+        std::fs::metadata(small.file.unwrap()).unwrap().len(),
+        small.engines[small.kept.unwrap()].cost.bytes
+    );
+}
+
+#[test]
+fn a_budget_out_of_reach_trains_nothing_and_says_by_how_much() {
+    let trained = Trained::new();
+    let outcome = trained.compress("never", Budget { latency_ms: Some(1e-4), ..Budget::default() });
+    assert!(!outcome.is_met() && outcome.kept.is_none() && outcome.file.is_none());
+    assert!(outcome.missed.iter().any(|missed| missed.contains("latency is") && missed.contains("% above")));
+    assert!(!trained.project("never").join("fp32").exists());
+    let text = outcome.markdown();
+    assert!(text.contains("No network meets the budget") && text.contains("| MACs | precision |"), "{text}");
+    // The curve falls with the size.
+    let macs: Vec<f64> = outcome.curve.points.iter().map(|point| point.cost.macs).collect();
+    assert!(macs.len() >= 8 && macs.windows(2).all(|pair| pair[1] <= pair[0]), "{macs:?}");
+    let budget = Budget { latency_ms: Some(1e-4), ..Budget::default() };
+    assert_eq!(budget.excess(&outcome.engines[0].cost)[0].bound, Bound::Latency);
+}
+
+#[test]
+fn a_network_that_meets_its_budget_is_not_trained() {
+    let trained = Trained::new();
+    let budget = Budget { latency_ms: Some(1e4), drop: Some(1.0), ..Budget::default() };
+    let outcome = trained.compress("easy", budget);
+    assert!(outcome.is_met());
+    assert!(outcome.engines.iter().all(|engine| engine.run == "given"));
+    assert!(!trained.project("easy").join("fp32").exists());
+}
