@@ -29,8 +29,7 @@ pub(crate) const EXIT_CODES: &str = "Exit codes:
   0  done
   1  failed
   2  the command line or a configuration is wrong
-  3  done, but a threshold on the command line was not met (--min-map50, --min-map50-95, --max-drop,
-     or a limit of `compress`)
+  3  done, but a threshold on the command line was not met (--min-map50, --max-drop, --max-latency, ...)
   130, 143  stopped by Ctrl-C or SIGTERM";
 
 /// An error with the program's exit code and a hint; its text is that of the inner error.

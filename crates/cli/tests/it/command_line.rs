@@ -8,8 +8,9 @@ use bonsai_stages::draw_dataset;
 use crate::program::{answer, misuse, refusal};
 
 /// Every command, in the order of the help.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "pipeline",
+    "compress",
     "train",
     "sparsify",
     "finetune",

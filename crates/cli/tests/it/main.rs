@@ -8,6 +8,7 @@ mod benchmarks;
 mod classes;
 mod command_line;
 mod command_line_values;
+mod compress;
 mod endings;
 mod engine;
 #[cfg(unix)]
