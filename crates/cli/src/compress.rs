@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use bonsai_compress::{Budget, Wishes, compress};
-use bonsai_pipeline::{EnginePrecision, Interrupted, PipelineConfig, path_text};
+use bonsai_compress::{Budget, CompressOptions, compress};
+use bonsai_pipeline::{EnginePrecision, Interrupted, path_text};
 use clap::Args;
 
 use crate::events::set_result;
 use crate::failure::{DONE, MISSED, ensure_usage};
 use crate::interrupt::Interrupt;
+use crate::invocation::program;
 use crate::output::{eprint_line, say};
 use crate::settings_args::{Settings, for_file};
 use crate::terminal::Terminal;
@@ -17,19 +18,20 @@ use crate::terminal::Terminal;
 /// Arguments of `compress`.
 #[derive(Args)]
 pub(crate) struct Compress {
-    /// Trained checkpoint of Bonsai or Ultralytics; it is the baseline, and is not trained
+    /// Trained checkpoint of Bonsai or Ultralytics; the baseline, which is not trained further
     #[arg(value_name = "WEIGHTS")]
     weights: PathBuf,
     /// Largest median latency of one image on this machine, such as 8ms
     #[arg(long, value_name = "MS", value_parser = milliseconds)]
     max_latency: Option<f64>,
-    /// Largest fraction of the multiply-accumulates, such as 0.5
+    /// Largest fraction of the multiply-accumulates of the given network, such as 0.5
     #[arg(long, value_name = "FRACTION")]
     max_macs: Option<f64>,
     /// Largest engine file, such as 2MB or 800kB
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     max_size: Option<u64>,
-    /// Largest loss of mAP50-95; without another limit, the fastest network that keeps it is made
+    /// Largest loss of mAP50-95 against the given network in fp32; if it is the only limit, Bonsai keeps the fastest
+    /// engine within it
     #[arg(long, value_name = "FRACTION")]
     max_drop: Option<f64>,
     /// Precisions of engines to try
@@ -48,11 +50,18 @@ pub(crate) fn run(args: &Compress) -> Result<u8> {
         args.settings.model.is_none(),
         "`compress` takes the network as its first argument: leave --model out"
     );
-    ensure_usage!(args.settings.data.is_some(), "`compress` needs a dataset: pass --data DATA.yaml");
-    let mut base = PipelineConfig { model: path_text(&args.weights), ..for_file(&args.weights) };
-    base.baseline.epochs = 0;
-    let wishes = Wishes {
-        config: args.settings.resolve(base)?,
+    let config = args.settings.resolve_with(for_file(&args.weights), |config| {
+        config.model = path_text(&args.weights);
+        config.baseline.epochs = 0;
+    })?;
+    ensure_usage!(
+        config.model == path_text(&args.weights) && config.baseline.epochs == 0,
+        "`compress` takes the network from its first argument and does not train it: leave `model` and `baseline.epochs` \
+         out of --set"
+    );
+    ensure_usage!(config.data.is_some(), "`compress` needs a dataset: pass --data DATA.yaml");
+    let options = CompressOptions {
+        config,
         budget: Budget {
             latency_ms: args.max_latency,
             macs: args.max_macs,
@@ -66,12 +75,12 @@ pub(crate) fn run(args: &Compress) -> Result<u8> {
         Path::new("runs").join(format!("compress-{name}"))
     });
     let interrupt = Interrupt::listen()?;
-    match compress(&wishes, &folder, &mut Terminal::stopping_at(interrupt.clone())) {
+    match compress(&options, &folder, &mut Terminal::stopping_at(interrupt.clone())) {
         Ok(outcome) => {
             set_result(serde_json::to_value(&outcome)?);
             say!("\n{}", outcome.markdown());
             if let Some(file) = &outcome.file {
-                say!("find objects with: predict --weights {} --source IMAGE", file.display());
+                say!("find objects with: {} predict --weights {} --source IMAGE", program(), file.display());
             }
             say!("everything is in {}", folder.display());
             Ok(if outcome.is_met() { DONE } else { MISSED })

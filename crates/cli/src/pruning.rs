@@ -31,7 +31,7 @@ struct Choice {
     /// Fraction of the parameters to keep
     #[arg(long, value_name = "FRACTION", group = "amount")]
     target_params: Option<f64>,
-    /// Fraction of the measured latency to keep
+    /// Fraction of the latency to keep
     #[arg(long, value_name = "FRACTION", group = "amount")]
     target_latency: Option<f64>,
     /// Apply a plan: `OUT.plan.json` of an earlier pruning, possibly edited

@@ -4,12 +4,15 @@ use std::fmt;
 
 use anyhow::Result;
 use bonsai_stages::ensure_usage;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Cost;
 
+/// Fraction by which a network must be below a latency limit before it is trained.
+const MARGIN: f64 = 0.03;
+
 /// Limits of a network; `None` sets no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Budget {
     /// Median milliseconds for one image on this machine.
     pub latency_ms: Option<f64>,
@@ -57,19 +60,19 @@ impl Budget {
              --max-size, --max-drop)"
         );
         if let Some(ms) = latency_ms {
-            ensure_usage!(ms > 0.0 && ms.is_finite(), "the latency limit is {ms} ms, must be above 0");
+            ensure_usage!(ms > 0.0 && ms.is_finite(), "--max-latency is {ms} ms; expected a number above 0");
         }
         if let Some(macs) = macs {
             ensure_usage!(
                 macs > 0.0 && macs <= 1.0,
-                "the MACs limit is {macs}, must be above 0 and at most 1"
+                "--max-macs is {macs}; expected a fraction above 0 and at most 1"
             );
         }
-        ensure_usage!(bytes != Some(0), "the size limit is 0 bytes, must be above 0");
+        ensure_usage!(bytes != Some(0), "--max-size is 0 bytes; expected a number above 0");
         if let Some(drop) = drop {
             ensure_usage!(
                 (0.0..=1.0).contains(&drop),
-                "the limit of the loss is {drop}, must be from 0 to 1"
+                "--max-drop is {drop}; expected a fraction from 0 to 1"
             );
         }
         Ok(())
@@ -78,6 +81,12 @@ impl Budget {
     /// Whether latency, multiply-accumulates or size have a limit.
     pub(crate) const fn limits_costs(&self) -> bool {
         self.latency_ms.is_some() || self.macs.is_some() || self.bytes.is_some()
+    }
+
+    /// The budget with a latency limit that is lower by the spread of two measurements: a network that is
+    /// trained for hours must keep the limit when it is timed again.
+    pub(crate) fn with_margin(&self) -> Self {
+        Self { latency_ms: self.latency_ms.map(|ms| ms * (1.0 - MARGIN)), ..*self }
     }
 
     /// The limits that `cost` exceeds, the worst first.

@@ -5,7 +5,7 @@ use bonsai_tensorrt::EnginePrecision;
 use crate::Budget;
 
 /// Fractions of the multiply-accumulates to try if only the loss of mAP has a limit.
-const LADDER: [f64; 4] = [0.5, 0.35, 0.25, 0.125];
+const FRACTIONS: [f64; 4] = [0.5, 0.35, 0.25, 0.125];
 
 /// A pruned run, and the precisions in which its engines are tried.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,17 +17,17 @@ pub(crate) struct Candidate {
     pub(crate) budget: Budget,
 }
 
-/// The runs to try, the largest network first. An engine in 8-bit codes needs less pruning for a limit of
+/// The runs to try. An engine in 8-bit codes needs less pruning for a limit of
 /// latency or size, so such a limit gives a run for each precision.
 pub(crate) fn candidates(budget: &Budget, precisions: &[EnginePrecision]) -> Vec<Candidate> {
     let all = precisions.to_vec();
     if !budget.limits_costs() {
-        let rung = |macs: f64| Candidate {
+        let run_at = |macs: f64| Candidate {
             name: format!("macs-{macs}"),
             precisions: all.clone(),
             budget: Budget { macs: Some(macs), ..*budget },
         };
-        return LADDER.map(rung).into();
+        return FRACTIONS.map(run_at).into();
     }
     if budget.latency_ms.is_none() && budget.bytes.is_none() {
         return vec![Candidate { name: "pruned".to_owned(), precisions: all, budget: *budget }];
@@ -52,6 +52,6 @@ mod tests {
         };
         assert_eq!(names(Budget { macs: Some(0.5), ..Budget::default() }), ["pruned"]);
         assert_eq!(names(Budget { latency_ms: Some(2.0), ..Budget::default() }), ["fp32", "int8"]);
-        assert_eq!(names(Budget { drop: Some(0.01), ..Budget::default() }).len(), LADDER.len());
+        assert_eq!(names(Budget { drop: Some(0.01), ..Budget::default() }).len(), FRACTIONS.len());
     }
 }

@@ -11,11 +11,12 @@ use bonsai_graph::Size;
 use bonsai_pipeline::neighbours::mark_neighbours;
 use bonsai_pipeline::{Control, PipelineConfig, Progress, RunDir, check, run_stages};
 use bonsai_stages::{
-    Data, Measurement, RunContext, ensure_usage, measure_artefacts, open_dataset, quantize_stage, save_json,
-    trained_checkpoint,
+    Data, Measurement, RunContext, engine_executor, ensure_usage, measure_artefacts, open_dataset,
+    quantize_stage, save_json, trained_checkpoint,
 };
 use bonsai_tensorrt::EnginePrecision;
 
+use crate::accepted::{accept, accepted, with_target};
 use crate::candidates::{Candidate, candidates};
 use crate::cost::Scale;
 use crate::outcome::GIVEN;
@@ -25,9 +26,9 @@ use crate::{Budget, Cost, Curve, Engine, Outcome};
 /// Engine of the outcome.
 const COMPRESSED: &str = "compressed.cpu.safetensors";
 
-/// What [`compress`] is asked for.
+/// Arguments of [`compress`].
 #[derive(Debug, Clone)]
-pub struct Wishes {
+pub struct CompressOptions {
     /// Settings of the runs; `model` is the given network, and `baseline.epochs` is 0.
     pub config: PipelineConfig,
     /// The limits.
@@ -42,30 +43,39 @@ pub struct Wishes {
 /// # Errors
 /// If a setting is out of range, the network lacks a class of the dataset, or a stage fails. A budget that is
 /// not met is no error ([`Outcome::missed`]).
-pub fn compress(wishes: &Wishes, folder: &Path, progress: &mut dyn Progress) -> Result<Outcome> {
-    let Wishes { config, budget, precisions } = wishes;
+pub fn compress(options: &CompressOptions, folder: &Path, progress: &mut dyn Progress) -> Result<Outcome> {
+    let CompressOptions { config, budget, precisions } = options;
     budget.check()?;
     check(config)?;
     ensure_usage!(
-        !precisions.is_empty() && !precisions.contains(&EnginePrecision::Fp16),
-        "the precisions to try are fp32 and int8: CPU engines have no other"
+        config.baseline.epochs == 0,
+        "baseline.epochs is {}, but compress takes the network as it is: set baseline.epochs=0",
+        config.baseline.epochs
+    );
+    let twice = precisions.iter().enumerate().any(|(i, precision)| precisions[..i].contains(precision));
+    ensure_usage!(
+        !precisions.is_empty() && !precisions.contains(&EnginePrecision::Fp16) && !twice,
+        "precisions are {precisions:?}; expected fp32, int8 or both, each once"
     );
     let yaml = config.data.as_deref().context("a budget needs a dataset: pass --data DATA.yaml")?;
-    let context = config.run_context()?;
+    let run = config.run_context()?;
+    // The engines run on the CPU, wherever the network is trained.
+    let context = RunContext { executor: engine_executor(run.executor), ..run };
     let data = open_dataset(yaml, progress)?;
     let given = trained_checkpoint(&config.model, &data.class_names, config.seed, progress)?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     mark_neighbours(folder)?;
 
-    let mut work = Work { wishes, folder, data, context, given, engines: Vec::new(), missed: Vec::new() };
+    let mut work = Work { options, folder, data, context, given, engines: Vec::new(), missed: Vec::new() };
     progress.note("timing networks of several sizes");
     let curve =
-        Curve::measure(&work.given, &config.prune, &wishes.all(), &work.context, config.latency_runs)?;
+        Curve::measure(&work.given, &config.prune, &options.all(), &work.context, config.latency_runs)?;
     progress.note(&format!("sizes of this network on this machine:\n{}", curve.markdown(budget)));
     work.keep_given()?;
     let to_try = if work.given_meets(&curve)? { Vec::new() } else { candidates(budget, precisions) };
     for candidate in to_try {
-        if work.is_beyond(&candidate, &curve) {
+        // A candidate that an earlier call accepted is not measured again, because its training may be done.
+        if accepted(folder, &candidate).is_none() && work.is_beyond(&candidate, &curve) {
             continue;
         }
         work.try_candidate(&candidate, &curve, progress)?;
@@ -79,8 +89,8 @@ pub fn compress(wishes: &Wishes, folder: &Path, progress: &mut dyn Progress) -> 
     Ok(outcome)
 }
 
-impl Wishes {
-    /// The precisions to try, with `f32` first, which the given network is measured in.
+impl CompressOptions {
+    /// `f32`, in which the given network is the reference, then the other precisions to try.
     fn all(&self) -> Vec<EnginePrecision> {
         let others = self.precisions.iter().copied().filter(|p| *p != EnginePrecision::Fp32);
         std::iter::once(EnginePrecision::Fp32).chain(others).collect()
@@ -88,7 +98,7 @@ impl Wishes {
 }
 
 struct Work<'a> {
-    wishes: &'a Wishes,
+    options: &'a CompressOptions,
     folder: &'a Path,
     data: Data,
     context: RunContext,
@@ -103,10 +113,10 @@ impl Work<'_> {
     fn keep_given(&mut self) -> Result<()> {
         let folder = self.folder.join(GIVEN);
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        for precision in self.wishes.all() {
+        for precision in self.options.all() {
             let engine = match precision {
                 EnginePrecision::Int8 => {
-                    let calibration = (&self.wishes.config.export).into();
+                    let calibration = (&self.options.config.export).into();
                     quantize_stage(&self.given, &calibration, &self.data.train, &self.context)?
                 }
                 _ => self.given.without_codes(),
@@ -118,19 +128,20 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Whether the given network already meets a budget with a limit of the loss, so that nothing is trained.
+    /// Whether the budget limits the loss and a cost, and an engine of the given network meets all limits; then
+    /// nothing is trained.
     fn given_meets(&self, curve: &Curve) -> Result<bool> {
-        let budget = &self.wishes.budget;
+        let budget = self.options.budget.with_margin();
         let Some(limit) = budget.drop.filter(|_| budget.limits_costs()) else { return Ok(false) };
         let within = |precision: &EnginePrecision| {
             curve.of(*precision).next().is_some_and(|point| budget.excess(&point.cost).is_empty())
         };
-        if !self.wishes.precisions.iter().any(within) {
+        if !self.options.precisions.iter().any(within) {
             return Ok(false);
         }
         let engines = self.measured()?;
         let meets = |engine: &&Engine| {
-            self.wishes.precisions.contains(&engine.precision)
+            self.options.precisions.contains(&engine.precision)
                 && engine.excess.is_empty()
                 && [engines[0].val - engine.val, engines[0].test - engine.test]
                     .iter()
@@ -139,20 +150,22 @@ impl Work<'_> {
         Ok(engines.iter().any(|engine| meets(&engine)))
     }
 
-    /// Whether even the smallest network of the curve is beyond the budget in the candidate's precisions; adds
-    /// the reason. The smallest network has an eighth of the MACs or less, where the guards allow no further.
+    /// Whether even the cheapest network of the curve, whose last point is the smallest that the guards allow,
+    /// exceeds a limit by more than [`NOISE`] in every precision of the candidate; adds the reason.
     fn is_beyond(&mut self, candidate: &Candidate, curve: &Curve) -> bool {
         let mut beyond = true;
         for precision in &candidate.precisions {
             let excess = curve.of(*precision).map(|point| candidate.budget.excess(&point.cost));
             let least = excess.map(|e| e.first().copied()).collect::<Option<Vec<_>>>();
-            // Latency needs no training to be known; other costs may be pruned further than the curve.
             let worst =
                 least.and_then(|all| all.into_iter().min_by(|a, b| a.factor().total_cmp(&b.factor())));
-            match worst.filter(|worst| worst.factor() > FAR) {
-                Some(worst) => {
-                    self.missed.push(format!("{precision}: at the best size of the table below, {worst}"));
-                }
+            match worst.filter(|worst| worst.factor() > NOISE) {
+                // A fraction of the MACs that the user did not ask for is no limit that was missed.
+                Some(worst) if self.options.budget.limits_costs() => self.missed.push(format!(
+                    "{precision}: the timed network that comes nearest to the limits is still too costly ({worst}), so none \
+                     was trained: allow a higher limit"
+                )),
+                Some(_) => {}
                 None => beyond = false,
             }
         }
@@ -169,24 +182,37 @@ impl Work<'_> {
         let Candidate { name, precisions, budget } = candidate;
         let costs: Vec<Cost> =
             precisions.iter().filter_map(|p| curve.of(*p).next()).map(|point| point.cost).collect();
-        let excess = |cost: &Cost| budget.excess(cost).first().map_or(1.0, crate::Excess::factor);
+        let strict = budget.with_margin();
+        let excess = |cost: &Cost| strict.excess(cost).first().map_or(1.0, crate::Excess::factor);
         let worst = costs.into_iter().max_by(|a, b| excess(a).total_cmp(&excess(b)));
-        let Some(given) = worst.filter(|cost| !budget.excess(cost).is_empty()) else {
+        let earlier = accepted(self.folder, candidate);
+        let is_over = |cost: &Cost| earlier.is_some() || !strict.excess(cost).is_empty();
+        let Some(given) = worst.filter(is_over) else {
             progress.note(&format!("{name}: the given network keeps the budget without pruning"));
             return Ok(());
         };
-        let mut base = self.wishes.config.clone();
+        let mut base = self.options.config.clone();
         base.extras.latency_in = precisions.last().copied().unwrap_or_default();
-        base.export.int8 |= precisions.contains(&EnginePrecision::Int8);
+        let in_codes = precisions.contains(&EnginePrecision::Int8);
+        base.export.int8 |= in_codes;
+        base.finetune.qat &= in_codes;
         let dir = RunDir::new(self.folder.join(name));
         let scale = Scale::of(&self.given, &self.context, base.latency_runs)?;
         progress.note(&format!("{name}: pruning to the budget"));
-        let config = match prune_to(budget, precisions, (&base, &dir), (&scale, &given), progress)? {
-            Reached::Settings(config) => config,
-            Reached::Never(reason) => {
-                self.missed.push(format!("{name}: {reason}"));
-                return Ok(());
-            }
+        let config = match earlier {
+            Some(target) => with_target(&base, target),
+            None => match prune_to(&strict, precisions, (&base, &dir), (&scale, &given), progress)? {
+                Reached::Settings(config) => {
+                    accept(self.folder, candidate, &config)?;
+                    *config
+                }
+                Reached::Never(reason) => {
+                    if self.options.budget.limits_costs() {
+                        self.missed.push(format!("{name}: {reason}"));
+                    }
+                    return Ok(());
+                }
+            },
         };
         run_stages(&config, &dir, &Control::default(), progress)?;
         for precision in precisions {
@@ -206,73 +232,89 @@ impl Work<'_> {
         let given = measured[0].val;
         let of_run = measured.iter().filter(|engine| engine.run == candidate.name);
         of_run.map(|engine| given - engine.val).fold(f64::INFINITY, f64::min)
-            <= self.wishes.budget.drop.unwrap_or(1.0)
+            <= self.options.budget.drop.unwrap_or(1.0)
     }
 
     /// Evaluates all engines, and times them in turns.
     fn measured(&self) -> Result<Vec<Engine>> {
-        let config = &self.wishes.config;
-        let options = ExecutorOptions { ..self.context.executor };
+        let config = &self.options.config;
         let files: Vec<(&Path, ExecutorOptions)> =
-            self.engines.iter().map(|(_, _, file, _)| (file.as_path(), options)).collect();
+            self.engines.iter().map(|(_, _, file, _)| (file.as_path(), self.context.executor)).collect();
         let batch = config.finetune.batch;
         let on = |split| measure_artefacts(&files, split, &self.context, batch, config.latency_runs);
         let (val, test) = (on(&self.data.val)?, on(&self.data.test)?);
         let mut engines = Vec::with_capacity(self.engines.len());
         for ((engine, val), test) in self.engines.iter().zip(val).zip(test) {
-            let (Measurement::Measured(val), Measurement::Measured(test)) = (val, test) else {
-                anyhow::bail!("{} could not be run", engine.2.display());
+            let (val, test) = match (val, test) {
+                (Measurement::Measured(val), Measurement::Measured(test)) => (val, test),
+                (Measurement::NotRun(because), _) | (_, Measurement::NotRun(because)) => {
+                    anyhow::bail!("cannot run {}: {because}", engine.2.display());
+                }
             };
             let (run, precision, file, macs) = engine.clone();
             let bytes = fs::metadata(&file).with_context(|| format!("cannot read {}", file.display()))?.len();
             // Other programs only delay, so the lower of two measurements is the better one.
             let [first, second] = [&val, &test].map(|artefact| artefact.times.latency().p50_ms);
             let cost = Cost { latency_ms: first.min(second), macs, bytes };
-            let excess = self.wishes.budget.excess(&cost).iter().map(ToString::to_string).collect();
+            let excess = self.options.budget.excess(&cost).iter().map(ToString::to_string).collect();
+            let lost = None;
             let [val, test] = [val, test].map(|artefact| artefact.evaluation.metrics.map50_95);
-            engines.push(Engine { run, precision, file, cost, val, test, excess });
+            engines.push(Engine { run, precision, file, cost, val, test, excess, lost });
+        }
+        let limit = self.options.budget.drop.unwrap_or(f64::INFINITY);
+        let [given_val, given_test] = engines.first().map_or([0.0; 2], |given| [given.val, given.test]);
+        for engine in &mut engines {
+            let [val, test] = [given_val - engine.val, given_test - engine.test];
+            // Validation images choose; the split of the report has the last word.
+            let loss = if self.options.budget.limits_costs() { test } else { val.max(test) };
+            engine.lost =
+                (loss > limit).then(|| format!("mAP50-95 falls by {loss:.4}, the limit is {limit}"));
         }
         Ok(engines)
     }
 
     /// Measures all engines, and keeps the best that meets the budget.
     fn outcome(mut self, curve: Curve) -> Result<Outcome> {
-        let budget = self.wishes.budget;
+        let budget = self.options.budget;
         let engines = self.measured()?;
-        let given = &engines[0];
-        let drop_limit = budget.drop.unwrap_or(f64::INFINITY);
-        let wanted = |engine: &Engine| self.wishes.precisions.contains(&engine.precision);
+        let wanted = |engine: &Engine| self.options.precisions.contains(&engine.precision);
         let within = engines.iter().enumerate().filter(|(_, e)| wanted(e) && e.excess.is_empty());
         let kept = if budget.limits_costs() {
             within.max_by(|(_, a), (_, b)| a.val.total_cmp(&b.val))
         } else {
             // Without a limit of cost, the fastest network that loses little enough.
-            let within = within.filter(|(_, engine)| given.val - engine.val <= drop_limit);
+            let within = within.filter(|(_, engine)| engine.lost.is_none());
             within.min_by(|(_, a), (_, b)| a.cost.latency_ms.total_cmp(&b.cost.latency_ms))
         };
         let kept = kept.map(|(index, _)| index);
         let mut file = None;
+        // An engine of an earlier budget must not stay beside an outcome without one.
+        let copy = self.folder.join(COMPRESSED);
         if let Some(engine) = kept.map(|index| &engines[index]) {
             // Only other candidates missed a limit.
             self.missed.clear();
-            let drop = given.test - engine.test;
-            if drop > drop_limit {
-                self.missed.push(format!(
-                    "mAP50-95 falls by {drop:.4} on the {} split, the limit is {drop_limit}: train for more epochs \
-                     (--epochs), or allow a higher cost",
-                    self.data.test_name
-                ));
+            if let Some(lost) = &engine.lost {
+                let advice = if engine.run == GIVEN {
+                    "the network was not trained, because its engine keeps the other limits: set a lower limit of cost, or \
+                     fine-tune it with `finetune --qat true`"
+                } else {
+                    "train for more epochs (--epochs), or allow a higher cost"
+                };
+                self.missed.push(format!("{lost} ({} split): {advice}", self.data.test_name));
             }
-            let copy = self.folder.join(COMPRESSED);
             let bytes =
                 fs::read(&engine.file).with_context(|| format!("cannot read {}", engine.file.display()))?;
             write_file(&copy, &bytes)?;
             file = Some(copy);
         } else {
             let near = engines.iter().filter(|engine| wanted(engine));
-            let near = near.filter_map(|engine| Some((engine, engine.excess.first()?)));
-            for (engine, excess) in near {
-                self.missed.push(format!("{} in {}: {excess}", engine.run, engine.precision));
+            let near =
+                near.filter_map(|engine| Some((engine, engine.excess.first().or(engine.lost.as_ref())?)));
+            for (engine, reason) in near {
+                self.missed.push(format!("{} in {}: {reason}", engine.run, engine.precision));
+            }
+            if copy.exists() {
+                fs::remove_file(&copy).with_context(|| format!("cannot remove {}", copy.display()))?;
             }
         }
         let split = self.data.test_name.to_owned();
@@ -280,6 +322,6 @@ impl Work<'_> {
     }
 }
 
-/// Factor by which the best size of the curve may exceed a limit for a candidate to be tried: pruning for a
-/// target finds networks that the curve does not have.
-const FAR: f64 = 1.5;
+/// Factor by which the cheapest network of the curve may exceed a limit for a candidate to be tried: two
+/// measurements of a latency differ.
+const NOISE: f64 = 1.1;

@@ -1,4 +1,4 @@
-//! [`Cost`] of a network as a CPU engine, and [`measure`], which times several in turns.
+//! [`Cost`] of a network as a CPU engine, and [`Scale`], which measures several in turns.
 
 use anyhow::{Context as _, Result};
 use bonsai_checkpoint::{Checkpoint, ScratchFolder};
@@ -19,7 +19,7 @@ pub struct Cost {
     pub bytes: u64,
 }
 
-/// What [`measure`] needs besides the networks.
+/// Measures costs relative to the given network.
 pub(crate) struct Scale<'a> {
     pub(crate) context: &'a RunContext,
     /// Multiply-accumulates of the given network.

@@ -21,7 +21,8 @@ const FRACTIONS: [f64; 6] = [0.75, 0.5, 0.35, 0.25, 0.18, 0.125];
 /// which channels it keeps.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Curve {
-    /// The networks; the first is the given one.
+    /// The networks, each in every precision; the first is the given one, the last the smallest that the guards of
+    /// pruning allow.
     pub points: Vec<CurvePoint>,
 }
 
@@ -47,18 +48,19 @@ impl Curve {
         rounds: usize,
     ) -> Result<Self> {
         let mut networks = vec![given.clone()];
-        for fraction in FRACTIONS {
-            let target = Some(CostTarget::Macs(fraction));
+        let targets = FRACTIONS.map(|fraction| Some(CostTarget::Macs(fraction)));
+        // The last network is the smallest that the guards allow.
+        for target in targets.into_iter().chain([None]) {
             let mut settings = PruneConfig {
-                policy: PrunePolicy { target, ..policy.clone() },
+                policy: PrunePolicy { target, prune_ratio: 1.0, clamp: true, ..policy.clone() },
                 extras: PruneExtras { reconstruct: 0, ..PruneExtras::default() },
                 ..PruneConfig::default()
             };
             settings.score.importance = Importance::L2;
             match prune_stage(given, &settings, context, None, &mut |_| {}) {
                 Ok(pruned) => networks.push(pruned.checkpoint),
-                // The guards allow no smaller network.
-                Err(error) if is_unreachable(&error) => break,
+                // The guards allow no network that is so small.
+                Err(error) if is_unreachable(&error) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod accepted;
 mod budget;
 mod candidates;
 mod compress;
@@ -9,7 +10,7 @@ mod outcome;
 mod prune;
 
 pub use budget::{Bound, Budget, Excess};
-pub use compress::{Wishes, compress};
+pub use compress::{CompressOptions, compress};
 pub use cost::Cost;
 pub use curve::{Curve, CurvePoint};
 pub use outcome::{Engine, Outcome};

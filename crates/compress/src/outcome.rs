@@ -44,6 +44,8 @@ pub struct Engine {
     pub test: f64,
     /// The limits of costs that it exceeds.
     pub excess: Vec<String>,
+    /// The loss of mAP50-95, if it is above its limit.
+    pub lost: Option<String>,
 }
 
 impl Outcome {
@@ -58,11 +60,11 @@ impl Outcome {
         let kept = self.kept.map(|index| &self.engines[index]);
         let sentence = match (kept, self.engines.first(), &self.file) {
             (Some(kept), Some(given), Some(file)) => format!(
-                "{} of the {} network in {}: {:.2} ms instead of {:.2} ms, {:.2} MB instead of {:.2} MB, mAP50-95 {:.3} instead \
-                 of {:.3} on the {} split",
-                file.display(),
+                "Kept the {} network in {} ({}): latency {:.2} ms (given network in fp32: {:.2} ms), size {:.2} MB ({:.2} MB), \
+                 mAP50-95 {:.3} ({:.3}) on the {} split",
                 if kept.run == GIVEN { "given" } else { "pruned" },
                 kept.precision,
+                file.display(),
                 kept.cost.latency_ms,
                 given.cost.latency_ms,
                 kept.cost.bytes as f64 / 1e6,
@@ -81,19 +83,20 @@ impl Outcome {
             text.push('\n');
         }
         if !self.engines.is_empty() {
-            text += "| run | precision | MACs | latency | size | val mAP50-95 | test mAP50-95 | budget |\n\
-                     |---|---|---:|---:|---:|---:|---:|---|\n";
-        }
-        for (index, engine) in self.engines.iter().enumerate() {
-            let Engine { run, precision, cost, val, test, excess, .. } = engine;
-            let budget = match excess.first() {
-                None if self.kept == Some(index) => "met, kept",
-                None => "met",
-                Some(excess) => excess,
-            };
             let _ = writeln!(
                 text,
-                "| {run} | {precision} | {:.3} | {:.2} ms | {:.2} MB | {val:.3} | {test:.3} | {budget} |",
+                "| run | precision | MACs | latency | size | mAP50-95, validation | mAP50-95, {} | budget |\n\
+                 |---|---|---:|---:|---:|---:|---:|---|",
+                self.split
+            );
+        }
+        for (index, engine) in self.engines.iter().enumerate() {
+            let Engine { run, precision, cost, val, test, excess, lost, .. } = engine;
+            let kept = if self.kept == Some(index) { ", kept" } else { "" };
+            let budget = excess.first().or(lost.as_ref()).map_or("met", String::as_str);
+            let _ = writeln!(
+                text,
+                "| {run} | {precision} | {:.3} | {:.2} ms | {:.2} MB | {val:.3} | {test:.3} | {budget}{kept} |",
                 cost.macs,
                 cost.latency_ms,
                 cost.bytes as f64 / 1e6
@@ -101,7 +104,7 @@ impl Outcome {
         }
         let _ = writeln!(
             text,
-            "\nSizes that this machine was timed at before training; brackets exceed the budget:\n\n{}",
+            "\nBefore training, Bonsai timed networks of these sizes; a value in brackets is above its limit:\n\n{}",
             self.curve.markdown(&self.budget)
         );
         text

@@ -2,17 +2,18 @@
 
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
-use bonsai_pipeline::{Control, PipelineConfig, Progress, RunDir, Stage, load_settings, run_stages};
+use bonsai_pipeline::{Control, PipelineConfig, Progress, RunDir, Stage, run_stages};
 use bonsai_prune::CostTarget;
 use bonsai_tensorrt::EnginePrecision;
 
+use crate::accepted::with_target;
 use crate::cost::Scale;
 use crate::curve::is_unreachable;
 use crate::{Bound, Budget, Cost, Excess};
 
-/// Most prunings of a network.
+/// Largest number of prunings of one run.
 const ATTEMPTS: usize = 6;
-/// Fraction by which a target is below the limit: two measurements of a latency differ by a few per cent.
+/// Fraction by which a next target is lower than the excess asks for.
 const MARGIN: f64 = 0.03;
 
 /// The result of [`prune_to`].
@@ -38,14 +39,14 @@ pub(crate) fn prune_to(
     let Some(first) = budget.excess(given).first().copied() else {
         return Ok(Reached::Never("the network keeps the budget without pruning".to_owned()));
     };
-    let mut target = earlier_target(base, dir).unwrap_or_else(|| first_target(&first, given));
-    for _ in 0..ATTEMPTS {
-        let mut config = base.clone();
-        config.prune.target = Some(target);
+    let mut target = first_target(&first, given);
+    let mut last = first;
+    for attempt in 1..=ATTEMPTS {
+        let config = with_target(base, target);
         let control = Control { until: Some(Stage::Prune), ..Control::default() };
         match run_stages(&config, dir, &control, progress) {
             Ok(_) => {}
-            Err(error) if is_unreachable(&error) => return Ok(Reached::Never(format!("{error:#}"))),
+            Err(error) if is_unreachable(&error) => break,
             Err(error) => return Err(error),
         }
         let pruned = Checkpoint::load(dir.stage(Stage::Prune).join("pruned.safetensors"))?;
@@ -54,42 +55,36 @@ pub(crate) fn prune_to(
         let Some(worst) = excess.into_iter().max_by(|a, b| a.factor().total_cmp(&b.factor())) else {
             return Ok(Reached::Settings(Box::new(config)));
         };
-        progress.note(&format!("after pruning, {worst}: more channels are removed"));
+        last = worst;
+        if attempt < ATTEMPTS {
+            progress.note(&format!("after pruning, {worst}: Bonsai removes more channels"));
+        }
         target = tightened(target, &worst);
     }
-    Ok(Reached::Never(format!("{ATTEMPTS} prunings did not reach it")))
-}
-
-/// The target of an earlier call that was interrupted after pruning.
-fn earlier_target(base: &PipelineConfig, dir: &RunDir) -> Option<CostTarget> {
-    dir.completed(Stage::Prune)?;
-    let mut earlier = load_settings(&PipelineConfig::default(), &dir.config()).ok()?;
-    let target = earlier.prune.target?;
-    earlier.prune.target = base.prune.target;
-    (earlier == *base).then_some(target)
+    Ok(Reached::Never(format!(
+        "the smallest network that pruning reached is still too costly ({last}): allow a higher limit, or lower the guards of \
+         pruning (prune.min_channels, prune.max_ratio_per_layer)"
+    )))
 }
 
 /// The target of the first pruning, from the cost that is exceeded the most.
 fn first_target(worst: &Excess, given: &Cost) -> CostTarget {
     match worst.bound {
-        Bound::Latency => CostTarget::LatencyMs(worst.limit * (1.0 - MARGIN)),
+        Bound::Latency => CostTarget::LatencyMs(worst.limit),
         Bound::Macs => CostTarget::Macs(worst.limit),
         // A file is nearly all parameters.
         Bound::Size => CostTarget::Params((worst.limit / given.bytes as f64).min(1.0)),
     }
 }
 
-/// A lower target after one that left a cost above its limit.
+/// A target of the same kind, lower by the factor of the worst excess.
 fn tightened(target: CostTarget, worst: &Excess) -> CostTarget {
     let lower = |limit: f64| limit * (1.0 - MARGIN) / worst.factor();
-    match (target, worst.bound) {
-        (CostTarget::LatencyMs(limit), Bound::Latency | Bound::Size) => CostTarget::LatencyMs(lower(limit)),
-        (CostTarget::Params(limit), Bound::Size) => CostTarget::Params(lower(limit)),
-        // Another cost is exceeded than the one that decided so far.
-        (_, Bound::Latency) => CostTarget::LatencyMs(worst.limit * (1.0 - MARGIN)),
-        (_, Bound::Macs) => CostTarget::Macs(worst.limit),
-        (CostTarget::Macs(limit), Bound::Size) => CostTarget::Macs(lower(limit)),
-        (CostTarget::Latency(limit), Bound::Size) => CostTarget::Latency(lower(limit)),
+    match target {
+        CostTarget::LatencyMs(limit) => CostTarget::LatencyMs(lower(limit)),
+        CostTarget::Latency(limit) => CostTarget::Latency(lower(limit)),
+        CostTarget::Params(limit) => CostTarget::Params(lower(limit)),
+        CostTarget::Macs(limit) => CostTarget::Macs(lower(limit)),
     }
 }
 
@@ -109,6 +104,8 @@ mod tests {
         let CostTarget::Params(next) = tightened(target, &still) else { panic!("another target") };
         assert!((next - 0.25 * 0.97 / 1.1).abs() < 1e-12);
         let slow = Excess { bound: Bound::Latency, value: 4.4, limit: 4.0 };
-        assert_eq!(tightened(target, &slow), CostTarget::LatencyMs(4.0 * 0.97));
+        // The kind of the target stays, so that two limits cannot make it alternate.
+        let CostTarget::Params(next) = tightened(target, &slow) else { panic!("another target") };
+        assert!((next - 0.25 * 0.97 / 1.1).abs() < 1e-12);
     }
 }

@@ -57,6 +57,11 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
              train with executor cpu"
         );
     }
+    ensure_usage!(
+        !config.finetune.qat || config.export.int8,
+        "finetune.qat is true, but export.int8 is false, so no file would compute in the codes of the training: set \
+         export.int8=true"
+    );
     // The range of any other count, except that 0 epochs leave these trainings out.
     for (name, training) in [("baseline", &config.baseline), ("sparse", &config.sparse)] {
         section(name, TrainConfig { epochs: training.epochs.max(1), ..training.clone() }.check())?;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_detector::Detector;
-use bonsai_exec::{Device, ExecutorKind, ExecutorOptions};
+use bonsai_exec::ExecutorOptions;
 use bonsai_graph::Size;
 use bonsai_metrics::{Change, RESAMPLES};
 use bonsai_stages::{
-    Artefact, Data, ImageTimes, Measurement, RunContext, load_json, measure_artefacts, measure_checkpoint,
+    Artefact, Data, ImageTimes, Measurement, RunContext, engine_executor, load_json, measure_artefacts,
+    measure_checkpoint,
 };
 use bonsai_tensorrt::{EngineOutcome, EnginePrecision};
 use serde::Deserialize;
@@ -203,12 +204,10 @@ fn headline(rows: &[Row], change: Option<Change>, reference: Reference) -> Strin
     }
 }
 
-/// The executor for a file: 8-bit codes run on the CPU only.
+/// The executor for a file: engines for the CPU and 8-bit codes run on the CPU.
 fn executor_of(wanted: &ReportItem, run: ExecutorOptions) -> ExecutorOptions {
-    if wanted.precision != EnginePrecision::Int8 {
-        return run;
-    }
-    ExecutorOptions { kind: Some(ExecutorKind::Cpu), device: Device::Cpu, precision: None, ..run }
+    let on_cpu = wanted.precision == EnginePrecision::Int8 || wanted.group == Group::Export;
+    if on_cpu { engine_executor(run) } else { run }
 }
 
 /// The engines that were built; the reasons why others were not are added to `not_run`.

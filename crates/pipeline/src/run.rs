@@ -99,7 +99,9 @@ fn check_first_training(
     context: &RunContext,
 ) -> Result<()> {
     let stage = Stage::Baseline;
-    if control.takes(stage) || control.last() < stage || dir.completed(stage).is_some() {
+    // A baseline without epochs is not trained, and the pruned network may be much smaller.
+    let is_given = config.baseline.epochs == 0;
+    if is_given || control.takes(stage) || control.last() < stage || dir.completed(stage).is_some() {
         return Ok(());
     }
     let model = match Scale::from_model_name(&config.model) {

@@ -8,12 +8,12 @@ use std::path::Path;
 use anyhow::Result;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_stages::{TrainWatch, load_json, save_json, write_picture};
-use bonsai_train::{EpochRecord, EpochTiming, Stopped, TrainConfig, Trained};
+use bonsai_train::{EpochRecord, EpochTiming, Evaluation, Stopped, TrainConfig, Trained};
 
 use crate::attempts::{Attempts, Clock};
 use crate::epoch_keeper::{EpochKeeper, EpochRecords, ended};
 use crate::gamma_history::GammaHistory;
-use crate::{Progress, Stage};
+use crate::{DetMetrics, Progress, Stage};
 
 /// The averaged weights of the best epoch.
 pub(crate) const BEST: &str = "best.safetensors";
@@ -73,15 +73,24 @@ pub(crate) fn train_in(
     write_picture(&keeper.records.gammas.draw()?, &folder.join("gammas.png"))
 }
 
-/// Writes the files of a training of no epochs: the given network is its result.
+/// Writes the files of a training of no epochs: the given network is its result, and its metrics are the only
+/// record.
 ///
 /// # Errors
 /// If a file cannot be written.
-pub(crate) fn keep_given(folder: &Path, given: &Checkpoint) -> Result<()> {
+pub(crate) fn keep_given(folder: &Path, given: &Checkpoint, metrics: &DetMetrics) -> Result<()> {
     for name in [BEST, LAST] {
         given.save(folder.join(name))?;
     }
-    save_json(&folder.join(HISTORY), &Vec::<EpochRecord>::new())?;
+    let evaluation = Evaluation {
+        map50: metrics.map50,
+        map50_95: metrics.map50_95,
+        precision: metrics.precision,
+        recall: metrics.recall,
+        ..Evaluation::default()
+    };
+    let record = EpochRecord { evaluation: Some(evaluation), ..EpochRecord::default() };
+    save_json(&folder.join(HISTORY), &vec![record])?;
     let mut gammas = GammaHistory::default();
     gammas.push(0, given)?;
     gammas.save(&folder.join(GAMMAS))?;

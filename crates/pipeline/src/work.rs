@@ -8,7 +8,7 @@ use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_prune::{Importance, PrunePlan};
 use bonsai_stages::{
     Data, FeatureImitation, Objective, RunContext, Teacher, draw_dataset, for_dataset, load_json,
-    open_dataset, save_json, start_checkpoint, train_stage, trained_checkpoint,
+    measure_checkpoint, open_dataset, save_json, start_checkpoint, train_stage, trained_checkpoint,
 };
 use bonsai_tensorrt::EnginePrecision;
 use bonsai_train::TrainConfig;
@@ -80,7 +80,9 @@ impl Work<'_> {
                 let Self { config, .. } = self;
                 let given =
                     trained_checkpoint(&config.model, &self.data()?.class_names, config.seed, progress)?;
-                keep_given(folder, &given)
+                let batch = config.finetune.batch;
+                let metrics = measure_checkpoint(&given, &self.data()?.val, self.context, batch)?;
+                keep_given(folder, &given, &metrics)
             }
             Stage::Baseline => {
                 let names = &self.data()?.class_names;

@@ -70,7 +70,7 @@ pub fn choose(
 ///
 /// `measure` receives a plan for the network and returns milliseconds. It is called at most 8 times: for the
 /// original network (if the target is a fraction), for the smallest network that the guards allow, and for
-/// ratios between them until one is at most 2 % below the limit. The measured latency of the result never
+/// ratios between them until one is at most 2 % below the limit. The latency of the result, as measured by the caller, never
 /// exceeds the limit, and the ratio is found to within 1/64 of its range.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ use rand::{RngExt as _, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::magnitudes::Magnitudes;
-use crate::{ExportConfig, Progress, RunContext, open_split, validation_loader};
+use crate::{ExportConfig, Progress, RunContext, engine_executor, open_split, validation_loader};
 
 /// Images per batch.
 const BATCH: usize = 4;
@@ -177,7 +177,8 @@ pub fn timed_engine(
     let values = 3 * context.imgsz * context.imgsz;
     let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
     let noise = (0..values).map(|_| f32::from(rng.random::<u8>()) / 255.0).collect();
-    quantize_for(folded, &Array::new(&[1, 3, context.imgsz, context.imgsz], noise), &context.executor)
+    let noise = Array::new(&[1, 3, context.imgsz, context.imgsz], noise);
+    quantize_for(folded, &noise, &engine_executor(context.executor))
 }
 
 /// The smallest and largest value of each wire of a folded network.

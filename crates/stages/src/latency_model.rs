@@ -14,7 +14,7 @@ use bonsai_tensorrt::EnginePrecision;
 use nalgebra::{DMatrix, DVector};
 
 use crate::calibrate::timed_engine;
-use crate::{RunContext, time_images};
+use crate::{RunContext, engine_executor, time_images};
 
 /// Fractions of the multiply-accumulates of the networks that are timed besides the given one.
 const FRACTIONS: [f64; 4] = [0.7, 0.45, 0.25, 0.125];
@@ -49,15 +49,23 @@ impl LatencyModel {
         let image = Size::square(context.imgsz);
         let mut networks = vec![network.clone()];
         for (index, fraction) in FRACTIONS.into_iter().enumerate() {
-            // Norms give uneven widths, chance gives even ones.
+            // A ranking by norm prunes layers unequally, a random one prunes them equally.
             for importance in [Importance::L2, Importance::Random { seed: index as u64 }] {
-                networks.extend(pruned(network, importance, fraction, policy, image)?);
+                let target = Some(CostTarget::Macs(fraction));
+                networks.extend(pruned(
+                    network,
+                    importance,
+                    PrunePolicy { target, ..policy.clone() },
+                    image,
+                )?);
             }
         }
+        let smallest = PrunePolicy { prune_ratio: 1.0, target: None, ..policy.clone() };
+        networks.extend(pruned(network, Importance::L2, smallest, image)?);
         let mut detectors = Vec::with_capacity(networks.len());
         for network in &networks {
             let engine = timed_engine(network, precision, context)?;
-            detectors.push(Detector::from_checkpoint(engine, context.executor)?);
+            detectors.push(Detector::from_checkpoint(engine, engine_executor(context.executor))?);
         }
         let mut turns: Vec<&mut Detector> = detectors.iter_mut().collect();
         let times = time_images(&mut turns, context.imgsz, ROUNDS)?;
@@ -76,18 +84,16 @@ impl LatencyModel {
     }
 }
 
-/// A network with a fraction of the multiply-accumulates; `None` if the guards do not allow it.
+/// A pruned network; `None` if the guards do not allow the target.
 fn pruned(
     network: &Checkpoint,
     importance: Importance,
-    fraction: f64,
-    policy: &PrunePolicy,
+    policy: PrunePolicy,
     image: Size,
 ) -> Result<Option<Checkpoint>> {
-    let target = Some(CostTarget::Macs(fraction));
     let options = PruneOptions {
         score: ScoreConfig { importance, ..ScoreConfig::default() },
-        policy: PrunePolicy { target, clamp: true, ..policy.clone() },
+        policy: PrunePolicy { clamp: true, ..policy },
         compensate: false,
         reconstruct: 0,
         image,
@@ -99,7 +105,8 @@ fn pruned(
     }
 }
 
-/// Multiply-accumulates that the kernels compute, values that the layers write, and 1; in millions.
+/// Millions of multiply-accumulates that the kernels compute, millions of values that the layers write, and the
+/// constant 1.
 fn features(graph: &Graph, image: Size) -> Result<[f64; FEATURES]> {
     let shapes = graph.shapes(image)?;
     let macs = graph.node_macs(image)?;
@@ -117,19 +124,40 @@ fn features(graph: &Graph, image: Size) -> Result<[f64; FEATURES]> {
     Ok([computed / 1e6, written / 1e6, 1.0])
 }
 
-/// Weights that predict the measured times with the smallest relative errors.
+/// Weights of at least 0 that predict the measured times with small relative errors. A feature whose weight
+/// would be negative is left out, and the others are fitted again.
 fn fitted(graphs: &[&Graph], measured: &[f64], image: Size) -> Result<[f64; FEATURES]> {
+    let mut used = vec![true; FEATURES];
+    loop {
+        let weights = solved(graphs, measured, image, &used)?;
+        let Some(lowest) = (0..FEATURES).min_by(|a, b| weights[*a].total_cmp(&weights[*b])) else {
+            return Ok(weights);
+        };
+        if weights[lowest] >= 0.0 {
+            return Ok(weights);
+        }
+        used[lowest] = false;
+    }
+}
+
+/// The least squares of [`fitted`] with some features; the weights of the others are 0.
+fn solved(graphs: &[&Graph], measured: &[f64], image: Size, used: &[bool]) -> Result<[f64; FEATURES]> {
     let mut rows = DMatrix::zeros(measured.len(), FEATURES);
     for (row, (graph, time)) in graphs.iter().zip(measured).enumerate() {
         for (column, feature) in features(graph, image)?.into_iter().enumerate() {
-            rows[(row, column)] = feature / time;
+            rows[(row, column)] = if used[column] { feature / time } else { 0.0 };
         }
     }
     let ones = DVector::from_element(measured.len(), 1.0);
     let svd = rows.svd(true, true);
     let solved = svd.solve(&ones, RANK * svd.singular_values.max());
     let weights = solved.map_err(anyhow::Error::msg)?;
-    ensure!(weights.iter().all(|weight| weight.is_finite()), "the latencies of this machine are not finite");
+    ensure!(
+        weights.iter().all(|weight| weight.is_finite()),
+        "the latency model of {} networks has a weight that is not finite, from these times: {measured:?} ms; measure \
+         again on an idle machine",
+        measured.len()
+    );
     Ok([weights[0], weights[1], weights[2]])
 }
 

@@ -52,7 +52,7 @@ pub use iterate::{Stepwise, iterate_stage};
 pub use json_file::{load_json, save_json};
 pub use latency_model::LatencyModel;
 pub use machine::{
-    ImageTimes, Latency, Speed, cpu_seconds, executor_options, host_executor, limit_threads,
+    ImageTimes, Latency, Speed, cpu_seconds, engine_executor, executor_options, host_executor, limit_threads,
     median_latency_ms, memory_budget, peak_rss_mb, reset_peak, time_images,
 };
 pub use measure::{

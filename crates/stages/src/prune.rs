@@ -3,25 +3,30 @@
 use anyhow::{Context as _, Result};
 use bonsai_checkpoint::{Array, Checkpoint, Weights};
 use bonsai_data::{Batch, Loader};
+use bonsai_detector::Detector;
 use bonsai_exec::{Buffer, Executor, Mode, build_executor};
 use bonsai_graph::{ClassMap, NodeId, Size};
 use bonsai_prune::{
-    ActivationSource, BoxError, Candidate, Importance, PruneOptions, PruneServices, Pruned, ScoreConfig,
-    prune, prune_best, recalibrate,
+    ActivationSource, BoxError, Candidate, CostTarget, Importance, PruneOptions, PruneServices, Pruned,
+    ScoreConfig, prune, prune_best, recalibrate,
 };
+use bonsai_tensorrt::EnginePrecision;
 use bonsai_train::output_gradients;
 use bonsai_yolov8::{HeadOutput, LossGains, detection_loss};
 
 use crate::activations::{Activations, evenly, forward};
 use crate::batches::targets;
+use crate::calibrate::timed_engine;
 use crate::classes::{in_network, matched};
 use crate::latency_model::LatencyModel;
 use crate::trial::Trials;
 use crate::{Data, RunContext, validation_loader};
-use crate::{PruneConfig, PruneExtras};
+use crate::{PruneConfig, PruneExtras, engine_executor, time_images};
 
 /// The importance in place of best where no ranking can be tried.
 pub const UNTRIED: Importance = Importance::Taylor;
+/// Runs of the networks for the latency in a note.
+const LATENCY_RUNS: usize = 20;
 
 /// Prunes according to `settings`, and reports long steps to `note`. Importance taylor and best and
 /// recalibration need `data`.
@@ -117,11 +122,34 @@ pub fn prune_stage(
     if let Some(reconstruction) = &pruned.report.reconstruction {
         note(&reconstruction.to_string());
     }
+    if settings.policy.target.is_some_and(CostTarget::is_measured) {
+        note(&measured_latency(model, &pruned.checkpoint, settings.extras.latency_in, context)?);
+    }
     if settings.extras.recalibrate > 0 {
         let data = data.context("recalibration needs images: pass --data DATA.yaml")?;
         pruned.checkpoint = recalibrated(&pruned.checkpoint, data, context, settings)?;
     }
     Ok(pruned)
+}
+
+/// The measured latencies of a network and the pruned one, because the search only predicts them.
+fn measured_latency(
+    model: &Checkpoint,
+    pruned: &Checkpoint,
+    precision: EnginePrecision,
+    context: &RunContext,
+) -> Result<String> {
+    let open = |network: &Checkpoint| -> Result<Detector> {
+        let engine = timed_engine(network, precision, context)?;
+        Ok(Detector::from_checkpoint(engine, engine_executor(context.executor))?)
+    };
+    let (mut before, mut after) = (open(model)?, open(pruned)?);
+    let times = time_images(&mut [&mut before, &mut after], context.imgsz, LATENCY_RUNS)?;
+    let [before, after] = [&times[0], &times[1]].map(|times| times.latency().p50_ms);
+    Ok(format!(
+        "measured latency in {precision}: {after:.2} ms after pruning, {before:.2} ms before ({:.3} of it)",
+        after / before
+    ))
 }
 
 /// Endless batches of the same training images, without augmentation.

@@ -49,8 +49,8 @@ pub fn trained_checkpoint(
     let missing: Vec<&str> = classes.missing().map(|class| class_names[class].as_str()).collect();
     ensure_usage!(
         missing.is_empty(),
-        "baseline.epochs is 0, so the model is the baseline, but {model} has no class \"{}\" of the dataset: set \
-         baseline.epochs, so that it is trained first",
+        "baseline.epochs is 0, so the model is the baseline, but {model} has no class \"{}\" of the dataset: train it on \
+         the dataset first (in `pipeline`, set baseline.epochs)",
         missing.join("\", \"")
     );
     for_dataset(checkpoint, class_names, seed, &shown(model), progress)

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use bonsai_checkpoint::Checkpoint;
-use bonsai_compress::{Bound, Budget, Outcome, Wishes, compress};
+use bonsai_compress::{Bound, Budget, CompressOptions, Outcome, compress};
 use bonsai_pipeline::{Control, PipelineConfig, Quiet, RunDir, Stage, path_text, run_stages};
 use bonsai_tensorrt::EnginePrecision;
 use tempfile::TempDir;
@@ -46,8 +46,8 @@ impl Trained {
     }
 
     fn compress(&self, name: &str, budget: Budget) -> Outcome {
-        let wishes = Wishes { config: self.config.clone(), budget, precisions: BOTH.to_vec() };
-        compress(&wishes, &self.project(name), &mut Quiet).unwrap()
+        let options = CompressOptions { config: self.config.clone(), budget, precisions: BOTH.to_vec() };
+        compress(&options, &self.project(name), &mut Quiet).unwrap()
     }
 }
 
@@ -107,4 +107,29 @@ fn a_network_that_meets_its_budget_is_not_trained() {
     assert!(outcome.is_met());
     assert!(outcome.engines.iter().all(|engine| engine.run == "given"));
     assert!(!trained.project("easy").join("fp32").exists());
+}
+
+#[test]
+fn the_same_call_repeats_no_training_and_another_budget_has_its_own_target() {
+    let trained = Trained::new();
+    let half = Budget { macs: Some(0.5), ..Budget::default() };
+    let kept = |outcome: &Outcome| outcome.engines[outcome.kept.unwrap()].cost.macs;
+    let first = trained.compress("again", half);
+    let manifest = trained.project("again").join("pruned/finetune/manifest.json");
+    let made = std::fs::read(&manifest).unwrap();
+    let second = trained.compress("again", half);
+    assert_eq!(std::fs::read(&manifest).unwrap(), made);
+    assert_eq!(kept(&first), kept(&second));
+
+    // A smaller limit and then the first one again: no target is taken from another budget.
+    let quarter = trained.compress("again", Budget { macs: Some(0.25), ..Budget::default() });
+    assert!(kept(&quarter) <= 0.25);
+    assert!(kept(&trained.compress("again", half)) > 0.25);
+
+    // A budget that is not met leaves no engine of an earlier one.
+    let file = first.file.unwrap();
+    assert!(file.is_file());
+    let never = trained.compress("again", Budget { bytes: Some(1000), ..Budget::default() });
+    assert!(never.file.is_none() && !file.exists());
+    assert!(!never.missed.is_empty());
 }

@@ -50,5 +50,8 @@ fn a_baseline_without_training_must_know_the_classes() {
     two.save(&file).unwrap();
     other.model = path_text(&file);
     let message = refused(&other);
-    assert!(message.contains("has no class \"") && message.contains("set baseline.epochs"), "{message}");
+    assert!(
+        message.contains("has no class \"") && message.contains("train it on the dataset first"),
+        "{message}"
+    );
 }

@@ -31,6 +31,11 @@ pub fn executor_options(
     Ok(options)
 }
 
+/// The options with which a run's CPU engines are run and timed: those of the run, on the CPU.
+pub fn engine_executor(run: ExecutorOptions) -> ExecutorOptions {
+    ExecutorOptions { kind: Some(ExecutorKind::Cpu), device: Device::Cpu, precision: None, ..run }
+}
+
 /// The fastest executor on the host, limited to the memory that is available now.
 pub fn host_executor() -> ExecutorOptions {
     ExecutorOptions { budget: memory_budget(), ..ExecutorOptions::default() }

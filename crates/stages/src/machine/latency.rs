@@ -9,14 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use super::cpu_seconds;
 
+/// Fewest rounds of a measurement: with fewer, the median has no 95 % interval.
+const FEWEST: usize = 6;
 /// Most rounds of a measurement, as a multiple of the rounds that were asked for.
 const LONGEST: usize = 5;
-/// Time after which a measurement has no more rounds than were asked for.
+/// After this time, a measurement ends as soon as it has the rounds that were asked for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A measurement ends when the medians of its halves differ by at most this fraction for every detector.
 const SETTLED: f64 = 0.05;
 
-/// Milliseconds for one image. The median shows delays by other programs; processor time hardly does.
+/// Milliseconds for one image. Wall-clock time includes time in which other programs ran; processor time hardly
+/// does.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Latency {
@@ -69,7 +72,7 @@ impl ImageTimes {
         Speed { times: ratios[ratios.len() / 2], low: ratios[low], high: ratios[high] }
     }
 
-    /// Whether both halves of the rounds have the same median.
+    /// Whether the medians of both halves of the rounds are close.
     fn is_settled(&self) -> bool {
         let (first, second) = self.wall.split_at(self.wall.len() / 2);
         let [first, second] = [first, second].map(|half| quantile(half, 0.5));
@@ -77,8 +80,8 @@ impl ImageTimes {
     }
 }
 
-/// Times every detector on one image of `imgsz` pixels, decode included, for at least `runs` rounds, and for
-/// more while the times still change. The detectors take turns, so that other programs delay all of them
+/// Times every detector on one image of `imgsz` pixels, decode included, for at least `runs` rounds (and at
+/// least 6), and for up to five times as many while the times still change. The detectors take turns, so that other programs delay all of them
 /// equally. The first round only warms up.
 ///
 /// # Errors
@@ -86,7 +89,7 @@ impl ImageTimes {
 pub fn time_images(detectors: &mut [&mut Detector], imgsz: usize, runs: usize) -> Result<Vec<ImageTimes>> {
     let image = Array::new(&[1, 3, imgsz, imgsz], vec![0.5; 3 * imgsz * imgsz]);
     let mut times = vec![ImageTimes::default(); detectors.len()];
-    let runs = runs.max(2);
+    let runs = runs.max(FEWEST);
     let begin = Instant::now();
     for round in 0..=LONGEST * runs {
         let settled = || round % runs == 1 && times.iter().all(ImageTimes::is_settled);

@@ -1,0 +1,47 @@
+//! [`accepted`]: the pruning target that an earlier call found for a candidate.
+//!
+//! A network that was accepted is fine-tuned for hours. A later call with the same budget uses its target again
+//! instead of measuring, because a measurement that differs by noise would discard the training.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use bonsai_pipeline::PipelineConfig;
+use bonsai_prune::CostTarget;
+use bonsai_stages::{load_json, save_json};
+use serde::{Deserialize, Serialize};
+
+use crate::Budget;
+use crate::candidates::Candidate;
+
+#[derive(Serialize, Deserialize)]
+struct Accepted {
+    budget: Budget,
+    target: CostTarget,
+}
+
+/// The target of an earlier call with the same budget.
+pub(crate) fn accepted(folder: &Path, candidate: &Candidate) -> Option<CostTarget> {
+    let found: Accepted = load_json(&file(folder, candidate)).ok()?;
+    (found.budget == candidate.budget).then_some(found.target)
+}
+
+/// Stores the target of `config` for later calls.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(crate) fn accept(folder: &Path, candidate: &Candidate, config: &PipelineConfig) -> Result<()> {
+    let Some(target) = config.prune.target else { return Ok(()) };
+    save_json(&file(folder, candidate), &Accepted { budget: candidate.budget, target })
+}
+
+/// The settings of a run with a target.
+pub(crate) fn with_target(base: &PipelineConfig, target: CostTarget) -> PipelineConfig {
+    let mut config = base.clone();
+    config.prune.target = Some(target);
+    config
+}
+
+fn file(folder: &Path, candidate: &Candidate) -> PathBuf {
+    folder.join(format!("{}.accepted.json", candidate.name))
+}
