@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use bonsai_checkpoint::Array;
 use bonsai_detector::Detector;
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::cpu_seconds;
@@ -14,7 +17,7 @@ const FEWEST: usize = 6;
 /// Most rounds of a measurement, as a multiple of the rounds that were asked for.
 const LONGEST: usize = 5;
 /// After this time, a measurement ends as soon as it has the rounds that were asked for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(4);
 /// A measurement ends when the medians of its halves differ by at most this fraction for every detector.
 const SETTLED: f64 = 0.05;
 
@@ -81,8 +84,8 @@ impl ImageTimes {
 }
 
 /// Times every detector on one image of `imgsz` pixels, decode included, for at least `runs` rounds (and at
-/// least 6), and for up to five times as many while the times still change. The detectors take turns, so that other programs delay all of them
-/// equally. The first round only warms up.
+/// least 6), and for up to five times as many while the times still change. The detectors take turns in a random order, so that other programs
+/// delay all of them equally. The first round only warms up.
 ///
 /// # Errors
 /// If a network cannot run.
@@ -90,13 +93,18 @@ pub fn time_images(detectors: &mut [&mut Detector], imgsz: usize, runs: usize) -
     let image = Array::new(&[1, 3, imgsz, imgsz], vec![0.5; 3 * imgsz * imgsz]);
     let mut times = vec![ImageTimes::default(); detectors.len()];
     let runs = runs.max(FEWEST);
+    let mut order: Vec<usize> = (0..detectors.len()).collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
     let begin = Instant::now();
     for round in 0..=LONGEST * runs {
         let settled = || round % runs == 1 && times.iter().all(ImageTimes::is_settled);
         if round > runs && (begin.elapsed() > PATIENCE || settled()) {
             break;
         }
-        for (detector, times) in detectors.iter_mut().zip(&mut times) {
+        // The network before leaves its weights in the caches, so the order changes from round to round.
+        order.shuffle(&mut rng);
+        for &index in &order {
+            let (detector, times) = (&mut detectors[index], &mut times[index]);
             let (start, busy) = (Instant::now(), cpu_seconds());
             detector.predict(&image)?;
             let (wall, busy) = (start.elapsed().as_secs_f64(), busy.zip(cpu_seconds()));
