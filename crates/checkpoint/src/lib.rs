@@ -9,11 +9,12 @@ mod import;
 mod pt;
 mod replace;
 mod state_dict;
+mod ultralytics_file;
 mod weights;
 
 pub use array::Array;
 pub use checkpoint::{Checkpoint, TrainProgress, TrainState};
 pub use error::CheckpointError;
-pub use pt::PtError;
+pub use pt::{PtError, UltralyticsFile};
 pub use replace::{ScratchFolder, remove_leftovers, write_file};
 pub use weights::Weights;

@@ -56,6 +56,11 @@ impl Weights {
         self.arrays.get_mut(name).ok_or_else(|| CheckpointError::Missing { name: name.to_owned() })
     }
 
+    /// Takes one array out; the others keep their order.
+    pub fn remove(&mut self, name: &str) -> Option<Array> {
+        self.arrays.shift_remove(name)
+    }
+
     /// All arrays in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Array)> {
         self.arrays.iter().map(|(n, a)| (n.as_str(), a))

@@ -165,12 +165,12 @@ const TOPICS: &[Topic] = &[
         ],
         examples: &[
             ("export --weights W -o w.onnx", "32 bits, opset 13, one image of a fixed size"),
-            ("export --weights W -o h.onnx --half --io fp16", "16 bits"),
             ("export --weights W -o q.onnx --int8 --data D/data.yaml", "8 bits, ranges from training images"),
             (
-                "export --weights W -o d.onnx --dynamic shape --nms onnx",
-                "Any batch and size, with suppression in the file",
+                "export --weights W -o d.onnx --half --dynamic shape --nms onnx",
+                "16 bits, any batch and size, with suppression in the file",
             ),
+            ("export --weights W -o w.pt --format ultralytics", "`YOLO(\"w.pt\")` loads it, pruned or not"),
         ],
         notes: &["By default, the image size is that of the training."],
     },

@@ -1,6 +1,6 @@
-//! `export`: writes a checkpoint as ONNX, or as a state dict for PyTorch.
+//! `export`: writes a checkpoint as ONNX, as a `.pt` file for Ultralytics, or as a state dict for PyTorch.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bonsai_graph::Size;
@@ -22,6 +22,8 @@ use crate::terminal::Terminal;
 enum Format {
     /// ONNX, including decoding
     Onnx,
+    /// `.pt` file that `YOLO("file.pt")` loads, pruned or not
+    Ultralytics,
     /// State dict in safetensors, with Ultralytics' names
     PtState,
 }
@@ -138,6 +140,18 @@ pub(crate) struct Export {
     settings: Settings,
 }
 
+impl Export {
+    /// Checks that no option was given that only ONNX files have.
+    fn refuse_onnx_options(&self, command: &str) -> Result<()> {
+        self.settings.only(command, &[])?;
+        ensure_usage!(
+            !self.onnx.is_given(),
+            "`{command}` does not use options of ONNX files: leave them out"
+        );
+        Ok(())
+    }
+}
+
 impl Onnx {
     /// Whether any of these options was given.
     fn is_given(&self) -> bool {
@@ -225,16 +239,55 @@ fn print_parity(parity: &Parity) {
 }
 
 pub(crate) fn export(args: &Export) -> Result<u8> {
-    if matches!(args.format, Format::PtState) {
-        args.settings.only("export --format pt-state", &[])?;
-        ensure_usage!(
-            !args.onnx.is_given(),
-            "`export --format pt-state` does not use options of ONNX files: leave them out"
-        );
-        jobs::export_state_dict(&args.weights, &args.out)?;
-        say!("{}: state dict for PyTorch, see examples/load_state_dict.py", args.out.display());
-        return Ok(DONE);
+    match args.format {
+        Format::Onnx => export_onnx(args),
+        Format::Ultralytics => {
+            args.refuse_onnx_options("export --format ultralytics")?;
+            export_ultralytics(&args.weights, &args.out)
+        }
+        Format::PtState => {
+            args.refuse_onnx_options("export --format pt-state")?;
+            jobs::export_state_dict(&args.weights, &args.out)?;
+            say!("{}: state dict for PyTorch, see examples/load_state_dict.py", args.out.display());
+            Ok(DONE)
+        }
     }
+}
+
+fn export_ultralytics(weights: &Path, out: &Path) -> Result<u8> {
+    let written = jobs::export_ultralytics(weights, out)?;
+    let shown = out.display();
+    say!("{shown} for Ultralytics: `YOLO(\"{shown}\")` in Python, `yolo val model={shown}` and so on");
+    print_parity(&written.parity);
+    if written.added_channels > 0 {
+        let channels = written.added_channels;
+        say!(
+            "{channels} channels of zeros were added, because Ultralytics cuts every C2f in two equal halves; the outputs \
+             stay the same"
+        );
+    }
+    if !written.can_be_rebuilt {
+        tell!(
+            "note: Ultralytics' `train` builds networks of regular widths only, so it stops at this file: \
+             examples/train_pruned.py trains it as it is"
+        );
+    }
+    if written.leaves_codes_out {
+        tell!(
+            "warning: the network was trained with 8-bit rounding, which the file does not have: evaluate it with `val` \
+             before you use it"
+        );
+    }
+    set_result(serde_json::json!({
+        "file": path_text(out),
+        "parity": written.parity,
+        "added_channels": written.added_channels,
+        "can_be_rebuilt": written.can_be_rebuilt,
+    }));
+    Ok(DONE)
+}
+
+fn export_onnx(args: &Export) -> Result<u8> {
     let mut used = vec!["imgsz", "baseline.batch", "device", "executor", "compute_precision", "threads"];
     if args.onnx.int8 {
         used.extend(["data", "seed", "loader"]);

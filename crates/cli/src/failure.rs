@@ -12,7 +12,7 @@ use bonsai_pipeline::is_misuse;
 use serde_json::json;
 
 use crate::events::event;
-use crate::near::near_file;
+use crate::missing_file::{hint_for_missing, missing_file};
 use crate::output::{eprint_line, labelled};
 
 /// The command succeeded.
@@ -95,11 +95,15 @@ impl Failure {
     }
 }
 
-/// Prints the error and returns the exit code. `files` are the files on the command line; if the error names
-/// one that does not exist, the hint suggests a similar name.
+/// Prints the error and returns the exit code. `files` are the files on the command line; if one that the error
+/// names could not be found, the command line is wrong, and the hint says what to do.
 pub(crate) fn report(error: Error, files: &[PathBuf]) -> u8 {
-    let failure = Failure::from_error(error);
+    let mut failure = Failure::from_error(error);
     let parts = parts(&failure.error);
+    let missing = missing_file(&parts.join(" "), files);
+    if missing.is_some() && is_not_found(&failure.error) {
+        failure.code = MISUSED;
+    }
     for (index, part) in parts.iter().enumerate() {
         // Further lines of a text are indented, so that a caret stays below the character that it marks.
         if index == 0 {
@@ -108,12 +112,18 @@ pub(crate) fn report(error: Error, files: &[PathBuf]) -> u8 {
             eprint_line!("  cause: {}", part.replace('\n', "\n         "));
         }
     }
-    let hint = failure.hint.or_else(|| near_file(&parts.join(" "), files));
+    let hint = failure.hint.or_else(|| missing.and_then(hint_for_missing));
     if let Some(hint) = &hint {
         labelled("hint:", "1;36", hint);
     }
     event("error", json!({ "error": parts[0], "causes": parts[1..], "hint": hint, "code": failure.code }));
     failure.code
+}
+
+/// Whether a file or folder could not be found.
+fn is_not_found(error: &Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|cause| cause.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// The texts of the error and its causes, without causes that an earlier text contains.

@@ -1,13 +1,10 @@
 //! [`known_model`]: refuses unknown names of models.
 
 use anyhow::Result;
-use bonsai_pipeline::path_of_text;
+use bonsai_pipeline::{nearest, path_of_text};
 
 use crate::failure::{ErrorExt as _, misused};
-use crate::near::near_model;
-
-/// Names of the models that can be built.
-const MODELS: [&str; 5] = ["yolov8n", "yolov8s", "yolov8m", "yolov8l", "yolov8x"];
+use crate::published_models::MODELS;
 
 /// Refuses a word that is not a model's name, does not look like a path, and is not an existing file.
 pub(crate) fn known_model(name: &str) -> Result<()> {
@@ -17,8 +14,8 @@ pub(crate) fn known_model(name: &str) -> Result<()> {
     }
     let text = format!("unknown model \"{name}\"; expected a file or one of {}", MODELS.join(", "));
     let refused = misused(text);
-    match near_model(name, MODELS.iter().map(|&model| model.to_owned())) {
-        Some(tip) => refused.hint(|| tip),
+    match nearest(name, MODELS.iter().map(|&model| model.to_owned())) {
+        Some(near) => refused.hint(|| format!("did you mean `{near}`?")),
         None => refused,
     }
 }

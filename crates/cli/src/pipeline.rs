@@ -8,7 +8,7 @@ use anyhow::Result;
 use bonsai_bench::sweep::note_failure;
 use bonsai_pipeline::{
     Control, Ended, Estimate, Fate, Forecast, Interrupted, PipelineConfig, PipelinePreset, RunDir, Stage,
-    check, forecast, markdown, path_of_text, path_text, run_stages,
+    check, forecast, path_of_text, path_text, run_stages, terminal_summary,
 };
 use clap::Args;
 
@@ -102,7 +102,7 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
             set_result(
                 serde_json::json!({ "folder": path_text(&folder), "headline": report.headline, "rows": report.rows }),
             );
-            say!("\n{}\nEverything is in {}", markdown(&report), folder.display());
+            say!("\n{}", terminal_summary(&report, &folder, &dir.page()).trim_end());
             Ok(args.thresholds.check(&report))
         }
         Ok(Ended::Until(stage)) => {

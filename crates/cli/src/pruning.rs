@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bonsai_pipeline::{
-    ClampedLayer, CostTarget, Importance, Iterated, Normalisation, PipelineConfig, Preset, PruneExtras,
-    PrunePolicy, PruneReport, Reduction, Scope, ScoreConfig, ScorePer, StepsEnd, jobs,
+    CostTarget, Importance, Iterated, Normalisation, PipelineConfig, Preset, PruneExtras, PrunePolicy,
+    Reduction, Scope, ScoreConfig, ScorePer, StepsEnd, jobs,
 };
 use clap::Args;
 
 use crate::events::set_result;
 use crate::failure::{DONE, FAILED, ensure_usage};
 use crate::output::{eprint_line, is_json, is_stream, say, tell};
+use crate::pruning_output::{print_next, print_pruning};
 use crate::settings_args::{Settings, for_file};
 use crate::terminal::Terminal;
 
@@ -233,7 +234,13 @@ pub(crate) fn prune(args: &Prune) -> Result<u8> {
     };
     args.settings.only("prune", &USED)?;
     args.choice.refuse_reset(&args.settings.set)?;
+    // If the importance differs for another default, then nobody chose it.
+    let other =
+        PipelineConfig { score: ScoreConfig { importance: Importance::Lamp, ..base.score }, ..base.clone() };
     let mut config = args.settings.resolve_with(base, |config| args.choice.apply(config))?;
+    let other = args.settings.resolve_with(other, |config| args.choice.apply(config))?;
+    let is_chosen = other.score.importance == config.score.importance;
+    let ranked_by = if is_chosen { jobs::RankedBy::User } else { jobs::RankedBy::Default };
     if let (Some(Importance::Random { .. }), Importance::Random { seed }) =
         (args.choice.importance, &mut config.score.importance)
     {
@@ -251,7 +258,7 @@ pub(crate) fn prune(args: &Prune) -> Result<u8> {
             "--plan determines the channels, so --steps cannot be used: leave one of them out"
         );
         return Ok(print_steps(
-            &jobs::iterate(&config, &args.weights, &args.out, &mut Terminal::new())?,
+            &jobs::iterate(&config, ranked_by, &args.weights, &args.out, &mut Terminal::new())?,
             args,
         ));
     }
@@ -261,12 +268,15 @@ pub(crate) fn prune(args: &Prune) -> Result<u8> {
     }
     let report = match &args.choice.plan {
         Some(plan) => jobs::replay(&config, &args.weights, plan, out)?,
-        None => jobs::prune(&config, &args.weights, out, &mut Terminal::new())?,
+        None => jobs::prune(&config, ranked_by, &args.weights, out, &mut Terminal::new())?,
     };
     if is_json() && !is_stream() {
         say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print_pruning(&report);
+        if let Some(out) = out {
+            print_next(out, args.settings.data.as_deref());
+        }
         set_result(&report);
     }
     Ok(DONE)
@@ -289,47 +299,4 @@ fn print_steps(iterated: &Iterated, args: &Prune) -> u8 {
     }
     say!("{} is the network after step {}", args.out.display(), iterated.good_step);
     DONE
-}
-
-fn print_pruning(report: &PruneReport) {
-    say!("{:>28} {:>5} {:>5} {:>8} {:>8} {:>8}", "convolution", "was", "kept", "min", "mean", "max |gamma|");
-    for layer in report.layers.iter().filter(|l| l.gamma.is_some()) {
-        let (min, mean, max) = layer.gamma.as_ref().map_or((0.0, 0.0, 0.0), |g| (g.min, g.mean, g.max));
-        say!("{:>28} {:>5} {:>5} {min:>8.4} {mean:>8.4} {max:>8.4}", layer.conv, layer.original, layer.kept);
-    }
-    if let Some(chosen) = &report.selection {
-        for clamp in &chosen.clamped {
-            let &ClampedLayer { channels, asked, lost, guard, .. } = clamp;
-            say!("{:>28} loses {lost} of {channels}, not {asked}: {guard:?}", clamp.conv);
-        }
-        if let Some(limit) = &chosen.safe_limit {
-            let ratio = chosen.prune_ratio;
-            let safe = limit.ratio;
-            let conv = &limit.conv;
-            say!(
-                "ratio {ratio:.4}; above {safe:.4}, a layer would lose all channels without guards, {conv} first"
-            );
-        }
-    }
-    if let Some(made) = &report.compensation {
-        say!(
-            "{} convolutions absorbed the constant output of removed channels, at most {:.3}; {} layers could not",
-            made.convs,
-            made.largest_shift,
-            made.lost.len()
-        );
-    }
-    let share = |after: u64, before: u64| 100.0 * after as f64 / before as f64;
-    say!(
-        "removed {} of {} prunable channel sets ({} in all); params {} -> {} ({:.0} %), MACs {} -> {} ({:.0} %)",
-        report.removed_sets,
-        report.prunable_sets,
-        report.sets,
-        report.before.params,
-        report.after.params,
-        share(report.after.params, report.before.params),
-        report.before.macs,
-        report.after.macs,
-        share(report.after.macs, report.before.macs)
-    );
 }

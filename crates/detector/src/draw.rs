@@ -1,9 +1,10 @@
-//! [`draw_detections`]: draws detections into their picture.
+//! [`draw_detections`] and [`draw_missed`]: draw detections, and objects that were not detected, into their
+//! picture.
 //!
 //! Lines and letters scale with the picture, so that both a thumbnail and a large photograph are readable.
 //! The caller selects the detections to draw.
 
-use bonsai_boxes::{Detection, text_colour};
+use bonsai_boxes::{Detection, Xyxy, text_colour};
 use bonsai_data::RgbImage;
 use image::Rgb;
 
@@ -30,6 +31,18 @@ pub fn draw_detections(image: &mut RgbImage, detections: &[Detection], class_nam
         let colour = class_colour(detection.class_id);
         frame.outline(image, size.line, colour);
         draw_label(image, &label_text(detection, class_names, size.letters), frame, size, colour);
+    }
+}
+
+/// Draws a dashed frame around each object, in black and white, of which one is visible on any background.
+///
+/// Boxes are in pixels of `image`, as in [`draw_detections`].
+pub fn draw_missed(image: &mut RgbImage, objects: &[Xyxy]) {
+    let size = Size::from_image(image);
+    for bbox in objects {
+        if let Some(frame) = Rect::of_box(*bbox, image.width(), image.height()) {
+            frame.dashed_outline(image, size.line, [Rgb([255; 3]), Rgb([0; 3])]);
+        }
     }
 }
 

@@ -4,6 +4,9 @@ use bonsai_boxes::Xyxy;
 use bonsai_data::RgbImage;
 use image::Rgb;
 
+/// Length of a dash, in line widths.
+const DASH: i64 = 4;
+
 /// Pixels `left .. right` of the rows `top .. bottom`; may be partly or completely outside a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rect {
@@ -58,5 +61,23 @@ impl Rect {
         Self { top: (bottom - line).max(top), ..self }.fill(image, colour);
         Self { right: x, ..self }.fill(image, colour);
         Self { left: (right - line).max(left), ..self }.fill(image, colour);
+    }
+
+    /// As [`Rect::outline`], in dashes of two colours, of which one is visible on any background.
+    pub(crate) fn dashed_outline(self, image: &mut RgbImage, line: i64, colours: [Rgb<u8>; 2]) {
+        let dash = DASH * line;
+        let colour = |position: i64| colours[usize::from((position / dash) % 2 == 1)];
+        for x in self.left..self.right {
+            let column = Self { left: x, right: x + 1, ..self };
+            let ink = colour(x - self.left);
+            Self { bottom: (self.top + line).min(self.bottom), ..column }.fill(image, ink);
+            Self { top: (self.bottom - line).max(self.top), ..column }.fill(image, ink);
+        }
+        for y in self.top..self.bottom {
+            let row = Self { top: y, bottom: y + 1, ..self };
+            let ink = colour(y - self.top);
+            Self { right: (self.left + line).min(self.right), ..row }.fill(image, ink);
+            Self { left: (self.right - line).max(self.left), ..row }.fill(image, ink);
+        }
     }
 }

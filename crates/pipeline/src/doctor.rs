@@ -3,7 +3,12 @@
 use std::error::Error as _;
 use std::path::PathBuf;
 
+use anyhow::Result;
+use bonsai_detector::{Detector, Runtime};
 use bonsai_exec::{CUDA_BUILT_IN, Device, ExecutorKind, ExecutorOptions, Gpu, Isa, build_executor};
+use bonsai_graph::Size;
+use bonsai_onnx::ExportOptions;
+use bonsai_stages::RuntimeChoice;
 use bonsai_tensorrt::{Program, RTX_BUILT_IN, find_libraries, find_tool};
 use bonsai_yolov8::{Scale, build, init};
 
@@ -20,7 +25,7 @@ pub struct Check {
     pub detail: String,
 }
 
-/// Tests the processor, the executors, the GPUs and the builders of engines.
+/// Tests the processor, the executors, the GPUs, the runtimes of ONNX files and the builders of engines.
 pub fn doctor() -> Vec<Check> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut checks = vec![Check {
@@ -44,6 +49,12 @@ pub fn doctor() -> Vec<Check> {
         checks.push(Check { name, works, detail });
     }
     checks.extend(gpus());
+    for (name, runtime) in [("rten", Runtime::Rten), ("onnxruntime", Runtime::Onnxruntime)] {
+        let tried = load_onnx(runtime);
+        let works = tried.is_ok();
+        let detail = tried.map_or_else(|e| format!("{e:#}"), |()| "an ONNX file was loaded".to_owned());
+        checks.push(Check { name, works, detail });
+    }
     let places = EngineConfig::default().places();
     for (name, program) in [("trtexec", Program::Trtexec), ("tensorrt_rtx", Program::TensorrtRtx)] {
         checks.push(match find_tool(&places.of(program)) {
@@ -65,6 +76,17 @@ pub fn doctor() -> Vec<Check> {
     };
     checks.push(Check { name: "TensorRT-RTX library", works, detail });
     checks
+}
+
+/// Exports a small network and loads the file.
+fn load_onnx(runtime: Runtime) -> Result<()> {
+    let model = init(&build(Scale::N, &["object".to_owned()])?, 0)?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("doctor.onnx");
+    bonsai_onnx::export(&model, &ExportOptions::new(Size::square(32)))?.save(&file)?;
+    let choice = RuntimeChoice { runtime: Some(runtime), ..RuntimeChoice::default() };
+    Detector::load(&file, choice.with(ExecutorOptions::default()))?;
+    Ok(())
 }
 
 /// The GPUs that NVIDIA's driver finds, or how to get a program that asks for them.

@@ -44,7 +44,7 @@ pub use bonsai_prune::{
 };
 pub use bonsai_report::{
     BuiltFile, CheckVerdict, Confusion, GammaCounts, Group, LayerWidth, NotRun, PrCurve, Report, ReportCheck,
-    Row, SCHEMA, StageCost, Training, markdown, plain,
+    Row, SCHEMA, StageCost, Training, markdown, plain, terminal_summary,
 };
 pub use bonsai_stages::{
     BatchWatcher, DistillConfig, EngineConfig, EvalConvention, EvalOptions, Evaluation, ExportConfig,

@@ -263,6 +263,7 @@ fn row(
         precision: wanted.precision,
         runner: runner.clone(),
         group: wanted.group,
+        file: what.dir.relative(&wanted.file),
         map50: evaluation.metrics.map50,
         map50_95: evaluation.metrics.map50_95,
         change: change.map(|change| change.map50_95),

@@ -16,6 +16,9 @@ pub struct RunDir {
 }
 
 impl RunDir {
+    /// Name of the report's page in the folder of its stage.
+    pub(crate) const PAGE: &str = "report.html";
+
     /// Names a directory; nothing is created yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
@@ -29,6 +32,18 @@ impl RunDir {
     /// The resolved configuration of the last run.
     pub fn config(&self) -> PathBuf {
         self.root.join("config.toml")
+    }
+
+    /// The path of a file of the run within the directory, with `/` between folders.
+    pub fn relative(&self, file: &Path) -> String {
+        let within = file.strip_prefix(&self.root).unwrap_or(file);
+        let parts = within.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+        parts.collect::<Vec<_>>().join("/")
+    }
+
+    /// The page of a complete run's report.
+    pub fn page(&self) -> PathBuf {
+        self.stage(Stage::Report).join(Self::PAGE)
     }
 
     /// Folder of a completed stage.

@@ -13,6 +13,7 @@ use bonsai_train::{EpochRecord, EpochTiming, Evaluation, Stopped, TrainConfig, T
 use crate::attempts::{Attempts, Clock};
 use crate::epoch_keeper::{EpochKeeper, EpochRecords, ended};
 use crate::gamma_history::GammaHistory;
+use crate::training::{Results, pictures};
 use crate::{DetMetrics, Progress, Stage};
 
 /// The averaged weights of the best epoch.
@@ -70,6 +71,11 @@ pub(crate) fn train_in(
             return Err(Interrupted { stage }.into());
         }
     }
+    let mut results = Results::default();
+    for record in &keeper.records.history {
+        results.push(record, &EpochTiming::default());
+    }
+    pictures::results(&results, &folder.join("results.png"))?;
     write_picture(&keeper.records.gammas.draw()?, &folder.join("gammas.png"))
 }
 

@@ -20,13 +20,13 @@ use crate::measure_run::{Measured, ReportItem, measure};
 use crate::prune_folder::{self, PRUNED, fill_prune_folder};
 use crate::sparse_outcome::SparseOutcome;
 use crate::stage_training::{BEST, LAST, keep_given, train_in};
+use crate::training::pictures;
 use crate::{Manifest, Parity, PipelineConfig, Progress, RunDir, Stage, path_of_text};
 use bonsai_report::{Exported, Group};
 
 const SOURCE: &str = "source.json";
 const SHAPES: &str = "shapes";
 const REPORT_MARKDOWN: &str = "report.md";
-const REPORT_PAGE: &str = "report.html";
 pub(crate) const REPORT_JSON: &str = "report.json";
 
 /// The content of a dataset that was not drawn. The manifest has its path: a dataset that was moved has the
@@ -207,7 +207,8 @@ impl Work<'_> {
         let data = self.data()?;
         train_in(folder, stage, config, progress, start, |start, watch| {
             train_stage(start, data, config, objective, self.context, watch)
-        })
+        })?;
+        pictures::labels(&data.train, &folder.join("labels.png"))
     }
 
     fn checkpoint(&self, network: Network) -> Result<Checkpoint> {
@@ -250,7 +251,7 @@ impl Work<'_> {
             pruning: self.file(Stage::Prune, prune_folder::REPORT),
         })?;
         write_file(folder.join(REPORT_MARKDOWN), bonsai_report::markdown(&report).as_bytes())?;
-        write_file(folder.join(REPORT_PAGE), bonsai_report::page(&report, &examples).as_bytes())?;
+        write_file(folder.join(RunDir::PAGE), bonsai_report::page(&report, &examples).as_bytes())?;
         save_json(&folder.join(REPORT_JSON), &report)
     }
 

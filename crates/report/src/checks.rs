@@ -168,6 +168,7 @@ mod tests {
         Row {
             name: name.to_owned(),
             network: network.to_owned(),
+            file: String::new(),
             precision,
             runner: "cpu".to_owned(),
             group: Group::Export,

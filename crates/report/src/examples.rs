@@ -1,11 +1,11 @@
-//! [`examples`]: images on which two networks disagree, with their detections side by side.
+//! [`examples`]: images on which two networks disagree, with their labels and the detections of both.
 
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bonsai_boxes::{Detection, Xyxy};
+use bonsai_boxes::{Detection, GroundTruth, Xyxy};
 use bonsai_data::{RgbImage, Split, decode};
-use bonsai_detector::{DetectOptions, Detector, draw_detections};
+use bonsai_detector::{DetectOptions, Detector, draw_detections, draw_missed};
 use bonsai_graph::ClassMap;
 use bonsai_stages::in_dataset;
 use image::codecs::jpeg::JpegEncoder;
@@ -30,9 +30,11 @@ pub struct Example {
     pub why: String,
     /// How the detections differ.
     pub finding: String,
-    /// Picture with the detections of the first network, as a data URI.
+    /// Picture with the labelled objects, as a data URI.
+    pub labels: String,
+    /// Picture with the detections of the first network and, dashed, the objects that it missed, as a data URI.
     pub before: String,
-    /// Picture with the detections of the second network, as a data URI.
+    /// As `before`, of the second network.
     pub after: String,
 }
 
@@ -79,15 +81,15 @@ pub fn examples(
         let (differences, i, found) = &seen[place];
         let path = &samples[*i].image_path;
         let image = decode(path)?;
-        let [before, after] = [0, 1].map(|side| picture(&image, &found[side], &split.class_names));
+        let objects = samples[*i].ground_truth();
+        let missed = [0, 1].map(|side| missed(&objects, &found[side]));
+        let [before, after] =
+            [0, 1].map(|side| picture(&image, &found[side], &missed[side], &split.class_names));
         Ok(Example {
             name: path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
             why: why.to_owned(),
-            finding: match differences {
-                0 => "Both networks detect the same objects.".to_owned(),
-                1 => "Only one of the networks detects one object.".to_owned(),
-                n => format!("Only one of the networks detects {n} objects."),
-            },
+            finding: finding(*differences, objects.len(), [missed[0].len(), missed[1].len()]),
+            labels: picture(&image, &labelled(&objects), &[], &split.class_names)?,
             before: before?,
             after: after?,
         })
@@ -111,8 +113,43 @@ fn disagreement(found: &[Vec<Detection>; 2]) -> usize {
     alone + free.iter().filter(|free| **free).count()
 }
 
+/// The objects without a detection of the same class.
+fn missed(objects: &[GroundTruth], found: &[Detection]) -> Vec<Xyxy> {
+    let mut free = vec![true; found.len()];
+    let mut missed = Vec::new();
+    for object in objects {
+        let fits = |(i, other): &(usize, &Detection)| {
+            free[*i] && other.class_id == object.class_id && other.bbox.iou(object.bbox) > SAME
+        };
+        match found.iter().enumerate().find(fits) {
+            Some((i, _)) => free[i] = false,
+            None => missed.push(object.bbox),
+        }
+    }
+    missed
+}
+
+/// Labels in the form of certain detections.
+fn labelled(objects: &[GroundTruth]) -> Vec<Detection> {
+    let certain =
+        |object: &GroundTruth| Detection { bbox: object.bbox, confidence: 1.0, class_id: object.class_id };
+    objects.iter().map(certain).collect()
+}
+
+fn finding(differences: usize, objects: usize, [before, after]: [usize; 2]) -> String {
+    let differ = match differences {
+        0 => "Both networks detect the same objects.".to_owned(),
+        1 => "Only one of the networks detects one object.".to_owned(),
+        n => format!("Only one of the networks detects {n} objects."),
+    };
+    let noun = if objects == 1 { "object" } else { "objects" };
+    format!(
+        "{differ} Of {objects} labelled {noun}, the baseline misses {before} and the fine-tuned network {after}."
+    )
+}
+
 /// Draws the objects into the image at the size of the report; returns a data URI.
-fn picture(image: &RgbImage, found: &[Detection], class_names: &[String]) -> Result<String> {
+fn picture(image: &RgbImage, found: &[Detection], missed: &[Xyxy], class_names: &[String]) -> Result<String> {
     let (w, h) = image.dimensions();
     // Enlarge a small image before drawing: a browser would enlarge the labels too, and they would cover it.
     let scale = f64::from(SIDE) / f64::from(w.max(h));
@@ -124,14 +161,13 @@ fn picture(image: &RgbImage, found: &[Detection], class_names: &[String]) -> Res
     } else {
         resize(image, width, height, FilterType::Triangle)
     };
-    let scaled: Vec<Detection> = found
-        .iter()
-        .map(|d| {
-            let [x1, y1, x2, y2] = [d.bbox.x1, d.bbox.y1, d.bbox.x2, d.bbox.y2].map(|v| v * scale as f32);
-            Detection { bbox: Xyxy { x1, y1, x2, y2 }, ..*d }
-        })
-        .collect();
-    draw_detections(&mut small, &scaled, class_names);
+    let scaled = |bbox: Xyxy| {
+        let [x1, y1, x2, y2] = [bbox.x1, bbox.y1, bbox.x2, bbox.y2].map(|v| v * scale as f32);
+        Xyxy { x1, y1, x2, y2 }
+    };
+    draw_missed(&mut small, &missed.iter().map(|bbox| scaled(*bbox)).collect::<Vec<_>>());
+    let found: Vec<Detection> = found.iter().map(|d| Detection { bbox: scaled(d.bbox), ..*d }).collect();
+    draw_detections(&mut small, &found, class_names);
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, QUALITY)
         .encode_image(&small)
@@ -159,10 +195,27 @@ mod tests {
     }
 
     #[test]
+    fn an_object_is_missed_unless_a_detection_of_its_class_covers_it() {
+        let bbox = |x: f32| Xyxy { x1: x, y1: 0.0, x2: x + 10.0, y2: 10.0 };
+        let objects = [(0.0, 0), (1.0, 0), (50.0, 1), (90.0, 1)];
+        let objects = objects.map(|(x, class_id)| GroundTruth { bbox: bbox(x), class_id });
+        let found = [(0.5, 0), (50.0, 0), (91.0, 1)];
+        let found = found.map(|(x, class_id)| Detection { bbox: bbox(x), confidence: 0.5, class_id });
+        // One detection covers only one object, and one of another class covers none.
+        assert_eq!(missed(&objects, &found), [bbox(1.0), bbox(50.0)]);
+        assert_eq!(missed(&objects, &labelled(&objects)), []);
+        let said = finding(1, 4, [2, 0]);
+        assert!(
+            said.ends_with("Of 4 labelled objects, the baseline misses 2 and the fine-tuned network 0."),
+            "{said}"
+        );
+    }
+
+    #[test]
     fn pictures_are_small_and_lie_in_the_page() {
         // A small image is enlarged before labels are drawn.
         for (given, expected) in [((1280, 960), (480, 360)), ((64, 128), (240, 480))] {
-            let uri = picture(&RgbImage::new(given.0, given.1), &[], &[]).unwrap();
+            let uri = picture(&RgbImage::new(given.0, given.1), &[], &[], &[]).unwrap();
             let bytes = STANDARD.decode(uri.strip_prefix("data:image/jpeg;base64,").unwrap()).unwrap();
             let picture = image::load_from_memory(&bytes).unwrap();
             assert_eq!((picture.width(), picture.height()), expected);

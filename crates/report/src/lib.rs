@@ -1,14 +1,17 @@
 #![doc = include_str!("../README.md")]
 
 mod absent;
+mod advice;
 mod checks;
 mod cpu_engines;
+mod deploy;
 mod examples;
 mod fairness;
 mod headline;
 mod markdown;
 mod original_table;
 mod page;
+mod terminal;
 
 use bonsai_exec::ExecutorInfo;
 use bonsai_metrics::{Change, PairedChange};
@@ -24,9 +27,10 @@ pub use fairness::improving;
 pub use headline::{Reference, RunResult, with_failures};
 pub use markdown::{markdown, plain};
 pub use page::page;
+pub use terminal::terminal_summary;
 
 /// Version of the format of `report.json`.
-pub const SCHEMA: u32 = 7;
+pub const SCHEMA: u32 = 8;
 
 /// The results of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,6 +109,9 @@ pub struct Row {
     pub runner: String,
     /// Whether it is a checkpoint or an export.
     pub group: Group,
+    /// Its path in the run directory; empty in reports of earlier versions.
+    #[serde(default)]
+    pub file: String,
     /// mAP50, a fraction in 0..=1.
     pub map50: f64,
     /// mAP50-95, a fraction in 0..=1.

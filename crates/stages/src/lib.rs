@@ -63,7 +63,7 @@ pub use memory_need::check_training;
 pub use misuse::{Misuse, NoDataset, is_misuse};
 pub use overwrite::{Inputs, before_writing, is_within};
 pub use parity::{Parity, ParityLimits};
-pub use parity_check::{check_parity, confirm_parity};
+pub use parity_check::{check_parity, confirm_parity, ultralytics_parity};
 pub use path_text::{path_of_text, path_text};
 pub use penalty::Penalised;
 pub use picture_file::write_picture;

@@ -94,6 +94,29 @@ impl Parity {
 }
 
 impl Parity {
+    /// A comparison of nothing yet.
+    pub(crate) fn new(reader: String, images: usize, size: Size, limits: ParityLimits) -> Self {
+        Self {
+            reader,
+            images,
+            size,
+            boxes: 0,
+            scores: 0,
+            confidence: None,
+            unmatched: 0,
+            worst_box_px: 0.0,
+            worst_score: 0.0,
+            limits,
+            agrees: false,
+        }
+    }
+
+    /// Compares the differences so far with the limits.
+    pub(crate) fn apply_limits(&mut self) {
+        let &mut Self { worst_box_px, worst_score, limits, unmatched, .. } = self;
+        self.agrees = unmatched == 0 && worst_box_px <= limits.box_px && worst_score <= limits.score;
+    }
+
     /// The error message for a file that is not within the limits.
     pub fn refusal(&self, onnx: &Path) -> String {
         let &Self { worst_box_px, worst_score, limits, unmatched, .. } = self;

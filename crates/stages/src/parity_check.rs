@@ -1,7 +1,9 @@
-//! [`check_parity`] and [`confirm_parity`]: compare an exported file with its checkpoint.
+//! [`check_parity`], [`confirm_parity`] and [`ultralytics_parity`]: compare an exported file with its
+//! checkpoint.
 //!
-//! Two pictures go through the checkpoint, run by Bonsai's executor, and through the file, run by `rten`,
-//! which shares no code with the executor. The limits depend on the arithmetic of the file.
+//! Two pictures go through the checkpoint, run by Bonsai's executor, and through the file: an ONNX file is run
+//! by `rten`, which shares no code with the executor, a `.pt` file is read back and run by the executor. The
+//! limits depend on the arithmetic of the file.
 
 use std::path::Path;
 
@@ -54,19 +56,8 @@ pub fn check_parity(
     let suppression =
         &NmsOptions { confidence: confidence.unwrap_or(suppression.confidence), ..*suppression };
     let found = theirs.run(&images).with_context(|| format!("cannot run {}", onnx.display()))?;
-    let mut parity = Parity {
-        reader: Runtime::Rten.to_string(),
-        images: IMAGES,
-        size,
-        boxes: 0,
-        scores: 0,
-        confidence,
-        unmatched: 0,
-        worst_box_px: 0.0,
-        worst_score: 0.0,
-        limits,
-        agrees: false,
-    };
+    let mut parity = Parity::new(Runtime::Rten.to_string(), IMAGES, size, limits);
+    parity.confidence = confidence;
     match &found {
         Outputs::Predictions(found) => parity.compare(found, &expected)?,
         Outputs::Detections(found) => {
@@ -75,8 +66,35 @@ pub fn check_parity(
             }
         }
     }
-    parity.agrees =
-        parity.unmatched == 0 && parity.worst_box_px <= limits.box_px && parity.worst_score <= limits.score;
+    parity.apply_limits();
+    Ok(parity)
+}
+
+/// Reads the content of a `.pt` file back and compares its outputs with those of the checkpoint, on drawn
+/// pictures of the checkpoint's size.
+///
+/// # Errors
+/// If the content cannot be read, a network cannot be run, or the outputs differ by more than
+/// [`ParityLimits::FP32`].
+pub fn ultralytics_parity(checkpoint: &Checkpoint, content: &[u8]) -> Result<Parity> {
+    let written = Checkpoint::import_bytes(content).context("the `.pt` file cannot be read back")?;
+    let mut theirs = Detector::from_checkpoint(written, host_executor())?;
+    let mut ours = Detector::from_checkpoint(checkpoint.without_codes(), host_executor())?;
+    let size = Size::square(ours.imgsz());
+    let images = pictures(size, None)?;
+    let run =
+        |detector: &mut Detector| detector.predict(&images).context("cannot run the network for comparison");
+    let mut parity = Parity::new("Bonsai, from the file".to_owned(), IMAGES, size, ParityLimits::FP32);
+    parity.compare(&run(&mut theirs)?, &run(&mut ours)?)?;
+    parity.apply_limits();
+    let Parity { worst_box_px, worst_score, limits, .. } = parity;
+    anyhow::ensure!(
+        parity.agrees,
+        "the outputs of the `.pt` file differ from those of its checkpoint: boxes by up to {worst_box_px} px (limit {}), \
+         scores by up to {worst_score} (limit {}); the file was not written",
+        limits.box_px,
+        limits.score
+    );
     Ok(parity)
 }
 

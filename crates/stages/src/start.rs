@@ -65,10 +65,8 @@ fn shown(model: &str) -> String {
 fn open_start(model: &str) -> Result<Checkpoint> {
     let path = path_of_text(model);
     let model = shown(model);
-    if !path.exists() {
-        let names: Vec<_> = Scale::ALL.iter().map(|s| s.model_name()).collect();
-        bail!("unknown model \"{model}\"; expected a file or one of {}", names.join(", "));
-    }
+    let names: Vec<_> = Scale::ALL.iter().map(|s| s.model_name()).collect();
+    ensure_usage!(path.exists(), "unknown model \"{model}\"; expected a file or one of {}", names.join(", "));
     let checkpoint = Checkpoint { train: None, ..open_checkpoint(&path)? };
     // Ultralytics fused it, or it is a CPU engine. Without batch norm, training is unstable and pruning is
     // impossible.

@@ -1,8 +1,8 @@
 //! [`Blueprint`]: a YOLOv8 detector as modules with their actual sizes, and the graph that they form.
 //!
-//! Two readers produce it: [`modules`](super::modules) from pickled modules, which contain their strides and
-//! wires, and [`stock`](super::stock) from the names and shapes of a state dict, with strides and wires of
-//! the published network.
+//! Three readers produce it: [`modules`](super::modules) from pickled modules, which contain their strides
+//! and wires, [`stock`](super::stock) from the names and shapes of a state dict, with strides and wires of
+//! the published network, and [`recognize`](super::recognize) from a graph.
 
 use bonsai_graph::{DetectHead, GraphBuilder, GraphError, ModelSpec, NodeId, Op};
 
@@ -31,7 +31,7 @@ pub(super) enum Part {
 }
 
 /// A convolution, a batch norm unless it was folded, and SiLU if there is one.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct ConvBlock {
     pub(super) inputs: usize,
     pub(super) outputs: usize,

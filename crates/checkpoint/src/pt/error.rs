@@ -143,4 +143,12 @@ pub enum PtError {
         /// Its name.
         name: String,
     },
+    /// The network cannot be written as Ultralytics' modules.
+    #[error("`{place}` cannot be written as a module of Ultralytics' YOLOv8: {what}")]
+    NotUltralytics {
+        /// The module or node.
+        place: String,
+        /// What no module has.
+        what: String,
+    },
 }

@@ -138,7 +138,9 @@ fn note(pickle: &Pickle, checkpoint: &mut Checkpoint) {
     let root = pickle.root();
     let version = pickle.get(root, "version").and_then(|id| pickle.str(id));
     let version: String = version.unwrap_or("of unknown version").escape_debug().take(40).collect();
-    checkpoint.metadata.insert("imported_from".to_owned(), format!("Ultralytics {version}"));
+    // Bonsai names itself in the files that it writes for Ultralytics.
+    let program = if version.starts_with("Bonsai ") { "" } else { "Ultralytics " };
+    checkpoint.metadata.insert("imported_from".to_owned(), format!("{program}{version}"));
     let Some(arguments) = pickle.get(root, "train_args") else { return };
     let mut room = LONGEST_ARGUMENTS;
     let plain: BTreeMap<&str, serde_json::Value> = pickle

@@ -15,6 +15,7 @@ mod round_trip;
 mod state_dict;
 mod strict;
 mod tampered;
+mod ultralytics_file;
 mod user_state_dicts;
 
 use std::error::Error;

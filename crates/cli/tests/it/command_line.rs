@@ -5,7 +5,7 @@ use std::path::Path;
 use bonsai_pipeline::PipelineConfig;
 use bonsai_stages::draw_dataset;
 
-use crate::program::{answer, misuse, refusal};
+use crate::program::{answer, misuse};
 
 /// Every command, in the order of the help.
 const COMMANDS: [&str; 18] = [
@@ -106,19 +106,19 @@ fn a_missing_file_is_named() {
     let data = draw_dataset(&shapes, &folder.path().join("shapes")).unwrap();
     let data = text(&data);
     let image = folder.path().join("shapes");
-    let message = refusal(&["predict", "--weights", "gone.safetensors", "--source", text(&image)]);
+    let message = misuse(&["predict", "--weights", "gone.safetensors", "--source", text(&image)]);
     assert!(message.contains("gone.safetensors"), "{message}");
-    let message = refusal(&["val", "--weights", "gone.safetensors", "--data", data]);
+    let message = misuse(&["val", "--weights", "gone.safetensors", "--data", data]);
     assert!(message.contains("gone.safetensors"), "{message}");
-    let message = refusal(&["val", "--weights", "gone.safetensors", "--data", "gone.yaml"]);
+    let message = misuse(&["val", "--weights", "gone.safetensors", "--data", "gone.yaml"]);
     assert!(message.contains("gone.yaml"), "{message}");
     let message = misuse(&["val", "--weights", "gone.safetensors"]);
     assert!(message.contains("--data"), "{message}");
     for command in ["export", "engine"] {
         let out = folder.path().join("out");
-        let message = refusal(&[command, "--weights", "gone.safetensors", "--out", text(&out)]);
+        let message = misuse(&[command, "--weights", "gone.safetensors", "--out", text(&out)]);
         assert!(message.contains("gone.safetensors") && !out.exists(), "{message}");
     }
-    let message = refusal(&["prune", "--weights", "gone.safetensors", "--dry-run"]);
+    let message = misuse(&["prune", "--weights", "gone.safetensors", "--dry-run"]);
     assert!(message.contains("gone.safetensors"), "{message}");
 }

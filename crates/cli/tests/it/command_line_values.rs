@@ -132,6 +132,7 @@ fn options_without_effect_are_refused() {
         ("val --weights w --data d --set finetune.lr0=1", "--set finetune.lr0=1"),
         ("export --weights w -o x --data d", "--data has no effect on `export`"),
         ("export --weights w -o x --format pt-state --half", "pt-state"),
+        ("export --weights w -o x --format ultralytics --opset 13", "--format ultralytics"),
         ("export --weights w -o x --format pt-state --imgsz 64", "--imgsz"),
         ("engine --weights w -o x --batch 4", "--batch"),
         ("engine --weights w -o x --imgsz 64", "--imgsz"),
@@ -199,6 +200,7 @@ fn inputs_are_never_overwritten() {
             &["prune", "--weights", w, "-o", out],
             &["export", "--weights", w, "-o", out],
             &["export", "--format", "pt-state", "--weights", w, "-o", out],
+            &["export", "--format", "ultralytics", "--weights", w, "-o", out],
             &["engine", "--weights", w, "-o", out],
             &["inspect", w, "--unwrap", out],
         ] {

@@ -9,7 +9,7 @@ use bonsai_pipeline::PipelineConfig;
 use bonsai_stages::draw_dataset;
 use bonsai_testkit::imported;
 
-use crate::program::{answer, misuse, refusal, xtask};
+use crate::program::{answer, misuse, xtask};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bonsai");
 
@@ -95,7 +95,7 @@ fn errors_have_parts_and_hints() {
     (shapes.train, shapes.val, shapes.test) = (1, 1, 0);
     let data = draw_dataset(&shapes, &folder.path().join("shapes")).unwrap();
     let slip = data.with_extension("yml");
-    let said = refusal(&["train", "--data", text(&slip), "--project", text(&folder.path().join("runs"))]);
+    let said = misuse(&["train", "--data", text(&slip), "--project", text(&folder.path().join("runs"))]);
     assert!(said.starts_with("error: ") && said.contains("\n  cause: "), "{said}");
     let hint = format!("hint: `{}` does not exist; did you mean `{}`?\n", slip.display(), data.display());
     assert!(said.ends_with(&hint), "{said}");
@@ -131,7 +131,7 @@ fn a_closed_pipe_ends_quietly() {
     let mut command = Command::new(PROGRAM);
     let mut child = command.args(["summary", "gone.pt"]).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(child.wait().unwrap().code(), Some(2));
 }
 
 #[test]

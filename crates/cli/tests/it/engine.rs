@@ -141,7 +141,7 @@ fn damaged_and_foreign_files_are_refused_by_name() {
         refusal(&["engine", "--weights", &files.text("odd"), "-o", &out]);
         assert!(!Path::new(&out).exists());
     }
-    assert!(refusal(&["inspect", &files.text("gone")]).contains("gone"));
+    assert!(misuse(&["inspect", &files.text("gone")]).contains("gone"));
 }
 
 #[test]

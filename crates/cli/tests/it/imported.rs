@@ -26,6 +26,11 @@ fn commands_accept_a_pt_file_like_a_checkpoint() {
     assert_eq!(summaries[0], summaries[1]);
     answer(&["export", "--weights", text(&pt), "-o", text(&at("best.onnx"))]);
     answer(&["export", "--format", "pt-state", "--weights", text(&pt), "-o", text(&at("state.safetensors"))]);
+    let said =
+        answer(&["export", "--format", "ultralytics", "--weights", text(&pt), "-o", text(&at("again.pt"))]);
+    assert!(said.contains("again.pt for Ultralytics") && said.contains("boxes compared"), "{said}");
+    let said = answer(&["import", text(&at("again.pt")), "-o", text(&at("again.safetensors"))]);
+    assert!(said.contains("3 classes (leaf, twig, große Wurzel), from Bonsai 0."), "{said}");
     // A state dict can be imported again, but has no class names. Bonsai's own stores where activations are.
     let said = answer(&["import", text(&at("state.safetensors")), "-o", text(&at("again.safetensors"))]);
     assert!(said.contains("3 classes (class0, class1, class2)"), "{said}");

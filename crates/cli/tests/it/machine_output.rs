@@ -46,8 +46,8 @@ fn a_long_command_prints_one_event_per_line() {
         utf8(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let error = &lines[lines.len() - 2];
     let end = &lines[lines.len() - 1];
-    assert_eq!((&error["event"], &end["code"]), (&"error".into(), &1.into()), "{lines:?}");
-    assert!(error.to_string().contains("gone.yaml") && output.status.code() == Some(1));
+    assert_eq!((&error["event"], &end["code"]), (&"error".into(), &2.into()), "{lines:?}");
+    assert!(error.to_string().contains("gone.yaml") && output.status.code() == Some(2));
 }
 
 #[test]

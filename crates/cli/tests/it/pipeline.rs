@@ -187,7 +187,13 @@ fn an_available_builder_builds_every_engine() {
     let setting = format!("engine.trtexec={}", trtexec.display());
     let output = run(&project, &["--set", &setting]);
     assert!(output.status.success(), "{}", said(&output));
-    let text = String::from_utf8_lossy(&output.stdout);
+    let end = String::from_utf8_lossy(&output.stdout);
+    // The end of a run fits a terminal of 80 columns, and names the page and the file to deploy.
+    assert!(end.lines().all(|line| line.chars().count() < 80 || line.contains(": ")), "{end}");
+    for file in ["report/report.html", "cpu.safetensors"] {
+        assert!(end.contains(&*project.to_string_lossy()) && end.contains(file), "{end}");
+    }
+    let text = fs::read_to_string(project.join("report/report.md")).unwrap();
     for (stem, title) in [("baseline", "baseline"), ("finetuned", "fine-tuned")] {
         for precision in ["fp16", "int8"] {
             let engine = project.join(format!("engine/{stem}.{precision}.engine"));

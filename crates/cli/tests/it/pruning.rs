@@ -56,7 +56,15 @@ fn a_sparsity_training_shows_its_gammas_and_is_pruned() {
     let out = |name: &str| folder.path().join(name);
     let small = out("small.safetensors");
     let again = out("again.safetensors");
-    let said = answer(&["prune", "--weights", text(&weights), "--target-macs", "0.5", "-o", text(&small)]);
+    // L1 was too short to separate the gammas, so without images the command names what it needs.
+    let half = ["prune", "--weights", text(&weights), "--target-macs", "0.5", "-o", text(&small)];
+    let message = misuse(&half);
+    assert!(message.contains("--data") && message.contains("--importance") && !small.exists(), "{message}");
+    let with_images = [&half[..], &["--data", text(&yaml), "--imgsz", "64"]].concat();
+    let output = xtask(&with_images);
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(notes.contains("ranked by taylor") && notes.contains("next: "), "{notes}");
+    let said = answer(&[&half[..], &["--importance", "gamma"]].concat());
     assert!(said.contains("would lose all channels without guards") && said.contains("absorbed"), "{said}");
     let share = |file: &Path| {
         let summary = answer(&["summary", text(file), "--imgsz", "64", "--json"]);
@@ -100,7 +108,7 @@ fn a_sparsity_training_shows_its_gammas_and_is_pruned() {
     // The option and the setting are the same; without images, the error says so.
     let refitted = out("refitted.safetensors");
     let again = out("again.safetensors");
-    let prune = ["prune", "--weights", text(&weights), "--imgsz", "64"];
+    let prune = ["prune", "--weights", text(&weights), "--imgsz", "64", "--importance", "gamma"];
     let message = refusal(&[&prune[..], &["--reconstruct", "2", "-o", text(&refitted)]].concat());
     assert!(message.contains("reconstruction needs images"), "{message}");
     let images = ["--data", text(&yaml)];
@@ -150,7 +158,7 @@ fn impossible_prunings_are_refused_with_names_and_numbers() {
     let weights = sparse(folder.path(), &yaml).join("weights/last.safetensors");
     let out = folder.path().join("none.safetensors");
     let whole = ["prune", "--weights", text(&weights), "-o", text(&out)];
-    let asked = |more: &[&str]| misuse(&[&whole, more].concat());
+    let asked = |more: &[&str]| misuse(&[&whole[..], &["--importance", "gamma"][..], more].concat());
     let message = asked(&["--target-macs", "0.001"]);
     assert!(message.contains("0.1 % of the MACs") && message.contains("at least 8 channels"), "{message}");
     assert!(asked(&["--protect", "model.99.*"]).contains("model.99.*"));

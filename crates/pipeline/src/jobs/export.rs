@@ -1,14 +1,14 @@
-//! [`import`], [`export()`] and [`export_state_dict`]: conversions from one file format to another.
+//! [`import`], [`export()`], [`export_state_dict`] and [`export_ultralytics`]: conversions from one file format to another.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use bonsai_checkpoint::Checkpoint;
+use bonsai_checkpoint::{Checkpoint, write_file};
 use bonsai_data::SplitKind;
 use bonsai_onnx::{ExportOptions, Precision, Quantization};
 use bonsai_stages::{
     Calibration, Parity, Progress, RunContext, before_writing, calibrate_stage, confirm_parity,
-    open_checkpoint, open_network, open_split,
+    open_checkpoint, open_network, open_split, ultralytics_parity,
 };
 use bonsai_yolov8::NmsOptions;
 
@@ -34,6 +34,38 @@ pub fn import(file: &Path, out: &Path) -> Result<(Checkpoint, Vec<String>)> {
 pub fn export_state_dict(weights: &Path, out: &Path) -> Result<()> {
     before_writing(&[weights], &[out])?;
     Ok(open_checkpoint(weights)?.save_state_dict(out)?)
+}
+
+/// A `.pt` file for Ultralytics that was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UltralyticsExport {
+    /// Differences between the outputs of the file, read back, and those of the checkpoint.
+    pub parity: Parity,
+    /// As [`UltralyticsFile::added_channels`](bonsai_checkpoint::UltralyticsFile::added_channels).
+    pub added_channels: usize,
+    /// As [`UltralyticsFile::can_be_rebuilt`](bonsai_checkpoint::UltralyticsFile::can_be_rebuilt).
+    pub can_be_rebuilt: bool,
+    /// Whether the checkpoint has 8-bit codes, which the file does not have.
+    pub leaves_codes_out: bool,
+}
+
+/// Writes a checkpoint file as the `.pt` file that Ultralytics loads, after its content was read back and its
+/// outputs were compared with those of the checkpoint.
+///
+/// # Errors
+/// If a file cannot be read or written, if the network is not of Ultralytics' modules, or if the outputs differ.
+pub fn export_ultralytics(weights: &Path, out: &Path) -> Result<UltralyticsExport> {
+    before_writing(&[weights], &[out])?;
+    let checkpoint = open_checkpoint(weights)?;
+    let file = checkpoint.to_ultralytics()?;
+    let parity = ultralytics_parity(&checkpoint, &file.bytes)?;
+    write_file(out, &file.bytes)?;
+    Ok(UltralyticsExport {
+        parity,
+        added_channels: file.added_channels,
+        can_be_rebuilt: file.can_be_rebuilt,
+        leaves_codes_out: checkpoint.quantization.is_some(),
+    })
 }
 
 /// Writes a checkpoint file as ONNX, and how far its outputs are from the checkpoint to `NAME.parity.json`.

@@ -8,7 +8,7 @@ mod requirements;
 mod validate;
 
 pub use engine::{Engine, UltralyticsForm, engine, engine_metadata, unwrap_engine};
-pub use export::{export, export_state_dict, import};
-pub use prune::{iterate, prune, replay};
+pub use export::{UltralyticsExport, export, export_state_dict, export_ultralytics, import};
+pub use prune::{RankedBy, iterate, prune, replay};
 pub use requirements::trained_imgsz;
 pub use validate::{Validated, Validation, validate};

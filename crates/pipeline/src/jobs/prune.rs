@@ -7,20 +7,31 @@ use bonsai_checkpoint::Checkpoint;
 use bonsai_graph::{ClassMap, Size};
 use bonsai_prune::{Iterated, PrunePlan, PruneReport, apply, apply_compensated, report};
 use bonsai_stages::{
-    Progress, Stepwise, before_writing, for_dataset, iterate_stage, open_checkpoint, open_dataset,
-    open_images, prune_stage, ranking,
+    Progress, PruneConfig, Stepwise, before_writing, ensure_usage, for_dataset, iterate_stage,
+    open_checkpoint, open_dataset, open_images, prune_stage, ranking,
 };
 
 use super::requirements::data_yaml;
 use crate::PipelineConfig;
 use crate::iterations::{Files, save_iterations};
 
+/// Who chose the importance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RankedBy {
+    /// The user: it is used, with a warning if it tells channels apart badly.
+    User,
+    /// Nobody: another importance takes the place of one that tells channels apart badly.
+    Default,
+}
+
 /// Prunes a checkpoint file; with `out`, writes the smaller checkpoint and its plan (`OUT.plan.json`).
 ///
 /// # Errors
-/// As [`prune_stage`].
+/// As [`prune_stage`]; [`Misuse`](bonsai_stages::Misuse) if nobody chose the importance, the gammas do not tell
+/// channels apart, and there is no dataset to rank them otherwise.
 pub fn prune(
     config: &PipelineConfig,
+    ranked_by: RankedBy,
     weights: &Path,
     out: Option<&Path>,
     progress: &mut dyn Progress,
@@ -29,7 +40,7 @@ pub fn prune(
     let outputs: Vec<&Path> = out.into_iter().chain(plan.as_deref()).collect();
     before_writing(&[weights], &outputs)?;
     let model = open_checkpoint(weights)?;
-    let settings = config.prune_settings();
+    let settings = ranked(&model, config, ranked_by, progress)?;
     // The loss needs labels; statistics need images alone.
     let open = if settings.needs_labels() { open_dataset } else { open_images };
     let data = config.data.as_ref().map(|yaml| open(yaml, progress)).transpose()?;
@@ -41,16 +52,36 @@ pub fn prune(
     }
     let mut note = |text: &str| progress.note(text);
     let pruned = prune_stage(&model, &settings, &config.run_context()?, data.as_ref(), &mut note)?;
-    if let (importance, Some(reason)) = ranking(&model, &settings)? {
-        progress.note(&format!(
-            "warning: {reason}: `--importance {importance}` with `--data` may rank channels better"
-        ));
-    }
     if let (Some(out), Some(plan)) = (out, plan) {
         pruned.plan.save(&plan)?;
         pruned.checkpoint.save(out)?;
     }
     Ok(pruned.report)
+}
+
+/// The settings of pruning, with an importance that tells the network's channels apart.
+fn ranked(
+    model: &Checkpoint,
+    config: &PipelineConfig,
+    ranked_by: RankedBy,
+    progress: &mut dyn Progress,
+) -> Result<PruneConfig> {
+    let mut settings = config.prune_settings();
+    let (importance, Some(reason)) = ranking(model, &settings)? else { return Ok(settings) };
+    if ranked_by == RankedBy::User {
+        progress.note(&format!(
+            "warning: {reason}: `--importance {importance}` with `--data` may rank channels better"
+        ));
+        return Ok(settings);
+    }
+    settings.score.importance = importance;
+    ensure_usage!(
+        config.data.is_some() || !settings.needs_labels(),
+        "{reason}: add --data DATA.yaml to rank channels by {importance}, or choose another ranking with --importance (l2 \
+         needs no images; gamma prunes by gamma all the same)"
+    );
+    progress.note(&format!("{reason}: channels are ranked by {importance}"));
+    Ok(settings)
 }
 
 /// Prunes a checkpoint file by a saved plan; with `out`, writes the smaller checkpoint.
@@ -87,6 +118,7 @@ pub fn replay(
 /// As [`iterate_stage`], or if a file cannot be written.
 pub fn iterate(
     config: &PipelineConfig,
+    ranked_by: RankedBy,
     weights: &Path,
     out: &Path,
     mut progress: &mut dyn Progress,
@@ -96,7 +128,7 @@ pub fn iterate(
     let model = Checkpoint { train: None, ..open_checkpoint(weights)? };
     let data = open_dataset(data_yaml(config)?, progress)?;
     let model = for_dataset(model, &data.class_names, config.seed, &weights.display().to_string(), progress)?;
-    let prune = config.prune_settings();
+    let prune = ranked(&model, config, ranked_by, progress)?;
     let what = Stepwise { prune: &prune, iterate: &config.iterate, finetune: &prune.training };
     let iterated = iterate_stage(&model, &what, &data, &config.run_context()?, &mut progress)?;
     save_iterations(&iterated, config.iterate.max_map_drop, &files)?;

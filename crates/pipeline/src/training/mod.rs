@@ -4,7 +4,7 @@
 mod args;
 mod flat_gains;
 mod folder;
-mod pictures;
+pub(crate) mod pictures;
 mod records;
 mod results_csv;
 mod run;

@@ -20,15 +20,15 @@ use crate::GammaHistory;
 /// Number of batches that are drawn, of training and of validation.
 pub(super) const SHOWN_BATCHES: usize = 3;
 
-/// Writes `labels.png`.
-pub(super) fn labels(split: &Split, dir: &TrainDir) -> Result<()> {
+/// Draws the number of objects per class, and their places and sizes, to `path`.
+pub(crate) fn labels(split: &Split, path: &Path) -> Result<()> {
     let boxes: Vec<_> = split
         .samples
         .iter()
         .flat_map(|sample| &sample.labels)
         .map(|label| LabelBox { class_id: label.class_id, bbox: label.bbox })
         .collect();
-    write_picture(&draw_labels(&boxes, &split.class_names)?, &dir.picture("labels.png"))
+    write_picture(&draw_labels(&boxes, &split.class_names)?, path)
 }
 
 /// Images of a batch with boxes, ready to be drawn, in a quarter of the memory of the batch.
@@ -95,8 +95,8 @@ fn in_pixels(bbox: Cxcywh, batch: &Batch) -> Xyxy {
     Xyxy { x1: b.x1 * w, y1: b.y1 * h, x2: b.x2 * w, y2: b.y2 * h }
 }
 
-/// Writes `results.png`.
-pub(super) fn results(results: &Results, dir: &TrainDir) -> Result<()> {
+/// Draws losses and metrics over the epochs to `path`.
+pub(crate) fn results(results: &Results, path: &Path) -> Result<()> {
     let figures: Vec<_> = results
         .rows
         .iter()
@@ -110,7 +110,7 @@ pub(super) fn results(results: &Results, dir: &TrainDir) -> Result<()> {
             map50_95: row.map50_95,
         })
         .collect();
-    write_picture(&draw_results(&figures)?, &dir.picture("results.png"))
+    write_picture(&draw_results(&figures)?, path)
 }
 
 /// Writes `gammas.png`.

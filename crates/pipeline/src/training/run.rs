@@ -165,7 +165,7 @@ fn begin(
     content.save(&dir)?;
     write_file(dir.args(), toml::to_string(args)?.as_bytes())?;
     if args.plots {
-        pictures::labels(&data.train, &dir)?;
+        pictures::labels(&data.train, &dir.picture("labels.png"))?;
     }
     let mut history = History::default();
     if args.l1.is_some() {
@@ -206,7 +206,7 @@ fn conclude(
 ) -> Result<TrainOutcome> {
     let metrics = evaluate_best(args, &dir, &data)?;
     if args.plots {
-        pictures::results(&history.results, &dir)?;
+        pictures::results(&history.results, &dir.picture("results.png"))?;
         if args.l1.is_some() {
             pictures::gammas(&history.gammas, &dir)?;
         }

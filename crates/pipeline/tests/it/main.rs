@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
+mod advice;
 mod calibration;
 mod classes;
 mod codes;

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
+use crate::advice::the_report_gives_advice;
 use crate::parity::onnx_equals_executor;
 use bonsai_graph::Size;
 use bonsai_pipeline::{
@@ -23,6 +24,7 @@ fn a_run_and_what_runs_again() {
     assert_eq!(told.steps, 3 * 2, "three trainings of two batches");
     every_file_is_there(&tiny);
     the_report_says_what_was_made(&tiny, &report);
+    the_report_gives_advice(&report);
     onnx_equals_executor(&tiny, "baseline.onnx", Stage::Baseline);
     onnx_equals_executor(&tiny, "finetuned.onnx", Stage::Finetune);
 
@@ -89,7 +91,8 @@ fn damaged_files_are_made_again(tiny: &TinyRun) {
 }
 
 fn every_file_is_there(tiny: &TinyRun) {
-    const TRAINED: &[&str] = &["best.safetensors", "last.safetensors", "gammas.json", "history.json"];
+    const TRAINED: &[&str] =
+        &["best.safetensors", "last.safetensors", "gammas.json", "history.json", "results.png", "labels.png"];
     for stage in tiny.config.stages() {
         let names: &[&str] = match stage {
             Stage::Dataset => &["shapes/data.yaml"],
@@ -182,6 +185,7 @@ fn the_report_says_what_was_made(tiny: &TinyRun, report: &Report) {
         assert!((0.0..=1.0).contains(&row.map50_95) && row.map50_95 <= row.map50, "{row:?}");
         let Latency { p50_ms, p95_ms, .. } = row.latency;
         assert!(0.0 < p50_ms && p50_ms <= p95_ms && row.bytes > 0, "{row:?}");
+        assert_eq!(fs::metadata(tiny.dir().root().join(&row.file)).unwrap().len(), row.bytes, "{row:?}");
         assert!(0.0 < row.speed.low && row.speed.low <= row.speed.times && row.speed.times <= row.speed.high);
     }
     let file = tiny.file(Stage::Finetune, "best.safetensors");
@@ -220,7 +224,7 @@ fn the_page_stands_alone(page: &str, names: &[&str]) {
         assert!(!page.contains(forbidden), "the page contains {forbidden}");
     }
     assert!(names.iter().all(|name| page.contains(name)));
-    for id in ["table", "tradeoff", "errors", "channels", "training", "repro"] {
+    for id in ["deploy", "table", "tradeoff", "errors", "channels", "training", "repro"] {
         assert!(page.contains(&format!("id=\"{id}\"")) && page.contains(&format!("href=\"#{id}\"")), "{id}");
     }
     assert!(page.contains("data:image/jpeg;base64,"));

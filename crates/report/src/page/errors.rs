@@ -74,7 +74,8 @@ fn table(classes: &[Class<'_>], scale: f64) -> Markup {
                         th scope="col" { "fine-tuned" }
                         th scope="col" { "change" }
                         th scope="col" class="dbh" {
-                            (format!("\u{2212}{scale:.2}")) " " span { "0" } " " (format!("+{scale:.2}"))
+                            span class="wide" { (format!("\u{2212}{scale:.2}")) " " span { "0" } " " (format!("+{scale:.2}")) }
+                            span class="narrow" { (format!("\u{b1}{scale:.2}")) }
                         }
                     }
                 }

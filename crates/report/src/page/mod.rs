@@ -7,11 +7,14 @@
 mod channels;
 mod chart;
 mod curves;
+mod deploy;
 mod errors;
+mod labels;
 mod notes;
 mod pictures;
 mod results;
 mod story;
+mod tradeoff;
 mod training;
 
 use bonsai_stages::SplitFlaws;
@@ -39,8 +42,9 @@ struct Section {
 /// The whole page.
 pub fn page(report: &Report, examples: &[Example]) -> String {
     let sections: Vec<Section> = [
+        deploy::section(report),
         Some(results::section(report)),
-        story::section(report),
+        tradeoff::section(report),
         errors::section(report),
         pictures::section(examples),
         channels::section(report),

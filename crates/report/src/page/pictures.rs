@@ -10,13 +10,16 @@ pub(super) fn section(examples: &[Example]) -> Option<Section> {
         return None;
     }
     let body = html! {
-        p { "These images are not chosen by hand: the two networks disagree most on them, and the seed selects one more." }
+        p {
+            "These images are not chosen by hand: the two networks disagree most on them, and the seed selects one more. Objects \
+             that a network misses are dashed."
+        }
         div class="dets" {
             @for example in examples {
                 figure class="pair" {
                     figcaption { b { (example.why) } " " span class="muted" { (example.name) ". " (example.finding) } }
                     div class="two" {
-                        @for (who, picture) in [("baseline", &example.before), ("fine-tuned", &example.after)] {
+                        @for (who, picture) in [("labels", &example.labels), ("baseline", &example.before), ("fine-tuned", &example.after)] {
                             div {
                                 img src=(picture) alt=(format!("{who} on {}", example.name)) loading="lazy";
                                 div class="small muted" { (who) }

@@ -121,6 +121,7 @@ fn line(row: &Row, report: &Report) -> Markup {
                 @if let Some(colour) = colour { span class="sw" style=(colour) {} }
                 (row.name)
                 @if row.group == Group::Export { " " span class="muted" { "in " (row.runner) } }
+                @if !row.file.is_empty() { br; code class="file" { (row.file) } }
             }
             td { (format!("{:.3}", row.map50_95)) }
             td { (change) }
@@ -137,6 +138,6 @@ fn line(row: &Row, report: &Report) -> Markup {
     }
 }
 
-fn megabytes(bytes: u64) -> String {
+pub(super) fn megabytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1e6)
 }

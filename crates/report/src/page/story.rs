@@ -1,27 +1,12 @@
-//! [`section`]: accuracy against cost, and validation mAP50-95 over all trainings on one axis of epochs.
+//! [`story`]: validation mAP50-95 over all trainings on one axis of epochs.
 
 use bonsai_stages::Stage;
 use maud::{Markup, html};
 
 use super::chart::{Chart, Words};
-use super::{Section, milliseconds};
-use crate::{Report, Row, Training};
+use crate::{Report, Training};
 
 const HEIGHT: f64 = 308.0;
-/// Half of the band around the baseline, in mAP50-95.
-const BAND: f64 = 0.01;
-
-pub(super) fn section(report: &Report) -> Option<Section> {
-    let drawings = [cost(report), story(report)];
-    if drawings.iter().all(Option::is_none) {
-        return None;
-    }
-    let body = html! {
-        p { "Up and to the left is better. Bars are 95 % intervals of the change over the test images." }
-        div class="grid2" { @for drawing in drawings.into_iter().flatten() { (drawing) } }
-    };
-    Some(Section { id: "tradeoff", short: "Trade-off", title: "Accuracy against cost", body })
-}
 
 fn class_of(stage: Stage) -> &'static str {
     match stage {
@@ -34,80 +19,8 @@ fn class_of(stage: Stage) -> &'static str {
     }
 }
 
-/// Chart of latency and mAP50-95 of all rows but the pruned network.
-fn cost(report: &Report) -> Option<Markup> {
-    let baseline = report.rows.first()?;
-    let slowest = report.rows.iter().map(|row| row.latency.p50_ms).fold(0.0, f64::max);
-    let best = report.rows.iter().map(|row| row.map50_95).fold(0.0, f64::max);
-    // The pruned network before fine-tuning may have any accuracy; the scale is for networks that one might
-    // use.
-    let shown: Vec<&Row> = report.rows.iter().filter(|row| row.name != "pruned").collect();
-    let least = shown.iter().map(|row| row.map50_95).fold(best, f64::min);
-    let room = ((best - least) * 0.3).max(0.03);
-    let chart = Chart::new(HEIGHT, 0.0..=slowest * 1.1, (least - room).max(0.0)..=best + room);
-    let left_out = if shown.len() < report.rows.len() {
-        " The pruned network before fine-tuning is not shown."
-    } else {
-        ""
-    };
-    let tuned = report.row("fine-tuned")?;
-    let says = format!(
-        "Fine-tuned: {} ms and {:.3}; baseline: {} ms and {:.3}.{left_out}",
-        milliseconds(tuned.latency.p50_ms),
-        tuned.map50_95,
-        milliseconds(baseline.latency.p50_ms),
-        baseline.map50_95
-    );
-    let words = Words {
-        id: "cost",
-        title: "Accuracy against CPU latency",
-        says: &says,
-        x: "CPU latency, ms per image",
-        y: "mAP50-95",
-    };
-    let top = chart.at_y(baseline.map50_95 + BAND);
-    let bottom = chart.at_y(baseline.map50_95 - BAND);
-    let inside = html! {
-        rect class="okband" x="44" width="364" y=(format!("{top:.1}")) height=(format!("{:.1}", bottom - top)) {}
-        @for row in &shown { (mark(&chart, row, baseline)) }
-    };
-    Some(html! {
-        figure class="fig" {
-            h3 { "Accuracy and latency" }
-            p class="say" { (says) }
-            (chart.draw(&words, 2, &inside))
-        }
-    })
-}
-
-fn mark(chart: &Chart, row: &Row, baseline: &Row) -> Markup {
-    let x = chart.at_x(row.latency.p50_ms);
-    let y = chart.at_y(row.map50_95);
-    let hover =
-        format!("{}: {:.3} mAP50-95, {} ms", row.name, row.map50_95, milliseconds(row.latency.p50_ms));
-    let class = match row.name.as_str() {
-        "baseline" | "dense control" => "dot base",
-        "sparse" => "dot sparse",
-        "fine-tuned" => "dot ft",
-        _ => "dot open",
-    };
-    let named = matches!(row.name.as_str(), "baseline" | "dense control" | "fine-tuned" | "sparse");
-    html! {
-        @if let Some(change) = row.change {
-            @let ends = [change.low, change.high].map(|end| chart.at_y(baseline.map50_95 + end));
-            path class="err" d=(format!("M{x:.1} {:.1}V{:.1}", ends[0], ends[1])) {}
-        }
-        circle class=(class) cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) r=(if named { 5 } else { 4 }) {
-            title { (hover) }
-        }
-        @if named {
-            text x=(format!("{x:.1}")) y=(format!("{:.1}", y - 10.0)) class="t" text-anchor="middle" { (row.name) }
-        }
-    }
-}
-
 /// Chart of validation mAP50-95 over all trainings.
-fn story(report: &Report) -> Option<Markup> {
+pub(super) fn story(report: &Report) -> Option<Markup> {
     let evaluation = |training: &Training, offset: usize| -> Vec<(f64, f64)> {
         let point = |(i, record): (usize, &bonsai_train::EpochRecord)| {
             record.evaluation.map(|e| ((offset + i + 1) as f64, e.map50_95))
