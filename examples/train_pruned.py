@@ -2,21 +2,27 @@
 
 Usage: train_pruned.py PRUNED.pt data=DATA.yaml epochs=50 imgsz=640 (and other arguments of `yolo train`)
 
-Ultralytics' own trainer builds the network from a YAML, which cannot describe the widths that pruning left. This one
-trains the modules in the file.
+Ultralytics' trainer builds the network from a YAML, which cannot describe the widths that pruning left. Here its method
+`get_model` returns the modules in the file.
 """
 import ast
 import sys
 
 from ultralytics import YOLO
-from ultralytics.models.yolo.detect import DetectionTrainer
+
+try:
+    from ultralytics.models.yolo.detect import DetectionTrainer
+except ImportError:  # before 8.0.136
+    from ultralytics.yolo.v8.detect import DetectionTrainer
 
 
-class PrunedTrainer(DetectionTrainer):
-    def get_model(self, cfg=None, weights=None, verbose=True):
-        if weights.nc != self.data["nc"]:
-            sys.exit(f"the file has {weights.nc} classes, the dataset {self.data['nc']}: prune a network of its classes")
-        return weights
+def get_model(self, cfg=None, weights=None, verbose=True):
+    if weights.nc != self.data["nc"]:
+        sys.exit(f"the file has {weights.nc} classes, the dataset {self.data['nc']}: prune a network of its classes")
+    return weights
+
+
+DetectionTrainer.get_model = get_model
 
 
 def value(text):
@@ -31,4 +37,4 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     arguments = dict(argument.split("=", 1) for argument in sys.argv[2:])
     arguments = {name: value(text) for name, text in arguments.items()}
-    YOLO(sys.argv[1]).train(trainer=PrunedTrainer, **arguments)
+    YOLO(sys.argv[1]).train(**arguments)

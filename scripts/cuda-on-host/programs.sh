@@ -2,9 +2,10 @@
 # shellcheck shell=bash
 
 # One command, so that dependencies are built once. It builds the program of xtask too, because its tests run it.
+# BONSAI_GPU_FEATURES adds features of it, such as xtask/rtx.
 build_programs() {
     built=$(cargo test --quiet --release --locked --package bonsai-exec --package bonsai-train --package xtask \
-        --features xtask/cuda --lib --test it --no-run --message-format json-render-diagnostics)
+        --features "xtask/cuda${BONSAI_GPU_FEATURES:+,$BONSAI_GPU_FEATURES}" --lib --test it --no-run --message-format json-render-diagnostics)
 }
 
 # Prints the path of a program of a folder: the program itself (bin), the library's tests (lib), or those in tests/it (test).

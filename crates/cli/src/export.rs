@@ -218,15 +218,20 @@ impl Onnx {
 /// Prints the differences between an exported file and its checkpoint.
 fn print_parity(parity: &Parity) {
     say!(
-        "run by {}, boxes are within {:.1e} px of the checkpoint's (limit {}), scores within {:.1e} (limit {}); {} \
-         boxes compared",
+        "run by {}: boxes differ from the checkpoint's by at most {}, scores by {:.1e} (limit {}); {} boxes compared",
         parity.reader,
-        parity.worst_box_px,
-        parity.limits.box_px,
+        parity.box_difference(),
         parity.worst_score,
         parity.limits.score,
         parity.boxes
     );
+    if parity.boxes == 0 {
+        tell!(
+            "warning: no box was compared, because the network sees no object in the pictures of the comparison (score {} \
+             or more): evaluate the file with `val`",
+            parity.limits.least_score
+        );
+    }
     if let Some(confidence) = parity.confidence {
         say!("objects were compared above a confidence of {confidence:.2e}, so that the pictures have some");
     }

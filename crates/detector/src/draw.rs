@@ -8,8 +8,11 @@ use bonsai_boxes::{Detection, Xyxy, text_colour};
 use bonsai_data::RgbImage;
 use image::Rgb;
 
-use crate::glyph::{CELL, draw_text};
 use crate::rect::Rect;
+
+/// Size of the em, and height of a label, in pixels of a picture with a mean side of about 400 pixels.
+const EM: f32 = 11.0;
+const LABEL: i64 = 13;
 
 /// The colour of a class, the same in every picture.
 pub fn class_colour(class_id: usize) -> Rgb<u8> {
@@ -21,7 +24,7 @@ pub fn class_colour(class_id: usize) -> Rgb<u8> {
 ///
 /// Boxes are in pixels of `image` and are clipped to it; a box without area inside the image draws nothing.
 /// The most confident detection is drawn last, on top of the others. A class without a name is shown by its
-/// number. Letters are 8 pixels high up to a mean side of about 600 pixels, and 32 in 1920 x 1080.
+/// number. Capital letters are 8 pixels high up to a mean side of about 600 pixels, and 31 in 1920 x 1080.
 pub fn draw_detections(image: &mut RgbImage, detections: &[Detection], class_names: &[String]) {
     let size = Size::from_image(image);
     let mut order: Vec<&Detection> = detections.iter().collect();
@@ -30,7 +33,8 @@ pub fn draw_detections(image: &mut RgbImage, detections: &[Detection], class_nam
         let Some(frame) = Rect::of_box(detection.bbox, image.width(), image.height()) else { continue };
         let colour = class_colour(detection.class_id);
         frame.outline(image, size.line, colour);
-        draw_label(image, &label_text(detection, class_names, size.letters), frame, size, colour);
+        let room = image.width() as f32 - 2.0 * size.margin as f32;
+        draw_label(image, &label_text(detection, class_names, size, room), frame, size, colour);
     }
 }
 
@@ -51,10 +55,12 @@ pub fn draw_missed(image: &mut RgbImage, objects: &[Xyxy]) {
 struct Size {
     /// Width of a frame's line, in pixels.
     line: i64,
-    /// Side in the picture of one pixel of a letter, in pixels.
-    scale: i64,
-    /// Number of letters that fit into the picture's width.
-    letters: usize,
+    /// Size of the letters' em, in pixels.
+    em: f32,
+    /// Height of a label, in pixels.
+    label: i64,
+    /// Space left and right of a label's letters, in pixels.
+    margin: i64,
 }
 
 impl Size {
@@ -62,28 +68,37 @@ impl Size {
         let mean = f64::midpoint(f64::from(image.width()), f64::from(image.height()));
         let scale = ((mean / 400.0).round() as i64).max(1);
         let line = ((mean / 350.0).round() as i64).max(1);
-        let letters = (i64::from(image.width()) - 2 * scale).max(0) / (CELL * scale);
-        Self { line, scale, letters: letters as usize }
+        Self { line, em: EM * scale as f32, label: LABEL * scale, margin: scale }
     }
 }
 
 /// `name score`; if the picture is too narrow, the name is cut and the score stays complete.
-fn label_text(detection: &Detection, class_names: &[String], letters: usize) -> String {
+fn label_text(detection: &Detection, class_names: &[String], size: Size, room: f32) -> String {
     let score = format!("{:.2}", detection.confidence);
-    let number = detection.class_id.to_string();
-    let name = class_names.get(detection.class_id).unwrap_or(&number);
-    let room = letters.saturating_sub(score.chars().count() + 1);
-    let name: String = name.chars().take(room).collect();
-    if name.is_empty() { score } else { format!("{name} {score}") }
+    let after = format!(" {score}");
+    let name = bonsai_text::class_name(class_names, detection.class_id);
+    let name = bonsai_text::fit(&name, size.em, room - bonsai_text::width(&after, size.em));
+    if name.is_empty() { score } else { name + &after }
 }
 
 fn draw_label(image: &mut RgbImage, text: &str, frame: Rect, size: Size, colour: Rgb<u8>) {
-    let margin = size.scale;
-    let width = text.chars().count() as i64 * CELL * size.scale + 2 * margin;
-    let height = CELL * size.scale + 2 * margin;
+    let width = bonsai_text::width(text, size.em).ceil() as i64 + 2 * size.margin;
+    let height = size.label;
     let left = frame.left.min(i64::from(image.width()) - width).max(0);
     let above = frame.top - height;
     let top = if above >= 0 { above } else { frame.top.min(i64::from(image.height()) - height).max(0) };
     Rect::sized(left, top, width, height).fill(image, colour);
-    draw_text(image, text, left + margin, top + margin, size.scale, Rgb(text_colour(colour.0)));
+    let ink = text_colour(colour.0);
+    let middle = top + height / 2;
+    bonsai_text::rasterise(text, size.em, |x, y, coverage| {
+        let (x, y) = (left + size.margin + i64::from(x), middle + i64::from(y));
+        if let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y))
+            && let Some(pixel) = image.get_pixel_mut_checked(x, y)
+        {
+            for (channel, ink) in pixel.0.iter_mut().zip(ink) {
+                let mixed = f32::from(*channel) * (1.0 - coverage) + f32::from(ink) * coverage;
+                *channel = mixed.round() as u8;
+            }
+        }
+    });
 }

@@ -6,7 +6,6 @@ mod detector;
 mod draw;
 mod engine;
 mod error;
-mod glyph;
 mod network;
 mod onnx;
 mod origin;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::recipe::Recipes;
+use crate::stage_settings::StageSettings;
 use crate::{PipelineConfig, RunDir, Stage};
 
 /// Whether every stage up to `until` is complete, made by this version from these settings and from the
@@ -23,10 +23,10 @@ pub fn is_current(config: &PipelineConfig, dir: &RunDir, until: Stage) -> Result
     for stage in config.stages().into_iter().filter(|stage| *stage <= until) {
         let Some(manifest) = dir.completed(stage) else { return Ok(false) };
         let content = manifest.config.get("content").and_then(Value::as_str).map(str::to_owned);
-        let recipe = Recipes { config, executor: &executor, content }.of(stage)?;
+        let stage_settings = StageSettings { config, executor: &executor, content }.of(stage)?;
         let inputs = config.inputs(stage).into_iter();
         let inputs = inputs.filter_map(|input| Some((input, done.get(&input)?.clone()))).collect();
-        if !manifest.is_of(&recipe, &inputs) {
+        if !manifest.is_of(&stage_settings, &inputs) {
             return Ok(false);
         }
         done.insert(stage, manifest.digest()?);

@@ -17,9 +17,9 @@ use crate::check::{check, check_inputs, check_network};
 use crate::cost_model::CostModel;
 use crate::decision::{Decision, decide};
 use crate::estimate::{Basis, Estimate};
-use crate::recipe::Recipes;
 use crate::road::check_stages;
 use crate::run::class_names;
+use crate::stage_settings::StageSettings;
 use crate::work::yaml_of;
 use crate::{Control, Manifest, PipelineConfig, Progress, RunDir, Stage};
 
@@ -83,7 +83,7 @@ pub fn forecast(
     let info = options.describe()?;
     let data = data(config, dir, control, progress)?;
     let content = data.as_ref().filter(|_| config.data.is_some()).map(Data::digest).transpose()?;
-    let recipes = Recipes { config, executor: &info, content };
+    let all_settings = StageSettings { config, executor: &info, content };
     let mut model = None;
     let mut done: BTreeMap<Stage, Option<String>> = BTreeMap::new();
     let mut stages = Vec::new();
@@ -93,13 +93,13 @@ pub fn forecast(
             continue;
         }
         let inputs = config.inputs(stage).into_iter().map(|i| (i, done.get(&i).cloned().flatten())).collect();
-        let recipe = recipes.of(stage)?;
-        let (fate, because, estimate, digest) = match decide(dir, control, stage, &recipe, &inputs)? {
+        let stage_settings = all_settings.of(stage)?;
+        let (fate, because, estimate, digest) = match decide(dir, control, stage, &stage_settings, &inputs)? {
             Decision::Cached(manifest) => (Fate::Cached, Vec::new(), None, Some(manifest.digest()?)),
             Decision::Taken(manifest) => (Fate::Taken, Vec::new(), None, Some(manifest.digest()?)),
             Decision::Run(because, last) => {
                 let estimate = if let Some(last) = last {
-                    as_last_time(&last, &recipe, &dir.stage(stage))
+                    as_last_time(&last, &stage_settings, &dir.stage(stage))
                 } else {
                     if model.is_none() {
                         model = Some(CostModel::new(config, options, data.as_ref())?);
@@ -137,11 +137,11 @@ fn data(
 }
 
 /// Estimates a stage from the manifest and the files of its last run.
-fn as_last_time(last: &Manifest, recipe: &Value, folder: &Path) -> Option<Estimate> {
+fn as_last_time(last: &Manifest, stage_settings: &Value, folder: &Path) -> Option<Estimate> {
     let number = |config: &Value, path: &[&str]| {
         path.iter().try_fold(config, |value, key| value.get(key)).and_then(Value::as_f64)
     };
-    let times = |path: &[&str], power: i32| match (number(&last.config, path), number(recipe, path)) {
+    let times = |path: &[&str], power: i32| match (number(&last.config, path), number(stage_settings, path)) {
         (Some(old), Some(new)) if old > 0.0 => (new / old).powi(power),
         _ => 1.0,
     };

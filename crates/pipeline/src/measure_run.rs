@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::engine_folder::GpuEngine;
 use crate::gamma_history::GammaHistory;
 use crate::prune_folder::Pruning;
-use crate::stage_training::{GAMMAS, HISTORY};
+use crate::run_dir::{GAMMAS, HISTORY};
 use crate::{Evaluation, Manifest, PipelineConfig, RunDir, Stage, path_of_text};
 use bonsai_report::{
     BuiltFile, Confusion, Example, Exported, GammaCounts, Group, LayerWidth, NotRun, PrCurve, Reference,

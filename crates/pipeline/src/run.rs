@@ -13,9 +13,9 @@ use crate::attempts::{Attempts, Clock};
 use crate::check::{check, check_inputs, check_network};
 use crate::decision::{Decision, decide};
 use crate::manifest::outputs_in;
-use crate::recipe::Recipes;
 use crate::road::check_stages;
 use crate::run_lock::RunLock;
+use crate::stage_settings::StageSettings;
 use crate::work::{REPORT_JSON, Work, data_of};
 use crate::{
     Control, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState, open_model, utc,
@@ -132,8 +132,8 @@ impl Runner<'_> {
             self.data = Some(data_of(self.config, self.dir, progress)?);
         }
         let content = self.data.as_ref().filter(|_| stage == Stage::Dataset).map(Data::digest).transpose()?;
-        let recipes = Recipes { config: self.config, executor: &self.executor, content };
-        let config = recipes.of(stage)?;
+        let all_settings = StageSettings { config: self.config, executor: &self.executor, content };
+        let config = all_settings.of(stage)?;
         let inputs = self
             .config
             .inputs(stage)

@@ -6,8 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use bonsai_checkpoint::{remove_leftovers, write_file};
 
-use crate::stage_training::{BEST, HISTORY};
 use crate::{Manifest, Stage};
+
+/// The averaged weights of the best epoch.
+pub(crate) const BEST: &str = "best.safetensors";
+/// The latest weights, and the state that a training needs to resume.
+pub(crate) const LAST: &str = "last.safetensors";
+/// Losses and metrics of each epoch.
+pub(crate) const HISTORY: &str = "history.json";
+/// Statistics of the gammas after each epoch.
+pub(crate) const GAMMAS: &str = "gammas.json";
 
 /// A run directory.
 #[derive(Debug, Clone)]

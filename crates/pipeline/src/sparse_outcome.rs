@@ -6,7 +6,7 @@ use bonsai_sparsity::Strength;
 use bonsai_stages::load_json;
 use bonsai_train::EpochRecord;
 
-use crate::stage_training::HISTORY;
+use crate::run_dir::HISTORY;
 use crate::{PipelineConfig, RunDir, Stage};
 
 /// Fraction of the baseline's mAP50-95 on the validation split below which a sparse network counts as

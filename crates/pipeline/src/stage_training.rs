@@ -13,17 +13,9 @@ use bonsai_train::{EpochRecord, EpochTiming, Evaluation, Stopped, TrainConfig, T
 use crate::attempts::{Attempts, Clock};
 use crate::epoch_keeper::{EpochKeeper, EpochRecords, ended};
 use crate::gamma_history::GammaHistory;
+use crate::run_dir::{BEST, GAMMAS, HISTORY, LAST};
 use crate::training::{Results, pictures};
 use crate::{DetMetrics, Progress, Stage};
-
-/// The averaged weights of the best epoch.
-pub(crate) const BEST: &str = "best.safetensors";
-/// The latest weights, and the state that a training needs to resume.
-pub(crate) const LAST: &str = "last.safetensors";
-/// Losses and metrics of each epoch.
-pub(crate) const HISTORY: &str = "history.json";
-/// Statistics of the gammas after each epoch.
-pub(crate) const GAMMAS: &str = "gammas.json";
 
 /// The error of a run that stopped on request; the same command resumes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,6 @@ use plotters::prelude::{
 };
 
 use crate::error::PlotError;
-use crate::font;
 use crate::palette::{Colour, WHITE, mix};
 
 /// A rectangle in pixels of the finished picture.
@@ -171,13 +170,13 @@ impl Canvas {
         let em = style.em * self.scale as f32;
         let shift = match style.align {
             Align::Left => 0.0,
-            Align::Centre => font::width(text, em) / -2.0,
-            Align::Right => -font::width(text, em),
+            Align::Centre => bonsai_text::width(text, em) / -2.0,
+            Align::Right => -bonsai_text::width(text, em),
         };
         let x = self.pixel(x);
         let y = self.pixel(y);
         let shift = shift.round() as i32;
-        font::rasterise(text, em, |along, across, coverage| {
+        bonsai_text::rasterise(text, em, |along, across, coverage| {
             let along = along + shift;
             let (x, y) = if style.upwards { (x + across, y - along) } else { (x + along, y + across) };
             let pixel = u32::try_from(x).ok().zip(u32::try_from(y).ok());

@@ -4,7 +4,6 @@ use image::RgbImage;
 
 use crate::canvas::{Align, Area, Canvas, TextStyle};
 use crate::error::PlotError;
-use crate::font;
 use crate::palette::{INK, MUTED, RULE, readable_on, shade};
 
 /// Side of the matrix, in pixels, unless its cells would be larger than [`LARGEST_CELL`].
@@ -52,20 +51,22 @@ pub fn draw_confusion_matrix(
         CellValue::Count => values.iter().copied().fold(1.0, f64::max),
         CellValue::ShareOfTrueClass => 1.0,
     };
-    let names: Vec<String> =
-        (0..side - 1).map(|id| font::class_name(class_names, id)).chain(["background".to_owned()]).collect();
+    let names: Vec<String> = (0..side - 1)
+        .map(|id| bonsai_text::class_name(class_names, id))
+        .chain(["background".to_owned()])
+        .collect();
 
     let cell = (SIDE / side as f32).min(LARGEST_CELL);
     let em = (cell * 0.6).clamp(10.0, 20.0);
-    let names: Vec<String> = names.iter().map(|name| font::fit(name, em, LONGEST_NAME)).collect();
-    let room = names.iter().map(|name| font::width(name, em)).fold(0.0, f32::max) + 24.0;
+    let names: Vec<String> = names.iter().map(|name| bonsai_text::fit(name, em, LONGEST_NAME)).collect();
+    let room = names.iter().map(|name| bonsai_text::width(name, em)).fold(0.0, f32::max) + 24.0;
     let title = match show {
         CellValue::Count => "Confusion matrix",
         CellValue::ShareOfTrueClass => "Confusion matrix, fraction of each true class",
     };
     // A matrix of few cells can be narrower than its title.
     let extent = cell * side as f32;
-    let width = (room + 50.0 + extent + SCALE).max(font::width(title, 24.0) + 40.0);
+    let width = (room + 50.0 + extent + SCALE).max(bonsai_text::width(title, 24.0) + 40.0);
     let area = Area { left: room + 50.0, top: 70.0, width: extent, height: extent };
     let mut canvas = Canvas::chart(width as u32, (area.bottom() + room + 50.0) as u32);
     canvas.text(title, (20.0, 34.0), TextStyle::new(24.0, INK, Align::Left));
@@ -118,9 +119,9 @@ fn draw_cells(
             CellValue::ShareOfTrueClass => continue,
         };
         if side <= MOST_NUMBERED {
-            let text = if font::width(&text, 9.0) > cell - 4.0 { abbreviated(value) } else { text };
-            let em =
-                (cell * 0.3).min(24.0) * ((cell - 6.0) / font::width(&text, (cell * 0.3).min(24.0))).min(1.0);
+            let text = if bonsai_text::width(&text, 9.0) > cell - 4.0 { abbreviated(value) } else { text };
+            let em = (cell * 0.3).min(24.0)
+                * ((cell - 6.0) / bonsai_text::width(&text, (cell * 0.3).min(24.0))).min(1.0);
             let middle = (place.left + cell / 2.0, place.top + cell / 2.0);
             canvas.text(&text, middle, TextStyle::new(em, readable_on(colour), Align::Centre));
         }

@@ -5,7 +5,6 @@ use image::RgbImage;
 use crate::axis::{Axis, Frame, is_drawable};
 use crate::canvas::{Align, Area, Canvas, TextStyle};
 use crate::error::PlotError;
-use crate::font;
 use crate::palette::{INK, MARK, MUTED, RULE, STRONG, WHITE, mix};
 use crate::stroke::Stroke;
 
@@ -138,7 +137,7 @@ fn draw_legend(
     let mut entries = Vec::new();
     if plot.classes.len() <= MOST_NAMED {
         for class in plot.classes {
-            let name = font::class_name(class_names, class.class_id);
+            let name = bonsai_text::class_name(class_names, class.class_id);
             entries.push((name, with_figure(class.figure), Stroke::of_class(class.class_id)));
         }
     } else {
@@ -156,8 +155,8 @@ fn draw_legend(
     let mut y = frame.area.top + 14.0;
     for (name, figure, stroke) in entries {
         stroke.draw(canvas, &[(left, y), (left + 32.0, y)])?;
-        let figure_width = if figure.is_empty() { 0.0 } else { font::width(&figure, 18.0) + 12.0 };
-        let name = font::fit(&name, 18.0, right - left - 44.0 - figure_width);
+        let figure_width = if figure.is_empty() { 0.0 } else { bonsai_text::width(&figure, 18.0) + 12.0 };
+        let name = bonsai_text::fit(&name, 18.0, right - left - 44.0 - figure_width);
         canvas.text(&name, (left + 44.0, y), TextStyle::new(18.0, INK, Align::Left));
         canvas.text(&figure, (right, y), TextStyle::new(18.0, INK, Align::Right));
         y += 32.0;
@@ -182,7 +181,7 @@ fn draw_best(canvas: &mut Canvas, frame: &Frame, plot: &CurvePlot) -> Result<(),
     let text = format!("all classes {value:.2} at {position:.3}");
     let em = 18.0;
     let margin = 8.0;
-    let width = font::width(&text, em) + 2.0 * margin;
+    let width = bonsai_text::width(&text, em) + 2.0 * margin;
     let area = frame.area;
     let left = (x - width / 2.0).clamp(area.left + 4.0, area.right() - width - 4.0);
     let above = y - 40.0;

@@ -7,7 +7,6 @@ use image::{Rgb, RgbImage};
 
 use crate::canvas::{Align, Area, Canvas, TextStyle};
 use crate::error::PlotError;
-use crate::font;
 use crate::palette::{BLACK, WHITE, class_colour, readable_on};
 
 /// Maximum number of pictures in a grid.
@@ -110,7 +109,7 @@ fn draw_tile(
     canvas.frame(place, 1.0, WHITE)?;
 
     let em = (place.width.min(place.height) / 28.0).clamp(11.0, 20.0);
-    let name = Plate::new(&font::writable(tile.name), (area.left, area.top), area, em);
+    let name = Plate::new(&bonsai_text::writable(tile.name), (area.left, area.top), area, em);
     let mut plates = Vec::new();
     for b in drawn_boxes(tile.boxes) {
         let x = |v: f32| area.left + (v / width).clamp(0.0, 1.0) * area.width;
@@ -151,14 +150,14 @@ fn class_plate(
     class_names: &[String],
     taken: &Plate,
 ) -> Plate {
-    let name = font::class_name(class_names, b.class_id);
+    let name = bonsai_text::class_name(class_names, b.class_id);
     let text = match b.confidence {
         // Only the name is cut; the score stays complete.
         Some(confidence) => {
             let score = format!(" {confidence:.2}");
-            font::fit(&name, em, picture.width * 0.6 - font::width(&score, em)) + &score
+            bonsai_text::fit(&name, em, picture.width * 0.6 - bonsai_text::width(&score, em)) + &score
         }
-        None => font::fit(&name, em, picture.width * 0.6),
+        None => bonsai_text::fit(&name, em, picture.width * 0.6),
     };
     let above = frame.top - plate_height(em);
     let top = if above >= picture.top { above } else { frame.top };
@@ -180,8 +179,8 @@ impl Plate {
     /// The top left corner is as close to `corner` as the picture allows; text that does not fit is cut.
     fn new(text: &str, corner: (f32, f32), picture: Area, em: f32) -> Self {
         let margin = plate_margin(em);
-        let text = font::fit(text, em, picture.width - 2.0 * margin);
-        let width = if text.is_empty() { 0.0 } else { font::width(&text, em).ceil() + 2.0 * margin };
+        let text = bonsai_text::fit(text, em, picture.width - 2.0 * margin);
+        let width = if text.is_empty() { 0.0 } else { bonsai_text::width(&text, em).ceil() + 2.0 * margin };
         let height = plate_height(em).min(picture.height);
         let left = corner.0.min(picture.right() - width).max(picture.left);
         let top = corner.1.min(picture.bottom() - height).max(picture.top);

@@ -8,7 +8,6 @@ use image::RgbImage;
 use crate::axis::{Axis, Frame};
 use crate::canvas::{Align, Area, Canvas, TextStyle};
 use crate::error::PlotError;
-use crate::font;
 use crate::heat_map::HeatMap;
 use crate::palette::{INK, MUTED, WHITE, class_colour, mix};
 
@@ -91,11 +90,11 @@ fn draw_classes(
     let em = (slot * 0.7).clamp(11.0, 18.0);
     let names: Vec<String> = counts
         .keys()
-        .map(|&id| if named { font::class_name(class_names, id) } else { String::new() })
-        .map(|name| font::fit(&name, em, LONGEST_NAME))
+        .map(|&id| if named { bonsai_text::class_name(class_names, id) } else { String::new() })
+        .map(|name| bonsai_text::fit(&name, em, LONGEST_NAME))
         .collect();
-    let upright = names.iter().any(|name| font::width(name, em) > slot - 8.0);
-    let widest = names.iter().map(|name| font::width(name, em)).fold(0.0, f32::max);
+    let upright = names.iter().any(|name| bonsai_text::width(name, em) > slot - 8.0);
+    let widest = names.iter().map(|name| bonsai_text::width(name, em)).fold(0.0, f32::max);
     // Below a square chart there is room for one row of text; vertical names reduce the height of the bars.
     let area = if upright { chart.within(0.0, 0.0, 0.0, (widest - 40.0).max(0.0)) } else { chart };
     let largest = counts.values().copied().max().unwrap_or(0);
@@ -110,7 +109,7 @@ fn draw_classes(
             canvas.fill(bar, class_colour(class_id))?;
         }
         let number = count.to_string();
-        let number_em = (14.0 * (slot - 2.0) / font::width(&number, 14.0)).min(14.0);
+        let number_em = (14.0 * (slot - 2.0) / bonsai_text::width(&number, 14.0)).min(14.0);
         if named && number_em >= 9.0 {
             canvas.text(&number, (middle, top - 10.0), TextStyle::new(number_em, MUTED, Align::Centre));
         }

@@ -5,7 +5,6 @@ mod canvas;
 mod confusion_matrix;
 mod curve_plot;
 mod error;
-mod font;
 mod gamma_plot;
 mod grid;
 mod heat_map;

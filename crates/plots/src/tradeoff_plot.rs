@@ -5,7 +5,6 @@ use image::RgbImage;
 use crate::axis::{Axis, Frame, is_drawable};
 use crate::canvas::{Align, Area, Canvas, TextStyle};
 use crate::error::PlotError;
-use crate::font;
 use crate::palette::{Colour, INK, MUTED, RAW, RULE, STRONG, WHITE};
 
 const PANEL: (f32, f32) = (620.0, 520.0);
@@ -82,7 +81,7 @@ fn draw_points(
     for point in drawn {
         let (x, y) = place(point);
         mark(canvas, (x, y), point.is_baseline, point.best[panel])?;
-        let width = font::width(&point.name, LABEL_EM);
+        let width = bonsai_text::width(&point.name, LABEL_EM);
         // The label is to the left of the mark if there is no room to its right.
         let (align, left) = if x + 10.0 + width < frame.area.right() {
             (Align::Left, x + 10.0)

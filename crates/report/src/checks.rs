@@ -78,14 +78,22 @@ fn verdict(passed: bool) -> CheckVerdict {
 /// The check of the ONNX files of one precision, with their largest differences.
 fn parity(precision: EnginePrecision, exported: &[Exported]) -> Option<ReportCheck> {
     let of: Vec<&Parity> = exported.iter().filter(|e| e.precision == precision).map(|e| &e.parity).collect();
-    let ParityLimits { box_px, score, .. } = of.first()?.limits;
-    let px = of.iter().map(|parity| parity.worst_box_px).fold(0.0, f32::max);
-    let scores = of.iter().map(|parity| parity.worst_score).fold(0.0, f32::max);
-    let what = format!(
-        "ONNX in {precision} = checkpoint: boxes within {} px (limit {box_px}), scores within {} (limit {score})",
-        digits(px),
-        digits(scores)
-    );
+    let ParityLimits { box_px, box_share, score, .. } = of.first()?.limits;
+    let largest = |of_file: fn(&Parity) -> f32| of.iter().map(|parity| of_file(parity)).fold(0.0, f32::max);
+    let px = digits(largest(|parity| parity.worst_box_px));
+    let scores = digits(largest(|parity| parity.worst_score));
+    let boxes = if of.iter().any(|parity| parity.boxes == 0) {
+        "no box had a score to be compared".to_owned()
+    } else if box_share > 0.0 {
+        let share = 100.0 * largest(|parity| parity.worst_box_share);
+        format!(
+            "boxes within {px} px or {share:.0} % of their size (limit {box_px} px or {:.0} %)",
+            100.0 * box_share
+        )
+    } else {
+        format!("boxes within {px} px (limit {box_px})")
+    };
+    let what = format!("ONNX in {precision} = checkpoint: {boxes}, scores within {scores} (limit {score})");
     Some(ReportCheck { what, verdict: verdict(of.iter().all(|parity| parity.agrees)) })
 }
 
@@ -193,6 +201,8 @@ mod tests {
             confidence: None,
             unmatched: 0,
             worst_box_px: px,
+            worst_box_share: 0.0,
+            boxes_beyond: 0,
             worst_score: 0.0,
             limits: ParityLimits::FP32,
             agrees,

@@ -1,12 +1,16 @@
 //! [`choices`]: which file of the run to deploy, for each place where it can run.
 //!
 //! In each place, the fastest measured file is chosen among those whose mAP50-95 is close to that of the
-//! fine-tuned network; if none is close, the most accurate one.
+//! fine-tuned network, and of files that are almost equally fast, the one in the highest precision. If none is
+//! close, the most accurate file is chosen.
 
 use crate::{Report, Row};
 
 /// Largest loss of mAP50-95 against the fine-tuned network of a file that is chosen for its speed.
 const LOSS: f64 = 0.01;
+
+/// A smaller difference of speeds, as a fraction, is not worth another precision.
+const SAME_SPEED: f64 = 0.05;
 
 /// A file to deploy.
 pub(crate) struct Choice<'a> {
@@ -24,9 +28,12 @@ pub(crate) fn choices(report: &Report) -> Vec<Choice<'_>> {
     let best = |is_here: &dyn Fn(&Row) -> bool| {
         let files = report.rows.iter().filter(|row| row.network == "fine-tuned" && is_here(row));
         let files: Vec<&Row> = files.filter(|row| !row.file.is_empty()).collect();
-        let close = files.iter().filter(|row| row.map50_95 >= tuned.map50_95 - LOSS);
-        let fastest = close.max_by(|a, b| a.speed.times.total_cmp(&b.speed.times));
-        fastest.or_else(|| files.iter().max_by(|a, b| a.map50_95.total_cmp(&b.map50_95))).copied()
+        let is_close = |row: &&&Row| row.map50_95 >= tuned.map50_95 - LOSS;
+        let fastest = files.iter().filter(is_close).map(|row| row.speed.times).fold(0.0, f64::max);
+        // The rows come in the order fp32, fp16, int8.
+        let fast = |row: &&&Row| row.speed.times >= (1.0 - SAME_SPEED) * fastest;
+        let chosen = files.iter().filter(is_close).find(fast);
+        chosen.or_else(|| files.iter().max_by(|a, b| a.map50_95.total_cmp(&b.map50_95))).copied()
     };
     let engine = best(&|row| row.is_cpu_engine()).map(|row| Choice {
         place: "this CPU, in Bonsai",

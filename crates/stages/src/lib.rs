@@ -20,6 +20,7 @@ mod misuse;
 mod overwrite;
 mod parity;
 mod parity_check;
+mod parity_limits;
 pub mod path_text;
 mod penalty;
 mod picture_file;
@@ -62,8 +63,9 @@ pub use measure::{
 pub use memory_need::check_training;
 pub use misuse::{Misuse, NoDataset, is_misuse};
 pub use overwrite::{Inputs, before_writing, is_within};
-pub use parity::{Parity, ParityLimits};
+pub use parity::Parity;
 pub use parity_check::{check_parity, confirm_parity, ultralytics_parity};
+pub use parity_limits::ParityLimits;
 pub use path_text::{path_of_text, path_text};
 pub use penalty::Penalised;
 pub use picture_file::write_picture;

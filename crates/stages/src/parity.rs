@@ -1,59 +1,14 @@
-//! [`Parity`] and [`ParityLimits`]: the differences between an exported file and its checkpoint, and the
-//! limits for them.
+//! [`Parity`]: the differences between an exported file and its checkpoint.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bonsai_boxes::{Detection, Xyxy};
 use bonsai_graph::Size;
-use bonsai_onnx::OnnxInfo;
 use bonsai_yolov8::{ImagePredictions, NmsOptions, Predictions};
 use serde::{Deserialize, Serialize};
 
-/// Lowest score of a box that a user would see; rounding may move boxes below it by any amount.
-const SEEN: f32 = 0.25;
-
-/// The largest allowed differences between a file and its checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ParityLimits {
-    /// Difference of sides and centres of boxes, in pixels.
-    pub box_px: f32,
-    /// Difference of scores.
-    pub score: f32,
-    /// Boxes with a lower score in the checkpoint are not compared, but their scores are.
-    pub least_score: f32,
-}
-
-impl ParityLimits {
-    /// For 32 bits: rounding from sums in another order over some sixty layers, as measured between five
-    /// runtimes.
-    pub const FP32: Self = Self { box_px: 1e-2, score: 1e-4, least_score: 0.0 };
-    /// For 16 bits: every layer keeps eleven bits of a value, an error of a thousandth. This adds up to about
-    /// a hundredth of a score, and to a few pixels for a box of hundreds of pixels.
-    pub const HALF: Self = Self { box_px: 4.0, score: 0.03, least_score: SEEN };
-    /// For 8 bits of a wire's range: a value in the middle of the range has an error of a hundredth. These
-    /// limits separate broken files from imprecise ones. Only `val` shows the loss of accuracy, so a file
-    /// beyond the limits gets a warning.
-    pub const INT8: Self = Self { box_px: 48.0, score: 0.35, least_score: SEEN };
-
-    /// Whether a file beyond the limits is refused.
-    pub fn refuses(&self) -> bool {
-        *self != Self::INT8
-    }
-
-    /// The limits for the arithmetic of a file, according to its own metadata and layers.
-    pub fn from_info(info: &OnnxInfo) -> Self {
-        let half = info.inputs.iter().any(|input| input.element == "FLOAT16")
-            || info.get("args").is_some_and(|args| args.contains("'half': True"));
-        if info.op_counts.contains_key("QuantizeLinear") {
-            Self::INT8
-        } else if half {
-            Self::HALF
-        } else {
-            Self::FP32
-        }
-    }
-}
+use crate::ParityLimits;
 
 /// The differences between a file and its checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +33,12 @@ pub struct Parity {
     pub unmatched: usize,
     /// Largest difference of a box, in pixels.
     pub worst_box_px: f32,
+    /// Largest difference of a box, as a fraction of its longer side.
+    #[serde(default)]
+    pub worst_box_share: f32,
+    /// Number of boxes beyond both limits for boxes.
+    #[serde(default)]
+    pub boxes_beyond: usize,
     /// Largest difference of a score.
     pub worst_score: f32,
     /// The limits.
@@ -105,6 +66,8 @@ impl Parity {
             confidence: None,
             unmatched: 0,
             worst_box_px: 0.0,
+            worst_box_share: 0.0,
+            boxes_beyond: 0,
             worst_score: 0.0,
             limits,
             agrees: false,
@@ -113,18 +76,33 @@ impl Parity {
 
     /// Compares the differences so far with the limits.
     pub(crate) fn apply_limits(&mut self) {
-        let &mut Self { worst_box_px, worst_score, limits, unmatched, .. } = self;
-        self.agrees = unmatched == 0 && worst_box_px <= limits.box_px && worst_score <= limits.score;
+        let is_close = self.boxes_beyond == 0 && self.worst_score <= self.limits.score;
+        self.agrees = self.unmatched == 0 && is_close;
+    }
+
+    /// The largest difference of a box and its limit, as text.
+    pub fn box_difference(&self) -> String {
+        let Self { worst_box_px, worst_box_share, limits, .. } = self;
+        if limits.box_share > 0.0 {
+            format!(
+                "{worst_box_px:.1} px or {:.0} % of the box (limit {} px or {:.0} %)",
+                100.0 * worst_box_share,
+                limits.box_px,
+                100.0 * limits.box_share
+            )
+        } else {
+            format!("{worst_box_px:.1e} px (limit {})", limits.box_px)
+        }
     }
 
     /// The error message for a file that is not within the limits.
     pub fn refusal(&self, onnx: &Path) -> String {
-        let &Self { worst_box_px, worst_score, limits, unmatched, .. } = self;
+        let &Self { worst_score, limits, unmatched, .. } = self;
         format!(
-            "the outputs of {} differ from those of its checkpoint: boxes by up to {worst_box_px} px (limit {}), scores \
-             by up to {worst_score} (limit {}), {unmatched} objects without a counterpart; see {}",
+            "the outputs of {} differ from those of its checkpoint: boxes by up to {}, scores by up to {worst_score} \
+             (limit {}), {unmatched} objects without a counterpart; see {}",
             onnx.display(),
-            limits.box_px,
+            self.box_difference(),
             limits.score,
             Self::path(onnx).display()
         )
@@ -153,7 +131,7 @@ impl Parity {
                     let a = a.bbox(anchor);
                     let e = e.bbox(anchor);
                     let sides = [a.cx - e.cx, a.cy - e.cy, a.w - e.w, a.h - e.h];
-                    self.see_box(sides);
+                    self.see_box(sides, e.w.max(e.h));
                 }
             }
         }
@@ -196,7 +174,8 @@ impl Parity {
             taken[anchor] = true;
             self.scores += 1;
             self.worst_score = self.worst_score.max((object.confidence - plane[anchor]).abs());
-            self.see_box(sides(object.bbox, boxes[anchor]));
+            let expected = boxes[anchor];
+            self.see_box(sides(object.bbox, expected), expected.width().max(expected.height()));
         }
         // A full list of objects may lack any box with a lower score than its last object.
         let full = found.len() >= suppression.max_detections;
@@ -216,14 +195,17 @@ impl Parity {
     /// How much the overlap with `bbox` may change if its sides move by the limit.
     fn leeway(&self, bbox: Xyxy, iou: f32) -> f32 {
         let shortest = bbox.width().min(bbox.height()).max(f32::EPSILON);
-        (4.0 * self.limits.box_px / shortest).min(iou / 2.0)
+        (4.0 * self.limits.of_box(bbox.width().max(bbox.height())) / shortest).min(iou / 2.0)
     }
 
-    /// Records the differences of one box.
-    fn see_box(&mut self, differences: [f32; 4]) {
+    /// Records the differences of one box with this longer side.
+    fn see_box(&mut self, differences: [f32; 4], longer: f32) {
         self.boxes += 1;
         let worst = differences.iter().fold(0.0f32, |worst, d| worst.max(d.abs()));
         self.worst_box_px = self.worst_box_px.max(worst);
+        self.worst_box_share = self.worst_box_share.max(worst / longer.max(f32::EPSILON));
+        let is_beyond = worst > self.limits.of_box(longer) || differences.iter().any(|d| d.is_nan());
+        self.boxes_beyond += usize::from(is_beyond);
     }
 }
 
@@ -232,19 +214,7 @@ mod tests {
     use super::*;
 
     fn nothing_yet(limits: ParityLimits) -> Parity {
-        Parity {
-            reader: "rten".to_owned(),
-            images: 1,
-            size: Size::square(64),
-            boxes: 0,
-            scores: 0,
-            confidence: None,
-            unmatched: 0,
-            worst_box_px: 0.0,
-            worst_score: 0.0,
-            limits,
-            agrees: false,
-        }
+        Parity::new("rten".to_owned(), 1, Size::square(64), limits)
     }
 
     /// Boxes with sides of 10 px at these x positions, with the scores of two classes.
@@ -315,7 +285,26 @@ mod tests {
         let mut seen = nothing_yet(ParityLimits::INT8);
         seen.compare(&planes(5.5, 7.0), &planes(5.0, 5.0)).unwrap();
         assert_eq!((seen.boxes, seen.scores, seen.worst_box_px), (1, 2, 0.5));
+        // The box has sides of 4 px: half a pixel is an eighth of it, and within the limit of 4 px.
+        assert_eq!((seen.worst_box_share, seen.boxes_beyond), (0.125, 0));
         let other = Predictions::new(1, 2, 1, vec![0.0; 6]).unwrap();
         assert!(seen.compare(&other, &planes(0.0, 0.0)).is_err());
+    }
+
+    #[test]
+    fn a_large_box_may_be_off_by_a_part_of_its_size() {
+        let large = |cx: f32| Predictions::new(1, 1, 1, vec![cx, 200.0, 160.0, 80.0, 0.9]).unwrap();
+        let compared = |limits, cx| {
+            let mut parity = nothing_yet(limits);
+            parity.compare(&large(cx), &large(200.0)).unwrap();
+            parity.apply_limits();
+            (parity.boxes_beyond, parity.agrees, parity.box_difference())
+        };
+        assert_eq!(compared(ParityLimits::INT8, 239.0).0, 0);
+        let (beyond, agrees, text) = compared(ParityLimits::INT8, 242.0);
+        assert_eq!((beyond, agrees), (1, false));
+        assert_eq!(text, "42.0 px or 26 % of the box (limit 4 px or 25 %)");
+        assert!(!compared(ParityLimits::HALF, 205.0).1);
+        assert!(!compared(ParityLimits::INT8, f32::NAN).1);
     }
 }

@@ -87,13 +87,13 @@ pub fn ultralytics_parity(checkpoint: &Checkpoint, content: &[u8]) -> Result<Par
     let mut parity = Parity::new("Bonsai, from the file".to_owned(), IMAGES, size, ParityLimits::FP32);
     parity.compare(&run(&mut theirs)?, &run(&mut ours)?)?;
     parity.apply_limits();
-    let Parity { worst_box_px, worst_score, limits, .. } = parity;
     anyhow::ensure!(
         parity.agrees,
-        "the outputs of the `.pt` file differ from those of its checkpoint: boxes by up to {worst_box_px} px (limit {}), \
-         scores by up to {worst_score} (limit {}); the file was not written",
-        limits.box_px,
-        limits.score
+        "the outputs of the `.pt` file differ from those of its checkpoint: boxes by up to {}, scores by up to {} (limit \
+         {}); the file was not written",
+        parity.box_difference(),
+        parity.worst_score,
+        parity.limits.score
     );
     Ok(parity)
 }

@@ -12,10 +12,12 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("bonsai-checkpoint", &["bonsai-graph"]),
     ("bonsai-exec", &["bonsai-checkpoint", "bonsai-graph", "bonsai-kernels"]),
     ("bonsai-yolov8", &["bonsai-boxes", "bonsai-checkpoint", "bonsai-graph"]),
-    // Stage crates: none depends on another; it gets the functions of another as closures from the pipeline.
+    // Stage crates: none depends on another; it gets the functions of another as closures from `stages`.
     ("bonsai-data", &["bonsai-boxes"]),
     ("bonsai-metrics", &["bonsai-boxes"]),
-    ("bonsai-plots", &["bonsai-boxes"]),
+    // Text in pictures, for plots and for the detector.
+    ("bonsai-text", &[]),
+    ("bonsai-plots", &["bonsai-boxes", "bonsai-text"]),
     ("bonsai-train", &["bonsai-checkpoint", "bonsai-exec", "bonsai-graph", "bonsai-yolov8"]),
     ("bonsai-sparsity", &["bonsai-checkpoint", "bonsai-graph"]),
     ("bonsai-prune", &["bonsai-checkpoint", "bonsai-graph"]),
@@ -32,6 +34,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "bonsai-exec",
             "bonsai-graph",
             "bonsai-onnx",
+            "bonsai-text",
             "bonsai-yolov8",
         ],
     ),

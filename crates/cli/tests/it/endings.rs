@@ -59,6 +59,7 @@ fn a_pipeline_that_loses_too_much_has_its_own_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("run");
     let mut words = vec!["pipeline", "--project", text(&project), "--imgsz", "64", "--epochs", "2"];
+    words.extend(["--set", "score.importance=taylor", "--set", "extras.reconstruct=0"]);
     for setting in ["shapes.train=24", "shapes.val=8", "shapes.test=8", "shapes.imgsz=64", "latency_runs=2"] {
         words.extend(["--set", setting]);
     }

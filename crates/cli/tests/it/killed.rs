@@ -17,6 +17,8 @@ fn arguments(project: &Path) -> Vec<&str> {
     let mut arguments = vec!["pipeline", "--project", project.to_str().unwrap(), "--imgsz", "64"];
     arguments.extend(["--epochs", "2", "--batch", "8", "--seed", "5"]);
     arguments.extend(["--set", "sparse.epochs=2", "--set", "control.dense=false"]);
+    // Trials of rankings and reconstruction take most of the time of so small a run.
+    arguments.extend(["--set", "score.importance=taylor", "--set", "extras.reconstruct=0"]);
     for setting in ["shapes.train=24", "shapes.val=8", "shapes.test=8", "shapes.imgsz=64", "latency_runs=2"] {
         arguments.extend(["--set", setting]);
     }

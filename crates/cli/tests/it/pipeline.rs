@@ -15,6 +15,8 @@ fn arguments(project: &Path) -> Vec<String> {
     let mut words = vec!["pipeline", "--project", project.to_str().unwrap(), "--imgsz", "64"];
     words.extend(["--epochs", "1", "--batch", "8"]);
     words.extend(["--set", "sparse.epochs=1", "--set", "control.dense=false"]);
+    // Trials of rankings and reconstruction take most of the time of so small a run.
+    words.extend(["--set", "score.importance=taylor", "--set", "extras.reconstruct=0"]);
     for setting in ["shapes.train=16", "shapes.val=8", "shapes.test=8", "shapes.imgsz=64", "latency_runs=2"] {
         words.extend(["--set", setting]);
     }

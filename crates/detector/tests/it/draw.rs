@@ -22,6 +22,11 @@ fn drawn(width: u32, height: u32, detections: &[Detection]) -> RgbImage {
     image
 }
 
+/// Size of a label in a small picture: letters of an em of 11 pixels between margins of 1.
+fn label(text: &str) -> (u32, u32) {
+    (bonsai_text::width(text, 11.0).ceil() as u32 + 2, 13)
+}
+
 /// The smallest rectangle (left, top, right, bottom; the latter two exclusive) with all changed pixels.
 fn changed(image: &RgbImage) -> Option<(u32, u32, u32, u32)> {
     let pixels = image.enumerate_pixels().filter(|(_, _, p)| **p != GREY);
@@ -34,16 +39,17 @@ fn changed(image: &RgbImage) -> Option<(u32, u32, u32, u32)> {
 #[test]
 fn only_the_frame_and_its_label_change() {
     let image = drawn(320, 240, &[at(100.0, 60.0, 220.0, 180.0)]);
-    // "leaf 0.87" is 9 letters of 8 pixels with a margin of 1: 74 x 10, above the frame.
-    assert_eq!(changed(&image), Some((100, 50, 220, 180)));
+    // The label is above the frame.
+    let (width, height) = label("leaf 0.87");
+    assert_eq!(changed(&image), Some((100, 60 - height, 220, 180)));
     for (x, y) in [(100, 120), (219, 120), (150, 60), (150, 179)] {
         assert_eq!(*image.get_pixel(x, y), class_colour(0), "side at {x}, {y}");
     }
-    assert_eq!(*image.get_pixel(173, 50), class_colour(0));
-    assert_eq!(*image.get_pixel(174, 50), GREY, "a pixel right of the label must not change");
+    assert_eq!(*image.get_pixel(99 + width, 50), class_colour(0));
+    assert_eq!(*image.get_pixel(100 + width, 50), GREY, "a pixel right of the label must not change");
     assert_eq!(*image.get_pixel(160, 120), GREY, "a pixel inside the frame must not change");
     assert!(
-        image.enumerate_pixels().any(|(_, y, p)| y < 60 && *p == Rgb([0; 3])),
+        image.enumerate_pixels().any(|(_, y, p)| y < 60 && p.0.iter().all(|value| *value < 80)),
         "the letters must be drawn"
     );
 }
@@ -59,25 +65,30 @@ fn lines_and_letters_grow_with_the_picture() {
             .count()
     };
     assert_eq!((line(&small, 100), line(&large, 600)), (1, 4));
-    let label = |image: &RgbImage, top| changed(image).map(|(_, t, ..)| top - t);
-    assert_eq!((label(&small, 60), label(&large, 360)), (Some(10), Some(40)));
+    let above = |image: &RgbImage, top| changed(image).map(|(_, t, ..)| top - t);
+    assert_eq!((above(&small, 60), above(&large, 360)), (Some(13), Some(52)));
 }
 
 #[test]
 fn labels_stay_inside_the_picture() {
     // No room above: the label is inside the frame. No room on the right: the label moves to the left.
     let image = drawn(320, 240, &[at(290.0, 4.0, 318.0, 200.0)]);
-    assert_eq!(changed(&image), Some((246, 4, 320, 200)));
-    assert_eq!(*image.get_pixel(246, 4), class_colour(0));
+    let (width, height) = label("leaf 0.87");
+    assert_eq!(changed(&image), Some((320 - width, 4, 320, 200)));
+    assert_eq!(*image.get_pixel(320 - width, 4), class_colour(0));
     // The smallest top with room for a label above, and the next smaller one without room.
-    assert_eq!(changed(&drawn(320, 240, &[at(10.0, 10.0, 200.0, 200.0)])), Some((10, 0, 200, 200)));
-    assert_eq!(changed(&drawn(320, 240, &[at(10.0, 9.0, 200.0, 200.0)])), Some((10, 9, 200, 200)));
+    let from = |top: u32| changed(&drawn(320, 240, &[at(10.0, top as f32, 200.0, 200.0)]));
+    assert_eq!(from(height), Some((10, 0, 200, 200)));
+    assert_eq!(from(height - 1), Some((10, height - 1, 200, 200)));
     // A frame around the whole picture.
     assert_eq!(changed(&drawn(320, 240, &[at(-5.0, -5.0, 400.0, 400.0)])), Some((0, 0, 320, 240)));
     // A name that does not fit is cut, but its score is not: the label stays in the picture.
     let long = Detection { class_id: 1, ..at(10.0, 30.0, 70.0, 60.0) };
     let image = drawn(80, 80, &[long]);
-    assert_eq!(changed(&image), Some((6, 20, 80, 60)));
+    let (left, top, right, bottom) = changed(&image).unwrap();
+    assert_eq!((top, bottom), (30 - height, 60));
+    // Cut text is at most a letter and an ellipsis narrower than its room.
+    assert!(left <= 10 && (70..=80).contains(&right), "{left} to {right}");
 }
 
 #[test]
@@ -112,8 +123,8 @@ fn the_most_confident_is_on_top_in_any_order() {
 #[test]
 fn classes_without_a_name_have_a_number_and_colours_repeat() {
     let nameless = Detection { class_id: 1234, ..at(50.0, 50.0, 60.0, 60.0) };
-    // "1234 0.87" has 9 letters.
-    assert_eq!(changed(&drawn(320, 240, &[nameless])), Some((50, 40, 124, 60)));
+    let (width, height) = label("1234 0.87");
+    assert_eq!(changed(&drawn(320, 240, &[nameless])), Some((50, 50 - height, 50 + width, 60)));
     let colours: Vec<_> = (0..12).map(class_colour).collect();
     assert!((1..12).all(|i| !colours[..i].contains(&colours[i])));
     assert_eq!(class_colour(12), class_colour(0));

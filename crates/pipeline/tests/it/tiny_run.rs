@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_pipeline::{
-    Control, Ended, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState, run, run_stages,
+    Control, Ended, Importance, Manifest, PipelineConfig, Progress, Report, RunDir, Stage, StageState, run,
+    run_stages,
 };
 use tempfile::TempDir;
 
-/// Sixteen drawn images, one epoch per training.
+/// Sixteen drawn images, one epoch per training, and one ranking.
 pub(crate) fn tiny_config() -> PipelineConfig {
     let mut config = PipelineConfig::drawn();
     config.imgsz = 64;
@@ -21,6 +22,9 @@ pub(crate) fn tiny_config() -> PipelineConfig {
     (config.prune.prune_ratio, config.prune.target) = (0.6, None);
     config.control.dense = false;
     config.latency_runs = 2;
+    // Trials of rankings and reconstruction take most of the time of so small a run.
+    config.score.importance = Importance::Taylor;
+    config.extras.reconstruct = 0;
     config
 }
 

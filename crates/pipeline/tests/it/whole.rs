@@ -19,6 +19,9 @@ use crate::tiny_run::TinyRun;
 #[test]
 fn a_run_and_what_runs_again() {
     let mut tiny = TinyRun::new();
+    // All rankings, and reconstruction, as by default.
+    let defaults = PipelineConfig::drawn();
+    (tiny.config.score, tiny.config.extras) = (defaults.score, defaults.extras);
     let (report, told) = tiny.run();
     assert_eq!((told.ran, told.skipped), (tiny.config.stages(), Vec::new()));
     assert_eq!(told.steps, 3 * 2, "three trainings of two batches");

@@ -18,7 +18,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
     let body = html! {
         p {
             "Paths are relative to the run directory. In each place, this is the fastest file that loses at most 0.01 mAP50-95 \
-             against the fine-tuned network."
+             against the fine-tuned network, or the most accurate one if every file loses more."
         }
         @for choice in &choices {
             div class="box apart" {
@@ -28,7 +28,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
                     dt { "Size" } dd { (megabytes(choice.row.bytes)) " MB, " (choice.row.precision) }
                     dt { "Measured here" }
                     dd {
-                        (format!("{:.3}", choice.row.map50_95)) " mAP50-95, " (milliseconds(choice.row.latency.p50_ms)) " ms in "
+                        (format!("{:.3}", choice.row.map50_95)) " mAP50-95, " (milliseconds(choice.row.latency.p50_ms)) " ms, run by "
                         (choice.row.runner) ", " (times(&choice.row.speed)) " the baseline\u{2019}s speed"
                     }
                 }

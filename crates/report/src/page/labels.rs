@@ -20,7 +20,7 @@ pub(super) struct Label {
     pub(super) anchor: &'static str,
 }
 
-/// A place for the label of each point: above, below, right or left of it, inside `area`; `None` where all of
+/// A place for the label of each point: above, below, right or left of it, or shifted to a side, inside `area`; `None` where all of
 /// these are taken. Points that come first choose first.
 pub(super) fn place(points: &[(f64, f64, &str)], area: Edges) -> Vec<Option<Label>> {
     let around = |&(x, y, _): &(f64, f64, &str)| [x - POINT, y - POINT, x + POINT, y + POINT];
@@ -29,11 +29,16 @@ pub(super) fn place(points: &[(f64, f64, &str)], area: Edges) -> Vec<Option<Labe
     for &(x, y, text) in points {
         let width = LETTER * text.chars().count() as f64;
         let beside = y + HEIGHT / 3.0;
+        let (above, below) = (y - POINT - GAP, y + POINT + HEIGHT);
         let candidates = [
-            (Label { x, y: y - POINT - GAP, anchor: "middle" }, x - width / 2.0),
-            (Label { x, y: y + POINT + HEIGHT, anchor: "middle" }, x - width / 2.0),
+            (Label { x, y: above, anchor: "middle" }, x - width / 2.0),
+            (Label { x, y: below, anchor: "middle" }, x - width / 2.0),
             (Label { x: x + POINT + GAP, y: beside, anchor: "start" }, x + POINT + GAP),
             (Label { x: x - POINT - GAP, y: beside, anchor: "end" }, x - POINT - GAP - width),
+            (Label { x: x - POINT, y: above, anchor: "start" }, x - POINT),
+            (Label { x: x - POINT, y: below, anchor: "start" }, x - POINT),
+            (Label { x: x + POINT, y: above, anchor: "end" }, x + POINT - width),
+            (Label { x: x + POINT, y: below, anchor: "end" }, x + POINT - width),
         ];
         let free = candidates.into_iter().find_map(|(label, left)| {
             let edges = [left, label.y - HEIGHT, left + width, label.y + 2.0];

@@ -1,4 +1,4 @@
-//! [`Recipes`]: the part of the configuration that each stage is made from, by the names of the settings.
+//! [`StageSettings`]: the part of the configuration that each stage is made from, by the names of the settings.
 //!
 //! A stage runs again if its part changes. Settings that change only the last bits (threads, instruction set)
 //! are left out, except where times are measured.
@@ -12,16 +12,16 @@ use serde_json::{Map, Value, json};
 use crate::doctor::engine_builders;
 use crate::{PipelineConfig, Stage, digest_file, path_of_text, path_text};
 
-/// The inputs from which the recipes of a run are made.
+/// The inputs from which the settings of the stages are made.
 #[derive(Debug)]
-pub(crate) struct Recipes<'a> {
+pub(crate) struct StageSettings<'a> {
     pub(crate) config: &'a PipelineConfig,
     pub(crate) executor: &'a ExecutorInfo,
     /// Digest of a dataset that was not drawn.
     pub(crate) content: Option<String>,
 }
 
-impl Recipes<'_> {
+impl StageSettings<'_> {
     /// The configuration that `stage` is made from.
     ///
     /// # Errors
