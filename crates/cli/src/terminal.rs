@@ -120,7 +120,8 @@ impl Progress for Terminal {
         }
         let length = (step.epochs * step.batches) as u64;
         let bar = self.bar.get_or_insert_with(|| {
-            let template = "{bar:20} {pos}/{len} batches, ETA {eta} {msg}";
+            // The wide message is cut to the width of the terminal: a bar of two lines would leave its first behind.
+            let template = "{bar:20} {pos}/{len} batches, ETA {eta} {wide_msg}";
             let style =
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
             // A resumed training starts in the middle; its earlier batches must not count for the speed.
