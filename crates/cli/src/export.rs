@@ -271,7 +271,12 @@ fn export_ultralytics(weights: &Path, out: &Path) -> Result<u8> {
              stay the same"
         );
     }
-    if !written.can_be_rebuilt {
+    if written.was_folded {
+        tell!(
+            "warning: the batch norm of this network is folded into its convolutions, as in an engine: the file is right \
+             for `val`, `predict` and `export`; to train it on, export the checkpoint that the engine was made from"
+        );
+    } else if !written.can_be_rebuilt {
         tell!(
             "note: Ultralytics' `train` builds networks of regular widths only, so it stops at this file: \
              examples/train_pruned.py trains it as it is"
@@ -279,15 +284,18 @@ fn export_ultralytics(weights: &Path, out: &Path) -> Result<u8> {
     }
     if written.leaves_codes_out {
         tell!(
-            "warning: the network was trained with 8-bit rounding, which the file does not have: evaluate it with `val` \
+            "warning: the checkpoint computes in 8-bit codes, which the file does not have: evaluate the file with `val` \
              before you use it"
         );
     }
+    let without_codes = written.leaves_codes_out;
     set_result(serde_json::json!({
         "file": path_text(out),
         "parity": written.parity,
         "added_channels": written.added_channels,
+        "was_folded": written.was_folded,
         "can_be_rebuilt": written.can_be_rebuilt,
+        "leaves_codes_out": without_codes,
     }));
     Ok(DONE)
 }

@@ -21,7 +21,7 @@ pub(crate) fn hint_for_missing(missing: &Path) -> Option<String> {
     if let Some(model) = name.strip_suffix(".pt").filter(|model| MODELS.contains(model)) {
         return Some(format!(
             "Bonsai downloads nothing: fetch {name} from the releases of Ultralytics' `assets` repository and pass its path; \
-             the name {model}, without `.pt`, stands for an untrained network"
+             `--model {model}`, without `.pt`, starts with an untrained network"
         ));
     }
     let folder = missing.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -59,6 +59,6 @@ mod tests {
     #[test]
     fn published_weights_are_not_downloaded() {
         let hint = hint_for_missing(Path::new("weights/yolov8s.pt")).unwrap();
-        assert!(hint.contains("downloads nothing") && hint.contains("yolov8s, without"), "{hint}");
+        assert!(hint.contains("downloads nothing") && hint.contains("--model yolov8s`, without"), "{hint}");
     }
 }

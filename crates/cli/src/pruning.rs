@@ -275,7 +275,7 @@ pub(crate) fn prune(args: &Prune) -> Result<u8> {
     } else {
         print_pruning(&report);
         if let Some(out) = out {
-            print_next(out, args.settings.data.as_deref());
+            print_next(out, args.choice.plan.as_deref(), args.settings.data.as_deref());
         }
         set_result(&report);
     }

@@ -9,13 +9,10 @@ use crate::output::{say, tell};
 use crate::shell::quoted;
 
 /// Names the file, and the command that follows.
-pub(crate) fn print_next(out: &Path, data: Option<&Path>) {
+pub(crate) fn print_next(out: &Path, given_plan: Option<&Path>, data: Option<&Path>) {
     let name = quoted(out);
-    say!(
-        "{}: the pruned network; its plan is in {}",
-        out.display(),
-        out.with_extension("plan.json").display()
-    );
+    let plan = given_plan.map_or_else(|| out.with_extension("plan.json"), Path::to_owned);
+    say!("{}: the pruned network; its plan is in {}", out.display(), plan.display());
     let data = data.map_or_else(|| "DATA.yaml".to_owned(), quoted);
     tell!("next: {} finetune --model {name} --data {data}", program());
 }

@@ -86,10 +86,8 @@ fn parity(precision: EnginePrecision, exported: &[Exported]) -> Option<ReportChe
         "no box had a score to be compared".to_owned()
     } else if box_share > 0.0 {
         let share = 100.0 * largest(|parity| parity.worst_box_share);
-        format!(
-            "boxes within {px} px or {share:.0} % of their size (limit {box_px} px or {:.0} %)",
-            100.0 * box_share
-        )
+        let of_box = if share > 0.0 { format!(", {share:.0} % of a box") } else { String::new() };
+        format!("boxes within {px} px{of_box} (limit {box_px} px, or {:.0} % of the box)", 100.0 * box_share)
     } else {
         format!("boxes within {px} px (limit {box_px})")
     };

@@ -33,7 +33,7 @@ pub struct Parity {
     pub unmatched: usize,
     /// Largest difference of a box, in pixels.
     pub worst_box_px: f32,
-    /// Largest difference of a box, as a fraction of its longer side.
+    /// Largest difference of a box, as a fraction of its longer side, of the boxes beyond the limit in pixels.
     #[serde(default)]
     pub worst_box_share: f32,
     /// Number of boxes beyond both limits for boxes.
@@ -84,12 +84,10 @@ impl Parity {
     pub fn box_difference(&self) -> String {
         let Self { worst_box_px, worst_box_share, limits, .. } = self;
         if limits.box_share > 0.0 {
-            format!(
-                "{worst_box_px:.1} px or {:.0} % of the box (limit {} px or {:.0} %)",
-                100.0 * worst_box_share,
-                limits.box_px,
-                100.0 * limits.box_share
-            )
+            let share = 100.0 * worst_box_share;
+            let most = 100.0 * limits.box_share;
+            let of_box = if share > 0.0 { format!(", {share:.0} % of a box") } else { String::new() };
+            format!("{worst_box_px:.1} px{of_box} (limit {} px, or {most:.0} % of the box)", limits.box_px)
         } else {
             format!("{worst_box_px:.1e} px (limit {})", limits.box_px)
         }
@@ -203,7 +201,10 @@ impl Parity {
         self.boxes += 1;
         let worst = differences.iter().fold(0.0f32, |worst, d| worst.max(d.abs()));
         self.worst_box_px = self.worst_box_px.max(worst);
-        self.worst_box_share = self.worst_box_share.max(worst / longer.max(f32::EPSILON));
+        // Below the limit in pixels, the fraction of a tiny box says nothing.
+        if worst > self.limits.box_px {
+            self.worst_box_share = self.worst_box_share.max(worst / longer.max(f32::EPSILON));
+        }
         let is_beyond = worst > self.limits.of_box(longer) || differences.iter().any(|d| d.is_nan());
         self.boxes_beyond += usize::from(is_beyond);
     }
@@ -285,8 +286,8 @@ mod tests {
         let mut seen = nothing_yet(ParityLimits::INT8);
         seen.compare(&planes(5.5, 7.0), &planes(5.0, 5.0)).unwrap();
         assert_eq!((seen.boxes, seen.scores, seen.worst_box_px), (1, 2, 0.5));
-        // The box has sides of 4 px: half a pixel is an eighth of it, and within the limit of 4 px.
-        assert_eq!((seen.worst_box_share, seen.boxes_beyond), (0.125, 0));
+        // Half a pixel is an eighth of this box, but within the limit of 4 px.
+        assert_eq!((seen.worst_box_share, seen.boxes_beyond), (0.0, 0));
         let other = Predictions::new(1, 2, 1, vec![0.0; 6]).unwrap();
         assert!(seen.compare(&other, &planes(0.0, 0.0)).is_err());
     }
@@ -303,7 +304,7 @@ mod tests {
         assert_eq!(compared(ParityLimits::INT8, 239.0).0, 0);
         let (beyond, agrees, text) = compared(ParityLimits::INT8, 242.0);
         assert_eq!((beyond, agrees), (1, false));
-        assert_eq!(text, "42.0 px or 26 % of the box (limit 4 px or 25 %)");
+        assert_eq!(text, "42.0 px, 26 % of a box (limit 4 px, or 25 % of the box)");
         assert!(!compared(ParityLimits::HALF, 205.0).1);
         assert!(!compared(ParityLimits::INT8, f32::NAN).1);
     }

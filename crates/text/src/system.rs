@@ -24,6 +24,8 @@ struct SystemFonts {
     /// The fonts in the order in which they are searched.
     order: Vec<ID>,
     loaded: Vec<Arc<FontVec>>,
+    /// Of each loaded font.
+    loaded_ids: Vec<ID>,
     /// Index into `loaded`, of every character that was searched.
     known: HashMap<char, Option<usize>>,
 }
@@ -45,7 +47,7 @@ impl SystemFonts {
             .collect();
         faces.sort();
         let order = faces.into_iter().map(|(.., id)| id).collect();
-        Self { database, order, loaded: Vec::new(), known: HashMap::new() }
+        Self { database, order, loaded: Vec::new(), loaded_ids: Vec::new(), known: HashMap::new() }
     }
 
     fn face_of(&mut self, c: char) -> Option<Arc<FontVec>> {
@@ -59,22 +61,32 @@ impl SystemFonts {
         found.map(|index| Arc::clone(&self.loaded[index]))
     }
 
+    /// Searches the fonts in their order, whatever was drawn before, so that a text always looks the same.
     fn search(&mut self, c: char) -> Option<usize> {
-        if let Some(index) = self.loaded.iter().position(|font| font.glyph_id(c) != GlyphId(0)) {
-            return Some(index);
-        }
-        let font = self.order.iter().find_map(|id| {
-            self.database.with_face_data(*id, |data, index| {
-                let font = FontRef::try_from_slice_and_index(data, index).ok()?;
-                // A font of pictures has the character, but no outline to fill.
-                let glyph = font.glyph_id(c);
-                if glyph == GlyphId(0) || font.outline(glyph).is_none() {
-                    return None;
+        for id in &self.order {
+            let loaded = self.loaded_ids.iter().position(|known| known == id);
+            if let Some(index) = loaded {
+                if can_draw(&*self.loaded[index], c) {
+                    return Some(index);
                 }
-                FontVec::try_from_vec_and_index(data.to_vec(), index).ok()
-            })?
-        })?;
-        self.loaded.push(Arc::new(font));
-        Some(self.loaded.len() - 1)
+                continue;
+            }
+            let font = self.database.with_face_data(*id, |data, index| {
+                let font = FontRef::try_from_slice_and_index(data, index).ok()?;
+                can_draw(&font, c).then(|| FontVec::try_from_vec_and_index(data.to_vec(), index).ok())?
+            });
+            if let Some(font) = font.flatten() {
+                self.loaded.push(Arc::new(font));
+                self.loaded_ids.push(*id);
+                return Some(self.loaded.len() - 1);
+            }
+        }
+        None
     }
+}
+
+/// Whether a font has a character, with an outline to fill unless it is a space: a font of pictures has none.
+fn can_draw(font: &impl Font, c: char) -> bool {
+    let glyph = font.glyph_id(c);
+    glyph != GlyphId(0) && (c.is_whitespace() || font.outline(glyph).is_some())
 }

@@ -130,6 +130,10 @@ impl<'a> Nodes<'a> {
                 })?);
             }
         }
+        // Ultralytics names the inputs of the head by number, the last one too.
+        if matches!(part, Part::Detect(_)) {
+            from.iter_mut().filter(|from| **from == -1).for_each(|from| *from = index as i64 - 1);
+        }
         Ok(from)
     }
 
@@ -138,7 +142,8 @@ impl<'a> Nodes<'a> {
         if matches!(node.op(), Op::Input { .. }) {
             return (reader == 0).then_some(-1);
         }
-        let index: i64 = node.name().strip_prefix("model.")?.split('.').next()?.parse().ok()?;
+        let index: u32 = node.name().strip_prefix("model.")?.split('.').next()?.parse().ok()?;
+        let index = i64::from(index);
         Some(if index + 1 == reader as i64 { -1 } else { index })
     }
 

@@ -43,6 +43,8 @@ pub struct UltralyticsExport {
     pub parity: Parity,
     /// As [`UltralyticsFile::added_channels`](bonsai_checkpoint::UltralyticsFile::added_channels).
     pub added_channels: usize,
+    /// As [`UltralyticsFile::was_folded`](bonsai_checkpoint::UltralyticsFile::was_folded).
+    pub was_folded: bool,
     /// As [`UltralyticsFile::can_be_rebuilt`](bonsai_checkpoint::UltralyticsFile::can_be_rebuilt).
     pub can_be_rebuilt: bool,
     /// Whether the checkpoint has 8-bit codes, which the file does not have.
@@ -63,6 +65,7 @@ pub fn export_ultralytics(weights: &Path, out: &Path) -> Result<UltralyticsExpor
     Ok(UltralyticsExport {
         parity,
         added_channels: file.added_channels,
+        was_folded: file.was_folded,
         can_be_rebuilt: file.can_be_rebuilt,
         leaves_codes_out: checkpoint.quantization.is_some(),
     })

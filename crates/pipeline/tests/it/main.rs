@@ -19,4 +19,5 @@ mod settings_range;
 mod start;
 mod tiny_run;
 mod ultralytics;
+mod ultralytics_file;
 mod whole;

@@ -174,18 +174,22 @@ impl Writer<'_> {
 
     /// Two blocks, each of one convolution or of a depthwise and a pointwise one, and the last convolution.
     fn branch(&self, branch: &Branch, place: &str) -> Result<Value, CheckpointError> {
+        // Names are `0` and `1`, or `0.0`, `0.1`, `1.0` and `1.1` for pairs.
         let mut modules = Vec::new();
-        let mut pairs: Vec<Vec<Value>> = vec![Vec::new(); 2];
-        for (name, block) in &branch.blocks {
-            let value = self.inner(block, &format!("{place}.{name}"))?;
-            match name.split_once('.') {
-                Some(("0", _)) => pairs[0].push(value),
-                Some(_) => pairs[1].push(value),
-                None => modules.push(value),
+        for position in ["0", "1"] {
+            let mut pair = Vec::new();
+            for (name, block) in &branch.blocks {
+                let value = || self.inner(block, &format!("{place}.{name}"));
+                match name.split_once('.') {
+                    Some((first, _)) if first == position => pair.push(value()?),
+                    None if name == position => modules.push(value()?),
+                    _ => {}
+                }
+            }
+            if !pair.is_empty() {
+                modules.push(list("Sequential", pair));
             }
         }
-        modules
-            .extend(pairs.into_iter().filter(|pair| !pair.is_empty()).map(|pair| list("Sequential", pair)));
         let name = format!("{place}.2");
         let weight = numbers(self.weights, &format!("{name}.weight"))?;
         let bias = branch.last.bias.then(|| numbers(self.weights, &format!("{name}.bias"))).transpose()?;

@@ -69,7 +69,8 @@ fn width(channels: &[usize], from: i64) -> Option<usize> {
 /// Whether the parser makes this block from its outputs, kernel and stride.
 fn is_regular(block: &ConvBlock, kernel: usize, stride: usize) -> bool {
     let size = (block.kernel, block.stride, block.padding) == (kernel, stride, kernel / 2);
-    let norm = block.norm.is_none_or(|norm| norm == super::layers::NORM);
+    // The parser makes blocks without bias and with this batch norm; a folded block gets one.
+    let norm = block.norm.is_none_or(|norm| norm == super::layers::NORM && !block.bias);
     size && norm && block.silu && block.groups == 1 && block.outputs.is_multiple_of(WIDTHS)
 }
 
@@ -100,7 +101,10 @@ fn is_regular_head(head: &Detect, inputs: &[usize]) -> bool {
     let is_same = classes == (*first).max(num_classes.min(100));
     let is_of = |branch: &Branch, width: usize| {
         let names = branch.blocks.iter().map(|(name, _)| name.as_str()).eq(["0", "1"]);
-        names && branch.blocks.iter().all(|(_, block)| block.outputs == width && is_regular_inside(block, 3))
+        let last = &branch.last;
+        let is_plain = (last.kernel, last.stride, last.padding, last.groups, last.bias) == (1, 1, 0, 1, true);
+        let is_regular = |block: &ConvBlock| block.outputs == width && is_regular_inside(block, 3);
+        names && is_plain && branch.blocks.iter().all(|(_, block)| is_regular(block))
     };
     head.reg_max == 16
         && is_same
