@@ -1,21 +1,24 @@
-//! [`EtaLog`] and [`ScanEtaLog`]: lines with the remaining time, for logs without a progress bar.
+//! [`TrainingEta`] and [`ImagesEta`]: the remaining time of a training and of other work on images, and lines
+//! with it for logs without a progress bar.
 
 use std::time::{Duration, Instant};
 
 use bonsai_pipeline::StepRecord;
 
+use crate::duration::remaining;
+
 /// Interval after which a line is printed if no other line was.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Measures the speed of a training, and the time since the last line.
-pub(crate) struct EtaLog {
+pub(crate) struct TrainingEta {
     began: Instant,
     /// Batches that were done before the measurement began.
     before: usize,
     spoke: Instant,
 }
 
-impl EtaLog {
+impl TrainingEta {
     /// Begins with the first batch of a new or resumed training.
     pub(crate) fn at(step: &StepRecord, now: Instant) -> Self {
         Self { began: now, before: done(step), spoke: now }
@@ -26,17 +29,36 @@ impl EtaLog {
         self.spoke = now;
     }
 
-    /// A line, if no line was printed for the interval.
-    pub(crate) fn line(&mut self, step: &StepRecord, now: Instant) -> Option<String> {
+    /// Part of the training that was done before the measurement began.
+    pub(crate) fn before(&self, step: &StepRecord) -> f64 {
+        // The first batch ended when the measurement began; it belongs to this run.
+        self.before.saturating_sub(1) as f64 / (step.epochs * step.batches).max(1) as f64
+    }
+
+    /// Part of the rest of the training that is done.
+    pub(crate) fn fraction(&self, step: &StepRecord) -> f64 {
+        let before = self.before.saturating_sub(1);
+        (done(step) - before) as f64 / (step.epochs * step.batches - before).max(1) as f64
+    }
+
+    /// Expected seconds until the training ends; `None` while its speed is not known.
+    pub(crate) fn seconds_left(&self, step: &StepRecord, now: Instant) -> Option<f64> {
+        let timed = done(step) - self.before;
+        let left = step.epochs * step.batches - done(step);
+        (timed > 0).then(|| (now - self.began).as_secs_f64() * left as f64 / timed as f64)
+    }
+
+    /// A line, if no line was printed for the interval. `run_left` are the seconds until the run of which the
+    /// training is a part ends.
+    pub(crate) fn line(&mut self, step: &StepRecord, now: Instant, run_left: Option<f64>) -> Option<String> {
         if now - self.spoke < SILENCE {
             return None;
         }
+        let seconds = self.seconds_left(step, now)?;
         self.spoke = now;
-        let timed = done(step) - self.before;
-        let left = step.epochs * step.batches - done(step);
-        let seconds = (now - self.began).as_secs_f64() * left as f64 / timed.max(1) as f64;
+        let of_run = run_left.map_or_else(String::new, |left| format!(", {} of the run", remaining(left)));
         Some(format!(
-            "  epoch {}/{}, batch {}/{}  box {:.3} cls {:.3} dfl {:.3}  about {:.0} min left",
+            "  epoch {}/{}, batch {}/{}  box {:.3} cls {:.3} dfl {:.3}  about {} left{of_run}",
             step.epoch,
             step.epochs,
             step.batch,
@@ -44,34 +66,38 @@ impl EtaLog {
             step.loss.bbox,
             step.loss.cls,
             step.loss.dfl,
-            (seconds / 60.0).ceil()
+            remaining(seconds)
         ))
     }
 }
 
-/// Measures the speed of a scan, and the time since the last line.
-pub(crate) struct ScanEtaLog {
+/// Measures the speed of work on images, and the time since the last line.
+pub(crate) struct ImagesEta {
     began: Instant,
-    /// Images that were scanned before the measurement began.
+    /// Images that were done before the measurement began.
     before: usize,
     spoke: Instant,
 }
 
-impl ScanEtaLog {
+impl ImagesEta {
     pub(crate) const fn at(done: usize, now: Instant) -> Self {
         Self { began: now, before: done, spoke: now }
     }
 
+    /// Expected seconds until all images are done; `None` while its speed is not known.
+    pub(crate) fn seconds_left(&self, done: usize, total: usize, now: Instant) -> Option<f64> {
+        let timed = done.saturating_sub(self.before);
+        (timed > 0).then(|| (now - self.began).as_secs_f64() * (total - done) as f64 / timed as f64)
+    }
+
     /// A line, if no line was printed for the interval.
-    pub(crate) fn line(&mut self, split: &str, done: usize, total: usize, now: Instant) -> Option<String> {
+    pub(crate) fn line(&mut self, what: &str, done: usize, total: usize, now: Instant) -> Option<String> {
         if now - self.spoke < SILENCE {
             return None;
         }
+        let left = remaining(self.seconds_left(done, total, now)?);
         self.spoke = now;
-        let timed = (done - self.before).max(1);
-        let seconds = (now - self.began).as_secs_f64() * (total - done) as f64 / timed as f64;
-        let minutes = (seconds / 60.0).ceil();
-        Some(format!("  scanned {done} of {total} images of {split}, about {minutes:.0} min left"))
+        Some(format!("  {done} of {total} {what}, about {left} left"))
     }
 }
 
@@ -91,15 +117,15 @@ mod tests {
     }
 
     #[test]
-    fn a_scan_prints_a_line_after_the_interval() {
+    fn work_on_images_prints_a_line_after_the_interval() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut eta_log = ScanEtaLog::at(0, start);
-        assert_eq!(eta_log.line("train", 10, 1000, at(29)), None);
+        let mut eta = ImagesEta::at(0, start);
+        assert_eq!(eta.line("images of train read", 10, 1000, at(29)), None);
         // 100 images in 50 s, 900 to go.
-        let line = eta_log.line("train", 100, 1000, at(50)).unwrap();
-        assert_eq!(line, "  scanned 100 of 1000 images of train, about 8 min left");
-        assert_eq!(eta_log.line("train", 200, 1000, at(60)), None);
+        let line = eta.line("images of train read", 100, 1000, at(50)).unwrap();
+        assert_eq!(line, "  100 of 1000 images of train read, about 8 min left");
+        assert_eq!(eta.line("images of train read", 200, 1000, at(60)), None);
     }
 
     #[test]
@@ -107,13 +133,22 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         // The training resumes in the second epoch; 11 batches count as done before.
-        let mut eta_log = EtaLog::at(&step(2, 1), at(0));
-        assert_eq!(eta_log.line(&step(2, 2), at(29)), None);
-        eta_log.heard(at(10));
-        assert_eq!(eta_log.line(&step(2, 3), at(39)), None);
+        let mut eta = TrainingEta::at(&step(2, 1), at(0));
+        assert_eq!(eta.line(&step(2, 2), at(29), None), None);
+        eta.heard(at(10));
+        assert_eq!(eta.line(&step(2, 3), at(39), None), None);
         // 5 batches in 50 s, 14 to go.
-        let line = eta_log.line(&step(2, 6), at(50)).unwrap();
-        assert!(line.starts_with("  epoch 2/3, batch 6/10 ") && line.ends_with("about 3 min left"), "{line}");
-        assert_eq!(eta_log.line(&step(2, 7), at(60)), None);
+        let line = eta.line(&step(2, 6), at(50), Some(600.0)).unwrap();
+        assert!(line.starts_with("  epoch 2/3, batch 6/10 "), "{line}");
+        assert!(line.ends_with("about 3 min left, 10 min of the run"), "{line}");
+        assert_eq!(eta.line(&step(2, 7), at(60), None), None);
+    }
+
+    #[test]
+    fn a_resumed_training_begins_at_nothing_and_ends_whole() {
+        let eta = TrainingEta::at(&step(2, 1), Instant::now());
+        assert!((eta.before(&step(2, 1)) - 10.0 / 30.0).abs() < 1e-12);
+        assert!((eta.fraction(&step(2, 1)) - 1.0 / 20.0).abs() < 1e-12);
+        assert!((eta.fraction(&step(3, 10)) - 1.0).abs() < 1e-12);
     }
 }

@@ -20,7 +20,8 @@ pub(crate) struct Predict {
     /// Checkpoint, CPU engine, .pt or ONNX file
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
-    /// An image, a folder of images, or a pattern in quotes (`'photos/*.jpg'`)
+    /// An image, a folder of images, a pattern in quotes (`'photos/*.jpg'`), or a text file with one path per
+    /// line
     #[arg(long, value_name = "PATH")]
     pub(crate) source: PathBuf,
     /// Side of the network's input in pixels [default: as trained]
@@ -35,15 +36,21 @@ pub(crate) struct Predict {
     /// Maximum number of objects per image
     #[arg(long)]
     pub(crate) max_det: Option<usize>,
-    /// Class numbers to report, such as `0,2` [default: all]
+    /// Classes to report, by number or name, such as `0,dog` [default: all]
     #[arg(long, value_delimiter = ',')]
-    pub(crate) classes: Option<Vec<usize>>,
+    pub(crate) classes: Option<Vec<String>>,
     /// Folder for pictures with boxes, each named like its image
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Write labels in YOLO format to OUT/labels
     #[arg(long, requires = "out")]
     pub(crate) save_txt: bool,
+    /// Add the confidence to each line of the labels
+    #[arg(long, requires = "save_txt")]
+    pub(crate) save_conf: bool,
+    /// Write a picture of each object to OUT/crops/CLASS
+    #[arg(long, requires = "out")]
+    pub(crate) save_crop: bool,
     #[command(flatten)]
     pub(crate) onnx: OnnxRuntime,
     #[command(flatten)]
@@ -59,8 +66,16 @@ pub(crate) fn predict(args: &Predict) -> Result<u8> {
         classes: args.classes.clone(),
     };
     let labels = args.out.as_ref().filter(|_| args.save_txt).map(|out| out.join("labels"));
+    let crops = args.out.as_ref().filter(|_| args.save_crop).map(|out| out.join("crops"));
     let load = args.onnx.choice().with(args.machine.options()?);
-    let settings = PredictSettings { detect, out: args.out.as_deref(), labels: labels.as_deref(), load };
+    let settings = PredictSettings {
+        detect,
+        out: args.out.as_deref(),
+        labels: labels.as_deref(),
+        confidences: args.save_conf,
+        crops: crops.as_deref(),
+        load,
+    };
     let start = Instant::now();
     let mut count = 0;
     let mut unreadable = 0;

@@ -1,18 +1,19 @@
 //! [`predict`]: finds objects in image files, draws them, and writes them as labels.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
-use anyhow::{Context, Result, bail};
-use bonsai_boxes::{Cxcywh, Detection};
-use bonsai_checkpoint::{remove_leftovers, write_file};
-use bonsai_data::{IMAGE_EXTENSIONS, decode, is_image};
+use anyhow::{Context, Result};
+use bonsai_checkpoint::remove_leftovers;
+use bonsai_data::decode;
 use bonsai_detector::{DetectOptions, Detector, LoadOptions, draw_detections};
-use bonsai_stages::write_picture;
+use bonsai_stages::{ensure_usage, write_picture};
 use serde::Serialize;
 
+use crate::predict_crops::Crops;
+use crate::predict_labels::write_labels;
 use crate::predict_names::{OutputName, output_names, refuse_overwriting};
+use crate::predict_source::images;
 
 /// Maximum number of images that are decoded ahead of the network.
 const AHEAD: usize = 3;
@@ -39,6 +40,10 @@ pub(crate) struct PredictSettings<'a> {
     pub(crate) out: Option<&'a Path>,
     /// Folder for labels in YOLO format, one file per image; `None` writes none.
     pub(crate) labels: Option<&'a Path>,
+    /// Whether the labels have confidences.
+    pub(crate) confidences: bool,
+    /// Folder for a picture of each object; `None` writes none.
+    pub(crate) crops: Option<&'a Path>,
     /// Options for loading and running the network.
     pub(crate) load: LoadOptions,
 }
@@ -54,12 +59,12 @@ pub(crate) struct DetectSettings {
     pub(crate) iou: Option<f32>,
     /// Maximum number of objects per image.
     pub(crate) max_detections: Option<usize>,
-    /// Numbers of the classes to report.
-    pub(crate) classes: Option<Vec<usize>>,
+    /// Numbers or names of the classes to report.
+    pub(crate) classes: Option<Vec<String>>,
 }
 
 impl DetectSettings {
-    /// These settings, with missing ones from `base`.
+    /// These settings, with missing ones from `base`; all classes are reported.
     fn over(&self, base: DetectOptions) -> DetectOptions {
         DetectOptions {
             imgsz: self.imgsz.unwrap_or(base.imgsz),
@@ -67,8 +72,25 @@ impl DetectSettings {
             confidence: self.confidence.unwrap_or(base.confidence),
             iou: self.iou.unwrap_or(base.iou),
             max_detections: self.max_detections.unwrap_or(base.max_detections),
-            classes: self.classes.clone().or(base.classes),
+            classes: base.classes,
         }
+    }
+
+    /// Indices of the classes to report. A number is an index, even if a class has it as its name.
+    fn class_ids(&self, class_names: &[String]) -> Result<Option<Vec<usize>>> {
+        let id = |class: &String| -> Result<usize> {
+            if let Ok(id) = class.parse() {
+                return Ok(id);
+            }
+            let found = class_names.iter().position(|name| name == class);
+            ensure_usage!(
+                found.is_some(),
+                "--classes {class}: the network has no class of this name; it has {}",
+                class_names.join(", ")
+            );
+            Ok(found.unwrap_or_default())
+        };
+        self.classes.as_ref().map(|classes| classes.iter().map(id).collect()).transpose()
     }
 }
 
@@ -81,8 +103,7 @@ pub(crate) enum Seen {
     Unreadable(String),
 }
 
-/// Finds objects in an image, in every image of a folder, or in all images that match a pattern (`*`, `?`,
-/// `**`). Calls `each` for one image after the other. A thread decodes images while the network runs on
+/// Finds objects in the images of a source ([`images`]). Calls `each` for one image after the other. A thread decodes images while the network runs on
 /// earlier ones.
 ///
 /// # Errors
@@ -98,8 +119,10 @@ pub(crate) fn predict(
     let paths = images(source)?;
     let names = output_names(&paths)?;
     refuse_overwriting(&paths, &names, (settings.out, settings.labels))?;
-    let config = settings.detect.over(detector.config());
+    let classes = settings.detect.class_ids(detector.class_names())?;
+    let config = DetectOptions { classes, ..settings.detect.over(detector.config()) };
     detector.accepts(&config)?;
+    let crops = settings.crops.map(|folder| Crops::new(folder.to_owned(), detector.class_names(), &paths));
     for folder in [settings.out, settings.labels].into_iter().flatten() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         remove_leftovers(folder);
@@ -127,7 +150,11 @@ pub(crate) fn predict(
             };
             let detections = detector.detect(&image, &config)?;
             if let Some(folder) = settings.labels {
-                write_labels(&folder.join(name.labels), &detections, image.dimensions())?;
+                let file = folder.join(name.labels);
+                write_labels(&file, &detections, image.dimensions(), settings.confidences)?;
+            }
+            if let Some(crops) = &crops {
+                crops.write(&image, &detections, &name.picture)?;
             }
             if let Some(folder) = settings.out {
                 draw_detections(&mut image, &detections, detector.class_names());
@@ -158,86 +185,21 @@ fn warn_of_numbers(names: &[OutputName], folder: &Path) {
     }
 }
 
-/// Writes a line for each object: class, centre and size in fractions of the image, in Ultralytics' format.
-fn write_labels(path: &Path, detections: &[Detection], (w, h): (u32, u32)) -> Result<()> {
-    let mut text = String::new();
-    for detection in detections {
-        let bbox = Cxcywh::from(detection.bbox);
-        let w = w as f32;
-        let h = h as f32;
-        let numbers = [bbox.cx / w, bbox.cy / h, bbox.w / w, bbox.h / h].map(significant);
-        writeln!(text, "{} {}", detection.class_id, numbers.join(" "))?;
-    }
-    Ok(write_file(path, text.as_bytes())?)
-}
-
-/// Six significant digits without trailing zeros.
-fn significant(value: f32) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return "0".to_owned();
-    }
-    let before = value.abs().log10().floor() as i32 + 1;
-    let text = format!("{value:.*}", (6 - before).max(0) as usize);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-/// The file itself, the images of a folder, or the images that match a pattern; sorted by name.
-fn images(source: &Path) -> Result<Vec<PathBuf>> {
-    let text = source.to_string_lossy();
-    let mut found = if source.is_dir() {
-        let entries =
-            std::fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))?;
-        entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?
-    } else if !source.exists() && text.contains(['*', '?', '[']) {
-        let matches = glob::glob(&text).with_context(|| format!("`{text}` is not a valid pattern"))?;
-        matches.map(|path| Ok(path?)).collect::<Result<Vec<_>>>()?
-    } else {
-        return Ok(vec![source.to_owned()]);
-    };
-    found.retain(|path| is_image(path));
-    if found.is_empty() {
-        bail!(
-            "{} contains no image; expected files ending in {}",
-            source.display(),
-            IMAGE_EXTENSIONS.join(", ")
-        );
-    }
-    found.sort();
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_six_digits_as_in_c() {
-        for (value, text) in [
-            (0.716_796_9, "0.716797"),
-            (0.5, "0.5"),
-            (1.0, "1"),
-            (0.012_345_678, "0.0123457"),
-            (0.0, "0"),
-            (0.25, "0.25"),
-        ] {
-            assert_eq!(significant(value), text);
-        }
-    }
-
-    #[test]
-    fn sources_are_files_folders_and_patterns() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["b.jpg", "a.PNG", "notes.txt"] {
-            std::fs::write(folder.path().join(name), b"").unwrap();
-        }
-        let names = |source: &Path| {
-            let name = |p: PathBuf| p.file_name().unwrap().to_string_lossy().into_owned();
-            images(source).map(|paths| paths.into_iter().map(name).collect::<Vec<_>>())
+    fn classes_are_chosen_by_number_or_name() {
+        let names = ["cat", "7", "dog"].map(str::to_owned);
+        let ids = |classes: &[&str]| {
+            let classes = Some(classes.iter().map(|class| (*class).to_owned()).collect());
+            DetectSettings { classes, ..DetectSettings::default() }.class_ids(&names)
         };
-        assert_eq!(names(folder.path()).unwrap(), ["a.PNG", "b.jpg"]);
-        assert_eq!(names(&folder.path().join("*.jpg")).unwrap(), ["b.jpg"]);
-        assert_eq!(names(&folder.path().join("b.jpg")).unwrap(), ["b.jpg"]);
-        let error = names(&folder.path().join("*.svg")).unwrap_err().to_string();
-        assert!(error.contains("contains no image"), "{error}");
+        assert_eq!(ids(&["dog", "0"]).unwrap(), Some(vec![2, 0]));
+        assert_eq!(ids(&["7"]).unwrap(), Some(vec![7]), "the detector refuses numbers that no class has");
+        let error = ids(&["bird"]).unwrap_err().to_string();
+        assert!(error.contains("--classes bird") && error.contains("cat, 7, dog"), "{error}");
+        assert_eq!(DetectSettings::default().class_ids(&names).unwrap(), None);
     }
 }

@@ -1,26 +1,38 @@
-//! [`Terminal`]: shows the progress of a run with a bar for the current training and a line per stage and
-//! epoch. Without bars, long epochs print a line from time to time.
+//! [`Terminal`]: shows the progress of a run with one bar and a line per stage and epoch. Without bars, long
+//! epochs print a line from time to time.
 
 use std::time::Instant;
 
 use bonsai_pipeline::{
     EpochRecord, EpochTiming, Progress, SplitFlaws, SplitKind, Stage, StageState, StepRecord,
 };
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use crate::eta_log::{EtaLog, ScanEtaLog};
+use crate::duration::remaining;
+use crate::eta_log::{ImagesEta, TrainingEta};
 use crate::events::event;
 use crate::interrupt::Interrupt;
 use crate::output::{eprint_line, has_bars, is_quiet, is_stream, tell};
+use crate::progress_bar::bar;
+use crate::run_eta::RunEta;
+
+/// Steps of a bar.
+const STEPS: f64 = 1000.0;
+/// Percentage of an epoch that waited for data, from which its line says so.
+const SLOW_DATA: f64 = 10.0;
 
 /// Prints on standard error, or events on standard output; bars only appear on a terminal.
 pub(crate) struct Terminal {
     bar: Option<ProgressBar>,
-    /// Lines instead of a bar, for a training.
-    eta_log: Option<EtaLog>,
-    /// Lines instead of a bar, for a scan.
-    scan: Option<ScanEtaLog>,
+    /// The stages of the run that are to come, if it has several.
+    run: Option<RunEta>,
+    /// The stage that runs.
+    stage: Option<Stage>,
+    /// Speed of the training that runs.
+    training: Option<TrainingEta>,
+    /// Speed at which images are read or evaluated.
+    images: Option<ImagesEta>,
     interrupt: Option<Interrupt>,
     /// Whether the request to stop was already announced.
     stopping: bool,
@@ -30,7 +42,16 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) const fn new() -> Self {
-        Self { bar: None, eta_log: None, scan: None, interrupt: None, stopping: false, splits: Vec::new() }
+        Self {
+            bar: None,
+            run: None,
+            stage: None,
+            training: None,
+            images: None,
+            interrupt: None,
+            stopping: false,
+            splits: Vec::new(),
+        }
     }
 
     /// A terminal that stops the run after a signal.
@@ -44,21 +65,79 @@ impl Terminal {
     }
 
     fn line(&mut self, text: &str) {
-        if let Some(eta_log) = &mut self.eta_log {
-            eta_log.heard(Instant::now());
+        if let Some(training) = &mut self.training {
+            training.heard(Instant::now());
         }
         match &self.bar {
-            Some(bar) if !bar.is_hidden() => bar.println(text),
+            Some(bar) if !bar.is_hidden() => bar.suspend(|| tell!("{text}")),
             _ => tell!("{text}"),
         }
     }
 
+    /// Draws the bar; `fraction` is the part that is done of a training or evaluation that is not part of a run.
+    fn draw(&mut self, fraction: f64, message: String) {
+        let bar = self.bar.get_or_insert_with(|| bar(STEPS as u64));
+        let (fraction, message) = match &self.run {
+            Some(run) => {
+                let left = remaining(run.seconds_left(Instant::now()));
+                (run.fraction(), format!("{:.0} %, {left} left | {message}", 100.0 * run.fraction()))
+            }
+            None => (fraction, message),
+        };
+        bar.set_position((STEPS * fraction) as u64);
+        bar.set_message(message);
+    }
+
+    /// Shows how many images were read or evaluated.
+    fn images(&mut self, what: &str, done: usize, total: usize) {
+        if is_stream() {
+            return;
+        }
+        if done == total {
+            return self.clear();
+        }
+        let now = Instant::now();
+        let eta = self.images.get_or_insert_with(|| ImagesEta::at(done, now));
+        if !has_bars() {
+            if let Some(line) = eta.line(what, done, total, now) {
+                tell!("{line}");
+            }
+            return;
+        }
+        let left = eta.seconds_left(done, total, now);
+        let left = left.map_or_else(String::new, |left| format!(", {} left", remaining(left)));
+        self.draw(done as f64 / total.max(1) as f64, format!("{done} of {total} {what}{left}"));
+    }
+
     fn clear(&mut self) {
-        (self.eta_log, self.scan) = (None, None);
+        (self.training, self.images) = (None, None);
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
     }
+
+    /// Draws the bar of a run after a stage began or ended.
+    fn draw_stage(&mut self) {
+        if let Some(stage) = self.stage.filter(|_| self.run.is_some() && has_bars()) {
+            self.draw(0.0, stage.to_string());
+        }
+    }
+}
+
+/// The line of an epoch, of at most 80 columns unless the epoch waited for data.
+fn epoch_line(record: &EpochRecord, timing: &EpochTiming) -> String {
+    let EpochRecord { epoch, epochs, .. } = record;
+    let width = epochs.to_string().len();
+    let (bbox, cls, dfl) = (record.box_loss, record.cls_loss, record.dfl_loss);
+    let metrics = record
+        .evaluation
+        .map_or_else(String::new, |e| format!("  mAP50 {:.3} mAP50-95 {:.3}", e.map50, e.map50_95));
+    let waited = 100.0 * timing.waiting / timing.seconds.max(1e-9);
+    let waited = if waited < SLOW_DATA { String::new() } else { format!(", {waited:.0} % waiting for data") };
+    let seconds = timing.seconds;
+    format!(
+        "  {epoch:>width$}/{epochs}  box {bbox:.3} cls {cls:.3} dfl {dfl:.3}{metrics}  {seconds:.1} s{waited}"
+    )
 }
 
 fn stage_fields(stage: Stage, state: &StageState) -> Value {
@@ -72,6 +151,14 @@ fn stage_fields(stage: Stage, state: &StageState) -> Value {
 impl Progress for Terminal {
     fn stage(&mut self, stage: Stage, state: &StageState) {
         self.clear();
+        self.stage = matches!(state, StageState::Started(_)).then_some(stage);
+        if let Some(run) = &mut self.run {
+            match state {
+                StageState::Skipped => run.skip(stage),
+                StageState::Started(_) => {}
+                StageState::Finished(_) => run.end(stage),
+            }
+        }
         if is_stream() {
             event("stage", stage_fields(stage, state));
             return;
@@ -81,58 +168,57 @@ impl Progress for Terminal {
             StageState::Started(reason) => self.line(&format!("{stage}: running, because {reason}")),
             StageState::Finished(seconds) => self.line(&format!("{stage}: done in {seconds:.1} s")),
         }
+        self.draw_stage();
+    }
+
+    fn plan(&mut self, stages: &[(Stage, f64)]) {
+        if is_stream() {
+            let stages: Vec<Value> =
+                stages.iter().map(|(stage, seconds)| json!({ "stage": stage, "seconds": seconds })).collect();
+            return event("plan", json!({ "stages": stages }));
+        }
+        self.run = Some(RunEta::new(stages, Instant::now()));
+        self.draw_stage();
     }
 
     fn scan(&mut self, split: SplitKind, done: usize, total: usize) {
-        if is_stream() {
-            return;
-        }
-        if done == total {
-            return self.clear();
-        }
-        if !has_bars() {
-            let now = Instant::now();
-            let eta_log = self.scan.get_or_insert_with(|| ScanEtaLog::at(done, now));
-            if let Some(line) = eta_log.line(split.key(), done, total, now) {
-                tell!("{line}");
-            }
-            return;
-        }
-        let bar = self.bar.get_or_insert_with(|| {
-            let template = "{bar:20} scanned {pos}/{len} images of {msg}, ETA {eta}";
-            let style =
-                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            ProgressBar::new(total as u64).with_style(style).with_message(split.key())
-        });
-        bar.set_position(done as u64);
+        self.images(&format!("images of {} read", split.key()), done, total);
+    }
+
+    fn evaluate(&mut self, done: usize, total: usize) {
+        self.images("images evaluated", done, total);
     }
 
     fn step(&mut self, step: &StepRecord) {
         if is_stream() {
             return;
         }
+        let now = Instant::now();
+        let is_first = self.training.is_none();
+        let training = self.training.get_or_insert_with(|| TrainingEta::at(step, now));
+        // Trainings within another stage, as in iterative pruning, are parts of it of unknown size.
+        if let (Some(run), Some(stage)) = (&mut self.run, self.stage.filter(|stage| stage.is_training())) {
+            if is_first {
+                run.resume(stage, training.before(step));
+            }
+            run.advance(training.fraction(step));
+        }
         if !has_bars() {
-            let now = Instant::now();
-            if let Some(line) = self.eta_log.get_or_insert_with(|| EtaLog::at(step, now)).line(step, now) {
+            let run_left = self.run.as_ref().map(|run| run.seconds_left(now));
+            if let Some(line) = training.line(step, now, run_left) {
                 tell!("{line}");
             }
             return;
         }
-        let length = (step.epochs * step.batches) as u64;
-        let bar = self.bar.get_or_insert_with(|| {
-            // The wide message is cut to the width of the terminal: a bar of two lines would leave its first behind.
-            let template = "{bar:20} {pos}/{len} batches, ETA {eta} {wide_msg}";
-            let style =
-                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            // A resumed training starts in the middle; its earlier batches must not count for the speed.
-            let done = ((step.epoch - 1) * step.batches + step.batch - 1) as u64;
-            ProgressBar::new(length).with_style(style).with_position(done)
-        });
-        bar.set_position(((step.epoch - 1) * step.batches + step.batch) as u64);
-        bar.set_message(format!(
-            "epoch {}/{} box {:.3} cls {:.3} dfl {:.3} objects {} at {} px",
-            step.epoch, step.epochs, step.loss.bbox, step.loss.cls, step.loss.dfl, step.instances, step.imgsz
-        ));
+        let left = training.seconds_left(step, now);
+        let left = left.map_or_else(String::new, |left| format!(", {} left", remaining(left)));
+        let fraction = training.before(step) + (1.0 - training.before(step)) * training.fraction(step);
+        let stage = self.stage.map_or_else(|| "epoch".to_owned(), |stage| stage.to_string());
+        let message = format!(
+            "{stage} {}/{}{left}, box {:.3} cls {:.3} dfl {:.3}",
+            step.epoch, step.epochs, step.loss.bbox, step.loss.cls, step.loss.dfl
+        );
+        self.draw(fraction, message);
     }
 
     fn epoch(&mut self, record: &EpochRecord, timing: &EpochTiming) {
@@ -141,25 +227,10 @@ impl Progress for Terminal {
             event("epoch", json!({ "record": record, "timing": timing }));
             return;
         }
-        let evaluation = record.evaluation.map_or_else(String::new, |e| {
-            format!(
-                "  P {:.3} R {:.3} mAP50 {:.3} mAP50-95 {:.3}",
-                e.precision, e.recall, e.map50, e.map50_95
-            )
-        });
-        let width = record.epochs.to_string().len();
-        self.line(&format!(
-            "  epoch {:>width$}/{}  box {:.3} cls {:.3} dfl {:.3}{evaluation}  {:.1} s, {:.0} % waiting for data",
-            record.epoch,
-            record.epochs,
-            record.box_loss,
-            record.cls_loss,
-            record.dfl_loss,
-            timing.seconds,
-            100.0 * timing.waiting / timing.seconds.max(1e-9)
-        ));
+        self.line(&epoch_line(record, timing));
         if record.epoch == record.epochs {
             self.clear();
+            self.draw_stage();
         }
     }
 
@@ -208,5 +279,33 @@ impl Progress for Terminal {
             return;
         }
         self.line(&format!("  {text}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> EpochRecord {
+        let json = r#"{
+            "epoch": 7, "epochs": 300, "box_loss": 11.234, "cls_loss": 12.345, "dfl_loss": 1.5,
+            "lr": 0.01, "bias_lr": 0.01, "l1_gamma": 0.0,
+            "evaluation": { "map50": 0.8123, "map50_95": 0.5678, "precision": 0.5, "recall": 0.5 }
+        }"#;
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn the_line_of_an_epoch_fits_into_80_columns() {
+        let line = epoch_line(&record(), &EpochTiming { seconds: 1234.5, waiting: 60.0, evaluating: 0.0 });
+        assert_eq!(line, "    7/300  box 11.234 cls 12.345 dfl 1.500  mAP50 0.812 mAP50-95 0.568  1234.5 s");
+        assert!(line.len() <= 80, "{}", line.len());
+    }
+
+    #[test]
+    fn an_epoch_that_waited_for_data_says_so() {
+        let record = EpochRecord { evaluation: None, ..record() };
+        let line = epoch_line(&record, &EpochTiming { seconds: 2.0, waiting: 1.0, evaluating: 0.0 });
+        assert!(line.ends_with("dfl 1.500  2.0 s, 50 % waiting for data"), "{line}");
     }
 }

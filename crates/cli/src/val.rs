@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use bonsai_checkpoint::write_file;
 use bonsai_pipeline::jobs::{self, Validated};
 use bonsai_pipeline::{ClassMap, DetMetrics, EvalConvention, NoDataset, SplitFlaws, SplitKind};
+use bonsai_stages::before_writing;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -41,6 +43,12 @@ pub(crate) struct Val {
     /// Overlap above which the lower-scored box is removed [default: 0.7]
     #[arg(long)]
     pub(crate) iou: Option<f32>,
+    /// Maximum number of objects per image [default: 300]
+    #[arg(long)]
+    pub(crate) max_det: Option<usize>,
+    /// Write the detections to a JSON file in COCO's format for results
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_json: Option<PathBuf>,
     /// Metrics comparable with Ultralytics 8.4 or 8.0 [default: 8.4]
     #[arg(long, value_name = "VERSION")]
     pub(crate) figures: Option<EvalConvention>,
@@ -62,6 +70,9 @@ struct Document<'a> {
     metrics: &'a DetMetrics,
     classes: &'a ClassMap,
     left_out: &'a [usize],
+    images: usize,
+    /// Seconds for all images, loading included.
+    seconds: f64,
     /// Flaws of the split.
     dataset: &'a [SplitFlaws],
 }
@@ -79,10 +90,26 @@ pub(crate) fn val(args: &Val) -> Result<u8> {
     };
     let convention = args.figures.unwrap_or_default();
     let runtime = args.onnx.choice();
-    let how = jobs::Validation { confidence: args.conf, iou: args.iou, rect: args.rect, convention, runtime };
+    let how = jobs::Validation {
+        confidence: args.conf,
+        iou: args.iou,
+        max_detections: args.max_det,
+        keep_detections: args.save_json.is_some(),
+        rect: args.rect,
+        convention,
+        runtime,
+    };
+    if let Some(file) = &args.save_json {
+        before_writing(&[&args.weights], &[file])?;
+    }
     let mut terminal = Terminal::new();
-    let Validated { metrics, classes, left_out } =
+    let Validated { metrics, classes, left_out, images, seconds, detections } =
         jobs::validate(&config, &args.weights, split, &how, &mut terminal)?;
+    if let Some(file) = &args.save_json {
+        write_file(file, serde_json::to_string(&detections)?.as_bytes())?;
+        tell!("{} detections are in {}", detections.len(), file.display());
+    }
+    tell!("{images} images in {seconds:.2} s, {:.1} per second, including loading", images as f64 / seconds);
     if classes.is_plain() {
         tell!("{classes}");
     } else {
@@ -97,6 +124,8 @@ pub(crate) fn val(args: &Val) -> Result<u8> {
             metrics: &metrics,
             classes: &classes,
             left_out: &left_out,
+            images,
+            seconds,
             dataset: terminal.splits(),
         };
         say!("{}", serde_json::to_string_pretty(&document)?);

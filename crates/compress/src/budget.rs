@@ -36,7 +36,7 @@ pub enum Bound {
     Size,
 }
 
-/// A limit that a network exceeds.
+/// A cost of a network beside its limit, which it usually exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Excess {
     /// The cost.
@@ -91,18 +91,28 @@ impl Budget {
 
     /// The limits that `cost` exceeds, the worst first.
     pub fn excess(&self, cost: &Cost) -> Vec<Excess> {
+        let mut excess = self.beside(cost);
+        excess.retain(|excess| excess.value > excess.limit);
+        excess.sort_by(|a, b| b.factor().total_cmp(&a.factor()));
+        excess
+    }
+
+    /// The limit that the costs come closest to or exceed the most.
+    pub(crate) fn tightest(&self, costs: &[Cost]) -> Option<Excess> {
+        let all = costs.iter().flat_map(|cost| self.beside(cost));
+        all.max_by(|a, b| a.factor().total_cmp(&b.factor()))
+    }
+
+    /// Each limited cost with its limit.
+    fn beside(&self, cost: &Cost) -> Vec<Excess> {
         let limits = [
             (Bound::Latency, cost.latency_ms, self.latency_ms),
             (Bound::Macs, cost.macs, self.macs),
             (Bound::Size, cost.bytes as f64, self.bytes.map(|bytes| bytes as f64)),
         ];
-        let mut excess: Vec<Excess> = limits
-            .into_iter()
-            .filter_map(|(bound, value, limit)| Some(Excess { bound, value, limit: limit? }))
-            .filter(|excess| excess.value > excess.limit)
-            .collect();
-        excess.sort_by(|a, b| b.factor().total_cmp(&a.factor()));
-        excess
+        let limited =
+            |(bound, value, limit): (Bound, f64, Option<f64>)| Some(Excess { bound, value, limit: limit? });
+        limits.into_iter().filter_map(limited).collect()
     }
 }
 
@@ -121,7 +131,9 @@ impl fmt::Display for Excess {
             Bound::Macs => write!(f, "MACs are {value:.3} of the original, the limit {limit:.3}")?,
             Bound::Size => write!(f, "size is {:.3} MB, the limit {:.3} MB", value / 1e6, limit / 1e6)?,
         }
-        write!(f, " ({:.0} % above)", 100.0 * (self.factor() - 1.0))
+        let percent = 100.0 * (self.factor() - 1.0);
+        let side = if percent < 0.0 { "below" } else { "above" };
+        write!(f, " ({:.0} % {side})", percent.abs())
     }
 }
 

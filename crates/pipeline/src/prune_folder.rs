@@ -99,13 +99,14 @@ fn decisive(pruned: &Pruned) -> Option<(f64, Importance)> {
 }
 
 fn removed(report: &PruneReport) -> String {
+    let millions = |count: u64| count as f64 / 1e6;
     format!(
-        "removed {} of {} prunable channel sets: {} -> {} params, {} -> {} MACs",
+        "removed {} of {} channel sets: {:.2} -> {:.2} M params, {:.0} -> {:.0} M MACs",
         report.removed_sets,
         report.prunable_sets,
-        report.before.params,
-        report.after.params,
-        report.before.macs,
-        report.after.macs
+        millions(report.before.params),
+        millions(report.after.params),
+        millions(report.before.macs),
+        millions(report.after.macs)
     )
 }

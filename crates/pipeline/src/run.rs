@@ -11,6 +11,7 @@ use bonsai_yolov8::{Scale, build};
 
 use crate::attempts::{Attempts, Clock};
 use crate::check::{check, check_inputs, check_network};
+use crate::cost_model::CostModel;
 use crate::decision::{Decision, decide};
 use crate::manifest::outputs_in;
 use crate::road::check_stages;
@@ -64,8 +65,16 @@ pub fn run_stages(
     remove_leftovers(dir.root());
     write_file(dir.config(), toml::to_string(config)?.as_bytes())?;
     let info = context.executor.describe()?;
-    let mut runner =
-        Runner { config, dir, control, context, executor: info, done: BTreeMap::new(), data: None };
+    let mut runner = Runner {
+        config,
+        dir,
+        control,
+        context,
+        executor: info,
+        done: BTreeMap::new(),
+        data: None,
+        planned: false,
+    };
     for stage in config.stages() {
         runner.stage(stage, progress).with_context(|| format!("stage `{stage}`"))?;
         if stage == control.last() && stage != Stage::Report {
@@ -121,6 +130,8 @@ struct Runner<'a> {
     done: BTreeMap<Stage, Manifest>,
     /// Read when it is first needed: a run with nothing to do reads no images.
     data: Option<Data>,
+    /// Whether the observer knows what the stages are expected to cost.
+    planned: bool,
 }
 
 impl Runner<'_> {
@@ -170,6 +181,21 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// Tells the observer what the stages from this one on are expected to cost, if one of them trains.
+    fn plan(&self, first: Stage, progress: &mut dyn Progress) {
+        let mut stages = self.config.stages();
+        stages.retain(|stage| (first..=self.control.last()).contains(stage));
+        if !stages.iter().any(|stage| stage.is_training()) {
+            return;
+        }
+        // A progress bar is no reason to end a run, and the stages report what is wrong with the network.
+        let Ok(model) = CostModel::new(self.config, self.context.executor, self.data.as_ref()) else {
+            return;
+        };
+        let costs: Vec<_> = stages.into_iter().map(|stage| (stage, model.of(stage).seconds)).collect();
+        progress.plan(&costs);
+    }
+
     fn work(
         &mut self,
         stage: Stage,
@@ -179,6 +205,10 @@ impl Runner<'_> {
     ) -> Result<Manifest> {
         if self.data.is_none() && stage != Stage::Dataset {
             self.data = Some(data_of(self.config, self.dir, progress)?);
+        }
+        if stage != Stage::Dataset && !self.planned {
+            self.planned = true;
+            self.plan(stage, progress);
         }
         let clock = Clock::start();
         let began = utc::now();

@@ -56,12 +56,8 @@ impl Inputs {
 pub fn before_writing(inputs: &[&Path], outputs: &[&Path]) -> Result<()> {
     let inputs = Inputs::new(inputs);
     for output in outputs {
-        inputs.refuse(output, "pass another name with --out")?;
-        ensure_usage!(
-            !output.is_dir(),
-            "{} is a folder: pass the name of a file with --out",
-            output.display()
-        );
+        inputs.refuse(output, "pass the name of another file")?;
+        ensure_usage!(!output.is_dir(), "{} is a folder: pass the name of a file", output.display());
     }
     let folder = |output: &&Path| {
         let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());

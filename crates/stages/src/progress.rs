@@ -19,9 +19,14 @@ pub enum StageState {
 pub trait Progress {
     /// A stage changed its state.
     fn stage(&mut self, _: Stage, _: &StageState) {}
+    /// A run of several stages began: the stages from the current one to the last, with their expected
+    /// seconds. Some of them may turn out to be done already.
+    fn plan(&mut self, _: &[(Stage, f64)]) {}
     /// `done` of `total` images of a split were scanned. Called from time to time: first with 0 and last with
     /// all images.
     fn scan(&mut self, _: SplitKind, _done: usize, _total: usize) {}
+    /// `done` of `total` images were evaluated.
+    fn evaluate(&mut self, _done: usize, _total: usize) {}
     /// A training batch ended.
     fn step(&mut self, _: &StepRecord) {}
     /// A training epoch ended.

@@ -171,3 +171,32 @@ fn trainings_use_the_datasets_class_order_and_resume_with_no_other() {
     let said = misuse(&["finetune", "-q", "--resume", text(&folder)]);
     assert!(said.contains("is not the data that this training began with"), "{said}");
 }
+
+#[test]
+fn val_writes_detections_in_the_format_of_coco() {
+    let made = Renumbered::new();
+    let yaml = made.drawn();
+    let file = made.folder.path().join("results.json");
+    let words = val(&made.weights, &yaml);
+    let more = ["--json", "--conf", "0", "--max-det", "3", "--save-json", text(&file)];
+    let said: Value = serde_json::from_str(&answer(&[&words[..], &more].concat())).unwrap();
+    assert_eq!(said["images"], 6);
+    assert!(said["seconds"].as_f64().unwrap() > 0.0);
+    let results: Vec<Value> = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(results.len(), 6 * 3);
+    for result in &results {
+        let name = result["file_name"].as_str().unwrap();
+        assert!(yaml.with_file_name("images/val").join(name).is_file(), "{name}");
+        let stem = name.rsplit_once('.').unwrap().0;
+        let id = stem.parse::<u64>().map_or_else(|_| json!(stem), |number| json!(number));
+        assert_eq!(result["image_id"], id);
+        assert!((1..=4).contains(&result["category_id"].as_u64().unwrap()), "{result}");
+        let sides: Vec<f64> =
+            result["bbox"].as_array().unwrap().iter().map(|side| side.as_f64().unwrap()).collect();
+        let inside = |low: f64, length: f64| low >= 0.0 && length >= 0.0 && low + length <= 64.001;
+        assert!(inside(sides[0], sides[2]) && inside(sides[1], sides[3]), "{result}");
+    }
+    // A file of the command is not overwritten.
+    let refused = misuse(&[&words[..], &["--save-json", text(&made.weights)]].concat());
+    assert!(refused.contains("would be overwritten"), "{refused}");
+}

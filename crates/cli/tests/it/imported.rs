@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bonsai_testkit::imported;
 
-use crate::program::{answer, refusal, xtask};
+use crate::program::{answer, misuse, refusal, xtask};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -76,6 +76,29 @@ fn predict_reads_patterns_and_writes_labels() {
         }
         assert!(out.join(name).with_extension("png").exists());
     }
+    // A list of images, a class by its name, confidences, and a picture of each object.
+    let source = at("list.txt");
+    fs::write(&source, "two.png\none.png\n").unwrap();
+    let name = all[0]["detections"][0]["name"].as_str().unwrap();
+    let list = ["predict", "--weights", text(&weights), "--source", text(&source), "--conf", "0"];
+    let more = ["--json", "--out", text(&out), "--save-txt", "--save-conf", "--save-crop", "--max-det", "4"];
+    let said = answer(&[&list[..], &more[..], &["--classes", name]].concat());
+    for (line, stem) in said.lines().zip(["two", "one"]) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let found = line["detections"].as_array().unwrap();
+        assert!(line["image"].as_str().unwrap().ends_with(&format!("{stem}.png")), "{line}");
+        let labels = fs::read_to_string(out.join("labels").join(stem).with_extension("txt")).unwrap();
+        let confidences: Vec<f64> =
+            labels.lines().map(|label| label.split(' ').nth(5).unwrap().parse().unwrap()).collect();
+        assert_eq!(confidences.len(), found.len());
+        for (number, (object, confidence)) in found.iter().zip(confidences).enumerate() {
+            assert!((object["confidence"].as_f64().unwrap() - confidence).abs() < 1e-5, "{labels}");
+            let crop = out.join("crops").join(name).join(format!("{stem}-{}.png", number + 1));
+            assert!(image::open(&crop).is_ok(), "{}", crop.display());
+        }
+    }
+    let said = misuse(&[&list[..], &["--classes", "no such class"]].concat());
+    assert!(said.contains("no such class") && said.contains(name), "{said}");
     // A truncated picture among others is skipped, and the exit code says so.
     fs::write(at("torn.png"), &fs::read(at("one.png")).unwrap()[..60]).unwrap();
     let output = xtask(&[&common[..], &["--quiet"]].concat());

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use bonsai_data::SplitKind;
@@ -14,6 +15,7 @@ use bonsai_stages::{
 };
 use bonsai_yolov8::NmsOptions;
 
+use super::coco_results::CocoResult;
 use super::requirements::data_yaml;
 use crate::PipelineConfig;
 
@@ -24,6 +26,10 @@ pub struct Validation {
     pub confidence: Option<f32>,
     /// IoU above which suppression drops the box with the lower score; 0.7 if `None`.
     pub iou: Option<f32>,
+    /// Maximum number of detections in an image; 300 if `None`.
+    pub max_detections: Option<usize>,
+    /// Whether the result has the detections.
+    pub keep_detections: bool,
     /// Whether canvases are no larger than needed, as in Ultralytics, and not square; ignored for an ONNX
     /// file of a fixed size.
     pub rect: bool,
@@ -43,6 +49,12 @@ pub struct Validated {
     /// For each class of the dataset, the number of objects of the split that were left out because the file
     /// does not have their class.
     pub left_out: Vec<usize>,
+    /// Number of images.
+    pub images: usize,
+    /// Seconds for all images, loading included.
+    pub seconds: f64,
+    /// The detections, image after image; empty unless [`Validation::keep_detections`].
+    pub detections: Vec<CocoResult>,
 }
 
 /// Evaluates a file on a split of `config.data`.
@@ -60,6 +72,7 @@ pub fn validate(
     let suppression = NmsOptions {
         confidence: how.confidence.unwrap_or(standard.confidence),
         iou: how.iou.unwrap_or(standard.iou),
+        max_detections: how.max_detections.unwrap_or(standard.max_detections),
         ..standard
     };
     let NmsOptions { confidence, iou, max_detections, .. } = suppression;
@@ -80,8 +93,24 @@ pub fn validate(
     let loader = validation_loader_in(&split, imgsz, batch, &context.loader, canvas)?;
     let options = EvalOptions { suppression, convention: how.convention, gains: None };
     let yaml = data_yaml(config)?;
-    let evaluation = evaluate(&mut detector, &loader, &options, &mut |_, _, _| {})
-        .with_context(|| format!("{} cannot be evaluated on {}", weights.display(), yaml.display()))?;
+    let total = split.samples.len();
+    let mut done = 0;
+    let mut detections = Vec::new();
+    let start = Instant::now();
+    let evaluation = evaluate(&mut detector, &loader, &options, &mut |_, batch, found| {
+        if how.keep_detections {
+            for ((found, transform), sample) in found.iter().zip(&batch.transforms).zip(&batch.samples) {
+                let image = &split.samples[*sample].image_path;
+                let native = found.iter().map(|detection| transform.detection_to_native(*detection));
+                detections.extend(native.map(|detection| CocoResult::new(image, &detection)));
+            }
+        }
+        done += batch.samples.len();
+        progress.evaluate(done, total);
+    })
+    .with_context(|| format!("{} cannot be evaluated on {}", weights.display(), yaml.display()))?;
+    let seconds = start.elapsed().as_secs_f64();
     let left_out = left_out(&split, &evaluation.classes);
-    Ok(Validated { metrics: evaluation.metrics, classes: evaluation.classes, left_out })
+    let metrics = evaluation.metrics;
+    Ok(Validated { metrics, classes: evaluation.classes, left_out, images: total, seconds, detections })
 }

@@ -48,13 +48,13 @@ pub struct Reconstruction {
     pub lost: Vec<String>,
 }
 
-/// `refitted 57 convolutions: kept channels provide 71 % of what removed ones contributed`.
+/// `refitted 57 convolutions: they restore 71 % of the removed contributions`.
 impl fmt::Display for Reconstruction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = 100.0 * self.explained;
         write!(
             f,
-            "refitted {} convolutions: kept channels provide {percent:.0} % of what removed ones contributed",
+            "refitted {} convolutions: they restore {percent:.0} % of the removed contributions",
             self.convs
         )?;
         if self.lost.is_empty() {

@@ -92,62 +92,88 @@ fn spread(epochs: &[GammaCounts]) -> Vec<&GammaCounts> {
     (0..count).map(|i| &epochs[if count > 1 { i * (epochs.len() - 1) / (count - 1) } else { 0 }]).collect()
 }
 
-/// Chart of the sum of the training losses over all trainings.
-fn losses(report: &Report) -> Option<Markup> {
-    let sum = |record: &EpochRecord| record.box_loss + record.cls_loss + record.dfl_loss;
-    let highest = report
-        .trainings
-        .iter()
-        .flat_map(|t| &t.epochs)
-        .map(sum)
-        .filter(|v| v.is_finite())
-        .fold(0.0, f64::max);
-    let mut offset = 0;
-    let mut total = 0;
-    let mut parts = Vec::new();
+/// The losses of one training; the epochs of all trainings are counted on one axis.
+struct Losses {
+    stage: Stage,
+    /// Number of epochs before it.
+    start: usize,
+    epochs: usize,
+    /// Epoch and sum of the losses.
+    train: Vec<(f64, f64)>,
+    /// The same on the validation split, at the epochs that were evaluated.
+    val: Vec<(f64, f64)>,
+}
+
+fn all_losses(report: &Report) -> Vec<Losses> {
+    let train = |record: &EpochRecord| Some(record.box_loss + record.cls_loss + record.dfl_loss);
+    let val = |record: &EpochRecord| {
+        let losses = record.evaluation.and_then(|evaluation| evaluation.losses)?;
+        Some(losses.bbox + losses.cls + losses.dfl)
+    };
+    let mut start = 0;
+    let mut all = Vec::new();
     for training in &report.trainings {
-        let points: Vec<(f64, f64)> = training
-            .epochs
-            .iter()
-            .enumerate()
-            .map(|(i, record)| ((offset + i + 1) as f64, sum(record)))
-            .collect();
-        let end = offset + training.epochs.len();
-        parts.push((training.stage, offset, training.epochs.len(), points));
-        total = total.max(end);
+        let points = |sum: &dyn Fn(&EpochRecord) -> Option<f64>| {
+            let at = |(i, record): (usize, &EpochRecord)| {
+                Some(((start + i + 1) as f64, sum(record).filter(|sum| sum.is_finite())?))
+            };
+            training.epochs.iter().enumerate().filter_map(at).collect()
+        };
+        let epochs = training.epochs.len();
+        all.push(Losses { stage: training.stage, start, epochs, train: points(&train), val: points(&val) });
         // The dense control runs in parallel to the other trainings after the baseline.
-        offset = if training.stage == Stage::Control { offset } else { end };
+        start += if training.stage == Stage::Control { 0 } else { epochs };
     }
-    if total == 0 {
-        return None;
-    }
-    let chart = Chart::new(268.0, 0.0..=total as f64, 0.0..=highest.max(0.1));
-    let has_sparse = parts.iter().any(|part| part.0 == Stage::Sparse);
-    let ends: Vec<String> =
-        parts.iter().filter_map(|p| p.3.last().map(|end| format!("{} {:.2}", noun(p.0), end.1))).collect();
+    all
+}
+
+/// Chart of the sums of the losses over all trainings.
+fn losses(report: &Report) -> Option<Markup> {
+    let all = all_losses(report);
+    let total = all.iter().map(|losses| losses.start + losses.epochs).max().filter(|total| *total > 0)?;
+    let points = all.iter().flat_map(|losses| losses.train.iter().chain(&losses.val));
+    let highest = points.map(|(_, loss)| *loss).fold(0.1, f64::max);
+    let chart = Chart::new(268.0, 0.0..=total as f64, 0.0..=highest);
+    let has_sparse = all.iter().any(|losses| losses.stage == Stage::Sparse);
+    let has_val = all.iter().any(|losses| !losses.val.is_empty());
+    let ends: Vec<String> = all
+        .iter()
+        .filter_map(|losses| {
+            let (_, end) = losses.train.last()?;
+            let val = losses.val.last().map_or_else(String::new, |(_, val)| format!(" ({val:.2})"));
+            Some(format!("{} {end:.2}{val}", noun(losses.stage)))
+        })
+        .collect();
     let says = format!(
-        "At the end of each training: {}.{}",
+        "At the end of each training: {}.{}{}",
         ends.join(", "),
+        if has_val { " Dashed and in brackets: on the validation images, without augmentation." } else { "" },
         if has_sparse { " The shaded part is sparsity training." } else { "" }
     );
     let words = Words {
         id: "loss",
-        title: "Training loss",
+        title: "Losses",
         says: &says,
         x: "epoch",
         y: "loss (box + class + DFL, gains included)",
     };
+    let line = |points: &[(f64, f64)], class: &str| {
+        html! {
+            path class=(format!("ln {class}")) d=(chart.path(points.iter().copied())) {}
+            @if let [(x, y)] = points {
+                circle class=(format!("dot {class}")) r="4" cx=(format!("{:.1}", chart.at_x(*x))) cy=(format!("{:.1}", chart.at_y(*y))) {}
+            }
+        }
+    };
     let inside = html! {
-        @for (stage, start, len, points) in &parts {
-            @let (left, right) = (chart.at_x(*start as f64), chart.at_x((start + len) as f64));
-            @if *stage == Stage::Sparse {
+        @for losses in &all {
+            @let (left, right) = (chart.at_x(losses.start as f64), chart.at_x((losses.start + losses.epochs) as f64));
+            @if losses.stage == Stage::Sparse {
                 rect class="band" x=(format!("{left:.1}")) y="30" width=(format!("{:.1}", right - left))
                     height=(format!("{:.1}", chart.bottom() - 30.0)) {}
             }
-            path class="ln ft" d=(chart.path(points.iter().copied())) {}
-            @if let [(x, y)] = points.as_slice() {
-                circle class="dot ft" r="4" cx=(format!("{:.1}", chart.at_x(*x))) cy=(format!("{:.1}", chart.at_y(*y))) {}
-            }
+            (line(&losses.val, "base dash"))
+            (line(&losses.train, "ft"))
         }
     };
     Some(html! {
