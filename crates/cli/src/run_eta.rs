@@ -44,6 +44,11 @@ impl RunEta {
         self.fraction = fraction;
     }
 
+    /// Whether no stage is left.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.left.is_empty()
+    }
+
     /// Part of the run that is done, from 0 to 1.
     pub(crate) fn fraction(&self) -> f64 {
         let all = self.done + self.left.iter().map(|(_, expected)| expected).sum::<f64>();
@@ -99,7 +104,9 @@ mod tests {
         assert_near(eta.fraction(), 0.5);
         assert_near(eta.seconds_left(at(200)), 200.0);
         eta.end(Stage::Prune);
+        assert!(!eta.is_over());
         eta.end(Stage::Finetune);
+        assert!(eta.is_over());
         assert_near(eta.fraction(), 1.0);
         assert_near(eta.seconds_left(at(500)), 0.0);
     }

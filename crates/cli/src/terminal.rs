@@ -159,6 +159,10 @@ impl Progress for Terminal {
                 StageState::Finished(_) => run.end(stage),
             }
         }
+        // Another run may follow, as in a sweep; its stages are not those of this one.
+        if self.run.as_ref().is_some_and(RunEta::is_over) {
+            self.run = None;
+        }
         if is_stream() {
             event("stage", stage_fields(stage, state));
             return;
