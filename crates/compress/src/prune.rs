@@ -18,8 +18,8 @@ use crate::{Bound, Budget, Cost, Excess};
 const ATTEMPTS: usize = 6;
 /// Fraction by which a next target is lower than the measurement asks for.
 const MARGIN: f64 = 0.03;
-/// Fraction of a limit that may stay unused. It is above the spread of two measurements and the steps of
-/// widths that are multiples of 8.
+/// Fraction of a limit that may stay unused: a smaller gap is not worth another pruning with its trials. The
+/// value is an estimate; it was not chosen by measurements.
 const SLACK: f64 = 0.08;
 
 /// The result of [`prune_to`].

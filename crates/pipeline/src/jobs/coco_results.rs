@@ -1,4 +1,7 @@
-//! [`CocoResult`]: a detection in COCO's format for results, which pycocotools and the server of COCO read.
+//! [`CocoResult`]: a detection in COCO's format for results, which pycocotools reads.
+//!
+//! Classes are numbered from 1 in the order of the dataset. The published annotations of COCO number their 80
+//! classes from 1 to 90 with gaps, so results on COCO itself must be renumbered before they are compared.
 
 use std::path::Path;
 
