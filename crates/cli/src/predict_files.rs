@@ -103,8 +103,8 @@ pub(crate) enum Seen {
     Unreadable(String),
 }
 
-/// Finds objects in the images of a source ([`images`]). Calls `each` for one image after the other. A thread decodes images while the network runs on
-/// earlier ones.
+/// Finds objects in the images of a source ([`images`]). Calls `each` for one image after the other. A thread
+/// decodes images while the network runs on earlier ones.
 ///
 /// # Errors
 /// If the network or the only image cannot be read, there are no images, or a file cannot be written.
