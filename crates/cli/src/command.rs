@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::bench::Bench;
 use crate::completion::{Completions, Manual};
 use crate::compress::Compress;
+use crate::data::Data;
 use crate::engine_args::{Engine, Inspect};
 use crate::export::Export;
 use crate::import::Import;
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     Sparsify(Train),
     /// Continue training without L1, with the same structure
     Finetune(Train),
+    /// Check a dataset, or write it in another layout
+    #[command(subcommand)]
+    Data(Data),
     /// Evaluate a checkpoint, CPU engine or ONNX file on a split
     Val(Val),
     /// Convert an Ultralytics .pt or a state dict to a checkpoint, without Python

@@ -118,6 +118,31 @@ const TOPICS: &[Topic] = &[
         ],
     },
     Topic {
+        path: "data check",
+        short: &[],
+        examples: &[
+            ("data check D/data.yaml", "Images, objects of each class, sizes and flaws"),
+            ("data check D -o seen.jpg", "A folder without data.yaml, with a picture of its labels"),
+            (
+                "data check D/annotations/instances_val2017.json --json",
+                "A COCO file and those beside it, as JSON",
+            ),
+        ],
+        notes: &[
+            "The dataset is a data.yaml, a folder or a COCO file, as for --data. The exit code is 1 if a split cannot be \
+             used.",
+        ],
+    },
+    Topic {
+        path: "data convert",
+        short: &[],
+        examples: &[
+            ("data convert D --to yolo -o E", "From COCO or Pascal VOC, for other programs"),
+            ("data convert D/data.yaml --to coco -o E", "To COCO"),
+        ],
+        notes: &["Images and labels that cannot be used are left out and counted."],
+    },
+    Topic {
         path: "import",
         short: &[],
         examples: &[

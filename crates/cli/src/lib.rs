@@ -6,6 +6,7 @@ mod command;
 mod command_tree;
 mod completion;
 mod compress;
+mod data;
 mod doctor;
 #[cfg(test)]
 mod documents;
@@ -54,6 +55,7 @@ mod train_args;
 mod train_keys;
 mod training;
 mod trial;
+mod ultralytics_args;
 mod used_options;
 mod val;
 
@@ -100,6 +102,7 @@ fn run(command: &Command) -> Result<u8> {
         Command::Train(args) => training::train(args),
         Command::Sparsify(args) => training::sparsify(args),
         Command::Finetune(args) => training::finetune(args),
+        Command::Data(command) => data::run(command),
         Command::Val(args) => val::val(args),
         Command::Import(args) => import::import(args),
         Command::Prune(args) => pruning::prune(args),

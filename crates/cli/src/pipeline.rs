@@ -130,14 +130,15 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
     }
 }
 
-/// `runs/shapes`, or `runs/NAME-MODEL` from `.../NAME/data.yaml`.
+/// `runs/shapes`, or `runs/NAME-MODEL` from `.../NAME/data.yaml` or the folder `.../NAME`.
 fn default_run_dir(config: &PipelineConfig) -> PathBuf {
     let model = path_of_text(&config.model);
     let model = model.file_stem().unwrap_or_default().to_string_lossy();
     let name = match &config.data {
         None => "shapes".to_owned(),
         Some(yaml) => {
-            let folder = yaml.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+            let folder = if yaml.is_dir() { Some(yaml.as_path()) } else { yaml.parent() };
+            let folder = folder.and_then(Path::file_name).unwrap_or_default().to_string_lossy();
             format!("{folder}-{model}")
         }
     };

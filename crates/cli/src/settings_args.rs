@@ -19,7 +19,7 @@ use crate::numbers::seed;
 /// Options for settings. Later ones override earlier ones: defaults, the file, options, --set.
 #[derive(Args, Clone)]
 pub(crate) struct Settings {
-    /// data.yaml of a dataset in YOLO format
+    /// data.yaml, folder or COCO file of a dataset
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
     /// yolov8n to yolov8x, or a checkpoint file

@@ -2,16 +2,18 @@
 //!
 //! Arguments override the settings file, which overrides the defaults; all use the same keys.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bonsai_pipeline::training::TrainRunConfig;
 use bonsai_pipeline::{load_settings, overlay, resolve};
 use clap::Args;
 
 use crate::failure::ErrorExt as _;
 use crate::model_name::known_model;
+use crate::output::eprint_line;
 use crate::train_keys::TrainKeys;
+use crate::ultralytics_args::training_keys;
 
 /// Keys of the machine, which may differ when a training resumes.
 const MACHINE: [&str; 6] = ["device", "executor", "compute_precision", "threads", "workers", "cache_mib"];
@@ -22,7 +24,7 @@ const MACHINE: [&str; 6] = ["device", "executor", "compute_precision", "threads"
 pub(crate) struct Train {
     #[command(flatten)]
     pub(crate) keys: TrainKeys,
-    /// TOML file with the same keys (`lr0 = 0.02`)
+    /// TOML file with the same keys (`lr0 = 0.02`), or the args.yaml of a training with Ultralytics
     #[arg(long, visible_alias = "cfg", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// One key, such as `l1.gamma=0.005`; may be repeated
@@ -33,6 +35,10 @@ pub(crate) struct Train {
     #[arg(long, value_name = "PATH", num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "clap distinguishes absent, without a value and with a value")]
     pub(crate) resume: Option<Option<PathBuf>>,
+}
+
+fn is_yaml(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 impl Train {
@@ -46,6 +52,13 @@ impl Train {
 
     fn overlaid(&self, defaults: TrainRunConfig) -> Result<TrainRunConfig> {
         let base = match &self.config {
+            Some(file) if is_yaml(file) => {
+                let (keys, notes) = training_keys(file)?;
+                for note in notes {
+                    eprint_line!("{}: {note}", file.display());
+                }
+                overlay(&defaults, keys).with_context(|| format!("in {}", file.display()))?
+            }
             Some(file) => load_settings(&defaults, file)?,
             None => defaults,
         };

@@ -45,7 +45,7 @@ const fn key(option: &'static str, kind: Kind, value_name: &'static str, help: &
 /// All keys but `l1`, whose parts are set by `--set` or in a file.
 const KEYS: [Key; 50] = [
     key("model", Kind::Path, "MODEL", "yolov8n to yolov8x, a checkpoint, or an Ultralytics .pt"),
-    key("data", Kind::Path, "FILE", "data.yaml of a dataset in YOLO format"),
+    key("data", Kind::Path, "FILE", "data.yaml, folder or COCO file of a dataset"),
     key("epochs", Kind::Count, "EPOCHS", "Passes over the training split"),
     key(
         "patience",

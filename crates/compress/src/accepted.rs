@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bonsai_pipeline::PipelineConfig;
-use bonsai_prune::CostTarget;
+use bonsai_prune::{CostTarget, Importance};
 use bonsai_stages::{load_json, save_json};
 use serde::{Deserialize, Serialize};
 
@@ -35,10 +35,18 @@ pub(crate) fn accept(folder: &Path, candidate: &Candidate, config: &PipelineConf
     save_json(&file(folder, candidate), &Accepted { budget: candidate.budget, target })
 }
 
+/// All multiply-accumulates: the target of a run that only fine-tunes.
+pub(crate) const UNPRUNED: CostTarget = CostTarget::Macs(1.0);
+
 /// The settings of a run with a target.
 pub(crate) fn with_target(base: &PipelineConfig, target: CostTarget) -> PipelineConfig {
     let mut config = base.clone();
     config.prune.target = Some(target);
+    if target == UNPRUNED {
+        // Nothing is removed, so trials of rankings and their gradients would be wasted.
+        config.score.importance = Importance::L2;
+        config.extras.reconstruct = 0;
+    }
     config
 }
 

@@ -16,12 +16,12 @@ use bonsai_stages::{
 };
 use bonsai_tensorrt::EnginePrecision;
 
-use crate::accepted::{accept, accepted, with_target};
+use crate::accepted::{UNPRUNED, accept, accepted, with_target};
 use crate::candidates::{Candidate, candidates};
 use crate::cost::Scale;
 use crate::outcome::GIVEN;
 use crate::prune::{Reached, prune_to};
-use crate::{Budget, Cost, Curve, Engine, Outcome};
+use crate::{Budget, Cost, Curve, Engine, Excess, Outcome};
 
 /// Engine of the outcome.
 const COMPRESSED: &str = "compressed.cpu.safetensors";
@@ -172,7 +172,8 @@ impl Work<'_> {
         beyond
     }
 
-    /// Prunes and fine-tunes a candidate, unless the given network keeps its budget.
+    /// Prunes and fine-tunes a candidate, unless the given network keeps its budget and there is nothing to gain
+    /// from training it ([`Work::is_worth_training`]).
     fn try_candidate(
         &mut self,
         candidate: &Candidate,
@@ -180,40 +181,41 @@ impl Work<'_> {
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let Candidate { name, precisions, budget } = candidate;
-        let costs: Vec<Cost> =
-            precisions.iter().filter_map(|p| curve.of(*p).next()).map(|point| point.cost).collect();
         let strict = budget.with_margin();
-        let excess = |cost: &Cost| strict.excess(cost).first().map_or(1.0, crate::Excess::factor);
-        let worst = costs.into_iter().max_by(|a, b| excess(a).total_cmp(&excess(b)));
-        let earlier = accepted(self.folder, candidate);
-        let is_over = |cost: &Cost| earlier.is_some() || !strict.excess(cost).is_empty();
-        let Some(given) = worst.filter(is_over) else {
-            progress.note(&format!("{name}: the given network keeps the budget without pruning"));
-            return Ok(());
-        };
+        let worst = worst_given(&strict, precisions, curve);
         let mut base = self.options.config.clone();
         base.extras.latency_in = precisions.last().copied().unwrap_or_default();
         let in_codes = precisions.contains(&EnginePrecision::Int8);
         base.export.int8 |= in_codes;
         base.finetune.qat &= in_codes;
         let dir = RunDir::new(self.folder.join(name));
-        let scale = Scale::of(&self.given, &self.context, base.latency_runs)?;
-        progress.note(&format!("{name}: pruning to the budget"));
-        let config = match earlier {
-            Some(target) => with_target(&base, target),
-            None => match prune_to(&strict, precisions, (&base, &dir), (&scale, &given), progress)? {
-                Reached::Settings(config) => {
-                    accept(self.folder, candidate, &config)?;
-                    *config
-                }
-                Reached::Never(reason) => {
-                    if self.options.budget.limits_costs() {
-                        self.missed.push(format!("{name}: {reason}"));
+        let config = match (accepted(self.folder, candidate), worst) {
+            (Some(target), _) => with_target(&base, target),
+            (None, Some(given)) => {
+                let scale = Scale::of(&self.given, &self.context, base.latency_runs)?;
+                progress.note(&format!("{name}: pruning to the budget"));
+                match prune_to(&strict, precisions, (&base, &dir), (&scale, &given), progress)? {
+                    Reached::Settings(config) => *config,
+                    Reached::Never(reason) => {
+                        if self.options.budget.limits_costs() {
+                            self.missed.push(format!("{name}: {reason}"));
+                        }
+                        return Ok(());
                     }
-                    return Ok(());
                 }
-            },
+            }
+            (None, None) if self.is_worth_training(candidate, curve) => {
+                progress.note(&format!(
+                    "{name}: the given network keeps the budget without pruning, so Bonsai only fine-tunes it"
+                ));
+                with_target(&base, UNPRUNED)
+            }
+            (None, None) => {
+                progress.note(&format!("{name}: the given network keeps the budget without pruning"));
+                return Ok(());
+            }
         };
+        accept(self.folder, candidate, &config)?;
         run_stages(&config, &dir, &Control::default(), progress)?;
         for precision in precisions {
             let suffix = if *precision == EnginePrecision::Int8 { "int8.cpu" } else { "cpu" };
@@ -224,6 +226,15 @@ impl Work<'_> {
             self.engines.push((name.clone(), *precision, file, left as f64 / whole as f64));
         }
         Ok(())
+    }
+
+    /// Whether an unpruned copy that is fine-tuned may be better than all other candidates: the given network
+    /// keeps the budget of the candidate, but not in `f32`. So the `f32` candidate is pruned and fine-tuned, and
+    /// without this copy its only rival would be a network that lost precision and had no training.
+    fn is_worth_training(&self, candidate: &Candidate, curve: &Curve) -> bool {
+        let all = self.options.all();
+        candidate.precisions == [EnginePrecision::Int8]
+            && worst_given(&candidate.budget.with_margin(), &all[..1], curve).is_some()
     }
 
     /// Whether the last run loses little enough on the validation split for a smaller one to be worth a try.
@@ -320,6 +331,15 @@ impl Work<'_> {
         let split = self.data.test_name.to_owned();
         Ok(Outcome { budget, curve, engines, kept, file, missed: self.missed, split })
     }
+}
+
+/// The cost of the given network in the precision that exceeds the budget the most; `None` if every precision
+/// keeps it.
+fn worst_given(budget: &Budget, precisions: &[EnginePrecision], curve: &Curve) -> Option<Cost> {
+    let excess = |cost: &Cost| budget.excess(cost).first().map(Excess::factor);
+    let costs = precisions.iter().filter_map(|p| curve.of(*p).next()).map(|point| point.cost);
+    let over = costs.filter_map(|cost| Some((excess(&cost)?, cost)));
+    over.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, cost)| cost)
 }
 
 /// Factor by which the cheapest network of the curve may exceed a limit for a candidate to be tried: two

@@ -46,6 +46,19 @@ impl ClassWords {
         }
     }
 
+    /// The class with a name.
+    ///
+    /// # Errors
+    /// [`WarningKind::UnknownClass`].
+    pub(crate) fn called(&self, name: &str) -> Result<usize, WarningKind> {
+        let name = name.trim();
+        let found = self.exact.get(name).or_else(|| self.lower.get(&name.to_lowercase()));
+        found
+            .copied()
+            .flatten()
+            .ok_or_else(|| WarningKind::UnknownClass { word: shown(name), several: found.is_some() })
+    }
+
     /// The class whose name the row begins with, and the number of words of that name: names may contain
     /// spaces.
     fn named(&self, words: &[&str]) -> Result<(usize, usize), WarningKind> {

@@ -11,9 +11,10 @@ use serde::Deserialize;
 use serde_yaml_ng::Value;
 
 use crate::class_names::{class_names, number_of_classes};
+use crate::coco::CocoFile;
 use crate::source_path::{is_of_windows, seen_from, with_slashes};
 use crate::text::read_text;
-use crate::{DataError, Keypoints};
+use crate::{DataError, Keypoints, layout};
 
 /// The part of a dataset that is used for one purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +28,9 @@ pub enum SplitKind {
 }
 
 impl SplitKind {
+    /// All splits.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+
     /// The key in `data.yaml`.
     pub fn key(self) -> &'static str {
         match self {
@@ -44,13 +48,13 @@ pub struct DataYaml {
     pub file: PathBuf,
     /// The folder that the paths in it are relative to.
     pub root: PathBuf,
-    /// Folders and `.txt` lists of the train split; empty where there is none.
+    /// Folders, `.txt` lists, images and COCO files (`.json`) of the train split; empty where there is none.
     pub train: Vec<PathBuf>,
-    /// Folders and `.txt` lists of the validation split; empty where there is none.
+    /// The same of the validation split; empty where there is none.
     pub val: Vec<PathBuf>,
-    /// Folders and `.txt` lists of the test split; empty where there is none.
+    /// The same of the test split; empty where there is none.
     pub test: Vec<PathBuf>,
-    /// Class names by class index.
+    /// Class names by class index; empty if they are those of COCO files.
     pub class_names: Vec<String>,
     /// Keypoints after the box in a label row: `kpt_shape` of pose datasets.
     pub keypoints: Option<Keypoints>,
@@ -77,7 +81,12 @@ enum OneOrMany {
 }
 
 impl DataYaml {
-    /// Reads and checks a dataset file.
+    /// Reads and checks a dataset file, or finds a dataset in a folder or from a COCO file (`.json`).
+    ///
+    /// In a folder, the first of these counts: its `data.yaml` (or its only `.yaml` file); COCO files whose names or
+    /// folders say `train`, `val` (`valid`) or `test`; `ImageSets/Main` with `Annotations` (Pascal VOC); folders
+    /// called `train`, `val` and `test`, directly or in `images`. A COCO file stands for itself and the files of the
+    /// other splits beside it.
     ///
     /// `path` is taken relative to the folder of the file (that folder itself when absent),
     /// the splits relative to `path`.
@@ -91,6 +100,12 @@ impl DataYaml {
     /// this machine does not have.
     pub fn load(file: impl AsRef<Path>) -> Result<Self, DataError> {
         let file = file.as_ref();
+        if file.is_dir() {
+            return layout::in_folder(file);
+        }
+        if CocoFile::is_named(file) && file.exists() {
+            return layout::of_coco(file);
+        }
         let text = read_text(file, "read the dataset file")?;
         Self::parse(&text, file).map_err(|problem| DataError::DataYaml { path: file.to_owned(), problem })
     }
@@ -101,6 +116,14 @@ impl DataYaml {
             SplitKind::Train => &self.train,
             SplitKind::Val => &self.val,
             SplitKind::Test => &self.test,
+        }
+    }
+
+    pub(crate) fn sources_mut(&mut self, split: SplitKind) -> &mut Vec<PathBuf> {
+        match split {
+            SplitKind::Train => &mut self.train,
+            SplitKind::Val => &mut self.val,
+            SplitKind::Test => &mut self.test,
         }
     }
 
@@ -126,7 +149,13 @@ impl DataYaml {
                 .to_owned());
         }
         let nc = raw.nc.as_ref().map(number_of_classes).transpose()?.flatten();
-        let class_names = class_names(raw.names, nc, [&root, folder])?;
+        let has_own_names =
+            [&train, &val, &test].into_iter().flatten().any(|source| CocoFile::is_named(source));
+        let class_names = if has_own_names && raw.names.is_none() && nc.is_none() {
+            Vec::new()
+        } else {
+            class_names(raw.names, nc, [&root, folder])?
+        };
         let keypoints = raw.kpt_shape.filter(|shape| !shape.is_null());
         let keypoints = keypoints.as_ref().map(Keypoints::read).transpose()?;
         Ok(Self { file: file.to_owned(), root, train, val, test, class_names, keypoints })

@@ -1,15 +1,17 @@
-//! [`Dataset`]: a YOLO-format dataset on disk, with its images, labels and their flaws.
+//! [`Dataset`]: a dataset on disk, with its images, labels and their flaws.
 //!
 //! [`Dataset::scan`] reads every file once, decodes each image and keeps only usable images, so that later
 //! stages meet no surprises. It counts flaws in [`Scan`]: a flaw is neither hidden nor fatal.
 //! The scan does not keep pixels: [`Loader`](crate::Loader) decodes again.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use crate::class_word::ClassWords;
+use crate::coco::{self, CocoFile};
 use crate::inspect::inspect;
 use crate::label_file::{LabelFile, labels_of};
 use crate::label_places::LabelPlaces;
@@ -40,19 +42,38 @@ pub struct Split {
     pub class_names: Vec<String>,
 }
 
-/// A dataset whose `data.yaml` has been read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A dataset whose `data.yaml` has been read, or whose folder has been looked at.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     yaml: DataYaml,
+    /// The COCO files of each split.
+    coco: BTreeMap<SplitKind, Vec<CocoFile>>,
 }
 
 impl Dataset {
-    /// Reads `data.yaml`; see [`DataYaml::load`].
+    /// Reads `data.yaml`, or finds the dataset in a folder or a COCO file; see [`DataYaml::load`]. Also reads the
+    /// COCO files that the splits name.
     ///
     /// # Errors
-    /// Those of [`DataYaml::load`].
+    /// Those of [`DataYaml::load`], and [`DataError::DataYaml`] where a `.json` file is no COCO file or no class is
+    /// found.
     pub fn open(file: impl AsRef<Path>) -> Result<Self, DataError> {
-        Ok(Self { yaml: DataYaml::load(file)? })
+        let mut yaml = DataYaml::load(file)?;
+        let mut coco = BTreeMap::new();
+        for kind in SplitKind::ALL {
+            coco.insert(kind, CocoFile::load_all(yaml.sources(kind), &yaml.root)?);
+        }
+        if yaml.class_names.is_empty() {
+            let files: Vec<&CocoFile> = coco.values().flatten().collect();
+            yaml.class_names = coco::class_names(&files);
+        }
+        if yaml.class_names.is_empty() {
+            return Err(DataError::DataYaml {
+                path: yaml.file,
+                problem: "no class was found: `categories` of its COCO files are empty".to_owned(),
+            });
+        }
+        Ok(Self { yaml, coco })
     }
 
     /// The dataset file.
@@ -173,7 +194,15 @@ impl Dataset {
         let sources = self.yaml.sources(split);
         let yaml = &self.yaml.file;
         let key = split.key();
-        let image_files::Found { images, others, flaws } = image_files::find(sources, &self.yaml.root)?;
+        let coco = self.coco.get(&split).map_or(&[][..], Vec::as_slice);
+        let folders: Vec<PathBuf> =
+            sources.iter().filter(|source| !CocoFile::is_named(source)).cloned().collect();
+        let mut found_files = image_files::find(&folders, &self.yaml.root)?;
+        for file in coco {
+            file.images().for_each(|image| found_files.insert(image.clone()));
+            found_files.flaws.extend(file.missing.clone());
+        }
+        let image_files::Found { images, others, flaws } = found_files;
         let files: Vec<PathBuf> = images.into_iter().collect();
         let others = image_files::other_formats(&others);
         let mut scan = Scan { found: files.len() + flaws.len(), warnings: flaws, ..Scan::default() };
@@ -188,7 +217,8 @@ impl Dataset {
         let used = |(file, inspection): (&PathBuf, &Inspection)| {
             let mut flaws = Flaws::default();
             let Some(size) = admitted(file, &inspection.verdict, &mut flaws) else { return (flaws, None, 0) };
-            match labels_of(file, &places, &rules) {
+            let from_coco = coco.iter().find_map(|coco| coco.labels(file, size, &rules.classes));
+            match from_coco.map_or_else(|| labels_of(file, size, &places, &rules), Ok) {
                 Ok(LabelFile { labels, rows, flaws: more }) => {
                     flaws.extend(more);
                     (flaws, Some(Sample { image_path: file.clone(), size, labels }), rows)

@@ -56,8 +56,9 @@ pub enum DataError {
 
     /// Lists name images, but none of these exists.
     #[error(
-        "`{split}` of `{yaml}`: none of the {count} images that it lists exists; the first is on line {line} of \
-         `{list}` and was looked for as `{tried}`{}",
+        "`{split}` of `{yaml}`: none of the {count} images that it lists exists; the first is {}`{list}` and was looked for as \
+         `{tried}`{}",
+        if *line > 0 { format!("on line {line} of ") } else { "in ".to_owned() },
         whereabouts(tried)
     )]
     MissingImages {
@@ -69,7 +70,7 @@ pub enum DataError {
         count: usize,
         /// The list that names the first one.
         list: PathBuf,
-        /// Its line there, counted from 1.
+        /// Its line there, counted from 1; 0 in a COCO file.
         line: usize,
         /// The path at which it was looked for first.
         tried: PathBuf,

@@ -21,7 +21,8 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    fn insert(&mut self, path: PathBuf) {
+    /// Adds an image file, by its extension.
+    pub(crate) fn insert(&mut self, path: PathBuf) {
         let kind = if formats::not_read(&path).is_some() { &mut self.others } else { &mut self.images };
         kind.insert(path);
     }

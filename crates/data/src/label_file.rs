@@ -8,10 +8,10 @@ use std::collections::hash_map::Entry;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::label_places::LabelPlaces;
-use crate::label_row::RowRules;
+use crate::label_places::{LabelPlaces, is_voc};
+use crate::label_row::{Row, RowRules};
 use crate::text::{decode_text, read_bytes};
-use crate::{Flaws, Label, Warning, WarningKind};
+use crate::{Flaws, Label, Warning, WarningKind, voc};
 
 /// Contents of a label file.
 #[derive(Debug, Default, PartialEq)]
@@ -24,25 +24,30 @@ pub(crate) struct LabelFile {
     pub(crate) flaws: Flaws,
 }
 
-/// The labels of an image; none if it has no label file.
+/// The labels of an image of `size` pixels; none if it has no label file.
 ///
 /// # Errors
 /// The flaw of a file that cannot be read: the objects of the image are then unknown, so it must not become a
 /// background.
-pub(crate) fn labels_of(image: &Path, places: &LabelPlaces, rules: &RowRules) -> Result<LabelFile, Warning> {
+pub(crate) fn labels_of(
+    image: &Path,
+    size: (u32, u32),
+    places: &LabelPlaces,
+    rules: &RowRules,
+) -> Result<LabelFile, Warning> {
     let path = places.label_path(image);
-    let unreadable = |reason| {
-        let kind = WarningKind::UnreadableLabels { reason };
-        Err(Warning { path: path.clone(), line: None, kind })
-    };
+    let unreadable =
+        |reason| Warning { path: path.clone(), line: None, kind: WarningKind::UnreadableLabels { reason } };
     let bytes = match read_bytes(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LabelFile::default()),
-        Err(error) => return unreadable(error.to_string()),
+        Err(error) => return Err(unreadable(error.to_string())),
     };
-    let mut file = match decode_text(&bytes) {
-        Ok(text) => parse(&text, &path, rules),
-        Err(reason) => return unreadable(reason.to_string()),
+    let text = decode_text(&bytes).map_err(|reason| unreadable(reason.to_string()))?;
+    let mut file = if is_voc(&path) {
+        voc::labels(&text, &path, size, &rules.classes).map_err(unreadable)?
+    } else {
+        parse(&text, &path, rules)
     };
     if let Some(expected) = places.instead_of(image) {
         let kind = WarningKind::LabelsBesideImage { expected };
@@ -53,34 +58,63 @@ pub(crate) fn labels_of(image: &Path, places: &LabelPlaces, rules: &RowRules) ->
 
 /// Reads the rows of `text`; warnings name the file `path`.
 pub(crate) fn parse(text: &str, path: &Path, rules: &RowRules) -> LabelFile {
-    let mut file = LabelFile::default();
-    // Keyed by the bits of the numbers, which is safe because none of them is NaN or a negative zero.
-    let mut lines: HashMap<(usize, [u32; 4]), usize> = HashMap::new();
+    let mut rows = LabelRows::default();
     for (index, row) in text.lines().enumerate() {
         let line = index + 1;
-        let Some(read) = rules.read(row) else { continue };
-        file.rows += 1;
-        let flaw = |kind| Warning { path: path.to_owned(), line: Some(line), kind };
-        match read {
-            Ok(row) => {
-                row.notes.into_iter().for_each(|kind| file.flaws.push(flaw(kind)));
-                let b = row.label.bbox;
-                // Adding zero makes a negative zero positive.
-                let bits = [b.cx, b.cy, b.w, b.h].map(|value| (value + 0.0).to_bits());
-                match lines.entry((row.label.class_id, bits)) {
-                    Entry::Vacant(place) => {
-                        place.insert(line);
-                        file.labels.push(row.label);
-                    }
-                    Entry::Occupied(first) => {
-                        file.flaws.push(flaw(WarningKind::Duplicate { first_line: *first.get() }));
-                    }
-                }
-            }
-            Err(kind) => file.flaws.push(flaw(kind)),
+        if let Some(read) = rules.read(row) {
+            rows.add(read, line, |kind| Warning { path: path.to_owned(), line: Some(line), kind });
         }
     }
-    file
+    rows.finish()
+}
+
+/// Collects the labels and flaws of the rows of one image.
+#[derive(Default)]
+pub(crate) struct LabelRows {
+    file: LabelFile,
+    /// The number of the first row with a class and box. The numbers of the box are keyed by their bits, which is
+    /// safe because none of them is NaN or a negative zero.
+    first: HashMap<(usize, [u32; 4]), usize>,
+}
+
+impl LabelRows {
+    /// Adds a row; `number` identifies it in the flaw of a later repeat.
+    pub(crate) fn add(
+        &mut self,
+        read: Result<Row, WarningKind>,
+        number: usize,
+        flaw: impl Fn(WarningKind) -> Warning,
+    ) {
+        let file = &mut self.file;
+        file.rows += 1;
+        let row = match read {
+            Ok(row) => row,
+            Err(kind) => return file.flaws.push(flaw(kind)),
+        };
+        row.notes.into_iter().for_each(|kind| file.flaws.push(flaw(kind)));
+        let b = row.label.bbox;
+        // Adding zero makes a negative zero positive.
+        let bits = [b.cx, b.cy, b.w, b.h].map(|value| (value + 0.0).to_bits());
+        match self.first.entry((row.label.class_id, bits)) {
+            Entry::Vacant(place) => {
+                place.insert(number);
+                file.labels.push(row.label);
+            }
+            Entry::Occupied(first) => {
+                file.flaws.push(flaw(WarningKind::Duplicate { first_line: *first.get() }));
+            }
+        }
+    }
+
+    /// Adds a flaw of the file as a whole.
+    pub(crate) fn note(&mut self, flaw: Option<Warning>) {
+        flaw.into_iter().for_each(|flaw| self.file.flaws.push(flaw));
+    }
+
+    /// The labels and flaws.
+    pub(crate) fn finish(self) -> LabelFile {
+        self.file
+    }
 }
 
 #[cfg(test)]

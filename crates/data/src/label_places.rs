@@ -3,17 +3,28 @@
 //! The last folder called `images` becomes `labels` and the extension becomes `txt`, as in every dataset of
 //! this format. Folders that come from other systems (`Images`, `JPEGImages`) have their labels in `Labels`
 //! or `labels`, and some datasets keep labels next to the images. One place is chosen for each folder of
-//! images: the first candidate that holds any label.
+//! images: the first candidate that holds any label. If none does, the XML files of Pascal VOC are looked for in
+//! `Annotations` and next to the images.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
+/// The labels of a folder of images.
+#[derive(Debug)]
+struct Place {
+    /// The label folder in which text files were looked for first.
+    expected: PathBuf,
+    /// The chosen one.
+    chosen: PathBuf,
+    /// Extension of the label files: `txt`, or `xml` of VOC.
+    extension: &'static str,
+}
+
 /// Label folders of a split.
 #[derive(Debug, Default)]
 pub(crate) struct LabelPlaces {
-    /// By folder of images: the expected label folder and the chosen one.
-    folders: BTreeMap<PathBuf, (PathBuf, PathBuf)>,
+    folders: BTreeMap<PathBuf, Place>,
 }
 
 impl LabelPlaces {
@@ -26,34 +37,41 @@ impl LabelPlaces {
         }
         for (folder, images) in by_folder {
             let places = candidates(folder);
-            let has_any = |place: &&PathBuf| {
-                place.is_dir() && images.iter().any(|image| label_in(place, image).is_file())
+            let first_with_any = |places: &[PathBuf], extension| {
+                let has_any = |place: &&PathBuf| {
+                    place.is_dir() && images.iter().any(|image| label_in(place, image, extension).is_file())
+                };
+                Some((places.iter().find(has_any)?.clone(), extension))
             };
-            let found = places.iter().find(has_any).unwrap_or(&places[0]).clone();
-            folders.insert(folder.to_owned(), (places[0].clone(), found));
+            let expected = places[0].clone();
+            let text = first_with_any(&places, TEXT);
+            let found = text.or_else(|| first_with_any(&voc_candidates(folder), VOC));
+            let (chosen, extension) = found.unwrap_or_else(|| (expected.clone(), TEXT));
+            folders.insert(folder.to_owned(), Place { expected, chosen, extension });
         }
         Self { folders }
     }
 
     /// The path of an image's label file, which need not exist.
     pub(crate) fn label_path(&self, image: &Path) -> PathBuf {
-        let folder = folder_of(image);
-        match self.folders.get(folder) {
-            Some((_, place)) => label_in(place, image),
+        match self.folders.get(folder_of(image)) {
+            Some(place) => label_in(&place.chosen, image, place.extension),
             None => Self::expected_path(image),
         }
     }
 
-    /// The expected label path of an image, if its labels are read from the image's own folder instead.
+    /// The expected label path of an image, if the text file with its labels is read from the image's own folder
+    /// instead.
     pub(crate) fn instead_of(&self, image: &Path) -> Option<PathBuf> {
         let folder = folder_of(image);
-        let (expected, place) = self.folders.get(folder)?;
-        (place == folder && expected != folder).then(|| label_in(expected, image))
+        let Place { expected, chosen, extension } = self.folders.get(folder)?;
+        (*extension == TEXT && chosen == folder && expected != folder)
+            .then(|| label_in(expected, image, TEXT))
     }
 
     /// The path at which the labels of an image are looked for first.
     pub(crate) fn expected_path(image: &Path) -> PathBuf {
-        label_in(&candidates(folder_of(image))[0], image)
+        label_in(&candidates(folder_of(image))[0], image, TEXT)
     }
 }
 
@@ -61,8 +79,33 @@ fn folder_of(image: &Path) -> &Path {
     image.parent().unwrap_or(Path::new(""))
 }
 
-fn label_in(place: &Path, image: &Path) -> PathBuf {
-    place.join(image.with_extension("txt").file_name().unwrap_or_default())
+fn label_in(place: &Path, image: &Path, extension: &str) -> PathBuf {
+    place.join(image.with_extension(extension).file_name().unwrap_or_default())
+}
+
+/// Extensions of label files.
+const TEXT: &str = "txt";
+const VOC: &str = "xml";
+
+/// Whether a label file is one of Pascal VOC.
+pub(crate) fn is_voc(label_path: &Path) -> bool {
+    label_path.extension().is_some_and(|extension| extension == VOC)
+}
+
+/// Folders that may hold the VOC files of a folder of images.
+fn voc_candidates(folder: &Path) -> Vec<PathBuf> {
+    let is_images =
+        |name: &OsStr| ["images", "jpegimages"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    let parts: Vec<Component<'_>> = folder.components().collect();
+    let mut places = Vec::new();
+    if let Some(position) = parts.iter().rposition(|part| is_images(part.as_os_str())) {
+        places.extend(["Annotations", "annotations", "labels"].map(|name| -> PathBuf {
+            let name = Component::Normal(name.as_ref());
+            parts[..position].iter().chain([&name]).chain(&parts[position + 1..]).collect()
+        }));
+    }
+    places.push(folder.to_owned());
+    places
 }
 
 /// Folders that may hold the labels of a folder of images, the usual one first. Never empty.
@@ -109,6 +152,22 @@ mod tests {
         ] {
             assert_eq!(LabelPlaces::expected_path(Path::new(image)), Path::new(label), "{image}");
         }
+    }
+
+    #[test]
+    fn voc_files_are_found_if_there_is_no_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["Annotations/1.xml", "b/images/2.xml", "images/3.xml", "labels/3.txt"] {
+            std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+            std::fs::write(path(name), "").unwrap();
+        }
+        let images = ["JPEGImages/1.jpg", "b/images/2.jpg", "images/3.jpg"].map(path);
+        let places = LabelPlaces::find(&images);
+        let found = images.each_ref().map(|image| places.label_path(image));
+        assert_eq!(found, ["Annotations/1.xml", "b/images/2.xml", "labels/3.txt"].map(path));
+        assert_eq!(found.each_ref().map(|file| is_voc(file)), [true, true, false]);
+        assert!(images.iter().all(|image| places.instead_of(image).is_none()));
     }
 
     #[test]

@@ -54,31 +54,7 @@ impl RowRules {
         for word in box_only {
             values.push(number::<f32>(word, f32::is_finite)?);
         }
-        if let Some(value) =
-            values.iter().copied().find(|value| !(-TOLERANCE..=1.0 + TOLERANCE).contains(value))
-        {
-            let largest = values.iter().copied().fold(value, f32::max);
-            let is_pixel = largest > PIXELS && values.iter().all(|value| *value >= -PIXELS);
-            return Err(if is_pixel {
-                WarningKind::PixelCoordinate { value: largest }
-            } else {
-                WarningKind::CoordinateOutOfRange { value }
-            });
-        }
-        if let Some(value) = values.iter().copied().find(|value| !(0.0..=1.0).contains(value)) {
-            notes.push(WarningKind::Clipped { value });
-            for value in &mut values {
-                *value = value.clamp(0.0, 1.0);
-            }
-        }
-        let bbox = match values[..] {
-            [cx, cy, w, h] => Cxcywh { cx, cy, w, h },
-            _ => around_polygon(&values),
-        };
-        if bbox.w <= 0.0 || bbox.h <= 0.0 {
-            return Err(WarningKind::EmptyBox);
-        }
-        Ok(Row { label: Label { class_id: class, bbox }, notes })
+        row_of(class, values, notes)
     }
 
     /// The words of the box or polygon among those after the class.
@@ -119,6 +95,41 @@ impl RowRules {
             }
         }
     }
+}
+
+/// The row of a class and the fractions of a box `cx cy w h` or a polygon `x y x y ...`.
+///
+/// # Errors
+/// The flaw that makes the row unusable.
+pub(crate) fn row_of(
+    class: usize,
+    mut values: Vec<f32>,
+    mut notes: Vec<WarningKind>,
+) -> Result<Row, WarningKind> {
+    if let Some(value) = values.iter().copied().find(|value| !(-TOLERANCE..=1.0 + TOLERANCE).contains(value))
+    {
+        let largest = values.iter().copied().fold(value, f32::max);
+        let is_pixel = largest > PIXELS && values.iter().all(|value| *value >= -PIXELS);
+        return Err(if is_pixel {
+            WarningKind::PixelCoordinate { value: largest }
+        } else {
+            WarningKind::CoordinateOutOfRange { value }
+        });
+    }
+    if let Some(value) = values.iter().copied().find(|value| !(0.0..=1.0).contains(value)) {
+        notes.push(WarningKind::Clipped { value });
+        for value in &mut values {
+            *value = value.clamp(0.0, 1.0);
+        }
+    }
+    let bbox = match values[..] {
+        [cx, cy, w, h] => Cxcywh { cx, cy, w, h },
+        _ => around_polygon(&values),
+    };
+    if bbox.w <= 0.0 || bbox.h <= 0.0 {
+        return Err(WarningKind::EmptyBox);
+    }
+    Ok(Row { label: Label { class_id: class, bbox }, notes })
 }
 
 /// Whether the words after a class are a box and keypoints `x y visibility`: `Some(true)` if they are,

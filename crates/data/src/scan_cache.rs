@@ -94,7 +94,11 @@ impl ScanCache {
         let write = || -> std::io::Result<()> {
             let folder =
                 path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            let mut file = tempfile::Builder::new();
+            // Other users of the dataset may read it, as far as the mask of the process allows.
+            #[cfg(unix)]
+            file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+            let mut file = file.tempfile_in(folder)?;
             file.write_all(&serde_json::to_vec(self)?)?;
             file.persist(path)?;
             Ok(())

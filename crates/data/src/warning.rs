@@ -1,7 +1,6 @@
 //! [`Warning`]: flaws that cost at most one label or image; they are counted and do not stop the scan.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use crate::Keypoints;
@@ -110,7 +109,7 @@ pub enum WarningKind {
     EmptyBox,
     /// The same class and box as an earlier row: row left out.
     Duplicate {
-        /// The earlier row, counted from 1.
+        /// The earlier row (or annotation, or object), counted from 1.
         first_line: usize,
     },
     /// Read as a polygon, but it may be a box and keypoints.
@@ -131,6 +130,23 @@ pub enum WarningKind {
     Clipped {
         /// The coordinate.
         value: f32,
+    },
+    /// An object of a COCO file without a usable `bbox`, or of a VOC file without `bndbox`: left out.
+    NoBox,
+    /// An object of a COCO file with a `category_id` that the file does not define: left out.
+    UndefinedCategory,
+    /// An object that its file marks as not to be learned: a COCO region of several objects (`iscrowd`), or a VOC
+    /// object that is hard to see (`difficult`). Left out, as Ultralytics does.
+    SetAside {
+        /// The name of the mark.
+        mark: &'static str,
+    },
+    /// A COCO or VOC file gives another size for the image than the image has: boxes are scaled.
+    SizeDiffers {
+        /// Width and height in the file.
+        written: (f64, f64),
+        /// Width and height of the image.
+        found: (u32, u32),
     },
     /// The label file lies next to its image, and there is none at the usual place: read.
     LabelsBesideImage {
@@ -164,6 +180,12 @@ impl WarningKind {
             Self::OtherFormats { counts } => counts.values().sum(),
             _ => 1,
         }
+    }
+
+    /// [`SizeDiffers`](Self::SizeDiffers), if the sizes differ.
+    pub(crate) fn size_differs(written: (f64, f64), found: (u32, u32)) -> Option<Self> {
+        let is = (f64::from(found.0), f64::from(found.1));
+        (written != is).then_some(Self::SizeDiffers { written, found })
     }
 
     fn facts(&self) -> Facts {
@@ -208,6 +230,14 @@ impl WarningKind {
             Self::Clipped { .. } => {
                 ("clipped", "rows with coordinates up to 1 % outside, clipped", Cost::Nothing)
             }
+            Self::NoBox => ("no-box", "objects without a box", Cost::Row),
+            Self::UndefinedCategory => {
+                ("undefined-category", "objects of categories that are not defined", Cost::Row)
+            }
+            Self::SetAside { .. } => ("set-aside", "objects marked `iscrowd` or `difficult`", Cost::Row),
+            Self::SizeDiffers { .. } => {
+                ("size-differs", "images of another size than their labels say, scaled", Cost::Nothing)
+            }
             Self::LabelsBesideImage { .. } => {
                 ("labels-beside-image", "label files beside their images, read", Cost::Nothing)
             }
@@ -221,98 +251,4 @@ impl Warning {
         let path = self.path.display();
         self.line.map_or_else(|| path.to_string(), |line| format!("{path}:{line}"))
     }
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place(), self.kind)
-    }
-}
-
-impl fmt::Display for WarningKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnreadableImage { reason } => write!(f, "image cannot be read ({reason}); left out"),
-            Self::MissingImage { tried } => write!(f, "`{}` does not exist; left out", tried.display()),
-            Self::TinyImage { width, height } => {
-                write!(f, "image is {width} x {height} px, at least 10 x 10 are needed; left out")
-            }
-            Self::DoubtfulJpeg { reason } => {
-                write!(f, "JPEG may be damaged ({reason}); kept, because it can be decoded")
-            }
-            Self::OtherFormats { counts } => {
-                let files: usize = counts.values().sum();
-                let each: Vec<String> =
-                    counts.iter().map(|(name, count)| format!("{count} .{name}")).collect();
-                write!(
-                    f,
-                    "first of {files} images of formats that Bonsai does not read ({}); left out: convert them to PNG or JPEG",
-                    each.join(", ")
-                )
-            }
-            Self::UnreadableLabels { reason } => {
-                write!(f, "labels cannot be read ({reason}); image left out")
-            }
-            Self::NumberCount { found, keypoints: None } => write!(
-                f,
-                "{found} numbers; a box has 5 (class cx cy w h), a polygon an odd count of 7 or more \
-                 (class x y x y x y ...); row left out"
-            ),
-            Self::NumberCount { found, keypoints: Some(keypoints) } => write!(
-                f,
-                "{found} numbers; with the `kpt_shape` of this dataset a row has {} (class cx cy w h and the \
-                 keypoints); row left out",
-                5 + keypoints.columns()
-            ),
-            Self::NotANumber { word } => write!(f, "`{word}` is not a finite number; row left out"),
-            Self::DecimalComma { word } => write!(
-                f,
-                "`{word}` may be a number with a decimal comma; write decimal points, and spaces between \
-                 numbers; row left out"
-            ),
-            Self::UnknownClass { word, several: false } => {
-                write!(f, "`{word}` is no class: neither a number nor one of `names`; row left out")
-            }
-            Self::UnknownClass { word, several: true } => {
-                write!(f, "`{word}` is the name of several classes; row left out")
-            }
-            Self::ClassBehindLast { num_classes } => out_of_range(f, *num_classes as f64, *num_classes),
-            Self::ClassOutOfRange { class, num_classes } => out_of_range(f, *class, *num_classes),
-            Self::PixelCoordinate { value } => write!(
-                f,
-                "coordinate {value} looks like pixels, but must be a fraction of the image (0..=1); row left out"
-            ),
-            Self::CoordinateOutOfRange { value } => {
-                write!(f, "coordinate {value} is outside 0..=1 (fractions of the image); row left out")
-            }
-            Self::PoseRow { keypoints } => write!(
-                f,
-                "looks like a box and {keypoints} keypoints; add `kpt_shape: [{keypoints}, 3]` to data.yaml, and \
-                 the box is read; row left out"
-            ),
-            Self::EmptyBox => write!(f, "box without width or height; row left out"),
-            Self::Duplicate { first_line } => write!(f, "same as line {first_line}; row left out"),
-            Self::MaybePose { keypoints } => write!(
-                f,
-                "read as a polygon; if it is a box and {keypoints} keypoints, add `kpt_shape: [{keypoints}, 3]` to \
-                 data.yaml"
-            ),
-            Self::Separators => {
-                write!(f, "numbers are separated by commas or semicolons, not by blanks; read")
-            }
-            Self::ClassWord { word } => write!(f, "class `{word}` by its name, not by its number; read"),
-            Self::SixthColumn => {
-                write!(f, "a sixth number behind the box, such as a confidence; ignored")
-            }
-            Self::Clipped { value } => write!(f, "coordinate {value} is a little outside 0..=1; clipped"),
-            Self::LabelsBesideImage { expected } => {
-                write!(f, "labels lie beside the image, not in `{}`; read", expected.display())
-            }
-        }
-    }
-}
-
-fn out_of_range(f: &mut fmt::Formatter<'_>, class: f64, num_classes: usize) -> fmt::Result {
-    let whole = format!("(whole numbers below {num_classes})");
-    write!(f, "class {class}, but `names` has {num_classes} classes {whole}; row left out")
 }

@@ -33,6 +33,7 @@ pub mod training;
 mod utc;
 mod work;
 
+pub use bonsai_data::{ClassCount, Statistics, convert::DatasetLayout};
 pub use bonsai_detector::{LoadOptions, Runtime, Trial};
 pub use bonsai_exec::{ComputePrecision, ExecutorInfo, ExecutorKind, ExecutorOptions};
 pub use bonsai_graph::{ClassMap, MatchedBy};

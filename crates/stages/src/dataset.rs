@@ -1,5 +1,6 @@
 //! [`Data`], [`open_dataset`] and [`draw_dataset`]: a dataset with its labels read and their flaws reported.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::{Progress, SplitFlaws, digest_file, digest_json, path_text};
 /// A dataset with its labels read.
 #[derive(Debug, Clone)]
 pub struct Data {
-    /// Its `data.yaml`.
+    /// Its `data.yaml`; or the folder or COCO file that stands for it.
     pub yaml: PathBuf,
     /// Names of the classes.
     pub class_names: Vec<String>,
@@ -40,7 +41,10 @@ impl Data {
     /// # Errors
     /// If a file cannot be read.
     pub fn digest(&self) -> Result<String> {
-        let mut parts = vec![digest_file(&self.yaml)?];
+        // A dataset without `data.yaml` has no settings beyond its images, labels and classes.
+        let is_yaml = ["yaml", "yml"].map(OsStr::new).contains(&self.yaml.extension().unwrap_or_default());
+        let mut parts =
+            vec![if is_yaml { digest_file(&self.yaml)? } else { digest_json(&self.class_names)? }];
         for split in [&self.train, &self.val, &self.test] {
             parts.extend(digests(split)?);
         }
@@ -150,10 +154,13 @@ fn open(
     Ok(Data { yaml: yaml.to_owned(), class_names, train, val, test, test_name, flaws })
 }
 
-/// The scan cache of a split: a hidden file next to `data.yaml`.
+/// The scan cache of a split: a file next to `data.yaml`, or in the dataset's folder if that has no such file.
 fn scan_cache(yaml: &Path, kind: SplitKind) -> PathBuf {
+    if yaml.is_dir() {
+        return yaml.join(format!("{}.scan.cache", kind.key()));
+    }
     let stem = yaml.file_stem().unwrap_or_default().to_string_lossy();
-    yaml.with_file_name(format!(".{stem}.{}.scan.json", kind.key()))
+    yaml.with_file_name(format!("{stem}.{}.scan.cache", kind.key()))
 }
 
 /// Draws the dataset `shapes` into `folder`, which must be empty or missing.

@@ -9,6 +9,7 @@ mod classes;
 mod command_line;
 mod command_line_values;
 mod compress;
+mod datasets;
 mod endings;
 mod engine;
 #[cfg(unix)]

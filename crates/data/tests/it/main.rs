@@ -11,6 +11,7 @@ mod folder;
 mod geometry;
 mod images;
 mod labels;
+mod layouts;
 mod letterbox;
 mod loader;
 mod scan_cache;

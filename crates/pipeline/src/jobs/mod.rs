@@ -2,6 +2,7 @@
 //! files to files.
 
 mod coco_results;
+mod dataset;
 mod engine;
 mod export;
 mod prune;
@@ -9,6 +10,7 @@ mod requirements;
 mod validate;
 
 pub use coco_results::{CocoResult, ImageId};
+pub use dataset::{CheckedDataset, CheckedSplit, SharedImages, check_dataset, convert_dataset};
 pub use engine::{Engine, UltralyticsForm, engine, engine_metadata, unwrap_engine};
 pub use export::{UltralyticsExport, export, export_state_dict, export_ultralytics, import};
 pub use prune::{RankedBy, iterate, prune, replay};
