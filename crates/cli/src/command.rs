@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Engine(Engine),
     /// Show the kind, contents and metadata of a file
     Inspect(Inspect),
-    /// Find objects in an image or a folder of images
+    /// Find objects in images or a video
     Predict(Predict),
     /// Show parameters, MACs and layers of a model or file
     Summary(Summary),

@@ -50,11 +50,11 @@ pub(crate) struct Convert {
 /// Values of `--to`.
 #[derive(Clone, Copy, ValueEnum)]
 enum Layout {
-    /// data.yaml, images/SPLIT and labels/SPLIT
+    /// `data.yaml`, `images/SPLIT` and `labels/SPLIT`
     Yolo,
-    /// annotations/instances_SPLIT.json, and the images in SPLIT
+    /// `annotations/instances_SPLIT.json`, and the images in `SPLIT`
     Coco,
-    /// Annotations, JPEGImages and ImageSets/Main
+    /// `Annotations`, `JPEGImages` and `ImageSets/Main`
     Voc,
 }
 
@@ -133,11 +133,12 @@ fn print(found: &CheckedDataset, problems: &[String]) {
     let usable: Vec<(&CheckedSplit, &Statistics)> =
         found.splits.iter().filter_map(|split| Some((split, split.statistics.as_ref().ok()?))).collect();
     if !usable.is_empty() {
-        let header: String = usable.iter().map(|(split, _)| format!(" {:>9}", split.kind.key())).collect();
-        say!("{:>20}{header}", "");
+        let columns: Vec<String> =
+            usable.iter().map(|(split, _)| format!("{:>9}", split.kind.key())).collect();
+        say!("{:>20} {}", "", columns.join(" "));
         let row = |what: &str, value: &dyn Fn(&Statistics) -> String| {
-            let cells: String = usable.iter().map(|(_, s)| format!(" {:>9}", value(s))).collect();
-            say!("{what:>20}{cells}");
+            let cells: Vec<String> = usable.iter().map(|(_, s)| format!("{:>9}", value(s))).collect();
+            say!("{what:>20} {}", cells.join(" "));
         };
         row("images", &|s| s.images.to_string());
         row("backgrounds", &|s| s.backgrounds.to_string());

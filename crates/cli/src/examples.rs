@@ -242,6 +242,7 @@ const TOPICS: &[Topic] = &[
             ("predict --weights W --source picture.jpg --out seen", "Draw boxes around objects"),
             ("predict --weights W --source 'photos/*.jpg' --out seen --save-txt", "Also write labels"),
             ("predict --weights w.onnx --source photos --json", "One JSON object per image"),
+            ("predict --weights W --source film.mp4 --out seen", "A video, with ffmpeg"),
         ],
         notes: &["Score 0.25 and overlap 0.7 are Ultralytics' defaults."],
     },

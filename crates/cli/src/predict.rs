@@ -7,11 +7,13 @@ use anyhow::Result;
 use bonsai_pipeline::path_text;
 use clap::Args;
 
-use crate::failure::{DONE, FAILED};
+use crate::duration::remaining;
+use crate::failure::{DONE, FAILED, ensure_usage};
 use crate::numbers::side;
 use crate::onnx_args::OnnxRuntime;
 use crate::output::{eprint_line, is_json, name, say, tell};
-use crate::predict_files::{DetectSettings, PredictSettings, Seen, predict as predict_files};
+use crate::predict_files::{DetectSettings, Found, PredictSettings, Seen, predict as predict_files};
+use crate::predict_video::{Frame, is_video, predict_video, written};
 use crate::settings_args::Machine;
 
 /// Arguments of `predict`.
@@ -20,8 +22,8 @@ pub(crate) struct Predict {
     /// Checkpoint, CPU engine, .pt or ONNX file
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
-    /// An image, a folder of images, a pattern in quotes (`'photos/*.jpg'`), or a text file with one path per
-    /// line
+    /// An image, a folder of images, a pattern in quotes (`'photos/*.jpg'`), a text file with one path per line; with
+    /// ffmpeg, a video, a camera (0) or the address of a stream
     #[arg(long, value_name = "PATH")]
     pub(crate) source: PathBuf,
     /// Side of the network's input in pixels [default: as trained]
@@ -51,6 +53,9 @@ pub(crate) struct Predict {
     /// Write a picture of each object to OUT/crops/CLASS
     #[arg(long, requires = "out")]
     pub(crate) save_crop: bool,
+    /// Look at every Nth frame of a video
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) vid_stride: u64,
     #[command(flatten)]
     pub(crate) onnx: OnnxRuntime,
     #[command(flatten)]
@@ -76,6 +81,10 @@ pub(crate) fn predict(args: &Predict) -> Result<u8> {
         crops: crops.as_deref(),
         load,
     };
+    if is_video(&args.source) {
+        return predict_frames(args, &settings);
+    }
+    ensure_usage!(args.vid_stride == 1, "--vid-stride is for videos, and {} is none", args.source.display());
     let start = Instant::now();
     let mut count = 0;
     let mut unreadable = 0;
@@ -106,4 +115,46 @@ pub(crate) fn predict(args: &Predict) -> Result<u8> {
         f64::from(count) / seconds
     );
     Ok(if unreadable == 0 { DONE } else { FAILED })
+}
+
+/// `predict` on a video.
+fn predict_frames(args: &Predict, settings: &PredictSettings<'_>) -> Result<u8> {
+    let start = Instant::now();
+    let mut count = 0;
+    let video = name(&args.source.display());
+    predict_video(&args.weights, (&args.source, args.vid_stride), settings, &mut |frame, found| {
+        count += 1;
+        let Frame { number, of, seconds_left } = frame;
+        if is_json() {
+            let video = path_text(&args.source);
+            say!("{}", serde_json::json!({ "image": video, "frame": number, "detections": found }));
+            return Ok(());
+        }
+        let of = of.map_or_else(String::new, |of| format!(" of {of}"));
+        let left = seconds_left.map_or_else(String::new, |left| format!(" ({} left)", remaining(left)));
+        say!("{video} frame {number}{of}{left}: {}", counted(&found));
+        Ok(())
+    })?;
+    let seconds = start.elapsed().as_secs_f64();
+    let rate = f64::from(count) / seconds;
+    tell!("{count} frames in {seconds:.2} s, {rate:.1} per second, including decoding");
+    if let Some(out) = &args.out {
+        tell!("the video with boxes is {}", written(&args.source, out).display());
+    }
+    Ok(DONE)
+}
+
+/// `3 objects: 2 person, 1 dog`.
+fn counted(found: &[Found]) -> String {
+    let mut classes: Vec<(&str, usize)> = Vec::new();
+    for object in found {
+        match classes.iter_mut().find(|(class, _)| *class == object.name) {
+            Some((_, count)) => *count += 1,
+            None => classes.push((&object.name, 1)),
+        }
+    }
+    let each: Vec<String> =
+        classes.into_iter().map(|(class, count)| format!("{count} {}", name(class))).collect();
+    let colon = if each.is_empty() { "" } else { ": " };
+    format!("{} objects{colon}{}", found.len(), each.join(", "))
 }

@@ -1,11 +1,12 @@
 //! [`predict`]: finds objects in image files, draws them, and writes them as labels.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use anyhow::{Context, Result};
 use bonsai_checkpoint::remove_leftovers;
-use bonsai_data::decode;
+use bonsai_data::{RgbImage, decode};
 use bonsai_detector::{DetectOptions, Detector, LoadOptions, draw_detections};
 use bonsai_stages::{ensure_usage, write_picture};
 use serde::Serialize;
@@ -15,8 +16,8 @@ use crate::predict_labels::write_labels;
 use crate::predict_names::{OutputName, output_names, refuse_overwriting};
 use crate::predict_source::images;
 
-/// Maximum number of images that are decoded ahead of the network.
-const AHEAD: usize = 3;
+/// Maximum number of images or frames that are decoded ahead of the network.
+pub(crate) const AHEAD: usize = 3;
 
 /// An object found in an image file, in pixels of that image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -103,6 +104,79 @@ pub(crate) enum Seen {
     Unreadable(String),
 }
 
+/// A network with the settings of a command: finds the objects of one image after the other.
+pub(crate) struct Predictor<'a> {
+    detector: Detector,
+    config: DetectOptions,
+    settings: &'a PredictSettings<'a>,
+    crops: Option<Crops>,
+}
+
+impl<'a> Predictor<'a> {
+    /// Loads a network.
+    ///
+    /// # Errors
+    /// If the file cannot be read as a network, or a setting does not fit it.
+    pub(crate) fn open(weights: &Path, settings: &'a PredictSettings<'a>) -> Result<Self> {
+        settings.detect.over(DetectOptions::default()).check_thresholds()?;
+        let detector = Detector::load(weights, settings.load.clone())?;
+        let classes = settings.detect.class_ids(detector.class_names())?;
+        let config = DetectOptions { classes, ..settings.detect.over(detector.config()) };
+        detector.accepts(&config)?;
+        Ok(Self { detector, config, settings, crops: None })
+    }
+
+    /// Writes crops, if the settings ask for them; `inputs` are never overwritten.
+    pub(crate) fn crop_from(&mut self, inputs: &[PathBuf]) {
+        let crops = |folder: &Path| Crops::new(folder.to_owned(), self.detector.class_names(), inputs);
+        self.crops = self.settings.crops.map(crops);
+    }
+
+    /// Creates the folders of pictures and labels, and removes what an interrupted call left there.
+    ///
+    /// # Errors
+    /// If a folder cannot be created.
+    pub(crate) fn make_folders(&self) -> Result<()> {
+        for folder in [self.settings.out, self.settings.labels].into_iter().flatten() {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            remove_leftovers(folder);
+        }
+        Ok(())
+    }
+
+    /// Finds the objects in an image, and writes labels and crops under these names. With a folder for pictures, draws
+    /// the objects into the image.
+    ///
+    /// # Errors
+    /// If the network fails, or a file cannot be written.
+    pub(crate) fn see(
+        &mut self,
+        image: &mut RgbImage,
+        labels: &OsStr,
+        picture: &OsStr,
+    ) -> Result<Vec<Found>> {
+        let detections = self.detector.detect(image, &self.config)?;
+        if let Some(folder) = self.settings.labels {
+            let file = folder.join(labels);
+            write_labels(&file, &detections, image.dimensions(), self.settings.confidences)?;
+        }
+        if let Some(crops) = &self.crops {
+            crops.write(image, &detections, picture)?;
+        }
+        let class_names = self.detector.class_names();
+        if self.settings.out.is_some() {
+            draw_detections(image, &detections, class_names);
+        }
+        let found = detections.iter().map(|d| Found {
+            name: class_names[d.class_id].clone(),
+            class_id: d.class_id,
+            confidence: d.confidence,
+            xyxy: [d.bbox.x1, d.bbox.y1, d.bbox.x2, d.bbox.y2],
+        });
+        Ok(found.collect())
+    }
+}
+
 /// Finds objects in the images of a source ([`images`]). Calls `each` for one image after the other. A thread
 /// decodes images while the network runs on earlier ones.
 ///
@@ -114,19 +188,12 @@ pub(crate) fn predict(
     settings: &PredictSettings<'_>,
     each: &mut dyn FnMut(&Path, Seen) -> Result<()>,
 ) -> Result<()> {
-    settings.detect.over(DetectOptions::default()).check_thresholds()?;
-    let mut detector = Detector::load(weights, settings.load.clone())?;
+    let mut predictor = Predictor::open(weights, settings)?;
     let paths = images(source)?;
     let names = output_names(&paths)?;
     refuse_overwriting(&paths, &names, (settings.out, settings.labels))?;
-    let classes = settings.detect.class_ids(detector.class_names())?;
-    let config = DetectOptions { classes, ..settings.detect.over(detector.config()) };
-    detector.accepts(&config)?;
-    let crops = settings.crops.map(|folder| Crops::new(folder.to_owned(), detector.class_names(), &paths));
-    for folder in [settings.out, settings.labels].into_iter().flatten() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        remove_leftovers(folder);
-    }
+    predictor.crop_from(&paths);
+    predictor.make_folders()?;
     settings.out.or(settings.labels).into_iter().for_each(|folder| warn_of_numbers(&names, folder));
     let alone = paths.len() == 1;
     let (sender, decoded) = sync_channel(AHEAD);
@@ -148,25 +215,11 @@ pub(crate) fn predict(
                 }
                 image => image?,
             };
-            let detections = detector.detect(&image, &config)?;
-            if let Some(folder) = settings.labels {
-                let file = folder.join(name.labels);
-                write_labels(&file, &detections, image.dimensions(), settings.confidences)?;
-            }
-            if let Some(crops) = &crops {
-                crops.write(&image, &detections, &name.picture)?;
-            }
+            let found = predictor.see(&mut image, &name.labels, &name.picture)?;
             if let Some(folder) = settings.out {
-                draw_detections(&mut image, &detections, detector.class_names());
                 write_picture(&image, &folder.join(name.picture))?;
             }
-            let found = detections.iter().map(|d| Found {
-                name: detector.class_names()[d.class_id].clone(),
-                class_id: d.class_id,
-                confidence: d.confidence,
-                xyxy: [d.bbox.x1, d.bbox.y1, d.bbox.x2, d.bbox.y2],
-            });
-            each(&path, Seen::Found(found.collect()))?;
+            each(&path, Seen::Found(found))?;
         }
         Ok(())
     })

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use toml::{Table, Value};
 
 /// Keys that Bonsai has under the same name and with the same meaning.
-const SAME: [&str; 41] = [
+const SAME: [&str; 42] = [
     "model",
     "data",
     "epochs",
@@ -51,13 +51,13 @@ const SAME: [&str; 41] = [
     "hsv_v",
     "flipud",
     "fliplr",
+    "single_cls",
 ];
 
 /// Keys that would change the trained network, with the only value that Bonsai supports, as it is written.
-const ONLY: [(&str, &[&str]); 13] = [
+const ONLY: [(&str, &[&str]); 12] = [
     ("task", &["detect"]),
     ("mode", &["train"]),
-    ("single_cls", &["false"]),
     ("rect", &["false"]),
     ("multi_scale", &["false", "0", "0.0"]),
     ("cutmix", &["0", "0.0"]),
@@ -71,7 +71,7 @@ const ONLY: [(&str, &[&str]); 13] = [
 ];
 
 /// Keys of other modes and tasks, and keys that do not change what is trained.
-const NO_INFLUENCE: [&str; 72] = [
+const NO_INFLUENCE: [&str; 71] = [
     "agnostic_nms",
     "amp",
     "angle",
@@ -124,7 +124,6 @@ const NO_INFLUENCE: [&str; 72] = [
     "save_frames",
     "save_hybrid",
     "save_json",
-    "save_period",
     "save_txt",
     "show",
     "show_boxes",
@@ -175,6 +174,10 @@ fn read(text: &str) -> Result<(Table, Vec<String>)> {
                 "`optimizer: auto` is not built: Bonsai takes SGD with the learning rate and momentum of the file"
                     .to_owned(),
             );
+        } else if key == "save_period" {
+            // Ultralytics writes -1 for none.
+            let period = value.as_i64().filter(|period| *period > 0).unwrap_or(0);
+            keys.insert("save_period".to_owned(), Value::Integer(period));
         } else if key == "val" && written == "false" {
             keys.insert("val_period".to_owned(), Value::Integer(i64::from(i32::MAX)));
         } else if SAME.contains(&key) {
@@ -240,7 +243,7 @@ mod tests {
     #[test]
     fn what_would_train_another_network_is_refused() {
         for (line, part) in [
-            ("single_cls: true", "`single_cls` is `true`, but Bonsai only has `false`"),
+            ("rect: true", "`rect` is `true`, but Bonsai only has `false`"),
             ("task: segment", "`task` is `segment`"),
             ("time: 1.5", "`time` is `1.5`"),
             ("multi_scale: 0.5", "`multi_scale` is `0.5`"),

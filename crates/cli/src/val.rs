@@ -55,6 +55,9 @@ pub(crate) struct Val {
     /// Use the smallest canvas for each batch of similar shapes, as in Ultralytics' validation
     #[arg(long)]
     pub(crate) rect: bool,
+    /// Evaluate a network of one class with all objects as that class
+    #[arg(long)]
+    pub(crate) single_cls: bool,
     #[command(flatten)]
     pub(crate) thresholds: ValThresholds,
     #[command(flatten)]
@@ -96,6 +99,7 @@ pub(crate) fn val(args: &Val) -> Result<u8> {
         max_detections: args.max_det,
         keep_detections: args.save_json.is_some(),
         rect: args.rect,
+        single_class: args.single_cls,
         convention,
         runtime,
     };

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::class_word::ClassWords;
 use crate::decode::regular;
-use crate::label_file::{LabelFile, LabelRows};
+use crate::label_rows::{LabelFile, LabelRows};
 use crate::pixel_box::PixelBox;
 use crate::source_path::seen_from;
 use crate::{DataError, Flaws, Warning, WarningKind};
@@ -142,15 +142,13 @@ impl CocoFile {
         let mut missing = Flaws::default();
         let mut of_id: HashMap<Id, PathBuf> = HashMap::new();
         for image in raw.images {
-            let found = places.find(Path::new(&image.file_name));
-            let Ok(file) = found else {
-                let tried = found.unwrap_err();
-                missing.push(Warning {
-                    path: path.to_owned(),
-                    line: None,
-                    kind: WarningKind::MissingImage { tried },
-                });
-                continue;
+            let file = match places.find(Path::new(&image.file_name)) {
+                Ok(file) => file,
+                Err(tried) => {
+                    let kind = WarningKind::MissingImage { tried };
+                    missing.push(Warning { path: path.to_owned(), line: None, kind });
+                    continue;
+                }
             };
             let size = image.width.zip(image.height).filter(|(width, height)| *width > 0.0 && *height > 0.0);
             images.entry(file.clone()).or_default().size = size;

@@ -14,7 +14,7 @@ use crate::class_names::{class_names, number_of_classes};
 use crate::coco::CocoFile;
 use crate::source_path::{is_of_windows, seen_from, with_slashes};
 use crate::text::read_text;
-use crate::{DataError, Keypoints, layout};
+use crate::{DataError, Keypoints};
 
 /// The part of a dataset that is used for one purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,12 +81,7 @@ enum OneOrMany {
 }
 
 impl DataYaml {
-    /// Reads and checks a dataset file, or finds a dataset in a folder or from a COCO file (`.json`).
-    ///
-    /// In a folder, the first of these counts: its `data.yaml` (or its only `.yaml` file); COCO files whose names or
-    /// folders say `train`, `val` (`valid`) or `test`; `ImageSets/Main` with `Annotations` (Pascal VOC); folders
-    /// called `train`, `val` and `test`, directly or in `images`. A COCO file stands for itself and the files of the
-    /// other splits beside it.
+    /// Reads and checks a dataset file.
     ///
     /// `path` is taken relative to the folder of the file (that folder itself when absent),
     /// the splits relative to `path`.
@@ -100,12 +95,6 @@ impl DataYaml {
     /// this machine does not have.
     pub fn load(file: impl AsRef<Path>) -> Result<Self, DataError> {
         let file = file.as_ref();
-        if file.is_dir() {
-            return layout::in_folder(file);
-        }
-        if CocoFile::is_named(file) && file.exists() {
-            return layout::of_coco(file);
-        }
         let text = read_text(file, "read the dataset file")?;
         Self::parse(&text, file).map_err(|problem| DataError::DataYaml { path: file.to_owned(), problem })
     }

@@ -13,13 +13,15 @@ use rayon::prelude::*;
 use crate::class_word::ClassWords;
 use crate::coco::{self, CocoFile};
 use crate::inspect::inspect;
-use crate::label_file::{LabelFile, labels_of};
+use crate::label_file::labels_of;
 use crate::label_places::LabelPlaces;
 use crate::label_row::RowRules;
+use crate::label_rows::LabelFile;
 use crate::scan_cache::ScanCache;
 use crate::verdict::{Inspection, Verdict};
 use crate::{
     DataError, DataYaml, Flaws, Sample, Scan, SplitKind, Warning, WarningKind, image_files, label_check,
+    layout,
 };
 
 /// Images that each thread inspects between two progress reports. At the end of such a turn, all threads wait
@@ -51,14 +53,18 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Reads `data.yaml`, or finds the dataset in a folder or a COCO file; see [`DataYaml::load`]. Also reads the
-    /// COCO files that the splits name.
+    /// Reads `data.yaml` ([`DataYaml::load`]), or finds the dataset in a folder or from a COCO file (`.json`).
+    ///
+    /// In a folder, the first of these counts: its `data.yaml` (or its only `.yaml` file); COCO files whose names or
+    /// folders say `train`, `val` (`valid`) or `test`; `ImageSets/Main` with `Annotations` (Pascal VOC); folders
+    /// called `train`, `val` and `test`, directly or in `images`. A COCO file stands for itself and the files of the
+    /// other splits beside it.
     ///
     /// # Errors
     /// Those of [`DataYaml::load`], and [`DataError::DataYaml`] where a `.json` file is no COCO file or no class is
     /// found.
     pub fn open(file: impl AsRef<Path>) -> Result<Self, DataError> {
-        let mut yaml = DataYaml::load(file)?;
+        let mut yaml = layout::open(file.as_ref())?;
         let mut coco = BTreeMap::new();
         for kind in SplitKind::ALL {
             coco.insert(kind, CocoFile::load_all(yaml.sources(kind), &yaml.root)?);

@@ -1,4 +1,4 @@
-//! [`in_folder`] and [`of_coco`]: datasets without a `data.yaml`.
+//! [`open`]: datasets with and without a `data.yaml`.
 //!
 //! Each layout is that of a widespread exporter. The names of folders and files say which split they are; nothing is
 //! divided at random, because a split that changes makes results incomparable.
@@ -6,17 +6,32 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::coco::CocoFile;
 use crate::image_files;
 use crate::label_places::{LabelPlaces, is_voc};
 use crate::source_path::seen_from;
 use crate::text::{decode_text, read_bytes, read_text};
 use crate::{DataError, DataYaml, SplitKind, formats, voc};
 
+/// Reads a dataset file, or finds a dataset in a folder or from a COCO file (`.json`).
+///
+/// # Errors
+/// Those of [`DataYaml::load`], and [`DataError::DataYaml`] if a folder or COCO file is no dataset.
+pub(crate) fn open(file: &Path) -> Result<DataYaml, DataError> {
+    if file.is_dir() {
+        in_folder(file)
+    } else if CocoFile::is_named(file) && file.exists() {
+        of_coco(file)
+    } else {
+        DataYaml::load(file)
+    }
+}
+
 /// Finds the dataset in a folder.
 ///
 /// # Errors
 /// [`DataError::DataYaml`] if there is none, and the errors of reading its files.
-pub(crate) fn in_folder(folder: &Path) -> Result<DataYaml, DataError> {
+fn in_folder(folder: &Path) -> Result<DataYaml, DataError> {
     if let Some(yaml) = own_yaml(folder)? {
         return DataYaml::load(yaml);
     }
@@ -62,7 +77,7 @@ pub(crate) fn in_folder(folder: &Path) -> Result<DataYaml, DataError> {
 ///
 /// # Errors
 /// [`DataError::DataYaml`] if its name does not say of which split it is.
-pub(crate) fn of_coco(file: &Path) -> Result<DataYaml, DataError> {
+fn of_coco(file: &Path) -> Result<DataYaml, DataError> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut found = DataYaml {
         file: file.to_owned(),

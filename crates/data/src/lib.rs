@@ -28,6 +28,7 @@ mod label_check;
 mod label_file;
 mod label_places;
 mod label_row;
+mod label_rows;
 mod layout;
 mod letterbox;
 mod loader;

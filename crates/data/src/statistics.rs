@@ -48,7 +48,9 @@ impl Statistics {
             }
             seen.sort_unstable();
             seen.dedup();
-            seen.into_iter().for_each(|class| classes[class].images += 1);
+            for class in seen {
+                classes[class].images += 1;
+            }
         }
         let range = |side: fn((u32, u32)) -> u32| {
             let mut sides: Vec<u32> = split.samples.iter().map(|sample| side(sample.size)).collect();

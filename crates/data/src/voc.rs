@@ -1,6 +1,6 @@
 //! [`labels`]: the objects of a Pascal VOC file, one XML file for each image.
 //!
-//! `xmin`, `ymin`, `xmax` and `ymax` are read as the edges of the box in pixels, as LabelImg writes them. The files of
+//! `xmin`, `ymin`, `xmax` and `ymax` are read as the edges of the box in pixels, as `LabelImg` writes them. The files of
 //! the original challenge count pixels from 1, so their boxes lie up to a pixel lower and further to the right.
 
 use std::collections::BTreeSet;
@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use roxmltree::{Document, Node};
 
 use crate::class_word::ClassWords;
-use crate::label_file::{LabelFile, LabelRows};
 use crate::label_row::Row;
+use crate::label_rows::{LabelFile, LabelRows};
 use crate::pixel_box::PixelBox;
 use crate::text::shown;
 use crate::{Warning, WarningKind};

@@ -35,6 +35,16 @@ impl Data {
         [&self.train, &self.val].map(|split| split.samples.len())
     }
 
+    /// Makes all classes one, called `item` as in Ultralytics. A dataset with one class stays as it is.
+    pub fn make_one_class(&mut self) {
+        if self.class_names.len() > 1 {
+            for split in [&mut self.train, &mut self.val, &mut self.test] {
+                *split = Arc::new(one_class(split));
+            }
+            self.class_names = vec![ONE_CLASS.to_owned()];
+        }
+    }
+
     /// Digest of everything that a run uses except pixels: `data.yaml`, and names, sizes and labels of all
     /// images.
     ///
@@ -59,6 +69,17 @@ impl Data {
     pub fn content_digest(&self) -> Result<String> {
         digest_json(&(&self.class_names, digests(&self.train)?, digests(&self.val)?))
     }
+}
+
+/// Name of the class that stands for all classes.
+const ONE_CLASS: &str = "item";
+
+/// A split with all objects in one class.
+pub fn one_class(split: &Split) -> Split {
+    let mut split = split.clone();
+    split.samples.iter_mut().flat_map(|sample| &mut sample.labels).for_each(|label| label.class_id = 0);
+    split.class_names = vec![ONE_CLASS.to_owned()];
+    split
 }
 
 /// A digest of name, size and labels for every image of a split.

@@ -45,7 +45,7 @@ pub use calibrate::{
 };
 pub use checkpoint_file::{is_onnx, open_checkpoint, open_network};
 pub use classes::{ForeignClasses, for_dataset, in_dataset, in_network, left_out, matched};
-pub use dataset::{Data, draw_dataset, look_at_dataset, open_dataset, open_images, open_split};
+pub use dataset::{Data, draw_dataset, look_at_dataset, one_class, open_dataset, open_images, open_split};
 pub use difference::differences;
 pub use digest::{digest_file, digest_json};
 pub use evaluate::{BatchWatcher, EvalConvention, EvalOptions, Evaluation, evaluate, evaluate_metrics};

@@ -7,13 +7,14 @@ use bonsai_stages::draw_dataset;
 
 use crate::program::{answer, misuse};
 
-/// Every command, in the order of the help.
+/// Every command, in the order of the help; `test` is only shown by `cargo xtask`.
 const COMMANDS: [&str; 18] = [
     "pipeline",
     "compress",
     "train",
     "sparsify",
     "finetune",
+    "data",
     "val",
     "import",
     "prune",
@@ -24,7 +25,6 @@ const COMMANDS: [&str; 18] = [
     "summary",
     "bench",
     "doctor",
-    "test",
     "completions",
     "man",
 ];

@@ -6,7 +6,7 @@ use std::path::Path;
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 
-use crate::program::{answer, refusal, xtask};
+use crate::program::{answer, misuse, refusal, xtask};
 
 /// Images whose pixels depend on their name, with one object each, in YOLO's layout.
 fn drawn(folder: &Path, splits: &[(&str, &[u8])]) {
@@ -109,6 +109,27 @@ fn a_training_takes_the_arguments_of_ultralytics() {
     assert!(output.status.success() && said.contains("`optimizer: auto`"), "{said}");
     assert!(Path::new(&at("runs/taken/results.csv")).is_file());
     fs::write(at("args.yaml"), arguments + "rect: true\n").unwrap();
-    let said = crate::program::misuse(&["train", "--config", &at("args.yaml")]);
+    let said = misuse(&["train", "--config", &at("args.yaml")]);
     assert!(said.contains("`rect` is `true`"), "{said}");
+}
+
+#[test]
+fn all_classes_are_trained_as_one_and_epochs_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    drawn(folder.path(), &[("train", &[1, 2]), ("val", &[3, 4])]);
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (yaml, runs) = (at("data.yaml"), at("runs"));
+    let given = "train --epochs 3 --imgsz 64 --batch 2 --plots false --single-cls true --save-period 2 --name one --data";
+    let mut words: Vec<&str> = given.split(' ').collect();
+    words.extend([&*yaml, "--project", &runs]);
+    answer(&words);
+    let kept = |name: &str| Path::new(&at(&format!("runs/one/weights/{name}.safetensors"))).is_file();
+    assert_eq!(["epoch1", "epoch2", "epoch3", "last"].map(kept), [false, true, false, true]);
+    let weights = at("runs/one/weights/epoch2.safetensors");
+    let said = answer(&["summary", &weights, "--json"]);
+    assert!(said.contains("\"item\"") || answer(&["inspect", &weights]).contains("item"), "{said}");
+    let val = ["val", "--weights", &weights, "--data", &yaml, "--imgsz", "64"];
+    assert!(answer(&[&val[..], &["--single-cls"]].concat()).contains("item"));
+    // Otherwise the dataset has two classes, none of which the network knows.
+    assert!(misuse(&val).contains("the dataset has 2 classes, the network 1"));
 }

@@ -27,3 +27,5 @@ mod recipes;
 mod resumed;
 mod sweep;
 mod training;
+#[cfg(unix)]
+mod videos;

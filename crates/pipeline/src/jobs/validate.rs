@@ -10,7 +10,7 @@ use bonsai_detector::{DetectOptions, Detector};
 use bonsai_graph::ClassMap;
 use bonsai_metrics::DetMetrics;
 use bonsai_stages::{
-    Canvas, EvalConvention, EvalOptions, Progress, RuntimeChoice, evaluate, left_out, open_split,
+    Canvas, EvalConvention, EvalOptions, Progress, RuntimeChoice, evaluate, left_out, one_class, open_split,
     validation_loader_in,
 };
 use bonsai_yolov8::NmsOptions;
@@ -33,6 +33,8 @@ pub struct Validation {
     /// Whether canvases are no larger than needed, as in Ultralytics, and not square; ignored for an ONNX
     /// file of a fixed size.
     pub rect: bool,
+    /// Whether all objects of the dataset are of one class, called `item`.
+    pub single_class: bool,
     /// The convention by which metrics are computed.
     pub convention: EvalConvention,
     /// The runtime for an ONNX file.
@@ -79,6 +81,7 @@ pub fn validate(
     DetectOptions { confidence, iou, max_detections, ..DetectOptions::default() }.check_thresholds()?;
     let context = config.run_context()?;
     let split = open_split(data_yaml(config)?, split, progress)?;
+    let split = if how.single_class { one_class(&split) } else { split };
     let mut detector = Detector::load(weights, how.runtime.with(context.executor))?;
     let imgsz = context.imgsz;
     let batch = config.baseline.batch;

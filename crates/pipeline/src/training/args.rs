@@ -20,7 +20,7 @@ use crate::{L1Config, LoadingConfig, executor_options};
 pub struct TrainRunConfig {
     /// `yolov8n` to `yolov8x`, a checkpoint or an Ultralytics `.pt`.
     pub model: String,
-    /// `data.yaml` of a dataset in YOLO format.
+    /// `data.yaml`, folder or COCO file of a dataset.
     #[serde(with = "bonsai_stages::path_text::optional")]
     pub data: Option<PathBuf>,
     /// Side of the images in pixels, a multiple of 32.
@@ -46,6 +46,10 @@ pub struct TrainRunConfig {
     pub cache_mib: u64,
     /// Fraction of the training split that is used.
     pub fraction: f64,
+    /// Whether all classes are trained as one, called `item`.
+    pub single_cls: bool,
+    /// Number of epochs between further checkpoints, `weights/epochN.safetensors`; 0 keeps only the best and the last.
+    pub save_period: usize,
     /// Whether pictures are drawn.
     pub plots: bool,
     /// Number of last epochs without mosaic and mixup.
@@ -84,6 +88,8 @@ impl Default for TrainRunConfig {
             workers: loader.workers,
             cache_mib: loader.cache_bytes >> 20,
             fraction: 1.0,
+            single_cls: false,
+            save_period: 0,
             plots: true,
             close_mosaic: loader.close_mosaic,
             train: TrainConfig::default(),

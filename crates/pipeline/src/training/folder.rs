@@ -109,6 +109,11 @@ impl TrainDir {
         self.root.join("weights/last.safetensors")
     }
 
+    /// The averaged weights after an epoch, counted from 1, of a training with `save_period`.
+    pub fn epoch(&self, epoch: usize) -> PathBuf {
+        self.root.join(format!("weights/epoch{epoch}.safetensors"))
+    }
+
     /// The table with one row per epoch.
     pub fn results_csv(&self) -> PathBuf {
         self.root.join("results.csv")

@@ -50,6 +50,10 @@ impl EpochRecords for RunRecords<'_> {
         if self.args.l1.is_some() {
             self.history.gammas.push(record.epoch, last)?;
         }
+        let period = self.args.save_period;
+        if period > 0 && record.epoch.is_multiple_of(period) {
+            last.deployed().save(self.dir.epoch(record.epoch))?;
+        }
         Ok(())
     }
 

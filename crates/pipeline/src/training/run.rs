@@ -69,6 +69,9 @@ pub fn train_run(
     // Held to the end: two trainings in one folder would overwrite each other's epochs.
     let mut lock = resume.as_ref().map(|resume| lock_folder(&resume.dir)).transpose()?;
     let mut data = open_dataset(yaml, progress)?;
+    if args.single_cls {
+        data.make_one_class();
+    }
     let content = TrainedOn::new(&data, args.teacher.as_deref().map(path_of_text).as_deref())?;
     data.train = take_fraction(&data.train, args.fraction);
     ensure!(
@@ -154,7 +157,9 @@ fn begin(
     }
     // An earlier training of that name left them: this one must never resume from its state, nor show its
     // results as its own.
-    for file in [dir.last(), dir.best(), dir.results_csv(), dir.metrics(), dir.gammas()] {
+    let epochs = (1..=args.train.epochs).map(|epoch| dir.epoch(epoch)).filter(|file| file.exists());
+    let others = [dir.last(), dir.best(), dir.results_csv(), dir.metrics(), dir.gammas()];
+    for file in others.into_iter().chain(epochs) {
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove {}", file.display()));
