@@ -60,9 +60,10 @@ fn check_counts_objects_and_finds_what_is_wrong() {
     drawn(folder.path(), &[("train", &[1, 2]), ("val", &[3, 4])]);
     fs::write(&yaml, "train: images/train\nval: images/val\ntest: images/test\nnames: [a, b]\n").unwrap();
     assert!(answer(&["data", "check", yaml.to_str().unwrap()]).contains("`test` of"));
-    assert!(
-        refusal(&["data", "check", folder.path().join("labels").to_str().unwrap()]).contains("no dataset")
-    );
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    assert!(refusal(&["data", "check", &at("labels")]).contains("no class was found"));
+    fs::create_dir(at("empty")).unwrap();
+    assert!(refusal(&["data", "check", &at("empty")]).contains("no dataset was found in this folder"));
 }
 
 #[test]
