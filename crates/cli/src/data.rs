@@ -81,9 +81,11 @@ fn check(args: &Check) -> Result<u8> {
         print(&found, &problems);
     }
     // A training without its test split measures on the validation split.
-    let mut needed = found.splits.iter().filter(|split| split.kind != SplitKind::Test);
-    if let Some(broken) = needed.find(|split| split.statistics.is_err()) {
-        bail!("the split `{}` cannot be used", broken.kind.key());
+    for kind in [SplitKind::Train, SplitKind::Val] {
+        let split = found.splits.iter().find(|split| split.kind == kind);
+        if split.is_none_or(|split| split.statistics.is_err()) {
+            bail!("the split `{}` cannot be used", kind.key());
+        }
     }
     Ok(DONE)
 }

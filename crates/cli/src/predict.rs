@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::duration::remaining;
 use crate::failure::{DONE, FAILED, ensure_usage};
+use crate::interrupt::Interrupt;
 use crate::numbers::side;
 use crate::onnx_args::OnnxRuntime;
 use crate::output::{eprint_line, is_json, name, say, tell};
@@ -122,7 +123,9 @@ fn predict_frames(args: &Predict, settings: &PredictSettings<'_>) -> Result<u8> 
     let start = Instant::now();
     let mut count = 0;
     let video = name(&args.source.display());
-    predict_video(&args.weights, (&args.source, args.vid_stride), settings, &mut |frame, found| {
+    let interrupt = Interrupt::listen()?;
+    let source = (args.source.as_path(), args.vid_stride);
+    predict_video(&args.weights, source, settings, &interrupt, &mut |frame, found| {
         count += 1;
         let Frame { number, of, seconds_left } = frame;
         if is_json() {
@@ -140,6 +143,10 @@ fn predict_frames(args: &Predict, settings: &PredictSettings<'_>) -> Result<u8> 
     tell!("{count} frames in {seconds:.2} s, {rate:.1} per second, including decoding");
     if let Some(out) = &args.out {
         tell!("the video with boxes is {}", written(&args.source, out).display());
+    }
+    if interrupt.requested() {
+        eprint_line!("stopped before the end of the video");
+        return Ok(interrupt.exit_code());
     }
     Ok(DONE)
 }

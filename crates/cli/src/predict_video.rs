@@ -2,14 +2,15 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::ScopedJoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bonsai_data::RgbImage;
 use bonsai_stages::Inputs;
 
+use crate::interrupt::Interrupt;
 use crate::predict_files::{AHEAD, Found, PredictSettings, Predictor};
 use crate::video_reader::{VideoFacts, VideoReader, probe};
 use crate::video_writer::{VideoWriter, encoder};
@@ -17,8 +18,14 @@ use crate::video_writer::{VideoWriter, encoder};
 /// Extensions of files that are read as videos, in lower case.
 const EXTENSIONS: [&str; 14] =
     ["asf", "avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ts", "wmv", "webm", "mts"];
+/// Largest number of pixels of a GIF whose frames are counted; a larger one is left to the reader of images, which
+/// refuses it with a reason.
+const LARGEST_GIF: u64 = 1 << 24;
 /// Beginnings of addresses of streams.
 const STREAMS: [&str; 5] = ["rtsp://", "rtmp://", "http://", "https://", "udp://"];
+
+/// Time after which a request to stop is noticed while no frame arrives.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// A frame in which objects were looked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,15 +53,18 @@ pub(crate) fn is_video(source: &Path) -> bool {
 
 /// Whether a GIF has at least two pictures.
 fn has_frames(gif: &Path) -> bool {
-    use image::AnimationDecoder as _;
+    use image::{AnimationDecoder as _, ImageDecoder as _};
     let Ok(file) = std::fs::File::open(gif) else { return false };
     let decoder = image::codecs::gif::GifDecoder::new(std::io::BufReader::new(file));
-    decoder.is_ok_and(|decoder| decoder.into_frames().take(2).flatten().count() == 2)
+    let is_small = |(width, height): (u32, u32)| u64::from(width) * u64::from(height) <= LARGEST_GIF;
+    decoder.is_ok_and(|decoder| {
+        is_small(decoder.dimensions()) && decoder.into_frames().take(2).flatten().count() == 2
+    })
 }
 
 /// Finds objects in every `stride`th frame of a video, and calls `each` for it. With a folder for pictures, writes the
 /// frames with boxes as a video there; labels and crops are named `VIDEO_FRAME`. A thread decodes frames while the
-/// network runs on earlier ones.
+/// network runs on earlier ones. A request to stop ends the video early, and what was seen until then is kept.
 ///
 /// # Errors
 /// If the network or the video cannot be read, or a file cannot be written. What was written of a video that ends with
@@ -63,6 +73,7 @@ pub(crate) fn predict_video(
     weights: &Path,
     (source, stride): (&Path, u64),
     settings: &PredictSettings<'_>,
+    interrupt: &Interrupt,
     each: &mut dyn FnMut(Frame, Vec<Found>) -> Result<()>,
 ) -> Result<()> {
     // ffmpeg takes a moment to start, so it is asked while the network is loaded.
@@ -86,20 +97,29 @@ pub(crate) fn predict_video(
         // The channels are made in here, so that an early end drops their ends and both threads stop waiting.
         let (sender, decoded) = sync_channel(AHEAD);
         let (painted, to_write) = sync_channel(AHEAD);
+        // Dropped at every end, so that the decoder does not wait for a stream that stalls.
+        let _stopper = reader.stopper();
         scope.spawn(move || decode(reader, stride, &sender));
         let encoding = target.as_ref().zip(codec);
         let encoding =
             encoding.map(|(file, codec)| scope.spawn(move || encode(to_write, (file, codec), rate)));
         let start = Instant::now();
-        for (done, (number, frame)) in decoded.into_iter().enumerate() {
+        let mut done = 0;
+        while !interrupt.requested() {
+            let (number, frame) = match decoded.recv_timeout(PATIENCE) {
+                Ok(next) => next,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             let mut frame: RgbImage = frame?;
+            done += 1;
             let file = |extension: &str| OsString::from(format!("{name}_{number}.{extension}"));
             let found = predictor.see(&mut frame, &file("txt"), &file("jpg"))?;
             // The encoder ends early only because of an error, which is returned below.
             if encoding.is_some() && painted.send(Some(frame)).is_err() {
                 break;
             }
-            each(progress(number, facts, (done as u64 + 1, stride), start), found)?;
+            each(progress(number, facts, (done, stride), start), found)?;
         }
         // Without this, what was written is removed.
         let _ = painted.send(None);

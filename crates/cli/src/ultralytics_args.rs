@@ -55,13 +55,14 @@ const SAME: [&str; 42] = [
 ];
 
 /// Keys that would change the trained network, with the only value that Bonsai supports, as it is written.
-const ONLY: [(&str, &[&str]); 12] = [
+const ONLY: [(&str, &[&str]); 13] = [
     ("task", &["detect"]),
     ("mode", &["train"]),
     ("rect", &["false"]),
     ("multi_scale", &["false", "0", "0.0"]),
     ("cutmix", &["0", "0.0"]),
     ("bgr", &["0", "0.0"]),
+    ("copy_paste", &["0", "0.0"]),
     ("cls_pw", &["0", "0.0"]),
     ("time", &["null"]),
     ("classes", &["null"]),
@@ -71,7 +72,7 @@ const ONLY: [(&str, &[&str]); 12] = [
 ];
 
 /// Keys of other modes and tasks, and keys that do not change what is trained.
-const NO_INFLUENCE: [&str; 71] = [
+const NO_INFLUENCE: [&str; 69] = [
     "agnostic_nms",
     "amp",
     "angle",
@@ -82,7 +83,6 @@ const NO_INFLUENCE: [&str; 71] = [
     "channels_last",
     "compile",
     "conf",
-    "copy_paste",
     "copy_paste_mode",
     "crop_fraction",
     "deterministic",
@@ -112,7 +112,6 @@ const NO_INFLUENCE: [&str; 71] = [
     "optimize",
     "overlap_mask",
     "pose",
-    "pretrained",
     "profile",
     "quantize",
     "retina_masks",
@@ -174,6 +173,11 @@ fn read(text: &str) -> Result<(Table, Vec<String>)> {
                 "`optimizer: auto` is not built: Bonsai takes SGD with the learning rate and momentum of the file"
                     .to_owned(),
             );
+        } else if key == "pretrained" {
+            // `true` and `false` say no more than `model` does.
+            if value.is_string() {
+                bail!("`pretrained` is `{written}`: give that file as `model`, and remove the line");
+            }
         } else if key == "save_period" {
             // Ultralytics writes -1 for none.
             let period = value.as_i64().filter(|period| *period > 0).unwrap_or(0);
@@ -250,6 +254,8 @@ mod tests {
             ("- a", "lines `key: value`"),
             ("7: a", "expected names"),
             ("scale: {a: 1}", "`scale` has a value"),
+            ("pretrained: yolov8n.pt", "give that file as `model`"),
+            ("copy_paste: 0.5", "`copy_paste` is `0.5`"),
         ] {
             let error = format!("{:#}", read(line).unwrap_err());
             assert!(error.contains(part), "{line}: {error}");

@@ -6,6 +6,7 @@
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bonsai_data::RgbImage;
@@ -27,7 +28,7 @@ pub(crate) struct VideoFacts {
 
 /// Decodes the frames of a video one after the other.
 pub(crate) struct VideoReader {
-    child: Child,
+    child: Arc<Mutex<Child>>,
     frames: BufReader<ChildStdout>,
     last_words: LastWords,
 }
@@ -45,7 +46,12 @@ impl VideoReader {
         command.args(["-pix_fmt", "rgb24", "-f", "image2pipe", "-c:v", "ppm", "-"]);
         let (mut child, last_words) = start(&mut command)?;
         let frames = BufReader::new(child.stdout.take().context("ffmpeg has no output")?);
-        Ok(Self { child, frames, last_words })
+        Ok(Self { child: Arc::new(Mutex::new(child)), frames, last_words })
+    }
+
+    /// Ends the process when it is dropped, so that a reader in another thread stops waiting for a frame.
+    pub(crate) fn stopper(&self) -> Stopper {
+        Stopper(Arc::clone(&self.child))
     }
 
     /// The next frame; `None` at the end.
@@ -54,7 +60,7 @@ impl VideoReader {
     /// If `ffmpeg` failed; the error has its last words.
     pub(crate) fn next(&mut self) -> Result<Option<RgbImage>> {
         if self.frames.fill_buf().context("cannot read frames from ffmpeg")?.is_empty() {
-            let status = self.child.wait().context("cannot wait for ffmpeg")?;
+            let status = locked(&self.child).wait().context("cannot wait for ffmpeg")?;
             let words = self.last_words.take();
             ensure!(status.success(), "ffmpeg ended with {status}: {words}");
             if !words.is_empty() {
@@ -100,15 +106,32 @@ impl VideoReader {
 
 impl Drop for VideoReader {
     fn drop(&mut self) {
-        // Both fail if the process has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        drop(self.stopper());
     }
+}
+
+/// See [`VideoReader::stopper`].
+pub(crate) struct Stopper(Arc<Mutex<Child>>);
+
+impl Drop for Stopper {
+    fn drop(&mut self) {
+        let mut child = locked(&self.0);
+        // Both fail if the process has ended.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+fn locked(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Starts a program of ffmpeg; its complaints are kept.
 pub(crate) fn start(command: &mut Command) -> Result<(Child, LastWords)> {
     let program = command.get_program().to_string_lossy().into_owned();
+    // A group of its own, so that Ctrl-C reaches only this program, which then ends the video in order.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = match child {
         Err(error) if error.kind() == ErrorKind::NotFound => bail!(

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use bonsai_data::RgbImage;
+use tempfile::TempPath;
 
 use crate::last_words::LastWords;
 use crate::video_reader::start;
@@ -15,7 +16,8 @@ pub(crate) struct VideoWriter {
     child: Child,
     last_words: LastWords,
     size: (u32, u32),
-    partial: PathBuf,
+    /// The file that ffmpeg writes; removed unless the video is finished.
+    partial: Option<TempPath>,
     path: PathBuf,
 }
 
@@ -26,15 +28,24 @@ impl VideoWriter {
     /// # Errors
     /// If `ffmpeg` cannot be started.
     pub(crate) fn create(path: &Path, size: (u32, u32), rate: f64, codec: &[&str]) -> Result<Self> {
-        let partial = path.with_extension("partial.mp4");
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut partial = tempfile::Builder::new();
+        partial.prefix(".bonsai-video-").suffix(".mp4");
+        // A temporary file is private to its owner, but a video must be readable like other files.
+        #[cfg(unix)]
+        partial.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let partial = partial.tempfile_in(folder);
+        let partial = partial
+            .with_context(|| format!("cannot create a file in {}", folder.display()))?
+            .into_temp_path();
         let mut command = Command::new("ffmpeg");
         command.args(["-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]);
         command.args(["-s", &format!("{}x{}", size.0, size.1), "-r", &rate.to_string(), "-i", "-"]);
         // The pixel format that every player reads needs even sides.
         command.args(["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p"]);
-        command.args(codec).args(["-f", "mp4"]).arg(&partial).stdin(Stdio::piped());
+        command.args(codec).args(["-f", "mp4"]).arg(partial.as_os_str()).stdin(Stdio::piped());
         let (child, last_words) = start(&mut command)?;
-        Ok(Self { child, last_words, size, partial, path: path.to_owned() })
+        Ok(Self { child, last_words, size, partial: Some(partial), path: path.to_owned() })
     }
 
     /// Adds a picture.
@@ -70,17 +81,17 @@ impl VideoWriter {
             "ffmpeg ended with {status} while it wrote {}: {words}",
             self.path.display()
         );
-        std::fs::rename(&self.partial, &self.path)
-            .with_context(|| format!("cannot write {}", self.path.display()))
+        // The path is taken out, so that the file is not removed.
+        let partial = self.partial.take().context("a video ends once")?;
+        partial.persist(&self.path).with_context(|| format!("cannot write {}", self.path.display()))
     }
 }
 
 impl Drop for VideoWriter {
     fn drop(&mut self) {
-        // All of these fail after `finish`.
+        // Both fail after `finish`. Then the temporary file is removed, if it is still there.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_file(&self.partial);
     }
 }
 

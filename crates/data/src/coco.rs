@@ -5,6 +5,7 @@
 //! in the folders where exporters put images.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::decode::regular;
 use crate::label_rows::{LabelFile, LabelRows};
 use crate::pixel_box::PixelBox;
 use crate::source_path::seen_from;
+use crate::text::shown;
 use crate::{DataError, Flaws, Warning, WarningKind};
 
 /// Most bytes of a file: four times those of the largest file of COCO 2017.
@@ -28,6 +30,8 @@ pub(crate) struct CocoFile {
     images: BTreeMap<PathBuf, CocoImage>,
     /// Images that do not exist.
     pub(crate) missing: Flaws,
+    /// Annotations of images that the file does not name.
+    pub(crate) stray: Flaws,
     categories: Vec<Category>,
 }
 
@@ -66,12 +70,37 @@ struct Raw {
     categories: Vec<RawCategory>,
 }
 
-/// Some programs write numbers, some write text.
+/// Some programs write numbers, some write text, and some write one here and the other there.
 #[derive(Debug, Deserialize, PartialEq, Eq, Hash)]
-#[serde(untagged)]
+#[serde(from = "RawId")]
 enum Id {
     Number(i64),
     Text(String),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawId {
+    Number(i64),
+    Text(String),
+}
+
+impl From<RawId> for Id {
+    fn from(raw: RawId) -> Self {
+        match raw {
+            RawId::Number(number) => Self::Number(number),
+            RawId::Text(text) => text.parse().map_or(Self::Text(text), Self::Number),
+        }
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => shown(text).fmt(f),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -133,46 +162,65 @@ impl CocoFile {
             );
             DataError::DataYaml { path: path.to_owned(), problem }
         })?;
-        Ok(Self::resolve(raw, path, root))
+        Self::resolve(raw, path, root)
+            .map_err(|problem| DataError::DataYaml { path: path.to_owned(), problem })
     }
 
-    fn resolve(raw: Raw, path: &Path, root: &Path) -> Self {
+    fn resolve(raw: Raw, path: &Path, root: &Path) -> Result<Self, String> {
+        let twice =
+            |what, id: &Id| format!("two {what} have the id {id}: their objects cannot be told apart");
         let mut places = ImagePlaces::new(path, root);
         let mut images: BTreeMap<PathBuf, CocoImage> = BTreeMap::new();
         let mut missing = Flaws::default();
-        let mut of_id: HashMap<Id, PathBuf> = HashMap::new();
+        // `None` for an image that does not exist.
+        let mut of_id: HashMap<Id, Option<PathBuf>> = HashMap::new();
         for image in raw.images {
+            if of_id.contains_key(&image.id) {
+                return Err(twice("images", &image.id));
+            }
             let file = match places.find(Path::new(&image.file_name)) {
                 Ok(file) => file,
                 Err(tried) => {
                     let kind = WarningKind::MissingImage { tried };
                     missing.push(Warning { path: path.to_owned(), line: None, kind });
+                    of_id.insert(image.id, None);
                     continue;
                 }
             };
             let size = image.width.zip(image.height).filter(|(width, height)| *width > 0.0 && *height > 0.0);
             images.entry(file.clone()).or_default().size = size;
-            of_id.insert(image.id, file);
+            of_id.insert(image.id, Some(file));
         }
         let mut categories: Vec<Category> = Vec::with_capacity(raw.categories.len());
         let mut category_of: HashMap<Id, usize> = HashMap::new();
         for RawCategory { id, name, supercategory } in raw.categories {
+            if category_of.contains_key(&id) {
+                return Err(twice("categories", &id));
+            }
             category_of.insert(id, categories.len());
             categories.push(Category { name, group: supercategory, has_objects: false });
         }
+        let mut stray = Flaws::default();
         for (index, annotation) in raw.annotations.into_iter().enumerate() {
             let category = category_of.get(&annotation.category_id).copied();
             if let Some(category) = category {
                 categories[category].has_objects = true;
             }
-            let Some(image) = of_id.get(&annotation.image_id).and_then(|file| images.get_mut(file)) else {
-                continue;
+            let image = match of_id.get(&annotation.image_id) {
+                // The image was counted as missing.
+                Some(None) => continue,
+                Some(Some(file)) => images.entry(file.clone()).or_default(),
+                None => {
+                    let path = place(path, index + 1);
+                    stray.push(Warning { path, line: None, kind: WarningKind::UndefinedImage });
+                    continue;
+                }
             };
             let bbox = annotation.bbox.and_then(|bbox| <[f64; 4]>::try_from(bbox).ok());
             let is_crowd = annotation.iscrowd.is_some_and(|mark| mark == 1 || mark == true);
             image.objects.push(CocoObject { number: index + 1, category, bbox, is_crowd });
         }
-        Self { path: path.to_owned(), images, missing, categories }
+        Ok(Self { path: path.to_owned(), images, missing, stray, categories })
     }
 
     /// The images that exist.
@@ -201,14 +249,15 @@ impl CocoFile {
                 }
             };
             let number = object.number;
-            rows.add(read, number, |kind| Warning {
-                path: PathBuf::from(format!("{} (annotation {number})", self.path.display())),
-                line: None,
-                kind,
-            });
+            rows.add(read, number, |kind| Warning { path: place(&self.path, number), line: None, kind });
         }
         Some(rows.finish())
     }
+}
+
+/// The place of an annotation, for flaws.
+fn place(file: &Path, number: usize) -> PathBuf {
+    PathBuf::from(format!("{} (annotation {number})", file.display()))
 }
 
 /// The class names of COCO files, in the order of their categories: the names of the first file, then those that

@@ -70,6 +70,10 @@ impl Dataset {
             coco.insert(kind, CocoFile::load_all(yaml.sources(kind), &yaml.root)?);
         }
         if yaml.class_names.is_empty() {
+            // Without these files, the classes are unknown.
+            for kind in SplitKind::ALL.into_iter().filter(|kind| !yaml.sources(*kind).is_empty()) {
+                sources_exist(&yaml, kind)?;
+            }
             let files: Vec<&CocoFile> = coco.values().flatten().collect();
             yaml.class_names = coco::class_names(&files);
         }
@@ -152,20 +156,7 @@ impl Dataset {
     /// # Errors
     /// [`DataError::UndefinedSplit`] and [`DataError::MissingSource`].
     pub fn check_sources(&self, split: SplitKind) -> Result<(), DataError> {
-        let sources = self.yaml.sources(split);
-        let yaml = &self.yaml.file;
-        let key = split.key();
-        if sources.is_empty() {
-            return Err(DataError::UndefinedSplit { yaml: yaml.clone(), split: key });
-        }
-        if let Some(missing) = sources.iter().find(|source| !source.exists()) {
-            return Err(DataError::MissingSource {
-                yaml: yaml.clone(),
-                split: key,
-                source_path: missing.clone(),
-            });
-        }
-        Ok(())
+        sources_exist(&self.yaml, split)
     }
 
     /// Refuses a split without a single label, as nothing can be learned from it.
@@ -212,6 +203,10 @@ impl Dataset {
         let files: Vec<PathBuf> = images.into_iter().collect();
         let others = image_files::other_formats(&others);
         let mut scan = Scan { found: files.len() + flaws.len(), warnings: flaws, ..Scan::default() };
+        for file in coco {
+            scan.rows += file.stray.len();
+            scan.warnings.extend(file.stray.clone());
+        }
         if let (true, None, Some(first)) = (files.is_empty(), &others, scan.warnings.iter().next()) {
             return Err(DataError::missing_images(yaml, key, scan.found, first));
         }
@@ -223,7 +218,8 @@ impl Dataset {
         let used = |(file, inspection): (&PathBuf, &Inspection)| {
             let mut flaws = Flaws::default();
             let Some(size) = admitted(file, &inspection.verdict, &mut flaws) else { return (flaws, None, 0) };
-            let from_coco = coco.iter().find_map(|coco| coco.labels(file, size, &rules.classes));
+            let from_coco = coco.iter().filter_map(|coco| coco.labels(file, size, &rules.classes));
+            let from_coco = from_coco.reduce(LabelFile::join);
             match from_coco.map_or_else(|| labels_of(file, size, &places, &rules), Ok) {
                 Ok(LabelFile { labels, rows, flaws: more }) => {
                     flaws.extend(more);
@@ -274,6 +270,19 @@ impl Dataset {
             "scanned"
         );
         Ok((Split { samples, class_names: self.yaml.class_names.clone() }, scan))
+    }
+}
+
+/// Checks that a split is named, and that its folders and lists exist.
+fn sources_exist(yaml: &DataYaml, split: SplitKind) -> Result<(), DataError> {
+    let sources = yaml.sources(split);
+    let (yaml, split) = (yaml.file.clone(), split.key());
+    if sources.is_empty() {
+        return Err(DataError::UndefinedSplit { yaml, split });
+    }
+    match sources.iter().find(|source| !source.exists()) {
+        Some(missing) => Err(DataError::MissingSource { yaml, split, source_path: missing.clone() }),
+        None => Ok(()),
     }
 }
 

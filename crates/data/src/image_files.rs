@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::source_path::seen_from;
 use crate::text::read_text;
+use crate::voc_list::VocList;
 use crate::{DataError, Flaws, Warning, WarningKind, formats};
 
 /// Images found in folders and lists.
@@ -84,13 +85,25 @@ fn walk(folder: &Path, visited: &mut BTreeSet<PathBuf>, found: &mut Found) -> Re
     Ok(())
 }
 
-/// Reads a list with one image per line.
+/// Reads a list with one image per line; a list of VOC names them without extension.
 fn read_list(list: &Path, root: &Path, found: &mut Found) -> Result<(), DataError> {
     let text = read_text(list, "read the image list")?;
     let folder = list.parent().unwrap_or(Path::new(""));
+    let voc = VocList::of(list)?;
     for (index, line) in text.lines().enumerate() {
         let path = Path::new(line.trim());
         if path.as_os_str().is_empty() {
+            continue;
+        }
+        if let Some(voc) = voc.as_ref().filter(|_| !formats::is_read(path)) {
+            match voc.find(line) {
+                Ok(image) => found.insert(image),
+                Err(tried) => found.flaws.push(Warning {
+                    path: list.to_owned(),
+                    line: Some(index + 1),
+                    kind: WarningKind::MissingImage { tried },
+                }),
+            }
             continue;
         }
         let from = [folder, root, Path::new("")];

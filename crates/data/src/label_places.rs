@@ -3,8 +3,8 @@
 //! The last folder called `images` becomes `labels` and the extension becomes `txt`, as in every dataset of
 //! this format. Folders that come from other systems (`Images`, `JPEGImages`) have their labels in `Labels`
 //! or `labels`, and some datasets keep labels next to the images. One place is chosen for each folder of
-//! images: the first candidate that holds any label. If none does, the XML files of Pascal VOC are looked for in
-//! `Annotations` and next to the images.
+//! images: the first candidate that holds any label. For an image without a text file, the XML file of Pascal VOC is
+//! looked for in `Annotations` and next to the images.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,10 +15,10 @@ use std::path::{Component, Path, PathBuf};
 struct Place {
     /// The label folder in which text files were looked for first.
     expected: PathBuf,
-    /// The chosen one.
-    chosen: PathBuf,
-    /// Extension of the label files: `txt`, or `xml` of VOC.
-    extension: &'static str,
+    /// The chosen one, if any holds a label.
+    text: Option<PathBuf>,
+    /// The folder with VOC files, if any holds one.
+    voc: Option<PathBuf>,
 }
 
 /// Label folders of a split.
@@ -41,31 +41,31 @@ impl LabelPlaces {
                 let has_any = |place: &&PathBuf| {
                     place.is_dir() && images.iter().any(|image| label_in(place, image, extension).is_file())
                 };
-                Some((places.iter().find(has_any)?.clone(), extension))
+                places.iter().find(has_any).cloned()
             };
-            let expected = places[0].clone();
             let text = first_with_any(&places, TEXT);
-            let found = text.or_else(|| first_with_any(&voc_candidates(folder), VOC));
-            let (chosen, extension) = found.unwrap_or_else(|| (expected.clone(), TEXT));
-            folders.insert(folder.to_owned(), Place { expected, chosen, extension });
+            let voc = first_with_any(&voc_candidates(folder), VOC);
+            folders.insert(folder.to_owned(), Place { expected: places[0].clone(), text, voc });
         }
         Self { folders }
     }
 
-    /// The path of an image's label file, which need not exist.
+    /// The path of an image's label file, which need not exist. An image without a text file may have a VOC file.
     pub(crate) fn label_path(&self, image: &Path) -> PathBuf {
-        match self.folders.get(folder_of(image)) {
-            Some(place) => label_in(&place.chosen, image, place.extension),
-            None => Self::expected_path(image),
-        }
+        let Some(Place { expected, text, voc }) = self.folders.get(folder_of(image)) else {
+            return Self::expected_path(image);
+        };
+        let path = label_in(text.as_ref().unwrap_or(expected), image, TEXT);
+        let voc = voc.as_ref().map(|voc| label_in(voc, image, VOC));
+        voc.filter(|voc| !path.exists() && voc.exists()).unwrap_or(path)
     }
 
     /// The expected label path of an image, if the text file with its labels is read from the image's own folder
     /// instead.
     pub(crate) fn instead_of(&self, image: &Path) -> Option<PathBuf> {
         let folder = folder_of(image);
-        let Place { expected, chosen, extension } = self.folders.get(folder)?;
-        (*extension == TEXT && chosen == folder && expected != folder)
+        let Place { expected, text, .. } = self.folders.get(folder)?;
+        (text.as_deref() == Some(folder) && expected != folder && !is_voc(&self.label_path(image)))
             .then(|| label_in(expected, image, TEXT))
     }
 
@@ -155,18 +155,18 @@ mod tests {
     }
 
     #[test]
-    fn voc_files_are_found_if_there_is_no_text() {
+    fn voc_files_are_found_where_an_image_has_no_text() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        for name in ["Annotations/1.xml", "b/images/2.xml", "images/3.xml", "labels/3.txt"] {
+        for name in ["Annotations/1.xml", "b/images/2.xml", "images/3.xml", "labels/3.txt", "images/4.xml"] {
             std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
             std::fs::write(path(name), "").unwrap();
         }
-        let images = ["JPEGImages/1.jpg", "b/images/2.jpg", "images/3.jpg"].map(path);
+        let images = ["JPEGImages/1.jpg", "b/images/2.jpg", "images/3.jpg", "images/4.jpg"].map(path);
         let places = LabelPlaces::find(&images);
         let found = images.each_ref().map(|image| places.label_path(image));
-        assert_eq!(found, ["Annotations/1.xml", "b/images/2.xml", "labels/3.txt"].map(path));
-        assert_eq!(found.each_ref().map(|file| is_voc(file)), [true, true, false]);
+        assert_eq!(found, ["Annotations/1.xml", "b/images/2.xml", "labels/3.txt", "images/4.xml"].map(path));
+        assert_eq!(found.each_ref().map(|file| is_voc(file)), [true, true, false, true]);
         assert!(images.iter().all(|image| places.instead_of(image).is_none()));
     }
 

@@ -20,6 +20,20 @@ pub(crate) struct LabelFile {
     pub(crate) flaws: Flaws,
 }
 
+impl LabelFile {
+    /// Adds the labels and flaws of another file about the same image. A label that both have is one object.
+    pub(crate) fn join(mut self, other: Self) -> Self {
+        for label in other.labels {
+            if !self.labels.contains(&label) {
+                self.labels.push(label);
+            }
+        }
+        self.rows += other.rows;
+        self.flaws.extend(other.flaws);
+        self
+    }
+}
+
 /// Collects the labels and flaws of the rows of one image.
 #[derive(Default)]
 pub(crate) struct LabelRows {

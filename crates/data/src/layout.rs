@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::coco::CocoFile;
-use crate::image_files;
+use crate::folder_files::files_with;
 use crate::label_places::{LabelPlaces, is_voc};
-use crate::source_path::seen_from;
+use crate::split_word::SplitWord;
 use crate::text::{decode_text, read_bytes, read_text};
-use crate::{DataError, DataYaml, SplitKind, formats, voc};
+use crate::{DataError, DataYaml, SplitKind, coco_layout, image_files, voc};
 
 /// Reads a dataset file, or finds a dataset in a folder or from a COCO file (`.json`).
 ///
@@ -35,31 +35,17 @@ fn in_folder(folder: &Path) -> Result<DataYaml, DataError> {
     if let Some(yaml) = own_yaml(folder)? {
         return DataYaml::load(yaml);
     }
-    let empty = || DataYaml {
-        file: folder.to_owned(),
-        root: folder.to_owned(),
-        train: Vec::new(),
-        val: Vec::new(),
-        test: Vec::new(),
-        class_names: Vec::new(),
-        keypoints: None,
-    };
-    let mut found = empty();
-    for place in ["", "annotations", "train", "valid", "val", "test"].map(|name| folder.join(name)) {
-        for file in coco_files(&place)? {
-            if let Some(kind) = split_of(&file, folder) {
-                found.sources_mut(kind).push(file);
-            }
-        }
+    let mut found = without_sources(folder, folder);
+    for (kind, file) in coco_layout::in_folder(folder)? {
+        found.sources_mut(kind).push(file);
     }
     if SplitKind::ALL.iter().any(|kind| !found.sources(*kind).is_empty()) {
         return Ok(found);
     }
     for kind in SplitKind::ALL {
-        *found.sources_mut(kind) = match voc_list(folder, kind)? {
-            sources if sources.is_empty() => split_folder(folder, kind).into_iter().collect(),
-            sources => sources,
-        };
+        let list = folder.join(format!("ImageSets/Main/{}.txt", kind.key()));
+        let source = if list.is_file() { Some(list) } else { split_folder(folder, kind) };
+        found.sources_mut(kind).extend(source);
     }
     if SplitKind::ALL.iter().all(|kind| found.sources(*kind).is_empty()) {
         return Err(problem(
@@ -79,117 +65,52 @@ fn in_folder(folder: &Path) -> Result<DataYaml, DataError> {
 /// [`DataError::DataYaml`] if its name does not say of which split it is.
 fn of_coco(file: &Path) -> Result<DataYaml, DataError> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut found = DataYaml {
+    let mut found = without_sources(file, folder);
+    let sources = coco_layout::beside(file)?.ok_or_else(|| {
+        problem(
+            file,
+            "neither the name of this COCO file nor its folder says `train`, `val` or `test`: write a data.yaml with \
+             `train: FILE.json` and `val: FILE.json`, and pass that",
+        )
+    })?;
+    for (kind, source) in sources {
+        found.sources_mut(kind).push(source);
+    }
+    Ok(found)
+}
+
+/// A dataset without images and classes.
+fn without_sources(file: &Path, root: &Path) -> DataYaml {
+    DataYaml {
         file: file.to_owned(),
-        root: folder.to_owned(),
+        root: root.to_owned(),
         train: Vec::new(),
         val: Vec::new(),
         test: Vec::new(),
         class_names: Vec::new(),
         keypoints: None,
-    };
-    let above = folder.parent().unwrap_or(folder);
-    let Some(own) = split_of(file, above) else {
-        return Err(problem(
-            file,
-            "neither the name of this COCO file nor its folder says `train`, `val` or `test`: write a data.yaml with \
-             `train: FILE.json` and `val: FILE.json`, and pass that",
-        ));
-    };
-    found.sources_mut(own).push(file.to_owned());
-    let mut beside = coco_files(folder)?;
-    for name in ["train", "valid", "val", "test"] {
-        if Some(name) != folder.file_name().and_then(|name| name.to_str()) {
-            beside.extend(coco_files(&above.join(name))?);
-        }
     }
-    for other in beside {
-        if let Some(kind) = split_of(&other, above)
-            && found.sources(kind).is_empty()
-        {
-            found.sources_mut(kind).push(other);
-        }
-    }
-    Ok(found)
 }
 
-/// The dataset file of a folder: `data.yaml`, or the only file with such an extension.
+/// The dataset file of a folder: `data.yaml`, or the only file with such an extension that names a split.
 fn own_yaml(folder: &Path) -> Result<Option<PathBuf>, DataError> {
     let usual = ["data.yaml", "data.yml", "dataset.yaml", "dataset.yml"].map(|name| folder.join(name));
     if let Some(file) = usual.into_iter().find(|file| file.is_file()) {
         return Ok(Some(file));
     }
-    let mut files = files_with(folder, &["yaml", "yml"])?;
+    let names_split = |file: &PathBuf| {
+        let text = read_bytes(file).ok().and_then(|bytes| decode_text(&bytes).ok()).unwrap_or_default();
+        let keys = ["train:", "val:", "validation:", "test:"];
+        text.lines().any(|line| keys.iter().any(|key| line.starts_with(key)))
+    };
+    let mut files: Vec<PathBuf> =
+        files_with(folder, &["yaml", "yml"])?.into_iter().filter(names_split).collect();
     Ok(if files.len() == 1 { files.pop() } else { None })
-}
-
-/// The COCO files of a folder; none if it does not exist. Files of other tasks of COCO are left out.
-fn coco_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let other_task = |file: &PathBuf| {
-        let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        ["captions", "person_keypoints", "stuff", "panoptic", "image_info", "."]
-            .iter()
-            .any(|start| name.starts_with(start))
-    };
-    Ok(files_with(folder, &["json"])?.into_iter().filter(|file| !other_task(file)).collect())
-}
-
-/// The sorted files of a folder with one of the extensions; none if it does not exist.
-fn files_with(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, DataError> {
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let entries = std::fs::read_dir(folder).map_err(DataError::io("list the folder", folder))?;
-    let mut files = BTreeSet::new();
-    for entry in entries {
-        let path = entry.map_err(DataError::io("list the folder", folder))?.path();
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        if extensions.contains(&extension.as_str()) && path.is_file() {
-            files.insert(path);
-        }
-    }
-    Ok(files.into_iter().collect())
-}
-
-/// The split that a file's name, or the name of its folder below `root`, says.
-fn split_of(file: &Path, root: &Path) -> Option<SplitKind> {
-    let says = |name: &str| {
-        let name = name.to_lowercase();
-        let kinds = [(SplitKind::Train, "train"), (SplitKind::Val, "val"), (SplitKind::Test, "test")];
-        let mut said = kinds.into_iter().filter(|(_, word)| name.contains(word));
-        // A name such as `trainval` says nothing.
-        said.next().filter(|_| said.next().is_none()).map(|(kind, _)| kind)
-    };
-    let own = says(&file.file_stem()?.to_string_lossy());
-    let folder = file.parent().filter(|folder| *folder != root)?.file_name();
-    own.or_else(|| says(&folder?.to_string_lossy()))
-}
-
-/// The images that `ImageSets/Main/SPLIT.txt` of a VOC folder lists, by their names without extension.
-fn voc_list(folder: &Path, kind: SplitKind) -> Result<Vec<PathBuf>, DataError> {
-    let list = folder.join(format!("ImageSets/Main/{}.txt", kind.key()));
-    if !list.is_file() {
-        return Ok(Vec::new());
-    }
-    let images = folder.join("JPEGImages");
-    let text = read_text(&list, "read the image list")?;
-    let names = text.lines().filter_map(|line| line.split_whitespace().next());
-    let file = |name: &str| {
-        let with = |extension: &str| seen_from(&images, Path::new(&format!("{name}.{extension}")));
-        let found = formats::READ.iter().map(|extension| with(extension)).find(|file| file.is_file());
-        found.unwrap_or_else(|| with("jpg"))
-    };
-    Ok(names.map(file).collect())
 }
 
 /// The folder of a split's images.
 fn split_folder(folder: &Path, kind: SplitKind) -> Option<PathBuf> {
-    let names: &[&str] = match kind {
-        SplitKind::Train => &["train", "training"],
-        SplitKind::Val => &["val", "valid", "validation"],
-        SplitKind::Test => &["test"],
-    };
-    let places = names
+    let places = SplitWord::words(kind)
         .iter()
         .flat_map(|name| [format!("images/{name}"), format!("{name}/images"), (*name).to_owned()]);
     places.map(|place| folder.join(place)).find(|place| place.is_dir())
@@ -229,7 +150,12 @@ fn names(dataset: &DataYaml) -> Result<Vec<String>, DataError> {
         }
     }
     match (names.is_empty(), last) {
-        (false, _) => Ok(names.into_iter().collect()),
+        (false, Some(_)) => Err(problem(
+            folder,
+            "some labels are VOC files with names of classes, others are text with numbers, and nothing says which number is \
+             which class: write the names in the order of the numbers into `classes.txt`, one per line",
+        )),
+        (false, None) => Ok(names.into_iter().collect()),
         (true, Some(last)) if last < 1000 => Ok((0..=last).map(|class| format!("class_{class}")).collect()),
         _ => Err(problem(
             folder,

@@ -135,6 +135,8 @@ pub enum WarningKind {
     NoBox,
     /// An object of a COCO file with a `category_id` that the file does not define: left out.
     UndefinedCategory,
+    /// An object of a COCO file with an `image_id` that the file does not define: left out.
+    UndefinedImage,
     /// An object that its file marks as not to be learned: a COCO region of several objects (`iscrowd`), or a VOC
     /// object that is hard to see (`difficult`). Left out, as Ultralytics does.
     SetAside {
@@ -234,6 +236,7 @@ impl WarningKind {
             Self::UndefinedCategory => {
                 ("undefined-category", "objects of categories that are not defined", Cost::Row)
             }
+            Self::UndefinedImage => ("undefined-image", "objects of images that are not defined", Cost::Row),
             Self::SetAside { .. } => ("set-aside", "objects marked `iscrowd` or `difficult`", Cost::Row),
             Self::SizeDiffers { .. } => {
                 ("size-differs", "images of another size than their labels say, scaled", Cost::Nothing)

@@ -92,6 +92,9 @@ impl fmt::Display for WarningKind {
             Self::UndefinedCategory => {
                 write!(f, "its `category_id` is not among the `categories` of the file; left out")
             }
+            Self::UndefinedImage => {
+                write!(f, "its `image_id` is not among the `images` of the file; left out")
+            }
             Self::SetAside { mark } => write!(f, "marked `{mark}`; left out"),
             Self::SizeDiffers { written, found } => write!(
                 f,

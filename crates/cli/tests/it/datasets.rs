@@ -60,6 +60,16 @@ fn check_counts_objects_and_finds_what_is_wrong() {
     drawn(folder.path(), &[("train", &[1, 2]), ("val", &[3, 4])]);
     fs::write(&yaml, "train: images/train\nval: images/val\ntest: images/test\nnames: [a, b]\n").unwrap();
     assert!(answer(&["data", "check", yaml.to_str().unwrap()]).contains("`test` of"));
+    // What a training refuses is no success.
+    fs::write(&yaml, "train: images/train\nnames: [a, b]\n").unwrap();
+    assert_eq!(xtask(&["data", "check", yaml.to_str().unwrap()]).status.code(), Some(1));
+    fs::write(&yaml, "train: images/train\nval: images/val\nnames: [a, b]\n").unwrap();
+    fs::remove_dir_all(folder.path().join("labels")).unwrap();
+    let output = xtask(&["data", "check", yaml.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("no usable label"));
+    drawn(folder.path(), &[("train", &[1, 2]), ("val", &[3, 4])]);
+    fs::remove_file(&yaml).unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     assert!(refusal(&["data", "check", &at("labels")]).contains("no class was found"));
     fs::create_dir(at("empty")).unwrap();

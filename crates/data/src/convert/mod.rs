@@ -43,7 +43,7 @@ struct Named<'a> {
 }
 
 /// Writes all splits of a dataset into `folder`, which must be empty or missing. Images and labels with flaws are left
-/// out, as the scans say. `watch` receives the numbers of inspected images and of all images of a split. The folder
+/// out, as the scans say, and so is a test split that does not exist. `watch` receives the numbers of inspected images and of all images of a split. The folder
 /// appears when everything is written.
 ///
 /// # Errors
@@ -59,7 +59,11 @@ pub fn convert(
     }
     let mut splits = Vec::new();
     let mut scans = Vec::new();
-    for kind in SplitKind::ALL.into_iter().filter(|kind| dataset.has(*kind)) {
+    // Exporters name a test folder in every dataset file, even if they do not create it.
+    let is_written = |kind: &SplitKind| {
+        dataset.has(*kind) && (*kind != SplitKind::Test || dataset.check_sources(*kind).is_ok())
+    };
+    for kind in SplitKind::ALL.into_iter().filter(is_written) {
         // No file is called so: nothing is known of the images.
         let no_cache = Path::new("");
         let (split, scan) = dataset.scan_with(kind, no_cache, &mut |done, total| watch(kind, done, total))?;
@@ -67,16 +71,22 @@ pub fn convert(
         scans.push((kind, scan));
     }
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let parent = make(parent.to_owned())?;
+    let parent = if folder.is_dir() { folder.to_owned() } else { make(parent.to_owned())? };
     let temporary = tempfile::Builder::new().prefix(".bonsai-convert-").tempdir_in(&parent);
     let temporary = temporary.map_err(DataError::io("create a folder in", &parent))?;
     // A folder of its own in the temporary one, which only this user may read.
     let partial = make(temporary.path().join("dataset"))?;
     write_all(dataset, layout, &splits, &partial)?;
     if folder.is_dir() {
-        fs::remove_dir(folder).map_err(DataError::io("replace the folder", folder))?;
+        // It may be a link or the working directory, so it stays, and only its content is new.
+        for entry in fs::read_dir(&partial).map_err(DataError::io("list the folder", &partial))? {
+            let entry = entry.map_err(DataError::io("list the folder", &partial))?;
+            let target = folder.join(entry.file_name());
+            fs::rename(entry.path(), &target).map_err(DataError::io("create", &target))?;
+        }
+    } else {
+        fs::rename(&partial, folder).map_err(DataError::io("create the folder", folder))?;
     }
-    fs::rename(&partial, folder).map_err(DataError::io("create the folder", folder))?;
     let dataset = if layout == DatasetLayout::Yolo { folder.join(yolo::FILE) } else { folder.to_owned() };
     Ok(Converted { dataset, scans })
 }

@@ -192,3 +192,99 @@ fn folders_without_a_dataset_file_are_read() {
     folder.write("classes.txt", "a\nb\nc\nd\ne\n");
     assert_eq!(Dataset::open(folder.path("")).unwrap().class_names(), ["a", "b", "c", "d", "e"]);
 }
+
+/// A COCO file with one object of class `c` on `a.png`, and the width of its box.
+fn coco_of_width(width: u32) -> String {
+    format!(
+        "{{\"categories\": [{{\"id\": 1, \"name\": \"c\"}}], \"images\": [{{\"id\": 1, \"file_name\": \"a.png\"}}],
+          \"annotations\": [{{\"image_id\": \"1\", \"category_id\": 1, \"bbox\": [1, 1, {width}, 9]}}]}}"
+    )
+}
+
+#[test]
+fn files_of_other_versions_are_not_mixed() {
+    let folder = Folder::new();
+    folder.image("a.png", 20, 20, 1);
+    for (name, width) in [("train_v1", 2), ("val_v1", 4), ("train_v2", 6), ("val_v2", 8), ("latest", 10)] {
+        folder.write(&format!("annotations/{name}.json"), coco_of_width(width));
+    }
+    let dataset = Dataset::open(folder.path("annotations/train_v2.json")).unwrap();
+    let widths = [SplitKind::Train, SplitKind::Val].map(|kind| {
+        let (split, scan) = dataset.scan(kind).unwrap();
+        assert!(scan.warnings.is_empty());
+        split.samples[0].labels[0].bbox.w * 20.0
+    });
+    assert_eq!(widths, [6.0, 8.0]);
+    let text = Dataset::open(folder.path("")).unwrap_err().to_string();
+    assert!(text.contains("two COCO files say that they are `train`"), "{text}");
+    // Both files are named, so all of their objects count.
+    let yaml = "train: [annotations/train_v1.json, annotations/train_v2.json]\n";
+    assert_eq!(folder.scan(yaml, SplitKind::Train).0.samples[0].labels.len(), 2);
+    // Files in the folder of the images are found, too.
+    let beside = Folder::new();
+    beside.image("a.png", 20, 20, 1);
+    beside.write("instances_train.json", coco_of_width(3));
+    beside.write("instances_val.json", coco_of_width(3));
+    beside.write("hyp.yaml", "lr0: 0.01\n");
+    let found = Dataset::open(beside.path("")).unwrap();
+    assert!(found.has(SplitKind::Train) && found.has(SplitKind::Val));
+}
+
+#[test]
+fn objects_that_belong_to_no_image_or_to_two_are_not_lost_in_silence() {
+    let folder = Folder::new();
+    folder.image("a.png", 20, 20, 1);
+    let stray = coco_of_width(5)
+        .replace("\"annotations\": [", "\"annotations\": [{\"image_id\": 7, \"category_id\": 1},");
+    folder.write("train.json", stray);
+    let (split, scan) = folder.scan("train: train.json\n", SplitKind::Train);
+    assert_eq!((split.samples[0].labels.len(), scan.rows, codes(&scan)), (1, 2, vec!["undefined-image"]));
+    let double =
+        coco_of_width(5).replace("\"images\": [", "\"images\": [{\"id\": 1, \"file_name\": \"b.png\"},");
+    folder.write("train.json", double);
+    let text = Dataset::open(folder.path("train.json")).unwrap_err().to_string();
+    assert!(text.contains("two images have the id 1"), "{text}");
+    let file = folder.write("data.yaml", "train: gone.json\n");
+    let text = Dataset::open(file).unwrap_err().to_string();
+    assert!(text.contains("gone.json`, which does not exist"), "{text}");
+}
+
+#[test]
+fn labels_of_two_kinds_are_both_read_or_refused() {
+    let folder = Folder::new();
+    for name in ["1", "2"] {
+        folder.image(&format!("train/{name}.png"), 20, 20, 1);
+    }
+    let xml = "<annotation><object><name>ant</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>11</xmax>\
+               <ymax>12</ymax></bndbox></object></annotation>";
+    folder.write("train/1.xml", xml);
+    folder.write("train/2.txt", "0 .5 .5 .5 .5\n");
+    let text = Dataset::open(folder.path("")).unwrap_err().to_string();
+    assert!(text.contains("`classes.txt`"), "{text}");
+    folder.write("classes.txt", "bee\nant\n");
+    let (split, _) = Dataset::open(folder.path("")).unwrap().scan(SplitKind::Train).unwrap();
+    assert_eq!(split.samples.iter().map(|s| s.labels[0].class_id).collect::<Vec<_>>(), [1, 0]);
+}
+
+#[test]
+fn lists_of_voc_name_images_with_blanks_and_capitals_and_count_missing_ones() {
+    let folder = Folder::new();
+    for name in ["photo.png", "photo 1.png", "z.png"] {
+        folder.image(&format!("JPEGImages/{name}"), 20, 20, 1);
+    }
+    std::fs::rename(folder.path("JPEGImages/z.png"), folder.path("JPEGImages/z.PNG")).unwrap();
+    let xml = "<annotation><object><name>ant</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>11</xmax>\
+               <ymax>12</ymax></bndbox></object></annotation>";
+    folder.write("Annotations/photo 1.xml", xml);
+    folder.write("ImageSets/Main/train.txt", "photo 1\nphoto  -1\nz\ngone\n");
+    let (split, scan) = Dataset::open(folder.path("")).unwrap().scan(SplitKind::Train).unwrap();
+    let names: Vec<_> = split.samples.iter().map(|s| file_name(&s.image_path)).collect();
+    assert_eq!(names, ["photo 1.png", "photo.png", "z.PNG"]);
+    assert_eq!((codes(&scan), scan.warnings[0].line), (vec!["missing-image"], Some(4)));
+    // An existing empty folder is filled.
+    std::fs::create_dir(folder.path("out")).unwrap();
+    let dataset = Dataset::open(folder.path("")).unwrap();
+    convert(&dataset, DatasetLayout::Voc, &folder.path("out"), &mut |_, _, _| {}).unwrap();
+    let again = Dataset::open(folder.path("out")).unwrap().scan(SplitKind::Train).unwrap().0;
+    assert_eq!(labels(&again), labels(&split));
+}

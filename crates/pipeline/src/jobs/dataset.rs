@@ -62,9 +62,16 @@ pub fn check_dataset(path: &Path, progress: &mut dyn Progress) -> Result<Checked
         let mut watch = |done, total| progress.scan(kind, done, total);
         let (statistics, flaws) = match dataset.scan_with(kind, no_cache, &mut watch) {
             Ok((split, scan)) => {
-                let statistics = Statistics::of(&split);
+                // A training refuses a training split without labels.
+                let usable = match kind {
+                    SplitKind::Train => {
+                        dataset.require_labels(kind, &scan).map_err(|error| error.to_string())
+                    }
+                    _ => Ok(()),
+                };
+                let statistics = usable.map(|()| Statistics::of(&split));
                 read.push((kind, split));
-                (Ok(statistics), Some(SplitFlaws::new(kind, &scan)))
+                (statistics, Some(SplitFlaws::new(kind, &scan)))
             }
             Err(error) => (Err(format!("{:#}", anyhow::Error::new(error))), None),
         };

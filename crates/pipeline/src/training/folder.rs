@@ -114,6 +114,17 @@ impl TrainDir {
         self.root.join(format!("weights/epoch{epoch}.safetensors"))
     }
 
+    /// The files of [`epoch`](Self::epoch) that exist.
+    pub fn epochs(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.root.join("weights")) else { return Vec::new() };
+        let is_epoch = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let number = name.strip_prefix("epoch").and_then(|name| name.strip_suffix(".safetensors"));
+            number.is_some_and(|number| number.parse::<usize>().is_ok())
+        };
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_epoch).collect()
+    }
+
     /// The table with one row per epoch.
     pub fn results_csv(&self) -> PathBuf {
         self.root.join("results.csv")

@@ -157,9 +157,8 @@ fn begin(
     }
     // An earlier training of that name left them: this one must never resume from its state, nor show its
     // results as its own.
-    let epochs = (1..=args.train.epochs).map(|epoch| dir.epoch(epoch)).filter(|file| file.exists());
     let others = [dir.last(), dir.best(), dir.results_csv(), dir.metrics(), dir.gammas()];
-    for file in others.into_iter().chain(epochs) {
+    for file in others.into_iter().chain(dir.epochs()) {
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove {}", file.display()));
