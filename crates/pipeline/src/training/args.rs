@@ -13,6 +13,9 @@ use crate::check::check_imgsz;
 use crate::settings::Settings;
 use crate::{L1Config, LoadingConfig, executor_options};
 
+/// Largest period between checkpoints, as for the number of epochs.
+const MOST_EPOCHS: usize = 1_000_000;
+
 /// The settings of one training. Defaults are those of Ultralytics 8.0.90, except `close_mosaic`, which is
 /// that of 8.4. All keys are on one level, as Ultralytics' are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,6 +116,11 @@ impl TrainRunConfig {
             self.fraction
         );
         ensure_usage!(!self.name.is_empty(), "name is empty: give the run's folder a name");
+        ensure_usage!(
+            self.save_period <= MOST_EPOCHS,
+            "save_period is {}, must be from 0 to {MOST_EPOCHS}",
+            self.save_period
+        );
         self.loader().check()?;
         self.train.check()?;
         if let Some(l1) = &self.l1 {
