@@ -3,6 +3,7 @@
 //! `ffmpeg` runs as a process of its own, so a damaged video cannot harm this one. It writes one PPM picture for each
 //! frame, whose header gives the size.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -145,7 +146,7 @@ pub(crate) fn start(command: &mut Command) -> Result<(Child, LastWords)> {
 }
 
 /// The arguments that name the source: a camera of Linux, or anything that ffmpeg opens by its name.
-fn input(source: &Path) -> Vec<std::ffi::OsString> {
+fn input(source: &Path) -> Vec<OsString> {
     let text = source.to_string_lossy();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if (is_number && !source.exists()) || text.starts_with("/dev/video") {
@@ -153,8 +154,7 @@ fn input(source: &Path) -> Vec<std::ffi::OsString> {
         return ["-f", "v4l2", "-i", &camera].map(Into::into).into();
     }
     // A file name that begins with `-` or contains `:` would have another meaning.
-    let name = if source.is_file() { Path::new("file:").as_os_str().to_owned() } else { "".into() };
-    let mut name = name;
+    let mut name = OsString::from(if source.is_file() { "file:" } else { "" });
     name.push(source);
     vec!["-i".into(), name]
 }
