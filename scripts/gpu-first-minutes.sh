@@ -100,7 +100,7 @@ fi
 
 # Speed.
 for model in "${models[@]}"; do
-    for precision in f32 tf32; do
+    for precision in f32 tf32 bf16; do
         bench "step_${model}_$precision" 60 step --model "$model" --imgsz "$imgsz" --batch "$batch" --steps "$steps" \
             --compute-precision "$precision"
     done

@@ -5,7 +5,8 @@
 #   STEP: tests every STEPth mutant; 1, the default, tests all of them, which takes an hour on two cores.
 #   FILE: the files of crates/exec/cuda whose mutants are tested; all, if none is named.
 #
-# A mutant removes a barrier, or takes the height for the width, one pitch for another, or one index for another.
+# A mutant removes a barrier, or takes the height for the width, one pitch for another, one index for another, or bf16 for
+# f32.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -28,7 +29,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # What is replaced, and by what. Windows of the graph are square, so their sides cannot be told apart.
-swaps=('__syncthreads();|;' 'p % plane|p / plane' '2 * k + 1|2 * k' '2 * i + 1|2 * i' '2 * column + 1|2 * column' 's.ih|s.iw' 's.iw|s.ih' 's.oh|s.ow' 's.ow|s.oh' 'ldx|ldy' 'ldy|ldx' 'ldz|ldy'
+swaps=('__syncthreads();|;' 'p % plane|p / plane' '2 * k + 1|2 * k' '2 * i + 1|2 * i' '2 * column + 1|2 * column' 's.ih|s.iw' 's.iw|s.ih' 's.oh|s.ow' 's.ow|s.oh'
+    'x.place(|y.place(' 'y.place(|x.place(' 'y.place(|z.place(' 'z.place(|y.place(' 'if (half)|if (!half)' 'if (!half)|if (half)' '0x7fffu|0x8000u'
     'first_row()|first_column()' 'part() + r|group() + r' 'm0 + row|n0 + row' 'n0 + column|m0 + column')
 
 # These mutants compute the same: a warp adds only what it wrote itself (sums.cuh) or writes again what is there (norm.cuh).

@@ -57,7 +57,7 @@ pub(crate) struct Machine {
     /// cpu or cuda (Bonsai's kernels), or candle [default: cpu on the CPU, cuda on a GPU]
     #[arg(long)]
     pub(crate) executor: Option<ExecutorKind>,
-    /// How executor cuda multiplies: f32 or tf32 [default: tf32]
+    /// How executor cuda computes: f32, tf32 or bf16 [default: tf32]
     #[arg(long, value_name = "NAME")]
     pub(crate) compute_precision: Option<ComputePrecision>,
     /// CPU threads, at most one per core; 0 for one per core [default: 0]

@@ -70,7 +70,7 @@ const KEYS: [Key; 52] = [
         "compute-precision",
         Kind::ComputePrecision,
         "PRECISION",
-        "How executor cuda multiplies: f32 or tf32 [default: tf32]",
+        "How executor cuda computes: f32, tf32 or bf16 [default: tf32]",
     ),
     key("threads", Kind::Count, "N", "CPU threads, at most one per core; 0 for one per core"),
     key("workers", Kind::Count, "N", "Background threads that prepare batches"),

@@ -5,12 +5,13 @@
 
 // Steps after a convolution: bias, SiLU, residual. Null pointers are left out.
 struct Finish {
-    const float *bias, *residual;
-    int ldr, act;
+    const float* bias;
+    Rows residual;
+    int act;
     __device__ float apply(float v, size_t pixel, int c) const {
         if (bias) v += bias[c];
         if (act) v = silu(v);
-        if (residual) v += residual[pixel * ldr + c];
+        if (residual) v += residual.load(residual.place(pixel, c));
         return v;
     }
 };
@@ -23,7 +24,7 @@ struct Corner {
         : image(pixel / (s.oh * s.ow)), y(pixel / s.ow % s.oh * s.sh - s.ph), x(pixel % s.ow * s.sw - s.pw) {}
 };
 
-template <int BN, bool TF32> __device__ void conv_forward(const float* x, int ldx, const float* w, float* y, int ldy, Finish finish, const Window& s) {
+template <int BN, bool TF32> __device__ void conv_forward(Rows x, const float* w, Rows y, Finish finish, const Window& s) {
     constexpr int BM = VALUES / BN;
     using A = AlongK<BM>;
     const int m0 = blockIdx.x * BM, n0 = blockIdx.y * BN, pixels = s.n * s.oh * s.ow, depth = s.kh * s.kw * s.ic;
@@ -33,7 +34,7 @@ template <int BN, bool TF32> __device__ void conv_forward(const float* x, int ld
     const auto value = [&](const Corner& at, int k) {
         const int tap = k / s.ic, iy = at.y + tap / s.kw, ix = at.x + tap % s.kw;
         const bool inside = k < depth && iy >= 0 && iy < s.ih && ix >= 0 && ix < s.iw;
-        return inside ? x + (((size_t)at.image * s.ih + iy) * s.iw + ix) * ldx + k % s.ic : nullptr;
+        return inside ? x.place(((size_t)at.image * s.ih + iy) * s.iw + ix, k % s.ic) : OUTSIDE;
     };
     // Only dense images have channels that are not whole segments.
     const bool segments = s.ic % 4 == 0;
@@ -42,12 +43,12 @@ template <int BN, bool TF32> __device__ void conv_forward(const float* x, int ld
             float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
             if (m0 + row >= pixels) return v;
             if (segments) {
-                const float* at = value(corner[i], k0 + k);
-                return at ? load4(at) : v;
+                const size_t at = value(corner[i], k0 + k);
+                return at == OUTSIDE ? v : x.load4(at);
             }
             return map4(v, [&](float, int j) {
-                const float* at = value(corner[i], k0 + k + j);
-                return at ? *at : 0.0f;
+                const size_t at = value(corner[i], k0 + k + j);
+                return at == OUTSIDE ? 0.0f : x.load(at);
             });
         });
         product.b.load([&](int k, int column) {
@@ -57,12 +58,12 @@ template <int BN, bool TF32> __device__ void conv_forward(const float* x, int ld
     });
     product.sum.each([&](int row, int column, float v) {
         const int pixel = m0 + row, c = n0 + column;
-        if (pixel < pixels && c < s.oc) y[(size_t)pixel * ldy + c] = finish.apply(v, pixel, c);
+        if (pixel < pixels && c < s.oc) y.store(y.place(pixel, c), finish.apply(v, pixel, c));
     });
 }
 
 #define BONSAI_CONV_FORWARD(NAME, BN, TF32)                                                                            \
-    extern "C" __global__ void __launch_bounds__(THREADS) bonsai_conv_forward_##NAME(const float* x, int ldx, const float* w, float* y, int ldy, const float* bias, const float* residual, int ldr, int act, Window s) { \
-        conv_forward<BN, TF32>(x, ldx, w, y, ldy, Finish{bias, residual, ldr, act}, s);                                \
+    extern "C" __global__ void __launch_bounds__(THREADS) bonsai_conv_forward_##NAME(Rows x, const float* w, Rows y, const float* bias, Rows residual, int act, Window s) { \
+        conv_forward<BN, TF32>(x, w, y, Finish{bias, residual, act}, s);                                               \
     }
 BONSAI_VARIANTS(BONSAI_CONV_FORWARD)

@@ -13,7 +13,7 @@ struct Class {
           tap((remainder + padding) % stride), taps(kernel > tap ? (kernel - tap + stride - 1) / stride : 0) {}
 };
 
-template <int BN, bool TF32> __device__ void conv_input(const float* dy, int ldy, const float* w, float* dx, int ldx, int accumulate, const Window& s) {
+template <int BN, bool TF32> __device__ void conv_input(Rows dy, const float* w, Rows dx, int accumulate, const Window& s) {
     constexpr int BM = VALUES / BN;
     using A = AlongK<BM>;
     const Class rows(blockIdx.z / s.sw, s.ih, s.kh, s.sh, s.ph), columns(blockIdx.z % s.sw, s.iw, s.kw, s.sw, s.pw);
@@ -37,7 +37,7 @@ template <int BN, bool TF32> __device__ void conv_input(const float* dy, int ldy
             const int part = k / s.oc, ky = rows.tap + part / max(columns.taps, 1) * s.sh, kx = columns.tap + part % max(columns.taps, 1) * s.sw;
             const int oy = (iy[i] + s.ph - ky) / s.sh, ox = (ix[i] + s.pw - kx) / s.sw;
             const bool inside = k < depth && m0 + row < pixels && iy[i] + s.ph >= ky && ix[i] + s.pw >= kx && oy < s.oh && ox < s.ow;
-            return inside ? load4(dy + (((size_t)image[i] * s.oh + oy) * s.ow + ox) * ldy + k % s.oc) : zero;
+            return inside ? dy.load4(dy.place(((size_t)image[i] * s.oh + oy) * s.ow + ox, k % s.oc)) : zero;
         });
         product.b.load([&](int, int column, int k) {
             k += k0;
@@ -51,13 +51,12 @@ template <int BN, bool TF32> __device__ void conv_input(const float* dy, int ldy
         if (pixel >= pixels || c >= s.ic) return;
         int image, iy, ix;
         locate(pixel, image, iy, ix);
-        float* to = dx + (((size_t)image * s.ih + iy) * s.iw + ix) * ldx + c;
-        *to = accumulate ? *to + v : v;
+        dx.put(dx.place(((size_t)image * s.ih + iy) * s.iw + ix, c), v, accumulate);
     });
 }
 
 #define BONSAI_CONV_INPUT(NAME, BN, TF32)                                                                              \
-    extern "C" __global__ void __launch_bounds__(THREADS) bonsai_conv_input_##NAME(const float* dy, int ldy, const float* w, float* dx, int ldx, int accumulate, Window s) { \
-        conv_input<BN, TF32>(dy, ldy, w, dx, ldx, accumulate, s);                                                      \
+    extern "C" __global__ void __launch_bounds__(THREADS) bonsai_conv_input_##NAME(Rows dy, const float* w, Rows dx, int accumulate, Window s) { \
+        conv_input<BN, TF32>(dy, w, dx, accumulate, s);                                                                \
     }
 BONSAI_VARIANTS(BONSAI_CONV_INPUT)

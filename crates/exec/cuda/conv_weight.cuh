@@ -5,7 +5,7 @@
 #pragma once
 #include "tile.cuh"
 
-template <int BN, bool TF32> __device__ void conv_weight(const float* x, int ldx, const float* dy, int ldy, float* partials, int each, const Window& s) {
+template <int BN, bool TF32> __device__ void conv_weight(Rows x, Rows dy, float* partials, int each, const Window& s) {
     constexpr int BM = VALUES / BN;
     const int rows = s.kh * s.kw * s.ic, m0 = blockIdx.x * BM, n0 = blockIdx.y * BN, pixels = s.n * s.oh * s.ow;
     const int first = blockIdx.z * each, last = min(pixels, first + each);
@@ -20,20 +20,20 @@ template <int BN, bool TF32> __device__ void conv_weight(const float* x, int ldx
             const auto value = [&](int row) {
                 const int tap = row / s.ic, iy = y + tap / s.kw, ix = x0 + tap % s.kw;
                 const bool inside = row < rows && iy >= 0 && iy < s.ih && ix >= 0 && ix < s.iw;
-                return inside ? x + (((size_t)image * s.ih + iy) * s.iw + ix) * ldx + row % s.ic : nullptr;
+                return inside ? x.place(((size_t)image * s.ih + iy) * s.iw + ix, row % s.ic) : OUTSIDE;
             };
             if (segments) {
-                const float* at = value(m0 + column);
-                return at ? load4(at) : zero;
+                const size_t at = value(m0 + column);
+                return at == OUTSIDE ? zero : x.load4(at);
             }
             return map4(zero, [&](float, int j) {
-                const float* at = value(m0 + column + j);
-                return at ? *at : 0.0f;
+                const size_t at = value(m0 + column + j);
+                return at == OUTSIDE ? 0.0f : x.load(at);
             });
         });
         product.b.load([&](int k, int column) {
             const bool inside = p0 + k < last && n0 + column < s.oc;
-            return inside ? load4(dy + (size_t)(p0 + k) * ldy + n0 + column) : zero;
+            return inside ? dy.load4(dy.place(p0 + k, n0 + column)) : zero;
         });
     });
     float* to = partials + (size_t)blockIdx.z * rows * s.oc;
@@ -43,8 +43,8 @@ template <int BN, bool TF32> __device__ void conv_weight(const float* x, int ldx
 }
 
 #define BONSAI_CONV_WEIGHT(NAME, BN, TF32)                                                                             \
-    extern "C" __global__ void __launch_bounds__(THREADS) bonsai_conv_weight_##NAME(const float* x, int ldx, const float* dy, int ldy, float* partials, int each, Window s) { \
-        conv_weight<BN, TF32>(x, ldx, dy, ldy, partials, each, s);                                                     \
+    extern "C" __global__ void __launch_bounds__(THREADS) bonsai_conv_weight_##NAME(Rows x, Rows dy, float* partials, int each, Window s) { \
+        conv_weight<BN, TF32>(x, dy, partials, each, s);                                                               \
     }
 BONSAI_VARIANTS(BONSAI_CONV_WEIGHT)
 

@@ -4,7 +4,7 @@
 #include "spatial.cuh"
 #include "sums.cuh"
 
-extern "C" __global__ void __launch_bounds__(THREADS) bonsai_depthwise(const float* x, int ldx, const float* w, float* y, int ldy, const float* bias, const float* residual, int ldr, int act, Window s) {
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_depthwise(Rows x, const float* w, Rows y, const float* bias, Rows residual, int act, Window s) {
     for (size_t i = first_value(); i < (size_t)s.n * s.oh * s.ow * s.oc; i += value_step()) {
         const int c = (int)(i % s.oc);
         const size_t p = i / s.oc;
@@ -13,23 +13,23 @@ extern "C" __global__ void __launch_bounds__(THREADS) bonsai_depthwise(const flo
         for (int tap = 0; tap < s.kh * s.kw; tap++) {
             const int iy = at.y + tap / s.kw, ix = at.x + tap % s.kw;
             if (iy < 0 || iy >= s.ih || ix < 0 || ix >= s.iw) continue;
-            sum = fmaf(x[(((size_t)at.image * s.ih + iy) * s.iw + ix) * ldx + c], w[tap * s.oc + c], sum);
+            sum = fmaf(x.load(x.place(((size_t)at.image * s.ih + iy) * s.iw + ix, c)), w[tap * s.oc + c], sum);
         }
         if (bias) sum += bias[c];
         if (act) sum = silu(sum);
-        if (residual) sum += residual[p * ldr + c];
-        y[p * ldy + c] = sum;
+        if (residual) sum += residual.load(residual.place(p, c));
+        y.store(y.place(p, c), sum);
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) bonsai_depthwise_input(const float* dy, int ldy, const float* w, float* dx, int ldx, int accumulate, Window s) {
-    gather_gradient(dx, ldx, accumulate, s, [&](float sum, size_t q, int tap, int c) {
-        return fmaf(dy[q * ldy + c], w[tap * s.ic + c], sum);
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_depthwise_input(Rows dy, const float* w, Rows dx, int accumulate, Window s) {
+    gather_gradient(dx, accumulate, s, [&](float sum, size_t q, int tap, int c) {
+        return fmaf(dy.load(dy.place(q, c)), w[tap * s.ic + c], sum);
     });
 }
 
 // partials[part][tap][channel]: sums over a part of the output pixels (blockIdx.x) for one tap (blockIdx.z).
-extern "C" __global__ void __launch_bounds__(THREADS) bonsai_depthwise_weight(const float* x, int ldx, const float* dy, int ldy, float* partials, int each, Window s) {
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_depthwise_weight(Rows x, Rows dy, float* partials, int each, Window s) {
     const Part part(s.n * s.oh * s.ow, each);
     const int c = part.channel, tap = blockIdx.z;
     float sum = 0.0f;
@@ -38,7 +38,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) bonsai_depthwise_weight(co
             const Corner at(p, s);
             const int iy = at.y + tap / s.kw, ix = at.x + tap % s.kw;
             if (iy < 0 || iy >= s.ih || ix < 0 || ix >= s.iw) continue;
-            sum = fmaf(x[(((size_t)at.image * s.ih + iy) * s.iw + ix) * ldx + c], dy[(size_t)p * ldy + c], sum);
+            sum = fmaf(x.load(x.place(((size_t)at.image * s.ih + iy) * s.iw + ix, c)), dy.load(dy.place(p, c)), sum);
         }
     }
     sum = column_sum(sum);

@@ -38,11 +38,11 @@ template <class T> __device__ Moments<T> column_moments(Moments<T> own) {
 }
 
 // Rows 2p and 2p + 1 of `partials`: mean and sum of squared deviations of part p.
-extern "C" __global__ void __launch_bounds__(THREADS) bonsai_moments(const float* y, int ldy, float* partials, int ldp, int pixels, int each, int channels) {
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_moments(Rows y, float* partials, int ldp, int pixels, int each, int channels) {
     const Part part(pixels, each);
     Moments<float> own{0.0f, 0.0f, 0.0f};
     if (part.channel < channels) {
-        for (int p = part.first; p < part.end; p += LANES) own.add(y[(size_t)p * ldy + part.channel]);
+        for (int p = part.first; p < part.end; p += LANES) own.add(y.load(y.place(p, part.channel)));
     }
     own = column_moments(own);
     if (part.is_lane_0() && part.channel < channels) {

@@ -46,19 +46,16 @@ struct Part {
 
 // Rows 2p and 2p + 1 of `partials`: sum du and inv * sum du (y - mean) of part p, with du = dz * act'(scale * y + shift).
 // Passes dz to the gradient of the residual: 1 stores, 2 adds.
-extern "C" __global__ void __launch_bounds__(THREADS) bonsai_pointwise_sums(const float* y, int ldy, const float* dz, int ldz, const float* scale, const float* shift, const float* mean, const float* inv, float* partials, int ldp, float* residual, int ldr, int pass, int pixels, int each, int channels, int act) {
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_pointwise_sums(Rows y, Rows dz, const float* scale, const float* shift, const float* mean, const float* inv, float* partials, int ldp, Rows residual, int pass, int pixels, int each, int channels, int act) {
     const Part part(pixels, each);
     const int c = part.channel;
     float sum = 0.0f, sum_hat = 0.0f;
     if (c < channels) {
         const float a = scale[c], b = shift[c], m = mean[c];
         for (int p = part.first; p < part.end; p += LANES) {
-            const float v = y[(size_t)p * ldy + c];
-            float du = dz[(size_t)p * ldz + c];
-            if (pass) {
-                float* r = residual + (size_t)p * ldr + c;
-                *r = pass == 2 ? *r + du : du;
-            }
+            const float v = y.load(y.place(p, c));
+            float du = dz.load(dz.place(p, c));
+            if (pass) residual.put(residual.place(p, c), du, pass == 2);
             if (act) du *= silu_slope(fmaf(v, a, b));
             sum += du;
             sum_hat = fmaf(du, v - m, sum_hat);
@@ -73,11 +70,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) bonsai_pointwise_sums(cons
 }
 
 // Row p of `partials`: sum of dy over part p.
-extern "C" __global__ void __launch_bounds__(THREADS) bonsai_bias_sums(const float* dy, int ldy, float* partials, int ldp, int pixels, int each, int channels) {
+extern "C" __global__ void __launch_bounds__(THREADS) bonsai_bias_sums(Rows dy, float* partials, int ldp, int pixels, int each, int channels) {
     const Part part(pixels, each);
     float sum = 0.0f;
     if (part.channel < channels) {
-        for (int p = part.first; p < part.end; p += LANES) sum += dy[(size_t)p * ldy + part.channel];
+        for (int p = part.first; p < part.end; p += LANES) sum += dy.load(dy.place(p, part.channel));
     }
     sum = column_sum(sum);
     if (part.is_lane_0() && part.channel < channels) partials[(size_t)part.index * ldp + part.channel] = sum;

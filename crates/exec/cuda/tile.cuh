@@ -5,6 +5,8 @@
 #include "mma.cuh"
 
 constexpr int BK = 16;
+// Place of a value that a window reads beyond the image; it counts as zero.
+constexpr size_t OUTSIDE = ~(size_t)0;
 // Values of C in a block; each thread keeps 16 of them.
 constexpr int VALUES = THREADS * 16;
 

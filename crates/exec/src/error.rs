@@ -67,14 +67,16 @@ pub enum ExecError {
         /// The executor.
         kind: ExecutorKind,
     },
-    /// The GPU has no tensor cores for TF32.
+    /// The GPU has no tensor cores for TF32, in which both faster precisions multiply.
     #[cfg(feature = "cuda")]
     #[error(
-        "device `{device}` has compute capability {major}.{minor}, and TF32 needs 8.0: use compute precision f32"
+        "device `{device}` has compute capability {major}.{minor}, and {precision} needs 8.0: use compute precision f32"
     )]
-    NoTf32 {
+    NoTensorCores {
         /// The device.
         device: Device,
+        /// The requested precision.
+        precision: ComputePrecision,
         /// Its compute capability.
         major: i32,
         /// The digit after the point.

@@ -100,7 +100,9 @@ impl ExecutorOptions {
     pub fn chosen(&self) -> Result<ExecutorKind, ExecError> {
         let kind = self.kind_of_device()?;
         match self.precision {
-            Some(precision @ ComputePrecision::Tf32) if kind != ExecutorKind::Cuda => {
+            Some(precision @ (ComputePrecision::Tf32 | ComputePrecision::Bf16))
+                if kind != ExecutorKind::Cuda =>
+            {
                 Err(ExecError::Precision { precision, kind })
             }
             _ => Ok(kind),

@@ -2,6 +2,8 @@
 # Compiles CUDA sources for the host, as a library that the host driver loads.
 #
 # Usage: build.sh OUT.so FILE.cu...
+#
+# CUDA_ON_HOST_FLAGS: more options of the compiler for the kernels, such as -fsanitize=address.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -20,6 +22,8 @@ compile() {
     local source=$1 name
     name=$(basename "$source" .cu)
     local here_flags=("${flags[@]}" -I"$(dirname "$source")" -include "$here/device.h")
+    read -ra more <<< "${CUDA_ON_HOST_FLAGS:-}"
+    here_flags+=("${more[@]}")
     # Macros make many kernels, so their names are read after the preprocessor.
     g++ "${here_flags[@]}" -x c++ -E -P "$source" > "$objects/$name.ii"
     {

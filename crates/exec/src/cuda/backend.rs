@@ -2,7 +2,7 @@
 
 use bonsai_kernels::{Access, Copy, Epilogue, KernelError, Moments, Nhwc, Operand, View};
 
-use super::step::{Arg, COLUMNS, CudaProgram, WindowArg, int, optional, optional_rows, over, rows};
+use super::step::{Arg, COLUMNS, CudaProgram, WindowArg, int, optional, optional_rows, over};
 use crate::ComputePrecision;
 use crate::plan::{Backend, ConvSpec, Convolution, FoldedNorm, Push, Room, Steps};
 
@@ -18,6 +18,10 @@ impl Backend for CudaBackend {
 
     fn program(self) -> CudaProgram {
         CudaProgram::default()
+    }
+
+    fn stores_halves(self) -> bool {
+        self.precision == ComputePrecision::Bf16
     }
 
     fn conv(self, spec: &ConvSpec) -> Result<CudaConv, KernelError> {
@@ -103,7 +107,8 @@ impl CudaConv {
     fn variant(&self, kernels: [[&'static str; 3]; 2], columns: usize) -> &'static str {
         let of_precision = match self.precision {
             ComputePrecision::F32 => kernels[0],
-            ComputePrecision::Tf32 => kernels[1],
+            // TF32 holds every bf16 value.
+            ComputePrecision::Tf32 | ComputePrecision::Bf16 => kernels[1],
         };
         of_precision[columns_of_block(columns).1]
     }
@@ -131,12 +136,15 @@ impl CudaConv {
         } else {
             (self.variant(variants!("bonsai_conv_forward"), self.output.c), [blocks, across, 1])
         };
-        let mut args = rows(&x)?.to_vec();
-        args.push(Arg::At(weights));
-        args.extend(rows(&y)?);
-        args.push(optional(bias));
-        args.extend(optional_rows(residual.as_ref())?);
-        args.extend([Arg::Int(silu.into()), Arg::Window(self.arg)]);
+        let args = vec![
+            Arg::Rows(x),
+            Arg::At(weights),
+            Arg::Rows(y),
+            optional(bias),
+            optional_rows(residual),
+            Arg::Int(silu.into()),
+            Arg::Window(self.arg),
+        ];
         let mut operands = vec![read(x), read(weights)];
         operands.extend(bias.into_iter().chain(residual.filter(|r| *r != y)).map(read));
         operands.push(store(y, residual == Some(y)));
@@ -194,11 +202,14 @@ impl Convolution for CudaConv {
         } else {
             (self.variant(variants!("bonsai_conv_input"), self.input.c), [blocks, across, sh * sw])
         };
-        let mut args = rows(&dy)?.to_vec();
-        args.push(Arg::At(weights));
-        args.extend(rows(&dx)?);
-        args.extend([Arg::Int(accumulate.into()), Arg::Window(self.arg)]);
-        p.launch(label, kernel, grid, args, vec![read(dy), read(weights), store(dx, accumulate)])
+        let args = [
+            Arg::Rows(dy),
+            Arg::At(weights),
+            Arg::Rows(dx),
+            Arg::Int(accumulate.into()),
+            Arg::Window(self.arg),
+        ];
+        p.launch(label, kernel, grid, args.to_vec(), vec![read(dy), read(weights), store(dx, accumulate)])
     }
 
     fn push_weight_gradient(
@@ -227,10 +238,9 @@ impl Convolution for CudaConv {
             )
         };
         let partials = room(parts * len);
-        let mut args = rows(&x)?.to_vec();
-        args.extend(rows(&dy)?);
-        args.extend([Arg::At(partials), Arg::Int(int(each)?), Arg::Window(self.arg)]);
-        p.launch(label, kernel, grid, args, vec![read(x), read(dy), store(partials, false)])?;
+        let args =
+            [Arg::Rows(x), Arg::Rows(dy), Arg::At(partials), Arg::Int(int(each)?), Arg::Window(self.arg)];
+        p.launch(label, kernel, grid, args.to_vec(), vec![read(x), read(dy), store(partials, false)])?;
         let args = vec![Arg::At(partials), Arg::Int(int(parts)?), Arg::At(dw), Arg::Int(int(len)?)];
         p.launch(label, "bonsai_add_parts", over(len), args, vec![read(partials), store(dw, true)])
     }

@@ -3,7 +3,7 @@
 use bonsai_kernels::{KernelError, View};
 
 use super::launcher::STAGING;
-use super::step::{Arg, CudaProgram, int, over, rows};
+use super::step::{Arg, CudaProgram, int, over};
 use crate::plan::HostWire;
 
 /// Number of values of the array of a wire.
@@ -47,9 +47,7 @@ pub(super) fn push_convert(
 ) -> Result<(), KernelError> {
     let [n, c, h, w] = wire.shape;
     let table = p.table(logical(wire)?);
-    let mut args = vec![Arg::At(from)];
-    args.extend(rows(&wire.view)?);
-    args.push(table);
+    let mut args = vec![Arg::At(from), Arg::Rows(wire.view), table];
     for size in [n * h * w, h * w, c, wire.view.channels] {
         args.push(Arg::Int(int(size)?));
     }
@@ -60,8 +58,7 @@ pub(super) fn push_convert(
 pub(super) fn push_give(p: &mut CudaProgram, wire: &HostWire, at: usize) -> Result<(), KernelError> {
     let [n, c, h, w] = wire.shape;
     let table = p.table(physical(wire)?);
-    let mut args = rows(&wire.view)?.to_vec();
-    args.extend([Arg::At(View::vector(STAGING, at, values(wire))), table]);
+    let mut args = vec![Arg::Rows(wire.view), Arg::At(View::vector(STAGING, at, values(wire))), table];
     for size in [n * h * w, h * w, c] {
         args.push(Arg::Int(int(size)?));
     }

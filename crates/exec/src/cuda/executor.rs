@@ -64,7 +64,7 @@ impl CudaExecutor {
     ///
     /// # Errors
     /// [`ExecError::Weights`] if the parameters do not fit the graph, [`ExecError::Device`] if the GPU cannot be opened,
-    /// [`ExecError::NoTf32`] if it is too old for the precision.
+    /// [`ExecError::NoTensorCores`] if it is too old for the precision.
     pub fn new(
         graph: &Graph,
         weights: &Weights,
@@ -73,8 +73,8 @@ impl CudaExecutor {
     ) -> Result<Self, ExecError> {
         let gpu = Launcher::open(device)?;
         let (major, minor) = gpu.compute_capability()?;
-        if precision == ComputePrecision::Tf32 && major < 8 {
-            return Err(ExecError::NoTf32 { device, major, minor });
+        if precision != ComputePrecision::F32 && major < 8 {
+            return Err(ExecError::NoTensorCores { device, precision, major, minor });
         }
         let network = Network::new(graph);
         let params = CudaParams::new(&gpu, &network, weights)?;
@@ -160,6 +160,8 @@ impl CudaExecutor {
             statistics,
             gradients,
             folded,
+            // Halves lie in the activations.
+            activations,
             staging,
             self.gpu.address(self.image_bytes.memory()),
         ]

@@ -7,7 +7,7 @@ use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 use super::convert::{logical, physical};
 use super::launcher::{Bases, Launcher, Loaded, Value, bytes};
 use super::step::{CudaProgram, int, over};
-use crate::plan::{HostWire, Key, Push as _};
+use crate::plan::{HostWire, Key, Push as _, buffers};
 use crate::{ExecError, HeadGradient};
 
 /// Most partial sums of the softplus of a level.
@@ -262,6 +262,7 @@ impl Head {
 
 /// Address and row pitch of a view.
 fn at(bases: &Bases, view: &View) -> [Value; 2] {
+    debug_assert_ne!(view.buffer, buffers::HALVES, "outputs and their gradients are f32");
     // The plan checked that sizes fit.
     [Value::Address(bases[view.buffer] + bytes::<f32>(view.offset)), Value::Int(view.ld as i32)]
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bonsai_kernels::View;
 use candle_core::CudaDevice;
 use candle_core::cuda_backend::WrapErr as _;
 use candle_core::cuda_backend::cudarc::driver::sys::{
@@ -16,7 +17,7 @@ use candle_core::cuda_backend::cudarc::driver::{
     PinnedHostSlice, PushKernelArg as _,
 };
 
-use super::step::{Arg, CudaProgram, Step, THREADS, WindowArg};
+use super::step::{Arg, CudaProgram, RowsArg, Step, THREADS, WindowArg};
 use crate::adamw::AdamFactors;
 use crate::candle::open_cuda;
 use crate::plan::buffers;
@@ -37,12 +38,15 @@ pub(super) type Bases = [u64; BYTES + 1];
 // SAFETY: both are `repr(C)` and consist of numbers, like the structs of the same name in the kernels.
 unsafe impl DeviceRepr for WindowArg {}
 // SAFETY: as above.
+unsafe impl DeviceRepr for RowsArg {}
+// SAFETY: as above.
 unsafe impl DeviceRepr for AdamFactors {}
 
 /// An argument as the driver takes it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value {
     Address(u64),
+    Rows(RowsArg),
     Int(i32),
     Long(i64),
     Float(f32),
@@ -167,6 +171,8 @@ impl Launcher {
             values.clear();
             values.extend(step.args.iter().map(|arg| match *arg {
                 Arg::At(view) => Value::Address(bases[view.buffer] + bytes::<f32>(view.offset)),
+                Arg::Rows(view) => Value::Rows(rows(&view, bases)),
+                Arg::NoRows => Value::Rows(RowsArg { at: 0, ld: 0, half: 0 }),
                 Arg::Null => Value::Address(0),
                 Arg::Table(entry) => Value::Address(tables + bytes::<i32>(entry)),
                 Arg::Int(value) => Value::Int(value),
@@ -190,6 +196,7 @@ impl Launcher {
         for value in values {
             match value {
                 Value::Address(value) => launch.arg(value),
+                Value::Rows(value) => launch.arg(value),
                 Value::Int(value) => launch.arg(value),
                 Value::Long(value) => launch.arg(value),
                 Value::Float(value) => launch.arg(value),
@@ -292,6 +299,14 @@ impl Launcher {
     pub(super) fn address<T>(&self, slice: &CudaSlice<T>) -> u64 {
         slice.device_ptr(&self.stream).0
     }
+}
+
+/// A view in the buffers with these addresses.
+fn rows(view: &View, bases: &Bases) -> RowsArg {
+    let half = view.buffer == buffers::HALVES;
+    let before = if half { bytes::<u16>(view.offset) } else { bytes::<f32>(view.offset) };
+    // The program was refused if the pitch does not fit.
+    RowsArg { at: bases[view.buffer] + before, ld: view.ld as i32, half: half.into() }
 }
 
 /// Bytes of `len` values.

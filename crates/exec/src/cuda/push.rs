@@ -8,7 +8,7 @@ use bonsai_kernels::{
 };
 
 use super::step::{
-    Arg, COLUMNS, CudaProgram, WindowArg, group_sizes, int, logical, optional, optional_rows, over, rows,
+    Arg, COLUMNS, CudaProgram, WindowArg, group_sizes, int, logical, optional, optional_rows, over, pitch,
 };
 use crate::plan::Push;
 
@@ -60,49 +60,49 @@ push! {
     RoundGradient: |_p, label, k| no_rounding(label);
     RoundWeights: |_p, label, k| no_rounding(label);
     Copy: |p, label, k| launch!(p, label, k, "bonsai_copy", over(k.from.pixels * k.from.channels / 4), [
-        rows(&k.from)?, rows(&k.to)?, ints([k.from.pixels, k.from.channels])?, flag(k.accumulate),
+        [k.from, k.to].map(Arg::Rows), ints([k.from.pixels, k.from.channels])?, flag(k.accumulate),
     ]);
     Zero: |p, label, k| launch!(p, label, k, "bonsai_zero", over(k.view.pixels * k.view.channels), [
-        rows(&k.view)?, ints([k.view.pixels, k.view.channels])?,
+        [k.view].map(Arg::Rows), ints([k.view.pixels, k.view.channels])?,
     ]);
     Pointwise: |p, label, k| launch!(p, label, k, "bonsai_pointwise", over(k.y.pixels * k.y.channels / 4), [
-        rows(&k.y)?, rows(&k.z)?, [optional(k.norm.map(|n| n.0)), optional(k.norm.map(|n| n.1))],
-        optional_rows(k.residual.as_ref())?, ints([k.y.pixels, k.y.channels])?, flag(k.silu),
+        [k.y, k.z].map(Arg::Rows), [optional(k.norm.map(|n| n.0)), optional(k.norm.map(|n| n.1))],
+        [optional_rows(k.residual)], ints([k.y.pixels, k.y.channels])?, flag(k.silu),
     ]);
     PointwiseGradient: |p, label, k| launch!(p, label, k, "bonsai_pointwise_gradient", over(k.y.pixels * k.y.channels), [
-        rows(&k.y)?, rows(&k.dz)?, rows(&k.dy)?, k.norm.map_or([Arg::Null; 4], |norm| norm.map(Arg::At)),
+        [k.y, k.dz, k.dy].map(Arg::Rows), k.norm.map_or([Arg::Null; 4], |norm| norm.map(Arg::At)),
         ints([k.y.pixels, k.y.channels])?, flag(k.silu), flag(k.accumulate),
     ]);
     PointwiseSums: |p, label, k| launch!(
         p, label, k, "bonsai_pointwise_sums", [k.partials.pixels / 2, k.y.channels.div_ceil(COLUMNS), 1], [
-        rows(&k.y)?, rows(&k.dz)?, [k.scale, k.shift, k.mean, k.inv].map(Arg::At), rows(&k.partials)?,
-        optional_rows(k.residual.as_ref().map(|r| &r.0))?,
+        [k.y, k.dz].map(Arg::Rows), [k.scale, k.shift, k.mean, k.inv].map(Arg::At), pitch(&k.partials)?,
+        [optional_rows(k.residual.map(|r| r.0))],
         [Arg::Int(k.residual.map_or(0, |(_, accumulate)| if accumulate { 2 } else { 1 }))],
         ints([k.y.pixels, pixels_of_part(k.y.pixels), k.y.channels])?, flag(k.silu),
     ]);
     BatchNormGradient: |p, label, k| launch!(
         p, label, k, "bonsai_norm_gradient", [k.scale.channels.div_ceil(COLUMNS), 1, 1], [
-        rows(&k.partials)?, ints([k.partials.pixels / 2])?,
+        pitch(&k.partials)?, ints([k.partials.pixels / 2])?,
         [k.scale, k.mean, k.inv, k.dgamma, k.dbeta, k.k1, k.k0].map(Arg::At), ints([k.pixels, k.scale.channels])?,
     ]);
     Moments: |p, label, k| launch!(
         p, label, k, "bonsai_moments", [k.partials.pixels / 2, k.y.channels.div_ceil(COLUMNS), 1], [
-        rows(&k.y)?, rows(&k.partials)?, ints([k.y.pixels, pixels_of_part(k.y.pixels), k.y.channels])?,
+        [k.y].map(Arg::Rows), pitch(&k.partials)?, ints([k.y.pixels, pixels_of_part(k.y.pixels), k.y.channels])?,
     ]);
     BatchNorm: |p, label, k| launch!(
         p, label, k, "bonsai_batch_norm", [k.gamma.channels.div_ceil(COLUMNS), 1, 1], [
-        rows(&k.partials)?,
+        pitch(&k.partials)?,
         ints([k.counts.len(), k.counts.first().copied().unwrap_or(1), k.counts.iter().sum()])?,
         [k.gamma, k.beta, k.running_mean, k.running_var].map(Arg::At), [Arg::Float(k.momentum), Arg::Float(k.eps)],
         [k.mean, k.inv, k.scale, k.shift].map(Arg::At), ints([k.gamma.channels])?,
     ]);
     BiasSums: |p, label, k| launch!(
         p, label, k, "bonsai_bias_sums", [k.partials.pixels, k.dy.channels.div_ceil(COLUMNS), 1], [
-        rows(&k.dy)?, rows(&k.partials)?, ints([k.dy.pixels, pixels_of_part(k.dy.pixels), k.dy.channels])?,
+        [k.dy].map(Arg::Rows), pitch(&k.partials)?, ints([k.dy.pixels, pixels_of_part(k.dy.pixels), k.dy.channels])?,
     ]);
     BiasGradient: |p, label, k| launch!(
         p, label, k, "bonsai_bias_gradient", [k.db.channels.div_ceil(COLUMNS), 1, 1], [
-        rows(&k.partials)?, ints([k.partials.pixels])?, [Arg::At(k.db)], ints([k.db.channels])?,
+        pitch(&k.partials)?, ints([k.partials.pixels])?, [Arg::At(k.db)], ints([k.db.channels])?,
     ]);
     FrozenBatchNorm: |p, label, k| launch!(p, label, k, "bonsai_frozen_norm", over(k.gamma.channels), [
         [k.gamma, k.beta, k.mean, k.var].map(Arg::At), [Arg::Float(k.eps)], [k.scale, k.shift].map(Arg::At),
@@ -117,20 +117,20 @@ push! {
     MaxPool: |p, label, k| {
         let window = WindowArg::new(k.shape.input(), k.shape.output(), k.shape.window())?;
         launch!(p, label, k, "bonsai_max_pool", over(k.shape.output().len()), [
-            rows(&k.x)?, rows(&k.y)?, [optional(k.argmax), Arg::Window(window)],
+            [k.x, k.y].map(Arg::Rows), [optional(k.argmax), Arg::Window(window)],
         ])
     };
     MaxPoolGradient: |p, label, k| {
         let window = WindowArg::new(k.shape.input(), k.shape.output(), k.shape.window())?;
         launch!(p, label, k, "bonsai_max_pool_gradient", over(k.shape.input().len()), [
-            rows(&k.dy)?, [Arg::At(k.argmax)], rows(&k.dx)?, flag(k.accumulate), [Arg::Window(window)],
+            [k.dy].map(Arg::Rows), [Arg::At(k.argmax)], [k.dx].map(Arg::Rows), flag(k.accumulate), [Arg::Window(window)],
         ])
     };
     Upsample: |p, label, k| launch!(p, label, k, "bonsai_upsample", over(k.y.pixels * k.input.c), [
-        rows(&k.x)?, rows(&k.y)?, ints([k.input.pixels(), k.input.w, k.input.c, k.factor])?,
+        [k.x, k.y].map(Arg::Rows), ints([k.input.pixels(), k.input.w, k.input.c, k.factor])?,
     ]);
     UpsampleGradient: |p, label, k| launch!(p, label, k, "bonsai_upsample_gradient", over(k.input.len()), [
-        rows(&k.dy)?, rows(&k.dx)?, ints([k.input.pixels(), k.input.w, k.input.c, k.factor])?, flag(k.accumulate),
+        [k.dy, k.dx].map(Arg::Rows), ints([k.input.pixels(), k.input.w, k.input.c, k.factor])?, flag(k.accumulate),
     ]);
     Spread: |p, label, k| {
         let [width_in, width_out] = k.blocks.widths;

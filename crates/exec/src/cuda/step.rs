@@ -2,6 +2,8 @@
 
 use bonsai_kernels::{Blocks, KernelError, Nhwc, Operand, View, Window};
 
+use crate::plan::buffers;
+
 /// Threads of every block; the same as `THREADS` in cuda/values.cuh.
 pub(super) const THREADS: usize = 256;
 /// Channels of a block of the kernels that sum; `COLUMNS` in cuda/sums.cuh.
@@ -12,8 +14,12 @@ const MOST_BLOCKS: usize = 1 << 13;
 /// One argument of a kernel.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Arg {
-    /// Address of the first value of a view.
+    /// Address of the first value of a view, whose values are `f32`.
     At(View),
+    /// The struct `Rows` of cuda/values.cuh: a view of values of either type.
+    Rows(View),
+    /// `Rows` without an address: an operand that is left out.
+    NoRows,
     /// The null pointer: an operand that is left out.
     Null,
     /// Address of an entry of the program's tables.
@@ -21,6 +27,16 @@ pub(super) enum Arg {
     Int(i32),
     Float(f32),
     Window(WindowArg),
+}
+
+/// The struct `Rows` of cuda/values.cuh.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub(super) struct RowsArg {
+    pub(super) at: u64,
+    pub(super) ld: i32,
+    /// Whether the values are bf16.
+    pub(super) half: i32,
 }
 
 /// The struct `Window` of cuda/values.cuh: images and the window that slides over them.
@@ -102,6 +118,16 @@ impl CudaProgram {
         if grid.contains(&0) {
             return Ok(());
         }
+        for arg in &args {
+            match arg {
+                // Such a kernel would read two bf16 as one f32.
+                Arg::At(view) if view.buffer == buffers::HALVES => {
+                    return Err(KernelError::NoKernel { label: label.to_owned(), what: "values in bf16" });
+                }
+                Arg::Rows(view) => _ = int(view.ld)?,
+                Arg::At(_) | Arg::NoRows | Arg::Null | Arg::Table(_) | Arg::Int(_) | Arg::Float(_) | Arg::Window(_) => {}
+            }
+        }
         self.steps.push(Step { label: label.to_owned(), kernel, grid, args, operands });
         Ok(())
     }
@@ -119,14 +145,14 @@ pub(super) fn over(values: usize) -> [usize; 3] {
     [values.div_ceil(THREADS).min(MOST_BLOCKS), 1, 1]
 }
 
-/// Address and row pitch of a view.
-pub(super) fn rows(view: &View) -> Result<[Arg; 2], KernelError> {
+/// Address and row pitch of a view of `f32`.
+pub(super) fn pitch(view: &View) -> Result<[Arg; 2], KernelError> {
     Ok([Arg::At(*view), Arg::Int(int(view.ld)?)])
 }
 
-/// As [`rows`]; null for an absent view.
-pub(super) fn optional_rows(view: Option<&View>) -> Result<[Arg; 2], KernelError> {
-    view.map_or(Ok([Arg::Null, Arg::Int(0)]), rows)
+/// A view of either type that a kernel may lack.
+pub(super) fn optional_rows(view: Option<View>) -> Arg {
+    view.map_or(Arg::NoRows, Arg::Rows)
 }
 
 /// Address of a vector, or null.

@@ -29,6 +29,7 @@ fn signatures() -> BTreeMap<String, Vec<&'static str>> {
         let params = rest.split_once(") {").unwrap().0;
         let kind = |param: &str| match param.trim() {
             p if p.contains('*') => "pointer",
+            p if p.starts_with("Rows ") => "rows",
             p if p.starts_with("int ") => "int",
             p if p.starts_with("float ") => "float",
             p if p.starts_with("Window ") => "window",
@@ -80,6 +81,7 @@ fn every_launch_fits_its_kernel() {
                 .iter()
                 .map(|arg| match arg {
                     Arg::At(_) | Arg::Null | Arg::Table(_) => "pointer",
+                    Arg::Rows(_) | Arg::NoRows => "rows",
                     Arg::Int(_) => "int",
                     Arg::Float(_) => "float",
                     Arg::Window(_) => "window",

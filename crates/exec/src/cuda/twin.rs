@@ -30,13 +30,33 @@ impl Memory {
         let device: Device = std::env::var("BONSAI_TEST_DEVICE").unwrap().parse().unwrap();
         let gpu = Launcher::open(device).unwrap();
         let host = lens.iter().map(|len| AlignedBuffer::zeroed(*len)).collect();
-        let device = lens.iter().map(|len| gpu.zeros(*len).unwrap()).collect();
+        let values = |(buffer, len): (usize, &usize)| if buffer == buffers::HALVES { len / 2 } else { *len };
+        let device = lens.iter().enumerate().map(|of| gpu.zeros(values(of).max(1)).unwrap()).collect();
         Self { gpu, team: Team::new(1).unwrap(), host, device }
     }
 
-    /// Copies the CPU's values of a buffer to the GPU.
+    /// Copies the CPU's values of a buffer to the GPU. Both get what bf16 holds of halves.
     fn copy(&mut self, buffer: usize) {
-        self.gpu.upload(self.host[buffer].as_slice(), &mut self.device[buffer], 0).unwrap();
+        let host = self.host[buffer].as_mut_slice();
+        if buffer == buffers::HALVES {
+            host.iter_mut().for_each(|v| *v = from_bf16(to_bf16(*v)));
+            let pairs: Vec<f32> = host.chunks_exact(2).map(|pair| to_pair([pair[0], pair[1]])).collect();
+            self.gpu.upload(&pairs, &mut self.device[buffer], 0).unwrap();
+        } else {
+            self.gpu.upload(host, &mut self.device[buffer], 0).unwrap();
+        }
+    }
+
+    /// The GPU's values of a buffer.
+    fn fetch(&self, buffer: usize) -> Vec<f32> {
+        let device = &self.device[buffer];
+        let values = self.gpu.download(device, 0..device.len()).unwrap();
+        if buffer == buffers::HALVES { values.into_iter().flat_map(of_pair).collect() } else { values }
+    }
+
+    /// Copies all buffers but the folded weights, of which each machine has its own layout.
+    fn copy_all(&mut self) {
+        (0..buffers::COUNT).filter(|buffer| *buffer != buffers::FOLDED).for_each(|buffer| self.copy(buffer));
     }
 
     fn run(&mut self, program: TwinProgram, precision: ComputePrecision, what: &str) {
@@ -75,7 +95,7 @@ impl Memory {
                     &format!("{kernels:?} of layer `{}`, {what}", step.label),
                 );
             }
-            (0..buffers::FOLDED).for_each(|buffer| self.copy(buffer));
+            self.copy_all();
         }
     }
 
@@ -86,8 +106,10 @@ impl Memory {
         let tolerance = match precision {
             ComputePrecision::F32 => 2e-5,
             ComputePrecision::Tf32 => 2e-3,
+            // 8 bits in what is stored, twice where a gradient is added to another.
+            ComputePrecision::Bf16 => 1e-2,
         };
-        let device = self.gpu.download(&self.device[view.buffer], 0..self.host[view.buffer].len()).unwrap();
+        let device = self.fetch(view.buffer);
         let host = |view: &View| self.host[view.buffer].as_slice();
         let all = reads.iter().chain([view]).flat_map(|view| places(view).map(|at| host(view)[at].abs()));
         let largest = all.fold(0.0f32, f32::max);
@@ -100,6 +122,25 @@ impl Memory {
             );
         }
     }
+}
+
+/// The nearest bf16, ties to even.
+fn to_bf16(v: f32) -> u16 {
+    let bits = v.to_bits();
+    if v.is_nan() { 0x7fc0 } else { ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16 }
+}
+
+fn from_bf16(v: u16) -> f32 {
+    f32::from_bits(u32::from(v) << 16)
+}
+
+/// Two neighbouring halves in the memory of one `f32`.
+fn to_pair([first, second]: [f32; 2]) -> f32 {
+    f32::from_bits(u32::from(to_bf16(first)) | u32::from(to_bf16(second)) << 16)
+}
+
+fn of_pair(pair: f32) -> [f32; 2] {
+    [from_bf16(pair.to_bits() as u16), from_bf16((pair.to_bits() >> 16) as u16)]
 }
 
 /// Positions of the values of a view.
@@ -122,8 +163,12 @@ fn compare(graph: &Graph, weights: &Weights, size: [usize; 3], precision: Comput
         let plan = planner.plan(&key, folded.as_ref()).unwrap();
         let [trained, statistics] = map.lens();
         let folded_len = folded.as_ref().map_or(0, |f| f.len);
-        let mut memory = Memory::new([plan.activations_len, trained, statistics, trained, folded_len]);
-        memory.host[buffers::ACTIVATIONS].as_mut_slice().fill(f32::NAN);
+        let activations = plan.activations_len;
+        let mut memory =
+            Memory::new([activations, trained, statistics, trained, folded_len, 2 * activations]);
+        for buffer in [buffers::ACTIVATIONS, buffers::HALVES] {
+            memory.host[buffer].as_mut_slice().fill(f32::NAN);
+        }
         let [params, running] = &mut memory.host[buffers::PARAMS..=buffers::STATISTICS] else {
             unreachable!()
         };
@@ -152,7 +197,7 @@ fn compare(graph: &Graph, weights: &Weights, size: [usize; 3], precision: Comput
         for (seed, wire) in plan.upstream.iter().enumerate() {
             fill(&mut memory, wire, 2 + seed as u64);
         }
-        (0..buffers::FOLDED).for_each(|buffer| memory.copy(buffer));
+        memory.copy_all();
         memory.run(plan.backward, precision, what);
     }
 }

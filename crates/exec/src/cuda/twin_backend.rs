@@ -68,6 +68,10 @@ impl Backend for TwinBackend {
         TwinProgram { backend: self, steps: Vec::new() }
     }
 
+    fn stores_halves(self) -> bool {
+        self.cuda.stores_halves()
+    }
+
     fn conv(self, spec: &ConvSpec) -> Result<TwinConv, KernelError> {
         Ok(TwinConv { cuda: self.cuda.conv(spec)?, cpu: self.cpu.conv(spec)? })
     }

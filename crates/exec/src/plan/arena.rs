@@ -25,8 +25,11 @@ pub(crate) mod buffers {
     pub(crate) const GRADIENTS: usize = 3;
     /// Values computed once from the parameters, for inference.
     pub(crate) const FOLDED: usize = 4;
+    /// The same memory as [`ACTIVATIONS`], as values of two bytes (bf16). Offsets count such values. Only a backend that
+    /// stores halves uses it.
+    pub(crate) const HALVES: usize = 5;
     /// Number of buffers. In a draft, tensors are the buffers from here on.
-    pub(crate) const COUNT: usize = 5;
+    pub(crate) const COUNT: usize = 6;
 }
 
 /// A moment between programs at which the host reads or writes tensors. A plan runs `forward` and, in
@@ -44,7 +47,7 @@ pub(crate) enum Boundary {
 /// Creates tensors: in a draft as separate buffers, afterwards as views of one buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Arena {
-    /// Number of values of each tensor.
+    /// Number of values of each tensor; two halves count as one value.
     lens: Vec<usize>,
     /// Tensors that the host reads or writes at a boundary.
     touches: Vec<(usize, Boundary)>,
@@ -60,6 +63,16 @@ impl Arena {
         match &self.offsets {
             None => View::dense(buffers::COUNT + id, 0, pixels, channels),
             Some(offsets) => View::dense(buffers::ACTIVATIONS, offsets[id], pixels, channels),
+        }
+    }
+
+    /// The same for values of two bytes.
+    pub(crate) fn halves(&mut self, pixels: usize, channels: usize) -> View {
+        let id = self.lens.len();
+        self.lens.push((pixels * channels).div_ceil(2));
+        match &self.offsets {
+            None => View::dense(buffers::COUNT + id, 0, pixels, channels),
+            Some(offsets) => View::dense(buffers::HALVES, 2 * offsets[id], pixels, channels),
         }
     }
 

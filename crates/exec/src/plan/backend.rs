@@ -21,6 +21,11 @@ pub(crate) trait Backend: std::marker::Copy {
     /// An empty program.
     fn program(self) -> Self::Program;
 
+    /// Whether values between layers, and their gradients, are stored in two bytes each.
+    fn stores_halves(self) -> bool {
+        false
+    }
+
     /// Plans a convolution.
     fn conv(self, spec: &ConvSpec) -> Result<Self::Conv, KernelError>;
 }

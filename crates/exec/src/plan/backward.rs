@@ -29,7 +29,7 @@ pub(crate) struct Backward<'a, B> {
 
 impl<'a, B: Backend> Backward<'a, B> {
     /// `want_input`: whether to compute the gradient of the images.
-    pub(crate) fn new(layers: ProgramContext<'a, B>, want_input: bool) -> Self {
+    pub(crate) fn new(mut layers: ProgramContext<'a, B>, want_input: bool) -> Self {
         let network = layers.network;
         let mut wanted: Vec<bool> = Vec::with_capacity(network.graph.nodes().len());
         for node in network.graph.nodes() {
@@ -45,11 +45,9 @@ impl<'a, B: Backend> Backward<'a, B> {
                 | Op::Upsample { .. } => before(&wanted),
             });
         }
-        let roots = network.placement.roots.iter().map(|root| {
-            let pixels = layers.pixels(root.wire);
-            // The gradient of dense images is padded, because kernels write whole segments.
-            layers.arena.tensor(pixels, padded(root.width))
-        });
+        let roots = network.placement.roots.iter().enumerate();
+        // The gradient of dense images is padded, because kernels write whole segments.
+        let roots = roots.map(|(index, root)| layers.root(index, padded(root.width)));
         let gradients = Gradients::new(roots.collect());
         Self { layers, gradients, wanted }
     }

@@ -34,9 +34,31 @@ impl<'a, B: Backend> ProgramContext<'a, B> {
     /// Creates a tensor for every root.
     pub(crate) fn make_values(&mut self) {
         let network = self.network;
-        for root in &network.placement.roots {
-            let pixels = self.pixels(root.wire);
-            self.values.push(self.arena.tensor(pixels, root.width));
+        for (index, root) in network.placement.roots.iter().enumerate() {
+            let tensor = self.root(index, root.width);
+            self.values.push(tensor);
+        }
+    }
+
+    /// A tensor for the values of a root or their gradient, with this number of channels. Images, outputs and their
+    /// gradients are always `f32`.
+    pub(crate) fn root(&mut self, index: usize, channels: usize) -> View {
+        let Network { graph, placement, .. } = self.network;
+        let pixels = self.pixels(placement.roots[index].wire);
+        let mut visible = graph.outputs().iter().copied().chain([graph.input()]);
+        if visible.any(|wire| placement.location(wire).root == index) {
+            self.arena.tensor(pixels, channels)
+        } else {
+            self.hidden(pixels, channels)
+        }
+    }
+
+    /// A tensor for values between layers, in the type in which the backend stores them.
+    pub(crate) fn hidden(&mut self, pixels: usize, channels: usize) -> View {
+        if self.backend.stores_halves() {
+            self.arena.halves(pixels, channels)
+        } else {
+            self.arena.tensor(pixels, channels)
         }
     }
 

@@ -93,7 +93,7 @@ fn push_exact<B: Backend>(
     let bare = unit.norm.is_none() && unit.silu.is_none();
     let y = match &conv {
         Some(_) if bare => z,
-        Some(_) => layers.arena.tensor(pixels, width),
+        Some(_) => layers.hidden(pixels, width),
         None => layers.value(network.graph.node(unit.node).inputs()[0]),
     };
     let counts =
