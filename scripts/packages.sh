@@ -12,7 +12,7 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$repository"
 
 # Crates whose normal dependencies must not include candle, as the documentation promises.
-readonly WITHOUT_CANDLE=(boxes checkpoint data graph kernels metrics onnx plots prune sparsity tensorrt text yolov8)
+readonly WITHOUT_CANDLE=(boxes checkpoint collective data graph kernels metrics onnx plots prune sparsity tensorrt text yolov8)
 # Crates and the dependency that they must not have without their default features, but have with them.
 readonly OPTIONAL=(detector:candle-core exec:candle-core train:candle-core detector:rten)
 

@@ -93,7 +93,8 @@ __device__ __forceinline__ double sum_of_parts(const float* partials, int ldp, i
 extern "C" __global__ void __launch_bounds__(THREADS) bonsai_bias_gradient(const float* partials, int ldp, int parts, float* db, int channels) {
     const int c = blockIdx.x * COLUMNS + threadIdx.x % COLUMNS;
     const double sum = sum_of_parts(partials, ldp, parts, 1, 0, c, c < channels);
-    if (threadIdx.x < COLUMNS && c < channels) db[c] = (float)((double)db[c] + sum);
+    // Rounded before the addition, as on the CPU.
+    if (threadIdx.x < COLUMNS && c < channels) db[c] += (float)sum;
 }
 
 // Gradients of gamma and beta, and the coefficients k1 and k0 of the gradient of the input.
@@ -102,8 +103,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) bonsai_norm_gradient(const
     const double sum = sum_of_parts(partials, ldp, parts, 2, 0, c, c < channels);
     const double sum_hat = sum_of_parts(partials, ldp, parts, 2, 1, c, c < channels);
     if (threadIdx.x >= COLUMNS || c >= channels) return;
-    dgamma[c] = (float)((double)dgamma[c] + sum_hat);
-    dbeta[c] = (float)((double)dbeta[c] + sum);
+    dgamma[c] += (float)sum_hat;
+    dbeta[c] += (float)sum;
     const double n = pixels, a = scale[c];
     // k0 uses the rounded k1, so that k1 * y + k0 is centred at the mean.
     const float first = (float)(-a * (double)inv[c] * sum_hat / n);

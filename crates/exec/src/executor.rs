@@ -99,6 +99,26 @@ pub trait Executor {
     /// Only device errors.
     fn zero_gradients(&mut self) -> Result<(), ExecError>;
 
+    /// Passes the accumulated gradients to `exchange` as one array, and takes back what it made of them. Executors of one
+    /// kind for equal graphs have the same order of values; some values may belong to no parameter and are zero.
+    ///
+    /// # Errors
+    /// Only device errors.
+    fn exchange_gradients(&mut self, exchange: &mut dyn FnMut(&mut [f32])) -> Result<(), ExecError> {
+        let mut gradients = self.read(Buffer::Gradients)?;
+        let mut values: Vec<f32> = gradients.iter().flat_map(|(_, array)| array.data()).copied().collect();
+        exchange(&mut values);
+        let mut rest = values.as_slice();
+        let names: Vec<String> = gradients.iter().map(|(name, _)| name.to_owned()).collect();
+        for name in &names {
+            let Some(array) = gradients.get_mut(name) else { continue };
+            let (own, others) = rest.split_at(array.data().len());
+            array.data_mut().copy_from_slice(own);
+            rest = others;
+        }
+        self.write(Buffer::Gradients, &gradients)
+    }
+
     /// Performs one optimiser step with the accumulated gradients and sets them to zero.
     ///
     /// If the gradient norm is not finite, nothing else changes; the report contains the norm.

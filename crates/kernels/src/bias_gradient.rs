@@ -131,7 +131,8 @@ unsafe impl Kernel for BiasGradient {
             }
             let db = memory.at(&self.db).add(task * SEGMENT);
             for (i, sum) in sums.iter().enumerate() {
-                *db.add(i) = (f64::from(*db.add(i)) + sum) as f32;
+                // As in the gradient of batch norm, rounded before the addition.
+                *db.add(i) += *sum as f32;
             }
         }
     }

@@ -170,6 +170,7 @@ pub fn train_stage(
         },
         distill: distill.as_mut().map(|distill| distill as &mut Distill<'_>),
         codes: Some(&mut choose),
+        ranks: None,
         observer: &mut Watched(&watch),
     };
     let trained = train(&start, &config, services)?;

@@ -1,6 +1,7 @@
 //! [`TrainError`]: why a training stops early.
 
 use bonsai_checkpoint::CheckpointError;
+use bonsai_collective::CollectiveError;
 use bonsai_exec::ExecError;
 use bonsai_yolov8::{HeadError, LossItems};
 
@@ -66,6 +67,19 @@ pub enum TrainError {
         /// The last complete epoch before, whose checkpoint is good; 0 means the checkpoint that training
         /// started from.
         good_epoch: usize,
+    },
+    /// The ranks of a data-parallel training cannot continue together.
+    #[error("the processes of the training stopped in epoch {epoch}, after batch {batch}; {}", last_good(*good_epoch))]
+    Ranks {
+        /// Epoch from 1.
+        epoch: usize,
+        /// Number of batches done in the epoch.
+        batch: usize,
+        /// The last complete epoch, whose checkpoint is good; 0 means the checkpoint that training started from.
+        good_epoch: usize,
+        /// What failed.
+        #[source]
+        source: CollectiveError,
     },
     /// The layers to freeze do not fit the network.
     #[error("cannot freeze: {what}; its modules are {}", modules.join(", "))]

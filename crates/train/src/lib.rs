@@ -11,6 +11,7 @@ mod optimizer;
 mod pass;
 mod penalty;
 mod planned;
+mod ranks;
 mod schedule;
 mod split_step;
 mod state;

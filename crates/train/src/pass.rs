@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use bonsai_checkpoint::{Array, Checkpoint, TrainProgress};
+use bonsai_collective::Collective;
 use bonsai_exec::{ExecError, Executor, Mode};
 use bonsai_graph::{DetectHead, Quantization};
 use bonsai_yolov8::{HeadError, HeadOutput, LossItems, LossOutput, add_gradients, detection_loss};
 
+use crate::ranks::Ranks;
 use crate::split_step::{SplitError, split_step};
 use crate::{
-    Batch, BatchSource, Distill, EpochRecord, Observer, Penalty, Schedule, StepRecord, Student, TrainConfig,
-    TrainError, state,
+    Batch, BatchSource, Distill, EpochRecord, Evaluation, Observer, Penalty, Schedule, StepRecord, Student,
+    TrainConfig, TrainError, state,
 };
 
 /// A training in progress.
@@ -18,6 +20,9 @@ pub(crate) struct Run<'a> {
     config: &'a TrainConfig,
     pub(crate) executor: &'a mut dyn Executor,
     distill: Option<&'a mut Distill<'a>>,
+    ranks: Ranks<'a>,
+    /// Whether a rank asked to end the training after this epoch.
+    pub(crate) stopping: bool,
     /// The codes to which the training rounds.
     pub(crate) quantization: Option<Quantization>,
     head: DetectHead,
@@ -33,7 +38,7 @@ impl<'a> Run<'a> {
         start: &Checkpoint,
         config: &'a TrainConfig,
         executor: &'a mut dyn Executor,
-        distill: Option<&'a mut Distill<'a>>,
+        (distill, ranks): (Option<&'a mut Distill<'a>>, Option<&'a mut dyn Collective>),
         batches: usize,
     ) -> Result<Self, TrainError> {
         if batches == 0 {
@@ -60,7 +65,19 @@ impl<'a> Run<'a> {
         }
         let schedule = Schedule::new(config, batches);
         let head = start.model.head().clone();
-        Ok(Self { config, executor, distill, quantization: None, head, schedule, batches, progress })
+        let ranks = Ranks(ranks);
+        Ok(Self {
+            config,
+            executor,
+            distill,
+            ranks,
+            stopping: false,
+            quantization: None,
+            head,
+            schedule,
+            batches,
+            progress,
+        })
     }
 
     /// Trains the next epoch, or the rest of it; `None` if the observer ended it. Adds the seconds spent
@@ -97,11 +114,40 @@ impl<'a> Run<'a> {
                 imgsz: batch.images.shape()[2..].iter().copied().max().unwrap_or(0),
             };
             stop |= observer.on_step(&record).is_break();
-            if stop && pending.batches == 0 {
+            if pending.batches == 0 {
+                stop = self.ranks.any(stop, &self.progress)?;
+            }
+            // Running statistics differ between ranks until the end of an epoch, so several ranks stop only there.
+            if stop && pending.batches == 0 && !self.ranks.are_several() {
                 return Ok(None);
             }
         }
-        Ok((!stop).then(|| self.close_epoch(penalty)))
+        if stop && !self.ranks.are_several() {
+            return Ok(None);
+        }
+        self.stopping = stop;
+        self.progress.loss_sums = self.ranks.mean(self.progress.loss_sums, &self.progress)?;
+        Ok(Some(self.close_epoch(penalty)))
+    }
+
+    /// Averages over the ranks what differs between them, and checks what must not.
+    ///
+    /// # Errors
+    /// [`TrainError::Ranks`] if a rank is gone or its parameters differ.
+    pub(crate) fn agree(&mut self) -> Result<(), TrainError> {
+        self.ranks.average_statistics(self.executor, &self.progress)?;
+        self.ranks.check_parameters(self.executor, &self.progress)
+    }
+
+    /// The evaluation of the first rank, for all ranks.
+    ///
+    /// # Errors
+    /// Those of `evaluate` in the first rank; [`TrainError::Ranks`] in the others.
+    pub(crate) fn evaluate(
+        &mut self,
+        evaluate: impl FnOnce() -> Result<Evaluation, TrainError>,
+    ) -> Result<Evaluation, TrainError> {
+        self.ranks.of_first(&self.progress, evaluate)
     }
 
     /// Marks the epoch as done and returns its record.
@@ -145,6 +191,7 @@ impl<'a> Run<'a> {
         if step.completes(number, self.progress.last_step) {
             let updates = self.progress.updates + 1;
             let rule = self.schedule.rule(step, penalty, pending.batches, updates);
+            self.ranks.sum_gradients(self.executor, &self.progress)?;
             let report =
                 self.executor.update(&rule).map_err(|e| TrainError::exec(epoch + 1, index + 1, e))?;
             let Pending { images, .. } = std::mem::take(pending);

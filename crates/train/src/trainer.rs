@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use bonsai_checkpoint::Checkpoint;
+use bonsai_collective::Collective;
 use bonsai_exec::Executor;
 
 use crate::config::refuse;
@@ -28,6 +29,9 @@ pub struct Services<'a> {
     /// Chooses the 8-bit codes to which the training rounds; used only with [`TrainConfig::qat`], which then
     /// needs it.
     pub codes: Option<&'a mut ChooseCodes<'a>>,
+    /// The processes that train together, each on its part of every batch: the first evaluates for all, and each passes the
+    /// records of its own batches to its observer. `None` trains alone.
+    pub ranks: Option<&'a mut dyn Collective>,
     /// Receives a record of every batch and epoch.
     pub observer: &'a mut dyn Observer,
 }
@@ -73,10 +77,11 @@ pub fn train(
     services: Services<'_>,
 ) -> Result<Trained, TrainError> {
     config.check()?;
-    let Services { executor, batches, evaluate, penalty, distill, codes, observer } = services;
+    let Services { executor, batches, evaluate, penalty, distill, codes, ranks, observer } = services;
     // Shortens the lifetime of the trait object to that of the reference.
     let distill = distill.map(|distill| distill as &mut Distill<'_>);
-    let mut run = Run::start(start, config, executor, distill, batches.batches())?;
+    let ranks = ranks.map(|ranks| ranks as &mut dyn Collective);
+    let mut run = Run::start(start, config, executor, (distill, ranks), batches.batches())?;
     let mut codes = codes.filter(|_| config.qat);
     if config.qat && codes.is_none() {
         refuse("qat", &"true", "false, because the caller chooses no codes".to_owned())?;
@@ -103,6 +108,7 @@ pub fn train(
         if matches!(penalty, PenaltyPlan::ByLoss(_)) {
             run.progress.losses.push(record.box_loss + record.cls_loss + record.dfl_loss);
         }
+        run.agree()?;
         let is_last = penalty.next(&run.progress).is_none();
         let mut last = run.checkpoint(start)?;
         let mut stopped = (run.progress.epoch == config.epochs).then_some(Stopped::Finished);
@@ -113,7 +119,7 @@ pub fn train(
             let deployed = last.deployed();
             let service = |source| TrainError::Service { service: "evaluation", epoch: epoch + 1, source };
             let clock = Instant::now();
-            let evaluation = evaluate(&deployed).map_err(service)?;
+            let evaluation = run.evaluate(|| evaluate(&deployed).map_err(service))?;
             timing.evaluating = clock.elapsed().as_secs_f64();
             record.evaluation = Some(evaluation);
             let fitness = evaluation.fitness();
@@ -128,6 +134,9 @@ pub fn train(
             if config.out_of_patience(&run.progress).is_some() {
                 stopped.get_or_insert(Stopped::Patience);
             }
+        }
+        if run.stopping {
+            stopped.get_or_insert(Stopped::Interrupted);
         }
         let service = |source| TrainError::Service { service: "observer", epoch: epoch + 1, source };
         timing.seconds = begin.elapsed().as_secs_f64();

@@ -9,6 +9,8 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("bonsai-boxes", &[]),
     ("bonsai-graph", &[]),
     ("bonsai-kernels", &[]),
+    // Between processes; a crate of its own, because MPI and NCCL need libraries that nothing else needs.
+    ("bonsai-collective", &[]),
     ("bonsai-checkpoint", &["bonsai-graph"]),
     ("bonsai-exec", &["bonsai-checkpoint", "bonsai-graph", "bonsai-kernels"]),
     ("bonsai-yolov8", &["bonsai-boxes", "bonsai-checkpoint", "bonsai-graph"]),
@@ -18,7 +20,10 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     // Text in pictures, for plots and for the detector.
     ("bonsai-text", &[]),
     ("bonsai-plots", &["bonsai-boxes", "bonsai-text"]),
-    ("bonsai-train", &["bonsai-checkpoint", "bonsai-exec", "bonsai-graph", "bonsai-yolov8"]),
+    (
+        "bonsai-train",
+        &["bonsai-checkpoint", "bonsai-collective", "bonsai-exec", "bonsai-graph", "bonsai-yolov8"],
+    ),
     ("bonsai-sparsity", &["bonsai-checkpoint", "bonsai-graph"]),
     ("bonsai-prune", &["bonsai-checkpoint", "bonsai-graph"]),
     ("bonsai-onnx", &["bonsai-checkpoint", "bonsai-graph"]),

@@ -38,6 +38,7 @@ const WITHOUT_CANDLE: &[&str] = &[
     "bonsai-prune",
     "bonsai-sparsity",
     "bonsai-tensorrt",
+    "bonsai-collective",
     "bonsai-text",
     "bonsai-yolov8",
 ];

@@ -77,6 +77,11 @@ impl Executor for CpuExecutor {
         Ok(())
     }
 
+    fn exchange_gradients(&mut self, exchange: &mut dyn FnMut(&mut [f32])) -> Result<(), ExecError> {
+        exchange(self.params.gradients.as_mut_slice());
+        Ok(())
+    }
+
     fn update(&mut self, rule: &UpdateRule) -> Result<UpdateReport, ExecError> {
         self.version += 1;
         update::update(rule, &mut self.params, &self.runner.team)

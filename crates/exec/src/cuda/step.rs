@@ -125,7 +125,13 @@ impl CudaProgram {
                     return Err(KernelError::NoKernel { label: label.to_owned(), what: "values in bf16" });
                 }
                 Arg::Rows(view) => _ = int(view.ld)?,
-                Arg::At(_) | Arg::NoRows | Arg::Null | Arg::Table(_) | Arg::Int(_) | Arg::Float(_) | Arg::Window(_) => {}
+                Arg::At(_)
+                | Arg::NoRows
+                | Arg::Null
+                | Arg::Table(_)
+                | Arg::Int(_)
+                | Arg::Float(_)
+                | Arg::Window(_) => {}
             }
         }
         self.steps.push(Step { label: label.to_owned(), kernel, grid, args, operands });

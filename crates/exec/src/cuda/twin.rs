@@ -39,7 +39,9 @@ impl Memory {
     fn copy(&mut self, buffer: usize) {
         let host = self.host[buffer].as_mut_slice();
         if buffer == buffers::HALVES {
-            host.iter_mut().for_each(|v| *v = from_bf16(to_bf16(*v)));
+            for v in host.iter_mut() {
+                *v = from_bf16(to_bf16(*v));
+            }
             let pairs: Vec<f32> = host.chunks_exact(2).map(|pair| to_pair([pair[0], pair[1]])).collect();
             self.gpu.upload(&pairs, &mut self.device[buffer], 0).unwrap();
         } else {

@@ -86,8 +86,10 @@ unsafe impl Kernel for BatchNormGradient {
             let mut k0 = [0.0; SEGMENT];
             let n = self.pixels as f64;
             for i in 0..SEGMENT {
-                dgamma[i] += sum_hat[i];
-                dbeta[i] += sum[i];
+                // Rounded before the addition, so that batches of several processes add up to the same bits as batches of
+                // one.
+                dgamma[i] = f64::from(dgamma[i] as f32 + sum_hat[i] as f32);
+                dbeta[i] = f64::from(dbeta[i] as f32 + sum[i] as f32);
                 k1[i] = -scale[i] * inv[i] * sum_hat[i] / n;
             }
             // Uses the rounded k1, so that k1 * y + k0 is centred at the mean.

@@ -8,6 +8,7 @@ mod divergence;
 mod features;
 mod loss_decides;
 mod noise;
+mod ranks;
 mod records;
 mod resume;
 mod schedule;

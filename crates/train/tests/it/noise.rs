@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use bonsai_boxes::Cxcywh;
 use bonsai_checkpoint::Checkpoint;
+use bonsai_collective::Collective;
 use bonsai_exec::{Executor, ExecutorKind, ExecutorOptions, build_executor};
 use bonsai_graph::{DetectHead, Graph, ModelSpec};
 use bonsai_testkit::{random_array, random_weights};
@@ -133,6 +134,18 @@ pub(crate) fn train_on(
     penalty: &dyn Fn(usize) -> Penalty,
     observer: &mut dyn Observer,
 ) -> Result<Trained, TrainError> {
+    train_together(executor, from, config, batches, penalty, observer, None)
+}
+
+pub(crate) fn train_together(
+    executor: &mut dyn Executor,
+    from: &Checkpoint,
+    config: &TrainConfig,
+    batches: &mut dyn BatchSource,
+    penalty: &dyn Fn(usize) -> Penalty,
+    observer: &mut dyn Observer,
+    ranks: Option<&mut dyn Collective>,
+) -> Result<Trained, TrainError> {
     // The fitness falls from epoch to epoch, so the first epoch is the best.
     let mut epoch = from.train.as_ref().map_or(0, |t| t.progress.epoch);
     let mut evaluate = |_: &Checkpoint| {
@@ -149,6 +162,8 @@ pub(crate) fn train_on(
             penalty: PenaltyPlan::ByEpoch(penalty),
             distill: None,
             codes: None,
+            // Shortens the lifetime of the trait object to that of the reference.
+            ranks: ranks.map(|ranks| ranks as &mut dyn Collective),
             observer,
         },
     )
