@@ -83,8 +83,7 @@ pub fn main() -> ExitCode {
     output::choose(options);
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        // Warnings are shown even with --quiet, because their causes may change metrics.
-        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_max_level(output::level())
         .with_ansi(output::is_coloured())
         .without_time()
         .init();

@@ -11,6 +11,7 @@ use std::process::exit;
 use std::sync::OnceLock;
 
 use clap::{Args, ColorChoice};
+use tracing_subscriber::filter::LevelFilter;
 
 /// Options for the output of results and messages.
 #[derive(Debug, Args)]
@@ -19,9 +20,12 @@ pub(crate) struct OutputOptions {
     /// Print results as JSON: one document, or one object per line for long commands
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Print only results and errors
-    #[arg(long, short, global = true)]
-    pub(crate) quiet: bool,
+    /// Print only results, warnings and errors; `-qq` prints no warnings
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "verbose")]
+    pub(crate) quiet: u8,
+    /// Print what the libraries report; `-vv` prints more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
     /// Colours on standard error; auto follows `NO_COLOR`, `CLICOLOR_FORCE` and the terminal
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
@@ -49,7 +53,23 @@ pub(crate) fn is_stream() -> bool {
 
 /// Whether messages are suppressed.
 pub(crate) fn is_quiet() -> bool {
-    OPTIONS.get().is_some_and(|options| options.quiet)
+    OPTIONS.get().is_some_and(|options| options.quiet > 0)
+}
+
+/// Whether warnings are suppressed too.
+pub(crate) fn is_silent() -> bool {
+    OPTIONS.get().is_some_and(|options| options.quiet > 1)
+}
+
+/// The messages of libraries that are shown. Warnings are shown even with `--quiet`, because their causes may change metrics.
+pub(crate) fn level() -> LevelFilter {
+    let (quiet, verbose) = OPTIONS.get().map_or((0, 0), |options| (options.quiet, options.verbose));
+    match (quiet, verbose) {
+        (2.., _) => LevelFilter::ERROR,
+        (_, 0) => LevelFilter::WARN,
+        (_, 1) => LevelFilter::INFO,
+        (_, _) => LevelFilter::DEBUG,
+    }
 }
 
 /// Whether to draw progress bars.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
+use bonsai_detector::DrawOptions;
 use bonsai_pipeline::path_text;
 use clap::Args;
 
@@ -19,6 +20,7 @@ use crate::settings_args::Machine;
 
 /// Arguments of `predict`.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Predict {
     /// Checkpoint, CPU engine, .pt or ONNX file
     #[arg(long, value_name = "FILE")]
@@ -36,6 +38,9 @@ pub(crate) struct Predict {
     /// Overlap above which the lower-scored box is removed [default: 0.7]
     #[arg(long)]
     pub(crate) iou: Option<f32>,
+    /// Remove the lower-scored of two boxes that overlap even if their classes differ
+    #[arg(long)]
+    pub(crate) agnostic_nms: bool,
     /// Maximum number of objects per image
     #[arg(long)]
     pub(crate) max_det: Option<usize>,
@@ -45,6 +50,15 @@ pub(crate) struct Predict {
     /// Folder for pictures with boxes, each named like its image
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Width of the boxes' lines in pixels [default: by the size of the picture]
+    #[arg(long, value_name = "PIXELS", requires = "out", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) line_width: Option<u32>,
+    /// Whether pictures have the names of classes
+    #[arg(long, value_name = "BOOL", requires = "out", default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) show_labels: bool,
+    /// Whether pictures have the scores
+    #[arg(long, value_name = "BOOL", requires = "out", default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) show_conf: bool,
     /// Write labels in YOLO format to OUT/labels
     #[arg(long, requires = "out")]
     pub(crate) save_txt: bool,
@@ -68,6 +82,7 @@ pub(crate) fn predict(args: &Predict) -> Result<u8> {
         imgsz: args.imgsz,
         confidence: args.conf,
         iou: args.iou,
+        agnostic: args.agnostic_nms,
         max_detections: args.max_det,
         classes: args.classes.clone(),
     };
@@ -80,6 +95,7 @@ pub(crate) fn predict(args: &Predict) -> Result<u8> {
         labels: labels.as_deref(),
         confidences: args.save_conf,
         crops: crops.as_deref(),
+        draw: DrawOptions { line: args.line_width, names: args.show_labels, scores: args.show_conf },
         load,
     };
     if is_video(&args.source) {

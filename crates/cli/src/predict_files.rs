@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use anyhow::{Context, Result};
 use bonsai_checkpoint::remove_leftovers;
 use bonsai_data::{RgbImage, decode};
-use bonsai_detector::{DetectOptions, Detector, LoadOptions, draw_detections};
+use bonsai_detector::{DetectOptions, Detector, DrawOptions, LoadOptions, draw_detections_with};
 use bonsai_stages::{ensure_usage, write_picture};
 use serde::Serialize;
 
@@ -45,6 +45,8 @@ pub(crate) struct PredictSettings<'a> {
     pub(crate) confidences: bool,
     /// Folder for a picture of each object; `None` writes none.
     pub(crate) crops: Option<&'a Path>,
+    /// How the pictures are drawn.
+    pub(crate) draw: DrawOptions,
     /// Options for loading and running the network.
     pub(crate) load: LoadOptions,
 }
@@ -58,6 +60,8 @@ pub(crate) struct DetectSettings {
     pub(crate) confidence: Option<f32>,
     /// Overlap above which the lower-scored box is removed.
     pub(crate) iou: Option<f32>,
+    /// Whether a box also suppresses boxes of other classes.
+    pub(crate) agnostic: bool,
     /// Maximum number of objects per image.
     pub(crate) max_detections: Option<usize>,
     /// Numbers or names of the classes to report.
@@ -72,6 +76,7 @@ impl DetectSettings {
             rect: base.rect,
             confidence: self.confidence.unwrap_or(base.confidence),
             iou: self.iou.unwrap_or(base.iou),
+            agnostic: self.agnostic,
             max_detections: self.max_detections.unwrap_or(base.max_detections),
             classes: base.classes,
         }
@@ -165,7 +170,7 @@ impl<'a> Predictor<'a> {
         }
         let class_names = self.detector.class_names();
         if self.settings.out.is_some() {
-            draw_detections(image, &detections, class_names);
+            draw_detections_with(image, &detections, class_names, self.settings.draw);
         }
         let found = detections.iter().map(|d| Found {
             name: class_names[d.class_id].clone(),

@@ -13,7 +13,7 @@ use crate::duration::remaining;
 use crate::eta_log::{ImagesEta, TrainingEta};
 use crate::events::event;
 use crate::interrupt::Interrupt;
-use crate::output::{eprint_line, has_bars, is_quiet, is_stream, tell};
+use crate::output::{eprint_line, has_bars, is_quiet, is_silent, is_stream, tell};
 use crate::progress_bar::bar;
 use crate::run_eta::RunEta;
 
@@ -252,7 +252,9 @@ impl Progress for Terminal {
             event("warning", json!({ "text": line, "dataset": splits }));
         } else if is_quiet() {
             // Flaws may change metrics, so the line is printed even with --quiet.
-            eprint_line!("warning: {line}");
+            if !is_silent() {
+                eprint_line!("warning: {line}");
+            }
         } else {
             splits
                 .iter()

@@ -43,12 +43,18 @@ pub(crate) struct Val {
     /// Overlap above which the lower-scored box is removed [default: 0.7]
     #[arg(long)]
     pub(crate) iou: Option<f32>,
+    /// Remove the lower-scored of two boxes that overlap even if their classes differ
+    #[arg(long)]
+    pub(crate) agnostic_nms: bool,
     /// Maximum number of objects per image [default: 300]
     #[arg(long)]
     pub(crate) max_det: Option<usize>,
     /// Write the detections to a JSON file in COCO's format for results
     #[arg(long, value_name = "FILE")]
     pub(crate) save_json: Option<PathBuf>,
+    /// Folder for pictures: the first batches with labels and with detections, confusion matrices, curves
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plots: Option<PathBuf>,
     /// Metrics comparable with Ultralytics 8.4 or 8.0 [default: 8.4]
     #[arg(long, value_name = "VERSION")]
     pub(crate) figures: Option<EvalConvention>,
@@ -94,10 +100,14 @@ pub(crate) fn val(args: &Val) -> Result<u8> {
     let convention = args.figures.unwrap_or_default();
     let runtime = args.onnx.choice();
     let how = jobs::Validation {
-        confidence: args.conf,
-        iou: args.iou,
-        max_detections: args.max_det,
+        suppression: jobs::Suppression {
+            confidence: args.conf,
+            iou: args.iou,
+            max_detections: args.max_det,
+            agnostic: args.agnostic_nms,
+        },
         keep_detections: args.save_json.is_some(),
+        pictures: args.plots.clone(),
         rect: args.rect,
         single_class: args.single_cls,
         convention,
@@ -112,6 +122,9 @@ pub(crate) fn val(args: &Val) -> Result<u8> {
     if let Some(file) = &args.save_json {
         write_file(file, serde_json::to_string(&detections)?.as_bytes())?;
         tell!("{} detections are in {}", detections.len(), file.display());
+    }
+    if let Some(folder) = &args.plots {
+        tell!("pictures are in {}", folder.display());
     }
     tell!("{images} images in {seconds:.2} s, {:.1} per second, including loading", images as f64 / seconds);
     if classes.is_plain() {

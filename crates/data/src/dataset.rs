@@ -261,7 +261,7 @@ impl Dataset {
                 others: others.map_or_else(String::new, |warning| format!("; {warning}")),
             });
         }
-        tracing::debug!(
+        tracing::info!(
             split = key,
             images = scan.images,
             instances = scan.instances,

@@ -104,7 +104,7 @@ impl ScanCache {
             Ok(())
         };
         if let Err(error) = write() {
-            tracing::debug!(path = %path.display(), %error, "scan cache not written");
+            tracing::info!(path = %path.display(), %error, "scan cache not written");
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct DetectOptions {
     pub confidence: f32,
     /// A box is dropped if a better one of its class overlaps it by more than this `IoU`; 0..=1.
     pub iou: f32,
+    /// Whether a box also suppresses boxes of other classes. A file with its own suppression refuses this.
+    pub agnostic: bool,
     /// Maximum number of detections per picture; the most confident are kept.
     pub max_detections: usize,
     /// Indices of the classes to report; `None` reports all.
@@ -40,8 +42,8 @@ pub struct DetectOptions {
 impl Default for DetectOptions {
     /// Ultralytics' settings for prediction: 640 px, confidence 0.25, `IoU` 0.7, 300 detections, all classes.
     fn default() -> Self {
-        let NmsOptions { confidence, iou, max_detections, .. } = NmsOptions::PREDICT;
-        Self { imgsz: DEFAULT_IMGSZ, rect: true, confidence, iou, max_detections, classes: None }
+        let NmsOptions { confidence, iou, agnostic, max_detections, .. } = NmsOptions::PREDICT;
+        Self { imgsz: DEFAULT_IMGSZ, rect: true, confidence, iou, agnostic, max_detections, classes: None }
     }
 }
 
@@ -102,6 +104,7 @@ impl DetectOptions {
         NmsOptions {
             confidence: self.confidence,
             iou: self.iou,
+            agnostic: self.agnostic,
             max_detections: self.max_detections,
             ..NmsOptions::PREDICT
         }

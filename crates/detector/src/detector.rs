@@ -172,8 +172,15 @@ impl Detector {
     /// Checks the settings before any picture is processed.
     ///
     /// # Errors
-    /// [`DetectorError::Config`] with the field, its value and the accepted range.
+    /// [`DetectorError::Config`] with the field, its value and the accepted range, [`DetectorError::OwnSuppression`] if
+    /// `agnostic` is set and the file contains suppression.
     pub fn accepts(&self, config: &DetectOptions) -> Result<(), DetectorError> {
+        if config.agnostic
+            && let Backend::Artefact(artefact) = &self.backend
+            && artefact.signature.suppresses()
+        {
+            return Err(DetectorError::OwnSuppression);
+        }
         config.check(&self.limits, self.class_names.len())
     }
 

@@ -14,6 +14,24 @@ use crate::rect::Rect;
 const EM: f32 = 11.0;
 const LABEL: i64 = 13;
 
+/// How detections are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrawOptions {
+    /// Width of the frames' lines in pixels, at least 1; `None` follows the size of the picture.
+    pub line: Option<u32>,
+    /// Whether a label names the class.
+    pub names: bool,
+    /// Whether a label has the score.
+    pub scores: bool,
+}
+
+impl Default for DrawOptions {
+    /// Name and score of every detection.
+    fn default() -> Self {
+        Self { line: None, names: true, scores: true }
+    }
+}
+
 /// The colour of a class, the same in every picture.
 pub fn class_colour(class_id: usize) -> Rgb<u8> {
     Rgb(bonsai_boxes::class_colour(class_id))
@@ -26,7 +44,20 @@ pub fn class_colour(class_id: usize) -> Rgb<u8> {
 /// The most confident detection is drawn last, on top of the others. A class without a name is shown by its
 /// number. Capital letters are 8 pixels high up to a mean side of about 600 pixels, and 31 in 1920 x 1080.
 pub fn draw_detections(image: &mut RgbImage, detections: &[Detection], class_names: &[String]) {
-    let size = Size::from_image(image);
+    draw_detections_with(image, detections, class_names, DrawOptions::default());
+}
+
+/// As [`draw_detections`], with frames and labels as `options` say. Without name and score, there is no label.
+pub fn draw_detections_with(
+    image: &mut RgbImage,
+    detections: &[Detection],
+    class_names: &[String],
+    options: DrawOptions,
+) {
+    let mut size = Size::from_image(image);
+    if let Some(line) = options.line {
+        size.line = i64::from(line.max(1));
+    }
     let mut order: Vec<&Detection> = detections.iter().collect();
     order.sort_by(|a, b| a.confidence.total_cmp(&b.confidence));
     for detection in order {
@@ -34,7 +65,9 @@ pub fn draw_detections(image: &mut RgbImage, detections: &[Detection], class_nam
         let colour = class_colour(detection.class_id);
         frame.outline(image, size.line, colour);
         let room = image.width() as f32 - 2.0 * size.margin as f32;
-        draw_label(image, &label_text(detection, class_names, size, room), frame, size, colour);
+        if options.names || options.scores {
+            draw_label(image, &label_text(detection, class_names, size, room, options), frame, size, colour);
+        }
     }
 }
 
@@ -73,9 +106,18 @@ impl Size {
 }
 
 /// `name score`; if the picture is too narrow, the name is cut and the score stays complete.
-fn label_text(detection: &Detection, class_names: &[String], size: Size, room: f32) -> String {
-    let score = format!("{:.2}", detection.confidence);
-    let after = format!(" {score}");
+fn label_text(
+    detection: &Detection,
+    class_names: &[String],
+    size: Size,
+    room: f32,
+    DrawOptions { names, scores, .. }: DrawOptions,
+) -> String {
+    let score = if scores { format!("{:.2}", detection.confidence) } else { String::new() };
+    if !names {
+        return score;
+    }
+    let after = if scores { format!(" {score}") } else { String::new() };
     let name = bonsai_text::class_name(class_names, detection.class_id);
     let name = bonsai_text::fit(&name, size.em, room - bonsai_text::width(&after, size.em));
     if name.is_empty() { score } else { name + &after }

@@ -171,6 +171,12 @@ pub enum DetectorError {
     /// The file returns detections, not boxes and scores of anchors.
     #[error("the file contains non-maximum suppression, so it returns detections and no boxes of anchors")]
     Suppressed,
+    /// Suppression across classes was requested, and the file contains its own suppression.
+    #[error(
+        "the file contains non-maximum suppression within each class, so it cannot suppress across classes: use a file \
+         without suppression, or leave out `agnostic`"
+    )]
+    OwnSuppression,
     /// An ONNX file does not return raw outputs.
     #[error("an ONNX file returns decoded outputs, not raw ones; use a checkpoint to compute losses")]
     NoHead,

@@ -16,7 +16,7 @@ mod runtime;
 pub use config::{DEFAULT_IMGSZ, DetectOptions};
 pub use decode::decode;
 pub use detector::Detector;
-pub use draw::{class_colour, draw_detections, draw_missed};
+pub use draw::{DrawOptions, class_colour, draw_detections, draw_detections_with, draw_missed};
 pub use engine::write_engine;
 pub use error::DetectorError;
 pub use onnx::{LibrarySearch, LoadOptions, OnnxSignature, OutputLayout, Trial, try_onnx};

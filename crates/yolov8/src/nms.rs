@@ -1,7 +1,7 @@
 //! [`nms`]: non-maximum suppression, which turns a prediction per anchor into detections.
 //!
 //! Candidates above the confidence threshold are visited in order of confidence; a candidate is dropped if a
-//! kept one of its class overlaps it by more than the `IoU` threshold. Candidates are compared only with kept
+//! kept one of its class (of any class, with `agnostic`) overlaps it by more than the `IoU` threshold. Candidates are compared only with kept
 //! ones, and the loop ends when enough are kept, so the cost is at most candidates x `max_detections`. The
 //! settings and the order of steps are those of Ultralytics, but without its time limit (which drops the
 //! remaining images of a batch).
@@ -28,6 +28,8 @@ pub struct NmsOptions {
     /// Whether an anchor may give a detection for each class, or only for its best class. Without effect for
     /// a single class.
     pub multi_label: bool,
+    /// Whether a box also suppresses boxes of other classes.
+    pub agnostic: bool,
     /// Maximum number of candidates per image; the most confident are used.
     pub max_candidates: usize,
     /// Maximum number of detections per image.
@@ -36,8 +38,14 @@ pub struct NmsOptions {
 
 impl NmsOptions {
     /// For evaluation by mAP: all classes of an anchor, down to a confidence of 0.001, `IoU` 0.7.
-    pub const VALIDATION: Self =
-        Self { confidence: 0.001, iou: 0.7, multi_label: true, max_candidates: 30_000, max_detections: 300 };
+    pub const VALIDATION: Self = Self {
+        confidence: 0.001,
+        iou: 0.7,
+        multi_label: true,
+        agnostic: false,
+        max_candidates: 30_000,
+        max_detections: 300,
+    };
     /// For prediction: the best class of an anchor, from a confidence of 0.25, `IoU` 0.7.
     pub const PREDICT: Self = Self { confidence: 0.25, multi_label: false, ..Self::VALIDATION };
 }
@@ -65,10 +73,12 @@ fn nms_image(image: ImagePredictions, num_classes: usize, config: &NmsOptions) -
             break;
         }
         let bbox = Xyxy::from(image.bbox(anchor));
-        let shift = class_id as f32 * CLASS_SHIFT;
+        // Without classes, Ultralytics shifts no box.
+        let group = if config.agnostic { 0 } else { class_id };
+        let shift = group as f32 * CLASS_SHIFT;
         let shifted =
             Xyxy { x1: bbox.x1 + shift, y1: bbox.y1 + shift, x2: bbox.x2 + shift, y2: bbox.y2 + shift };
-        let kept = &mut kept_by_class[class_id];
+        let kept = &mut kept_by_class[group];
         if !kept.iter().any(|k| k.iou(shifted) > config.iou) {
             kept.push(shifted);
             detections.push(Detection { bbox, confidence, class_id });

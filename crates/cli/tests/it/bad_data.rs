@@ -185,6 +185,8 @@ fn every_command_that_reads_a_dataset_reports_what_it_left_out() {
         let (_, _, said) = data.tells(&format!("-q {words}"), &files);
         let lines: Vec<&str> = said.lines().filter(|said| said.contains(" were left out")).collect();
         assert!(lines.len() == 1 && lines[0].starts_with(&line), "{words}: {said}");
+        let (_, _, said) = data.tells(&format!("-qq {words}"), &files);
+        assert!(!said.contains("warning"), "{words}: {said}");
     }
     let (_, out, _) = data.tells("val --json --imgsz 64 --weights", &[&weights]);
     let document: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -200,3 +200,51 @@ fn val_writes_detections_in_the_format_of_coco() {
     let refused = misuse(&[&words[..], &["--save-json", text(&made.weights)]].concat());
     assert!(refused.contains("would be overwritten"), "{refused}");
 }
+
+#[test]
+fn val_draws_pictures_and_both_commands_suppress_across_classes() {
+    let made = Renumbered::new();
+    let drawn = made.drawn();
+    let plots = made.folder.path().join("plots");
+    let evaluated = answer(&[&val(&made.weights, &drawn)[..], &["--json", "--plots", text(&plots)]].concat());
+    for name in ["val_batch0_labels.jpg", "val_batch0_pred.jpg", "confusion_matrix.png", "PR_curve.png"] {
+        assert!(image::open(plots.join(name)).is_ok_and(|picture| picture.width() > 64), "{name}");
+    }
+    let plain: Value =
+        serde_json::from_str(&answer(&[&val(&made.weights, &drawn)[..], &["--json"]].concat())).unwrap();
+    let evaluated: Value = serde_json::from_str(&evaluated).unwrap();
+    assert_eq!(evaluated["map50_95"], plain["map50_95"], "pictures change no metric");
+
+    let images = made.folder.path().join("shapes/images/val");
+    let out = made.folder.path().join("out");
+    let found = |more: &[&str]| -> usize {
+        let words = ["predict", "--weights", text(&made.weights), "--source", text(&images), "--imgsz", "64"];
+        let lines = answer(&[&words[..], &["--conf", "0", "--json"], more].concat());
+        let rows = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.map(|row| row["detections"].as_array().unwrap().len()).sum()
+    };
+    let results = made.folder.path().join("results.json");
+    // Each anchor gives a detection for every class, so suppression across classes leaves one of them.
+    let kept = |more: &[&str]| -> usize {
+        answer(&[&val(&made.weights, &drawn)[..], &["--save-json", text(&results)], more].concat());
+        serde_json::from_slice::<Vec<Value>>(&fs::read(&results).unwrap()).unwrap().len()
+    };
+    let (all, fewer) = (kept(&[]), kept(&["--agnostic-nms"]));
+    assert!(fewer > 0 && fewer < all, "{fewer} of {all}");
+    assert!(found(&["--agnostic-nms"]) <= found(&[]));
+    let picture = |more: &[&str]| {
+        found(&[&["--out", text(&out), "--max-det", "2"], more].concat());
+        let first = fs::read_dir(&images).unwrap().next().unwrap().unwrap().path();
+        fs::read(out.join(first.file_name().unwrap())).unwrap()
+    };
+    let pictures = [
+        picture(&[]),
+        picture(&["--line-width", "9"]),
+        picture(&["--show-labels", "false"]),
+        picture(&["--show-conf", "false"]),
+    ];
+    for (at, picture) in pictures.iter().enumerate() {
+        assert!(!pictures[..at].contains(picture), "picture {at} equals an earlier one");
+    }
+    misuse(&["predict", "--weights", "w", "--source", "s", "--line-width", "9"]);
+}

@@ -56,6 +56,11 @@ fn quiet_keeps_results_and_errors() {
     let output = training(folder.path(), "quiet", &["-q"]);
     assert_eq!(utf8(&output.stderr), "");
     assert!(utf8(&output.stdout).contains("mAP50-95"));
+    let folder = tempfile::tempdir().unwrap();
+    let output = training(folder.path(), "verbose", &["-v"]);
+    assert!(utf8(&output.stderr).contains("scanned"), "{}", utf8(&output.stderr));
+    let output = xtask(&["-q", "-v", "summary", "gone.pt"]);
+    assert_eq!(output.status.code(), Some(2), "quiet and verbose exclude each other");
     let output = xtask(&["-q", "summary", "gone.pt"]);
     assert!(utf8(&output.stderr).starts_with("error: "));
 }

@@ -91,13 +91,16 @@ impl OnnxSignature {
         if !dims.is_empty() {
             signature.layout = signature.tell(&dims).map_err(|expected| wrong(output, expected))?;
         }
-        let suppresses = suppressed
-            || matches!(signature.layout, Some((OutputLayout::Detections, _)))
-            || info.op_counts.contains_key("NonMaxSuppression");
-        if suppresses && signature.batch.is_none() {
+        let has_operator = info.op_counts.contains_key("NonMaxSuppression");
+        if (has_operator || signature.suppresses()) && signature.batch.is_none() {
             signature.batch = Some(said.unwrap_or(1));
         }
         Ok(signature)
+    }
+
+    /// Whether the file returns what is left after its own suppression.
+    pub(crate) const fn suppresses(&self) -> bool {
+        self.suppressed || matches!(self.layout, Some((OutputLayout::Detections, _)))
     }
 
     /// Dimensions of the images for which the file was exported: `[n, 3, h, w]`.

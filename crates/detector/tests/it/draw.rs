@@ -2,7 +2,7 @@
 
 use bonsai_boxes::{Detection, Xyxy};
 use bonsai_data::RgbImage;
-use bonsai_detector::{class_colour, draw_detections};
+use bonsai_detector::{DrawOptions, class_colour, draw_detections, draw_detections_with};
 use image::Rgb;
 use proptest::prelude::*;
 
@@ -145,4 +145,29 @@ proptest! {
         let tame = Detection { class_id, ..at(near[0], near[1], near[2], near[3]) };
         drawn(width, height, &[wild, tame]);
     }
+}
+
+#[test]
+fn options_change_lines_and_labels() {
+    let drawn = |options| {
+        let mut image = RgbImage::from_pixel(320, 240, GREY);
+        draw_detections_with(&mut image, &[at(100.0, 60.0, 220.0, 180.0)], &names(), options);
+        image
+    };
+    let all = DrawOptions::default();
+    let bare = drawn(DrawOptions { line: Some(5), names: false, scores: false });
+    assert_eq!(changed(&bare), Some((100, 60, 220, 180)), "no label");
+    assert_eq!(*bare.get_pixel(104, 120), class_colour(0), "the line is 5 pixels wide");
+    assert_eq!(*bare.get_pixel(105, 120), GREY);
+    for (options, text) in [
+        (DrawOptions { scores: false, ..all }, "leaf"),
+        (DrawOptions { names: false, ..all }, "0.87"),
+        (all, "leaf 0.87"),
+    ] {
+        let (width, height) = label(text);
+        let image = drawn(options);
+        assert_eq!(*image.get_pixel(99 + width, 59 - height / 2), class_colour(0), "{text}");
+        assert_eq!(*image.get_pixel(100 + width, 59 - height / 2), GREY, "{text}");
+    }
+    assert!(drawn(all) == self::drawn(320, 240, &[at(100.0, 60.0, 220.0, 180.0)]));
 }

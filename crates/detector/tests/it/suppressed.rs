@@ -6,7 +6,7 @@ use std::path::Path;
 use bonsai_boxes::Detection;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::RgbImage;
-use bonsai_detector::{DetectOptions, Detector, LoadOptions, Outputs, Runtime};
+use bonsai_detector::{DetectOptions, Detector, DetectorError, LoadOptions, Outputs, Runtime};
 use bonsai_exec::Device;
 use bonsai_graph::Size;
 use bonsai_onnx::proto::{TensorProto, tensor_proto::DataType};
@@ -65,6 +65,9 @@ fn objects_are_those_of_the_checkpoint_for_any_number_of_pictures() {
     assert!(all > 20 && all < 5 * 64 / 2, "{all}");
     for dynamic in [Dynamic::None, Dynamic::Batch, Dynamic::Shape] {
         for mut detector in open(&save(folder.path(), dynamic)) {
+            let agnostic = DetectOptions { agnostic: true, ..config.clone() };
+            let refused = detector.detect(&pictures[0], &agnostic);
+            assert!(matches!(refused, Err(DetectorError::OwnSuppression)), "{refused:?}");
             for count in [1, 2, 5] {
                 let found = detector.detect_batch(&pictures[..count], &config).unwrap();
                 for (found, expected) in found.iter().zip(&expected) {

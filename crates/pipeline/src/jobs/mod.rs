@@ -15,4 +15,4 @@ pub use engine::{Engine, UltralyticsForm, engine, engine_metadata, unwrap_engine
 pub use export::{UltralyticsExport, export, export_state_dict, export_ultralytics, import};
 pub use prune::{RankedBy, iterate, prune, replay};
 pub use requirements::trained_imgsz;
-pub use validate::{Validated, Validation, validate};
+pub use validate::{Suppression, Validated, Validation, validate};

@@ -1,6 +1,6 @@
 //! [`validate`]: evaluates a file on a split.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,18 +18,31 @@ use bonsai_yolov8::NmsOptions;
 use super::coco_results::CocoResult;
 use super::requirements::data_yaml;
 use crate::PipelineConfig;
+use crate::training::pictures;
 
-/// Settings of [`validate`] in addition to the file and the data.
-#[derive(Debug, Clone, Default)]
-pub struct Validation {
+/// Non-maximum suppression of a validation; `None` is Ultralytics' value.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Suppression {
     /// Lowest score of a detection; 0.001 if `None`.
     pub confidence: Option<f32>,
     /// IoU above which suppression drops the box with the lower score; 0.7 if `None`.
     pub iou: Option<f32>,
     /// Maximum number of detections in an image; 300 if `None`.
     pub max_detections: Option<usize>,
+    /// Whether a box also suppresses boxes of other classes.
+    pub agnostic: bool,
+}
+
+/// Settings of [`validate`] in addition to the file and the data.
+#[derive(Debug, Clone, Default)]
+pub struct Validation {
+    /// Which detections count.
+    pub suppression: Suppression,
     /// Whether the result has the detections.
     pub keep_detections: bool,
+    /// Folder for the pictures of a validation: the first batches with labels and with detections, confusion matrices and
+    /// curves. `None` draws none.
+    pub pictures: Option<PathBuf>,
     /// Whether canvases are no larger than needed, as in Ultralytics, and not square; ignored for an ONNX
     /// file of a fixed size.
     pub rect: bool,
@@ -70,11 +83,12 @@ pub fn validate(
     how: &Validation,
     progress: &mut dyn Progress,
 ) -> Result<Validated> {
-    let standard = NmsOptions::VALIDATION;
+    let (standard, chosen) = (NmsOptions::VALIDATION, how.suppression);
     let suppression = NmsOptions {
-        confidence: how.confidence.unwrap_or(standard.confidence),
-        iou: how.iou.unwrap_or(standard.iou),
-        max_detections: how.max_detections.unwrap_or(standard.max_detections),
+        confidence: chosen.confidence.unwrap_or(standard.confidence),
+        iou: chosen.iou.unwrap_or(standard.iou),
+        max_detections: chosen.max_detections.unwrap_or(standard.max_detections),
+        agnostic: chosen.agnostic,
         ..standard
     };
     let NmsOptions { confidence, iou, max_detections, .. } = suppression;
@@ -83,6 +97,7 @@ pub fn validate(
     let split = open_split(data_yaml(config)?, split, progress)?;
     let split = if how.single_class { one_class(&split) } else { split };
     let mut detector = Detector::load(weights, how.runtime.with(context.executor))?;
+    detector.accepts(&DetectOptions { agnostic: chosen.agnostic, ..detector.config() })?;
     let imgsz = context.imgsz;
     let batch = config.baseline.batch;
     let canvas = match detector.fixed_size() {
@@ -99,8 +114,15 @@ pub fn validate(
     let total = split.samples.len();
     let mut done = 0;
     let mut detections = Vec::new();
+    if let Some(folder) = &how.pictures {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    let mut drawn = Ok(());
     let start = Instant::now();
-    let evaluation = evaluate(&mut detector, &loader, &options, &mut |_, batch, found| {
+    let evaluation = evaluate(&mut detector, &loader, &options, &mut |number, batch, found| {
+        if let Some(folder) = how.pictures.as_ref().filter(|_| drawn.is_ok()) {
+            drawn = pictures::validation_batch(number, batch, found, &split, folder);
+        }
         if how.keep_detections {
             for ((found, transform), sample) in found.iter().zip(&batch.transforms).zip(&batch.samples) {
                 let image = &split.samples[*sample].image_path;
@@ -113,6 +135,10 @@ pub fn validate(
     })
     .with_context(|| format!("{} cannot be evaluated on {}", weights.display(), yaml.display()))?;
     let seconds = start.elapsed().as_secs_f64();
+    drawn?;
+    if let Some(folder) = &how.pictures {
+        pictures::evaluation(&evaluation, &split.class_names, folder)?;
+    }
     let left_out = left_out(&split, &evaluation.classes);
     let metrics = evaluation.metrics;
     Ok(Validated { metrics, classes: evaluation.classes, left_out, images: total, seconds, detections })

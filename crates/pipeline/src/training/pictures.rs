@@ -18,7 +18,7 @@ use super::{Results, TrainDir};
 use crate::GammaHistory;
 
 /// Number of batches that are drawn, of training and of validation.
-pub(super) const SHOWN_BATCHES: usize = 3;
+pub(crate) const SHOWN_BATCHES: usize = 3;
 
 /// Draws the number of objects per class, and their places and sizes, to `path`.
 pub(crate) fn labels(split: &Split, path: &Path) -> Result<()> {
@@ -51,7 +51,7 @@ impl Sheet {
     }
 
     /// A batch with its detections.
-    pub(super) fn detected(batch: &Batch, found: &[Vec<Detection>], split: &Split) -> Self {
+    fn detected(batch: &Batch, found: &[Vec<Detection>], split: &Split) -> Self {
         Self::new(batch, split, |image| {
             let boxed = |d: &Detection| TileBox {
                 bbox: d.bbox,
@@ -78,6 +78,22 @@ impl Sheet {
             self.tiles.iter().map(|(image, name, boxes)| Tile { image, name, boxes }).collect();
         write_picture(&draw_grid(&tiles, class_names)?, path)
     }
+}
+
+/// Writes the labels and the detections of a batch of validation, if it is one of the first.
+pub(crate) fn validation_batch(
+    number: usize,
+    batch: &Batch,
+    found: &[Vec<Detection>],
+    split: &Split,
+    folder: &Path,
+) -> Result<()> {
+    if number >= SHOWN_BATCHES {
+        return Ok(());
+    }
+    let path = |what: &str| folder.join(format!("val_batch{number}_{what}.jpg"));
+    Sheet::labelled(batch, split).write(&split.class_names, &path("labels"))?;
+    Sheet::detected(batch, found, split).write(&split.class_names, &path("pred"))
 }
 
 /// Converts planes of values in 0..=1 to a picture.
@@ -122,13 +138,13 @@ pub(super) fn gammas(history: &GammaHistory, dir: &TrainDir) -> Result<()> {
 type View = fn(&CurveSet) -> &Curve;
 
 /// Writes confusion matrices and curves.
-pub(super) fn evaluation(evaluation: &Evaluation, names: &[String], dir: &TrainDir) -> Result<()> {
+pub(crate) fn evaluation(evaluation: &Evaluation, names: &[String], folder: &Path) -> Result<()> {
     let matrix = &evaluation.confusion;
     for (name, value) in [
         ("confusion_matrix.png", CellValue::Count),
         ("confusion_matrix_normalized.png", CellValue::ShareOfTrueClass),
     ] {
-        write_picture(&draw_confusion_matrix(matrix.counts(), names, value)?, &dir.picture(name))?;
+        write_picture(&draw_confusion_matrix(matrix.counts(), names, value)?, &folder.join(name))?;
     }
     let curves: [(&str, CurveKind, View); 4] = [
         ("P_curve.png", CurveKind::Precision, |c| &c.precision),
@@ -161,7 +177,7 @@ pub(super) fn evaluation(evaluation: &Evaluation, names: &[String], dir: &TrainD
             mean_figure: over_recall.then_some(evaluation.metrics.map50),
             best: matches!(kind, CurveKind::F1).then_some((peak.position, peak.value)),
         };
-        write_picture(&draw_curves(&plot, names)?, &dir.picture(name))?;
+        write_picture(&draw_curves(&plot, names)?, &folder.join(name))?;
     }
     Ok(())
 }

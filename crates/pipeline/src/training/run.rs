@@ -15,7 +15,6 @@ use bonsai_stages::{
 };
 use bonsai_train::Stopped;
 
-use super::pictures::Sheet;
 use super::records::{History, RunRecords};
 use super::trained_on::TrainedOn;
 use super::{Results, TrainDir, TrainRunConfig, pictures};
@@ -259,20 +258,15 @@ fn evaluate_best(args: &TrainRunConfig, dir: &TrainDir, data: &Data) -> Result<D
     let loader = validation_loader_in(&data.val, args.imgsz, args.train.batch, &context.loader, stride)?;
     let mut drawn = Ok(());
     let mut watch = |number: usize, batch: &Batch, found: &[Vec<bonsai_boxes::Detection>]| {
-        if args.plots && number < pictures::SHOWN_BATCHES && drawn.is_ok() {
-            let path = |what: &str| dir.picture(&format!("val_batch{number}_{what}.jpg"));
-            let sheets = [
-                (Sheet::labelled(batch, &data.val), path("labels")),
-                (Sheet::detected(batch, found, &data.val), path("pred")),
-            ];
-            drawn = sheets.iter().try_for_each(|(sheet, path)| sheet.write(&data.class_names, path));
+        if args.plots && drawn.is_ok() {
+            drawn = pictures::validation_batch(number, batch, found, &data.val, dir.root());
         }
     };
     let evaluation = evaluate(&mut detector, &loader, &EvalOptions::default(), &mut watch)?;
     drawn?;
     pictures::metrics(&evaluation.metrics, dir)?;
     if args.plots {
-        pictures::evaluation(&evaluation, &data.class_names, dir)?;
+        pictures::evaluation(&evaluation, &data.class_names, dir.root())?;
     }
     Ok(evaluation.metrics)
 }

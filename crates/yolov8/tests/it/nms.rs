@@ -45,6 +45,8 @@ fn the_dropped_do_not_suppress() {
 fn classes_do_not_suppress_each_other() {
     let anchors = [(ROW[0], [0.9, 0.4]), (ROW[1], [0.3, 0.8])];
     assert_eq!(found(&anchors, &NmsOptions::PREDICT), [(0.9, 0), (0.8, 1)]);
+    let agnostic = NmsOptions { agnostic: true, ..NmsOptions::PREDICT };
+    assert_eq!(found(&anchors, &agnostic), [(0.9, 0)], "the box of the other class is suppressed");
     // With several labels per anchor, the weaker detections are suppressed within their class.
     assert_eq!(found(&anchors, &NmsOptions::VALIDATION), [(0.9, 0), (0.8, 1)]);
 }
