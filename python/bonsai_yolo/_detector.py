@@ -197,9 +197,9 @@ class Detector:
         process = self._running()
         assert process.stdout is not None
         line = process.stdout.readline()
-        self._report()
         if not line.endswith(b"\n"):
             raise self._failed()
+        self._report()
         answer: Dict[str, Any] = json.loads(line)
         if answer.get("fatal"):
             raise BonsaiError(answer["error"])

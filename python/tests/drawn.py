@@ -1,8 +1,9 @@
-"""A network and a picture for the tests: trained for one epoch on a drawn dataset, which takes seconds."""
+"""Networks and a picture for the tests: a fixture of the repository, and a network trained on a drawn dataset."""
 
 from __future__ import annotations
 
 import functools
+import gzip
 import os
 import struct
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 from bonsai_yolo import program
 
 WIDTH, HEIGHT = 90, 60
-#: The network has learned little, so every box counts.
+_FIXTURE = Path(__file__).resolve().parents[2] / "fixtures" / "checkpoint" / "old.pt.gz"
+#: The weights are random, so every box counts.
 OPTIONS = {"conf": 0.0, "max_det": 4}
 
 
@@ -28,8 +30,16 @@ def folder() -> Path:
 
 
 @functools.lru_cache(maxsize=None)
+def weights() -> Path:
+    """A network with random weights, whose objects depend on the picture."""
+    path = folder() / "old.pt"
+    path.write_bytes(gzip.decompress(_FIXTURE.read_bytes()))
+    return path
+
+
+@functools.lru_cache(maxsize=None)
 def run() -> Path:
-    """A run directory with a dataset and a baseline."""
+    """A run directory with a small dataset and a network that was trained on it for an epoch."""
     path = folder() / "run"
     words = "pipeline --quiet --imgsz 64 --batch 4 --epochs 1 --until baseline"
     small = "--set shapes.train=8 --set shapes.val=4 --set shapes.test=2"
@@ -41,13 +51,13 @@ def run() -> Path:
     return path
 
 
-def weights() -> Path:
-    """The network."""
+def trained() -> Path:
+    """The network in it."""
     return run() / "baseline" / "best.safetensors"
 
 
 def dataset() -> Path:
-    """The dataset that the network was trained on."""
+    """The dataset in it."""
     return run() / "dataset" / "shapes" / "data.yaml"
 
 

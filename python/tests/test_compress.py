@@ -13,7 +13,7 @@ class CompressTest(unittest.TestCase):
     def test_a_network_is_made_smaller(self) -> None:
         events = []
         done = compress(
-            drawn.weights(),
+            drawn.trained(),
             drawn.dataset(),
             max_macs=0.6,
             project=drawn.folder() / "small",
@@ -32,9 +32,9 @@ class CompressTest(unittest.TestCase):
 
     def test_a_refused_option_is_an_error(self) -> None:
         with self.assertRaisesRegex(BonsaiError, "max_macs|--max-macs|macs"):
-            compress(drawn.weights(), drawn.dataset(), max_macs=7.0, project=drawn.folder() / "none")
+            compress(drawn.trained(), drawn.dataset(), max_macs=7.0, project=drawn.folder() / "none")
         with self.assertRaisesRegex(BonsaiError, "gone.yaml"):
-            compress(drawn.weights(), "gone.yaml", max_macs=0.5, project=drawn.folder() / "none")
+            compress(drawn.trained(), "gone.yaml", max_macs=0.5, project=drawn.folder() / "none")
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ fn picture(source: &Source, mut bytes: Vec<u8>) -> Result<RgbImage> {
             let size = format!("an image of {width} x {height} pixels");
             RgbImage::from_raw(*width, *height, bytes).with_context(|| format!("{size} has other bytes"))
         }
-        Source::File => Ok(decode_bytes(&bytes)?),
+        Source::File => decode_bytes(&bytes).context("cannot read the bytes as an image file"),
         Source::Path(path) => Ok(decode(path)?),
     }
 }
@@ -219,7 +219,7 @@ mod tests {
             ("{\"path\":\"gone.jpg\"}", "gone.jpg"),
             ("{\"path\":\"gone.jpg\",\"bytes\":2}\nab", "has no width"),
             ("{\"source\":\"gone.jpg\"}", "unknown field `source`"),
-            ("{\"format\":\"file\",\"bytes\":4}\nabcd", "file"),
+            ("{\"format\":\"file\",\"bytes\":4}\nabcd", "as an image file: "),
             ("{\"width\":-1,\"height\":1,\"format\":\"rgb8\",\"bytes\":3}\nabc", "-1"),
             ("{\"width\":65536,\"height\":65536,\"format\":\"rgb8\",\"bytes\":3}\nabc", "at most 134217728"),
         ] {
