@@ -184,8 +184,11 @@ fn picture(source: &Source, mut bytes: Vec<u8>) -> Result<RgbImage> {
 mod tests {
     use super::*;
 
-    /// The ids and images or errors of all requests, and the error that ends the input.
-    fn all(mut input: &[u8]) -> (Vec<(Value, Result<Vec<u8>, String>)>, Option<String>) {
+    /// The id of a request, and its pixels or its error.
+    type Read = (Value, Result<Vec<u8>, String>);
+
+    /// All requests, and the error that ends the input.
+    fn all(mut input: &[u8]) -> (Vec<Read>, Option<String>) {
         let mut found = Vec::new();
         loop {
             match read_request(&mut input) {

@@ -112,7 +112,7 @@ fn paths_pixels_and_files_give_the_detections_of_predict() {
         request
     };
     let mut bgr = pixels.clone();
-    bgr.chunks_exact_mut(3).for_each(|pixel| pixel.reverse());
+    bgr.chunks_exact_mut(3).for_each(<[u8]>::reverse);
     let file = fs::read(case.at("a.png")).unwrap();
     for (request, body) in [
         (json!({ "id": 1, "path": "a.png" }), &[][..]),
