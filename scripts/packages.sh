@@ -6,7 +6,8 @@
 # alone, because in a workspace a crate can use a feature that only another crate switches on. At the end, `cargo tree`
 # shows that crates that must not depend on candle or rten do not.
 #
-# Usage: scripts/packages.sh
+# Usage: scripts/packages.sh [FOLDER]
+#   FOLDER  instead of the checks, installs the program from its package into FOLDER/bin, with `cargo install`
 set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$repository"
@@ -43,6 +44,13 @@ done
     done
 } > "$scratch/Cargo.toml"
 cp Cargo.lock "$scratch/Cargo.lock"
+if [ $# -gt 0 ]; then
+    CARGO_TARGET_DIR=$target cargo install --quiet --locked --path "$(echo "$scratch"/bonsai-cli-*)" --root "$1"
+    "$1/bin/bonsai" summary yolov8n --imgsz 64 > "$scratch/summary"
+    grep -q "3157184 params" "$scratch/summary" || fail "the installed program does not count as it should"
+    echo "installed from $(basename "$(echo "$scratch"/bonsai-cli-*)"): $1/bin/bonsai"
+    exit
+fi
 CARGO_TARGET_DIR=$target cargo check --quiet --release --workspace --lib --bins --examples \
     --manifest-path "$scratch/Cargo.toml"
 

@@ -13,6 +13,7 @@ use crate::output::OutputOptions;
 use crate::pipeline::Pipeline;
 use crate::predict::Predict;
 use crate::pruning::Prune;
+use crate::serve::Serve;
 use crate::summary::Summary;
 use crate::train_args::Train;
 use crate::val::Val;
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Find objects in images or a video
     Predict(Predict),
+    /// Answer requests of another program: find objects in the images that it sends
+    Serve(Serve),
     /// Show parameters, MACs and layers of a model or file
     Summary(Summary),
     /// Time a training step or an inference

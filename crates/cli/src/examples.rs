@@ -1,7 +1,9 @@
 //! [`Topic`] and [`topic`]: examples and notes for the help of each command. A test parses the examples.
 
+mod detection;
 mod runs;
 
+use detection::DETECTION;
 use runs::RUNS;
 
 /// The help of a command, besides its options.
@@ -18,7 +20,7 @@ pub(crate) struct Topic {
 
 /// The help of the command at `path`.
 pub(crate) fn topic(path: &str) -> Option<&'static Topic> {
-    RUNS.iter().chain(TOPICS).find(|topic| topic.path == path)
+    RUNS.iter().chain(DETECTION).chain(TOPICS).find(|topic| topic.path == path)
 }
 
 const SETTINGS: &str = "Later settings override earlier ones: defaults, then --config, then options, then --set. \
@@ -234,17 +236,6 @@ const TOPICS: &[Topic] = &[
             ("inspect w.engine --unwrap bare.plan", "Remove Ultralytics' metadata"),
         ],
         notes: &[],
-    },
-    Topic {
-        path: "predict",
-        short: &[],
-        examples: &[
-            ("predict --weights W --source picture.jpg --out seen", "Draw boxes around objects"),
-            ("predict --weights W --source 'photos/*.jpg' --out seen --save-txt", "Also write labels"),
-            ("predict --weights w.onnx --source photos --json", "One JSON object per image"),
-            ("predict --weights W --source film.mp4 --out seen", "A video, with ffmpeg"),
-        ],
-        notes: &["Score 0.25 and overlap 0.7 are Ultralytics' defaults."],
     },
     Topic {
         path: "summary",

@@ -26,9 +26,7 @@ pub(crate) const MISSED: u8 = 3;
 
 /// The end of every command's help.
 pub(crate) const EXIT_CODES: &str = "Exit codes:
-  0  done
-  1  failed
-  2  the command line or a configuration is wrong
+  0  done; 1  failed; 2  the command line or a configuration is wrong
   3  done, but a threshold on the command line was not met (--min-map50, --max-drop, --max-latency, ...)
   130, 143  stopped by Ctrl-C or SIGTERM";
 

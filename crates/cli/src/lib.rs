@@ -36,6 +36,7 @@ mod predict_crops;
 mod predict_files;
 mod predict_labels;
 mod predict_names;
+mod predict_options;
 mod predict_source;
 mod predict_video;
 mod progress_bar;
@@ -44,6 +45,8 @@ mod pruning_output;
 mod published_models;
 mod recipes;
 mod run_eta;
+mod serve;
+mod serve_request;
 mod settings_args;
 mod shell;
 mod spelling;
@@ -113,6 +116,7 @@ fn run(command: &Command) -> Result<u8> {
         Command::Engine(args) => engine::engine(args),
         Command::Inspect(args) => engine::inspect(args),
         Command::Predict(args) => predict::predict(args),
+        Command::Serve(args) => serve::serve(args),
         Command::Summary(args) => summary::summary(args),
         Command::Bench(bench) => bench::run(bench),
         Command::Doctor => doctor::doctor(),

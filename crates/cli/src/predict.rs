@@ -11,10 +11,10 @@ use clap::Args;
 use crate::duration::remaining;
 use crate::failure::{DONE, FAILED, ensure_usage};
 use crate::interrupt::Interrupt;
-use crate::numbers::side;
 use crate::onnx_args::OnnxRuntime;
 use crate::output::{eprint_line, is_json, name, say, tell};
-use crate::predict_files::{DetectSettings, Found, PredictSettings, Seen, predict as predict_files};
+use crate::predict_files::{Found, PredictSettings, Seen, predict as predict_files};
+use crate::predict_options::DetectArgs;
 use crate::predict_video::{Frame, is_video, predict_video, written};
 use crate::settings_args::Machine;
 
@@ -29,24 +29,8 @@ pub(crate) struct Predict {
     /// ffmpeg, a video, a camera (0) or the address of a stream
     #[arg(long, value_name = "PATH")]
     pub(crate) source: PathBuf,
-    /// Side of the network's input in pixels [default: as trained]
-    #[arg(long, value_parser = side)]
-    pub(crate) imgsz: Option<usize>,
-    /// Lowest score [default: 0.25]
-    #[arg(long)]
-    pub(crate) conf: Option<f32>,
-    /// Overlap above which the lower-scored box is removed [default: 0.7]
-    #[arg(long)]
-    pub(crate) iou: Option<f32>,
-    /// Remove the lower-scored of two boxes that overlap even if their classes differ
-    #[arg(long)]
-    pub(crate) agnostic_nms: bool,
-    /// Maximum number of objects per image
-    #[arg(long)]
-    pub(crate) max_det: Option<usize>,
-    /// Classes to report, by number or name, such as `0,dog` [default: all]
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) classes: Option<Vec<String>>,
+    #[command(flatten)]
+    pub(crate) detect: DetectArgs,
     /// Folder for pictures with boxes, each named like its image
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -78,19 +62,11 @@ pub(crate) struct Predict {
 }
 
 pub(crate) fn predict(args: &Predict) -> Result<u8> {
-    let detect = DetectSettings {
-        imgsz: args.imgsz,
-        confidence: args.conf,
-        iou: args.iou,
-        agnostic: args.agnostic_nms,
-        max_detections: args.max_det,
-        classes: args.classes.clone(),
-    };
     let labels = args.out.as_ref().filter(|_| args.save_txt).map(|out| out.join("labels"));
     let crops = args.out.as_ref().filter(|_| args.save_crop).map(|out| out.join("crops"));
     let load = args.onnx.choice().with(args.machine.options()?);
     let settings = PredictSettings {
-        detect,
+        detect: args.detect.settings(),
         out: args.out.as_deref(),
         labels: labels.as_deref(),
         confidences: args.save_conf,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use anyhow::{Context, Result};
+use bonsai_boxes::Detection;
 use bonsai_checkpoint::remove_leftovers;
 use bonsai_data::{RgbImage, decode};
 use bonsai_detector::{DetectOptions, Detector, DrawOptions, LoadOptions, draw_detections_with};
@@ -168,17 +169,40 @@ impl<'a> Predictor<'a> {
         if let Some(crops) = &self.crops {
             crops.write(image, &detections, picture)?;
         }
-        let class_names = self.detector.class_names();
         if self.settings.out.is_some() {
-            draw_detections_with(image, &detections, class_names, self.settings.draw);
+            draw_detections_with(image, &detections, self.detector.class_names(), self.settings.draw);
         }
+        Ok(self.named(&detections))
+    }
+
+    /// Finds the objects in an image and writes nothing.
+    ///
+    /// # Errors
+    /// If the network fails.
+    pub(crate) fn find(&mut self, image: &RgbImage) -> Result<Vec<Found>> {
+        let detections = self.detector.detect(image, &self.config)?;
+        Ok(self.named(&detections))
+    }
+
+    /// Names of the classes, by their numbers.
+    pub(crate) fn class_names(&self) -> &[String] {
+        self.detector.class_names()
+    }
+
+    /// Side of the network's input in pixels.
+    pub(crate) const fn imgsz(&self) -> usize {
+        self.config.imgsz
+    }
+
+    fn named(&self, detections: &[Detection]) -> Vec<Found> {
+        let class_names = self.detector.class_names();
         let found = detections.iter().map(|d| Found {
             name: class_names[d.class_id].clone(),
             class_id: d.class_id,
             confidence: d.confidence,
             xyxy: [d.bbox.x1, d.bbox.y1, d.bbox.x2, d.bbox.y2],
         });
-        Ok(found.collect())
+        found.collect()
     }
 }
 

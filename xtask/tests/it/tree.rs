@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top-level folders whose files belong to the project.
-pub(crate) const FOLDERS: [&str; 7] = [".cargo", ".ci", "crates", "docs", "fixtures", "scripts", "xtask"];
+pub(crate) const FOLDERS: [&str; 8] =
+    [".cargo", ".ci", "crates", "docs", "fixtures", "python", "scripts", "xtask"];
 
 /// A text file, with its path from the root, separated by `/`.
 pub(crate) struct Text {

@@ -8,7 +8,7 @@ use bonsai_stages::draw_dataset;
 use crate::program::{answer, misuse};
 
 /// Every command, in the order of the help; `test` is only shown by `cargo xtask`.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "pipeline",
     "compress",
     "train",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 18] = [
     "engine",
     "inspect",
     "predict",
+    "serve",
     "summary",
     "bench",
     "doctor",

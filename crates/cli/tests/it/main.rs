@@ -25,6 +25,7 @@ mod program;
 mod pruning;
 mod recipes;
 mod resumed;
+mod serve;
 mod sweep;
 mod training;
 #[cfg(unix)]
