@@ -43,7 +43,7 @@ const fn key(option: &'static str, kind: Kind, value_name: &'static str, help: &
 }
 
 /// All keys but `l1`, whose parts are set by `--set` or in a file.
-const KEYS: [Key; 52] = [
+const KEYS: [Key; 53] = [
     key("model", Kind::Path, "MODEL", "yolov8n to yolov8x, a checkpoint, or an Ultralytics .pt"),
     key("data", Kind::Path, "FILE", "data.yaml, folder or COCO file of a dataset"),
     key("epochs", Kind::Count, "EPOCHS", "Passes over the training split"),
@@ -115,6 +115,12 @@ const KEYS: [Key; 52] = [
         "teacher",
         Kind::Path,
         "FILE",
+    key(
+        "cls-pw",
+        Kind::Number,
+        "POWER",
+        "Weight classes in the loss by (1 / objects)^POWER; 0 for equal weights, at most 1",
+    ),
         "Checkpoint with the same classes, whose raw outputs the training also imitates",
     ),
     key("qat", Kind::Flag, "BOOL", "Round to 8-bit codes in training; the result computes in codes"),

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use toml::{Table, Value};
 
 /// Keys that Bonsai has under the same name and with the same meaning.
-const SAME: [&str; 42] = [
+const SAME: [&str; 43] = [
     "model",
     "data",
     "epochs",
@@ -37,6 +37,7 @@ const SAME: [&str; 42] = [
     "freeze",
     "box",
     "cls",
+    "cls_pw",
     "dfl",
     "close_mosaic",
     "mosaic",
@@ -55,7 +56,7 @@ const SAME: [&str; 42] = [
 ];
 
 /// Keys that would change the trained network, with the only value that Bonsai supports, as it is written.
-const ONLY: [(&str, &[&str]); 13] = [
+const ONLY: [(&str, &[&str]); 12] = [
     ("task", &["detect"]),
     ("mode", &["train"]),
     ("rect", &["false"]),
@@ -63,7 +64,6 @@ const ONLY: [(&str, &[&str]); 13] = [
     ("cutmix", &["0", "0.0"]),
     ("bgr", &["0", "0.0"]),
     ("copy_paste", &["0", "0.0"]),
-    ("cls_pw", &["0", "0.0"]),
     ("time", &["null"]),
     ("classes", &["null"]),
     ("distill_model", &["null"]),

@@ -4,6 +4,7 @@ mod activations;
 mod batches;
 mod calibrate;
 mod checkpoint_file;
+mod class_weights;
 mod classes;
 mod dataset;
 mod difference;

@@ -8,7 +8,8 @@ use anyhow::{Result, ensure};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Batch, Loader, LoaderConfig};
 use bonsai_detector::Detector;
-use bonsai_exec::build_executor;
+use bonsai_exec::{Executor, build_executor};
+use bonsai_graph::Graph;
 use bonsai_sparsity::{GammaStatistics, GammaSummary, L1Outcome, Travel};
 use bonsai_train::{
     Distill, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, PenaltyPlan, Services, StepRecord,
@@ -17,6 +18,7 @@ use bonsai_train::{
 
 use crate::batches::LoaderBatches;
 use crate::calibrate::{Calibration, quantize_stage};
+use crate::class_weights::{announce, class_weights};
 use crate::evaluate::{EvalOptions, evaluate};
 use crate::memory_need::check_training;
 use crate::penalty::Penalised;
@@ -122,18 +124,16 @@ pub fn train_stage(
         Objective::Distillation(teacher) => teacher.tapped(&start)?,
         Objective::Detection | Objective::Sparsity(_) => start.model.graph().clone(),
     };
-    let mut executor = build_executor(&graph, &start.weights, &context.executor)?;
-    if let Some(l1) = &l1 {
-        let penalised = l1.penalised(start.model.graph());
-        executor.penalise(&penalised.map)?;
-        if penalised.left > 0 {
-            let Penalised { left, channels, .. } = penalised;
-            watch.note(&format!(
-                "L1 is not applied to {left} of {channels} batch-norm channels, because pruning cannot remove them"
-            ));
-        }
+    let mut executor = start_executor(&graph, &start, l1.as_ref(), context, watch)?;
+    let class_weights = class_weights(&data.train, config.cls_pw);
+    if let Some(weights) = &class_weights {
+        watch.note(&announce(weights, &data.class_names));
     }
-    let options = EvalOptions { gains: Some(config.gains), ..EvalOptions::default() };
+    let options = EvalOptions {
+        gains: Some(config.gains),
+        class_weights: class_weights.as_ref(),
+        ..EvalOptions::default()
+    };
     let mut evaluate = |checkpoint: &Checkpoint| {
         let mut detector = Detector::from_checkpoint(checkpoint.clone(), context.executor)?;
         let evaluation = evaluate(&mut detector, &validation, &options, &mut |_, _, _| {})
@@ -170,6 +170,7 @@ pub fn train_stage(
         },
         distill: distill.as_mut().map(|distill| distill as &mut Distill<'_>),
         codes: Some(&mut choose),
+        class_weights: class_weights.as_ref(),
         observer: &mut Watched(&watch),
     };
     let trained = train(&start, &config, services)?;
@@ -184,6 +185,28 @@ pub fn train_stage(
         watch.borrow_mut().note(&outcome(l1.travel(), &start, &trained)?.to_string());
     }
     Ok(trained)
+}
+
+/// The executor of a training, which penalises the channels that pruning can remove.
+fn start_executor(
+    graph: &Graph,
+    start: &Checkpoint,
+    l1: Option<&PlannedL1>,
+    context: &RunContext,
+    watch: &mut dyn TrainWatch,
+) -> Result<Box<dyn Executor + Send>> {
+    let mut executor = build_executor(graph, &start.weights, &context.executor)?;
+    if let Some(l1) = l1 {
+        let penalised = l1.penalised(start.model.graph());
+        executor.penalise(&penalised.map)?;
+        if penalised.left > 0 {
+            let Penalised { left, channels, .. } = penalised;
+            watch.note(&format!(
+                "L1 is not applied to {left} of {channels} batch-norm channels, because pruning cannot remove them"
+            ));
+        }
+    }
+    Ok(executor)
 }
 
 /// The forecast and the measured change of the gammas. In a resumed training, the gammas before it are

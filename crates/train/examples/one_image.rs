@@ -59,6 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         penalty: PenaltyPlan::ByEpoch(&|_| Penalty::default()),
         distill: None,
         codes: None,
+        class_weights: None,
         observer: &mut NoObserver,
     };
     let trained = train(&start, &config, services)?;

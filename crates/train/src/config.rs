@@ -47,6 +47,9 @@ pub struct TrainConfig {
     pub clip_norm: f64,
     /// Weights of the loss parts.
     pub gains: LossGains,
+    /// Power of the inverse class frequencies that weight the class part of the loss: 0 for equal weights, 1 for the
+    /// inverse frequency; see [`ClassWeights`](bonsai_yolov8::ClassWeights).
+    pub cls_pw: f64,
     /// Number of epochs between evaluations; the last epoch is always evaluated.
     pub val_period: usize,
     /// Stop if the best epoch by evaluation is this many epochs ago (100 in Ultralytics 8.4); 0 never stops.
@@ -78,6 +81,7 @@ impl Default for TrainConfig {
             warmup_bias_lr: 0.1,
             clip_norm: 10.0,
             gains: LossGains::default(),
+            cls_pw: 0.0,
             val_period: 1,
             patience: 50,
             freeze: Freeze::default(),
@@ -132,6 +136,9 @@ impl TrainConfig {
             if !(0.0..1.0).contains(&value) {
                 return refuse(field, &value, "at least 0 and below 1".to_owned());
             }
+        }
+        if !(0.0..=1.0).contains(&self.cls_pw) {
+            return refuse("cls_pw", &self.cls_pw, "from 0 to 1".to_owned());
         }
         let LossGains { bbox, cls, dfl } = self.gains;
         let others = [

@@ -5,7 +5,9 @@ use std::time::Instant;
 use bonsai_checkpoint::{Array, Checkpoint, TrainProgress};
 use bonsai_exec::{ExecError, Executor, Mode};
 use bonsai_graph::{DetectHead, Quantization};
-use bonsai_yolov8::{HeadError, HeadOutput, LossItems, LossOutput, add_gradients, detection_loss};
+use bonsai_yolov8::{
+    ClassWeights, HeadError, HeadOutput, LossItems, LossOutput, add_gradients, weighted_detection_loss,
+};
 
 use crate::split_step::{SplitError, split_step};
 use crate::{
@@ -18,6 +20,8 @@ pub(crate) struct Run<'a> {
     config: &'a TrainConfig,
     pub(crate) executor: &'a mut dyn Executor,
     distill: Option<&'a mut Distill<'a>>,
+    /// Weights of the classes in the loss.
+    pub(crate) class_weights: Option<&'a ClassWeights>,
     /// The codes to which the training rounds.
     pub(crate) quantization: Option<Quantization>,
     head: DetectHead,
@@ -60,7 +64,17 @@ impl<'a> Run<'a> {
         }
         let schedule = Schedule::new(config, batches);
         let head = start.model.head().clone();
-        Ok(Self { config, executor, distill, quantization: None, head, schedule, batches, progress })
+        Ok(Self {
+            config,
+            executor,
+            distill,
+            class_weights: None,
+            quantization: None,
+            head,
+            schedule,
+            batches,
+            progress,
+        })
     }
 
     /// Trains the next epoch, or the rest of it; `None` if the observer ended it. Adds the seconds spent
@@ -168,8 +182,9 @@ impl<'a> Run<'a> {
         let number = index + 1;
         let exec = |source: ExecError| TrainError::exec(epoch, number, source);
         let failed = |e: HeadError| TrainError::Loss { epoch, batch: number, source: Box::new(e) };
-        // A teacher needs the outputs on the host.
+        // A teacher needs the outputs on the host, and a device has one factor for the gradients of all classes.
         if self.distill.is_none()
+            && self.class_weights.is_none()
             && let Some(pass) = self.executor.head_pass()
         {
             let step = split_step(pass, &self.head, batch, self.config.gains);
@@ -181,7 +196,8 @@ impl<'a> Run<'a> {
         }
         let outputs = self.executor.forward(Mode::Train, &batch.images).map_err(exec)?;
         let head = HeadOutput::from_outputs(&self.head, &outputs).map_err(failed)?;
-        let mut loss = detection_loss(&head, &batch.targets, self.config.gains).map_err(failed)?;
+        let loss = weighted_detection_loss(&head, &batch.targets, self.config.gains, self.class_weights);
+        let mut loss = loss.map_err(failed)?;
         let items = loss.items;
         let mut features = Vec::new();
         let mut taught = None;

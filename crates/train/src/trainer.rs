@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bonsai_checkpoint::Checkpoint;
 use bonsai_exec::Executor;
+use bonsai_yolov8::ClassWeights;
 
 use crate::config::refuse;
 use crate::error::ServiceError;
@@ -28,6 +29,8 @@ pub struct Services<'a> {
     /// Chooses the 8-bit codes to which the training rounds; used only with [`TrainConfig::qat`], which then
     /// needs it.
     pub codes: Option<&'a mut ChooseCodes<'a>>,
+    /// Weights of the classes in the loss; used only with [`TrainConfig::cls_pw`] above 0, which then needs them.
+    pub class_weights: Option<&'a ClassWeights>,
     /// Receives a record of every batch and epoch.
     pub observer: &'a mut dyn Observer,
 }
@@ -73,10 +76,14 @@ pub fn train(
     services: Services<'_>,
 ) -> Result<Trained, TrainError> {
     config.check()?;
-    let Services { executor, batches, evaluate, penalty, distill, codes, observer } = services;
+    let Services { executor, batches, evaluate, penalty, distill, codes, class_weights, observer } = services;
     // Shortens the lifetime of the trait object to that of the reference.
     let distill = distill.map(|distill| distill as &mut Distill<'_>);
     let mut run = Run::start(start, config, executor, distill, batches.batches())?;
+    run.class_weights = class_weights.filter(|_| config.cls_pw > 0.0);
+    if config.cls_pw > 0.0 && class_weights.is_none() {
+        refuse("cls_pw", &config.cls_pw, "0, because the caller counts no classes".to_owned())?;
+    }
     let mut codes = codes.filter(|_| config.qat);
     if config.qat && codes.is_none() {
         refuse("qat", &"true", "false, because the caller chooses no codes".to_owned())?;

@@ -48,6 +48,7 @@ fn run(
         penalty: PenaltyPlan::ByEpoch(&no_penalty),
         distill: None,
         codes: Some(&mut choose),
+        class_weights: None,
         observer,
     };
     let trained = train(from, &TrainConfig { qat: coded, ..config(EPOCHS) }, services);

@@ -33,6 +33,7 @@ fn trained(kind: ExecutorKind, value: Option<f32>) -> Checkpoint {
         penalty: PenaltyPlan::ByEpoch(&|_| Penalty::default()),
         distill: Some(&mut distill),
         codes: None,
+        class_weights: None,
         observer: &mut NoObserver,
     };
     // One step: three batches of four.

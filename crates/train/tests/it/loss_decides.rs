@@ -24,6 +24,7 @@ fn by_loss(
         penalty: PenaltyPlan::ByLoss(penalty),
         distill: None,
         codes: None,
+        class_weights: None,
         observer: seen,
     };
     train(from, config, services).unwrap()

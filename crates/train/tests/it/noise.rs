@@ -149,6 +149,7 @@ pub(crate) fn train_on(
             penalty: PenaltyPlan::ByEpoch(penalty),
             distill: None,
             codes: None,
+            class_weights: None,
             observer,
         },
     )
