@@ -168,11 +168,6 @@ fn read(text: &str) -> Result<(Table, Vec<String>)> {
                     supported[0]
                 );
             }
-        } else if key == "optimizer" && written == "auto" {
-            notes.push(
-                "`optimizer: auto` is not built: Bonsai takes SGD with the learning rate and momentum of the file"
-                    .to_owned(),
-            );
         } else if key == "pretrained" {
             // `true` and `false` say no more than `model` does.
             if value.is_string() {
@@ -237,7 +232,8 @@ mod tests {
         config.check().unwrap();
         assert_eq!((config.train.epochs, config.train.lr0, config.train.patience), (7, 0.02, 100));
         assert_eq!((config.model.as_str(), config.name.as_str()), ("yolov8n", "train3"));
-        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert_eq!(config.train.optimizer, bonsai_pipeline::Optimizer::Auto);
+        assert!(notes.is_empty(), "{notes:?}");
         assert!(read("lr00: 1").unwrap().1[0].contains("`lr00` is not a known argument"));
         let freeze = read("freeze: [0, 2]\ndevice: 0\nval: false\n").unwrap().0;
         assert_eq!(freeze["device"].as_str(), Some("0"));

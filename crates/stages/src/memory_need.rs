@@ -2,21 +2,22 @@
 //! the parameters.
 
 use anyhow::Result;
-use bonsai_exec::{MemoryNeed, Mode, check_memory, memory_need};
+use bonsai_exec::{ExecutorKind, MemoryNeed, Mode, check_memory, memory_need};
 use bonsai_graph::Graph;
-use bonsai_train::TrainConfig;
+use bonsai_train::{Optimizer, TrainConfig};
 
 use crate::LoadingConfig;
 use crate::RunContext;
+use crate::ensure_usage;
 
 /// A mosaic takes its other images from so many recent batches, but at most from so many images; see
 /// `LoaderConfig::cache_bytes`.
 const RECENT: (usize, usize) = (8, 1000);
 /// Copies of all parameters on the host: the first and the last checkpoint of a training, each with the raw
-/// parameters, their moments and the average. The last copy is the additional state of AdamW.
+/// parameters, their moments and the average. The last copy is the second moment of optimisers other than SGD.
 const COPIES: u64 = 9;
 
-/// Refuses a training that needs more memory than its executor may use. `images` are the numbers of images
+/// Refuses a training whose executor has not its optimiser, or that needs more memory than its executor may use. `images` are the numbers of images
 /// for training and for validation.
 ///
 /// # Errors
@@ -28,6 +29,14 @@ pub fn check_training(
     context: &RunContext,
     images: [usize; 2],
 ) -> Result<()> {
+    let kind = context.executor.chosen()?;
+    let has_method =
+        kind != ExecutorKind::Cuda || matches!(config.optimizer, Optimizer::Sgd | Optimizer::AdamW);
+    ensure_usage!(
+        has_method,
+        "executor {kind} does not train with {}: set `optimizer` to SGD or AdamW, or `executor` to candle",
+        config.optimizer
+    );
     let Some(budget) = context.executor.budget else { return Ok(()) };
     let side = context.imgsz;
     let batch = config.batch;

@@ -94,7 +94,7 @@ pub fn train_stage(
         data.yaml.display(),
         data.class_names
     );
-    let config = TrainConfig { seed: context.seed, ..config.clone() };
+    let config = named_config(config, data, context, watch);
     let mut start = start.clone();
     start.metadata.insert("imgsz".to_owned(), context.imgsz.to_string());
     check_training(start.model.graph(), &config, context, data.trained_and_evaluated())?;
@@ -185,6 +185,21 @@ pub fn train_stage(
         watch.borrow_mut().note(&outcome(l1.travel(), &start, &trained)?.to_string());
     }
     Ok(trained)
+}
+
+/// The settings with the seed of the run and a named optimiser.
+fn named_config(
+    config: &TrainConfig,
+    data: &Data,
+    context: &RunContext,
+    watch: &mut dyn TrainWatch,
+) -> TrainConfig {
+    let config = TrainConfig { seed: context.seed, ..config.clone() };
+    let named = config.with_named_optimizer(data.train.samples.len(), data.class_names.len());
+    named.map_or(config, |(named, line)| {
+        watch.note(&line);
+        named
+    })
 }
 
 /// The executor of a training, which penalises the channels that pruning can remove.

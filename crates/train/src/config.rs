@@ -31,7 +31,7 @@ pub struct TrainConfig {
     pub cos_lr: bool,
     /// The optimiser.
     pub optimizer: Optimizer,
-    /// Momentum of SGD, beta1 of AdamW.
+    /// Momentum of SGD and `RMSProp`, beta1 of the Adams.
     pub momentum: f64,
     /// Weight decay of convolution kernels at `nbs` images per step.
     pub weight_decay: f64,
@@ -39,7 +39,7 @@ pub struct TrainConfig {
     pub warmup_epochs: f64,
     /// Minimum number of warm-up batches (100 in Ultralytics 8.0), unless `warmup_epochs` is 0.
     pub warmup_min_batches: usize,
-    /// Momentum of SGD at the start of warm-up.
+    /// Momentum of SGD and `RMSProp` at the start of warm-up.
     pub warmup_momentum: f64,
     /// Learning rate of biases at the start of warm-up; all other learning rates start at 0.
     pub warmup_bias_lr: f64,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod auto_optimizer;
 mod batch;
 mod codes;
 mod config;

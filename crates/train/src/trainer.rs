@@ -10,8 +10,8 @@ use crate::config::refuse;
 use crate::error::ServiceError;
 use crate::pass::Run;
 use crate::{
-    BatchSource, ChooseCodes, Distill, EpochRecord, EpochTiming, Evaluation, Observer, PenaltyPlan,
-    TrainConfig, TrainError,
+    BatchSource, ChooseCodes, Distill, EpochRecord, EpochTiming, Evaluation, Observer, Optimizer,
+    PenaltyPlan, TrainConfig, TrainError,
 };
 
 /// The closures and objects that a training needs.
@@ -76,6 +76,13 @@ pub fn train(
     services: Services<'_>,
 ) -> Result<Trained, TrainError> {
     config.check()?;
+    if config.optimizer == Optimizer::Auto {
+        refuse(
+            "optimizer",
+            &config.optimizer,
+            "named, because its choice depends on the dataset".to_owned(),
+        )?;
+    }
     let Services { executor, batches, evaluate, penalty, distill, codes, class_weights, observer } = services;
     // Shortens the lifetime of the trait object to that of the reference.
     let distill = distill.map(|distill| distill as &mut Distill<'_>);

@@ -17,6 +17,7 @@ use bonsai_train::Stopped;
 
 use super::pictures::Sheet;
 use super::records::{History, RunRecords};
+use super::settled::settle;
 use super::trained_on::TrainedOn;
 use super::{Results, TrainDir, TrainRunConfig, pictures};
 use crate::epoch_keeper::{EpochKeeper, ended};
@@ -88,6 +89,8 @@ pub fn train_run(
             Teacher::open(&path_of_text(file), &data.class_names, gains, progress)
         })
         .transpose()?;
+    let chosen = resume.is_none().then(|| settle(args, &data, progress));
+    let args = chosen.as_ref().unwrap_or(args);
     let (dir, start, history) = match resume {
         Some(Resume { dir, names_data }) => {
             content.compare(&dir, names_data, progress)?;
