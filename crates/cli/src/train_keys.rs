@@ -43,7 +43,7 @@ const fn key(option: &'static str, kind: Kind, value_name: &'static str, help: &
 }
 
 /// All keys but `l1`, whose parts are set by `--set` or in a file.
-const KEYS: [Key; 53] = [
+const KEYS: [Key; 55] = [
     key("model", Kind::Path, "MODEL", "yolov8n to yolov8x, a checkpoint, or an Ultralytics .pt"),
     key("data", Kind::Path, "FILE", "data.yaml, folder or COCO file of a dataset"),
     key("epochs", Kind::Count, "EPOCHS", "Passes over the training split"),
@@ -129,10 +129,12 @@ const KEYS: [Key; 53] = [
         "Checkpoint with the same classes, whose raw outputs the training also imitates",
     ),
     key("qat", Kind::Flag, "BOOL", "Round to 8-bit codes in training; the result computes in codes"),
-    key("close-mosaic", Kind::Count, "EPOCHS", "Number of last epochs without mosaic and mixup")
+    key("close-mosaic", Kind::Count, "EPOCHS", "Number of last epochs without mosaic, mixup and cutmix")
         .augmentation(),
     key("mosaic", Kind::Number, "MOSAIC", "Probability of a mosaic").augmentation(),
     key("mixup", Kind::Number, "MIXUP", "Probability of mixup").augmentation(),
+    key("cutmix", Kind::Number, "CUTMIX", "Probability of pasting a rectangle of another image")
+        .augmentation(),
     key("degrees", Kind::Number, "DEGREES", "Largest rotation in degrees").augmentation(),
     key("translate", Kind::Number, "TRANSLATE", "Largest shift as a fraction of the image").augmentation(),
     key("scale", Kind::Number, "SCALE", "Largest relative change of size").augmentation(),
@@ -143,6 +145,7 @@ const KEYS: [Key; 53] = [
     key("hsv-v", Kind::Number, "HSV_V", "Largest relative change of brightness").augmentation(),
     key("flipud", Kind::Number, "FLIPUD", "Probability of a vertical flip").augmentation(),
     key("fliplr", Kind::Number, "FLIPLR", "Probability of a horizontal flip").augmentation(),
+    key("bgr", Kind::Number, "BGR", "Probability of exchanging red and blue").augmentation(),
 ];
 
 /// The file that an option names; `None` if the option is not given, or is no option of a training for a file.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use toml::{Table, Value};
 
 /// Keys that Bonsai has under the same name and with the same meaning.
-const SAME: [&str; 43] = [
+const SAME: [&str; 45] = [
     "model",
     "data",
     "epochs",
@@ -42,6 +42,7 @@ const SAME: [&str; 43] = [
     "close_mosaic",
     "mosaic",
     "mixup",
+    "cutmix",
     "degrees",
     "translate",
     "scale",
@@ -52,17 +53,16 @@ const SAME: [&str; 43] = [
     "hsv_v",
     "flipud",
     "fliplr",
+    "bgr",
     "single_cls",
 ];
 
 /// Keys that would change the trained network, with the only value that Bonsai supports, as it is written.
-const ONLY: [(&str, &[&str]); 12] = [
+const ONLY: [(&str, &[&str]); 10] = [
     ("task", &["detect"]),
     ("mode", &["train"]),
     ("rect", &["false"]),
     ("multi_scale", &["false", "0", "0.0"]),
-    ("cutmix", &["0", "0.0"]),
-    ("bgr", &["0", "0.0"]),
     ("copy_paste", &["0", "0.0"]),
     ("time", &["null"]),
     ("classes", &["null"]),

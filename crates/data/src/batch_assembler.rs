@@ -1,7 +1,7 @@
 //! [`BatchAssembler`]: decodes, augments and stacks the images of one batch.
 //!
 //! All workers of a loader share one assembler. A sample passes through: store, mosaic or letterbox,
-//! perspective, mixup, colours, flips, planes. Its random numbers and the samples that it is combined with
+//! perspective, mixup, cutmix, colours, flips, planes. Its random numbers and the samples that it is combined with
 //! depend only on the seed, the epoch and its place in the epoch's order.
 
 use std::sync::Arc;
@@ -12,15 +12,16 @@ use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _};
 
 use crate::batch::ByteBatch;
+use crate::cutmix::draw_area;
 use crate::decode_limits::Fidelity;
 use crate::mixup::draw_share;
-use crate::planes::write_bytes;
+use crate::planes::{swap_red_and_blue, write_bytes};
 use crate::random::{Purpose, stream};
 use crate::rect::{Arrangement, arrange};
 use crate::store::{ImageStore, Scaled};
 use crate::{
     Augment, DataError, HsvGains, Label, Letterbox, LetterboxTransform, LoaderConfig, Motion, Perspective,
-    Split, Target, Tile, flip_horizontal, flip_vertical, mixup, mosaic,
+    Split, Target, Tile, cutmix, flip_horizontal, flip_vertical, mixup, mosaic,
 };
 
 /// Number of batches from which a mosaic takes its other images.
@@ -62,6 +63,8 @@ struct Prepared {
     transform: LetterboxTransform,
     /// Colour change, applied while the image is written into the batch.
     gains: Option<HsvGains>,
+    /// Whether red and blue are exchanged after it.
+    bgr: bool,
 }
 
 impl BatchAssembler {
@@ -131,6 +134,9 @@ impl BatchAssembler {
             let place = Place { order, position: start + image, canvas };
             let prepared = self.prepare(place, epoch, scratch)?;
             write_bytes(&prepared.image, prepared.gains, planes);
+            if prepared.bgr {
+                swap_red_and_blue(planes);
+            }
             targets.extend(prepared.labels.iter().map(|label| Target {
                 image,
                 class_id: label.class_id,
@@ -142,7 +148,7 @@ impl BatchAssembler {
         Ok(ByteBatch { bytes, shape, targets, samples, transforms })
     }
 
-    /// The augmentation of an epoch: without mosaic and mixup from epoch `mosaic_epochs` on.
+    /// The augmentation of an epoch: without mosaic, mixup and cutmix from epoch `mosaic_epochs` on.
     fn augment(&self, epoch: u64) -> Option<Augment> {
         let closed = self.config.mosaic_epochs.is_some_and(|epochs| epoch >= epochs);
         self.config.augment.map(|augment| if closed { augment.without_mosaic() } else { augment })
@@ -159,6 +165,17 @@ impl BatchAssembler {
             mixup(&mut prepared.image, &other.image, draw_share(&mut rng));
             prepared.labels.extend(other.labels);
         }
+        // Without cutmix no number is drawn, so that a training without it does not change.
+        if augment.cutmix > 0.0 && rng.random::<f64>() < augment.cutmix {
+            let position = self.partner(place, &mut rng);
+            let other = self.compose(Place { position, ..place }, &augment, &mut rng, scratch)?;
+            let canvas = place.canvas;
+            if let Some(area) = draw_area(canvas, &in_pixels(&prepared.labels, canvas), &mut rng) {
+                let objects = in_pixels(&other.labels, canvas);
+                let added = cutmix(&mut prepared.image, &other.image, &objects, area);
+                prepared.labels.extend(in_fractions(&added, canvas));
+            }
+        }
         let mut gain = |largest: f64| 1.0 + (rng.random_range(-1.0..=1.0) * largest) as f32;
         let gains = HsvGains {
             hue: gain(augment.hsv_h),
@@ -172,6 +189,7 @@ impl BatchAssembler {
         if rng.random::<f64>() < augment.fliplr {
             flip_horizontal(&mut prepared.image, &mut prepared.labels);
         }
+        prepared.bgr = augment.bgr > 0.0 && rng.random::<f64>() < augment.bgr;
         Ok(prepared)
     }
 
@@ -199,6 +217,7 @@ impl BatchAssembler {
                 labels,
                 transform: whole.transform,
                 gains: None,
+                bgr: false,
             });
         }
         let others = [(); 3].map(|()| place.order[self.partner(place, rng)]);
@@ -219,7 +238,7 @@ impl BatchAssembler {
         let map = Perspective::new(&motion, (2 * side, 2 * side), place.canvas);
         let labels = in_fractions(&map.objects(&objects), place.canvas);
         let transform = four[0].0.transform;
-        Ok(Prepared { image: map.image(&scratch.mosaic), labels, transform, gains: None })
+        Ok(Prepared { image: map.image(&scratch.mosaic), labels, transform, gains: None, bgr: false })
     }
 
     /// A position to combine with `place`: one of the positions before it or, at the start of an epoch, one
@@ -241,7 +260,7 @@ impl BatchAssembler {
         let transform = scaled.transform.in_canvas(canvas);
         let to_canvas = |label: &Label| Label { bbox: transform.label_to_canvas(label.bbox), ..*label };
         let labels = labels.iter().map(to_canvas).collect();
-        Ok(Prepared { image: transform.pad(&scaled.image), labels, transform, gains: None })
+        Ok(Prepared { image: transform.pad(&scaled.image), labels, transform, gains: None, bgr: false })
     }
 }
 

@@ -24,7 +24,7 @@ pub struct LoaderConfig {
     pub shuffle: bool,
     /// Random changes to the images; `None` for evaluation.
     pub augment: Option<Augment>,
-    /// Number of epochs with mosaic and mixup; later epochs show whole images. `None` for all epochs.
+    /// Number of epochs with mosaic, mixup and cutmix; later epochs show whole images. `None` for all epochs.
     pub mosaic_epochs: Option<u64>,
     /// Background threads. Each keeps one finished batch waiting, `3 * batch * imgsz * imgsz` bytes.
     /// With 0, the calling thread prepares each batch when it asks for it.

@@ -238,8 +238,8 @@ fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> 
 fn mosaic_epochs(config: &TrainConfig, context: &RunContext) -> usize {
     let closed = config.epochs.saturating_sub(context.loader.close_mosaic);
     let augment = &context.loader.augment;
-    // Without mosaic and mixup, nothing is switched off.
-    let changes = closed > 0 && (augment.mosaic > 0.0 || augment.mixup > 0.0);
+    // Without mosaic, mixup and cutmix, nothing is switched off.
+    let changes = closed > 0 && augment.combines();
     if changes { closed } else { config.epochs }
 }
 

@@ -55,7 +55,7 @@ pub struct TrainRunConfig {
     pub save_period: usize,
     /// Whether pictures are drawn.
     pub plots: bool,
-    /// Number of last epochs without mosaic and mixup.
+    /// Number of last epochs without mosaic, mixup and cutmix.
     pub close_mosaic: usize,
     /// Settings of the trainer; the gains of the loss are `box`, `cls` and `dfl`.
     #[serde(flatten, with = "super::flat_gains")]

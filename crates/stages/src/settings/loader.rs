@@ -21,7 +21,7 @@ pub struct LoadingConfig {
     pub cache_bytes: u64,
     /// Random changes to training images.
     pub augment: Augment,
-    /// Number of last epochs of a training without mosaic and mixup, so that images are shown whole.
+    /// Number of last epochs of a training without mosaic, mixup and cutmix, so that images are shown whole.
     pub close_mosaic: usize,
 }
 
