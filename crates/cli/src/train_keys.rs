@@ -43,7 +43,7 @@ const fn key(option: &'static str, kind: Kind, value_name: &'static str, help: &
 }
 
 /// All keys but `l1`, whose parts are set by `--set` or in a file.
-const KEYS: [Key; 55] = [
+const KEYS: [Key; 57] = [
     key("model", Kind::Path, "MODEL", "yolov8n to yolov8x, a checkpoint, or an Ultralytics .pt"),
     key("data", Kind::Path, "FILE", "data.yaml, folder or COCO file of a dataset"),
     key("epochs", Kind::Count, "EPOCHS", "Passes over the training split"),
@@ -82,6 +82,13 @@ const KEYS: [Key; 55] = [
         "EPOCHS",
         "Epochs between evaluations; the last epoch is always evaluated",
     ),
+    key(
+        "rect",
+        Kind::Flag,
+        "BOOL",
+        "Batches of similar shapes on small canvases, without mosaic and shuffling",
+    ),
+    key("multi-scale", Kind::Number, "FRACTION", "Largest change of the size of batches; 0 for none"),
     key("single-cls", Kind::Flag, "BOOL", "Train all classes as one, called `item`"),
     key("save-period", Kind::Count, "EPOCHS", "Epochs between further checkpoints; 0 for none"),
     key("plots", Kind::Flag, "BOOL", "Draw plots and sample pictures"),

@@ -15,9 +15,10 @@ use crate::batch::ByteBatch;
 use crate::cutmix::draw_area;
 use crate::decode_limits::Fidelity;
 use crate::mixup::draw_share;
+use crate::multi_scale::resize_planes;
 use crate::planes::{swap_red_and_blue, write_bytes};
 use crate::random::{Purpose, stream};
-use crate::rect::{Arrangement, arrange};
+use crate::rect::{Arrangement, arrange, arrange_tight};
 use crate::store::{ImageStore, Scaled};
 use crate::{
     Augment, DataError, HsvGains, Label, Letterbox, LetterboxTransform, LoaderConfig, Motion, Perspective,
@@ -74,7 +75,11 @@ impl BatchAssembler {
         let letterbox = Letterbox { width, height, round_up: true, ..Letterbox::square(imgsz) };
         let rect = config.rect.map(|stride| {
             let sizes: Vec<_> = split.samples.iter().map(|s| s.size).collect();
-            arrange(&sizes, config.batch, config.imgsz, stride)
+            if config.augment.is_some() {
+                arrange_tight(&sizes, config.batch, letterbox, stride)
+            } else {
+                arrange(&sizes, config.batch, config.imgsz, stride)
+            }
         });
         let samples = split.samples.len();
         let combines = config.augment.is_some_and(|augment| augment.combines());
@@ -144,7 +149,15 @@ impl BatchAssembler {
             }));
             transforms.push(prepared.transform);
         }
-        let shape = [samples.len(), 3, h, w];
+        let mut shape = [samples.len(), 3, h, w];
+        if let Some(scale) = self.config.multi_scale {
+            let drawn = scale.draw(self.config.imgsz, [h, w], (self.config.seed, epoch, number));
+            if drawn != [h, w] {
+                let resized = resize_planes(&bytes, [h, w], drawn);
+                scratch.bytes = std::mem::replace(&mut bytes, resized);
+                [shape[2], shape[3]] = drawn;
+            }
+        }
         Ok(ByteBatch { bytes, shape, targets, samples, transforms })
     }
 

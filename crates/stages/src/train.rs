@@ -98,8 +98,9 @@ pub fn train_stage(
     let mut start = start.clone();
     start.metadata.insert("imgsz".to_owned(), context.imgsz.to_string());
     check_training(start.model.graph(), &config, context, data.trained_and_evaluated())?;
-    let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, context))?;
-    let stride = start.model.head().strides.iter().copied().max().filter(|_| context.rect);
+    let stride = start.model.head().strides.iter().copied().max();
+    let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, context, stride.unwrap_or(1)))?;
+    let stride = stride.filter(|_| context.rect);
     // With half a training batch, evaluation needs little memory compared to training.
     let evaluation = config.batch.div_ceil(2);
     let validation = validation_loader_in(&data.val, context.imgsz, evaluation, &context.loader, stride)?;
@@ -237,21 +238,22 @@ fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> 
 /// Number of epochs whose batches are made in the same way: those before mosaic is switched off.
 fn mosaic_epochs(config: &TrainConfig, context: &RunContext) -> usize {
     let closed = config.epochs.saturating_sub(context.loader.close_mosaic);
-    let augment = &context.loader.augment;
+    let augment = context.loader.trained_augment();
     // Without mosaic, mixup and cutmix, nothing is switched off.
     let changes = closed > 0 && augment.combines();
     if changes { closed } else { config.epochs }
 }
 
-fn loader_config(config: &TrainConfig, context: &RunContext) -> LoaderConfig {
+fn loader_config(config: &TrainConfig, context: &RunContext, stride: usize) -> LoaderConfig {
     LoaderConfig {
-        rect: None,
+        rect: context.loader.rect.then_some(stride),
+        multi_scale: context.loader.scales(stride),
         canvas: None,
         imgsz: context.imgsz,
         batch: config.batch,
         seed: context.seed,
-        shuffle: true,
-        augment: Some(context.loader.augment),
+        shuffle: !context.loader.rect,
+        augment: Some(context.loader.trained_augment()),
         mosaic_epochs: Some(config.epochs.saturating_sub(context.loader.close_mosaic) as u64),
         workers: context.loader.workers,
         cache_bytes: context.loader.cache_bytes,

@@ -57,6 +57,11 @@ pub struct TrainRunConfig {
     pub plots: bool,
     /// Number of last epochs without mosaic, mixup and cutmix.
     pub close_mosaic: usize,
+    /// Whether batches have images of similar shape on the smallest canvas for them, without mosaic, mixup, cutmix and
+    /// shuffling.
+    pub rect: bool,
+    /// Largest change of the size of batches, as a fraction of `imgsz`; 0 for none.
+    pub multi_scale: f64,
     /// Settings of the trainer; the gains of the loss are `box`, `cls` and `dfl`.
     #[serde(flatten, with = "super::flat_gains")]
     pub train: TrainConfig,
@@ -95,6 +100,8 @@ impl Default for TrainRunConfig {
             save_period: 0,
             plots: true,
             close_mosaic: loader.close_mosaic,
+            rect: loader.rect,
+            multi_scale: loader.multi_scale,
             train: TrainConfig::default(),
             augment: loader.augment,
             teacher: None,
@@ -144,6 +151,8 @@ impl TrainRunConfig {
             cache_bytes: self.cache_mib.saturating_mul(1 << 20),
             augment: self.augment,
             close_mosaic: self.close_mosaic,
+            rect: self.rect,
+            multi_scale: self.multi_scale,
         }
     }
 
