@@ -31,6 +31,7 @@ enum Kind {
     Text,
     Executor,
     ComputePrecision,
+    Batch,
     Count,
     Seed,
     Number,
@@ -53,7 +54,7 @@ const KEYS: [Key; 57] = [
         "PATIENCE",
         "Epochs without better fitness after which training ends; 0 for never",
     ),
-    key("batch", Kind::Count, "BATCH", "Images per forward pass"),
+    key("batch", Kind::Batch, "BATCH", "Images per forward pass; -1 for as many as fit the memory"),
     key("imgsz", Kind::Count, "IMGSZ", "Side of the images in pixels, a multiple of 32"),
     key("project", Kind::Path, "DIR", "Folder of the runs"),
     key("name", Kind::Text, "NAME", "Folder of this run in --project"),
@@ -185,6 +186,7 @@ impl Key {
         };
         let arg = Arg::new(self.option).long(self.option).value_name(self.value_name).help(help);
         let arg = arg.value_parser(self.kind.parser());
+        let arg = arg.allow_negative_numbers(self.kind == Kind::Batch);
         let arg =
             if self.kind == Kind::Flag { arg.num_args(0..=1).default_missing_value("true") } else { arg };
         match self.heading {
@@ -212,6 +214,7 @@ impl Kind {
                 let name = |precision: ComputePrecision| Value::String(precision.to_string());
                 ValueParser::new(move |text: &str| text.parse::<ComputePrecision>().map(name))
             }
+            Self::Batch => ValueParser::new(batch),
             Self::Count => {
                 let count = move |count: usize| integer(count as u64);
                 ValueParser::new(move |text: &str| text.parse::<usize>().map(count))
@@ -249,6 +252,15 @@ impl FromArgMatches for TrainKeys {
             }
         }
         Ok(())
+    }
+}
+
+/// Parses a number of images, or -1.
+fn batch(text: &str) -> Result<Value, String> {
+    let wrong = || format!("expected a number of images, or -1 for as many as fit the memory, not `{text}`");
+    match text.parse::<i64>() {
+        Ok(number) if number == -1 || number > 0 => Ok(Value::Integer(number)),
+        _ => Err(wrong()),
     }
 }
 

@@ -10,6 +10,7 @@ mod dataset;
 mod difference;
 mod digest;
 mod evaluate;
+mod fitting_batch;
 mod iterate;
 mod json_file;
 mod latency_model;
@@ -50,6 +51,7 @@ pub use dataset::{Data, draw_dataset, look_at_dataset, one_class, open_dataset, 
 pub use difference::differences;
 pub use digest::{digest_file, digest_json};
 pub use evaluate::{BatchWatcher, EvalConvention, EvalOptions, Evaluation, evaluate, evaluate_metrics};
+pub use fitting_batch::fitting_batch;
 pub use iterate::{Stepwise, iterate_stage};
 pub use json_file::{load_json, save_json};
 pub use latency_model::LatencyModel;

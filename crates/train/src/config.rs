@@ -4,7 +4,7 @@ use bonsai_checkpoint::TrainProgress;
 use bonsai_yolov8::LossGains;
 use serde::{Deserialize, Serialize};
 
-use crate::{Freeze, Optimizer, TrainError};
+use crate::{Freeze, Optimizer, TrainError, batch_size};
 
 /// Upper limit for counts over a training.
 const MOST: usize = 1_000_000;
@@ -19,7 +19,8 @@ const LARGEST: f64 = 1e6;
 pub struct TrainConfig {
     /// Passes over the training split.
     pub epochs: usize,
-    /// Images per forward pass.
+    /// Images per forward pass; [`FITTING_BATCH`](Self::FITTING_BATCH) must be replaced before training.
+    #[serde(with = "crate::batch_size")]
     pub batch: usize,
     /// Images per optimiser step: gradients of `nbs / batch` batches are accumulated.
     pub nbs: usize,
@@ -92,6 +93,9 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// The batch that stands for as many images as fit the memory; written as -1.
+    pub const FITTING_BATCH: usize = batch_size::FITTING;
+
     /// Whether the weights are evaluated after `epochs` epochs.
     pub(crate) fn evaluates_after(&self, epochs: usize) -> bool {
         epochs == self.epochs || epochs.is_multiple_of(self.val_period)
@@ -108,6 +112,12 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Config`] with the field, its value and the accepted range.
     pub fn check(&self) -> Result<(), TrainError> {
+        if self.batch == Self::FITTING_BATCH {
+            let expected = format!(
+                "from 1 to {MOST_IMAGES}; only the commands that train a single network choose it by the memory"
+            );
+            return refuse("batch", &-1, expected);
+        }
         let counts = [
             ("epochs", self.epochs, 1, MOST),
             ("batch", self.batch, 1, MOST_IMAGES),

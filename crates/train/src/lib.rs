@@ -2,6 +2,7 @@
 
 mod auto_optimizer;
 mod batch;
+mod batch_size;
 mod codes;
 mod config;
 mod distill;

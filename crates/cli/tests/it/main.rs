@@ -27,5 +27,6 @@ mod recipes;
 mod resumed;
 mod sweep;
 mod training;
+mod training_choices;
 #[cfg(unix)]
 mod videos;

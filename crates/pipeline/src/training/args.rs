@@ -20,6 +20,7 @@ const MOST_EPOCHS: usize = 1_000_000;
 /// that of 8.4. All keys are on one level, as Ultralytics' are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools, reason = "Ultralytics has these arguments")]
 pub struct TrainRunConfig {
     /// `yolov8n` to `yolov8x`, a checkpoint or an Ultralytics `.pt`.
     pub model: String,
@@ -129,7 +130,9 @@ impl TrainRunConfig {
             self.save_period
         );
         self.loader().check()?;
-        self.train.check()?;
+        // What `-1` stands for is in the range of any batch.
+        let batch = if self.train.batch == TrainConfig::FITTING_BATCH { 1 } else { self.train.batch };
+        TrainConfig { batch, ..self.train.clone() }.check()?;
         if let Some(l1) = &self.l1 {
             PlannedL1::check(l1, &self.train)?;
             ensure_usage!(
