@@ -30,7 +30,7 @@ pub struct TrainState {
     pub raw: Weights,
     /// Momentum by parameter name.
     pub momentum: Weights,
-    /// Mean square of the gradients by parameter name, if the optimiser keeps one (AdamW).
+    /// Mean square of the gradients by parameter name, if the optimiser keeps one (all but SGD).
     pub second_moment: Option<Weights>,
     /// Counters.
     pub progress: TrainProgress,
@@ -67,6 +67,9 @@ pub struct TrainProgress {
     /// Sum of the distillation loss over these batches.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub distill_sum: f64,
+    /// Name of the optimiser; `None` for SGD, and for AdamW, which has a second moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimizer: Option<String>,
     /// Mean detection loss of every completed epoch, if these decide the strength of L1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<f64>,

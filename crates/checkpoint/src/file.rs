@@ -2,7 +2,7 @@
 //!
 //! The key holds everything except tensors, as JSON. Several keys would be written in the order of a hash
 //! map, which differs from run to run.
-//! The tensor `NAME` is a weight to deploy; `train.raw.NAME`, `train.momentum.NAME` and, for AdamW,
+//! The tensor `NAME` is a weight to deploy; `train.raw.NAME`, `train.momentum.NAME` and, except for SGD,
 //! `train.second_moment.NAME` are needed to resume training.
 //!
 //! If a network without batch norm computes in 8-bit codes, a kernel is stored as codes, and `NAME.scale` has the

@@ -31,6 +31,7 @@ enum Kind {
     Text,
     Executor,
     ComputePrecision,
+    Batch,
     Count,
     Seed,
     Number,
@@ -43,7 +44,7 @@ const fn key(option: &'static str, kind: Kind, value_name: &'static str, help: &
 }
 
 /// All keys but `l1`, whose parts are set by `--set` or in a file.
-const KEYS: [Key; 52] = [
+const KEYS: [Key; 57] = [
     key("model", Kind::Path, "MODEL", "yolov8n to yolov8x, a checkpoint, or an Ultralytics .pt"),
     key("data", Kind::Path, "FILE", "data.yaml, folder or COCO file of a dataset"),
     key("epochs", Kind::Count, "EPOCHS", "Passes over the training split"),
@@ -53,7 +54,7 @@ const KEYS: [Key; 52] = [
         "PATIENCE",
         "Epochs without better fitness after which training ends; 0 for never",
     ),
-    key("batch", Kind::Count, "BATCH", "Images per forward pass"),
+    key("batch", Kind::Batch, "BATCH", "Images per forward pass; -1 for as many as fit the memory"),
     key("imgsz", Kind::Count, "IMGSZ", "Side of the images in pixels, a multiple of 32"),
     key("project", Kind::Path, "DIR", "Folder of the runs"),
     key("name", Kind::Text, "NAME", "Folder of this run in --project"),
@@ -82,14 +83,26 @@ const KEYS: [Key; 52] = [
         "EPOCHS",
         "Epochs between evaluations; the last epoch is always evaluated",
     ),
+    key(
+        "rect",
+        Kind::Flag,
+        "BOOL",
+        "Batches of similar shapes on small canvases, without mosaic and shuffling",
+    ),
+    key("multi-scale", Kind::Number, "FRACTION", "Largest change of the size of batches; 0 for none"),
     key("single-cls", Kind::Flag, "BOOL", "Train all classes as one, called `item`"),
     key("save-period", Kind::Count, "EPOCHS", "Epochs between further checkpoints; 0 for none"),
     key("plots", Kind::Flag, "BOOL", "Draw plots and sample pictures"),
-    key("optimizer", Kind::Text, "OPTIMIZER", "SGD or AdamW"),
+    key(
+        "optimizer",
+        Kind::Text,
+        "OPTIMIZER",
+        "SGD, AdamW, Adam, NAdam, RMSProp, or auto (AdamW, or SGD for over 10000 steps)",
+    ),
     key("lr0", Kind::Number, "LR0", "Learning rate after warm-up"),
     key("lrf", Kind::Number, "LRF", "Learning rate at the end, as a fraction of lr0"),
     key("cos-lr", Kind::Flag, "BOOL", "Cosine instead of linear decay of the learning rate"),
-    key("momentum", Kind::Number, "MOMENTUM", "SGD momentum, or the first beta of AdamW"),
+    key("momentum", Kind::Number, "MOMENTUM", "Momentum of SGD and RMSProp, or the first beta of the Adams"),
     key(
         "weight-decay",
         Kind::Number,
@@ -110,6 +123,12 @@ const KEYS: [Key; 52] = [
     key("clip-norm", Kind::Number, "NORM", "Largest global norm of the gradients"),
     key("box", Kind::Number, "GAIN", "Gain of the box loss"),
     key("cls", Kind::Number, "GAIN", "Gain of the class loss"),
+    key(
+        "cls-pw",
+        Kind::Number,
+        "POWER",
+        "Weight classes in the loss by (1 / objects)^POWER; 0 for equal weights, at most 1",
+    ),
     key("dfl", Kind::Number, "GAIN", "Gain of the distribution loss"),
     key(
         "teacher",
@@ -118,10 +137,12 @@ const KEYS: [Key; 52] = [
         "Checkpoint with the same classes, whose raw outputs the training also imitates",
     ),
     key("qat", Kind::Flag, "BOOL", "Round to 8-bit codes in training; the result computes in codes"),
-    key("close-mosaic", Kind::Count, "EPOCHS", "Number of last epochs without mosaic and mixup")
+    key("close-mosaic", Kind::Count, "EPOCHS", "Number of last epochs without mosaic, mixup and cutmix")
         .augmentation(),
     key("mosaic", Kind::Number, "MOSAIC", "Probability of a mosaic").augmentation(),
     key("mixup", Kind::Number, "MIXUP", "Probability of mixup").augmentation(),
+    key("cutmix", Kind::Number, "CUTMIX", "Probability of pasting a rectangle of another image")
+        .augmentation(),
     key("degrees", Kind::Number, "DEGREES", "Largest rotation in degrees").augmentation(),
     key("translate", Kind::Number, "TRANSLATE", "Largest shift as a fraction of the image").augmentation(),
     key("scale", Kind::Number, "SCALE", "Largest relative change of size").augmentation(),
@@ -132,6 +153,7 @@ const KEYS: [Key; 52] = [
     key("hsv-v", Kind::Number, "HSV_V", "Largest relative change of brightness").augmentation(),
     key("flipud", Kind::Number, "FLIPUD", "Probability of a vertical flip").augmentation(),
     key("fliplr", Kind::Number, "FLIPLR", "Probability of a horizontal flip").augmentation(),
+    key("bgr", Kind::Number, "BGR", "Probability of exchanging red and blue").augmentation(),
 ];
 
 /// The file that an option names; `None` if the option is not given, or is no option of a training for a file.
@@ -164,6 +186,7 @@ impl Key {
         };
         let arg = Arg::new(self.option).long(self.option).value_name(self.value_name).help(help);
         let arg = arg.value_parser(self.kind.parser());
+        let arg = arg.allow_negative_numbers(self.kind == Kind::Batch);
         let arg =
             if self.kind == Kind::Flag { arg.num_args(0..=1).default_missing_value("true") } else { arg };
         match self.heading {
@@ -191,6 +214,7 @@ impl Kind {
                 let name = |precision: ComputePrecision| Value::String(precision.to_string());
                 ValueParser::new(move |text: &str| text.parse::<ComputePrecision>().map(name))
             }
+            Self::Batch => ValueParser::new(batch),
             Self::Count => {
                 let count = move |count: usize| integer(count as u64);
                 ValueParser::new(move |text: &str| text.parse::<usize>().map(count))
@@ -228,6 +252,15 @@ impl FromArgMatches for TrainKeys {
             }
         }
         Ok(())
+    }
+}
+
+/// Parses a number of images, or -1.
+fn batch(text: &str) -> Result<Value, String> {
+    let wrong = || format!("expected a number of images, or -1 for as many as fit the memory, not `{text}`");
+    match text.parse::<i64>() {
+        Ok(number) if number == -1 || number > 0 => Ok(Value::Integer(number)),
+        _ => Err(wrong()),
     }
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use toml::{Table, Value};
 
 /// Keys that Bonsai has under the same name and with the same meaning.
-const SAME: [&str; 42] = [
+const SAME: [&str; 46] = [
     "model",
     "data",
     "epochs",
@@ -37,10 +37,12 @@ const SAME: [&str; 42] = [
     "freeze",
     "box",
     "cls",
+    "cls_pw",
     "dfl",
     "close_mosaic",
     "mosaic",
     "mixup",
+    "cutmix",
     "degrees",
     "translate",
     "scale",
@@ -51,19 +53,16 @@ const SAME: [&str; 42] = [
     "hsv_v",
     "flipud",
     "fliplr",
+    "bgr",
     "single_cls",
+    "rect",
 ];
 
 /// Keys that would change the trained network, with the only value that Bonsai supports, as it is written.
-const ONLY: [(&str, &[&str]); 13] = [
+const ONLY: [(&str, &[&str]); 8] = [
     ("task", &["detect"]),
     ("mode", &["train"]),
-    ("rect", &["false"]),
-    ("multi_scale", &["false", "0", "0.0"]),
-    ("cutmix", &["0", "0.0"]),
-    ("bgr", &["0", "0.0"]),
     ("copy_paste", &["0", "0.0"]),
-    ("cls_pw", &["0", "0.0"]),
     ("time", &["null"]),
     ("classes", &["null"]),
     ("distill_model", &["null"]),
@@ -168,11 +167,12 @@ fn read(text: &str) -> Result<(Table, Vec<String>)> {
                     supported[0]
                 );
             }
-        } else if key == "optimizer" && written == "auto" {
-            notes.push(
-                "`optimizer: auto` is not built: Bonsai takes SGD with the learning rate and momentum of the file"
-                    .to_owned(),
-            );
+        } else if key == "multi_scale" {
+            // Before 8.4, `true` stood for a half.
+            let fraction = value.as_f64().or_else(|| value.as_bool().map(|on| if on { 0.5 } else { 0.0 }));
+            let fraction =
+                fraction.with_context(|| format!("`multi_scale` is `{written}`, expected a fraction"))?;
+            keys.insert(key.to_owned(), Value::Float(fraction));
         } else if key == "pretrained" {
             // `true` and `false` say no more than `model` does.
             if value.is_string() {
@@ -237,7 +237,8 @@ mod tests {
         config.check().unwrap();
         assert_eq!((config.train.epochs, config.train.lr0, config.train.patience), (7, 0.02, 100));
         assert_eq!((config.model.as_str(), config.name.as_str()), ("yolov8n", "train3"));
-        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert_eq!(config.train.optimizer, bonsai_pipeline::Optimizer::Auto);
+        assert!(notes.is_empty(), "{notes:?}");
         assert!(read("lr00: 1").unwrap().1[0].contains("`lr00` is not a known argument"));
         let freeze = read("freeze: [0, 2]\ndevice: 0\nval: false\n").unwrap().0;
         assert_eq!(freeze["device"].as_str(), Some("0"));
@@ -247,10 +248,10 @@ mod tests {
     #[test]
     fn what_would_train_another_network_is_refused() {
         for (line, part) in [
-            ("rect: true", "`rect` is `true`, but Bonsai only has `false`"),
+            ("copy_paste: 1.0", "`copy_paste` is `1.0`, but Bonsai only has `0`"),
             ("task: segment", "`task` is `segment`"),
             ("time: 1.5", "`time` is `1.5`"),
-            ("multi_scale: 0.5", "`multi_scale` is `0.5`"),
+            ("multi_scale: x", "`multi_scale` is `x`"),
             ("- a", "lines `key: value`"),
             ("7: a", "expected names"),
             ("scale: {a: 1}", "`scale` has a value"),

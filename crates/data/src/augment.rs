@@ -1,6 +1,7 @@
 //! [`Augment`]: kind, probability and size of the random changes to training images.
 //!
-//! The order is that of Ultralytics: mosaic or letterbox, perspective, mixup, colours, flips. Each change has
+//! The order is that of Ultralytics: mosaic or letterbox, perspective, mixup, cutmix, colours, flips, exchange of red
+//! and blue. Each change has
 //! a module of its own.
 //! Invariant: all randomness of a sample comes from one generator, seeded by the run's seed, the epoch and
 //! the sample.
@@ -17,6 +18,8 @@ pub struct Augment {
     pub mosaic: f64,
     /// Probability of blending two images.
     pub mixup: f64,
+    /// Probability of replacing a rectangle by that of another image.
+    pub cutmix: f64,
     /// Largest rotation, in degrees.
     pub degrees: f64,
     /// Largest shift, as a fraction of the image.
@@ -37,6 +40,8 @@ pub struct Augment {
     pub flipud: f64,
     /// Probability of mirroring left and right.
     pub fliplr: f64,
+    /// Probability of exchanging red and blue.
+    pub bgr: f64,
 }
 
 impl Default for Augment {
@@ -44,6 +49,7 @@ impl Default for Augment {
         Self {
             mosaic: 1.0,
             mixup: 0.0,
+            cutmix: 0.0,
             degrees: 0.0,
             translate: 0.1,
             scale: 0.5,
@@ -54,6 +60,7 @@ impl Default for Augment {
             hsv_v: 0.4,
             flipud: 0.0,
             fliplr: 0.5,
+            bgr: 0.0,
         }
     }
 }
@@ -63,6 +70,7 @@ impl Augment {
     pub const NONE: Self = Self {
         mosaic: 0.0,
         mixup: 0.0,
+        cutmix: 0.0,
         degrees: 0.0,
         translate: 0.0,
         scale: 0.0,
@@ -73,6 +81,7 @@ impl Augment {
         hsv_v: 0.0,
         flipud: 0.0,
         fliplr: 0.0,
+        bgr: 0.0,
     };
 
     /// Colours and mirroring only: every image stays whole and at its own scale.
@@ -80,10 +89,10 @@ impl Augment {
         Self { mosaic: 0.0, translate: 0.0, scale: 0.0, ..Self::default() }
     }
 
-    /// The same changes without mosaic and mixup, for the last epochs of a training run.
+    /// The same changes without mosaic, mixup and cutmix, for the last epochs of a training run.
     #[must_use]
     pub const fn without_mosaic(self) -> Self {
-        Self { mosaic: 0.0, mixup: 0.0, ..self }
+        Self { mosaic: 0.0, mixup: 0.0, cutmix: 0.0, ..self }
     }
 
     /// Whether an image may be moved, scaled or bent.
@@ -92,8 +101,8 @@ impl Augment {
     }
 
     /// Whether samples are combined.
-    pub(crate) fn combines(&self) -> bool {
-        self.mosaic > 0.0 || self.mixup > 0.0
+    pub fn combines(&self) -> bool {
+        self.mosaic > 0.0 || self.mixup > 0.0 || self.cutmix > 0.0
     }
 
     /// Checks that every value lies in its range.
@@ -106,8 +115,10 @@ impl Augment {
         let rules = [
             ("mosaic", self.mosaic, &probability),
             ("mixup", self.mixup, &probability),
+            ("cutmix", self.cutmix, &probability),
             ("flipud", self.flipud, &probability),
             ("fliplr", self.fliplr, &probability),
+            ("bgr", self.bgr, &probability),
             ("translate", self.translate, &share),
             ("hsv_h", self.hsv_h, &share),
             ("hsv_s", self.hsv_s, &share),

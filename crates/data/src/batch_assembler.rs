@@ -1,7 +1,7 @@
 //! [`BatchAssembler`]: decodes, augments and stacks the images of one batch.
 //!
 //! All workers of a loader share one assembler. A sample passes through: store, mosaic or letterbox,
-//! perspective, mixup, colours, flips, planes. Its random numbers and the samples that it is combined with
+//! perspective, mixup, cutmix, colours, flips, planes. Its random numbers and the samples that it is combined with
 //! depend only on the seed, the epoch and its place in the epoch's order.
 
 use std::sync::Arc;
@@ -12,15 +12,17 @@ use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _};
 
 use crate::batch::ByteBatch;
+use crate::cutmix::draw_area;
 use crate::decode_limits::Fidelity;
 use crate::mixup::draw_share;
-use crate::planes::write_bytes;
+use crate::multi_scale::resize_planes;
+use crate::planes::{swap_red_and_blue, write_bytes};
 use crate::random::{Purpose, stream};
-use crate::rect::{Arrangement, arrange};
+use crate::rect::{Arrangement, arrange, arrange_tight};
 use crate::store::{ImageStore, Scaled};
 use crate::{
     Augment, DataError, HsvGains, Label, Letterbox, LetterboxTransform, LoaderConfig, Motion, Perspective,
-    Split, Target, Tile, flip_horizontal, flip_vertical, mixup, mosaic,
+    Split, Target, Tile, cutmix, flip_horizontal, flip_vertical, mixup, mosaic,
 };
 
 /// Number of batches from which a mosaic takes its other images.
@@ -62,6 +64,8 @@ struct Prepared {
     transform: LetterboxTransform,
     /// Colour change, applied while the image is written into the batch.
     gains: Option<HsvGains>,
+    /// Whether red and blue are exchanged after it.
+    bgr: bool,
 }
 
 impl BatchAssembler {
@@ -71,7 +75,11 @@ impl BatchAssembler {
         let letterbox = Letterbox { width, height, round_up: true, ..Letterbox::square(imgsz) };
         let rect = config.rect.map(|stride| {
             let sizes: Vec<_> = split.samples.iter().map(|s| s.size).collect();
-            arrange(&sizes, config.batch, config.imgsz, stride)
+            if config.augment.is_some() {
+                arrange_tight(&sizes, config.batch, letterbox, stride)
+            } else {
+                arrange(&sizes, config.batch, config.imgsz, stride)
+            }
         });
         let samples = split.samples.len();
         let combines = config.augment.is_some_and(|augment| augment.combines());
@@ -131,6 +139,9 @@ impl BatchAssembler {
             let place = Place { order, position: start + image, canvas };
             let prepared = self.prepare(place, epoch, scratch)?;
             write_bytes(&prepared.image, prepared.gains, planes);
+            if prepared.bgr {
+                swap_red_and_blue(planes);
+            }
             targets.extend(prepared.labels.iter().map(|label| Target {
                 image,
                 class_id: label.class_id,
@@ -138,11 +149,19 @@ impl BatchAssembler {
             }));
             transforms.push(prepared.transform);
         }
-        let shape = [samples.len(), 3, h, w];
+        let mut shape = [samples.len(), 3, h, w];
+        if let Some(scale) = self.config.multi_scale {
+            let drawn = scale.draw(self.config.imgsz, [h, w], (self.config.seed, epoch, number));
+            if drawn != [h, w] {
+                let resized = resize_planes(&bytes, [h, w], drawn);
+                scratch.bytes = std::mem::replace(&mut bytes, resized);
+                [shape[2], shape[3]] = drawn;
+            }
+        }
         Ok(ByteBatch { bytes, shape, targets, samples, transforms })
     }
 
-    /// The augmentation of an epoch: without mosaic and mixup from epoch `mosaic_epochs` on.
+    /// The augmentation of an epoch: without mosaic, mixup and cutmix from epoch `mosaic_epochs` on.
     fn augment(&self, epoch: u64) -> Option<Augment> {
         let closed = self.config.mosaic_epochs.is_some_and(|epochs| epoch >= epochs);
         self.config.augment.map(|augment| if closed { augment.without_mosaic() } else { augment })
@@ -159,6 +178,17 @@ impl BatchAssembler {
             mixup(&mut prepared.image, &other.image, draw_share(&mut rng));
             prepared.labels.extend(other.labels);
         }
+        // Without cutmix no number is drawn, so that a training without it does not change.
+        if augment.cutmix > 0.0 && rng.random::<f64>() < augment.cutmix {
+            let position = self.partner(place, &mut rng);
+            let other = self.compose(Place { position, ..place }, &augment, &mut rng, scratch)?;
+            let canvas = place.canvas;
+            if let Some(area) = draw_area(canvas, &in_pixels(&prepared.labels, canvas), &mut rng) {
+                let objects = in_pixels(&other.labels, canvas);
+                let added = cutmix(&mut prepared.image, &other.image, &objects, area);
+                prepared.labels.extend(in_fractions(&added, canvas));
+            }
+        }
         let mut gain = |largest: f64| 1.0 + (rng.random_range(-1.0..=1.0) * largest) as f32;
         let gains = HsvGains {
             hue: gain(augment.hsv_h),
@@ -172,6 +202,7 @@ impl BatchAssembler {
         if rng.random::<f64>() < augment.fliplr {
             flip_horizontal(&mut prepared.image, &mut prepared.labels);
         }
+        prepared.bgr = augment.bgr > 0.0 && rng.random::<f64>() < augment.bgr;
         Ok(prepared)
     }
 
@@ -199,6 +230,7 @@ impl BatchAssembler {
                 labels,
                 transform: whole.transform,
                 gains: None,
+                bgr: false,
             });
         }
         let others = [(); 3].map(|()| place.order[self.partner(place, rng)]);
@@ -219,7 +251,7 @@ impl BatchAssembler {
         let map = Perspective::new(&motion, (2 * side, 2 * side), place.canvas);
         let labels = in_fractions(&map.objects(&objects), place.canvas);
         let transform = four[0].0.transform;
-        Ok(Prepared { image: map.image(&scratch.mosaic), labels, transform, gains: None })
+        Ok(Prepared { image: map.image(&scratch.mosaic), labels, transform, gains: None, bgr: false })
     }
 
     /// A position to combine with `place`: one of the positions before it or, at the start of an epoch, one
@@ -241,7 +273,7 @@ impl BatchAssembler {
         let transform = scaled.transform.in_canvas(canvas);
         let to_canvas = |label: &Label| Label { bbox: transform.label_to_canvas(label.bbox), ..*label };
         let labels = labels.iter().map(to_canvas).collect();
-        Ok(Prepared { image: transform.pad(&scaled.image), labels, transform, gains: None })
+        Ok(Prepared { image: transform.pad(&scaled.image), labels, transform, gains: None, bgr: false })
     }
 }
 

@@ -13,6 +13,9 @@ use crate::batch_assembler::BatchAssembler;
 use crate::epoch::Epoch;
 use crate::{DataError, LoaderConfig, Split};
 
+/// Largest change of the size of a batch.
+const MOST_SCALE: f64 = 0.9;
+
 /// Makes batches of a split. Cheap to clone; clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Loader {
@@ -24,7 +27,7 @@ impl Loader {
     ///
     /// # Errors
     /// [`DataError::Config`] for a batch of 0 images, an image side outside 1..=16384, `rect` or `canvas`
-    /// with options that exclude them, or an augmentation value out of range.
+    /// with options that exclude them, or a value of `augment` or `multi_scale` out of range.
     pub fn new(split: impl Into<Arc<Split>>, config: LoaderConfig) -> Result<Self, DataError> {
         let wrong =
             |field, value: usize, expected| DataError::Config { field, value: value.to_string(), expected };
@@ -34,10 +37,11 @@ impl Loader {
         let Ok(imgsz @ 1..=16384) = u32::try_from(config.imgsz) else {
             return Err(wrong("imgsz", config.imgsz, "between 1 and 16384 pixels"));
         };
-        if config.rect.is_some() && (config.shuffle || config.augment.is_some()) {
+        let combines = config.augment.is_some_and(|augment| augment.combines());
+        if config.rect.is_some() && (config.shuffle || combines) {
             let field = "rect";
             let value = "on".to_owned();
-            let expected = "off where images are shuffled or augmented";
+            let expected = "off where images are shuffled or combined";
             return Err(DataError::Config { field, value, expected });
         }
         if config.rect.is_some_and(|stride| !(1..=1024).contains(&stride)) {
@@ -55,6 +59,15 @@ impl Loader {
                     value,
                     expected: "sides of 1 to 16384 pixels",
                 });
+            }
+        }
+        if let Some(scale) = config.multi_scale {
+            if !(0.0..=MOST_SCALE).contains(&scale.fraction) {
+                let value = scale.fraction.to_string();
+                return Err(DataError::Config { field: "multi_scale", value, expected: "between 0 and 0.9" });
+            }
+            if !(1..=1024).contains(&scale.stride) {
+                return Err(wrong("multi_scale.stride", scale.stride, "a stride between 1 and 1024 pixels"));
             }
         }
         if let Some(augment) = &config.augment {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Augment;
+use crate::{Augment, MultiScale};
 
 /// Configuration of a [`Loader`](crate::Loader).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -14,9 +14,12 @@ pub struct LoaderConfig {
     pub batch: usize,
     /// Seed of all randomness.
     pub seed: u64,
-    /// For evaluation: each batch gets the smallest canvas that it needs, with sides in multiples of this
-    /// many pixels, and images are sorted by shape. `None` for square canvases.
+    /// Each batch gets the smallest canvas that it needs, with sides in multiples of this many pixels, and images are
+    /// sorted by shape. Without augmentation, the canvas has half a stride more, as in Ultralytics' evaluation. `None`
+    /// for square canvases.
     pub rect: Option<usize>,
+    /// Resizes each batch to a random size. `None` for batches of one size.
+    pub multi_scale: Option<MultiScale>,
     /// Width and height of one canvas for all images, in pixels, instead of a square; for evaluating models
     /// that accept only this size.
     pub canvas: Option<(u32, u32)>,
@@ -24,7 +27,7 @@ pub struct LoaderConfig {
     pub shuffle: bool,
     /// Random changes to the images; `None` for evaluation.
     pub augment: Option<Augment>,
-    /// Number of epochs with mosaic and mixup; later epochs show whole images. `None` for all epochs.
+    /// Number of epochs with mosaic, mixup and cutmix; later epochs show whole images. `None` for all epochs.
     pub mosaic_epochs: Option<u64>,
     /// Background threads. Each keeps one finished batch waiting, `3 * batch * imgsz * imgsz` bytes.
     /// With 0, the calling thread prepares each batch when it asks for it.
@@ -44,6 +47,7 @@ impl Default for LoaderConfig {
             batch: 16,
             seed: 0,
             rect: None,
+            multi_scale: None,
             canvas: None,
             shuffle: false,
             augment: None,

@@ -35,6 +35,13 @@ pub(crate) fn write_bytes(image: &RgbImage, gains: Option<HsvGains>, planes: &mu
     }
 }
 
+/// Exchanges the first and the last of three planes.
+pub(crate) fn swap_red_and_blue(planes: &mut [u8]) {
+    let plane = planes.len() / 3;
+    let (red, rest) = planes.split_at_mut(plane);
+    red.swap_with_slice(&mut rest[plane..]);
+}
+
 /// Converts bytes to values in 0..=1.
 #[multiversion(targets("x86_64+avx+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx+avx2"))]
 pub(crate) fn to_floats(bytes: &[u8]) -> Vec<f32> {
@@ -110,6 +117,13 @@ fn change_block(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn red_and_blue_are_exchanged() {
+        let mut planes = [1, 2, 3, 4, 5, 6];
+        swap_red_and_blue(&mut planes);
+        assert_eq!(planes, [5, 6, 3, 4, 1, 2]);
+    }
 
     #[test]
     fn one_pass_gives_what_two_give() {

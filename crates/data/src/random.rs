@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     Augment,
     /// One drawn image.
     Shapes,
+    /// Size of one batch.
+    Scale,
 }
 
 /// The generator for a purpose, a seed, a major number (epoch, split) and a minor one (sample index).
@@ -23,6 +25,7 @@ pub(crate) fn stream(purpose: Purpose, seed: u64, major: u64, minor: u64) -> Cha
         Purpose::Shuffle => 1,
         Purpose::Augment => 2,
         Purpose::Shapes => 3,
+        Purpose::Scale => 4,
     };
     let mut key = [0; 32];
     for (part, word) in key.chunks_exact_mut(8).zip([tag, seed, major, minor]) {

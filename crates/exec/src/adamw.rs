@@ -1,5 +1,6 @@
 //! [`AdamStep`]: AdamW on single values, as in `torch.optim.AdamW`.
 
+use crate::moments::MomentStep;
 use crate::{Method, RoleRule, UpdateRule};
 
 /// Factors of one step for one role. The kernel `bonsai_adamw` takes them as they are.
@@ -53,10 +54,11 @@ impl AdamStep {
         let factors = AdamFactors::new(rule, role)?;
         Some(Self { clip, factors })
     }
+}
 
-    /// Computes the new parameter, first moment and second moment from parameter, gradient and moments.
+impl MomentStep for AdamStep {
     #[inline]
-    pub(crate) fn apply(&self, w: f32, g: f32, m: f32, s: f32) -> (f32, f32, f32) {
+    fn apply(&self, w: f32, g: f32, m: f32, s: f32) -> (f32, f32, f32) {
         let AdamFactors { keep, take1, beta2, take2, root, eps, rate } = self.factors;
         let g = g * self.clip;
         let m = m + (g - m) * take1;

@@ -90,6 +90,16 @@ pub enum ExecError {
         /// The reason, and what to do.
         reason: &'static str,
     },
+    /// The executor has no steps of this optimiser.
+    #[error(
+        "executor `{kind}` does not train with {method}, only with SGD and AdamW; choose one of them, or another executor"
+    )]
+    Method {
+        /// The executor.
+        kind: ExecutorKind,
+        /// Name of the optimiser.
+        method: &'static str,
+    },
     /// The executor does not round training passes.
     #[error("this executor does not train with 8-bit codes; omit the executor and the device, or use cpu")]
     NoRounding,

@@ -25,8 +25,8 @@ pub enum Buffer {
     Gradients,
     /// Momentum of the trained parameters.
     Momentum,
-    /// Mean square of the gradients of the trained parameters. Only AdamW uses it; before AdamW or a write
-    /// sets it, it is zero and takes no memory.
+    /// Mean square of the gradients of the trained parameters. SGD does not use it; before another
+    /// method or a write sets it, it is zero and takes no memory.
     SecondMoment,
     /// Exponential moving average of parameters and running statistics.
     Ema,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod adam;
 mod adamw;
 mod budget;
 mod build;
@@ -24,11 +25,13 @@ mod int8;
 mod kind;
 mod layout;
 mod memory;
+mod moments;
 mod need;
 mod options;
 mod penalty;
 mod penalty_map;
 mod plan;
+mod rmsprop;
 mod step;
 mod unknown_name;
 mod update;

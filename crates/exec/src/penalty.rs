@@ -93,8 +93,8 @@ impl Group {
 /// or off.
 ///
 /// Under SGD, momentum turns a constant gradient into steps of `lr * l1 / (1 - momentum)`, so that is the
-/// threshold: a strength then moves a parameter as far as [`L1Method::Subgradient`] does. AdamW has no such
-/// factor.
+/// threshold: a strength then moves a parameter as far as [`L1Method::Subgradient`] does. Other methods
+/// have no such factor.
 pub(crate) fn threshold(rule: &UpdateRule, role: &RoleRule) -> Option<f32> {
     if role.l1 == 0.0 || pulls(rule, role) {
         return None;
@@ -102,7 +102,9 @@ pub(crate) fn threshold(rule: &UpdateRule, role: &RoleRule) -> Option<f32> {
     let step = f64::from(role.lr) * f64::from(role.l1);
     Some(match rule.method {
         Method::Sgd => (step / (1.0 - f64::from(rule.momentum))) as f32,
-        Method::AdamW { .. } => step as f32,
+        Method::AdamW { .. } | Method::Adam { .. } | Method::NAdam { .. } | Method::RmsProp { .. } => {
+            step as f32
+        }
     })
 }
 

@@ -1,5 +1,5 @@
-//! [`UpdateRule`]: the optimiser step as data, with SGD or AdamW, weight decay, L1 on batch norm, clipping
-//! and averaging.
+//! [`UpdateRule`]: the optimiser step as data, with its method, weight decay, L1 on batch norm, clipping and
+//! averaging.
 
 use bonsai_graph::ParamRole;
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct RoleRule {
     /// Learning rate.
     pub lr: f32,
-    /// Weight decay. SGD adds `weight_decay * w` to the gradient; AdamW subtracts `lr * weight_decay * w`
-    /// from the parameter.
+    /// Weight decay. AdamW subtracts `lr * weight_decay * w` from the parameter; all other methods add
+    /// `weight_decay * w` to the gradient.
     pub weight_decay: f32,
     /// Strength of L1; [`UpdateRule::l1_method`] defines its effect.
     pub l1: f32,
@@ -35,7 +35,7 @@ pub enum L1Method {
     /// around it.
     #[default]
     Subgradient,
-    /// After the step, `w` moves towards zero by `lr * l1 / (1 - momentum)` (SGD) or `lr * l1` (AdamW) and
+    /// After the step, `w` moves towards zero by `lr * l1 / (1 - momentum)` (SGD) or `lr * l1` (others) and
     /// stops at zero. This gives exact zeros and does not affect gradients, their norm or clipping. Under
     /// SGD, a strength moves a parameter as far as the subgradient does.
     Proximal,
@@ -62,6 +62,50 @@ pub enum Method {
         /// Number of this step, from 1; it corrects the means, which start at zero.
         step: u64,
     },
+    /// Adam (Kingma and Ba, 2015): as `AdamW`, with the weight decay added to the gradient.
+    Adam {
+        /// As in `AdamW`.
+        beta2: f32,
+        /// As in `AdamW`.
+        eps: f32,
+        /// As in `AdamW`.
+        step: u64,
+    },
+    /// Adam with Nesterov momentum (Dozat, 2016): the momentum of a step is
+    /// `beta1 * (1 - 0.96^(step * 0.004) / 2)`; the weight decay is added to the gradient.
+    NAdam {
+        /// As in `AdamW`.
+        beta2: f32,
+        /// As in `AdamW`.
+        eps: f32,
+        /// As in `AdamW`.
+        step: u64,
+    },
+    /// `RMSprop` with momentum: the momentum sums gradients that are divided by the root of their mean square.
+    RmsProp {
+        /// Factor on the mean square of gradients in a step.
+        alpha: f32,
+        /// Added to the root of the mean square.
+        eps: f32,
+    },
+}
+
+impl Method {
+    /// Whether a step uses [`Buffer::SecondMoment`](crate::Buffer::SecondMoment).
+    pub const fn keeps_second_moment(self) -> bool {
+        !matches!(self, Self::Sgd)
+    }
+
+    /// The name in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sgd => "SGD",
+            Self::AdamW { .. } => "AdamW",
+            Self::Adam { .. } => "Adam",
+            Self::NAdam { .. } => "NAdam",
+            Self::RmsProp { .. } => "RMSProp",
+        }
+    }
 }
 
 /// One optimiser step. Order: L1 (if before), clip, L1 (if after), weight decay, momentum, step, soft
@@ -78,7 +122,7 @@ pub struct UpdateRule {
     pub bn_beta: RoleRule,
     /// How a gradient becomes a step.
     pub method: Method,
-    /// Momentum: `v = momentum * v + g`; in AdamW `v = momentum * v + (1 - momentum) * g`.
+    /// Momentum: `v = momentum * v + g`; in the Adams `v = momentum * v + (1 - momentum) * g`.
     pub momentum: f32,
     /// Whether SGD uses `g + momentum * v` instead of `v` (Nesterov momentum in PyTorch's form).
     pub nesterov: bool,

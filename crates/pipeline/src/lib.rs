@@ -59,7 +59,7 @@ pub use bonsai_tensorrt::{
     Backend, BackendChoice, BuildReport, ComputeCapability, EngineOutcome, EnginePrecision,
     HardwareCompatibility, RTX_BUILT_IN, ShapeProfile,
 };
-pub use bonsai_train::{EpochRecord, EpochTiming, StepRecord, Stopped, TrainConfig};
+pub use bonsai_train::{EpochRecord, EpochTiming, Optimizer, StepRecord, Stopped, TrainConfig};
 pub use bonsai_yolov8::LossItems;
 pub use check::{check, check_imgsz};
 pub use config::{ControlConfig, PipelineConfig};

@@ -10,7 +10,7 @@ use bonsai_train::TrainConfig;
 use serde_json::{Map, Value, json};
 
 use crate::doctor::engine_builders;
-use crate::{PipelineConfig, Stage, digest_file, path_of_text, path_text};
+use crate::{LoadingConfig, PipelineConfig, Stage, digest_file, path_of_text, path_text};
 
 /// The inputs from which the settings of the stages are made.
 #[derive(Debug)]
@@ -88,7 +88,10 @@ impl StageSettings<'_> {
     /// The settings that all trainings share.
     fn training(&self) -> Value {
         let c = self.config;
-        let loader = json!({"augment": c.loader.augment, "close_mosaic": c.loader.close_mosaic});
+        let LoadingConfig { augment, close_mosaic, rect, multi_scale, .. } = c.loader;
+        let loader = json!({
+            "augment": augment, "close_mosaic": close_mosaic, "rect": rect, "multi_scale": multi_scale
+        });
         with(json!({"imgsz": c.imgsz, "seed": c.seed, "loader": loader}), self.machine())
     }
 

@@ -11,7 +11,7 @@ use bonsai_exec::UnknownName;
 use bonsai_graph::ClassMap;
 use bonsai_metrics::{ConfusionMatrix, Curves, DetMetrics, Evaluator, ImageOutcomes, Protocol};
 use bonsai_train::MeanLosses;
-use bonsai_yolov8::{LossGains, NmsOptions, decode, detection_loss};
+use bonsai_yolov8::{ClassWeights, LossGains, NmsOptions, decode, weighted_detection_loss};
 
 use crate::batches::targets;
 use crate::classes::{in_dataset, in_network, matched};
@@ -75,19 +75,26 @@ impl EvalConvention {
 
 /// How a split is evaluated.
 #[derive(Debug, Clone, Copy)]
-pub struct EvalOptions {
+pub struct EvalOptions<'a> {
     /// Settings of non-maximum suppression.
     pub suppression: NmsOptions,
     /// The version of Ultralytics whose metrics are comparable.
     pub convention: EvalConvention,
     /// Gains of the loss parts; `None` computes no losses. An ONNX file provides no losses.
     pub gains: Option<LossGains>,
+    /// Weights of the classes in the losses, by the network's class numbers; `None` for equal weights.
+    pub class_weights: Option<&'a ClassWeights>,
 }
 
-impl Default for EvalOptions {
+impl Default for EvalOptions<'_> {
     /// Ultralytics' settings for validation, the convention of 8.4, no losses.
     fn default() -> Self {
-        Self { suppression: NmsOptions::VALIDATION, convention: EvalConvention::default(), gains: None }
+        Self {
+            suppression: NmsOptions::VALIDATION,
+            convention: EvalConvention::default(),
+            gains: None,
+            class_weights: None,
+        }
     }
 }
 
@@ -131,7 +138,7 @@ pub fn evaluate_metrics(detector: &mut Detector, loader: &Loader) -> Result<DetM
 pub fn evaluate(
     detector: &mut Detector,
     loader: &Loader,
-    how: &EvalOptions,
+    how: &EvalOptions<'_>,
     watch: BatchWatcher<'_>,
 ) -> Result<Evaluation> {
     let classes = matched(detector.class_names(), &loader.split().class_names)?;
@@ -154,7 +161,8 @@ pub fn evaluate(
         let (outputs, loss) = match how.gains {
             None => (detector.run(&images)?, None),
             Some(gains) => detector.read_head(&images, |head| {
-                let loss = detection_loss(head, &in_network(targets(&batch), &classes), gains);
+                let objects = in_network(targets(&batch), &classes);
+                let loss = weighted_detection_loss(head, &objects, gains, how.class_weights);
                 (Outputs::Predictions(decode(head)), Some(loss))
             })?,
         };

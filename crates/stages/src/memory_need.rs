@@ -2,21 +2,24 @@
 //! the parameters.
 
 use anyhow::Result;
-use bonsai_exec::{MemoryNeed, Mode, check_memory, memory_need};
+use bonsai_exec::{ExecutorKind, MemoryNeed, Mode, check_memory, memory_need};
 use bonsai_graph::Graph;
-use bonsai_train::TrainConfig;
+use bonsai_train::{Optimizer, TrainConfig};
 
 use crate::LoadingConfig;
 use crate::RunContext;
+use crate::ensure_usage;
 
 /// A mosaic takes its other images from so many recent batches, but at most from so many images; see
 /// `LoaderConfig::cache_bytes`.
 const RECENT: (usize, usize) = (8, 1000);
+/// The largest stride of a network: the step between the sizes of batches.
+const STRIDE: usize = 32;
 /// Copies of all parameters on the host: the first and the last checkpoint of a training, each with the raw
-/// parameters, their moments and the average. The last copy is the additional state of AdamW.
+/// parameters, their moments and the average. The last copy is the second moment of optimisers other than SGD.
 const COPIES: u64 = 9;
 
-/// Refuses a training that needs more memory than its executor may use. `images` are the numbers of images
+/// Refuses a training whose executor has not its optimiser, or that needs more memory than its executor may use. `images` are the numbers of images
 /// for training and for validation.
 ///
 /// # Errors
@@ -28,17 +31,26 @@ pub fn check_training(
     context: &RunContext,
     images: [usize; 2],
 ) -> Result<()> {
+    let kind = context.executor.chosen()?;
+    let has_method =
+        kind != ExecutorKind::Cuda || matches!(config.optimizer, Optimizer::Sgd | Optimizer::AdamW);
+    ensure_usage!(
+        has_method,
+        "executor {kind} does not train with {}: set `optimizer` to SGD or AdamW, or `executor` to candle",
+        config.optimizer
+    );
     let Some(budget) = context.executor.budget else { return Ok(()) };
-    let side = context.imgsz;
     let batch = config.batch;
+    // The largest of all sizes, whose plan and memory the smaller ones share.
+    let side = context.loader.largest_side(context.imgsz, STRIDE);
     // First the network alone, because planning takes too long for the sizes that this check refuses.
     check_memory(graph, Mode::Train, [batch, side, side], &context.executor)?;
     let evaluation = batch.div_ceil(2);
     let need = memory_need(graph, Mode::Train, [batch, side, side], &context.executor)?
-        .and(memory_need(graph, Mode::Eval, [evaluation, side, side], &context.executor)?)
+        .and(memory_need(graph, Mode::Eval, [evaluation, context.imgsz, context.imgsz], &context.executor)?)
         .and(MemoryNeed::all_touched(parameters(graph).saturating_mul(COPIES)))
         .and(loader(&context.loader, side, batch, images[0], true))
-        .and(loader(&context.loader, side, evaluation, images[1], false));
+        .and(loader(&context.loader, context.imgsz, evaluation, images[1], false));
     let what = format!("training on {batch} images of {side}x{side} pixels at a time");
     Ok(budget.check(&what, need)?)
 }

@@ -17,7 +17,7 @@ pub struct PlannedL1 {
     config: L1Config,
     strengths: Strengths,
     epochs: usize,
-    is_sgd: bool,
+    optimizer: Optimizer,
 }
 
 /// How the strengths are determined.
@@ -47,8 +47,9 @@ impl PlannedL1 {
         let keys: Vec<_> = asked.map(|(key, _)| format!("`{key}`")).collect();
         ensure_usage!(
             plans || keys.is_empty(),
-            "under AdamW, how far L1 moves a parameter depends on its gradients, so no strength can be chosen; \
+            "under {}, how far L1 moves a parameter depends on its gradients, so no strength can be chosen; \
              give {} as a number, set `l1.method` to `proximal`, or train with SGD",
+            training.optimizer,
             keys.join(" and ")
         );
         Ok(())
@@ -67,7 +68,8 @@ impl PlannedL1 {
     ) -> Result<Self> {
         let mut plan = config.plan();
         let is_sgd = training.optimizer == Optimizer::Sgd;
-        let planned = |strengths| Self { config: *config, strengths, epochs: training.epochs, is_sgd };
+        let (epochs, optimizer) = (training.epochs, training.optimizer);
+        let planned = |strengths| Self { config: *config, strengths, epochs, optimizer };
         Self::check(config, training)?;
         let is_threshold = config.method == L1Method::Proximal;
         if let (false, false, Some(schedule)) = (is_sgd, is_threshold, plan.schedule()) {
@@ -186,9 +188,10 @@ impl PlannedL1 {
                 on_beta.distance,
             ),
             None => format!(
-                "L1 on gamma {}, on beta {} {place}: under AdamW, how far L1 moves them depends on their gradients",
+                "L1 on gamma {}, on beta {} {place}: under {}, how far L1 moves them depends on their gradients",
                 digits(gamma),
-                digits(beta)
+                digits(beta),
+                self.optimizer
             ),
         }
     }
@@ -204,7 +207,7 @@ impl PlannedL1 {
             ));
         }
         let forecast = self.forecast()?;
-        if self.is_sgd || forecast.held_from.is_some() {
+        if self.optimizer == Optimizer::Sgd || forecast.held_from.is_some() {
             forecast.warning()
         } else {
             forecast.gamma.warning()

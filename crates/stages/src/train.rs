@@ -8,7 +8,8 @@ use anyhow::{Result, ensure};
 use bonsai_checkpoint::Checkpoint;
 use bonsai_data::{Batch, Loader, LoaderConfig};
 use bonsai_detector::Detector;
-use bonsai_exec::build_executor;
+use bonsai_exec::{Executor, build_executor};
+use bonsai_graph::Graph;
 use bonsai_sparsity::{GammaStatistics, GammaSummary, L1Outcome, Travel};
 use bonsai_train::{
     Distill, EpochRecord, EpochTiming, Evaluation, Observer, Penalty, PenaltyPlan, Services, StepRecord,
@@ -17,6 +18,7 @@ use bonsai_train::{
 
 use crate::batches::LoaderBatches;
 use crate::calibrate::{Calibration, quantize_stage};
+use crate::class_weights::{announce, class_weights};
 use crate::evaluate::{EvalOptions, evaluate};
 use crate::memory_need::check_training;
 use crate::penalty::Penalised;
@@ -92,12 +94,13 @@ pub fn train_stage(
         data.yaml.display(),
         data.class_names
     );
-    let config = TrainConfig { seed: context.seed, ..config.clone() };
+    let config = named_config(config, data, context, watch);
     let mut start = start.clone();
     start.metadata.insert("imgsz".to_owned(), context.imgsz.to_string());
     check_training(start.model.graph(), &config, context, data.trained_and_evaluated())?;
-    let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, context))?;
-    let stride = start.model.head().strides.iter().copied().max().filter(|_| context.rect);
+    let stride = start.model.head().strides.iter().copied().max();
+    let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, context, stride.unwrap_or(1)))?;
+    let stride = stride.filter(|_| context.rect);
     // With half a training batch, evaluation needs little memory compared to training.
     let evaluation = config.batch.div_ceil(2);
     let validation = validation_loader_in(&data.val, context.imgsz, evaluation, &context.loader, stride)?;
@@ -122,18 +125,16 @@ pub fn train_stage(
         Objective::Distillation(teacher) => teacher.tapped(&start)?,
         Objective::Detection | Objective::Sparsity(_) => start.model.graph().clone(),
     };
-    let mut executor = build_executor(&graph, &start.weights, &context.executor)?;
-    if let Some(l1) = &l1 {
-        let penalised = l1.penalised(start.model.graph());
-        executor.penalise(&penalised.map)?;
-        if penalised.left > 0 {
-            let Penalised { left, channels, .. } = penalised;
-            watch.note(&format!(
-                "L1 is not applied to {left} of {channels} batch-norm channels, because pruning cannot remove them"
-            ));
-        }
+    let mut executor = start_executor(&graph, &start, l1.as_ref(), context, watch)?;
+    let class_weights = class_weights(&data.train, config.cls_pw);
+    if let Some(weights) = &class_weights {
+        watch.note(&announce(weights, &data.class_names));
     }
-    let options = EvalOptions { gains: Some(config.gains), ..EvalOptions::default() };
+    let options = EvalOptions {
+        gains: Some(config.gains),
+        class_weights: class_weights.as_ref(),
+        ..EvalOptions::default()
+    };
     let mut evaluate = |checkpoint: &Checkpoint| {
         let mut detector = Detector::from_checkpoint(checkpoint.clone(), context.executor)?;
         let evaluation = evaluate(&mut detector, &validation, &options, &mut |_, _, _| {})
@@ -171,6 +172,7 @@ pub fn train_stage(
         distill: distill.as_mut().map(|distill| distill as &mut Distill<'_>),
         codes: Some(&mut choose),
         ranks: None,
+        class_weights: class_weights.as_ref(),
         observer: &mut Watched(&watch),
     };
     let trained = train(&start, &config, services)?;
@@ -187,6 +189,43 @@ pub fn train_stage(
     Ok(trained)
 }
 
+/// The settings with the seed of the run and a named optimiser.
+fn named_config(
+    config: &TrainConfig,
+    data: &Data,
+    context: &RunContext,
+    watch: &mut dyn TrainWatch,
+) -> TrainConfig {
+    let config = TrainConfig { seed: context.seed, ..config.clone() };
+    let named = config.with_named_optimizer(data.train.samples.len(), data.class_names.len());
+    named.map_or(config, |(named, line)| {
+        watch.note(&line);
+        named
+    })
+}
+
+/// The executor of a training, which penalises the channels that pruning can remove.
+fn start_executor(
+    graph: &Graph,
+    start: &Checkpoint,
+    l1: Option<&PlannedL1>,
+    context: &RunContext,
+    watch: &mut dyn TrainWatch,
+) -> Result<Box<dyn Executor + Send>> {
+    let mut executor = build_executor(graph, &start.weights, &context.executor)?;
+    if let Some(l1) = l1 {
+        let penalised = l1.penalised(start.model.graph());
+        executor.penalise(&penalised.map)?;
+        if penalised.left > 0 {
+            let Penalised { left, channels, .. } = penalised;
+            watch.note(&format!(
+                "L1 is not applied to {left} of {channels} batch-norm channels, because pruning cannot remove them"
+            ));
+        }
+    }
+    Ok(executor)
+}
+
 /// The forecast and the measured change of the gammas. In a resumed training, the gammas before it are
 /// unknown.
 fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> Result<L1Outcome> {
@@ -200,21 +239,22 @@ fn outcome(predicted: Option<Travel>, start: &Checkpoint, trained: &Trained) -> 
 /// Number of epochs whose batches are made in the same way: those before mosaic is switched off.
 fn mosaic_epochs(config: &TrainConfig, context: &RunContext) -> usize {
     let closed = config.epochs.saturating_sub(context.loader.close_mosaic);
-    let augment = &context.loader.augment;
-    // Without mosaic and mixup, nothing is switched off.
-    let changes = closed > 0 && (augment.mosaic > 0.0 || augment.mixup > 0.0);
+    let augment = context.loader.trained_augment();
+    // Without mosaic, mixup and cutmix, nothing is switched off.
+    let changes = closed > 0 && augment.combines();
     if changes { closed } else { config.epochs }
 }
 
-fn loader_config(config: &TrainConfig, context: &RunContext) -> LoaderConfig {
+fn loader_config(config: &TrainConfig, context: &RunContext, stride: usize) -> LoaderConfig {
     LoaderConfig {
-        rect: None,
+        rect: context.loader.rect.then_some(stride),
+        multi_scale: context.loader.scales(stride),
         canvas: None,
         imgsz: context.imgsz,
         batch: config.batch,
         seed: context.seed,
-        shuffle: true,
-        augment: Some(context.loader.augment),
+        shuffle: !context.loader.rect,
+        augment: Some(context.loader.trained_augment()),
         mosaic_epochs: Some(config.epochs.saturating_sub(context.loader.close_mosaic) as u64),
         workers: context.loader.workers,
         cache_bytes: context.loader.cache_bytes,

@@ -60,6 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         distill: None,
         codes: None,
         ranks: None,
+        class_weights: None,
         observer: &mut NoObserver,
     };
     let trained = train(&start, &config, services)?;

@@ -4,7 +4,7 @@ use bonsai_checkpoint::TrainProgress;
 use bonsai_yolov8::LossGains;
 use serde::{Deserialize, Serialize};
 
-use crate::{Freeze, Optimizer, TrainError};
+use crate::{Freeze, Optimizer, TrainError, batch_size};
 
 /// Upper limit for counts over a training.
 const MOST: usize = 1_000_000;
@@ -19,7 +19,8 @@ const LARGEST: f64 = 1e6;
 pub struct TrainConfig {
     /// Passes over the training split.
     pub epochs: usize,
-    /// Images per forward pass.
+    /// Images per forward pass; [`FITTING_BATCH`](Self::FITTING_BATCH) must be replaced before training.
+    #[serde(with = "crate::batch_size")]
     pub batch: usize,
     /// Images per optimiser step: gradients of `nbs / batch` batches are accumulated.
     pub nbs: usize,
@@ -31,7 +32,7 @@ pub struct TrainConfig {
     pub cos_lr: bool,
     /// The optimiser.
     pub optimizer: Optimizer,
-    /// Momentum of SGD, beta1 of AdamW.
+    /// Momentum of SGD and `RMSProp`, beta1 of the Adams.
     pub momentum: f64,
     /// Weight decay of convolution kernels at `nbs` images per step.
     pub weight_decay: f64,
@@ -39,7 +40,7 @@ pub struct TrainConfig {
     pub warmup_epochs: f64,
     /// Minimum number of warm-up batches (100 in Ultralytics 8.0), unless `warmup_epochs` is 0.
     pub warmup_min_batches: usize,
-    /// Momentum of SGD at the start of warm-up.
+    /// Momentum of SGD and `RMSProp` at the start of warm-up.
     pub warmup_momentum: f64,
     /// Learning rate of biases at the start of warm-up; all other learning rates start at 0.
     pub warmup_bias_lr: f64,
@@ -47,6 +48,9 @@ pub struct TrainConfig {
     pub clip_norm: f64,
     /// Weights of the loss parts.
     pub gains: LossGains,
+    /// Power of the inverse class frequencies that weight the class part of the loss: 0 for equal weights, 1 for the
+    /// inverse frequency; see [`ClassWeights`](bonsai_yolov8::ClassWeights).
+    pub cls_pw: f64,
     /// Number of epochs between evaluations; the last epoch is always evaluated.
     pub val_period: usize,
     /// Stop if the best epoch by evaluation is this many epochs ago (100 in Ultralytics 8.4); 0 never stops.
@@ -78,6 +82,7 @@ impl Default for TrainConfig {
             warmup_bias_lr: 0.1,
             clip_norm: 10.0,
             gains: LossGains::default(),
+            cls_pw: 0.0,
             val_period: 1,
             patience: 50,
             freeze: Freeze::default(),
@@ -88,6 +93,9 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// The batch that stands for as many images as fit the memory; written as -1.
+    pub const FITTING_BATCH: usize = batch_size::FITTING;
+
     /// Whether the weights are evaluated after `epochs` epochs.
     pub(crate) fn evaluates_after(&self, epochs: usize) -> bool {
         epochs == self.epochs || epochs.is_multiple_of(self.val_period)
@@ -104,6 +112,12 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Config`] with the field, its value and the accepted range.
     pub fn check(&self) -> Result<(), TrainError> {
+        if self.batch == Self::FITTING_BATCH {
+            let expected = format!(
+                "from 1 to {MOST_IMAGES}; only the commands that train a single network choose it by the memory"
+            );
+            return refuse("batch", &-1, expected);
+        }
         let counts = [
             ("epochs", self.epochs, 1, MOST),
             ("batch", self.batch, 1, MOST_IMAGES),
@@ -132,6 +146,9 @@ impl TrainConfig {
             if !(0.0..1.0).contains(&value) {
                 return refuse(field, &value, "at least 0 and below 1".to_owned());
             }
+        }
+        if !(0.0..=1.0).contains(&self.cls_pw) {
+            return refuse("cls_pw", &self.cls_pw, "from 0 to 1".to_owned());
         }
         let LossGains { bbox, cls, dfl } = self.gains;
         let others = [

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod auto_optimizer;
 mod batch;
+mod batch_size;
 mod codes;
 mod config;
 mod distill;

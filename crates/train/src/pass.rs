@@ -6,7 +6,9 @@ use bonsai_checkpoint::{Array, Checkpoint, TrainProgress};
 use bonsai_collective::Collective;
 use bonsai_exec::{ExecError, Executor, Mode};
 use bonsai_graph::{DetectHead, Quantization};
-use bonsai_yolov8::{HeadError, HeadOutput, LossItems, LossOutput, add_gradients, detection_loss};
+use bonsai_yolov8::{
+    ClassWeights, HeadError, HeadOutput, LossItems, LossOutput, add_gradients, weighted_detection_loss,
+};
 
 use crate::ranks::Ranks;
 use crate::split_step::{SplitError, split_step};
@@ -23,6 +25,8 @@ pub(crate) struct Run<'a> {
     ranks: Ranks<'a>,
     /// Whether a rank asked to end the training after this epoch.
     pub(crate) stopping: bool,
+    /// Weights of the classes in the loss.
+    pub(crate) class_weights: Option<&'a ClassWeights>,
     /// The codes to which the training rounds.
     pub(crate) quantization: Option<Quantization>,
     head: DetectHead,
@@ -72,6 +76,7 @@ impl<'a> Run<'a> {
             distill,
             ranks,
             stopping: false,
+            class_weights: None,
             quantization: None,
             head,
             schedule,
@@ -215,8 +220,9 @@ impl<'a> Run<'a> {
         let number = index + 1;
         let exec = |source: ExecError| TrainError::exec(epoch, number, source);
         let failed = |e: HeadError| TrainError::Loss { epoch, batch: number, source: Box::new(e) };
-        // A teacher needs the outputs on the host.
+        // A teacher needs the outputs on the host, and a device has one factor for the gradients of all classes.
         if self.distill.is_none()
+            && self.class_weights.is_none()
             && let Some(pass) = self.executor.head_pass()
         {
             let step = split_step(pass, &self.head, batch, self.config.gains);
@@ -228,7 +234,8 @@ impl<'a> Run<'a> {
         }
         let outputs = self.executor.forward(Mode::Train, &batch.images).map_err(exec)?;
         let head = HeadOutput::from_outputs(&self.head, &outputs).map_err(failed)?;
-        let mut loss = detection_loss(&head, &batch.targets, self.config.gains).map_err(failed)?;
+        let loss = weighted_detection_loss(&head, &batch.targets, self.config.gains, self.class_weights);
+        let mut loss = loss.map_err(failed)?;
         let items = loss.items;
         let mut features = Vec::new();
         let mut taught = None;

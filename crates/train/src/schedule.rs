@@ -2,7 +2,7 @@
 
 use bonsai_exec::{RoleRule, UpdateRule};
 
-use crate::{Optimizer, Penalty, TrainConfig};
+use crate::{Penalty, TrainConfig};
 
 /// Decay of the weight average; it starts with a short memory: `0.9999 * (1 - exp(-updates / 2000))`.
 pub fn ema_decay(updates: u64) -> f64 {
@@ -91,10 +91,10 @@ impl Schedule {
         StepSchedule {
             weight_lr: between(0.0, lr),
             bias_lr: between(config.warmup_bias_lr, lr),
-            momentum: match config.optimizer {
-                Optimizer::Sgd => between(config.warmup_momentum, config.momentum),
-                // Ultralytics warms up the parameter group's `momentum` key; AdamW has betas instead.
-                Optimizer::AdamW => config.momentum,
+            momentum: if config.optimizer.warms_momentum() {
+                between(config.warmup_momentum, config.momentum)
+            } else {
+                config.momentum
             },
             accumulate: whole(between(1.0, nominal)),
         }

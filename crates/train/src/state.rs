@@ -18,12 +18,20 @@ pub(crate) fn restore(
         let momentum = executor.read(Buffer::Momentum).map_err(exec)?;
         let zeros: Weights = momentum.iter().map(|(n, a)| (n.to_owned(), Array::zeros(a.shape()))).collect();
         executor.write(Buffer::Momentum, &zeros).map_err(exec)?;
-        if config.optimizer == Optimizer::AdamW {
+        if config.optimizer.method(1).keeps_second_moment() {
             executor.write(Buffer::SecondMoment, &zeros).map_err(exec)?;
         }
-        return Ok(TrainProgress { seed: config.seed, ..TrainProgress::default() });
+        return Ok(TrainProgress {
+            seed: config.seed,
+            optimizer: config.optimizer.recorded(),
+            ..TrainProgress::default()
+        });
     };
-    let trained = if state.second_moment.is_some() { Optimizer::AdamW } else { Optimizer::Sgd };
+    let trained = match &state.progress.optimizer {
+        Some(name) => name.parse()?,
+        None if state.second_moment.is_some() => Optimizer::AdamW,
+        None => Optimizer::Sgd,
+    };
     if trained != config.optimizer {
         return Err(TrainError::Optimizer { trained, asked: config.optimizer });
     }
@@ -58,9 +66,10 @@ pub(crate) fn snapshot(
     checkpoint.train = Some(TrainState {
         raw: read(Buffer::Params)?,
         momentum: read(Buffer::Momentum)?,
-        second_moment: match config.optimizer {
-            Optimizer::Sgd => None,
-            Optimizer::AdamW => Some(read(Buffer::SecondMoment)?),
+        second_moment: if config.optimizer.method(1).keeps_second_moment() {
+            Some(read(Buffer::SecondMoment)?)
+        } else {
+            None
         },
         progress: progress.clone(),
     });

@@ -5,13 +5,14 @@ use std::time::Instant;
 use bonsai_checkpoint::Checkpoint;
 use bonsai_collective::Collective;
 use bonsai_exec::Executor;
+use bonsai_yolov8::ClassWeights;
 
 use crate::config::refuse;
 use crate::error::ServiceError;
 use crate::pass::Run;
 use crate::{
-    BatchSource, ChooseCodes, Distill, EpochRecord, EpochTiming, Evaluation, Observer, PenaltyPlan,
-    TrainConfig, TrainError,
+    BatchSource, ChooseCodes, Distill, EpochRecord, EpochTiming, Evaluation, Observer, Optimizer,
+    PenaltyPlan, TrainConfig, TrainError,
 };
 
 /// The closures and objects that a training needs.
@@ -32,6 +33,8 @@ pub struct Services<'a> {
     /// The processes that train together, each on its part of every batch: the first evaluates for all, and each passes the
     /// records of its own batches to its observer. `None` trains alone.
     pub ranks: Option<&'a mut dyn Collective>,
+    /// Weights of the classes in the loss; used only with [`TrainConfig::cls_pw`] above 0, which then needs them.
+    pub class_weights: Option<&'a ClassWeights>,
     /// Receives a record of every batch and epoch.
     pub observer: &'a mut dyn Observer,
 }
@@ -77,11 +80,23 @@ pub fn train(
     services: Services<'_>,
 ) -> Result<Trained, TrainError> {
     config.check()?;
-    let Services { executor, batches, evaluate, penalty, distill, codes, ranks, observer } = services;
+    if config.optimizer == Optimizer::Auto {
+        refuse(
+            "optimizer",
+            &config.optimizer,
+            "named, because its choice depends on the dataset".to_owned(),
+        )?;
+    }
+    let Services { executor, batches, evaluate, penalty, distill, codes, ranks, class_weights, observer } =
+        services;
     // Shortens the lifetime of the trait object to that of the reference.
     let distill = distill.map(|distill| distill as &mut Distill<'_>);
     let ranks = ranks.map(|ranks| ranks as &mut dyn Collective);
     let mut run = Run::start(start, config, executor, (distill, ranks), batches.batches())?;
+    run.class_weights = class_weights.filter(|_| config.cls_pw > 0.0);
+    if config.cls_pw > 0.0 && class_weights.is_none() {
+        refuse("cls_pw", &config.cls_pw, "0, because the caller counts no classes".to_owned())?;
+    }
     let mut codes = codes.filter(|_| config.qat);
     if config.qat && codes.is_none() {
         refuse("qat", &"true", "false, because the caller chooses no codes".to_owned())?;

@@ -34,6 +34,14 @@ pub enum HeadError {
         /// Number of outputs returned.
         found: usize,
     },
+    /// Class weights for another number of classes.
+    #[error("there are weights for {weights} classes, but the head has {num_classes}")]
+    ClassWeights {
+        /// Number of weights.
+        weights: usize,
+        /// Number of classes of the head.
+        num_classes: usize,
+    },
     /// A distribution over fewer than two bins has no gradient.
     #[error("reg_max is {0}: a side's distribution needs at least 2 bins (YOLOv8 has 16)")]
     RegMax(usize),

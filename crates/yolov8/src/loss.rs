@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::assigner::{Positive, assign_objects};
 use crate::ciou::{Corners, ciou};
+use crate::class_weights::ClassWeights;
 use crate::distribution::Distribution;
 use crate::gradient::{ImagePlanes, LevelGradient, planes_by_image, zero_gradients};
 use crate::grid::{Grid, HeadShape};
@@ -76,9 +77,29 @@ pub fn detection_loss(
     targets: &[Target],
     gains: LossGains,
 ) -> Result<LossOutput, HeadError> {
+    weighted_detection_loss(head, targets, gains, None)
+}
+
+/// [`detection_loss`] with a factor on the cross-entropy of each class. The assignment, the soft labels and their
+/// sum do not change.
+///
+/// # Errors
+/// As [`detection_loss`]; [`HeadError::ClassWeights`] if there are not as many weights as classes.
+pub fn weighted_detection_loss(
+    head: &HeadOutput,
+    targets: &[Target],
+    gains: LossGains,
+    class_weights: Option<&ClassWeights>,
+) -> Result<LossOutput, HeadError> {
+    let class_weights = class_weights.map(ClassWeights::as_slice);
+    if let Some(weights) = class_weights
+        && weights.len() != head.num_classes()
+    {
+        return Err(HeadError::ClassWeights { weights: weights.len(), num_classes: head.num_classes() });
+    }
     let objects = objects_by_image(&HeadShape::from_head(head), targets)?;
     let positives = assign_objects(head, &objects);
-    Ok(evaluate(head, &objects, &positives, gains))
+    Ok(evaluate(head, &objects, &positives, gains, class_weights))
 }
 
 /// Unweighted sums of one image or of the batch.
@@ -132,6 +153,7 @@ fn evaluate(
     objects: &[Vec<Object>],
     positives: &[Vec<Positive>],
     gains: LossGains,
+    class_weights: Option<&[f32]>,
 ) -> LossOutput {
     let score_sum = score_sum(positives);
     let weights = Weights::new(gains, score_sum, head.batch());
@@ -141,11 +163,12 @@ fn evaluate(
         .into_par_iter()
         .enumerate()
         .map(|(image, mut planes)| {
-            let mut sums = Sums { cls: background(head, image, weights.cls, &mut planes), ..Sums::default() };
+            let cls = background(head, image, weights.cls, class_weights, &mut planes);
+            let mut sums = Sums { cls, ..Sums::default() };
             let mut distribution = Distribution::new(head.reg_max());
             for positive in &positives[image] {
                 if let Some(object) = object_of(positive, &objects[image]) {
-                    let foreground = Foreground { head, image, grids: &grids, weights };
+                    let foreground = Foreground { head, image, grids: &grids, weights, class_weights };
                     foreground.add(positive, object, &mut distribution, &mut planes, &mut sums);
                 }
             }
@@ -164,9 +187,25 @@ fn evaluate(
 }
 
 /// The class part for an image without objects.
-fn background(head: &HeadOutput, image: usize, weight: f64, planes: &mut [ImagePlanes]) -> f64 {
+fn background(
+    head: &HeadOutput,
+    image: usize,
+    weight: f64,
+    class_weights: Option<&[f32]>,
+    planes: &mut [ImagePlanes],
+) -> f64 {
     let one = |(level, planes): (usize, &mut ImagePlanes)| {
-        background_cross_entropy(head.cls_logits(level, image), weight as f32, planes.cls_logits)
+        let logits = head.cls_logits(level, image);
+        let Some(class_weights) = class_weights else {
+            return background_cross_entropy(logits, weight as f32, planes.cls_logits);
+        };
+        let cells = head.levels()[level].cells();
+        let classes = logits.chunks_exact(cells).zip(planes.cls_logits.chunks_exact_mut(cells));
+        let class = |((logits, gradient), factor): ((&[f32], &mut [f32]), &f32)| {
+            let factor = f64::from(*factor);
+            factor * background_cross_entropy(logits, (weight * factor) as f32, gradient)
+        };
+        classes.zip(class_weights).map(class).sum()
     };
     planes.iter_mut().enumerate().map(one).sum()
 }
@@ -177,6 +216,7 @@ struct Foreground<'a> {
     image: usize,
     grids: &'a [Grid],
     weights: Weights,
+    class_weights: Option<&'a [f32]>,
 }
 
 impl Foreground<'_> {
@@ -196,9 +236,10 @@ impl Foreground<'_> {
 
         // The target of the cross-entropy enters linearly, as -x t.
         let logit = object.class_id * cells + cell;
-        sums.cls -= f64::from(self.head.cls_logits(level, self.image)[logit]) * score;
+        let weighted = score * self.class_weights.map_or(1.0, |weights| f64::from(weights[object.class_id]));
+        sums.cls -= f64::from(self.head.cls_logits(level, self.image)[logit]) * weighted;
         let gradient = &mut planes[level].cls_logits[logit];
-        *gradient = (f64::from(*gradient) - self.weights.cls * score) as f32;
+        *gradient = (f64::from(*gradient) - self.weights.cls * weighted) as f32;
 
         distribution.read(self.head.box_logits(level, self.image), cells, cell);
         let sides = BoxSides { grid, cell, object, score };

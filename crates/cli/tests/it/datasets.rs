@@ -117,11 +117,11 @@ fn a_training_takes_the_arguments_of_ultralytics() {
     fs::write(at("args.yaml"), &arguments).unwrap();
     let output = xtask(&["train", "--config", &at("args.yaml")]);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success() && said.contains("`optimizer: auto`"), "{said}");
+    assert!(output.status.success() && said.contains("optimizer auto: AdamW"), "{said}");
     assert!(Path::new(&at("runs/taken/results.csv")).is_file());
-    fs::write(at("args.yaml"), arguments + "rect: true\n").unwrap();
+    fs::write(at("args.yaml"), arguments + "time: 1.5\n").unwrap();
     let said = misuse(&["train", "--config", &at("args.yaml")]);
-    assert!(said.contains("`rect` is `true`"), "{said}");
+    assert!(said.contains("`time` is `1.5`"), "{said}");
 }
 
 #[test]

@@ -28,5 +28,6 @@ mod resumed;
 mod serve;
 mod sweep;
 mod training;
+mod training_choices;
 #[cfg(unix)]
 mod videos;

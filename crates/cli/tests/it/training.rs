@@ -14,12 +14,12 @@ use crate::program::{answer, misuse, refusal, xtask};
 const KILL_ROUNDS: usize = 3;
 const EPOCHS: usize = 4;
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// A drawn dataset: a few images of 64 px.
-fn drawn(folder: &Path) -> PathBuf {
+pub(crate) fn drawn(folder: &Path) -> PathBuf {
     let mut shapes = PipelineConfig::drawn().shapes;
     (shapes.train, shapes.val, shapes.test, shapes.imgsz) = (10, 3, 0, 64);
     draw_dataset(&shapes, &folder.join("shapes")).unwrap()
@@ -34,7 +34,7 @@ fn arguments<'a>(yaml: &'a Path, project: &'a Path) -> Vec<&'a str> {
     arguments
 }
 
-fn weights(run: &Path) -> [Vec<u8>; 2] {
+pub(crate) fn weights(run: &Path) -> [Vec<u8>; 2] {
     ["best", "last"].map(|name| fs::read(run.join(format!("weights/{name}.safetensors"))).unwrap())
 }
 
@@ -120,12 +120,12 @@ fn errors_for_mistyped_keys_suggest_the_nearest_name() {
     }
 }
 
-fn start(arguments: &[&str]) -> Child {
+pub(crate) fn start(arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bonsai"));
     command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-fn wait_for(what: impl Fn() -> bool) {
+pub(crate) fn wait_for(what: impl Fn() -> bool) {
     let start = Instant::now();
     while !what() {
         assert!(start.elapsed() < Duration::from_mins(2), "nothing happened for two minutes");

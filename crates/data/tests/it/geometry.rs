@@ -231,6 +231,8 @@ fn settings_without_meaning_are_refused_by_name() {
     for (augment, name) in [
         (Augment { mosaic: 1.5, ..Augment::default() }, "mosaic"),
         (Augment { mixup: f64::NAN, ..Augment::default() }, "mixup"),
+        (Augment { cutmix: 1.5, ..Augment::default() }, "cutmix"),
+        (Augment { bgr: -0.1, ..Augment::default() }, "bgr"),
         (Augment { scale: 1.0, ..Augment::default() }, "scale"),
         (Augment { shear: 90.0, ..Augment::default() }, "shear"),
         (Augment { perspective: 0.1, ..Augment::default() }, "perspective"),

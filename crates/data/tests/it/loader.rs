@@ -204,7 +204,11 @@ fn mosaics_combine_and_close() {
     let (both, blended) = objects(Augment { mixup: 1.0, ..Augment::NONE }, 2);
     assert!(both > 3 * whole / 2, "{both} objects of {whole} blended with others");
     assert_eq!(objects(Augment { mixup: 1.0, ..Augment::NONE }, 3).0, whole);
-    for batch in batches.iter().chain(&blended) {
+    // A cutmix adds objects of another image, in a rectangle that touches none of the own ones.
+    let (cut, pasted) = objects(Augment { cutmix: 1.0, ..Augment::NONE }, 2);
+    assert!((whole + 1..2 * whole).contains(&cut), "{cut} objects of {whole} with pasted ones");
+    assert_eq!(objects(Augment { cutmix: 1.0, ..Augment::NONE }, 3).1, objects(Augment::NONE, 3).1);
+    for batch in batches.iter().chain(&blended).chain(&pasted) {
         assert!(batch.images.iter().all(|value| (0.0..=1.0).contains(value)));
         for target in &batch.targets {
             let b = bonsai_boxes::Xyxy::from(target.bbox);
@@ -212,4 +216,34 @@ fn mosaics_combine_and_close() {
             assert!(inside(b.x1) && inside(b.y1) && inside(b.x2) && inside(b.y2), "{b:?}");
         }
     }
+}
+
+#[test]
+fn red_and_blue_are_exchanged_at_the_rate_of_bgr() {
+    let folder = Folder::new();
+    let split = std::sync::Arc::new(drawn(&folder, 11));
+    let batches = |augment: Augment| -> Vec<Batch> {
+        let config = LoaderConfig { augment: Some(augment), ..config() };
+        let loader = Loader::new(std::sync::Arc::clone(&split), config).unwrap();
+        loader.epoch(1).map(Result::unwrap).collect()
+    };
+    let colours = Augment { hsv_h: 0.2, hsv_s: 0.5, hsv_v: 0.3, fliplr: 0.5, ..Augment::NONE };
+    let (plain, all) = (batches(colours), batches(Augment { bgr: 1.0, ..colours }));
+    let some = batches(Augment { bgr: 0.5, ..colours });
+    let mut exchanged = [0, 0];
+    for ((plain, all), some) in plain.iter().zip(&all).zip(&some) {
+        assert_eq!((&plain.targets, &plain.samples), (&all.targets, &all.samples));
+        let plane = plain.shape[2] * plain.shape[3];
+        let images = |batch: &Batch| -> Vec<Vec<f32>> {
+            batch.images.chunks_exact(3 * plane).map(<[f32]>::to_vec).collect()
+        };
+        for ((plain, all), some) in images(plain).into_iter().zip(images(all)).zip(images(some)) {
+            let swapped = [&plain[2 * plane..], &plain[plane..2 * plane], &plain[..plane]].concat();
+            assert_ne!(plain, swapped);
+            assert_eq!(all, swapped);
+            assert!(some == plain || some == swapped);
+            exchanged[usize::from(some == swapped)] += 1;
+        }
+    }
+    assert!(exchanged[0] > 0 && exchanged[1] > 0, "{exchanged:?}");
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step of a test should stop it")]
 
 mod augment;
+mod batch_shapes;
 mod bccd;
 mod damage;
 mod dataset;

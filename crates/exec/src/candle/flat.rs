@@ -8,7 +8,7 @@ use super::average::average;
 use super::clip::{clipped, gradient_norm};
 use super::gradients::Gradients;
 use super::roles::{Roles, buffer_len, join};
-use super::{adamw, penalty, sgd};
+use super::{adamw, moments, penalty, sgd};
 use crate::frozen::Frozen;
 use crate::layout::{ParamLayout, ParamSlot, role_index};
 use crate::penalty_map::{ChannelSlot, Marks, is_affine};
@@ -164,8 +164,12 @@ impl FlatBuffers {
             gradients = penalty::add(&clipped(gradients, clip)?, &pull)?;
             clip = 1.0;
         }
-        let moments = (&self.momentum, self.second_moment.as_ref());
-        match adamw::step(rule, &roles, clip, &self.params, &gradients, moments)? {
+        let kept = (&self.momentum, self.second_moment.as_ref());
+        let moved = match adamw::step(rule, &roles, clip, &self.params, &gradients, kept)? {
+            Some(moved) => Some(moved),
+            None => moments::step(rule, &roles, clip, &self.params, &gradients, kept)?,
+        };
+        match moved {
             Some((params, first, second)) => {
                 (self.params, self.momentum, self.second_moment) = (params, first, Some(second));
             }

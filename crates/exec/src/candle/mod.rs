@@ -21,6 +21,7 @@ mod gather;
 mod gradients;
 mod host;
 mod max_pool;
+mod moments;
 mod need;
 mod penalty;
 mod roles;

@@ -18,7 +18,7 @@ pub(super) struct Params {
     pub(super) statistics: AlignedBuffer,
     pub(super) gradients: AlignedBuffer,
     pub(super) momentum: AlignedBuffer,
-    /// Empty until AdamW uses it.
+    /// Empty until a method other than SGD uses it.
     pub(super) second_moment: AlignedBuffer,
     pub(super) ema_trained: AlignedBuffer,
     pub(super) ema_statistics: AlignedBuffer,
@@ -117,7 +117,7 @@ impl Params {
             Buffer::Params => (&self.trained, Some(&self.statistics)),
             Buffer::Ema => (&self.ema_trained, Some(&self.ema_statistics)),
             Buffer::Momentum => (&self.momentum, None),
-            // Empty and therefore zero before AdamW uses it.
+            // Empty and therefore zero before a method uses it.
             Buffer::SecondMoment => (&self.second_moment, None),
             Buffer::Gradients => (&self.gradients, None),
         };

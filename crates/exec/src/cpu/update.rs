@@ -11,11 +11,14 @@ use std::ops::Range;
 use bonsai_kernels::Team;
 
 use super::params::Params;
+use crate::adam::CoupledAdam;
 use crate::adamw::AdamStep;
 use crate::frozen::average_frozen;
+use crate::moments::MomentStep;
 use crate::penalty::{self, Part};
+use crate::rmsprop::RmsPropStep;
 use crate::step::{CHUNK, ValueStep, clip_factor, role_rules, sum_of_squares};
-use crate::{ExecError, L1Placement, Method, UpdateReport, UpdateRule};
+use crate::{ExecError, L1Placement, RoleRule, UpdateReport, UpdateRule};
 
 /// Moments below this magnitude become zero; otherwise those of a dead channel would stay denormal, which is
 /// slow.
@@ -26,7 +29,7 @@ const NEGLIGIBLE: f32 = 1e-30;
 /// # Errors
 /// [`ExecError::Kernel`] if the second moment cannot be allocated; then nothing changes.
 pub(super) fn update(rule: &UpdateRule, params: &mut Params, team: &Team) -> Result<UpdateReport, ExecError> {
-    if matches!(rule.method, Method::AdamW { .. }) {
+    if rule.method.keeps_second_moment() {
         params.use_second_moment()?;
     }
     Ok(team.install(|| step(rule, params, team.threads() > 1)))
@@ -59,9 +62,9 @@ fn step(rule: &UpdateRule, params: &mut Params, parallel: bool) -> UpdateReport 
             v: &mut params.momentum.as_mut_slice()[range.clone()],
             ema: &mut params.ema_trained.as_mut_slice()[range.clone()],
         };
-        if let Some(step) = AdamStep::new(rule, &role, clip) {
+        if rule.method.keeps_second_moment() {
             let s = &mut params.second_moment.as_mut_slice()[range.clone()];
-            each(Moments { values: part, s }, parallel, &|part| part.step(&step, ema_decay));
+            move_with_moments(rule, &role, clip, ema_decay, Moments { values: part, s }, parallel);
         } else {
             let step = ValueStep::new(rule, &role, clip);
             each(part, parallel, &|part| part.step(&step, ema_decay));
@@ -82,6 +85,24 @@ fn step(rule: &UpdateRule, params: &mut Params, parallel: bool) -> UpdateReport 
     let statistics = params.statistics.as_slice();
     average(rule.ema_decay, params.ema_statistics.as_mut_slice(), statistics);
     UpdateReport { gradient_norm }
+}
+
+/// Moves the parameters of a range by a method with two moments.
+fn move_with_moments(
+    rule: &UpdateRule,
+    role: &RoleRule,
+    clip: f32,
+    ema_decay: f32,
+    part: Moments<'_>,
+    parallel: bool,
+) {
+    if let Some(step) = AdamStep::new(rule, role, clip) {
+        each(part, parallel, &|part| part.step(&step, ema_decay));
+    } else if let Some(step) = CoupledAdam::new(rule, role, clip) {
+        each(part, parallel, &|part| part.step(&step, ema_decay));
+    } else if let Some(step) = RmsPropStep::new(rule, role, clip) {
+        each(part, parallel, &|part| part.step(&step, ema_decay));
+    }
 }
 
 /// The gradient of L1.
@@ -219,7 +240,7 @@ impl Slices for Moments<'_> {
 }
 
 impl Moments<'_> {
-    fn step(self, step: &AdamStep, ema_decay: f32) {
+    fn step(self, step: &impl MomentStep, ema_decay: f32) {
         let step = *step;
         let Values { w, g, v, ema } = self.values;
         for ((((w, g), v), s), ema) in w.iter_mut().zip(g).zip(v).zip(self.s).zip(ema) {

@@ -11,7 +11,7 @@ use super::step::over;
 use crate::adamw::AdamFactors;
 use crate::penalty::{self, Part};
 use crate::step::{clip_factor, role_rules};
-use crate::{ExecError, L1Method, L1Placement, Method, RoleRule, UpdateReport, UpdateRule};
+use crate::{ExecError, ExecutorKind, L1Method, L1Placement, Method, RoleRule, UpdateReport, UpdateRule};
 
 /// Most partial sums of squares of one range.
 const MOST_SUMS: usize = 256;
@@ -22,7 +22,10 @@ pub(super) fn update(
     params: &mut CudaParams,
     gpu: &Launcher,
 ) -> Result<UpdateReport, ExecError> {
-    if matches!(rule.method, Method::AdamW { .. }) {
+    if !matches!(rule.method, Method::Sgd | Method::AdamW { .. }) {
+        return Err(ExecError::Method { kind: ExecutorKind::Cuda, method: rule.method.name() });
+    }
+    if rule.method.keeps_second_moment() {
         params.use_second_moment(gpu)?;
     }
     let ranges = params.map.ranges().clone();

@@ -19,6 +19,7 @@ mod int8;
 mod memory;
 #[cfg(feature = "candle")]
 mod module;
+mod moment_methods;
 mod optimiser;
 mod options;
 mod penalty;

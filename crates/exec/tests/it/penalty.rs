@@ -87,7 +87,7 @@ fn compare(engine: Engine, rule: &UpdateRule, map: &PenaltyMap, frozen: &[&str])
     executor.freeze(&frozen.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
     let mut rule = *rule;
     for seed in 0..3 {
-        if let Method::AdamW { step, .. } = &mut rule.method {
+        if let Method::AdamW { step, .. } | Method::Adam { step, .. } = &mut rule.method {
             *step = seed + 1;
         }
         gradients(&mut *executor, seed);
@@ -112,10 +112,17 @@ fn compare(engine: Engine, rule: &UpdateRule, map: &PenaltyMap, frozen: &[&str])
 #[test]
 fn every_method_is_what_its_definition_says() {
     let adamw = Method::AdamW { beta2: 0.99, eps: 1e-3, step: 1 };
+    let adam = Method::Adam { beta2: 0.99, eps: 1e-3, step: 1 };
+    let rmsprop = Method::RmsProp { alpha: 0.9, eps: 1e-3 };
     for engine in Engine::all() {
         for l1_method in METHODS {
             for placement in [L1Placement::BeforeClip, L1Placement::AfterClip] {
-                for method in [Method::Sgd, adamw] {
+                for method in [Method::Sgd, adamw, adam, rmsprop] {
+                    // The CUDA executor has no others.
+                    #[cfg(feature = "cuda")]
+                    if matches!(engine, Engine::Cuda(_)) && method != Method::Sgd && method != adamw {
+                        continue;
+                    }
                     let rule = UpdateRule { method, ..rule(l1_method, placement) };
                     for map in [PenaltyMap::default(), map(), across()] {
                         compare(engine, &rule, &map, &[]);

@@ -135,6 +135,24 @@ impl State {
                 let square = *s / (1.0 - beta2.powi(step));
                 *w -= lr * mean / (square.sqrt() + f64::from(eps));
             }
+            Method::Adam { beta2, eps, step } => {
+                let beta2 = f64::from(beta2);
+                let step = i32::try_from(step).unwrap();
+                let g = g + decay * *w;
+                *v = momentum * *v + (1.0 - momentum) * g;
+                *s = beta2 * *s + (1.0 - beta2) * g * g;
+                let mean = *v / (1.0 - momentum.powi(step));
+                let square = *s / (1.0 - beta2.powi(step));
+                *w -= lr * mean / (square.sqrt() + f64::from(eps));
+            }
+            Method::RmsProp { alpha, eps } => {
+                let alpha = f64::from(alpha);
+                let g = g + decay * *w;
+                *s = alpha * *s + (1.0 - alpha) * g * g;
+                *v = momentum * *v + g / (s.sqrt() + f64::from(eps));
+                *w -= lr * *v;
+            }
+            Method::NAdam { .. } => unreachable!("`moment_methods` tests it against PyTorch"),
         }
         let left = map.iter().any(|(n, channels)| n == name && channels[channel].is_none());
         if rule.l1_method == L1Method::Proximal && !left {

@@ -109,7 +109,7 @@ pub fn validate(
     };
     let split = Arc::new(split);
     let loader = validation_loader_in(&split, imgsz, batch, &context.loader, canvas)?;
-    let options = EvalOptions { suppression, convention: how.convention, gains: None };
+    let options = EvalOptions { suppression, convention: how.convention, gains: None, class_weights: None };
     let yaml = data_yaml(config)?;
     let total = split.samples.len();
     let mut done = 0;

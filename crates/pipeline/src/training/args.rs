@@ -20,6 +20,7 @@ const MOST_EPOCHS: usize = 1_000_000;
 /// that of 8.4. All keys are on one level, as Ultralytics' are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools, reason = "Ultralytics has these arguments")]
 pub struct TrainRunConfig {
     /// `yolov8n` to `yolov8x`, a checkpoint or an Ultralytics `.pt`.
     pub model: String,
@@ -55,8 +56,13 @@ pub struct TrainRunConfig {
     pub save_period: usize,
     /// Whether pictures are drawn.
     pub plots: bool,
-    /// Number of last epochs without mosaic and mixup.
+    /// Number of last epochs without mosaic, mixup and cutmix.
     pub close_mosaic: usize,
+    /// Whether batches have images of similar shape on the smallest canvas for them, without mosaic, mixup, cutmix and
+    /// shuffling.
+    pub rect: bool,
+    /// Largest change of the size of batches, as a fraction of `imgsz`; 0 for none.
+    pub multi_scale: f64,
     /// Settings of the trainer; the gains of the loss are `box`, `cls` and `dfl`.
     #[serde(flatten, with = "super::flat_gains")]
     pub train: TrainConfig,
@@ -95,6 +101,8 @@ impl Default for TrainRunConfig {
             save_period: 0,
             plots: true,
             close_mosaic: loader.close_mosaic,
+            rect: loader.rect,
+            multi_scale: loader.multi_scale,
             train: TrainConfig::default(),
             augment: loader.augment,
             teacher: None,
@@ -122,7 +130,9 @@ impl TrainRunConfig {
             self.save_period
         );
         self.loader().check()?;
-        self.train.check()?;
+        // What `-1` stands for is in the range of any batch.
+        let batch = if self.train.batch == TrainConfig::FITTING_BATCH { 1 } else { self.train.batch };
+        TrainConfig { batch, ..self.train.clone() }.check()?;
         if let Some(l1) = &self.l1 {
             PlannedL1::check(l1, &self.train)?;
             ensure_usage!(
@@ -144,6 +154,8 @@ impl TrainRunConfig {
             cache_bytes: self.cache_mib.saturating_mul(1 << 20),
             augment: self.augment,
             close_mosaic: self.close_mosaic,
+            rect: self.rect,
+            multi_scale: self.multi_scale,
         }
     }
 

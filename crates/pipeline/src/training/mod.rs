@@ -8,6 +8,7 @@ pub(crate) mod pictures;
 mod records;
 mod results_csv;
 mod run;
+mod settled;
 mod trained_on;
 
 pub use args::TrainRunConfig;

@@ -16,6 +16,7 @@ use bonsai_stages::{
 use bonsai_train::Stopped;
 
 use super::records::{History, RunRecords};
+use super::settled::settle;
 use super::trained_on::TrainedOn;
 use super::{Results, TrainDir, TrainRunConfig, pictures};
 use crate::epoch_keeper::{EpochKeeper, ended};
@@ -87,19 +88,22 @@ pub fn train_run(
             Teacher::open(&path_of_text(file), &data.class_names, gains, progress)
         })
         .transpose()?;
-    let (dir, start, history) = match resume {
-        Some(Resume { dir, names_data }) => {
-            content.compare(&dir, names_data, progress)?;
-            let found = go_on(args, dir, &data, progress)?;
-            if names_data {
-                let moved = TrainRunConfig { data: args.data.clone(), ..saved_args(&found.0)? };
-                write_file(found.0.args(), toml::to_string(&moved)?.as_bytes())?;
-            }
-            content.save(&found.0)?;
-            found
+    let (args, dir, start, history) = if let Some(Resume { dir, names_data }) = resume {
+        content.compare(&dir, names_data, progress)?;
+        let (dir, start, history) = go_on(args, dir, &data, progress)?;
+        if names_data {
+            let moved = TrainRunConfig { data: args.data.clone(), ..saved_args(&dir)? };
+            write_file(dir.args(), toml::to_string(&moved)?.as_bytes())?;
         }
-        None => begin(args, &data, &content, &context, &mut lock, progress)?,
+        content.save(&dir)?;
+        (args.clone(), dir, start, history)
+    } else {
+        let start = start_checkpoint(&args.model, &data.class_names, args.train.seed, progress)?;
+        let args = settle(args, start.model.graph(), &data, &context, progress)?;
+        let (dir, history) = begin(&args, &start, &data, &content, &context, &mut lock)?;
+        (args, dir, start, history)
     };
+    let args = &args;
     if let Some(stopped) = ended(&start, &args.train) {
         // The process was killed while it drew the pictures.
         return conclude(args, dir, data, &history, stopped);
@@ -134,16 +138,15 @@ fn lock_folder(dir: &TrainDir) -> Result<RunLock> {
     Ok(lock)
 }
 
-/// Creates the folder and loads the starting network.
+/// Creates the folder of a training of this network.
 fn begin(
     args: &TrainRunConfig,
+    start: &Checkpoint,
     data: &Data,
     content: &TrainedOn,
     context: &RunContext,
     lock: &mut Option<RunLock>,
-    progress: &mut dyn Progress,
-) -> Result<(TrainDir, Checkpoint, History)> {
-    let start = start_checkpoint(&args.model, &data.class_names, args.train.seed, progress)?;
+) -> Result<(TrainDir, History)> {
     args.train.freeze.parameters(start.model.graph())?;
     // Check before the folder exists.
     check_training(start.model.graph(), &args.train, context, data.trained_and_evaluated())?;
@@ -172,10 +175,10 @@ fn begin(
     }
     let mut history = History::default();
     if args.l1.is_some() {
-        history.gammas.push(0, &start)?;
+        history.gammas.push(0, start)?;
         history.gammas.save(&dir.gammas())?;
     }
-    Ok((dir, start, history))
+    Ok((dir, history))
 }
 
 /// Loads what an interrupted training left.

@@ -11,6 +11,7 @@ mod damaged_images;
 mod engine_settings;
 mod given_baseline;
 mod interrupted;
+mod largest_batch;
 mod parity;
 mod refusals;
 mod road;

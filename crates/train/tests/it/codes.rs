@@ -49,6 +49,7 @@ fn run(
         distill: None,
         codes: Some(&mut choose),
         ranks: None,
+        class_weights: None,
         observer,
     };
     let trained = train(from, &TrainConfig { qat: coded, ..config(EPOCHS) }, services);

@@ -34,6 +34,7 @@ fn trained(kind: ExecutorKind, value: Option<f32>) -> Checkpoint {
         distill: Some(&mut distill),
         codes: None,
         ranks: None,
+        class_weights: None,
         observer: &mut NoObserver,
     };
     // One step: three batches of four.

@@ -25,6 +25,7 @@ fn by_loss(
         distill: None,
         codes: None,
         ranks: None,
+        class_weights: None,
         observer: seen,
     };
     train(from, config, services).unwrap()

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod batch_size;
+mod class_weights;
 mod classes;
 mod codes;
 mod divergence;

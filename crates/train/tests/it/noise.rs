@@ -164,6 +164,7 @@ pub(crate) fn train_together(
             codes: None,
             // Shortens the lifetime of the trait object to that of the reference.
             ranks: ranks.map(|ranks| ranks as &mut dyn Collective),
+            class_weights: None,
             observer,
         },
     )

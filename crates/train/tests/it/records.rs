@@ -98,6 +98,7 @@ fn waiting_and_evaluating_are_told_apart_and_steps_say_what_they_saw() {
         distill: None,
         codes: None,
         ranks: None,
+        class_weights: None,
         observer: &mut listener,
     };
     train(&from, &config(2), services).unwrap();

@@ -123,9 +123,11 @@ fn a_training_may_be_stopped_again_and_again() {
 }
 
 #[test]
-fn adamw_goes_on_as_if_nothing_happened_and_does_not_become_sgd() {
-    for kind in KINDS {
-        let config = TrainConfig { optimizer: Optimizer::AdamW, lr0: 1e-3, warmup_bias_lr: 0.0, ..config(4) };
+fn other_optimisers_go_on_as_if_nothing_happened_and_do_not_become_sgd() {
+    for (kind, optimizer) in KINDS.into_iter().flat_map(|kind| {
+        [Optimizer::AdamW, Optimizer::Adam, Optimizer::NAdam, Optimizer::RmsProp].map(|o| (kind, o))
+    }) {
+        let config = TrainConfig { optimizer, lr0: 1e-3, warmup_bias_lr: 0.0, ..config(4) };
         let whole = go_on(kind, &start(), &config, &mut Recorder::default());
         assert!(loss(&whole.history[3]) < loss(&whole.history[0]));
         for asked in [1, 5, 8] {
@@ -136,7 +138,10 @@ fn adamw_goes_on_as_if_nothing_happened_and_does_not_become_sgd() {
             let sgd = TrainConfig { optimizer: Optimizer::Sgd, ..config.clone() };
             let error = run(kind, &first.last, &sgd, &mut Noise, &no_penalty, &mut Recorder::default());
             let text = error.unwrap_err().to_string();
-            assert!(text.contains("trained with AdamW") && text.contains("resumed with SGD"), "{text}");
+            assert!(
+                text.contains(&format!("trained with {optimizer}")) && text.contains("resumed with SGD"),
+                "{text}"
+            );
         }
     }
 }

@@ -214,6 +214,19 @@ fn planned_steps_by_hand() {
 }
 
 #[test]
+fn rmsprop_warms_its_momentum_up_as_sgd() {
+    let config = TrainConfig { optimizer: Optimizer::RmsProp, ..defaults() };
+    let rule = Schedule::new(&config, 50).rule(STEP, Penalty::default(), 4, 7);
+    assert_eq!(rule.method, Method::RmsProp { alpha: 0.99, eps: 1e-8 });
+    let sgd = Schedule::new(&defaults(), 50);
+    assert_eq!(Schedule::new(&config, 50).step(75, 1), sgd.step(75, 1));
+    for optimizer in [Optimizer::Adam, Optimizer::NAdam] {
+        let schedule = Schedule::new(&TrainConfig { optimizer, ..defaults() }, 50);
+        assert_eq!(schedule.step(75, 1).momentum, defaults().momentum);
+    }
+}
+
+#[test]
 fn adamw_has_the_same_groups_and_no_momentum_to_warm_up() {
     let config = TrainConfig { optimizer: Optimizer::AdamW, momentum: 0.9, ..defaults() };
     check(&config, 50, &[(0, 0, 0.0, 0.1, 0.9, 1), (75, 1, 0.004_950_5, 0.054_950_5, 0.9, 2)]);

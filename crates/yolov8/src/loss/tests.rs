@@ -47,12 +47,17 @@ fn targets() -> Vec<Target> {
 /// `ciou` tests that part.
 #[test]
 fn gradient_is_that_of_finite_differences() {
+    compare_with_differences(None);
+    compare_with_differences(Some(&[0.25, 1.75]));
+}
+
+fn compare_with_differences(class_weights: Option<&[f32]>) {
     let gains = LossGains { bbox: 0.0, ..LossGains::default() };
     let base = logits();
     let objects = objects_by_image(&HeadShape::from_head(&head(&base)), &targets()).unwrap();
     let positives = assign_objects(&head(&base), &objects);
     assert!(positives.iter().all(|p| p.len() >= 2), "{positives:?}");
-    let found = evaluate(&head(&base), &objects, &positives, gains);
+    let found = evaluate(&head(&base), &objects, &positives, gains, class_weights);
 
     let mut largest = 0.0f32;
     for (level, gradient) in found.gradients.iter().enumerate() {
@@ -61,7 +66,7 @@ fn gradient_is_that_of_finite_differences() {
                 let total = |by: f32| {
                     let mut moved = base.clone();
                     moved[level].0[kind][i] += by;
-                    evaluate(&head(&moved), &objects, &positives, gains).total
+                    evaluate(&head(&moved), &objects, &positives, gains, class_weights).total
                 };
                 let numeric = (total(1e-2) - total(-1e-2)) / 2e-2;
                 assert!((analytic - numeric).abs() < 2e-3, "level {level}, {i}: {analytic} and {numeric}");
@@ -98,6 +103,36 @@ fn score_sum_is_the_sum_of_the_soft_labels() {
     assert!(labels > 1.0, "the test needs a sum above the minimum of 1");
     assert_eq!(found, labels);
     assert_eq!(sum(&[]), (1.0, 0.0));
+}
+
+/// Without objects the class part is the sum of ln(1 + e^x), so each class contributes in proportion to its
+/// weight; with objects, weights of 1 change nothing but the order of a sum.
+#[test]
+fn class_weights_scale_the_part_of_each_class() {
+    let base = logits();
+    let gains = LossGains { bbox: 0.0, cls: 1.0, dfl: 0.0 };
+    let counts = [10, 30];
+    let weights = ClassWeights::inverse_frequency(&counts, 1.0);
+    assert_eq!(weights.as_slice(), [1.5, 0.5]);
+    let found = weighted_detection_loss(&head(&base), &[], gains, Some(&weights)).unwrap();
+    let mut expected = 0.0;
+    for (&(h, w, _), Level([_, cls_logits])) in LEVELS.iter().zip(&base) {
+        for (i, logit) in cls_logits.iter().enumerate() {
+            let weight = [1.5, 0.5][i / (h * w) % CLASSES];
+            expected += weight * f64::from(*logit).exp().ln_1p();
+        }
+    }
+    assert!((f64::from(found.items.cls) - expected).abs() < 1e-5 * expected, "{found:?} {expected}");
+
+    let equal = ClassWeights::inverse_frequency(&counts, 0.0);
+    let found = weighted_detection_loss(&head(&base), &targets(), gains, Some(&equal)).unwrap();
+    let plain = detection_loss(&head(&base), &targets(), gains).unwrap();
+    assert!((found.total - plain.total).abs() < 1e-5 * plain.total);
+    assert_eq!(found.gradients, plain.gradients);
+
+    let three = ClassWeights::inverse_frequency(&[1, 2, 3], 1.0);
+    let error = weighted_detection_loss(&head(&base), &[], gains, Some(&three)).unwrap_err().to_string();
+    assert_eq!(error, "there are weights for 3 classes, but the head has 2");
 }
 
 #[test]

@@ -1,0 +1,35 @@
+//! [`settle`]: the numbers that stand for settings which a training chooses itself, so that it resumes with the same.
+
+use anyhow::Result;
+use bonsai_graph::Graph;
+use bonsai_stages::{Data, RunContext, fitting_batch};
+use bonsai_train::TrainConfig;
+
+use super::TrainRunConfig;
+use crate::Progress;
+
+/// The arguments of a new training of this network with every choice made.
+///
+/// # Errors
+/// As [`fitting_batch`], if the batch is to fit the memory.
+pub(super) fn settle(
+    args: &TrainRunConfig,
+    graph: &Graph,
+    data: &Data,
+    context: &RunContext,
+    progress: &mut dyn Progress,
+) -> Result<TrainRunConfig> {
+    let mut settled = args.clone();
+    if settled.train.batch == TrainConfig::FITTING_BATCH {
+        let (batch, line) = fitting_batch(graph, &settled.train, context, data.trained_and_evaluated())?;
+        progress.note(&line);
+        settled.train.batch = batch;
+    }
+    // After the batch, which decides the number of steps.
+    let images = data.train.samples.len();
+    if let Some((named, line)) = settled.train.with_named_optimizer(images, data.class_names.len()) {
+        progress.note(&line);
+        settled.train = named;
+    }
+    Ok(settled)
+}
