@@ -1,8 +1,8 @@
 //! [`cutmix`]: replaces a rectangle of an image by that of another image (Yun et al., `CutMix`, 2019).
 //!
-//! As Ultralytics documents for detection: of three random rectangles, one that no object of the image touches takes
-//! its pixels and objects from the other image. Objects of which less than a tenth lies in it are left out; without any
-//! free rectangle, or any object in it, the image does not change.
+//! As in the release notes of Ultralytics 8.3.120, several rectangles are drawn, and one that no object of the image
+//! touches takes its pixels and objects from the other image. Objects of which less than a tenth lies in it are left
+//! out; without any free rectangle, or any object in it, the image does not change.
 
 use bonsai_boxes::{GroundTruth, Xyxy};
 use image::RgbImage;

@@ -7,7 +7,11 @@ use bonsai_testkit::{Tolerance, assert_arrays_close, random_array, random_weight
 use serde_json::Value;
 
 use crate::engines::Engine;
-use crate::optimiser::{executor, near, step, value};
+use crate::optimiser::{executor, step, value};
+
+/// PyTorch computed in 64 bits. In 32 bits, 1 - 0.99 has a relative error of 1e-6, which moves each of eight steps of
+/// `RMSprop` by half of it.
+const TOLERANCE: f32 = 4e-6;
 
 /// The engines that have these methods.
 fn engines() -> impl Iterator<Item = Engine> {
@@ -50,8 +54,13 @@ fn eight_steps_of_pytorch() {
             for (at, given) in steps.iter().enumerate() {
                 let rule = rule(method(name, at as u64 + 1), number(&run["decay"]));
                 step(&mut *executor, number(&given[0]), number(&given[1]), &rule);
-                near(value(&*executor, Buffer::Params, "y.weight"), number(&run["values"][at][0]));
-                near(value(&*executor, Buffer::Params, "y.bias"), number(&run["values"][at][1]));
+                for (name, expected) in
+                    [("y.weight", &run["values"][at][0]), ("y.bias", &run["values"][at][1])]
+                {
+                    let (found, expected) = (value(&*executor, Buffer::Params, name), number(expected));
+                    let error = (found - expected).abs() / expected.abs().max(1.0);
+                    assert!(error < TOLERANCE, "{:?}, step {at}: {found} is not {expected}", rule.method);
+                }
             }
         }
     }

@@ -33,8 +33,7 @@ fn the_largest_size_of_a_batch_must_fit() {
     let (plain, scaled) = (least(0.0), least(0.5));
     // 480 px have 2.25 times the pixels of 320 px; parameters and evaluation do not grow.
     assert!(scaled / plain > 1.5 && scaled / plain < 2.3, "{plain} and {scaled} MiB");
-    let error =
-        check(&context(f64::midpoint(plain, scaled) as u64 * (1 << 20), 0.5)).unwrap_err().to_string();
+    let error = check(&context((f64::midpoint(plain, scaled) as u64) << 20, 0.5)).unwrap_err().to_string();
     assert!(error.contains("8 images of 480x480"), "{error}");
 }
 
