@@ -35,10 +35,9 @@ if [ ! -x "$tools/bin/maturin" ]; then
 fi
 
 step "build"
-rm -f "$out"/bonsai_yolo-*.whl
 (cd "$repository/python" && PATH="$tools/bin:$PATH" "$tools/bin/maturin" build --zig \
-    --compatibility manylinux2014 --out "$out")
-wheel=$(echo "$out"/bonsai_yolo-*.whl)
+    --compatibility manylinux2014 --out "$scratch/wheel")
+wheel=$(echo "$scratch"/wheel/bonsai_yolo-*.whl)
 bytes=$(stat --format %s "$wheel")
 echo "$wheel: $bytes bytes"
 [ "$bytes" -lt "$MOST_BYTES" ] || fail "the wheel has $bytes bytes, more than $MOST_BYTES"
@@ -46,4 +45,5 @@ python3 -m zipfile --extract "$wheel" "$scratch/unpacked"
 program=$(echo "$scratch"/unpacked/*.data/scripts/bonsai)
 echo "the program in it: $(stat --format %s "$program") bytes"
 
-"$repository/scripts/try-wheel.sh" "$wheel" ${2:+"$2"}
+mv "$wheel" "$out/"
+"$repository/scripts/try-wheel.sh" "$out/${wheel##*/}" ${2:+"$2"}

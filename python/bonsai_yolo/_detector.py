@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections import deque
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,8 @@ _PROTOCOL = 1
 # The program reads this many requests before their answers are read.
 _AHEAD = 2
 _PIPE_BYTES = 1 << 20
+# The program reads lines below 64 KiB, and the system opens paths of 4 KiB.
+_LONGEST_PATH = 60_000
 _SECONDS_TO_END = 10.0
 _log = logging.getLogger("bonsai_yolo")
 
@@ -33,7 +36,8 @@ _log = logging.getLogger("bonsai_yolo")
 class Detector:
     """A network in a process of its own, which ends with :meth:`close` or at the end of a ``with`` block.
 
-    A detector may be used by several threads; their images are looked at one after the other.
+    A detector may be used by several threads; their images are looked at one after the other. It belongs to the process
+    that made it: a forked process must make its own.
     """
 
     names: List[str]
@@ -74,7 +78,10 @@ class Detector:
         }
         self.milliseconds = 0.0
         self._lock = threading.Lock()
-        self._next_id = 0
+        # A random start, so that no other detector has the same numbers.
+        self._next_id = int.from_bytes(os.urandom(6), "little") >> 1
+        self._pid = os.getpid()
+        _all.add(self)
         self._process: Optional["subprocess.Popen[bytes]"] = None
         # A file, because a pipe that nobody reads could fill up and stop the program.
         self._errors = tempfile.TemporaryFile()
@@ -85,6 +92,8 @@ class Detector:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
+                # Ctrl-C is for this program, which may handle it and go on.
+                start_new_session=True,
             )
             _enlarge(self._process)
             ready = self._read()
@@ -118,6 +127,7 @@ class Detector:
         """
         is_list = isinstance(source, (list, tuple))
         requests = [_request(image, bgr) for image in (source if is_list else [source])]
+        self._check_process()
         with self._lock:
             found = self._ask(requests)
         return found if is_list else found[0]
@@ -205,6 +215,29 @@ class Detector:
             raise BonsaiError(answer["error"])
         return answer
 
+    def _abandon(self) -> None:
+        """In a forked process: closes its ends of the pipes, so that the program still ends with the parent."""
+        process = self._process
+        if process is None:
+            return
+        process.returncode = -1  # The program is the parent's to wait for.
+        for pipe in (process.stdin, process.stdout):
+            try:
+                # Not through the buffer, which may hold a part of a request of the parent.
+                pipe.raw.close()  # type: ignore[union-attr]
+            except OSError:
+                pass
+
+    def _check_process(self) -> None:
+        """Refuses a forked process, whose requests would mix with those of its parent."""
+        if self._pid != os.getpid():
+            raise BonsaiError("the detector belongs to another process: make one in each process")
+
+    @property
+    def _is_usable(self) -> bool:
+        process = self._process
+        return self._pid == os.getpid() and process is not None and process.poll() is None
+
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is None:
             raise BonsaiError("the detector is closed")
@@ -233,7 +266,7 @@ class Detector:
 
     def _end(self, kill: bool) -> None:
         process, self._process = self._process, None
-        if process is not None:
+        if process is not None and self._pid == os.getpid():
             assert process.stdin is not None and process.stdout is not None
             if kill:
                 process.kill()
@@ -259,7 +292,10 @@ def _request(source: Source, bgr: bool) -> Tuple[Dict[str, Any], Optional[memory
             path.encode()
         except UnicodeEncodeError:
             raise ValueError(f"the path {path!r} is not Unicode: pass the pixels instead") from None
-        return {"path": os.path.abspath(path)}, None
+        path = os.path.abspath(path)
+        if len(json.dumps(path)) > _LONGEST_PATH:
+            raise ValueError(f"a path of {len(path)} letters is longer than any file's")
+        return {"path": path}, None
     width, height, body = pixels(source)
     order = "bgr8" if bgr else "rgb8"
     return {"width": width, "height": height, "format": order, "bytes": body.nbytes}, body
@@ -277,6 +313,7 @@ def _enlarge(process: "subprocess.Popen[bytes]") -> None:
             pass  # The system allows less; it only takes longer.
 
 
+_all: "weakref.WeakSet[Detector]" = weakref.WeakSet()
 _kept: Optional[Tuple[Any, Detector]] = None
 _kept_lock = threading.Lock()
 
@@ -296,12 +333,25 @@ def predict(source: Any, weights: Union[str, "os.PathLike[str]"], *, bgr: bool =
         stamp = None  # The program reports it.
     key = (str(file), stamp, repr(sorted(given.items())))
     with _kept_lock:
-        if _kept is not None and (_kept[0] != key or _kept[1]._process is None):
+        if _kept is not None and (_kept[0] != key or not _kept[1]._is_usable):
             _kept[1].close()
             _kept = None
         if _kept is None:
             _kept = (key, Detector(weights, **given))
         return _kept[1].predict(source, bgr=bgr)
+
+
+def _forget_kept() -> None:
+    """In a forked process: the kept detector is the parent's, and another thread may have held the lock."""
+    global _kept, _kept_lock
+    for detector in list(_all):
+        detector._abandon()
+    _kept = None
+    _kept_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_kept)
 
 
 @atexit.register

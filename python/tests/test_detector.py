@@ -50,6 +50,43 @@ class DetectorTest(unittest.TestCase):
             self.assertEqual(self.detector.names[found.class_id], found.name)
         self.assertRegex(self.detector.version, r"^\d+\.\d+\.\d+")
 
+    @unittest.skipUnless(hasattr(os, "fork"), "the system has no fork")
+    def test_a_forked_process_makes_its_own_detector(self) -> None:
+        self.assertEqual(predict(drawn.png(), drawn.weights(), **drawn.OPTIONS), self.expected)
+        children = []
+        for _ in range(3):
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    try:
+                        self.detector.predict(drawn.png())
+                    except BonsaiError as error:
+                        found = [predict(drawn.png(), drawn.weights(), **drawn.OPTIONS) for _ in range(20)]
+                        if "another process" in str(error) and found == [self.expected] * 20:
+                            code = 0
+                    _detector._close_kept()
+                finally:
+                    os._exit(code)
+            children.append(child)
+        for _ in range(20):
+            self.assertEqual(predict(drawn.png(), drawn.weights(), **drawn.OPTIONS), self.expected)
+        for child in children:
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+        self.assertEqual(self.detector.predict(drawn.png()), self.expected)
+
+    def test_a_kept_process_that_ended_is_replaced(self) -> None:
+        self.assertEqual(predict(drawn.png(), drawn.weights(), **drawn.OPTIONS), self.expected)
+        assert _detector._kept is not None and _detector._kept[1]._process is not None
+        _detector._kept[1]._process.kill()
+        _detector._kept[1]._process.wait()
+        self.assertEqual(predict(drawn.png(), drawn.weights(), **drawn.OPTIONS), self.expected)
+
+    def test_a_path_longer_than_a_line_is_refused(self) -> None:
+        with self.assertRaisesRegex(ValueError, "longer than"):
+            self.detector.predict("a" * 70_000)
+        self.assertEqual(self.detector.predict(drawn.png()), self.expected)
+
     def test_paths_and_arrays_give_the_objects_of_the_program(self) -> None:
         data = drawn.pixels()
         for source in (drawn.png(), os.fspath(drawn.png()), array(data)):

@@ -7,7 +7,7 @@ use bonsai_pipeline::{jobs, path_text};
 use clap::Args;
 
 use crate::failure::DONE;
-use crate::output::{eprint_line, is_json, name, say};
+use crate::output::{is_json, name, say, warn_line};
 
 /// Arguments of `import`.
 #[derive(Args)]
@@ -22,7 +22,7 @@ pub(crate) struct Import {
 pub(crate) fn import(args: &Import) -> Result<u8> {
     let (checkpoint, notes) = jobs::import(&args.file, &args.out)?;
     for note in &notes {
-        eprint_line!("warning: {}: {note}", args.file.display());
+        warn_line!("{}: {note}", args.file.display());
     }
     let from = checkpoint.metadata.get("imported_from").map_or("a state dict", String::as_str);
     let trained = checkpoint.model.graph().params().into_iter().filter(|p| p.role.is_trained());

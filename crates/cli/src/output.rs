@@ -57,7 +57,7 @@ pub(crate) fn is_quiet() -> bool {
 }
 
 /// Whether warnings are suppressed too.
-pub(crate) fn is_silent() -> bool {
+fn is_silent() -> bool {
     OPTIONS.get().is_some_and(|options| options.quiet > 1)
 }
 
@@ -110,7 +110,11 @@ macro_rules! tell {
 macro_rules! eprint_line {
     ($($argument:tt)*) => { $crate::output::complaint(format_args!($($argument)*)) };
 }
-pub(crate) use {eprint_line, say, tell};
+/// Writes a line of a warning, even with `--quiet`, but not with `-qq`.
+macro_rules! warn_line {
+    ($($argument:tt)*) => { $crate::output::warning(format_args!($($argument)*)) };
+}
+pub(crate) use {eprint_line, say, tell, warn_line};
 
 /// Text without characters that control a terminal, which names in foreign files may contain. Control
 /// characters and changes of direction become JSON escapes; line breaks and tabs stay.
@@ -149,6 +153,12 @@ pub(crate) fn line(text: Arguments<'_>) {
 pub(crate) fn talk(text: Arguments<'_>) {
     if !is_quiet() {
         complaint(text);
+    }
+}
+
+pub(crate) fn warning(text: Arguments<'_>) {
+    if !is_silent() {
+        complaint(format_args!("warning: {text}"));
     }
 }
 

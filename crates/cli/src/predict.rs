@@ -12,7 +12,7 @@ use crate::duration::remaining;
 use crate::failure::{DONE, FAILED, ensure_usage};
 use crate::interrupt::Interrupt;
 use crate::onnx_args::OnnxRuntime;
-use crate::output::{eprint_line, is_json, name, say, tell};
+use crate::output::{eprint_line, is_json, name, say, tell, warn_line};
 use crate::predict_files::{Found, PredictSettings, Seen, predict as predict_files};
 use crate::predict_options::DetectArgs;
 use crate::predict_video::{Frame, is_video, predict_video, written};
@@ -86,7 +86,7 @@ pub(crate) fn predict(args: &Predict) -> Result<u8> {
         match seen {
             Seen::Unreadable(why) => {
                 unreadable += 1;
-                eprint_line!("warning: skipped {}: {why}", name(&path.display()));
+                warn_line!("skipped {}: {why}", name(&path.display()));
             }
             Seen::Found(found) if is_json() => {
                 say!("{}", serde_json::json!({ "image": path_text(path), "detections": found }));

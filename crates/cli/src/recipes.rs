@@ -133,7 +133,7 @@ fn train(bench: &RecipeBench, jobs: usize, threads: usize, interrupt: &Interrupt
                     tell!("{done} of {of}: {name}, about {:.0} min left", left / 60.0);
                 } else {
                     count_up(&failed);
-                    eprint_line!("warning: {name} failed; see {}", run.log_file().display());
+                    eprint_line!("error: {name} failed; see {}", run.log_file().display());
                 }
             }
             Ok(())

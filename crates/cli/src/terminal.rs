@@ -13,7 +13,7 @@ use crate::duration::remaining;
 use crate::eta_log::{ImagesEta, TrainingEta};
 use crate::events::event;
 use crate::interrupt::Interrupt;
-use crate::output::{eprint_line, has_bars, is_quiet, is_silent, is_stream, tell};
+use crate::output::{eprint_line, has_bars, is_quiet, is_stream, tell, warn_line};
 use crate::progress_bar::bar;
 use crate::run_eta::RunEta;
 
@@ -252,9 +252,7 @@ impl Progress for Terminal {
             event("warning", json!({ "text": line, "dataset": splits }));
         } else if is_quiet() {
             // Flaws may change metrics, so the line is printed even with --quiet.
-            if !is_silent() {
-                eprint_line!("warning: {line}");
-            }
+            warn_line!("{line}");
         } else {
             splits
                 .iter()

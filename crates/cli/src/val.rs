@@ -87,8 +87,17 @@ struct Document<'a> {
 }
 
 pub(crate) fn val(args: &Val) -> Result<u8> {
-    const USED: [&str; 8] =
-        ["data", "imgsz", "baseline.batch", "loader", "device", "executor", "compute_precision", "threads"];
+    const USED: [&str; 9] = [
+        "data",
+        "imgsz",
+        "baseline.batch",
+        "loader.workers",
+        "loader.cache_bytes",
+        "device",
+        "executor",
+        "compute_precision",
+        "threads",
+    ];
     args.settings.only("val", &USED)?;
     let config = args.settings.resolve(for_file(&args.weights))?;
     config.data.as_ref().ok_or(NoDataset)?;

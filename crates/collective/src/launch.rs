@@ -21,6 +21,9 @@ struct Launcher {
     variables: [&'static str; 4],
 }
 
+/// Slurm's list of the numbers of tasks on the nodes.
+const TASKS_PER_NODE: &str = "SLURM_STEP_TASKS_PER_NODE";
+
 /// In the order in which they are asked: a process that `torchrun` starts inside a job of Slurm has the variables of both.
 const LAUNCHERS: [Launcher; 4] = [
     Launcher { name: "torchrun", variables: ["RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"] },
@@ -39,7 +42,7 @@ const LAUNCHERS: [Launcher; 4] = [
     },
     Launcher {
         name: "srun",
-        variables: ["SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "SLURM_STEP_TASKS_PER_NODE"],
+        variables: ["SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", TASKS_PER_NODE],
     },
 ];
 
@@ -65,7 +68,14 @@ impl Launch {
             let world = number(name, &world)?;
             let rank = number(name, &rank)?;
             let local_rank = local_rank.map_or(Ok(rank), |text| number(name, &text))?;
-            let local_world = local_world.map_or(Ok(world), |text| number(name, &text))?;
+            let local_world = local_world.map_or(Ok(world), |(variable, text)| {
+                let own = if variable == TASKS_PER_NODE {
+                    tasks_of_node(&text, get("SLURM_NODEID"))
+                } else {
+                    Some(text.clone())
+                };
+                number(name, &(variable, own.unwrap_or(text)))
+            })?;
             if rank >= world || local_rank >= local_world || local_world > world {
                 return Err(CollectiveError::Launch {
                     found: format!(
@@ -80,11 +90,25 @@ impl Launch {
     }
 }
 
-/// A number of a launcher. Slurm writes `2(x3)` for two tasks on each of three nodes, and `2,1` for different numbers; on a
-/// node with fewer tasks than the first, the first number only leaves cores idle.
+/// The number of tasks on a node in Slurm's list, which has `2(x3)` for two tasks on each of three nodes.
+fn tasks_of_node(list: &str, node: Option<String>) -> Option<String> {
+    let mut node: usize = node.map_or(Some(0), |node| node.parse().ok())?;
+    for part in list.split(',') {
+        let (tasks, nodes) = match part.split_once("(x") {
+            Some((tasks, nodes)) => (tasks, nodes.strip_suffix(')')?.parse().ok()?),
+            None => (part, 1),
+        };
+        if node < nodes {
+            return Some(tasks.to_owned());
+        }
+        node -= nodes;
+    }
+    None
+}
+
+/// A number of a launcher.
 fn number(launcher: &str, (variable, text): &(&str, String)) -> Result<usize, CollectiveError> {
-    let digits: &str = text.split(['(', ',']).next().unwrap_or_default();
-    digits.trim().parse().map_err(|_| CollectiveError::Launch {
+    text.trim().parse().map_err(|_| CollectiveError::Launch {
         found: format!("{variable}={text:?} (of {launcher})"),
         expected: "a number".to_owned(),
     })

@@ -1,7 +1,9 @@
 //! [`MultiScale`]: resizes each training batch to a random size.
 //!
-//! Ultralytics documents it as: the size of a batch varies by a fraction of `imgsz` in both directions, in multiples of
-//! the stride of the network. Boxes are fractions of the image, so they do not change.
+//! As in Ultralytics: a whole number of pixels from `imgsz * (1 - fraction)` to `imgsz * (1 + fraction)` and nearly a
+//! stride more, rounded down to a multiple of the stride. Boxes are fractions of the image, so they do not change.
+
+use std::ops::Range;
 
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
@@ -19,18 +21,18 @@ pub struct MultiScale {
 }
 
 impl MultiScale {
-    /// The smallest and the largest side for images of this side, as numbers of strides.
-    fn strides(self, imgsz: usize) -> (usize, usize) {
-        // A tolerance, so that 320 * 1.1 is 352 and not a little less.
-        let strides = |side: f64| side / self.stride.max(1) as f64;
-        let least = (strides(imgsz as f64 * (1.0 - self.fraction)) - 1e-9).ceil().max(1.0) as usize;
-        let most = (strides(imgsz as f64 * (1.0 + self.fraction)) + 1e-9).floor() as usize;
-        (least, most.max(least))
+    /// The pixels from which a side is drawn, before it is rounded down to whole strides.
+    fn pixels(self, imgsz: usize) -> Range<usize> {
+        let stride = self.stride.max(1);
+        let least = (imgsz as f64 * (1.0 - self.fraction)) as usize;
+        let end = (imgsz as f64 * (1.0 + self.fraction)) as usize + stride;
+        // At least one stride.
+        least.max(stride)..end.max(stride + 1)
     }
 
     /// The largest side of images of this side.
     pub fn largest(self, imgsz: usize) -> usize {
-        self.strides(imgsz).1 * self.stride.max(1)
+        (self.pixels(imgsz).end - 1) / self.stride.max(1) * self.stride.max(1)
     }
 
     /// Draws the height and width of a batch of this height and width. It depends on the seed, the epoch and the number
@@ -41,11 +43,11 @@ impl MultiScale {
         [h, w]: [usize; 2],
         (seed, epoch, number): (u64, u64, usize),
     ) -> [usize; 2] {
-        let (least, most) = self.strides(imgsz);
+        let stride = self.stride.max(1);
         let mut rng = stream(Purpose::Scale, seed, epoch, number as u64);
-        let side = rng.random_range(least..=most) * self.stride.max(1);
+        let side = rng.random_range(self.pixels(imgsz)) / stride * stride;
         // A rectangle keeps its shape, as far as multiples of the stride can.
-        let scaled = |length: usize| (length * side).div_ceil(imgsz).next_multiple_of(self.stride.max(1));
+        let scaled = |length: usize| (length * side).div_ceil(imgsz).next_multiple_of(stride);
         [scaled(h), scaled(w)]
     }
 }
@@ -122,10 +124,15 @@ mod tests {
             (0..20).any(|n| draw(0, 3, n) != draw(1, 3, n))
                 && (0..20).any(|n| draw(0, 3, n) != draw(0, 4, n))
         );
-        let sides = |fraction, imgsz| MultiScale { fraction, stride: 32 }.strides(imgsz);
-        // 320 * 0.9 = 288 and 320 * 1.1 = 352; 320 * 0.95 = 304 is no multiple.
-        assert_eq!([sides(0.1, 320), sides(0.05, 320), sides(0.0, 320)], [(9, 11), (10, 10), (10, 10)]);
-        assert_eq!((sides(0.99, 64), scale.largest(640)), ((1, 3), 960));
+        let sides = |fraction, imgsz| {
+            let Range { start, end } = MultiScale { fraction, stride: 32 }.pixels(imgsz);
+            (start / 32, (end - 1) / 32)
+        };
+        // 288 to 383, 304 to 367 and 320 to 351 pixels.
+        assert_eq!([sides(0.1, 320), sides(0.05, 320), sides(0.0, 320)], [(9, 11), (9, 11), (10, 10)]);
+        // 0 to 158 pixels, of which those below a stride are left out; 320 to 991.
+        assert_eq!((sides(0.99, 64), scale.largest(640)), ((1, 4), 960));
+        assert_eq!(MultiScale { fraction: 0.04, stride: 32 }.largest(640), 672);
         // A flat batch: 320 x 160 at twice the size of 160 x 80; 96 is the next multiple for 80.
         for number in 0..50 {
             let [h, w] = scale.draw(320, [160, 320], (0, 0, number));

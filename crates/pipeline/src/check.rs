@@ -13,10 +13,11 @@ use bonsai_prune::{
     score,
 };
 use bonsai_stages::{
-    COUNTS, PlannedL1, Teacher, check_range, ensure_usage, is_within, start_checkpoint, trained_checkpoint,
+    COUNTS, PlannedL1, Teacher, check_optimizer, check_range, ensure_usage, is_within, start_checkpoint,
+    trained_checkpoint,
 };
 use bonsai_tensorrt::EnginePrecision;
-use bonsai_train::TrainConfig;
+use bonsai_train::{Optimizer, TrainConfig};
 
 use crate::doctor::engine_builders;
 use crate::{Control, IterateConfig, L1Config, PipelineConfig, Quiet, RunDir, Stage, path_of_text};
@@ -43,6 +44,16 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
             config.seed
         );
     }
+    let executor = config.executor_options()?.chosen()?;
+    for (name, training) in trainings(config) {
+        section(name, check_optimizer(training.optimizer, executor))?;
+    }
+    // Control, fine-tuning and the trials of rankings have different lengths, and the report compares them.
+    ensure_usage!(
+        config.finetune.optimizer != Optimizer::Auto,
+        "finetune.optimizer is auto, whose choice depends on the length of a training, but the trainings that a run \
+         compares have different lengths: set finetune.optimizer to SGD or AdamW"
+    );
     for (name, training) in trainings(config).filter(|(name, _)| *name != "finetune") {
         ensure_usage!(
             !training.qat,
@@ -50,7 +61,6 @@ pub fn check(config: &PipelineConfig) -> Result<()> {
         );
     }
     if config.finetune.qat {
-        let executor = config.executor_options()?.chosen()?;
         ensure_usage!(
             executor == ExecutorKind::Cpu,
             "finetune.qat is true, but executor {executor} does not round to 8-bit codes: leave finetune.qat out, or \

@@ -63,7 +63,7 @@ pub use measure::{
     Artefact, Canvas, Measurement, measure_artefacts, measure_checkpoint, validation_loader,
     validation_loader_in,
 };
-pub use memory_need::check_training;
+pub use memory_need::{check_optimizer, check_training};
 pub use misuse::{Misuse, NoDataset, is_misuse};
 pub use overwrite::{Inputs, before_writing, is_within};
 pub use parity::Parity;

@@ -19,8 +19,22 @@ const STRIDE: usize = 32;
 /// parameters, their moments and the average. The last copy is the second moment of optimisers other than SGD.
 const COPIES: u64 = 9;
 
-/// Refuses a training whose executor has not its optimiser, or that needs more memory than its executor may use. `images` are the numbers of images
-/// for training and for validation.
+/// Refuses an executor that does not have the optimiser of a training.
+///
+/// # Errors
+/// With both names, and what to set.
+pub fn check_optimizer(optimizer: Optimizer, executor: ExecutorKind) -> Result<()> {
+    // `auto` becomes one of the two that every executor has.
+    let common = matches!(optimizer, Optimizer::Sgd | Optimizer::AdamW | Optimizer::Auto);
+    ensure_usage!(
+        executor != ExecutorKind::Cuda || common,
+        "executor {executor} does not train with {optimizer}: set `optimizer` to SGD or AdamW, or `executor` to candle"
+    );
+    Ok(())
+}
+
+/// Refuses a training whose executor has not its optimiser, or that needs more memory than its executor may use. `images`
+/// are the numbers of images for training and for validation.
 ///
 /// # Errors
 /// [`ExecError::Memory`](bonsai_exec::ExecError::Memory) with the memory needed and the memory available; an
@@ -31,14 +45,7 @@ pub fn check_training(
     context: &RunContext,
     images: [usize; 2],
 ) -> Result<()> {
-    let kind = context.executor.chosen()?;
-    let has_method =
-        kind != ExecutorKind::Cuda || matches!(config.optimizer, Optimizer::Sgd | Optimizer::AdamW);
-    ensure_usage!(
-        has_method,
-        "executor {kind} does not train with {}: set `optimizer` to SGD or AdamW, or `executor` to candle",
-        config.optimizer
-    );
+    check_optimizer(config.optimizer, context.executor.chosen()?)?;
     let Some(budget) = context.executor.budget else { return Ok(()) };
     let batch = config.batch;
     // The largest of all sizes, whose plan and memory the smaller ones share.

@@ -82,7 +82,10 @@ fn detector_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'
 
 /// Whether other options for detection would avoid the error.
 const fn is_detection_setting(error: &DetectorError) -> bool {
-    matches!(error, DetectorError::Config { .. } | DetectorError::Choice { .. })
+    matches!(
+        error,
+        DetectorError::Config { .. } | DetectorError::Choice { .. } | DetectorError::OwnSuppression
+    )
 }
 
 /// Whether other options for export would avoid the error.

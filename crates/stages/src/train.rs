@@ -98,12 +98,12 @@ pub fn train_stage(
     let mut start = start.clone();
     start.metadata.insert("imgsz".to_owned(), context.imgsz.to_string());
     check_training(start.model.graph(), &config, context, data.trained_and_evaluated())?;
-    let stride = start.model.head().strides.iter().copied().max();
-    let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, context, stride.unwrap_or(1)))?;
-    let stride = stride.filter(|_| context.rect);
+    let stride = start.model.head().strides.iter().copied().max().unwrap_or(1);
+    let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, context, stride))?;
     // With half a training batch, evaluation needs little memory compared to training.
     let evaluation = config.batch.div_ceil(2);
-    let validation = validation_loader_in(&data.val, context.imgsz, evaluation, &context.loader, stride)?;
+    let rect = context.rect.then_some(stride);
+    let validation = validation_loader_in(&data.val, context.imgsz, evaluation, &context.loader, rect)?;
     let l1 = match objective {
         Objective::Sparsity(l1) => {
             Some(PlannedL1::new(l1, &config, loader.batches(), mosaic_epochs(&config, context))?)
@@ -112,7 +112,8 @@ pub fn train_stage(
     };
     let mut teacher = match objective {
         Objective::Distillation(teacher) => {
-            let size = [config.batch, context.imgsz, context.imgsz];
+            let largest = context.loader.largest_side(context.imgsz, stride);
+            let size = [config.batch, largest, largest];
             Some(RunningTeacher::new(teacher, &start, size, context.executor)?)
         }
         Objective::Detection | Objective::Sparsity(_) => None,

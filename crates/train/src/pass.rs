@@ -130,6 +130,8 @@ impl<'a> Run<'a> {
         if stop && !self.ranks.are_several() {
             return Ok(None);
         }
+        // The last batches of an epoch may be pending, so not every stop was exchanged.
+        stop = self.ranks.any(stop, &self.progress)?;
         self.stopping = stop;
         self.progress.loss_sums = self.ranks.mean(self.progress.loss_sums, &self.progress)?;
         Ok(Some(self.close_epoch(penalty)))

@@ -34,6 +34,13 @@ fn every_launcher_is_known() {
         ("SLURM_STEP_TASKS_PER_NODE", "2(x3)"),
     ];
     assert_eq!(launch(&srun), Ok(Some(Launch { rank: 3, world: 6, local_rank: 1, local_world: 2 })));
+    let node = |node: &'static str, list: &'static str, local: &'static str| {
+        let variables = [("SLURM_PROCID", "2"), ("SLURM_STEP_NUM_TASKS", "7"), ("SLURM_LOCALID", local)];
+        launch(&[&variables[..], &[("SLURM_STEP_TASKS_PER_NODE", list), ("SLURM_NODEID", node)]].concat())
+    };
+    assert_eq!(node("1", "1,2(x3)", "1").unwrap().unwrap().local_world, 2);
+    assert_eq!(node("0", "1,2(x3)", "0").unwrap().unwrap().local_world, 1);
+    assert!(node("4", "1,2(x3)", "0").is_err(), "the list has four nodes");
     // The innermost launcher counts.
     assert_eq!(launch(&[&srun[..], &torchrun[..]].concat()).unwrap().unwrap().rank, 5);
     assert_eq!(launch(&[]), Ok(None));

@@ -117,11 +117,13 @@ pub fn validate(
     if let Some(folder) = &how.pictures {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    let mut drawn = Ok(());
+    let (mut drawn, mut drawing) = (Ok(()), 0.0);
     let start = Instant::now();
     let evaluation = evaluate(&mut detector, &loader, &options, &mut |number, batch, found| {
         if let Some(folder) = how.pictures.as_ref().filter(|_| drawn.is_ok()) {
+            let clock = Instant::now();
             drawn = pictures::validation_batch(number, batch, found, &split, folder);
+            drawing += clock.elapsed().as_secs_f64();
         }
         if how.keep_detections {
             for ((found, transform), sample) in found.iter().zip(&batch.transforms).zip(&batch.samples) {
@@ -134,10 +136,13 @@ pub fn validate(
         progress.evaluate(done, total);
     })
     .with_context(|| format!("{} cannot be evaluated on {}", weights.display(), yaml.display()))?;
-    let seconds = start.elapsed().as_secs_f64();
-    drawn?;
+    let seconds = start.elapsed().as_secs_f64() - drawing;
     if let Some(folder) = &how.pictures {
-        pictures::evaluation(&evaluation, &split.class_names, folder)?;
+        // The metrics are worth more than their pictures.
+        let drawn = drawn.and_then(|()| pictures::evaluation(&evaluation, &split.class_names, folder));
+        if let Err(error) = drawn {
+            tracing::warn!("the pictures in {} are not complete: {error:#}", folder.display());
+        }
     }
     let left_out = left_out(&split, &evaluation.classes);
     let metrics = evaluation.metrics;

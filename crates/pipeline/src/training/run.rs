@@ -13,7 +13,7 @@ use bonsai_stages::{
     Data, EvalOptions, Inputs, Objective, RunContext, Teacher, check_training, evaluate, open_dataset,
     start_checkpoint, train_stage, validation_loader_in,
 };
-use bonsai_train::Stopped;
+use bonsai_train::{Optimizer, Stopped};
 
 use super::records::{History, RunRecords};
 use super::settled::settle;
@@ -96,6 +96,13 @@ pub fn train_run(
             write_file(dir.args(), toml::to_string(&moved)?.as_bytes())?;
         }
         content.save(&dir)?;
+        // A new training settles these, so only a changed file has them.
+        args.train.check().with_context(|| format!("{} cannot be resumed", dir.args().display()))?;
+        ensure!(
+            args.train.optimizer != Optimizer::Auto,
+            "the optimiser in {} is auto, but a training records the one that it chose: name it there",
+            dir.args().display()
+        );
         (args.clone(), dir, start, history)
     } else {
         let start = start_checkpoint(&args.model, &data.class_names, args.train.seed, progress)?;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use bonsai_graph::Graph;
-use bonsai_stages::{Data, RunContext, fitting_batch};
+use bonsai_stages::{Data, RunContext, ensure_usage, fitting_batch};
 use bonsai_train::TrainConfig;
 
 use super::TrainRunConfig;
@@ -21,6 +21,10 @@ pub(super) fn settle(
 ) -> Result<TrainRunConfig> {
     let mut settled = args.clone();
     if settled.train.batch == TrainConfig::FITTING_BATCH {
+        ensure_usage!(
+            settled.teacher.is_none(),
+            "batch is -1, but Bonsai does not count the memory of a teacher: give `batch` a number"
+        );
         let (batch, line) = fitting_batch(graph, &settled.train, context, data.trained_and_evaluated())?;
         progress.note(&line);
         settled.train.batch = batch;

@@ -105,3 +105,22 @@ fn a_fraction_above_one_and_an_unknown_device() {
     refuses(|config| config.prune.prune_ratio = 1.5, &["prune_ratio", "1.5"]);
     refuses(|config| config.device = "gpu".to_owned(), &["gpu", "cpu"]);
 }
+
+#[test]
+fn an_optimiser_chosen_by_the_length_of_a_training() {
+    refuses(
+        |config| config.finetune.optimizer = bonsai_pipeline::Optimizer::Auto,
+        &["finetune.optimizer is auto", "SGD or AdamW"],
+    );
+}
+
+#[test]
+fn rectangles_with_augmentations_that_combine_images() {
+    refuses(
+        |config| {
+            config.loader.rect = true;
+            config.loader.augment.mixup = 0.1;
+        },
+        &["loader", "rect is true, mixup is 0.1"],
+    );
+}

@@ -7,6 +7,7 @@ use bonsai_data::{Augment, MultiScale};
 use serde::{Deserialize, Serialize};
 
 use super::check_range;
+use crate::ensure_usage;
 
 /// Allowed numbers of background threads.
 const WORKERS: RangeInclusive<usize> = 0..=256;
@@ -56,6 +57,12 @@ impl LoadingConfig {
     pub fn check(&self) -> Result<()> {
         check_range("workers", &self.workers, WORKERS)?;
         check_range("multi_scale", &self.multi_scale, SCALES)?;
+        let Augment { mixup, cutmix, .. } = self.augment;
+        ensure_usage!(
+            !self.rect || (mixup == 0.0 && cutmix == 0.0),
+            "rect is true, mixup is {mixup} and cutmix {cutmix}, but images of different shapes are not combined: leave \
+             mixup and cutmix out, or rect"
+        );
         Ok(self.augment.check()?)
     }
 

@@ -186,6 +186,38 @@ fn parameters_that_drift_apart_are_found() {
     }
 }
 
+/// Gradients of the last batch are pending when the epoch ends, and the stop comes there.
+#[test]
+fn a_stop_at_the_end_of_an_epoch_reaches_all_ranks() {
+    let from = start();
+    let ends: Vec<_> = scope(|scope| {
+        let ranks = Threads::world(2).into_iter().zip(parts(32));
+        let work: Vec<_> = ranks
+            .map(|(mut rank, mut part)| {
+                let from = &from;
+                scope.spawn(move || {
+                    let stop_after = (rank.rank() == 1).then_some(BATCHES / 2);
+                    let mut recorder = Recorder { stop_after, ..Recorder::default() };
+                    let options = CpuOptions { threads: 1, ..CpuOptions::default() };
+                    let mut executor = CpuExecutor::new(from.model.graph(), &from.weights, options).unwrap();
+                    let config = TrainConfig { nbs: 8, ..config(2) };
+                    train_together(
+                        &mut executor,
+                        from,
+                        &config,
+                        &mut part,
+                        &no_penalty,
+                        &mut recorder,
+                        Some(&mut rank),
+                    )
+                })
+            })
+            .collect();
+        work.into_iter().map(|rank| rank.join().unwrap().unwrap()).collect()
+    });
+    assert!(ends.iter().all(|end| end.stopped == Stopped::Interrupted && end.history.len() == 1), "{ends:?}");
+}
+
 #[test]
 fn a_stop_in_one_rank_stops_all_after_the_epoch_and_resumes_to_the_same_bits() {
     let from = start();
