@@ -21,7 +21,7 @@ const STEPS: usize = 20;
 const LOSS_BOUND: f32 = 1e-3;
 
 /// The same if values between layers have 8 bits of precision, for each part of the loss. One part was off by 2.1e-2 in
-/// the last step, because other anchors were assigned; the sum of the parts was off by 7e-4.
+/// the last step, and the sum of the parts by 7e-4.
 const BF16_LOSS_BOUND: f32 = 4e-2;
 
 /// Noise with two objects per image. At 96 px the first levels use Winograd convolution.
