@@ -94,4 +94,21 @@ impl Command {
             _ => false,
         }
     }
+
+    /// Whether several processes would each do the whole work, on the same files.
+    pub(crate) const fn runs_once(&self) -> bool {
+        match self {
+            Self::Pipeline(args) => !args.is_run(),
+            Self::Compress(_)
+            | Self::Data(_)
+            | Self::Val(_)
+            | Self::Import(_)
+            | Self::Prune(_)
+            | Self::Export(_)
+            | Self::Engine(_)
+            | Self::Predict(_)
+            | Self::Bench(_) => true,
+            _ => false,
+        }
+    }
 }

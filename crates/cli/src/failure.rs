@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::events::event;
 use crate::missing_file::{hint_for_missing, missing_file};
 use crate::output::{eprint_line, labelled};
+use crate::place::place;
 
 /// The command succeeded.
 pub(crate) const DONE: u8 = 0;
@@ -97,7 +98,10 @@ impl Failure {
 /// names could not be found, the command line is wrong, and the hint says what to do.
 pub(crate) fn report(error: Error, files: &[PathBuf]) -> u8 {
     let mut failure = Failure::from_error(error);
-    let parts = parts(&failure.error);
+    let mut parts = parts(&failure.error);
+    if let Some((rank, world)) = place() {
+        parts[0].insert_str(0, &format!("rank {rank} of {world}: "));
+    }
     let missing = missing_file(&parts.join(" "), files);
     if missing.is_some() && is_not_found(&failure.error) {
         failure.code = MISUSED;

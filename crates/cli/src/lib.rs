@@ -31,6 +31,7 @@ mod numbers;
 mod onnx_args;
 mod output;
 mod pipeline;
+mod place;
 mod predict;
 mod predict_crops;
 mod predict_files;
@@ -43,6 +44,7 @@ mod progress_bar;
 mod pruning;
 mod pruning_output;
 mod published_models;
+mod ranks;
 mod recipes;
 mod run_eta;
 mod serve;
@@ -66,6 +68,7 @@ mod val;
 mod video_reader;
 mod video_writer;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -93,15 +96,31 @@ pub fn main() -> ExitCode {
     let start = Instant::now();
     let arguments = std::env::args_os().skip(1);
     let arguments: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
-    events::event("start", json!({ "version": env!("CARGO_PKG_VERSION"), "arguments": arguments }));
-    let code = run(&command).unwrap_or_else(|error| failure::report(error, &files));
+    let silent = place::is_silent();
+    if !silent {
+        events::event("start", json!({ "version": env!("CARGO_PKG_VERSION"), "arguments": arguments }));
+    }
+    let code = catch_unwind(AssertUnwindSafe(|| {
+        run(&command).unwrap_or_else(|error| failure::report(error, &files))
+    }));
+    let code = code.unwrap_or_else(|panic| {
+        // The other processes would wait for this one.
+        ranks::leave(failure::FAILED);
+        resume_unwind(panic)
+    });
     let seconds = start.elapsed().as_secs_f64();
-    events::event("end", json!({ "code": code, "seconds": seconds, "result": events::result() }));
+    if !silent {
+        events::event("end", json!({ "code": code, "seconds": seconds, "result": events::result() }));
+    }
+    let code = ranks::leave(code);
     ExitCode::from(code)
 }
 
 /// Runs a command and returns the exit code.
 fn run(command: &Command) -> Result<u8> {
+    if command.runs_once() {
+        ranks::refuse_several()?;
+    }
     match command {
         Command::Pipeline(args) => pipeline::pipeline(args),
         Command::Compress(args) => compress::run(args),

@@ -18,6 +18,7 @@ use crate::failure::{DONE, ErrorExt as _, ensure_usage};
 use crate::interrupt::Interrupt;
 use crate::invocation::program;
 use crate::output::{eprint_line, is_json, say};
+use crate::ranks::{Role, join};
 use crate::settings_args::Settings;
 use crate::shell::quoted;
 use crate::sweep::{PipelineCommand, sweep};
@@ -64,6 +65,11 @@ fn preset(name: &str) -> Result<PipelinePreset, <PipelinePreset as std::str::Fro
 }
 
 impl Pipeline {
+    /// Whether the command is a single run.
+    pub(crate) const fn is_run(&self) -> bool {
+        self.many.is_none() && !self.dry_run
+    }
+
     /// Whether the command runs stages.
     pub(crate) const fn is_long(&self) -> bool {
         match &self.many {
@@ -85,7 +91,7 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
     );
     let folder = args.project.clone().unwrap_or_else(|| default_run_dir(&config));
     let dir = RunDir::new(&folder);
-    let control = Control { from: args.from, until: args.until, force: args.force.clone() };
+    let control = Control { from: args.from, until: args.until, force: args.force.clone(), ranks: None };
     control.check().misuse()?;
     if args.dry_run {
         let forecast = forecast(&config, &dir, &control, &mut Terminal::new())?;
@@ -96,6 +102,8 @@ pub(crate) fn pipeline(args: &Pipeline) -> Result<u8> {
         }
         return Ok(DONE);
     }
+    let Role::Leads(ranks) = join(config.threads)? else { return Ok(DONE) };
+    let control = Control { ranks, ..control };
     let interrupt = Interrupt::listen()?;
     let mut terminal = Terminal::stopping_at(interrupt.clone());
     match run_stages(&config, &dir, &control, &mut terminal) {

@@ -10,6 +10,7 @@ use crate::interrupt::Interrupt;
 use crate::invocation::program;
 use crate::metrics_table::print_metrics;
 use crate::output::{eprint_line, say};
+use crate::ranks::{Role, join};
 use crate::shell::quoted;
 use crate::terminal::Terminal;
 use crate::train_args::Train;
@@ -56,9 +57,13 @@ fn run(given: &Train, defaults: TrainRunConfig) -> Result<u8> {
         }
     };
     limit_threads(args.threads)?;
+    let Role::Leads(ranks) = join(args.threads)? else { return Ok(DONE) };
+    if let Some(ranks) = ranks.as_ref().filter(|_| args.threads == 0) {
+        limit_threads(ranks.threads())?;
+    }
     let interrupt = Interrupt::listen()?;
     let is_gone = folder.is_some() && args.data.as_ref().is_some_and(|data| !data.exists());
-    let outcome = train_run(&args, folder, &mut Terminal::stopping_at(interrupt.clone()));
+    let outcome = train_run(&args, folder, ranks, &mut Terminal::stopping_at(interrupt.clone()));
     let outcome = match outcome {
         Err(error) if is_gone => {
             Err(error).hint(|| "if the dataset was moved, pass its new path with --data".to_owned())?

@@ -1,5 +1,7 @@
 //! [`Collective`]: operations that all ranks of a world perform together.
 
+use std::time::Duration;
+
 use crate::CollectiveError;
 
 /// One rank of a world.
@@ -12,11 +14,15 @@ pub trait Collective {
     /// Number of ranks, at least 1.
     fn world(&self) -> usize;
 
+    /// Sets how long this rank waits for the others in one operation.
+    fn set_patience(&mut self, patience: Duration);
+
     /// Replaces `values` in every rank by the sum over all ranks.
     ///
     /// # Errors
-    /// [`CollectiveError::Lost`] if a rank ended or did not arrive in time, [`CollectiveError::Length`] if a rank called it
-    /// with another length.
+    /// [`CollectiveError::Lost`] or [`CollectiveError::Late`] if a rank ended or did not arrive in time,
+    /// [`CollectiveError::Length`] if a rank called it with another length, [`CollectiveError::Library`] if the library between
+    /// the ranks reports an error.
     fn sum(&mut self, values: &mut [f32]) -> Result<(), CollectiveError>;
 
     /// Replaces `bytes` in every rank by those of rank `root`.
@@ -31,6 +37,12 @@ pub trait Collective {
     /// As [`sum`](Self::sum).
     fn barrier(&mut self) -> Result<(), CollectiveError> {
         self.sum(&mut [])
+    }
+
+    /// The last call of a rank. If it failed, with an exit code above 0, all processes end now with this code; else this rank waits
+    /// until all others have made the call.
+    fn end(&mut self, code: u8) {
+        let _ = code;
     }
 
     /// Whether `flag` is set in any rank.

@@ -16,6 +16,26 @@ pub enum CollectiveError {
         /// What is known.
         how: String,
     },
+    /// A rank did not arrive in time, and it is not known which.
+    #[error(
+        "not all of the {world} ranks arrived within {seconds} s; the others cannot continue without them"
+    )]
+    Late {
+        /// Number of ranks.
+        world: usize,
+        /// How long this rank waited.
+        seconds: u64,
+    },
+    /// The library that connects the ranks reported an error.
+    #[error("{operation} failed in rank {rank}: {message}")]
+    Library {
+        /// Its function.
+        operation: &'static str,
+        /// The rank of this process.
+        rank: usize,
+        /// What the library says.
+        message: String,
+    },
     /// Ranks passed arrays of different lengths.
     #[error(
         "rank {rank} passed {found} values and rank 0 passed {expected}: all ranks must run the same training"

@@ -1,5 +1,7 @@
 //! [`Solo`]: a world of one rank.
 
+use std::time::Duration;
+
 use crate::{Collective, CollectiveError};
 
 /// A world of one rank: every operation leaves its values as they are.
@@ -14,6 +16,8 @@ impl Collective for Solo {
     fn world(&self) -> usize {
         1
     }
+
+    fn set_patience(&mut self, _: Duration) {}
 
     fn sum(&mut self, _: &mut [f32]) -> Result<(), CollectiveError> {
         Ok(())

@@ -4,10 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Collective, CollectiveError};
-
-/// How long a rank waits for the others unless [`Threads::world_within`] says otherwise: longer than an evaluation takes.
-const PATIENCE: Duration = Duration::from_hours(1);
+use crate::{Collective, CollectiveError, PATIENCE};
 
 /// A rank in a thread of this process. Sums are computed in the order of the ranks, so they have the same bits in every run.
 ///
@@ -155,6 +152,10 @@ impl Collective for Threads {
 
     fn world(&self) -> usize {
         self.shared.world
+    }
+
+    fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     fn sum(&mut self, values: &mut [f32]) -> Result<(), CollectiveError> {

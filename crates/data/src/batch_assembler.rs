@@ -109,7 +109,10 @@ impl BatchAssembler {
         if self.config.shuffle {
             order.shuffle(&mut stream(Purpose::Shuffle, self.config.seed, epoch, 0));
         }
-        order
+        match self.config.part {
+            Some(part) => part.take(&order),
+            None => order,
+        }
     }
 
     /// Makes batch `number` of an epoch; reuses the byte buffer of the scratch if there is one.

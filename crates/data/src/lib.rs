@@ -81,7 +81,7 @@ pub use image_bytes::decode_bytes;
 pub use keypoints::Keypoints;
 pub use letterbox::{Letterbox, LetterboxTransform, PADDING};
 pub use loader::Loader;
-pub use loader_config::LoaderConfig;
+pub use loader_config::{LoaderConfig, Part};
 pub use mixup::mixup;
 pub use mosaic::{Tile, mosaic};
 pub use multi_scale::MultiScale;

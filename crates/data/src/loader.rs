@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::batch_assembler::BatchAssembler;
 use crate::epoch::Epoch;
-use crate::{DataError, LoaderConfig, Split};
+use crate::{DataError, LoaderConfig, Part, Split};
 
 /// Largest change of the size of a batch.
 const MOST_SCALE: f64 = 0.9;
@@ -26,7 +26,7 @@ impl Loader {
     /// Makes a loader for a split.
     ///
     /// # Errors
-    /// [`DataError::Config`] for a batch of 0 images, an image side outside 1..=16384, `rect` or `canvas`
+    /// [`DataError::Config`] for a batch of 0 images, an image side outside 1..=16384, `rect`, `canvas` or `part`
     /// with options that exclude them, or a value of `augment` or `multi_scale` out of range.
     pub fn new(split: impl Into<Arc<Split>>, config: LoaderConfig) -> Result<Self, DataError> {
         let wrong =
@@ -46,6 +46,18 @@ impl Loader {
         }
         if config.rect.is_some_and(|stride| !(1..=1024).contains(&stride)) {
             return Err(wrong("rect", config.rect.unwrap_or(0), "a stride between 1 and 1024 pixels"));
+        }
+        if let Some(Part { number, of }) = config.part {
+            let field = "part";
+            let value = format!("{number} of {of}");
+            if number >= of {
+                let expected = "a number below the number of parts";
+                return Err(DataError::Config { field, value, expected });
+            }
+            if config.rect.is_some() {
+                let expected = "left out where `rect` chooses the images of a batch";
+                return Err(DataError::Config { field, value, expected });
+            }
         }
         if let Some((w, h)) = config.canvas {
             let value = format!("{w} x {h}");
@@ -88,7 +100,9 @@ impl Loader {
 
     /// Number of batches in an epoch.
     pub fn batches(&self) -> usize {
-        self.split().samples.len().div_ceil(self.assembler.config.batch)
+        let samples = self.split().samples.len();
+        let own = self.assembler.config.part.map_or(samples, |part| part.len(samples));
+        own.div_ceil(self.assembler.config.batch)
     }
 
     /// Starts preparing the batches of an epoch. Dropping the iterator stops the preparation.

@@ -25,6 +25,8 @@ pub struct LoaderConfig {
     pub canvas: Option<(u32, u32)>,
     /// Whether each epoch has its own order; otherwise the order of the split is kept.
     pub shuffle: bool,
+    /// The share of each epoch's order that this loader takes, one of several that train together; `None` for all of it.
+    pub part: Option<Part>,
     /// Random changes to the images; `None` for evaluation.
     pub augment: Option<Augment>,
     /// Number of epochs with mosaic, mixup and cutmix; later epochs show whole images. `None` for all epochs.
@@ -50,10 +52,36 @@ impl Default for LoaderConfig {
             multi_scale: None,
             canvas: None,
             shuffle: false,
+            part: None,
             augment: None,
             mosaic_epochs: None,
             workers: 2,
             cache_bytes: 0,
         }
+    }
+}
+
+/// One of `of` equal shares of an epoch: every loader of them has the same order, and takes the images `number`,
+/// `number + of`, ... of it. The order is continued from its start until all shares have the same length, so that all have the
+/// same number of batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Number of the share, from 0.
+    pub number: usize,
+    /// Number of shares.
+    pub of: usize,
+}
+
+impl Part {
+    /// Length of the share of `samples` images.
+    pub(crate) fn len(self, samples: usize) -> usize {
+        samples.div_ceil(self.of)
+    }
+
+    /// This share of an order.
+    pub(crate) fn take(self, order: &[usize]) -> Vec<usize> {
+        let places = (self.number..).step_by(self.of).take(self.len(order.len()));
+        places.map(|place| order[place % order.len()]).collect()
     }
 }

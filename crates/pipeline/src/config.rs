@@ -203,6 +203,13 @@ impl PipelineConfig {
     /// As [`executor_options`].
     pub fn run_context(&self) -> Result<RunContext> {
         let executor = self.executor_options()?;
-        Ok(RunContext { imgsz: self.imgsz, seed: self.seed, executor, loader: self.loader, rect: false })
+        Ok(RunContext {
+            imgsz: self.imgsz,
+            seed: self.seed,
+            executor,
+            loader: self.loader,
+            rect: false,
+            ranks: None,
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::Stage;
+use crate::{Ranks, Stage};
 
 /// Where a run begins and ends, and which stages it repeats although they are up to date.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Control {
     pub until: Option<Stage>,
     /// Stages that run again although they are up to date.
     pub force: Vec<Stage>,
+    /// The processes that share the trainings; `None` if there is one process.
+    pub ranks: Option<Ranks>,
 }
 
 impl Control {
@@ -57,11 +59,14 @@ mod tests {
     fn an_empty_range_and_a_force_outside_of_it_are_refused() {
         let from = Some(Stage::Prune);
         let until = Some(Stage::Export);
-        let control = |force: &[Stage]| Control { from, until, force: force.to_vec() };
+        let control = |force: &[Stage]| Control { from, until, force: force.to_vec(), ranks: None };
         assert!(control(&[Stage::Prune, Stage::Export]).check().is_ok());
         let text = control(&[Stage::Sparse]).check().unwrap_err().to_string();
         assert!(text.contains("--force sparse") && text.contains("prune to export"), "{text}");
-        let text = Control { from: until, until: from, force: Vec::new() }.check().unwrap_err().to_string();
+        let text = Control { from: until, until: from, force: Vec::new(), ranks: None }
+            .check()
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("--from export") && text.contains("--until prune"), "{text}");
         assert!(control(&[]).takes(Stage::Sparse) && !control(&[]).takes(Stage::Prune));
     }

@@ -50,10 +50,10 @@ pub use bonsai_report::{
 pub use bonsai_stages::{
     BatchWatcher, DistillConfig, EngineConfig, EvalConvention, EvalOptions, Evaluation, ExportConfig,
     FlawCount, ForeignClasses, Imitate, IterateConfig, L1Config, L1Preset, LayerSummary, LoadingConfig,
-    Misuse, NoDataset, Parity, ParityLimits, Progress, PruneConfig, PruneExtras, Quiet, RuntimeChoice,
+    Misuse, NoDataset, Parity, ParityLimits, Progress, PruneConfig, PruneExtras, Quiet, Ranks, RuntimeChoice,
     SplitFlaws, SplitKind, Stage, StageState, Summary, check_parity, confirm_parity, digest_file,
-    digest_json, evaluate, evaluate_metrics, executor_options, is_misuse, limit_threads, median_latency_ms,
-    memory_budget, open_model, path_of_text, path_text, serve_trial, summarise,
+    digest_json, dismiss, evaluate, evaluate_metrics, executor_options, follow, is_misuse, limit_threads,
+    median_latency_ms, memory_budget, open_model, path_of_text, path_text, serve_trial, summarise,
 };
 pub use bonsai_tensorrt::{
     Backend, BackendChoice, BuildReport, ComputeCapability, EngineOutcome, EnginePrecision,

@@ -56,7 +56,7 @@ pub fn run_stages(
     check(config)?;
     control.check()?;
     check_stages(config, control)?;
-    let context = config.run_context()?;
+    let context = config.run_context()?.in_world(control.ranks.clone());
     check_inputs(config, dir, control)?;
     check_network(config, &class_names(config)?, control)?;
     check_first_training(config, dir, control, &context)?;
@@ -107,6 +107,9 @@ fn check_first_training(
     control: &Control,
     context: &RunContext,
 ) -> Result<()> {
+    for training in [&config.baseline, &config.sparse, &config.finetune] {
+        context.check_shared(training.batch)?;
+    }
     let stage = Stage::Baseline;
     // A baseline without epochs is not trained, and the pruned network may be much smaller.
     let is_given = config.baseline.epochs == 0;

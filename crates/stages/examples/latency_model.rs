@@ -22,6 +22,7 @@ fn main() -> Result<()> {
     let precision = if precision == "int8" { EnginePrecision::Int8 } else { EnginePrecision::Fp32 };
     let threads = rest.first().map_or(Ok(0), |threads| threads.parse())?;
     let context = RunContext {
+        ranks: None,
         imgsz: imgsz.parse().context("IMGSZ is a number")?,
         seed: 0,
         executor: ExecutorOptions { threads, ..ExecutorOptions::default() },

@@ -89,7 +89,10 @@ pub fn measure_checkpoint(
     batch: usize,
 ) -> Result<DetMetrics> {
     let mut detector = Detector::from_checkpoint(checkpoint.clone(), context.executor)?;
-    evaluate_metrics(&mut detector, &validation_loader(split, context.imgsz, batch, &context.loader)?)
+    evaluate_metrics(
+        &mut detector,
+        &validation_loader(split, context.imgsz, context.evaluation_batch(batch), &context.loader)?,
+    )
 }
 
 /// The measurements of a file.
@@ -126,7 +129,7 @@ pub fn measure_artefacts(
     batch: usize,
     latency_runs: usize,
 ) -> Result<Vec<Measurement>> {
-    let loader = validation_loader(split, context.imgsz, batch, &context.loader)?;
+    let loader = validation_loader(split, context.imgsz, context.evaluation_batch(batch), &context.loader)?;
     let run = |path: &Path, options: LoadOptions| -> Result<(Detector, Evaluation)> {
         let mut detector = Detector::load(path, options)?;
         let evaluation = evaluate(&mut detector, &loader, &EvalOptions::default(), &mut |_, _, _| {})?;

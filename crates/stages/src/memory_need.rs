@@ -33,7 +33,7 @@ pub fn check_optimizer(optimizer: Optimizer, executor: ExecutorKind) -> Result<(
     Ok(())
 }
 
-/// Refuses a training whose executor has not its optimiser, or that needs more memory than its executor may use. `images`
+/// Refuses a training whose executor has not its optimiser, that several processes cannot share, or that needs more memory than its executor may use. `images`
 /// are the numbers of images for training and for validation.
 ///
 /// # Errors
@@ -46,8 +46,10 @@ pub fn check_training(
     images: [usize; 2],
 ) -> Result<()> {
     check_optimizer(config.optimizer, context.executor.chosen()?)?;
+    context.check_shared(config.batch)?;
+    let context = &context.shared();
+    let batch = context.batch_of_rank(config.batch)?;
     let Some(budget) = context.executor.budget else { return Ok(()) };
-    let batch = config.batch;
     // The largest of all sizes, whose plan and memory the smaller ones share.
     let side = context.loader.largest_side(context.imgsz, STRIDE);
     // First the network alone, because planning takes too long for the sizes that this check refuses.
@@ -95,6 +97,7 @@ mod tests {
         let model = build(Scale::N, &["cell".to_owned()]).unwrap();
         let budget = Some(MemoryBudget { bytes, limit: MemoryLimit::Machine });
         let context = RunContext {
+            ranks: None,
             imgsz: 320,
             seed: 0,
             executor: ExecutorOptions { budget, threads: 1, ..ExecutorOptions::default() },

@@ -1,4 +1,4 @@
-//! [`train_stage`]: baseline, sparsity training, fine-tuning and distillation, by [`Objective`].
+//! [`train_stage`]: baseline, sparsity training, fine-tuning and distillation, by [`Objective`](crate::Objective).
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use bonsai_checkpoint::Checkpoint;
-use bonsai_data::{Batch, Loader, LoaderConfig};
+use bonsai_collective::Collective;
+use bonsai_data::{Batch, Loader, LoaderConfig, Part};
 use bonsai_detector::Detector;
 use bonsai_exec::{Executor, build_executor};
 use bonsai_graph::Graph;
@@ -21,11 +22,13 @@ use crate::calibrate::{Calibration, quantize_stage};
 use crate::class_weights::{announce, class_weights};
 use crate::evaluate::{EvalOptions, evaluate};
 use crate::memory_need::check_training;
+use crate::objective::Objective;
 use crate::penalty::Penalised;
 use crate::planned_l1::PlannedL1;
 use crate::teacher::RunningTeacher;
-use crate::{Data, Teacher, validation_loader_in};
-use crate::{L1Config, Progress, RunContext};
+use crate::training_job::send_job;
+use crate::{Data, validation_loader_in};
+use crate::{Progress, Ranks, RunContext, ensure_usage};
 
 /// Observes a training, may save its checkpoints, and may end it.
 pub trait TrainWatch {
@@ -61,22 +64,12 @@ impl TrainWatch for &mut dyn Progress {
     }
 }
 
-/// The additional goal of a training, besides detection.
-#[derive(Debug, Clone, Copy)]
-pub enum Objective<'a> {
-    /// Detection only.
-    Detection,
-    /// Small gammas and betas.
-    Sparsity(&'a L1Config),
-    /// The outputs of a teacher.
-    Distillation(&'a Teacher),
-}
-
-/// Trains `start` on `data`, or resumes if `start` contains the state of a training.
+/// Trains `start` on `data`, or resumes if `start` contains the state of a training. With [`RunContext::ranks`], the first
+/// process sends the training to the others, which are in [`follow`](crate::follow).
 ///
 /// # Errors
-/// If the network's classes are not the dataset's in the same order; if the network, the loader, the
-/// evaluation or `watch` fails; or if the training diverges.
+/// If the network's classes are not the dataset's in the same order; if the batch cannot be divided among the processes; if the
+/// network, the loader, the evaluation or `watch` fails; if the training diverges; or if a process is lost.
 pub fn train_stage(
     start: &Checkpoint,
     data: &Data,
@@ -98,10 +91,18 @@ pub fn train_stage(
     let mut start = start.clone();
     start.metadata.insert("imgsz".to_owned(), context.imgsz.to_string());
     check_training(start.model.graph(), &config, context, data.trained_and_evaluated())?;
+    check_place(&start, context)?;
+    let batch = context.batch_of_rank(config.batch)?;
     let stride = start.model.head().strides.iter().copied().max().unwrap_or(1);
-    let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, context, stride))?;
+    let loader = Loader::new(Arc::clone(&data.train), loader_config(&config, context, stride, batch))?;
+    if let Some(ranks) = context.ranks.as_ref().filter(|ranks| ranks.is_first()) {
+        let world = ranks.world();
+        watch.note(&format!("{world} processes train together, each on {batch} images of a batch"));
+        send_job(ranks, &start, &data.train, &config, objective, context)?;
+    }
+    let context = &context.shared();
     // With half a training batch, evaluation needs little memory compared to training.
-    let evaluation = config.batch.div_ceil(2);
+    let evaluation = batch.div_ceil(2);
     let rect = context.rect.then_some(stride);
     let validation = validation_loader_in(&data.val, context.imgsz, evaluation, &context.loader, rect)?;
     let l1 = match objective {
@@ -113,7 +114,7 @@ pub fn train_stage(
     let mut teacher = match objective {
         Objective::Distillation(teacher) => {
             let largest = context.loader.largest_side(context.imgsz, stride);
-            let size = [config.batch, largest, largest];
+            let size = [batch, largest, largest];
             Some(RunningTeacher::new(teacher, &start, size, context.executor)?)
         }
         Objective::Detection | Objective::Sparsity(_) => None,
@@ -137,17 +138,8 @@ pub fn train_stage(
         ..EvalOptions::default()
     };
     let mut evaluate = |checkpoint: &Checkpoint| {
-        let mut detector = Detector::from_checkpoint(checkpoint.clone(), context.executor)?;
-        let evaluation = evaluate(&mut detector, &validation, &options, &mut |_, _, _| {})
-            .map_err(anyhow::Error::into_boxed_dyn_error)?;
-        let metrics = evaluation.metrics;
-        Ok(Evaluation {
-            map50: metrics.map50,
-            map50_95: metrics.map50_95,
-            precision: metrics.precision,
-            recall: metrics.recall,
-            losses: evaluation.losses,
-        })
+        evaluate_epoch(checkpoint, &validation, &options, context)
+            .map_err(anyhow::Error::into_boxed_dyn_error)
     };
     let penalty = |epoch: usize| l1.as_ref().map_or_else(Penalty::default, |l1| l1.penalty(epoch));
     let by_loss =
@@ -161,6 +153,7 @@ pub fn train_stage(
             .map_err(anyhow::Error::into_boxed_dyn_error)?;
         Ok(coded.quantization.unwrap_or_default())
     };
+    let mut collective = context.ranks.as_ref().map(Ranks::collective);
     let services = Services {
         executor: &mut *executor,
         batches: &mut batches,
@@ -172,7 +165,7 @@ pub fn train_stage(
         },
         distill: distill.as_mut().map(|distill| distill as &mut Distill<'_>),
         codes: Some(&mut choose),
-        ranks: None,
+        ranks: collective.as_deref_mut().map(|ranks| ranks as &mut dyn Collective),
         class_weights: class_weights.as_ref(),
         observer: &mut Watched(&watch),
     };
@@ -188,6 +181,38 @@ pub fn train_stage(
         watch.borrow_mut().note(&outcome(l1.travel(), &start, &trained)?.to_string());
     }
     Ok(trained)
+}
+
+/// The evaluation after an epoch.
+fn evaluate_epoch(
+    checkpoint: &Checkpoint,
+    validation: &Loader,
+    options: &EvalOptions<'_>,
+    context: &RunContext,
+) -> Result<Evaluation> {
+    let mut detector = Detector::from_checkpoint(checkpoint.clone(), context.executor)?;
+    let evaluation = evaluate(&mut detector, validation, options, &mut |_, _, _| {})?;
+    let metrics = evaluation.metrics;
+    Ok(Evaluation {
+        map50: metrics.map50,
+        map50_95: metrics.map50_95,
+        precision: metrics.precision,
+        recall: metrics.recall,
+        losses: evaluation.losses,
+    })
+}
+
+/// Refuses several processes a training that stopped within an epoch: the rest of it has other batches in each number of
+/// processes.
+fn check_place(start: &Checkpoint, context: &RunContext) -> Result<()> {
+    let done = start.train.as_ref().map_or(0, |state| state.progress.batch);
+    let world = context.ranks.as_ref().map_or(1, Ranks::world);
+    ensure_usage!(
+        done == 0 || world == 1,
+        "the training stopped after {done} batches of an epoch, and {world} processes can only begin an epoch: resume it with one \
+         process to the end of the epoch"
+    );
+    Ok(())
 }
 
 /// The settings with the seed of the run and a named optimiser.
@@ -246,13 +271,14 @@ fn mosaic_epochs(config: &TrainConfig, context: &RunContext) -> usize {
     if changes { closed } else { config.epochs }
 }
 
-fn loader_config(config: &TrainConfig, context: &RunContext, stride: usize) -> LoaderConfig {
+fn loader_config(config: &TrainConfig, context: &RunContext, stride: usize, batch: usize) -> LoaderConfig {
     LoaderConfig {
         rect: context.loader.rect.then_some(stride),
         multi_scale: context.loader.scales(stride),
+        part: context.ranks.as_ref().map(|ranks| Part { number: ranks.rank(), of: ranks.world() }),
         canvas: None,
         imgsz: context.imgsz,
-        batch: config.batch,
+        batch,
         seed: context.seed,
         shuffle: !context.loader.rect,
         augment: Some(context.loader.trained_augment()),

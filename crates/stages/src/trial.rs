@@ -69,8 +69,12 @@ impl Trials {
     /// # Errors
     /// If the training fails for another reason.
     pub(super) fn loss(&self, network: &Checkpoint, context: &RunContext) -> Result<f64> {
-        let trained =
-            train_stage(network, &self.data, &self.config, Objective::Detection, context, &mut Silent);
+        // Other processes would not learn that a trial diverged, and few batches need no help.
+        let alone = RunContext { ranks: None, ..context.clone() };
+        // This process has memory for its part of a batch; more batches are accumulated for a step.
+        let config =
+            TrainConfig { batch: context.evaluation_batch(self.config.batch), ..self.config.clone() };
+        let trained = train_stage(network, &self.data, &config, Objective::Detection, &alone, &mut Silent);
         let trained = match trained {
             Ok(trained) => trained,
             Err(error) if matches!(error.downcast_ref(), Some(TrainError::Diverged { .. })) => {

@@ -133,7 +133,11 @@ impl<'a> Run<'a> {
         // The last batches of an epoch may be pending, so not every stop was exchanged.
         stop = self.ranks.any(stop, &self.progress)?;
         self.stopping = stop;
-        self.progress.loss_sums = self.ranks.mean(self.progress.loss_sums, &self.progress)?;
+        let [bbox, cls, dfl] = self.progress.loss_sums;
+        let sums = [bbox, cls, dfl, self.progress.distill_sum];
+        let [bbox, cls, dfl, distill] = self.ranks.mean(sums, &self.progress)?;
+        self.progress.loss_sums = [bbox, cls, dfl];
+        self.progress.distill_sum = distill;
         Ok(Some(self.close_epoch(penalty)))
     }
 

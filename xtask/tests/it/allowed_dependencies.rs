@@ -49,6 +49,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "bonsai-boxes",
             "bonsai-checkpoint",
+            "bonsai-collective",
             "bonsai-data",
             "bonsai-detector",
             "bonsai-exec",
@@ -143,6 +144,8 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "bonsai-bench",
             "bonsai-boxes",
             "bonsai-checkpoint",
+            // Which of several processes this is.
+            "bonsai-collective",
             "bonsai-compress",
             "bonsai-data",
             "bonsai-detector",

@@ -10,10 +10,14 @@ const MAX_LINES: usize = 350;
 /// File names that do not describe the content.
 const EMPTY_NAMES: &[&str] = &["common", "helper", "helpers", "misc", "types", "util", "utils"];
 
-/// Code that needs `unsafe`: the kernels, and calls of CUDA's driver (feature `cuda`). The workspace's lints
-/// forbid it in all other code.
-const UNSAFE_CODE: &[&str] =
-    &["crates/kernels/", "crates/exec/src/candle/device.rs", "crates/exec/src/cuda/launcher.rs"];
+/// Code that needs `unsafe`: the kernels, and calls of CUDA's driver (feature `cuda`) and of MPI (feature `mpi`). The workspace's
+/// lints forbid it in all other code.
+const UNSAFE_CODE: &[&str] = &[
+    "crates/kernels/",
+    "crates/collective/src/mpi.rs",
+    "crates/exec/src/candle/device.rs",
+    "crates/exec/src/cuda/launcher.rs",
+];
 
 #[test]
 fn every_source_file_begins_with_a_header() {

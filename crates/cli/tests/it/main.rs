@@ -23,6 +23,7 @@ mod memory;
 mod pipeline;
 mod program;
 mod pruning;
+mod ranks;
 mod recipes;
 mod resumed;
 mod serve;

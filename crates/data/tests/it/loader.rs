@@ -1,7 +1,7 @@
 //! Tests of [`Loader`]: content and order of batches, independence of workers and cache, images that vanish.
 
 use bonsai_boxes::Cxcywh;
-use bonsai_data::{Augment, Batch, Loader, LoaderConfig, PADDING, SplitKind, shapes};
+use bonsai_data::{Augment, Batch, Loader, LoaderConfig, PADDING, Part, SplitKind, shapes};
 
 use crate::folder::Folder;
 
@@ -57,6 +57,32 @@ fn the_same_batches_whatever_workers_and_cache() {
         assert_eq!(all, (0..11).collect::<Vec<_>>(), "each sample once");
         assert_eq!(epoch.iter().map(|b| b.shape[0]).collect::<Vec<_>>(), [4, 4, 3]);
     }
+}
+
+#[test]
+fn parts_share_the_order_and_have_equal_numbers_of_batches() {
+    let folder = Folder::new();
+    let split = std::sync::Arc::new(drawn(&folder, 11));
+    let make = |part| Loader::new(std::sync::Arc::clone(&split), LoaderConfig { part, batch: 2, ..config() });
+    let order = |part: Option<Part>| -> Vec<usize> {
+        let loader = make(part).unwrap();
+        let batches: Vec<Batch> = loader.epoch(1).map(Result::unwrap).collect();
+        assert_eq!(batches.len(), loader.batches());
+        batches.into_iter().flat_map(|batch| batch.samples).collect()
+    };
+    let whole = order(None);
+    for of in [1, 2, 3, 4, 12] {
+        let length = 11usize.div_ceil(of);
+        for number in 0..of {
+            // Continued from the start, so that all parts are as long.
+            let expected: Vec<usize> = (0..length).map(|i| whole[(number + i * of) % 11]).collect();
+            assert_eq!(order(Some(Part { number, of })), expected, "part {number} of {of}");
+        }
+    }
+    let rest: Vec<Batch> =
+        make(Some(Part { number: 1, of: 2 })).unwrap().epoch_from(1, 2).map(Result::unwrap).collect();
+    assert_eq!(rest.len(), 1);
+    assert!(make(Some(Part { number: 2, of: 2 })).unwrap_err().to_string().contains("2 of 2"));
 }
 
 #[test]

@@ -170,6 +170,7 @@ impl TrainRunConfig {
             executor: executor_options(self.executor, &self.device, self.compute_precision, self.threads)?,
             loader: self.loader(),
             rect: true,
+            ranks: None,
         })
     }
 }

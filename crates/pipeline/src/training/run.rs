@@ -10,7 +10,7 @@ use bonsai_data::{Batch, Split};
 use bonsai_detector::Detector;
 use bonsai_metrics::DetMetrics;
 use bonsai_stages::{
-    Data, EvalOptions, Inputs, Objective, RunContext, Teacher, check_training, evaluate, open_dataset,
+    Data, EvalOptions, Inputs, Objective, Ranks, RunContext, Teacher, check_training, evaluate, open_dataset,
     start_checkpoint, train_stage, validation_loader_in,
 };
 use bonsai_train::{Optimizer, Stopped};
@@ -54,17 +54,19 @@ pub struct Resume {
     pub names_data: bool,
 }
 
-/// Trains by `args`, in the folder of `resume` if given, else in a new folder.
+/// Trains by `args`, in the folder of `resume` if given, else in a new folder. With `ranks`, this is the first of several
+/// processes; the others are in [`follow`](bonsai_stages::follow).
 ///
 /// # Errors
 /// If arguments, dataset or starting network are unusable, training diverges, or a file cannot be written.
 pub fn train_run(
     args: &TrainRunConfig,
     resume: Option<Resume>,
+    ranks: Option<Ranks>,
     progress: &mut dyn Progress,
 ) -> Result<TrainOutcome> {
     args.check()?;
-    let context = args.context()?;
+    let context = args.context()?.in_world(ranks);
     let yaml = args.data.as_deref().ok_or(NoDataset)?;
     // Held to the end: two trainings in one folder would overwrite each other's epochs.
     let mut lock = resume.as_ref().map(|resume| lock_folder(&resume.dir)).transpose()?;
@@ -113,7 +115,7 @@ pub fn train_run(
     let args = &args;
     if let Some(stopped) = ended(&start, &args.train) {
         // The process was killed while it drew the pictures.
-        return conclude(args, dir, data, &history, stopped);
+        return conclude((args, &context), dir, data, &history, stopped);
     }
     let split = Arc::clone(&data.train);
     let records = RunRecords { args, dir: &dir, split, history, drawing: Vec::new() };
@@ -136,7 +138,7 @@ pub fn train_run(
             class_names: data.class_names,
         });
     }
-    conclude(args, dir, data, &history, trained.stopped)
+    conclude((args, &context), dir, data, &history, trained.stopped)
 }
 
 fn lock_folder(dir: &TrainDir) -> Result<RunLock> {
@@ -211,13 +213,13 @@ fn go_on(
 
 /// Evaluates the best weights and draws the last pictures.
 fn conclude(
-    args: &TrainRunConfig,
+    (args, context): (&TrainRunConfig, &RunContext),
     dir: TrainDir,
     data: Data,
     history: &History,
     stopped: Stopped,
 ) -> Result<TrainOutcome> {
-    let metrics = evaluate_best(args, &dir, &data)?;
+    let metrics = evaluate_best((args, context), &dir, &data)?;
     if args.plots {
         pictures::results(&history.results, &dir.picture("results.png"))?;
         if args.l1.is_some() {
@@ -261,11 +263,15 @@ fn after_failure(dir: &TrainDir) -> String {
     }
 }
 
-fn evaluate_best(args: &TrainRunConfig, dir: &TrainDir, data: &Data) -> Result<DetMetrics> {
-    let context = args.context()?;
+fn evaluate_best(
+    (args, context): (&TrainRunConfig, &RunContext),
+    dir: &TrainDir,
+    data: &Data,
+) -> Result<DetMetrics> {
+    let batch = context.evaluation_batch(args.train.batch);
     let mut detector = Detector::load(dir.best(), context.executor)?;
     let stride = Some(detector.stride());
-    let loader = validation_loader_in(&data.val, args.imgsz, args.train.batch, &context.loader, stride)?;
+    let loader = validation_loader_in(&data.val, args.imgsz, batch, &context.loader, stride)?;
     let mut drawn = Ok(());
     let mut watch = |number: usize, batch: &Batch, found: &[Vec<bonsai_boxes::Detection>]| {
         if args.plots && drawn.is_ok() {

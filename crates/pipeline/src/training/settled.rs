@@ -25,6 +25,10 @@ pub(super) fn settle(
             settled.teacher.is_none(),
             "batch is -1, but Bonsai does not count the memory of a teacher: give `batch` a number"
         );
+        ensure_usage!(
+            context.ranks.is_none(),
+            "batch is -1, but Bonsai does not count the memory of several processes: give `batch` a number"
+        );
         let (batch, line) = fitting_batch(graph, &settled.train, context, data.trained_and_evaluated())?;
         progress.note(&line);
         settled.train.batch = batch;

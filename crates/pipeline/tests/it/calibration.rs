@@ -36,7 +36,14 @@ impl Drawn {
         let config = &self.config;
         let data = open_dataset(config.data.as_ref().unwrap(), &mut Quiet).unwrap();
         let executor = config.executor_options().unwrap();
-        let context = RunContext { imgsz: config.imgsz, seed, executor, loader: config.loader, rect: false };
+        let context = RunContext {
+            imgsz: config.imgsz,
+            seed,
+            executor,
+            loader: config.loader,
+            rect: false,
+            ranks: None,
+        };
         let calibration = Calibration { range, images, ..Calibration::default() };
         calibrate_stage(&self.checkpoint, &calibration, &data.train, &context).unwrap()
     }

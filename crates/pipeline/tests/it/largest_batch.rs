@@ -8,6 +8,7 @@ use bonsai_yolov8::{Scale, build};
 
 fn context(bytes: u64, multi_scale: f64) -> RunContext {
     RunContext {
+        ranks: None,
         imgsz: 320,
         seed: 0,
         executor: ExecutorOptions {

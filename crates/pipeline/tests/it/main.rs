@@ -13,6 +13,7 @@ mod given_baseline;
 mod interrupted;
 mod largest_batch;
 mod parity;
+mod ranks;
 mod refusals;
 mod road;
 mod settings_file;
