@@ -13,4 +13,5 @@ mod files;
 mod imports;
 mod manifests;
 mod path_text;
+mod shared_builds;
 mod tree;
